@@ -1,0 +1,39 @@
+/** The configuration as logs and `check-config` may show it: everything but secrets (threat T7). */
+
+import type { LoadedConfig } from "./load.ts";
+import type { UpstreamSettings } from "./schema.ts";
+import { isSecretName, redactUrl } from "./wire.ts";
+
+const REDACTED = "(redacted)";
+
+/** A plain object, ready for JSON. Durations are milliseconds, sizes bytes. */
+export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
+  const { listen, upstreams, shutdown, tokens, shutdownTokens, insecure, log, demo, warnings } = loaded;
+  return {
+    listen,
+    demo,
+    upstreams: Object.fromEntries([...upstreams].map(([name, settings]) => [name, describeUpstream(settings)])),
+    shutdown,
+    tokens: tokens.length,
+    shutdown_tokens: shutdownTokens.length,
+    insecure,
+    log,
+    warnings,
+  };
+}
+
+function describeUpstream({
+  url,
+  headers,
+  subprotocols,
+  greeting,
+  ...rest
+}: UpstreamSettings): Record<string, unknown> {
+  return {
+    url: redactUrl(url),
+    headers: Object.keys(headers),
+    subprotocols: subprotocols.map((name) => (isSecretName(name) ? REDACTED : name)),
+    greeting: greeting.map((step) => ("send" in step ? "send" : "expect")),
+    ...rest,
+  };
+}

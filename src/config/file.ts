@@ -1,0 +1,177 @@
+/** The configuration file: YAML or JSON text to a plain value, and from every key back to its line and column. */
+
+import { resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Document, Node, Pair, YAMLError } from "yaml";
+import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
+import type { Environment } from "./environment.ts";
+import { expand } from "./environment.ts";
+import type { Path, Problem } from "./problems.ts";
+import { ConfigError, dotted } from "./problems.ts";
+
+const NO_ANCHOR = "this alias has no anchor; a text that starts with * needs quotes";
+
+/** The yaml package reads these itself, so Deno must permit them where there is a file. */
+export const YAML_VARIABLES: readonly string[] = ["LOG_STREAM", "LOG_TOKENS"];
+
+/** A file that was read: not yet checked against the schema. */
+export interface ConfigFile {
+  /** As the user wrote it. */
+  readonly name: string;
+  /** Its content, with the environment variables put in. */
+  readonly value: Record<string, unknown>;
+  /** The variables whose values stand where secrets do: in urls, headers, subprotocols and greetings. */
+  readonly secretVariables: readonly string[];
+  /** `file.yaml:3:5`: the place of a key or its value, or of the nearest mapping around what is not there. */
+  locate(path: Path, part: Problem["part"]): string;
+}
+
+/**
+ * Parses the text of a file.
+ * @param name the file's path, for messages and as the start of relative paths
+ * @param env where `${NAME}` comes from
+ * @throws ConfigError with all syntax errors, or with all variables that are missing
+ */
+export function parseConfigFile(text: string, name: string, env: Environment): ConfigFile {
+  const lines = new LineCounter();
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${name}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
+  };
+  const document = readDocument(text, name, lines);
+  // A warning is a tag that YAML does not know: its value would be something else than what was written.
+  const faults = [...document.errors, ...document.warnings];
+  if (faults.length > 0)
+    throw new ConfigError(faults.map((fault) => `${at(fault.pos[0])}: ${inOurWords(fault, text)}`));
+  if (!isMap(document.contents)) {
+    const what = document.contents === null ? "is empty" : "must be a mapping of keys to values";
+    throw new ConfigError(`${at(document.contents?.range?.[0] ?? 0)}: ${what}`);
+  }
+
+  const problems: string[] = [];
+  const secretVariables = new Set<string>();
+  visit(document, {
+    Pair(_, { key }) {
+      // Assigning it would change the prototype instead of adding a key.
+      if (isScalar(key) && key.value === "__proto__") problems.push(`${at(startOf(key))}: __proto__ cannot be a key`);
+    },
+    Alias(_, alias) {
+      if (alias.resolve(document) === undefined) problems.push(`${at(startOf(alias))}: ${NO_ANCHOR}`);
+    },
+    Scalar(part, scalar, parents) {
+      if (part === "key" || typeof scalar.value !== "string") return;
+      const path = pathOf([...parents, scalar]);
+      const expanded = expand(scalar.value, env);
+      scalar.value = expanded.text;
+      problems.push(...expanded.problems.map((what) => `${at(startOf(scalar))}: ${dotted(path)}: ${what}`));
+      if (isSecretPlace(path)) for (const variable of expanded.names) secretVariables.add(variable);
+    },
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  return {
+    name,
+    value: toPlain(document, name),
+    secretVariables: [...secretVariables],
+    locate: (path, part) => at(offsetOf(document, path, part)),
+  };
+}
+
+/**
+ * The absolute form of a path in the configuration.
+ * @param folder where a relative path starts
+ */
+export function resolvePath(path: string, folder: string): string {
+  return resolve(folder, path);
+}
+
+/**
+ * The absolute `file:` URL of a protocol module that was given as a path or as a `file:` URL.
+ * @returns undefined when that is not a file of this machine
+ */
+export function resolveModule(path: string, folder: string): string | undefined {
+  if (!path.startsWith("file:")) return pathToFileURL(resolve(folder, path)).href;
+  try {
+    const { href } = new URL(path, `${pathToFileURL(resolve(folder)).href}/`);
+    fileURLToPath(href);
+    return href;
+  } catch {
+    return undefined;
+  }
+}
+
+function readDocument(text: string, name: string, lineCounter: LineCounter): Document {
+  try {
+    return parseDocument(text, {
+      lineCounter,
+      prettyErrors: false,
+      stringKeys: true,
+    });
+  } catch (cause) {
+    // It tells syntax errors without throwing. What is left: its own debug variables, and the end of the stack.
+    const denied = (cause as Error).name === "NotCapable";
+    const why = denied ? `Deno needs --allow-env=${YAML_VARIABLES.join(",")}` : "it is nested too deeply";
+    throw new ConfigError(`${name}: cannot be read: ${why}`, { cause });
+  }
+}
+
+function toPlain(document: Document, name: string): Record<string, unknown> {
+  try {
+    return document.toJS() as Record<string, unknown>;
+  } catch (cause) {
+    // Only aliases can fail here: a bomb of them, or one inside of its own anchor.
+    throw new ConfigError(`${name}: has too many or circular aliases`, {
+      cause,
+    });
+  }
+}
+
+/** yaml's own texts quote the file; behind the first quote or colon may stand a secret. */
+function inOurWords(fault: YAMLError, text: string): string {
+  if (fault.code === "DUPLICATE_KEY") {
+    const key = /^["']?([\w/~-]+)/.exec(text.slice(fault.pos[0]))?.[1];
+    return key === undefined ? "this key is there twice" : `${key}: this key is there twice`;
+  }
+  if (fault.code === "TAG_RESOLVE_FAILED") return "this tag is not known; a text that starts with ! needs quotes";
+  if (fault.code === "BAD_ALIAS") return NO_ANCHOR;
+  if (fault.code === "MULTIPLE_DOCS") return "a second document starts here; the file must have one";
+  return (fault.message.split(/[:"%\\\n]/)[0] ?? "").trim() || "cannot be read";
+}
+
+function startOf(node: unknown): number {
+  return (node as Node | null | undefined)?.range?.[0] ?? 0;
+}
+
+/** The keys and indexes that lead to the last of `nodes`, which are its ancestors from the document down. */
+function pathOf(nodes: readonly unknown[]): string[] {
+  return nodes.flatMap((node, depth) => {
+    if (isPair(node)) return [keyOf(node)];
+    if (isSeq(node)) return [String(node.items.indexOf(nodes[depth + 1]))];
+    return [];
+  });
+}
+
+const SECRET_PLACES = new Set(["url", "headers", "subprotocols", "greeting"]);
+
+function isSecretPlace([root, , key]: readonly string[]): boolean {
+  return root === "upstreams" && key !== undefined && SECRET_PLACES.has(key);
+}
+
+/** Walks as far as the path exists. */
+function offsetOf(document: Document, path: Path, part: Problem["part"]): number {
+  let key: unknown;
+  let node: unknown = document.contents;
+  for (const step of path) {
+    const parent = isAlias(node) ? node.resolve(document) : node;
+    const next = isMap(parent) ? parent.items.find((pair) => keyOf(pair) === String(step)) : undefined;
+    const item = isSeq(parent) ? parent.items[Number(step)] : undefined;
+    if (next === undefined && item === undefined) return startOf(key ?? node);
+    key = next?.key ?? item;
+    node = next === undefined ? item : next.value;
+  }
+  return startOf(part === "key" || node === null ? key : node);
+}
+
+function keyOf({ key }: Pair): string {
+  return isScalar(key) ? String(key.value) : "";
+}

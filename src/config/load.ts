@@ -1,0 +1,177 @@
+/** From flags, environment and file to one checked configuration. Flags win over the environment, and it over the file. */
+
+import { readFile as readFromDisk } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { z } from "zod";
+import type { Flags, Given } from "./commandline.ts";
+import { readSetting } from "./commandline.ts";
+import type { Environment } from "./environment.ts";
+import type { ConfigFile } from "./file.ts";
+import { parseConfigFile, resolveModule, resolvePath } from "./file.ts";
+import type { Override } from "./overrides.ts";
+import { applyOverrides, overrideAt, readOverrides } from "./overrides.ts";
+import type { Path, Problem } from "./problems.ts";
+import { ConfigError, check, dotted } from "./problems.ts";
+import type { ListenSettings, LogSettings, ShutdownBounds, UpstreamSettings } from "./schema.ts";
+import { configSchema, isModulePath, logSchema } from "./schema.ts";
+import { API_TOKENS, readTokens, SHUTDOWN_TOKENS } from "./tokens.ts";
+import { isLoopback } from "./wire.ts";
+
+/** Everything that the service needs to know. Durations are milliseconds, sizes bytes, paths absolute. */
+export interface LoadedConfig {
+  readonly listen: ListenSettings;
+  /** By name, in the file's order. Empty for the demo. */
+  readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
+  readonly shutdown: ShutdownBounds;
+  /** Bearer tokens of the API; none means open to this machine. */
+  readonly tokens: readonly string[];
+  /** Bearer tokens of `/shutdown`: those of the API unless given. */
+  readonly shutdownTokens: readonly string[];
+  readonly insecure: boolean;
+  readonly log: LogSettings;
+  /** True when no upstream was given anywhere. */
+  readonly demo: boolean;
+  /** Sentences for the log: allowed, but worth knowing. */
+  readonly warnings: readonly string[];
+}
+
+export interface LoadInput {
+  readonly flags?: Flags;
+  /** Read by name only. The variables that hold secrets are deleted from it (threat T8), so it serves once. */
+  readonly env: Environment;
+  /** Gives a file's text; rejects as `node:fs/promises` does. */
+  readonly readFile?: (path: string) => Promise<string>;
+  /** Where relative paths of flags and variables start: the current folder unless given. */
+  readonly cwd?: string;
+}
+
+/** Variables that are, or may hold, secrets. */
+const SECRET_VARIABLES = [
+  "SIDESOCKET_TOKEN",
+  "SIDESOCKET_SHUTDOWN_TOKEN",
+  "SIDESOCKET_UPSTREAM_HEADER",
+  "SIDESOCKET_UPSTREAM_URL",
+];
+
+/**
+ * Loads the configuration, or refuses it.
+ * @throws ConfigError with a line for each problem: the key, flag or variable, what is wrong with its value, and where
+ */
+export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadInput): Promise<LoadedConfig> {
+  const read = reader(readFile ?? ((path) => readFromDisk(path, "utf8")), cwd);
+  const warnings: string[] = [];
+  const warn = (warning: string): unknown => warnings.push(warning);
+
+  const [given] = readSetting("config", flags, env);
+  const file = given && parseConfigFile(await read(given), given.value, env);
+  const content = file?.value ?? {};
+  const overrides = readOverrides(flags, env, content);
+  applyOverrides(content, overrides.list);
+  const where = locator(file, overrides.list);
+  const config = demand(configSchema, content, where);
+  const log = readLog(flags, env);
+
+  const upstreams = new Map<string, UpstreamSettings>();
+  const folder = resolvePath(given === undefined ? "." : dirname(given.value), cwd);
+  for (const [name, settings] of Object.entries(config.upstreams ?? {})) {
+    const path = ["upstreams", name];
+    const protocolFrom = overrideAt([...path, "protocol"], overrides.list) === undefined ? folder : cwd;
+    upstreams.set(name, {
+      ...settings,
+      ...(await findCertificates(settings, folder, where([...path, "ca"]), read)),
+      ...(await findModule(settings, protocolFrom, where([...path, "protocol"]), read)),
+    });
+  }
+
+  const tokens = await readTokens(API_TOKENS, flags, env, read, warn);
+  const own = await readTokens(SHUTDOWN_TOKENS, flags, env, read, warn);
+  const insecure = flags.insecure ?? false;
+  if (!isLoopback(config.listen.host) && tokens.length === 0) {
+    const problem = `${where(["listen", "host"])}: ${config.listen.host} can be reached from other machines`;
+    if (!insecure) throw new ConfigError(`${problem}: give a token (SIDESOCKET_TOKEN or --token-file), or --insecure`);
+    warn(`${problem}, and there is no token (--insecure)`);
+  }
+
+  for (const name of [...SECRET_VARIABLES, ...(file?.secretVariables ?? []), ...overrides.secretVariables]) {
+    if (env[name] !== undefined) delete env[name];
+  }
+  return {
+    listen: config.listen,
+    upstreams,
+    shutdown: config.shutdown,
+    tokens,
+    shutdownTokens: own.length > 0 ? own : tokens,
+    insecure,
+    log,
+    demo: upstreams.size === 0,
+    warnings,
+  };
+}
+
+/** Gives the text of a file that a setting names; a relative path starts in `cwd`. */
+type Read = (file: Given) => Promise<string>;
+
+/** Says where a value was given: `--port`, `PORT`, or `file.yaml:3:5: listen.port`. */
+type Locate = (path: Path, part?: Problem["part"]) => string;
+
+function reader(readFile: (path: string) => Promise<string>, cwd: string): Read {
+  return async ({ value, from }) => {
+    try {
+      return await readFile(resolvePath(value, cwd));
+    } catch (cause) {
+      throw new ConfigError(`${from}: cannot read ${value}: ${reason(cause)}`, {
+        cause,
+      });
+    }
+  };
+}
+
+function reason(cause: unknown): string {
+  const { code, name } = cause as { code?: unknown; name?: unknown };
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EISDIR") return "it is a folder";
+  if (code === "EACCES" || code === "EPERM") return "permission denied";
+  if (name === "NotCapable") return "Deno needs --allow-read for it";
+  return typeof code === "string" ? code : "unknown reason";
+}
+
+function locator(file: ConfigFile | undefined, overrides: readonly Override[]): Locate {
+  return (path, part = "value") => {
+    const override = overrideAt(path, overrides);
+    if (override !== undefined) return override.from;
+    return file === undefined ? dotted(path) : [file.locate(path, part), dotted(path)].filter(Boolean).join(": ");
+  };
+}
+
+function demand<Schema extends z.ZodType>(schema: Schema, input: unknown, where: Locate): z.output<Schema> {
+  const checked = check(schema, input);
+  if ("value" in checked) return checked.value;
+  throw new ConfigError(checked.problems.map(({ path, part, what }) => `${where(path, part)}: ${what}`));
+}
+
+function readLog(flags: Flags, env: Environment): LogSettings {
+  const [level] = readSetting("log-level", flags, env);
+  const [format] = readSetting("log-format", flags, env);
+  const sources: Record<string, Given | undefined> = { level, format };
+  const where: Locate = ([key]) => sources[String(key)]?.from ?? `log.${String(key)}`;
+  return demand(logSchema, { level: level?.value, format: format?.value }, where);
+}
+
+/** The absolute path of the upstream's certificates, which must be there before anything starts. */
+async function findCertificates({ ca }: UpstreamSettings, folder: string, from: string, read: Read) {
+  if (ca === undefined) return {};
+  const path = resolvePath(ca, folder);
+  const pem = await read({ value: path, from });
+  if (!pem.includes("-----BEGIN ")) throw new ConfigError(`${from}: ${path} holds no certificate in PEM form`);
+  return { ca: path };
+}
+
+/** The URL of the upstream's own protocol module, which must be there before anything starts. */
+async function findModule({ protocol }: UpstreamSettings, folder: string, from: string, read: Read) {
+  if (typeof protocol !== "string" || !isModulePath(protocol)) return {};
+  const url = resolveModule(protocol, folder);
+  if (url === undefined) throw new ConfigError(`${from}: must be a path or a file: URL of this machine`);
+  await read({ value: fileURLToPath(url), from });
+  return { protocol: url };
+}

@@ -1,0 +1,123 @@
+/** What flags and environment variables put over the file's content, before the schema checks both together. */
+
+import type { Flags, Given, SettingName } from "./commandline.ts";
+import { readSetting } from "./commandline.ts";
+import type { Environment } from "./environment.ts";
+import { expand } from "./environment.ts";
+import type { Path } from "./problems.ts";
+import { ConfigError } from "./problems.ts";
+import { HEADER_NAME } from "./wire.ts";
+
+/** One value over the file's, and where it was given: `--port` or `PORT`. */
+export interface Override {
+  readonly path: readonly string[];
+  readonly value: unknown;
+  readonly from: string;
+}
+
+export interface Overrides {
+  readonly list: readonly Override[];
+  /** The variables that were put into headers and subprotocols. */
+  readonly secretVariables: readonly string[];
+}
+
+const PLACES = {
+  host: ["listen", "host"],
+  port: ["listen", "port"],
+  upstream: ["upstreams", "default", "url"],
+  protocol: ["upstreams", "default", "protocol"],
+  "upstream-header": ["upstreams", "default", "headers"],
+  subprotocol: ["upstreams", "default", "subprotocols"],
+} as const satisfies Partial<Record<SettingName, readonly string[]>>;
+
+/**
+ * Reads every setting that has a place in the file's shape.
+ * @param content the file's, or an empty object
+ * @throws ConfigError for an empty value, a header without a colon, a missing variable, or an option of the
+ *   upstream `default` where there is none
+ */
+export function readOverrides(flags: Flags, env: Environment, content: object): Overrides {
+  const read = (name: keyof typeof PLACES) => readSetting(name, flags, env);
+  const secretVariables: string[] = [];
+  const expanded = ({ value, from }: Given): Given => {
+    const { text, names, problems } = expand(value, env);
+    if (problems.length > 0) throw new ConfigError(problems.map((what) => `${from}: ${what}`));
+    secretVariables.push(...names);
+    return { value: text, from };
+  };
+
+  const list: Override[] = [];
+  for (const name of ["host", "port", "upstream", "protocol"] as const) {
+    for (const { value, from } of read(name)) list.push({ path: PLACES[name], value, from });
+  }
+  for (const header of read("upstream-header")) {
+    const [name, value] = splitHeader(header);
+    const { value: text, from } = expanded({ value, from: header.from });
+    list.push({
+      path: [...PLACES["upstream-header"], name],
+      value: text,
+      from,
+    });
+  }
+  const subprotocols = read("subprotocol").map(expanded);
+  if (subprotocols[0] !== undefined) {
+    const value = subprotocols.map((subprotocol) => subprotocol.value);
+    list.push({ path: PLACES.subprotocol, value, from: subprotocols[0].from });
+  }
+
+  refuseOrphans(list, content);
+  return { list, secretVariables };
+}
+
+/** Puts the overrides into `content`, which it changes. What is not a mapping there stays, for the schema to refuse. */
+export function applyOverrides(content: Record<string, unknown>, overrides: readonly Override[]): void {
+  for (const { path, value } of overrides) {
+    const parents = path.slice(0, -1);
+    const name = path.at(-1) ?? "";
+    let target: unknown = content;
+    for (const key of parents) {
+      if (!isMapping(target)) break;
+      target[key] ??= {};
+      target = target[key];
+    }
+    if (!isMapping(target)) continue;
+    // Header names are the only keys with two spellings.
+    const twin = parents.at(-1) === "headers" ? Object.keys(target).find((key) => sameHeader(key, name)) : undefined;
+    if (twin !== undefined) delete target[twin];
+    target[name] = value;
+  }
+}
+
+/** The override that the value at `path` comes from, if any. */
+export function overrideAt(path: Path, overrides: readonly Override[]): Override | undefined {
+  return overrides.find((candidate) => candidate.path.every((key, index) => key === path[index]));
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function sameHeader(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+function splitHeader({ value, from }: Given): [name: string, value: string] {
+  const colon = value.indexOf(":");
+  const name = value.slice(0, Math.max(colon, 0)).trim();
+  if (!HEADER_NAME.test(name) || name === "__proto__") throw new ConfigError(`${from}: must be "Name: value"`);
+  return [name, value.slice(colon + 1).trim()];
+}
+
+/** `--protocol` alone, beside a file whose upstreams have other names, would silently do nothing. */
+function refuseOrphans(list: readonly Override[], content: object): void {
+  const ofDefault = list.filter(({ path }) => path[0] === "upstreams");
+  const upstreams = (content as { upstreams?: unknown }).upstreams;
+  const known =
+    ofDefault.some(({ path }) => path === PLACES.upstream) ||
+    (isMapping(upstreams) && Object.hasOwn(upstreams, "default"));
+  if (!known && ofDefault[0] !== undefined) {
+    throw new ConfigError(
+      `${ofDefault[0].from}: is for the upstream named default, and there is none (see --upstream)`,
+    );
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * The shape of the configuration file, and the only place where defaults live. Names are those of the file,
+ * from reading to use: nothing renames them. Parsed durations are milliseconds, parsed sizes are bytes.
+ */
+
+import { z } from "zod";
+import { duration, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
+import { bareHost, HEADER_NAME, HEADER_VALUE, isHost, isPlaintextSecret, RESERVED_HEADER } from "./wire.ts";
+
+/** The protocols that come with sidesocket. */
+export const PRESETS = ["json-rpc", "json", "text"] as const;
+
+/** From the most talkative to the quietest. */
+export const LOG_LEVELS = ["trace", "debug", "info", "warning", "error", "fatal"] as const;
+
+/** True for `./dialect.js`, `/opt/dialect.js` and `file:` URLs: what is loaded as a module, not looked up as a preset. */
+export function isModulePath(protocol: string): boolean {
+  return /^(?:\.{0,2}\/|\.{1,2}\\|[A-Za-z]:[\\/]|file:)/.test(protocol);
+}
+
+const unique = (items: readonly string[]): boolean => new Set(items).size === items.length;
+
+/** RFC 6901. The empty pointer is the whole message. */
+const pointer = z.string().regex(/^(?:\/(?:[^~/]|~[01])*)*$/, "must be a JSON pointer, such as /id or /data/request");
+
+const scalarsByPointer = z.record(
+  pointer,
+  z.union([z.string(), z.number(), z.boolean(), z.null()], {
+    error: "must be a text, a number, true, false or null",
+  }),
+);
+
+const memberPointer = pointer.min(1, "must be a JSON pointer to a member, such as /id");
+
+const protocolOptions = z.discriminatedUnion("preset", [
+  z.strictObject({ preset: z.literal("json-rpc") }),
+  z.strictObject({
+    preset: z.literal("json"),
+    /** Where the id stands in requests (`out`) and in replies (`in`), and what it is made of. */
+    id: z
+      .strictObject({
+        out: memberPointer.prefault("/id"),
+        in: memberPointer.prefault("/id"),
+        kind: z.enum(["int", "string", "int32"]).prefault("int"),
+      })
+      .prefault({}),
+  }),
+  z.strictObject({ preset: z.literal("text") }),
+]);
+
+const PROTOCOL_FORM = `must be a preset (${PRESETS.join(", ")}), the path of a module (it starts with ./ or /), or { preset: … }`;
+
+const protocol = z.union(
+  [
+    z.string().refine((name) => isModulePath(name) || PRESETS.some((preset) => preset === name), PROTOCOL_FORM),
+    protocolOptions,
+  ],
+  { error: PROTOCOL_FORM },
+);
+
+const greetingStep = z.union(
+  [
+    /** A text goes out as it is, anything else as JSON. */
+    z.strictObject({
+      send: z.json({ error: "must be a text, or a value to be sent as JSON" }),
+    }),
+    z.strictObject({
+      expect: z.strictObject({
+        match: scalarsByPointer,
+        reject: scalarsByPointer.optional(),
+        within: duration.prefault("5s"),
+      }),
+    }),
+  ],
+  { error: "must be { send: … } or { expect: { match: … } }" },
+);
+
+const headers = z
+  .record(
+    z
+      .string()
+      .regex(HEADER_NAME, "must be a header name: letters, digits and hyphens")
+      .refine((name) => !RESERVED_HEADER.test(name), "belongs to the handshake and cannot be set (see subprotocols)"),
+    z.string().regex(HEADER_VALUE, "must be one line of Latin-1 text, without control characters"),
+  )
+  .refine((all) => unique(Object.keys(all).map((name) => name.toLowerCase())), "has the same header twice");
+
+const subprotocols = z
+  .array(z.string().regex(HEADER_NAME, "must be a token without spaces or commas"))
+  .refine(unique, "has the same name twice");
+
+const url = z.string().superRefine((text, context) => {
+  const wrong = (message: string) => context.addIssue({ code: "custom", message });
+  if (!URL.canParse(text)) return wrong("must be a URL such as wss://example.org/socket");
+  const { protocol: scheme } = new URL(text);
+  if (scheme !== "ws:" && scheme !== "wss:") return wrong("must start with ws:// or wss://");
+  if (text.includes("#")) return wrong("must not have a fragment (#)");
+});
+
+/** One upstream: where it is, how to log in, and its bounds. */
+export const upstreamSchema = z
+  .strictObject({
+    url,
+    /** Whether credentials may go over ws:// to a host that is not loopback. */
+    allow_plaintext: z.boolean().prefault(false),
+    /** Whether readiness waits for it. */
+    required: z.boolean().prefault(true),
+    /** Path of a PEM file with the certificates to trust instead of the well-known ones. */
+    ca: z.string().min(1, "must be the path of a PEM file").optional(),
+    headers: headers.prefault({}),
+    subprotocols: subprotocols.prefault([]),
+    protocol: protocol.prefault("json-rpc"),
+    /** DNS, TCP, TLS and upgrade together. */
+    connect_within: duration.prefault("10s"),
+    /** Run on every connect, before the upstream counts as ready. */
+    greeting: z.array(greetingStep).prefault([]),
+    limits: z
+      .strictObject({
+        in_flight: wholeNumber(1, 1_000_000).prefault(1024),
+        request_bytes: size.prefault("1MiB"),
+        reply_bytes: size.prefault("16MiB"),
+        buffered_bytes: size.prefault("16MiB"),
+      })
+      .prefault({}),
+    keepalive: z
+      .strictObject({
+        ping: duration.prefault("15s"),
+        pong_within: duration.prefault("5s"),
+      })
+      .prefault({}),
+    reconnect: z
+      .strictObject({
+        from: duration.prefault("200ms"),
+        to: duration.prefault("30s"),
+        /** Between attempts after the upstream refused us: a rotated token needs no restart. */
+        refused: duration.prefault("60s"),
+      })
+      .refine(({ from, to }) => from <= to, {
+        path: ["from"],
+        error: "must not be longer than reconnect.to",
+      })
+      .prefault({}),
+    /** What we close with. Reserved codes must not be sent (RFC 6455, section 7.4). */
+    close_code: wholeNumber(1000, 4999)
+      .refine((code) => code <= 1001 || code >= 3000, "must be 1000, 1001, or from 3000 to 4999")
+      .prefault(1001),
+  })
+  .refine((upstream) => upstream.allow_plaintext || !isPlaintextSecret(upstream), {
+    path: ["url"],
+    error: "would send credentials in the clear: use wss://, or set allow_plaintext: true",
+  });
+
+const listenSchema = z.strictObject({
+  host: z
+    .string()
+    .refine(isHost, "must be an address or a host name, without port")
+    .transform(bareHost)
+    .prefault("127.0.0.1"),
+  /** 0 picks a free one. */
+  port: wholeNumber(0, 65535).prefault(8787),
+  /** Values of `Host` that requests may have, besides the loopback names. */
+  hosts: z
+    .array(
+      z
+        .string()
+        .regex(/^[\w.:[\]-]+$/, "must be a host name, with or without a port")
+        .toLowerCase(),
+    )
+    .prefault([]),
+  /** Web origins that may call from a browser. There is no `*`. */
+  origins: z
+    .array(z.string().regex(/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/, "must be an origin such as https://example.org"))
+    .prefault([]),
+  keep_alive: duration.prefault("75s"),
+});
+
+const shutdownSchema = z
+  .strictObject({
+    delay: durationOrZero.prefault("0s"),
+    drain: durationOrZero.prefault("3s"),
+    close: durationOrZero.prefault("2s"),
+    flush: durationOrZero.prefault("1s"),
+    join: durationOrZero.prefault("2s"),
+    kill: durationOrZero.prefault("500ms"),
+    answer: durationOrZero.prefault("500ms"),
+  })
+  .refine((bounds) => shutdownTotal(bounds) <= MAX_DURATION_MS, `adds up to more than ${MAX_DURATION_MS}ms`);
+
+const upstreamName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _ or -");
+
+/** The whole file. Without `upstreams` the service runs its demo. */
+export const configSchema = z.strictObject({
+  listen: listenSchema.prefault({}),
+  upstreams: z
+    .record(upstreamName, upstreamSchema)
+    .refine((all) => Object.keys(all).length > 0, "must have at least one upstream (without the key, the demo runs)")
+    .optional(),
+  shutdown: shutdownSchema.prefault({}),
+});
+
+/** Not in the file: how to log is the business of whoever starts the process. */
+export const logSchema = z.strictObject({
+  level: z.enum(LOG_LEVELS).prefault("info"),
+  /** Not given: pretty on a terminal, else json. */
+  format: z.enum(["pretty", "json"]).optional(),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type UpstreamSettings = z.output<typeof upstreamSchema>;
+/** An upstream as it is written: durations and sizes with units, defaults left out. */
+export type UpstreamInput = z.input<typeof upstreamSchema>;
+export type ListenSettings = z.output<typeof listenSchema>;
+/** The bound of each step of the exit, in milliseconds. */
+export type ShutdownBounds = z.output<typeof shutdownSchema>;
+export type LogSettings = z.output<typeof logSchema>;
+export type ProtocolSettings = UpstreamSettings["protocol"];
+export type GreetingStep = UpstreamSettings["greeting"][number];
+
+/** The longest that the exit can take, in milliseconds. */
+export function shutdownTotal(bounds: Readonly<Record<string, number>>): number {
+  return Object.values(bounds).reduce((total, bound) => total + bound, 0);
+}
+
+/** The JSON Schema of the file as people write it, for editors. */
+export function configJsonSchema(): object {
+  return {
+    title: "sidesocket configuration",
+    ...z.toJSONSchema(configSchema, { io: "input" }),
+  };
+}

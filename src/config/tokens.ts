@@ -1,0 +1,81 @@
+/** Bearer tokens: from an environment variable or a file, never from the command line, where `ps` shows them. */
+
+import { stat } from "node:fs/promises";
+import process from "node:process";
+import type { Flags, Given, SettingName } from "./commandline.ts";
+import { readSetting } from "./commandline.ts";
+import type { Environment } from "./environment.ts";
+import { readVariable } from "./environment.ts";
+import { ConfigError } from "./problems.ts";
+
+/** Threat T6: shorter ones can be guessed. `openssl rand -hex 32` gives 64. */
+const MIN_TOKEN_LENGTH = 32;
+
+export interface TokenSource {
+  readonly setting: Extract<SettingName, "token-file" | "shutdown-token-file">;
+  readonly variable: "SIDESOCKET_TOKEN" | "SIDESOCKET_SHUTDOWN_TOKEN";
+}
+
+export const API_TOKENS: TokenSource = {
+  setting: "token-file",
+  variable: "SIDESOCKET_TOKEN",
+};
+export const SHUTDOWN_TOKENS: TokenSource = {
+  setting: "shutdown-token-file",
+  variable: "SIDESOCKET_SHUTDOWN_TOKEN",
+};
+
+/**
+ * Reads the tokens of one kind. Several lines are several tokens, so that one can be replaced while both work.
+ * @param warn is told when every user of the machine can read the file
+ * @returns none when none were given
+ * @throws ConfigError when the source is ambiguous, cannot be read, is empty, or holds a weak token
+ */
+export async function readTokens(
+  { setting, variable }: TokenSource,
+  flags: Flags,
+  env: Environment,
+  read: (file: Given) => Promise<string>,
+  warn: (warning: string) => void,
+): Promise<readonly string[]> {
+  const text = readVariable(env, variable);
+  const [file] = readSetting(setting, flags, env);
+  if (file !== undefined && text !== undefined && !file.from.startsWith("--")) {
+    throw new ConfigError(`${variable}: is given together with ${file.from}; which one counts?`);
+  }
+  if (file === undefined) return text === undefined ? [] : split(text, variable);
+
+  const content = await read(file);
+  if (await isWorldReadable(file.value)) warn(`${file.from}: ${file.value} can be read by every user of this machine`);
+  return split(content, `${file.from}: ${file.value}`);
+}
+
+/** Only ever a warning: Kubernetes mounts secrets with mode 0644, and Windows has no such bits. */
+async function isWorldReadable(path: string): Promise<boolean> {
+  if (process.platform === "win32") return false;
+  try {
+    return ((await stat(path)).mode & 0o004) !== 0;
+  } catch {
+    return false;
+  }
+}
+
+function split(text: string, from: string): readonly string[] {
+  const tokens = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  if (tokens.length === 0)
+    throw new ConfigError(`${from}: is empty; a token has at least ${MIN_TOKEN_LENGTH} characters`);
+  for (const token of tokens) {
+    if (token.length < MIN_TOKEN_LENGTH) {
+      throw new ConfigError(
+        `${from}: has a token of ${token.length} characters; at least ${MIN_TOKEN_LENGTH} are needed (openssl rand -hex 32)`,
+      );
+    }
+    // Anything else cannot be written in an Authorization header.
+    if (!/^[\x21-\x7e]+$/.test(token))
+      throw new ConfigError(`${from}: has a token with spaces or characters outside of ASCII`);
+  }
+  return [...new Set(tokens)];
+}

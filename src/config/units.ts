@@ -1,0 +1,123 @@
+/**
+ * Durations and sizes as people write them. A number without a unit is refused in the configuration: whether
+ * `timeout: 10` meant seconds or milliseconds is a question that nobody should have to ask at night.
+ */
+
+import { z } from "zod";
+
+/** The longest duration, in milliseconds (24.8 days): above it, timers of both runtimes fire at once. */
+export const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** The largest size, in bytes: far above any frame that `ws` or a JavaScript string can hold. */
+export const MAX_SIZE_BYTES = 2 ** 31 - 1;
+
+const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+const BYTES = {
+  B: 1,
+  kB: 1000,
+  MB: 1000 ** 2,
+  GB: 1000 ** 3,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+} as const;
+
+// The counts of digits keep the arithmetic below small, whatever a query string holds.
+const DURATION = /^(\d{1,16})(?:\.(\d{1,9}))?(ms|s|m|h)$/;
+const SIZE = /^(\d{1,16})(?:\.(\d{1,9}))?(B|kB|MB|GB|KiB|MiB|GiB)$/;
+
+const DURATION_FORM = "must be a duration with its unit (ms, s, m or h), such as 10s or 500ms";
+const SIZE_FORM = "must be a size with its unit (B, kB, MB, GB, KiB, MiB or GiB), such as 64KiB or 16MiB";
+
+/** `whole.fraction × factor`, exactly; undefined when that is not an integer. In floats, 1.001 s is 1000.999… ms. */
+function multiply(whole: string, fraction: string, factor: number): number | undefined {
+  const scale = 10n ** BigInt(fraction.length);
+  const product = BigInt(whole + fraction) * BigInt(factor);
+  return product % scale === 0n ? Number(product / scale) : undefined;
+}
+
+/**
+ * Reads a duration such as `200ms`, `10s`, `1.5m` or `2h`.
+ * @param minimum the least that is allowed, in milliseconds
+ * @returns whole milliseconds, from `minimum` to {@link MAX_DURATION_MS}
+ * @throws RangeError with a sentence that goes behind the name of a key; it does not repeat the value
+ */
+export function parseDuration(text: string, minimum = 1): number {
+  const match = DURATION.exec(text);
+  if (match === null) throw new RangeError(DURATION_FORM);
+  const [, whole = "", fraction = "", unit] = match;
+  const value = multiply(whole, fraction, MILLISECONDS[unit as keyof typeof MILLISECONDS]);
+  if (value === undefined) throw new RangeError("must be a whole number of milliseconds");
+  if (value < minimum || value > MAX_DURATION_MS) {
+    throw new RangeError(`must be from ${minimum}ms to ${MAX_DURATION_MS}ms (24.8 days)`);
+  }
+  return value;
+}
+
+/**
+ * Reads a size such as `123B`, `500kB` (thousands) or `64KiB` (1024s).
+ * @returns whole bytes, from 1 to {@link MAX_SIZE_BYTES}
+ * @throws RangeError with a sentence that goes behind the name of a key; it does not repeat the value
+ */
+export function parseSize(text: string): number {
+  const match = SIZE.exec(text);
+  if (match === null) throw new RangeError(SIZE_FORM);
+  const [, whole = "", fraction = "", unit] = match;
+  const value = multiply(whole, fraction, BYTES[unit as keyof typeof BYTES]);
+  if (value === undefined) throw new RangeError("must be a whole number of bytes");
+  if (value < 1 || value > MAX_SIZE_BYTES) throw new RangeError(`must be from 1B to ${MAX_SIZE_BYTES}B (2 GiB)`);
+  return value;
+}
+
+/**
+ * Reads `?timeout=` and `?wait=`, where a bare number is seconds: `10`, `2.5`, `10s`, `500ms`.
+ * The service's own maximum is not checked here.
+ * @param minimum the least that is allowed, in milliseconds: 0 for a wait that may be none
+ * @returns whole milliseconds
+ * @throws RangeError with a sentence that goes behind the name of the parameter; it does not repeat the value
+ */
+export function parseTimeout(text: string, minimum = 1): number {
+  const bare = /^\d+(?:\.\d+)?$/.test(text);
+  if (!bare && !DURATION.test(text))
+    throw new RangeError("must be a time such as 10, 2.5, 10s or 500ms (a bare number is seconds)");
+  return parseDuration(bare ? `${text}s` : text, minimum);
+}
+
+/** A schema for text that `parse` turns into a number; the pattern is for editors, which read the JSON Schema. */
+function unit(form: string, pattern: RegExp, parse: (text: string) => number) {
+  return z
+    .string({
+      error: ({ input }) => (typeof input === "number" ? `needs a unit: ${form}` : form),
+    })
+    .regex(pattern, form)
+    .transform((text, context) => {
+      try {
+        return parse(text);
+      } catch (error) {
+        context.issues.push({
+          code: "custom",
+          message: (error as RangeError).message,
+          input: text,
+        });
+        return z.NEVER;
+      }
+    });
+}
+
+/** A duration of at least 1 ms. Text in, milliseconds out. */
+export const duration = unit(DURATION_FORM, DURATION, (text) => parseDuration(text));
+
+/** A duration that may be 0: "do not wait". Text in, milliseconds out. */
+export const durationOrZero = unit(DURATION_FORM, DURATION, (text) => parseDuration(text, 0));
+
+/** A size of at least one byte. Text in, bytes out. */
+export const size = unit(SIZE_FORM, SIZE, parseSize);
+
+/** A whole number in bounds. Digits in a string count too, because that is what `${PORT}` and flags give. */
+export function wholeNumber(least: number, most: number) {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z.preprocess(
+    (input) => (typeof input === "string" && /^\d{1,10}$/.test(input) ? Number(input) : input),
+    z.int({ error }).min(least, error).max(most, error),
+  );
+}

@@ -1,0 +1,64 @@
+/** What the network demands of addresses, header fields and credentials. */
+
+import { isIPv4, isIPv6 } from "node:net";
+
+/** A token of RFC 9110, section 5.6.2: header names and subprotocols are made of it. */
+export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+
+/** What both runtimes accept as a value: visible Latin-1, spaces and tabs. No CR or LF, so nothing can be smuggled in. */
+export const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** The handshake's own header fields: setting them by hand breaks it. */
+export const RESERVED_HEADER = /^(?:connection|upgrade|content-length|transfer-encoding|sec-websocket-.*)$/i;
+
+/** Names under which secrets travel: authorization, cookie, x-api-key, access_token, bearer subprotocols. */
+const SECRET_NAME = /auth|cookie|token|secret|passw|api[-_]?key|credential|bearer|signature/i;
+
+/** True when `name` is one that secrets travel under. */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name);
+}
+
+/** A host as listeners want it: an IPv6 address without the brackets that URLs put around it. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[|\]$/g, "");
+}
+
+/** True for a host name or an address, without scheme and port. */
+export function isHost(host: string): boolean {
+  return /^[\w.-]+$/.test(host) || isIPv6(bareHost(host));
+}
+
+/** True for `localhost`, 127.0.0.0/8 and ::1, with or without brackets. A name that DNS must resolve is never loopback. */
+export function isLoopback(host: string): boolean {
+  const bare = bareHost(host).toLowerCase();
+  return bare === "localhost" || bare === "::1" || (isIPv4(bare) && bare.startsWith("127."));
+}
+
+/** What {@link isPlaintextSecret} looks at. */
+interface Credentials {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly subprotocols: readonly string[];
+  readonly greeting: readonly object[];
+}
+
+/** True when a secret would leave this machine unencrypted (threat T19). Whatever a greeting sends counts as a login. */
+export function isPlaintextSecret({ url, headers, subprotocols, greeting }: Credentials): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, hostname, username, password, searchParams } = new URL(url);
+  if (protocol !== "ws:" || isLoopback(hostname)) return false;
+  return (
+    username !== "" ||
+    password !== "" ||
+    [...searchParams.keys(), ...Object.keys(headers), ...subprotocols].some(isSecretName) ||
+    greeting.some((step) => "send" in step)
+  );
+}
+
+/** The URL as it may be shown: scheme, host and port. Userinfo, path and query can hold secrets. */
+export function redactUrl(url: string): string {
+  if (!URL.canParse(url)) return "(not a URL)";
+  const { protocol, host } = new URL(url);
+  return `${protocol}//${host}`;
+}

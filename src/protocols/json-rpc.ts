@@ -1,0 +1,141 @@
+/**
+ * JSON-RPC 2.0 (https://www.jsonrpc.org/specification). Upstream sees our integer where the caller wrote its id; the
+ * caller gets its own back exactly as it wrote it. Members that this protocol does not know, Chrome's `sessionId` for
+ * one, pass through both ways.
+ */
+
+import type { Span } from "./json-check.ts";
+import { insertFirst, remove, replace } from "./json-edit.ts";
+import { idOf, inKindOf, type Json, MAX_MESSAGE_DEPTH, nameOf, readFrame, readMessage } from "./json-message.ts";
+import { elements, type Kind, kindOf, members, stringAt } from "./json-text.ts";
+import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
+
+export const jsonRpc: Protocol = {
+  name: "json-rpc",
+  correlation: "id",
+  accepts: "json",
+  maxId: Number.MAX_SAFE_INTEGER,
+  split,
+  encode,
+  decode,
+};
+
+/** The error codes of the specification that we answer with ourselves. */
+export const rpcErrorCode = {
+  parse: -32700,
+  invalidRequest: -32600,
+  /** The first of -32000 to -32099, which are left to the server. */
+  server: -32000,
+} as const;
+
+/** A response that carries an error. `id` is the caller's as written, undefined becomes null; `data` may be left out. */
+export function rpcError(id: string | undefined, code: number, message: string, data?: unknown): string {
+  const error = JSON.stringify({ code, message, data });
+  return `{"jsonrpc":"2.0","id":${id ?? "null"},"error":${error}}`;
+}
+
+/** The id of a caller's message as written; undefined when it has none, or none that can be read. Never throws. */
+export function callerId(message: Body): string | undefined {
+  const json = readFrame(message);
+  if ("why" in json || kindOf(json.text, json.root) !== "object") return undefined;
+  return ownId(json.text, fieldsOf(json));
+}
+
+/** The top-level members that matter here, and the first key among them that occurs twice. */
+interface Fields {
+  readonly spans: ReadonlyMap<string, Span>;
+  readonly twice: ReadonlySet<string>;
+}
+
+const KNOWN: ReadonlySet<string> = new Set(["jsonrpc", "id", "method", "result", "error"]);
+const ID_KINDS: ReadonlySet<Kind> = new Set(["string", "number", "null"]);
+
+function fieldsOf({ text, root }: Json): Fields {
+  const spans = new Map<string, Span>();
+  const twice = new Set<string>();
+  for (const { key, value } of members(text, root)) {
+    if (!KNOWN.has(key)) continue;
+    if (spans.has(key)) twice.add(key);
+    spans.set(key, value);
+  }
+  return { spans, twice };
+}
+
+function ownId(text: string, { spans, twice }: Fields): string | undefined {
+  const id = spans.get("id");
+  if (id === undefined || twice.has("id") || !ID_KINDS.has(kindOf(text, id))) return undefined;
+  return text.slice(id.start, id.end);
+}
+
+/** The items of a batch may nest as deep as they may alone. */
+function split(message: Body): readonly string[] | undefined {
+  const { text, root } = readMessage(message, MAX_MESSAGE_DEPTH + 1);
+  if (kindOf(text, root) !== "array") return undefined;
+  const items = Array.from(elements(text, root), (item) => text.slice(item.start, item.end));
+  if (items.length === 0) throw new InvalidMessage("shape", "the batch is empty");
+  return items;
+}
+
+function encode(message: Body, id: number, mode: Mode): Encoded {
+  const json = readMessage(message);
+  const { text, root } = json;
+  const kind = kindOf(text, root);
+  if (kind !== "object") throw new InvalidMessage("shape", `the message must be an object, not ${nameOf(kind)}`);
+  const fields = fieldsOf(json);
+  const own = ownId(text, fields);
+  const why = misshapen(text, fields);
+  if (why !== undefined) throw new InvalidMessage("shape", why, own);
+  const span = fields.spans.get("id");
+  if (span !== undefined) return { frame: replace(text, span, String(id)), expectsReply: true, own };
+  if (mode === "rpc") return { frame: text, expectsReply: false };
+  return {
+    frame: insertFirst(text, root, "id", String(id)),
+    expectsReply: true,
+  };
+}
+
+/** What keeps an object from being a request. */
+function misshapen(text: string, { spans, twice }: Fields): string | undefined {
+  for (const key of twice) return `"${key}" occurs twice`;
+  const id = spans.get("id");
+  if (id !== undefined && !ID_KINDS.has(kindOf(text, id))) {
+    return `"id" must be a string, a number or null, not ${nameOf(kindOf(text, id))}`;
+  }
+  const version = spans.get("jsonrpc");
+  if (version === undefined) return '"jsonrpc": "2.0" is missing';
+  if (kindOf(text, version) !== "string" || stringAt(text, version) !== "2.0") return '"jsonrpc" must be "2.0"';
+  const method = spans.get("method");
+  if (method === undefined) return '"method" is missing';
+  if (kindOf(text, method) !== "string") return `"method" must be a string, not ${nameOf(kindOf(text, method))}`;
+  return undefined;
+}
+
+/** An upstream's `jsonrpc` is not looked at: Chrome's protocol leaves it out, and the id says enough. */
+function decode(frame: Body): Decoded {
+  const json = readFrame(frame);
+  if ("why" in json) return { type: "noise", why: json.why };
+  const { text, root } = json;
+  const kind = kindOf(text, root);
+  // We never send a batch, so an array answers nothing of ours.
+  if (kind === "array") return { type: "message" };
+  if (kind !== "object") return { type: "noise", why: `${nameOf(kind)} is not a JSON-RPC message` };
+  const { spans, twice } = fieldsOf(json);
+  if (twice.has("id")) return { type: "noise", why: '"id" occurs twice' };
+  const span = spans.get("id");
+  // With a method it is a notification or a request of the upstream's own, whose ids are not ours.
+  if (span === undefined || spans.has("method")) return { type: "message" };
+  const id = kindOf(text, span) === "number" ? idOf(text.slice(span.start, span.end)) : undefined;
+  if (id === undefined) return { type: "message" };
+  if (spans.has("result") === spans.has("error")) {
+    return {
+      type: "invalid",
+      id,
+      why: `the reply has ${spans.has("result") ? "both" : "neither"} "result" and "error"`,
+    };
+  }
+  return {
+    type: "reply",
+    id,
+    render: (own) => inKindOf(frame, typeof own === "string" ? replace(text, span, own) : remove(text, root, "id")),
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * JSON as text. Ids are exchanged by cutting and pasting, so everything else in a message stays byte for byte as its
+ * author wrote it: numbers beyond 2^53, the order of keys, white space. `JSON.parse` and `JSON.stringify` lose all three.
+ *
+ * Everything here walks text that has passed `check`, so it need not look at what it steps over: a long string costs
+ * one `indexOf`.
+ */
+
+import {
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+  type Span,
+  skipSpace,
+  stringEnd,
+} from "./json-check.ts";
+
+/** One member of an object. */
+export interface Member {
+  /** With its escapes resolved, so that `"\u0069d"` is seen to be `id`. */
+  readonly key: string;
+  /** The key as written, quotes included. */
+  readonly name: Span;
+  readonly value: Span;
+}
+
+export type Kind = "object" | "array" | "string" | "number" | "boolean" | "null";
+
+/** What kind of value begins the span. */
+export function kindOf(text: string, value: Span): Kind {
+  switch (text[value.start]) {
+    case "{":
+      return "object";
+    case "[":
+      return "array";
+    case '"':
+      return "string";
+    case "t":
+    case "f":
+      return "boolean";
+    case "n":
+      return "null";
+    default:
+      return "number";
+  }
+}
+
+/** The members of an object, in their order, duplicates too. Lazy: a huge object costs no memory. */
+export function* members(text: string, object: Span): Generator<Member, void> {
+  let at = skipSpace(text, object.start + 1);
+  while (text.charCodeAt(at) === QUOTE) {
+    const name = { start: at, end: valueEnd(text, at) };
+    const start = skipSpace(text, skipSpace(text, name.end) + 1);
+    const end = valueEnd(text, start);
+    yield { key: stringAt(text, name), name, value: { start, end } };
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1);
+  }
+}
+
+/** The elements of an array, in their order. */
+export function* elements(text: string, array: Span): Generator<Span, void> {
+  let at = skipSpace(text, array.start + 1);
+  while (text.charCodeAt(at) !== CLOSE_BRACKET) {
+    const end = valueEnd(text, at);
+    yield { start: at, end };
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1);
+  }
+}
+
+/** A string, its escapes resolved. */
+export function stringAt(text: string, string: Span): string {
+  const inner = text.slice(string.start + 1, string.end - 1);
+  return inner.includes("\\") ? (JSON.parse(text.slice(string.start, string.end)) as string) : inner;
+}
+
+function valueEnd(text: string, start: number): number {
+  const first = text.charCodeAt(start);
+  if (first === QUOTE) return stringEnd(text, start) ?? text.length;
+  if (isOpener(first)) return containerEnd(text, start);
+  for (let at = start + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === COMMA || code <= SPACE || isCloser(code)) return at;
+  }
+  return text.length;
+}
+
+/** Brackets need no telling apart, since `check` has matched them: only their depth counts. */
+function containerEnd(text: string, start: number): number {
+  let depth = 0;
+  for (let at = start; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = (stringEnd(text, at) ?? text.length) - 1;
+    } else if (isOpener(code)) {
+      depth += 1;
+    } else if (isCloser(code)) {
+      depth -= 1;
+      if (depth === 0) return at + 1;
+    }
+  }
+  return text.length;
+}
+
+/** The brace of each kind is its bracket with one bit more, which saves a comparison per character. */
+const BRACE_BIT = OPEN_BRACE ^ OPEN_BRACKET;
+
+function isOpener(code: number): boolean {
+  return (code | BRACE_BIT) === OPEN_BRACE;
+}
+
+function isCloser(code: number): boolean {
+  return (code | BRACE_BIT) === CLOSE_BRACE;
+}

@@ -1,0 +1,141 @@
+/**
+ * A user's own protocol. Its default export is a {@link Protocol}, or a function that gives one; `name`, `encode` and
+ * `decode` are enough. It runs on the thread that all requests share, so nothing that it throws or returns may harm it:
+ * every call is guarded here, once, and the exchange need not think of it.
+ */
+
+import { textOf } from "./json-message.ts";
+import { type Body, type Decoded, type Encoded, InvalidMessage, type Protocol } from "./protocol.ts";
+
+/** What is looked for in a user's objects, none of it believed before it is looked at. */
+type Field = keyof Protocol | keyof Encoded | "default" | "type" | "id" | "why" | "render";
+type Fields = { readonly [field in Field]?: unknown };
+type Method = (...values: readonly unknown[]) => unknown;
+
+/** Makes a guarded protocol of a module's exports. Throws a plain Error that names what is missing or wrong. */
+export function fromModule(exports: unknown): Protocol {
+  const main = isObject(exports) ? exports.default : undefined;
+  const definition = typeof main === "function" ? (main as Method)() : main;
+  if (!isObject(definition)) {
+    throw new Error("the protocol module has no default export that is a protocol, or a function that gives one");
+  }
+  const name = definition.name;
+  if (typeof name !== "string" || name === "") throw new Error('the protocol has no "name"');
+  const correlation = oneOf(definition, "correlation", ["id", "order"] as const);
+  const accepts = oneOf(definition, "accepts", ["json", "any"] as const);
+  const maxId = definition.maxId ?? Number.MAX_SAFE_INTEGER;
+  if (!isId(maxId) || maxId === 0) throw new Error('the protocol\'s "maxId" is not a positive integer');
+  const encode = method(definition, "encode");
+  const decode = method(definition, "decode");
+  const split = definition.split === undefined ? undefined : method(definition, "split");
+  /** A module that takes JSON gets text, whether the caller's client sent text or bytes. */
+  const given = (message: Body): Body => (accepts === "json" ? utf8Text(message) : message);
+
+  return {
+    name,
+    correlation,
+    accepts,
+    maxId,
+    encode: (message, id, mode) => callersFault(() => asEncoded(encode(given(message), id, mode))),
+    decode: (frame) => asDecoded(frame, correlation, () => decode(frame)),
+    ...(split && {
+      split: (message) => callersFault(() => asItems(split(given(message)))),
+    }),
+  };
+}
+
+function oneOf<T extends string>(definition: Fields, key: Field, values: readonly [T, T]): T {
+  const value = definition[key] ?? values[0];
+  const known = values.find((candidate) => candidate === value);
+  if (known === undefined) throw new Error(`the protocol's "${key}" must be "${values[0]}" or "${values[1]}"`);
+  return known;
+}
+
+function method(definition: Fields, key: Field): Method {
+  const value = definition[key];
+  if (typeof value !== "function") throw new Error(`the protocol has no function "${key}"`);
+  return value.bind(definition) as Method;
+}
+
+function utf8Text(message: Body): string {
+  const text = textOf(message);
+  if (text === undefined) throw new InvalidMessage("parse", "the bytes are not UTF-8");
+  return text;
+}
+
+/** What goes wrong with a caller's message is told to that caller. */
+function callersFault<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof InvalidMessage ? error : new InvalidMessage("shape", reason(error));
+  }
+}
+
+function asEncoded(result: unknown): Encoded {
+  if (!isObject(result) || !isBody(result.frame)) throw new Error("the protocol gave no frame for this message");
+  const { frame, expectsReply, own } = result;
+  return { frame, expectsReply: expectsReply !== false, own };
+}
+
+function asItems(result: unknown): readonly string[] | undefined {
+  if (result === undefined) return undefined;
+  if (Array.isArray(result) && result.every((item) => typeof item === "string")) return result;
+  throw new Error("the protocol did not split this message into texts");
+}
+
+/** What goes wrong with a frame makes it noise: it must never become an answer. */
+function asDecoded(frame: Body, correlation: Protocol["correlation"], decode: () => unknown): Decoded {
+  try {
+    const result = decode();
+    if (!isObject(result)) return noise("the protocol said nothing about this frame");
+    if (result.type === "message") return { type: "message" };
+    if (result.type === "noise") return noise(sentence(result.why));
+    const id = correlation === "order" ? 0 : result.id;
+    if (result.type !== "reply" && result.type !== "invalid") return noise("the protocol gave no type for this frame");
+    if (!isId(id)) return noise("the protocol gave no id for this frame");
+    if (result.type === "invalid") return { type: "invalid", id, why: sentence(result.why) };
+    return { type: "reply", id, render: renderer(frame, result) };
+  } catch (error) {
+    return noise(reason(error));
+  }
+}
+
+/** Without a `render` that works the caller sees the frame as it came, with our id in it. */
+function renderer(frame: Body, result: Fields): (own: unknown) => Body {
+  if (typeof result.render !== "function") return () => frame;
+  const render = method(result, "render");
+  return (own) => {
+    try {
+      const body = render(own);
+      return isBody(body) ? body : frame;
+    } catch {
+      return frame;
+    }
+  };
+}
+
+function noise(why: string): Decoded {
+  return { type: "noise", why };
+}
+
+function sentence(why: unknown): string {
+  return typeof why === "string" && why !== "" ? why : "the protocol gave no reason";
+}
+
+/** Anything can be thrown, even what cannot be printed. */
+function reason(error: unknown): string {
+  return error instanceof Error ? sentence(error.message) : "the protocol threw something that is not an Error";
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null;
+}
+
+function isBody(value: unknown): value is Body {
+  return typeof value === "string" || value instanceof Uint8Array;
+}
+
+function isId(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

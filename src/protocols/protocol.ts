@@ -1,0 +1,72 @@
+/**
+ * What a dialect must say about its frames, and nothing more. A protocol is pure: no I/O, no clock, no state
+ * of its own. The exchange keeps the table of requests in flight; the protocol only reads and writes ids.
+ */
+
+/** A message as callers and sockets give it: text, or the bytes of a binary frame. */
+export type Body = string | Uint8Array;
+
+/** Our id on the wire. Drawn by the exchange from a counter, never the caller's own. */
+export type WireId = number;
+
+/** How the caller came in: `rpc` has JSON-RPC's notifications, `request` always has a reply. */
+export type Mode = "request" | "rpc";
+
+/** One message, ready for the socket. */
+export interface Encoded {
+  readonly frame: Body;
+  /** False for a message that gets no reply by the protocol's rules (a JSON-RPC notification). */
+  readonly expectsReply: boolean;
+  /** What `decode`'s `render` needs to give the caller's own id back; kept with the request, never read by others. */
+  readonly own?: unknown;
+}
+
+/** What a frame from the upstream is. */
+export type Decoded =
+  /** The answer to the request that went out as `id`. */
+  | {
+      readonly type: "reply";
+      readonly id: WireId;
+      /** The reply as the caller must see it: its own id put back, the rest as it came. */
+      render(own: unknown): Body;
+    }
+  /** An answer to `id` that cannot be used: against the protocol. `why` goes to the caller. */
+  | { readonly type: "invalid"; readonly id: WireId; readonly why: string }
+  /** Something that the upstream said unasked. */
+  | { readonly type: "message" }
+  /** Not a frame of this protocol. Counted, kept as a message, never an answer. */
+  | { readonly type: "noise"; readonly why: string };
+
+export interface Protocol {
+  readonly name: string;
+  /** `id`: a reply names its request. `order`: it does not, so requests go one at a time, first in, first out. */
+  readonly correlation: "id" | "order";
+  /** Which bodies callers may send: `json` demands a JSON content type, `any` takes text and bytes as they are. */
+  readonly accepts: "json" | "any";
+  /** The largest id that this dialect can carry. */
+  readonly maxId: WireId;
+  /**
+   * Splits a batch into its items, each a message by itself; undefined when `message` is not a batch.
+   * Throws {@link InvalidMessage} for an empty batch.
+   */
+  split?(message: Body): readonly string[] | undefined;
+  /** Puts our id in. Throws {@link InvalidMessage} when the message is not one of this protocol. */
+  encode(message: Body, id: WireId, mode: Mode): Encoded;
+  /** Says what a frame is. Must not throw on any input: what it does not know is `noise`. */
+  decode(frame: Body): Decoded;
+}
+
+/** The caller's message was not one of the protocol: what was wrong and where. Becomes `invalid_request`. */
+export class InvalidMessage extends Error {
+  override readonly name = "InvalidMessage";
+  /** `parse`: not JSON at all (JSON-RPC −32700); `shape`: JSON, but not a message (−32600). */
+  readonly kind: "parse" | "shape";
+  /** The caller's own id as it was written, where one could be read. */
+  readonly own: string | undefined;
+
+  constructor(kind: "parse" | "shape", message: string, own?: string) {
+    super(message);
+    this.kind = kind;
+    this.own = own;
+  }
+}

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ENVIRONMENT_NAMES, helpText, parseCommandLine, readSetting } from "../../src/config/commandline.ts";
+import { configSchema, LOG_LEVELS, logSchema, PRESETS } from "../../src/config/schema.ts";
+
+test("serve is the default command", () => {
+  assert.deepEqual(parseCommandLine([]), { command: "serve", flags: {} });
+  assert.deepEqual(parseCommandLine(["serve"]), { command: "serve", flags: {} });
+});
+
+test("every option is read; two of them may be repeated", () => {
+  const argv = [
+    "--upstream",
+    "wss://a",
+    "--protocol=text",
+    "--config",
+    "f.yaml",
+    "--upstream-header",
+    "a: 1",
+    "--upstream-header",
+    "b: 2",
+  ];
+  argv.push("--subprotocol", "x", "--host", "::1", "--port", "0", "--token-file", "t", "--shutdown-token-file", "s");
+  argv.push("--log-level", "debug", "--log-format", "json", "--insecure");
+  assert.deepEqual(parseCommandLine(argv), {
+    command: "serve",
+    flags: {
+      upstream: "wss://a",
+      protocol: "text",
+      config: "f.yaml",
+      "upstream-header": ["a: 1", "b: 2"],
+      subprotocol: ["x"],
+      host: "::1",
+      port: "0",
+      "token-file": "t",
+      "shutdown-token-file": "s",
+      "log-level": "debug",
+      "log-format": "json",
+      insecure: true,
+    },
+  });
+});
+
+test("questions are answered wherever they stand", () => {
+  assert.deepEqual(parseCommandLine(["serve", "--help"]), { command: "help" });
+  assert.deepEqual(parseCommandLine(["-h"]), { command: "help" });
+  assert.deepEqual(parseCommandLine(["--version"]), { command: "version" });
+  assert.deepEqual(parseCommandLine(["--config-schema"]), { command: "config-schema" });
+});
+
+test("check-config takes one file", () => {
+  assert.deepEqual(parseCommandLine(["check-config", "f.yaml"]), {
+    command: "check-config",
+    flags: { config: "f.yaml" },
+  });
+  for (const argv of [["check-config"], ["check-config", "a", "b"], ["check-config", "a", "--config", "b"]]) {
+    assert.throws(() => parseCommandLine(argv), { name: "ConfigError", message: /^check-config takes one file/ });
+  }
+});
+
+test("what does not exist is refused with a pointer to --help, and stray arguments are not repeated", () => {
+  const cases: [string[], RegExp][] = [
+    [["--upstraem", "wss://a"], /Unknown option '--upstraem' \(see --help\)$/],
+    [["--token=c4n4ry"], /Unknown option '--token' \(see --help\)$/],
+    [["--port"], /--port.* \(see --help\)$/],
+    [["--insecure=yes"], /--insecure.* \(see --help\)$/],
+    [["call", "c4n4ry"], /^no such command: there are serve and check-config \(see --help\)$/],
+    [["serve", "c4n4ry"], /^serve takes options only \(see --help\)$/],
+  ];
+  for (const [argv, expected] of cases) {
+    assert.throws(
+      () => parseCommandLine(argv),
+      (error: Error) => {
+        assert.equal(error.name, "ConfigError");
+        assert.match(error.message, expected);
+        assert.doesNotMatch(error.message, /c4n4ry/);
+        return true;
+      },
+    );
+  }
+});
+
+test("a flag wins over its variable, and each says where it came from", () => {
+  assert.deepEqual(readSetting("port", { port: "1" }, { PORT: "2" }), [{ value: "1", from: "--port" }]);
+  assert.deepEqual(readSetting("port", {}, { PORT: "2", SIDESOCKET_PORT: "3" }), [{ value: "2", from: "PORT" }]);
+  assert.deepEqual(readSetting("host", {}, { HOST: "example.org" }), []);
+});
+
+test("variables can hold several headers in lines, and several subprotocols between commas", () => {
+  const env = { SIDESOCKET_UPSTREAM_HEADER: "a: 1, 2\r\n\nb: 3\n", SIDESOCKET_SUBPROTOCOL: "x, y" };
+  assert.deepEqual(
+    readSetting("upstream-header", {}, env).map(({ value }) => value),
+    ["a: 1, 2", "b: 3"],
+  );
+  assert.deepEqual(
+    readSetting("subprotocol", {}, env).map(({ value }) => value),
+    ["x", "y"],
+  );
+  assert.deepEqual(readSetting("subprotocol", { subprotocol: ["z"] }, env), [{ value: "z", from: "--subprotocol" }]);
+});
+
+test("an empty value is a mistake, not a default", () => {
+  assert.throws(() => readSetting("upstream", {}, { SIDESOCKET_UPSTREAM_URL: "" }), {
+    message: /^SIDESOCKET_UPSTREAM_URL: is empty/,
+  });
+  assert.throws(() => readSetting("port", { port: " " }, {}), { message: /^--port: is empty/ });
+});
+
+test("the help names every option and variable", () => {
+  const help = helpText();
+  for (const name of ENVIRONMENT_NAMES) assert.ok(help.includes(name), name);
+  for (const option of ["--upstream", "--subprotocol", "--insecure", "--config-schema", "check-config"])
+    assert.ok(help.includes(option), option);
+  assert.ok(!help.includes("sidesocket call"));
+});
+
+test("the defaults and choices in the help are those of the schema", () => {
+  const { host, port } = configSchema.parse({}).listen;
+  const help = helpText();
+  assert.ok(help.includes(`(${host})`) && help.includes(`(${port})`));
+  assert.ok(help.includes(LOG_LEVELS.join(", ").replace("info", "info (default)")));
+  assert.ok(help.includes(PRESETS.join(", ").replace("json-rpc", "json-rpc (default)")));
+  assert.equal(logSchema.parse({}).level, "info");
+});

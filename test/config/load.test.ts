@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { describeConfig } from "../../src/config/describe.ts";
+import type { LoadInput } from "../../src/config/load.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { redactUrl } from "../../src/config/wire.ts";
+
+const TOKEN = "0123456789abcdef0123456789abcdef";
+const OTHER = "fedcba9876543210fedcba9876543210";
+
+/** Loads with files that exist only here, in the folder /etc/side. */
+function load(input: Partial<LoadInput> & { files?: Record<string, string> }) {
+  const { files = {}, ...rest } = input;
+  const readFile = async (path: string): Promise<string> => {
+    for (const [name, text] of Object.entries(files)) if (resolve("/etc/side", name) === path) return text;
+    throw Object.assign(new Error(`ENOENT: ${path}`), { code: "ENOENT" });
+  };
+  return loadConfig({ env: {}, readFile, cwd: "/etc/side", ...rest });
+}
+
+const refused = (input: Parameters<typeof load>[0], message: RegExp) =>
+  assert.rejects(load(input), { name: "ConfigError", message });
+
+test("nothing given is the demo on loopback", async () => {
+  const loaded = await load({});
+  assert.equal(loaded.demo, true);
+  assert.equal(loaded.upstreams.size, 0);
+  assert.equal(loaded.listen.port, 8787);
+  assert.deepEqual(loaded.log, { level: "info", format: undefined });
+  assert.deepEqual([loaded.tokens, loaded.shutdownTokens, loaded.warnings, loaded.insecure], [[], [], [], false]);
+});
+
+test("flags win over the environment, the environment over the file, the file over the defaults", async () => {
+  const files = {
+    "f.yaml":
+      "listen: { host: localhost, port: 1, keep_alive: 5s }\nupstreams:\n  default:\n    url: wss://file\n    protocol: text\n    headers: { A: file, b: file }\n    limits: { in_flight: 7 }\n",
+  };
+  const env = {
+    SIDESOCKET_CONFIG: "f.yaml",
+    PORT: "2",
+    SIDESOCKET_HOST: "::1",
+    SIDESOCKET_UPSTREAM_URL: "wss://env",
+    SIDESOCKET_LOG_LEVEL: "debug",
+  };
+  const flags = { port: "3", "upstream-header": ["a: flag"], subprotocol: ["x"], "log-format": "json" };
+  const loaded = await load({ files, env, flags });
+  assert.deepEqual(loaded.listen, { host: "::1", port: 3, hosts: [], origins: [], keep_alive: 5000 });
+  assert.deepEqual(loaded.log, { level: "debug", format: "json" });
+  const upstream = loaded.upstreams.get("default");
+  assert.equal(upstream?.url, "wss://env");
+  assert.equal(upstream?.protocol, "text");
+  assert.deepEqual(upstream?.headers, { b: "file", a: "flag" });
+  assert.deepEqual(upstream?.subprotocols, ["x"]);
+  assert.equal(upstream?.limits.in_flight, 7);
+  assert.equal(upstream?.limits.request_bytes, 1_048_576);
+});
+
+test("--upstream adds default beside the file's upstreams", async () => {
+  const files = { "f.json": '{ "upstreams": { "other": { "url": "wss://other" } } }' };
+  const loaded = await load({ files, flags: { config: "f.json", upstream: "wss://example.org" } });
+  assert.deepEqual([...loaded.upstreams.keys()], ["other", "default"]);
+  assert.equal(loaded.demo, false);
+});
+
+test("an option of the upstream default is refused where there is none", async () => {
+  await refused({ flags: { protocol: "text" } }, /^--protocol: is for the upstream named default, and there is none/);
+  const files = { "f.yaml": "upstreams: { other: { url: wss://other } }" };
+  await refused(
+    { files, flags: { config: "f.yaml" }, env: { SIDESOCKET_SUBPROTOCOL: "x" } },
+    /^SIDESOCKET_SUBPROTOCOL: is for the upstream/,
+  );
+});
+
+test("a wrong value names its flag, its variable, or its place in the file", async () => {
+  await refused({ flags: { port: "65536" } }, /^--port: must be a whole number from 0 to 65535$/);
+  await refused({ env: { PORT: "NaN" } }, /^PORT: must be a whole number/);
+  await refused({ flags: { upstream: "http://example.org" } }, /^--upstream: must start with ws:/);
+  await refused(
+    { env: { SIDESOCKET_UPSTREAM_URL: "wss://a", SIDESOCKET_PROTOCOL: "xml" } },
+    /^SIDESOCKET_PROTOCOL: must be a preset \(json-rpc, json, text\)/,
+  );
+  await refused({ flags: { "log-level": "loud" } }, /^--log-level: must be one of trace, debug/);
+  await refused({ env: { SIDESOCKET_LOG_FORMAT: "xml" } }, /^SIDESOCKET_LOG_FORMAT: must be one of pretty, json$/);
+  await refused(
+    { flags: { upstream: "wss://a", "upstream-header": ["c4n4ry"] } },
+    /^--upstream-header: must be "Name: value"$/,
+  );
+  await refused(
+    { flags: { upstream: "wss://a", "upstream-header": ["a: ${NOPE}"] } },
+    /^--upstream-header: needs the environment variable NOPE, which is not set$/,
+  );
+  await refused(
+    { flags: { upstream: "ws://a", "upstream-header": ["cookie: x"] } },
+    /^--upstream: would send credentials in the clear/,
+  );
+  await refused({ flags: { config: "missing.yaml" } }, /^--config: cannot read missing\.yaml: there is no such file$/);
+  await refused({ env: { SIDESOCKET_CONFIG: "" } }, /^SIDESOCKET_CONFIG: is empty/);
+});
+
+test("all problems of a file are told at once, each at its key or value", async () => {
+  const text = [
+    "listen: { port: 70000 }",
+    "upstreams:",
+    "  default:",
+    "    url: http://user:c4n4ry@example.org",
+    "    conect_within: 10s",
+    "    keepalive: { ping: 2147483648ms }",
+    "  other:",
+    "    required: true",
+    "shutdown: { drain: 3 }",
+  ].join("\n");
+  await assert.rejects(load({ files: { "f.yaml": text }, flags: { config: "f.yaml" } }), (error: Error) => {
+    assert.deepEqual(
+      error.message.split("\n").map((line) => line.split(" ").slice(0, 5).join(" ")),
+      [
+        "f.yaml:1:17: listen.port: must be a",
+        "f.yaml:4:10: upstreams.default.url: must start with",
+        "f.yaml:6:24: upstreams.default.keepalive.ping: must be from",
+        "f.yaml:5:5: upstreams.default.conect_within: is not a",
+        "f.yaml:7:3: upstreams.other.url: is missing",
+        "f.yaml:9:20: shutdown.drain: needs a unit:",
+      ],
+    );
+    return true;
+  });
+});
+
+test("paths start in the folder of the file that names them, flags in the current folder", async () => {
+  const files = {
+    "sub/f.yaml": "upstreams: { default: { url: wss://a, protocol: ./d.js, ca: ca.pem } }",
+    "sub/d.js": "",
+    "d.js": "",
+    "sub/ca.pem": "-----BEGIN CERTIFICATE-----",
+  };
+  const fromFile = await load({ files, flags: { config: "sub/f.yaml" } });
+  assert.equal(fromFile.upstreams.get("default")?.protocol, "file:///etc/side/sub/d.js");
+  assert.equal(fromFile.upstreams.get("default")?.ca, "/etc/side/sub/ca.pem");
+  const fromFlag = await load({ files, flags: { config: "sub/f.yaml", protocol: "./d.js" } });
+  assert.equal(fromFlag.upstreams.get("default")?.protocol, "file:///etc/side/d.js");
+});
+
+test("a module or certificates that are not there stop the start", async () => {
+  await refused(
+    { flags: { upstream: "wss://a", protocol: "./nope.js" } },
+    /^--protocol: cannot read \/etc\/side\/nope\.js: there is no such file$/,
+  );
+  await refused(
+    { flags: { upstream: "wss://a", protocol: "file://far/x.js" } },
+    /^--protocol: must be a path or a file: URL of this machine$/,
+  );
+  const files = { "f.yaml": "upstreams: { a: { url: wss://a, ca: ./ca.pem } }" };
+  await refused(
+    { files, flags: { config: "f.yaml" } },
+    /^f\.yaml:1:37: upstreams\.a\.ca: cannot read \/etc\/side\/ca\.pem/,
+  );
+  await refused(
+    { files: { ...files, "ca.pem": "nothing" }, flags: { config: "f.yaml" } },
+    /upstreams\.a\.ca: .* holds no certificate/,
+  );
+});
+
+test("tokens come from a variable or a file, one per line, and guard /shutdown too", async () => {
+  const one = await load({ env: { SIDESOCKET_TOKEN: ` ${TOKEN}\n` } });
+  assert.deepEqual([one.tokens, one.shutdownTokens], [[TOKEN], [TOKEN]]);
+  const files = { api: `${TOKEN}\r\n\n${OTHER}\n${TOKEN}`, stop: OTHER };
+  const two = await load({ files, flags: { "token-file": "api" }, env: { SIDESOCKET_SHUTDOWN_TOKEN_FILE: "stop" } });
+  assert.deepEqual([two.tokens, two.shutdownTokens], [[TOKEN, OTHER], [OTHER]]);
+});
+
+test("weak, empty, missing and ambiguous tokens are refused without showing them", async () => {
+  await refused({ env: { SIDESOCKET_TOKEN: "" } }, /^SIDESOCKET_TOKEN: is empty/);
+  await refused(
+    { env: { SIDESOCKET_SHUTDOWN_TOKEN: "short" } },
+    /^SIDESOCKET_SHUTDOWN_TOKEN: has a token of 5 characters; at least 32/,
+  );
+  await refused({ env: { SIDESOCKET_TOKEN: `${TOKEN} x` } }, /^SIDESOCKET_TOKEN: has a token with spaces/);
+  await refused({ env: { SIDESOCKET_TOKEN_FILE: "" } }, /^SIDESOCKET_TOKEN_FILE: is empty/);
+  await refused({ flags: { "token-file": "nope" } }, /^--token-file: cannot read nope: there is no such file$/);
+  await refused({ files: { t: "\n" }, flags: { "token-file": "t" } }, /^--token-file: t: is empty/);
+  await refused(
+    { env: { SIDESOCKET_TOKEN: TOKEN, SIDESOCKET_TOKEN_FILE: "t" } },
+    /^SIDESOCKET_TOKEN: is given together with SIDESOCKET_TOKEN_FILE/,
+  );
+});
+
+test("a host that others can reach needs a token, or --insecure", async () => {
+  for (const host of ["0.0.0.0", "::", "192.168.1.4", "example.org", "127.0.0.1.example.org"]) {
+    await refused({ flags: { host } }, /^--host: .* can be reached from other machines: give a token/);
+    assert.equal((await load({ flags: { host }, env: { SIDESOCKET_TOKEN: TOKEN } })).listen.host, host);
+    const insecure = await load({ flags: { host, insecure: true } });
+    assert.match(insecure.warnings.join("\n"), /^--host: .* there is no token/);
+  }
+  await refused({ flags: { host: "::" }, env: { SIDESOCKET_SHUTDOWN_TOKEN: TOKEN } }, /give a token/);
+  await refused(
+    { files: { "f.yaml": "listen:\n  host: 0.0.0.0" }, flags: { config: "f.yaml" } },
+    /^f\.yaml:2:9: listen\.host: 0\.0\.0\.0 can be/,
+  );
+  for (const host of ["127.0.0.1", "127.1.2.3", "localhost", "LOCALHOST", "::1", "[::1]"])
+    await load({ flags: { host } });
+});
+
+test("variables that held secrets are gone after reading, the others stay", async () => {
+  const files = { "f.yaml": "upstreams: { a: { url: wss://a, headers: { authorization: '${UPSTREAM}' } } }" };
+  const env: Record<string, string> = {
+    SIDESOCKET_TOKEN: TOKEN,
+    SIDESOCKET_SHUTDOWN_TOKEN: OTHER,
+    SIDESOCKET_CONFIG: "f.yaml",
+    SIDESOCKET_UPSTREAM_URL: "wss://user:pw@b",
+    SIDESOCKET_UPSTREAM_HEADER: "authorization: ${FLAG}",
+    UPSTREAM: "u",
+    FLAG: "f",
+    PORT: "0",
+  };
+  const loaded = await load({ files, env });
+  assert.deepEqual(env, { SIDESOCKET_CONFIG: "f.yaml", PORT: "0" });
+  assert.equal(loaded.upstreams.get("a")?.headers.authorization, "u");
+  assert.equal(loaded.upstreams.get("default")?.headers.authorization, "f");
+});
+
+test("the description holds no secret", async () => {
+  const canary = "c4n4ry0123456789c4n4ry0123456789";
+  const files = {
+    "f.yaml": `upstreams: { a: { url: "wss://${canary}:${canary}@example.org:444/${canary}?key=${canary}", headers: { authorization: ${canary} }, subprotocols: [graphql-ws, bearer.${canary}], greeting: [{ send: ${canary} }, { expect: { match: { /a: ${canary} } } }] } }`,
+  };
+  const loaded = await load({ files, flags: { config: "f.yaml" }, env: { SIDESOCKET_TOKEN: canary } });
+  const described = describeConfig(loaded);
+  assert.ok(!JSON.stringify(described).includes("c4n4ry"), JSON.stringify(described));
+  const { a } = described.upstreams as { a: Record<string, unknown> };
+  assert.equal(a.url, "wss://example.org:444");
+  assert.deepEqual(
+    [a.headers, a.subprotocols, a.greeting],
+    [["authorization"], ["graphql-ws", "(redacted)"], ["send", "expect"]],
+  );
+  assert.equal(redactUrl("c4n4ry"), "(not a URL)");
+});
+
+test("real files are read, and a token that everyone can read is warned about", {
+  skip: process.platform === "win32",
+}, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "sidesocket-config-"));
+  try {
+    const file = join(folder, "token");
+    await writeFile(file, TOKEN, { mode: 0o600 });
+    const loaded = await loadConfig({ env: {}, flags: { "token-file": file } });
+    assert.deepEqual([loaded.tokens, loaded.warnings], [[TOKEN], []]);
+    await chmod(file, 0o644);
+    const open = await loadConfig({ env: {}, flags: { "token-file": file } });
+    assert.match(open.warnings.join(), /^--token-file: .*can be read by every user/);
+    await assert.rejects(loadConfig({ env: {}, flags: { config: folder } }), {
+      message: /^--config: cannot read .*: it is a folder$/,
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

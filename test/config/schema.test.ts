@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { check, dotted } from "../../src/config/problems.ts";
+import { configJsonSchema, configSchema, shutdownTotal, upstreamSchema } from "../../src/config/schema.ts";
+
+const WSS = "wss://example.org/socket";
+
+/** The problems as `path: what`, none when the input is fine. */
+function problems(input: unknown): string[] {
+  const checked = check(configSchema, input);
+  return "value" in checked ? [] : checked.problems.map(({ path, what }) => `${dotted(path)}: ${what}`);
+}
+
+function upstreamProblems(settings: object): string[] {
+  return problems({ upstreams: { default: { url: WSS, ...settings } } }).map((line) =>
+    line.replace("upstreams.default.", ""),
+  );
+}
+
+test("an upstream needs only its url; every default is there, in milliseconds and bytes", () => {
+  assert.deepEqual(upstreamSchema.parse({ url: WSS }), {
+    url: WSS,
+    allow_plaintext: false,
+    required: true,
+    headers: {},
+    subprotocols: [],
+    protocol: "json-rpc",
+    connect_within: 10_000,
+    greeting: [],
+    limits: { in_flight: 1024, request_bytes: 1_048_576, reply_bytes: 16_777_216, buffered_bytes: 16_777_216 },
+    keepalive: { ping: 15_000, pong_within: 5000 },
+    reconnect: { from: 200, to: 30_000, refused: 60_000 },
+    close_code: 1001,
+  });
+});
+
+test("an empty configuration is the defaults", () => {
+  const config = configSchema.parse({});
+  assert.deepEqual(config, {
+    listen: { host: "127.0.0.1", port: 8787, hosts: [], origins: [], keep_alive: 75_000 },
+    shutdown: { delay: 0, drain: 3000, close: 2000, flush: 1000, join: 2000, kill: 500, answer: 500 },
+  });
+  assert.equal(shutdownTotal(config.shutdown), 9000);
+});
+
+test("a login is kept as it was written, with its bound", () => {
+  const greeting = [
+    { expect: { match: { "/type": "auth_required" } } },
+    { send: { type: "auth", access_token: "abc" } },
+    { send: "plain text" },
+    { expect: { match: { "/type": "auth_ok" }, reject: { "/type": "auth_invalid", "/fatal": true }, within: "1s" } },
+  ];
+  assert.deepEqual(upstreamSchema.parse({ url: WSS, greeting }).greeting, [
+    { expect: { match: { "/type": "auth_required" }, within: 5000 } },
+    greeting[1],
+    greeting[2],
+    { expect: { match: { "/type": "auth_ok" }, reject: { "/type": "auth_invalid", "/fatal": true }, within: 1000 } },
+  ]);
+});
+
+test("a protocol is a preset, a preset with options, or a module", () => {
+  const cases: [unknown, unknown][] = [
+    ["text", "text"],
+    ["./dialect.js", "./dialect.js"],
+    ["/opt/dialect.js", "/opt/dialect.js"],
+    ["file:///opt/dialect.js", "file:///opt/dialect.js"],
+    [{ preset: "text" }, { preset: "text" }],
+    [{ preset: "json" }, { preset: "json", id: { out: "/id", in: "/id", kind: "int" } }],
+    [
+      { preset: "json", id: { in: "/reply_to", kind: "string" } },
+      { preset: "json", id: { out: "/id", in: "/reply_to", kind: "string" } },
+    ],
+  ];
+  for (const [protocol, expected] of cases)
+    assert.deepEqual(upstreamSchema.parse({ url: WSS, protocol }).protocol, expected);
+});
+
+test("a bad value is refused with its key and what would be right", () => {
+  const cases: [object, RegExp][] = [
+    [{ connect_within: 10 }, /^connect_within: needs a unit: .*10s or 500ms/],
+    [{ connect_within: Number.NaN }, /^connect_within: needs a unit/],
+    [{ connect_within: "0s" }, /^connect_within: must be from 1ms/],
+    [{ connect_within: "2147483648ms" }, /^connect_within: must be from 1ms to 2147483647ms/],
+    [{ connect_within: null }, /^connect_within: must be a duration/],
+    [{ limits: { in_flight: 0 } }, /^limits\.in_flight: must be a whole number from 1 to/],
+    [{ limits: { in_flight: Number.NaN } }, /^limits\.in_flight: must be a whole number/],
+    [{ limits: { in_flight: 1.5 } }, /^limits\.in_flight: must be a whole number/],
+    [{ limits: { in_flight: "many" } }, /^limits\.in_flight: must be a whole number/],
+    [{ limits: { reply_bytes: 1024 } }, /^limits\.reply_bytes: needs a unit/],
+    [{ limits: { reply_bytes: "0B" } }, /^limits\.reply_bytes: must be from 1B/],
+    [{ limits: { bytes: "1MiB" } }, /^limits\.bytes: is not a known key/],
+    [{ limits: null }, /^limits: must be a mapping/],
+    [{ keepalive: { ping: "0s" } }, /^keepalive\.ping: must be from 1ms/],
+    [{ keepalive: { heartbeat: null } }, /^keepalive\.heartbeat: is not a known key/],
+    [{ messages: {} }, /^messages: is not a known key/],
+    [{ reconnect: { from: "1m" } }, /^reconnect\.from: must not be longer than reconnect\.to/],
+    [{ close_code: 1006 }, /^close_code: must be 1000, 1001, or from 3000 to 4999/],
+    [{ close_code: 5000 }, /^close_code: must be a whole number/],
+    [{ required: "yes" }, /^required: must be true or false/],
+    [{ protocol: "jsonrpc" }, /^protocol: must be a preset \(json-rpc, json, text\)/],
+    [{ protocol: 5 }, /^protocol: must be a preset/],
+    [{ protocol: { preset: "xml" } }, /^protocol: must be a preset/],
+    [{ protocol: { preset: "json", id: { kind: "float" } } }, /^protocol\.id\.kind: must be one of int, string, int32/],
+    [{ protocol: { preset: "json", id: { out: "id" } } }, /^protocol\.id\.out: must be a JSON pointer/],
+    [{ protocol: { preset: "json", id: { out: "" } } }, /^protocol\.id\.out: must be a JSON pointer to a member/],
+    [{ protocol: { preset: "text", id: {} } }, /^protocol\.id: is not a known key/],
+    [{ greeting: [{ wait: 1 }] }, /^greeting\.0: must be \{ send: … \} or \{ expect/],
+    [{ greeting: [{ send: 1, within: "5s" }] }, /^greeting\.0\.within: is not a known key/],
+    [{ greeting: [{ expect: {} }] }, /^greeting\.0\.expect\.match: is missing/],
+    [{ greeting: [{ expect: { match: { type: "x" } } }] }, /^greeting\.0\.expect\.match\.type: must be a JSON pointer/],
+    [
+      { greeting: [{ expect: { match: { "/type": {} } } }] },
+      /^greeting\.0\.expect\.match\.\/type: must be a text, a number/,
+    ],
+    [{ headers: { "bad name": "x" } }, /^headers\.…: must be a header name/],
+    [{ headers: { a: "b\r\nc: d" } }, /^headers\.a: must be one line/],
+    [{ headers: { a: "☃" } }, /^headers\.a: must be one line/],
+    [{ headers: { a: 1 } }, /^headers\.a: must be a text/],
+    [{ headers: { Cookie: "a", cookie: "b" } }, /^headers: has the same header twice/],
+    [{ headers: { "Sec-WebSocket-Protocol": "x" } }, /^headers\.Sec-WebSocket-Protocol: belongs to the handshake/],
+    [{ subprotocols: ["a", "a"] }, /^subprotocols: has the same name twice/],
+    [{ subprotocols: ["a, b"] }, /^subprotocols\.0: must be a token/],
+    [{ url: "example.org" }, /^url: must be a URL/],
+    [{ url: "https://example.org" }, /^url: must start with ws:\/\/ or wss:\/\//],
+    [{ url: "wss://example.org/#x" }, /^url: must not have a fragment/],
+    [{ url: undefined }, /^url: is missing/],
+  ];
+  for (const [settings, expected] of cases) {
+    const found = upstreamProblems(settings);
+    assert.equal(found.length, 1, `${JSON.stringify(settings)} gave ${JSON.stringify(found)}`);
+    assert.match(found[0] ?? "", expected);
+  }
+});
+
+test("bad listeners, bounds and names are refused", () => {
+  const cases: [object, RegExp][] = [
+    [{ listen: { port: -1 } }, /^listen\.port: must be a whole number from 0 to 65535/],
+    [{ listen: { port: 65536 } }, /^listen\.port/],
+    [{ listen: { port: "http" } }, /^listen\.port/],
+    [{ listen: { host: "" } }, /^listen\.host: must be an address/],
+    [{ listen: { host: "127.0.0.1:8787" } }, /^listen\.host: must be an address/],
+    [{ listen: { host: "http://localhost" } }, /^listen\.host: must be an address/],
+    [{ listen: { origins: ["*"] } }, /^listen\.origins\.0: must be an origin/],
+    [{ listen: { origins: ["https://example.org/"] } }, /^listen\.origins\.0: must be an origin/],
+    [{ listen: { hosts: ["https://example.org"] } }, /^listen\.hosts\.0: must be a host name/],
+    [{ listen: { keep_alive: "0s" } }, /^listen\.keep_alive: must be from 1ms/],
+    [{ shutdown: { drain: "596h", close: "1h" } }, /^shutdown: adds up to more than 2147483647ms/],
+    [{ shutdown: { drain: 3 } }, /^shutdown\.drain: needs a unit/],
+    [{ upstreams: {} }, /^upstreams: must have at least one/],
+    [{ upstreams: { "a b": { url: WSS } } }, /^upstreams\.…: must be a name of 1 to 64/],
+    [{ upstreams: { ["a".repeat(65)]: { url: WSS } } }, /^upstreams\.a+: must be a name of 1 to 64/],
+    [{ upstream: {} }, /^upstream: is not a known key/],
+  ];
+  for (const [input, expected] of cases) {
+    const found = problems(input);
+    assert.equal(found.length, 1, `${JSON.stringify(input)} gave ${JSON.stringify(found)}`);
+    assert.match(found[0] ?? "", expected);
+  }
+});
+
+test("numbers may come as digits, as from ${PORT}; bounds of the exit may be zero; addresses lose their brackets", () => {
+  const config = configSchema.parse({
+    listen: { port: "8080", host: "[::1]" },
+    shutdown: { drain: "0s", kill: "0ms" },
+  });
+  assert.equal(config.listen.port, 8080);
+  assert.equal(config.listen.host, "::1");
+  assert.equal(config.shutdown.drain, 0);
+});
+
+test("credentials over ws:// to another machine are refused unless allowed", () => {
+  const remote = "ws://example.org";
+  const secrets: object[] = [
+    { url: "ws://user:pw@example.org" },
+    { url: "ws://example.org/?access_token=x" },
+    { url: remote, headers: { Authorization: "Bearer x" } },
+    { url: remote, headers: { cookie: "a=b" } },
+    { url: remote, headers: { "X-Api-Key": "x" } },
+    { url: remote, subprotocols: ["base64url.bearer.authorization.k8s.io.x"] },
+    { url: remote, greeting: [{ send: { type: "auth" } }] },
+    { url: "ws://127.0.0.1.example.org", headers: { authorization: "x" } },
+    { url: "ws://[::2]", headers: { authorization: "x" } },
+  ];
+  for (const settings of secrets) {
+    assert.deepEqual(
+      upstreamProblems(settings).map((line) => line.split(":")[0]),
+      ["url"],
+      JSON.stringify(settings),
+    );
+    assert.deepEqual(upstreamProblems({ ...settings, allow_plaintext: true }), []);
+  }
+  const fine: object[] = [
+    { url: remote },
+    { url: remote, headers: { "x-team": "blue" }, greeting: [{ expect: { match: { "/type": "hello" } } }] },
+    ...["ws://localhost:1", "ws://127.0.0.1", "ws://127.9.9.9", "ws://[::1]:80", WSS].map((url) => ({
+      url,
+      headers: { authorization: "x" },
+    })),
+  ];
+  for (const settings of fine) assert.deepEqual(upstreamProblems(settings), [], JSON.stringify(settings));
+});
+
+test("no problem repeats a value", () => {
+  const canary = "c4n4ry-s3cr3t";
+  const inputs: object[] = [
+    { url: `https://user:${canary}@example.org` },
+    { url: `ws://user:${canary}@example.org` },
+    { url: `wss://example.org/#${canary}` },
+    { headers: { authorization: `${canary}\n` } },
+    { headers: { [`authorization: ${canary}`]: "" } },
+    { headers: [canary] },
+    { [`authorization: ${canary}`]: null },
+    { greeting: canary },
+    { greeting: [{ send: { token: canary }, expect: { token: canary } }] },
+    { protocol: canary, subprotocols: [`${canary} ${canary}`], connect_within: canary, close_code: canary },
+  ];
+  for (const input of inputs) {
+    const found = upstreamProblems(input);
+    assert.ok(found.length > 0, JSON.stringify(input));
+    assert.ok(!found.join("\n").includes(canary), found.join("\n"));
+  }
+});
+
+test("the JSON Schema is of the file as people write it", () => {
+  const schema = JSON.parse(JSON.stringify(configJsonSchema()));
+  assert.equal(schema.additionalProperties, false);
+  assert.equal(schema.properties.listen.properties.port.default, 8787);
+  const upstream = schema.properties.upstreams.additionalProperties;
+  assert.deepEqual(upstream.required, ["url"]);
+  assert.equal(upstream.properties.connect_within.type, "string");
+  assert.equal(upstream.properties.connect_within.default, "10s");
+});
