@@ -1,0 +1,89 @@
+/** Why a connection, or an attempt at one, is over; and what that means for the next attempt. */
+
+export type Drop =
+  /** It was open and ended: by a close frame, or without one (1006). `text` is the peer's reason, made printable. */
+  | { readonly reason: "closed"; readonly code: number; readonly text: string }
+  /** The upgrade was answered with something other than 101. */
+  | {
+      readonly reason: "status";
+      readonly status: number;
+      readonly retryAfterMs?: number | undefined;
+    }
+  | {
+      readonly reason: "dns" | "tls" | "network" | "handshake" | "protocol";
+      readonly detail: string;
+    }
+  /** A frame was larger than `limits.reply_bytes`. */
+  | { readonly reason: "oversized"; readonly limitBytes: number }
+  | { readonly reason: "timeout"; readonly withinMs: number }
+  /** A ping was not answered in time: the peer is half-open or hangs. */
+  | { readonly reason: "silent"; readonly withinMs: number }
+  | {
+      readonly reason: "greeting";
+      readonly rejected: boolean;
+      readonly detail: string;
+    }
+  /** Our close frame was not answered in time, and the socket was broken. */
+  | { readonly reason: "unclosed"; readonly withinMs: number }
+  /** We gave it up ourselves, because going on would have mixed up replies. */
+  | { readonly reason: "renewed"; readonly detail: string };
+
+/** For people: logs, the state route, and the `detail` of errors. */
+export function describeDrop(drop: Drop): string {
+  switch (drop.reason) {
+    case "closed":
+      return drop.code === 1006
+        ? "the connection ended without a close frame (1006)"
+        : `the upstream closed the connection with code ${drop.code}${drop.text ? ` (${drop.text})` : ""}`;
+    case "status":
+      return `the upstream answered the upgrade with HTTP ${drop.status}`;
+    case "dns":
+      return `the upstream's name could not be resolved (${drop.detail})`;
+    case "tls":
+      return `TLS to the upstream failed (${drop.detail})`;
+    case "network":
+      return `the upstream could not be reached (${drop.detail})`;
+    case "handshake":
+      return `the upstream's WebSocket handshake is not valid (${drop.detail})`;
+    case "protocol":
+      return `the upstream broke the WebSocket protocol (${drop.detail})`;
+    case "oversized":
+      return `the upstream sent a frame larger than limits.reply_bytes (${drop.limitBytes} bytes)`;
+    case "timeout":
+      return `no connection within ${drop.withinMs} ms (connect_within)`;
+    case "silent":
+      return `the upstream did not answer a ping within ${drop.withinMs} ms (keepalive.pong_within)`;
+    case "greeting":
+      return drop.rejected
+        ? `the upstream refused the greeting: ${drop.detail}`
+        : `the greeting failed: ${drop.detail}`;
+    case "unclosed":
+      return `the upstream did not finish the close handshake within ${drop.withinMs} ms`;
+    case "renewed":
+      return `the connection was renewed: ${drop.detail}`;
+  }
+}
+
+/** A balancer's Retry-After may ask for hours; an upstream that is back should not wait that long for us. */
+const RETRY_AFTER_MAX_MS = 300_000;
+
+/** How the next attempt should be made: `retry` soon with backoff, or `refuse`: only every `reconnect.refused`. */
+export type Verdict = { readonly type: "retry"; readonly atLeastMs: number } | { readonly type: "refuse" };
+
+/**
+ * Trying again soon is wrong where the answer will be the same: bad credentials, a wrong path, a policy.
+ * RFC 6455 §7.4.1 names 1008 (policy); 4401 and 4403 are customary for HTTP's 401 and 403.
+ */
+export function judge(drop: Drop): Verdict {
+  if (drop.reason === "greeting" && drop.rejected) return { type: "refuse" };
+  if (drop.reason === "closed" && [1008, 4401, 4403].includes(drop.code)) return { type: "refuse" };
+  if (drop.reason === "status") {
+    const temporary = drop.status >= 500 || [408, 425, 429].includes(drop.status);
+    if (!temporary) return { type: "refuse" };
+    return {
+      type: "retry",
+      atLeastMs: Math.min(drop.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS),
+    };
+  }
+  return { type: "retry", atLeastMs: 0 };
+}

@@ -1,0 +1,62 @@
+import type { Failure, Sent } from "../errors.ts";
+import type { Body, Mode } from "../protocols/protocol.ts";
+
+/** What callers ask for and what they get, as plain data that may cross between threads. */
+
+/** `send` asks for no reply; the others differ in what a message without an id means. */
+export type Kind = Mode | "send";
+
+/** How a request ended. */
+export type Outcome =
+  | Replied
+  | Failed
+  /** Handed to the socket, and no reply will come: a `send`, or a notification. */
+  | { readonly type: "done" }
+  /** In the caller's order; an item without a reply (a notification) is not in it. */
+  | { readonly type: "batch"; readonly items: readonly (Replied | Failed)[] };
+
+export interface Replied {
+  readonly type: "reply";
+  readonly body: Body;
+  /** Milliseconds before the message was handed to the socket, and from then to its reply. */
+  readonly queueMs: number;
+  readonly upstreamMs: number;
+}
+
+export interface Failed {
+  readonly type: "failed";
+  readonly failure: Failure;
+  /** The caller's own id as it was written, where it had one that could be read. */
+  readonly own?: string | undefined;
+  /** Why the message was not one of the protocol: JSON-RPC tells −32700 and −32600 apart. */
+  readonly invalid?: "parse" | "shape" | undefined;
+}
+
+export interface Counters {
+  connects: number;
+  requests: number;
+  replies: number;
+  failures: number;
+  abandoned: number;
+  /** Replies to requests that had already ended. */
+  late: number;
+  /** Replies to nothing that was asked: an id seen twice, or never issued. */
+  unclaimed: number;
+  messages: number;
+  noise: number;
+}
+
+export const zero: Readonly<Counters> = {
+  connects: 0,
+  requests: 0,
+  replies: 0,
+  failures: 0,
+  abandoned: 0,
+  late: 0,
+  unclaimed: 0,
+  messages: 0,
+  noise: 0,
+};
+
+/** How many were cancelled, by whether their message had been sent. */
+export type CancelCounts = Readonly<Record<Sent, number>>;

@@ -1,0 +1,70 @@
+import type { Body, WireId } from "../protocols/protocol.ts";
+
+/** One message of a caller, from its arrival on the thread to its one ending. */
+export interface Entry {
+  /** The host's number; the items of a batch share it. */
+  readonly seq: number;
+  /** The place within its batch; 0 for a single message. */
+  readonly index: number;
+  readonly wire: WireId;
+  readonly expectsReply: boolean;
+  readonly own: unknown;
+  /** What goes out; undefined once it has been handed to the socket. */
+  frame: Body | undefined;
+  readonly bytes: number;
+  /** The connection that it was handed to; 0 while it has not been. */
+  epoch: number;
+  /** Its place among all that was written to that connection, from 1. */
+  order: number;
+  readonly deadline: number;
+  /** The moment for which it is filed on the wheel: its deadline, or before it the end of waiting for a connection. */
+  dueAt: number;
+  readonly arrivedAt: number;
+  writtenAt: number;
+}
+
+/**
+ * The requests in flight, by our id on the wire and by the host's number. The key on the wire is (epoch, id): a reply
+ * that comes over another connection than its request went out on is not its reply.
+ */
+export class Pending {
+  readonly #byWire = new Map<WireId, Entry>();
+  readonly #bySeq = new Map<number, Entry[]>();
+
+  get size(): number {
+    return this.#byWire.size;
+  }
+
+  has(wire: WireId): boolean {
+    return this.#byWire.has(wire);
+  }
+
+  add(entry: Entry): void {
+    this.#byWire.set(entry.wire, entry);
+    const siblings = this.#bySeq.get(entry.seq);
+    if (siblings) siblings.push(entry);
+    else this.#bySeq.set(entry.seq, [entry]);
+  }
+
+  /** The entry that a reply on this connection answers. */
+  match(epoch: number, wire: WireId): Entry | undefined {
+    const entry = this.#byWire.get(wire);
+    return entry !== undefined && entry.epoch === epoch ? entry : undefined;
+  }
+
+  remove(entry: Entry): void {
+    this.#byWire.delete(entry.wire);
+    const siblings = this.#bySeq.get(entry.seq);
+    if (!siblings) return;
+    if (siblings.length === 1) this.#bySeq.delete(entry.seq);
+    else siblings.splice(siblings.indexOf(entry), 1);
+  }
+
+  of(seq: number): readonly Entry[] {
+    return [...(this.#bySeq.get(seq) ?? [])];
+  }
+
+  where(test: (entry: Entry) => boolean): Entry[] {
+    return [...this.#byWire.values()].filter(test);
+  }
+}

@@ -1,0 +1,353 @@
+import type { UpstreamSettings } from "../config/schema.ts";
+import type { Failure } from "../errors.ts";
+import type { Body } from "../protocols/protocol.ts";
+import { aroundInterval, fullJitter } from "./backoff.ts";
+import { type Drop, describeDrop, judge } from "./drop.ts";
+import { answer, greetingFrame } from "./greeting.ts";
+
+/**
+ * The life of one upstream connection, as a pure state machine: state and input in, state and effects out.
+ * Every attempt has an epoch of its own; what a socket of another epoch says is stale and changes nothing.
+ * There is at most one timer, it belongs to the phase, and it dies with it.
+ */
+export type Phase =
+  | { readonly phase: "idle" }
+  | { readonly phase: "connecting"; readonly epoch: number }
+  /** The socket is open; step number `step` of the greeting is being waited for. */
+  | {
+      readonly phase: "greeting";
+      readonly epoch: number;
+      readonly step: number;
+    }
+  /** `pong` is the proof that the ping on its way asks for; undefined while none is. */
+  | {
+      readonly phase: "ready";
+      readonly epoch: number;
+      readonly pong: string | undefined;
+    }
+  /** Between attempts; the next one at `until`. */
+  | { readonly phase: "waiting"; readonly until: number; readonly why: Drop }
+  /** Trying again soon would be wrong; the next attempt, all the same, at `until`. */
+  | { readonly phase: "refused"; readonly until: number; readonly why: Drop }
+  /** A close handshake is on its way, and nothing comes after it. */
+  | { readonly phase: "closing"; readonly epoch: number }
+  | { readonly phase: "closed" };
+
+export interface Session {
+  readonly at: Phase;
+  /** The epoch of the newest attempt; each is used once. */
+  readonly epoch: number;
+  /** Attempts that failed since the upstream last proved itself by real traffic. */
+  readonly failures: number;
+}
+
+export type SessionInput =
+  | { readonly type: "start" }
+  | { readonly type: "opened"; readonly epoch: number }
+  /** The socket of this epoch is over, or never came to be. */
+  | { readonly type: "dropped"; readonly epoch: number; readonly drop: Drop }
+  /** A frame came in: needed while greeting, and once after it, as the proof that the upstream really works. */
+  | { readonly type: "frame"; readonly epoch: number; readonly frame: Body }
+  | { readonly type: "pong"; readonly epoch: number; readonly proof: string }
+  /** The phase's timer fired. */
+  | { readonly type: "timer" }
+  /** Ping now: somebody waits for a proof. */
+  | { readonly type: "probe" }
+  /** Leave this connection for a new one. */
+  | { readonly type: "renew"; readonly detail: string }
+  /** The end: close what is open, stop what is under way. Once more with 0 to break what is still closing. */
+  | { readonly type: "close"; readonly withinMs: number };
+
+export type SessionEffect =
+  | {
+      readonly type: "connect";
+      readonly epoch: number;
+      readonly withinMs: number;
+    }
+  | { readonly type: "send"; readonly epoch: number; readonly frame: string }
+  | { readonly type: "ping"; readonly epoch: number; readonly proof: string }
+  /** Begin the close handshake; break the socket when it is not done in time. */
+  | {
+      readonly type: "close";
+      readonly epoch: number;
+      readonly code: number;
+      readonly withinMs: number;
+    }
+  | { readonly type: "destroy"; readonly epoch: number }
+  /** Set the one timer; undefined clears it. */
+  | { readonly type: "timer"; readonly ms: number | undefined }
+  /** The requests on this epoch's socket will get no reply any more. */
+  | { readonly type: "lost"; readonly epoch: number; readonly why: Drop }
+  /** The upstream proved that it has what was written before the ping with this proof. */
+  | { readonly type: "proven"; readonly epoch: number; readonly proof: string }
+  /** A frame that was not the greeting's: hand it on. */
+  | { readonly type: "message"; readonly frame: Body };
+
+/** What the machine needs to know but must not reach for: the clock, chance, and the settings. */
+export interface SessionContext {
+  /** Milliseconds of a monotonic clock. */
+  readonly now: number;
+  /** A number in [0, 1). */
+  readonly random: number;
+  /** What the pong of a ping sent now would prove. Never the same twice. */
+  readonly proof: string;
+  readonly settings: Pick<UpstreamSettings, "connect_within" | "greeting" | "keepalive" | "reconnect" | "close_code">;
+}
+
+export interface Step {
+  readonly session: Session;
+  readonly effects: readonly SessionEffect[];
+}
+
+export const newSession: Session = {
+  at: { phase: "idle" },
+  epoch: 0,
+  failures: 0,
+};
+
+/** How long an old socket may take to close behind the back of its successor, in milliseconds. */
+const RENEW_CLOSE_MS = 2_000;
+
+export function step(session: Session, input: SessionInput, context: SessionContext): Step {
+  const { at } = session;
+  if ("epoch" in input && !("epoch" in at && at.epoch === input.epoch)) return { session, effects: [] };
+  switch (input.type) {
+    case "start":
+      return at.phase === "idle" ? connect(session, context) : stay(session);
+    case "opened":
+      return at.phase === "connecting" ? greet(session, input.epoch, 0, context) : stay(session);
+    case "dropped":
+      // What is still pending when we close for good is not lost but cancelled: by the step after this one.
+      if (at.phase === "closing")
+        return {
+          session: { ...session, at: { phase: "closed" } },
+          effects: [],
+        };
+      return fall(session, input.drop, context, [{ type: "lost", epoch: input.epoch, why: input.drop }]);
+    case "frame":
+      if (at.phase === "greeting") return hear(session, at, input.frame, context);
+      return { session: { ...session, failures: 0 }, effects: [] };
+    case "pong":
+      return ponged(session, input.proof, context);
+    case "timer":
+      return timedOut(session, context);
+    case "probe":
+      if (at.phase !== "ready" || at.pong !== undefined) return stay(session);
+      return ping(session, at.epoch, context);
+    case "renew":
+      return renew(session, input.detail, context);
+    case "close":
+      return close(session, input.withinMs, context);
+  }
+}
+
+function stay(session: Session): Step {
+  return { session, effects: [] };
+}
+
+function connect(session: Session, { settings }: SessionContext, before: readonly SessionEffect[] = []): Step {
+  const epoch = session.epoch + 1;
+  return {
+    session: { ...session, epoch, at: { phase: "connecting", epoch } },
+    effects: [
+      ...before,
+      { type: "timer", ms: undefined },
+      { type: "connect", epoch, withinMs: settings.connect_within },
+    ],
+  };
+}
+
+/** Goes on with the greeting from step `from`: sends what there is to send, until something must be waited for. */
+function greet(session: Session, epoch: number, from: number, { settings }: SessionContext): Step {
+  const effects: SessionEffect[] = [];
+  for (let index = from; index < settings.greeting.length; index++) {
+    const now = settings.greeting[index];
+    if (now && "expect" in now) {
+      effects.push({ type: "timer", ms: now.expect.within });
+      return {
+        session: { ...session, at: { phase: "greeting", epoch, step: index } },
+        effects,
+      };
+    }
+    if (now) effects.push({ type: "send", epoch, frame: greetingFrame(now) });
+  }
+  effects.push({ type: "timer", ms: settings.keepalive.ping });
+  return {
+    session: { ...session, at: { phase: "ready", epoch, pong: undefined } },
+    effects,
+  };
+}
+
+function hear(session: Session, at: Extract<Phase, { phase: "greeting" }>, frame: Body, context: SessionContext): Step {
+  const waitedFor = context.settings.greeting[at.step];
+  const heard = waitedFor && "expect" in waitedFor ? answer(waitedFor, frame) : "other";
+  if (heard === "matched") return greet(session, at.epoch, at.step + 1, context);
+  if (heard === "other") return { session, effects: [{ type: "message", frame }] };
+  return giveUp(session, at.epoch, { reason: "greeting", rejected: true, detail: `step ${at.step + 1}` }, context);
+}
+
+/** The connection is over: decides when the next attempt is due. */
+function fall(session: Session, why: Drop, context: SessionContext, before: readonly SessionEffect[]): Step {
+  const { now, random, settings } = context;
+  const verdict = judge(why);
+  const delay =
+    verdict.type === "refuse"
+      ? aroundInterval(settings.reconnect.refused, random)
+      : verdict.atLeastMs + fullJitter(session.failures, settings.reconnect.from, settings.reconnect.to, random);
+  const phase = verdict.type === "refuse" ? "refused" : "waiting";
+  return {
+    session: {
+      ...session,
+      failures: session.failures + 1,
+      at: { phase, until: now + delay, why },
+    },
+    effects: [...before, { type: "timer", ms: delay }],
+  };
+}
+
+/** Breaks the socket ourselves, and falls. */
+function giveUp(session: Session, epoch: number, why: Drop, context: SessionContext): Step {
+  return fall(session, why, context, [
+    { type: "destroy", epoch },
+    { type: "lost", epoch, why },
+  ]);
+}
+
+function ping(session: Session, epoch: number, { proof, settings }: SessionContext): Step {
+  return {
+    session: { ...session, at: { phase: "ready", epoch, pong: proof } },
+    effects: [
+      { type: "ping", epoch, proof },
+      { type: "timer", ms: settings.keepalive.pong_within },
+    ],
+  };
+}
+
+function ponged(session: Session, proof: string, { settings }: SessionContext): Step {
+  const { at } = session;
+  if (at.phase !== "ready" || at.pong !== proof) return stay(session);
+  return {
+    session: { ...session, failures: 0, at: { ...at, pong: undefined } },
+    effects: [
+      { type: "proven", epoch: at.epoch, proof },
+      { type: "timer", ms: settings.keepalive.ping },
+    ],
+  };
+}
+
+function timedOut(session: Session, context: SessionContext): Step {
+  const { at } = session;
+  const { keepalive, greeting } = context.settings;
+  switch (at.phase) {
+    case "waiting":
+    case "refused":
+      return connect(session, context);
+    case "greeting": {
+      const waitedFor = greeting[at.step];
+      const within = waitedFor && "expect" in waitedFor ? waitedFor.expect.within : 0;
+      const detail = `step ${at.step + 1} heard nothing that matches within ${within} ms`;
+      return giveUp(session, at.epoch, { reason: "greeting", rejected: false, detail }, context);
+    }
+    case "ready":
+      if (at.pong === undefined) return ping(session, at.epoch, context);
+      return giveUp(session, at.epoch, { reason: "silent", withinMs: keepalive.pong_within }, context);
+    default:
+      return stay(session);
+  }
+}
+
+function renew(session: Session, detail: string, context: SessionContext): Step {
+  const { at } = session;
+  if (at.phase !== "ready") return stay(session);
+  return connect(session, context, [
+    { type: "lost", epoch: at.epoch, why: { reason: "renewed", detail } },
+    { type: "close", epoch: at.epoch, code: 1000, withinMs: RENEW_CLOSE_MS },
+  ]);
+}
+
+function close(session: Session, withinMs: number, { settings }: SessionContext): Step {
+  const { at } = session;
+  const quiet: SessionEffect = { type: "timer", ms: undefined };
+  switch (at.phase) {
+    case "ready":
+    case "greeting":
+      return {
+        session: { ...session, at: { phase: "closing", epoch: at.epoch } },
+        effects: [
+          quiet,
+          {
+            type: "close",
+            epoch: at.epoch,
+            code: settings.close_code,
+            withinMs,
+          },
+        ],
+      };
+    case "closing":
+      return {
+        session,
+        effects: [
+          {
+            type: "close",
+            epoch: at.epoch,
+            code: settings.close_code,
+            withinMs,
+          },
+        ],
+      };
+    case "connecting":
+      return {
+        session: { ...session, at: { phase: "closed" } },
+        effects: [{ type: "destroy", epoch: at.epoch }],
+      };
+    default:
+      return {
+        session: { ...session, at: { phase: "closed" } },
+        effects: [quiet],
+      };
+  }
+}
+
+/** What a request finds: a socket to be written to, a promise of one, or neither. */
+export type Availability =
+  | { readonly type: "ready"; readonly epoch: number }
+  | { readonly type: "hold" }
+  | {
+      readonly type: "down";
+      readonly failure: Omit<Failure, "sent" | "retryAfterMs">;
+      readonly until?: number;
+    };
+
+export function availability({ at }: Session): Availability {
+  switch (at.phase) {
+    case "ready":
+      return { type: "ready", epoch: at.epoch };
+    case "idle":
+    case "connecting":
+    case "greeting":
+      return { type: "hold" };
+    case "waiting":
+      return {
+        type: "down",
+        failure: { code: "upstream_down", detail: describeDrop(at.why) },
+        until: at.until,
+      };
+    case "refused": {
+      const code = at.why.reason === "greeting" ? "login_refused" : "upstream_down";
+      return {
+        type: "down",
+        failure: { code, detail: describeDrop(at.why) },
+        until: at.until,
+      };
+    }
+    case "closing":
+    case "closed":
+      return {
+        type: "down",
+        failure: {
+          code: "shutting_down",
+          detail: "the connection is being closed for good",
+        },
+      };
+  }
+}

@@ -1,0 +1,105 @@
+import type { AddressInfo } from "node:net";
+import { type WebSocket, WebSocketServer } from "ws";
+
+/**
+ * The embedded demo upstream: an ordinary WebSocket server that speaks JSON-RPC 2.0. It knows nothing of sidesocket, and
+ * sidesocket nothing of it but its address.
+ */
+export interface DemoUpstream {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const TICK_MS = 1_000;
+const SLEEP_MAX_MS = 60_000;
+
+interface Call {
+  readonly id?: unknown;
+  readonly method?: unknown;
+  readonly params?: unknown;
+}
+
+export async function startDemo(): Promise<DemoUpstream> {
+  const server = new WebSocketServer({
+    host: "127.0.0.1",
+    port: 0,
+    maxPayload: 1024 * 1024,
+  });
+  server.on("connection", serve);
+  await new Promise<void>((resolve, reject) => {
+    server.once("listening", resolve);
+    server.once("error", reject);
+  });
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop() {
+      for (const socket of server.clients) socket.terminate();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function serve(socket: WebSocket): void {
+  /** The clocks of this connection's subscriptions, and the sleepers: none may outlive it. */
+  const timers = new Map<string, NodeJS.Timeout>();
+  let subscriptions = 0;
+  const say = (message: object) => socket.send(JSON.stringify({ jsonrpc: "2.0", ...message }), () => {});
+
+  const methods: Readonly<Record<string, (params: readonly unknown[], reply: (result: unknown) => void) => void>> = {
+    echo: (params, reply) => reply(params),
+    time: (_params, reply) => reply(new Date().toISOString()),
+    sleep: ([ms], reply) => {
+      const key = Symbol("sleep").toString() + Math.random();
+      const wait = Math.min(Math.max(Number(ms) || 0, 0), SLEEP_MAX_MS);
+      timers.set(
+        key,
+        setTimeout(() => {
+          timers.delete(key);
+          reply(wait);
+        }, wait),
+      );
+    },
+    subscribe: (_params, reply) => {
+      const subscription = `clock-${++subscriptions}`;
+      const tick = () =>
+        say({
+          method: "tick",
+          params: { subscription, time: new Date().toISOString() },
+        });
+      timers.set(subscription, setInterval(tick, TICK_MS));
+      reply(subscription);
+    },
+    unsubscribe: ([subscription], reply) => {
+      clearInterval(timers.get(String(subscription)));
+      reply(timers.delete(String(subscription)));
+    },
+  };
+
+  socket.on("message", (data: Buffer) => {
+    const call = parse(data.toString());
+    if (call === undefined) return say({ id: null, error: { code: -32700, message: "Parse error" } });
+    const { id, method, params } = call;
+    const run = typeof method === "string" && Object.hasOwn(methods, method) ? methods[method] : undefined;
+    if (!run)
+      return say({
+        id: id ?? null,
+        error: { code: -32601, message: "Method not found" },
+      });
+    run(Array.isArray(params) ? params : [], (result) => {
+      if (id !== undefined) say({ id, result });
+    });
+  });
+  socket.on("error", () => socket.terminate());
+  socket.on("close", () => {
+    for (const timer of timers.values()) clearTimeout(timer);
+  });
+}
+
+function parse(text: string): Call | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

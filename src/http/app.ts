@@ -1,0 +1,83 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context, Hono } from "hono";
+import { cors } from "hono/cors";
+import { refused, SidesocketError } from "../errors.ts";
+import { guard } from "./guard.ts";
+import type { AppParts, Env } from "./ports.ts";
+import { problem } from "./problem.ts";
+import { requestRoutes } from "./request.ts";
+import { requestId } from "./request-id.ts";
+import { rpcRoutes } from "./rpc.ts";
+import { shutdownRoutes } from "./shutdown.ts";
+import { statusRoutes } from "./status.ts";
+
+/** Composes the Hono app: what every request passes, then the families of routes. */
+export function buildApp(parts: AppParts): OpenAPIHono<Env> {
+  const { access, about } = parts;
+  const app = new OpenAPIHono<Env>({
+    defaultHook: (result) => {
+      if (!result.success) throw refused("invalid_request", result.error.issues[0]?.message ?? "a parameter is wrong");
+    },
+  });
+
+  app.use(async (c, next) => {
+    c.set("began", performance.now());
+    c.set("requestId", requestId(c.req.header("x-request-id")));
+    const refusal = guard(c, access);
+    if (refusal) throw refusal;
+    await next();
+  });
+  if (access.origins.length > 0) app.use(crossOrigin(access.origins));
+
+  requestRoutes(app, parts);
+  rpcRoutes(app, parts);
+  statusRoutes(app, parts);
+  shutdownRoutes(app, parts);
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: {
+      title: "sidesocket",
+      version: about.version,
+      description: "Call any WebSocket API as if it were HTTP.",
+    },
+  });
+  refuseOtherMethods(app);
+
+  app.notFound((c) => problem(c, refused("not_found", "there is no such route; /openapi.json lists them").failure));
+  app.onError((error, c) => {
+    if (error instanceof SidesocketError) return problem(c, error.failure);
+    // Nobody reads this answer: the caller has left, and what it waited for was given up with it.
+    if (c.req.raw.signal.aborted) return new Response(null, { status: 499 });
+    parts.onFault(error, c.get("requestId"));
+    const detail = "something went wrong in sidesocket itself; its log has the details under this request id";
+    return problem(c, { code: "internal_error", sent: "maybe", detail });
+  });
+  return app;
+}
+
+/** Pages of the allowed origins may call, and may read our headers. No cookies, so no credentials. */
+function crossOrigin(origins: readonly string[]) {
+  return cors({
+    origin: [...origins],
+    allowHeaders: ["Authorization", "Content-Type", "Prefer", "X-Request-Id"],
+    exposeHeaders: ["X-Request-Id", "Sidesocket-Code", "Sidesocket-Sent", "Retry-After", "Server-Timing"],
+  });
+}
+
+/** A path that exists, asked with a method that it does not have: 405, and which it has. */
+function refuseOtherMethods(app: Hono<Env>): void {
+  const methods = new Map<string, string[]>();
+  for (const { path, method } of app.routes) {
+    if (method !== "ALL") methods.set(path, [...(methods.get(path) ?? []), method]);
+  }
+  for (const [path, known] of methods) {
+    const allow = known.includes("GET") ? [...known, "HEAD"] : known;
+    app.all(path, (c: Context<Env>) => {
+      const { failure } = refused(
+        "method_not_allowed",
+        `${c.req.method} is not allowed here; allowed: ${allow.join(", ")}`,
+      );
+      return problem(c, failure, undefined, { Allow: allow.join(", ") });
+    });
+  }
+}

@@ -1,0 +1,60 @@
+import type { Context } from "hono";
+import type { Kind, Replied } from "../core/outcome.ts";
+import { refused } from "../errors.ts";
+import type { Body } from "../protocols/protocol.ts";
+import { readMessage } from "./body.ts";
+import type { AppParts, Env, UpstreamPort } from "./ports.ts";
+import { commonHeaders } from "./problem.ts";
+import { readPatience } from "./timeout.ts";
+
+/** The one way up and down, for every route that sends a message. */
+
+/** The upstream that a path names. With only one, `default` names it too. */
+export function findUpstream(upstreams: AppParts["upstreams"], name: string): UpstreamPort {
+  const found = upstreams.get(name);
+  if (found) return found;
+  const [only] = upstreams.values();
+  if (only && name === "default" && upstreams.size === 1) return only;
+  const known = [...upstreams.keys()].join(", ");
+  throw refused("not_found", `there is no upstream ${JSON.stringify(name.slice(0, 64))}; there is: ${known}`);
+}
+
+/** Reads the message, sends it up, and waits for how it ends. Throws a SidesocketError when it does not get so far. */
+export async function exchange(c: Context<Env>, { lifecycle }: AppParts, upstream: UpstreamPort, kind: Kind) {
+  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  const { timeoutMs, applied } = readPatience(c);
+  const { accepts } = upstream.dialect ?? (await upstream.opened);
+  const body = await readMessage(c, accepts, upstream.settings.limits.request_bytes, lifecycle);
+  const outcome = await upstream.ask({
+    kind,
+    body,
+    timeoutMs,
+    signal: c.req.raw.signal,
+  });
+  const headers = commonHeaders(c);
+  if (applied !== undefined) headers["Preference-Applied"] = applied;
+  return { outcome, headers };
+}
+
+/** A reply as a response: the frame's bytes as they are, in its own media type. */
+export function replyResponse(
+  c: Context<Env>,
+  upstream: UpstreamPort,
+  reply: Replied,
+  headers: Record<string, string>,
+): Response {
+  headers["Content-Type"] = mediaType(reply.body, upstream.dialect?.accepts === "json");
+  headers["Server-Timing"] = serverTiming(c, reply);
+  return c.body(reply.body as string | Uint8Array<ArrayBuffer>, 200, headers);
+}
+
+function mediaType(body: Body, json: boolean): string {
+  if (typeof body !== "string") return "application/octet-stream";
+  return json ? "application/json" : "text/plain; charset=utf-8";
+}
+
+/** Milliseconds: before the message was handed to the socket, from then to its reply, and in all. */
+function serverTiming(c: Context<Env>, { queueMs, upstreamMs }: Replied): string {
+  const total = performance.now() - c.get("began");
+  return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}, total;dur=${total.toFixed(1)}`;
+}

@@ -1,0 +1,61 @@
+import type { UpstreamSettings } from "../config/schema.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { Ask } from "../sidecar/client.ts";
+import type { ExitReport } from "../sidecar/exit.ts";
+import type { Dialect, UpstreamDetails, UpstreamState } from "../sidecar/messages.ts";
+
+/** What the HTTP side needs to know of the world: the smallest interfaces, so that a fake is ten lines. */
+
+export interface UpstreamPort {
+  readonly name: string;
+  readonly settings: Pick<UpstreamSettings, "url" | "required" | "limits">;
+  /** Undefined until `opened`, which gives the same. */
+  readonly dialect: Dialect | undefined;
+  readonly opened: Promise<Dialect>;
+  readonly state: UpstreamState & { readonly since: Date };
+  readonly inFlight: number;
+  ask(ask: Ask): Promise<Outcome>;
+  inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
+}
+
+/** Whether new work is taken, and how the end is asked for. */
+export interface Lifecycle {
+  /** False from the moment when the exit begins. */
+  readonly ready: boolean;
+  /** False from the moment when new work is refused. */
+  readonly accepting: boolean;
+  /** Aborts when whoever still waits for something other than a reply must be let go. */
+  readonly stopping: AbortSignal;
+  exit(options: {
+    readonly cause: string;
+    readonly force: boolean;
+    readonly connection: object | undefined;
+  }): Promise<ExitReport>;
+}
+
+/** Who may come in. */
+export interface Access {
+  /** Bearer tokens of the API; none: no token is asked for. */
+  readonly tokens: readonly string[];
+  /** Bearer tokens of `/shutdown`. */
+  readonly shutdownTokens: readonly string[];
+  /** Values of `Host` that are ours, in lower case, with or without a port; undefined: any. */
+  readonly hosts: ReadonlySet<string> | undefined;
+  /** Origins of web pages that may call us. */
+  readonly origins: readonly string[];
+}
+
+export interface AppParts {
+  readonly upstreams: ReadonlyMap<string, UpstreamPort>;
+  readonly lifecycle: Lifecycle;
+  readonly access: Access;
+  readonly about: { readonly version: string; readonly runtime: string };
+  /** Told of errors that are our own fault; the caller sees only that there was one. */
+  onFault(error: unknown, requestId: string): void;
+}
+
+/** The bindings of a runtime's listener, as far as we use them. */
+export interface Env {
+  Bindings: { readonly incoming?: { readonly socket?: object } };
+  Variables: { requestId: string; began: number };
+}

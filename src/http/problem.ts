@@ -1,0 +1,120 @@
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { ErrorCode, Failure } from "../errors.ts";
+import type { Env, UpstreamPort } from "./ports.ts";
+
+/** Errors as HTTP: RFC 9457 problem documents, and the same facts in two headers for callers without a JSON parser. */
+
+const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
+  invalid_request: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  misdirected: 421,
+  not_found: 404,
+  method_not_allowed: 405,
+  unsupported_media_type: 415,
+  payload_too_large: 413,
+  too_many_in_flight: 429,
+  congested: 503,
+  upstream_down: 503,
+  shutting_down: 503,
+  cancelled: 503,
+  login_refused: 502,
+  connection_lost: 502,
+  sidecar_crashed: 502,
+  invalid_reply: 502,
+  reply_timeout: 504,
+  invalid_config: 503,
+  internal_error: 500,
+};
+
+const titleOf: Readonly<Record<ErrorCode, string>> = {
+  invalid_request: "The request is not valid",
+  unauthorized: "A token is needed",
+  forbidden: "Not allowed",
+  misdirected: "This host is not served here",
+  not_found: "Not found",
+  method_not_allowed: "Method not allowed",
+  unsupported_media_type: "Unsupported media type",
+  payload_too_large: "The body is too large",
+  too_many_in_flight: "Too many requests in flight",
+  congested: "The upstream does not keep up",
+  upstream_down: "The upstream is not connected",
+  shutting_down: "The service is shutting down",
+  cancelled: "The request was cancelled",
+  login_refused: "The upstream refused the login",
+  connection_lost: "The connection to the upstream was lost",
+  sidecar_crashed: "The sidecar's thread died",
+  invalid_reply: "The upstream's reply cannot be used",
+  reply_timeout: "No reply in time",
+  invalid_config: "The upstream's configuration cannot be used",
+  internal_error: "Internal error",
+};
+
+/** The facts of a failure under their public names; also the `data` of a JSON-RPC error. */
+export function facts(c: Context<Env>, failure: Failure, upstream?: UpstreamPort) {
+  return {
+    code: failure.code,
+    sent: failure.sent,
+    retry_safe: failure.sent === "no",
+    detail: failure.detail,
+    request_id: c.get("requestId"),
+    ...(upstream && {
+      upstream: upstream.name,
+      upstream_state: upstream.state.phase,
+    }),
+  };
+}
+
+export function statusFor(failure: Failure): ContentfulStatusCode {
+  return statusOf[failure.code];
+}
+
+export function titleFor(failure: Failure): string {
+  return titleOf[failure.code];
+}
+
+/** The headers that every answer of ours has. */
+export function commonHeaders(c: Context<Env>): Record<string, string> {
+  return {
+    "X-Request-Id": c.get("requestId"),
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+  };
+}
+
+/** The headers of a failure. `Retry-After` exactly where trying again is safe and may help. */
+export function failureHeaders(c: Context<Env>, failure: Failure): Record<string, string> {
+  const headers = commonHeaders(c);
+  headers["Sidesocket-Code"] = failure.code;
+  headers["Sidesocket-Sent"] = failure.sent;
+  const status = statusFor(failure);
+  if (failure.sent === "no" && (status === 429 || status > 500)) {
+    headers["Retry-After"] = String(Math.max(1, Math.ceil((failure.retryAfterMs ?? 0) / 1_000)));
+  }
+  // A kept-alive connection would bring the next request to somebody who no longer takes any.
+  if (failure.code === "shutting_down") headers.Connection = "close";
+  if (failure.code === "unauthorized") headers["WWW-Authenticate"] = 'Bearer realm="sidesocket"';
+  return headers;
+}
+
+export function problem(
+  c: Context<Env>,
+  failure: Failure,
+  upstream?: UpstreamPort,
+  more?: Record<string, string>,
+): Response {
+  const status = statusFor(failure);
+  const document = {
+    type: `urn:sidesocket:error:${failure.code}`,
+    title: titleFor(failure),
+    status,
+    ...facts(c, failure, upstream),
+  };
+  const headers = {
+    ...failureHeaders(c, failure),
+    ...more,
+    "Content-Type": "application/problem+json",
+  };
+  return c.body(`${JSON.stringify(document)}\n`, status, headers);
+}

@@ -1,0 +1,65 @@
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { exchange, findUpstream, replyResponse } from "./exchange.ts";
+import type { AppParts, Env } from "./ports.ts";
+import { problem } from "./problem.ts";
+import { rpcBatch } from "./rpc.ts";
+import { anyMessage, failures, waitParameters } from "./schemas.ts";
+
+const upstreamParameter = {
+  name: "upstream",
+  in: "path",
+  required: true,
+  schema: { type: "string" },
+};
+
+const requestRoute = createRoute({
+  method: "post",
+  path: "/v1/upstreams/{upstream}/request",
+  summary: "Send one message and wait for its reply",
+  parameters: [upstreamParameter, ...waitParameters] as never,
+  request: { body: anyMessage as never },
+  responses: {
+    200: { description: "The reply, in the media type of its frame" },
+    ...failures,
+  },
+});
+
+const sendRoute = createRoute({
+  method: "post",
+  path: "/v1/upstreams/{upstream}/send",
+  summary: "Send one message without waiting for a reply",
+  parameters: [upstreamParameter] as never,
+  request: { body: anyMessage as never },
+  responses: {
+    204: {
+      description: "Handed to the socket, which does not prove that it arrived",
+    },
+    ...failures,
+  },
+});
+
+export function requestRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
+  app.openapi(requestRoute, async (c: Context<Env>) => {
+    const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
+    const { outcome, headers } = await exchange(c, parts, upstream, "request");
+    switch (outcome.type) {
+      case "reply":
+        return replyResponse(c, upstream, outcome, headers);
+      case "batch":
+        return rpcBatch(c, upstream, outcome.items, headers);
+      case "done":
+        return c.body(null, 204, headers);
+      case "failed":
+        return problem(c, outcome.failure, upstream);
+    }
+  });
+
+  app.openapi(sendRoute, async (c: Context<Env>) => {
+    const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
+    const { outcome, headers } = await exchange(c, parts, upstream, "send");
+    if (outcome.type === "failed") return problem(c, outcome.failure, upstream);
+    const failed = outcome.type === "batch" ? outcome.items.find((item) => item.type === "failed") : undefined;
+    return failed ? problem(c, failed.failure, upstream) : c.body(null, 204, headers);
+  });
+}

@@ -1,0 +1,120 @@
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { Failed, Replied } from "../core/outcome.ts";
+import { refused, SidesocketError } from "../errors.ts";
+import { rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
+import { exchange, findUpstream, replyResponse } from "./exchange.ts";
+import type { AppParts, Env, UpstreamPort } from "./ports.ts";
+import { facts, failureHeaders, statusFor, titleFor } from "./problem.ts";
+import { waitParameters } from "./schemas.ts";
+
+/**
+ * JSON-RPC 2.0 over HTTP, for clients that know nothing of sidesocket. They repeat a request by themselves on 502, 503
+ * and 504, so a status other than 2xx always means that nothing was sent; what may have been sent is answered with 200
+ * and an error in the body.
+ */
+
+const described = {
+  summary: "JSON-RPC 2.0 over HTTP: single requests, notifications and batches",
+  request: {
+    body: {
+      required: true,
+      content: { "application/json": { schema: {} } },
+    } as never,
+  },
+  responses: {
+    200: {
+      description: "The reply, or an array of replies in the caller's order",
+    },
+    204: { description: "Notifications only: nothing to answer" },
+    default: {
+      description: "A JSON-RPC error whose `data` holds the facts of a problem. Nothing was sent.",
+    },
+  },
+};
+
+const rpcRoute = createRoute({
+  method: "post",
+  path: "/rpc",
+  parameters: waitParameters as never,
+  ...described,
+});
+const rpcNamedRoute = createRoute({
+  method: "post",
+  path: "/rpc/{upstream}",
+  parameters: [
+    {
+      name: "upstream",
+      in: "path",
+      required: true,
+      schema: { type: "string" },
+    },
+    ...waitParameters,
+  ] as never,
+  ...described,
+});
+
+export function rpcRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
+  const handle = async (c: Context<Env>): Promise<Response> => {
+    let upstream: UpstreamPort | undefined;
+    try {
+      upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
+      const { name } = upstream.dialect ?? (await upstream.opened);
+      if (name !== "json-rpc")
+        throw refused("not_found", `upstream ${upstream.name} does not speak JSON-RPC but ${name}`);
+      const { outcome, headers } = await exchange(c, parts, upstream, "rpc");
+      switch (outcome.type) {
+        case "reply":
+          return replyResponse(c, upstream, outcome, headers);
+        case "batch":
+          return rpcBatch(c, upstream, outcome.items, headers);
+        case "done":
+          return c.body(null, 204, headers);
+        case "failed":
+          return rpcFailure(c, upstream, outcome);
+      }
+    } catch (error) {
+      if (error instanceof SidesocketError)
+        return rpcFailure(c, upstream, {
+          type: "failed",
+          failure: error.failure,
+        });
+      throw error;
+    }
+  };
+  app.openapi(rpcRoute, handle);
+  app.openapi(rpcNamedRoute, handle);
+}
+
+/** Always 200: each item says for itself how it ended. */
+export function rpcBatch(
+  c: Context<Env>,
+  upstream: UpstreamPort,
+  items: readonly (Replied | Failed)[],
+  headers: Record<string, string>,
+): Response {
+  const texts = items.map((item) => (item.type === "reply" ? textOf(item) : errorText(c, upstream, item)));
+  headers["Content-Type"] = "application/json";
+  return c.body(`[${texts.join(",")}]`, 200, headers);
+}
+
+function rpcFailure(c: Context<Env>, upstream: UpstreamPort | undefined, failed: Failed): Response {
+  const { failure } = failed;
+  const headers = failureHeaders(c, failure);
+  headers["Content-Type"] = "application/json";
+  return c.body(`${errorText(c, upstream, failed)}\n`, failure.sent === "no" ? statusFor(failure) : 200, headers);
+}
+
+function errorText(c: Context<Env>, upstream: UpstreamPort | undefined, { failure, own, invalid }: Failed): string {
+  const message = failure.code === "invalid_request" ? failure.detail : titleFor(failure);
+  return rpcError(own, codeOf(failure.code, invalid), message, facts(c, failure, upstream));
+}
+
+function codeOf(code: string, invalid: Failed["invalid"]): number {
+  if (invalid === "parse") return rpcErrorCode.parse;
+  return code === "invalid_request" ? rpcErrorCode.invalidRequest : rpcErrorCode.server;
+}
+
+function textOf({ body }: Replied): string {
+  return typeof body === "string" ? body : new TextDecoder().decode(body);
+}

@@ -1,0 +1,48 @@
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { refused } from "../errors.ts";
+import type { AppParts, Env } from "./ports.ts";
+import { commonHeaders } from "./problem.ts";
+import { failures, reportSchema } from "./schemas.ts";
+
+const shutdownRoute = createRoute({
+  method: "post",
+  path: "/shutdown",
+  summary: "Run the exit protocol; every caller gets the same report",
+  parameters: [
+    {
+      name: "force",
+      in: "query",
+      description: "`true` sets all remaining bounds to zero, in the same order of steps",
+      schema: { type: "boolean", default: false },
+    },
+  ] as never,
+  responses: {
+    200: {
+      description: "What was done",
+      content: { "application/json": { schema: reportSchema } },
+    },
+    ...failures,
+  },
+});
+
+export function shutdownRoutes(app: OpenAPIHono<Env>, { lifecycle }: AppParts): void {
+  app.openapi(shutdownRoute, async (c) => {
+    const force = readForce(c.req.query("force"));
+    const connection = c.env?.incoming?.socket;
+    const report = await lifecycle.exit({
+      cause: "/shutdown",
+      force,
+      connection,
+    });
+    return c.json({ ...report, steps: [...report.steps] }, 200, {
+      ...commonHeaders(c),
+      Connection: "close",
+    });
+  });
+}
+
+function readForce(text: string | undefined): boolean {
+  if (text === undefined || text === "false" || text === "0") return false;
+  if (text === "" || text === "true" || text === "1") return true;
+  throw refused("invalid_request", "force must be true or false");
+}

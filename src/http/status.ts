@@ -1,0 +1,120 @@
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { redactUrl } from "../config/wire.ts";
+import { findUpstream } from "./exchange.ts";
+import { mayLookInside } from "./guard.ts";
+import type { AppParts, Env, UpstreamPort } from "./ports.ts";
+import { commonHeaders } from "./problem.ts";
+import {
+  failures,
+  livenessSchema,
+  readinessSchema,
+  upstreamListSchema,
+  upstreamStateSchema,
+  versionSchema,
+} from "./schemas.ts";
+
+/** What can be looked at: probes, the state of upstreams, the version. */
+
+/** How long the thread may take to tell its counters, in milliseconds; without them the answer says less. */
+const INSPECT_WITHIN_MS = 500;
+
+const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+
+const livezRoute = createRoute({
+  method: "get",
+  path: "/livez",
+  summary: "Whether the process lives",
+  responses: { 200: json("It does", livenessSchema) },
+});
+const readiness = {
+  summary: "Whether every required upstream is connected and greeted, and no exit has begun",
+  responses: {
+    200: json("Ready", readinessSchema),
+    503: json("Not ready", readinessSchema),
+  },
+};
+const readyzRoute = createRoute({
+  method: "get",
+  path: "/readyz",
+  ...readiness,
+});
+const healthzRoute = createRoute({
+  method: "get",
+  path: "/healthz",
+  ...readiness,
+});
+const versionRoute = createRoute({
+  method: "get",
+  path: "/version",
+  summary: "Which version this is, and on what it runs",
+  responses: { 200: json("The version", versionSchema), ...failures },
+});
+const listRoute = createRoute({
+  method: "get",
+  path: "/v1/upstreams",
+  summary: "The state of all upstreams",
+  responses: {
+    200: json("By name, in the order of the configuration", upstreamListSchema),
+    ...failures,
+  },
+});
+const oneRoute = createRoute({
+  method: "get",
+  path: "/v1/upstreams/{upstream}",
+  summary: "The state of one upstream",
+  request: { params: z.object({ upstream: z.string() }) },
+  responses: { 200: json("Its state", upstreamStateSchema), ...failures },
+});
+
+export function statusRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
+  const { upstreams, lifecycle, about } = parts;
+
+  app.openapi(livezRoute, (c) => c.json({ status: "alive" as const }, 200, commonHeaders(c)));
+
+  const ready = (c: Context<Env>) => {
+    const missing = [...upstreams.values()].some(({ settings, state }) => settings.required && state.phase !== "ready");
+    const status = !lifecycle.ready ? "shutting_down" : missing ? "not_ready" : "ready";
+    const phases = Object.fromEntries([...upstreams.values()].map(({ name, state }) => [name, state.phase]));
+    const body = mayLookInside(c, parts.access) ? { status, upstreams: phases } : { status };
+    return c.json(body as z.infer<typeof readinessSchema>, status === "ready" ? 200 : 503, commonHeaders(c));
+  };
+  app.openapi(readyzRoute, ready);
+  app.openapi(healthzRoute, ready);
+
+  app.openapi(versionRoute, (c) => c.json({ name: "sidesocket" as const, ...about }, 200, commonHeaders(c)));
+
+  app.openapi(listRoute, async (c) => {
+    const states = await Promise.all([...upstreams.values()].map(stateOf));
+    return c.json({ upstreams: states }, 200, commonHeaders(c));
+  });
+
+  app.openapi(oneRoute, async (c) => {
+    const upstream = findUpstream(upstreams, c.req.valid("param").upstream);
+    return c.json(await stateOf(upstream), 200, commonHeaders(c));
+  });
+}
+
+async function stateOf(upstream: UpstreamPort): Promise<z.infer<typeof upstreamStateSchema>> {
+  const details = await upstream.inspect(INSPECT_WITHIN_MS);
+  const { phase, since, attempts, lastError, retryInMs } = upstream.state;
+  return {
+    name: upstream.name,
+    url: redactUrl(upstream.settings.url),
+    protocol: upstream.dialect?.name ?? "",
+    required: upstream.settings.required,
+    phase,
+    since: since.toISOString(),
+    attempts,
+    last_error: lastError ?? null,
+    retry_in_ms: retryInMs ?? null,
+    in_flight: details?.inFlight ?? upstream.inFlight,
+    last_frame_age_ms: details?.lastFrameAgeMs ?? null,
+    round_trip_ms: details?.roundTripMs ?? null,
+    buffered_bytes: details?.bufferedBytes ?? null,
+    counters: details ? { ...details.counters } : null,
+  };
+}

@@ -1,0 +1,207 @@
+import { type Checked, check, dotted } from "./config/problems.ts";
+import { configSchema, type ShutdownBounds, type UpstreamInput, upstreamSchema } from "./config/schema.ts";
+import { refused, SidesocketError } from "./errors.ts";
+import { buildApp } from "./http/app.ts";
+import type { Body } from "./protocols/protocol.ts";
+import { runtime } from "./runtime/pick.ts";
+import type { UpstreamClient } from "./sidecar/client.ts";
+import type { ExitReport } from "./sidecar/exit.ts";
+import type { UpstreamState } from "./sidecar/messages.ts";
+import { Sidecars } from "./sidecar/sidecar.ts";
+import { version } from "./version.ts";
+
+/** The library: the same sidecar in a program of your own, and the same HTTP app as a fetch handler. */
+
+export type { ErrorCode, Failure, Sent } from "./errors.ts";
+export { SidesocketError } from "./errors.ts";
+export type {
+  Body,
+  Decoded,
+  Encoded,
+  Mode,
+  Protocol,
+} from "./protocols/protocol.ts";
+export { InvalidMessage } from "./protocols/protocol.ts";
+export type { ExitReport, StepReport } from "./sidecar/exit.ts";
+export type { UpstreamState } from "./sidecar/messages.ts";
+
+/** The settings of an upstream as the configuration file has them, and the bounds of its exit. */
+export interface SidecarOptions extends UpstreamInput {
+  readonly shutdown?: Partial<Record<keyof ShutdownBounds, string>>;
+}
+
+export interface RequestOptions {
+  /** How long to wait for the reply, in milliseconds; 25,000 unless given, at most 2^31 - 1. */
+  readonly timeoutMs?: number;
+  /** Gives the request up: its promise rejects with the signal's reason, and a reply that still comes is dropped. */
+  readonly signal?: AbortSignal;
+}
+
+const DEFAULT_TIMEOUT_MS = 25_000;
+
+/** One upstream WebSocket on a thread of its own. */
+export class Sidecar {
+  readonly #sidecars: Sidecars;
+  readonly #client: UpstreamClient;
+
+  private constructor(sidecars: Sidecars, client: UpstreamClient) {
+    this.#sidecars = sidecars;
+    this.#client = client;
+  }
+
+  /**
+   * Starts the thread, which begins to connect. Resolves when the thread serves; the upstream may still be connecting,
+   * and requests wait up to 5 s for it.
+   * @throws SidesocketError `invalid_config`: an option is wrong, or the protocol cannot be loaded;
+   *   `sidecar_crashed`: the thread does not live
+   */
+  static async start({ shutdown, ...options }: SidecarOptions): Promise<Sidecar> {
+    const settings = demand(check(upstreamSchema, options));
+    const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
+    const sidecars = new Sidecars(new Map([["default", settings]]), bounds, runtime.startThread);
+    const [client] = sidecars.upstreams.values();
+    if (!client) throw new RangeError("unreachable: one upstream was given");
+    try {
+      await sidecars.opened();
+    } catch (error) {
+      await sidecars.exit({ cause: "start failed" });
+      throw error;
+    }
+    return new Sidecar(sidecars, client);
+  }
+
+  /**
+   * Sends one message up and gives its reply: text for text, bytes for bytes. For a message that gets no reply by the
+   * protocol's rules it resolves with an empty text once it was handed to the socket; a batch gives an array's text.
+   * @throws SidesocketError with `code` and `sent`, as the HTTP API has them
+   */
+  async request(message: Body, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): Promise<Body> {
+    const outcome = await this.#client.ask({
+      kind: "request",
+      body: message,
+      timeoutMs: valid(timeoutMs),
+      signal,
+    });
+    switch (outcome.type) {
+      case "reply":
+        return outcome.body;
+      case "done":
+        return "";
+      case "batch": {
+        const failed = outcome.items.find((item) => item.type === "failed");
+        if (failed) throw new SidesocketError(failed.failure);
+        return `[${outcome.items.map((item) => (item.type === "reply" ? item.body : "")).join(",")}]`;
+      }
+      case "failed":
+        throw new SidesocketError(outcome.failure);
+    }
+  }
+
+  /** Sends one message without waiting for a reply. Resolves when it was handed to the socket. */
+  async send(message: Body, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): Promise<void> {
+    const outcome = await this.#client.ask({
+      kind: "send",
+      body: message,
+      timeoutMs: valid(timeoutMs),
+      signal,
+    });
+    if (outcome.type === "failed") throw new SidesocketError(outcome.failure);
+  }
+
+  /** The phase of the connection, as of now. */
+  get state(): UpstreamState & { readonly since: Date } {
+    return this.#client.state;
+  }
+
+  /** Tells of every change of phase. @returns how to stop listening */
+  on(_event: "state", listener: (state: UpstreamState) => void): () => void {
+    return this.#client.onState(listener);
+  }
+
+  /** Runs the exit protocol. However often it is called, it runs once; `force` makes the rest of it quick. */
+  exit({ cause = "exit()", force = false }: { cause?: string; force?: boolean } = {}): Promise<ExitReport> {
+    return this.#sidecars.exit({ cause, force });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.exit({ cause: "dispose" });
+  }
+
+  /** What the HTTP app needs of a sidecar. */
+  get port(): UpstreamClient {
+    return this.#client;
+  }
+
+  get exiting(): boolean {
+    return this.#sidecars.exiting;
+  }
+}
+
+export interface AppOptions {
+  /** Bearer tokens; none: no token is asked for. */
+  readonly tokens?: readonly string[];
+  /** Values of `Host` that are served; any, unless given. */
+  readonly hosts?: readonly string[];
+  /** Origins of web pages that may call. */
+  readonly origins?: readonly string[];
+  /** Told of errors that are sidesocket's own fault. */
+  readonly onFault?: (error: unknown, requestId: string) => void;
+}
+
+/**
+ * The HTTP API over your own sidecars: a Hono app, and so a fetch handler anywhere. `/shutdown` ends the sidecars and
+ * leaves the process alone.
+ */
+export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: AppOptions = {}) {
+  const { tokens = [], hosts, origins = [], onFault = (error) => console.error(error) } = options;
+  const all = Object.entries(sidecars);
+  const stopping = new AbortController();
+  return buildApp({
+    upstreams: new Map(all.map(([name, sidecar]) => [name, sidecar.port])),
+    access: {
+      tokens,
+      shutdownTokens: tokens,
+      hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
+      origins,
+    },
+    about: { version, runtime: `${runtime.name} ${runtime.version}` },
+    onFault,
+    lifecycle: {
+      get ready() {
+        return !all.some(([, sidecar]) => sidecar.exiting);
+      },
+      get accepting() {
+        return !all.some(([, sidecar]) => sidecar.exiting);
+      },
+      stopping: stopping.signal,
+      async exit({ cause, force }) {
+        stopping.abort();
+        const reports = await Promise.all(all.map(([, sidecar]) => sidecar.exit({ cause, force })));
+        return worstOf(reports);
+      },
+    },
+  });
+}
+
+function worstOf(reports: readonly ExitReport[]): ExitReport {
+  const [worst] = [...reports].sort((a, b) => b.exit_code - a.exit_code || b.ms - a.ms);
+  if (!worst)
+    return {
+      cause: "/shutdown",
+      forced: false,
+      exit_code: 0,
+      ms: 0,
+      steps: [],
+    };
+  return worst;
+}
+
+function demand<Output>(checked: Checked<Output>): Output {
+  if ("value" in checked) return checked.value;
+  throw refused("invalid_config", checked.problems.map(({ path, what }) => `${dotted(path)} ${what}`).join("; "));
+}
+
+function valid(timeoutMs: number): number {
+  if (Number.isFinite(timeoutMs) && timeoutMs >= 1 && timeoutMs < 2 ** 31) return timeoutMs;
+  throw refused("invalid_request", "timeoutMs must be from 1 to 2147483647");
+}

@@ -1,0 +1,32 @@
+import {
+  configureSync,
+  getAnsiColorFormatter,
+  getJsonLinesFormatter,
+  getLogger,
+  getTextFormatter,
+  type LogRecord,
+} from "@logtape/logtape";
+import type { LogSettings } from "./config/schema.ts";
+
+/** Logs go to stderr, one line each; nothing else of ours does. Stdout has the one line that says where we listen. */
+
+export const log = getLogger("sidesocket");
+
+export function startLog({ level, format }: LogSettings): void {
+  const pretty = (format ?? (process.stderr.isTTY ? "pretty" : "json")) === "pretty";
+  const color = pretty && process.stderr.isTTY && !process.env.NO_COLOR;
+  const formatter = !pretty ? getJsonLinesFormatter() : color ? getAnsiColorFormatter() : getTextFormatter();
+  configureSync({
+    sinks: {
+      stderr: (record: LogRecord) => process.stderr.write(formatter(record)),
+    },
+    loggers: [
+      { category: "sidesocket", sinks: ["stderr"], lowestLevel: level },
+      {
+        category: ["logtape", "meta"],
+        sinks: ["stderr"],
+        lowestLevel: "error",
+      },
+    ],
+  });
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env node
+import { helpText, parseCommandLine } from "./config/commandline.ts";
+import { describeConfig } from "./config/describe.ts";
+import { type LoadedConfig, loadConfig } from "./config/load.ts";
+import { ConfigError } from "./config/problems.ts";
+import { configJsonSchema } from "./config/schema.ts";
+import { SidesocketError } from "./errors.ts";
+import { log, startLog } from "./log.ts";
+import { runtime } from "./runtime/pick.ts";
+import { Service } from "./service.ts";
+import type { ExitReport } from "./sidecar/exit.ts";
+import { version } from "./version.ts";
+
+/** The command line: arguments to configuration to service. */
+async function main(): Promise<void> {
+  const parsed = parseCommandLine(process.argv.slice(2));
+  switch (parsed.command) {
+    case "help":
+      return print(helpText());
+    case "version":
+      return print(version);
+    case "config-schema":
+      return print(JSON.stringify(configJsonSchema(), undefined, 2));
+    case "check-config":
+      return print(JSON.stringify(describeConfig(await load(parsed.flags)), undefined, 2));
+    case "serve":
+      return serve(await load(parsed.flags));
+  }
+}
+
+function load(flags: Parameters<typeof loadConfig>[0]["flags"] & object): Promise<LoadedConfig> {
+  return loadConfig({ flags, env: process.env });
+}
+
+async function serve(config: LoadedConfig): Promise<void> {
+  startLog(config.log);
+  for (const warning of config.warnings) log.warn(warning);
+  const starting = Service.start(config, runtime);
+  endOnSignals(starting);
+  const service = await starting;
+  service.ended.then(leave);
+  service.failing.then((why) => {
+    log.fatal(`giving up: ${why}`);
+    service.exit({ cause: "sidecar_crashed", exitCode: 70 });
+  });
+  print(`listening on ${service.url}`);
+  if (service.demoUrl !== undefined) process.stderr.write(demoHint(service.url, service.demoUrl));
+}
+
+/**
+ * SIGTERM and SIGINT run the exit protocol. The second of them turns the bounds that remain to zero; for the third there
+ * is no handler any more, so it has the effect that it has by default.
+ */
+function endOnSignals(starting: Promise<Service>): void {
+  let received = 0;
+  const names = ["SIGTERM", "SIGINT"] as const;
+  const onSignal = async (name: (typeof names)[number]) => {
+    received++;
+    if (received === 2) for (const each of names) process.removeListener(each, onSignal);
+    log.info(`${name} received`, { signal: name, force: received > 1 });
+    const service = await starting.catch(() => undefined);
+    service?.exit({ cause: name, force: received > 1 });
+  };
+  for (const name of names) process.on(name, onSignal);
+}
+
+/** The one way out of a service that has begun. */
+function leave(report: ExitReport): void {
+  process.stderr.write(`${JSON.stringify(report)}\n`);
+  if (report.steps.some(({ outcome }) => outcome === "failed")) {
+    process.stderr.write("the sidecar's thread could not be joined: it is left behind\n");
+    runtime.abandon(report.exit_code);
+  }
+  process.exit(report.exit_code);
+}
+
+function demoHint(url: string, demoUrl: string): string {
+  const message = `'{"jsonrpc":"2.0","id":1,"method":"echo","params":["hello"]}'`;
+  return [
+    "",
+    `no upstream was given: a demo upstream was started at ${demoUrl}. Try:`,
+    "",
+    `  curl --json ${message} ${url}/rpc`,
+    "",
+    "",
+  ].join("\n");
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** What went wrong before there was a service: one clear message, and code 2. */
+function refuse(error: unknown): void {
+  const known = error instanceof ConfigError || error instanceof SidesocketError;
+  const { code, message } = error as NodeJS.ErrnoException;
+  process.stderr.write(`sidesocket: ${known || code !== undefined ? message : String((error as Error).stack)}\n`);
+  process.exit(known || code !== undefined ? 2 : 70);
+}
+
+main().catch(refuse);

@@ -1,0 +1,3 @@
+import { serveThread } from "../sidecar/worker.ts";
+
+serveThread({});

@@ -1,0 +1,48 @@
+import type { MessagePort } from "node:worker_threads";
+
+/** What the two runtimes do differently, as one interface. `node.ts` and `deno.ts` are its two implementations. */
+export interface Runtime {
+  readonly name: "node" | "deno";
+  readonly version: string;
+  /** Starts the sidecar's thread. Its first message says that it listens; before that, what is posted may be lost. */
+  startThread(): Thread;
+  /** Opens the HTTP side. Rejects with the system's error (EADDRINUSE, EACCES, …) when that cannot be. */
+  listen(options: ListenOptions): Promise<Listener>;
+  /** The way out when a thread cannot be joined: where a plain exit would wait for it, something stronger. Does not return. */
+  abandon(code: number): never;
+}
+
+export interface Thread {
+  /** Our end of the channel. */
+  readonly port: MessagePort;
+  /** Resolves when the thread has really ended; never rejects. `error` says why, when it crashed. */
+  readonly ended: Promise<ThreadEnd>;
+  /** Ends it from outside, whatever it does. It has ended when `ended` says so, not before. */
+  terminate(): void;
+}
+
+export interface ThreadEnd {
+  readonly error: string | undefined;
+}
+
+export interface ListenOptions {
+  fetch(request: Request, env: unknown): Response | Promise<Response>;
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** How long an idle connection is kept, in milliseconds. */
+  readonly keepAliveMs: number;
+}
+
+/** Where the HTTP side listens, and how it is ended: `close` alone could wait for ever. */
+export interface Listener {
+  readonly port: number;
+  /** No new connections from here on; ends idle ones. */
+  close(): void;
+  /** Resolves when every answer that was begun has been written, but for those on a kept connection. */
+  flushed(kept: ReadonlySet<object>): Promise<void>;
+  /** Cuts every connection that is not kept. */
+  cut(kept: ReadonlySet<object>): void;
+  /** Resolves when the last connection has ended; those that have not after `withinMs` are cut. */
+  answered(withinMs: number): Promise<void>;
+}

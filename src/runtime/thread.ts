@@ -1,0 +1,33 @@
+import { MessageChannel, Worker } from "node:worker_threads";
+import type { ThreadEnd } from "./runtime.ts";
+
+/**
+ * The heap of the thread, in MiB. Frames and messages in transit are its only large tenants and have bounds of their
+ * own; this one is for what no bound foresaw, so that it ends the thread and not the process.
+ */
+const HEAP_MIB = 1_024;
+
+/** What is alike on both runtimes: `node:worker_threads` with a channel of our own. */
+export function startWorker(entry: URL, lock: string) {
+  const { port1, port2 } = new MessageChannel();
+  const worker = new Worker(entry, {
+    name: "sidesocket",
+    workerData: { port: port2, lock },
+    transferList: [port2],
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
+  });
+  let error: string | undefined;
+  worker.on("error", (cause: unknown) => {
+    error = cause instanceof Error ? cause.message : String(cause);
+  });
+  /** On Deno this says only that nobody listens to the worker any more, not that its thread is gone. */
+  const exited = new Promise<ThreadEnd>((resolve) => {
+    worker.once("exit", (code) => {
+      port1.close();
+      resolve({
+        error: error ?? (code === 0 ? undefined : `the thread ended with code ${code}`),
+      });
+    });
+  });
+  return { worker, port: port1, exited };
+}

@@ -1,0 +1,171 @@
+import type { LoadedConfig } from "./config/load.ts";
+import { upstreamSchema } from "./config/schema.ts";
+import { isLoopback, redactUrl } from "./config/wire.ts";
+import { deferred } from "./core/deferred.ts";
+import { type DemoUpstream, startDemo } from "./demo/upstream.ts";
+import { buildApp } from "./http/app.ts";
+import { loopbackHosts } from "./http/guard.ts";
+import type { Access } from "./http/ports.ts";
+import { log } from "./log.ts";
+import type { Listener, Runtime } from "./runtime/runtime.ts";
+import type { ExitReport, Front } from "./sidecar/exit.ts";
+import { type ExitOptions, Sidecars } from "./sidecar/sidecar.ts";
+import { version } from "./version.ts";
+
+/** Everything of one process: the listener, the sidecars, the demo; how it begins and how it ends. */
+export class Service {
+  readonly #config: LoadedConfig;
+  readonly #runtime: Runtime;
+  readonly #stopping = new AbortController();
+  /** Connections on which somebody waits for the report: cut last of all. */
+  readonly #kept = new Set<object>();
+  readonly #sidecars: Sidecars;
+  readonly #demo: DemoUpstream | undefined;
+  #listener: Listener | undefined;
+  #ready = true;
+  #accepting = true;
+  readonly #ended = deferred<ExitReport>();
+
+  private constructor(config: LoadedConfig, runtime: Runtime, demo: DemoUpstream | undefined) {
+    this.#config = config;
+    this.#runtime = runtime;
+    this.#demo = demo;
+    const upstreams = demo ? new Map([["default", upstreamSchema.parse({ url: demo.url })]]) : config.upstreams;
+    this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front);
+    for (const [name, upstream] of this.#sidecars.upstreams) {
+      upstream.onState(({ phase, attempts, lastError, retryInMs }) => {
+        const level = phase === "waiting" || phase === "refused" ? "warn" : "info";
+        log[level](`upstream ${name}: ${phase}`, {
+          upstream: name,
+          phase,
+          attempts,
+          lastError,
+          retryInMs,
+        });
+      });
+    }
+  }
+
+  /**
+   * Starts listening, then the threads. Connecting begins with it and goes on afterwards.
+   * Rejects with the system's error when it cannot listen, and with `invalid_config` when a protocol cannot be loaded.
+   */
+  static async start(config: LoadedConfig, runtime: Runtime): Promise<Service> {
+    const demo = config.demo ? await startDemo() : undefined;
+    const app = deferred<ReturnType<typeof buildApp>>();
+    // Listening comes first: an address in use must not cost a thread. Whoever comes that early waits for the rest.
+    const listener = await runtime
+      .listen({
+        fetch: async (request, env) => (await app.promise).fetch(request, env as object),
+        host: config.listen.host,
+        port: config.listen.port,
+        keepAliveMs: config.listen.keep_alive,
+      })
+      .catch(async (error: unknown) => {
+        await demo?.stop();
+        throw error;
+      });
+    const service = new Service(config, runtime, demo);
+    service.#listener = listener;
+    app.resolve(service.#app(listener.port));
+    try {
+      await service.#sidecars.opened();
+    } catch (error) {
+      service.exit({ cause: "start failed", force: true });
+      await service.ended;
+      throw error;
+    }
+    return service;
+  }
+
+  /** `http://host:port`, as it can be called from this machine. */
+  get url(): string {
+    const { host } = this.#config.listen;
+    return `http://${host.includes(":") ? `[${host}]` : host}:${this.#listener?.port}`;
+  }
+
+  get demoUrl(): string | undefined {
+    return this.#demo?.url;
+  }
+
+  /** Resolves, with the reason, when it cannot go on. */
+  get failing(): Promise<string> {
+    return this.#sidecars.failing;
+  }
+
+  /** Resolves when the exit, whoever asked for it, has come to its end: the process may be left. */
+  get ended(): Promise<ExitReport> {
+    return this.#ended.promise;
+  }
+
+  /** Runs the exit protocol: once, however many ask for it. Force hurries what remains. */
+  exit(options: ExitOptions): Promise<ExitReport> {
+    const first = !this.#sidecars.exiting;
+    const report = this.#sidecars.exit(options);
+    if (first) report.then((done) => this.#answer().then(() => this.#ended.resolve(done)));
+    return report;
+  }
+
+  /** Step 5: whoever asked for the exit gets the report, and then the listener is gone. */
+  async #answer(): Promise<void> {
+    const listener = this.#listener;
+    await this.#demo?.stop();
+    if (!listener) return;
+    listener.close();
+    await listener.answered(this.#config.shutdown.answer);
+  }
+
+  readonly #front: Front = {
+    unready: () => {
+      this.#ready = false;
+    },
+    refuse: () => {
+      this.#accepting = false;
+    },
+    stop: () => this.#stopping.abort(),
+    flushed: () => this.#listener?.flushed(this.#kept) ?? Promise.resolve(),
+    cut: () => this.#listener?.cut(this.#kept),
+  };
+
+  #app(port: number) {
+    const service = this;
+    return buildApp({
+      upstreams: this.#sidecars.upstreams,
+      access: this.#access(port),
+      about: {
+        version,
+        runtime: `${this.#runtime.name} ${this.#runtime.version}`,
+      },
+      onFault: (error, requestId) => log.error("internal error", { requestId, error }),
+      lifecycle: {
+        get ready() {
+          return service.#ready;
+        },
+        get accepting() {
+          return service.#accepting;
+        },
+        stopping: this.#stopping.signal,
+        exit: ({ connection, ...options }) => {
+          if (connection) this.#kept.add(connection);
+          log.info("shutdown asked for", {
+            cause: options.cause,
+            force: options.force,
+          });
+          return this.exit(options);
+        },
+      },
+    });
+  }
+
+  /** Loopback is known by its names; elsewhere the names that were configured, or else the token, must do. */
+  #access(port: number): Access {
+    const { listen, tokens, shutdownTokens } = this.#config;
+    const named = listen.hosts.map((host) => host.toLowerCase());
+    const hosts = isLoopback(listen.host) || named.length > 0 ? new Set([...loopbackHosts(port), ...named]) : undefined;
+    return { tokens, shutdownTokens, hosts, origins: listen.origins };
+  }
+}
+
+export function describeUpstreams(config: LoadedConfig): string {
+  return [...config.upstreams].map(([name, { url }]) => `${name} ${redactUrl(url)}`).join(", ");
+}

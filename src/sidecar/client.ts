@@ -1,0 +1,303 @@
+import type { UpstreamSettings } from "../config/schema.ts";
+import { Deadlines } from "../core/deadline.ts";
+import { deferred } from "../core/deferred.ts";
+import type { CancelCounts, Kind, Outcome } from "../core/outcome.ts";
+import { type Failure, SidesocketError } from "../errors.ts";
+import type { Body } from "../protocols/protocol.ts";
+import { Alarm } from "./alarm.ts";
+import type { CloseCounts, Dialect, FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
+import type { Resident, SidecarThread } from "./thread.ts";
+
+/** The host side of one upstream: who waits for what, and until when. */
+
+export interface Ask {
+  readonly kind: Kind;
+  readonly body: Body;
+  readonly timeoutMs: number;
+  /** The caller has left, when it aborts: the request is forgotten, and its promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The thread answers at the deadline, knowing whether the message was sent. Only when it cannot do we, this much later. */
+const THREAD_GRACE_MS = 50;
+
+interface Waiter {
+  settle(outcome: Outcome): void;
+  readonly deadline: number;
+}
+
+type StateListener = (state: UpstreamState) => void;
+
+export class UpstreamClient implements Resident {
+  readonly name: string;
+  readonly settings: UpstreamSettings;
+  dialect: Dialect | undefined;
+  readonly #thread: SidecarThread;
+  readonly #waiters = new Map<number, Waiter>();
+  readonly #inspections = new Map<number, (details: UpstreamDetails) => void>();
+  readonly #wheel = new Deadlines<number>();
+  readonly #alarm = new Alarm(
+    () => performance.now(),
+    () => this.#expire(),
+  );
+  readonly #listeners = new Set<StateListener>();
+  readonly #opening = deferred<Dialect>();
+  /** The exit's steps that wait for the thread's word. */
+  readonly #drained = deferred<number>();
+  readonly #closed = deferred<CloseCounts>();
+  readonly #cancelled = deferred<CancelCounts>();
+  readonly #failing = deferred<string>();
+  #lastSeq = 0;
+  #state: UpstreamState = { phase: "idle", attempts: 0 };
+  #since = new Date();
+  #stateAt = performance.now();
+  /** Why nothing new is taken; undefined while it is. */
+  #refusal: Failure | undefined;
+
+  constructor(name: string, settings: UpstreamSettings, thread: SidecarThread) {
+    this.name = name;
+    this.settings = settings;
+    this.#thread = thread;
+    thread.add(name, this);
+    this.#opening.promise.catch(() => {});
+  }
+
+  /** Resolves when the thread has made the upstream; rejects when its protocol cannot be loaded, or no thread lives. */
+  get opened(): Promise<Dialect> {
+    return this.#opening.promise;
+  }
+
+  /** Resolves, with the reason, when the thread has died too often to be started again. */
+  get failing(): Promise<string> {
+    return this.#failing.promise;
+  }
+
+  /** The phase, since when, and what is known of the next attempt: as of now, without asking the thread. */
+  get state(): UpstreamState & { readonly since: Date } {
+    const { retryInMs, ...state } = this.#state;
+    if (retryInMs === undefined) return { ...state, since: this.#since };
+    const left = Math.max(0, Math.round(retryInMs - (performance.now() - this.#stateAt)));
+    return { ...state, retryInMs: left, since: this.#since };
+  }
+
+  get inFlight(): number {
+    return this.#waiters.size;
+  }
+
+  onState(listener: StateListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Sends one message up and waits for how it ends. Failures come as outcomes; it rejects only when `signal` aborts. */
+  ask({ kind, body, timeoutMs, signal }: Ask): Promise<Outcome> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const refusal = this.#refusal ?? this.#tooMany();
+    if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
+    const seq = ++this.#lastSeq;
+    const deadline = performance.now() + timeoutMs;
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#take(seq);
+        this.#thread.post({ type: "abandon", upstream: this.name, seq });
+        reject(signal?.reason);
+      };
+      const settle = (outcome: Outcome) => {
+        signal?.removeEventListener("abort", leave);
+        resolve(outcome);
+      };
+      signal?.addEventListener("abort", leave, { once: true });
+      this.#waiters.set(seq, { settle, deadline });
+      this.#wheel.add(seq, deadline + THREAD_GRACE_MS);
+      this.#alarm.set(this.#wheel.next());
+      this.#thread.post({
+        type: "request",
+        upstream: this.name,
+        seq,
+        kind,
+        body,
+        deadline,
+      });
+    });
+  }
+
+  /** What the thread knows of the upstream; undefined when it does not answer within `withinMs`. */
+  inspect(withinMs: number): Promise<UpstreamDetails | undefined> {
+    const seq = ++this.#lastSeq;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#inspections.delete(seq);
+        resolve(undefined);
+      }, withinMs);
+      this.#inspections.set(seq, (details) => {
+        clearTimeout(timer);
+        resolve(details);
+      });
+      this.#thread.post({ type: "inspect", upstream: this.name, seq });
+    });
+  }
+
+  // The exit's steps, in their order. Each resolves when the thread says so; who calls bounds the waiting.
+
+  drain(): Promise<number> {
+    this.#refusal ??= shuttingDown;
+    this.#order({ type: "drain", upstream: this.name });
+    return this.#drained.promise;
+  }
+
+  /** May be called again with 0, to break what is still closing. */
+  close(withinMs: number): Promise<CloseCounts> {
+    this.#order({ type: "close", upstream: this.name, withinMs });
+    return this.#closed.promise;
+  }
+
+  cancel(): Promise<CancelCounts> {
+    this.#order({ type: "cancel", upstream: this.name });
+    return this.#cancelled.promise;
+  }
+
+  #order(step: ToThread): void {
+    if (this.#thread.alive) this.#thread.post(step);
+    else this.#nothingLeft();
+  }
+
+  /** There is no upstream on a thread any more, so the exit's steps have nothing to wait for. */
+  #nothingLeft(): void {
+    this.#drained.resolve(0);
+    this.#closed.resolve({ code: null, forced: false });
+    this.#cancelled.resolve({ no: 0, maybe: 0, yes: 0 });
+  }
+
+  /** Ends whoever still waits when the thread did not: from here on nobody does. Gives their number. */
+  abandonAll(): number {
+    const left = this.#waiters.size;
+    this.#failAll(() => ({
+      code: "cancelled",
+      sent: "maybe",
+      detail: "the service stopped before the reply came",
+    }));
+    this.#alarm.clear();
+    return left;
+  }
+
+  // What the thread says.
+
+  receive(message: FromThread): void {
+    switch (message.type) {
+      case "settled":
+        this.#take(message.seq)?.settle(message.outcome);
+        break;
+      case "state":
+        this.#become(message.state);
+        break;
+      case "opened":
+        this.dialect = message.dialect;
+        this.#opening.resolve(message.dialect);
+        break;
+      case "unusable":
+        this.#unusable(message.detail);
+        break;
+      case "inspected":
+        this.#inspections.get(message.seq)?.(message.details);
+        this.#inspections.delete(message.seq);
+        break;
+      case "drained":
+        this.#drained.resolve(message.replied);
+        break;
+      case "closed":
+        this.#closed.resolve(message.close);
+        break;
+      case "cancelled":
+        this.#cancelled.resolve(message.counts);
+    }
+  }
+
+  crashed(detail: string, unposted: ReadonlySet<number>): void {
+    this.#failAll((seq) => {
+      const sent = unposted.has(seq) ? "no" : "maybe";
+      return {
+        code: "sidecar_crashed",
+        sent,
+        detail: `the sidecar's thread died (${detail})`,
+      };
+    });
+    if (this.#refusal) this.#nothingLeft();
+    this.#become({
+      phase: "idle",
+      attempts: 0,
+      lastError: `the sidecar's thread died (${detail})`,
+    });
+  }
+
+  lost(detail: string): void {
+    this.#refusal ??= { code: "sidecar_crashed", sent: "no", detail };
+    this.#failing.resolve(detail);
+    this.#opening.reject(new SidesocketError(this.#refusal));
+    this.#become({ phase: "closed", attempts: 0, lastError: detail });
+  }
+
+  #unusable(detail: string): void {
+    const failure = {
+      code: "invalid_config",
+      sent: "no",
+      detail: `${this.name}: the protocol: ${detail}`,
+    } as const;
+    this.#refusal ??= failure;
+    this.#failAll(() => failure);
+    this.#nothingLeft();
+    this.#opening.reject(new SidesocketError(failure));
+  }
+
+  #become(state: UpstreamState): void {
+    if (state.phase !== this.#state.phase) this.#since = new Date();
+    this.#state = state;
+    this.#stateAt = performance.now();
+    for (const listener of this.#listeners) listener(state);
+  }
+
+  // Who waits.
+
+  #tooMany(): Failure | undefined {
+    const { in_flight } = this.settings.limits;
+    if (this.#waiters.size < in_flight) return undefined;
+    const detail = `${this.#waiters.size} requests are in flight already (limits.in_flight: ${in_flight})`;
+    return {
+      code: "too_many_in_flight",
+      sent: "no",
+      detail,
+      retryAfterMs: 1_000,
+    };
+  }
+
+  #take(seq: number): Waiter | undefined {
+    const waiter = this.#waiters.get(seq);
+    if (!waiter) return undefined;
+    this.#waiters.delete(seq);
+    this.#wheel.remove(seq, waiter.deadline + THREAD_GRACE_MS);
+    return waiter;
+  }
+
+  #failAll(failureOf: (seq: number) => Failure): void {
+    for (const seq of [...this.#waiters.keys()]) {
+      this.#take(seq)?.settle({ type: "failed", failure: failureOf(seq) });
+    }
+  }
+
+  #expire(): void {
+    for (const seq of this.#wheel.due(performance.now())) {
+      const detail = "no reply came in time, and the sidecar's thread did not answer";
+      this.#take(seq)?.settle({
+        type: "failed",
+        failure: { code: "reply_timeout", sent: "maybe", detail },
+      });
+      this.#thread.post({ type: "abandon", upstream: this.name, seq });
+    }
+    this.#alarm.set(this.#wheel.next());
+  }
+}
+
+const shuttingDown: Failure = {
+  code: "shutting_down",
+  sent: "no",
+  detail: "the service is shutting down",
+};

@@ -1,0 +1,199 @@
+import pTimeout from "p-timeout";
+import type { ShutdownBounds } from "../config/schema.ts";
+import type { UpstreamClient } from "./client.ts";
+import type { CloseCounts } from "./messages.ts";
+import type { SidecarThread } from "./thread.ts";
+
+/**
+ * The exit protocol: drain, stop, close, cancel, join; in this order, each bounded. It reads from top to bottom, and
+ * docs/exit-protocol.md says why. The order is that of the event-loop sidecar pattern.
+ */
+
+export type StepName = "drain" | "stop" | "close" | "cancel" | "join";
+
+/** `done` within its bound · `forced`: the bound passed, and it was ended by force · `failed`: force did not help. */
+export type StepOutcome = "done" | "forced" | "failed" | "skipped";
+
+export interface StepReport {
+  readonly step: StepName;
+  readonly outcome: StepOutcome;
+  readonly ms: number;
+  readonly counts: Readonly<Record<string, unknown>>;
+}
+
+/** What the exit did: the answer of `/shutdown`, one line in the log, and what tests assert. */
+export interface ExitReport {
+  /** What asked for it: `SIGTERM`, `SIGINT`, `/shutdown`, `call`, or a failure's code. */
+  readonly cause: string;
+  /** A socket was destroyed after the close bound, or a thread was terminated. */
+  readonly forced: boolean;
+  readonly exit_code: number;
+  readonly ms: number;
+  readonly steps: readonly StepReport[];
+}
+
+/** The HTTP side's part in the exit. Nothing, where the sidecar is used as a library. */
+export interface Front {
+  /** Readiness says no from here on. */
+  unready(): void;
+  /** New work is refused from here on. */
+  refuse(): void;
+  /** Streams get their end, polls their answer, half-sent bodies their refusal. */
+  stop(): void;
+  /** Resolves when every answer has been written. */
+  flushed(): Promise<void>;
+  /** Cuts every connection but those of who waits for the report. */
+  cut(): void;
+}
+
+export interface Exit {
+  readonly cause: string;
+  readonly bounds: ShutdownBounds;
+  readonly upstreams: readonly UpstreamClient[];
+  readonly threads: readonly SidecarThread[];
+  readonly front: Front;
+  /** Aborted to turn all remaining bounds to zero, at any moment. */
+  readonly force: AbortSignal;
+  /** A code that is worse than how the exit itself went: the failure that led to it. */
+  readonly exitCode?: number | undefined;
+}
+
+/** How long the thread may take to say that a bound of its own has passed, in milliseconds. */
+const THREAD_GRACE_MS = 50;
+
+export async function runExit(exit: Exit): Promise<ExitReport> {
+  const { cause, bounds, upstreams, threads, front, force } = exit;
+  const began = performance.now();
+  const steps: StepReport[] = [];
+
+  const step = async (name: StepName, work: () => Promise<Omit<StepReport, "step" | "ms">>): Promise<void> => {
+    const from = performance.now();
+    const { outcome, counts } = await work();
+    steps.push({
+      step: name,
+      outcome,
+      ms: Math.round(performance.now() - from),
+      counts,
+    });
+  };
+
+  await step("drain", async () => {
+    front.unready();
+    await bounded(new Promise<never>(() => {}), bounds.delay, force);
+    front.refuse();
+    for (const thread of threads) thread.leave();
+    const drained = upstreams.map((upstream) => upstream.drain());
+    const replied = await bounded(Promise.all(drained), bounds.drain, force);
+    const counts = {
+      replied: sum(replied ?? []),
+      left: sum(upstreams.map((upstream) => upstream.inFlight)),
+    };
+    return { outcome: replied ? "done" : "forced", counts };
+  });
+
+  await step("stop", async () => {
+    front.stop();
+    return { outcome: "done", counts: {} };
+  });
+
+  await step("close", async () => {
+    const closes = await Promise.all(upstreams.map((upstream) => closeOne(upstream, bounds.close, force)));
+    const broken = closes.some((close) => close.forced);
+    return {
+      outcome: broken ? "forced" : "done",
+      counts: { upstreams: closes },
+    };
+  });
+
+  await step("cancel", async () => {
+    const cancels = upstreams.map((upstream) => bounded(upstream.cancel(), THREAD_GRACE_MS * 4, undefined));
+    const counts = { no: 0, maybe: 0, yes: 0 };
+    for (const cancelled of await Promise.all(cancels)) {
+      for (const sent of ["no", "maybe", "yes"] as const) counts[sent] += cancelled?.[sent] ?? 0;
+    }
+    // Whom the thread did not answer, because it hangs, we answer: nobody may be left waiting.
+    for (const upstream of upstreams) counts.maybe += upstream.abandonAll();
+    const flushed = await bounded(
+      front.flushed().then(() => true),
+      bounds.flush,
+      force,
+    );
+    front.cut();
+    return {
+      outcome: "done",
+      counts: { cancelled: counts, flushed: flushed === true },
+    };
+  });
+
+  await step("join", async () => {
+    const joins = await Promise.all(threads.map((thread) => joinOne(thread, bounds, force)));
+    const joined = joins.filter((outcome) => outcome !== "failed").length;
+    return {
+      outcome: worst(joins),
+      counts: { joined, threads: threads.length },
+    };
+  });
+
+  const failed = steps.some((done) => done.outcome === "failed");
+  const forced = steps.some((done) => done.outcome === "forced" && (done.step === "close" || done.step === "join"));
+  const exitCode = failed ? 70 : (exit.exitCode ?? (forced ? 1 : 0));
+  return {
+    cause,
+    forced,
+    exit_code: exitCode,
+    ms: Math.round(performance.now() - began),
+    steps,
+  };
+}
+
+async function closeOne(
+  upstream: UpstreamClient,
+  withinMs: number,
+  force: AbortSignal,
+): Promise<CloseCounts & { readonly upstream: string }> {
+  const closed = upstream.close(force.aborted ? 0 : withinMs);
+  const soon = await bounded(closed, withinMs + THREAD_GRACE_MS, force);
+  // Forced in the midst of it: break the socket, which takes the thread a moment.
+  if (soon === undefined && force.aborted) upstream.close(0);
+  const close = soon ?? (await bounded(closed, THREAD_GRACE_MS * 2, undefined));
+  return {
+    upstream: upstream.name,
+    ...(close ?? { code: null, forced: true }),
+  };
+}
+
+async function joinOne(thread: SidecarThread, bounds: ShutdownBounds, force: AbortSignal): Promise<StepOutcome> {
+  const ended = thread.end().then(() => true);
+  // Also when there is no time left, a thread that was asked to end gets the moment that this takes.
+  if ((await bounded(ended, bounds.join, force)) ?? (await bounded(ended, THREAD_GRACE_MS * 2, undefined)))
+    return "done";
+  const terminated = thread.terminate().then(() => true);
+  return (await bounded(terminated, Math.max(bounds.kill, THREAD_GRACE_MS * 2), undefined)) ? "forced" : "failed";
+}
+
+/** Waits for `work`, but not longer than the bound, and not at all once forced. Undefined when it did not come. */
+async function bounded<Value>(
+  work: Promise<Value>,
+  withinMs: number,
+  force: AbortSignal | undefined,
+): Promise<Value | undefined> {
+  // p-timeout knows no bound of nothing. What is there already must still count.
+  if (withinMs === 0 || force?.aborted) return Promise.race([work, new Promise<undefined>(nextTurn)]);
+  const options = { milliseconds: withinMs, fallback: () => undefined };
+  return pTimeout(work, force === undefined ? options : { ...options, signal: force }).catch((error: unknown) => {
+    if (force?.aborted) return undefined;
+    throw error;
+  });
+}
+
+function nextTurn(resolve: (nothing: undefined) => void): void {
+  setImmediate(() => resolve(undefined));
+}
+
+function worst(outcomes: readonly StepOutcome[]): StepOutcome {
+  return (["failed", "forced"] as const).find((outcome) => outcomes.includes(outcome)) ?? "done";
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,139 @@
+import type { UpstreamSettings } from "../config/schema.ts";
+import type { CancelCounts, Counters, Kind, Outcome } from "../core/outcome.ts";
+import type { Phase } from "../core/session.ts";
+import type { Body, Protocol } from "../protocols/protocol.ts";
+
+/**
+ * The thread contract: everything that crosses between the host and the sidecar's thread, in either direction.
+ * Bodies are text or bytes, never parsed values: deeply nested JSON makes postMessage throw on both runtimes.
+ * Messages of one turn of the event loop cross together, as one array. Every message names its upstream.
+ * docs/thread-messages.md says the same for people.
+ */
+
+export type ToThread =
+  /** First of all for an upstream: make it, load its protocol, begin to connect. Answered by `opened` or `unusable`. */
+  | {
+      readonly type: "open";
+      readonly upstream: string;
+      readonly settings: UpstreamSettings;
+    }
+  | {
+      readonly type: "request";
+      readonly upstream: string;
+      /** The host's number of the request. Answered by exactly one `settled`, unless abandoned. */
+      readonly seq: number;
+      readonly kind: Kind;
+      readonly body: Body;
+      /** When the caller gives up, in milliseconds of the host's monotonic clock. */
+      readonly deadline: number;
+    }
+  /** The caller has left: forget the request, settle nothing. */
+  | {
+      readonly type: "abandon";
+      readonly upstream: string;
+      readonly seq: number;
+    }
+  /** Answered by `inspected`. */
+  | {
+      readonly type: "inspect";
+      readonly upstream: string;
+      readonly seq: number;
+    }
+  /** Exit, step 0: fail what is not on the socket, take nothing new. `drained` when no reply is waited for any more. */
+  | { readonly type: "drain"; readonly upstream: string }
+  /** Exit, step 2: close what is open. Answered by `closed` once every socket is really gone. Again with 0: break it. */
+  | {
+      readonly type: "close";
+      readonly upstream: string;
+      readonly withinMs: number;
+    }
+  /** Exit, step 3: fail what is pending, stop all timers. Answered by `cancelled`. */
+  | { readonly type: "cancel"; readonly upstream: string }
+  /** Exit, step 4: say `stopped` and end the thread. */
+  | { readonly type: "end"; readonly upstream: "*" };
+
+export type FromThread =
+  /** The first message of every thread: it listens now. Answered by `hello`'s clock in the first batch. */
+  | { readonly type: "ready"; readonly upstream: "*" }
+  | {
+      readonly type: "opened";
+      readonly upstream: string;
+      readonly dialect: Dialect;
+    }
+  | {
+      readonly type: "unusable";
+      readonly upstream: string;
+      readonly detail: string;
+    }
+  | {
+      readonly type: "settled";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly outcome: Outcome;
+    }
+  | {
+      readonly type: "state";
+      readonly upstream: string;
+      readonly state: UpstreamState;
+    }
+  | {
+      readonly type: "inspected";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly details: UpstreamDetails;
+    }
+  | {
+      readonly type: "drained";
+      readonly upstream: string;
+      readonly replied: number;
+    }
+  | {
+      readonly type: "closed";
+      readonly upstream: string;
+      readonly close: CloseCounts;
+    }
+  | {
+      readonly type: "cancelled";
+      readonly upstream: string;
+      readonly counts: CancelCounts;
+    }
+  | { readonly type: "stopped"; readonly upstream: "*" };
+
+/** What crosses in one go. `at` is the sender's clock, by which the thread learns how its own differs from the host's. */
+export interface Batch<Message> {
+  readonly at: number;
+  readonly messages: readonly Message[];
+}
+
+/** What the host needs to know of a protocol, which may be a module that only the thread has loaded. */
+export type Dialect = Pick<Protocol, "name" | "accepts">;
+
+/** The phase of an upstream, as the host may show it at any moment without asking. */
+export interface UpstreamState {
+  readonly phase: Phase["phase"];
+  /** Attempts that failed since the last success. */
+  readonly attempts: number;
+  /** Why the last connection or attempt ended; undefined when none has yet. */
+  readonly lastError?: string | undefined;
+  /** Milliseconds until the next attempt, in `waiting` and `refused`. */
+  readonly retryInMs?: number | undefined;
+}
+
+/** What is asked for when somebody looks at an upstream. */
+export interface UpstreamDetails {
+  readonly inFlight: number;
+  /** Milliseconds since the last frame came in; undefined before the first. */
+  readonly lastFrameAgeMs?: number | undefined;
+  /** Milliseconds from the last ping to its pong; undefined before the first. */
+  readonly roundTripMs?: number | undefined;
+  /** Bytes handed to the socket and not yet taken by the operating system. */
+  readonly bufferedBytes: number;
+  readonly counters: Counters;
+}
+
+export interface CloseCounts {
+  /** The close code that ended the connection: the peer's, 1006 without a close frame, null when nothing was open. */
+  readonly code: number | null;
+  /** The bound passed and the socket was broken. */
+  readonly forced: boolean;
+}

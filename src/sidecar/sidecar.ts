@@ -1,0 +1,79 @@
+import type { ShutdownBounds, UpstreamSettings } from "../config/schema.ts";
+import { UpstreamClient } from "./client.ts";
+import { type ExitReport, type Front, runExit } from "./exit.ts";
+import { type RawThread, SidecarThread } from "./thread.ts";
+
+/** A thread costs about 12 MB: from this many on, upstreams share them. */
+const THREADS_MAX = 8;
+
+export interface ExitOptions {
+  readonly cause: string;
+  readonly force?: boolean | undefined;
+  /** The exit code of the failure that led to it. */
+  readonly exitCode?: number | undefined;
+}
+
+/** All upstreams of one program, on their threads, with one beginning and one end. */
+export class Sidecars {
+  readonly upstreams: ReadonlyMap<string, UpstreamClient>;
+  readonly #threads: readonly SidecarThread[];
+  readonly #bounds: ShutdownBounds;
+  readonly #front: Front;
+  readonly #force = new AbortController();
+  #exit: Promise<ExitReport> | undefined;
+
+  constructor(
+    settings: ReadonlyMap<string, UpstreamSettings>,
+    bounds: ShutdownBounds,
+    startThread: () => RawThread,
+    front: Front = noFront,
+  ) {
+    const threads = Array.from({ length: Math.min(settings.size, THREADS_MAX) }, () => new SidecarThread(startThread));
+    const upstreams = [...settings].map(([name, upstream], index): [string, UpstreamClient] => {
+      const thread = threads[index % threads.length];
+      if (!thread) throw new RangeError("there is no upstream without a thread");
+      return [name, new UpstreamClient(name, upstream, thread)];
+    });
+    this.upstreams = new Map(upstreams);
+    this.#threads = threads;
+    this.#bounds = bounds;
+    this.#front = front;
+  }
+
+  /** Resolves when every upstream lives on its thread; rejects when one cannot. They may not be connected yet. */
+  async opened(): Promise<void> {
+    await Promise.all([...this.upstreams.values()].map((upstream) => upstream.opened));
+  }
+
+  /** Resolves with the reason when a thread has died too often. */
+  get failing(): Promise<string> {
+    return Promise.race([...this.upstreams.values()].map((upstream) => upstream.failing));
+  }
+
+  get exiting(): boolean {
+    return this.#exit !== undefined;
+  }
+
+  /** Runs the exit protocol: once, however many ask for it. Who asks with force makes the rest of it quick. */
+  exit({ cause, force = false, exitCode }: ExitOptions): Promise<ExitReport> {
+    if (force) this.#force.abort();
+    this.#exit ??= runExit({
+      cause,
+      bounds: this.#bounds,
+      upstreams: [...this.upstreams.values()],
+      threads: this.#threads,
+      front: this.#front,
+      force: this.#force.signal,
+      exitCode,
+    });
+    return this.#exit;
+  }
+}
+
+const noFront: Front = {
+  unready() {},
+  refuse() {},
+  stop() {},
+  async flushed() {},
+  cut() {},
+};

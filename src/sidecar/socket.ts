@@ -1,0 +1,150 @@
+import { readFileSync } from "node:fs";
+import type { LookupFunction } from "node:net";
+import pTimeout from "p-timeout";
+import { type ClientOptions, WebSocket } from "ws";
+import type { UpstreamSettings } from "../config/schema.ts";
+import type { Drop } from "../core/drop.ts";
+import type { Body } from "../protocols/protocol.ts";
+
+/** The only file that knows `ws`. Its traps end here: whatever happens, `dropped` comes exactly once, and comes last. */
+
+/** What a socket tells. None of these is called before `openSocket` has returned. */
+export interface SocketEvents {
+  opened(): void;
+  frame(frame: Body): void;
+  /** The peer answered the ping that carried `proof`. */
+  pong(proof: string): void;
+  /** It is over, and its descriptor is closed. Nothing is told after this. */
+  dropped(drop: Drop): void;
+}
+
+export interface Socket {
+  /** Bytes handed over that the operating system has not taken yet. */
+  readonly buffered: number;
+  /** @returns false when the socket is not open (any more), and the frame did not leave. */
+  write(frame: Body): boolean;
+  ping(proof: string): void;
+  /** Begins the close handshake, and breaks the socket when the peer has not finished it in time: at once with 0. */
+  close(code: number, withinMs: number): void;
+  /** Breaks it at once: no close frame, and `dropped` follows. */
+  destroy(): void;
+}
+
+export interface SocketTarget {
+  readonly settings: Pick<UpstreamSettings, "url" | "headers" | "subprotocols" | "ca" | "limits">;
+  /** One deadline over DNS, TCP, TLS and upgrade together. */
+  readonly withinMs: number;
+  /** How names are resolved; undefined for the runtime's own way. */
+  readonly lookup?: LookupFunction | undefined;
+}
+
+/** After the peer began to close, it has this long to end TCP, in milliseconds. ws itself would wait 30 s. */
+const PEER_CLOSE_MS = 2_000;
+
+export function openSocket({ settings, withinMs, lookup }: SocketTarget, events: SocketEvents): Socket {
+  const { url, headers, subprotocols, ca, limits } = settings;
+  const options: ClientOptions & { readonly closeTimeout: number } = {
+    headers,
+    minVersion: "TLSv1.2",
+    followRedirects: false,
+    perMessageDeflate: false,
+    skipUTF8Validation: false,
+    maxPayload: limits.reply_bytes,
+    maxFragments: 1_024,
+    maxBufferedChunks: 16_384,
+    closeTimeout: PEER_CLOSE_MS,
+    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    ...(lookup === undefined ? {} : { lookup }),
+  };
+  const ws = new WebSocket(url, subprotocols, options);
+  /** Why it will be over, where something was seen before `close`, which itself tells little. */
+  let cause: Drop | undefined;
+  let closing: NodeJS.Timeout | undefined;
+
+  /** ws stays CONNECTING after a refused upgrade, and CLOSING for long after a protocol error: always break it. */
+  const fail = (drop: Drop): void => {
+    cause ??= drop;
+    ws.terminate();
+  };
+
+  const opened = new Promise<void>((resolve) => {
+    ws.once("open", resolve);
+    ws.once("close", () => resolve());
+  });
+  pTimeout(opened, {
+    milliseconds: withinMs,
+    fallback: () => fail({ reason: "timeout", withinMs }),
+  });
+
+  ws.on("open", () => events.opened());
+  ws.on("message", (data: Buffer, isBinary: boolean) => events.frame(isBinary ? data : data.toString()));
+  ws.on("pong", (data: Buffer) => events.pong(data.toString()));
+  ws.on("unexpected-response", (_request, response) => {
+    const { statusCode: status = 0, headers } = response;
+    response.destroy();
+    fail({
+      reason: "status",
+      status,
+      retryAfterMs: retryAfterMs(headers["retry-after"], Date.now()),
+    });
+  });
+  ws.on("error", (error: NodeJS.ErrnoException) => fail(dropOf(error, limits.reply_bytes)));
+  ws.once("close", (code: number, reason: Buffer) => {
+    clearTimeout(closing);
+    events.dropped(cause ?? { reason: "closed", code, text: printable(reason.toString()) });
+  });
+
+  return {
+    get buffered() {
+      return ws.bufferedAmount;
+    },
+    write(frame) {
+      if (ws.readyState !== WebSocket.OPEN) return false;
+      ws.send(frame, ignoreError);
+      return true;
+    },
+    ping(proof) {
+      if (ws.readyState === WebSocket.OPEN) ws.ping(proof, true, ignoreError);
+    },
+    close(code, closeWithinMs) {
+      ws.close(code);
+      clearTimeout(closing);
+      const giveUp = () => fail({ reason: "unclosed", withinMs: closeWithinMs });
+      if (closeWithinMs === 0) giveUp();
+      else closing = setTimeout(giveUp, closeWithinMs);
+    },
+    destroy() {
+      ws.terminate();
+    },
+  };
+}
+
+/** What a write's error says, `dropped` says too. Without a callback ws would tell it a second time. */
+function ignoreError(): void {}
+
+/** RFC 9110 §10.2.3: whole seconds, or a date. */
+export function retryAfterMs(value: string | undefined, wallClock: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d+$/.test(value)) return Number(value) * 1_000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - wallClock);
+}
+
+/** A close reason is the peer's text: at most 123 bytes by RFC 6455 §5.5, and none of it may act on a terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{C}/gu, "�").slice(0, 123);
+}
+
+/** The names that a failed connect or a broken frame has on the two runtimes. */
+function dropOf(error: NodeJS.ErrnoException, limitBytes: number): Drop {
+  const code = error.code ?? "";
+  const detail = code || printable(error.message);
+  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return { reason: "oversized", limitBytes };
+  if (code.startsWith("WS_ERR_")) return { reason: "protocol", detail };
+  if (/^(ENOTFOUND|EAI_|ESERVFAIL|ENODATA|EDNS)/.test(code)) return { reason: "dns", detail };
+  if (/CERT|TLS|SSL|SIGNED|EPROTO|ISSUER/.test(code)) return { reason: "tls", detail };
+  if (code === "" && /^(Invalid|Unexpected|Server sent|Opening)/i.test(error.message)) {
+    return { reason: "handshake", detail };
+  }
+  return { reason: "network", detail };
+}

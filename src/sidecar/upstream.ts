@@ -1,0 +1,275 @@
+import type { LookupFunction } from "node:net";
+import type { UpstreamSettings } from "../config/schema.ts";
+import { type Drop, describeDrop } from "../core/drop.ts";
+import { Exchange, type ExchangeEffect } from "../core/exchange.ts";
+import {
+  availability,
+  newSession,
+  type Session,
+  type SessionEffect,
+  type SessionInput,
+  step,
+} from "../core/session.ts";
+import type { Body, Protocol } from "../protocols/protocol.ts";
+import { Alarm } from "./alarm.ts";
+import type { FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
+import { openSocket, type Socket } from "./socket.ts";
+
+/** What an upstream needs from the thread that it lives on. */
+export interface Surroundings {
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
+  post(message: FromThread): void;
+  readonly lookup?: LookupFunction | undefined;
+}
+
+type Command = Exclude<ToThread, { type: "open" } | { type: "end" }>;
+
+/**
+ * One upstream on the sidecar's thread: carries out what the session and the exchange decide, on real sockets and
+ * timers, and tells them what happened. Nothing is decided here.
+ */
+export class Upstream {
+  readonly #name: string;
+  readonly #settings: UpstreamSettings;
+  readonly #around: Surroundings;
+  readonly #exchange: Exchange;
+  readonly #alarm: Alarm;
+  /** Every socket that is not gone yet. There may be two while one makes way for its successor. */
+  readonly #sockets = new Map<number, Socket>();
+  #session: Session = newSession;
+  #phaseTimer: NodeJS.Timeout | undefined;
+  #lastError: string | undefined;
+  #lastFrameAt: number | undefined;
+  #pings = 0;
+  #pingedAt = 0;
+  #roundTripMs: number | undefined;
+  #drain: { readonly repliesBefore: number } | undefined;
+  #close: { code: number | null; forced: boolean } | undefined;
+
+  constructor(name: string, settings: UpstreamSettings, protocol: Protocol, around: Surroundings) {
+    this.#name = name;
+    this.#settings = settings;
+    this.#around = around;
+    this.#exchange = new Exchange(protocol, settings.limits);
+    this.#alarm = new Alarm(around.now, () => this.#expire());
+  }
+
+  start(): void {
+    this.#advance({ type: "start" });
+  }
+
+  handle(command: Command): void {
+    const now = this.#around.now();
+    switch (command.type) {
+      case "request":
+        this.#carryOut(this.#exchange.call(command, now, this.#socket?.buffered ?? 0));
+        break;
+      case "abandon":
+        this.#carryOut(this.#exchange.abandon(command.seq, now));
+        break;
+      case "inspect":
+        this.#post({
+          type: "inspected",
+          upstream: this.#name,
+          seq: command.seq,
+          details: this.#details(now),
+        });
+        break;
+      case "drain":
+        this.#drain = { repliesBefore: this.#exchange.counters.replies };
+        this.#carryOut(this.#exchange.drain(now));
+        this.#tellDrained();
+        break;
+      case "close":
+        this.#close ??= { code: null, forced: false };
+        this.#advance({ type: "close", withinMs: command.withinMs });
+        this.#tellClosed();
+        break;
+      case "cancel": {
+        const { effects, counts } = this.#exchange.cancel();
+        this.#carryOut(effects);
+        this.#advance({ type: "close", withinMs: 0 });
+        this.#post({ type: "cancelled", upstream: this.#name, counts });
+      }
+    }
+    this.#alarm.set(this.#exchange.nextDeadline);
+  }
+
+  // The session.
+
+  #advance(input: SessionInput): void {
+    const before = this.#session;
+    const now = this.#around.now();
+    const proof = `${this.#pings + 1}.${this.#exchange.handedOver}`;
+    const { session, effects } = step(before, input, {
+      now,
+      random: Math.random(),
+      proof,
+      settings: this.#settings,
+    });
+    this.#session = session;
+    for (const effect of effects) this.#perform(effect, now);
+    if (session.at.phase === before.at.phase && session.epoch === before.epoch) return;
+    this.#carryOut(this.#exchange.link(availability(session), now));
+    this.#post({
+      type: "state",
+      upstream: this.#name,
+      state: this.#state(now),
+    });
+  }
+
+  #perform(effect: SessionEffect, now: number): void {
+    switch (effect.type) {
+      case "connect":
+        this.#connect(effect.epoch, effect.withinMs);
+        break;
+      case "send":
+        this.#sockets.get(effect.epoch)?.write(effect.frame);
+        break;
+      case "ping":
+        this.#pings++;
+        this.#pingedAt = now;
+        this.#sockets.get(effect.epoch)?.ping(effect.proof);
+        break;
+      case "close":
+        this.#sockets.get(effect.epoch)?.close(effect.code, effect.withinMs);
+        break;
+      case "destroy":
+        this.#sockets.get(effect.epoch)?.destroy();
+        break;
+      case "timer":
+        clearTimeout(this.#phaseTimer);
+        this.#phaseTimer = undefined;
+        if (effect.ms !== undefined) this.#phaseTimer = setTimeout(() => this.#advance({ type: "timer" }), effect.ms);
+        break;
+      case "lost":
+        this.#lastError = describeDrop(effect.why);
+        this.#carryOut(this.#exchange.lost(effect.epoch, effect.why, now));
+        break;
+      case "proven":
+        this.#roundTripMs = now - this.#pingedAt;
+        this.#exchange.proven(effect.epoch, Number(effect.proof.split(".")[1]));
+        break;
+      case "message":
+        this.#exchange.counters.messages++;
+    }
+  }
+
+  #connect(epoch: number, withinMs: number): void {
+    const target = {
+      settings: this.#settings,
+      withinMs,
+      lookup: this.#around.lookup,
+    };
+    const socket = openSocket(target, {
+      opened: () => this.#advance({ type: "opened", epoch }),
+      frame: (frame) => this.#frame(epoch, frame),
+      pong: (proof) => this.#advance({ type: "pong", epoch, proof }),
+      dropped: (drop) => this.#dropped(epoch, drop),
+    });
+    this.#sockets.set(epoch, socket);
+  }
+
+  #frame(epoch: number, frame: Body): void {
+    const now = this.#around.now();
+    this.#lastFrameAt = now;
+    const { at, failures } = this.#session;
+    if (at.phase === "greeting" || failures > 0) this.#advance({ type: "frame", epoch, frame });
+    if (at.phase !== "greeting") this.#carryOut(this.#exchange.frame(epoch, frame, now));
+    this.#alarm.set(this.#exchange.nextDeadline);
+  }
+
+  #dropped(epoch: number, drop: Drop): void {
+    this.#sockets.delete(epoch);
+    if (this.#close && epoch === this.#session.epoch) this.#close = closeOf(drop);
+    this.#advance({ type: "dropped", epoch, drop });
+    this.#tellClosed();
+    this.#alarm.set(this.#exchange.nextDeadline);
+  }
+
+  get #socket(): Socket | undefined {
+    return this.#sockets.get(this.#session.epoch);
+  }
+
+  // The exchange.
+
+  #carryOut(effects: readonly ExchangeEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "write": {
+          const taken = this.#sockets.get(effect.epoch)?.write(effect.frame) ?? false;
+          if (taken && effect.entry.expectsReply) break;
+          this.#carryOut(this.#exchange.written(effect.entry, taken, this.#around.now()));
+          break;
+        }
+        case "settle":
+          this.#post({
+            type: "settled",
+            upstream: this.#name,
+            seq: effect.seq,
+            outcome: effect.outcome,
+          });
+          break;
+        case "message":
+          break;
+        case "probe":
+          this.#advance({ type: "probe" });
+          break;
+        case "renew":
+          this.#advance({ type: "renew", detail: effect.detail });
+      }
+    }
+    if (this.#drain) this.#tellDrained();
+  }
+
+  #expire(): void {
+    this.#carryOut(this.#exchange.expire(this.#around.now()));
+    this.#alarm.set(this.#exchange.nextDeadline);
+  }
+
+  // What the host is told.
+
+  #post(message: FromThread): void {
+    this.#around.post(message);
+  }
+
+  #tellDrained(): void {
+    if (!this.#drain || this.#exchange.onTheWire > 0) return;
+    const replied = this.#exchange.counters.replies - this.#drain.repliesBefore;
+    this.#drain = undefined;
+    this.#post({ type: "drained", upstream: this.#name, replied });
+  }
+
+  #tellClosed(): void {
+    if (!this.#close || this.#sockets.size > 0) return;
+    this.#post({ type: "closed", upstream: this.#name, close: this.#close });
+    this.#close = undefined;
+  }
+
+  #state(now: number): UpstreamState {
+    const { at, failures } = this.#session;
+    const retryInMs = "until" in at ? Math.max(0, Math.round(at.until - now)) : undefined;
+    return {
+      phase: at.phase,
+      attempts: failures,
+      lastError: this.#lastError,
+      retryInMs,
+    };
+  }
+
+  #details(now: number): UpstreamDetails {
+    return {
+      inFlight: this.#exchange.inFlight,
+      lastFrameAgeMs: this.#lastFrameAt === undefined ? undefined : Math.round(now - this.#lastFrameAt),
+      roundTripMs: this.#roundTripMs,
+      bufferedBytes: this.#socket?.buffered ?? 0,
+      counters: { ...this.#exchange.counters },
+    };
+  }
+}
+
+function closeOf(drop: Drop): { code: number | null; forced: boolean } {
+  if (drop.reason === "closed") return { code: drop.code, forced: false };
+  return { code: null, forced: drop.reason === "unclosed" };
+}

@@ -1,0 +1,96 @@
+import type { LookupFunction } from "node:net";
+import { type MessagePort, workerData } from "node:worker_threads";
+import type { UpstreamSettings } from "../config/schema.ts";
+import { fromModule, preset } from "../protocols/presets.ts";
+import type { Protocol } from "../protocols/protocol.ts";
+import type { Batch, FromThread, ToThread } from "./messages.ts";
+import { Outbox } from "./outbox.ts";
+import { Upstream } from "./upstream.ts";
+
+/** What a runtime brings to the thread. */
+export interface ThreadPlatform {
+  readonly lookup?: LookupFunction | undefined;
+}
+
+/** What the host gives to a thread when it starts one. */
+export interface ThreadData {
+  /** Our own channel: the runtime's default one cannot be read by a blocking caller. */
+  readonly port: MessagePort;
+  /** Deno: the Web Lock that this thread must hold for as long as it lives. */
+  readonly lock: string;
+}
+
+/** The thread side of the contract. Called once by the thread's entry, of which each runtime has its own. */
+export function serveThread(platform: ThreadPlatform): void {
+  const { port } = workerData as ThreadData;
+  const now = () => performance.now();
+  const outbox = new Outbox<FromThread>(port, now);
+  const upstreams = new Map<string, Upstream | Promise<Upstream | undefined>>();
+  /** This thread's clock less the host's: deadlines come in the host's. Learned from the first batch, late by its way. */
+  let skew: number | undefined;
+
+  const post = (message: FromThread): void => {
+    const reply = message.type === "settled" && message.outcome.type === "reply" ? message.outcome : undefined;
+    if (!reply || message.type !== "settled") outbox.push(message);
+    else outbox.push({ ...message, outcome: { ...reply, body: outbox.pack(reply.body) } });
+  };
+
+  const open = async ({ upstream: name, settings }: Extract<ToThread, { type: "open" }>) => {
+    try {
+      const protocol = await loadProtocol(settings.protocol);
+      const upstream = new Upstream(name, settings, protocol, {
+        now,
+        post,
+        lookup: platform.lookup,
+      });
+      upstreams.set(name, upstream);
+      post({
+        type: "opened",
+        upstream: name,
+        dialect: { name: protocol.name, accepts: protocol.accepts },
+      });
+      upstream.start();
+      return upstream;
+    } catch (error) {
+      post({
+        type: "unusable",
+        upstream: name,
+        detail: error instanceof Error ? error.message : String(error),
+      });
+      return undefined;
+    }
+  };
+
+  const handle = (message: ToThread): void => {
+    if (message.type === "open") {
+      upstreams.set(message.upstream, open(message));
+      return;
+    }
+    if (message.type === "end") {
+      outbox.push({ type: "stopped", upstream: "*" });
+      outbox.flush();
+      // The one call that ends a thread from within on both runtimes; what was posted before it still arrives.
+      process.exit(0);
+    }
+    const found = upstreams.get(message.upstream);
+    if (found instanceof Upstream) found.handle(message);
+    else found?.then((upstream) => upstream?.handle(message));
+  };
+
+  port.on("message", ({ at, messages }: Batch<ToThread>) => {
+    skew ??= now() - at;
+    for (const message of messages) {
+      if (message.type === "request") handle({ ...message, deadline: message.deadline + skew });
+      else handle(message);
+    }
+  });
+  outbox.push({ type: "ready", upstream: "*" });
+  outbox.flush();
+}
+
+async function loadProtocol(settings: UpstreamSettings["protocol"]): Promise<Protocol> {
+  const known = preset(settings);
+  if (known) return known;
+  const path = typeof settings === "string" ? settings : settings.preset;
+  return fromModule(await import(path));
+}
