@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { fromModule } from "../../src/protocols/presets.ts";
+import { type Decoded, InvalidMessage } from "../../src/protocols/protocol.ts";
+
+/** As small as a user's module gets: the documentation's example. */
+const sums = {
+  name: "sums",
+  encode: (message: string, id: number) => ({ frame: JSON.stringify({ ...(JSON.parse(message) as object), ref: id }) }),
+  decode(frame: string) {
+    const { ref, ...rest } = JSON.parse(frame) as { ref?: number };
+    return ref === undefined ? { type: "message" } : { type: "reply", id: ref, render: () => JSON.stringify(rest) };
+  },
+};
+
+const decoding = (decode: () => unknown, rest: object = {}): Decoded =>
+  fromModule({ default: { ...sums, decode, ...rest } }).decode("frame");
+
+const encoding = (encode: () => unknown): unknown =>
+  fromModule({ default: { ...sums, encode } }).encode("{}", 1, "request");
+
+test("a module of a name and two functions is a protocol", () => {
+  for (const main of [sums, () => sums]) {
+    const protocol = fromModule({ default: main });
+    assert.deepEqual([protocol.name, protocol.correlation, protocol.accepts], ["sums", "id", "json"]);
+    assert.deepEqual([protocol.maxId, protocol.split], [Number.MAX_SAFE_INTEGER, undefined]);
+    const encoded = protocol.encode(new TextEncoder().encode('{"a":1}'), 7, "request");
+    assert.deepEqual([encoded.frame, encoded.expectsReply], ['{"a":1,"ref":7}', true]);
+    const decoded = protocol.decode('{"ref":7,"sum":3}');
+    assert.ok(decoded.type === "reply");
+    assert.deepEqual([decoded.id, decoded.render(undefined)], [7, '{"sum":3}']);
+    assert.equal(protocol.decode("{}").type, "message");
+  }
+});
+
+const wrong: readonly (readonly [exports: unknown, why: RegExp])[] = [
+  [undefined, /no default export/],
+  [{}, /no default export/],
+  [{ default: "json-rpc" }, /no default export/],
+  [{ default: () => null }, /no default export/],
+  [{ default: { ...sums, name: "" } }, /no "name"/],
+  [{ default: async () => sums }, /no "name"/],
+  [{ default: { name: "x", decode: sums.decode } }, /no function "encode"/],
+  [{ default: { name: "x", encode: sums.encode } }, /no function "decode"/],
+  [{ default: { ...sums, split: true } }, /no function "split"/],
+  [{ default: { ...sums, correlation: "fifo" } }, /"correlation" must be "id" or "order"/],
+  [{ default: { ...sums, accepts: "text" } }, /"accepts" must be "json" or "any"/],
+  [{ default: { ...sums, maxId: 1.5 } }, /"maxId" is not a positive integer/],
+];
+for (const [index, [exports, why]] of wrong.entries()) {
+  test(`a module that is not a protocol is refused by what it lacks (${index + 1}: ${why.source})`, () => {
+    assert.throws(() => fromModule(exports), why);
+  });
+}
+
+test("what goes wrong in encode is the message's fault, and said", () => {
+  const own = new InvalidMessage("parse", "not so", "7");
+  assert.throws(
+    () =>
+      encoding(() => {
+        throw own;
+      }),
+    own,
+  );
+  assert.throws(() => encoding(() => JSON.parse("{")), { name: "InvalidMessage", kind: "shape" });
+  assert.throws(
+    () =>
+      encoding(() => {
+        throw "a string";
+      }),
+    { name: "InvalidMessage", kind: "shape" },
+  );
+  for (const nonsense of [undefined, null, "frame", {}, { frame: 7 }, Promise.resolve({ frame: "x" })]) {
+    assert.throws(() => encoding(() => nonsense), { kind: "shape", message: /gave no frame/ });
+  }
+  assert.throws(() => fromModule({ default: sums }).encode(new Uint8Array([0xff]), 1, "request"), { kind: "parse" });
+});
+
+test("what goes wrong in decode is noise", () => {
+  assert.deepEqual(
+    decoding(() => {
+      throw new Error("oh");
+    }),
+    { type: "noise", why: "oh" },
+  );
+  assert.equal(
+    decoding(() => {
+      throw null;
+    }).type,
+    "noise",
+  );
+  const nonsense = [undefined, "reply", {}, { type: "reply" }, { type: "reply", id: "7" }, { type: "reply", id: -1 }];
+  for (const result of [...nonsense, { type: "answer", id: 7 }, Promise.resolve({ type: "message" })]) {
+    assert.equal(decoding(() => result).type, "noise", JSON.stringify(result));
+  }
+  fc.assert(
+    fc.property(fc.anything(), (result) => assert.ok(["noise", "message"].includes(decoding(() => result).type))),
+  );
+});
+
+test("a reply without a render that works is the frame as it came", () => {
+  for (const render of [
+    undefined,
+    () => 7,
+    () => {
+      throw new Error("oh");
+    },
+  ]) {
+    const decoded = decoding(() => ({ type: "reply", id: 7, render }));
+    assert.ok(decoded.type === "reply");
+    assert.equal(decoded.render(undefined), "frame");
+  }
+});
+
+test("where the order decides, a reply needs no id", () => {
+  const decoded = decoding(() => ({ type: "reply" }), { correlation: "order" });
+  assert.ok(decoded.type === "reply" && decoded.id === 0);
+});
+
+test("an invalid reply keeps its reason", () => {
+  assert.deepEqual(
+    decoding(() => ({ type: "invalid", id: 7, why: "torn" })),
+    { type: "invalid", id: 7, why: "torn" },
+  );
+});
+
+test("a module that takes anything gets it as it is, and its functions see their object", () => {
+  const protocol = fromModule({
+    default: {
+      name: "prefix",
+      accepts: "any",
+      prefix: "> ",
+      encode(message: unknown) {
+        return {
+          frame: message instanceof Uint8Array ? message : `${this.prefix}${String(message)}`,
+          expectsReply: false,
+        };
+      },
+      decode: () => ({ type: "message" }),
+    },
+  });
+  const bytes = new Uint8Array([255]);
+  assert.equal(protocol.encode(bytes, 1, "request").frame, bytes);
+  const { frame, expectsReply } = protocol.encode("x", 1, "request");
+  assert.deepEqual([frame, expectsReply], ["> x", false]);
+});
+
+test("a module's split gives texts, or its message is refused", () => {
+  const splitting = (split: () => unknown) => fromModule({ default: { ...sums, split } }).split?.("[]");
+  assert.deepEqual(
+    splitting(() => ["a", "b"]),
+    ["a", "b"],
+  );
+  assert.equal(
+    splitting(() => undefined),
+    undefined,
+  );
+  assert.throws(() => splitting(() => [1]), { name: "InvalidMessage", kind: "shape" });
+});

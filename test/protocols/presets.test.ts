@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { preset, presetNames } from "../../src/protocols/presets.ts";
+import { text } from "../../src/protocols/text.ts";
+
+test("every preset is found by its name, and has it", () => {
+  assert.deepEqual(presetNames, ["json-rpc", "json", "text"]);
+  for (const name of presetNames) {
+    assert.equal(preset(name)?.name, name);
+    assert.equal(preset({ preset: name })?.name, name);
+  }
+});
+
+test("what is not a preset is undefined, names of Object's own among them", () => {
+  for (const name of ["", "./mine.js", "constructor", "__proto__", "toString"]) assert.equal(preset(name), undefined);
+});
+
+test("a preset takes its settings", () => {
+  assert.equal(preset({ preset: "json", id: { kind: "int32" } })?.maxId, 2147483647);
+  assert.throws(() => preset({ preset: "json", id: { out: "id" } }), /is not a JSON pointer/);
+});
+
+test("text passes everything both ways as it is, in order", () => {
+  assert.deepEqual([text.correlation, text.accepts], ["order", "any"]);
+  for (const body of ["line\n", "\ufeff", new Uint8Array([0, 255])]) {
+    assert.equal(text.encode(body, 1, "request").frame, body);
+    const decoded = text.decode(body);
+    assert.ok(decoded.type === "reply");
+    assert.equal(decoded.render(undefined), body);
+  }
+});
+
+test("text refuses an empty body, but an empty frame is a reply", () => {
+  for (const empty of ["", new Uint8Array()]) {
+    assert.throws(() => text.encode(empty, 1, "request"), { kind: "shape", message: "the body is empty" });
+    assert.equal(text.decode(empty).type, "reply");
+  }
+});

@@ -1,0 +1,30 @@
+/** What Linux knows of a process: for tests that prove that nothing leaked. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** Open descriptors. */
+export function descriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** What each open descriptor is (`socket:[123]`, `/dev/null`, …), for failure messages. */
+export function descriptorTargets(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      return "(closed meanwhile)";
+    }
+  });
+}
+
+/** Threads of the process. */
+export function threads(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`).length;
+}
+
+/** Resident memory in bytes. */
+export function residentBytes(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  if (kib === undefined) throw new Error(`process ${pid} has no resident memory: has it ended?`);
+  return Number(kib) * 1024;
+}

@@ -1,0 +1,99 @@
+/** Waits that end. Every one has a deadline and says what it waited for. */
+
+export interface WaitOptions {
+  /** Milliseconds until the wait fails. */
+  readonly within?: number;
+  /** Ends the sentence "waited N ms for …". A function is asked only when the wait failed. */
+  readonly what?: string | (() => string);
+}
+
+/** Long enough for a busy CI machine, short enough to be found in its log. */
+export const DEFAULT_WITHIN_MS = 10_000;
+
+type Falsy = undefined | null | false | 0 | "";
+
+/** What a condition gave when it held. */
+export type Truthy<T> = Exclude<T, Falsy>;
+
+function describe(what: WaitOptions["what"]): string {
+  return typeof what === "function" ? what() : (what ?? "a condition");
+}
+
+function expired(options: WaitOptions): Error {
+  return new Error(`waited ${options.within ?? DEFAULT_WITHIN_MS} ms for ${describe(options.what)}`);
+}
+
+/** Settles after `ms`. For faults whose nature is to take time; a test that waits for something uses `until`. */
+export function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** The promise's own end, or a failure when it takes longer than `within`. */
+export async function bounded<T>(promise: Promise<T>, options: WaitOptions = {}): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(expired(options)), options.within ?? DEFAULT_WITHIN_MS);
+  });
+  try {
+    return await Promise.race([promise, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Asks every few milliseconds until the condition holds, and gives what it gave. Where an event exists, use {@link Watch}. */
+export async function until<T>(
+  condition: () => T | Promise<T>,
+  options: WaitOptions & { readonly every?: number } = {},
+): Promise<Truthy<T>> {
+  const end = performance.now() + (options.within ?? DEFAULT_WITHIN_MS);
+  for (;;) {
+    const value = await condition();
+    if (value) return value as Truthy<T>;
+    if (performance.now() >= end) throw expired(options);
+    await delay(options.every ?? 5);
+  }
+}
+
+/**
+ * Something that changes. Whoever changes it calls `changed()`; whoever waits gives a condition, which is asked
+ * once now and again after every change, so that no wait polls and none misses its moment.
+ */
+export class Watch {
+  readonly #waiters = new Set<() => void>();
+
+  changed(): void {
+    for (const ask of [...this.#waiters]) ask();
+  }
+
+  until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
+    return new Promise((resolve, reject) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#waiters.delete(ask);
+      };
+      const ask = (): void => {
+        try {
+          const value = condition();
+          if (!value) return;
+          finish();
+          resolve(value as Truthy<T>);
+        } catch (error) {
+          finish();
+          reject(error);
+        }
+      };
+      const timer = setTimeout(() => {
+        finish();
+        reject(expired(options));
+      }, options.within ?? DEFAULT_WITHIN_MS);
+      this.#waiters.add(ask);
+      ask();
+    });
+  }
+}
+
+/** What a test gives so that what it started ends with it: node:test's context, or anything with `after`. */
+export interface Cleanup {
+  after(end: () => Promise<void>): void;
+}
