@@ -6,7 +6,9 @@ import { ConfigError } from "./config/problems.ts";
 import { configJsonSchema } from "./config/schema.ts";
 import { SidesocketError } from "./errors.ts";
 import { log, startLog } from "./log.ts";
+import { commandFor, needsOf } from "./permissions.ts";
 import { runtime } from "./runtime/pick.ts";
+import type { Needs } from "./runtime/runtime.ts";
 import { Service } from "./service.ts";
 import type { ExitReport } from "./sidecar/exit.ts";
 import { version } from "./version.ts";
@@ -35,6 +37,7 @@ function load(flags: Parameters<typeof loadConfig>[0]["flags"] & object): Promis
 async function serve(config: LoadedConfig): Promise<void> {
   startLog(config.log);
   for (const warning of config.warnings) log.warn(warning);
+  await demandPermissions(needsOf(config));
   const starting = Service.start(config, runtime);
   endOnSignals(starting);
   const service = await starting;
@@ -45,6 +48,16 @@ async function serve(config: LoadedConfig): Promise<void> {
   });
   print(`listening on ${service.url}`);
   if (service.demoUrl !== undefined) process.stderr.write(demoHint(service.url, service.demoUrl));
+}
+
+/** On Deno a connection that is not allowed would look like an upstream that is down, and be tried for ever. */
+async function demandPermissions(needs: Needs): Promise<void> {
+  const { net, read } = await runtime.refused(needs);
+  if (net.length + read.length === 0) return;
+  const command = commandFor(needs, process.argv.slice(2));
+  throw new ConfigError(
+    `Deno was not allowed to reach or read ${[...net, ...read].join(", ")}. Use:\n\n  ${command}\n`,
+  );
 }
 
 /**

@@ -2,7 +2,7 @@ import type { LoadedConfig } from "./config/load.ts";
 import { upstreamSchema } from "./config/schema.ts";
 import { isLoopback, redactUrl } from "./config/wire.ts";
 import { deferred } from "./core/deferred.ts";
-import { type DemoUpstream, startDemo } from "./demo/upstream.ts";
+import type { DemoUpstream } from "./demo/upstream.ts";
 import { buildApp } from "./http/app.ts";
 import { loopbackHosts } from "./http/guard.ts";
 import type { Access } from "./http/ports.ts";
@@ -51,7 +51,7 @@ export class Service {
    * Rejects with the system's error when it cannot listen, and with `invalid_config` when a protocol cannot be loaded.
    */
   static async start(config: LoadedConfig, runtime: Runtime): Promise<Service> {
-    const demo = config.demo ? await startDemo() : undefined;
+    const demo = config.demo ? await (await import("./demo/upstream.ts")).startDemo() : undefined;
     const app = deferred<ReturnType<typeof buildApp>>();
     // Listening comes first: an address in use must not cost a thread. Whoever comes that early waits for the rest.
     const listener = await runtime

@@ -376,7 +376,7 @@ export class Exchange {
   }
 
   #timeOut(entry: Entry, now: number): void {
-    const waited = `${Math.round(now - entry.arrivedAt)} ms`;
+    const waited = `${Math.round(entry.dueAt - entry.arrivedAt)} ms`;
     if (entry.epoch === 0 && entry.dueAt < entry.deadline) {
       const detail = `there was no connection to the upstream within ${waited}`;
       this.#fail(entry, {

@@ -33,7 +33,7 @@ export async function exchange(c: Context<Env>, { lifecycle }: AppParts, upstrea
   });
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;
-  return { outcome, headers };
+  return { outcome, body, headers };
 }
 
 /** A reply as a response: the frame's bytes as they are, in its own media type. */

@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Failed, Replied } from "../core/outcome.ts";
 import { refused, SidesocketError } from "../errors.ts";
-import { rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
+import { callerId, rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
 import { exchange, findUpstream, replyResponse } from "./exchange.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, statusFor, titleFor } from "./problem.ts";
@@ -62,7 +62,7 @@ export function rpcRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
       const { name } = upstream.dialect ?? (await upstream.opened);
       if (name !== "json-rpc")
         throw refused("not_found", `upstream ${upstream.name} does not speak JSON-RPC but ${name}`);
-      const { outcome, headers } = await exchange(c, parts, upstream, "rpc");
+      const { outcome, body, headers } = await exchange(c, parts, upstream, "rpc");
       switch (outcome.type) {
         case "reply":
           return replyResponse(c, upstream, outcome, headers);
@@ -71,7 +71,12 @@ export function rpcRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
         case "done":
           return c.body(null, 204, headers);
         case "failed":
-          return rpcFailure(c, upstream, outcome);
+          // Where the thread could not say whose message it was, because it was full or gone, the message can.
+          // Of what cannot be read as JSON-RPC the id is null, unless the protocol itself could read it.
+          return rpcFailure(c, upstream, {
+            ...outcome,
+            own: outcome.own ?? (outcome.invalid ? undefined : callerId(body)),
+          });
       }
     } catch (error) {
       if (error instanceof SidesocketError)

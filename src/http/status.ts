@@ -113,7 +113,7 @@ async function stateOf(upstream: UpstreamPort): Promise<z.infer<typeof upstreamS
     retry_in_ms: retryInMs ?? null,
     in_flight: details?.inFlight ?? upstream.inFlight,
     last_frame_age_ms: details?.lastFrameAgeMs ?? null,
-    round_trip_ms: details?.roundTripMs ?? null,
+    round_trip_ms: details?.roundTripMs === undefined ? null : Number(details.roundTripMs.toFixed(2)),
     buffered_bytes: details?.bufferedBytes ?? null,
     counters: details ? { ...details.counters } : null,
   };

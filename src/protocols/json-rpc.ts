@@ -126,12 +126,16 @@ function decode(frame: Body): Decoded {
   if (span === undefined || spans.has("method")) return { type: "message" };
   const id = kindOf(text, span) === "number" ? idOf(text.slice(span.start, span.end)) : undefined;
   if (id === undefined) return { type: "message" };
-  if (spans.has("result") === spans.has("error")) {
-    return {
-      type: "invalid",
-      id,
-      why: `the reply has ${spans.has("result") ? "both" : "neither"} "result" and "error"`,
-    };
+  const missing = (key: string): boolean => {
+    const value = spans.get(key);
+    return value === undefined || kindOf(text, value) === "null";
+  };
+  // JSON-RPC 1.0 servers send both and make one of them null. What they mean is plain, and the call has been made.
+  if (!spans.has("result") && !spans.has("error")) {
+    return { type: "invalid", id, why: 'the reply has neither "result" nor "error"' };
+  }
+  if (!missing("result") && !missing("error")) {
+    return { type: "invalid", id, why: 'the reply has both "result" and "error"' };
   }
   return {
     type: "reply",

@@ -4,11 +4,33 @@ import { holdLock } from "./lock.ts";
 import type { Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
 
+type PermissionDescriptor = { name: "net"; host: string } | { name: "read"; path: string };
+
+/** Of Deno's own API only this is used; its types are not among Node's. */
+const { permissions } = (
+  globalThis as unknown as {
+    readonly Deno: {
+      readonly permissions: { query(descriptor: PermissionDescriptor): Promise<{ readonly state: string }> };
+    };
+  }
+).Deno;
+
 export const runtime: Runtime = {
   name: "deno",
   version: process.versions.deno ?? "",
 
   listen,
+
+  async refused({ net, read }) {
+    const lacking = async <Item>(items: readonly Item[], descriptor: (item: Item) => PermissionDescriptor) => {
+      const states = await Promise.all(items.map((item) => permissions.query(descriptor(item))));
+      return items.filter((_item, index) => states[index]?.state !== "granted");
+    };
+    return {
+      net: await lacking(net, (host) => ({ name: "net", host })),
+      read: await lacking(read, (path) => ({ name: "read", path })),
+    };
+  },
 
   /**
    * Here `exit` comes at once, whatever the thread does. What is honest is the Web Lock that the thread holds: it is

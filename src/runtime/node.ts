@@ -8,6 +8,10 @@ export const runtime: Runtime = {
 
   listen,
 
+  async refused() {
+    return { net: [], read: [] };
+  },
+
   /** Here `exit` is honest: it comes when the thread is gone. */
   startThread() {
     const { worker, port, exited } = startWorker(new URL("./node.worker.js", import.meta.url), "");

@@ -4,12 +4,22 @@ import type { MessagePort } from "node:worker_threads";
 export interface Runtime {
   readonly name: "node" | "deno";
   readonly version: string;
+  /** Which of these the runtime has been told not to allow. Empty where there is nothing to be told. */
+  refused(needs: Needs): Promise<Needs>;
   /** Starts the sidecar's thread. Its first message says that it listens; before that, what is posted may be lost. */
   startThread(): Thread;
   /** Opens the HTTP side. Rejects with the system's error (EADDRINUSE, EACCES, …) when that cannot be. */
   listen(options: ListenOptions): Promise<Listener>;
   /** The way out when a thread cannot be joined: where a plain exit would wait for it, something stronger. Does not return. */
   abandon(code: number): never;
+}
+
+/** What a configuration must be allowed to do. */
+export interface Needs {
+  /** `host:port`; without a port: any. */
+  readonly net: readonly string[];
+  /** Paths of files and folders. */
+  readonly read: readonly string[];
 }
 
 export interface Thread {

@@ -1,0 +1,36 @@
+import type { LoadedConfig } from "./config/load.ts";
+import { redactUrl } from "./config/wire.ts";
+import type { Needs } from "./runtime/runtime.ts";
+
+/** What Deno must be told to allow, and how. Node is not asked. */
+
+/** What this configuration needs to reach and to read. */
+export function needsOf({ listen, upstreams }: LoadedConfig): Needs {
+  const net = [listen.port === 0 ? listen.host : hostAndPort(listen.host, listen.port)];
+  const read: string[] = [];
+  // The demo listens on loopback, on a port that nobody knows yet.
+  if (upstreams.size === 0) net.push("127.0.0.1");
+  for (const { url, ca } of upstreams.values()) {
+    const { hostname, port, protocol } = new URL(url);
+    net.push(`${hostname}:${port || (protocol === "wss:" ? 443 : 80)}`);
+    if (ca !== undefined) read.push(ca);
+  }
+  return { net: [...new Set(net)], read };
+}
+
+/** The command that works, with the arguments that were given; without those that may hold a secret. */
+export function commandFor({ net, read }: Needs, argv: readonly string[]): string {
+  const flags = [`--allow-net=${net.join(",")}`, "--allow-env", `--allow-read=${[".", ...read].join(",")}`];
+  return ["deno run", ...flags, "src/main.ts", ...argv.map(shown)].join(" ");
+}
+
+function shown(argument: string, index: number, argv: readonly string[]): string {
+  if (argv[index - 1] === "--upstream-header" || /^--upstream-header=/.test(argument)) return "…";
+  const url = argument.replace(/^--upstream=/, "");
+  if (/^wss?:/.test(url) && URL.canParse(url) && `${redactUrl(url)}` !== url.replace(/\/$/, "")) return "…";
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}
+
+function hostAndPort(host: string, port: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
