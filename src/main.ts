@@ -5,7 +5,7 @@ import { type LoadedConfig, loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { configJsonSchema } from "./config/schema.ts";
 import { SidesocketError } from "./errors.ts";
-import { log, startLog } from "./log.ts";
+import { errorLines, log, startLog } from "./log.ts";
 import { commandFor, needsOf } from "./permissions.ts";
 import { runtime } from "./runtime/pick.ts";
 import type { Needs } from "./runtime/runtime.ts";
@@ -47,7 +47,7 @@ async function serve(config: LoadedConfig): Promise<void> {
     service.exit({ cause: "sidecar_crashed", exitCode: 70 });
   });
   print(`listening on ${service.url}`);
-  if (service.demoUrl !== undefined) process.stderr.write(demoHint(service.url, service.demoUrl));
+  if (service.demoUrl !== undefined) errorLines.push(demoHint(service.url, service.demoUrl));
 }
 
 /** On Deno a connection that is not allowed would look like an upstream that is down, and be tried for ever. */
@@ -77,13 +77,16 @@ function endOnSignals(starting: Promise<Service>): void {
   for (const name of names) process.on(name, onSignal);
 }
 
+/** Whoever reads our standard error may be slow; it has this long, in milliseconds, to take the last lines. */
+const LAST_LINES_WITHIN_MS = 250;
+
 /** The one way out of a service that has begun. */
-function leave(report: ExitReport): void {
-  process.stderr.write(`${JSON.stringify(report)}\n`);
-  if (report.steps.some(({ outcome }) => outcome === "failed")) {
-    process.stderr.write("the sidecar's thread could not be joined: it is left behind\n");
-    runtime.abandon(report.exit_code);
-  }
+async function leave(report: ExitReport): Promise<never> {
+  const joined = report.steps.every(({ outcome }) => outcome !== "failed");
+  errorLines.push(`${JSON.stringify(report)}\n`);
+  if (!joined) errorLines.push("the sidecar's thread could not be joined: it is left behind\n");
+  await errorLines.flushed(LAST_LINES_WITHIN_MS);
+  if (!joined) runtime.abandon(report.exit_code);
   process.exit(report.exit_code);
 }
 
@@ -103,12 +106,16 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** What went wrong before there was a service: one clear message, and code 2. */
-function refuse(error: unknown): void {
+/** What went wrong before there was a service: one clear message. Code 2, unless whoever starts it cannot mend it. */
+async function refuse(error: unknown): Promise<never> {
   const known = error instanceof ConfigError || error instanceof SidesocketError;
-  const { code, message } = error as NodeJS.ErrnoException;
-  process.stderr.write(`sidesocket: ${known || code !== undefined ? message : String((error as Error).stack)}\n`);
-  process.exit(known || code !== undefined ? 2 : 70);
+  const { code, message, stack } = error as NodeJS.ErrnoException;
+  const ours = known || code !== undefined;
+  errorLines.push(`sidesocket: ${ours ? message : stack}\n`);
+  await errorLines.flushed(LAST_LINES_WITHIN_MS);
+  process.exit(ours ? 2 : 70);
 }
 
+// A reader of standard output that is gone must not end us.
+process.stdout.on("error", () => {});
 main().catch(refuse);

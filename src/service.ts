@@ -150,6 +150,7 @@ export class Service {
           log.info("shutdown asked for", {
             cause: options.cause,
             force: options.force,
+            peer: connection?.remoteAddress,
           });
           return this.exit(options);
         },

@@ -7,13 +7,12 @@ import { startWorker } from "./thread.ts";
 type PermissionDescriptor = { name: "net"; host: string } | { name: "read"; path: string };
 
 /** Of Deno's own API only this is used; its types are not among Node's. */
-const { permissions } = (
-  globalThis as unknown as {
-    readonly Deno: {
-      readonly permissions: { query(descriptor: PermissionDescriptor): Promise<{ readonly state: string }> };
-    };
-  }
-).Deno;
+interface DenoApi {
+  readonly permissions: { query(descriptor: PermissionDescriptor): Promise<{ readonly state: string }> };
+  readonly stderr: { write(bytes: Uint8Array): Promise<number> };
+}
+
+const { Deno } = globalThis as unknown as { readonly Deno: DenoApi };
 
 export const runtime: Runtime = {
   name: "deno",
@@ -21,9 +20,14 @@ export const runtime: Runtime = {
 
   listen,
 
+  /** `process.stderr` blocks here on a pipe that nobody reads; this does not, nor does it hold up the exit. */
+  async writeError(bytes) {
+    for (let done = 0; done < bytes.byteLength; ) done += await Deno.stderr.write(bytes.subarray(done));
+  },
+
   async refused({ net, read }) {
     const lacking = async <Item>(items: readonly Item[], descriptor: (item: Item) => PermissionDescriptor) => {
-      const states = await Promise.all(items.map((item) => permissions.query(descriptor(item))));
+      const states = await Promise.all(items.map((item) => Deno.permissions.query(descriptor(item))));
       return items.filter((_item, index) => states[index]?.state !== "granted");
     };
     return {

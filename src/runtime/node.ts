@@ -1,12 +1,42 @@
+import { constants, fstatSync, openSync } from "node:fs";
+import { Socket } from "node:net";
 import { listen } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
+
+/**
+ * `process.stderr` writes to a pipe synchronously, and one that nobody reads would hold up everything for ever. Opened
+ * anew, the same pipe gets flags of its own, which whoever shares our standard error does not notice.
+ */
+function openError(): NodeJS.WritableStream {
+  let stream: NodeJS.WritableStream = process.stderr;
+  try {
+    if (fstatSync(2).isFIFO()) {
+      const fd = openSync("/proc/self/fd/2", constants.O_WRONLY | constants.O_NONBLOCK);
+      stream = new Socket({ fd, readable: false, writable: true }).unref();
+    }
+  } catch {
+    // No /proc, or nobody reads the pipe: what is there must do.
+  }
+  // Who writes is told by the callback; without a listener the error would end the process.
+  stream.on("error", () => {});
+  return stream;
+}
+let error: NodeJS.WritableStream | undefined;
 
 export const runtime: Runtime = {
   name: "node",
   version: process.versions.node,
 
   listen,
+
+  writeError(bytes) {
+    error ??= openError();
+    const stream = error;
+    return new Promise((resolve, reject) => {
+      stream.write(bytes, (failure) => (failure ? reject(failure) : resolve()));
+    });
+  },
 
   async refused() {
     return { net: [], read: [] };

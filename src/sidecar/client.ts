@@ -230,9 +230,12 @@ export class UpstreamClient implements Resident {
   }
 
   lost(detail: string): void {
-    this.#refusal ??= { code: "sidecar_crashed", sent: "no", detail };
+    const failure = { code: "sidecar_crashed", sent: "no", detail } as const;
+    this.#refusal ??= failure;
+    // Only such as came after the thread's end are left: the others were failed with it.
+    this.#failAll(() => failure);
     this.#failing.resolve(detail);
-    this.#opening.reject(new SidesocketError(this.#refusal));
+    this.#opening.reject(new SidesocketError(failure));
     this.#become({ phase: "closed", attempts: 0, lastError: detail });
   }
 

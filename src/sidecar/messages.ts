@@ -39,6 +39,8 @@ export type ToThread =
       readonly upstream: string;
       readonly seq: number;
     }
+  /** A sign of life is wanted: answered by `beat`. */
+  | { readonly type: "beat"; readonly upstream: "*" }
   /** Exit, step 0: fail what is not on the socket, take nothing new. `drained` when no reply is waited for any more. */
   | { readonly type: "drain"; readonly upstream: string }
   /** Exit, step 2: close what is open. Answered by `closed` once every socket is really gone. Again with 0: break it. */
@@ -53,8 +55,9 @@ export type ToThread =
   | { readonly type: "end"; readonly upstream: "*" };
 
 export type FromThread =
-  /** The first message of every thread: it listens now. Answered by `hello`'s clock in the first batch. */
+  /** The first message of every thread: it listens now. */
   | { readonly type: "ready"; readonly upstream: "*" }
+  | { readonly type: "beat"; readonly upstream: "*" }
   | {
       readonly type: "opened";
       readonly upstream: string;

@@ -31,21 +31,38 @@ const CRASHES_WITHIN_MS = 30_000;
 const RESTART_FROM_MS = 100;
 const RESTART_TO_MS = 5_000;
 
+/**
+ * The pulse: the thread is asked for a sign of life so often, and given up after so many that nothing answered. Counted
+ * in beats and not in time, so that a host that was itself suspended or blocked does not blame the thread.
+ */
+const BEAT_MS = 1_000;
+const MISSED_MAX = 5;
+/** Loading its modules takes the thread longer, on a machine with much to do. */
+const MISSED_MAX_AT_START = 30;
+/** A thread that terminating does not end within this is stuck in native code: nothing in the process can end it. */
+const UNENDING_MS = 2_000;
+
+type Running = {
+  readonly phase: "running";
+  readonly thread: RawThread;
+  /** There from the thread's `ready` on. */
+  outbox: Outbox<ToThread> | undefined;
+  missed: number;
+};
+
 type Life =
-  /** `outbox` is there from the thread's `ready` on. */
-  | {
-      readonly phase: "running";
-      readonly thread: RawThread;
-      outbox: Outbox<ToThread> | undefined;
-    }
+  | Running
+  /** It hung, is being terminated, and nobody expects anything of it any more. */
+  | { readonly phase: "ending"; readonly thread: RawThread }
   | { readonly phase: "waiting"; readonly timer: NodeJS.Timeout }
   | { readonly phase: "ended" };
 
-/** One supervised thread: started, started again when it dies, ended and joined. Upstreams reside on it by name. */
+/** One supervised thread: started, started again when it dies or hangs, ended and joined. Upstreams reside on it by name. */
 export class SidecarThread {
   readonly #start: () => RawThread;
   readonly #residents = new Map<string, Resident>();
-  /** Requests that came while no thread listened. */
+  readonly #pulse: NodeJS.Timeout;
+  /** What was posted while no thread listened. */
   #early: ToThread[] = [];
   #life: Life;
   #crashes: number[] = [];
@@ -54,6 +71,7 @@ export class SidecarThread {
   constructor(start: () => RawThread) {
     this.#start = start;
     this.#life = this.#launch();
+    this.#pulse = setInterval(() => this.#beat(), BEAT_MS).unref();
   }
 
   /** Puts an upstream on this thread. Must be called before the thread can be ready: in the turn that made it. */
@@ -61,20 +79,20 @@ export class SidecarThread {
     this.#residents.set(name, resident);
   }
 
-  /** False when no thread runs, and none will: nothing that is posted is answered. */
+  /** False when nothing that is posted will be answered any more. */
   get alive(): boolean {
-    return this.#life.phase !== "ended";
+    return this.#life.phase === "running" || (!this.#leaving && this.#life.phase !== "ended");
   }
 
   post(message: ToThread): void {
-    if (this.#life.phase === "ended") return;
     if (this.#life.phase === "running" && this.#life.outbox) this.#life.outbox.push(message);
-    else this.#early.push(message);
+    else if (this.alive) this.#early.push(message);
   }
 
   /** From here on a thread that ends is not started again. */
   leave(): void {
     this.#leaving = true;
+    clearInterval(this.#pulse);
     if (this.#life.phase !== "waiting") return;
     clearTimeout(this.#life.timer);
     this.#life = { phase: "ended" };
@@ -83,15 +101,14 @@ export class SidecarThread {
   /** Asks the thread to end itself. Resolves when it really has. */
   async end(): Promise<void> {
     this.leave();
-    if (this.#life.phase !== "running") return;
     this.post({ type: "end", upstream: "*" });
-    await this.#life.thread.ended;
+    if ("thread" in this.#life) await this.#life.thread.ended;
   }
 
   /** Ends the thread from outside, whatever it does. Resolves when it really has ended. */
   async terminate(): Promise<void> {
     this.leave();
-    if (this.#life.phase !== "running") return;
+    if (!("thread" in this.#life)) return;
     const { thread } = this.#life;
     thread.terminate();
     await thread.ended;
@@ -99,53 +116,69 @@ export class SidecarThread {
 
   #launch(): Life {
     const thread = this.#start();
-    const life: Extract<Life, { phase: "running" }> = {
-      phase: "running",
-      thread,
-      outbox: undefined,
-    };
+    const life: Running = { phase: "running", thread, outbox: undefined, missed: 0 };
     thread.port.on("message", ({ messages }) => {
+      life.missed = 0;
+      if (this.#life !== life) return;
       for (const message of messages) {
         if (message.type === "ready") this.#settleIn(life);
         else this.#residents.get(message.upstream)?.receive(message);
       }
     });
-    thread.ended.then(({ error }) => this.#ended(error));
+    thread.ended.then(({ error }) => this.#ended(life, error));
     return life;
   }
 
-  #settleIn(life: Extract<Life, { phase: "running" }>): void {
+  #settleIn(life: Running): void {
     life.outbox = new Outbox<ToThread>(life.thread.port, () => performance.now());
     for (const [upstream, { settings }] of this.#residents) life.outbox.push({ type: "open", upstream, settings });
     for (const message of this.#early.splice(0)) life.outbox.push(message);
     life.outbox.flush();
   }
 
-  #ended(error: string | undefined): void {
-    if (this.#leaving) {
-      this.#life = { phase: "ended" };
-      if (error !== undefined) this.#tellCrashed(error);
+  #beat(): void {
+    if (this.#life.phase !== "running") return;
+    const { thread, outbox, missed } = this.#life;
+    if (missed < (outbox ? MISSED_MAX : MISSED_MAX_AT_START)) {
+      this.#life.missed++;
+      outbox?.push({ type: "beat", upstream: "*" });
       return;
     }
-    const detail = error ?? "it ended by itself";
-    const now = performance.now();
-    this.#crashes = [...this.#crashes.filter((at) => now - at < CRASHES_WITHIN_MS), now];
-    const hopeless = this.#crashes.length >= CRASHES_MAX;
-    const delay = fullJitter(this.#crashes.length - 1, RESTART_FROM_MS, RESTART_TO_MS, Math.random());
-    this.#life = hopeless
-      ? { phase: "ended" }
-      : {
-          phase: "waiting",
-          timer: setTimeout(() => {
-            this.#life = this.#launch();
-          }, delay),
-        };
+    const detail = `it did not answer for ${(missed * BEAT_MS) / 1_000} s`;
+    this.#life = { phase: "ending", thread };
     this.#tellCrashed(detail);
-    if (!hopeless) return;
-    const why = `the sidecar's thread died ${CRASHES_MAX} times within ${CRASHES_WITHIN_MS / 1_000} s: ${detail}`;
-    for (const resident of this.#residents.values()) resident.lost(why);
+    const timer = setTimeout(() => this.#giveUp(`${detail}, and cannot be ended`), UNENDING_MS);
+    thread.ended.then(() => clearTimeout(timer));
+    thread.terminate();
   }
 
+  #ended(life: Running, error: string | undefined): void {
+    const hung = this.#life !== life;
+    const detail = error ?? "it ended by itself";
+    // Whoever waited for a hung thread was told so when it was found out.
+    if (!hung && (!this.#leaving || error !== undefined)) this.#tellCrashed(detail);
+    this.#life = { phase: "ended" };
+    if (this.#leaving) return;
+    const now = performance.now();
+    this.#crashes = [...this.#crashes.filter((at) => now - at < CRASHES_WITHIN_MS), now];
+    if (this.#crashes.length >= CRASHES_MAX) {
+      this.#giveUp(`it died ${CRASHES_MAX} times within ${CRASHES_WITHIN_MS / 1_000} s; the last time: ${detail}`);
+      return;
+    }
+    const delay = fullJitter(this.#crashes.length - 1, RESTART_FROM_MS, RESTART_TO_MS, Math.random());
+    const timer = setTimeout(() => {
+      this.#life = this.#launch();
+    }, delay);
+    this.#life = { phase: "waiting", timer };
+  }
+
+  #giveUp(detail: string): void {
+    this.leave();
+    this.#early = [];
+    for (const resident of this.#residents.values()) resident.lost(`the sidecar's thread is given up: ${detail}`);
+  }
+
+  /** Whatever was asked of this thread gets no answer. What it was never told can be said to be unsent. */
   #tellCrashed(detail: string): void {
     const unposted = new Set(this.#early.flatMap((message) => (message.type === "request" ? message.seq : [])));
     this.#early = [];

@@ -23,7 +23,7 @@ export interface Surroundings {
   readonly lookup?: LookupFunction | undefined;
 }
 
-type Command = Exclude<ToThread, { type: "open" } | { type: "end" }>;
+type Command = Exclude<ToThread, { type: "open" | "beat" | "end" }>;
 
 /**
  * One upstream on the sidecar's thread: carries out what the session and the exchange decide, on real sockets and

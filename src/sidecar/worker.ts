@@ -66,6 +66,10 @@ export function serveThread(platform: ThreadPlatform): void {
       upstreams.set(message.upstream, open(message));
       return;
     }
+    if (message.type === "beat") {
+      outbox.push(message);
+      return;
+    }
     if (message.type === "end") {
       outbox.push({ type: "stopped", upstream: "*" });
       outbox.flush();
