@@ -113,7 +113,7 @@ async function refuse(error: unknown): Promise<never> {
   const ours = known || code !== undefined;
   errorLines.push(`sidesocket: ${ours ? message : stack}\n`);
   await errorLines.flushed(LAST_LINES_WITHIN_MS);
-  process.exit(ours ? 2 : 70);
+  process.exit(ours && code !== "sidecar_crashed" ? 2 : 70);
 }
 
 // A reader of standard output that is gone must not end us.

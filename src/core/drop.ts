@@ -67,6 +67,9 @@ export function describeDrop(drop: Drop): string {
 /** A balancer's Retry-After may ask for hours; an upstream that is back should not wait that long for us. */
 const RETRY_AFTER_MAX_MS = 300_000;
 
+/** After 1013 (try again later, IANA's registry of close codes) the first attempts of the backoff would come too soon. */
+const TRY_AGAIN_LATER_MS = 5_000;
+
 /** How the next attempt should be made: `retry` soon with backoff, or `refuse`: only every `reconnect.refused`. */
 export type Verdict = { readonly type: "retry"; readonly atLeastMs: number } | { readonly type: "refuse" };
 
@@ -77,6 +80,7 @@ export type Verdict = { readonly type: "retry"; readonly atLeastMs: number } | {
 export function judge(drop: Drop): Verdict {
   if (drop.reason === "greeting" && drop.rejected) return { type: "refuse" };
   if (drop.reason === "closed" && [1008, 4401, 4403].includes(drop.code)) return { type: "refuse" };
+  if (drop.reason === "closed" && drop.code === 1013) return { type: "retry", atLeastMs: TRY_AGAIN_LATER_MS };
   if (drop.reason === "status") {
     const temporary = drop.status >= 500 || [408, 425, 429].includes(drop.status);
     if (!temporary) return { type: "refuse" };

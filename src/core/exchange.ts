@@ -48,7 +48,10 @@ export interface Call {
 /** A request that finds no connection waits this long for one, in milliseconds, and never past its deadline. */
 export const HOLD_MS = 5_000;
 
-/** Ids of requests that timed out are remembered, so that a late reply is known as one. More are forgotten, oldest first. */
+/**
+ * Ids of requests that timed out are remembered, so that a late reply is known as one. More are forgotten, oldest first.
+ * Where ids are few they have half of them, and the requests in flight the other half: so one is always free.
+ */
 const TOMBSTONES_MAX = 10_000;
 
 type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes">;
@@ -61,6 +64,7 @@ interface Batch {
 export class Exchange {
   readonly #protocol: Protocol;
   readonly #limits: Limits;
+  readonly #tombstonesMax: number;
   readonly #pending = new Pending();
   readonly #wheel = new Deadlines<Entry | Lane>();
   /** Not yet on a socket, in the order of arrival. */
@@ -81,7 +85,9 @@ export class Exchange {
 
   constructor(protocol: Protocol, limits: Limits) {
     this.#protocol = protocol;
-    this.#limits = limits;
+    const half = Math.floor(protocol.maxId / 2);
+    this.#tombstonesMax = Math.min(TOMBSTONES_MAX, half);
+    this.#limits = { ...limits, in_flight: Math.min(limits.in_flight, protocol.maxId - half) };
     this.#lane = protocol.correlation === "order" ? new Lane() : undefined;
   }
 
@@ -138,6 +144,9 @@ export class Exchange {
       this.counters.connects++;
       for (const entry of this.#held) this.#file(entry, entry.deadline);
     }
+    if (link.type === "hold") {
+      for (const entry of this.#held) this.#file(entry, Math.min(entry.dueAt, now + HOLD_MS));
+    }
     if (link.type === "down") {
       const failure = this.#unavailable(link, now);
       for (const entry of [...this.#held]) this.#fail(entry, failure);
@@ -156,6 +165,8 @@ export class Exchange {
       });
     }
     this.#clearLane();
+    // What waits its turn in a lane must not follow on this socket, which after a renewal is open still.
+    if (this.#link.type === "ready" && this.#link.epoch === epoch) this.#link = { type: "hold" };
     return this.#flush(now);
   }
 
@@ -167,21 +178,20 @@ export class Exchange {
         this.#message(decoded.type, frame);
         break;
       case "invalid": {
-        const entry = this.#pending.match(epoch, decoded.id);
+        const entry = this.#answered(epoch, decoded.id);
         const failure = {
           code: "invalid_reply",
           sent: "yes",
           detail: decoded.why,
         } as const;
         if (entry) this.#fail(entry, failure);
-        else this.#unexpected(decoded.id, frame);
+        else this.#unexpected(epoch, decoded.id, frame);
         break;
       }
       case "reply": {
-        const entry = this.#lane ? this.#lane.current : this.#pending.match(epoch, decoded.id);
+        const entry = this.#answered(epoch, decoded.id);
         if (entry) this.#reply(entry, decoded.render, now);
-        else if (this.#lane) this.#unexpectedInLane(this.#lane, frame);
-        else this.#unexpected(decoded.id, frame);
+        else this.#unexpected(epoch, decoded.id, frame);
       }
     }
     return this.#flush(now);
@@ -279,7 +289,8 @@ export class Exchange {
   }
 
   #admit(call: Call, index: number, body: Body, problem: Failure | undefined, now: number): void {
-    const wire = this.#drawWire();
+    // What is refused needs no id, and when all are taken there is none.
+    const wire = problem ? 0 : this.#drawWire();
     let encoded: Encoded;
     try {
       encoded = this.#protocol.encode(body, wire, call.kind === "send" ? "rpc" : call.kind);
@@ -357,6 +368,12 @@ export class Exchange {
     return effects;
   }
 
+  /** The request that a frame on this connection answers: in a lane the one in flight, whatever id it seems to have. */
+  #answered(epoch: number, wire: WireId): Entry | undefined {
+    if (!this.#lane) return this.#pending.match(epoch, wire);
+    return this.#lane.current?.epoch === epoch ? this.#lane.current : undefined;
+  }
+
   // Endings.
 
   #reply(entry: Entry, render: (own: unknown) => Body, now: number): void {
@@ -417,7 +434,7 @@ export class Exchange {
       this.#bury(this.#lane, true, now);
     } else {
       this.#tombstones.add(entry.wire);
-      if (this.#tombstones.size > TOMBSTONES_MAX) {
+      if (this.#tombstones.size > this.#tombstonesMax) {
         for (const oldest of this.#tombstones) {
           this.#tombstones.delete(oldest);
           break;
@@ -486,7 +503,11 @@ export class Exchange {
     this.#effects.push({ type: "message", frame });
   }
 
-  #unexpected(wire: WireId, frame: Body): void {
+  #unexpected(epoch: number, wire: WireId, frame: Body): void {
+    if (this.#lane) {
+      this.#unexpectedInLane(this.#lane, epoch, frame);
+      return;
+    }
     if (this.#tombstones.delete(wire)) {
       this.counters.late++;
       return;
@@ -495,9 +516,10 @@ export class Exchange {
     this.#message("message", frame);
   }
 
-  #unexpectedInLane(lane: Lane, frame: Body): void {
+  #unexpectedInLane(lane: Lane, epoch: number, frame: Body): void {
     const { until } = lane;
-    const late = lane.hear();
+    // A connection that was renewed may talk on while it closes: what it says is not what its successor owes.
+    const late = epoch === this.#epoch && lane.hear();
     if (until !== lane.until) this.#unfile(lane, until);
     if (late) this.counters.late++;
     else this.#message("message", frame);

@@ -105,6 +105,9 @@ export const newSession: Session = {
   failures: 0,
 };
 
+/** The longest that a timer of either runtime waits, in milliseconds: asked for more, it fires at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 /** How long an old socket may take to close behind the back of its successor, in milliseconds. */
 const RENEW_CLOSE_MS = 2_000;
 
@@ -190,10 +193,11 @@ function hear(session: Session, at: Extract<Phase, { phase: "greeting" }>, frame
 function fall(session: Session, why: Drop, context: SessionContext, before: readonly SessionEffect[]): Step {
   const { now, random, settings } = context;
   const verdict = judge(why);
-  const delay =
+  const wanted =
     verdict.type === "refuse"
       ? aroundInterval(settings.reconnect.refused, random)
       : verdict.atLeastMs + fullJitter(session.failures, settings.reconnect.from, settings.reconnect.to, random);
+  const delay = Math.min(wanted, TIMER_MAX_MS);
   const phase = verdict.type === "refuse" ? "refused" : "waiting";
   return {
     session: {

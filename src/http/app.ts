@@ -2,7 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { refused, SidesocketError } from "../errors.ts";
-import { guard } from "./guard.ts";
+import { guardCaller, guardRoute } from "./guard.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
 import { requestRoutes } from "./request.ts";
@@ -23,11 +23,17 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
   app.use(async (c, next) => {
     c.set("began", performance.now());
     c.set("requestId", requestId(c.req.header("x-request-id")));
-    const refusal = guard(c, access);
+    const refusal = guardCaller(c, access);
     if (refusal) throw refusal;
     await next();
   });
+  // Before the token is asked for: a preflight comes without one, and a page must be able to read its 401.
   if (access.origins.length > 0) app.use(crossOrigin(access.origins));
+  app.use((c, next) => {
+    const refusal = guardRoute(c, access);
+    if (refusal) throw refusal;
+    return next();
+  });
 
   requestRoutes(app, parts);
   rpcRoutes(app, parts);

@@ -8,9 +8,16 @@ import type { Access, Env } from "./ports.ts";
 /** The probes are asked by a pod's address and without a token, and so say nothing but yes or no. */
 const BARE_PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/healthz"]);
 
-export function guard(c: Context<Env>, access: Access): SidesocketError | undefined {
+/** Whether the caller may ask at all: what a web page cannot choose. */
+export function guardCaller(c: Context<Env>, access: Access): SidesocketError | undefined {
   if (BARE_PROBES.has(c.req.path)) return undefined;
-  return checkHost(c, access) ?? checkOrigin(c, access) ?? checkToken(c, tokensFor(c.req.path, access));
+  return checkHost(c, access) ?? checkOrigin(c, access);
+}
+
+/** Whether the caller has the token that this route wants. */
+export function guardRoute(c: Context<Env>, access: Access): SidesocketError | undefined {
+  if (BARE_PROBES.has(c.req.path)) return undefined;
+  return checkToken(c, tokensFor(c.req.path, access));
 }
 
 /** Whether a caller of a bare probe may see more than yes or no. */

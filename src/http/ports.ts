@@ -29,7 +29,7 @@ export interface Lifecycle {
   exit(options: {
     readonly cause: string;
     readonly force: boolean;
-    readonly connection: object | undefined;
+    readonly connection: Connection | undefined;
   }): Promise<ExitReport>;
 }
 
@@ -54,8 +54,13 @@ export interface AppParts {
   onFault(error: unknown, requestId: string): void;
 }
 
+/** A caller's connection; the listener knows it by its identity. */
+export interface Connection {
+  readonly remoteAddress?: string | undefined;
+}
+
 /** The bindings of a runtime's listener, as far as we use them. */
 export interface Env {
-  Bindings: { readonly incoming?: { readonly socket?: object } };
+  Bindings: { readonly incoming?: { readonly socket?: Connection } };
   Variables: { requestId: string; began: number };
 }

@@ -1,3 +1,4 @@
 import { serveThread } from "../sidecar/worker.ts";
+import { createLookup, systemSources } from "./lookup.ts";
 
-serveThread({});
+serveThread({ lookup: createLookup(systemSources) });

@@ -43,11 +43,12 @@ export class UpstreamClient implements Resident {
   readonly #listeners = new Set<StateListener>();
   readonly #opening = deferred<Dialect>();
   /** The exit's steps that wait for the thread's word. */
-  readonly #drained = deferred<number>();
+  readonly #drained = deferred<void>();
   readonly #closed = deferred<CloseCounts>();
   readonly #cancelled = deferred<CancelCounts>();
   readonly #failing = deferred<string>();
   #lastSeq = 0;
+  #replies = 0;
   #state: UpstreamState = { phase: "idle", attempts: 0 };
   #since = new Date();
   #stateAt = performance.now();
@@ -82,6 +83,11 @@ export class UpstreamClient implements Resident {
 
   get inFlight(): number {
     return this.#waiters.size;
+  }
+
+  /** How many replies have come in all. */
+  get replies(): number {
+    return this.#replies;
   }
 
   onState(listener: StateListener): () => void {
@@ -139,7 +145,7 @@ export class UpstreamClient implements Resident {
 
   // The exit's steps, in their order. Each resolves when the thread says so; who calls bounds the waiting.
 
-  drain(): Promise<number> {
+  drain(): Promise<void> {
     this.#refusal ??= shuttingDown;
     this.#order({ type: "drain", upstream: this.name });
     return this.#drained.promise;
@@ -163,8 +169,8 @@ export class UpstreamClient implements Resident {
 
   /** There is no upstream on a thread any more, so the exit's steps have nothing to wait for. */
   #nothingLeft(): void {
-    this.#drained.resolve(0);
-    this.#closed.resolve({ code: null, forced: false });
+    this.#drained.resolve();
+    this.#closed.resolve({ code: null, by: null, forced: false });
     this.#cancelled.resolve({ no: 0, maybe: 0, yes: 0 });
   }
 
@@ -185,6 +191,7 @@ export class UpstreamClient implements Resident {
   receive(message: FromThread): void {
     switch (message.type) {
       case "settled":
+        this.#replies += repliesIn(message.outcome);
         this.#take(message.seq)?.settle(message.outcome);
         break;
       case "state":
@@ -202,7 +209,7 @@ export class UpstreamClient implements Resident {
         this.#inspections.delete(message.seq);
         break;
       case "drained":
-        this.#drained.resolve(message.replied);
+        this.#drained.resolve();
         break;
       case "closed":
         this.#closed.resolve(message.close);
@@ -297,6 +304,11 @@ export class UpstreamClient implements Resident {
     }
     this.#alarm.set(this.#wheel.next());
   }
+}
+
+function repliesIn(outcome: Outcome): number {
+  if (outcome.type === "batch") return outcome.items.filter((item) => item.type === "reply").length;
+  return outcome.type === "reply" ? 1 : 0;
 }
 
 const shuttingDown: Failure = {

@@ -82,13 +82,15 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
     await bounded(new Promise<never>(() => {}), bounds.delay, force);
     front.refuse();
     for (const thread of threads) thread.leave();
-    const drained = upstreams.map((upstream) => upstream.drain());
-    const replied = await bounded(Promise.all(drained), bounds.drain, force);
+    const replies = () => sum(upstreams.map((upstream) => upstream.replies));
+    const before = replies();
+    const drained = Promise.all(upstreams.map((upstream) => upstream.drain())).then(() => true);
+    const inTime = await bounded(drained, bounds.drain, force);
     const counts = {
-      replied: sum(replied ?? []),
+      replied: replies() - before,
       left: sum(upstreams.map((upstream) => upstream.inFlight)),
     };
-    return { outcome: replied ? "done" : "forced", counts };
+    return { outcome: inTime ? "done" : "forced", counts };
   });
 
   await step("stop", async () => {
@@ -158,7 +160,7 @@ async function closeOne(
   const close = soon ?? (await bounded(closed, THREAD_GRACE_MS * 2, undefined));
   return {
     upstream: upstream.name,
-    ...(close ?? { code: null, forced: true }),
+    ...(close ?? { code: null, by: null, forced: true }),
   };
 }
 

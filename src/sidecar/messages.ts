@@ -88,7 +88,6 @@ export type FromThread =
   | {
       readonly type: "drained";
       readonly upstream: string;
-      readonly replied: number;
     }
   | {
       readonly type: "closed";
@@ -137,6 +136,8 @@ export interface UpstreamDetails {
 export interface CloseCounts {
   /** The close code that ended the connection: the peer's, 1006 without a close frame, null when nothing was open. */
   readonly code: number | null;
+  /** Who began the close handshake; null when nobody did. */
+  readonly by: "us" | "peer" | null;
   /** The bound passed and the socket was broken. */
   readonly forced: boolean;
 }

@@ -21,6 +21,8 @@ export interface SocketEvents {
 export interface Socket {
   /** Bytes handed over that the operating system has not taken yet. */
   readonly buffered: number;
+  /** Who began the close handshake; undefined while nobody has. */
+  readonly closedBy: "us" | "peer" | undefined;
   /** @returns false when the socket is not open (any more), and the frame did not leave. */
   write(frame: Body): boolean;
   ping(proof: string): void;
@@ -38,8 +40,20 @@ export interface SocketTarget {
   readonly lookup?: LookupFunction | undefined;
 }
 
-/** After the peer began to close, it has this long to end TCP, in milliseconds. ws itself would wait 30 s. */
+/** After the peer began to close, it has this long to end TCP, in milliseconds. */
 const PEER_CLOSE_MS = 2_000;
+/** ws would break a closing socket after 30 s by itself. How long that may take is ours to say, so it never does. */
+const NEVER_MS = 2 ** 31 - 1;
+
+/** ws answers the peer's close frame by calling its own `close`, and tells nobody else: so this is where one can know. */
+class WatchedWebSocket extends WebSocket {
+  onClosing: () => void = () => {};
+
+  override close(code?: number, reason?: string | Buffer): void {
+    super.close(code, reason);
+    this.onClosing();
+  }
+}
 
 export function openSocket({ settings, withinMs, lookup }: SocketTarget, events: SocketEvents): Socket {
   const { url, headers, subprotocols, ca, limits } = settings;
@@ -52,13 +66,14 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     maxPayload: limits.reply_bytes,
     maxFragments: 1_024,
     maxBufferedChunks: 16_384,
-    closeTimeout: PEER_CLOSE_MS,
+    closeTimeout: NEVER_MS,
     ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
     ...(lookup === undefined ? {} : { lookup }),
   };
-  const ws = new WebSocket(url, subprotocols, options);
+  const ws = new WatchedWebSocket(url, subprotocols, options);
   /** Why it will be over, where something was seen before `close`, which itself tells little. */
   let cause: Drop | undefined;
+  let closedBy: "us" | "peer" | undefined;
   let closing: NodeJS.Timeout | undefined;
 
   /** ws stays CONNECTING after a refused upgrade, and CLOSING for long after a protocol error: always break it. */
@@ -76,6 +91,11 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     fallback: () => fail({ reason: "timeout", withinMs }),
   });
 
+  ws.onClosing = () => {
+    if (closedBy !== undefined) return;
+    closedBy = "peer";
+    closing = setTimeout(() => ws.terminate(), PEER_CLOSE_MS);
+  };
   ws.on("open", () => events.opened());
   ws.on("message", (data: Buffer, isBinary: boolean) => events.frame(isBinary ? data : data.toString()));
   ws.on("pong", (data: Buffer) => events.pong(data.toString()));
@@ -98,6 +118,9 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     get buffered() {
       return ws.bufferedAmount;
     },
+    get closedBy() {
+      return closedBy;
+    },
     write(frame) {
       if (ws.readyState !== WebSocket.OPEN) return false;
       ws.send(frame, ignoreError);
@@ -107,6 +130,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
       if (ws.readyState === WebSocket.OPEN) ws.ping(proof, true, ignoreError);
     },
     close(code, closeWithinMs) {
+      closedBy ??= "us";
       ws.close(code);
       clearTimeout(closing);
       const giveUp = () => fail({ reason: "unclosed", withinMs: closeWithinMs });
@@ -141,7 +165,7 @@ function dropOf(error: NodeJS.ErrnoException, limitBytes: number): Drop {
   const detail = code || printable(error.message);
   if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return { reason: "oversized", limitBytes };
   if (code.startsWith("WS_ERR_")) return { reason: "protocol", detail };
-  if (/^(ENOTFOUND|EAI_|ESERVFAIL|ENODATA|EDNS)/.test(code)) return { reason: "dns", detail };
+  if (/^(ENOTFOUND|EAI_|ESERVFAIL|ENODATA|ETIMEOUT$|EREFUSED$|EBADNAME)/.test(code)) return { reason: "dns", detail };
   if (/CERT|TLS|SSL|SIGNED|EPROTO|ISSUER/.test(code)) return { reason: "tls", detail };
   if (code === "" && /^(Invalid|Unexpected|Server sent|Opening)/i.test(error.message)) {
     return { reason: "handshake", detail };

@@ -12,7 +12,7 @@ import {
 } from "../core/session.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
-import type { FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
+import type { CloseCounts, FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
 import { openSocket, type Socket } from "./socket.ts";
 
 /** What an upstream needs from the thread that it lives on. */
@@ -44,8 +44,9 @@ export class Upstream {
   #pings = 0;
   #pingedAt = 0;
   #roundTripMs: number | undefined;
-  #drain: { readonly repliesBefore: number } | undefined;
-  #close: { code: number | null; forced: boolean } | undefined;
+  /** Somebody waits for `drained`. */
+  #draining = false;
+  #close: CloseCounts | undefined;
 
   constructor(name: string, settings: UpstreamSettings, protocol: Protocol, around: Surroundings) {
     this.#name = name;
@@ -77,12 +78,12 @@ export class Upstream {
         });
         break;
       case "drain":
-        this.#drain = { repliesBefore: this.#exchange.counters.replies };
+        this.#draining = true;
         this.#carryOut(this.#exchange.drain(now));
         this.#tellDrained();
         break;
       case "close":
-        this.#close ??= { code: null, forced: false };
+        this.#close ??= { code: null, by: null, forced: false };
         this.#advance({ type: "close", withinMs: command.withinMs });
         this.#tellClosed();
         break;
@@ -181,8 +182,9 @@ export class Upstream {
   }
 
   #dropped(epoch: number, drop: Drop): void {
+    const by = this.#sockets.get(epoch)?.closedBy ?? null;
     this.#sockets.delete(epoch);
-    if (this.#close && epoch === this.#session.epoch) this.#close = closeOf(drop);
+    if (this.#close && epoch === this.#session.epoch) this.#close = closeOf(drop, by);
     this.#advance({ type: "dropped", epoch, drop });
     this.#tellClosed();
     this.#alarm.set(this.#exchange.nextDeadline);
@@ -220,7 +222,7 @@ export class Upstream {
           this.#advance({ type: "renew", detail: effect.detail });
       }
     }
-    if (this.#drain) this.#tellDrained();
+    if (this.#draining) this.#tellDrained();
   }
 
   #expire(): void {
@@ -235,10 +237,9 @@ export class Upstream {
   }
 
   #tellDrained(): void {
-    if (!this.#drain || this.#exchange.onTheWire > 0) return;
-    const replied = this.#exchange.counters.replies - this.#drain.repliesBefore;
-    this.#drain = undefined;
-    this.#post({ type: "drained", upstream: this.#name, replied });
+    if (!this.#draining || this.#exchange.onTheWire > 0) return;
+    this.#draining = false;
+    this.#post({ type: "drained", upstream: this.#name });
   }
 
   #tellClosed(): void {
@@ -269,7 +270,7 @@ export class Upstream {
   }
 }
 
-function closeOf(drop: Drop): { code: number | null; forced: boolean } {
-  if (drop.reason === "closed") return { code: drop.code, forced: false };
-  return { code: null, forced: drop.reason === "unclosed" };
+function closeOf(drop: Drop, by: CloseCounts["by"]): CloseCounts {
+  if (drop.reason === "closed") return { code: drop.code, by, forced: false };
+  return { code: null, by, forced: drop.reason === "unclosed" };
 }
