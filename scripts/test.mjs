@@ -1,0 +1,195 @@
+/**
+ * Runs the tests on Node (compiled) and on Deno (from source): each file in a process of its own, two at a time.
+ *
+ *   node scripts/test.mjs [--node] [--deno] [--repeat N] [--jobs N] [part of a path …]
+ *
+ * The last lines are `node: N passed, N failed` and `deno: N passed, N failed`, counted from the runners' JUnit reports.
+ * Nothing passes silently: a file without tests, a file that hangs and a process that ends badly count as failed.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { denoPath, installOnce } from "./deno.mjs";
+
+/** A whole file, not one test: tests have bounds of their own, this is for what they forgot. */
+const FILE_LIMIT_MS = 180_000;
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+
+const { values: flags, positionals: parts } = parseArgs({
+  allowPositionals: true,
+  options: {
+    node: { type: "boolean" },
+    deno: { type: "boolean" },
+    repeat: { type: "string", default: "1" },
+    jobs: { type: "string", default: "2" },
+  },
+});
+
+const onDeno = "Deno" in globalThis;
+const node = onDeno ? onPath("node") : process.execPath;
+const hasNpm = onPath("npm") !== undefined;
+const runtimes = ["node", "deno"].filter((name) => flags[name] || (!flags.node && !flags.deno));
+if (node === undefined && runtimes.includes("node")) {
+  console.error("Node is not installed: only Deno is tested, and not what test/real installs with npm.");
+  runtimes.splice(runtimes.indexOf("node"), 1);
+}
+
+const files = testFiles("test").filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)));
+if (files.some((file) => file.startsWith("test/real/")) && hasNpm) installOnce("test/real");
+if (runtimes.includes("node")) compile();
+const deno = runtimes.includes("deno") ? denoPath() : "";
+
+const scratch = mkdtempSync(join(tmpdir(), "sidesocket-tests-"));
+const running = new Set();
+process.once("exit", () => {
+  for (const child of running) endGroup(child);
+  rmSync(scratch, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+
+const totals = new Map(runtimes.map((name) => [name, { passed: 0, failed: 0, skipped: 0 }]));
+const repeat = Number(flags.repeat);
+for (let round = 1; round <= repeat; round++) {
+  if (repeat > 1) console.log(`round ${round} of ${repeat}`);
+  for (const runtime of runtimes) await runAll(runtime);
+}
+
+for (const [runtime, { skipped }] of totals) if (skipped > 0) console.log(`${runtime}: ${skipped} skipped`);
+for (const [runtime, { passed, failed }] of totals) console.log(`${runtime}: ${passed} passed, ${failed} failed`);
+const good = totals.size > 0 && [...totals.values()].every(({ passed, failed }) => passed > 0 && failed === 0);
+process.exit(good ? 0 : 1);
+
+/** Where a program is. `deno task` puts a `node` on the PATH that is Deno itself, which is not what is meant. */
+function onPath(program) {
+  const names = process.platform === "win32" ? [`${program}.exe`, `${program}.cmd`] : [program];
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
+  const paths = folders.flatMap((folder) => names.map((name) => join(folder, name)));
+  return paths.find((path) => existsSync(path) && realpathSync(path) !== realpathSync(process.execPath));
+}
+
+/** Every `*.test.ts`, with `/` between its parts. Listed here because `node --test` on a folder finds none, silently. */
+function testFiles(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = `${folder}/${entry.name}`;
+      if (entry.isDirectory()) return entry.name === "node_modules" ? [] : testFiles(path);
+      return entry.name.endsWith(".test.ts") ? [path] : [];
+    })
+    .filter((file) => hasNpm || !file.startsWith("test/real/"))
+    .sort();
+}
+
+/** dist/ is what the tests start as a process, build/ is the tests and what they import. */
+function compile() {
+  for (const project of ["tsconfig.json", "tsconfig.test.json"]) {
+    const { status } = spawnSync(node, ["node_modules/typescript/bin/tsc", "-p", project], { stdio: "inherit" });
+    if (status !== 0) process.exit(1);
+  }
+}
+
+async function runAll(runtime) {
+  const queue = [...files];
+  const worker = async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const outcome = await runFile(runtime, file);
+      const total = totals.get(runtime);
+      for (const key of Object.keys(total)) total[key] += outcome[key];
+      if (outcome.failed > 0) console.log(outcome.output.trimEnd());
+      const mark = outcome.failed > 0 ? "not ok" : "ok";
+      console.log(`${mark} ${runtime} ${file} ${outcome.passed} passed in ${(outcome.ms / 1000).toFixed(1)} s`);
+      if (outcome.problem) console.log(`   ${outcome.problem}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(flags.jobs) }, worker));
+}
+
+function command(runtime, file, report) {
+  if (runtime === "deno") {
+    // Only the runner has every permission. Types are `deno check`'s business.
+    return [deno, ["test", "--allow-all", "--no-check", "--no-prompt", `--junit-path=${report}`, file]];
+  }
+  const reporters = ["spec", "--test-reporter-destination=stdout", "--test-reporter=junit"];
+  const compiled = join("build", file.replace(/\.ts$/, ".js"));
+  const flags = [`--test-reporter=${reporters[0]}`, ...reporters.slice(1), `--test-reporter-destination=${report}`];
+  return [node, ["--enable-source-maps", ...flags, compiled]];
+}
+
+async function runFile(runtime, file) {
+  const report = join(scratch, `${runtime}-${file.replaceAll("/", "-")}.xml`);
+  rmSync(report, { force: true });
+  const started = performance.now();
+  const [program, args] = command(runtime, file, report);
+  // A group of its own, so that whatever a failed test leaves running ends with its file.
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, env: environment() });
+  running.add(child);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
+  let hung = false;
+  const limit = setTimeout(() => {
+    hung = true;
+    endGroup(child);
+  }, FILE_LIMIT_MS);
+  const [code, signal] = await new Promise((resolve) => {
+    child.once("error", (error) => resolve([error.message, null]));
+    child.once("close", (...end) => resolve(end));
+    // A process that a test left behind would hold the pipes open.
+    child.once("exit", (...end) => setTimeout(resolve, 500, end));
+  });
+  clearTimeout(limit);
+  running.delete(child);
+  endGroup(child);
+
+  const outcome = { ...countTests(report), output, ms: performance.now() - started, problem: "" };
+  if (hung) outcome.problem = `not at its end after ${FILE_LIMIT_MS / 1000} s: a test hangs, or leaves something open`;
+  else if (outcome.failed === 0 && code !== 0) outcome.problem = `ended with ${signal ?? `code ${code}`}`;
+  else if (outcome.passed + outcome.failed + outcome.skipped === 0) outcome.problem = "no tests ran";
+  if (outcome.problem !== "") outcome.failed += 1;
+  return outcome;
+}
+
+/** What would configure Node or the product behind the tests' back stays out. */
+function environment() {
+  const { NODE_OPTIONS, NODE_TEST_CONTEXT, ...env } = process.env;
+  return { ...env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+}
+
+function endGroup(child) {
+  try {
+    process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
+  } catch {
+    // It has ended, and everything in it.
+  }
+}
+
+/** Counts the innermost tests. Deno reports a suite as one more test, named as the beginning of its tests' names. */
+function countTests(report) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  let xml = "";
+  try {
+    xml = readFileSync(report, "utf8");
+  } catch {
+    return counts;
+  }
+  const attributes = String.raw`\s(?:[^>"]|"[^"]*")*?`;
+  const cases = [...xml.matchAll(new RegExp(`<testcase(${attributes})(?:/>|>([^]*?)</testcase>)`, "g"))].map(
+    ([, head, body = ""]) => ({ name: / name="([^"]*)"/.exec(head)?.[1] ?? "", body }),
+  );
+  const suites = new Set();
+  for (const { name } of cases) {
+    for (let at = name.lastIndexOf(" &gt; "); at > 0; at = name.lastIndexOf(" &gt; ", at - 1)) {
+      suites.add(name.slice(0, at));
+    }
+  }
+  for (const { name, body } of cases) {
+    if (suites.has(name)) continue;
+    if (body.includes("<failure") || body.includes("<error")) counts.failed += 1;
+    else if (body.includes("<skipped")) counts.skipped += 1;
+    else counts.passed += 1;
+  }
+  return counts;
+}

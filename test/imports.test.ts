@@ -1,0 +1,386 @@
+/** The arrows of the house: which file may know which. Each rule is also shown a small tree that breaks it. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, posix } from "node:path";
+import { describe, test } from "node:test";
+import { root } from "./support/root.ts";
+
+/** Paths are relative to src/. A path that ends in `/` is everything below it. */
+type Place = string;
+
+/**
+ * Who may import whom inside src/. `types` may be imported with `import type` only. What is not named here (main.ts,
+ * service.ts, index.ts) may import everything that the other rules leave.
+ */
+const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly Place[]; readonly types?: Place[] }[] =
+  [
+    { from: ["errors.ts", "version.ts"], to: [] },
+    { from: ["core/", "protocols/"], to: ["core/", "protocols/"], types: ["errors.ts", "config/schema.ts"] },
+    { from: ["config/"], to: ["config/", "errors.ts"] },
+    { from: ["sidecar/"], to: ["sidecar/", "core/", "protocols/", "errors.ts"], types: ["config/schema.ts"] },
+    {
+      from: ["http/"],
+      to: ["http/", "sidecar/", "core/", "protocols/", "config/", "errors.ts", "version.ts"],
+    },
+    { from: ["runtime/"], to: ["runtime/", "sidecar/worker.ts"] },
+    { from: ["demo/"], to: ["demo/"] },
+  ];
+
+/** Where the host and the thread meet: the contract, and tools that know neither side. */
+const BOTH_SIDES: readonly Place[] = ["sidecar/messages.ts", "sidecar/outbox.ts", "sidecar/alarm.ts"];
+
+/** What runs in the thread begins here; these files are named by URL and imported by nobody. */
+const isThreadEntry = (path: string): boolean => /^runtime\/\w+\.worker\.ts$/.test(path);
+const THREAD: Place = "sidecar/worker.ts";
+
+/** Names through which code would reach the world, the clock or chance; code that is pure gets them as arguments. */
+const IMPURE =
+  /\b(setTimeout|setInterval|setImmediate|queueMicrotask|performance|process|console|fetch|crypto|WebSocket|Date\.now|new Date\(\)|Math\.random)\b/;
+
+/** A comment, a string, or a regular expression, which may hold quotes and slashes. */
+const TOKENS =
+  /(\/\/[^\n]*|\/\*[\s\S]*?\*\/)|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[\s\S])*`)|(?<=(?:[=(,:[!&|?{};]|\breturn)\s*)\/(?![*/])(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\//g;
+
+interface Import {
+  /** A path in src/, or the name of a package. */
+  readonly to: string;
+  readonly inSrc: boolean;
+  readonly typeOnly: boolean;
+}
+
+interface Module {
+  readonly path: string;
+  readonly imports: readonly Import[];
+  /** The source without comments and without what stands in strings. */
+  readonly code: string;
+}
+
+type Tree = readonly Module[];
+/** A tree in a test: path → source. */
+type Sources = Readonly<Record<string, string>>;
+
+interface Rule {
+  /** A sentence. */
+  readonly name: string;
+  /** One sentence for every break. */
+  breaks(tree: Tree): string[];
+  /** A tree that breaks the rule, and what must then be said. */
+  readonly broken: readonly (readonly [tree: Sources, said: readonly string[]])[];
+}
+
+const RULES: readonly Rule[] = [
+  {
+    name: "every folder imports only what its arrow allows",
+    breaks: (tree) => tree.flatMap((module) => ARROWS.flatMap((arrow) => againstArrow(module, arrow))),
+    broken: [
+      [{ "errors.ts": `import { z } from "./config/schema.ts";` }, ["errors.ts imports config/schema.ts"]],
+      [{ "core/a.ts": `import { f } from "../errors.ts";` }, ["core/a.ts imports errors.ts other than as a type"]],
+      [{ "core/a.ts": `import type { F } from "../errors.ts";` }, []],
+      [{ "core/a.ts": `import { f } from "../protocols/b.ts";` }, []],
+      [{ "protocols/a.ts": `import { f } from "../sidecar/b.ts";` }, ["protocols/a.ts imports sidecar/b.ts"]],
+      [{ "config/a.ts": `export * from "../http/app.ts";` }, ["config/a.ts imports http/app.ts"]],
+      [{ "sidecar/a.ts": `const a = await import("../http/app.ts");` }, ["sidecar/a.ts imports http/app.ts"]],
+      [{ "http/a.ts": `import "../runtime/pick.ts";` }, ["http/a.ts imports runtime/pick.ts"]],
+      [{ "http/a.ts": `import type {\n  A,\n} from "../service.ts";` }, ["http/a.ts imports service.ts"]],
+      [{ "runtime/a.ts": `import { f } from "../sidecar/client.ts";` }, ["runtime/a.ts imports sidecar/client.ts"]],
+      [{ "demo/a.ts": `import { f } from "../errors.ts";` }, ["demo/a.ts imports errors.ts"]],
+    ],
+  },
+  {
+    name: "core and protocols use no package and nothing of the runtime",
+    breaks: (tree) =>
+      within(tree, ["core/", "protocols/", "errors.ts"]).flatMap(({ path, imports }) =>
+        imports.filter(({ inSrc }) => !inSrc).map(({ to }) => `${path} imports ${to}`),
+      ),
+    broken: [
+      [{ "core/a.ts": `import type { Socket } from "node:net";` }, ["core/a.ts imports node:net"]],
+      [{ "protocols/a.ts": `export { z } from "zod";` }, ["protocols/a.ts imports zod"]],
+    ],
+  },
+  {
+    name: "core and protocols ask no clock, timer, chance or process",
+    breaks: (tree) =>
+      within(tree, ["core/", "protocols/"]).flatMap(({ path, code }) => {
+        const name = IMPURE.exec(code)?.[1];
+        return name === undefined ? [] : [`${path} uses ${name}`];
+      }),
+    broken: [
+      [{ "core/a.ts": `const at = Date.now();` }, ["core/a.ts uses Date.now"]],
+      [{ "protocols/a.ts": "// setTimeout\nconst a = `setTimeout`;" }, []],
+      [{ "protocols/a.ts": "const a = /[\"'`/]/.test(b);\nconsole.log(a);" }, ["protocols/a.ts uses console"]],
+    ],
+  },
+  {
+    name: "the host and the thread meet only in the contract and its tools",
+    breaks: (tree) => {
+      const thread = reachable(tree, [THREAD]);
+      const host = reachable(tree, hostEntries(tree));
+      const shared = [...thread].filter((path) => path.startsWith("sidecar/") && host.has(path));
+      return shared.filter((path) => !BOTH_SIDES.includes(path)).map((path) => `both sides import ${path}`);
+    },
+    broken: [
+      [
+        {
+          "http/app.ts": `import type { A } from "../sidecar/sidecar.ts";`,
+          "sidecar/sidecar.ts": `import "./worker.ts";`,
+          "sidecar/worker.ts": "",
+        },
+        ["both sides import sidecar/worker.ts"],
+      ],
+      [
+        {
+          "service.ts": `import "./sidecar/thread.ts";`,
+          "sidecar/thread.ts": `import "./messages.ts";\nimport { w } from "./wheel.ts";`,
+          "sidecar/worker.ts": `import "./messages.ts";\nimport { w } from "./wheel.ts";`,
+          "sidecar/messages.ts": "",
+          "sidecar/wheel.ts": "",
+        },
+        ["both sides import sidecar/wheel.ts"],
+      ],
+    ],
+  },
+  {
+    name: "what both sides import knows neither side",
+    breaks: (tree) =>
+      within(tree, BOTH_SIDES).flatMap(({ path, imports }) =>
+        imports
+          .filter(({ to }) => to.startsWith("sidecar/") && !BOTH_SIDES.includes(to))
+          .map(({ to }) => `${path} imports ${to}`),
+      ),
+    broken: [
+      [
+        { "sidecar/messages.ts": `import type { A } from "./client.ts";` },
+        ["sidecar/messages.ts imports sidecar/client.ts"],
+      ],
+    ],
+  },
+  {
+    name: "only the thread's entry imports the thread's side",
+    breaks: (tree) => importersOf(tree, [THREAD], isThreadEntry),
+    broken: [
+      [
+        { "runtime/node.ts": `import { a } from "../sidecar/worker.ts";` },
+        ["runtime/node.ts imports sidecar/worker.ts"],
+      ],
+      [{ "runtime/node.worker.ts": `import { a } from "../sidecar/worker.ts";` }, []],
+    ],
+  },
+  {
+    name: "only sidecar/socket.ts and the demo know ws",
+    breaks: (tree) => importersOf(tree, ["ws"], (path) => path === "sidecar/socket.ts" || path.startsWith("demo/")),
+    broken: [
+      [{ "sidecar/worker.ts": `import { WebSocket } from "ws";` }, ["sidecar/worker.ts imports ws"]],
+      [{ "demo/a.ts": `import { WebSocketServer } from "ws";`, "sidecar/socket.ts": `import "ws";` }, []],
+    ],
+  },
+  {
+    name: "only pick.ts imports a runtime, so that neither imports the other",
+    breaks: (tree) => importersOf(tree, ["runtime/node.ts", "runtime/deno.ts"], (path) => path === "runtime/pick.ts"),
+    broken: [
+      [{ "runtime/deno.ts": `import { a } from "./node.ts";` }, ["runtime/deno.ts imports runtime/node.ts"]],
+      [{ "service.ts": `const a = await import("./runtime/deno.ts");` }, ["service.ts imports runtime/deno.ts"]],
+    ],
+  },
+  {
+    name: "only runtime/ names Deno",
+    breaks: (tree) =>
+      tree
+        .filter(({ path, code }) => !path.startsWith("runtime/") && /\bDeno\b/.test(code))
+        .map(({ path }) => `${path} names Deno`),
+    broken: [
+      [{ "main.ts": "const a = globalThis.Deno;" }, ["main.ts names Deno"]],
+      [{ "main.ts": `const a = "Deno" in globalThis;` }, ["main.ts names Deno"]],
+      [{ "main.ts": `// Deno\nconst a = "Deno needs --allow-net";` }, []],
+    ],
+  },
+  {
+    name: "nothing imports main.ts or a thread's entry",
+    breaks: (tree) =>
+      tree.flatMap(({ path, imports }) =>
+        imports
+          .filter(({ to, inSrc }) => inSrc && (to === "main.ts" || isThreadEntry(to)))
+          .map(({ to }) => `${path} imports ${to}`),
+      ),
+    broken: [
+      [{ "index.ts": `export { a } from "./main.ts";` }, ["index.ts imports main.ts"]],
+      [{ "runtime/node.ts": `import "./node.worker.ts";` }, ["runtime/node.ts imports runtime/node.worker.ts"]],
+    ],
+  },
+  {
+    name: "nothing imports in a circle, types included",
+    breaks: circles,
+    broken: [
+      [
+        {
+          "core/a.ts": `import { b } from "./b.ts";`,
+          "core/b.ts": `import type { C } from "./c.ts";`,
+          "core/c.ts": `import { a } from "./a.ts";`,
+        },
+        ["core/a.ts → core/b.ts → core/c.ts → core/a.ts"],
+      ],
+      [{ "core/a.ts": `import "./a.ts";` }, ["core/a.ts → core/a.ts"]],
+      [{ "core/a.ts": `import "./b.ts";\nimport "./c.ts";`, "core/b.ts": `import "./c.ts";`, "core/c.ts": "" }, []],
+    ],
+  },
+];
+
+describe("the arrows of src/", () => {
+  const tree = readTree();
+
+  test("every import in src/ is found and leads to a file", () => {
+    const paths = new Set(tree.map(({ path }) => path));
+    const lost = tree.flatMap(({ path, imports }) =>
+      imports.filter(({ to, inSrc }) => inSrc && !paths.has(to)).map(({ to }) => `${path} imports ${to}`),
+    );
+    assert.deepEqual(lost, []);
+    const found = tree.reduce((sum, { imports }) => sum + imports.length, 0);
+    assert.ok(found > tree.length, `${found} imports in ${tree.length} files`);
+  });
+
+  for (const { name, breaks } of RULES) {
+    test(name, () => assert.deepEqual(breaks(tree), []));
+  }
+});
+
+describe("a tree that breaks a rule is seen", () => {
+  for (const { name, breaks, broken } of RULES) {
+    test(name, () => {
+      assert.ok(broken.some(([, said]) => said.length > 0));
+      for (const [sources, said] of broken) assert.deepEqual(breaks(treeOf(sources)), said);
+    });
+  }
+
+  test("every way of importing is found, and none in comments or strings", () => {
+    const [module] = treeOf({
+      "http/app.ts": [
+        `import a, { type B } from "./b.ts";`,
+        `import type { C } from "../c.ts";`,
+        `import * as d from "@scope/d/sub";`,
+        `import {\n  e,\n  f,\n} from "node:fs/promises";`,
+        `import "./g.ts";`,
+        `export type { H } from "./h.ts";`,
+        `export * from "./i.ts";`,
+        `const j = await import("./j.ts");`,
+        `/* import "./no.ts"; */ // import "./no.ts";`,
+        `const text = 'import "./no.ts"; import("./no.ts")';`,
+      ].join("\n"),
+    });
+    assert.deepEqual(module?.imports.map(({ to, typeOnly }) => (typeOnly ? `type ${to}` : to)).sort(), [
+      "@scope/d",
+      "http/b.ts",
+      "http/g.ts",
+      "http/i.ts",
+      "http/j.ts",
+      "node:fs/promises",
+      "type c.ts",
+      "type http/h.ts",
+    ]);
+  });
+});
+
+/** Reads src/. */
+function readTree(): Tree {
+  const folder = join(root, "src");
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+  return treeOf(
+    Object.fromEntries(
+      paths.sort().map((path) => [path.replaceAll("\\", "/"), readFileSync(join(folder, path), "utf8")]),
+    ),
+  );
+}
+
+function treeOf(sources: Sources): Tree {
+  return Object.entries(sources).map(([path, source]) => readModule(path, source));
+}
+
+function readModule(path: string, source: string): Module {
+  const strings: string[] = [];
+  // Strings become numbers, so that an import inside of one is none.
+  const bare = source.replace(TOKENS, (_token, comment?: string, string?: string) => {
+    if (comment !== undefined) return " ";
+    if (string === undefined) return "/x/";
+    return `"${strings.push(string.slice(1, -1)) - 1}"`;
+  });
+  const FORMS = [
+    /^[ \t]*(?:import|export)\s+((?:type\s+)?[\w*{][^;"]*?)\bfrom\s*"(\d+)"/gm,
+    /^[ \t]*import()\s*"(\d+)"/gm,
+    /\bimport()\(\s*"(\d+)"/g,
+  ];
+  const imports = FORMS.flatMap((form) => [...bare.matchAll(form)]).map(([, clause = "", at]): Import => {
+    const name = strings[Number(at)] ?? "";
+    const inSrc = name.startsWith(".");
+    return {
+      to: inSrc ? posix.join(posix.dirname(path), name) : packageOf(name),
+      inSrc,
+      typeOnly: /^type\s+[^,\s]/.test(clause),
+    };
+  });
+  // `"Deno" in globalThis` is code, a message for people is not.
+  const code = bare.replace(/"(\d+)"( in\b)?/g, (_all, at: string, asks?: string) =>
+    asks ? `${strings[Number(at)]}${asks}` : '""',
+  );
+  return { path, imports, code };
+}
+
+function packageOf(name: string): string {
+  if (name.startsWith("node:")) return name;
+  return name.split("/", name.startsWith("@") ? 2 : 1).join("/");
+}
+
+function isIn(path: string, places: readonly Place[]): boolean {
+  return places.some((place) => (place.endsWith("/") ? path.startsWith(place) : path === place));
+}
+
+function within(tree: Tree, places: readonly Place[]): Tree {
+  return tree.filter(({ path }) => isIn(path, places));
+}
+
+function againstArrow({ path, imports }: Module, { from, to, types = [] }: (typeof ARROWS)[number]): string[] {
+  if (!isIn(path, from)) return [];
+  return imports
+    .filter((edge) => edge.inSrc && !isIn(edge.to, to) && !(edge.typeOnly && isIn(edge.to, types)))
+    .map((edge) => `${path} imports ${edge.to}${isIn(edge.to, types) ? " other than as a type" : ""}`);
+}
+
+function importersOf(tree: Tree, targets: readonly string[], mayImport: (path: string) => boolean): string[] {
+  return tree
+    .filter(({ path }) => !mayImport(path))
+    .flatMap(({ path, imports }) =>
+      imports.filter(({ to }) => targets.includes(to)).map(({ to }) => `${path} imports ${to}`),
+    );
+}
+
+/** The host's way in: whatever outside of sidecar/ imports something of it, but for the thread's entries. */
+function hostEntries(tree: Tree): string[] {
+  return tree.filter(({ path }) => !path.startsWith("sidecar/") && !isThreadEntry(path)).map(({ path }) => path);
+}
+
+/** These files and all that they import, at any distance. */
+function reachable(tree: Tree, from: readonly string[]): Set<string> {
+  const modules = new Map(tree.map((module) => [module.path, module]));
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    const module = modules.get(path);
+    if (module === undefined || seen.has(path)) return;
+    seen.add(path);
+    for (const { to } of module.imports) visit(to);
+  };
+  for (const path of from) visit(path);
+  return seen;
+}
+
+/** Each circle once, as the way around it. */
+function circles(tree: Tree): string[] {
+  const modules = new Map(tree.map((module) => [module.path, module]));
+  const done = new Set<string>();
+  const found: string[] = [];
+  const visit = (path: string, way: readonly string[]): void => {
+    const start = way.indexOf(path);
+    if (start >= 0) found.push([...way.slice(start), path].join(" → "));
+    if (start >= 0 || done.has(path)) return;
+    for (const { to } of modules.get(path)?.imports ?? []) if (modules.has(to)) visit(to, [...way, path]);
+    done.add(path);
+  };
+  for (const { path } of tree) visit(path, []);
+  return found;
+}
