@@ -1,5 +1,13 @@
+import { pathToFileURL } from "node:url";
 import { type Checked, check, dotted } from "./config/problems.ts";
-import { configSchema, type ShutdownBounds, type UpstreamInput, upstreamSchema } from "./config/schema.ts";
+import {
+  configSchema,
+  isModulePath,
+  type ShutdownBounds,
+  type UpstreamInput,
+  type UpstreamSettings,
+  upstreamSchema,
+} from "./config/schema.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import type { Body } from "./protocols/protocol.ts";
@@ -56,7 +64,7 @@ export class Sidecar {
    *   `sidecar_crashed`: the thread does not live
    */
   static async start({ shutdown, ...options }: SidecarOptions): Promise<Sidecar> {
-    const settings = demand(check(upstreamSchema, options));
+    const settings = withModuleFound(demand(check(upstreamSchema, options)));
     const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
     const sidecars = new Sidecars(new Map([["default", settings]]), bounds, runtime.startThread);
     const [client] = sidecars.upstreams.values();
@@ -181,6 +189,13 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
       },
     },
   });
+}
+
+/** A module's relative path starts in the current folder: the thread would look beside its own file. */
+function withModuleFound(settings: UpstreamSettings): UpstreamSettings {
+  const { protocol } = settings;
+  if (typeof protocol !== "string" || !isModulePath(protocol) || protocol.startsWith("file:")) return settings;
+  return { ...settings, protocol: pathToFileURL(protocol).href };
 }
 
 function worstOf(reports: readonly ExitReport[]): ExitReport {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import type { LoadedConfig } from "./config/load.ts";
 import { redactUrl } from "./config/wire.ts";
 import type { Needs } from "./runtime/runtime.ts";
@@ -10,17 +11,26 @@ export function needsOf({ listen, upstreams }: LoadedConfig): Needs {
   const read: string[] = [];
   // The demo listens on loopback, on a port that nobody knows yet.
   if (upstreams.size === 0) net.push("127.0.0.1");
-  for (const { url, ca } of upstreams.values()) {
-    const { hostname, port, protocol } = new URL(url);
-    net.push(`${hostname}:${port || (protocol === "wss:" ? 443 : 80)}`);
+  for (const { url, ca, protocol } of upstreams.values()) {
+    const { hostname, port, protocol: scheme } = new URL(url);
+    net.push(`${hostname}:${port || (scheme === "wss:" ? 443 : 80)}`);
     if (ca !== undefined) read.push(ca);
+    const module = typeof protocol === "string" && protocol.startsWith("file:") ? fileURLToPath(protocol) : undefined;
+    if (module !== undefined) read.push(module);
   }
   return { net: [...new Set(net)], read };
 }
 
+/** The variables that are read: ours, and those of `ws`, `yaml` and the log. */
+const VARIABLES = "SIDESOCKET_*,PORT,NO_COLOR,WS_NO_BUFFER_UTIL,LOG_STREAM,LOG_TOKENS";
+
 /** The command that works, with the arguments that were given; without those that may hold a secret. */
 export function commandFor({ net, read }: Needs, argv: readonly string[]): string {
-  const flags = [`--allow-net=${net.join(",")}`, "--allow-env", `--allow-read=${[".", ...read].join(",")}`];
+  const flags = [
+    `--allow-net=${net.join(",")}`,
+    `--allow-env=${VARIABLES}`,
+    `--allow-read=${["src", ...read].join(",")}`,
+  ];
   return ["deno run", ...flags, "src/main.ts", ...argv.map(shown)].join(" ");
 }
 

@@ -1,6 +1,6 @@
 import type { LoadedConfig } from "./config/load.ts";
 import { upstreamSchema } from "./config/schema.ts";
-import { isLoopback, redactUrl } from "./config/wire.ts";
+import { isLoopback } from "./config/wire.ts";
 import { deferred } from "./core/deferred.ts";
 import type { DemoUpstream } from "./demo/upstream.ts";
 import { buildApp } from "./http/app.ts";
@@ -165,8 +165,4 @@ export class Service {
     const hosts = isLoopback(listen.host) || named.length > 0 ? new Set([...loopbackHosts(port), ...named]) : undefined;
     return { tokens, shutdownTokens, hosts, origins: listen.origins };
   }
-}
-
-export function describeUpstreams(config: LoadedConfig): string {
-  return [...config.upstreams].map(([name, { url }]) => `${name} ${redactUrl(url)}`).join(", ");
 }

@@ -205,7 +205,6 @@ export const logSchema = z.strictObject({
   format: z.enum(["pretty", "json"]).optional(),
 });
 
-export type Config = z.output<typeof configSchema>;
 export type UpstreamSettings = z.output<typeof upstreamSchema>;
 /** An upstream as it is written: durations and sizes with units, defaults left out. */
 export type UpstreamInput = z.input<typeof upstreamSchema>;
@@ -213,8 +212,6 @@ export type ListenSettings = z.output<typeof listenSchema>;
 /** The bound of each step of the exit, in milliseconds. */
 export type ShutdownBounds = z.output<typeof shutdownSchema>;
 export type LogSettings = z.output<typeof logSchema>;
-export type ProtocolSettings = UpstreamSettings["protocol"];
-export type GreetingStep = UpstreamSettings["greeting"][number];
 
 /** The longest that the exit can take, in milliseconds. */
 export function shutdownTotal(bounds: Readonly<Record<string, number>>): number {

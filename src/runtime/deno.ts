@@ -42,7 +42,7 @@ export const runtime: Runtime = {
    */
   startThread() {
     const lock = `sidesocket-${randomUUID()}`;
-    const { worker, port, exited } = startWorker(new URL("./deno.worker.ts", import.meta.url), lock);
+    const { worker, port, exited } = startWorker("deno.worker", lock);
     const ended = exited.then(async (end) => {
       await holdLock(lock, async () => {});
       return end;

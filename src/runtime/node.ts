@@ -44,7 +44,7 @@ export const runtime: Runtime = {
 
   /** Here `exit` is honest: it comes when the thread is gone. */
   startThread() {
-    const { worker, port, exited } = startWorker(new URL("./node.worker.js", import.meta.url), "");
+    const { worker, port, exited } = startWorker("node.worker", "");
     return { port, ended: exited, terminate: () => void worker.terminate() };
   },
 

@@ -8,9 +8,11 @@ import type { ThreadEnd } from "./runtime.ts";
 const HEAP_MIB = 1_024;
 
 /** What is alike on both runtimes: `node:worker_threads` with a channel of our own. */
-export function startWorker(entry: URL, lock: string) {
+export function startWorker(entry: string, lock: string) {
   const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(entry, {
+  // The compiler renames what is imported, but not this: the entry stands beside us, as source or as built.
+  const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+  const worker = new Worker(new URL(`./${entry}${extension}`, import.meta.url), {
     name: "sidesocket",
     workerData: { port: port2, lock },
     transferList: [port2],

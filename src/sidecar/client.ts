@@ -148,6 +148,8 @@ export class UpstreamClient implements Resident {
   drain(): Promise<void> {
     this.#refusal ??= shuttingDown;
     this.#order({ type: "drain", upstream: this.name });
+    // Where nobody waits there is nothing to wait for, not even for the word of a thread that may hang.
+    if (this.#waiters.size === 0) this.#drained.resolve();
     return this.#drained.promise;
   }
 

@@ -60,6 +60,8 @@ export interface Exit {
 
 /** How long the thread may take to say that a bound of its own has passed, in milliseconds. */
 const THREAD_GRACE_MS = 50;
+/** What breaking a socket, or a thread's own end, takes when no time is left for it, in milliseconds. */
+const HURRIED_MS = 100;
 
 export async function runExit(exit: Exit): Promise<ExitReport> {
   const { cause, bounds, upstreams, threads, front, force } = exit;
@@ -69,12 +71,7 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
   const step = async (name: StepName, work: () => Promise<Omit<StepReport, "step" | "ms">>): Promise<void> => {
     const from = performance.now();
     const { outcome, counts } = await work();
-    steps.push({
-      step: name,
-      outcome,
-      ms: Math.round(performance.now() - from),
-      counts,
-    });
+    steps.push({ step: name, outcome, ms: Math.round(performance.now() - from), counts });
   };
 
   await step("drain", async () => {
@@ -82,15 +79,12 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
     await bounded(new Promise<never>(() => {}), bounds.delay, force);
     front.refuse();
     for (const thread of threads) thread.leave();
-    const replies = () => sum(upstreams.map((upstream) => upstream.replies));
-    const before = replies();
-    const drained = Promise.all(upstreams.map((upstream) => upstream.drain())).then(() => true);
-    const inTime = await bounded(drained, bounds.drain, force);
-    const counts = {
-      replied: replies() - before,
-      left: sum(upstreams.map((upstream) => upstream.inFlight)),
-    };
-    return { outcome: inTime ? "done" : "forced", counts };
+    const before = sum(upstreams.map((upstream) => upstream.replies));
+    const drains = upstreams.map((upstream) => upstream.drain());
+    const drained = await bounded(allDone(drains), bounds.drain, force);
+    const replied = sum(upstreams.map((upstream) => upstream.replies)) - before;
+    const left = sum(upstreams.map((upstream) => upstream.inFlight));
+    return { outcome: drained ? "done" : "forced", counts: { replied, left } };
   });
 
   await step("stop", async () => {
@@ -100,52 +94,34 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
 
   await step("close", async () => {
     const closes = await Promise.all(upstreams.map((upstream) => closeOne(upstream, bounds.close, force)));
-    const broken = closes.some((close) => close.forced);
-    return {
-      outcome: broken ? "forced" : "done",
-      counts: { upstreams: closes },
-    };
+    const outcome = closes.some((close) => close.forced) ? "forced" : "done";
+    return { outcome, counts: { upstreams: closes } };
   });
 
   await step("cancel", async () => {
-    const cancels = upstreams.map((upstream) => bounded(upstream.cancel(), THREAD_GRACE_MS * 4, undefined));
-    const counts = { no: 0, maybe: 0, yes: 0 };
-    for (const cancelled of await Promise.all(cancels)) {
-      for (const sent of ["no", "maybe", "yes"] as const) counts[sent] += cancelled?.[sent] ?? 0;
+    const until = performance.now() + bounds.flush;
+    const cancels = upstreams.map((upstream) => bounded(upstream.cancel(), HURRIED_MS, undefined));
+    const cancelled = { no: 0, maybe: 0, yes: 0 };
+    for (const counts of await Promise.all(cancels)) {
+      for (const sent of ["no", "maybe", "yes"] as const) cancelled[sent] += counts?.[sent] ?? 0;
     }
     // Whom the thread did not answer, because it hangs, we answer: nobody may be left waiting.
-    for (const upstream of upstreams) counts.maybe += upstream.abandonAll();
-    const flushed = await bounded(
-      front.flushed().then(() => true),
-      bounds.flush,
-      force,
-    );
+    for (const upstream of upstreams) cancelled.maybe += upstream.abandonAll();
+    const flushed = await bounded(allDone([front.flushed()]), Math.max(0, until - performance.now()), force);
     front.cut();
-    return {
-      outcome: "done",
-      counts: { cancelled: counts, flushed: flushed === true },
-    };
+    return { outcome: "done", counts: { cancelled, flushed: flushed === true } };
   });
 
   await step("join", async () => {
     const joins = await Promise.all(threads.map((thread) => joinOne(thread, bounds, force)));
     const joined = joins.filter((outcome) => outcome !== "failed").length;
-    return {
-      outcome: worst(joins),
-      counts: { joined, threads: threads.length },
-    };
+    return { outcome: worst(joins), counts: { joined, threads: threads.length } };
   });
 
-  const failed = steps.some((done) => done.outcome === "failed");
-  const forced = steps.some((done) => done.outcome === "forced" && (done.step === "close" || done.step === "join"));
+  const failed = steps.some(({ outcome }) => outcome === "failed");
+  const forced = steps.some(({ step, outcome }) => outcome === "forced" && (step === "close" || step === "join"));
   const exitCode = failed ? 70 : (exit.exitCode ?? (forced ? 1 : 0));
-  return {
-    cause,
-    forced,
-    exit_code: exitCode,
-    ms: Math.round(performance.now() - began),
-    steps,
-  };
+  return { cause, forced, exit_code: exitCode, ms: Math.round(performance.now() - began), steps };
 }
 
 async function closeOne(
@@ -154,23 +130,25 @@ async function closeOne(
   force: AbortSignal,
 ): Promise<CloseCounts & { readonly upstream: string }> {
   const closed = upstream.close(force.aborted ? 0 : withinMs);
-  const soon = await bounded(closed, withinMs + THREAD_GRACE_MS, force);
-  // Forced in the midst of it: break the socket, which takes the thread a moment.
-  if (soon === undefined && force.aborted) upstream.close(0);
-  const close = soon ?? (await bounded(closed, THREAD_GRACE_MS * 2, undefined));
-  return {
-    upstream: upstream.name,
-    ...(close ?? { code: null, by: null, forced: true }),
-  };
+  const inTime = force.aborted ? undefined : await bounded(closed, withinMs + THREAD_GRACE_MS, force);
+  // Forced in the midst of it: once more, with no time.
+  if (!inTime && force.aborted) upstream.close(0);
+  const close = inTime ?? (force.aborted ? await bounded(closed, HURRIED_MS, undefined) : undefined);
+  return { upstream: upstream.name, ...(close ?? { code: null, by: null, forced: true }) };
 }
 
 async function joinOne(thread: SidecarThread, bounds: ShutdownBounds, force: AbortSignal): Promise<StepOutcome> {
   const ended = thread.end().then(() => true);
-  // Also when there is no time left, a thread that was asked to end gets the moment that this takes.
-  if ((await bounded(ended, bounds.join, force)) ?? (await bounded(ended, THREAD_GRACE_MS * 2, undefined)))
-    return "done";
+  const inTime = await bounded(ended, bounds.join, force);
+  const hurried = force.aborted || bounds.join < HURRIED_MS;
+  if (inTime ?? (hurried && (await bounded(ended, HURRIED_MS, undefined)))) return "done";
   const terminated = thread.terminate().then(() => true);
-  return (await bounded(terminated, Math.max(bounds.kill, THREAD_GRACE_MS * 2), undefined)) ? "forced" : "failed";
+  return (await bounded(terminated, Math.max(bounds.kill, HURRIED_MS), undefined)) ? "forced" : "failed";
+}
+
+async function allDone(work: readonly Promise<unknown>[]): Promise<true> {
+  await Promise.all(work);
+  return true;
 }
 
 /** Waits for `work`, but not longer than the bound, and not at all once forced. Undefined when it did not come. */
