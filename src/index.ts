@@ -22,13 +22,7 @@ import { version } from "./version.ts";
 
 export type { ErrorCode, Failure, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";
-export type {
-  Body,
-  Decoded,
-  Encoded,
-  Mode,
-  Protocol,
-} from "./protocols/protocol.ts";
+export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protocol.ts";
 export { InvalidMessage } from "./protocols/protocol.ts";
 export type { ExitReport, StepReport } from "./sidecar/exit.ts";
 export type { UpstreamState } from "./sidecar/messages.ts";
@@ -84,12 +78,7 @@ export class Sidecar {
    * @throws SidesocketError with `code` and `sent`, as the HTTP API has them
    */
   async request(message: Body, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): Promise<Body> {
-    const outcome = await this.#client.ask({
-      kind: "request",
-      body: message,
-      timeoutMs: valid(timeoutMs),
-      signal,
-    });
+    const outcome = await this.#client.ask({ kind: "request", body: message, timeoutMs: valid(timeoutMs), signal });
     switch (outcome.type) {
       case "reply":
         return outcome.body;
@@ -107,12 +96,7 @@ export class Sidecar {
 
   /** Sends one message without waiting for a reply. Resolves when it was handed to the socket. */
   async send(message: Body, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): Promise<void> {
-    const outcome = await this.#client.ask({
-      kind: "send",
-      body: message,
-      timeoutMs: valid(timeoutMs),
-      signal,
-    });
+    const outcome = await this.#client.ask({ kind: "send", body: message, timeoutMs: valid(timeoutMs), signal });
     if (outcome.type === "failed") throw new SidesocketError(outcome.failure);
   }
 
@@ -200,14 +184,7 @@ function withModuleFound(settings: UpstreamSettings): UpstreamSettings {
 
 function worstOf(reports: readonly ExitReport[]): ExitReport {
   const [worst] = [...reports].sort((a, b) => b.exit_code - a.exit_code || b.ms - a.ms);
-  if (!worst)
-    return {
-      cause: "/shutdown",
-      forced: false,
-      exit_code: 0,
-      ms: 0,
-      steps: [],
-    };
+  if (!worst) return { cause: "/shutdown", forced: false, exit_code: 0, ms: 0, steps: [] };
   return worst;
 }
 

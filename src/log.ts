@@ -22,16 +22,10 @@ export function startLog({ level, format }: LogSettings): void {
   const color = pretty && process.stderr.isTTY && !process.env.NO_COLOR;
   const formatter = !pretty ? getJsonLinesFormatter() : color ? getAnsiColorFormatter() : getTextFormatter();
   configureSync({
-    sinks: {
-      stderr: (record: LogRecord) => errorLines.push(formatter(record)),
-    },
+    sinks: { stderr: (record: LogRecord) => errorLines.push(formatter(record)) },
     loggers: [
       { category: "sidesocket", sinks: ["stderr"], lowestLevel: level },
-      {
-        category: ["logtape", "meta"],
-        sinks: ["stderr"],
-        lowestLevel: "error",
-      },
+      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "error" },
     ],
   });
 }

@@ -35,13 +35,7 @@ export class Service {
     for (const [name, upstream] of this.#sidecars.upstreams) {
       upstream.onState(({ phase, attempts, lastError, retryInMs }) => {
         const level = phase === "waiting" || phase === "refused" ? "warn" : "info";
-        log[level](`upstream ${name}: ${phase}`, {
-          upstream: name,
-          phase,
-          attempts,
-          lastError,
-          retryInMs,
-        });
+        log[level](`upstream ${name}: ${phase}`, { upstream: name, phase, attempts, lastError, retryInMs });
       });
     }
   }

@@ -28,12 +28,7 @@ const SETTINGS = {
     hint: "NAME",
     help: "its protocol: json-rpc (default), json, text, or the path of a module",
   },
-  config: {
-    type: "string",
-    env: "SIDESOCKET_CONFIG",
-    hint: "FILE",
-    help: "YAML or JSON file with every setting",
-  },
+  config: { type: "string", env: "SIDESOCKET_CONFIG", hint: "FILE", help: "YAML or JSON file with every setting" },
   "upstream-header": {
     type: "string",
     env: "SIDESOCKET_UPSTREAM_HEADER",
@@ -50,18 +45,8 @@ const SETTINGS = {
     multiple: true,
     separator: ",",
   },
-  host: {
-    type: "string",
-    env: "SIDESOCKET_HOST",
-    hint: "HOST",
-    help: "where the API listens (127.0.0.1)",
-  },
-  port: {
-    type: "string",
-    env: "PORT",
-    hint: "PORT",
-    help: "its port (8787); 0 picks a free one",
-  },
+  host: { type: "string", env: "SIDESOCKET_HOST", hint: "HOST", help: "where the API listens (127.0.0.1)" },
+  port: { type: "string", env: "PORT", hint: "PORT", help: "its port (8787); 0 picks a free one" },
   "token-file": {
     type: "string",
     env: "SIDESOCKET_TOKEN_FILE",
@@ -89,14 +74,8 @@ const SETTINGS = {
 } as const satisfies Record<string, Option>;
 
 const SWITCHES = {
-  insecure: {
-    type: "boolean",
-    help: "allow a host that is not loopback without a token",
-  },
-  "config-schema": {
-    type: "boolean",
-    help: "print the JSON Schema of the file",
-  },
+  insecure: { type: "boolean", help: "allow a host that is not loopback without a token" },
+  "config-schema": { type: "boolean", help: "print the JSON Schema of the file" },
   help: { type: "boolean", short: "h", help: "print this" },
   version: { type: "boolean", help: "print the version" },
 } as const;
@@ -144,12 +123,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
 
 function parse(argv: readonly string[]) {
   try {
-    return parseArgs({
-      args: [...argv],
-      options: { ...SETTINGS, ...SWITCHES },
-      allowPositionals: true,
-      strict: true,
-    });
+    return parseArgs({ args: [...argv], options: { ...SETTINGS, ...SWITCHES }, allowPositionals: true, strict: true });
   } catch (cause) {
     const [first = ""] = (cause as Error).message.split(/\. |\n/);
     throw usage(first.replace(/\.$/, ""), cause);

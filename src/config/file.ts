@@ -102,11 +102,7 @@ export function resolveModule(path: string, folder: string): string | undefined 
 
 function readDocument(text: string, name: string, lineCounter: LineCounter): Document {
   try {
-    return parseDocument(text, {
-      lineCounter,
-      prettyErrors: false,
-      stringKeys: true,
-    });
+    return parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
   } catch (cause) {
     // It tells syntax errors without throwing. What is left: its own debug variables, and the end of the stack.
     const denied = (cause as Error).name === "NotCapable";
@@ -120,9 +116,7 @@ function toPlain(document: Document, name: string): Record<string, unknown> {
     return document.toJS() as Record<string, unknown>;
   } catch (cause) {
     // Only aliases can fail here: a bomb of them, or one inside of its own anchor.
-    throw new ConfigError(`${name}: has too many or circular aliases`, {
-      cause,
-    });
+    throw new ConfigError(`${name}: has too many or circular aliases`, { cause });
   }
 }
 

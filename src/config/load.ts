@@ -120,9 +120,7 @@ function reader(readFile: (path: string) => Promise<string>, cwd: string): Read 
     try {
       return await readFile(resolvePath(value, cwd));
     } catch (cause) {
-      throw new ConfigError(`${from}: cannot read ${value}: ${reason(cause)}`, {
-        cause,
-      });
+      throw new ConfigError(`${from}: cannot read ${value}: ${reason(cause)}`, { cause });
     }
   };
 }

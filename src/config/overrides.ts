@@ -53,11 +53,7 @@ export function readOverrides(flags: Flags, env: Environment, content: object): 
   for (const header of read("upstream-header")) {
     const [name, value] = splitHeader(header);
     const { value: text, from } = expanded({ value, from: header.from });
-    list.push({
-      path: [...PLACES["upstream-header"], name],
-      value: text,
-      from,
-    });
+    list.push({ path: [...PLACES["upstream-header"], name], value: text, from });
   }
   const subprotocols = read("subprotocol").map(expanded);
   if (subprotocols[0] !== undefined) {

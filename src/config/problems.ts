@@ -69,11 +69,7 @@ function explain(issue: Issue, parents: Path = []): Problem[] {
   const path = [...parents, ...issue.path];
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((key) => ({
-        path: [...path, key],
-        part: "key",
-        what: "is not a known key",
-      }));
+      return issue.keys.map((key) => ({ path: [...path, key], part: "key", what: "is not a known key" }));
     case "invalid_key":
       return [{ path, part: "key", what: issue.issues[0]?.message ?? issue.message }];
     case "invalid_union": {

@@ -25,9 +25,7 @@ const pointer = z.string().regex(/^(?:\/(?:[^~/]|~[01])*)*$/, "must be a JSON po
 
 const scalarsByPointer = z.record(
   pointer,
-  z.union([z.string(), z.number(), z.boolean(), z.null()], {
-    error: "must be a text, a number, true, false or null",
-  }),
+  z.union([z.string(), z.number(), z.boolean(), z.null()], { error: "must be a text, a number, true, false or null" }),
 );
 
 const memberPointer = pointer.min(1, "must be a JSON pointer to a member, such as /id");
@@ -61,9 +59,7 @@ const protocol = z.union(
 const greetingStep = z.union(
   [
     /** A text goes out as it is, anything else as JSON. */
-    z.strictObject({
-      send: z.json({ error: "must be a text, or a value to be sent as JSON" }),
-    }),
+    z.strictObject({ send: z.json({ error: "must be a text, or a value to be sent as JSON" }) }),
     z.strictObject({
       expect: z.strictObject({
         match: scalarsByPointer,
@@ -122,12 +118,7 @@ export const upstreamSchema = z
         buffered_bytes: size.prefault("16MiB"),
       })
       .prefault({}),
-    keepalive: z
-      .strictObject({
-        ping: duration.prefault("15s"),
-        pong_within: duration.prefault("5s"),
-      })
-      .prefault({}),
+    keepalive: z.strictObject({ ping: duration.prefault("15s"), pong_within: duration.prefault("5s") }).prefault({}),
     reconnect: z
       .strictObject({
         from: duration.prefault("200ms"),
@@ -135,10 +126,7 @@ export const upstreamSchema = z
         /** Between attempts after the upstream refused us: a rotated token needs no restart. */
         refused: duration.prefault("60s"),
       })
-      .refine(({ from, to }) => from <= to, {
-        path: ["from"],
-        error: "must not be longer than reconnect.to",
-      })
+      .refine(({ from, to }) => from <= to, { path: ["from"], error: "must not be longer than reconnect.to" })
       .prefault({}),
     /** What we close with. Reserved codes must not be sent (RFC 6455, section 7.4). */
     close_code: wholeNumber(1000, 4999)
@@ -220,8 +208,5 @@ export function shutdownTotal(bounds: Readonly<Record<string, number>>): number 
 
 /** The JSON Schema of the file as people write it, for editors. */
 export function configJsonSchema(): object {
-  return {
-    title: "sidesocket configuration",
-    ...z.toJSONSchema(configSchema, { io: "input" }),
-  };
+  return { title: "sidesocket configuration", ...z.toJSONSchema(configSchema, { io: "input" }) };
 }

@@ -16,14 +16,8 @@ export interface TokenSource {
   readonly variable: "SIDESOCKET_TOKEN" | "SIDESOCKET_SHUTDOWN_TOKEN";
 }
 
-export const API_TOKENS: TokenSource = {
-  setting: "token-file",
-  variable: "SIDESOCKET_TOKEN",
-};
-export const SHUTDOWN_TOKENS: TokenSource = {
-  setting: "shutdown-token-file",
-  variable: "SIDESOCKET_SHUTDOWN_TOKEN",
-};
+export const API_TOKENS: TokenSource = { setting: "token-file", variable: "SIDESOCKET_TOKEN" };
+export const SHUTDOWN_TOKENS: TokenSource = { setting: "shutdown-token-file", variable: "SIDESOCKET_SHUTDOWN_TOKEN" };
 
 /**
  * Reads the tokens of one kind. Several lines are several tokens, so that one can be replaced while both work.

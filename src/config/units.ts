@@ -12,15 +12,7 @@ export const MAX_DURATION_MS = 2 ** 31 - 1;
 export const MAX_SIZE_BYTES = 2 ** 31 - 1;
 
 const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
-const BYTES = {
-  B: 1,
-  kB: 1000,
-  MB: 1000 ** 2,
-  GB: 1000 ** 3,
-  KiB: 1024,
-  MiB: 1024 ** 2,
-  GiB: 1024 ** 3,
-} as const;
+const BYTES = { B: 1, kB: 1000, MB: 1000 ** 2, GB: 1000 ** 3, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
 // The counts of digits keep the arithmetic below small, whatever a query string holds.
 const DURATION = /^(\d{1,16})(?:\.(\d{1,9}))?(ms|s|m|h)$/;
@@ -94,11 +86,7 @@ function unit(form: string, pattern: RegExp, parse: (text: string) => number) {
       try {
         return parse(text);
       } catch (error) {
-        context.issues.push({
-          code: "custom",
-          message: (error as RangeError).message,
-          input: text,
-        });
+        context.issues.push({ code: "custom", message: (error as RangeError).message, input: text });
         return z.NEVER;
       }
     });

@@ -4,25 +4,14 @@ export type Drop =
   /** It was open and ended: by a close frame, or without one (1006). `text` is the peer's reason, made printable. */
   | { readonly reason: "closed"; readonly code: number; readonly text: string }
   /** The upgrade was answered with something other than 101. */
-  | {
-      readonly reason: "status";
-      readonly status: number;
-      readonly retryAfterMs?: number | undefined;
-    }
-  | {
-      readonly reason: "dns" | "tls" | "network" | "handshake" | "protocol";
-      readonly detail: string;
-    }
+  | { readonly reason: "status"; readonly status: number; readonly retryAfterMs?: number | undefined }
+  | { readonly reason: "dns" | "tls" | "network" | "handshake" | "protocol"; readonly detail: string }
   /** A frame was larger than `limits.reply_bytes`. */
   | { readonly reason: "oversized"; readonly limitBytes: number }
   | { readonly reason: "timeout"; readonly withinMs: number }
   /** A ping was not answered in time: the peer is half-open or hangs. */
   | { readonly reason: "silent"; readonly withinMs: number }
-  | {
-      readonly reason: "greeting";
-      readonly rejected: boolean;
-      readonly detail: string;
-    }
+  | { readonly reason: "greeting"; readonly rejected: boolean; readonly detail: string }
   /** Our close frame was not answered in time, and the socket was broken. */
   | { readonly reason: "unclosed"; readonly withinMs: number }
   /** We gave it up ourselves, because going on would have mixed up replies. */
@@ -84,10 +73,7 @@ export function judge(drop: Drop): Verdict {
   if (drop.reason === "status") {
     const temporary = drop.status >= 500 || [408, 425, 429].includes(drop.status);
     if (!temporary) return { type: "refuse" };
-    return {
-      type: "retry",
-      atLeastMs: Math.min(drop.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS),
-    };
+    return { type: "retry", atLeastMs: Math.min(drop.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS) };
   }
   return { type: "retry", atLeastMs: 0 };
 }

@@ -1,20 +1,15 @@
 import type { UpstreamSettings } from "../config/schema.ts";
 import type { Failure, Sent } from "../errors.ts";
-import { type Body, type Encoded, InvalidMessage, type Protocol, type WireId } from "../protocols/protocol.ts";
+import type { Body, Encoded, Protocol, WireId } from "../protocols/protocol.ts";
+import { Batches } from "./batches.ts";
 import { Deadlines } from "./deadline.ts";
-import { type Drop, describeDrop } from "./drop.ts";
+import type { Drop } from "./drop.ts";
+import * as failures from "./failures.ts";
 import { Lane } from "./lane.ts";
-import {
-  type CancelCounts,
-  type Counters,
-  type Failed,
-  type Kind,
-  type Outcome,
-  type Replied,
-  zero,
-} from "./outcome.ts";
+import { type CancelCounts, type Counters, type Failed, type Kind, type Outcome, zero } from "./outcome.ts";
 import { type Entry, Pending } from "./pending.ts";
 import type { Availability } from "./session.ts";
+import { WireIds } from "./wire-ids.ts";
 
 /**
  * Correlation: which request a frame answers, and how each request ends. Pure: inputs are method calls with the time
@@ -23,12 +18,7 @@ import type { Availability } from "./session.ts";
 
 export type ExchangeEffect =
   /** Hand this frame to the socket, and say with `written` whether it was taken. */
-  | {
-      readonly type: "write";
-      readonly epoch: number;
-      readonly entry: Entry;
-      readonly frame: Body;
-    }
+  | { readonly type: "write"; readonly epoch: number; readonly entry: Entry; readonly frame: Body }
   | { readonly type: "settle"; readonly seq: number; readonly outcome: Outcome }
   /** The upstream said this unasked. */
   | { readonly type: "message"; readonly frame: Body }
@@ -48,34 +38,18 @@ export interface Call {
 /** A request that finds no connection waits this long for one, in milliseconds, and never past its deadline. */
 export const HOLD_MS = 5_000;
 
-/**
- * Ids of requests that timed out are remembered, so that a late reply is known as one. More are forgotten, oldest first.
- * Where ids are few they have half of them, and the requests in flight the other half: so one is always free.
- */
-const TOMBSTONES_MAX = 10_000;
-
 type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes">;
-
-interface Batch {
-  readonly items: (Replied | Failed | undefined)[];
-  left: number;
-}
 
 export class Exchange {
   readonly #protocol: Protocol;
   readonly #limits: Limits;
-  readonly #tombstonesMax: number;
+  readonly #ids: WireIds;
   readonly #pending = new Pending();
+  readonly #batches = new Batches();
   readonly #wheel = new Deadlines<Entry | Lane>();
-  /** Not yet on a socket, in the order of arrival. */
-  readonly #held = new Set<Entry>();
-  readonly #batches = new Map<number, Batch>();
-  readonly #tombstones = new Set<WireId>();
   readonly #lane: Lane | undefined;
-  #heldBytes = 0;
   #link: Availability = { type: "hold" };
   #draining = false;
-  #lastWire: WireId = 0;
   /** The newest connection that was ready, and how many messages it was handed and is proven to have delivered. */
   #epoch = 0;
   #handedOver = 0;
@@ -85,9 +59,8 @@ export class Exchange {
 
   constructor(protocol: Protocol, limits: Limits) {
     this.#protocol = protocol;
-    const half = Math.floor(protocol.maxId / 2);
-    this.#tombstonesMax = Math.min(TOMBSTONES_MAX, half);
-    this.#limits = { ...limits, in_flight: Math.min(limits.in_flight, protocol.maxId - half) };
+    this.#ids = new WireIds(protocol.maxId);
+    this.#limits = { ...limits, in_flight: Math.min(limits.in_flight, this.#ids.capacity) };
     this.#lane = protocol.correlation === "order" ? new Lane() : undefined;
   }
 
@@ -97,7 +70,7 @@ export class Exchange {
 
   /** Requests that are on a socket and whose reply may still come. */
   get onTheWire(): number {
-    return this.#pending.size - this.#held.size;
+    return this.#pending.size - this.#pending.held.size;
   }
 
   /** How many messages the newest connection was handed: what the pong of a ping sent now would prove. */
@@ -116,17 +89,14 @@ export class Exchange {
     try {
       items = this.#protocol.split?.(call.body);
     } catch (error) {
-      this.#refuse(call.seq, 0, invalid(error));
+      this.#refuse(call.seq, 0, failures.invalid(error));
       return this.#take();
     }
-    const problem = this.#problem(call.body, items?.length ?? 1, now, buffered);
+    const problem = this.#problem(call, items?.length ?? 1, now, buffered);
     if (items === undefined) {
       this.#admit(call, 0, call.body, problem, now);
     } else {
-      this.#batches.set(call.seq, {
-        items: new Array(items.length).fill(undefined),
-        left: items.length,
-      });
+      this.#batches.open(call.seq, items.length);
       items.forEach((item, index) => {
         this.#admit(call, index, item, problem, now);
       });
@@ -142,31 +112,22 @@ export class Exchange {
       this.#handedOver = 0;
       this.#proven = 0;
       this.counters.connects++;
-      for (const entry of this.#held) this.#file(entry, entry.deadline);
-    }
-    if (link.type === "hold") {
-      for (const entry of this.#held) this.#file(entry, Math.min(entry.dueAt, now + HOLD_MS));
-    }
-    if (link.type === "down") {
-      const failure = this.#unavailable(link, now);
-      for (const entry of [...this.#held]) this.#fail(entry, failure);
+      for (const entry of this.#pending.held) this.#file(entry, entry.deadline);
+    } else if (link.type === "hold") {
+      this.#holdBack(now);
+    } else if (link.type === "down") {
+      for (const entry of this.#pending.held) this.#fail(entry, failures.unavailable(link, now));
     }
     return this.#flush(now);
   }
 
   /** The socket of `epoch` is over: whatever went out on it and was not answered fails. */
   lost(epoch: number, why: Drop, now: number): readonly ExchangeEffect[] {
-    const detail = `${describeDrop(why)} before the reply came`;
     for (const entry of this.#pending.where((entry) => entry.epoch === epoch)) {
-      this.#fail(entry, {
-        code: "connection_lost",
-        sent: this.#sent(entry),
-        detail,
-      });
+      this.#fail(entry, failures.lost(this.#sent(entry), why));
     }
     this.#clearLane();
-    // What waits its turn in a lane must not follow on this socket, which after a renewal is open still.
-    if (this.#link.type === "ready" && this.#link.epoch === epoch) this.#link = { type: "hold" };
+    this.#unlink(epoch, now);
     return this.#flush(now);
   }
 
@@ -179,12 +140,7 @@ export class Exchange {
         break;
       case "invalid": {
         const entry = this.#answered(epoch, decoded.id);
-        const failure = {
-          code: "invalid_reply",
-          sent: "yes",
-          detail: decoded.why,
-        } as const;
-        if (entry) this.#fail(entry, failure);
+        if (entry) this.#fail(entry, { code: "invalid_reply", sent: "yes", detail: decoded.why });
         else this.#unexpected(epoch, decoded.id, frame);
         break;
       }
@@ -200,8 +156,8 @@ export class Exchange {
   /** Whether the socket took the frame of a `write`. When not, it never left. */
   written(entry: Entry, taken: boolean, now: number): readonly ExchangeEffect[] {
     if (!taken) {
-      const detail = "the connection ended before the message was handed to it";
-      this.#fail(entry, { code: "connection_lost", sent: "no", detail });
+      this.#unlink(entry.epoch, now);
+      this.#fail(entry, failures.handedToNobody);
     } else if (!entry.expectsReply) {
       this.#forget(entry);
       this.#settle(entry.seq, entry.index, { type: "done" });
@@ -220,7 +176,7 @@ export class Exchange {
       this.counters.abandoned++;
       this.#end(entry, now);
     }
-    this.#batches.delete(seq);
+    this.#batches.forget(seq);
     return this.#flush(now);
   }
 
@@ -242,21 +198,17 @@ export class Exchange {
   /** From here on nothing new is taken, and what is not on the socket fails. */
   drain(now: number): readonly ExchangeEffect[] {
     this.#draining = true;
-    for (const entry of [...this.#held]) this.#fail(entry, shuttingDown);
+    for (const entry of this.#pending.held) this.#fail(entry, failures.shuttingDown);
     return this.#flush(now);
   }
 
   /** Ends all that is pending. */
-  cancel(): {
-    readonly effects: readonly ExchangeEffect[];
-    readonly counts: CancelCounts;
-  } {
+  cancel(): { readonly effects: readonly ExchangeEffect[]; readonly counts: CancelCounts } {
     const counts: Record<Sent, number> = { no: 0, maybe: 0, yes: 0 };
     for (const entry of this.#pending.where(() => true)) {
       const sent = this.#sent(entry);
       counts[sent]++;
-      const detail = "the service stopped before the reply came";
-      this.#fail(entry, sent === "no" ? shuttingDown : { code: "cancelled", sent, detail });
+      this.#fail(entry, failures.cancelled(sent));
     }
     this.#clearLane();
     return { effects: this.#take(), counts };
@@ -264,50 +216,33 @@ export class Exchange {
 
   // Coming in.
 
-  #problem(body: Body, items: number, now: number, buffered: number): Failure | undefined {
-    if (this.#draining) return shuttingDown;
+  /** Why a call is not taken in; undefined when it is. */
+  #problem(call: Call, items: number, now: number, buffered: number): Failure | undefined {
     const { in_flight, buffered_bytes } = this.#limits;
-    if (items > in_flight) {
-      const detail = `a batch of ${items} is more than may be in flight at once (limits.in_flight: ${in_flight})`;
-      return { code: "invalid_request", sent: "no", detail };
-    }
-    if (this.#pending.size + items > in_flight) {
-      const detail = `${this.#pending.size} requests are in flight already (limits.in_flight: ${in_flight})`;
-      return {
-        code: "too_many_in_flight",
-        sent: "no",
-        detail,
-        retryAfterMs: 1_000,
-      };
-    }
-    if (this.#link.type === "down") return this.#unavailable(this.#link, now);
-    if (this.#heldBytes + buffered + sizeOf(body) > buffered_bytes) {
-      const detail = `too many bytes wait for the upstream (limits.buffered_bytes: ${buffered_bytes})`;
-      return { code: "congested", sent: "no", detail, retryAfterMs: 1_000 };
-    }
-    return undefined;
+    if (this.#draining) return failures.shuttingDown;
+    if (call.deadline <= now) return failures.timedOut("no", 0);
+    if (items > in_flight) return failures.batchTooLarge(items, in_flight);
+    if (this.#pending.size + items > in_flight) return failures.tooMany(this.#pending.size, in_flight);
+    if (this.#link.type === "down") return failures.unavailable(this.#link, now);
+    const waiting = this.#pending.heldBytes + buffered + sizeOf(call.body);
+    return waiting > buffered_bytes ? failures.congested(buffered_bytes) : undefined;
   }
 
   #admit(call: Call, index: number, body: Body, problem: Failure | undefined, now: number): void {
     // What is refused needs no id, and when all are taken there is none.
-    const wire = problem ? 0 : this.#drawWire();
+    const wire = problem ? 0 : this.#ids.draw((id) => this.#pending.has(id));
     let encoded: Encoded;
     try {
       encoded = this.#protocol.encode(body, wire, call.kind === "send" ? "rpc" : call.kind);
     } catch (error) {
-      this.#refuse(call.seq, index, invalid(error));
+      this.#refuse(call.seq, index, failures.invalid(error));
       return;
     }
     if (problem) {
-      this.#refuse(call.seq, index, {
-        type: "failed",
-        failure: problem,
-        own: ownId(encoded.own),
-      });
+      this.#refuse(call.seq, index, { type: "failed", failure: problem, own: ownId(encoded.own) });
       return;
     }
-    const waits = this.#link.type !== "ready";
-    const dueAt = waits ? Math.min(call.deadline, now + HOLD_MS) : call.deadline;
+    const dueAt = this.#link.type === "ready" ? call.deadline : Math.min(call.deadline, now + HOLD_MS);
     const entry: Entry = {
       seq: call.seq,
       index,
@@ -325,15 +260,6 @@ export class Exchange {
     };
     this.#pending.add(entry);
     this.#wheel.add(entry, dueAt);
-    this.#held.add(entry);
-    this.#heldBytes += entry.bytes;
-  }
-
-  /** Counts up and never comes back, but for dialects whose ids end: there it begins anew, past all that are in flight. */
-  #drawWire(): WireId {
-    do this.#lastWire = this.#lastWire >= this.#protocol.maxId ? 1 : this.#lastWire + 1;
-    while (this.#pending.has(this.#lastWire) || this.#tombstones.has(this.#lastWire));
-    return this.#lastWire;
   }
 
   // Going out.
@@ -341,7 +267,7 @@ export class Exchange {
   /** Hands everything over that can go, and gives back what has gathered. */
   #flush(now: number): readonly ExchangeEffect[] {
     if (this.#link.type === "ready") {
-      for (const entry of this.#held) {
+      for (const entry of this.#pending.held) {
         if (this.#lane && !this.#lane.takes(entry.expectsReply)) break;
         this.#write(entry, this.#link.epoch, now);
       }
@@ -350,16 +276,25 @@ export class Exchange {
   }
 
   #write(entry: Entry, epoch: number, now: number): void {
-    const { frame } = entry;
+    const frame = this.#pending.release(entry);
     if (frame === undefined) return;
-    this.#unhold(entry);
-    entry.frame = undefined;
     entry.epoch = epoch;
     entry.order = ++this.#handedOver;
     entry.writtenAt = now;
     this.#effects.push({ type: "write", epoch, entry, frame });
     if (this.#lane && entry.expectsReply) this.#lane.current = entry;
     else if (this.#lane) this.#bury(this.#lane, false, now);
+  }
+
+  /** Nothing more is written to this connection: it is gone, or closing, whatever the session knows by now. */
+  #unlink(epoch: number, now: number): void {
+    if (this.#link.type !== "ready" || this.#link.epoch !== epoch) return;
+    this.#link = { type: "hold" };
+    this.#holdBack(now);
+  }
+
+  #holdBack(now: number): void {
+    for (const entry of this.#pending.held) this.#file(entry, Math.min(entry.dueAt, now + HOLD_MS));
   }
 
   #take(): readonly ExchangeEffect[] {
@@ -381,34 +316,20 @@ export class Exchange {
     this.counters.replies++;
     if (this.#lane) this.#lane.current = undefined;
     this.#forget(entry);
-    const times = {
-      queueMs: writtenAt - arrivedAt,
-      upstreamMs: now - writtenAt,
-    };
-    this.#settle(entry.seq, entry.index, {
-      type: "reply",
-      body: render(entry.own),
-      ...times,
-    });
+    const times = { queueMs: writtenAt - arrivedAt, upstreamMs: now - writtenAt };
+    this.#settle(entry.seq, entry.index, { type: "reply", body: render(entry.own), ...times });
   }
 
   #timeOut(entry: Entry, now: number): void {
-    const waited = `${Math.round(entry.dueAt - entry.arrivedAt)} ms`;
+    const waitedMs = entry.dueAt - entry.arrivedAt;
     if (entry.epoch === 0 && entry.dueAt < entry.deadline) {
-      const detail = `there was no connection to the upstream within ${waited}`;
-      this.#fail(entry, {
-        code: "upstream_down",
-        sent: "no",
-        detail,
-        retryAfterMs: 1_000,
-      });
+      this.#fail(entry, failures.notConnected(waitedMs));
       return;
     }
     const sent = this.#sent(entry);
-    const detail = sent === "no" ? `the message could not be sent within ${waited}` : `no reply came within ${waited}`;
     this.#end(entry, now);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
-    this.#failed(entry, { code: "reply_timeout", sent, detail });
+    this.#failed(entry, failures.timedOut(sent, waitedMs));
   }
 
   #fail(entry: Entry, failure: Failure): void {
@@ -418,39 +339,24 @@ export class Exchange {
   }
 
   #failed(entry: Entry, failure: Failure): void {
-    this.#refuse(entry.seq, entry.index, {
-      type: "failed",
-      failure,
-      own: ownId(entry.own),
-    });
+    this.#refuse(entry.seq, entry.index, { type: "failed", failure, own: ownId(entry.own) });
   }
 
   /** The request is over for its caller while its reply may still come: that one must not answer anything else. */
   #end(entry: Entry, now: number): void {
     this.#forget(entry);
     if (entry.epoch === 0) return;
-    if (this.#lane) {
-      this.#lane.current = undefined;
-      this.#bury(this.#lane, true, now);
-    } else {
-      this.#tombstones.add(entry.wire);
-      if (this.#tombstones.size > this.#tombstonesMax) {
-        for (const oldest of this.#tombstones) {
-          this.#tombstones.delete(oldest);
-          break;
-        }
-      }
+    if (!this.#lane) {
+      this.#ids.bury(entry.wire);
+      return;
     }
+    this.#lane.current = undefined;
+    this.#bury(this.#lane, true, now);
   }
 
   #forget(entry: Entry): void {
     this.#pending.remove(entry);
     this.#wheel.remove(entry, entry.dueAt);
-    if (entry.frame !== undefined) this.#unhold(entry);
-  }
-
-  #unhold(entry: Entry): void {
-    if (this.#held.delete(entry)) this.#heldBytes -= entry.bytes;
   }
 
   #file(entry: Entry, at: number): void {
@@ -474,20 +380,8 @@ export class Exchange {
   }
 
   #settle(seq: number, index: number, outcome: Outcome): void {
-    const batch = this.#batches.get(seq);
-    if (!batch) {
-      this.#effects.push({ type: "settle", seq, outcome });
-      return;
-    }
-    if (outcome.type === "reply" || outcome.type === "failed") batch.items[index] = outcome;
-    if (--batch.left > 0) return;
-    this.#batches.delete(seq);
-    const items = batch.items.filter((item) => item !== undefined);
-    this.#effects.push({
-      type: "settle",
-      seq,
-      outcome: items.length === 0 ? { type: "done" } : { type: "batch", items },
-    });
+    const whole = this.#batches.settle(seq, index, outcome);
+    if (whole) this.#effects.push({ type: "settle", seq, outcome: whole });
   }
 
   #refuse(seq: number, index: number, outcome: Failed): void {
@@ -508,7 +402,7 @@ export class Exchange {
       this.#unexpectedInLane(this.#lane, epoch, frame);
       return;
     }
-    if (this.#tombstones.delete(wire)) {
+    if (this.#ids.exhume(wire)) {
       this.counters.late++;
       return;
     }
@@ -531,27 +425,6 @@ export class Exchange {
     if (entry.epoch === 0) return "no";
     return entry.epoch === this.#epoch && entry.order <= this.#proven ? "yes" : "maybe";
   }
-
-  #unavailable(link: Extract<Availability, { type: "down" }>, now: number): Failure {
-    const retryAfterMs = link.until === undefined ? undefined : Math.max(0, Math.ceil(link.until - now));
-    return { ...link.failure, sent: "no", retryAfterMs };
-  }
-}
-
-const shuttingDown: Failure = {
-  code: "shutting_down",
-  sent: "no",
-  detail: "the service is shutting down",
-};
-
-function invalid(error: unknown): Failed {
-  if (!(error instanceof InvalidMessage)) throw error;
-  const failure = {
-    code: "invalid_request",
-    sent: "no",
-    detail: error.message,
-  } as const;
-  return { type: "failed", failure, own: error.own, invalid: error.kind };
 }
 
 /** The id of the caller as it was written, when the protocol kept one. */

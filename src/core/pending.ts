@@ -30,9 +30,20 @@ export interface Entry {
 export class Pending {
   readonly #byWire = new Map<WireId, Entry>();
   readonly #bySeq = new Map<number, Entry[]>();
+  readonly #held = new Set<Entry>();
+  #heldBytes = 0;
 
   get size(): number {
     return this.#byWire.size;
+  }
+
+  /** Those that are not on a socket yet, in the order of their arrival. */
+  get held(): ReadonlySet<Entry> {
+    return this.#held;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   has(wire: WireId): boolean {
@@ -44,6 +55,16 @@ export class Pending {
     const siblings = this.#bySeq.get(entry.seq);
     if (siblings) siblings.push(entry);
     else this.#bySeq.set(entry.seq, [entry]);
+    this.#held.add(entry);
+    this.#heldBytes += entry.bytes;
+  }
+
+  /** It goes to a socket: gives its frame, which is kept no longer. */
+  release(entry: Entry): Body | undefined {
+    const { frame } = entry;
+    if (this.#held.delete(entry)) this.#heldBytes -= entry.bytes;
+    entry.frame = undefined;
+    return frame;
   }
 
   /** The entry that a reply on this connection answers. */
@@ -53,6 +74,7 @@ export class Pending {
   }
 
   remove(entry: Entry): void {
+    this.release(entry);
     this.#byWire.delete(entry.wire);
     const siblings = this.#bySeq.get(entry.seq);
     if (!siblings) return;

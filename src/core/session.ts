@@ -14,17 +14,9 @@ export type Phase =
   | { readonly phase: "idle" }
   | { readonly phase: "connecting"; readonly epoch: number }
   /** The socket is open; step number `step` of the greeting is being waited for. */
-  | {
-      readonly phase: "greeting";
-      readonly epoch: number;
-      readonly step: number;
-    }
+  | { readonly phase: "greeting"; readonly epoch: number; readonly step: number }
   /** `pong` is the proof that the ping on its way asks for; undefined while none is. */
-  | {
-      readonly phase: "ready";
-      readonly epoch: number;
-      readonly pong: string | undefined;
-    }
+  | { readonly phase: "ready"; readonly epoch: number; readonly pong: string | undefined }
   /** Between attempts; the next one at `until`. */
   | { readonly phase: "waiting"; readonly until: number; readonly why: Drop }
   /** Trying again soon would be wrong; the next attempt, all the same, at `until`. */
@@ -59,20 +51,11 @@ export type SessionInput =
   | { readonly type: "close"; readonly withinMs: number };
 
 export type SessionEffect =
-  | {
-      readonly type: "connect";
-      readonly epoch: number;
-      readonly withinMs: number;
-    }
+  | { readonly type: "connect"; readonly epoch: number; readonly withinMs: number }
   | { readonly type: "send"; readonly epoch: number; readonly frame: string }
   | { readonly type: "ping"; readonly epoch: number; readonly proof: string }
   /** Begin the close handshake; break the socket when it is not done in time. */
-  | {
-      readonly type: "close";
-      readonly epoch: number;
-      readonly code: number;
-      readonly withinMs: number;
-    }
+  | { readonly type: "close"; readonly epoch: number; readonly code: number; readonly withinMs: number }
   | { readonly type: "destroy"; readonly epoch: number }
   /** Set the one timer; undefined clears it. */
   | { readonly type: "timer"; readonly ms: number | undefined }
@@ -99,11 +82,7 @@ export interface Step {
   readonly effects: readonly SessionEffect[];
 }
 
-export const newSession: Session = {
-  at: { phase: "idle" },
-  epoch: 0,
-  failures: 0,
-};
+export const newSession: Session = { at: { phase: "idle" }, epoch: 0, failures: 0 };
 
 /** The longest that a timer of either runtime waits, in milliseconds: asked for more, it fires at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
@@ -121,11 +100,7 @@ export function step(session: Session, input: SessionInput, context: SessionCont
       return at.phase === "connecting" ? greet(session, input.epoch, 0, context) : stay(session);
     case "dropped":
       // What is still pending when we close for good is not lost but cancelled: by the step after this one.
-      if (at.phase === "closing")
-        return {
-          session: { ...session, at: { phase: "closed" } },
-          effects: [],
-        };
+      if (at.phase === "closing") return { session: { ...session, at: { phase: "closed" } }, effects: [] };
       return fall(session, input.drop, context, [{ type: "lost", epoch: input.epoch, why: input.drop }]);
     case "frame":
       if (at.phase === "greeting") return hear(session, at, input.frame, context);
@@ -167,18 +142,12 @@ function greet(session: Session, epoch: number, from: number, { settings }: Sess
     const now = settings.greeting[index];
     if (now && "expect" in now) {
       effects.push({ type: "timer", ms: now.expect.within });
-      return {
-        session: { ...session, at: { phase: "greeting", epoch, step: index } },
-        effects,
-      };
+      return { session: { ...session, at: { phase: "greeting", epoch, step: index } }, effects };
     }
     if (now) effects.push({ type: "send", epoch, frame: greetingFrame(now) });
   }
   effects.push({ type: "timer", ms: settings.keepalive.ping });
-  return {
-    session: { ...session, at: { phase: "ready", epoch, pong: undefined } },
-    effects,
-  };
+  return { session: { ...session, at: { phase: "ready", epoch, pong: undefined } }, effects };
 }
 
 function hear(session: Session, at: Extract<Phase, { phase: "greeting" }>, frame: Body, context: SessionContext): Step {
@@ -200,11 +169,7 @@ function fall(session: Session, why: Drop, context: SessionContext, before: read
   const delay = Math.min(wanted, TIMER_MAX_MS);
   const phase = verdict.type === "refuse" ? "refused" : "waiting";
   return {
-    session: {
-      ...session,
-      failures: session.failures + 1,
-      at: { phase, until: now + delay, why },
-    },
+    session: { ...session, failures: session.failures + 1, at: { phase, until: now + delay, why } },
     effects: [...before, { type: "timer", ms: delay }],
   };
 }
@@ -277,38 +242,17 @@ function close(session: Session, withinMs: number, { settings }: SessionContext)
     case "greeting":
       return {
         session: { ...session, at: { phase: "closing", epoch: at.epoch } },
-        effects: [
-          quiet,
-          {
-            type: "close",
-            epoch: at.epoch,
-            code: settings.close_code,
-            withinMs,
-          },
-        ],
+        effects: [quiet, { type: "close", epoch: at.epoch, code: settings.close_code, withinMs }],
       };
     case "closing":
       return {
         session,
-        effects: [
-          {
-            type: "close",
-            epoch: at.epoch,
-            code: settings.close_code,
-            withinMs,
-          },
-        ],
+        effects: [{ type: "close", epoch: at.epoch, code: settings.close_code, withinMs }],
       };
     case "connecting":
-      return {
-        session: { ...session, at: { phase: "closed" } },
-        effects: [{ type: "destroy", epoch: at.epoch }],
-      };
+      return { session: { ...session, at: { phase: "closed" } }, effects: [{ type: "destroy", epoch: at.epoch }] };
     default:
-      return {
-        session: { ...session, at: { phase: "closed" } },
-        effects: [quiet],
-      };
+      return { session: { ...session, at: { phase: "closed" } }, effects: [quiet] };
   }
 }
 
@@ -316,11 +260,7 @@ function close(session: Session, withinMs: number, { settings }: SessionContext)
 export type Availability =
   | { readonly type: "ready"; readonly epoch: number }
   | { readonly type: "hold" }
-  | {
-      readonly type: "down";
-      readonly failure: Omit<Failure, "sent" | "retryAfterMs">;
-      readonly until?: number;
-    };
+  | { readonly type: "down"; readonly failure: Omit<Failure, "sent" | "retryAfterMs">; readonly until?: number };
 
 export function availability({ at }: Session): Availability {
   switch (at.phase) {
@@ -331,27 +271,13 @@ export function availability({ at }: Session): Availability {
     case "greeting":
       return { type: "hold" };
     case "waiting":
-      return {
-        type: "down",
-        failure: { code: "upstream_down", detail: describeDrop(at.why) },
-        until: at.until,
-      };
+      return { type: "down", failure: { code: "upstream_down", detail: describeDrop(at.why) }, until: at.until };
     case "refused": {
       const code = at.why.reason === "greeting" ? "login_refused" : "upstream_down";
-      return {
-        type: "down",
-        failure: { code, detail: describeDrop(at.why) },
-        until: at.until,
-      };
+      return { type: "down", failure: { code, detail: describeDrop(at.why) }, until: at.until };
     }
     case "closing":
     case "closed":
-      return {
-        type: "down",
-        failure: {
-          code: "shutting_down",
-          detail: "the connection is being closed for good",
-        },
-      };
+      return { type: "down", failure: { code: "shutting_down", detail: "the connection is being closed for good" } };
   }
 }

@@ -20,11 +20,7 @@ interface Call {
 }
 
 export async function startDemo(): Promise<DemoUpstream> {
-  const server = new WebSocketServer({
-    host: "127.0.0.1",
-    port: 0,
-    maxPayload: 1024 * 1024,
-  });
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, maxPayload: 1024 * 1024 });
   server.on("connection", serve);
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
@@ -61,11 +57,7 @@ function serve(socket: WebSocket): void {
     },
     subscribe: (_params, reply) => {
       const subscription = `clock-${++subscriptions}`;
-      const tick = () =>
-        say({
-          method: "tick",
-          params: { subscription, time: new Date().toISOString() },
-        });
+      const tick = () => say({ method: "tick", params: { subscription, time: new Date().toISOString() } });
       timers.set(subscription, setInterval(tick, TICK_MS));
       reply(subscription);
     },
@@ -80,11 +72,7 @@ function serve(socket: WebSocket): void {
     if (call === undefined) return say({ id: null, error: { code: -32700, message: "Parse error" } });
     const { id, method, params } = call;
     const run = typeof method === "string" && Object.hasOwn(methods, method) ? methods[method] : undefined;
-    if (!run)
-      return say({
-        id: id ?? null,
-        error: { code: -32601, message: "Method not found" },
-      });
+    if (!run) return say({ id: id ?? null, error: { code: -32601, message: "Method not found" } });
     run(Array.isArray(params) ? params : [], (result) => {
       if (id !== undefined) say({ id, result });
     });

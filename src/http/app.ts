@@ -41,11 +41,7 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
   shutdownRoutes(app, parts);
   app.doc31("/openapi.json", {
     openapi: "3.1.0",
-    info: {
-      title: "sidesocket",
-      version: about.version,
-      description: "Call any WebSocket API as if it were HTTP.",
-    },
+    info: { title: "sidesocket", version: about.version, description: "Call any WebSocket API as if it were HTTP." },
   });
   refuseOtherMethods(app);
 

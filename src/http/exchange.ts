@@ -25,12 +25,7 @@ export async function exchange(c: Context<Env>, { lifecycle }: AppParts, upstrea
   const { timeoutMs, applied } = readPatience(c);
   const { accepts } = upstream.dialect ?? (await upstream.opened);
   const body = await readMessage(c, accepts, upstream.settings.limits.request_bytes, lifecycle);
-  const outcome = await upstream.ask({
-    kind,
-    body,
-    timeoutMs,
-    signal: c.req.raw.signal,
-  });
+  const outcome = await upstream.ask({ kind, body, timeoutMs, signal: c.req.raw.signal });
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;
   return { outcome, body, headers };

@@ -59,10 +59,7 @@ export function facts(c: Context<Env>, failure: Failure, upstream?: UpstreamPort
     retry_safe: failure.sent === "no",
     detail: failure.detail,
     request_id: c.get("requestId"),
-    ...(upstream && {
-      upstream: upstream.name,
-      upstream_state: upstream.state.phase,
-    }),
+    ...(upstream && { upstream: upstream.name, upstream_state: upstream.state.phase }),
   };
 }
 
@@ -76,11 +73,7 @@ export function titleFor(failure: Failure): string {
 
 /** The headers that every answer of ours has. */
 export function commonHeaders(c: Context<Env>): Record<string, string> {
-  return {
-    "X-Request-Id": c.get("requestId"),
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-  };
+  return { "X-Request-Id": c.get("requestId"), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" };
 }
 
 /** The headers of a failure. `Retry-After` exactly where trying again is safe and may help. */
@@ -111,10 +104,6 @@ export function problem(
     status,
     ...facts(c, failure, upstream),
   };
-  const headers = {
-    ...failureHeaders(c, failure),
-    ...more,
-    "Content-Type": "application/problem+json",
-  };
+  const headers = { ...failureHeaders(c, failure), ...more, "Content-Type": "application/problem+json" };
   return c.body(`${JSON.stringify(document)}\n`, status, headers);
 }

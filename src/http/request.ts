@@ -6,12 +6,7 @@ import { problem } from "./problem.ts";
 import { rpcBatch } from "./rpc.ts";
 import { anyMessage, failures, waitParameters } from "./schemas.ts";
 
-const upstreamParameter = {
-  name: "upstream",
-  in: "path",
-  required: true,
-  schema: { type: "string" },
-};
+const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
 
 const requestRoute = createRoute({
   method: "post",
@@ -19,10 +14,7 @@ const requestRoute = createRoute({
   summary: "Send one message and wait for its reply",
   parameters: [upstreamParameter, ...waitParameters] as never,
   request: { body: anyMessage as never },
-  responses: {
-    200: { description: "The reply, in the media type of its frame" },
-    ...failures,
-  },
+  responses: { 200: { description: "The reply, in the media type of its frame" }, ...failures },
 });
 
 const sendRoute = createRoute({
@@ -31,12 +23,7 @@ const sendRoute = createRoute({
   summary: "Send one message without waiting for a reply",
   parameters: [upstreamParameter] as never,
   request: { body: anyMessage as never },
-  responses: {
-    204: {
-      description: "Handed to the socket, which does not prove that it arrived",
-    },
-    ...failures,
-  },
+  responses: { 204: { description: "Handed to the socket, which does not prove that it arrived" }, ...failures },
 });
 
 export function requestRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {

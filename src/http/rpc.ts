@@ -16,39 +16,20 @@ import { waitParameters } from "./schemas.ts";
 
 const described = {
   summary: "JSON-RPC 2.0 over HTTP: single requests, notifications and batches",
-  request: {
-    body: {
-      required: true,
-      content: { "application/json": { schema: {} } },
-    } as never,
-  },
+  request: { body: { required: true, content: { "application/json": { schema: {} } } } as never },
   responses: {
-    200: {
-      description: "The reply, or an array of replies in the caller's order",
-    },
+    200: { description: "The reply, or an array of replies in the caller's order" },
     204: { description: "Notifications only: nothing to answer" },
-    default: {
-      description: "A JSON-RPC error whose `data` holds the facts of a problem. Nothing was sent.",
-    },
+    default: { description: "A JSON-RPC error whose `data` holds the facts of a problem. Nothing was sent." },
   },
 };
 
-const rpcRoute = createRoute({
-  method: "post",
-  path: "/rpc",
-  parameters: waitParameters as never,
-  ...described,
-});
+const rpcRoute = createRoute({ method: "post", path: "/rpc", parameters: waitParameters as never, ...described });
 const rpcNamedRoute = createRoute({
   method: "post",
   path: "/rpc/{upstream}",
   parameters: [
-    {
-      name: "upstream",
-      in: "path",
-      required: true,
-      schema: { type: "string" },
-    },
+    { name: "upstream", in: "path", required: true, schema: { type: "string" } },
     ...waitParameters,
   ] as never,
   ...described,
@@ -79,11 +60,7 @@ export function rpcRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
           });
       }
     } catch (error) {
-      if (error instanceof SidesocketError)
-        return rpcFailure(c, upstream, {
-          type: "failed",
-          failure: error.failure,
-        });
+      if (error instanceof SidesocketError) return rpcFailure(c, upstream, { type: "failed", failure: error.failure });
       throw error;
     }
   };

@@ -51,11 +51,7 @@ export const readinessSchema = z
   .openapi("Readiness");
 
 export const versionSchema = z
-  .object({
-    name: z.literal("sidesocket"),
-    version: z.string(),
-    runtime: z.string(),
-  })
+  .object({ name: z.literal("sidesocket"), version: z.string(), runtime: z.string() })
   .openapi("Version");
 
 export const reportSchema = z
@@ -87,11 +83,7 @@ export const failures = {
 const anything = { schema: {} } as const;
 export const anyMessage = {
   required: true,
-  content: {
-    "application/json": anything,
-    "text/plain": anything,
-    "application/octet-stream": anything,
-  },
+  content: { "application/json": anything, "text/plain": anything, "application/octet-stream": anything },
 } as const;
 
 /** The parameters of routes that wait for a reply. Read by hand: this is the hot path. */

@@ -17,10 +17,7 @@ const shutdownRoute = createRoute({
     },
   ] as never,
   responses: {
-    200: {
-      description: "What was done",
-      content: { "application/json": { schema: reportSchema } },
-    },
+    200: { description: "What was done", content: { "application/json": { schema: reportSchema } } },
     ...failures,
   },
 });
@@ -29,15 +26,8 @@ export function shutdownRoutes(app: OpenAPIHono<Env>, { lifecycle }: AppParts): 
   app.openapi(shutdownRoute, async (c) => {
     const force = readForce(c.req.query("force"));
     const connection = c.env?.incoming?.socket;
-    const report = await lifecycle.exit({
-      cause: "/shutdown",
-      force,
-      connection,
-    });
-    return c.json({ ...report, steps: [...report.steps] }, 200, {
-      ...commonHeaders(c),
-      Connection: "close",
-    });
+    const report = await lifecycle.exit({ cause: "/shutdown", force, connection });
+    return c.json({ ...report, steps: [...report.steps] }, 200, { ...commonHeaders(c), Connection: "close" });
   });
 }
 

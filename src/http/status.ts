@@ -32,21 +32,10 @@ const livezRoute = createRoute({
 });
 const readiness = {
   summary: "Whether every required upstream is connected and greeted, and no exit has begun",
-  responses: {
-    200: json("Ready", readinessSchema),
-    503: json("Not ready", readinessSchema),
-  },
+  responses: { 200: json("Ready", readinessSchema), 503: json("Not ready", readinessSchema) },
 };
-const readyzRoute = createRoute({
-  method: "get",
-  path: "/readyz",
-  ...readiness,
-});
-const healthzRoute = createRoute({
-  method: "get",
-  path: "/healthz",
-  ...readiness,
-});
+const readyzRoute = createRoute({ method: "get", path: "/readyz", ...readiness });
+const healthzRoute = createRoute({ method: "get", path: "/healthz", ...readiness });
 const versionRoute = createRoute({
   method: "get",
   path: "/version",
@@ -57,10 +46,7 @@ const listRoute = createRoute({
   method: "get",
   path: "/v1/upstreams",
   summary: "The state of all upstreams",
-  responses: {
-    200: json("By name, in the order of the configuration", upstreamListSchema),
-    ...failures,
-  },
+  responses: { 200: json("By name, in the order of the configuration", upstreamListSchema), ...failures },
 });
 const oneRoute = createRoute({
   method: "get",

@@ -88,10 +88,7 @@ function encode(message: Body, id: number, mode: Mode): Encoded {
   const span = fields.spans.get("id");
   if (span !== undefined) return { frame: replace(text, span, String(id)), expectsReply: true, own };
   if (mode === "rpc") return { frame: text, expectsReply: false };
-  return {
-    frame: insertFirst(text, root, "id", String(id)),
-    expectsReply: true,
-  };
+  return { frame: insertFirst(text, root, "id", String(id)), expectsReply: true };
 }
 
 /** What keeps an object from being a request. */

@@ -46,16 +46,9 @@ export function json(options: JsonOptions = {}): Protocol {
     const place = locate(text, root, outPointer);
     switch (place.type) {
       case "found":
-        return {
-          frame: replace(text, place.value, written),
-          expectsReply: true,
-          own: slice(text, place.value),
-        };
+        return { frame: replace(text, place.value, written), expectsReply: true, own: slice(text, place.value) };
       case "missing":
-        return {
-          frame: insertMissing(text, place, written),
-          expectsReply: true,
-        };
+        return { frame: insertMissing(text, place, written), expectsReply: true };
       case "blocked":
         throw new InvalidMessage("shape", `there is no place for an id at "${out}"`);
       case "duplicate":
@@ -93,14 +86,7 @@ export function json(options: JsonOptions = {}): Protocol {
     return id;
   }
 
-  return {
-    name: "json",
-    correlation: "id",
-    accepts: "json",
-    maxId,
-    encode,
-    decode,
-  };
+  return { name: "json", correlation: "id", accepts: "json", maxId, encode, decode };
 }
 
 function slice(text: string, span: Span): string {

@@ -38,9 +38,7 @@ export function fromModule(exports: unknown): Protocol {
     maxId,
     encode: (message, id, mode) => callersFault(() => asEncoded(encode(given(message), id, mode))),
     decode: (frame) => asDecoded(frame, correlation, () => decode(frame)),
-    ...(split && {
-      split: (message) => callersFault(() => asItems(split(given(message)))),
-    }),
+    ...(split && { split: (message) => callersFault(() => asItems(split(given(message)))) }),
   };
 }
 

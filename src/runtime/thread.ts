@@ -26,9 +26,7 @@ export function startWorker(entry: string, lock: string) {
   const exited = new Promise<ThreadEnd>((resolve) => {
     worker.once("exit", (code) => {
       port1.close();
-      resolve({
-        error: error ?? (code === 0 ? undefined : `the thread ended with code ${code}`),
-      });
+      resolve({ error: error ?? (code === 0 ? undefined : `the thread ended with code ${code}`) });
     });
   });
   return { worker, port: port1, exited };

@@ -116,14 +116,7 @@ export class UpstreamClient implements Resident {
       this.#waiters.set(seq, { settle, deadline });
       this.#wheel.add(seq, deadline + THREAD_GRACE_MS);
       this.#alarm.set(this.#wheel.next());
-      this.#thread.post({
-        type: "request",
-        upstream: this.name,
-        seq,
-        kind,
-        body,
-        deadline,
-      });
+      this.#thread.post({ type: "request", upstream: this.name, seq, kind, body, deadline });
     });
   }
 
@@ -179,11 +172,7 @@ export class UpstreamClient implements Resident {
   /** Ends whoever still waits when the thread did not: from here on nobody does. Gives their number. */
   abandonAll(): number {
     const left = this.#waiters.size;
-    this.#failAll(() => ({
-      code: "cancelled",
-      sent: "maybe",
-      detail: "the service stopped before the reply came",
-    }));
+    this.#failAll(() => ({ code: "cancelled", sent: "maybe", detail: "the service stopped before the reply came" }));
     this.#alarm.clear();
     return left;
   }
@@ -273,12 +262,7 @@ export class UpstreamClient implements Resident {
     const { in_flight } = this.settings.limits;
     if (this.#waiters.size < in_flight) return undefined;
     const detail = `${this.#waiters.size} requests are in flight already (limits.in_flight: ${in_flight})`;
-    return {
-      code: "too_many_in_flight",
-      sent: "no",
-      detail,
-      retryAfterMs: 1_000,
-    };
+    return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: 1_000 };
   }
 
   #take(seq: number): Waiter | undefined {
@@ -298,10 +282,7 @@ export class UpstreamClient implements Resident {
   #expire(): void {
     for (const seq of this.#wheel.due(performance.now())) {
       const detail = "no reply came in time, and the sidecar's thread did not answer";
-      this.#take(seq)?.settle({
-        type: "failed",
-        failure: { code: "reply_timeout", sent: "maybe", detail },
-      });
+      this.#take(seq)?.settle({ type: "failed", failure: { code: "reply_timeout", sent: "maybe", detail } });
       this.#thread.post({ type: "abandon", upstream: this.name, seq });
     }
     this.#alarm.set(this.#wheel.next());
@@ -313,8 +294,4 @@ function repliesIn(outcome: Outcome): number {
   return outcome.type === "reply" ? 1 : 0;
 }
 
-const shuttingDown: Failure = {
-  code: "shutting_down",
-  sent: "no",
-  detail: "the service is shutting down",
-};
+const shuttingDown: Failure = { code: "shutting_down", sent: "no", detail: "the service is shutting down" };

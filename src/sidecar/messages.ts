@@ -12,11 +12,7 @@ import type { Body, Protocol } from "../protocols/protocol.ts";
 
 export type ToThread =
   /** First of all for an upstream: make it, load its protocol, begin to connect. Answered by `opened` or `unusable`. */
-  | {
-      readonly type: "open";
-      readonly upstream: string;
-      readonly settings: UpstreamSettings;
-    }
+  | { readonly type: "open"; readonly upstream: string; readonly settings: UpstreamSettings }
   | {
       readonly type: "request";
       readonly upstream: string;
@@ -28,27 +24,15 @@ export type ToThread =
       readonly deadline: number;
     }
   /** The caller has left: forget the request, settle nothing. */
-  | {
-      readonly type: "abandon";
-      readonly upstream: string;
-      readonly seq: number;
-    }
+  | { readonly type: "abandon"; readonly upstream: string; readonly seq: number }
   /** Answered by `inspected`. */
-  | {
-      readonly type: "inspect";
-      readonly upstream: string;
-      readonly seq: number;
-    }
+  | { readonly type: "inspect"; readonly upstream: string; readonly seq: number }
   /** A sign of life is wanted: answered by `beat`. */
   | { readonly type: "beat"; readonly upstream: "*" }
   /** Exit, step 0: fail what is not on the socket, take nothing new. `drained` when no reply is waited for any more. */
   | { readonly type: "drain"; readonly upstream: string }
   /** Exit, step 2: close what is open. Answered by `closed` once every socket is really gone. Again with 0: break it. */
-  | {
-      readonly type: "close";
-      readonly upstream: string;
-      readonly withinMs: number;
-    }
+  | { readonly type: "close"; readonly upstream: string; readonly withinMs: number }
   /** Exit, step 3: fail what is pending, stop all timers. Answered by `cancelled`. */
   | { readonly type: "cancel"; readonly upstream: string }
   /** Exit, step 4: say `stopped` and end the thread. */
@@ -58,47 +42,14 @@ export type FromThread =
   /** The first message of every thread: it listens now. */
   | { readonly type: "ready"; readonly upstream: "*" }
   | { readonly type: "beat"; readonly upstream: "*" }
-  | {
-      readonly type: "opened";
-      readonly upstream: string;
-      readonly dialect: Dialect;
-    }
-  | {
-      readonly type: "unusable";
-      readonly upstream: string;
-      readonly detail: string;
-    }
-  | {
-      readonly type: "settled";
-      readonly upstream: string;
-      readonly seq: number;
-      readonly outcome: Outcome;
-    }
-  | {
-      readonly type: "state";
-      readonly upstream: string;
-      readonly state: UpstreamState;
-    }
-  | {
-      readonly type: "inspected";
-      readonly upstream: string;
-      readonly seq: number;
-      readonly details: UpstreamDetails;
-    }
-  | {
-      readonly type: "drained";
-      readonly upstream: string;
-    }
-  | {
-      readonly type: "closed";
-      readonly upstream: string;
-      readonly close: CloseCounts;
-    }
-  | {
-      readonly type: "cancelled";
-      readonly upstream: string;
-      readonly counts: CancelCounts;
-    }
+  | { readonly type: "opened"; readonly upstream: string; readonly dialect: Dialect }
+  | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
+  | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
+  | { readonly type: "state"; readonly upstream: string; readonly state: UpstreamState }
+  | { readonly type: "inspected"; readonly upstream: string; readonly seq: number; readonly details: UpstreamDetails }
+  | { readonly type: "drained"; readonly upstream: string }
+  | { readonly type: "closed"; readonly upstream: string; readonly close: CloseCounts }
+  | { readonly type: "cancelled"; readonly upstream: string; readonly counts: CancelCounts }
   | { readonly type: "stopped"; readonly upstream: "*" };
 
 /** What crosses in one go. `at` is the sender's clock, by which the thread learns how its own differs from the host's. */

@@ -70,10 +70,4 @@ export class Sidecars {
   }
 }
 
-const noFront: Front = {
-  unready() {},
-  refuse() {},
-  stop() {},
-  async flushed() {},
-  cut() {},
-};
+const noFront: Front = { unready() {}, refuse() {}, stop() {}, async flushed() {}, cut() {} };

@@ -86,10 +86,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     ws.once("open", resolve);
     ws.once("close", () => resolve());
   });
-  pTimeout(opened, {
-    milliseconds: withinMs,
-    fallback: () => fail({ reason: "timeout", withinMs }),
-  });
+  pTimeout(opened, { milliseconds: withinMs, fallback: () => fail({ reason: "timeout", withinMs }) });
 
   ws.onClosing = () => {
     if (closedBy !== undefined) return;
@@ -102,11 +99,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   ws.on("unexpected-response", (_request, response) => {
     const { statusCode: status = 0, headers } = response;
     response.destroy();
-    fail({
-      reason: "status",
-      status,
-      retryAfterMs: retryAfterMs(headers["retry-after"], Date.now()),
-    });
+    fail({ reason: "status", status, retryAfterMs: retryAfterMs(headers["retry-after"], Date.now()) });
   });
   ws.on("error", (error: NodeJS.ErrnoException) => fail(dropOf(error, limits.reply_bytes)));
   ws.once("close", (code: number, reason: Buffer) => {

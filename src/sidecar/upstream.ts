@@ -70,12 +70,7 @@ export class Upstream {
         this.#carryOut(this.#exchange.abandon(command.seq, now));
         break;
       case "inspect":
-        this.#post({
-          type: "inspected",
-          upstream: this.#name,
-          seq: command.seq,
-          details: this.#details(now),
-        });
+        this.#post({ type: "inspected", upstream: this.#name, seq: command.seq, details: this.#details(now) });
         break;
       case "drain":
         this.#draining = true;
@@ -103,21 +98,12 @@ export class Upstream {
     const before = this.#session;
     const now = this.#around.now();
     const proof = `${this.#pings + 1}.${this.#exchange.handedOver}`;
-    const { session, effects } = step(before, input, {
-      now,
-      random: Math.random(),
-      proof,
-      settings: this.#settings,
-    });
+    const { session, effects } = step(before, input, { now, random: Math.random(), proof, settings: this.#settings });
     this.#session = session;
     for (const effect of effects) this.#perform(effect, now);
     if (session.at.phase === before.at.phase && session.epoch === before.epoch) return;
     this.#carryOut(this.#exchange.link(availability(session), now));
-    this.#post({
-      type: "state",
-      upstream: this.#name,
-      state: this.#state(now),
-    });
+    this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
   }
 
   #perform(effect: SessionEffect, now: number): void {
@@ -158,11 +144,7 @@ export class Upstream {
   }
 
   #connect(epoch: number, withinMs: number): void {
-    const target = {
-      settings: this.#settings,
-      withinMs,
-      lookup: this.#around.lookup,
-    };
+    const target = { settings: this.#settings, withinMs, lookup: this.#around.lookup };
     const socket = openSocket(target, {
       opened: () => this.#advance({ type: "opened", epoch }),
       frame: (frame) => this.#frame(epoch, frame),
@@ -176,8 +158,9 @@ export class Upstream {
     const now = this.#around.now();
     this.#lastFrameAt = now;
     const { at, failures } = this.#session;
-    if (at.phase === "greeting" || failures > 0) this.#advance({ type: "frame", epoch, frame });
-    if (at.phase !== "greeting") this.#carryOut(this.#exchange.frame(epoch, frame, now));
+    const greeting = at.phase === "greeting" && at.epoch === epoch;
+    if (greeting || failures > 0) this.#advance({ type: "frame", epoch, frame });
+    if (!greeting) this.#carryOut(this.#exchange.frame(epoch, frame, now));
     this.#alarm.set(this.#exchange.nextDeadline);
   }
 
@@ -206,12 +189,7 @@ export class Upstream {
           break;
         }
         case "settle":
-          this.#post({
-            type: "settled",
-            upstream: this.#name,
-            seq: effect.seq,
-            outcome: effect.outcome,
-          });
+          this.#post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
           break;
         case "message":
           break;
@@ -251,12 +229,7 @@ export class Upstream {
   #state(now: number): UpstreamState {
     const { at, failures } = this.#session;
     const retryInMs = "until" in at ? Math.max(0, Math.round(at.until - now)) : undefined;
-    return {
-      phase: at.phase,
-      attempts: failures,
-      lastError: this.#lastError,
-      retryInMs,
-    };
+    return { phase: at.phase, attempts: failures, lastError: this.#lastError, retryInMs };
   }
 
   #details(now: number): UpstreamDetails {

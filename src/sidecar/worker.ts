@@ -38,25 +38,13 @@ export function serveThread(platform: ThreadPlatform): void {
   const open = async ({ upstream: name, settings }: Extract<ToThread, { type: "open" }>) => {
     try {
       const protocol = await loadProtocol(settings.protocol);
-      const upstream = new Upstream(name, settings, protocol, {
-        now,
-        post,
-        lookup: platform.lookup,
-      });
+      const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup });
       upstreams.set(name, upstream);
-      post({
-        type: "opened",
-        upstream: name,
-        dialect: { name: protocol.name, accepts: protocol.accepts },
-      });
+      post({ type: "opened", upstream: name, dialect: { name: protocol.name, accepts: protocol.accepts } });
       upstream.start();
       return upstream;
     } catch (error) {
-      post({
-        type: "unusable",
-        upstream: name,
-        detail: error instanceof Error ? error.message : String(error),
-      });
+      post({ type: "unusable", upstream: name, detail: error instanceof Error ? error.message : String(error) });
       return undefined;
     }
   };

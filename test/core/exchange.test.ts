@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { HOLD_MS } from "../../src/core/exchange.ts";
 import { jsonRpc } from "../../src/protocols/json-rpc.ts";
 import { text } from "../../src/protocols/text.ts";
 import { answerTo, echo } from "./echo.ts";
@@ -148,16 +149,35 @@ test("a pong of the old connection proves nothing about the new one", () => {
   assert.equal(model.exchange.counters.connects, 2);
 });
 
-test("what the socket does not take was not sent, whatever the kind", () => {
+test("what the socket does not take was not sent, and what follows waits for the next connection", () => {
   for (const protocol of [jsonRpc, text]) {
-    const model = new ExchangeModel(protocol);
-    model.connect();
-    model.takes = false;
     for (const kind of ["request", "rpc", "send"] as const) {
+      const model = new ExchangeModel(protocol);
+      model.connect();
+      model.takes = false;
       model.fails(model.call(echo("one", "1"), kind), "connection_lost", "no");
+      const next = model.call(echo("two", "2"), kind);
+      assert.deepEqual(model.open, [next]);
+      model.lose();
+      model.fails(next, "upstream_down", "no", 1_000);
+      assert.equal(model.exchange.inFlight, 0);
     }
-    assert.equal(model.exchange.inFlight, 0);
   }
+});
+
+test("what waits after the socket took nothing more goes out on the next connection, or ends after HOLD_MS", () => {
+  const model = connected();
+  model.takes = false;
+  model.fails(model.call(echo("one", "1")), "connection_lost", "no");
+  const served = model.call(echo("two", "2"));
+  model.connect();
+  assert.deepEqual(model.open, [served]);
+  assert.equal(model.taken.at(-1)?.epoch, 2);
+  model.takes = false;
+  model.fails(model.call(echo("three", "3")), "connection_lost", "no");
+  const waits = model.call(echo("four", "4"));
+  model.pass(HOLD_MS + 100);
+  model.fails(waits, "upstream_down", "no", 1_000);
 });
 
 test("a send and a notification are done once the socket took them", () => {

@@ -162,14 +162,19 @@ test("of several sends the last one's time holds back the next request", () => {
   assert.deepEqual([frames(model), model.open], [["s1", "s2", "a"], [seq]]);
 });
 
-test("when the socket takes nothing more the whole queue fails as not sent", () => {
-  const model = connected();
+test("when the socket takes nothing more the rest of the queue waits, however long it is", () => {
+  const model = new ExchangeModel(text, { in_flight: 20_000, buffered_bytes: 1_000_000 });
+  model.connect();
   const first = model.call("a");
-  const rest = ["b", "c", "d"].map((body) => model.call(body));
+  const second = model.call("b");
+  const rest = Array.from({ length: 10_000 }, () => model.call("c"));
   model.takes = false;
   model.frame("A");
   assert.equal(model.reply(first), "A");
-  for (const seq of rest) model.fails(seq, "connection_lost", "no");
+  model.fails(second, "connection_lost", "no");
+  assert.deepEqual(model.open, rest);
+  model.lose();
+  for (const seq of rest) model.fails(seq, "upstream_down", "no", 1_000);
   assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
 });
 

@@ -1,0 +1,69 @@
+import type { UpstreamSettings } from "../config/schema.ts";
+import type { Failure, Sent } from "../errors.ts";
+import { InvalidMessage } from "../protocols/protocol.ts";
+import { type Drop, describeDrop } from "./drop.ts";
+import type { Failed } from "./outcome.ts";
+import type { Availability } from "./session.ts";
+
+/** The failures of the exchange, in words for people. */
+
+type Limits = UpstreamSettings["limits"];
+
+/** When a cap is reached there is no telling when it will not be; a second is what a client may well wait. */
+const SOON_MS = 1_000;
+
+export const shuttingDown: Failure = { code: "shutting_down", sent: "no", detail: "the service is shutting down" };
+
+export const handedToNobody: Failure = {
+  code: "connection_lost",
+  sent: "no",
+  detail: "the connection ended before the message was handed to it",
+};
+
+export function batchTooLarge(items: number, inFlight: Limits["in_flight"]): Failure {
+  const detail = `a batch of ${items} is more than may be in flight at once (limits.in_flight: ${inFlight})`;
+  return { code: "invalid_request", sent: "no", detail };
+}
+
+export function tooMany(present: number, inFlight: Limits["in_flight"]): Failure {
+  const detail = `${present} requests are in flight already (limits.in_flight: ${inFlight})`;
+  return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: SOON_MS };
+}
+
+export function congested(bufferedBytes: Limits["buffered_bytes"]): Failure {
+  const detail = `too many bytes wait for the upstream (limits.buffered_bytes: ${bufferedBytes})`;
+  return { code: "congested", sent: "no", detail, retryAfterMs: SOON_MS };
+}
+
+export function unavailable(link: Extract<Availability, { type: "down" }>, now: number): Failure {
+  const retryAfterMs = link.until === undefined ? undefined : Math.max(0, Math.ceil(link.until - now));
+  return { ...link.failure, sent: "no", retryAfterMs };
+}
+
+export function notConnected(waitedMs: number): Failure {
+  const detail = `there was no connection to the upstream within ${Math.round(waitedMs)} ms`;
+  return { code: "upstream_down", sent: "no", detail, retryAfterMs: SOON_MS };
+}
+
+export function timedOut(sent: Sent, waitedMs: number): Failure {
+  const within = `within ${Math.round(waitedMs)} ms`;
+  const detail = sent === "no" ? `the message could not be sent ${within}` : `no reply came ${within}`;
+  return { code: "reply_timeout", sent, detail };
+}
+
+export function lost(sent: Sent, why: Drop): Failure {
+  return { code: "connection_lost", sent, detail: `${describeDrop(why)} before the reply came` };
+}
+
+export function cancelled(sent: Sent): Failure {
+  return sent === "no"
+    ? shuttingDown
+    : { code: "cancelled", sent, detail: "the service stopped before the reply came" };
+}
+
+/** What a protocol threw at a caller's message. Anything but its own kind of error is a mistake in it, and goes on. */
+export function invalid(error: unknown): Failed {
+  if (!(error instanceof InvalidMessage)) throw error;
+  const failure: Failure = { code: "invalid_request", sent: "no", detail: error.message };
+  return { type: "failed", failure, own: error.own, invalid: error.kind };
+}

@@ -1,0 +1,212 @@
+/** The library in a program of its own: this one. */
+import assert from "node:assert/strict";
+import { relative } from "node:path";
+import process from "node:process";
+import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { createApp, Sidecar, SidesocketError, type UpstreamState } from "../../src/index.ts";
+import { descriptors, descriptorTargets, threads } from "../support/proc.ts";
+import { bounded, until } from "../support/until.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { problem, type Sent } from "./expect.ts";
+import { written } from "./files.ts";
+
+const call = (method: string, params: unknown = [], id: unknown = 1) =>
+  JSON.stringify({ jsonrpc: "2.0", id, method, params });
+const failsAs = (code: string, sent: Sent) => (error: unknown) => {
+  assert.ok(error instanceof SidesocketError, String(error));
+  assert.deepEqual([error.code, error.sent, error.retrySafe], [code, sent, sent === "no"], error.message);
+  return true;
+};
+
+describe("a sidecar", () => {
+  let upstream: Upstream;
+  before(async () => {
+    upstream = await startUpstream();
+  });
+  after(async () => {
+    await upstream?.stop();
+  });
+
+  test("text gives text, bytes give what the upstream sends", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    assert.equal(await sidecar.request(call("echo", ["ü"], "mine")), '{"jsonrpc":"2.0","id":"mine","result":["ü"]}');
+    const bytes = await sidecar.request(new TextEncoder().encode(call("binary", ["x"])));
+    assert.ok(bytes instanceof Uint8Array);
+    assert.equal(new TextDecoder().decode(bytes), '{"jsonrpc":"2.0","id":1,"result":["x"]}');
+    const batch = await sidecar.request(`[${call("sleep", [30], "a")},${call("echo", [], "b")}]`);
+    assert.deepEqual(
+      (JSON.parse(String(batch)) as { id: string }[]).map(({ id }) => id),
+      ["a", "b"],
+    );
+  });
+
+  test("send resolves without a reply", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    assert.equal(await sidecar.send(call("silent", ["by the library"])), undefined);
+    await upstream.until(() => upstream.texts.some((text) => text.includes("by the library")));
+  });
+
+  test("it tells its phases, until told not to", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url, reconnect: { from: "10ms", to: "20ms" } });
+    await until(() => sidecar.state.phase === "ready");
+    assert.ok(sidecar.state.since instanceof Date);
+    const phases: UpstreamState["phase"][] = [];
+    const stop = sidecar.on("state", ({ phase }) => phases.push(phase));
+    upstream.kill();
+    await until(() => phases.at(-1) === "ready");
+    assert.deepEqual(phases, ["waiting", "connecting", "ready"]);
+    stop();
+    await sidecar.exit();
+    assert.equal(phases.length, 3);
+    assert.equal(sidecar.state.phase, "closed");
+  });
+
+  test("failures are SidesocketErrors with their code and whether it was sent", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url, limits: { in_flight: 1 } });
+    await assert.rejects(sidecar.request("{"), failsAs("invalid_request", "no"));
+    await assert.rejects(sidecar.request(call("silent"), { timeoutMs: 50 }), failsAs("reply_timeout", "maybe"));
+    for (const timeoutMs of [0, -1, Number.NaN, 2 ** 31, Number.POSITIVE_INFINITY]) {
+      await assert.rejects(sidecar.request(call("echo"), { timeoutMs }), failsAs("invalid_request", "no"));
+    }
+    const before = upstream.messages.length;
+    const pending = sidecar.request(call("silent"));
+    const lost = assert.rejects(pending, failsAs("connection_lost", "maybe"));
+    await assert.rejects(sidecar.request(call("echo")), failsAs("too_many_in_flight", "no"));
+    await upstream.until(() => upstream.messages.length > before);
+    upstream.kill();
+    await lost;
+  });
+
+  test("an aborted request rejects with the signal's reason, and frees its place", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url, limits: { in_flight: 1 } });
+    const leaving = new AbortController();
+    const before = upstream.messages.length;
+    const pending = sidecar.request(call("silent"), { signal: leaving.signal });
+    const left = assert.rejects(pending, /lost interest/);
+    await upstream.until(() => upstream.messages.length > before);
+    leaving.abort(new Error("lost interest"));
+    await left;
+    assert.ok(String(await sidecar.request(call("echo"))).includes('"result":[]'));
+    const already = sidecar.request(call("echo"), { signal: AbortSignal.abort(new Error("never begun")) });
+    await assert.rejects(already, /never begun/);
+  });
+
+  test("wrong options are refused with their names", async (t) => {
+    const start = (options: object) => Sidecar.start({ url: upstream.url, ...options });
+    await assert.rejects(start({ url: "http://example.org" }), failsAs("invalid_config", "no"));
+    await assert.rejects(start({ connect_within: 10 }), /connect_within needs a unit/);
+    await assert.rejects(start({ hurry: true }), /hurry is not a known key/);
+    await assert.rejects(start({ shutdown: { drain: "-1s" } }), /shutdown\.drain/);
+    await assert.rejects(start({ protocol: "/does/not/exist.mjs" }), failsAs("invalid_config", "no"));
+    const broken = await written(t, "broken.mjs", "export default { name: 'x' }");
+    await assert.rejects(start({ protocol: broken }), /encode/);
+  });
+
+  test("a protocol module is found by its path or its URL", async (t) => {
+    const source = `export default {
+      name: "upper", correlation: "order", accepts: "any",
+      encode: (message) => ({ frame: JSON.stringify({ id: 1, method: "echo", params: String(message) }) }),
+      decode: (frame) => ({ type: "reply", render: () => JSON.parse(frame).result.toUpperCase() }),
+    }`;
+    const file = await written(t, "upper.mjs", source);
+    for (const protocol of [file, relative(process.cwd(), file), pathToFileURL(file).href]) {
+      await using sidecar = await Sidecar.start({ url: upstream.url, protocol });
+      assert.equal(await sidecar.request("hello"), "HELLO", protocol);
+    }
+  });
+
+  test("exit runs once, however often it is asked for, and nothing is taken after it", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    await sidecar.request(call("echo"));
+    const first = sidecar.exit({ cause: "the test" });
+    const [report, again, forced] = await Promise.all([first, sidecar.exit(), sidecar.exit()]);
+    assert.deepEqual([report.cause, report.exit_code, report.forced], ["the test", 0, false]);
+    assert.deepEqual([again, forced], [report, report]);
+    await assert.rejects(sidecar.request(call("echo")), failsAs("shutting_down", "no"));
+    await assert.rejects(sidecar.send(call("echo")), failsAs("shutting_down", "no"));
+    await upstream.until(() => upstream.live.length === 0);
+    assert.equal(upstream.last.closed?.code, 1001);
+  });
+
+  test("two hundred start and stop without leaving a descriptor or a thread", async () => {
+    const cycle = async (): Promise<void> => {
+      const sidecar = await Sidecar.start({ url: upstream.url });
+      await sidecar.request(call("echo"));
+      const { exit_code } = await sidecar.exit();
+      assert.equal(exit_code, 0);
+    };
+    const lane = async (cycles: number): Promise<void> => {
+      for (let n = 0; n < cycles; n += 1) await bounded(cycle(), { within: 10_000, what: `cycle ${n}` });
+    };
+    await Promise.all([lane(5), lane(5)]);
+    const quiet = () => upstream.until(() => upstream.live.length === 0);
+    await quiet();
+    const files = descriptors(process.pid);
+    const tasks = threads(process.pid);
+    await Promise.all([lane(100), lane(100)]);
+    await quiet();
+    const targets = () => `at first ${files} descriptors and ${tasks} threads: ${descriptorTargets(process.pid)}`;
+    await until(() => descriptors(process.pid) <= files && threads(process.pid) <= tasks, { what: targets });
+  });
+});
+
+describe("the app as a fetch handler", () => {
+  let upstream: Upstream;
+  before(async () => {
+    upstream = await startUpstream();
+  });
+  after(async () => {
+    await upstream?.stop();
+  });
+  const json = (body: string): RequestInit => ({
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body,
+  });
+
+  test("answers requests without a server", async () => {
+    await using one = await Sidecar.start({ url: upstream.url });
+    await using two = await Sidecar.start({ url: upstream.url, protocol: "text" });
+    const app = createApp({ one, two });
+    const response = await app.fetch(new Request("http://service/rpc/one", json(call("echo", ["x"], "mine"))));
+    assert.equal(response.status, 200);
+    assert.equal(await response.text(), '{"jsonrpc":"2.0","id":"mine","result":["x"]}');
+    const text = await app.request("/v1/upstreams/two/request", json(call("echo", ["by two"])));
+    assert.match(await text.text(), /by two/);
+    assert.equal((await app.request("/readyz")).status, 200);
+    const lost = { status: 404, code: "not_found", sent: "no", detail: /one, two/ } as const;
+    await problem(await app.request("/v1/upstreams/three"), lost);
+  });
+
+  test("asks for tokens, hosts and origins when it is given some", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    const token = "a-token-of-the-library-0123456789";
+    const app = createApp(
+      { default: sidecar },
+      { tokens: [token], hosts: ["api.example"], origins: ["https://ok.example"] },
+    );
+    const ask = (headers: Record<string, string>, host = "api.example") =>
+      app.fetch(new Request(`http://${host}/version`, { headers }));
+    const authorization = `Bearer ${token}`;
+    assert.equal((await ask({ authorization })).status, 200);
+    assert.equal((await ask({ authorization, origin: "https://ok.example" })).status, 200);
+    await problem(await ask({}), { status: 401, code: "unauthorized", sent: "no" });
+    await problem(await ask({ authorization }, "evil.example"), { status: 421, code: "misdirected", sent: "no" });
+    const evil = { authorization, origin: "https://evil.example" };
+    await problem(await ask(evil), { status: 403, code: "forbidden", sent: "no" });
+  });
+
+  test("/shutdown ends the sidecars and leaves the process alone", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    const app = createApp({ default: sidecar });
+    const [one, two] = await Promise.all([1, 2].map(() => app.request("/shutdown", { method: "POST" })));
+    const report = (await one?.json()) as { cause: string; exit_code: number };
+    assert.deepEqual([report.cause, report.exit_code], ["/shutdown", 0]);
+    assert.deepEqual(await two?.json(), report);
+    assert.equal(sidecar.exiting, true);
+    assert.equal((await app.request("/readyz")).status, 503);
+    const late = await app.request("/rpc", json(call("echo")));
+    assert.deepEqual([late.status, late.headers.get("sidesocket-code")], [503, "shutting_down"]);
+  });
+});

@@ -1,0 +1,111 @@
+/** A user's protocol module: spoken where it is good, and no harm to the process where it is not. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type Config, type Product, StartFailed, startProduct } from "../support/product.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { problem, timed } from "./expect.ts";
+import { written } from "./files.ts";
+
+/** A line `id text` up, a line `id text` down. What the text says happens to the thread is in `deeds`. */
+const dialect = (deeds: string): string => `
+export default {
+  name: "lines",
+  accepts: "any",
+  encode(message, id) {
+    const text = String(message);
+    const crash = text.startsWith("crash");
+    ${deeds}
+    return { frame: id + " " + text, expectsReply: true };
+  },
+  decode(frame) {
+    const [id, ...words] = String(frame).split(" ");
+    return { type: "reply", id: Number(id), render: () => words.join(" ") };
+  },
+};`;
+
+async function speaking(t: Cleanup, module: string): Promise<Config> {
+  const upstream = await startUpstream({
+    t,
+    onMessage: (message, connection) => {
+      if (!String(message).includes("silent")) connection.send(message);
+    },
+  });
+  const protocol = await written(t, "lines.mjs", module);
+  return { upstreams: { default: { url: upstream.url, protocol, reconnect: { from: "20ms", to: "100ms" } } } };
+}
+
+describe("a user's protocol module", () => {
+  const text = (product: Product, body: string): Promise<Response> =>
+    product.request(body, { headers: { "content-type": "text/plain" } });
+
+  test("is spoken", async (t) => {
+    const product = await startProduct({ config: await speaking(t, dialect("")), t });
+    const replies = await Promise.all(["one", "two", "three"].map(async (word) => (await text(product, word)).text()));
+    assert.deepEqual(replies, ["one", "two", "three"]);
+    assert.equal((await product.state()).protocol, "lines");
+  });
+
+  test("that cannot be used ends the start with code 2, and says what is wrong", async (t) => {
+    for (const [module, why] of [
+      ["export default {};", /default.*name/],
+      ["export default { name: 'x' };", /encode/],
+      ["throw new Error('on purpose');", /on purpose/],
+      ["export default {", /protocol/],
+    ] as const) {
+      const config = await speaking(t, module);
+      await assert.rejects(startProduct({ config, t }), (error) => {
+        assert.ok(error instanceof StartFailed);
+        assert.equal(error.exit?.code, 2, error.message);
+        assert.match(error.stderr, why);
+        assert.equal(error.stdout, "");
+        return true;
+      });
+    }
+  });
+
+  const crashes: ReadonlyMap<string, string> = new Map([
+    ["ends its thread", "if (crash) process.exit(3);"],
+    ["throws later", "if (crash) setTimeout(() => { throw new Error('later'); });"],
+    ["rejects", "if (crash) Promise.reject(new Error('rejected'));"],
+  ]);
+  for (const [name, deed] of crashes) {
+    test(`that ${name} fails what was pending as sidecar_crashed, and the thread comes back`, async (t) => {
+      const product = await startProduct({ config: await speaking(t, dialect(deed)), t });
+      await product.ready();
+      const pending = text(product, "silent");
+      await until(async () => (await product.state()).in_flight === 1);
+      const [response, ms] = await timed(text(product, "crash silent"));
+      const crashed = { status: 502, code: "sidecar_crashed", sent: "maybe" } as const;
+      await problem(response, crashed);
+      await problem(await pending, crashed);
+      assert.ok(ms < 2_000, `${ms} ms`);
+      await product.ready();
+      assert.equal(await (await text(product, "again")).text(), "again");
+      assert.equal((await product.stop()).code, 0);
+      assert.doesNotMatch(product.stderr(), /unhandled/i);
+    });
+  }
+
+  test("whose crashes do not end ends the process with code 70, which says why", async (t) => {
+    const deed = "if (crash) process.exit(3);";
+    const product = await startProduct({ config: await speaking(t, dialect(deed)), t });
+    for (let crash = 0; crash < 5; crash += 1) {
+      await product.ready();
+      await (await text(product, "crash silent")).body?.cancel();
+    }
+    assert.equal((await product.ended()).code, 70, product.stderr());
+    assert.match(product.stderr(), /died 5 times/);
+    assert.equal(product.report().exit_code, 70);
+  });
+
+  test("that crashes its thread whenever it is loaded ends the start with code 70, which says why", async (t) => {
+    const config = await speaking(t, `process.exit(3); ${dialect("")}`);
+    await assert.rejects(startProduct({ config, t }), (error) => {
+      assert.ok(error instanceof StartFailed);
+      assert.equal(error.exit?.code, 70, error.message);
+      assert.match(error.stderr, /died 5 times/);
+      return true;
+    });
+  });
+});
