@@ -117,6 +117,10 @@ export const upstreamSchema = z
         reply_bytes: size.prefault("16MiB"),
         buffered_bytes: size.prefault("16MiB"),
       })
+      .refine(({ request_bytes, buffered_bytes }) => request_bytes <= buffered_bytes, {
+        path: ["buffered_bytes"],
+        error: "must not be smaller than limits.request_bytes: the largest message could never be sent",
+      })
       .prefault({}),
     keepalive: z.strictObject({ ping: duration.prefault("15s"), pong_within: duration.prefault("5s") }).prefault({}),
     reconnect: z

@@ -12,6 +12,9 @@ type Field = keyof Protocol | keyof Encoded | "default" | "type" | "id" | "why" 
 type Fields = { readonly [field in Field]?: unknown };
 type Method = (...values: readonly unknown[]) => unknown;
 
+/** With fewer ids a reply that comes late could be taken for that of a newer request. */
+const LEAST_MAX_ID = 65_535;
+
 /** Makes a guarded protocol of a module's exports. Throws a plain Error that names what is missing or wrong. */
 export function fromModule(exports: unknown): Protocol {
   const main = isObject(exports) ? exports.default : undefined;
@@ -24,7 +27,9 @@ export function fromModule(exports: unknown): Protocol {
   const correlation = oneOf(definition, "correlation", ["id", "order"] as const);
   const accepts = oneOf(definition, "accepts", ["json", "any"] as const);
   const maxId = definition.maxId ?? Number.MAX_SAFE_INTEGER;
-  if (!isId(maxId) || maxId === 0) throw new Error('the protocol\'s "maxId" is not a positive integer');
+  if (!isId(maxId) || maxId < LEAST_MAX_ID) {
+    throw new Error(`the protocol's "maxId" is not a whole number of at least ${LEAST_MAX_ID}`);
+  }
   const encode = method(definition, "encode");
   const decode = method(definition, "decode");
   const split = definition.split === undefined ? undefined : method(definition, "split");

@@ -93,6 +93,7 @@ test("a bad value is refused with its key and what would be right", () => {
     [{ keepalive: { ping: "0s" } }, /^keepalive\.ping: must be from 1ms/],
     [{ keepalive: { heartbeat: null } }, /^keepalive\.heartbeat: is not a known key/],
     [{ messages: {} }, /^messages: is not a known key/],
+    [{ limits: { request_bytes: "32MiB" } }, /^limits\.buffered_bytes: must not be smaller than limits\.request_bytes/],
     [{ reconnect: { from: "1m" } }, /^reconnect\.from: must not be longer than reconnect\.to/],
     [{ close_code: 1006 }, /^close_code: must be 1000, 1001, or from 3000 to 4999/],
     [{ close_code: 5000 }, /^close_code: must be a whole number/],

@@ -46,7 +46,8 @@ const wrong: readonly (readonly [exports: unknown, why: RegExp])[] = [
   [{ default: { ...sums, split: true } }, /no function "split"/],
   [{ default: { ...sums, correlation: "fifo" } }, /"correlation" must be "id" or "order"/],
   [{ default: { ...sums, accepts: "text" } }, /"accepts" must be "json" or "any"/],
-  [{ default: { ...sums, maxId: 1.5 } }, /"maxId" is not a positive integer/],
+  [{ default: { ...sums, maxId: 1.5 } }, /"maxId" is not a whole number of at least 65535/],
+  [{ default: { ...sums, maxId: 255 } }, /"maxId" is not a whole number of at least 65535/],
 ];
 for (const [index, [exports, why]] of wrong.entries()) {
   test(`a module that is not a protocol is refused by what it lacks (${index + 1}: ${why.source})`, () => {
