@@ -34,7 +34,8 @@ export class Service {
     this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front);
     for (const [name, upstream] of this.#sidecars.upstreams) {
       upstream.onState(({ phase, attempts, lastError, retryInMs }) => {
-        const level = phase === "waiting" || phase === "refused" ? "warn" : "info";
+        // Idle, after it was anything else, means that its thread has died.
+        const level = phase === "idle" ? "error" : phase === "waiting" || phase === "refused" ? "warn" : "info";
         log[level](`upstream ${name}: ${phase}`, { upstream: name, phase, attempts, lastError, retryInMs });
       });
     }
