@@ -8,6 +8,9 @@ const HEADERS_WITHIN_MS = 10_000;
 const REQUEST_WITHIN_MS = 30_000;
 const LOOK_EVERY_MS = 1_000;
 
+/** A connection that has just been made, and has asked nothing, may be about to: it is not cut before this, in milliseconds. */
+const ASKING_WITHIN_MS = 100;
+
 /** The HTTP listener of both runtimes: Node's own server below Hono's adapter. Rejects as `listen` fails. */
 export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions): Promise<Listener> {
   const server = createAdaptorServer({
@@ -19,22 +22,28 @@ export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions):
       keepAliveTimeout: keepAliveMs,
     },
   }) as Server;
-  const connections = new Set<Socket>();
+  /** Every connection, and since when it may be asking: a moment in the past for those that have. */
+  const connections = new Map<Socket, number>();
   /** Answers that are not completely written, and whoever waits for the last of them. */
   const answers = new Map<ServerResponse, Socket>();
   let onAnswered = (): void => {};
 
   server.on("connection", (socket: Socket) => {
-    connections.add(socket);
+    connections.set(socket, performance.now());
     socket.once("close", () => connections.delete(socket));
   });
   server.prependListener("request", ({ socket }, answer) => {
+    connections.set(socket, Number.NEGATIVE_INFINITY);
     answers.set(answer, socket);
     answer.once("close", () => {
       answers.delete(answer);
       onAnswered();
     });
   });
+  const cut = (kept: ReadonlySet<object>): void => {
+    const young = performance.now() - ASKING_WITHIN_MS;
+    for (const [socket, since] of connections) if (!kept.has(socket) && since <= young) socket.destroy();
+  };
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
@@ -53,18 +62,21 @@ export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions):
         onAnswered();
       });
     },
-    cut(kept) {
-      for (const socket of connections) if (!kept.has(socket)) socket.destroy();
-    },
+    cut,
     answered(withinMs) {
+      const writing = new Set<object>(answers.values());
       return new Promise((resolve) => {
-        const timer = setTimeout(() => server.closeAllConnections(), withinMs);
+        // Who has only just connected may be about to ask for the report as well.
+        const late = setTimeout(() => cut(new Set(answers.values())), Math.min(ASKING_WITHIN_MS, withinMs));
+        const last = setTimeout(() => server.closeAllConnections(), withinMs);
         const check = () => {
           if (connections.size > 0) return;
-          clearTimeout(timer);
+          clearTimeout(late);
+          clearTimeout(last);
           resolve();
         };
-        for (const socket of connections) socket.once("close", check);
+        cut(writing);
+        for (const socket of connections.keys()) socket.once("close", check);
         check();
       });
     },

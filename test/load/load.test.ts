@@ -79,7 +79,8 @@ describe("under load", () => {
     for (const { at, code, sent } of ends) {
       assert.equal(code, "connection_lost");
       assert.equal(sent, "maybe");
-      assert.ok(at - lostAt < 500, `${at - lostAt} ms after the loss`);
+      // The load is this same process: how soon it ends without one is told by the contract's tests.
+      assert.ok(at - lostAt < 5_000, `${at - lostAt} ms after the loss`);
     }
     t.diagnostic(
       `300 pending requests ended ${Math.round(Math.max(...ends.map(({ at }) => at)) - lostAt)} ms after the loss`,
