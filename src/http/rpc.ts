@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Failed, Replied } from "../core/outcome.ts";
 import { refused, SidesocketError } from "../errors.ts";
-import { callerId, rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
+import { callerId, callerIds, rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
 import { exchange, findUpstream, replyResponse } from "./exchange.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, statusFor, titleFor } from "./problem.ts";
@@ -51,13 +51,15 @@ export function rpcRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
           return rpcBatch(c, upstream, outcome.items, headers);
         case "done":
           return c.body(null, 204, headers);
-        case "failed":
-          // Where the thread could not say whose message it was, because it was full or gone, the message can.
+        case "failed": {
           // Of what cannot be read as JSON-RPC the id is null, unless the protocol itself could read it.
-          return rpcFailure(c, upstream, {
-            ...outcome,
-            own: outcome.own ?? (outcome.invalid ? undefined : callerId(body)),
-          });
+          if (outcome.invalid) return rpcFailure(c, upstream, outcome);
+          // Where the thread could not say whose message it was, because it was full or gone, the message can.
+          const ids = callerIds(body);
+          const each = ids?.map((own) => ({ ...outcome, own }));
+          if (each) return rpcBatch(c, upstream, each, headers);
+          return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(body) });
+        }
       }
     } catch (error) {
       if (error instanceof SidesocketError) return rpcFailure(c, upstream, { type: "failed", failure: error.failure });

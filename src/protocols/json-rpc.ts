@@ -41,6 +41,13 @@ export function callerId(message: Body): string | undefined {
   return ownId(json.text, fieldsOf(json));
 }
 
+/** The same for each item of a batch; undefined when it is none. Never throws. */
+export function callerIds(message: Body): readonly (string | undefined)[] | undefined {
+  const json = readFrame(message);
+  if ("why" in json || kindOf(json.text, json.root) !== "array") return undefined;
+  return Array.from(elements(json.text, json.root), ({ start, end }) => callerId(json.text.slice(start, end)));
+}
+
 /** The top-level members that matter here, and the first key among them that occurs twice. */
 interface Fields {
   readonly spans: ReadonlyMap<string, Span>;

@@ -1,8 +1,9 @@
 /** How the process ends: in order, within its bounds, with one report, and nobody left without an answer. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { type Behaviour, startFaultUpstream } from "../faults/upstream.ts";
-import { RawConnection, rawRequest } from "../support/http.ts";
+import { encodeRequest, RawConnection, rawRequest } from "../support/http.ts";
 import { type Config, type Product, startProduct } from "../support/product.ts";
 import type { ExitReport } from "../support/report.ts";
 import { type Cleanup, until } from "../support/until.ts";
@@ -179,7 +180,7 @@ test("an upstream that never answers the close is broken off after the close bou
 });
 
 test("clients that stall do not hold it up, and are cut", async (t) => {
-  const { product } = await start(t);
+  const { product } = await start(t, { answer: "20s" }); // so that only being cut can end them in time
   const [silent, header, body] = [
     await RawConnection.open(product, t),
     await RawConnection.open(product, t),
@@ -187,7 +188,10 @@ test("clients that stall do not hold it up, and are cut", async (t) => {
   ];
   header.write("POST /rpc HTTP/1.1\r\nHost: ");
   const headers = { "Content-Type": "application/json", "Content-Length": "100" };
-  body.send({ method: "POST", path: REQUEST, headers, body: "{" });
+  const { host } = new URL(product.url);
+  const half = { method: "POST", path: REQUEST, headers, body: "{" };
+  body.write(Buffer.concat([encodeRequest({ path: "/livez" }, host), encodeRequest(half, host)]));
+  assert.equal((await body.response()).status, 200); // and so the half one has come, too
   await product.fetch("/livez").then((response) => response.body?.cancel()); // an idle kept-alive one
   const { code, ms } = await product.stop();
   assert.equal(code, 0, product.stderr());

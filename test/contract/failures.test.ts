@@ -9,7 +9,7 @@ import { type Product, startProduct } from "../support/product.ts";
 import { until } from "../support/until.ts";
 import { type Message, startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
 import { answerJsonRpc } from "../support/upstream-methods.ts";
-import { type Expected, problem, rpcProblem, type Sent, timed } from "./expect.ts";
+import { type Expected, problem, type RpcAnswer, rpcProblem, type Sent, timed, unstarved } from "./expect.ts";
 
 const REQUEST = "/v1/upstreams/default/request";
 const reconnect = { from: "20ms", to: "200ms", refused: "300ms" };
@@ -69,20 +69,22 @@ describe("an upstream that fails", () => {
     await rpcProblem(response, { ...timedOut("maybe"), status: 200, id: "mine" });
   });
 
-  test("in a batch only the item without a reply fails", async () => {
-    const response = await product.post("/rpc?timeout=200ms", [call("silent", [], "a"), call("echo", ["x"], "b")]);
-    assert.equal(response.status, 200);
-    const [silent, echo] = (await response.json()) as { id: string; error?: { data: { code: string } } }[];
-    assert.deepEqual([silent?.id, silent?.error?.data.code], ["a", "reply_timeout"]);
-    assert.deepEqual(echo, { jsonrpc: "2.0", id: "b", result: ["x"] });
-  });
+  test("in a batch only the item without a reply fails", () =>
+    unstarved(async () => {
+      const response = await product.post("/rpc?timeout=200ms", [call("silent", [], "a"), call("echo", ["x"], "b")]);
+      assert.equal(response.status, 200);
+      const [silent, echo] = (await response.json()) as RpcAnswer[];
+      assert.deepEqual([silent?.id, silent?.error?.data?.code], ["a", "reply_timeout"]);
+      assert.deepEqual(echo, { jsonrpc: "2.0", id: "b", result: ["x"] });
+    }));
 
-  test("a pong turns maybe into yes", async () => {
-    const first = product.post(`${REQUEST}?timeout=150ms`, call("silent"));
-    const second = product.post(`${REQUEST}?timeout=700ms`, call("silent"));
-    await problem(await first, timedOut("maybe")); // which sends a ping
-    await problem(await second, timedOut("yes"));
-  });
+  test("a pong turns maybe into yes", () =>
+    unstarved(async () => {
+      const first = product.post(`${REQUEST}?timeout=150ms`, call("silent"));
+      const second = product.post(`${REQUEST}?timeout=700ms`, call("silent"));
+      await problem(await first, timedOut("maybe")); // which sends a ping
+      await problem(await second, timedOut("yes"));
+    }));
 
   test("a reply that comes too late is counted and answers nobody", async () => {
     const late = await counter("late");
@@ -192,6 +194,12 @@ test("the cap of requests in flight answers 429, and is free again when they end
   const full = { status: 429, code: "too_many_in_flight", sent: "no", detail: /in_flight: 3/ } as const;
   await problem(await product.request(call("echo")), full);
   await rpcProblem(await product.rpc(call("echo", [], "mine")), { ...full, id: "mine" });
+  const batch = await product.rpc([call("echo", [], "a"), call("echo", [], "b")]);
+  assert.equal(batch.status, 200);
+  assert.deepEqual(
+    ((await batch.json()) as RpcAnswer[]).map(({ id, error }) => [id, error?.data?.code, error?.data?.sent]),
+    ["a", "b"].map((id) => [id, "too_many_in_flight", "no"]),
+  );
   for (const response of await Promise.all(held)) {
     assert.equal(response.status, 504);
     await response.body?.cancel();

@@ -1,0 +1,176 @@
+/**
+ * Tests of the tests: breaks the product in one place at a time, and demands that a test goes red.
+ *
+ *   node scripts/mutants.mjs [--jobs N] [part of a name or path …]
+ *
+ * scripts/mutants-core.mjs and scripts/mutants-exit.mjs have the mutants. Each is applied to a copy of the tree, in which
+ * the tests that it names run until the first failure; a run that takes much too long counts as one. Ends with 1 when a
+ * mutant survives, when it no longer fits the source, and when the tests are red without any.
+ */
+import { spawn } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { core } from "./mutants-core.mjs";
+import { exit } from "./mutants-exit.mjs";
+
+/** How long the tests of a mutant may take: so many times what they take without it, and this for compiling them. */
+const TIMES = 3;
+const COMPILE_MS = 45_000;
+const SUITE_LIMIT_MS = 900_000;
+/** Between asking a run to end, which ends whatever it started, and killing it. */
+const END_MS = 5_000;
+
+const { values: flags, positionals: parts } = parseArgs({
+  allowPositionals: true,
+  options: { jobs: { type: "string", default: "2" } },
+});
+const root = fileURLToPath(new URL("..", import.meta.url));
+const mutants = [...core, ...exit]
+  .flatMap(({ file, tests, deno = false, mutants }) =>
+    mutants.map(([name, find, replace, own = {}]) => ({ file, tests, deno, name, find, replace, ...own })),
+  )
+  .filter(({ name, file }) => parts.length === 0 || parts.some((part) => `${file} ${name}`.includes(part)));
+
+const scratch = mkdtempSync(join(tmpdir(), "sidesocket-mutants-"));
+const running = new Set();
+process.once("exit", () => {
+  for (const child of running) endGroup(child, "SIGKILL");
+  rmSync(scratch, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, endAll);
+
+const trees = Array.from({ length: Number(flags.jobs) }, (_, number) => copyTree(join(scratch, `tree-${number}`)));
+const usual = await timesWithoutMutants(trees[0]);
+const rows = await judgeAll();
+printTable(rows);
+process.exit(rows.length > 0 && rows.every(({ killed }) => killed) ? 0 : 1);
+
+/** Everything but what can be made or installed; that is shared. */
+function copyTree(tree) {
+  const left = new Set(["node_modules", ".git", "build", "dist", "coverage"]);
+  cpSync(root, tree, { recursive: true, filter: (path) => !left.has(basename(path)) });
+  for (const folder of ["", "test/real", "test/runtimes"]) {
+    const modules = join(root, folder, "node_modules");
+    if (existsSync(modules)) symlinkSync(modules, join(tree, folder, "node_modules"));
+  }
+  return tree;
+}
+
+/** What each test file takes while nothing is broken, in milliseconds. Where one fails, no red test says anything. */
+async function timesWithoutMutants(tree) {
+  const times = new Map();
+  for (const deno of [false, true]) {
+    const tests = [...new Set(mutants.filter((mutant) => mutant.deno === deno).flatMap((mutant) => mutant.tests))];
+    if (tests.length === 0) continue;
+    console.log(`without a mutant, on ${deno ? "Deno" : "Node"} …`);
+    const { red, output } = await runTests({ tree, tests, deno, limitMs: SUITE_LIMIT_MS });
+    if (red !== undefined) {
+      console.log(output);
+      console.log(`the tests are red without any mutant: ${red}`);
+      process.exit(1);
+    }
+    for (const [, file, seconds] of output.matchAll(/^ok \w+ (\S+) \d+ passed in ([\d.]+) s$/gm)) {
+      times.set(`${deno} ${file}`, Number(seconds) * 1_000);
+    }
+  }
+  return times;
+}
+
+async function judgeAll() {
+  const queue = [...mutants.entries()];
+  const rows = [];
+  const worker = async (tree) => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [place, mutant] = next;
+      rows[place] = { ...mutant, ...(await judge(mutant, tree)) };
+      console.log(row(rows[place]));
+    }
+  };
+  await Promise.all(trees.map(worker));
+  return rows;
+}
+
+/** Applies one mutant, runs its tests, and mends the tree. */
+async function judge({ file, find, replace, tests, deno }, tree) {
+  const path = join(tree, file);
+  const source = existsSync(path) ? readFileSync(path, "utf8") : "";
+  const found = source.split(find).length - 1;
+  if (found !== 1) return { killed: false, verdict: `NOT APPLIED: its text is there ${found} times` };
+  writeFileSync(
+    path,
+    source.replace(find, () => replace),
+  );
+  const of = [...usual].filter(([key]) => tests.some((test) => key.startsWith(`${deno} `) && key.includes(test)));
+  const limitMs = COMPILE_MS + TIMES * of.reduce((sum, [, ms]) => sum + ms, 0);
+  const { red, output } = await runTests({ tree, tests, deno, limitMs });
+  writeFileSync(path, source);
+  if (/^src\/.*error TS\d+/m.test(output)) return { killed: false, verdict: "NOT APPLIED: it does not compile" };
+  return red === undefined ? { killed: false, verdict: "SURVIVED" } : { killed: true, verdict: `killed by ${red}` };
+}
+
+/** Runs tests to the first failure, and says what that is: a test's name, or what became of the run. */
+async function runTests({ tree, tests, deno, limitMs }) {
+  const args = [join(tree, "scripts", "test.mjs"), deno ? "--deno" : "--node", "--jobs", "1", ...tests];
+  const child = spawn(process.execPath, args, { cwd: tree, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  running.add(child);
+  let output = "";
+  let red;
+  const end = (why) => {
+    red ??= why;
+    endGroup(child, "SIGTERM");
+    setTimeout(endGroup, END_MS, child, "SIGKILL").unref();
+  };
+  const limit = setTimeout(
+    () => end(`the time limit: it hangs, or waits for ${Math.round(limitMs / 1_000)} s`),
+    limitMs,
+  );
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text) => {
+      output += text;
+      if (/^not ok /m.test(output)) end(firstFailure(output));
+    });
+  }
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  clearTimeout(limit);
+  running.delete(child);
+  if (code !== 0) red ??= "a run that ended badly";
+  return { red, output };
+}
+
+/** The first failed test in the output of Node's or Deno's runner, and its file. */
+function firstFailure(output) {
+  const file = /^not ok \w+ (\S+)/m.exec(output)?.[1];
+  const test =
+    /^\s*✖ (?!failing tests)(.+?) \([\d.]+ms\)/m.exec(output) ?? /^(?:.* => )?(.+?) \.\.\. (?:.*)?FAILED/m.exec(output);
+  const problem = /^not ok .*\n {3}(.+)$/m.exec(output);
+  return `${file}: ${test?.[1] ?? problem?.[1] ?? "it failed as a whole"}`;
+}
+
+function row({ deno, file, name, verdict }) {
+  return `${`${file.replace("src/", "")}${deno ? " (Deno)" : ""}`.padEnd(28)} ${name.padEnd(64)} ${verdict}`;
+}
+
+function printTable(rows) {
+  console.log(`\n${rows.map(row).join("\n")}\n`);
+  const left = rows.filter(({ killed }) => !killed);
+  console.log(`${rows.length} mutants, ${rows.length - left.length} killed, ${left.length} not`);
+  for (const each of left) console.log(row(each));
+}
+
+function endAll() {
+  for (const child of running) endGroup(child, "SIGTERM");
+  // The runs end what they started.
+  setTimeout(() => process.exit(1), END_MS);
+}
+
+function endGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // It has ended, and everything in it.
+  }
+}

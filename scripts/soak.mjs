@@ -1,0 +1,112 @@
+/**
+ * Starts, stops and reconnects, again and again, on Node (compiled) and on Deno (from source), each soak in a process of
+ * its own; then a table. Ends with 1 when something was left behind, or took too long.
+ *
+ *   node scripts/soak.mjs [--node] [--deno] [--cycles N] [--processes N] [--reconnects N]
+ *
+ * A number of 0 leaves that soak out. test/soak/soaks.ts has what each of them does, and its limits.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { denoPath } from "./deno.mjs";
+
+/** For one cycle, on average, and for what comes before and after them. */
+const CYCLE_LIMIT_MS = 2_000;
+const EXTRA_MS = 120_000;
+
+/**
+ * Garbage is collected before the memory is looked at. The thread does not know when that is: where it is kept for the
+ * whole soak, V8 may not put off what it can collect, or the slope would be that of its young generation.
+ */
+const MEMORY_FLAGS = ["--expose-gc"];
+const EAGER_FLAGS = [...MEMORY_FLAGS, "--max-semi-space-size=1", "--gc-global"];
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+
+const { values: flags } = parseArgs({
+  options: {
+    node: { type: "boolean" },
+    deno: { type: "boolean" },
+    cycles: { type: "string", default: "10000" },
+    processes: { type: "string", default: "1000" },
+    reconnects: { type: "string", default: "10000" },
+  },
+});
+const soaks = ["cycles", "reconnects", "processes"].filter((name) => Number(flags[name]) > 0);
+
+const onDeno = "Deno" in globalThis;
+const runtimes = ["node", "deno"].filter((name) => flags[name] || (!flags.node && !flags.deno));
+if (onDeno && runtimes.includes("node")) {
+  console.error("Node is soaked where Node runs this: npm run soak");
+  runtimes.splice(runtimes.indexOf("node"), 1);
+}
+if (runtimes.includes("node")) compile();
+
+let running;
+process.once("exit", () => running && endGroup(running));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+
+const results = [];
+for (const runtime of runtimes) for (const soak of soaks) results.push(await run(runtime, soak, flags[soak]));
+for (const result of results) print(result);
+process.exit(results.length > 0 && results.every(({ problems }) => problems.length === 0) ? 0 : 1);
+
+function compile() {
+  for (const project of ["tsconfig.json", "tsconfig.test.json"]) {
+    const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", project], {
+      stdio: "inherit",
+    });
+    if (status !== 0) process.exit(1);
+  }
+}
+
+function command(runtime, soak, count) {
+  const v8 = soak === "reconnects" ? EAGER_FLAGS : MEMORY_FLAGS;
+  if (runtime === "node") return [process.execPath, [...v8, "build/test/soak/run.js", soak, count]];
+  const args = ["run", "--allow-all", "--no-check", "--no-prompt", `--v8-flags=${v8.join(",")}`];
+  return [denoPath(), [...args, "test/soak/run.ts", soak, count]];
+}
+
+/** Its last line is what it found. It tells on standard error how far it is. */
+async function run(runtime, soak, count) {
+  const [program, args] = command(runtime, soak, count);
+  const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+  // A group of its own, so that nothing it started outlives it.
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], detached: true, env });
+  running = child;
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
+  const limit = setTimeout(() => endGroup(child), EXTRA_MS + Number(count) * CYCLE_LIMIT_MS);
+  const [code, signal] = await new Promise((resolve) => child.once("close", (...end) => resolve(end)));
+  clearTimeout(limit);
+  endGroup(child);
+  running = undefined;
+  try {
+    return { runtime, soak, ...JSON.parse(output.trimEnd().split("\n").at(-1)) };
+  } catch {
+    return { runtime, soak, figures: {}, problems: [`it ended with ${signal ?? `code ${code}`} and no figures`] };
+  }
+}
+
+function print({ runtime, soak, figures, problems }) {
+  console.log(`\n${runtime}: ${soak}`);
+  for (const [what, value] of Object.entries(figures)) console.log(`  ${what.padEnd(24)}${shown(value)}`);
+  for (const problem of problems) console.log(`  NOT OK: ${problem}`);
+  if (problems.length === 0) console.log("  ok");
+}
+
+function shown(value) {
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return Number.isInteger(value) ? value : value.toFixed(2);
+  return `p50 ${value.p50.toFixed(1)}, p99 ${value.p99.toFixed(1)}, max ${value.max.toFixed(1)} ms`;
+}
+
+function endGroup(child) {
+  try {
+    process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
+  } catch {
+    // It has ended, and everything in it.
+  }
+}

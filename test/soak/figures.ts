@@ -1,0 +1,82 @@
+/** What a soak measures, and what it makes of it. */
+import { readdirSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { descriptors, residentBytes } from "../support/proc.ts";
+import { until } from "../support/until.ts";
+
+/** What a process holds. */
+export interface Holdings {
+  readonly descriptors: number;
+  readonly threads: number;
+}
+
+export function holdings(pid: number = process.pid): Holdings {
+  return { descriptors: descriptors(pid), threads: threads(pid) };
+}
+
+/** Deno reads files, among other things, on threads of a pool that grows and shrinks as it likes: they are left out. */
+function threads(pid: number): number {
+  const tasks = `/proc/${pid}/task`;
+  const names = readdirSync(tasks).map((id) => {
+    try {
+      return readFileSync(`${tasks}/${id}/comm`, "utf8");
+    } catch {
+      return "tokio: ended meanwhile";
+    }
+  });
+  return names.filter((name) => !name.startsWith("tokio")).length;
+}
+
+/** What a process holds once it has let go of what it held more than `before`; or when it does not, after a while. */
+export async function settled(before: Holdings, pid: number = process.pid): Promise<Holdings> {
+  const quiet = (now: Holdings) => now.descriptors <= before.descriptors && now.threads <= before.threads;
+  await until(() => quiet(holdings(pid)), { within: 3_000, every: 20 }).catch(() => {});
+  return holdings(pid);
+}
+
+/** Timers, sockets and other things that keep this process alive, as far as the runtime tells. */
+export function activeResources(): number {
+  return process.getActiveResourcesInfo().filter((type) => type !== "CloseReq").length;
+}
+
+/** In milliseconds. */
+export interface Times {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export function timesOf(all: readonly number[]): Times {
+  const sorted = all.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+/** Resident memory over the cycles, and how much each of them adds. */
+export class Memory {
+  readonly #samples: { readonly cycle: number; readonly kb: number }[] = [];
+
+  /** Collects garbage where the runtime was told to allow that, and takes a sample. */
+  sample(cycle: number): void {
+    (globalThis as { gc?: () => void }).gc?.();
+    this.#samples.push({ cycle, kb: residentBytes(process.pid) / 1_000 });
+  }
+
+  get lastMb(): number {
+    return (this.#samples.at(-1)?.kb ?? Number.NaN) / 1_000;
+  }
+
+  /** Kilobytes per cycle: the least squares over the samples from that cycle on. */
+  slopeFrom(cycle: number): number {
+    const samples = this.#samples.filter((sample) => sample.cycle >= cycle);
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const middle = { cycle: mean(samples.map((s) => s.cycle)), kb: mean(samples.map((s) => s.kb)) };
+    let covariance = 0;
+    let variance = 0;
+    for (const sample of samples) {
+      covariance += (sample.cycle - middle.cycle) * (sample.kb - middle.kb);
+      variance += (sample.cycle - middle.cycle) ** 2;
+    }
+    return covariance / variance;
+  }
+}

@@ -1,0 +1,22 @@
+/** The soaks in short: `npm run soak` is the long form, and the only one that says something about memory. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LIMITS, type Limits, soakCycles, soakProcesses, soakReconnects } from "./soaks.ts";
+
+/** Other tests run beside. */
+const limits: Limits = { ...LIMITS, stopP99Ms: 1_000, stopMaxMs: 1_000 };
+
+test("sixty sidecars start, work and exit in one process, and leave no descriptor, thread or timer", async () => {
+  const { problems, figures } = await soakCycles({ count: 60, limits });
+  assert.deepEqual(problems, [], JSON.stringify(figures));
+});
+
+test("sixty reconnects keep the thread, and leave no descriptor or timer", async () => {
+  const { problems, figures } = await soakReconnects({ count: 60, limits });
+  assert.deepEqual(problems, [], JSON.stringify(figures));
+});
+
+test("five whole processes start, work and end with code 0", async () => {
+  const { problems, figures } = await soakProcesses({ count: 5, limits });
+  assert.deepEqual(problems, [], JSON.stringify(figures));
+});
