@@ -1,13 +1,26 @@
 /** Mutants of the exit, the thread and its supervision: `[what is then true, text, what stands in its place, more]`. */
-const tests = ["test/contract/exit", "test/exit/", "test/soak/"];
-const crashes = ["test/contract/protocol-module", "test/exit/"];
+
+// Where it shows. A mutant that names several is run on all of them, until one is red.
+const contract = "test/contract/exit";
+const library = "test/contract/library";
+const crashes = "test/contract/protocol-module";
+const bounds = "test/exit/bounds";
+const pending = "test/exit/pending";
+const start = "test/exit/start";
+const thread = "test/faults/rows-38";
+const asked = "test/faults/rows-42";
+const peers = "test/faults/rows-45";
+const system = "test/faults/rows-48";
+const place = "test/faults/rows-51";
+const timers = "test/soak/timers";
+
 /** "For ever", as far as a timer can wait. */
 const EVER = "2 ** 30";
 
 export const exit = [
   {
     file: "src/sidecar/exit.ts",
-    tests,
+    tests: [contract],
     mutants: [
       // The steps.
       ["no drain", "await bounded(allDone(drains), bounds.drain, force)", "true"],
@@ -17,10 +30,16 @@ export const exit = [
         "no cancel",
         "upstreams.map((upstream) => bounded(upstream.cancel()",
         "upstreams.slice(0, 0).map((upstream) => bounded(upstream.cancel()",
+        { tests: [pending] },
       ],
       ["no join", "threads.map((thread) => joinOne", "threads.slice(0, 0).map((thread) => joinOne"],
       // Their bounds.
-      ["the delay is not waited for", "await bounded(new Promise<never>(() => {}), bounds.delay, force);", ""],
+      [
+        "the delay is not waited for",
+        "await bounded(new Promise<never>(() => {}), bounds.delay, force);",
+        "",
+        { tests: [bounds] },
+      ],
       [
         "drain has no bound",
         "bounded(allDone(drains), bounds.drain, force)",
@@ -30,52 +49,88 @@ export const exit = [
         "close has no bound on the host",
         "bounded(closed, withinMs + THREAD_GRACE_MS, force)",
         `bounded(closed, ${EVER}, force)`,
+        { tests: [bounds] },
       ],
-      ["flush has no bound", "Math.max(0, until - performance.now())", EVER],
+      ["flush has no bound", "Math.max(0, until - performance.now())", EVER, { tests: [peers] }],
       [
         "cancel has no bound",
         "bounded(upstream.cancel(), HURRIED_MS, undefined)",
         `bounded(upstream.cancel(), ${EVER}, undefined)`,
+        { tests: [bounds] },
       ],
-      ["join has no bound", "bounded(ended, bounds.join, force)", `bounded(ended, ${EVER}, force)`],
-      ["kill has no bound", "Math.max(bounds.kill, HURRIED_MS)", EVER],
+      [
+        "join has no bound",
+        "bounded(ended, bounds.join, force)",
+        `bounded(ended, ${EVER}, force)`,
+        { tests: [bounds] },
+      ],
+      ["kill has no bound", "Math.max(bounds.kill, HURRIED_MS)", EVER, { tests: [thread] }],
       // What each of them owes.
       ["readiness is not turned", "front.unready();", ""],
       ["new work is not refused", "front.refuse();", ""],
-      ["a thread that dies while draining is started again", "for (const thread of threads) thread.leave();", ""],
+      [
+        "a thread that dies while draining is started again",
+        "for (const thread of threads) thread.leave();",
+        "",
+        { tests: [start, thread] },
+      ],
       [
         "answers are not flushed",
         "await bounded(allDone([front.flushed()]), ",
         "await bounded(Promise.resolve(true), ",
+        { tests: [contract, peers] },
       ],
       ["connections are not cut", "front.cut();", ""],
       [
         "who waits for a thread that hangs is left waiting",
         "cancelled.maybe += upstream.abandonAll();",
         "void upstream;",
+        { tests: [bounds] },
       ],
       [
         "the thread is said to be joined before it is",
         "const ended = thread.end().then(() => true);",
         "const ended = Promise.resolve(true); void thread.end();",
+        { tests: [bounds] },
       ],
       [
         "a thread that does not end is not terminated",
         "const terminated = thread.terminate().then(() => true);",
         "const terminated = ended;",
+        { tests: [bounds] },
       ],
-      ["a thread that stays is not told", 'undefined)) ? "forced" : "failed"', 'undefined)) ? "forced" : "forced"'],
-      ["force leaves a close its time", "upstream.close(force.aborted ? 0 : withinMs)", "upstream.close(withinMs)"],
-      ["force in the midst of a close comes too late", "if (!inTime && force.aborted) upstream.close(0);", ""],
-      ["force is not heard while waiting", "{ ...options, signal: force }", "options"],
+      [
+        "a thread that stays is not told",
+        'undefined)) ? "forced" : "failed"',
+        'undefined)) ? "forced" : "forced"',
+        { tests: [thread] },
+      ],
+      [
+        "force leaves a close its time",
+        "upstream.close(force.aborted ? 0 : withinMs)",
+        "upstream.close(withinMs)",
+        { tests: [asked, bounds] },
+      ],
+      [
+        "force in the midst of a close comes too late",
+        "if (!inTime && force.aborted) upstream.close(0);",
+        "",
+        { tests: [asked, bounds] },
+      ],
+      ["force is not heard while waiting", "{ ...options, signal: force }", "options", { tests: [asked, bounds] }],
       ["what was forced ends with code 0", "exit.exitCode ?? (forced ? 1 : 0)", "exit.exitCode ?? 0"],
-      ["a thread that stays ends with code 0", "failed ? 70 : ", "failed ? 0 : "],
-      ["the code of the failure is lost", "exit.exitCode ?? (forced ? 1 : 0)", "(forced ? 1 : 0)", { tests: crashes }],
+      ["a thread that stays ends with code 0", "failed ? 70 : ", "failed ? 0 : ", { tests: [thread] }],
+      [
+        "the code of the failure is lost",
+        "exit.exitCode ?? (forced ? 1 : 0)",
+        "(forced ? 1 : 0)",
+        { tests: [crashes] },
+      ],
     ],
   },
   {
     file: "src/sidecar/sidecar.ts",
-    tests: ["test/contract/library", ...tests],
+    tests: [library, contract],
     mutants: [
       ["two exits", "this.#exit ??= runExit(", "this.#exit = runExit("],
       ["force is ignored", "if (force) this.#force.abort();", ""],
@@ -83,44 +138,56 @@ export const exit = [
   },
   {
     file: "src/main.ts",
-    tests,
+    tests: [contract],
     mutants: [
       [
         "the second signal is ignored",
-        "service?.exit({ cause: name, force: received > 1 });",
-        "service?.exit({ cause: name });",
+        "service.exit({ cause: name, force: received > 1 });",
+        "service.exit({ cause: name });",
       ],
       [
         "the first signal is force",
-        "service?.exit({ cause: name, force: received > 1 });",
-        "service?.exit({ cause: name, force: true });",
+        "service.exit({ cause: name, force: received > 1 });",
+        "service.exit({ cause: name, force: true });",
       ],
       [
         "the third signal is ignored",
         "if (received === 2) for (const each of names) process.removeListener(each, onSignal);",
         "",
+        { tests: [asked] },
       ],
       ["the report is not printed", "errorLines.push(`${JSON.stringify(report)}\\n`);", ""],
       [
         "the last lines are not waited for",
         'left behind\\n");\n  await errorLines.flushed(LAST_LINES_WITHIN_MS);',
         'left behind\\n");',
+        { tests: [contract, place] },
       ],
-      ["a thread that stays holds the process", "if (!joined) runtime.abandon(report.exit_code);", ""],
-      ["a crash loop goes on", 'service.exit({ cause: "sidecar_crashed", exitCode: 70 });', "", { tests: crashes }],
+      [
+        "a thread that stays holds the process",
+        "if (!joined) runtime.abandon(report.exit_code);",
+        "",
+        { tests: [thread] },
+      ],
+      ["a crash loop goes on", "service.exit({ cause: code, exitCode: exitCodeOf(code) });", "", { tests: [crashes] }],
     ],
   },
   {
     file: "src/service.ts",
-    tests,
+    tests: [contract],
     mutants: [
-      ["who waits for the report is cut", "if (connection) this.#kept.add(connection);", ""],
+      [
+        "who waits for the report is cut",
+        "if (connection) this.#kept.add(connection);",
+        "",
+        { tests: [contract, asked] },
+      ],
       ["the report is not answered", "await listener.answered(this.#config.shutdown.answer);", ""],
     ],
   },
   {
     file: "src/http/shutdown.ts",
-    tests,
+    tests: [contract],
     mutants: [
       [
         "?force is ignored",
@@ -131,49 +198,68 @@ export const exit = [
   },
   {
     file: "src/runtime/listener.ts",
-    tests,
+    tests: [contract],
     mutants: [
       [
         "answer has no bound",
         "setTimeout(() => server.closeAllConnections(), withinMs)",
         `setTimeout(() => server.closeAllConnections(), ${EVER})`,
+        { tests: [contract, peers, asked] },
       ],
       ["flush waits for those of /shutdown", "every((socket) => kept.has(socket))", "every((socket) => !socket)"],
       ["those of /shutdown are cut", "!kept.has(socket) && since <= young", "since <= young"],
-      ["who has only just connected is cut", " && since <= young", ""],
+      ["who has only just connected is cut", " && since <= young", "", { tests: [contract, asked] }],
     ],
   },
   {
     file: "src/sidecar/client.ts",
-    tests,
+    tests: [contract],
     mutants: [
-      ["a sidecar that exits takes new work", "this.#refusal ??= shuttingDown;", ""],
-      ["an idle thread that hangs is drained", "if (this.#waiters.size === 0) this.#drained.resolve();", ""],
-      ["the exit waits for a thread that there is not", "else this.#nothingLeft();", ""],
-      ["the exit waits for a thread that died in the midst", "if (this.#refusal) this.#nothingLeft();", ""],
+      ["a sidecar that exits takes new work", "this.#refusal ??= shuttingDown;", "", { tests: [library] }],
+      [
+        "an idle thread that hangs is drained",
+        "if (this.#waiters.size === 0) this.#drained.resolve();",
+        "",
+        { tests: [bounds, start] },
+      ],
+      ["the exit waits for a thread that there is not", "else this.#nothingLeft();", "", { tests: [start] }],
+      [
+        "the exit waits for a thread that died in the midst",
+        "if (this.#refusal) this.#nothingLeft();",
+        "",
+        { tests: [start, thread] },
+      ],
       ["a reply during drain is not counted", "this.#replies += repliesIn(message.outcome);", ""],
     ],
   },
   {
     file: "src/sidecar/thread.ts",
-    tests: crashes,
+    tests: [crashes],
     mutants: [
       [
         "a thread that hangs is not noticed",
         "setInterval(() => this.#beat(), BEAT_MS)",
         "setInterval(() => {}, BEAT_MS)",
+        { tests: [thread] },
       ],
       [
         "a thread that hangs is not terminated",
         "thread.ended.then(() => clearTimeout(timer));\n    thread.terminate();",
         "thread.ended.then(() => clearTimeout(timer));",
+        { tests: [thread] },
       ],
       [
         "a thread that hangs and cannot be ended is waited for",
         "setTimeout(() => this.#giveUp(`${detail}, and cannot be ended`), UNENDING_MS)",
         "setTimeout(() => {}, UNENDING_MS)",
+        { tests: [thread] },
       ],
-      ["who waits is not told of a thread that hangs", "this.#tellCrashed(detail);\n    const timer", "const timer"],
+      [
+        "who waits is not told of a thread that hangs",
+        "this.#tellCrashed(detail);\n    const timer",
+        "const timer",
+        { tests: [thread] },
+      ],
       [
         "who waits is not told of a crash",
         "(!this.#leaving || error !== undefined)) this.#tellCrashed(detail);",
@@ -189,26 +275,37 @@ export const exit = [
         "a thread is started again at once",
         "RESTART_FROM_MS, RESTART_TO_MS, Math.random()",
         "RESTART_FROM_MS, RESTART_TO_MS, 0",
+        { tests: [crashes, thread] },
       ],
       [
         "what never reached the thread was perhaps sent",
         'message.type === "request" ? message.seq : []',
         'message.type === "end" ? 0 : []',
       ],
-      ["terminating does nothing", "thread.terminate();\n    await thread.ended;", "await thread.ended;", { tests }],
-      ["its end is not waited for", 'if ("thread" in this.#life) await this.#life.thread.ended;', "", { tests }],
-      ["the pulse goes on after the exit", "clearInterval(this.#pulse);", "", { tests }],
-      ["the exit leaves a restart that is due", "clearTimeout(this.#life.timer);", "", { tests }],
+      [
+        "terminating does nothing",
+        "thread.terminate();\n    await thread.ended;",
+        "await thread.ended;",
+        { tests: [bounds] },
+      ],
+      [
+        "its end is not waited for",
+        'if ("thread" in this.#life) await this.#life.thread.ended;',
+        "",
+        { tests: [bounds] },
+      ],
+      ["the pulse goes on after the exit", "clearInterval(this.#pulse);", "", { tests: [timers] }],
+      ["the exit leaves a restart that is due", "clearTimeout(this.#life.timer);", "", { tests: [start, timers] }],
     ],
   },
   {
     file: "src/sidecar/worker.ts",
-    tests,
+    tests: [contract],
     mutants: [["the thread does not end itself", "process.exit(0);", "return;"]],
   },
   {
     file: "src/sidecar/upstream.ts",
-    tests,
+    tests: [contract],
     mutants: [
       [
         "drained before the replies are there",
@@ -225,24 +322,75 @@ export const exit = [
   },
   {
     file: "src/sidecar/socket.ts",
-    tests,
+    tests: [contract],
     mutants: [
-      ["close has no bound on the thread", "else closing = setTimeout(giveUp, closeWithinMs);", ""],
-      ["a close with no time left waits", "if (closeWithinMs === 0) giveUp();", "if (closeWithinMs < 0) giveUp();"],
+      [
+        "close has no bound on the thread",
+        "else closing = setTimeout(giveUp, closeWithinMs);",
+        "",
+        { tests: [contract, peers] },
+      ],
+      [
+        "a close with no time left waits",
+        "if (closeWithinMs === 0) giveUp();",
+        "if (closeWithinMs < 0) giveUp();",
+        { tests: [asked, bounds] },
+      ],
+    ],
+  },
+  {
+    file: "src/sidecar/phase-timer.ts",
+    tests: [system],
+    mutants: [
+      [
+        "a peer is blamed before it is listened to",
+        "setTimeout(() => this.set(LOOK_MS), ms)",
+        "setTimeout(this.#ring, ms)",
+      ],
+    ],
+  },
+  {
+    file: "src/runtime/lines.ts",
+    tests: [place],
+    mutants: [
+      [
+        "the last lines are waited for without a bound",
+        "await Promise.race([this.#pump, bound]);",
+        "await this.#pump;",
+      ],
+    ],
+  },
+  {
+    file: "src/runtime/node.ts",
+    tests: [place],
+    mutants: [
+      ["a full standard error blocks", "constants.O_WRONLY | constants.O_NONBLOCK", "constants.O_WRONLY"],
+      [
+        "pid 1 kills itself in vain",
+        'if (process.pid !== 1) process.kill(process.pid, "SIGKILL");\n    process.abort();',
+        'for (;;) process.kill(process.pid, "SIGKILL");',
+      ],
     ],
   },
   {
     file: "src/runtime/deno.ts",
-    tests,
+    tests: [contract],
     deno: true,
     mutants: [
-      ["Deno's exit event is trusted", "await holdLock(lock, async () => {});", "void holdLock(lock, async () => {});"],
+      [
+        "Deno's exit event is trusted",
+        "await holdLock(lock, async () => {});",
+        "void holdLock(lock, async () => {});",
+        { tests: [bounds, thread] },
+      ],
     ],
   },
   {
     file: "src/runtime/deno.worker.ts",
-    tests,
+    tests: [contract],
     deno: true,
-    mutants: [["the lock is not held", "return new Promise(() => {});", "return Promise.resolve();"]],
+    mutants: [
+      ["the lock is not held", "return new Promise(() => {});", "return Promise.resolve();", { tests: [bounds] }],
+    ],
   },
 ];

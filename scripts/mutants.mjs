@@ -8,7 +8,7 @@
  * mutant survives, when it no longer fits the source, and when the tests are red without any.
  */
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import process from "node:process";
@@ -36,6 +36,7 @@ const mutants = [...core, ...exit]
   .filter(({ name, file }) => parts.length === 0 || parts.some((part) => `${file} ${name}`.includes(part)));
 
 const scratch = mkdtempSync(join(tmpdir(), "sidesocket-mutants-"));
+chmodSync(scratch, 0o755); // Some tests run the product as nobody.
 const running = new Set();
 process.once("exit", () => {
   for (const child of running) endGroup(child, "SIGKILL");

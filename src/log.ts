@@ -15,7 +15,9 @@ import { runtime } from "./runtime/pick.ts";
 export const log = getLogger("sidesocket");
 
 /** Standard error, for whatever is not a log record. */
-export const errorLines = new Lines((bytes) => runtime.writeError(bytes));
+export const errorLines = new Lines((bytes) => runtime.write("stderr", bytes));
+/** Standard output, while serving. */
+export const outputLines = new Lines((bytes) => runtime.write("stdout", bytes));
 
 export function startLog({ level, format }: LogSettings): void {
   const pretty = (format ?? (process.stderr.isTTY ? "pretty" : "json")) === "pretty";

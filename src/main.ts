@@ -4,8 +4,8 @@ import { describeConfig } from "./config/describe.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { configJsonSchema } from "./config/schema.ts";
-import { SidesocketError } from "./errors.ts";
-import { errorLines, log, startLog } from "./log.ts";
+import type { Failure } from "./errors.ts";
+import { errorLines, log, outputLines, startLog } from "./log.ts";
 import { commandFor, needsOf } from "./permissions.ts";
 import { runtime } from "./runtime/pick.ts";
 import type { Needs } from "./runtime/runtime.ts";
@@ -38,16 +38,23 @@ async function serve(config: LoadedConfig): Promise<void> {
   startLog(config.log);
   for (const warning of config.warnings) log.warn(warning);
   await demandPermissions(needsOf(config));
-  const starting = Service.start(config, runtime);
-  endOnSignals(starting);
-  const service = await starting;
+  // Before there is a service a signal has the effect that it has by default: there is nothing to be ended in order.
+  const service = await Service.start(config, runtime);
+  endOnSignals(service);
   service.ended.then(leave);
-  service.failing.then((why) => {
-    log.fatal(`giving up: ${why}`);
-    service.exit({ cause: "sidecar_crashed", exitCode: 70 });
+  service.failing.then(({ code, detail }) => {
+    log.fatal(`giving up: ${detail}`);
+    service.exit({ cause: code, exitCode: exitCodeOf(code) });
   });
-  print(`listening on ${service.url}`);
-  if (service.demoUrl !== undefined) errorLines.push(demoHint(service.url, service.demoUrl));
+  await service.opened.then(
+    () => greet(service),
+    () => {}, // By its failing, or by the exit that came before, its end is under way.
+  );
+}
+
+function greet({ url, demoUrl }: Service): void {
+  outputLines.push(`listening on ${url}\n`);
+  if (demoUrl !== undefined) errorLines.push(demoHint(url, demoUrl));
 }
 
 /** On Deno a connection that is not allowed would look like an upstream that is down, and be tried for ever. */
@@ -64,15 +71,14 @@ async function demandPermissions(needs: Needs): Promise<void> {
  * SIGTERM and SIGINT run the exit protocol. The second of them turns the bounds that remain to zero; for the third there
  * is no handler any more, so it has the effect that it has by default.
  */
-function endOnSignals(starting: Promise<Service>): void {
+function endOnSignals(service: Service): void {
   let received = 0;
   const names = ["SIGTERM", "SIGINT"] as const;
-  const onSignal = async (name: (typeof names)[number]) => {
+  const onSignal = (name: (typeof names)[number]) => {
     received++;
     if (received === 2) for (const each of names) process.removeListener(each, onSignal);
     log.info(`${name} received`, { signal: name, force: received > 1 });
-    const service = await starting.catch(() => undefined);
-    service?.exit({ cause: name, force: received > 1 });
+    service.exit({ cause: name, force: received > 1 });
   };
   for (const name of names) process.on(name, onSignal);
 }
@@ -106,14 +112,18 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** What went wrong before there was a service: one clear message. Code 2, unless whoever starts it cannot mend it. */
+/** What went wrong before there was a service: one clear message. */
 async function refuse(error: unknown): Promise<never> {
-  const known = error instanceof ConfigError || error instanceof SidesocketError;
   const { code, message, stack } = error as NodeJS.ErrnoException;
-  const ours = known || code !== undefined;
-  errorLines.push(`sidesocket: ${ours ? message : stack}\n`);
+  const theirs = error instanceof ConfigError || code !== undefined;
+  errorLines.push(`sidesocket: ${theirs ? message : stack}\n`);
   await errorLines.flushed(LAST_LINES_WITHIN_MS);
-  process.exit(ours && code !== "sidecar_crashed" ? 2 : 70);
+  process.exit(theirs ? 2 : 70);
+}
+
+/** 2 for what whoever starts it can mend. */
+function exitCodeOf(code: Failure["code"]): number {
+  return code === "invalid_config" ? 2 : 70;
 }
 
 // A reader of standard output that is gone must not end us.

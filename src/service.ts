@@ -3,6 +3,7 @@ import { upstreamSchema } from "./config/schema.ts";
 import { isLoopback } from "./config/wire.ts";
 import { deferred } from "./core/deferred.ts";
 import type { DemoUpstream } from "./demo/upstream.ts";
+import type { Failure } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { loopbackHosts } from "./http/guard.ts";
 import type { Access } from "./http/ports.ts";
@@ -42,8 +43,8 @@ export class Service {
   }
 
   /**
-   * Starts listening, then the threads. Connecting begins with it and goes on afterwards.
-   * Rejects with the system's error when it cannot listen, and with `invalid_config` when a protocol cannot be loaded.
+   * Starts listening, then the threads. It can be ended from here on; loading and connecting go on afterwards.
+   * Rejects with the system's error when it cannot listen.
    */
   static async start(config: LoadedConfig, runtime: Runtime): Promise<Service> {
     const demo = config.demo ? await (await import("./demo/upstream.ts")).startDemo() : undefined;
@@ -63,13 +64,6 @@ export class Service {
     const service = new Service(config, runtime, demo);
     service.#listener = listener;
     app.resolve(service.#app(listener.port));
-    try {
-      await service.#sidecars.opened();
-    } catch (error) {
-      service.exit({ cause: "start failed", force: true });
-      await service.ended;
-      throw error;
-    }
     return service;
   }
 
@@ -83,8 +77,13 @@ export class Service {
     return this.#demo?.url;
   }
 
+  /** Resolves when every upstream is served; rejects when that will not be. */
+  get opened(): Promise<void> {
+    return this.#sidecars.opened();
+  }
+
   /** Resolves, with the reason, when it cannot go on. */
-  get failing(): Promise<string> {
+  get failing(): Promise<Failure> {
     return this.#sidecars.failing;
   }
 

@@ -1,13 +1,13 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import { refused, SidesocketError } from "../errors.ts";
+import { type Failure, refused, SidesocketError } from "../errors.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
 import { requestRoutes } from "./request.ts";
 import { requestId } from "./request-id.ts";
-import { rpcRoutes } from "./rpc.ts";
+import { isRpc, rpcFailure, rpcRoutes } from "./rpc.ts";
 import { shutdownRoutes } from "./shutdown.ts";
 import { statusRoutes } from "./status.ts";
 
@@ -47,7 +47,7 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
 
   app.notFound((c) => problem(c, refused("not_found", "there is no such route; /openapi.json lists them").failure));
   app.onError((error, c) => {
-    if (error instanceof SidesocketError) return problem(c, error.failure);
+    if (error instanceof SidesocketError) return refusal(c, error.failure);
     // Nobody reads this answer: the caller has left, and what it waited for was given up with it.
     if (c.req.raw.signal.aborted) return new Response(null, { status: 499 });
     parts.onFault(error, c.get("requestId"));
@@ -66,6 +66,11 @@ function crossOrigin(origins: readonly string[]) {
   });
 }
 
+/** A failure before any route of ours had the request, in the language of the path that was asked. */
+function refusal(c: Context<Env>, failure: Failure, more?: Record<string, string>): Response {
+  return isRpc(c) ? rpcFailure(c, undefined, { type: "failed", failure }, more) : problem(c, failure, undefined, more);
+}
+
 /** A path that exists, asked with a method that it does not have: 405, and which it has. */
 function refuseOtherMethods(app: Hono<Env>): void {
   const methods = new Map<string, string[]>();
@@ -79,7 +84,7 @@ function refuseOtherMethods(app: Hono<Env>): void {
         "method_not_allowed",
         `${c.req.method} is not allowed here; allowed: ${allow.join(", ")}`,
       );
-      return problem(c, failure, undefined, { Allow: allow.join(", ") });
+      return refusal(c, failure, { Allow: allow.join(", ") });
     });
   }
 }

@@ -82,9 +82,19 @@ export function rpcBatch(
   return c.body(`[${texts.join(",")}]`, 200, headers);
 }
 
-function rpcFailure(c: Context<Env>, upstream: UpstreamPort | undefined, failed: Failed): Response {
+/** Whether who asks expects JSON-RPC, whatever it is that is answered. */
+export function isRpc(c: Context<Env>): boolean {
+  return c.req.path === "/rpc" || c.req.path.startsWith("/rpc/");
+}
+
+export function rpcFailure(
+  c: Context<Env>,
+  upstream: UpstreamPort | undefined,
+  failed: Failed,
+  more?: Record<string, string>,
+): Response {
   const { failure } = failed;
-  const headers = failureHeaders(c, failure);
+  const headers = { ...failureHeaders(c, failure), ...more };
   headers["Content-Type"] = "application/json";
   return c.body(`${errorText(c, upstream, failed)}\n`, failure.sent === "no" ? statusFor(failure) : 200, headers);
 }

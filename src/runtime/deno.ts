@@ -9,6 +9,7 @@ type PermissionDescriptor = { name: "net"; host: string } | { name: "read"; path
 /** Of Deno's own API only this is used; its types are not among Node's. */
 interface DenoApi {
   readonly permissions: { query(descriptor: PermissionDescriptor): Promise<{ readonly state: string }> };
+  readonly stdout: { write(bytes: Uint8Array): Promise<number> };
   readonly stderr: { write(bytes: Uint8Array): Promise<number> };
 }
 
@@ -20,9 +21,9 @@ export const runtime: Runtime = {
 
   listen,
 
-  /** `process.stderr` blocks here on a pipe that nobody reads; this does not, nor does it hold up the exit. */
-  async writeError(bytes) {
-    for (let done = 0; done < bytes.byteLength; ) done += await Deno.stderr.write(bytes.subarray(done));
+  /** `process.stdout` and `process.stderr` block here on a pipe that nobody reads; these neither do, nor hold up the exit. */
+  async write(stream, bytes) {
+    for (let done = 0; done < bytes.byteLength; ) done += await Deno[stream].write(bytes.subarray(done));
   },
 
   async refused({ net, read }) {

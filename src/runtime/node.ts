@@ -5,14 +5,15 @@ import type { Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
 
 /**
- * `process.stderr` writes to a pipe synchronously, and one that nobody reads would hold up everything for ever. Opened
- * anew, the same pipe gets flags of its own, which whoever shares our standard error does not notice.
+ * Their own objects write to a pipe synchronously, and one that nobody reads would hold up everything for ever. Opened
+ * anew, the same pipe gets flags of its own, which whoever shares our standard streams does not notice.
  */
-function openError(): NodeJS.WritableStream {
-  let stream: NodeJS.WritableStream = process.stderr;
+function openStream(name: "stdout" | "stderr"): NodeJS.WritableStream {
+  let stream: NodeJS.WritableStream = process[name];
+  const { fd: standard } = process[name];
   try {
-    if (fstatSync(2).isFIFO()) {
-      const fd = openSync("/proc/self/fd/2", constants.O_WRONLY | constants.O_NONBLOCK);
+    if (fstatSync(standard).isFIFO()) {
+      const fd = openSync(`/proc/self/fd/${standard}`, constants.O_WRONLY | constants.O_NONBLOCK);
       stream = new Socket({ fd, readable: false, writable: true }).unref();
     }
   } catch {
@@ -22,7 +23,7 @@ function openError(): NodeJS.WritableStream {
   stream.on("error", () => {});
   return stream;
 }
-let error: NodeJS.WritableStream | undefined;
+const streams: { stdout?: NodeJS.WritableStream; stderr?: NodeJS.WritableStream } = {};
 
 export const runtime: Runtime = {
   name: "node",
@@ -30,9 +31,9 @@ export const runtime: Runtime = {
 
   listen,
 
-  writeError(bytes) {
-    error ??= openError();
-    const stream = error;
+  write(name, bytes) {
+    streams[name] ??= openStream(name);
+    const stream = streams[name];
     return new Promise((resolve, reject) => {
       stream.write(bytes, (failure) => (failure ? reject(failure) : resolve()));
     });

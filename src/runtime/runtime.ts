@@ -5,10 +5,10 @@ export interface Runtime {
   readonly name: "node" | "deno";
   readonly version: string;
   /**
-   * Writes to standard error without ever holding up the event loop or the exit, also when that is a pipe that nobody
+   * Writes to a standard stream without ever holding up the event loop or the exit, also when that is a pipe that nobody
    * reads. Resolves when the bytes were taken, rejects when nobody will take them.
    */
-  writeError(bytes: Uint8Array): Promise<void>;
+  write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
   /** Which of these the runtime has been told not to allow. Empty where there is nothing to be told. */
   refused(needs: Needs): Promise<Needs>;
   /** Starts the sidecar's thread. Its first message says that it listens; before that, what is posted may be lost. */

@@ -46,7 +46,7 @@ export class UpstreamClient implements Resident {
   readonly #drained = deferred<void>();
   readonly #closed = deferred<CloseCounts>();
   readonly #cancelled = deferred<CancelCounts>();
-  readonly #failing = deferred<string>();
+  readonly #failing = deferred<Failure>();
   #lastSeq = 0;
   #replies = 0;
   #state: UpstreamState = { phase: "idle", attempts: 0 };
@@ -63,13 +63,13 @@ export class UpstreamClient implements Resident {
     this.#opening.promise.catch(() => {});
   }
 
-  /** Resolves when the thread has made the upstream; rejects when its protocol cannot be loaded, or no thread lives. */
+  /** Resolves when the thread has made the upstream; rejects when it cannot, when no thread lives, or an exit begins. */
   get opened(): Promise<Dialect> {
     return this.#opening.promise;
   }
 
-  /** Resolves, with the reason, when the thread has died too often to be started again. */
-  get failing(): Promise<string> {
+  /** Resolves, with the reason, when the protocol cannot be loaded, or the thread has died too often. */
+  get failing(): Promise<Failure> {
     return this.#failing.promise;
   }
 
@@ -140,6 +140,7 @@ export class UpstreamClient implements Resident {
 
   drain(): Promise<void> {
     this.#refusal ??= shuttingDown;
+    this.#opening.reject(new SidesocketError(shuttingDown));
     this.#order({ type: "drain", upstream: this.name });
     // Where nobody waits there is nothing to wait for, not even for the word of a thread that may hang.
     if (this.#waiters.size === 0) this.#drained.resolve();
@@ -158,11 +159,11 @@ export class UpstreamClient implements Resident {
   }
 
   #order(step: ToThread): void {
-    if (this.#thread.alive) this.#thread.post(step);
+    if (this.#thread.alive && this.dialect) this.#thread.post(step);
     else this.#nothingLeft();
   }
 
-  /** There is no upstream on a thread any more, so the exit's steps have nothing to wait for. */
+  /** There is no upstream on a thread, not yet or not any more, so the exit's steps have nothing to wait for. */
   #nothingLeft(): void {
     this.#drained.resolve();
     this.#closed.resolve({ code: null, by: null, forced: false });
@@ -232,7 +233,7 @@ export class UpstreamClient implements Resident {
     this.#refusal ??= failure;
     // Only such as came after the thread's end are left: the others were failed with it.
     this.#failAll(() => failure);
-    this.#failing.resolve(detail);
+    this.#failing.resolve(failure);
     this.#opening.reject(new SidesocketError(failure));
     this.#become({ phase: "closed", attempts: 0, lastError: detail });
   }
@@ -246,6 +247,7 @@ export class UpstreamClient implements Resident {
     this.#refusal ??= failure;
     this.#failAll(() => failure);
     this.#nothingLeft();
+    this.#failing.resolve(failure);
     this.#opening.reject(new SidesocketError(failure));
   }
 

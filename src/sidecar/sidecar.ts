@@ -1,4 +1,5 @@
 import type { ShutdownBounds, UpstreamSettings } from "../config/schema.ts";
+import type { Failure } from "../errors.ts";
 import { UpstreamClient } from "./client.ts";
 import { type ExitReport, type Front, runExit } from "./exit.ts";
 import { type RawThread, SidecarThread } from "./thread.ts";
@@ -45,8 +46,8 @@ export class Sidecars {
     await Promise.all([...this.upstreams.values()].map((upstream) => upstream.opened));
   }
 
-  /** Resolves with the reason when a thread has died too often. */
-  get failing(): Promise<string> {
+  /** Resolves with the reason when a protocol cannot be loaded, or a thread has died too often. */
+  get failing(): Promise<Failure> {
     return Promise.race([...this.upstreams.values()].map((upstream) => upstream.failing));
   }
 

@@ -47,11 +47,17 @@ const NEVER_MS = 2 ** 31 - 1;
 
 /** ws answers the peer's close frame by calling its own `close`, and tells nobody else: so this is where one can know. */
 class WatchedWebSocket extends WebSocket {
-  onClosing: () => void = () => {};
+  onPeerClose: () => void = () => {};
 
+  /** Only ws calls this. */
   override close(code?: number, reason?: string | Buffer): void {
     super.close(code, reason);
-    this.onClosing();
+    this.onPeerClose();
+  }
+
+  /** What `close` is elsewhere. */
+  beginClose(code: number): void {
+    super.close(code);
   }
 }
 
@@ -74,6 +80,8 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   /** Why it will be over, where something was seen before `close`, which itself tells little. */
   let cause: Drop | undefined;
   let closedBy: "us" | "peer" | undefined;
+  /** Both close frames have passed: only TCP is left to be ended, and a peer that leaves that to us has done its part. */
+  let shaken = false;
   let closing: NodeJS.Timeout | undefined;
 
   /** ws stays CONNECTING after a refused upgrade, and CLOSING for long after a protocol error: always break it. */
@@ -88,10 +96,10 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   });
   pTimeout(opened, { milliseconds: withinMs, fallback: () => fail({ reason: "timeout", withinMs }) });
 
-  ws.onClosing = () => {
-    if (closedBy !== undefined) return;
-    closedBy = "peer";
-    closing = setTimeout(() => ws.terminate(), PEER_CLOSE_MS);
+  ws.onPeerClose = () => {
+    shaken = true;
+    closedBy ??= "peer";
+    closing ??= setTimeout(() => ws.terminate(), PEER_CLOSE_MS);
   };
   ws.on("open", () => events.opened());
   ws.on("message", (data: Buffer, isBinary: boolean) => events.frame(isBinary ? data : data.toString()));
@@ -124,9 +132,9 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     },
     close(code, closeWithinMs) {
       closedBy ??= "us";
-      ws.close(code);
+      ws.beginClose(code);
       clearTimeout(closing);
-      const giveUp = () => fail({ reason: "unclosed", withinMs: closeWithinMs });
+      const giveUp = () => (shaken ? ws.terminate() : fail({ reason: "unclosed", withinMs: closeWithinMs }));
       if (closeWithinMs === 0) giveUp();
       else closing = setTimeout(giveUp, closeWithinMs);
     },

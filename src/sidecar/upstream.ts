@@ -13,6 +13,7 @@ import {
 import type { Body, Protocol } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
 import type { CloseCounts, FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
+import { PhaseTimer } from "./phase-timer.ts";
 import { openSocket, type Socket } from "./socket.ts";
 
 /** What an upstream needs from the thread that it lives on. */
@@ -38,7 +39,7 @@ export class Upstream {
   /** Every socket that is not gone yet. There may be two while one makes way for its successor. */
   readonly #sockets = new Map<number, Socket>();
   #session: Session = newSession;
-  #phaseTimer: NodeJS.Timeout | undefined;
+  readonly #phaseTimer = new PhaseTimer(() => this.#advance({ type: "timer" }));
   #lastError: string | undefined;
   #lastFrameAt: number | undefined;
   #pings = 0;
@@ -126,9 +127,8 @@ export class Upstream {
         this.#sockets.get(effect.epoch)?.destroy();
         break;
       case "timer":
-        clearTimeout(this.#phaseTimer);
-        this.#phaseTimer = undefined;
-        if (effect.ms !== undefined) this.#phaseTimer = setTimeout(() => this.#advance({ type: "timer" }), effect.ms);
+        if (effect.ms !== undefined && isWaitingForPeer(this.#session)) this.#phaseTimer.setToBlame(effect.ms);
+        else this.#phaseTimer.set(effect.ms);
         break;
       case "lost":
         this.#lastError = describeDrop(effect.why);
@@ -241,6 +241,10 @@ export class Upstream {
       counters: { ...this.#exchange.counters },
     };
   }
+}
+
+function isWaitingForPeer({ at }: Session): boolean {
+  return at.phase === "greeting" || (at.phase === "ready" && at.pong !== undefined);
 }
 
 function closeOf(drop: Drop, by: CloseCounts["by"]): CloseCounts {

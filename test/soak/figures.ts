@@ -1,17 +1,27 @@
 /** What a soak measures, and what it makes of it. */
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
-import { descriptors, residentBytes } from "../support/proc.ts";
+import { descriptors, descriptorTargets, residentBytes } from "../support/proc.ts";
 import { until } from "../support/until.ts";
 
-/** What a process holds. */
-export interface Holdings {
-  readonly descriptors: number;
-  readonly threads: number;
+/** What a process holds, by what it is. */
+export type Holdings = Readonly<Record<string, number>>;
+
+export function ownHoldings(): Holdings {
+  return { descriptors: descriptors(process.pid), threads: threads(process.pid), "timers and handles": timers() };
 }
 
-export function holdings(pid: number = process.pid): Holdings {
-  return { descriptors: descriptors(pid), threads: threads(pid) };
+/** Of another process only the sockets are our business. */
+export function socketsOf(pid: number): Holdings {
+  const sockets = descriptorTargets(pid).filter((target) => target.startsWith("socket:"));
+  return { "upstream's sockets": sockets.length };
+}
+
+/** What is held once that is no more than `before`; or what it is all the same, after a while. */
+export async function settled(look: () => Holdings, before: Holdings): Promise<Holdings> {
+  const quiet = () => Object.entries(look()).every(([what, count]) => count <= (before[what] ?? 0));
+  await until(quiet, { within: 3_000, every: 20 }).catch(() => {});
+  return look();
 }
 
 /** Deno reads files, among other things, on threads of a pool that grows and shrinks as it likes: they are left out. */
@@ -27,15 +37,8 @@ function threads(pid: number): number {
   return names.filter((name) => !name.startsWith("tokio")).length;
 }
 
-/** What a process holds once it has let go of what it held more than `before`; or when it does not, after a while. */
-export async function settled(before: Holdings, pid: number = process.pid): Promise<Holdings> {
-  const quiet = (now: Holdings) => now.descriptors <= before.descriptors && now.threads <= before.threads;
-  await until(() => quiet(holdings(pid)), { within: 3_000, every: 20 }).catch(() => {});
-  return holdings(pid);
-}
-
-/** Timers, sockets and other things that keep this process alive, as far as the runtime tells. */
-export function activeResources(): number {
+/** Timers, and whatever else keeps this process alive, as far as the runtime tells. */
+function timers(): number {
   return process.getActiveResourcesInfo().filter((type) => type !== "CloseReq").length;
 }
 

@@ -6,8 +6,8 @@ import { LIMITS, type Limits, soakCycles, soakProcesses, soakReconnects } from "
 /** Other tests run beside. */
 const limits: Limits = { ...LIMITS, stopP99Ms: 1_000, stopMaxMs: 1_000 };
 
-test("sixty sidecars start, work and exit in one process, and leave no descriptor, thread or timer", async () => {
-  const { problems, figures } = await soakCycles({ count: 60, limits });
+test("forty sidecars start, work and exit in one process, and leave no descriptor, thread or timer", async () => {
+  const { problems, figures } = await soakCycles({ count: 40, limits });
   assert.deepEqual(problems, [], JSON.stringify(figures));
 });
 

@@ -6,7 +6,7 @@ import { Child } from "../support/child.ts";
 import { startProduct } from "../support/product.ts";
 import { runtime } from "../support/root.ts";
 import { bounded, Watch } from "../support/until.ts";
-import { activeResources, holdings, Memory, settled, type Times, timesOf } from "./figures.ts";
+import { type Holdings, Memory, ownHoldings, settled, socketsOf, type Times, timesOf } from "./figures.ts";
 
 export interface SoakOptions {
   readonly count: number;
@@ -108,6 +108,7 @@ export async function soakReconnects(options: SoakOptions): Promise<Soaked> {
 /** The whole program: start, wait until it is ready, one request, SIGTERM. */
 export async function soakProcesses({ count, limits, progress }: SoakOptions): Promise<Soaked> {
   await using upstream = await startUpstream();
+  const idle = socketsOf(upstream.pid);
   const starts: number[] = [];
   const stops: number[] = [];
   const problems: string[] = [];
@@ -123,15 +124,15 @@ export async function soakProcesses({ count, limits, progress }: SoakOptions): P
     if (code !== 0) problems.push(`process ${n} ended with ${signal ?? `code ${code}`}: ${product.stderr()}`);
     if (n % Math.ceil(count / 20) === 0) progress?.(n, new Memory());
   }
-  const held = await settled({ descriptors: 0, threads: 0 }, upstream.pid);
+  const sockets = await settled(() => socketsOf(upstream.pid), idle);
   return {
     figures: {
       cycles: count,
-      "upstream's descriptors": held.descriptors,
+      ...shown(idle, sockets),
       start: timesOf(starts),
       stop: timesOf(stops),
     },
-    problems: [...problems, ...tooSlow(timesOf(stops), limits)],
+    problems: [...problems, ...grown(idle, sockets), ...tooSlow(timesOf(stops), limits)],
   };
 }
 
@@ -147,40 +148,33 @@ async function repeat(
 ): Promise<Held> {
   const warm = Math.min(WARM_UP, Math.ceil(count / 4));
   const memory = new Memory();
-  const look = async (before = { descriptors: 0, threads: 0 }, theirs = before) => ({
-    ours: await settled(before),
-    theirs: await settled(theirs, upstream.pid),
-    resources: activeResources(),
-  });
-  let first = await look(holdings(), holdings(upstream.pid));
+  const look = () => ({ ...ownHoldings(), ...socketsOf(upstream.pid) });
+  let first = look();
   for (let n = 1; n <= count; n++) {
     await bounded(once(n), { within: CYCLE_WITHIN_MS, what: `cycle ${n}` });
-    if (n === warm) first = await look(first.ours, first.theirs);
+    if (n === warm) first = await settled(look, first);
     if (n % Math.ceil(count / SAMPLES) === 0) memory.sample(n);
     if (n % Math.ceil(count / 20) === 0) progress?.(n, memory);
   }
-  const last = await look(first.ours, first.theirs);
-  const pairs: Readonly<Record<string, readonly [number, number]>> = {
-    descriptors: [first.ours.descriptors, last.ours.descriptors],
-    threads: [first.ours.threads, last.ours.threads],
-    "timers and handles": [first.resources, last.resources],
-    "upstream's descriptors": [first.theirs.descriptors, last.theirs.descriptors],
-  };
+  const last = await settled(look, first);
   const slopeKb = memory.slopeFrom(warm);
-  const shown = Object.entries(pairs).map(([what, [before, after]]) => [what, `${before} -> ${after}`]);
-  const problems = Object.entries(pairs).flatMap(([what, [before, after]]) =>
-    after > before ? [`${what} grew from ${before} to ${after}`] : [],
-  );
-  return {
-    figures: {
-      cycles: count,
-      ...Object.fromEntries(shown),
-      "RSS in MB": memory.lastMb,
-      "RSS slope, kB a cycle": slopeKb,
-    },
-    problems,
-    slopeKb,
+  const figures = {
+    cycles: count,
+    ...shown(first, last),
+    "RSS in MB": memory.lastMb,
+    "RSS slope, kB a cycle": slopeKb,
   };
+  return { figures, problems: grown(first, last), slopeKb };
+}
+
+function shown(first: Holdings, last: Holdings): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(last).map(([what, count]) => [what, `${first[what]} -> ${count}`]));
+}
+
+function grown(first: Holdings, last: Holdings): string[] {
+  return Object.entries(last).flatMap(([what, count]) =>
+    count > (first[what] ?? 0) ? [`${what} grew from ${first[what]} to ${count}`] : [],
+  );
 }
 
 async function requestOn(sidecar: Sidecar): Promise<void> {

@@ -30,6 +30,8 @@ export interface ProductOptions {
   readonly denoPermissions?: readonly string[];
   /** Flags of the runtime itself, before the program. */
   readonly runtimeArgs?: readonly string[];
+  /** A command that makes way for the one it is given (`exec "$@"`): for limits, namespaces and other standard streams. */
+  readonly wrapper?: readonly string[];
   /** Ends the product with the test. Without it, use `await using`. */
   readonly t?: Cleanup;
 }
@@ -52,15 +54,17 @@ export class StartFailed extends Error {
 /** The command line that starts the product on this runtime. */
 export function productCommand(
   args: readonly string[],
-  options: Pick<ProductOptions, "denoPermissions" | "runtimeArgs"> = {},
+  options: Pick<ProductOptions, "denoPermissions" | "runtimeArgs" | "wrapper"> = {},
 ): { readonly command: string; readonly args: readonly string[] } {
+  const [command = "", ...rest] = [...(options.wrapper ?? []), ...runtimeCommand(options), ...args];
+  return { command, args: rest };
+}
+
+function runtimeCommand(options: Pick<ProductOptions, "denoPermissions" | "runtimeArgs">): string[] {
   const flags = options.runtimeArgs ?? [];
-  if (runtime === "node") {
-    return { command: nodePath(), args: [...flags, join(root, "dist", "main.js"), ...args] };
-  }
+  if (runtime === "node") return [nodePath(), ...flags, join(root, "dist", "main.js")];
   const permissions = options.denoPermissions ?? DENO_PERMISSIONS;
-  const main = join(root, "src", "main.ts");
-  return { command: denoPath(), args: ["run", "--quiet", "--no-prompt", ...permissions, ...flags, main, ...args] };
+  return [denoPath(), "run", "--quiet", "--no-prompt", ...permissions, ...flags, join(root, "src", "main.ts")];
 }
 
 /** This process's environment without what would configure the product behind the test's back. */
@@ -75,7 +79,7 @@ function environment(added: ProductOptions["env"]): Record<string, string | unde
 /** Runs the command line to its end: `call`, `check-config`, and starts that must fail. */
 export function runProduct(
   args: readonly string[],
-  options: Pick<ProductOptions, "env" | "within" | "denoPermissions" | "runtimeArgs" | "t"> & {
+  options: Pick<ProductOptions, "env" | "within" | "denoPermissions" | "runtimeArgs" | "wrapper" | "t"> & {
     readonly input?: string;
   } = {},
 ): Promise<Ran> {

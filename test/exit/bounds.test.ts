@@ -1,0 +1,94 @@
+/** The bounds of the exit: kept whatever hangs, allowed to be nothing, and what `delay` and force make of them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deeds, say, sayAndSee } from "../faults/deeds.ts";
+import { rawRequest } from "../support/http.ts";
+import { startProduct } from "../support/product.ts";
+import { until } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { ALL_DONE, endOf, outcomes, shutDown, stepOf, stopBy } from "./stopping.ts";
+
+const SMALL = { drain: "300ms", close: "300ms", flush: "300ms", join: "300ms", kill: "300ms", answer: "300ms" };
+const SMALL_MS = 1_800;
+const NOTHING = { drain: "0s", close: "0s", flush: "0s", join: "0s", kill: "0s", answer: "0s" };
+
+const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1, method, params });
+
+for (const cause of ["SIGTERM", "/shutdown"] as const) {
+  test(`a thread that hangs does not hold ${cause}: within the whole bound and 250 ms, with code 1`, async (t) => {
+    const { upstream, upstreams } = await deeds(t);
+    const product = await startProduct({ config: { shutdown: SMALL, upstreams }, t });
+    await product.ready();
+    const pending = say(product, "never");
+    await upstream.until(() => upstream.texts.length === 1);
+    const { answer } = await sayAndSee(product, "hang", upstream);
+    const { code, report } = await stopBy(product, cause, SMALL_MS);
+    assert.equal(code, 1, product.stderr());
+    assert.deepEqual(outcomes(report), ["drain forced", "stop done", "close forced", "cancel done", "join forced"]);
+    assert.ok(report.ms <= SMALL_MS + 250, `${report.ms} ms`);
+    assert.deepEqual(stepOf(report, "cancel").counts?.cancelled, { no: 0, maybe: 2, yes: 0 });
+    assert.deepEqual(stepOf(report, "join").counts, { joined: 1, threads: 1 });
+    for (const response of await Promise.all([pending, answer])) {
+      assert.equal(response.headers.get("sidesocket-code"), "cancelled");
+    }
+    await upstream.until(() => upstream.live.length === 0, { within: 500, what: "the thread's socket to end" });
+  });
+}
+
+test("bounds of nothing: the steps come in order and at once, and what was pending is still counted", async (t) => {
+  const upstream = await startUpstream({ t });
+  const product = await startProduct({
+    config: { shutdown: NOTHING, upstreams: { default: { url: upstream.url } } },
+    t,
+  });
+  await product.ready();
+  const pending = product.request(call("silent")).catch(() => undefined); // nobody has time to read its answer
+  await upstream.until(() => upstream.messages.length === 1);
+  const { code, report } = await stopBy(product, "SIGTERM", 300);
+  await pending;
+  assert.equal(code, 1, "the peer had no time to answer the close frame");
+  assert.deepEqual(outcomes(report), ["drain forced", "stop done", "close forced", "cancel done", "join done"]);
+  assert.deepEqual(stepOf(report, "cancel").counts?.cancelled, { no: 0, maybe: 1, yes: 0 });
+  await upstream.until(() => upstream.live.length === 0, { within: 500 });
+});
+
+test("during `delay` it serves as before but is not ready, so that load balancers can look away", async (t) => {
+  const upstream = await startUpstream({ t });
+  const shutdown = { delay: "700ms" };
+  const product = await startProduct({ config: { shutdown, upstreams: { default: { url: upstream.url } } }, t });
+  await product.ready();
+  const began = performance.now();
+  product.child.signal("SIGTERM");
+  await until(async () => (await rawRequest(product, { path: "/readyz" })).status === 503, { within: 500 });
+  assert.equal((await rawRequest(product, { path: "/livez" })).status, 200);
+  for (let n = 0; performance.now() - began < 500; n += 1) {
+    const response = await product.request(call("echo", [n]));
+    assert.deepEqual(await response.json(), { jsonrpc: "2.0", id: 1, result: [n] });
+  }
+  const { code, report } = await endOf(product, began);
+  assert.equal(code, 0);
+  assert.deepEqual(outcomes(report), ALL_DONE);
+  const drain = stepOf(report, "drain");
+  assert.ok(drain.ms >= 695 && drain.ms < 1_200, `${drain.ms} ms`);
+});
+
+for (const waits of ["delay", "drain", "close"] as const) {
+  test(`/shutdown?force=true ends a ${waits} that waits, and its caller and the first get one report`, async (t) => {
+    const upstream = await startUpstream({ t });
+    const shutdown = { [waits]: "20s" };
+    const product = await startProduct({ config: { shutdown, upstreams: { default: { url: upstream.url } } }, t });
+    await product.ready();
+    const pending = waits === "drain" ? product.request(call("silent")) : undefined;
+    if (pending) await upstream.until(() => upstream.messages.length === 1);
+    if (waits === "close") upstream.last.socket.pause();
+    const first = shutDown(product);
+    await until(async () => (await rawRequest(product, { path: "/readyz" })).status === 503);
+    if (waits === "close") await until(async () => (await product.state()).phase === "closing");
+    const forced = await shutDown(product, "?force=true");
+    const { code, report } = await endOf(product, performance.now());
+    assert.ok(report.ms < 3_000, `${report.ms} ms`);
+    assert.deepEqual([await first, forced], [report, report]);
+    assert.deepEqual([report.cause, code], ["/shutdown", report.exit_code]);
+    assert.equal((await pending)?.headers.get("sidesocket-code"), pending && "cancelled");
+  });
+}

@@ -1,0 +1,96 @@
+/** A stop while the service is still starting: it ends with code 0 or by the signal, never hangs, and is never half. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { written } from "../contract/files.ts";
+import { startFaultUpstream } from "../faults/upstream.ts";
+import { Child } from "../support/child.ts";
+import { freePort } from "../support/free-port.ts";
+import { productCommand } from "../support/product.ts";
+import { logLines, reportsIn } from "../support/report.ts";
+import { type Cleanup, delay, until } from "../support/until.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { ALL_DONE, outcomes } from "./stopping.ts";
+
+const AT_ONCE_MS = 1_500;
+
+/** The process, spawned a moment ago. */
+async function spawned(t: Cleanup, args: readonly string[]): Promise<Child> {
+  const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", NODE_OPTIONS: undefined };
+  return Child.start({ ...productCommand(args), env, t });
+}
+
+/** On an upstream, with a protocol module that never finishes to load. */
+async function loading(t: Cleanup, module: string): Promise<{ readonly child: Child; readonly url: string }> {
+  const upstream: Upstream = await startUpstream({ t });
+  const port = await freePort();
+  const protocol = await written(t, "dialect.mjs", module);
+  const child = await spawned(t, ["--port", String(port), "--upstream", upstream.url, "--protocol", protocol]);
+  const url = `http://127.0.0.1:${port}`;
+  const alive = () =>
+    fetch(`${url}/livez`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  await until(alive, { what: () => `/livez ${child.output()}` });
+  return { child, url };
+}
+
+test("a signal at any moment of the start ends it, by its default effect or with code 0 and a report", async (t) => {
+  const upstream = await startUpstream({ t });
+  const first = await spawned(t, ["--port", "0", "--upstream", upstream.url]);
+  await first.until(() => first.stdout.includes("listening"));
+  const startMs = performance.now() - first.startedAt;
+  await first.stop();
+  const moments = Array.from({ length: 10 }, (_, n) => (startMs * 1.2 * n) / 9);
+  for (const moment of moments) {
+    const child = await spawned(t, ["--port", "0", "--upstream", upstream.url]);
+    await delay(moment);
+    const { code, signal, ms } = await child.stop("SIGTERM", 5_000);
+    assert.ok(ms < AT_ONCE_MS, `${ms} ms, ${moment} ms after the start`);
+    const reports = reportsIn(logLines(child.stderr));
+    if (signal === "SIGTERM") assert.deepEqual([code, reports, child.stdout], [null, [], ""], "it had not begun");
+    else assert.deepEqual([code, reports.map(outcomes)], [0, [ALL_DONE]], child.output());
+  }
+  await upstream.until(() => upstream.live.length === 0, { what: "no connection to be left" });
+});
+
+for (const cause of ["SIGTERM", "/shutdown"] as const) {
+  test(`${cause} while a protocol module never finishes to load ends it with code 0, and who waited is told`, async (t) => {
+    const { child, url } = await loading(t, "await new Promise((resolve) => setTimeout(resolve, 1e9));");
+    const headers = { "Content-Type": "application/json" };
+    const waiting = fetch(`${url}/rpc`, { method: "POST", headers, body: '{"jsonrpc":"2.0","id":1,"method":"x"}' });
+    await delay(50);
+    const answered = cause === "/shutdown" ? fetch(`${url}/shutdown`, { method: "POST" }) : undefined;
+    if (cause === "SIGTERM") child.signal(cause);
+    const response = await waiting;
+    assert.deepEqual([response.status, response.headers.get("sidesocket-code")], [503, "shutting_down"]);
+    assert.equal((await child.ended(5_000)).code, 0, child.output());
+    const [report] = reportsIn(logLines(child.stderr));
+    assert.ok(report && report.ms < AT_ONCE_MS, child.stderr);
+    assert.deepEqual(outcomes(report), ALL_DONE);
+    assert.equal(child.stdout, "", "it never said that it listens");
+    if (answered) assert.deepEqual(await (await answered).json(), report);
+  });
+}
+
+test("a protocol module that loops while it is loaded is terminated after the join bound: code 1", async (t) => {
+  // It says so by connecting; so far the thread can still be ended by asking it.
+  const told = await startFaultUpstream({}, { t });
+  const tell = `await new Promise((resolve) => connect(${told.port}, "127.0.0.1", resolve));`;
+  const { child } = await loading(t, `import { connect } from "node:net";\n${tell}\nfor (;;);`);
+  await told.until(() => told.peers.length === 1, { what: "the module to be loaded" });
+  await delay(100);
+  const { code, ms } = await child.stop("SIGTERM", 10_000);
+  assert.equal(code, 1, child.output());
+  assert.ok(ms < 4_000, `${ms} ms`);
+  const [report] = reportsIn(logLines(child.stderr));
+  assert.deepEqual(report && outcomes(report), [...ALL_DONE.slice(0, 4), "join forced"]);
+});
+
+test("while a thread that keeps dying is started again, a signal ends it with code 0", async (t) => {
+  const { child } = await loading(t, "await new Promise((resolve) => setTimeout(resolve, 400)); process.exit(3);");
+  await delay(700);
+  const { code, ms } = await child.stop("SIGTERM", 10_000);
+  assert.equal(code, 0, child.output());
+  assert.ok(ms < AT_ONCE_MS, `${ms} ms`);
+});

@@ -1,0 +1,86 @@
+/** A protocol module that does to its thread what a message says: how a test makes a thread crash, hang or block. */
+import { spawnSync } from "node:child_process";
+import { dirname, join } from "node:path";
+import { written } from "../contract/files.ts";
+import type { Config, Product } from "../support/product.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+
+/**
+ * A line `id deed argument` up, the same line down. The message goes out first; the deed is done in the next turn.
+ * - `throw`, `reject`, `exit`, `overflow`: the thread dies
+ * - `exhaust`: it takes memory until it dies
+ * - `hang`: it loops for ever in JavaScript
+ * - `block path`: it reads a file, for ever where that is a pipe without a writer
+ */
+const MODULE = `
+import { readFileSync } from "node:fs";
+const deeds = {
+  throw() { throw new Error("thrown on purpose"); },
+  reject() { Promise.reject(new Error("rejected on purpose")); },
+  exit() { process.exit(3); },
+  overflow() { const again = () => again() + 1; again(); },
+  exhaust() { for (const kept = []; ; ) kept.push(new Array(1e6).fill(kept.length)); },
+  hang() { for (;;); },
+  block(path) { readFileSync(path); },
+};
+export default {
+  name: "deeds",
+  accepts: "any",
+  encode(message, id) {
+    const [deed, argument] = String(message).split(" ");
+    if (Object.hasOwn(deeds, deed)) setImmediate(() => deeds[deed](argument));
+    return { frame: id + " " + message, expectsReply: true };
+  },
+  decode(frame) {
+    const [id, ...words] = String(frame).split(" ");
+    return { type: "reply", id: Number(id), render: () => words.join(" ") };
+  },
+};`;
+
+export interface Deeds {
+  /** Answers `echo …`, and nothing else. */
+  readonly upstream: Upstream;
+  /** The configuration of `upstreams`, to be started with. */
+  readonly upstreams: Config;
+  /** A pipe that nobody writes to. */
+  readonly pipe: string;
+}
+
+export async function deeds(t: Cleanup): Promise<Deeds> {
+  const upstream = await startUpstream({
+    t,
+    onMessage: (message, connection) => {
+      if (/^\d+ echo/.test(String(message))) connection.send(message);
+    },
+  });
+  const protocol = await written(t, "deeds.mjs", MODULE);
+  const pipe = join(dirname(protocol), "pipe");
+  const { status } = spawnSync("mkfifo", [pipe]);
+  if (status !== 0) throw new Error("mkfifo failed");
+  return {
+    upstream,
+    upstreams: { default: { url: upstream.url, protocol, reconnect: { from: "20ms", to: "100ms" } } },
+    pipe,
+  };
+}
+
+/** Sends a message of this dialect. */
+export function say(product: Product, text: string, query = ""): Promise<Response> {
+  const headers = { "Content-Type": "text/plain" };
+  return product.post(`/v1/upstreams/default/request${query}`, text, { headers });
+}
+
+/** Has the thread do it, and waits until it is at it: from then on it answers no question. */
+export async function sayAndSee(
+  product: Product,
+  text: string,
+  upstream: Upstream,
+): Promise<{ readonly answer: Promise<Response> }> {
+  const answer = say(product, text);
+  answer.catch(() => {}); // whoever waits for it is told
+  await upstream.until(() => upstream.texts.some((line) => line.endsWith(text)), { what: `${text} at the upstream` });
+  const stuck = async (): Promise<boolean> => (await product.state()).counters === null;
+  await until(stuck, { what: "the thread to be stuck" });
+  return { answer };
+}

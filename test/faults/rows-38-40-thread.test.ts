@@ -1,0 +1,119 @@
+/** Fault rows 38 to 40: the sidecar's thread dies, hangs, or is stuck where nothing can reach it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { problem, timed } from "../contract/expect.ts";
+import { endOf, outcomes, stepOf } from "../exit/stopping.ts";
+import { threads } from "../support/proc.ts";
+import { type Product, startProduct } from "../support/product.ts";
+import { runtime } from "../support/root.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { type Deeds, deeds, say, sayAndSee } from "./deeds.ts";
+
+const CRASHED = { status: 502, code: "sidecar_crashed", sent: "maybe" } as const;
+/** The pulse: five beats of a second that nothing answered, found at the sixth. */
+const FOUND_WITHIN_MS = 7_500;
+const SMALL = { drain: "200ms", close: "200ms", flush: "200ms", join: "200ms", kill: "200ms", answer: "200ms" };
+const SMALL_MS = 1_200;
+
+async function start(t: Cleanup, shutdown = {}): Promise<Deeds & { readonly product: Product }> {
+  const made = await deeds(t);
+  const product = await startProduct({ config: { shutdown, upstreams: made.upstreams }, t });
+  await product.ready();
+  return { ...made, product };
+}
+
+async function serves(product: Product): Promise<void> {
+  await product.ready();
+  assert.equal(await (await say(product, "echo again")).text(), "echo again");
+}
+
+for (const deed of ["throw", "reject", "exit", "overflow"]) {
+  test(`row 38: a thread that dies (${deed}) fails all that is pending within 100 ms, and comes back`, async (t) => {
+    const { product, upstream } = await start(t);
+    const pending = Array.from({ length: 50 }, (_, n) => say(product, `never ${n}`));
+    await upstream.until(() => upstream.texts.length === pending.length);
+    const killed = say(product, deed);
+    // From when the upstream sees the thread's socket end: an ended thread is what the bound counts from.
+    const dead = upstream.until(() => upstream.live.length === 0).then(() => performance.now());
+    for (const response of await Promise.all([...pending, killed])) await problem(response, CRASHED);
+    const late = performance.now() - (await dead);
+    assert.ok(late < 100 + 400, `${late} ms`); // 400 ms: what a busy machine takes to read fifty answers
+    await serves(product);
+    assert.equal((await product.stop()).code, 0);
+    assert.doesNotMatch(product.stderr(), /unhandled|internal error/i);
+  });
+}
+
+test("row 38: a thread that runs out of memory takes nothing with it, and comes back", async (t) => {
+  const { product, upstream } = await start(t);
+  const pending = say(product, "never");
+  await upstream.until(() => upstream.texts.length === 1);
+  const exhausting = say(product, "exhaust");
+  for (const response of [await pending, await exhausting]) await problem(response, CRASHED);
+  assert.equal((await product.fetch("/livez")).status, 200);
+  await serves(product);
+  assert.match(product.stderr(), /memory|did not answer/);
+  assert.equal((await product.stop()).code, 0);
+});
+
+test("row 39: a thread that hangs is found by its pulse and replaced, and what was pending fails", async (t) => {
+  const { product, upstream } = await start(t);
+  const count = threads(product.pid);
+  const pending = say(product, "never");
+  await upstream.until(() => upstream.texts.length === 1);
+  const [responses, ms] = await timed(Promise.all([pending, say(product, "hang")]));
+  for (const response of responses) await problem(response, CRASHED);
+  assert.ok(ms > 4_000 && ms < FOUND_WITHIN_MS, `${ms} ms`);
+  await serves(product);
+  await upstream.until(() => upstream.live.length === 1, { within: 1_000, what: "the hung thread's socket to end" });
+  await until(() => threads(product.pid) <= count, { what: "the hung thread to be gone" });
+  assert.equal((await product.stop()).code, 0);
+});
+
+/**
+ * What cannot be interrupted on either runtime. Node's join is honest: the thread is seen not to end, and the process
+ * leaves by the one way that does not wait for it. Deno takes the terminated thread for gone, though the call goes on
+ * in it until the process ends: so it says 1, and its exit waits for nobody.
+ */
+const STUCK =
+  runtime === "node"
+    ? { code: null, signal: "SIGKILL", exitCode: 70, join: "join failed", joined: 0, said: /could not be joined/ }
+    : { code: 1, signal: null, exitCode: 1, join: "join forced", joined: 1, said: /"join","outcome":"forced"/ };
+
+for (const cause of ["SIGTERM", "/shutdown"] as const) {
+  test(`row 40: a thread that is stuck in a native call does not hold ${cause} beyond the whole bound`, async (t) => {
+    const { product, upstream, pipe } = await start(t, SMALL);
+    const { answer } = await sayAndSee(product, `block ${pipe}`, upstream);
+    const began = performance.now();
+    const answered = cause === "/shutdown" ? product.fetch("/shutdown", { method: "POST" }) : undefined;
+    if (cause === "SIGTERM") product.child.signal(cause);
+    const { code, signal, report } = await endOf(product, began, SMALL_MS);
+    assert.deepEqual([code, signal, report.exit_code], [STUCK.code, STUCK.signal, STUCK.exitCode], product.stderr());
+    assert.deepEqual(outcomes(report).slice(2), ["close forced", "cancel done", STUCK.join]);
+    assert.deepEqual(stepOf(report, "join").counts, { joined: STUCK.joined, threads: 1 });
+    assert.match(product.stderr(), STUCK.said);
+    assert.equal((await answer).headers.get("sidesocket-code"), "cancelled");
+    if (answered) assert.deepEqual(await (await answered).json(), report);
+    await upstream.until(() => upstream.live.length === 0, { within: 500 });
+  });
+}
+
+test("row 40: a thread that is stuck in a native call is found by its pulse", async (t) => {
+  const { product, upstream, pipe } = await start(t, SMALL);
+  const began = performance.now();
+  const { answer } = await sayAndSee(product, `block ${pipe}`, upstream);
+  await problem(await answer, CRASHED);
+  assert.ok(performance.now() - began < FOUND_WITHIN_MS);
+  if (runtime === "node") {
+    // It cannot be ended, so the process gives up: within the 2 s that terminating may take, and the exit's bounds.
+    const { signal, report } = await endOf(product, performance.now(), 2_000 + SMALL_MS);
+    assert.deepEqual([signal, report.cause, report.exit_code], ["SIGKILL", "sidecar_crashed", 70]);
+    assert.match(product.stderr(), /cannot be ended/);
+  } else {
+    // It is taken for gone and another takes its place, while it stays blocked; and the exit does not mind.
+    await serves(product);
+    const { code, signal, ms } = await product.stop();
+    assert.deepEqual([code, signal], [0, null], product.stderr());
+    assert.ok(ms < SMALL_MS, `${ms} ms`);
+  }
+});

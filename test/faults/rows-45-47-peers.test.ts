@@ -1,0 +1,140 @@
+/** Fault rows 45 to 47: stops against clients and upstreams that do not play along, and an end without any stop. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { timed } from "../contract/expect.ts";
+import { ALL_DONE, type Cause, outcomes, stepOf, stopBy } from "../exit/stopping.ts";
+import { RawConnection } from "../support/http.ts";
+import { startProduct } from "../support/product.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { type Behaviour, startFaultUpstream } from "./upstream.ts";
+
+const HEADERS = { "Content-Type": "application/json" };
+const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1, method, params });
+
+/** flush 1 s + close 2 s + answer 500 ms, and 200 ms: the row's own bound. */
+const STALLED_WITHIN_MS = 3_700;
+const EACH = 50;
+const NEVER_READING = 20;
+const REPLY_BYTES = 4_000_000;
+
+for (const cause of ["SIGTERM", "/shutdown"] as const satisfies readonly Cause[]) {
+  test(`row 45: half headers, half bodies, silent sockets and clients that never read do not hold ${cause}: code 0`, async (t) => {
+    const upstream = await startUpstream({ t });
+    const product = await startProduct({ upstream, t });
+    await product.ready();
+    const open = (count: number): Promise<RawConnection[]> =>
+      Promise.all(Array.from({ length: count }, () => RawConnection.open(product, t)));
+    const silent = await open(EACH);
+    const headers = await open(EACH);
+    for (const connection of headers) connection.write("POST /rpc HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Ty");
+    const bodies = await open(EACH);
+    for (const [n, connection] of bodies.entries()) {
+      const length: Record<string, string> =
+        n % 2 === 0 ? { "Content-Length": "100" } : { "Transfer-Encoding": "chunked" };
+      const body = n % 2 === 0 ? "{" : "1\r\n{\r\n";
+      connection.send({
+        method: "POST",
+        path: "/rpc",
+        headers: { "Content-Length": undefined, ...HEADERS, ...length },
+      });
+      connection.write(body);
+    }
+    const deaf = await open(NEVER_READING);
+    for (const connection of deaf) {
+      connection.pause();
+      const body = JSON.stringify(call("big", [REPLY_BYTES]));
+      connection.send({ method: "POST", path: "/rpc", headers: HEADERS, body });
+    }
+    const replies = async () => ((await product.state()).counters as { readonly replies: number } | null)?.replies;
+    await until(async () => (await replies()) === NEVER_READING, { what: "the big replies to have come" });
+
+    const { code, report } = await stopBy(product, cause, STALLED_WITHIN_MS - 250);
+    assert.equal(code, 0, product.stderr());
+    assert.deepEqual(outcomes(report), ALL_DONE);
+    assert.equal(stepOf(report, "cancel").counts?.flushed, false, "somebody never read");
+    for (const connection of [...silent, ...headers, ...bodies]) await connection.closed(1_000);
+    for (const connection of bodies) assert.equal((await connection.response()).status, 503);
+  });
+}
+
+test("row 45: whoever reads gets its whole answer, however large, although others never read", async (t) => {
+  const upstream = await startUpstream({ t });
+  const product = await startProduct({ upstream, t });
+  await product.ready();
+  const deaf = await RawConnection.open(product, t);
+  deaf.pause();
+  deaf.send({ method: "POST", path: "/rpc", headers: HEADERS, body: JSON.stringify(call("big", [REPLY_BYTES])) });
+  const reading = Promise.all(
+    Array.from({ length: 5 }, async () => (await product.rpc(call("big", [REPLY_BYTES]))).text()),
+  );
+  await upstream.until(() => upstream.messages.length === 6);
+  const { code } = await stopBy(product, "SIGTERM");
+  assert.equal(code, 0);
+  for (const text of await reading) assert.ok(text.length > REPLY_BYTES);
+});
+
+const CLOSE_MS = 400;
+const ROUNDS = 3;
+
+const unclosing: ReadonlyMap<string, Behaviour> = new Map<string, Behaviour>([
+  ["never answers it", { onClose: false, onEnd: false }],
+  ["does not even read it", { reads: false, onEnd: false }],
+  [
+    "sends pings without end instead",
+    {
+      onClose: (peer) => {
+        const again = (): void => {
+          peer.ping("again");
+          peer.later(5, again);
+        };
+        again();
+      },
+      onEnd: false,
+    },
+  ],
+]);
+
+for (const [how, behaviour] of unclosing) {
+  test(`row 46: an upstream that gets our close frame and ${how} is broken off after the close bound: code 1`, async (t) => {
+    let best = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < ROUNDS && best > CLOSE_MS + 100; round += 1) {
+      const upstream = await startFaultUpstream(behaviour, { t });
+      const config = { shutdown: { close: `${CLOSE_MS}ms` }, upstreams: { default: { url: upstream.url } } };
+      const product = await startProduct({ config, t });
+      await product.ready();
+      const { code, report } = await stopBy(product, "SIGTERM", 2_000);
+      assert.equal(code, 1, product.stderr());
+      assert.deepEqual(outcomes(report), ["drain done", "stop done", "close forced", "cancel done", "join done"]);
+      assert.deepEqual(stepOf(report, "close").counts, {
+        upstreams: [{ upstream: "default", code: null, by: "us", forced: true }],
+      });
+      assert.ok(report.ms >= CLOSE_MS - 5);
+      best = Math.min(best, report.ms);
+    }
+    // The best of a few: one alone says little on a busy machine.
+    assert.ok(best <= CLOSE_MS + 100, `${best} ms`);
+  });
+}
+
+async function onPort(t: Cleanup, url: string, port: number) {
+  const product = await startProduct({ upstream: url, args: ["--port", String(port)], t });
+  await product.ready();
+  return product;
+}
+
+test("row 47: after a SIGKILL the upstream sees the end at once, and a new start on the same port is clean", async (t) => {
+  const upstream = await startFaultUpstream({}, { t });
+  const first = await onPort(t, upstream.url, 0);
+  const { port } = first;
+  const client = await RawConnection.open(first, t);
+  const [, ms] = await timed(first.kill());
+  await upstream.until(() => upstream.last.clientEnded, { within: 500, what: "the end of the connection" });
+  await client.closed(500);
+  assert.ok(ms < 1_000, `${ms} ms`);
+  const second = await onPort(t, upstream.url, port);
+  assert.equal((await second.request(call("echo", ["again"]))).status, 200);
+  const { code } = await stopBy(second, "SIGTERM");
+  assert.equal(code, 0);
+  assert.equal(upstream.peers.length, 2);
+});

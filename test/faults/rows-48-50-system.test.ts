@@ -1,0 +1,136 @@
+/** Fault rows 37 and 48 to 50: what the system does to the process: descriptors, addresses, time. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { stopBy } from "../exit/stopping.ts";
+import { RawConnection } from "../support/http.ts";
+import { descriptors } from "../support/proc.ts";
+import { runProduct, startProduct } from "../support/product.ts";
+import { runtime } from "../support/root.ts";
+import { type Cleanup, delay, until } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { type Behaviour, startFaultUpstream } from "./upstream.ts";
+
+const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1, method, params });
+
+const FEW = 64;
+
+test(`row 48: with all of its ${FEW} descriptors taken it lives, and serves again when there are some`, async (t) => {
+  const upstream = await startUpstream({ t });
+  const config = { upstreams: { default: { url: upstream.url, reconnect: { from: "20ms", to: "100ms" } } } };
+  const product = await startProduct({ config, t });
+  await product.ready();
+  // Once it has begun: a start needs more than that for a moment, for its modules.
+  const limited = spawnSync("prlimit", ["--pid", String(product.pid), `--nofile=${FEW}`]);
+  assert.equal(limited.status, 0, String(limited.stderr));
+  const kept = await RawConnection.open(product, t);
+  const ask = async (method: string): Promise<number> => {
+    const body = JSON.stringify(call(method));
+    kept.send({ method: "POST", path: "/rpc", headers: { "Content-Type": "application/json" }, body });
+    return (await kept.response()).status;
+  };
+  assert.equal(await ask("echo"), 200);
+  const crowd = await Promise.all(Array.from({ length: FEW }, () => RawConnection.open(product, t)));
+  await until(() => descriptors(product.pid) >= FEW - 2, { what: "the descriptors to be taken" });
+  assert.equal(await ask("echo"), 200, "who is connected is served");
+  upstream.kill("reset");
+  await upstream.until(() => upstream.live.length === 0);
+  const statuses = new Set<number>();
+  for (let n = 0; n < 10; n += 1) statuses.add(await ask("echo"));
+  assert.ok(
+    [...statuses].every((status) => status === 200 || status === 503),
+    [...statuses].join(),
+  );
+  for (const connection of crowd) connection.destroy();
+  await product.ready();
+  assert.equal((await product.request(call("echo"))).status, 200);
+  const { code } = await stopBy(product, "SIGTERM");
+  assert.equal(code, 0, product.stderr());
+  assert.doesNotMatch(product.stderr(), /unhandled|panick|internal error/i);
+});
+
+test("row 49: an address that cannot be had ends the start with code 2 and one line, before any thread connects", async (t) => {
+  const upstream = await startUpstream({ t });
+  const taken = await startUpstream({ t });
+  const unprivileged = ["setpriv", "--bounding-set", "-net_bind_service", "--inh-caps", "-net_bind_service"];
+  const [command = "", ...rest] = [
+    ...unprivileged,
+    "sh",
+    "-c",
+    "test $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start) -gt 1",
+  ];
+  const canBePrivileged = spawnSync(command, rest).status === 0;
+  const env = { SIDESOCKET_TOKEN: "a-token-that-is-long-enough-for-this-test" };
+  const cases: [args: string[], wrapper: string[], why: RegExp][] = [
+    [["--port", String(taken.port)], [], /EADDRINUSE|already in use/i],
+    [["--host", "192.0.2.1"], [], /192\.0\.2\.1/],
+  ];
+  if (canBePrivileged) cases.push([["--port", "1"], unprivileged, /EACCES|permission denied/i]);
+  for (const [args, wrapper, why] of cases) {
+    const { code, stdout, stderr, ms } = await runProduct([...args, "--upstream", upstream.url], { env, wrapper, t });
+    assert.deepEqual([code, stdout, stderr.trim().split("\n").length], [2, "", 1], stderr);
+    assert.match(stderr, why);
+    assert.ok(ms < 3_000, `${ms} ms`);
+  }
+  assert.equal(upstream.connections.length, 0);
+});
+
+test("row 50: suspended for a while it blames neither its thread nor its upstream, and requests go on", async (t) => {
+  const slowly: Behaviour = { onPing: (peer, payload) => peer.later(50, () => peer.pong(payload)) };
+  const upstream = await startFaultUpstream(slowly, { t });
+  const keepalive = { ping: "100ms", pong_within: "800ms" };
+  const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, keepalive } } }, t });
+  await product.ready();
+  for (const suspendedMs of [1_200, 900, 2_600]) {
+    const asked = product.request(call("echo", [suspendedMs]));
+    const pings = upstream.last.pings.length;
+    await upstream.until(() => upstream.last.pings.length > pings, { what: "a ping" });
+    // Its pong comes while nobody can read it, and is there when the time for it has long passed.
+    product.child.signal("SIGSTOP");
+    await delay(suspendedMs);
+    product.child.signal("SIGCONT");
+    assert.equal((await asked).status, 200);
+  }
+  await delay(500);
+  assert.equal((await product.request(call("echo"))).status, 200);
+  assert.equal(upstream.peers.length, 1, product.stderr());
+  assert.doesNotMatch(product.stderr(), /died|waiting/);
+  assert.equal((await product.stop()).code, 0);
+});
+
+/** Blocks the main thread when it is told to: a long collection of garbage, or code that should not be there. */
+const BLOCKER = `import { isMainThread } from "node:worker_threads";
+if (isMainThread) process.on("SIGUSR2", () => {
+  const end = performance.now() + 4_000;
+  while (performance.now() < end);
+});`;
+
+async function preload(t: Cleanup, text: string): Promise<string[]> {
+  const folder = await mkdtemp(join(tmpdir(), "sidesocket-test-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, "preload.mjs");
+  await writeFile(file, text);
+  return runtime === "node" ? ["--import", file] : ["--preload", file];
+}
+
+test("row 37: a main thread that is blocked for 4 s blames neither its thread nor its upstream, and loses no reply", async (t) => {
+  const upstream = await startFaultUpstream({}, { t });
+  const keepalive = { ping: "200ms", pong_within: "1s" };
+  const config = { upstreams: { default: { url: upstream.url, keepalive } } };
+  const product = await startProduct({ config, runtimeArgs: await preload(t, BLOCKER), t });
+  await product.ready();
+  const asked = Array.from({ length: 50 }, (_, n) => product.request(call("echo", [n])));
+  await upstream.until(() => upstream.texts.length === 50);
+  product.child.signal("SIGUSR2");
+  for (const [n, response] of (await Promise.all(asked)).entries()) {
+    assert.deepEqual(((await response.json()) as { result: unknown }).result, [n]);
+  }
+  const later = product.request(call("echo", ["later"]));
+  assert.equal((await later).status, 200);
+  assert.equal(upstream.peers.length, 1, product.stderr());
+  assert.doesNotMatch(product.stderr(), /died|waiting/);
+  assert.equal((await product.stop()).code, 0);
+});
