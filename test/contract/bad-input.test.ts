@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { RawConnection, type RawRequest, rawRequest } from "../support/http.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
-import { type Expected, problem, rpcProblem } from "./expect.ts";
+import { type Expected, problem, refusedOn, rpcProblem } from "./expect.ts";
 
 const REQUEST = "/v1/upstreams/default/request";
 const SEND = "/v1/upstreams/default/send";
@@ -162,7 +162,7 @@ describe("bad input", () => {
       ] as const) {
         const response = await product.fetch(path, { method });
         assert.equal(response.headers.get("allow"), allow, path);
-        await problem(response, refusal(405, "method_not_allowed"));
+        await refusedOn(path, response, refusal(405, "method_not_allowed"));
       }
     }));
 
@@ -181,7 +181,11 @@ describe("bad input", () => {
       harmless(async () => {
         const all = { "Content-Type": "application/json", ...headers };
         for (const path of [REQUEST, SEND, "/rpc", "/shutdown"]) {
-          await problem(await rawRequest(product, { method: "POST", path, headers: all, body: good }), expected);
+          await refusedOn(
+            path,
+            await rawRequest(product, { method: "POST", path, headers: all, body: good }),
+            expected,
+          );
         }
         for (const path of ["/version", "/v1/upstreams", "/openapi.json", "/nothing"]) {
           await problem(await rawRequest(product, { path, headers }), expected);

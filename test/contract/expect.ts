@@ -102,6 +102,11 @@ export async function rpcProblem(response: Response | RawResponse, expected: Exp
   return error.data;
 }
 
+/** Demands a refusal in the language of its path: JSON-RPC on /rpc, else a problem document. */
+export function refusedOn(path: string, response: Response | RawResponse, expected: Expected): Promise<Facts> {
+  return path.startsWith("/rpc") ? rpcProblem(response, expected) : problem(response, expected);
+}
+
 /**
  * On a starved machine the sidecar's thread can miss a deadline by more than its grace; then the host answers, and knows
  * less of what was sent. That is right, too, but not what the check is about: it may be tried again.

@@ -9,7 +9,7 @@ import { rawRequest } from "../support/http.ts";
 import { type Product, runProduct, startProduct } from "../support/product.ts";
 import { until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
-import { problem } from "./expect.ts";
+import { problem, refusedOn, rpcProblem } from "./expect.ts";
 
 const FIRST = "first-token-0123456789abcdef0123456789";
 const SECOND = "second-token-fedcba9876543210fedcba98";
@@ -40,10 +40,10 @@ describe("with tokens", () => {
       for (const path of [REQUEST, "/v1/upstreams/default/send", "/rpc"]) {
         const response = await product.post(path, echo, init);
         assert.match(response.headers.get("www-authenticate") ?? "", /^Bearer/);
-        await problem(response, unauthorized);
+        await refusedOn(path, response, unauthorized);
       }
       for (const path of ["/v1/upstreams", "/v1/upstreams/default", "/version", "/openapi.json", "/nothing"]) {
-        await problem(await product.fetch(path, init), unauthorized);
+        await refusedOn(path, await product.fetch(path, init), unauthorized);
       }
     }
     assert.deepEqual(upstream.messages, []);
@@ -51,7 +51,7 @@ describe("with tokens", () => {
 
   test("a token in the address does not count", async () => {
     for (const name of ["token", "access_token", "authorization"]) {
-      await problem(await product.post(`/rpc?${name}=${FIRST}`, echo), unauthorized);
+      await rpcProblem(await product.post(`/rpc?${name}=${FIRST}`, echo), unauthorized);
     }
   });
 

@@ -67,7 +67,7 @@ describe("the fault upstream, judged by the ws client", () => {
 
   test("a drip-fed handshake outlives ws's idle timeout, and completes", async (t) => {
     const upstream = await startFaultUpstream({ handshake: { do: "drip", everyMs: 3 } }, { t });
-    const client = await Client.open(upstream.url, t, { handshakeTimeout: 150 });
+    const client = await Client.open(upstream.url, t, { handshakeTimeout: 250 });
     assert.ok(performance.now() - upstream.last.since > 300, "129 bytes at 3 ms each");
     client.ask(1, "echo");
     await client.replies(1);
