@@ -65,17 +65,21 @@ function copyTree(tree) {
 async function timesWithoutMutants(tree) {
   const times = new Map();
   for (const deno of [false, true]) {
-    const tests = [...new Set(mutants.filter((mutant) => mutant.deno === deno).flatMap((mutant) => mutant.tests))];
-    if (tests.length === 0) continue;
-    console.log(`without a mutant, on ${deno ? "Deno" : "Node"} …`);
-    const { red, output } = await runTests({ tree, tests, deno, limitMs: SUITE_LIMIT_MS });
-    if (red !== undefined) {
-      console.log(output);
-      console.log(`the tests are red without any mutant: ${red}`);
-      process.exit(1);
+    let tests = [...new Set(mutants.filter((mutant) => mutant.deno === deno).flatMap((mutant) => mutant.tests))];
+    // Once more for those that failed: on a busy machine one may have been late.
+    for (let round = 1; round <= 2 && tests.length > 0; round++) {
+      console.log(`without a mutant, on ${deno ? "Deno" : "Node"} …`);
+      const { red, output } = await runTests({ tree, tests, deno, limitMs: SUITE_LIMIT_MS, toTheEnd: true });
+      for (const [, file, seconds] of output.matchAll(/^ok \w+ (\S+) \d+ passed in ([\d.]+) s$/gm)) {
+        times.set(`${deno} ${file}`, Number(seconds) * 1_000);
+      }
+      tests = Array.from(output.matchAll(/^not ok \w+ (\S+)/gm), ([, file]) => file);
+      if (red !== undefined) console.log(output);
+      if (red !== undefined && tests.length === 0) process.exit(1);
     }
-    for (const [, file, seconds] of output.matchAll(/^ok \w+ (\S+) \d+ passed in ([\d.]+) s$/gm)) {
-      times.set(`${deno} ${file}`, Number(seconds) * 1_000);
+    if (tests.length > 0) {
+      console.log(`red without any mutant: ${tests.join(", ")}`);
+      process.exit(1);
     }
   }
   return times;
@@ -114,7 +118,7 @@ async function judge({ file, find, replace, tests, deno }, tree) {
 }
 
 /** Runs tests to the first failure, and says what that is: a test's name, or what became of the run. */
-async function runTests({ tree, tests, deno, limitMs }) {
+async function runTests({ tree, tests, deno, limitMs, toTheEnd = false }) {
   const args = [join(tree, "scripts", "test.mjs"), deno ? "--deno" : "--node", "--jobs", "1", ...tests];
   const child = spawn(process.execPath, args, { cwd: tree, stdio: ["ignore", "pipe", "pipe"], detached: true });
   running.add(child);
@@ -132,7 +136,7 @@ async function runTests({ tree, tests, deno, limitMs }) {
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text) => {
       output += text;
-      if (/^not ok /m.test(output)) end(firstFailure(output));
+      if (!toTheEnd && /^not ok /m.test(output)) end(firstFailure(output));
     });
   }
   const code = await new Promise((resolve) => child.once("close", resolve));

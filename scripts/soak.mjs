@@ -1,6 +1,6 @@
 /**
  * Starts, stops and reconnects, again and again, on Node (compiled) and on Deno (from source), each soak in a process of
- * its own; then a table. Ends with 1 when something was left behind, or took too long.
+ * its own, and a table of each. Ends with 1 when something was left behind, or took too long.
  *
  *   node scripts/soak.mjs [--node] [--deno] [--cycles N] [--processes N] [--reconnects N]
  *
@@ -48,10 +48,18 @@ let running;
 process.once("exit", () => running && endGroup(running));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
-const results = [];
-for (const runtime of runtimes) for (const soak of soaks) results.push(await run(runtime, soak, flags[soak]));
-for (const result of results) print(result);
-process.exit(results.length > 0 && results.every(({ problems }) => problems.length === 0) ? 0 : 1);
+let soaked = 0;
+let failed = 0;
+for (const runtime of runtimes) {
+  for (const soak of soaks) {
+    const result = await run(runtime, soak, flags[soak]);
+    print(result);
+    soaked += 1;
+    if (result.problems.length > 0) failed += 1;
+  }
+}
+console.log(`\n${soaked} soaks, ${failed} failed`);
+process.exit(soaked > 0 && failed === 0 ? 0 : 1);
 
 function compile() {
   for (const project of ["tsconfig.json", "tsconfig.test.json"]) {

@@ -131,8 +131,9 @@ test("under a thousand requests that never leave the host, a stop fails them as 
   const product = await startProduct({ upstream, t });
   const asked = Promise.all(Array.from({ length: PENDING }, (_, n) => ask(product, n)));
   await inFlight(product, PENDING);
-  const { code, ms } = await stopBy(product, "SIGTERM");
+  const { code, report } = await stopBy(product, "SIGTERM");
   assert.equal(code, 0);
-  assert.ok(ms < 2_000, `${ms} ms`);
+  // None of them is waited for: the drain is done before its bound, however busy the machine is with the answers.
+  assert.equal(stepOf(report, "drain").outcome, "done");
   assert.deepEqual(tally(await asked), { "shutting_down no": PENDING });
 });
