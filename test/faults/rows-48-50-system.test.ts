@@ -40,8 +40,9 @@ test(`row 48: with all of its ${FEW} descriptors taken it lives, and serves agai
   await upstream.until(() => upstream.live.length === 0);
   const statuses = new Set<number>();
   for (let n = 0; n < 10; n += 1) statuses.add(await ask("echo"));
+  // 502 is for what came in the moment between the loss and our hearing of it: on /rpc nothing but 200 means sent.
   assert.ok(
-    [...statuses].every((status) => status === 200 || status === 503),
+    [...statuses].every((status) => [200, 502, 503].includes(status)),
     [...statuses].join(),
   );
   for (const connection of crowd) connection.destroy();
