@@ -1,7 +1,7 @@
 /**
  * Runs the tests on Node (compiled) and on Deno (from source): each file in a process of its own, two at a time.
  *
- *   node scripts/test.mjs [--node] [--deno] [--repeat N] [--jobs N] [--again] [part of a path …]
+ *   node scripts/test.mjs [--node] [--deno] [--repeat N] [--jobs N] [part of a path …]
  *
  * The last lines are `node: N passed, N failed` and `deno: N passed, N failed`, counted from the runners' JUnit reports.
  * Nothing passes silently: a file without tests, a file that hangs and a process that ends badly count as failed.
@@ -27,7 +27,6 @@ const { values: flags, positionals: parts } = parseArgs({
     deno: { type: "boolean" },
     repeat: { type: "string", default: "1" },
     jobs: { type: "string", default: "2" },
-    again: { type: "boolean" },
   },
 });
 
@@ -97,12 +96,7 @@ async function runAll(runtime) {
   const queue = [...files];
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      let outcome = await runFile(runtime, file);
-      if (flags.again && outcome.failed > 0) {
-        console.log(outcome.output.trimEnd());
-        console.log(`flaky? ${runtime} ${file} failed, and is run once more`);
-        outcome = await runFile(runtime, file);
-      }
+      const outcome = await runFile(runtime, file);
       const total = totals.get(runtime);
       for (const key of Object.keys(total)) total[key] += outcome[key];
       if (outcome.failed > 0) console.log(outcome.output.trimEnd());
