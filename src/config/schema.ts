@@ -132,6 +132,14 @@ export const upstreamSchema = z
       })
       .refine(({ from, to }) => from <= to, { path: ["from"], error: "must not be longer than reconnect.to" })
       .prefault({}),
+    /** What is kept of what the upstream says unasked, per journal, and how many may read at once. */
+    messages: z
+      .strictObject({
+        count: wholeNumber(1, 10_000_000).prefault(10_000),
+        bytes: size.prefault("16MiB"),
+        readers: wholeNumber(1, 1_000_000).prefault(10_000),
+      })
+      .prefault({}),
     /** What we close with. Reserved codes must not be sent (RFC 6455, section 7.4). */
     close_code: wholeNumber(1000, 4999)
       .refine((code) => code <= 1001 || code >= 3000, "must be 1000, 1001, or from 3000 to 4999")

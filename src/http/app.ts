@@ -3,6 +3,7 @@ import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
+import { messageRoutes } from "./messages.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
 import { requestRoutes } from "./request.ts";
@@ -37,6 +38,7 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
 
   requestRoutes(app, parts);
   rpcRoutes(app, parts);
+  messageRoutes(app, parts);
   statusRoutes(app, parts);
   shutdownRoutes(app, parts);
   app.doc31("/openapi.json", {

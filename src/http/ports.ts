@@ -2,18 +2,21 @@ import type { UpstreamSettings } from "../config/schema.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Ask } from "../sidecar/client.ts";
 import type { ExitReport } from "../sidecar/exit.ts";
+import type { Feeds } from "../sidecar/feeds.ts";
 import type { Dialect, UpstreamDetails, UpstreamState } from "../sidecar/messages.ts";
 
 /** What the HTTP side needs to know of the world: the smallest interfaces, so that a fake is ten lines. */
 
 export interface UpstreamPort {
   readonly name: string;
-  readonly settings: Pick<UpstreamSettings, "url" | "required" | "limits">;
+  readonly settings: Pick<UpstreamSettings, "url" | "required" | "limits" | "messages">;
   /** Undefined until `opened`, which gives the same. */
   readonly dialect: Dialect | undefined;
   readonly opened: Promise<Dialect>;
   readonly state: UpstreamState & { readonly since: Date };
   readonly inFlight: number;
+  /** What the upstream says unasked. */
+  readonly feeds: Feeds;
   ask(ask: Ask): Promise<Outcome>;
   inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
 }

@@ -14,6 +14,7 @@ const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   method_not_allowed: 405,
   unsupported_media_type: 415,
   payload_too_large: 413,
+  gone: 410,
   too_many_in_flight: 429,
   congested: 503,
   upstream_down: 503,
@@ -37,6 +38,7 @@ const titleOf: Readonly<Record<ErrorCode, string>> = {
   method_not_allowed: "Method not allowed",
   unsupported_media_type: "Unsupported media type",
   payload_too_large: "The body is too large",
+  gone: "No longer kept",
   too_many_in_flight: "Too many requests in flight",
   congested: "The upstream does not keep up",
   upstream_down: "The upstream is not connected",
@@ -96,6 +98,7 @@ export function problem(
   failure: Failure,
   upstream?: UpstreamPort,
   more?: Record<string, string>,
+  members?: Record<string, unknown>,
 ): Response {
   const status = statusFor(failure);
   const document = {
@@ -103,6 +106,7 @@ export function problem(
     title: titleFor(failure),
     status,
     ...facts(c, failure, upstream),
+    ...members,
   };
   const headers = { ...failureHeaders(c, failure), ...more, "Content-Type": "application/problem+json" };
   return c.body(`${JSON.stringify(document)}\n`, status, headers);

@@ -35,6 +35,10 @@ export const upstreamStateSchema = z
     last_frame_age_ms: z.int().nullable(),
     round_trip_ms: z.number().nullable(),
     buffered_bytes: z.int().nullable(),
+    kept: z
+      .object({ messages: z.int(), bytes: z.int() })
+      .nullable()
+      .describe("of what the upstream said unasked; gaps count as messages"),
     counters: z.record(z.string(), z.int()).nullable(),
   })
   .openapi("Upstream");
@@ -71,6 +75,33 @@ export const reportSchema = z
   })
   .openapi("ExitReport");
 
+const gapSchema = z
+  .object({
+    after: z.string().nullable(),
+    before: z.string(),
+    dropped: z.int().nullable().describe("null when nobody can know"),
+    reason: z.enum(["overflow", "away", "crashed", "expired"]),
+    from: z.string().optional(),
+    to: z.string().optional(),
+    why: z.string().optional(),
+  })
+  .openapi("Gap");
+
+export const pageSchema = z
+  .object({
+    messages: z.array(
+      z.object({
+        cursor: z.string(),
+        at: z.string().describe("RFC 3339"),
+        data: z.any().describe("the JSON value of a JSON frame; a text for any other"),
+        encoding: z.literal("base64").optional().describe("of a binary frame"),
+        gap: gapSchema.optional().describe("in the place of `data`"),
+      }),
+    ),
+    next: z.string().describe("the `after` of the next page"),
+  })
+  .openapi("Page");
+
 /** What every route may answer besides its success. */
 export const failures = {
   default: {
@@ -98,6 +129,33 @@ export const waitParameters = [
     name: "Prefer",
     in: "header",
     description: "`wait=N`, in seconds (RFC 7240)",
+    schema: { type: "string" },
+  },
+];
+
+const query = (name: string, description: string, schema: object) => ({ name, in: "query", description, schema });
+
+/** The parameters of routes that read messages. */
+export const messageParameters = [
+  { name: "upstream", in: "path", required: true, schema: { type: "string" } },
+  query("after", "Where to begin: behind this cursor, at `earliest`, or at `latest`", {
+    type: "string",
+    default: "earliest",
+  }),
+  query("limit", "The most messages in a page", { type: "integer", minimum: 1, maximum: 1_000, default: 100 }),
+  query("wait", "How long a page waits for its first message: `10`, `2.5s`. At most 120s.", {
+    type: "string",
+    default: "0",
+  }),
+  query("where", "Only messages with this value there: `/params/type=trade`. All that are given must hold.", {
+    type: "array",
+    items: { type: "string" },
+  }),
+  query("poll", "`1`: a stream gives what is there, and ends", { type: "string", enum: ["0", "1"], default: "0" }),
+  {
+    name: "Last-Event-ID",
+    in: "header",
+    description: "The cursor that an EventSource has got to: wins over `after`",
     schema: { type: "string" },
   },
 ];

@@ -46,6 +46,11 @@ export function readFrame(frame: Body): Json | { readonly why: string } {
   return read(frame, Number.POSITIVE_INFINITY);
 }
 
+/** Whether a text is one JSON value. */
+export function isJson(text: string): boolean {
+  return !("why" in readFrame(text));
+}
+
 function read(body: Body, maxDepth: number): Json | { readonly why: string } {
   const text = textOf(body);
   if (text === undefined) return { why: "the bytes are not UTF-8" };

@@ -1,11 +1,12 @@
 import type { UpstreamSettings } from "../config/schema.ts";
 import { Deadlines } from "../core/deadline.ts";
 import { deferred } from "../core/deferred.ts";
-import type { CancelCounts, Kind, Outcome } from "../core/outcome.ts";
+import type { Kind, Outcome } from "../core/outcome.ts";
 import { type Failure, SidesocketError } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
-import type { CloseCounts, Dialect, FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
+import { Feeds } from "./feeds.ts";
+import type { CloseCounts, Dialect, FromThread, Life, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
 import type { Resident, SidecarThread } from "./thread.ts";
 
 /** The host side of one upstream: who waits for what, and until when. */
@@ -20,6 +21,10 @@ export interface Ask {
 
 /** The thread answers at the deadline, knowing whether the message was sent. Only when it cannot do we, this much later. */
 const THREAD_GRACE_MS = 50;
+/** So many threads' deaths are remembered in cursors; of those before one is told that they have expired. */
+const FORMER_MAX = 16;
+
+export type Cancelled = Pick<Extract<FromThread, { type: "cancelled" }>, "counts" | "unkept">;
 
 interface Waiter {
   settle(outcome: Outcome): void;
@@ -34,6 +39,8 @@ export class UpstreamClient implements Resident {
   dialect: Dialect | undefined;
   readonly #thread: SidecarThread;
   readonly #waiters = new Map<number, Waiter>();
+  /** What the upstream says unasked. */
+  readonly feeds: Feeds;
   readonly #inspections = new Map<number, (details: UpstreamDetails) => void>();
   readonly #wheel = new Deadlines<number>();
   readonly #alarm = new Alarm(
@@ -45,9 +52,10 @@ export class UpstreamClient implements Resident {
   /** The exit's steps that wait for the thread's word. */
   readonly #drained = deferred<void>();
   readonly #closed = deferred<CloseCounts>();
-  readonly #cancelled = deferred<CancelCounts>();
+  readonly #cancelled = deferred<Cancelled>();
   readonly #failing = deferred<Failure>();
   #lastSeq = 0;
+  #life: Life = { epoch: "", former: [] };
   #replies = 0;
   #state: UpstreamState = { phase: "idle", attempts: 0 };
   #since = new Date();
@@ -59,6 +67,7 @@ export class UpstreamClient implements Resident {
     this.name = name;
     this.settings = settings;
     this.#thread = thread;
+    this.feeds = new Feeds(name, (message) => thread.post(message));
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
   }
@@ -147,13 +156,19 @@ export class UpstreamClient implements Resident {
     return this.#drained.promise;
   }
 
+  /** Readers are told that it is over. @returns how many there were */
+  stop(): number {
+    this.#order({ type: "stop", upstream: this.name });
+    return this.feeds.end("stopping");
+  }
+
   /** May be called again with 0, to break what is still closing. */
   close(withinMs: number): Promise<CloseCounts> {
     this.#order({ type: "close", upstream: this.name, withinMs });
     return this.#closed.promise;
   }
 
-  cancel(): Promise<CancelCounts> {
+  cancel(): Promise<Cancelled> {
     this.#order({ type: "cancel", upstream: this.name });
     return this.#cancelled.promise;
   }
@@ -167,7 +182,7 @@ export class UpstreamClient implements Resident {
   #nothingLeft(): void {
     this.#drained.resolve();
     this.#closed.resolve({ code: null, by: null, forced: false });
-    this.#cancelled.resolve({ no: 0, maybe: 0, yes: 0 });
+    this.#cancelled.resolve({ counts: { no: 0, maybe: 0, yes: 0 }, unkept: 0 });
   }
 
   /** Ends whoever still waits when the thread did not: from here on nobody does. Gives their number. */
@@ -180,11 +195,21 @@ export class UpstreamClient implements Resident {
 
   // What the thread says.
 
+  settleIn(): readonly ToThread[] {
+    const { epoch, former } = this.#life;
+    const latest = epoch === "" ? former : [...former, epoch].slice(-FORMER_MAX);
+    this.#life = { epoch: newEpoch(), former: latest };
+    return [{ type: "open", upstream: this.name, settings: this.settings, life: this.#life }];
+  }
+
   receive(message: FromThread): void {
     switch (message.type) {
       case "settled":
         this.#replies += repliesIn(message.outcome);
         this.#take(message.seq)?.settle(message.outcome);
+        break;
+      case "page":
+        this.feeds.receive(message.seq, message.page);
         break;
       case "state":
         this.#become(message.state);
@@ -207,7 +232,7 @@ export class UpstreamClient implements Resident {
         this.#closed.resolve(message.close);
         break;
       case "cancelled":
-        this.#cancelled.resolve(message.counts);
+        this.#cancelled.resolve(message);
     }
   }
 
@@ -221,6 +246,7 @@ export class UpstreamClient implements Resident {
       };
     });
     if (this.#refusal) this.#nothingLeft();
+    else this.feeds.renew();
     this.#become({
       phase: "idle",
       attempts: 0,
@@ -233,6 +259,7 @@ export class UpstreamClient implements Resident {
     this.#refusal ??= failure;
     // Only such as came after the thread's end are left: the others were failed with it.
     this.#failAll(() => failure);
+    this.feeds.end(failure);
     this.#failing.resolve(failure);
     this.#opening.reject(new SidesocketError(failure));
     this.#become({ phase: "closed", attempts: 0, lastError: detail });
@@ -247,6 +274,7 @@ export class UpstreamClient implements Resident {
     this.#refusal ??= failure;
     this.#failAll(() => failure);
     this.#nothingLeft();
+    this.feeds.end(failure);
     this.#failing.resolve(failure);
     this.#opening.reject(new SidesocketError(failure));
   }
@@ -289,6 +317,11 @@ export class UpstreamClient implements Resident {
     }
     this.#alarm.set(this.#wheel.next());
   }
+}
+
+/** Never the same twice, in this process or another: the time, and chance for those that begin together. */
+function newEpoch(): string {
+  return Date.now().toString(36) + Math.random().toString(36).slice(2, 7).padEnd(5, "0");
 }
 
 function repliesIn(outcome: Outcome): number {

@@ -89,7 +89,7 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
 
   await step("stop", async () => {
     front.stop();
-    return { outcome: "done", counts: {} };
+    return { outcome: "done", counts: { readers: sum(upstreams.map((upstream) => upstream.stop())) } };
   });
 
   await step("close", async () => {
@@ -102,14 +102,16 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
     const until = performance.now() + bounds.flush;
     const cancels = upstreams.map((upstream) => bounded(upstream.cancel(), HURRIED_MS, undefined));
     const cancelled = { no: 0, maybe: 0, yes: 0 };
-    for (const counts of await Promise.all(cancels)) {
-      for (const sent of ["no", "maybe", "yes"] as const) cancelled[sent] += counts?.[sent] ?? 0;
+    let unkept = 0;
+    for (const each of await Promise.all(cancels)) {
+      for (const sent of ["no", "maybe", "yes"] as const) cancelled[sent] += each?.counts[sent] ?? 0;
+      unkept += each?.unkept ?? 0;
     }
     // Whom the thread did not answer, because it hangs, we answer: nobody may be left waiting.
     for (const upstream of upstreams) cancelled.maybe += upstream.abandonAll();
     const flushed = await bounded(allDone([front.flushed()]), Math.max(0, until - performance.now()), force);
     front.cut();
-    return { outcome: "done", counts: { cancelled, flushed: flushed === true } };
+    return { outcome: "done", counts: { cancelled, messages: unkept, flushed: flushed === true } };
   });
 
   await step("join", async () => {

@@ -1,6 +1,8 @@
 import type { UpstreamSettings } from "../config/schema.ts";
+import type { Page, Start } from "../core/journal.ts";
 import type { CancelCounts, Counters, Kind, Outcome } from "../core/outcome.ts";
 import type { Phase } from "../core/session.ts";
+import type { Rule } from "../protocols/json-where.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 
 /**
@@ -12,7 +14,7 @@ import type { Body, Protocol } from "../protocols/protocol.ts";
 
 export type ToThread =
   /** First of all for an upstream: make it, load its protocol, begin to connect. Answered by `opened` or `unusable`. */
-  | { readonly type: "open"; readonly upstream: string; readonly settings: UpstreamSettings }
+  | { readonly type: "open"; readonly upstream: string; readonly settings: UpstreamSettings; readonly life: Life }
   | {
       readonly type: "request";
       readonly upstream: string;
@@ -25,12 +27,28 @@ export type ToThread =
     }
   /** The caller has left: forget the request, settle nothing. */
   | { readonly type: "abandon"; readonly upstream: string; readonly seq: number }
+  /** Answered by one `page`, unless taken back by `unread`. */
+  | {
+      readonly type: "read";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly journal: string;
+      readonly after: Start;
+      readonly limit: number;
+      /** What the wanted messages have; all must hold. */
+      readonly where: readonly Rule[];
+      /** Whether the answer waits until there is something. */
+      readonly wait: boolean;
+    }
+  | { readonly type: "unread"; readonly upstream: string; readonly seq: number }
   /** Answered by `inspected`. */
   | { readonly type: "inspect"; readonly upstream: string; readonly seq: number }
   /** A sign of life is wanted: answered by `beat`. */
   | { readonly type: "beat"; readonly upstream: "*" }
   /** Exit, step 0: fail what is not on the socket, take nothing new. `drained` when no reply is waited for any more. */
   | { readonly type: "drain"; readonly upstream: string }
+  /** Exit, step 1: what the upstream says from here on is not kept, but counted. */
+  | { readonly type: "stop"; readonly upstream: string }
   /** Exit, step 2: close what is open. Answered by `closed` once every socket is really gone. Again with 0: break it. */
   | { readonly type: "close"; readonly upstream: string; readonly withinMs: number }
   /** Exit, step 3: fail what is pending, stop all timers. Answered by `cancelled`. */
@@ -45,11 +63,12 @@ export type FromThread =
   | { readonly type: "opened"; readonly upstream: string; readonly dialect: Dialect }
   | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
+  | { readonly type: "page"; readonly upstream: string; readonly seq: number; readonly page: Page | NoPage }
   | { readonly type: "state"; readonly upstream: string; readonly state: UpstreamState }
   | { readonly type: "inspected"; readonly upstream: string; readonly seq: number; readonly details: UpstreamDetails }
   | { readonly type: "drained"; readonly upstream: string }
   | { readonly type: "closed"; readonly upstream: string; readonly close: CloseCounts }
-  | { readonly type: "cancelled"; readonly upstream: string; readonly counts: CancelCounts }
+  | { readonly type: "cancelled"; readonly upstream: string; readonly counts: CancelCounts; readonly unkept: number }
   | { readonly type: "stopped"; readonly upstream: "*" };
 
 /** What crosses in one go. `at` is the sender's clock, by which the thread learns how its own differs from the host's. */
@@ -57,6 +76,15 @@ export interface Batch<Message> {
   readonly at: number;
   readonly messages: readonly Message[];
 }
+
+/** The life of a journal: its epoch, and those of the threads before, which died with what they kept. */
+export interface Life {
+  readonly epoch: string;
+  readonly former: readonly string[];
+}
+
+/** `ahead`: the cursor is of this life, but beyond all that there has been. `nowhere`: there is no such journal. */
+export type NoPage = "ahead" | "nowhere";
 
 /** What the host needs to know of a protocol, which may be a module that only the thread has loaded. */
 export type Dialect = Pick<Protocol, "name" | "accepts">;
@@ -81,6 +109,8 @@ export interface UpstreamDetails {
   readonly roundTripMs?: number | undefined;
   /** Bytes handed to the socket and not yet taken by the operating system. */
   readonly bufferedBytes: number;
+  /** What is kept of what the upstream said unasked. */
+  readonly kept: { readonly messages: number; readonly bytes: number };
   readonly counters: Counters;
 }
 

@@ -1,4 +1,3 @@
-import type { UpstreamSettings } from "../config/schema.ts";
 import { fullJitter } from "../core/backoff.ts";
 import type { Batch, FromThread, ToThread } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
@@ -17,7 +16,8 @@ export interface RawThread {
 
 /** Who is told what comes from the thread about one upstream. */
 export interface Resident {
-  readonly settings: UpstreamSettings;
+  /** What every new thread is told first. */
+  settleIn(): readonly ToThread[];
   receive(message: FromThread): void;
   /** The thread died. Whatever was asked of it gets no answer any more; these requests never even reached it. */
   crashed(detail: string, unposted: ReadonlySet<number>): void;
@@ -131,8 +131,8 @@ export class SidecarThread {
 
   #settleIn(life: Running): void {
     life.outbox = new Outbox<ToThread>(life.thread.port, () => performance.now());
-    for (const [upstream, { settings }] of this.#residents) life.outbox.push({ type: "open", upstream, settings });
-    for (const message of this.#early.splice(0)) life.outbox.push(message);
+    const first = [...this.#residents.values()].flatMap((resident) => resident.settleIn());
+    for (const message of [...first, ...this.#early.splice(0)]) life.outbox.push(message);
     life.outbox.flush();
   }
 

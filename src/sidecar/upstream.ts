@@ -2,6 +2,7 @@ import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { type Drop, describeDrop } from "../core/drop.ts";
 import { Exchange, type ExchangeEffect } from "../core/exchange.ts";
+import type { MessageKind } from "../core/journal.ts";
 import {
   availability,
   newSession,
@@ -10,9 +11,11 @@ import {
   type SessionInput,
   step,
 } from "../core/session.ts";
+import { isJson } from "../protocols/json-message.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
-import type { CloseCounts, FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
+import { Journals, MAIN } from "./journals.ts";
+import type { CloseCounts, FromThread, Life, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
 import { PhaseTimer } from "./phase-timer.ts";
 import { openSocket, type Socket } from "./socket.ts";
 
@@ -36,6 +39,8 @@ export class Upstream {
   readonly #around: Surroundings;
   readonly #exchange: Exchange;
   readonly #alarm: Alarm;
+  readonly #journals: Journals;
+  readonly #accepts: Protocol["accepts"];
   /** Every socket that is not gone yet. There may be two while one makes way for its successor. */
   readonly #sockets = new Map<number, Socket>();
   #session: Session = newSession;
@@ -48,13 +53,18 @@ export class Upstream {
   /** Somebody waits for `drained`. */
   #draining = false;
   #close: CloseCounts | undefined;
+  /** From the exit's first step on: how many messages came that nobody can read any more. */
+  #unkept: number | undefined;
 
-  constructor(name: string, settings: UpstreamSettings, protocol: Protocol, around: Surroundings) {
+  constructor(name: string, settings: UpstreamSettings, protocol: Protocol, around: Surroundings, life: Life) {
     this.#name = name;
     this.#settings = settings;
     this.#around = around;
     this.#exchange = new Exchange(protocol, settings.limits);
     this.#alarm = new Alarm(around.now, () => this.#expire());
+    this.#journals = new Journals(name, settings.messages, around.post);
+    this.#journals.open(MAIN, life);
+    this.#accepts = protocol.accepts;
   }
 
   start(): void {
@@ -70,6 +80,12 @@ export class Upstream {
       case "abandon":
         this.#carryOut(this.#exchange.abandon(command.seq, now));
         break;
+      case "read":
+        this.#journals.read(command);
+        break;
+      case "unread":
+        this.#journals.unread(command.seq);
+        break;
       case "inspect":
         this.#post({ type: "inspected", upstream: this.#name, seq: command.seq, details: this.#details(now) });
         break;
@@ -77,6 +93,9 @@ export class Upstream {
         this.#draining = true;
         this.#carryOut(this.#exchange.drain(now));
         this.#tellDrained();
+        break;
+      case "stop":
+        this.#unkept ??= 0;
         break;
       case "close":
         this.#close ??= { code: null, by: null, forced: false };
@@ -87,7 +106,7 @@ export class Upstream {
         const { effects, counts } = this.#exchange.cancel();
         this.#carryOut(effects);
         this.#advance({ type: "close", withinMs: 0 });
-        this.#post({ type: "cancelled", upstream: this.#name, counts });
+        this.#post({ type: "cancelled", upstream: this.#name, counts, unkept: this.#unkept ?? 0 });
       }
     }
     this.#alarm.set(this.#exchange.nextDeadline);
@@ -103,6 +122,7 @@ export class Upstream {
     this.#session = session;
     for (const effect of effects) this.#perform(effect, now);
     if (session.at.phase === before.at.phase && session.epoch === before.epoch) return;
+    if (session.at.phase === "ready") this.#journals.back(MAIN);
     this.#carryOut(this.#exchange.link(availability(session), now));
     this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
   }
@@ -132,6 +152,7 @@ export class Upstream {
         break;
       case "lost":
         this.#lastError = describeDrop(effect.why);
+        this.#journals.away(this.#lastError);
         this.#carryOut(this.#exchange.lost(effect.epoch, effect.why, now));
         break;
       case "proven":
@@ -140,7 +161,16 @@ export class Upstream {
         break;
       case "message":
         this.#exchange.counters.messages++;
+        this.#keep(effect.frame);
     }
+  }
+
+  #keep(frame: Body): void {
+    if (this.#unkept !== undefined) {
+      this.#unkept++;
+      return;
+    }
+    this.#journals.append(MAIN, frame, kindOf(frame, this.#accepts));
   }
 
   #connect(epoch: number, withinMs: number): void {
@@ -192,6 +222,7 @@ export class Upstream {
           this.#post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
           break;
         case "message":
+          this.#keep(effect.frame);
           break;
         case "probe":
           this.#advance({ type: "probe" });
@@ -238,6 +269,7 @@ export class Upstream {
       lastFrameAgeMs: this.#lastFrameAt === undefined ? undefined : Math.round(now - this.#lastFrameAt),
       roundTripMs: this.#roundTripMs,
       bufferedBytes: this.#socket?.buffered ?? 0,
+      kept: this.#journals.kept,
       counters: { ...this.#exchange.counters },
     };
   }
@@ -245,6 +277,12 @@ export class Upstream {
 
 function isWaitingForPeer({ at }: Session): boolean {
   return at.phase === "greeting" || (at.phase === "ready" && at.pong !== undefined);
+}
+
+/** What `data` will be to readers. Bytes stay bytes, whatever they hold; in a dialect of text, so does text. */
+function kindOf(frame: Body, accepts: Protocol["accepts"]): MessageKind {
+  if (typeof frame !== "string") return "binary";
+  return accepts === "json" && isJson(frame) ? "json" : "text";
 }
 
 function closeOf(drop: Drop, by: CloseCounts["by"]): CloseCounts {

@@ -35,10 +35,10 @@ export function serveThread(platform: ThreadPlatform): void {
     else outbox.push({ ...message, outcome: { ...reply, body: outbox.pack(reply.body) } });
   };
 
-  const open = async ({ upstream: name, settings }: Extract<ToThread, { type: "open" }>) => {
+  const open = async ({ upstream: name, settings, life }: Extract<ToThread, { type: "open" }>) => {
     try {
       const protocol = await loadProtocol(settings.protocol);
-      const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup });
+      const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup }, life);
       upstreams.set(name, upstream);
       post({ type: "opened", upstream: name, dialect: { name: protocol.name, accepts: protocol.accepts } });
       upstream.start();
