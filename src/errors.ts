@@ -20,6 +20,7 @@ export type ErrorCode =
   | "method_not_allowed"
   | "unsupported_media_type"
   | "payload_too_large"
+  | "conflict"
   | "gone"
   | "too_many_in_flight"
   | "congested"

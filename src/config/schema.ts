@@ -93,6 +93,68 @@ const url = z.string().superRefine((text, context) => {
   if (text.includes("#")) return wrong("must not have a fragment (#)");
 });
 
+const subscriptionName = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _, . or -");
+
+/** A standing subscription. `$id` in `match` and `unsubscribe` stands for what the upstream's reply has at `id`. */
+const subscriptionShape = {
+  /** The message that subscribes. */
+  request: z.json({ error: "must be the message that subscribes" }),
+  /** Where the reply says what the upstream calls the subscription. */
+  id: memberPointer.optional(),
+  /** What its messages have, by JSON pointer. */
+  match: scalarsByPointer.refine((rules) => Object.keys(rules).length > 0, "must have at least one rule"),
+  /** The message that takes it back. */
+  unsubscribe: z.json({ error: "must be the message that unsubscribes" }).optional(),
+};
+
+/** Ethereum's own way, of which only the parameters differ. */
+const ethSubscribeShape = { preset: z.literal("eth_subscribe"), params: z.array(z.json()).min(1, "must not be empty") };
+
+interface Subscription {
+  readonly request: unknown;
+  readonly id?: string | undefined;
+  readonly match: Readonly<Record<string, string | number | boolean | null>>;
+  readonly unsubscribe?: unknown;
+}
+
+function ethSubscription(params: readonly unknown[]): Subscription {
+  return {
+    request: { jsonrpc: "2.0", method: "eth_subscribe", params },
+    id: "/result",
+    match: { "/method": "eth_subscription", "/params/subscription": "$id" },
+    unsubscribe: { jsonrpc: "2.0", method: "eth_unsubscribe", params: ["$id"] },
+  };
+}
+
+const SUBSCRIPTION_FORM = "must be { request: …, id: …, match: … }, or { preset: eth_subscribe, params: … }";
+const NO_ID = { path: ["id"], error: "is missing: without it nothing can stand for $id" };
+const knowsItsId = ({ id, match }: Subscription): boolean => id !== undefined || !Object.values(match).includes("$id");
+
+/** As the configuration has it, under its name. */
+const subscription = z.union(
+  [
+    z.strictObject(ethSubscribeShape).transform(({ params }) => ethSubscription(params)),
+    z.strictObject(subscriptionShape).refine(knowsItsId, NO_ID),
+  ],
+  { error: SUBSCRIPTION_FORM },
+);
+
+/** As a caller orders it: with its name inside, if it shall have one. */
+export const subscriptionOrderSchema = z.union(
+  [
+    z
+      .strictObject({ name: subscriptionName.optional(), ...ethSubscribeShape })
+      .transform(({ name, params }): Subscription & { name?: string | undefined } => ({
+        name,
+        ...ethSubscription(params),
+      })),
+    z.strictObject({ name: subscriptionName.optional(), ...subscriptionShape }).refine(knowsItsId, NO_ID),
+  ],
+  { error: SUBSCRIPTION_FORM },
+);
+
 /** One upstream: where it is, how to log in, and its bounds. */
 export const upstreamSchema = z
   .strictObject({
@@ -116,6 +178,7 @@ export const upstreamSchema = z
         request_bytes: size.prefault("1MiB"),
         reply_bytes: size.prefault("16MiB"),
         buffered_bytes: size.prefault("16MiB"),
+        subscriptions: wholeNumber(0, 10_000).prefault(100),
       })
       .refine(({ request_bytes, buffered_bytes }) => request_bytes <= buffered_bytes, {
         path: ["buffered_bytes"],
@@ -140,6 +203,8 @@ export const upstreamSchema = z
         readers: wholeNumber(1, 1_000_000).prefault(10_000),
       })
       .prefault({}),
+    /** Asked for on every connect; each has messages of its own. */
+    subscriptions: z.record(subscriptionName, subscription).prefault({}),
     /** What we close with. Reserved codes must not be sent (RFC 6455, section 7.4). */
     close_code: wholeNumber(1000, 4999)
       .refine((code) => code <= 1001 || code >= 3000, "must be 1000, 1001, or from 3000 to 4999")
@@ -205,6 +270,7 @@ export const logSchema = z.strictObject({
   format: z.enum(["pretty", "json"]).optional(),
 });
 
+export type SubscriptionSettings = z.output<typeof subscription>;
 export type UpstreamSettings = z.output<typeof upstreamSchema>;
 /** An upstream as it is written: durations and sizes with units, defaults left out. */
 export type UpstreamInput = z.input<typeof upstreamSchema>;

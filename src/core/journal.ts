@@ -133,6 +133,14 @@ export class Journal {
     if (this.#live) this.#away ??= { from: at, why };
   }
 
+  /** It stays away: what readers have missed so far is told now, for nobody knows when it will be over. */
+  still(at: number, why: string): void {
+    if (this.#away === undefined) return;
+    this.#away = { ...this.#away, why };
+    this.back(at);
+    this.#away = { from: at, why };
+  }
+
   /** There is a connection (again). */
   back(at: number): void {
     this.#live = true;

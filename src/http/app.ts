@@ -11,6 +11,7 @@ import { requestId } from "./request-id.ts";
 import { isRpc, rpcFailure, rpcRoutes } from "./rpc.ts";
 import { shutdownRoutes } from "./shutdown.ts";
 import { statusRoutes } from "./status.ts";
+import { subscriptionRoutes } from "./subscriptions.ts";
 
 /** Composes the Hono app: what every request passes, then the families of routes. */
 export function buildApp(parts: AppParts): OpenAPIHono<Env> {
@@ -39,6 +40,7 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
   requestRoutes(app, parts);
   rpcRoutes(app, parts);
   messageRoutes(app, parts);
+  subscriptionRoutes(app, parts);
   statusRoutes(app, parts);
   shutdownRoutes(app, parts);
   app.doc31("/openapi.json", {

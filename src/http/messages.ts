@@ -69,8 +69,10 @@ export function messages(
   const lastSeen = form === sse ? c.req.header("last-event-id") : undefined;
   const after = readStart(lastSeen ? "Last-Event-ID" : "after", lastSeen || c.req.query("after"));
   const once = readFlag(c, "poll");
-  const body = stream({ feeds, feed, after, once, form });
-  return c.body(body, 200, { ...commonHeaders(c), "Content-Type": form.mediaType, "X-Accel-Buffering": "no" });
+  const headers = { ...commonHeaders(c), "Content-Type": form.mediaType, "X-Accel-Buffering": "no" };
+  // Nobody would ever take what is made for a HEAD.
+  if (c.req.method === "HEAD") return c.body(null, 200, headers);
+  return c.body(stream({ feeds, feed, after, once, form }), 200, headers);
 }
 
 /** What is there, at most `limit`; when there is nothing, the first that comes within `wait`. */

@@ -4,6 +4,7 @@ import type { Ask } from "../sidecar/client.ts";
 import type { ExitReport } from "../sidecar/exit.ts";
 import type { Feeds } from "../sidecar/feeds.ts";
 import type { Dialect, UpstreamDetails, UpstreamState } from "../sidecar/messages.ts";
+import type { StandingSubscriptions } from "../sidecar/standing.ts";
 
 /** What the HTTP side needs to know of the world: the smallest interfaces, so that a fake is ten lines. */
 
@@ -17,6 +18,7 @@ export interface UpstreamPort {
   readonly inFlight: number;
   /** What the upstream says unasked. */
   readonly feeds: Feeds;
+  readonly subscriptions: StandingSubscriptions;
   ask(ask: Ask): Promise<Outcome>;
   inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
 }

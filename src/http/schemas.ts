@@ -102,6 +102,20 @@ export const pageSchema = z
   })
   .openapi("Page");
 
+export const subscriptionSchema = z
+  .object({
+    id: z.string(),
+    phase: z.enum(["waiting", "asking", "active", "failed"]),
+    since: z.string().describe("RFC 3339"),
+    activations: z.int().describe("how often the upstream has agreed: more than once after reconnects"),
+    last_error: z.string().nullable(),
+    request: z.any(),
+    messages: z.string().describe("where its messages are read"),
+  })
+  .openapi("Subscription");
+
+export const subscriptionListSchema = z.object({ subscriptions: z.array(subscriptionSchema) }).openapi("Subscriptions");
+
 /** What every route may answer besides its success. */
 export const failures = {
   default: {

@@ -6,7 +6,8 @@ import { type Failure, SidesocketError } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
 import { Feeds } from "./feeds.ts";
-import type { CloseCounts, Dialect, FromThread, Life, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
+import type { CloseCounts, Dialect, FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
+import { Lives, StandingSubscriptions } from "./standing.ts";
 import type { Resident, SidecarThread } from "./thread.ts";
 
 /** The host side of one upstream: who waits for what, and until when. */
@@ -21,8 +22,6 @@ export interface Ask {
 
 /** The thread answers at the deadline, knowing whether the message was sent. Only when it cannot do we, this much later. */
 const THREAD_GRACE_MS = 50;
-/** So many threads' deaths are remembered in cursors; of those before one is told that they have expired. */
-const FORMER_MAX = 16;
 
 export type Cancelled = Pick<Extract<FromThread, { type: "cancelled" }>, "counts" | "unkept">;
 
@@ -41,6 +40,8 @@ export class UpstreamClient implements Resident {
   readonly #waiters = new Map<number, Waiter>();
   /** What the upstream says unasked. */
   readonly feeds: Feeds;
+  readonly subscriptions: StandingSubscriptions;
+  readonly #lives = new Lives();
   readonly #inspections = new Map<number, (details: UpstreamDetails) => void>();
   readonly #wheel = new Deadlines<number>();
   readonly #alarm = new Alarm(
@@ -55,7 +56,6 @@ export class UpstreamClient implements Resident {
   readonly #cancelled = deferred<Cancelled>();
   readonly #failing = deferred<Failure>();
   #lastSeq = 0;
-  #life: Life = { epoch: "", former: [] };
   #replies = 0;
   #state: UpstreamState = { phase: "idle", attempts: 0 };
   #since = new Date();
@@ -67,7 +67,9 @@ export class UpstreamClient implements Resident {
     this.name = name;
     this.settings = settings;
     this.#thread = thread;
-    this.feeds = new Feeds(name, (message) => thread.post(message));
+    const post = (message: ToThread) => thread.post(message);
+    this.feeds = new Feeds(name, post);
+    this.subscriptions = new StandingSubscriptions(name, settings.subscriptions, post);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
   }
@@ -196,10 +198,8 @@ export class UpstreamClient implements Resident {
   // What the thread says.
 
   settleIn(): readonly ToThread[] {
-    const { epoch, former } = this.#life;
-    const latest = epoch === "" ? former : [...former, epoch].slice(-FORMER_MAX);
-    this.#life = { epoch: newEpoch(), former: latest };
-    return [{ type: "open", upstream: this.name, settings: this.settings, life: this.#life }];
+    const open = { type: "open", upstream: this.name, settings: this.settings, life: this.#lives.next() } as const;
+    return [open, ...this.subscriptions.settleIn()];
   }
 
   receive(message: FromThread): void {
@@ -210,6 +210,9 @@ export class UpstreamClient implements Resident {
         break;
       case "page":
         this.feeds.receive(message.seq, message.page);
+        break;
+      case "subscription":
+        this.subscriptions.receive(message.name, message.state);
         break;
       case "state":
         this.#become(message.state);
@@ -317,11 +320,6 @@ export class UpstreamClient implements Resident {
     }
     this.#alarm.set(this.#wheel.next());
   }
-}
-
-/** Never the same twice, in this process or another: the time, and chance for those that begin together. */
-function newEpoch(): string {
-  return Date.now().toString(36) + Math.random().toString(36).slice(2, 7).padEnd(5, "0");
 }
 
 function repliesIn(outcome: Outcome): number {

@@ -57,8 +57,14 @@ export class Journals {
     this.#wake();
   }
 
-  away(why: string, name?: string): void {
-    for (const journal of this.#those(name)) journal.away(Date.now(), why);
+  /** The connection is gone, for all of them. */
+  away(why: string): void {
+    for (const journal of this.#journals.values()) journal.away(Date.now(), why);
+  }
+
+  still(name: string, why: string): void {
+    this.#journals.get(name)?.still(Date.now(), why);
+    this.#wake();
   }
 
   back(name: string): void {
@@ -75,12 +81,6 @@ export class Journals {
 
   unread(seq: number): void {
     this.#waiting.delete(seq);
-  }
-
-  #those(name: string | undefined): Iterable<Journal> {
-    if (name === undefined) return this.#journals.values();
-    const journal = this.#journals.get(name);
-    return journal ? [journal] : [];
   }
 
   #attempt(waiting: Waiting): void {

@@ -1,7 +1,8 @@
-import type { UpstreamSettings } from "../config/schema.ts";
+import type { SubscriptionSettings, UpstreamSettings } from "../config/schema.ts";
 import type { Page, Start } from "../core/journal.ts";
 import type { CancelCounts, Counters, Kind, Outcome } from "../core/outcome.ts";
 import type { Phase } from "../core/session.ts";
+import type { SubscriptionState } from "../core/subscriptions.ts";
 import type { Rule } from "../protocols/json-where.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 
@@ -41,6 +42,15 @@ export type ToThread =
       readonly wait: boolean;
     }
   | { readonly type: "unread"; readonly upstream: string; readonly seq: number }
+  /** A standing subscription, with a journal of its own. Told of by `subscription`, now and whenever it changes. */
+  | {
+      readonly type: "subscribe";
+      readonly upstream: string;
+      readonly name: string;
+      readonly settings: SubscriptionSettings;
+      readonly life: Life;
+    }
+  | { readonly type: "unsubscribe"; readonly upstream: string; readonly name: string }
   /** Answered by `inspected`. */
   | { readonly type: "inspect"; readonly upstream: string; readonly seq: number }
   /** A sign of life is wanted: answered by `beat`. */
@@ -65,6 +75,12 @@ export type FromThread =
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
   | { readonly type: "page"; readonly upstream: string; readonly seq: number; readonly page: Page | NoPage }
   | { readonly type: "state"; readonly upstream: string; readonly state: UpstreamState }
+  | {
+      readonly type: "subscription";
+      readonly upstream: string;
+      readonly name: string;
+      readonly state: SubscriptionState;
+    }
   | { readonly type: "inspected"; readonly upstream: string; readonly seq: number; readonly details: UpstreamDetails }
   | { readonly type: "drained"; readonly upstream: string }
   | { readonly type: "closed"; readonly upstream: string; readonly close: CloseCounts }

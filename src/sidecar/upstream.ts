@@ -3,6 +3,7 @@ import type { UpstreamSettings } from "../config/schema.ts";
 import { type Drop, describeDrop } from "../core/drop.ts";
 import { Exchange, type ExchangeEffect } from "../core/exchange.ts";
 import type { MessageKind } from "../core/journal.ts";
+import type { Outcome } from "../core/outcome.ts";
 import {
   availability,
   newSession,
@@ -11,6 +12,7 @@ import {
   type SessionInput,
   step,
 } from "../core/session.ts";
+import { type SubscriptionEffect, Subscriptions } from "../core/subscriptions.ts";
 import { isJson } from "../protocols/json-message.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
@@ -27,6 +29,9 @@ export interface Surroundings {
   readonly lookup?: LookupFunction | undefined;
 }
 
+/** The upstream has so long to agree to a subscription, in milliseconds. */
+const SUBSCRIBE_WITHIN_MS = 10_000;
+
 type Command = Exclude<ToThread, { type: "open" | "beat" | "end" }>;
 
 /**
@@ -41,6 +46,7 @@ export class Upstream {
   readonly #alarm: Alarm;
   readonly #journals: Journals;
   readonly #accepts: Protocol["accepts"];
+  readonly #subscriptions = new Subscriptions();
   /** Every socket that is not gone yet. There may be two while one makes way for its successor. */
   readonly #sockets = new Map<number, Socket>();
   #session: Session = newSession;
@@ -80,6 +86,14 @@ export class Upstream {
       case "abandon":
         this.#carryOut(this.#exchange.abandon(command.seq, now));
         break;
+      case "subscribe":
+        this.#journals.open(command.name, command.life);
+        this.#standBy(this.#subscriptions.add(command.name, command.settings));
+        break;
+      case "unsubscribe":
+        this.#standBy(this.#subscriptions.remove(command.name));
+        this.#journals.remove(command.name);
+        break;
       case "read":
         this.#journals.read(command);
         break;
@@ -109,7 +123,7 @@ export class Upstream {
         this.#post({ type: "cancelled", upstream: this.#name, counts, unkept: this.#unkept ?? 0 });
       }
     }
-    this.#alarm.set(this.#exchange.nextDeadline);
+    this.#setAlarm();
   }
 
   // The session.
@@ -124,6 +138,7 @@ export class Upstream {
     if (session.at.phase === before.at.phase && session.epoch === before.epoch) return;
     if (session.at.phase === "ready") this.#journals.back(MAIN);
     this.#carryOut(this.#exchange.link(availability(session), now));
+    if (session.at.phase === "ready") this.#standBy(this.#subscriptions.connected());
     this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
   }
 
@@ -153,6 +168,7 @@ export class Upstream {
       case "lost":
         this.#lastError = describeDrop(effect.why);
         this.#journals.away(this.#lastError);
+        if (effect.epoch === this.#session.epoch) this.#standBy(this.#subscriptions.lost());
         this.#carryOut(this.#exchange.lost(effect.epoch, effect.why, now));
         break;
       case "proven":
@@ -170,7 +186,10 @@ export class Upstream {
       this.#unkept++;
       return;
     }
-    this.#journals.append(MAIN, frame, kindOf(frame, this.#accepts));
+    const kind = kindOf(frame, this.#accepts);
+    const claimed = kind === "json" ? this.#subscriptions.message(frame as string) : [];
+    if (claimed.length > 0) this.#standBy(claimed);
+    else this.#journals.append(MAIN, frame, kind);
   }
 
   #connect(epoch: number, withinMs: number): void {
@@ -191,7 +210,7 @@ export class Upstream {
     const greeting = at.phase === "greeting" && at.epoch === epoch;
     if (greeting || failures > 0) this.#advance({ type: "frame", epoch, frame });
     if (!greeting) this.#carryOut(this.#exchange.frame(epoch, frame, now));
-    this.#alarm.set(this.#exchange.nextDeadline);
+    this.#setAlarm();
   }
 
   #dropped(epoch: number, drop: Drop): void {
@@ -200,7 +219,7 @@ export class Upstream {
     if (this.#close && epoch === this.#session.epoch) this.#close = closeOf(drop, by);
     this.#advance({ type: "dropped", epoch, drop });
     this.#tellClosed();
-    this.#alarm.set(this.#exchange.nextDeadline);
+    this.#setAlarm();
   }
 
   get #socket(): Socket | undefined {
@@ -219,7 +238,8 @@ export class Upstream {
           break;
         }
         case "settle":
-          this.#post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+          if (effect.seq < 0) this.#answered(-effect.seq, effect.outcome);
+          else this.#post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
           break;
         case "message":
           this.#keep(effect.frame);
@@ -235,8 +255,53 @@ export class Upstream {
   }
 
   #expire(): void {
-    this.#carryOut(this.#exchange.expire(this.#around.now()));
-    this.#alarm.set(this.#exchange.nextDeadline);
+    const now = this.#around.now();
+    this.#carryOut(this.#exchange.expire(now));
+    this.#standBy(this.#subscriptions.expire(now));
+    this.#setAlarm();
+  }
+
+  #setAlarm(): void {
+    const next = Math.min(
+      this.#exchange.nextDeadline ?? Number.POSITIVE_INFINITY,
+      this.#subscriptions.nextDeadline ?? Number.POSITIVE_INFINITY,
+    );
+    this.#alarm.set(Number.isFinite(next) ? next : undefined);
+  }
+
+  // Standing subscriptions. Their requests go the way of all others, under numbers that no caller has.
+
+  #standBy(effects: readonly SubscriptionEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "ask":
+        case "tell": {
+          const now = this.#around.now();
+          const kind = effect.type === "ask" ? "request" : "send";
+          const call = {
+            seq: -effect.number,
+            kind,
+            body: effect.message,
+            deadline: now + SUBSCRIBE_WITHIN_MS,
+          } as const;
+          this.#carryOut(this.#exchange.call(call, now, this.#socket?.buffered ?? 0));
+          break;
+        }
+        case "state":
+          if (effect.state.phase === "active") this.#journals.back(effect.name);
+          if (effect.state.phase === "failed") this.#journals.still(effect.name, effect.state.lastError ?? "");
+          this.#post({ type: "subscription", upstream: this.#name, name: effect.name, state: effect.state });
+          break;
+        case "message":
+          this.#journals.append(effect.name, effect.text, "json");
+      }
+    }
+  }
+
+  #answered(number: number, outcome: Outcome): void {
+    const { from, refused: to } = this.#settings.reconnect;
+    const context = { now: this.#around.now(), random: Math.random(), retry: { from: Math.min(from, to), to } };
+    this.#standBy(this.#subscriptions.settled(number, outcome, context));
   }
 
   // What the host is told.

@@ -1,0 +1,185 @@
+import { randomUUID } from "node:crypto";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { z } from "zod";
+import { check, dotted } from "../config/problems.ts";
+import { type SubscriptionSettings, subscriptionOrderSchema } from "../config/schema.ts";
+import type { SubscriptionState } from "../core/subscriptions.ts";
+import { type Failure, refused, SidesocketError } from "../errors.ts";
+import type { Standing } from "../sidecar/standing.ts";
+import { readMessage } from "./body.ts";
+import { findUpstream } from "./exchange.ts";
+import { messages } from "./messages.ts";
+import type { AppParts, Env, UpstreamPort } from "./ports.ts";
+import { commonHeaders } from "./problem.ts";
+import { failures, messageParameters, subscriptionListSchema, subscriptionSchema } from "./schemas.ts";
+import { readPatience } from "./timeout.ts";
+
+/** Standing subscriptions: declared once, renewed on every connect, each with messages of its own. */
+
+const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
+const nameParameter = { name: "id", in: "path", required: true, schema: { type: "string" } };
+const path = "/v1/upstreams/{upstream}/subscriptions";
+
+const json = (description: string, schema: z.ZodType) => ({ description, content: { "application/json": { schema } } });
+
+const createdRoute = createRoute({
+  method: "post",
+  path,
+  summary: "Subscribe, and stay subscribed",
+  parameters: [upstreamParameter] as never,
+  request: { body: { required: true, content: { "application/json": { schema: subscriptionOrderSchema } } } as never },
+  responses: {
+    201: json("The upstream has agreed; `Location` is the subscription", subscriptionSchema),
+    200: json("The same is there already", subscriptionSchema),
+    ...failures,
+  },
+});
+
+const listRoute = createRoute({
+  method: "get",
+  path,
+  summary: "The standing subscriptions",
+  parameters: [upstreamParameter] as never,
+  responses: { 200: json("All of them", subscriptionListSchema), ...failures },
+});
+
+const oneRoute = createRoute({
+  method: "get",
+  path: `${path}/{id}`,
+  summary: "One standing subscription",
+  parameters: [upstreamParameter, nameParameter] as never,
+  responses: { 200: json("How it is", subscriptionSchema), ...failures },
+});
+
+const deletedRoute = createRoute({
+  method: "delete",
+  path: `${path}/{id}`,
+  summary: "Take a subscription back",
+  parameters: [upstreamParameter, nameParameter] as never,
+  responses: { 204: { description: "It is gone, with its messages" }, ...failures },
+});
+
+const messagesRoute = createRoute({
+  method: "get",
+  path: `${path}/{id}/messages`,
+  summary: "Read the messages of a subscription",
+  parameters: [nameParameter, ...messageParameters] as never,
+  responses: { 200: { description: "As for the messages of the upstream" }, ...failures },
+});
+
+export function subscriptionRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
+  const upstreamOf = (c: Context<Env>) => findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
+
+  app.openapi(createdRoute, (async (c: Context<Env>) => {
+    const upstream = upstreamOf(c);
+    const { subscriptions, settings } = upstream;
+    if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+    const { timeoutMs } = readPatience(c);
+    const { name = `s-${randomUUID()}`, ...order } = await readOrder(c, parts, upstream);
+    const there = subscriptions.get(name);
+    if (there && JSON.stringify(there.settings) !== JSON.stringify(order)) {
+      throw refused("conflict", `there is another subscription ${JSON.stringify(name)} already: take it back first`);
+    }
+    if (there) return c.json(shown(upstream, there), 200, commonHeaders(c));
+    if (subscriptions.size >= settings.limits.subscriptions) {
+      const detail = `there are ${subscriptions.size} subscriptions already (limits.subscriptions)`;
+      throw refused("too_many_in_flight", detail, 1_000);
+    }
+    await agreed(upstream, name, order, timeoutMs);
+    const made = subscriptions.get(name);
+    if (!made) throw refused("not_found", "the subscription was taken back meanwhile");
+    const body = shown(upstream, made);
+    return c.json(body, 201, { ...commonHeaders(c), Location: body.messages.replace(/\/messages$/, "") });
+  }) as never);
+
+  app.openapi(listRoute, ((c: Context<Env>) => {
+    const upstream = upstreamOf(c);
+    const subscriptions = upstream.subscriptions.list().map((standing) => shown(upstream, standing));
+    return c.json({ subscriptions }, 200, commonHeaders(c));
+  }) as never);
+
+  app.openapi(oneRoute, ((c: Context<Env>) => {
+    const upstream = upstreamOf(c);
+    return c.json(shown(upstream, find(c, upstream)), 200, commonHeaders(c));
+  }) as never);
+
+  app.openapi(deletedRoute, ((c: Context<Env>) => {
+    const upstream = upstreamOf(c);
+    if (!upstream.subscriptions.remove(find(c, upstream).name)) throw unknown(c);
+    return c.body(null, 204, commonHeaders(c));
+  }) as never);
+
+  app.openapi(messagesRoute, ((c: Context<Env>) => {
+    const upstream = upstreamOf(c);
+    return messages(c, parts, upstream, find(c, upstream).name);
+  }) as never);
+}
+
+async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }: UpstreamPort) {
+  const text = await readMessage(c, "json", settings.limits.request_bytes, lifecycle);
+  let order: unknown;
+  try {
+    order = JSON.parse(text as string);
+  } catch (error) {
+    throw refused("invalid_request", `the body is not JSON: ${(error as Error).message}`);
+  }
+  const checked = check(subscriptionOrderSchema, order);
+  if ("value" in checked) return checked.value;
+  const all = checked.problems.map(({ path, what }) => `${dotted(path) || "the body"} ${what}`);
+  throw refused("invalid_request", all.join("; "));
+}
+
+/** All or nothing: resolves when the upstream has agreed, and otherwise takes the subscription back and rejects. */
+function agreed(
+  { subscriptions }: UpstreamPort,
+  name: string,
+  order: SubscriptionSettings,
+  timeoutMs: number,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let last: SubscriptionState | undefined;
+    const end = (failure: Failure | undefined) => {
+      clearTimeout(timer);
+      unwatch();
+      if (!failure) return resolve();
+      subscriptions.remove(name);
+      reject(new SidesocketError(failure));
+    };
+    const unwatch = subscriptions.watch(name, (state) => {
+      last = state;
+      if (state === undefined) end({ code: "conflict", sent: "maybe", detail: "it was taken back meanwhile" });
+      else if (state.phase === "active") end(undefined);
+      else if (state.phase === "failed") end({ code: "invalid_reply", sent: "yes", detail: state.lastError ?? "" });
+    });
+    const timer = setTimeout(() => {
+      if (last?.phase === "asking")
+        end({ code: "reply_timeout", sent: "maybe", detail: "the upstream did not agree in time" });
+      else end({ code: "upstream_down", sent: "no", detail: "the upstream is not connected" });
+    }, timeoutMs);
+    subscriptions.add(name, order);
+  });
+}
+
+function find(c: Context<Env>, { subscriptions }: UpstreamPort): Standing {
+  const found = subscriptions.get(c.req.param("id") ?? "");
+  if (!found) throw unknown(c);
+  return found;
+}
+
+function unknown(c: Context<Env>): SidesocketError {
+  return refused("not_found", `there is no subscription ${JSON.stringify(c.req.param("id")?.slice(0, 64))}`);
+}
+
+function shown({ name: upstream }: UpstreamPort, standing: Standing): z.infer<typeof subscriptionSchema> {
+  const { name, settings, phase, since, activations, lastError } = standing;
+  return {
+    id: name,
+    phase,
+    since: since.toISOString(),
+    activations,
+    last_error: lastError ?? null,
+    request: settings.request,
+    messages: `/v1/upstreams/${upstream}/subscriptions/${name}/messages`,
+  };
+}
