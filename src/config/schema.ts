@@ -97,63 +97,48 @@ const subscriptionName = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _, . or -");
 
-/** A standing subscription. `$id` in `match` and `unsubscribe` stands for what the upstream's reply has at `id`. */
+/**
+ * A standing subscription: its request and how to know its messages, or a preset that knows both. `$id` in `match` and
+ * `unsubscribe` stands for what the upstream's reply has at `id`.
+ */
 const subscriptionShape = {
+  /** Ethereum's own way, of which only the parameters differ. */
+  preset: z.literal("eth_subscribe").optional(),
+  params: z.array(z.json()).min(1, "must not be empty").optional(),
   /** The message that subscribes. */
-  request: z.json({ error: "must be the message that subscribes" }),
+  request: z.json({ error: "must be the message that subscribes" }).optional(),
   /** Where the reply says what the upstream calls the subscription. */
   id: memberPointer.optional(),
   /** What its messages have, by JSON pointer. */
-  match: scalarsByPointer.refine((rules) => Object.keys(rules).length > 0, "must have at least one rule"),
+  match: scalarsByPointer.refine((rules) => Object.keys(rules).length > 0, "must have at least one rule").optional(),
   /** The message that takes it back. */
   unsubscribe: z.json({ error: "must be the message that unsubscribes" }).optional(),
 };
 
-/** Ethereum's own way, of which only the parameters differ. */
-const ethSubscribeShape = { preset: z.literal("eth_subscribe"), params: z.array(z.json()).min(1, "must not be empty") };
+type Subscription = z.output<z.ZodObject<typeof subscriptionShape>>;
 
-interface Subscription {
-  readonly request: unknown;
-  readonly id?: string | undefined;
-  readonly match: Readonly<Record<string, string | number | boolean | null>>;
-  readonly unsubscribe?: unknown;
+function checkSubscription(given: Subscription, context: z.RefinementCtx): void {
+  const wrong = (key: keyof Subscription, message: string) =>
+    context.addIssue({ code: "custom", path: [key], message });
+  const [wanted, unwanted] = given.preset
+    ? ([["params"], ["request", "id", "match", "unsubscribe"]] as const)
+    : ([["request", "match"], ["params"]] as const);
+  for (const key of wanted) if (given[key] === undefined) wrong(key, "is missing");
+  for (const key of unwanted) {
+    if (given[key] !== undefined) wrong(key, given.preset ? "is known by the preset" : "belongs to a preset");
+  }
+  if (given.id === undefined && Object.values(given.match ?? {}).includes("$id")) {
+    wrong("id", "is missing: without it nothing can stand for $id");
+  }
 }
-
-function ethSubscription(params: readonly unknown[]): Subscription {
-  return {
-    request: { jsonrpc: "2.0", method: "eth_subscribe", params },
-    id: "/result",
-    match: { "/method": "eth_subscription", "/params/subscription": "$id" },
-    unsubscribe: { jsonrpc: "2.0", method: "eth_unsubscribe", params: ["$id"] },
-  };
-}
-
-const SUBSCRIPTION_FORM = "must be { request: …, id: …, match: … }, or { preset: eth_subscribe, params: … }";
-const NO_ID = { path: ["id"], error: "is missing: without it nothing can stand for $id" };
-const knowsItsId = ({ id, match }: Subscription): boolean => id !== undefined || !Object.values(match).includes("$id");
 
 /** As the configuration has it, under its name. */
-const subscription = z.union(
-  [
-    z.strictObject(ethSubscribeShape).transform(({ params }) => ethSubscription(params)),
-    z.strictObject(subscriptionShape).refine(knowsItsId, NO_ID),
-  ],
-  { error: SUBSCRIPTION_FORM },
-);
+const subscription = z.strictObject(subscriptionShape).superRefine(checkSubscription);
 
 /** As a caller orders it: with its name inside, if it shall have one. */
-export const subscriptionOrderSchema = z.union(
-  [
-    z
-      .strictObject({ name: subscriptionName.optional(), ...ethSubscribeShape })
-      .transform(({ name, params }): Subscription & { name?: string | undefined } => ({
-        name,
-        ...ethSubscription(params),
-      })),
-    z.strictObject({ name: subscriptionName.optional(), ...subscriptionShape }).refine(knowsItsId, NO_ID),
-  ],
-  { error: SUBSCRIPTION_FORM },
-);
+export const subscriptionOrderSchema = z
+  .strictObject({ name: subscriptionName.optional(), ...subscriptionShape })
+  .superRefine(checkSubscription);
 
 /** One upstream: where it is, how to log in, and its bounds. */
 export const upstreamSchema = z
@@ -288,3 +273,6 @@ export function shutdownTotal(bounds: Readonly<Record<string, number>>): number 
 export function configJsonSchema(): object {
   return { title: "sidesocket configuration", ...z.toJSONSchema(configSchema, { io: "input" }) };
 }
+
+/** The JSON Schema of what orders a subscription. */
+export const subscriptionOrderJson: object = z.toJSONSchema(subscriptionOrderSchema, { io: "input" });

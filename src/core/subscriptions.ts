@@ -35,9 +35,17 @@ export type SubscriptionEffect =
   | { readonly type: "state"; readonly name: string; readonly state: SubscriptionState }
   | { readonly type: "message"; readonly name: string; readonly text: string };
 
+/** What there is to know of one: from its settings, or from a preset. */
+interface Recipe {
+  readonly request: unknown;
+  readonly id: string | undefined;
+  readonly match: NonNullable<SubscriptionSettings["match"]>;
+  readonly unsubscribe: unknown;
+}
+
 interface Subscription {
   readonly name: string;
-  readonly settings: SubscriptionSettings;
+  readonly settings: Recipe;
   state: SubscriptionState;
   failures: number;
   /** When it is asked for again, in `failed`. */
@@ -81,7 +89,7 @@ export class Subscriptions {
   add(name: string, settings: SubscriptionSettings): readonly SubscriptionEffect[] {
     const subscription: Subscription = {
       name,
-      settings,
+      settings: recipeOf(settings),
       state: { phase: "waiting", activations: 0 },
       failures: 0,
       retryAt: undefined,
@@ -210,6 +218,16 @@ export class Subscriptions {
   }
 }
 
+function recipeOf({ preset, params, request, id, match = {}, unsubscribe }: SubscriptionSettings): Recipe {
+  if (preset === undefined) return { request, id, match, unsubscribe };
+  return {
+    request: { jsonrpc: "2.0", method: "eth_subscribe", params },
+    id: "/result",
+    match: { "/method": "eth_subscription", "/params/subscription": ID },
+    unsubscribe: { jsonrpc: "2.0", method: "eth_unsubscribe", params: [ID] },
+  };
+}
+
 /** What the upstream calls the subscription, as JSON; `null` where that is not asked for. Or why it did not agree. */
 function idIn(reply: Body, pointer: string | undefined): { readonly id: string } | { readonly why: string } {
   const json = readFrame(reply);
@@ -238,13 +256,13 @@ function messageText(message: unknown): string {
   return typeof message === "string" ? message : JSON.stringify(message);
 }
 
-function rulesOf({ match }: SubscriptionSettings, id: string): readonly Rule[] {
+function rulesOf({ match }: Recipe, id: string): readonly Rule[] {
   const known = id.startsWith('"') ? (JSON.parse(id) as string) : id;
   return Object.entries(match).map(([pointer, value]) => ({ pointer, value: value === ID ? known : String(value) }));
 }
 
 /** Readers see our name where the upstream put its own, which changes with every connection. */
-function withOurName(json: string, { match }: SubscriptionSettings, name: string): string {
+function withOurName(json: string, { match }: Recipe, name: string): string {
   let text = json;
   for (const [pointer, value] of Object.entries(match)) {
     if (value !== ID) continue;

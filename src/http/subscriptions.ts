@@ -3,7 +3,7 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { z } from "zod";
 import { check, dotted } from "../config/problems.ts";
-import { type SubscriptionSettings, subscriptionOrderSchema } from "../config/schema.ts";
+import { type SubscriptionSettings, subscriptionOrderJson, subscriptionOrderSchema } from "../config/schema.ts";
 import type { SubscriptionState } from "../core/subscriptions.ts";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
 import type { Standing } from "../sidecar/standing.ts";
@@ -28,7 +28,7 @@ const createdRoute = createRoute({
   path,
   summary: "Subscribe, and stay subscribed",
   parameters: [upstreamParameter] as never,
-  request: { body: { required: true, content: { "application/json": { schema: subscriptionOrderSchema } } } as never },
+  request: { body: { required: true, content: { "application/json": { schema: subscriptionOrderJson } } } as never },
   responses: {
     201: json("The upstream has agreed; `Location` is the subscription", subscriptionSchema),
     200: json("The same is there already", subscriptionSchema),
@@ -179,7 +179,7 @@ function shown({ name: upstream }: UpstreamPort, standing: Standing): z.infer<ty
     since: since.toISOString(),
     activations,
     last_error: lastError ?? null,
-    request: settings.request,
+    settings,
     messages: `/v1/upstreams/${upstream}/subscriptions/${name}/messages`,
   };
 }

@@ -27,9 +27,17 @@ test("an upstream needs only its url; every default is there, in milliseconds an
     protocol: "json-rpc",
     connect_within: 10_000,
     greeting: [],
-    limits: { in_flight: 1024, request_bytes: 1_048_576, reply_bytes: 16_777_216, buffered_bytes: 16_777_216 },
+    limits: {
+      in_flight: 1024,
+      request_bytes: 1_048_576,
+      reply_bytes: 16_777_216,
+      buffered_bytes: 16_777_216,
+      subscriptions: 100,
+    },
     keepalive: { ping: 15_000, pong_within: 5000 },
     reconnect: { from: 200, to: 30_000, refused: 60_000 },
+    messages: { count: 10_000, bytes: 16_777_216, readers: 10_000 },
+    subscriptions: {},
     close_code: 1001,
   });
 });
@@ -92,7 +100,7 @@ test("a bad value is refused with its key and what would be right", () => {
     [{ limits: null }, /^limits: must be a mapping/],
     [{ keepalive: { ping: "0s" } }, /^keepalive\.ping: must be from 1ms/],
     [{ keepalive: { heartbeat: null } }, /^keepalive\.heartbeat: is not a known key/],
-    [{ messages: {} }, /^messages: is not a known key/],
+    [{ mesages: {} }, /^mesages: is not a known key/],
     [{ limits: { request_bytes: "32MiB" } }, /^limits\.buffered_bytes: must not be smaller than limits\.request_bytes/],
     [{ reconnect: { from: "1m" } }, /^reconnect\.from: must not be longer than reconnect\.to/],
     [{ close_code: 1006 }, /^close_code: must be 1000, 1001, or from 3000 to 4999/],

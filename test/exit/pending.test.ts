@@ -88,6 +88,7 @@ for (const cause of ["SIGTERM", "/shutdown"] as const satisfies Cause[]) {
     assert.deepEqual(stepOf(report, "drain").counts, { replied: PENDING / 4, left: (PENDING * 3) / 4 });
     assert.deepEqual(stepOf(report, "cancel").counts, {
       cancelled: { no: 0, maybe: (PENDING * 3) / 4, yes: 0 },
+      messages: 0,
       flushed: true,
     });
     assert.equal(upstream.last.closeFrame?.code, 1001);

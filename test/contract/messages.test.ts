@@ -1,0 +1,230 @@
+/** What the upstream says unasked: kept, and read as pages, lines and events. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RawConnection } from "../support/http.ts";
+import { type Item, MESSAGES, page, Stream } from "../support/messages.ts";
+import { type Config, type Product, startProduct } from "../support/product.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { problem } from "./expect.ts";
+
+const note = (n: number, more: object = {}) => ({ jsonrpc: "2.0", method: "note", params: { n, ...more } });
+const SSE = { accept: "text/event-stream" };
+const LINES = { accept: "application/x-ndjson" };
+
+async function start(t: Cleanup, more: Config = {}): Promise<{ product: Product; upstream: Upstream }> {
+  const upstream = await startUpstream({ t });
+  const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, ...more } } }, t });
+  await product.ready();
+  return { product, upstream };
+}
+
+/** Waits until so many messages have arrived. */
+async function arrived(product: Product, count: number): Promise<void> {
+  const messages = async () => ((await product.state()).counters as { messages: number }).messages;
+  await until(async () => (await messages()) >= count, { what: () => `${count} messages` });
+}
+
+const kinds = (items: readonly Item[]) =>
+  items.map(({ data, gap }) => (gap ? `${gap.reason} ${gap.dropped}` : (data as ReturnType<typeof note>).params.n));
+
+test("pages: from the earliest, on from a cursor, with a limit, and none that is there twice", async (t) => {
+  const { product, upstream } = await start(t);
+  const empty = await page(product);
+  assert.deepEqual(empty.messages, []);
+  for (let n = 1; n <= 5; n++) upstream.broadcast(note(n));
+  await arrived(product, 5);
+  const first = await page(product, "?limit=2");
+  assert.deepEqual(kinds(first.messages), [1, 2]);
+  assert.equal(first.next, first.messages[1]?.cursor);
+  const rest = await page(product, `?after=${first.next}`);
+  assert.deepEqual(kinds(rest.messages), [3, 4, 5]);
+  assert.deepEqual(kinds((await page(product, `?after=${empty.next}`)).messages), [1, 2, 3, 4, 5]);
+  assert.deepEqual((await page(product, `?after=${rest.next}`)).messages, []);
+  assert.deepEqual(await page(product, "?after=latest"), { messages: [], next: rest.next });
+  assert.ok(Math.abs(Date.parse(first.messages[0]?.at ?? "") - Date.now()) < 60_000);
+});
+
+test("a long poll ends with the first message; without one, when its time is over, and not before", async (t) => {
+  const { product, upstream } = await start(t);
+  const { next } = await page(product);
+  const polls = Array.from({ length: 20 }, () => page(product, `?after=${next}&wait=20`));
+  upstream.broadcast(note(1));
+  const got = await Promise.all(polls);
+  for (const { messages } of got) assert.deepEqual(kinds(messages), [1]);
+  const began = performance.now();
+  assert.deepEqual((await page(product, `?after=${got[0]?.next}&wait=700ms`)).messages, []);
+  assert.ok(performance.now() - began >= 695);
+});
+
+test("text, binary and JSON frames are told apart", async (t) => {
+  const { product, upstream } = await start(t);
+  upstream.broadcast('{"jsonrpc":"2.0",\n "method":"big", "params":[12345678901234567890]}');
+  upstream.broadcast("not JSON\nat all");
+  upstream.broadcast(new Uint8Array([0, 255, 1]));
+  await arrived(product, 3);
+  const response = await product.fetch(MESSAGES);
+  const text = await response.text();
+  assert.match(text, /12345678901234567890/, "a number keeps its digits");
+  const { messages } = JSON.parse(text) as { messages: Item[] };
+  assert.deepEqual(
+    messages.map(({ data, encoding }) => [typeof data, encoding]),
+    [
+      ["object", undefined],
+      ["string", undefined],
+      ["string", "base64"],
+    ],
+  );
+  assert.deepEqual([messages[1]?.data, messages[2]?.data], ["not JSON\nat all", "AP8B"]);
+  const lines = await Stream.open(product, `${MESSAGES}?poll=1`, LINES, t);
+  await lines.until(() => lines.ended);
+  assert.deepEqual(lines.lines, messages);
+  const events = await Stream.open(product, `${MESSAGES}?poll=1`, SSE, t);
+  await events.until(() => events.ended);
+  assert.deepEqual(
+    events.told.map(({ name, id, data }) => [name, id, data]),
+    [
+      ["message", messages[0]?.cursor, '{"jsonrpc":"2.0",\n "method":"big", "params":[12345678901234567890]}'],
+      ["message", messages[1]?.cursor, "not JSON\nat all"],
+      ["binary", messages[2]?.cursor, "AP8B"],
+      ["end", undefined, JSON.stringify({ next: messages[2]?.cursor, reason: "read" })],
+    ],
+  );
+});
+
+test("a filter by pointer and value, in every form", async (t) => {
+  const { product, upstream } = await start(t);
+  for (let n = 1; n <= 9; n++) upstream.broadcast(note(n, { kind: n % 3 === 0 ? "fizz" : "plain" }));
+  await arrived(product, 9);
+  assert.deepEqual(kinds((await page(product, "?where=/params/kind=fizz")).messages), [3, 6, 9]);
+  assert.deepEqual(kinds((await page(product, "?where=/params/kind=fizz&where=/params/n=6")).messages), [6]);
+  const none = await page(product, "?where=/params/kind=buzz");
+  assert.deepEqual([none.messages, none.next], [[], (await page(product, "?after=latest")).next]);
+  const stream = await Stream.open(product, `${MESSAGES}?where=/params/kind=fizz&after=${none.next}`, LINES, t);
+  const waiting = page(product, `?where=/params/n=12&after=${none.next}&wait=20`);
+  for (let n = 10; n <= 12; n++) upstream.broadcast(note(n, { kind: n === 12 ? "fizz" : "plain" }));
+  await stream.until(() => stream.lines.length === 1);
+  assert.deepEqual(kinds(stream.lines), [12]);
+  assert.deepEqual(kinds((await waiting).messages), [12]);
+});
+
+test("a stream goes on from Last-Event-ID, even before its first message, and ends with an event at the exit", async (t) => {
+  const { product, upstream } = await start(t);
+  const first = await Stream.open(product, `${MESSAGES}?after=latest`, SSE, t);
+  assert.equal(first.response.headers.get("content-type"), "text/event-stream; charset=utf-8");
+  assert.equal(first.response.headers.get("x-accel-buffering"), "no");
+  await first.until(() => first.events.length === 1, { what: "the place where it begins" });
+  const begin = first.events[0]?.id ?? "";
+  await first.leave();
+  upstream.broadcast(note(1));
+  upstream.broadcast(note(2));
+  await arrived(product, 2);
+  const again = await Stream.open(product, `${MESSAGES}?after=latest`, { ...SSE, "last-event-id": begin }, t);
+  upstream.broadcast(note(3));
+  await again.until(() => again.told.length === 3);
+  assert.deepEqual(
+    again.told.map(({ data }) => JSON.parse(data ?? "").params.n),
+    [1, 2, 3],
+  );
+  const poll = page(product, "?after=latest&wait=60");
+  const lines = await Stream.open(product, `${MESSAGES}?after=latest`, LINES, t);
+  await until(async () => ((await product.state()).counters as { messages: number }).messages === 3);
+  const { code } = await product.stop();
+  assert.equal(code, 0, product.stderr());
+  await again.until(() => again.ended);
+  const last = again.told.at(-1);
+  assert.deepEqual(
+    [last?.name, JSON.parse(last?.data ?? "")],
+    ["end", { next: again.told[2]?.id, reason: "shutting_down" }],
+  );
+  assert.deepEqual((await poll).messages, []);
+  await lines.until(() => lines.ended);
+  assert.match(lines.text, /^\{"end":\{"next":"\w+-3","reason":"shutting_down"\}\}\n$/);
+  const { counts } = product.report().steps.find(({ step }) => step === "stop") ?? {};
+  assert.deepEqual(counts, { readers: 3 });
+});
+
+test("what made way is a gap, exact to the message: 410 for a page, in its place in a stream", async (t) => {
+  const { product, upstream } = await start(t, { messages: { count: 10 } });
+  upstream.broadcast(note(1));
+  await arrived(product, 1);
+  const { next } = await page(product);
+  for (let n = 2; n <= 100; n++) upstream.broadcast(note(n));
+  await arrived(product, 100);
+  const gone = await product.fetch(`${MESSAGES}?after=${next}`);
+  const facts = await problem(gone, { status: 410, code: "gone", sent: "no", detail: /89 messages/ });
+  const { oldest, resume, dropped } = facts as unknown as { oldest: string; resume: string; dropped: number };
+  assert.equal(dropped, 89);
+  const rest = await page(product, `?after=${resume}`);
+  assert.deepEqual([kinds(rest.messages)[0], rest.messages[0]?.cursor], [91, oldest]);
+  assert.deepEqual(kinds((await page(product)).messages).slice(0, 2), ["overflow 90", 91]);
+  const stream = await Stream.open(product, `${MESSAGES}?poll=1`, { ...SSE, "last-event-id": next }, t);
+  await stream.until(() => stream.ended);
+  const [gap, message] = stream.told;
+  assert.deepEqual([gap?.name, JSON.parse(gap?.data ?? "").dropped], ["gap", 89]);
+  assert.deepEqual([gap?.id, message?.id], [resume, oldest]);
+});
+
+test("a time without a connection is a gap, and so is the death of the thread; a cursor of another process is gone", async (t) => {
+  const { product, upstream } = await start(t, { reconnect: { from: "50ms", to: "100ms" } });
+  upstream.broadcast(note(1));
+  await arrived(product, 1);
+  const stream = await Stream.open(product, MESSAGES, LINES, t);
+  upstream.kill("reset");
+  await upstream.until(() => upstream.connections.length === 2 && upstream.last.open);
+  await product.ready();
+  upstream.broadcast(note(2));
+  await stream.until(() => stream.lines.length === 3);
+  assert.deepEqual(kinds(stream.lines), [1, "away null", 2]);
+  assert.match(stream.lines[1]?.gap?.why ?? "", /ended|reached|closed/);
+  const foreign = await product.fetch(`${MESSAGES}?after=abc-1`);
+  await problem(foreign, { status: 410, code: "gone", sent: "no", detail: /expired/ });
+});
+
+test("bad parameters are refused with their names", async (t) => {
+  const { product } = await start(t);
+  const bad: readonly (readonly [string, RegExp])[] = [
+    ["?after=yesterday", /^after must be a cursor/],
+    ["?limit=0", /^limit must be/],
+    ["?limit=1001", /^limit must be/],
+    ["?limit=ten", /^limit must be/],
+    ["?wait=soon", /^wait must be/],
+    ["?wait=121", /^wait must not be longer/],
+    ["?where=kind", /^where must be/],
+    ["?where=kind=1", /^where: .*JSON pointer/],
+  ];
+  for (const [query, detail] of bad) {
+    await problem(await product.fetch(`${MESSAGES}${query}`), {
+      status: 400,
+      code: "invalid_request",
+      sent: "no",
+      detail,
+    });
+  }
+  const { next } = await page(product);
+  const ahead = next.replace(/-\d+$/, "-999");
+  const refused = await product.fetch(`${MESSAGES}?after=${ahead}`);
+  await problem(refused, { status: 400, code: "invalid_request", sent: "no", detail: /ahead/ });
+  const head = await product.fetch(MESSAGES, { method: "HEAD", headers: SSE });
+  assert.deepEqual([head.status, await head.text()], [200, ""]);
+});
+
+test("a reader that never reads is not waited for, and harms nobody", async (t) => {
+  const { product, upstream } = await start(t, { messages: { count: 100_000, bytes: "4MiB" } });
+  const jammed = await RawConnection.open(product, t);
+  jammed.send({ path: MESSAGES, headers: { Accept: "text/event-stream" } });
+  await jammed.until(() => jammed.received.includes("retry:"));
+  jammed.pause();
+  const reader = await Stream.open(product, MESSAGES, LINES, t);
+  const text = "x".repeat(10_000);
+  for (let n = 1; n <= 2_000; n++) {
+    upstream.broadcast(note(n, { text }));
+    if (n % 50 === 0) await reader.until(() => reader.lines.length >= n, { within: 20_000 });
+  }
+  assert.deepEqual(
+    kinds(reader.lines),
+    Array.from({ length: 2_000 }, (_, n) => n + 1),
+  );
+  const { code } = await product.stop();
+  assert.equal(code, 0, product.stderr());
+});

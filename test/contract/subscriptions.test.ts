@@ -1,0 +1,143 @@
+/** Standing subscriptions: declared once, renewed on every connect. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MESSAGES, page, Stream } from "../support/messages.ts";
+import { type Config, type Product, startProduct } from "../support/product.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { type Message, startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
+import { problem } from "./expect.ts";
+
+const PATH = "/v1/upstreams/default/subscriptions";
+const order = {
+  request: { jsonrpc: "2.0", method: "subscribe", params: ["ticks"] },
+  id: "/result",
+  match: { "/method": "tick", "/params/subscription": "$id" },
+  unsubscribe: { jsonrpc: "2.0", method: "unsubscribe", params: ["$id"] },
+};
+
+/** Agrees to every `subscribe` under a name of its own, which differs per connection. */
+function agree(message: Message, connection: UpstreamConnection): void {
+  const { id, method, params } = JSON.parse(String(message));
+  if (method === "subscribe" && params[0] === "forbidden") {
+    connection.send({ jsonrpc: "2.0", id, error: { code: -1, message: "forbidden" } });
+  } else {
+    connection.send({ jsonrpc: "2.0", id, result: `0x${connection.number}` });
+  }
+}
+
+const tick = (subscription: string, n: number) => ({ jsonrpc: "2.0", method: "tick", params: { subscription, n } });
+
+async function start(t: Cleanup, more: Config = {}): Promise<{ product: Product; upstream: Upstream }> {
+  const upstream = await startUpstream({ onMessage: agree, t });
+  const reconnect = { from: "50ms", to: "100ms" };
+  const product = await startProduct({
+    config: { upstreams: { default: { url: upstream.url, reconnect, ...more } } },
+    t,
+  });
+  await product.ready();
+  return { product, upstream };
+}
+
+const methods = (connection: UpstreamConnection) => connection.texts.map((text) => JSON.parse(text).method);
+
+async function phase(product: Product, name: string): Promise<string> {
+  return ((await (await product.fetch(`${PATH}/${name}`)).json()) as { phase: string }).phase;
+}
+
+test("one that the configuration declares is asked for on every connect; its messages go on under its own name", async (t) => {
+  const { product, upstream } = await start(t, { subscriptions: { clock: order } });
+  await until(async () => (await phase(product, "clock")) === "active");
+  const stream = await Stream.open(product, `${PATH}/clock/messages`, { accept: "text/event-stream" }, t);
+  upstream.last.send(tick("0x1", 1));
+  upstream.last.send(tick("0xother", 9));
+  await stream.until(() => stream.told.length === 1);
+  assert.deepEqual(JSON.parse(stream.told[0]?.data ?? ""), tick("clock", 1));
+  upstream.kill();
+  await until(async () => upstream.connections.length === 2 && (await phase(product, "clock")) === "active");
+  upstream.last.send(tick("0x1", 2));
+  upstream.last.send(tick("0x2", 3));
+  await stream.until(() => stream.told.length === 3);
+  assert.deepEqual(
+    stream.told.map(({ name, data }) => [name, JSON.parse(data ?? "").params ?? JSON.parse(data ?? "").reason]),
+    [
+      ["message", { subscription: "clock", n: 1 }],
+      ["gap", "away"],
+      ["message", { subscription: "clock", n: 3 }],
+    ],
+  );
+  const others = await page(product, "?limit=1000");
+  const texts = others.messages.flatMap(({ data }) => (data === undefined ? [] : [data]));
+  assert.deepEqual(texts, [tick("0xother", 9), tick("0x1", 2)], "what nobody has subscribed to is everybody's");
+});
+
+test("ordered by POST it is there when the answer comes, outlives a connection, and ends with DELETE", async (t) => {
+  const { product, upstream } = await start(t);
+  const created = await product.post(PATH, { name: "clock", ...order });
+  assert.equal(created.status, 201, await created.clone().text());
+  assert.equal(created.headers.get("location"), `${PATH}/clock`);
+  const shown = (await created.json()) as { phase: string; messages: string; activations: number };
+  assert.deepEqual([shown.phase, shown.activations, shown.messages], ["active", 1, `${PATH}/clock/messages`]);
+  const again = await product.post(PATH, { name: "clock", ...order });
+  assert.equal(again.status, 200, "the same once more is no second one");
+  const other = await product.post(PATH, { name: "clock", preset: "eth_subscribe", params: ["newHeads"] });
+  await problem(other, { status: 409, code: "conflict", sent: "no", detail: /"clock"/ });
+  upstream.kill();
+  await until(async () => upstream.connections.length === 2 && (await phase(product, "clock")) === "active");
+  upstream.last.send(tick("0x2", 1));
+  const waited = await page(product, "?wait=10&where=/params/n=1", shown.messages);
+  assert.deepEqual(waited.messages.at(-1)?.data, tick("clock", 1));
+  const polling = product.fetch(`${shown.messages}?after=latest&wait=60`);
+  await until(async () => (await phase(product, "clock")) === "active");
+  assert.equal((await product.fetch(`${PATH}/clock`, { method: "DELETE" })).status, 204);
+  await problem(await polling, { status: 404, code: "not_found", sent: "no" });
+  await problem(await product.fetch(shown.messages), { status: 404, code: "not_found", sent: "no" });
+  await upstream.until(() => methods(upstream.last).at(-1) === "unsubscribe");
+  assert.deepEqual(JSON.parse(upstream.last.texts.at(-1) ?? "").params, ["0x2"]);
+  upstream.kill();
+  await upstream.until(() => upstream.connections.length === 3 && upstream.last.open);
+  await product.ready();
+  const reply = await product.request({ jsonrpc: "2.0", method: "echo" });
+  assert.equal(reply.status, 200);
+  assert.deepEqual(methods(upstream.last), ["echo"], "what was taken back is not asked for again");
+});
+
+test("one that the upstream refuses is an error and leaves nothing; a declared one says so in its state", async (t) => {
+  const refused = { ...order, request: { ...order.request, params: ["forbidden"] } };
+  const { product } = await start(t, { subscriptions: { never: refused } });
+  const answer = await product.post(PATH, refused);
+  await problem(answer, { status: 502, code: "invalid_reply", sent: "yes", detail: /forbidden/ });
+  await until(async () => (await phase(product, "never")) === "failed");
+  const list = (await (await product.fetch(PATH)).json()) as { subscriptions: { id: string; last_error: string }[] };
+  assert.deepEqual(
+    list.subscriptions.map(({ id }) => id),
+    ["never"],
+  );
+  assert.match(list.subscriptions[0]?.last_error ?? "", /forbidden/);
+});
+
+test("a wrong order is refused, and says what is wrong with it", async (t) => {
+  const { product } = await start(t, { limits: { subscriptions: 0 } });
+  const { id: _, ...withoutId } = order;
+  const bad: readonly (readonly [unknown, number, string, RegExp])[] = [
+    ["{", 400, "invalid_request", /not JSON/],
+    [[], 400, "invalid_request", /must be a mapping/],
+    [{ ...order, name: "no spaces" }, 400, "invalid_request", /^name must be a name/],
+    [{ ...order, match: {} }, 400, "invalid_request", /^match must have at least one rule/],
+    [{ ...order, extra: 1 }, 400, "invalid_request", /^extra is not a known key/],
+    [withoutId, 400, "invalid_request", /^id is missing/],
+    [{ preset: "eth_subscribe" }, 400, "invalid_request", /^params is missing/],
+    [{ preset: "eth_subscribe", params: [1], id: "/x" }, 400, "invalid_request", /^id is known by the preset/],
+    [order, 429, "too_many_in_flight", /limits\.subscriptions/],
+  ];
+  for (const [body, status, code, detail] of bad) {
+    await problem(await product.post(PATH, body), { status, code, sent: "no", detail });
+  }
+  await problem(await product.fetch(`${PATH}/none`), { status: 404, code: "not_found", sent: "no" });
+});
+
+test("messages that nobody has subscribed to stay where they were", async (t) => {
+  const { product, upstream } = await start(t, { subscriptions: { clock: order } });
+  upstream.broadcast({ jsonrpc: "2.0", method: "news" });
+  const { messages } = await page(product, "?wait=10", MESSAGES);
+  assert.deepEqual(messages[0]?.data, { jsonrpc: "2.0", method: "news" });
+});

@@ -1,0 +1,197 @@
+/** Readers on the host, with the journal a thread's turn away: what the two sides say to each other, without a thread. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Start } from "../../src/core/journal.ts";
+import { type End, type Feed, Feeds } from "../../src/sidecar/feeds.ts";
+import { Follower } from "../../src/sidecar/follower.ts";
+import { Journals, MAIN } from "../../src/sidecar/journals.ts";
+import type { FromThread, ToThread } from "../../src/sidecar/messages.ts";
+import { seeded } from "../support/random.ts";
+import { until } from "../support/until.ts";
+
+const feed: Feed = { journal: MAIN, where: [] };
+
+/** The two sides, each of whose messages arrives a turn later. */
+class Sides {
+  readonly crossed = { read: 0, unread: 0, page: 0 };
+  readonly feeds: Feeds;
+  journals: Journals;
+  #lives = 0;
+
+  constructor(bounds: { readonly count: number; readonly bytes: number }) {
+    this.journals = this.#thread(bounds);
+    this.feeds = new Feeds("default", (message) => setImmediate(() => this.#toThread(message)));
+  }
+
+  say(text: string): void {
+    this.journals.append(MAIN, text, "text");
+  }
+
+  /** The thread dies, and another begins. */
+  crash(bounds: { readonly count: number; readonly bytes: number }): void {
+    this.journals = this.#thread(bounds);
+    this.feeds.renew();
+  }
+
+  #thread(bounds: { readonly count: number; readonly bytes: number }): Journals {
+    const journals: Journals = new Journals("default", bounds, (message) =>
+      setImmediate(() => {
+        if (this.journals === journals) this.#toHost(message);
+      }),
+    );
+    const former = Array.from({ length: this.#lives }, (_, n) => `life${n + 1}`);
+    journals.open(MAIN, { epoch: `life${++this.#lives}`, former });
+    return journals;
+  }
+
+  #toThread(message: ToThread): void {
+    if (message.type === "read") {
+      this.crossed.read++;
+      this.journals.read(message);
+    } else if (message.type === "unread") {
+      this.crossed.unread++;
+      this.journals.unread(message.seq);
+    }
+  }
+
+  #toHost(message: FromThread): void {
+    if (message.type !== "page") return;
+    this.crossed.page++;
+    this.feeds.receive(message.seq, message.page);
+  }
+}
+
+/** Keeps what it is told. */
+class Reader {
+  readonly seen: string[] = [];
+  readonly gaps: string[] = [];
+  ended: End | undefined;
+  wanting = true;
+  readonly follower: Follower;
+
+  constructor(feeds: Feeds, after: Start = "earliest") {
+    this.follower = new Follower(feeds, feed, after, {
+      wants: () => this.wanting,
+      page: ({ entries }) => {
+        assert.ok(entries.length > 0);
+        for (const entry of entries) {
+          if ("gap" in entry) this.gaps.push(`${entry.gap.reason} ${entry.gap.dropped ?? "?"}`);
+          else this.seen.push(String(entry.data));
+        }
+      },
+      end: (end) => {
+        this.ended = end;
+      },
+    });
+    this.follower.resume();
+  }
+}
+
+const numbers = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, n) => `${from + n}`);
+const roomy = { count: 100_000, bytes: 1024 ** 3 };
+
+test("readers at the end share one pull, however many they are", async () => {
+  const sides = new Sides(roomy);
+  const readers = Array.from({ length: 50 }, () => new Reader(sides.feeds));
+  await until(() => sides.crossed.read === 51, { what: "every reader's own look, and one pull for all" });
+  for (let n = 1; n <= 10; n++) {
+    sides.say(`${n}`);
+    await until(() => readers.every(({ seen }) => seen.length === n));
+  }
+  assert.deepEqual(readers[0]?.seen, numbers(1, 10));
+  assert.equal(sides.crossed.page, 50 + 10, "one page per turn for all of them");
+  for (const { follower } of readers) follower.close();
+  await until(() => sides.crossed.unread === 1, { what: "the pull to be taken back" });
+  assert.equal(sides.feeds.readers, 0);
+});
+
+test("whoever stops reading is passed over, reads on by itself when it wants, and is then with the others again", async () => {
+  const sides = new Sides(roomy);
+  const [slow, quick] = [new Reader(sides.feeds), new Reader(sides.feeds)];
+  sides.say("1");
+  await until(() => slow.seen.length === 1);
+  slow.wanting = false;
+  for (let n = 2; n <= 20; n++) {
+    sides.say(`${n}`);
+    await until(() => quick.seen.length === n);
+  }
+  assert.ok(slow.seen.length <= 2, "at most the page that was on its way");
+  slow.wanting = true;
+  slow.follower.resume();
+  await until(() => slow.seen.length === 20);
+  sides.say("21");
+  await until(() => slow.seen.length === 21 && quick.seen.length === 21);
+  assert.deepEqual(slow.seen, numbers(1, 21));
+});
+
+test("a reader that was passed by for too long gets the gap, exact to the message", async () => {
+  const sides = new Sides({ count: 10, bytes: 1024 ** 2 });
+  const reader = new Reader(sides.feeds);
+  sides.say("1");
+  await until(() => reader.seen.length === 1);
+  reader.wanting = false;
+  sides.say("2");
+  await until(() => reader.seen.length === 2);
+  for (let n = 3; n <= 100; n++) sides.say(`${n}`);
+  reader.wanting = true;
+  reader.follower.resume();
+  await until(() => reader.seen.at(-1) === "100");
+  assert.deepEqual([reader.gaps, reader.seen], [["overflow 88"], ["1", "2", ...numbers(91, 100)]]);
+});
+
+test("after the thread's death reading goes on in the new one's journal, with the gap between", async () => {
+  const sides = new Sides(roomy);
+  const reader = new Reader(sides.feeds);
+  sides.say("1");
+  await until(() => reader.seen.length === 1);
+  sides.crash(roomy);
+  sides.say("2");
+  await until(() => reader.seen.length === 2);
+  assert.deepEqual([reader.seen, reader.gaps], [["1", "2"], ["crashed ?"]]);
+});
+
+test("a journal that is removed, and an end of everything, are told to whoever reads", async () => {
+  const sides = new Sides(roomy);
+  const first = new Reader(sides.feeds);
+  await until(() => sides.crossed.read === 2);
+  sides.journals.remove(MAIN);
+  await until(() => first.ended === "nowhere");
+  sides.journals.open(MAIN, { epoch: "again", former: [] });
+  const second = new Reader(sides.feeds);
+  assert.equal(sides.feeds.end("stopping"), 1);
+  assert.equal(second.ended, "stopping");
+  assert.equal(new Reader(sides.feeds).ended, "stopping");
+  assert.equal(sides.feeds.readers, 0);
+});
+
+for (const seed of [1, 2, 3, 4, 5]) {
+  test(`readers that come, pause and go on by chance all get every message once, or its number in a gap (${seed})`, async () => {
+    const random = seeded(seed);
+    const sides = new Sides({ count: 40, bytes: 1024 ** 2 });
+    const readers: Reader[] = [];
+    let said = 0;
+    for (let turn = 0; turn < 300; turn++) {
+      if (readers.length < 12 && random() < 0.1) readers.push(new Reader(sides.feeds));
+      for (const reader of readers) {
+        if (random() < 0.1) reader.wanting = !reader.wanting;
+        if (reader.wanting) reader.follower.resume();
+      }
+      for (let n = Math.floor(random() * 8); n > 0; n--) sides.say(`${++said}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const reader of readers) {
+      reader.wanting = true;
+      reader.follower.resume();
+    }
+    sides.say(`${++said}`);
+    await until(() => readers.every(({ seen }) => seen.at(-1) === `${said}`));
+    for (const { seen, gaps } of readers) {
+      const dropped = gaps.reduce((total, gap) => total + Number(gap.split(" ")[1]), 0);
+      assert.equal(seen.length + dropped, said, gaps.join(", "));
+      assert.deepEqual(
+        seen,
+        [...new Set(seen)].sort((a, b) => Number(a) - Number(b)),
+      );
+    }
+  });
+}

@@ -1,0 +1,120 @@
+/** Reading the product's messages: pages, and streams of lines or events. */
+import assert from "node:assert/strict";
+import type { Product } from "./product.ts";
+import { type Cleanup, type Truthy, type WaitOptions, Watch } from "./until.ts";
+
+export interface GapFacts {
+  readonly after: string | null;
+  readonly before: string;
+  readonly dropped: number | null;
+  readonly reason: string;
+  readonly why?: string;
+}
+
+export interface Item {
+  readonly cursor: string;
+  readonly at: string;
+  readonly data?: unknown;
+  readonly encoding?: string;
+  readonly gap?: GapFacts;
+}
+
+export interface PageBody {
+  readonly messages: readonly Item[];
+  readonly next: string;
+}
+
+export const MESSAGES = "/v1/upstreams/default/messages";
+
+export async function page(product: Product, query = "", path = MESSAGES): Promise<PageBody> {
+  const response = await product.fetch(`${path}${query}`);
+  assert.equal(response.status, 200, `${query} ${response.status === 200 ? "" : await response.text()}`);
+  return (await response.json()) as PageBody;
+}
+
+/** One event of a stream, as an EventSource would see it; `data` undefined for one that is not told. */
+export interface StreamEvent {
+  readonly name: string;
+  readonly id: string | undefined;
+  readonly data: string | undefined;
+}
+
+/** A stream that is being read. */
+export class Stream {
+  readonly response: Response;
+  text = "";
+  ended = false;
+  readonly #watch = new Watch();
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  private constructor(response: Response) {
+    assert.ok(response.body);
+    this.response = response;
+    this.#reader = response.body.getReader();
+  }
+
+  static async open(product: Product, path: string, headers: Record<string, string>, t: Cleanup): Promise<Stream> {
+    const response = await fetch(new URL(path, product.url), { headers });
+    assert.equal(response.status, 200);
+    const stream = new Stream(response);
+    t.after(() => stream.leave());
+    stream.#readOn();
+    return stream;
+  }
+
+  /** The events that are complete. */
+  get events(): StreamEvent[] {
+    const blocks = this.text.split("\n\n").slice(0, -1);
+    return blocks.map((block) => {
+      const fields = block.split("\n").map((line): [string, string] => {
+        const at = line.indexOf(": ");
+        return [line.slice(0, at), line.slice(at + 2)];
+      });
+      const of = (name: string) => fields.filter(([key]) => key === name).map(([, value]) => value);
+      const data = of("data");
+      return {
+        name: of("event")[0] ?? "message",
+        id: of("id")[0],
+        data: data.length > 0 ? data.join("\n") : undefined,
+      };
+    });
+  }
+
+  /** The events that carry something. */
+  get told(): StreamEvent[] {
+    return this.events.filter(({ data }) => data !== undefined);
+  }
+
+  /** The lines that are complete. */
+  get lines(): Item[] {
+    const lines = this.text.split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as Item);
+  }
+
+  until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
+    return this.#watch.until(condition, {
+      ...options,
+      what: () => `${typeof options.what === "string" ? options.what : "the stream"}; it has: ${this.text.slice(-500)}`,
+    });
+  }
+
+  async leave(): Promise<void> {
+    await this.#reader.cancel().catch(() => {});
+  }
+
+  async #readOn(): Promise<void> {
+    const decoder = new TextDecoder();
+    try {
+      for (;;) {
+        const { done, value } = await this.#reader.read();
+        if (done) break;
+        this.text += decoder.decode(value, { stream: true });
+        this.#watch.changed();
+      }
+    } catch {
+      // Cut: `ended` says so.
+    }
+    this.ended = true;
+    this.#watch.changed();
+  }
+}
