@@ -15,6 +15,7 @@ import { runtime } from "./runtime/pick.ts";
 import type { UpstreamClient } from "./sidecar/client.ts";
 import type { ExitReport } from "./sidecar/exit.ts";
 import type { UpstreamState } from "./sidecar/messages.ts";
+import { readMessages, type UpstreamMessage } from "./sidecar/reading.ts";
 import { Sidecars } from "./sidecar/sidecar.ts";
 import { version } from "./version.ts";
 
@@ -26,6 +27,7 @@ export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protoco
 export { InvalidMessage } from "./protocols/protocol.ts";
 export type { ExitReport, StepReport } from "./sidecar/exit.ts";
 export type { UpstreamState } from "./sidecar/messages.ts";
+export type { UpstreamMessage } from "./sidecar/reading.ts";
 
 /** The settings of an upstream as the configuration file has them, and the bounds of its exit. */
 export interface SidecarOptions extends UpstreamInput {
@@ -36,6 +38,15 @@ export interface RequestOptions {
   /** How long to wait for the reply, in milliseconds; 25,000 unless given, at most 2^31 - 1. */
   readonly timeoutMs?: number;
   /** Gives the request up: its promise rejects with the signal's reason, and a reply that still comes is dropped. */
+  readonly signal?: AbortSignal;
+}
+
+export interface MessagesOptions {
+  /** Where to begin: behind the cursor of a message, or at an end of what is kept; `earliest` unless given. */
+  readonly after?: string;
+  /** Only messages with these values, by JSON pointer; all must hold. */
+  readonly where?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Ends the reading. */
   readonly signal?: AbortSignal;
 }
 
@@ -98,6 +109,15 @@ export class Sidecar {
   async send(message: Body, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): Promise<void> {
     const outcome = await this.#client.ask({ kind: "send", body: message, timeoutMs: valid(timeoutMs), signal });
     if (outcome.type === "failed") throw new SidesocketError(outcome.failure);
+  }
+
+  /**
+   * What the upstream says unasked, in its order, for as long as one reads; it ends with the exit. What was missed is a
+   * gap in its place. A reader that takes its time holds up nobody.
+   * @throws SidesocketError `invalid_request`: the cursor or a pointer is none; `sidecar_crashed`: the thread is given up
+   */
+  messages(options: MessagesOptions = {}): AsyncGenerator<UpstreamMessage, void> {
+    return readMessages(this.#client.feeds, options);
   }
 
   /** The phase of the connection, as of now. */

@@ -35,6 +35,7 @@ export const upstreamStateSchema = z
     last_frame_age_ms: z.int().nullable(),
     round_trip_ms: z.number().nullable(),
     buffered_bytes: z.int().nullable(),
+    readers: z.int().describe("of messages: streams and long polls"),
     kept: z
       .object({ messages: z.int(), bytes: z.int() })
       .nullable()

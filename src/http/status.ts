@@ -101,6 +101,7 @@ async function stateOf(upstream: UpstreamPort): Promise<z.infer<typeof upstreamS
     last_frame_age_ms: details?.lastFrameAgeMs ?? null,
     round_trip_ms: details?.roundTripMs === undefined ? null : Number(details.roundTripMs.toFixed(2)),
     buffered_bytes: details?.bufferedBytes ?? null,
+    readers: upstream.feeds.readers,
     kept: details ? { ...details.kept } : null,
     counters: details ? { ...details.counters } : null,
   };

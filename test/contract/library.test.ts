@@ -62,6 +62,41 @@ describe("a sidecar", () => {
     assert.equal(sidecar.state.phase, "closed");
   });
 
+  test("messages are read as they come, on from a cursor, until the exit or the reader's own end", async () => {
+    const sidecar = await Sidecar.start({ url: upstream.url });
+    await using _end = sidecar;
+    await until(() => sidecar.state.phase === "ready");
+    const say = (n: number) => upstream.broadcast({ jsonrpc: "2.0", method: n % 2 ? "odd" : "even", params: [n] });
+    for (let n = 1; n <= 3; n++) say(n);
+    const cursors: string[] = [];
+    const seen: unknown[] = [];
+    for await (const message of sidecar.messages()) {
+      cursors.push(message.cursor);
+      seen.push("data" in message && JSON.parse(String(message.data)).params[0]);
+      if (seen.length === 3) say(4);
+      if (seen.length === 4) break;
+    }
+    assert.deepEqual(seen, [1, 2, 3, 4]);
+    const odd: unknown[] = [];
+    const reading = (async () => {
+      const options = { after: cursors[0] ?? "", where: { "/method": "odd" } };
+      for await (const message of sidecar.messages(options)) odd.push("data" in message && message.kind);
+    })();
+    await until(() => odd.length === 1);
+    const controller = new AbortController();
+    const left = (async () => {
+      for await (const _ of sidecar.messages({ after: "latest", signal: controller.signal }))
+        assert.fail("nothing came");
+    })();
+    controller.abort();
+    await left;
+    await assert.rejects(sidecar.messages({ after: "yesterday" }).next(), failsAs("invalid_request", "no"));
+    await assert.rejects(sidecar.messages({ where: { kind: 1 } }).next(), failsAs("invalid_request", "no"));
+    await sidecar.exit();
+    await reading;
+    assert.deepEqual(odd, ["json"]);
+  });
+
   test("failures are SidesocketErrors with their code and whether it was sent", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url, limits: { in_flight: 1 } });
     await assert.rejects(sidecar.request("{"), failsAs("invalid_request", "no"));

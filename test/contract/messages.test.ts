@@ -128,7 +128,7 @@ test("a stream goes on from Last-Event-ID, even before its first message, and en
   );
   const poll = page(product, "?after=latest&wait=60");
   const lines = await Stream.open(product, `${MESSAGES}?after=latest`, LINES, t);
-  await until(async () => ((await product.state()).counters as { messages: number }).messages === 3);
+  await until(async () => (await product.state()).readers === 3);
   const { code } = await product.stop();
   assert.equal(code, 0, product.stderr());
   await again.until(() => again.ended);

@@ -87,7 +87,7 @@ test("ordered by POST it is there when the answer comes, outlives a connection, 
   const waited = await page(product, "?wait=10&where=/params/n=1", shown.messages);
   assert.deepEqual(waited.messages.at(-1)?.data, tick("clock", 1));
   const polling = product.fetch(`${shown.messages}?after=latest&wait=60`);
-  await until(async () => (await phase(product, "clock")) === "active");
+  await until(async () => (await product.state()).readers === 1);
   assert.equal((await product.fetch(`${PATH}/clock`, { method: "DELETE" })).status, 204);
   await problem(await polling, { status: 404, code: "not_found", sent: "no" });
   await problem(await product.fetch(shown.messages), { status: 404, code: "not_found", sent: "no" });
