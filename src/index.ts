@@ -176,6 +176,7 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
       hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
       origins,
     },
+    webhooks: new Map(),
     about: { version, runtime: `${runtime.name} ${runtime.version}` },
     onFault,
     lifecycle: {

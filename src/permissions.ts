@@ -11,9 +11,9 @@ export function needsOf({ listen, upstreams }: LoadedConfig): Needs {
   const read: string[] = [];
   // The demo listens on loopback, on a port that nobody knows yet.
   if (upstreams.size === 0) net.push("127.0.0.1");
-  for (const { url, ca, protocol } of upstreams.values()) {
-    const { hostname, port, protocol: scheme } = new URL(url);
-    net.push(`${hostname}:${port || (scheme === "wss:" ? 443 : 80)}`);
+  for (const { url, ca, protocol, webhooks } of upstreams.values()) {
+    for (const webhook of webhooks) net.push(hostOf(webhook.url));
+    net.push(hostOf(url));
     if (ca !== undefined) read.push(ca);
     const module = typeof protocol === "string" && protocol.startsWith("file:") ? fileURLToPath(protocol) : undefined;
     if (module !== undefined) read.push(module);
@@ -39,6 +39,11 @@ function shown(argument: string, index: number, argv: readonly string[]): string
   const url = argument.replace(/^--upstream=/, "");
   if (/^wss?:/.test(url) && URL.canParse(url) && `${redactUrl(url)}` !== url.replace(/\/$/, "")) return "…";
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}
+
+function hostOf(url: string): string {
+  const { hostname, port, protocol: scheme } = new URL(url);
+  return `${hostname}:${port || (scheme === "wss:" || scheme === "https:" ? 443 : 80)}`;
 }
 
 function hostAndPort(host: string, port: number): string {

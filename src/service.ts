@@ -6,8 +6,9 @@ import type { DemoUpstream } from "./demo/upstream.ts";
 import type { Failure } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { loopbackHosts } from "./http/guard.ts";
-import type { Access } from "./http/ports.ts";
+import type { Access, WebhookState } from "./http/ports.ts";
 import { log } from "./log.ts";
+import { Webhook } from "./push/webhook.ts";
 import type { Listener, Runtime } from "./runtime/runtime.ts";
 import type { ExitReport, Front } from "./sidecar/exit.ts";
 import { type ExitOptions, Sidecars } from "./sidecar/sidecar.ts";
@@ -22,6 +23,7 @@ export class Service {
   readonly #kept = new Set<object>();
   readonly #sidecars: Sidecars;
   readonly #demo: DemoUpstream | undefined;
+  readonly #webhooks: ReadonlyMap<string, readonly Webhook[]>;
   #listener: Listener | undefined;
   #ready = true;
   #accepting = true;
@@ -33,6 +35,15 @@ export class Service {
     this.#demo = demo;
     const upstreams = demo ? new Map([["default", upstreamSchema.parse({ url: demo.url })]]) : config.upstreams;
     this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front);
+    this.#webhooks = new Map(
+      [...this.#sidecars.upstreams].map(([name, { settings, feeds }]) => {
+        const onChange = (state: WebhookState) => logWebhook(name, state);
+        return [
+          name,
+          settings.webhooks.map((webhook) => new Webhook({ upstream: name, settings: webhook, feeds, onChange })),
+        ];
+      }),
+    );
     for (const [name, upstream] of this.#sidecars.upstreams) {
       upstream.onState(({ phase, attempts, lastError, retryInMs }) => {
         // Idle, after it was anything else, means that its thread has died.
@@ -126,6 +137,7 @@ export class Service {
     return buildApp({
       upstreams: this.#sidecars.upstreams,
       access: this.#access(port),
+      webhooks: this.#webhooks,
       about: {
         version,
         runtime: `${this.#runtime.name} ${this.#runtime.version}`,
@@ -159,4 +171,10 @@ export class Service {
     const hosts = isLoopback(listen.host) || named.length > 0 ? new Set([...loopbackHosts(port), ...named]) : undefined;
     return { tokens, shutdownTokens, hosts, origins: listen.origins };
   }
+}
+
+function logWebhook(upstream: string, { url, failures, lastError, acknowledged }: WebhookState): void {
+  const facts = { upstream, url, acknowledged };
+  if (failures === 0) log.info(`upstream ${upstream}: the webhook receiver takes messages again`, facts);
+  else log.warn(`upstream ${upstream}: messages cannot be pushed: ${lastError}`, facts);
 }

@@ -22,6 +22,11 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
       from: ["http/"],
       to: ["http/", "sidecar/", "core/", "protocols/", "config/", "errors.ts", "version.ts"],
     },
+    {
+      from: ["push/"],
+      to: ["push/", "http/render.ts", "sidecar/", "core/"],
+      types: ["config/schema.ts", "http/ports.ts"],
+    },
     { from: ["runtime/"], to: ["runtime/", "sidecar/worker.ts"] },
     { from: ["demo/"], to: ["demo/"] },
   ];

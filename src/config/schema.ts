@@ -140,6 +140,35 @@ export const subscriptionOrderSchema = z
   .strictObject({ name: subscriptionName.optional(), ...subscriptionShape })
   .superRefine(checkSubscription);
 
+const webUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+    "must be an http:// or https:// URL",
+  )
+  .refine((text) => {
+    const { username, password } = new URL(text);
+    return username === "" && password === "";
+  }, "must not have credentials inside: use headers");
+
+/** Who gets messages pushed. Only the configuration can say so, never a request. */
+const webhookSchema = z.strictObject({
+  url: webUrl,
+  headers: headers.prefault({}),
+  /** Signs each batch (HMAC-SHA256, as Standard Webhooks has it). */
+  secret: z.string().min(8, "must have at least 8 characters").optional(),
+  /** Whose messages; without it, those that no subscription claims. */
+  subscription: subscriptionName.optional(),
+  /** Only messages with these values, by JSON pointer. */
+  where: scalarsByPointer.prefault({}),
+  /** Where the first batch begins. */
+  after: z.enum(["earliest", "latest"]).prefault("earliest"),
+  /** The most messages in a batch. */
+  batch: wholeNumber(1, 1_000).prefault(100),
+  /** How long the receiver may take to acknowledge. */
+  timeout: duration.prefault("10s"),
+});
+
 /** One upstream: where it is, how to log in, and its bounds. */
 export const upstreamSchema = z
   .strictObject({
@@ -190,6 +219,7 @@ export const upstreamSchema = z
       .prefault({}),
     /** Asked for on every connect; each has messages of its own. */
     subscriptions: z.record(subscriptionName, subscription).prefault({}),
+    webhooks: z.array(webhookSchema).prefault([]),
     /** What we close with. Reserved codes must not be sent (RFC 6455, section 7.4). */
     close_code: wholeNumber(1000, 4999)
       .refine((code) => code <= 1001 || code >= 3000, "must be 1000, 1001, or from 3000 to 4999")
@@ -198,6 +228,13 @@ export const upstreamSchema = z
   .refine((upstream) => upstream.allow_plaintext || !isPlaintextSecret(upstream), {
     path: ["url"],
     error: "would send credentials in the clear: use wss://, or set allow_plaintext: true",
+  })
+  .superRefine(({ webhooks, subscriptions }, context) => {
+    webhooks.forEach(({ subscription: name }, index) => {
+      if (name === undefined || Object.hasOwn(subscriptions, name)) return;
+      const message = "is not among this upstream's subscriptions";
+      context.addIssue({ code: "custom", path: ["webhooks", index, "subscription"], message });
+    });
   });
 
 const listenSchema = z.strictObject({
@@ -256,6 +293,7 @@ export const logSchema = z.strictObject({
 });
 
 export type SubscriptionSettings = z.output<typeof subscription>;
+export type WebhookSettings = z.output<typeof webhookSchema>;
 export type UpstreamSettings = z.output<typeof upstreamSchema>;
 /** An upstream as it is written: durations and sizes with units, defaults left out. */
 export type UpstreamInput = z.input<typeof upstreamSchema>;

@@ -86,10 +86,10 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, feed: Feed): Promise<R
       follower.close();
       resolve(response);
     };
-    const nothing = () => answer(pageResponse(c, [], follower.place as Cursor));
+    const nothing = () => answer(emptyPage(c, follower.place as Cursor));
     const end = (end: End) => {
       const stopping = end === "stopping" && typeof follower.place !== "string";
-      answer(stopping ? pageResponse(c, [], follower.place as Cursor) : problem(c, failureOf(end), upstream));
+      answer(stopping ? emptyPage(c, follower.place as Cursor) : problem(c, failureOf(end), upstream));
     };
     let timer: NodeJS.Timeout | undefined;
     const follower = new Follower(
@@ -98,7 +98,7 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, feed: Feed): Promise<R
       after,
       {
         wants: () => true,
-        page: (page) => answer(page.gone ? goneResponse(c, upstream, page) : cutPage(c, page, limit)),
+        page: (page) => answer(page.gone ? goneResponse(c, upstream, page) : pageResponse(c, page)),
         caughtUp: () => {
           if (waitMs === 0) nothing();
           else timer = setTimeout(nothing, waitMs);
@@ -112,19 +112,13 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, feed: Feed): Promise<R
   });
 }
 
-/** A page that was shared with others may be longer than this reader wants. */
-function cutPage(c: Context<Env>, { epoch, entries, next }: Page, limit: number): Response {
-  const wanted = entries.slice(0, limit);
-  const seq = wanted.length < entries.length ? (wanted.at(-1)?.seq ?? next) : next;
-  return pageResponse(
-    c,
-    wanted.map((entry) => jsonOf(epoch, entry)),
-    { epoch, seq },
-  );
+function emptyPage(c: Context<Env>, { epoch, seq }: Cursor): Response {
+  return pageResponse(c, { epoch, entries: [], next: seq });
 }
 
-function pageResponse(c: Context<Env>, items: readonly string[], next: Cursor): Response {
-  const text = `{"messages":[${items.join(",")}],"next":"${cursorText(next)}"}\n`;
+function pageResponse(c: Context<Env>, { epoch, entries, next }: Pick<Page, "epoch" | "entries" | "next">): Response {
+  const items = entries.map((entry) => jsonOf(epoch, entry)).join(",");
+  const text = `{"messages":[${items}],"next":"${cursorText({ epoch, seq: next })}"}\n`;
   return c.body(text, 200, { ...commonHeaders(c), "Content-Type": JSON_TYPE });
 }
 

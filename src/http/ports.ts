@@ -23,6 +23,19 @@ export interface UpstreamPort {
   inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
 }
 
+/** What is known of one receiver of pushed messages. */
+export interface WebhookState {
+  /** Scheme and host. */
+  readonly url: string;
+  /** Behind the last batch that was acknowledged. */
+  readonly acknowledged: string | null;
+  /** Messages and gaps. */
+  readonly delivered: number;
+  /** Attempts that failed since the last acknowledgement, and why the last one did. */
+  readonly failures: number;
+  readonly lastError: string | null;
+}
+
 /** Whether new work is taken, and how the end is asked for. */
 export interface Lifecycle {
   /** False from the moment when the exit begins. */
@@ -54,6 +67,8 @@ export interface AppParts {
   readonly upstreams: ReadonlyMap<string, UpstreamPort>;
   readonly lifecycle: Lifecycle;
   readonly access: Access;
+  /** Who gets messages pushed, by the upstream's name. */
+  readonly webhooks: ReadonlyMap<string, readonly { readonly state: WebhookState }[]>;
   readonly about: { readonly version: string; readonly runtime: string };
   /** Told of errors that are our own fault; the caller sees only that there was one. */
   onFault(error: unknown, requestId: string): void;

@@ -40,6 +40,15 @@ export const upstreamStateSchema = z
       .object({ messages: z.int(), bytes: z.int() })
       .nullable()
       .describe("of what the upstream said unasked; gaps count as messages"),
+    webhooks: z.array(
+      z.object({
+        url: z.string().describe("scheme and host only"),
+        acknowledged: z.string().nullable().describe("the cursor behind the last batch that was taken"),
+        delivered: z.int(),
+        failures: z.int().describe("since the last batch that was taken"),
+        last_error: z.string().nullable(),
+      }),
+    ),
     counters: z.record(z.string(), z.int()).nullable(),
   })
   .openapi("Upstream");

@@ -74,17 +74,17 @@ export function statusRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
   app.openapi(versionRoute, (c) => c.json({ name: "sidesocket" as const, ...about }, 200, commonHeaders(c)));
 
   app.openapi(listRoute, async (c) => {
-    const states = await Promise.all([...upstreams.values()].map(stateOf));
+    const states = await Promise.all([...upstreams.values()].map((upstream) => stateOf(upstream, parts)));
     return c.json({ upstreams: states }, 200, commonHeaders(c));
   });
 
   app.openapi(oneRoute, async (c) => {
     const upstream = findUpstream(upstreams, c.req.valid("param").upstream);
-    return c.json(await stateOf(upstream), 200, commonHeaders(c));
+    return c.json(await stateOf(upstream, parts), 200, commonHeaders(c));
   });
 }
 
-async function stateOf(upstream: UpstreamPort): Promise<z.infer<typeof upstreamStateSchema>> {
+async function stateOf(upstream: UpstreamPort, { webhooks }: AppParts): Promise<z.infer<typeof upstreamStateSchema>> {
   const details = await upstream.inspect(INSPECT_WITHIN_MS);
   const { phase, since, attempts, lastError, retryInMs } = upstream.state;
   return {
@@ -103,6 +103,10 @@ async function stateOf(upstream: UpstreamPort): Promise<z.infer<typeof upstreamS
     buffered_bytes: details?.bufferedBytes ?? null,
     readers: upstream.feeds.readers,
     kept: details ? { ...details.kept } : null,
+    webhooks: (webhooks.get(upstream.name) ?? []).map(({ state: { lastError: last_error, ...state } }) => ({
+      ...state,
+      last_error,
+    })),
     counters: details ? { ...details.counters } : null,
   };
 }

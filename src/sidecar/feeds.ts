@@ -44,8 +44,8 @@ export class Feeds {
   readonly #post: (message: ToThread) => void;
   readonly #pulls = new Map<number, { readonly command: ReadCommand; readonly told: Told }>();
   readonly #tails = new Map<string, Tail>();
+  readonly #readers = new Set<(end: End) => void>();
   #lastSeq = 0;
-  #readers = 0;
   #end: End | undefined;
 
   constructor(upstream: string, post: (message: ToThread) => void) {
@@ -55,15 +55,13 @@ export class Feeds {
 
   /** How many are reading now. */
   get readers(): number {
-    return this.#readers;
+    return this.#readers.size;
   }
 
-  /** One more reader. @returns to be called once when it reads no more */
-  enter(): () => void {
-    this.#readers++;
-    return () => {
-      this.#readers--;
-    };
+  /** One more reader, which is told of the end even while it asks for nothing. @returns how to leave */
+  enter(onEnd: (end: End) => void): () => void {
+    this.#readers.add(onEnd);
+    return () => this.#readers.delete(onEnd);
   }
 
   /** Asks for what is there, at once. @returns how to take it back */
@@ -119,11 +117,11 @@ export class Feeds {
   end(end: End): number {
     if (this.#end) return 0;
     this.#end = end;
-    const readers = this.#readers;
-    const pulls = [...this.#pulls.values()];
     this.#pulls.clear();
-    for (const { told } of pulls) told.end(end);
-    return readers;
+    this.#tails.clear();
+    const readers = [...this.#readers];
+    for (const onEnd of readers) onEnd(end);
+    return readers.length;
   }
 
   #pull({ feed, after, limit, wait }: { feed: Feed; after: Start; limit: number; wait: boolean }, told: Told): number {

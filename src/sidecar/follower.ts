@@ -28,8 +28,9 @@ export class Follower {
   #state: "resting" | "reading" | "following" | "over" = "resting";
   #caughtUp = false;
 
+  /** `limit`: the most entries in a page that the sink is given. */
   constructor(feeds: Feeds, feed: Feed, after: Start, sink: Sink, limit = PAGE_LIMIT) {
-    this.#exit = feeds.enter();
+    this.#exit = feeds.enter((end) => this.#end(end));
     this.#limit = limit;
     this.#feeds = feeds;
     this.#feed = feed;
@@ -103,11 +104,14 @@ export class Follower {
         this.#read();
         return;
       }
-      this.#after = { epoch: page.epoch, seq: page.next };
-      if (fresh.entries.length > 0) this.#sink.page(fresh);
-      if (this.#state !== "following" || this.#sink.wants()) return;
+      const cut = fresh.entries.length > this.#limit;
+      const mine = cut ? firstOf(fresh, this.#limit) : fresh;
+      this.#after = { epoch: mine.epoch, seq: mine.next };
+      if (mine.entries.length > 0) this.#sink.page(mine);
+      if (this.#state !== "following" || (!cut && this.#sink.wants())) return;
       this.#state = "resting";
       this.#leave?.();
+      this.#goOn(undefined);
     },
     end: (end) => this.#end(end),
   };
@@ -128,4 +132,10 @@ function freshIn(page: Page, after: Start): Page | "elsewhere" {
     return isNew(first) ? "elsewhere" : { ...page, entries: page.entries.filter(isNew) };
   }
   return isNew(first) ? page : { ...page, entries: page.entries.filter(isNew) };
+}
+
+/** A shared page may be longer than this reader takes at a time. */
+function firstOf(page: Page, limit: number): Page {
+  const entries = page.entries.slice(0, limit);
+  return { ...page, entries, next: entries.at(-1)?.seq ?? page.next, end: false };
 }

@@ -38,6 +38,7 @@ test("an upstream needs only its url; every default is there, in milliseconds an
     reconnect: { from: 200, to: 30_000, refused: 60_000 },
     messages: { count: 10_000, bytes: 16_777_216, readers: 10_000 },
     subscriptions: {},
+    webhooks: [],
     close_code: 1001,
   });
 });

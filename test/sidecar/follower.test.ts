@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Start } from "../../src/core/journal.ts";
 import { type End, type Feed, Feeds } from "../../src/sidecar/feeds.ts";
-import { Follower } from "../../src/sidecar/follower.ts";
+import { Follower, type Sink } from "../../src/sidecar/follower.ts";
 import { Journals, MAIN } from "../../src/sidecar/journals.ts";
 import type { FromThread, ToThread } from "../../src/sidecar/messages.ts";
 import { seeded } from "../support/random.ts";
@@ -69,11 +69,11 @@ class Reader {
   wanting = true;
   readonly follower: Follower;
 
-  constructor(feeds: Feeds, after: Start = "earliest") {
-    this.follower = new Follower(feeds, feed, after, {
+  constructor(feeds: Feeds, limit?: number, after: Start = "earliest") {
+    const sink: Sink = {
       wants: () => this.wanting,
       page: ({ entries }) => {
-        assert.ok(entries.length > 0);
+        assert.ok(entries.length > 0 && entries.length <= (limit ?? entries.length));
         for (const entry of entries) {
           if ("gap" in entry) this.gaps.push(`${entry.gap.reason} ${entry.gap.dropped ?? "?"}`);
           else this.seen.push(String(entry.data));
@@ -82,7 +82,8 @@ class Reader {
       end: (end) => {
         this.ended = end;
       },
-    });
+    };
+    this.follower = new Follower(feeds, feed, after, sink, limit);
     this.follower.resume();
   }
 }
@@ -171,7 +172,7 @@ for (const seed of [1, 2, 3, 4, 5]) {
     const readers: Reader[] = [];
     let said = 0;
     for (let turn = 0; turn < 300; turn++) {
-      if (readers.length < 12 && random() < 0.1) readers.push(new Reader(sides.feeds));
+      if (readers.length < 12 && random() < 0.1) readers.push(new Reader(sides.feeds, random() < 0.5 ? 3 : undefined));
       for (const reader of readers) {
         if (random() < 0.1) reader.wanting = !reader.wanting;
         if (reader.wanting) reader.follower.resume();

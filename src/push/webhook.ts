@@ -1,0 +1,160 @@
+import { createHmac } from "node:crypto";
+import type { WebhookSettings } from "../config/schema.ts";
+import { fullJitter } from "../core/backoff.ts";
+import { cursorText, type Page, type Start } from "../core/journal.ts";
+import type { WebhookState } from "../http/ports.ts";
+import { jsonOf } from "../http/render.ts";
+import type { End, Feeds } from "../sidecar/feeds.ts";
+import { Follower } from "../sidecar/follower.ts";
+
+/**
+ * Messages pushed to a receiver: in their order, in batches, one request at a time. A batch is sent until it is
+ * acknowledged by a 2xx, always with the same body and id: at least once, and a receiver can tell the second time. It
+ * reads like any other reader, so a receiver that is dead holds up nobody, and finds a gap when it was away too long.
+ * Headers and signature are those of Standard Webhooks 1.0.0.
+ */
+
+const RETRY_FROM_MS = 500;
+const RETRY_TO_MS = 60_000;
+
+interface Batch {
+  readonly id: string;
+  readonly body: string;
+  readonly count: number;
+}
+
+export interface WebhookOptions {
+  readonly upstream: string;
+  readonly settings: WebhookSettings;
+  readonly feeds: Feeds;
+  /** Told when deliveries begin to fail, and when they succeed again. */
+  onChange(state: WebhookState): void;
+}
+
+export class Webhook {
+  readonly #options: WebhookOptions;
+  readonly #follower: Follower;
+  readonly #stopped = new AbortController();
+  #batch: Batch | undefined;
+  #acknowledged: string | null = null;
+  #delivered = 0;
+  #failures = 0;
+  #lastError: string | null = null;
+
+  constructor(options: WebhookOptions) {
+    this.#options = options;
+    const { feeds, settings } = options;
+    const where = Object.entries(settings.where).map(([pointer, value]) => ({ pointer, value: String(value) }));
+    const feed = { journal: settings.subscription ?? "", where };
+    const after: Start = settings.after;
+    const sink = {
+      wants: () => this.#batch === undefined,
+      page: (page: Page) => this.#take(page),
+      end: (end: End) => this.#end(end),
+    };
+    this.#follower = new Follower(feeds, feed, after, sink, settings.batch);
+    this.#follower.resume();
+  }
+
+  get state(): WebhookState {
+    return {
+      url: new URL(this.#options.settings.url).origin,
+      acknowledged: this.#acknowledged,
+      delivered: this.#delivered,
+      failures: this.#failures,
+      lastError: this.#lastError,
+    };
+  }
+
+  /** Gives up what is on its way. */
+  stop(): void {
+    this.#stopped.abort();
+    this.#follower.close();
+  }
+
+  #take({ epoch, entries, next }: Page): void {
+    const { upstream, settings } = this.#options;
+    const cursor = cursorText({ epoch, seq: next });
+    const messages = entries.map((entry) => jsonOf(epoch, entry)).join(",");
+    const about = JSON.stringify({ upstream, subscription: settings.subscription, next: cursor });
+    const body = `${about.slice(0, -1)},"messages":[${messages}]}`;
+    this.#batch = { id: `${upstream}.${cursor}`, body, count: entries.length };
+    this.#deliver(this.#batch).then(
+      () => {
+        this.#acknowledged = cursor;
+        this.#delivered += entries.length;
+        this.#batch = undefined;
+        this.#follower.resume();
+      },
+      // Stopped, while it was being delivered.
+      () => {},
+    );
+  }
+
+  /** Resolves when it was acknowledged; rejects only when everything stops. */
+  async #deliver(batch: Batch): Promise<void> {
+    for (;;) {
+      const why = await this.#attempt(batch);
+      this.#stopped.signal.throwIfAborted();
+      const failed = this.#failures > 0;
+      this.#failures = why === undefined ? 0 : this.#failures + 1;
+      this.#lastError = why ?? this.#lastError;
+      if (failed !== (why !== undefined)) this.#options.onChange(this.state);
+      if (why === undefined) return;
+      await this.#pause(fullJitter(this.#failures - 1, RETRY_FROM_MS, RETRY_TO_MS, Math.random()));
+    }
+  }
+
+  /** Why it was not acknowledged; undefined when it was. */
+  async #attempt({ id, body }: Batch): Promise<string | undefined> {
+    const { url, secret, timeout, headers } = this.#options.settings;
+    const timestamp = String(Math.floor(Date.now() / 1_000));
+    const signed = {
+      "content-type": "application/json",
+      "webhook-id": id,
+      "webhook-timestamp": timestamp,
+      ...(secret !== undefined && { "webhook-signature": `v1,${sign(secret, `${id}.${timestamp}.${body}`)}` }),
+    };
+    try {
+      const response = await fetch(url, {
+        method: "POST",
+        headers: { ...headers, ...signed },
+        body,
+        redirect: "manual",
+        signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(timeout)]),
+      });
+      await response.body?.cancel();
+      return response.ok ? undefined : `the receiver answered ${response.status}`;
+    } catch (error) {
+      const { name, message, cause } = error as Error;
+      if (name === "TimeoutError") return `the receiver did not answer within ${timeout} ms`;
+      return `the receiver could not be reached (${cause instanceof Error ? cause.message : message})`;
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { signal } = this.#stopped;
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      };
+      const timer = setTimeout(() => {
+        signal.removeEventListener("abort", leave);
+        resolve();
+      }, ms);
+      signal.addEventListener("abort", leave, { once: true });
+    });
+  }
+
+  #end(end: End): void {
+    if (end !== "stopping") this.#lastError = typeof end === "string" ? "there are no such messages" : end.detail;
+    this.stop();
+  }
+}
+
+/** The secret is text; in the form of the standard, `whsec_` and base64, it is bytes. */
+function sign(secret: string, content: string): string {
+  const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : Buffer.from(secret);
+  return createHmac("sha256", key).update(content).digest("base64");
+}

@@ -1,0 +1,154 @@
+/** Messages pushed to a receiver: in order, signed, until they are acknowledged. */
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import type { Item } from "../support/messages.ts";
+import { startProduct } from "../support/product.ts";
+import { type Cleanup, type Truthy, until, type WaitOptions, Watch } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
+
+const SECRET = "whsec_c2VjcmV0LWtleS1vZi10aGlzLXRlc3Q=";
+
+interface Delivery {
+  readonly headers: IncomingMessage["headers"];
+  readonly text: string;
+  readonly messages: readonly Item[];
+}
+
+/** Answers each delivery with what `status` says; undefined leaves it without an answer. */
+class Receiver {
+  readonly deliveries: Delivery[] = [];
+  status: (delivery: Delivery) => number | undefined = () => 204;
+  url = "";
+  readonly #watch = new Watch();
+
+  static async start(t: Cleanup): Promise<Receiver> {
+    const receiver = new Receiver();
+    const server = createServer((request, response) => {
+      let text = "";
+      request.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      request.on("end", () => {
+        const delivery = { headers: request.headers, text, messages: JSON.parse(text).messages as Item[] };
+        receiver.deliveries.push(delivery);
+        const status = receiver.status(delivery);
+        if (status !== undefined) response.writeHead(status, { location: "http://127.0.0.1:1/" }).end();
+        receiver.#watch.changed();
+      });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    receiver.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+    t.after(async () => {
+      server.close();
+      server.closeAllConnections();
+    });
+    return receiver;
+  }
+
+  until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
+    return this.#watch.until(condition, options);
+  }
+
+  /** What was acknowledged, in the order of arrival. */
+  taken(): number[] {
+    const good = this.deliveries.filter((delivery) => this.status(delivery) === 204);
+    return good.flatMap(({ messages }) => messages.map(({ data }) => (data as { params: number[] }).params[0] ?? -1));
+  }
+}
+
+const note = (n: number) => ({ jsonrpc: "2.0", method: "note", params: [n] });
+
+async function start(t: Cleanup, receiver: Receiver, more: object = {}) {
+  const upstream = await startUpstream({ t });
+  const webhooks = [{ url: receiver.url, secret: SECRET, ...more }];
+  const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, webhooks } } }, t });
+  await product.ready();
+  return { upstream, product };
+}
+
+test("messages come in their order, in batches, with a signature that fits", async (t) => {
+  const receiver = await Receiver.start(t);
+  const { upstream, product } = await start(t, receiver, { batch: 10, headers: { "x-mine": "1" } });
+  for (let n = 1; n <= 55; n++) upstream.broadcast(note(n));
+  await receiver.until(() => receiver.taken().length === 55);
+  assert.deepEqual(
+    receiver.taken(),
+    Array.from({ length: 55 }, (_, n) => n + 1),
+  );
+  assert.ok(receiver.deliveries.every(({ messages }) => messages.length <= 10));
+  for (const { headers, text } of receiver.deliveries) {
+    const content = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${text}`;
+    const key = Buffer.from(SECRET.slice(6), "base64");
+    assert.equal(headers["webhook-signature"], `v1,${createHmac("sha256", key).update(content).digest("base64")}`);
+    assert.deepEqual([headers["content-type"], headers["x-mine"]], ["application/json", "1"]);
+  }
+  const { next, upstream: name } = JSON.parse(receiver.deliveries.at(-1)?.text ?? "");
+  const state = async () => ((await product.state()).webhooks as object[])[0];
+  await until(async () => ((await state()) as { delivered: number }).delivered === 55);
+  const url = new URL(receiver.url).origin;
+  assert.deepEqual(await state(), { url, acknowledged: next, delivered: 55, failures: 0, last_error: null });
+  assert.equal(name, "default");
+});
+
+test("what is not acknowledged comes again, the same, until it is; nobody else waits for it", async (t) => {
+  const receiver = await Receiver.start(t);
+  const answers = [500, 302, 404];
+  const refused: string[] = [];
+  receiver.status = ({ text }) => {
+    const seen = refused.filter((before) => before === text).length;
+    return seen < answers.length ? answers[seen] : 204;
+  };
+  const { upstream, product } = await start(t, receiver);
+  upstream.broadcast(note(1));
+  for (let attempt = 1; attempt <= 4; attempt++) {
+    await receiver.until(() => receiver.deliveries.length === attempt, { within: 20_000 });
+    refused.push(receiver.deliveries[0]?.text ?? "");
+  }
+  const [first, ...others] = receiver.deliveries;
+  for (const { text, headers } of others) {
+    assert.equal(text, first?.text);
+    assert.equal(headers["webhook-id"], first?.headers["webhook-id"]);
+  }
+  assert.equal((await product.request({ jsonrpc: "2.0", id: 1, method: "echo", params: [] })).status, 200);
+  assert.match(product.stderr(), /cannot be pushed: the receiver answered 500/);
+  await product.until(() => /takes messages again/.test(product.stderr()));
+});
+
+test("a receiver that never answers holds up neither requests nor the exit", async (t) => {
+  const receiver = await Receiver.start(t);
+  receiver.status = () => undefined;
+  const { upstream, product } = await start(t, receiver, { timeout: "60s" });
+  upstream.broadcast(note(1));
+  await receiver.until(() => receiver.deliveries.length === 1);
+  assert.equal((await product.request({ jsonrpc: "2.0", id: 1, method: "echo", params: [] })).status, 200);
+  const { code, ms } = await product.stop();
+  assert.equal(code, 0, product.stderr());
+  assert.ok(ms < 5_000, `${ms} ms`);
+});
+
+test("only the wanted messages, and those of a subscription", async (t) => {
+  const receiver = await Receiver.start(t);
+  const upstream = await startUpstream({ t });
+  const subscriptions = {
+    odd: { request: { jsonrpc: "2.0", method: "echo", params: [] }, match: { "/method": "odd" } },
+  };
+  const webhooks = [{ url: receiver.url, subscription: "odd", where: { "/params/0": 3 } }];
+  const product = await startProduct({
+    config: { upstreams: { default: { url: upstream.url, subscriptions, webhooks } } },
+    t,
+  });
+  await product.ready();
+  await until(async () => {
+    const answer = await product.fetch("/v1/upstreams/default/subscriptions/odd");
+    return ((await answer.json()) as { phase: string }).phase === "active";
+  });
+  for (let n = 1; n <= 4; n++) upstream.broadcast({ jsonrpc: "2.0", method: n % 2 ? "odd" : "even", params: [n] });
+  await receiver.until(() => receiver.taken().length === 1);
+  assert.deepEqual(receiver.taken(), [3]);
+  assert.equal(receiver.deliveries[0]?.headers["webhook-signature"], undefined);
+});
