@@ -1,0 +1,96 @@
+/** What a request costs as something grows: each is a curve. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { put } from "./loads.mjs";
+import { measure } from "./processes.mjs";
+import { row, startRow, startUpstream } from "./rows.mjs";
+
+const MESSAGE_BYTES = 200;
+const MESSAGES_PER_SECOND = 100;
+/** So many deliveries a second at most: cost is wanted, not collapse. */
+const DELIVERIES_PER_SECOND = 100_000;
+
+/** The defaults bound what a curve wants to go beyond. */
+const LIMITS = { in_flight: 20_000, request_bytes: "32MiB", reply_bytes: "32MiB", buffered_bytes: "128MiB" };
+
+const perConnections = (connections) => ({ connections, warmAnswers: 5_000 });
+
+/** `load` makes a load of a point; `upstreams` says how many connections to the upstream the point needs. */
+export const curves = {
+  "in-flight": {
+    title: "requests in flight",
+    points: [1, 10, 100, 1_000, 10_000],
+    rows: ["hand-written", "sidesocket"],
+    load: perConnections,
+  },
+  body: {
+    title: "bytes of the body",
+    points: [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000],
+    rows: ["hand-written", "sidesocket"],
+    load: (bytes) => ({ connections: bytes > 1_000_000 ? 1 : 8, bytes }),
+  },
+  upstreams: {
+    title: "upstreams",
+    points: [1, 3, 10, 30, 100],
+    rows: ["sidesocket"],
+    load: () => perConnections(100),
+    upstreams: (count) => count,
+  },
+  readers: { title: "readers of the journal (SSE)", points: [1, 10, 100, 1_000, 5_000], rows: ["sidesocket"] },
+};
+
+/** The points of one curve of one row. What cannot be measured is a point too: it says why. */
+export async function grow(name, rowName, runtime, { seconds, warmSeconds, short }) {
+  const { points, load, upstreams = () => 1 } = curves[name];
+  const folder = mkdtempSync(join(tmpdir(), "sidesocket-bench-"));
+  const upstream = await startUpstream();
+  const measured = [];
+  try {
+    for (const x of short ? points.slice(0, 4) : points) {
+      const names = Array.from({ length: upstreams(x) }, (_, index) => `u${index}`);
+      const file = join(folder, "config.json");
+      const each = { url: upstream.url, limits: LIMITS };
+      writeFileSync(file, JSON.stringify({ upstreams: Object.fromEntries(names.map((one) => [one, each])) }));
+      const service = await startRow(row(rowName, runtime), upstream.url, ["--config", file]);
+      const paths = service.name === "sidesocket" ? names.map((one) => `/v1/upstreams/${one}/request`) : [service.path];
+      try {
+        const window = { seconds, warmSeconds };
+        const job = { paths, ...load?.(x) };
+        const figures = load ? await put(service, upstream, job, window) : await readersAt(service, x, seconds);
+        measured.push({ x, ...figures });
+      } catch (error) {
+        measured.push({ x, failed: error.message });
+      } finally {
+        await service.stop();
+      }
+    }
+  } finally {
+    await upstream.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return { curve: name, row: rowName, runtime, points: measured };
+}
+
+/** All at the tail, and a message every now and then: nothing is gained by many messages going out together. */
+export async function readersAt(service, readers, seconds) {
+  const path = "/v1/upstreams/default/messages";
+  const there = await fetch(`${service.url}${path}`);
+  if (there.status !== 200) throw new Error(`not available: GET ${path} answers ${there.status}`);
+  const rate = Math.min(MESSAGES_PER_SECOND, DELIVERIES_PER_SECOND / readers);
+  await fetch(`${service.url}/v1/upstreams/default/request`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method: "flood",
+      params: [{ rate, bytes: MESSAGE_BYTES, count: rate * (seconds + 60) }],
+    }),
+  });
+  return measure(process.execPath, [
+    "bench/readers.mjs",
+    JSON.stringify({ url: service.url, path, readers, seconds, pid: service.pid }),
+  ]);
+}

@@ -1,0 +1,45 @@
+/** The rows of the table: what is measured, on which runtime, and how each is started. */
+import process from "node:process";
+import { denoPath } from "../scripts/deno.mjs";
+import { serve } from "./processes.mjs";
+
+const OWN_PATH = "/v1/upstreams/default/request";
+
+/** `path` answers one message, `batchPath` a JSON-RPC batch where that is another. */
+const kinds = {
+  bare: { file: "bench/rows/bare.mjs", path: "/" },
+  "hand-written": { file: "bench/rows/hand-written.mjs", path: "/" },
+  "connect-per-request": { file: "bench/rows/connect-per-request.mjs", path: "/" },
+  ethers: { file: "bench/rows/ethers.mjs", path: "/", nodeOnly: true },
+  viem: { file: "bench/rows/viem.mjs", path: "/", nodeOnly: true },
+  sidesocket: { path: OWN_PATH, batchPath: "/rpc" },
+  /** Only where the main thread is to be looked at from within: the service has no way in for that, and gets none. */
+  library: { file: "bench/rows/library.mjs", path: OWN_PATH, batchPath: "/rpc", hidden: true },
+};
+
+export const rowNames = Object.keys(kinds).filter((name) => !kinds[name].hidden);
+
+/** The rows of these names on these runtimes, in the order of the table. */
+export function rowsOf(names, runtimes) {
+  return runtimes.flatMap((runtime) =>
+    names.filter((name) => runtime === "node" || !kinds[name].nodeOnly).map((name) => row(name, runtime)),
+  );
+}
+
+export function row(name, runtime) {
+  return { name, runtime, ...kinds[name] };
+}
+
+/** Starts a row's process before this upstream. `flags` are more of sidesocket's own. */
+export async function startRow({ name, runtime, file, path, batchPath = path }, upstreamUrl, flags = []) {
+  const own = ["--port", "0", ...(flags.length > 0 ? flags : ["--upstream", upstreamUrl])];
+  const [program, ...before] =
+    runtime === "deno" ? [denoPath(), "run", "--allow-all", "--no-prompt"] : [process.execPath];
+  const main = runtime === "deno" ? "src/main.ts" : "dist/main.js";
+  const service = await serve(program, [...before, ...(file ? [file, upstreamUrl] : [main, ...own])]);
+  return { ...service, name, runtime, path, batchPath };
+}
+
+export function startUpstream(flags = []) {
+  return serve(process.execPath, ["bench/upstream.mjs", ...flags]);
+}
