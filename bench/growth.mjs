@@ -29,7 +29,7 @@ export const curves = {
     title: "bytes of the body",
     points: [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000],
     rows: ["hand-written", "sidesocket"],
-    load: (bytes) => ({ connections: bytes > 1_000_000 ? 1 : 8, bytes }),
+    load: (bytes) => ({ connections: bytes > 1_000_000 ? 1 : 8, bytes, warmAnswers: Math.min(5_000, 1e8 / bytes) }),
   },
   upstreams: {
     title: "upstreams",

@@ -13,11 +13,11 @@ export const loads = {
   c64: { title: "64 connections", connections: 64, ...small },
   c1000: { title: "1,000 connections", connections: 1_000, ...small },
   open: { title: "open loop, half of capacity", connections: 256, open: true, ...small },
-  "body-10k": { title: "bodies of 10 kB, 16 connections", connections: 16, bytes: 10_000 },
+  "body-10k": { title: "bodies of 10 kB, 16 connections", connections: 16, bytes: 10_000, ...small },
   "body-1M": { title: "bodies of 1 MB, 4 connections", connections: 4, bytes: 1_000_000 },
   "reply-1M": { title: "replies of 1 MB, 4 connections", connections: 4, blob: 1_000_000 },
   "reply-10M": { title: "replies of 10 MB, 1 connection", connections: 1, blob: 10_000_000 },
-  "batch-100": { title: "batches of 100, 8 connections", connections: 8, batch: 100 },
+  "batch-100": { title: "batches of 100, 8 connections", connections: 8, batch: 100, warmAnswers: 300 },
 };
 
 /** Puts a load on a running row and gives the figures of it. */
