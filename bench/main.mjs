@@ -170,7 +170,7 @@ function save() {
   if (!flags.save) return;
   const file = join(folder, "README.md");
   const [before] = readFileSync(file, "utf8").split(/(?<=<!-- results -->\n)/);
-  writeFileSync(file, `${before}\n${text}`);
+  writeFileSync(file, `${before}\n![chart](chart.svg)\n\n${text}`);
 }
 
 function machine() {
