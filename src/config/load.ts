@@ -14,7 +14,7 @@ import { applyOverrides, overrideAt, readOverrides } from "./overrides.ts";
 import type { Path, Problem } from "./problems.ts";
 import { ConfigError, check, dotted } from "./problems.ts";
 import type { ListenSettings, LogSettings, ShutdownBounds, UpstreamSettings } from "./schema.ts";
-import { configSchema, isModulePath, logSchema } from "./schema.ts";
+import { configSchema, isModulePath, logSchema, shutdownTotal } from "./schema.ts";
 import { API_TOKENS, readTokens, SHUTDOWN_TOKENS } from "./tokens.ts";
 import { isLoopback } from "./wire.ts";
 
@@ -45,6 +45,9 @@ export interface LoadInput {
   /** Where relative paths of flags and variables start: the current folder unless given. */
   readonly cwd?: string;
 }
+
+/** What `docker stop` allows unless told otherwise, in milliseconds. Kubernetes allows three times that. */
+const CONTAINER_GRACE_MS = 10_000;
 
 /** Variables that are, or may hold, secrets. */
 const SECRET_VARIABLES = [
@@ -91,6 +94,12 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     const problem = `${where(["listen", "host"])}: ${config.listen.host} can be reached from other machines`;
     if (!insecure) throw new ConfigError(`${problem}: give a token (SIDESOCKET_TOKEN or --token-file), or --insecure`);
     warn(`${problem}, and there is no token (--insecure)`);
+  }
+
+  const total = shutdownTotal(config.shutdown);
+  if (total > CONTAINER_GRACE_MS) {
+    const grace = "a container's default grace period is 10 s (Docker) or 30 s (Kubernetes), then it is killed";
+    warn(`${where(["shutdown"])}: the bounds add up to ${total / 1_000} s: ${grace}`);
   }
 
   for (const name of [...SECRET_VARIABLES, ...(file?.secretVariables ?? []), ...overrides.secretVariables]) {
