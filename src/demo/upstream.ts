@@ -1,3 +1,4 @@
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 
@@ -20,17 +21,21 @@ interface Call {
 }
 
 export async function startDemo(): Promise<DemoUpstream> {
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, maxPayload: 1024 * 1024 });
-  server.on("connection", serve);
+  const server = createServer((_request, response) => response.writeHead(426, { Connection: "close" }).end());
+  const sockets = new WebSocketServer({ server, maxPayload: 1024 * 1024 });
+  sockets.on("connection", serve);
   await new Promise<void>((resolve, reject) => {
-    server.once("listening", resolve);
-    server.once("error", reject);
+    sockets.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
   });
   return {
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
     stop() {
-      for (const socket of server.clients) socket.terminate();
-      return new Promise((resolve) => server.close(() => resolve()));
+      for (const socket of sockets.clients) socket.terminate();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // Whoever connected and never asked for an upgrade would be waited for, and for ever.
+      server.closeAllConnections();
+      return closed;
     },
   };
 }

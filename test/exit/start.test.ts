@@ -5,11 +5,12 @@ import { written } from "../contract/files.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
 import { Child } from "../support/child.ts";
 import { freePort } from "../support/free-port.ts";
-import { productCommand } from "../support/product.ts";
+import { RawConnection } from "../support/http.ts";
+import { productCommand, startProduct } from "../support/product.ts";
 import { logLines, reportsIn } from "../support/report.ts";
 import { type Cleanup, delay, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
-import { ALL_DONE, outcomes } from "./stopping.ts";
+import { ALL_DONE, outcomes, stopBy } from "./stopping.ts";
 
 const AT_ONCE_MS = 1_500;
 
@@ -93,4 +94,15 @@ test("while a thread that keeps dying is started again, a signal ends it with co
   const { code, ms } = await child.stop("SIGTERM", 10_000);
   assert.equal(code, 0, child.output());
   assert.ok(ms < AT_ONCE_MS, `${ms} ms`);
+});
+
+test("a connection to the demo that never says a word does not hold the exit", async (t) => {
+  const product = await startProduct({ t });
+  const [, port] = (await product.until(() => /was started at ws:\/\/127\.0\.0\.1:(\d+)/.exec(product.stderr()))) ?? [];
+  const silent = await RawConnection.open(`http://127.0.0.1:${port}`, t);
+  const half = await RawConnection.open(`http://127.0.0.1:${port}`, t);
+  half.write("GET / HTTP/1.1\r\nUpg");
+  const { code, report } = await stopBy(product, "SIGTERM");
+  assert.deepEqual([code, outcomes(report)], [0, ALL_DONE], product.stderr());
+  for (const connection of [silent, half]) await connection.closed(1_000);
 });
