@@ -88,7 +88,7 @@ const LAST_LINES_WITHIN_MS = 250;
 
 /** The one way out of a service that has begun. */
 async function leave(report: ExitReport): Promise<never> {
-  const joined = report.steps.every(({ outcome }) => outcome !== "failed");
+  const joined = report.steps.every(({ step, outcome }) => step !== "join" || outcome !== "failed");
   errorLines.push(`${JSON.stringify(report)}\n`);
   if (!joined) errorLines.push("the sidecar's thread could not be joined: it is left behind\n");
   await errorLines.flushed(LAST_LINES_WITHIN_MS);

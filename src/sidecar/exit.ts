@@ -11,7 +11,7 @@ import type { SidecarThread } from "./thread.ts";
 
 export type StepName = "drain" | "stop" | "close" | "cancel" | "join";
 
-/** `done` within its bound · `forced`: the bound passed, and it was ended by force · `failed`: force did not help. */
+/** `done` within its bound · `forced`: the bound passed, and it was ended by force · `failed`: not even that ended it. */
 export type StepOutcome = "done" | "forced" | "failed" | "skipped";
 
 export interface StepReport {
@@ -46,11 +46,15 @@ export interface Front {
   cut(): void;
 }
 
+/** What the exit needs of an upstream, and of a thread. */
+type Leaving = Pick<UpstreamClient, "name" | "replies" | "inFlight" | "drain" | "close" | "cancel" | "abandonAll">;
+type Ending = Pick<SidecarThread, "leave" | "end" | "terminate">;
+
 export interface Exit {
   readonly cause: string;
   readonly bounds: ShutdownBounds;
-  readonly upstreams: readonly UpstreamClient[];
-  readonly threads: readonly SidecarThread[];
+  readonly upstreams: readonly Leaving[];
+  readonly threads: readonly Ending[];
   readonly front: Front;
   /** Aborted to turn all remaining bounds to zero, at any moment. */
   readonly force: AbortSignal;
@@ -70,7 +74,11 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
 
   const step = async (name: StepName, work: () => Promise<Omit<StepReport, "step" | "ms">>): Promise<void> => {
     const from = performance.now();
-    const { outcome, counts } = await work();
+    // What goes wrong in one step must not keep the next from being taken.
+    const { outcome, counts } = await work().catch((error: unknown) => ({
+      outcome: "failed" as const,
+      counts: { error: String(error) },
+    }));
     steps.push({ step: name, outcome, ms: Math.round(performance.now() - from), counts });
   };
 
@@ -127,19 +135,17 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
 }
 
 async function closeOne(
-  upstream: UpstreamClient,
+  upstream: Leaving,
   withinMs: number,
   force: AbortSignal,
 ): Promise<CloseCounts & { readonly upstream: string }> {
-  const closed = upstream.close(force.aborted ? 0 : withinMs);
-  const inTime = force.aborted ? undefined : await bounded(closed, withinMs + THREAD_GRACE_MS, force);
-  // Forced in the midst of it: once more, with no time.
-  if (!inTime && force.aborted) upstream.close(0);
-  const close = inTime ?? (force.aborted ? await bounded(closed, HURRIED_MS, undefined) : undefined);
+  const inTime = force.aborted ? undefined : await bounded(upstream.close(withinMs), withinMs + THREAD_GRACE_MS, force);
+  // Forced before that, or in the midst of it: with no time.
+  const close = inTime ?? (force.aborted ? await bounded(upstream.close(0), HURRIED_MS, undefined) : undefined);
   return { upstream: upstream.name, ...(close ?? { code: null, by: null, forced: true }) };
 }
 
-async function joinOne(thread: SidecarThread, bounds: ShutdownBounds, force: AbortSignal): Promise<StepOutcome> {
+async function joinOne(thread: Ending, bounds: ShutdownBounds, force: AbortSignal): Promise<StepOutcome> {
   const ended = thread.end().then(() => true);
   const inTime = await bounded(ended, bounds.join, force);
   const hurried = force.aborted || bounds.join < HURRIED_MS;

@@ -1,0 +1,160 @@
+/** The exit protocol alone, on stand-ins that keep a trace: what is done in which order, and what each step waits for. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Deferred, deferred } from "../../src/core/deferred.ts";
+import { type Exit, type ExitReport, runExit } from "../../src/sidecar/exit.ts";
+import { bounded, delay, until } from "../support/until.ts";
+import { ALL_DONE, outcomes } from "./stopping.ts";
+
+/** What the exit does to its surroundings, in the order in which it must. */
+const ORDER = [
+  ...["unready", "refuse", "leave", "drain"],
+  "stop",
+  "close",
+  ...["cancel", "abandon", "flush", "cut"],
+  "end",
+] as const;
+/** Those that it waits for. */
+const WAITED = ["drain", "close", "cancel", "flush", "end"] as const;
+type Waited = (typeof WAITED)[number];
+/** What stands in for a deed, or comes behind it, where there is no time or it took too long. */
+type Harder = "break" | "terminate";
+
+const LONG = { delay: 0, drain: 60_000, close: 60_000, flush: 60_000, join: 60_000, kill: 60_000, answer: 60_000 };
+const SHORT = { delay: 0, drain: 20, close: 20, flush: 20, join: 20, kill: 20, answer: 20 };
+/** A wait that was to be over at once, on a busy machine. */
+const AT_ONCE = { within: 5_000 };
+
+const CLOSED = { code: 1001, by: "us", forced: false } as const;
+const CANCELLED = { no: 1, maybe: 2, yes: 3 };
+
+interface Staged {
+  readonly trace: string[];
+  readonly force: AbortController;
+  readonly report: Promise<ExitReport>;
+  /** Ends what was held. */
+  release(): void;
+}
+
+/** Begins an exit. What is held does not end before it is released; terminating a thread ends it. */
+function stage(held: readonly (Waited | Harder)[], more: Partial<Exit> = {}): Staged {
+  const trace: string[] = [];
+  const force = new AbortController();
+  const gate: Deferred<void> = deferred();
+  const doing = async (deed: Waited | Harder): Promise<void> => {
+    trace.push(deed);
+    if (held.includes(deed)) await gate.promise;
+  };
+  const note = (deed: string) => () => void trace.push(deed);
+  const report = runExit({
+    cause: "call",
+    bounds: LONG,
+    force: force.signal,
+    upstreams: [
+      {
+        name: "default",
+        replies: 0,
+        inFlight: 0,
+        drain: () => doing("drain"),
+        close: (withinMs) => doing(withinMs === 0 ? "break" : "close").then(() => CLOSED),
+        cancel: () => doing("cancel").then(() => CANCELLED),
+        abandonAll() {
+          trace.push("abandon");
+          return held.includes("cancel") ? 4 : 0;
+        },
+      },
+    ],
+    threads: [{ leave: note("leave"), end: () => doing("end"), terminate: () => doing("terminate") }],
+    front: {
+      unready: note("unready"),
+      refuse: note("refuse"),
+      stop: note("stop"),
+      flushed: () => doing("flush"),
+      cut: note("cut"),
+    },
+    ...more,
+  });
+  return { trace, force, report, release: () => gate.resolve() };
+}
+
+test("every deed of every step comes once, and in its order", async () => {
+  const { trace, report } = stage([]);
+  assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
+  assert.deepEqual(trace, ORDER);
+  const { steps, exit_code, forced } = await report;
+  assert.deepEqual([exit_code, forced], [0, false]);
+  assert.deepEqual(
+    steps.map(({ counts }) => counts),
+    [
+      { replied: 0, left: 0 },
+      {},
+      { upstreams: [{ upstream: "default", ...CLOSED }] },
+      { cancelled: CANCELLED, flushed: true },
+      { joined: 1, threads: 1 },
+    ],
+  );
+});
+
+for (const held of WAITED) {
+  // What cancels is asked with a bound of its own, so that a thread that hangs costs next to nothing.
+  const bounds = held === "cancel" ? { ...LONG, flush: 0 } : LONG;
+
+  test(`nothing behind \`${held}\` is done before it is over, or its bound`, async () => {
+    const { trace, report, release } = stage([held], { bounds });
+    await until(() => trace.includes(held), AT_ONCE);
+    await delay(held === "cancel" ? 20 : 60);
+    assert.deepEqual(trace, ORDER.slice(0, ORDER.indexOf(held) + 1));
+    release();
+    assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
+    assert.deepEqual(trace, ORDER);
+  });
+
+  test(`a \`${held}\` that never ends is given up after its bound, and what comes behind it is done`, async () => {
+    const { trace, report } = stage([held], { bounds: SHORT });
+    const { exit_code, forced, steps } = await bounded(report, AT_ONCE);
+    assert.deepEqual(trace, held === "end" ? [...ORDER, "terminate"] : ORDER);
+    const worse = held === "close" || held === "end";
+    assert.deepEqual([exit_code, forced], worse ? [1, true] : [0, false]);
+    if (held === "flush") assert.equal(steps[3]?.counts.flushed, false);
+    if (held === "cancel") assert.deepEqual(steps[3]?.counts.cancelled, { no: 0, maybe: 4, yes: 0 });
+  });
+
+  test(`force ends the wait for a \`${held}\`, and leaves no step out`, async () => {
+    const { trace, report, force } = stage([held], { bounds });
+    await until(() => trace.includes(held), AT_ONCE);
+    force.abort();
+    await bounded(report, AT_ONCE);
+    const at = ORDER.indexOf(held) + 1;
+    const rest = ORDER.slice(at).map((deed) => (deed === "close" ? "break" : deed));
+    const harder = held === "close" ? ["break"] : held === "end" ? ["terminate"] : [];
+    assert.deepEqual(trace, [...ORDER.slice(0, at), ...harder, ...rest]);
+  });
+}
+
+test("a thread that not even terminating ends is told as not joined: code 70", async () => {
+  const { trace, report } = stage(["end", "terminate"], { bounds: SHORT, exitCode: 2 });
+  const { exit_code, steps } = await bounded(report, AT_ONCE);
+  assert.deepEqual(trace, [...ORDER, "terminate"]);
+  assert.deepEqual([exit_code, steps[4]?.outcome, steps[4]?.counts], [70, "failed", { joined: 0, threads: 1 }]);
+});
+
+test("what goes wrong in a step is told, and keeps none of the others from being taken: code 70", async () => {
+  const front = { unready() {}, refuse() {}, stop() {}, flushed: async () => {}, cut() {} };
+  const wrong = () => {
+    throw new RangeError("on purpose");
+  };
+  const { trace, report } = stage([], { front: { ...front, stop: wrong } });
+  const { exit_code, steps } = await bounded(report, AT_ONCE);
+  assert.deepEqual(
+    [exit_code, steps[1]?.outcome, steps[1]?.counts],
+    [70, "failed", { error: "RangeError: on purpose" }],
+  );
+  assert.deepEqual(trace, ["leave", "drain", "close", "cancel", "abandon", "end"]);
+});
+
+test("the code of the failure that led to the exit stands, whether or not force was needed", async () => {
+  for (const held of [[], ["close"]] as const) {
+    const { report } = stage(held, { bounds: SHORT, exitCode: 2 });
+    assert.equal((await bounded(report, AT_ONCE)).exit_code, 2);
+  }
+});
