@@ -5,6 +5,7 @@ const contract = "test/contract/exit";
 const library = "test/contract/library";
 const crashes = "test/contract/protocol-module";
 const bounds = "test/exit/bounds";
+const order = "test/exit/order";
 const pending = "test/exit/pending";
 const start = "test/exit/start";
 const thread = "test/faults/rows-38";
@@ -20,7 +21,7 @@ const EVER = "2 ** 30";
 export const exit = [
   {
     file: "src/sidecar/exit.ts",
-    tests: [contract],
+    tests: [order],
     mutants: [
       // The steps.
       ["no drain", "await bounded(allDone(drains), bounds.drain, force)", "true"],
@@ -30,101 +31,91 @@ export const exit = [
         "no cancel",
         "upstreams.map((upstream) => bounded(upstream.cancel()",
         "upstreams.slice(0, 0).map((upstream) => bounded(upstream.cancel()",
-        { tests: [pending] },
       ],
       ["no join", "threads.map((thread) => joinOne", "threads.slice(0, 0).map((thread) => joinOne"],
-      // Their bounds.
+      // Their order.
+      ["stop comes before drain", 'await step("drain", async', 'front.stop();\n  await step("drain", async'],
       [
-        "the delay is not waited for",
-        "await bounded(new Promise<never>(() => {}), bounds.delay, force);",
-        "",
-        { tests: [bounds] },
+        "cancel comes before close",
+        'await step("close", async',
+        'for (const upstream of upstreams) void upstream.cancel();\n  await step("close", async',
       ],
+      [
+        "the end of the thread comes before close",
+        'await step("close", async',
+        'for (const thread of threads) void thread.end();\n  await step("close", async',
+      ],
+      [
+        "connections are cut before what is pending is cancelled",
+        'await step("cancel", async',
+        'front.cut();\n  await step("cancel", async',
+      ],
+      // Their bounds.
+      ["the delay is not waited for", "await bounded(new Promise<never>(() => {}), bounds.delay, force);", ""],
       [
         "drain has no bound",
         "bounded(allDone(drains), bounds.drain, force)",
         `bounded(allDone(drains), ${EVER}, force)`,
       ],
+      ["close has no bound on the host", "withinMs + THREAD_GRACE_MS", EVER],
       [
-        "close has no bound on the host",
-        "bounded(closed, withinMs + THREAD_GRACE_MS, force)",
-        `bounded(closed, ${EVER}, force)`,
-        { tests: [bounds] },
+        "a close that is forced has no bound",
+        "bounded(upstream.close(0), HURRIED_MS,",
+        `bounded(upstream.close(0), ${EVER},`,
       ],
-      ["flush has no bound", "Math.max(0, until - performance.now())", EVER, { tests: [peers] }],
+      ["flush has no bound", "Math.max(0, until - performance.now())", EVER],
       [
         "cancel has no bound",
         "bounded(upstream.cancel(), HURRIED_MS, undefined)",
         `bounded(upstream.cancel(), ${EVER}, undefined)`,
-        { tests: [bounds] },
       ],
+      ["join has no bound", "bounded(ended, bounds.join, force)", `bounded(ended, ${EVER}, force)`],
       [
-        "join has no bound",
-        "bounded(ended, bounds.join, force)",
-        `bounded(ended, ${EVER}, force)`,
-        { tests: [bounds] },
+        "a join that is forced has no bound",
+        "bounded(ended, HURRIED_MS, undefined)",
+        `bounded(ended, ${EVER}, undefined)`,
       ],
-      ["kill has no bound", "Math.max(bounds.kill, HURRIED_MS)", EVER, { tests: [thread] }],
+      ["kill has no bound", "Math.max(bounds.kill, HURRIED_MS)", EVER],
       // What each of them owes.
       ["readiness is not turned", "front.unready();", ""],
       ["new work is not refused", "front.refuse();", ""],
-      [
-        "a thread that dies while draining is started again",
-        "for (const thread of threads) thread.leave();",
-        "",
-        { tests: [start, thread] },
-      ],
+      ["a thread that dies while draining is started again", "for (const thread of threads) thread.leave();", ""],
       [
         "answers are not flushed",
         "await bounded(allDone([front.flushed()]), ",
         "await bounded(Promise.resolve(true), ",
-        { tests: [contract, peers] },
       ],
       ["connections are not cut", "front.cut();", ""],
       [
         "who waits for a thread that hangs is left waiting",
         "cancelled.maybe += upstream.abandonAll();",
         "void upstream;",
-        { tests: [bounds] },
       ],
       [
         "the thread is said to be joined before it is",
         "const ended = thread.end().then(() => true);",
         "const ended = Promise.resolve(true); void thread.end();",
-        { tests: [bounds] },
       ],
       [
         "a thread that does not end is not terminated",
         "const terminated = thread.terminate().then(() => true);",
         "const terminated = ended;",
-        { tests: [bounds] },
       ],
-      [
-        "a thread that stays is not told",
-        'undefined)) ? "forced" : "failed"',
-        'undefined)) ? "forced" : "forced"',
-        { tests: [thread] },
-      ],
-      [
-        "force leaves a close its time",
-        "upstream.close(force.aborted ? 0 : withinMs)",
-        "upstream.close(withinMs)",
-        { tests: [asked, bounds] },
-      ],
+      ["a thread that stays is not told", 'undefined)) ? "forced" : "failed"', 'undefined)) ? "forced" : "forced"'],
+      ["force leaves a close its time", "upstream.close(0)", "upstream.close(withinMs)"],
       [
         "force in the midst of a close comes too late",
-        "if (!inTime && force.aborted) upstream.close(0);",
-        "",
-        { tests: [asked, bounds] },
+        "(force.aborted ? await bounded(upstream.close(0), HURRIED_MS, undefined) : undefined)",
+        "undefined",
       ],
-      ["force is not heard while waiting", "{ ...options, signal: force }", "options", { tests: [asked, bounds] }],
+      ["force is not heard while waiting", "{ ...options, signal: force }", "options"],
       ["what was forced ends with code 0", "exit.exitCode ?? (forced ? 1 : 0)", "exit.exitCode ?? 0"],
-      ["a thread that stays ends with code 0", "failed ? 70 : ", "failed ? 0 : ", { tests: [thread] }],
+      ["a thread that stays ends with code 0", "failed ? 70 : ", "failed ? 0 : "],
+      ["the code of the failure is lost", "exit.exitCode ?? (forced ? 1 : 0)", "(forced ? 1 : 0)"],
       [
-        "the code of the failure is lost",
-        "exit.exitCode ?? (forced ? 1 : 0)",
-        "(forced ? 1 : 0)",
-        { tests: [crashes] },
+        "what goes wrong in a step leaves the others out",
+        'outcome: "failed" as const,',
+        'outcome: (() => {\n        throw error;\n      })() as "failed",',
       ],
     ],
   },
@@ -169,6 +160,7 @@ export const exit = [
         "",
         { tests: [thread] },
       ],
+      ["warnings are not printed", "log.warn(warning);", "void warning;", { tests: [bounds] }],
       ["a crash loop goes on", "service.exit({ cause: code, exitCode: exitCodeOf(code) });", "", { tests: [crashes] }],
     ],
   },
@@ -184,6 +176,16 @@ export const exit = [
       ],
       ["the report is not answered", "await listener.answered(this.#config.shutdown.answer);", ""],
     ],
+  },
+  {
+    file: "src/demo/upstream.ts",
+    tests: [start],
+    mutants: [["the demo waits for whoever never speaks", "server.closeAllConnections();", ""]],
+  },
+  {
+    file: "src/config/load.ts",
+    tests: ["test/config/load"],
+    mutants: [["a bound beyond a container's grace period is no matter", "total > CONTAINER_GRACE_MS", "total < 0"]],
   },
   {
     file: "src/http/shutdown.ts",

@@ -262,6 +262,9 @@ test("bounds of the exit that outlast a container's grace period are allowed, an
   const within = await load({ files: { "f.yaml": "shutdown: { delay: 1s }" }, flags: { config: "f.yaml" } });
   assert.deepEqual(within.warnings, []);
   const beyond = await load({ files: { "f.yaml": "\nshutdown: { delay: 1001ms }" }, flags: { config: "f.yaml" } });
-  assert.match(beyond.warnings.join("\n"), /^f\.yaml:2:\d+: shutdown: the bounds add up to 10\.001 s: .*Docker.*Kubernetes/);
+  assert.match(
+    beyond.warnings.join("\n"),
+    /^f\.yaml:2:\d+: shutdown: the bounds add up to 10\.001 s: .*Docker.*Kubernetes/,
+  );
   assert.equal(beyond.warnings.length, 1);
 });

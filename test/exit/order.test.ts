@@ -102,8 +102,10 @@ for (const held of WAITED) {
   test(`nothing behind \`${held}\` is done before it is over, or its bound`, async () => {
     const { trace, report, release } = stage([held], { bounds });
     await until(() => trace.includes(held), AT_ONCE);
+    let over = false;
+    report.then(() => (over = true));
     await delay(held === "cancel" ? 20 : 60);
-    assert.deepEqual(trace, ORDER.slice(0, ORDER.indexOf(held) + 1));
+    assert.deepEqual([trace, over], [ORDER.slice(0, ORDER.indexOf(held) + 1), false]);
     release();
     assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
     assert.deepEqual(trace, ORDER);
@@ -130,6 +132,14 @@ for (const held of WAITED) {
     assert.deepEqual(trace, [...ORDER.slice(0, at), ...harder, ...rest]);
   });
 }
+
+test("nothing but readiness is changed while `delay` lasts, and force ends it", async () => {
+  const { trace, report, force } = stage([], { bounds: { ...LONG, delay: 60_000 } });
+  await delay(60);
+  assert.deepEqual(trace, ["unready"]);
+  force.abort();
+  assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
+});
 
 test("a thread that not even terminating ends is told as not joined: code 70", async () => {
   const { trace, report } = stage(["end", "terminate"], { bounds: SHORT, exitCode: 2 });
