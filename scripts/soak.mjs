@@ -2,9 +2,15 @@
  * Starts, stops and reconnects, again and again, on Node (compiled) and on Deno (from source), each soak in a process of
  * its own, and a table of each. Ends with 1 when something was left behind, or took too long.
  *
- *   node scripts/soak.mjs [--node] [--deno] [--cycles N] [--processes N] [--reconnects N]
+ *   node scripts/soak.mjs [--node] [--deno] [--cycles N] [--reconnects N] [--stops N] [--held N] [--below-load L]
  *
- * A number of 0 leaves that soak out. test/soak/soaks.ts has what each of them does, and its limits.
+ * - cycles: start, connect, request and exit of the library, all in one process
+ * - reconnects: of one sidecar, whose thread stays
+ * - stops: of the whole program, healthy
+ * - held: the same, while an upstream, the thread or clients try to hold the stop
+ *
+ * Given none of these numbers it does all, for hours; given some, only those. With a load above L, stops are waited with.
+ * test/soak/soaks.ts and stops.ts have what each of them does, and its limits.
  */
 import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
@@ -12,8 +18,13 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { denoPath } from "./deno.mjs";
 
-/** For one cycle, on average, and for what comes before and after them. */
-const CYCLE_LIMIT_MS = 2_000;
+/** How often, when nothing is said; and what one may take on average before it is given up, in milliseconds. */
+const SOAKS = {
+  cycles: { count: "10000", limitMs: 2_000 },
+  reconnects: { count: "10000", limitMs: 2_000 },
+  stops: { count: "1000", limitMs: 5_000 },
+  held: { count: "20", limitMs: 60_000 },
+};
 const EXTRA_MS = 120_000;
 
 /**
@@ -29,12 +40,12 @@ const { values: flags } = parseArgs({
   options: {
     node: { type: "boolean" },
     deno: { type: "boolean" },
-    cycles: { type: "string", default: "10000" },
-    processes: { type: "string", default: "1000" },
-    reconnects: { type: "string", default: "10000" },
+    ...Object.fromEntries(Object.keys(SOAKS).map((name) => [name, { type: "string" }])),
+    "below-load": { type: "string" },
   },
 });
-const soaks = ["cycles", "reconnects", "processes"].filter((name) => Number(flags[name]) > 0);
+const named = Object.keys(SOAKS).filter((name) => flags[name] !== undefined);
+const soaks = named.length > 0 ? named : Object.keys(SOAKS);
 
 const onDeno = "Deno" in globalThis;
 const runtimes = ["node", "deno"].filter((name) => flags[name] || (!flags.node && !flags.deno));
@@ -52,7 +63,7 @@ let soaked = 0;
 let failed = 0;
 for (const runtime of runtimes) {
   for (const soak of soaks) {
-    const result = await run(runtime, soak, flags[soak]);
+    const result = await run(runtime, soak, flags[soak] ?? SOAKS[soak].count);
     print(result);
     soaked += 1;
     if (result.problems.length > 0) failed += 1;
@@ -72,9 +83,10 @@ function compile() {
 
 function command(runtime, soak, count) {
   const v8 = soak === "reconnects" ? EAGER_FLAGS : MEMORY_FLAGS;
-  if (runtime === "node") return [process.execPath, [...v8, "build/test/soak/run.js", soak, count]];
+  const what = [soak, count, flags["below-load"] ?? "Infinity"];
+  if (runtime === "node") return [process.execPath, [...v8, "build/test/soak/run.js", ...what]];
   const args = ["run", "--allow-all", "--no-check", "--no-prompt", `--v8-flags=${v8.join(",")}`];
-  return [denoPath(), [...args, "test/soak/run.ts", soak, count]];
+  return [denoPath(), [...args, "test/soak/run.ts", ...what]];
 }
 
 /** Its last line is what it found. It tells on standard error how far it is. */
@@ -86,7 +98,9 @@ async function run(runtime, soak, count) {
   running = child;
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
-  const limit = setTimeout(() => endGroup(child), EXTRA_MS + Number(count) * CYCLE_LIMIT_MS);
+  // How long the machine has much else to do nobody knows.
+  const limitMs = flags["below-load"] === undefined ? EXTRA_MS + Number(count) * SOAKS[soak].limitMs : 2 ** 31 - 1;
+  const limit = setTimeout(() => endGroup(child), limitMs);
   const [code, signal] = await new Promise((resolve) => child.once("close", (...end) => resolve(end)));
   clearTimeout(limit);
   endGroup(child);
@@ -100,7 +114,7 @@ async function run(runtime, soak, count) {
 
 function print({ runtime, soak, figures, problems }) {
   console.log(`\n${runtime}: ${soak}`);
-  for (const [what, value] of Object.entries(figures)) console.log(`  ${what.padEnd(24)}${shown(value)}`);
+  for (const [what, value] of Object.entries(figures)) console.log(`  ${what.padEnd(46)}${shown(value)}`);
   for (const problem of problems) console.log(`  NOT OK: ${problem}`);
   if (problems.length === 0) console.log("  ok");
 }

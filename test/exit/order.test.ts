@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Deferred, deferred } from "../../src/core/deferred.ts";
 import { type Exit, type ExitReport, runExit } from "../../src/sidecar/exit.ts";
-import { bounded, delay, until } from "../support/until.ts";
+import { bounded, type Cleanup, delay, until } from "../support/until.ts";
 import { ALL_DONE, outcomes } from "./stopping.ts";
 
 /** What the exit does to its surroundings, in the order in which it must. */
@@ -36,8 +36,8 @@ interface Staged {
   release(): void;
 }
 
-/** Begins an exit. What is held does not end before it is released; terminating a thread ends it. */
-function stage(held: readonly (Waited | Harder)[], more: Partial<Exit> = {}): Staged {
+/** Begins an exit. What is held does not end before it is released, or the test is over. */
+function stage(t: Cleanup, held: readonly (Waited | Harder)[], more: Partial<Exit> = {}): Staged {
   const trace: string[] = [];
   const force = new AbortController();
   const gate: Deferred<void> = deferred();
@@ -74,11 +74,15 @@ function stage(held: readonly (Waited | Harder)[], more: Partial<Exit> = {}): St
     },
     ...more,
   });
+  t.after(async () => {
+    gate.resolve();
+    force.abort();
+  });
   return { trace, force, report, release: () => gate.resolve() };
 }
 
-test("every deed of every step comes once, and in its order", async () => {
-  const { trace, report } = stage([]);
+test("every deed of every step comes once, and in its order", async (t) => {
+  const { trace, report } = stage(t, []);
   assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
   assert.deepEqual(trace, ORDER);
   const { steps, exit_code, forced } = await report;
@@ -99,8 +103,8 @@ for (const held of WAITED) {
   // What cancels is asked with a bound of its own, so that a thread that hangs costs next to nothing.
   const bounds = held === "cancel" ? { ...LONG, flush: 0 } : LONG;
 
-  test(`nothing behind \`${held}\` is done before it is over, or its bound`, async () => {
-    const { trace, report, release } = stage([held], { bounds });
+  test(`nothing behind \`${held}\` is done before it is over, or its bound`, async (t) => {
+    const { trace, report, release } = stage(t, [held], { bounds });
     await until(() => trace.includes(held), AT_ONCE);
     let over = false;
     report.then(() => (over = true));
@@ -111,8 +115,8 @@ for (const held of WAITED) {
     assert.deepEqual(trace, ORDER);
   });
 
-  test(`a \`${held}\` that never ends is given up after its bound, and what comes behind it is done`, async () => {
-    const { trace, report } = stage([held], { bounds: SHORT });
+  test(`a \`${held}\` that never ends is given up after its bound, and what comes behind it is done`, async (t) => {
+    const { trace, report } = stage(t, [held], { bounds: SHORT });
     const { exit_code, forced, steps } = await bounded(report, AT_ONCE);
     assert.deepEqual(trace, held === "end" ? [...ORDER, "terminate"] : ORDER);
     const worse = held === "close" || held === "end";
@@ -121,8 +125,8 @@ for (const held of WAITED) {
     if (held === "cancel") assert.deepEqual(steps[3]?.counts.cancelled, { no: 0, maybe: 4, yes: 0 });
   });
 
-  test(`force ends the wait for a \`${held}\`, and leaves no step out`, async () => {
-    const { trace, report, force } = stage([held], { bounds });
+  test(`force ends the wait for a \`${held}\`, and leaves no step out`, async (t) => {
+    const { trace, report, force } = stage(t, [held], { bounds });
     await until(() => trace.includes(held), AT_ONCE);
     force.abort();
     await bounded(report, AT_ONCE);
@@ -133,27 +137,27 @@ for (const held of WAITED) {
   });
 }
 
-test("nothing but readiness is changed while `delay` lasts, and force ends it", async () => {
-  const { trace, report, force } = stage([], { bounds: { ...LONG, delay: 60_000 } });
+test("nothing but readiness is changed while `delay` lasts, and force ends it", async (t) => {
+  const { trace, report, force } = stage(t, [], { bounds: { ...LONG, delay: 60_000 } });
   await delay(60);
   assert.deepEqual(trace, ["unready"]);
   force.abort();
   assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
 });
 
-test("a thread that not even terminating ends is told as not joined: code 70", async () => {
-  const { trace, report } = stage(["end", "terminate"], { bounds: SHORT, exitCode: 2 });
+test("a thread that not even terminating ends is told as not joined: code 70", async (t) => {
+  const { trace, report } = stage(t, ["end", "terminate"], { bounds: SHORT, exitCode: 2 });
   const { exit_code, steps } = await bounded(report, AT_ONCE);
   assert.deepEqual(trace, [...ORDER, "terminate"]);
   assert.deepEqual([exit_code, steps[4]?.outcome, steps[4]?.counts], [70, "failed", { joined: 0, threads: 1 }]);
 });
 
-test("what goes wrong in a step is told, and keeps none of the others from being taken: code 70", async () => {
+test("what goes wrong in a step is told, and keeps none of the others from being taken: code 70", async (t) => {
   const front = { unready() {}, refuse() {}, stop() {}, flushed: async () => {}, cut() {} };
   const wrong = () => {
     throw new RangeError("on purpose");
   };
-  const { trace, report } = stage([], { front: { ...front, stop: wrong } });
+  const { trace, report } = stage(t, [], { front: { ...front, stop: wrong } });
   const { exit_code, steps } = await bounded(report, AT_ONCE);
   assert.deepEqual(
     [exit_code, steps[1]?.outcome, steps[1]?.counts],
@@ -162,9 +166,9 @@ test("what goes wrong in a step is told, and keeps none of the others from being
   assert.deepEqual(trace, ["leave", "drain", "close", "cancel", "abandon", "end"]);
 });
 
-test("the code of the failure that led to the exit stands, whether or not force was needed", async () => {
+test("the code of the failure that led to the exit stands, whether or not force was needed", async (t) => {
   for (const held of [[], ["close"]] as const) {
-    const { report } = stage(held, { bounds: SHORT, exitCode: 2 });
+    const { report } = stage(t, held, { bounds: SHORT, exitCode: 2 });
     assert.equal((await bounded(report, AT_ONCE)).exit_code, 2);
   }
 });

@@ -5,8 +5,9 @@ import { timed } from "../contract/expect.ts";
 import { ALL_DONE, type Cause, outcomes, stepOf, stopBy } from "../exit/stopping.ts";
 import { RawConnection } from "../support/http.ts";
 import { startProduct } from "../support/product.ts";
-import { type Cleanup, until } from "../support/until.ts";
+import type { Cleanup } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
+import { bigCall, REPLY_BYTES, stall } from "./stalled.ts";
 import { type Behaviour, startFaultUpstream } from "./upstream.ts";
 
 const HEADERS = { "Content-Type": "application/json" };
@@ -14,41 +15,13 @@ const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1,
 
 /** flush 1 s + close 2 s + answer 500 ms, and 200 ms: the row's own bound. */
 const STALLED_WITHIN_MS = 3_700;
-const EACH = 50;
-const NEVER_READING = 20;
-const REPLY_BYTES = 4_000_000;
 
 for (const cause of ["SIGTERM", "/shutdown"] as const satisfies readonly Cause[]) {
   test(`row 45: half headers, half bodies, silent sockets and clients that never read do not hold ${cause}: code 0`, async (t) => {
     const upstream = await startUpstream({ t });
     const product = await startProduct({ upstream, t });
     await product.ready();
-    const open = (count: number): Promise<RawConnection[]> =>
-      Promise.all(Array.from({ length: count }, () => RawConnection.open(product, t)));
-    const silent = await open(EACH);
-    const headers = await open(EACH);
-    for (const connection of headers) connection.write("POST /rpc HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Ty");
-    const bodies = await open(EACH);
-    for (const [n, connection] of bodies.entries()) {
-      const length: Record<string, string> =
-        n % 2 === 0 ? { "Content-Length": "100" } : { "Transfer-Encoding": "chunked" };
-      const body = n % 2 === 0 ? "{" : "1\r\n{\r\n";
-      connection.send({
-        method: "POST",
-        path: "/rpc",
-        headers: { "Content-Length": undefined, ...HEADERS, ...length },
-      });
-      connection.write(body);
-    }
-    const deaf = await open(NEVER_READING);
-    for (const connection of deaf) {
-      connection.pause();
-      const body = JSON.stringify(call("big", [REPLY_BYTES]));
-      connection.send({ method: "POST", path: "/rpc", headers: HEADERS, body });
-    }
-    const replies = async () => ((await product.state()).counters as { readonly replies: number } | null)?.replies;
-    await until(async () => (await replies()) === NEVER_READING, { what: "the big replies to have come" });
-
+    const { silent, headers, bodies } = await stall(product, t);
     const { code, report } = await stopBy(product, cause, STALLED_WITHIN_MS - 250);
     assert.equal(code, 0, product.stderr());
     assert.deepEqual(outcomes(report), ALL_DONE);
@@ -64,10 +37,8 @@ test("row 45: whoever reads gets its whole answer, however large, although other
   await product.ready();
   const deaf = await RawConnection.open(product, t);
   deaf.pause();
-  deaf.send({ method: "POST", path: "/rpc", headers: HEADERS, body: JSON.stringify(call("big", [REPLY_BYTES])) });
-  const reading = Promise.all(
-    Array.from({ length: 5 }, async () => (await product.rpc(call("big", [REPLY_BYTES]))).text()),
-  );
+  deaf.send({ method: "POST", path: "/rpc", headers: HEADERS, body: JSON.stringify(bigCall) });
+  const reading = Promise.all(Array.from({ length: 5 }, async () => (await product.rpc(bigCall)).text()));
   await upstream.until(() => upstream.messages.length === 6);
   const { code } = await stopBy(product, "SIGTERM");
   assert.equal(code, 0);

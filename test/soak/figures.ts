@@ -24,6 +24,17 @@ export async function settled(look: () => Holdings, before: Holdings): Promise<H
   return look();
 }
 
+/** Each as "then -> now". */
+export function shown(first: Holdings, last: Holdings): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(last).map(([what, count]) => [what, `${first[what]} -> ${count}`]));
+}
+
+export function grown(first: Holdings, last: Holdings): string[] {
+  return Object.entries(last).flatMap(([what, count]) =>
+    count > (first[what] ?? 0) ? [`${what} grew from ${first[what]} to ${count}`] : [],
+  );
+}
+
 /** Deno reads files, among other things, on threads of a pool that grows and shrinks as it likes: they are left out. */
 function threads(pid: number): number {
   const tasks = `/proc/${pid}/task`;
@@ -53,6 +64,10 @@ export function timesOf(all: readonly number[]): Times {
   const sorted = all.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+export function textOf({ p50, p99, max }: Times): string {
+  return `p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, max ${max.toFixed(1)} ms`;
 }
 
 /** Resident memory over the cycles, and how much each of them adds. */

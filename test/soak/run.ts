@@ -1,23 +1,30 @@
-/** One soak in a process of its own, so that its memory is that of nothing else: `run.ts cycles 10000`. */
+/**
+ * One soak in a process of its own, so that its memory is that of nothing else: `run.ts cycles 10000`. What measures times
+ * waits for a load average below a third argument.
+ */
+import { loadavg } from "node:os";
 import process from "node:process";
 import { runtime } from "../support/root.ts";
-import { LIMITS, type Soaked, type SoakOptions, soakCycles, soakProcesses, soakReconnects } from "./soaks.ts";
+import { delay } from "../support/until.ts";
+import { LIMITS, type Soaked, type SoakOptions, soakCycles, soakReconnects } from "./soaks.ts";
+import { soakHeld, soakStops } from "./stops.ts";
 
 const soaks: Readonly<Record<string, (options: SoakOptions) => Promise<Soaked>>> = {
   cycles: soakCycles,
-  processes: soakProcesses,
   reconnects: soakReconnects,
+  stops: soakStops,
+  held: soakHeld,
 };
 
-const [name = "", count = ""] = process.argv.slice(2);
+const [name = "", count = "", belowLoad = "Infinity"] = process.argv.slice(2);
 const soak = soaks[name];
 if (!soak || !(Number(count) >= 1)) throw new Error("which soak, and how often?");
 const soaked = await soak({
   count: Number(count),
   limits: LIMITS,
-  progress: (done, { lastMb }) => {
-    const memory = Number.isNaN(lastMb) ? "" : `, ${lastMb.toFixed(1)} MB`;
-    process.stderr.write(`${runtime}: ${done} of ${count} ${name}${memory}\n`);
+  progress: (done, figure) => process.stderr.write(`${runtime}: ${done} of ${count} ${name}, ${figure}\n`),
+  async calm() {
+    while (!((loadavg()[0] ?? 0) < Number(belowLoad))) await delay(1_000);
   },
 });
 process.stdout.write(`${JSON.stringify(soaked)}\n`);

@@ -1,7 +1,8 @@
 /** The soaks in short: `npm run soak` is the long form, and the only one that says something about memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LIMITS, type Limits, soakCycles, soakProcesses, soakReconnects } from "./soaks.ts";
+import { LIMITS, type Limits, soakCycles, soakReconnects } from "./soaks.ts";
+import { soakHeld, soakStops } from "./stops.ts";
 
 /** Other tests run beside. */
 const limits: Limits = { ...LIMITS, stopP99Ms: 1_000, stopMaxMs: 1_000 };
@@ -16,7 +17,13 @@ test("sixty reconnects keep the thread, and leave no descriptor or timer", async
   assert.deepEqual(problems, [], JSON.stringify(figures));
 });
 
-test("five whole processes start, work and end with code 0", async () => {
-  const { problems, figures } = await soakProcesses({ count: 5, limits });
+test("six whole processes start, work and end with code 0", async () => {
+  const { problems, figures } = await soakStops({ count: 6, limits });
   assert.deepEqual(problems, [], JSON.stringify(figures));
+});
+
+test("whoever tries to hold a stop is measured, and a wrong code is found", async () => {
+  const { problems, figures } = await soakHeld({ count: 1, limits });
+  const codes = problems.filter((problem) => problem.includes("code"));
+  assert.deepEqual(codes, [], JSON.stringify(figures));
 });

@@ -3,16 +3,17 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Sidecar } from "../../src/index.ts";
 import { Child } from "../support/child.ts";
-import { startProduct } from "../support/product.ts";
 import { runtime } from "../support/root.ts";
 import { bounded, Watch } from "../support/until.ts";
-import { type Holdings, Memory, ownHoldings, settled, socketsOf, type Times, timesOf } from "./figures.ts";
+import { grown, Memory, ownHoldings, settled, shown, socketsOf, type Times, timesOf } from "./figures.ts";
 
 export interface SoakOptions {
   readonly count: number;
   readonly limits: Limits;
-  /** Told now and then how far it is. */
-  readonly progress?: (done: number, memory: Memory) => void;
+  /** Told now and then how far it is, and how it looks by then. */
+  readonly progress?: (done: number, figure: string) => void;
+  /** Waited for now and then by what measures times: resolves when the machine has not much else to do. */
+  readonly calm?: () => Promise<void>;
 }
 
 export interface Limits {
@@ -43,17 +44,17 @@ const RECONNECTS_JUDGED = 5_000;
 /** One start, request and exit, on a machine with much else to do, in milliseconds. */
 const CYCLE_WITHIN_MS = 15_000;
 
-const call = (method: string) => JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: ["soak"] });
+export const REQUEST = '{"jsonrpc":"2.0","id":1,"method":"echo","params":["soak"]}';
 const tell = (method: string) => JSON.stringify({ jsonrpc: "2.0", method });
 const REPLY = '{"jsonrpc":"2.0","id":1,"result":["soak"]}';
 
 /** Start, connect, request, exit: by the library, all in this process. */
 export async function soakCycles(options: SoakOptions): Promise<Soaked> {
-  await using upstream = await startUpstream();
+  await using upstream = await startOtherUpstream();
   const stops: number[] = [];
   const cycle = async () => {
     const sidecar = await Sidecar.start({ url: upstream.url });
-    await requestOn(sidecar);
+    await ask(() => sidecar.request(REQUEST));
     const began = performance.now();
     const report = await sidecar.exit();
     stops.push(performance.now() - began);
@@ -72,7 +73,7 @@ export async function soakCycles(options: SoakOptions): Promise<Soaked> {
 
 /** One sidecar whose upstream ends the connection again and again: in turns by a close frame, and without one. */
 export async function soakReconnects(options: SoakOptions): Promise<Soaked> {
-  await using upstream = await startUpstream();
+  await using upstream = await startOtherUpstream();
   await using sidecar = await Sidecar.start({ url: upstream.url, reconnect: { from: "1ms", to: "1ms" } });
   const watch = new Watch();
   let ready = 0;
@@ -85,7 +86,7 @@ export async function soakReconnects(options: SoakOptions): Promise<Soaked> {
   });
   const reconnects: number[] = [];
   const reconnect = async (n: number) => {
-    await requestOn(sidecar);
+    await ask(() => sidecar.request(REQUEST));
     const before = ready;
     const began = performance.now();
     await sidecar.send(tell(n % 2 === 0 ? "close" : "break"));
@@ -102,40 +103,6 @@ export async function soakReconnects(options: SoakOptions): Promise<Soaked> {
       ...(restarts > 0 ? [`the thread died ${restarts} times`] : []),
       ...(exit_code === 0 ? [] : [`exit code ${exit_code}`]),
     ],
-  };
-}
-
-/** The whole program: start, wait until it is ready, one request, SIGTERM. */
-export async function soakProcesses({ count, limits, progress }: SoakOptions): Promise<Soaked> {
-  await using upstream = await startUpstream();
-  const look = () => socketsOf(upstream.pid);
-  let held = look();
-  const starts: number[] = [];
-  const stops: number[] = [];
-  const problems: string[] = [];
-  for (let n = 1; n <= count; n++) {
-    const began = performance.now();
-    await using product = await startProduct({ upstream });
-    await product.ready();
-    starts.push(performance.now() - began);
-    const answer = await (await product.request(call("echo"))).text();
-    if (answer !== REPLY) throw new Error(`process ${n} answered ${answer}`);
-    const { code, signal, ms } = await product.stop();
-    stops.push(ms);
-    if (code !== 0) problems.push(`process ${n} ended with ${signal ?? `code ${code}`}: ${product.stderr()}`);
-    // The upstream's runtime opens a few sockets for itself with the first connections that it serves.
-    if (n === Math.min(20, Math.ceil(count / 2))) held = await settled(look, held);
-    if (n % Math.ceil(count / 20) === 0) progress?.(n, new Memory());
-  }
-  const sockets = await settled(look, held);
-  return {
-    figures: {
-      cycles: count,
-      ...shown(held, sockets),
-      start: timesOf(starts),
-      stop: timesOf(stops),
-    },
-    problems: [...problems, ...grown(held, sockets), ...tooSlow(timesOf(stops), limits)],
   };
 }
 
@@ -157,7 +124,7 @@ async function repeat(
     await bounded(once(n), { within: CYCLE_WITHIN_MS, what: `cycle ${n}` });
     if (n === warm) first = await settled(look, first);
     if (n % Math.ceil(count / SAMPLES) === 0) memory.sample(n);
-    if (n % Math.ceil(count / 20) === 0) progress?.(n, memory);
+    if (n % Math.ceil(count / 20) === 0) progress?.(n, `${memory.lastMb.toFixed(1)} MB`);
   }
   const last = await settled(look, first);
   const slopeKb = memory.slopeFrom(warm);
@@ -170,18 +137,9 @@ async function repeat(
   return { figures, problems: grown(first, last), slopeKb };
 }
 
-function shown(first: Holdings, last: Holdings): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(last).map(([what, count]) => [what, `${first[what]} -> ${count}`]));
-}
-
-function grown(first: Holdings, last: Holdings): string[] {
-  return Object.entries(last).flatMap(([what, count]) =>
-    count > (first[what] ?? 0) ? [`${what} grew from ${first[what]} to ${count}`] : [],
-  );
-}
-
-async function requestOn(sidecar: Sidecar): Promise<void> {
-  const reply = await sidecar.request(call("echo"));
+/** Demands the reply to {@link REQUEST}. */
+export async function ask(request: () => Promise<unknown>): Promise<void> {
+  const reply = await request();
   if (reply !== REPLY) throw new Error(`the reply was ${String(reply)}`);
 }
 
@@ -189,14 +147,14 @@ function tooSteep(slopeKb: number, limitKb: number): string[] {
   return slopeKb <= limitKb ? [] : [`the memory grows by ${slopeKb.toFixed(2)} kB a cycle; allowed: ${limitKb}`];
 }
 
-function tooSlow({ p99, max }: Times, { stopP99Ms, stopMaxMs }: Limits): string[] {
+export function tooSlow({ p99, max }: Times, { stopP99Ms, stopMaxMs }: Limits): string[] {
   const problems: string[] = [];
   if (!(p99 <= stopP99Ms)) problems.push(`p99 of the stops is ${Math.round(p99)} ms; allowed: ${stopP99Ms}`);
   if (!(max <= stopMaxMs)) problems.push(`the longest stop took ${Math.round(max)} ms; allowed: ${stopMaxMs}`);
   return problems;
 }
 
-async function startUpstream() {
+export async function startOtherUpstream() {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
   const file = fileURLToPath(new URL(`./upstream${extension}`, import.meta.url));
   const args = runtime === "deno" ? ["run", "--quiet", "--allow-all", "--no-check", file] : [file];

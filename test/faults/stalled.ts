@@ -1,0 +1,65 @@
+/** Clients that hold on to their connections: what a stop must not wait for. */
+import { RawConnection } from "../support/http.ts";
+import type { Product } from "../support/product.ts";
+import { type Cleanup, until } from "../support/until.ts";
+
+const HEADERS = { "Content-Type": "application/json" };
+const EACH = 50;
+const NEVER_READING = 20;
+/** More than the buffers of both sides' sockets take. */
+export const REPLY_BYTES = 4_000_000;
+
+export const bigCall = { jsonrpc: "2.0", id: 1, method: "big", params: [REPLY_BYTES] };
+
+export interface Stalled {
+  /** Connected, and never said a word. */
+  readonly silent: readonly RawConnection[];
+  readonly headers: readonly RawConnection[];
+  readonly bodies: readonly RawConnection[];
+  /** Asked for a large reply, which has come, and never read it. */
+  readonly deaf: readonly RawConnection[];
+}
+
+const open = (product: Product, t: Cleanup, count: number): Promise<RawConnection[]> =>
+  Promise.all(Array.from({ length: count }, () => RawConnection.open(product, t)));
+
+/** The upstream must know the method `big`. */
+export async function stall(product: Product, t: Cleanup): Promise<Stalled> {
+  const silent = await open(product, t, EACH);
+  const headers = await open(product, t, EACH);
+  for (const connection of headers) connection.write("POST /rpc HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Ty");
+  const bodies = await open(product, t, EACH);
+  for (const [n, connection] of bodies.entries()) {
+    const length: Record<string, string> =
+      n % 2 === 0 ? { "Content-Length": "100" } : { "Transfer-Encoding": "chunked" };
+    const body = n % 2 === 0 ? "{" : "1\r\n{\r\n";
+    connection.send({ method: "POST", path: "/rpc", headers: { "Content-Length": undefined, ...HEADERS, ...length } });
+    connection.write(body);
+  }
+  const deaf = await open(product, t, NEVER_READING);
+  for (const connection of deaf) {
+    connection.pause();
+    connection.send({ method: "POST", path: "/rpc", headers: HEADERS, body: JSON.stringify(bigCall) });
+  }
+  const replies = async () => ((await product.state()).counters as { readonly replies: number } | null)?.replies;
+  await until(async () => (await replies()) === NEVER_READING, { what: "the big replies to have come" });
+  return { silent, headers, bodies, deaf };
+}
+
+const MESSAGES = "/v1/upstreams/default/messages";
+const READERS = 500;
+
+/** Half of them read a stream, the others a long poll. Gives their number: none, where the product has no such route. */
+export async function openReaders(product: Product, t: Cleanup): Promise<number> {
+  const { status, body } = await product.fetch(MESSAGES);
+  await body?.cancel();
+  if (status === 404) return 0;
+  const streams = await open(product, t, READERS);
+  for (const stream of streams) stream.send({ path: MESSAGES, headers: { Accept: "text/event-stream" } });
+  for (const stream of streams) await stream.until(() => stream.received.includes("text/event-stream"));
+  const polls = await open(product, t, READERS);
+  for (const poll of polls) poll.send({ path: `${MESSAGES}?wait=60s` });
+  // Asked behind all of them.
+  await (await product.fetch("/livez")).body?.cancel();
+  return streams.length + polls.length;
+}
