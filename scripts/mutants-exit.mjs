@@ -26,6 +26,7 @@ export const exit = [
       // The steps.
       ["no drain", "await bounded(allDone(drains), bounds.drain, force)", "true"],
       ["no stop", "front.stop();", ""],
+      ["no stop for readers", "sum(upstreams.map((upstream) => upstream.stop()))", "0"],
       ["no close", "upstreams.map((upstream) => closeOne", "upstreams.slice(0, 0).map((upstream) => closeOne"],
       [
         "no cancel",

@@ -47,7 +47,10 @@ export interface Front {
 }
 
 /** What the exit needs of an upstream, and of a thread. */
-type Leaving = Pick<UpstreamClient, "name" | "replies" | "inFlight" | "drain" | "close" | "cancel" | "abandonAll">;
+type Leaving = Pick<
+  UpstreamClient,
+  "name" | "replies" | "inFlight" | "drain" | "stop" | "close" | "cancel" | "abandonAll"
+>;
 type Ending = Pick<SidecarThread, "leave" | "end" | "terminate">;
 
 export interface Exit {

@@ -9,7 +9,7 @@ import { ALL_DONE, outcomes } from "./stopping.ts";
 /** What the exit does to its surroundings, in the order in which it must. */
 const ORDER = [
   ...["unready", "refuse", "leave", "drain"],
-  "stop",
+  ...["stop", "stop readers"],
   "close",
   ...["cancel", "abandon", "flush", "cut"],
   "end",
@@ -26,7 +26,7 @@ const SHORT = { delay: 0, drain: 20, close: 20, flush: 20, join: 20, kill: 20, a
 const AT_ONCE = { within: 5_000 };
 
 const CLOSED = { code: 1001, by: "us", forced: false } as const;
-const CANCELLED = { no: 1, maybe: 2, yes: 3 };
+const CANCELLED = { counts: { no: 1, maybe: 2, yes: 3 }, unkept: 5 };
 
 interface Staged {
   readonly trace: string[];
@@ -56,6 +56,10 @@ function stage(t: Cleanup, held: readonly (Waited | Harder)[], more: Partial<Exi
         replies: 0,
         inFlight: 0,
         drain: () => doing("drain"),
+        stop() {
+          trace.push("stop readers");
+          return 6;
+        },
         close: (withinMs) => doing(withinMs === 0 ? "break" : "close").then(() => CLOSED),
         cancel: () => doing("cancel").then(() => CANCELLED),
         abandonAll() {
@@ -91,9 +95,9 @@ test("every deed of every step comes once, and in its order", async (t) => {
     steps.map(({ counts }) => counts),
     [
       { replied: 0, left: 0 },
-      {},
+      { readers: 6 },
       { upstreams: [{ upstream: "default", ...CLOSED }] },
-      { cancelled: CANCELLED, flushed: true },
+      { cancelled: CANCELLED.counts, messages: 5, flushed: true },
       { joined: 1, threads: 1 },
     ],
   );

@@ -49,17 +49,44 @@ export async function stall(product: Product, t: Cleanup): Promise<Stalled> {
 const MESSAGES = "/v1/upstreams/default/messages";
 const READERS = 500;
 
-/** Half of them read a stream, the others a long poll. Gives their number: none, where the product has no such route. */
-export async function openReaders(product: Product, t: Cleanup): Promise<number> {
-  const { status, body } = await product.fetch(MESSAGES);
-  await body?.cancel();
-  if (status === 404) return 0;
+/** Who waits for what the upstream says unasked, and is owed an end when the product stops. */
+export interface Readers {
+  readonly streams: readonly RawConnection[];
+  readonly polls: readonly RawConnection[];
+}
+
+export async function openReaders(product: Product, t: Cleanup): Promise<Readers> {
   const streams = await open(product, t, READERS);
   for (const stream of streams) stream.send({ path: MESSAGES, headers: { Accept: "text/event-stream" } });
-  for (const stream of streams) await stream.until(() => stream.received.includes("text/event-stream"));
+  for (const stream of streams) await stream.until(() => stream.received.includes("retry:"));
   const polls = await open(product, t, READERS);
-  for (const poll of polls) poll.send({ path: `${MESSAGES}?wait=60s` });
-  // Asked behind all of them.
-  await (await product.fetch("/livez")).body?.cancel();
-  return streams.length + polls.length;
+  for (const poll of polls) {
+    poll.send({ path: "/livez" });
+    poll.send({ path: `${MESSAGES}?wait=60s` });
+  }
+  // What stands behind a request that was answered has been read, too.
+  for (const poll of polls) await poll.response();
+  return { streams, polls };
+}
+
+/** How many of them were left without an end of their stream, or without a page. */
+export async function unanswered({ streams, polls }: Readers): Promise<number> {
+  const cut = await Promise.all(
+    streams.map((stream) =>
+      stream.closed(1_000).then(
+        () => !/event: ?end/.test(stream.received),
+        () => true,
+      ),
+    ),
+  );
+  const alone = await Promise.all(
+    polls.map((poll) =>
+      poll.response(1_000).then(
+        // A page without messages; or, where the first look at what there is was not over, that it is stopping.
+        ({ status }) => status !== 200 && status !== 503,
+        () => true,
+      ),
+    ),
+  );
+  return [...cut, ...alone].filter(Boolean).length;
 }

@@ -2,7 +2,7 @@
 import { loadavg } from "node:os";
 import { type Cause, demandReport, outcomes, shutDown } from "../exit/stopping.ts";
 import { deeds, sayAndSee } from "../faults/deeds.ts";
-import { openReaders, stall } from "../faults/stalled.ts";
+import { openReaders, stall, unanswered } from "../faults/stalled.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import type { ExitReport } from "../support/report.ts";
@@ -76,8 +76,8 @@ export async function soakStops({ count, limits, progress, calm }: SoakOptions):
 interface Holder {
   readonly code: number;
   readonly withinMs: number;
-  /** The product, with whatever holds it in place. Says, where that is worth it, what that is. */
-  reach(t: Cleanup): Promise<{ readonly product: Product; readonly what?: string }>;
+  /** The product, with whatever holds it in place; and what is to be seen when it has ended. */
+  reach(t: Cleanup): Promise<{ readonly product: Product; readonly ended?: () => Promise<string | undefined> }>;
 }
 
 const CLOSE_MS = 400;
@@ -86,7 +86,7 @@ const SMALL_MS = 1_800;
 /** The defaults of flush, close and answer. */
 const STALLED_MS = 3_500;
 
-export const holders: ReadonlyMap<string, Holder> = new Map<string, Holder>([
+const holders: ReadonlyMap<string, Holder> = new Map<string, Holder>([
   [
     "the close is never answered",
     {
@@ -116,7 +116,7 @@ export const holders: ReadonlyMap<string, Holder> = new Map<string, Holder>([
     },
   ],
   [
-    "clients stall",
+    "clients stall, and wait",
     {
       code: 0,
       withinMs: STALLED_MS + 200,
@@ -124,10 +124,13 @@ export const holders: ReadonlyMap<string, Holder> = new Map<string, Holder>([
         const upstream = await startUpstream({ t });
         const product = await startProduct({ upstream, t });
         await product.ready();
-        const { silent, headers, bodies, deaf } = await stall(product, t);
+        await stall(product, t);
         const readers = await openReaders(product, t);
-        const half = `${headers.length + bodies.length} half requests`;
-        return { product, what: `${silent.length} silent, ${half}, ${deaf.length} never read, ${readers} wait` };
+        const ended = async () => {
+          const left = await unanswered(readers);
+          return left === 0 ? undefined : `${left} readers were left without an end`;
+        };
+        return { product, ended };
       },
     },
   ],
@@ -142,9 +145,10 @@ export async function soakHeld({ count, progress, calm }: SoakOptions): Promise<
     for (let n = 1; n <= count; n++) {
       if (n % SLICE === 1) await calm?.();
       await clearedUp(async (t) => {
-        const { product, what } = await holder.reach(t);
-        if (what !== undefined) figures[`${name}: which`] = what;
+        const { product, ended } = await holder.reach(t);
         stops.push(await stop(product, n % 2 === 0 ? "SIGTERM" : "/shutdown"));
+        const problem = await ended?.();
+        if (problem !== undefined) problems.push(`${name}: ${problem}`);
       });
     }
     const times = timesOf(stops.map(({ ms }) => ms));
