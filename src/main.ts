@@ -41,6 +41,7 @@ async function serve(config: LoadedConfig): Promise<void> {
   // Before there is a service a signal has the effect that it has by default: there is nothing to be ended in order.
   const service = await Service.start(config, runtime);
   endOnSignals(service);
+  endOnFaults(service);
   service.ended.then(leave);
   service.failing.then(({ code, detail }) => {
     log.fatal(`giving up: ${detail}`);
@@ -81,6 +82,18 @@ function endOnSignals(service: Service): void {
     service.exit({ cause: name, force: received > 1 });
   };
   for (const name of names) process.on(name, onSignal);
+}
+
+/** What nobody caught may have left anything half done, so nothing goes on; but it ends in order, as far as that goes. */
+function endOnFaults(service: Service): void {
+  let faults = 0;
+  const onFault = (error: unknown) => {
+    faults++;
+    log.fatal("internal error: giving up", { error });
+    service.exit({ cause: "internal_error", force: faults > 1, exitCode: 70 });
+  };
+  process.on("uncaughtException", onFault);
+  process.on("unhandledRejection", onFault);
 }
 
 /** Whoever reads our standard error may be slow; it has this long, in milliseconds, to take the last lines. */
