@@ -5,6 +5,7 @@ const contract = "test/contract/exit";
 const library = "test/contract/library";
 const crashes = "test/contract/protocol-module";
 const bounds = "test/exit/bounds";
+const faults = "test/exit/faults";
 const order = "test/exit/order";
 const pending = "test/exit/pending";
 const start = "test/exit/start";
@@ -153,8 +154,9 @@ export const exit = [
         "the last lines are not waited for",
         'left behind\\n");\n  await errorLines.flushed(LAST_LINES_WITHIN_MS);',
         'left behind\\n");',
-        { tests: [contract, place] },
+        { tests: [bounds] },
       ],
+      ["an error that nobody caught ends it as the runtime likes", "endOnFaults(service);", "", { tests: [faults] }],
       [
         "a thread that stays holds the process",
         "if (!joined) runtime.abandon(report.exit_code);",

@@ -87,13 +87,12 @@ function endOnSignals(service: Service): void {
 /** What nobody caught may have left anything half done, so nothing goes on; but it ends in order, as far as that goes. */
 function endOnFaults(service: Service): void {
   let faults = 0;
-  const onFault = (error: unknown) => {
+  // Rejections come here, too, on both runtimes.
+  process.on("uncaughtException", (error) => {
     faults++;
     log.fatal("internal error: giving up", { error });
     service.exit({ cause: "internal_error", force: faults > 1, exitCode: 70 });
-  };
-  process.on("uncaughtException", onFault);
-  process.on("unhandledRejection", onFault);
+  });
 }
 
 /** Whoever reads our standard error may be slow; it has this long, in milliseconds, to take the last lines. */

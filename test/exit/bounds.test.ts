@@ -1,6 +1,9 @@
 /** The bounds of the exit: kept whatever hangs, allowed to be nothing, and what `delay` and force make of them. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createReadStream } from "node:fs";
 import { test } from "node:test";
+import { written } from "../contract/files.ts";
 import { deeds, say, sayAndSee } from "../faults/deeds.ts";
 import { rawRequest } from "../support/http.ts";
 import { startProduct } from "../support/product.ts";
@@ -70,6 +73,25 @@ test("during `delay` it serves as before but is not ready, so that load balancer
   assert.deepEqual(outcomes(report), ALL_DONE);
   const drain = stepOf(report, "drain");
   assert.ok(drain.ms >= 695 && drain.ms < 1_200, `${drain.ms} ms`);
+});
+
+test("whoever reads standard error late, but within a moment, still gets the report", async (t) => {
+  for (let round = 1; ; round += 1) {
+    const pipe = `${await written(t, "made", "")}.pipe`;
+    const script = `mkfifo ${pipe} && exec 3<>${pipe} && head -c 65536 /dev/zero >&3 && exec "$@" 2>&3`;
+    const product = await startProduct({ wrapper: ["sh", "-c", script, "sh"], t });
+    await product.ready();
+    const reader = createReadStream(pipe, { encoding: "utf8" });
+    const over = once(reader, "end");
+    const report = await shutDown(product);
+    let read = "";
+    reader.on("data", (text) => (read += text));
+    assert.equal((await product.ended()).code, 0);
+    await over;
+    if (read.includes(`${JSON.stringify(report)}\n`)) return;
+    // On a busy machine we may have been too late ourselves.
+    assert.ok(round < 5, `no report in ${read.replaceAll("\0", "")}`);
+  }
 });
 
 for (const waits of ["delay", "drain", "close"] as const) {

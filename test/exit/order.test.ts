@@ -149,6 +149,13 @@ test("nothing but readiness is changed while `delay` lasts, and force ends it", 
   assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
 });
 
+test("a forced close is waited for but a moment, and then it goes on", async (t) => {
+  const { trace, report, force } = stage(t, ["close", "break"]);
+  await until(() => trace.includes("close"), AT_ONCE);
+  force.abort();
+  assert.deepEqual([(await bounded(report, AT_ONCE)).exit_code, (await report).forced], [1, true]);
+});
+
 test("a thread that not even terminating ends is told as not joined: code 70", async (t) => {
   const { trace, report } = stage(t, ["end", "terminate"], { bounds: SHORT, exitCode: 2 });
   const { exit_code, steps } = await bounded(report, AT_ONCE);
