@@ -3,11 +3,11 @@
 // Where it shows. A mutant that names several is run on all of them, until one is red.
 const contract = "test/contract/exit";
 const library = "test/contract/library";
+const callers = "test/exit/callers";
 const crashes = "test/contract/protocol-module";
 const bounds = "test/exit/bounds";
 const faults = "test/exit/faults";
 const order = "test/exit/order";
-const pending = "test/exit/pending";
 const start = "test/exit/start";
 const thread = "test/faults/rows-38";
 const asked = "test/faults/rows-42";
@@ -203,17 +203,16 @@ export const exit = [
   },
   {
     file: "src/runtime/listener.ts",
-    tests: [contract],
+    tests: [callers],
     mutants: [
       [
         "answer has no bound",
         "setTimeout(() => server.closeAllConnections(), withinMs)",
         `setTimeout(() => server.closeAllConnections(), ${EVER})`,
-        { tests: [contract, peers, asked] },
       ],
       ["flush waits for those of /shutdown", "every((socket) => kept.has(socket))", "every((socket) => !socket)"],
       ["those of /shutdown are cut", "!kept.has(socket) && since <= young", "since <= young"],
-      ["who has only just connected is cut", " && since <= young", "", { tests: [contract, asked] }],
+      ["who has only just connected is cut", " && since <= young", ""],
     ],
   },
   {

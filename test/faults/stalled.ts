@@ -47,7 +47,6 @@ export async function stall(product: Product, t: Cleanup): Promise<Stalled> {
 }
 
 const MESSAGES = "/v1/upstreams/default/messages";
-const READERS = 500;
 
 /** Who waits for what the upstream says unasked, and is owed an end when the product stops. */
 export interface Readers {
@@ -55,11 +54,11 @@ export interface Readers {
   readonly polls: readonly RawConnection[];
 }
 
-export async function openReaders(product: Product, t: Cleanup): Promise<Readers> {
-  const streams = await open(product, t, READERS);
+export async function openReaders(product: Product, t: Cleanup, count: number): Promise<Readers> {
+  const streams = await open(product, t, count);
   for (const stream of streams) stream.send({ path: MESSAGES, headers: { Accept: "text/event-stream" } });
   for (const stream of streams) await stream.until(() => stream.received.includes("retry:"));
-  const polls = await open(product, t, READERS);
+  const polls = await open(product, t, count);
   for (const poll of polls) {
     poll.send({ path: "/livez" });
     poll.send({ path: `${MESSAGES}?wait=60s` });

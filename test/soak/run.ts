@@ -13,7 +13,7 @@ const soaks: Readonly<Record<string, (options: SoakOptions) => Promise<Soaked>>>
   cycles: soakCycles,
   reconnects: soakReconnects,
   stops: soakStops,
-  held: soakHeld,
+  held: (options) => soakHeld(options),
 };
 
 const [name = "", count = "", belowLoad = "Infinity"] = process.argv.slice(2);

@@ -23,7 +23,7 @@ test("six whole processes start, work and end with code 0", async () => {
 });
 
 test("whoever tries to hold a stop is measured, and a wrong code is found", async () => {
-  const { problems, figures } = await soakHeld({ count: 1, limits });
+  const { problems, figures } = await soakHeld({ count: 1, limits }, 20);
   const codes = problems.filter((problem) => problem.includes("code"));
   assert.deepEqual(codes, [], JSON.stringify(figures));
 });

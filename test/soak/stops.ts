@@ -77,12 +77,17 @@ interface Holder {
   readonly code: number;
   readonly withinMs: number;
   /** The product, with whatever holds it in place; and what is to be seen when it has ended. */
-  reach(t: Cleanup): Promise<{ readonly product: Product; readonly ended?: () => Promise<string | undefined> }>;
+  reach(
+    t: Cleanup,
+    readers: number,
+  ): Promise<{ readonly product: Product; readonly ended?: () => Promise<string | undefined> }>;
 }
 
 const CLOSE_MS = 400;
 const SMALL = { drain: "300ms", close: "300ms", flush: "300ms", join: "300ms", kill: "300ms", answer: "300ms" };
 const SMALL_MS = 1_800;
+/** Of streams, and of long polls. */
+const READERS = 500;
 /** The defaults of flush, close and answer. */
 const STALLED_MS = 3_500;
 
@@ -120,12 +125,12 @@ const holders: ReadonlyMap<string, Holder> = new Map<string, Holder>([
     {
       code: 0,
       withinMs: STALLED_MS + 200,
-      async reach(t) {
+      async reach(t, count) {
         const upstream = await startUpstream({ t });
         const product = await startProduct({ upstream, t });
         await product.ready();
         await stall(product, t);
-        const readers = await openReaders(product, t);
+        const readers = await openReaders(product, t, count);
         const ended = async () => {
           const left = await unanswered(readers);
           return left === 0 ? undefined : `${left} readers were left without an end`;
@@ -137,7 +142,7 @@ const holders: ReadonlyMap<string, Holder> = new Map<string, Holder>([
 ]);
 
 /** Each of the holders in turn, `count` times. */
-export async function soakHeld({ count, progress, calm }: SoakOptions): Promise<Soaked> {
+export async function soakHeld({ count, progress, calm }: SoakOptions, readers = READERS): Promise<Soaked> {
   const figures: Record<string, Soaked["figures"][string]> = { "stops of each": count };
   const problems: string[] = [];
   for (const [name, holder] of holders) {
@@ -145,7 +150,7 @@ export async function soakHeld({ count, progress, calm }: SoakOptions): Promise<
     for (let n = 1; n <= count; n++) {
       if (n % SLICE === 1) await calm?.();
       await clearedUp(async (t) => {
-        const { product, ended } = await holder.reach(t);
+        const { product, ended } = await holder.reach(t, readers);
         stops.push(await stop(product, n % 2 === 0 ? "SIGTERM" : "/shutdown"));
         const problem = await ended?.();
         if (problem !== undefined) problems.push(`${name}: ${problem}`);

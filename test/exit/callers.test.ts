@@ -1,0 +1,54 @@
+/** Who asks for the exit: is not waited for before the report is there, gets it even when late, and cannot hold it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bigCall } from "../faults/stalled.ts";
+import { RawConnection } from "../support/http.ts";
+import { startProduct } from "../support/product.ts";
+import { delay } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { ALL_DONE, endOf, outcomes, stepOf, stopBy } from "./stopping.ts";
+
+const ASK = { method: "POST", path: "/shutdown", headers: { "Content-Length": "0" } };
+
+test("who waits for the report is not waited for, when all other answers are written", async (t) => {
+  const product = await startProduct({ config: { shutdown: { flush: "20s" } }, t });
+  await product.ready();
+  const { code, report } = await stopBy(product, "/shutdown");
+  assert.deepEqual([code, stepOf(report, "cancel").counts?.flushed], [0, true]);
+  assert.ok(report.ms < 10_000, `${report.ms} ms`);
+});
+
+test("who asks for the report and never reads it is cut after the answer bound", async (t) => {
+  const upstream = await startUpstream({ t });
+  const config = { shutdown: { answer: "300ms" }, upstreams: { default: { url: upstream.url } } };
+  const product = await startProduct({ config, t });
+  await product.ready();
+  const deaf = await RawConnection.open(product, t);
+  deaf.pause();
+  const headers = { "Content-Type": "application/json" };
+  // The report stands behind an answer that the buffers cannot take.
+  deaf.send({ method: "POST", path: "/rpc", headers, body: JSON.stringify(bigCall) });
+  await upstream.until(() => upstream.messages.length === 1);
+  deaf.send(ASK);
+  const { code, report } = await endOf(product, performance.now());
+  assert.deepEqual([code, outcomes(report)], [0, ALL_DONE], product.stderr());
+});
+
+test("who has connected a moment before the end, and then asks, still gets the report", async (t) => {
+  for (let round = 1; ; round += 1) {
+    const upstream = await startUpstream({ t });
+    const product = await startProduct({ upstream, t });
+    await product.ready();
+    const late = await RawConnection.open(product, t);
+    product.child.signal("SIGTERM");
+    await upstream.until(() => upstream.last.closed !== undefined);
+    await delay(20); // the connections are cut by now
+    late.send(ASK);
+    const answer = await late.response().catch(() => undefined);
+    const { code, report } = await endOf(product, performance.now());
+    assert.equal(code, 0);
+    if (answer) return assert.deepEqual(JSON.parse(answer.body), report);
+    // On a busy machine the moment may have passed.
+    assert.ok(round < 5, "it was cut each time");
+  }
+});
