@@ -166,8 +166,10 @@ function dropOf(error: NodeJS.ErrnoException, limitBytes: number): Drop {
   const detail = code || printable(error.message);
   if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return { reason: "oversized", limitBytes };
   if (code.startsWith("WS_ERR_")) return { reason: "protocol", detail };
+  // A name server that cannot be reached gives ECONNREFUSED, too: only what was called tells it from the upstream's own.
+  if (/^(query|getaddrinfo)/.test(error.syscall ?? "")) return { reason: "dns", detail };
   if (/^(ENOTFOUND|EAI_|ESERVFAIL|ENODATA|ETIMEOUT$|EREFUSED$|EBADNAME)/.test(code)) return { reason: "dns", detail };
-  if (/CERT|TLS|SSL|SIGNED|EPROTO|ISSUER/.test(code)) return { reason: "tls", detail };
+  if (/CERT|TLS|SSL|SIGN|EPROTO|ISSUER|VERIFY/.test(code)) return { reason: "tls", detail };
   if (code === "" && /^(Invalid|Unexpected|Server sent|Opening)/i.test(error.message)) {
     return { reason: "handshake", detail };
   }

@@ -1,0 +1,161 @@
+/** Fault rows 1 to 6: an upstream that is not there, has no name, or says nothing. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { test } from "node:test";
+import { problem, timed } from "../contract/expect.ts";
+import { written } from "../contract/files.ts";
+import { DEFAULT_BOUND_MS, stopBy } from "../exit/stopping.ts";
+import { Child } from "../support/child.ts";
+import { denoPath, nodePath, runtime } from "../support/root.ts";
+import { type Cleanup, delay, until } from "../support/until.ts";
+import type { Handshake } from "./handshake.ts";
+import { intact, type Scene, scene } from "./scene.ts";
+import { startFaultUpstream } from "./upstream.ts";
+
+/** Alive, not ready, and requests are refused as unsent. */
+async function isDown({ product, request }: Scene): Promise<void> {
+  assert.equal((await product.fetch("/livez")).status, 200);
+  assert.equal((await product.fetch("/readyz")).status, 503);
+  await problem(await request("echo"), { status: 503, code: "upstream_down", sent: "no" });
+}
+
+test("row 1: an upstream that refuses at the start is tried with backoff, and ready within one backoff of its return", async (t) => {
+  const upstream = await startFaultUpstream({}, { t });
+  await upstream.stop();
+  const here = await scene(t, upstream, { reconnect: { from: "50ms", to: "400ms" } });
+  assert.match((await here.phase("waiting")).last_error ?? "", /ECONNREFUSED/);
+  await isDown(here);
+  await until(async () => (await here.state()).attempts >= 6, { what: "six attempts" });
+  await upstream.restart();
+  const [, ms] = await timed(upstream.opened());
+  assert.ok(ms < 400 + 2_000, `${ms} ms`);
+  assert.equal(upstream.peers.length, 1);
+  await intact(here);
+});
+
+/** Mounts files over those that tell a system where names are resolved; undefined where only root may. */
+async function resolving(t: Cleanup, server: string): Promise<string[] | undefined> {
+  const file = await written(t, "resolv.conf", `nameserver ${server}\noptions timeout:2 attempts:1\n`);
+  const wrapper = ["unshare", "--mount", "sh", "-c", `mount --bind ${file} /etc/resolv.conf && exec "$@"`, "sh"];
+  const [command = "", ...args] = [...wrapper, "true"];
+  return spawnSync(command, args).status === 0 ? wrapper : undefined;
+}
+
+/** A DNS server that answers with this code, or never; undefined where port 53 is not ours to take. */
+async function startDns(t: Cleanup, server: string, answerCode: number | undefined): Promise<string[] | undefined> {
+  const asked: string[] = [];
+  const socket = createSocket("udp4");
+  socket.on("message", (query, from) => {
+    asked.push(query.toString("latin1", 12));
+    if (answerCode === undefined) return;
+    query.writeUInt16BE(0x8180 | answerCode, 2);
+    socket.send(query, from.port, from.address);
+  });
+  socket.bind(53, server);
+  t.after(async () => {
+    socket.close();
+  });
+  return await Promise.race([once(socket, "listening").then(() => asked), once(socket, "error").then(() => undefined)]);
+}
+
+const NO_NAMESERVER = "a nameserver of our own needs root here";
+
+for (const [name, code] of [
+  ["gives NXDOMAIN", 3],
+  ["gives SERVFAIL", 2],
+  ["nobody can be asked for", undefined],
+] as const) {
+  test(`row 2: a name that ${name} counts as down, for the reason dns`, async (t) => {
+    const server = `127.0.0.${50 + (code ?? 0)}`;
+    const wrapper = await resolving(t, server);
+    const asked = wrapper && (code === undefined ? ["nobody"] : await startDns(t, server, code));
+    if (!asked) return t.skip(NO_NAMESERVER);
+    const here = await scene(t, { url: "ws://nobody.invalid:9/" }, { allow_plaintext: true }, { wrapper });
+    assert.match((await here.phase("waiting")).last_error ?? "", /^the upstream's name could not be resolved/);
+    assert.ok(asked.length > 0);
+    await isDown(here);
+    assert.equal((await stopBy(here.product, "SIGTERM")).code, 0);
+  });
+}
+
+test("row 3: a silent name server holds neither the connect deadline nor the stop, and the thread is joined", async (t) => {
+  const server = "127.0.0.59";
+  const wrapper = await resolving(t, server);
+  const asked = wrapper && (await startDns(t, server, undefined));
+  if (!asked) return t.skip(NO_NAMESERVER);
+  const settings = { allow_plaintext: true, connect_within: "400ms" };
+  const here = await scene(t, { url: "ws://nobody.example:9/" }, settings, { wrapper });
+  assert.match((await here.phase("waiting")).last_error ?? "", /no connection within 400 ms/);
+  assert.ok(asked.length > 0);
+  await isDown(here);
+  await here.phase("connecting");
+  const { code, report, ms } = await stopBy(here.product, "SIGTERM");
+  assert.equal(code, 0, here.product.stderr());
+  assert.deepEqual(report.steps.at(-1)?.outcome, "done");
+  assert.ok(ms < DEFAULT_BOUND_MS, `${ms} ms`);
+});
+
+/** Listens, and never accepts again: once its queue is full, the kernel drops every further SYN. */
+const LISTENER = `import { createServer } from "node:net";
+const server = createServer().listen({ host: "127.0.0.1", port: 0, backlog: 1 }, () => console.log(server.address().port));`;
+
+const QUEUE_AT_MOST = 5_000;
+const SYN_ANSWERED_WITHIN_MS = 400;
+
+async function droppingSyn(t: Cleanup): Promise<{ readonly url: string; readonly release: () => void }> {
+  const file = await written(t, "listener.mjs", LISTENER);
+  const [command, args] = runtime === "node" ? [nodePath(), [file]] : [denoPath(), ["run", "--allow-net", file]];
+  const child = await Child.start({ command, args, t });
+  const port = Number(await child.until(() => /^\d+\n/.exec(child.stdout)?.[0]));
+  child.signal("SIGSTOP");
+  const sockets: Socket[] = [];
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy();
+  });
+  for (let answered = true; answered; ) {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => {});
+    sockets.push(socket);
+    answered = await Promise.race([
+      once(socket, "connect").then(() => true),
+      delay(SYN_ANSWERED_WITHIN_MS).then(() => false),
+    ]);
+    assert.ok(sockets.length < QUEUE_AT_MOST, "the queue never fills");
+  }
+  return { url: `ws://127.0.0.1:${port}/`, release: () => child.signal("SIGCONT") };
+}
+
+test("row 4: a SYN that is dropped is given up at the connect deadline, and tried again", async (t) => {
+  const upstream = await droppingSyn(t);
+  const here = await scene(t, upstream, { connect_within: "300ms" });
+  const began = performance.now();
+  await until(async () => (await here.state()).attempts >= 2, { what: "two attempts" });
+  assert.ok(performance.now() - began >= 250);
+  assert.match((await here.state()).last_error ?? "", /no connection within 300 ms/);
+  const refused = await here.request("echo", [], "?timeout=100ms");
+  assert.equal(refused.headers.get("sidesocket-sent"), "no", await refused.text());
+  assert.equal((await stopBy(here.product, "SIGTERM")).code, 0, here.product.stderr());
+});
+
+const mute: ReadonlyMap<string, Handshake> = new Map<string, Handshake>([
+  ["row 5: a handshake that is never answered", { do: "silent" }],
+  ["row 6: a handshake that comes one byte at a time", { do: "drip", everyMs: 20 }],
+  ["row 6: a handshake whose headers never end", { do: "drip", everyMs: 20, forever: true }],
+]);
+
+for (const [name, handshake] of mute) {
+  test(`${name} is given up at the one deadline of the connect, and tried again`, async (t) => {
+    const upstream = await startFaultUpstream((n) => (n <= 3 ? { handshake } : {}), { t });
+    const here = await scene(t, upstream, { connect_within: "400ms" });
+    await upstream.opened();
+    for (const { since, endedAt, number } of upstream.peers.slice(0, 3)) {
+      const ms = (endedAt ?? Number.POSITIVE_INFINITY) - since;
+      assert.ok(ms >= 200 && ms < 2_000, `attempt ${number} ended after ${ms} ms`);
+    }
+    await here.logged(/no connection within 400 ms \(connect_within\)/);
+    await intact(here);
+  });
+}

@@ -1,0 +1,115 @@
+/** The product in front of one upstream, as the rows need it: quick to reconnect, with a secret to keep. */
+import assert from "node:assert/strict";
+import { type Config, type Product, type ProductOptions, startProduct } from "../support/product.ts";
+import { type Cleanup, until } from "../support/until.ts";
+
+/** Sent to every upstream as a header; must not be found in any output. */
+const CANARY = "canary-7f3a9c-never-to-be-printed";
+
+/** What the state route says of one upstream, as far as rows look at it. */
+export interface State {
+  readonly phase: string;
+  readonly attempts: number;
+  readonly last_error: string | null;
+  readonly retry_in_ms: number | null;
+  readonly in_flight: number;
+  readonly counters: Readonly<Record<string, number>> | null;
+}
+
+export interface Scene {
+  readonly product: Product;
+  readonly state: () => Promise<State>;
+  /** What it counted. Waits while the thread has no time to say. */
+  readonly counter: (name: string) => Promise<number>;
+  /** The state route, asked until the upstream is in this phase. */
+  readonly phase: (name: string, within?: number) => Promise<State>;
+  readonly rpc: (method: string, params?: unknown, query?: string) => Promise<Response>;
+  readonly request: (method: string, params?: unknown, query?: string) => Promise<Response>;
+  /** The reasons of all ends of its connections and attempts, as they were logged. */
+  readonly errors: () => readonly string[];
+  /** The log's line about an end for such a reason, waited for. */
+  readonly logged: (reason: RegExp) => Promise<string>;
+}
+
+export const call = (method: string, params: unknown = [], id: unknown = 1) => ({ jsonrpc: "2.0", id, method, params });
+
+export const QUICK = { from: "20ms", to: "200ms", refused: "300ms" };
+
+type Reachable = { readonly url: string };
+type Settings = Config;
+
+/** Starts it with one upstream; at the test's end the process is killed. */
+export async function scene(
+  t: Cleanup,
+  upstream: Reachable,
+  settings: Settings = {},
+  options: Pick<ProductOptions, "env" | "wrapper"> = {},
+): Promise<Scene> {
+  const of = await scenes(t, { default: [upstream, settings] }, options);
+  return of("default");
+}
+
+/** One product with several upstreams, by name: a process for each case of a row would take long. */
+export async function scenes(
+  t: Cleanup,
+  upstreams: Readonly<Record<string, readonly [Reachable, Settings?]>>,
+  options: Pick<ProductOptions, "env" | "wrapper"> = {},
+): Promise<(name: string) => Scene> {
+  const entries = Object.entries(upstreams).map(([name, [{ url }, settings]]) => {
+    const defaults = { reconnect: QUICK, headers: { authorization: `Bearer ${CANARY}` } };
+    return [name, { url, ...defaults, ...settings }] as const;
+  });
+  const product = await startProduct({ config: { upstreams: Object.fromEntries(entries) }, t, ...options });
+  return (name) => view(product, name);
+}
+
+function view(product: Product, name: string): Scene {
+  const state = async (): Promise<State> => (await product.state(name)) as unknown as State;
+  const asking =
+    (path: string) =>
+    (method: string, params?: unknown, query = "") =>
+      product.post(`${path}${query}`, call(method, params));
+  const errors = (): string[] =>
+    product
+      .log()
+      .map(({ properties }) => (properties ?? {}) as { readonly upstream?: string; readonly lastError?: string })
+      .flatMap(({ upstream, lastError }) => (upstream === name && lastError !== undefined ? [lastError] : []));
+  return {
+    product,
+    state,
+    counter: async (which) => (await until(async () => (await state()).counters, { what: "the counters" }))[which] ?? 0,
+    phase: (wanted, within = 10_000) =>
+      until(
+        async () => {
+          const now = await state();
+          return now.phase === wanted && now;
+        },
+        { within, what: () => `${name} to be ${wanted} ${product.child.output()}` },
+      ),
+    rpc: asking(`/rpc/${name}`),
+    request: asking(`/v1/upstreams/${name}/request`),
+    errors,
+    logged: (reason) =>
+      product.until(() => errors().find((error) => reason.test(error)), { what: () => `${reason} in the log` }),
+  };
+}
+
+/**
+ * What must hold after every fault: nothing is pending, a fresh request is served, nothing was thrown away unhandled, no
+ * secret was printed, and SIGTERM ends it with code 0.
+ */
+export async function intact({ product, state, rpc }: Scene): Promise<void> {
+  await product.ready(20_000);
+  const reply = (await (await rpc("echo", ["afterwards"])).json()) as { readonly result?: unknown };
+  assert.deepEqual(reply.result, ["afterwards"]);
+  await until(async () => (await state()).in_flight === 0, { what: "nothing to be in flight" });
+  assert.equal((await product.stop()).code, 0, product.stderr());
+  assertQuiet(product);
+}
+
+/** I5: no unhandled rejection, no secret in any output. */
+export function assertQuiet(product: Product): void {
+  const output = product.stdout() + product.stderr();
+  assert.doesNotMatch(output, /unhandled|uncaught|internal error|panick/i);
+  assert.ok(!output.includes(CANARY), "the secret was printed");
+}
