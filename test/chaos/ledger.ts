@@ -1,0 +1,127 @@
+/**
+ * What was asked, how each of it ended, and whether that is true: each request carries a number of its own, the upstream
+ * counts how often each has come to it, and in the end the two are compared.
+ */
+import type { Product } from "../support/product.ts";
+
+export interface Asking {
+  readonly timeoutMs: number;
+  /** How many requests in one HTTP request; all of them have the same id. One without a list unless given. */
+  readonly batch?: number | undefined;
+  /** Leave after so long, answered or not. */
+  readonly leaveAfterMs?: number | undefined;
+}
+
+/** How a request ended for its caller. `left`: the caller did not wait for it. */
+type End = "reply" | "no" | "maybe" | "yes" | "left";
+
+interface Answer {
+  readonly id?: unknown;
+  readonly result?: unknown;
+  readonly error?: { readonly data?: { readonly code?: string; readonly sent?: End } };
+}
+
+export interface Verdict {
+  readonly ends: Readonly<Record<End, number>>;
+  /** How many failed, by code. */
+  readonly codes: Readonly<Record<string, number>>;
+  readonly problems: readonly string[];
+}
+
+/** More of the same are only counted. */
+const PROBLEMS_AT_MOST = 20;
+
+/** One id for everybody: only its number tells a request from another. */
+const ID = 1;
+
+export class Ledger {
+  /** By the request's number. */
+  readonly #ends: (End | undefined)[] = [];
+  readonly #codes = new Map<string, number>();
+  readonly #problems: string[] = [];
+  #problemCount = 0;
+  /** By how much an answer may come later than its deadline, in milliseconds. */
+  readonly #graceMs: () => number;
+  /** The latest of all answers, behind its deadline. */
+  latestMs = 0;
+
+  constructor(graceMs: () => number) {
+    this.#graceMs = graceMs;
+  }
+
+  get asked(): number {
+    return this.#ends.length;
+  }
+
+  problem(text: string): void {
+    this.#problemCount += 1;
+    if (this.#problems.length < PROBLEMS_AT_MOST) this.#problems.push(text);
+  }
+
+  /** Asks, waits for the end, and keeps what it was. Never rejects. */
+  async ask(product: Product, { timeoutMs, batch, leaveAfterMs }: Asking): Promise<void> {
+    const numbers = Array.from({ length: batch ?? 1 }, () => this.#ends.push(undefined) - 1);
+    const calls = numbers.map((n) => ({ jsonrpc: "2.0", id: ID, method: "number", params: [n] }));
+    // An answer that never comes is a fault to be found, not to be waited for.
+    const signal = AbortSignal.timeout(leaveAfterMs ?? timeoutMs + 30_000);
+    const began = performance.now();
+    let answers: unknown;
+    try {
+      const query = `?timeout=${timeoutMs}ms`;
+      const response = await product.post(`/rpc${query}`, batch === undefined ? calls[0] : calls, { signal });
+      answers = await response.json();
+    } catch (error) {
+      for (const n of numbers) this.#ends[n] = "left";
+      if (leaveAfterMs === undefined) this.problem(`request ${numbers.join()} got no answer: ${error}`);
+      return;
+    }
+    const lateMs = performance.now() - began - timeoutMs;
+    this.latestMs = Math.max(this.latestMs, lateMs);
+    if (lateMs > this.#graceMs()) {
+      this.problem(`request ${numbers.join()} was answered ${Math.round(lateMs)} ms after its deadline`);
+    }
+    this.#take(numbers, answers, batch !== undefined);
+  }
+
+  #take(numbers: readonly number[], answers: unknown, batch: boolean): void {
+    // A refusal of the whole batch may come as one error.
+    const each = Array.isArray(answers) ? (answers as Answer[]) : numbers.map(() => answers as Answer);
+    if (each.length !== numbers.length || Array.isArray(answers) !== batch) {
+      this.problem(`${numbers.length} requests got ${each.length} answers`);
+    }
+    for (const [at, n] of numbers.entries()) this.#end(n, each[at] ?? {});
+  }
+
+  #end(n: number, { id, result, error }: Answer): void {
+    if (error === undefined) {
+      this.#ends[n] = "reply";
+      if (id !== ID || !Array.isArray(result) || result.length !== 1 || result[0] !== n) {
+        this.problem(`request ${n} got what is not its own: ${JSON.stringify({ id, result })}`);
+      }
+      return;
+    }
+    const { code = "(none)", sent } = error.data ?? {};
+    this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1);
+    if (sent === "no" || sent === "maybe" || sent === "yes") this.#ends[n] = sent;
+    else this.problem(`request ${n} failed without saying whether it was sent: ${JSON.stringify(error)}`);
+  }
+
+  /** Compares with what the upstream got: how often each number has come to it. */
+  judge(received: Uint8Array): Verdict {
+    const ends = { reply: 0, no: 0, maybe: 0, yes: 0, left: 0 };
+    for (const [n, end] of this.#ends.entries()) {
+      const times = received[n] ?? 0;
+      if (times > 1) this.problem(`request ${n} was delivered ${times} times`);
+      if (end === undefined) {
+        this.problem(`request ${n} has not ended`);
+        continue;
+      }
+      ends[end] += 1;
+      if (end === "no" && times > 0) this.problem(`request ${n} failed with sent: no, but was received`);
+      if ((end === "yes" || end === "reply") && times === 0) this.problem(`request ${n}: ${end}, but never received`);
+    }
+    const hidden = this.#problemCount - this.#problems.length;
+    const problems = hidden > 0 ? [...this.#problems, `and ${hidden} more`] : this.#problems;
+    return { ends, codes: Object.fromEntries(this.#codes), problems };
+  }
+}

@@ -1,0 +1,111 @@
+/** What the upstream of the chaos runs can be told to do: plain data, since it is told by another process. */
+import type { Handshake } from "../faults/handshake.ts";
+import type { Peer } from "../faults/peer.ts";
+import {
+  type Answer,
+  echo,
+  errorWithoutId,
+  forged,
+  inBinary,
+  inFragments,
+  instead,
+  late,
+  never,
+  type Request,
+  repeated,
+  replyTo,
+  requestOf,
+  shuffled,
+} from "../faults/replies.ts";
+import { seeded, shuffle } from "../support/random.ts";
+
+export interface Mood {
+  /** The name of an answer. */
+  readonly answer: string;
+  /** Of connections to come. */
+  readonly handshake?: Handshake;
+  /** Pings are not answered. */
+  readonly mute?: boolean;
+}
+
+export type Deed =
+  | { readonly do: "mood"; readonly mood: Mood }
+  /** A close frame with this code, on every connection. */
+  | { readonly do: "close"; readonly code: number; readonly reason: string }
+  /** A frame that RFC 6455 forbids, by its name in violations.ts. */
+  | { readonly do: "violate"; readonly name: string }
+  | { readonly do: "reset" }
+  | { readonly do: "end" }
+  /** Stops listening, ends every connection, and listens again after so long. */
+  | { readonly do: "restart"; readonly ms: number }
+  /** Messages that nobody asked for. */
+  | { readonly do: "flood"; readonly count: number; readonly bytes: number }
+  | { readonly do: "pings"; readonly count: number }
+  /** Stops reading for so long. */
+  | { readonly do: "pause"; readonly ms: number };
+
+export interface Told {
+  /** TCP connections since the beginning. */
+  readonly connections: number;
+  readonly messages: number;
+}
+
+/** Replies held back are sent after so long, in milliseconds. */
+const FLUSH_MS = 5;
+const HELD_AT_MOST = 64;
+/** Of requests that were answered, so many are remembered, to be answered again. */
+const PAST = 256;
+
+/** Everything that tries a correlator, drawn for each request: held back and shuffled, twice, late, forged, stale. */
+function mixed(seed: number, lateMs: number): Answer {
+  const random = seeded(seed);
+  const held = new Map<Peer, Request[]>();
+  const past: Request[] = [];
+  const flush = (peer: Peer): void => {
+    const requests = held.get(peer) ?? [];
+    held.delete(peer);
+    for (const request of shuffle(requests, random)) peer.json(replyTo(request));
+  };
+  const hold = (peer: Peer, request: Request): void => {
+    const requests = held.get(peer) ?? [];
+    requests.push(request);
+    held.set(peer, requests);
+    if (requests.length >= HELD_AT_MOST) flush(peer);
+    else if (requests.length === 1) peer.later(FLUSH_MS, () => flush(peer));
+  };
+  return (peer, frame) => {
+    const request = requestOf(frame);
+    if (request === undefined) return;
+    const roll = random();
+    if (roll < 0.5) hold(peer, request);
+    else if (roll < 0.65) {
+      peer.json(replyTo(request));
+      peer.json(replyTo(request, "again"));
+    } else if (roll < 0.7) peer.later(random() * lateMs, () => peer.json(replyTo(request)));
+    else if (roll < 0.8) forged(peer, frame);
+    else {
+      const old = past[Math.floor(random() * past.length)];
+      if (old !== undefined) peer.json(replyTo(old, "stale"));
+      peer.json(replyTo(request));
+      past.push(request);
+      if (past.length > PAST) past.shift();
+    }
+  };
+}
+
+/** By name. */
+export function answers(seed: number): ReadonlyMap<string, Answer> {
+  return new Map<string, Answer>([
+    ["echo", echo],
+    ["mixed", mixed(seed, 1_000)],
+    ["repeated", repeated(3, 2)],
+    ["late", late(300)],
+    ["shuffled", shuffled({ size: 20, seed, flushMs: 20 })],
+    ["forged", forged],
+    ["never", never],
+    ["garbage", instead('{"jsonrpc":"2.0","id":1,')],
+    ["binary", inBinary],
+    ["fragments", inFragments(3)],
+    ["without id", errorWithoutId],
+  ]);
+}
