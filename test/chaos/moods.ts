@@ -18,6 +18,7 @@ import {
   shuffled,
 } from "../faults/replies.ts";
 import { seeded, shuffle } from "../support/random.ts";
+import { fuzzText } from "./fuzz.ts";
 
 export interface Mood {
   /** The name of an answer. */
@@ -34,6 +35,8 @@ export type Deed =
   | { readonly do: "close"; readonly code: number; readonly reason: string }
   /** A frame that RFC 6455 forbids, by its name in violations.ts. */
   | { readonly do: "violate"; readonly name: string }
+  /** These bytes, whatever they mean. */
+  | { readonly do: "raw"; readonly hex: string }
   | { readonly do: "reset" }
   | { readonly do: "end" }
   /** Stops listening, ends every connection, and listens again after so long. */
@@ -93,11 +96,25 @@ function mixed(seed: number, lateMs: number): Answer {
   };
 }
 
+/** Before the honest reply, texts that are none. */
+const FUZZED = 20;
+
+function fuzzed(seed: number): Answer {
+  const random = seeded(seed);
+  return (peer, frame) => {
+    const request = requestOf(frame);
+    if (request === undefined) return;
+    for (let n = 0; n < FUZZED; n += 1) peer.text(fuzzText(random, request.id));
+    peer.json(replyTo(request));
+  };
+}
+
 /** By name. */
 export function answers(seed: number): ReadonlyMap<string, Answer> {
   return new Map<string, Answer>([
     ["echo", echo],
     ["mixed", mixed(seed, 1_000)],
+    ["fuzzed", fuzzed(seed)],
     ["repeated", repeated(3, 2)],
     ["late", late(300)],
     ["shuffled", shuffled({ size: 20, seed, flushMs: 20 })],

@@ -1,4 +1,5 @@
 /** The upstream of the chaos runs, in a process of its own, so that it can be stopped; told what to do over HTTP. */
+import { Buffer } from "node:buffer";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
@@ -50,6 +51,9 @@ async function carryOut(deed: Deed): Promise<void> {
       return;
     case "violate":
       for (const peer of open) violations.get(deed.name)?.(peer);
+      return;
+    case "raw":
+      for (const peer of open) peer.raw(Buffer.from(deed.hex, "hex"));
       return;
     case "reset":
       for (const peer of open) peer.reset();

@@ -1,6 +1,7 @@
 /** One direction of one proxied connection: reads, holds as the toxics say, writes in order. */
 import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
+import { reset } from "./reset.ts";
 
 export interface Toxics {
   /** Every byte, and the FIN, arrives this much later. */
@@ -140,8 +141,8 @@ export class Lane {
     const { from, to } = this.#options;
     this.#parcels = [];
     if (how === "reset") {
-      from.resetAndDestroy();
-      to.resetAndDestroy();
+      reset(from);
+      reset(to);
       return;
     }
     to.end(() => to.destroy());
@@ -151,7 +152,7 @@ export class Lane {
   #finish(how: "fin" | "reset"): void {
     this.#parcels = [];
     const { to } = this.#options;
-    if (how === "reset") to.resetAndDestroy();
+    if (how === "reset") reset(to);
     else to.end();
     // FIN may come from an open socket (half-close); a closed one will never read the other direction.
     if (this.#options.from.destroyed && how === "fin") to.destroySoon();

@@ -12,6 +12,7 @@ import {
   readClose,
 } from "./frames.ts";
 import type { UpgradeRequest } from "./handshake.ts";
+import { reset } from "./reset.ts";
 
 export type Phase = "handshake" | "open" | "ended";
 
@@ -105,7 +106,7 @@ export class Peer {
 
   /** RST; what was written and not yet taken is lost. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    reset(this.socket);
   }
 
   /** Closes at once. */

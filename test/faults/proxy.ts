@@ -13,6 +13,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { type Cleanup, type Truthy, type WaitOptions, Watch } from "../support/until.ts";
 import { Lane, type Toxics } from "./lane.ts";
+import { reset } from "./reset.ts";
 
 /** Seen from the client: `up` goes to the upstream, `down` comes from it. */
 export type Side = "up" | "down";
@@ -52,8 +53,8 @@ export class Link {
 
   /** RST to both sides. */
   reset(): void {
-    this.client.resetAndDestroy();
-    this.upstream.resetAndDestroy();
+    reset(this.client);
+    reset(this.upstream);
   }
 
   /** Ends both sides at once, with FIN. */

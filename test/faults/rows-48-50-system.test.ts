@@ -1,10 +1,14 @@
 /** Fault rows 37 and 48 to 50: what the system does to the process: descriptors, addresses, time. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
+import { timed } from "../contract/expect.ts";
+import { written } from "../contract/files.ts";
 import { stopBy } from "../exit/stopping.ts";
 import { RawConnection } from "../support/http.ts";
 import { descriptors } from "../support/proc.ts";
@@ -99,6 +103,50 @@ test("row 50: suspended for a while it blames neither its thread nor its upstrea
   assert.equal((await product.request(call("echo"))).status, 200);
   assert.equal(upstream.peers.length, 1, product.stderr());
   assert.doesNotMatch(product.stderr(), /died|waiting/);
+  assert.equal((await product.stop()).code, 0);
+});
+
+/** Debian's package faketime, or wherever FAKETIME_LIBRARY says; undefined where it is not installed. */
+function faketime(): string | undefined {
+  const libraries = [
+    process.env.FAKETIME_LIBRARY ?? "",
+    ...["x86_64", "aarch64"].map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`),
+  ];
+  return libraries.find((path) => path !== "" && existsSync(path));
+}
+
+test("row 50: a wall clock that jumps by an hour, forth and back, moves no deadline and breaks no connection", async (t) => {
+  const library = faketime();
+  if (library === undefined) return t.skip("libfaketime is not installed");
+  const clock = await written(t, "clock", "+0s");
+  const upstream = await startUpstream({ t });
+  const keepalive = { ping: "200ms", pong_within: "2s" };
+  const config = { upstreams: { default: { url: upstream.url, keepalive } } };
+  const env = {
+    LD_PRELOAD: library,
+    FAKETIME_TIMESTAMP_FILE: clock,
+    FAKETIME_NO_CACHE: "1",
+    FAKETIME_DONT_FAKE_MONOTONIC: "1",
+  };
+  const product = await startProduct({ config, env, t });
+  await product.ready();
+  for (const offset of ["+3600s", "-3600s"]) {
+    const pending = timed(product.request(call("sleep", [1_500])));
+    const expiring = timed(product.post("/v1/upstreams/default/request?timeout=1s", call("silent")));
+    await upstream.until(() => upstream.texts.filter((text) => /sleep|silent/.test(text)).length % 2 === 0);
+    await writeFile(clock, offset);
+    const [expired, expiredMs] = await expiring;
+    const [replied, repliedMs] = await pending;
+    assert.deepEqual([expired.status, replied.status], [504, 200]);
+    assert.ok(expiredMs >= 950 && expiredMs < 5_000, `${expiredMs} ms`);
+    assert.ok(repliedMs >= 1_450 && repliedMs < 5_000, `${repliedMs} ms`);
+    const date = Date.parse((await product.fetch("/livez")).headers.get("date") ?? "");
+    const moved = Math.abs(date - Date.now()) / 3_600_000;
+    assert.ok(moved > 0.9, `its clock did not jump: ${moved} h`);
+  }
+  const pings = upstream.last.pings;
+  await upstream.until(() => upstream.last.pings > pings, { what: "pings to go on" });
+  assert.equal(upstream.connections.length, 1, product.stderr());
   assert.equal((await product.stop()).code, 0);
 });
 

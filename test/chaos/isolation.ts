@@ -1,0 +1,56 @@
+/**
+ * Many clients with equal ids, and an upstream that answers shuffled, twice, late, with forged ids and with those of
+ * requests that are over: no answer may reach another's request. Each carries a number of its own.
+ */
+import { intact, scene } from "../faults/scene.ts";
+import { residentBytes } from "../support/proc.ts";
+import { seeded } from "../support/random.ts";
+import type { ChaosOptions, Findings } from "./chaos.ts";
+import { mebibytes } from "./chaos.ts";
+import { Ledger } from "./ledger.ts";
+import { startUpstreamProcess } from "./upstream-process.ts";
+
+const CLIENTS = 50;
+const BATCH_AT_MOST = 10;
+/** Late replies come up to a second later: some in time, some to nobody. */
+const TIMEOUT_MS = 800;
+
+export interface IsolationOptions extends Omit<ChaosOptions, "ms" | "only"> {
+  readonly requests: number;
+}
+
+export async function isolation({ seed, requests, t, says = () => {} }: IsolationOptions): Promise<Findings> {
+  const upstream = await startUpstreamProcess({ seed, t });
+  const here = await scene(t, upstream);
+  await here.product.ready();
+  await upstream.mood({ answer: "mixed" });
+  const before = residentBytes(here.product.pid);
+  const ledger = new Ledger(() => 30_000);
+  const began = performance.now();
+  const client = async (random: () => number): Promise<void> => {
+    while (ledger.asked < requests) {
+      const batch = random() < 0.5 ? 1 + Math.floor(random() * BATCH_AT_MOST) : undefined;
+      await ledger.ask(here.product, { timeoutMs: TIMEOUT_MS, batch });
+      if (ledger.asked % 10_000 < BATCH_AT_MOST) says(`${ledger.asked} of ${requests}`);
+    }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, (_, n) => client(seeded(seed + n))));
+  const seconds = (performance.now() - began) / 1_000;
+  const after = residentBytes(here.product.pid);
+  const { counters } = await here.state();
+  await upstream.mood({ answer: "echo" });
+  await intact(here).catch((error: unknown) => ledger.problem(String(error)));
+  const { ends, codes, problems } = ledger.judge(await upstream.received());
+  return {
+    figures: {
+      seed,
+      requests: ledger.asked,
+      ...ends,
+      ...codes,
+      "requests per second": Math.round(ledger.asked / seconds),
+      "rss MiB": `${mebibytes(before)} to ${mebibytes(after)}`,
+      counters: JSON.stringify(counters),
+    },
+    problems: ends.reply > 0 ? problems : [...problems, "nothing was answered"],
+  };
+}

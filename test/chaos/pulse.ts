@@ -1,0 +1,48 @@
+/** How late things are here and now anyhow: a busy machine must not look like a fault of the product. */
+import type { Product } from "../support/product.ts";
+import { delay } from "../support/until.ts";
+
+const EVERY_MS = 50;
+/** So many of the newest are looked at. */
+const KEPT = 40;
+/** A service that does not say for so long that it is alive has failed, however busy the machine is. */
+const DEAD_AFTER_MS = 10_000;
+
+export class Pulse {
+  readonly #recent: number[] = [];
+  #askedAt = performance.now();
+  #going = true;
+  readonly #done: Promise<void>;
+
+  constructor(product: Product, dead: (why: string) => void) {
+    this.#done = this.#beat(product, dead);
+  }
+
+  /** What an answer may take at present, in milliseconds: the worst of the last seconds. */
+  get slackMs(): number {
+    return Math.max(0, ...this.#recent, performance.now() - this.#askedAt);
+  }
+
+  async stop(): Promise<void> {
+    this.#going = false;
+    await this.#done;
+  }
+
+  async #beat(product: Product, dead: (why: string) => void): Promise<void> {
+    while (this.#going) {
+      this.#askedAt = performance.now();
+      try {
+        const response = await product.fetch("/livez", { signal: AbortSignal.timeout(DEAD_AFTER_MS) });
+        if (response.status !== 200) dead(`/livez answered ${response.status}`);
+        await response.body?.cancel();
+      } catch (error) {
+        dead(`/livez: ${error}`);
+      }
+      // The pause itself comes late on a busy machine, too.
+      const answeredAt = performance.now();
+      await delay(EVERY_MS);
+      this.#recent.push(performance.now() - this.#askedAt - EVERY_MS + Math.max(0, answeredAt - this.#askedAt));
+      if (this.#recent.length > KEPT) this.#recent.shift();
+    }
+  }
+}

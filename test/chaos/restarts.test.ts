@@ -1,0 +1,50 @@
+/** An upstream that restarts again and again under load. `RESTARTS=100` for the long form. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { intact, scene } from "../faults/scene.ts";
+import { delay, until } from "../support/until.ts";
+import { Ledger } from "./ledger.ts";
+import { startUpstreamProcess } from "./upstream-process.ts";
+
+const RESTARTS = Number(process.env.RESTARTS ?? 5);
+const CLIENTS = 20;
+/** The port is closed for so long. */
+const AWAY_MS = 100;
+
+test(`${RESTARTS} restarts of an upstream under load: no storm, an end for each request, nothing delivered twice`, async (t) => {
+  const upstream = await startUpstreamProcess({ t });
+  const here = await scene(t, upstream, { reconnect: { from: "20ms", to: "100ms" } });
+  await here.product.ready();
+  const ledger = new Ledger(() => 5_000);
+  let going = true;
+  const clients = Array.from({ length: CLIENTS }, async () => {
+    while (going) {
+      await ledger.ask(here.product, { timeoutMs: 5_000 });
+      // Whoever is refused at once does not ask again at once: that would be a load of refusals.
+      await delay(5);
+    }
+  });
+  let connects = await here.counter("connects");
+  for (let n = 0; n < RESTARTS; n += 1) {
+    const { messages } = await upstream.told();
+    await upstream.carryOut({ do: "restart", ms: AWAY_MS });
+    await until(async () => (await here.counter("connects")) > connects, {
+      what: "the connection to be back",
+      every: 20,
+    });
+    connects = await here.counter("connects");
+    await until(async () => (await upstream.told()).messages > messages, { what: "messages to flow again", every: 20 });
+  }
+  going = false;
+  await Promise.all(clients);
+  const { connections } = await upstream.told();
+  await intact(here);
+  const { ends, codes, problems } = ledger.judge(await upstream.received());
+  t.diagnostic(JSON.stringify({ restarts: RESTARTS, connections, ends, codes }));
+  assert.deepEqual(problems, []);
+  assert.ok(ends.reply > RESTARTS && ends.left === 0);
+  // One for each time that it was there; an attempt that falls into a restart may be a second one.
+  assert.ok(connections >= RESTARTS + 1 && connections <= 2 * RESTARTS + 1, `${connections} connections`);
+  assert.equal(connects, connections);
+});

@@ -1,0 +1,31 @@
+/** One long run in a process of its own: `run.ts chaos SEED MINUTES [FAULT]` or `run.ts isolation SEED REQUESTS`. */
+import process from "node:process";
+import { runtime } from "../support/root.ts";
+import type { Cleanup } from "../support/until.ts";
+import { chaos, type Findings } from "./chaos.ts";
+import { isolation } from "./isolation.ts";
+
+const [what, seed = "", amount = "", only = ""] = process.argv.slice(2);
+const begun: (() => Promise<void>)[] = [];
+const t: Cleanup = {
+  after: (end) => {
+    begun.unshift(end);
+  },
+};
+const began = performance.now();
+const says = (text: string): void => {
+  const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+  process.stderr.write(`${runtime} ${seconds} s: ${text}\n`);
+};
+
+async function run(): Promise<Findings> {
+  const common = { seed: Number(seed), t, says };
+  if (what === "chaos") return await chaos({ ...common, ms: Number(amount) * 60_000, only });
+  if (what === "isolation") return await isolation({ ...common, requests: Number(amount) });
+  throw new Error("chaos or isolation?");
+}
+
+const findings = await run();
+for (const end of begun) await end();
+process.stdout.write(`${JSON.stringify(findings)}\n`);
+process.exit(findings.problems.length === 0 ? 0 : 1);
