@@ -51,10 +51,14 @@ test("row 30: a reply after its request's time is counted as late, and answers n
   );
   const here = await scene(t, upstream);
   await here.product.ready();
-  const late = Array.from({ length: 50 }, () => here.request("late", [], "?timeout=100ms"));
+  const late = Array.from({ length: 50 }, () => here.request("late", [], "?timeout=500ms"));
   for (const response of await Promise.all(late)) {
     assert.equal(response.headers.get("sidesocket-code"), "reply_timeout", await response.text());
   }
+  // On a starved machine some were over before they were sent. What was sent has come when this has.
+  assert.equal((await here.rpc("echo")).status, 200);
+  const sent = held.length;
+  assert.ok(sent > 0);
   for (let n = 0; held.length > 0; n += 1) {
     const replies = Promise.all(Array.from({ length: 20 }, (_, each) => here.rpc("echo", [n, each]).then(result)));
     for (const reply of held.splice(0, 5)) reply();
@@ -63,7 +67,7 @@ test("row 30: a reply after its request's time is counted as late, and answers n
       Array.from({ length: 20 }, (_, each) => [n, each]),
     );
   }
-  await until(async () => (await here.counter("late")) === 50, { what: "the late ones to be counted" });
+  await until(async () => (await here.counter("late")) === sent, { what: "the late ones to be counted" });
   await intact(here);
 });
 
