@@ -2,14 +2,15 @@ import type { UpstreamSettings } from "../config/schema.ts";
 import type { Failure, Sent } from "../errors.ts";
 import type { Body, Encoded, Protocol, WireId } from "../protocols/protocol.ts";
 import { Batches } from "./batches.ts";
+import { ById } from "./by-id.ts";
+import { ByOrder } from "./by-order.ts";
+import type { Correlation } from "./correlation.ts";
 import { Deadlines } from "./deadline.ts";
 import type { Drop } from "./drop.ts";
 import * as failures from "./failures.ts";
-import { Lane } from "./lane.ts";
 import { type CancelCounts, type Counters, type Failed, type Kind, type Outcome, zero } from "./outcome.ts";
 import { type Entry, Pending } from "./pending.ts";
 import type { Availability } from "./session.ts";
-import { WireIds } from "./wire-ids.ts";
 
 /**
  * Correlation: which request a frame answers, and how each request ends. Pure: inputs are method calls with the time
@@ -43,11 +44,10 @@ type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes">;
 export class Exchange {
   readonly #protocol: Protocol;
   readonly #limits: Limits;
-  readonly #ids: WireIds;
   readonly #pending = new Pending();
   readonly #batches = new Batches();
-  readonly #wheel = new Deadlines<Entry | Lane>();
-  readonly #lane: Lane | undefined;
+  readonly #wheel = new Deadlines<Entry | ByOrder>();
+  readonly #correlation: Correlation;
   #link: Availability = { type: "hold" };
   #draining = false;
   /** The newest connection that was ready, and how many messages it was handed and is proven to have delivered. */
@@ -59,9 +59,9 @@ export class Exchange {
 
   constructor(protocol: Protocol, limits: Limits) {
     this.#protocol = protocol;
-    this.#ids = new WireIds(protocol.maxId);
-    this.#limits = { ...limits, in_flight: Math.min(limits.in_flight, this.#ids.capacity) };
-    this.#lane = protocol.correlation === "order" ? new Lane() : undefined;
+    this.#correlation =
+      protocol.correlation === "order" ? new ByOrder(this.#wheel) : new ById(this.#pending, protocol.maxId);
+    this.#limits = { ...limits, in_flight: Math.min(limits.in_flight, this.#correlation.capacity) };
   }
 
   get inFlight(): number {
@@ -126,7 +126,7 @@ export class Exchange {
     for (const entry of this.#pending.where((entry) => entry.epoch === epoch)) {
       this.#fail(entry, failures.lost(this.#sent(entry), why));
     }
-    this.#clearLane();
+    this.#correlation.clear();
     this.#unlink(epoch, now);
     return this.#flush(now);
   }
@@ -139,13 +139,13 @@ export class Exchange {
         this.#message(decoded.type, frame);
         break;
       case "invalid": {
-        const entry = this.#answered(epoch, decoded.id);
+        const entry = this.#correlation.find(epoch, decoded.id);
         if (entry) this.#fail(entry, { code: "invalid_reply", sent: "yes", detail: decoded.why });
         else this.#unexpected(epoch, decoded.id, frame);
         break;
       }
       case "reply": {
-        const entry = this.#answered(epoch, decoded.id);
+        const entry = this.#correlation.find(epoch, decoded.id);
         if (entry) this.#reply(entry, decoded.render, now);
         else this.#unexpected(epoch, decoded.id, frame);
       }
@@ -183,7 +183,7 @@ export class Exchange {
   /** To be called when `nextDeadline` has come. */
   expire(now: number): readonly ExchangeEffect[] {
     for (const due of this.#wheel.due(now)) {
-      if (due instanceof Lane) {
+      if (due instanceof ByOrder) {
         if (due.expire()) {
           const detail = "a request timed out, and its reply did not come in time to be told from the next one's";
           this.#effects.push({ type: "renew", detail });
@@ -210,7 +210,7 @@ export class Exchange {
       counts[sent]++;
       this.#fail(entry, failures.cancelled(sent));
     }
-    this.#clearLane();
+    this.#correlation.clear();
     return { effects: this.#take(), counts };
   }
 
@@ -230,7 +230,7 @@ export class Exchange {
 
   #admit(call: Call, index: number, body: Body, problem: Failure | undefined, now: number): void {
     // What is refused needs no id, and when all are taken there is none.
-    const wire = problem ? 0 : this.#ids.draw((id) => this.#pending.has(id));
+    const wire = problem ? 0 : this.#correlation.draw();
     let encoded: Encoded;
     try {
       encoded = this.#protocol.encode(body, wire, call.kind === "send" ? "rpc" : call.kind);
@@ -268,7 +268,7 @@ export class Exchange {
   #flush(now: number): readonly ExchangeEffect[] {
     if (this.#link.type === "ready") {
       for (const entry of this.#pending.held) {
-        if (this.#lane && !this.#lane.takes(entry.expectsReply)) break;
+        if (!this.#correlation.takes(entry.expectsReply)) break;
         this.#write(entry, this.#link.epoch, now);
       }
     }
@@ -282,8 +282,7 @@ export class Exchange {
     entry.order = ++this.#handedOver;
     entry.writtenAt = now;
     this.#effects.push({ type: "write", epoch, entry, frame });
-    if (this.#lane && entry.expectsReply) this.#lane.current = entry;
-    else if (this.#lane) this.#bury(this.#lane, false, now);
+    this.#correlation.handedOver(entry, now);
   }
 
   /** Nothing more is written to this connection: it is gone, or closing, whatever the session knows by now. */
@@ -303,18 +302,12 @@ export class Exchange {
     return effects;
   }
 
-  /** The request that a frame on this connection answers: in a lane the one in flight, whatever id it seems to have. */
-  #answered(epoch: number, wire: WireId): Entry | undefined {
-    if (!this.#lane) return this.#pending.match(epoch, wire);
-    return this.#lane.current?.epoch === epoch ? this.#lane.current : undefined;
-  }
-
   // Endings.
 
   #reply(entry: Entry, render: (own: unknown) => Body, now: number): void {
     const { arrivedAt, writtenAt } = entry;
     this.counters.replies++;
-    if (this.#lane) this.#lane.current = undefined;
+    this.#correlation.ended(entry);
     this.#forget(entry);
     const times = { queueMs: writtenAt - arrivedAt, upstreamMs: now - writtenAt };
     this.#settle(entry.seq, entry.index, { type: "reply", body: render(entry.own), ...times });
@@ -333,7 +326,7 @@ export class Exchange {
   }
 
   #fail(entry: Entry, failure: Failure): void {
-    if (this.#lane?.current === entry) this.#lane.current = undefined;
+    this.#correlation.ended(entry);
     this.#forget(entry);
     this.#failed(entry, failure);
   }
@@ -345,13 +338,7 @@ export class Exchange {
   /** The request is over for its caller while its reply may still come: that one must not answer anything else. */
   #end(entry: Entry, now: number): void {
     this.#forget(entry);
-    if (entry.epoch === 0) return;
-    if (!this.#lane) {
-      this.#ids.bury(entry.wire);
-      return;
-    }
-    this.#lane.current = undefined;
-    this.#bury(this.#lane, true, now);
+    if (entry.epoch !== 0) this.#correlation.orphaned(entry, now);
   }
 
   #forget(entry: Entry): void {
@@ -363,20 +350,6 @@ export class Exchange {
     this.#wheel.remove(entry, entry.dueAt);
     entry.dueAt = at;
     this.#wheel.add(entry, at);
-  }
-
-  #clearLane(): void {
-    if (this.#lane) this.#unfile(this.#lane, this.#lane.until);
-    this.#lane?.clear();
-  }
-
-  #bury(lane: Lane, owed: boolean, now: number): void {
-    this.#unfile(lane, lane.until);
-    this.#wheel.add(lane, lane.bury(now, owed));
-  }
-
-  #unfile(lane: Lane, until: number | undefined): void {
-    if (until !== undefined) this.#wheel.remove(lane, until);
   }
 
   #settle(seq: number, index: number, outcome: Outcome): void {
@@ -398,25 +371,9 @@ export class Exchange {
   }
 
   #unexpected(epoch: number, wire: WireId, frame: Body): void {
-    if (this.#lane) {
-      this.#unexpectedInLane(this.#lane, epoch, frame);
-      return;
-    }
-    if (this.#ids.exhume(wire)) {
-      this.counters.late++;
-      return;
-    }
-    this.counters.unclaimed++;
-    this.#message("message", frame);
-  }
-
-  #unexpectedInLane(lane: Lane, epoch: number, frame: Body): void {
-    const { until } = lane;
-    // A connection that was renewed may talk on while it closes: what it says is not what its successor owes.
-    const late = epoch === this.#epoch && lane.hear();
-    if (until !== lane.until) this.#unfile(lane, until);
-    if (late) this.counters.late++;
-    else this.#message("message", frame);
+    const stray = this.#correlation.stray(wire, epoch === this.#epoch);
+    if (stray !== "message") this.counters[stray]++;
+    if (stray !== "late") this.#message("message", frame);
   }
 
   // What is known.

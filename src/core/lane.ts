@@ -1,16 +1,12 @@
-import type { Entry } from "./pending.ts";
-
 /** How long a reply that is still owed may keep the lane closed, in milliseconds, before the connection is given up. */
 export const TOMBSTONE_MS = 5_000;
 
 /**
- * The lane of a protocol without ids: strictly one request in flight, first in, first out. A request that ended without
- * its reply leaves a tombstone: the next frame belongs to the dead, and until it has come no other request is sent.
- * So replies never shift by one. A message that was sent without waiting for a reply may be answered all the same;
+ * The tombstones of a protocol without ids. A request that ended without its reply leaves one: the next frame belongs to
+ * the dead, and until it has come no other request is sent. So replies never shift by one. A message that was sent without waiting for a reply may be answered all the same;
  * it leaves a tombstone too, which only holds back requests, and is forgotten when nothing comes.
  */
 export class Lane {
-  current: Entry | undefined;
   #owed = false;
   #unasked = 0;
   #until: number | undefined;
@@ -22,8 +18,7 @@ export class Lane {
 
   /** Whether a message may be written now. */
   takes(expectsReply: boolean): boolean {
-    if (this.current !== undefined || this.#owed) return false;
-    return !expectsReply || this.#unasked === 0;
+    return !this.#owed && (!expectsReply || this.#unasked === 0);
   }
 
   /** @returns the new {@link until}. `owed` is false for a message that was sent without waiting for a reply. */
