@@ -16,7 +16,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
   [
     { from: ["errors.ts", "version.ts"], to: [] },
     { from: ["core/", "protocols/"], to: ["core/", "protocols/"], types: ["errors.ts", "config/schema.ts"] },
-    { from: ["config/"], to: ["config/", "errors.ts"] },
+    { from: ["config/"], to: ["config/", "protocols/", "errors.ts"] },
     { from: ["sidecar/"], to: ["sidecar/", "core/", "protocols/", "errors.ts"], types: ["config/schema.ts"] },
     {
       from: ["http/"],

@@ -1,6 +1,7 @@
 /** The command line and its environment variables: one table, from which parsing, reading and the help text come. */
 
 import { parseArgs } from "node:util";
+import { presetNames } from "../protocols/presets.ts";
 import type { Environment } from "./environment.ts";
 import { readVariable } from "./environment.ts";
 import { ConfigError } from "./problems.ts";
@@ -26,7 +27,7 @@ const SETTINGS = {
     type: "string",
     env: "SIDESOCKET_PROTOCOL",
     hint: "NAME",
-    help: "its protocol: json-rpc (default), json, text, or the path of a module",
+    help: `its protocol: ${presetNames.join(", ").replace("json-rpc", "json-rpc (default)")}, or the path of a module`,
   },
   config: { type: "string", env: "SIDESOCKET_CONFIG", hint: "FILE", help: "YAML or JSON file with every setting" },
   "upstream-header": {

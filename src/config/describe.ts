@@ -2,7 +2,7 @@
 
 import type { LoadedConfig } from "./load.ts";
 import type { UpstreamSettings } from "./schema.ts";
-import { isSecretName, redactUrl } from "./wire.ts";
+import { isSecretName, PRESET_SECRETS, redactUrl } from "./wire.ts";
 
 const REDACTED = "(redacted)";
 
@@ -27,13 +27,26 @@ function describeUpstream({
   headers,
   subprotocols,
   greeting,
+  protocol,
   ...rest
 }: UpstreamSettings): Record<string, unknown> {
   return {
     url: redactUrl(url),
     headers: Object.keys(headers),
     subprotocols: subprotocols.map((name) => (isSecretName(name) ? REDACTED : name)),
+    protocol: describeProtocol(protocol),
     greeting: greeting.map((step) => ("send" in step ? "send" : "expect")),
     ...rest,
   };
+}
+
+function describeProtocol(protocol: UpstreamSettings["protocol"]): unknown {
+  if (typeof protocol === "string") return protocol;
+  const secrets: readonly string[] = PRESET_SECRETS;
+  return Object.fromEntries(
+    Object.entries(protocol).map(([name, value]) => {
+      if (name === "answers") return [name, (value as readonly unknown[]).length];
+      return [name, secrets.includes(name) ? REDACTED : value];
+    }),
+  );
 }

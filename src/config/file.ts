@@ -20,7 +20,7 @@ export interface ConfigFile {
   readonly name: string;
   /** Its content, with the environment variables put in. */
   readonly value: Record<string, unknown>;
-  /** The variables whose values stand where secrets do: in urls, headers, subprotocols and greetings. */
+  /** The variables whose values stand where secrets do: in urls, headers, subprotocols, protocols and greetings. */
   readonly secretVariables: readonly string[];
   /** `file.yaml:3:5`: the place of a key or its value, or of the nearest mapping around what is not there. */
   locate(path: Path, part: Problem["part"]): string;
@@ -145,7 +145,7 @@ function pathOf(nodes: readonly unknown[]): string[] {
   });
 }
 
-const SECRET_PLACES = new Set(["url", "headers", "subprotocols", "greeting"]);
+const SECRET_PLACES = new Set(["url", "headers", "subprotocols", "protocol", "greeting"]);
 
 function isSecretPlace([root, , key]: readonly string[]): boolean {
   return root === "upstreams" && key !== undefined && SECRET_PLACES.has(key);

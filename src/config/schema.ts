@@ -4,11 +4,11 @@
  */
 
 import { z } from "zod";
+import { ERROR_DEEDS } from "../protocols/json.ts";
+import { ID_KINDS } from "../protocols/json-id.ts";
+import { type PresetName, preset, presetNames } from "../protocols/presets.ts";
 import { duration, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
 import { bareHost, HEADER_NAME, HEADER_VALUE, isHost, isPlaintextSecret, RESERVED_HEADER } from "./wire.ts";
-
-/** The protocols that come with sidesocket. */
-export const PRESETS = ["json-rpc", "json", "text"] as const;
 
 /** From the most talkative to the quietest. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warning", "error", "fatal"] as const;
@@ -30,27 +30,74 @@ const scalarsByPointer = z.record(
 
 const memberPointer = pointer.min(1, "must be a JSON pointer to a member, such as /id");
 
+/** Holds when all that is given holds. */
+const when = z
+  .strictObject({
+    match: scalarsByPointer.optional(),
+    has: z.array(pointer).optional(),
+    lacks: z.array(pointer).optional(),
+  })
+  .refine((given) => Object.keys(given).length > 0, "must say what to look at: match, has or lacks");
+
+const someWhen = z.array(when).min(1, "must have at least one condition");
+
+const jsonValue = z.json({ error: "must be a text, or a value to be sent as JSON" });
+
+const answer = z
+  .strictObject({
+    when,
+    /** A text goes out as it is, anything else as JSON. */
+    send: jsonValue,
+    /** Where in the answer → where in the request its value comes from. */
+    copy: z.record(memberPointer, pointer).optional(),
+  })
+  .refine(({ send, copy }) => copy === undefined || (typeof send === "object" && send !== null), {
+    path: ["copy"],
+    error: "needs a send that is a mapping",
+  });
+
 const protocolOptions = z.discriminatedUnion("preset", [
   z.strictObject({ preset: z.literal("json-rpc") }),
-  z.strictObject({
-    preset: z.literal("json"),
-    /** Where the id stands in requests (`out`) and in replies (`in`), and what it is made of. */
-    id: z
-      .strictObject({
-        out: memberPointer.prefault("/id"),
-        in: memberPointer.prefault("/id"),
-        kind: z.enum(["int", "string", "int32"]).prefault("int"),
-      })
-      .prefault({}),
-  }),
+  z
+    .strictObject({
+      preset: z.literal("json"),
+      /** Where the id stands in requests (`out`) and in replies (`in`), and what it is made of. */
+      id: z
+        .strictObject({
+          out: memberPointer.prefault("/id"),
+          in: memberPointer.prefault("/id"),
+          kind: z.enum(ID_KINDS).prefault("int"),
+        })
+        .prefault({}),
+      /** What a frame with our id must be like to be a reply; else it is a message. */
+      reply: when.optional(),
+      /** Frames with our id that come before the reply: messages. */
+      skip: someWhen.optional(),
+      /** Frames that end a request. */
+      final: someWhen.optional(),
+      /** The reply is an array of all frames with the id, of at most so many. */
+      collect: z.strictObject({ frames: wholeNumber(1, 1_000_000).prefault(1000) }).optional(),
+      /** What becomes of an error that names no request. */
+      errors: z.strictObject({ when, do: z.enum(ERROR_DEEDS) }).optional(),
+      /** Requests of the upstream's own, and what answers them. */
+      answers: z.array(answer).optional(),
+    })
+    .refine(({ final, collect }) => collect === undefined || final !== undefined, {
+      path: ["collect"],
+      error: "needs final: which frame is the last one",
+    }),
   z.strictObject({ preset: z.literal("text") }),
+  z.strictObject({ preset: z.literal("cdp") }),
+  z.strictObject({ preset: z.literal("graphql-transport-ws"), payload: jsonValue.optional() }),
+  z.strictObject({ preset: z.literal("home-assistant"), token: z.string().min(1, "must not be empty").optional() }),
+  z.strictObject({ preset: z.literal("obs"), events: wholeNumber(0, 2 ** 31 - 1).optional() }),
 ]);
 
-const PROTOCOL_FORM = `must be a preset (${PRESETS.join(", ")}), the path of a module (it starts with ./ or /), or { preset: … }`;
+const PROTOCOL_FORM = `must be a preset (${presetNames.join(", ")}), the path of a module (it starts with ./ or /), or { preset: … }`;
 
 const protocol = z.union(
   [
-    z.string().refine((name) => isModulePath(name) || PRESETS.some((preset) => preset === name), PROTOCOL_FORM),
+    z.string().refine((name) => isModulePath(name) || presetNames.includes(name as PresetName), PROTOCOL_FORM),
     protocolOptions,
   ],
   { error: PROTOCOL_FORM },
@@ -59,7 +106,7 @@ const protocol = z.union(
 const greetingStep = z.union(
   [
     /** A text goes out as it is, anything else as JSON. */
-    z.strictObject({ send: z.json({ error: "must be a text, or a value to be sent as JSON" }) }),
+    z.strictObject({ send: jsonValue }),
     z.strictObject({
       expect: z.strictObject({
         match: scalarsByPointer,
@@ -180,12 +227,13 @@ export const upstreamSchema = z
     /** Path of a PEM file with the certificates to trust instead of the well-known ones. */
     ca: z.string().min(1, "must be the path of a PEM file").optional(),
     headers: headers.prefault({}),
-    subprotocols: subprotocols.prefault([]),
+    /** Those of the protocol, unless given. */
+    subprotocols: subprotocols.optional(),
     protocol: protocol.prefault("json-rpc"),
     /** DNS, TCP, TLS and upgrade together. */
     connect_within: duration.prefault("10s"),
-    /** Run on every connect, before the upstream counts as ready. */
-    greeting: z.array(greetingStep).prefault([]),
+    /** Run on every connect, before the upstream counts as ready. That of the protocol, unless given. */
+    greeting: z.array(greetingStep).optional(),
     limits: z
       .strictObject({
         in_flight: wholeNumber(1, 1_000_000).prefault(1024),
@@ -235,6 +283,19 @@ export const upstreamSchema = z
       const message = "is not among this upstream's subscriptions";
       context.addIssue({ code: "custom", path: ["webhooks", index, "subscription"], message });
     });
+  })
+  .transform(({ protocol, subprotocols, greeting, ...rest }, context) => {
+    const brought = preset(protocol);
+    if (brought && greeting === undefined && brought.greeting === null) {
+      const message = "needs its token ({ preset: …, token: … }), or a greeting beside it that logs in";
+      context.addIssue({ code: "custom", path: ["protocol"], message });
+    }
+    return {
+      ...rest,
+      protocol,
+      subprotocols: subprotocols ?? [...(brought?.subprotocols ?? [])],
+      greeting: greeting ?? ([...(brought?.greeting ?? [])] as z.output<typeof greetingStep>[]),
+    };
   });
 
 const listenSchema = z.strictObject({

@@ -14,6 +14,9 @@ export const RESERVED_HEADER = /^(?:connection|upgrade|content-length|transfer-e
 /** Names under which secrets travel: authorization, cookie, x-api-key, access_token, bearer subprotocols. */
 const SECRET_NAME = /auth|cookie|token|secret|passw|api[-_]?key|credential|bearer|signature/i;
 
+/** The settings of presets that log in. */
+export const PRESET_SECRETS = ["token", "payload"] as const;
+
 /** True when `name` is one that secrets travel under. */
 export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
@@ -39,20 +42,22 @@ export function isLoopback(host: string): boolean {
 interface Credentials {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly subprotocols: readonly string[];
-  readonly greeting: readonly object[];
+  readonly subprotocols?: readonly string[] | undefined;
+  readonly greeting?: readonly object[] | undefined;
+  readonly protocol: string | object;
 }
 
 /** True when a secret would leave this machine unencrypted (threat T19). Whatever a greeting sends counts as a login. */
-export function isPlaintextSecret({ url, headers, subprotocols, greeting }: Credentials): boolean {
+export function isPlaintextSecret({ url, headers, subprotocols = [], greeting = [], protocol }: Credentials): boolean {
   if (!URL.canParse(url)) return false;
-  const { protocol, hostname, username, password, searchParams } = new URL(url);
-  if (protocol !== "ws:" || isLoopback(hostname)) return false;
+  const { protocol: scheme, hostname, username, password, searchParams } = new URL(url);
+  if (scheme !== "ws:" || isLoopback(hostname)) return false;
   return (
     username !== "" ||
     password !== "" ||
     [...searchParams.keys(), ...Object.keys(headers), ...subprotocols].some(isSecretName) ||
-    greeting.some((step) => "send" in step)
+    greeting.some((step) => "send" in step) ||
+    (typeof protocol === "object" && PRESET_SECRETS.some((name) => name in protocol))
   );
 }
 

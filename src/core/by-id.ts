@@ -1,4 +1,4 @@
-import type { WireId } from "../protocols/protocol.ts";
+import type { Protocol, WireId } from "../protocols/protocol.ts";
 import type { Correlation, Stray } from "./correlation.ts";
 import type { Entry, Pending } from "./pending.ts";
 import { WireIds } from "./wire-ids.ts";
@@ -7,18 +7,24 @@ import { WireIds } from "./wire-ids.ts";
 export class ById implements Correlation {
   readonly #pending: Pending;
   readonly #ids: WireIds;
+  readonly #callers: boolean;
 
-  constructor(pending: Pending, maxId: WireId) {
+  constructor(pending: Pending, { maxId, ids }: Pick<Protocol, "maxId" | "ids">) {
     this.#pending = pending;
     this.#ids = new WireIds(maxId);
+    this.#callers = ids === "callers";
   }
 
   get capacity(): number {
     return this.#ids.capacity;
   }
 
-  draw(): WireId {
+  draw(): number {
     return this.#ids.draw((id) => this.#pending.has(id));
+  }
+
+  isTaken(wire: WireId): boolean {
+    return this.#pending.has(wire) || this.#ids.isBuried(wire);
   }
 
   takes(): boolean {
@@ -37,9 +43,13 @@ export class ById implements Correlation {
     this.#ids.bury(entry.wire);
   }
 
-  stray(wire: WireId): Stray {
-    return this.#ids.exhume(wire) ? "late" : "unclaimed";
+  stray(wire: WireId, _newest: boolean, last: boolean): Stray {
+    const late = last ? this.#ids.exhume(wire) : this.#ids.isBuried(wire);
+    return late ? "late" : "unclaimed";
   }
 
-  clear(): void {}
+  /** Ours are never used again, whatever still comes over the old connection. Callers use theirs when they like. */
+  clear(): void {
+    if (this.#callers) this.#ids.forget();
+  }
 }

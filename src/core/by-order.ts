@@ -11,14 +11,18 @@ export class ByOrder implements Correlation {
   readonly #lane = new Lane();
   readonly #wheel: Deadlines<Entry | ByOrder>;
   #current: Entry | undefined;
-  #last: WireId = 0;
+  #last = 0;
 
   constructor(wheel: Deadlines<Entry | ByOrder>) {
     this.#wheel = wheel;
   }
 
-  draw(): WireId {
+  draw(): number {
     return ++this.#last;
+  }
+
+  isTaken(): boolean {
+    return false;
   }
 
   takes(expectsReply: boolean): boolean {
@@ -45,7 +49,8 @@ export class ByOrder implements Correlation {
   }
 
   /** A connection that was renewed may talk on while it closes: what it says is not what its successor owes. */
-  stray(_wire: WireId, newest: boolean): Stray {
+  stray(_wire: WireId, newest: boolean, last: boolean): Stray {
+    if (!last) return newest && this.#lane.owed ? "late" : "message";
     const { until } = this.#lane;
     const late = newest && this.#lane.hear();
     if (until !== this.#lane.until) this.#unfile(until);

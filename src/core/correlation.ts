@@ -9,7 +9,9 @@ export interface Correlation {
   /** How many requests may be in flight at once. */
   readonly capacity: number;
   /** An id for a new request. There is a free one for as long as fewer than `capacity` are in flight. */
-  draw(): WireId;
+  draw(): number;
+  /** Whether a caller's own id cannot be told from that of another request: one in flight, or one that may be answered. */
+  isTaken(wire: WireId): boolean;
   /** Whether a message may be handed to the socket now. */
   takes(expectsReply: boolean): boolean;
   /** It is being handed to the socket. */
@@ -20,8 +22,8 @@ export interface Correlation {
   ended(entry: Entry): void;
   /** A request that was sent ended for its caller while its reply may still come: that one must answer nothing else. */
   orphaned(entry: Entry, now: number): void;
-  /** What a frame is that answers nobody. `newest`: it came over the newest connection. */
-  stray(wire: WireId, newest: boolean): Stray;
+  /** What a frame is that answers nobody. `newest`: it came over the newest connection; `last`: its answer ends with it. */
+  stray(wire: WireId, newest: boolean, last: boolean): Stray;
   /** The connection is gone, and what it owed with it. */
   clear(): void;
 }

@@ -1,6 +1,6 @@
 import type { UpstreamSettings } from "../config/schema.ts";
 import type { Failure, Sent } from "../errors.ts";
-import type { Body, Encoded, Protocol, WireId } from "../protocols/protocol.ts";
+import type { Body, Decoded, Encoded, Protocol, WireId } from "../protocols/protocol.ts";
 import { Batches } from "./batches.ts";
 import { ById } from "./by-id.ts";
 import { ByOrder } from "./by-order.ts";
@@ -8,6 +8,7 @@ import type { Correlation } from "./correlation.ts";
 import { Deadlines } from "./deadline.ts";
 import type { Drop } from "./drop.ts";
 import * as failures from "./failures.ts";
+import { Gathered } from "./gathered.ts";
 import { type CancelCounts, type Counters, type Failed, type Kind, type Outcome, zero } from "./outcome.ts";
 import { type Entry, Pending } from "./pending.ts";
 import type { Availability } from "./session.ts";
@@ -21,6 +22,8 @@ export type ExchangeEffect =
   /** Hand this frame to the socket, and say with `written` whether it was taken. */
   | { readonly type: "write"; readonly epoch: number; readonly entry: Entry; readonly frame: Body }
   | { readonly type: "settle"; readonly seq: number; readonly outcome: Outcome }
+  /** Answers a request of the upstream's own. */
+  | { readonly type: "answer"; readonly epoch: number; readonly frame: Body }
   /** The upstream said this unasked. */
   | { readonly type: "message"; readonly frame: Body }
   /** Ask the peer for a sign of life, so that `maybe` can become `yes`. */
@@ -36,10 +39,16 @@ export interface Call {
   readonly deadline: number;
 }
 
+/** What a frame that names a request says of it. */
+type Named = Extract<Decoded, { readonly id: WireId }>;
+
 /** A request that finds no connection waits this long for one, in milliseconds, and never past its deadline. */
 export const HOLD_MS = 5_000;
 
-type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes">;
+/** A reply is gathered of at most so many frames, where the protocol does not say. */
+const MAX_FRAMES = 1_000;
+
+type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes">;
 
 export class Exchange {
   readonly #protocol: Protocol;
@@ -48,6 +57,7 @@ export class Exchange {
   readonly #batches = new Batches();
   readonly #wheel = new Deadlines<Entry | ByOrder>();
   readonly #correlation: Correlation;
+  readonly #gathered: Gathered;
   #link: Availability = { type: "hold" };
   #draining = false;
   /** The newest connection that was ready, and how many messages it was handed and is proven to have delivered. */
@@ -59,9 +69,9 @@ export class Exchange {
 
   constructor(protocol: Protocol, limits: Limits) {
     this.#protocol = protocol;
-    this.#correlation =
-      protocol.correlation === "order" ? new ByOrder(this.#wheel) : new ById(this.#pending, protocol.maxId);
+    this.#correlation = protocol.correlation === "order" ? new ByOrder(this.#wheel) : new ById(this.#pending, protocol);
     this.#limits = { ...limits, in_flight: Math.min(limits.in_flight, this.#correlation.capacity) };
+    this.#gathered = new Gathered(protocol.maxFrames ?? MAX_FRAMES, limits.reply_bytes);
   }
 
   get inFlight(): number {
@@ -131,23 +141,25 @@ export class Exchange {
     return this.#flush(now);
   }
 
-  frame(epoch: number, frame: Body, now: number): readonly ExchangeEffect[] {
+  /** A frame came in. `buffered`: as for `call`. */
+  frame(epoch: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
     const decoded = this.#protocol.decode(frame);
     switch (decoded.type) {
       case "message":
       case "noise":
         this.#message(decoded.type, frame);
         break;
-      case "invalid": {
-        const entry = this.#correlation.find(epoch, decoded.id);
-        if (entry) this.#fail(entry, { code: "invalid_reply", sent: "yes", detail: decoded.why });
-        else this.#unexpected(epoch, decoded.id, frame);
+      case "answer":
+        this.#answer(epoch, decoded.frame, buffered);
         break;
-      }
-      case "reply": {
+      case "error":
+        this.#blame(epoch, decoded, now);
+        this.#message("message", frame);
+        break;
+      default: {
         const entry = this.#correlation.find(epoch, decoded.id);
-        if (entry) this.#reply(entry, decoded.render, now);
-        else this.#unexpected(epoch, decoded.id, frame);
+        if (entry) this.#answered(entry, decoded, frame, now);
+        else this.#unexpected(epoch, decoded, frame);
       }
     }
     return this.#flush(now);
@@ -229,27 +241,32 @@ export class Exchange {
   }
 
   #admit(call: Call, index: number, body: Body, problem: Failure | undefined, now: number): void {
+    const { ids = "ours" } = this.#protocol;
+    const mode = call.kind === "send" ? "rpc" : call.kind;
     // What is refused needs no id, and when all are taken there is none.
-    const wire = problem ? 0 : this.#correlation.draw();
+    const drawn = problem || ids !== "ours" ? 0 : this.#correlation.draw();
     let encoded: Encoded;
     try {
-      encoded = this.#protocol.encode(body, wire, call.kind === "send" ? "rpc" : call.kind);
+      encoded = this.#protocol.encode(body, drawn, mode);
     } catch (error) {
       this.#refuse(call.seq, index, failures.invalid(error));
       return;
     }
-    if (problem) {
-      this.#refuse(call.seq, index, { type: "failed", failure: problem, own: ownId(encoded.own) });
+    const taken = encoded.id !== undefined && this.#correlation.isTaken(encoded.id);
+    const failure = problem ?? (taken ? failures.idTaken : undefined);
+    if (failure) {
+      this.#refuse(call.seq, index, { type: "failed", failure, own: ownId(encoded.own) });
       return;
     }
     const dueAt = this.#link.type === "ready" ? call.deadline : Math.min(call.deadline, now + HOLD_MS);
     const entry: Entry = {
       seq: call.seq,
       index,
-      wire,
+      wire: encoded.id ?? drawn,
       expectsReply: encoded.expectsReply && call.kind !== "send",
       own: encoded.own,
       frame: encoded.frame,
+      number: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : undefined,
       bytes: sizeOf(encoded.frame),
       epoch: 0,
       order: 0,
@@ -257,6 +274,7 @@ export class Exchange {
       dueAt,
       arrivedAt: now,
       writtenAt: 0,
+      acknowledged: false,
     };
     this.#pending.add(entry);
     this.#wheel.add(entry, dueAt);
@@ -276,13 +294,26 @@ export class Exchange {
   }
 
   #write(entry: Entry, epoch: number, now: number): void {
-    const frame = this.#pending.release(entry);
+    const frame = entry.number ? this.#number(entry, entry.number) : this.#pending.release(entry);
     if (frame === undefined) return;
     entry.epoch = epoch;
     entry.order = ++this.#handedOver;
     entry.writtenAt = now;
     this.#effects.push({ type: "write", epoch, entry, frame });
     this.#correlation.handedOver(entry, now);
+  }
+
+  /** Draws the id of a message that goes out now. What its protocol takes no more is refused: undefined. */
+  #number(entry: Entry, number: (wire: number) => Body): Body | undefined {
+    this.#pending.release(entry);
+    this.#pending.number(entry, this.#correlation.draw());
+    try {
+      return number(entry.wire as number);
+    } catch (error) {
+      this.#forget(entry);
+      this.#refuse(entry.seq, entry.index, failures.invalid(error));
+      return undefined;
+    }
   }
 
   /** Nothing more is written to this connection: it is gone, or closing, whatever the session knows by now. */
@@ -304,13 +335,44 @@ export class Exchange {
 
   // Endings.
 
-  #reply(entry: Entry, render: (own: unknown) => Body, now: number): void {
+  /** A frame came for a request that is waiting. */
+  #answered(entry: Entry, decoded: Named, frame: Body, now: number): void {
+    switch (decoded.type) {
+      case "reply": {
+        const body = decoded.render(entry.own);
+        this.#reply(entry, decoded.gather?.([...this.#gathered.of(entry), body]) ?? body, now);
+        break;
+      }
+      case "invalid":
+        this.#fail(entry, { code: "invalid_reply", sent: "yes", detail: decoded.why });
+        break;
+      case "part": {
+        entry.acknowledged = true;
+        const over = this.#gathered.add(entry, decoded.render(entry.own));
+        if (over !== undefined) this.#leave(entry, failures.tooMuch(over), now);
+        break;
+      }
+      case "progress":
+        entry.acknowledged = true;
+        this.#message("message", frame);
+    }
+  }
+
+  #reply(entry: Entry, body: Body, now: number): void {
     const { arrivedAt, writtenAt } = entry;
     this.counters.replies++;
     this.#correlation.ended(entry);
     this.#forget(entry);
     const times = { queueMs: writtenAt - arrivedAt, upstreamMs: now - writtenAt };
-    this.#settle(entry.seq, entry.index, { type: "reply", body: render(entry.own), ...times });
+    this.#settle(entry.seq, entry.index, { type: "reply", body, ...times });
+  }
+
+  /** Fails those that an error without an id may mean. */
+  #blame(epoch: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
+    const sent = this.#pending.where((entry) => entry.epoch === epoch).sort((a, b) => a.order - b.order);
+    for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
+      this.#leave(entry, failures.unnamed(this.#sent(entry), fails), now);
+    }
   }
 
   #timeOut(entry: Entry, now: number): void {
@@ -320,9 +382,14 @@ export class Exchange {
       return;
     }
     const sent = this.#sent(entry);
-    this.#end(entry, now);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
-    this.#failed(entry, failures.timedOut(sent, waitedMs));
+    this.#leave(entry, failures.timedOut(sent, waitedMs), now);
+  }
+
+  /** Fails a request whose reply may still come. */
+  #leave(entry: Entry, failure: Failure, now: number): void {
+    this.#end(entry, now);
+    this.#failed(entry, failure);
   }
 
   #fail(entry: Entry, failure: Failure): void {
@@ -344,6 +411,7 @@ export class Exchange {
   #forget(entry: Entry): void {
     this.#pending.remove(entry);
     this.#wheel.remove(entry, entry.dueAt);
+    this.#gathered.forget(entry);
   }
 
   #file(entry: Entry, at: number): void {
@@ -364,14 +432,29 @@ export class Exchange {
 
   // Frames that answer nothing.
 
+  /** The upstream must not be able to ask faster than it reads: what it does not read would gather here. */
+  #answer(epoch: number, frame: Body, buffered: number): void {
+    if (buffered + sizeOf(frame) > this.#limits.buffered_bytes) {
+      const detail = "the upstream asks, and does not read the answers";
+      this.#effects.push({ type: "renew", detail });
+      return;
+    }
+    this.counters.answered++;
+    this.#effects.push({ type: "answer", epoch, frame });
+  }
+
   #message(type: "message" | "noise", frame: Body): void {
     if (type === "noise") this.counters.noise++;
     this.counters.messages++;
     this.#effects.push({ type: "message", frame });
   }
 
-  #unexpected(epoch: number, wire: WireId, frame: Body): void {
-    const stray = this.#correlation.stray(wire, epoch === this.#epoch);
+  #unexpected(epoch: number, { type, id }: Named, frame: Body): void {
+    if (type === "progress") {
+      this.#message("message", frame);
+      return;
+    }
+    const stray = this.#correlation.stray(id, epoch === this.#epoch, type !== "part");
     if (stray !== "message") this.counters[stray]++;
     if (stray !== "late") this.#message("message", frame);
   }
@@ -380,6 +463,7 @@ export class Exchange {
 
   #sent(entry: Entry): Sent {
     if (entry.epoch === 0) return "no";
+    if (entry.acknowledged) return "yes";
     return entry.epoch === this.#epoch && entry.order <= this.#proven ? "yes" : "maybe";
   }
 }

@@ -55,6 +55,22 @@ export function lost(sent: Sent, why: Drop): Failure {
   return { code: "connection_lost", sent, detail: `${describeDrop(why)} before the reply came` };
 }
 
+export const idTaken: Failure = {
+  code: "invalid_request",
+  sent: "no",
+  detail:
+    "a request with this id is in flight, or ended without its reply on this connection: callers' own ids must differ",
+};
+
+export function tooMuch(bound: string): Failure {
+  return { code: "invalid_reply", sent: "yes", detail: `the reply came in ${bound}` };
+}
+
+export function unnamed(sent: Sent, fails: "oldest" | "all"): Failure {
+  const whose = fails === "oldest" ? "this request is the oldest" : "all requests in flight fail with it";
+  return { code: "invalid_reply", sent, detail: `the upstream sent an error that names no request; ${whose}` };
+}
+
 export function cancelled(sent: Sent): Failure {
   return sent === "no"
     ? shuttingDown

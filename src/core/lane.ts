@@ -16,6 +16,11 @@ export class Lane {
     return this.#until;
   }
 
+  /** Whether a reply is still to come of a request that has ended. */
+  get owed(): boolean {
+    return this.#owed;
+  }
+
   /** Whether a message may be written now. */
   takes(expectsReply: boolean): boolean {
     return !this.#owed && (!expectsReply || this.#unasked === 0);

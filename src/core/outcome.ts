@@ -44,6 +44,8 @@ export interface Counters {
   unclaimed: number;
   messages: number;
   noise: number;
+  /** Requests of the upstream's own that were answered by a rule. */
+  answered: number;
 }
 
 export const zero: Readonly<Counters> = {
@@ -56,6 +58,7 @@ export const zero: Readonly<Counters> = {
   unclaimed: 0,
   messages: 0,
   noise: 0,
+  answered: 0,
 };
 
 /** How many were cancelled, by whether their message had been sent. */

@@ -6,11 +6,14 @@ export interface Entry {
   readonly seq: number;
   /** The place within its batch; 0 for a single message. */
   readonly index: number;
-  readonly wire: WireId;
+  /** 0 while it has none: where ids increase, they are drawn when a message is handed to the socket. */
+  wire: WireId;
   readonly expectsReply: boolean;
   readonly own: unknown;
   /** What goes out; undefined once it has been handed to the socket. */
   frame: Body | undefined;
+  /** Makes what goes out, where its id is drawn only then. */
+  readonly number: ((wire: number) => Body) | undefined;
   readonly bytes: number;
   /** The connection that it was handed to; 0 while it has not been. */
   epoch: number;
@@ -21,6 +24,8 @@ export interface Entry {
   dueAt: number;
   readonly arrivedAt: number;
   writtenAt: number;
+  /** A frame showed that the upstream has it, though not the answer yet. */
+  acknowledged: boolean;
 }
 
 /**
@@ -32,9 +37,10 @@ export class Pending {
   readonly #bySeq = new Map<number, Entry[]>();
   readonly #held = new Set<Entry>();
   #heldBytes = 0;
+  #size = 0;
 
   get size(): number {
-    return this.#byWire.size;
+    return this.#size;
   }
 
   /** Those that are not on a socket yet, in the order of their arrival. */
@@ -51,12 +57,19 @@ export class Pending {
   }
 
   add(entry: Entry): void {
-    this.#byWire.set(entry.wire, entry);
+    this.#size++;
+    if (entry.wire !== 0) this.#byWire.set(entry.wire, entry);
     const siblings = this.#bySeq.get(entry.seq);
     if (siblings) siblings.push(entry);
     else this.#bySeq.set(entry.seq, [entry]);
     this.#held.add(entry);
     this.#heldBytes += entry.bytes;
+  }
+
+  /** Its id is drawn. */
+  number(entry: Entry, wire: WireId): void {
+    entry.wire = wire;
+    this.#byWire.set(wire, entry);
   }
 
   /** It goes to a socket: gives its frame, which is kept no longer. */
@@ -74,10 +87,11 @@ export class Pending {
   }
 
   remove(entry: Entry): void {
-    this.release(entry);
-    this.#byWire.delete(entry.wire);
     const siblings = this.#bySeq.get(entry.seq);
-    if (!siblings) return;
+    if (!siblings?.includes(entry)) return;
+    this.release(entry);
+    this.#size--;
+    this.#byWire.delete(entry.wire);
     if (siblings.length === 1) this.#bySeq.delete(entry.seq);
     else siblings.splice(siblings.indexOf(entry), 1);
   }
@@ -87,6 +101,6 @@ export class Pending {
   }
 
   where(test: (entry: Entry) => boolean): Entry[] {
-    return [...this.#byWire.values()].filter(test);
+    return [...this.#bySeq.values()].flat().filter(test);
   }
 }

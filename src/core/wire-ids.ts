@@ -11,12 +11,12 @@ const BURIED_MAX = 10_000;
 export class WireIds {
   /** How many may be in flight at once: half of what there is. The other half is for those that are remembered. */
   readonly capacity: number;
-  readonly #maxId: WireId;
+  readonly #maxId: number;
   readonly #buriedMax: number;
   readonly #buried = new Set<WireId>();
-  #last: WireId = 0;
+  #last = 0;
 
-  constructor(maxId: WireId) {
+  constructor(maxId: number) {
     const half = Math.floor(maxId / 2);
     this.#maxId = maxId;
     this.#buriedMax = Math.min(BURIED_MAX, half);
@@ -24,7 +24,7 @@ export class WireIds {
   }
 
   /** There is a free one for as long as fewer than `capacity` are in flight. */
-  draw(isInFlight: (id: WireId) => boolean): WireId {
+  draw(isInFlight: (id: number) => boolean): number {
     do this.#last = this.#last >= this.#maxId ? 1 : this.#last + 1;
     while (isInFlight(this.#last) || this.#buried.has(this.#last));
     return this.#last;
@@ -34,6 +34,14 @@ export class WireIds {
     this.#buried.add(id);
     const [oldest] = this.#buried;
     if (this.#buried.size > this.#buriedMax && oldest !== undefined) this.#buried.delete(oldest);
+  }
+
+  isBuried(id: WireId): boolean {
+    return this.#buried.has(id);
+  }
+
+  forget(): void {
+    this.#buried.clear();
   }
 
   /** True, once, when this is the id of a request that ended without its reply. */

@@ -5,12 +5,15 @@
  */
 
 import { textOf } from "./json-message.ts";
-import { type Body, type Decoded, type Encoded, InvalidMessage, type Protocol } from "./protocol.ts";
+import { type Body, type Decoded, type Encoded, InvalidMessage, type Protocol, type WireId } from "./protocol.ts";
 
 /** What is looked for in a user's objects, none of it believed before it is looked at. */
-type Field = keyof Protocol | keyof Encoded | "default" | "type" | "id" | "why" | "render";
+type Field = keyof Protocol | keyof Encoded | "default" | "type" | "why" | "render" | "gather" | "fails";
 type Fields = { readonly [field in Field]?: unknown };
 type Method = (...values: readonly unknown[]) => unknown;
+
+/** What a frame may be that names its request. */
+const NAMED = ["reply", "part", "progress", "invalid"] as const;
 
 /** With fewer ids a reply that comes late could be taken for that of a newer request. */
 const LEAST_MAX_ID = 65_535;
@@ -26,10 +29,20 @@ export function fromModule(exports: unknown): Protocol {
   if (typeof name !== "string" || name === "") throw new Error('the protocol has no "name"');
   const correlation = oneOf(definition, "correlation", ["id", "order"] as const);
   const accepts = oneOf(definition, "accepts", ["json", "any"] as const);
+  const ids = oneOf(definition, "ids", ["ours", "increasing", "callers"] as const);
+  if (ids !== "ours" && correlation === "order") {
+    throw new Error('the protocol\'s "ids" are for correlation "id": where the order decides there are none');
+  }
+  const maxFrames = definition.maxFrames;
+  if (maxFrames !== undefined && (!isNumber(maxFrames) || maxFrames === 0)) {
+    throw new Error('the protocol\'s "maxFrames" is not a whole number of at least 1');
+  }
   const maxId = definition.maxId ?? Number.MAX_SAFE_INTEGER;
-  if (!isId(maxId) || maxId < LEAST_MAX_ID) {
+  if (!isNumber(maxId) || maxId < LEAST_MAX_ID) {
     throw new Error(`the protocol's "maxId" is not a whole number of at least ${LEAST_MAX_ID}`);
   }
+  /** Where callers' own ids are kept they are texts, else numbers. */
+  const isId = ids === "callers" ? isText : isNumber;
   const encode = method(definition, "encode");
   const decode = method(definition, "decode");
   const split = definition.split === undefined ? undefined : method(definition, "split");
@@ -41,17 +54,23 @@ export function fromModule(exports: unknown): Protocol {
     correlation,
     accepts,
     maxId,
-    encode: (message, id, mode) => callersFault(() => asEncoded(encode(given(message), id, mode))),
-    decode: (frame) => asDecoded(frame, correlation, () => decode(frame)),
+    ids,
+    maxFrames,
+    encode: (message, id, mode) => callersFault(() => asEncoded(encode(given(message), id, mode), ids)),
+    decode: (frame) => asDecoded(frame, isId, correlation, () => decode(frame)),
     ...(split && { split: (message) => callersFault(() => asItems(split(given(message)))) }),
   };
 }
 
-function oneOf<T extends string>(definition: Fields, key: Field, values: readonly [T, T]): T {
+function oneOf<T extends string>(definition: Fields, key: Field, values: readonly [T, T, ...T[]]): T {
   const value = definition[key] ?? values[0];
   const known = values.find((candidate) => candidate === value);
-  if (known === undefined) throw new Error(`the protocol's "${key}" must be "${values[0]}" or "${values[1]}"`);
+  if (known === undefined) throw new Error(`the protocol's "${key}" must be ${list(values)}`);
   return known;
+}
+
+function list(values: readonly string[]): string {
+  return values.map((value) => `"${value}"`).join(" or ");
 }
 
 function method(definition: Fields, key: Field): Method {
@@ -75,10 +94,15 @@ function callersFault<T>(work: () => T): T {
   }
 }
 
-function asEncoded(result: unknown): Encoded {
+function asEncoded(result: unknown, ids: Protocol["ids"]): Encoded {
   if (!isObject(result) || !isBody(result.frame)) throw new Error("the protocol gave no frame for this message");
-  const { frame, expectsReply, own } = result;
-  return { frame, expectsReply: expectsReply !== false, own };
+  const { frame, own, id } = result;
+  const expectsReply = result.expectsReply !== false;
+  if (ids !== "callers") return { frame, expectsReply, own };
+  if (isText(id)) return { frame, expectsReply, own, id };
+  if (expectsReply)
+    throw new Error("the protocol gave no id for this message, which is a text where it keeps callers' own");
+  return { frame, expectsReply, own };
 }
 
 function asItems(result: unknown): readonly string[] | undefined {
@@ -88,17 +112,35 @@ function asItems(result: unknown): readonly string[] | undefined {
 }
 
 /** What goes wrong with a frame makes it noise: it must never become an answer. */
-function asDecoded(frame: Body, correlation: Protocol["correlation"], decode: () => unknown): Decoded {
+function asDecoded(
+  frame: Body,
+  isId: (value: unknown) => value is WireId,
+  correlation: Protocol["correlation"],
+  decode: () => unknown,
+): Decoded {
   try {
     const result = decode();
     if (!isObject(result)) return noise("the protocol said nothing about this frame");
     if (result.type === "message") return { type: "message" };
     if (result.type === "noise") return noise(sentence(result.why));
+    if (result.type === "answer") {
+      return isBody(result.frame)
+        ? { type: "answer", frame: result.frame }
+        : noise("the protocol's answer has no frame");
+    }
+    if (result.type === "error" && correlation === "id")
+      return { type: "error", fails: result.fails === "all" ? "all" : "oldest" };
     const id = correlation === "order" ? 0 : result.id;
-    if (result.type !== "reply" && result.type !== "invalid") return noise("the protocol gave no type for this frame");
+    // In a lane there is only one that it can mean.
+    const type = result.type === "error" ? "invalid" : NAMED.find((known) => known === result.type);
+    if (type === undefined) return noise("the protocol gave no type for this frame");
     if (!isId(id)) return noise("the protocol gave no id for this frame");
-    if (result.type === "invalid") return { type: "invalid", id, why: sentence(result.why) };
-    return { type: "reply", id, render: renderer(frame, result) };
+    if (type === "invalid") return { type, id, why: sentence(result.why) };
+    if (type === "progress") return { type, id };
+    const render = renderer(frame, result);
+    return type === "reply" && result.gather !== undefined
+      ? { type, id, render, gather: gatherer(frame, result) }
+      : { type, id, render };
   } catch (error) {
     return noise(reason(error));
   }
@@ -111,6 +153,18 @@ function renderer(frame: Body, result: Fields): (own: unknown) => Body {
   return (own) => {
     try {
       const body = render(own);
+      return isBody(body) ? body : frame;
+    } catch {
+      return frame;
+    }
+  };
+}
+
+/** Without a `gather` that works the caller sees the last frame alone. */
+function gatherer(frame: Body, result: Fields): (frames: readonly Body[]) => Body {
+  return (frames) => {
+    try {
+      const body = method(result, "gather")(frames);
       return isBody(body) ? body : frame;
     } catch {
       return frame;
@@ -139,6 +193,10 @@ function isBody(value: unknown): value is Body {
   return typeof value === "string" || value instanceof Uint8Array;
 }
 
-function isId(value: unknown): value is number {
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+function isNumber(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -3,28 +3,40 @@
  * a user's module.
  */
 
+import { cdp } from "./cdp.ts";
+import { GRAPHQL_TRANSPORT_WS, type GraphqlOptions, graphqlTransportWs } from "./graphql-transport-ws.ts";
+import { type HomeAssistantOptions, homeAssistant } from "./home-assistant.ts";
 import { type JsonOptions, json } from "./json.ts";
 import { jsonRpc } from "./json-rpc.ts";
-import type { Protocol } from "./protocol.ts";
+import { type ObsOptions, obs } from "./obs.ts";
+import type { Preset } from "./preset.ts";
 import { text } from "./text.ts";
 
 export { fromModule } from "./module.ts";
 
 /** A preset with its settings. Those that it does not know are for the configuration's schema to refuse. */
-export interface PresetSettings extends JsonOptions {
+export interface PresetSettings extends JsonOptions, GraphqlOptions, HomeAssistantOptions, ObsOptions {
   readonly preset: string;
 }
 
-const PRESETS: ReadonlyMap<string, (settings: PresetSettings) => Protocol> = new Map([
-  ["json-rpc", () => jsonRpc],
-  ["json", json],
-  ["text", () => text],
-]);
+/** The one place where their names stand. The schema of the configuration takes them from here. */
+const PRESETS = {
+  "json-rpc": (): Preset => ({ protocol: jsonRpc }),
+  json: (settings: PresetSettings): Preset => ({ protocol: json(settings) }),
+  text: (): Preset => ({ protocol: text }),
+  cdp,
+  [GRAPHQL_TRANSPORT_WS]: graphqlTransportWs,
+  "home-assistant": homeAssistant,
+  obs,
+} as const satisfies Readonly<Record<string, (settings: PresetSettings) => Preset>>;
 
-export const presetNames: readonly string[] = [...PRESETS.keys()];
+export type PresetName = keyof typeof PRESETS;
+
+export const presetNames = Object.keys(PRESETS) as readonly PresetName[];
 
 /** The preset of that name, undefined when there is none. Throws an Error when its settings are wrong. */
-export function preset(settings: string | PresetSettings): Protocol | undefined {
+export function preset(settings: string | PresetSettings): Preset | undefined {
   const given = typeof settings === "string" ? { preset: settings } : settings;
-  return PRESETS.get(given.preset)?.(given);
+  if (!Object.hasOwn(PRESETS, given.preset)) return undefined;
+  return PRESETS[given.preset as PresetName](given);
 }

@@ -6,8 +6,8 @@
 /** A message as callers and sockets give it: text, or the bytes of a binary frame. */
 export type Body = string | Uint8Array;
 
-/** Our id on the wire. Drawn by the exchange from a counter, never the caller's own. */
-export type WireId = number;
+/** An id on the wire: a number, which is ours; or a text, which is a caller's own in a dialect that keeps it. */
+export type WireId = number | string;
 
 /** How the caller came in: `rpc` has JSON-RPC's notifications, `request` always has a reply. */
 export type Mode = "request" | "rpc";
@@ -19,7 +19,12 @@ export interface Encoded {
   readonly expectsReply: boolean;
   /** What `decode`'s `render` needs to give the caller's own id back; kept with the request, never read by others. */
   readonly own?: unknown;
+  /** The caller's own id, under which its reply will come. Only, and always, where `ids` is `callers`. */
+  readonly id?: string | undefined;
 }
+
+/** Makes what the caller sees of a frame: its own id put back, the rest as it came. */
+type Render = (own: unknown) => Body;
 
 /** What a frame from the upstream is. */
 export type Decoded =
@@ -27,11 +32,20 @@ export type Decoded =
   | {
       readonly type: "reply";
       readonly id: WireId;
-      /** The reply as the caller must see it: its own id put back, the rest as it came. */
-      render(own: unknown): Body;
+      readonly render: Render;
+      /** Of an answer in several frames: one reply of all, each rendered, this one the last. */
+      gather?(frames: readonly Body[]): Body;
     }
+  /** One frame of several that answer `id`, and not the last: kept until the reply that has `gather`. */
+  | { readonly type: "part"; readonly id: WireId; readonly render: Render }
+  /** Not the answer to `id` yet, but a sign that it was received. Handed on as a message. */
+  | { readonly type: "progress"; readonly id: WireId }
   /** An answer to `id` that cannot be used: against the protocol. `why` goes to the caller. */
   | { readonly type: "invalid"; readonly id: WireId; readonly why: string }
+  /** An error that names no request: it fails the oldest on its connection, or all. Handed on as a message, too. */
+  | { readonly type: "error"; readonly fails: "oldest" | "all" }
+  /** A request of the upstream's own, and what answers it. Not handed on. */
+  | { readonly type: "answer"; readonly frame: Body }
   /** Something that the upstream said unasked. */
   | { readonly type: "message" }
   /** Not a frame of this protocol. Counted, kept as a message, never an answer. */
@@ -44,14 +58,22 @@ export interface Protocol {
   /** Which bodies callers may send: `json` demands a JSON content type, `any` takes text and bytes as they are. */
   readonly accepts: "json" | "any";
   /** The largest id that this dialect can carry. */
-  readonly maxId: WireId;
+  readonly maxId: number;
+  /**
+   * Whose ids are on the wire: `ours`, unless given. `increasing`: ours, and each larger than all that were sent before
+   * it; so they are drawn when a message is handed to the socket, and `encode` is called a second time for it (the first
+   * time with 0). `callers`: their own travel unchanged, and one that is in flight already is refused.
+   */
+  readonly ids?: "ours" | "increasing" | "callers" | undefined;
+  /** The most frames that one reply may be gathered of; 1,000 unless given. */
+  readonly maxFrames?: number | undefined;
   /**
    * Splits a batch into its items, each a message by itself; undefined when `message` is not a batch.
    * Throws {@link InvalidMessage} for an empty batch.
    */
   split?(message: Body): readonly string[] | undefined;
   /** Puts our id in. Throws {@link InvalidMessage} when the message is not one of this protocol. */
-  encode(message: Body, id: WireId, mode: Mode): Encoded;
+  encode(message: Body, id: number, mode: Mode): Encoded;
   /** Says what a frame is. Must not throw on any input: what it does not know is `noise`. */
   decode(frame: Body): Decoded;
 }

@@ -209,7 +209,7 @@ export class Upstream {
     const { at, failures } = this.#session;
     const greeting = at.phase === "greeting" && at.epoch === epoch;
     if (greeting || failures > 0) this.#advance({ type: "frame", epoch, frame });
-    if (!greeting) this.#carryOut(this.#exchange.frame(epoch, frame, now));
+    if (!greeting) this.#carryOut(this.#exchange.frame(epoch, frame, now, this.#sockets.get(epoch)?.buffered ?? 0));
     this.#setAlarm();
   }
 
@@ -240,6 +240,9 @@ export class Upstream {
         case "settle":
           if (effect.seq < 0) this.#answered(-effect.seq, effect.outcome);
           else this.#post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+          break;
+        case "answer":
+          this.#sockets.get(effect.epoch)?.write(effect.frame);
           break;
         case "message":
           this.#keep(effect.frame);

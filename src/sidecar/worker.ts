@@ -81,7 +81,7 @@ export function serveThread(platform: ThreadPlatform): void {
 }
 
 async function loadProtocol(settings: UpstreamSettings["protocol"]): Promise<Protocol> {
-  const known = preset(settings);
+  const known = preset(settings)?.protocol;
   if (known) return known;
   const path = typeof settings === "string" ? settings : settings.preset;
   return fromModule(await import(path));

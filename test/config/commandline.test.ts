@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ENVIRONMENT_NAMES, helpText, parseCommandLine, readSetting } from "../../src/config/commandline.ts";
-import { configSchema, LOG_LEVELS, logSchema, PRESETS } from "../../src/config/schema.ts";
+import { configSchema, LOG_LEVELS, logSchema } from "../../src/config/schema.ts";
+import { presetNames } from "../../src/protocols/presets.ts";
 
 test("serve is the default command", () => {
   assert.deepEqual(parseCommandLine([]), { command: "serve", flags: {} });
@@ -119,6 +120,6 @@ test("the defaults and choices in the help are those of the schema", () => {
   const help = helpText();
   assert.ok(help.includes(`(${host})`) && help.includes(`(${port})`));
   assert.ok(help.includes(LOG_LEVELS.join(", ").replace("info", "info (default)")));
-  assert.ok(help.includes(PRESETS.join(", ").replace("json-rpc", "json-rpc (default)")));
+  assert.ok(help.includes(presetNames.join(", ").replace("json-rpc", "json-rpc (default)")));
   assert.equal(logSchema.parse({}).level, "info");
 });

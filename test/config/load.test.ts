@@ -81,7 +81,7 @@ test("a wrong value names its flag, its variable, or its place in the file", asy
   await refused({ flags: { upstream: "http://example.org" } }, /^--upstream: must start with ws:/);
   await refused(
     { env: { SIDESOCKET_UPSTREAM_URL: "wss://a", SIDESOCKET_PROTOCOL: "xml" } },
-    /^SIDESOCKET_PROTOCOL: must be a preset \(json-rpc, json, text\)/,
+    /^SIDESOCKET_PROTOCOL: must be a preset \(json-rpc, json, text, cdp, /,
   );
   await refused({ flags: { "log-level": "loud" } }, /^--log-level: must be one of trace, debug/);
   await refused({ env: { SIDESOCKET_LOG_FORMAT: "xml" } }, /^SIDESOCKET_LOG_FORMAT: must be one of pretty, json$/);

@@ -15,7 +15,7 @@ export interface Taken {
   readonly epoch: number;
   readonly frame: Body;
   readonly expectsReply: boolean;
-  /** A pong came for a ping that was sent after it. */
+  /** A pong came for a ping that was sent after it, or a frame that shows that it arrived. */
   proven: boolean;
 }
 
@@ -45,6 +45,8 @@ export class ExchangeModel {
   readonly outcomes = new Map<number, Outcome>();
   readonly abandoned = new Set<number>();
   readonly messages: Body[] = [];
+  /** What went out in answer to requests of the upstream's own. */
+  readonly answers: Body[] = [];
   readonly pings: Ping[] = [];
   renewals = 0;
   onTaken: (taken: Taken) => void = () => {};
@@ -55,8 +57,13 @@ export class ExchangeModel {
   readonly #plans: { readonly at: number; run(): unknown }[] = [];
   #seq = 0;
 
-  constructor(protocol: Protocol, limits: { in_flight?: number; buffered_bytes?: number } = {}) {
-    this.exchange = new Exchange(protocol, { in_flight: 1_024, buffered_bytes: 2 ** 24, ...limits });
+  constructor(protocol: Protocol, limits: { in_flight?: number; buffered_bytes?: number; reply_bytes?: number } = {}) {
+    this.exchange = new Exchange(protocol, {
+      in_flight: 1_024,
+      buffered_bytes: 2 ** 24,
+      reply_bytes: 2 ** 24,
+      ...limits,
+    });
   }
 
   // Callers.
@@ -144,7 +151,7 @@ export class ExchangeModel {
   }
 
   frame(frame: Body, epoch = this.epoch): void {
-    this.carryOut(this.exchange.frame(epoch, frame, this.now));
+    this.carryOut(this.exchange.frame(epoch, frame, this.now, this.buffered));
   }
 
   ping(): void {
@@ -197,6 +204,9 @@ export class ExchangeModel {
         case "settle":
           this.#settle(effect.seq, effect.outcome);
           break;
+        case "answer":
+          this.answers.push(effect.frame);
+          break;
         case "message":
           this.messages.push(effect.frame);
           break;
@@ -234,7 +244,8 @@ export class ExchangeModel {
     if (outcome.type === "reply" || outcome.type === "done") assert.ok(taken, `request ${seq} was never sent`);
     if (outcome.type !== "failed") return;
     const { code, sent, retryAfterMs, detail } = outcome.failure;
-    const known = taken === undefined ? "no" : taken.proven || code === "invalid_reply" ? "yes" : "maybe";
+    const answered = code === "invalid_reply" && !detail.includes("names no request");
+    const known = taken === undefined ? "no" : taken.proven || answered ? "yes" : "maybe";
     assert.equal(sent, known, `request ${seq}: ${code}, ${detail}`);
     if (retryAfterMs !== undefined) assert.ok(sent === "no" && retryAfterMs >= 0, `${code} invites to send it again`);
   }

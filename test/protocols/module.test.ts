@@ -46,6 +46,9 @@ const wrong: readonly (readonly [exports: unknown, why: RegExp])[] = [
   [{ default: { ...sums, split: true } }, /no function "split"/],
   [{ default: { ...sums, correlation: "fifo" } }, /"correlation" must be "id" or "order"/],
   [{ default: { ...sums, accepts: "text" } }, /"accepts" must be "json" or "any"/],
+  [{ default: { ...sums, ids: "mine" } }, /"ids" must be "ours" or "increasing" or "callers"/],
+  [{ default: { ...sums, ids: "callers", correlation: "order" } }, /"ids" are for correlation "id"/],
+  [{ default: { ...sums, maxFrames: 0 } }, /"maxFrames" is not a whole number of at least 1/],
   [{ default: { ...sums, maxId: 1.5 } }, /"maxId" is not a whole number of at least 65535/],
   [{ default: { ...sums, maxId: 255 } }, /"maxId" is not a whole number of at least 65535/],
 ];
@@ -158,4 +161,47 @@ test("a module's split gives texts, or its message is refused", () => {
     undefined,
   );
   assert.throws(() => splitting(() => [1]), { name: "InvalidMessage", kind: "shape" });
+});
+
+test("a module can say all that a preset can", () => {
+  const render = (): string => "R";
+  const said = (result: object, rest: object = {}): Decoded => decoding(() => result, rest);
+  const part = said({ type: "part", id: 7, render });
+  assert.ok(part.type === "part" && part.render(undefined) === "R");
+  assert.deepEqual(said({ type: "progress", id: 7 }), { type: "progress", id: 7 });
+  assert.deepEqual(said({ type: "error", fails: "all" }), { type: "error", fails: "all" });
+  assert.deepEqual(said({ type: "error" }), { type: "error", fails: "oldest" });
+  assert.deepEqual(said({ type: "answer", frame: "pong" }), { type: "answer", frame: "pong" });
+  assert.equal(said({ type: "answer" }).type, "noise");
+  const last = said({ type: "reply", id: 7, gather: (frames: string[]) => frames.join("+") });
+  assert.ok(last.type === "reply");
+  assert.equal(last.gather?.(["a", "b"]), "a+b");
+  // In a lane there is only one request that an error can mean.
+  assert.equal(said({ type: "error" }, { correlation: "order" }).type, "invalid");
+});
+
+test("a gather that does not work leaves the last frame", () => {
+  for (const gather of [() => 7, "no function", () => assert.fail()]) {
+    const last = decoding(() => ({ type: "reply", id: 7, gather }));
+    assert.ok(last.type === "reply");
+    assert.equal(last.gather?.(["a"]), "frame");
+  }
+});
+
+test("a module that keeps callers' ids gives them as texts, both ways", () => {
+  const keeping = (encode: () => unknown, decode: () => unknown = () => ({ type: "reply", id: "a" })) =>
+    fromModule({ default: { ...sums, ids: "callers", encode, decode } });
+  assert.equal(keeping(() => ({ frame: "x", id: "a" })).encode("x", 0, "request").id, "a");
+  assert.throws(() => keeping(() => ({ frame: "x" })).encode("x", 0, "request"), /gave no id/);
+  assert.equal(keeping(() => ({ frame: "x", expectsReply: false })).encode("x", 0, "rpc").id, undefined);
+  const decoded = keeping(() => ({})).decode("x");
+  assert.ok(decoded.type === "reply" && decoded.id === "a");
+  assert.equal(
+    keeping(
+      () => ({}),
+      () => ({ type: "reply", id: 7 }),
+    ).decode("x").type,
+    "noise",
+  );
+  assert.equal(fromModule({ default: { ...sums, ids: "increasing" } }).ids, "increasing");
 });

@@ -1,14 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { upstreamSchema } from "../../src/config/schema.ts";
 import { preset, presetNames } from "../../src/protocols/presets.ts";
 import { text } from "../../src/protocols/text.ts";
 
 test("every preset is found by its name, and has it", () => {
-  assert.deepEqual(presetNames, ["json-rpc", "json", "text"]);
   for (const name of presetNames) {
-    assert.equal(preset(name)?.name, name);
-    assert.equal(preset({ preset: name })?.name, name);
+    assert.equal(preset(name)?.protocol.name, name);
+    assert.equal(preset({ preset: name })?.protocol.name, name);
   }
+});
+
+test("the configuration's schema takes every preset, by its name and with settings, and no other", () => {
+  for (const name of presetNames) {
+    const given = name === "home-assistant" ? { preset: name, token: "t" } : { preset: name };
+    assert.ok(upstreamSchema.safeParse({ url: "wss://example.org/", protocol: given }).success, name);
+    const bare = upstreamSchema.safeParse({ url: "wss://example.org/", protocol: name, greeting: [] });
+    assert.ok(bare.success, name);
+  }
+  assert.ok(!upstreamSchema.safeParse({ url: "wss://example.org/", protocol: { preset: "mqtt" } }).success);
 });
 
 test("what is not a preset is undefined, names of Object's own among them", () => {
@@ -16,7 +26,7 @@ test("what is not a preset is undefined, names of Object's own among them", () =
 });
 
 test("a preset takes its settings", () => {
-  assert.equal(preset({ preset: "json", id: { kind: "int32" } })?.maxId, 2147483647);
+  assert.equal(preset({ preset: "json", id: { kind: "int32" } })?.protocol.maxId, 2147483647);
   assert.throws(() => preset({ preset: "json", id: { out: "id" } }), /is not a JSON pointer/);
 });
 

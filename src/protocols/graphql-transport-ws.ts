@@ -1,0 +1,34 @@
+/**
+ * graphql-transport-ws (https://github.com/enisdenk/graphql-ws/blob/master/PROTOCOL.md). A request is a `subscribe` frame;
+ * its reply is the array of all that came for it: `next` frames, and at the end `complete` or `error`.
+ */
+
+import { json } from "./json.ts";
+import { type Preset, STEP_MS } from "./preset.ts";
+
+export interface GraphqlOptions {
+  /** What `connection_init` carries: a login, where the server wants one. */
+  readonly payload?: unknown;
+}
+
+export const GRAPHQL_TRANSPORT_WS = "graphql-transport-ws";
+
+export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
+  const protocol = json(
+    {
+      id: { kind: "string" },
+      final: [{ match: { "/type": "complete" } }, { match: { "/type": "error" } }],
+      collect: {},
+      answers: [{ when: { match: { "/type": "ping" } }, send: { type: "pong" }, copy: { "/payload": "/payload" } }],
+    },
+    GRAPHQL_TRANSPORT_WS,
+  );
+  return {
+    protocol,
+    subprotocols: [GRAPHQL_TRANSPORT_WS],
+    greeting: [
+      { send: { type: "connection_init", ...(payload !== undefined && { payload }) } },
+      { expect: { match: { "/type": "connection_ack" }, within: STEP_MS } },
+    ],
+  };
+}

@@ -1,0 +1,26 @@
+/**
+ * Home Assistant's WebSocket API (https://developers.home-assistant.io/docs/api/websocket). Ids must increase from message
+ * to message. A command is answered by `result` or `pong`; the events of a subscription bear its id, and are messages.
+ */
+
+import { json } from "./json.ts";
+import { type Preset, STEP_MS } from "./preset.ts";
+
+export interface HomeAssistantOptions {
+  /** A long-lived access token. Without it the configuration must bring a greeting of its own. */
+  readonly token?: string | undefined;
+}
+
+export function homeAssistant({ token }: HomeAssistantOptions): Preset {
+  return {
+    protocol: json({ id: { kind: "increasing" }, skip: [{ match: { "/type": "event" } }] }, "home-assistant"),
+    greeting:
+      token === undefined
+        ? null
+        : [
+            { expect: { match: { "/type": "auth_required" }, within: STEP_MS } },
+            { send: { type: "auth", access_token: token } },
+            { expect: { match: { "/type": "auth_ok" }, reject: { "/type": "auth_invalid" }, within: STEP_MS } },
+          ],
+  };
+}

@@ -1,0 +1,31 @@
+/**
+ * obs-websocket 5 (https://github.com/obsproject/obs-websocket/blob/master/docs/generated/protocol.md): requests and batches
+ * of them (op 6 and 8), answered under their `requestId` (op 7 and 9); events (op 5) are messages. The server's
+ * authentication must be off: its answer is computed from a challenge, and a greeting computes nothing.
+ */
+
+import { json } from "./json.ts";
+import { type Preset, STEP_MS } from "./preset.ts";
+
+export interface ObsOptions {
+  /** Which events OBS sends: its bit mask; all but the high-volume ones, unless given. */
+  readonly events?: number | undefined;
+}
+
+const REQUEST_ID = "/d/requestId";
+
+export function obs({ events }: ObsOptions): Preset {
+  const wanted = events === undefined ? {} : { eventSubscriptions: events };
+  return {
+    protocol: json(
+      { id: { out: REQUEST_ID, in: REQUEST_ID, kind: "string" }, reply: { lacks: ["/d/eventType"] } },
+      "obs",
+    ),
+    subprotocols: ["obswebsocket.json"],
+    greeting: [
+      { expect: { match: { "/op": 0 }, within: STEP_MS } },
+      { send: { op: 1, d: { rpcVersion: 1, ...wanted } } },
+      { expect: { match: { "/op": 2 }, within: STEP_MS } },
+    ],
+  };
+}

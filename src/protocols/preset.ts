@@ -1,0 +1,26 @@
+/** What a preset brings besides its protocol: how its connections begin, unless the configuration says otherwise. */
+
+import type { Protocol } from "./protocol.ts";
+import type { Scalar } from "./when.ts";
+
+/** A step of a greeting, as the configuration has it once it was read. */
+export type GreetingStep =
+  | { readonly send: unknown }
+  | {
+      readonly expect: {
+        readonly match: Record<string, Scalar>;
+        readonly reject?: Record<string, Scalar> | undefined;
+        /** Milliseconds. */
+        readonly within: number;
+      };
+    };
+
+export interface Preset {
+  readonly protocol: Protocol;
+  readonly subprotocols?: readonly string[];
+  /** Null when it cannot greet by itself: it was not given its token. */
+  readonly greeting?: readonly GreetingStep[] | null;
+}
+
+/** How long each step of a preset's greeting may take, in milliseconds. */
+export const STEP_MS = 5_000;

@@ -1,0 +1,126 @@
+/** The presets for particular dialects, by frames as their documentation has them. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { upstreamSchema } from "../../src/config/schema.ts";
+import { preset } from "../../src/protocols/presets.ts";
+import type { Decoded, Protocol } from "../../src/protocols/protocol.ts";
+
+function protocolOf(name: string): Protocol {
+  return preset(name)?.protocol ?? assert.fail(`no preset ${name}`);
+}
+
+const settings = (protocol: unknown, more: object = {}) =>
+  upstreamSchema.parse({ url: "wss://example.org/", protocol, ...more });
+
+type Frames = readonly (readonly [frame: string, type: Decoded["type"]])[];
+
+function are(name: string, frames: Frames): void {
+  for (const [frame, type] of frames) {
+    test(`${frame} is: ${type}`, () => assert.equal(protocolOf(name).decode(frame).type, type));
+  }
+}
+
+describe("cdp", () => {
+  are("cdp", [
+    ['{"id":7,"result":{}}', "reply"],
+    ['{"id":7,"result":{},"sessionId":"A"}', "reply"],
+    ['{"id":7,"error":{"code":-32601,"message":"m"}}', "reply"],
+    ['{"method":"Page.loadEventFired","params":{},"sessionId":"A"}', "message"],
+    ['{"error":{"code":-32700,"message":"m"}}', "message"],
+  ]);
+
+  test("ids fit 32 bits, no jsonrpc member is needed, and sessionId passes", () => {
+    const { maxId, encode } = protocolOf("cdp");
+    assert.equal(maxId, 2 ** 31 - 1);
+    const message = '{"id":"mine","method":"Page.enable","sessionId":"A"}';
+    assert.equal(encode(message, 7, "request").frame, '{"id":7,"method":"Page.enable","sessionId":"A"}');
+  });
+});
+
+describe("graphql-transport-ws", () => {
+  are("graphql-transport-ws", [
+    ['{"id":"7","type":"next","payload":{"data":{}}}', "part"],
+    ['{"id":"7","type":"complete"}', "reply"],
+    ['{"id":"7","type":"error","payload":[]}', "reply"],
+    ['{"type":"ping"}', "answer"],
+    ['{"type":"pong"}', "message"],
+  ]);
+
+  test("a ping is answered with its payload, where it has one", () => {
+    const answer = (frame: string) => protocolOf("graphql-transport-ws").decode(frame);
+    assert.deepEqual(answer('{"type":"ping"}'), { type: "answer", frame: '{"type":"pong"}' });
+    const withPayload = answer('{"type":"ping","payload":{"a":1}}');
+    assert.ok(withPayload.type === "answer");
+    assert.deepEqual(JSON.parse(String(withPayload.frame)), { type: "pong", payload: { a: 1 } });
+  });
+
+  test("it brings its subprotocol and its greeting, and the configuration's own win", () => {
+    const brought = settings("graphql-transport-ws");
+    assert.deepEqual(brought.subprotocols, ["graphql-transport-ws"]);
+    assert.deepEqual(brought.greeting, [
+      { send: { type: "connection_init" } },
+      { expect: { match: { "/type": "connection_ack" }, within: 5_000 } },
+    ]);
+    const [init] = settings({ preset: "graphql-transport-ws", payload: { token: "t" } }).greeting;
+    assert.deepEqual(init, { send: { type: "connection_init", payload: { token: "t" } } });
+    const own = settings("graphql-transport-ws", { greeting: [], subprotocols: ["other"] });
+    assert.deepEqual([own.greeting, own.subprotocols], [[], ["other"]]);
+  });
+});
+
+describe("home-assistant", () => {
+  are("home-assistant", [
+    ['{"id":7,"type":"result","success":true,"result":null}', "reply"],
+    ['{"id":7,"type":"result","success":false,"error":{"code":"x","message":"m"}}', "reply"],
+    ['{"id":7,"type":"pong"}', "reply"],
+    ['{"id":7,"type":"event","event":{}}', "progress"],
+    ['{"type":"auth_ok","ha_version":"2026.1"}', "message"],
+  ]);
+
+  test("its ids increase, and its token makes the greeting", () => {
+    assert.equal(protocolOf("home-assistant").ids, "increasing");
+    const { greeting } = settings({ preset: "home-assistant", token: "secret" });
+    assert.deepEqual(greeting, [
+      { expect: { match: { "/type": "auth_required" }, within: 5_000 } },
+      { send: { type: "auth", access_token: "secret" } },
+      { expect: { match: { "/type": "auth_ok" }, reject: { "/type": "auth_invalid" }, within: 5_000 } },
+    ]);
+  });
+
+  test("without a token it needs a greeting", () => {
+    const parsed = upstreamSchema.safeParse({ url: "wss://example.org/", protocol: "home-assistant" });
+    assert.match(parsed.error?.issues[0]?.message ?? "", /needs its token/);
+    assert.deepEqual(settings("home-assistant", { greeting: [{ send: "hi" }] }).greeting, [{ send: "hi" }]);
+  });
+});
+
+describe("obs", () => {
+  are("obs", [
+    ['{"op":7,"d":{"requestType":"GetVersion","requestId":"7","requestStatus":{"result":true,"code":100}}}', "reply"],
+    ['{"op":9,"d":{"requestId":"7","results":[]}}', "reply"],
+    ['{"op":5,"d":{"eventType":"StudioModeStateChanged","eventIntent":1}}', "message"],
+    ['{"op":5,"d":{"eventType":"VendorEvent","requestId":"7"}}', "message"],
+  ]);
+
+  test("its ids stand in d, and it identifies itself", () => {
+    const { frame } = protocolOf("obs").encode('{"op":6,"d":{"requestType":"GetVersion"}}', 7, "request");
+    assert.equal(frame, '{"op":6,"d":{"requestId":"7","requestType":"GetVersion"}}');
+    const { subprotocols, greeting } = settings({ preset: "obs", events: 0 });
+    assert.deepEqual(subprotocols, ["obswebsocket.json"]);
+    assert.deepEqual(greeting[1], { send: { op: 1, d: { rpcVersion: 1, eventSubscriptions: 0 } } });
+  });
+});
+
+test("a preset's secret does not go over ws:// to another machine, nor into what is shown", () => {
+  for (const protocol of [
+    { preset: "home-assistant", token: "secret" },
+    { preset: "graphql-transport-ws", payload: { key: "secret" } },
+  ]) {
+    const over = (url: string) => upstreamSchema.safeParse({ url, protocol }).success;
+    assert.deepEqual(
+      [over("ws://example.org/"), over("wss://example.org/"), over("ws://127.0.0.1/")],
+      [false, true, true],
+    );
+  }
+  assert.ok(upstreamSchema.safeParse({ url: "ws://example.org/", protocol: "graphql-transport-ws" }).success);
+});
