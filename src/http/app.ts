@@ -2,6 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
+import { graphqlRoutes } from "./graphql.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
 import { messageRoutes } from "./messages.ts";
 import type { AppParts, Env } from "./ports.ts";
@@ -39,6 +40,7 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
 
   requestRoutes(app, parts);
   rpcRoutes(app, parts);
+  graphqlRoutes(app, parts);
   messageRoutes(app, parts);
   subscriptionRoutes(app, parts);
   statusRoutes(app, parts);

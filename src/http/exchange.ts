@@ -19,13 +19,22 @@ export function findUpstream(upstreams: AppParts["upstreams"], name: string): Up
   throw refused("not_found", `there is no upstream ${JSON.stringify(name.slice(0, 64))}; there is: ${known}`);
 }
 
-/** Reads the message, sends it up, and waits for how it ends. Throws a SidesocketError when it does not get so far. */
-export async function exchange(c: Context<Env>, { lifecycle }: AppParts, upstream: UpstreamPort, kind: Kind) {
+/**
+ * Reads the message, sends it up, and waits for how it ends. `frameOf` makes what is sent of what came in, where that is
+ * not the same. Throws a SidesocketError when it does not get so far.
+ */
+export async function exchange(
+  c: Context<Env>,
+  { lifecycle }: AppParts,
+  upstream: UpstreamPort,
+  kind: Kind,
+  frameOf: (body: Body) => Body = (body) => body,
+) {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   const { timeoutMs, applied } = readPatience(c);
   const { accepts } = upstream.dialect ?? (await upstream.opened);
   const body = await readMessage(c, accepts, upstream.settings.limits.request_bytes, lifecycle);
-  const outcome = await upstream.ask({ kind, body, timeoutMs, signal: c.req.raw.signal });
+  const outcome = await upstream.ask({ kind, body: frameOf(body), timeoutMs, signal: c.req.raw.signal });
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;
   return { outcome, body, headers };
@@ -49,7 +58,7 @@ function mediaType(body: Body, json: boolean): string {
 }
 
 /** Milliseconds: before the message was handed to the socket, from then to its reply, and in all. */
-function serverTiming(c: Context<Env>, { queueMs, upstreamMs }: Replied): string {
+export function serverTiming(c: Context<Env>, { queueMs, upstreamMs }: Replied): string {
   const total = performance.now() - c.get("began");
   return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}, total;dur=${total.toFixed(1)}`;
 }

@@ -15,8 +15,7 @@ describe("in front of Node's inspector (Chrome DevTools Protocol)", () => {
   let product: Product;
   before(async () => {
     inspector = await startInspector();
-    const protocol = { preset: "json", id: { kind: "int32" } };
-    product = await startProduct({ config: { upstreams: { default: { url: inspector.url, protocol } } } });
+    product = await startProduct({ config: { upstreams: { default: { url: inspector.url, protocol: "cdp" } } } });
     await product.ready();
   });
   after(async () => {

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, before, describe, test } from "node:test";
+import { Child } from "../support/child.ts";
+import { type Product, startProduct } from "../support/product.ts";
+import { findOnPath } from "../support/root.ts";
+import { lacks } from "./programs.ts";
+
+interface Reply<Result> {
+  readonly id: unknown;
+  readonly sessionId?: string;
+  readonly result: Result;
+}
+
+const PAGE = `data:text/html,${encodeURIComponent("<title>there</title><body style='background:#0a0'>hello")}`;
+const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+
+describe("in front of Chromium, through cdp", { skip: lacks("chromium") }, () => {
+  let chromium: Child;
+  let product: Product;
+  let profile: string;
+  let sessionId = "";
+  before(async () => {
+    profile = await mkdtemp(join(tmpdir(), "sidesocket-chromium-"));
+    const headless = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
+    const args = [...headless, "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"];
+    chromium = await Child.start({ command: findOnPath("chromium"), args, env: process.env });
+    const url = await chromium.until(() => /DevTools listening on (ws:\S+)/.exec(chromium.stderr)?.[1], {
+      within: 60_000,
+      what: () => `Chromium to listen ${chromium.output()}`,
+    });
+    product = await startProduct({ config: { upstreams: { default: { url, protocol: "cdp" } } } });
+    await product.ready();
+  });
+  after(async () => {
+    await product?.kill();
+    await chromium?.kill();
+    await rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  });
+
+  async function ask<Result>(method: string, params: object = {}, more: object = {}): Promise<Reply<Result>> {
+    const response = await product.request({ id: "mine", method, params, ...more });
+    const text = await response.text();
+    assert.equal(response.status, 200, text);
+    const reply = JSON.parse(text) as Reply<Result>;
+    assert.equal(reply.id, "mine");
+    return reply;
+  }
+
+  test("it tells its version", async () => {
+    const { result } = await ask<{ product: string }>("Browser.getVersion");
+    assert.match(result.product, /Chrome/);
+  });
+
+  test("a page is opened, and its session beside the id passes both ways", async () => {
+    const { result: target } = await ask<{ targetId: string }>("Target.createTarget", { url: PAGE });
+    const attach = { targetId: target.targetId, flatten: true };
+    ({ sessionId } = (await ask<{ sessionId: string }>("Target.attachToTarget", attach)).result);
+    const own = { sessionId };
+    await ask("Page.enable", {}, own);
+    await ask("Page.navigate", { url: PAGE }, own);
+    // The page says itself when it is there.
+    const expression =
+      "new Promise((there) => document.readyState === 'complete' ? there(document.title) : addEventListener('load', () => there(document.title)))";
+    const evaluate = { expression, awaitPromise: true, returnByValue: true };
+    const reply = await ask<{ result: { value: string } }>("Runtime.evaluate", evaluate, own);
+    assert.deepEqual([reply.sessionId, reply.result.result.value], [sessionId, "there"]);
+  });
+
+  test("a screenshot comes whole, and is a PNG of the size that was asked for", async () => {
+    const clip = { x: 0, y: 0, width: 400, height: 300, scale: 1 };
+    const { result } = await ask<{ data: string }>("Page.captureScreenshot", { format: "png", clip }, { sessionId });
+    const png = Buffer.from(result.data, "base64");
+    assert.deepEqual([...png.subarray(0, 8)], PNG);
+    assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [400, 300]);
+  });
+
+  test("its events are messages", async () => {
+    const { counters } = (await product.state()) as { counters: { messages: number } };
+    assert.ok(counters.messages > 0);
+  });
+});

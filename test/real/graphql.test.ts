@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { run } from "../support/child.ts";
+import { type Product, startProduct } from "../support/product.ts";
+import { findOnPath } from "../support/root.ts";
+import { until } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { type GraphqlServer, startGraphql } from "./graphql.ts";
+
+const RESPONSE_TYPE = "application/graphql-response+json";
+
+function inFrontOf(url: string, protocol: unknown = "graphql-transport-ws"): Promise<Product> {
+  return startProduct({ config: { upstreams: { default: { url, protocol } } } });
+}
+
+describe("in front of a graphql-ws server", () => {
+  let server: GraphqlServer;
+  let product: Product;
+  before(async () => {
+    server = await startGraphql();
+    product = await inFrontOf(server.url);
+    await product.ready();
+  });
+  after(async () => {
+    await product?.kill();
+    await server?.stop();
+  });
+
+  const ask = (body: object, accept = "application/json", path = "/graphql"): Promise<Response> =>
+    product.post(path, body, { headers: { accept } });
+
+  test("a query over plain HTTP has its result, by both of the upstream's names", async () => {
+    for (const path of ["/graphql", "/graphql/default"]) {
+      const response = await ask({ query: "{ hello }" }, "application/json", path);
+      assert.equal(response.status, 200);
+      assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
+      assert.equal(await response.text(), '{"data":{"hello":"hello world"}}');
+    }
+  });
+
+  test("curl with one line gets its result", async () => {
+    const args = [
+      "-sS",
+      "--max-time",
+      "10",
+      "-H",
+      "Content-Type: application/json",
+      "--data-binary",
+      '{"query":"{ hello }"}',
+    ];
+    const curl = await run({ command: findOnPath("curl"), args: [...args, `${product.url}/graphql`] });
+    assert.deepEqual(JSON.parse(curl.stdout), { data: { hello: "hello world" } });
+  });
+
+  test("variables and operationName reach the server", async () => {
+    const query = "query A($n: String) { hello(name: $n) } query B { hello }";
+    const response = await ask({ query, operationName: "A", variables: { n: "you" }, extensions: null });
+    assert.deepEqual(await response.json(), { data: { hello: "hello you" } });
+  });
+
+  test("mutations run once each, in flight together", async () => {
+    const sums = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const response = await ask({ query: "mutation { count(by: 1) }" });
+        return ((await response.json()) as { data: { count: number } }).data.count;
+      }),
+    );
+    assert.deepEqual(
+      sums.sort((a, b) => a - b),
+      Array.from({ length: 20 }, (_, at) => at + 1),
+    );
+  });
+
+  test("what could not be executed is 200 as JSON, and 400 in the newer type", async () => {
+    for (const query of ["{ nobody }", "{ hello(nobody: 1) }"]) {
+      for (const [accept, status] of [
+        ["application/json", 200],
+        ["*/*", 200],
+        [RESPONSE_TYPE, 400],
+      ] as const) {
+        const response = await ask({ query }, accept);
+        const { data, errors } = (await response.json()) as { data?: unknown; errors: { message: string }[] };
+        assert.deepEqual([response.status, data, errors.length], [status, undefined, 1], `${query} for ${accept}`);
+      }
+    }
+  });
+
+  test("what was executed and failed is 200, in the type that was accepted first", async () => {
+    const response = await ask({ query: "{ fails hello }" }, `${RESPONSE_TYPE}, application/json;q=0.9`);
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get("content-type") ?? "", /^application\/graphql-response\+json/);
+    const { data, errors } = (await response.json()) as { data: unknown; errors: unknown[] };
+    assert.deepEqual([data, errors.length], [{ fails: null, hello: "hello world" }, 1]);
+  });
+
+  test("a subscription is refused clearly, and never sent", async () => {
+    const response = await ask({ query: "subscription { tick }" });
+    assert.equal(response.status, 400);
+    assert.match(response.headers.get("content-type") ?? "", /^application\/problem\+json/);
+    assert.deepEqual(
+      [response.headers.get("sidesocket-code"), response.headers.get("sidesocket-sent")],
+      ["invalid_request", "no"],
+    );
+    assert.match(await response.text(), /only queries and mutations/);
+  });
+
+  test("what is no request, and a deadline, are problems as elsewhere", async () => {
+    for (const [body, said] of [
+      ["{", /not usable JSON/],
+      ["{}", /query.*missing/],
+    ] as const) {
+      const response = await product.post("/graphql", body);
+      assert.equal(response.status, 400);
+      assert.match(await response.text(), said);
+    }
+    const late = await ask({ query: "{ slow(ms: 5000) }" }, "application/json", "/graphql?timeout=100ms");
+    assert.deepEqual([late.status, late.headers.get("sidesocket-code")], [504, "reply_timeout"]);
+    assert.equal((await product.fetch("/graphql")).status, 405);
+  });
+
+  test("the same goes as messages: a reply is the array of its frames, with the caller's id", async () => {
+    const response = await product.request({ id: "mine", type: "subscribe", payload: { query: "{ hello }" } });
+    assert.deepEqual(await response.json(), [
+      { id: "mine", type: "next", payload: { data: { hello: "hello world" } } },
+      { id: "mine", type: "complete" },
+    ]);
+  });
+
+  test("it stops cleanly", async () => {
+    const { code } = await product.stop();
+    assert.equal(code, 0, product.stderr());
+  });
+});
+
+test("the payload of connection_init logs in, and a server that refuses it is not stormed", async (t) => {
+  const server = await startGraphql({ token: "open sesame", t });
+  const knows = await inFrontOf(server.url, { preset: "graphql-transport-ws", payload: { token: "open sesame" } });
+  t.after(() => knows.kill());
+  await knows.ready();
+  const response = await knows.post("/graphql", { query: "{ hello }" });
+  assert.equal(response.status, 200);
+
+  const stranger = await inFrontOf(server.url, { preset: "graphql-transport-ws", payload: { token: "wrong" } });
+  t.after(() => stranger.kill());
+  await until(async () => (await stranger.state()).phase === "refused", { what: "the login to be refused" }); // 4403
+  assert.equal(server.inits.length, 2);
+});
+
+test("/graphql is only for upstreams that speak it", async (t) => {
+  const upstream = await startUpstream({ t });
+  const product = await startProduct({ upstream, t });
+  const response = await product.post("/graphql", { query: "{ a }" });
+  assert.equal(response.status, 404);
+  assert.match(await response.text(), /does not speak graphql-transport-ws but json-rpc/);
+  assert.equal((await product.post("/graphql/nobody", { query: "{ a }" })).status, 404);
+});
+
+test("the server's ping is answered, so that it keeps the connection", async (t) => {
+  const pongs: string[] = [];
+  const upstream = await startUpstream({
+    t,
+    subprotocol: (offered) => offered[0],
+    onMessage: (message, connection) => {
+      const { type } = JSON.parse(String(message)) as { type: string };
+      if (type === "pong") pongs.push(String(message));
+      if (type !== "connection_init") return;
+      connection.send({ type: "connection_ack" });
+      connection.later(20, () => connection.send({ type: "ping", payload: { at: 1 } }));
+    },
+  });
+  const product = await inFrontOf(upstream.url);
+  t.after(() => product.kill());
+  await product.ready();
+  await until(() => pongs.length > 0, { what: "a pong" });
+  assert.deepEqual(JSON.parse(pongs[0] ?? ""), { type: "pong", payload: { at: 1 } });
+  const { counters } = (await product.state()) as { counters: { answered: number; messages: number } };
+  assert.deepEqual([counters.answered, counters.messages], [1, 0]);
+});

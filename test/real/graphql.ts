@@ -1,0 +1,71 @@
+/** A GraphQL server as its users write it: graphql-js and graphql-ws, over npm `ws`. */
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { WebSocketServer } from "ws";
+import type { Cleanup } from "../support/until.ts";
+import { load } from "./packages.ts";
+
+interface Disposable {
+  dispose(): Promise<void> | void;
+}
+
+interface GraphqlWs {
+  useServer(options: object, server: WebSocketServer, keepAlive?: number): Disposable;
+}
+
+interface GraphqlJs {
+  buildSchema(sdl: string): object;
+}
+
+const SDL = `
+  type Query { hello(name: String): String!, fails: String, slow(ms: Int!): Int! }
+  type Mutation { count(by: Int!): Int! }
+  type Subscription { tick: Int! }
+`;
+
+export interface GraphqlServer {
+  readonly url: string;
+  /** What the clients said in `connection_init`. */
+  readonly inits: unknown[];
+  readonly server: WebSocketServer;
+  stop(): Promise<void>;
+}
+
+/** `token`: the one that `connection_init` must bring; else the server closes with 4403, as graphql-ws does. */
+export async function startGraphql(
+  options: { readonly token?: string; readonly t?: Cleanup } = {},
+): Promise<GraphqlServer> {
+  const { buildSchema } = await load<GraphqlJs>("graphql");
+  const { useServer } = await load<GraphqlWs>("graphql-ws/use/ws");
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  await once(server, "listening");
+  const inits: unknown[] = [];
+  let count = 0;
+  const roots = {
+    query: {
+      hello: ({ name = "world" }: { name?: string }) => `hello ${name}`,
+      fails: () => {
+        throw new Error("on purpose");
+      },
+      slow: ({ ms }: { ms: number }) => new Promise((resolve) => setTimeout(resolve, ms, ms)),
+    },
+    mutation: {
+      count: ({ by }: { by: number }) => {
+        count += by;
+        return count;
+      },
+    },
+  };
+  const onConnect = ({ connectionParams }: { connectionParams?: { token?: unknown } }): boolean => {
+    inits.push(connectionParams);
+    return options.token === undefined || connectionParams?.token === options.token;
+  };
+  const disposable = useServer({ schema: buildSchema(SDL), roots, onConnect }, server);
+  const stop = async (): Promise<void> => {
+    for (const client of server.clients) client.terminate();
+    await disposable.dispose();
+    server.close();
+  };
+  options.t?.after(stop);
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, inits, server, stop };
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import process from "node:process";
+import { after, before, describe, test } from "node:test";
+import { Child } from "../support/child.ts";
+import { freePort } from "../support/free-port.ts";
+import { type Product, startProduct } from "../support/product.ts";
+import { findOnPath } from "../support/root.ts";
+import { lacks } from "./programs.ts";
+
+const sum = (a: number, b: number): string => JSON.stringify({ id: "the same", a, b });
+
+describe("in front of websocketd with jq, line by line", { skip: lacks("websocketd", "jq") }, () => {
+  let websocketd: Child;
+  let product: Product;
+  before(async () => {
+    const port = await freePort();
+    const jq = ["jq", "--unbuffered", "-c", "{id:.id,sum:(.a+.b)}"];
+    const args = ["--address=127.0.0.1", `--port=${port}`, ...jq];
+    websocketd = await Child.start({ command: findOnPath("websocketd"), args, env: process.env });
+    await websocketd.until(() => /Starting WebSocket server/.test(websocketd.output()), {
+      what: "websocketd to listen",
+    });
+    const upstream = { url: `ws://127.0.0.1:${port}/`, protocol: "text", reconnect: { from: "20ms", to: "200ms" } };
+    product = await startProduct({ config: { upstreams: { default: upstream } } });
+    await product.ready();
+  });
+  after(async () => {
+    await product?.kill();
+    await websocketd?.kill();
+  });
+
+  const ask = (line: string): Promise<Response> => product.request(line, { headers: { "content-type": "text/plain" } });
+
+  test("a line goes up, and the line that jq makes of it comes back", async () => {
+    const response = await ask(sum(1, 2));
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
+    assert.equal((await response.text()).trim(), '{"id":"the same","sum":3}');
+  });
+
+  test("fifty at once each have their own sum, though nothing in the lines tells them apart", async () => {
+    const replies = await Promise.all(Array.from({ length: 50 }, async (_, n) => (await ask(sum(n, n))).json()));
+    assert.deepEqual(
+      replies.map((reply) => (reply as { sum: number }).sum),
+      Array.from({ length: 50 }, (_, n) => 2 * n),
+    );
+  });
+
+  test("a line that kills jq fails as lost, maybe sent; the next one is served by a new jq", async () => {
+    const lost = await ask("this is not JSON");
+    assert.deepEqual(
+      [lost.status, lost.headers.get("sidesocket-code"), lost.headers.get("sidesocket-sent")],
+      [502, "connection_lost", "maybe"],
+    );
+    await lost.body?.cancel();
+    await product.ready();
+    assert.equal((await (await ask(sum(3, 4))).text()).trim(), '{"id":"the same","sum":7}');
+  });
+});
