@@ -88,7 +88,7 @@ const protocolOptions = z.discriminatedUnion("preset", [
     }),
   z.strictObject({ preset: z.literal("text") }),
   z.strictObject({ preset: z.literal("cdp") }),
-  z.strictObject({ preset: z.literal("graphql-transport-ws"), payload: jsonValue.optional() }),
+  z.strictObject({ preset: z.literal("graphql-transport-ws"), payload: z.record(z.string(), z.json()).optional() }),
   z.strictObject({ preset: z.literal("home-assistant"), token: z.string().min(1, "must not be empty").optional() }),
   z.strictObject({ preset: z.literal("obs"), events: wholeNumber(0, 2 ** 31 - 1).optional() }),
 ]);

@@ -252,7 +252,10 @@ export class Exchange {
       this.#refuse(call.seq, index, failures.invalid(error));
       return;
     }
-    const taken = encoded.id !== undefined && this.#correlation.isTaken(encoded.id);
+    const expectsReply = encoded.expectsReply && call.kind !== "send";
+    // What expects no reply may name another request, to say something about it.
+    const own = expectsReply ? encoded.id : undefined;
+    const taken = own !== undefined && this.#correlation.isTaken(own);
     const failure = problem ?? (taken ? failures.idTaken : undefined);
     if (failure) {
       this.#refuse(call.seq, index, { type: "failed", failure, own: ownId(encoded.own) });
@@ -262,8 +265,8 @@ export class Exchange {
     const entry: Entry = {
       seq: call.seq,
       index,
-      wire: encoded.id ?? drawn,
-      expectsReply: encoded.expectsReply && call.kind !== "send",
+      wire: own ?? drawn,
+      expectsReply,
       own: encoded.own,
       frame: encoded.frame,
       number: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : undefined,
@@ -306,6 +309,7 @@ export class Exchange {
   /** Draws the id of a message that goes out now. What its protocol takes no more is refused: undefined. */
   #number(entry: Entry, number: (wire: number) => Body): Body | undefined {
     this.#pending.release(entry);
+    entry.number = undefined;
     this.#pending.number(entry, this.#correlation.draw());
     try {
       return number(entry.wire as number);

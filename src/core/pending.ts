@@ -12,8 +12,8 @@ export interface Entry {
   readonly own: unknown;
   /** What goes out; undefined once it has been handed to the socket. */
   frame: Body | undefined;
-  /** Makes what goes out, where its id is drawn only then. */
-  readonly number: ((wire: number) => Body) | undefined;
+  /** Makes what goes out, where its id is drawn only then; undefined once it has. */
+  number: ((wire: number) => Body) | undefined;
   readonly bytes: number;
   /** The connection that it was handed to; 0 while it has not been. */
   epoch: number;

@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { refused } from "../errors.ts";
-import { graphqlRequest, graphqlResult } from "../protocols/graphql.ts";
+import { graphqlResult, operationOf, subscribeFrame } from "../protocols/graphql.ts";
 import { GRAPHQL_TRANSPORT_WS } from "../protocols/graphql-transport-ws.ts";
 import { type Body, InvalidMessage } from "../protocols/protocol.ts";
 import { exchange, findUpstream, serverTiming } from "./exchange.ts";
@@ -65,8 +65,8 @@ export function graphqlRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
 /** A subscription has results without end: its place is a stream, and the frames of a request would begin it here. */
 function frameOf(body: Body): string {
   try {
-    const { frame, kind } = graphqlRequest(body);
-    if (kind !== "subscription") return frame;
+    const frame = subscribeFrame(body);
+    if (operationOf(frame) !== "subscription") return frame;
   } catch (error) {
     if (error instanceof InvalidMessage) throw refused("invalid_request", error.message);
     throw error;

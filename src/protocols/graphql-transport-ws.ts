@@ -3,6 +3,7 @@
  * its reply is the array of all that came for it: `next` frames, and at the end `complete` or `error`.
  */
 
+import { operationOf } from "./graphql.ts";
 import { json } from "./json.ts";
 import { type Preset, STEP_MS } from "./preset.ts";
 
@@ -24,7 +25,13 @@ export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
     GRAPHQL_TRANSPORT_WS,
   );
   return {
-    protocol,
+    protocol: {
+      ...protocol,
+      encode(message, id, mode) {
+        operationOf(message); // Throws for what would cost all callers their connection.
+        return protocol.encode(message, id, mode);
+      },
+    },
     subprotocols: [GRAPHQL_TRANSPORT_WS],
     greeting: [
       { send: { type: "connection_init", ...(payload !== undefined && { payload }) } },

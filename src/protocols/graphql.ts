@@ -3,30 +3,52 @@
  * that asks, and what came for it as one result. Everything stays as it was written, numbers beyond 2^53 too.
  */
 
+import { type OperationKind, parseDocument } from "./graphql-document.ts";
 import { locate } from "./json-edit.ts";
-import { type Json, readFrame, readMessage } from "./json-message.ts";
-import { elements, kindOf, stringAt } from "./json-text.ts";
+import { type Json, nameOf, readFrame, readMessage } from "./json-message.ts";
+import { elements, type Kind, kindOf, members, stringAt } from "./json-text.ts";
 import { type Body, InvalidMessage } from "./protocol.ts";
 
-export type OperationKind = "query" | "mutation" | "subscription";
-
-export interface GraphqlRequest {
-  /** The frame, still without an id. */
-  readonly frame: string;
-  /** Undefined when the document does not say which of its operations is meant: the server will refuse it. */
-  readonly kind: OperationKind | undefined;
+/** A `subscribe` frame, still without an id, that asks for the operation of an HTTP request. Throws {@link InvalidMessage}. */
+export function subscribeFrame(body: Body): string {
+  const { text, root } = readMessage(body);
+  return `{"type":"subscribe","payload":${text.slice(root.start, root.end)}}`;
 }
 
-/** Reads `{ query, variables, operationName, extensions }`. Throws {@link InvalidMessage}. */
-export function graphqlRequest(body: Body): GraphqlRequest {
-  const json = readMessage(body);
-  const { text, root } = json;
-  if (kindOf(text, root) !== "object") throw new InvalidMessage("shape", 'the body must be an object with a "query"');
-  const query = stringIn(json, "query");
+/**
+ * The kind of operation that a `subscribe` frame asks for; undefined when the document has none of that name, or several:
+ * that the server refuses by itself. Throws {@link InvalidMessage} for what it would close the socket for, to the harm of all.
+ */
+export function operationOf(frame: Body): OperationKind | undefined {
+  const json = readMessage(frame);
+  const wanted = 'a request is { "type": "subscribe", "payload": { "query": … } }';
+  const payload = memberOf(json, "payload");
+  if (stringIn(json, "type") !== "subscribe" || payload === undefined) throw new InvalidMessage("shape", wanted);
+  if (kindOf(payload.text, payload.root) !== "object")
+    throw new InvalidMessage("shape", "a GraphQL request is an object");
+  const seen = new Set<string>();
+  for (const { key, value } of members(payload.text, payload.root)) {
+    if (seen.has(key)) throw new InvalidMessage("shape", `"${key}" occurs twice`);
+    seen.add(key);
+    const type = MEMBERS.get(key);
+    const found = kindOf(payload.text, value);
+    if (type === undefined || found === type || (found === "null" && key !== "query")) continue;
+    throw new InvalidMessage("shape", `"${key}" must be ${nameOf(type)}, not ${nameOf(found)}`);
+  }
+  const query = stringIn(payload, "query");
   if (query === undefined) throw new InvalidMessage("shape", '"query" is missing');
-  const kind = operationKind(query, stringIn(json, "operationName"));
-  return { frame: `{"type":"subscribe","payload":${text.slice(root.start, root.end)}}`, kind };
+  const operations = parseDocument(query);
+  const name = stringIn(payload, "operationName");
+  const meant = name ? operations.filter((operation) => operation.name === name) : operations;
+  return meant.length === 1 ? meant[0]?.kind : undefined;
 }
+
+const MEMBERS: ReadonlyMap<string, Kind> = new Map([
+  ["query", "string"],
+  ["operationName", "string"],
+  ["variables", "object"],
+  ["extensions", "object"],
+]);
 
 /** What came for an operation. `result` is the JSON text of `{ data, errors, … }`. */
 export type GraphqlResult =
@@ -60,46 +82,4 @@ function memberOf(json: Json | undefined, key: string): Json | undefined {
 function stringIn(json: Json, key: string): string | undefined {
   const value = memberOf(json, key);
   return value && kindOf(value.text, value.root) === "string" ? stringAt(value.text, value.root) : undefined;
-}
-
-/**
- * Comments, strings, names, and whatever else is one character. What does not end takes all that is left, so each
- * character is looked at once: a caller must not make us slow.
- */
-const TOKEN = /#[^\n\r]*|"""(?:[^"\\]|\\[\s\S]?|"(?!""))*(?:"""|$)|"(?:[^"\\\n\r]|\\.?)*"?|[_A-Za-z]\w*|[^\s,]/g;
-const KINDS: readonly string[] = ["query", "mutation", "subscription"];
-
-interface Definition {
-  /** Undefined for a fragment. */
-  readonly kind: OperationKind | undefined;
-  name: string | undefined;
-}
-
-/** Which kind of operation a document asks for. What is not GraphQL at all is for the server to refuse. */
-export function operationKind(document: string, name: string | undefined): OperationKind | undefined {
-  const definitions: Definition[] = [];
-  /** The one that is being read, up to the end of its selection. */
-  let open: Definition | undefined;
-  let depth = 0;
-  let before = "";
-  for (const [token] of document.matchAll(TOKEN)) {
-    if (token.startsWith("#") || token.startsWith('"')) continue;
-    if (open === undefined) {
-      open = { kind: token === "{" ? "query" : kindNamed(token), name: undefined };
-      definitions.push(open);
-    } else if (depth === 0 && KINDS.includes(before) && /^\w/.test(token)) {
-      open.name ??= token;
-    }
-    if ("{([".includes(token)) depth += 1;
-    if ("})]".includes(token)) depth = Math.max(0, depth - 1);
-    if (depth === 0 && token === "}") open = undefined;
-    before = token;
-  }
-  const operations = definitions.filter(({ kind }) => kind !== undefined);
-  const meant = name ? operations.filter((operation) => operation.name === name) : operations;
-  return meant.length === 1 ? meant[0]?.kind : undefined;
-}
-
-function kindNamed(word: string): OperationKind | undefined {
-  return KINDS.includes(word) ? (word as OperationKind) : undefined;
 }

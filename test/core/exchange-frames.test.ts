@@ -238,3 +238,12 @@ test("a caller's own id stays refused while a late reply to it may come, until t
   model.frame('{"id":1,"ok":true}');
   assert.equal(model.reply(seq), '{"id":1,"ok":true}');
 });
+
+test("what is only sent may name a request that is in flight, to say something about it", () => {
+  const model = connected({ id: { kind: "keep" } });
+  const seq = model.call('{"id":"x"}');
+  assert.deepEqual(model.outcome(model.call('{"id":"x","cancel":true}', "send")), { type: "done" });
+  model.frame('{"id":"x","cancelled":true}');
+  assert.equal(model.reply(seq), '{"id":"x","cancelled":true}');
+  assert.equal(model.exchange.inFlight, 0);
+});

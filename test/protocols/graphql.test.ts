@@ -1,62 +1,124 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { graphqlRequest, graphqlResult, operationKind } from "../../src/protocols/graphql.ts";
+import { graphqlResult, operationOf, subscribeFrame } from "../../src/protocols/graphql.ts";
+import { parseDocument } from "../../src/protocols/graphql-document.ts";
+
+const operation = (query: string, operationName?: string) =>
+  operationOf(subscribeFrame(JSON.stringify({ query, operationName })));
 
 const kinds: readonly (readonly [document: string, name: string | undefined, kind: string | undefined])[] = [
   ["{ a }", undefined, "query"],
   ["query { a }", undefined, "query"],
-  ["query Q($a: In = {b: [1]}) @d(x: {y: 1}) { a(b: $a) { c } }", undefined, "query"],
+  ["query Q($a: In! = {b: [1 $c]}, $d: [[T!]!]) @d(x: {y: 1}) { a(b: $a) @e { c } }", undefined, "query"],
   ["mutation { subscription }", undefined, "mutation"],
   ["subscription { mutation { query } }", undefined, "subscription"],
   ["\ufeff,,, # mutation { a }\nsubscription S { a }", undefined, "subscription"],
   ["fragment subscription on T { a } { ...subscription }", undefined, "query"],
-  ["fragment F on T { a } subscription S { ...F }", undefined, "subscription"],
+  ["fragment F on T @d { a } subscription S { ...F ... on T { b } ... @e { c } ... { d } }", undefined, "subscription"],
   ["query Q { a } subscription S { b }", "S", "subscription"],
   ["query Q { a } subscription S { b }", "Q", "query"],
   ["query Q { a } subscription S { b }", undefined, undefined],
   ["query Q { a } subscription S { b }", "", undefined],
   ["query Q { a }", "R", undefined],
-  ['{ a(b: "} subscription {") }', undefined, "query"],
-  ['{ a(b: """} \\""" " "" subscription { """) }', undefined, "query"],
+  ['{ a(b: "} subscription {", c: """} \\""" \\ " "" subscription { """) }', undefined, "query"],
+  [
+    '{ x: a(b: "\\u0041 \\" \\ud83d\\ude00 \\u{1F600}", c: "", d: -0.5e+3, e: [], f: {}, g: null, h: ENUM) }',
+    undefined,
+    "query",
+  ],
   ['"""about""" subscription { a }', undefined, "subscription"],
-  ["query query { a }", "query", "query"],
-  ["", undefined, undefined],
-  ['"""', undefined, undefined],
+  ["query query { fragment on type }", "query", "query"],
 ];
 for (const [document, name, kind] of kinds) {
   test(`${JSON.stringify(document)}${name === undefined ? "" : `, of it ${name},`} is: ${kind}`, () => {
-    assert.equal(operationKind(document, name), kind);
+    assert.equal(operation(document, name), kind);
+  });
+}
+
+const faults: readonly (readonly [document: string, why: RegExp])[] = [
+  ["", /expected an operation or a fragment at line 1, column 1/],
+  ["{", /expected a name at line 1, column 2/],
+  ["{}", /expected a name/],
+  ["{ a", /expected a name/],
+  ["{ a } }", /expected an operation/],
+  ["query\n Q { a( }", /expected a name at line 2, column 9/],
+  ["{ a() }", /expected a name/],
+  ["{ a(b: ) }", /expected a value/],
+  ["{ a(b: {c}) }", /expected ":"/],
+  ["query ($a) { b }", /expected ":"/],
+  ["query () { b }", /expected "\$"/],
+  ["fragment on on T { a }", /expected the fragment's name/],
+  ["fragment F in T { a }", /expected "on"/],
+  ["type T { a: B }", /expected an operation/],
+  ['{ a(b: ") }', /expected something of GraphQL's at line 1, column 8/],
+  ['{ a(b: """) }', /expected something of GraphQL's/],
+  ['{ a(b: "\\x") }', /expected something/],
+  ['{ a(b: "\\ud83d") }', /expected something/],
+  ['{ a(b: "\\u{D83D}") }', /expected something/],
+  ["{ a(b: 01) }", /expected something/],
+  ["{ a(b: 1.) }", /expected something/],
+  ["{ a(b: 1a) }", /expected something/],
+  ["{ a\u00a0b }", /expected something/],
+  ["{ a ? }", /expected something/],
+  ['{ a(b: "\ud800") }', /half a character/],
+  ["{a".repeat(300), /nested deeper than 200/],
+  [`{ a(b: ${"[".repeat(300)}`, /nested deeper than 200/],
+];
+for (const [document, why] of faults) {
+  test(`${JSON.stringify(document.slice(0, 40))} is refused before it is sent: ${why.source}`, () => {
+    assert.throws(() => parseDocument(document), { name: "InvalidMessage", message: why });
   });
 }
 
 test("a document of any size and any nonsense takes a moment", () => {
-  const pieces = fc.constantFrom('"', '"""', "\\", "{", "}", "#", "\n", "query", " ", "(", "a");
-  fc.assert(fc.property(fc.array(pieces, { maxLength: 50 }), (parts) => void operationKind(parts.join(""), undefined)));
+  const pieces = fc.constantFrom('"', '"""', "\\", "{", "}", "#", "\n", "query", " ", "(", "a", ":", "...", "1");
+  const tried = (document: string): void => {
+    try {
+      parseDocument(document);
+    } catch (error) {
+      assert.equal((error as Error).name, "InvalidMessage");
+    }
+  };
+  fc.assert(fc.property(fc.array(pieces, { maxLength: 50 }), (parts) => tried(parts.join(""))));
   const began = performance.now();
-  for (const piece of ['"""\\', '"""\\"', '"\\', "\\\\", '"" ', '"""" '])
-    operationKind(piece.repeat(250_000), undefined);
+  for (const piece of ['"""\\', '"""\\"', '"\\', "\\\\", '"" ', '"""" ', "a ", "1", "#", ","]) {
+    tried(piece.repeat(250_000));
+    tried(`{a(b:${piece.repeat(250_000)}`);
+    tried(`{a(b:"""${piece.repeat(250_000)}`);
+  }
   const took = performance.now() - began;
-  assert.ok(took < 10_000, `${took} ms: quadratic would be hours`);
+  assert.ok(took < 20_000, `${took} ms: quadratic would be hours`);
 });
 
 test("a request's frame has it as it was written", () => {
   const body = ' {"query":"query Q { a }", "variables":{"big":9007199254740993.0} } ';
-  const { frame, kind } = graphqlRequest(body);
+  const frame = subscribeFrame(body);
   assert.equal(frame, `{"type":"subscribe","payload":${body.trim()}}`);
-  assert.equal(kind, "query");
-  assert.equal(graphqlRequest(new TextEncoder().encode(body)).frame, frame);
+  assert.equal(subscribeFrame(new TextEncoder().encode(body)), frame);
 });
 
 test("what is no GraphQL request is refused, and said", () => {
+  const rest = '"query":"{a}"';
   for (const [body, message] of [
     ["", /not usable JSON/],
-    ["[]", /must be an object/],
+    ["[]", /is an object/],
     ["{}", /"query" is missing/],
-    ['{"query":7}', /"query" is missing/],
-    ['{"query":"{a}","query":"subscription{a}"}', /"query" is missing/],
+    ['{"query":7}', /"query" must be a string, not a number/],
+    ['{"query":null}', /"query" must be a string, not null/],
+    [`{${rest},"variables":[]}`, /"variables" must be an object, not an array/],
+    [`{${rest},"extensions":"x"}`, /"extensions" must be an object, not a string/],
+    [`{${rest},"operationName":1}`, /"operationName" must be a string, not a number/],
+    [`{${rest},"variables":{},"variables":[]}`, /"variables" occurs twice/],
   ] as const) {
-    assert.throws(() => graphqlRequest(body), { name: "InvalidMessage", message });
+    assert.throws(() => operationOf(subscribeFrame(body)), { name: "InvalidMessage", message }, body);
+  }
+  assert.equal(
+    operationOf(subscribeFrame(`{${rest},"variables":null,"extensions":null,"operationName":null}`)),
+    "query",
+  );
+  for (const frame of ["{}", '{"type":"ping"}', '{"type":"subscribe"}', "7"]) {
+    assert.throws(() => operationOf(frame), { message: /a request is \{ "type": "subscribe"/ });
   }
 });
 

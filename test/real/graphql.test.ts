@@ -85,6 +85,24 @@ describe("in front of a graphql-ws server", () => {
     }
   });
 
+  test("a document that graphql-ws would close the socket for is refused, and disturbs nobody", async () => {
+    const slow = ask({ query: "{ slow(ms: 500) }" });
+    for (const body of [
+      { query: "{" },
+      { query: "{ hello }", variables: [] },
+      { query: "{ hello }", operationName: 1 },
+    ]) {
+      const response = await ask(body);
+      assert.deepEqual([response.status, response.headers.get("sidesocket-sent")], [400, "no"]);
+      await response.body?.cancel();
+      const message = await product.request({ type: "subscribe", payload: body });
+      assert.equal(message.status, 400);
+      await message.body?.cancel();
+    }
+    assert.deepEqual(await (await slow).json(), { data: { slow: 500 } });
+    assert.equal(server.inits.length, 1, "still the first connection");
+  });
+
   test("what was executed and failed is 200, in the type that was accepted first", async () => {
     const response = await ask({ query: "{ fails hello }" }, `${RESPONSE_TYPE}, application/json;q=0.9`);
     assert.equal(response.status, 200);

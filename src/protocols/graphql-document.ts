@@ -1,0 +1,225 @@
+/**
+ * The grammar of GraphQL's executable documents (https://spec.graphql.org/September2025/#sec-Document). graphql-ws closes the
+ * socket, and with it everybody's requests, when a document cannot be parsed; so it is parsed before it is sent.
+ */
+
+import { InvalidMessage } from "./protocol.ts";
+
+export type OperationKind = "query" | "mutation" | "subscription";
+
+export interface Operation {
+  readonly kind: OperationKind;
+  readonly name: string | undefined;
+}
+
+/** How deep selections, lists and objects may nest. Real ones stay under twenty; parsers recurse, and upstream's may fall over. */
+const MAX_DEPTH = 200;
+
+const IGNORED = /(?:[\t\n\r ,\ufeff]|#[^\n\r]*)*/y;
+/** One alternative fits a place, and none gives back what it took, so each character is looked at a few times at most. */
+const TOKENS = [
+  ["name", /[_A-Za-z]\w*/y],
+  ["punctuator", /\.\.\.|[!$&():=@[\]{|}]/y],
+  ["number", /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![.\w])/y],
+  ["string", /"""(?:[^"\\]|\\"""|\\(?!""")|"(?!""))*"""/y],
+  [
+    "string",
+    /"(?!"")(?:[^"\\\p{Cc}]|\t|\\(?:["\\/bfnrt]|u(?:[\dA-CEFa-cef][\dA-Fa-f]{3}|[Dd][0-7][\dA-Fa-f]{2}|[Dd][89ABab][\dA-Fa-f]{2}\\u[Dd][C-Fc-f][\dA-Fa-f]{2}|\{(?!0*[Dd][89A-Fa-f][\dA-Fa-f]{2}\})(?:0*10|0*[\dA-Fa-f])?[\dA-Fa-f]{1,4}\})))*"/uy,
+  ],
+] as const;
+
+/** The operations of a document. Throws {@link InvalidMessage} that says what is wrong and where. */
+export function parseDocument(text: string): readonly Operation[] {
+  return new Parser(text).document();
+}
+
+class Parser {
+  readonly #text: string;
+  #kind: (typeof TOKENS)[number][0] | "end" = "end";
+  #token = "";
+  #start = 0;
+  #next = 0;
+  #depth = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    if (/\p{Surrogate}/u.test(text))
+      throw new InvalidMessage("shape", "the GraphQL document has half a character in it");
+    this.#advance();
+  }
+
+  document(): readonly Operation[] {
+    const operations: Operation[] = [];
+    do {
+      if (this.#kind === "string") this.#advance();
+      if (this.#token === "fragment") this.#fragment();
+      else operations.push(this.#operation());
+    } while (this.#kind !== "end");
+    return operations;
+  }
+
+  #operation(): Operation {
+    if (this.#token === "{") {
+      this.#selections();
+      return { kind: "query", name: undefined };
+    }
+    const kind = (["query", "mutation", "subscription"] as const).find((known) => known === this.#token);
+    if (kind === undefined || this.#kind !== "name") return this.#fault("an operation or a fragment");
+    this.#advance();
+    const name = this.#kind === "name" ? this.#name() : undefined;
+    this.#variables();
+    this.#directives();
+    this.#selections();
+    return { kind, name };
+  }
+
+  #fragment(): void {
+    this.#advance();
+    if (this.#token === "on") this.#fault("the fragment's name");
+    this.#name();
+    this.#variables();
+    this.#word("on");
+    this.#name();
+    this.#directives();
+    this.#selections();
+  }
+
+  #variables(): void {
+    this.#optionalList("(", ")", () => {
+      if (this.#kind === "string") this.#advance();
+      this.#take("$");
+      this.#name();
+      this.#take(":");
+      this.#type();
+      if (this.#skip("=")) this.#value();
+      this.#directives();
+    });
+  }
+
+  #type(): void {
+    this.#nest(() => {
+      if (this.#skip("[")) {
+        this.#type();
+        this.#take("]");
+      } else {
+        this.#name();
+      }
+    });
+    this.#skip("!");
+  }
+
+  #selections(): void {
+    this.#take("{");
+    this.#nest(() => {
+      do this.#selection();
+      while (!this.#skip("}"));
+    });
+  }
+
+  #selection(): void {
+    if (this.#skip("...")) {
+      const isSpread = this.#kind === "name" && this.#token !== "on";
+      if (isSpread || this.#skip("on")) this.#name();
+      this.#directives();
+      if (!isSpread) this.#selections();
+      return;
+    }
+    this.#name();
+    if (this.#skip(":")) this.#name();
+    this.#arguments();
+    this.#directives();
+    if (this.#token === "{") this.#selections();
+  }
+
+  #arguments(): void {
+    this.#optionalList("(", ")", () => this.#member());
+  }
+
+  #member(): void {
+    this.#name();
+    this.#take(":");
+    this.#value();
+  }
+
+  #directives(): void {
+    while (this.#skip("@")) {
+      this.#name();
+      this.#arguments();
+    }
+  }
+
+  #value(): void {
+    if (this.#kind === "name" || this.#kind === "number" || this.#kind === "string") this.#advance();
+    else if (this.#skip("$")) this.#name();
+    else if (this.#skip("[")) this.#nest(() => this.#until("]", () => this.#value()));
+    else if (this.#skip("{")) this.#nest(() => this.#until("}", () => this.#member()));
+    else this.#fault("a value");
+  }
+
+  /** Nothing, or one or more between two brackets. */
+  #optionalList(open: string, close: string, item: () => void): void {
+    if (!this.#skip(open)) return;
+    do item();
+    while (!this.#skip(close));
+  }
+
+  /** Any number, also none, and what ends them. */
+  #until(close: string, item: () => void): void {
+    while (!this.#skip(close)) item();
+  }
+
+  #nest(inner: () => void): void {
+    if (++this.#depth > MAX_DEPTH) {
+      throw new InvalidMessage("shape", `the GraphQL document is nested deeper than ${MAX_DEPTH} levels`);
+    }
+    inner();
+    this.#depth--;
+  }
+
+  // Tokens.
+
+  #name(): string {
+    if (this.#kind !== "name") this.#fault("a name");
+    const name = this.#token;
+    this.#advance();
+    return name;
+  }
+
+  #word(word: string): void {
+    if (this.#token !== word) this.#fault(`"${word}"`);
+    this.#advance();
+  }
+
+  #take(punctuator: string): void {
+    if (!this.#skip(punctuator)) this.#fault(`"${punctuator}"`);
+  }
+
+  #skip(token: string): boolean {
+    if (this.#kind === "string" || this.#token !== token || this.#kind === "end") return false;
+    this.#advance();
+    return true;
+  }
+
+  #advance(): void {
+    IGNORED.lastIndex = this.#next;
+    IGNORED.test(this.#text);
+    this.#start = IGNORED.lastIndex;
+    for (const [kind, pattern] of TOKENS) {
+      pattern.lastIndex = this.#start;
+      if (!pattern.test(this.#text)) continue;
+      this.#kind = kind;
+      this.#next = pattern.lastIndex;
+      this.#token = this.#text.slice(this.#start, this.#next);
+      return;
+    }
+    this.#kind = "end";
+    this.#token = "";
+    if (this.#start < this.#text.length) this.#fault("something of GraphQL's");
+  }
+
+  #fault(wanted: string): never {
+    const line = this.#text.slice(0, this.#start).split(/\r\n|[\n\r]/);
+    const place = `line ${line.length}, column ${(line.at(-1)?.length ?? 0) + 1}`;
+    throw new InvalidMessage("shape", `the GraphQL document cannot be parsed: expected ${wanted} at ${place}`);
+  }
+}
