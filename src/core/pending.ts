@@ -88,12 +88,13 @@ export class Pending {
 
   remove(entry: Entry): void {
     const siblings = this.#bySeq.get(entry.seq);
-    if (!siblings?.includes(entry)) return;
+    const at = siblings?.indexOf(entry) ?? -1;
+    if (siblings === undefined || at < 0) return;
     this.release(entry);
     this.#size--;
     this.#byWire.delete(entry.wire);
     if (siblings.length === 1) this.#bySeq.delete(entry.seq);
-    else siblings.splice(siblings.indexOf(entry), 1);
+    else siblings.splice(at, 1);
   }
 
   of(seq: number): readonly Entry[] {
