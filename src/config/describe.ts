@@ -28,6 +28,8 @@ function describeUpstream({
   subprotocols,
   greeting,
   protocol,
+  subscriptions,
+  webhooks,
   ...rest
 }: UpstreamSettings): Record<string, unknown> {
   return {
@@ -36,6 +38,13 @@ function describeUpstream({
     subprotocols: subprotocols.map((name) => (isSecretName(name) ? REDACTED : name)),
     protocol: describeProtocol(protocol),
     greeting: greeting.map((step) => ("send" in step ? "send" : "expect")),
+    subscriptions: Object.keys(subscriptions),
+    webhooks: webhooks.map((webhook) => ({
+      ...webhook,
+      url: redactUrl(webhook.url),
+      headers: Object.keys(webhook.headers),
+      secret: webhook.secret === undefined ? undefined : REDACTED,
+    })),
     ...rest,
   };
 }

@@ -145,7 +145,7 @@ function pathOf(nodes: readonly unknown[]): string[] {
   });
 }
 
-const SECRET_PLACES = new Set(["url", "headers", "subprotocols", "protocol", "greeting"]);
+const SECRET_PLACES = new Set(["url", "headers", "subprotocols", "protocol", "greeting", "subscriptions", "webhooks"]);
 
 function isSecretPlace([root, , key]: readonly string[]): boolean {
   return root === "upstreams" && key !== undefined && SECRET_PLACES.has(key);

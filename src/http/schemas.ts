@@ -119,7 +119,6 @@ export const subscriptionSchema = z
     since: z.string().describe("RFC 3339"),
     activations: z.int().describe("how often the upstream has agreed: more than once after reconnects"),
     last_error: z.string().nullable(),
-    settings: z.record(z.string(), z.any()).describe("as it was ordered"),
     messages: z.string().describe("where its messages are read"),
   })
   .openapi("Subscription");

@@ -172,14 +172,13 @@ function unknown(c: Context<Env>): SidesocketError {
 }
 
 function shown({ name: upstream }: UpstreamPort, standing: Standing): z.infer<typeof subscriptionSchema> {
-  const { name, settings, phase, since, activations, lastError } = standing;
+  const { name, phase, since, activations, lastError } = standing;
   return {
     id: name,
     phase,
     since: since.toISOString(),
     activations,
     last_error: lastError ?? null,
-    settings,
     messages: `/v1/upstreams/${upstream}/subscriptions/${name}/messages`,
   };
 }
