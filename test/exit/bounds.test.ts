@@ -38,6 +38,16 @@ for (const cause of ["SIGTERM", "/shutdown"] as const) {
   });
 }
 
+test("a thread that hangs while nobody waits is not drained", async (t) => {
+  const { upstreams } = await deeds(t);
+  const product = await startProduct({ config: { shutdown: { ...SMALL, drain: "20s" }, upstreams }, t });
+  await product.ready();
+  assert.equal((await say(product, "hang", "?timeout=300ms")).status, 504);
+  const { code, report } = await stopBy(product, "SIGTERM", SMALL_MS);
+  assert.equal(code, 1, product.stderr());
+  assert.deepEqual(outcomes(report), ["drain done", "stop done", "close forced", "cancel done", "join forced"]);
+});
+
 test("bounds of nothing: the steps come in order and at once, and what was pending is still counted", async (t) => {
   const upstream = await startUpstream({ t });
   const product = await startProduct({
