@@ -12,7 +12,7 @@ export const core = [
         "entry",
       ],
       ["what has ended stays in the table", "this.#byWire.delete(entry.wire);", ""],
-      ["the end of an item takes its first sibling out", "siblings.indexOf(entry)", "0"],
+      ["the end of an item takes its first sibling out", "siblings?.indexOf(entry) ?? -1", "0"],
       [
         "bytes that were sent count as waiting",
         "if (this.#held.delete(entry)) this.#heldBytes -= entry.bytes;",
