@@ -91,7 +91,11 @@ export const core = [
       ],
       ["deadlines are ignored", "this.#wheel.add(entry, dueAt);", ""],
       ["a lost connection fails nothing", "this.#fail(entry, failures.lost(this.#sent(entry), why));", "void why;"],
-      ["a lost connection fails what is on others", "(entry) => entry.epoch === epoch", "() => true"],
+      [
+        "a lost connection fails what is on others",
+        "(const entry of this.#pending.where((entry) => entry.epoch === epoch)) {",
+        "(const entry of this.#pending.where(() => true)) {",
+      ],
       ["a lost connection still owes replies", "this.#clearLane();\n    this.#unlink", "this.#unlink"],
       ["a lost connection is written to", "this.#unlink(epoch, now);", ""],
       ["a socket that takes nothing is written to", "this.#unlink(entry.epoch, now);", ""],
