@@ -10,8 +10,9 @@ import { mebibytes } from "./chaos.ts";
 import { Ledger } from "./ledger.ts";
 import { startUpstreamProcess } from "./upstream-process.ts";
 
-const CLIENTS = 50;
-const BATCH_AT_MOST = 10;
+const CLIENTS = 150;
+const BATCH_AT_MOST = 40;
+const SETTINGS = { limits: { in_flight: CLIENTS * BATCH_AT_MOST } };
 /** Late replies come up to a second later: some in time, some to nobody. */
 const TIMEOUT_MS = 800;
 
@@ -21,7 +22,7 @@ export interface IsolationOptions extends Omit<ChaosOptions, "ms" | "only"> {
 
 export async function isolation({ seed, requests, t, says = () => {} }: IsolationOptions): Promise<Findings> {
   const upstream = await startUpstreamProcess({ seed, t });
-  const here = await scene(t, upstream);
+  const here = await scene(t, upstream, SETTINGS);
   await here.product.ready();
   await upstream.mood({ answer: "mixed" });
   const before = residentBytes(here.product.pid);

@@ -59,7 +59,7 @@ export class Ledger {
   }
 
   /** Asks, waits for the end, and keeps what it was. Never rejects. */
-  async ask(product: Product, { timeoutMs, batch, leaveAfterMs }: Asking): Promise<void> {
+  async ask(product: Pick<Product, "post">, { timeoutMs, batch, leaveAfterMs }: Asking): Promise<void> {
     const numbers = Array.from({ length: batch ?? 1 }, () => this.#ends.push(undefined) - 1);
     const calls = numbers.map((n) => ({ jsonrpc: "2.0", id: ID, method: "number", params: [n] }));
     // An answer that never comes is a fault to be found, not to be waited for.

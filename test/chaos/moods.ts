@@ -84,7 +84,7 @@ function mixed(seed: number, lateMs: number): Answer {
     else if (roll < 0.65) {
       peer.json(replyTo(request));
       peer.json(replyTo(request, "again"));
-    } else if (roll < 0.7) peer.later(random() * lateMs, () => peer.json(replyTo(request)));
+    } else if (roll < 0.66) peer.later(random() * lateMs, () => peer.json(replyTo(request)));
     else if (roll < 0.8) forged(peer, frame);
     else {
       const old = past[Math.floor(random() * past.length)];

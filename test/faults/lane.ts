@@ -121,7 +121,8 @@ export class Lane {
     const bytes = parcel.bytes as Buffer; // a parcel without an end has bytes
     const rate = toxics.bytesPerSecond ?? 0;
     const mostNow = rate > 0 ? Math.max(1, Math.floor((rate * SLICE_MS) / 1000)) : bytes.length;
-    const mostEver = Math.max(0, (toxics.cutAfterBytes ?? Number.POSITIVE_INFINITY) - this.#passed);
+    const cutAt = Math.floor(toxics.cutAfterBytes ?? Number.POSITIVE_INFINITY); // half a byte would never pass
+    const mostEver = Math.max(0, cutAt - this.#passed);
     const piece = bytes.subarray(0, Math.min(mostNow, mostEver));
     const rest = bytes.subarray(piece.length);
     if (rest.length === 0) this.#parcels.shift();
@@ -134,7 +135,7 @@ export class Lane {
       this.#passed += piece.length;
       this.#options.passed(piece.length);
     }
-    if (this.#passed >= (toxics.cutAfterBytes ?? Number.POSITIVE_INFINITY)) this.#cut(toxics.cutBy ?? "fin");
+    if (this.#passed >= cutAt) this.#cut(toxics.cutBy ?? "fin");
   }
 
   #cut(how: "fin" | "reset"): void {
