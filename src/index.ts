@@ -196,11 +196,15 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
   });
 }
 
-/** A module's relative path starts in the current folder: the thread would look beside its own file. */
+/** The relative path of a module starts in the current folder: the thread would look beside its own file. */
 function withModuleFound(settings: UpstreamSettings): UpstreamSettings {
-  const { protocol } = settings;
-  if (typeof protocol !== "string" || !isModulePath(protocol) || protocol.startsWith("file:")) return settings;
-  return { ...settings, protocol: pathToFileURL(protocol).href };
+  const { protocol, credentials } = settings;
+  const found = (path: string) => (isModulePath(path) && !path.startsWith("file:") ? pathToFileURL(path).href : path);
+  return {
+    ...settings,
+    ...(typeof protocol === "string" && { protocol: found(protocol) }),
+    ...(credentials !== undefined && { credentials: found(credentials) }),
+  };
 }
 
 function worstOf(reports: readonly ExitReport[]): ExitReport {

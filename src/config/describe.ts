@@ -30,6 +30,7 @@ function describeUpstream({
   protocol,
   subscriptions,
   webhooks,
+  keepalive,
   ...rest
 }: UpstreamSettings): Record<string, unknown> {
   return {
@@ -45,6 +46,7 @@ function describeUpstream({
       headers: Object.keys(webhook.headers),
       secret: webhook.secret === undefined ? undefined : REDACTED,
     })),
+    keepalive: { ...keepalive, ...(keepalive.heartbeat && { heartbeat: { ...keepalive.heartbeat, send: REDACTED } }) },
     ...rest,
   };
 }

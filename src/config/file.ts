@@ -145,7 +145,16 @@ function pathOf(nodes: readonly unknown[]): string[] {
   });
 }
 
-const SECRET_PLACES = new Set(["url", "headers", "subprotocols", "protocol", "greeting", "subscriptions", "webhooks"]);
+const SECRET_PLACES = new Set([
+  "url",
+  "headers",
+  "subprotocols",
+  "protocol",
+  "greeting",
+  "keepalive",
+  "subscriptions",
+  "webhooks",
+]);
 
 function isSecretPlace([root, , key]: readonly string[]): boolean {
   return root === "upstreams" && key !== undefined && SECRET_PLACES.has(key);

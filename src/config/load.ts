@@ -83,7 +83,8 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     upstreams.set(name, {
       ...settings,
       ...(await findCertificates(settings, folder, where([...path, "ca"]), read)),
-      ...(await findModule(settings, protocolFrom, where([...path, "protocol"]), read)),
+      ...(await findModule("protocol", settings, protocolFrom, where([...path, "protocol"]), read)),
+      ...(await findModule("credentials", settings, folder, where([...path, "credentials"]), read)),
     });
   }
 
@@ -174,11 +175,17 @@ async function findCertificates({ ca }: UpstreamSettings, folder: string, from: 
   return { ca: path };
 }
 
-/** The URL of the upstream's own protocol module, which must be there before anything starts. */
-async function findModule({ protocol }: UpstreamSettings, folder: string, from: string, read: Read) {
-  if (typeof protocol !== "string" || !isModulePath(protocol)) return {};
-  const url = resolveModule(protocol, folder);
+/** The URL of one of the user's own modules, which must be there before anything starts. */
+async function findModule(
+  key: "protocol" | "credentials",
+  { [key]: path }: UpstreamSettings,
+  folder: string,
+  from: string,
+  read: Read,
+) {
+  if (typeof path !== "string" || !isModulePath(path)) return {};
+  const url = resolveModule(path, folder);
   if (url === undefined) throw new ConfigError(`${from}: must be a path or a file: URL of this machine`);
   await read({ value: fileURLToPath(url), from });
-  return { protocol: url };
+  return { [key]: url };
 }

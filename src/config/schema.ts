@@ -8,7 +8,15 @@ import { ERROR_DEEDS } from "../protocols/json.ts";
 import { ID_KINDS } from "../protocols/json-id.ts";
 import { type PresetName, preset, presetNames } from "../protocols/presets.ts";
 import { duration, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
-import { bareHost, HEADER_NAME, HEADER_VALUE, isHost, isPlaintextSecret, RESERVED_HEADER } from "./wire.ts";
+import {
+  bareHost,
+  HEADER_NAME,
+  HEADER_VALUE,
+  isHost,
+  isPlaintextSecret,
+  needsCredentials,
+  RESERVED_HEADER,
+} from "./wire.ts";
 
 /** From the most talkative to the quietest. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warning", "error", "fatal"] as const;
@@ -118,6 +126,21 @@ const greetingStep = z.union(
   { error: "must be { send: … } or { expect: { match: … } }" },
 );
 
+/** A message of the upstream's own dialect that asks its application for a sign of life. */
+const heartbeat = z.strictObject({
+  send: z.json({ error: "must be a text, or a value to be sent as JSON" }),
+  every: duration.prefault("30s"),
+  /** What answers it; left out: it is only sent. */
+  expect: z.strictObject({ match: scalarsByPointer }).optional(),
+  within: duration.prefault("10s"),
+});
+
+/** How to go on after an end: soon, not before some seconds, or only every `reconnect.refused`. */
+const classes = (form: RegExp, error: string) =>
+  z
+    .record(z.string().regex(form, error), z.enum(["retry", "slow", "refuse"], "must be retry, slow or refuse"))
+    .prefault({});
+
 const headers = z
   .record(
     z
@@ -138,6 +161,7 @@ const url = z.string().superRefine((text, context) => {
   const { protocol: scheme } = new URL(text);
   if (scheme !== "ws:" && scheme !== "wss:") return wrong("must start with ws:// or wss://");
   if (text.includes("#")) return wrong("must not have a fragment (#)");
+  if (new URL(text).host.includes("$")) return wrong("must have its host in the configuration itself, without ${…}");
 });
 
 const subscriptionName = z
@@ -227,6 +251,8 @@ export const upstreamSchema = z
     /** Path of a PEM file with the certificates to trust instead of the well-known ones. */
     ca: z.string().min(1, "must be the path of a PEM file").optional(),
     headers: headers.prefault({}),
+    /** Path of a module whose function gives the values of `${credentials:NAME}`, for every attempt anew. */
+    credentials: z.string().refine(isModulePath, "must be the path of a module (it starts with ./ or /)").optional(),
     /** Those of the protocol, unless given. */
     subprotocols: subprotocols.optional(),
     protocol: protocol.prefault("json-rpc"),
@@ -247,13 +273,25 @@ export const upstreamSchema = z
         error: "must not be smaller than limits.request_bytes: the largest message could never be sent",
       })
       .prefault({}),
-    keepalive: z.strictObject({ ping: duration.prefault("15s"), pong_within: duration.prefault("5s") }).prefault({}),
+    /** How a peer is found that only seems to be there. */
+    keepalive: z
+      .strictObject({
+        ping: duration.prefault("15s"),
+        pong_within: duration.prefault("5s"),
+        heartbeat: heartbeat.nullable().prefault(null),
+        /** The longest that the peer may say nothing of its own: no message, and no ping. */
+        silence: duration.nullable().prefault(null),
+      })
+      .prefault({}),
     reconnect: z
       .strictObject({
         from: duration.prefault("200ms"),
         to: duration.prefault("30s"),
         /** Between attempts after the upstream refused us: a rotated token needs no restart. */
         refused: duration.prefault("60s"),
+        /** By close code and by status of the upgrade: what differs from the table in docs/configuration.md. */
+        codes: classes(/^[1-4]\d{3}$/, "must be a close code from 1000 to 4999"),
+        statuses: classes(/^[1-5]\d{2}$/, "must be an HTTP status"),
       })
       .refine(({ from, to }) => from <= to, { path: ["from"], error: "must not be longer than reconnect.to" })
       .prefault({}),
@@ -272,6 +310,10 @@ export const upstreamSchema = z
     close_code: wholeNumber(1000, 4999)
       .refine((code) => code <= 1001 || code >= 3000, "must be 1000, 1001, or from 3000 to 4999")
       .prefault(1001),
+  })
+  .refine((upstream) => upstream.credentials !== undefined || !needsCredentials(upstream), {
+    path: ["credentials"],
+    error: "is missing: ${credentials:…} is used",
   })
   .refine((upstream) => upstream.allow_plaintext || !isPlaintextSecret(upstream), {
     path: ["url"],

@@ -53,12 +53,23 @@ export function isPlaintextSecret({ url, headers, subprotocols = [], greeting = 
   const { protocol: scheme, hostname, username, password, searchParams } = new URL(url);
   if (scheme !== "ws:" || isLoopback(hostname)) return false;
   return (
+    isLate({ url, headers }) ||
     username !== "" ||
     password !== "" ||
     [...searchParams.keys(), ...Object.keys(headers), ...subprotocols].some(isSecretName) ||
     greeting.some((step) => "send" in step) ||
     (typeof protocol === "object" && PRESET_SECRETS.some((name) => name in protocol))
   );
+}
+
+/** True when a text in there is worked out only when connecting. */
+function isLate(value: object): boolean {
+  return /(?<!\$)\$\{(?:file|credentials):/.test(JSON.stringify(value));
+}
+
+/** True when the user's module is asked for something. */
+export function needsCredentials({ url, headers, greeting }: Credentials): boolean {
+  return /(?<!\$)\$\{credentials:/.test(JSON.stringify([url, headers, greeting]));
 }
 
 /** The URL as it may be shown: scheme, host and port. Userinfo, path and query can hold secrets. */

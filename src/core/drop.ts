@@ -1,3 +1,6 @@
+import type { UpstreamSettings } from "../config/schema.ts";
+import type { Rung } from "./liveness.ts";
+
 /** Why a connection, or an attempt at one, is over; and what that means for the next attempt. */
 
 export type Drop =
@@ -9,8 +12,10 @@ export type Drop =
   /** A frame was larger than `limits.reply_bytes`. */
   | { readonly reason: "oversized"; readonly limitBytes: number }
   | { readonly reason: "timeout"; readonly withinMs: number }
-  /** A ping was not answered in time: the peer is half-open or hangs. */
-  | { readonly reason: "silent"; readonly withinMs: number }
+  /** What the attempt should have been made with could not be had. */
+  | { readonly reason: "credentials"; readonly detail: string }
+  /** A rung of the liveness ladder found the peer dead: it is half-open or hangs. */
+  | { readonly reason: "silent"; readonly rung: Rung; readonly withinMs: number }
   | { readonly reason: "greeting"; readonly rejected: boolean; readonly detail: string }
   /** Our close frame was not answered in time, and the socket was broken. */
   | { readonly reason: "unclosed"; readonly withinMs: number }
@@ -40,8 +45,10 @@ export function describeDrop(drop: Drop): string {
       return `the upstream sent a frame larger than limits.reply_bytes (${drop.limitBytes} bytes)`;
     case "timeout":
       return `no connection within ${drop.withinMs} ms (connect_within)`;
+    case "credentials":
+      return `the values for this attempt could not be had: ${drop.detail}`;
     case "silent":
-      return `the upstream did not answer a ping within ${drop.withinMs} ms (keepalive.pong_within)`;
+      return describeSilence(drop.rung, drop.withinMs);
     case "greeting":
       return drop.rejected
         ? `the upstream refused the greeting: ${drop.detail}`
@@ -53,27 +60,51 @@ export function describeDrop(drop: Drop): string {
   }
 }
 
+function describeSilence(rung: Rung, withinMs: number): string {
+  if (rung === "ping") return `the upstream did not answer a ping within ${withinMs} ms (keepalive.pong_within)`;
+  if (rung === "silence") return `the upstream was silent for ${withinMs} ms (keepalive.silence)`;
+  return `the upstream did not answer the heartbeat within ${withinMs} ms (keepalive.heartbeat.within)`;
+}
+
 /** A balancer's Retry-After may ask for hours; an upstream that is back should not wait that long for us. */
 const RETRY_AFTER_MAX_MS = 300_000;
 
-/** After 1013 (try again later, IANA's registry of close codes) the first attempts of the backoff would come too soon. */
-const TRY_AGAIN_LATER_MS = 5_000;
+/** Where the first attempts of the backoff would come too soon. */
+const SLOWLY_MS = 5_000;
 
 /** How the next attempt should be made: `retry` soon with backoff, or `refuse`: only every `reconnect.refused`. */
 export type Verdict = { readonly type: "retry"; readonly atLeastMs: number } | { readonly type: "refuse" };
 
+type Policy = Pick<UpstreamSettings["reconnect"], "codes" | "statuses">;
+type Class = Policy["codes"][string];
+
 /**
- * Trying again soon is wrong where the answer will be the same: bad credentials, a wrong path, a policy.
- * RFC 6455 §7.4.1 names 1008 (policy); 4401 and 4403 are customary for HTTP's 401 and 403.
+ * RFC 6455 §7.4.1 names 1008 (policy); 4401 and 4403 are customary for HTTP's 401 and 403, 1013 (try again later) is in
+ * IANA's registry. docs/configuration.md has the same table.
  */
-export function judge(drop: Drop): Verdict {
-  if (drop.reason === "greeting" && drop.rejected) return { type: "refuse" };
-  if (drop.reason === "closed" && [1008, 4401, 4403].includes(drop.code)) return { type: "refuse" };
-  if (drop.reason === "closed" && drop.code === 1013) return { type: "retry", atLeastMs: TRY_AGAIN_LATER_MS };
-  if (drop.reason === "status") {
-    const temporary = drop.status >= 500 || [408, 425, 429].includes(drop.status);
-    if (!temporary) return { type: "refuse" };
-    return { type: "retry", atLeastMs: Math.min(drop.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS) };
+const CODES: Readonly<Record<number, Class>> = { 1008: "refuse", 4401: "refuse", 4403: "refuse", 1013: "slow" };
+
+/** An answer to the upgrade that is about this moment, and not about us. */
+function isTemporary(status: number): boolean {
+  return status >= 500 || [408, 425, 429].includes(status);
+}
+
+/** Trying again soon is wrong where the answer will be the same: bad credentials, a wrong path, a policy. */
+export function judge(drop: Drop, { codes, statuses }: Policy): Verdict {
+  switch (drop.reason) {
+    case "greeting":
+      return drop.rejected ? { type: "refuse" } : { type: "retry", atLeastMs: 0 };
+    case "closed":
+      return verdict(codes[drop.code] ?? CODES[drop.code] ?? "retry", 0);
+    case "status":
+      return verdict(statuses[drop.status] ?? (isTemporary(drop.status) ? "retry" : "refuse"), drop.retryAfterMs ?? 0);
+    default:
+      return { type: "retry", atLeastMs: 0 };
   }
-  return { type: "retry", atLeastMs: 0 };
+}
+
+function verdict(how: Class, retryAfterMs: number): Verdict {
+  if (how === "refuse") return { type: "refuse" };
+  const asked = Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
+  return { type: "retry", atLeastMs: how === "slow" ? Math.max(asked, SLOWLY_MS) : asked };
 }

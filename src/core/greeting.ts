@@ -15,8 +15,13 @@ export function answer(step: Extract<Step, { expect: unknown }>, frame: Body): A
   return matches(value, match) ? "matched" : "other";
 }
 
+/** Whether the frame has all of the values, each where its JSON pointer says. */
+export function matchesFrame(frame: Body, rule: Readonly<Record<string, unknown>>): boolean {
+  return matches(parse(frame), rule);
+}
+
 /** A text goes out as it is; anything else as its JSON. */
-export function greetingFrame(step: Extract<Step, { send: unknown }>): string {
+export function greetingFrame(step: { readonly send: unknown }): string {
   return typeof step.send === "string" ? step.send : JSON.stringify(step.send);
 }
 

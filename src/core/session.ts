@@ -3,20 +3,20 @@ import type { Failure } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { aroundInterval, fullJitter } from "./backoff.ts";
 import { type Drop, describeDrop, judge } from "./drop.ts";
-import { answer, greetingFrame } from "./greeting.ts";
+import { answer, greetingFrame, matchesFrame } from "./greeting.ts";
+import { answered, beaten, firstLadder, type Ladder, nearest, patience, pinged, ponged, slept } from "./liveness.ts";
 
 /**
  * The life of one upstream connection, as a pure state machine: state and input in, state and effects out.
  * Every attempt has an epoch of its own; what a socket of another epoch says is stale and changes nothing.
- * There is at most one timer, it belongs to the phase, and it dies with it.
+ * There is at most one timer, for the nearest of the phase's deadlines, and it dies with the phase.
  */
 export type Phase =
   | { readonly phase: "idle" }
   | { readonly phase: "connecting"; readonly epoch: number }
   /** The socket is open; step number `step` of the greeting is being waited for. */
   | { readonly phase: "greeting"; readonly epoch: number; readonly step: number }
-  /** `pong` is the proof that the ping on its way asks for; undefined while none is. */
-  | { readonly phase: "ready"; readonly epoch: number; readonly pong: string | undefined }
+  | Ready
   /** Between attempts; the next one at `until`. */
   | { readonly phase: "waiting"; readonly until: number; readonly why: Drop }
   /** Trying again soon would be wrong; the next attempt, all the same, at `until`. */
@@ -24,6 +24,12 @@ export type Phase =
   /** A close handshake is on its way, and nothing comes after it. */
   | { readonly phase: "closing"; readonly epoch: number }
   | { readonly phase: "closed" };
+
+interface Ready {
+  readonly phase: "ready";
+  readonly epoch: number;
+  readonly ladder: Ladder;
+}
 
 export interface Session {
   readonly at: Phase;
@@ -38,7 +44,7 @@ export type SessionInput =
   | { readonly type: "opened"; readonly epoch: number }
   /** The socket of this epoch is over, or never came to be. */
   | { readonly type: "dropped"; readonly epoch: number; readonly drop: Drop }
-  /** A frame came in: needed while greeting, and once after it, as the proof that the upstream really works. */
+  /** A frame came in: needed wherever {@link listens} says so. */
   | { readonly type: "frame"; readonly epoch: number; readonly frame: Body }
   | { readonly type: "pong"; readonly epoch: number; readonly proof: string }
   /** The phase's timer fired. */
@@ -57,14 +63,16 @@ export type SessionEffect =
   /** Begin the close handshake; break the socket when it is not done in time. */
   | { readonly type: "close"; readonly epoch: number; readonly code: number; readonly withinMs: number }
   | { readonly type: "destroy"; readonly epoch: number }
-  /** Set the one timer; undefined clears it. */
-  | { readonly type: "timer"; readonly ms: number | undefined }
+  /** Set the one timer; undefined clears it. `blames`: when it fires the peer is held for dead, if nothing came in. */
+  | { readonly type: "timer"; readonly ms: number | undefined; readonly blames?: true }
   /** The requests on this epoch's socket will get no reply any more. */
   | { readonly type: "lost"; readonly epoch: number; readonly why: Drop }
   /** The upstream proved that it has what was written before the ping with this proof. */
   | { readonly type: "proven"; readonly epoch: number; readonly proof: string }
-  /** A frame that was not the greeting's: hand it on. */
-  | { readonly type: "message"; readonly frame: Body };
+  /** A frame that came during the greeting and is not part of it: nothing can have been asked yet. */
+  | { readonly type: "message"; readonly frame: Body }
+  /** A frame that is none of the session's business: it may be a reply. */
+  | { readonly type: "frame"; readonly epoch: number; readonly frame: Body };
 
 /** What the machine needs to know but must not reach for: the clock, chance, and the settings. */
 export interface SessionContext {
@@ -74,6 +82,8 @@ export interface SessionContext {
   readonly random: number;
   /** What the pong of a ping sent now would prove. Never the same twice. */
   readonly proof: string;
+  /** When the peer last said something of its own, by the clock of `now`: a message, or a ping. */
+  readonly heardAt: number;
   readonly settings: Pick<UpstreamSettings, "connect_within" | "greeting" | "keepalive" | "reconnect" | "close_code">;
 }
 
@@ -104,19 +114,25 @@ export function step(session: Session, input: SessionInput, context: SessionCont
       return fall(session, input.drop, context, [{ type: "lost", epoch: input.epoch, why: input.drop }]);
     case "frame":
       if (at.phase === "greeting") return hear(session, at, input.frame, context);
-      return { session: { ...session, failures: 0 }, effects: [] };
+      return work(session, input.epoch, input.frame, context);
     case "pong":
-      return ponged(session, input.proof, context);
+      return prove(session, input.proof, context);
     case "timer":
       return timedOut(session, context);
     case "probe":
-      if (at.phase !== "ready" || at.pong !== undefined) return stay(session);
-      return ping(session, at.epoch, context);
+      if (at.phase !== "ready" || at.ladder.ping.proof !== undefined) return stay(session);
+      return ping(session, at, context);
     case "renew":
       return renew(session, input.detail, context);
     case "close":
       return close(session, input.withinMs, context);
   }
+}
+
+/** Whether a frame of this epoch is for the session to see first. Most are not, and need not pay for it. */
+export function listens({ at, failures }: Session, epoch: number): boolean {
+  if (!("epoch" in at) || at.epoch !== epoch) return false;
+  return at.phase === "greeting" || failures > 0 || (at.phase === "ready" && at.ladder.heartbeat.asked);
 }
 
 function stay(session: Session): Step {
@@ -136,18 +152,41 @@ function connect(session: Session, { settings }: SessionContext, before: readonl
 }
 
 /** Goes on with the greeting from step `from`: sends what there is to send, until something must be waited for. */
-function greet(session: Session, epoch: number, from: number, { settings }: SessionContext): Step {
+function greet(session: Session, epoch: number, from: number, context: SessionContext): Step {
+  const { settings, now: openedAt } = context;
   const effects: SessionEffect[] = [];
   for (let index = from; index < settings.greeting.length; index++) {
     const now = settings.greeting[index];
     if (now && "expect" in now) {
-      effects.push({ type: "timer", ms: now.expect.within });
+      effects.push({ type: "timer", ms: now.expect.within, blames: true });
       return { session: { ...session, at: { phase: "greeting", epoch, step: index } }, effects };
     }
     if (now) effects.push({ type: "send", epoch, frame: greetingFrame(now) });
   }
-  effects.push({ type: "timer", ms: settings.keepalive.ping });
-  return { session: { ...session, at: { phase: "ready", epoch, pong: undefined } }, effects };
+  const at: Ready = { phase: "ready", epoch, ladder: firstLadder(settings.keepalive, openedAt) };
+  return be(session, at, context, effects);
+}
+
+/** Ready, with one timer for whatever is due next. */
+function be(session: Session, at: Ready, { now, heardAt, settings }: SessionContext, before: SessionEffect[]): Step {
+  const due = nearest(at.ladder, settings.keepalive, heardAt);
+  const ms = Math.max(0, Math.ceil(due.at - now));
+  return {
+    session: { ...session, at },
+    effects: [...before, { type: "timer", ms, ...(due.blames && { blames: true }) }],
+  };
+}
+
+/** Real traffic: the upstream works. */
+function work(session: Session, epoch: number, frame: Body, context: SessionContext): Step {
+  const { at } = session;
+  const working = { ...session, failures: 0 };
+  const { heartbeat } = context.settings.keepalive;
+  const asked = at.phase === "ready" && at.ladder.heartbeat.asked && heartbeat?.expect;
+  if (!asked || !matchesFrame(frame, asked.match)) {
+    return { session: working, effects: [{ type: "frame", epoch, frame }] };
+  }
+  return be(working, { ...at, ladder: answered(at.ladder, heartbeat, context.now) }, context, []);
 }
 
 function hear(session: Session, at: Extract<Phase, { phase: "greeting" }>, frame: Body, context: SessionContext): Step {
@@ -161,7 +200,7 @@ function hear(session: Session, at: Extract<Phase, { phase: "greeting" }>, frame
 /** The connection is over: decides when the next attempt is due. */
 function fall(session: Session, why: Drop, context: SessionContext, before: readonly SessionEffect[]): Step {
   const { now, random, settings } = context;
-  const verdict = judge(why);
+  const verdict = judge(why, settings.reconnect);
   const wanted =
     verdict.type === "refuse"
       ? aroundInterval(settings.reconnect.refused, random)
@@ -182,31 +221,41 @@ function giveUp(session: Session, epoch: number, why: Drop, context: SessionCont
   ]);
 }
 
-function ping(session: Session, epoch: number, { proof, settings }: SessionContext): Step {
-  return {
-    session: { ...session, at: { phase: "ready", epoch, pong: proof } },
-    effects: [
-      { type: "ping", epoch, proof },
-      { type: "timer", ms: settings.keepalive.pong_within },
-    ],
-  };
+function ping(session: Session, at: Ready, context: SessionContext): Step {
+  const { proof, now, settings } = context;
+  const { epoch } = at;
+  const ladder = pinged(at.ladder, proof, settings.keepalive, now);
+  return be(session, { ...at, ladder }, context, [{ type: "ping", epoch, proof }]);
 }
 
-function ponged(session: Session, proof: string, { settings }: SessionContext): Step {
+function prove(session: Session, proof: string, context: SessionContext): Step {
   const { at } = session;
-  if (at.phase !== "ready" || at.pong !== proof) return stay(session);
-  return {
-    session: { ...session, failures: 0, at: { ...at, pong: undefined } },
-    effects: [
-      { type: "proven", epoch: at.epoch, proof },
-      { type: "timer", ms: settings.keepalive.ping },
-    ],
-  };
+  if (at.phase !== "ready" || at.ladder.ping.proof !== proof) return stay(session);
+  const ladder = ponged(at.ladder, context.settings.keepalive, context.now);
+  const proven: SessionEffect = { type: "proven", epoch: at.epoch, proof };
+  return be({ ...session, failures: 0 }, { ...at, ladder }, context, [proven]);
+}
+
+/** The moment of one rung has come: asks what there is to be asked, or gives the peer up. */
+function climb(session: Session, at: Ready, context: SessionContext): Step {
+  const { now, heardAt, settings } = context;
+  const { keepalive } = settings;
+  const due = nearest(at.ladder, keepalive, heardAt);
+  if (due.at > now) return be(session, at, context, []);
+  if (due.blames) {
+    // It was us who did not look: everything begins anew, with a ping to know soon.
+    if (slept(due, now)) return ping(session, { ...at, ladder: firstLadder(keepalive, now) }, context);
+    const withinMs = patience(due.rung, keepalive);
+    return giveUp(session, at.epoch, { reason: "silent", rung: due.rung, withinMs }, context);
+  }
+  if (due.rung === "ping" || keepalive.heartbeat === null) return ping(session, at, context);
+  const beat: SessionEffect = { type: "send", epoch: at.epoch, frame: greetingFrame(keepalive.heartbeat) };
+  return be(session, { ...at, ladder: beaten(at.ladder, keepalive.heartbeat, now) }, context, [beat]);
 }
 
 function timedOut(session: Session, context: SessionContext): Step {
   const { at } = session;
-  const { keepalive, greeting } = context.settings;
+  const { greeting } = context.settings;
   switch (at.phase) {
     case "waiting":
     case "refused":
@@ -218,8 +267,7 @@ function timedOut(session: Session, context: SessionContext): Step {
       return giveUp(session, at.epoch, { reason: "greeting", rejected: false, detail }, context);
     }
     case "ready":
-      if (at.pong === undefined) return ping(session, at.epoch, context);
-      return giveUp(session, at.epoch, { reason: "silent", withinMs: keepalive.pong_within }, context);
+      return climb(session, at, context);
     default:
       return stay(session);
   }

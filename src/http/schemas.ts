@@ -29,6 +29,10 @@ export const upstreamStateSchema = z
     since: z.string().describe("RFC 3339"),
     attempts: z.int().describe("failed since the upstream last proved itself"),
     last_error: z.string().nullable(),
+    found_dead_by: z
+      .enum(["ping", "heartbeat", "silence"])
+      .nullable()
+      .describe("which of the three last found a connection dead"),
     retry_in_ms: z.int().nullable(),
     in_flight: z.int(),
     /** Null where the thread did not answer in time. */
@@ -61,6 +65,7 @@ export const readinessSchema = z
   .object({
     status: z.enum(["ready", "not_ready", "shutting_down"]),
     upstreams: z.record(z.string(), z.string()).optional().describe("phases by name; only with a token"),
+    errors: z.record(z.string(), z.string()).optional().describe("of those that are not ready; only with a token"),
   })
   .openapi("Readiness");
 

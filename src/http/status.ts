@@ -65,7 +65,12 @@ export function statusRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
     const missing = [...upstreams.values()].some(({ settings, state }) => settings.required && state.phase !== "ready");
     const status = !lifecycle.ready ? "shutting_down" : missing ? "not_ready" : "ready";
     const phases = Object.fromEntries([...upstreams.values()].map(({ name, state }) => [name, state.phase]));
-    const body = mayLookInside(c, parts.access) ? { status, upstreams: phases } : { status };
+    const errors = Object.fromEntries(
+      [...upstreams.values()].flatMap(({ name, state: { phase, lastError } }) =>
+        phase === "ready" || lastError === undefined ? [] : [[name, lastError]],
+      ),
+    );
+    const body = mayLookInside(c, parts.access) ? { status, upstreams: phases, errors } : { status };
     return c.json(body as z.infer<typeof readinessSchema>, status === "ready" ? 200 : 503, commonHeaders(c));
   };
   app.openapi(readyzRoute, ready);
@@ -86,7 +91,7 @@ export function statusRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
 
 async function stateOf(upstream: UpstreamPort, { webhooks }: AppParts): Promise<z.infer<typeof upstreamStateSchema>> {
   const details = await upstream.inspect(INSPECT_WITHIN_MS);
-  const { phase, since, attempts, lastError, retryInMs } = upstream.state;
+  const { phase, since, attempts, lastError, foundDeadBy, retryInMs } = upstream.state;
   return {
     name: upstream.name,
     url: redactUrl(upstream.settings.url),
@@ -96,6 +101,7 @@ async function stateOf(upstream: UpstreamPort, { webhooks }: AppParts): Promise<
     since: since.toISOString(),
     attempts,
     last_error: lastError ?? null,
+    found_dead_by: foundDeadBy ?? null,
     retry_in_ms: retryInMs ?? null,
     in_flight: details?.inFlight ?? upstream.inFlight,
     last_frame_age_ms: details?.lastFrameAgeMs ?? null,

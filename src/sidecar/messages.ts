@@ -1,5 +1,6 @@
 import type { SubscriptionSettings, UpstreamSettings } from "../config/schema.ts";
 import type { Page, Start } from "../core/journal.ts";
+import type { Rung } from "../core/liveness.ts";
 import type { CancelCounts, Counters, Kind, Outcome } from "../core/outcome.ts";
 import type { Phase } from "../core/session.ts";
 import type { SubscriptionState } from "../core/subscriptions.ts";
@@ -112,6 +113,8 @@ export interface UpstreamState {
   readonly attempts: number;
   /** Why the last connection or attempt ended; undefined when none has yet. */
   readonly lastError?: string | undefined;
+  /** The rung of the liveness ladder that last found a connection dead. */
+  readonly foundDeadBy?: Rung | undefined;
   /** Milliseconds until the next attempt, in `waiting` and `refused`. */
   readonly retryInMs?: number | undefined;
 }

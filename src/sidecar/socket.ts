@@ -14,6 +14,8 @@ export interface SocketEvents {
   frame(frame: Body): void;
   /** The peer answered the ping that carried `proof`. */
   pong(proof: string): void;
+  /** The peer pinged us, and was answered. */
+  pinged(): void;
   /** It is over, and its descriptor is closed. Nothing is told after this. */
   dropped(drop: Drop): void;
 }
@@ -104,6 +106,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   ws.on("open", () => events.opened());
   ws.on("message", (data: Buffer, isBinary: boolean) => events.frame(isBinary ? data : data.toString()));
   ws.on("pong", (data: Buffer) => events.pong(data.toString()));
+  ws.on("ping", () => events.pinged());
   ws.on("unexpected-response", (_request, response) => {
     const { statusCode: status = 0, headers } = response;
     response.destroy();

@@ -3,9 +3,11 @@ import type { UpstreamSettings } from "../config/schema.ts";
 import { type Drop, describeDrop } from "../core/drop.ts";
 import { Exchange, type ExchangeEffect } from "../core/exchange.ts";
 import type { MessageKind } from "../core/journal.ts";
+import type { Rung } from "../core/liveness.ts";
 import type { Outcome } from "../core/outcome.ts";
 import {
   availability,
+  listens,
   newSession,
   type Session,
   type SessionEffect,
@@ -16,10 +18,12 @@ import { type SubscriptionEffect, Subscriptions } from "../core/subscriptions.ts
 import { isJson } from "../protocols/json-message.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
+import { openLate } from "./attempt.ts";
 import { Journals, MAIN } from "./journals.ts";
+import { lateSettings, type WorkOut } from "./late.ts";
 import type { CloseCounts, FromThread, Life, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
 import { PhaseTimer } from "./phase-timer.ts";
-import { openSocket, type Socket } from "./socket.ts";
+import { openSocket, type Socket, type SocketEvents } from "./socket.ts";
 
 /** What an upstream needs from the thread that it lives on. */
 export interface Surroundings {
@@ -41,6 +45,9 @@ type Command = Exclude<ToThread, { type: "open" | "beat" | "end" }>;
 export class Upstream {
   readonly #name: string;
   readonly #settings: UpstreamSettings;
+  /** The settings with the values of the newest attempt. */
+  #filledIn: UpstreamSettings;
+  readonly #workOut: WorkOut | undefined;
   readonly #around: Surroundings;
   readonly #exchange: Exchange;
   readonly #alarm: Alarm;
@@ -52,7 +59,10 @@ export class Upstream {
   #session: Session = newSession;
   readonly #phaseTimer = new PhaseTimer(() => this.#advance({ type: "timer" }));
   #lastError: string | undefined;
+  #foundDeadBy: Rung | undefined;
   #lastFrameAt: number | undefined;
+  /** When the peer last said something of its own. */
+  #heardAt = 0;
   #pings = 0;
   #pingedAt = 0;
   #roundTripMs: number | undefined;
@@ -65,6 +75,8 @@ export class Upstream {
   constructor(name: string, settings: UpstreamSettings, protocol: Protocol, around: Surroundings, life: Life) {
     this.#name = name;
     this.#settings = settings;
+    this.#filledIn = settings;
+    this.#workOut = lateSettings(name, settings);
     this.#around = around;
     this.#exchange = new Exchange(protocol, settings.limits);
     this.#alarm = new Alarm(around.now, () => this.#expire());
@@ -132,7 +144,9 @@ export class Upstream {
     const before = this.#session;
     const now = this.#around.now();
     const proof = `${this.#pings + 1}.${this.#exchange.handedOver}`;
-    const { session, effects } = step(before, input, { now, random: Math.random(), proof, settings: this.#settings });
+    const heardAt = this.#heardAt;
+    const context = { now, random: Math.random(), proof, heardAt, settings: this.#filledIn };
+    const { session, effects } = step(before, input, context);
     this.#session = session;
     for (const effect of effects) this.#perform(effect, now);
     if (session.at.phase === before.at.phase && session.epoch === before.epoch) return;
@@ -162,11 +176,12 @@ export class Upstream {
         this.#sockets.get(effect.epoch)?.destroy();
         break;
       case "timer":
-        if (effect.ms !== undefined && isWaitingForPeer(this.#session)) this.#phaseTimer.setToBlame(effect.ms);
+        if (effect.ms !== undefined && effect.blames) this.#phaseTimer.setToBlame(effect.ms);
         else this.#phaseTimer.set(effect.ms);
         break;
       case "lost":
         this.#lastError = describeDrop(effect.why);
+        if (effect.why.reason === "silent") this.#foundDeadBy = effect.why.rung;
         this.#journals.away(this.#lastError);
         if (effect.epoch === this.#session.epoch) this.#standBy(this.#subscriptions.lost());
         this.#carryOut(this.#exchange.lost(effect.epoch, effect.why, now));
@@ -178,6 +193,11 @@ export class Upstream {
       case "message":
         this.#exchange.counters.messages++;
         this.#keep(effect.frame);
+        break;
+      case "frame":
+        this.#carryOut(
+          this.#exchange.frame(effect.epoch, effect.frame, now, this.#sockets.get(effect.epoch)?.buffered ?? 0),
+        );
     }
   }
 
@@ -194,23 +214,32 @@ export class Upstream {
 
   #connect(epoch: number, withinMs: number): void {
     const target = { settings: this.#settings, withinMs, lookup: this.#around.lookup };
-    const socket = openSocket(target, {
+    const events: SocketEvents = {
       opened: () => this.#advance({ type: "opened", epoch }),
       frame: (frame) => this.#frame(epoch, frame),
       pong: (proof) => this.#advance({ type: "pong", epoch, proof }),
+      pinged: () => this.#heard(epoch),
       dropped: (drop) => this.#dropped(epoch, drop),
-    });
+    };
+    const resolved = (settings: UpstreamSettings) => {
+      this.#filledIn = settings;
+    };
+    const socket = this.#workOut ? openLate(this.#workOut, target, resolved, events) : openSocket(target, events);
     this.#sockets.set(epoch, socket);
   }
 
   #frame(epoch: number, frame: Body): void {
-    const now = this.#around.now();
+    const now = this.#heard(epoch);
     this.#lastFrameAt = now;
-    const { at, failures } = this.#session;
-    const greeting = at.phase === "greeting" && at.epoch === epoch;
-    if (greeting || failures > 0) this.#advance({ type: "frame", epoch, frame });
-    if (!greeting) this.#carryOut(this.#exchange.frame(epoch, frame, now, this.#sockets.get(epoch)?.buffered ?? 0));
+    if (listens(this.#session, epoch)) this.#advance({ type: "frame", epoch, frame });
+    else this.#carryOut(this.#exchange.frame(epoch, frame, now, this.#sockets.get(epoch)?.buffered ?? 0));
     this.#setAlarm();
+  }
+
+  #heard(epoch: number): number {
+    const now = this.#around.now();
+    if (epoch === this.#session.epoch) this.#heardAt = now;
+    return now;
   }
 
   #dropped(epoch: number, drop: Drop): void {
@@ -328,7 +357,8 @@ export class Upstream {
   #state(now: number): UpstreamState {
     const { at, failures } = this.#session;
     const retryInMs = "until" in at ? Math.max(0, Math.round(at.until - now)) : undefined;
-    return { phase: at.phase, attempts: failures, lastError: this.#lastError, retryInMs };
+    const { phase } = at;
+    return { phase, attempts: failures, lastError: this.#lastError, foundDeadBy: this.#foundDeadBy, retryInMs };
   }
 
   #details(now: number): UpstreamDetails {
@@ -341,10 +371,6 @@ export class Upstream {
       counters: { ...this.#exchange.counters },
     };
   }
-}
-
-function isWaitingForPeer({ at }: Session): boolean {
-  return at.phase === "greeting" || (at.phase === "ready" && at.pong !== undefined);
 }
 
 /** What `data` will be to readers. Bytes stay bytes, whatever they hold; in a dialect of text, so does text. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Drop, describeDrop, judge, type Verdict } from "../../src/core/drop.ts";
+import { type Drop, describeDrop, judge as judgeBy, type Verdict } from "../../src/core/drop.ts";
 
+const judge = (drop: Drop): Verdict => judgeBy(drop, { codes: {}, statuses: {} });
 const soon: Verdict = { type: "retry", atLeastMs: 0 };
 const refuse: Verdict = { type: "refuse" };
 const status = (code: number, retryAfterMs?: number): Drop => ({ reason: "status", status: code, retryAfterMs });
@@ -32,6 +33,19 @@ test("1013, try again later, waits longer than the others", () => {
   assert.deepEqual(judge(closed(1013)), { type: "retry", atLeastMs: 5_000 });
 });
 
+test("the configuration has the last word on codes and statuses, and on nothing that it does not name", () => {
+  const policy = {
+    codes: { 4000: "refuse", 1008: "retry", 1001: "slow" },
+    statuses: { 403: "retry", 500: "refuse" },
+  } as const;
+  const by = (drop: Drop): Verdict => judgeBy(drop, policy);
+  const slowly: Verdict = { type: "retry", atLeastMs: 5_000 };
+  assert.deepEqual([closed(4000), closed(1008), closed(1001)].map(by), [refuse, soon, slowly]);
+  assert.deepEqual([closed(1000), closed(4401), closed(1013)].map(by), [soon, refuse, slowly]);
+  assert.deepEqual([status(403), status(500), status(401), status(503)].map(by), [soon, refuse, refuse, soon]);
+  assert.deepEqual(by(status(403, 9_000)), { type: "retry", atLeastMs: 9_000 }, "Retry-After counts there too");
+});
+
 test("Retry-After is kept to, but not for hours", () => {
   assert.deepEqual(judge(status(503, 7_000)), { type: "retry", atLeastMs: 7_000 });
   assert.deepEqual(judge(status(429, 0)), soon);
@@ -55,7 +69,7 @@ test("what the network does is tried again soon", () => {
   }
   assert.deepEqual(judge({ reason: "oversized", limitBytes: 1 }), soon);
   assert.deepEqual(judge({ reason: "timeout", withinMs: 10_000 }), soon);
-  assert.deepEqual(judge({ reason: "silent", withinMs: 5_000 }), soon);
+  assert.deepEqual(judge({ reason: "silent", rung: "ping", withinMs: 5_000 }), soon);
   assert.deepEqual(judge({ reason: "unclosed", withinMs: 2_000 }), soon);
   assert.deepEqual(judge({ reason: "renewed", detail: "" }), soon);
 });
@@ -73,7 +87,14 @@ const mentions: readonly [Drop, ...RegExp[]][] = [
   [{ reason: "protocol", detail: "RSV1" }, /broke the WebSocket protocol/, /RSV1/],
   [{ reason: "oversized", limitBytes: 4_096 }, /limits\.reply_bytes/, /\b4096 bytes\b/],
   [{ reason: "timeout", withinMs: 10_000 }, /\b10000 ms\b/, /connect_within/],
-  [{ reason: "silent", withinMs: 5_000 }, /ping/, /\b5000 ms\b/, /keepalive\.pong_within/],
+  [{ reason: "silent", rung: "ping", withinMs: 5_000 }, /ping/, /\b5000 ms\b/, /keepalive\.pong_within/],
+  [
+    { reason: "silent", rung: "heartbeat", withinMs: 6_000 },
+    /heartbeat/,
+    /\b6000 ms\b/,
+    /keepalive\.heartbeat\.within/,
+  ],
+  [{ reason: "silent", rung: "silence", withinMs: 7_000 }, /silent/, /\b7000 ms\b/, /keepalive\.silence/],
   [{ reason: "greeting", rejected: true, detail: "step 2" }, /refused the greeting/, /step 2/],
   [{ reason: "greeting", rejected: false, detail: "step 3" }, /greeting failed/, /step 3/],
   [{ reason: "unclosed", withinMs: 2_000 }, /close handshake/, /\b2000 ms\b/],

@@ -68,7 +68,10 @@ test("the longest delays that the configuration allows are still delays, not tim
   const longest = 2 ** 31 - 1;
   for (const drop of [unauthorized, { reason: "status", status: 503, retryAfterMs: 300_000 } as const]) {
     const model = new SessionModel();
-    model.settings = { ...settings, reconnect: { from: longest, to: longest, refused: longest } };
+    model.settings = {
+      ...settings,
+      reconnect: { ...settings.reconnect, from: longest, to: longest, refused: longest },
+    };
     model.random = 1 - Number.EPSILON;
     model.give({ type: "start" });
     model.over(model.epoch, drop);

@@ -19,8 +19,8 @@ export const settings: SessionContext["settings"] = {
     { expect: { match: { "/type": "ok" }, reject: { "/type": "no" }, within: 4_000 } },
     { send: { type: "thanks" } },
   ],
-  keepalive: { ping: 15_000, pong_within: 5_000 },
-  reconnect: { from: 200, to: 30_000, refused: 60_000 },
+  keepalive: { ping: 15_000, pong_within: 5_000, heartbeat: null, silence: null },
+  reconnect: { from: 200, to: 30_000, refused: 60_000, codes: {}, statuses: {} },
   close_code: 1001,
 };
 
@@ -49,7 +49,8 @@ export function briefly(effect: SessionEffect): string {
     case "proven":
       return `proven ${effect.proof}`;
     case "message":
-      return `message ${String(effect.frame)}`;
+    case "frame":
+      return `${effect.type} ${String(effect.frame)}`;
   }
 }
 
@@ -65,6 +66,7 @@ const TIMED: ReadonlySet<Phase["phase"]> = new Set(["greeting", "ready", "waitin
 export class SessionModel {
   session: Session = newSession;
   now = 0;
+  heardAt = 0;
   random = 0.5;
   settings = settings;
   /** When the one timer fires. */
@@ -90,11 +92,11 @@ export class SessionModel {
   }
 
   give(input: SessionInput): readonly SessionEffect[] {
-    const { now, random, settings } = this;
+    const { now, random, settings, heardAt } = this;
     const proof = `proof${++this.#proofs}`;
     if (input.type === "close") this.#ending = true;
     const before = this.session;
-    const { session, effects } = step(before, input, { now, random, proof, settings });
+    const { session, effects } = step(before, input, { now, random, proof, heardAt, settings });
     this.session = session;
     for (const effect of effects) this.#perform(effect);
     this.#check(before);
@@ -114,6 +116,7 @@ export class SessionModel {
   }
 
   frame(frame: string): readonly SessionEffect[] {
+    this.heardAt = this.now;
     return this.give({ type: "frame", epoch: this.epoch, frame });
   }
 
@@ -175,6 +178,7 @@ export class SessionModel {
         this.proven.push(effect.proof);
         break;
       case "message":
+      case "frame":
         break;
     }
   }

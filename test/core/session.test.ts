@@ -1,21 +1,36 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Drop } from "../../src/core/drop.ts";
+import type { Ladder } from "../../src/core/liveness.ts";
 import { type Phase, type Session, type SessionInput, step } from "../../src/core/session.ts";
 import { briefly, CHALLENGE, NO, OK, OTHER, settings } from "./session-model.ts";
 
 const NOW = 1_000_000;
 const EPOCH = 7;
 const why: Drop = { reason: "network", detail: "ECONNREFUSED" };
-const context = { now: NOW, random: 0.5, proof: "fresh", settings };
+const beating = {
+  ...settings,
+  keepalive: {
+    ...settings.keepalive,
+    heartbeat: { send: "BEAT", every: 7_000, expect: { match: { "/type": "ok" } }, within: 2_500 },
+  },
+};
+const context = { now: NOW, random: 0.5, proof: "fresh", heardAt: NOW - 3_000, settings: beating };
+const resting = { due: NOW + 7_000, asked: false };
 
-/** Every phase there is; `pinged` is ready with a ping on its way. */
+function ready(ping: Ladder["ping"], heartbeat: Ladder["heartbeat"]): Phase {
+  return { phase: "ready", epoch: EPOCH, ladder: { ping, heartbeat, since: NOW - 60_000 } };
+}
+
+/** Every phase there is; `pinged` is ready with a ping on its way, `beaten` with a heartbeat. */
 const phases = {
   idle: { phase: "idle" },
   connecting: { phase: "connecting", epoch: EPOCH },
   greeting: { phase: "greeting", epoch: EPOCH, step: 3 },
-  ready: { phase: "ready", epoch: EPOCH, pong: undefined },
-  pinged: { phase: "ready", epoch: EPOCH, pong: "asked" },
+  ready: ready({ due: NOW, proof: undefined }, resting),
+  pinged: ready({ due: NOW, proof: "asked" }, resting),
+  resting: ready({ due: NOW + 9_000, proof: undefined }, { due: NOW, asked: false }),
+  beaten: ready({ due: NOW + 9_000, proof: undefined }, { due: NOW, asked: true }),
   waiting: { phase: "waiting", until: NOW, why },
   refused: { phase: "refused", until: NOW, why },
   closing: { phase: "closing", epoch: EPOCH },
@@ -47,21 +62,32 @@ const LOST = "waiting: lost 7 network, timer 800";
 const CLOSE = "closing: no timer, close 7 1001 in 2000";
 const CLOSE_NOW = "closing: no timer, close 7 1001 in 0";
 
+/** What is so in every kind of ready. */
+const open = (phase: string): Partial<Record<InputName, string>> => ({
+  dropped: LOST,
+  matching: `${phase}: frame ${OK}`,
+  rejecting: `${phase}: frame ${NO}`,
+  other: `${phase}: frame ${OTHER}`,
+  renew: "connecting: lost 7 renewed, close 7 1000 in 2000, no timer, connect 8",
+  close: CLOSE,
+  closeNow: CLOSE_NOW,
+});
+
 /** What comes of an input: the phase and the effects. What is not here changes nothing and has no effect. */
 const table: Readonly<Record<PhaseName, Partial<Record<InputName, string>>>> = {
   idle: { start: CONNECT, close: "closed: no timer", closeNow: "closed: no timer" },
   connecting: {
     opened: "greeting: send 7 HELLO, timer 3000",
     dropped: LOST,
-    matching: "connecting: ",
-    rejecting: "connecting: ",
-    other: "connecting: ",
+    matching: `connecting: frame ${OK}`,
+    rejecting: `connecting: frame ${NO}`,
+    other: `connecting: frame ${OTHER}`,
     close: "closed: destroy 7",
     closeNow: "closed: destroy 7",
   },
   greeting: {
     dropped: LOST,
-    matching: 'ready: send 7 {"type":"thanks"}, timer 15000',
+    matching: 'ready: send 7 {"type":"thanks"}, timer 7000',
     rejecting: "refused: destroy 7, lost 7 greeting, timer 60000",
     other: `greeting: message ${OTHER}`,
     timer: "waiting: destroy 7, lost 7 greeting, timer 800",
@@ -69,34 +95,33 @@ const table: Readonly<Record<PhaseName, Partial<Record<InputName, string>>>> = {
     closeNow: CLOSE_NOW,
   },
   ready: {
-    dropped: LOST,
-    matching: "ready: ",
-    rejecting: "ready: ",
-    other: "ready: ",
+    ...open("ready"),
     timer: "ready: ping 7 fresh, timer 5000",
     probe: "ready: ping 7 fresh, timer 5000",
-    renew: "connecting: lost 7 renewed, close 7 1000 in 2000, no timer, connect 8",
-    close: CLOSE,
-    closeNow: CLOSE_NOW,
   },
   pinged: {
-    dropped: LOST,
-    matching: "ready: ",
-    rejecting: "ready: ",
-    other: "ready: ",
-    pong: "ready: proven asked, timer 15000",
+    ...open("ready"),
+    pong: "ready: proven asked, timer 7000",
     timer: "waiting: destroy 7, lost 7 silent, timer 800",
-    renew: "connecting: lost 7 renewed, close 7 1000 in 2000, no timer, connect 8",
-    close: CLOSE,
-    closeNow: CLOSE_NOW,
+  },
+  resting: {
+    ...open("ready"),
+    timer: "ready: send 7 BEAT, timer 2500",
+    probe: "ready: ping 7 fresh, timer 0",
+  },
+  beaten: {
+    ...open("ready"),
+    matching: "ready: timer 7000",
+    timer: "waiting: destroy 7, lost 7 silent, timer 800",
+    probe: "ready: ping 7 fresh, timer 0",
   },
   waiting: { timer: CONNECT, close: "closed: no timer", closeNow: "closed: no timer" },
   refused: { timer: CONNECT, close: "closed: no timer", closeNow: "closed: no timer" },
   closing: {
     dropped: "closed: ",
-    matching: "closing: ",
-    rejecting: "closing: ",
-    other: "closing: ",
+    matching: `closing: frame ${OK}`,
+    rejecting: `closing: frame ${NO}`,
+    other: `closing: frame ${OTHER}`,
     close: "closing: close 7 1001 in 2000",
     closeNow: "closing: close 7 1001 in 0",
   },
@@ -160,6 +185,7 @@ test("every end of an attempt is one more failure", () => {
     ["greeting", "timer"],
     ["ready", "dropped"],
     ["pinged", "timer"],
+    ["beaten", "timer"],
   ];
   for (const [name, input] of ends) {
     assert.equal(step(sessionIn(phases[name]), inputs[input], context).session.failures, 4, `${input} in ${name}`);

@@ -32,7 +32,7 @@ function attemptsInAMinute(status: number, seed: number): number {
   let now = 0;
   let attempts = 0;
   const advance = (input: Parameters<typeof step>[1]): void => {
-    session = step(session, input, { now, random: random(), proof: "", settings }).session;
+    session = step(session, input, { now, random: random(), proof: "", heardAt: 0, settings }).session;
   };
   advance({ type: "start" });
   for (;;) {
