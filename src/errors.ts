@@ -23,6 +23,7 @@ export type ErrorCode =
   | "conflict"
   | "gone"
   | "too_many_in_flight"
+  | "paced"
   | "congested"
   | "upstream_down"
   | "shutting_down"

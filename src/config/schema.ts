@@ -248,6 +248,8 @@ export const upstreamSchema = z
     allow_plaintext: z.boolean().prefault(false),
     /** Whether readiness waits for it. */
     required: z.boolean().prefault(true),
+    /** Names of equivalents, asked in their order with what this one has certainly not got. */
+    failover: z.array(z.string()).refine(unique, "has the same name twice").prefault([]),
     /** Path of a PEM file with the certificates to trust instead of the well-known ones. */
     ca: z.string().min(1, "must be the path of a PEM file").optional(),
     headers: headers.prefault({}),
@@ -267,6 +269,15 @@ export const upstreamSchema = z
         reply_bytes: size.prefault("16MiB"),
         buffered_bytes: size.prefault("16MiB"),
         subscriptions: wholeNumber(0, 10_000).prefault(100),
+        /** At most so many messages in any stretch of that length; so many more may wait their turn. */
+        pace: z
+          .strictObject({
+            messages: wholeNumber(1, 100_000),
+            per: duration.prefault("1s"),
+            queue: wholeNumber(0, 1_000_000).prefault(100),
+          })
+          .nullable()
+          .prefault(null),
       })
       .refine(({ request_bytes, buffered_bytes }) => request_bytes <= buffered_bytes, {
         path: ["buffered_bytes"],
@@ -384,6 +395,17 @@ export const configSchema = z.strictObject({
   upstreams: z
     .record(upstreamName, upstreamSchema)
     .refine((all) => Object.keys(all).length > 0, "must have at least one upstream (without the key, the demo runs)")
+    .superRefine((all, context) => {
+      for (const [name, { failover, protocol }] of Object.entries(all)) {
+        failover.forEach((other, index) => {
+          const wrong = (message: string) =>
+            context.addIssue({ code: "custom", path: [name, "failover", index], message });
+          const equivalent = Object.hasOwn(all, other) ? all[other] : undefined;
+          if (!equivalent || other === name) wrong("must be the name of another upstream");
+          else if (JSON.stringify(equivalent.protocol) !== JSON.stringify(protocol)) wrong("speaks another protocol");
+        });
+      }
+    })
     .optional(),
   shutdown: shutdownSchema.prefault({}),
 });

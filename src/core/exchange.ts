@@ -10,6 +10,7 @@ import type { Drop } from "./drop.ts";
 import * as failures from "./failures.ts";
 import { Gathered } from "./gathered.ts";
 import { type CancelCounts, type Counters, type Failed, type Kind, type Outcome, zero } from "./outcome.ts";
+import { Pace } from "./pace.ts";
 import { type Entry, Pending } from "./pending.ts";
 import type { Availability } from "./session.ts";
 
@@ -48,7 +49,7 @@ export const HOLD_MS = 5_000;
 /** A reply is gathered of at most so many frames, where the protocol does not say. */
 const MAX_FRAMES = 1_000;
 
-type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes">;
+type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes" | "pace">;
 
 export class Exchange {
   readonly #protocol: Protocol;
@@ -58,6 +59,11 @@ export class Exchange {
   readonly #wheel = new Deadlines<Entry | ByOrder>();
   readonly #correlation: Correlation;
   readonly #gathered: Gathered;
+  readonly #pace: Pace | undefined;
+  /** When the pace lets the next message go; undefined when none waits for that. */
+  #pacedUntil: number | undefined;
+  /** Messages on the wire for which somebody waits until a pong proves them. */
+  readonly #confirming = new Set<Entry>();
   #link: Availability = { type: "hold" };
   #draining = false;
   /** The newest connection that was ready, and how many messages it was handed and is proven to have delivered. */
@@ -72,6 +78,7 @@ export class Exchange {
     this.#correlation = protocol.correlation === "order" ? new ByOrder(this.#wheel) : new ById(this.#pending, protocol);
     this.#limits = { ...limits, in_flight: Math.min(limits.in_flight, this.#correlation.capacity) };
     this.#gathered = new Gathered(protocol.maxFrames ?? MAX_FRAMES, limits.reply_bytes);
+    this.#pace = limits.pace ? new Pace(limits.pace) : undefined;
   }
 
   get inFlight(): number {
@@ -83,13 +90,9 @@ export class Exchange {
     return this.#pending.size - this.#pending.held.size;
   }
 
-  /** How many messages the newest connection was handed: what the pong of a ping sent now would prove. */
-  get handedOver(): number {
-    return this.#handedOver;
-  }
-
   get nextDeadline(): number | undefined {
-    return this.#wheel.next();
+    const next = Math.min(this.#wheel.next() ?? Number.POSITIVE_INFINITY, this.#pacedUntil ?? Number.POSITIVE_INFINITY);
+    return Number.isFinite(next) ? next : undefined;
   }
 
   /** A message of a caller. `buffered`: bytes handed to the socket that it could not yet pass on. */
@@ -170,6 +173,9 @@ export class Exchange {
     if (!taken) {
       this.#unlink(entry.epoch, now);
       this.#fail(entry, failures.handedToNobody);
+    } else if (entry.confirms) {
+      this.#confirming.add(entry);
+      this.#effects.push({ type: "probe" });
     } else if (!entry.expectsReply) {
       this.#forget(entry);
       this.#settle(entry.seq, entry.index, { type: "done" });
@@ -178,8 +184,16 @@ export class Exchange {
   }
 
   /** A pong showed that the peer has the first `messages` of what the connection was handed. */
-  proven(epoch: number, messages: number): void {
+  proven(epoch: number, messages: number): readonly ExchangeEffect[] {
     if (epoch === this.#epoch) this.#proven = messages;
+    for (const entry of this.#confirming) {
+      if (this.#sent(entry) !== "yes") continue;
+      this.#forget(entry);
+      this.#settle(entry.seq, entry.index, { type: "done" });
+    }
+    // What was written after that ping needs one of its own.
+    if (this.#confirming.size > 0) this.#effects.push({ type: "probe" });
+    return this.#take();
   }
 
   /** The caller has left. Its reply, when it comes, is late. */
@@ -236,13 +250,22 @@ export class Exchange {
     if (items > in_flight) return failures.batchTooLarge(items, in_flight);
     if (this.#pending.size + items > in_flight) return failures.tooMany(this.#pending.size, in_flight);
     if (this.#link.type === "down") return failures.unavailable(this.#link, now);
+    const paced = this.#pacedFor(items, now);
+    if (paced > 0) return failures.paced(paced, this.#limits.pace);
     const waiting = this.#pending.heldBytes + buffered + sizeOf(call.body);
     return waiting > buffered_bytes ? failures.congested(buffered_bytes) : undefined;
   }
 
+  /** How long, in milliseconds, until so many more messages have their place in the queue of the pace. */
+  #pacedFor(items: number, now: number): number {
+    const { pace } = this.#limits;
+    const over = this.#pending.held.size + items - (pace?.queue ?? Number.POSITIVE_INFINITY);
+    return this.#pace && over > 0 ? this.#pace.at(over - 1, now) - now : 0;
+  }
+
   #admit(call: Call, index: number, body: Body, problem: Failure | undefined, now: number): void {
     const { ids = "ours" } = this.#protocol;
-    const mode = call.kind === "send" ? "rpc" : call.kind;
+    const mode = isSend(call.kind) ? "rpc" : call.kind;
     // What is refused needs no id, and when all are taken there is none.
     const drawn = problem || ids !== "ours" ? 0 : this.#correlation.draw();
     let encoded: Encoded;
@@ -252,7 +275,7 @@ export class Exchange {
       this.#refuse(call.seq, index, failures.invalid(error));
       return;
     }
-    const expectsReply = encoded.expectsReply && call.kind !== "send";
+    const expectsReply = encoded.expectsReply && !isSend(call.kind);
     // What expects no reply may name another request, to say something about it.
     const own = expectsReply ? encoded.id : undefined;
     const taken = own !== undefined && this.#correlation.isTaken(own);
@@ -267,6 +290,7 @@ export class Exchange {
       index,
       wire: own ?? drawn,
       expectsReply,
+      confirms: call.kind === "confirm",
       own: encoded.own,
       frame: encoded.frame,
       number: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : undefined,
@@ -287,13 +311,22 @@ export class Exchange {
 
   /** Hands everything over that can go, and gives back what has gathered. */
   #flush(now: number): readonly ExchangeEffect[] {
+    this.#pacedUntil = undefined;
     if (this.#link.type === "ready") {
       for (const entry of this.#pending.held) {
         if (!this.#correlation.takes(entry.expectsReply)) break;
+        if (this.#pace && !this.#paced(this.#pace, now)) break;
         this.#write(entry, this.#link.epoch, now);
       }
     }
     return this.#take();
+  }
+
+  #paced(pace: Pace, now: number): boolean {
+    const at = pace.at(0, now);
+    if (at > now) this.#pacedUntil = at;
+    else pace.take(now);
+    return at <= now;
   }
 
   #write(entry: Entry, epoch: number, now: number): void {
@@ -409,11 +442,12 @@ export class Exchange {
   /** The request is over for its caller while its reply may still come: that one must not answer anything else. */
   #end(entry: Entry, now: number): void {
     this.#forget(entry);
-    if (entry.epoch !== 0) this.#correlation.orphaned(entry, now);
+    if (entry.epoch !== 0 && entry.expectsReply) this.#correlation.orphaned(entry, now);
   }
 
   #forget(entry: Entry): void {
     this.#pending.remove(entry);
+    this.#confirming.delete(entry);
     this.#wheel.remove(entry, entry.dueAt);
     this.#gathered.forget(entry);
   }
@@ -470,6 +504,10 @@ export class Exchange {
     if (entry.acknowledged) return "yes";
     return entry.epoch === this.#epoch && entry.order <= this.#proven ? "yes" : "maybe";
   }
+}
+
+function isSend(kind: Kind): kind is "send" | "confirm" {
+  return kind === "send" || kind === "confirm";
 }
 
 /** The id of the caller as it was written, when the protocol kept one. */

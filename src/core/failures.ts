@@ -30,6 +30,12 @@ export function tooMany(present: number, inFlight: Limits["in_flight"]): Failure
   return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: SOON_MS };
 }
 
+export function paced(retryAfterMs: number, pace: Limits["pace"]): Failure {
+  const { messages, per, queue } = pace ?? { messages: 0, per: 0, queue: 0 };
+  const detail = `the upstream gets at most ${messages} messages in ${per} ms, and ${queue} wait already (limits.pace)`;
+  return { code: "paced", sent: "no", detail, retryAfterMs: Math.ceil(retryAfterMs) };
+}
+
 export function congested(bufferedBytes: Limits["buffered_bytes"]): Failure {
   const detail = `too many bytes wait for the upstream (limits.buffered_bytes: ${bufferedBytes})`;
   return { code: "congested", sent: "no", detail, retryAfterMs: SOON_MS };

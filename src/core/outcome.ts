@@ -3,14 +3,14 @@ import type { Body, Mode } from "../protocols/protocol.ts";
 
 /** What callers ask for and what they get, as plain data that may cross between threads. */
 
-/** `send` asks for no reply; the others differ in what a message without an id means. */
-export type Kind = Mode | "send";
+/** `send` asks for no reply, `confirm` for the proof that the peer has the message; the others differ in what a message without an id means. */
+export type Kind = Mode | "send" | "confirm";
 
 /** How a request ended. */
 export type Outcome =
   | Replied
   | Failed
-  /** Handed to the socket, and no reply will come: a `send`, or a notification. */
+  /** Handed to the socket, and no reply will come: a `send`, or a notification. Of a `confirm`: proven. */
   | { readonly type: "done" }
   /** In the caller's order; an item without a reply (a notification) is not in it. */
   | { readonly type: "batch"; readonly items: readonly (Replied | Failed)[] };

@@ -9,6 +9,8 @@ export interface Entry {
   /** 0 while it has none: where ids increase, they are drawn when a message is handed to the socket. */
   wire: WireId;
   readonly expectsReply: boolean;
+  /** Whether somebody waits until a pong proves that the peer has it. */
+  readonly confirms: boolean;
   readonly own: unknown;
   /** What goes out; undefined once it has been handed to the socket. */
   frame: Body | undefined;

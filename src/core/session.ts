@@ -232,8 +232,9 @@ function prove(session: Session, proof: string, context: SessionContext): Step {
   const { at } = session;
   if (at.phase !== "ready" || at.ladder.ping.proof !== proof) return stay(session);
   const ladder = ponged(at.ladder, context.settings.keepalive, context.now);
-  const proven: SessionEffect = { type: "proven", epoch: at.epoch, proof };
-  return be({ ...session, failures: 0 }, { ...at, ladder }, context, [proven]);
+  const then = be({ ...session, failures: 0 }, { ...at, ladder }, context, []);
+  // Last: whoever hears of it may ask for the next ping at once.
+  return { ...then, effects: [...then.effects, { type: "proven", epoch: at.epoch, proof }] };
 }
 
 /** The moment of one rung has come: asks what there is to be asked, or gives the peer up. */

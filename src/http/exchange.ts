@@ -3,6 +3,7 @@ import type { Kind, Replied } from "../core/outcome.ts";
 import { refused } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { readMessage } from "./body.ts";
+import { askInTurn } from "./failover.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders } from "./problem.ts";
 import { readPatience } from "./timeout.ts";
@@ -25,19 +26,21 @@ export function findUpstream(upstreams: AppParts["upstreams"], name: string): Up
  */
 export async function exchange(
   c: Context<Env>,
-  { lifecycle }: AppParts,
-  upstream: UpstreamPort,
+  { lifecycle, upstreams }: AppParts,
+  asked: UpstreamPort,
   kind: Kind,
   frameOf: (body: Body) => Body = (body) => body,
 ) {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   const { timeoutMs, applied } = readPatience(c);
-  const { accepts } = upstream.dialect ?? (await upstream.opened);
-  const body = await readMessage(c, accepts, upstream.settings.limits.request_bytes, lifecycle);
-  const outcome = await upstream.ask({ kind, body: frameOf(body), timeoutMs, signal: c.req.raw.signal });
+  const { accepts } = asked.dialect ?? (await asked.opened);
+  const body = await readMessage(c, accepts, asked.settings.limits.request_bytes, lifecycle);
+  const ask = { kind, body: frameOf(body), timeoutMs, signal: c.req.raw.signal };
+  const { outcome, upstream } = await askInTurn(upstreams, asked, ask);
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;
-  return { outcome, body, headers };
+  if (asked.settings.failover.length > 0) headers["Sidesocket-Upstream"] = upstream.name;
+  return { outcome, upstream, body, headers };
 }
 
 /** A reply as a response: the frame's bytes as they are, in its own media type. */

@@ -44,12 +44,12 @@ const graphqlNamedRoute = createRoute({
 
 export function graphqlRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
   const handle = async (c: Context<Env>): Promise<Response> => {
-    const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
-    const { name } = upstream.dialect ?? (await upstream.opened);
+    const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
+    const { name } = asked.dialect ?? (await asked.opened);
     if (name !== GRAPHQL_TRANSPORT_WS) {
-      throw refused("not_found", `upstream ${upstream.name} does not speak ${GRAPHQL_TRANSPORT_WS} but ${name}`);
+      throw refused("not_found", `upstream ${asked.name} does not speak ${GRAPHQL_TRANSPORT_WS} but ${name}`);
     }
-    const { outcome, headers } = await exchange(c, parts, upstream, "request", frameOf);
+    const { outcome, upstream, headers } = await exchange(c, parts, asked, "request", frameOf);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream);
     const result = outcome.type === "reply" ? graphqlResult(outcome.body) : { why: "the upstream gave no result" };
     if ("why" in result) return problem(c, { code: "invalid_reply", sent: "yes", detail: result.why }, upstream);

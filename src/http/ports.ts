@@ -10,7 +10,7 @@ import type { StandingSubscriptions } from "../sidecar/standing.ts";
 
 export interface UpstreamPort {
   readonly name: string;
-  readonly settings: Pick<UpstreamSettings, "url" | "required" | "limits" | "messages">;
+  readonly settings: Pick<UpstreamSettings, "url" | "required" | "limits" | "messages" | "failover">;
   /** Undefined until `opened`, which gives the same. */
   readonly dialect: Dialect | undefined;
   readonly opened: Promise<Dialect>;

@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { refused } from "../errors.ts";
 import { exchange, findUpstream, replyResponse } from "./exchange.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
@@ -21,15 +22,24 @@ const sendRoute = createRoute({
   method: "post",
   path: "/v1/upstreams/{upstream}/send",
   summary: "Send one message without waiting for a reply",
-  parameters: [upstreamParameter] as never,
+  parameters: [
+    upstreamParameter,
+    {
+      name: "confirm",
+      in: "query",
+      description: "`pong`: answer when the peer's pong proves that it has the message",
+      schema: { type: "string", enum: ["pong"] },
+    },
+    ...waitParameters,
+  ] as never,
   request: { body: anyMessage as never },
   responses: { 204: { description: "Handed to the socket, which does not prove that it arrived" }, ...failures },
 });
 
 export function requestRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
   app.openapi(requestRoute, async (c: Context<Env>) => {
-    const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
-    const { outcome, headers } = await exchange(c, parts, upstream, "request");
+    const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
+    const { outcome, upstream, headers } = await exchange(c, parts, asked, "request");
     switch (outcome.type) {
       case "reply":
         return replyResponse(c, upstream, outcome, headers);
@@ -43,8 +53,11 @@ export function requestRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
   });
 
   app.openapi(sendRoute, async (c: Context<Env>) => {
-    const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
-    const { outcome, headers } = await exchange(c, parts, upstream, "send");
+    const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
+    const confirm = c.req.query("confirm");
+    if (confirm !== undefined && confirm !== "pong") throw refused("invalid_request", "confirm must be pong");
+    const { outcome, upstream, headers } = await exchange(c, parts, asked, confirm ? "confirm" : "send");
+    if (confirm) headers["Sidesocket-Sent"] = "yes";
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream);
     const failed = outcome.type === "batch" ? outcome.items.find((item) => item.type === "failed") : undefined;
     return failed ? problem(c, failed.failure, upstream) : c.body(null, 204, headers);

@@ -43,7 +43,8 @@ export function rpcRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
       const { name } = upstream.dialect ?? (await upstream.opened);
       if (name !== "json-rpc")
         throw refused("not_found", `upstream ${upstream.name} does not speak JSON-RPC but ${name}`);
-      const { outcome, body, headers } = await exchange(c, parts, upstream, "rpc");
+      const { outcome, body, headers, ...answered } = await exchange(c, parts, upstream, "rpc");
+      upstream = answered.upstream;
       switch (outcome.type) {
         case "reply":
           return replyResponse(c, upstream, outcome, headers);

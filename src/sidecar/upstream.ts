@@ -5,6 +5,7 @@ import { Exchange, type ExchangeEffect } from "../core/exchange.ts";
 import type { MessageKind } from "../core/journal.ts";
 import type { Rung } from "../core/liveness.ts";
 import type { Outcome } from "../core/outcome.ts";
+import type { Entry } from "../core/pending.ts";
 import {
   availability,
   listens,
@@ -63,6 +64,8 @@ export class Upstream {
   #lastFrameAt: number | undefined;
   /** When the peer last said something of its own. */
   #heardAt = 0;
+  /** The last message of a caller that a socket took: what a ping that is sent now would prove. */
+  #lastWritten: Pick<Entry, "epoch" | "order"> = { epoch: 0, order: 0 };
   #pings = 0;
   #pingedAt = 0;
   #roundTripMs: number | undefined;
@@ -143,7 +146,8 @@ export class Upstream {
   #advance(input: SessionInput): void {
     const before = this.#session;
     const now = this.#around.now();
-    const proof = `${this.#pings + 1}.${this.#exchange.handedOver}`;
+    const { epoch, order } = this.#lastWritten;
+    const proof = `${this.#pings + 1}.${epoch === before.epoch ? order : 0}`;
     const heardAt = this.#heardAt;
     const context = { now, random: Math.random(), proof, heardAt, settings: this.#filledIn };
     const { session, effects } = step(before, input, context);
@@ -188,7 +192,7 @@ export class Upstream {
         break;
       case "proven":
         this.#roundTripMs = now - this.#pingedAt;
-        this.#exchange.proven(effect.epoch, Number(effect.proof.split(".")[1]));
+        this.#carryOut(this.#exchange.proven(effect.epoch, Number(effect.proof.split(".")[1])));
         break;
       case "message":
         this.#exchange.counters.messages++;
@@ -262,6 +266,7 @@ export class Upstream {
       switch (effect.type) {
         case "write": {
           const taken = this.#sockets.get(effect.epoch)?.write(effect.frame) ?? false;
+          if (taken) this.#lastWritten = effect.entry;
           if (taken && effect.entry.expectsReply) break;
           this.#carryOut(this.#exchange.written(effect.entry, taken, this.#around.now()));
           break;

@@ -22,6 +22,7 @@ test("an upstream needs only its url; every default is there, in milliseconds an
     url: WSS,
     allow_plaintext: false,
     required: true,
+    failover: [],
     headers: {},
     subprotocols: [],
     protocol: "json-rpc",
@@ -33,6 +34,7 @@ test("an upstream needs only its url; every default is there, in milliseconds an
       reply_bytes: 16_777_216,
       buffered_bytes: 16_777_216,
       subscriptions: 100,
+      pace: null,
     },
     keepalive: { ping: 15_000, pong_within: 5000, heartbeat: null, silence: null },
     reconnect: { from: 200, to: 30_000, refused: 60_000, codes: {}, statuses: {} },
@@ -266,4 +268,14 @@ test("the JSON Schema is of the file as people write it", () => {
   assert.deepEqual(upstream.required, ["url"]);
   assert.equal(upstream.properties.connect_within.type, "string");
   assert.equal(upstream.properties.connect_within.default, "10s");
+});
+
+test("an equivalent is another upstream of the file, and speaks the same protocol", () => {
+  const two = (failover: string[], protocol = "json-rpc") =>
+    problems({ upstreams: { a: { url: WSS, failover }, b: { url: WSS, protocol } } });
+  assert.deepEqual(two(["b"]), []);
+  for (const name of ["a", "c", "toString"]) {
+    assert.match(two([name]).join(), /upstreams\.a\.failover\.0: must be the name of another upstream/);
+  }
+  assert.match(two(["b"], "text").join(), /upstreams\.a\.failover\.0: speaks another protocol/);
 });

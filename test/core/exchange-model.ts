@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { UpstreamSettings } from "../../src/config/schema.ts";
 import type { Drop } from "../../src/core/drop.ts";
 import { Exchange, type ExchangeEffect } from "../../src/core/exchange.ts";
 import type { Failed, Kind, Outcome } from "../../src/core/outcome.ts";
@@ -57,11 +58,12 @@ export class ExchangeModel {
   readonly #plans: { readonly at: number; run(): unknown }[] = [];
   #seq = 0;
 
-  constructor(protocol: Protocol, limits: { in_flight?: number; buffered_bytes?: number; reply_bytes?: number } = {}) {
+  constructor(protocol: Protocol, limits: Partial<UpstreamSettings["limits"]> = {}) {
     this.exchange = new Exchange(protocol, {
       in_flight: 1_024,
       buffered_bytes: 2 ** 24,
       reply_bytes: 2 ** 24,
+      pace: null,
       ...limits,
     });
   }
@@ -156,7 +158,7 @@ export class ExchangeModel {
 
   ping(): void {
     const before = this.taken.filter(({ epoch }) => epoch === this.epoch);
-    this.pings.push({ epoch: this.epoch, handedOver: this.exchange.handedOver, before });
+    this.pings.push({ epoch: this.epoch, handedOver: before.length, before });
   }
 
   /** The oldest ping that is on its way is answered. */
@@ -164,7 +166,7 @@ export class ExchangeModel {
     const ping = this.pings.shift();
     if (ping === undefined) return;
     for (const taken of ping.before) taken.proven = true;
-    this.exchange.proven(ping.epoch, ping.handedOver);
+    this.carryOut(this.exchange.proven(ping.epoch, ping.handedOver));
   }
 
   // Time.

@@ -101,7 +101,7 @@ const table: Readonly<Record<PhaseName, Partial<Record<InputName, string>>>> = {
   },
   pinged: {
     ...open("ready"),
-    pong: "ready: proven asked, timer 7000",
+    pong: "ready: timer 7000, proven asked",
     timer: "waiting: destroy 7, lost 7 silent, timer 800",
   },
   resting: {

@@ -1,0 +1,65 @@
+/** `?confirm=pong` and the pace, on the real process. What is told is checked against what the upstream has received. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { never } from "../faults/replies.ts";
+import { startFaultUpstream } from "../faults/upstream.ts";
+import { startProduct } from "../support/product.ts";
+import { problem } from "./expect.ts";
+
+const SEND = "/v1/upstreams/default/send";
+const note = (n: number) => ({ jsonrpc: "2.0", method: "note", params: [n] });
+
+test("confirm=pong answers when the peer has it, and only then says yes", async (t) => {
+  const upstream = await startFaultUpstream({ onMessage: never }, { t });
+  const product = await startProduct({ config: { upstreams: { default: { url: upstream.url } } }, t });
+  await product.ready();
+  for (let n = 1; n <= 5; n++) {
+    const response = await product.post(`${SEND}?confirm=pong`, note(n));
+    assert.deepEqual([response.status, response.headers.get("sidesocket-sent")], [204, "yes"]);
+    assert.equal(upstream.texts.length, n, "it is there when the answer is");
+  }
+  const many = await Promise.all(Array.from({ length: 100 }, (_, n) => product.post(`${SEND}?confirm=pong`, note(n))));
+  assert.ok(many.every(({ status }) => status === 204));
+  assert.equal(upstream.texts.length, 105);
+  assert.ok(upstream.last.pings.length < 105, `${upstream.last.pings.length} pings: one serves many`);
+  const wrong = { status: 400, code: "invalid_request", sent: "no", detail: /confirm must be pong/ } as const;
+  await problem(await product.post(`${SEND}?confirm=yes`, note(0)), wrong);
+});
+
+test("without a pong it is maybe: at the deadline, and when the connection is lost", async (t) => {
+  const upstream = await startFaultUpstream({ onMessage: never, onPing: false }, { t });
+  const settings = { url: upstream.url, keepalive: { ping: "10m", pong_within: "10m" } };
+  const product = await startProduct({ config: { upstreams: { default: settings } }, t });
+  await product.ready();
+  const late = await product.post(`${SEND}?confirm=pong&timeout=300ms`, note(1));
+  await problem(late, { status: 504, code: "reply_timeout", sent: "maybe" });
+  const pending = product.post(`${SEND}?confirm=pong`, note(2));
+  await upstream.until(() => upstream.texts.length === 2);
+  upstream.last.reset();
+  await problem(await pending, { status: 502, code: "connection_lost", sent: "maybe" });
+});
+
+test("the pace is kept to, and over its queue is 429 with a Retry-After that is true", async (t) => {
+  const arrived: number[] = [];
+  const upstream = await startFaultUpstream({ onMessage: () => arrived.push(performance.now()) }, { t });
+  const pace = { messages: 5, per: "1s", queue: 5 };
+  const product = await startProduct({
+    config: { upstreams: { default: { url: upstream.url, limits: { pace } } } },
+    t,
+  });
+  await product.ready();
+  const answers = await Promise.all(Array.from({ length: 12 }, (_, n) => product.post(SEND, note(n))));
+  const refused = answers.filter(({ status }) => status === 429);
+  assert.ok(refused.length >= 1, "twelve at once are more than five and a queue of five");
+  for (const answer of refused) {
+    const after = Number(answer.headers.get("retry-after"));
+    assert.ok(after >= 1 && after <= 2, `${after} s`);
+    await problem(answer, { status: 429, code: "paced", sent: "no", detail: /limits\.pace/ });
+  }
+  assert.equal(answers.filter(({ status }) => status === 204).length, arrived.length);
+  arrived.forEach((from, index) => {
+    const next = arrived[index + pace.messages];
+    // What the network and this process take is not ours: a tenth for it.
+    assert.ok(next === undefined || next - from >= 900, `${pace.messages + 1} within ${next ?? 0} - ${from} ms`);
+  });
+});
