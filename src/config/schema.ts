@@ -303,6 +303,17 @@ export const upstreamSchema = z
         /** By close code and by status of the upgrade: what differs from the table in docs/configuration.md. */
         codes: classes(/^[1-4]\d{3}$/, "must be a close code from 1000 to 4999"),
         statuses: classes(/^[1-5]\d{2}$/, "must be an HTTP status"),
+        /** The next connection is made before this one is left: at that age, or on such a message. */
+        rotate: z
+          .strictObject({
+            every: duration.optional(),
+            on: z.strictObject({ match: scalarsByPointer }).optional(),
+            /** How long the old one may take for the replies that it owes. */
+            drain: duration.prefault("30s"),
+          })
+          .refine(({ every, on }) => every !== undefined || on !== undefined, "must have every, or on")
+          .nullable()
+          .prefault(null),
       })
       .refine(({ from, to }) => from <= to, { path: ["from"], error: "must not be longer than reconnect.to" })
       .prefault({}),

@@ -43,8 +43,10 @@ export class ByOrder implements Correlation {
     if (this.#current === entry) this.#current = undefined;
   }
 
-  orphaned(_entry: Entry, now: number): void {
-    this.#current = undefined;
+  /** What an older connection owes does not hold back the newest. */
+  orphaned(entry: Entry, now: number, newest: boolean): void {
+    this.ended(entry);
+    if (!newest) return;
     this.#bury(true, now);
   }
 

@@ -20,8 +20,11 @@ export interface Correlation {
   find(epoch: number, wire: WireId): Entry | undefined;
   /** A request ended, and no reply to it can come any more. */
   ended(entry: Entry): void;
-  /** A request that was sent ended for its caller while its reply may still come: that one must answer nothing else. */
-  orphaned(entry: Entry, now: number): void;
+  /**
+   * A request that was sent ended for its caller while its reply may still come: that one must answer nothing else.
+   * `newest`: over the newest connection.
+   */
+  orphaned(entry: Entry, now: number, newest: boolean): void;
   /** What a frame is that answers nobody. `newest`: it came over the newest connection; `last`: its answer ends with it. */
   stray(wire: WireId, newest: boolean, last: boolean): Stray;
   /** The connection is gone, and what it owed with it. */

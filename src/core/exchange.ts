@@ -85,6 +85,11 @@ export class Exchange {
     return this.#pending.size;
   }
 
+  /** Whether a reply may still come over this connection. */
+  awaits(epoch: number): boolean {
+    return this.#pending.some((entry) => entry.epoch === epoch);
+  }
+
   /** Requests that are on a socket and whose reply may still come. */
   get onTheWire(): number {
     return this.#pending.size - this.#pending.held.size;
@@ -122,6 +127,7 @@ export class Exchange {
     this.#link = link;
     if (link.type === "ready" && link.epoch !== this.#epoch) {
       this.#epoch = link.epoch;
+      this.#correlation.clear();
       this.#handedOver = 0;
       this.#proven = 0;
       this.counters.connects++;
@@ -139,7 +145,8 @@ export class Exchange {
     for (const entry of this.#pending.where((entry) => entry.epoch === epoch)) {
       this.#fail(entry, failures.lost(this.#sent(entry), why));
     }
-    this.#correlation.clear();
+    // What an older connection owed is no business of the newest one.
+    if (epoch === this.#epoch) this.#correlation.clear();
     this.#unlink(epoch, now);
     return this.#flush(now);
   }
@@ -442,7 +449,7 @@ export class Exchange {
   /** The request is over for its caller while its reply may still come: that one must not answer anything else. */
   #end(entry: Entry, now: number): void {
     this.#forget(entry);
-    if (entry.epoch !== 0 && entry.expectsReply) this.#correlation.orphaned(entry, now);
+    if (entry.epoch !== 0 && entry.expectsReply) this.#correlation.orphaned(entry, now, entry.epoch === this.#epoch);
   }
 
   #forget(entry: Entry): void {

@@ -103,6 +103,12 @@ export class Pending {
     return [...(this.#bySeq.get(seq) ?? [])];
   }
 
+  /** Asks the oldest first. */
+  some(test: (entry: Entry) => boolean): boolean {
+    for (const entries of this.#bySeq.values()) if (entries.some(test)) return true;
+    return false;
+  }
+
   where(test: (entry: Entry) => boolean): Entry[] {
     return [...this.#bySeq.values()].flat().filter(test);
   }

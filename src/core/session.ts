@@ -98,7 +98,7 @@ export const newSession: Session = { at: { phase: "idle" }, epoch: 0, failures: 
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** How long an old socket may take to close behind the back of its successor, in milliseconds. */
-const RENEW_CLOSE_MS = 2_000;
+export const RENEW_CLOSE_MS = 2_000;
 
 export function step(session: Session, input: SessionInput, context: SessionContext): Step {
   const { at } = session;

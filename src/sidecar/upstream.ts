@@ -2,19 +2,13 @@ import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { type Drop, describeDrop } from "../core/drop.ts";
 import { Exchange, type ExchangeEffect } from "../core/exchange.ts";
+import { matchesFrame } from "../core/greeting.ts";
 import type { MessageKind } from "../core/journal.ts";
 import type { Rung } from "../core/liveness.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Entry } from "../core/pending.ts";
-import {
-  availability,
-  listens,
-  newSession,
-  type Session,
-  type SessionEffect,
-  type SessionInput,
-  step,
-} from "../core/session.ts";
+import { newPair, type Pair, type PairEffect, type PairInput, turn } from "../core/rotation.ts";
+import { availability, listens, RENEW_CLOSE_MS, type Session } from "../core/session.ts";
 import { type SubscriptionEffect, Subscriptions } from "../core/subscriptions.ts";
 import { isJson } from "../protocols/json-message.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
@@ -57,8 +51,12 @@ export class Upstream {
   readonly #subscriptions = new Subscriptions();
   /** Every socket that is not gone yet. There may be two while one makes way for its successor. */
   readonly #sockets = new Map<number, Socket>();
-  #session: Session = newSession;
-  readonly #phaseTimer = new PhaseTimer(() => this.#advance({ type: "timer" }));
+  /** Connections that were left for their successor and still owe replies, and what ends that in time. */
+  readonly #retired = new Map<number, NodeJS.Timeout>();
+  #pair: Pair = newPair;
+  /** The one that speaks for the current session, and the successor's. They change places with their sessions. */
+  #timer = this.#newTimer();
+  #nextTimer = this.#newTimer();
   #lastError: string | undefined;
   #foundDeadBy: Rung | undefined;
   #lastFrameAt: number | undefined;
@@ -129,12 +127,14 @@ export class Upstream {
       case "close":
         this.#close ??= { code: null, by: null, forced: false };
         this.#advance({ type: "close", withinMs: command.withinMs });
+        this.#closeOthers(command.withinMs);
         this.#tellClosed();
         break;
       case "cancel": {
         const { effects, counts } = this.#exchange.cancel();
         this.#carryOut(effects);
         this.#advance({ type: "close", withinMs: 0 });
+        this.#closeOthers(0);
         this.#post({ type: "cancelled", upstream: this.#name, counts, unkept: this.#unkept ?? 0 });
       }
     }
@@ -143,16 +143,28 @@ export class Upstream {
 
   // The session.
 
-  #advance(input: SessionInput): void {
+  get #session(): Session {
+    return this.#pair.current;
+  }
+
+  #newTimer(): PhaseTimer {
+    const timer: PhaseTimer = new PhaseTimer(() =>
+      this.#advance({ type: timer === this.#timer ? "timer" : "nextTimer" }),
+    );
+    return timer;
+  }
+
+  #advance(input: PairInput): void {
     const before = this.#session;
     const now = this.#around.now();
     const { epoch, order } = this.#lastWritten;
     const proof = `${this.#pings + 1}.${epoch === before.epoch ? order : 0}`;
     const heardAt = this.#heardAt;
     const context = { now, random: Math.random(), proof, heardAt, settings: this.#filledIn };
-    const { session, effects } = step(before, input, context);
-    this.#session = session;
+    const { pair, effects } = turn(this.#pair, input, context);
+    this.#pair = pair;
     for (const effect of effects) this.#perform(effect, now);
+    const session = pair.current;
     if (session.at.phase === before.at.phase && session.epoch === before.epoch) return;
     if (session.at.phase === "ready") this.#journals.back(MAIN);
     this.#carryOut(this.#exchange.link(availability(session), now));
@@ -160,7 +172,7 @@ export class Upstream {
     this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
   }
 
-  #perform(effect: SessionEffect, now: number): void {
+  #perform(effect: PairEffect, now: number): void {
     switch (effect.type) {
       case "connect":
         this.#connect(effect.epoch, effect.withinMs);
@@ -180,14 +192,31 @@ export class Upstream {
         this.#sockets.get(effect.epoch)?.destroy();
         break;
       case "timer":
-        if (effect.ms !== undefined && effect.blames) this.#phaseTimer.setToBlame(effect.ms);
-        else this.#phaseTimer.set(effect.ms);
+        setTimer(this.#timer, effect.ms, effect.blames);
+        break;
+      case "nextTimer":
+        setTimer(this.#nextTimer, effect.ms, effect.blames);
+        break;
+      case "promote":
+        [this.#timer, this.#nextTimer] = [this.#nextTimer, this.#timer];
+        this.#nextTimer.set(undefined);
+        break;
+      case "retire":
+        this.#retired.set(
+          effect.epoch,
+          setTimeout(() => this.#letGo(effect.epoch), effect.withinMs),
+        );
+        this.#standBy(this.#subscriptions.lost());
+        break;
+      case "notRotated":
+        this.#lastError = `${describeDrop(effect.why)}; the connection that there is stays`;
+        this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
         break;
       case "lost":
         this.#lastError = describeDrop(effect.why);
         if (effect.why.reason === "silent") this.#foundDeadBy = effect.why.rung;
         this.#journals.away(this.#lastError);
-        if (effect.epoch === this.#session.epoch) this.#standBy(this.#subscriptions.lost());
+        this.#standBy(this.#subscriptions.lost());
         this.#carryOut(this.#exchange.lost(effect.epoch, effect.why, now));
         break;
       case "proven":
@@ -199,9 +228,34 @@ export class Upstream {
         this.#keep(effect.frame);
         break;
       case "frame":
-        this.#carryOut(
-          this.#exchange.frame(effect.epoch, effect.frame, now, this.#sockets.get(effect.epoch)?.buffered ?? 0),
-        );
+        this.#exchangeFrame(effect.epoch, effect.frame, now);
+    }
+  }
+
+  /** A connection that was left for its successor has had its time: what it still owes does not come. */
+  #letGo(epoch: number): void {
+    const detail = "it was rotated out, and the reply did not come in time (reconnect.rotate.drain)";
+    this.#carryOut(this.#exchange.lost(epoch, { reason: "renewed", detail }, this.#around.now()));
+    this.#closeRetired();
+    this.#setAlarm();
+  }
+
+  /** Closes what was left for its successor and owes nothing any more. */
+  #closeRetired(): void {
+    for (const [epoch, timer] of this.#retired) {
+      if (this.#exchange.awaits(epoch)) continue;
+      clearTimeout(timer);
+      this.#retired.delete(epoch);
+      this.#sockets.get(epoch)?.close(1000, RENEW_CLOSE_MS);
+    }
+  }
+
+  /** The exit closes whatever is left open beside the current connection. */
+  #closeOthers(withinMs: number): void {
+    for (const timer of this.#retired.values()) clearTimeout(timer);
+    this.#retired.clear();
+    for (const [epoch, socket] of this.#sockets) {
+      if (epoch !== this.#session.epoch) socket.close(this.#settings.close_code, withinMs);
     }
   }
 
@@ -235,9 +289,18 @@ export class Upstream {
   #frame(epoch: number, frame: Body): void {
     const now = this.#heard(epoch);
     this.#lastFrameAt = now;
-    if (listens(this.#session, epoch)) this.#advance({ type: "frame", epoch, frame });
-    else this.#carryOut(this.#exchange.frame(epoch, frame, now, this.#sockets.get(epoch)?.buffered ?? 0));
+    const { current, next } = this.#pair;
+    if (listens(current, epoch) || (next && listens(next, epoch))) this.#advance({ type: "frame", epoch, frame });
+    else this.#exchangeFrame(epoch, frame, now);
     this.#setAlarm();
+  }
+
+  #exchangeFrame(epoch: number, frame: Body, now: number): void {
+    const effects = this.#exchange.frame(epoch, frame, now, this.#sockets.get(epoch)?.buffered ?? 0);
+    this.#carryOut(effects);
+    const goingAway = this.#settings.reconnect.rotate?.on;
+    if (!goingAway || !effects.some(({ type }) => type === "message")) return;
+    if (matchesFrame(frame, goingAway.match)) this.#advance({ type: "rotate", epoch });
   }
 
   #heard(epoch: number): number {
@@ -251,6 +314,7 @@ export class Upstream {
     this.#sockets.delete(epoch);
     if (this.#close && epoch === this.#session.epoch) this.#close = closeOf(drop, by);
     this.#advance({ type: "dropped", epoch, drop });
+    if (this.#retired.has(epoch)) this.#carryOut(this.#exchange.lost(epoch, drop, this.#around.now()));
     this.#tellClosed();
     this.#setAlarm();
   }
@@ -288,6 +352,7 @@ export class Upstream {
           this.#advance({ type: "renew", detail: effect.detail });
       }
     }
+    if (this.#retired.size > 0) this.#closeRetired();
     if (this.#draining) this.#tellDrained();
   }
 
@@ -376,6 +441,11 @@ export class Upstream {
       counters: { ...this.#exchange.counters },
     };
   }
+}
+
+function setTimer(timer: PhaseTimer, ms: number | undefined, blames = false): void {
+  if (ms !== undefined && blames) timer.setToBlame(ms);
+  else timer.set(ms);
 }
 
 /** What `data` will be to readers. Bytes stay bytes, whatever they hold; in a dialect of text, so does text. */

@@ -1,0 +1,92 @@
+/** Make before break on the real process: no request fails, none is sent twice, and the old connection gets its last reply. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startProduct } from "../support/product.ts";
+import { until } from "../support/until.ts";
+import type { Peer } from "./peer.ts";
+import { type Answer, echo, requestOf } from "./replies.ts";
+import { startFaultUpstream } from "./upstream.ts";
+
+const reconnect = { from: "20ms", to: "100ms" };
+const call = (id: number, method = "echo") => ({ jsonrpc: "2.0", id, method, params: [id] });
+const on = { match: { "/method": "going_away" } };
+
+/** Answers a `slow` one when `release` is called. */
+function holding(): { readonly onMessage: Answer; release(): void } {
+  const held: (() => void)[] = [];
+  return {
+    onMessage: (peer, frame) => {
+      if (requestOf(frame)?.method === "slow") held.push(() => echo(peer, frame));
+      else echo(peer, frame);
+    },
+    release: () => {
+      for (const answer of held.splice(0)) answer();
+    },
+  };
+}
+
+test("on a going-away message the next connection is there before the old one gives its last reply", async (t) => {
+  const { onMessage, release } = holding();
+  const upstream = await startFaultUpstream({ onMessage }, { t });
+  const settings = { url: upstream.url, reconnect: { ...reconnect, rotate: { on } } };
+  const product = await startProduct({ config: { upstreams: { default: settings } }, t });
+  await product.ready();
+  const old = upstream.last;
+  const slow = product.request(call(1, "slow"));
+  await upstream.until(() => old.texts.length === 1);
+  old.json({ jsonrpc: "2.0", method: "going_away" });
+  await until(async () => ((await product.state()).counters as Record<string, number>).connects === 2);
+  assert.equal((await product.request(call(2))).status, 200);
+  const [, next] = upstream.peers as [Peer, Peer];
+  assert.deepEqual([old.texts.length, next.texts.length, old.phase], [1, 1, "open"], "the new one takes what is new");
+  release();
+  const reply = await slow;
+  assert.deepEqual([reply.status, await reply.json()], [200, { jsonrpc: "2.0", id: 1, result: [1] }]);
+  await upstream.until(() => old.phase === "ended");
+  assert.equal(old.closeFrame?.code, 1000);
+  assert.deepEqual([upstream.peers.length, next.phase], [2, "open"]);
+});
+
+test("by age, under load, again and again: every request is answered, and each reached the upstream once", async (t) => {
+  const upstream = await startFaultUpstream({}, { t });
+  const settings = { url: upstream.url, reconnect: { ...reconnect, rotate: { every: "300ms" } } };
+  const product = await startProduct({ config: { upstreams: { default: settings } }, t });
+  await product.ready();
+  let asked = 0;
+  const client = async (): Promise<void> => {
+    while (upstream.peers.length < 6) {
+      const id = ++asked;
+      const response = await product.request(call(id));
+      assert.equal(response.status, 200, await response.clone().text());
+      assert.deepEqual(await response.json(), { jsonrpc: "2.0", id, result: [id] });
+    }
+  };
+  await Promise.all([client(), client(), client(), client()]);
+  t.diagnostic(`${asked} requests over ${upstream.peers.length} connections`);
+  assert.equal(upstream.texts.length, asked);
+  await upstream.until(() => upstream.live.length <= 2);
+  const { code } = await product.stop();
+  assert.equal(code, 0);
+});
+
+test("a successor that cannot be had changes nothing but the last error; one that owes too long is let go", async (t) => {
+  const { onMessage } = holding();
+  const upstream = await startFaultUpstream(
+    (n) => (n === 2 || n === 3 ? { handshake: { do: "refuse", status: 503 } } : { onMessage }),
+    { t },
+  );
+  const settings = { url: upstream.url, reconnect: { ...reconnect, rotate: { on, drain: "300ms" } } };
+  const product = await startProduct({ config: { upstreams: { default: settings } }, t });
+  await product.ready();
+  const old = upstream.last;
+  const slow = product.request(call(1, "slow"));
+  await upstream.until(() => old.texts.length === 1);
+  old.json({ jsonrpc: "2.0", method: "going_away" });
+  await upstream.until(() => upstream.peers.length === 4);
+  const failed = await slow;
+  assert.equal(failed.status, 502);
+  assert.match(await failed.text(), /rotated out.*reconnect\.rotate\.drain/);
+  await upstream.until(() => old.phase === "ended");
+  assert.equal((await product.request(call(2))).status, 200);
+  assert.deepEqual([upstream.last.number, upstream.last.texts.length], [4, 1]);
+});
