@@ -62,6 +62,11 @@ export class Journals {
     for (const journal of this.#journals.values()) journal.away(Date.now(), why);
   }
 
+  /** There is another connection, on which the subscriptions have yet to be asked for. */
+  handedOver(why: string): void {
+    for (const [name, journal] of this.#journals) if (name !== MAIN) journal.away(Date.now(), why);
+  }
+
   still(name: string, why: string): void {
     this.#journals.get(name)?.still(Date.now(), why);
     this.#wake();

@@ -206,6 +206,7 @@ export class Upstream {
           effect.epoch,
           setTimeout(() => this.#letGo(effect.epoch), effect.withinMs),
         );
+        this.#journals.handedOver("the connection was rotated");
         this.#standBy(this.#subscriptions.lost());
         break;
       case "notRotated":

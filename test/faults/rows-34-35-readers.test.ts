@@ -1,0 +1,151 @@
+/** Fault rows 34, 35 and 45, of what the upstream says unasked: nobody reads it, somebody never does, everybody does. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { RawConnection } from "../support/http.ts";
+import { MESSAGES, page, Stream } from "../support/messages.ts";
+import { residentBytes } from "../support/proc.ts";
+import { type Product, startProduct } from "../support/product.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+
+const MB = 1024 * 1024;
+/** A million in the long form: `UNREAD=1000000`. */
+const UNREAD = Number(process.env.UNREAD ?? 60_000);
+const READERS = Number(process.env.READERS ?? 100);
+
+const SSE = { accept: "text/event-stream" };
+const LINES = { accept: "application/x-ndjson" };
+
+async function start(t: Cleanup, messages: object): Promise<{ product: Product; upstream: Upstream }> {
+  const upstream = await startUpstream({ t });
+  const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, messages } } }, t });
+  await product.ready();
+  return { product, upstream };
+}
+
+async function counted(product: Product): Promise<number> {
+  return ((await product.state()).counters as { messages: number }).messages;
+}
+
+/** Says so many messages as fast as they are taken. */
+async function flood(upstream: Upstream, count: number, text: string): Promise<void> {
+  const { socket } = upstream.last;
+  for (let n = 1; n <= count; n++) {
+    socket.send(`{"jsonrpc":"2.0","method":"flood","params":[${n},"${text}"]}`);
+    if (n % 500 === 0) await until(() => socket.bufferedAmount < MB, { what: "the flood to be taken" });
+  }
+}
+
+test(`row 34: ${UNREAD} messages that nobody reads cost no more than their bound, and the gap is exact`, async (t) => {
+  const bound = 16 * MB;
+  const { product, upstream } = await start(t, { count: 1_000_000, bytes: "16MiB" });
+  const before = residentBytes(product.pid);
+  const { next } = await page(product);
+  let worst = 0;
+  const flooding = flood(upstream, UNREAD, "x".repeat(950));
+  let asked = 0;
+  while ((await counted(product)) < UNREAD) {
+    worst = Math.max(worst, residentBytes(product.pid));
+    const reply = await product.request({ jsonrpc: "2.0", id: ++asked, method: "echo", params: [asked] });
+    assert.deepEqual(await reply.json(), { jsonrpc: "2.0", id: asked, result: [asked] });
+  }
+  await flooding;
+  assert.ok(worst - before <= bound + 64 * MB, `${Math.round((worst - before) / MB)} MB more`);
+  const { kept } = (await product.state()) as { kept: { messages: number; bytes: number } };
+  assert.ok(kept.bytes <= bound && kept.messages < UNREAD, "the bound was reached");
+  const dropped = UNREAD - kept.messages;
+  const [gap, oldest] = (await page(product, "?limit=2")).messages;
+  assert.equal(gap?.gap?.dropped, dropped);
+  assert.equal((oldest as unknown as { data: { params: number[] } }).data.params[0], dropped + 1);
+  const gone = await product.fetch(`${MESSAGES}?after=${next}`);
+  assert.deepEqual([gone.status, ((await gone.json()) as { dropped: number }).dropped], [410, dropped]);
+});
+
+test("row 35: readers that never read are given their bound and no more, and harm nobody", async (t) => {
+  const { product, upstream } = await start(t, { count: 2_000, bytes: "4MiB" });
+  const jammed = await Promise.all(Array.from({ length: 20 }, () => RawConnection.open(product, t)));
+  for (const connection of jammed) {
+    connection.send({ path: MESSAGES, headers: { Accept: "text/event-stream" } });
+    await connection.until(() => connection.received.includes("retry:"));
+    connection.pause();
+  }
+  const reader = await Stream.open(product, MESSAGES, LINES, t);
+  const before = residentBytes(product.pid);
+  const rounds = 40;
+  for (let round = 1; round <= rounds; round++) {
+    await flood(upstream, 500, "x".repeat(1_000));
+    await reader.until(() => reader.lines.length >= round * 500, { within: 20_000 });
+  }
+  const grown = residentBytes(product.pid) - before;
+  // 20 MB went past each of them. What is kept for one: a page, and what the two sockets take.
+  assert.ok(grown <= 20 * 4 * MB + 64 * MB, `${Math.round(grown / MB)} MB more`);
+  assert.ok(reader.lines.every(({ gap }) => gap === undefined));
+  const [first] = jammed;
+  first?.resume();
+  await first?.until(() => first.received.includes("event: gap"), { within: 20_000, what: "the gap" });
+  const { code } = await product.stop();
+  assert.equal(code, 0, product.stderr());
+});
+
+test(`row 45: at a stop ${READERS} long polls are answered and ${READERS} streams get their end`, async (t) => {
+  const { product } = await start(t, {});
+  const { next } = await page(product);
+  const polls = Array.from({ length: READERS }, () => page(product, `?after=${next}&wait=60`));
+  const streams = await Promise.all(
+    Array.from({ length: READERS }, (_, n) => Stream.open(product, MESSAGES, n % 2 ? SSE : LINES, t)),
+  );
+  await until(async () => (await product.state()).readers === 2 * READERS, { within: 20_000 });
+  const { code } = await product.stop();
+  assert.equal(code, 0, product.stderr());
+  for (const { messages } of await Promise.all(polls)) assert.deepEqual(messages, []);
+  for (const stream of streams) {
+    await stream.until(() => stream.ended);
+    assert.match(stream.text, /shutting_down/);
+  }
+  const { counts } = product.report().steps.find(({ step }) => step === "stop") ?? {};
+  assert.equal(counts?.readers, 2 * READERS);
+});
+
+test("every reader gets every message in its order, and a reader that comes again goes on where it was", async (t) => {
+  const { product, upstream } = await start(t, {});
+  const total = 2_000;
+  const streams = await Promise.all(
+    Array.from({ length: READERS / 2 }, () => Stream.open(product, MESSAGES, LINES, t)),
+  );
+  const poll = async (): Promise<number[]> => {
+    const seen: number[] = [];
+    let next = "earliest";
+    while (seen.length < total) {
+      const got = await page(product, `?after=${next}&wait=20&limit=50`);
+      seen.push(...got.messages.map(({ data }) => (data as { params: number[] }).params[0] ?? -1));
+      next = got.next;
+    }
+    return seen;
+  };
+  const polls = Array.from({ length: READERS / 10 }, poll);
+  const resuming = (async () => {
+    const seen: number[] = [];
+    let id: string | undefined;
+    while (seen.length < total) {
+      const stream = await Stream.open(product, MESSAGES, { ...SSE, ...(id && { "last-event-id": id }) }, t);
+      await stream.until(() => stream.told.length >= Math.min(40, total - seen.length));
+      await stream.leave();
+      const told = stream.told.filter(({ name }) => name === "message");
+      seen.push(...told.map(({ data }) => JSON.parse(data ?? "").params[0]));
+      id = told.at(-1)?.id ?? id;
+    }
+    return seen;
+  })();
+  await flood(upstream, total, "x");
+  const expected = Array.from({ length: total }, (_, n) => n + 1);
+  for (const stream of streams) {
+    await stream.until(() => stream.lines.length === total, { within: 20_000 });
+    assert.deepEqual(
+      stream.lines.map(({ data }) => (data as { params: number[] }).params[0]),
+      expected,
+    );
+  }
+  for (const seen of await Promise.all(polls)) assert.deepEqual(seen, expected);
+  assert.deepEqual(await resuming, expected);
+});
