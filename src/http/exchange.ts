@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { Kind, Replied } from "../core/outcome.ts";
 import { refused } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
+import type { Dialect } from "../sidecar/messages.ts";
 import { readMessage } from "./body.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders } from "./problem.ts";
@@ -21,20 +22,21 @@ export function findUpstream(upstreams: AppParts["upstreams"], name: string): Up
 
 /**
  * Reads the message, sends it up, and waits for how it ends. `frameOf` makes what is sent of what came in, where that is
- * not the same. Throws a SidesocketError when it does not get so far.
+ * not the same, or refuses it. Throws a SidesocketError when it does not get so far.
  */
 export async function exchange(
   c: Context<Env>,
   { lifecycle }: AppParts,
   upstream: UpstreamPort,
   kind: Kind,
-  frameOf: (body: Body) => Body = (body) => body,
+  frameOf: (body: Body, dialect: Dialect) => Body = (body) => body,
 ) {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   const { timeoutMs, applied } = readPatience(c);
-  const { accepts } = upstream.dialect ?? (await upstream.opened);
-  const body = await readMessage(c, accepts, upstream.settings.limits.request_bytes, lifecycle);
-  const outcome = await upstream.ask({ kind, body: frameOf(body), timeoutMs, signal: c.req.raw.signal });
+  const dialect = upstream.dialect ?? (await upstream.opened);
+  const body = await readMessage(c, dialect.accepts, upstream.settings.limits.request_bytes, lifecycle);
+  const frame = frameOf(body, dialect);
+  const outcome = await upstream.ask({ kind, body: frame, timeoutMs, signal: c.req.raw.signal });
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;
   return { outcome, body, headers };

@@ -1,10 +1,10 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { exchange, findUpstream, replyResponse } from "./exchange.ts";
+import { answer, demandOneReply, readPick } from "./answer.ts";
+import { exchange, findUpstream } from "./exchange.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
-import { rpcBatch } from "./rpc.ts";
-import { anyMessage, failures, waitParameters } from "./schemas.ts";
+import { anyMessage, failures, pickParameter, waitParameters } from "./schemas.ts";
 
 const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
 
@@ -12,7 +12,7 @@ const requestRoute = createRoute({
   method: "post",
   path: "/v1/upstreams/{upstream}/request",
   summary: "Send one message and wait for its reply",
-  parameters: [upstreamParameter, ...waitParameters] as never,
+  parameters: [upstreamParameter, ...waitParameters, pickParameter] as never,
   request: { body: anyMessage as never },
   responses: { 200: { description: "The reply, in the media type of its frame" }, ...failures },
 });
@@ -29,17 +29,10 @@ const sendRoute = createRoute({
 export function requestRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
   app.openapi(requestRoute, async (c: Context<Env>) => {
     const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
-    const { outcome, headers } = await exchange(c, parts, upstream, "request");
-    switch (outcome.type) {
-      case "reply":
-        return replyResponse(c, upstream, outcome, headers);
-      case "batch":
-        return rpcBatch(c, upstream, outcome.items, headers);
-      case "done":
-        return c.body(null, 204, headers);
-      case "failed":
-        return problem(c, outcome.failure, upstream);
-    }
+    const pointer = readPick(c);
+
+    const { outcome, headers } = await exchange(c, parts, upstream, "request", pointer && demandOneReply);
+    return answer(c, upstream, outcome, headers, pointer);
   });
 
   app.openapi(sendRoute, async (c: Context<Env>) => {
