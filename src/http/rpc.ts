@@ -101,7 +101,7 @@ export function rpcFailure(
 
 function errorText(c: Context<Env>, upstream: UpstreamPort | undefined, { failure, own, invalid }: Failed): string {
   const message = failure.code === "invalid_request" ? failure.detail : titleFor(failure);
-  return rpcError(own, codeOf(failure.code, invalid), message, facts(c, failure, upstream));
+  return rpcError(own, codeOf(failure.code, invalid), message, facts(failure, upstream, c.get("requestId")));
 }
 
 function codeOf(code: string, invalid: Failed["invalid"]): number {

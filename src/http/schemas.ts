@@ -182,9 +182,11 @@ export const messageParameters = [
     schema: { type: "string" },
   },
 ];
-export const pickParameter = {
-  name: "pick",
-  in: "query",
-  description: "A JSON pointer, such as `/result/price`: answer with the value there as bare text",
-  schema: { type: "string" },
-};
+
+export const pickParameter = query(
+  "pick",
+  "A JSON pointer, such as `/result/price`: answer with the value there as bare text",
+  {
+    type: "string",
+  },
+);

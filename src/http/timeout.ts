@@ -29,10 +29,15 @@ export function readPatience(c: Context<Env>): Patience {
 
 function parseGiven(text: string): number {
   try {
-    const timeoutMs = parseTimeout(text);
-    if (timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;
+    return parseTimeoutWithin(text);
   } catch (error) {
     throw refused("invalid_request", `timeout ${(error as RangeError).message}`);
   }
-  throw refused("invalid_request", `timeout must not be longer than ${MAX_TIMEOUT_MS / 1_000}s`);
+}
+
+/** Throws a RangeError, as `parseTimeout` does, also for one that is too long. */
+export function parseTimeoutWithin(text: string): number {
+  const timeoutMs = parseTimeout(text);
+  if (timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;
+  throw new RangeError(`must not be longer than ${MAX_TIMEOUT_MS / 1_000}s`);
 }
