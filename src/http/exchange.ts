@@ -1,9 +1,11 @@
 import type { Context } from "hono";
-import type { Kind, Replied } from "../core/outcome.ts";
+import type { Answer, Kind, Outcome, Replied } from "../core/outcome.ts";
 import { refused } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { Dialect } from "../sidecar/messages.ts";
 import { readMessage } from "./body.ts";
+import { type Call, detached, locationOf, outcomeOf, readKey } from "./detached.ts";
+import { callerOf } from "./guard.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders } from "./problem.ts";
 import { readPatience } from "./timeout.ts";
@@ -20,26 +22,56 @@ export function findUpstream(upstreams: AppParts["upstreams"], name: string): Up
   throw refused("not_found", `there is no upstream ${JSON.stringify(name.slice(0, 64))}; there is: ${known}`);
 }
 
+/** What is to be sent, and what will be said of it whatever comes back. */
+export interface Message extends Call {
+  readonly headers: Record<string, string>;
+}
+
 /**
- * Reads the message, sends it up, and waits for how it ends. `frameOf` makes what is sent of what came in, where that is
- * not the same, or refuses it. Throws a SidesocketError when it does not get so far.
+ * Reads the message. `frameOf` makes what is sent of what came in, where that is not the same, or refuses it. Throws a
+ * SidesocketError when it does not get so far.
  */
-export async function exchange(
+export async function readCall(
   c: Context<Env>,
   { lifecycle }: AppParts,
   upstream: UpstreamPort,
   kind: Kind,
   frameOf: (body: Body, dialect: Dialect) => Body = (body) => body,
-) {
+): Promise<Message> {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   const { timeoutMs, applied } = readPatience(c);
   const dialect = upstream.dialect ?? (await upstream.opened);
   const body = await readMessage(c, dialect.accepts, upstream.settings.limits.request_bytes, lifecycle);
-  const frame = frameOf(body, dialect);
-  const outcome = await upstream.ask({ kind, body: frame, timeoutMs, signal: c.req.raw.signal });
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;
-  return { outcome, body, headers };
+  return { kind, body: frameOf(body, dialect), timeoutMs, headers };
+}
+
+/** Sends the message up, and waits for how it ends. */
+export async function exchange(
+  c: Context<Env>,
+  parts: AppParts,
+  upstream: UpstreamPort,
+  message: Message,
+): Promise<Outcome> {
+  const { headers, ...call } = message;
+  const key = readKey(c);
+  if (key !== undefined) return outcomeOf(await detached(c, parts, upstream, call, headers, key));
+  const answer = await upstream.ask({ ...call, signal: c.req.raw.signal });
+  if ("later" in answer) headLate(c, parts, upstream, answer, headers);
+  return answer;
+}
+
+/** Tells where the reply will be, when it comes. */
+function headLate(
+  c: Context<Env>,
+  { keeper, access }: AppParts,
+  upstream: UpstreamPort,
+  answer: Answer,
+  headers: Record<string, string>,
+): void {
+  const kept = keeper.keepLate(upstream.name, callerOf(c, access), answer);
+  if (kept) headers.Location = locationOf(kept);
 }
 
 /** A reply as a response: the frame's bytes as they are, in its own media type. */

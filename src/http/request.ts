@@ -1,10 +1,12 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { answer, demandOneReply, readPick } from "./answer.ts";
-import { exchange, findUpstream } from "./exchange.ts";
+import { exchange, findUpstream, readCall } from "./exchange.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
-import { anyMessage, failures, pickParameter, waitParameters } from "./schemas.ts";
+import { respondAsync } from "./requests.ts";
+import { anyMessage, failures, keyParameter, pickParameter, waitParameters } from "./schemas.ts";
+import { readAsync } from "./timeout.ts";
 
 const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
 
@@ -12,16 +14,20 @@ const requestRoute = createRoute({
   method: "post",
   path: "/v1/upstreams/{upstream}/request",
   summary: "Send one message and wait for its reply",
-  parameters: [upstreamParameter, ...waitParameters, pickParameter] as never,
+  parameters: [upstreamParameter, ...waitParameters, keyParameter, pickParameter] as never,
   request: { body: anyMessage as never },
-  responses: { 200: { description: "The reply, in the media type of its frame" }, ...failures },
+  responses: {
+    200: { description: "The reply, in the media type of its frame" },
+    202: { description: "`Prefer: respond-async`: `Location` will have the reply" },
+    ...failures,
+  },
 });
 
 const sendRoute = createRoute({
   method: "post",
   path: "/v1/upstreams/{upstream}/send",
   summary: "Send one message without waiting for a reply",
-  parameters: [upstreamParameter] as never,
+  parameters: [upstreamParameter, ...waitParameters, keyParameter] as never,
   request: { body: anyMessage as never },
   responses: { 204: { description: "Handed to the socket, which does not prove that it arrived" }, ...failures },
 });
@@ -30,16 +36,19 @@ export function requestRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
   app.openapi(requestRoute, async (c: Context<Env>) => {
     const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
     const pointer = readPick(c);
-
-    const { outcome, headers } = await exchange(c, parts, upstream, "request", pointer && demandOneReply);
-    return answer(c, upstream, outcome, headers, pointer);
+    const message = await readCall(c, parts, upstream, "request", pointer && demandOneReply);
+    const wait = readAsync(c);
+    if (wait !== undefined) return respondAsync(c, parts, upstream, message, wait, pointer);
+    return answer(c, upstream, await exchange(c, parts, upstream, message), message.headers, pointer);
   });
 
   app.openapi(sendRoute, async (c: Context<Env>) => {
     const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
-    const { outcome, headers } = await exchange(c, parts, upstream, "send");
-    if (outcome.type === "failed") return problem(c, outcome.failure, upstream);
+    const message = await readCall(c, parts, upstream, "send");
+    const outcome = await exchange(c, parts, upstream, message);
+    const { headers } = message;
+    if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
     const failed = outcome.type === "batch" ? outcome.items.find((item) => item.type === "failed") : undefined;
-    return failed ? problem(c, failed.failure, upstream) : c.body(null, 204, headers);
+    return failed ? problem(c, failed.failure, upstream, headers) : c.body(null, 204, headers);
   });
 }
