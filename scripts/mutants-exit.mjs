@@ -130,25 +130,22 @@ export const exit = [
     ],
   },
   {
+    file: "src/signals.ts",
+    tests: [contract],
+    mutants: [
+      ["the second signal is ignored", "exit({ cause: name, force: received > 1 });", "exit({ cause: name });"],
+      [
+        "the first signal is force",
+        "exit({ cause: name, force: received > 1 });",
+        "exit({ cause: name, force: true });",
+      ],
+      ["the third signal is ignored", "if (received === 2) remove();", "", { tests: [asked] }],
+    ],
+  },
+  {
     file: "src/main.ts",
     tests: [contract],
     mutants: [
-      [
-        "the second signal is ignored",
-        "service.exit({ cause: name, force: received > 1 });",
-        "service.exit({ cause: name });",
-      ],
-      [
-        "the first signal is force",
-        "service.exit({ cause: name, force: received > 1 });",
-        "service.exit({ cause: name, force: true });",
-      ],
-      [
-        "the third signal is ignored",
-        "if (received === 2) for (const each of names) process.removeListener(each, onSignal);",
-        "",
-        { tests: [asked] },
-      ],
       ["the report is not printed", "errorLines.push(`${JSON.stringify(report)}\\n`);", ""],
       [
         "the last lines are not waited for",
@@ -157,12 +154,7 @@ export const exit = [
         { tests: [bounds] },
       ],
       ["an error that nobody caught ends it as the runtime likes", "endOnFaults(service);", "", { tests: [faults] }],
-      [
-        "a thread that stays holds the process",
-        "if (!joined) runtime.abandon(report.exit_code);",
-        "",
-        { tests: [thread] },
-      ],
+      ["a thread that stays holds the process", "if (!joined) runtime.abandon(exitCode);", "", { tests: [thread] }],
       ["warnings are not printed", "log.warn(warning);", "void warning;", { tests: [bounds] }],
       ["a crash loop goes on", "service.exit({ cause: code, exitCode: exitCodeOf(code) });", "", { tests: [crashes] }],
     ],

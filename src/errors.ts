@@ -21,6 +21,7 @@ export type ErrorCode =
   | "unsupported_media_type"
   | "payload_too_large"
   | "conflict"
+  | "mismatch"
   | "gone"
   | "too_many_in_flight"
   | "paced"

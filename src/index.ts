@@ -10,6 +10,7 @@ import {
 } from "./config/schema.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
+import { Keeper } from "./http/keeper.ts";
 import type { Body } from "./protocols/protocol.ts";
 import { runtime } from "./runtime/pick.ts";
 import type { UpstreamClient } from "./sidecar/client.ts";
@@ -177,6 +178,7 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
       origins,
     },
     webhooks: new Map(),
+    keeper: new Keeper(configSchema.parse({}).replies),
     about: { version, runtime: `${runtime.name} ${runtime.version}` },
     onFault,
     lifecycle: {

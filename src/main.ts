@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { helpText, parseCommandLine } from "./config/commandline.ts";
+import { call, upstreamOf } from "./call.ts";
+import { type CallCommand, helpText, parseCommandLine } from "./config/commandline.ts";
 import { describeConfig } from "./config/describe.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
@@ -11,6 +12,7 @@ import { runtime } from "./runtime/pick.ts";
 import type { Needs } from "./runtime/runtime.ts";
 import { Service } from "./service.ts";
 import type { ExitReport } from "./sidecar/exit.ts";
+import { endOnSignals } from "./signals.ts";
 import { version } from "./version.ts";
 
 /** The command line: arguments to configuration to service. */
@@ -25,6 +27,8 @@ async function main(): Promise<void> {
       return print(JSON.stringify(configJsonSchema(), undefined, 2));
     case "check-config":
       return print(JSON.stringify(describeConfig(await load(parsed.flags)), undefined, 2));
+    case "call":
+      return callOnce(parsed, await load(parsed.flags));
     case "serve":
       return serve(await load(parsed.flags));
   }
@@ -34,13 +38,20 @@ function load(flags: Parameters<typeof loadConfig>[0]["flags"] & object): Promis
   return loadConfig({ flags, env: process.env });
 }
 
+async function callOnce(command: CallCommand, config: LoadedConfig): Promise<never> {
+  startLog(config.log);
+  await demandPermissions(needsOf(upstreamOf(config)), command.message);
+  const { exitCode, joined } = await call(command, config, runtime);
+  return end(exitCode, joined);
+}
+
 async function serve(config: LoadedConfig): Promise<void> {
   startLog(config.log);
   for (const warning of config.warnings) log.warn(warning);
-  await demandPermissions(needsOf(config));
+  await demandPermissions(needsOf(config.upstreams, config.listen));
   // Before there is a service a signal has the effect that it has by default: there is nothing to be ended in order.
   const service = await Service.start(config, runtime);
-  endOnSignals(service);
+  endOnSignals((options) => service.exit(options));
   endOnFaults(service);
   service.ended.then(leave);
   service.failing.then(({ code, detail }) => {
@@ -59,29 +70,13 @@ function greet({ url, demoUrl }: Service): void {
 }
 
 /** On Deno a connection that is not allowed would look like an upstream that is down, and be tried for ever. */
-async function demandPermissions(needs: Needs): Promise<void> {
+async function demandPermissions(needs: Needs, message?: string): Promise<void> {
   const { net, read } = await runtime.refused(needs);
   if (net.length + read.length === 0) return;
-  const command = commandFor(needs, process.argv.slice(2));
+  const command = commandFor(needs, process.argv.slice(2), message);
   throw new ConfigError(
     `Deno was not allowed to reach or read ${[...net, ...read].join(", ")}. Use:\n\n  ${command}\n`,
   );
-}
-
-/**
- * SIGTERM and SIGINT run the exit protocol. The second of them turns the bounds that remain to zero; for the third there
- * is no handler any more, so it has the effect that it has by default.
- */
-function endOnSignals(service: Service): void {
-  let received = 0;
-  const names = ["SIGTERM", "SIGINT"] as const;
-  const onSignal = (name: (typeof names)[number]) => {
-    received++;
-    if (received === 2) for (const each of names) process.removeListener(each, onSignal);
-    log.info(`${name} received`, { signal: name, force: received > 1 });
-    service.exit({ cause: name, force: received > 1 });
-  };
-  for (const name of names) process.on(name, onSignal);
 }
 
 /** What nobody caught may have left anything half done, so nothing goes on; but it ends in order, as far as that goes. */
@@ -102,10 +97,14 @@ const LAST_LINES_WITHIN_MS = 250;
 async function leave(report: ExitReport): Promise<never> {
   const joined = report.steps.every(({ step, outcome }) => step !== "join" || outcome !== "failed");
   errorLines.push(`${JSON.stringify(report)}\n`);
+  return end(report.exit_code, joined);
+}
+
+async function end(exitCode: number, joined: boolean): Promise<never> {
   if (!joined) errorLines.push("the sidecar's thread could not be joined: it is left behind\n");
   await errorLines.flushed(LAST_LINES_WITHIN_MS);
-  if (!joined) runtime.abandon(report.exit_code);
-  process.exit(report.exit_code);
+  if (!joined) runtime.abandon(exitCode);
+  process.exit(exitCode);
 }
 
 function demoHint(url: string, demoUrl: string): string {

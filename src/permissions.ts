@@ -5,9 +5,10 @@ import type { Needs } from "./runtime/runtime.ts";
 
 /** What Deno must be told to allow, and how. Node is not asked. */
 
-/** What this configuration needs to reach and to read. */
-export function needsOf({ listen, upstreams }: LoadedConfig): Needs {
-  const net = [listen.port === 0 ? listen.host : hostAndPort(listen.host, listen.port)];
+/** What these need to reach and to read; without `listen` nothing listens. */
+export function needsOf(upstreams: LoadedConfig["upstreams"], listen?: LoadedConfig["listen"]): Needs {
+  const net: string[] = [];
+  if (listen) net.push(listen.port === 0 ? listen.host : hostAndPort(listen.host, listen.port));
   const read: string[] = [];
   // The demo listens on loopback, on a port that nobody knows yet.
   if (upstreams.size === 0) net.push("127.0.0.1");
@@ -24,14 +25,19 @@ export function needsOf({ listen, upstreams }: LoadedConfig): Needs {
 /** The variables that are read: ours, and those of `ws`, `yaml` and the log. */
 const VARIABLES = "SIDESOCKET_*,PORT,NO_COLOR,WS_NO_BUFFER_UTIL,LOG_STREAM,LOG_TOKENS";
 
-/** The command that works, with the arguments that were given; without those that may hold a secret. */
-export function commandFor({ net, read }: Needs, argv: readonly string[]): string {
+/** The command that works, with the arguments that were given; without those that may hold a secret, as a `message` may. */
+export function commandFor({ net, read }: Needs, argv: readonly string[], message?: string): string {
   const flags = [
     `--allow-net=${net.join(",")}`,
     `--allow-env=${VARIABLES}`,
     `--allow-read=${["src", ...read].join(",")}`,
   ];
-  return ["deno run", ...flags, "src/main.ts", ...argv.map(shown)].join(" ");
+  return [
+    "deno run",
+    ...flags,
+    "src/main.ts",
+    ...argv.map((argument, index) => (argument === message && argument !== "-" ? "…" : shown(argument, index, argv))),
+  ].join(" ");
 }
 
 function shown(argument: string, index: number, argv: readonly string[]): string {

@@ -6,6 +6,7 @@ import type { DemoUpstream } from "./demo/upstream.ts";
 import type { Failure } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { loopbackHosts } from "./http/guard.ts";
+import { Keeper } from "./http/keeper.ts";
 import type { Access, WebhookState } from "./http/ports.ts";
 import { log } from "./log.ts";
 import { Webhook } from "./push/webhook.ts";
@@ -138,6 +139,7 @@ export class Service {
       upstreams: this.#sidecars.upstreams,
       access: this.#access(port),
       webhooks: this.#webhooks,
+      keeper: new Keeper(this.#config.replies),
       about: {
         version,
         runtime: `${this.#runtime.name} ${this.#runtime.version}`,

@@ -74,6 +74,12 @@ const SETTINGS = {
   },
 } as const satisfies Record<string, Option>;
 
+/** Of `call` alone; they have no variables. */
+const CALL_OPTIONS = {
+  timeout: { type: "string", hint: "TIME", help: "how long call waits for its reply: 10, 2.5s, 500ms (25s)" },
+  pick: { type: "string", hint: "POINTER", help: "what call prints of its reply: a JSON pointer such as /result" },
+} as const;
+
 const SWITCHES = {
   insecure: { type: "boolean", help: "allow a host that is not loopback without a token" },
   "config-schema": { type: "boolean", help: "print the JSON Schema of the file" },
@@ -98,7 +104,17 @@ export type Flags = {
 /** What the command line asks for. `check-config` has its file in `flags.config`. */
 export type Command =
   | { readonly command: "serve" | "check-config"; readonly flags: Flags }
+  | CallCommand
   | { readonly command: "help" | "version" | "config-schema" };
+
+export interface CallCommand {
+  readonly command: "call";
+  readonly flags: Flags;
+  /** `-`: it is read from standard input. */
+  readonly message: string;
+  readonly timeout?: string | undefined;
+  readonly pick?: string | undefined;
+}
 
 /**
  * Parses the arguments (`process.argv.slice(2)`).
@@ -108,8 +124,16 @@ export function parseCommandLine(argv: readonly string[]): Command {
   const { values, positionals } = parse(argv);
   for (const command of ["help", "version", "config-schema"] as const) if (values[command] === true) return { command };
 
-  const { help: _help, version: _version, "config-schema": _schema, ...flags } = values;
+  const { help: _help, version: _version, "config-schema": _schema, timeout, pick, ...flags } = values;
   const [command = "serve", ...rest] = positionals;
+  if (command === "call") {
+    const [message, extra] = rest;
+    if (message === undefined || extra !== undefined) {
+      throw usage("call takes one message, or - for standard input: sidesocket call '{…}' [options]");
+    }
+    return { command, flags, message, timeout, pick };
+  }
+  if (timeout !== undefined || pick !== undefined) throw usage("--timeout and --pick are options of call");
   if (command === "serve" && rest.length === 0) return { command, flags };
   if (command === "check-config") {
     const [file, extra] = rest;
@@ -119,12 +143,19 @@ export function parseCommandLine(argv: readonly string[]): Command {
     return { command, flags: { ...flags, config: file } };
   }
   // Behind `serve`, a stray argument can be a secret whose quotes were forgotten; it is not repeated.
-  throw usage(command === "serve" ? "serve takes options only" : "no such command: there are serve and check-config");
+  throw usage(
+    command === "serve" ? "serve takes options only" : "no such command: there are serve, call and check-config",
+  );
 }
 
 function parse(argv: readonly string[]) {
   try {
-    return parseArgs({ args: [...argv], options: { ...SETTINGS, ...SWITCHES }, allowPositionals: true, strict: true });
+    return parseArgs({
+      args: [...argv],
+      options: { ...SETTINGS, ...CALL_OPTIONS, ...SWITCHES },
+      allowPositionals: true,
+      strict: true,
+    });
   } catch (cause) {
     const [first = ""] = (cause as Error).message.split(/\. |\n/);
     throw usage(first.replace(/\.$/, ""), cause);
@@ -168,16 +199,19 @@ export function helpText(): string {
   const settings = Object.entries(SETTINGS).map(
     ([name, { hint, env, help }]) => `  --${name} ${hint}\n      ${help} [${env}]`,
   );
+  const ofCall = Object.entries(CALL_OPTIONS).map(([name, { hint, help }]) => `  --${name} ${hint}\n      ${help}`);
   const switches = Object.entries(SWITCHES).map(([name, { help }]) => `  --${name}\n      ${help}`);
   return [
     "Call any WebSocket API as if it were HTTP.",
     "",
     "usage: sidesocket [serve] [options]",
+    "       sidesocket call MESSAGE [options]",
     "       sidesocket check-config FILE",
     "",
     "Without an upstream it starts a demo. Flags win over [environment variables], and these over the file.",
     "",
     ...settings,
+    ...ofCall,
     ...switches,
   ].join("\n");
 }

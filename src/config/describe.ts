@@ -8,11 +8,12 @@ const REDACTED = "(redacted)";
 
 /** A plain object, ready for JSON. Durations are milliseconds, sizes bytes. */
 export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
-  const { listen, upstreams, shutdown, tokens, shutdownTokens, insecure, log, demo, warnings } = loaded;
+  const { listen, upstreams, replies, shutdown, tokens, shutdownTokens, insecure, log, demo, warnings } = loaded;
   return {
     listen,
     demo,
     upstreams: Object.fromEntries([...upstreams].map(([name, settings]) => [name, describeUpstream(settings)])),
+    replies,
     shutdown,
     tokens: tokens.length,
     shutdown_tokens: shutdownTokens.length,

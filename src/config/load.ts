@@ -13,7 +13,7 @@ import type { Override } from "./overrides.ts";
 import { applyOverrides, overrideAt, readOverrides } from "./overrides.ts";
 import type { Path, Problem } from "./problems.ts";
 import { ConfigError, check, dotted } from "./problems.ts";
-import type { ListenSettings, LogSettings, ShutdownBounds, UpstreamSettings } from "./schema.ts";
+import type { ListenSettings, LogSettings, ReplySettings, ShutdownBounds, UpstreamSettings } from "./schema.ts";
 import { configSchema, isModulePath, logSchema, shutdownTotal } from "./schema.ts";
 import { API_TOKENS, readTokens, SHUTDOWN_TOKENS } from "./tokens.ts";
 import { isLoopback } from "./wire.ts";
@@ -23,6 +23,7 @@ export interface LoadedConfig {
   readonly listen: ListenSettings;
   /** By name, in the file's order. Empty for the demo. */
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
+  readonly replies: ReplySettings;
   readonly shutdown: ShutdownBounds;
   /** Bearer tokens of the API; none means open to this machine. */
   readonly tokens: readonly string[];
@@ -109,6 +110,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   return {
     listen: config.listen,
     upstreams,
+    replies: config.replies,
     shutdown: config.shutdown,
     tokens,
     shutdownTokens: own.length > 0 ? own : tokens,

@@ -398,6 +398,13 @@ const shutdownSchema = z
   })
   .refine((bounds) => shutdownTotal(bounds) <= MAX_DURATION_MS, `adds up to more than ${MAX_DURATION_MS}ms`);
 
+/** What is kept of how requests ended: late and asynchronous replies, and those with an Idempotency-Key. */
+const repliesSchema = z.strictObject({
+  keep: duration.prefault("5m"),
+  count: wholeNumber(1, 1_000_000).prefault(10_000),
+  bytes: size.prefault("16MiB"),
+});
+
 const upstreamName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _ or -");
 
 /** The whole file. Without `upstreams` the service runs its demo. */
@@ -418,6 +425,7 @@ export const configSchema = z.strictObject({
       }
     })
     .optional(),
+  replies: repliesSchema.prefault({}),
   shutdown: shutdownSchema.prefault({}),
 });
 
@@ -434,6 +442,7 @@ export type UpstreamSettings = z.output<typeof upstreamSchema>;
 /** An upstream as it is written: durations and sizes with units, defaults left out. */
 export type UpstreamInput = z.input<typeof upstreamSchema>;
 export type ListenSettings = z.output<typeof listenSchema>;
+export type ReplySettings = z.output<typeof repliesSchema>;
 /** The bound of each step of the exit, in milliseconds. */
 export type ShutdownBounds = z.output<typeof shutdownSchema>;
 export type LogSettings = z.output<typeof logSchema>;

@@ -9,6 +9,7 @@ import { Deadlines } from "./deadline.ts";
 import type { Drop } from "./drop.ts";
 import * as failures from "./failures.ts";
 import { Gathered } from "./gathered.ts";
+import { Late, type LateEntry } from "./late.ts";
 import { type CancelCounts, type Counters, type Failed, type Kind, type Outcome, zero } from "./outcome.ts";
 import { Pace } from "./pace.ts";
 import { type Entry, Pending } from "./pending.ts";
@@ -23,6 +24,8 @@ export type ExchangeEffect =
   /** Hand this frame to the socket, and say with `written` whether it was taken. */
   | { readonly type: "write"; readonly epoch: number; readonly entry: Entry; readonly frame: Body }
   | { readonly type: "settle"; readonly seq: number; readonly outcome: Outcome }
+  /** A request that had timed out has ended after all. */
+  | { readonly type: "late"; readonly seq: number; readonly outcome: Outcome }
   /** Answers a request of the upstream's own. */
   | { readonly type: "answer"; readonly epoch: number; readonly frame: Body }
   /** The upstream said this unasked. */
@@ -64,6 +67,7 @@ export class Exchange {
   #pacedUntil: number | undefined;
   /** Messages on the wire for which somebody waits until a pong proves them. */
   readonly #confirming = new Set<Entry>();
+  readonly #late = new Late();
   #link: Availability = { type: "hold" };
   #draining = false;
   /** The newest connection that was ready, and how many messages it was handed and is proven to have delivered. */
@@ -145,6 +149,9 @@ export class Exchange {
     for (const entry of this.#pending.where((entry) => entry.epoch === epoch)) {
       this.#fail(entry, failures.lost(this.#sent(entry), why));
     }
+    for (const entry of this.#late.takeAll(epoch)) {
+      this.#endLate(entry, { type: "failed", failure: failures.lost(this.#sent(entry), why) });
+    }
     // What an older connection owed is no business of the newest one.
     if (epoch === this.#epoch) this.#correlation.clear();
     this.#unlink(epoch, now);
@@ -169,7 +176,7 @@ export class Exchange {
       default: {
         const entry = this.#correlation.find(epoch, decoded.id);
         if (entry) this.#answered(entry, decoded, frame, now);
-        else this.#unexpected(epoch, decoded, frame);
+        else this.#unexpected(epoch, decoded, frame, now);
       }
     }
     return this.#flush(now);
@@ -388,7 +395,7 @@ export class Exchange {
         break;
       }
       case "invalid":
-        this.#fail(entry, { code: "invalid_reply", sent: "yes", detail: decoded.why });
+        this.#fail(entry, failures.unusable(decoded.why));
         break;
       case "part": {
         entry.acknowledged = true;
@@ -426,6 +433,7 @@ export class Exchange {
       return;
     }
     const sent = this.#sent(entry);
+    if (sent !== "no") this.#late.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
     this.#leave(entry, failures.timedOut(sent, waitedMs), now);
   }
@@ -494,19 +502,43 @@ export class Exchange {
     this.#effects.push({ type: "message", frame });
   }
 
-  #unexpected(epoch: number, { type, id }: Named, frame: Body): void {
+  #unexpected(epoch: number, decoded: Named, frame: Body, now: number): void {
+    const { type, id } = decoded;
     if (type === "progress") {
       this.#message("message", frame);
       return;
     }
     const stray = this.#correlation.stray(id, epoch === this.#epoch, type !== "part");
     if (stray !== "message") this.counters[stray]++;
-    if (stray !== "late") this.#message("message", frame);
+    if (stray === "late") this.#cameLate(this.#lateEntry(epoch, id), decoded, now);
+    else this.#message("message", frame);
+  }
+
+  /** Where replies do not name their request, only one is owed at a time. */
+  #lateEntry(epoch: number, wire: WireId): LateEntry | undefined {
+    const inOrder = this.#protocol.correlation === "order";
+    return inOrder ? this.#late.takeAll(epoch)[0] : this.#late.take(epoch, wire);
+  }
+
+  /** A late reply, of one that timed out; nobody wants that of one whose caller has left. */
+  #cameLate(entry: LateEntry | undefined, decoded: Named, now: number): void {
+    if (!entry) return;
+    if (decoded.type !== "reply" || decoded.gather) {
+      const failure = decoded.type === "invalid" ? failures.unusable(decoded.why) : failures.lateParts;
+      this.#endLate(entry, { type: "failed", failure });
+      return;
+    }
+    const times = { queueMs: entry.writtenAt - entry.arrivedAt, upstreamMs: now - entry.writtenAt };
+    this.#endLate(entry, { type: "reply", body: decoded.render(entry.own), ...times });
+  }
+
+  #endLate({ seq }: LateEntry, outcome: Outcome): void {
+    this.#effects.push({ type: "late", seq, outcome });
   }
 
   // What is known.
 
-  #sent(entry: Entry): Sent {
+  #sent(entry: LateEntry): Sent {
     if (entry.epoch === 0) return "no";
     if (entry.acknowledged) return "yes";
     return entry.epoch === this.#epoch && entry.order <= this.#proven ? "yes" : "maybe";

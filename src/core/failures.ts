@@ -61,6 +61,16 @@ export function lost(sent: Sent, why: Drop): Failure {
   return { code: "connection_lost", sent, detail: `${describeDrop(why)} before the reply came` };
 }
 
+export function unusable(why: string): Failure {
+  return { code: "invalid_reply", sent: "yes", detail: why };
+}
+
+export const lateParts: Failure = {
+  code: "invalid_reply",
+  sent: "yes",
+  detail: "the reply came too late, and in several frames, which are not gathered then",
+};
+
 export const idTaken: Failure = {
   code: "invalid_request",
   sent: "no",

@@ -1,44 +1,40 @@
-/**
- * Values that are worked out for every attempt anew, so that a secret can change without a restart: `${file:/path}`,
- * the text of a file, and `${credentials:name}`, what the user's own module gave under this name. `$${file:` is the
- * text itself. What comes from the environment was put in when the configuration was read.
- */
-const LATE = /\$\$\{(?=(?:file|credentials):)|\$\{(file|credentials):([^}]*)\}/g;
+import type { WireId } from "../protocols/protocol.ts";
+import type { Entry } from "./pending.ts";
 
-type Kind = "file" | "credentials";
+/** What is needed to make a reply of a frame that comes too late. The message itself is not kept. */
+export type LateEntry = Pick<
+  Entry,
+  "seq" | "wire" | "epoch" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt"
+>;
 
-/** What the texts inside a value ask for. */
-export interface Asked {
-  /** Paths. */
-  readonly files: ReadonlySet<string>;
-  /** Whether the user's module is needed. */
-  readonly credentials: boolean;
-}
+/** More are not remembered: the oldest are forgotten first. As many as there are ids of requests that ended early. */
+const LATE_MAX = 10_000;
+/** Nobody needs an id of more characters; ten thousand of them must not fill the memory. */
+const OWN_MAX_CHARACTERS = 1_024;
 
-/** @param value any JSON value; only its texts can ask */
-export function askedBy(value: unknown): Asked {
-  const files = new Set<string>();
-  let credentials = false;
-  mapTexts(value, (text) => {
-    for (const [, kind, name = ""] of text.matchAll(LATE)) {
-      if (kind === "file") files.add(name);
-      if (kind === "credentials") credentials = true;
-    }
-    return text;
-  });
-  return { files, credentials };
-}
+/** Requests that timed out after they were sent: their reply may still come, and is wanted. */
+export class Late {
+  readonly #entries = new Map<WireId, LateEntry>();
 
-/** The value with every text filled in. A text that was put in is not searched again. */
-export function filledIn<Value>(value: Value, find: (kind: Kind, name: string) => string): Value {
-  return mapTexts(value, (text) =>
-    text.replace(LATE, (_, kind: Kind | undefined, name: string) => (kind === undefined ? "${" : find(kind, name))),
-  ) as Value;
-}
+  keep({ seq, wire, epoch, order, acknowledged, own, arrivedAt, writtenAt }: Entry): void {
+    if (typeof own === "string" && own.length > OWN_MAX_CHARACTERS) return;
+    this.#entries.set(wire, { seq, wire, epoch, order, acknowledged, own, arrivedAt, writtenAt });
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > LATE_MAX && oldest !== undefined) this.#entries.delete(oldest);
+  }
 
-function mapTexts(value: unknown, map: (text: string) => string): unknown {
-  if (typeof value === "string") return map(value);
-  if (Array.isArray(value)) return value.map((item) => mapTexts(item, map));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapTexts(item, map)]));
+  /** Takes out the one that a frame on this connection answers. */
+  take(epoch: number, wire: WireId): LateEntry | undefined {
+    const entry = this.#entries.get(wire);
+    if (entry?.epoch !== epoch) return undefined;
+    this.#entries.delete(wire);
+    return entry;
+  }
+
+  /** Takes out all that were sent on this connection; where requests go one at a time, there is one at most. */
+  takeAll(epoch: number): LateEntry[] {
+    const entries = [...this.#entries.values()].filter((entry) => entry.epoch === epoch);
+    for (const { wire } of entries) this.#entries.delete(wire);
+    return entries;
+  }
 }

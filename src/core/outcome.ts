@@ -15,6 +15,9 @@ export type Outcome =
   /** In the caller's order; an item without a reply (a notification) is not in it. */
   | { readonly type: "batch"; readonly items: readonly (Replied | Failed)[] };
 
+/** What who asks gets. `later` comes with a reply that is late: how it ended after all. It may never settle. */
+export type Answer = Outcome | (Failed & { readonly later: Promise<Outcome> });
+
 export interface Replied {
   readonly type: "reply";
   readonly body: Body;

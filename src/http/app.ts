@@ -9,6 +9,7 @@ import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
 import { requestRoutes } from "./request.ts";
 import { requestId } from "./request-id.ts";
+import { keptRoutes } from "./requests.ts";
 import { isRpc, rpcFailure, rpcRoutes } from "./rpc.ts";
 import { shutdownRoutes } from "./shutdown.ts";
 import { statusRoutes } from "./status.ts";
@@ -41,6 +42,7 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
   requestRoutes(app, parts);
   rpcRoutes(app, parts);
   graphqlRoutes(app, parts);
+  keptRoutes(app, parts);
   messageRoutes(app, parts);
   subscriptionRoutes(app, parts);
   statusRoutes(app, parts);
@@ -67,8 +69,17 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
 function crossOrigin(origins: readonly string[]) {
   return cors({
     origin: [...origins],
-    allowHeaders: ["Authorization", "Content-Type", "Prefer", "X-Request-Id"],
-    exposeHeaders: ["X-Request-Id", "Sidesocket-Code", "Sidesocket-Sent", "Retry-After", "Server-Timing"],
+    allowHeaders: ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "X-Request-Id"],
+    exposeHeaders: [
+      "X-Request-Id",
+      "Sidesocket-Code",
+      "Sidesocket-Sent",
+      "Retry-After",
+      "Server-Timing",
+      "Location",
+      "Preference-Applied",
+      "Idempotency-Replayed",
+    ],
   });
 }
 

@@ -21,7 +21,11 @@ export async function readMessage(
   const reading = Number.isNaN(declared) ? readCounted(c.req.raw.body, limitBytes) : readWhole(c);
   const bytes = await orStopped(reading, stopping);
   if (bytes.byteLength === 0) throw refused("invalid_request", "the body is empty: send one message");
-  if (binary) return bytes;
+  return binary ? bytes : decodeText(bytes);
+}
+
+/** Throws a SidesocketError for bytes that are not UTF-8. */
+export function decodeText(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch {
@@ -46,7 +50,8 @@ async function readWhole(c: Context<Env>): Promise<Uint8Array> {
   return new Uint8Array(await c.req.arrayBuffer());
 }
 
-async function readCounted(body: ReadableStream<Uint8Array> | null, limitBytes: number): Promise<Uint8Array> {
+/** Throws a SidesocketError as soon as there are more bytes than the limit. */
+export async function readCounted(body: AsyncIterable<Uint8Array> | null, limitBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body ?? []) {
@@ -57,7 +62,7 @@ async function readCounted(body: ReadableStream<Uint8Array> | null, limitBytes: 
   return Buffer.concat(chunks);
 }
 
-function tooLarge(limitBytes: number) {
+export function tooLarge(limitBytes: number) {
   return refused("payload_too_large", `the body is larger than limits.request_bytes (${limitBytes} bytes)`);
 }
 

@@ -1,9 +1,12 @@
 import type { Context } from "hono";
-import type { Kind, Replied } from "../core/outcome.ts";
+import type { Answer, Kind, Replied } from "../core/outcome.ts";
 import { refused } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
+import type { Dialect } from "../sidecar/messages.ts";
 import { readMessage } from "./body.ts";
-import { askInTurn } from "./failover.ts";
+import { type Call, detached, locationOf, outcomeOf, readKey } from "./detached.ts";
+import { type Answered, askInTurn } from "./failover.ts";
+import { callerOf } from "./guard.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders } from "./problem.ts";
 import { readPatience } from "./timeout.ts";
@@ -20,27 +23,59 @@ export function findUpstream(upstreams: AppParts["upstreams"], name: string): Up
   throw refused("not_found", `there is no upstream ${JSON.stringify(name.slice(0, 64))}; there is: ${known}`);
 }
 
+/** What is to be sent, and what will be said of it whatever comes back. */
+export interface Message extends Call {
+  readonly headers: Record<string, string>;
+}
+
 /**
- * Reads the message, sends it up, and waits for how it ends. `frameOf` makes what is sent of what came in, where that is
- * not the same. Throws a SidesocketError when it does not get so far.
+ * Reads the message. `frameOf` makes what is sent of what came in, where that is not the same, or refuses it. Throws a
+ * SidesocketError when it does not get so far.
  */
-export async function exchange(
+export async function readCall(
   c: Context<Env>,
-  { lifecycle, upstreams }: AppParts,
-  asked: UpstreamPort,
+  { lifecycle }: AppParts,
+  upstream: UpstreamPort,
   kind: Kind,
-  frameOf: (body: Body) => Body = (body) => body,
-) {
+  frameOf: (body: Body, dialect: Dialect) => Body = (body) => body,
+): Promise<Message> {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   const { timeoutMs, applied } = readPatience(c);
-  const { accepts } = asked.dialect ?? (await asked.opened);
-  const body = await readMessage(c, accepts, asked.settings.limits.request_bytes, lifecycle);
-  const ask = { kind, body: frameOf(body), timeoutMs, signal: c.req.raw.signal };
-  const { outcome, upstream } = await askInTurn(upstreams, asked, ask);
+  const dialect = upstream.dialect ?? (await upstream.opened);
+  const body = await readMessage(c, dialect.accepts, upstream.settings.limits.request_bytes, lifecycle);
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;
+  return { kind, body: frameOf(body, dialect), timeoutMs, headers };
+}
+
+/** Sends the message up, and waits for how it ends. The upstream that answers may be an equivalent of the one asked. */
+export async function exchange(
+  c: Context<Env>,
+  parts: AppParts,
+  asked: UpstreamPort,
+  message: Message,
+): Promise<Answered> {
+  const { headers, ...call } = message;
+  const key = readKey(c);
+  if (key !== undefined) {
+    return { outcome: outcomeOf(await detached(c, parts, asked, call, headers, key)), upstream: asked };
+  }
+  const { outcome, upstream } = await askInTurn(parts.upstreams, asked, { ...call, signal: c.req.raw.signal });
   if (asked.settings.failover.length > 0) headers["Sidesocket-Upstream"] = upstream.name;
-  return { outcome, upstream, body, headers };
+  if ("later" in outcome) headLate(c, parts, upstream, outcome, headers);
+  return { outcome, upstream };
+}
+
+/** Tells where the reply will be, when it comes. */
+function headLate(
+  c: Context<Env>,
+  { keeper, access }: AppParts,
+  upstream: UpstreamPort,
+  answer: Answer,
+  headers: Record<string, string>,
+): void {
+  const kept = keeper.keepLate(upstream.name, callerOf(c, access), answer);
+  if (kept) headers.Location = locationOf(kept);
 }
 
 /** A reply as a response: the frame's bytes as they are, in its own media type. */

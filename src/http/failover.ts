@@ -1,4 +1,4 @@
-import type { Outcome } from "../core/outcome.ts";
+import type { Answer, Outcome } from "../core/outcome.ts";
 import type { Failure } from "../errors.ts";
 import type { Ask } from "../sidecar/client.ts";
 import type { UpstreamPort } from "./ports.ts";
@@ -6,7 +6,7 @@ import type { UpstreamPort } from "./ports.ts";
 /** Equivalents: who is asked instead, when an upstream is not there and has certainly not got the message. */
 
 export interface Answered {
-  readonly outcome: Outcome;
+  readonly outcome: Answer;
   readonly upstream: UpstreamPort;
 }
 

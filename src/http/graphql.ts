@@ -5,10 +5,10 @@ import { refused } from "../errors.ts";
 import { graphqlResult, operationOf, subscribeFrame } from "../protocols/graphql.ts";
 import { GRAPHQL_TRANSPORT_WS } from "../protocols/graphql-transport-ws.ts";
 import { type Body, InvalidMessage } from "../protocols/protocol.ts";
-import { exchange, findUpstream, serverTiming } from "./exchange.ts";
+import { exchange, findUpstream, readCall, serverTiming } from "./exchange.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
-import { failures, waitParameters } from "./schemas.ts";
+import { failures, keyParameter, waitParameters } from "./schemas.ts";
 
 /** GraphQL over HTTP in front of an upstream that speaks graphql-transport-ws: queries and mutations. */
 
@@ -29,7 +29,7 @@ const described = {
 const graphqlRoute = createRoute({
   method: "post",
   path: "/graphql",
-  parameters: waitParameters as never,
+  parameters: [...waitParameters, keyParameter] as never,
   ...described,
 });
 const graphqlNamedRoute = createRoute({
@@ -38,6 +38,7 @@ const graphqlNamedRoute = createRoute({
   parameters: [
     { name: "upstream", in: "path", required: true, schema: { type: "string" } },
     ...waitParameters,
+    keyParameter,
   ] as never,
   ...described,
 });
@@ -49,10 +50,13 @@ export function graphqlRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
     if (name !== GRAPHQL_TRANSPORT_WS) {
       throw refused("not_found", `upstream ${asked.name} does not speak ${GRAPHQL_TRANSPORT_WS} but ${name}`);
     }
-    const { outcome, upstream, headers } = await exchange(c, parts, asked, "request", frameOf);
-    if (outcome.type === "failed") return problem(c, outcome.failure, upstream);
+    const message = await readCall(c, parts, asked, "request", frameOf);
+    const { headers } = message;
+    const { outcome, upstream } = await exchange(c, parts, asked, message);
+    if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
     const result = outcome.type === "reply" ? graphqlResult(outcome.body) : { why: "the upstream gave no result" };
-    if ("why" in result) return problem(c, { code: "invalid_reply", sent: "yes", detail: result.why }, upstream);
+    if ("why" in result)
+      return problem(c, { code: "invalid_reply", sent: "yes", detail: result.why }, upstream, headers);
     const type = accepts(c, { header: "Accept", supports: [RESPONSE_TYPE, JSON_TYPE], default: JSON_TYPE });
     headers["Content-Type"] = `${type}; charset=utf-8`;
     if (outcome.type === "reply") headers["Server-Timing"] = serverTiming(c, outcome);

@@ -25,6 +25,18 @@ export function mayLookInside(c: Context<Env>, access: Access): boolean {
   return (checkHost(c, access) ?? checkOrigin(c, access) ?? checkToken(c, access.tokens)) === undefined;
 }
 
+/** Whose request it is: whoever has the same token; where none is asked for, everybody. */
+export function callerOf(c: Context<Env>, { tokens }: Access): string {
+  return tokens.length === 0
+    ? ""
+    : sha256(
+        c.req
+          .header("authorization")
+          ?.replace(/^Bearer +/i, "")
+          .trim() ?? "",
+      ).toString("hex");
+}
+
 /** The names that loopback has in a `Host`, with the port that we listen on. */
 export function loopbackHosts(port: number): string[] {
   const names = ["127.0.0.1", "localhost", "[::1]"];

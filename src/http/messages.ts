@@ -1,7 +1,6 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { parseTimeout } from "../config/units.ts";
 import { type Cursor, cursorText, type JournalEntry, type Page, parseCursor, type Start } from "../core/journal.ts";
 import { type Failure, refused } from "../errors.ts";
 import { matcher, type Rule } from "../protocols/json-where.ts";
@@ -13,12 +12,12 @@ import { commonHeaders, problem } from "./problem.ts";
 import { jsonOf } from "./render.ts";
 import { failures, messageParameters, pageSchema } from "./schemas.ts";
 import { ndjson, sse, stream } from "./stream.ts";
+import { readWait } from "./timeout.ts";
 
 /** What the upstream says unasked: one resource, as pages with long poll, as lines, and as a stream of events. */
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1_000;
-const WAIT_MAX_MS = 120_000;
 const RULES_MAX = 16;
 
 const JSON_TYPE = "application/json";
@@ -157,18 +156,6 @@ function readLimit(c: Context<Env>): number {
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= LIMIT_MAX) return limit;
   throw refused("invalid_request", `limit must be a whole number from 1 to ${LIMIT_MAX}`);
-}
-
-function readWait(c: Context<Env>): number {
-  const text = c.req.query("wait");
-  if (text === undefined) return 0;
-  try {
-    const waitMs = parseTimeout(text, 0);
-    if (waitMs <= WAIT_MAX_MS) return waitMs;
-  } catch (error) {
-    throw refused("invalid_request", `wait ${(error as RangeError).message}`);
-  }
-  throw refused("invalid_request", `wait must not be longer than ${WAIT_MAX_MS / 1_000}s`);
 }
 
 function readFlag(c: Context<Env>, name: string): boolean {

@@ -1,10 +1,11 @@
 import type { UpstreamSettings } from "../config/schema.ts";
-import type { Outcome } from "../core/outcome.ts";
+import type { Answer } from "../core/outcome.ts";
 import type { Ask } from "../sidecar/client.ts";
 import type { ExitReport } from "../sidecar/exit.ts";
 import type { Feeds } from "../sidecar/feeds.ts";
 import type { Dialect, UpstreamDetails, UpstreamState } from "../sidecar/messages.ts";
 import type { StandingSubscriptions } from "../sidecar/standing.ts";
+import type { Keeper } from "./keeper.ts";
 
 /** What the HTTP side needs to know of the world: the smallest interfaces, so that a fake is ten lines. */
 
@@ -19,7 +20,7 @@ export interface UpstreamPort {
   /** What the upstream says unasked. */
   readonly feeds: Feeds;
   readonly subscriptions: StandingSubscriptions;
-  ask(ask: Ask): Promise<Outcome>;
+  ask(ask: Ask): Promise<Answer>;
   inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
 }
 
@@ -69,6 +70,7 @@ export interface AppParts {
   readonly access: Access;
   /** Who gets messages pushed, by the upstream's name. */
   readonly webhooks: ReadonlyMap<string, readonly { readonly state: WebhookState }[]>;
+  readonly keeper: Keeper;
   readonly about: { readonly version: string; readonly runtime: string };
   /** Told of errors that are our own fault; the caller sees only that there was one. */
   onFault(error: unknown, requestId: string): void;

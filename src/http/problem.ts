@@ -15,6 +15,7 @@ const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   unsupported_media_type: 415,
   payload_too_large: 413,
   conflict: 409,
+  mismatch: 422,
   gone: 410,
   too_many_in_flight: 429,
   paced: 429,
@@ -41,6 +42,7 @@ const titleOf: Readonly<Record<ErrorCode, string>> = {
   unsupported_media_type: "Unsupported media type",
   payload_too_large: "The body is too large",
   conflict: "In conflict with what there is",
+  mismatch: "The key was used for another message",
   gone: "No longer kept",
   too_many_in_flight: "Too many requests in flight",
   paced: "Too many messages at once",
@@ -57,14 +59,16 @@ const titleOf: Readonly<Record<ErrorCode, string>> = {
   internal_error: "Internal error",
 };
 
+type Named = Pick<UpstreamPort, "name" | "state">;
+
 /** The facts of a failure under their public names; also the `data` of a JSON-RPC error. */
-export function facts(c: Context<Env>, failure: Failure, upstream?: UpstreamPort) {
+export function facts(failure: Failure, upstream?: Named, requestId?: string) {
   return {
     code: failure.code,
     sent: failure.sent,
     retry_safe: failure.sent === "no",
     detail: failure.detail,
-    request_id: c.get("requestId"),
+    ...(requestId !== undefined && { request_id: requestId }),
     ...(upstream && { upstream: upstream.name, upstream_state: upstream.state.phase }),
   };
 }
@@ -104,14 +108,17 @@ export function problem(
   more?: Record<string, string>,
   members?: Record<string, unknown>,
 ): Response {
-  const status = statusFor(failure);
-  const document = {
+  const document = { ...problemDocument(failure, upstream, c.get("requestId")), ...members };
+  const headers = { ...failureHeaders(c, failure), ...more, "Content-Type": "application/problem+json" };
+  return c.body(`${JSON.stringify(document)}\n`, statusFor(failure), headers);
+}
+
+/** A failure as RFC 9457 has it. */
+export function problemDocument(failure: Failure, upstream?: Named, requestId?: string) {
+  return {
     type: `urn:sidesocket:error:${failure.code}`,
     title: titleFor(failure),
-    status,
-    ...facts(c, failure, upstream),
-    ...members,
+    status: statusFor(failure),
+    ...facts(failure, upstream, requestId),
   };
-  const headers = { ...failureHeaders(c, failure), ...more, "Content-Type": "application/problem+json" };
-  return c.body(`${JSON.stringify(document)}\n`, status, headers);
 }

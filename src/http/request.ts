@@ -1,11 +1,13 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { refused } from "../errors.ts";
-import { exchange, findUpstream, replyResponse } from "./exchange.ts";
+import { answer, demandOneReply, readPick } from "./answer.ts";
+import { exchange, findUpstream, readCall } from "./exchange.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
-import { rpcBatch } from "./rpc.ts";
-import { anyMessage, failures, waitParameters } from "./schemas.ts";
+import { respondAsync } from "./requests.ts";
+import { anyMessage, failures, keyParameter, pickParameter, waitParameters } from "./schemas.ts";
+import { readAsync } from "./timeout.ts";
 
 const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
 
@@ -13,9 +15,13 @@ const requestRoute = createRoute({
   method: "post",
   path: "/v1/upstreams/{upstream}/request",
   summary: "Send one message and wait for its reply",
-  parameters: [upstreamParameter, ...waitParameters] as never,
+  parameters: [upstreamParameter, ...waitParameters, keyParameter, pickParameter] as never,
   request: { body: anyMessage as never },
-  responses: { 200: { description: "The reply, in the media type of its frame" }, ...failures },
+  responses: {
+    200: { description: "The reply, in the media type of its frame" },
+    202: { description: "`Prefer: respond-async`: `Location` will have the reply" },
+    ...failures,
+  },
 });
 
 const sendRoute = createRoute({
@@ -31,6 +37,7 @@ const sendRoute = createRoute({
       schema: { type: "string", enum: ["pong"] },
     },
     ...waitParameters,
+    keyParameter,
   ] as never,
   request: { body: anyMessage as never },
   responses: { 204: { description: "Handed to the socket, which does not prove that it arrived" }, ...failures },
@@ -39,27 +46,24 @@ const sendRoute = createRoute({
 export function requestRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
   app.openapi(requestRoute, async (c: Context<Env>) => {
     const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
-    const { outcome, upstream, headers } = await exchange(c, parts, asked, "request");
-    switch (outcome.type) {
-      case "reply":
-        return replyResponse(c, upstream, outcome, headers);
-      case "batch":
-        return rpcBatch(c, upstream, outcome.items, headers);
-      case "done":
-        return c.body(null, 204, headers);
-      case "failed":
-        return problem(c, outcome.failure, upstream);
-    }
+    const pointer = readPick(c);
+    const message = await readCall(c, parts, asked, "request", pointer && demandOneReply);
+    const wait = readAsync(c);
+    if (wait !== undefined) return respondAsync(c, parts, asked, message, wait, pointer);
+    const { outcome, upstream } = await exchange(c, parts, asked, message);
+    return answer(c, upstream, outcome, message.headers, pointer);
   });
 
   app.openapi(sendRoute, async (c: Context<Env>) => {
     const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
     const confirm = c.req.query("confirm");
     if (confirm !== undefined && confirm !== "pong") throw refused("invalid_request", "confirm must be pong");
-    const { outcome, upstream, headers } = await exchange(c, parts, asked, confirm ? "confirm" : "send");
+    const message = await readCall(c, parts, asked, confirm ? "confirm" : "send");
+    const { outcome, upstream } = await exchange(c, parts, asked, message);
+    const { headers } = message;
+    if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
     if (confirm) headers["Sidesocket-Sent"] = "yes";
-    if (outcome.type === "failed") return problem(c, outcome.failure, upstream);
     const failed = outcome.type === "batch" ? outcome.items.find((item) => item.type === "failed") : undefined;
-    return failed ? problem(c, failed.failure, upstream) : c.body(null, 204, headers);
+    return failed ? problem(c, failed.failure, upstream, headers) : c.body(null, 204, headers);
   });
 }

@@ -3,10 +3,10 @@ import type { Context } from "hono";
 import type { Failed, Replied } from "../core/outcome.ts";
 import { refused, SidesocketError } from "../errors.ts";
 import { callerId, callerIds, rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
-import { exchange, findUpstream, replyResponse } from "./exchange.ts";
+import { exchange, findUpstream, readCall, replyResponse } from "./exchange.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, statusFor, titleFor } from "./problem.ts";
-import { waitParameters } from "./schemas.ts";
+import { keyParameter, waitParameters } from "./schemas.ts";
 
 /**
  * JSON-RPC 2.0 over HTTP, for clients that know nothing of sidesocket. They repeat a request by themselves on 502, 503
@@ -24,13 +24,19 @@ const described = {
   },
 };
 
-const rpcRoute = createRoute({ method: "post", path: "/rpc", parameters: waitParameters as never, ...described });
+const rpcRoute = createRoute({
+  method: "post",
+  path: "/rpc",
+  parameters: [...waitParameters, keyParameter] as never,
+  ...described,
+});
 const rpcNamedRoute = createRoute({
   method: "post",
   path: "/rpc/{upstream}",
   parameters: [
     { name: "upstream", in: "path", required: true, schema: { type: "string" } },
     ...waitParameters,
+    keyParameter,
   ] as never,
   ...described,
 });
@@ -43,7 +49,9 @@ export function rpcRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
       const { name } = upstream.dialect ?? (await upstream.opened);
       if (name !== "json-rpc")
         throw refused("not_found", `upstream ${upstream.name} does not speak JSON-RPC but ${name}`);
-      const { outcome, body, headers, ...answered } = await exchange(c, parts, upstream, "rpc");
+      const message = await readCall(c, parts, upstream, "rpc");
+      const { body, headers } = message;
+      const { outcome, ...answered } = await exchange(c, parts, upstream, message);
       upstream = answered.upstream;
       switch (outcome.type) {
         case "reply":
@@ -54,12 +62,12 @@ export function rpcRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
           return c.body(null, 204, headers);
         case "failed": {
           // Of what cannot be read as JSON-RPC the id is null, unless the protocol itself could read it.
-          if (outcome.invalid) return rpcFailure(c, upstream, outcome);
+          if (outcome.invalid) return rpcFailure(c, upstream, outcome, headers);
           // Where the thread could not say whose message it was, because it was full or gone, the message can.
           const ids = callerIds(body);
           const each = ids?.map((own) => ({ ...outcome, own }));
           if (each) return rpcBatch(c, upstream, each, headers);
-          return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(body) });
+          return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(body) }, headers);
         }
       }
     } catch (error) {
@@ -102,7 +110,7 @@ export function rpcFailure(
 
 function errorText(c: Context<Env>, upstream: UpstreamPort | undefined, { failure, own, invalid }: Failed): string {
   const message = failure.code === "invalid_request" ? failure.detail : titleFor(failure);
-  return rpcError(own, codeOf(failure.code, invalid), message, facts(c, failure, upstream));
+  return rpcError(own, codeOf(failure.code, invalid), message, facts(failure, upstream, c.get("requestId")));
 }
 
 function codeOf(code: string, invalid: Failed["invalid"]): number {

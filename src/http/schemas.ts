@@ -156,7 +156,7 @@ export const waitParameters = [
   {
     name: "Prefer",
     in: "header",
-    description: "`wait=N`, in seconds (RFC 7240)",
+    description: "`wait=N`, in seconds, and on `/request` also `respond-async` (RFC 7240)",
     schema: { type: "string" },
   },
 ];
@@ -187,3 +187,33 @@ export const messageParameters = [
     schema: { type: "string" },
   },
 ];
+
+export const waitParameter = query("wait", "How long to wait for it: `10`, `2.5s`. At most 120s.", {
+  type: "string",
+  default: "0",
+});
+
+/** A route whose caller may come again. */
+export const keyParameter = {
+  name: "Idempotency-Key",
+  in: "header",
+  description: "Of those with the same key, message and token one is sent; the others get its reply",
+  schema: { type: "string", minLength: 1, maxLength: 255 },
+};
+
+export const pendingSchema = z
+  .object({
+    state: z.enum(["pending", "late"]).describe("late: its time is over, and its reply may come still"),
+    location: z.string().describe("where to ask again"),
+    code: z.string().optional().describe("of a late one: reply_timeout"),
+    sent: sent.optional(),
+  })
+  .openapi("Pending");
+
+export const pickParameter = query(
+  "pick",
+  "A JSON pointer, such as `/result/price`: answer with the value there as bare text",
+  {
+    type: "string",
+  },
+);

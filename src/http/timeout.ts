@@ -20,19 +20,47 @@ export function readPatience(c: Context<Env>): Patience {
   // Most requests have neither: looking for the mark first spares them the parsing.
   const given = c.req.url.includes("?") ? c.req.query("timeout") : undefined;
   if (given !== undefined) return { timeoutMs: parseGiven(given), applied: undefined };
-  const wait = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(c.req.header("prefer") ?? "")?.[1];
-  const seconds = Number(wait ?? 0);
+  const seconds = preferredWait(c.req.header("prefer") ?? "");
   if (seconds === 0) return { timeoutMs: DEFAULT_TIMEOUT_MS, applied: undefined };
-  const clamped = Math.min(seconds, MAX_TIMEOUT_MS / 1_000);
-  return { timeoutMs: clamped * 1_000, applied: `wait=${clamped}` };
+  return { timeoutMs: seconds * 1_000, applied: `wait=${seconds}` };
+}
+
+/** Whether the caller wants a 202 instead of waiting: how long it waits before that, in whole seconds. */
+export function readAsync(c: Context<Env>): number | undefined {
+  const prefer = c.req.header("prefer");
+  return prefer !== undefined && RESPOND_ASYNC.test(prefer) ? preferredWait(prefer) : undefined;
+}
+
+const RESPOND_ASYNC = /(?:^|[,;])\s*respond-async\s*(?:$|[,;])/i;
+
+/** The `wait` of a `Prefer` header, in whole seconds; 0 when there is none. */
+function preferredWait(prefer: string): number {
+  const wait = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(prefer)?.[1];
+  return Math.min(Number(wait ?? 0), MAX_TIMEOUT_MS / 1_000);
+}
+
+/** `?wait`: how long to wait for something to be there, in milliseconds; 0 unless given. */
+export function readWait(c: Context<Env>): number {
+  const text = c.req.query("wait");
+  if (text === undefined) return 0;
+  try {
+    return parseTimeoutWithin(text, 0);
+  } catch (error) {
+    throw refused("invalid_request", `wait ${(error as RangeError).message}`);
+  }
 }
 
 function parseGiven(text: string): number {
   try {
-    const timeoutMs = parseTimeout(text);
-    if (timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;
+    return parseTimeoutWithin(text);
   } catch (error) {
     throw refused("invalid_request", `timeout ${(error as RangeError).message}`);
   }
-  throw refused("invalid_request", `timeout must not be longer than ${MAX_TIMEOUT_MS / 1_000}s`);
+}
+
+/** Throws a RangeError, as `parseTimeout` does, also for one that is too long. */
+export function parseTimeoutWithin(text: string, minimum = 1): number {
+  const timeoutMs = parseTimeout(text, minimum);
+  if (timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;
+  throw new RangeError(`must not be longer than ${MAX_TIMEOUT_MS / 1_000}s`);
 }

@@ -1,11 +1,12 @@
 import type { UpstreamSettings } from "../config/schema.ts";
 import { Deadlines } from "../core/deadline.ts";
 import { deferred } from "../core/deferred.ts";
-import type { Kind, Outcome } from "../core/outcome.ts";
+import type { Answer, Kind, Outcome } from "../core/outcome.ts";
 import { type Failure, SidesocketError } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
 import { Feeds } from "./feeds.ts";
+import { LateReplies } from "./late-replies.ts";
 import type { CloseCounts, Dialect, FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
 import { Lives, StandingSubscriptions } from "./standing.ts";
 import type { Resident, SidecarThread } from "./thread.ts";
@@ -26,7 +27,7 @@ const THREAD_GRACE_MS = 50;
 export type Cancelled = Pick<Extract<FromThread, { type: "cancelled" }>, "counts" | "unkept">;
 
 interface Waiter {
-  settle(outcome: Outcome): void;
+  settle(answer: Answer): void;
   readonly deadline: number;
 }
 
@@ -42,6 +43,7 @@ export class UpstreamClient implements Resident {
   readonly feeds: Feeds;
   readonly subscriptions: StandingSubscriptions;
   readonly #lives = new Lives();
+  readonly #late = new LateReplies();
   readonly #inspections = new Map<number, (details: UpstreamDetails) => void>();
   readonly #wheel = new Deadlines<number>();
   readonly #alarm = new Alarm(
@@ -107,7 +109,7 @@ export class UpstreamClient implements Resident {
   }
 
   /** Sends one message up and waits for how it ends. Failures come as outcomes; it rejects only when `signal` aborts. */
-  ask({ kind, body, timeoutMs, signal }: Ask): Promise<Outcome> {
+  ask({ kind, body, timeoutMs, signal }: Ask): Promise<Answer> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const refusal = this.#refusal ?? this.#tooMany();
     if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
@@ -119,9 +121,9 @@ export class UpstreamClient implements Resident {
         this.#thread.post({ type: "abandon", upstream: this.name, seq });
         reject(signal?.reason);
       };
-      const settle = (outcome: Outcome) => {
+      const settle = (answer: Answer) => {
         signal?.removeEventListener("abort", leave);
-        resolve(outcome);
+        resolve(answer);
       };
       signal?.addEventListener("abort", leave, { once: true });
       this.#waiters.set(seq, { settle, deadline });
@@ -206,7 +208,10 @@ export class UpstreamClient implements Resident {
     switch (message.type) {
       case "settled":
         this.#replies += repliesIn(message.outcome);
-        this.#take(message.seq)?.settle(message.outcome);
+        this.#settled(message.seq, message.outcome);
+        break;
+      case "late":
+        this.#late.settle(message.seq, message.outcome);
         break;
       case "page":
         this.feeds.receive(message.seq, message.page);
@@ -240,6 +245,7 @@ export class UpstreamClient implements Resident {
   }
 
   crashed(detail: string, unposted: ReadonlySet<number>): void {
+    this.#late.failAll({ code: "sidecar_crashed", sent: "maybe", detail: `the sidecar's thread died (${detail})` });
     this.#failAll((seq) => {
       const sent = unposted.has(seq) ? "no" : "maybe";
       return {
@@ -306,6 +312,13 @@ export class UpstreamClient implements Resident {
     return waiter;
   }
 
+  /** Whom we have told ourselves that no reply came in time learns of it later. */
+  #settled(seq: number, outcome: Outcome): void {
+    const waiter = this.#take(seq);
+    if (waiter) waiter.settle(this.#late.answer(seq, outcome));
+    else this.#late.settle(seq, outcome);
+  }
+
   #failAll(failureOf: (seq: number) => Failure): void {
     for (const seq of [...this.#waiters.keys()]) {
       this.#take(seq)?.settle({ type: "failed", failure: failureOf(seq) });
@@ -315,8 +328,7 @@ export class UpstreamClient implements Resident {
   #expire(): void {
     for (const seq of this.#wheel.due(performance.now())) {
       const detail = "no reply came in time, and the sidecar's thread did not answer";
-      this.#take(seq)?.settle({ type: "failed", failure: { code: "reply_timeout", sent: "maybe", detail } });
-      this.#thread.post({ type: "abandon", upstream: this.name, seq });
+      this.#settled(seq, { type: "failed", failure: { code: "reply_timeout", sent: "maybe", detail } });
     }
     this.#alarm.set(this.#wheel.next());
   }

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { UpstreamSettings } from "../config/schema.ts";
-import { askedBy, filledIn } from "../core/late.ts";
+import { askedBy, filledIn } from "../core/late-values.ts";
 
 /** Working out, for one attempt, what of an upstream's settings was left for that moment. */
 

@@ -75,6 +75,8 @@ export type FromThread =
   | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
   | { readonly type: "page"; readonly upstream: string; readonly seq: number; readonly page: Page | NoPage }
+  /** After a `settled` that was `reply_timeout`: how the request ended after all. */
+  | { readonly type: "late"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
   | { readonly type: "state"; readonly upstream: string; readonly state: UpstreamState }
   | {
       readonly type: "subscription";

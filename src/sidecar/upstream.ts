@@ -340,6 +340,11 @@ export class Upstream {
           if (effect.seq < 0) this.#answered(-effect.seq, effect.outcome);
           else this.#post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
           break;
+        case "late":
+          // Nobody waits any longer for what the thread asked by itself.
+          if (effect.seq > 0)
+            this.#post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+          break;
         case "answer":
           this.#sockets.get(effect.epoch)?.write(effect.frame);
           break;

@@ -30,9 +30,9 @@ export function serveThread(platform: ThreadPlatform): void {
   let skew: number | undefined;
 
   const post = (message: FromThread): void => {
-    const reply = message.type === "settled" && message.outcome.type === "reply" ? message.outcome : undefined;
-    if (!reply || message.type !== "settled") outbox.push(message);
-    else outbox.push({ ...message, outcome: { ...reply, body: outbox.pack(reply.body) } });
+    const ended = message.type === "settled" || message.type === "late" ? message : undefined;
+    if (ended?.outcome.type !== "reply") outbox.push(message);
+    else outbox.push({ ...ended, outcome: { ...ended.outcome, body: outbox.pack(ended.outcome.body) } });
   };
 
   const open = async ({ upstream: name, settings, life }: Extract<ToThread, { type: "open" }>) => {

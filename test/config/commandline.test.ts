@@ -65,7 +65,9 @@ test("what does not exist is refused with a pointer to --help, and stray argumen
     [["--token=c4n4ry"], /Unknown option '--token' \(see --help\)$/],
     [["--port"], /--port.* \(see --help\)$/],
     [["--insecure=yes"], /--insecure.* \(see --help\)$/],
-    [["call", "c4n4ry"], /^no such command: there are serve and check-config \(see --help\)$/],
+    [["cal", "c4n4ry"], /^no such command: there are serve, call and check-config \(see --help\)$/],
+    [["call", "c4n4ry", "c4n4ry"], /^call takes one message, .* \(see --help\)$/],
+    [["--timeout", "10"], /^--timeout and --pick are options of call \(see --help\)$/],
     [["serve", "c4n4ry"], /^serve takes options only \(see --help\)$/],
   ];
   for (const [argv, expected] of cases) {
@@ -110,9 +112,26 @@ test("an empty value is a mistake, not a default", () => {
 test("the help names every option and variable", () => {
   const help = helpText();
   for (const name of ENVIRONMENT_NAMES) assert.ok(help.includes(name), name);
-  for (const option of ["--upstream", "--subprotocol", "--insecure", "--config-schema", "check-config"])
+  for (const option of [
+    "--upstream",
+    "--subprotocol",
+    "--insecure",
+    "--config-schema",
+    "sidesocket call",
+    "check-config",
+  ])
     assert.ok(help.includes(option), option);
-  assert.ok(!help.includes("sidesocket call"));
+});
+
+test("call takes one message, and options of its own", () => {
+  const argv = ["call", "-", "--timeout", "2s", "--pick=/result", "--upstream", "wss://a"];
+  assert.deepEqual(parseCommandLine(argv), {
+    command: "call",
+    flags: { upstream: "wss://a" },
+    message: "-",
+    timeout: "2s",
+    pick: "/result",
+  });
 });
 
 test("the defaults and choices in the help are those of the schema", () => {

@@ -44,6 +44,8 @@ export class ExchangeModel {
   lateness = 0;
   readonly taken: Taken[] = [];
   readonly outcomes = new Map<number, Outcome>();
+  /** How requests that timed out have ended after all. */
+  readonly lates = new Map<number, Outcome>();
   readonly abandoned = new Set<number>();
   readonly messages: Body[] = [];
   /** What went out in answer to requests of the upstream's own. */
@@ -206,6 +208,9 @@ export class ExchangeModel {
         case "settle":
           this.#settle(effect.seq, effect.outcome);
           break;
+        case "late":
+          this.#endLate(effect.seq, effect.outcome);
+          break;
         case "answer":
           this.answers.push(effect.frame);
           break;
@@ -236,6 +241,18 @@ export class ExchangeModel {
     }
     if (takes && expectsReply) return;
     this.carryOut(this.exchange.written(entry, takes, this.now));
+  }
+
+  /** Once, and only for who was told that no reply came in time though it was sent. */
+  #endLate(seq: number, outcome: Outcome): void {
+    assert.ok(!this.lates.has(seq), `request ${seq} is late twice`);
+    const before = this.outcome(seq);
+    const items = before.type === "batch" ? before.items : [before];
+    const timedOut = items.some(
+      ({ type, ...item }) => "failure" in item && item.failure.code === "reply_timeout" && type,
+    );
+    assert.ok(timedOut, `request ${seq} is late, and had not timed out: ${JSON.stringify(before)}`);
+    this.lates.set(seq, outcome);
   }
 
   #settle(seq: number, outcome: Outcome): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { expand } from "../../src/config/environment.ts";
-import { askedBy, filledIn } from "../../src/core/late.ts";
+import { askedBy, filledIn } from "../../src/core/late-values.ts";
 
 const settings = {
   url: "wss://example.org/?${credentials:query}",

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { parsePointer } from "../../src/protocols/json-edit.ts";
+import { type Picked, pick } from "../../src/protocols/pick.ts";
+
+const at = (reply: string | Uint8Array, pointer: string): Picked => pick(reply, parsePointer(pointer));
+const reply = `{"jsonrpc":"2.0","id":1,"result":{"price": 1.50 ,"name":"a\\"\\u00fc\\n","no":null,"yes":true,"big":12345678901234567890,"list":[1, {"a/b":[] }]}}`;
+
+const found: readonly (readonly [pointer: string, text: string])[] = [
+  ["/result/price", "1.50"],
+  ["/result/name", 'a"ü\n'],
+  ["/result/no", "null"],
+  ["/result/yes", "true"],
+  ["/result/big", "12345678901234567890"],
+  ["/result/list", '[1, {"a/b":[] }]'],
+  ["/result/list/1/a~1b", "[]"],
+  ["", reply],
+];
+for (const [pointer, text] of found) {
+  test(`"${pointer}" gives ${text.slice(0, 30)}`, () => assert.deepEqual(at(reply, pointer), { text }));
+}
+
+const nothing: readonly (readonly [pointer: string, why: RegExp])[] = [
+  [
+    "/result/cost",
+    /^the reply has nothing at "\/result\/cost": at "\/result" there is an object with "price", "name",/,
+  ],
+  ["/results", /nothing at "\/results": it is an object with "jsonrpc", "id", "result"$/],
+  ["/result/list/2", /at "\/result\/list" there is an array of 2$/],
+  ["/result/list/x~1y", /nothing at "\/result\/list\/x~1y": at "\/result\/list" there is an array of 2$/],
+  ["/result/price/eur/cent", /at "\/result\/price" there is a number$/],
+];
+for (const [pointer, why] of nothing) {
+  test(`"${pointer}" leads nowhere, and it says what is there`, () => {
+    const picked = at(reply, pointer);
+    assert.match("why" in picked ? picked.why : assert.fail(picked.text), why);
+  });
+}
+
+test("an error of the upstream is the reason why nothing is there, and can be picked itself", () => {
+  for (const result of ["", '"result":null,']) {
+    const failed = `{"id":1,${result}"error":{"code":-32601,"message":"no such method"}}`;
+    const why = 'the upstream answered with an error: {"code":-32601,"message":"no such method"}';
+    assert.deepEqual(at(failed, "/result"), { why });
+    assert.deepEqual(at(failed, "/error/message"), { text: "no such method" });
+  }
+  assert.deepEqual(at('{"result":null,"error":null}', "/result"), { text: "null" });
+  const long = at(`{"error":"${"x".repeat(10_000)}"}`, "/result");
+  assert.ok("why" in long && long.why.length < 400);
+});
+
+test("a wide object is told by its first keys, each of bounded length", () => {
+  const wide = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`${n}${"k".repeat(1_000)}`, n]));
+  const picked = at(JSON.stringify({ wide }), "/wide/none");
+  assert.ok("why" in picked && picked.why.length < 700 && picked.why.endsWith("…"), JSON.stringify(picked));
+});
+
+test("a key that stands twice on the way is not guessed at, and no JSON is said to be none", () => {
+  assert.deepEqual(at('{"a":1,"a":2}', "/a"), { why: 'the reply has "a" twice on the way' });
+  const picked = at("PONG", "/a");
+  assert.match("why" in picked ? picked.why : "", /^the reply is not JSON: /);
+});
+
+test("bytes are read as text", () => {
+  assert.deepEqual(at(new TextEncoder().encode('{"a":"ü"}'), "/a"), { text: "ü" });
+});
+
+test("whatever JSON it is, the value comes back: a string itself, anything else as it was written", () => {
+  fc.assert(
+    fc.property(fc.string(), fc.jsonValue(), (key, value) => {
+      const pointer = `/x/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      const picked = at(JSON.stringify({ x: { [key]: value }, error: null }), pointer);
+      const text = typeof value === "string" ? value : JSON.stringify(value);
+      assert.deepEqual(picked, { text });
+    }),
+  );
+});
