@@ -17,6 +17,8 @@ export interface ChaosOptions {
   readonly seed: number;
   readonly ms: number;
   readonly t: Cleanup;
+  /** By how much an answer may be later than its deadline, besides what anything takes at present. */
+  readonly lateMs?: number;
   /** Only faults whose name contains this. */
   readonly only?: string;
   /** Told what is broken, as it happens. */
@@ -75,7 +77,14 @@ async function breakThings(
   return broken;
 }
 
-export async function chaos({ seed, ms, t, only = "", says = () => {} }: ChaosOptions): Promise<Findings> {
+export async function chaos({
+  seed,
+  ms,
+  t,
+  lateMs = LATE_MS,
+  only = "",
+  says = () => {},
+}: ChaosOptions): Promise<Findings> {
   const random = seeded(seed);
   const upstream = await startUpstreamProcess({ seed, t });
   const proxy = await startProxy({ to: upstream.port, t });
@@ -86,7 +95,7 @@ export async function chaos({ seed, ms, t, only = "", says = () => {} }: ChaosOp
 
   const end = performance.now() + ms;
   const going = (): boolean => performance.now() < end && product.child.exit === undefined;
-  const ledger: Ledger = new Ledger(() => LATE_MS + 2 * pulse.slackMs);
+  const ledger: Ledger = new Ledger(() => lateMs + 2 * pulse.slackMs);
   const pulse = new Pulse(product, (why) => ledger.problem(why));
   const clients = Array.from({ length: CLIENTS }, (_, n) => client(here, ledger, seeded(seed + n + 1), going));
   // Connections of clients and of theirs are open by now: what is added later must be gone later.

@@ -16,7 +16,7 @@ const SETTINGS = { limits: { in_flight: CLIENTS * BATCH_AT_MOST } };
 /** Late replies come up to a second later: some in time, some to nobody. */
 const TIMEOUT_MS = 800;
 
-export interface IsolationOptions extends Omit<ChaosOptions, "ms" | "only"> {
+export interface IsolationOptions extends Omit<ChaosOptions, "ms" | "only" | "lateMs"> {
   readonly requests: number;
 }
 

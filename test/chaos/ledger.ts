@@ -72,7 +72,10 @@ export class Ledger {
       answers = await response.json();
     } catch (error) {
       for (const n of numbers) this.#ends[n] = "left";
-      if (leaveAfterMs === undefined) this.problem(`request ${numbers.join()} got no answer: ${error}`);
+      const { cause } = error as Error;
+      if (leaveAfterMs === undefined) {
+        this.problem(`request ${numbers.join()} got no answer: ${error}, because of ${cause ?? "nothing"}`);
+      }
       return;
     }
     const lateMs = performance.now() - began - timeoutMs;

@@ -59,7 +59,9 @@ export async function scenes(
     const defaults = { reconnect: QUICK, headers: { authorization: `Bearer ${CANARY}` } };
     return [name, { url, ...defaults, ...settings }] as const;
   });
-  const product = await startProduct({ config: { upstreams: Object.fromEntries(entries) }, t, ...options });
+  // Longer than any client keeps a connection: one that we end is then never one on which a request is just being sent.
+  const config = { listen: { keep_alive: "1h" }, upstreams: Object.fromEntries(entries) };
+  const product = await startProduct({ config, t, ...options });
   return (name) => view(product, name);
 }
 
