@@ -71,7 +71,7 @@ describe("with tokens", () => {
     const bare = await (await product.fetch("/readyz")).json();
     assert.deepEqual(bare, { status: "ready" });
     const full = await (await product.fetch("/readyz", bearer(SECOND))).json();
-    assert.deepEqual(full, { status: "ready", upstreams: { default: "ready" } });
+    assert.deepEqual(full, { status: "ready", upstreams: { default: "ready" }, errors: {} });
   });
 
   test("a Host of another site is refused even with the token", async () => {
