@@ -2,6 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
+import { isDeparture } from "./departure.ts";
 import { graphqlRoutes } from "./graphql.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
 import { messageRoutes } from "./messages.ts";
@@ -57,7 +58,7 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
   app.onError((error, c) => {
     if (error instanceof SidesocketError) return refusal(c, error.failure);
     // Nobody reads this answer: the caller has left, and what it waited for was given up with it.
-    if (c.req.raw.signal.aborted) return new Response(null, { status: 499 });
+    if (isDeparture(c, error)) return new Response(null, { status: 499 });
     parts.onFault(error, c.get("requestId"));
     const detail = "something went wrong in sidesocket itself; its log has the details under this request id";
     return problem(c, { code: "internal_error", sent: "maybe", detail });

@@ -81,8 +81,15 @@ export interface Connection {
   readonly remoteAddress?: string | undefined;
 }
 
+/** An answer that is being written; closed when it was written, or when nobody is there to read it. */
+export interface AnswerStream {
+  readonly destroyed: boolean;
+  once(event: "close", listener: () => void): void;
+  off(event: "close", listener: () => void): void;
+}
+
 /** The bindings of a runtime's listener, as far as we use them. */
 export interface Env {
-  Bindings: { readonly incoming?: { readonly socket?: Connection } };
+  Bindings: { readonly incoming?: { readonly socket?: Connection }; readonly outgoing?: AnswerStream };
   Variables: { requestId: string; began: number };
 }

@@ -18,7 +18,15 @@ export interface Ask {
   readonly body: Body;
   readonly timeoutMs: number;
   /** The caller has left, when it aborts: the request is forgotten, and its promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Departure | undefined;
+}
+
+/** The part of an AbortSignal that is needed here. */
+export interface Departure {
+  readonly aborted: boolean;
+  readonly reason?: unknown;
+  addEventListener(event: "abort", listener: () => void, options?: { readonly once: boolean }): void;
+  removeEventListener(event: "abort", listener: () => void): void;
 }
 
 /** The thread answers at the deadline, knowing whether the message was sent. Only when it cannot do we, this much later. */

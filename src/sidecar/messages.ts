@@ -10,7 +10,7 @@ import type { Body, Protocol } from "../protocols/protocol.ts";
 /**
  * The thread contract: everything that crosses between the host and the sidecar's thread, in either direction.
  * Bodies are text or bytes, never parsed values: deeply nested JSON makes postMessage throw on both runtimes.
- * Messages of one turn of the event loop cross together, as one array. Every message names its upstream.
+ * Messages of one turn of the event loop cross together (outbox.ts). Every message names its upstream.
  * docs/thread-messages.md says the same for people.
  */
 
@@ -89,12 +89,6 @@ export type FromThread =
   | { readonly type: "closed"; readonly upstream: string; readonly close: CloseCounts }
   | { readonly type: "cancelled"; readonly upstream: string; readonly counts: CancelCounts; readonly unkept: number }
   | { readonly type: "stopped"; readonly upstream: "*" };
-
-/** What crosses in one go. `at` is the sender's clock, by which the thread learns how its own differs from the host's. */
-export interface Batch<Message> {
-  readonly at: number;
-  readonly messages: readonly Message[];
-}
 
 /** The life of a journal: its epoch, and those of the threads before, which died with what they kept. */
 export interface Life {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import type { LookupFunction } from "node:net";
+import type { LookupFunction, Socket as TcpSocket } from "node:net";
+import process from "node:process";
 import pTimeout from "p-timeout";
 import { type ClientOptions, WebSocket } from "ws";
 import type { UpstreamSettings } from "../config/schema.ts";
@@ -85,6 +86,20 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   /** Both close frames have passed: only TCP is left to be ended, and a peer that leaves that to us has done its part. */
   let shaken = false;
   let closing: NodeJS.Timeout | undefined;
+  let tcp: TcpSocket | undefined;
+  let gathering = false;
+
+  /** What is written in one turn of the event loop leaves in one call of the operating system. */
+  const gather = (): void => {
+    if (gathering || !tcp) return;
+    gathering = true;
+    const gathered = tcp;
+    gathered.cork();
+    process.nextTick(() => {
+      gathering = false;
+      gathered.uncork();
+    });
+  };
 
   /** ws stays CONNECTING after a refused upgrade, and CLOSING for long after a protocol error: always break it. */
   const fail = (drop: Drop): void => {
@@ -103,6 +118,9 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     closedBy ??= "peer";
     closing ??= setTimeout(() => ws.terminate(), PEER_CLOSE_MS);
   };
+  ws.once("upgrade", ({ socket }) => {
+    tcp = socket;
+  });
   ws.on("open", () => events.opened());
   ws.on("message", (data: Buffer, isBinary: boolean) => events.frame(isBinary ? data : data.toString()));
   ws.on("pong", (data: Buffer) => events.pong(data.toString()));
@@ -127,6 +145,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     },
     write(frame) {
       if (ws.readyState !== WebSocket.OPEN) return false;
+      gather();
       ws.send(frame, ignoreError);
       return true;
     },

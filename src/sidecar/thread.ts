@@ -1,12 +1,12 @@
 import { fullJitter } from "../core/backoff.ts";
-import type { Batch, FromThread, ToThread } from "./messages.ts";
-import { Outbox } from "./outbox.ts";
+import type { FromThread, ToThread } from "./messages.ts";
+import { type Batch, Outbox, unpack } from "./outbox.ts";
 
 /** A thread as the runtime gives it; the same shape as `runtime/runtime.ts`, of which this side needs to know no more. */
 export interface RawThread {
   readonly port: {
-    on(event: "message", listener: (batch: Batch<FromThread>) => void): unknown;
-    postMessage(message: unknown, transfer: readonly ArrayBuffer[]): void;
+    on(event: "message", listener: (batch: Batch) => void): unknown;
+    postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
     ref(): void;
     unref(): void;
   };
@@ -117,13 +117,13 @@ export class SidecarThread {
   #launch(): Life {
     const thread = this.#start();
     const life: Running = { phase: "running", thread, outbox: undefined, missed: 0 };
-    thread.port.on("message", ({ messages }) => {
+    thread.port.on("message", (batch) => {
       life.missed = 0;
       if (this.#life !== life) return;
-      for (const message of messages) {
+      unpack<FromThread>(batch, (message) => {
         if (message.type === "ready") this.#settleIn(life);
         else this.#residents.get(message.upstream)?.receive(message);
-      }
+      });
     });
     thread.ended.then(({ error }) => this.#ended(life, error));
     return life;

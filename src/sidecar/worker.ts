@@ -3,8 +3,8 @@ import { type MessagePort, workerData } from "node:worker_threads";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { fromModule, preset } from "../protocols/presets.ts";
 import type { Protocol } from "../protocols/protocol.ts";
-import type { Batch, FromThread, ToThread } from "./messages.ts";
-import { Outbox } from "./outbox.ts";
+import type { FromThread, ToThread } from "./messages.ts";
+import { type Batch, Outbox, unpack } from "./outbox.ts";
 import { Upstream } from "./upstream.ts";
 
 /** What a runtime brings to the thread. */
@@ -29,11 +29,7 @@ export function serveThread(platform: ThreadPlatform): void {
   /** This thread's clock less the host's: deadlines come in the host's. Learned from the first batch, late by its way. */
   let skew: number | undefined;
 
-  const post = (message: FromThread): void => {
-    const ended = message.type === "settled" || message.type === "late" ? message : undefined;
-    if (ended?.outcome.type !== "reply") outbox.push(message);
-    else outbox.push({ ...ended, outcome: { ...ended.outcome, body: outbox.pack(ended.outcome.body) } });
-  };
+  const post = (message: FromThread): void => outbox.push(message);
 
   const open = async ({ upstream: name, settings, life }: Extract<ToThread, { type: "open" }>) => {
     try {
@@ -69,12 +65,13 @@ export function serveThread(platform: ThreadPlatform): void {
     else found?.then((upstream) => upstream?.handle(message));
   };
 
-  port.on("message", ({ at, messages }: Batch<ToThread>) => {
-    skew ??= now() - at;
-    for (const message of messages) {
-      if (message.type === "request") handle({ ...message, deadline: message.deadline + skew });
+  port.on("message", (batch: Batch) => {
+    skew ??= now() - batch.at;
+    const ahead = skew;
+    unpack<ToThread>(batch, (message) => {
+      if (message.type === "request") handle({ ...message, deadline: message.deadline + ahead });
       else handle(message);
-    }
+    });
   });
   outbox.push({ type: "ready", upstream: "*" });
   outbox.flush();
