@@ -93,7 +93,7 @@ export class Sidecar {
     const outcome = await this.#client.ask({ kind: "request", body: message, timeoutMs: valid(timeoutMs), signal });
     switch (outcome.type) {
       case "reply":
-        return outcome.body;
+        return outcome.isText ? new TextDecoder().decode(outcome.body as Uint8Array) : outcome.body;
       case "done":
         return "";
       case "batch": {

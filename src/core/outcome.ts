@@ -21,6 +21,8 @@ export type Answer = Outcome | (Failed & { readonly later: Promise<Outcome> });
 export interface Replied {
   readonly type: "reply";
   readonly body: Body;
+  /** The bytes are those of a text, which was too long to be copied from thread to thread. */
+  readonly isText?: boolean | undefined;
   /** Milliseconds before the message was handed to the socket, and from then to its reply. */
   readonly queueMs: number;
   readonly upstreamMs: number;

@@ -86,14 +86,14 @@ export function replyResponse(
   reply: Replied,
   headers: Record<string, string>,
 ): Response {
-  headers["Content-Type"] = mediaType(reply.body, upstream.dialect?.accepts === "json");
+  headers["Content-Type"] = mediaType(reply, upstream.dialect?.accepts === "json");
   headers["Server-Timing"] = serverTiming(c, reply);
   // Hono would make `Headers` of them, which costs more than all the rest of an answer.
   return new Response(reply.body as string | Uint8Array<ArrayBuffer>, { status: 200, headers });
 }
 
-function mediaType(body: Body, json: boolean): string {
-  if (typeof body !== "string") return "application/octet-stream";
+function mediaType({ body, isText }: Replied, json: boolean): string {
+  if (typeof body !== "string" && !isText) return "application/octet-stream";
   return json ? "application/json" : "text/plain; charset=utf-8";
 }
 

@@ -22,8 +22,13 @@ export interface Batch {
 type Message = ToThread | FromThread;
 type Request = Extract<ToThread, { type: "request" }>;
 
-/** Bytes from this size on are handed over instead of copied: below it the copy costs less than the bookkeeping. */
+/**
+ * Bytes from this size on are handed over instead of copied, and so is a text, as bytes: whoever gets it is spared the
+ * copy and the encoding. Below it the copy costs less than the bookkeeping.
+ */
 const TRANSFER_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
 
 export class Outbox<Sent extends Message> {
   readonly #port: Sender;
@@ -44,7 +49,9 @@ export class Outbox<Sent extends Message> {
       row.push("request", upstream, seq, kind, body, deadline);
     } else if ((message.type === "settled" || message.type === "late") && message.outcome.type === "reply") {
       const { body, queueMs, upstreamMs } = message.outcome;
-      row.push(message.type, message.upstream, message.seq, this.#fit(body), queueMs, upstreamMs);
+      const long = typeof body === "string" && body.length >= TRANSFER_BYTES;
+      const fit = this.#fit(long ? encoder.encode(body) : body);
+      row.push(message.type, message.upstream, message.seq, fit, queueMs, upstreamMs, long);
     } else {
       row.push(message);
     }
@@ -84,10 +91,12 @@ export function unpack<Received extends Message>({ row }: Batch, take: (message:
     if (type === "request") {
       const [kind, body, deadline] = [row[at + 3] as Request["kind"], row[at + 4] as Body, row[at + 5] as number];
       take({ type, upstream, seq, kind, body, deadline } as Received);
+      at += 6;
     } else {
       const [body, queueMs, upstreamMs] = [row[at + 3] as Body, row[at + 4] as number, row[at + 5] as number];
-      take({ type, upstream, seq, outcome: { type: "reply", body, queueMs, upstreamMs } } as Received);
+      const isText = row[at + 6] as boolean;
+      take({ type, upstream, seq, outcome: { type: "reply", body, isText, queueMs, upstreamMs } } as Received);
+      at += 7;
     }
-    at += 6;
   }
 }
