@@ -300,7 +300,7 @@ export const upstreamSchema = z
         to: duration.prefault("30s"),
         /** Between attempts after the upstream refused us: a rotated token needs no restart. */
         refused: duration.prefault("60s"),
-        /** By close code and by status of the upgrade: what differs from the table in docs/configuration.md. */
+        /** By close code and by status of the upgrade: what differs from docs/configuration.md, or the preset. */
         codes: classes(/^[1-4]\d{3}$/, "must be a close code from 1000 to 4999"),
         statuses: classes(/^[1-5]\d{2}$/, "must be an HTTP status"),
         /** The next connection is made before this one is left: at that age, or on such a message. */
@@ -348,17 +348,19 @@ export const upstreamSchema = z
       context.addIssue({ code: "custom", path: ["webhooks", index, "subscription"], message });
     });
   })
-  .transform(({ protocol, subprotocols, greeting, ...rest }, context) => {
+  .transform(({ protocol, subprotocols, greeting, reconnect, ...rest }, context) => {
     const brought = preset(protocol);
     if (brought && greeting === undefined && brought.greeting === null) {
       const message = "needs its token ({ preset: …, token: … }), or a greeting beside it that logs in";
       context.addIssue({ code: "custom", path: ["protocol"], message });
     }
+    const codes: typeof reconnect.codes = { ...brought?.codes, ...reconnect.codes };
     return {
       ...rest,
       protocol,
       subprotocols: subprotocols ?? [...(brought?.subprotocols ?? [])],
       greeting: greeting ?? ([...(brought?.greeting ?? [])] as z.output<typeof greetingStep>[]),
+      reconnect: { ...reconnect, codes },
     };
   });
 

@@ -37,5 +37,8 @@ export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
       { send: { type: "connection_init", ...(payload !== undefined && { payload }) } },
       { expect: { match: { "/type": "connection_ack" }, within: STEP_MS } },
     ],
+    // Another subprotocol; an id in use, and too many initialisations, which a server may also say of too many clients.
+    // 4400 is about one caller's message, and must not keep the others waiting.
+    codes: { 4406: "refuse", 4409: "slow", 4429: "slow" },
   };
 }

@@ -27,5 +27,7 @@ export function obs({ events }: ObsOptions): Preset {
       { send: { op: 1, d: { rpcVersion: 1, ...wanted } } },
       { expect: { match: { "/op": 2 }, within: STEP_MS } },
     ],
+    // Authentication failed, another version of the protocol, and kicked by whoever sits at OBS, who wants no reconnect.
+    codes: { 4009: "refuse", 4010: "refuse", 4011: "refuse" },
   };
 }

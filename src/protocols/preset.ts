@@ -1,4 +1,4 @@
-/** What a preset brings besides its protocol: how its connections begin, unless the configuration says otherwise. */
+/** What a preset brings besides its protocol: how its connections begin and end, unless the configuration says otherwise. */
 
 import type { Protocol } from "./protocol.ts";
 import type { Scalar } from "./when.ts";
@@ -20,6 +20,8 @@ export interface Preset {
   readonly subprotocols?: readonly string[];
   /** Null when it cannot greet by itself: it was not given its token. */
   readonly greeting?: readonly GreetingStep[] | null;
+  /** What the dialect's own close codes mean for the next attempt; that of all others is in core/drop.ts. */
+  readonly codes?: Readonly<Record<number, "retry" | "slow" | "refuse">>;
 }
 
 /** How long each step of a preset's greeting may take, in milliseconds. */

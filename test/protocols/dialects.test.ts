@@ -66,6 +66,14 @@ describe("graphql-transport-ws", () => {
     const own = settings("graphql-transport-ws", { greeting: [], subprotocols: ["other"] });
     assert.deepEqual([own.greeting, own.subprotocols], [[], ["other"]]);
   });
+
+  test("it brings what its close codes mean, and the configuration's own win one by one", () => {
+    const codes = (more: object = {}) => settings("graphql-transport-ws", more).reconnect.codes;
+    assert.deepEqual(codes(), { 4406: "refuse", 4409: "slow", 4429: "slow" });
+    const mixed = codes({ reconnect: { codes: { 4406: "retry", 4000: "refuse" } } });
+    assert.deepEqual(mixed, { 4000: "refuse", 4406: "retry", 4409: "slow", 4429: "slow" });
+    assert.deepEqual(settings("json").reconnect.codes, {});
+  });
 });
 
 describe("home-assistant", () => {
