@@ -42,6 +42,11 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface SendOptions extends RequestOptions {
+  /** Whether to wait for the peer's pong to a ping behind the message, which proves that it has the message. */
+  readonly confirm?: boolean;
+}
+
 export interface MessagesOptions {
   /** Where to begin: behind the cursor of a message, or at an end of what is kept; `earliest` unless given. */
   readonly after?: string;
@@ -106,9 +111,15 @@ export class Sidecar {
     }
   }
 
-  /** Sends one message without waiting for a reply. Resolves when it was handed to the socket. */
-  async send(message: Body, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): Promise<void> {
-    const outcome = await this.#client.ask({ kind: "send", body: message, timeoutMs: valid(timeoutMs), signal });
+  /**
+   * Sends one message without waiting for a reply. Resolves when it was handed to the socket, which proves nothing of
+   * the peer; with `confirm` once the peer certainly has it.
+   * @throws SidesocketError `reply_timeout` with `sent: maybe`: no pong came in time
+   */
+  async send(message: Body, options: SendOptions = {}): Promise<void> {
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, confirm = false } = options;
+    const kind = confirm ? "confirm" : "send";
+    const outcome = await this.#client.ask({ kind, body: message, timeoutMs: valid(timeoutMs), signal });
     if (outcome.type === "failed") throw new SidesocketError(outcome.failure);
   }
 

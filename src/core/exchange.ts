@@ -147,10 +147,10 @@ export class Exchange {
   /** The socket of `epoch` is over: whatever went out on it and was not answered fails. */
   lost(epoch: number, why: Drop, now: number): readonly ExchangeEffect[] {
     for (const entry of this.#pending.where((entry) => entry.epoch === epoch)) {
-      this.#fail(entry, failures.lost(this.#sent(entry), why));
+      this.#fail(entry, failures.lost(this.#sent(entry), why, awaited(entry)));
     }
     for (const entry of this.#late.takeAll(epoch)) {
-      this.#endLate(entry, { type: "failed", failure: failures.lost(this.#sent(entry), why) });
+      this.#endLate(entry, { type: "failed", failure: failures.lost(this.#sent(entry), why, "reply") });
     }
     // What an older connection owed is no business of the newest one.
     if (epoch === this.#epoch) this.#correlation.clear();
@@ -248,7 +248,7 @@ export class Exchange {
     for (const entry of this.#pending.where(() => true)) {
       const sent = this.#sent(entry);
       counts[sent]++;
-      this.#fail(entry, failures.cancelled(sent));
+      this.#fail(entry, failures.cancelled(sent, awaited(entry)));
     }
     this.#correlation.clear();
     return { effects: this.#take(), counts };
@@ -260,7 +260,7 @@ export class Exchange {
   #problem(call: Call, items: number, now: number, buffered: number): Failure | undefined {
     const { in_flight, buffered_bytes } = this.#limits;
     if (this.#draining) return failures.shuttingDown;
-    if (call.deadline <= now) return failures.timedOut("no", 0);
+    if (call.deadline <= now) return failures.timedOut("no", 0, "reply");
     if (items > in_flight) return failures.batchTooLarge(items, in_flight);
     if (this.#pending.size + items > in_flight) return failures.tooMany(this.#pending.size, in_flight);
     if (this.#link.type === "down") return failures.unavailable(this.#link, now);
@@ -435,7 +435,7 @@ export class Exchange {
     const sent = this.#sent(entry);
     if (sent !== "no") this.#late.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
-    this.#leave(entry, failures.timedOut(sent, waitedMs), now);
+    this.#leave(entry, failures.timedOut(sent, waitedMs, awaited(entry)), now);
   }
 
   /** Fails a request whose reply may still come. */
@@ -547,6 +547,10 @@ export class Exchange {
 
 function isSend(kind: Kind): kind is "send" | "confirm" {
   return kind === "send" || kind === "confirm";
+}
+
+function awaited(entry: Entry): failures.Awaited {
+  return entry.confirms ? "pong" : "reply";
 }
 
 /** The id of the caller as it was written, when the protocol kept one. */

@@ -51,14 +51,17 @@ export function notConnected(waitedMs: number): Failure {
   return { code: "upstream_down", sent: "no", detail, retryAfterMs: SOON_MS };
 }
 
-export function timedOut(sent: Sent, waitedMs: number): Failure {
+/** What a message that went out waits for: a reply, or the pong that proves that the peer has it. */
+export type Awaited = "reply" | "pong";
+
+export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited): Failure {
   const within = `within ${Math.round(waitedMs)} ms`;
-  const detail = sent === "no" ? `the message could not be sent ${within}` : `no reply came ${within}`;
+  const detail = sent === "no" ? `the message could not be sent ${within}` : `no ${awaited} came ${within}`;
   return { code: "reply_timeout", sent, detail };
 }
 
-export function lost(sent: Sent, why: Drop): Failure {
-  return { code: "connection_lost", sent, detail: `${describeDrop(why)} before the reply came` };
+export function lost(sent: Sent, why: Drop, awaited: Awaited): Failure {
+  return { code: "connection_lost", sent, detail: `${describeDrop(why)} before the ${awaited} came` };
 }
 
 export function unusable(why: string): Failure {
@@ -87,10 +90,10 @@ export function unnamed(sent: Sent, fails: "oldest" | "all"): Failure {
   return { code: "invalid_reply", sent, detail: `the upstream sent an error that names no request; ${whose}` };
 }
 
-export function cancelled(sent: Sent): Failure {
+export function cancelled(sent: Sent, awaited: Awaited): Failure {
   return sent === "no"
     ? shuttingDown
-    : { code: "cancelled", sent, detail: "the service stopped before the reply came" };
+    : { code: "cancelled", sent, detail: `the service stopped before the ${awaited} came` };
 }
 
 /** What a protocol threw at a caller's message. Anything but its own kind of error is a mistake in it, and goes on. */

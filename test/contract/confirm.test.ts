@@ -32,11 +32,16 @@ test("without a pong it is maybe: at the deadline, and when the connection is lo
   const product = await startProduct({ config: { upstreams: { default: settings } }, t });
   await product.ready();
   const late = await product.post(`${SEND}?confirm=pong&timeout=300ms`, note(1));
-  await problem(late, { status: 504, code: "reply_timeout", sent: "maybe" });
+  await problem(late, { status: 504, code: "reply_timeout", sent: "maybe", detail: /^no pong came within \d+ ms$/ });
   const pending = product.post(`${SEND}?confirm=pong`, note(2));
   await upstream.until(() => upstream.texts.length === 2);
   upstream.last.reset();
-  await problem(await pending, { status: 502, code: "connection_lost", sent: "maybe" });
+  await problem(await pending, {
+    status: 502,
+    code: "connection_lost",
+    sent: "maybe",
+    detail: /before the pong came$/,
+  });
 });
 
 test("the pace is kept to, and over its queue is 429 with a Retry-After that is true", async (t) => {

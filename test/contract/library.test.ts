@@ -5,6 +5,8 @@ import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createApp, Sidecar, SidesocketError, type UpstreamState } from "../../src/index.ts";
+import { never } from "../faults/replies.ts";
+import { startFaultUpstream } from "../faults/upstream.ts";
 import { descriptors, descriptorTargets, threads } from "../support/proc.ts";
 import { bounded, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -45,6 +47,23 @@ describe("a sidecar", () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     assert.equal(await sidecar.send(call("silent", ["by the library"])), undefined);
     await upstream.until(() => upstream.texts.some((text) => text.includes("by the library")));
+  });
+
+  test("send with confirm resolves when the peer has it, and without a pong says maybe", async (t) => {
+    const peer = await startFaultUpstream((n) => ({ onMessage: never, ...(n > 1 && { onPing: false }) }), { t });
+    const keepalive = { ping: "10m", pong_within: "10m" };
+    await using sidecar = await Sidecar.start({ url: peer.url, keepalive, reconnect: { from: "10ms", to: "20ms" } });
+    for (let n = 1; n <= 5; n++) {
+      assert.equal(await sidecar.send(call("note", [n]), { confirm: true }), undefined);
+      assert.equal(peer.texts.length, n, "it is there when the promise resolves");
+    }
+    peer.last.reset();
+    await until(() => peer.peers.length === 2 && sidecar.state.phase === "ready");
+    const unproved = sidecar.send(call("note"), { confirm: true, timeoutMs: 300 });
+    await assert.rejects(unproved, (error: Error) => {
+      assert.match(error.message, /^no pong came within \d+ ms$/);
+      return failsAs("reply_timeout", "maybe")(error);
+    });
   });
 
   test("it tells its phases, until told not to", async () => {
