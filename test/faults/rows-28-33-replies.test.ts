@@ -37,7 +37,7 @@ test("row 29: of several replies with one id the first is the answer, and the ot
   await intact(here);
 });
 
-test("row 30: a reply after its request's time is counted as late, and answers no later request", async (t) => {
+test("row 30: a reply after its request's time answers no later request; it is counted as late, and kept for pick-up", async (t) => {
   const held: (() => void)[] = [];
   const upstream = await startFaultUpstream(
     {
@@ -52,13 +52,18 @@ test("row 30: a reply after its request's time is counted as late, and answers n
   const here = await scene(t, upstream);
   await here.product.ready();
   const late = Array.from({ length: 50 }, () => here.request("late", [], "?timeout=500ms"));
+  const places: string[] = [];
   for (const response of await Promise.all(late)) {
     assert.equal(response.headers.get("sidesocket-code"), "reply_timeout", await response.text());
+    const place = response.headers.get("location");
+    if (place !== null) places.push(place);
   }
   // On a starved machine some were over before they were sent. What was sent has come when this has.
   assert.equal((await here.rpc("echo")).status, 200);
   const sent = held.length;
   assert.ok(sent > 0);
+  assert.equal(new Set(places).size, sent, "each that was sent has a place of its own for its reply");
+  for (const place of places) assert.equal((await here.product.fetch(place)).status, 202, "it may still come");
   for (let n = 0; held.length > 0; n += 1) {
     const replies = Promise.all(Array.from({ length: 20 }, (_, each) => here.rpc("echo", [n, each]).then(result)));
     for (const reply of held.splice(0, 5)) reply();
@@ -68,6 +73,11 @@ test("row 30: a reply after its request's time is counted as late, and answers n
     );
   }
   await until(async () => (await here.counter("late")) === sent, { what: "the late ones to be counted" });
+  for (const place of places) {
+    const kept = await here.product.fetch(`${place}?wait=10`);
+    assert.equal(kept.status, 200);
+    assert.equal(await result(kept), "late");
+  }
   await intact(here);
 });
 
