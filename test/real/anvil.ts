@@ -35,6 +35,8 @@ function anvilPath(): string {
 export interface AnvilOptions {
   /** A block each so many seconds. Without it, a block per transaction, and nothing changes by itself. */
   readonly blockTime?: number;
+  /** A free one, unless given: that of one that was stopped. */
+  readonly port?: number;
   readonly t?: Cleanup;
 }
 
@@ -77,7 +79,7 @@ export class Anvil {
 
 /** Starts anvil on a free port and waits until it answers. */
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
-  const args = ["--host", "127.0.0.1", "--port", "0"];
+  const args = ["--host", "127.0.0.1", "--port", String(options.port ?? 0)];
   if (options.blockTime !== undefined) args.push("--block-time", String(options.blockTime));
   const child = await Child.start({ command: anvilPath(), args, env: process.env, t: options.t });
   try {

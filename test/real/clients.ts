@@ -1,5 +1,5 @@
 /**
- * ethers 6 and viem 2, with the few of their types that the tests use. Stated here because the packages stand in a
+ * ethers 6, viem 2 and eventsource 4, with the few of their types that the tests use. Stated here because the packages stand in a
  * folder of their own, which neither tsc nor the compiled tests see.
  */
 import { load } from "./packages.ts";
@@ -67,6 +67,24 @@ export interface Viem {
 /** A viem error; `walk` looks through its causes. */
 export interface ViemError extends Error {
   walk(matches: (cause: unknown) => boolean): unknown;
+}
+
+/** As browsers have it; the package adds the choice of `fetch`. */
+export interface EventSourceLike {
+  readonly readyState: number;
+  addEventListener(
+    type: string,
+    listener: (event: { readonly data: string; readonly lastEventId: string }) => void,
+  ): void;
+  close(): void;
+}
+
+export async function loadEventSource() {
+  type Fetch = (url: string | URL, init: RequestInit) => Promise<Response>;
+  const { EventSource } = await load<{
+    readonly EventSource: new (url: string, options: { readonly fetch: Fetch }) => EventSourceLike;
+  }>("eventsource");
+  return EventSource;
 }
 
 export function loadEthers(): Promise<Ethers> {

@@ -39,6 +39,24 @@ export interface StreamEvent {
   readonly data: string | undefined;
 }
 
+/** The events that are complete in what was read of a stream. */
+export function eventsIn(text: string): StreamEvent[] {
+  const blocks = text.split("\n\n").slice(0, -1);
+  return blocks.map((block) => {
+    const fields = block.split("\n").map((line): [string, string] => {
+      const at = line.indexOf(": ");
+      return [line.slice(0, at), line.slice(at + 2)];
+    });
+    const of = (name: string) => fields.filter(([key]) => key === name).map(([, value]) => value);
+    const data = of("data");
+    return {
+      name: of("event")[0] ?? "message",
+      id: of("id")[0],
+      data: data.length > 0 ? data.join("\n") : undefined,
+    };
+  });
+}
+
 /** A stream that is being read. */
 export class Stream {
   readonly response: Response;
@@ -64,20 +82,7 @@ export class Stream {
 
   /** The events that are complete. */
   get events(): StreamEvent[] {
-    const blocks = this.text.split("\n\n").slice(0, -1);
-    return blocks.map((block) => {
-      const fields = block.split("\n").map((line): [string, string] => {
-        const at = line.indexOf(": ");
-        return [line.slice(0, at), line.slice(at + 2)];
-      });
-      const of = (name: string) => fields.filter(([key]) => key === name).map(([, value]) => value);
-      const data = of("data");
-      return {
-        name: of("event")[0] ?? "message",
-        id: of("id")[0],
-        data: data.length > 0 ? data.join("\n") : undefined,
-      };
-    });
+    return eventsIn(this.text);
   }
 
   /** The events that carry something. */
