@@ -70,7 +70,7 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
 function crossOrigin(origins: readonly string[]) {
   return cors({
     origin: [...origins],
-    allowHeaders: ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "X-Request-Id"],
+    allowHeaders: ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer", "X-Request-Id"],
     exposeHeaders: [
       "X-Request-Id",
       "Sidesocket-Code",

@@ -1,0 +1,110 @@
+/** `EventSource` in Chromium: a page of an allowed origin reads messages, one of another origin gets nothing. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { type TestContext, test } from "node:test";
+import { startProxy } from "../faults/proxy.ts";
+import { Child } from "../support/child.ts";
+import { MESSAGES } from "../support/messages.ts";
+import { startProduct } from "../support/product.ts";
+import { findOnPath } from "../support/root.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { lacks } from "./programs.ts";
+
+/** Reports each event to its own server: `/told?…`. */
+const PAGE = `<!doctype html><title>reader</title><script>
+const tell = (facts) => fetch("/told?" + new URLSearchParams(facts));
+const source = new EventSource(new URLSearchParams(location.search).get("read"));
+source.onopen = () => tell({ name: "open" });
+source.onmessage = ({ data, lastEventId }) => tell({ name: "message", data, id: lastEventId });
+source.onerror = () => tell({ name: "error", state: source.readyState });
+</script>`;
+
+type Told = Readonly<Record<string, string>>;
+
+/** A web site with that page. `told` is what the page has reported, in the order of its arrival. */
+async function startSite(t: Cleanup): Promise<{ readonly origin: string; readonly told: Told[] }> {
+  const told: Told[] = [];
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? "/", "http://site");
+    if (url.pathname === "/told") told.push(Object.fromEntries(url.searchParams));
+    response.writeHead(200, { "Content-Type": "text/html" }).end(url.pathname === "/" ? PAGE : "");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, told };
+}
+
+async function browse(url: string, t: Cleanup): Promise<void> {
+  const profile = await mkdtemp(join(tmpdir(), "sidesocket-chromium-"));
+  const headless = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
+  const args = [...headless, "--remote-debugging-port=0", `--user-data-dir=${profile}`, url];
+  const chromium = await Child.start({ command: findOnPath("chromium"), args, env: process.env });
+  t.after(async () => {
+    await chromium.kill();
+    await rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  });
+}
+
+async function start(t: TestContext, originsOf: (site: string) => readonly string[]) {
+  const site = await startSite(t);
+  const upstream = await startUpstream({ t });
+  const listen = { origins: originsOf(site.origin), hosts: ["127.0.0.1"] }; // the proxy's port is not ours
+  const product = await startProduct({ config: { listen, upstreams: { default: { url: upstream.url } } }, t });
+  await product.ready();
+  const proxy = await startProxy({ to: product.port, t });
+  const read = `http://127.0.0.1:${proxy.port}${MESSAGES}`;
+  await browse(`${site.origin}/?${new URLSearchParams({ read })}`, t);
+  const say = (n: number) => upstream.broadcast({ jsonrpc: "2.0", method: "said", params: [n] });
+  const has = (what: string, condition: () => boolean) =>
+    until(condition, { within: 60_000, what: () => `${what}: ${JSON.stringify(site.told)}` });
+  return { site, proxy, say, has };
+}
+
+const said = (told: readonly Told[]): unknown[] =>
+  told
+    .filter(({ name }) => name === "message")
+    .map(({ data = "" }) => (JSON.parse(data) as { readonly params: readonly unknown[] }).params[0]);
+
+const skip = lacks("chromium");
+
+test("a page of an allowed origin reads the messages, and misses none when it is cut", { skip }, async (t) => {
+  const { site, proxy, say, has } = await start(t, (origin) => [origin]);
+  for (const n of [1, 2]) say(n);
+  await has("two messages", () => said(site.told).length === 2);
+  // While nobody can come, more is said: whoever comes again must ask for it by the id of the last that it had.
+  await proxy.refuse();
+  proxy.reset();
+  await has("the cut to be seen", () => site.told.some(({ name }) => name === "error"));
+  for (const n of [3, 4]) say(n);
+  await proxy.listen();
+  await has("the messages behind the cut", () => said(site.told).length >= 4);
+  say(5);
+  await has("the stream to go on", () => said(site.told).includes(5));
+  // Reports of one moment may overtake each other on their way; none is missing and none is there twice.
+  assert.deepEqual(said(site.told).sort(), [1, 2, 3, 4, 5]);
+  const ids = site.told.filter(({ name }) => name === "message").map(({ id }) => id);
+  assert.equal(new Set(ids).size, 5);
+  assert.ok(site.told.filter(({ name }) => name === "open").length >= 2);
+});
+
+test("a page of another origin gets nothing, and does not come again", { skip }, async (t) => {
+  const { site, proxy, say, has } = await start(t, () => ["https://app.example"]);
+  say(1);
+  await has("the refusal to be seen", () => site.told.some(({ name }) => name === "error"));
+  const [first] = site.told;
+  assert.deepEqual(first, { name: "error", state: "2" }, "closed for good");
+  say(2);
+  assert.ok(proxy.links.length >= 1, "it did ask");
+  assert.deepEqual(said(site.told), []);
+});
