@@ -1,6 +1,7 @@
 /** Presets against upstreams that speak as their documentation says: Home Assistant, and obs-websocket 5. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { startFaultUpstream } from "../faults/upstream.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
@@ -119,6 +120,24 @@ describe("obs", () => {
     assert.deepEqual(one, { op: 7, d: { requestType: "GetVersion", requestId: "mine", requestStatus } });
     assert.deepEqual(batch, { op: 9, d: { requestId: 8, results: [] } });
     assert.deepEqual(JSON.parse(upstream.texts[0] ?? ""), { op: 1, d: { rpcVersion: 1 } });
+  });
+
+  test("authentication that failed is a refusal, and not tried again soon", async (t) => {
+    const upstream = await startFaultUpstream(
+      {
+        onOpen: (peer) => peer.json({ op: 0, d: {} }),
+        onMessage: (peer) => peer.close(4009, "Authentication failed."),
+      },
+      { t },
+    );
+    const product = await startProduct({
+      config: { upstreams: { default: { url: upstream.url, protocol: "obs", subprotocols: [] } } },
+      t,
+    });
+    await until(async () => ["refused", "waiting"].includes(String((await product.state()).phase)));
+    const { phase, last_error } = await product.state();
+    assert.equal(phase, "refused");
+    assert.match(String(last_error), /4009/);
   });
 });
 
