@@ -24,9 +24,11 @@ export type ExchangeEffect =
   /** Hand this frame to the socket, and say with `written` whether it was taken. */
   | { readonly type: "write"; readonly epoch: number; readonly entry: Entry; readonly frame: Body }
   | { readonly type: "settle"; readonly seq: number; readonly outcome: Outcome }
+  /** A frame of a stream's reply, and not the last. */
+  | { readonly type: "part"; readonly seq: number; readonly body: Body }
   /** A request that had timed out has ended after all. */
   | { readonly type: "late"; readonly seq: number; readonly outcome: Outcome }
-  /** Answers a request of the upstream's own. */
+  /** Answers a request of the upstream's own, or ends a stream that nobody reads any more. */
   | { readonly type: "answer"; readonly epoch: number; readonly frame: Body }
   /** The upstream said this unasked. */
   | { readonly type: "message"; readonly frame: Body }
@@ -67,6 +69,8 @@ export class Exchange {
   #pacedUntil: number | undefined;
   /** Messages on the wire for which somebody waits until a pong proves them. */
   readonly #confirming = new Set<Entry>();
+  /** Streams that are on a socket. */
+  readonly #streaming = new Set<Entry>();
   readonly #late = new Late();
   #link: Availability = { type: "hold" };
   #draining = false;
@@ -94,9 +98,9 @@ export class Exchange {
     return this.#pending.some((entry) => entry.epoch === epoch);
   }
 
-  /** Requests that are on a socket and whose reply may still come. */
+  /** Requests that are on a socket and whose reply may still come. A stream may go on for ever, and is not one. */
   get onTheWire(): number {
-    return this.#pending.size - this.#pending.held.size;
+    return this.#pending.size - this.#pending.held.size - this.#streaming.size;
   }
 
   get nextDeadline(): number | undefined {
@@ -109,7 +113,7 @@ export class Exchange {
     this.counters.requests++;
     let items: readonly string[] | undefined;
     try {
-      items = this.#protocol.split?.(call.body);
+      if (call.kind !== "stream") items = this.#protocol.split?.(call.body);
     } catch (error) {
       this.#refuse(call.seq, 0, failures.invalid(error));
       return this.#take();
@@ -220,6 +224,11 @@ export class Exchange {
     return this.#flush(now);
   }
 
+  /** The reader of a stream has taken frames of so much weight: there is room for more. */
+  taken(seq: number, weight: number): void {
+    for (const entry of this.#pending.of(seq)) this.#gathered.taken(entry, weight);
+  }
+
   /** To be called when `nextDeadline` has come. */
   expire(now: number): readonly ExchangeEffect[] {
     for (const due of this.#wheel.due(now)) {
@@ -279,7 +288,7 @@ export class Exchange {
 
   #admit(call: Call, index: number, body: Body, problem: Failure | undefined, now: number): void {
     const { ids = "ours" } = this.#protocol;
-    const mode = isSend(call.kind) ? "rpc" : call.kind;
+    const mode = isSend(call.kind) ? "rpc" : call.kind === "stream" ? "request" : call.kind;
     // What is refused needs no id, and when all are taken there is none.
     const drawn = problem || ids !== "ours" ? 0 : this.#correlation.draw();
     let encoded: Encoded;
@@ -305,6 +314,7 @@ export class Exchange {
       wire: own ?? drawn,
       expectsReply,
       confirms: call.kind === "confirm",
+      streams: call.kind === "stream",
       own: encoded.own,
       frame: encoded.frame,
       number: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : undefined,
@@ -349,6 +359,7 @@ export class Exchange {
     entry.epoch = epoch;
     entry.order = ++this.#handedOver;
     entry.writtenAt = now;
+    if (entry.streams) this.#streaming.add(entry);
     this.#effects.push({ type: "write", epoch, entry, frame });
     this.#correlation.handedOver(entry, now);
   }
@@ -391,7 +402,8 @@ export class Exchange {
     switch (decoded.type) {
       case "reply": {
         const body = decoded.render(entry.own);
-        this.#reply(entry, decoded.gather?.([...this.#gathered.of(entry), body]) ?? body, now);
+        const gather = entry.streams ? undefined : decoded.gather;
+        this.#reply(entry, gather?.([...this.#gathered.of(entry), body]) ?? body, now);
         break;
       }
       case "invalid":
@@ -399,14 +411,26 @@ export class Exchange {
         break;
       case "part": {
         entry.acknowledged = true;
-        const over = this.#gathered.add(entry, decoded.render(entry.own));
-        if (over !== undefined) this.#leave(entry, failures.tooMuch(over), now);
+        const body = decoded.render(entry.own);
+        if (entry.streams) this.#part(entry, body, now);
+        else {
+          const over = this.#gathered.add(entry, body);
+          if (over !== undefined) this.#leave(entry, failures.tooMuch(over), now);
+        }
         break;
       }
       case "progress":
         entry.acknowledged = true;
         this.#message("message", frame);
     }
+  }
+
+  /** A stream that has begun goes on for as long as it is read. */
+  #part(entry: Entry, body: Body, now: number): void {
+    this.#wheel.remove(entry, entry.dueAt);
+    const over = this.#gathered.handOn(entry, body);
+    if (over === undefined) this.#effects.push({ type: "part", seq: entry.seq, body });
+    else this.#leave(entry, failures.unread(over), now);
   }
 
   #reply(entry: Entry, body: Body, now: number): void {
@@ -433,7 +457,7 @@ export class Exchange {
       return;
     }
     const sent = this.#sent(entry);
-    if (sent !== "no") this.#late.keep(entry);
+    if (sent !== "no" && !entry.streams) this.#late.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
     this.#leave(entry, failures.timedOut(sent, waitedMs, awaited(entry)), now);
   }
@@ -457,12 +481,16 @@ export class Exchange {
   /** The request is over for its caller while its reply may still come: that one must not answer anything else. */
   #end(entry: Entry, now: number): void {
     this.#forget(entry);
-    if (entry.epoch !== 0 && entry.expectsReply) this.#correlation.orphaned(entry, now, entry.epoch === this.#epoch);
+    if (entry.epoch === 0 || !entry.expectsReply) return;
+    this.#correlation.orphaned(entry, now, entry.epoch === this.#epoch);
+    const frame = entry.streams ? this.#protocol.cancel?.(entry.wire) : undefined;
+    if (frame !== undefined) this.#effects.push({ type: "answer", epoch: entry.epoch, frame });
   }
 
   #forget(entry: Entry): void {
     this.#pending.remove(entry);
     this.#confirming.delete(entry);
+    this.#streaming.delete(entry);
     this.#wheel.remove(entry, entry.dueAt);
     this.#gathered.forget(entry);
   }

@@ -85,6 +85,10 @@ export function tooMuch(bound: string): Failure {
   return { code: "invalid_reply", sent: "yes", detail: `the reply came in ${bound}` };
 }
 
+export function unread(bound: string): Failure {
+  return { code: "invalid_reply", sent: "yes", detail: `the reply comes faster than it is read: there wait ${bound}` };
+}
+
 export function unnamed(sent: Sent, fails: "oldest" | "all"): Failure {
   const whose = fails === "oldest" ? "this request is the oldest" : "all requests in flight fail with it";
   return { code: "invalid_reply", sent, detail: `the upstream sent an error that names no request; ${whose}` };

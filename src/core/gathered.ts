@@ -4,14 +4,22 @@ import type { Entry } from "./pending.ts";
 /** All requests together may have this many times `limits.reply_bytes` gathered for them. */
 const SHARE = 4;
 
+/** What a frame that waits to be read costs beside its own size: many small ones must not slip through the bound. */
+const FRAME_BYTES = 128;
+
 interface Reply {
   readonly frames: Body[];
   size: number;
 }
 
+/** What a frame of a stream counts until its reader has taken it. Both sides of the thread boundary reckon with it. */
+export function weightOf(frame: Body): number {
+  return frame.length + FRAME_BYTES;
+}
+
 /**
- * The frames of replies that come in several, until the last one is there. Bounded for each request, in frames and in
- * bytes, and for all of them together. Whoever hands frames on as they come, instead of gathering them, begins here.
+ * The frames of replies that come in several: kept until the last one is there, or of a stream counted until they are
+ * read. Bounded for each request, in bytes and where they are kept in frames, and for all of them together.
  */
 export class Gathered {
   readonly #maxFrames: number;
@@ -28,13 +36,31 @@ export class Gathered {
   add(entry: Entry, frame: Body): string | undefined {
     const reply = this.#replies.get(entry) ?? { frames: [], size: 0 };
     if (reply.frames.length >= this.#maxFrames) return `more than ${this.#maxFrames} frames`;
-    if (reply.size + frame.length > this.#maxBytes) return `more than limits.reply_bytes (${this.#maxBytes} bytes)`;
-    if (this.#size + frame.length > SHARE * this.#maxBytes) {
+    const over = this.#count(entry, reply, frame.length);
+    if (over === undefined) reply.frames.push(frame);
+    return over;
+  }
+
+  /** Counts a frame that is handed on. @returns as `add` */
+  handOn(entry: Entry, frame: Body): string | undefined {
+    return this.#count(entry, this.#replies.get(entry) ?? { frames: [], size: 0 }, weightOf(frame));
+  }
+
+  /** The reader of a stream has taken frames of so much weight. */
+  taken(entry: Entry, weight: number): void {
+    const reply = this.#replies.get(entry);
+    if (!reply) return;
+    reply.size -= weight;
+    this.#size -= weight;
+  }
+
+  #count(entry: Entry, reply: Reply, size: number): string | undefined {
+    if (reply.size + size > this.#maxBytes) return `more than limits.reply_bytes (${this.#maxBytes} bytes)`;
+    if (this.#size + size > SHARE * this.#maxBytes) {
       return `with those of other requests more than ${SHARE} times limits.reply_bytes (${this.#maxBytes} bytes)`;
     }
-    reply.frames.push(frame);
-    reply.size += frame.length;
-    this.#size += frame.length;
+    reply.size += size;
+    this.#size += size;
     this.#replies.set(entry, reply);
     return undefined;
   }

@@ -3,8 +3,11 @@ import type { Body, Mode } from "../protocols/protocol.ts";
 
 /** What callers ask for and what they get, as plain data that may cross between threads. */
 
-/** `send` asks for no reply, `confirm` for the proof that the peer has the message; the others differ in what a message without an id means. */
-export type Kind = Mode | "send" | "confirm";
+/**
+ * `send` asks for no reply, `confirm` for the proof that the peer has the message, `stream` for each frame of the reply as
+ * it comes; the others differ in what a message without an id means.
+ */
+export type Kind = Mode | "send" | "confirm" | "stream";
 
 /** How a request ended. */
 export type Outcome =

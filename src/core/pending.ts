@@ -11,6 +11,8 @@ export interface Entry {
   readonly expectsReply: boolean;
   /** Whether somebody waits until a pong proves that the peer has it. */
   readonly confirms: boolean;
+  /** Whether each frame of its reply is handed on as it comes. From the first on it has no deadline. */
+  readonly streams: boolean;
   readonly own: unknown;
   /** What goes out; undefined once it has been handed to the socket. */
   frame: Body | undefined;

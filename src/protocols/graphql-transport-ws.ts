@@ -31,6 +31,7 @@ export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
         operationOf(message); // Throws for what would cost all callers their connection.
         return protocol.encode(message, id, mode);
       },
+      cancel: (id) => JSON.stringify({ id: String(id), type: "complete" }),
     },
     subprotocols: [GRAPHQL_TRANSPORT_WS],
     greeting: [

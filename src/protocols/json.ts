@@ -104,7 +104,9 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
     return { type, id, render };
   }
 
-  return { name, correlation: "id", accepts: "json", maxId, ids, maxFrames: options.collect?.frames, encode, decode };
+  const { collect } = options;
+  const several = { streams: collect !== undefined, maxFrames: collect?.frames };
+  return { name, correlation: "id", accepts: "json", maxId, ids, ...several, encode, decode };
 }
 
 /** What a frame with an id is. */

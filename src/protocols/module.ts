@@ -46,6 +46,7 @@ export function fromModule(exports: unknown): Protocol {
   const encode = method(definition, "encode");
   const decode = method(definition, "decode");
   const split = definition.split === undefined ? undefined : method(definition, "split");
+  const cancel = definition.cancel === undefined ? undefined : method(definition, "cancel");
   /** A module that takes JSON gets text, whether the caller's client sent text or bytes. */
   const given = (message: Body): Body => (accepts === "json" ? utf8Text(message) : message);
 
@@ -56,8 +57,10 @@ export function fromModule(exports: unknown): Protocol {
     maxId,
     ids,
     maxFrames,
+    streams: definition.streams === true,
     encode: (message, id, mode) => callersFault(() => asEncoded(encode(given(message), id, mode), ids)),
     decode: (frame) => asDecoded(frame, isId, correlation, () => decode(frame)),
+    ...(cancel && { cancel: (id: WireId) => asCancel(() => cancel(id)) }),
     ...(split && { split: (message) => callersFault(() => asItems(split(given(message)))) }),
   };
 }
@@ -109,6 +112,16 @@ function asItems(result: unknown): readonly string[] | undefined {
   if (result === undefined) return undefined;
   if (Array.isArray(result) && result.every((item) => typeof item === "string")) return result;
   throw new Error("the protocol did not split this message into texts");
+}
+
+/** Without a word that works the upstream is told nothing, and what it still says is late. */
+function asCancel(work: () => unknown): Body | undefined {
+  try {
+    const frame = work();
+    return isBody(frame) ? frame : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What goes wrong with a frame makes it noise: it must never become an answer. */

@@ -67,6 +67,10 @@ export interface Protocol {
   readonly ids?: "ours" | "increasing" | "callers" | undefined;
   /** The most frames that one reply may be gathered of; 1,000 unless given. */
   readonly maxFrames?: number | undefined;
+  /** Whether a reply may have several frames (`part`), so that each can be handed on as it comes. */
+  readonly streams?: boolean | undefined;
+  /** Tells the upstream that no more of the frames that answer `id` is wanted; left out where there is no word for it. */
+  cancel?(id: WireId): Body | undefined;
   /**
    * Splits a batch into its items, each a message by itself; undefined when `message` is not a batch.
    * Throws {@link InvalidMessage} for an empty batch.

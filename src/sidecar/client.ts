@@ -9,6 +9,7 @@ import { Feeds } from "./feeds.ts";
 import { LateReplies } from "./late-replies.ts";
 import type { CloseCounts, Dialect, FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
 import { Lives, StandingSubscriptions } from "./standing.ts";
+import { type OpenStream, type StreamReader, Streams } from "./streams.ts";
 import type { Resident, SidecarThread } from "./thread.ts";
 
 /** The host side of one upstream: who waits for what, and until when. */
@@ -50,6 +51,7 @@ export class UpstreamClient implements Resident {
   /** What the upstream says unasked. */
   readonly feeds: Feeds;
   readonly subscriptions: StandingSubscriptions;
+  readonly #streams: Streams;
   readonly #lives = new Lives();
   readonly #late = new LateReplies();
   readonly #inspections = new Map<number, (details: UpstreamDetails) => void>();
@@ -79,6 +81,7 @@ export class UpstreamClient implements Resident {
     this.#thread = thread;
     const post = (message: ToThread) => thread.post(message);
     this.feeds = new Feeds(name, post);
+    this.#streams = new Streams(name, post);
     this.subscriptions = new StandingSubscriptions(name, settings.subscriptions, post);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
@@ -141,6 +144,15 @@ export class UpstreamClient implements Resident {
     });
   }
 
+  /**
+   * Sends one message up, and hands each frame of its reply on as it comes. `timeoutMs` is for the first one.
+   * @returns the failure, where it was not taken
+   */
+  stream({ body, timeoutMs }: Pick<Ask, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure {
+    const refusal = this.#refusal ?? this.#tooMany();
+    return refusal ?? this.#streams.open(++this.#lastSeq, body, timeoutMs, THREAD_GRACE_MS, reader);
+  }
+
   /** What the thread knows of the upstream; undefined when it does not answer within `withinMs`. */
   inspect(withinMs: number): Promise<UpstreamDetails | undefined> {
     const seq = ++this.#lastSeq;
@@ -170,8 +182,9 @@ export class UpstreamClient implements Resident {
 
   /** Readers are told that it is over. @returns how many there were */
   stop(): number {
+    const streams = this.#streams.stop();
     this.#order({ type: "stop", upstream: this.name });
-    return this.feeds.end("stopping");
+    return this.feeds.end("stopping") + streams;
   }
 
   /** May be called again with 0, to break what is still closing. */
@@ -216,7 +229,10 @@ export class UpstreamClient implements Resident {
     switch (message.type) {
       case "settled":
         this.#replies += repliesIn(message.outcome);
-        this.#settled(message.seq, message.outcome);
+        if (!this.#streams.end(message.seq, message.outcome)) this.#settled(message.seq, message.outcome);
+        break;
+      case "part":
+        this.#streams.part(message.seq, message.body);
         break;
       case "late":
         this.#late.settle(message.seq, message.outcome);
@@ -307,8 +323,9 @@ export class UpstreamClient implements Resident {
 
   #tooMany(): Failure | undefined {
     const { in_flight } = this.settings.limits;
-    if (this.#waiters.size < in_flight) return undefined;
-    const detail = `${this.#waiters.size} requests are in flight already (limits.in_flight: ${in_flight})`;
+    const present = this.#waiters.size + this.#streams.size;
+    if (present < in_flight) return undefined;
+    const detail = `${present} requests are in flight already (limits.in_flight: ${in_flight})`;
     return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: 1_000 };
   }
 
@@ -331,6 +348,7 @@ export class UpstreamClient implements Resident {
     for (const seq of [...this.#waiters.keys()]) {
       this.#take(seq)?.settle({ type: "failed", failure: failureOf(seq) });
     }
+    this.#streams.failAll(failureOf);
   }
 
   #expire(): void {

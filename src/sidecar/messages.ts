@@ -29,6 +29,8 @@ export type ToThread =
     }
   /** The caller has left: forget the request, settle nothing. */
   | { readonly type: "abandon"; readonly upstream: string; readonly seq: number }
+  /** The reader of a stream has taken parts of so much weight (`weightOf`): as much more may be posted. */
+  | { readonly type: "taken"; readonly upstream: string; readonly seq: number; readonly weight: number }
   /** Answered by one `page`, unless taken back by `unread`. */
   | {
       readonly type: "read";
@@ -74,6 +76,11 @@ export type FromThread =
   | { readonly type: "opened"; readonly upstream: string; readonly dialect: Dialect }
   | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
+  /**
+   * Of a request of kind `stream`: a frame of its reply. The last comes as `settled`. What was posted and not `taken`
+   * is bounded by `limits.reply_bytes`; beyond that the stream has failed.
+   */
+  | { readonly type: "part"; readonly upstream: string; readonly seq: number; readonly body: Body }
   | { readonly type: "page"; readonly upstream: string; readonly seq: number; readonly page: Page | NoPage }
   /** After a `settled` that was `reply_timeout`: how the request ended after all. */
   | { readonly type: "late"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
@@ -100,7 +107,7 @@ export interface Life {
 export type NoPage = "ahead" | "nowhere";
 
 /** What the host needs to know of a protocol, which may be a module that only the thread has loaded. */
-export type Dialect = Pick<Protocol, "name" | "accepts">;
+export type Dialect = Pick<Protocol, "name" | "accepts" | "streams">;
 
 /** The phase of an upstream, as the host may show it at any moment without asking. */
 export interface UpstreamState {

@@ -52,6 +52,8 @@ export class Outbox<Sent extends Message> {
       const long = typeof body === "string" && body.length >= TRANSFER_BYTES;
       const fit = this.#fit(long ? encoder.encode(body) : body);
       row.push(message.type, message.upstream, message.seq, fit, queueMs, upstreamMs, long);
+    } else if (message.type === "part") {
+      row.push({ ...message, body: this.#fit(message.body) });
     } else {
       row.push(message);
     }

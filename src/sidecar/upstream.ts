@@ -99,6 +99,9 @@ export class Upstream {
       case "abandon":
         this.#carryOut(this.#exchange.abandon(command.seq, now));
         break;
+      case "taken":
+        this.#exchange.taken(command.seq, command.weight);
+        break;
       case "subscribe":
         this.#journals.open(command.name, command.life);
         this.#standBy(this.#subscriptions.add(command.name, command.settings));
@@ -339,6 +342,9 @@ export class Upstream {
         case "settle":
           if (effect.seq < 0) this.#answered(-effect.seq, effect.outcome);
           else this.#post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+          break;
+        case "part":
+          this.#post({ type: "part", upstream: this.#name, seq: effect.seq, body: effect.body });
           break;
         case "late":
           // Nobody waits any longer for what the thread asked by itself.

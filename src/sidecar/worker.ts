@@ -3,7 +3,7 @@ import { type MessagePort, workerData } from "node:worker_threads";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { fromModule, preset } from "../protocols/presets.ts";
 import type { Protocol } from "../protocols/protocol.ts";
-import type { FromThread, ToThread } from "./messages.ts";
+import type { Dialect, FromThread, ToThread } from "./messages.ts";
 import { type Batch, Outbox, unpack } from "./outbox.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -36,7 +36,7 @@ export function serveThread(platform: ThreadPlatform): void {
       const protocol = await loadProtocol(settings.protocol);
       const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup }, life);
       upstreams.set(name, upstream);
-      post({ type: "opened", upstream: name, dialect: { name: protocol.name, accepts: protocol.accepts } });
+      post({ type: "opened", upstream: name, dialect: dialectOf(protocol) });
       upstream.start();
       return upstream;
     } catch (error) {
@@ -75,6 +75,10 @@ export function serveThread(platform: ThreadPlatform): void {
   });
   outbox.push({ type: "ready", upstream: "*" });
   outbox.flush();
+}
+
+function dialectOf({ name, accepts, streams }: Protocol): Dialect {
+  return { name, accepts, streams };
 }
 
 async function loadProtocol(settings: UpstreamSettings["protocol"]): Promise<Protocol> {

@@ -48,7 +48,9 @@ export class ExchangeModel {
   readonly lates = new Map<number, Outcome>();
   readonly abandoned = new Set<number>();
   readonly messages: Body[] = [];
-  /** What went out in answer to requests of the upstream's own. */
+  /** The frames of streams, but for the last of each. */
+  readonly parts: string[] = [];
+  /** What went out in answer to requests of the upstream's own, and to end streams. */
   readonly answers: Body[] = [];
   readonly pings: Ping[] = [];
   renewals = 0;
@@ -207,6 +209,10 @@ export class ExchangeModel {
           break;
         case "settle":
           this.#settle(effect.seq, effect.outcome);
+          break;
+        case "part":
+          assert.ok(!this.outcomes.has(effect.seq) && !this.abandoned.has(effect.seq), "a part after the end");
+          this.parts.push(String(effect.body));
           break;
         case "late":
           this.#endLate(effect.seq, effect.outcome);

@@ -1,0 +1,117 @@
+import { weightOf } from "../core/gathered.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { Failure } from "../errors.ts";
+import type { Body } from "../protocols/protocol.ts";
+import type { ToThread } from "./messages.ts";
+
+/** The host side of replies that are handed on frame by frame: who gets the frames of which. */
+
+/** Who reads. Told in the turn in which it came; never from within `open`. */
+export interface StreamReader {
+  /** A frame of the reply, and not the last. `taken` must be called with it as soon as it is not kept any more. */
+  part(body: Body): void;
+  /** Nothing comes any more: the last frame, or why there is none. */
+  end(outcome: Outcome): void;
+}
+
+export interface OpenStream {
+  /** These frames were read: there is room for more. */
+  taken(frames: readonly Body[]): void;
+  /** Must be called once everything has been read, or nobody reads any more: that the upstream is told, too. */
+  leave(): void;
+}
+
+interface Open {
+  readonly reader: StreamReader;
+  /** Ends it when the thread does not: only until the first frame is there. */
+  readonly timer: NodeJS.Timeout;
+  begun: boolean;
+}
+
+export class Streams {
+  readonly #upstream: string;
+  readonly #post: (message: ToThread) => void;
+  readonly #open = new Map<number, Open>();
+  /** All whose reader has not left: it may hold frames for long after the last has come. */
+  readonly #read = new Set<number>();
+
+  constructor(upstream: string, post: (message: ToThread) => void) {
+    this.#upstream = upstream;
+    this.#post = post;
+  }
+
+  /** How many are being read. */
+  get size(): number {
+    return this.#read.size;
+  }
+
+  /** `withinMs`: the first frame must be there by then; the thread sees to it, and we somewhat later if it does not. */
+  open(seq: number, body: Body, withinMs: number, graceMs: number, reader: StreamReader): OpenStream {
+    const upstream = this.#upstream;
+    const deadline = performance.now() + withinMs;
+    const timer = setTimeout(() => {
+      this.#post({ type: "abandon", upstream, seq });
+      this.end(seq, { type: "failed", failure: unanswered });
+    }, withinMs + graceMs);
+    this.#read.add(seq);
+    this.#open.set(seq, { reader, timer, begun: false });
+    this.#post({ type: "request", upstream, seq, kind: "stream", body, deadline });
+    return {
+      taken: (frames) => {
+        const weight = frames.reduce((total, frame) => total + weightOf(frame), 0);
+        if (this.#open.has(seq)) this.#post({ type: "taken", upstream, seq, weight });
+      },
+      leave: () => {
+        this.#read.delete(seq);
+        if (this.#close(seq)) this.#post({ type: "abandon", upstream, seq });
+      },
+    };
+  }
+
+  part(seq: number, body: Body): void {
+    const open = this.#open.get(seq);
+    if (!open) return;
+    open.begun = true;
+    clearTimeout(open.timer);
+    open.reader.part(body);
+  }
+
+  /** @returns whether there was such a stream */
+  end(seq: number, outcome: Outcome): boolean {
+    const open = this.#close(seq);
+    open?.reader.end(outcome);
+    return open !== undefined;
+  }
+
+  /** The exit has begun: every reader gets its end, and the upstream is told. @returns how many there were */
+  stop(): number {
+    const count = this.#open.size;
+    for (const [seq, { begun }] of [...this.#open]) {
+      this.#post({ type: "abandon", upstream: this.#upstream, seq });
+      this.end(seq, { type: "failed", failure: { ...stopped, sent: begun ? "yes" : "maybe" } });
+    }
+    return count;
+  }
+
+  failAll(failureOf: (seq: number) => Failure): void {
+    for (const [seq, { begun }] of [...this.#open]) {
+      const failure = failureOf(seq);
+      this.end(seq, { type: "failed", failure: begun ? { ...failure, sent: "yes" } : failure });
+    }
+  }
+
+  #close(seq: number): Open | undefined {
+    const open = this.#open.get(seq);
+    clearTimeout(open?.timer);
+    this.#open.delete(seq);
+    return open;
+  }
+}
+
+const unanswered: Failure = {
+  code: "reply_timeout",
+  sent: "maybe",
+  detail: "no reply came in time, and the sidecar's thread did not answer",
+};
+
+const stopped = { code: "cancelled", detail: "the service stopped while the reply was being streamed" } as const;
