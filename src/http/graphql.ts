@@ -2,22 +2,25 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { refused } from "../errors.ts";
-import { graphqlResult, operationOf, subscribeFrame } from "../protocols/graphql.ts";
+import { graphqlResult, graphqlStep, operationOf, subscribeFrame } from "../protocols/graphql.ts";
 import { GRAPHQL_TRANSPORT_WS } from "../protocols/graphql-transport-ws.ts";
 import { type Body, InvalidMessage } from "../protocols/protocol.ts";
 import { exchange, findUpstream, readCall, serverTiming } from "./exchange.ts";
+import { BEAT, errorEvent, type Form, streamed } from "./frames.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
+import { event } from "./render.ts";
 import { failures, keyParameter, waitParameters } from "./schemas.ts";
 
-/** GraphQL over HTTP in front of an upstream that speaks graphql-transport-ws: queries and mutations. */
+/** GraphQL over HTTP in front of an upstream that speaks graphql-transport-ws; subscriptions as server-sent events. */
 
 const JSON_TYPE = "application/json";
+const EVENTS_TYPE = "text/event-stream";
 /** The newer type, whose status tells whether the operation was executed. */
 const RESPONSE_TYPE = "application/graphql-response+json";
 
 const described = {
-  summary: "GraphQL over HTTP: queries and mutations",
+  summary: "GraphQL over HTTP; who accepts text/event-stream gets results one by one, and may subscribe",
   request: { body: { required: true, content: { [JSON_TYPE]: { schema: {} } } } as never },
   responses: {
     200: { description: "The result: `data`, `errors`, or both" },
@@ -50,14 +53,27 @@ export function graphqlRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
     if (name !== GRAPHQL_TRANSPORT_WS) {
       throw refused("not_found", `upstream ${asked.name} does not speak ${GRAPHQL_TRANSPORT_WS} but ${name}`);
     }
-    const message = await readCall(c, parts, asked, "request", frameOf);
+    const type = accepts(c, {
+      header: "Accept",
+      supports: [RESPONSE_TYPE, JSON_TYPE, EVENTS_TYPE],
+      default: JSON_TYPE,
+    });
+    const events =
+      type === EVENTS_TYPE || accepts(c, { header: "Accept", supports: [EVENTS_TYPE], default: "" }) !== "";
+    let streams = type === EVENTS_TYPE;
+    const message = await readCall(c, parts, asked, "request", (body) => {
+      const { frame, subscribes } = frameOf(body);
+      if (subscribes && !events) throw refused("invalid_request", onlyAsEvents);
+      streams ||= subscribes;
+      return frame;
+    });
+    if (streams) return streamed(c, asked, message, distinct);
     const { headers } = message;
     const { outcome, upstream } = await exchange(c, parts, asked, message);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
     const result = outcome.type === "reply" ? graphqlResult(outcome.body) : { why: "the upstream gave no result" };
     if ("why" in result)
       return problem(c, { code: "invalid_reply", sent: "yes", detail: result.why }, upstream, headers);
-    const type = accepts(c, { header: "Accept", supports: [RESPONSE_TYPE, JSON_TYPE], default: JSON_TYPE });
     headers["Content-Type"] = `${type}; charset=utf-8`;
     if (outcome.type === "reply") headers["Server-Timing"] = serverTiming(c, outcome);
     return c.body(result.result, type === RESPONSE_TYPE && !result.executed ? 400 : 200, headers);
@@ -66,17 +82,29 @@ export function graphqlRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
   app.openapi(graphqlNamedRoute, handle);
 }
 
-/** A subscription has results without end: its place is a stream, and the frames of a request would begin it here. */
-function frameOf(body: Body): string {
+/** Server-sent events, each in a connection of its own: https://github.com/enisdenk/graphql-sse/blob/master/PROTOCOL.md. */
+const distinct: Form = {
+  mediaType: `${EVENTS_TYPE}; charset=utf-8`,
+  frame(frame) {
+    const { result, last } = graphqlStep(frame);
+    const next = result === undefined ? "" : event("next", undefined, result);
+    return last ? `${next}${event("complete", undefined, "")}` : next;
+  },
+  end: "",
+  error: errorEvent,
+  beat: BEAT,
+};
+
+const onlyAsEvents =
+  "a subscription has more than one result: only queries and mutations are answered without Accept: text/event-stream";
+
+/** What is sent for a request, and whether its results come until somebody ends them. */
+function frameOf(body: Body): { readonly frame: string; readonly subscribes: boolean } {
   try {
     const frame = subscribeFrame(body);
-    if (operationOf(frame) !== "subscription") return frame;
+    return { frame, subscribes: operationOf(frame) === "subscription" };
   } catch (error) {
     if (error instanceof InvalidMessage) throw refused("invalid_request", error.message);
     throw error;
   }
-  throw refused(
-    "invalid_request",
-    "a subscription has more than one result: only queries and mutations are answered here",
-  );
 }

@@ -1,10 +1,12 @@
 import type { UpstreamSettings } from "../config/schema.ts";
 import type { Answer } from "../core/outcome.ts";
+import type { Failure } from "../errors.ts";
 import type { Ask } from "../sidecar/client.ts";
 import type { ExitReport } from "../sidecar/exit.ts";
 import type { Feeds } from "../sidecar/feeds.ts";
 import type { Dialect, UpstreamDetails, UpstreamState } from "../sidecar/messages.ts";
 import type { StandingSubscriptions } from "../sidecar/standing.ts";
+import type { OpenStream, StreamReader } from "../sidecar/streams.ts";
 import type { Keeper } from "./keeper.ts";
 
 /** What the HTTP side needs to know of the world: the smallest interfaces, so that a fake is ten lines. */
@@ -21,6 +23,7 @@ export interface UpstreamPort {
   readonly feeds: Feeds;
   readonly subscriptions: StandingSubscriptions;
   ask(ask: Ask): Promise<Answer>;
+  stream(ask: Pick<Ask, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure;
   inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
 }
 

@@ -1,4 +1,4 @@
-import { cursorText, type JournalEntry, type Message, type Page } from "../core/journal.ts";
+import { cursorText, type JournalEntry, type Page } from "../core/journal.ts";
 
 /** Messages and gaps as text: members of a JSON page, lines of ndjson, events of a stream (SSE). */
 
@@ -13,7 +13,7 @@ export function jsonOf(epoch: string, entry: JournalEntry): string {
     case "text":
       return `${head},"data":${JSON.stringify(entry.data)}}`;
     case "binary":
-      return `${head},"encoding":"base64","data":"${base64(entry)}"}`;
+      return `${head},"encoding":"base64","data":"${base64(entry.data as Uint8Array)}"}`;
   }
 }
 
@@ -21,7 +21,7 @@ export function jsonOf(epoch: string, entry: JournalEntry): string {
 export function eventOf(epoch: string, entry: JournalEntry): string {
   const id = cursorText({ epoch, seq: entry.seq });
   if ("gap" in entry) return event("gap", id, gapJson(entry.gap));
-  if (entry.kind === "binary") return event("binary", id, base64(entry));
+  if (entry.kind === "binary") return event("binary", id, base64(entry.data as Uint8Array));
   return event("message", id, entry.data as string);
 }
 
@@ -52,11 +52,10 @@ function time(ms: number | undefined): string | undefined {
 }
 
 /** Outside its strings JSON may be broken into lines anywhere, and inside them nowhere: each break is white space. */
-function oneLine(json: string): string {
+export function oneLine(json: string): string {
   return /[\r\n]/.test(json) ? json.replaceAll(/[\r\n]+/g, " ") : json;
 }
 
-function base64({ data }: Message): string {
-  const { buffer, byteOffset, byteLength } = data as Uint8Array;
+export function base64({ buffer, byteOffset, byteLength }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString("base64");
 }

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { refused } from "../errors.ts";
 import { answer, demandOneReply, readPick } from "./answer.ts";
 import { exchange, findUpstream, readCall } from "./exchange.ts";
+import { formOf, streamed } from "./frames.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
 import { respondAsync } from "./requests.ts";
@@ -18,7 +19,10 @@ const requestRoute = createRoute({
   parameters: [upstreamParameter, ...waitParameters, keyParameter, pickParameter] as never,
   request: { body: anyMessage as never },
   responses: {
-    200: { description: "The reply, in the media type of its frame" },
+    200: {
+      description:
+        "The reply, in the media type of its frame. One of several frames may come as a line or an event each",
+    },
     202: { description: "`Prefer: respond-async`: `Location` will have the reply" },
     ...failures,
   },
@@ -47,6 +51,11 @@ export function requestRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
   app.openapi(requestRoute, async (c: Context<Env>) => {
     const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
     const pointer = readPick(c);
+    const form = formOf(c, asked.dialect ?? (await asked.opened));
+    if (form) {
+      if (pointer) throw refused("invalid_request", "pick takes a value out of one reply, and a stream has several");
+      return streamed(c, asked, await readCall(c, parts, asked, "stream"), form);
+    }
     const message = await readCall(c, parts, asked, "request", pointer && demandOneReply);
     const wait = readAsync(c);
     if (wait !== undefined) return respondAsync(c, parts, asked, message, wait, pointer);

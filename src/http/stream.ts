@@ -7,11 +7,11 @@ import { event, eventOf, jsonOf, rendered } from "./render.ts";
 /** A journal as an endless answer: a reader pulls, and one that does not read is given nothing and at last cut. */
 
 /** What has been made for a reader and not yet been taken: from here on it gets no more, in bytes. */
-const AHEAD_BYTES = 64 * 1024;
+export const AHEAD_BYTES = 64 * 1024;
 /** Proxies give up on a stream that is silent for 60 s. */
-const HEARTBEAT_MS = 15_000;
+export const HEARTBEAT_MS = 15_000;
 /** A reader that takes nothing for so long, while there is something for it, is cut. */
-const STALLED_MS = 60_000;
+export const STALLED_MS = 60_000;
 /** How long an EventSource waits before it comes again, in milliseconds. */
 const RETRY_MS = 2_000;
 

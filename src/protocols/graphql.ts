@@ -73,6 +73,17 @@ export function graphqlResult(reply: Body): GraphqlResult {
   return { result: written, executed: memberOf(payload, "data") !== undefined };
 }
 
+/** What a frame that came for an operation says: a result, as JSON text; and whether there are more. */
+export function graphqlStep(frame: Body): { readonly result: string | undefined; readonly last: boolean } {
+  const json = readFrame(frame);
+  if ("why" in json) return { result: undefined, last: false };
+  const type = stringIn(json, "type");
+  const payload = memberOf(json, "payload");
+  const written = payload?.text.slice(payload.root.start, payload.root.end);
+  if (type === "next") return { result: written, last: false };
+  return { result: type === "error" ? `{"errors":${written ?? "[]"}}` : undefined, last: true };
+}
+
 function memberOf(json: Json | undefined, key: string): Json | undefined {
   if (json === undefined) return undefined;
   const place = locate(json.text, json.root, [key]);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { run } from "../support/child.ts";
+import { Stream } from "../support/messages.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { findOnPath } from "../support/root.ts";
-import { until } from "../support/until.ts";
+import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { type GraphqlServer, startGraphql } from "./graphql.ts";
 
@@ -111,7 +112,7 @@ describe("in front of a graphql-ws server", () => {
     assert.deepEqual([data, errors.length], [{ fails: null, hello: "hello world" }, 1]);
   });
 
-  test("a subscription is refused clearly, and never sent", async () => {
+  test("a subscription without an Accept for events is refused clearly, and never sent", async () => {
     const response = await ask({ query: "subscription { tick }" });
     assert.equal(response.status, 400);
     assert.match(response.headers.get("content-type") ?? "", /^application\/problem\+json/);
@@ -144,6 +145,62 @@ describe("in front of a graphql-ws server", () => {
     ]);
   });
 
+  const subscribe = (query: string, t: Cleanup) =>
+    Stream.open(product, "/graphql", { accept: "text/event-stream" }, t, { query });
+
+  test("a subscription is a stream of its results, and ends with the last", async (t) => {
+    const stream = await subscribe("subscription { countdown(from: 3) }", t);
+    assert.match(stream.response.headers.get("content-type") ?? "", /^text\/event-stream/);
+    await stream.until(() => stream.ended, { what: "the end" });
+    assert.deepEqual(
+      stream.events.map(({ name, data }) => [name, data]),
+      [...[3, 2, 1].map((n) => ["next", `{"data":{"countdown":${n}}}`]), ["complete", ""]],
+    );
+  });
+
+  test("who leaves ends the subscription at the server, and nobody else's", async (t) => {
+    const [stays, leaves] = [await subscribe("subscription { tick }", t), await subscribe("subscription { tick }", t)];
+    assert.equal(server.ticking(), 2);
+    await leaves.until(() => leaves.events.length >= 3);
+    await leaves.leave();
+    await until(() => server.ticking() === 1, { what: "the subscription to end at the server" });
+    const before = stays.events.length;
+    await stays.until(() => stays.events.length > before + 2, { what: "more for who stayed" });
+    await stays.leave();
+    await until(() => server.ticking() === 0, { what: "the other one to end, too" });
+    assert.equal(server.inits.length, 1, "still the first connection");
+    assert.deepEqual(await (await ask({ query: "{ hello }" })).json(), { data: { hello: "hello world" } });
+  });
+
+  test("what a subscription cannot do is its only result; a query may be asked for in the same way", async (t) => {
+    const wrong = await subscribe("subscription { nobody }", t);
+    await wrong.until(() => wrong.ended);
+    assert.deepEqual(
+      wrong.events.map(({ name }) => name),
+      ["next", "complete"],
+    );
+    assert.match(wrong.events[0]?.data ?? "", /^\{"errors":\[\{"message":"Cannot query field/);
+    const query = await subscribe("{ hello }", t);
+    await query.until(() => query.ended);
+    assert.equal(query.events[0]?.data, '{"data":{"hello":"hello world"}}');
+  });
+
+  test("curl reads a subscription", async () => {
+    const args = [
+      "-sSN",
+      "--max-time",
+      "20",
+      "-H",
+      "Accept: text/event-stream",
+      "-H",
+      "Content-Type: application/json",
+    ];
+    const body = ["--data-binary", '{"query":"subscription { countdown(from: 2) }"}'];
+    const curl = await run({ command: findOnPath("curl"), args: [...args, ...body, `${product.url}/graphql`] });
+    const next = (n: number) => `event: next\ndata: {"data":{"countdown":${n}}}\n\n`;
+    assert.equal(curl.stdout, `${next(2)}${next(1)}event: complete\ndata: \n\n`);
+  });
+
   test("it stops cleanly", async () => {
     const { code } = await product.stop();
     assert.equal(code, 0, product.stderr());
@@ -162,6 +219,36 @@ test("the payload of connection_init logs in, and a server that refuses it is no
   t.after(() => stranger.kill());
   await until(async () => (await stranger.state()).phase === "refused", { what: "the login to be refused" }); // 4403
   assert.equal(server.inits.length, 2);
+});
+
+test("a subscription ends with an error when its connection is lost, and is not taken up again; and at the exit", async (t) => {
+  const server = await startGraphql({ t });
+  const product = await inFrontOf(server.url);
+  t.after(() => product.kill());
+  await product.ready();
+  const open = () =>
+    Stream.open(product, "/graphql", { accept: "text/event-stream" }, t, { query: "subscription { tick }" });
+  const lost = await open();
+  for (const client of server.server.clients) client.terminate();
+  await lost.until(() => lost.ended);
+  const fate = (stream: Stream) => {
+    const { name, data } = stream.events.at(-1) ?? {};
+    const { code, sent } = JSON.parse(data ?? "{}");
+    return [name, code, sent];
+  };
+  assert.deepEqual(fate(lost), ["error", "connection_lost", "yes"]);
+  await until(() => server.inits.length === 2, { what: "the next connection" });
+  await product.ready();
+  assert.equal(server.ticking(), 0);
+
+  const last = await open();
+  const { code } = await product.stop();
+  assert.equal(code, 0, product.stderr());
+  await last.until(() => last.ended);
+  assert.deepEqual(fate(last), ["error", "cancelled", "yes"]);
+  const [drain, stop] = product.report().steps;
+  assert.deepEqual([drain?.outcome, drain?.counts?.left, stop?.counts], ["done", 0, { readers: 1 }]);
+  assert.equal(server.ticking(), 0);
 });
 
 test("/graphql is only for upstreams that speak it", async (t) => {

@@ -20,7 +20,7 @@ interface GraphqlJs {
 const SDL = `
   type Query { hello(name: String): String!, fails: String, slow(ms: Int!): Int! }
   type Mutation { count(by: Int!): Int! }
-  type Subscription { tick: Int! }
+  type Subscription { tick: Int!, countdown(from: Int!): Int! }
 `;
 
 export interface GraphqlServer {
@@ -28,6 +28,8 @@ export interface GraphqlServer {
   /** What the clients said in `connection_init`. */
   readonly inits: unknown[];
   readonly server: WebSocketServer;
+  /** How many subscriptions to `tick` are open. */
+  ticking(): number;
   stop(): Promise<void>;
 }
 
@@ -41,6 +43,21 @@ export async function startGraphql(
   await once(server, "listening");
   const inits: unknown[] = [];
   let count = 0;
+  let ticking = 0;
+  async function* tick(): AsyncGenerator<{ tick: number }> {
+    ticking++;
+    try {
+      for (let n = 1; ; n++) {
+        yield { tick: n };
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    } finally {
+      ticking--;
+    }
+  }
+  async function* countdown({ from }: { from: number }): AsyncGenerator<{ countdown: number }> {
+    for (let n = from; n > 0; n--) yield { countdown: n };
+  }
   const roots = {
     query: {
       hello: ({ name = "world" }: { name?: string }) => `hello ${name}`,
@@ -49,6 +66,7 @@ export async function startGraphql(
       },
       slow: ({ ms }: { ms: number }) => new Promise((resolve) => setTimeout(resolve, ms, ms)),
     },
+    subscription: { tick, countdown },
     mutation: {
       count: ({ by }: { by: number }) => {
         count += by;
@@ -67,5 +85,11 @@ export async function startGraphql(
     server.close();
   };
   options.t?.after(stop);
-  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, inits, server, stop };
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    inits,
+    server,
+    ticking: () => ticking,
+    stop,
+  };
 }

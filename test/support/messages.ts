@@ -71,8 +71,20 @@ export class Stream {
     this.#reader = response.body.getReader();
   }
 
-  static async open(product: Product, path: string, headers: Record<string, string>, t: Cleanup): Promise<Stream> {
-    const response = await fetch(new URL(path, product.url), { headers });
+  /** With a `body` it is a POST. */
+  static async open(
+    product: Product,
+    path: string,
+    headers: Record<string, string>,
+    t: Cleanup,
+    body?: object,
+  ): Promise<Stream> {
+    const post = {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "content-type": "application/json", ...headers },
+    };
+    const response = await fetch(new URL(path, product.url), body ? post : { headers });
     assert.equal(response.status, 200);
     const stream = new Stream(response);
     t.after(() => stream.leave());

@@ -1,0 +1,162 @@
+/** Replies of several frames through /request: each as a line or as an event, as it comes. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Stream } from "../support/messages.ts";
+import { type Product, startProduct } from "../support/product.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { problem } from "./expect.ts";
+import { written } from "./files.ts";
+
+const REQUEST = "/v1/upstreams/default/request";
+const LINES = { accept: "application/x-ndjson" };
+const EVENTS = { accept: "text/event-stream" };
+
+const protocol = `export default {
+  name: "rows",
+  accepts: "json",
+  streams: true,
+  encode: (message, id) => ({ frame: JSON.stringify({ ...JSON.parse(message), id }), expectsReply: true }),
+  decode(frame) {
+    const { id, ...rest } = JSON.parse(frame);
+    const render = () => JSON.stringify(rest);
+    if (id === undefined) return { type: "message" };
+    return rest.end ? { type: "reply", id, render, gather: (all) => "[" + all + "]" } : { type: "part", id, render };
+  },
+  cancel: (id) => JSON.stringify({ cancel: id }),
+};
+`;
+
+interface Asked {
+  readonly id: number;
+  readonly rows?: number;
+  readonly flood?: number;
+  readonly cancel?: number;
+}
+
+/** Gives so many rows and an end; or rows without an end, as fast as it can. Without either it is silent. */
+async function start(t: Cleanup, limits: object = {}): Promise<{ product: Product; upstream: Upstream }> {
+  const upstream = await startUpstream({
+    t,
+    onMessage: (message, connection) => {
+      const { id, rows, flood } = JSON.parse(String(message)) as Asked;
+      for (let n = 1; n <= (rows ?? flood ?? 0); n++) {
+        connection.send({ id, n, ...(flood !== undefined && { fill: "x".repeat(10_000) }) });
+      }
+      if (rows !== undefined) connection.later(20, () => connection.send({ id, end: true }));
+    },
+  });
+  const path = await written(t, "rows.mjs", protocol);
+  const settings = { url: upstream.url, protocol: path, limits, reconnect: { from: "20ms", to: "100ms" } };
+  const product = await startProduct({ config: { upstreams: { default: settings } }, t });
+  await product.ready();
+  return { product, upstream };
+}
+
+const cancels = (upstream: Upstream): number[] =>
+  upstream.texts.map((text) => (JSON.parse(text) as Asked).cancel).filter((id) => id !== undefined);
+
+test("lines, events, or one reply of all: by what the caller accepts", async (t) => {
+  const { product } = await start(t);
+  const lines = await Stream.open(product, REQUEST, LINES, t, { rows: 3 });
+  await lines.until(() => lines.ended);
+  assert.equal(lines.response.headers.get("content-type"), "application/x-ndjson; charset=utf-8");
+  assert.equal(lines.text, '{"n":1}\n{"n":2}\n{"n":3}\n{"end":true}\n');
+  const events = await Stream.open(product, REQUEST, EVENTS, t, { rows: 2 });
+  await events.until(() => events.ended);
+  assert.deepEqual(
+    events.events.map(({ name, data }) => [name, data]),
+    [
+      ["message", '{"n":1}'],
+      ["message", '{"n":2}'],
+      ["message", '{"end":true}'],
+      ["end", "{}"],
+    ],
+  );
+  for (const accept of ["*/*", "application/json"]) {
+    const whole = await product.request({ rows: 2 }, { headers: { accept } });
+    assert.deepEqual(await whole.json(), [{ n: 1 }, { n: 2 }, { end: true }]);
+  }
+});
+
+test("what fails before the first frame is a problem; a stream has no key, and nothing is picked from it", async (t) => {
+  const { product, upstream } = await start(t);
+  const silent = await product.post(`${REQUEST}?timeout=200ms`, {}, { headers: LINES });
+  assert.equal(silent.status, 504);
+  assert.deepEqual([silent.headers.get("sidesocket-code"), silent.headers.get("location")], ["reply_timeout", null]);
+  await silent.body?.cancel();
+  await upstream.until(() => cancels(upstream).length === 1, { what: "the upstream to be told" });
+  for (const [path, headers] of [
+    [REQUEST, { ...LINES, "idempotency-key": "k" }],
+    [`${REQUEST}?pick=/n`, LINES],
+  ] as const) {
+    const refused = await product.post(path, { rows: 1 }, { headers });
+    await problem(refused, { status: 400, code: "invalid_request", sent: "no" });
+  }
+});
+
+test("a stream outlives the time of its request, and ends with an error when its connection is lost", async (t) => {
+  const { product, upstream } = await start(t);
+  const flood = { flood: 1 };
+  const lines = await Stream.open(product, `${REQUEST}?timeout=300ms`, LINES, t, flood);
+  const events = await Stream.open(product, `${REQUEST}?timeout=300ms`, EVENTS, t, flood);
+  const late = await product.post(`${REQUEST}?timeout=600ms`, {}, { headers: LINES });
+  assert.equal(late.status, 504, "by then their time is long over");
+  await late.body?.cancel();
+  assert.deepEqual([lines.ended, events.ended], [false, false]);
+  upstream.last.kill();
+  await lines.until(() => lines.ended);
+  await events.until(() => events.ended);
+  const told = [
+    (lines.lines.at(-1) as unknown as { error: Record<string, unknown> }).error,
+    JSON.parse(events.events.at(-1)?.data ?? ""),
+  ];
+  assert.equal(events.events.at(-1)?.name, "error");
+  for (const { code, sent, status } of told) assert.deepEqual([code, sent, status], ["connection_lost", "yes", 502]);
+});
+
+test("who leaves has the upstream told, before the first frame and after it", async (t) => {
+  const { product, upstream } = await start(t);
+  const leaving = new AbortController();
+  const silent = product.post(REQUEST, {}, { headers: LINES, signal: leaving.signal });
+  await upstream.until(() => upstream.texts.length === 1);
+  leaving.abort();
+  await assert.rejects(silent);
+  await upstream.until(() => cancels(upstream).length === 1, { what: "the first word" });
+  const stream = await Stream.open(product, REQUEST, EVENTS, t, { flood: 1 });
+  await stream.until(() => stream.events.length === 1);
+  await stream.leave();
+  await upstream.until(() => cancels(upstream).length === 2, { what: "the second word" });
+  await until(async () => (await product.state()).in_flight === 0, { what: "nothing in flight" });
+});
+
+test("a stream that is not read is ended at its bound, and the upstream told; others go on", async (t) => {
+  const { product, upstream } = await start(t, { reply_bytes: "100KiB" });
+  const deaf = await product.post(REQUEST, { flood: 2_000 }, { headers: LINES });
+  await upstream.until(() => cancels(upstream).length === 1, { within: 30_000, what: "the upstream to be told" });
+  const other = await Stream.open(product, REQUEST, LINES, t, { rows: 1 });
+  await other.until(() => other.ended);
+  assert.equal(other.lines.length, 2);
+  const last = (await deaf.text()).trimEnd().split("\n").at(-1) ?? "";
+  const { error } = JSON.parse(last) as { error: Record<string, string> };
+  assert.deepEqual([error.code, error.sent], ["invalid_reply", "yes"]);
+  assert.match(error.detail ?? "", /comes faster than it is read/);
+});
+
+test("the exit ends streams with an event, at once, and those that have not begun with a problem", async (t) => {
+  const { product, upstream } = await start(t);
+  const lines = await Stream.open(product, REQUEST, LINES, t, { flood: 1 });
+  const silent = product.post(REQUEST, {}, { headers: LINES });
+  await upstream.until(() => upstream.texts.length === 2);
+  const { code } = await product.stop();
+  assert.equal(code, 0, product.stderr());
+  await lines.until(() => lines.ended);
+  const { error } = lines.lines.at(-1) as unknown as { error: Record<string, unknown> };
+  assert.deepEqual([error.code, error.sent], ["cancelled", "yes"]);
+  const answer = await silent;
+  assert.deepEqual([answer.status, answer.headers.get("sidesocket-code")], [503, "cancelled"]);
+  await answer.body?.cancel();
+  assert.equal(cancels(upstream).length, 2, "the upstream was told of both");
+  const [drain, stop] = product.report().steps;
+  assert.deepEqual([drain?.outcome, stop?.counts], ["done", { readers: 2 }]);
+});
