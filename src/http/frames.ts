@@ -7,6 +7,7 @@ import { isJson, textOf } from "../protocols/json-message.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { Dialect } from "../sidecar/messages.ts";
 import type { OpenStream, StreamReader } from "../sidecar/streams.ts";
+import { departure } from "./departure.ts";
 import { readKey } from "./detached.ts";
 import type { Message } from "./exchange.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
@@ -96,7 +97,7 @@ export function streamed(
   if (readKey(c) !== undefined) {
     throw refused("invalid_request", "a stream cannot be told again: leave out the Idempotency-Key");
   }
-  const { signal } = c.req.raw;
+  const signal = departure(c);
   return new Promise((resolve) => {
     const failed = (outcome: Outcome & { type: "failed" }) => problem(c, outcome.failure, upstream, headers);
     const answer = (response: Response) => {

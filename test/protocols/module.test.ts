@@ -58,6 +58,24 @@ for (const [index, [exports, why]] of wrong.entries()) {
   });
 }
 
+test("a word that ends a stream is given as it is; one that does not work is none", () => {
+  const cancelOf = (cancel: unknown) => fromModule({ default: { ...sums, streams: true, cancel } }).cancel?.(7);
+  assert.equal(
+    cancelOf((id: number) => `stop ${id}`),
+    "stop 7",
+  );
+  assert.equal(
+    cancelOf(() => 7),
+    undefined,
+  );
+  assert.equal(
+    cancelOf(() => {
+      throw new Error("on purpose");
+    }),
+    undefined,
+  );
+});
+
 test("what goes wrong in encode is the message's fault, and said", () => {
   const own = new InvalidMessage("parse", "not so", "7");
   assert.throws(

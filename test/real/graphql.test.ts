@@ -145,6 +145,13 @@ describe("in front of a graphql-ws server", () => {
     ]);
   });
 
+  test("as messages its frames come as lines, too", async () => {
+    const message = { type: "subscribe", payload: { query: "subscription { countdown(from: 2) }" } };
+    const response = await product.request(message, { headers: { accept: "application/x-ndjson" } });
+    const next = (n: number) => `{"type":"next","payload":{"data":{"countdown":${n}}}}\n`;
+    assert.equal(await response.text(), `${next(2)}${next(1)}{"type":"complete"}\n`);
+  });
+
   const subscribe = (query: string, t: Cleanup) =>
     Stream.open(product, "/graphql", { accept: "text/event-stream" }, t, { query });
 
