@@ -171,7 +171,10 @@ class Frames implements StreamReader {
 
   end(outcome: Outcome): void {
     this.#outcome = outcome;
-    if (outcome.type === "reply") this.#waiting.push(outcome.body);
+    if (outcome.type === "reply") {
+      const { body, isText } = outcome;
+      this.#waiting.push(isText ? (textOf(body) ?? body) : body);
+    }
     // More came than may wait: that is given up, for the caller would not read it anyway.
     if (outcome.type === "failed" && outcome.failure.code === "invalid_reply") this.#waiting = [];
     this.#told(outcome);
