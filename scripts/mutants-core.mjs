@@ -1,10 +1,11 @@
-/** Mutants of the correlation core: `[what is then true, text, what stands in its place]`. */
-const tests = ["test/core/"];
+/** Mutants of the pure core, and of readers on the host: `[what is then true, text, what stands in its place]`. */
+const exchange = ["core/exchange", "core/lane"];
+const session = ["core/session", "core/liveness"];
 
 export const core = [
   {
     file: "src/core/pending.ts",
-    tests,
+    tests: exchange,
     mutants: [
       [
         "a reply answers over whatever connection it comes",
@@ -22,7 +23,7 @@ export const core = [
   },
   {
     file: "src/core/wire-ids.ts",
-    tests,
+    tests: exchange,
     mutants: [
       ["an id in flight is drawn again", "isInFlight(this.#last) || ", ""],
       ["an id whose reply may still come is drawn again", " || this.#buried.has(this.#last)", ""],
@@ -45,7 +46,7 @@ export const core = [
   },
   {
     file: "src/protocols/json-rpc.ts",
-    tests: [...tests, "protocols/json-rpc"],
+    tests: ["core/exchange", "protocols/json-rpc"],
     mutants: [
       ["the caller's id goes up", "frame: replace(text, span, String(id))", "frame: text"],
       ["our id comes down", 'typeof own === "string" ? replace(text, span, own)', 'typeof own === "string" ? text'],
@@ -53,7 +54,7 @@ export const core = [
   },
   {
     file: "src/core/batches.ts",
-    tests,
+    tests: exchange,
     mutants: [
       [
         "a batch comes back in reverse",
@@ -65,7 +66,7 @@ export const core = [
   },
   {
     file: "src/core/exchange.ts",
-    tests,
+    tests: exchange,
     mutants: [
       ["draining takes new requests", "if (this.#draining) return failures.shuttingDown;", ""],
       ["draining leaves what is held", "this.#fail(entry, failures.shuttingDown);", "void entry;"],
@@ -96,7 +97,12 @@ export const core = [
         "(const entry of this.#pending.where((entry) => entry.epoch === epoch)) {",
         "(const entry of this.#pending.where(() => true)) {",
       ],
-      ["a lost connection still owes replies", "this.#clearLane();\n    this.#unlink", "this.#unlink"],
+      ["a lost connection still owes replies", "if (epoch === this.#epoch) this.#correlation.clear();", ""],
+      [
+        "the next connection owes what the one before it did",
+        "this.#correlation.clear();\n      this.#handedOver",
+        "this.#handedOver",
+      ],
       ["a lost connection is written to", "this.#unlink(epoch, now);", ""],
       ["a socket that takes nothing is written to", "this.#unlink(entry.epoch, now);", ""],
       ["a pong proves nothing", "if (epoch === this.#epoch) this.#proven = messages;", ""],
@@ -104,44 +110,72 @@ export const core = [
       ["a pong proves what was sent after its ping", "entry.order <= this.#proven", "this.#proven > 0"],
       ["what was proven holds for the next connection", "      this.#proven = 0;\n", ""],
       ["what was never sent was perhaps sent", 'if (entry.epoch === 0) return "no";', ""],
-      ["nothing is remembered of a request that timed out", "this.#ids.bury(entry.wire);", ""],
-      ["a lane takes two at once", "if (this.#lane && !this.#lane.takes(entry.expectsReply)) break;", ""],
-      ["a lane forgets what it is owed", "this.#bury(this.#lane, true, now);", ""],
       ["a timeout asks for no sign of life", 'if (sent === "maybe") this.#effects.push({ type: "probe" });', ""],
       ["a request ends twice", "this.#forget(entry);\n    const times", "const times"],
       ["cancelling leaves what is pending", "this.#fail(entry, failures.cancelled(sent));", ""],
       ["cancelling counts all as perhaps sent", "counts[sent]++;", "counts.maybe++;"],
-      ["cancelling leaves a lane its deadline", "this.#clearLane();\n    return", "return"],
+      ["cancelling leaves a lane its deadline", "this.#correlation.clear();\n    return", "return"],
     ],
   },
   {
     file: "src/core/failures.ts",
-    tests,
+    tests: exchange,
     mutants: [
       ["cancelled says that nothing was sent", '{ code: "cancelled", sent, ', '{ code: "cancelled", sent: "no", '],
     ],
   },
   {
     file: "src/core/lane.ts",
-    tests,
+    tests: exchange,
     mutants: [
-      [
-        "a request goes out while a reply is owed",
-        "this.current !== undefined || this.#owed",
-        "this.current !== undefined",
-      ],
+      ["a request goes out while a reply is owed", "!this.#owed && (!expectsReply", "(!expectsReply"],
       [
         "a request goes out while a send may be answered",
-        "return !expectsReply || this.#unasked === 0;",
-        "return true;",
+        "!expectsReply || this.#unasked === 0",
+        "!expectsReply || this.#unasked >= 0",
       ],
       ["what is owed stays owed after it came", "if (late) this.#owed = false;", "if (late) this.#until = undefined;"],
       ["a lane waits for ever for what it is owed", "return owed;", "return false;"],
     ],
   },
   {
+    file: "src/core/by-order.ts",
+    tests: ["core/lane"],
+    mutants: [
+      ["a lane takes two at once", "this.#current === undefined && this.#lane.takes", "this.#lane.takes"],
+      ["a lane forgets what it is owed", "this.#bury(true, now);", "void now;"],
+      ["what an older connection owes holds back the newest", "if (!newest) return;", "void newest;"],
+      ["what was sent unasked leaves no tombstone", "else this.#bury(false, now);", "else void now;"],
+      ["a frame of an older connection answers", "this.#current?.epoch === epoch ?", "this.#current && epoch > 0 ?"],
+      [
+        "a tombstone that is gone keeps its deadline",
+        "if (until !== this.#lane.until) this.#unfile(until);",
+        "void until;",
+      ],
+      [
+        "a tombstone has a deadline for each that was before it",
+        "this.#unfile(this.#lane.until);\n    this.#wheel.add",
+        "this.#wheel.add",
+      ],
+    ],
+  },
+  {
+    file: "src/core/by-id.ts",
+    tests: ["core/exchange"],
+    mutants: [
+      ["nothing is remembered of a request that timed out", "this.#ids.bury(entry.wire);", "void entry;"],
+      ["a caller's id whose reply may still come is taken", " || this.#ids.isBuried(wire)", ""],
+      ["a caller's id is taken for ever", "if (this.#callers) this.#ids.forget();", "void this.#callers;"],
+      [
+        "a part of a late reply is all of it",
+        "last ? this.#ids.exhume(wire)",
+        "last || !last ? this.#ids.exhume(wire)",
+      ],
+    ],
+  },
+  {
     file: "src/core/session.ts",
-    tests,
+    tests: session,
     mutants: [
       [
         "input of a stale epoch is taken",
@@ -151,20 +185,20 @@ export const core = [
       ["an epoch is used twice", "const epoch = session.epoch + 1;", "const epoch = 1;"],
       [
         "an open socket resets the failures",
-        '{ ...session, at: { phase: "ready", epoch, pong: undefined } }, effects };',
-        '{ ...session, failures: 0, at: { phase: "ready", epoch, pong: undefined } }, effects };',
+        "return be(session, at, context, effects);",
+        "return be({ ...session, failures: 0 }, at, context, effects);",
       ],
       [
         "traffic does not reset the failures",
-        "{ session: { ...session, failures: 0 }, effects: [] }",
-        "{ session, effects: [] }",
+        "const working = { ...session, failures: 0 };",
+        "const working = session;",
       ],
       ["failures are not counted", "failures: session.failures + 1", "failures: session.failures"],
-      ["any pong proves", " || at.pong !== proof", ""],
+      ["any pong proves", " || at.ladder.ping.proof !== proof", ""],
       [
         "a silent peer is pinged for ever",
-        'return giveUp(session, at.epoch, { reason: "silent", withinMs: keepalive.pong_within }, context);',
-        "return ping(session, at.epoch, context);",
+        'return giveUp(session, at.epoch, { reason: "silent", rung: due.rung, withinMs }, context);',
+        "return withinMs < 0 ? stay(session) : ping(session, at, context);",
       ],
       ["what is given up is not broken", '{ type: "destroy", epoch },\n    ', ""],
       ["a renewal tells nobody", '{ type: "lost", epoch: at.epoch, why: { reason: "renewed", detail } },', ""],
@@ -183,7 +217,7 @@ export const core = [
   },
   {
     file: "src/core/backoff.ts",
-    tests,
+    tests: ["core/backoff"],
     mutants: [
       ["the delay does not grow", "2 ** Math.min(attempt, 30)", "1"],
       [
@@ -192,6 +226,190 @@ export const core = [
         "fromMs * 2 ** Math.min(attempt, 30)",
       ],
       ["all clients wait alike", "Math.round(ceiling * random)", "ceiling"],
+    ],
+  },
+  {
+    file: "src/core/liveness.ts",
+    tests: ["core/liveness"],
+    mutants: [
+      ["what the peer says does not move the silence on", "Math.max(since, heardAt)", "Math.min(since, heardAt)"],
+      ["silence counts from before the connection", "Math.max(since, heardAt)", "Math.max(since * 0, heardAt)"],
+      ["a ping without an answer blames nobody", "blames: ping.proof !== undefined", "blames: false"],
+      ["a heartbeat without an answer blames nobody", "blames: heartbeat.asked", "blames: false"],
+      ["who was asleep blames the peer", "now - at > SLEPT_MS", "now - at > SLEPT_MS * 1e9"],
+      [
+        "a heartbeat's answer has its whole interval",
+        "(expect ? within : every)",
+        "(expect ? within * 0 + every : every)",
+      ],
+      ["a heartbeat stays unanswered", "due: now + every, asked: false", "due: now + every, asked: true"],
+    ],
+  },
+  {
+    file: "src/core/rotation.ts",
+    tests: ["core/rotation"],
+    mutants: [
+      ["two successors at a time", "if (next || current.at.phase", "if (current.at.phase"],
+      ["what was left already is left again", "current.at.epoch !== epoch", "current.at.epoch < epoch"],
+      ["a successor has an epoch that has been", "{ ...newSession, epoch: current.epoch }", "newSession"],
+      [
+        "a successor is current before it is greeted",
+        'if (session.at.phase !== "ready") return { pair: { current, next: session }',
+        'if (session.at.phase !== "ready" && session.at.phase !== "greeting") return { pair: { current, next: session }',
+      ],
+      ["the successor is retired", 'type: "retire", epoch: current.epoch', 'type: "retire", epoch: session.epoch'],
+      ["beside a successor another attempt begins", ' && type !== "connect")', ")"],
+      ["a close leaves the successor", "...left, noNextTimer", "...left.slice(0, 0), noNextTimer"],
+      [
+        "a failed attempt loses requests",
+        'return effect.type === "lost" ? { type: "notRotated", why: effect.why } : effect;',
+        "return effect;",
+      ],
+      ["the successor sets the other's timer", '{ ...effect, type: "nextTimer" }', "effect"],
+      ["a connection may grow older than is allowed", "1 - random / 4", "1 + random / 4"],
+    ],
+  },
+  {
+    file: "src/core/pace.ts",
+    tests: ["core/pace"],
+    mutants: [
+      ["a message goes out a moment too soon", "before + this.#per)", "before + this.#per - 1)"],
+      ["whoever waits for the next round is told too soon", "this.#per * Math.floor", "0 * Math.floor"],
+      ["only the first one is remembered", "this.#next = (this.#next + 1) % this.#sent.length;", ""],
+    ],
+  },
+  {
+    file: "src/core/journal.ts",
+    tests: ["core/journal"],
+    mutants: [
+      ["a gap counts one too few", "this.#oldest - 1 - seq - gaps", "this.#oldest - 2 - seq - gaps"],
+      ["gaps that were dropped count as messages", "- seq - gaps", "- seq - 0 * gaps"],
+      ["a count that nobody can know is told", "seq < this.#countableFrom", "seq < 0 * this.#countableFrom"],
+      ["a cursor of another life is one of this", "if (after.epoch === this.epoch)", 'if (after.epoch !== "")'],
+      [
+        "a crash is an end like any other",
+        "const crashed = this.#former.includes(after.epoch);",
+        "const crashed = this.#former.length < 0;",
+      ],
+      ["a cursor that nobody was given is read", "if (from.seq > this.#newest) return undefined;", ""],
+      ["bytes have no bound", "this.#bytes + size > bytes", "bytes < 0"],
+      ["the count has no bound", "this.size >= count ||", "this.size > count ||"],
+      ["what makes way still counts", "this.#bytes -= sizeOf(entry);", ""],
+      ["a message larger than a page never comes", "wanted && bytes > 0 && bytes", "wanted && bytes"],
+      ["a page has no bound in bytes", "bytes + size > PAGE_BYTES", "bytes + size < PAGE_BYTES * 0"],
+      ["a page has one too many", "entries.length < limit", "entries.length <= limit"],
+      ["a filter looks through everything at once", "scanned < PAGE_SCAN", "scanned < PAGE_SCAN * 1e9"],
+      [
+        "a filter hides gaps",
+        '"gap" in entry || where === undefined || where(entry)',
+        'where === undefined || (!("gap" in entry) && where(entry))',
+      ],
+      [
+        "a filter stays where nothing is wanted",
+        "next++;\n      if (!wanted) continue;",
+        "if (!wanted) continue;\n      next++;",
+      ],
+      [
+        "a time away is not told",
+        'this.#mark(at, { dropped: null, reason: "away", from, to: at, why });',
+        "void [from, at, why];",
+      ],
+      [
+        "before the first connection there is a gap",
+        "if (this.#live) this.#away",
+        "this.#live ||= true;\n    this.#away",
+      ],
+      ["what stays away is told once", "this.#away = { from: at, why };\n  }\n\n  /** There is", "}\n\n  /** There is"],
+    ],
+  },
+  {
+    file: "src/core/subscriptions.ts",
+    tests: ["core/subscriptions"],
+    mutants: [
+      [
+        "nothing is asked for on a new connection",
+        "for (const subscription of this.#byName.values()) this.#ask(subscription);",
+        "",
+      ],
+      ["what was taken back comes to life again", "this.#byName.delete(name);", ""],
+      ["what was taken back on its way lives", "subscription.removed = true;", ""],
+      ["what was taken back fails all the same", "if (!subscription.removed) this.#fail(", "this.#fail("],
+      ["messages before the reply are lost", "for (const json of this.#early) this.#tell(subscription, json);", ""],
+      ["messages before the reply are kept for others", "if (this.#asked.size === 0) this.#forgetEarly();", ""],
+      [
+        "messages before the reply have no bound",
+        "this.#early.length < EARLY_MAX &&",
+        "this.#early.length < EARLY_MAX * 1e9 &&",
+      ],
+      [
+        "their characters have no bound",
+        "this.#earlyCharacters < EARLY_CHARACTERS",
+        "this.#earlyCharacters < EARLY_CHARACTERS * 1e9",
+      ],
+      ["a name of a lost connection is known still", "subscription.isOurs = undefined;", ""],
+      ["an answer of a lost connection counts", "this.#asked.clear();", ""],
+      ["what has failed is asked for without a connection", "subscription.retryAt = undefined;\n      if", "if"],
+      [
+        "what has failed is asked for a moment too soon",
+        "subscription.retryAt <= now",
+        "subscription.retryAt <= now + 1",
+      ],
+      ["what works again is still asked for rarely", "subscription.failures = 0;", ""],
+      ["it is asked for again at once", "Math.max(retry.from, fullJitter", "Math.max(0, fullJitter"],
+    ],
+  },
+  {
+    file: "src/core/replies.ts",
+    tests: ["core/replies"],
+    mutants: [
+      ["what has ended is kept a moment too long", "< this.#bounds.keep", "<= this.#bounds.keep"],
+      ["a late reply is as old as its timeout", "kept.agesFrom = now;", "kept.agesFrom ??= now;"],
+      ["a late reply keeps its place", "this.#aging.delete(kept);\n      this.#aging.add", "this.#aging.add"],
+      ["what was forgotten comes back", "if (known) {", "if (known || now >= 0) {"],
+      ["an older one takes the key of a newer with it", " && this.#byKey.get(kept.key) === kept", ""],
+      [
+        "what is unsent cannot be tried again",
+        "if (isUnsent(outcome)) this.#release(kept);",
+        "if (isUnsent(outcome)) void kept;",
+      ],
+      ["one unsent item frees the whole batch", "items.every((item)", "items.some((item)"],
+      ["what is forgotten still counts", "this.#bytes -= sizeOf(kept.state);", ""],
+      ["bytes have no bound", "this.#bytes <= this.#bounds.bytes", "this.#bytes >= 0 * this.#bounds.bytes"],
+      ["the count has one too many", "this.#byId.size >= this.#bounds.count", "this.#byId.size > this.#bounds.count"],
+      [
+        "who waits is not told that it is forgotten",
+        "for (const watcher of [...kept.watchers]) watcher(kept.state);",
+        "",
+      ],
+      ["who waits is not told of the end", "for (const watcher of [...kept.watchers]) watcher(state);", ""],
+    ],
+  },
+  {
+    file: "src/sidecar/follower.ts",
+    tests: ["sidecar/follower"],
+    mutants: [
+      ["a reader is told twice", "seq > after.seq;", "seq >= after.seq;"],
+      ["who wants nothing is given more", "(!cut && this.#sink.wants())", "!cut"],
+      ["another reader's gap is told", 'isNew(first) ? "elsewhere"', "isNew(first) ? page"],
+      [
+        "a page is longer than asked for",
+        "fresh.entries.length > this.#limit;",
+        "fresh.entries.length > this.#limit + 1;",
+      ],
+      ["what is over the limit is lost", "next: entries.at(-1)?.seq ?? page.next,", "next: page.next,"],
+    ],
+  },
+  {
+    file: "src/sidecar/feeds.ts",
+    tests: ["sidecar/follower"],
+    mutants: [
+      ["a reader joins those that are ahead", " || tail.from.seq > from.seq", ""],
+      ["every reader has a pull of its own", "if (!tail) {", "if (!tail || tail) {"],
+      ["a pull that nobody waits for stays", "this.#takeBack(joined.seq);", ""],
+      ["a new thread is asked for nothing", "for (const { command } of this.#pulls.values()) this.#post(command);", ""],
+      ["the exit is not told to readers", "for (const onEnd of readers) onEnd(end);", ""],
+      ["the end of a journal is not told to who follows", "for (const reader of [...readers]) reader.end(end);", ""],
+      ["a pull that was answered is asked for again", "this.#pulls.delete(seq);\n    if (typeof", "if (typeof"],
     ],
   },
 ];

@@ -7,6 +7,7 @@ const callers = "test/exit/callers";
 const crashes = "test/contract/protocol-module";
 const bounds = "test/exit/bounds";
 const faults = "test/exit/faults";
+const listener = "test/runtime/listener";
 const order = "test/exit/order";
 const start = "test/exit/start";
 const thread = "test/faults/rows-38";
@@ -195,15 +196,26 @@ export const exit = [
   },
   {
     file: "src/runtime/listener.ts",
-    tests: [callers],
+    tests: [listener],
     mutants: [
+      ["what is being written is idle", "server.closeIdleConnections = () => {};", ""],
+      [
+        "who never asks is not cut",
+        "connections.set(socket, performance.now());",
+        "connections.set(socket, Number.POSITIVE_INFINITY);",
+      ],
       [
         "answer has no bound",
         "setTimeout(() => server.closeAllConnections(), withinMs)",
         `setTimeout(() => server.closeAllConnections(), ${EVER})`,
       ],
-      ["flush waits for those of /shutdown", "every((socket) => kept.has(socket))", "every((socket) => !socket)"],
-      ["those of /shutdown are cut", "!kept.has(socket) && since <= young", "since <= young"],
+      [
+        "flush waits for those of /shutdown",
+        "every((socket) => kept.has(socket))",
+        "every((socket) => !socket)",
+        { tests: [callers] },
+      ],
+      ["those of /shutdown are cut", "!kept.has(socket) && since <= young", "since <= young", { tests: [callers] }],
       ["who has only just connected is cut", " && since <= young", ""],
     ],
   },

@@ -40,6 +40,8 @@ export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions):
       onAnswered();
     });
   });
+  // Node's `close` ends idle connections, and takes one for idle whose answer is handed over but not written yet.
+  server.closeIdleConnections = () => {};
   const cut = (kept: ReadonlySet<object>): void => {
     const young = performance.now() - ASKING_WITHIN_MS;
     for (const [socket, since] of connections) if (!kept.has(socket) && since <= young) socket.destroy();

@@ -52,7 +52,7 @@ export interface ListenOptions {
 /** Where the HTTP side listens, and how it is ended: `close` alone could wait for ever. */
 export interface Listener {
   readonly port: number;
-  /** No new connections from here on; ends idle ones. */
+  /** No new connections from here on. */
   close(): void;
   /** Resolves when every answer that was begun has been written, but for those on a kept connection. */
   flushed(kept: ReadonlySet<object>): Promise<void>;

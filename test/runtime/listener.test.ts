@@ -1,0 +1,87 @@
+/** The end of the HTTP side by itself: whom it cuts, whom it does not, and that nobody can hold it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { listen } from "../../src/runtime/listener.ts";
+import type { Listener } from "../../src/runtime/runtime.ts";
+import { RawConnection } from "../support/http.ts";
+import { bounded, type Cleanup, delay, until } from "../support/until.ts";
+
+/** Whoever has connected and said nothing may be about to ask, for so long; in milliseconds. */
+const ASKING_WITHIN_MS = 100;
+/** More than the buffers of both ends of a connection grow to. */
+const ENDLESS_BYTES = 64 * 1024 * 1024;
+const LARGE_BYTES = 16 * 1024 * 1024;
+
+interface Site extends Listener {
+  readonly url: string;
+  /** How many requests have come. */
+  asked(): number;
+}
+
+async function open(body: string, t: Cleanup): Promise<Site> {
+  let asked = 0;
+  const fetch = () => {
+    asked++;
+    return new Response(body);
+  };
+  const listener = await listen({ fetch, host: "127.0.0.1", port: 0, keepAliveMs: 60_000 });
+  t.after(async () => {
+    listener.close();
+    listener.cut(new Set());
+    await listener.answered(0);
+  });
+  return { ...listener, url: `http://127.0.0.1:${listener.port}`, asked: () => asked };
+}
+
+test("an answer that nobody reads holds the end no longer than its bound", async (t) => {
+  const site = await open("x".repeat(ENDLESS_BYTES), t);
+  const deaf = await RawConnection.open(site, t);
+  deaf.pause();
+  deaf.send({ path: "/" });
+  await until(() => site.asked() === 1);
+  site.close();
+  const began = performance.now();
+  await bounded(site.answered(300), { what: "the end of who never reads" });
+  assert.ok(performance.now() - began >= 290, "it had its time");
+});
+
+test("an answer that is read is not cut while it is written, and the end does not wait for its bound", async (t) => {
+  const site = await open("x".repeat(LARGE_BYTES), t);
+  const reader = await RawConnection.open(site, t);
+  reader.pause();
+  reader.send({ path: "/", headers: { Connection: "close" } });
+  await until(() => site.asked() === 1);
+  site.close();
+  const over = site.answered(60_000);
+  await delay(2 * ASKING_WITHIN_MS); // whoever is to be cut has been by now
+  reader.resume();
+  const { status, bytes } = await reader.response();
+  assert.deepEqual([status, bytes.length], [200, LARGE_BYTES]);
+  reader.destroy();
+  await bounded(over, { what: "the end, once everybody has left" });
+});
+
+test("who has only just connected is not cut, and is answered; who never asks is cut a moment later", async (t) => {
+  const site = await open("here", t);
+  for (let round = 1; ; round++) {
+    const began = performance.now();
+    const [late, silent] = [await RawConnection.open(site, t), await RawConnection.open(site, t)];
+    // An answer to one that came after them says that the listener knows them both.
+    const other = await RawConnection.open(site, t);
+    other.send({ path: "/" });
+    await other.response();
+    site.cut(new Set());
+    if (performance.now() - began >= ASKING_WITHIN_MS) {
+      assert.ok(round < 50, "the machine is too busy for this");
+      continue;
+    }
+    late.send({ path: "/" });
+    assert.equal((await late.response()).body, "here");
+    await other.until(() => other.ended);
+    assert.equal(silent.ended, undefined);
+    await delay(ASKING_WITHIN_MS);
+    site.cut(new Set());
+    await silent.until(() => silent.ended);
+    return;
+  }
+});
