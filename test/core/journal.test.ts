@@ -129,6 +129,18 @@ test("gaps that were dropped do not count as messages", () => {
   assert.equal(brief(read(journal, at(2)).entries), "[overflow 2] m4 [away ?]");
 });
 
+test("how many messages are missing is said for as long as that can be known", () => {
+  const journal = new Journal(EPOCH, { count: 2, bytes: roomy.bytes });
+  for (let n = 1; n <= 1_100; n++) {
+    journal.append(`m${n}`, "text", n);
+    journal.away(n, "");
+    journal.back(n);
+  }
+  // Every other entry is a gap, and 1,024 of those that were dropped are remembered: from 150 on.
+  assert.equal(brief(read(journal, at(149)).entries), "[overflow ?] m1100 [away ?]");
+  assert.equal(brief(read(journal, at(150)).entries), "[overflow 1024] m1100 [away ?]");
+});
+
 test("a cursor of another life is never taken for one of this", () => {
   const journal = new Journal(EPOCH, roomy, ["before"], 7);
   journal.append("m1", "text", 8);

@@ -22,9 +22,10 @@ class World {
   nextTimer: number | undefined;
   newest = 0;
   ended = false;
+  random = 0;
 
   give(input: PairInput): readonly PairEffect[] {
-    const context = { now: 0, heardAt: 0, random: 0, proof: "p", settings };
+    const context = { now: 0, heardAt: 0, random: this.random, proof: "p", settings };
     const { pair, effects } = turn(this.pair, input, context);
     this.pair = pair;
     for (const effect of effects) this.#perform(effect);
@@ -91,6 +92,12 @@ test("at its age a connection is succeeded by one that is open and greeted, and 
   assert.deepEqual([world.lost, world.nextTimer], [[], 100_000]);
   world.give({ type: "dropped", epoch: 1, drop: network });
   assert.deepEqual([world.linked, world.lost], [{ type: "ready", epoch: 2 }, []], "its end touches nobody any more");
+});
+
+test("no connection grows older than it may, and replicas do not all leave theirs at once", () => {
+  const world = new World();
+  world.random = 0.999;
+  assert.equal(world.ready().nextTimer, 75_025);
 });
 
 test("a failed attempt leaves the connection as it is, and is made again", () => {

@@ -56,6 +56,29 @@ test("a message that comes before the reply is not lost", () => {
   assert.deepEqual(settle(all, 1, reply("0x1")), ["a active", `a: ${tick("a", 1)}`]);
 });
 
+test("what came before a request was refused is not its next one's", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", ticks);
+  all.message(tick("0x1"));
+  settle(all, 1, reply(null));
+  all.expire(100);
+  assert.deepEqual(settle(all, 2, reply("0x1")), ["a active"]);
+});
+
+test("messages before the reply are kept up to a number, and up to a size", () => {
+  for (const [count, message, kept] of [
+    [1_001, tick("0x1"), 1_000],
+    [3, JSON.stringify({ ...JSON.parse(tick("0x1")), filling: "x".repeat(600_000) }), 2],
+  ] as const) {
+    const all = new Subscriptions();
+    all.connected();
+    all.add("a", ticks);
+    for (let n = 0; n < count; n++) all.message(message);
+    assert.equal(settle(all, 1, reply("0x1")).length, 1 + kept);
+  }
+});
+
 test("two that the upstream treats as one both get its messages", () => {
   const all = new Subscriptions();
   all.connected();
@@ -86,6 +109,36 @@ test("taken back while its request was on its way, it is undone when the answer 
   all.add("a", ticks);
   assert.deepEqual(settle(all, 1, reply("0x1")), ['tell {"method":"unsubscribe","params":["0x1"]}']);
   assert.deepEqual(settle(all, 2, reply("0x2")), ["a active"]);
+});
+
+test("taken back while its request was on its way, a refusal is nobody's", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", ticks);
+  all.remove("a");
+  assert.deepEqual(settle(all, 1, reply(null)), []);
+});
+
+test("each refusal in a row takes longer, none is asked for again at once, and an agreement begins anew", () => {
+  const all = new Subscriptions();
+  const refusedAfter = (number: number, random: number) => {
+    all.settled(number, reply(null), { now: 0, random, retry });
+    return all.nextDeadline;
+  };
+  all.connected();
+  all.add("a", ticks);
+  const delays = [0.999, 0.999, 0.999, 0].map((random, n) => {
+    const delay = refusedAfter(n + 1, random);
+    all.expire(10_000);
+    return delay;
+  });
+  assert.deepEqual(delays, [100, 200, 400, 100]);
+  settle(all, 5, reply("0x1"));
+  all.lost();
+  all.connected();
+  assert.equal(refusedAfter(6, 0.999), 100);
+  all.lost();
+  assert.deepEqual([all.nextDeadline, brief(all.expire(10_000))], [undefined, []], "without a connection");
 });
 
 const refusals: readonly (readonly [string, Outcome, RegExp])[] = [
