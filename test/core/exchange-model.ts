@@ -131,6 +131,12 @@ export class ExchangeModel {
     this.link({ type: "ready", epoch: this.epoch });
   }
 
+  /** Make before break: a successor is current while the old connection is there still. */
+  succeed(): void {
+    this.epoch++;
+    this.link({ type: "ready", epoch: this.epoch });
+  }
+
   /** The connection ends; the next attempt is due in a second. */
   lose(why: Drop = cut): void {
     this.takes = false;

@@ -73,6 +73,38 @@ test("a lost connection owes nothing any more", () => {
   assert.deepEqual([frames(model), model.reply(third)], [["a", "c"], "C"]);
 });
 
+test("a reply that a lost connection owed is waited for no longer", () => {
+  const model = connected();
+  model.call("a", "request", 100);
+  model.pass(110);
+  model.lose();
+  assert.equal(model.exchange.nextDeadline, undefined);
+});
+
+test("what a connection owes does not hold back its successor", () => {
+  const model = connected();
+  model.call("a", "request", 100);
+  model.pass(110);
+  const second = model.call("b");
+  assert.deepEqual(frames(model), ["a"]);
+  model.succeed();
+  assert.deepEqual(frames(model), ["a", "b"]);
+  model.frame("B");
+  assert.deepEqual([model.reply(second), model.exchange.nextDeadline], ["B", undefined]);
+});
+
+test("what a connection comes to owe when it has a successor does not hold that one back", () => {
+  const model = connected();
+  const first = model.call("a", "request", 100);
+  model.succeed();
+  const second = model.call("b");
+  model.pass(110);
+  model.fails(first, "reply_timeout", "maybe");
+  assert.deepEqual(frames(model), ["a", "b"]);
+  model.frame("B");
+  assert.deepEqual([model.reply(second), model.exchange.nextDeadline, model.renewals], ["B", undefined, 0]);
+});
+
 test("a request that waits is bounded anew when its connection gives way to another", () => {
   const model = new ExchangeModel(text);
   model.connect();
