@@ -1,8 +1,8 @@
-/** Mutants of the pure core, and of readers on the host: `[what is then true, text, what stands in its place]`. */
+/** Mutants of the pure core, and of readers on the host, without a thread: `[what is then true, text, what stands in its place]`. */
 const exchange = ["core/exchange", "core/lane"];
 const session = ["core/session", "core/liveness"];
 
-export const core = [
+const pure = [
   {
     file: "src/core/pending.ts",
     tests: exchange,
@@ -413,3 +413,6 @@ export const core = [
     ],
   },
 ];
+
+/** On Deno, which runs the source as it is: for none of them must anything be compiled. */
+export const core = pure.map((each) => ({ ...each, deno: true }));

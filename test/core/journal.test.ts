@@ -195,7 +195,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 test("whoever reads on from its cursor gets every message once and in order, or its number in a gap", () => {
   fc.assert(
     fc.property(
-      fc.array(action, { maxLength: 120 }),
+      fc.array(action, { maxLength: 120, size: "max" }),
       fc.integer({ min: 1, max: 12 }),
       fc.integer({ min: ENTRY, max: 4_000 }),
       (actions, count, bytes) => {

@@ -25,6 +25,7 @@ class World {
   random = 0;
 
   give(input: PairInput): readonly PairEffect[] {
+    if (input.type === "dropped") this.open.delete(input.epoch);
     const context = { now: 0, heardAt: 0, random: this.random, proof: "p", settings };
     const { pair, effects } = turn(this.pair, input, context);
     this.pair = pair;
@@ -146,7 +147,7 @@ test("whatever happens: no two sessions on a socket, a timer for each, every epo
     .constantFrom("current", "next")
     .chain((who) => fc.constantFrom("opened", "frame").map((type) => ({ who, type })));
   fc.assert(
-    fc.property(fc.array(fc.oneof(anything, fitting), { maxLength: 80 }), (all) => {
+    fc.property(fc.array(fc.oneof(anything, fitting), { maxLength: 80, size: "max" }), (all) => {
       const world = new World();
       world.give({ type: "start" });
       for (const one of all) {
@@ -164,6 +165,8 @@ test("whatever happens: no two sessions on a socket, a timer for each, every epo
       world.ended = true;
       world.give({ type: "close", withinMs: 0 });
       assert.deepEqual([world.timer, world.nextTimer, world.pair.next], [undefined, undefined, undefined]);
+      const left = [...world.open].filter((epoch) => !world.retired.includes(epoch));
+      assert.deepEqual(left, [], "a socket that nobody ends");
     }),
     { numRuns: 500 },
   );
