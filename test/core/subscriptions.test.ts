@@ -48,6 +48,16 @@ test("asked for on every connect; the upstream's name, which changes, is hidden 
   assert.deepEqual(brief(all.message(tick(77, 3))), [`a: ${tick("a", 3)}`]);
 });
 
+test("an answer to what a lost connection was asked is nobody's", () => {
+  const all = new Subscriptions();
+  all.add("a", ticks);
+  all.connected();
+  all.lost();
+  assert.deepEqual(brief(all.connected()), ["a asking", "ask 2"]);
+  assert.deepEqual(settle(all, 1, reply("0x1")), []);
+  assert.deepEqual(settle(all, 2, reply("0x2")), ["a active"]);
+});
+
 test("a message that comes before the reply is not lost", () => {
   const all = new Subscriptions();
   all.connected();

@@ -1,7 +1,7 @@
 /** Readers on the host, with the journal a thread's turn away: what the two sides say to each other, without a thread. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Start } from "../../src/core/journal.ts";
+import type { JournalEntry, Page, Start } from "../../src/core/journal.ts";
 import { type End, type Feed, Feeds } from "../../src/sidecar/feeds.ts";
 import { Follower, type Sink } from "../../src/sidecar/follower.ts";
 import { Journals, MAIN } from "../../src/sidecar/journals.ts";
@@ -90,6 +90,81 @@ class Reader {
 
 const numbers = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, n) => `${from + n}`);
 const roomy = { count: 100_000, bytes: 1024 ** 3 };
+
+/** The host's side alone: pages are given by hand, and what is asked for is seen. */
+class Host {
+  readonly posted: Extract<ToThread, { type: "read" }>[] = [];
+  readonly feeds = new Feeds("default", (message) => {
+    if (message.type === "read") this.posted.push(message);
+  });
+
+  /** Where the last reading begins, and whether it waits. */
+  get last(): unknown {
+    const { after, wait } = this.posted.at(-1) ?? assert.fail("nothing was asked for");
+    return [typeof after === "string" ? after : after.seq, wait];
+  }
+
+  /** Answers the pull of that number with the messages `from` to `to`. */
+  give(seq: number, from: number, to: number, more: Partial<Page> = {}): void {
+    const entries = numbers(from, to).map((data): JournalEntry => ({ seq: Number(data), at: 0, kind: "text", data }));
+    this.feeds.receive(seq, { epoch: "e", entries, next: to, end: true, gone: false, ...more });
+  }
+}
+
+test("of a shared page a reader takes no more than it asked for, and reads on by itself where it stopped", () => {
+  const host = new Host();
+  const all = new Reader(host.feeds);
+  host.give(1, 1, 3);
+  assert.deepEqual(host.last, [3, true]);
+  const few = new Reader(host.feeds, 2);
+  host.give(3, 1, 2, { end: false });
+  host.give(4, 3, 3);
+  assert.equal(host.posted.length, 4, "it is with the other one");
+  host.give(2, 4, 6);
+  assert.deepEqual([all.seen, few.seen], [numbers(1, 6), numbers(1, 5)]);
+  assert.deepEqual(
+    host.posted.slice(4).map(({ after, wait }) => [after, wait]),
+    [
+      [{ epoch: "e", seq: 5 }, false],
+      [{ epoch: "e", seq: 6 }, true],
+    ],
+  );
+});
+
+test("who is behind the others does not join them, but reads on", () => {
+  const host = new Host();
+  const ahead = new Reader(host.feeds);
+  host.give(1, 1, 3);
+  const behind = new Reader(host.feeds);
+  host.give(2, 4, 7);
+  host.give(3, 1, 5);
+  assert.deepEqual(host.last, [5, false]);
+  host.give(5, 6, 7);
+  assert.deepEqual([ahead.seen, behind.seen], [numbers(1, 7), numbers(1, 7)]);
+});
+
+test("a gap that is counted from another reader's place is not told, but asked for", () => {
+  const host = new Host();
+  const first = new Reader(host.feeds);
+  host.give(1, 1, 3);
+  const further = new Reader(host.feeds);
+  host.give(3, 1, 5);
+  const gap: JournalEntry = { seq: 8, at: 0, gap: { after: "e-3", before: "e-9", dropped: 5, reason: "overflow" } };
+  host.give(2, 9, 9, { entries: [gap, { seq: 9, at: 0, kind: "text", data: "9" }] });
+  assert.deepEqual([first.gaps, further.gaps, further.seen], [["overflow 5"], [], numbers(1, 5)]);
+  assert.ok(host.posted.slice(3).some(({ after, wait }) => typeof after !== "string" && after.seq === 5 && !wait));
+});
+
+test("a new thread is asked for what is not answered yet, and for nothing else", () => {
+  const host = new Host();
+  new Reader(host.feeds);
+  host.give(1, 1, 3);
+  host.feeds.renew();
+  assert.deepEqual(
+    host.posted.map(({ seq }) => seq),
+    [1, 2, 2],
+  );
+});
 
 test("readers at the end share one pull, however many they are", async () => {
   const sides = new Sides(roomy);
