@@ -70,7 +70,11 @@ const pure = [
     mutants: [
       ["draining takes new requests", "if (this.#draining) return failures.shuttingDown;", ""],
       ["draining leaves what is held", "this.#fail(entry, failures.shuttingDown);", "void entry;"],
-      ["a deadline that has passed is no matter", 'if (call.deadline <= now) return failures.timedOut("no", 0);', ""],
+      [
+        "a deadline that has passed is no matter",
+        'if (call.deadline <= now) return failures.timedOut("no", 0, "reply");',
+        "",
+      ],
       ["the cap is one too low", "this.#pending.size + items > in_flight", "this.#pending.size + items >= in_flight"],
       [
         "the cap is one too high",
@@ -91,7 +95,11 @@ const pure = [
         "",
       ],
       ["deadlines are ignored", "this.#wheel.add(entry, dueAt);", ""],
-      ["a lost connection fails nothing", "this.#fail(entry, failures.lost(this.#sent(entry), why));", "void why;"],
+      [
+        "a lost connection fails nothing",
+        "this.#fail(entry, failures.lost(this.#sent(entry), why, awaited(entry)));",
+        "void why;",
+      ],
       [
         "a lost connection fails what is on others",
         "(const entry of this.#pending.where((entry) => entry.epoch === epoch)) {",
@@ -112,7 +120,7 @@ const pure = [
       ["what was never sent was perhaps sent", 'if (entry.epoch === 0) return "no";', ""],
       ["a timeout asks for no sign of life", 'if (sent === "maybe") this.#effects.push({ type: "probe" });', ""],
       ["a request ends twice", "this.#forget(entry);\n    const times", "const times"],
-      ["cancelling leaves what is pending", "this.#fail(entry, failures.cancelled(sent));", ""],
+      ["cancelling leaves what is pending", "this.#fail(entry, failures.cancelled(sent, awaited(entry)));", ""],
       ["cancelling counts all as perhaps sent", "counts[sent]++;", "counts.maybe++;"],
       ["cancelling leaves a lane its deadline", "this.#correlation.clear();\n    return", "return"],
     ],
