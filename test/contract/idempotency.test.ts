@@ -155,6 +155,7 @@ describe("Idempotency-Key", () => {
     const [first, second] = [await ask(), await ask()];
     assert.deepEqual([first.status, second.status], [202, 202]);
     assert.equal(first.headers.get("location"), second.headers.get("location"));
+    await holding.came("async");
     holding.release("async");
     await until(async () => (await ask()).status === 200);
     assert.equal(holding.count("async"), 1);
