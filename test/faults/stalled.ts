@@ -7,7 +7,7 @@ const HEADERS = { "Content-Type": "application/json" };
 const EACH = 50;
 const NEVER_READING = 8;
 /** More than the buffers of both sides' sockets take. */
-export const REPLY_BYTES = 12_000_000;
+export const REPLY_BYTES = 8_000_000;
 
 export const bigCall = { jsonrpc: "2.0", id: 1, method: "big", params: [REPLY_BYTES] };
 
