@@ -9,7 +9,7 @@ import { Deadlines } from "./deadline.ts";
 import type { Drop } from "./drop.ts";
 import * as failures from "./failures.ts";
 import { Gathered } from "./gathered.ts";
-import { Late, type LateEntry } from "./late.ts";
+import { Late, type LateEntry } from "./late-replies.ts";
 import { type CancelCounts, type Counters, type Failed, type Kind, type Outcome, zero } from "./outcome.ts";
 import { Pace } from "./pace.ts";
 import { type Entry, Pending } from "./pending.ts";

@@ -82,8 +82,10 @@ export class Subscriptions {
 
   /** When `expire` must be called; undefined when there is nothing to be asked for again. */
   get nextDeadline(): number | undefined {
-    const times = [...this.#byName.values()].flatMap(({ retryAt }) => retryAt ?? []);
-    return times.length > 0 ? Math.min(...times) : undefined;
+    let next: number | undefined;
+    for (const { retryAt } of this.#byName.values())
+      if (retryAt !== undefined) next = Math.min(next ?? retryAt, retryAt);
+    return next;
   }
 
   add(name: string, settings: SubscriptionSettings): readonly SubscriptionEffect[] {

@@ -3,7 +3,7 @@ import type { Departure } from "../sidecar/client.ts";
 import type { Env } from "./ports.ts";
 
 /** What a caller's request is given up with, when the caller has left. */
-export const callerLeft = new Error("the caller has left");
+const callerLeft = new Error("the caller has left");
 
 /**
  * When the caller leaves. On our own listener the answer's end says it; the request's signal, which every fetch handler

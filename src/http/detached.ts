@@ -4,6 +4,7 @@ import type { Kind, Outcome } from "../core/outcome.ts";
 import type { Kept, KeptState } from "../core/replies.ts";
 import { type Failure, refused } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
+import { departure } from "./departure.ts";
 import { askInTurn } from "./failover.ts";
 import { callerOf } from "./guard.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
@@ -60,7 +61,7 @@ export async function detached(
   if (!kept)
     throw refused("too_many_in_flight", "as many requests as are kept (replies.count) are on their way", 1_000);
 
-  const signals = { left: c.req.raw.signal, stopping: lifecycle.stopping };
+  const signals = { left: departure(c), stopping: lifecycle.stopping };
   // Who comes first has the message's own deadline; who comes again waits for a late reply, too.
   const isEnough = (state: KeptState) => (former ? hasEnded(state) : state.phase !== "pending");
   const within = waitMs ?? (former ? timeoutMs : Number.POSITIVE_INFINITY);

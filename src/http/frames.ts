@@ -1,4 +1,3 @@
-import type { ReadableStreamDefaultController } from "node:stream/web";
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import type { Outcome } from "../core/outcome.ts";
@@ -10,10 +9,10 @@ import type { OpenStream, StreamReader } from "../sidecar/streams.ts";
 import { departure } from "./departure.ts";
 import { readKey } from "./detached.ts";
 import type { Message } from "./exchange.ts";
+import { Outlet } from "./outlet.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
 import { problem, problemDocument } from "./problem.ts";
 import { base64, event, oneLine } from "./render.ts";
-import { AHEAD_BYTES, HEARTBEAT_MS, STALLED_MS } from "./stream.ts";
 
 /** A reply of several frames, each handed on as it comes: as a line, or as an event. */
 
@@ -135,11 +134,9 @@ class Frames implements StreamReader {
   readonly #describe: (failure: Failed["failure"]) => object;
   /** Told of the first frame, or of the end that came before it. */
   #begin: ((ended: Outcome | undefined) => void) | undefined;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #outlet: Outlet | undefined;
   #waiting: Body[] = [];
   #outcome: Outcome | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
-  #stalled: NodeJS.Timeout | undefined;
 
   constructor(form: Form, describe: (failure: Failed["failure"]) => object, begin: (ended?: Outcome) => void) {
     this.#form = form;
@@ -148,20 +145,11 @@ class Frames implements StreamReader {
   }
 
   get readable(): ReadableStream<Uint8Array> {
-    const source = {
-      start: (controller: ReadableStreamDefaultController<Uint8Array>) => {
-        this.#controller = controller;
-        this.#pump();
-        const { beat } = this.#form;
-        if (beat === undefined || this.#outcome) return;
-        this.#heartbeat = setInterval(() => {
-          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(beat));
-        }, HEARTBEAT_MS).unref();
-      },
-      pull: () => this.#pump(),
-      cancel: () => this.leave(),
-    };
-    return new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: AHEAD_BYTES }));
+    const { beat } = this.#form;
+    const outlet = new Outlet({ resume: () => this.#pump(), left: () => this.leave(), beat: () => beat });
+    this.#outlet = outlet;
+    this.#pump();
+    return outlet.readable;
   }
 
   part(body: Body): void {
@@ -178,13 +166,12 @@ class Frames implements StreamReader {
     // More came than may wait: that is given up, for the caller would not read it anyway.
     if (outcome.type === "failed" && outcome.failure.code === "invalid_reply") this.#waiting = [];
     this.#told(outcome);
-    if (!this.#controller) this.leave();
+    if (!this.#outlet) this.leave();
   }
 
   /** Nobody reads any more. */
   leave(): void {
-    clearInterval(this.#heartbeat);
-    clearTimeout(this.#stalled);
+    this.#outlet = undefined;
     this.#waiting = [];
     this.source?.leave();
   }
@@ -196,41 +183,28 @@ class Frames implements StreamReader {
     else this.#pump();
   }
 
-  /** Gives as much as is wanted now. `enqueue` comes last: it may ask for more before it returns. */
+  /** Gives as much as is wanted now. */
   #pump(): void {
-    const controller = this.#controller;
-    if (!controller) return;
-    clearTimeout(this.#stalled);
-    const room = controller.desiredSize ?? 0;
+    const outlet = this.#outlet;
+    if (!outlet) return;
+    const { room } = outlet;
     let text = "";
     let read = 0;
-    for (; read < this.#waiting.length && text.length < room; read++)
+    for (; read < this.#waiting.length && text.length < room; read++) {
       text += this.#form.frame(this.#waiting[read] as Body);
+    }
     if (read > 0) this.source?.taken(this.#waiting.splice(0, read));
-    if (this.#waiting.length === 0 && this.#outcome) {
-      this.#close(controller, text + this.#last(this.#outcome));
+    if (this.#waiting.length > 0 || !this.#outcome) {
+      outlet.write(text);
       return;
     }
-    if (this.#waiting.length > 0) {
-      this.#stalled = setTimeout(() => {
-        this.leave();
-        controller.error(new Error("the reader does not read"));
-      }, STALLED_MS).unref();
-    }
-    if (text !== "") controller.enqueue(encoder.encode(text));
+    const last = this.#last(this.#outcome);
+    this.leave();
+    outlet.end(text + last);
   }
 
   #last(outcome: Outcome): string {
     const { end, error } = this.#form;
     return outcome.type === "failed" ? error(this.#describe(outcome.failure)) : end;
   }
-
-  #close(controller: ReadableStreamDefaultController<Uint8Array>, text: string): void {
-    this.leave();
-    this.#controller = undefined;
-    if (text !== "") controller.enqueue(encoder.encode(text));
-    controller.close();
-  }
 }
-
-const encoder = new TextEncoder();

@@ -10,7 +10,7 @@ import { BEAT, errorEvent, type Form, streamed } from "./frames.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
 import { event } from "./render.ts";
-import { failures, keyParameter, waitParameters } from "./schemas.ts";
+import { failures, keyParameter, upstreamParameter, waitParameters } from "./schemas.ts";
 
 /** GraphQL over HTTP in front of an upstream that speaks graphql-transport-ws; subscriptions as server-sent events. */
 
@@ -38,11 +38,7 @@ const graphqlRoute = createRoute({
 const graphqlNamedRoute = createRoute({
   method: "post",
   path: "/graphql/{upstream}",
-  parameters: [
-    { name: "upstream", in: "path", required: true, schema: { type: "string" } },
-    ...waitParameters,
-    keyParameter,
-  ] as never,
+  parameters: [upstreamParameter, ...waitParameters, keyParameter] as never,
   ...described,
 });
 

@@ -3,6 +3,7 @@ import type { ReplySettings } from "../config/schema.ts";
 import type { Answer, Outcome } from "../core/outcome.ts";
 import { type Kept, type KeptState, Replies } from "../core/replies.ts";
 import { refused } from "../errors.ts";
+import type { Departure } from "../sidecar/client.ts";
 
 /** Half of an id is chance, the other half shows that it is one of ours and whose, after it was forgotten too. */
 const HALF_BYTES = 16;
@@ -67,7 +68,7 @@ export class Keeper {
     kept: Kept,
     isEnough: (state: KeptState) => boolean,
     withinMs: number,
-    { left, stopping }: { readonly left: AbortSignal; readonly stopping: AbortSignal },
+    { left, stopping }: { readonly left: Departure; readonly stopping: AbortSignal },
   ): Promise<KeptState> {
     const isOver = (state: KeptState) => isEnough(state) || (stopping.aborted && state.phase !== "pending");
     if (isOver(kept.state) || withinMs === 0) return Promise.resolve(kept.state);

@@ -6,6 +6,7 @@ import { type Failure, refused } from "../errors.ts";
 import { matcher, type Rule } from "../protocols/json-where.ts";
 import type { End, Feed } from "../sidecar/feeds.ts";
 import { Follower } from "../sidecar/follower.ts";
+import { departure } from "./departure.ts";
 import { findUpstream } from "./exchange.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders, problem } from "./problem.ts";
@@ -106,7 +107,7 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, feed: Feed): Promise<R
       },
       limit,
     );
-    c.req.raw.signal.addEventListener("abort", () => answer(new Response(null, { status: 499 })), { once: true });
+    departure(c).addEventListener("abort", () => answer(new Response(null, { status: 499 })), { once: true });
     follower.resume();
   });
 }

@@ -7,10 +7,8 @@ import { formOf, streamed } from "./frames.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
 import { respondAsync } from "./requests.ts";
-import { anyMessage, failures, keyParameter, pickParameter, waitParameters } from "./schemas.ts";
+import { anyMessage, failures, keyParameter, pickParameter, upstreamParameter, waitParameters } from "./schemas.ts";
 import { readAsync } from "./timeout.ts";
-
-const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
 
 const requestRoute = createRoute({
   method: "post",

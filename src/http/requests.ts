@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { KeptState } from "../core/replies.ts";
 import type { Pointer } from "../protocols/json-edit.ts";
 import { answer, readPick } from "./answer.ts";
+import { departure } from "./departure.ts";
 import { detached, hasEnded, locationOf, outcomeOf, readKey } from "./detached.ts";
 import { findUpstream, type Message } from "./exchange.ts";
 import { callerOf } from "./guard.ts";
@@ -38,7 +39,7 @@ export function keptRoutes(app: OpenAPIHono<Env>, { keeper, access, lifecycle, u
     const pointer = readPick(c);
     const waitMs = readWait(c);
     const kept = keeper.find(c.req.param("id") ?? "", callerOf(c, access));
-    const signals = { left: c.req.raw.signal, stopping: lifecycle.stopping };
+    const signals = { left: departure(c), stopping: lifecycle.stopping };
     const state = await keeper.wait(kept, hasEnded, waitMs, signals);
     const headers = commonHeaders(c);
     return shown(c, findUpstream(upstreams, kept.upstream), state, headers, locationOf(kept), pointer);

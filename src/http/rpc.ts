@@ -6,7 +6,7 @@ import { callerId, callerIds, rpcError, rpcErrorCode } from "../protocols/json-r
 import { exchange, findUpstream, readCall, replyResponse } from "./exchange.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, statusFor, titleFor } from "./problem.ts";
-import { keyParameter, waitParameters } from "./schemas.ts";
+import { keyParameter, upstreamParameter, waitParameters } from "./schemas.ts";
 
 /**
  * JSON-RPC 2.0 over HTTP, for clients that know nothing of sidesocket. They repeat a request by themselves on 502, 503
@@ -33,11 +33,7 @@ const rpcRoute = createRoute({
 const rpcNamedRoute = createRoute({
   method: "post",
   path: "/rpc/{upstream}",
-  parameters: [
-    { name: "upstream", in: "path", required: true, schema: { type: "string" } },
-    ...waitParameters,
-    keyParameter,
-  ] as never,
+  parameters: [upstreamParameter, ...waitParameters, keyParameter] as never,
   ...described,
 });
 

@@ -145,6 +145,8 @@ export const anyMessage = {
   content: { "application/json": anything, "text/plain": anything, "application/octet-stream": anything },
 } as const;
 
+export const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
+
 /** The parameters of routes that wait for a reply. Read by hand: this is the hot path. */
 export const waitParameters = [
   {
@@ -165,7 +167,7 @@ const query = (name: string, description: string, schema: object) => ({ name, in
 
 /** The parameters of routes that read messages. */
 export const messageParameters = [
-  { name: "upstream", in: "path", required: true, schema: { type: "string" } },
+  upstreamParameter,
   query("after", "Where to begin: behind this cursor, at `earliest`, or at `latest`", {
     type: "string",
     default: "earliest",

@@ -1,31 +1,23 @@
-import type { ReadableStreamDefaultController } from "node:stream/web";
 import { type Cursor, cursorText, type Page, type Start } from "../core/journal.ts";
 import type { End, Feed, Feeds } from "../sidecar/feeds.ts";
-import { Follower, type Sink } from "../sidecar/follower.ts";
+import { Follower } from "../sidecar/follower.ts";
+import { Outlet } from "./outlet.ts";
 import { event, eventOf, jsonOf, rendered } from "./render.ts";
 
-/** A journal as an endless answer: a reader pulls, and one that does not read is given nothing and at last cut. */
+/** A journal as an answer without an end: the reader's own pace decides when the next page is read. */
 
-/** What has been made for a reader and not yet been taken: from here on it gets no more, in bytes. */
-export const AHEAD_BYTES = 64 * 1024;
-/** Proxies give up on a stream that is silent for 60 s. */
-export const HEARTBEAT_MS = 15_000;
-/** A reader that takes nothing for so long, while there is something for it, is cut. */
-export const STALLED_MS = 60_000;
 /** How long an EventSource waits before it comes again, in milliseconds. */
 const RETRY_MS = 2_000;
 
 interface Form {
   readonly mediaType: string;
   page(page: Page): Uint8Array;
-  /** What stands before everything else; there is always something, so that the answer begins at once. */
+  /** What stands before everything else. */
   begin(cursor: Cursor): string;
   /** Says that nothing is wrong, in a time without messages; undefined where the form has no words for it. */
   beat?(cursor: Cursor): string;
   end(next: Start, end: End | "read"): string;
 }
-
-const encoder = new TextEncoder();
 
 export const sse: Form = {
   mediaType: "text/event-stream; charset=utf-8",
@@ -64,62 +56,32 @@ export interface StreamOptions {
 }
 
 export function stream({ feeds, feed, after, once, form }: StreamOptions): ReadableStream<Uint8Array> {
-  let heartbeat: NodeJS.Timeout | undefined;
-  let stalled: NodeJS.Timeout | undefined;
-  let follower: Follower;
-  const over = () => {
-    clearInterval(heartbeat);
-    clearTimeout(stalled);
+  const outlet: Outlet = new Outlet({
+    resume: () => follower.resume(),
+    left: () => follower.close(),
+    beat: () => (typeof follower.place === "string" ? undefined : form.beat?.(follower.place)),
+  });
+  const finish = (end: End | "read") => {
+    outlet.end(form.end(follower.place, end));
     follower.close();
   };
-  const source = {
-    start(controller: ReadableStreamDefaultController<Uint8Array>) {
-      const wants = () => (controller.desiredSize ?? 0) > 0;
-      const push = (bytes: Uint8Array) => {
-        if (bytes.length > 0) controller.enqueue(bytes);
-        clearTimeout(stalled);
-        if (wants()) return;
-        stalled = setTimeout(() => {
-          over();
-          controller.error(new Error("the reader does not read"));
-        }, STALLED_MS).unref();
-      };
-      const finish = (end: End | "read") => {
-        push(encoder.encode(form.end(follower.place, end)));
-        over();
-        controller.close();
-      };
-      let begun = false;
-      const begin = (cursor: Cursor) => {
-        if (begun) return;
-        begun = true;
-        push(encoder.encode(form.begin(cursor)));
-      };
-      const sink: Sink = {
-        wants,
-        page(page) {
-          begin({ epoch: page.epoch, seq: (page.entries[0]?.seq ?? 1) - 1 });
-          push(form.page(page));
-        },
-        caughtUp(cursor) {
-          begin(cursor);
-          if (once) finish("read");
-        },
-        end: finish,
-      };
-      follower = new Follower(feeds, feed, after, sink);
-      const { beat } = form;
-      if (!beat || once) return;
-      heartbeat = setInterval(() => {
-        const { place } = follower;
-        if (wants() && typeof place !== "string") push(encoder.encode(beat(place)));
-      }, HEARTBEAT_MS).unref();
-    },
-    pull() {
-      clearTimeout(stalled);
-      follower.resume();
-    },
-    cancel: over,
+  let begun = false;
+  const begin = (cursor: Cursor) => {
+    if (begun) return;
+    begun = true;
+    outlet.write(form.begin(cursor));
   };
-  return new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: AHEAD_BYTES }));
+  const follower: Follower = new Follower(feeds, feed, after, {
+    wants: () => outlet.room > 0,
+    page(page) {
+      begin({ epoch: page.epoch, seq: (page.entries[0]?.seq ?? 1) - 1 });
+      outlet.write(form.page(page));
+    },
+    caughtUp(cursor) {
+      begin(cursor);
+      if (once) finish("read");
+    },
+    end: finish,
+  });
+  return outlet.readable;
 }

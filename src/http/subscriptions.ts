@@ -12,12 +12,17 @@ import { findUpstream } from "./exchange.ts";
 import { messages } from "./messages.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders } from "./problem.ts";
-import { failures, messageParameters, subscriptionListSchema, subscriptionSchema } from "./schemas.ts";
+import {
+  failures,
+  messageParameters,
+  subscriptionListSchema,
+  subscriptionSchema,
+  upstreamParameter,
+} from "./schemas.ts";
 import { readPatience } from "./timeout.ts";
 
 /** Standing subscriptions: declared once, renewed on every connect, each with messages of its own. */
 
-const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
 const nameParameter = { name: "id", in: "path", required: true, schema: { type: "string" } };
 const path = "/v1/upstreams/{upstream}/subscriptions";
 

@@ -20,7 +20,6 @@ const RETRY_TO_MS = 60_000;
 interface Batch {
   readonly id: string;
   readonly body: string;
-  readonly count: number;
 }
 
 export interface WebhookOptions {
@@ -35,7 +34,7 @@ export class Webhook {
   readonly #options: WebhookOptions;
   readonly #follower: Follower;
   readonly #stopped = new AbortController();
-  #batch: Batch | undefined;
+  #delivering = false;
   #acknowledged: string | null = null;
   #delivered = 0;
   #failures = 0;
@@ -48,7 +47,7 @@ export class Webhook {
     const feed = { journal: settings.subscription ?? "", where };
     const after: Start = settings.after;
     const sink = {
-      wants: () => this.#batch === undefined,
+      wants: () => !this.#delivering,
       page: (page: Page) => this.#take(page),
       end: (end: End) => this.#end(end),
     };
@@ -78,12 +77,12 @@ export class Webhook {
     const messages = entries.map((entry) => jsonOf(epoch, entry)).join(",");
     const about = JSON.stringify({ upstream, subscription: settings.subscription, next: cursor });
     const body = `${about.slice(0, -1)},"messages":[${messages}]}`;
-    this.#batch = { id: `${upstream}.${cursor}`, body, count: entries.length };
-    this.#deliver(this.#batch).then(
+    this.#delivering = true;
+    this.#deliver({ id: `${upstream}.${cursor}`, body }).then(
       () => {
         this.#acknowledged = cursor;
         this.#delivered += entries.length;
-        this.#batch = undefined;
+        this.#delivering = false;
         this.#follower.resume();
       },
       // Stopped, while it was being delivered.

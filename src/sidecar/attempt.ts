@@ -1,5 +1,5 @@
 import type { Drop } from "../core/drop.ts";
-import { Unresolved, type WorkOut } from "./late.ts";
+import { Unresolved, type WorkOut } from "./late-values.ts";
 import { openSocket, type Socket, type SocketEvents, type SocketTarget } from "./socket.ts";
 
 /** Told of the settings that an attempt is made with, before its socket is opened. */

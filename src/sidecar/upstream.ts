@@ -15,7 +15,7 @@ import type { Body, Protocol } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
 import { openLate } from "./attempt.ts";
 import { Journals, MAIN } from "./journals.ts";
-import { lateSettings, type WorkOut } from "./late.ts";
+import { lateSettings, type WorkOut } from "./late-values.ts";
 import type { CloseCounts, FromThread, Life, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
 import { PhaseTimer } from "./phase-timer.ts";
 import { openSocket, type Socket, type SocketEvents } from "./socket.ts";
