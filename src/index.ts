@@ -11,6 +11,7 @@ import {
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { Keeper } from "./http/keeper.ts";
+import { Stop } from "./http/stop.ts";
 import type { Body } from "./protocols/protocol.ts";
 import { runtime } from "./runtime/pick.ts";
 import type { UpstreamClient } from "./sidecar/client.ts";
@@ -179,7 +180,7 @@ export interface AppOptions {
 export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: AppOptions = {}) {
   const { tokens = [], hosts, origins = [], onFault = (error) => console.error(error) } = options;
   const all = Object.entries(sidecars);
-  const stopping = new AbortController();
+  const stopping = new Stop();
   return buildApp({
     upstreams: new Map(all.map(([name, sidecar]) => [name, sidecar.port])),
     access: {
@@ -199,9 +200,9 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
       get accepting() {
         return !all.some(([, sidecar]) => sidecar.exiting);
       },
-      stopping: stopping.signal,
+      stopping,
       async exit({ cause, force }) {
-        stopping.abort();
+        stopping.now();
         const reports = await Promise.all(all.map(([, sidecar]) => sidecar.exit({ cause, force })));
         return worstOf(reports);
       },

@@ -8,6 +8,7 @@ import { buildApp } from "./http/app.ts";
 import { loopbackHosts } from "./http/guard.ts";
 import { Keeper } from "./http/keeper.ts";
 import type { Access, WebhookState } from "./http/ports.ts";
+import { Stop } from "./http/stop.ts";
 import { log } from "./log.ts";
 import { Webhook } from "./push/webhook.ts";
 import type { Listener, Runtime } from "./runtime/runtime.ts";
@@ -19,7 +20,7 @@ import { version } from "./version.ts";
 export class Service {
   readonly #config: LoadedConfig;
   readonly #runtime: Runtime;
-  readonly #stopping = new AbortController();
+  readonly #stopping = new Stop();
   /** Connections on which somebody waits for the report: cut last of all. */
   readonly #kept = new Set<object>();
   readonly #sidecars: Sidecars;
@@ -128,7 +129,7 @@ export class Service {
     refuse: () => {
       this.#accepting = false;
     },
-    stop: () => this.#stopping.abort(),
+    stop: () => this.#stopping.now(),
     flushed: () => this.#listener?.flushed(this.#kept) ?? Promise.resolve(),
     cut: () => this.#listener?.cut(this.#kept),
   };
@@ -152,7 +153,7 @@ export class Service {
         get accepting() {
           return service.#accepting;
         },
-        stopping: this.#stopping.signal,
+        stopping: this.#stopping,
         exit: ({ connection, ...options }) => {
           if (connection) this.#kept.add(connection);
           log.info("shutdown asked for", {

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import { refused } from "../errors.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 import type { Env, Lifecycle } from "./ports.ts";
+import type { Stop } from "./stop.ts";
 
 /** The caller's message out of the request: checked for its type and size, decoded, not parsed. */
 
@@ -67,11 +68,11 @@ export function tooLarge(limitBytes: number) {
 }
 
 /** A body that stops coming must not hold the exit. */
-function orStopped<Value>(work: Promise<Value>, stopping: AbortSignal): Promise<Value> {
+function orStopped<Value>(work: Promise<Value>, stopping: Stop): Promise<Value> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(refused("shutting_down", "the service is shutting down, and the body was not complete"));
-    if (stopping.aborted) return stop();
-    stopping.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => stopping.removeEventListener("abort", stop));
+    if (stopping.come) return stop();
+    const listener = stopping.on(stop);
+    work.then(resolve, reject).finally(() => stopping.off(listener));
   });
 }

@@ -1,9 +1,31 @@
 import type { Context } from "hono";
 import type { Departure } from "../sidecar/client.ts";
-import type { Env } from "./ports.ts";
+import type { AnswerStream, Env } from "./ports.ts";
 
 /** What a caller's request is given up with, when the caller has left. */
 const callerLeft = new Error("the caller has left");
+
+/** An answer of our own listener is over before it was complete. `close` comes once. */
+class CutAnswer implements Departure {
+  readonly #answer: AnswerStream;
+  readonly reason = callerLeft;
+
+  constructor(answer: AnswerStream) {
+    this.#answer = answer;
+  }
+
+  get aborted(): boolean {
+    return this.#answer.destroyed;
+  }
+
+  addEventListener(_: "abort", listener: () => void): void {
+    this.#answer.on("close", listener);
+  }
+
+  removeEventListener(_: "abort", listener: () => void): void {
+    this.#answer.off("close", listener);
+  }
+}
 
 /**
  * When the caller leaves. On our own listener the answer's end says it; the request's signal, which every fetch handler
@@ -11,15 +33,7 @@ const callerLeft = new Error("the caller has left");
  */
 export function departure(c: Context<Env>): Departure {
   const answer = c.env?.outgoing;
-  if (!answer) return c.req.raw.signal;
-  return {
-    get aborted() {
-      return answer.destroyed;
-    },
-    reason: callerLeft,
-    addEventListener: (_, listener) => answer.once("close", listener),
-    removeEventListener: (_, listener) => answer.off("close", listener),
-  };
+  return answer ? new CutAnswer(answer) : c.req.raw.signal;
 }
 
 /** Whether an error says no more than that nobody waits for the answer. */

@@ -4,6 +4,7 @@ import type { Answer, Outcome } from "../core/outcome.ts";
 import { type Kept, type KeptState, Replies } from "../core/replies.ts";
 import { refused } from "../errors.ts";
 import type { Departure } from "../sidecar/client.ts";
+import type { Stop } from "./stop.ts";
 
 /** Half of an id is chance, the other half shows that it is one of ours and whose, after it was forgotten too. */
 const HALF_BYTES = 16;
@@ -68,28 +69,27 @@ export class Keeper {
     kept: Kept,
     isEnough: (state: KeptState) => boolean,
     withinMs: number,
-    { left, stopping }: { readonly left: Departure; readonly stopping: AbortSignal },
+    { left, stopping }: { readonly left: Departure; readonly stopping: Stop },
   ): Promise<KeptState> {
-    const isOver = (state: KeptState) => isEnough(state) || (stopping.aborted && state.phase !== "pending");
+    const isOver = (state: KeptState) => isEnough(state) || (stopping.come && state.phase !== "pending");
     if (isOver(kept.state) || withinMs === 0) return Promise.resolve(kept.state);
     return new Promise((resolve, reject) => {
       const end = (settle: () => void) => {
         clearTimeout(timer);
         kept.watchers.delete(watch);
         left.removeEventListener("abort", leave);
-        stopping.removeEventListener("abort", stop);
+        stopping.off(listener);
         settle();
       };
       const watch = (state: KeptState) => {
         if (isOver(state)) end(() => resolve(state));
       };
-      const stop = () => watch(kept.state);
       const giveUp = () => end(() => resolve(kept.state));
       const leave = () => end(() => reject(left.reason));
       const timer = withinMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(giveUp, withinMs);
       kept.watchers.add(watch);
       left.addEventListener("abort", leave, { once: true });
-      stopping.addEventListener("abort", stop, { once: true });
+      const listener = stopping.on(() => watch(kept.state));
       if (left.aborted) leave();
     });
   }

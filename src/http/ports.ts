@@ -8,6 +8,7 @@ import type { Dialect, UpstreamDetails, UpstreamState } from "../sidecar/message
 import type { StandingSubscriptions } from "../sidecar/standing.ts";
 import type { OpenStream, StreamReader } from "../sidecar/streams.ts";
 import type { Keeper } from "./keeper.ts";
+import type { Stop } from "./stop.ts";
 
 /** What the HTTP side needs to know of the world: the smallest interfaces, so that a fake is ten lines. */
 
@@ -47,7 +48,7 @@ export interface Lifecycle {
   /** False from the moment when new work is refused. */
   readonly accepting: boolean;
   /** Aborts when whoever still waits for something other than a reply must be let go. */
-  readonly stopping: AbortSignal;
+  readonly stopping: Stop;
   exit(options: {
     readonly cause: string;
     readonly force: boolean;
@@ -87,7 +88,7 @@ export interface Connection {
 /** An answer that is being written; closed when it was written, or when nobody is there to read it. */
 export interface AnswerStream {
   readonly destroyed: boolean;
-  once(event: "close", listener: () => void): void;
+  on(event: "close", listener: () => void): void;
   off(event: "close", listener: () => void): void;
 }
 

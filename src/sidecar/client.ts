@@ -1,16 +1,15 @@
 import type { UpstreamSettings } from "../config/schema.ts";
-import { Deadlines } from "../core/deadline.ts";
 import { deferred } from "../core/deferred.ts";
 import type { Answer, Kind, Outcome } from "../core/outcome.ts";
 import { type Failure, SidesocketError } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
-import { Alarm } from "./alarm.ts";
 import { Feeds } from "./feeds.ts";
 import { LateReplies } from "./late-replies.ts";
 import type { CloseCounts, Dialect, FromThread, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
 import { Lives, StandingSubscriptions } from "./standing.ts";
 import { type OpenStream, type StreamReader, Streams } from "./streams.ts";
 import type { Resident, SidecarThread } from "./thread.ts";
+import { Waiters } from "./waiters.ts";
 
 /** The host side of one upstream: who waits for what, and until when. */
 
@@ -35,11 +34,6 @@ const THREAD_GRACE_MS = 50;
 
 export type Cancelled = Pick<Extract<FromThread, { type: "cancelled" }>, "counts" | "unkept">;
 
-interface Waiter {
-  settle(answer: Answer): void;
-  readonly deadline: number;
-}
-
 type StateListener = (state: UpstreamState) => void;
 
 export class UpstreamClient implements Resident {
@@ -47,7 +41,7 @@ export class UpstreamClient implements Resident {
   readonly settings: UpstreamSettings;
   dialect: Dialect | undefined;
   readonly #thread: SidecarThread;
-  readonly #waiters = new Map<number, Waiter>();
+  readonly #waiters = new Waiters((seq) => this.#unanswered(seq));
   /** What the upstream says unasked. */
   readonly feeds: Feeds;
   readonly subscriptions: StandingSubscriptions;
@@ -55,11 +49,6 @@ export class UpstreamClient implements Resident {
   readonly #lives = new Lives();
   readonly #late = new LateReplies();
   readonly #inspections = new Map<number, (details: UpstreamDetails) => void>();
-  readonly #wheel = new Deadlines<number>();
-  readonly #alarm = new Alarm(
-    () => performance.now(),
-    () => this.#expire(),
-  );
   readonly #listeners = new Set<StateListener>();
   readonly #opening = deferred<Dialect>();
   /** The exit's steps that wait for the thread's word. */
@@ -67,7 +56,6 @@ export class UpstreamClient implements Resident {
   readonly #closed = deferred<CloseCounts>();
   readonly #cancelled = deferred<Cancelled>();
   readonly #failing = deferred<Failure>();
-  #lastSeq = 0;
   #replies = 0;
   #state: UpstreamState = { phase: "idle", attempts: 0 };
   #since = new Date();
@@ -124,11 +112,11 @@ export class UpstreamClient implements Resident {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const refusal = this.#refusal ?? this.#tooMany();
     if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
-    const seq = ++this.#lastSeq;
+    const seq = this.#waiters.draw();
     const deadline = performance.now() + timeoutMs;
     return new Promise((resolve, reject) => {
       const leave = () => {
-        this.#take(seq);
+        this.#waiters.take(seq);
         this.#thread.post({ type: "abandon", upstream: this.name, seq });
         reject(signal?.reason);
       };
@@ -137,9 +125,7 @@ export class UpstreamClient implements Resident {
         resolve(answer);
       };
       signal?.addEventListener("abort", leave, { once: true });
-      this.#waiters.set(seq, { settle, deadline });
-      this.#wheel.add(seq, deadline + THREAD_GRACE_MS);
-      this.#alarm.set(this.#wheel.next());
+      this.#waiters.add(seq, { settle, until: deadline + THREAD_GRACE_MS });
       this.#thread.post({ type: "request", upstream: this.name, seq, kind, body, deadline });
     });
   }
@@ -150,12 +136,12 @@ export class UpstreamClient implements Resident {
    */
   stream({ body, timeoutMs }: Pick<Ask, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure {
     const refusal = this.#refusal ?? this.#tooMany();
-    return refusal ?? this.#streams.open(++this.#lastSeq, body, timeoutMs, THREAD_GRACE_MS, reader);
+    return refusal ?? this.#streams.open(this.#waiters.draw(), body, timeoutMs, THREAD_GRACE_MS, reader);
   }
 
   /** What the thread knows of the upstream; undefined when it does not answer within `withinMs`. */
   inspect(withinMs: number): Promise<UpstreamDetails | undefined> {
-    const seq = ++this.#lastSeq;
+    const seq = this.#waiters.draw();
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.#inspections.delete(seq);
@@ -214,7 +200,7 @@ export class UpstreamClient implements Resident {
   abandonAll(): number {
     const left = this.#waiters.size;
     this.#failAll(() => ({ code: "cancelled", sent: "maybe", detail: "the service stopped before the reply came" }));
-    this.#alarm.clear();
+    this.#waiters.quieten();
     return left;
   }
 
@@ -329,34 +315,21 @@ export class UpstreamClient implements Resident {
     return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: 1_000 };
   }
 
-  #take(seq: number): Waiter | undefined {
-    const waiter = this.#waiters.get(seq);
-    if (!waiter) return undefined;
-    this.#waiters.delete(seq);
-    this.#wheel.remove(seq, waiter.deadline + THREAD_GRACE_MS);
-    return waiter;
-  }
-
   /** Whom we have told ourselves that no reply came in time learns of it later. */
   #settled(seq: number, outcome: Outcome): void {
-    const waiter = this.#take(seq);
+    const waiter = this.#waiters.take(seq);
     if (waiter) waiter.settle(this.#late.answer(seq, outcome));
     else this.#late.settle(seq, outcome);
   }
 
   #failAll(failureOf: (seq: number) => Failure): void {
-    for (const seq of [...this.#waiters.keys()]) {
-      this.#take(seq)?.settle({ type: "failed", failure: failureOf(seq) });
-    }
+    for (const [seq, waiter] of this.#waiters.takeAll()) waiter.settle({ type: "failed", failure: failureOf(seq) });
     this.#streams.failAll(failureOf);
   }
 
-  #expire(): void {
-    for (const seq of this.#wheel.due(performance.now())) {
-      const detail = "no reply came in time, and the sidecar's thread did not answer";
-      this.#settled(seq, { type: "failed", failure: { code: "reply_timeout", sent: "maybe", detail } });
-    }
-    this.#alarm.set(this.#wheel.next());
+  #unanswered(seq: number): void {
+    const detail = "no reply came in time, and the sidecar's thread did not answer";
+    this.#settled(seq, { type: "failed", failure: { code: "reply_timeout", sent: "maybe", detail } });
   }
 }
 
