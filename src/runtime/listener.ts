@@ -11,6 +11,13 @@ const LOOK_EVERY_MS = 1_000;
 /** A connection that has just been made, and has asked nothing, may be about to: it is not cut before this, in milliseconds. */
 const ASKING_WITHIN_MS = 100;
 
+interface Connection {
+  /** Since when it may be asking: a moment in the past for one that has. */
+  since: number;
+  /** How many answers it has begun and not completely written. */
+  answers: number;
+}
+
 /** The HTTP listener of both runtimes: Node's own server below Hono's adapter. Rejects as `listen` fails. */
 export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions): Promise<Listener> {
   const server = createAdaptorServer({
@@ -22,30 +29,37 @@ export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions):
       keepAliveTimeout: keepAliveMs,
     },
   }) as Server;
-  /** Every connection, and since when it may be asking: a moment in the past for those that have. */
-  const connections = new Map<Socket, number>();
-  /** Answers that are not completely written, and whoever waits for the last of them. */
-  const answers = new Map<ServerResponse, Socket>();
+  const connections = new Map<Socket, Connection>();
+  /** For whoever waits for the last answer. */
   let onAnswered = (): void => {};
+  function answered(this: ServerResponse): void {
+    const connection = connections.get(this.req.socket);
+    if (connection) connection.answers--;
+    onAnswered();
+  }
 
   server.on("connection", (socket: Socket) => {
-    connections.set(socket, performance.now());
-    socket.once("close", () => connections.delete(socket));
-  });
-  server.prependListener("request", ({ socket }, answer) => {
-    connections.set(socket, Number.NEGATIVE_INFINITY);
-    answers.set(answer, socket);
-    answer.once("close", () => {
-      answers.delete(answer);
+    connections.set(socket, { since: performance.now(), answers: 0 });
+    socket.once("close", () => {
+      connections.delete(socket);
       onAnswered();
     });
+  });
+  server.prependListener("request", ({ socket }, answer) => {
+    const connection = connections.get(socket);
+    if (!connection) return;
+    connection.since = Number.NEGATIVE_INFINITY;
+    connection.answers++;
+    answer.on("close", answered);
   });
   // Node's `close` ends idle connections, and takes one for idle whose answer is handed over but not written yet.
   server.closeIdleConnections = () => {};
   const cut = (kept: ReadonlySet<object>): void => {
     const young = performance.now() - ASKING_WITHIN_MS;
-    for (const [socket, since] of connections) if (!kept.has(socket) && since <= young) socket.destroy();
+    for (const [socket, { since }] of connections) if (!kept.has(socket) && since <= young) socket.destroy();
   };
+  const answering = (): ReadonlySet<Socket> =>
+    new Set([...connections].filter(([, { answers }]) => answers > 0).map(([socket]) => socket));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
@@ -59,17 +73,17 @@ export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions):
     flushed(kept) {
       return new Promise((resolve) => {
         onAnswered = () => {
-          if ([...answers.values()].every((socket) => kept.has(socket))) resolve();
+          if ([...answering()].every((socket) => kept.has(socket))) resolve();
         };
         onAnswered();
       });
     },
     cut,
     answered(withinMs) {
-      const writing = new Set<object>(answers.values());
+      const writing = answering();
       return new Promise((resolve) => {
         // Who has only just connected may be about to ask for the report as well.
-        const late = setTimeout(() => cut(new Set(answers.values())), Math.min(ASKING_WITHIN_MS, withinMs));
+        const late = setTimeout(() => cut(answering()), Math.min(ASKING_WITHIN_MS, withinMs));
         const last = setTimeout(() => server.closeAllConnections(), withinMs);
         const check = () => {
           if (connections.size > 0) return;

@@ -61,6 +61,18 @@ test("an answer that is read is not cut while it is written, and the end does no
   await bounded(over, { what: "the end, once everybody has left" });
 });
 
+test("a caller who leaves with requests piled up on its connection holds nobody's flush", async (t) => {
+  const site = await open("x".repeat(ENDLESS_BYTES), t);
+  const caller = await RawConnection.open(site, t);
+  caller.pause();
+  // The answers to all but the first wait for their turn, and an answer without a turn is told of nothing.
+  for (let n = 0; n < 3; n++) caller.send({ path: "/" });
+  await until(() => site.asked() === 3);
+  const flushed = site.flushed(new Set());
+  caller.destroy();
+  await bounded(flushed, { what: "the flush, once nobody is there" });
+});
+
 test("who has only just connected is not cut, and is answered; who never asks is cut a moment later", async (t) => {
   const site = await open("here", t);
   for (let round = 1; ; round++) {
