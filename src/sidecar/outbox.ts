@@ -1,3 +1,4 @@
+import type { Page } from "../core/journal.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { FromThread, ToThread } from "./messages.ts";
 
@@ -23,8 +24,8 @@ type Message = ToThread | FromThread;
 type Request = Extract<ToThread, { type: "request" }>;
 
 /**
- * Bytes from this size on are handed over instead of copied, and so is a text, as bytes: whoever gets it is spared the
- * copy and the encoding. Below it the copy costs less than the bookkeeping.
+ * The bytes of a reply are handed over from this size on instead of copied, and so is its text, as bytes: whoever gets
+ * it is spared the copy and the encoding. Below it the copy costs less than the bookkeeping.
  */
 const TRANSFER_BYTES = 64 * 1024;
 
@@ -46,25 +47,26 @@ export class Outbox<Sent extends Message> {
     if (row.length === 0) setImmediate(() => this.flush());
     if (message.type === "request") {
       const { upstream, seq, kind, body, deadline } = message;
-      row.push("request", upstream, seq, kind, body, deadline);
+      // A caller's bytes are the caller's: they may be wanted again, for an equivalent of an upstream that is not there.
+      row.push("request", upstream, seq, crossing(body), deadline, kind);
     } else if ((message.type === "settled" || message.type === "late") && message.outcome.type === "reply") {
       const { body, queueMs, upstreamMs } = message.outcome;
       const long = typeof body === "string" && body.length >= TRANSFER_BYTES;
-      const fit = this.#fit(long ? encoder.encode(body) : body);
+      const fit = this.#give(long ? encoder.encode(body) : body);
       row.push(message.type, message.upstream, message.seq, fit, queueMs, upstreamMs, long);
     } else if (message.type === "part") {
-      row.push({ ...message, body: this.#fit(message.body) });
+      row.push("part", message.upstream, message.seq, this.#give(message.body));
+    } else if (message.type === "page" && typeof message.page !== "string") {
+      row.push(withData(message, message.page, crossing));
     } else {
       row.push(message);
     }
   }
 
-  /** Makes bytes fit to cross: a view into a larger buffer would drag all of that with it. What is given is given away. */
-  #fit(body: Body): Body {
-    if (typeof body === "string") return body;
-    const whole = body.byteLength === body.buffer.byteLength;
-    const fit = whole && body.constructor === Uint8Array ? body : new Uint8Array(body);
-    if (fit.byteLength >= TRANSFER_BYTES) this.#transfer.push(fit.buffer as ArrayBuffer);
+  /** What a reply is made of is given away with it. */
+  #give(body: Body): string | ArrayBuffer {
+    const fit = crossing(body);
+    if (typeof fit !== "string" && fit.byteLength >= TRANSFER_BYTES) this.#transfer.push(fit);
     return fit;
   }
 
@@ -85,20 +87,43 @@ export function unpack<Received extends Message>({ row }: Batch, take: (message:
   for (let at = 0; at < row.length; ) {
     const type = row[at];
     if (typeof type !== "string") {
-      take(type as Received);
+      const message = type as Message;
+      const isPage = message.type === "page" && typeof message.page !== "string";
+      take((isPage ? withData(message, message.page as Page, crossed) : message) as Received);
       at += 1;
       continue;
     }
-    const [upstream, seq] = [row[at + 1] as string, row[at + 2] as number];
-    if (type === "request") {
-      const [kind, body, deadline] = [row[at + 3] as Request["kind"], row[at + 4] as Body, row[at + 5] as number];
+    const [upstream, seq, body] = [row[at + 1] as string, row[at + 2] as number, crossed(row[at + 3])];
+    if (type === "part") {
+      take({ type, upstream, seq, body } as Received);
+      at += 4;
+    } else if (type === "request") {
+      const [deadline, kind] = [row[at + 4] as number, row[at + 5] as Request["kind"]];
       take({ type, upstream, seq, kind, body, deadline } as Received);
       at += 6;
     } else {
-      const [body, queueMs, upstreamMs] = [row[at + 3] as Body, row[at + 4] as number, row[at + 5] as number];
-      const isText = row[at + 6] as boolean;
+      const [queueMs, upstreamMs, isText] = [row[at + 4] as number, row[at + 5] as number, row[at + 6] as boolean];
       take({ type, upstream, seq, outcome: { type: "reply", body, isText, queueMs, upstreamMs } } as Received);
       at += 7;
     }
   }
+}
+
+/**
+ * Bytes as they cross: by themselves, since a view into a larger buffer would drag all of that with it, and as a buffer,
+ * since Deno takes 120 ns for each element of a typed array that arrives: a second for 8 MB.
+ */
+function crossing(body: Body): string | ArrayBuffer {
+  if (typeof body === "string") return body;
+  const whole = body.byteLength === body.buffer.byteLength && body.constructor === Uint8Array;
+  return (whole ? body : new Uint8Array(body)).buffer as ArrayBuffer;
+}
+
+function crossed(body: unknown): Body {
+  return typeof body === "string" ? body : new Uint8Array(body as ArrayBuffer);
+}
+
+function withData(message: Message & { type: "page" }, page: Page, change: (data: Body) => unknown): unknown {
+  const entries = page.entries.map((one) => ("gap" in one ? one : { ...one, data: change(one.data) }));
+  return { ...message, page: { ...page, entries } };
 }

@@ -44,6 +44,25 @@ test("what one has certainly not got goes to the next, on every route; the answe
   assert.equal(facts.upstream, "a", "when nobody is there, it is the first one's failure");
 });
 
+test("bytes that the first could not take go to the next whole, however many they are", async (t) => {
+  const first = await startFaultUpstream({ handshake: { do: "reset" } }, { t });
+  const second = await startFaultUpstream({ onMessage: (peer, frame) => peer.binary(frame.payload) }, { t });
+  const upstreams = {
+    a: { url: first.url, protocol: "text", reconnect, failover: ["b"] },
+    b: { url: second.url, protocol: "text", reconnect },
+  };
+  const product = await startProduct({ config: { upstreams }, t });
+  const phase = async (name: string) => (await product.state(name)).phase;
+  await until(async () => (await phase("b")) === "ready");
+  for (const bytes of [new Uint8Array(10).fill(1), new Uint8Array(200_000).fill(2)]) {
+    const body = Buffer.from(bytes);
+    const headers = { "Content-Type": "application/octet-stream" };
+    const response = await fetch(`${product.url}/v1/upstreams/a/request`, { method: "POST", headers, body });
+    assert.deepEqual(by(response), [200, "b"], product.stderr());
+    assert.deepEqual(new Uint8Array(await response.arrayBuffer()), bytes);
+  }
+});
+
 test("what may have been sent is not sent again to anybody", async (t) => {
   const first = await startFaultUpstream({ onMessage: never }, { t });
   const second = await startFaultUpstream({}, { t });

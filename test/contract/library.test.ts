@@ -43,6 +43,16 @@ describe("a sidecar", () => {
     );
   });
 
+  test("bytes stay their owner's: what was sent can be sent again", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    const message = new TextEncoder().encode(call("echo", ["x".repeat(200_000)]));
+    for (let n = 0; n < 2; n++) {
+      const size = message.byteLength;
+      await sidecar.request(message);
+      assert.equal(message.byteLength, size);
+    }
+  });
+
   test("send resolves without a reply", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     assert.equal(await sidecar.send(call("silent", ["by the library"])), undefined);

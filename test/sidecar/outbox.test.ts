@@ -78,3 +78,34 @@ test("a long text crosses as bytes and says that it is one; a view brings no mor
   assert.deepEqual([bytes.byteLength, bytes.buffer.byteLength, bytes[0]], [LONG, LONG, 3]);
   assert.equal(view.byteLength, LONG, "who kept the bytes has them still");
 });
+
+test("the bytes of a request stay its caller's", async () => {
+  const whole = new Uint8Array(2 * LONG).fill(4);
+  const [batch = []] = await across([request(1, whole), request(2, whole)]);
+  for (const message of batch) assert.deepEqual((message as { body: Uint8Array }).body, whole);
+  assert.equal(whole.byteLength, 2 * LONG);
+});
+
+test("bytes cross as buffers: Deno takes 120 ns for each element of a typed array that arrives", () => {
+  const crossed: unknown[] = [];
+  const port = { postMessage: (batch: unknown) => void crossed.push((batch as Batch).row) };
+  const outbox = new Outbox<Message>(port, now);
+  const data = new Uint8Array([1, 2, 3]);
+  const entry = { seq: 1, at: 0, kind: "binary", data } as const;
+  const page = { epoch: "e", entries: [entry], next: 1, end: true, gone: false };
+  const sent: Message[] = [
+    request(1, data),
+    settled(2, data),
+    { type: "part", upstream: "a", seq: 3, body: data },
+    { type: "page", upstream: "a", seq: 4, page },
+  ];
+  for (const message of sent) outbox.push(message);
+  outbox.flush();
+  const arrays = (value: unknown): boolean =>
+    ArrayBuffer.isView(value) || (typeof value === "object" && value !== null && Object.values(value).some(arrays));
+  assert.equal(arrays(crossed), false);
+  const taken: Message[] = [];
+  unpack<Message>({ at: 0, row: crossed.flat() }, (message) => taken.push(message));
+  assert.deepEqual(taken[3], sent[3]);
+  assert.deepEqual(taken[2], sent[2]);
+});
