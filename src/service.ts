@@ -11,7 +11,7 @@ import type { Access, WebhookState } from "./http/ports.ts";
 import { Stop } from "./http/stop.ts";
 import { log } from "./log.ts";
 import { Webhook } from "./push/webhook.ts";
-import type { Listener, Runtime } from "./runtime/runtime.ts";
+import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
 import type { ExitReport, Front } from "./sidecar/exit.ts";
 import { type ExitOptions, Sidecars } from "./sidecar/sidecar.ts";
 import { version } from "./version.ts";
@@ -62,10 +62,11 @@ export class Service {
   static async start(config: LoadedConfig, runtime: Runtime): Promise<Service> {
     const demo = config.demo ? await (await import("./demo/upstream.ts")).startDemo() : undefined;
     const app = deferred<ReturnType<typeof buildApp>>();
+    let fetch: ListenOptions["fetch"] = async (request, env) => (await app.promise).fetch(request, env as object);
     // Listening comes first: an address in use must not cost a thread. Whoever comes that early waits for the rest.
     const listener = await runtime
       .listen({
-        fetch: async (request, env) => (await app.promise).fetch(request, env as object),
+        fetch: (request, env) => fetch(request, env),
         host: config.listen.host,
         port: config.listen.port,
         keepAliveMs: config.listen.keep_alive,
@@ -76,7 +77,9 @@ export class Service {
       });
     const service = new Service(config, runtime, demo);
     service.#listener = listener;
-    app.resolve(service.#app(listener.port));
+    const built = service.#app(listener.port);
+    app.resolve(built);
+    fetch = (request, env) => built.fetch(request, env as object);
     return service;
   }
 

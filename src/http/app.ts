@@ -25,20 +25,23 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
     },
   });
 
-  app.use(async (c, next) => {
+  const forPages = access.origins.length > 0;
+  app.use((c, next) => {
     c.set("began", performance.now());
     c.set("requestId", requestId(c.req.header("x-request-id")));
-    const refusal = guardCaller(c, access);
-    if (refusal) throw refusal;
-    await next();
-  });
-  // Before the token is asked for: a preflight comes without one, and a page must be able to read its 401.
-  if (access.origins.length > 0) app.use(crossOrigin(access.origins));
-  app.use((c, next) => {
-    const refusal = guardRoute(c, access);
+    const refusal = guardCaller(c, access) ?? (forPages ? undefined : guardRoute(c, access));
     if (refusal) throw refusal;
     return next();
   });
+  if (forPages) {
+    // Before the token is asked for: a preflight comes without one, and a page must be able to read its 401.
+    app.use(crossOrigin(access.origins));
+    app.use((c, next) => {
+      const refusal = guardRoute(c, access);
+      if (refusal) throw refusal;
+      return next();
+    });
+  }
 
   requestRoutes(app, parts);
   rpcRoutes(app, parts);

@@ -19,8 +19,10 @@ export async function readMessage(
   const declared = Number(c.req.header("content-length") ?? Number.NaN);
   if (declared > limitBytes) throw tooLarge(limitBytes);
   // Without a length (chunked) only counting tells; with one the HTTP parser holds the sender to it.
-  const reading = Number.isNaN(declared) ? readCounted(c.req.raw.body, limitBytes) : readWhole(c);
-  const bytes = await orStopped(reading, stopping);
+  const counted = Number.isNaN(declared);
+  const reading = counted ? readCounted(c.req.raw.body, limitBytes) : c.req.arrayBuffer();
+  const read = await orStopped<Uint8Array | ArrayBuffer>(reading, stopping);
+  const bytes = read instanceof Uint8Array ? read : new Uint8Array(read);
   if (bytes.byteLength === 0) throw refused("invalid_request", "the body is empty: send one message");
   return binary ? bytes : decodeText(bytes);
 }
@@ -47,10 +49,6 @@ function checkType(header: string | undefined, accepts: Protocol["accepts"]): bo
   throw refused("unsupported_media_type", `the body came with ${got}; this upstream takes ${wanted}.${form}`);
 }
 
-async function readWhole(c: Context<Env>): Promise<Uint8Array> {
-  return new Uint8Array(await c.req.arrayBuffer());
-}
-
 /** Throws a SidesocketError as soon as there are more bytes than the limit. */
 export async function readCounted(body: AsyncIterable<Uint8Array> | null, limitBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
@@ -73,6 +71,13 @@ function orStopped<Value>(work: Promise<Value>, stopping: Stop): Promise<Value> 
     const stop = () => reject(refused("shutting_down", "the service is shutting down, and the body was not complete"));
     if (stopping.come) return stop();
     const listener = stopping.on(stop);
-    work.then(resolve, reject).finally(() => stopping.off(listener));
+    const ended = (settle: () => void) => {
+      stopping.off(listener);
+      settle();
+    };
+    work.then(
+      (value) => ended(() => resolve(value)),
+      (error) => ended(() => reject(error)),
+    );
   });
 }

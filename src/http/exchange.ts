@@ -56,12 +56,13 @@ export async function exchange(
   asked: UpstreamPort,
   message: Message,
 ): Promise<Answered> {
-  const { headers, ...call } = message;
+  const { kind, body, timeoutMs, headers } = message;
   const key = readKey(c);
   if (key !== undefined) {
-    return { outcome: outcomeOf(await detached(c, parts, asked, call, headers, key)), upstream: asked };
+    return { outcome: outcomeOf(await detached(c, parts, asked, message, headers, key)), upstream: asked };
   }
-  const { outcome, upstream } = await askInTurn(parts.upstreams, asked, { ...call, signal: departure(c) });
+  const ask = { kind, body, timeoutMs, signal: departure(c) };
+  const { outcome, upstream } = await askInTurn(parts.upstreams, asked, ask);
   if (asked.settings.failover.length > 0) headers["Sidesocket-Upstream"] = upstream.name;
   if ("later" in outcome) headLate(c, parts, upstream, outcome, headers);
   return { outcome, upstream };

@@ -46,7 +46,9 @@ export function loopbackHosts(port: number): string[] {
 /** A page of a site whose name was made to point here (DNS rebinding) still sends that site's name as the Host. */
 function checkHost(c: Context<Env>, { hosts }: Access): SidesocketError | undefined {
   // Our listener refuses a request without a Host. Used as a fetch handler there may be none: the URL says the same.
-  const host = (c.req.header("host") ?? new URL(c.req.url).host).toLowerCase();
+  const given = c.req.header("host") ?? new URL(c.req.url).host;
+  if (hosts?.has(given)) return undefined;
+  const host = given.toLowerCase();
   if (host === "") return refused("invalid_request", "the Host header is missing");
   if (hosts === undefined || hosts.has(host) || hosts.has(host.replace(/:\d+$/, ""))) return undefined;
   return refused("misdirected", "the Host header names a host that is not served here (see listen.hosts)");

@@ -102,7 +102,8 @@ export class Streams {
 
   #close(seq: number): Open | undefined {
     const open = this.#open.get(seq);
-    clearTimeout(open?.timer);
+    if (!open) return undefined;
+    clearTimeout(open.timer);
     this.#open.delete(seq);
     return open;
   }
