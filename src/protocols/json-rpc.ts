@@ -4,9 +4,18 @@
  * one, pass through both ways.
  */
 
-import type { Span } from "./json-check.ts";
+import { OPEN_BRACKET, type Span, skipSpace } from "./json-check.ts";
 import { insertFirst, remove, replace } from "./json-edit.ts";
-import { idOf, inKindOf, type Json, MAX_MESSAGE_DEPTH, nameOf, readFrame, readMessage } from "./json-message.ts";
+import {
+  idOf,
+  inKindOf,
+  type Json,
+  MAX_MESSAGE_DEPTH,
+  nameOf,
+  readFrame,
+  readMessage,
+  textOf,
+} from "./json-message.ts";
 import { elements, type Kind, kindOf, members, stringAt } from "./json-text.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
 
@@ -48,36 +57,49 @@ export function callerIds(message: Body): readonly (string | undefined)[] | unde
   return Array.from(elements(json.text, json.root), ({ start, end }) => callerId(json.text.slice(start, end)));
 }
 
-/** The top-level members that matter here, and the first key among them that occurs twice. */
+type Field = "jsonrpc" | "id" | "method" | "result" | "error";
+
+/** The top-level members that matter here; of one that occurs twice, the last. */
 interface Fields {
-  readonly spans: ReadonlyMap<string, Span>;
-  readonly twice: ReadonlySet<string>;
+  readonly spans: Readonly<Record<Field, Span | undefined>>;
+  /** Those that occur twice. */
+  readonly twice: readonly Field[];
 }
 
-const KNOWN: ReadonlySet<string> = new Set(["jsonrpc", "id", "method", "result", "error"]);
 const ID_KINDS: ReadonlySet<Kind> = new Set(["string", "number", "null"]);
 
 function fieldsOf({ text, root }: Json): Fields {
-  const spans = new Map<string, Span>();
-  const twice = new Set<string>();
+  const spans: Record<Field, Span | undefined> = {
+    jsonrpc: undefined,
+    id: undefined,
+    method: undefined,
+    result: undefined,
+    error: undefined,
+  };
+  const twice: Field[] = [];
   for (const { key, value } of members(text, root)) {
-    if (!KNOWN.has(key)) continue;
-    if (spans.has(key)) twice.add(key);
-    spans.set(key, value);
+    if (!isField(key)) continue;
+    if (spans[key] !== undefined) twice.push(key);
+    spans[key] = value;
   }
   return { spans, twice };
 }
 
-function ownId(text: string, { spans, twice }: Fields): string | undefined {
-  const id = spans.get("id");
-  if (id === undefined || twice.has("id") || !ID_KINDS.has(kindOf(text, id))) return undefined;
+/** Faster than a look into a set, which needs a hash of each key. */
+function isField(key: string): key is Field {
+  return key === "jsonrpc" || key === "id" || key === "method" || key === "result" || key === "error";
+}
+
+function ownId(text: string, { spans: { id }, twice }: Fields): string | undefined {
+  if (id === undefined || twice.includes("id") || !ID_KINDS.has(kindOf(text, id))) return undefined;
   return text.slice(id.start, id.end);
 }
 
-/** The items of a batch may nest as deep as they may alone. */
+/** The items of a batch may nest as deep as they may alone. What is no batch is read by `encode`, and only there. */
 function split(message: Body): readonly string[] | undefined {
-  const { text, root } = readMessage(message, MAX_MESSAGE_DEPTH + 1);
-  if (kindOf(text, root) !== "array") return undefined;
+  const given = textOf(message);
+  if (given === undefined || given.charCodeAt(skipSpace(given, 0)) !== OPEN_BRACKET) return undefined;
+  const { text, root } = readMessage(given, MAX_MESSAGE_DEPTH + 1);
   const items = Array.from(elements(text, root), (item) => text.slice(item.start, item.end));
   if (items.length === 0) throw new InvalidMessage("shape", "the batch is empty");
   return items;
@@ -92,7 +114,7 @@ function encode(message: Body, id: number, mode: Mode): Encoded {
   const own = ownId(text, fields);
   const why = misshapen(text, fields);
   if (why !== undefined) throw new InvalidMessage("shape", why, own);
-  const span = fields.spans.get("id");
+  const span = fields.spans.id;
   if (span !== undefined) return { frame: replace(text, span, String(id)), expectsReply: true, own };
   if (mode === "rpc") return { frame: text, expectsReply: false };
   return { frame: insertFirst(text, root, "id", String(id)), expectsReply: true };
@@ -100,15 +122,13 @@ function encode(message: Body, id: number, mode: Mode): Encoded {
 
 /** What keeps an object from being a request. */
 function misshapen(text: string, { spans, twice }: Fields): string | undefined {
-  for (const key of twice) return `"${key}" occurs twice`;
-  const id = spans.get("id");
+  if (twice[0] !== undefined) return `"${twice[0]}" occurs twice`;
+  const { id, jsonrpc: version, method } = spans;
   if (id !== undefined && !ID_KINDS.has(kindOf(text, id))) {
     return `"id" must be a string, a number or null, not ${nameOf(kindOf(text, id))}`;
   }
-  const version = spans.get("jsonrpc");
   if (version === undefined) return '"jsonrpc": "2.0" is missing';
   if (kindOf(text, version) !== "string" || stringAt(text, version) !== "2.0") return '"jsonrpc" must be "2.0"';
-  const method = spans.get("method");
   if (method === undefined) return '"method" is missing';
   if (kindOf(text, method) !== "string") return `"method" must be a string, not ${nameOf(kindOf(text, method))}`;
   return undefined;
@@ -124,21 +144,19 @@ function decode(frame: Body): Decoded {
   if (kind === "array") return { type: "message" };
   if (kind !== "object") return { type: "noise", why: `${nameOf(kind)} is not a JSON-RPC message` };
   const { spans, twice } = fieldsOf(json);
-  if (twice.has("id")) return { type: "noise", why: '"id" occurs twice' };
-  const span = spans.get("id");
+  if (twice.includes("id")) return { type: "noise", why: '"id" occurs twice' };
+  const span = spans.id;
   // With a method it is a notification or a request of the upstream's own, whose ids are not ours.
-  if (span === undefined || spans.has("method")) return { type: "message" };
+  if (span === undefined || spans.method !== undefined) return { type: "message" };
   const id = kindOf(text, span) === "number" ? idOf(text.slice(span.start, span.end)) : undefined;
   if (id === undefined) return { type: "message" };
-  const missing = (key: string): boolean => {
-    const value = spans.get(key);
-    return value === undefined || kindOf(text, value) === "null";
-  };
+  const { result, error } = spans;
+  const missing = (value: Span | undefined): boolean => value === undefined || kindOf(text, value) === "null";
   // JSON-RPC 1.0 servers send both and make one of them null. What they mean is plain, and the call has been made.
-  if (!spans.has("result") && !spans.has("error")) {
+  if (result === undefined && error === undefined) {
     return { type: "invalid", id, why: 'the reply has neither "result" nor "error"' };
   }
-  if (!missing("result") && !missing("error")) {
+  if (!missing(result) && !missing(error)) {
     return { type: "invalid", id, why: 'the reply has both "result" and "error"' };
   }
   return {
