@@ -100,6 +100,11 @@ export function cancelled(sent: Sent, awaited: Awaited): Failure {
     : { code: "cancelled", sent, detail: `the service stopped before the ${awaited} came` };
 }
 
+/** A failure is how it ends. `own`: the caller's own id, told as it was written when the protocol kept it so. */
+export function failed(failure: Failure, own: unknown): Failed {
+  return { type: "failed", failure, own: typeof own === "string" ? own : undefined };
+}
+
 /** What a protocol threw at a caller's message. Anything but its own kind of error is a mistake in it, and goes on. */
 export function invalid(error: unknown): Failed {
   if (!(error instanceof InvalidMessage)) throw error;

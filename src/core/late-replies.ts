@@ -1,11 +1,15 @@
-import type { WireId } from "../protocols/protocol.ts";
+import type { Named, WireId } from "../protocols/protocol.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Drop } from "./drop.ts";
+import type { ExchangeEffect } from "./effects.ts";
+import * as failures from "./failures.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Entry } from "./pending.ts";
 
 /** What is needed to make a reply of a frame that comes too late. The message itself is not kept. */
-export type LateEntry = Pick<
-  Entry,
-  "seq" | "wire" | "epoch" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt"
->;
+type LateEntry = Pick<Entry, "seq" | "wire" | "epoch" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt">;
+
+type LateEffect = Extract<ExchangeEffect, { type: "late" }>;
 
 /** More are not remembered: the oldest are forgotten first. As many as there are ids of requests that ended early. */
 const LATE_MAX = 10_000;
@@ -14,7 +18,15 @@ const OWN_MAX_CHARACTERS = 1_024;
 
 /** Requests that timed out after they were sent: their reply may still come, and is wanted. */
 export class Late {
+  readonly #delivery: Delivery;
+  readonly #inOrder: boolean;
   readonly #entries = new Map<WireId, LateEntry>();
+
+  /** @param inOrder replies do not name their request */
+  constructor(delivery: Delivery, inOrder: boolean) {
+    this.#delivery = delivery;
+    this.#inOrder = inOrder;
+  }
 
   keep({ seq, wire, epoch, order, acknowledged, own, arrivedAt, writtenAt }: Entry): void {
     if (typeof own === "string" && own.length > OWN_MAX_CHARACTERS) return;
@@ -23,18 +35,42 @@ export class Late {
     if (this.#entries.size > LATE_MAX && oldest !== undefined) this.#entries.delete(oldest);
   }
 
+  /** A late reply came. Undefined when it is of one whose caller has left: nobody wants that. */
+  answered(epoch: number, decoded: Named, now: number): LateEffect | undefined {
+    // Where replies do not name their request, only one is owed at a time.
+    const entry = this.#inOrder ? this.#takeAll(epoch)[0] : this.#take(epoch, decoded.id);
+    if (!entry) return undefined;
+    if (decoded.type !== "reply" || decoded.gather) {
+      const failure = decoded.type === "invalid" ? failures.unusable(decoded.why) : failures.lateParts;
+      return ended(entry, { type: "failed", failure });
+    }
+    const times = { queueMs: entry.writtenAt - entry.arrivedAt, upstreamMs: now - entry.writtenAt };
+    return ended(entry, { type: "reply", body: decoded.render(entry.own), ...times });
+  }
+
+  /** The connection is over: what it still owed does not come. */
+  lost(epoch: number, why: Drop): LateEffect[] {
+    return this.#takeAll(epoch).map((entry) =>
+      ended(entry, { type: "failed", failure: failures.lost(this.#delivery.sent(entry), why, "reply") }),
+    );
+  }
+
   /** Takes out the one that a frame on this connection answers. */
-  take(epoch: number, wire: WireId): LateEntry | undefined {
+  #take(epoch: number, wire: WireId): LateEntry | undefined {
     const entry = this.#entries.get(wire);
     if (entry?.epoch !== epoch) return undefined;
     this.#entries.delete(wire);
     return entry;
   }
 
-  /** Takes out all that were sent on this connection; where requests go one at a time, there is one at most. */
-  takeAll(epoch: number): LateEntry[] {
+  /** Takes out all that were sent on this connection. */
+  #takeAll(epoch: number): LateEntry[] {
     const entries = [...this.#entries.values()].filter((entry) => entry.epoch === epoch);
     for (const { wire } of entries) this.#entries.delete(wire);
     return entries;
   }
+}
+
+function ended({ seq }: LateEntry, outcome: Outcome): LateEffect {
+  return { type: "late", seq, outcome };
 }

@@ -40,6 +40,8 @@ export class Pending {
   readonly #byWire = new Map<WireId, Entry>();
   readonly #bySeq = new Map<number, Entry[]>();
   readonly #held = new Set<Entry>();
+  /** Streams that are on a socket. */
+  readonly #streaming = new Set<Entry>();
   #heldBytes = 0;
   #size = 0;
 
@@ -54,6 +56,11 @@ export class Pending {
 
   get heldBytes(): number {
     return this.#heldBytes;
+  }
+
+  /** Requests that are on a socket and whose reply may still come. A stream may go on for ever, and is not one. */
+  get onTheWire(): number {
+    return this.#size - this.#held.size - this.#streaming.size;
   }
 
   has(wire: WireId): boolean {
@@ -80,6 +87,7 @@ export class Pending {
   release(entry: Entry): Body | undefined {
     const { frame } = entry;
     if (this.#held.delete(entry)) this.#heldBytes -= entry.bytes;
+    if (entry.streams) this.#streaming.add(entry);
     entry.frame = undefined;
     return frame;
   }
@@ -95,6 +103,7 @@ export class Pending {
     const at = siblings?.indexOf(entry) ?? -1;
     if (siblings === undefined || at < 0) return;
     this.release(entry);
+    this.#streaming.delete(entry);
     this.#size--;
     this.#byWire.delete(entry.wire);
     if (siblings.length === 1) this.#bySeq.delete(entry.seq);

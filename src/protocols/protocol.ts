@@ -51,6 +51,9 @@ export type Decoded =
   /** Not a frame of this protocol. Counted, kept as a message, never an answer. */
   | { readonly type: "noise"; readonly why: string };
 
+/** What a frame that names a request says of it. */
+export type Named = Extract<Decoded, { readonly id: WireId }>;
+
 export interface Protocol {
   readonly name: string;
   /** `id`: a reply names its request. `order`: it does not, so requests go one at a time, first in, first out. */
