@@ -322,11 +322,15 @@ export const exit = [
       ],
       [
         "closed before the sockets are",
-        "if (!this.#close || this.#sockets.size > 0) return;",
+        "if (!this.#close || this.#connections.size > 0) return;",
         "if (!this.#close) return;",
       ],
-      ["a broken socket is no force", 'forced: drop.reason === "unclosed"', "forced: false"],
     ],
+  },
+  {
+    file: "src/sidecar/connections.ts",
+    tests: [contract],
+    mutants: [["a broken socket is no force", 'forced: drop.reason === "unclosed"', "forced: false"]],
   },
   {
     file: "src/sidecar/socket.ts",
@@ -350,11 +354,7 @@ export const exit = [
     file: "src/sidecar/phase-timer.ts",
     tests: [system],
     mutants: [
-      [
-        "a peer is blamed before it is listened to",
-        "setTimeout(() => this.set(LOOK_MS), ms)",
-        "setTimeout(this.#ring, ms)",
-      ],
+      ["a peer is blamed before it is listened to", "blames ? () => this.set(LOOK_MS) : this.#ring", "this.#ring"],
     ],
   },
   {

@@ -10,18 +10,13 @@ export class PhaseTimer {
     this.#ring = ring;
   }
 
-  /** In place of what was set before; undefined: nothing. */
-  set(ms: number | undefined): void {
-    clearTimeout(this.#timer);
-    this.#timer = ms === undefined ? undefined : setTimeout(this.#ring, ms);
-  }
-
   /**
-   * For a timer that blames the peer for its silence. In a process that was suspended or blocked, time is over before
-   * what the peer said in time has been looked at: so that comes first, and may set the timer anew.
+   * In place of what was set before; undefined: nothing. `blames`: it blames the peer for its silence. In a process that
+   * was suspended or blocked, time is over before what the peer said in time has been looked at: so that comes first, and
+   * may set the timer anew.
    */
-  setToBlame(ms: number): void {
+  set(ms: number | undefined, blames = false): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.set(LOOK_MS), ms);
+    this.#timer = ms === undefined ? undefined : setTimeout(blames ? () => this.set(LOOK_MS) : this.#ring, ms);
   }
 }

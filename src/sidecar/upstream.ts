@@ -1,24 +1,20 @@
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../config/schema.ts";
+import type { Call } from "../core/admission.ts";
 import { type Drop, describeDrop } from "../core/drop.ts";
-import { Exchange, type ExchangeEffect } from "../core/exchange.ts";
+import type { ExchangeEffect } from "../core/effects.ts";
+import { Exchange } from "../core/exchange.ts";
 import { matchesFrame } from "../core/greeting.ts";
-import type { MessageKind } from "../core/journal.ts";
 import type { Rung } from "../core/liveness.ts";
-import type { Outcome } from "../core/outcome.ts";
-import type { Entry } from "../core/pending.ts";
 import { newPair, type Pair, type PairEffect, type PairInput, turn } from "../core/rotation.ts";
-import { availability, listens, RENEW_CLOSE_MS, type Session } from "../core/session.ts";
-import { type SubscriptionEffect, Subscriptions } from "../core/subscriptions.ts";
-import { isJson } from "../protocols/json-message.ts";
+import { availability, listens, type Session } from "../core/session.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
-import { openLate } from "./attempt.ts";
-import { Journals, MAIN } from "./journals.ts";
-import { lateSettings, type WorkOut } from "./late-values.ts";
+import { Connections } from "./connections.ts";
 import type { CloseCounts, FromThread, Life, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
 import { PhaseTimer } from "./phase-timer.ts";
-import { openSocket, type Socket, type SocketEvents } from "./socket.ts";
+import { Signs } from "./signs.ts";
+import { Unasked } from "./unasked.ts";
 
 /** What an upstream needs from the thread that it lives on. */
 export interface Surroundings {
@@ -27,9 +23,6 @@ export interface Surroundings {
   post(message: FromThread): void;
   readonly lookup?: LookupFunction | undefined;
 }
-
-/** The upstream has so long to agree to a subscription, in milliseconds. */
-const SUBSCRIBE_WITHIN_MS = 10_000;
 
 type Command = Exclude<ToThread, { type: "open" | "beat" | "end" }>;
 
@@ -40,50 +33,31 @@ type Command = Exclude<ToThread, { type: "open" | "beat" | "end" }>;
 export class Upstream {
   readonly #name: string;
   readonly #settings: UpstreamSettings;
-  /** The settings with the values of the newest attempt. */
-  #filledIn: UpstreamSettings;
-  readonly #workOut: WorkOut | undefined;
   readonly #around: Surroundings;
   readonly #exchange: Exchange;
   readonly #alarm: Alarm;
-  readonly #journals: Journals;
-  readonly #accepts: Protocol["accepts"];
-  readonly #subscriptions = new Subscriptions();
-  /** Every socket that is not gone yet. There may be two while one makes way for its successor. */
-  readonly #sockets = new Map<number, Socket>();
-  /** Connections that were left for their successor and still owe replies, and what ends that in time. */
-  readonly #retired = new Map<number, NodeJS.Timeout>();
+  readonly #unasked: Unasked;
+  readonly #connections: Connections;
+  readonly #signs = new Signs();
   #pair: Pair = newPair;
   /** The one that speaks for the current session, and the successor's. They change places with their sessions. */
   #timer = this.#newTimer();
   #nextTimer = this.#newTimer();
   #lastError: string | undefined;
   #foundDeadBy: Rung | undefined;
-  #lastFrameAt: number | undefined;
-  /** When the peer last said something of its own. */
-  #heardAt = 0;
-  /** The last message of a caller that a socket took: what a ping that is sent now would prove. */
-  #lastWritten: Pick<Entry, "epoch" | "order"> = { epoch: 0, order: 0 };
-  #pings = 0;
-  #pingedAt = 0;
-  #roundTripMs: number | undefined;
   /** Somebody waits for `drained`. */
   #draining = false;
   #close: CloseCounts | undefined;
-  /** From the exit's first step on: how many messages came that nobody can read any more. */
-  #unkept: number | undefined;
 
   constructor(name: string, settings: UpstreamSettings, protocol: Protocol, around: Surroundings, life: Life) {
     this.#name = name;
     this.#settings = settings;
-    this.#filledIn = settings;
-    this.#workOut = lateSettings(name, settings);
     this.#around = around;
     this.#exchange = new Exchange(protocol, settings.limits);
     this.#alarm = new Alarm(around.now, () => this.#expire());
-    this.#journals = new Journals(name, settings.messages, around.post);
-    this.#journals.open(MAIN, life);
-    this.#accepts = protocol.accepts;
+    this.#connections = new Connections(name, settings, around.lookup);
+    const call = this.#call.bind(this);
+    this.#unasked = new Unasked(name, settings, protocol.accepts, life, { ...around, call });
   }
 
   start(): void {
@@ -94,7 +68,7 @@ export class Upstream {
     const now = this.#around.now();
     switch (command.type) {
       case "request":
-        this.#carryOut(this.#exchange.call(command, now, this.#socket?.buffered ?? 0));
+        this.#call(command, now);
         break;
       case "abandon":
         this.#carryOut(this.#exchange.abandon(command.seq, now));
@@ -103,18 +77,16 @@ export class Upstream {
         this.#exchange.taken(command.seq, command.weight);
         break;
       case "subscribe":
-        this.#journals.open(command.name, command.life);
-        this.#standBy(this.#subscriptions.add(command.name, command.settings));
+        this.#unasked.subscribe(command);
         break;
       case "unsubscribe":
-        this.#standBy(this.#subscriptions.remove(command.name));
-        this.#journals.remove(command.name);
+        this.#unasked.unsubscribe(command.name);
         break;
       case "read":
-        this.#journals.read(command);
+        this.#unasked.read(command);
         break;
       case "unread":
-        this.#journals.unread(command.seq);
+        this.#unasked.unread(command.seq);
         break;
       case "inspect":
         this.#post({ type: "inspected", upstream: this.#name, seq: command.seq, details: this.#details(now) });
@@ -125,20 +97,20 @@ export class Upstream {
         this.#tellDrained();
         break;
       case "stop":
-        this.#unkept ??= 0;
+        this.#unasked.stop();
         break;
       case "close":
         this.#close ??= { code: null, by: null, forced: false };
         this.#advance({ type: "close", withinMs: command.withinMs });
-        this.#closeOthers(command.withinMs);
+        this.#connections.closeOthers(this.#session.epoch, command.withinMs);
         this.#tellClosed();
         break;
       case "cancel": {
         const { effects, counts } = this.#exchange.cancel();
         this.#carryOut(effects);
         this.#advance({ type: "close", withinMs: 0 });
-        this.#closeOthers(0);
-        this.#post({ type: "cancelled", upstream: this.#name, counts, unkept: this.#unkept ?? 0 });
+        this.#connections.closeOthers(this.#session.epoch, 0);
+        this.#post({ type: "cancelled", upstream: this.#name, counts, unkept: this.#unasked.unkept });
       }
     }
     this.#setAlarm();
@@ -160,18 +132,21 @@ export class Upstream {
   #advance(input: PairInput): void {
     const before = this.#session;
     const now = this.#around.now();
-    const { epoch, order } = this.#lastWritten;
-    const proof = `${this.#pings + 1}.${epoch === before.epoch ? order : 0}`;
-    const heardAt = this.#heardAt;
-    const context = { now, random: Math.random(), proof, heardAt, settings: this.#filledIn };
+    const context = {
+      now,
+      random: Math.random(),
+      proof: this.#signs.proof(before.epoch),
+      heardAt: this.#signs.heardAt,
+      settings: this.#connections.filledIn,
+    };
     const { pair, effects } = turn(this.#pair, input, context);
     this.#pair = pair;
     for (const effect of effects) this.#perform(effect, now);
     const session = pair.current;
     if (session.at.phase === before.at.phase && session.epoch === before.epoch) return;
-    if (session.at.phase === "ready") this.#journals.back(MAIN);
+    if (session.at.phase === "ready") this.#unasked.back();
     this.#carryOut(this.#exchange.link(availability(session), now));
-    if (session.at.phase === "ready") this.#standBy(this.#subscriptions.connected());
+    if (session.at.phase === "ready") this.#unasked.connected();
     this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
   }
 
@@ -181,36 +156,31 @@ export class Upstream {
         this.#connect(effect.epoch, effect.withinMs);
         break;
       case "send":
-        this.#sockets.get(effect.epoch)?.write(effect.frame);
+        this.#connections.write(effect.epoch, effect.frame);
         break;
       case "ping":
-        this.#pings++;
-        this.#pingedAt = now;
-        this.#sockets.get(effect.epoch)?.ping(effect.proof);
+        this.#signs.pinged(now);
+        this.#connections.ping(effect.epoch, effect.proof);
         break;
       case "close":
-        this.#sockets.get(effect.epoch)?.close(effect.code, effect.withinMs);
+        this.#connections.close(effect.epoch, effect.code, effect.withinMs);
         break;
       case "destroy":
-        this.#sockets.get(effect.epoch)?.destroy();
+        this.#connections.destroy(effect.epoch);
         break;
       case "timer":
-        setTimer(this.#timer, effect.ms, effect.blames);
+        this.#timer.set(effect.ms, effect.blames);
         break;
       case "nextTimer":
-        setTimer(this.#nextTimer, effect.ms, effect.blames);
+        this.#nextTimer.set(effect.ms, effect.blames);
         break;
       case "promote":
         [this.#timer, this.#nextTimer] = [this.#nextTimer, this.#timer];
         this.#nextTimer.set(undefined);
         break;
       case "retire":
-        this.#retired.set(
-          effect.epoch,
-          setTimeout(() => this.#letGo(effect.epoch), effect.withinMs),
-        );
-        this.#journals.handedOver("the connection was rotated");
-        this.#standBy(this.#subscriptions.lost());
+        this.#connections.retire(effect.epoch, effect.withinMs, () => this.#letGo(effect.epoch));
+        this.#unasked.rotated();
         break;
       case "notRotated":
         this.#lastError = `${describeDrop(effect.why)}; the connection that there is stays`;
@@ -219,17 +189,15 @@ export class Upstream {
       case "lost":
         this.#lastError = describeDrop(effect.why);
         if (effect.why.reason === "silent") this.#foundDeadBy = effect.why.rung;
-        this.#journals.away(this.#lastError);
-        this.#standBy(this.#subscriptions.lost());
+        this.#unasked.lost(this.#lastError);
         this.#carryOut(this.#exchange.lost(effect.epoch, effect.why, now));
         break;
       case "proven":
-        this.#roundTripMs = now - this.#pingedAt;
-        this.#carryOut(this.#exchange.proven(effect.epoch, Number(effect.proof.split(".")[1])));
+        this.#carryOut(this.#exchange.proven(effect.epoch, this.#signs.ponged(effect.proof, now)));
         break;
       case "message":
         this.#exchange.counters.messages++;
-        this.#keep(effect.frame);
+        this.#unasked.message(effect.frame);
         break;
       case "frame":
         this.#exchangeFrame(effect.epoch, effect.frame, now);
@@ -240,59 +208,22 @@ export class Upstream {
   #letGo(epoch: number): void {
     const detail = "it was rotated out, and the reply did not come in time (reconnect.rotate.drain)";
     this.#carryOut(this.#exchange.lost(epoch, { reason: "renewed", detail }, this.#around.now()));
-    this.#closeRetired();
     this.#setAlarm();
   }
 
-  /** Closes what was left for its successor and owes nothing any more. */
-  #closeRetired(): void {
-    for (const [epoch, timer] of this.#retired) {
-      if (this.#exchange.awaits(epoch)) continue;
-      clearTimeout(timer);
-      this.#retired.delete(epoch);
-      this.#sockets.get(epoch)?.close(1000, RENEW_CLOSE_MS);
-    }
-  }
-
-  /** The exit closes whatever is left open beside the current connection. */
-  #closeOthers(withinMs: number): void {
-    for (const timer of this.#retired.values()) clearTimeout(timer);
-    this.#retired.clear();
-    for (const [epoch, socket] of this.#sockets) {
-      if (epoch !== this.#session.epoch) socket.close(this.#settings.close_code, withinMs);
-    }
-  }
-
-  #keep(frame: Body): void {
-    if (this.#unkept !== undefined) {
-      this.#unkept++;
-      return;
-    }
-    const kind = kindOf(frame, this.#accepts);
-    const claimed = kind === "json" ? this.#subscriptions.message(frame as string) : [];
-    if (claimed.length > 0) this.#standBy(claimed);
-    else this.#journals.append(MAIN, frame, kind);
-  }
-
   #connect(epoch: number, withinMs: number): void {
-    const target = { settings: this.#settings, withinMs, lookup: this.#around.lookup };
-    const events: SocketEvents = {
+    this.#connections.open(epoch, withinMs, {
       opened: () => this.#advance({ type: "opened", epoch }),
       frame: (frame) => this.#frame(epoch, frame),
       pong: (proof) => this.#advance({ type: "pong", epoch, proof }),
       pinged: () => this.#heard(epoch),
       dropped: (drop) => this.#dropped(epoch, drop),
-    };
-    const resolved = (settings: UpstreamSettings) => {
-      this.#filledIn = settings;
-    };
-    const socket = this.#workOut ? openLate(this.#workOut, target, resolved, events) : openSocket(target, events);
-    this.#sockets.set(epoch, socket);
+    });
   }
 
   #frame(epoch: number, frame: Body): void {
     const now = this.#heard(epoch);
-    this.#lastFrameAt = now;
+    this.#signs.frame(now);
     const { current, next } = this.#pair;
     if (listens(current, epoch) || (next && listens(next, epoch))) this.#advance({ type: "frame", epoch, frame });
     else this.#exchangeFrame(epoch, frame, now);
@@ -300,7 +231,7 @@ export class Upstream {
   }
 
   #exchangeFrame(epoch: number, frame: Body, now: number): void {
-    const effects = this.#exchange.frame(epoch, frame, now, this.#sockets.get(epoch)?.buffered ?? 0);
+    const effects = this.#exchange.frame(epoch, frame, now, this.#connections.buffered(epoch));
     this.#carryOut(effects);
     const goingAway = this.#settings.reconnect.rotate?.on;
     if (!goingAway || !effects.some(({ type }) => type === "message")) return;
@@ -309,38 +240,37 @@ export class Upstream {
 
   #heard(epoch: number): number {
     const now = this.#around.now();
-    if (epoch === this.#session.epoch) this.#heardAt = now;
+    if (epoch === this.#session.epoch) this.#signs.heard(now);
     return now;
   }
 
   #dropped(epoch: number, drop: Drop): void {
-    const by = this.#sockets.get(epoch)?.closedBy ?? null;
-    this.#sockets.delete(epoch);
-    if (this.#close && epoch === this.#session.epoch) this.#close = closeOf(drop, by);
+    const close = this.#connections.gone(epoch, drop);
+    if (this.#close && epoch === this.#session.epoch) this.#close = close;
     this.#advance({ type: "dropped", epoch, drop });
-    if (this.#retired.has(epoch)) this.#carryOut(this.#exchange.lost(epoch, drop, this.#around.now()));
+    if (this.#connections.isRetired(epoch)) this.#carryOut(this.#exchange.lost(epoch, drop, this.#around.now()));
     this.#tellClosed();
     this.#setAlarm();
   }
 
-  get #socket(): Socket | undefined {
-    return this.#sockets.get(this.#session.epoch);
-  }
-
   // The exchange.
+
+  #call(call: Call, now: number): void {
+    this.#carryOut(this.#exchange.call(call, now, this.#connections.buffered(this.#session.epoch)));
+  }
 
   #carryOut(effects: readonly ExchangeEffect[]): void {
     for (const effect of effects) {
       switch (effect.type) {
         case "write": {
-          const taken = this.#sockets.get(effect.epoch)?.write(effect.frame) ?? false;
-          if (taken) this.#lastWritten = effect.entry;
+          const taken = this.#connections.write(effect.epoch, effect.frame);
+          if (taken) this.#signs.wrote(effect.entry);
           if (taken && effect.entry.expectsReply) break;
           this.#carryOut(this.#exchange.written(effect.entry, taken, this.#around.now()));
           break;
         }
         case "settle":
-          if (effect.seq < 0) this.#answered(-effect.seq, effect.outcome);
+          if (effect.seq < 0) this.#unasked.settled(effect.seq, effect.outcome);
           else this.#post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
           break;
         case "part":
@@ -348,14 +278,14 @@ export class Upstream {
           break;
         case "late":
           // Nobody waits any longer for what the thread asked by itself.
-          if (effect.seq > 0)
-            this.#post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+          if (effect.seq < 0) break;
+          this.#post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
           break;
         case "answer":
-          this.#sockets.get(effect.epoch)?.write(effect.frame);
+          this.#connections.write(effect.epoch, effect.frame);
           break;
         case "message":
-          this.#keep(effect.frame);
+          this.#unasked.message(effect.frame);
           break;
         case "probe":
           this.#advance({ type: "probe" });
@@ -364,58 +294,21 @@ export class Upstream {
           this.#advance({ type: "renew", detail: effect.detail });
       }
     }
-    if (this.#retired.size > 0) this.#closeRetired();
+    if (this.#connections.anyRetired) this.#connections.closeRetired((epoch) => this.#exchange.awaits(epoch));
     if (this.#draining) this.#tellDrained();
   }
 
   #expire(): void {
     const now = this.#around.now();
     this.#carryOut(this.#exchange.expire(now));
-    this.#standBy(this.#subscriptions.expire(now));
+    this.#unasked.expire(now);
     this.#setAlarm();
   }
 
+  /** For whichever comes first: an alarm is never set later. */
   #setAlarm(): void {
-    const next = Math.min(
-      this.#exchange.nextDeadline ?? Number.POSITIVE_INFINITY,
-      this.#subscriptions.nextDeadline ?? Number.POSITIVE_INFINITY,
-    );
-    this.#alarm.set(Number.isFinite(next) ? next : undefined);
-  }
-
-  // Standing subscriptions. Their requests go the way of all others, under numbers that no caller has.
-
-  #standBy(effects: readonly SubscriptionEffect[]): void {
-    for (const effect of effects) {
-      switch (effect.type) {
-        case "ask":
-        case "tell": {
-          const now = this.#around.now();
-          const kind = effect.type === "ask" ? "request" : "send";
-          const call = {
-            seq: -effect.number,
-            kind,
-            body: effect.message,
-            deadline: now + SUBSCRIBE_WITHIN_MS,
-          } as const;
-          this.#carryOut(this.#exchange.call(call, now, this.#socket?.buffered ?? 0));
-          break;
-        }
-        case "state":
-          if (effect.state.phase === "active") this.#journals.back(effect.name);
-          if (effect.state.phase === "failed") this.#journals.still(effect.name, effect.state.lastError ?? "");
-          this.#post({ type: "subscription", upstream: this.#name, name: effect.name, state: effect.state });
-          break;
-        case "message":
-          this.#journals.append(effect.name, effect.text, "json");
-      }
-    }
-  }
-
-  #answered(number: number, outcome: Outcome): void {
-    const { from, refused: to } = this.#settings.reconnect;
-    const context = { now: this.#around.now(), random: Math.random(), retry: { from: Math.min(from, to), to } };
-    this.#standBy(this.#subscriptions.settled(number, outcome, context));
+    this.#alarm.set(this.#exchange.nextDeadline);
+    this.#alarm.set(this.#unasked.nextDeadline);
   }
 
   // What the host is told.
@@ -431,7 +324,7 @@ export class Upstream {
   }
 
   #tellClosed(): void {
-    if (!this.#close || this.#sockets.size > 0) return;
+    if (!this.#close || this.#connections.size > 0) return;
     this.#post({ type: "closed", upstream: this.#name, close: this.#close });
     this.#close = undefined;
   }
@@ -446,27 +339,11 @@ export class Upstream {
   #details(now: number): UpstreamDetails {
     return {
       inFlight: this.#exchange.inFlight,
-      lastFrameAgeMs: this.#lastFrameAt === undefined ? undefined : Math.round(now - this.#lastFrameAt),
-      roundTripMs: this.#roundTripMs,
-      bufferedBytes: this.#socket?.buffered ?? 0,
-      kept: this.#journals.kept,
+      lastFrameAgeMs: this.#signs.frameAgeMs(now),
+      roundTripMs: this.#signs.roundTripMs,
+      bufferedBytes: this.#connections.buffered(this.#session.epoch),
+      kept: this.#unasked.kept,
       counters: { ...this.#exchange.counters },
     };
   }
-}
-
-function setTimer(timer: PhaseTimer, ms: number | undefined, blames = false): void {
-  if (ms !== undefined && blames) timer.setToBlame(ms);
-  else timer.set(ms);
-}
-
-/** What `data` will be to readers. Bytes stay bytes, whatever they hold; in a dialect of text, so does text. */
-function kindOf(frame: Body, accepts: Protocol["accepts"]): MessageKind {
-  if (typeof frame !== "string") return "binary";
-  return accepts === "json" && isJson(frame) ? "json" : "text";
-}
-
-function closeOf(drop: Drop, by: CloseCounts["by"]): CloseCounts {
-  if (drop.reason === "closed") return { code: drop.code, by, forced: false };
-  return { code: null, by, forced: drop.reason === "unclosed" };
 }
