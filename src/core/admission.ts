@@ -38,14 +38,17 @@ export class Admission {
     this.#closed = true;
   }
 
-  /** @param buffered bytes handed to the socket that it could not yet pass on */
-  take(call: Call, now: number, buffered: number): void {
+  /**
+   * @param buffered bytes handed to the socket that it could not yet pass on
+   * @returns false when it is no message at all, and was refused for that
+   */
+  take(call: Call, now: number, buffered: number): boolean {
     let items: readonly string[] | undefined;
     try {
       if (call.kind !== "stream") items = this.#protocol.split?.(call.body);
     } catch (error) {
       this.#requests.refuse(call.seq, 0, failures.invalid(error));
-      return;
+      return false;
     }
     const problem = this.#problem(call, items?.length ?? 1, now, buffered);
     if (items === undefined) {
@@ -56,6 +59,7 @@ export class Admission {
         this.#admit(call, index, item, problem, now);
       });
     }
+    return true;
   }
 
   /** Why a call is not taken in; undefined when it is. */

@@ -70,8 +70,7 @@ export class Exchange {
   /** A message of a caller. `buffered`: bytes handed to the socket that it could not yet pass on. */
   call(call: Call, now: number, buffered: number): readonly ExchangeEffect[] {
     this.counters.requests++;
-    this.#admission.take(call, now, buffered);
-    return this.#flush(now);
+    return this.#admission.take(call, now, buffered) ? this.#flush(now) : this.#effects.take();
   }
 
   /** The connection changed. What cannot be sent any more fails, what can be is sent. */
