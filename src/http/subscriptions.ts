@@ -6,6 +6,8 @@ import { check, dotted } from "../config/problems.ts";
 import { type SubscriptionSettings, subscriptionOrderJson, subscriptionOrderSchema } from "../config/schema.ts";
 import type { SubscriptionState } from "../core/subscriptions.ts";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
+import { check as demandJson } from "../protocols/json-check.ts";
+import { MAX_MESSAGE_DEPTH } from "../protocols/json-message.ts";
 import type { Standing } from "../sidecar/standing.ts";
 import { readMessage } from "./body.ts";
 import { findUpstream } from "./exchange.ts";
@@ -122,14 +124,13 @@ export function subscriptionRoutes(app: OpenAPIHono<Env>, parts: AppParts): void
 }
 
 async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }: UpstreamPort) {
-  const text = await readMessage(c, "json", settings.limits.request_bytes, lifecycle);
-  let order: unknown;
+  const text = (await readMessage(c, "json", settings.limits.request_bytes, lifecycle)) as string;
   try {
-    order = JSON.parse(text as string);
+    demandJson(text, MAX_MESSAGE_DEPTH);
   } catch (error) {
-    throw refused("invalid_request", `the body is not JSON: ${(error as Error).message}`);
+    throw refused("invalid_request", `the body is not usable JSON: ${(error as Error).message}`);
   }
-  const checked = check(subscriptionOrderSchema, order);
+  const checked = check(subscriptionOrderSchema, JSON.parse(text));
   if ("value" in checked) return checked.value;
   const all = checked.problems.map(({ path, what }) => `${dotted(path) || "the body"} ${what}`);
   throw refused("invalid_request", all.join("; "));

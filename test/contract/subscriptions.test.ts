@@ -119,7 +119,8 @@ test("a wrong order is refused, and says what is wrong with it", async (t) => {
   const { product } = await start(t, { limits: { subscriptions: 0 } });
   const { id: _, ...withoutId } = order;
   const bad: readonly (readonly [unknown, number, string, RegExp])[] = [
-    ["{", 400, "invalid_request", /not JSON/],
+    ["{", 400, "invalid_request", /not usable JSON: .* position 1/],
+    [`{"request":${"[".repeat(8_000)}${"]".repeat(8_000)}}`, 400, "invalid_request", /nested deeper than 64 levels/],
     [[], 400, "invalid_request", /must be a mapping/],
     [{ ...order, name: "no spaces" }, 400, "invalid_request", /^name must be a name/],
     [{ ...order, match: {} }, 400, "invalid_request", /^match must have at least one rule/],
