@@ -104,6 +104,7 @@ export class Admission {
       expectsReply,
       confirms: call.kind === "confirm",
       streams: call.kind === "stream",
+      subscribes: call.kind === "stream" && encoded.subscribes === true,
       own: encoded.own,
       frame: encoded.frame,
       number: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : undefined,

@@ -7,6 +7,8 @@ export type ExchangeEffect =
   /** Hand this frame to the socket, and say with `written` whether it was taken. */
   | { readonly type: "write"; readonly epoch: number; readonly entry: Entry; readonly frame: Body }
   | { readonly type: "settle"; readonly seq: number; readonly outcome: Outcome }
+  /** A stream that subscribes was handed to the socket. */
+  | { readonly type: "begun"; readonly seq: number }
   /** A frame of a stream's reply, and not the last. */
   | { readonly type: "part"; readonly seq: number; readonly body: Body }
   /** A request that had timed out has ended after all. */

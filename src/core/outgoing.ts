@@ -109,6 +109,7 @@ export class Outgoing {
     entry.order = this.#delivery.next();
     entry.writtenAt = now;
     this.#effects.push({ type: "write", epoch, entry, frame });
+    if (entry.subscribes) this.#requests.begin(entry);
     this.#requests.correlation.handedOver(entry, now);
   }
 

@@ -13,6 +13,8 @@ export interface Entry {
   readonly confirms: boolean;
   /** Whether each frame of its reply is handed on as it comes. From the first on it has no deadline. */
   readonly streams: boolean;
+  /** A stream that has none from when it is on a socket. */
+  readonly subscribes: boolean;
   readonly own: unknown;
   /** What goes out; undefined once it has been handed to the socket. */
   frame: Body | undefined;

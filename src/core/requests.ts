@@ -68,6 +68,12 @@ export class Requests {
     this.#wheel.add(entry, at);
   }
 
+  /** Its first frame may be long in coming. When the socket does not take it, it has failed before this is said. */
+  begin(entry: Entry): void {
+    this.#wheel.remove(entry, entry.dueAt);
+    this.#effects.push({ type: "begun", seq: entry.seq });
+  }
+
   /** A frame came for it, which is its reply or belongs to that. */
   answered(entry: Entry, decoded: Exclude<Named, { type: "progress" }>, now: number): void {
     switch (decoded.type) {

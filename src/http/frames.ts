@@ -85,7 +85,8 @@ function readable(frame: Body, takes: Dialect["accepts"]): string | undefined {
 
 /**
  * Sends the message up and answers with the frames of its reply. What fails before the first of them is an ordinary
- * problem; `timeoutMs` is for that one alone, and afterwards it goes on for as long as it is read.
+ * problem; `timeoutMs` is for that one alone, and afterwards it goes on for as long as it is read. A message that
+ * subscribes begins its answer earlier: once it is on a socket.
  */
 export function streamed(
   c: Context<Env>,
@@ -132,7 +133,7 @@ class Frames implements StreamReader {
   source: OpenStream | undefined;
   readonly #form: Form;
   readonly #describe: (failure: Failed["failure"]) => object;
-  /** Told of the first frame, or of the end that came before it. */
+  /** Told that there is something to answer with, or of the end that came before. */
   #begin: ((ended: Outcome | undefined) => void) | undefined;
   #outlet: Outlet | undefined;
   #waiting: Body[] = [];
@@ -150,6 +151,10 @@ class Frames implements StreamReader {
     this.#outlet = outlet;
     this.#pump();
     return outlet.readable;
+  }
+
+  begin(): void {
+    this.#told(undefined);
   }
 
   part(body: Body): void {

@@ -28,8 +28,8 @@ export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
     protocol: {
       ...protocol,
       encode(message, id, mode) {
-        operationOf(message); // Throws for what would cost all callers their connection.
-        return protocol.encode(message, id, mode);
+        const subscribes = operationOf(message) === "subscription"; // Throws for what would cost all their connection.
+        return { ...protocol.encode(message, id, mode), subscribes };
       },
       cancel: (id) => JSON.stringify({ id: String(id), type: "complete" }),
     },

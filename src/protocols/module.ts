@@ -101,8 +101,9 @@ function asEncoded(result: unknown, ids: Protocol["ids"]): Encoded {
   if (!isObject(result) || !isBody(result.frame)) throw new Error("the protocol gave no frame for this message");
   const { frame, own, id } = result;
   const expectsReply = result.expectsReply !== false;
-  if (ids !== "callers") return { frame, expectsReply, own };
-  if (isText(id)) return { frame, expectsReply, own, id };
+  const subscribes = result.subscribes === true;
+  if (ids !== "callers") return { frame, expectsReply, subscribes, own };
+  if (isText(id)) return { frame, expectsReply, subscribes, own, id };
   if (expectsReply)
     throw new Error("the protocol gave no id for this message, which is a text where it keeps callers' own");
   return { frame, expectsReply, own };

@@ -17,6 +17,11 @@ export interface Encoded {
   readonly frame: Body;
   /** False for a message that gets no reply by the protocol's rules (a JSON-RPC notification). */
   readonly expectsReply: boolean;
+  /**
+   * Nothing says when the first frame of its reply comes, as with a subscription: who takes the frames one by one waits
+   * for it as long as they want.
+   */
+  readonly subscribes?: boolean | undefined;
   /** What `decode`'s `render` needs to give the caller's own id back; kept with the request, never read by others. */
   readonly own?: unknown;
   /** The caller's own id, under which its reply will come. Only, and always, where `ids` is `callers`. */

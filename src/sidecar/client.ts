@@ -131,7 +131,8 @@ export class UpstreamClient implements Resident {
   }
 
   /**
-   * Sends one message up, and hands each frame of its reply on as it comes. `timeoutMs` is for the first one.
+   * Sends one message up, and hands each frame of its reply on as it comes. `timeoutMs` is for the first one, or, of a
+   * message that subscribes, until it is handed to the socket.
    * @returns the failure, where it was not taken
    */
   stream({ body, timeoutMs }: Pick<Ask, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure {
@@ -216,6 +217,9 @@ export class UpstreamClient implements Resident {
       case "settled":
         this.#replies += repliesIn(message.outcome);
         if (!this.#streams.end(message.seq, message.outcome)) this.#settled(message.seq, message.outcome);
+        break;
+      case "begun":
+        this.#streams.begin(message.seq);
         break;
       case "part":
         this.#streams.part(message.seq, message.body);

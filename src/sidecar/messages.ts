@@ -76,6 +76,8 @@ export type FromThread =
   | { readonly type: "opened"; readonly upstream: string; readonly dialect: Dialect }
   | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
+  /** Of a request of kind `stream` that subscribes: it was handed to the socket, and has no deadline any more. */
+  | { readonly type: "begun"; readonly upstream: string; readonly seq: number }
   /**
    * Of a request of kind `stream`: a frame of its reply. The last comes as `settled`. What was posted and not `taken`
    * is bounded by `limits.reply_bytes`; beyond that the stream has failed.

@@ -8,6 +8,8 @@ import type { ToThread } from "./messages.ts";
 
 /** Who reads. Told in the turn in which it came; never from within `open`. */
 export interface StreamReader {
+  /** It subscribes, and was handed to the socket: nothing says when the first frame comes. */
+  begin(): void;
   /** A frame of the reply, and not the last. `taken` must be called with it as soon as it is not kept any more. */
   part(body: Body): void;
   /** Nothing comes any more: the last frame, or why there is none. */
@@ -23,9 +25,10 @@ export interface OpenStream {
 
 interface Open {
   readonly reader: StreamReader;
-  /** Ends it when the thread does not: only until the first frame is there. */
+  /** Ends it when the thread does not: only until it has begun. */
   readonly timer: NodeJS.Timeout;
-  begun: boolean;
+  /** A frame is there, so the upstream has the message. */
+  answered: boolean;
 }
 
 export class Streams {
@@ -45,7 +48,7 @@ export class Streams {
     return this.#read.size;
   }
 
-  /** `withinMs`: the first frame must be there by then; the thread sees to it, and we somewhat later if it does not. */
+  /** `withinMs`: it must have begun by then; the thread sees to it, and we somewhat later if it does not. */
   open(seq: number, body: Body, withinMs: number, graceMs: number, reader: StreamReader): OpenStream {
     const upstream = this.#upstream;
     const deadline = performance.now() + withinMs;
@@ -54,7 +57,7 @@ export class Streams {
       this.end(seq, { type: "failed", failure: unanswered });
     }, withinMs + graceMs);
     this.#read.add(seq);
-    this.#open.set(seq, { reader, timer, begun: false });
+    this.#open.set(seq, { reader, timer, answered: false });
     this.#post({ type: "request", upstream, seq, kind: "stream", body, deadline });
     return {
       taken: (frames) => {
@@ -68,10 +71,16 @@ export class Streams {
     };
   }
 
+  begin(seq: number): void {
+    const open = this.#open.get(seq);
+    clearTimeout(open?.timer);
+    open?.reader.begin();
+  }
+
   part(seq: number, body: Body): void {
     const open = this.#open.get(seq);
     if (!open) return;
-    open.begun = true;
+    open.answered = true;
     clearTimeout(open.timer);
     open.reader.part(body);
   }
@@ -86,17 +95,17 @@ export class Streams {
   /** The exit has begun: every reader gets its end, and the upstream is told. @returns how many there were */
   stop(): number {
     const count = this.#open.size;
-    for (const [seq, { begun }] of [...this.#open]) {
+    for (const [seq, { answered }] of [...this.#open]) {
       this.#post({ type: "abandon", upstream: this.#upstream, seq });
-      this.end(seq, { type: "failed", failure: { ...stopped, sent: begun ? "yes" : "maybe" } });
+      this.end(seq, { type: "failed", failure: { ...stopped, sent: answered ? "yes" : "maybe" } });
     }
     return count;
   }
 
   failAll(failureOf: (seq: number) => Failure): void {
-    for (const [seq, { begun }] of [...this.#open]) {
+    for (const [seq, { answered }] of [...this.#open]) {
       const failure = failureOf(seq);
-      this.end(seq, { type: "failed", failure: begun ? { ...failure, sent: "yes" } : failure });
+      this.end(seq, { type: "failed", failure: answered ? { ...failure, sent: "yes" } : failure });
     }
   }
 

@@ -273,6 +273,9 @@ export class Upstream {
           if (effect.seq < 0) this.#unasked.settled(effect.seq, effect.outcome);
           else this.#post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
           break;
+        case "begun":
+          this.#post({ type: "begun", upstream: this.#name, seq: effect.seq });
+          break;
         case "part":
           this.#post({ type: "part", upstream: this.#name, seq: effect.seq, body: effect.body });
           break;

@@ -16,7 +16,10 @@ const protocol = `export default {
   name: "rows",
   accepts: "json",
   streams: true,
-  encode: (message, id) => ({ frame: JSON.stringify({ ...JSON.parse(message), id }), expectsReply: true }),
+  encode(message, id) {
+    const asked = JSON.parse(message);
+    return { frame: JSON.stringify({ ...asked, id }), expectsReply: true, subscribes: asked.subscribe === true };
+  },
   decode(frame) {
     const { id, ...rest } = JSON.parse(frame);
     const render = () => JSON.stringify(rest);
@@ -113,6 +116,73 @@ test("a stream outlives the time of its request, and ends with an error when its
   ];
   assert.equal(events.events.at(-1)?.name, "error");
   for (const { code, sent, status } of told) assert.deepEqual([code, sent, status], ["connection_lost", "yes", 502]);
+});
+
+test("what subscribes begins once it is on the socket: its first frame may come at any time, and its failure, too", async (t) => {
+  const { product, upstream } = await start(t);
+  const rare = { subscribe: true };
+  const path = `${REQUEST}?timeout=200ms`;
+  const all = [await Stream.open(product, path, LINES, t, rare), await Stream.open(product, path, EVENTS, t, rare)];
+  const [lines, events] = all as [Stream, Stream];
+  const late = await product.post(`${REQUEST}?timeout=400ms`, {}, { headers: LINES });
+  assert.equal(late.status, 504, "by then their time is long over");
+  await late.body?.cancel();
+  assert.deepEqual([lines.ended, events.ended], [false, false]);
+  assert.deepEqual([lines.text, events.text], ["", ""]);
+  upstream.last.send({ id: (JSON.parse(upstream.texts[0] ?? "") as Asked).id, n: 1 });
+  await lines.until(() => lines.text === '{"n":1}\n');
+  upstream.last.kill();
+  for (const stream of all) await stream.until(() => stream.ended);
+  const error = JSON.parse(events.told.at(-1)?.data ?? "") as Record<string, unknown>;
+  // The pong of the ping that `late` gave rise to has proven it.
+  assert.deepEqual([events.told.at(-1)?.name, error.code, error.sent], ["error", "connection_lost", "yes"]);
+});
+
+test("one reply of all, and what never gets to the socket, are bounded by their time also where they subscribe", async (t) => {
+  const { product, upstream } = await start(t);
+  const whole = await product.post(`${REQUEST}?timeout=200ms`, { subscribe: true });
+  assert.deepEqual([whole.status, whole.headers.get("sidesocket-code")], [504, "reply_timeout"]);
+  await whole.body?.cancel();
+  await upstream.stop();
+  await until(async () => (await product.state()).phase === "waiting", { what: "the loss" });
+  const unsent = await product.post(REQUEST, { subscribe: true }, { headers: EVENTS });
+  await problem(unsent, { status: 503, code: "upstream_down", sent: "no" });
+});
+
+test("a GraphQL subscription whose first event is rare is a stream from the start; its refusal is its only result", async (t) => {
+  const upstream = await startUpstream({
+    t,
+    subprotocol: (offered) => offered[0],
+    onMessage: (message, connection) => {
+      const { id, type, payload } = JSON.parse(String(message)) as { id: string; type: string; payload: object };
+      if (type === "connection_init") connection.send({ type: "connection_ack" });
+      if (JSON.stringify(payload)?.includes("wrong"))
+        connection.send({ id, type: "error", payload: [{ message: "no" }] });
+    },
+  });
+  const settings = { url: upstream.url, protocol: "graphql-transport-ws" };
+  const product = await startProduct({ config: { upstreams: { default: settings } }, t });
+  await product.ready();
+  const subscribe = (field: string) =>
+    Stream.open(product, "/graphql?timeout=200ms", EVENTS, t, { query: `subscription { ${field} }` });
+  const rare = await subscribe("rare");
+  const query = await product.post("/graphql?timeout=400ms", { query: "{ silent }" }, { headers: EVENTS });
+  await problem(query, { status: 504, code: "reply_timeout", sent: "maybe" });
+  const { id } = JSON.parse(upstream.texts[1] ?? "") as { id: string };
+  upstream.last.send({ id, type: "next", payload: { data: { rare: 1 } } });
+  await rare.until(() => rare.told.length === 1, { what: "the first event, after all" });
+  assert.deepEqual([rare.told[0]?.name, rare.told[0]?.data], ["next", '{"data":{"rare":1}}']);
+  const wrong = await subscribe("wrong");
+  await wrong.until(() => wrong.ended);
+  assert.deepEqual(
+    wrong.events.map(({ name, data }) => [name, data]),
+    [
+      ["next", '{"errors":[{"message":"no"}]}'],
+      ["complete", ""],
+    ],
+  );
+  await rare.leave();
+  await upstream.until(() => upstream.texts.some((text) => text === JSON.stringify({ id, type: "complete" })));
 });
 
 test("who leaves has the upstream told, before the first frame and after it", async (t) => {

@@ -48,6 +48,8 @@ export class ExchangeModel {
   readonly lates = new Map<number, Outcome>();
   readonly abandoned = new Set<number>();
   readonly messages: Body[] = [];
+  /** Streams that subscribe and are on a socket. */
+  readonly begun: number[] = [];
   /** The frames of streams, but for the last of each. */
   readonly parts: string[] = [];
   /** What went out in answer to requests of the upstream's own, and to end streams. */
@@ -215,6 +217,9 @@ export class ExchangeModel {
           break;
         case "settle":
           this.#settle(effect.seq, effect.outcome);
+          break;
+        case "begun":
+          if (!this.outcomes.has(effect.seq)) this.begun.push(effect.seq);
           break;
         case "part":
           assert.ok(!this.outcomes.has(effect.seq) && !this.abandoned.has(effect.seq), "a part after the end");

@@ -56,6 +56,26 @@ test("its deadline is for the first frame; a stream that did not begin is cancel
   assert.deepEqual([model.lates.size, model.messages, model.exchange.counters.late], [0, [], 2]);
 });
 
+test("a stream that subscribes has begun, and has no deadline any more, once it is on a socket", () => {
+  const subscribing: Protocol = { ...rows, encode: (...all) => ({ ...rows.encode(...all), subscribes: true }) };
+  const model = new ExchangeModel(subscribing);
+  const early = model.call("{}", "stream", 60_000);
+  const unsent = model.call("{}", "stream", 1_000);
+  model.pass(1_000);
+  assert.deepEqual(model.begun, [], "a connection is waited for no longer than by all others");
+  model.fails(unsent, "reply_timeout", "no");
+  model.connect();
+  const whole = model.call("{}", "request", 1_000);
+  assert.deepEqual(model.begun, [early]);
+  model.pass(3_600_000);
+  assert.deepEqual([model.outcomes.has(whole), model.open], [true, [early]]);
+  say(model, 0, { n: 1 });
+  assert.deepEqual(model.parts, ['{"n":1}']);
+  model.takes = false;
+  model.fails(model.call("{}", "stream"), "connection_lost", "no");
+  assert.deepEqual(model.begun, [early], "what the socket did not take has not begun");
+});
+
 test("what its reader does not take is bounded by the bytes of a reply, and what it has taken makes room", () => {
   const n = "x".repeat(300);
   const weight = weightOf(JSON.stringify({ n }));

@@ -167,7 +167,7 @@ describe("in front of a graphql-ws server", () => {
 
   test("who leaves ends the subscription at the server, and nobody else's", async (t) => {
     const [stays, leaves] = [await subscribe("subscription { tick }", t), await subscribe("subscription { tick }", t)];
-    assert.equal(server.ticking(), 2);
+    await until(() => server.ticking() === 2, { what: "both subscriptions at the server" });
     await leaves.until(() => leaves.events.length >= 3);
     await leaves.leave();
     await until(() => server.ticking() === 1, { what: "the subscription to end at the server" });
@@ -233,8 +233,13 @@ test("a subscription ends with an error when its connection is lost, and is not 
   const product = await inFrontOf(server.url);
   t.after(() => product.kill());
   await product.ready();
-  const open = () =>
-    Stream.open(product, "/graphql", { accept: "text/event-stream" }, t, { query: "subscription { tick }" });
+  const open = async () => {
+    const stream = await Stream.open(product, "/graphql", { accept: "text/event-stream" }, t, {
+      query: "subscription { tick }",
+    });
+    await stream.until(() => stream.told.length > 0, { what: "the first tick" });
+    return stream;
+  };
   const lost = await open();
   for (const client of server.server.clients) client.terminate();
   await lost.until(() => lost.ended);
