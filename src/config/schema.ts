@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { ERROR_DEEDS } from "../protocols/json.ts";
 import { ID_KINDS } from "../protocols/json-id.ts";
+import type { GreetingStep } from "../protocols/preset.ts";
 import { type PresetName, preset, presetNames } from "../protocols/presets.ts";
 import { duration, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
 import {
@@ -98,7 +99,11 @@ const protocolOptions = z.discriminatedUnion("preset", [
   z.strictObject({ preset: z.literal("cdp") }),
   z.strictObject({ preset: z.literal("graphql-transport-ws"), payload: z.record(z.string(), z.json()).optional() }),
   z.strictObject({ preset: z.literal("home-assistant"), token: z.string().min(1, "must not be empty").optional() }),
-  z.strictObject({ preset: z.literal("obs"), events: wholeNumber(0, 2 ** 31 - 1).optional() }),
+  z.strictObject({
+    preset: z.literal("obs"),
+    events: wholeNumber(0, 2 ** 31 - 1).optional(),
+    password: z.string().min(1, "must not be empty").optional(),
+  }),
 ]);
 
 const PROTOCOL_FORM = `must be a preset (${presetNames.join(", ")}), the path of a module (it starts with ./ or /), or { preset: … }`;
@@ -354,12 +359,13 @@ export const upstreamSchema = z
       const message = "needs its token ({ preset: …, token: … }), or a greeting beside it that logs in";
       context.addIssue({ code: "custom", path: ["protocol"], message });
     }
+    const steps: readonly GreetingStep[] = greeting ?? brought?.greeting ?? [];
     const codes: typeof reconnect.codes = { ...brought?.codes, ...reconnect.codes };
     return {
       ...rest,
       protocol,
       subprotocols: subprotocols ?? [...(brought?.subprotocols ?? [])],
-      greeting: greeting ?? ([...(brought?.greeting ?? [])] as z.output<typeof greetingStep>[]),
+      greeting: steps,
       reconnect: { ...reconnect, codes },
     };
   });

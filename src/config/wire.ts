@@ -15,7 +15,7 @@ export const RESERVED_HEADER = /^(?:connection|upgrade|content-length|transfer-e
 const SECRET_NAME = /auth|cookie|token|secret|passw|api[-_]?key|credential|bearer|signature/i;
 
 /** The settings of presets that log in. */
-export const PRESET_SECRETS = ["token", "payload"] as const;
+export const PRESET_SECRETS = ["token", "payload", "password"] as const;
 
 /** True when `name` is one that secrets travel under. */
 export function isSecretName(name: string): boolean {

@@ -103,6 +103,12 @@ export function judge(drop: Drop, { codes, statuses }: Policy): Verdict {
   }
 }
 
+/** Why a connection is over that was still being greeted: a peer that closes it for good has refused the login. */
+export function ungreeted(drop: Drop, policy: Policy): Drop {
+  if (drop.reason !== "closed" || judge(drop, policy).type !== "refuse") return drop;
+  return { reason: "greeting", rejected: true, detail: describeDrop(drop) };
+}
+
 function verdict(how: Class, retryAfterMs: number): Verdict {
   if (how === "refuse") return { type: "refuse" };
   const asked = Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);

@@ -1,4 +1,5 @@
 import type { UpstreamSettings } from "../config/schema.ts";
+import { withAnswer } from "../protocols/challenge.ts";
 import { readFrame } from "../protocols/json-message.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { condition, type When } from "../protocols/when.ts";
@@ -22,7 +23,8 @@ export function matchesFrame(frame: Body, match: NonNullable<When["match"]>): bo
   return "why" in json ? Object.keys(match).length === 0 : condition({ match })(json);
 }
 
-/** A text goes out as it is; anything else as its JSON. */
-export function greetingFrame(step: { readonly send: unknown }): string {
-  return typeof step.send === "string" ? step.send : JSON.stringify(step.send);
+/** A text goes out as it is; anything else as its JSON. `heard`: what was expected before it. */
+export function greetingFrame({ send, challenge }: Extract<Step, { send: unknown }>, heard?: Body): string {
+  const text = typeof send === "string" ? send : JSON.stringify(send);
+  return challenge && heard !== undefined ? withAnswer(text, challenge, heard) : text;
 }

@@ -2,7 +2,7 @@ import type { UpstreamSettings } from "../config/schema.ts";
 import type { Failure } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { aroundInterval, fullJitter } from "./backoff.ts";
-import { type Drop, describeDrop, judge } from "./drop.ts";
+import { type Drop, describeDrop, judge, ungreeted } from "./drop.ts";
 import { answer, greetingFrame, matchesFrame } from "./greeting.ts";
 import { answered, beaten, firstLadder, type Ladder, nearest, patience, pinged, ponged, slept } from "./liveness.ts";
 
@@ -111,7 +111,7 @@ export function step(session: Session, input: SessionInput, context: SessionCont
     case "dropped":
       // What is still pending when we close for good is not lost but cancelled: by the step after this one.
       if (at.phase === "closing") return { session: { ...session, at: { phase: "closed" } }, effects: [] };
-      return fall(session, input.drop, context, [{ type: "lost", epoch: input.epoch, why: input.drop }]);
+      return lose(session, input.epoch, input.drop, context);
     case "frame":
       if (at.phase === "greeting") return hear(session, at, input.frame, context);
       return work(session, input.epoch, input.frame, context);
@@ -151,8 +151,11 @@ function connect(session: Session, { settings }: SessionContext, before: readonl
   };
 }
 
-/** Goes on with the greeting from step `from`: sends what there is to send, until something must be waited for. */
-function greet(session: Session, epoch: number, from: number, context: SessionContext): Step {
+/**
+ * Goes on with the greeting from step `from`, after what was `heard`: sends what there is to send, until something must
+ * be waited for.
+ */
+function greet(session: Session, epoch: number, from: number, context: SessionContext, heard?: Body): Step {
   const { settings, now: openedAt } = context;
   const effects: SessionEffect[] = [];
   for (let index = from; index < settings.greeting.length; index++) {
@@ -161,7 +164,7 @@ function greet(session: Session, epoch: number, from: number, context: SessionCo
       effects.push({ type: "timer", ms: now.expect.within, blames: true });
       return { session: { ...session, at: { phase: "greeting", epoch, step: index } }, effects };
     }
-    if (now) effects.push({ type: "send", epoch, frame: greetingFrame(now) });
+    if (now) effects.push({ type: "send", epoch, frame: greetingFrame(now, heard) });
   }
   const at: Ready = { phase: "ready", epoch, ladder: firstLadder(settings.keepalive, openedAt) };
   return be(session, at, context, effects);
@@ -192,9 +195,14 @@ function work(session: Session, epoch: number, frame: Body, context: SessionCont
 function hear(session: Session, at: Extract<Phase, { phase: "greeting" }>, frame: Body, context: SessionContext): Step {
   const waitedFor = context.settings.greeting[at.step];
   const heard = waitedFor && "expect" in waitedFor ? answer(waitedFor, frame) : "other";
-  if (heard === "matched") return greet(session, at.epoch, at.step + 1, context);
+  if (heard === "matched") return greet(session, at.epoch, at.step + 1, context, frame);
   if (heard === "other") return { session, effects: [{ type: "message", frame }] };
   return giveUp(session, at.epoch, { reason: "greeting", rejected: true, detail: `step ${at.step + 1}` }, context);
+}
+
+function lose(session: Session, epoch: number, drop: Drop, context: SessionContext): Step {
+  const why = session.at.phase === "greeting" ? ungreeted(drop, context.settings.reconnect) : drop;
+  return fall(session, why, context, [{ type: "lost", epoch, why }]);
 }
 
 /** The connection is over: decides when the next attempt is due. */

@@ -1,11 +1,16 @@
 /** What a preset brings besides its protocol: how its connections begin and end, unless the configuration says otherwise. */
 
+import type { Challenge } from "./challenge.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Scalar } from "./when.ts";
 
 /** A step of a greeting, as the configuration has it once it was read. */
 export type GreetingStep =
-  | { readonly send: unknown }
+  | {
+      readonly send: unknown;
+      /** Of a preset's own: what is sent answers the frame that was expected before it. */
+      readonly challenge?: Challenge;
+    }
   | {
       readonly expect: {
         readonly match: Record<string, Scalar>;

@@ -224,7 +224,7 @@ test("variables that held secrets are gone after reading, the others stay", asyn
 test("the description holds no secret", async () => {
   const canary = "c4n4ry0123456789c4n4ry0123456789";
   const files = {
-    "f.yaml": `upstreams: { a: { url: "wss://${canary}:${canary}@example.org:444/${canary}?key=${canary}", headers: { authorization: ${canary} }, subprotocols: [graphql-ws, bearer.${canary}], greeting: [{ send: ${canary} }, { expect: { match: { /a: ${canary} } } }] } }`,
+    "f.yaml": `upstreams: { a: { url: "wss://${canary}:${canary}@example.org:444/${canary}?key=${canary}", headers: { authorization: ${canary} }, subprotocols: [graphql-ws, bearer.${canary}], greeting: [{ send: ${canary} }, { expect: { match: { /a: ${canary} } } }] }, b: { url: "wss://b", protocol: { preset: obs, password: ${canary} } } }`,
   };
   const loaded = await load({ files, flags: { config: "f.yaml" }, env: { SIDESOCKET_TOKEN: canary } });
   const described = describeConfig(loaded);

@@ -218,6 +218,7 @@ test("credentials over ws:// to another machine are refused unless allowed", () 
     { url: remote, headers: { "X-Api-Key": "x" } },
     { url: remote, subprotocols: ["base64url.bearer.authorization.k8s.io.x"] },
     { url: remote, greeting: [{ send: { type: "auth" } }] },
+    { url: remote, protocol: { preset: "obs", password: "x" } },
     { url: "ws://127.0.0.1.example.org", headers: { authorization: "x" } },
     { url: "ws://[::2]", headers: { authorization: "x" } },
   ];

@@ -1,10 +1,13 @@
 /** Presets against upstreams that speak as their documentation says: Home Assistant, and obs-websocket 5. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { startFaultUpstream } from "../faults/upstream.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
+import { problem } from "./expect.ts";
+import { written } from "./files.ts";
 
 interface Command {
   readonly id: number;
@@ -91,16 +94,31 @@ describe("home-assistant", () => {
 });
 
 describe("obs", () => {
-  /** https://github.com/obsproject/obs-websocket: Hello, Identify, Identified; then requests, one of which has no answer. */
-  function startObs(t: Cleanup): Promise<Upstream> {
+  const sha256 = (text: string): string => createHash("sha256").update(text).digest("base64");
+
+  /**
+   * https://github.com/obsproject/obs-websocket: Hello, Identify, Identified; then requests, one of which has no answer.
+   * With a `password` it demands the answer to a challenge of the connection's own.
+   */
+  function startObs(t: Cleanup, password?: string): Promise<Upstream> {
+    const salt = sha256("salt");
+    const challengeOf = (connection: UpstreamConnection) => sha256(`challenge ${connection.number}`);
     return startUpstream({
       t,
       subprotocol: (offered) => offered.find((name) => name === "obswebsocket.json"),
-      onConnection: (connection) => connection.send({ op: 0, d: { obsWebSocketVersion: "5.6.0", rpcVersion: 1 } }),
+      onConnection: (connection) => {
+        const authentication = password === undefined ? undefined : { challenge: challengeOf(connection), salt };
+        connection.send({ op: 0, d: { obsWebSocketVersion: "5.6.0", rpcVersion: 1, authentication } });
+      },
       onMessage: (message, connection) => {
         const { op, d } = JSON.parse(String(message)) as { op: number; d: Record<string, unknown> };
         const { requestId, requestType } = d;
-        if (op === 1) connection.send({ op: 2, d: { negotiatedRpcVersion: d.rpcVersion } });
+        if (op === 1) {
+          const answer = sha256(sha256(`${password}${salt}`) + challengeOf(connection));
+          if (password !== undefined && d.authentication !== answer)
+            return connection.close(4009, "Authentication failed.");
+          connection.send({ op: 2, d: { negotiatedRpcVersion: d.rpcVersion } });
+        }
         const requestStatus = { result: true, code: 100 };
         connection.send({ op: 5, d: { eventType: "InputNameChanged", eventIntent: 8 } });
         if (op === 6) connection.send({ op: 7, d: { requestType, requestId, requestStatus } });
@@ -122,22 +140,61 @@ describe("obs", () => {
     assert.deepEqual(JSON.parse(upstream.texts[0] ?? ""), { op: 1, d: { rpcVersion: 1 } });
   });
 
-  test("authentication that failed is a refusal, and not tried again soon", async (t) => {
-    const upstream = await startFaultUpstream(
-      {
-        onOpen: (peer) => peer.json({ op: 0, d: {} }),
-        onMessage: (peer) => peer.close(4009, "Authentication failed."),
-      },
-      { t },
-    );
-    const product = await startProduct({
-      config: { upstreams: { default: { url: upstream.url, protocol: "obs", subprotocols: [] } } },
-      t,
+  const PASSWORD = "canary pässword";
+
+  test("logs in with its password, on every connection anew, and the password is nowhere to be seen", async (t) => {
+    const upstream = await startObs(t, PASSWORD);
+    const protocol = { preset: "obs", password: "${OBS_PASSWORD}", events: 0 };
+    const settings = { url: upstream.url, protocol, reconnect: { from: "20ms", to: "100ms" } };
+    const env = { OBS_PASSWORD: PASSWORD };
+    const config = { upstreams: { default: settings } };
+    const product = await startProduct({ config, env, args: ["--log-level", "trace"], t });
+    const asks = async () => {
+      const reply = await asked(product, { op: 6, d: { requestType: "GetVersion" } });
+      assert.equal((reply as { op: number }).op, 7);
+    };
+    await asks();
+    upstream.last.kill();
+    await until(() => upstream.connections.length === 2, { what: "the next connection" });
+    await product.ready();
+    await asks();
+    const state = JSON.stringify(await product.state());
+    assert.doesNotMatch([...upstream.texts, state, product.child.output()].join(), /canary/);
+  });
+
+  test("its password may be in a file, which is read for every attempt", async (t) => {
+    const upstream = await startObs(t, PASSWORD);
+    const file = await written(t, "password", "an old one\n");
+    const protocol = { preset: "obs", password: `\${file:${file}}` };
+    const settings = { url: upstream.url, protocol, reconnect: { from: "20ms", to: "100ms", refused: "200ms" } };
+    const product = await startProduct({ config: { upstreams: { default: settings } }, t });
+    await until(async () => (await product.state()).phase === "refused", { what: "the old one to be refused" });
+    await writeFile(file, PASSWORD);
+    await product.ready();
+    assert.equal(((await asked(product, { op: 8, d: { requests: [] } })) as { op: number }).op, 9);
+  });
+
+  for (const [what, password] of [
+    ["a wrong password", { password: "canary wrong" }],
+    ["no password where one is asked for", {}],
+  ] as const) {
+    test(`${what} is a refused login, and not tried again soon`, async (t) => {
+      const upstream = await startObs(t, PASSWORD);
+      const product = await speaking(upstream, { preset: "obs", ...password }, t);
+      await until(async () => (await product.state()).phase === "refused", { what: "the login to be refused" });
+      const response = await product.request({ op: 6, d: { requestType: "GetVersion" } });
+      const detail = /refused the greeting.*4009 \(Authentication failed/;
+      await problem(response, { status: 502, code: "login_refused", sent: "no", detail });
+      assert.equal(upstream.connections.length, 1);
+      assert.doesNotMatch([...upstream.texts, product.child.output()].join(), /canary/);
     });
-    await until(async () => ["refused", "waiting"].includes(String((await product.state()).phase)));
-    const { phase, last_error } = await product.state();
-    assert.equal(phase, "refused");
-    assert.match(String(last_error), /4009/);
+  }
+
+  test("a password that the server does not ask for is not needed", async (t) => {
+    const upstream = await startObs(t);
+    const product = await speaking(upstream, { preset: "obs", password: PASSWORD }, t);
+    await asked(product, { op: 8, d: { requests: [] } });
+    assert.deepEqual(JSON.parse(upstream.texts[0] ?? ""), { op: 1, d: { rpcVersion: 1 } });
   });
 });
 

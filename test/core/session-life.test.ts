@@ -105,6 +105,53 @@ test("a greeting that is answered late or refused is given up, and says which st
   });
 });
 
+test("what is sent behind an expected frame answers its challenge, on every connection anew", () => {
+  const model = new SessionModel();
+  const greeting = [
+    { expect: { match: {}, within: 3_000 } },
+    { send: { d: {} }, challenge: { at: "/d/a", password: "secret" } },
+    { expect: { match: { "/type": "ok" }, within: 3_000 } },
+    { send: { d: {} }, challenge: { at: "/d/a", password: "secret" } },
+  ];
+  model.settings = { ...settings, greeting };
+  model.give({ type: "start" });
+  const answers = ["one", "two"].map((challenge) => {
+    model.opened();
+    model.frame(JSON.stringify({ d: { a: { challenge, salt: "salt" } } }));
+    model.frame(OK);
+    const [answered, plain] = model.sent.splice(0);
+    assert.equal(plain, '{"d":{}}', "only the frame that was just expected counts");
+    model.over(model.epoch, { reason: "closed", code: 1006, text: "" });
+    model.fire();
+    return (JSON.parse(answered ?? "") as { d: { a: string } }).d.a;
+  });
+  assert.deepEqual(
+    answers.map((answer) => answer.length),
+    [44, 44],
+  );
+  assert.notEqual(answers[0], answers[1]);
+});
+
+test("a close code that refuses is a refused login while the greeting goes on, and no longer after it", () => {
+  const codes = { 4009: "refuse", 4000: "retry" } as const;
+  for (const [code, greeted, expected] of [
+    [4009, false, "login_refused refused"],
+    [4000, false, "upstream_down waiting"],
+    [4009, true, "upstream_down refused"],
+  ] as const) {
+    const model = new SessionModel();
+    model.settings = { ...settings, reconnect: { ...settings.reconnect, codes } };
+    model.give({ type: "start" });
+    model.opened();
+    if (greeted) for (const frame of [CHALLENGE, OK]) model.frame(frame);
+    model.over(model.epoch, { reason: "closed", code, text: "because" });
+    const now = availability(model.session);
+    assert.ok(now.type === "down");
+    assert.equal(`${now.failure.code} ${model.phase}`, expected);
+    assert.match(now.failure.detail ?? "", new RegExp(`${code} \\(because\\)`));
+  }
+});
+
 test("frames during the greeting are handed on, and do not prolong it", () => {
   const model = new SessionModel();
   model.give({ type: "start" });

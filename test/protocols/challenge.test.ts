@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { withAnswer } from "../../src/protocols/challenge.ts";
+
+/** The example of obs-websocket's own documentation, with the answer that it and its other clients give. */
+const password = "supersecretpassword";
+const salt = "lM1GncleQOaCu9lT1yeUZhFYnqhsLLP1G5lAGo3ixaI=";
+const challenge = "+IxH4CnCiqpX1rM9scsNynZzbOe4KhDeYcTNS3PDaeY=";
+const answer = "1Ct943GAT+6YQUUX47Ia/ncufilbe6+oD6lY+5kaCu4=";
+
+const settings = { at: "/d/authentication", password };
+const identify = '{"op":1,"d":{"rpcVersion":1}}';
+
+test("the answer stands in what is sent where the challenge stood in what came", () => {
+  const hello = JSON.stringify({ op: 0, d: { authentication: { challenge, salt } } });
+  for (const frame of [hello, new TextEncoder().encode(hello)]) {
+    const sent = withAnswer(identify, settings, frame);
+    assert.deepEqual(JSON.parse(sent), { op: 1, d: { rpcVersion: 1, authentication: answer } });
+    assert.ok(!sent.includes(password));
+  }
+});
+
+test("what brings no challenge, or half of one, gets no answer", () => {
+  const frames = [
+    { op: 0, d: {} },
+    { op: 0 },
+    { op: 0, d: { authentication: null } },
+    { op: 0, d: { authentication: { challenge } } },
+    { op: 0, d: { authentication: { salt } } },
+    { op: 0, d: { authentication: { challenge: 1, salt } } },
+    [],
+  ].map((frame) => JSON.stringify(frame));
+  for (const frame of [...frames, "", "hello", new Uint8Array([255])]) {
+    assert.equal(withAnswer(identify, settings, frame), identify);
+  }
+});
