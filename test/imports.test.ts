@@ -32,7 +32,13 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
   ];
 
 /** What computes and touches nothing, and the one file of core and protocols that may use it. */
-const PURE: Readonly<Record<string, Place>> = { "node:crypto": "protocols/challenge.ts" };
+const PURE: Readonly<Record<string, Place>> = {
+  "node:crypto": "protocols/challenge.ts",
+  re2js: "protocols/pattern.ts",
+};
+
+/** What takes so long to load that who does not need it should not wait for it. */
+const LAZY: readonly Place[] = ["protocols/text-ids.ts", "protocols/pattern.ts"];
 
 /** Where the host and the thread meet: the contract, and tools that know neither side. */
 const BOTH_SIDES: readonly Place[] = ["sidecar/messages.ts", "sidecar/outbox.ts", "sidecar/alarm.ts"];
@@ -54,6 +60,8 @@ interface Import {
   readonly to: string;
   readonly inSrc: boolean;
   readonly typeOnly: boolean;
+  /** By `import()`: only when it is come to. */
+  readonly lazy: boolean;
 }
 
 interface Module {
@@ -118,6 +126,25 @@ const RULES: readonly Rule[] = [
       [{ "core/a.ts": `const at = Date.now();` }, ["core/a.ts uses Date.now"]],
       [{ "protocols/a.ts": "// setTimeout\nconst a = `setTimeout`;" }, []],
       [{ "protocols/a.ts": "const a = /[\"'`/]/.test(b);\nconsole.log(a);" }, ["protocols/a.ts uses console"]],
+    ],
+  },
+  {
+    name: "what compiles patterns is loaded only where a configuration has some",
+    breaks: (tree) =>
+      tree
+        .filter(({ path }) => !LAZY.includes(path))
+        .flatMap(({ path, imports }) =>
+          imports
+            .filter(({ to, typeOnly, lazy }) => LAZY.includes(to) && !typeOnly && !lazy)
+            .map(({ to }) => `${path} imports ${to}`),
+        ),
+    broken: [
+      [
+        { "config/load.ts": `import { faultsOf } from "../protocols/text-ids.ts";` },
+        ["config/load.ts imports protocols/text-ids.ts"],
+      ],
+      [{ "config/load.ts": `const a = await import("../protocols/text-ids.ts");` }, []],
+      [{ "protocols/text-ids.ts": `import { Pattern } from "./pattern.ts";` }, []],
     ],
   },
   {
@@ -316,13 +343,15 @@ function readModule(path: string, source: string): Module {
     /^[ \t]*import()\s*"(\d+)"/gm,
     /\bimport()\(\s*"(\d+)"/g,
   ];
-  const imports = FORMS.flatMap((form) => [...bare.matchAll(form)]).map(([, clause = "", at]): Import => {
+  const found = FORMS.flatMap((form) => [...bare.matchAll(form)]);
+  const imports = found.map(([whole, clause = "", at]): Import => {
     const name = strings[Number(at)] ?? "";
     const inSrc = name.startsWith(".");
     return {
       to: inSrc ? posix.join(posix.dirname(path), name) : packageOf(name),
       inSrc,
       typeOnly: /^type\s+[^,\s]/.test(clause),
+      lazy: /^import\s*\(/.test(whole),
     };
   });
   // `"Deno" in globalThis` is code, a message for people is not.

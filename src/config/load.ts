@@ -80,6 +80,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   const folder = resolvePath(given === undefined ? "." : dirname(given.value), cwd);
   for (const [name, settings] of Object.entries(config.upstreams ?? {})) {
     const path = ["upstreams", name];
+    await checkPatterns(settings, [...path, "protocol"], where);
     const protocolFrom = overrideAt([...path, "protocol"], overrides.list) === undefined ? folder : cwd;
     upstreams.set(name, {
       ...settings,
@@ -175,6 +176,14 @@ async function findCertificates({ ca }: UpstreamSettings, folder: string, from: 
   const pem = await read({ value: path, from });
   if (!pem.includes("-----BEGIN ")) throw new ConfigError(`${from}: ${path} holds no certificate in PEM form`);
   return { ca: path };
+}
+
+/** What compiles patterns is loaded only where there are some. */
+async function checkPatterns({ protocol }: UpstreamSettings, at: Path, where: Locate): Promise<void> {
+  if (typeof protocol === "string" || protocol.preset !== "text" || !protocol.id) return;
+  const { faultsOf } = await import("../protocols/text-ids.ts");
+  const faults = faultsOf(protocol);
+  if (faults.length > 0) throw new ConfigError(faults.map(({ path, what }) => `${where([...at, ...path])}: ${what}`));
 }
 
 /** The URL of one of the user's own modules, which must be there before anything starts. */

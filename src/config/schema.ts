@@ -8,6 +8,7 @@ import { ERROR_DEEDS } from "../protocols/json.ts";
 import { ID_KINDS } from "../protocols/json-id.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { type PresetName, preset, presetNames } from "../protocols/presets.ts";
+import { isTemplate, TEXT_ID_KINDS, templatePlaces } from "../protocols/text.ts";
 import { duration, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
 import {
   bareHost,
@@ -49,6 +50,16 @@ const when = z
   .refine((given) => Object.keys(given).length > 0, "must say what to look at: match, has or lacks");
 
 const someWhen = z.array(when).min(1, "must have at least one condition");
+
+/** That it is one is seen by load.ts: what compiles them is loaded only where there are some. */
+const pattern = z.string().min(1, "must not be empty").max(1_000, "must have at most 1000 characters");
+
+function checkTextId({ out, kind }: { out: string; kind: string }, context: z.RefinementCtx): void {
+  const wrong = (message: string) => context.addIssue({ code: "custom", path: ["out"], message });
+  if (!isTemplate(out)) return;
+  if (kind === "keep") wrong("must be a pattern that finds the caller's own id, which is kept");
+  else if (templatePlaces(out) !== "id message") wrong("must have $id and $message, each once");
+}
 
 const jsonValue = z.json({ error: "must be a text, or a value to be sent as JSON" });
 
@@ -95,7 +106,23 @@ const protocolOptions = z.discriminatedUnion("preset", [
       path: ["collect"],
       error: "needs final: which frame is the last one",
     }),
-  z.strictObject({ preset: z.literal("text") }),
+  z
+    .strictObject({
+      preset: z.literal("text"),
+      /** How ids go out and come back; without it the order decides. */
+      id: z
+        .strictObject({ out: pattern, in: pattern, kind: z.enum(TEXT_ID_KINDS).prefault("int") })
+        .superRefine(checkTextId)
+        .optional(),
+      /** As for json, by patterns. */
+      skip: z.array(pattern).min(1, "must have at least one pattern").optional(),
+      final: z.array(pattern).min(1, "must have at least one pattern").optional(),
+      errors: z.strictObject({ when: pattern, do: z.enum(ERROR_DEEDS) }).optional(),
+    })
+    .refine(({ preset: _, id, ...rules }) => id !== undefined || Object.keys(rules).length === 0, {
+      path: ["id"],
+      error: "is missing: without it nothing names a request",
+    }),
   z.strictObject({ preset: z.literal("cdp") }),
   z.strictObject({ preset: z.literal("graphql-transport-ws"), payload: z.record(z.string(), z.json()).optional() }),
   z.strictObject({ preset: z.literal("home-assistant"), token: z.string().min(1, "must not be empty").optional() }),

@@ -15,6 +15,7 @@ import { anyOf, condition, type When } from "./when.ts";
 
 /** What becomes of an error that names no request. */
 export const ERROR_DEEDS = ["fail_oldest", "message", "fail_all"] as const;
+export type ErrorDeed = (typeof ERROR_DEEDS)[number];
 
 export interface JsonOptions {
   readonly id?:
@@ -35,7 +36,7 @@ export interface JsonOptions {
   readonly final?: readonly When[] | undefined;
   /** The reply is an array of all frames with the id. */
   readonly collect?: { readonly frames?: number | undefined } | undefined;
-  readonly errors?: { readonly when: When; readonly do: (typeof ERROR_DEEDS)[number] } | undefined;
+  readonly errors?: { readonly when: When; readonly do: ErrorDeed } | undefined;
   readonly answers?: readonly AnswerRule[] | undefined;
 }
 

@@ -21,7 +21,8 @@ export type GreetingStep =
     };
 
 export interface Preset {
-  readonly protocol: Protocol;
+  /** Or what loads it, where it needs more than others should have to load. */
+  readonly protocol: Protocol | (() => Promise<Protocol>);
   readonly subprotocols?: readonly string[];
   /** Null when it cannot greet by itself: it was not given its token. */
   readonly greeting?: readonly GreetingStep[] | null;

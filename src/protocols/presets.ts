@@ -10,27 +10,38 @@ import { type JsonOptions, json } from "./json.ts";
 import { jsonRpc } from "./json-rpc.ts";
 import { type ObsOptions, obs } from "./obs.ts";
 import type { Preset } from "./preset.ts";
-import { text } from "./text.ts";
+import { type TextOptions, text } from "./text.ts";
 
 export { fromModule } from "./module.ts";
 
-/** A preset with its settings. Those that it does not know are for the configuration's schema to refuse. */
-export interface PresetSettings extends JsonOptions, GraphqlOptions, HomeAssistantOptions, ObsOptions {
-  readonly preset: string;
+/** What each can be told. */
+interface Settings {
+  readonly "json-rpc": object;
+  readonly json: JsonOptions;
+  readonly text: TextOptions;
+  readonly cdp: object;
+  readonly [GRAPHQL_TRANSPORT_WS]: GraphqlOptions;
+  readonly "home-assistant": HomeAssistantOptions;
+  readonly obs: ObsOptions;
 }
 
 /** The one place where their names stand. The schema of the configuration takes them from here. */
-const PRESETS = {
-  "json-rpc": (): Preset => ({ protocol: jsonRpc }),
-  json: (settings: PresetSettings): Preset => ({ protocol: json(settings) }),
-  text: (): Preset => ({ protocol: text }),
+const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) => Preset } = {
+  "json-rpc": () => ({ protocol: jsonRpc }),
+  json: (settings) => ({ protocol: json(settings) }),
+  text: ({ id, ...rules }) => ({
+    protocol: id ? async () => (await import("./text-ids.ts")).textIds({ id, ...rules }) : text,
+  }),
   cdp,
   [GRAPHQL_TRANSPORT_WS]: graphqlTransportWs,
   "home-assistant": homeAssistant,
   obs,
-} as const satisfies Readonly<Record<string, (settings: PresetSettings) => Preset>>;
+};
 
-export type PresetName = keyof typeof PRESETS;
+/** A preset with its settings. Those that it does not know are for the configuration's schema to refuse. */
+export type PresetSettings = { [Name in PresetName]: { readonly preset: Name } & Settings[Name] }[PresetName];
+
+export type PresetName = keyof Settings;
 
 export const presetNames = Object.keys(PRESETS) as readonly PresetName[];
 
@@ -38,5 +49,6 @@ export const presetNames = Object.keys(PRESETS) as readonly PresetName[];
 export function preset(settings: string | PresetSettings): Preset | undefined {
   const given = typeof settings === "string" ? { preset: settings } : settings;
   if (!Object.hasOwn(PRESETS, given.preset)) return undefined;
-  return PRESETS[given.preset as PresetName](given);
+  const make = PRESETS[given.preset as PresetName] as (settings: object) => Preset;
+  return make(given);
 }

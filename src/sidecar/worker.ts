@@ -83,7 +83,7 @@ function dialectOf({ name, accepts, streams }: Protocol): Dialect {
 
 async function loadProtocol(settings: UpstreamSettings["protocol"]): Promise<Protocol> {
   const known = preset(settings)?.protocol;
-  if (known) return known;
+  if (known) return typeof known === "function" ? known() : known;
   const path = typeof settings === "string" ? settings : settings.preset;
   return fromModule(await import(path));
 }

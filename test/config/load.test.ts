@@ -203,6 +203,32 @@ test("a host that others can reach needs a token, or --insecure", async () => {
     await load({ flags: { host } });
 });
 
+test("a pattern that is none is told with its place, all of them at once", async () => {
+  const lines = [
+    "upstreams:",
+    "  a:",
+    "    url: wss://a",
+    "    protocol:",
+    "      preset: text",
+    '      id: { out: "#$id $message", in: "^#(\\\\d+)" }',
+    "      skip: [ ok, '(c4n4ry' ]",
+  ];
+  await assert.rejects(load({ files: { "f.yaml": lines.join("\n") }, flags: { config: "f.yaml" } }), (error: Error) => {
+    assert.deepEqual(error.message.split("\n"), [
+      "f.yaml:6:39: upstreams.a.protocol.id.in: must have a group (?<id>…) around the id",
+      "f.yaml:7:19: upstreams.a.protocol.skip.1: must be a pattern as RE2 has them: missing closing )",
+    ]);
+    return true;
+  });
+  const good = lines.join("\n").replace("(\\\\d+)", "(?<id>\\\\d+)").replace("(c4n4ry", "c4n4ry");
+  const { upstreams } = await load({ files: { "f.yaml": good }, flags: { config: "f.yaml" } });
+  assert.deepEqual(upstreams.get("a")?.protocol, {
+    preset: "text",
+    id: { out: "#$id $message", in: "^#(?<id>\\d+)", kind: "int" },
+    skip: ["ok", "c4n4ry"],
+  });
+});
+
 test("variables that held secrets are gone after reading, the others stay", async () => {
   const files = { "f.yaml": "upstreams: { a: { url: wss://a, headers: { authorization: '${UPSTREAM}' } } }" };
   const env: Record<string, string> = {

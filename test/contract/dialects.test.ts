@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { type Product, startProduct } from "../support/product.ts";
+import { Sidecar } from "../../src/index.ts";
+import { type Product, runProduct, startProduct } from "../support/product.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
 import { problem } from "./expect.ts";
@@ -195,6 +196,80 @@ describe("obs", () => {
     const product = await speaking(upstream, { preset: "obs", password: PASSWORD }, t);
     await asked(product, { op: 8, d: { requests: [] } });
     assert.deepEqual(JSON.parse(upstream.texts[0] ?? ""), { op: 1, d: { rpcVersion: 1 } });
+  });
+});
+
+describe("text with ids", () => {
+  /** Lines `#12 get /lamp`, answered out of order by `#12 OK get /lamp`, after an acknowledgement. */
+  function startLines(t: Cleanup): Promise<Upstream> {
+    return startUpstream({
+      t,
+      onMessage: (message, connection) => {
+        const [, id, text = ""] = /^#(\w+) (.*)$/s.exec(String(message)) ?? [];
+        if (id === undefined) return connection.send("ERR what?");
+        connection.send(`#${id} ACK`);
+        connection.send(`* somebody said ${text}`);
+        connection.later(Number(/\d+$/.exec(text)?.[0] ?? 0), () => connection.send(`#${id} OK ${text}`));
+      },
+    });
+  }
+  const rules = { skip: ["^#\\w+ ACK$"], errors: { when: "^ERR ", do: "fail_oldest" } };
+  const plain = { headers: { "content-type": "text/plain" } };
+
+  test("many ask at once, each has its own reply without our id, and what names nobody is a message", async (t) => {
+    const upstream = await startLines(t);
+    const id = { out: "#$id $message", in: "^#(?<id>\\d+) " };
+    const product = await speaking(upstream, { preset: "text", id, ...rules }, t);
+    const asks = Array.from({ length: 50 }, async (_, n) => {
+      const response = await product.request(`wait ${50 - n}`, plain);
+      assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
+      assert.equal(await response.text(), `OK wait ${50 - n}`);
+    });
+    await Promise.all(asks);
+    assert.match(upstream.texts[0] ?? "", /^#\d+ wait \d+$/);
+    assert.equal(new Set(upstream.texts.map((line) => line.split(" ")[0])).size, 50);
+    const { counters, protocol } = (await product.state()) as { counters: Record<string, number>; protocol: string };
+    assert.deepEqual([protocol, counters.replies, counters.messages, counters.late], ["text", 50, 100, 0]);
+  });
+
+  test("the caller's own id is replaced on the wire and comes back; one that is kept travels as it is", async (t) => {
+    const id = { out: "^#(?<id>\\w+) ", in: "^#(?<id>\\w+) " };
+    for (const kind of ["int", "keep"]) {
+      const upstream = await startLines(t);
+      const product = await speaking(upstream, { preset: "text", id: { ...id, kind }, ...rules }, t);
+      const response = await product.request("#mine get /lamp", plain);
+      assert.equal(await response.text(), "#mine OK get /lamp");
+      assert.match(upstream.texts.at(-1) ?? "", kind === "keep" ? /^#mine get/ : /^#\d+ get/);
+      const without = await product.request("get /lamp", plain);
+      await problem(without, { status: 400, code: "invalid_request", sent: "no", detail: /no id where/ });
+      const pending = product.request("#other wait 5000", plain);
+      await upstream.until(() => upstream.texts.some((line) => line.endsWith("wait 5000")));
+      const sent = await product.post("/v1/upstreams/default/send", "rubbish", plain);
+      assert.equal(sent.status, 204);
+      await problem(await pending, { status: 502, code: "invalid_reply", sent: "yes" });
+    }
+  });
+
+  test("a pattern that is none ends the start with code 2, and says which and where", async (t) => {
+    const upstream = await startLines(t);
+    const file = await written(
+      t,
+      "lines.yaml",
+      `upstreams:\n  default:\n    url: ${upstream.url}\n    protocol: { preset: text, id: { out: "#$id $message", in: "^#(" } }\n`,
+    );
+    for (const args of [
+      ["check-config", file],
+      ["--config", file, "--port", "0"],
+    ]) {
+      const { code, stdout, stderr } = await runProduct(args);
+      assert.deepEqual([code, stdout], [2, ""], stderr);
+      assert.match(
+        stderr,
+        /lines\.yaml:4:63: upstreams\.default\.protocol\.id\.in: must be a pattern as RE2 has them: missing/,
+      );
+    }
+    const options = { url: upstream.url, protocol: { preset: "text", id: { out: "#", in: "#" } } } as const;
+    await assert.rejects(Sidecar.start(options), { code: "invalid_config", message: /id\.out must have a group/ });
   });
 });
 

@@ -6,7 +6,9 @@ import { preset } from "../../src/protocols/presets.ts";
 import type { Decoded, Protocol } from "../../src/protocols/protocol.ts";
 
 function protocolOf(name: string): Protocol {
-  return preset(name)?.protocol ?? assert.fail(`no preset ${name}`);
+  const protocol = preset(name)?.protocol;
+  assert.ok(typeof protocol === "object", `no preset ${name}`);
+  return protocol;
 }
 
 const settings = (protocol: unknown, more: object = {}) =>

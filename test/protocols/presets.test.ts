@@ -26,7 +26,9 @@ test("what is not a preset is undefined, names of Object's own among them", () =
 });
 
 test("a preset takes its settings", () => {
-  assert.equal(preset({ preset: "json", id: { kind: "int32" } })?.protocol.maxId, 2147483647);
+  const protocol = preset({ preset: "json", id: { kind: "int32" } })?.protocol;
+  assert.ok(typeof protocol === "object");
+  assert.equal(protocol.maxId, 2147483647);
   assert.throws(() => preset({ preset: "json", id: { out: "id" } }), /is not a JSON pointer/);
 });
 

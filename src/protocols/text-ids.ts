@@ -1,0 +1,123 @@
+/**
+ * Dialects of text in which a reply repeats the id of its request, such as lines `#12 OK 3`. Nothing imports this but where
+ * a configuration asks for it: the library for its patterns takes time to load.
+ */
+
+import type { Span } from "./json-check.ts";
+import { idsOf } from "./json-id.ts";
+import { inKindOf, textOf } from "./json-message.ts";
+import { Pattern } from "./pattern.ts";
+import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
+import { isTemplate, PLACES, type TextIds, type TextOptions } from "./text.ts";
+
+/** Something is wrong with a pattern. `path`: which, from the options down. */
+export interface Fault {
+  readonly path: readonly (string | number)[];
+  readonly what: string;
+}
+
+/** All that is wrong with the patterns. */
+export function faultsOf({ id, skip = [], final = [], errors }: TextOptions): readonly Fault[] {
+  const places: (readonly [path: Fault["path"], text: string | undefined, names?: true])[] = [
+    [["id", "out"], id && !isTemplate(id.out) ? id.out : undefined, true],
+    [["id", "in"], id?.in, true],
+    ...skip.map((text, index) => [["skip", index], text] as const),
+    ...final.map((text, index) => [["final", index], text] as const),
+    [["errors", "when"], errors?.when],
+  ];
+  return places.flatMap(([path, text, names]) => {
+    const what = text === undefined ? undefined : faultIn(text, names === true);
+    return what === undefined ? [] : [{ path, what }];
+  });
+}
+
+function faultIn(text: string, names: boolean): string | undefined {
+  try {
+    const pattern = new Pattern(text);
+    return names && !pattern.has("id") ? "must have a group (?<id>…) around the id" : undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Makes the protocol. Throws an Error for a pattern that is none. */
+export function textIds(options: TextOptions & { readonly id: TextIds }): Protocol {
+  const [fault] = faultsOf(options);
+  if (fault) throw new Error(`${fault.path.join(".")} ${fault.what}`);
+  const { id } = options;
+  const { maxId, ids } = idsOf(id.kind ?? "int");
+  const keeps = ids === "callers";
+  const outward = isTemplate(id.out) ? undefined : new Pattern(id.out);
+  const inward = new Pattern(id.in);
+  const classify = classifier(options);
+
+  function encode(message: Body, wire: number, mode: Mode): Encoded {
+    const text = textOf(message);
+    if (text === undefined) throw new InvalidMessage("parse", "the bytes are not UTF-8");
+    if (text === "") throw new InvalidMessage("shape", "the body is empty");
+    if (!outward) return { frame: inKindOf(message, filled(id.out, wire, text)), expectsReply: true };
+    const own = outward.find(text, "id")?.part;
+    if (own === undefined || own.start === own.end) {
+      // What is only sent needs no id.
+      if (mode === "rpc") return { frame: message, expectsReply: false };
+      throw new InvalidMessage("shape", "the message has no id where this protocol looks for it");
+    }
+    const written = text.slice(own.start, own.end);
+    if (keeps) return { frame: message, expectsReply: true, own: written, id: written };
+    return { frame: inKindOf(message, replaced(text, own, String(wire))), expectsReply: true, own: written };
+  }
+
+  function decode(frame: Body): Decoded {
+    const text = textOf(frame);
+    if (text === undefined) return { type: "noise", why: "the bytes are not UTF-8" };
+    const found = inward.find(text, "id");
+    const written = found && text.slice(found.part.start, found.part.end);
+    const wire = keeps ? written || undefined : readId(written, maxId);
+    const type = classify(text, wire !== undefined);
+    if (type === "message") return { type };
+    if (type === "error") return { type, fails: options.errors?.do === "fail_all" ? "all" : "oldest" };
+    if (found === undefined || wire === undefined) return { type: "message" };
+    if (type === "progress") return { type, id: wire };
+    const render = (own: unknown): Body => {
+      if (keeps) return frame;
+      return inKindOf(
+        frame,
+        typeof own === "string" ? replaced(text, found.part, own) : replaced(text, found.whole, ""),
+      );
+    };
+    return { type, id: wire, render };
+  }
+
+  return { name: "text", correlation: "id", accepts: "any", maxId, ids, encode, decode };
+}
+
+function classifier({ skip = [], final, errors }: TextOptions) {
+  const isSkipped = anyOf(skip);
+  const isFinal = final && anyOf(final);
+  const isError = errors && errors.do !== "message" ? new Pattern(errors.when) : undefined;
+  return (text: string, hasId: boolean): "reply" | "progress" | "error" | "message" => {
+    if (!hasId) return isError?.test(text) ? "error" : "message";
+    if (isSkipped(text)) return "progress";
+    return !isFinal || isFinal(text) ? "reply" : "progress";
+  };
+}
+
+function anyOf(texts: readonly string[]): (text: string) => boolean {
+  const patterns = texts.map((text) => new Pattern(text));
+  return (text) => patterns.some((pattern) => pattern.test(text));
+}
+
+/** What a caller wrote is not searched for places. */
+function filled(template: string, id: number, message: string): string {
+  return template.replace(PLACES, (_, name: string) => (name === "id" ? String(id) : message));
+}
+
+function replaced(text: string, { start, end }: Span, by: string): string {
+  return text.slice(0, start) + by + text.slice(end);
+}
+
+/** Ours are plain digits; what only reads as the same number is not ours. */
+function readId(written: string | undefined, maxId: number): number | undefined {
+  const id = Number(written);
+  return String(id) === written && Number.isSafeInteger(id) && id >= 0 && id <= maxId ? id : undefined;
+}

@@ -1,0 +1,243 @@
+/** Dialects of text whose ids are found by patterns. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { Pattern } from "../../src/protocols/pattern.ts";
+import { type Body, type Decoded, InvalidMessage, type Protocol } from "../../src/protocols/protocol.ts";
+import type { TextIds, TextOptions } from "../../src/protocols/text.ts";
+import { faultsOf, textIds } from "../../src/protocols/text-ids.ts";
+
+const tagged: TextIds = { out: "#$id $message", in: "^#(?<id>[0-9]+) " };
+const replacing: TextIds = { out: "^#(?<id>\\w+) ", in: "^#(?<id>\\w+) " };
+
+const speaking = (id: TextIds, rules: TextOptions = {}): Protocol => textIds({ ...rules, id });
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+function reply(protocol: Protocol, frame: Body): Decoded & { type: "reply" } {
+  const decoded = protocol.decode(frame);
+  assert.ok(decoded.type === "reply", JSON.stringify(decoded));
+  return decoded;
+}
+
+describe("where the id goes out by a template", () => {
+  const protocol = speaking(tagged);
+
+  test("it stands where the template says, and the reply comes without what the pattern matched", () => {
+    const { frame, own, expectsReply } = protocol.encode("get /lamp", 7, "request");
+    assert.deepEqual([frame, own, expectsReply], ["#7 get /lamp", undefined, true]);
+    const { id, render } = reply(protocol, "#7 on\n#8 off");
+    assert.deepEqual([id, render(own)], [7, "on\n#8 off"]);
+  });
+
+  test("bytes stay bytes, both ways", () => {
+    assert.deepEqual(protocol.encode(bytes("größe"), 7, "request").frame, bytes("#7 größe"));
+    assert.deepEqual(reply(protocol, bytes("#7 größe")).render(undefined), bytes("größe"));
+  });
+
+  test("any message goes up as it is, places in it too, and any answer comes back as it is", () => {
+    const message = fc.oneof(
+      fc.string({ unit: "binary", minLength: 1 }),
+      fc.constantFrom("$id", "$message", "$&", "$1 $$", "#9 x"),
+    );
+    const id = fc.nat(Number.MAX_SAFE_INTEGER);
+    fc.assert(
+      fc.property(message, id, (text, wire) => {
+        const { frame, own } = protocol.encode(text, wire, "request");
+        assert.equal(frame, `#${wire} ${text}`);
+        const answer = reply(protocol, frame);
+        assert.deepEqual([answer.id, answer.render(own)], [wire, text]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("where the caller's own id is replaced", () => {
+  const protocol = speaking(replacing);
+
+  test("it comes back exactly so, and all else as it was", () => {
+    const word = fc.stringMatching(/^\w{1,20}$/);
+    const rest = fc.string({ unit: "binary" });
+    fc.assert(
+      fc.property(word, fc.nat(), rest, rest, (own, wire, asked, answered) => {
+        const encoded = protocol.encode(`#${own} ${asked}`, wire, "request");
+        assert.deepEqual([encoded.frame, encoded.own], [`#${wire} ${asked}`, own]);
+        const { id, render } = reply(protocol, `#${wire} ${answered}`);
+        assert.deepEqual([id, render(encoded.own)], [wire, `#${own} ${answered}`]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("a message without one cannot be asked, and is only sent", () => {
+    const why = { kind: "shape", message: "the message has no id where this protocol looks for it" };
+    assert.throws(() => protocol.encode("get", 7, "request"), why);
+    const { frame, expectsReply } = protocol.encode("hello", 7, "rpc");
+    assert.deepEqual([frame, expectsReply], ["hello", false]);
+    const empty = speaking({ ...replacing, out: "^#(?<id>\\w*)" });
+    assert.throws(() => empty.encode("# get", 7, "request"), why);
+  });
+
+  test("kept, it travels unchanged both ways, whatever it is made of", () => {
+    const kept = speaking({ ...replacing, kind: "keep" });
+    assert.equal(kept.ids, "callers");
+    const { frame, id, own } = kept.encode("#007 get", 7, "request");
+    assert.deepEqual([frame, id, own], ["#007 get", "007", "007"]);
+    const answer = reply(kept, "#007 on");
+    assert.deepEqual([answer.id, answer.render(own)], ["007", "#007 on"]);
+  });
+});
+
+test("what is empty, or not UTF-8, is refused; a frame that is not is noise", () => {
+  for (const protocol of [speaking(tagged), speaking(replacing)]) {
+    for (const empty of ["", new Uint8Array()]) {
+      assert.throws(() => protocol.encode(empty, 7, "request"), { kind: "shape", message: "the body is empty" });
+    }
+    assert.throws(() => protocol.encode(new Uint8Array([255]), 7, "rpc"), { message: "the bytes are not UTF-8" });
+    assert.deepEqual(protocol.decode(new Uint8Array([255])), { type: "noise", why: "the bytes are not UTF-8" });
+  }
+});
+
+const ids: readonly (readonly [written: string, kind: TextIds["kind"], id: number | undefined])[] = [
+  ["7", "int", 7],
+  ["0", "int", 0],
+  ["9007199254740991", "increasing", 9007199254740991],
+  ["9007199254740992", "int", undefined],
+  ["2147483647", "int32", 2147483647],
+  ["2147483648", "int32", undefined],
+  ["07", "int", undefined],
+  ["-7", "int", undefined],
+  ["7.0", "int", undefined],
+  ["7e0", "int", undefined],
+  ["0x7", "int", undefined],
+  ["x", "int", undefined],
+];
+for (const [written, kind, id] of ids) {
+  test(`${written} for ${kind} is ${id === undefined ? "not ours: a message" : "ours"}`, () => {
+    const decoded = speaking({ ...tagged, in: "^#(?<id>\\S*)", kind }).decode(`#${written} on`);
+    assert.deepEqual(
+      "id" in decoded ? [decoded.type, decoded.id] : [decoded.type],
+      id === undefined ? ["message"] : ["reply", id],
+    );
+  });
+}
+
+const rules: TextOptions = {
+  skip: ["^#\\d+ ACK$"],
+  final: ["^#\\d+ (?:OK|NO)\\b", "^#\\d+ BYE"],
+  errors: { when: "^ERR ", do: "fail_all" },
+};
+const said: readonly (readonly [frame: string, type: Decoded["type"]])[] = [
+  ["#7 ACK", "progress"],
+  ["#7 ROW 1", "progress"],
+  ["#7 OK", "reply"],
+  ["#7 BYE", "reply"],
+  ["ERR what?", "error"],
+  ["#x OK", "message"],
+  ["# OK", "message"],
+  ["7 OK", "message"],
+  ["", "message"],
+];
+for (const [frame, type] of said) {
+  test(`told what its lines mean, ${JSON.stringify(frame)} is: ${type}`, () => {
+    assert.equal(speaking(tagged, rules).decode(frame).type, type);
+  });
+}
+
+test("an error fails whom the settings say, and is a message unless they do", () => {
+  for (const [deed, fails] of [
+    ["fail_all", "all"],
+    ["fail_oldest", "oldest"],
+    ["message", undefined],
+  ] as const) {
+    const decoded = speaking(tagged, { errors: { when: "^ERR", do: deed } }).decode("ERR");
+    assert.deepEqual(decoded, fails ? { type: "error", fails } : { type: "message" });
+  }
+});
+
+test("a group that has no part in the match is no id", () => {
+  assert.equal(speaking({ ...tagged, in: "^(?:#(?<id>\\d+)|!)" }).decode("! #7").type, "message");
+});
+
+test("a pattern sees the first 1024 characters; the rest passes as it is", () => {
+  const protocol = speaking({ out: "$message #$id", in: "#(?<id>\\d+)$" });
+  assert.equal(protocol.decode(`${"x".repeat(1_022)}#7`).type, "reply");
+  assert.equal(protocol.decode(`${"x".repeat(1_024)}#7`).type, "message");
+  const long = "y".repeat(1_000_000);
+  assert.equal(reply(speaking(tagged), `#7 ${long}`).render(undefined), long);
+});
+
+test("what JavaScript's own would never end with is no trouble", () => {
+  for (const hard of ["^(?<id>(?:a+)+)$", "^(?<id>(?:a|aa)*)!$", "(?:.*a){20}(?<id>b)"]) {
+    assert.equal(speaking({ ...tagged, in: hard }).decode(`${"a".repeat(2_000)}!`).type, "message");
+  }
+});
+
+test("whatever comes, reading it does not throw, and what is thrown at a caller is theirs", () => {
+  const body = fc.oneof(fc.string({ unit: "binary" }), fc.uint8Array());
+  const all = [tagged, replacing, { ...replacing, kind: "keep" } as const].map((id) => speaking(id, rules));
+  fc.assert(
+    fc.property(fc.constantFrom(...all), body, (protocol, given) => {
+      protocol.decode(given);
+      try {
+        protocol.encode(given, 7, "request");
+      } catch (error) {
+        assert.ok(error instanceof InvalidMessage);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("a pattern finds what JavaScript's finds, in the same places", () => {
+  const texts = fc.string({ unit: fc.constantFrom("#", "1", "2", "a", " ", "\n", "é", "😀", "\ud83d"), maxLength: 12 });
+  const patterns = ["#(?<id>\\d+)", "^[^#]*#(?<id>\\d)", "(?<id>a+?)(?: |$)", "(?<id>1|12|a)2*", "[é😀]+(?<id>.)"];
+  fc.assert(
+    fc.property(fc.constantFrom(...patterns), texts, (pattern, text) => {
+      const found = new Pattern(pattern).find(text, "id");
+      const wanted = new RegExp(pattern, "du").exec(text)?.indices;
+      const [whole, part] = [wanted?.[0], wanted?.groups?.id];
+      assert.deepEqual(
+        found && [found.whole, found.part],
+        whole && part && [whole, part].map(([start, end]) => ({ start, end })),
+      );
+      assert.equal(new Pattern(pattern).test(text), wanted !== undefined);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+const faults: readonly (readonly [pattern: string, what: RegExp])[] = [
+  ["^#(?<id>\\d+", /^must be a pattern as RE2 has them: missing closing \)$/],
+  ["[z-a](?<id>x)", /invalid character class range$/],
+  ["(?=x)(?<id>x)", /invalid or unsupported Perl syntax$/],
+  ["(?<id>x)\\1", /invalid escape sequence$/],
+  ["(?<id>a)(?<id>b)", /duplicate capture group name$/],
+  ["(?<id>x{2000})", /invalid repeat count$/],
+  ["(?<id>x{300})", /^is too large a pattern: it has \d+ steps, and may have 256$/],
+  ["^#(\\d+)", /^must have a group \(\?<id>…\) around the id$/],
+  ["^#(?<toString>\\d+)", /^must have a group/],
+];
+for (const [pattern, what] of faults) {
+  test(`${pattern} is refused, with the reason and without being quoted`, () => {
+    const [fault, ...more] = faultsOf({ id: { ...tagged, in: pattern } });
+    assert.deepEqual([fault?.path, more], [["id", "in"], []]);
+    assert.match(fault?.what ?? "", what);
+    assert.throws(() => speaking({ ...tagged, in: pattern }), { message: `id.in ${fault?.what}` });
+  });
+}
+
+test("every pattern is looked at, and only those that find an id need a group for it", () => {
+  const all = {
+    id: { out: "(", in: "(" },
+    skip: ["x", "("],
+    final: ["("],
+    errors: { when: "(", do: "message" },
+  } as const;
+  assert.deepEqual(
+    faultsOf(all).map(({ path }) => path.join(".")),
+    ["id.out", "id.in", "skip.1", "final.0", "errors.when"],
+  );
+  assert.deepEqual(faultsOf({ id: replacing, ...rules }), []);
+  assert.deepEqual(faultsOf({}), []);
+});
