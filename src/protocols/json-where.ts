@@ -1,4 +1,7 @@
-/** Choosing messages by values inside them: a JSON pointer (RFC 6901), and what must stand there. */
+/**
+ * Choosing messages by values inside them: a JSON pointer (RFC 6901), and what must stand there. A value out of an address
+ * has no type, so 5 means "5", too, which the conditions of a configuration (when.ts) tell apart.
+ */
 
 import { skipSpace } from "./json-check.ts";
 import { locate, type Pointer, parsePointer } from "./json-edit.ts";

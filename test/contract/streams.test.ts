@@ -197,6 +197,9 @@ test("who leaves has the upstream told, before the first frame and after it", as
   await stream.until(() => stream.events.length === 1);
   await stream.leave();
   await upstream.until(() => cancels(upstream).length === 2, { what: "the second word" });
+  const rare = await Stream.open(product, REQUEST, EVENTS, t, { subscribe: true });
+  await rare.leave();
+  await upstream.until(() => cancels(upstream).length === 3, { what: "the third word, of one that has said nothing" });
   await until(async () => (await product.state()).in_flight === 0, { what: "nothing in flight" });
 });
 
