@@ -1,7 +1,5 @@
 /** The configuration file: YAML or JSON text to a plain value, and from every key back to its line and column. */
 
-import { resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Document, Node, Pair, YAMLError } from "yaml";
 import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
 import type { Environment } from "./environment.ts";
@@ -75,29 +73,6 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
     secretVariables: [...secretVariables],
     locate: (path, part) => at(offsetOf(document, path, part)),
   };
-}
-
-/**
- * The absolute form of a path in the configuration.
- * @param folder where a relative path starts
- */
-export function resolvePath(path: string, folder: string): string {
-  return resolve(folder, path);
-}
-
-/**
- * The absolute `file:` URL of a protocol module that was given as a path or as a `file:` URL.
- * @returns undefined when that is not a file of this machine
- */
-export function resolveModule(path: string, folder: string): string | undefined {
-  if (!path.startsWith("file:")) return pathToFileURL(resolve(folder, path)).href;
-  try {
-    const { href } = new URL(path, `${pathToFileURL(resolve(folder)).href}/`);
-    fileURLToPath(href);
-    return href;
-  } catch {
-    return undefined;
-  }
 }
 
 function readDocument(text: string, name: string, lineCounter: LineCounter): Document {

@@ -8,9 +8,9 @@ import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
 import type { ConfigFile } from "./file.ts";
-import { parseConfigFile, resolveModule, resolvePath } from "./file.ts";
 import type { Override } from "./overrides.ts";
 import { applyOverrides, overrideAt, readOverrides } from "./overrides.ts";
+import { resolveModule, resolvePath } from "./paths.ts";
 import type { Path, Problem } from "./problems.ts";
 import { ConfigError, check, dotted } from "./problems.ts";
 import type { ListenSettings, LogSettings, ReplySettings, ShutdownBounds, UpstreamSettings } from "./schema.ts";
@@ -68,7 +68,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   const warn = (warning: string): unknown => warnings.push(warning);
 
   const [given] = readSetting("config", flags, env);
-  const file = given && parseConfigFile(await read(given), given.value, env);
+  const file = given && (await readConfigFile(given, read, env));
   const content = file?.value ?? {};
   const overrides = readOverrides(flags, env, content);
   applyOverrides(content, overrides.list);
@@ -127,6 +127,13 @@ type Read = (file: Given) => Promise<string>;
 
 /** Says where a value was given: `--port`, `PORT`, or `file.yaml:3:5: listen.port`. */
 type Locate = (path: Path, part?: Problem["part"]) => string;
+
+/** The parser is large, and most starts have no file: it is loaded for who has one. */
+async function readConfigFile(given: Given, read: Read, env: Environment): Promise<ConfigFile> {
+  const text = await read(given);
+  const { parseConfigFile } = await import("./file.ts");
+  return parseConfigFile(text, given.value, env);
+}
 
 function reader(readFile: (path: string) => Promise<string>, cwd: string): Read {
   return async ({ value, from }) => {

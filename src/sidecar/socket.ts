@@ -1,13 +1,17 @@
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import type { LookupFunction, Socket as TcpSocket } from "node:net";
 import process from "node:process";
 import pTimeout from "p-timeout";
-import { type ClientOptions, WebSocket } from "ws";
+import type { ClientOptions } from "ws";
 import type { UpstreamSettings } from "../config/schema.ts";
 import type { Drop } from "../core/drop.ts";
 import type { Body } from "../protocols/protocol.ts";
 
 /** The only file that knows `ws`. Its traps end here: whatever happens, `dropped` comes exactly once, and comes last. */
+
+// Imported, it would be read twice: ws is CommonJS, and what an import gives of that Node has to find out by a parser.
+const { WebSocket } = createRequire(import.meta.url)("ws") as typeof import("ws");
 
 /** What a socket tells. None of these is called before `openSocket` has returned. */
 export interface SocketEvents {

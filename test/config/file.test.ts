@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { parseConfigFile, resolveModule } from "../../src/config/file.ts";
+import { parseConfigFile } from "../../src/config/file.ts";
+import { resolveModule } from "../../src/config/paths.ts";
 import { ConfigError } from "../../src/config/problems.ts";
 
 const parse = (text: string, env: Record<string, string> = {}) => parseConfigFile(text, "file.yaml", env);

@@ -1,0 +1,27 @@
+/** What a path means that the user wrote. */
+
+import { resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+/**
+ * The absolute form of a path in the configuration.
+ * @param folder where a relative path starts
+ */
+export function resolvePath(path: string, folder: string): string {
+  return resolve(folder, path);
+}
+
+/**
+ * The absolute `file:` URL of a protocol module that was given as a path or as a `file:` URL.
+ * @returns undefined when that is not a file of this machine
+ */
+export function resolveModule(path: string, folder: string): string | undefined {
+  if (!path.startsWith("file:")) return pathToFileURL(resolve(folder, path)).href;
+  try {
+    const { href } = new URL(path, `${pathToFileURL(resolve(folder)).href}/`);
+    fileURLToPath(href);
+    return href;
+  } catch {
+    return undefined;
+  }
+}
