@@ -493,4 +493,6 @@ export function configJsonSchema(): object {
 }
 
 /** The JSON Schema of what orders a subscription. */
-export const subscriptionOrderJson: object = z.toJSONSchema(subscriptionOrderSchema, { io: "input" });
+export function subscriptionOrderJson(): object {
+  return z.toJSONSchema(subscriptionOrderSchema, { io: "input" });
+}

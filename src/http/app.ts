@@ -1,4 +1,3 @@
-import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
@@ -11,19 +10,16 @@ import { problem } from "./problem.ts";
 import { requestRoutes } from "./request.ts";
 import { requestId } from "./request-id.ts";
 import { keptRoutes } from "./requests.ts";
+import { App } from "./routing.ts";
 import { isRpc, rpcFailure, rpcRoutes } from "./rpc.ts";
 import { shutdownRoutes } from "./shutdown.ts";
 import { statusRoutes } from "./status.ts";
 import { subscriptionRoutes } from "./subscriptions.ts";
 
 /** Composes the Hono app: what every request passes, then the families of routes. */
-export function buildApp(parts: AppParts): OpenAPIHono<Env> {
+export function buildApp(parts: AppParts): App {
   const { access, about } = parts;
-  const app = new OpenAPIHono<Env>({
-    defaultHook: (result) => {
-      if (!result.success) throw refused("invalid_request", result.error.issues[0]?.message ?? "a parameter is wrong");
-    },
-  });
+  const app = new App();
 
   const forPages = access.origins.length > 0;
   app.use((c, next) => {
@@ -51,9 +47,9 @@ export function buildApp(parts: AppParts): OpenAPIHono<Env> {
   subscriptionRoutes(app, parts);
   statusRoutes(app, parts);
   shutdownRoutes(app, parts);
-  app.doc31("/openapi.json", {
-    openapi: "3.1.0",
-    info: { title: "sidesocket", version: about.version, description: "Call any WebSocket API as if it were HTTP." },
+  app.get("/openapi.json", async (c) => {
+    const { openApiDocument } = await import("./document.ts");
+    return c.json(openApiDocument(app.described, about.version));
   });
   refuseOtherMethods(app);
 

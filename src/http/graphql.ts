@@ -1,4 +1,3 @@
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { refused } from "../errors.ts";
@@ -10,7 +9,7 @@ import { BEAT, errorEvent, type Form, streamed } from "./frames.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
 import { event } from "./render.ts";
-import { failures, keyParameter, upstreamParameter, waitParameters } from "./schemas.ts";
+import { type App, createRoute, type Schemas } from "./routing.ts";
 
 /** GraphQL over HTTP in front of an upstream that speaks graphql-transport-ws; subscriptions as server-sent events. */
 
@@ -19,7 +18,7 @@ const EVENTS_TYPE = "text/event-stream";
 /** The newer type, whose status tells whether the operation was executed. */
 const RESPONSE_TYPE = "application/graphql-response+json";
 
-const described = {
+const described = ({ failures }: Schemas) => ({
   summary: "GraphQL over HTTP; who accepts text/event-stream gets results one by one, and may subscribe",
   request: { body: { required: true, content: { [JSON_TYPE]: { schema: {} } } } as never },
   responses: {
@@ -27,22 +26,18 @@ const described = {
     400: { description: `Not executed; the result has \`errors\` only. So to who accepts ${RESPONSE_TYPE}` },
     ...failures,
   },
-};
-
-const graphqlRoute = createRoute({
-  method: "post",
-  path: "/graphql",
-  parameters: [...waitParameters, keyParameter] as never,
-  ...described,
-});
-const graphqlNamedRoute = createRoute({
-  method: "post",
-  path: "/graphql/{upstream}",
-  parameters: [upstreamParameter, ...waitParameters, keyParameter] as never,
-  ...described,
 });
 
-export function graphqlRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
+const graphqlRoute = createRoute({ method: "post", path: "/graphql" }, (schemas) => ({
+  parameters: [...schemas.waitParameters, schemas.keyParameter] as never,
+  ...described(schemas),
+}));
+const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstream}" }, (schemas) => ({
+  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.keyParameter] as never,
+  ...described(schemas),
+}));
+
+export function graphqlRoutes(app: App, parts: AppParts): void {
   const handle = async (c: Context<Env>): Promise<Response> => {
     const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
     const { name } = asked.dialect ?? (await asked.opened);

@@ -1,4 +1,3 @@
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { type Cursor, cursorText, type JournalEntry, type Page, parseCursor, type Start } from "../core/journal.ts";
@@ -11,7 +10,7 @@ import { findUpstream } from "./exchange.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders, problem } from "./problem.ts";
 import { jsonOf } from "./render.ts";
-import { failures, messageParameters, pageSchema } from "./schemas.ts";
+import { type App, createRoute } from "./routing.ts";
 import { ndjson, sse, stream } from "./stream.ts";
 import { readWait } from "./timeout.ts";
 
@@ -24,25 +23,26 @@ const RULES_MAX = 16;
 const JSON_TYPE = "application/json";
 const FORMS = { "text/event-stream": sse, "application/x-ndjson": ndjson } as const;
 
-const messagesRoute = createRoute({
-  method: "get",
-  path: "/v1/upstreams/{upstream}/messages",
-  summary: "Read what the upstream said unasked",
-  parameters: messageParameters as never,
-  responses: {
-    200: {
-      description: "A page; or, by `Accept`, a line or an event per message until the reader leaves",
-      content: {
-        [JSON_TYPE]: { schema: pageSchema },
-        "application/x-ndjson": { schema: { type: "string" } },
-        "text/event-stream": { schema: { type: "string" } },
-      } as never,
+const messagesRoute = createRoute(
+  { method: "get", path: "/v1/upstreams/{upstream}/messages" },
+  ({ failures, messageParameters, pageSchema }) => ({
+    summary: "Read what the upstream said unasked",
+    parameters: messageParameters as never,
+    responses: {
+      200: {
+        description: "A page; or, by `Accept`, a line or an event per message until the reader leaves",
+        content: {
+          [JSON_TYPE]: { schema: pageSchema },
+          "application/x-ndjson": { schema: { type: "string" } },
+          "text/event-stream": { schema: { type: "string" } },
+        } as never,
+      },
+      ...failures,
     },
-    ...failures,
-  },
-});
+  }),
+);
 
-export function messageRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
+export function messageRoutes(app: App, parts: AppParts): void {
   app.openapi(messagesRoute, ((c: Context<Env>) => {
     const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
     return messages(c, parts, upstream, "");

@@ -1,4 +1,3 @@
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { refused } from "../errors.ts";
 import { answer, demandOneReply, readPick } from "./answer.ts";
@@ -7,45 +6,47 @@ import { formOf, streamed } from "./frames.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
 import { respondAsync } from "./requests.ts";
-import { anyMessage, failures, keyParameter, pickParameter, upstreamParameter, waitParameters } from "./schemas.ts";
+import { type App, createRoute } from "./routing.ts";
 import { readAsync } from "./timeout.ts";
 
-const requestRoute = createRoute({
-  method: "post",
-  path: "/v1/upstreams/{upstream}/request",
-  summary: "Send one message and wait for its reply",
-  parameters: [upstreamParameter, ...waitParameters, keyParameter, pickParameter] as never,
-  request: { body: anyMessage as never },
-  responses: {
-    200: {
-      description:
-        "The reply, in the media type of its frame. One of several frames may come as a line or an event each",
+const requestRoute = createRoute(
+  { method: "post", path: "/v1/upstreams/{upstream}/request" },
+  ({ anyMessage, failures, keyParameter, pickParameter, upstreamParameter, waitParameters }) => ({
+    summary: "Send one message and wait for its reply",
+    parameters: [upstreamParameter, ...waitParameters, keyParameter, pickParameter] as never,
+    request: { body: anyMessage as never },
+    responses: {
+      200: {
+        description:
+          "The reply, in the media type of its frame. One of several frames may come as a line or an event each",
+      },
+      202: { description: "`Prefer: respond-async`: `Location` will have the reply" },
+      ...failures,
     },
-    202: { description: "`Prefer: respond-async`: `Location` will have the reply" },
-    ...failures,
-  },
-});
+  }),
+);
 
-const sendRoute = createRoute({
-  method: "post",
-  path: "/v1/upstreams/{upstream}/send",
-  summary: "Send one message without waiting for a reply",
-  parameters: [
-    upstreamParameter,
-    {
-      name: "confirm",
-      in: "query",
-      description: "`pong`: answer when the peer's pong proves that it has the message",
-      schema: { type: "string", enum: ["pong"] },
-    },
-    ...waitParameters,
-    keyParameter,
-  ] as never,
-  request: { body: anyMessage as never },
-  responses: { 204: { description: "Handed to the socket, which does not prove that it arrived" }, ...failures },
-});
+const sendRoute = createRoute(
+  { method: "post", path: "/v1/upstreams/{upstream}/send" },
+  ({ anyMessage, failures, keyParameter, upstreamParameter, waitParameters }) => ({
+    summary: "Send one message without waiting for a reply",
+    parameters: [
+      upstreamParameter,
+      {
+        name: "confirm",
+        in: "query",
+        description: "`pong`: answer when the peer's pong proves that it has the message",
+        schema: { type: "string", enum: ["pong"] },
+      },
+      ...waitParameters,
+      keyParameter,
+    ] as never,
+    request: { body: anyMessage as never },
+    responses: { 204: { description: "Handed to the socket, which does not prove that it arrived" }, ...failures },
+  }),
+);
 
-export function requestRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
+export function requestRoutes(app: App, parts: AppParts): void {
   app.openapi(requestRoute, async (c: Context<Env>) => {
     const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
     const pointer = readPick(c);

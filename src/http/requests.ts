@@ -1,4 +1,3 @@
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { KeptState } from "../core/replies.ts";
 import type { Pointer } from "../protocols/json-edit.ts";
@@ -9,7 +8,7 @@ import { findUpstream, type Message } from "./exchange.ts";
 import { callerOf } from "./guard.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders } from "./problem.ts";
-import { failures, pendingSchema, pickParameter, waitParameter } from "./schemas.ts";
+import { type App, createRoute } from "./routing.ts";
 import { readWait } from "./timeout.ts";
 
 /** Replies that are fetched: of requests that were answered by a 202, and such as came too late. */
@@ -17,24 +16,24 @@ import { readWait } from "./timeout.ts";
 /** When to ask again, in seconds, for who does not wait. */
 const RETRY_AFTER_S = 1;
 
-const pending = {
-  description: "Its reply may still come",
-  content: { "application/json": { schema: pendingSchema } },
-};
+const keptRoute = createRoute(
+  { method: "get", path: "/v1/requests/{id}" },
+  ({ failures, pendingSchema, pickParameter, waitParameter }) => ({
+    summary: "Fetch a late or asynchronous reply",
+    parameters: [
+      { name: "id", in: "path", required: true, schema: { type: "string" } },
+      waitParameter,
+      pickParameter,
+    ] as never,
+    responses: {
+      200: { description: "The reply, in the media type of its frame" },
+      202: { description: "Its reply may still come", content: { "application/json": { schema: pendingSchema } } },
+      ...failures,
+    },
+  }),
+);
 
-const keptRoute = createRoute({
-  method: "get",
-  path: "/v1/requests/{id}",
-  summary: "Fetch a late or asynchronous reply",
-  parameters: [
-    { name: "id", in: "path", required: true, schema: { type: "string" } },
-    waitParameter,
-    pickParameter,
-  ] as never,
-  responses: { 200: { description: "The reply, in the media type of its frame" }, 202: pending, ...failures },
-});
-
-export function keptRoutes(app: OpenAPIHono<Env>, { keeper, access, lifecycle, upstreams }: AppParts): void {
+export function keptRoutes(app: App, { keeper, access, lifecycle, upstreams }: AppParts): void {
   app.openapi(keptRoute, (async (c: Context<Env>) => {
     const pointer = readPick(c);
     const waitMs = readWait(c);

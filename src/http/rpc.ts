@@ -1,4 +1,3 @@
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Failed, Replied } from "../core/outcome.ts";
 import { refused, SidesocketError } from "../errors.ts";
@@ -6,7 +5,7 @@ import { callerId, callerIds, rpcError, rpcErrorCode } from "../protocols/json-r
 import { exchange, findUpstream, readCall, replyResponse } from "./exchange.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, statusFor, titleFor } from "./problem.ts";
-import { keyParameter, upstreamParameter, waitParameters } from "./schemas.ts";
+import { type App, createRoute } from "./routing.ts";
 
 /**
  * JSON-RPC 2.0 over HTTP, for clients that know nothing of sidesocket. They repeat a request by themselves on 502, 503
@@ -24,20 +23,19 @@ const described = {
   },
 };
 
-const rpcRoute = createRoute({
-  method: "post",
-  path: "/rpc",
+const rpcRoute = createRoute({ method: "post", path: "/rpc" }, ({ keyParameter, waitParameters }) => ({
   parameters: [...waitParameters, keyParameter] as never,
   ...described,
-});
-const rpcNamedRoute = createRoute({
-  method: "post",
-  path: "/rpc/{upstream}",
-  parameters: [upstreamParameter, ...waitParameters, keyParameter] as never,
-  ...described,
-});
+}));
+const rpcNamedRoute = createRoute(
+  { method: "post", path: "/rpc/{upstream}" },
+  ({ keyParameter, upstreamParameter, waitParameters }) => ({
+    parameters: [upstreamParameter, ...waitParameters, keyParameter] as never,
+    ...described,
+  }),
+);
 
-export function rpcRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
+export function rpcRoutes(app: App, parts: AppParts): void {
   const handle = async (c: Context<Env>): Promise<Response> => {
     let upstream: UpstreamPort | undefined;
     try {

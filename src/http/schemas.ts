@@ -145,6 +145,7 @@ export const anyMessage = {
   content: { "application/json": anything, "text/plain": anything, "application/octet-stream": anything },
 } as const;
 
+export const upstreamParams = z.object({ upstream: z.string() });
 export const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
 
 /** The parameters of routes that wait for a reply. Read by hand: this is the hot path. */

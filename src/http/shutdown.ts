@@ -1,12 +1,9 @@
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { refused } from "../errors.ts";
-import type { AppParts, Env } from "./ports.ts";
+import type { AppParts } from "./ports.ts";
 import { commonHeaders } from "./problem.ts";
-import { failures, reportSchema } from "./schemas.ts";
+import { type App, createRoute } from "./routing.ts";
 
-const shutdownRoute = createRoute({
-  method: "post",
-  path: "/shutdown",
+const shutdownRoute = createRoute({ method: "post", path: "/shutdown" }, ({ failures, reportSchema }) => ({
   summary: "Run the exit protocol; every caller gets the same report",
   parameters: [
     {
@@ -20,9 +17,9 @@ const shutdownRoute = createRoute({
     200: { description: "What was done", content: { "application/json": { schema: reportSchema } } },
     ...failures,
   },
-});
+}));
 
-export function shutdownRoutes(app: OpenAPIHono<Env>, { lifecycle }: AppParts): void {
+export function shutdownRoutes(app: App, { lifecycle }: AppParts): void {
   app.openapi(shutdownRoute, async (c) => {
     const force = readForce(c.req.query("force"));
     const connection = c.env?.incoming?.socket;

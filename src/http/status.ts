@@ -1,18 +1,11 @@
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import type { z } from "zod";
 import { redactUrl } from "../config/wire.ts";
 import { findUpstream } from "./exchange.ts";
 import { mayLookInside } from "./guard.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders } from "./problem.ts";
-import {
-  failures,
-  livenessSchema,
-  readinessSchema,
-  upstreamListSchema,
-  upstreamStateSchema,
-  versionSchema,
-} from "./schemas.ts";
+import { type App, createRoute, type Schemas } from "./routing.ts";
 
 /** What can be looked at: probes, the state of upstreams, the version. */
 
@@ -24,39 +17,34 @@ const json = <Schema extends z.ZodType>(description: string, schema: Schema) => 
   content: { "application/json": { schema } },
 });
 
-const livezRoute = createRoute({
-  method: "get",
-  path: "/livez",
+const livezRoute = createRoute({ method: "get", path: "/livez" }, ({ livenessSchema }) => ({
   summary: "Whether the process lives",
   responses: { 200: json("It does", livenessSchema) },
-});
-const readiness = {
+}));
+const readiness = ({ readinessSchema }: Schemas) => ({
   summary: "Whether every required upstream is connected and greeted, and no exit has begun",
   responses: { 200: json("Ready", readinessSchema), 503: json("Not ready", readinessSchema) },
-};
-const readyzRoute = createRoute({ method: "get", path: "/readyz", ...readiness });
-const healthzRoute = createRoute({ method: "get", path: "/healthz", ...readiness });
-const versionRoute = createRoute({
-  method: "get",
-  path: "/version",
+});
+const readyzRoute = createRoute({ method: "get", path: "/readyz" }, readiness);
+const healthzRoute = createRoute({ method: "get", path: "/healthz" }, readiness);
+const versionRoute = createRoute({ method: "get", path: "/version" }, ({ failures, versionSchema }) => ({
   summary: "Which version this is, and on what it runs",
   responses: { 200: json("The version", versionSchema), ...failures },
-});
-const listRoute = createRoute({
-  method: "get",
-  path: "/v1/upstreams",
+}));
+const listRoute = createRoute({ method: "get", path: "/v1/upstreams" }, ({ failures, upstreamListSchema }) => ({
   summary: "The state of all upstreams",
   responses: { 200: json("By name, in the order of the configuration", upstreamListSchema), ...failures },
-});
-const oneRoute = createRoute({
-  method: "get",
-  path: "/v1/upstreams/{upstream}",
-  summary: "The state of one upstream",
-  request: { params: z.object({ upstream: z.string() }) },
-  responses: { 200: json("Its state", upstreamStateSchema), ...failures },
-});
+}));
+const oneRoute = createRoute(
+  { method: "get", path: "/v1/upstreams/{upstream}" },
+  ({ failures, upstreamParams, upstreamStateSchema }) => ({
+    summary: "The state of one upstream",
+    request: { params: upstreamParams },
+    responses: { 200: json("Its state", upstreamStateSchema), ...failures },
+  }),
+);
 
-export function statusRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
+export function statusRoutes(app: App, parts: AppParts): void {
   const { upstreams, lifecycle, about } = parts;
 
   app.openapi(livezRoute, (c) => c.json({ status: "alive" as const }, 200, commonHeaders(c)));
@@ -71,7 +59,7 @@ export function statusRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
       ),
     );
     const body = mayLookInside(c, parts.access) ? { status, upstreams: phases, errors } : { status };
-    return c.json(body as z.infer<typeof readinessSchema>, status === "ready" ? 200 : 503, commonHeaders(c));
+    return c.json(body as z.infer<Schemas["readinessSchema"]>, status === "ready" ? 200 : 503, commonHeaders(c));
   };
   app.openapi(readyzRoute, ready);
   app.openapi(healthzRoute, ready);
@@ -84,12 +72,15 @@ export function statusRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
   });
 
   app.openapi(oneRoute, async (c) => {
-    const upstream = findUpstream(upstreams, c.req.valid("param").upstream);
+    const upstream = findUpstream(upstreams, c.req.param("upstream"));
     return c.json(await stateOf(upstream, parts), 200, commonHeaders(c));
   });
 }
 
-async function stateOf(upstream: UpstreamPort, { webhooks }: AppParts): Promise<z.infer<typeof upstreamStateSchema>> {
+async function stateOf(
+  upstream: UpstreamPort,
+  { webhooks }: AppParts,
+): Promise<z.infer<Schemas["upstreamStateSchema"]>> {
   const details = await upstream.inspect(INSPECT_WITHIN_MS);
   const { phase, since, attempts, lastError, foundDeadBy, retryInMs } = upstream.state;
   return {

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { z } from "zod";
 import { check, dotted } from "../config/problems.ts";
@@ -14,13 +13,7 @@ import { findUpstream } from "./exchange.ts";
 import { messages } from "./messages.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders } from "./problem.ts";
-import {
-  failures,
-  messageParameters,
-  subscriptionListSchema,
-  subscriptionSchema,
-  upstreamParameter,
-} from "./schemas.ts";
+import { type App, createRoute, type Schemas } from "./routing.ts";
 import { readPatience } from "./timeout.ts";
 
 /** Standing subscriptions: declared once, renewed on every connect, each with messages of its own. */
@@ -30,52 +23,48 @@ const path = "/v1/upstreams/{upstream}/subscriptions";
 
 const json = (description: string, schema: z.ZodType) => ({ description, content: { "application/json": { schema } } });
 
-const createdRoute = createRoute({
-  method: "post",
-  path,
+const createdRoute = createRoute({ method: "post", path }, ({ failures, subscriptionSchema, upstreamParameter }) => ({
   summary: "Subscribe, and stay subscribed",
   parameters: [upstreamParameter] as never,
-  request: { body: { required: true, content: { "application/json": { schema: subscriptionOrderJson } } } as never },
+  request: { body: { required: true, content: { "application/json": { schema: subscriptionOrderJson() } } } as never },
   responses: {
     201: json("The upstream has agreed; `Location` is the subscription", subscriptionSchema),
     200: json("The same is there already", subscriptionSchema),
     ...failures,
   },
-});
+}));
 
-const listRoute = createRoute({
-  method: "get",
-  path,
+const listRoute = createRoute({ method: "get", path }, ({ failures, subscriptionListSchema, upstreamParameter }) => ({
   summary: "The standing subscriptions",
   parameters: [upstreamParameter] as never,
   responses: { 200: json("All of them", subscriptionListSchema), ...failures },
-});
+}));
 
-const oneRoute = createRoute({
-  method: "get",
-  path: `${path}/{id}`,
-  summary: "One standing subscription",
-  parameters: [upstreamParameter, nameParameter] as never,
-  responses: { 200: json("How it is", subscriptionSchema), ...failures },
-});
+const oneRoute = createRoute(
+  { method: "get", path: `${path}/{id}` },
+  ({ failures, subscriptionSchema, upstreamParameter }) => ({
+    summary: "One standing subscription",
+    parameters: [upstreamParameter, nameParameter] as never,
+    responses: { 200: json("How it is", subscriptionSchema), ...failures },
+  }),
+);
 
-const deletedRoute = createRoute({
-  method: "delete",
-  path: `${path}/{id}`,
+const deletedRoute = createRoute({ method: "delete", path: `${path}/{id}` }, ({ failures, upstreamParameter }) => ({
   summary: "Take a subscription back",
   parameters: [upstreamParameter, nameParameter] as never,
   responses: { 204: { description: "It is gone, with its messages" }, ...failures },
-});
+}));
 
-const messagesRoute = createRoute({
-  method: "get",
-  path: `${path}/{id}/messages`,
-  summary: "Read the messages of a subscription",
-  parameters: [nameParameter, ...messageParameters] as never,
-  responses: { 200: { description: "As for the messages of the upstream" }, ...failures },
-});
+const messagesRoute = createRoute(
+  { method: "get", path: `${path}/{id}/messages` },
+  ({ failures, messageParameters }) => ({
+    summary: "Read the messages of a subscription",
+    parameters: [nameParameter, ...messageParameters] as never,
+    responses: { 200: { description: "As for the messages of the upstream" }, ...failures },
+  }),
+);
 
-export function subscriptionRoutes(app: OpenAPIHono<Env>, parts: AppParts): void {
+export function subscriptionRoutes(app: App, parts: AppParts): void {
   const upstreamOf = (c: Context<Env>) => findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
 
   app.openapi(createdRoute, (async (c: Context<Env>) => {
@@ -177,7 +166,7 @@ function unknown(c: Context<Env>): SidesocketError {
   return refused("not_found", `there is no subscription ${JSON.stringify(c.req.param("id")?.slice(0, 64))}`);
 }
 
-function shown({ name: upstream }: UpstreamPort, standing: Standing): z.infer<typeof subscriptionSchema> {
+function shown({ name: upstream }: UpstreamPort, standing: Standing): z.infer<Schemas["subscriptionSchema"]> {
   const { name, phase, since, activations, lastError } = standing;
   return {
     id: name,

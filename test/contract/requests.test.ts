@@ -207,7 +207,7 @@ describe("in front of a JSON-RPC upstream", () => {
     }
   });
 
-  test("the state, the version and the routes can be looked at", async () => {
+  test("the state and the version can be looked at", async () => {
     const state = await product.state("only");
     assert.equal(state.phase, "ready");
     assert.equal(state.url, `ws://127.0.0.1:${upstream.port}`);
@@ -218,10 +218,25 @@ describe("in front of a JSON-RPC upstream", () => {
       ["only"],
     );
     assert.match(JSON.stringify(await (await product.fetch("/version")).json()), /"version":"\d+\.\d+\.\d+/);
-    const openapi = (await (await product.fetch("/openapi.json")).json()) as { openapi: string; paths: object };
-    assert.equal(openapi.openapi, "3.1.0");
+  });
+
+  test("the routes of /openapi.json are those that are served, with these methods and no others", async () => {
+    const { openapi, paths, components } = (await (await product.fetch("/openapi.json")).json()) as {
+      openapi: string;
+      paths: Record<string, object>;
+      components: { schemas: object };
+    };
+    assert.equal(openapi, "3.1.0");
     for (const path of ["/v1/upstreams/{upstream}/request", "/v1/upstreams/{upstream}/send", "/rpc", "/shutdown"]) {
-      assert.ok(path in openapi.paths, path);
+      assert.ok(path in paths, path);
+    }
+    for (const name of ["Problem", "Upstream", "ExitReport", "Page"]) assert.ok(name in components.schemas, name);
+    for (const [path, described] of Object.entries(paths)) {
+      const methods = Object.keys(described).map((method) => method.toUpperCase());
+      const answer = await product.fetch(path.replace("{upstream}", "only").replace("{id}", "x"), { method: "PUT" });
+      assert.equal(answer.status, 405, path);
+      const allow = methods.includes("GET") ? [...methods, "HEAD"] : methods;
+      assert.deepEqual(answer.headers.get("allow")?.split(", ").sort(), allow.sort(), path);
     }
   });
 });

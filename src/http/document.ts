@@ -1,0 +1,13 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Route } from "./routing.ts";
+import * as schemas from "./schemas.ts";
+
+/** What `/openapi.json` answers. */
+export function openApiDocument(routes: readonly Route[], version: string): object {
+  const app = new OpenAPIHono();
+  for (const { describe } of routes) app.openAPIRegistry.registerPath(describe(schemas));
+  return app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: { title: "sidesocket", version, description: "Call any WebSocket API as if it were HTTP." },
+  });
+}
