@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { call, upstreamOf } from "./call.ts";
 import { type CallCommand, helpText, parseCommandLine } from "./config/commandline.ts";
 import { describeConfig } from "./config/describe.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
@@ -9,8 +8,8 @@ import type { Failure } from "./errors.ts";
 import { errorLines, log, outputLines, startLog } from "./log.ts";
 import { commandFor, needsOf } from "./permissions.ts";
 import { runtime } from "./runtime/pick.ts";
-import type { Needs } from "./runtime/runtime.ts";
-import { Service } from "./service.ts";
+import type { Needs, Runtime } from "./runtime/runtime.ts";
+import type { Service } from "./service.ts";
 import type { ExitReport } from "./sidecar/exit.ts";
 import { endOnSignals } from "./signals.ts";
 import { version } from "./version.ts";
@@ -40,6 +39,7 @@ function load(flags: Parameters<typeof loadConfig>[0]["flags"] & object): Promis
 
 async function callOnce(command: CallCommand, config: LoadedConfig): Promise<never> {
   startLog(config.log);
+  const { call, upstreamOf } = await import("./call.ts");
   await demandPermissions(needsOf(upstreamOf(config)), command.message);
   const { exitCode, joined } = await call(command, config, runtime);
   return end(exitCode, joined);
@@ -50,7 +50,9 @@ async function serve(config: LoadedConfig): Promise<void> {
   for (const warning of config.warnings) log.warn(warning);
   await demandPermissions(needsOf(config.upstreams, config.listen));
   // Before there is a service a signal has the effect that it has by default: there is nothing to be ended in order.
-  const service = await Service.start(config, runtime);
+  const ahead = startAhead(runtime);
+  const { Service } = await import("./service.ts");
+  const service = await Service.start(config, ahead);
   endOnSignals((options) => service.exit(options));
   endOnFaults(service);
   service.ended.then(leave);
@@ -62,6 +64,12 @@ async function serve(config: LoadedConfig): Promise<void> {
     () => greet(service),
     () => {}, // By its failing, or by the exit that came before, its end is under way.
   );
+}
+
+/** Starts the first thread now: it loads while this one goes on loading. It reaches out to nobody before it is told to. */
+function startAhead({ startThread, ...rest }: Runtime): Runtime {
+  const ahead = [startThread()];
+  return { ...rest, startThread: () => ahead.pop() ?? startThread() };
 }
 
 function greet({ url, demoUrl }: Service): void {

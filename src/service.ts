@@ -63,7 +63,7 @@ export class Service {
     const demo = config.demo ? await (await import("./demo/upstream.ts")).startDemo() : undefined;
     const app = deferred<ReturnType<typeof buildApp>>();
     let fetch: ListenOptions["fetch"] = async (request, env) => (await app.promise).fetch(request, env as object);
-    // Listening comes first: an address in use must not cost a thread. Whoever comes that early waits for the rest.
+    // Listening comes first: where an address is in use, no upstream must hear of us. Whoever comes that early waits for the rest.
     const listener = await runtime
       .listen({
         fetch: (request, env) => fetch(request, env),
