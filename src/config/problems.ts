@@ -35,7 +35,8 @@ export type Checked<Output> = { readonly value: Output } | { readonly problems: 
 
 /** Parses `input`, and tells every problem in our words. */
 export function check<Schema extends z.ZodType>(schema: Schema, input: unknown): Checked<z.output<Schema>> {
-  const result = schema.safeParse(input, { error: wording });
+  // What is checked once is not worth the compiling.
+  const result = schema.safeParse(input, { error: wording, jitless: true });
   return result.success ? { value: result.data } : { problems: result.error.issues.flatMap((issue) => explain(issue)) };
 }
 
