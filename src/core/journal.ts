@@ -1,4 +1,5 @@
 import type { Body } from "../protocols/protocol.ts";
+import { type Place, Shelf } from "./shelf.ts";
 
 /**
  * What an upstream said unasked, in the order it came, bounded by count and bytes. Readers name a place in it by a
@@ -43,6 +44,9 @@ export interface Gap {
 }
 
 export type JournalEntry = Message | Gap;
+
+/** A message as it lies here. */
+type Kept = Omit<Message, "data"> & { readonly place: Place };
 
 /** Where reading begins: after a cursor, or at an end of what is kept. */
 export type Start = "earliest" | "latest" | Cursor;
@@ -90,8 +94,10 @@ export class Journal {
   readonly epoch: string;
   readonly #bounds: JournalBounds;
   readonly #former: readonly string[];
+  readonly #began: number;
   /** By `seq % count`. */
-  readonly #ring: (JournalEntry | undefined)[] = [];
+  readonly #ring: (Kept | Gap | undefined)[] = [];
+  readonly #shelf = new Shelf();
   #oldest = 1;
   #newest = 0;
   #bytes = 0;
@@ -102,11 +108,12 @@ export class Journal {
   #away: { readonly from: number; readonly why: string } | undefined;
   #live = false;
 
-  /** `former`: the epochs that this journal continues, which died with their thread at `at`. */
+  /** It begins `at`. `former`: the epochs that it continues, which died with their thread. */
   constructor(epoch: string, bounds: JournalBounds, former: readonly string[] = [], at = 0) {
     this.epoch = epoch;
     this.#bounds = bounds;
     this.#former = former;
+    this.#began = at;
     if (former.length > 0) this.#mark(at, { dropped: null, reason: "crashed" });
   }
 
@@ -125,7 +132,9 @@ export class Journal {
 
   append(data: Body, kind: MessageKind, at: number): void {
     this.back(at);
-    this.#push({ seq: this.#newest + 1, at, kind, data });
+    const place = this.#shelf.put(data);
+    this.#makeRoom(place.length);
+    this.#push({ seq: this.#newest + 1, at, kind, place });
   }
 
   /** The connection is gone: what the upstream says from here on nobody hears. */
@@ -158,8 +167,9 @@ export class Journal {
     let next = Math.max(from.seq, this.#oldest - 1);
     let bytes = 0;
     for (let scanned = 0; next < this.#newest && entries.length < limit && scanned < PAGE_SCAN; scanned++) {
-      const entry = this.#at(next + 1);
-      const size = sizeOf(entry);
+      const kept = this.#at(next + 1);
+      const size = sizeOf(kept);
+      const entry = "gap" in kept ? kept : this.#message(kept);
       const wanted = "gap" in entry || where === undefined || where(entry);
       if (wanted && bytes > 0 && bytes + size > PAGE_BYTES) break;
       next++;
@@ -182,7 +192,7 @@ export class Journal {
     // What tells of the crash is the first entry of all, as long as it is kept.
     if (crashed && this.#oldest === 1) return { seq: 0, gone: false };
     const reason = crashed ? "crashed" : "expired";
-    return { seq: 0, gap: this.#gap(this.#oldest - 1, 0, cursorText(after), { dropped: null, reason }), gone: true };
+    return { seq: 0, gap: this.#gapBefore(cursorText(after), { dropped: null, reason }), gone: true };
   }
 
   /** What a reader who has seen everything up to `seq` has missed by now. */
@@ -190,12 +200,19 @@ export class Journal {
     if (seq >= this.#oldest - 1) return undefined;
     const gaps = this.#droppedGaps.filter((place) => place > seq).length;
     const dropped = seq < this.#countableFrom ? null : this.#oldest - 1 - seq - gaps;
-    return this.#gap(this.#oldest - 1, this.#at(this.#oldest).at, after, { dropped, reason: "overflow" });
+    return this.#gapBefore(after, { dropped, reason: "overflow" });
   }
 
   #mark(at: number, gap: Omit<Gap["gap"], "after" | "before">): void {
+    this.#makeRoom(0);
     const seq = this.#newest + 1;
     this.#push(this.#gap(seq, at, seq === 1 ? null : this.#cursor(seq - 1), gap));
+  }
+
+  /** What is missing before all that is kept: as old as the oldest of that, or else as this life. */
+  #gapBefore(after: string | null, gap: Omit<Gap["gap"], "after" | "before">): Gap {
+    const oldest = this.#ring[this.#oldest % this.#bounds.count];
+    return this.#gap(this.#oldest - 1, oldest?.at ?? this.#began, after, gap);
   }
 
   #gap(seq: number, at: number, after: string | null, gap: Omit<Gap["gap"], "after" | "before">): Gap {
@@ -206,14 +223,20 @@ export class Journal {
     return cursorText({ epoch: this.epoch, seq });
   }
 
-  #push(entry: JournalEntry): void {
+  /** One that is larger than the bound by itself is kept all the same, alone. */
+  #makeRoom(length: number): void {
     const { count, bytes } = this.#bounds;
-    const size = sizeOf(entry);
-    // One that is larger than the bound by itself is kept all the same, alone.
-    while (this.size > 0 && (this.size >= count || this.#bytes + size > bytes)) this.#drop();
+    while (this.size > 0 && (this.size >= count || this.#bytes + ENTRY_BYTES + length > bytes)) this.#drop();
+  }
+
+  #push(entry: Kept | Gap): void {
     this.#newest = entry.seq;
-    this.#ring[entry.seq % count] = entry;
-    this.#bytes += size;
+    this.#ring[entry.seq % this.#bounds.count] = entry;
+    this.#bytes += sizeOf(entry);
+  }
+
+  #message({ seq, at, kind, place }: Kept): Message {
+    return { seq, at, kind, data: kind === "binary" ? this.#shelf.bytes(place) : this.#shelf.text(place) };
   }
 
   #drop(): void {
@@ -221,12 +244,15 @@ export class Journal {
     this.#bytes -= sizeOf(entry);
     this.#ring[this.#oldest % this.#bounds.count] = undefined;
     this.#oldest++;
-    if (!("gap" in entry)) return;
+    if (!("gap" in entry)) {
+      this.#shelf.drop(entry.place);
+      return;
+    }
     this.#droppedGaps.push(entry.seq);
     if (this.#droppedGaps.length > DROPPED_GAPS_MAX) this.#countableFrom = this.#droppedGaps.shift() ?? 0;
   }
 
-  #at(seq: number): JournalEntry {
+  #at(seq: number): Kept | Gap {
     const entry = this.#ring[seq % this.#bounds.count];
     if (entry === undefined) throw new RangeError(`nothing is kept at ${seq}`);
     return entry;
@@ -243,6 +269,6 @@ export function parseCursor(text: string): Cursor | undefined {
   return epoch === undefined ? undefined : { epoch, seq: Number(digits) };
 }
 
-function sizeOf(entry: JournalEntry): number {
-  return ENTRY_BYTES + ("gap" in entry ? 0 : entry.data.length);
+function sizeOf(entry: Kept | Gap): number {
+  return ENTRY_BYTES + ("gap" in entry ? 0 : entry.place.length);
 }

@@ -6,6 +6,8 @@ import type { ThreadEnd } from "./runtime.ts";
  * own; this one is for what no bound foresaw, so that it ends the thread and not the process.
  */
 const HEAP_MIB = 1_024;
+/** Frames pass through and are gone: under a flood a larger nursery is only filled, and looked through later. */
+const YOUNG_MIB = 8;
 
 /** What is alike on both runtimes: `node:worker_threads` with a channel of our own. */
 export function startWorker(entry: string, lock: string) {
@@ -16,7 +18,7 @@ export function startWorker(entry: string, lock: string) {
     name: "sidesocket",
     workerData: { port: port2, lock },
     transferList: [port2],
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, maxYoungGenerationSizeMb: YOUNG_MIB },
   });
   let error: string | undefined;
   worker.on("error", (cause: unknown) => {

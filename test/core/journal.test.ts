@@ -51,6 +51,17 @@ test("over its count the oldest make way, and a reader is told exactly how many 
   assert.equal(read(journal, at(6)).gone, false, "nothing is missing between 6 and 7");
 });
 
+test("a text counts as its bytes, and comes out as it went in", () => {
+  const journal = new Journal(EPOCH, roomy);
+  const texts = ["\u65e5\u672c", "\u{1f642}", "", "x".repeat(20_000)];
+  for (const text of texts) journal.append(text, "text", 1);
+  assert.equal(journal.bytes, 4 * ENTRY + 6 + 4 + 20_000);
+  assert.deepEqual(
+    read(journal, "earliest").entries.map((entry) => "data" in entry && entry.data),
+    texts,
+  );
+});
+
 test("over its bytes the oldest make way, and one larger than the bound is kept alone", () => {
   const journal = new Journal(EPOCH, { count: 100, bytes: 3 * (ENTRY + 10) });
   for (let n = 1; n <= 5; n++) journal.append(`message ${n}.`, "text", n);
@@ -148,6 +159,9 @@ test("a cursor of another life is never taken for one of this", () => {
   assert.deepEqual([brief(crashed.entries), crashed.gone], ["[crashed ?] m1", false]);
   const foreign = read(journal, { epoch: "else", seq: 1 });
   assert.deepEqual([brief(foreign.entries), foreign.gone], ["[expired ?] [crashed ?] m1", true]);
+  assert.equal(foreign.entries[0]?.at, 7, "as old as what comes after it");
+  const empty = new Journal(EPOCH, roomy, [], 5);
+  assert.deepEqual(read(empty, { epoch: "else", seq: 1 }).entries[0]?.at, 5);
   assert.equal(journal.read({ after: at(3), limit: 1 }), undefined, "ahead of all that there has been");
 });
 

@@ -41,17 +41,24 @@ async function flood(upstream: Upstream, count: number, text: string): Promise<v
 test(`row 34: ${UNREAD} messages that nobody reads cost no more than their bound, and the gap is exact`, async (t) => {
   const bound = 16 * MB;
   const { product, upstream } = await start(t, { count: 1_000_000, bytes: "16MiB" });
+  let asked = 0;
+  const ask = async (): Promise<void> => {
+    const reply = await product.request({ jsonrpc: "2.0", id: ++asked, method: "echo", params: [asked] });
+    assert.deepEqual(await reply.json(), { jsonrpc: "2.0", id: asked, result: [asked] });
+    await counted(product);
+  };
+  // What the first requests cost the runtime is not the messages' cost.
+  while (asked < 200) await ask();
   const before = residentBytes(product.pid);
   const { next } = await page(product);
   let worst = 0;
   const flooding = flood(upstream, UNREAD, "x".repeat(950));
-  let asked = 0;
   while ((await counted(product)) < UNREAD) {
     worst = Math.max(worst, residentBytes(product.pid));
-    const reply = await product.request({ jsonrpc: "2.0", id: ++asked, method: "echo", params: [asked] });
-    assert.deepEqual(await reply.json(), { jsonrpc: "2.0", id: asked, result: [asked] });
+    await ask();
   }
   await flooding;
+  t.diagnostic(`${Math.round((worst - before) / MB)} MB more`);
   assert.ok(worst - before <= bound + 64 * MB, `${Math.round((worst - before) / MB)} MB more`);
   const { kept } = (await product.state()) as { kept: { messages: number; bytes: number } };
   assert.ok(kept.bytes <= bound && kept.messages < UNREAD, "the bound was reached");
