@@ -74,7 +74,8 @@ export function stream({ feeds, feed, after, once, form }: StreamOptions): Reada
   const follower: Follower = new Follower(feeds, feed, after, {
     wants: () => outlet.room > 0,
     page(page) {
-      begin({ epoch: page.epoch, seq: (page.entries[0]?.seq ?? 1) - 1 });
+      // Before a gap, too: whoever is cut here and comes again must be told of all of it.
+      begin(typeof after === "string" ? { epoch: page.epoch, seq: 0 } : after);
       outlet.write(form.page(page));
     },
     caughtUp(cursor) {

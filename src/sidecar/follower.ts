@@ -65,15 +65,19 @@ export class Follower {
           this.#after = { epoch: page.epoch, seq: page.next };
           this.#state = "resting";
           if (page.entries.length > 0) this.#sink.page(page);
-          if (page.end && !this.#caughtUp) {
-            this.#caughtUp = true;
-            this.#sink.caughtUp?.(this.#after);
-          }
+          if (page.end) this.#tellCaughtUp(this.#after);
           this.#goOn(page.end ? this.#after : undefined);
         },
         end: (end) => this.#end(end),
       }),
     );
+  }
+
+  /** Whom the page was enough for may have left with it. */
+  #tellCaughtUp(cursor: Cursor): void {
+    if (this.#caughtUp || this.#state === "over") return;
+    this.#caughtUp = true;
+    this.#sink.caughtUp?.(cursor);
   }
 
   /** `end`: the place where there was nothing more. */

@@ -1,4 +1,4 @@
-import { Journal, type Message, type Page, type Read } from "../core/journal.ts";
+import { Journal, type Message, type Page, type Read, type Start } from "../core/journal.ts";
 import { matcher } from "../protocols/json-where.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { FromThread, Life, NoPage, ToThread } from "./messages.ts";
@@ -51,9 +51,7 @@ export class Journals {
   }
 
   append(name: string, data: Body, kind: Message["kind"]): void {
-    // A binary frame is a view into what the socket read: kept as it is, it would keep all of that.
-    const own = typeof data === "string" ? data : new Uint8Array(data);
-    this.#journals.get(name)?.append(own, kind, Date.now());
+    this.#journals.get(name)?.append(data, kind, Date.now());
     this.#wake();
   }
 
@@ -92,7 +90,8 @@ export class Journals {
     const { command, read } = waiting;
     const journal = this.#journals.get(command.journal);
     const page = journal ? (journal.read(read) ?? "ahead") : "nowhere";
-    if (typeof page === "string" || !command.wait || page.entries.length > 0) {
+    const due = typeof page === "string" || !command.wait || page.entries.length > 0;
+    if (due || isFarFrom(command.after, page, journal?.size ?? 0)) {
       this.#waiting.delete(command.seq);
       this.#answer(command.seq, page);
       return;
@@ -115,4 +114,13 @@ export class Journals {
   #answer(seq: number, page: Page | NoPage): void {
     this.#post({ type: "page", upstream: this.#upstream, seq, page });
   }
+}
+
+/**
+ * Whether so much went by unmatched that the reader must be told where it is: from its own cursor it would be shown a
+ * gap, sooner or later, for messages that were looked at in its name. Each time as much as half of what is kept, so that
+ * a cursor stays good for as long again.
+ */
+function isFarFrom(after: Start, { epoch, next }: Page, kept: number): boolean {
+  return typeof after !== "string" && after.epoch === epoch && next - after.seq > kept / 2;
 }

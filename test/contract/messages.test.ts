@@ -163,6 +163,12 @@ test("what made way is a gap, exact to the message: 410 for a page, in its place
   const [gap, message] = stream.told;
   assert.deepEqual([gap?.name, JSON.parse(gap?.data ?? "").dropped], ["gap", 89]);
   assert.deepEqual([gap?.id, message?.id], [resume, oldest]);
+  // Who is cut before the gap, and comes again with what it has seen so far, is told of all of it.
+  assert.equal(stream.events[0]?.id, next);
+  const all = await Stream.open(product, `${MESSAGES}?poll=1`, SSE, t);
+  await all.until(() => all.ended);
+  const again = await product.fetch(`${MESSAGES}?after=${all.events[0]?.id}`);
+  assert.equal(((await again.json()) as { dropped: number }).dropped, 90);
 });
 
 test("a time without a connection is a gap, and so is the death of the thread; a cursor of another process is gone", async (t) => {
@@ -179,6 +185,25 @@ test("a time without a connection is a gap, and so is the death of the thread; a
   assert.match(stream.lines[1]?.gap?.why ?? "", /ended|reached|closed/);
   const foreign = await product.fetch(`${MESSAGES}?after=abc-1`);
   await problem(foreign, { status: 410, code: "gone", sent: "no", detail: /expired/ });
+});
+
+test("a filtered poll goes on from its `next`, however much went by that it did not want", async (t) => {
+  const { product, upstream } = await start(t, { messages: { count: 10 } });
+  const where = "where=/params/kind=rare";
+  let { next } = await page(product, `?${where}`);
+  const polling = page(product, `?${where}&after=${next}&wait=2`);
+  await until(async () => (await product.state()).readers === 1);
+  for (let n = 1; n <= 100; n++) {
+    upstream.broadcast(note(n));
+    // One after the other, as a feed says them: together they would be more than the journal holds.
+    if (n % 5 === 0) await arrived(product, n);
+  }
+  const nothing = await polling;
+  assert.deepEqual(nothing.messages, []);
+  next = nothing.next;
+  upstream.broadcast(note(101, { kind: "rare" }));
+  await arrived(product, 101);
+  assert.deepEqual(kinds((await page(product, `?${where}&after=${next}`)).messages), [101]);
 });
 
 test("bad parameters are refused with their names", async (t) => {

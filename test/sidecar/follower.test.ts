@@ -155,6 +155,47 @@ test("a gap that is counted from another reader's place is not told, but asked f
   assert.ok(host.posted.slice(3).some(({ after, wait }) => typeof after !== "string" && after.seq === 5 && !wait));
 });
 
+test("whom the first page was enough for is not told that there is nothing more", () => {
+  const host = new Host();
+  const told: string[] = [];
+  const follower = new Follower(host.feeds, feed, "earliest", {
+    wants: () => true,
+    page: () => {
+      told.push("page");
+      follower.close();
+    },
+    caughtUp: () => told.push("caught up"),
+    end: () => told.push("end"),
+  });
+  follower.resume();
+  host.give(1, 1, 3);
+  assert.deepEqual(told, ["page"]);
+});
+
+test("what goes by unmatched moves a waiting reader's cursor on, so that it is never told of a gap in it", async () => {
+  const sides = new Sides({ count: 20, bytes: 1024 ** 2 });
+  const where = [{ pointer: "/wanted", value: "true" }];
+  const seen: JournalEntry[] = [];
+  const sink: Sink = { wants: () => true, page: ({ entries }) => seen.push(...entries), end: () => {} };
+  const follower = new Follower(sides.feeds, { journal: MAIN, where }, "earliest", sink);
+  follower.resume();
+  await until(() => sides.crossed.read === 2, { what: "the pull that waits" });
+  const say = (n: number, wanted: boolean) => sides.journals.append(MAIN, JSON.stringify({ n, wanted }), "json");
+  for (let n = 1; n <= 1_000; n++) {
+    say(n, false);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await until(() => typeof follower.place !== "string" && follower.place.seq > 980, { what: "a cursor that is kept" });
+  assert.ok(sides.crossed.page <= 120, `${sides.crossed.page} pages for nothing`);
+  sides.crash({ count: 20, bytes: 1024 ** 2 });
+  say(1_001, true);
+  await until(() => seen.length === 2);
+  assert.deepEqual(
+    seen.map((entry) => ("gap" in entry ? entry.gap.reason : entry.data)),
+    ["crashed", '{"n":1001,"wanted":true}'],
+  );
+});
+
 test("a new thread is asked for what is not answered yet, and for nothing else", () => {
   const host = new Host();
   new Reader(host.feeds);
