@@ -319,9 +319,9 @@ const pure = [
     file: "src/core/journal.ts",
     tests: ["core/journal"],
     mutants: [
-      ["a gap counts one too few", "this.#oldest - 1 - seq - gaps", "this.#oldest - 2 - seq - gaps"],
-      ["gaps that were dropped count as messages", "- seq - gaps", "- seq - 0 * gaps"],
-      ["a count that nobody can know is told", "seq < this.#countableFrom", "seq < 0 * this.#countableFrom"],
+      ["a gap counts one too few", "this.#oldest - 1 - seq;", "this.#oldest - 2 - seq;"],
+      ["a count that nobody can know is told", "seq < this.#uncounted", "seq < 0 * this.#uncounted"],
+      ["a count is unknown for ever", "seq < this.#uncounted", "seq <= this.#uncounted"],
       ["a cursor of another life is one of this", "if (after.epoch === this.epoch)", 'if (after.epoch !== "")'],
       [
         "a crash is an end like any other",
@@ -329,7 +329,7 @@ const pure = [
         "const crashed = this.#former.length < 0;",
       ],
       ["a cursor that nobody was given is read", "if (from.seq > this.#newest) return undefined;", ""],
-      ["bytes have no bound", "this.#bytes + size > bytes", "bytes < 0"],
+      ["bytes have no bound", "this.#bytes + ENTRY_BYTES + length > bytes", "bytes < 0"],
       ["the count has no bound", "this.size >= count ||", "this.size > count ||"],
       ["what makes way still counts", "this.#bytes -= sizeOf(entry);", ""],
       ["a message larger than a page never comes", "wanted && bytes > 0 && bytes", "wanted && bytes"],
@@ -357,6 +357,19 @@ const pure = [
         "this.#live ||= true;\n    this.#away",
       ],
       ["what stays away is told once", "this.#away = { from: at, why };\n  }\n\n  /** There is", "}\n\n  /** There is"],
+      ["a gap before everything is of 1970", "oldest?.at ?? this.#began", "0"],
+    ],
+  },
+  {
+    file: "src/core/shelf.ts",
+    tests: ["core/shelf", "core/journal"],
+    mutants: [
+      ["a block is used while something lies in it", "if (block.live > 0 || !block.shared) return;", ""],
+      ["a block is never used again", "this.#spare.length < SPARE_MAX", "this.#spare.length < 0"],
+      ["a character has one byte", "body.length * 3", "body.length"],
+      ["a large body is the sender's", "new Uint8Array(body))", "body)"],
+      ["a reader gets the block itself", "return bytesAt(place).slice();", "return bytesAt(place);"],
+      ["a byte order mark is lost", "{ ignoreBOM: true }", "{}"],
     ],
   },
   {
@@ -433,7 +446,29 @@ const pure = [
         "fresh.entries.length > this.#limit;",
         "fresh.entries.length > this.#limit + 1;",
       ],
+      ["who has left is told that there is nothing more", ' || this.#state === "over") return;', ") return;"],
       ["what is over the limit is lost", "next: entries.at(-1)?.seq ?? page.next,", "next: page.next,"],
+    ],
+  },
+  {
+    file: "src/sidecar/journals.ts",
+    tests: ["sidecar/follower"],
+    mutants: [
+      ["who waits is not told what went by", "next - after.seq > kept / 2", "next - after.seq > kept * 1e9"],
+      ["who waits is told of all that goes by", "next - after.seq > kept / 2", "next - after.seq > 0 * kept"],
+    ],
+  },
+  {
+    file: "src/http/outlet.ts",
+    tests: ["http/outlet"],
+    mutants: [
+      [
+        "who reads slowly is taken for one who does not",
+        "this.#rest.subarray(0, AHEAD_BYTES);\n    this.#rest = this.#rest.subarray(AHEAD_BYTES);",
+        "this.#rest;\n    this.#rest = new Uint8Array(0);",
+      ],
+      ["who does not read is never cut", "setTimeout(() => this.#cut(),", "setTimeout(() => {},"],
+      ["an end comes before the rest", "if (this.#rest.length > 0) controller?.enqueue(this.#rest);", ""],
     ],
   },
   {

@@ -87,8 +87,6 @@ const PAGE_BYTES = 1024 * 1024;
 const PAGE_SCAN = 2_000;
 /** What an entry costs besides its data, in bytes: about. */
 const ENTRY_BYTES = 128;
-/** How many gaps that were themselves dropped are remembered, to tell them from dropped messages. */
-const DROPPED_GAPS_MAX = 1_024;
 
 export class Journal {
   readonly epoch: string;
@@ -101,9 +99,8 @@ export class Journal {
   #oldest = 1;
   #newest = 0;
   #bytes = 0;
-  #droppedGaps: number[] = [];
-  /** From here on every gap that was dropped is in the list. */
-  #countableFrom = 0;
+  /** The newest gap that made way itself: whoever has not read as far misses what nobody could count. */
+  #uncounted = 0;
   /** Since when, and why, there is no connection; undefined while there is one, and before the first. */
   #away: { readonly from: number; readonly why: string } | undefined;
   #live = false;
@@ -198,8 +195,7 @@ export class Journal {
   /** What a reader who has seen everything up to `seq` has missed by now. */
   #overflow(seq: number, after: string | null): Gap | undefined {
     if (seq >= this.#oldest - 1) return undefined;
-    const gaps = this.#droppedGaps.filter((place) => place > seq).length;
-    const dropped = seq < this.#countableFrom ? null : this.#oldest - 1 - seq - gaps;
+    const dropped = seq < this.#uncounted ? null : this.#oldest - 1 - seq;
     return this.#gapBefore(after, { dropped, reason: "overflow" });
   }
 
@@ -244,12 +240,8 @@ export class Journal {
     this.#bytes -= sizeOf(entry);
     this.#ring[this.#oldest % this.#bounds.count] = undefined;
     this.#oldest++;
-    if (!("gap" in entry)) {
-      this.#shelf.drop(entry.place);
-      return;
-    }
-    this.#droppedGaps.push(entry.seq);
-    if (this.#droppedGaps.length > DROPPED_GAPS_MAX) this.#countableFrom = this.#droppedGaps.shift() ?? 0;
+    if ("gap" in entry) this.#uncounted = entry.seq;
+    else this.#shelf.drop(entry.place);
   }
 
   #at(seq: number): Kept | Gap {

@@ -7,7 +7,7 @@ import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 /**
- * A line `id deed argument` up, the same line down. The message goes out first; the deed is done in the next turn.
+ * A line `id deed argument` up, the same line down; `news …` comes unasked. The message goes out first; the deed is done in the next turn.
  * - `throw`, `reject`, `exit`, `overflow`: the thread dies
  * - `exhaust`: it takes memory until it dies
  * - `hang`: it loops for ever in JavaScript
@@ -34,6 +34,7 @@ export default {
   },
   decode(frame) {
     const [id, ...words] = String(frame).split(" ");
+    if (id === "news") return { type: "message" };
     return { type: "reply", id: Number(id), render: () => words.join(" ") };
   },
 };`;

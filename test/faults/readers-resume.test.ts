@@ -1,0 +1,118 @@
+/** A reader that is cut again and again, and comes back with Last-Event-ID, while everything around it breaks too. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { RawConnection } from "../support/http.ts";
+import { eventsIn, type GapFacts, MESSAGES, type StreamEvent } from "../support/messages.ts";
+import { type Product, startProduct } from "../support/product.ts";
+import { seeded } from "../support/random.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { deeds, say } from "./deeds.ts";
+
+/** How often it is cut. `CUTS=1000` for the long form, `SEED=7` for other places. */
+const CUTS = Number(process.env.CUTS ?? 50);
+const SEED = Number(process.env.SEED ?? 1);
+/** What is kept, in messages: a reader that stays away a little longer finds a gap. */
+const KEPT = 500;
+/** A thread that dies five times in half a minute is given up: so often and no more. */
+const CRASHES = 4;
+
+/** What was told, against what is true: messages are numbered, whether anybody was there to hear them or not. */
+class Account {
+  last = 0;
+  readonly gaps: string[] = [];
+  /** What the gaps since the last message say is missing; null when one does not know. */
+  #missing: number | null = 0;
+
+  take({ name, data }: StreamEvent): void {
+    if (data === undefined) return;
+    if (name === "gap") {
+      const { dropped, reason } = JSON.parse(data) as GapFacts;
+      this.gaps.push(reason);
+      this.#missing = dropped === null || this.#missing === null ? null : this.#missing + dropped;
+      return;
+    }
+    const n = Number(/^news (\d+)$/.exec(data)?.[1]);
+    assert.ok(n > this.last, `${data} after ${this.last}`);
+    const jump = n - this.last - 1;
+    if (this.#missing !== null) assert.equal(jump, this.#missing, `${data} after ${this.last}, ${this.gaps.at(-1)}`);
+    this.last = n;
+    this.#missing = 0;
+  }
+}
+
+/** Reads until so many messages have come, or more, and is cut. @returns everything that it was told, whole events only */
+async function read(product: Product, t: Cleanup, id: string | undefined, enough: number, reset: boolean) {
+  const connection = await RawConnection.open(product, t);
+  const resume = id === undefined ? "" : `Last-Event-ID: ${id}\r\n`;
+  connection.write(`GET ${MESSAGES} HTTP/1.0\r\nHost: ${new URL(product.url).host}\r\n`);
+  connection.write(`Accept: text/event-stream\r\n${resume}\r\n`);
+  const events = () => {
+    const head = connection.received.indexOf("\r\n\r\n");
+    return head < 0 ? [] : eventsIn(connection.received.slice(head + 4));
+  };
+  const told = () => events().filter(({ data }) => data !== undefined).length;
+  await connection.until(() => (enough === 0 ? events().length > 0 : told() >= enough), {
+    within: 20_000,
+    what: () => `${enough} events; so far: ${connection.received.slice(-300)}`,
+  });
+  if (reset) connection.reset();
+  else connection.destroy();
+  return events();
+}
+
+test(`row 34: a reader that is cut ${CUTS} times sees every message once, or a gap in its place that names what is missing`, async (t) => {
+  const random = seeded(SEED);
+  const upTo = (most: number) => Math.floor(random() * (most + 1));
+  const { upstream, upstreams } = await deeds(t);
+  const { default: settings } = upstreams as { default: object };
+  const product = await startProduct({
+    config: { upstreams: { default: { ...settings, messages: { count: KEPT } } } },
+    t,
+  });
+  await product.ready();
+  let said = 0;
+  const telling = setInterval(() => {
+    for (let n = 0; n < 4; n++) upstream.broadcast(`news ${++said}`);
+  }, 4);
+  t.after(async () => clearInterval(telling));
+
+  const account = new Account();
+  let id: string | undefined;
+  const faults = { restart: 0, crash: 0, away: 0 };
+  for (let cut = 1; cut <= CUTS; cut++) {
+    for (const event of await read(product, t, id, upTo(60), random() < 0.5)) {
+      account.take(event);
+      id = event.id ?? id;
+    }
+    if (cut % 7 === 3) {
+      faults.restart++;
+      await upstream.restart();
+      if (random() < 0.5) await product.ready();
+    }
+    if (cut % 11 === 5 && faults.crash < CRASHES) {
+      faults.crash++;
+      assert.equal((await say(product, ["throw", "exit"][faults.crash % 2] as string)).status, 502);
+      if (random() < 0.5) await product.ready();
+    }
+    if (cut % 9 === 8) {
+      faults.away++;
+      const enough = said + KEPT + upTo(KEPT);
+      await until(() => said >= enough, { what: "more to be said than is kept" });
+    }
+  }
+  clearInterval(telling);
+  await product.ready();
+  upstream.broadcast(`news ${++said}`);
+  while (account.last < said) {
+    for (const event of await read(product, t, id, 1, false)) {
+      account.take(event);
+      id = event.id ?? id;
+    }
+  }
+  const count = (reason: string) => account.gaps.filter((one) => one === reason).length;
+  const gaps = { away: count("away"), crashed: count("crashed"), overflow: count("overflow") };
+  t.diagnostic(`${said} messages, of ${JSON.stringify(faults)} the gaps ${JSON.stringify(gaps)}`);
+  assert.ok(Object.values(gaps).every((often) => often > 0));
+  assert.equal((await product.stop()).code, 0, product.stderr());
+});
