@@ -6,12 +6,13 @@ import { RawConnection } from "../support/http.ts";
 import { MESSAGES, page, Stream } from "../support/messages.ts";
 import { residentBytes } from "../support/proc.ts";
 import { type Product, startProduct } from "../support/product.ts";
-import { type Cleanup, until } from "../support/until.ts";
+import { type Cleanup, delay, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 const MB = 1024 * 1024;
 /** A million in the long form: `UNREAD=1000000`. */
 const UNREAD = Number(process.env.UNREAD ?? 60_000);
+const FLOOD = Number(process.env.FLOOD ?? 20_000);
 const READERS = Number(process.env.READERS ?? 100);
 
 const SSE = { accept: "text/event-stream" };
@@ -68,6 +69,34 @@ test(`row 34: ${UNREAD} messages that nobody reads cost no more than their bound
   assert.equal((oldest as unknown as { data: { params: number[] } }).data.params[0], dropped + 1);
   const gone = await product.fetch(`${MESSAGES}?after=${next}`);
   assert.deepEqual([gone.status, ((await gone.json()) as { dropped: number }).dropped], [410, dropped]);
+});
+
+test(`row 34: while ${FLOOD} messages come, every request is answered, and soon`, async (t) => {
+  const { product, upstream } = await start(t, {});
+  const times: number[] = [];
+  let flooding = true;
+  const asking = async (client: number): Promise<void> => {
+    for (let n = 0; flooding; n++) {
+      const began = performance.now();
+      const reply = await product.request({ jsonrpc: "2.0", id: n, method: "echo", params: [client, n] });
+      assert.deepEqual(await reply.json(), { jsonrpc: "2.0", id: n, result: [client, n] });
+      times.push(performance.now() - began);
+    }
+  };
+  const clients = Array.from({ length: 8 }, (_, client) => asking(client));
+  // Many a second, and not as many as there is room for: a reply would stand behind all that the sockets hold.
+  for (let n = 0; n < FLOOD; n += 50) {
+    await flood(upstream, 50, "x".repeat(200));
+    await delay(5);
+  }
+  flooding = false;
+  await Promise.all(clients);
+  await until(async () => (await counted(product)) === FLOOD, { within: 20_000 });
+  const slowest = Math.max(...times);
+  t.diagnostic(`${times.length} requests, the slowest took ${Math.round(slowest)} ms`);
+  assert.ok(times.length >= 50, `${times.length} requests`);
+  // The flood and the requests are made in this one process: what it really costs a request, the benchmark says.
+  assert.ok(slowest < 3_000, `${slowest} ms`);
 });
 
 test("row 35: readers that never read are given their bound and no more, and harm nobody", async (t) => {

@@ -62,6 +62,9 @@ export class Stream {
   readonly response: Response;
   text = "";
   ended = false;
+  /** Each line is parsed once: who waits for the twenty thousandth asks at every chunk. */
+  #unparsed = "";
+  readonly #lines: Item[] = [];
   readonly #watch = new Watch();
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
 
@@ -103,9 +106,11 @@ export class Stream {
   }
 
   /** The lines that are complete. */
-  get lines(): Item[] {
-    const lines = this.text.split("\n").slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as Item);
+  get lines(): readonly Item[] {
+    const lines = this.#unparsed.split("\n");
+    this.#unparsed = lines.pop() ?? "";
+    for (const line of lines) this.#lines.push(JSON.parse(line) as Item);
+    return this.#lines;
   }
 
   until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
@@ -125,7 +130,9 @@ export class Stream {
       for (;;) {
         const { done, value } = await this.#reader.read();
         if (done) break;
-        this.text += decoder.decode(value, { stream: true });
+        const text = decoder.decode(value, { stream: true });
+        this.text += text;
+        this.#unparsed += text;
         this.#watch.changed();
       }
     } catch {
