@@ -49,6 +49,13 @@ export interface SocketTarget {
 
 /** After the peer began to close, it has this long to end TCP, in milliseconds. */
 const PEER_CLOSE_MS = 2_000;
+/**
+ * After so much everything else on the thread has its turn. On Deno a socket that always has more to read would leave none
+ * to the host's messages: requests would wait for the end of a flood, and the pulse would find the thread hung.
+ */
+const TURN_BYTES = 256 * 1024;
+/** What a frame costs besides its bytes: about. */
+const FRAME_BYTES = 128;
 /** ws would break a closing socket after 30 s by itself. How long that may take is ours to say, so it never does. */
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -105,6 +112,15 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     });
   };
 
+  let inTurn = 0;
+  const takeTurns = (bytes: number): void => {
+    inTurn += FRAME_BYTES + bytes;
+    if (inTurn < TURN_BYTES) return;
+    inTurn = 0;
+    ws.pause();
+    setImmediate(() => ws.resume());
+  };
+
   /** ws stays CONNECTING after a refused upgrade, and CLOSING for long after a protocol error: always break it. */
   const fail = (drop: Drop): void => {
     cause ??= drop;
@@ -126,7 +142,10 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     tcp = socket;
   });
   ws.on("open", () => events.opened());
-  ws.on("message", (data: Buffer, isBinary: boolean) => events.frame(isBinary ? data : data.toString()));
+  ws.on("message", (data: Buffer, isBinary: boolean) => {
+    takeTurns(data.length);
+    events.frame(isBinary ? data : data.toString());
+  });
   ws.on("pong", (data: Buffer) => events.pong(data.toString()));
   ws.on("ping", () => events.pinged());
   ws.on("unexpected-response", (_request, response) => {

@@ -1,5 +1,6 @@
 /** Fault rows 34, 35 and 45, of what the upstream says unasked: nobody reads it, somebody never does, everybody does. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import process from "node:process";
 import { test } from "node:test";
 import { RawConnection } from "../support/http.ts";
@@ -8,6 +9,7 @@ import { residentBytes } from "../support/proc.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { type Cleanup, delay, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { encodeFrame, OPCODE } from "./frames.ts";
 
 const MB = 1024 * 1024;
 /** A million in the long form: `UNREAD=1000000`. */
@@ -69,6 +71,21 @@ test(`row 34: ${UNREAD} messages that nobody reads cost no more than their bound
   assert.equal((oldest as unknown as { data: { params: number[] } }).data.params[0], dropped + 1);
   const gone = await product.fetch(`${MESSAGES}?after=${next}`);
   assert.deepEqual([gone.status, ((await gone.json()) as { dropped: number }).dropped], [410, dropped]);
+});
+
+test("row 34: a thread that is flooded has time for what else it is asked", async (t) => {
+  const { product, upstream } = await start(t, {});
+  const payload = '{"jsonrpc":"2.0","method":"note","params":[1]}';
+  const frames = Buffer.concat(Array.from({ length: 2_000 }, () => encodeFrame({ opcode: OPCODE.text, payload })));
+  let flooding = true;
+  const saying = upstream.last.flood(frames, () => flooding);
+  const answered = { yes: 0, no: 0 };
+  const end = performance.now() + 3_000;
+  while (performance.now() < end) answered[(await product.state()).counters === null ? "no" : "yes"]++;
+  flooding = false;
+  await saying;
+  t.diagnostic(JSON.stringify(answered));
+  assert.ok(answered.yes > answered.no, JSON.stringify(answered));
 });
 
 test(`row 34: while ${FLOOD} messages come, every request is answered, and soon`, async (t) => {

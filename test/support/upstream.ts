@@ -78,6 +78,11 @@ export class UpstreamConnection {
     else this.socket.terminate();
   }
 
+  /** Writes these bytes, which must be whole frames, as fast as they are taken. */
+  async flood(frames: Uint8Array, going: () => boolean): Promise<void> {
+    while (going() && this.open) await new Promise((resolve) => this.#tcp.write(frames, resolve));
+  }
+
   close(code = 1000, reason = ""): void {
     this.socket.close(code, reason);
   }
