@@ -128,7 +128,9 @@ export class Webhook {
     } catch (error) {
       const { name, message, cause } = error as Error;
       if (name === "TimeoutError") return `the receiver did not answer within ${timeout} ms`;
-      return `the receiver could not be reached (${cause instanceof Error ? cause.message : message})`;
+      const why = cause instanceof Error ? cause.message : message;
+      // On Deno it names the whole address, of which the path and the query may be what lets one in.
+      return `the receiver could not be reached (${why.replaceAll(new URL(url).href, new URL(url).origin)})`;
     } finally {
       clearTimeout(timer);
     }

@@ -24,30 +24,37 @@ class Receiver {
   status: (delivery: Delivery) => number | undefined = () => 204;
   url = "";
   readonly #watch = new Watch();
+  readonly #server = createServer((request, response) => {
+    let text = "";
+    request.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    request.on("end", () => {
+      const delivery = { headers: request.headers, text, messages: JSON.parse(text).messages as Item[] };
+      this.deliveries.push(delivery);
+      const status = this.status(delivery);
+      if (status !== undefined) response.writeHead(status, { location: "http://127.0.0.1:1/" }).end();
+      this.#watch.changed();
+    });
+  });
 
   static async start(t: Cleanup): Promise<Receiver> {
     const receiver = new Receiver();
-    const server = createServer((request, response) => {
-      let text = "";
-      request.setEncoding("utf8").on("data", (chunk: string) => {
-        text += chunk;
-      });
-      request.on("end", () => {
-        const delivery = { headers: request.headers, text, messages: JSON.parse(text).messages as Item[] };
-        receiver.deliveries.push(delivery);
-        const status = receiver.status(delivery);
-        if (status !== undefined) response.writeHead(status, { location: "http://127.0.0.1:1/" }).end();
-        receiver.#watch.changed();
-      });
-    });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    receiver.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
-    t.after(async () => {
-      server.close();
-      server.closeAllConnections();
-    });
+    const port = await receiver.listen(0);
+    receiver.url = `http://127.0.0.1:${port}/hook`;
+    t.after(() => receiver.stop());
     return receiver;
+  }
+
+  async listen(port: number): Promise<number> {
+    this.#server.listen(port, "127.0.0.1");
+    await once(this.#server, "listening");
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
   }
 
   until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
@@ -117,6 +124,22 @@ test("what is not acknowledged comes again, the same, until it is; nobody else w
   assert.equal((await product.request({ jsonrpc: "2.0", id: 1, method: "echo", params: [] })).status, 200);
   assert.match(product.stderr(), /cannot be pushed: the receiver answered 500/);
   await product.until(() => /takes messages again/.test(product.stderr()));
+});
+
+test("a receiver that is not there is found when it comes, and meanwhile no output has more of its address than the origin", async (t) => {
+  const receiver = await Receiver.start(t);
+  const { port } = new URL(receiver.url);
+  await receiver.stop();
+  receiver.url += "/canary-path?key=canary-query";
+  const { upstream, product } = await start(t, receiver);
+  upstream.broadcast(note(1));
+  await product.until(() => /cannot be pushed: the receiver could not be reached/.test(product.stderr()));
+  const { webhooks } = (await product.state()) as { webhooks: object[] };
+  assert.match(JSON.stringify(webhooks), /could not be reached \(.+\)/);
+  await receiver.listen(Number(port));
+  await receiver.until(() => receiver.taken().length === 1, { within: 20_000 });
+  await product.stop();
+  assert.doesNotMatch(JSON.stringify(webhooks) + product.stdout() + product.stderr(), /canary/);
 });
 
 test("a receiver that never answers holds up neither requests nor the exit", async (t) => {
