@@ -435,6 +435,47 @@ const pure = [
     ],
   },
   {
+    file: "src/core/slots.ts",
+    tests: ["core/slots"],
+    mutants: [
+      [
+        "a place is given away that is taken",
+        "while (this.#values[this.#place(this.#last)] !== undefined);",
+        "while (false);",
+      ],
+      ["a value answers to every number of its place", "this.#numbers[place] === number ? ", "place >= 0 ? "],
+      ["what was taken is there still", "this.#values[place] = undefined;", ""],
+      ["what was taken is counted still", "this.#size--;", ""],
+      [
+        "there is no more room than there was",
+        "if (this.#size * 2 >= this.#values.length) this.#grow();",
+        "if (this.#size + 1 >= this.#values.length) throw new RangeError();",
+      ],
+      ["who grows forgets", "for (const [number, value] of all) this.put(number, value);", ""],
+    ],
+  },
+  {
+    file: "src/sidecar/waiters.ts",
+    tests: ["sidecar/waiters"],
+    mutants: [
+      ["nobody is told that no answer came", "this.#alarm.set(waiter.until);", ""],
+      ["who waits longer is not told", "this.#alarm.set(next);", ""],
+      [
+        "everybody is told when the first one is",
+        "if (until <= now) this.#onLate(seq);",
+        "if (until <= now || seq) this.#onLate(seq);",
+      ],
+    ],
+  },
+  {
+    file: "src/sidecar/outbox.ts",
+    tests: ["sidecar/outbox"],
+    mutants: [
+      ["a request's bytes are taken from its caller", "crossing(body), deadline", "this.#give(body), deadline"],
+      ["a view drags its buffer along", "(whole ? body : new Uint8Array(body)).buffer", "body.buffer"],
+    ],
+  },
+  {
     file: "src/sidecar/follower.ts",
     tests: ["sidecar/follower"],
     mutants: [

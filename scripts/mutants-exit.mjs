@@ -199,11 +199,7 @@ export const exit = [
     tests: [listener],
     mutants: [
       ["what is being written is idle", "server.closeIdleConnections = () => {};", ""],
-      [
-        "who never asks is not cut",
-        "connections.set(socket, performance.now());",
-        "connections.set(socket, Number.POSITIVE_INFINITY);",
-      ],
+      ["who never asks is not cut", "since: performance.now(),", "since: Number.POSITIVE_INFINITY,"],
       [
         "answer has no bound",
         "setTimeout(() => server.closeAllConnections(), withinMs)",
@@ -217,6 +213,8 @@ export const exit = [
       ],
       ["those of /shutdown are cut", "!kept.has(socket) && since <= young", "since <= young", { tests: [callers] }],
       ["who has only just connected is cut", " && since <= young", ""],
+      ["an answer that is written counts as being written", "connection.answers--;", ""],
+      ["who has left is waited for", "connections.delete(socket);\n      onAnswered();", "connections.delete(socket);"],
     ],
   },
   {

@@ -69,7 +69,10 @@ export function tooLarge(limitBytes: number) {
 function orStopped<Value>(work: Promise<Value>, stopping: Stop): Promise<Value> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(refused("shutting_down", "the service is shutting down, and the body was not complete"));
-    if (stopping.come) return stop();
+    if (stopping.come) {
+      work.catch(() => {});
+      return stop();
+    }
     const listener = stopping.on(stop);
     const ended = (settle: () => void) => {
       stopping.off(listener);
