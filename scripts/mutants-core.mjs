@@ -500,19 +500,6 @@ const pure = [
     ],
   },
   {
-    file: "src/http/outlet.ts",
-    tests: ["http/outlet"],
-    mutants: [
-      [
-        "who reads slowly is taken for one who does not",
-        "this.#rest.subarray(0, AHEAD_BYTES);\n    this.#rest = this.#rest.subarray(AHEAD_BYTES);",
-        "this.#rest;\n    this.#rest = new Uint8Array(0);",
-      ],
-      ["who does not read is never cut", "setTimeout(() => this.#cut(),", "setTimeout(() => {},"],
-      ["an end comes before the rest", "if (this.#rest.length > 0) controller?.enqueue(this.#rest);", ""],
-    ],
-  },
-  {
     file: "src/sidecar/feeds.ts",
     tests: ["sidecar/follower"],
     mutants: [

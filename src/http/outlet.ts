@@ -24,15 +24,11 @@ export class Outlet {
   readonly readable: ReadableStream<Uint8Array>;
   readonly #outflow: Outflow;
   readonly #heartbeat: NodeJS.Timeout;
-  readonly #stalledMs: number;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #stalled: NodeJS.Timeout | undefined;
-  /** Of what was written, what is not in the stream yet: it goes there in pieces, so that who reads slowly is seen to read. */
-  #rest: Uint8Array = new Uint8Array(0);
 
-  constructor(outflow: Outflow, stalledMs = STALLED_MS) {
+  constructor(outflow: Outflow) {
     this.#outflow = outflow;
-    this.#stalledMs = stalledMs;
     const source = {
       start: (controller: ReadableStreamDefaultController<Uint8Array>) => {
         this.#controller = controller;
@@ -40,8 +36,7 @@ export class Outlet {
       pull: () => {
         clearTimeout(this.#stalled);
         this.#stalled = undefined;
-        if (this.#rest.length > 0) this.#give();
-        else outflow.resume();
+        outflow.resume();
       },
       cancel: () => this.#leave(),
     };
@@ -54,31 +49,23 @@ export class Outlet {
 
   /** In bytes; nothing or less when the reader has enough. */
   get room(): number {
-    return this.#rest.length > 0 ? 0 : (this.#controller?.desiredSize ?? 0);
+    return this.#controller?.desiredSize ?? 0;
   }
 
-  /** Only where there is room. Call it last: it may ask for more before it returns. */
+  /** Call it last: it may ask for more before it returns. */
   write(data: string | Uint8Array): void {
     const bytes = typeof data === "string" ? encoder.encode(data) : data;
-    if (bytes.length === 0 || !this.#controller) return;
-    this.#rest = bytes;
-    this.#give();
+    if (bytes.length === 0) return;
+    this.#controller?.enqueue(bytes);
+    if (this.#controller && this.room <= 0) this.#stalled ??= setTimeout(() => this.#cut(), STALLED_MS).unref();
   }
 
   /** Nothing comes after this. The reader may still take it. */
   end(last: string): void {
     const controller = this.#controller;
     this.#close();
-    if (this.#rest.length > 0) controller?.enqueue(this.#rest);
     if (last !== "") controller?.enqueue(encoder.encode(last));
     controller?.close();
-  }
-
-  #give(): void {
-    const piece = this.#rest.subarray(0, AHEAD_BYTES);
-    this.#rest = this.#rest.subarray(AHEAD_BYTES);
-    this.#controller?.enqueue(piece);
-    if (this.#controller && this.room <= 0) this.#stalled ??= setTimeout(() => this.#cut(), this.#stalledMs).unref();
   }
 
   #cut(): void {

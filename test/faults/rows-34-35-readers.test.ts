@@ -132,6 +132,7 @@ test("row 35: readers that never read are given their bound and no more, and har
     await reader.until(() => reader.lines.length >= round * 500, { within: 20_000 });
   }
   const grown = residentBytes(product.pid) - before;
+  t.diagnostic(`${Math.round(grown / MB)} MB more`);
   // 20 MB went past each of them. What is kept for one: a page, and what the two sockets take.
   assert.ok(grown <= 20 * 4 * MB + 64 * MB, `${Math.round(grown / MB)} MB more`);
   assert.ok(reader.lines.every(({ gap }) => gap === undefined));
