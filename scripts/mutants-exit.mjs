@@ -213,8 +213,8 @@ export const exit = [
       ],
       ["those of /shutdown are cut", "!kept.has(socket) && since <= young", "since <= young", { tests: [callers] }],
       ["who has only just connected is cut", " && since <= young", ""],
+      ["who has left is waited for", 'socket.once("close", () => connections.delete(socket));', ""],
       ["an answer that is written counts as being written", "connection.answers--;", ""],
-      ["who has left is waited for", "connections.delete(socket);\n      onAnswered();", "connections.delete(socket);"],
     ],
   },
   {

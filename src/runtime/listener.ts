@@ -40,10 +40,8 @@ export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions):
 
   server.on("connection", (socket: Socket) => {
     connections.set(socket, { since: performance.now(), answers: 0 });
-    socket.once("close", () => {
-      connections.delete(socket);
-      onAnswered();
-    });
+    // Before its answer is told the same.
+    socket.once("close", () => connections.delete(socket));
   });
   server.prependListener("request", ({ socket }, answer) => {
     const connection = connections.get(socket);

@@ -41,6 +41,7 @@ test("one that stays for long is in nobody's way", () => {
   for (let n = 0; n < 1_000; n++) {
     const passing = slots.draw();
     slots.put(passing, { name: "passes" });
+    assert.equal(slots.take(number + passing * 64), undefined, "another number of the same place");
     assert.equal(slots.take(passing)?.name, "passes");
   }
   assert.equal(slots.size, 1);

@@ -61,6 +61,17 @@ test("an answer that is read is not cut while it is written, and the end does no
   await bounded(over, { what: "the end, once everybody has left" });
 });
 
+test("a connection that was answered and is kept holds nobody's flush", async (t) => {
+  const site = await open("here", t);
+  const caller = await RawConnection.open(site, t);
+  for (let n = 0; n < 2; n++) {
+    caller.send({ path: "/" });
+    assert.equal((await caller.response()).body, "here");
+  }
+  await bounded(site.flushed(new Set()), { what: "the flush of what is written" });
+  assert.equal(caller.ended, undefined);
+});
+
 test("a caller who leaves with requests piled up on its connection holds nobody's flush", async (t) => {
   const site = await open("x".repeat(ENDLESS_BYTES), t);
   const caller = await RawConnection.open(site, t);
