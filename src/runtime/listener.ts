@@ -16,6 +16,8 @@ interface Connection {
   since: number;
   /** How many answers it has begun and not completely written. */
   answers: number;
+  /** Of these, such as were begun while another was being written, and had to wait for their turn. */
+  readonly queued: Set<ServerResponse>;
 }
 
 /** The HTTP listener of both runtimes: Node's own server below Hono's adapter. Rejects as `listen` fails. */
@@ -34,20 +36,29 @@ export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions):
   let onAnswered = (): void => {};
   function answered(this: ServerResponse): void {
     const connection = connections.get(this.req.socket);
-    if (connection) connection.answers--;
+    if (connection) {
+      connection.answers--;
+      connection.queued.delete(this);
+    }
     onAnswered();
   }
 
   server.on("connection", (socket: Socket) => {
-    connections.set(socket, { since: performance.now(), answers: 0 });
-    // Before its answer is told the same.
-    socket.once("close", () => connections.delete(socket));
+    const queued = new Set<ServerResponse>();
+    connections.set(socket, { since: performance.now(), answers: 0, queued });
+    socket.once("close", () => {
+      // Before its answer is told the same.
+      connections.delete(socket);
+      // Node tells only the answer whose turn it was. The others would be made, and read from, for nobody and for ever.
+      for (const answer of queued) if (!answer.socket) answer.destroy().emit("close");
+    });
   });
   server.prependListener("request", ({ socket }, answer) => {
     const connection = connections.get(socket);
     if (!connection) return;
     connection.since = Number.NEGATIVE_INFINITY;
     connection.answers++;
+    if (!answer.socket) connection.queued.add(answer);
     answer.on("close", answered);
   });
   // Node's `close` ends idle connections, and takes one for idle whose answer is handed over but not written yet.

@@ -84,6 +84,26 @@ test("a caller who leaves with requests piled up on its connection holds nobody'
   await bounded(flushed, { what: "the flush, once nobody is there" });
 });
 
+test("a caller who leaves with streams piled up on its connection has left them all", async (t) => {
+  let [asked, left] = [0, 0];
+  const fetch = () => {
+    asked++;
+    return new Response(new ReadableStream({ cancel: () => void left++ }));
+  };
+  const listener = await listen({ fetch, host: "127.0.0.1", port: 0, keepAliveMs: 60_000 });
+  t.after(async () => {
+    listener.close();
+    listener.cut(new Set());
+    await listener.answered(0);
+  });
+  const caller = await RawConnection.open({ url: `http://127.0.0.1:${listener.port}` }, t);
+  for (let n = 0; n < 3; n++) caller.send({ path: "/" });
+  await until(() => asked === 3);
+  await delay(ASKING_WITHIN_MS); // and all of them are being read
+  caller.destroy();
+  await until(() => left === 3);
+});
+
 test("who has only just connected is not cut, and is answered; who never asks is cut a moment later", async (t) => {
   const site = await open("here", t);
   for (let round = 1; ; round++) {
