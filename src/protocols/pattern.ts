@@ -34,10 +34,14 @@ export class Pattern {
     return this.#pattern.test(text.slice(0, SEEN));
   }
 
-  /** Where the first match is, and what its group took; undefined without a match, or where the group has no part in it. */
+  /**
+   * Where the first match is, and what its group took. Undefined without a match, or where the group has no part in it, or
+   * where it may go on beyond what is seen: half a name is another's.
+   */
   find(text: string, group: string): { readonly whole: Span; readonly part: Span } | undefined {
     const matcher = this.#pattern.matcher(text.slice(0, SEEN));
     if (!matcher.find() || matcher.start(group) < 0) return undefined;
+    if (matcher.end(group) === SEEN && text.length > SEEN) return undefined;
     return {
       whole: { start: matcher.start(), end: matcher.end() },
       part: { start: matcher.start(group), end: matcher.end(group) },

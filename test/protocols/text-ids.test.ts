@@ -167,6 +167,15 @@ test("a pattern sees the first 1024 characters; the rest passes as it is", () =>
   assert.equal(reply(speaking(tagged), `#7 ${long}`).render(undefined), long);
 });
 
+test("an id that may go on where a pattern sees no further is none: its beginning is another's", () => {
+  const protocol = speaking({ out: "#(?<id>\\d+)", in: "#(?<id>\\d+)" });
+  const before = "x".repeat(1_024 - "#12".length);
+  assert.equal(protocol.decode(`${before}#12345 done`).type, "message");
+  assert.throws(() => protocol.encode(`${before}#12345 do`, 7, "request"), InvalidMessage);
+  assert.equal(protocol.decode(`${before}#12`).type, "reply");
+  assert.equal(protocol.decode(`${before.slice(1)}#12 done`).type, "reply");
+});
+
 test("what JavaScript's own would never end with is no trouble", () => {
   for (const hard of ["^(?<id>(?:a+)+)$", "^(?<id>(?:a|aa)*)!$", "(?:.*a){20}(?<id>b)"]) {
     assert.equal(speaking({ ...tagged, in: hard }).decode(`${"a".repeat(2_000)}!`).type, "message");
