@@ -96,7 +96,12 @@ export class Sidecar {
    * @throws SidesocketError with `code` and `sent`, as the HTTP API has them
    */
   async request(message: Body, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): Promise<Body> {
-    const outcome = await this.#client.ask({ kind: "request", body: message, timeoutMs: valid(timeoutMs), signal });
+    const outcome = await this.#client.ask({
+      kind: "request",
+      body: owned(message),
+      timeoutMs: valid(timeoutMs),
+      signal,
+    });
     switch (outcome.type) {
       case "reply":
         return outcome.isText ? new TextDecoder().decode(outcome.body as Uint8Array) : outcome.body;
@@ -120,7 +125,7 @@ export class Sidecar {
   async send(message: Body, options: SendOptions = {}): Promise<void> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, confirm = false } = options;
     const kind = confirm ? "confirm" : "send";
-    const outcome = await this.#client.ask({ kind, body: message, timeoutMs: valid(timeoutMs), signal });
+    const outcome = await this.#client.ask({ kind, body: owned(message), timeoutMs: valid(timeoutMs), signal });
     if (outcome.type === "failed") throw new SidesocketError(outcome.failure);
   }
 
@@ -230,6 +235,14 @@ function worstOf(reports: readonly ExitReport[]): ExitReport {
 function demand<Output>(checked: Checked<Output>): Output {
   if ("value" in checked) return checked.value;
   throw refused("invalid_config", checked.problems.map(({ path, what }) => `${dotted(path)} ${what}`).join("; "));
+}
+
+/**
+ * Bytes cross to the thread in a later turn: the caller may have changed them by then, or given them away, which nobody
+ * could catch. Throws a TypeError for bytes that are gone already. Not its own `slice`: a Buffer's does not copy.
+ */
+function owned(message: Body): Body {
+  return typeof message === "string" ? message : Uint8Array.prototype.slice.call(message);
 }
 
 function valid(timeoutMs: number): number {

@@ -53,6 +53,18 @@ describe("a sidecar", () => {
     }
   });
 
+  test("bytes are their owner's from the moment of the call: they may be changed, and given away", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    const message = new TextEncoder().encode(call("echo", ["first"]));
+    const reply = sidecar.request(message);
+    message.fill(0);
+    structuredClone(message, { transfer: [message.buffer] });
+    assert.match(String(await reply), /first/);
+    await assert.rejects(sidecar.request(message), TypeError);
+    await assert.rejects(sidecar.send(message), TypeError);
+    assert.equal(sidecar.port.inFlight, 0);
+  });
+
   test("send resolves without a reply", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     assert.equal(await sidecar.send(call("silent", ["by the library"])), undefined);
