@@ -148,6 +148,7 @@ export class Upstream {
     this.#carryOut(this.#exchange.link(availability(session), now));
     if (session.at.phase === "ready") this.#unasked.connected();
     this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
+    this.#setAlarm();
   }
 
   #perform(effect: PairEffect, now: number): void {

@@ -70,6 +70,14 @@ test("one that the configuration declares is asked for on every connect; its mes
   assert.deepEqual(texts, [tick("0xother", 9), tick("0x1", 2)], "what nobody has subscribed to is everybody's");
 });
 
+test("those that wait for the pace go when it is their time, however silent the upstream", async (t) => {
+  const upstream = await startUpstream({ onMessage: () => {}, t });
+  const limits = { pace: { messages: 1, per: "100ms" } };
+  const subscriptions = { clock: order, bell: order };
+  await startProduct({ config: { upstreams: { default: { url: upstream.url, limits, subscriptions } } }, t });
+  await upstream.until(() => upstream.texts.length === 2);
+});
+
 test("ordered by POST it is there when the answer comes, outlives a connection, and ends with DELETE", async (t) => {
   const { product, upstream } = await start(t);
   const created = await product.post(PATH, { name: "clock", ...order });
