@@ -36,7 +36,7 @@ export function departure(c: Context<Env>): Departure {
   return answer ? new CutAnswer(answer) : c.req.raw.signal;
 }
 
-/** Whether an error says no more than that nobody waits for the answer. */
+/** Whether an error says no more than that nobody waits for the answer. Of a body that was cut Deno tells before its answer. */
 export function isDeparture(c: Context<Env>, error: unknown): boolean {
-  return error === callerLeft || c.req.raw.signal.aborted;
+  return error === callerLeft || error === c.env?.incoming?.errored || c.req.raw.signal.aborted;
 }

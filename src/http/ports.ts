@@ -94,6 +94,10 @@ export interface AnswerStream {
 
 /** The bindings of a runtime's listener, as far as we use them. */
 export interface Env {
-  Bindings: { readonly incoming?: { readonly socket?: Connection }; readonly outgoing?: AnswerStream };
+  Bindings: {
+    /** `errored`: what the reading of its body ended with. */
+    readonly incoming?: { readonly socket?: Connection; readonly errored?: Error | null };
+    readonly outgoing?: AnswerStream;
+  };
   Variables: { requestId: string; began: number };
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { after, before, describe, test } from "node:test";
+import { RawConnection } from "../support/http.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 import { problem, rpcProblem } from "./expect.ts";
@@ -75,4 +76,20 @@ describe("in front of an upstream without ids", () => {
     const response = await product.rpc({ jsonrpc: "2.0", id: 1, method: "echo" });
     await rpcProblem(response, { status: 404, code: "not_found", sent: "no", detail: /does not speak JSON-RPC/ });
   });
+});
+
+test("who leaves in the midst of a body has left, and that is no fault of ours", async (t) => {
+  const upstream = await startUpstream({ t });
+  const product = await startProduct({ upstream, t });
+  await product.ready();
+  const headers = { "Content-Type": "application/json", "Content-Length": "100" };
+  for (let n = 0; n < 10; n++) {
+    const caller = await RawConnection.open(product, t);
+    caller.send({ method: "POST", path: "/v1/upstreams/default/request", headers, body: '{"jsonrpc"' });
+    // Its answer says that the service has come by.
+    await product.fetch("/livez");
+    caller.destroy();
+  }
+  await product.stop();
+  assert.doesNotMatch(product.stderr(), /internal error/);
 });
