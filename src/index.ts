@@ -8,6 +8,7 @@ import {
   type UpstreamSettings,
   upstreamSchema,
 } from "./config/schema.ts";
+import type { Replied } from "./core/outcome.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { Keeper } from "./http/keeper.ts";
@@ -104,13 +105,13 @@ export class Sidecar {
     });
     switch (outcome.type) {
       case "reply":
-        return outcome.isText ? new TextDecoder().decode(outcome.body as Uint8Array) : outcome.body;
+        return outcome.isText ? textOf(outcome) : outcome.body;
       case "done":
         return "";
       case "batch": {
         const failed = outcome.items.find((item) => item.type === "failed");
         if (failed) throw new SidesocketError(failed.failure);
-        return `[${outcome.items.map((item) => (item.type === "reply" ? item.body : "")).join(",")}]`;
+        return `[${outcome.items.map((item) => (item.type === "reply" ? textOf(item) : "")).join(",")}]`;
       }
       case "failed":
         throw new SidesocketError(outcome.failure);
@@ -243,6 +244,10 @@ function demand<Output>(checked: Checked<Output>): Output {
  */
 function owned(message: Body): Body {
   return typeof message === "string" ? message : Uint8Array.prototype.slice.call(message);
+}
+
+function textOf({ body }: Replied): string {
+  return typeof body === "string" ? body : new TextDecoder().decode(body);
 }
 
 function valid(timeoutMs: number): number {

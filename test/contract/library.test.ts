@@ -41,6 +41,8 @@ describe("a sidecar", () => {
       (JSON.parse(String(batch)) as { id: string }[]).map(({ id }) => id),
       ["a", "b"],
     );
+    const ofBytes = await sidecar.request(`[${call("binary", ["ü"])}]`);
+    assert.equal(ofBytes, '[{"jsonrpc":"2.0","id":1,"result":["ü"]}]');
   });
 
   test("bytes stay their owner's: what was sent can be sent again", async () => {
