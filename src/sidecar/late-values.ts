@@ -15,17 +15,17 @@ const NOT_IN_A_HEADER = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** @returns undefined when nothing was left: the settings are good as they are, for every attempt */
 export function lateSettings(name: string, settings: UpstreamSettings): WorkOut | undefined {
-  const { url, headers, greeting, credentials } = settings;
+  const { url, headers, greeting, credentials, ca } = settings;
   const late: Late = { url, headers, greeting };
   const asked = askedBy(late);
-  if (asked.files.size === 0 && !asked.credentials) return undefined;
+  if (asked.files.size === 0 && !asked.credentials && ca === undefined) return undefined;
   return async (signal) => {
     const given = asked.credentials ? await callModule(credentials ?? "", { upstream: name, signal }) : {};
     const files = new Map<string, string>();
     for (const path of asked.files) files.set(path, await textOf(path));
     const filled = filledIn(late, (kind, key) => (kind === "file" ? files.get(key) : given[key]) ?? missing(key));
     check(url, filled);
-    return { ...settings, ...filled };
+    return { ...settings, ...filled, ...(ca !== undefined && { ca: await textOf(ca) }) };
   };
 }
 

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { LookupFunction, Socket as TcpSocket } from "node:net";
 import process from "node:process";
@@ -40,6 +39,7 @@ export interface Socket {
 }
 
 export interface SocketTarget {
+  /** `ca`: the certificates themselves, not their file. */
   readonly settings: Pick<UpstreamSettings, "url" | "headers" | "subprotocols" | "ca" | "limits">;
   /** One deadline over DNS, TCP, TLS and upgrade together. */
   readonly withinMs: number;
@@ -87,7 +87,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     maxFragments: 1_024,
     maxBufferedChunks: 16_384,
     closeTimeout: NEVER_MS,
-    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    ...(ca === undefined ? {} : { ca }),
     ...(lookup === undefined ? {} : { lookup }),
   };
   const ws = new WatchedWebSocket(url, subprotocols, options);

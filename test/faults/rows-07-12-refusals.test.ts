@@ -1,6 +1,7 @@
 /** Fault rows 7 to 12: an upstream that is there and refuses us, or whose handshake cannot be trusted. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { rename } from "node:fs/promises";
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
@@ -167,12 +168,15 @@ async function startTls(t: Cleanup, { cert, key }: certificates.Certificate) {
   server.on("tlsClientError", () => {});
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  t.after(async () => {
+  const drop = () => {
     for (const socket of sockets.clients) socket.terminate();
+  };
+  t.after(async () => {
+    drop();
     server.close();
     server.closeAllConnections();
   });
-  return { url: `wss://127.0.0.1:${(server.address() as AddressInfo).port}/`, requests };
+  return { url: `wss://127.0.0.1:${(server.address() as AddressInfo).port}/`, requests, drop };
 }
 
 test("row 12: of certificates only one that the authority signed, for this host and for now, is sent a credential", async (t) => {
@@ -194,6 +198,19 @@ test("row 12: of certificates only one that the authority signed, for this host 
       assert.deepEqual(requests, [], name);
     }
   }
+  await intact(of("default"));
+});
+
+test("row 12: an authority's file that is away fails an attempt, not the thread; once it is back it is trusted", async (t) => {
+  const ca = await written(t, "ca.pem", certificates.authority);
+  const upstream = await startTls(t, certificates.good);
+  const of = await scenes(t, { default: [upstream, { ca }] });
+  await of("default").phase("ready");
+  await rename(ca, `${ca}.away`);
+  upstream.drop();
+  await of("default").logged(/ca\.pem cannot be read \(.*ENOENT\)/);
+  await rename(`${ca}.away`, ca);
+  await of("default").phase("ready");
   await intact(of("default"));
 });
 
