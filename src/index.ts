@@ -1,8 +1,8 @@
 import { pathToFileURL } from "node:url";
+import { isModulePath } from "./config/dialect.ts";
 import { type Checked, check, dotted } from "./config/problems.ts";
 import {
   configSchema,
-  isModulePath,
   type ShutdownBounds,
   type UpstreamInput,
   type UpstreamSettings,

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { z } from "zod";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
+import { isModulePath } from "./dialect.ts";
 import type { Environment } from "./environment.ts";
 import type { ConfigFile } from "./file.ts";
 import type { Override } from "./overrides.ts";
@@ -14,7 +15,7 @@ import { resolveModule, resolvePath } from "./paths.ts";
 import type { Path, Problem } from "./problems.ts";
 import { ConfigError, check, dotted } from "./problems.ts";
 import type { ListenSettings, LogSettings, ReplySettings, ShutdownBounds, UpstreamSettings } from "./schema.ts";
-import { configSchema, isModulePath, logSchema, shutdownTotal } from "./schema.ts";
+import { configSchema, logSchema, shutdownTotal } from "./schema.ts";
 import { API_TOKENS, readTokens, SHUTDOWN_TOKENS } from "./tokens.ts";
 import { isLoopback } from "./wire.ts";
 
