@@ -15,6 +15,8 @@ const asked = "test/faults/rows-42";
 const peers = "test/faults/rows-45";
 const system = "test/faults/rows-48";
 const place = "test/faults/rows-51";
+const supervision = "test/sidecar/thread";
+const denoThread = "test/runtime/deno-thread";
 const timers = "test/soak/timers";
 
 /** "For ever", as far as a timer can wait. */
@@ -170,7 +172,12 @@ export const exit = [
         "",
         { tests: [contract, asked] },
       ],
-      ["the report is not answered", "await listener.answered(this.#config.shutdown.answer);", ""],
+      [
+        "the report is not answered",
+        "await listener.answered(this.#config.shutdown.answer);",
+        "",
+        { tests: [contract, callers] },
+      ],
     ],
   },
   {
@@ -234,7 +241,7 @@ export const exit = [
         "the exit waits for a thread that died in the midst",
         "if (this.#refusal) this.#nothingLeft();",
         "if (this.#refusal) void detail;",
-        { tests: [start, thread] },
+        { tests: [bounds] },
       ],
       ["a reply during drain is not counted", "this.#replies += repliesIn(message.outcome);", ""],
     ],
@@ -282,12 +289,13 @@ export const exit = [
         "a thread is started again at once",
         "RESTART_FROM_MS, RESTART_TO_MS, Math.random()",
         "RESTART_FROM_MS, RESTART_TO_MS, 0",
-        { tests: [crashes, thread] },
+        { tests: [supervision] },
       ],
       [
         "what never reached the thread was perhaps sent",
         'message.type === "request" ? message.seq : []',
         'message.type === "end" ? 0 : []',
+        { tests: [supervision] },
       ],
       [
         "terminating does nothing",
@@ -302,7 +310,7 @@ export const exit = [
         { tests: [bounds] },
       ],
       ["the pulse goes on after the exit", "clearInterval(this.#pulse);", "", { tests: [timers] }],
-      ["the exit leaves a restart that is due", "clearTimeout(this.#life.timer);", "", { tests: [start, timers] }],
+      ["the exit leaves a restart that is due", "clearTimeout(this.#life.timer);", "", { tests: [supervision] }],
     ],
   },
   {
@@ -388,7 +396,7 @@ export const exit = [
         "Deno's exit event is trusted",
         "await holdLock(lock, async () => {});",
         "void holdLock(lock, async () => {});",
-        { tests: [bounds, thread] },
+        { tests: [denoThread] },
       ],
     ],
   },
@@ -397,7 +405,7 @@ export const exit = [
     tests: [contract],
     deno: true,
     mutants: [
-      ["the lock is not held", "return new Promise(() => {});", "return Promise.resolve();", { tests: [bounds] }],
+      ["the lock is not held", "return new Promise(() => {});", "return Promise.resolve();", { tests: [thread] }],
     ],
   },
 ];

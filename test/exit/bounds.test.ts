@@ -48,6 +48,19 @@ test("a thread that hangs while nobody waits is not drained", async (t) => {
   assert.deepEqual(outcomes(report), ["drain done", "stop done", "close forced", "cancel done", "join forced"]);
 });
 
+test("a thread that dies while it is drained is waited for no longer, and not started again", async (t) => {
+  const { upstream, upstreams } = await deeds(t);
+  const product = await startProduct({ config: { shutdown: { drain: "30s" }, upstreams }, t });
+  await product.ready();
+  const pending = say(product, "perish 500");
+  await upstream.until(() => upstream.texts.length === 1);
+  const { code, report } = await stopBy(product, "SIGTERM", 5_000);
+  assert.equal((await pending).headers.get("sidesocket-code"), "sidecar_crashed");
+  assert.equal(code, 0, product.stderr());
+  assert.deepEqual(outcomes(report), ALL_DONE);
+  assert.deepEqual(stepOf(report, "join").counts, { joined: 1, threads: 1 });
+});
+
 test("bounds of nothing: the steps come in order and at once, and what was pending is still counted", async (t) => {
   const upstream = await startUpstream({ t });
   const product = await startProduct({

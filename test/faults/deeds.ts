@@ -9,6 +9,7 @@ import { startUpstream, type Upstream } from "../support/upstream.ts";
 /**
  * A line `id deed argument` up, the same line down; `news …` comes unasked. The message goes out first; the deed is done in the next turn.
  * - `throw`, `reject`, `exit`, `overflow`: the thread dies
+ * - `perish ms`: it dies, but not yet
  * - `exhaust`: it takes memory until it dies
  * - `hang`: it loops for ever in JavaScript
  * - `block path`: it reads a file, for ever where that is a pipe without a writer
@@ -20,6 +21,7 @@ const deeds = {
   reject() { Promise.reject(new Error("rejected on purpose")); },
   exit() { process.exit(3); },
   overflow() { const again = () => again() + 1; again(); },
+  perish(ms) { setTimeout(() => deeds.throw(), Number(ms)); },
   exhaust() { for (const kept = []; ; ) kept.push(new Array(1e6).fill(kept.length)); },
   hang() { for (;;); },
   block(path) { readFileSync(path); },

@@ -88,6 +88,17 @@ for (const cause of ["SIGTERM", "/shutdown"] as const) {
   });
 }
 
+test("row 51: a standard error whose reader has gone before the start holds up neither the service nor its exit", async (t) => {
+  const fifo = `${await written(t, "made", "")}.pipe`;
+  const unread = ["sh", "-c", `mkfifo ${fifo} && exec 3<>${fifo} 2>${fifo} 3>&- && exec "$@"`, "sh"];
+  const { product, upstream } = await started(t, unread);
+  await servesOn(product, 100);
+  const { code, signal, ms } = await product.stop("SIGTERM", 10_000);
+  assert.deepEqual([code, signal], [0, null]);
+  assert.ok(ms < HELD_AT_MOST_MS, `${ms} ms`);
+  assert.equal(upstream.last.closed?.code, 1001);
+});
+
 test("row 51: a standard output that is a full pipe does not hold the start", async (t) => {
   const fifo = `${await written(t, "made", "")}.pipe`;
   const upstream = await startUpstream({ t });

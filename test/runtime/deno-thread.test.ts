@@ -1,0 +1,34 @@
+/** The join is honest: on Deno the runtime tells a thread's end before it is so, and what we wait for does not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { upstreamSchema } from "../../src/config/schema.ts";
+import { written } from "../contract/files.ts";
+import { runtime } from "../support/root.ts";
+import { bounded } from "../support/until.ts";
+
+interface Locks {
+  query(): Promise<{ readonly held?: readonly { readonly name?: string }[] }>;
+}
+
+async function held(): Promise<readonly string[]> {
+  const { navigator } = globalThis as unknown as { readonly navigator: { readonly locks: Locks } };
+  const locks = (await navigator.locks.query()).held ?? [];
+  return locks.map(({ name }) => name ?? "").filter((name) => name.startsWith("sidesocket-"));
+}
+
+const denoOnly = { skip: runtime === "deno" ? false : "only Deno's threads hold a lock" };
+
+test("a thread that loops has ended when its lock is free, not when the runtime says so", denoOnly, async (t) => {
+  const { runtime: deno } = await import("../../src/runtime/deno.ts");
+  const protocol = await written(t, "loops.mjs", "for (;;);");
+  const settings = upstreamSchema.parse({ url: "ws://127.0.0.1:9", protocol });
+  const thread = deno.startThread();
+  const ready = new Promise<void>((resolve) => thread.port.once("message", () => resolve()));
+  await bounded(ready, { what: "the thread to listen" });
+  assert.equal((await held()).length, 1, "it holds its lock");
+  const open = { type: "open", upstream: "a", settings, life: { epoch: "e", former: [] } };
+  thread.port.postMessage({ at: performance.now(), row: [open] });
+  thread.terminate();
+  await bounded(thread.ended, { what: "its end" });
+  assert.deepEqual(await held(), []);
+});
