@@ -13,7 +13,7 @@ export class Stop {
     return this.#come;
   }
 
-  /** @returns what takes it off again */
+  /** @returns its number, for `off` */
   on(listener: () => void): number {
     const number = this.#listeners.draw();
     this.#listeners.put(number, listener);
