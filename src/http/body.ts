@@ -1,7 +1,8 @@
 import type { Context } from "hono";
 import { refused } from "../errors.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
-import type { Env, Lifecycle } from "./ports.ts";
+import { callerLeft } from "./departure.ts";
+import type { Env, IncomingBody, Lifecycle } from "./ports.ts";
 import type { Stop } from "./stop.ts";
 
 /** The caller's message out of the request: checked for its type and size, decoded, not parsed. */
@@ -18,11 +19,7 @@ export async function readMessage(
   const binary = checkType(c.req.header("content-type"), accepts);
   const declared = Number(c.req.header("content-length") ?? Number.NaN);
   if (declared > limitBytes) throw tooLarge(limitBytes);
-  // Without a length (chunked) only counting tells; with one the HTTP parser holds the sender to it.
-  const counted = Number.isNaN(declared);
-  const reading = counted ? readCounted(c.req.raw.body, limitBytes) : c.req.arrayBuffer();
-  const read = await orStopped<Uint8Array | ArrayBuffer>(reading, stopping);
-  const bytes = read instanceof Uint8Array ? read : new Uint8Array(read);
+  const bytes = await readBody(c, limitBytes, stopping);
   if (bytes.byteLength === 0) throw refused("invalid_request", "the body is empty: send one message");
   return binary ? bytes : decodeText(bytes);
 }
@@ -65,22 +62,47 @@ export function tooLarge(limitBytes: number) {
   return refused("payload_too_large", `the body is larger than limits.request_bytes (${limitBytes} bytes)`);
 }
 
-/** A body that stops coming must not hold the exit. */
-function orStopped<Value>(work: Promise<Value>, stopping: Stop): Promise<Value> {
+/**
+ * A body that stops coming must not hold the exit. On our own listener it is taken as it comes: the request's own way to
+ * it would copy it once more, and make a promise and five listeners for each step.
+ */
+function readBody(c: Context<Env>, limitBytes: number, stopping: Stop): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const stop = () => reject(refused("shutting_down", "the service is shutting down, and the body was not complete"));
-    if (stopping.come) {
-      work.catch(() => {});
-      return stop();
-    }
-    const listener = stopping.on(stop);
-    const ended = (settle: () => void) => {
+    const fail = (error: unknown) => {
       stopping.off(listener);
-      settle();
+      reject(error);
     };
-    work.then(
-      (value) => ended(() => resolve(value)),
-      (error) => ended(() => reject(error)),
-    );
+    const done = (bytes: Uint8Array) => {
+      stopping.off(listener);
+      resolve(bytes);
+    };
+    const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was not complete"));
+    const listener = stopping.on(stop);
+    const incoming = c.env?.incoming;
+    if (stopping.come) stop();
+    else if (incoming) takeAll(incoming, limitBytes, done, fail);
+    else readCounted(c.req.raw.body, limitBytes).then(done, fail);
   });
+}
+
+function takeAll(
+  incoming: IncomingBody,
+  limitBytes: number,
+  done: (bytes: Uint8Array) => void,
+  fail: (error: unknown) => void,
+): void {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const take = (chunk: Uint8Array) => {
+    size += chunk.byteLength;
+    chunks.push(chunk);
+    if (size <= limitBytes) return;
+    incoming.off("data", take).pause();
+    fail(tooLarge(limitBytes));
+  };
+  incoming.on("data", take);
+  incoming.on("end", () => done(chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)));
+  incoming.on("error", fail);
+  // Behind the end it says nothing new.
+  incoming.on("close", () => fail(callerLeft));
 }

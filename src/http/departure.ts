@@ -3,7 +3,7 @@ import type { Departure } from "../sidecar/client.ts";
 import type { AnswerStream, Env } from "./ports.ts";
 
 /** What a caller's request is given up with, when the caller has left. */
-const callerLeft = new Error("the caller has left");
+export const callerLeft = new Error("the caller has left");
 
 /** An answer of our own listener is over before it was complete. `close` comes once. */
 class CutAnswer implements Departure {

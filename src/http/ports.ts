@@ -92,11 +92,20 @@ export interface AnswerStream {
   off(event: "close", listener: () => void): void;
 }
 
+/** A request's body as it comes in. */
+export interface IncomingBody {
+  on(event: "data", listener: (chunk: Uint8Array) => void): IncomingBody;
+  on(event: "end" | "close", listener: () => void): IncomingBody;
+  on(event: "error", listener: (error: Error) => void): IncomingBody;
+  off(event: "data", listener: (chunk: Uint8Array) => void): IncomingBody;
+  pause(): void;
+}
+
 /** The bindings of a runtime's listener, as far as we use them. */
 export interface Env {
   Bindings: {
     /** `errored`: what the reading of its body ended with. */
-    readonly incoming?: { readonly socket?: Connection; readonly errored?: Error | null };
+    readonly incoming?: IncomingBody & { readonly socket?: Connection; readonly errored?: Error | null };
     readonly outgoing?: AnswerStream;
   };
   Variables: { requestId: string; began: number };
