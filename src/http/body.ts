@@ -19,7 +19,8 @@ export async function readMessage(
   const binary = checkType(c.req.header("content-type"), accepts);
   const declared = Number(c.req.header("content-length") ?? Number.NaN);
   if (declared > limitBytes) throw tooLarge(limitBytes);
-  const bytes = await readBody(c, limitBytes, stopping);
+  // Without a length (chunked) only counting tells; with one the HTTP parser holds the sender to it.
+  const bytes = await readBody(c, limitBytes, Number.isNaN(declared), stopping);
   if (bytes.byteLength === 0) throw refused("invalid_request", "the body is empty: send one message");
   return binary ? bytes : decodeText(bytes);
 }
@@ -66,7 +67,7 @@ export function tooLarge(limitBytes: number) {
  * A body that stops coming must not hold the exit. On our own listener it is taken as it comes: the request's own way to
  * it would copy it once more, and make a promise and five listeners for each step.
  */
-function readBody(c: Context<Env>, limitBytes: number, stopping: Stop): Promise<Uint8Array> {
+function readBody(c: Context<Env>, limitBytes: number, counted: boolean, stopping: Stop): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => {
       stopping.off(listener);
@@ -78,10 +79,10 @@ function readBody(c: Context<Env>, limitBytes: number, stopping: Stop): Promise<
     };
     const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was not complete"));
     const listener = stopping.on(stop);
-    const incoming = c.env?.incoming;
     if (stopping.come) stop();
-    else if (incoming) takeAll(incoming, limitBytes, done, fail);
-    else readCounted(c.req.raw.body, limitBytes).then(done, fail);
+    else if (c.env?.exclusive) takeAll(c.env.incoming, limitBytes, done, fail);
+    else if (counted) readCounted(c.req.raw.body, limitBytes).then(done, fail);
+    else c.req.arrayBuffer().then((read) => done(new Uint8Array(read)), fail);
   });
 }
 

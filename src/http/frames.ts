@@ -115,7 +115,7 @@ export function streamed(
         if (outcome?.type === "failed") return answer(failed(outcome));
         if (outcome?.type === "done") return answer(c.body(null, 204, headers));
         const more = { "Content-Type": form.mediaType, "X-Accel-Buffering": "no" };
-        answer(c.body(frames.readable, 200, { ...headers, ...more }));
+        answer(frames.respond(c, { ...headers, ...more }));
       },
     );
     const opened = upstream.stream({ body, timeoutMs }, frames);
@@ -145,12 +145,13 @@ class Frames implements StreamReader {
     this.#begin = begin;
   }
 
-  get readable(): ReadableStream<Uint8Array> {
+  respond(c: Context<Env>, headers: Record<string, string>): Response {
     const { beat } = this.#form;
     const outlet = new Outlet({ resume: () => this.#pump(), left: () => this.leave(), beat: () => beat });
     this.#outlet = outlet;
+    const response = outlet.respond(c, headers);
     this.#pump();
-    return outlet.readable;
+    return response;
   }
 
   begin(): void {

@@ -72,7 +72,7 @@ export function messages(
   const headers = { ...commonHeaders(c), "Content-Type": form.mediaType, "X-Accel-Buffering": "no" };
   // Nobody would ever take what is made for a HEAD.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
-  return c.body(stream({ feeds, feed, after, once, form }), 200, headers);
+  return stream(c, { feeds, feed, after, once, form }, headers);
 }
 
 /** What is there, at most `limit`; when there is nothing, the first that comes within `wait`. */

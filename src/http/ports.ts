@@ -85,11 +85,20 @@ export interface Connection {
   readonly remoteAddress?: string | undefined;
 }
 
-/** An answer that is being written; closed when it was written, or when nobody is there to read it. */
+/** An answer that is being written; `close` comes when it was written, or when nobody is there to read it. */
 export interface AnswerStream {
   readonly destroyed: boolean;
-  on(event: "close", listener: () => void): void;
+  /** Bytes that were written and have not been taken by the operating system. `drain` comes when there are none. */
+  readonly writableLength: number;
+  /** Whether it makes chunks of what is written, and ends with the last one. */
+  chunkedEncoding: boolean;
+  on(event: "close" | "drain" | "error", listener: () => void): void;
   off(event: "close", listener: () => void): void;
+  writeHead(status: number, headers: Record<string, string>): void;
+  flushHeaders(): void;
+  write(bytes: Uint8Array): void;
+  end(): void;
+  destroy(): void;
 }
 
 /** A request's body as it comes in. */
@@ -101,12 +110,18 @@ export interface IncomingBody {
   pause(): void;
 }
 
-/** The bindings of a runtime's listener, as far as we use them. */
+/** What a listener on Node's own server knows of a request. */
+interface OnNode {
+  /** `errored`: what the reading of its body ended with. */
+  readonly incoming: IncomingBody & { readonly socket?: Connection; readonly errored?: Error | null };
+  readonly outgoing: AnswerStream;
+}
+
+/**
+ * The bindings of a listener, as far as we use them. `exclusive`: it is our own, so that nobody else reads the one and
+ * writes the other, as a middleware of somebody else's app might.
+ */
 export interface Env {
-  Bindings: {
-    /** `errored`: what the reading of its body ended with. */
-    readonly incoming?: IncomingBody & { readonly socket?: Connection; readonly errored?: Error | null };
-    readonly outgoing?: AnswerStream;
-  };
+  Bindings: (OnNode & { readonly exclusive?: boolean }) | { readonly [Name in keyof OnNode | "exclusive"]?: undefined };
   Variables: { requestId: string; began: number };
 }

@@ -1,7 +1,9 @@
+import type { Context } from "hono";
 import { type Cursor, cursorText, type Page, type Start } from "../core/journal.ts";
 import type { End, Feed, Feeds } from "../sidecar/feeds.ts";
 import { Follower } from "../sidecar/follower.ts";
 import { Outlet } from "./outlet.ts";
+import type { Env } from "./ports.ts";
 import { event, eventOf, jsonOf, rendered } from "./render.ts";
 
 /** A journal as an answer without an end: the reader's own pace decides when the next page is read. */
@@ -55,7 +57,11 @@ export interface StreamOptions {
   readonly form: Form;
 }
 
-export function stream({ feeds, feed, after, once, form }: StreamOptions): ReadableStream<Uint8Array> {
+export function stream(
+  c: Context<Env>,
+  { feeds, feed, after, once, form }: StreamOptions,
+  headers: Record<string, string>,
+): Response {
   const outlet: Outlet = new Outlet({
     resume: () => follower.resume(),
     left: () => follower.close(),
@@ -84,5 +90,7 @@ export function stream({ feeds, feed, after, once, form }: StreamOptions): Reada
     },
     end: finish,
   });
-  return outlet.readable;
+  const response = outlet.respond(c, headers);
+  follower.resume();
+  return response;
 }

@@ -1,6 +1,7 @@
 import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Listener, ListenOptions } from "./runtime.ts";
 
 /** Slow senders: a header must be there within this, a body within that; in milliseconds. Node looks every second. */
@@ -23,7 +24,10 @@ interface Connection {
 /** The HTTP listener of both runtimes: Node's own server below Hono's adapter. Rejects as `listen` fails. */
 export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions): Promise<Listener> {
   const server = createAdaptorServer({
-    fetch,
+    async fetch(request, { incoming, outgoing }) {
+      const response = await fetch(request, { incoming, outgoing, exclusive: true });
+      return outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
+    },
     serverOptions: {
       headersTimeout: HEADERS_WITHIN_MS,
       requestTimeout: REQUEST_WITHIN_MS,
