@@ -85,7 +85,7 @@ export interface JournalBounds {
  * A page is full from this many bytes on; a single message may be larger. A reader of a stream is seen to read by the
  * page, and cut when it takes less than one in a minute: the smaller it is, the slower a reader may be.
  */
-const PAGE_BYTES = 256 * 1024;
+const PAGE_BYTES = 64 * 1024;
 /** A filter looks at so many messages for one page, so that a rare match never holds the thread up. */
 const PAGE_SCAN = 2_000;
 /** What an entry costs besides its data, in bytes: about. */
