@@ -1,9 +1,13 @@
 /** The library in a program of its own: this one. */
 import assert from "node:assert/strict";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { relative } from "node:path";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { createAdaptorServer } from "@hono/node-server";
+import { Hono } from "hono";
 import { createApp, Sidecar, SidesocketError, type UpstreamState } from "../../src/index.ts";
 import { never } from "../faults/replies.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
@@ -255,6 +259,37 @@ describe("the app as a fetch handler", () => {
     assert.equal((await app.request("/readyz")).status, 200);
     const lost = { status: 404, code: "not_found", sent: "no", detail: /one, two/ } as const;
     await problem(await app.request("/v1/upstreams/three"), lost);
+  });
+
+  test("is part of an app whose middleware reads bodies and sets headers, behind the listener of that app", async (t) => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    const app = new Hono();
+    const read: string[] = [];
+    app.use(async (c, next) => {
+      if (c.req.method === "POST") read.push(await c.req.text());
+      await next();
+      c.header("X-Outer", "yes");
+    });
+    app.route("/", createApp({ default: sidecar }));
+    const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+    t.after(async () => {
+      server.close();
+      server.closeAllConnections();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const message = call("echo", ["twice read"]);
+    const response = await fetch(`${url}/rpc`, json(message));
+    assert.deepEqual([response.status, response.headers.get("x-outer")], [200, "yes"]);
+    assert.match(await response.text(), /twice read/);
+    assert.deepEqual(read, [message]);
+
+    upstream.broadcast({ jsonrpc: "2.0", method: "note", params: [1] });
+    const headers = { accept: "text/event-stream" };
+    const events = async () => await fetch(`${url}/v1/upstreams/default/messages?poll=1`, { headers });
+    const text = async () => await (await events()).text();
+    await until(async () => (await text()).includes("note"), { what: "the message" });
+    assert.equal((await events()).headers.get("x-outer"), "yes");
   });
 
   test("asks for tokens, hosts and origins when it is given some", async () => {

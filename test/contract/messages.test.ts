@@ -253,3 +253,18 @@ test("a reader that never reads is not waited for, and harms nobody", async (t) 
   const { code } = await product.stop();
   assert.equal(code, 0, product.stderr());
 });
+
+test("a stream that ends leaves its connection to the next request", async (t) => {
+  const { product, upstream } = await start(t);
+  upstream.broadcast(note(1, { fill: "ü".repeat(5_000) }));
+  await arrived(product, 1);
+  const connection = await RawConnection.open(product, t);
+  for (const headers of [SSE, LINES, SSE]) {
+    connection.send({ path: `${MESSAGES}?poll=1`, headers });
+    const { status, headers: answered, body } = await connection.response();
+    assert.deepEqual([status, answered.get("transfer-encoding")], [200, "chunked"]);
+    assert.ok(body.includes("ü".repeat(5_000)));
+  }
+  connection.send({ path: "/livez" });
+  assert.equal((await connection.response()).status, 200);
+});
