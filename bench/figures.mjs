@@ -21,7 +21,7 @@ export function summarize(results) {
 }
 
 /** Everything that the budget may bound, by name; what was not measured is missing. */
-export function keyFigures({ loads = [], isolation = [], readers }, runtime) {
+export function keyFigures({ loads = [], isolation = [] }, runtime) {
   const figures = {
     "cpu against bare": ratio(loads, runtime, "c64", "cpu", "bare"),
     "cpu against hand-written": ratio(loads, runtime, "c64", "cpu", "hand-written"),
@@ -37,7 +37,9 @@ export function keyFigures({ loads = [], isolation = [], readers }, runtime) {
     "unread, messages a second": of(isolation, runtime, "unread", "sidesocket")?.perSecond,
     "start to ready, ms": of(isolation, runtime, "start", "sidesocket")?.readyMs,
     "idle MB": of(isolation, runtime, "start", "sidesocket")?.idleMb,
-    "1,000 SSE readers, µs a delivery on the main thread": readers?.mainCpu,
+    "1,000 SSE readers, µs a delivery": of(isolation, runtime, "readers", "sidesocket")?.togetherUs,
+    "1,000 SSE readers, µs a delivery where each is written by itself": of(isolation, runtime, "readers", "sidesocket")
+      ?.singlyUs,
   };
   return Object.fromEntries(Object.entries(figures).filter(([, value]) => Number.isFinite(value)));
 }

@@ -2,12 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { put } from "./loads.mjs";
-import { measure } from "./processes.mjs";
+import { readersAt } from "./readers-at.mjs";
 import { row, startRow, startUpstream } from "./rows.mjs";
 
-const MESSAGE_BYTES = 200;
 const MESSAGES_PER_SECOND = 100;
 /** So many deliveries a second at most: cost is wanted, not collapse. */
 const DELIVERIES_PER_SECOND = 100_000;
@@ -41,6 +39,9 @@ export const curves = {
   readers: { title: "readers of the journal (SSE)", points: [1, 10, 100, 1_000, 5_000], rows: ["sidesocket"] },
 };
 
+/** Nothing is gained by many messages going out together. */
+const singly = (readers) => Math.min(MESSAGES_PER_SECOND, DELIVERIES_PER_SECOND / readers);
+
 /** The points of one curve of one row. What cannot be measured is a point too: it says why. */
 export async function grow(name, rowName, runtime, { seconds, warmSeconds, short }) {
   const { points, load, upstreams = () => 1 } = curves[name];
@@ -58,7 +59,9 @@ export async function grow(name, rowName, runtime, { seconds, warmSeconds, short
       try {
         const window = { seconds, warmSeconds };
         const job = { paths, ...load?.(x) };
-        const figures = load ? await put(service, upstream, job, window) : await readersAt(service, x, seconds);
+        const figures = load
+          ? await put(service, upstream, job, window)
+          : await readersAt(service, x, seconds, singly(x));
         measured.push({ x, ...figures });
       } catch (error) {
         measured.push({ x, failed: error.message });
@@ -71,26 +74,4 @@ export async function grow(name, rowName, runtime, { seconds, warmSeconds, short
     rmSync(folder, { recursive: true, force: true });
   }
   return { curve: name, row: rowName, runtime, points: measured };
-}
-
-/** All at the tail, and a message every now and then: nothing is gained by many messages going out together. */
-export async function readersAt(service, readers, seconds) {
-  const path = "/v1/upstreams/default/messages";
-  const there = await fetch(`${service.url}${path}`);
-  if (there.status !== 200) throw new Error(`not available: GET ${path} answers ${there.status}`);
-  const rate = Math.min(MESSAGES_PER_SECOND, DELIVERIES_PER_SECOND / readers);
-  await fetch(`${service.url}/v1/upstreams/default/request`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({
-      jsonrpc: "2.0",
-      id: 1,
-      method: "flood",
-      params: [{ rate, bytes: MESSAGE_BYTES, count: rate * (seconds + 60) }],
-    }),
-  });
-  return measure(process.execPath, [
-    "bench/readers.mjs",
-    JSON.stringify({ url: service.url, path, readers, seconds, pid: service.pid }),
-  ]);
 }

@@ -3,6 +3,7 @@ import process from "node:process";
 import { put } from "./loads.mjs";
 import { forgetPeak, memory } from "./os.mjs";
 import { measure } from "./processes.mjs";
+import { readersAt } from "./readers-at.mjs";
 import { row, startRow, startUpstream } from "./rows.mjs";
 
 const FLOOD_PER_SECOND = 50_000;
@@ -16,6 +17,10 @@ const UNREAD_BYTES = 1_000;
 const KEPT_MB = 16.78;
 const REPLY_BYTES = 10_000_000;
 const STARTS = 5;
+const READERS = 1_000;
+/** Messages a second: so few that each is written by itself, and more than can be. */
+const SINGLY = 50;
+const TOGETHER = 1_000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
@@ -28,6 +33,7 @@ export const isolation = {
   start: { title: "from process start to ready", rows: ["bare", "hand-written", "sidesocket"], run: start },
   single: { title: "one request at a time", rows: ["hand-written", "sidesocket"], run: single },
   reply: { title: "a reply of 10 MB", rows: ["hand-written", "sidesocket", "library"], run: reply },
+  readers: { title: "1,000 readers of the journal (SSE)", rows: ["writes", "sidesocket"], run: readers },
 };
 
 export async function isolate(name, rowName, runtime, options) {
@@ -147,6 +153,25 @@ async function reply(parts, window) {
   const load = { connections: 1, blob: REPLY_BYTES };
   const { own, bare, raw, pauseMs } = await threeWays(parts, load, window);
   return { p50: own, bareP50: bare, rawP50: raw, ratio: own / (bare + raw), pauseMs };
+}
+
+/** In microseconds for each message and reader. What does nothing but write could not keep up with many, and knows no bound. */
+async function readers(parts, { seconds }) {
+  const at = async (rate) => {
+    const service = await parts.row(await parts.upstream());
+    const { cpu, perSecond, memory } = await readersAt(service, READERS, seconds, rate);
+    return { name: service.name, cpu, perSecond, peakMb: memory.peak };
+  };
+  const singly = await at(SINGLY);
+  const figures = { singlyUs: singly.cpu, singlyPerSecond: singly.perSecond, singlyPeakMb: singly.peakMb };
+  if (singly.name === "writes") return figures;
+  const together = await at(TOGETHER);
+  return {
+    ...figures,
+    togetherUs: together.cpu,
+    togetherPerSecond: together.perSecond,
+    togetherPeakMb: together.peakMb,
+  };
 }
 
 async function threeWays(parts, load, window) {

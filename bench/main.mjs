@@ -14,11 +14,11 @@ import { parseArgs } from "node:util";
 import { denoPath, installOnce } from "../scripts/deno.mjs";
 import { chart } from "./chart.mjs";
 import { judge, keyFigures } from "./figures.mjs";
-import { curves, grow, readersAt } from "./growth.mjs";
+import { curves, grow } from "./growth.mjs";
 import { isolate, isolation } from "./isolation.mjs";
 import { loads, putAll } from "./loads.mjs";
 import { budgetTable, report } from "./report.mjs";
-import { row, rowNames, rowsOf, startRow, startUpstream } from "./rows.mjs";
+import { hiddenNames, rowNames, rowsOf, startRow, startUpstream } from "./rows.mjs";
 
 const HELP = `npm run bench -- [options]
 
@@ -84,7 +84,6 @@ const results = { date: new Date().toISOString(), machine: machine(), versions: 
 if (parts.includes("loads")) results.loads = await runLoads();
 if (parts.includes("isolation")) results.isolation = await runIsolation();
 if (parts.includes("growth")) results.growth = flags.check ? [] : await runGrowth();
-results.readers = await thousandReaders();
 
 if (flags.check) check();
 else save();
@@ -107,7 +106,7 @@ async function runLoads() {
 
 async function runIsolation() {
   const all = [];
-  const known = new Set([...names, "library"]);
+  const known = new Set([...names, ...hiddenNames]);
   for (const name of isolationNames) {
     const rows = isolation[name].rows.filter((one) => known.has(one) && (!flags.check || one !== "hand-written"));
     for (const runtime of runtimes) {
@@ -131,24 +130,6 @@ async function runGrowth() {
     }
   }
   return all;
-}
-
-/** A point of the budget, whether the curve is drawn or not. */
-async function thousandReaders() {
-  const drawn = results.growth?.find(({ curve, runtime }) => curve === "readers" && runtime === "node");
-  if (drawn) return drawn.points.find(({ x }) => x === 1_000);
-  if (!flags.check) return undefined;
-  progress("1,000 readers of the journal");
-  const upstream = await startUpstream();
-  const service = await startRow(row("sidesocket", "node"), upstream.url);
-  try {
-    return await readersAt(service, 1_000, options.seconds);
-  } catch (error) {
-    return { failed: error.message };
-  } finally {
-    await service.stop();
-    await upstream.stop();
-  }
 }
 
 function check() {

@@ -4,20 +4,24 @@ import { denoPath } from "../scripts/deno.mjs";
 import { serve } from "./processes.mjs";
 
 const OWN_PATH = "/v1/upstreams/default/request";
+const OWN_MESSAGES = "/v1/upstreams/default/messages";
 
-/** `path` answers one message, `batchPath` a JSON-RPC batch where that is another. */
+/** `messagesPath` gives what comes unasked as a stream of events; `path` answers one message, `batchPath` a JSON-RPC batch where that is another. */
 const kinds = {
   bare: { file: "bench/rows/bare.mjs", path: "/" },
   "hand-written": { file: "bench/rows/hand-written.mjs", path: "/" },
   "connect-per-request": { file: "bench/rows/connect-per-request.mjs", path: "/" },
   ethers: { file: "bench/rows/ethers.mjs", path: "/", nodeOnly: true },
   viem: { file: "bench/rows/viem.mjs", path: "/", nodeOnly: true },
-  sidesocket: { path: OWN_PATH, batchPath: "/rpc" },
+  sidesocket: { path: OWN_PATH, batchPath: "/rpc", messagesPath: OWN_MESSAGES },
+  /** The floor of what is read unasked. */
+  writes: { file: "bench/rows/writes.mjs", path: "/", messagesPath: "/", hidden: true },
   /** Only where the main thread is to be looked at from within: the service has no way in for that, and gets none. */
   library: { file: "bench/rows/library.mjs", path: OWN_PATH, batchPath: "/rpc", hidden: true },
 };
 
 export const rowNames = Object.keys(kinds).filter((name) => !kinds[name].hidden);
+export const hiddenNames = Object.keys(kinds).filter((name) => kinds[name].hidden);
 
 /** The rows of these names on these runtimes, in the order of the table. */
 export function rowsOf(names, runtimes) {
@@ -31,13 +35,13 @@ export function row(name, runtime) {
 }
 
 /** Starts a row's process before this upstream. `flags` are more of sidesocket's own. */
-export async function startRow({ name, runtime, file, path, batchPath = path }, upstreamUrl, flags = []) {
+export async function startRow({ name, runtime, file, path, batchPath = path, messagesPath }, upstreamUrl, flags = []) {
   const own = ["--port", "0", ...(flags.length > 0 ? flags : ["--upstream", upstreamUrl])];
   const [program, ...before] =
     runtime === "deno" ? [denoPath(), "run", "--allow-all", "--no-prompt"] : [process.execPath];
   const main = runtime === "deno" ? "src/main.ts" : "dist/main.js";
   const service = await serve(program, [...before, ...(file ? [file, upstreamUrl] : [main, ...own])]);
-  return { ...service, name, runtime, path, batchPath };
+  return { ...service, name, runtime, path, batchPath, messagesPath };
 }
 
 export function startUpstream(flags = []) {
