@@ -79,8 +79,11 @@ function readBody(c: Context<Env>, limitBytes: number, counted: boolean, stoppin
     };
     const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was not complete"));
     const listener = stopping.on(stop);
+    const incoming = c.env?.exclusive ? c.env.incoming : undefined;
     if (stopping.come) stop();
-    else if (c.env?.exclusive) takeAll(c.env.incoming, limitBytes, done, fail);
+    // Whoever left before this tells it no more.
+    else if (incoming?.destroyed) fail(callerLeft);
+    else if (incoming) takeAll(incoming, limitBytes, done, fail);
     else if (counted) readCounted(c.req.raw.body, limitBytes).then(done, fail);
     else c.req.arrayBuffer().then((read) => done(new Uint8Array(read)), fail);
   });

@@ -103,6 +103,7 @@ export interface AnswerStream {
 
 /** A request's body as it comes in. */
 export interface IncomingBody {
+  readonly destroyed: boolean;
   on(event: "data", listener: (chunk: Uint8Array) => void): IncomingBody;
   on(event: "end" | "close", listener: () => void): IncomingBody;
   on(event: "error", listener: (error: Error) => void): IncomingBody;

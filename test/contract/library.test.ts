@@ -1,9 +1,11 @@
 /** The library in a program of its own: this one. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { relative } from "node:path";
 import process from "node:process";
+import { PassThrough } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
@@ -290,6 +292,18 @@ describe("the app as a fetch handler", () => {
     const text = async () => await (await events()).text();
     await until(async () => (await text()).includes("note"), { what: "the message" });
     assert.equal((await events()).headers.get("x-outer"), "yes");
+  });
+
+  test("waits for no body whose sender had left before it was asked for", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    const incoming = new PassThrough().destroy();
+    await once(incoming, "close");
+    const bindings = { incoming, outgoing: new PassThrough(), exclusive: true };
+    const asked = createApp({ default: sidecar }).fetch(
+      new Request("http://service/rpc", json(call("echo"))),
+      bindings,
+    );
+    assert.equal((await bounded(Promise.resolve(asked), { what: "the answer" })).status, 499);
   });
 
   test("asks for tokens, hosts and origins when it is given some", async () => {
