@@ -1,5 +1,6 @@
 /**
- * Runs the tests on Node (compiled) and on Deno (from source): each file in a process of its own, two at a time.
+ * Runs the tests on Node (compiled) and on Deno (from source): each file in a process of its own, and one more at a time
+ * than there are cores, since many wait.
  *
  *   node scripts/test.mjs [--node] [--deno] [--repeat N] [--jobs N] [part of a path …]
  *
@@ -8,7 +9,7 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -26,7 +27,7 @@ const { values: flags, positionals: parts } = parseArgs({
     node: { type: "boolean" },
     deno: { type: "boolean" },
     repeat: { type: "string", default: "1" },
-    jobs: { type: "string", default: "2" },
+    jobs: { type: "string", default: String(availableParallelism() + 1) },
   },
 });
 
@@ -56,7 +57,7 @@ const totals = new Map(runtimes.map((name) => [name, { passed: 0, failed: 0, ski
 const repeat = Number(flags.repeat);
 for (let round = 1; round <= repeat; round++) {
   if (repeat > 1) console.log(`round ${round} of ${repeat}`);
-  for (const runtime of runtimes) await runAll(runtime);
+  await runAll();
 }
 
 for (const [runtime, { skipped }] of totals) if (skipped > 0) console.log(`${runtime}: ${skipped} skipped`);
@@ -92,10 +93,14 @@ function compile() {
   }
 }
 
-async function runAll(runtime) {
-  const queue = [...files];
+/** Both runtimes in one queue, and what takes long first: so no core is idle while another has a long one left. */
+async function runAll() {
+  const rank = (file) => (/^test\/soak\//.test(file) ? 0 : /^test\/(config|core|protocols)\//.test(file) ? 2 : 1);
+  const sorted = files.toSorted((one, other) => rank(one) - rank(other));
+  const queue = sorted.flatMap((file) => runtimes.map((runtime) => ({ runtime, file })));
   const worker = async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const { runtime, file } = next;
       const outcome = await runFile(runtime, file);
       const total = totals.get(runtime);
       for (const key of Object.keys(total)) total[key] += outcome[key];

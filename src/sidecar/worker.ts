@@ -66,10 +66,14 @@ export function serveThread(platform: ThreadPlatform): void {
   };
 
   port.on("message", (batch: Batch) => {
-    skew ??= now() - batch.at;
+    const came = now() - batch.at;
+    skew ??= came;
     const ahead = skew;
+    const late = Math.max(0, came - ahead);
     unpack<ToThread>(batch, (message) => {
       if (message.type === "request") handle({ ...message, deadline: message.deadline + ahead });
+      // The host waits from when it sent this: a thread that comes to it late has so much less of the bound.
+      else if (message.type === "close") handle({ ...message, withinMs: Math.max(0, message.withinMs - late) });
       else handle(message);
     });
   });

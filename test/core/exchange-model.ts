@@ -22,8 +22,10 @@ export interface Taken {
 
 interface Ping {
   readonly epoch: number;
+  /** How many of `taken` were taken before it. */
   readonly handedOver: number;
-  readonly before: readonly Taken[];
+  /** What its connection took, before it and since. */
+  readonly taken: readonly Taken[];
 }
 
 /**
@@ -60,6 +62,8 @@ export class ExchangeModel {
   /** Called when a renewal has left the old connection: whoever listens makes the new one. */
   onRenew: () => void = () => {};
   readonly #lost = new Set<number>();
+  /** Those of `taken` that the newest connection took. */
+  #takenHere: Taken[] = [];
   readonly #takenBySeq = new Map<number, Taken>();
   readonly #plans: { readonly at: number; run(): unknown }[] = [];
   #seq = 0;
@@ -128,14 +132,14 @@ export class ExchangeModel {
   /** A connection is lost before the next is made. */
   connect(): void {
     if (this.connected) this.#loses(cut);
-    this.epoch++;
     this.takes = true;
-    this.link({ type: "ready", epoch: this.epoch });
+    this.succeed();
   }
 
   /** Make before break: a successor is current while the old connection is there still. */
   succeed(): void {
     this.epoch++;
+    this.#takenHere = [];
     this.link({ type: "ready", epoch: this.epoch });
   }
 
@@ -169,15 +173,14 @@ export class ExchangeModel {
   }
 
   ping(): void {
-    const before = this.taken.filter(({ epoch }) => epoch === this.epoch);
-    this.pings.push({ epoch: this.epoch, handedOver: before.length, before });
+    this.pings.push({ epoch: this.epoch, handedOver: this.#takenHere.length, taken: this.#takenHere });
   }
 
   /** The oldest ping that is on its way is answered. */
   pong(): void {
     const ping = this.pings.shift();
     if (ping === undefined) return;
-    for (const taken of ping.before) taken.proven = true;
+    for (const taken of ping.taken.slice(0, ping.handedOver)) taken.proven = true;
     this.carryOut(this.exchange.proven(ping.epoch, ping.handedOver));
   }
 
@@ -253,6 +256,7 @@ export class ExchangeModel {
     if (takes) {
       const taken = { seq, index, epoch, frame, expectsReply, proven: false };
       this.taken.push(taken);
+      this.#takenHere.push(taken);
       this.#takenBySeq.set(seq, taken);
       this.onTaken(taken);
     }

@@ -5,8 +5,9 @@ import { createReadStream } from "node:fs";
 import { test } from "node:test";
 import { written } from "../contract/files.ts";
 import { deeds, say, sayAndSee } from "../faults/deeds.ts";
+import { startFaultUpstream } from "../faults/upstream.ts";
 import { rawRequest } from "../support/http.ts";
-import { startProduct } from "../support/product.ts";
+import { type Config, startProduct } from "../support/product.ts";
 import { until } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { ALL_DONE, endOf, outcomes, shutDown, stepOf, stopBy } from "./stopping.ts";
@@ -59,6 +60,24 @@ test("a thread that dies while it is drained is waited for no longer, and not st
   assert.equal(code, 0, product.stderr());
   assert.deepEqual(outcomes(report), ALL_DONE);
   assert.deepEqual(stepOf(report, "join").counts, { joined: 1, threads: 1 });
+});
+
+test("a thread that has no time for the close until later keeps to its bound, and breaks the socket itself", async (t) => {
+  // Our close frame is answered, but TCP is left open: what ends it is the thread, when the bound has passed.
+  const peer = await startFaultUpstream({ onClose: (each, { code }) => each.close(code), onEnd: false }, { t });
+  const { upstreams } = await deeds(t);
+  const settings = { ...(upstreams.default as Config), url: peer.url };
+  const shutdown = { drain: "0s", close: "1500ms" };
+  const product = await startProduct({ config: { shutdown, upstreams: { default: settings } }, t });
+  await product.ready();
+  const { answer } = await sayAndSee(product, "toil 600", peer);
+  const { code, report } = await stopBy(product, "SIGTERM");
+  assert.equal((await answer).headers.get("sidesocket-code"), "cancelled");
+  assert.equal(code, 0, product.stderr());
+  assert.deepEqual(outcomes(report), ["drain forced", ...ALL_DONE.slice(1)]);
+  assert.deepEqual(stepOf(report, "close").counts, {
+    upstreams: [{ upstream: "default", code: 1001, by: "us", forced: false }],
+  });
 });
 
 test("bounds of nothing: the steps come in order and at once, and what was pending is still counted", async (t) => {

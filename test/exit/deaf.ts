@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { written } from "../contract/files.ts";
 import { Child } from "../support/child.ts";
+import { nameserverHost } from "../support/free-port.ts";
 import { denoPath, nodePath, runtime } from "../support/root.ts";
 import { type Cleanup, delay } from "../support/until.ts";
 
@@ -30,9 +31,6 @@ export async function startDeafPort(t: Cleanup): Promise<number> {
   throw new Error("the queue of connections never filled up");
 }
 
-/** Loopback, but not the address that a real resolver of this machine may have taken. */
-const DNS_HOST = "127.0.53.53";
-
 /**
  * What runs the product where every question to a name server stays without an answer; or why this machine cannot:
  * port 53 and a mount namespace are for root.
@@ -40,14 +38,15 @@ const DNS_HOST = "127.0.53.53";
 export async function silentDns(
   t: Cleanup,
 ): Promise<{ readonly wrapper: readonly string[] } | { readonly skip: string }> {
+  const host = nameserverHost();
   const socket = createSocket("udp4");
   const bound = await new Promise<boolean>((resolve) => {
     socket.once("error", () => resolve(false));
-    socket.bind(53, DNS_HOST, () => resolve(true));
+    socket.bind(53, host, () => resolve(true));
   });
-  if (!bound) return { skip: `port 53 of ${DNS_HOST} cannot be had here` };
+  if (!bound) return { skip: `port 53 of ${host} cannot be had here` };
   t.after(() => new Promise<void>((resolve) => socket.close(() => resolve())));
-  const file = await written(t, "resolv.conf", `nameserver ${DNS_HOST}\n`);
+  const file = await written(t, "resolv.conf", `nameserver ${host}\n`);
   const script = `mount --bind ${file} /etc/resolv.conf && exec "$@"`;
   const wrapper = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"];
   const [command = "", ...args] = [...wrapper, "true"];

@@ -12,6 +12,7 @@ import { startUpstream, type Upstream } from "../support/upstream.ts";
  * - `perish ms`: it dies, but not yet
  * - `exhaust`: it takes memory until it dies
  * - `hang`: it loops for ever in JavaScript
+ * - `toil ms`: it loops for so long
  * - `block path`: it reads a file, for ever where that is a pipe without a writer
  */
 const MODULE = `
@@ -24,6 +25,7 @@ const deeds = {
   perish(ms) { setTimeout(() => deeds.throw(), Number(ms)); },
   exhaust() { for (const kept = []; ; ) kept.push(new Array(1e6).fill(kept.length)); },
   hang() { for (;;); },
+  toil(ms) { for (const end = performance.now() + Number(ms); performance.now() < end; ); },
   block(path) { readFileSync(path); },
 };
 export default {
@@ -78,7 +80,7 @@ export function say(product: Product, text: string, query = ""): Promise<Respons
 export async function sayAndSee(
   product: Product,
   text: string,
-  upstream: Upstream,
+  upstream: Pick<Upstream, "texts" | "until">,
 ): Promise<{ readonly answer: Promise<Response> }> {
   const answer = say(product, text);
   answer.catch(() => {}); // whoever waits for it is told

@@ -9,6 +9,7 @@ import { problem, timed } from "../contract/expect.ts";
 import { written } from "../contract/files.ts";
 import { DEFAULT_BOUND_MS, stopBy } from "../exit/stopping.ts";
 import { Child } from "../support/child.ts";
+import { nameserverHost } from "../support/free-port.ts";
 import { denoPath, nodePath, runtime } from "../support/root.ts";
 import { type Cleanup, delay, until } from "../support/until.ts";
 import type { Handshake } from "./handshake.ts";
@@ -69,7 +70,7 @@ for (const [name, code] of [
   ["nobody can be asked for", undefined],
 ] as const) {
   test(`row 2: a name that ${name} counts as down, for the reason dns`, async (t) => {
-    const server = `127.0.0.${50 + (code ?? 0)}`;
+    const server = nameserverHost();
     const wrapper = await resolving(t, server);
     const asked = wrapper && (code === undefined ? ["nobody"] : await startDns(t, server, code));
     if (!asked) return t.skip(NO_NAMESERVER);
@@ -82,7 +83,7 @@ for (const [name, code] of [
 }
 
 test("row 3: a silent name server holds neither the connect deadline nor the stop, and the thread is joined", async (t) => {
-  const server = "127.0.0.59";
+  const server = nameserverHost();
   const wrapper = await resolving(t, server);
   const asked = wrapper && (await startDns(t, server, undefined));
   if (!asked) return t.skip(NO_NAMESERVER);

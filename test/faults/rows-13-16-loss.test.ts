@@ -36,8 +36,11 @@ for (const [row, how] of [
       proxy[side].set({ cutAfterBytes, cutBy: how });
       await Promise.all(Array.from({ length: AT_ONCE }, () => ledger.ask(here.product, { timeoutMs: 10_000 })));
       proxy.heal();
+      const { length } = proxy.links;
       proxy.reset();
       begun = { up: proxy.up.bytes, down: proxy.down.bytes };
+      // Until it has seen the reset it says that it is ready, and would lose what it is asked next.
+      await proxy.until(() => proxy.links.length > length, { what: "the next connection" });
     }
     await intact(here);
     const { ends, codes, problems } = ledger.judge(await upstream.received());

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { callerId, jsonRpc, rpcError, rpcErrorCode } from "../../src/protocols/json-rpc.ts";
 import { type Body, type Decoded, InvalidMessage } from "../../src/protocols/protocol.ts";
+import { codePoint } from "./code-point.ts";
 import { jsonText, numberText, strangers, stringText, woundedText } from "./json-samples.ts";
 
 const OURS = 4711;
@@ -197,7 +198,7 @@ test("a reply nested a million levels deep is a reply, untouched but for its id"
 
 test("no frame makes decode throw, and no frame without an id of ours becomes an answer", () => {
   fc.assert(
-    fc.property(fc.oneof(woundedText, jsonText, fc.string({ unit: "binary" })), (frame) => {
+    fc.property(fc.oneof(woundedText, jsonText, fc.string({ unit: codePoint })), (frame) => {
       const decoded = jsonRpc.decode(frame);
       if (decoded.type === "reply" || decoded.type === "invalid") {
         assert.equal((JSON.parse(frame) as { id: unknown }).id, decoded.id);

@@ -1,6 +1,7 @@
 /** JSON as people and machines write it: any white space, any escapes, numbers that no double holds, keys twice. */
 
 import fc from "fast-check";
+import { codePoint } from "./code-point.ts";
 
 const space = fc.stringMatching(/^[ \t\r\n]{0,3}$/);
 const padded = (text: fc.Arbitrary<string>): fc.Arbitrary<string> =>
@@ -11,7 +12,7 @@ const escaped = (text: string): string =>
 
 export const stringText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: "grapheme" }).map((text) => JSON.stringify(text)),
-  fc.string({ unit: "binary" }).map((text) => JSON.stringify(text)),
+  fc.string({ unit: codePoint }).map((text) => JSON.stringify(text)),
   fc.string().map(escaped),
   fc.constantFrom(
     '"\\\\"',

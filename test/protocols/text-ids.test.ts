@@ -6,6 +6,7 @@ import { Pattern } from "../../src/protocols/pattern.ts";
 import { type Body, type Decoded, InvalidMessage, type Protocol } from "../../src/protocols/protocol.ts";
 import type { TextIds, TextOptions } from "../../src/protocols/text.ts";
 import { faultsOf, textIds } from "../../src/protocols/text-ids.ts";
+import { codePoint } from "./code-point.ts";
 
 const tagged: TextIds = { out: "#$id $message", in: "^#(?<id>[0-9]+) " };
 const replacing: TextIds = { out: "^#(?<id>\\w+) ", in: "^#(?<id>\\w+) " };
@@ -36,7 +37,7 @@ describe("where the id goes out by a template", () => {
 
   test("any message goes up as it is, places in it too, and any answer comes back as it is", () => {
     const message = fc.oneof(
-      fc.string({ unit: "binary", minLength: 1 }),
+      fc.string({ unit: codePoint, minLength: 1 }),
       fc.constantFrom("$id", "$message", "$&", "$1 $$", "#9 x"),
     );
     const id = fc.nat(Number.MAX_SAFE_INTEGER);
@@ -57,7 +58,7 @@ describe("where the caller's own id is replaced", () => {
 
   test("it comes back exactly so, and all else as it was", () => {
     const word = fc.stringMatching(/^\w{1,20}$/);
-    const rest = fc.string({ unit: "binary" });
+    const rest = fc.string({ unit: codePoint });
     fc.assert(
       fc.property(word, fc.nat(), rest, rest, (own, wire, asked, answered) => {
         const encoded = protocol.encode(`#${own} ${asked}`, wire, "request");
@@ -183,7 +184,7 @@ test("what JavaScript's own would never end with is no trouble", () => {
 });
 
 test("whatever comes, reading it does not throw, and what is thrown at a caller is theirs", () => {
-  const body = fc.oneof(fc.string({ unit: "binary" }), fc.uint8Array());
+  const body = fc.oneof(fc.string({ unit: codePoint }), fc.uint8Array());
   const all = [tagged, replacing, { ...replacing, kind: "keep" } as const].map((id) => speaking(id, rules));
   fc.assert(
     fc.property(fc.constantFrom(...all), body, (protocol, given) => {

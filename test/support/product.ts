@@ -196,7 +196,8 @@ export class Product {
       await response.body?.cancel();
       return response.status === 200;
     };
-    await until(asked, { within, what: () => `/readyz to be 200 ${this.child.output()}` });
+    // It takes a hundred milliseconds and more: asked more often, the asking is what takes them.
+    await until(asked, { within, every: 20, what: () => `/readyz to be 200 ${this.child.output()}` });
   }
 
   stdout(): string {
