@@ -126,7 +126,8 @@ export class UpstreamClient implements Resident {
       };
       signal?.addEventListener("abort", leave, { once: true });
       this.#waiters.add(seq, { settle, until: deadline + THREAD_GRACE_MS });
-      this.#thread.post({ type: "request", upstream: this.name, seq, kind, body, deadline });
+      const alone = this.#waiters.size === 1;
+      this.#thread.post({ type: "request", upstream: this.name, seq, kind, body, deadline }, alone);
     });
   }
 

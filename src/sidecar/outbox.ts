@@ -3,7 +3,8 @@ import type { Body } from "../protocols/protocol.ts";
 import type { FromThread, ToThread } from "./messages.ts";
 
 /**
- * The way across: the messages of one turn of the event loop go together. Requests and replies, of which there are
+ * The way across: the messages of one turn of the event loop go together, but not more than the other side can begin with
+ * while the turn goes on, and at once where nothing else is to be expected. Requests and replies, of which there are
  * thousands, are laid out flat, as values in a row: copying an object costs as much for the names of its members as for
  * what is in them. Everything else crosses as it is.
  */
@@ -29,12 +30,19 @@ type Request = Extract<ToThread, { type: "request" }>;
  */
 const TRANSFER_BYTES = 64 * 1024;
 
+/** So many together cost little more each than all of them would. */
+const TOGETHER_MAX = 16;
+
 const encoder = new TextEncoder();
 
 export class Outbox<Sent extends Message> {
   readonly #port: Sender;
   readonly #now: () => number;
   #row: unknown[] = [];
+  #count = 0;
+  #countBefore = 1;
+  /** Whether a flush waits for the turn's end. */
+  #endsTurn = false;
   #transfer: ArrayBuffer[] = [];
 
   constructor(port: Sender, now: () => number) {
@@ -42,9 +50,24 @@ export class Outbox<Sent extends Message> {
     this.#now = now;
   }
 
-  push(message: Sent): void {
+  /** `alone`: nothing else is on its way. It is not waited for either, unless there was more the last time. */
+  push(message: Sent, alone = false): void {
+    this.#pack(message);
+    this.#count++;
+    if ((alone && this.#countBefore === 1) || this.#count === TOGETHER_MAX) this.flush();
+    else if (!this.#endsTurn) this.#flushAtEnd();
+  }
+
+  #flushAtEnd(): void {
+    this.#endsTurn = true;
+    setImmediate(() => {
+      this.#endsTurn = false;
+      this.flush();
+    });
+  }
+
+  #pack(message: Sent): void {
     const row = this.#row;
-    if (row.length === 0) setImmediate(() => this.flush());
     if (message.type === "request") {
       const { upstream, seq, kind, body, deadline } = message;
       // A caller's bytes are the caller's: they may be wanted again, for an equivalent of an upstream that is not there.
@@ -76,6 +99,8 @@ export class Outbox<Sent extends Message> {
     const batch: Batch = { at: this.#now(), row: this.#row };
     const transfer = this.#transfer;
     this.#row = [];
+    this.#countBefore = this.#count;
+    this.#count = 0;
     this.#transfer = [];
     if (transfer.length > 0) this.#port.postMessage(batch, transfer);
     else this.#port.postMessage(batch);

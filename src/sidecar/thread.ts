@@ -84,8 +84,9 @@ export class SidecarThread {
     return this.#life.phase === "running" || (!this.#leaving && this.#life.phase !== "ended");
   }
 
-  post(message: ToThread): void {
-    if (this.#life.phase === "running" && this.#life.outbox) this.#life.outbox.push(message);
+  /** `alone`: nothing else is on its way to it. */
+  post(message: ToThread, alone = false): void {
+    if (this.#life.phase === "running" && this.#life.outbox) this.#life.outbox.push(message, alone);
     else if (this.alive) this.#early.push(message);
   }
 

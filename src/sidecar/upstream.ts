@@ -6,6 +6,7 @@ import type { ExchangeEffect } from "../core/effects.ts";
 import { Exchange } from "../core/exchange.ts";
 import { matchesFrame } from "../core/greeting.ts";
 import type { Rung } from "../core/liveness.ts";
+import type { Outcome } from "../core/outcome.ts";
 import { newPair, type Pair, type PairEffect, type PairInput, turn } from "../core/rotation.ts";
 import { availability, listens, type Session } from "../core/session.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
@@ -20,7 +21,8 @@ import { Unasked } from "./unasked.ts";
 export interface Surroundings {
   /** Milliseconds of a monotonic clock. */
   now(): number;
-  post(message: FromThread): void;
+  /** `alone`: nothing else is to be expected before the turn is over. */
+  post(message: FromThread, alone?: boolean): void;
   readonly lookup?: LookupFunction | undefined;
 }
 
@@ -272,7 +274,7 @@ export class Upstream {
         }
         case "settle":
           if (effect.seq < 0) this.#unasked.settled(effect.seq, effect.outcome);
-          else this.#post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+          else this.#settled(effect.seq, effect.outcome);
           break;
         case "begun":
           this.#post({ type: "begun", upstream: this.#name, seq: effect.seq });
@@ -319,6 +321,11 @@ export class Upstream {
 
   #post(message: FromThread): void {
     this.#around.post(message);
+  }
+
+  #settled(seq: number, outcome: Outcome): void {
+    const alone = this.#exchange.inFlight === 0;
+    this.#around.post({ type: "settled", upstream: this.#name, seq, outcome }, alone);
   }
 
   #tellDrained(): void {

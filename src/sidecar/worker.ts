@@ -29,7 +29,7 @@ export function serveThread(platform: ThreadPlatform): void {
   /** This thread's clock less the host's: deadlines come in the host's. Learned from the first batch, late by its way. */
   let skew: number | undefined;
 
-  const post = (message: FromThread): void => outbox.push(message);
+  const post = (message: FromThread, alone?: boolean): void => outbox.push(message, alone);
 
   const open = async ({ upstream: name, settings, life }: Extract<ToThread, { type: "open" }>) => {
     try {
