@@ -30,7 +30,7 @@ type Request = Extract<ToThread, { type: "request" }>;
  */
 const TRANSFER_BYTES = 64 * 1024;
 
-/** So many together cost little more each than all of them would. */
+/** So many together cost little more each than all would, and with 64 connections a quarter more requests pass. */
 const TOGETHER_MAX = 16;
 
 const encoder = new TextEncoder();
@@ -50,7 +50,7 @@ export class Outbox<Sent extends Message> {
     this.#now = now;
   }
 
-  /** `alone`: nothing else is on its way. It is not waited for either, unless there was more the last time. */
+  /** `alone`: nothing else is on its way. Then it goes at once, unless there was more together the last time. */
   push(message: Sent, alone = false): void {
     this.#pack(message);
     this.#count++;

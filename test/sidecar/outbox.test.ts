@@ -63,6 +63,36 @@ test("messages of one turn cross together, in their order, and come out as they 
   assert.deepEqual(plain, expected);
 });
 
+test("of many in one turn no more cross at once than the other side can begin with", async () => {
+  const sent = Array.from({ length: 40 }, (_, seq) => request(seq, "text"));
+  const batches = await across(sent);
+  assert.deepEqual(
+    batches.map(({ length }) => length),
+    [16, 16, 8],
+  );
+  assert.deepEqual(
+    batches.flat().map((message) => "seq" in message && message.seq),
+    sent.map((_, seq) => seq),
+  );
+});
+
+test("what is alone goes at once, unless there was more together the last time", async () => {
+  const sizes: number[] = [];
+  const outbox = new Outbox<Message>({ postMessage: (batch) => sizes.push((batch as Batch).row.length) }, now);
+  const alone = () => outbox.push({ type: "beat", upstream: "*" }, true);
+  alone();
+  alone();
+  assert.deepEqual(sizes.splice(0), [1, 1]);
+  outbox.push({ type: "beat", upstream: "*" });
+  alone();
+  assert.deepEqual(sizes.splice(0), [2]);
+  alone();
+  assert.deepEqual(sizes, []);
+  await until(() => sizes.length > 0);
+  alone();
+  assert.deepEqual(sizes, [1, 1]);
+});
+
 test("a long text crosses as bytes and says that it is one; a view brings no more than itself", async () => {
   const long = "ü".repeat(LONG);
   const view = new Uint8Array(1_000_000).subarray(10, 10 + LONG).fill(3);
