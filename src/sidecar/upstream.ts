@@ -143,14 +143,22 @@ export class Upstream {
     };
     const { pair, effects } = turn(this.#pair, input, context);
     this.#pair = pair;
-    for (const effect of effects) this.#perform(effect, now);
+    for (const effect of effects) if (effect.type === "lost") this.#blame(effect.why);
     const session = pair.current;
-    if (session.at.phase === before.at.phase && session.epoch === before.epoch) return;
+    const moved = session.at.phase !== before.at.phase || session.epoch !== before.epoch;
+    // Before what ends with it: whoever is told of that, and then looks, must not find the state of before.
+    if (moved) this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
+    for (const effect of effects) this.#perform(effect, now);
+    if (!moved) return;
     if (session.at.phase === "ready") this.#unasked.back();
     this.#carryOut(this.#exchange.link(availability(session), now));
     if (session.at.phase === "ready") this.#unasked.connected();
-    this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
     this.#setAlarm();
+  }
+
+  #blame(why: Drop): void {
+    this.#lastError = describeDrop(why);
+    if (why.reason === "silent") this.#foundDeadBy = why.rung;
   }
 
   #perform(effect: PairEffect, now: number): void {
@@ -190,9 +198,7 @@ export class Upstream {
         this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
         break;
       case "lost":
-        this.#lastError = describeDrop(effect.why);
-        if (effect.why.reason === "silent") this.#foundDeadBy = effect.why.rung;
-        this.#unasked.lost(this.#lastError);
+        this.#unasked.lost(describeDrop(effect.why));
         this.#carryOut(this.#exchange.lost(effect.epoch, effect.why, now));
         break;
       case "proven":

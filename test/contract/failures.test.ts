@@ -184,6 +184,26 @@ test("killed with 200 requests pending, every one ends within 100 ms of the loss
   assert.ok(Math.min(...rounds) < 100, `${rounds} ms`);
 });
 
+test("who is told that the connection was lost is told the state of now, and not that of before", async (t) => {
+  const upstream = await startUpstream({ t });
+  const names = Array.from({ length: 20 }, (_, index) => `one-${index}`);
+  const never = { from: "1h", to: "1h" };
+  const upstreams = Object.fromEntries(names.map((name) => [name, { url: upstream.url, reconnect: never }]));
+  const product = await startProduct({ config: { upstreams }, t });
+  await product.ready();
+  for (const [at, name] of names.entries()) {
+    const path = `/v1/upstreams/${name}/request`;
+    // Of many, too, of which those that are told first are told before the others cross between the threads.
+    const silent = Array.from({ length: at % 2 === 0 ? 0 : 40 }, () => product.post(path, call("silent")));
+    const answers = [...silent, product.post(path, call("drop", ["fin"]))];
+    const looked = answers.map(async (answer) => {
+      const { code, upstream_state } = (await (await answer).json()) as Record<string, unknown>;
+      return `${code}, ${upstream_state}`;
+    });
+    assert.deepEqual(new Set(await Promise.all(looked)), new Set(["connection_lost, waiting"]));
+  }
+});
+
 test("the cap of requests in flight answers 429, and is free again when they end", async (t) => {
   const upstream = await startUpstream({ t });
   const limits = { in_flight: 3 };
