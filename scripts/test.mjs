@@ -27,7 +27,7 @@ const { values: flags, positionals: parts } = parseArgs({
     node: { type: "boolean" },
     deno: { type: "boolean" },
     repeat: { type: "string", default: "1" },
-    jobs: { type: "string", default: String(availableParallelism() + 1) },
+    jobs: { type: "string", default: String(availableParallelism()) },
   },
 });
 

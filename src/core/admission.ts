@@ -23,14 +23,23 @@ export class Admission {
   readonly #bufferedMax: number;
   readonly #requests: Requests;
   readonly #outgoing: Outgoing;
+  readonly #expire: (now: number) => void;
   #closed = false;
 
-  constructor(protocol: Protocol, limits: Limits, requests: Requests, outgoing: Outgoing) {
+  /** `expire` ends what is past its deadline, when there is no room: the timer of a busy thread comes late. */
+  constructor(
+    protocol: Protocol,
+    limits: Limits,
+    requests: Requests,
+    outgoing: Outgoing,
+    expire: (now: number) => void,
+  ) {
     this.#protocol = protocol;
     this.#inFlightMax = Math.min(limits.in_flight, requests.correlation.capacity);
     this.#bufferedMax = limits.buffered_bytes;
     this.#requests = requests;
     this.#outgoing = outgoing;
+    this.#expire = expire;
   }
 
   /** From here on nothing is taken in. */
@@ -64,6 +73,7 @@ export class Admission {
 
   /** Why a call is not taken in; undefined when it is. */
   #problem(call: Call, items: number, now: number, buffered: number): Failure | undefined {
+    if (this.#requests.pending.size + items > this.#inFlightMax) this.#expire(now);
     const { size, heldBytes } = this.#requests.pending;
     if (this.#closed) return failures.shuttingDown;
     if (call.deadline <= now) return failures.timedOut("no", 0, "reply");

@@ -43,7 +43,10 @@ export class Exchange {
     this.#bufferedMax = limits.buffered_bytes;
     this.#requests = new Requests(protocol, limits.reply_bytes, this.#delivery, this.#effects, this.counters);
     this.#outgoing = new Outgoing(this.#requests, limits.pace, this.#delivery, this.#effects);
-    this.#admission = new Admission(protocol, limits, this.#requests, this.#outgoing);
+    const expire = (now: number) => {
+      if ((this.nextDeadline ?? Number.POSITIVE_INFINITY) <= now) this.#expireDue(now);
+    };
+    this.#admission = new Admission(protocol, limits, this.#requests, this.#outgoing, expire);
     this.#late = new Late(this.#delivery, protocol.correlation === "order");
   }
 
@@ -149,6 +152,11 @@ export class Exchange {
 
   /** To be called when `nextDeadline` has come. */
   expire(now: number): readonly ExchangeEffect[] {
+    this.#expireDue(now);
+    return this.#flush(now);
+  }
+
+  #expireDue(now: number): void {
     for (const due of this.#requests.due(now)) {
       if (due instanceof ByOrder) {
         if (due.expire()) {
@@ -159,7 +167,6 @@ export class Exchange {
         this.#timeOut(due, now);
       }
     }
-    return this.#flush(now);
   }
 
   /** From here on nothing new is taken, and what is not on the socket fails. */

@@ -49,6 +49,23 @@ test("a batch needs places for all its items, and one larger than the cap can ne
   assert.equal(model.taken.length, 3);
 });
 
+test("what is past its deadline keeps no place from who comes now, though the alarm has not rung yet", () => {
+  const model = new ExchangeModel(jsonRpc, { in_flight: 2 });
+  model.connect();
+  const first = model.call(echo("a"), "request", 50);
+  const second = model.call(echo("b"), "request", 200);
+  model.now += 50;
+  model.call(echo("c"));
+  assert.deepEqual([model.exchange.inFlight, model.taken.length], [2, 3]);
+  model.fails(first, "reply_timeout", "maybe");
+  model.fails(model.call(echo("d")), "too_many_in_flight", "no", 1_000);
+  model.now += 150;
+  const batch = echo("e", "1");
+  model.call(`[${batch}]`);
+  model.fails(second, "reply_timeout", "maybe");
+  assert.equal(model.taken.length, 4);
+});
+
 // The bound on bytes that wait.
 
 test("a request that would not fit beside what waits for the socket is refused", () => {

@@ -1,20 +1,15 @@
 /** `EventSource` in Chromium: a page of an allowed origin reads messages, one of another origin gets nothing. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
 import { type TestContext, test } from "node:test";
 import { startProxy } from "../faults/proxy.ts";
-import { Child } from "../support/child.ts";
 import { MESSAGES } from "../support/messages.ts";
 import { startProduct } from "../support/product.ts";
-import { findOnPath } from "../support/root.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
+import { startChromium } from "./chromium.ts";
 import { lacks } from "./programs.ts";
 
 /** Reports each event to its own server: `/told?…`. */
@@ -46,14 +41,8 @@ async function startSite(t: Cleanup): Promise<{ readonly origin: string; readonl
 }
 
 async function browse(url: string, t: Cleanup): Promise<void> {
-  const profile = await mkdtemp(join(tmpdir(), "sidesocket-chromium-"));
-  const headless = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
-  const args = [...headless, "--remote-debugging-port=0", `--user-data-dir=${profile}`, url];
-  const chromium = await Child.start({ command: findOnPath("chromium"), args, env: process.env });
-  t.after(async () => {
-    await chromium.kill();
-    await rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
-  });
+  const chromium = await startChromium(url);
+  t.after(() => chromium.stop());
 }
 
 async function start(t: TestContext, originsOf: (site: string) => readonly string[]) {

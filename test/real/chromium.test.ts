@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
 import { after, before, describe, test } from "node:test";
-import { Child } from "../support/child.ts";
 import { type Product, startProduct } from "../support/product.ts";
-import { findOnPath } from "../support/root.ts";
+import { type Chromium, startChromium } from "./chromium.ts";
 import { lacks } from "./programs.ts";
 
 interface Reply<Result> {
@@ -20,26 +15,22 @@ const PAGE = `data:text/html,${encodeURIComponent("<title>there</title><body sty
 const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
 describe("in front of Chromium, through cdp", { skip: lacks("chromium") }, () => {
-  let chromium: Child;
+  let chromium: Chromium;
   let product: Product;
-  let profile: string;
   let sessionId = "";
   before(async () => {
-    profile = await mkdtemp(join(tmpdir(), "sidesocket-chromium-"));
-    const headless = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
-    const args = [...headless, "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"];
-    chromium = await Child.start({ command: findOnPath("chromium"), args, env: process.env });
-    const url = await chromium.until(() => /DevTools listening on (ws:\S+)/.exec(chromium.stderr)?.[1], {
+    chromium = await startChromium("about:blank");
+    const { child } = chromium;
+    const url = await child.until(() => /DevTools listening on (ws:\S+)/.exec(child.stderr)?.[1], {
       within: 60_000,
-      what: () => `Chromium to listen ${chromium.output()}`,
+      what: () => `Chromium to listen ${child.output()}`,
     });
     product = await startProduct({ config: { upstreams: { default: { url, protocol: "cdp" } } } });
     await product.ready();
   });
   after(async () => {
     await product?.kill();
-    await chromium?.kill();
-    await rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    await chromium?.stop();
   });
 
   async function ask<Result>(method: string, params: object = {}, more: object = {}): Promise<Reply<Result>> {
