@@ -1,6 +1,6 @@
 /**
- * Runs the tests on Node (compiled) and on Deno (from source): each file in a process of its own, and one more at a time
- * than there are cores, since many wait.
+ * Runs the tests on Node (compiled) and on Deno (from source): each file in a process of its own, and as many at a time
+ * as there are cores.
  *
  *   node scripts/test.mjs [--node] [--deno] [--repeat N] [--jobs N] [part of a path …]
  *
