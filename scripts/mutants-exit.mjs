@@ -6,6 +6,7 @@ const library = "test/contract/library";
 const callers = "test/exit/callers";
 const crashes = "test/contract/protocol-module";
 const bounds = "test/exit/bounds";
+const failures = "test/contract/failures";
 const faults = "test/exit/faults";
 const listener = "test/runtime/listener";
 const order = "test/exit/order";
@@ -202,6 +203,16 @@ export const exit = [
     ],
   },
   {
+    file: "src/http/body.ts",
+    tests: [library],
+    mutants: [["who has left is waited for", "else if (incoming?.destroyed) fail(callerLeft);", ""]],
+  },
+  {
+    file: "src/http/outlet.ts",
+    tests: ["test/contract/messages"],
+    mutants: [["a stream has no last chunk", "if (inChunks) answer.write(LAST_CHUNK);", ""]],
+  },
+  {
     file: "src/runtime/listener.ts",
     tests: [listener],
     mutants: [
@@ -316,12 +327,26 @@ export const exit = [
   {
     file: "src/sidecar/worker.ts",
     tests: [contract],
-    mutants: [["the thread does not end itself", "process.exit(0);", "return;"]],
+    mutants: [
+      ["the thread does not end itself", "process.exit(0);", "return;"],
+      [
+        "a busy thread has more time to close",
+        "Math.max(0, message.withinMs - late)",
+        "message.withinMs",
+        { tests: [bounds] },
+      ],
+    ],
   },
   {
     file: "src/sidecar/upstream.ts",
     tests: [contract],
     mutants: [
+      [
+        "the state comes behind what ends with it",
+        'if (moved) this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });',
+        'if (moved) setImmediate(() => this.#post({ type: "state", upstream: this.#name, state: this.#state(now) }));',
+        { tests: [failures] },
+      ],
       [
         "drained before the replies are there",
         "if (!this.#draining || this.#exchange.onTheWire > 0) return;",
