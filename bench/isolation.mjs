@@ -1,5 +1,6 @@
 /** Whether the main thread's work and the socket's work disturb each other: each with one thread by hand beside it. */
 import process from "node:process";
+import { median } from "./figures.mjs";
 import { put } from "./loads.mjs";
 import { forgetPeak, memory } from "./os.mjs";
 import { measure } from "./processes.mjs";
@@ -23,7 +24,6 @@ const SINGLY = 50;
 const TOGETHER = 1_000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** Each gives its figures of one row; `rows` are those that can be measured in that way. */
 export const isolation = {
