@@ -29,6 +29,7 @@ export class Deadlines<Key> {
 
   /** Takes out and gives all keys that are due, the earliest first. */
   due(now: number): Key[] {
+    if (this.#earliest * TICK_MS > now) return [];
     const ticks = [...this.#buckets.keys()].sort((a, b) => a - b);
     const keys: Key[] = [];
     this.#earliest = Number.POSITIVE_INFINITY;

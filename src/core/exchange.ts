@@ -43,9 +43,7 @@ export class Exchange {
     this.#bufferedMax = limits.buffered_bytes;
     this.#requests = new Requests(protocol, limits.reply_bytes, this.#delivery, this.#effects, this.counters);
     this.#outgoing = new Outgoing(this.#requests, limits.pace, this.#delivery, this.#effects);
-    const expire = (now: number) => {
-      if ((this.nextDeadline ?? Number.POSITIVE_INFINITY) <= now) this.#expireDue(now);
-    };
+    const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#outgoing, expire);
     this.#late = new Late(this.#delivery, protocol.correlation === "order");
   }

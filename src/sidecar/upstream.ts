@@ -6,7 +6,6 @@ import type { ExchangeEffect } from "../core/effects.ts";
 import { Exchange } from "../core/exchange.ts";
 import { matchesFrame } from "../core/greeting.ts";
 import type { Rung } from "../core/liveness.ts";
-import type { Outcome } from "../core/outcome.ts";
 import { newPair, type Pair, type PairEffect, type PairInput, turn } from "../core/rotation.ts";
 import { availability, listens, type Session } from "../core/session.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
@@ -278,10 +277,13 @@ export class Upstream {
           this.#carryOut(this.#exchange.written(effect.entry, taken, this.#around.now()));
           break;
         }
-        case "settle":
-          if (effect.seq < 0) this.#unasked.settled(effect.seq, effect.outcome);
-          else this.#settled(effect.seq, effect.outcome);
+        case "settle": {
+          const { seq, outcome } = effect;
+          const alone = this.#exchange.inFlight === 0;
+          if (seq < 0) this.#unasked.settled(seq, outcome);
+          else this.#post({ type: "settled", upstream: this.#name, seq, outcome }, alone);
           break;
+        }
         case "begun":
           this.#post({ type: "begun", upstream: this.#name, seq: effect.seq });
           break;
@@ -325,13 +327,8 @@ export class Upstream {
 
   // What the host is told.
 
-  #post(message: FromThread): void {
-    this.#around.post(message);
-  }
-
-  #settled(seq: number, outcome: Outcome): void {
-    const alone = this.#exchange.inFlight === 0;
-    this.#around.post({ type: "settled", upstream: this.#name, seq, outcome }, alone);
+  #post(message: FromThread, alone = false): void {
+    this.#around.post(message, alone);
   }
 
   #tellDrained(): void {
