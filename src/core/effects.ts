@@ -22,17 +22,20 @@ export type ExchangeEffect =
   /** Replies can no longer be told apart on this connection: begin a new one. */
   | { readonly type: "renew"; readonly detail: string };
 
-/** Gathers, in order, what one input makes necessary. */
+const none: ExchangeEffect[] = [];
+
+/** Gathers, in order, what one input makes necessary: nearly always one thing. */
 export class Effects {
-  #gathered: ExchangeEffect[] = [];
+  #gathered = none;
 
   push(effect: ExchangeEffect): void {
-    this.#gathered.push(effect);
+    if (this.#gathered === none) this.#gathered = [effect];
+    else this.#gathered.push(effect);
   }
 
   take(): readonly ExchangeEffect[] {
     const effects = this.#gathered;
-    this.#gathered = [];
+    this.#gathered = none;
     return effects;
   }
 }

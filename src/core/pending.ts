@@ -104,8 +104,8 @@ export class Pending {
     const siblings = this.#bySeq.get(entry.seq);
     const at = siblings?.indexOf(entry) ?? -1;
     if (siblings === undefined || at < 0) return;
-    this.release(entry);
-    this.#streaming.delete(entry);
+    if (entry.epoch === 0) this.release(entry);
+    if (entry.streams) this.#streaming.delete(entry);
     this.#size--;
     this.#byWire.delete(entry.wire);
     if (siblings.length === 1) this.#bySeq.delete(entry.seq);

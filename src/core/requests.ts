@@ -158,7 +158,7 @@ export class Requests {
 
   forget(entry: Entry): void {
     this.pending.remove(entry);
-    this.#delivery.forget(entry);
+    if (entry.confirms) this.#delivery.forget(entry);
     this.#wheel.remove(entry, entry.dueAt);
     this.#gathered.forget(entry);
   }

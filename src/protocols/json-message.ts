@@ -1,6 +1,6 @@
 /** What the JSON dialects share: reading what callers and upstreams say, and reading ids back. */
 
-import { check, JsonFault, type Span } from "./json-check.ts";
+import { check, JsonFault, type MemberSink, type Span } from "./json-check.ts";
 import { type Body, InvalidMessage } from "./protocol.ts";
 
 /** A text that is JSON, and where its value stands. */
@@ -35,15 +35,15 @@ export function inKindOf(like: Body, text: string): Body {
 }
 
 /** Reads a caller's message. Throws {@link InvalidMessage} of kind `parse`. */
-export function readMessage(message: Body, maxDepth = MAX_MESSAGE_DEPTH): Json {
-  const json = read(message, maxDepth);
+export function readMessage(message: Body, maxDepth = MAX_MESSAGE_DEPTH, sink?: MemberSink): Json {
+  const json = read(message, maxDepth, sink);
   if ("why" in json) throw new InvalidMessage("parse", `the message is not usable JSON: ${json.why}`);
   return json;
 }
 
 /** Reads an upstream's frame, however deep, or says why it is not JSON. */
-export function readFrame(frame: Body): Json | { readonly why: string } {
-  return read(frame, Number.POSITIVE_INFINITY);
+export function readFrame(frame: Body, sink?: MemberSink): Json | { readonly why: string } {
+  return read(frame, Number.POSITIVE_INFINITY, sink);
 }
 
 /** Whether a text is one JSON value. */
@@ -51,11 +51,11 @@ export function isJson(text: string): boolean {
   return !("why" in readFrame(text));
 }
 
-function read(body: Body, maxDepth: number): Json | { readonly why: string } {
+function read(body: Body, maxDepth: number, sink: MemberSink | undefined): Json | { readonly why: string } {
   const text = textOf(body);
   if (text === undefined) return { why: "the bytes are not UTF-8" };
   try {
-    return { text, root: check(text, maxDepth) };
+    return { text, root: check(text, maxDepth, sink) };
   } catch (error) {
     if (error instanceof JsonFault) return { why: error.message };
     throw error;

@@ -4,19 +4,10 @@
  * one, pass through both ways.
  */
 
-import { OPEN_BRACKET, type Span, skipSpace } from "./json-check.ts";
+import { type MemberSink, OPEN_BRACKET, type Span, skipSpace } from "./json-check.ts";
 import { insertFirst, remove, replace } from "./json-edit.ts";
-import {
-  idOf,
-  inKindOf,
-  type Json,
-  MAX_MESSAGE_DEPTH,
-  nameOf,
-  readFrame,
-  readMessage,
-  textOf,
-} from "./json-message.ts";
-import { elements, type Kind, kindOf, members, stringAt } from "./json-text.ts";
+import { idOf, inKindOf, MAX_MESSAGE_DEPTH, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
+import { elements, type Kind, keyAt, kindOf, stringAt } from "./json-text.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
 
 export const jsonRpc: Protocol = {
@@ -45,9 +36,9 @@ export function rpcError(id: string | undefined, code: number, message: string, 
 
 /** The id of a caller's message as written; undefined when it has none, or none that can be read. Never throws. */
 export function callerId(message: Body): string | undefined {
-  const json = readFrame(message);
-  if ("why" in json || kindOf(json.text, json.root) !== "object") return undefined;
-  return ownId(json.text, fieldsOf(json));
+  const fields = new Fields();
+  const json = readFrame(message, fields);
+  return "why" in json ? undefined : fields.ownId(json.text);
 }
 
 /** The same for each item of a batch; undefined when it is none. Never throws. */
@@ -57,43 +48,36 @@ export function callerIds(message: Body): readonly (string | undefined)[] | unde
   return Array.from(elements(json.text, json.root), ({ start, end }) => callerId(json.text.slice(start, end)));
 }
 
-type Field = "jsonrpc" | "id" | "method" | "result" | "error";
+const FIELDS = ["jsonrpc", "id", "method", "result", "error"] as const;
+type Field = (typeof FIELDS)[number];
 
-/** The top-level members that matter here; of one that occurs twice, the last. */
-interface Fields {
-  readonly spans: Readonly<Record<Field, Span | undefined>>;
+/** The top-level members that matter here; of one that occurs twice, the last. Found while the message is checked. */
+class Fields implements MemberSink {
+  jsonrpc: Span | undefined;
+  id: Span | undefined;
+  method: Span | undefined;
+  result: Span | undefined;
+  error: Span | undefined;
   /** Those that occur twice. */
-  readonly twice: readonly Field[];
+  readonly twice: Field[] = [];
+
+  member(text: string, name: number, start: number, end: number): void {
+    const key = keyAt(text, name);
+    const field = FIELDS.find((one) => one === key);
+    if (field === undefined) return;
+    if (this[field] !== undefined) this.twice.push(field);
+    this[field] = { start, end };
+  }
+
+  /** The id as its caller wrote it; undefined when there is none, or none that can be read. */
+  ownId(text: string): string | undefined {
+    const { id, twice } = this;
+    if (id === undefined || twice.includes("id") || !ID_KINDS.has(kindOf(text, id))) return undefined;
+    return text.slice(id.start, id.end);
+  }
 }
 
 const ID_KINDS: ReadonlySet<Kind> = new Set(["string", "number", "null"]);
-
-function fieldsOf({ text, root }: Json): Fields {
-  const spans: Record<Field, Span | undefined> = {
-    jsonrpc: undefined,
-    id: undefined,
-    method: undefined,
-    result: undefined,
-    error: undefined,
-  };
-  const twice: Field[] = [];
-  for (const { key, value } of members(text, root)) {
-    if (!isField(key)) continue;
-    if (spans[key] !== undefined) twice.push(key);
-    spans[key] = value;
-  }
-  return { spans, twice };
-}
-
-/** Faster than a look into a set, which needs a hash of each key. */
-function isField(key: string): key is Field {
-  return key === "jsonrpc" || key === "id" || key === "method" || key === "result" || key === "error";
-}
-
-function ownId(text: string, { spans: { id }, twice }: Fields): string | undefined {
-  if (id === undefined || twice.includes("id") || !ID_KINDS.has(kindOf(text, id))) return undefined;
-  return text.slice(id.start, id.end);
-}
 
 /** The items of a batch may nest as deep as they may alone. What is no batch is read by `encode`, and only there. */
 function split(message: Body): readonly string[] | undefined {
@@ -106,24 +90,22 @@ function split(message: Body): readonly string[] | undefined {
 }
 
 function encode(message: Body, id: number, mode: Mode): Encoded {
-  const json = readMessage(message);
-  const { text, root } = json;
+  const fields = new Fields();
+  const { text, root } = readMessage(message, MAX_MESSAGE_DEPTH, fields);
   const kind = kindOf(text, root);
   if (kind !== "object") throw new InvalidMessage("shape", `the message must be an object, not ${nameOf(kind)}`);
-  const fields = fieldsOf(json);
-  const own = ownId(text, fields);
+  const own = fields.ownId(text);
   const why = misshapen(text, fields);
   if (why !== undefined) throw new InvalidMessage("shape", why, own);
-  const span = fields.spans.id;
+  const span = fields.id;
   if (span !== undefined) return { frame: replace(text, span, String(id)), expectsReply: true, own };
   if (mode === "rpc") return { frame: text, expectsReply: false };
   return { frame: insertFirst(text, root, "id", String(id)), expectsReply: true };
 }
 
 /** What keeps an object from being a request. */
-function misshapen(text: string, { spans, twice }: Fields): string | undefined {
+function misshapen(text: string, { id, jsonrpc: version, method, twice }: Fields): string | undefined {
   if (twice[0] !== undefined) return `"${twice[0]}" occurs twice`;
-  const { id, jsonrpc: version, method } = spans;
   if (id !== undefined && !ID_KINDS.has(kindOf(text, id))) {
     return `"id" must be a string, a number or null, not ${nameOf(kindOf(text, id))}`;
   }
@@ -136,21 +118,20 @@ function misshapen(text: string, { spans, twice }: Fields): string | undefined {
 
 /** An upstream's `jsonrpc` is not looked at: Chrome's protocol leaves it out, and the id says enough. */
 function decode(frame: Body): Decoded {
-  const json = readFrame(frame);
+  const fields = new Fields();
+  const json = readFrame(frame, fields);
   if ("why" in json) return { type: "noise", why: json.why };
   const { text, root } = json;
   const kind = kindOf(text, root);
   // We never send a batch, so an array answers nothing of ours.
   if (kind === "array") return { type: "message" };
   if (kind !== "object") return { type: "noise", why: `${nameOf(kind)} is not a JSON-RPC message` };
-  const { spans, twice } = fieldsOf(json);
+  const { id: span, method, result, error, twice } = fields;
   if (twice.includes("id")) return { type: "noise", why: '"id" occurs twice' };
-  const span = spans.id;
   // With a method it is a notification or a request of the upstream's own, whose ids are not ours.
-  if (span === undefined || spans.method !== undefined) return { type: "message" };
+  if (span === undefined || method !== undefined) return { type: "message" };
   const id = kindOf(text, span) === "number" ? idOf(text.slice(span.start, span.end)) : undefined;
   if (id === undefined) return { type: "message" };
-  const { result, error } = spans;
   const missing = (value: Span | undefined): boolean => value === undefined || kindOf(text, value) === "null";
   // JSON-RPC 1.0 servers send both and make one of them null. What they mean is plain, and the call has been made.
   if (result === undefined && error === undefined) {

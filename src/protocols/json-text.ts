@@ -79,6 +79,11 @@ export function stringAt(text: string, string: Span): string {
   return inner.includes("\\") ? (JSON.parse(text.slice(string.start, string.end)) as string) : inner;
 }
 
+/** The key that begins at `name`, its escapes resolved. */
+export function keyAt(text: string, name: number): string {
+  return stringAt(text, { start: name, end: valueEnd(text, name) });
+}
+
 function valueEnd(text: string, start: number): number {
   const first = text.charCodeAt(start);
   if (first === QUOTE) return stringEnd(text, start) ?? text.length;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { check, JsonFault } from "../../src/protocols/json-check.ts";
+import { keyAt, kindOf, members } from "../../src/protocols/json-text.ts";
 import { codePoint } from "./code-point.ts";
 import { jsonText, woundedText } from "./json-samples.ts";
 
@@ -33,6 +34,22 @@ test("JSON in any spelling is accepted, and its span is the value without the sp
     fc.property(jsonText, (text) => {
       const { start, end } = check(text);
       assert.equal(text.slice(start, end), text.trim());
+    }),
+  );
+});
+
+test("the members of the outermost object are told, each once, in their order, and none of those within", () => {
+  fc.assert(
+    fc.property(jsonText, (text) => {
+      const told: [string, string][] = [];
+      const root = check(text, undefined, {
+        member: (whole, name, start, end) => told.push([keyAt(whole, name), whole.slice(start, end)]),
+      });
+      const walked = kindOf(text, root) === "object" ? [...members(text, root)] : [];
+      assert.deepEqual(
+        told,
+        walked.map(({ key, value }) => [key, text.slice(value.start, value.end)]),
+      );
     }),
   );
 });
