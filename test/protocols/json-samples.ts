@@ -33,9 +33,13 @@ export const numberText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom("0", "-0", "0.0", "7.0", "7e0", "1E400", "-1e-400", "9007199254740993", "0.1E+2"),
 );
 
+/**
+ * No backslash is in a key: once V8 (of Deno, and of Node from 24 on) has read a key that begins with one, its `JSON.parse`
+ * takes other keys that are written with an escape for that one, and is no judge of them any more (nodejs/node#63785).
+ */
 const keyText = fc.oneof(
   fc.constantFrom('"id"', '"\\u0069d"', '"jsonrpc"', '"method"', '"__proto__"', '"a"', '""', '"a/b"', '"~"'),
-  stringText,
+  stringText.filter((text) => !(JSON.parse(text) as string).includes("\\")),
 );
 
 const list = (items: readonly string[], empty: string): string => (items.length === 0 ? empty : items.join(","));
