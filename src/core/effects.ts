@@ -15,8 +15,8 @@ export type ExchangeEffect =
   | { readonly type: "late"; readonly seq: number; readonly outcome: Outcome }
   /** Answers a request of the upstream's own, or ends a stream that nobody reads any more. */
   | { readonly type: "answer"; readonly epoch: number; readonly frame: Body }
-  /** The upstream said this unasked. */
-  | { readonly type: "message"; readonly frame: Body }
+  /** The upstream said this unasked. `json`: the protocol has read it as JSON. */
+  | { readonly type: "message"; readonly frame: Body; readonly json?: true | undefined }
   /** Ask the peer for a sign of life, so that `maybe` can become `yes`. */
   | { readonly type: "probe" }
   /** Replies can no longer be told apart on this connection: begin a new one. */

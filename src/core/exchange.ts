@@ -97,15 +97,18 @@ export class Exchange {
     const decoded = this.#protocol.decode(frame);
     switch (decoded.type) {
       case "message":
+        this.#message(frame, decoded.json);
+        break;
       case "noise":
-        this.#message(decoded.type, frame);
+        this.counters.noise++;
+        this.#message(frame);
         break;
       case "answer":
         this.#answer(epoch, decoded.frame, buffered);
         break;
       case "error":
         this.#blame(epoch, decoded, now);
-        this.#message("message", frame);
+        this.#message(frame);
         break;
       default:
         this.#named(epoch, decoded, frame, now);
@@ -215,7 +218,7 @@ export class Exchange {
     const entry = this.#requests.correlation.find(epoch, decoded.id);
     if (decoded.type === "progress") {
       if (entry) entry.acknowledged = true;
-      this.#message("message", frame);
+      this.#message(frame);
     } else if (entry) {
       this.#requests.answered(entry, decoded, now);
     } else {
@@ -231,7 +234,7 @@ export class Exchange {
       const late = this.#late.answered(epoch, decoded, now);
       if (late) this.#effects.push(late);
     } else {
-      this.#message("message", frame);
+      this.#message(frame);
     }
   }
 
@@ -254,10 +257,9 @@ export class Exchange {
     this.#effects.push({ type: "answer", epoch, frame });
   }
 
-  #message(type: "message" | "noise", frame: Body): void {
-    if (type === "noise") this.counters.noise++;
+  #message(frame: Body, json?: true): void {
     this.counters.messages++;
-    this.#effects.push({ type: "message", frame });
+    this.#effects.push({ type: "message", frame, json });
   }
 }
 

@@ -124,14 +124,14 @@ function decode(frame: Body): Decoded {
   const { text, root } = json;
   const kind = kindOf(text, root);
   // We never send a batch, so an array answers nothing of ours.
-  if (kind === "array") return { type: "message" };
+  if (kind === "array") return { type: "message", json: true };
   if (kind !== "object") return { type: "noise", why: `${nameOf(kind)} is not a JSON-RPC message` };
   const { id: span, method, result, error, twice } = fields;
   if (twice.includes("id")) return { type: "noise", why: '"id" occurs twice' };
   // With a method it is a notification or a request of the upstream's own, whose ids are not ours.
-  if (span === undefined || method !== undefined) return { type: "message" };
+  if (span === undefined || method !== undefined) return { type: "message", json: true };
   const id = kindOf(text, span) === "number" ? idOf(text.slice(span.start, span.end)) : undefined;
-  if (id === undefined) return { type: "message" };
+  if (id === undefined) return { type: "message", json: true };
   const missing = (value: Span | undefined): boolean => value === undefined || kindOf(text, value) === "null";
   // JSON-RPC 1.0 servers send both and make one of them null. What they mean is plain, and the call has been made.
   if (result === undefined && error === undefined) {

@@ -92,10 +92,10 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
       };
     const id = place.type === "found" ? read(text, place.value) : undefined;
     if (place.type !== "found" || id === undefined) {
-      return isError?.(given) ? { type: "error", fails } : { type: "message" };
+      return isError?.(given) ? { type: "error", fails } : { type: "message", json: true };
     }
     const type = classify(given);
-    if (type === "message") return { type };
+    if (type === "message") return { type, json: true };
     if (type === "progress") return { type, id };
     const render = (own: unknown): Body => {
       if (ids === "callers") return frame;

@@ -51,8 +51,8 @@ export type Decoded =
   | { readonly type: "error"; readonly fails: "oldest" | "all" }
   /** A request of the upstream's own, and what answers it. Not handed on. */
   | { readonly type: "answer"; readonly frame: Body }
-  /** Something that the upstream said unasked. */
-  | { readonly type: "message" }
+  /** Something that the upstream said unasked. `json`: it has been read, and is JSON: nobody need look again. */
+  | { readonly type: "message"; readonly json?: true }
   /** Not a frame of this protocol. Counted, kept as a message, never an answer. */
   | { readonly type: "noise"; readonly why: string };
 

@@ -75,12 +75,13 @@ export class Unasked {
     this.#journals.remove(name);
   }
 
-  message(frame: Body): void {
+  /** `json`: it has been read as JSON. */
+  message(frame: Body, json?: boolean): void {
     if (this.#unkept !== undefined) {
       this.#unkept++;
       return;
     }
-    const kind = kindOf(frame, this.#accepts);
+    const kind = kindOf(frame, this.#accepts, json);
     const claimed = kind === "json" ? this.#subscriptions.message(frame as string) : [];
     if (claimed.length > 0) this.#carryOut(claimed);
     else this.#journals.append(MAIN, frame, kind);
@@ -147,7 +148,7 @@ export class Unasked {
 }
 
 /** What `data` will be to readers. Bytes stay bytes, whatever they hold; in a dialect of text, so does text. */
-function kindOf(frame: Body, accepts: Protocol["accepts"]): MessageKind {
+function kindOf(frame: Body, accepts: Protocol["accepts"], json = false): MessageKind {
   if (typeof frame !== "string") return "binary";
-  return accepts === "json" && isJson(frame) ? "json" : "text";
+  return json || (accepts === "json" && isJson(frame)) ? "json" : "text";
 }

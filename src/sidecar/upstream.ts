@@ -299,7 +299,7 @@ export class Upstream {
           this.#connections.write(effect.epoch, effect.frame);
           break;
         case "message":
-          this.#unasked.message(effect.frame);
+          this.#unasked.message(effect.frame, effect.json);
           break;
         case "probe":
           this.#advance({ type: "probe" });

@@ -66,7 +66,7 @@ test("an error without an id fails the oldest, all, or none, as it is told", () 
     json({ errors: { when, do: what } }).decode('{"error":1}');
   assert.deepEqual(deed("fail_oldest"), { type: "error", fails: "oldest" });
   assert.deepEqual(deed("fail_all"), { type: "error", fails: "all" });
-  assert.deepEqual(deed("message"), { type: "message" });
+  assert.deepEqual(deed("message"), { type: "message", json: true });
 });
 
 test("an answer is what the rule says, with what is to be copied, byte for byte", () => {
@@ -85,7 +85,7 @@ test("an answer is what the rule says, with what is to be copied, byte for byte"
   });
   assert.deepEqual(answer('{"type":"ping"}'), { type: "answer", frame: '{"type":"pong","id":0}' });
   assert.deepEqual(answer('{"type":"hello"}'), { type: "answer", frame: "hello yourself" });
-  assert.deepEqual(answer('{"type":"other"}'), { type: "message" });
+  assert.deepEqual(answer('{"type":"other"}'), { type: "message", json: true });
 });
 
 test("an answer is JSON whatever the upstream's request is", () => {

@@ -116,6 +116,11 @@ test("what goes wrong in decode is noise", () => {
   for (const result of [...nonsense, { type: "answer", id: 7 }, Promise.resolve({ type: "message" })]) {
     assert.equal(decoding(() => result).type, "noise", JSON.stringify(result));
   }
+  // Whether a message is JSON its readers are told by us.
+  assert.deepEqual(
+    decoding(() => ({ type: "message", json: true })),
+    { type: "message" },
+  );
   fc.assert(
     fc.property(fc.anything(), (result) => assert.ok(["noise", "message"].includes(decoding(() => result).type))),
   );
