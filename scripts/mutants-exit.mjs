@@ -342,15 +342,21 @@ export const exit = [
     tests: [contract],
     mutants: [
       [
-        "the state comes behind what ends with it",
-        'if (moved) this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });',
-        'if (moved) setImmediate(() => this.#post({ type: "state", upstream: this.#name, state: this.#state(now) }));',
-        { tests: [failures] },
-      ],
-      [
         "drained before the replies are there",
         "if (!this.#draining || this.#exchange.onTheWire > 0) return;",
         "if (!this.#draining) return;",
+      ],
+    ],
+  },
+  {
+    file: "src/sidecar/link.ts",
+    tests: [contract],
+    mutants: [
+      [
+        "the state comes behind what ends with it",
+        "if (moved) this.#events.state(this.#state(now));",
+        "if (moved) setImmediate(() => this.#events.state(this.#state(now)));",
+        { tests: [failures] },
       ],
       [
         "closed before the sockets are",

@@ -1,19 +1,14 @@
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../config/schema.ts";
 import type { Call } from "../core/admission.ts";
-import { type Drop, describeDrop } from "../core/drop.ts";
 import type { ExchangeEffect } from "../core/effects.ts";
 import { Exchange } from "../core/exchange.ts";
 import { matchesFrame } from "../core/greeting.ts";
-import type { Rung } from "../core/liveness.ts";
-import { newPair, type Pair, type PairEffect, type PairInput, turn } from "../core/rotation.ts";
-import { availability, listens, type Session } from "../core/session.ts";
+import type { Availability } from "../core/session.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 import { Alarm } from "./alarm.ts";
-import { Connections } from "./connections.ts";
-import type { CloseCounts, FromThread, Life, ToThread, UpstreamDetails, UpstreamState } from "./messages.ts";
-import { PhaseTimer } from "./phase-timer.ts";
-import { Signs } from "./signs.ts";
+import { Link } from "./link.ts";
+import type { FromThread, Life, ToThread, UpstreamDetails } from "./messages.ts";
 import { Unasked } from "./unasked.ts";
 
 /** What an upstream needs from the thread that it lives on. */
@@ -28,8 +23,8 @@ export interface Surroundings {
 type Command = Exclude<ToThread, { type: "open" | "beat" | "end" }>;
 
 /**
- * One upstream on the sidecar's thread: carries out what the session and the exchange decide, on real sockets and
- * timers, and tells them what happened. Nothing is decided here.
+ * One upstream on the sidecar's thread: what the host asks, what comes over the link, and what the exchange wants done of
+ * either. Nothing is decided here.
  */
 export class Upstream {
   readonly #name: string;
@@ -38,17 +33,9 @@ export class Upstream {
   readonly #exchange: Exchange;
   readonly #alarm: Alarm;
   readonly #unasked: Unasked;
-  readonly #connections: Connections;
-  readonly #signs = new Signs();
-  #pair: Pair = newPair;
-  /** The one that speaks for the current session, and the successor's. They change places with their sessions. */
-  #timer = this.#newTimer();
-  #nextTimer = this.#newTimer();
-  #lastError: string | undefined;
-  #foundDeadBy: Rung | undefined;
+  readonly #link: Link;
   /** Somebody waits for `drained`. */
   #draining = false;
-  #close: CloseCounts | undefined;
 
   constructor(name: string, settings: UpstreamSettings, protocol: Protocol, around: Surroundings, life: Life) {
     this.#name = name;
@@ -56,13 +43,23 @@ export class Upstream {
     this.#around = around;
     this.#exchange = new Exchange(protocol, settings.limits);
     this.#alarm = new Alarm(around.now, () => this.#expire());
-    this.#connections = new Connections(name, settings, around.lookup);
     const call = this.#call.bind(this);
     this.#unasked = new Unasked(name, settings, protocol.accepts, life, { ...around, call });
+    this.#link = new Link(name, settings, around, {
+      state: (state) => this.#post({ type: "state", upstream: name, state }),
+      moved: (link, now) => this.#moved(link, now),
+      lost: (epoch, why, now) => this.#carryOut(this.#exchange.lost(epoch, why, now)),
+      away: (why) => this.#unasked.lost(why),
+      rotated: () => this.#unasked.rotated(),
+      proven: (epoch, messages) => this.#carryOut(this.#exchange.proven(epoch, messages)),
+      message: (frame) => this.#greeted(frame),
+      frame: (epoch, frame, now) => this.#frame(epoch, frame, now),
+      closed: (close) => this.#post({ type: "closed", upstream: name, close }),
+    });
   }
 
   start(): void {
-    this.#advance({ type: "start" });
+    this.#link.start();
   }
 
   handle(command: Command): void {
@@ -101,178 +98,51 @@ export class Upstream {
         this.#unasked.stop();
         break;
       case "close":
-        this.#close ??= { code: null, by: null, forced: false };
-        this.#advance({ type: "close", withinMs: command.withinMs });
-        this.#connections.closeOthers(this.#session.epoch, command.withinMs);
-        this.#tellClosed();
+        this.#link.close(command.withinMs);
         break;
       case "cancel": {
         const { effects, counts } = this.#exchange.cancel();
         this.#carryOut(effects);
-        this.#advance({ type: "close", withinMs: 0 });
-        this.#connections.closeOthers(this.#session.epoch, 0);
+        this.#link.destroy();
         this.#post({ type: "cancelled", upstream: this.#name, counts, unkept: this.#unasked.unkept });
       }
     }
-    this.#setAlarm();
   }
 
-  // The session.
+  // What comes over the link.
 
-  get #session(): Session {
-    return this.#pair.current;
+  #moved(link: Availability, now: number): void {
+    const ready = link.type === "ready";
+    if (ready) this.#unasked.back();
+    this.#carryOut(this.#exchange.link(link, now));
+    if (ready) this.#unasked.connected();
   }
 
-  #newTimer(): PhaseTimer {
-    const timer: PhaseTimer = new PhaseTimer(() =>
-      this.#advance({ type: timer === this.#timer ? "timer" : "nextTimer" }),
-    );
-    return timer;
+  /** What was said before there could be requests. */
+  #greeted(frame: Body): void {
+    this.#exchange.counters.messages++;
+    this.#unasked.message(frame);
   }
 
-  #advance(input: PairInput): void {
-    const before = this.#session;
-    const now = this.#around.now();
-    const context = {
-      now,
-      random: Math.random(),
-      proof: this.#signs.proof(before.epoch),
-      heardAt: this.#signs.heardAt,
-      settings: this.#connections.filledIn,
-    };
-    const { pair, effects } = turn(this.#pair, input, context);
-    this.#pair = pair;
-    for (const effect of effects) if (effect.type === "lost") this.#blame(effect.why);
-    const session = pair.current;
-    const moved = session.at.phase !== before.at.phase || session.epoch !== before.epoch;
-    // Before what ends with it: whoever is told of that, and then looks, must not find the state of before.
-    if (moved) this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
-    for (const effect of effects) this.#perform(effect, now);
-    if (!moved) return;
-    if (session.at.phase === "ready") this.#unasked.back();
-    this.#carryOut(this.#exchange.link(availability(session), now));
-    if (session.at.phase === "ready") this.#unasked.connected();
-    this.#setAlarm();
-  }
-
-  #blame(why: Drop): void {
-    this.#lastError = describeDrop(why);
-    if (why.reason === "silent") this.#foundDeadBy = why.rung;
-  }
-
-  #perform(effect: PairEffect, now: number): void {
-    switch (effect.type) {
-      case "connect":
-        this.#connect(effect.epoch, effect.withinMs);
-        break;
-      case "send":
-        this.#connections.write(effect.epoch, effect.frame);
-        break;
-      case "ping":
-        this.#signs.pinged(now);
-        this.#connections.ping(effect.epoch, effect.proof);
-        break;
-      case "close":
-        this.#connections.close(effect.epoch, effect.code, effect.withinMs);
-        break;
-      case "destroy":
-        this.#connections.destroy(effect.epoch);
-        break;
-      case "timer":
-        this.#timer.set(effect.ms, effect.blames);
-        break;
-      case "nextTimer":
-        this.#nextTimer.set(effect.ms, effect.blames);
-        break;
-      case "promote":
-        [this.#timer, this.#nextTimer] = [this.#nextTimer, this.#timer];
-        this.#nextTimer.set(undefined);
-        break;
-      case "retire":
-        this.#connections.retire(effect.epoch, effect.withinMs, () => this.#letGo(effect.epoch));
-        this.#unasked.rotated();
-        break;
-      case "notRotated":
-        this.#lastError = `${describeDrop(effect.why)}; the connection that there is stays`;
-        this.#post({ type: "state", upstream: this.#name, state: this.#state(now) });
-        break;
-      case "lost":
-        this.#unasked.lost(describeDrop(effect.why));
-        this.#carryOut(this.#exchange.lost(effect.epoch, effect.why, now));
-        break;
-      case "proven":
-        this.#carryOut(this.#exchange.proven(effect.epoch, this.#signs.ponged(effect.proof, now)));
-        break;
-      case "message":
-        this.#exchange.counters.messages++;
-        this.#unasked.message(effect.frame);
-        break;
-      case "frame":
-        this.#exchangeFrame(effect.epoch, effect.frame, now);
-    }
-  }
-
-  /** A connection that was left for its successor has had its time: what it still owes does not come. */
-  #letGo(epoch: number): void {
-    const detail = "it was rotated out, and the reply did not come in time (reconnect.rotate.drain)";
-    this.#carryOut(this.#exchange.lost(epoch, { reason: "renewed", detail }, this.#around.now()));
-    this.#setAlarm();
-  }
-
-  #connect(epoch: number, withinMs: number): void {
-    this.#connections.open(epoch, withinMs, {
-      opened: () => this.#advance({ type: "opened", epoch }),
-      frame: (frame) => this.#frame(epoch, frame),
-      pong: (proof) => this.#advance({ type: "pong", epoch, proof }),
-      pinged: () => this.#heard(epoch),
-      dropped: (drop) => this.#dropped(epoch, drop),
-    });
-  }
-
-  #frame(epoch: number, frame: Body): void {
-    const now = this.#heard(epoch);
-    this.#signs.frame(now);
-    const { current, next } = this.#pair;
-    if (listens(current, epoch) || (next && listens(next, epoch))) this.#advance({ type: "frame", epoch, frame });
-    else this.#exchangeFrame(epoch, frame, now);
-    this.#setAlarm();
-  }
-
-  #exchangeFrame(epoch: number, frame: Body, now: number): void {
-    const effects = this.#exchange.frame(epoch, frame, now, this.#connections.buffered(epoch));
+  #frame(epoch: number, frame: Body, now: number): void {
+    const effects = this.#exchange.frame(epoch, frame, now, this.#link.buffered(epoch));
     this.#carryOut(effects);
     const goingAway = this.#settings.reconnect.rotate?.on;
     if (!goingAway || !effects.some(({ type }) => type === "message")) return;
-    if (matchesFrame(frame, goingAway.match)) this.#advance({ type: "rotate", epoch });
-  }
-
-  #heard(epoch: number): number {
-    const now = this.#around.now();
-    if (epoch === this.#session.epoch) this.#signs.heard(now);
-    return now;
-  }
-
-  #dropped(epoch: number, drop: Drop): void {
-    const close = this.#connections.gone(epoch, drop);
-    if (this.#close && epoch === this.#session.epoch) this.#close = close;
-    this.#advance({ type: "dropped", epoch, drop });
-    if (this.#connections.isRetired(epoch)) this.#carryOut(this.#exchange.lost(epoch, drop, this.#around.now()));
-    this.#tellClosed();
-    this.#setAlarm();
+    if (matchesFrame(frame, goingAway.match)) this.#link.rotate(epoch);
   }
 
   // The exchange.
 
   #call(call: Call, now: number): void {
-    this.#carryOut(this.#exchange.call(call, now, this.#connections.buffered(this.#session.epoch)));
+    this.#carryOut(this.#exchange.call(call, now, this.#link.buffered()));
   }
 
   #carryOut(effects: readonly ExchangeEffect[]): void {
     for (const effect of effects) {
       switch (effect.type) {
         case "write": {
-          const taken = this.#connections.write(effect.epoch, effect.frame);
-          if (taken) this.#signs.wrote(effect.entry);
+          const taken = this.#link.write(effect.epoch, effect.frame, effect.entry);
           if (taken && effect.entry.expectsReply) break;
           this.#carryOut(this.#exchange.written(effect.entry, taken, this.#around.now()));
           break;
@@ -296,20 +166,21 @@ export class Upstream {
           this.#post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
           break;
         case "answer":
-          this.#connections.write(effect.epoch, effect.frame);
+          this.#link.write(effect.epoch, effect.frame);
           break;
         case "message":
           this.#unasked.message(effect.frame, effect.json);
           break;
         case "probe":
-          this.#advance({ type: "probe" });
+          this.#link.probe();
           break;
         case "renew":
-          this.#advance({ type: "renew", detail: effect.detail });
+          this.#link.renew(effect.detail);
       }
     }
-    if (this.#connections.anyRetired) this.#connections.closeRetired((epoch) => this.#exchange.awaits(epoch));
+    this.#link.closeRetired((epoch) => this.#exchange.awaits(epoch));
     if (this.#draining) this.#tellDrained();
+    this.#setAlarm();
   }
 
   #expire(): void {
@@ -337,25 +208,10 @@ export class Upstream {
     this.#post({ type: "drained", upstream: this.#name });
   }
 
-  #tellClosed(): void {
-    if (!this.#close || this.#connections.size > 0) return;
-    this.#post({ type: "closed", upstream: this.#name, close: this.#close });
-    this.#close = undefined;
-  }
-
-  #state(now: number): UpstreamState {
-    const { at, failures } = this.#session;
-    const retryInMs = "until" in at ? Math.max(0, Math.round(at.until - now)) : undefined;
-    const { phase } = at;
-    return { phase, attempts: failures, lastError: this.#lastError, foundDeadBy: this.#foundDeadBy, retryInMs };
-  }
-
   #details(now: number): UpstreamDetails {
     return {
       inFlight: this.#exchange.inFlight,
-      lastFrameAgeMs: this.#signs.frameAgeMs(now),
-      roundTripMs: this.#signs.roundTripMs,
-      bufferedBytes: this.#connections.buffered(this.#session.epoch),
+      ...this.#link.details(now),
       kept: this.#unasked.kept,
       counters: { ...this.#exchange.counters },
     };
