@@ -52,7 +52,7 @@ type Running = {
 
 type Life =
   | Running
-  /** It hung, is being terminated, and nobody expects anything of it any more. */
+  /** It died, or hung and is being terminated: nobody expects anything of it any more, and what is posted waits for the next. */
   | { readonly phase: "ending"; readonly thread: RawThread }
   | { readonly phase: "waiting"; readonly timer: NodeJS.Timeout }
   | { readonly phase: "ended" };
@@ -156,6 +156,8 @@ export class SidecarThread {
   #ended(life: Running, error: string | undefined): void {
     const hung = this.#life !== life;
     const detail = error ?? "it ended by itself";
+    // Before anybody is told: whoever asks again at once must not ask the dead one.
+    this.#life = { phase: "ending", thread: life.thread };
     // Whoever waited for a hung thread was told so when it was found out.
     if (!hung && (!this.#leaving || error !== undefined)) this.#tellCrashed(detail);
     this.#life = { phase: "ended" };

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { problem, timed } from "../contract/expect.ts";
 import { endOf, outcomes, stepOf } from "../exit/stopping.ts";
+import { MESSAGES, page, Stream } from "../support/messages.ts";
 import { threads } from "../support/proc.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { runtime } from "../support/root.ts";
@@ -43,6 +44,27 @@ for (const deed of ["throw", "reject", "exit", "overflow"]) {
     assert.doesNotMatch(product.stderr(), /unhandled|internal error/i);
   });
 }
+
+test("row 38: who waits for messages when the thread dies is told so, and reads on in what the next one keeps", async (t) => {
+  const { product, upstream } = await start(t);
+  upstream.broadcast("news 1");
+  const { next } = await page(product, "?wait=10");
+  const stream = await Stream.open(product, `${MESSAGES}?after=${next}`, { accept: "text/event-stream" }, t);
+  const polling = page(product, `?after=${next}&wait=20`);
+  await until(async () => (await product.state()).readers === 2);
+  await problem(await say(product, "throw"), CRASHED);
+  assert.deepEqual(
+    (await polling).messages.map(({ gap }) => gap?.reason),
+    ["crashed"],
+  );
+  await product.ready();
+  upstream.broadcast("news 2");
+  await stream.until(() => stream.told.at(-1)?.data === "news 2");
+  assert.deepEqual(
+    stream.told.map(({ name }) => name),
+    ["gap", "message"],
+  );
+});
 
 test("row 38: a thread that runs out of memory takes nothing with it, and comes back", async (t) => {
   const { product, upstream } = await start(t);

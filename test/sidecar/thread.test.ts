@@ -14,9 +14,11 @@ class FakeThread implements RawThread {
   readonly #end = deferred<{ readonly error: string | undefined }>();
   readonly #messages = new EventEmitter();
   readonly ended = this.#end.promise;
+  /** What it was told. */
+  readonly told: unknown[] = [];
   readonly port = {
     on: (_: "message", listener: (batch: Batch) => void) => this.#messages.on("message", listener),
-    postMessage: () => {},
+    postMessage: (batch: unknown) => this.told.push(...(batch as Batch).row),
     ref: () => {},
     unref: () => {},
   };
@@ -34,7 +36,7 @@ class FakeThread implements RawThread {
   terminate(): void {}
 }
 
-function supervised(t: TestContext, random = 0.5) {
+function supervised(t: TestContext, random = 0.5, onCrash: (thread: SidecarThread) => void = () => {}) {
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   t.mock.method(Math, "random", () => random);
   const threads: FakeThread[] = [];
@@ -46,7 +48,10 @@ function supervised(t: TestContext, random = 0.5) {
   thread.add("a", {
     settleIn: () => [],
     receive: () => {},
-    crashed: (detail, unposted) => crashes.push({ detail, unposted: [...unposted] }),
+    crashed: (detail, unposted) => {
+      crashes.push({ detail, unposted: [...unposted] });
+      onCrash(thread);
+    },
     lost: () => assert.fail("given up"),
   });
   t.after(() => {
@@ -89,6 +94,16 @@ test("what was posted before the thread listened is known to be unsent when it d
   thread.post(request(8));
   await threads[1]?.dies("again");
   assert.deepEqual(crashes[1], { detail: "again", unposted: [] });
+});
+
+test("what is asked for again in the very moment when a death is told, the next thread gets", async (t) => {
+  const again: ToThread = { type: "unread", upstream: "a", seq: 9 };
+  const { threads, tick } = supervised(t, 0.5, (thread) => thread.post(again));
+  threads[0]?.says({ type: "ready", upstream: "*" });
+  await threads[0]?.dies("on purpose");
+  tick(RESTART_FROM_MS);
+  threads[1]?.says({ type: "ready", upstream: "*" });
+  assert.deepEqual([threads[0]?.told, threads[1]?.told], [[], [again]]);
 });
 
 test("a thread that is due to be started again is not, once the exit has begun", async (t) => {
