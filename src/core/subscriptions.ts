@@ -1,4 +1,5 @@
 import type { SubscriptionSettings } from "../config/schema.ts";
+import type { Failure } from "../errors.ts";
 import { skipSpace } from "../protocols/json-check.ts";
 import { locate, parsePointer, replace } from "../protocols/json-edit.ts";
 import { readFrame } from "../protocols/json-message.ts";
@@ -25,7 +26,7 @@ export interface SubscriptionState {
   /** How often the upstream has agreed. */
   readonly activations: number;
   /** Why it failed the last time; undefined when it never has. */
-  readonly lastError?: string | undefined;
+  readonly lastFailure?: Failure | undefined;
 }
 
 export type SubscriptionEffect =
@@ -59,9 +60,13 @@ interface Subscription {
 
 /** What stands for the upstream's id in `match` and `unsubscribe`. */
 const ID = "$id";
+/** The id where none is asked for, as JSON. */
+const NO_ID = "null";
 /** Messages that come while a request is on its way may be its first ones: so many, of so many characters, are looked at again. */
 const EARLY_MAX = 1_000;
 const EARLY_CHARACTERS = 1024 * 1024;
+/** Requests that were not answered in time are remembered for a late answer: the newest so many. */
+const UNANSWERED_MAX = 1_000;
 
 interface Context {
   readonly now: number;
@@ -74,6 +79,8 @@ export class Subscriptions {
   readonly #byName = new Map<string, Subscription>();
   /** Requests on their way, by our number. */
   readonly #asked = new Map<number, Subscription>();
+  /** Requests that were not answered in time, and may be still. */
+  readonly #unanswered = new Map<number, Subscription>();
   #early: string[] = [];
   #earlyCharacters = 0;
   #connected = false;
@@ -124,6 +131,7 @@ export class Subscriptions {
   lost(): readonly SubscriptionEffect[] {
     this.#connected = false;
     this.#asked.clear();
+    this.#unanswered.clear();
     for (const subscription of this.#byName.values()) {
       subscription.upstreamId = undefined;
       subscription.isOurs = undefined;
@@ -139,16 +147,25 @@ export class Subscriptions {
     const subscription = this.#asked.get(number);
     if (!subscription) return [];
     this.#asked.delete(number);
-    const { settings } = subscription;
-    const answer = outcome.type === "reply" ? idIn(outcome.body, settings.id) : { why: whyNot(outcome) };
-    if ("why" in answer) {
-      if (!subscription.removed) this.#fail(subscription, answer.why, context);
+    const answer = answerIn(outcome, subscription.settings.id);
+    if ("code" in answer) {
+      if (answer.code === "reply_timeout" && answer.sent !== "no") this.#remember(number, subscription);
+      if (!subscription.removed) this.#fail(subscription, answer, context);
     } else if (subscription.removed) {
       this.#undo(subscription, answer.id);
     } else {
       this.#activate(subscription, answer.id);
     }
     if (this.#asked.size === 0) this.#forgetEarly();
+    return this.#take();
+  }
+
+  /** How a request ended that was not answered in time. It counts as refused: what was agreed to so late is undone. */
+  late(number: number, outcome: Outcome): readonly SubscriptionEffect[] {
+    const subscription = this.#unanswered.get(number);
+    this.#unanswered.delete(number);
+    const answer = subscription && answerIn(outcome, subscription.settings.id);
+    if (answer && !("code" in answer)) this.#undo(subscription, answer.id);
     return this.#take();
   }
 
@@ -187,19 +204,30 @@ export class Subscriptions {
     for (const json of this.#early) this.#tell(subscription, json);
   }
 
-  #fail(subscription: Subscription, why: string, { now, random, retry }: Context): void {
+  #fail(subscription: Subscription, failure: Failure, { now, random, retry }: Context): void {
     subscription.retryAt =
       now + Math.max(retry.from, fullJitter(subscription.failures++, retry.from, retry.to, random));
-    this.#become(subscription, { phase: "failed", lastError: why });
+    this.#become(subscription, { phase: "failed", lastFailure: failure });
+  }
+
+  #remember(number: number, subscription: Subscription): void {
+    this.#unanswered.set(number, subscription);
+    const [oldest] = this.#unanswered.keys();
+    if (this.#unanswered.size > UNANSWERED_MAX && oldest !== undefined) this.#unanswered.delete(oldest);
   }
 
   #tell({ name, settings, isOurs }: Subscription, json: string): void {
     if (isOurs?.(json)) this.#effects.push({ type: "message", name, text: withOurName(json, settings, name) });
   }
 
+  /** Unless it would undo another as well: an upstream may take two for one, or know them by nothing but their channel. */
   #undo({ settings }: Subscription, id: string): void {
-    if (settings.unsubscribe === undefined) return;
-    const message = messageText(withId(settings.unsubscribe, JSON.parse(id)));
+    const message = undoing(settings, id);
+    if (message === undefined) return;
+    for (const { settings: theirs, state, upstreamId } of this.#byName.values()) {
+      const known = upstreamId ?? (state.phase === "asking" && theirs.id === undefined ? NO_ID : undefined);
+      if (known !== undefined && undoing(theirs, known) === message) return;
+    }
     this.#effects.push({ type: "tell", number: ++this.#number, message });
   }
 
@@ -231,6 +259,12 @@ function recipeOf({ preset, params, request, id, match = {}, unsubscribe }: Subs
 }
 
 /** What the upstream calls the subscription, as JSON; `null` where that is not asked for. Or why it did not agree. */
+function answerIn(outcome: Outcome, pointer: string | undefined): { readonly id: string } | Failure {
+  if (outcome.type === "failed") return outcome.failure;
+  const answer = outcome.type === "reply" ? idIn(outcome.body, pointer) : { why: "its request gets no single reply" };
+  return "why" in answer ? { code: "invalid_reply", sent: "yes", detail: answer.why } : answer;
+}
+
 function idIn(reply: Body, pointer: string | undefined): { readonly id: string } | { readonly why: string } {
   const json = readFrame(reply);
   if ("why" in json) return { why: `the reply is not JSON: ${json.why}` };
@@ -238,7 +272,7 @@ function idIn(reply: Body, pointer: string | undefined): { readonly id: string }
   const error = locate(text, root, ["error"]);
   const shown = text.slice(0, 200);
   if (error.type === "found" && !isNull(text, error.value)) return { why: `the upstream refused it: ${shown}` };
-  if (pointer === undefined) return { id: "null" };
+  if (pointer === undefined) return { id: NO_ID };
   const place = locate(text, root, parsePointer(pointer));
   if (place.type !== "found" || isNull(text, place.value))
     return { why: `nothing is at ${pointer} of the reply: ${shown}` };
@@ -249,9 +283,9 @@ function isNull(text: string, { start }: { readonly start: number }): boolean {
   return text.startsWith("null", start);
 }
 
-function whyNot(outcome: Outcome): string {
-  if (outcome.type === "failed") return outcome.failure.detail;
-  return "its request gets no single reply";
+/** The message that takes it back; undefined where there is none. */
+function undoing({ unsubscribe }: Recipe, id: string): string | undefined {
+  return unsubscribe === undefined ? undefined : messageText(withId(unsubscribe, JSON.parse(id)));
 }
 
 function messageText(message: unknown): string {

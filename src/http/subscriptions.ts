@@ -4,11 +4,12 @@ import type { z } from "zod";
 import { check, dotted } from "../config/problems.ts";
 import { type SubscriptionSettings, subscriptionOrderJson, subscriptionOrderSchema } from "../config/schema.ts";
 import type { SubscriptionState } from "../core/subscriptions.ts";
-import { type Failure, refused, SidesocketError } from "../errors.ts";
+import { type Failure, refused, type Sent, SidesocketError } from "../errors.ts";
 import { check as demandJson } from "../protocols/json-check.ts";
 import { MAX_MESSAGE_DEPTH } from "../protocols/json-message.ts";
 import type { Standing } from "../sidecar/standing.ts";
 import { readMessage } from "./body.ts";
+import { departure } from "./departure.ts";
 import { findUpstream } from "./exchange.ts";
 import { messages } from "./messages.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
@@ -82,7 +83,7 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
       const detail = `there are ${subscriptions.size} subscriptions already (limits.subscriptions)`;
       throw refused("too_many_in_flight", detail, 1_000);
     }
-    await agreed(upstream, name, order, timeoutMs);
+    await agreed(c, parts, upstream, { name, order, timeoutMs });
     const made = subscriptions.get(name);
     if (!made) throw refused("not_found", "the subscription was taken back meanwhile");
     const body = shown(upstream, made);
@@ -125,34 +126,58 @@ async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }:
   throw refused("invalid_request", all.join("; "));
 }
 
-/** All or nothing: resolves when the upstream has agreed, and otherwise takes the subscription back and rejects. */
+/**
+ * All or nothing: resolves when the upstream has agreed, and otherwise takes the subscription back and rejects. So when
+ * its caller leaves: nobody else knows its name.
+ */
 function agreed(
+  c: Context<Env>,
+  { lifecycle: { stopping } }: AppParts,
   { subscriptions }: UpstreamPort,
-  name: string,
-  order: SubscriptionSettings,
-  timeoutMs: number,
+  {
+    name,
+    order,
+    timeoutMs,
+  }: { readonly name: string; readonly order: SubscriptionSettings; readonly timeoutMs: number },
 ): Promise<void> {
+  const left = departure(c);
   return new Promise((resolve, reject) => {
-    let last: SubscriptionState | undefined;
-    const end = (failure: Failure | undefined) => {
+    let phase: SubscriptionState["phase"] = "waiting";
+    let sent: Sent = "no";
+    const end = (settle: () => void) => {
       clearTimeout(timer);
       unwatch();
-      if (!failure) return resolve();
+      stopping.off(onStop);
+      left.removeEventListener("abort", leave);
+      settle();
+    };
+    const fail = (failure: Failure) => {
+      end(() => reject(new SidesocketError(failure)));
       subscriptions.remove(name);
-      reject(new SidesocketError(failure));
+    };
+    const leave = () => {
+      end(() => reject(left.reason));
+      subscriptions.remove(name);
     };
     const unwatch = subscriptions.watch(name, (state) => {
-      last = state;
-      if (state === undefined) end({ code: "conflict", sent: "maybe", detail: "it was taken back meanwhile" });
-      else if (state.phase === "active") end(undefined);
-      else if (state.phase === "failed") end({ code: "invalid_reply", sent: "yes", detail: state.lastError ?? "" });
+      if (state === undefined) return fail({ code: "conflict", sent: "maybe", detail: "it was taken back meanwhile" });
+      ({ phase } = state);
+      if (phase === "asking") sent = "maybe";
+      if (phase === "active") end(resolve);
+      else if (phase === "failed" && state.lastFailure) fail(state.lastFailure);
     });
     const timer = setTimeout(() => {
-      if (last?.phase === "asking")
-        end({ code: "reply_timeout", sent: "maybe", detail: "the upstream did not agree in time" });
-      else end({ code: "upstream_down", sent: "no", detail: "the upstream is not connected" });
+      if (phase === "asking") fail({ code: "reply_timeout", sent, detail: "the upstream did not agree in time" });
+      else if (sent === "no") fail({ code: "upstream_down", sent, detail: "the upstream is not connected" });
+      else fail({ code: "connection_lost", sent, detail: "the connection was lost before the upstream agreed" });
     }, timeoutMs);
+    const onStop = stopping.on(() => {
+      if (sent === "no") fail({ code: "shutting_down", sent, detail: "the service is shutting down" });
+      else fail({ code: "cancelled", sent, detail: "the service stopped before the upstream agreed" });
+    });
+    left.addEventListener("abort", leave, { once: true });
     subscriptions.add(name, order);
+    if (left.aborted) leave();
   });
 }
 
@@ -167,13 +192,13 @@ function unknown(c: Context<Env>): SidesocketError {
 }
 
 function shown({ name: upstream }: UpstreamPort, standing: Standing): z.infer<Schemas["subscriptionSchema"]> {
-  const { name, phase, since, activations, lastError } = standing;
+  const { name, phase, since, activations, lastFailure } = standing;
   return {
     id: name,
     phase,
     since: since.toISOString(),
     activations,
-    last_error: lastError ?? null,
+    last_error: lastFailure?.detail ?? null,
     messages: `/v1/upstreams/${upstream}/subscriptions/${name}/messages`,
   };
 }

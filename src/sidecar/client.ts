@@ -271,6 +271,7 @@ export class UpstreamClient implements Resident {
     });
     if (this.#refusal) this.#nothingLeft();
     else this.feeds.renew();
+    this.subscriptions.crashed();
     this.#become({
       phase: "idle",
       attempts: 0,

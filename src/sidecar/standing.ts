@@ -76,6 +76,11 @@ export class StandingSubscriptions {
     return [...this.#all].map(([name, kept]) => this.#subscribe(name, kept));
   }
 
+  /** Their thread died: none is active until the next one says so. */
+  crashed(): void {
+    for (const [name, { state }] of this.#all) this.receive(name, { ...state, phase: "waiting" });
+  }
+
   receive(name: string, state: SubscriptionState): void {
     const kept = this.#all.get(name);
     if (!kept) return;

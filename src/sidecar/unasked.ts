@@ -119,6 +119,11 @@ export class Unasked {
     this.#carryOut(this.#subscriptions.settled(-seq, outcome, context));
   }
 
+  /** And how it ended after all, when that was because no reply had come in time. */
+  late(seq: number, outcome: Outcome): void {
+    this.#carryOut(this.#subscriptions.late(-seq, outcome));
+  }
+
   /** To be called when `nextDeadline` has come. */
   expire(now: number): void {
     this.#carryOut(this.#subscriptions.expire(now));
@@ -137,7 +142,8 @@ export class Unasked {
         }
         case "state":
           if (effect.state.phase === "active") this.#journals.back(effect.name);
-          if (effect.state.phase === "failed") this.#journals.still(effect.name, effect.state.lastError ?? "");
+          if (effect.state.phase === "failed")
+            this.#journals.still(effect.name, effect.state.lastFailure?.detail ?? "");
           this.#around.post({ type: "subscription", upstream: this.#name, name: effect.name, state: effect.state });
           break;
         case "message":

@@ -161,9 +161,8 @@ export class Upstream {
           this.#post({ type: "part", upstream: this.#name, seq: effect.seq, body: effect.body });
           break;
         case "late":
-          // Nobody waits any longer for what the thread asked by itself.
-          if (effect.seq < 0) break;
-          this.#post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+          if (effect.seq < 0) this.#unasked.late(effect.seq, effect.outcome);
+          else this.#post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
           break;
         case "answer":
           this.#link.write(effect.epoch, effect.frame);

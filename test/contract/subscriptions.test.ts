@@ -25,6 +25,11 @@ function agree(message: Message, connection: UpstreamConnection): void {
   }
 }
 
+/** As `agree`, but never answers who wants that. */
+function agreeButTo(never: string, message: Message, connection: UpstreamConnection): void {
+  if (!String(message).includes(never)) agree(message, connection);
+}
+
 const tick = (subscription: string, n: number) => ({ jsonrpc: "2.0", method: "tick", params: { subscription, n } });
 
 async function start(t: Cleanup, more: Config = {}): Promise<{ product: Product; upstream: Upstream }> {
@@ -121,6 +126,59 @@ test("one that the upstream refuses is an error and leaves nothing; a declared o
     ["never"],
   );
   assert.match(list.subscriptions[0]?.last_error ?? "", /forbidden/);
+});
+
+test("one that is not agreed to for another reason says that reason, and whether it was sent", async (t) => {
+  const upstream = await startUpstream({
+    onMessage: (message, connection) => agreeButTo("silence", message, connection),
+    t,
+  });
+  const limits = { pace: { messages: 1, per: "60s", queue: 0 } };
+  const config = { upstreams: { default: { url: upstream.url }, paced: { url: upstream.url, limits } } };
+  const product = await startProduct({ config, t });
+  await product.ready();
+  const silent = { ...order, request: { ...order.request, params: ["silence"] } };
+  const [path, paced] = [PATH, PATH.replace("default", "paced")];
+  assert.equal((await product.post(paced, { name: "one", ...order })).status, 201);
+  await problem(await product.post(paced, order), { status: 429, code: "paced", sent: "no" });
+  const slow = await product.post(`${path}?timeout=200ms`, silent);
+  await problem(slow, { status: 504, code: "reply_timeout", sent: "maybe" });
+  const lost = product.post(`${path}?timeout=1s`, silent);
+  await upstream.until(() => upstream.texts.filter((text) => text.includes("silence")).length === 2);
+  await upstream.stop();
+  await problem(await lost, { status: 502, code: "connection_lost", sent: "maybe" });
+  await problem(await product.post(`${path}?timeout=100ms`, silent), {
+    status: 503,
+    code: "upstream_down",
+    sent: "no",
+  });
+  assert.deepEqual(await (await product.fetch(path)).json(), { subscriptions: [] });
+});
+
+test("one whose caller leaves before the upstream agrees is taken back", async (t) => {
+  const upstream = await startUpstream({ onMessage: () => {}, t });
+  const product = await startProduct({ upstream, t });
+  await product.ready();
+  const leaving = new AbortController();
+  const posted = product.post(PATH, order, { signal: leaving.signal }).catch(() => {});
+  await upstream.until(() => upstream.texts.length === 1);
+  leaving.abort();
+  await posted;
+  const { id } = JSON.parse(upstream.texts[0] ?? "");
+  await until(async () => /"subscriptions":\[\]/.test(await (await product.fetch(PATH)).text()));
+  upstream.last.send({ jsonrpc: "2.0", id, result: "0x1" });
+  await upstream.until(() => methods(upstream.last).at(-1) === "unsubscribe");
+});
+
+test("who waits for an upstream to agree is answered when the exit begins", async (t) => {
+  const upstream = await startUpstream({ onMessage: () => {}, t });
+  const product = await startProduct({ upstream, t });
+  await product.ready();
+  const posted = product.post(PATH, order);
+  await upstream.until(() => upstream.texts.length === 1);
+  const { code, ms } = await product.stop();
+  await problem(await posted, { status: 503, code: "cancelled", sent: "maybe" });
+  assert.deepEqual([code, ms < 900], [0, true], `${ms} ms`);
 });
 
 test("a wrong order is refused, and says what is wrong with it", async (t) => {

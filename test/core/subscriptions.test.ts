@@ -129,6 +129,45 @@ test("taken back while its request was on its way, a refusal is nobody's", () =>
   assert.deepEqual(settle(all, 1, reply(null)), []);
 });
 
+const tooLate: Outcome = { type: "failed", failure: { code: "reply_timeout", sent: "maybe", detail: "too late" } };
+
+test("what the upstream agrees to when nobody waits for it any more is undone", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", ticks);
+  all.add("b", ticks);
+  all.remove("b");
+  settle(all, 1, tooLate);
+  settle(all, 2, tooLate);
+  assert.deepEqual(brief(all.late(1, reply("0x1"))), ['tell {"method":"unsubscribe","params":["0x1"]}']);
+  assert.deepEqual(brief(all.late(2, reply("0x2"))), ['tell {"method":"unsubscribe","params":["0x2"]}']);
+  assert.deepEqual(brief(all.late(2, reply("0x2"))), [], "once");
+  all.expire(100);
+  settle(all, 3, tooLate);
+  assert.deepEqual(brief(all.late(3, reply(null))), [], "a refusal");
+  all.expire(1_000);
+  settle(all, 4, tooLate);
+  all.lost();
+  assert.deepEqual(brief(all.late(4, reply("0x4"))), [], "it ended with its connection");
+});
+
+test("what would undo another as well is left alone", () => {
+  const all = new Subscriptions();
+  all.connected();
+  for (const name of ["a", "b"]) all.add(name, ticks);
+  for (const number of [1, 2]) settle(all, number, reply("0x1"));
+  assert.deepEqual(brief(all.remove("a")), []);
+  assert.deepEqual(brief(all.message(tick("0x1"))), [`b: ${tick("b")}`]);
+  assert.deepEqual(brief(all.remove("b")), ['tell {"method":"unsubscribe","params":["0x1"]}']);
+  const channel = { request: "SUB ticks", match: { "/type": "tick" }, unsubscribe: "UNSUB ticks" };
+  all.add("c", channel);
+  settle(all, 4, reply(""));
+  all.add("d", channel);
+  assert.deepEqual(brief(all.remove("c")), [], "the other is on its way");
+  settle(all, 5, reply(""));
+  assert.deepEqual(brief(all.remove("d")), ["tell UNSUB ticks"]);
+});
+
 test("each refusal in a row takes longer, none is asked for again at once, and an agreement begins anew", () => {
   const all = new Subscriptions();
   const refusedAfter = (number: number, random: number) => {
@@ -168,7 +207,7 @@ for (const [name, outcome, why] of refusals) {
     all.add("a", ticks);
     const [effect] = all.settled(1, outcome, { now: 1_000, random: 0.999, retry });
     assert.ok(effect?.type === "state" && effect.state.phase === "failed");
-    assert.match(effect.state.lastError ?? "", why);
+    assert.match(effect.state.lastFailure?.detail ?? "", why);
     assert.equal(all.nextDeadline, 1_100);
     assert.deepEqual(brief(all.expire(1_099)), []);
     assert.deepEqual(brief(all.expire(1_100)), ["a asking", "ask 2"]);
