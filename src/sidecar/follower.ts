@@ -132,10 +132,10 @@ function freshIn(page: Page, after: Start): Page | "elsewhere" {
   const [first] = page.entries;
   if (typeof after === "string" || after.epoch !== page.epoch || first === undefined) return page;
   const isNew = ({ seq }: JournalEntry) => seq > after.seq;
-  if ("gap" in first && first.gap.reason === "overflow" && first.gap.after !== `${after.epoch}-${after.seq}`) {
-    return isNew(first) ? "elsewhere" : { ...page, entries: page.entries.filter(isNew) };
-  }
-  return isNew(first) ? page : { ...page, entries: page.entries.filter(isNew) };
+  // What the others missed was before this reader's time: nothing is gone for it.
+  if (!isNew(first)) return { ...page, entries: page.entries.filter(isNew), gone: false };
+  const counts = "gap" in first && first.gap.reason === "overflow";
+  return counts && first.gap.after !== `${after.epoch}-${after.seq}` ? "elsewhere" : page;
 }
 
 /** A shared page may be longer than this reader takes at a time. */

@@ -72,7 +72,8 @@ class Reader {
   constructor(feeds: Feeds, limit?: number, after: Start = "earliest") {
     const sink: Sink = {
       wants: () => this.wanting,
-      page: ({ entries }) => {
+      page: ({ entries, gone }) => {
+        assert.ok(!gone || "gap" in (entries[0] ?? {}), "what is gone is told");
         assert.ok(entries.length > 0 && entries.length <= (limit ?? entries.length));
         for (const entry of entries) {
           if ("gap" in entry) this.gaps.push(`${entry.gap.reason} ${entry.gap.dropped ?? "?"}`);
@@ -129,6 +130,19 @@ test("of a shared page a reader takes no more than it asked for, and reads on by
       [{ epoch: "e", seq: 6 }, true],
     ],
   );
+});
+
+test("what the others missed before a reader came is not gone for that reader", () => {
+  const host = new Host();
+  const first = new Reader(host.feeds);
+  host.give(1, 1, 3);
+  const late = new Reader(host.feeds, undefined, "latest");
+  host.give(3, 1, 0, { next: 5 });
+  const gap = { after: "e-3", before: "e-5", dropped: 1, reason: "overflow" } as const;
+  const entries = numbers(5, 6).map((data): JournalEntry => ({ seq: Number(data), at: 0, kind: "text", data }));
+  host.give(2, 1, 0, { entries: [{ seq: 4, at: 0, gap }, ...entries], next: 6, gone: true });
+  assert.deepEqual([first.gaps, first.seen], [["overflow 1"], ["1", "2", "3", "5", "6"]]);
+  assert.deepEqual([late.gaps, late.seen], [[], ["6"]]);
 });
 
 test("who is behind the others does not join them, but reads on", () => {
