@@ -68,6 +68,13 @@ const EARLY_CHARACTERS = 1024 * 1024;
 /** Requests that were not answered in time are remembered for a late answer: the newest so many. */
 const UNANSWERED_MAX = 1_000;
 
+/** What the upstream must be told to end. */
+interface Undoing {
+  readonly subscription: Subscription;
+  /** The upstream's, as JSON. */
+  readonly id: string;
+}
+
 interface Context {
   readonly now: number;
   /** In [0, 1). */
@@ -81,6 +88,9 @@ export class Subscriptions {
   readonly #asked = new Map<number, Subscription>();
   /** Requests that were not answered in time, and may be still. */
   readonly #unanswered = new Map<number, Subscription>();
+  /** What is being undone, by our number; and what there was no room to undo, with when it is tried again. */
+  readonly #undoing = new Map<number, Undoing>();
+  readonly #untold = new Map<Undoing, number>();
   #early: string[] = [];
   #earlyCharacters = 0;
   #connected = false;
@@ -92,6 +102,7 @@ export class Subscriptions {
     let next: number | undefined;
     for (const { retryAt } of this.#byName.values())
       if (retryAt !== undefined) next = Math.min(next ?? retryAt, retryAt);
+    for (const retryAt of this.#untold.values()) next = Math.min(next ?? retryAt, retryAt);
     return next;
   }
 
@@ -132,6 +143,8 @@ export class Subscriptions {
     this.#connected = false;
     this.#asked.clear();
     this.#unanswered.clear();
+    this.#undoing.clear();
+    this.#untold.clear();
     for (const subscription of this.#byName.values()) {
       subscription.upstreamId = undefined;
       subscription.isOurs = undefined;
@@ -145,7 +158,10 @@ export class Subscriptions {
   /** How the request of that number ended. */
   settled(number: number, outcome: Outcome, context: Context): readonly SubscriptionEffect[] {
     const subscription = this.#asked.get(number);
-    if (!subscription) return [];
+    if (!subscription) {
+      this.#told(number, outcome, context);
+      return [];
+    }
     this.#asked.delete(number);
     const answer = answerIn(outcome, subscription.settings.id);
     if ("code" in answer) {
@@ -173,6 +189,11 @@ export class Subscriptions {
   expire(now: number): readonly SubscriptionEffect[] {
     for (const subscription of this.#byName.values()) {
       if (subscription.retryAt !== undefined && subscription.retryAt <= now) this.#ask(subscription);
+    }
+    for (const [undoing, retryAt] of [...this.#untold]) {
+      if (retryAt > now) continue;
+      this.#untold.delete(undoing);
+      this.#undo(undoing.subscription, undoing.id);
     }
     return this.#take();
   }
@@ -221,14 +242,24 @@ export class Subscriptions {
   }
 
   /** Unless it would undo another as well: an upstream may take two for one, or know them by nothing but their channel. */
-  #undo({ settings }: Subscription, id: string): void {
-    const message = undoing(settings, id);
+  #undo(subscription: Subscription, id: string): void {
+    const message = undoing(subscription.settings, id);
     if (message === undefined) return;
     for (const { settings: theirs, state, upstreamId } of this.#byName.values()) {
       const known = upstreamId ?? (state.phase === "asking" && theirs.id === undefined ? NO_ID : undefined);
       if (known !== undefined && undoing(theirs, known) === message) return;
     }
-    this.#effects.push({ type: "tell", number: ++this.#number, message });
+    const number = ++this.#number;
+    this.#undoing.set(number, { subscription, id });
+    this.#effects.push({ type: "tell", number, message });
+  }
+
+  /** What there was no room for is told again: nobody else would ever end it. */
+  #told(number: number, outcome: Outcome, { now, retry }: Context): void {
+    const undoing = this.#undoing.get(number);
+    this.#undoing.delete(number);
+    if (!undoing || outcome.type !== "failed" || outcome.failure.retryAfterMs === undefined) return;
+    this.#untold.set(undoing, now + Math.max(retry.from, outcome.failure.retryAfterMs));
   }
 
   #become(subscription: Subscription, change: Partial<SubscriptionState>): void {

@@ -168,6 +168,33 @@ test("what would undo another as well is left alone", () => {
   assert.deepEqual(brief(all.remove("d")), ["tell UNSUB ticks"]);
 });
 
+test("what there was no room to undo is undone later, unless it ended by itself", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", ticks);
+  settle(all, 1, reply("0x1"));
+  const undone = ['tell {"method":"unsubscribe","params":["0x1"]}'];
+  assert.deepEqual(brief(all.remove("a")), undone);
+  const full = { code: "too_many_in_flight", sent: "no", detail: "", retryAfterMs: 1_000 } as const;
+  assert.deepEqual(settle(all, 2, { type: "failed", failure: full }), []);
+  assert.equal(all.nextDeadline, 1_000);
+  assert.deepEqual([brief(all.expire(999)), brief(all.expire(1_000))], [[], undone]);
+  settle(all, 3, { type: "failed", failure: full });
+  all.lost();
+  all.connected();
+  assert.equal(all.nextDeadline, undefined);
+  all.add("a", ticks);
+  settle(all, 4, reply("0x2"));
+  all.remove("a");
+  settle(all, 5, { type: "done" });
+  assert.equal(all.nextDeadline, undefined, "it was told");
+  all.add("a", ticks);
+  settle(all, 6, reply("0x3"));
+  all.remove("a");
+  settle(all, 7, { type: "failed", failure: { code: "invalid_request", sent: "no", detail: "" } });
+  assert.equal(all.nextDeadline, undefined, "it will never be");
+});
+
 test("each refusal in a row takes longer, none is asked for again at once, and an agreement begins anew", () => {
   const all = new Subscriptions();
   const refusedAfter = (number: number, random: number) => {
