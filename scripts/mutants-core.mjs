@@ -406,6 +406,11 @@ const pure = [
         "subscription.retryAt <= now + 1",
       ],
       ["what works again is still asked for rarely", "subscription.failures = 0;", ""],
+      ["what is agreed to too late stays", "this.#remember(number, subscription);", ""],
+      ["what was too late on a lost connection counts", "this.#unanswered.clear();", ""],
+      ["taking one back ends another", "undoing(theirs, known) === message", "undoing(theirs, known) === undefined"],
+      ["what there was no room to undo stays", "this.#untold.set(undoing", "new Map().set(undoing"],
+      ["what ended with its connection is undone", "this.#untold.clear();", ""],
       ["it is asked for again at once", "Math.max(retry.from, fullJitter", "Math.max(0, fullJitter"],
     ],
   },
@@ -482,7 +487,8 @@ const pure = [
     mutants: [
       ["a reader is told twice", "seq > after.seq;", "seq >= after.seq;"],
       ["who wants nothing is given more", "(!cut && this.#sink.wants())", "!cut"],
-      ["another reader's gap is told", 'isNew(first) ? "elsewhere"', "isNew(first) ? page"],
+      ["another reader's gap is told", '? "elsewhere" : page', "? page : page"],
+      ["what others missed is gone for who came later", "filter(isNew), gone: false", "filter(isNew)"],
       [
         "a page is longer than asked for",
         "fresh.entries.length > this.#limit;",

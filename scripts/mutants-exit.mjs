@@ -286,6 +286,12 @@ export const exit = [
         { tests: [thread] },
       ],
       [
+        "who asks again when a death is told asks the dead",
+        'this.#life = { phase: "ending", thread: life.thread };',
+        "",
+        { tests: ["sidecar/thread"] },
+      ],
+      [
         "who waits is not told of a crash",
         "(!this.#leaving || error !== undefined)) this.#tellCrashed(detail);",
         "(!this.#leaving || error !== undefined)) void detail;",

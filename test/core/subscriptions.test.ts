@@ -142,13 +142,13 @@ test("what the upstream agrees to when nobody waits for it any more is undone", 
   assert.deepEqual(brief(all.late(1, reply("0x1"))), ['tell {"method":"unsubscribe","params":["0x1"]}']);
   assert.deepEqual(brief(all.late(2, reply("0x2"))), ['tell {"method":"unsubscribe","params":["0x2"]}']);
   assert.deepEqual(brief(all.late(2, reply("0x2"))), [], "once");
-  all.expire(100);
-  settle(all, 3, tooLate);
-  assert.deepEqual(brief(all.late(3, reply(null))), [], "a refusal");
-  all.expire(1_000);
-  settle(all, 4, tooLate);
+  assert.deepEqual(brief(all.expire(100)), ["a asking", "ask 5"]);
+  settle(all, 5, tooLate);
+  assert.deepEqual(brief(all.late(5, reply(null))), [], "a refusal");
+  assert.deepEqual(brief(all.expire(1_000)), ["a asking", "ask 6"]);
+  settle(all, 6, tooLate);
   all.lost();
-  assert.deepEqual(brief(all.late(4, reply("0x4"))), [], "it ended with its connection");
+  assert.deepEqual(brief(all.late(6, reply("0x6"))), [], "it ended with its connection");
 });
 
 test("what would undo another as well is left alone", () => {
