@@ -12,6 +12,7 @@ import type { Replied } from "./core/outcome.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { Keeper } from "./http/keeper.ts";
+import type { UpstreamPort } from "./http/ports.ts";
 import { Stop } from "./http/stop.ts";
 import type { Body } from "./protocols/protocol.ts";
 import { runtime } from "./runtime/pick.ts";
@@ -188,7 +189,7 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
   const all = Object.entries(sidecars);
   const stopping = new Stop();
   return buildApp({
-    upstreams: new Map(all.map(([name, sidecar]) => [name, sidecar.port])),
+    upstreams: new Map(all.map(([name, sidecar]) => [name, named(name, sidecar.port)])),
     access: {
       tokens,
       shutdownTokens: tokens,
@@ -214,6 +215,31 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
       },
     },
   });
+}
+
+/** By itself each sidecar is called `default`; in an app it has the name that it was given there. */
+function named(name: string, client: UpstreamClient): UpstreamPort {
+  return {
+    name,
+    settings: client.settings,
+    feeds: client.feeds,
+    subscriptions: client.subscriptions,
+    get dialect() {
+      return client.dialect;
+    },
+    get opened() {
+      return client.opened;
+    },
+    get state() {
+      return client.state;
+    },
+    get inFlight() {
+      return client.inFlight;
+    },
+    ask: (ask) => client.ask(ask),
+    stream: (ask, reader) => client.stream(ask, reader),
+    inspect: (withinMs) => client.inspect(withinMs),
+  };
 }
 
 /** The relative path of a module starts in the current folder: the thread would look beside its own file. */

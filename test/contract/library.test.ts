@@ -263,6 +263,35 @@ describe("the app as a fetch handler", () => {
     await problem(await app.request("/v1/upstreams/three"), lost);
   });
 
+  test("several sidecars have the names that they were given: in states, keys and places of replies", async () => {
+    await using one = await Sidecar.start({ url: upstream.url });
+    await using two = await Sidecar.start({ url: upstream.url });
+    const app = createApp({ one, two });
+    const post = (path: string, message: string, headers: Record<string, string>) => {
+      const { headers: type, ...init } = json(message);
+      return app.request(path, { ...init, headers: { ...type, ...headers } });
+    };
+    const asked = await post("/v1/upstreams/two/request", call("sleep", [30]), { prefer: "respond-async" });
+    const fetched = await app.request(`${asked.headers.get("location")}?wait=10`);
+    assert.deepEqual([fetched.status, await fetched.text()], [200, '{"jsonrpc":"2.0","id":1,"result":[30]}']);
+
+    for (const name of ["one", "two"]) {
+      const path = `/v1/upstreams/${name}/request`;
+      const response = await post(path, call("echo", ["for each"]), { "idempotency-key": "the same" });
+      assert.deepEqual([response.status, response.headers.get("idempotency-replayed")], [200, null]);
+    }
+    const count = () => upstream.texts.filter((text) => text.includes("for each")).length;
+    assert.equal(count(), 2);
+
+    const { upstreams } = (await (await app.request("/v1/upstreams")).json()) as { upstreams: { name: string }[] };
+    assert.deepEqual(
+      upstreams.map(({ name }) => name),
+      ["one", "two"],
+    );
+    const failed = await post("/v1/upstreams/two/request", "{oops", {});
+    assert.equal((await problem(failed, { status: 400, code: "invalid_request", sent: "no" })).upstream, "two");
+  });
+
   test("is part of an app whose middleware reads bodies and sets headers, behind the listener of that app", async (t) => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const app = new Hono();
