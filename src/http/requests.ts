@@ -9,7 +9,7 @@ import { callerOf } from "./guard.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { commonHeaders } from "./problem.ts";
 import { type App, createRoute } from "./routing.ts";
-import { readWait } from "./timeout.ts";
+import { DEFAULT_TIMEOUT_MS, readTimeout, readWait } from "./timeout.ts";
 
 /** Replies that are fetched: of requests that were answered by a 202, and such as came too late. */
 
@@ -54,7 +54,9 @@ export async function respondAsync(
   waitS: number,
   pointer: Pointer | undefined,
 ): Promise<Response> {
-  const { headers, ...call } = message;
+  const { headers, kind, body } = message;
+  // The wait is for the 202; the message's own time is another.
+  const call = { kind, body, timeoutMs: readTimeout(c) ?? DEFAULT_TIMEOUT_MS };
   const state = await detached(c, parts, upstream, call, headers, readKey(c), waitS * 1_000);
   headers["Preference-Applied"] = waitS === 0 ? "respond-async" : `respond-async, wait=${waitS}`;
   return shown(c, upstream, state, headers, headers.Location ?? "", pointer);

@@ -17,12 +17,18 @@ export interface Patience {
  * RFC 7240 wants to be ignored when it is malformed and clamped when it is too large.
  */
 export function readPatience(c: Context<Env>): Patience {
-  // Most requests have neither: looking for the mark first spares them the parsing.
-  const given = c.req.url.includes("?") ? c.req.query("timeout") : undefined;
-  if (given !== undefined) return { timeoutMs: parseGiven(given), applied: undefined };
+  const timeoutMs = readTimeout(c);
+  if (timeoutMs !== undefined) return { timeoutMs, applied: undefined };
   const seconds = preferredWait(c.req.header("prefer") ?? "");
   if (seconds === 0) return { timeoutMs: DEFAULT_TIMEOUT_MS, applied: undefined };
   return { timeoutMs: seconds * 1_000, applied: `wait=${seconds}` };
+}
+
+/** `?timeout` in milliseconds; undefined unless given. */
+export function readTimeout(c: Context<Env>): number | undefined {
+  // Most requests have none: looking for the mark first spares them the parsing.
+  const given = c.req.url.includes("?") ? c.req.query("timeout") : undefined;
+  return given === undefined ? undefined : parseGiven(given);
 }
 
 /** Whether the caller wants a 202 instead of waiting: how long it waits before that, in whole seconds. */

@@ -120,7 +120,13 @@ describe("replies that are fetched", () => {
     assert.deepEqual(await quick.json(), { jsonrpc: "2.0", id: "mine", result: ["quick"] });
     const slow = await hold("slow", "", { prefer: "wait=1; respond-async" });
     assert.deepEqual([slow.status, slow.headers.get("preference-applied")], [202, "respond-async, wait=1"]);
+    const location = locationOf(slow);
+    assert.deepEqual(await slow.json(), { state: "pending", location });
+    // Its own time is another: it is not over with the wait.
+    const after = await product.fetch(`${location}?wait=500ms`);
+    assert.deepEqual(await after.json(), { state: "pending", location });
     holding.release("slow");
+    assert.equal(await (await product.fetch(`${location}?wait=20`)).text(), released("slow"));
   });
 
   test("one that fails answers with its problem", async () => {
