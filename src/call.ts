@@ -2,7 +2,7 @@ import type { CallCommand } from "./config/commandline.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { type UpstreamSettings, upstreamSchema } from "./config/schema.ts";
-import type { Outcome } from "./core/outcome.ts";
+import { batchFailure, type Outcome } from "./core/outcome.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "./errors.ts";
 import { decodeText, readCounted, tooLarge } from "./http/body.ts";
 import { problemDocument } from "./http/problem.ts";
@@ -110,10 +110,8 @@ function resultOf(outcome: Outcome, pointer: Pointer | undefined): Result {
     case "reply":
       return pointer ? picked(outcome.body, pointer) : { reply: outcome.body };
     case "batch": {
-      const failed = outcome.items.find((item) => item.type === "failed");
-      // One that was answered was sent, and a batch is repeated as a whole.
-      const answered = outcome.items.some((item) => item.type === "reply");
-      if (failed) return { failure: { ...failed.failure, sent: answered ? "yes" : failed.failure.sent } };
+      const failure = batchFailure(outcome);
+      if (failure) return { failure };
       const whole = `[${outcome.items.map((item) => (item.type === "reply" ? item.body : "")).join(",")}]`;
       return pointer ? picked(whole, pointer) : { reply: whole };
     }

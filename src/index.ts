@@ -8,7 +8,7 @@ import {
   type UpstreamSettings,
   upstreamSchema,
 } from "./config/schema.ts";
-import type { Replied } from "./core/outcome.ts";
+import { batchFailure, type Replied } from "./core/outcome.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { Keeper } from "./http/keeper.ts";
@@ -110,8 +110,8 @@ export class Sidecar {
       case "done":
         return "";
       case "batch": {
-        const failed = outcome.items.find((item) => item.type === "failed");
-        if (failed) throw new SidesocketError(failed.failure);
+        const failure = batchFailure(outcome);
+        if (failure) throw new SidesocketError(failure);
         return `[${outcome.items.map((item) => (item.type === "reply" ? textOf(item) : "")).join(",")}]`;
       }
       case "failed":
@@ -128,7 +128,8 @@ export class Sidecar {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, confirm = false } = options;
     const kind = confirm ? "confirm" : "send";
     const outcome = await this.#client.ask({ kind, body: owned(message), timeoutMs: valid(timeoutMs), signal });
-    if (outcome.type === "failed") throw new SidesocketError(outcome.failure);
+    const failure = outcome.type === "batch" ? batchFailure(outcome) : "failure" in outcome && outcome.failure;
+    if (failure) throw new SidesocketError(failure);
   }
 
   /**

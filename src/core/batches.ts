@@ -25,6 +25,6 @@ export class Batches {
     if (--batch.left > 0) return undefined;
     this.#open.delete(seq);
     const items = batch.items.filter((item) => item !== undefined);
-    return items.length === 0 ? { type: "done" } : { type: "batch", items };
+    return items.length === 0 ? { type: "done" } : { type: "batch", items, done: batch.items.length - items.length };
   }
 }

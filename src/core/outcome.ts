@@ -15,8 +15,15 @@ export type Outcome =
   | Failed
   /** Handed to the socket, and no reply will come: a `send`, or a notification. Of a `confirm`: proven. */
   | { readonly type: "done" }
+  | Batch;
+
+export interface Batch {
+  readonly type: "batch";
   /** In the caller's order; an item without a reply (a notification) is not in it. */
-  | { readonly type: "batch"; readonly items: readonly (Replied | Failed)[] };
+  readonly items: readonly (Replied | Failed)[];
+  /** How many are not in it because they are done. */
+  readonly done: number;
+}
 
 /** What who asks gets. `later` comes with a reply that is late: how it ended after all. It may never settle. */
 export type Answer = Outcome | (Failed & { readonly later: Promise<Outcome> });
@@ -71,3 +78,20 @@ export const zero: Readonly<Counters> = {
 
 /** How many were cancelled, by whether their message had been sent. */
 export type CancelCounts = Readonly<Record<Sent, number>>;
+
+/** Whether certainly nothing of it was handed to the socket. */
+export function isUnsent(outcome: Outcome): boolean {
+  if (outcome.type === "batch") return outcome.done === 0 && outcome.items.every(isUnsent);
+  return outcome.type === "failed" && outcome.failure.sent === "no";
+}
+
+/**
+ * Why a batch has failed, where it can only be told as a whole: undefined when no item has. It would be repeated as a
+ * whole, too, so one item that may have been sent is enough to say so.
+ */
+export function batchFailure(batch: Batch): Failure | undefined {
+  const failed = batch.items.find((item) => item.type === "failed")?.failure;
+  if (!failed || isUnsent(batch)) return failed;
+  const proven = batch.items.some((item) => item.type === "reply" || item.failure.sent === "yes");
+  return { code: failed.code, detail: failed.detail, sent: proven ? "yes" : "maybe" };
+}

@@ -1,5 +1,5 @@
 import type { ReplySettings } from "../config/schema.ts";
-import type { Failed, Outcome } from "./outcome.ts";
+import { type Failed, isUnsent, type Outcome } from "./outcome.ts";
 
 /**
  * How requests ended, kept for who asks later: asynchronous ones, late replies, and whatever has an Idempotency-Key.
@@ -126,12 +126,6 @@ export class Replies {
   #release(kept: Kept): void {
     if (kept.key !== undefined && this.#byKey.get(kept.key) === kept) this.#byKey.delete(kept.key);
   }
-}
-
-/** Whether nothing of it was handed to the socket. */
-function isUnsent(outcome: Outcome): boolean {
-  const items = outcome.type === "batch" ? outcome.items : [outcome];
-  return items.every((item) => item.type === "failed" && item.failure.sent === "no");
 }
 
 /** The bytes of its replies; of a text the number of UTF-16 units, which is near enough to a bound. */

@@ -1,4 +1,4 @@
-import type { Answer, Outcome } from "../core/outcome.ts";
+import { type Answer, isUnsent, type Outcome } from "../core/outcome.ts";
 import type { Failure } from "../errors.ts";
 import type { Ask } from "../sidecar/client.ts";
 import type { UpstreamPort } from "./ports.ts";
@@ -26,17 +26,17 @@ export async function askInTurn(
   const first: Answered = { upstream, outcome: await upstream.ask(ask) };
   let last = first;
   for (const name of upstream.settings.failover) {
-    if (!isUnsent(last.outcome)) return last;
+    if (!isAbsent(last.outcome)) return last;
     const next = upstreams.get(name);
     const timeoutMs = until - performance.now();
     if (!next || timeoutMs <= 0) continue;
     last = { upstream: next, outcome: await next.ask({ ...ask, timeoutMs }) };
   }
-  return isUnsent(last.outcome) ? first : last;
+  return isAbsent(last.outcome) ? first : last;
 }
 
 /** Certainly not sent, no part of it, because nobody was there. */
-function isUnsent(outcome: Outcome): boolean {
-  if (outcome.type === "batch") return outcome.items.length > 0 && outcome.items.every(isUnsent);
-  return outcome.type === "failed" && outcome.failure.sent === "no" && ABSENT.has(outcome.failure.code);
+function isAbsent(outcome: Outcome): boolean {
+  const items = outcome.type === "batch" ? outcome.items : [outcome];
+  return isUnsent(outcome) && items.every((item) => item.type === "failed" && ABSENT.has(item.failure.code));
 }

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { batchFailure } from "../core/outcome.ts";
 import { refused } from "../errors.ts";
 import { answer, demandOneReply, readPick } from "./answer.ts";
 import { exchange, findUpstream, readCall } from "./exchange.ts";
@@ -69,9 +70,9 @@ export function requestRoutes(app: App, parts: AppParts): void {
     const message = await readCall(c, parts, asked, confirm ? "confirm" : "send");
     const { outcome, upstream } = await exchange(c, parts, asked, message);
     const { headers } = message;
-    if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
+    const failure = outcome.type === "batch" ? batchFailure(outcome) : "failure" in outcome && outcome.failure;
+    if (failure) return problem(c, failure, upstream, headers);
     if (confirm) headers["Sidesocket-Sent"] = "yes";
-    const failed = outcome.type === "batch" ? outcome.items.find((item) => item.type === "failed") : undefined;
-    return failed ? problem(c, failed.failure, upstream, headers) : c.body(null, 204, headers);
+    return c.body(null, 204, headers);
   });
 }

@@ -188,6 +188,26 @@ describe("Idempotency-Key", () => {
     assert.equal(holding.count("batch"), 2);
   });
 
+  for (const [path, status, sent] of [
+    [SEND, 400, "maybe"],
+    ["/rpc", 200, null],
+  ] as const) {
+    test(`${path}: a batch of which a part went out without a reply is not sent again for the rest of it`, async () => {
+      const mark = `part ${path}`;
+      const batch = [{ jsonrpc: "2.0", method: "note", params: [mark] }, { id: "wrong" }];
+      for (const again of [null, "true"]) {
+        const response = await post(path, mark, batch);
+        const { headers } = response;
+        assert.deepEqual([response.status, headers.get("sidesocket-sent"), replayed(response)], [status, sent, again]);
+        await response.body?.cancel();
+      }
+      assert.equal(await holding.came(mark), 1);
+      // What would have been sent again would have come before this.
+      await product.post(REQUEST, call("echo", ["behind it"]));
+      assert.equal(holding.count(mark), 1);
+    });
+  }
+
   test("curl --retry against an upstream that replies late gets the reply, of one message", async () => {
     const body = JSON.stringify(call("hold", ["curl"]));
     const url = `${product.url}${REQUEST}?timeout=500ms`;

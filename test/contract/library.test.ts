@@ -79,6 +79,19 @@ describe("a sidecar", () => {
     await upstream.until(() => upstream.texts.some((text) => text.includes("by the library")));
   });
 
+  test("of a batch that is sent in part nobody says that it was not, nor that it was", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    const [good, wrong] = [call("silent", ["in part"]), '{"id":"wrong"}'];
+    await assert.rejects(sidecar.send(`[${good},${wrong}]`), failsAs("invalid_request", "maybe"));
+    await assert.rejects(sidecar.send(`[${wrong}]`), failsAs("invalid_request", "no"));
+    await assert.rejects(sidecar.request(`[${call("echo")},${wrong}]`), failsAs("invalid_request", "yes"));
+    await assert.rejects(
+      sidecar.request(`[${wrong},${good}]`, { timeoutMs: 300 }),
+      (error: SidesocketError) => error.code === "invalid_request" && error.sent !== "no",
+    );
+    await assert.rejects(sidecar.request(`[${wrong},${wrong}]`), failsAs("invalid_request", "no"));
+  });
+
   test("send with confirm resolves when the peer has it, and without a pong says maybe", async (t) => {
     const peer = await startFaultUpstream((n) => ({ onMessage: never, ...(n > 1 && { onPing: false }) }), { t });
     const keepalive = { ping: "10m", pong_within: "10m" };

@@ -73,13 +73,17 @@ test("a key finds its request until it ends unsent", () => {
 
 test("of a batch one item that may have been sent is enough to keep its key", () => {
   const replies = new Replies(bounds);
-  for (const [id, items] of [
-    ["a", [failed("no"), failed("no")]],
-    ["b", [failed("no"), failed("maybe")]],
+  for (const [id, items, done] of [
+    ["a", [failed("no"), failed("no")], 0],
+    ["b", [failed("no"), failed("maybe")], 0],
+    ["c", [failed("no")], 1],
   ] as const) {
-    replies.end(open(replies, id, 0, id), { type: "batch", items }, 0);
+    replies.end(open(replies, id, 0, id), { type: "batch", items, done }, 0);
   }
-  assert.deepEqual([replies.byKey("a", 0), replies.byKey("b", 0)?.id], [undefined, "b"]);
+  assert.deepEqual(
+    ["a", "b", "c"].map((key) => replies.byKey(key, 0)?.id),
+    [undefined, "b", "c"],
+  );
 });
 
 test("one that is forgotten while somebody waits tells so", () => {
