@@ -41,7 +41,7 @@ const RESPOND_ASYNC = /(?:^|[,;])\s*respond-async\s*(?:$|[,;])/i;
 
 /** The `wait` of a `Prefer` header, in whole seconds; 0 when there is none. */
 function preferredWait(prefer: string): number {
-  const wait = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(prefer)?.[1];
+  const wait = /(?:^|[,;])\s*wait\s*=\s*"?(\d+)"?\s*(?:$|[,;])/i.exec(prefer)?.[1];
   return Math.min(Number(wait ?? 0), MAX_TIMEOUT_MS / 1_000);
 }
 

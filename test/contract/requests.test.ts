@@ -195,6 +195,7 @@ describe("in front of a JSON-RPC upstream", () => {
     assert.equal(await applied("wait=7"), "wait=7");
     assert.equal(await applied("handling=strict, wait = 7"), "wait=7");
     assert.equal(await applied("wait=999"), "wait=120");
+    assert.equal(await applied(`wait=${"9".repeat(400)}`), "wait=120");
     assert.equal(await applied("wait=7", "?timeout=9"), null);
     for (const malformed of ["wait", "wait=", "wait=soon", "wait=-1", "wait=1.5", "await=7"]) {
       assert.equal(await applied(malformed), null, malformed);
