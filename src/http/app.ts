@@ -60,7 +60,7 @@ export function buildApp(parts: AppParts): App {
     if (isDeparture(c, error)) return new Response(null, { status: 499 });
     parts.onFault(error, c.get("requestId"));
     const detail = "something went wrong in sidesocket itself; its log has the details under this request id";
-    return problem(c, { code: "internal_error", sent: "maybe", detail });
+    return refusal(c, { code: "internal_error", sent: "maybe", detail });
   });
   return app;
 }
@@ -83,7 +83,7 @@ function crossOrigin(origins: readonly string[]) {
   });
 }
 
-/** A failure before any route of ours had the request, in the language of the path that was asked. */
+/** A failure that no route of ours has answered itself, in the language of the path that was asked. */
 function refusal(c: Context<Env>, failure: Failure, more?: Record<string, string>): Response {
   return isRpc(c) ? rpcFailure(c, undefined, { type: "failed", failure }, more) : problem(c, failure, undefined, more);
 }

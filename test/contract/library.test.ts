@@ -305,6 +305,24 @@ describe("the app as a fetch handler", () => {
     assert.equal((await problem(failed, { status: 400, code: "invalid_request", sent: "no" })).upstream, "two");
   });
 
+  test("a mistake of our own is told in the language of the path: to JSON-RPC never as a status that it would repeat", async () => {
+    const port = {
+      dialect: { name: "json-rpc", accepts: "json" },
+      settings: { limits: { request_bytes: 1_000 }, failover: [] },
+    };
+    const broken = { port: { ...port, ask: () => Promise.reject(new Error("a mistake")) }, exiting: false };
+    const faults: unknown[] = [];
+    const app = createApp({ broken: broken as unknown as Sidecar }, { onFault: (error) => faults.push(error) });
+    const rpc = await app.request("/rpc", json(call("echo")));
+    const facts = ["sidesocket-code", "sidesocket-sent", "content-type"].map((name) => rpc.headers.get(name));
+    assert.deepEqual([rpc.status, ...facts], [200, "internal_error", "maybe", "application/json"]);
+    const { error } = (await rpc.json()) as { error: { data: { sent: string } } };
+    assert.equal(error.data.sent, "maybe");
+    const asked = await app.request("/v1/upstreams/broken/request", json(call("echo")));
+    await problem(asked, { status: 500, code: "internal_error", sent: "maybe" });
+    assert.equal(faults.length, 2);
+  });
+
   test("is part of an app whose middleware reads bodies and sets headers, behind the listener of that app", async (t) => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const app = new Hono();
