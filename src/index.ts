@@ -20,7 +20,7 @@ import type { UpstreamClient } from "./sidecar/client.ts";
 import type { ExitReport } from "./sidecar/exit.ts";
 import type { UpstreamState } from "./sidecar/messages.ts";
 import { readMessages, type UpstreamMessage } from "./sidecar/reading.ts";
-import { Sidecars } from "./sidecar/sidecar.ts";
+import { noFront, Sidecars } from "./sidecar/sidecar.ts";
 import { version } from "./version.ts";
 
 /** The library: the same sidecar in a program of your own, and the same HTTP app as a fetch handler. */
@@ -65,10 +65,12 @@ const DEFAULT_TIMEOUT_MS = 25_000;
 export class Sidecar {
   readonly #sidecars: Sidecars;
   readonly #client: UpstreamClient;
+  readonly #stopping: Stop;
 
-  private constructor(sidecars: Sidecars, client: UpstreamClient) {
+  private constructor(sidecars: Sidecars, client: UpstreamClient, stopping: Stop) {
     this.#sidecars = sidecars;
     this.#client = client;
+    this.#stopping = stopping;
   }
 
   /**
@@ -80,7 +82,11 @@ export class Sidecar {
   static async start({ shutdown, ...options }: SidecarOptions): Promise<Sidecar> {
     const settings = withModuleFound(demand(check(upstreamSchema, options)));
     const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
-    const sidecars = new Sidecars(new Map([["default", settings]]), bounds, runtime.startThread);
+    const stopping = new Stop();
+    const sidecars = new Sidecars(new Map([["default", settings]]), bounds, runtime.startThread, {
+      ...noFront,
+      stop: () => stopping.now(),
+    });
     const [client] = sidecars.upstreams.values();
     if (!client) throw new RangeError("unreachable: one upstream was given");
     try {
@@ -89,7 +95,7 @@ export class Sidecar {
       await sidecars.exit({ cause: "start failed" });
       throw error;
     }
-    return new Sidecar(sidecars, client);
+    return new Sidecar(sidecars, client, stopping);
   }
 
   /**
@@ -165,6 +171,11 @@ export class Sidecar {
     return this.#client;
   }
 
+  /** Comes with the exit's second step, whoever has asked for it. */
+  get stopping(): Stop {
+    return this.#stopping;
+  }
+
   get exiting(): boolean {
     return this.#sidecars.exiting;
   }
@@ -189,6 +200,7 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
   const { tokens = [], hosts, origins = [], onFault = (error) => console.error(error) } = options;
   const all = Object.entries(sidecars);
   const stopping = new Stop();
+  for (const [, sidecar] of all) sidecar.stopping.on(() => stopping.now());
   return buildApp({
     upstreams: new Map(all.map(([name, sidecar]) => [name, named(name, sidecar.port)])),
     access: {
@@ -210,7 +222,6 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
       },
       stopping,
       async exit({ cause, force }) {
-        stopping.now();
         const reports = await Promise.all(all.map(([, sidecar]) => sidecar.exit({ cause, force })));
         return worstOf(reports);
       },

@@ -71,4 +71,5 @@ export class Sidecars {
   }
 }
 
-const noFront: Front = { unready() {}, refuse() {}, stop() {}, async flushed() {}, cut() {} };
+/** Where there is no HTTP side. */
+export const noFront: Front = { unready() {}, refuse() {}, stop() {}, async flushed() {}, cut() {} };

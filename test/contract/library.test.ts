@@ -10,6 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
+import { Stop } from "../../src/http/stop.ts";
 import { createApp, Sidecar, SidesocketError, type UpstreamState } from "../../src/index.ts";
 import { never } from "../faults/replies.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
@@ -310,7 +311,11 @@ describe("the app as a fetch handler", () => {
       dialect: { name: "json-rpc", accepts: "json" },
       settings: { limits: { request_bytes: 1_000 }, failover: [] },
     };
-    const broken = { port: { ...port, ask: () => Promise.reject(new Error("a mistake")) }, exiting: false };
+    const broken = {
+      port: { ...port, ask: () => Promise.reject(new Error("a mistake")) },
+      exiting: false,
+      stopping: new Stop(),
+    };
     const faults: unknown[] = [];
     const app = createApp({ broken: broken as unknown as Sidecar }, { onFault: (error) => faults.push(error) });
     const rpc = await app.request("/rpc", json(call("echo")));
@@ -382,6 +387,18 @@ describe("the app as a fetch handler", () => {
     await problem(await ask({ authorization }, "evil.example"), { status: 421, code: "misdirected", sent: "no" });
     const evil = { authorization, origin: "https://evil.example" };
     await problem(await ask(evil), { status: 403, code: "forbidden", sent: "no" });
+  });
+
+  test("a sidecar's own exit lets go who waits in the app for anything but a reply", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    const app = createApp({ default: sidecar });
+    const late = await app.request("/v1/upstreams/default/request?timeout=300ms", json(call("silent", ["late"])));
+    const waiting = app.request(`${late.headers.get("location")}?wait=120`);
+    const body = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode("{")) });
+    const half = app.request("/rpc", { ...json(""), body, duplex: "half" } as RequestInit);
+    await sidecar.exit();
+    const [waited, refused] = await bounded(Promise.all([waiting, half]), { what: "the answers" });
+    assert.deepEqual([waited.status, refused.status], [202, 503]);
   });
 
   test("/shutdown ends the sidecars and leaves the process alone", async () => {
