@@ -26,8 +26,11 @@ export function serveThread(platform: ThreadPlatform): void {
   const now = () => performance.now();
   const outbox = new Outbox<FromThread>(port, now);
   const upstreams = new Map<string, Upstream | Promise<Upstream | undefined>>();
-  /** This thread's clock less the host's: deadlines come in the host's. Learned from the first batch, late by its way. */
-  let skew: number | undefined;
+  /**
+   * This thread's clock less the host's: deadlines come in the host's. A batch tells it, and its way only adds to it, so
+   * the least of all is the nearest. Were it the first one's, a slow beginning would put off every deadline for good.
+   */
+  let skew = Number.POSITIVE_INFINITY;
 
   const post = (message: FromThread, alone?: boolean): void => outbox.push(message, alone);
 
@@ -67,9 +70,9 @@ export function serveThread(platform: ThreadPlatform): void {
 
   port.on("message", (batch: Batch) => {
     const came = now() - batch.at;
-    skew ??= came;
+    skew = Math.min(skew, came);
     const ahead = skew;
-    const late = Math.max(0, came - ahead);
+    const late = came - ahead;
     unpack<ToThread>(batch, (message) => {
       if (message.type === "request") handle({ ...message, deadline: message.deadline + ahead });
       // The host waits from when it sent this: a thread that comes to it late has so much less of the bound.

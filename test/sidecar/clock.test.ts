@@ -1,0 +1,46 @@
+/** The thread's clock and the host's: what is said of a request whose time is over must not hang on how it began. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { configSchema, upstreamSchema } from "../../src/config/schema.ts";
+import { runtime } from "../../src/runtime/pick.ts";
+import { Sidecars } from "../../src/sidecar/sidecar.ts";
+import type { RawThread } from "../../src/sidecar/thread.ts";
+import { startFaultUpstream } from "../faults/upstream.ts";
+
+/** A thread that gets the first batch so much later than it was posted. */
+function slowAtFirst(ms: number): RawThread {
+  const { port, ended, terminate } = runtime.startThread();
+  let held: Parameters<typeof port.postMessage>[] | undefined = [];
+  const release = () => {
+    for (const batch of held ?? []) port.postMessage(...batch);
+    held = undefined;
+  };
+  return {
+    ended,
+    terminate,
+    port: {
+      on: (event, listener) => port.on(event, listener),
+      ref: () => port.ref(),
+      unref: () => port.unref(),
+      postMessage(...batch) {
+        if (!held) return port.postMessage(...batch);
+        if (held.length === 0) setTimeout(release, ms);
+        held.push(batch);
+      },
+    },
+  };
+}
+
+test("a thread that was told of its upstream late still says of a timed-out request that it was not sent", async (t) => {
+  const upstream = await startFaultUpstream({ handshake: { do: "silent" } }, { t });
+  const settings = upstreamSchema.parse({ url: upstream.url });
+  const { shutdown } = configSchema.parse({});
+  const sidecars = new Sidecars(new Map([["default", settings]]), shutdown, () => slowAtFirst(300));
+  t.after(() => sidecars.exit({ cause: "test", force: true }));
+  await sidecars.opened();
+  const outcome = await sidecars.upstreams
+    .get("default")
+    ?.ask({ kind: "request", body: '{"jsonrpc":"2.0","id":1,"method":"echo"}', timeoutMs: 200 });
+  assert.ok(outcome?.type === "failed");
+  assert.deepEqual([outcome.failure.code, outcome.failure.sent], ["reply_timeout", "no"], outcome.failure.detail);
+});
