@@ -75,7 +75,7 @@ export async function call(command: CallCommand, config: LoadedConfig, runtime: 
   const [client] = sidecars.upstreams.values();
   if (!client) throw new RangeError("unreachable: there is one upstream");
   const ignoreSignals = endOnSignals((options) => sidecars.exit(options));
-  const result = resultOf(await client.ask({ kind: "request", body, timeoutMs: wish.timeoutMs }), wish.pointer);
+  const result = await asked(client, body, wish);
   const report = await sidecars.exit({ cause: "call" });
   await demo?.stop();
   // A reader of our output that does not read may be ended as any other program's.
@@ -85,6 +85,18 @@ export async function call(command: CallCommand, config: LoadedConfig, runtime: 
   const exitCode = await tell(result, client, runtime);
   const joined = report.steps.every(({ step, outcome }) => step !== "join" || outcome !== "failed");
   return { exitCode: joined ? exitCode : report.exit_code, joined };
+}
+
+/** What is asked before there is an upstream to send it to was not sent; afterwards its thread knows. */
+async function asked(client: UpstreamClient, body: string, { timeoutMs, pointer }: Wish): Promise<Result> {
+  const began = performance.now();
+  try {
+    await client.openedWithin(timeoutMs);
+  } catch (error) {
+    return failureOf(error);
+  }
+  const left = Math.max(1, timeoutMs - (performance.now() - began));
+  return resultOf(await client.ask({ kind: "request", body, timeoutMs: left }), pointer);
 }
 
 /** The message, from standard input where it is `-`; a newline that ends it there is the shell's, not the message's. */

@@ -24,6 +24,11 @@ export function findUpstream(upstreams: AppParts["upstreams"], name: string): Up
   throw refused("not_found", `there is no upstream ${JSON.stringify(name.slice(0, 64))}; there is: ${known}`);
 }
 
+/** Until the thread has made the upstream a request waits, in its own time. */
+export function opened(c: Context<Env>, upstream: UpstreamPort): Promise<Dialect> {
+  return upstream.openedWithin(readPatience(c).timeoutMs);
+}
+
 /** What is to be sent, and what will be said of it whatever comes back. */
 export interface Message extends Call {
   readonly headers: Record<string, string>;
@@ -42,7 +47,7 @@ export async function readCall(
 ): Promise<Message> {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   const { timeoutMs, applied } = readPatience(c);
-  const dialect = upstream.dialect ?? (await upstream.opened);
+  const dialect = upstream.dialect ?? (await opened(c, upstream));
   const body = await readMessage(c, dialect.accepts, upstream.settings.limits.request_bytes, lifecycle);
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;

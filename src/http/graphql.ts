@@ -4,7 +4,7 @@ import { refused } from "../errors.ts";
 import { graphqlResult, graphqlStep, operationOf, subscribeFrame } from "../protocols/graphql.ts";
 import { GRAPHQL_TRANSPORT_WS } from "../protocols/graphql-transport-ws.ts";
 import { type Body, InvalidMessage } from "../protocols/protocol.ts";
-import { exchange, findUpstream, readCall, serverTiming } from "./exchange.ts";
+import { exchange, findUpstream, opened, readCall, serverTiming } from "./exchange.ts";
 import { BEAT, errorEvent, type Form, streamed } from "./frames.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
@@ -40,7 +40,7 @@ const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstrea
 export function graphqlRoutes(app: App, parts: AppParts): void {
   const handle = async (c: Context<Env>): Promise<Response> => {
     const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
-    const { name } = asked.dialect ?? (await asked.opened);
+    const { name } = asked.dialect ?? (await opened(c, asked));
     if (name !== GRAPHQL_TRANSPORT_WS) {
       throw refused("not_found", `upstream ${asked.name} does not speak ${GRAPHQL_TRANSPORT_WS} but ${name}`);
     }

@@ -15,9 +15,10 @@ import type { Stop } from "./stop.ts";
 export interface UpstreamPort {
   readonly name: string;
   readonly settings: Pick<UpstreamSettings, "url" | "required" | "limits" | "messages" | "failover">;
-  /** Undefined until `opened`, which gives the same. */
+  /** Undefined until its thread has made the upstream. */
   readonly dialect: Dialect | undefined;
-  readonly opened: Promise<Dialect>;
+  /** Waits for it, for a request that has so much time. */
+  openedWithin(timeoutMs: number): Promise<Dialect>;
   readonly state: UpstreamState & { readonly since: Date };
   readonly inFlight: number;
   /** What the upstream says unasked. */

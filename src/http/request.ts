@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { batchFailure } from "../core/outcome.ts";
 import { refused } from "../errors.ts";
 import { answer, demandOneReply, readPick } from "./answer.ts";
-import { exchange, findUpstream, readCall } from "./exchange.ts";
+import { exchange, findUpstream, opened, readCall } from "./exchange.ts";
 import { formOf, streamed } from "./frames.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
@@ -51,7 +51,7 @@ export function requestRoutes(app: App, parts: AppParts): void {
   app.openapi(requestRoute, async (c: Context<Env>) => {
     const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
     const pointer = readPick(c);
-    const form = formOf(c, asked.dialect ?? (await asked.opened));
+    const form = formOf(c, asked.dialect ?? (await opened(c, asked)));
     if (form) {
       if (pointer) throw refused("invalid_request", "pick takes a value out of one reply, and a stream has several");
       return streamed(c, asked, await readCall(c, parts, asked, "stream"), form);

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { Failed, Replied } from "../core/outcome.ts";
 import { refused, SidesocketError } from "../errors.ts";
 import { callerId, callerIds, rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
-import { exchange, findUpstream, readCall, replyResponse } from "./exchange.ts";
+import { exchange, findUpstream, opened, readCall, replyResponse } from "./exchange.ts";
 import type { AppParts, Env, UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, statusFor, titleFor } from "./problem.ts";
 import { type App, createRoute } from "./routing.ts";
@@ -40,7 +40,7 @@ export function rpcRoutes(app: App, parts: AppParts): void {
     let upstream: UpstreamPort | undefined;
     try {
       upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
-      const { name } = upstream.dialect ?? (await upstream.opened);
+      const { name } = upstream.dialect ?? (await opened(c, upstream));
       if (name !== "json-rpc")
         throw refused("not_found", `upstream ${upstream.name} does not speak JSON-RPC but ${name}`);
       const message = await readCall(c, parts, upstream, "rpc");

@@ -1,7 +1,9 @@
+import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { deferred } from "../core/deferred.ts";
 import type { Answer, Kind, Outcome } from "../core/outcome.ts";
-import { type Failure, SidesocketError } from "../errors.ts";
+import { HOLD_MS } from "../core/outgoing.ts";
+import { type Failure, refused, SidesocketError } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { Feeds } from "./feeds.ts";
 import { LateReplies } from "./late-replies.ts";
@@ -78,6 +80,12 @@ export class UpstreamClient implements Resident {
   /** Resolves when the thread has made the upstream; rejects when it cannot, when no thread lives, or an exit begins. */
   get opened(): Promise<Dialect> {
     return this.#opening.promise;
+  }
+
+  /** For a request that has so much time, and waits no longer than for a connection. Then it rejects: `upstream_down`. */
+  openedWithin(timeoutMs: number): Promise<Dialect> {
+    const milliseconds = Math.min(timeoutMs, HOLD_MS);
+    return pTimeout(this.opened, { milliseconds, message: refused("upstream_down", "its protocol is being loaded") });
   }
 
   /** Resolves, with the reason, when the protocol cannot be loaded, or the thread has died too often. */

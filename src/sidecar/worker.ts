@@ -1,8 +1,7 @@
 import type { LookupFunction } from "node:net";
 import { type MessagePort, workerData } from "node:worker_threads";
-import type { UpstreamSettings } from "../config/schema.ts";
-import { fromModule, preset } from "../protocols/presets.ts";
 import type { Protocol } from "../protocols/protocol.ts";
+import { loadProtocol } from "./dialects.ts";
 import type { Dialect, FromThread, ToThread } from "./messages.ts";
 import { type Batch, Outbox, unpack } from "./outbox.ts";
 import { Upstream } from "./upstream.ts";
@@ -86,11 +85,4 @@ export function serveThread(platform: ThreadPlatform): void {
 
 function dialectOf({ name, accepts, streams }: Protocol): Dialect {
   return { name, accepts, streams };
-}
-
-async function loadProtocol(settings: UpstreamSettings["protocol"]): Promise<Protocol> {
-  const known = preset(settings)?.protocol;
-  if (known) return typeof known === "function" ? known() : known;
-  const path = typeof settings === "string" ? settings : settings.preset;
-  return fromModule(await import(path));
 }

@@ -101,6 +101,10 @@ describe("sidesocket call", () => {
     const nobody = `ws://127.0.0.1:${await freePort()}`;
     const down = await runProduct(["call", message("echo"), "--upstream", nobody]);
     failed(down, 3, { code: "upstream_down", sent: "no" });
+    const waits = join(folder, "waits.mjs");
+    await writeFile(waits, "await new Promise((resolve) => setTimeout(resolve, 1e9));");
+    const loading = await call(message("echo"), ["--protocol", waits, "--timeout", "500ms"]);
+    failed(loading, 3, { code: "upstream_down", sent: "no" });
     const silent = await call(message("silent"), ["--timeout", "2.5s"]);
     failed(silent, 4, { code: "reply_timeout", sent: "maybe" });
     failed(await call(message("drop")), 4, { code: "connection_lost", sent: "maybe" });

@@ -1,6 +1,7 @@
 /** A stop while the service is still starting: it ends with code 0 or by the signal, never hangs, and is never half. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { timed } from "../contract/expect.ts";
 import { written } from "../contract/files.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
 import { Child } from "../support/child.ts";
@@ -73,6 +74,19 @@ for (const cause of ["SIGTERM", "/shutdown"] as const) {
     if (answered) assert.deepEqual(await (await answered).json(), report);
   });
 }
+
+test("a request that comes while a protocol module is loading waits no longer than its own time, unsent", async (t) => {
+  const { child, url } = await loading(t, "await new Promise((resolve) => setTimeout(resolve, 1e9));");
+  for (const path of ["/rpc", "/v1/upstreams/default/request", "/v1/upstreams/default/send", "/graphql"]) {
+    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
+    const [response, ms] = await timed(fetch(`${url}${path}?timeout=200ms`, init));
+    const { status, headers } = response;
+    const facts = [status, headers.get("sidesocket-code"), headers.get("sidesocket-sent")];
+    assert.deepEqual(facts, [503, "upstream_down", "no"], await response.text());
+    assert.ok(ms < 1_000, `${path}: ${ms} ms`);
+  }
+  assert.equal((await child.stop("SIGTERM", 5_000)).code, 0, child.output());
+});
 
 test("a protocol module that loops while it is loaded is terminated after the join bound: code 1", async (t) => {
   // It says so by connecting; so far the thread can still be ended by asking it.
