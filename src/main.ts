@@ -8,7 +8,7 @@ import type { Failure } from "./errors.ts";
 import { errorLines, log, outputLines, startLog } from "./log.ts";
 import { commandFor, needsOf } from "./permissions.ts";
 import { runtime } from "./runtime/pick.ts";
-import type { Needs, Runtime } from "./runtime/runtime.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 import type { Service } from "./service.ts";
 import type { ExitReport } from "./sidecar/exit.ts";
 import { endOnSignals } from "./signals.ts";
@@ -40,7 +40,8 @@ function load(flags: Parameters<typeof loadConfig>[0]["flags"] & object): Promis
 async function callOnce(command: CallCommand, config: LoadedConfig): Promise<never> {
   startLog(config.log);
   const { call, upstreamOf } = await import("./call.ts");
-  await demandPermissions(needsOf(upstreamOf(config)), command.message);
+  const { sources } = config;
+  await demandPermissions({ upstreams: upstreamOf(config), sources }, command.message);
   const { exitCode, joined } = await call(command, config, runtime);
   return end(exitCode, joined);
 }
@@ -48,7 +49,7 @@ async function callOnce(command: CallCommand, config: LoadedConfig): Promise<nev
 async function serve(config: LoadedConfig): Promise<void> {
   startLog(config.log);
   for (const warning of config.warnings) log.warn(warning);
-  await demandPermissions(needsOf(config.upstreams, config.listen));
+  await demandPermissions(config);
   // Before there is a service a signal has the effect that it has by default: there is nothing to be ended in order.
   const ahead = startAhead(runtime);
   const { Service } = await import("./service.ts");
@@ -78,10 +79,11 @@ function greet({ url, demoUrl }: Service): void {
 }
 
 /** On Deno a connection that is not allowed would look like an upstream that is down, and be tried for ever. */
-async function demandPermissions(needs: Needs, message?: string): Promise<void> {
+async function demandPermissions(config: Parameters<typeof needsOf>[0], message?: string): Promise<void> {
+  const needs = needsOf(config);
   const { net, read } = await runtime.refused(needs);
   if (net.length + read.length === 0) return;
-  const command = commandFor(needs, process.argv.slice(2), message);
+  const command = commandFor(needs, config.sources.variables, process.argv.slice(2), message);
   throw new ConfigError(
     `Deno was not allowed to reach or read ${[...net, ...read].join(", ")}. Use:\n\n  ${command}\n`,
   );

@@ -1,40 +1,48 @@
-import { fileURLToPath } from "node:url";
 import type { LoadedConfig } from "./config/load.ts";
 import { redactUrl } from "./config/wire.ts";
+import { askedBy } from "./core/late-values.ts";
 import type { Needs } from "./runtime/runtime.ts";
 
 /** What Deno must be told to allow, and how. Node is not asked. */
 
-/** What these need to reach and to read; without `listen` nothing listens. */
-export function needsOf(upstreams: LoadedConfig["upstreams"], listen?: LoadedConfig["listen"]): Needs {
+/** What these need to reach and to read, the files included that were read already; without `listen` nothing listens. */
+export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   const net: string[] = [];
   if (listen) net.push(listen.port === 0 ? listen.host : hostAndPort(listen.host, listen.port));
-  const read: string[] = [];
+  const read = [...sources.files];
   // The demo listens on loopback, on a port that nobody knows yet.
   if (upstreams.size === 0) net.push("127.0.0.1");
-  for (const { url, ca, protocol, webhooks } of upstreams.values()) {
+  for (const { url, headers, greeting, webhooks } of upstreams.values()) {
     for (const webhook of webhooks) net.push(hostOf(webhook.url));
     net.push(hostOf(url));
-    if (ca !== undefined) read.push(ca);
-    const module = typeof protocol === "string" && protocol.startsWith("file:") ? fileURLToPath(protocol) : undefined;
-    if (module !== undefined) read.push(module);
+    read.push(...askedBy([url, headers, greeting]).files);
   }
-  return { net: [...new Set(net)], read };
+  return { net: [...new Set(net)], read: [...new Set(read)] };
 }
 
-/** The variables that are read: ours, and those of `ws`, `yaml` and the log. */
-const VARIABLES = "SIDESOCKET_*,PORT,NO_COLOR,WS_NO_BUFFER_UTIL,LOG_STREAM,LOG_TOKENS";
+type Needing = Pick<LoadedConfig, "upstreams" | "sources"> & { readonly listen?: LoadedConfig["listen"] };
 
-/** The command that works, with the arguments that were given; without those that may hold a secret, as a `message` may. */
-export function commandFor({ net, read }: Needs, argv: readonly string[], message?: string): string {
+/** The variables that are read: ours, and those of `ws`, `yaml` and the log. */
+const VARIABLES = ["SIDESOCKET_*", "PORT", "NO_COLOR", "WS_NO_BUFFER_UTIL", "LOG_STREAM", "LOG_TOKENS"];
+
+/**
+ * The command that works, with the arguments that were given; without those that may hold a secret, as a `message` may.
+ * @param variables those that the configuration names besides ours
+ */
+export function commandFor(
+  { net, read }: Needs,
+  variables: readonly string[],
+  argv: readonly string[],
+  message?: string,
+): string {
   const flags = [
     `--allow-net=${net.join(",")}`,
-    `--allow-env=${VARIABLES}`,
+    `--allow-env=${[...VARIABLES, ...variables].join(",")}`,
     `--allow-read=${["src", ...read].join(",")}`,
   ];
   return [
     "deno run",
-    ...flags,
+    ...flags.map(quoted),
     "src/main.ts",
     ...argv.map((argument, index) => (argument === message && argument !== "-" ? "…" : shown(argument, index, argv))),
   ].join(" ");
@@ -44,6 +52,11 @@ function shown(argument: string, index: number, argv: readonly string[]): string
   if (argv[index - 1] === "--upstream-header" || /^--upstream-header=/.test(argument)) return "…";
   const url = argument.replace(/^--upstream=/, "");
   if (/^wss?:/.test(url) && URL.canParse(url) && `${redactUrl(url)}` !== url.replace(/\/$/, "")) return "…";
+  return quoted(argument);
+}
+
+/** As a shell takes it: some look for files where there is a `*`. */
+function quoted(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
 }
 

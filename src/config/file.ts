@@ -18,7 +18,9 @@ export interface ConfigFile {
   readonly name: string;
   /** Its content, with the environment variables put in. */
   readonly value: Record<string, unknown>;
-  /** The variables whose values stand where secrets do: in urls, headers, subprotocols, protocols and greetings. */
+  /** The variables that it names. */
+  readonly variables: readonly string[];
+  /** Those whose values stand where secrets do: in urls, headers, subprotocols, protocols and greetings. */
   readonly secretVariables: readonly string[];
   /** `file.yaml:3:5`: the place of a key or its value, or of the nearest mapping around what is not there. */
   locate(path: Path, part: Problem["part"]): string;
@@ -47,6 +49,7 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
   }
 
   const problems: string[] = [];
+  const variables = new Set<string>();
   const secretVariables = new Set<string>();
   visit(document, {
     Pair(_, { key }) {
@@ -62,7 +65,10 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
       const expanded = expand(scalar.value, env);
       scalar.value = expanded.text;
       problems.push(...expanded.problems.map((what) => `${at(startOf(scalar))}: ${dotted(path)}: ${what}`));
-      if (isSecretPlace(path)) for (const variable of expanded.names) secretVariables.add(variable);
+      for (const variable of expanded.names) {
+        variables.add(variable);
+        if (isSecretPlace(path)) secretVariables.add(variable);
+      }
     },
   });
   if (problems.length > 0) throw new ConfigError(problems);
@@ -70,6 +76,7 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
   return {
     name,
     value: toPlain(document, name),
+    variables: [...variables],
     secretVariables: [...secretVariables],
     locate: (path, part) => at(offsetOf(document, path, part)),
   };

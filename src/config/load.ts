@@ -36,6 +36,8 @@ export interface LoadedConfig {
   readonly demo: boolean;
   /** Sentences for the log: allowed, but worth knowing. */
   readonly warnings: readonly string[];
+  /** What it was read from: the paths of files, and the variables that were named as `${NAME}`. */
+  readonly sources: { readonly files: readonly string[]; readonly variables: readonly string[] };
 }
 
 export interface LoadInput {
@@ -64,7 +66,8 @@ const SECRET_VARIABLES = [
  * @throws ConfigError with a line for each problem: the key, flag or variable, what is wrong with its value, and where
  */
 export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadInput): Promise<LoadedConfig> {
-  const read = reader(readFile ?? ((path) => readFromDisk(path, "utf8")), cwd);
+  const files: string[] = [];
+  const read = reader(readFile ?? ((path) => readFromDisk(path, "utf8")), cwd, files);
   const warnings: string[] = [];
   const warn = (warning: string): unknown => warnings.push(warning);
 
@@ -106,7 +109,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     warn(`${where(["shutdown"])}: the bounds add up to ${total / 1_000} s: ${grace}`);
   }
 
-  for (const name of [...SECRET_VARIABLES, ...(file?.secretVariables ?? []), ...overrides.secretVariables]) {
+  for (const name of [...SECRET_VARIABLES, ...(file?.secretVariables ?? []), ...overrides.variables]) {
     if (env[name] !== undefined) delete env[name];
   }
   return {
@@ -120,6 +123,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     log,
     demo: upstreams.size === 0,
     warnings,
+    sources: { files, variables: [...new Set([...(file?.variables ?? []), ...overrides.variables])] },
   };
 }
 
@@ -136,10 +140,14 @@ async function readConfigFile(given: Given, read: Read, env: Environment): Promi
   return parseConfigFile(text, given.value, env);
 }
 
-function reader(readFile: (path: string) => Promise<string>, cwd: string): Read {
+/** @param files is told each path that was read */
+function reader(readFile: (path: string) => Promise<string>, cwd: string, files: string[]): Read {
   return async ({ value, from }) => {
+    const path = resolvePath(value, cwd);
     try {
-      return await readFile(resolvePath(value, cwd));
+      const text = await readFile(path);
+      files.push(path);
+      return text;
     } catch (cause) {
       throw new ConfigError(`${from}: cannot read ${value}: ${reason(cause)}`, { cause });
     }

@@ -17,8 +17,8 @@ export interface Override {
 
 export interface Overrides {
   readonly list: readonly Override[];
-  /** The variables that were put into headers and subprotocols. */
-  readonly secretVariables: readonly string[];
+  /** The variables that were put into headers and subprotocols. All of them may be secrets. */
+  readonly variables: readonly string[];
 }
 
 const PLACES = {
@@ -38,11 +38,11 @@ const PLACES = {
  */
 export function readOverrides(flags: Flags, env: Environment, content: object): Overrides {
   const read = (name: keyof typeof PLACES) => readSetting(name, flags, env);
-  const secretVariables: string[] = [];
+  const variables: string[] = [];
   const expanded = ({ value, from }: Given): Given => {
     const { text, names, problems } = expand(value, env);
     if (problems.length > 0) throw new ConfigError(problems.map((what) => `${from}: ${what}`));
-    secretVariables.push(...names);
+    variables.push(...names);
     return { value: text, from };
   };
 
@@ -62,7 +62,7 @@ export function readOverrides(flags: Flags, env: Environment, content: object): 
   }
 
   refuseOrphans(list, content);
-  return { list, secretVariables };
+  return { list, variables };
 }
 
 /** Puts the overrides into `content`, which it changes. What is not a mapping there stays, for the schema to refuse. */

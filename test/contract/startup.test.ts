@@ -1,8 +1,10 @@
 /** How the process begins: its one line on stdout, its refusals, its command line. */
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { describe, test } from "node:test";
-import { runProduct, startProduct } from "../support/product.ts";
+import { runProduct, StartFailed, startProduct } from "../support/product.ts";
+import { runtime } from "../support/root.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { problem, rpcProblem } from "./expect.ts";
 import { written } from "./files.ts";
@@ -79,6 +81,32 @@ describe("starting", () => {
     const stderr = await refused(["--port", String(port)], /EADDRINUSE|address (is )?(already )?in use/i);
     assert.equal(stderr.trim().split("\n").length, 1, stderr);
     assert.match(stderr, new RegExp(String(port)));
+  });
+
+  test("on Deno the command that is printed for a refused permission allows all that the configuration names", {
+    skip: runtime !== "deno",
+  }, async (t) => {
+    const upstream = await startUpstream({ t });
+    const secret = await written(t, "secret", "s3cret");
+    const credentials = await written(t, "credentials.mjs", "export default () => ({ query: 'a=b' });");
+    const headers = { "x-env": "${OF_THE_TEST}", "x-file": `\${file:${secret}}` };
+    const url = `${upstream.url}?\${credentials:query}`;
+    const options = { config: { upstreams: { default: { url, credentials, headers } } }, env: { OF_THE_TEST: "e" }, t };
+    const denoPermissions = ["--allow-net=127.0.0.2", "--allow-env", "--allow-read"];
+    const command = await startProduct({ ...options, denoPermissions }).catch((error) => {
+      assert.ok(error instanceof StartFailed);
+      assert.equal(error.exit?.code, 2, error.stderr);
+      return /deno run (\S+) '(\S+)' (\S+) src\/main\.ts/.exec(error.stderr);
+    });
+    assert.ok(Array.isArray(command), "a command was printed");
+    const [, net = "", variables = "", read = ""] = command;
+    // The file has another name this time.
+    const product = await startProduct({
+      ...options,
+      denoPermissions: [net, variables, read.replace(/[^,]+config\.yaml/, tmpdir())],
+    });
+    await product.ready();
+    assert.match(read, /config\.yaml/);
   });
 
   test("it listens on IPv6 too, and prints an address that can be called", async (t) => {
