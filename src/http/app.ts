@@ -74,6 +74,7 @@ function crossOrigin(origins: readonly string[]) {
       "X-Request-Id",
       "Sidesocket-Code",
       "Sidesocket-Sent",
+      "Sidesocket-Upstream",
       "Retry-After",
       "Server-Timing",
       "Location",

@@ -140,7 +140,7 @@ describe("for web pages of an allowed origin", () => {
       const answer = await rawRequest(product, { method: "POST", path: REQUEST, headers, body });
       assert.equal(answer.status, status);
       assert.equal(answer.headers.get("access-control-allow-origin"), origin);
-      assert.match(answer.headers.get("access-control-expose-headers") ?? "", /Sidesocket-Sent/i);
+      assert.match(answer.headers.get("access-control-expose-headers") ?? "", /Sidesocket-Sent.*Sidesocket-Upstream/i);
       assert.match(answer.headers.get("vary") ?? "", /origin/i);
     }
   });
