@@ -64,9 +64,10 @@ function parseGiven(text: string): number {
   }
 }
 
-/** Throws a RangeError, as `parseTimeout` does, also for one that is too long. */
+/** Throws a RangeError, as `parseTimeout` does, also for one that is too short or too long. */
 export function parseTimeoutWithin(text: string, minimum = 1): number {
-  const timeoutMs = parseTimeout(text, minimum);
+  const timeoutMs = parseTimeout(text, 0);
+  if (timeoutMs < minimum) throw new RangeError(`must be at least ${minimum}ms`);
   if (timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;
   throw new RangeError(`must not be longer than ${MAX_TIMEOUT_MS / 1_000}s`);
 }

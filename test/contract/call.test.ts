@@ -116,6 +116,7 @@ describe("sidesocket call", () => {
     [["call"], /call takes one message/],
     [["call", "{}", "{}"], /call takes one message/],
     [["call", "{}", "--timeout", "soon"], /--timeout must be a time/],
+    [["call", "{}", "--timeout", "0"], /--timeout must be at least 1ms/],
     [["call", "{}", "--timeout", "121"], /--timeout must not be longer than 120s/],
     [["call", "{}", "--pick", "result"], /--pick: "result" is not a JSON pointer/],
     [["serve", "--pick", "/result"], /options of call/],
