@@ -27,6 +27,7 @@ import { version } from "./version.ts";
 
 export type { ErrorCode, Failure, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";
+export type { ProtocolModule } from "./protocols/module.ts";
 export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protocol.ts";
 export { InvalidMessage } from "./protocols/protocol.ts";
 export type { ExitReport, StepReport } from "./sidecar/exit.ts";

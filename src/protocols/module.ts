@@ -1,11 +1,26 @@
 /**
- * A user's own protocol. Its default export is a {@link Protocol}, or a function that gives one; `name`, `encode` and
+ * A user's own protocol. Its default export is a {@link ProtocolModule}, or a function that gives one; `name`, `encode` and
  * `decode` are enough. It runs on the thread that all requests share, so nothing that it throws or returns may harm it:
  * every call is guarded here, once, and the exchange need not think of it.
  */
 
 import { textOf } from "./json-message.ts";
-import { type Body, type Decoded, type Encoded, InvalidMessage, type Protocol, type WireId } from "./protocol.ts";
+import {
+  type Body,
+  type Decoded,
+  type Encoded,
+  InvalidMessage,
+  type Mode,
+  type Protocol,
+  type WireId,
+} from "./protocol.ts";
+
+/** What a module has to give: all that it leaves out has a default. */
+export interface ProtocolModule
+  extends Pick<Protocol, "name" | "decode">,
+    Partial<Omit<Protocol, "name" | "decode" | "encode">> {
+  encode(message: Body, id: number, mode: Mode): Pick<Encoded, "frame"> & Partial<Encoded>;
+}
 
 /** What is looked for in a user's objects, none of it believed before it is looked at. */
 type Field = keyof Protocol | keyof Encoded | "default" | "type" | "why" | "render" | "gather" | "fails";

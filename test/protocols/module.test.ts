@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { ProtocolModule } from "../../src/index.ts";
 import { fromModule } from "../../src/protocols/presets.ts";
 import { type Decoded, InvalidMessage } from "../../src/protocols/protocol.ts";
 
@@ -12,7 +13,7 @@ const sums = {
     const { ref, ...rest } = JSON.parse(frame) as { ref?: number };
     return ref === undefined ? { type: "message" } : { type: "reply", id: ref, render: () => JSON.stringify(rest) };
   },
-};
+} satisfies ProtocolModule;
 
 const decoding = (decode: () => unknown, rest: object = {}): Decoded =>
   fromModule({ default: { ...sums, decode, ...rest } }).decode("frame");
