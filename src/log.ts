@@ -1,10 +1,12 @@
 import {
   configureSync,
+  type FormattedValues,
   getAnsiColorFormatter,
   getJsonLinesFormatter,
   getLogger,
   getTextFormatter,
   type LogRecord,
+  sanitizeControlSequences,
 } from "@logtape/logtape";
 import type { LogSettings } from "./config/schema.ts";
 import { Lines } from "./runtime/lines.ts";
@@ -22,7 +24,11 @@ export const outputLines = new Lines((bytes) => runtime.write("stdout", bytes));
 export function startLog({ level, format }: LogSettings): void {
   const pretty = (format ?? (process.stderr.isTTY ? "pretty" : "json")) === "pretty";
   const color = pretty && process.stderr.isTTY && !process.env.NO_COLOR;
-  const formatter = !pretty ? getJsonLinesFormatter() : color ? getAnsiColorFormatter() : getTextFormatter();
+  const formatter = !pretty
+    ? getJsonLinesFormatter()
+    : color
+      ? getAnsiColorFormatter({ format: line })
+      : getTextFormatter({ format: line });
   configureSync({
     sinks: { stderr: (record: LogRecord) => errorLines.push(formatter(record)) },
     loggers: [
@@ -30,4 +36,15 @@ export function startLog({ level, format }: LogSettings): void {
       { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "error" },
     ],
   });
+}
+
+/** What a person reads: the library's own way would leave out the facts, and with them why something is so. */
+function line({ timestamp, level, category, message, record }: FormattedValues): string {
+  const facts = Object.entries(record.properties).filter(([, value]) => value !== undefined);
+  const told = facts.map(([name, value]) =>
+    value instanceof Error ? `\n${value.stack}` : `${name}=${JSON.stringify(value)}`,
+  );
+  return [timestamp, `[${level}]`, `${category}:`, message, ...told.map((fact) => sanitizeControlSequences(fact))].join(
+    " ",
+  );
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { describe, test } from "node:test";
+import { freePort } from "../support/free-port.ts";
 import { runProduct, StartFailed, startProduct } from "../support/product.ts";
 import { runtime } from "../support/root.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -35,6 +36,13 @@ describe("starting", () => {
     assert.equal(product.stdout(), `listening on ${product.url}\n`);
     assert.ok(product.log().length > 0);
     assert.equal(product.log().length, product.stderr().trim().split("\n").length, product.stderr());
+  });
+
+  test("who reads its log at a terminal is told why an upstream is not there", async (t) => {
+    const upstream = `ws://127.0.0.1:${await freePort()}`;
+    const product = await startProduct({ upstream, args: ["--log-format", "pretty"], t });
+    await product.until(() => /\[WRN\] .*waiting .*lastError=".*ECONNREFUSED.*"/.test(product.stderr()));
+    assert.equal((await product.stop()).code, 0);
   });
 
   test("without an upstream it starts a demo, and prints a curl line that works when pasted", async (t) => {
