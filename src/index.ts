@@ -240,15 +240,13 @@ function named(name: string, client: UpstreamClient): UpstreamPort {
     get dialect() {
       return client.dialect;
     },
-    get opened() {
-      return client.opened;
-    },
     get state() {
       return client.state;
     },
     get inFlight() {
       return client.inFlight;
     },
+    openedWithin: (timeoutMs) => client.openedWithin(timeoutMs),
     ask: (ask) => client.ask(ask),
     stream: (ask, reader) => client.stream(ask, reader),
     inspect: (withinMs) => client.inspect(withinMs),

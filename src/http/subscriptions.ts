@@ -24,16 +24,21 @@ const path = "/v1/upstreams/{upstream}/subscriptions";
 
 const json = (description: string, schema: z.ZodType) => ({ description, content: { "application/json": { schema } } });
 
-const createdRoute = createRoute({ method: "post", path }, ({ failures, subscriptionSchema, upstreamParameter }) => ({
-  summary: "Subscribe, and stay subscribed",
-  parameters: [upstreamParameter] as never,
-  request: { body: { required: true, content: { "application/json": { schema: subscriptionOrderJson() } } } as never },
-  responses: {
-    201: json("The upstream has agreed; `Location` is the subscription", subscriptionSchema),
-    200: json("The same is there already", subscriptionSchema),
-    ...failures,
-  },
-}));
+const createdRoute = createRoute(
+  { method: "post", path },
+  ({ failures, subscriptionSchema, upstreamParameter, waitParameters }) => ({
+    summary: "Subscribe, and stay subscribed",
+    parameters: [upstreamParameter, ...waitParameters] as never,
+    request: {
+      body: { required: true, content: { "application/json": { schema: subscriptionOrderJson() } } } as never,
+    },
+    responses: {
+      201: json("The upstream has agreed; `Location` is the subscription", subscriptionSchema),
+      200: json("The same is there already", subscriptionSchema),
+      ...failures,
+    },
+  }),
+);
 
 const listRoute = createRoute({ method: "get", path }, ({ failures, subscriptionListSchema, upstreamParameter }) => ({
   summary: "The standing subscriptions",
@@ -72,13 +77,14 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     const upstream = upstreamOf(c);
     const { subscriptions, settings } = upstream;
     if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
-    const { timeoutMs } = readPatience(c);
+    const { timeoutMs, applied } = readPatience(c);
+    const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
     const { name = `s-${randomUUID()}`, ...order } = await readOrder(c, parts, upstream);
     const there = subscriptions.get(name);
     if (there && JSON.stringify(there.settings) !== JSON.stringify(order)) {
       throw refused("conflict", `there is another subscription ${JSON.stringify(name)} already: take it back first`);
     }
-    if (there) return c.json(shown(upstream, there), 200, commonHeaders(c));
+    if (there) return c.json(shown(upstream, there), 200, headers);
     if (subscriptions.size >= settings.limits.subscriptions) {
       const detail = `there are ${subscriptions.size} subscriptions already (limits.subscriptions)`;
       throw refused("too_many_in_flight", detail, 1_000);
@@ -87,7 +93,7 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     const made = subscriptions.get(name);
     if (!made) throw refused("not_found", "the subscription was taken back meanwhile");
     const body = shown(upstream, made);
-    return c.json(body, 201, { ...commonHeaders(c), Location: body.messages.replace(/\/messages$/, "") });
+    return c.json(body, 201, { ...headers, Location: body.messages.replace(/\/messages$/, "") });
   }) as never);
 
   app.openapi(listRoute, ((c: Context<Env>) => {

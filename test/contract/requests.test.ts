@@ -225,9 +225,10 @@ describe("in front of a JSON-RPC upstream", () => {
     const { openapi, paths, components } = (await (await product.fetch("/openapi.json")).json()) as {
       openapi: string;
       paths: Record<string, object>;
-      components: { schemas: object };
+      components: { schemas: object; securitySchemes: object };
     };
     assert.equal(openapi, "3.1.0");
+    assert.deepEqual(Object.values(components.securitySchemes), [{ type: "http", scheme: "bearer" }]);
     for (const path of ["/v1/upstreams/{upstream}/request", "/v1/upstreams/{upstream}/send", "/rpc", "/shutdown"]) {
       assert.ok(path in paths, path);
     }

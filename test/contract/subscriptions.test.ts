@@ -85,8 +85,9 @@ test("those that wait for the pace go when it is their time, however silent the 
 
 test("ordered by POST it is there when the answer comes, outlives a connection, and ends with DELETE", async (t) => {
   const { product, upstream } = await start(t);
-  const created = await product.post(PATH, { name: "clock", ...order });
+  const created = await product.post(PATH, { name: "clock", ...order }, { headers: { prefer: "wait=9" } });
   assert.equal(created.status, 201, await created.clone().text());
+  assert.equal(created.headers.get("preference-applied"), "wait=9");
   assert.equal(created.headers.get("location"), `${PATH}/clock`);
   const shown = (await created.json()) as { phase: string; messages: string; activations: number };
   assert.deepEqual([shown.phase, shown.activations, shown.messages], ["active", 1, `${PATH}/clock/messages`]);
