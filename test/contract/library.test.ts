@@ -17,7 +17,7 @@ import { startFaultUpstream } from "../faults/upstream.ts";
 import { descriptors, descriptorTargets, threads } from "../support/proc.ts";
 import { bounded, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
-import { problem, rpcProblem, type Sent } from "./expect.ts";
+import { problem, type Sent } from "./expect.ts";
 import { written } from "./files.ts";
 
 const call = (method: string, params: unknown = [], id: unknown = 1) =>
