@@ -415,6 +415,14 @@ const pure = [
     ],
   },
   {
+    file: "src/core/outcome.ts",
+    tests: ["core/replies"],
+    mutants: [
+      ["one unsent item frees the whole batch", "outcome.items.every(isUnsent)", "outcome.items.some(isUnsent)"],
+      ["a notification of a batch was never sent", "outcome.quiet === 0 && ", ""],
+    ],
+  },
+  {
     file: "src/core/replies.ts",
     tests: ["core/replies"],
     mutants: [
@@ -428,7 +436,6 @@ const pure = [
         "if (isUnsent(outcome)) this.#release(kept);",
         "if (isUnsent(outcome)) void kept;",
       ],
-      ["one unsent item frees the whole batch", "items.every((item)", "items.some((item)"],
       ["what is forgotten still counts", "this.#bytes -= sizeOf(kept.state);", ""],
       ["bytes have no bound", "this.#bytes <= this.#bounds.bytes", "this.#bytes >= 0 * this.#bounds.bytes"],
       ["the count has one too many", "this.#byId.size >= this.#bounds.count", "this.#byId.size > this.#bounds.count"],

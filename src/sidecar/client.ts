@@ -71,7 +71,7 @@ export class UpstreamClient implements Resident {
     this.#thread = thread;
     const post = (message: ToThread) => thread.post(message);
     this.feeds = new Feeds(name, post);
-    this.#streams = new Streams(name, post);
+    this.#streams = new Streams(name, post, (seq) => this.#outOfTime(seq));
     this.subscriptions = new StandingSubscriptions(name, settings.subscriptions, post);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
@@ -170,6 +170,8 @@ export class UpstreamClient implements Resident {
   drain(): Promise<void> {
     this.#refusal ??= shuttingDown;
     this.#opening.reject(new SidesocketError(shuttingDown));
+    const unsent: Outcome = { type: "failed", failure: shuttingDown };
+    for (const seq of this.#thread.withdraw(this.name)) this.#ended(seq, unsent);
     this.#order({ type: "drain", upstream: this.name });
     // Where nobody waits there is nothing to wait for, not even for the word of a thread that may hang.
     if (this.#waiters.size === 0) this.#drained.resolve();
@@ -225,7 +227,7 @@ export class UpstreamClient implements Resident {
     switch (message.type) {
       case "settled":
         this.#replies += repliesIn(message.outcome);
-        if (!this.#streams.end(message.seq, message.outcome)) this.#settled(message.seq, message.outcome);
+        this.#ended(message.seq, message.outcome);
         break;
       case "begun":
         this.#streams.begin(message.seq);
@@ -329,6 +331,10 @@ export class UpstreamClient implements Resident {
     return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: 1_000 };
   }
 
+  #ended(seq: number, outcome: Outcome): void {
+    if (!this.#streams.end(seq, outcome)) this.#settled(seq, outcome);
+  }
+
   /** Whom we have told ourselves that no reply came in time learns of it later. */
   #settled(seq: number, outcome: Outcome): void {
     const waiter = this.#waiters.take(seq);
@@ -342,8 +348,12 @@ export class UpstreamClient implements Resident {
   }
 
   #unanswered(seq: number): void {
-    const detail = "no reply came in time, and the sidecar's thread did not answer";
-    this.#settled(seq, { type: "failed", failure: { code: "reply_timeout", sent: "maybe", detail } });
+    this.#settled(seq, { type: "failed", failure: this.#outOfTime(seq) });
+  }
+
+  /** How a request fails whose thread has not said in time how it ended. */
+  #outOfTime(seq: number): Failure {
+    return this.#thread.withdraw(this.name, seq).length > 0 ? untold : unanswered;
   }
 }
 
@@ -351,5 +361,17 @@ function repliesIn(outcome: Outcome): number {
   if (outcome.type === "batch") return outcome.items.filter((item) => item.type === "reply").length;
   return outcome.type === "reply" ? 1 : 0;
 }
+
+const untold: Failure = {
+  code: "reply_timeout",
+  sent: "no",
+  detail: "the message could not be sent in time: the sidecar's thread was still being started",
+};
+
+const unanswered: Failure = {
+  code: "reply_timeout",
+  sent: "maybe",
+  detail: "no reply came in time, and the sidecar's thread did not answer",
+};
 
 const shuttingDown: Failure = { code: "shutting_down", sent: "no", detail: "the service is shutting down" };

@@ -34,13 +34,16 @@ interface Open {
 export class Streams {
   readonly #upstream: string;
   readonly #post: (message: ToThread) => void;
+  readonly #outOfTime: (seq: number) => Failure;
   readonly #open = new Map<number, Open>();
   /** All whose reader has not left: it may hold frames for long after the last has come. */
   readonly #read = new Set<number>();
 
-  constructor(upstream: string, post: (message: ToThread) => void) {
+  /** `outOfTime`: how one fails that has not begun in time. */
+  constructor(upstream: string, post: (message: ToThread) => void, outOfTime: (seq: number) => Failure) {
     this.#upstream = upstream;
     this.#post = post;
+    this.#outOfTime = outOfTime;
   }
 
   /** How many are being read. */
@@ -53,8 +56,9 @@ export class Streams {
     const upstream = this.#upstream;
     const deadline = performance.now() + withinMs;
     const timer = setTimeout(() => {
+      const failure = this.#outOfTime(seq);
       this.#post({ type: "abandon", upstream, seq });
-      this.end(seq, { type: "failed", failure: unanswered });
+      this.end(seq, { type: "failed", failure });
     }, withinMs + graceMs);
     this.#read.add(seq);
     this.#open.set(seq, { reader, timer, answered: false });
@@ -117,11 +121,5 @@ export class Streams {
     return open;
   }
 }
-
-const unanswered: Failure = {
-  code: "reply_timeout",
-  sent: "maybe",
-  detail: "no reply came in time, and the sidecar's thread did not answer",
-};
 
 const stopped = { code: "cancelled", detail: "the service stopped while the reply was being streamed" } as const;

@@ -90,6 +90,21 @@ export class SidecarThread {
     else if (this.alive) this.#early.push(message);
   }
 
+  /**
+   * Takes back what no thread was told of yet of an upstream's requests: the one with this number, or all.
+   * @returns the numbers of those that were: nothing of them was sent, nor will be
+   */
+  withdraw(upstream: string, seq?: number): readonly number[] {
+    const withdrawn: number[] = [];
+    this.#early = this.#early.filter((message) => {
+      const isMeant =
+        message.type === "request" && message.upstream === upstream && (seq ?? message.seq) === message.seq;
+      if (isMeant) withdrawn.push(message.seq);
+      return !isMeant;
+    });
+    return withdrawn;
+  }
+
   /** From here on a thread that ends is not started again. */
   leave(): void {
     this.#leaving = true;
