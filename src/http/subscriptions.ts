@@ -139,7 +139,7 @@ async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }:
 function agreed(
   c: Context<Env>,
   { lifecycle: { stopping } }: AppParts,
-  { subscriptions }: UpstreamPort,
+  { subscriptions, state: { phase: link } }: UpstreamPort,
   {
     name,
     order,
@@ -149,7 +149,8 @@ function agreed(
   const left = departure(c);
   return new Promise((resolve, reject) => {
     let phase: SubscriptionState["phase"] = "waiting";
-    let sent: Sent = "no";
+    // Over a connection that is there it is asked at once: before we hear of that, too.
+    let sent: Sent = link === "ready" ? "maybe" : "no";
     const end = (settle: () => void) => {
       clearTimeout(timer);
       unwatch();
