@@ -108,10 +108,22 @@ const pure = [
     file: "src/core/delivery.ts",
     tests: exchange,
     mutants: [
-      ["a pong proves nothing", "if (epoch === this.#epoch) this.#proven = messages;", ""],
-      ["a pong of the old connection proves", "if (epoch === this.#epoch) this.#proven", "this.#proven"],
-      ["a pong proves what was sent after its ping", "entry.order <= this.#proven", "this.#proven > 0"],
-      ["what was proven holds for the next connection", "    this.#proven = 0;\n", ""],
+      ["a pong proves nothing", "this.#proven.set(epoch, messages);", ""],
+      [
+        "a pong of the old connection proves for the new",
+        "this.#proven.set(epoch, messages);",
+        "this.#proven.set(this.#epoch, messages);",
+      ],
+      [
+        "a pong proves what was sent after its ping",
+        "entry.order <= (this.#proven.get(entry.epoch) ?? 0)",
+        "this.#proven.has(entry.epoch)",
+      ],
+      [
+        "what was proven holds for the next connection",
+        "this.#proven.get(entry.epoch)",
+        "Math.max(0, ...this.#proven.values())",
+      ],
       ["what was never sent was perhaps sent", 'if (entry.epoch === 0) return "no";', ""],
     ],
   },
@@ -184,7 +196,21 @@ const pure = [
       ["a lane forgets what it is owed", "this.#bury(true, now);", "void now;"],
       ["what an older connection owes holds back the newest", "if (!newest) return;", "void newest;"],
       ["what was sent unasked leaves no tombstone", "else this.#bury(false, now);", "else void now;"],
-      ["a frame of an older connection answers", "this.#current?.epoch === epoch ?", "this.#current && epoch > 0 ?"],
+      [
+        "a frame of an older connection answers",
+        "if (this.#current?.epoch === epoch)",
+        "if (this.#current && epoch > 0)",
+      ],
+      [
+        "who is answered on an older connection is another of its requests",
+        "if (entry.epoch === epoch) return",
+        "if (epoch > 0) return",
+      ],
+      [
+        "what is on its way over an older connection holds back the newest",
+        "    this.#current = undefined;\n    this.#unfile",
+        "    this.#unfile",
+      ],
       [
         "a tombstone that is gone keeps its deadline",
         "if (until !== this.#lane.until) this.#unfile(until);",
@@ -203,6 +229,8 @@ const pure = [
     mutants: [
       ["nothing is remembered of a request that timed out", "this.#ids.bury(entry.wire);", "void entry;"],
       ["a caller's id whose reply may still come is taken", " || this.#ids.isBuried(wire)", ""],
+      ["an older connection frees an id of the newest", 'if (this.#callers && !newest) return "unclaimed";', ""],
+      ["what an older connection owes takes an id of the newest", "if (newest || !this.#callers) this", "this"],
       ["a caller's id is taken for ever", "if (this.#callers) this.#ids.forget();", "void this.#callers;"],
       [
         "a part of a late reply is all of it",

@@ -39,11 +39,13 @@ export class ById implements Correlation {
 
   ended(): void {}
 
-  orphaned(entry: Entry): void {
-    this.#ids.bury(entry.wire);
+  /** What an older connection owes comes over that one, where a caller's own id is not that of the newest. */
+  orphaned(entry: Entry, _now: number, newest: boolean): void {
+    if (newest || !this.#callers) this.#ids.bury(entry.wire);
   }
 
-  stray(wire: WireId, _newest: boolean, last: boolean): Stray {
+  stray(wire: WireId, newest: boolean, last: boolean): Stray {
+    if (this.#callers && !newest) return "unclaimed";
     const late = last ? this.#ids.exhume(wire) : this.#ids.isBuried(wire);
     return late ? "late" : "unclaimed";
   }

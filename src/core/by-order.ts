@@ -11,6 +11,8 @@ export class ByOrder implements Correlation {
   readonly #lane = new Lane();
   readonly #wheel: Deadlines<Entry | ByOrder>;
   #current: Entry | undefined;
+  /** Those in flight on connections that were left for a newer one. */
+  readonly #older = new Set<Entry>();
   #last = 0;
 
   constructor(wheel: Deadlines<Entry | ByOrder>) {
@@ -36,11 +38,14 @@ export class ByOrder implements Correlation {
 
   /** The one in flight, whatever id the frame seems to have. */
   find(epoch: number): Entry | undefined {
-    return this.#current?.epoch === epoch ? this.#current : undefined;
+    if (this.#current?.epoch === epoch) return this.#current;
+    for (const entry of this.#older) if (entry.epoch === epoch) return entry;
+    return undefined;
   }
 
   ended(entry: Entry): void {
     if (this.#current === entry) this.#current = undefined;
+    else this.#older.delete(entry);
   }
 
   /** What an older connection owes does not hold back the newest. */
@@ -59,7 +64,10 @@ export class ByOrder implements Correlation {
     return late ? "late" : "message";
   }
 
+  /** Whoever is still in flight has its reply to come over the connection that was left. */
   clear(): void {
+    if (this.#current) this.#older.add(this.#current);
+    this.#current = undefined;
     this.#unfile(this.#lane.until);
     this.#lane.clear();
   }

@@ -27,6 +27,6 @@ export interface Correlation {
   orphaned(entry: Entry, now: number, newest: boolean): void;
   /** What a frame is that answers nobody. `newest`: it came over the newest connection; `last`: its answer ends with it. */
   stray(wire: WireId, newest: boolean, last: boolean): Stray;
-  /** The connection is gone, and what it owed with it. */
+  /** The newest connection is gone, or is that no more: what it owes with requests that have ended concerns nobody. */
   clear(): void;
 }

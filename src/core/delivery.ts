@@ -2,14 +2,15 @@ import type { Sent } from "../errors.ts";
 import type { Entry } from "./pending.ts";
 
 /**
- * What is known of the messages that went out: how many the newest connection was handed, how many of these a pong has
- * proven to be with the peer, and who waits for that proof.
+ * What is known of the messages that went out: how many the newest connection was handed, how many of each connection's a
+ * pong has proven to be with the peer, and who waits for that proof.
  */
 export class Delivery {
   /** The newest connection that was ready; 0 before the first. */
   #epoch = 0;
   #handedOver = 0;
-  #proven = 0;
+  /** By connection: one that was left for its successor still has what it owes. */
+  readonly #proven = new Map<number, number>();
   readonly #confirming = new Set<Entry>();
 
   isNewest(epoch: number): boolean {
@@ -20,7 +21,11 @@ export class Delivery {
   begin(epoch: number): void {
     this.#epoch = epoch;
     this.#handedOver = 0;
-    this.#proven = 0;
+  }
+
+  /** A connection is gone, and nobody asks any more what went out on it. */
+  end(epoch: number): void {
+    this.#proven.delete(epoch);
   }
 
   /** One more is handed over. @returns its place among all on its connection, from 1 */
@@ -30,13 +35,13 @@ export class Delivery {
 
   /** The peer has the first `messages` of what the connection was handed. */
   prove(epoch: number, messages: number): void {
-    if (epoch === this.#epoch) this.#proven = messages;
+    this.#proven.set(epoch, messages);
   }
 
   sent(entry: Pick<Entry, "epoch" | "order" | "acknowledged">): Sent {
     if (entry.epoch === 0) return "no";
     if (entry.acknowledged) return "yes";
-    return entry.epoch === this.#epoch && entry.order <= this.#proven ? "yes" : "maybe";
+    return entry.order <= (this.#proven.get(entry.epoch) ?? 0) ? "yes" : "maybe";
   }
 
   /** Messages on the wire for which somebody waits until a pong proves them. */

@@ -86,6 +86,7 @@ export class Exchange {
       this.#requests.fail(entry, failures.lost(this.#delivery.sent(entry), why, awaited(entry)));
     }
     for (const effect of this.#late.lost(epoch, why)) this.#effects.push(effect);
+    this.#delivery.end(epoch);
     // What an older connection owed is no business of the newest one.
     if (this.#delivery.isNewest(epoch)) this.#requests.correlation.clear();
     this.#outgoing.unlink(epoch, now);
@@ -135,8 +136,9 @@ export class Exchange {
     this.#delivery.prove(epoch, messages);
     const { confirming } = this.#delivery;
     for (const entry of confirming) if (this.#delivery.sent(entry) === "yes") this.#requests.done(entry);
-    // What was written after that ping needs one of its own.
-    if (confirming.size > 0) this.#effects.push({ type: "probe" });
+    // What was written after that ping needs one of its own. An older connection had its last when it was left.
+    const asks = (entry: Entry) => this.#delivery.isNewest(entry.epoch);
+    if (confirming.size > 0 && [...confirming].some(asks)) this.#effects.push({ type: "probe" });
     return this.#effects.take();
   }
 

@@ -8,6 +8,12 @@ import { lateSettings, type WorkOut } from "./late-values.ts";
 import type { CloseCounts } from "./messages.ts";
 import { openSocket, type Socket, type SocketEvents } from "./socket.ts";
 
+interface Retired {
+  readonly timer: NodeJS.Timeout;
+  /** What its last ping asks for. */
+  readonly proof: string;
+}
+
 /** Every socket of an upstream that is not gone yet. There may be two while one makes way for its successor. */
 export class Connections {
   readonly #settings: UpstreamSettings;
@@ -16,7 +22,7 @@ export class Connections {
   readonly #lookup: LookupFunction | undefined;
   readonly #sockets = new Map<number, Socket>();
   /** Connections that were left for their successor and still owe replies, and what ends that in time. */
-  readonly #retired = new Map<number, NodeJS.Timeout>();
+  readonly #retired = new Map<number, Retired>();
 
   constructor(name: string, settings: UpstreamSettings, lookup: LookupFunction | undefined) {
     this.#settings = settings;
@@ -74,9 +80,18 @@ export class Connections {
     this.#sockets.get(epoch)?.destroy();
   }
 
-  /** It was left for its successor. `late` is called when what it owes has not come in time. */
-  retire(epoch: number, withinMs: number, late: () => void): void {
-    this.#retired.set(epoch, setTimeout(late, withinMs));
+  /**
+   * It was left for its successor. `late` is called when what it owes has not come in time. Nothing more is written to it,
+   * so one ping proves all that was; `proof` is what that asks for.
+   */
+  retire(epoch: number, withinMs: number, proof: string, late: () => void): void {
+    this.#retired.set(epoch, { timer: setTimeout(late, withinMs), proof });
+    this.ping(epoch, proof);
+  }
+
+  /** Whether this is the pong of a retired connection's last ping. */
+  isLastProof(epoch: number, proof: string): boolean {
+    return this.#retired.get(epoch)?.proof === proof;
   }
 
   get anyRetired(): boolean {
@@ -89,7 +104,7 @@ export class Connections {
 
   /** Closes what was left for its successor and owes nothing any more. */
   closeRetired(owes: (epoch: number) => boolean): void {
-    for (const [epoch, timer] of this.#retired) {
+    for (const [epoch, { timer }] of this.#retired) {
       if (owes(epoch)) continue;
       clearTimeout(timer);
       this.#retired.delete(epoch);
@@ -99,7 +114,7 @@ export class Connections {
 
   /** The exit closes whatever is left open beside the current connection. */
   closeOthers(current: number, withinMs: number): void {
-    for (const timer of this.#retired.values()) clearTimeout(timer);
+    for (const { timer } of this.#retired.values()) clearTimeout(timer);
     this.#retired.clear();
     for (const [epoch, socket] of this.#sockets) {
       if (epoch !== current) socket.close(this.#settings.close_code, withinMs);

@@ -9,7 +9,7 @@ import type { Body } from "../protocols/protocol.ts";
 import { Connections } from "./connections.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "./messages.ts";
 import { PhaseTimer } from "./phase-timer.ts";
-import { Signs } from "./signs.ts";
+import { provenBy, Signs } from "./signs.ts";
 
 /** What a link tells. */
 export interface LinkEvents {
@@ -183,8 +183,7 @@ export class Link {
         this.#nextTimer.set(undefined);
         break;
       case "retire":
-        this.#connections.retire(effect.epoch, effect.withinMs, () => this.#letGo(effect.epoch));
-        this.#events.rotated();
+        this.#retire(effect.epoch, effect.withinMs);
         break;
       case "notRotated":
         this.#lastError = `${describeDrop(effect.why)}; the connection that there is stays`;
@@ -205,6 +204,11 @@ export class Link {
     }
   }
 
+  #retire(epoch: number, withinMs: number): void {
+    this.#connections.retire(epoch, withinMs, this.#signs.proof(epoch), () => this.#letGo(epoch));
+    this.#events.rotated();
+  }
+
   /** A connection that was left for its successor has had its time: what it still owes does not come. */
   #letGo(epoch: number): void {
     const detail = "it was rotated out, and the reply did not come in time (reconnect.rotate.drain)";
@@ -215,7 +219,7 @@ export class Link {
     this.#connections.open(epoch, withinMs, {
       opened: () => this.#advance({ type: "opened", epoch }),
       frame: (frame) => this.#frame(epoch, frame),
-      pong: (proof) => this.#advance({ type: "pong", epoch, proof }),
+      pong: (proof) => this.#pong(epoch, proof),
       pinged: () => this.#heard(epoch),
       dropped: (drop) => this.#dropped(epoch, drop),
     });
@@ -229,6 +233,11 @@ export class Link {
     else this.#events.frame(epoch, frame, now);
   }
 
+  #pong(epoch: number, proof: string): void {
+    if (!this.#connections.isLastProof(epoch, proof)) this.#advance({ type: "pong", epoch, proof });
+    else this.#events.proven(epoch, provenBy(proof));
+  }
+
   #heard(epoch: number): number {
     const now = this.#around.now();
     if (epoch === this.#session.epoch) this.#signs.heard(now);
@@ -237,10 +246,21 @@ export class Link {
 
   #dropped(epoch: number, drop: Drop): void {
     const close = this.#connections.gone(epoch, drop);
-    if (this.#close && epoch === this.#session.epoch) this.#close = close;
+    if (this.#close) this.#close = closedBoth(this.#close, close, epoch === this.#session.epoch);
     this.#advance({ type: "dropped", epoch, drop });
-    if (this.#connections.isRetired(epoch)) this.#events.lost(epoch, drop, this.#around.now());
+    if (epoch !== this.#session.epoch && !this.#isClosing) this.#lostOther(epoch, drop);
     this.#tellClosed();
+  }
+
+  /** What another connection than the current one still owes, to who has timed out as well, does not come any more. */
+  #lostOther(epoch: number, drop: Drop): void {
+    const why: Drop = this.#connections.isRetired(epoch) ? drop : { reason: "renewed", detail: "it was rotated out" };
+    this.#events.lost(epoch, why, this.#around.now());
+  }
+
+  /** What is pending when we close for good is not lost, but cancelled: by the step after that. */
+  get #isClosing(): boolean {
+    return this.#session.at.phase === "closing" || this.#session.at.phase === "closed";
   }
 
   #tellClosed(): void {
@@ -255,4 +275,9 @@ export class Link {
     const { phase } = at;
     return { phase, attempts: failures, lastError: this.#lastError, foundDeadBy: this.#foundDeadBy, retryInMs };
   }
+}
+
+/** How it ended is what the current connection says; a single one that had to be broken makes all of it forced. */
+function closedBoth(before: CloseCounts, now: CloseCounts, isCurrent: boolean): CloseCounts {
+  return { ...(isCurrent ? now : before), forced: before.forced || now.forced };
 }

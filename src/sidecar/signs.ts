@@ -51,6 +51,11 @@ export class Signs {
   /** @returns how many messages of its connection the pong proves */
   ponged(proof: string, now: number): number {
     this.#roundTripMs = now - this.#pingedAt;
-    return Number(proof.split(".")[1]);
+    return provenBy(proof);
   }
+}
+
+/** How many messages of its connection the pong with this proof shows to have arrived. */
+export function provenBy(proof: string): number {
+  return Number(proof.split(".")[1]);
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startProduct } from "../support/product.ts";
 import { until } from "../support/until.ts";
+import { OPCODE } from "./frames.ts";
 import type { Peer } from "./peer.ts";
 import { type Answer, echo, requestOf } from "./replies.ts";
 import { startFaultUpstream } from "./upstream.ts";
@@ -89,4 +90,46 @@ test("a successor that cannot be had changes nothing but the last error; one tha
   await upstream.until(() => old.phase === "ended");
   assert.equal((await product.request(call(2))).status, 200);
   assert.deepEqual([upstream.last.number, upstream.last.texts.length], [4, 1]);
+});
+
+test("who waits for a pong of the old connection gets it; who has timed out there learns that no reply comes", async (t) => {
+  const held: (() => void)[] = [];
+  const { onMessage } = holding();
+  const onPing = (peer: Peer, payload: Uint8Array) => held.push(() => peer.frame({ opcode: OPCODE.pong, payload }));
+  const upstream = await startFaultUpstream((n) => (n === 1 ? { onMessage, onPing } : { onMessage }), { t });
+  const settings = { url: upstream.url, reconnect: { ...reconnect, rotate: { on } } };
+  const product = await startProduct({ config: { upstreams: { default: settings } }, t });
+  await product.ready();
+  const old = upstream.last;
+  const late = await product.post("/v1/upstreams/default/request?timeout=100ms", call(1, "slow"));
+  assert.equal(late.status, 504);
+  const confirmed = product.post("/v1/upstreams/default/send?confirm=pong&timeout=5s", call(2));
+  await upstream.until(() => old.texts.length === 2);
+  old.json({ jsonrpc: "2.0", method: "going_away" });
+  await until(async () => ((await product.state()).counters as Record<string, number>).connects === 2);
+  assert.equal((await product.request(call(3))).status, 200);
+  await upstream.until(() => held.length === 2);
+  for (const answer of held.splice(0)) answer();
+  assert.equal((await confirmed).status, 204);
+  await upstream.until(() => old.phase === "ended");
+  const ended = await product.fetch(`${late.headers.get("location")}?wait=2`);
+  assert.equal(ended.status, 502, await ended.clone().text());
+  assert.match(await ended.text(), /connection_lost.*rotated out/);
+});
+
+test("an old connection that has to be destroyed by the exit is told as force", async (t) => {
+  const { onMessage } = holding();
+  const upstream = await startFaultUpstream((n) => (n === 1 ? { onMessage, onClose: false } : { onMessage }), { t });
+  const shutdown = { drain: "100ms", close: "300ms" };
+  const settings = { url: upstream.url, reconnect: { ...reconnect, rotate: { on } } };
+  const product = await startProduct({ config: { shutdown, upstreams: { default: settings } }, t });
+  await product.ready();
+  const old = upstream.last;
+  const slow = product.request(call(1, "slow"));
+  await upstream.until(() => old.texts.length === 1);
+  old.json({ jsonrpc: "2.0", method: "going_away" });
+  await until(async () => ((await product.state()).counters as Record<string, number>).connects === 2);
+  const { code } = await product.stop();
+  assert.equal((await slow).headers.get("sidesocket-code"), "cancelled");
+  assert.equal(code, 1, product.stderr());
 });
