@@ -190,7 +190,7 @@ const pure = [
   },
   {
     file: "src/core/by-order.ts",
-    tests: ["core/lane"],
+    tests: ["core/lane", "core/exchange-rotation"],
     mutants: [
       ["a lane takes two at once", "this.#current === undefined && this.#lane.takes", "this.#lane.takes"],
       ["a lane forgets what it is owed", "this.#bury(true, now);", "void now;"],
@@ -315,15 +315,18 @@ const pure = [
     file: "src/core/rotation.ts",
     tests: ["core/rotation"],
     mutants: [
-      ["two successors at a time", "if (next || current.at.phase", "if (current.at.phase"],
-      ["what was left already is left again", "current.at.epoch !== epoch", "current.at.epoch < epoch"],
+      ["two successors at a time", "if (next || at.phase", "if (at.phase"],
+      ["who asks always is left without a pause", "if (before === 0) return", "if (before >= 0) return"],
+      ["who asks twice is left sooner", " || asked === epoch", ""],
+      ["one that has lasted is left late", "< to ? hurried : 0", "< to ? hurried : hurried"],
+      ["what was left already is left again", "at.epoch !== epoch || asked === epoch", "asked === epoch"],
       ["a successor has an epoch that has been", "{ ...newSession, epoch: current.epoch }", "newSession"],
       [
         "a successor is current before it is greeted",
-        'if (session.at.phase !== "ready") return { pair: { current, next: session }',
-        'if (session.at.phase !== "ready" && session.at.phase !== "greeting") return { pair: { current, next: session }',
+        'if (session.at.phase !== "ready") return { pair: { ...pair, next: session }',
+        'if (session.at.phase !== "ready" && session.at.phase !== "greeting") return { pair: { ...pair, next: session }',
       ],
-      ["the successor is retired", 'type: "retire", epoch: current.epoch', 'type: "retire", epoch: session.epoch'],
+      ["the successor is retired", 'type: "retire", epoch: pair.current.epoch', 'type: "retire", epoch: session.epoch'],
       ["beside a successor another attempt begins", ' && type !== "connect")', ")"],
       ["a close leaves the successor", "...left, noNextTimer", "...left.slice(0, 0), noNextTimer"],
       [

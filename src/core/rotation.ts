@@ -1,3 +1,4 @@
+import { fullJitter } from "./backoff.ts";
 import type { Drop } from "./drop.ts";
 import {
   newSession,
@@ -16,11 +17,15 @@ import {
 export interface Pair {
   readonly current: Session;
   readonly next: Session | undefined;
+  /** How many connections in a row have asked to be left when they were young. */
+  readonly hurried: number;
+  /** The last connection that asked: it need not be heard twice. */
+  readonly asked: number;
 }
 
 export type PairInput =
   | SessionInput
-  /** Leave the connection of this epoch for a new one, once there is one. */
+  /** The upstream asks us to leave the connection of this epoch for a new one, once there is one. */
   | { readonly type: "rotate"; readonly epoch: number }
   /** The second timer fired: it is the successor's, or, while there is none, tells when one is due. */
   | { readonly type: "nextTimer" };
@@ -42,56 +47,68 @@ export interface Turn {
   readonly effects: readonly PairEffect[];
 }
 
-export const newPair: Pair = { current: newSession, next: undefined };
+export const newPair: Pair = { current: newSession, next: undefined, hurried: 0, asked: 0 };
 
 export function turn(pair: Pair, input: PairInput, context: SessionContext): Turn {
-  const { current, next } = pair;
+  const { next } = pair;
   switch (input.type) {
     case "rotate":
-      return begin(pair, input.epoch, context);
+      return hear(pair, input.epoch, context);
     case "nextTimer":
       if (next) return turnNext(pair, next, { type: "timer" }, context);
-      return begin(pair, current.epoch, context);
+      return begin(pair, context);
     default:
       if (next && "epoch" in input && input.epoch === next.epoch) return turnNext(pair, next, input, context);
       return turnCurrent(pair, input, context);
   }
 }
 
-function begin({ current, next }: Pair, epoch: number, context: SessionContext): Turn {
-  if (next || current.at.phase !== "ready" || current.at.epoch !== epoch) {
-    return { pair: { current, next }, effects: [] };
-  }
-  const idle: Session = { ...newSession, epoch: current.epoch };
-  return turnNext({ current, next: idle }, idle, { type: "start" }, context);
+/** One that asks at once on every connection must not make us connect and log in without a pause: the next wait their backoff. */
+function hear(pair: Pair, epoch: number, context: SessionContext): Turn {
+  const { current, next, hurried, asked } = pair;
+  const { at } = current;
+  if (next || at.phase !== "ready" || at.epoch !== epoch || asked === epoch) return { pair, effects: [] };
+  const { from, to } = context.settings.reconnect;
+  const before = context.now - at.ladder.since < to ? hurried : 0;
+  const heard = { ...pair, hurried: before + 1, asked: epoch };
+  if (before === 0) return begin(heard, context);
+  return { pair: heard, effects: [{ type: "nextTimer", ms: fullJitter(before - 1, from, to, context.random) }] };
 }
 
-function turnNext({ current }: Pair, next: Session, input: SessionInput, context: SessionContext): Turn {
+function begin(pair: Pair, context: SessionContext): Turn {
+  const { current } = pair;
+  if (current.at.phase !== "ready") return { pair, effects: [] };
+  const idle: Session = { ...newSession, epoch: current.epoch };
+  return turnNext(pair, idle, { type: "start" }, context);
+}
+
+function turnNext(pair: Pair, next: Session, input: SessionInput, context: SessionContext): Turn {
   const { session, effects } = step(next, input, context);
   const own = effects.map(ofNext);
-  if (session.at.phase !== "ready") return { pair: { current, next: session }, effects: own };
+  if (session.at.phase !== "ready") return { pair: { ...pair, next: session }, effects: own };
   const withinMs = context.settings.reconnect.rotate?.drain ?? 0;
   return {
-    pair: { current: session, next: undefined },
-    effects: [...own, { type: "promote" }, { type: "retire", epoch: current.epoch, withinMs }, ...plan(context)],
+    pair: { ...pair, current: session, next: undefined },
+    effects: [...own, { type: "promote" }, { type: "retire", epoch: pair.current.epoch, withinMs }, ...plan(context)],
   };
 }
 
-function turnCurrent({ current, next }: Pair, input: SessionInput, context: SessionContext): Turn {
+function turnCurrent(pair: Pair, input: SessionInput, context: SessionContext): Turn {
+  const { current, next } = pair;
   const { session, effects } = step(current, input, context);
   const isReady = session.at.phase === "ready";
   if (next && !isReady) {
     if (input.type !== "close") {
       // It is gone, and whoever was to succeed it does so, as far as it has got. No other attempt begins.
       const rest = effects.filter(({ type }) => type !== "timer" && type !== "connect");
-      return { pair: { current: next, next: undefined }, effects: [...rest, { type: "promote" }] };
+      return { pair: { ...pair, current: next, next: undefined }, effects: [...rest, { type: "promote" }] };
     }
     const left = step(next, input, context).effects.filter(({ type }) => type !== "timer");
-    return { pair: { current: session, next: undefined }, effects: [...effects, ...left, noNextTimer] };
+    return { pair: { ...pair, current: session, next: undefined }, effects: [...effects, ...left, noNextTimer] };
   }
   const wasReady = current.at.phase === "ready";
   const more = isReady && !wasReady ? plan(context) : wasReady && !isReady ? [noNextTimer] : [];
-  return { pair: { current: session, next }, effects: [...effects, ...more] };
+  return { pair: { ...pair, current: session, next }, effects: [...effects, ...more] };
 }
 
 const noNextTimer: NextTimer = { type: "nextTimer", ms: undefined };

@@ -15,17 +15,19 @@ test("where replies do not name their request, one on its way over the old conne
   const first = model.call("a");
   model.succeed();
   const second = model.call("b");
+  model.succeed();
   const third = model.call("c");
   assert.deepEqual(
     model.taken.map(({ frame, epoch }) => [frame, epoch]),
     [
       ["a", 1],
       ["b", 2],
+      ["c", 3],
     ],
   );
   model.frame("B", 2);
   model.frame("A", 1);
-  model.frame("C", 2);
+  model.frame("C", 3);
   assert.deepEqual(
     [first, second, third].map((seq) => model.reply(seq)),
     ["A", "B", "C"],

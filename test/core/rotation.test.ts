@@ -21,12 +21,13 @@ class World {
   timer: number | undefined;
   nextTimer: number | undefined;
   newest = 0;
+  now = 0;
   ended = false;
   random = 0;
 
   give(input: PairInput): readonly PairEffect[] {
     if (input.type === "dropped") this.open.delete(input.epoch);
-    const context = { now: 0, heardAt: 0, random: this.random, proof: "p", settings };
+    const context = { now: this.now, heardAt: 0, random: this.random, proof: "p", settings };
     const { pair, effects } = turn(this.pair, input, context);
     this.pair = pair;
     for (const effect of effects) this.#perform(effect);
@@ -95,6 +96,26 @@ test("at its age a connection is succeeded by one that is open and greeted, and 
   assert.deepEqual([world.linked, world.lost], [{ type: "ready", epoch: 2 }, []], "its end touches nobody any more");
 });
 
+test("an upstream that asks for it on every new connection is left with backoff, until one has lasted", () => {
+  const world = new World().ready();
+  world.random = 0.5;
+  const asksOn = (epoch: number) => world.give({ type: "rotate", epoch }).map((effect) => "ms" in effect && effect.ms);
+  const { from, to } = settings.reconnect;
+  asksOn(1);
+  assert.equal(world.newest, 2, "the first is left at once");
+  for (let epoch = 2; epoch < 5; epoch++) {
+    world.greeted(epoch);
+    assert.deepEqual(asksOn(epoch), [from * 2 ** (epoch - 2) * 0.5]);
+    assert.deepEqual([asksOn(epoch), world.newest], [[], epoch], "asking again makes it neither sooner nor later");
+    world.give({ type: "nextTimer" });
+    assert.equal(world.newest, epoch + 1);
+  }
+  world.greeted(5);
+  world.now += to;
+  asksOn(5);
+  assert.equal(world.newest, 6);
+});
+
 test("no connection grows older than it may, and replicas do not all leave theirs at once", () => {
   const world = new World();
   world.random = 0.999;
@@ -129,6 +150,10 @@ test("one rotation at a time, and never for a connection that was left already",
   world.greeted(2);
   assert.deepEqual(world.give({ type: "rotate", epoch: 1 }), []);
   assert.equal(world.newest, 2);
+  world.give({ type: "nextTimer" });
+  world.greeted(3);
+  assert.deepEqual(world.give({ type: "rotate", epoch: 2 }), []);
+  assert.equal(world.newest, 3);
 });
 
 test("whatever happens: no two sessions on a socket, a timer for each, every epoch once, and an end that ends both", () => {
