@@ -115,9 +115,9 @@ export const exit = [
         "undefined",
       ],
       ["force is not heard while waiting", "{ ...options, signal: force }", "options"],
-      ["what was forced ends with code 0", "exit.exitCode ?? (forced ? 1 : 0)", "exit.exitCode ?? 0"],
+      ["what was forced ends with code 0", "exit.exitCode?.() ?? (forced ? 1 : 0)", "exit.exitCode?.() ?? 0"],
       ["a thread that stays ends with code 0", "failed ? 70 : ", "failed ? 0 : "],
-      ["the code of the failure is lost", "exit.exitCode ?? (forced ? 1 : 0)", "(forced ? 1 : 0)"],
+      ["the code of the failure is lost", "exit.exitCode?.() ?? (forced ? 1 : 0)", "(forced ? 1 : 0)"],
       [
         "what goes wrong in a step leaves the others out",
         'outcome: "failed" as const,',

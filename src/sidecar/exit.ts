@@ -61,8 +61,8 @@ export interface Exit {
   readonly front: Front;
   /** Aborted to turn all remaining bounds to zero, at any moment. */
   readonly force: AbortSignal;
-  /** A code that is worse than how the exit itself went: the failure that led to it. */
-  readonly exitCode?: number | undefined;
+  /** A code that is worse than how the exit itself went: of a failure that led to it. Asked at the end. */
+  exitCode?(): number | undefined;
 }
 
 /** How long the thread may take to say that a bound of its own has passed, in milliseconds. */
@@ -133,7 +133,7 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
 
   const failed = steps.some(({ outcome }) => outcome === "failed");
   const forced = steps.some(({ step, outcome }) => outcome === "forced" && (step === "close" || step === "join"));
-  const exitCode = failed ? 70 : (exit.exitCode ?? (forced ? 1 : 0));
+  const exitCode = failed ? 70 : (exit.exitCode?.() ?? (forced ? 1 : 0));
   return { cause, forced, exit_code: exitCode, ms: Math.round(performance.now() - began), steps };
 }
 

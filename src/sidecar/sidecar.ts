@@ -22,6 +22,8 @@ export class Sidecars {
   readonly #front: Front;
   readonly #force = new AbortController();
   #exit: Promise<ExitReport> | undefined;
+  /** The worst of those that the failures have which led to the exit, or came up meanwhile. */
+  #exitCode: number | undefined;
 
   constructor(
     settings: ReadonlyMap<string, UpstreamSettings>,
@@ -58,6 +60,7 @@ export class Sidecars {
   /** Runs the exit protocol: once, however many ask for it. Who asks with force makes the rest of it quick. */
   exit({ cause, force = false, exitCode }: ExitOptions): Promise<ExitReport> {
     if (force) this.#force.abort();
+    if (exitCode !== undefined) this.#exitCode = Math.max(exitCode, this.#exitCode ?? 0);
     this.#exit ??= runExit({
       cause,
       bounds: this.#bounds,
@@ -65,7 +68,7 @@ export class Sidecars {
       threads: this.#threads,
       front: this.#front,
       force: this.#force.signal,
-      exitCode,
+      exitCode: () => this.#exitCode,
     });
     return this.#exit;
   }

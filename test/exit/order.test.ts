@@ -157,7 +157,7 @@ test("a forced close is waited for but a moment, and then it goes on", async (t)
 });
 
 test("a thread that not even terminating ends is told as not joined: code 70", async (t) => {
-  const { trace, report } = stage(t, ["end", "terminate"], { bounds: SHORT, exitCode: 2 });
+  const { trace, report } = stage(t, ["end", "terminate"], { bounds: SHORT, exitCode: () => 2 });
   const { exit_code, steps } = await bounded(report, AT_ONCE);
   assert.deepEqual(trace, [...ORDER, "terminate"]);
   assert.deepEqual([exit_code, steps[4]?.outcome, steps[4]?.counts], [70, "failed", { joined: 0, threads: 1 }]);
@@ -179,7 +179,7 @@ test("what goes wrong in a step is told, and keeps none of the others from being
 
 test("the code of the failure that led to the exit stands, whether or not force was needed", async (t) => {
   for (const held of [[], ["close"]] as const) {
-    const { report } = stage(t, held, { bounds: SHORT, exitCode: 2 });
+    const { report } = stage(t, held, { bounds: SHORT, exitCode: () => 2 });
     assert.equal((await bounded(report, AT_ONCE)).exit_code, 2);
   }
 });
