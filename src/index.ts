@@ -34,8 +34,8 @@ export type { ExitReport, StepReport } from "./sidecar/exit.ts";
 export type { UpstreamState } from "./sidecar/messages.ts";
 export type { UpstreamMessage } from "./sidecar/reading.ts";
 
-/** The settings of an upstream as the configuration file has them, and the bounds of its exit. */
-export interface SidecarOptions extends UpstreamInput {
+/** The settings of an upstream as the configuration file has them, but for webhooks, and the bounds of its exit. */
+export interface SidecarOptions extends Omit<UpstreamInput, "webhooks"> {
   readonly shutdown?: Partial<Record<keyof ShutdownBounds, string>>;
 }
 
@@ -82,6 +82,9 @@ export class Sidecar {
    */
   static async start({ shutdown, ...options }: SidecarOptions): Promise<Sidecar> {
     const settings = withModuleFound(demand(check(upstreamSchema, options)));
+    if (settings.webhooks.length > 0) {
+      throw refused("invalid_config", "webhooks: only the service pushes messages; here they are read with messages()");
+    }
     const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
     const stopping = new Stop();
     const sidecars = new Sidecars(new Map([["default", settings]]), bounds, runtime.startThread, {

@@ -70,6 +70,8 @@ export class Service {
         host: config.listen.host,
         port: config.listen.port,
         keepAliveMs: config.listen.keep_alive,
+        connectionsMax: config.listen.connections,
+        onFull: warnFull(config.listen.connections),
       })
       .catch(async (error: unknown) => {
         await demo?.stop();
@@ -177,6 +179,16 @@ export class Service {
     const hosts = isLoopback(listen.host) || named.length > 0 ? new Set([...loopbackHosts(port), ...named]) : undefined;
     return { tokens, shutdownTokens, hosts, origins: listen.origins };
   }
+}
+
+/** At most once a minute: those who are turned away try again. */
+function warnFull(max: number): () => void {
+  let warnedAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (performance.now() - warnedAt < 60_000) return;
+    warnedAt = performance.now();
+    log.warn(`connections are turned away: ${max} are open already (listen.connections)`);
+  };
 }
 
 function logWebhook(upstream: string, { url, failures, lastError, acknowledged }: WebhookState): void {

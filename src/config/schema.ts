@@ -275,6 +275,8 @@ const listenSchema = z.strictObject({
     .array(z.string().regex(/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/, "must be an origin such as https://example.org"))
     .prefault([]),
   keep_alive: duration.prefault("75s"),
+  /** More than so many at a time are closed as they come. */
+  connections: wholeNumber(1, 1_000_000).prefault(20_000),
 });
 
 const shutdownSchema = z

@@ -22,7 +22,8 @@ interface Connection {
 }
 
 /** The HTTP listener of both runtimes: Node's own server below Hono's adapter. Rejects as `listen` fails. */
-export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions): Promise<Listener> {
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { fetch, host, port, keepAliveMs, connectionsMax, onFull } = options;
   const server = createAdaptorServer({
     async fetch(request, { incoming, outgoing }) {
       const response = await fetch(request, { incoming, outgoing, exclusive: true });
@@ -48,6 +49,12 @@ export async function listen({ fetch, host, port, keepAliveMs }: ListenOptions):
   }
 
   server.on("connection", (socket: Socket) => {
+    // Before the system runs out of descriptors: on Deno a listener never accepts again after that.
+    if (connections.size >= connectionsMax) {
+      socket.destroy();
+      onFull();
+      return;
+    }
     const queued = new Set<ServerResponse>();
     connections.set(socket, { since: performance.now(), answers: 0, queued });
     socket.once("close", () => {

@@ -47,6 +47,9 @@ export interface ListenOptions {
   readonly port: number;
   /** How long an idle connection is kept, in milliseconds. */
   readonly keepAliveMs: number;
+  /** More than so many at a time are closed as they come, and `onFull` is told of each. */
+  readonly connectionsMax: number;
+  onFull(): void;
 }
 
 /** Where the HTTP side listens, and how it is ended: `close` alone could wait for ever. */

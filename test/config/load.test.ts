@@ -48,7 +48,14 @@ test("flags win over the environment, the environment over the file, the file ov
   };
   const flags = { port: "3", "upstream-header": ["a: flag"], subprotocol: ["x"], "log-format": "json" };
   const loaded = await load({ files, env, flags });
-  assert.deepEqual(loaded.listen, { host: "::1", port: 3, hosts: [], origins: [], keep_alive: 5000 });
+  assert.deepEqual(loaded.listen, {
+    host: "::1",
+    port: 3,
+    hosts: [],
+    origins: [],
+    keep_alive: 5000,
+    connections: 20_000,
+  });
   assert.deepEqual(loaded.log, { level: "debug", format: "json" });
   const upstream = loaded.upstreams.get("default");
   assert.equal(upstream?.url, "wss://env");

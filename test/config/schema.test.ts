@@ -48,7 +48,7 @@ test("an upstream needs only its url; every default is there, in milliseconds an
 test("an empty configuration is the defaults", () => {
   const config = configSchema.parse({});
   assert.deepEqual(config, {
-    listen: { host: "127.0.0.1", port: 8787, hosts: [], origins: [], keep_alive: 75_000 },
+    listen: { host: "127.0.0.1", port: 8787, hosts: [], origins: [], keep_alive: 75_000, connections: 20_000 },
     replies: { keep: 300_000, count: 10_000, bytes: 2 ** 24 },
     shutdown: { delay: 0, drain: 3000, close: 2000, flush: 1000, join: 2000, kill: 500, answer: 500 },
   });

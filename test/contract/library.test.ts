@@ -196,6 +196,7 @@ describe("a sidecar", () => {
     await assert.rejects(start({ connect_within: 10 }), /connect_within needs a unit/);
     await assert.rejects(start({ hurry: true }), /hurry is not a known key/);
     await assert.rejects(start({ shutdown: { drain: "-1s" } }), /shutdown\.drain/);
+    await assert.rejects(start({ webhooks: [{ url: "http://127.0.0.1:1/" }] }), /^SidesocketError: webhooks: only/);
     await assert.rejects(start({ protocol: "/does/not/exist.mjs" }), failsAs("invalid_config", "no"));
     const broken = await written(t, "broken.mjs", "export default { name: 'x' }");
     await assert.rejects(start({ protocol: broken }), /encode/);

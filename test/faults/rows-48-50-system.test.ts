@@ -57,6 +57,33 @@ test(`row 48: with all of its ${FEW} descriptors taken it lives, and serves agai
   assert.doesNotMatch(product.stderr(), /unhandled|panick|internal error/i);
 });
 
+test("row 48: connections beyond listen.connections are turned away; who is there is served, and others when some leave", async (t) => {
+  const upstream = await startUpstream({ t });
+  const config = { listen: { connections: 3 }, upstreams: { default: { url: upstream.url } } };
+  const product = await startProduct({ config, t });
+  const open = () => RawConnection.open(product, t);
+  const serves = async (connection: RawConnection): Promise<void> => {
+    connection.send({ path: "/livez" });
+    assert.equal((await connection.response()).status, 200);
+  };
+  const there = [await open(), await open(), await open()];
+  for (const each of there) await serves(each);
+  for (const late of [await open(), await open()])
+    await until(() => late.ended !== undefined, { what: "the turning away" });
+  for (const each of there) await serves(each);
+  there[0]?.destroy();
+  await until(async () => {
+    const next = await open();
+    next.send({ path: "/livez" });
+    await until(() => next.ended !== undefined || next.received !== "");
+    return next.received.startsWith("HTTP/1.1 200");
+  });
+  await until(() => product.stderr().includes("(listen.connections)"));
+  assert.equal(product.stderr().split("(listen.connections)").length, 2, "once, though there were more");
+  const { code } = await stopBy(product, "SIGTERM");
+  assert.equal(code, 0, product.stderr());
+});
+
 test("row 49: an address that cannot be had ends the start with code 2 and one line, before any thread connects", async (t) => {
   const upstream = await startUpstream({ t });
   const taken = await startUpstream({ t });

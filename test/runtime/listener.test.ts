@@ -12,6 +12,8 @@ const ASKING_WITHIN_MS = 100;
 const ENDLESS_BYTES = 64 * 1024 * 1024;
 const LARGE_BYTES = 16 * 1024 * 1024;
 
+const place = { host: "127.0.0.1", port: 0, keepAliveMs: 60_000, connectionsMax: 1_000, onFull: () => {} };
+
 interface Site extends Listener {
   readonly url: string;
   /** How many requests have come. */
@@ -24,7 +26,7 @@ async function open(body: string, t: Cleanup): Promise<Site> {
     asked++;
     return new Response(body);
   };
-  const listener = await listen({ fetch, host: "127.0.0.1", port: 0, keepAliveMs: 60_000 });
+  const listener = await listen({ ...place, fetch });
   t.after(async () => {
     listener.close();
     listener.cut(new Set());
@@ -90,7 +92,7 @@ test("a caller who leaves with streams piled up on its connection has left them 
     asked++;
     return new Response(new ReadableStream({ cancel: () => void left++ }));
   };
-  const listener = await listen({ fetch, host: "127.0.0.1", port: 0, keepAliveMs: 60_000 });
+  const listener = await listen({ ...place, fetch });
   t.after(async () => {
     listener.close();
     listener.cut(new Set());
