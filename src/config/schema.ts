@@ -345,9 +345,20 @@ export function shutdownTotal(bounds: Readonly<Record<string, number>>): number 
   return Object.values(bounds).reduce((total, bound) => total + bound, 0);
 }
 
-/** The JSON Schema of the file as people write it, for editors. */
+/** The JSON Schema of the file as people write it, for editors: before any `${NAME}` in it has its value. */
 export function configJsonSchema(): object {
-  return { title: "sidesocket configuration", ...z.toJSONSchema(configSchema, { io: "input" }) };
+  const schema = z.toJSONSchema(configSchema, {
+    io: "input",
+    override: ({ jsonSchema }) => allowVariables(jsonSchema),
+  });
+  return { title: "sidesocket configuration", ...schema };
+}
+
+function allowVariables(schema: z.core.JSONSchema.BaseSchema): void {
+  const variable = "\\$\\{.+\\}";
+  if (schema.pattern !== undefined) schema.pattern = `${schema.pattern}|${variable}`;
+  // A bound is for numbers only, a pattern for texts only.
+  if (schema.type === "integer") Object.assign(schema, { type: ["integer", "string"], pattern: variable });
 }
 
 /** The JSON Schema of what orders a subscription. */

@@ -290,6 +290,13 @@ test("the JSON Schema is of the file as people write it", () => {
   assert.deepEqual(upstream.required, ["url"]);
   assert.equal(upstream.properties.connect_within.type, "string");
   assert.equal(upstream.properties.connect_within.default, "10s");
+  const duration = new RegExp(upstream.properties.connect_within.pattern);
+  assert.deepEqual(
+    ["10s", "${CONNECT_WITHIN}", "10", "soon"].map((text) => duration.test(text)),
+    [true, true, false, false],
+  );
+  const { type, minimum, pattern } = schema.properties.listen.properties.port;
+  assert.deepEqual([type, minimum, new RegExp(pattern).test("${PORT}")], [["integer", "string"], 0, true]);
 });
 
 test("an equivalent is another upstream of the file, and speaks the same protocol", () => {
