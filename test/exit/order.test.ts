@@ -103,20 +103,30 @@ test("every deed of every step comes once, and in its order", async (t) => {
   );
 });
 
+/** What cancels is asked with a bound of its own, so that a thread that hangs costs next to nothing. */
+const CANCEL_WITHIN_MS = 100;
+
 for (const held of WAITED) {
-  // What cancels is asked with a bound of its own, so that a thread that hangs costs next to nothing.
   const bounds = held === "cancel" ? { ...LONG, flush: 0 } : LONG;
 
   test(`nothing behind \`${held}\` is done before it is over, or its bound`, async (t) => {
-    const { trace, report, release } = stage(t, [held], { bounds });
-    await until(() => trace.includes(held), AT_ONCE);
-    let over = false;
-    report.then(() => (over = true));
-    await delay(held === "cancel" ? 20 : 60);
-    assert.deepEqual([trace, over], [ORDER.slice(0, ORDER.indexOf(held) + 1), false]);
-    release();
-    assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
-    assert.deepEqual(trace, ORDER);
+    for (let round = 1; ; round++) {
+      const began = performance.now();
+      const { trace, report, release } = stage(t, [held], { bounds });
+      await until(() => trace.includes(held), AT_ONCE);
+      let over = false;
+      report.then(() => (over = true));
+      await delay(held === "cancel" ? 20 : 60);
+      const seen = { trace: [...trace], over };
+      const inTime = held !== "cancel" || performance.now() - began < CANCEL_WITHIN_MS;
+      release();
+      assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
+      assert.deepEqual(trace, ORDER);
+      assert.ok(inTime || round < 50, "the machine is too busy for this");
+      if (!inTime) continue;
+      assert.deepEqual(seen, { trace: ORDER.slice(0, ORDER.indexOf(held) + 1), over: false });
+      return;
+    }
   });
 
   test(`a \`${held}\` that never ends is given up after its bound, and what comes behind it is done`, async (t) => {
