@@ -7,7 +7,10 @@ import type { Outcome } from "./outcome.ts";
 import type { Entry } from "./pending.ts";
 
 /** What is needed to make a reply of a frame that comes too late. The message itself is not kept. */
-type LateEntry = Pick<Entry, "seq" | "wire" | "epoch" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt">;
+type LateEntry = Pick<
+  Entry,
+  "seq" | "wire" | "expectsReply" | "epoch" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt"
+>;
 
 type LateEffect = Extract<ExchangeEffect, { type: "late" }>;
 
@@ -28,17 +31,19 @@ export class Late {
     this.#inOrder = inOrder;
   }
 
-  keep({ seq, wire, epoch, order, acknowledged, own, arrivedAt, writtenAt }: Entry): void {
+  keep({ seq, wire, expectsReply, epoch, order, acknowledged, own, arrivedAt, writtenAt }: Entry): void {
     if (typeof own === "string" && own.length > OWN_MAX_CHARACTERS) return;
-    this.#entries.set(wire, { seq, wire, epoch, order, acknowledged, own, arrivedAt, writtenAt });
+    this.#entries.set(wire, { seq, wire, expectsReply, epoch, order, acknowledged, own, arrivedAt, writtenAt });
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > LATE_MAX && oldest !== undefined) this.#entries.delete(oldest);
   }
 
   /** A late reply came. Undefined when it is of one whose caller has left: nobody wants that. */
   answered(epoch: number, decoded: Named, now: number): LateEffect | undefined {
-    // Where replies do not name their request, only one is owed at a time.
-    const entry = this.#inOrder ? this.#takeAll(epoch)[0] : this.#take(epoch, decoded.id);
+    // Where replies do not name their request, only one is owed at a time; a message that waited for a pong is owed none.
+    const entry = this.#inOrder
+      ? this.#takeAll(epoch, ({ expectsReply }) => expectsReply)[0]
+      : this.#take(epoch, decoded.id);
     if (!entry) return undefined;
     if (decoded.type !== "reply" || decoded.gather) {
       const failure = decoded.type === "invalid" ? failures.unusable(decoded.why) : failures.lateParts;
@@ -63,9 +68,9 @@ export class Late {
     return entry;
   }
 
-  /** Takes out all that were sent on this connection. */
-  #takeAll(epoch: number): LateEntry[] {
-    const entries = [...this.#entries.values()].filter((entry) => entry.epoch === epoch);
+  /** Takes out all that were sent on this connection, or of these only some. */
+  #takeAll(epoch: number, which = (_: LateEntry) => true): LateEntry[] {
+    const entries = [...this.#entries.values()].filter((entry) => entry.epoch === epoch && which(entry));
     for (const { wire } of entries) this.#entries.delete(wire);
     return entries;
   }

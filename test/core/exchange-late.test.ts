@@ -75,6 +75,21 @@ test("in a lane the late reply is that of the one that timed out", () => {
   assert.equal(model.reply(second), "B");
 });
 
+test("in a lane the late reply is not that of a message whose pong had not come in time", () => {
+  const model = new ExchangeModel(text);
+  model.connect();
+  const sent = model.call("a", "confirm", 100);
+  model.pass(10_000);
+  const asked = model.call("b", "request", 100);
+  model.pass(200);
+  model.frame("B");
+  assert.deepEqual([late(model, asked), model.lates.has(sent)], ["B", false]);
+  model.lose();
+  const outcome = model.lates.get(sent);
+  assert.ok(outcome?.type === "failed", JSON.stringify(outcome));
+  assert.deepEqual([outcome.failure.code, outcome.failure.sent], ["connection_lost", "maybe"]);
+});
+
 test("a lane that is given up ends the late one", () => {
   const model = new ExchangeModel(text);
   model.connect();
