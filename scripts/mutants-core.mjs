@@ -450,7 +450,7 @@ const pure = [
     tests: ["core/replies"],
     mutants: [
       ["one unsent item frees the whole batch", "outcome.items.every(isUnsent)", "outcome.items.some(isUnsent)"],
-      ["a notification of a batch was never sent", "outcome.quiet === 0 && ", ""],
+      ["a notification of a batch was never sent", "outcome.done === 0 && ", ""],
     ],
   },
   {
