@@ -148,6 +148,11 @@ export class Exchange {
     return this.#flush(now);
   }
 
+  /** Nobody waits for these any more: what is not on a socket yet never will be. */
+  withdraw(isMeant: (seq: number) => boolean): void {
+    this.#requests.withdraw(isMeant);
+  }
+
   /** The reader of a stream has taken frames of so much weight: there is room for more. */
   taken(seq: number, weight: number): void {
     this.#requests.taken(seq, weight);

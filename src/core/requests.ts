@@ -150,6 +150,16 @@ export class Requests {
     this.#batches.forget(seq);
   }
 
+  /** Nobody waits for these any more: what is not on a socket yet never will be. */
+  withdraw(isMeant: (seq: number) => boolean): void {
+    for (const entry of this.pending.held) {
+      if (!isMeant(entry.seq)) continue;
+      this.#counters.abandoned++;
+      this.forget(entry);
+      this.#batches.forget(entry.seq);
+    }
+  }
+
   /** Ends one that is not in the table: it was not taken in, or is forgotten. */
   refuse(seq: number, index: number, outcome: Failed): void {
     this.#counters.failures++;

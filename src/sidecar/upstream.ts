@@ -49,8 +49,14 @@ export class Upstream {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
       moved: (link, now) => this.#moved(link, now),
       lost: (epoch, why, now) => this.#carryOut(this.#exchange.lost(epoch, why, now)),
-      away: (why) => this.#unasked.lost(why),
-      rotated: () => this.#unasked.rotated(),
+      away: (why) => {
+        this.#withdrawOwn();
+        this.#unasked.lost(why);
+      },
+      rotated: () => {
+        this.#withdrawOwn();
+        this.#unasked.rotated();
+      },
       proven: (epoch, messages) => this.#carryOut(this.#exchange.proven(epoch, messages)),
       message: (frame) => this.#greeted(frame),
       frame: (epoch, frame, now) => this.#frame(epoch, frame, now),
@@ -116,6 +122,11 @@ export class Upstream {
     if (ready) this.#unasked.back();
     this.#carryOut(this.#exchange.link(link, now));
     if (ready) this.#unasked.connected();
+  }
+
+  /** What we ask by ourselves is asked anew on the next connection: what still waits for this one must not go out there, too. */
+  #withdrawOwn(): void {
+    this.#exchange.withdraw((seq) => seq < 0);
   }
 
   /** What was said before there could be requests. */

@@ -97,3 +97,25 @@ test("who waits for a pong of the old connection does not make the new one be pi
   model.pong();
   assert.deepEqual([model.outcome(confirmed), model.pings.length], [{ type: "done" }, 0]);
 });
+
+test("what is withdrawn while it waits never goes out, and its place is free; the others go", () => {
+  const model = new ExchangeModel(jsonRpc, { pace: { messages: 1, per: 1_000, queue: 10 }, in_flight: 4 });
+  const own = (seq: number) => {
+    const call = { seq, kind: "request", body: `[${echo(seq)},${echo(seq)}]`, deadline: model.now + 25_000 } as const;
+    model.carryOut(model.exchange.call(call, model.now, 0));
+  };
+  model.connect();
+  own(-1);
+  const waits = model.call(echo("a"));
+  model.exchange.withdraw((seq) => seq < 0);
+  assert.deepEqual([model.exchange.inFlight, model.exchange.counters.abandoned], [2, 1]);
+  model.succeed();
+  model.pass(5_000);
+  assert.deepEqual(
+    model.taken.map(({ seq, epoch }) => [seq, epoch]),
+    [
+      [-1, 1],
+      [waits, 2],
+    ],
+  );
+});

@@ -133,3 +133,21 @@ test("an old connection that has to be destroyed by the exit is told as force", 
   assert.equal((await slow).headers.get("sidesocket-code"), "cancelled");
   assert.equal(code, 1, product.stderr());
 });
+
+test("a subscription that waits for its turn when the connection is left is asked for on the next one, once", async (t) => {
+  const upstream = await startFaultUpstream({}, { t });
+  const names = ["a", "b", "c"];
+  const subscription = (name: string) => ({ request: call(0, name), id: "/result/0", match: { "/method": name } });
+  const settings = {
+    url: upstream.url,
+    limits: { pace: { messages: 1, per: "200ms" } },
+    reconnect: { ...reconnect, rotate: { on } },
+    subscriptions: Object.fromEntries(names.map((name) => [name, subscription(name)])),
+  };
+  await startProduct({ config: { upstreams: { default: settings } }, t });
+  await upstream.until(() => upstream.texts.length === 1);
+  upstream.last.json({ jsonrpc: "2.0", method: "going_away" });
+  await upstream.until(() => upstream.peers.length === 2 && upstream.last.texts.length === 3);
+  const asked = upstream.last.texts.map((text) => JSON.parse(text).method);
+  assert.deepEqual(asked, names);
+});
