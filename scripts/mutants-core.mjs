@@ -155,7 +155,7 @@ const pure = [
         "if (this.#delivery.isNewest(epoch)) this.#requests.correlation.clear();",
         "",
       ],
-      ["a lost connection is written to", "this.#outgoing.unlink(epoch, now);", ""],
+      ["a lost connection is written to", "this.#outgoing.unlink(epoch, now);\n    return", "return"],
       ["a socket that takes nothing is written to", "this.#outgoing.unlink(entry.epoch, now);", ""],
       ["a timeout asks for no sign of life", 'if (sent === "maybe") this.#effects.push({ type: "probe" });', ""],
       [

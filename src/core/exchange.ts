@@ -105,7 +105,7 @@ export class Exchange {
         this.#message(frame);
         break;
       case "answer":
-        this.#answer(epoch, decoded.frame, buffered);
+        this.#answer(epoch, decoded.frame, now, buffered);
         break;
       case "error":
         this.#blame(epoch, decoded, now);
@@ -254,14 +254,20 @@ export class Exchange {
   }
 
   /** The upstream must not be able to ask faster than it reads: what it does not read would gather here. */
-  #answer(epoch: number, frame: Body, buffered: number): void {
+  #answer(epoch: number, frame: Body, now: number, buffered: number): void {
     if (buffered + sizeOf(frame) > this.#bufferedMax) {
-      const detail = "the upstream asks, and does not read the answers";
-      this.#effects.push({ type: "renew", detail });
+      // An older connection is being left already.
+      if (this.#delivery.isNewest(epoch)) this.#leave(epoch, now, "the upstream asks, and does not read the answers");
       return;
     }
     this.counters.answered++;
     this.#effects.push({ type: "answer", epoch, frame });
+  }
+
+  /** What still waits goes out on the next connection, and not on this one before it is left. */
+  #leave(epoch: number, now: number, detail: string): void {
+    this.#effects.push({ type: "renew", detail });
+    this.#outgoing.unlink(epoch, now);
   }
 
   #message(frame: Body, json?: true): void {

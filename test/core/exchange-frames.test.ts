@@ -149,6 +149,34 @@ test("an upstream that asks and does not read is left for a new connection", () 
   assert.deepEqual([model.answers, model.renewals], [[], 1]);
 });
 
+test("what waits for the pace while such a connection is left goes out on the next one, and ends once", () => {
+  const model = connected(rows, { buffered_bytes: 1_000, pace: { messages: 1, per: 100, queue: 10 } });
+  const first = model.call("{}");
+  const second = model.call("{}");
+  model.now += 100;
+  model.buffered = 990;
+  model.frame('{"ask":"who"}');
+  model.fails(first, "connection_lost", "maybe");
+  model.buffered = 0;
+  model.succeed();
+  model.pass(200);
+  assert.deepEqual(
+    model.taken.map(({ seq, epoch }) => [seq, epoch]),
+    [
+      [first, 1],
+      [second, 2],
+    ],
+  );
+});
+
+test("an older connection whose answers are not read does not cost the newest", () => {
+  const model = connected(rows, { buffered_bytes: 1_000 });
+  model.succeed();
+  model.buffered = 990;
+  model.frame('{"ask":"who"}', 1);
+  assert.deepEqual([model.answers, model.renewals], [[], 0]);
+});
+
 // Whose ids are on the wire.
 
 test("increasing ids increase in the order of sending, whoever waited, timed out or was refused before", () => {
