@@ -87,7 +87,7 @@ export class SidecarThread {
   /** `alone`: nothing else is on its way to it. */
   post(message: ToThread, alone = false): void {
     if (this.#life.phase === "running" && this.#life.outbox) this.#life.outbox.push(message, alone);
-    else if (this.alive) this.#early.push(message);
+    else if (this.alive && !this.#takesBack(message)) this.#early.push(message);
   }
 
   /**
@@ -103,6 +103,11 @@ export class SidecarThread {
       return !isMeant;
     });
     return withdrawn;
+  }
+
+  /** Of a request that no thread was told of none need be told that its caller has left, either. */
+  #takesBack(message: ToThread): boolean {
+    return message.type === "abandon" && this.withdraw(message.upstream, message.seq).length > 0;
   }
 
   /** From here on a thread that ends is not started again. */

@@ -194,15 +194,16 @@ const waits: ReadonlyMap<string, Wait> = new Map<string, Wait>([
 
 for (const [name, { bound, within, code }] of waits) {
   test(`row 44: a second signal ends a stop that waits in \`${name}\`, with the steps in their order`, async (t) => {
-    const product = await within(t, { [bound]: "30s" });
+    // A busy machine may take its time to end a thread that hangs; what is asked here is whether 30 s are waited for.
+    const product = await within(t, { [bound]: "30s", kill: "3s" });
     product.child.signal("SIGTERM");
     await product.until(() => product.stderr().includes("SIGTERM received"));
     await delay(300); // Until it waits; the bound before it may have to pass.
     assert.equal(product.child.exit, undefined, "it waits");
     const began = performance.now();
     product.child.signal("SIGINT");
-    const stopped = await endOf(product, began, 2_000);
-    assert.ok(stopped.ms < 1_500, `${stopped.ms} ms`);
+    const stopped = await endOf(product, began, 6_000);
+    assert.ok(stopped.ms < 5_000, `${stopped.ms} ms`);
     assert.equal(stopped.code, code, product.stderr());
     assert.equal(stopped.report.cause, "SIGTERM");
   });

@@ -96,6 +96,15 @@ test("what was posted before the thread listened is known to be unsent when it d
   assert.deepEqual(crashes[1], { detail: "again", unposted: [] });
 });
 
+test("of a caller who leaves before the thread listens nothing is kept, and the thread is not told", (t) => {
+  const { thread, threads } = supervised(t);
+  const reading: ToThread = { type: "unread", upstream: "a", seq: 8 };
+  for (const message of [request(7), reading]) thread.post(message);
+  thread.post({ type: "abandon", upstream: "a", seq: 7 });
+  threads[0]?.says({ type: "ready", upstream: "*" });
+  assert.deepEqual(threads[0]?.told, [reading]);
+});
+
 test("what is asked for again in the very moment when a death is told, the next thread gets", async (t) => {
   const again: ToThread = { type: "unread", upstream: "a", seq: 9 };
   const { threads, tick } = supervised(t, 0.5, (thread) => thread.post(again));
