@@ -3,7 +3,6 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import { check, dotted } from "../config/problems.ts";
 import { type SubscriptionSettings, subscriptionOrderJson, subscriptionOrderSchema } from "../config/schema.ts";
-import type { SubscriptionState } from "../core/subscriptions.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../errors.ts";
 import { check as demandJson } from "../protocols/json-check.ts";
 import { MAX_MESSAGE_DEPTH } from "../protocols/json-message.ts";
@@ -84,8 +83,8 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     if (there && JSON.stringify(there.settings) !== JSON.stringify(order)) {
       throw refused("conflict", `there is another subscription ${JSON.stringify(name)} already: take it back first`);
     }
-    if (there) return c.json(shown(upstream, there), 200, headers);
-    if (subscriptions.size >= settings.limits.subscriptions) {
+    if (there && !subscriptions.watched(name)) return c.json(shown(upstream, there), 200, headers);
+    if (!there && subscriptions.size >= settings.limits.subscriptions) {
       const detail = `there are ${subscriptions.size} subscriptions already (limits.subscriptions)`;
       throw refused("too_many_in_flight", detail, 1_000);
     }
@@ -93,6 +92,7 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     const made = subscriptions.get(name);
     if (!made) throw refused("not_found", "the subscription was taken back meanwhile");
     const body = shown(upstream, made);
+    if (there) return c.json(body, 200, headers);
     return c.json(body, 201, { ...headers, Location: body.messages.replace(/\/messages$/, "") });
   }) as never);
 
@@ -134,7 +134,7 @@ async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }:
 
 /**
  * All or nothing: resolves when the upstream has agreed, and otherwise takes the subscription back and rejects. So when
- * its caller leaves: nobody else knows its name.
+ * its caller leaves; but not while somebody else, who has ordered the same, waits for it.
  */
 function agreed(
   c: Context<Env>,
@@ -148,9 +148,10 @@ function agreed(
 ): Promise<void> {
   const left = departure(c);
   return new Promise((resolve, reject) => {
-    let phase: SubscriptionState["phase"] = "waiting";
-    // Over a connection that is there it is asked at once: before we hear of that, too.
-    let sent: Sent = link === "ready" ? "maybe" : "no";
+    const there = subscriptions.get(name);
+    let phase = there?.phase ?? "waiting";
+    // Over a connection that is there it is asked at once: before we hear of that, too. Another's may have been asked before.
+    let sent: Sent = link === "ready" || there ? "maybe" : "no";
     const end = (settle: () => void) => {
       clearTimeout(timer);
       unwatch();
@@ -158,16 +159,14 @@ function agreed(
       left.removeEventListener("abort", leave);
       settle();
     };
-    const fail = (failure: Failure) => {
-      end(() => reject(new SidesocketError(failure)));
-      subscriptions.remove(name);
+    const undo = (reason: unknown) => {
+      end(() => reject(reason));
+      if (!subscriptions.watched(name)) subscriptions.remove(name);
     };
-    const leave = () => {
-      end(() => reject(left.reason));
-      subscriptions.remove(name);
-    };
+    const fail = (failure: Failure) => undo(new SidesocketError(failure));
+    const leave = () => undo(left.reason);
     const unwatch = subscriptions.watch(name, (state) => {
-      if (state === undefined) return fail({ code: "conflict", sent: "maybe", detail: "it was taken back meanwhile" });
+      if (state === undefined) return fail({ code: "conflict", sent, detail: "it was taken back meanwhile" });
       ({ phase } = state);
       if (phase === "asking") sent = "maybe";
       if (phase === "active") end(resolve);
@@ -183,7 +182,7 @@ function agreed(
       else fail({ code: "cancelled", sent, detail: "the service stopped before the upstream agreed" });
     });
     left.addEventListener("abort", leave, { once: true });
-    subscriptions.add(name, order);
+    if (!there) subscriptions.add(name, order);
     if (left.aborted) leave();
   });
 }

@@ -71,6 +71,11 @@ export class StandingSubscriptions {
     };
   }
 
+  /** Whether anybody is told of its changes. */
+  watched(name: string): boolean {
+    return this.#listeners.has(name);
+  }
+
   /** What a new thread must be told. */
   settleIn(): readonly ToThread[] {
     return [...this.#all].map(([name, kept]) => this.#subscribe(name, kept));

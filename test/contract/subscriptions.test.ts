@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MESSAGES, page, Stream } from "../support/messages.ts";
 import { type Config, type Product, startProduct } from "../support/product.ts";
-import { type Cleanup, until } from "../support/until.ts";
+import { type Cleanup, delay, until } from "../support/until.ts";
 import { type Message, startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
 import { problem } from "./expect.ts";
 
@@ -169,6 +169,37 @@ test("one whose caller leaves before the upstream agrees is taken back", async (
   await until(async () => /"subscriptions":\[\]/.test(await (await product.fetch(PATH)).text()));
   upstream.last.send({ jsonrpc: "2.0", id, result: "0x1" });
   await upstream.until(() => methods(upstream.last).at(-1) === "unsubscribe");
+});
+
+test("the same order twice at once is agreed to for both, or for none; who leaves takes nothing from who stays", async (t) => {
+  const upstream = await startUpstream({ onMessage: () => {}, t });
+  const product = await startProduct({ upstream, t });
+  await product.ready();
+  const asked = () => upstream.texts.filter((text) => text.includes('"subscribe"'));
+  const named = { name: "clock", ...order };
+  const leaving = new AbortController();
+  const first = product.post(PATH, named, { signal: leaving.signal }).catch(() => {});
+  await upstream.until(() => asked().length === 1);
+  const second = product.post(PATH, named);
+  const third = await product.post(`${PATH}?timeout=200ms`, named);
+  await problem(third, { status: 504, code: "reply_timeout", sent: "maybe" });
+  leaving.abort();
+  await first;
+  await delay(100);
+  upstream.last.send({ jsonrpc: "2.0", id: JSON.parse(asked()[0] ?? "").id, result: "0x1" });
+  const agreedTo = await second;
+  assert.deepEqual([agreedTo.status, asked().length], [200, 1], await agreedTo.clone().text());
+  assert.equal(((await agreedTo.json()) as { phase: string }).phase, "active");
+  assert.equal((await product.fetch(`${PATH}/clock`)).status, 200);
+
+  const refused = { ...named, name: "refused" };
+  const both = [product.post(PATH, refused), product.post(PATH, refused)];
+  await upstream.until(() => asked().length === 2);
+  await delay(100);
+  const error = { code: -1, message: "forbidden" };
+  upstream.last.send({ jsonrpc: "2.0", id: JSON.parse(asked()[1] ?? "").id, error });
+  for (const each of both) await problem(await each, { status: 502, code: "invalid_reply", sent: "yes" });
+  assert.equal((await product.fetch(`${PATH}/refused`)).status, 404);
 });
 
 test("who waits for an upstream to agree is answered when the exit begins", async (t) => {
