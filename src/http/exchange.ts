@@ -24,9 +24,11 @@ export function findUpstream(upstreams: AppParts["upstreams"], name: string): Up
   throw refused("not_found", `there is no upstream ${JSON.stringify(name.slice(0, 64))}; there is: ${known}`);
 }
 
-/** Until the thread has made the upstream a request waits, in its own time. */
-export function opened(c: Context<Env>, upstream: UpstreamPort): Promise<Dialect> {
-  return upstream.openedWithin(readPatience(c).timeoutMs);
+/** Until the thread has made the upstream a request waits, in its own time: `readCall` takes off what is used up. */
+export async function opened(c: Context<Env>, upstream: UpstreamPort): Promise<Dialect> {
+  const dialect = await upstream.openedWithin(readPatience(c).timeoutMs);
+  c.set("openedAfterMs", performance.now() - c.get("began"));
+  return dialect;
 }
 
 /** What is to be sent, and what will be said of it whatever comes back. */
@@ -51,7 +53,8 @@ export async function readCall(
   const body = await readMessage(c, dialect.accepts, upstream.settings.limits.request_bytes, lifecycle);
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;
-  return { kind, body: frameOf(body, dialect), timeoutMs, headers };
+  const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
+  return { kind, body: frameOf(body, dialect), timeoutMs: leftMs, headers };
 }
 
 /** Sends the message up, and waits for how it ends. The upstream that answers may be an equivalent of the one asked. */

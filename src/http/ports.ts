@@ -125,5 +125,6 @@ interface OnNode {
  */
 export interface Env {
   Bindings: (OnNode & { readonly exclusive?: boolean }) | { readonly [Name in keyof OnNode | "exclusive"]?: undefined };
-  Variables: { requestId: string; began: number };
+  /** `openedAfterMs`: how long after its beginning the upstream was there that it had to wait for. */
+  Variables: { requestId: string; began: number; openedAfterMs?: number };
 }

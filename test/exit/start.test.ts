@@ -88,6 +88,17 @@ test("a request that comes while a protocol module is loading waits no longer th
   assert.equal((await child.stop("SIGTERM", 5_000)).code, 0, child.output());
 });
 
+test("what a request has waited for its protocol module is part of its time, and not added to it", async (t) => {
+  const dialect = `{ name: "mute", encode: (frame) => ({ frame, expectsReply: true }), decode: () => ({ type: "message" }) }`;
+  const slow = `await new Promise((resolve) => setTimeout(resolve, 2_500));\nexport default ${dialect};`;
+  const { child, url } = await loading(t, slow);
+  const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
+  const [response, ms] = await timed(fetch(`${url}/v1/upstreams/default/request?timeout=3s`, init));
+  assert.deepEqual([response.status, response.headers.get("sidesocket-code")], [504, "reply_timeout"]);
+  assert.ok(ms < 4_500, `${ms} ms`);
+  assert.equal((await child.stop("SIGTERM", 5_000)).code, 0, child.output());
+});
+
 test("a protocol module that loops while it is loaded is terminated after the join bound: code 1", async (t) => {
   // It says so by connecting; so far the thread can still be ended by asking it.
   const told = await startFaultUpstream({}, { t });
