@@ -62,16 +62,22 @@ export interface MessagesOptions {
 
 const DEFAULT_TIMEOUT_MS = 25_000;
 
+/** How far the exit has come, for an app in front of the sidecar. */
+interface AppFront {
+  refusing: boolean;
+  readonly stopping: Stop;
+}
+
 /** One upstream WebSocket on a thread of its own. */
 export class Sidecar {
   readonly #sidecars: Sidecars;
   readonly #client: UpstreamClient;
-  readonly #stopping: Stop;
+  readonly #front: AppFront;
 
-  private constructor(sidecars: Sidecars, client: UpstreamClient, stopping: Stop) {
+  private constructor(sidecars: Sidecars, client: UpstreamClient, front: AppFront) {
     this.#sidecars = sidecars;
     this.#client = client;
-    this.#stopping = stopping;
+    this.#front = front;
   }
 
   /**
@@ -86,10 +92,13 @@ export class Sidecar {
       throw refused("invalid_config", "webhooks: only the service pushes messages; here they are read with messages()");
     }
     const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
-    const stopping = new Stop();
+    const front: AppFront = { refusing: false, stopping: new Stop() };
     const sidecars = new Sidecars(new Map([["default", settings]]), bounds, runtime.startThread, {
       ...noFront,
-      stop: () => stopping.now(),
+      refuse: () => {
+        front.refusing = true;
+      },
+      stop: () => front.stopping.now(),
     });
     const [client] = sidecars.upstreams.values();
     if (!client) throw new RangeError("unreachable: one upstream was given");
@@ -99,7 +108,7 @@ export class Sidecar {
       await sidecars.exit({ cause: "start failed" });
       throw error;
     }
-    return new Sidecar(sidecars, client, stopping);
+    return new Sidecar(sidecars, client, front);
   }
 
   /**
@@ -177,11 +186,16 @@ export class Sidecar {
 
   /** Comes with the exit's second step, whoever has asked for it. */
   get stopping(): Stop {
-    return this.#stopping;
+    return this.#front.stopping;
   }
 
   get exiting(): boolean {
     return this.#sidecars.exiting;
+  }
+
+  /** Whether new work is refused: not from the exit's beginning on, where `shutdown.delay` comes first. */
+  get refusing(): boolean {
+    return this.#front.refusing;
   }
 }
 
@@ -222,7 +236,7 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
         return !all.some(([, sidecar]) => sidecar.exiting);
       },
       get accepting() {
-        return !all.some(([, sidecar]) => sidecar.exiting);
+        return !all.some(([, sidecar]) => sidecar.refusing);
       },
       stopping,
       async exit({ cause, force }) {

@@ -315,6 +315,7 @@ describe("the app as a fetch handler", () => {
     const broken = {
       port: { ...port, ask: () => Promise.reject(new Error("a mistake")) },
       exiting: false,
+      refusing: false,
       stopping: new Stop(),
     };
     const faults: unknown[] = [];
@@ -400,6 +401,18 @@ describe("the app as a fetch handler", () => {
     await sidecar.exit();
     const [waited, refused] = await bounded(Promise.all([waiting, half]), { what: "the answers" });
     assert.deepEqual([waited.status, refused.status], [202, 503]);
+  });
+
+  test("while the exit's delay lasts the app is not ready, and serves: as the service does", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url, shutdown: { delay: "700ms" } });
+    const app = createApp({ default: sidecar });
+    const report = sidecar.exit();
+    assert.equal((await app.request("/readyz")).status, 503);
+    const served = await app.request("/rpc", json(call("echo", ["still"])));
+    assert.equal(served.status, 200, await served.text());
+    await report;
+    const late = await app.request("/rpc", json(call("echo")));
+    assert.deepEqual([late.status, late.headers.get("sidesocket-code")], [503, "shutting_down"]);
   });
 
   test("/shutdown ends the sidecars and leaves the process alone", async () => {
