@@ -359,6 +359,11 @@ function allowVariables(schema: z.core.JSONSchema.BaseSchema): void {
   if (schema.pattern !== undefined) schema.pattern = `${schema.pattern}|${variable}`;
   // A bound is for numbers only, a pattern for texts only.
   if (schema.type === "integer") Object.assign(schema, { type: ["integer", "string"], pattern: variable });
+  const { enum: values, minLength = 0 } = schema;
+  if (values === undefined && minLength <= 1) return;
+  delete schema.enum;
+  delete schema.minLength;
+  schema.anyOf = [values ? { enum: values } : { minLength }, { pattern: variable }];
 }
 
 /** The JSON Schema of what orders a subscription. */

@@ -297,6 +297,14 @@ test("the JSON Schema is of the file as people write it", () => {
   );
   const { type, minimum, pattern } = schema.properties.listen.properties.port;
   assert.deepEqual([type, minimum, new RegExp(pattern).test("${PORT}")], [["integer", "string"], 0, true]);
+  const { after, secret } = upstream.properties.webhooks.items.properties;
+  for (const { anyOf, minLength, enum: values } of [after, secret]) {
+    assert.deepEqual([minLength, values, new RegExp(anyOf[1].pattern).test("${KEY}")], [undefined, undefined, true]);
+  }
+  assert.deepEqual(
+    [after.default, after.anyOf[0], secret.anyOf[0]],
+    ["earliest", { enum: ["earliest", "latest"] }, { minLength: 8 }],
+  );
 });
 
 test("an equivalent is another upstream of the file, and speaks the same protocol", () => {
