@@ -8,7 +8,7 @@ import type { Needs } from "./runtime/runtime.ts";
 /** What these need to reach and to read, the files included that were read already; without `listen` nothing listens. */
 export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   const net: string[] = [];
-  if (listen) net.push(listen.port === 0 ? listen.host : hostAndPort(listen.host, listen.port));
+  if (listen) net.push(listen.port === 0 ? bracketed(listen.host) : `${bracketed(listen.host)}:${listen.port}`);
   const read = [...sources.files];
   // The demo listens on loopback, on a port that nobody knows yet.
   if (upstreams.size === 0) net.push("127.0.0.1");
@@ -65,6 +65,7 @@ function hostOf(url: string): string {
   return `${hostname}:${port || (scheme === "wss:" || scheme === "https:" ? 443 : 80)}`;
 }
 
-function hostAndPort(host: string, port: number): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+/** As Deno wants an address of IPv6, with a port or without. */
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }

@@ -117,6 +117,14 @@ describe("starting", () => {
     assert.match(read, /config\.yaml/);
   });
 
+  test("on Deno it listens on IPv6 too, with no more permissions than that needs", {
+    skip: runtime !== "deno",
+  }, async (t) => {
+    const denoPermissions = ["--allow-net=[::1],127.0.0.1", "--allow-env", "--allow-read=src"];
+    const product = await startProduct({ args: ["--host", "::1"], denoPermissions, t });
+    assert.equal((await product.fetch("/livez")).status, 200);
+  });
+
   test("it listens on IPv6 too, and prints an address that can be called", async (t) => {
     const product = await startProduct({ args: ["--host", "::1"], t });
     assert.match(product.url, /^http:\/\/\[::1\]:\d+$/);
