@@ -25,7 +25,7 @@ export function startLog({ level, format }: LogSettings): void {
   const pretty = (format ?? (process.stderr.isTTY ? "pretty" : "json")) === "pretty";
   const color = pretty && process.stderr.isTTY && !process.env.NO_COLOR;
   const formatter = !pretty
-    ? getJsonLinesFormatter()
+    ? getJsonLinesFormatter({ message: "template" })
     : color
       ? getAnsiColorFormatter({ format: line })
       : getTextFormatter({ format: line });
@@ -38,8 +38,12 @@ export function startLog({ level, format }: LogSettings): void {
   });
 }
 
-/** What a person reads: the library's own way would leave out the facts, and with them why something is so. */
-function line({ timestamp, level, category, message, record }: FormattedValues): string {
+/**
+ * What a person reads: the library's own way would leave out the facts, and with them why something is so. No message of
+ * ours is a template: braces in it are somebody's words.
+ */
+function line({ timestamp, level, category, record }: FormattedValues): string {
+  const message = sanitizeControlSequences(String(record.rawMessage));
   const facts = Object.entries(record.properties).filter(([, value]) => value !== undefined);
   const told = facts.map(([name, value]) =>
     value instanceof Error ? `\n${value.stack}` : `${name}=${JSON.stringify(value)}`,

@@ -45,6 +45,16 @@ describe("starting", () => {
     assert.equal((await product.stop()).code, 0);
   });
 
+  test("a reason with braces in it is logged as it is", async (t) => {
+    const protocol = await written(t, "dialect.mjs", "throw new Error('it wants { token } and {{more}}');");
+    for (const format of ["pretty", "json"]) {
+      const args = ["--port", "0", "--upstream", "ws://127.0.0.1:9", "--protocol", protocol, "--log-format", format];
+      const { code, stderr } = await runProduct(args, { t });
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /giving up: default: .*: it wants \{ token \} and \{\{more\}\}/);
+    }
+  });
+
   test("without an upstream it starts a demo, and prints a curl line that works when pasted", async (t) => {
     const product = await startProduct({ t });
     await product.until(() => product.stderr().includes("curl"));
