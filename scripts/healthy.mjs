@@ -1,5 +1,8 @@
 /** The container's health check, where there is no shell and no curl. */
+import { Agent, get } from "node:http";
 import process from "node:process";
 
-const answer = await fetch(`http://127.0.0.1:${process.env.PORT || 8787}/livez`).catch(() => undefined);
-process.exit(answer?.ok ? 0 : 1);
+// The proxy that the environment may name has another 127.0.0.1, and fetch would ask it.
+const agent = new Agent({ proxyEnv: {} });
+const asked = { agent, host: "127.0.0.1", port: process.env.PORT || 8787, path: "/livez" };
+get(asked, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).once("error", () => process.exit(1));
