@@ -40,6 +40,7 @@ demandApplicable();
 const scratch = mkdtempSync(join(tmpdir(), "sidesocket-mutants-"));
 chmodSync(scratch, 0o755); // Some tests run the product as nobody.
 const running = new Set();
+let ending = false;
 process.once("exit", () => {
   for (const child of running) endGroup(child, "SIGKILL");
   rmSync(scratch, { recursive: true, force: true });
@@ -155,6 +156,7 @@ async function runTests({ tree, tests, deno, limitMs, toTheEnd = false }) {
   const code = await new Promise((resolve) => child.once("close", resolve));
   clearTimeout(limit);
   running.delete(child);
+  if (ending) await new Promise(() => {}); // That is no verdict, and nothing more begins.
   if (code !== 0) red ??= "a run that ended badly";
   return { red, output };
 }
@@ -180,6 +182,7 @@ function printTable(rows) {
 }
 
 function endAll() {
+  ending = true;
   for (const child of running) endGroup(child, "SIGTERM");
   // The runs end what they started.
   setTimeout(() => process.exit(1), END_MS);
