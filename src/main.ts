@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { type CallCommand, helpText, parseCommandLine } from "./config/commandline.ts";
 import { describeConfig } from "./config/describe.ts";
+import { configJsonSchema } from "./config/json-schema.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
-import { configJsonSchema } from "./config/schema.ts";
 import type { Failure } from "./errors.ts";
 import { errorLines, log, outputLines, startLog } from "./log.ts";
 import { commandFor, needsOf } from "./permissions.ts";

@@ -344,29 +344,3 @@ export type LogSettings = z.output<typeof logSchema>;
 export function shutdownTotal(bounds: Readonly<Record<string, number>>): number {
   return Object.values(bounds).reduce((total, bound) => total + bound, 0);
 }
-
-/** The JSON Schema of the file as people write it, for editors: before any `${NAME}` in it has its value. */
-export function configJsonSchema(): object {
-  const schema = z.toJSONSchema(configSchema, {
-    io: "input",
-    override: ({ jsonSchema }) => allowVariables(jsonSchema),
-  });
-  return { title: "sidesocket configuration", ...schema };
-}
-
-function allowVariables(schema: z.core.JSONSchema.BaseSchema): void {
-  const variable = "\\$\\{.+\\}";
-  if (schema.pattern !== undefined) schema.pattern = `${schema.pattern}|${variable}`;
-  // A bound is for numbers only, a pattern for texts only.
-  if (schema.type === "integer") Object.assign(schema, { type: ["integer", "string"], pattern: variable });
-  const { enum: values, minLength = 0 } = schema;
-  if (values === undefined && minLength <= 1) return;
-  delete schema.enum;
-  delete schema.minLength;
-  schema.anyOf = [values ? { enum: values } : { minLength }, { pattern: variable }];
-}
-
-/** The JSON Schema of what orders a subscription. */
-export function subscriptionOrderJson(): object {
-  return z.toJSONSchema(subscriptionOrderSchema, { io: "input" });
-}

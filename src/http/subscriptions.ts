@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
 import type { z } from "zod";
+import { subscriptionOrderJson } from "../config/json-schema.ts";
 import { check, dotted } from "../config/problems.ts";
-import { type SubscriptionSettings, subscriptionOrderJson, subscriptionOrderSchema } from "../config/schema.ts";
+import { type SubscriptionSettings, subscriptionOrderSchema } from "../config/schema.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../errors.ts";
 import { check as demandJson } from "../protocols/json-check.ts";
 import { MAX_MESSAGE_DEPTH } from "../protocols/json-message.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { configJsonSchema } from "../../src/config/json-schema.ts";
 import { check, dotted } from "../../src/config/problems.ts";
-import { configJsonSchema, configSchema, shutdownTotal, upstreamSchema } from "../../src/config/schema.ts";
+import { configSchema, shutdownTotal, upstreamSchema } from "../../src/config/schema.ts";
 
 const WSS = "wss://example.org/socket";
 
