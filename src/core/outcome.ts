@@ -79,6 +79,12 @@ export const zero: Readonly<Counters> = {
 /** How many were cancelled, by whether their message had been sent. */
 export type CancelCounts = Readonly<Record<Sent, number>>;
 
+/** How many replies it has. */
+export function repliesIn(outcome: Outcome): number {
+  if (outcome.type === "batch") return outcome.items.filter((item) => item.type === "reply").length;
+  return outcome.type === "reply" ? 1 : 0;
+}
+
 /** Whether certainly nothing of it was handed to the socket. */
 export function isUnsent(outcome: Outcome): boolean {
   if (outcome.type === "batch") return outcome.done === 0 && outcome.items.every(isUnsent);

@@ -1,7 +1,8 @@
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { deferred } from "../core/deferred.ts";
-import type { Answer, Kind, Outcome } from "../core/outcome.ts";
+import { shuttingDown, tooMany } from "../core/failures.ts";
+import { type Answer, type Kind, type Outcome, repliesIn } from "../core/outcome.ts";
 import { HOLD_MS } from "../core/outgoing.ts";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
@@ -270,45 +271,31 @@ export class UpstreamClient implements Resident {
   }
 
   crashed(detail: string, unposted: ReadonlySet<number>): void {
-    this.#late.failAll({ code: "sidecar_crashed", sent: "maybe", detail: `the sidecar's thread died (${detail})` });
-    this.#failAll((seq) => {
-      const sent = unposted.has(seq) ? "no" : "maybe";
-      return {
-        code: "sidecar_crashed",
-        sent,
-        detail: `the sidecar's thread died (${detail})`,
-      };
-    });
+    const lastError = `the sidecar's thread died (${detail})`;
+    const failure = { code: "sidecar_crashed", sent: "maybe", detail: lastError } as const;
+    this.#late.failAll(failure);
+    this.#failAll((seq) => (unposted.has(seq) ? { ...failure, sent: "no" } : failure));
     if (this.#refusal) this.#nothingLeft();
     else this.feeds.renew();
     this.subscriptions.crashed();
-    this.#become({
-      phase: "idle",
-      attempts: 0,
-      lastError: `the sidecar's thread died (${detail})`,
-    });
+    this.#become({ phase: "idle", attempts: 0, lastError });
   }
 
   lost(detail: string): void {
-    const failure = { code: "sidecar_crashed", sent: "no", detail } as const;
-    this.#refusal ??= failure;
     // Only such as came after the thread's end are left: the others were failed with it.
-    this.#failAll(() => failure);
-    this.feeds.end(failure);
-    this.#failing.resolve(failure);
-    this.#opening.reject(new SidesocketError(failure));
+    this.#giveUp({ code: "sidecar_crashed", sent: "no", detail });
     this.#become({ phase: "closed", attempts: 0, lastError: detail });
   }
 
   #unusable(detail: string): void {
-    const failure = {
-      code: "invalid_config",
-      sent: "no",
-      detail: `${this.name}: the protocol: ${detail}`,
-    } as const;
+    this.#giveUp({ code: "invalid_config", sent: "no", detail: `${this.name}: the protocol: ${detail}` });
+    this.#nothingLeft();
+  }
+
+  /** Nothing is taken from here on. */
+  #giveUp(failure: Failure): void {
     this.#refusal ??= failure;
     this.#failAll(() => failure);
-    this.#nothingLeft();
     this.feeds.end(failure);
     this.#failing.resolve(failure);
     this.#opening.reject(new SidesocketError(failure));
@@ -326,9 +313,7 @@ export class UpstreamClient implements Resident {
   #tooMany(): Failure | undefined {
     const { in_flight } = this.settings.limits;
     const present = this.#waiters.size + this.#streams.size;
-    if (present < in_flight) return undefined;
-    const detail = `${present} requests are in flight already (limits.in_flight: ${in_flight})`;
-    return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: 1_000 };
+    return present < in_flight ? undefined : tooMany(present, in_flight);
   }
 
   #ended(seq: number, outcome: Outcome): void {
@@ -357,11 +342,6 @@ export class UpstreamClient implements Resident {
   }
 }
 
-function repliesIn(outcome: Outcome): number {
-  if (outcome.type === "batch") return outcome.items.filter((item) => item.type === "reply").length;
-  return outcome.type === "reply" ? 1 : 0;
-}
-
 const untold: Failure = {
   code: "reply_timeout",
   sent: "no",
@@ -373,5 +353,3 @@ const unanswered: Failure = {
   sent: "maybe",
   detail: "no reply came in time, and the sidecar's thread did not answer",
 };
-
-const shuttingDown: Failure = { code: "shutting_down", sent: "no", detail: "the service is shutting down" };
