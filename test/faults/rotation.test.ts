@@ -1,7 +1,7 @@
 /** Make before break on the real process: no request fails, none is sent twice, and the old connection gets its last reply. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startProduct } from "../support/product.ts";
+import { type Product, startProduct } from "../support/product.ts";
 import { until } from "../support/until.ts";
 import { OPCODE } from "./frames.ts";
 import type { Peer } from "./peer.ts";
@@ -26,6 +26,12 @@ function holding(): { readonly onMessage: Answer; release(): void } {
   };
 }
 
+/** The peer asks to be left, and its successor is there. */
+async function leftForNext(old: Peer, product: Product): Promise<void> {
+  old.json({ jsonrpc: "2.0", method: "going_away" });
+  await until(async () => ((await product.state()).counters as Record<string, number>).connects === 2);
+}
+
 test("on a going-away message the next connection is there before the old one gives its last reply", async (t) => {
   const { onMessage, release } = holding();
   const upstream = await startFaultUpstream({ onMessage }, { t });
@@ -35,8 +41,7 @@ test("on a going-away message the next connection is there before the old one gi
   const old = upstream.last;
   const slow = product.request(call(1, "slow"));
   await upstream.until(() => old.texts.length === 1);
-  old.json({ jsonrpc: "2.0", method: "going_away" });
-  await until(async () => ((await product.state()).counters as Record<string, number>).connects === 2);
+  await leftForNext(old, product);
   assert.equal((await product.request(call(2))).status, 200);
   const [, next] = upstream.peers as [Peer, Peer];
   assert.deepEqual([old.texts.length, next.texts.length, old.phase], [1, 1, "open"], "the new one takes what is new");
@@ -105,8 +110,7 @@ test("who waits for a pong of the old connection gets it; who has timed out ther
   assert.equal(late.status, 504);
   const confirmed = product.post("/v1/upstreams/default/send?confirm=pong&timeout=5s", call(2));
   await upstream.until(() => old.texts.length === 2);
-  old.json({ jsonrpc: "2.0", method: "going_away" });
-  await until(async () => ((await product.state()).counters as Record<string, number>).connects === 2);
+  await leftForNext(old, product);
   assert.equal((await product.request(call(3))).status, 200);
   await upstream.until(() => held.length === 2);
   for (const answer of held.splice(0)) answer();
@@ -127,8 +131,7 @@ test("an old connection that has to be destroyed by the exit is told as force", 
   const old = upstream.last;
   const slow = product.request(call(1, "slow"));
   await upstream.until(() => old.texts.length === 1);
-  old.json({ jsonrpc: "2.0", method: "going_away" });
-  await until(async () => ((await product.state()).counters as Record<string, number>).connects === 2);
+  await leftForNext(old, product);
   const { code } = await product.stop();
   assert.equal((await slow).headers.get("sidesocket-code"), "cancelled");
   assert.equal(code, 1, product.stderr());
