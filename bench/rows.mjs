@@ -30,6 +30,9 @@ export function rowsOf(names, runtimes) {
   );
 }
 
+/** All rows on Deno have what `deno task start` gives to V8. */
+const V8_FLAGS = "--v8-flags=--no-allocation-site-pretenuring";
+
 export function row(name, runtime) {
   return { name, runtime, ...kinds[name] };
 }
@@ -38,7 +41,7 @@ export function row(name, runtime) {
 export async function startRow({ name, runtime, file, path, batchPath = path, messagesPath }, upstreamUrl, flags = []) {
   const own = ["--port", "0", ...(flags.length > 0 ? flags : ["--upstream", upstreamUrl])];
   const [program, ...before] =
-    runtime === "deno" ? [denoPath(), "run", "--allow-all", "--no-prompt"] : [process.execPath];
+    runtime === "deno" ? [denoPath(), "run", V8_FLAGS, "--allow-all", "--no-prompt"] : [process.execPath];
   const main = runtime === "deno" ? "src/main.ts" : "dist/main.js";
   const service = await serve(program, [...before, ...(file ? [file, upstreamUrl] : [main, ...own])]);
   return { ...service, name, runtime, path, batchPath, messagesPath };

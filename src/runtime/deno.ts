@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { dieYoung } from "./deno.server.ts";
 import { listen } from "./listener.ts";
 import { holdLock } from "./lock.ts";
 import type { Runtime } from "./runtime.ts";
@@ -19,7 +20,7 @@ export const runtime: Runtime = {
   name: "deno",
   version: process.versions.deno ?? "",
 
-  listen,
+  listen: (options) => listen(options, dieYoung),
 
   /** `process.stdout` and `process.stderr` block here on a pipe that nobody reads; these neither do, nor hold up the exit. */
   async write(stream, bytes) {

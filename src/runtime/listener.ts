@@ -21,8 +21,14 @@ interface Connection {
   readonly queued: Set<ServerResponse>;
 }
 
-/** The HTTP listener of both runtimes: Node's own server below Hono's adapter. Rejects as `listen` fails. */
-export async function listen(options: ListenOptions): Promise<Listener> {
+/**
+ * The HTTP listener of both runtimes: Node's own server below Hono's adapter. Rejects as `listen` fails.
+ * @param onListening what the runtime wants to change about the server, before it serves anybody
+ */
+export async function listen(
+  options: ListenOptions,
+  onListening: (server: Server) => void = () => {},
+): Promise<Listener> {
   const { fetch, host, port, keepAliveMs, connectionsMax, onFull } = options;
   const server = createAdaptorServer({
     async fetch(request, { incoming, outgoing }) {
@@ -84,6 +90,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     server.once("error", reject);
     server.listen(port, host, resolve);
   });
+  onListening(server);
 
   return {
     port: (server.address() as AddressInfo).port,

@@ -1,13 +1,15 @@
 /** The end of the HTTP side by itself: whom it cuts, whom it does not, and that nobody can hold it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listen } from "../../src/runtime/listener.ts";
+import { runtime } from "../../src/runtime/pick.ts";
 import type { Listener } from "../../src/runtime/runtime.ts";
 import { RawConnection } from "../support/http.ts";
 import { bounded, type Cleanup, delay, until } from "../support/until.ts";
 
 /** Whoever has connected and said nothing may be about to ask, for so long; in milliseconds. */
 const ASKING_WITHIN_MS = 100;
+/** A header must be there within this; in milliseconds. */
+const HEADERS_WITHIN_MS = 10_000;
 /** More than the buffers of both ends of a connection grow to. */
 const ENDLESS_BYTES = 64 * 1024 * 1024;
 const LARGE_BYTES = 16 * 1024 * 1024;
@@ -26,7 +28,7 @@ async function open(body: string, t: Cleanup): Promise<Site> {
     asked++;
     return new Response(body);
   };
-  const listener = await listen({ ...place, fetch });
+  const listener = await runtime.listen({ ...place, fetch });
   t.after(async () => {
     listener.close();
     listener.cut(new Set());
@@ -92,7 +94,7 @@ test("a caller who leaves with streams piled up on its connection has left them 
     asked++;
     return new Response(new ReadableStream({ cancel: () => void left++ }));
   };
-  const listener = await listen({ ...place, fetch });
+  const listener = await runtime.listen({ ...place, fetch });
   t.after(async () => {
     listener.close();
     listener.cut(new Set());
@@ -130,4 +132,24 @@ test("who has only just connected is not cut, and is answered; who never asks is
     await silent.until(() => silent.ended, { within: 5_000 });
     return;
   }
+});
+
+test("a header that never ends is waited for 10 s and no longer, also behind an answer; who is idle is left alone", async (t) => {
+  const site = await open("here", t);
+  const [fresh, used, idle] = [
+    await RawConnection.open(site, t),
+    await RawConnection.open(site, t),
+    await RawConnection.open(site, t),
+  ];
+  for (const caller of [used, idle]) {
+    caller.send({ path: "/" });
+    await caller.response();
+  }
+  const began = performance.now();
+  for (const slow of [fresh, used]) slow.write("GET / HTTP/1.1\r\nHost: ");
+  // Node and Deno look every second.
+  const within = HEADERS_WITHIN_MS + 5_000;
+  await Promise.all([fresh, used].map((slow) => slow.until(() => slow.ended, { within, what: "its end" })));
+  assert.ok(performance.now() - began >= HEADERS_WITHIN_MS - 500, "it had its time");
+  assert.equal(idle.ended, undefined);
 });
