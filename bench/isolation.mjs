@@ -55,34 +55,35 @@ export async function isolate(name, rowName, runtime, options) {
   }
 }
 
-/** The same few requests a second in quiet and in the flood. The service itself is asked for /livez, the others for their pauses. */
+/** The same few requests a second in quiet and in the flood, and /livez beside them. */
 async function flood(parts, window) {
   const upstream = await parts.upstream();
   const service = await parts.row(upstream);
-  const quiet = await put(service, upstream, QUIET, window);
-  const quietMs = await longestPause(service, () => sleep(window.seconds * 1_000));
+  const probe = { ...QUIET, method: "GET", paths: ["/livez"], connections: 2, rate: 100, warmAnswers: 1 };
+  const probed = async () => {
+    const alive = service.name === "hand-written" ? undefined : put(service, upstream, probe, window);
+    return { ...(await put(service, upstream, QUIET, window)), livezP99: (await alive)?.p99 };
+  };
+  let [quiet, flooded] = [];
+  const quietPauseMs = await longestPause(service, async () => {
+    quiet = await probed();
+  });
   const count = FLOOD_PER_SECOND * (window.seconds + 10 * window.warmSeconds + 10);
   await ask(service, "flood", [{ rate: FLOOD_PER_SECOND, bytes: FLOOD_BYTES, count }]);
   await sleep(500);
   const before = await received(service);
   const began = performance.now();
-  let flooded;
-  const probe = { ...QUIET, method: "GET", paths: ["/livez"], connections: 2, rate: 100, warmAnswers: 1 };
-  let alive;
-  const floodMs = await longestPause(service, async () => {
-    [flooded, alive] = await Promise.all([
-      put(service, upstream, QUIET, window),
-      service.name === "hand-written" ? undefined : put(service, upstream, probe, window),
-    ]);
+  const floodPauseMs = await longestPause(service, async () => {
+    flooded = await probed();
   });
   const perSecond = ((await received(service)) - before) / ((performance.now() - began) / 1_000);
   return {
     quietP99: quiet.p99,
     floodP99: flooded.p99,
     ratio: flooded.p99 / quiet.p99,
-    quietPauseMs: quietMs,
-    floodPauseMs: floodMs,
-    livezP99: alive?.p99,
+    quietPauseMs,
+    floodPauseMs,
+    livezP99: flooded.livezP99,
     messagesPerSecond: perSecond,
   };
 }
