@@ -1,4 +1,5 @@
 /** The rows of the table: what is measured, on which runtime, and how each is started. */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { denoPath } from "../scripts/deno.mjs";
 import { serve } from "./processes.mjs";
@@ -31,7 +32,8 @@ export function rowsOf(names, runtimes) {
 }
 
 /** All rows on Deno have what `deno task start` gives to V8. */
-const V8_FLAGS = "--v8-flags=--no-allocation-site-pretenuring";
+const { tasks } = JSON.parse(readFileSync(new URL("../deno.json", import.meta.url), "utf8"));
+const [V8_FLAGS] = /--v8-flags=\S+/.exec(tasks.start.command);
 
 export function row(name, runtime) {
   return { name, runtime, ...kinds[name] };

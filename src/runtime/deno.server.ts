@@ -26,20 +26,17 @@ export function dieYoung(server: Server): void {
   const list = listOf(server);
   if (!list) return;
   const { _active: notes, pushActive } = list;
-  const rest = (note: Note | undefined) => {
-    if (note) Object.assign(note, { startTime: Number.POSITIVE_INFINITY, req: null } satisfies Partial<Note>);
-  };
+  const since = (startTime: number, note: Note | undefined) =>
+    note && Object.assign(note, { headersCompleted: false, startTime, req: null } satisfies Note);
   list.pushActive = (socket) => {
-    const note = notes.get(socket);
-    if (!note) return pushActive.call(list, socket);
-    note.headersCompleted = false;
-    note.startTime = performance.now();
-    note.req = null;
+    if (!since(performance.now(), notes.get(socket))) pushActive.call(list, socket);
   };
-  list.popActive = (socket) => rest(notes.get(socket));
+  list.popActive = (socket) => {
+    since(Number.POSITIVE_INFINITY, notes.get(socket));
+  };
   list.popActiveIfReq = (socket, request) => {
     const note = notes.get(socket);
-    if (note?.req === request) rest(note);
+    if (note?.req === request) since(Number.POSITIVE_INFINITY, note);
   };
 }
 
