@@ -1,10 +1,10 @@
 /** Mutants of the pure core, and of readers on the host, without a thread: `[what is then true, text, what stands in its place]`. */
-const exchange = ["core/exchange", "core/lane"];
-const session = ["core/session", "core/liveness"];
+const exchange = ["core/exchange/exchange", "core/exchange/lane"];
+const session = ["core/connection/session", "core/connection/liveness"];
 
 const pure = [
   {
-    file: "src/core/pending.ts",
+    file: "src/core/exchange/request-table.ts",
     tests: exchange,
     mutants: [
       [
@@ -22,7 +22,7 @@ const pure = [
     ],
   },
   {
-    file: "src/core/wire-ids.ts",
+    file: "src/core/exchange/wire-ids.ts",
     tests: exchange,
     mutants: [
       ["an id in flight is drawn again", "isInFlight(this.#last) || ", ""],
@@ -32,7 +32,7 @@ const pure = [
         "tombstones are kept for ever",
         "this.#buried.size > this.#buriedMax",
         "this.#buried.size < 0",
-        { tests: ["test/core/exchange-ids"] },
+        { tests: ["test/core/exchange/exchange-ids"] },
       ],
       ["a late reply is late as often as it comes", "return this.#buried.delete(id);", "return this.#buried.has(id);"],
       ["ids do not begin anew", "this.#last >= this.#maxId ? 1 : this.#last + 1", "this.#last + 1"],
@@ -40,20 +40,20 @@ const pure = [
         "all ids may be in flight at once",
         "this.capacity = maxId - half;",
         "this.capacity = maxId;",
-        { tests: ["test/core/exchange-ids"] },
+        { tests: ["test/core/exchange/exchange-ids"] },
       ],
     ],
   },
   {
     file: "src/protocols/json-rpc.ts",
-    tests: ["core/exchange", "protocols/json-rpc"],
+    tests: ["core/exchange/exchange", "protocols/json-rpc"],
     mutants: [
       ["the caller's id goes up", "frame: replace(text, span, String(id))", "frame: text"],
       ["our id comes down", 'typeof own === "string" ? replace(text, span, own)', 'typeof own === "string" ? text'],
     ],
   },
   {
-    file: "src/core/batches.ts",
+    file: "src/core/exchange/batches.ts",
     tests: exchange,
     mutants: [
       [
@@ -65,7 +65,7 @@ const pure = [
     ],
   },
   {
-    file: "src/core/admission.ts",
+    file: "src/core/exchange/admission.ts",
     tests: exchange,
     mutants: [
       ["draining takes new requests", "if (this.#closed) return failures.shuttingDown;", ""],
@@ -74,19 +74,24 @@ const pure = [
         'if (call.deadline <= now) return failures.timedOut("no", 0, "reply");',
         "",
       ],
-      ["what is past its deadline keeps its place", "this.#expire(now);", "", { tests: ["test/core/exchange-limits"] }],
+      [
+        "what is past its deadline keeps its place",
+        "this.#expire(now);",
+        "",
+        { tests: ["test/core/exchange/exchange-limits"] },
+      ],
       ["the cap is one too low", "if (size + items > this.#inFlightMax)", "if (size + items >= this.#inFlightMax)"],
       [
         "the cap is one too high",
         "if (size + items > this.#inFlightMax)",
         "if (size + items > this.#inFlightMax + 1)",
-        { tests: ["test/core/exchange-limits"] },
+        { tests: ["test/core/exchange/exchange-limits"] },
       ],
       ["bytes in the socket do not count", "heldBytes + buffered + sizeOf", "heldBytes + sizeOf"],
     ],
   },
   {
-    file: "src/core/outgoing.ts",
+    file: "src/core/exchange/send-queue.ts",
     tests: exchange,
     mutants: [
       [
@@ -105,7 +110,7 @@ const pure = [
     ],
   },
   {
-    file: "src/core/delivery.ts",
+    file: "src/core/exchange/delivery-proofs.ts",
     tests: exchange,
     mutants: [
       ["a pong proves nothing", "this.#proven.set(epoch, messages);", ""],
@@ -128,7 +133,7 @@ const pure = [
     ],
   },
   {
-    file: "src/core/requests.ts",
+    file: "src/core/exchange/in-flight.ts",
     tests: exchange,
     mutants: [
       ["deadlines are ignored", "this.#wheel.add(entry, entry.dueAt);", ""],
@@ -136,7 +141,7 @@ const pure = [
     ],
   },
   {
-    file: "src/core/exchange.ts",
+    file: "src/core/exchange/exchange.ts",
     tests: exchange,
     mutants: [
       ["draining leaves what is held", "this.#outgoing.failHeld(failures.shuttingDown);", ""],
@@ -168,14 +173,14 @@ const pure = [
     ],
   },
   {
-    file: "src/core/failures.ts",
+    file: "src/core/exchange/failures.ts",
     tests: exchange,
     mutants: [
       ["cancelled says that nothing was sent", '{ code: "cancelled", sent, ', '{ code: "cancelled", sent: "no", '],
     ],
   },
   {
-    file: "src/core/lane.ts",
+    file: "src/core/exchange/lane.ts",
     tests: exchange,
     mutants: [
       ["a request goes out while a reply is owed", "!this.#owed && (!expectsReply", "(!expectsReply"],
@@ -189,8 +194,8 @@ const pure = [
     ],
   },
   {
-    file: "src/core/by-order.ts",
-    tests: ["core/lane", "core/exchange-rotation"],
+    file: "src/core/exchange/correlate-by-order.ts",
+    tests: ["core/exchange/lane", "core/exchange/exchange-rotation"],
     mutants: [
       ["a lane takes two at once", "this.#current === undefined && this.#lane.takes", "this.#lane.takes"],
       ["a lane forgets what it is owed", "this.#bury(true, now);", "void now;"],
@@ -224,8 +229,8 @@ const pure = [
     ],
   },
   {
-    file: "src/core/by-id.ts",
-    tests: ["core/exchange"],
+    file: "src/core/exchange/correlate-by-id.ts",
+    tests: ["core/exchange/exchange"],
     mutants: [
       ["nothing is remembered of a request that timed out", "this.#ids.bury(entry.wire);", "void entry;"],
       ["a caller's id whose reply may still come is taken", " || this.#ids.isBuried(wire)", ""],
@@ -240,7 +245,7 @@ const pure = [
     ],
   },
   {
-    file: "src/core/session.ts",
+    file: "src/core/connection/session.ts",
     tests: session,
     mutants: [
       [
@@ -282,8 +287,8 @@ const pure = [
     ],
   },
   {
-    file: "src/core/backoff.ts",
-    tests: ["core/backoff"],
+    file: "src/core/util/backoff.ts",
+    tests: ["core/util/backoff"],
     mutants: [
       ["the delay does not grow", "2 ** Math.min(attempt, 30)", "1"],
       [
@@ -295,8 +300,8 @@ const pure = [
     ],
   },
   {
-    file: "src/core/liveness.ts",
-    tests: ["core/liveness"],
+    file: "src/core/connection/liveness.ts",
+    tests: ["core/connection/liveness"],
     mutants: [
       ["what the peer says does not move the silence on", "Math.max(since, heardAt)", "Math.min(since, heardAt)"],
       ["silence counts from before the connection", "Math.max(since, heardAt)", "Math.max(since * 0, heardAt)"],
@@ -312,8 +317,8 @@ const pure = [
     ],
   },
   {
-    file: "src/core/rotation.ts",
-    tests: ["core/rotation"],
+    file: "src/core/connection/rotation.ts",
+    tests: ["core/connection/rotation"],
     mutants: [
       ["two successors at a time", "if (next || at.phase", "if (at.phase"],
       ["who asks always is left without a pause", "if (before === 0) return", "if (before >= 0) return"],
@@ -339,8 +344,8 @@ const pure = [
     ],
   },
   {
-    file: "src/core/pace.ts",
-    tests: ["core/pace"],
+    file: "src/core/exchange/rate-limit.ts",
+    tests: ["core/exchange/rate-limit"],
     mutants: [
       ["a message goes out a moment too soon", "before + this.#per)", "before + this.#per - 1)"],
       ["whoever waits for the next round is told too soon", "this.#per * Math.floor", "0 * Math.floor"],
@@ -348,8 +353,8 @@ const pure = [
     ],
   },
   {
-    file: "src/core/journal.ts",
-    tests: ["core/journal"],
+    file: "src/core/messages/journal.ts",
+    tests: ["core/messages/journal"],
     mutants: [
       ["a gap counts one too few", "this.#oldest - 1 - seq;", "this.#oldest - 2 - seq;"],
       ["a count that nobody can know is told", "seq < this.#uncounted", "seq < 0 * this.#uncounted"],
@@ -393,8 +398,8 @@ const pure = [
     ],
   },
   {
-    file: "src/core/shelf.ts",
-    tests: ["core/shelf", "core/journal"],
+    file: "src/core/messages/body-store.ts",
+    tests: ["core/messages/body-store", "core/messages/journal"],
     mutants: [
       ["a block is used while something lies in it", "if (block.live > 0 || !block.shared) return;", ""],
       ["a block is never used again", "this.#spare.length < SPARE_MAX", "this.#spare.length < 0"],
@@ -405,8 +410,8 @@ const pure = [
     ],
   },
   {
-    file: "src/core/subscriptions.ts",
-    tests: ["core/subscriptions"],
+    file: "src/core/messages/subscriptions.ts",
+    tests: ["core/messages/subscriptions"],
     mutants: [
       [
         "nothing is asked for on a new connection",
@@ -447,15 +452,15 @@ const pure = [
   },
   {
     file: "src/core/outcome.ts",
-    tests: ["core/replies"],
+    tests: ["core/kept-replies"],
     mutants: [
       ["one unsent item frees the whole batch", "outcome.items.every(isUnsent)", "outcome.items.some(isUnsent)"],
       ["a notification of a batch was never sent", "outcome.done === 0 && ", ""],
     ],
   },
   {
-    file: "src/core/replies.ts",
-    tests: ["core/replies"],
+    file: "src/core/kept-replies.ts",
+    tests: ["core/kept-replies"],
     mutants: [
       ["what has ended is kept a moment too long", "< this.#bounds.keep", "<= this.#bounds.keep"],
       ["a late reply is as old as its timeout", "kept.agesFrom = now;", "kept.agesFrom ??= now;"],
@@ -479,8 +484,8 @@ const pure = [
     ],
   },
   {
-    file: "src/core/slots.ts",
-    tests: ["core/slots"],
+    file: "src/core/util/slot-table.ts",
+    tests: ["core/util/slot-table"],
     mutants: [
       [
         "a place is given away that is taken",
@@ -499,8 +504,8 @@ const pure = [
     ],
   },
   {
-    file: "src/sidecar/waiters.ts",
-    tests: ["sidecar/waiters"],
+    file: "src/sidecar/host/waiters.ts",
+    tests: ["sidecar/host/waiters"],
     mutants: [
       ["nobody is told that no answer came", "this.#alarm.set(waiter.until);", ""],
       ["who waits longer is not told", "this.#alarm.set(next);", ""],
@@ -512,16 +517,16 @@ const pure = [
     ],
   },
   {
-    file: "src/sidecar/outbox.ts",
-    tests: ["sidecar/outbox"],
+    file: "src/sidecar/batching.ts",
+    tests: ["sidecar/batching"],
     mutants: [
       ["a request's bytes are taken from its caller", "crossing(body), deadline", "this.#give(body), deadline"],
       ["a view drags its buffer along", "(whole ? body : new Uint8Array(body)).buffer", "body.buffer"],
     ],
   },
   {
-    file: "src/sidecar/follower.ts",
-    tests: ["sidecar/follower"],
+    file: "src/sidecar/host/journal-reader.ts",
+    tests: ["sidecar/host/journal-reader"],
     mutants: [
       ["a reader is told twice", "seq > after.seq;", "seq >= after.seq;"],
       ["who wants nothing is given more", "(!cut && this.#sink.wants())", "!cut"],
@@ -537,16 +542,16 @@ const pure = [
     ],
   },
   {
-    file: "src/sidecar/journals.ts",
-    tests: ["sidecar/follower"],
+    file: "src/sidecar/thread/journals.ts",
+    tests: ["sidecar/host/journal-reader"],
     mutants: [
       ["who waits is not told what went by", "next - after.seq > kept / 2", "next - after.seq > kept * 1e9"],
       ["who waits is told of all that goes by", "next - after.seq > kept / 2", "next - after.seq > 0 * kept"],
     ],
   },
   {
-    file: "src/sidecar/feeds.ts",
-    tests: ["sidecar/follower"],
+    file: "src/sidecar/host/journal-pulls.ts",
+    tests: ["sidecar/host/journal-reader"],
     mutants: [
       ["a reader joins those that are ahead", " || tail.from.seq > from.seq", ""],
       ["every reader has a pull of its own", "if (!tail) {", "if (!tail || tail) {"],

@@ -16,7 +16,7 @@ const asked = "test/faults/rows-42";
 const peers = "test/faults/rows-45";
 const system = "test/faults/rows-48";
 const place = "test/faults/rows-51";
-const supervision = "test/sidecar/thread";
+const supervision = "test/sidecar/host/supervised-thread";
 const denoThread = "test/runtime/deno-thread";
 const timers = "test/soak/timers";
 
@@ -25,7 +25,7 @@ const EVER = "2 ** 30";
 
 export const exit = [
   {
-    file: "src/sidecar/exit.ts",
+    file: "src/sidecar/host/exit.ts",
     tests: [order],
     mutants: [
       // The steps.
@@ -126,7 +126,7 @@ export const exit = [
     ],
   },
   {
-    file: "src/sidecar/sidecar.ts",
+    file: "src/sidecar/host/sidecars.ts",
     tests: [library, contract],
     mutants: [
       ["two exits", "this.#exit ??= runExit(", "this.#exit = runExit("],
@@ -182,7 +182,7 @@ export const exit = [
     ],
   },
   {
-    file: "src/demo/upstream.ts",
+    file: "src/demo/demo-upstream.ts",
     tests: [start],
     mutants: [["the demo waits for whoever never speaks", "server.closeAllConnections();", ""]],
   },
@@ -192,7 +192,7 @@ export const exit = [
     mutants: [["a bound beyond a container's grace period is no matter", "total > CONTAINER_GRACE_MS", "total < 0"]],
   },
   {
-    file: "src/http/shutdown.ts",
+    file: "src/http/routes/shutdown.ts",
     tests: [contract],
     mutants: [
       [
@@ -203,12 +203,12 @@ export const exit = [
     ],
   },
   {
-    file: "src/http/body.ts",
+    file: "src/http/call/body.ts",
     tests: [library],
     mutants: [["who has left is waited for", "else if (incoming?.destroyed) fail(callerLeft);", ""]],
   },
   {
-    file: "src/http/outlet.ts",
+    file: "src/http/streaming/paced-response.ts",
     tests: ["test/contract/messages"],
     mutants: [["a stream has no last chunk", "if (inChunks) answer.write(LAST_CHUNK);", ""]],
   },
@@ -237,7 +237,7 @@ export const exit = [
     ],
   },
   {
-    file: "src/sidecar/client.ts",
+    file: "src/sidecar/host/upstream-client.ts",
     tests: [contract],
     mutants: [
       ["a sidecar that exits takes new work", "this.#refusal ??= shuttingDown;", "", { tests: [library] }],
@@ -258,7 +258,7 @@ export const exit = [
     ],
   },
   {
-    file: "src/sidecar/thread.ts",
+    file: "src/sidecar/host/supervised-thread.ts",
     tests: [crashes],
     mutants: [
       [
@@ -289,7 +289,7 @@ export const exit = [
         "who asks again when a death is told asks the dead",
         'this.#life = { phase: "ending", thread: life.thread };',
         "",
-        { tests: ["sidecar/thread"] },
+        { tests: ["sidecar/host/supervised-thread"] },
       ],
       [
         "who waits is not told of a crash",
@@ -331,7 +331,7 @@ export const exit = [
     ],
   },
   {
-    file: "src/sidecar/worker.ts",
+    file: "src/sidecar/thread/worker.ts",
     tests: [contract],
     mutants: [
       ["the thread does not end itself", "process.exit(0);", "return;"],
@@ -344,7 +344,7 @@ export const exit = [
     ],
   },
   {
-    file: "src/sidecar/upstream.ts",
+    file: "src/sidecar/thread/upstream.ts",
     tests: [contract],
     mutants: [
       [
@@ -355,7 +355,7 @@ export const exit = [
     ],
   },
   {
-    file: "src/sidecar/link.ts",
+    file: "src/sidecar/thread/connection.ts",
     tests: [contract],
     mutants: [
       [
@@ -372,12 +372,12 @@ export const exit = [
     ],
   },
   {
-    file: "src/sidecar/connections.ts",
+    file: "src/sidecar/thread/sockets.ts",
     tests: [contract],
     mutants: [["a broken socket is no force", 'forced: drop.reason === "unclosed"', "forced: false"]],
   },
   {
-    file: "src/sidecar/socket.ts",
+    file: "src/sidecar/thread/socket.ts",
     tests: [contract],
     mutants: [
       [
@@ -395,7 +395,7 @@ export const exit = [
     ],
   },
   {
-    file: "src/sidecar/phase-timer.ts",
+    file: "src/sidecar/thread/phase-timer.ts",
     tests: [system],
     mutants: [
       ["a peer is blamed before it is listened to", "blames ? () => this.set(LOOK_MS) : this.#ring", "this.#ring"],

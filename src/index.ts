@@ -1,6 +1,6 @@
 import { pathToFileURL } from "node:url";
-import { isModulePath } from "./config/dialect.ts";
 import { type Checked, check, dotted } from "./config/problems.ts";
+import { isModulePath } from "./config/protocol-settings.ts";
 import {
   configSchema,
   type ShutdownBounds,
@@ -11,16 +11,16 @@ import {
 import { batchFailure, type Replied } from "./core/outcome.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
-import { Keeper } from "./http/keeper.ts";
 import type { UpstreamPort } from "./http/ports.ts";
-import { Stop } from "./http/stop.ts";
+import { Keeper } from "./http/reply-keeper.ts";
+import { Stop } from "./http/stop-signal.ts";
 import type { Body } from "./protocols/protocol.ts";
-import { runtime } from "./runtime/pick.ts";
-import type { UpstreamClient } from "./sidecar/client.ts";
-import type { ExitReport } from "./sidecar/exit.ts";
-import type { UpstreamState } from "./sidecar/messages.ts";
-import { readMessages, type UpstreamMessage } from "./sidecar/reading.ts";
-import { noFront, Sidecars } from "./sidecar/sidecar.ts";
+import { runtime } from "./runtime/pick-runtime.ts";
+import type { UpstreamState } from "./sidecar/contract.ts";
+import type { ExitReport } from "./sidecar/host/exit.ts";
+import { readMessages, type UpstreamMessage } from "./sidecar/host/message-iterator.ts";
+import { noFront, Sidecars } from "./sidecar/host/sidecars.ts";
+import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import { version } from "./version.ts";
 
 /** The library: the same sidecar in a program of your own, and the same HTTP app as a fetch handler. */
@@ -30,9 +30,9 @@ export { SidesocketError } from "./errors.ts";
 export type { ProtocolModule } from "./protocols/module.ts";
 export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protocol.ts";
 export { InvalidMessage } from "./protocols/protocol.ts";
-export type { ExitReport, StepReport } from "./sidecar/exit.ts";
-export type { UpstreamState } from "./sidecar/messages.ts";
-export type { UpstreamMessage } from "./sidecar/reading.ts";
+export type { UpstreamState } from "./sidecar/contract.ts";
+export type { ExitReport, StepReport } from "./sidecar/host/exit.ts";
+export type { UpstreamMessage } from "./sidecar/host/message-iterator.ts";
 
 /** The settings of an upstream as the configuration file has them, but for webhooks, and the bounds of its exit. */
 export interface SidecarOptions extends Omit<UpstreamInput, "webhooks"> {

@@ -10,7 +10,7 @@ import {
 } from "@logtape/logtape";
 import type { LogSettings } from "./config/schema.ts";
 import { Lines } from "./runtime/lines.ts";
-import { runtime } from "./runtime/pick.ts";
+import { runtime } from "./runtime/pick-runtime.ts";
 
 /** Logs go to stderr, one line each; nothing else of ours does. Stdout has the one line that says where we listen. */
 

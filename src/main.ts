@@ -7,10 +7,10 @@ import { ConfigError } from "./config/problems.ts";
 import type { Failure } from "./errors.ts";
 import { errorLines, log, outputLines, startLog } from "./log.ts";
 import { commandFor, needsOf } from "./permissions.ts";
-import { runtime } from "./runtime/pick.ts";
+import { runtime } from "./runtime/pick-runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { Service } from "./service.ts";
-import type { ExitReport } from "./sidecar/exit.ts";
+import type { ExitReport } from "./sidecar/host/exit.ts";
 import { endOnSignals } from "./signals.ts";
 import { version } from "./version.ts";
 
@@ -39,7 +39,7 @@ function load(flags: Parameters<typeof loadConfig>[0]["flags"] & object): Promis
 
 async function callOnce(command: CallCommand, config: LoadedConfig): Promise<never> {
   startLog(config.log);
-  const { call, upstreamOf } = await import("./call.ts");
+  const { call, upstreamOf } = await import("./call-command.ts");
   const { sources } = config;
   await demandPermissions({ upstreams: upstreamOf(config), sources }, command.message);
   const { exitCode, joined } = await call(command, config, runtime);

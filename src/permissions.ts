@@ -1,6 +1,6 @@
 import type { LoadedConfig } from "./config/load.ts";
 import { redactUrl } from "./config/wire.ts";
-import { askedBy } from "./core/late-values.ts";
+import { askedBy } from "./placeholders.ts";
 import type { Needs } from "./runtime/runtime.ts";
 
 /** What Deno must be told to allow, and how. Node is not asked. */

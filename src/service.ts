@@ -1,19 +1,19 @@
 import type { LoadedConfig } from "./config/load.ts";
 import { upstreamSchema } from "./config/schema.ts";
 import { isLoopback } from "./config/wire.ts";
-import { deferred } from "./core/deferred.ts";
-import type { DemoUpstream } from "./demo/upstream.ts";
+import { deferred } from "./core/util/deferred.ts";
+import type { DemoUpstream } from "./demo/demo-upstream.ts";
 import type { Failure } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { loopbackHosts } from "./http/guard.ts";
-import { Keeper } from "./http/keeper.ts";
 import type { Access, WebhookState } from "./http/ports.ts";
-import { Stop } from "./http/stop.ts";
+import { Keeper } from "./http/reply-keeper.ts";
+import { Stop } from "./http/stop-signal.ts";
 import { log } from "./log.ts";
 import { Webhook } from "./push/webhook.ts";
 import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
-import type { ExitReport, Front } from "./sidecar/exit.ts";
-import { type ExitOptions, Sidecars } from "./sidecar/sidecar.ts";
+import type { ExitReport, Front } from "./sidecar/host/exit.ts";
+import { type ExitOptions, Sidecars } from "./sidecar/host/sidecars.ts";
 import { version } from "./version.ts";
 
 /** Everything of one process: the listener, the sidecars, the demo; how it begins and how it ends. */
@@ -60,7 +60,7 @@ export class Service {
    * Rejects with the system's error when it cannot listen.
    */
   static async start(config: LoadedConfig, runtime: Runtime): Promise<Service> {
-    const demo = config.demo ? await (await import("./demo/upstream.ts")).startDemo() : undefined;
+    const demo = config.demo ? await (await import("./demo/demo-upstream.ts")).startDemo() : undefined;
     const app = deferred<ReturnType<typeof buildApp>>();
     let fetch: ListenOptions["fetch"] = async (request, env) => (await app.promise).fetch(request, env as object);
     // Listening comes first: where an address is in use, no upstream must hear of us. Whoever comes that early waits for the rest.

@@ -1,5 +1,5 @@
 import { log } from "./log.ts";
-import type { ExitOptions } from "./sidecar/sidecar.ts";
+import type { ExitOptions } from "./sidecar/host/sidecars.ts";
 
 const NAMES = ["SIGTERM", "SIGINT"] as const;
 

@@ -8,26 +8,57 @@ import { root } from "./support/root.ts";
 /** Paths are relative to src/. A path that ends in `/` is everything below it. */
 type Place = string;
 
+/** What both sides of the thread boundary know: the contract, and tools that know neither side. */
+const BOTH_SIDES: readonly Place[] = ["sidecar/contract.ts", "sidecar/batching.ts", "sidecar/alarm.ts"];
+
+/** What decides and touches nothing. */
+const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts"];
+
+/** What every part of the HTTP side may use. */
+const HTTP: readonly Place[] = [
+  "http/guard.ts",
+  "http/openapi.ts",
+  "http/ports.ts",
+  "http/problem.ts",
+  "http/reply-keeper.ts",
+  "http/request-id.ts",
+  "http/routing.ts",
+  "http/rpc-error.ts",
+  "http/schemas.ts",
+  "http/stop-signal.ts",
+];
+
+/** What the HTTP side stands on. */
+const BEHIND_HTTP: readonly Place[] = ["sidecar/host/", ...BOTH_SIDES, ...CORE, "config/", "version.ts"];
+
 /**
  * Who may import whom inside src/. `types` may be imported with `import type` only. What is not named here (main.ts,
  * service.ts, index.ts) may import everything that the other rules leave.
  */
 const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly Place[]; readonly types?: Place[] }[] =
   [
-    { from: ["errors.ts", "version.ts"], to: [] },
+    { from: ["errors.ts", "version.ts", "placeholders.ts"], to: [] },
+    { from: ["core/util/"], to: ["core/util/"] },
     { from: ["core/", "protocols/"], to: ["core/", "protocols/"], types: ["errors.ts", "config/schema.ts"] },
-    { from: ["config/"], to: ["config/", "protocols/", "errors.ts"] },
-    { from: ["sidecar/"], to: ["sidecar/", "core/", "protocols/", "errors.ts"], types: ["config/schema.ts"] },
+    { from: ["config/"], to: ["config/", "protocols/", "errors.ts", "placeholders.ts"] },
+    { from: ["sidecar/host/"], to: ["sidecar/host/", ...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
     {
-      from: ["http/"],
-      to: ["http/", "sidecar/", "core/", "protocols/", "config/", "errors.ts", "version.ts"],
+      from: ["sidecar/thread/"],
+      to: ["sidecar/thread/", ...BOTH_SIDES, ...CORE, "placeholders.ts"],
+      types: ["config/schema.ts"],
     },
+    { from: BOTH_SIDES, to: [...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
+    { from: ["http/streaming/"], to: ["http/streaming/", "http/call/", ...HTTP, ...BEHIND_HTTP] },
+    { from: ["http/call/"], to: ["http/call/", ...HTTP, ...BEHIND_HTTP] },
+    { from: ["http/routes/"], to: ["http/routes/", "http/call/", "http/streaming/", ...HTTP, ...BEHIND_HTTP] },
+    { from: ["http/app.ts"], to: ["http/", ...BEHIND_HTTP] },
+    { from: HTTP, to: [...HTTP, ...BEHIND_HTTP] },
     {
       from: ["push/"],
-      to: ["push/", "http/render.ts", "sidecar/", "core/"],
+      to: ["push/", "http/streaming/render.ts", "sidecar/host/", ...BOTH_SIDES, "core/"],
       types: ["config/schema.ts", "http/ports.ts"],
     },
-    { from: ["runtime/"], to: ["runtime/", "sidecar/worker.ts"] },
+    { from: ["runtime/"], to: ["runtime/", "sidecar/thread/worker.ts"] },
     { from: ["demo/"], to: ["demo/"] },
   ];
 
@@ -40,12 +71,9 @@ const PURE: Readonly<Record<string, Place>> = {
 /** What takes so long to load that who does not need it should not wait for it. */
 const LAZY: readonly Place[] = ["protocols/text-ids.ts", "protocols/pattern.ts"];
 
-/** Where the host and the thread meet: the contract, and tools that know neither side. */
-const BOTH_SIDES: readonly Place[] = ["sidecar/messages.ts", "sidecar/outbox.ts", "sidecar/alarm.ts"];
-
 /** What runs in the thread begins here; these files are named by URL and imported by nobody. */
 const isThreadEntry = (path: string): boolean => /^runtime\/\w+\.worker\.ts$/.test(path);
-const THREAD: Place = "sidecar/worker.ts";
+const THREAD: Place = "sidecar/thread/worker.ts";
 
 /** Names through which code would reach the world, the clock or chance; code that is pure gets them as arguments. */
 const IMPURE =
@@ -93,12 +121,50 @@ const RULES: readonly Rule[] = [
       [{ "core/a.ts": `import { f } from "../errors.ts";` }, ["core/a.ts imports errors.ts other than as a type"]],
       [{ "core/a.ts": `import type { F } from "../errors.ts";` }, []],
       [{ "core/a.ts": `import { f } from "../protocols/b.ts";` }, []],
-      [{ "protocols/a.ts": `import { f } from "../sidecar/b.ts";` }, ["protocols/a.ts imports sidecar/b.ts"]],
+      [
+        { "protocols/a.ts": `import { f } from "../sidecar/contract.ts";` },
+        ["protocols/a.ts imports sidecar/contract.ts"],
+      ],
       [{ "config/a.ts": `export * from "../http/app.ts";` }, ["config/a.ts imports http/app.ts"]],
-      [{ "sidecar/a.ts": `const a = await import("../http/app.ts");` }, ["sidecar/a.ts imports http/app.ts"]],
-      [{ "http/a.ts": `import "../runtime/pick.ts";` }, ["http/a.ts imports runtime/pick.ts"]],
-      [{ "http/a.ts": `import type {\n  A,\n} from "../service.ts";` }, ["http/a.ts imports service.ts"]],
-      [{ "runtime/a.ts": `import { f } from "../sidecar/client.ts";` }, ["runtime/a.ts imports sidecar/client.ts"]],
+      [
+        { "sidecar/host/a.ts": `const a = await import("../../http/app.ts");` },
+        ["sidecar/host/a.ts imports http/app.ts"],
+      ],
+      [
+        { "sidecar/host/a.ts": `import type { A } from "../thread/b.ts";` },
+        ["sidecar/host/a.ts imports sidecar/thread/b.ts"],
+      ],
+      [
+        { "sidecar/thread/a.ts": `import { f } from "../host/b.ts";` },
+        ["sidecar/thread/a.ts imports sidecar/host/b.ts"],
+      ],
+      [
+        { "sidecar/contract.ts": `import type { A } from "./host/a.ts";` },
+        ["sidecar/contract.ts imports sidecar/host/a.ts"],
+      ],
+      [{ "sidecar/thread/a.ts": `import type { A } from "../contract.ts";` }, []],
+      [{ "http/call/a.ts": `import { f } from "../routes/rpc.ts";` }, ["http/call/a.ts imports http/routes/rpc.ts"]],
+      [
+        { "http/call/a.ts": `import { f } from "../streaming/render.ts";` },
+        ["http/call/a.ts imports http/streaming/render.ts"],
+      ],
+      [
+        { "http/streaming/a.ts": `import { f } from "../routes/messages.ts";` },
+        ["http/streaming/a.ts imports http/routes/messages.ts"],
+      ],
+      [{ "http/problem.ts": `import { f } from "./call/body.ts";` }, ["http/problem.ts imports http/call/body.ts"]],
+      [{ "http/routes/a.ts": `import { f } from "../call/call.ts";` }, []],
+      [
+        { "http/call/a.ts": `import { f } from "../../sidecar/thread/a.ts";` },
+        ["http/call/a.ts imports sidecar/thread/a.ts"],
+      ],
+      [{ "core/util/a.ts": `import { f } from "../outcome.ts";` }, ["core/util/a.ts imports core/outcome.ts"]],
+      [{ "http/guard.ts": `import "../runtime/pick-runtime.ts";` }, ["http/guard.ts imports runtime/pick-runtime.ts"]],
+      [{ "http/guard.ts": `import type {\n  A,\n} from "../service.ts";` }, ["http/guard.ts imports service.ts"]],
+      [
+        { "runtime/a.ts": `import { f } from "../sidecar/host/exit.ts";` },
+        ["runtime/a.ts imports sidecar/host/exit.ts"],
+      ],
       [{ "demo/a.ts": `import { f } from "../errors.ts";` }, ["demo/a.ts imports errors.ts"]],
     ],
   },
@@ -148,71 +214,29 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
-    name: "the host and the thread meet only in the contract and its tools",
-    breaks: (tree) => {
-      const thread = reachable(tree, [THREAD]);
-      const host = reachable(tree, hostEntries(tree));
-      const shared = [...thread].filter((path) => path.startsWith("sidecar/") && host.has(path));
-      return shared.filter((path) => !BOTH_SIDES.includes(path)).map((path) => `both sides import ${path}`);
-    },
-    broken: [
-      [
-        {
-          "http/app.ts": `import type { A } from "../sidecar/sidecar.ts";`,
-          "sidecar/sidecar.ts": `import "./worker.ts";`,
-          "sidecar/worker.ts": "",
-        },
-        ["both sides import sidecar/worker.ts"],
-      ],
-      [
-        {
-          "service.ts": `import "./sidecar/thread.ts";`,
-          "sidecar/thread.ts": `import "./messages.ts";\nimport { w } from "./wheel.ts";`,
-          "sidecar/worker.ts": `import "./messages.ts";\nimport { w } from "./wheel.ts";`,
-          "sidecar/messages.ts": "",
-          "sidecar/wheel.ts": "",
-        },
-        ["both sides import sidecar/wheel.ts"],
-      ],
-    ],
-  },
-  {
-    name: "what both sides import knows neither side",
-    breaks: (tree) =>
-      within(tree, BOTH_SIDES).flatMap(({ path, imports }) =>
-        imports
-          .filter(({ to }) => to.startsWith("sidecar/") && !BOTH_SIDES.includes(to))
-          .map(({ to }) => `${path} imports ${to}`),
-      ),
-    broken: [
-      [
-        { "sidecar/messages.ts": `import type { A } from "./client.ts";` },
-        ["sidecar/messages.ts imports sidecar/client.ts"],
-      ],
-    ],
-  },
-  {
     name: "only the thread's entry imports the thread's side",
     breaks: (tree) => importersOf(tree, [THREAD], isThreadEntry),
     broken: [
       [
-        { "runtime/node.ts": `import { a } from "../sidecar/worker.ts";` },
-        ["runtime/node.ts imports sidecar/worker.ts"],
+        { "runtime/node.ts": `import { a } from "../sidecar/thread/worker.ts";` },
+        ["runtime/node.ts imports sidecar/thread/worker.ts"],
       ],
-      [{ "runtime/node.worker.ts": `import { a } from "../sidecar/worker.ts";` }, []],
+      [{ "runtime/node.worker.ts": `import { a } from "../sidecar/thread/worker.ts";` }, []],
     ],
   },
   {
-    name: "only sidecar/socket.ts and the demo know ws",
-    breaks: (tree) => importersOf(tree, ["ws"], (path) => path === "sidecar/socket.ts" || path.startsWith("demo/")),
+    name: "only sidecar/thread/socket.ts and the demo know ws",
+    breaks: (tree) =>
+      importersOf(tree, ["ws"], (path) => path === "sidecar/thread/socket.ts" || path.startsWith("demo/")),
     broken: [
-      [{ "sidecar/worker.ts": `import { WebSocket } from "ws";` }, ["sidecar/worker.ts imports ws"]],
-      [{ "demo/a.ts": `import { WebSocketServer } from "ws";`, "sidecar/socket.ts": `import "ws";` }, []],
+      [{ "sidecar/thread/worker.ts": `import { WebSocket } from "ws";` }, ["sidecar/thread/worker.ts imports ws"]],
+      [{ "demo/a.ts": `import { WebSocketServer } from "ws";`, "sidecar/thread/socket.ts": `import "ws";` }, []],
     ],
   },
   {
-    name: "only pick.ts imports a runtime, so that neither imports the other",
-    breaks: (tree) => importersOf(tree, ["runtime/node.ts", "runtime/deno.ts"], (path) => path === "runtime/pick.ts"),
+    name: "only pick-runtime.ts imports a runtime, so that neither imports the other",
+    breaks: (tree) =>
+      importersOf(tree, ["runtime/node.ts", "runtime/deno.ts"], (path) => path === "runtime/pick-runtime.ts"),
     broken: [
       [{ "runtime/deno.ts": `import { a } from "./node.ts";` }, ["runtime/deno.ts imports runtime/node.ts"]],
       [{ "service.ts": `const a = await import("./runtime/deno.ts");` }, ["service.ts imports runtime/deno.ts"]],
@@ -387,25 +411,6 @@ function importersOf(tree: Tree, targets: readonly string[], mayImport: (path: s
     .flatMap(({ path, imports }) =>
       imports.filter(({ to }) => targets.includes(to)).map(({ to }) => `${path} imports ${to}`),
     );
-}
-
-/** The host's way in: whatever outside of sidecar/ imports something of it, but for the thread's entries. */
-function hostEntries(tree: Tree): string[] {
-  return tree.filter(({ path }) => !path.startsWith("sidecar/") && !isThreadEntry(path)).map(({ path }) => path);
-}
-
-/** These files and all that they import, at any distance. */
-function reachable(tree: Tree, from: readonly string[]): Set<string> {
-  const modules = new Map(tree.map((module) => [module.path, module]));
-  const seen = new Set<string>();
-  const visit = (path: string): void => {
-    const module = modules.get(path);
-    if (module === undefined || seen.has(path)) return;
-    seen.add(path);
-    for (const { to } of module.imports) visit(to);
-  };
-  for (const path of from) visit(path);
-  return seen;
 }
 
 /** Each circle once, as the way around it. */

@@ -6,7 +6,14 @@
 import { z } from "zod";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset } from "../protocols/presets.ts";
-import { greetingStep, heartbeat, isModulePath, memberPointer, protocol, scalarsByPointer } from "./dialect.ts";
+import {
+  greetingStep,
+  heartbeat,
+  isModulePath,
+  memberPointer,
+  protocol,
+  scalarsByPointer,
+} from "./protocol-settings.ts";
 import { duration, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
 import {
   bareHost,

@@ -1,20 +1,20 @@
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
-import { isDeparture } from "./departure.ts";
-import { graphqlRoutes } from "./graphql.ts";
+import { isDeparture } from "./call/caller-left.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
-import { messageRoutes } from "./messages.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
-import { requestRoutes } from "./request.ts";
 import { requestId } from "./request-id.ts";
-import { keptRoutes } from "./requests.ts";
+import { graphqlRoutes } from "./routes/graphql.ts";
+import { keptRoutes } from "./routes/kept-replies.ts";
+import { messageRoutes } from "./routes/messages.ts";
+import { requestRoutes } from "./routes/request.ts";
+import { isRpc, rpcFailure, rpcRoutes } from "./routes/rpc.ts";
+import { shutdownRoutes } from "./routes/shutdown.ts";
+import { statusRoutes } from "./routes/status.ts";
+import { subscriptionRoutes } from "./routes/subscriptions.ts";
 import { App } from "./routing.ts";
-import { isRpc, rpcFailure, rpcRoutes } from "./rpc.ts";
-import { shutdownRoutes } from "./shutdown.ts";
-import { statusRoutes } from "./status.ts";
-import { subscriptionRoutes } from "./subscriptions.ts";
 
 /** Composes the Hono app: what every request passes, then the families of routes. */
 export function buildApp(parts: AppParts): App {
@@ -48,7 +48,7 @@ export function buildApp(parts: AppParts): App {
   statusRoutes(app, parts);
   shutdownRoutes(app, parts);
   app.get("/openapi.json", async (c) => {
-    const { openApiDocument } = await import("./document.ts");
+    const { openApiDocument } = await import("./openapi.ts");
     return c.json(openApiDocument(app.described, about.version));
   });
   refuseOtherMethods(app);

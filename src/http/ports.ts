@@ -1,14 +1,14 @@
 import type { UpstreamSettings } from "../config/schema.ts";
 import type { Answer } from "../core/outcome.ts";
 import type { Failure } from "../errors.ts";
-import type { Ask } from "../sidecar/client.ts";
-import type { ExitReport } from "../sidecar/exit.ts";
-import type { Feeds } from "../sidecar/feeds.ts";
-import type { Dialect, UpstreamDetails, UpstreamState } from "../sidecar/messages.ts";
-import type { StandingSubscriptions } from "../sidecar/standing.ts";
-import type { OpenStream, StreamReader } from "../sidecar/streams.ts";
-import type { Keeper } from "./keeper.ts";
-import type { Stop } from "./stop.ts";
+import type { Dialect, UpstreamDetails, UpstreamState } from "../sidecar/contract.ts";
+import type { ExitReport } from "../sidecar/host/exit.ts";
+import type { Feeds } from "../sidecar/host/journal-pulls.ts";
+import type { OpenStream, StreamReader } from "../sidecar/host/streamed-replies.ts";
+import type { StandingSubscriptions } from "../sidecar/host/subscriptions.ts";
+import type { Ask } from "../sidecar/host/upstream-client.ts";
+import type { Keeper } from "./reply-keeper.ts";
+import type { Stop } from "./stop-signal.ts";
 
 /** What the HTTP side needs to know of the world: the smallest interfaces, so that a fake is ten lines. */
 

@@ -1,11 +1,11 @@
 import { createHmac } from "node:crypto";
 import type { WebhookSettings } from "../config/schema.ts";
-import { fullJitter } from "../core/backoff.ts";
-import { cursorText, type Page, type Start } from "../core/journal.ts";
+import { cursorText, type Page, type Start } from "../core/messages/journal.ts";
+import { fullJitter } from "../core/util/backoff.ts";
 import type { WebhookState } from "../http/ports.ts";
-import { jsonOf } from "../http/render.ts";
-import type { End, Feeds } from "../sidecar/feeds.ts";
-import { Follower } from "../sidecar/follower.ts";
+import { jsonOf } from "../http/streaming/render.ts";
+import type { End, Feeds } from "../sidecar/host/journal-pulls.ts";
+import { Follower } from "../sidecar/host/journal-reader.ts";
 
 /**
  * Messages pushed to a receiver: in their order, in batches, one request at a time. A batch is sent until it is

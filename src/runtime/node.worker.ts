@@ -1,4 +1,4 @@
-import { serveThread } from "../sidecar/worker.ts";
+import { serveThread } from "../sidecar/thread/worker.ts";
 import { createLookup, systemSources } from "./lookup.ts";
 
 serveThread({ lookup: createLookup(systemSources) });

@@ -10,7 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
-import { Stop } from "../../src/http/stop.ts";
+import { Stop } from "../../src/http/stop-signal.ts";
 import { createApp, Sidecar, SidesocketError, type UpstreamState } from "../../src/index.ts";
 import { never } from "../faults/replies.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";

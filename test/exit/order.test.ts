@@ -1,8 +1,8 @@
 /** The exit protocol alone, on stand-ins that keep a trace: what is done in which order, and what each step waits for. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Deferred, deferred } from "../../src/core/deferred.ts";
-import { type Exit, type ExitReport, runExit } from "../../src/sidecar/exit.ts";
+import { type Deferred, deferred } from "../../src/core/util/deferred.ts";
+import { type Exit, type ExitReport, runExit } from "../../src/sidecar/host/exit.ts";
 import { bounded, type Cleanup, delay, until } from "../support/until.ts";
 import { ALL_DONE, outcomes } from "./stopping.ts";
 

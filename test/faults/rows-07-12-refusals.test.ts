@@ -7,7 +7,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { WebSocketServer } from "ws";
 import { upstreamSchema } from "../../src/config/schema.ts";
-import { newSession, type Session, step } from "../../src/core/session.ts";
+import { newSession, type Session, step } from "../../src/core/connection/session.ts";
 import { problem } from "../contract/expect.ts";
 import { written } from "../contract/files.ts";
 import { stopBy } from "../exit/stopping.ts";

@@ -1,7 +1,7 @@
 /** Prints how many bytes of each request outlive the small collections that follow it. Needs the runtime's `--expose-gc`. */
 import { connect } from "node:net";
 import process from "node:process";
-import { runtime } from "../../src/runtime/pick.ts";
+import { runtime } from "../../src/runtime/pick-runtime.ts";
 
 /** What each request holds on to, in numbers of eight bytes. */
 const HELD = 2_000;

@@ -1,7 +1,7 @@
 /** The end of the HTTP side by itself: whom it cuts, whom it does not, and that nobody can hold it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runtime } from "../../src/runtime/pick.ts";
+import { runtime } from "../../src/runtime/pick-runtime.ts";
 import type { Listener } from "../../src/runtime/runtime.ts";
 import { RawConnection } from "../support/http.ts";
 import { bounded, type Cleanup, delay, until } from "../support/until.ts";

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configSchema, upstreamSchema } from "../../src/config/schema.ts";
-import { runtime } from "../../src/runtime/pick.ts";
-import { Sidecars } from "../../src/sidecar/sidecar.ts";
-import type { RawThread } from "../../src/sidecar/thread.ts";
+import { runtime } from "../../src/runtime/pick-runtime.ts";
+import { Sidecars } from "../../src/sidecar/host/sidecars.ts";
+import type { RawThread } from "../../src/sidecar/host/supervised-thread.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
 
 /** A thread that gets the first batch so much later than it was posted. */

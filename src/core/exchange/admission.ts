@@ -1,0 +1,140 @@
+import type { UpstreamSettings } from "../../config/schema.ts";
+import type { Failure } from "../../errors.ts";
+import type { Body, Encoded, Protocol } from "../../protocols/protocol.ts";
+import type { Kind } from "../outcome.ts";
+import * as failures from "./failures.ts";
+import type { Requests } from "./in-flight.ts";
+import type { Outgoing } from "./send-queue.ts";
+
+export interface Call {
+  readonly seq: number;
+  readonly kind: Kind;
+  readonly body: Body;
+  /** When the caller gives up, by the clock of `now`. */
+  readonly deadline: number;
+}
+
+type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes">;
+
+/** What callers bring is taken in as requests, or refused: for a limit, for a mistake in it, or because it is too late. */
+export class Admission {
+  readonly #protocol: Protocol;
+  readonly #inFlightMax: number;
+  readonly #bufferedMax: number;
+  readonly #requests: Requests;
+  readonly #outgoing: Outgoing;
+  readonly #expire: (now: number) => void;
+  #closed = false;
+
+  /** `expire` ends what is past its deadline, when there is no room: the timer of a busy thread comes late. */
+  constructor(
+    protocol: Protocol,
+    limits: Limits,
+    requests: Requests,
+    outgoing: Outgoing,
+    expire: (now: number) => void,
+  ) {
+    this.#protocol = protocol;
+    this.#inFlightMax = Math.min(limits.in_flight, requests.correlation.capacity);
+    this.#bufferedMax = limits.buffered_bytes;
+    this.#requests = requests;
+    this.#outgoing = outgoing;
+    this.#expire = expire;
+  }
+
+  /** From here on nothing is taken in. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /**
+   * @param buffered bytes handed to the socket that it could not yet pass on
+   * @returns false when it is no message at all, and was refused for that
+   */
+  take(call: Call, now: number, buffered: number): boolean {
+    let items: readonly string[] | undefined;
+    try {
+      if (call.kind !== "stream") items = this.#protocol.split?.(call.body);
+    } catch (error) {
+      this.#requests.refuse(call.seq, 0, failures.invalid(error));
+      return false;
+    }
+    const problem = this.#problem(call, items?.length ?? 1, now, buffered);
+    if (items === undefined) {
+      this.#admit(call, 0, call.body, problem, now);
+    } else {
+      this.#requests.openBatch(call.seq, items.length);
+      items.forEach((item, index) => {
+        this.#admit(call, index, item, problem, now);
+      });
+    }
+    return true;
+  }
+
+  /** Why a call is not taken in; undefined when it is. */
+  #problem(call: Call, items: number, now: number, buffered: number): Failure | undefined {
+    if (this.#requests.pending.size + items > this.#inFlightMax) this.#expire(now);
+    const { size, heldBytes } = this.#requests.pending;
+    if (this.#closed) return failures.shuttingDown;
+    if (call.deadline <= now) return failures.timedOut("no", 0, "reply");
+    if (items > this.#inFlightMax) return failures.batchTooLarge(items, this.#inFlightMax);
+    if (size + items > this.#inFlightMax) return failures.tooMany(size, this.#inFlightMax);
+    const problem = this.#outgoing.problem(items, now);
+    if (problem) return problem;
+    const waiting = heldBytes + buffered + sizeOf(call.body);
+    return waiting > this.#bufferedMax ? failures.congested(this.#bufferedMax) : undefined;
+  }
+
+  #admit(call: Call, index: number, body: Body, problem: Failure | undefined, now: number): void {
+    const { correlation } = this.#requests;
+    const { ids = "ours" } = this.#protocol;
+    const mode = isSend(call.kind) ? "rpc" : call.kind === "stream" ? "request" : call.kind;
+    // What is refused needs no id, and when all are taken there is none.
+    const drawn = problem || ids !== "ours" ? 0 : correlation.draw();
+    let encoded: Encoded;
+    try {
+      encoded = this.#protocol.encode(body, drawn, mode);
+    } catch (error) {
+      this.#requests.refuse(call.seq, index, failures.invalid(error));
+      return;
+    }
+    const expectsReply = encoded.expectsReply && !isSend(call.kind);
+    // What expects no reply may name another request, to say something about it.
+    const own = expectsReply ? encoded.id : undefined;
+    const taken = own !== undefined && correlation.isTaken(own);
+    const failure = problem ?? (taken ? failures.idTaken : undefined);
+    if (failure) {
+      this.#requests.refuse(call.seq, index, failures.failed(failure, encoded.own));
+      return;
+    }
+    this.#requests.add({
+      seq: call.seq,
+      index,
+      wire: own ?? drawn,
+      expectsReply,
+      confirms: call.kind === "confirm",
+      streams: call.kind === "stream",
+      subscribes: call.kind === "stream" && encoded.subscribes === true,
+      own: encoded.own,
+      frame: encoded.frame,
+      number: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : undefined,
+      bytes: sizeOf(encoded.frame),
+      epoch: 0,
+      order: 0,
+      deadline: call.deadline,
+      dueAt: this.#outgoing.dueAt(call.deadline, now),
+      arrivedAt: now,
+      writtenAt: 0,
+      acknowledged: false,
+    });
+  }
+}
+
+function isSend(kind: Kind): kind is "send" | "confirm" {
+  return kind === "send" || kind === "confirm";
+}
+
+/** Of a text the number of UTF-16 units: near enough to a bound, and known without encoding it. */
+export function sizeOf(body: Body): number {
+  return body.length;
+}

@@ -1,0 +1,88 @@
+import type { WireId } from "../../protocols/protocol.ts";
+import type { Deadlines } from "../util/timer-wheel.ts";
+import type { Correlation, Stray } from "./correlation.ts";
+import { Lane } from "./lane.ts";
+import type { Entry } from "./request-table.ts";
+
+/** Replies do not name their request: a lane, whose tombstones are filed on the exchange's wheel. */
+export class ByOrder implements Correlation {
+  /** The table of requests in flight wants an id for each, though none is ever on the wire. */
+  readonly capacity = Number.MAX_SAFE_INTEGER;
+  readonly #lane = new Lane();
+  readonly #wheel: Deadlines<Entry | ByOrder>;
+  #current: Entry | undefined;
+  /** Those in flight on connections that were left for a newer one. */
+  readonly #older = new Set<Entry>();
+  #last = 0;
+
+  constructor(wheel: Deadlines<Entry | ByOrder>) {
+    this.#wheel = wheel;
+  }
+
+  draw(): number {
+    return ++this.#last;
+  }
+
+  isTaken(): boolean {
+    return false;
+  }
+
+  takes(expectsReply: boolean): boolean {
+    return this.#current === undefined && this.#lane.takes(expectsReply);
+  }
+
+  handedOver(entry: Entry, now: number): void {
+    if (entry.expectsReply) this.#current = entry;
+    else this.#bury(false, now);
+  }
+
+  /** The one in flight, whatever id the frame seems to have. */
+  find(epoch: number): Entry | undefined {
+    if (this.#current?.epoch === epoch) return this.#current;
+    for (const entry of this.#older) if (entry.epoch === epoch) return entry;
+    return undefined;
+  }
+
+  ended(entry: Entry): void {
+    if (this.#current === entry) this.#current = undefined;
+    else this.#older.delete(entry);
+  }
+
+  /** What an older connection owes does not hold back the newest. */
+  orphaned(entry: Entry, now: number, newest: boolean): void {
+    this.ended(entry);
+    if (!newest) return;
+    this.#bury(true, now);
+  }
+
+  /** A connection that was renewed may talk on while it closes: what it says is not what its successor owes. */
+  stray(_wire: WireId, newest: boolean, last: boolean): Stray {
+    if (!last) return newest && this.#lane.owed ? "late" : "message";
+    const { until } = this.#lane;
+    const late = newest && this.#lane.hear();
+    if (until !== this.#lane.until) this.#unfile(until);
+    return late ? "late" : "message";
+  }
+
+  /** Whoever is still in flight has its reply to come over the connection that was left. */
+  clear(): void {
+    if (this.#current) this.#older.add(this.#current);
+    this.#current = undefined;
+    this.#unfile(this.#lane.until);
+    this.#lane.clear();
+  }
+
+  /** The wheel says that the time of the tombstones is over. True when only a new connection is safe. */
+  expire(): boolean {
+    return this.#lane.expire();
+  }
+
+  #bury(owed: boolean, now: number): void {
+    this.#unfile(this.#lane.until);
+    this.#wheel.add(this, this.#lane.bury(now, owed));
+  }
+
+  #unfile(until: number | undefined): void {
+    if (until !== undefined) this.#wheel.remove(this, until);
+  }
+}

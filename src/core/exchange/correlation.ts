@@ -1,0 +1,32 @@
+import type { WireId } from "../../protocols/protocol.ts";
+import type { Entry } from "./request-table.ts";
+
+/** What a frame is that no request waits for: a reply that came too late, one to nothing that was asked, or neither. */
+export type Stray = "late" | "unclaimed" | "message";
+
+/** How frames find their requests: by the ids in them (`ById`), or by their order (`ByOrder`). */
+export interface Correlation {
+  /** How many requests may be in flight at once. */
+  readonly capacity: number;
+  /** An id for a new request. There is a free one for as long as fewer than `capacity` are in flight. */
+  draw(): number;
+  /** Whether a caller's own id cannot be told from that of another request: one in flight, or one that may be answered. */
+  isTaken(wire: WireId): boolean;
+  /** Whether a message may be handed to the socket now. */
+  takes(expectsReply: boolean): boolean;
+  /** It is being handed to the socket. */
+  handedOver(entry: Entry, now: number): void;
+  /** The request that a frame on this connection answers. */
+  find(epoch: number, wire: WireId): Entry | undefined;
+  /** A request ended, and no reply to it can come any more. */
+  ended(entry: Entry): void;
+  /**
+   * A request that was sent ended for its caller while its reply may still come: that one must answer nothing else.
+   * `newest`: over the newest connection.
+   */
+  orphaned(entry: Entry, now: number, newest: boolean): void;
+  /** What a frame is that answers nobody. `newest`: it came over the newest connection; `last`: its answer ends with it. */
+  stray(wire: WireId, newest: boolean, last: boolean): Stray;
+  /** The newest connection is gone, or is that no more: what it owes with requests that have ended concerns nobody. */
+  clear(): void;
+}

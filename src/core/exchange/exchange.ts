@@ -1,0 +1,281 @@
+import type { UpstreamSettings } from "../../config/schema.ts";
+import type { Sent } from "../../errors.ts";
+import type { Body, Decoded, Named, Protocol } from "../../protocols/protocol.ts";
+import type { Drop } from "../connection/disconnect.ts";
+import type { Availability } from "../connection/session.ts";
+import { type CancelCounts, type Counters, zero } from "../outcome.ts";
+import { Admission, type Call, sizeOf } from "./admission.ts";
+import { ByOrder } from "./correlate-by-order.ts";
+import { Delivery } from "./delivery-proofs.ts";
+import { Effects, type ExchangeEffect } from "./effects.ts";
+import * as failures from "./failures.ts";
+import { Requests } from "./in-flight.ts";
+import type { Entry } from "./request-table.ts";
+import { Outgoing } from "./send-queue.ts";
+import { Late } from "./timed-out.ts";
+
+export type { ExchangeEffect } from "./effects.ts";
+export { HOLD_MS } from "./send-queue.ts";
+
+type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes" | "pace">;
+
+/**
+ * Correlation: which request a frame answers, and how each request ends. Pure: inputs are method calls with the time
+ * as an argument, what must be done comes back as effects, in order. Each request ends exactly once.
+ *
+ * A message is taken in (`Admission`), kept with all that belongs to it (`Requests`), handed to the socket when it can
+ * be (`Outgoing`). None of these knows the exchange; it knows what comes in, and whom that concerns.
+ */
+export class Exchange {
+  readonly #protocol: Protocol;
+  /** `limits.buffered_bytes` */
+  readonly #bufferedMax: number;
+  readonly #effects = new Effects();
+  readonly #delivery = new Delivery();
+  readonly #requests: Requests;
+  readonly #outgoing: Outgoing;
+  readonly #admission: Admission;
+  readonly #late: Late;
+  readonly counters: Counters = { ...zero };
+
+  constructor(protocol: Protocol, limits: Limits) {
+    this.#protocol = protocol;
+    this.#bufferedMax = limits.buffered_bytes;
+    this.#requests = new Requests(protocol, limits.reply_bytes, this.#delivery, this.#effects, this.counters);
+    this.#outgoing = new Outgoing(this.#requests, limits.pace, this.#delivery, this.#effects);
+    const expire = (now: number) => this.#expireDue(now);
+    this.#admission = new Admission(protocol, limits, this.#requests, this.#outgoing, expire);
+    this.#late = new Late(this.#delivery, protocol.correlation === "order");
+  }
+
+  get inFlight(): number {
+    return this.#requests.pending.size;
+  }
+
+  /** Whether a reply may still come over this connection. */
+  awaits(epoch: number): boolean {
+    return this.#requests.pending.some((entry) => entry.epoch === epoch);
+  }
+
+  /** Requests that are on a socket and whose reply may still come. A stream may go on for ever, and is not one. */
+  get onTheWire(): number {
+    return this.#requests.pending.onTheWire;
+  }
+
+  get nextDeadline(): number | undefined {
+    const { nextDeadline = Number.POSITIVE_INFINITY } = this.#requests;
+    const next = Math.min(nextDeadline, this.#outgoing.pacedUntil ?? Number.POSITIVE_INFINITY);
+    return Number.isFinite(next) ? next : undefined;
+  }
+
+  /** A message of a caller. `buffered`: bytes handed to the socket that it could not yet pass on. */
+  call(call: Call, now: number, buffered: number): readonly ExchangeEffect[] {
+    this.counters.requests++;
+    return this.#admission.take(call, now, buffered) ? this.#flush(now) : this.#effects.take();
+  }
+
+  /** The connection changed. What cannot be sent any more fails, what can be is sent. */
+  link(link: Availability, now: number): readonly ExchangeEffect[] {
+    if (this.#outgoing.link(link, now)) this.counters.connects++;
+    return this.#flush(now);
+  }
+
+  /** The socket of `epoch` is over: whatever went out on it and was not answered fails. */
+  lost(epoch: number, why: Drop, now: number): readonly ExchangeEffect[] {
+    for (const entry of this.#on(epoch)) {
+      this.#requests.fail(entry, failures.lost(this.#delivery.sent(entry), why, awaited(entry)));
+    }
+    for (const effect of this.#late.lost(epoch, why)) this.#effects.push(effect);
+    this.#delivery.end(epoch);
+    // What an older connection owed is no business of the newest one.
+    if (this.#delivery.isNewest(epoch)) this.#requests.correlation.clear();
+    this.#outgoing.unlink(epoch, now);
+    return this.#flush(now);
+  }
+
+  /** A frame came in. `buffered`: as for `call`. */
+  frame(epoch: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
+    const decoded = this.#protocol.decode(frame);
+    switch (decoded.type) {
+      case "message":
+        this.#message(frame, decoded.json);
+        break;
+      case "noise":
+        this.counters.noise++;
+        this.#message(frame);
+        break;
+      case "answer":
+        this.#answer(epoch, decoded.frame, now, buffered);
+        break;
+      case "error":
+        this.#blame(epoch, decoded, now);
+        this.#message(frame);
+        break;
+      default:
+        this.#named(epoch, decoded, frame, now);
+    }
+    return this.#flush(now);
+  }
+
+  /** Whether the socket took the frame of a `write`. When not, it never left. */
+  written(entry: Entry, taken: boolean, now: number): readonly ExchangeEffect[] {
+    if (!taken) {
+      this.#outgoing.unlink(entry.epoch, now);
+      this.#requests.fail(entry, failures.handedToNobody);
+    } else if (entry.confirms) {
+      this.#delivery.confirm(entry);
+      this.#effects.push({ type: "probe" });
+    } else if (!entry.expectsReply) {
+      this.#requests.done(entry);
+    }
+    return this.#flush(now);
+  }
+
+  /** A pong showed that the peer has the first `messages` of what the connection was handed. */
+  proven(epoch: number, messages: number): readonly ExchangeEffect[] {
+    this.#delivery.prove(epoch, messages);
+    const { confirming } = this.#delivery;
+    for (const entry of confirming) if (this.#delivery.sent(entry) === "yes") this.#requests.done(entry);
+    // What was written after that ping needs one of its own. An older connection had its last when it was left.
+    const asks = (entry: Entry) => this.#delivery.isNewest(entry.epoch);
+    if (confirming.size > 0 && [...confirming].some(asks)) this.#effects.push({ type: "probe" });
+    return this.#effects.take();
+  }
+
+  /** The caller has left. Its reply, when it comes, is late. */
+  abandon(seq: number, now: number): readonly ExchangeEffect[] {
+    this.#requests.abandon(seq, now);
+    return this.#flush(now);
+  }
+
+  /** Nobody waits for these any more: what is not on a socket yet never will be. */
+  withdraw(isMeant: (seq: number) => boolean): void {
+    this.#requests.withdraw(isMeant);
+  }
+
+  /** The reader of a stream has taken frames of so much weight: there is room for more. */
+  taken(seq: number, weight: number): void {
+    this.#requests.taken(seq, weight);
+  }
+
+  /** To be called when `nextDeadline` has come. */
+  expire(now: number): readonly ExchangeEffect[] {
+    this.#expireDue(now);
+    return this.#flush(now);
+  }
+
+  #expireDue(now: number): void {
+    for (const due of this.#requests.due(now)) {
+      if (due instanceof ByOrder) {
+        if (due.expire()) {
+          const detail = "a request timed out, and its reply did not come in time to be told from the next one's";
+          this.#effects.push({ type: "renew", detail });
+        }
+      } else {
+        this.#timeOut(due, now);
+      }
+    }
+  }
+
+  /** From here on nothing new is taken, and what is not on the socket fails. */
+  drain(now: number): readonly ExchangeEffect[] {
+    this.#admission.close();
+    this.#outgoing.failHeld(failures.shuttingDown);
+    return this.#flush(now);
+  }
+
+  /** Ends all that is pending. */
+  cancel(): { readonly effects: readonly ExchangeEffect[]; readonly counts: CancelCounts } {
+    const counts: Record<Sent, number> = { no: 0, maybe: 0, yes: 0 };
+    for (const entry of this.#requests.pending.where(() => true)) {
+      const sent = this.#delivery.sent(entry);
+      counts[sent]++;
+      this.#requests.fail(entry, failures.cancelled(sent, awaited(entry)));
+    }
+    this.#requests.correlation.clear();
+    return { effects: this.#effects.take(), counts };
+  }
+
+  /** Hands everything over that can go, and gives back what has gathered. */
+  #flush(now: number): readonly ExchangeEffect[] {
+    this.#outgoing.flush(now);
+    return this.#effects.take();
+  }
+
+  #timeOut(entry: Entry, now: number): void {
+    const waitedMs = entry.dueAt - entry.arrivedAt;
+    if (entry.epoch === 0 && entry.dueAt < entry.deadline) {
+      this.#requests.fail(entry, failures.notConnected(waitedMs));
+      return;
+    }
+    const sent = this.#delivery.sent(entry);
+    if (sent !== "no" && !entry.streams) this.#late.keep(entry);
+    if (sent === "maybe") this.#effects.push({ type: "probe" });
+    this.#requests.leave(entry, failures.timedOut(sent, waitedMs, awaited(entry)), now);
+  }
+
+  /** Those that went out on this connection, the oldest requests first. */
+  #on(epoch: number): Entry[] {
+    return this.#requests.pending.where((entry) => entry.epoch === epoch);
+  }
+
+  // Frames.
+
+  #named(epoch: number, decoded: Named, frame: Body, now: number): void {
+    const entry = this.#requests.correlation.find(epoch, decoded.id);
+    if (decoded.type === "progress") {
+      if (entry) entry.acknowledged = true;
+      this.#message(frame);
+    } else if (entry) {
+      this.#requests.answered(entry, decoded, now);
+    } else {
+      this.#stray(epoch, decoded, frame, now);
+    }
+  }
+
+  #stray(epoch: number, decoded: Named, frame: Body, now: number): void {
+    const newest = this.#delivery.isNewest(epoch);
+    const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part");
+    if (stray !== "message") this.counters[stray]++;
+    if (stray === "late") {
+      const late = this.#late.answered(epoch, decoded, now);
+      if (late) this.#effects.push(late);
+    } else {
+      this.#message(frame);
+    }
+  }
+
+  /** Fails those that an error without an id may mean. */
+  #blame(epoch: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
+    const sent = this.#on(epoch).sort((a, b) => a.order - b.order);
+    for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
+      this.#requests.leave(entry, failures.unnamed(this.#delivery.sent(entry), fails), now);
+    }
+  }
+
+  /** The upstream must not be able to ask faster than it reads: what it does not read would gather here. */
+  #answer(epoch: number, frame: Body, now: number, buffered: number): void {
+    if (buffered + sizeOf(frame) > this.#bufferedMax) {
+      // An older connection is being left already.
+      if (this.#delivery.isNewest(epoch)) this.#leave(epoch, now, "the upstream asks, and does not read the answers");
+      return;
+    }
+    this.counters.answered++;
+    this.#effects.push({ type: "answer", epoch, frame });
+  }
+
+  /** What still waits goes out on the next connection, and not on this one before it is left. */
+  #leave(epoch: number, now: number, detail: string): void {
+    this.#effects.push({ type: "renew", detail });
+    this.#outgoing.unlink(epoch, now);
+  }
+
+  #message(frame: Body, json?: true): void {
+    this.counters.messages++;
+    this.#effects.push({ type: "message", frame, json });
+  }
+}
+
+function awaited(entry: Entry): failures.Awaited {
+  return entry.confirms ? "pong" : "reply";
+}

@@ -1,0 +1,193 @@
+import type { Failure } from "../../errors.ts";
+import type { Body, Named, Protocol } from "../../protocols/protocol.ts";
+import type { Counters, Failed, Outcome } from "../outcome.ts";
+import { Deadlines } from "../util/timer-wheel.ts";
+import { Batches } from "./batches.ts";
+import { ById } from "./correlate-by-id.ts";
+import { ByOrder } from "./correlate-by-order.ts";
+import type { Correlation } from "./correlation.ts";
+import type { Delivery } from "./delivery-proofs.ts";
+import type { Effects } from "./effects.ts";
+import * as failures from "./failures.ts";
+import { Gathered } from "./reassembly.ts";
+import { type Entry, Pending } from "./request-table.ts";
+
+/** A reply is gathered of at most so many frames, where the protocol does not say. */
+const MAX_FRAMES = 1_000;
+
+/**
+ * The requests in flight with all that is kept for each: its place in the table and in its batch, its deadline, the
+ * frames of its reply. Here each of them ends, and all of that with it.
+ */
+export class Requests {
+  readonly pending = new Pending();
+  readonly correlation: Correlation;
+  readonly #protocol: Protocol;
+  readonly #delivery: Delivery;
+  readonly #effects: Effects;
+  readonly #counters: Counters;
+  readonly #batches = new Batches();
+  readonly #wheel = new Deadlines<Entry | ByOrder>();
+  readonly #gathered: Gathered;
+
+  /** @param replyBytes `limits.reply_bytes` */
+  constructor(protocol: Protocol, replyBytes: number, delivery: Delivery, effects: Effects, counters: Counters) {
+    const byOrder = protocol.correlation === "order";
+    this.correlation = byOrder ? new ByOrder(this.#wheel) : new ById(this.pending, protocol);
+    this.#protocol = protocol;
+    this.#delivery = delivery;
+    this.#effects = effects;
+    this.#counters = counters;
+    this.#gathered = new Gathered(protocol.maxFrames ?? MAX_FRAMES, replyBytes);
+  }
+
+  /** When `due` must be asked; undefined when nothing has a deadline. */
+  get nextDeadline(): number | undefined {
+    return this.#wheel.next();
+  }
+
+  /** Takes off the wheel what is due: requests, and the tombstones of a lane. */
+  due(now: number): readonly (Entry | ByOrder)[] {
+    return this.#wheel.due(now);
+  }
+
+  /** The messages of one request, `items` in number, end together. */
+  openBatch(seq: number, items: number): void {
+    this.#batches.open(seq, items);
+  }
+
+  add(entry: Entry): void {
+    this.pending.add(entry);
+    this.#wheel.add(entry, entry.dueAt);
+  }
+
+  /** It has until `at` from here on. */
+  file(entry: Entry, at: number): void {
+    this.#wheel.remove(entry, entry.dueAt);
+    entry.dueAt = at;
+    this.#wheel.add(entry, at);
+  }
+
+  /** Its first frame may be long in coming. When the socket does not take it, it has failed before this is said. */
+  begin(entry: Entry): void {
+    this.#wheel.remove(entry, entry.dueAt);
+    this.#effects.push({ type: "begun", seq: entry.seq });
+  }
+
+  /** A frame came for it, which is its reply or belongs to that. */
+  answered(entry: Entry, decoded: Exclude<Named, { type: "progress" }>, now: number): void {
+    switch (decoded.type) {
+      case "reply": {
+        const body = decoded.render(entry.own);
+        const gather = entry.streams ? undefined : decoded.gather;
+        this.#reply(entry, gather?.([...this.#gathered.of(entry), body]) ?? body, now);
+        break;
+      }
+      case "invalid":
+        this.fail(entry, failures.unusable(decoded.why));
+        break;
+      case "part": {
+        entry.acknowledged = true;
+        const body = decoded.render(entry.own);
+        if (entry.streams) this.#part(entry, body, now);
+        else {
+          const over = this.#gathered.add(entry, body);
+          if (over !== undefined) this.leave(entry, failures.tooMuch(over), now);
+        }
+      }
+    }
+  }
+
+  /** The reader of a stream has taken frames of so much weight: there is room for more. */
+  taken(seq: number, weight: number): void {
+    for (const entry of this.pending.of(seq)) this.#gathered.taken(entry, weight);
+  }
+
+  /** A stream that has begun goes on for as long as it is read. */
+  #part(entry: Entry, body: Body, now: number): void {
+    this.#wheel.remove(entry, entry.dueAt);
+    const over = this.#gathered.handOn(entry, body);
+    if (over === undefined) this.#effects.push({ type: "part", seq: entry.seq, body });
+    else this.leave(entry, failures.unread(over), now);
+  }
+
+  // Endings.
+
+  #reply(entry: Entry, body: Body, now: number): void {
+    const { arrivedAt, writtenAt } = entry;
+    this.#counters.replies++;
+    this.correlation.ended(entry);
+    this.forget(entry);
+    const times = { queueMs: writtenAt - arrivedAt, upstreamMs: now - writtenAt };
+    this.#settle(entry.seq, entry.index, { type: "reply", body, ...times });
+  }
+
+  /** It went out, and nothing more is wanted of it. */
+  done(entry: Entry): void {
+    this.forget(entry);
+    this.#settle(entry.seq, entry.index, { type: "done" });
+  }
+
+  /** No reply can come any more. */
+  fail(entry: Entry, failure: Failure): void {
+    this.correlation.ended(entry);
+    this.forget(entry);
+    this.#failed(entry, failure);
+  }
+
+  /** Fails a request whose reply may still come. */
+  leave(entry: Entry, failure: Failure, now: number): void {
+    this.#orphan(entry, now);
+    this.#failed(entry, failure);
+  }
+
+  /** The caller has left: nobody is told. Its reply, when it comes, is late. */
+  abandon(seq: number, now: number): void {
+    for (const entry of this.pending.of(seq)) {
+      this.#counters.abandoned++;
+      this.#orphan(entry, now);
+    }
+    this.#batches.forget(seq);
+  }
+
+  /** Nobody waits for these any more: what is not on a socket yet never will be. */
+  withdraw(isMeant: (seq: number) => boolean): void {
+    for (const entry of this.pending.held) {
+      if (!isMeant(entry.seq)) continue;
+      this.#counters.abandoned++;
+      this.forget(entry);
+      this.#batches.forget(entry.seq);
+    }
+  }
+
+  /** Ends one that is not in the table: it was not taken in, or is forgotten. */
+  refuse(seq: number, index: number, outcome: Failed): void {
+    this.#counters.failures++;
+    this.#settle(seq, index, outcome);
+  }
+
+  forget(entry: Entry): void {
+    this.pending.remove(entry);
+    if (entry.confirms) this.#delivery.forget(entry);
+    this.#wheel.remove(entry, entry.dueAt);
+    this.#gathered.forget(entry);
+  }
+
+  #failed(entry: Entry, failure: Failure): void {
+    this.refuse(entry.seq, entry.index, failures.failed(failure, entry.own));
+  }
+
+  /** The request is over for its caller while its reply may still come: that one must not answer anything else. */
+  #orphan(entry: Entry, now: number): void {
+    this.forget(entry);
+    if (entry.epoch === 0 || !entry.expectsReply) return;
+    this.correlation.orphaned(entry, now, this.#delivery.isNewest(entry.epoch));
+    const frame = entry.streams ? this.#protocol.cancel?.(entry.wire) : undefined;
+    if (frame !== undefined) this.#effects.push({ type: "answer", epoch: entry.epoch, frame });
+  }
+
+  #settle(seq: number, index: number, outcome: Outcome): void {
+    const whole = this.#batches.settle(seq, index, outcome);
+    if (whole) this.#effects.push({ type: "settle", seq, outcome: whole });
+  }
+}

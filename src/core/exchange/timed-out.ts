@@ -1,0 +1,81 @@
+import type { Named, WireId } from "../../protocols/protocol.ts";
+import type { Drop } from "../connection/disconnect.ts";
+import type { Outcome } from "../outcome.ts";
+import type { Delivery } from "./delivery-proofs.ts";
+import type { ExchangeEffect } from "./effects.ts";
+import * as failures from "./failures.ts";
+import type { Entry } from "./request-table.ts";
+
+/** What is needed to make a reply of a frame that comes too late. The message itself is not kept. */
+type LateEntry = Pick<
+  Entry,
+  "seq" | "wire" | "expectsReply" | "epoch" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt"
+>;
+
+type LateEffect = Extract<ExchangeEffect, { type: "late" }>;
+
+/** More are not remembered: the oldest are forgotten first. As many as there are ids of requests that ended early. */
+const LATE_MAX = 10_000;
+/** Nobody needs an id of more characters; ten thousand of them must not fill the memory. */
+const OWN_MAX_CHARACTERS = 1_024;
+
+/** Requests that timed out after they were sent: their reply may still come, and is wanted. */
+export class Late {
+  readonly #delivery: Delivery;
+  readonly #inOrder: boolean;
+  readonly #entries = new Map<WireId, LateEntry>();
+
+  /** @param inOrder replies do not name their request */
+  constructor(delivery: Delivery, inOrder: boolean) {
+    this.#delivery = delivery;
+    this.#inOrder = inOrder;
+  }
+
+  keep({ seq, wire, expectsReply, epoch, order, acknowledged, own, arrivedAt, writtenAt }: Entry): void {
+    if (typeof own === "string" && own.length > OWN_MAX_CHARACTERS) return;
+    this.#entries.set(wire, { seq, wire, expectsReply, epoch, order, acknowledged, own, arrivedAt, writtenAt });
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > LATE_MAX && oldest !== undefined) this.#entries.delete(oldest);
+  }
+
+  /** A late reply came. Undefined when it is of one whose caller has left: nobody wants that. */
+  answered(epoch: number, decoded: Named, now: number): LateEffect | undefined {
+    // Where replies do not name their request, only one is owed at a time; a message that waited for a pong is owed none.
+    const entry = this.#inOrder
+      ? this.#takeAll(epoch, ({ expectsReply }) => expectsReply)[0]
+      : this.#take(epoch, decoded.id);
+    if (!entry) return undefined;
+    if (decoded.type !== "reply" || decoded.gather) {
+      const failure = decoded.type === "invalid" ? failures.unusable(decoded.why) : failures.lateParts;
+      return ended(entry, { type: "failed", failure });
+    }
+    const times = { queueMs: entry.writtenAt - entry.arrivedAt, upstreamMs: now - entry.writtenAt };
+    return ended(entry, { type: "reply", body: decoded.render(entry.own), ...times });
+  }
+
+  /** The connection is over: what it still owed does not come. */
+  lost(epoch: number, why: Drop): LateEffect[] {
+    return this.#takeAll(epoch).map((entry) =>
+      ended(entry, { type: "failed", failure: failures.lost(this.#delivery.sent(entry), why, "reply") }),
+    );
+  }
+
+  /** Takes out the one that a frame on this connection answers. */
+  #take(epoch: number, wire: WireId): LateEntry | undefined {
+    const entry = this.#entries.get(wire);
+    if (entry?.epoch !== epoch) return undefined;
+    this.#entries.delete(wire);
+    return entry;
+  }
+
+  /** Takes out all that were sent on this connection, or of these only some. */
+  #takeAll(epoch: number, which = (_: LateEntry) => true): LateEntry[] {
+    const entries = [...this.#entries.values()].filter((entry) => entry.epoch === epoch && which(entry));
+    for (const { wire } of entries) this.#entries.delete(wire);
+    return entries;
+  }
+}
+
+function ended({ seq }: LateEntry, outcome: Outcome): LateEffect {
+  return { type: "late", seq, outcome };
+}

@@ -1,0 +1,113 @@
+import type { Context } from "hono";
+import type { Answer, Kind, Replied } from "../../core/outcome.ts";
+import { refused } from "../../errors.ts";
+import type { Body } from "../../protocols/protocol.ts";
+import type { Dialect } from "../../sidecar/contract.ts";
+import { callerOf } from "../guard.ts";
+import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import { commonHeaders } from "../problem.ts";
+import { readMessage } from "./body.ts";
+import { departure } from "./caller-left.ts";
+import { type Call, detached, locationOf, outcomeOf, readKey } from "./detached.ts";
+import { type Answered, askInTurn } from "./failover.ts";
+import { readPatience } from "./timeout.ts";
+
+/** The one way up and down, for every route that sends a message. */
+
+/** The upstream that a path names. With only one, `default` names it too. */
+export function findUpstream(upstreams: AppParts["upstreams"], name: string): UpstreamPort {
+  const found = upstreams.get(name);
+  if (found) return found;
+  const [only] = upstreams.values();
+  if (only && name === "default" && upstreams.size === 1) return only;
+  const known = [...upstreams.keys()].join(", ");
+  throw refused("not_found", `there is no upstream ${JSON.stringify(name.slice(0, 64))}; there is: ${known}`);
+}
+
+/** Until the thread has made the upstream a request waits, in its own time: `readCall` takes off what is used up. */
+export async function opened(c: Context<Env>, upstream: UpstreamPort): Promise<Dialect> {
+  const dialect = await upstream.openedWithin(readPatience(c).timeoutMs);
+  c.set("openedAfterMs", performance.now() - c.get("began"));
+  return dialect;
+}
+
+/** What is to be sent, and what will be said of it whatever comes back. */
+export interface Message extends Call {
+  readonly headers: Record<string, string>;
+}
+
+/**
+ * Reads the message. `frameOf` makes what is sent of what came in, where that is not the same, or refuses it. Throws a
+ * SidesocketError when it does not get so far.
+ */
+export async function readCall(
+  c: Context<Env>,
+  { lifecycle }: AppParts,
+  upstream: UpstreamPort,
+  kind: Kind,
+  frameOf: (body: Body, dialect: Dialect) => Body = (body) => body,
+): Promise<Message> {
+  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  const { timeoutMs, applied } = readPatience(c);
+  const dialect = upstream.dialect ?? (await opened(c, upstream));
+  const body = await readMessage(c, dialect.accepts, upstream.settings.limits.request_bytes, lifecycle);
+  const headers = commonHeaders(c);
+  if (applied !== undefined) headers["Preference-Applied"] = applied;
+  const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
+  return { kind, body: frameOf(body, dialect), timeoutMs: leftMs, headers };
+}
+
+/** Sends the message up, and waits for how it ends. The upstream that answers may be an equivalent of the one asked. */
+export async function exchange(
+  c: Context<Env>,
+  parts: AppParts,
+  asked: UpstreamPort,
+  message: Message,
+): Promise<Answered> {
+  const { kind, body, timeoutMs, headers } = message;
+  const key = readKey(c);
+  if (key !== undefined) {
+    return { outcome: outcomeOf(await detached(c, parts, asked, message, headers, key)), upstream: asked };
+  }
+  const ask = { kind, body, timeoutMs, signal: departure(c) };
+  const { outcome, upstream } = await askInTurn(parts.upstreams, asked, ask);
+  if (asked.settings.failover.length > 0) headers["Sidesocket-Upstream"] = upstream.name;
+  if ("later" in outcome) headLate(c, parts, upstream, outcome, headers);
+  return { outcome, upstream };
+}
+
+/** Tells where the reply will be, when it comes. */
+function headLate(
+  c: Context<Env>,
+  { keeper, access }: AppParts,
+  upstream: UpstreamPort,
+  answer: Answer,
+  headers: Record<string, string>,
+): void {
+  const kept = keeper.keepLate(upstream.name, callerOf(c, access), answer);
+  if (kept) headers.Location = locationOf(kept);
+}
+
+/** A reply as a response: the frame's bytes as they are, in its own media type. */
+export function replyResponse(
+  c: Context<Env>,
+  upstream: UpstreamPort,
+  reply: Replied,
+  headers: Record<string, string>,
+): Response {
+  headers["Content-Type"] = mediaType(reply, upstream.dialect?.accepts === "json");
+  headers["Server-Timing"] = serverTiming(c, reply);
+  // Hono would make `Headers` of them, which costs more than all the rest of an answer.
+  return new Response(reply.body as string | Uint8Array<ArrayBuffer>, { status: 200, headers });
+}
+
+function mediaType({ body, isText }: Replied, json: boolean): string {
+  if (typeof body !== "string" && !isText) return "application/octet-stream";
+  return json ? "application/json" : "text/plain; charset=utf-8";
+}
+
+/** Milliseconds: before the message was handed to the socket, from then to its reply, and in all. */
+export function serverTiming(c: Context<Env>, { queueMs, upstreamMs }: Replied): string {
+  const total = performance.now() - c.get("began");
+  return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}, total;dur=${total.toFixed(1)}`;
+}

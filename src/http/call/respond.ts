@@ -1,0 +1,68 @@
+import type { Context } from "hono";
+import type { Outcome, Replied } from "../../core/outcome.ts";
+import { refused } from "../../errors.ts";
+import { type Pointer, parsePointer } from "../../protocols/json-edit.ts";
+import { pick } from "../../protocols/pick.ts";
+import type { Body } from "../../protocols/protocol.ts";
+import type { Dialect } from "../../sidecar/contract.ts";
+import type { Env, UpstreamPort } from "../ports.ts";
+import { problem } from "../problem.ts";
+import { rpcBatch } from "../routes/rpc.ts";
+import { replyResponse, serverTiming } from "./call.ts";
+
+/** How a request ended, as the routes under `/v1` say it. */
+
+/** The pointer in `?pick`; undefined when there is none. Throws a SidesocketError for one that is none. */
+export function readPick(c: Context<Env>): Pointer | undefined {
+  const given = c.req.url.includes("?") ? c.req.query("pick") : undefined;
+  if (given === undefined) return undefined;
+  try {
+    return parsePointer(given);
+  } catch (error) {
+    throw refused("invalid_request", `pick: ${(error as Error).message}`);
+  }
+}
+
+/** Of a batch some items may fail, sent or not, and then one answer could not say what was: it is refused unsent. */
+export function demandOneReply(body: Body, { accepts }: Dialect): Body {
+  if (accepts === "json" && typeof body === "string" && /^\s*\[/.test(body)) {
+    throw refused("invalid_request", "pick takes a value out of one reply: send the messages of the batch one by one");
+  }
+  return body;
+}
+
+/** `pointer`: answer with the value there, as bare text, instead of the whole reply. */
+export function answer(
+  c: Context<Env>,
+  upstream: UpstreamPort,
+  outcome: Outcome,
+  headers: Record<string, string>,
+  pointer: Pointer | undefined,
+): Response {
+  switch (outcome.type) {
+    case "reply":
+      return pointer ? picked(c, upstream, outcome, headers, pointer) : replyResponse(c, upstream, outcome, headers);
+    case "batch":
+      return rpcBatch(c, upstream, outcome.items, headers);
+    case "done":
+      return c.body(null, 204, headers);
+    case "failed":
+      return problem(c, outcome.failure, upstream, headers);
+  }
+}
+
+function picked(
+  c: Context<Env>,
+  upstream: UpstreamPort,
+  reply: Replied,
+  headers: Record<string, string>,
+  pointer: Pointer,
+): Response {
+  const value = pick(reply.body, pointer);
+  if ("why" in value) {
+    return problem(c, { code: "invalid_reply", sent: "yes", detail: `pick: ${value.why}` }, upstream, headers);
+  }
+  headers["Content-Type"] = "text/plain; charset=utf-8";
+  headers["Server-Timing"] = serverTiming(c, reply);
+  return c.body(value.text, 200, headers);
+}

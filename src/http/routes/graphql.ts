@@ -1,0 +1,101 @@
+import type { Context } from "hono";
+import { accepts } from "hono/accepts";
+import { refused } from "../../errors.ts";
+import { graphqlResult, graphqlStep, operationOf, subscribeFrame } from "../../protocols/graphql.ts";
+import { GRAPHQL_TRANSPORT_WS } from "../../protocols/graphql-transport-ws.ts";
+import { type Body, InvalidMessage } from "../../protocols/protocol.ts";
+import { exchange, findUpstream, opened, readCall, serverTiming } from "../call/call.ts";
+import type { AppParts, Env } from "../ports.ts";
+import { problem } from "../problem.ts";
+import { type App, createRoute, type Schemas } from "../routing.ts";
+import { event } from "../streaming/render.ts";
+import { BEAT, errorEvent, type Form, streamed } from "../streaming/reply-stream.ts";
+
+/** GraphQL over HTTP in front of an upstream that speaks graphql-transport-ws; subscriptions as server-sent events. */
+
+const JSON_TYPE = "application/json";
+const EVENTS_TYPE = "text/event-stream";
+/** The newer type, whose status tells whether the operation was executed. */
+const RESPONSE_TYPE = "application/graphql-response+json";
+
+const described = ({ failures }: Schemas) => ({
+  summary: "GraphQL over HTTP; who accepts text/event-stream gets results one by one, and may subscribe",
+  request: { body: { required: true, content: { [JSON_TYPE]: { schema: {} } } } as never },
+  responses: {
+    200: { description: "The result: `data`, `errors`, or both" },
+    400: { description: `Not executed; the result has \`errors\` only. So to who accepts ${RESPONSE_TYPE}` },
+    ...failures,
+  },
+});
+
+const graphqlRoute = createRoute({ method: "post", path: "/graphql" }, (schemas) => ({
+  parameters: [...schemas.waitParameters, schemas.keyParameter] as never,
+  ...described(schemas),
+}));
+const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstream}" }, (schemas) => ({
+  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.keyParameter] as never,
+  ...described(schemas),
+}));
+
+export function graphqlRoutes(app: App, parts: AppParts): void {
+  const handle = async (c: Context<Env>): Promise<Response> => {
+    const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
+    const { name } = asked.dialect ?? (await opened(c, asked));
+    if (name !== GRAPHQL_TRANSPORT_WS) {
+      throw refused("not_found", `upstream ${asked.name} does not speak ${GRAPHQL_TRANSPORT_WS} but ${name}`);
+    }
+    const type = accepts(c, {
+      header: "Accept",
+      supports: [RESPONSE_TYPE, JSON_TYPE, EVENTS_TYPE],
+      default: JSON_TYPE,
+    });
+    const events =
+      type === EVENTS_TYPE || accepts(c, { header: "Accept", supports: [EVENTS_TYPE], default: "" }) !== "";
+    let streams = type === EVENTS_TYPE;
+    const message = await readCall(c, parts, asked, "request", (body) => {
+      const { frame, subscribes } = frameOf(body);
+      if (subscribes && !events) throw refused("invalid_request", onlyAsEvents);
+      streams ||= subscribes;
+      return frame;
+    });
+    if (streams) return streamed(c, asked, message, distinct);
+    const { headers } = message;
+    const { outcome, upstream } = await exchange(c, parts, asked, message);
+    if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
+    const result = outcome.type === "reply" ? graphqlResult(outcome.body) : { why: "the upstream gave no result" };
+    if ("why" in result)
+      return problem(c, { code: "invalid_reply", sent: "yes", detail: result.why }, upstream, headers);
+    headers["Content-Type"] = `${type}; charset=utf-8`;
+    if (outcome.type === "reply") headers["Server-Timing"] = serverTiming(c, outcome);
+    return c.body(result.result, type === RESPONSE_TYPE && !result.executed ? 400 : 200, headers);
+  };
+  app.openapi(graphqlRoute, handle);
+  app.openapi(graphqlNamedRoute, handle);
+}
+
+/** Server-sent events, each in a connection of its own: https://github.com/enisdenk/graphql-sse/blob/master/PROTOCOL.md. */
+const distinct: Form = {
+  mediaType: `${EVENTS_TYPE}; charset=utf-8`,
+  frame(frame) {
+    const { result, last } = graphqlStep(frame);
+    const next = result === undefined ? "" : event("next", undefined, result);
+    return last ? `${next}${event("complete", undefined, "")}` : next;
+  },
+  end: "",
+  error: errorEvent,
+  beat: BEAT,
+};
+
+const onlyAsEvents =
+  "a subscription has more than one result: only queries and mutations are answered without Accept: text/event-stream";
+
+/** What is sent for a request, and whether its results come until somebody ends them. */
+function frameOf(body: Body): { readonly frame: string; readonly subscribes: boolean } {
+  try {
+    const frame = subscribeFrame(body);
+    return { frame, subscribes: operationOf(frame) === "subscription" };
+  } catch (error) {
+    if (error instanceof InvalidMessage) throw refused("invalid_request", error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,117 @@
+import type { Context } from "hono";
+import type { Failed, Replied } from "../../core/outcome.ts";
+import { refused, SidesocketError } from "../../errors.ts";
+import { callerId, callerIds, rpcError, rpcErrorCode } from "../../protocols/json-rpc.ts";
+import { exchange, findUpstream, opened, readCall, replyResponse } from "../call/call.ts";
+import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import { facts, failureHeaders, statusFor, titleFor } from "../problem.ts";
+import { type App, createRoute } from "../routing.ts";
+
+/**
+ * JSON-RPC 2.0 over HTTP, for clients that know nothing of sidesocket. They repeat a request by themselves on 502, 503
+ * and 504, so a status other than 2xx always means that nothing was sent; what may have been sent is answered with 200
+ * and an error in the body.
+ */
+
+const described = {
+  summary: "JSON-RPC 2.0 over HTTP: single requests, notifications and batches",
+  request: { body: { required: true, content: { "application/json": { schema: {} } } } as never },
+  responses: {
+    200: { description: "The reply, or an array of replies in the caller's order" },
+    204: { description: "Notifications only: nothing to answer" },
+    default: { description: "A JSON-RPC error whose `data` holds the facts of a problem. Nothing was sent." },
+  },
+};
+
+const rpcRoute = createRoute({ method: "post", path: "/rpc" }, ({ keyParameter, waitParameters }) => ({
+  parameters: [...waitParameters, keyParameter] as never,
+  ...described,
+}));
+const rpcNamedRoute = createRoute(
+  { method: "post", path: "/rpc/{upstream}" },
+  ({ keyParameter, upstreamParameter, waitParameters }) => ({
+    parameters: [upstreamParameter, ...waitParameters, keyParameter] as never,
+    ...described,
+  }),
+);
+
+export function rpcRoutes(app: App, parts: AppParts): void {
+  const handle = async (c: Context<Env>): Promise<Response> => {
+    let upstream: UpstreamPort | undefined;
+    try {
+      upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
+      const { name } = upstream.dialect ?? (await opened(c, upstream));
+      if (name !== "json-rpc")
+        throw refused("not_found", `upstream ${upstream.name} does not speak JSON-RPC but ${name}`);
+      const message = await readCall(c, parts, upstream, "rpc");
+      const { body, headers } = message;
+      const { outcome, ...answered } = await exchange(c, parts, upstream, message);
+      upstream = answered.upstream;
+      switch (outcome.type) {
+        case "reply":
+          return replyResponse(c, upstream, outcome, headers);
+        case "batch":
+          return rpcBatch(c, upstream, outcome.items, headers);
+        case "done":
+          return c.body(null, 204, headers);
+        case "failed": {
+          // Of what cannot be read as JSON-RPC the id is null, unless the protocol itself could read it.
+          if (outcome.invalid) return rpcFailure(c, upstream, outcome, headers);
+          // Where the thread could not say whose message it was, because it was full or gone, the message can.
+          const ids = callerIds(body);
+          const each = ids?.map((own) => ({ ...outcome, own }));
+          if (each) return rpcBatch(c, upstream, each, headers);
+          return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(body) }, headers);
+        }
+      }
+    } catch (error) {
+      if (error instanceof SidesocketError) return rpcFailure(c, upstream, { type: "failed", failure: error.failure });
+      throw error;
+    }
+  };
+  app.openapi(rpcRoute, handle);
+  app.openapi(rpcNamedRoute, handle);
+}
+
+/** Always 200: each item says for itself how it ended. */
+export function rpcBatch(
+  c: Context<Env>,
+  upstream: UpstreamPort,
+  items: readonly (Replied | Failed)[],
+  headers: Record<string, string>,
+): Response {
+  const texts = items.map((item) => (item.type === "reply" ? textOf(item) : errorText(c, upstream, item)));
+  headers["Content-Type"] = "application/json";
+  return c.body(`[${texts.join(",")}]`, 200, headers);
+}
+
+/** Whether who asks expects JSON-RPC, whatever it is that is answered. */
+export function isRpc(c: Context<Env>): boolean {
+  return c.req.path === "/rpc" || c.req.path.startsWith("/rpc/");
+}
+
+export function rpcFailure(
+  c: Context<Env>,
+  upstream: UpstreamPort | undefined,
+  failed: Failed,
+  more?: Record<string, string>,
+): Response {
+  const { failure } = failed;
+  const headers = { ...failureHeaders(c, failure), ...more };
+  headers["Content-Type"] = "application/json";
+  return c.body(`${errorText(c, upstream, failed)}\n`, failure.sent === "no" ? statusFor(failure) : 200, headers);
+}
+
+function errorText(c: Context<Env>, upstream: UpstreamPort | undefined, { failure, own, invalid }: Failed): string {
+  const message = failure.code === "invalid_request" ? failure.detail : titleFor(failure);
+  return rpcError(own, codeOf(failure.code, invalid), message, facts(failure, upstream, c.get("requestId")));
+}
+
+function codeOf(code: string, invalid: Failed["invalid"]): number {
+  if (invalid === "parse") return rpcErrorCode.parse;
+  return code === "invalid_request" ? rpcErrorCode.invalidRequest : rpcErrorCode.server;
+}
+
+function textOf({ body }: Replied): string {
+  return typeof body === "string" ? body : new TextDecoder().decode(body);
+}

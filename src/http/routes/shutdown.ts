@@ -1,0 +1,35 @@
+import { refused } from "../../errors.ts";
+import type { AppParts } from "../ports.ts";
+import { commonHeaders } from "../problem.ts";
+import { type App, createRoute } from "../routing.ts";
+
+const shutdownRoute = createRoute({ method: "post", path: "/shutdown" }, ({ failures, reportSchema }) => ({
+  summary: "Run the exit protocol; every caller gets the same report",
+  parameters: [
+    {
+      name: "force",
+      in: "query",
+      description: "`true` sets all remaining bounds to zero, in the same order of steps",
+      schema: { type: "boolean", default: false },
+    },
+  ] as never,
+  responses: {
+    200: { description: "What was done", content: { "application/json": { schema: reportSchema } } },
+    ...failures,
+  },
+}));
+
+export function shutdownRoutes(app: App, { lifecycle }: AppParts): void {
+  app.openapi(shutdownRoute, async (c) => {
+    const force = readForce(c.req.query("force"));
+    const connection = c.env?.incoming?.socket;
+    const report = await lifecycle.exit({ cause: "/shutdown", force, connection });
+    return c.json({ ...report, steps: [...report.steps] }, 200, { ...commonHeaders(c), Connection: "close" });
+  });
+}
+
+function readForce(text: string | undefined): boolean {
+  if (text === undefined || text === "false" || text === "0") return false;
+  if (text === "" || text === "true" || text === "1") return true;
+  throw refused("invalid_request", "force must be true or false");
+}

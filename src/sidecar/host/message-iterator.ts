@@ -1,0 +1,79 @@
+import {
+  cursorText,
+  type Gap,
+  type JournalEntry,
+  type MessageKind,
+  type Page,
+  parseCursor,
+} from "../../core/messages/journal.ts";
+import { deferred } from "../../core/util/deferred.ts";
+import { refused, SidesocketError } from "../../errors.ts";
+import { matcher } from "../../protocols/json-where.ts";
+import type { Body } from "../../protocols/protocol.ts";
+import type { End, Feeds } from "./journal-pulls.ts";
+import { Follower } from "./journal-reader.ts";
+
+/** A journal as an async iterator. */
+
+/** Something that the upstream said, or a gap where something is missing. */
+export type UpstreamMessage =
+  | { readonly cursor: string; readonly at: Date; readonly kind: MessageKind; readonly data: Body }
+  | { readonly cursor: string; readonly at: Date; readonly gap: Gap["gap"] };
+
+interface ReadingOptions {
+  readonly after?: string | undefined;
+  readonly where?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export async function* readMessages(
+  feeds: Feeds,
+  { after = "earliest", where = {}, signal }: ReadingOptions,
+): AsyncGenerator<UpstreamMessage, void> {
+  const start = after === "earliest" || after === "latest" ? after : parseCursor(after);
+  if (start === undefined) throw refused("invalid_request", "after must be a message's cursor, earliest or latest");
+  const rules = Object.entries(where).map(([pointer, value]) => ({ pointer, value: String(value) }));
+  try {
+    matcher(rules);
+  } catch (error) {
+    throw refused("invalid_request", `where: ${(error as Error).message}`);
+  }
+  let news = deferred<Page | undefined>();
+  let waiting = true;
+  let over: End | undefined;
+  const follower = new Follower(feeds, { journal: "", where: rules }, start, {
+    wants: () => waiting,
+    page: (page) => {
+      waiting = false;
+      news.resolve(page);
+    },
+    end: (end) => {
+      over = end;
+      news.resolve(undefined);
+    },
+  });
+  const leave = () => news.resolve(undefined);
+  signal?.addEventListener("abort", leave, { once: true });
+  try {
+    while (!signal?.aborted) {
+      follower.resume();
+      const page = await news.promise;
+      if (!page) break;
+      news = deferred();
+      for (const entry of page.entries) yield messageOf(page.epoch, entry);
+      if (over !== undefined) break;
+      waiting = true;
+    }
+  } finally {
+    signal?.removeEventListener("abort", leave);
+    follower.close();
+  }
+  if (over === undefined || over === "stopping" || over === "nowhere") return;
+  if (over === "ahead") throw refused("invalid_request", "after is ahead of every message that there has been");
+  throw new SidesocketError(over);
+}
+
+function messageOf(epoch: string, entry: JournalEntry): UpstreamMessage {
+  const head = { cursor: cursorText({ epoch, seq: entry.seq }), at: new Date(entry.at) };
+  return "gap" in entry ? { ...head, gap: entry.gap } : { ...head, kind: entry.kind, data: entry.data };
+}

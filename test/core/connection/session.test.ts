@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Drop } from "../../../src/core/connection/disconnect.ts";
+import type { Ladder } from "../../../src/core/connection/liveness.ts";
+import { type Phase, type Session, type SessionInput, step } from "../../../src/core/connection/session.ts";
+import { briefly, CHALLENGE, NO, OK, OTHER, settings } from "./session-model.ts";
+
+const NOW = 1_000_000;
+const EPOCH = 7;
+const why: Drop = { reason: "network", detail: "ECONNREFUSED" };
+const beating = {
+  ...settings,
+  keepalive: {
+    ...settings.keepalive,
+    heartbeat: { send: "BEAT", every: 7_000, expect: { match: { "/type": "ok" } }, within: 2_500 },
+  },
+};
+const context = { now: NOW, random: 0.5, proof: "fresh", heardAt: NOW - 3_000, settings: beating };
+const resting = { due: NOW + 7_000, asked: false };
+
+function ready(ping: Ladder["ping"], heartbeat: Ladder["heartbeat"]): Phase {
+  return { phase: "ready", epoch: EPOCH, ladder: { ping, heartbeat, since: NOW - 60_000 } };
+}
+
+/** Every phase there is; `pinged` is ready with a ping on its way, `beaten` with a heartbeat. */
+const phases = {
+  idle: { phase: "idle" },
+  connecting: { phase: "connecting", epoch: EPOCH },
+  greeting: { phase: "greeting", epoch: EPOCH, step: 3 },
+  ready: ready({ due: NOW, proof: undefined }, resting),
+  pinged: ready({ due: NOW, proof: "asked" }, resting),
+  resting: ready({ due: NOW + 9_000, proof: undefined }, { due: NOW, asked: false }),
+  beaten: ready({ due: NOW + 9_000, proof: undefined }, { due: NOW, asked: true }),
+  waiting: { phase: "waiting", until: NOW, why },
+  refused: { phase: "refused", until: NOW, why },
+  closing: { phase: "closing", epoch: EPOCH },
+  closed: { phase: "closed" },
+} satisfies Record<string, Phase>;
+
+/** Every input there is, as if it came from the newest socket. */
+const inputs = {
+  start: { type: "start" },
+  opened: { type: "opened", epoch: EPOCH },
+  dropped: { type: "dropped", epoch: EPOCH, drop: why },
+  matching: { type: "frame", epoch: EPOCH, frame: OK },
+  rejecting: { type: "frame", epoch: EPOCH, frame: NO },
+  other: { type: "frame", epoch: EPOCH, frame: OTHER },
+  pong: { type: "pong", epoch: EPOCH, proof: "asked" },
+  wrongPong: { type: "pong", epoch: EPOCH, proof: "else" },
+  timer: { type: "timer" },
+  probe: { type: "probe" },
+  renew: { type: "renew", detail: "a reply is owed" },
+  close: { type: "close", withinMs: 2_000 },
+  closeNow: { type: "close", withinMs: 0 },
+} satisfies Record<string, SessionInput>;
+
+type PhaseName = keyof typeof phases;
+type InputName = keyof typeof inputs;
+
+const CONNECT = "connecting: no timer, connect 8";
+const LOST = "waiting: lost 7 network, timer 800";
+const CLOSE = "closing: no timer, close 7 1001 in 2000";
+const CLOSE_NOW = "closing: no timer, close 7 1001 in 0";
+
+/** What is so in every kind of ready. */
+const open = (phase: string): Partial<Record<InputName, string>> => ({
+  dropped: LOST,
+  matching: `${phase}: frame ${OK}`,
+  rejecting: `${phase}: frame ${NO}`,
+  other: `${phase}: frame ${OTHER}`,
+  renew: "connecting: lost 7 renewed, close 7 1000 in 2000, no timer, connect 8",
+  close: CLOSE,
+  closeNow: CLOSE_NOW,
+});
+
+/** What comes of an input: the phase and the effects. What is not here changes nothing and has no effect. */
+const table: Readonly<Record<PhaseName, Partial<Record<InputName, string>>>> = {
+  idle: { start: CONNECT, close: "closed: no timer", closeNow: "closed: no timer" },
+  connecting: {
+    opened: "greeting: send 7 HELLO, timer 3000",
+    dropped: LOST,
+    matching: `connecting: frame ${OK}`,
+    rejecting: `connecting: frame ${NO}`,
+    other: `connecting: frame ${OTHER}`,
+    close: "closed: destroy 7",
+    closeNow: "closed: destroy 7",
+  },
+  greeting: {
+    dropped: LOST,
+    matching: 'ready: send 7 {"type":"thanks"}, timer 7000',
+    rejecting: "refused: destroy 7, lost 7 greeting, timer 60000",
+    other: `greeting: message ${OTHER}`,
+    timer: "waiting: destroy 7, lost 7 greeting, timer 800",
+    close: CLOSE,
+    closeNow: CLOSE_NOW,
+  },
+  ready: {
+    ...open("ready"),
+    timer: "ready: ping 7 fresh, timer 5000",
+    probe: "ready: ping 7 fresh, timer 5000",
+  },
+  pinged: {
+    ...open("ready"),
+    pong: "ready: timer 7000, proven asked",
+    timer: "waiting: destroy 7, lost 7 silent, timer 800",
+  },
+  resting: {
+    ...open("ready"),
+    timer: "ready: send 7 BEAT, timer 2500",
+    probe: "ready: ping 7 fresh, timer 0",
+  },
+  beaten: {
+    ...open("ready"),
+    matching: "ready: timer 7000",
+    timer: "waiting: destroy 7, lost 7 silent, timer 800",
+    probe: "ready: ping 7 fresh, timer 0",
+  },
+  waiting: { timer: CONNECT, close: "closed: no timer", closeNow: "closed: no timer" },
+  refused: { timer: CONNECT, close: "closed: no timer", closeNow: "closed: no timer" },
+  closing: {
+    dropped: "closed: ",
+    matching: `closing: frame ${OK}`,
+    rejecting: `closing: frame ${NO}`,
+    other: `closing: frame ${OTHER}`,
+    close: "closing: close 7 1001 in 2000",
+    closeNow: "closing: close 7 1001 in 0",
+  },
+  closed: { close: "closed: no timer", closeNow: "closed: no timer" },
+};
+
+/** Three attempts have failed: half of 200 ms doubled three times is 800 ms. */
+function sessionIn(phase: Phase): Session {
+  return { at: phase, epoch: EPOCH, failures: 3 };
+}
+
+for (const name of Object.keys(phases) as PhaseName[]) {
+  test(`in ${name} every input has its one result`, () => {
+    for (const inputName of Object.keys(inputs) as InputName[]) {
+      const before = sessionIn(phases[name]);
+      const { session, effects } = step(before, inputs[inputName], context);
+      const wanted = table[name][inputName];
+      const found = `${session.at.phase}: ${effects.map(briefly).join(", ")}`;
+      if (wanted === undefined) assert.deepEqual([session, effects], [before, []], inputName);
+      else assert.equal(found, wanted, inputName);
+    }
+  });
+
+  test(`in ${name} what a socket of another epoch says changes nothing`, () => {
+    for (const input of Object.values(inputs)) {
+      if (!("epoch" in input)) continue;
+      for (const epoch of [EPOCH - 1, EPOCH + 1, 0]) {
+        const before = sessionIn(phases[name]);
+        assert.deepEqual(step(before, { ...input, epoch }, context), { session: before, effects: [] }, input.type);
+      }
+    }
+  });
+
+  test(`in ${name} no input is changed in place`, () => {
+    for (const input of Object.values(inputs)) {
+      const before = sessionIn(phases[name]);
+      const copy = structuredClone(before);
+      step(before, input, context);
+      assert.deepEqual(before, copy, input.type);
+    }
+  });
+}
+
+test("failures are forgotten by a frame or a pong, and by nothing else", () => {
+  for (const name of Object.keys(phases) as PhaseName[]) {
+    for (const inputName of Object.keys(inputs) as InputName[]) {
+      const { session } = step(sessionIn(phases[name]), inputs[inputName], context);
+      if (session.failures >= 3) continue;
+      assert.equal(session.failures, 0);
+      assert.ok(["matching", "rejecting", "other", "pong"].includes(inputName), `${inputName} in ${name}`);
+      assert.notEqual(name, "greeting", "a greeting's frames prove nothing: it may be refused at its end, each time");
+    }
+  }
+});
+
+test("every end of an attempt is one more failure", () => {
+  const ends: readonly [PhaseName, InputName][] = [
+    ["connecting", "dropped"],
+    ["greeting", "dropped"],
+    ["greeting", "rejecting"],
+    ["greeting", "timer"],
+    ["ready", "dropped"],
+    ["pinged", "timer"],
+    ["beaten", "timer"],
+  ];
+  for (const [name, input] of ends) {
+    assert.equal(step(sessionIn(phases[name]), inputs[input], context).session.failures, 4, `${input} in ${name}`);
+  }
+});
+
+test("a new session is idle and nothing happens before it is started", () => {
+  const idle = sessionIn(phases.idle);
+  for (const input of ["timer", "probe", "renew", "opened"] as const) {
+    assert.deepEqual(step(idle, inputs[input], context), { session: idle, effects: [] });
+  }
+});
+
+test("a frame of the first expect step leads to the second, with the sends between them", () => {
+  const greeting: Phase = { phase: "greeting", epoch: EPOCH, step: 1 };
+  const { session, effects } = step(sessionIn(greeting), { type: "frame", epoch: EPOCH, frame: CHALLENGE }, context);
+  assert.deepEqual(session.at, { phase: "greeting", epoch: EPOCH, step: 3 });
+  assert.deepEqual(effects.map(briefly), ['send 7 {"type":"auth"}', "timer 4000"]);
+});

@@ -1,0 +1,13 @@
+import type { Body } from "../../../src/protocols/protocol.ts";
+
+/** A JSON-RPC request for an echo of `nonce`. Without `id` it has none. */
+export function echo(nonce: unknown, id?: string): string {
+  const own = id === undefined ? "" : `"id":${id},`;
+  return `{"jsonrpc":"2.0",${own}"method":"echo","params":${JSON.stringify(nonce)}}`;
+}
+
+/** What an upstream that echoes answers to a frame of ours. */
+export function answerTo(frame: Body): string {
+  const { id, params } = JSON.parse(String(frame));
+  return JSON.stringify({ jsonrpc: "2.0", id, result: params });
+}

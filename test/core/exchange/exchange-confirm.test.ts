@@ -1,0 +1,82 @@
+/** Sends that wait for the proof, and messages that wait for the pace. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
+import { text } from "../../../src/protocols/text.ts";
+import { echo } from "./echo.ts";
+import { cut, ExchangeModel } from "./exchange-model.ts";
+
+test("a confirmed send ends with the pong of a ping that was sent after it, and not before", () => {
+  for (const protocol of [jsonRpc, text]) {
+    const model = new ExchangeModel(protocol);
+    model.connect();
+    const seq = model.call(echo("a"), "confirm");
+    assert.deepEqual([model.taken.length, model.pings.length, model.open], [1, 1, [seq]]);
+    model.pong();
+    assert.deepEqual(model.outcome(seq), { type: "done" });
+    assert.equal(model.exchange.inFlight, 0);
+  }
+});
+
+test("one that was sent after the ping on its way asks for a ping of its own when that pong has come", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  const first = model.call(echo("a"), "confirm");
+  const second = model.call(echo("b"), "confirm");
+  // The session sends no second ping while one is on its way.
+  model.pings.splice(1);
+  model.pong();
+  assert.deepEqual(model.outcome(first), { type: "done" });
+  assert.deepEqual([model.open, model.pings.length], [[second], 1]);
+  model.pong();
+  assert.deepEqual(model.outcome(second), { type: "done" });
+  assert.equal(model.pings.length, 0, "nobody is left to ask for");
+});
+
+test("without the proof it fails as maybe sent, however it ends; never sent when it never was", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  const late = model.call(echo("a"), "confirm", 1_000);
+  model.pass(1_100);
+  const lost = model.call(echo("b"), "confirm");
+  model.lose(cut);
+  model.fails(lost, "connection_lost", "maybe");
+  model.fails(late, "reply_timeout", "maybe");
+  model.fails(model.call(echo("c"), "confirm"), "upstream_down", "no", 1_000);
+});
+
+const pace = { messages: 2, per: 1_000, queue: 3 };
+
+test("over the pace messages wait their turn; over the queue they are refused, with the time when there is room", () => {
+  const model = new ExchangeModel(jsonRpc, { pace });
+  model.connect();
+  for (const name of ["a", "b", "c", "d", "e"]) model.call(echo(name), "send");
+  assert.equal(model.taken.length, 2);
+  const refused = model.fails(model.call(echo("f"), "send"), "paced", "no", 1_000);
+  assert.match(refused.failure.detail, /at most 2 messages in 1000 ms, and 3 wait already \(limits\.pace\)/);
+  model.pass(1_000);
+  assert.equal(model.taken.length, 4);
+  const asTold = model.call(echo("g"), "send");
+  model.pass(1_000);
+  assert.equal(model.outcome(asTold).type, "done");
+});
+
+test("a request that waits for the pace beyond its deadline was not sent", () => {
+  const model = new ExchangeModel(jsonRpc, { pace });
+  model.connect();
+  for (const name of ["a", "b"]) model.call(echo(name));
+  const third = model.call(echo("c"), "request", 500);
+  model.pass(600);
+  model.fails(third, "reply_timeout", "no");
+  assert.equal(model.taken.length, 2);
+});
+
+test("the pace goes on over a new connection", () => {
+  const model = new ExchangeModel(jsonRpc, { pace });
+  model.connect();
+  for (const name of ["a", "b"]) model.call(echo(name), "send");
+  model.lose(cut);
+  model.connect();
+  model.call(echo("c"), "send");
+  assert.equal(model.taken.length, 2);
+});

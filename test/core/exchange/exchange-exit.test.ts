@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
+import { text } from "../../../src/protocols/text.ts";
+import { echo } from "./echo.ts";
+import { ExchangeModel } from "./exchange-model.ts";
+
+test("drain fails what was not sent, lets replies come, and takes nothing new", () => {
+  const model = new ExchangeModel(text);
+  model.connect();
+  const sent = model.call("sent");
+  const held = model.call("held");
+  const send = model.call("send", "send");
+  assert.deepEqual([model.exchange.inFlight, model.exchange.onTheWire], [3, 1]);
+  model.carryOut(model.exchange.drain(model.now));
+  model.fails(held, "shutting_down", "no");
+  model.fails(send, "shutting_down", "no");
+  model.fails(model.call("new"), "shutting_down", "no");
+  assert.deepEqual([model.exchange.inFlight, model.exchange.onTheWire], [1, 1]);
+  model.frame("answer");
+  assert.equal(model.reply(sent), "answer");
+  assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
+});
+
+test("while draining deadlines hold, and no new connection brings anything back", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  const seq = model.call(echo("a"), "request", 1_000);
+  model.carryOut(model.exchange.drain(model.now));
+  model.pass(1_010);
+  model.fails(seq, "reply_timeout", "maybe");
+  model.connect();
+  model.fails(model.call(echo("new")), "shutting_down", "no");
+  assert.equal(model.taken.length, 1);
+});
+
+test("cancel tells each request apart: never sent, perhaps received, received", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  const yes = model.call(echo("yes"));
+  model.ping();
+  model.pong();
+  const maybe = model.call(echo("maybe"));
+  model.link({ type: "hold" });
+  const no = model.call(echo("no"));
+  const { effects, counts } = model.exchange.cancel();
+  model.carryOut(effects);
+  assert.deepEqual(counts, { no: 1, maybe: 1, yes: 1 });
+  model.fails(yes, "cancelled", "yes");
+  model.fails(maybe, "cancelled", "maybe");
+  model.fails(no, "shutting_down", "no");
+  assert.deepEqual(model.exchange.cancel(), { effects: [], counts: { no: 0, maybe: 0, yes: 0 } });
+});
+
+test("cancel in the middle of a lane leaves nothing that is owed", () => {
+  const model = new ExchangeModel(text);
+  model.connect();
+  model.call("late", "request", 100);
+  model.pass(200);
+  model.call("waits");
+  model.carryOut(model.exchange.cancel().effects);
+  assert.deepEqual([model.open, model.exchange.inFlight, model.exchange.nextDeadline], [[], 0, undefined]);
+});

@@ -1,0 +1,277 @@
+/** Dialects whose frames are more than one reply per request: parts, progress, errors without ids, questions back. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { type JsonOptions, json } from "../../../src/protocols/json.ts";
+import { ExchangeModel } from "./exchange-model.ts";
+
+const rows: JsonOptions = {
+  skip: [{ has: ["/ack"] }],
+  final: [{ has: ["/end"] }],
+  collect: { frames: 3 },
+  errors: { when: { has: ["/error"] }, do: "fail_oldest" },
+  answers: [{ when: { has: ["/ask"] }, send: {}, copy: { "/answer": "/ask" } }],
+};
+
+function connected(options: JsonOptions, limits: ConstructorParameters<typeof ExchangeModel>[1] = {}): ExchangeModel {
+  const model = new ExchangeModel(json(options), limits);
+  model.connect();
+  return model;
+}
+
+const idAt = (model: ExchangeModel, at: number): number => JSON.parse(String(model.taken[at]?.frame)).id;
+
+/** The upstream's word on the request that was taken as number `at`. */
+function say(model: ExchangeModel, at: number, members: object, epoch?: number): string {
+  const frame = JSON.stringify({ id: idAt(model, at), ...members });
+  const taken = model.taken[at];
+  if (taken) taken.proven = true; // a frame about it shows that it arrived
+  model.frame(frame, epoch);
+  return frame;
+}
+
+test("several frames make one reply, in their order, each request its own", () => {
+  const model = connected(rows);
+  const [a, b] = [model.call('{"id":"a"}'), model.call('{"id":"a"}')];
+  say(model, 1, { n: 1 });
+  say(model, 0, { n: 2 });
+  say(model, 1, { n: 3 });
+  say(model, 1, { end: 1 });
+  say(model, 0, { end: 2 });
+  assert.equal(model.reply(a), '[{"id":"a","n":2},{"id":"a","end":2}]');
+  assert.equal(model.reply(b), '[{"id":"a","n":1},{"id":"a","n":3},{"id":"a","end":1}]');
+  assert.deepEqual([model.messages, model.exchange.counters.replies], [[], 2]);
+});
+
+test("more frames than allowed fail the request, and those that still come are late", () => {
+  const model = connected(rows);
+  const seq = model.call("{}");
+  for (let n = 0; n < 5; n++) say(model, 0, { n });
+  assert.match(model.fails(seq, "invalid_reply", "yes").failure.detail, /more than 3 frames/);
+  say(model, 0, { end: 1 });
+  const { late, unclaimed } = model.exchange.counters;
+  assert.deepEqual([late, unclaimed, model.messages, model.exchange.inFlight], [2, 0, [], 0]);
+});
+
+test("more bytes than a reply may have fail the request", () => {
+  const model = connected(rows, { reply_bytes: 100 });
+  const seq = model.call("{}");
+  say(model, 0, { n: "x".repeat(60) });
+  say(model, 0, { n: "x".repeat(60) });
+  assert.match(model.fails(seq, "invalid_reply", "yes").failure.detail, /limits\.reply_bytes \(100 bytes\)/);
+});
+
+test("what is gathered for all requests together is bounded, and what has ended leaves room", () => {
+  const model = connected(rows, { reply_bytes: 100 });
+  const all = Array.from({ length: 6 }, () => model.call("{}"));
+  for (let at = 0; at < 4; at++) say(model, at, { n: "x".repeat(80) });
+  say(model, 4, { n: "x".repeat(80) });
+  assert.match(model.fails(all[4] ?? 0, "invalid_reply", "yes").failure.detail, /4 times limits\.reply_bytes/);
+  say(model, 0, { end: 1 });
+  model.abandon(all[1] ?? 0);
+  say(model, 5, { n: "x".repeat(80) });
+  say(model, 5, { end: 1 });
+  assert.match(model.reply(all[5] ?? 0), /xxx/);
+});
+
+test("a request whose first frames came and whose last did not fails as received", () => {
+  const model = connected(rows);
+  const seq = model.call("{}", "request", 1_000);
+  say(model, 0, { n: 1 });
+  model.pass(1_010);
+  model.fails(seq, "reply_timeout", "yes");
+  const other = model.call("{}");
+  say(model, 1, { n: 1 });
+  model.lose();
+  model.fails(other, "connection_lost", "yes");
+});
+
+test("parts of a reply do not come over another connection", () => {
+  const model = connected(rows);
+  model.call("{}");
+  model.connect();
+  const seq = model.call("{}");
+  const forged = JSON.stringify({ id: idAt(model, 1), n: "forged" });
+  model.frame(forged, 1);
+  say(model, 1, { end: 1 });
+  assert.equal(model.reply(seq), '[{"end":1}]');
+  assert.deepEqual(model.messages, [forged]);
+});
+
+test("an acknowledgement is a message, does not end the request, and shows that it arrived", () => {
+  const model = connected(rows);
+  const seq = model.call("{}", "request", 1_000);
+  const ack = say(model, 0, { ack: 1 });
+  assert.deepEqual([model.messages, model.open], [[ack], [seq]]);
+  model.pass(1_010);
+  model.fails(seq, "reply_timeout", "yes");
+  const again = say(model, 0, { ack: 2 });
+  assert.deepEqual(model.messages, [ack, again]);
+  say(model, 0, { end: 1 });
+  assert.equal(model.exchange.counters.late, 1);
+});
+
+test("an error without an id fails the oldest request of its connection, and is a message", () => {
+  const model = connected(rows);
+  const [first, second] = [model.call('{"id":1}'), model.call('{"id":2}')];
+  model.frame('{"error":"bad"}');
+  const failed = model.fails(first, "invalid_reply", "maybe");
+  assert.equal(failed.own, "1");
+  assert.deepEqual([model.open, model.messages], [[second], ['{"error":"bad"}']]);
+  say(model, 0, { end: 1 }); // it was not meant after all: its reply answers nobody
+  assert.equal(model.exchange.counters.late, 1);
+  say(model, 1, { end: 1 });
+  model.reply(second);
+  model.frame('{"error":"nobody is waiting"}');
+  assert.equal(model.messages.length, 2);
+});
+
+test("an error without an id fails all, where it is told so; not what waits, nor what went out elsewhere", () => {
+  const model = connected({ ...rows, errors: { when: { has: ["/error"] }, do: "fail_all" } });
+  const both = [model.call("{}"), model.call("{}")];
+  model.frame('{"error":1}', 99);
+  assert.deepEqual(model.open, both);
+  model.frame('{"error":1}');
+  for (const seq of both) model.fails(seq, "invalid_reply", "maybe");
+});
+
+test("the upstream's own questions are answered by rule, over the connection they came by, and are no messages", () => {
+  const model = connected(rows);
+  model.frame('{"ask":"who"}');
+  assert.deepEqual([model.answers, model.messages], [['{"answer":"who"}'], []]);
+  assert.equal(model.exchange.counters.answered, 1);
+});
+
+test("an upstream that asks and does not read is left for a new connection", () => {
+  const model = connected(rows, { buffered_bytes: 1_000 });
+  model.buffered = 990;
+  model.frame('{"ask":"who"}');
+  assert.deepEqual([model.answers, model.renewals], [[], 1]);
+});
+
+test("what waits for the pace while such a connection is left goes out on the next one, and ends once", () => {
+  const model = connected(rows, { buffered_bytes: 1_000, pace: { messages: 1, per: 100, queue: 10 } });
+  const first = model.call("{}");
+  const second = model.call("{}");
+  model.now += 100;
+  model.buffered = 990;
+  model.frame('{"ask":"who"}');
+  model.fails(first, "connection_lost", "maybe");
+  model.buffered = 0;
+  model.succeed();
+  model.pass(200);
+  assert.deepEqual(
+    model.taken.map(({ seq, epoch }) => [seq, epoch]),
+    [
+      [first, 1],
+      [second, 2],
+    ],
+  );
+});
+
+test("an older connection whose answers are not read does not cost the newest", () => {
+  const model = connected(rows, { buffered_bytes: 1_000 });
+  model.succeed();
+  model.buffered = 990;
+  model.frame('{"ask":"who"}', 1);
+  assert.deepEqual([model.answers, model.renewals], [[], 0]);
+});
+
+// Whose ids are on the wire.
+
+test("increasing ids increase in the order of sending, whoever waited, timed out or was refused before", () => {
+  const calls = fc.array(fc.constantFrom("call", "short", "send", "connect", "lose", "pass", "bad"), { maxLength: 60 });
+  fc.assert(
+    fc.property(calls, (moves) => {
+      const model = new ExchangeModel(json({ id: { kind: "increasing" } }), { in_flight: 10 });
+      for (const go of moves) {
+        if (go === "call") model.call('{"id":"mine"}');
+        if (go === "short") model.call("{}", "request", 50);
+        if (go === "send") model.call("{}", "send");
+        if (go === "bad") model.call("[]");
+        if (go === "connect") model.connect();
+        if (go === "lose") model.lose();
+        if (go === "pass") model.pass(100);
+      }
+      const ids = model.taken.map((_, at) => idAt(model, at));
+      assert.deepEqual(
+        ids,
+        Array.from(ids, (_, at) => at + 1),
+        "each one more than the one before",
+      );
+    }),
+  );
+});
+
+test("an increasing id is drawn when its message goes out, and its reply finds it", () => {
+  const model = new ExchangeModel(json({ id: { kind: "increasing" } }));
+  const dropped = model.call("{}");
+  const seq = model.call('{"id":"mine"}');
+  model.abandon(dropped);
+  model.connect();
+  assert.equal(idAt(model, 0), 1);
+  say(model, 0, { ok: 1 });
+  assert.equal(model.reply(seq), '{"id":"mine","ok":1}');
+  assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
+});
+
+test("a protocol that takes a message at first, and not when it goes out, fails only that request", () => {
+  const increasing = json({ id: { kind: "increasing" } });
+  const moody = {
+    ...increasing,
+    encode: (...given: Parameters<typeof increasing.encode>) =>
+      increasing.encode(given[1] === 1 ? "" : given[0], given[1], given[2]),
+  };
+  const model = new ExchangeModel(moody);
+  const [first, second] = [model.call("{}"), model.call("{}")];
+  model.connect();
+  model.fails(first, "invalid_request", "no");
+  say(model, 0, {});
+  model.reply(second);
+  assert.equal(model.exchange.inFlight, 0);
+});
+
+test("a caller's own id is refused while another request with it is in flight, and free after its reply", () => {
+  const model = connected({ id: { kind: "keep" } });
+  const first = model.call('{"id":"x","n":1}');
+  const failed = model.fails(model.call('{"id":"\\u0078","n":2}'), "invalid_request", "no");
+  assert.match(failed.failure.detail, /id is in flight/);
+  const other = model.call('{"id":"y"}');
+  say(model, 0, { r: 1 });
+  assert.equal(model.reply(first), '{"id":"x","r":1}');
+  const again = model.call('{"id":"x","n":3}');
+  say(model, 2, { r: 3 });
+  assert.equal(model.reply(again), '{"id":"x","r":3}');
+  assert.deepEqual([model.open, model.taken.length], [[other], 3]);
+});
+
+test("a caller's own id stays refused while a late reply to it may come, until that came or the connection is gone", () => {
+  const model = connected({ id: { kind: "keep" } });
+  const refused = () => model.fails(model.call('{"id":1}'), "invalid_request", "no");
+  const timesOut = () => {
+    const seq = model.call('{"id":1}', "request", 100);
+    model.pass(200);
+    model.fails(seq, "reply_timeout", "maybe");
+  };
+  timesOut();
+  refused();
+  model.frame('{"id":1,"late":true}');
+  assert.equal(model.exchange.counters.late, 1);
+  timesOut();
+  refused();
+  model.connect();
+  const seq = model.call('{"id":1}');
+  model.frame('{"id":1,"of":"the old connection"}', 1);
+  assert.deepEqual(model.open, [seq]);
+  model.frame('{"id":1,"ok":true}');
+  assert.equal(model.reply(seq), '{"id":1,"ok":true}');
+});
+
+test("what is only sent may name a request that is in flight, to say something about it", () => {
+  const model = connected({ id: { kind: "keep" } });
+  const seq = model.call('{"id":"x"}');
+  assert.deepEqual(model.outcome(model.call('{"id":"x","cancel":true}', "send")), { type: "done" });
+  model.frame('{"id":"x","cancelled":true}');
+  assert.equal(model.reply(seq), '{"id":"x","cancelled":true}');
+  assert.equal(model.exchange.inFlight, 0);
+});

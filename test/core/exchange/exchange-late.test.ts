@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { json } from "../../../src/protocols/json.ts";
+import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
+import { text } from "../../../src/protocols/text.ts";
+import { answerTo, echo } from "./echo.ts";
+import { ExchangeModel } from "./exchange-model.ts";
+
+test("a request whose deadline has passed on its way to the thread is not sent, and says so", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  for (const within of [0, -5]) model.fails(model.call(echo("late"), "request", within), "reply_timeout", "no");
+  assert.deepEqual([model.taken.length, model.exchange.inFlight, model.exchange.nextDeadline], [0, 0, undefined]);
+  model.call(echo("in time"), "request", 1);
+  assert.equal(model.taken.length, 1);
+});
+
+const late = (model: ExchangeModel, seq: number): string => {
+  const outcome = model.lates.get(seq);
+  assert.ok(outcome?.type === "reply", JSON.stringify(outcome));
+  return String(outcome.body);
+};
+
+test("a reply that comes too late is told to who asked, with the caller's own id", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  const seq = model.call(echo("slow", '"mine"'), "request", 100);
+  model.pass(200);
+  model.fails(seq, "reply_timeout", "maybe");
+  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  assert.equal(late(model, seq), '{"jsonrpc":"2.0","id":"mine","result":"slow"}');
+  assert.deepEqual([model.exchange.counters.late, model.exchange.counters.replies], [1, 0]);
+  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  assert.deepEqual([model.exchange.counters.unclaimed, model.messages.length], [1, 1]);
+});
+
+test("a late reply against the protocol, and a connection that ends before it, are failures", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  const seqs = [model.call(echo(1), "request", 100), model.call(echo(2), "request", 100)];
+  model.pass(200);
+  model.frame(JSON.stringify({ jsonrpc: "2.0", id: JSON.parse(String(model.taken[0]?.frame)).id }));
+  model.lose();
+  const ends = seqs.map((seq) => {
+    const outcome = model.lates.get(seq);
+    return outcome?.type === "failed" ? [outcome.failure.code, outcome.failure.sent] : outcome;
+  });
+  assert.deepEqual(ends, [
+    ["invalid_reply", "yes"],
+    ["connection_lost", "maybe"],
+  ]);
+});
+
+test("what was never sent, and what its caller has left, is not waited for", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.call(echo("unsent"), "request", 100);
+  model.pass(200);
+  model.connect();
+  const left = model.call(echo("left"), "request", 1_000);
+  model.abandon(left);
+  model.frame(answerTo(model.taken.at(-1)?.frame ?? ""));
+  model.lose();
+  assert.deepEqual([model.exchange.counters.late, model.lates.size], [1, 0]);
+});
+
+test("in a lane the late reply is that of the one that timed out", () => {
+  const model = new ExchangeModel(text);
+  model.connect();
+  const first = model.call("a", "request", 100);
+  const second = model.call("b", "request", 1_000);
+  model.pass(200);
+  model.frame("A");
+  model.frame("B");
+  assert.equal(late(model, first), "A");
+  assert.equal(model.reply(second), "B");
+});
+
+test("in a lane the late reply is not that of a message whose pong had not come in time", () => {
+  const model = new ExchangeModel(text);
+  model.connect();
+  const sent = model.call("a", "confirm", 100);
+  model.pass(10_000);
+  const asked = model.call("b", "request", 100);
+  model.pass(200);
+  model.frame("B");
+  assert.deepEqual([late(model, asked), model.lates.has(sent)], ["B", false]);
+  model.lose();
+  const outcome = model.lates.get(sent);
+  assert.ok(outcome?.type === "failed", JSON.stringify(outcome));
+  assert.deepEqual([outcome.failure.code, outcome.failure.sent], ["connection_lost", "maybe"]);
+});
+
+test("a lane that is given up ends the late one", () => {
+  const model = new ExchangeModel(text);
+  model.connect();
+  const seq = model.call("a", "request", 100);
+  model.pass(10_000);
+  const outcome = model.lates.get(seq);
+  assert.ok(model.renewals === 1 && outcome?.type === "failed", JSON.stringify(outcome));
+  assert.equal(outcome.failure.code, "connection_lost");
+});
+
+test("who has a very long id is not waited for: ten thousand of them would fill the memory", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  const seq = model.call(echo("x", JSON.stringify("i".repeat(2_000))), "request", 100);
+  model.pass(200);
+  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  assert.deepEqual([model.exchange.counters.late, model.lates.has(seq)], [1, false]);
+});
+
+test("a late reply of several frames is a failure: its parts are not gathered any more", () => {
+  const model = new ExchangeModel(json({ final: [{ has: ["/end"] }], collect: { frames: 3 } }));
+  model.connect();
+  const seq = model.call("{}", "request", 100);
+  model.pass(200);
+  const { id } = JSON.parse(String(model.taken[0]?.frame));
+  for (const frame of [
+    { id, n: 1 },
+    { id, end: 1 },
+  ])
+    model.frame(JSON.stringify(frame));
+  const outcome = model.lates.get(seq);
+  assert.ok(outcome?.type === "failed", JSON.stringify(outcome));
+  assert.deepEqual([outcome.failure.code, outcome.failure.sent], ["invalid_reply", "yes"]);
+  assert.deepEqual([model.exchange.counters.late, model.messages.length], [2, 0]);
+});

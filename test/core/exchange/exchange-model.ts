@@ -1,0 +1,292 @@
+import assert from "node:assert/strict";
+import type { UpstreamSettings } from "../../../src/config/schema.ts";
+import type { Drop } from "../../../src/core/connection/disconnect.ts";
+import type { Availability } from "../../../src/core/connection/session.ts";
+import { Exchange, type ExchangeEffect } from "../../../src/core/exchange/exchange.ts";
+import type { Failed, Kind, Outcome } from "../../../src/core/outcome.ts";
+import type { ErrorCode, Sent } from "../../../src/errors.ts";
+import type { Body, Protocol } from "../../../src/protocols/protocol.ts";
+
+export const cut: Drop = { reason: "closed", code: 1006, text: "" };
+
+/** A frame that a socket took, and what is known of it: the ledger by which `sent` is judged. */
+export interface Taken {
+  readonly seq: number;
+  readonly index: number;
+  readonly epoch: number;
+  readonly frame: Body;
+  readonly expectsReply: boolean;
+  /** A pong came for a ping that was sent after it, or a frame that shows that it arrived. */
+  proven: boolean;
+}
+
+interface Ping {
+  readonly epoch: number;
+  /** How many of `taken` were taken before it. */
+  readonly handedOver: number;
+  /** What its connection took, before it and since. */
+  readonly taken: readonly Taken[];
+}
+
+/**
+ * The callers, the alarm, the session and the socket around an exchange, as far as it can see them. It carries out
+ * effects in the order that the sidecar's thread does, and checks with every one what must hold always: a request ends
+ * once, `sent` is what the ledger says, and nothing is written to a connection after its end.
+ */
+export class ExchangeModel {
+  readonly exchange: Exchange;
+  now = 1_000;
+  /** Of the newest connection. */
+  epoch = 0;
+  /** Whether the socket takes what it is handed. */
+  takes = true;
+  /** Bytes that the socket could not pass on yet. */
+  buffered = 0;
+  /** How much later than asked the alarm rings. */
+  lateness = 0;
+  readonly taken: Taken[] = [];
+  readonly outcomes = new Map<number, Outcome>();
+  /** How requests that timed out have ended after all. */
+  readonly lates = new Map<number, Outcome>();
+  readonly abandoned = new Set<number>();
+  readonly messages: Body[] = [];
+  /** Streams that subscribe and are on a socket. */
+  readonly begun: number[] = [];
+  /** The frames of streams, but for the last of each. */
+  readonly parts: string[] = [];
+  /** What went out in answer to requests of the upstream's own, and to end streams. */
+  readonly answers: Body[] = [];
+  readonly pings: Ping[] = [];
+  renewals = 0;
+  onTaken: (taken: Taken) => void = () => {};
+  /** Called when a renewal has left the old connection: whoever listens makes the new one. */
+  onRenew: () => void = () => {};
+  readonly #lost = new Set<number>();
+  /** Those of `taken` that the newest connection took. */
+  #takenHere: Taken[] = [];
+  readonly #takenBySeq = new Map<number, Taken>();
+  readonly #plans: { readonly at: number; run(): unknown }[] = [];
+  #seq = 0;
+
+  constructor(protocol: Protocol, limits: Partial<UpstreamSettings["limits"]> = {}) {
+    this.exchange = new Exchange(protocol, {
+      in_flight: 1_024,
+      buffered_bytes: 2 ** 24,
+      reply_bytes: 2 ** 24,
+      pace: null,
+      ...limits,
+    });
+  }
+
+  // Callers.
+
+  call(body: Body, kind: Kind = "request", within = 25_000): number {
+    const call = { seq: ++this.#seq, kind, body, deadline: this.now + within };
+    this.carryOut(this.exchange.call(call, this.now, this.buffered));
+    return call.seq;
+  }
+
+  abandon(seq: number): void {
+    if (this.outcomes.has(seq)) return;
+    this.abandoned.add(seq);
+    this.carryOut(this.exchange.abandon(seq, this.now));
+  }
+
+  outcome(seq: number): Outcome {
+    return this.outcomes.get(seq) ?? assert.fail(`request ${seq} has not ended`);
+  }
+
+  /** The body of a reply, as text. */
+  reply(seq: number): string {
+    const outcome = this.outcome(seq);
+    assert.ok(outcome.type === "reply", JSON.stringify(outcome));
+    return typeof outcome.body === "string" ? outcome.body : new TextDecoder().decode(outcome.body);
+  }
+
+  /** Asserts how a request failed. */
+  fails(seq: number, code: ErrorCode, sent: Sent, retryAfterMs?: number): Failed {
+    const outcome = this.outcome(seq);
+    assert.ok(outcome.type === "failed", JSON.stringify(outcome));
+    const { failure } = outcome;
+    assert.deepEqual([failure.code, failure.sent, failure.retryAfterMs], [code, sent, retryAfterMs], failure.detail);
+    return outcome;
+  }
+
+  /** Requests that nobody has ended yet. */
+  get open(): number[] {
+    return Array.from({ length: this.#seq }, (_, at) => at + 1).filter(
+      (seq) => !this.outcomes.has(seq) && !this.abandoned.has(seq),
+    );
+  }
+
+  // Connections.
+
+  link(link: Availability): void {
+    this.carryOut(this.exchange.link(link, this.now));
+  }
+
+  get connected(): boolean {
+    return this.epoch > 0 && !this.#lost.has(this.epoch);
+  }
+
+  /** A connection is lost before the next is made. */
+  connect(): void {
+    if (this.connected) this.#loses(cut);
+    this.takes = true;
+    this.succeed();
+  }
+
+  /** Make before break: a successor is current while the old connection is there still. */
+  succeed(): void {
+    this.epoch++;
+    this.#takenHere = [];
+    this.link({ type: "ready", epoch: this.epoch });
+  }
+
+  /** The connection ends; the next attempt is due in a second. */
+  lose(why: Drop = cut): void {
+    this.takes = false;
+    if (this.connected) this.#loses(why);
+    this.down();
+  }
+
+  down(code: ErrorCode = "upstream_down"): void {
+    this.link({ type: "down", failure: { code, detail: "down" }, until: this.now + 1_000 });
+  }
+
+  /** What a session does: it tells of the loss while the old socket is open still, and only then leaves it. */
+  #renew(detail: string): void {
+    this.renewals++;
+    this.#loses({ reason: "renewed", detail });
+    this.link({ type: "hold" });
+    this.onRenew();
+  }
+
+  #loses(why: Drop): void {
+    this.#lost.add(this.epoch);
+    this.pings.length = 0;
+    this.carryOut(this.exchange.lost(this.epoch, why, this.now));
+  }
+
+  frame(frame: Body, epoch = this.epoch): void {
+    this.carryOut(this.exchange.frame(epoch, frame, this.now, this.buffered));
+  }
+
+  ping(): void {
+    this.pings.push({ epoch: this.epoch, handedOver: this.#takenHere.length, taken: this.#takenHere });
+  }
+
+  /** The oldest ping that is on its way is answered. */
+  pong(): void {
+    const ping = this.pings.shift();
+    if (ping === undefined) return;
+    for (const taken of ping.taken.slice(0, ping.handedOver)) taken.proven = true;
+    this.carryOut(this.exchange.proven(ping.epoch, ping.handedOver));
+  }
+
+  // Time.
+
+  at(at: number, run: () => unknown): void {
+    this.#plans.push({ at, run });
+    this.#plans.sort((a, b) => a.at - b.at);
+  }
+
+  /** Lets time pass; what is planned and what is due happens on the way, in its order. */
+  pass(ms: number): void {
+    const end = this.now + ms;
+    for (;;) {
+      const due = (this.exchange.nextDeadline ?? Number.POSITIVE_INFINITY) + this.lateness;
+      const planned = this.#plans[0]?.at ?? Number.POSITIVE_INFINITY;
+      if (Math.min(due, planned) > end) break;
+      this.now = Math.max(this.now, Math.min(due, planned));
+      if (planned <= due) {
+        this.#plans.shift()?.run();
+      } else {
+        this.carryOut(this.exchange.expire(this.now));
+        const next = this.exchange.nextDeadline;
+        assert.ok(next === undefined || next > this.now, "the alarm would ring again at once");
+      }
+    }
+    this.now = end;
+  }
+
+  // Effects.
+
+  carryOut(effects: readonly ExchangeEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "write":
+          this.#write(effect);
+          break;
+        case "settle":
+          this.#settle(effect.seq, effect.outcome);
+          break;
+        case "begun":
+          if (!this.outcomes.has(effect.seq)) this.begun.push(effect.seq);
+          break;
+        case "part":
+          assert.ok(!this.outcomes.has(effect.seq) && !this.abandoned.has(effect.seq), "a part after the end");
+          this.parts.push(String(effect.body));
+          break;
+        case "late":
+          this.#endLate(effect.seq, effect.outcome);
+          break;
+        case "answer":
+          this.answers.push(effect.frame);
+          break;
+        case "message":
+          this.messages.push(effect.frame);
+          break;
+        case "probe":
+          this.ping();
+          break;
+        case "renew":
+          this.#renew(effect.detail);
+      }
+    }
+    assert.ok(this.exchange.onTheWire >= 0 && this.exchange.onTheWire <= this.exchange.inFlight);
+  }
+
+  #write({ epoch, entry, frame }: Extract<ExchangeEffect, { type: "write" }>): void {
+    const { seq, index, expectsReply } = entry;
+    assert.ok(!this.#lost.has(epoch), `request ${seq} is written to connection ${epoch}, which is lost`);
+    assert.equal(epoch, this.epoch);
+    assert.ok(!this.outcomes.has(seq) && !this.abandoned.has(seq), `request ${seq} is written after its end`);
+    const { takes } = this;
+    if (takes) {
+      const taken = { seq, index, epoch, frame, expectsReply, proven: false };
+      this.taken.push(taken);
+      this.#takenHere.push(taken);
+      this.#takenBySeq.set(seq, taken);
+      this.onTaken(taken);
+    }
+    if (takes && expectsReply) return;
+    this.carryOut(this.exchange.written(entry, takes, this.now));
+  }
+
+  /** Once, and only for who was told that no reply came in time though it was sent. */
+  #endLate(seq: number, outcome: Outcome): void {
+    assert.ok(!this.lates.has(seq), `request ${seq} is late twice`);
+    const before = this.outcome(seq);
+    const items = before.type === "batch" ? before.items : [before];
+    const timedOut = items.some(
+      ({ type, ...item }) => "failure" in item && item.failure.code === "reply_timeout" && type,
+    );
+    assert.ok(timedOut, `request ${seq} is late, and had not timed out: ${JSON.stringify(before)}`);
+    this.lates.set(seq, outcome);
+  }
+
+  #settle(seq: number, outcome: Outcome): void {
+    assert.ok(!this.outcomes.has(seq), `request ${seq} ends twice`);
+    assert.ok(!this.abandoned.has(seq), `request ${seq} ends after its caller left`);
+    this.outcomes.set(seq, outcome);
+    const taken = this.#takenBySeq.get(seq);
+    if (outcome.type === "reply" || outcome.type === "done") assert.ok(taken, `request ${seq} was never sent`);
+    if (outcome.type !== "failed") return;
+    const { code, sent, retryAfterMs, detail } = outcome.failure;
+    const answered = code === "invalid_reply" && !detail.includes("names no request");
+    const known = taken === undefined ? "no" : taken.proven || answered ? "yes" : "maybe";
+    assert.equal(sent, known, `request ${seq}: ${code}, ${detail}`);
+    if (retryAfterMs !== undefined) assert.ok(sent === "no" && retryAfterMs >= 0, `${code} invites to send it again`);
+  }
+}

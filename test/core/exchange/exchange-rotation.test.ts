@@ -1,0 +1,121 @@
+/** While two connections are open: what the one that is left owes, and what that must not touch on its successor. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { json } from "../../../src/protocols/json.ts";
+import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
+import { text } from "../../../src/protocols/text.ts";
+import { echo } from "./echo.ts";
+import { ExchangeModel } from "./exchange-model.ts";
+
+const keep = json({ id: { kind: "keep" } });
+
+test("where replies do not name their request, one on its way over the old connection does not hold back the new", () => {
+  const model = new ExchangeModel(text);
+  model.connect();
+  const first = model.call("a");
+  model.succeed();
+  const second = model.call("b");
+  model.succeed();
+  const third = model.call("c");
+  assert.deepEqual(
+    model.taken.map(({ frame, epoch }) => [frame, epoch]),
+    [
+      ["a", 1],
+      ["b", 2],
+      ["c", 3],
+    ],
+  );
+  model.frame("B", 2);
+  model.frame("A", 1);
+  model.frame("C", 3);
+  assert.deepEqual(
+    [first, second, third].map((seq) => model.reply(seq)),
+    ["A", "B", "C"],
+  );
+});
+
+test("what the old connection says late frees no id that the new one may still answer", () => {
+  const model = new ExchangeModel(keep);
+  model.connect();
+  const waits = model.call('{"id":"other"}');
+  model.call('{"id":"x","n":1}', "request", 100);
+  model.pass(110);
+  model.succeed();
+  model.call('{"id":"x","n":2}', "request", 100);
+  model.pass(110);
+  model.frame('{"id":"x","is":1}', 1);
+  model.fails(model.call('{"id":"x","n":3}'), "invalid_request", "no");
+  model.frame('{"id":"x","is":2}', 2);
+  const last = model.call('{"id":"x","n":4}');
+  model.frame('{"id":"x","is":4}', 2);
+  assert.equal(model.reply(last), '{"id":"x","is":4}');
+  model.frame('{"id":"other"}', 1);
+  assert.equal(model.reply(waits), '{"id":"other"}');
+});
+
+test("an id that is owed by the old connection alone may be used on the new one", () => {
+  const model = new ExchangeModel(keep);
+  model.connect();
+  model.call('{"id":"x"}', "request", 100);
+  model.succeed();
+  model.pass(110);
+  const again = model.call('{"id":"x"}');
+  model.frame('{"id":"x","late":true}', 1);
+  model.frame('{"id":"x"}', 2);
+  assert.equal(model.reply(again), '{"id":"x"}');
+});
+
+test("a pong of the old connection proves what went out on it, and what was proven stays so", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  const proven = model.call(echo("a"), "request", 1_000);
+  model.ping();
+  model.pong();
+  const confirmed = model.call(echo("b"), "confirm");
+  model.succeed();
+  const elsewhere = model.call(echo("c"), "confirm");
+  assert.deepEqual(
+    model.pings.map(({ epoch }) => epoch),
+    [1, 2],
+  );
+  model.pong();
+  assert.deepEqual([model.outcome(confirmed), model.open], [{ type: "done" }, [proven, elsewhere]]);
+  model.pass(1_010);
+  model.fails(proven, "reply_timeout", "yes");
+});
+
+test("who waits for a pong of the old connection does not make the new one be pinged over and over", () => {
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  const confirmed = model.call(echo("a"), "confirm");
+  const [old] = model.pings.splice(0);
+  model.succeed();
+  model.ping();
+  model.pong();
+  assert.deepEqual([model.open, model.pings.length], [[confirmed], 0]);
+  if (old) model.pings.push(old);
+  model.pong();
+  assert.deepEqual([model.outcome(confirmed), model.pings.length], [{ type: "done" }, 0]);
+});
+
+test("what is withdrawn while it waits never goes out, and its place is free; the others go", () => {
+  const model = new ExchangeModel(jsonRpc, { pace: { messages: 1, per: 1_000, queue: 10 }, in_flight: 4 });
+  const own = (seq: number) => {
+    const call = { seq, kind: "request", body: `[${echo(seq)},${echo(seq)}]`, deadline: model.now + 25_000 } as const;
+    model.carryOut(model.exchange.call(call, model.now, 0));
+  };
+  model.connect();
+  own(-1);
+  const waits = model.call(echo("a"));
+  model.exchange.withdraw((seq) => seq < 0);
+  assert.deepEqual([model.exchange.inFlight, model.exchange.counters.abandoned], [2, 1]);
+  model.succeed();
+  model.pass(5_000);
+  assert.deepEqual(
+    model.taken.map(({ seq, epoch }) => [seq, epoch]),
+    [
+      [-1, 1],
+      [waits, 2],
+    ],
+  );
+});

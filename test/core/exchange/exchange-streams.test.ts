@@ -1,0 +1,135 @@
+/** Requests whose frames are handed on as they come: begun in time, then without a deadline, and bounded by who reads. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { weightOf } from "../../../src/core/exchange/reassembly.ts";
+import { json } from "../../../src/protocols/json.ts";
+import type { Protocol } from "../../../src/protocols/protocol.ts";
+import { ExchangeModel } from "./exchange-model.ts";
+
+const rows: Protocol = {
+  ...json({ final: [{ has: ["/end"] }], collect: { frames: 3 } }),
+  cancel: (id) => `{"cancel":${id}}`,
+};
+
+function connected(limits: ConstructorParameters<typeof ExchangeModel>[1] = {}): ExchangeModel {
+  const model = new ExchangeModel(rows, limits);
+  model.connect();
+  return model;
+}
+
+const idAt = (model: ExchangeModel, at: number): number => JSON.parse(String(model.taken[at]?.frame)).id;
+
+function say(model: ExchangeModel, at: number, members: object): void {
+  const taken = model.taken[at];
+  if (taken) taken.proven = true; // a frame about it shows that it arrived
+  model.frame(JSON.stringify({ id: idAt(model, at), ...members }));
+}
+
+const cancelled = (model: ExchangeModel, at: number): string => `{"cancel":${idAt(model, at)}}`;
+
+test("each frame is handed on as it comes, with the caller's id; the last one ends it, and nothing is cancelled", () => {
+  const model = connected();
+  const seq = model.call('{"id":"mine"}', "stream");
+  for (let n = 1; n <= 5; n++) say(model, 0, { n });
+  assert.deepEqual(
+    model.parts,
+    [1, 2, 3, 4, 5].map((n) => `{"id":"mine","n":${n}}`),
+  );
+  say(model, 0, { end: 1 });
+  assert.equal(model.reply(seq), '{"id":"mine","end":1}');
+  assert.deepEqual([model.answers, model.exchange.inFlight], [[], 0]);
+});
+
+test("its deadline is for the first frame; a stream that did not begin is cancelled and never late", () => {
+  const model = connected();
+  const begun = model.call("{}", "stream", 1_000);
+  const silent = model.call("{}", "stream", 1_000);
+  say(model, 0, { n: 1 });
+  model.pong();
+  model.pass(3_600_000);
+  assert.deepEqual(model.open, [begun]);
+  const { failure } = model.outcome(silent) as { failure: { code: string } };
+  assert.equal(failure.code, "reply_timeout");
+  assert.deepEqual(model.answers, [cancelled(model, 1)]);
+  say(model, 1, { n: 1 });
+  say(model, 1, { end: 1 });
+  assert.deepEqual([model.lates.size, model.messages, model.exchange.counters.late], [0, [], 2]);
+});
+
+test("a stream that subscribes has begun, and has no deadline any more, once it is on a socket", () => {
+  const subscribing: Protocol = { ...rows, encode: (...all) => ({ ...rows.encode(...all), subscribes: true }) };
+  const model = new ExchangeModel(subscribing);
+  const early = model.call("{}", "stream", 60_000);
+  const unsent = model.call("{}", "stream", 1_000);
+  model.pass(1_000);
+  assert.deepEqual(model.begun, [], "a connection is waited for no longer than by all others");
+  model.fails(unsent, "reply_timeout", "no");
+  model.connect();
+  const whole = model.call("{}", "request", 1_000);
+  assert.deepEqual(model.begun, [early]);
+  model.pass(3_600_000);
+  assert.deepEqual([model.outcomes.has(whole), model.open], [true, [early]]);
+  say(model, 0, { n: 1 });
+  assert.deepEqual(model.parts, ['{"n":1}']);
+  model.takes = false;
+  model.fails(model.call("{}", "stream"), "connection_lost", "no");
+  assert.deepEqual(model.begun, [early], "what the socket did not take has not begun");
+});
+
+test("what its reader does not take is bounded by the bytes of a reply, and what it has taken makes room", () => {
+  const n = "x".repeat(300);
+  const weight = weightOf(JSON.stringify({ n }));
+  const model = connected({ reply_bytes: 2 * weight });
+  const seq = model.call("{}", "stream");
+  say(model, 0, { n });
+  say(model, 0, { n });
+  for (let more = 0; more < 10; more++) {
+    model.exchange.taken(seq, weight);
+    say(model, 0, { n });
+  }
+  assert.equal(model.parts.length, 12);
+  say(model, 0, { n });
+  assert.match(model.fails(seq, "invalid_reply", "yes").failure.detail, /faster than it is read.*limits\.reply_bytes/);
+  assert.equal(model.parts.length, 12);
+  assert.deepEqual(model.answers, [cancelled(model, 0)]);
+  model.exchange.taken(seq, weight); // of one that has ended
+});
+
+test("what waits for all readers together is bounded", () => {
+  const n = "x".repeat(300);
+  const weight = weightOf(JSON.stringify({ n }));
+  const model = connected({ reply_bytes: weight });
+  const all = Array.from({ length: 5 }, () => model.call("{}", "stream"));
+  for (let at = 0; at < 5; at++) say(model, at, { n });
+  assert.match(model.fails(all[4] ?? 0, "invalid_reply", "yes").failure.detail, /4 times limits\.reply_bytes/);
+  assert.deepEqual(model.open, all.slice(0, 4));
+});
+
+test("who leaves has the upstream told, once it was asked; a lost connection needs no word", () => {
+  const model = connected();
+  const seq = model.call("{}", "stream");
+  say(model, 0, { n: 1 });
+  model.abandon(seq);
+  assert.deepEqual(model.answers, [cancelled(model, 0)]);
+  say(model, 0, { n: 2 });
+  assert.equal(model.parts.length, 1);
+  const other = model.call("{}", "stream");
+  say(model, 1, { n: 1 });
+  model.lose();
+  model.fails(other, "connection_lost", "yes");
+  model.link({ type: "hold" });
+  model.abandon(model.call("{}", "stream"));
+  assert.equal(model.answers.length, 1);
+});
+
+test("the drain does not wait for a stream", () => {
+  const model = connected();
+  const stream = model.call("{}", "stream");
+  const request = model.call("{}");
+  say(model, 0, { n: 1 });
+  model.carryOut(model.exchange.drain(model.now));
+  assert.equal(model.exchange.onTheWire, 1);
+  say(model, 1, { end: 1 });
+  assert.equal(model.exchange.onTheWire, 0);
+  assert.deepEqual([model.open, model.reply(request)], [[stream], '[{"end":1}]']);
+});

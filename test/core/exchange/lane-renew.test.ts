@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HOLD_MS } from "../../../src/core/exchange/exchange.ts";
+import { TOMBSTONE_MS } from "../../../src/core/exchange/lane.ts";
+import { text } from "../../../src/protocols/text.ts";
+import { ExchangeModel } from "./exchange-model.ts";
+
+function connected(): ExchangeModel {
+  const model = new ExchangeModel(text);
+  model.connect();
+  return model;
+}
+
+const frames = (model: ExchangeModel) => model.taken.map(({ frame }) => frame);
+
+test("when a reply is owed for too long the connection is renewed, and the queue goes to the new one alone", () => {
+  const model = connected();
+  model.call("a", "request", 100);
+  const second = model.call("b", "request", 60_000);
+  model.pass(110 + TOMBSTONE_MS + 10);
+  assert.equal(model.renewals, 1);
+  assert.deepEqual(frames(model), ["a"]);
+  model.connect();
+  assert.deepEqual(
+    model.taken.map(({ frame, epoch }) => [frame, epoch]),
+    [
+      ["a", 1],
+      ["b", 2],
+    ],
+  );
+  model.frame("B");
+  assert.equal(model.reply(second), "B");
+  assert.equal(model.exchange.nextDeadline, undefined);
+});
+
+test("what the old connection says after a renewal answers no request of the new one", () => {
+  const model = connected();
+  model.call("a", "request", 100);
+  model.pass(110 + TOMBSTONE_MS + 10);
+  model.connect();
+  const second = model.call("b");
+  model.frame("A", 1);
+  assert.deepEqual([model.open, model.messages], [[second], ["A"]]);
+  model.frame("B");
+  assert.equal(model.reply(second), "B");
+});
+
+test("what the old connection says after a renewal is not the reply that the new one owes", () => {
+  const model = connected();
+  model.call("a", "request", 100);
+  model.pass(110 + TOMBSTONE_MS + 10);
+  model.connect();
+  model.call("b", "request", 100);
+  const third = model.call("c");
+  model.pass(200);
+  model.frame("A", 1);
+  assert.deepEqual(frames(model), ["a", "b"]);
+  model.frame("B");
+  model.frame("C");
+  assert.equal(model.reply(third), "C");
+});
+
+test("a lost connection owes nothing any more", () => {
+  const model = connected();
+  const first = model.call("a");
+  const second = model.call("b");
+  model.lose();
+  model.fails(first, "connection_lost", "maybe");
+  model.fails(second, "upstream_down", "no", 1_000);
+  model.connect();
+  const third = model.call("c");
+  model.frame("C");
+  assert.deepEqual([frames(model), model.reply(third)], [["a", "c"], "C"]);
+});
+
+test("a reply that a lost connection owed is waited for no longer", () => {
+  const model = connected();
+  model.call("a", "request", 100);
+  model.pass(110);
+  model.lose();
+  assert.equal(model.exchange.nextDeadline, undefined);
+});
+
+test("what a connection owes does not hold back its successor", () => {
+  const model = connected();
+  model.call("a", "request", 100);
+  model.pass(110);
+  const second = model.call("b");
+  assert.deepEqual(frames(model), ["a"]);
+  model.succeed();
+  assert.deepEqual(frames(model), ["a", "b"]);
+  model.frame("B");
+  assert.deepEqual([model.reply(second), model.exchange.nextDeadline], ["B", undefined]);
+});
+
+test("what a connection comes to owe when it has a successor does not hold that one back", () => {
+  const model = connected();
+  const first = model.call("a", "request", 100);
+  model.succeed();
+  const second = model.call("b");
+  model.pass(110);
+  model.fails(first, "reply_timeout", "maybe");
+  assert.deepEqual(frames(model), ["a", "b"]);
+  model.frame("B");
+  assert.deepEqual([model.reply(second), model.exchange.nextDeadline, model.renewals], ["B", undefined, 0]);
+});
+
+test("a request that waits is bounded anew when its connection gives way to another", () => {
+  const model = new ExchangeModel(text);
+  model.connect();
+  model.call("slow", "request", 1_000);
+  const waits = model.call("waits", "request", 60_000);
+  model.pass(1_010 + 5_010);
+  assert.equal(model.renewals, 1);
+  model.pass(HOLD_MS + 10);
+  model.fails(waits, "upstream_down", "no", 1_000);
+});

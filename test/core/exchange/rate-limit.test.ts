@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Pace } from "../../../src/core/exchange/rate-limit.ts";
+
+test("so many at once, and the next ones when the first of them are long enough ago", () => {
+  const pace = new Pace({ messages: 3, per: 1_000 });
+  const free = (now: number) => [0, 1, 2].filter((ahead) => pace.at(ahead, now) <= now).length;
+  assert.equal(free(0), 3);
+  assert.deepEqual(
+    [2, 3, 6].map((ahead) => pace.at(ahead, 0)),
+    [0, 1_000, 2_000],
+    "those beyond have to wait",
+  );
+  for (const now of [0, 100, 200]) pace.take(now);
+  assert.equal(free(200), 0);
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 6].map((ahead) => pace.at(ahead, 200)),
+    [1_000, 1_100, 1_200, 2_000, 2_100, 3_000],
+  );
+  assert.equal(free(999), 0);
+  assert.equal(free(1_000), 1);
+  assert.equal(free(1_150), 2);
+  pace.take(1_150);
+  assert.equal(pace.at(0, 0), 1_100);
+  assert.equal(pace.at(2, 0), 2_150);
+});
+
+test("whenever messages come, no stretch has more than it may, and none waits longer than it must", () => {
+  const all = fc.record({
+    messages: fc.integer({ min: 1, max: 5 }),
+    per: fc.integer({ min: 1, max: 100 }),
+    gaps: fc.array(fc.nat({ max: 80 }), { maxLength: 60 }),
+  });
+  fc.assert(
+    fc.property(all, ({ messages, per, gaps }) => {
+      const pace = new Pace({ messages, per });
+      const went: number[] = [];
+      let now = 0;
+      for (const gap of gaps) {
+        now = pace.at(0, now + gap);
+        assert.equal(pace.at(0, now), now, "it may go when it was told so");
+        pace.take(now);
+        went.push(now);
+      }
+      went.forEach((from, index) => {
+        const end = went[index + messages];
+        assert.ok(end === undefined || end - from >= per, `${messages + 1} within ${end} - ${from} ms`);
+      });
+      // Whoever comes now is told exactly when it will be its turn.
+      const told = Array.from({ length: 12 }, (_, ahead) => pace.at(ahead, now));
+      const turns = told.map(() => {
+        now = pace.at(0, now);
+        pace.take(now);
+        return now;
+      });
+      assert.deepEqual(told, turns);
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { type Kept, Replies } from "../../src/core/kept-replies.ts";
+import type { Failed, Outcome } from "../../src/core/outcome.ts";
+import type { Sent } from "../../src/errors.ts";
+
+const bounds = { keep: 1_000, count: 3, bytes: 100 };
+const reply = (bytes: number): Outcome => ({ type: "reply", body: "x".repeat(bytes), queueMs: 0, upstreamMs: 0 });
+const failed = (sent: Sent): Failed => ({ type: "failed", failure: { code: "connection_lost", sent, detail: "gone" } });
+
+function open(replies: Replies, id: string, now = 0, key?: string): Kept {
+  return replies.open({ id, upstream: "u", key, digest: key && "d" }, now) ?? assert.fail(`no room for ${id}`);
+}
+
+test("what is pending is kept however long it takes, what has ended for as long as is said", () => {
+  const replies = new Replies(bounds);
+  const kept = open(replies, "a");
+  assert.equal(replies.byId("a", 100_000), kept);
+  replies.end(kept, reply(10), 100_000);
+  assert.deepEqual(replies.byId("a", 100_999)?.state, { phase: "ended", outcome: reply(10) });
+  assert.equal(replies.byId("a", 101_000), undefined);
+  assert.deepEqual([replies.size, replies.bytes], [0, 0]);
+});
+
+test("a late one is kept as long, and again from when its reply comes", () => {
+  const replies = new Replies(bounds);
+  const [late, never] = [open(replies, "late"), open(replies, "never")];
+  for (const kept of [late, never]) replies.late(kept, failed("maybe"), 0);
+  replies.end(late, reply(1), 900);
+  assert.equal(replies.byId("never", 1_000), undefined);
+  assert.equal(replies.byId("late", 1_899), late);
+  replies.end(never, reply(50), 1_000);
+  assert.equal(replies.byId("never", 1_000), undefined, "what was forgotten does not come back");
+  assert.equal(replies.bytes, 1);
+});
+
+test("the oldest that has ended makes room; what is pending never does", () => {
+  const replies = new Replies(bounds);
+  const [a, b, c] = [open(replies, "a"), open(replies, "b"), open(replies, "c")];
+  assert.equal(replies.open({ id: "d", upstream: "u", key: undefined, digest: undefined }, 0), undefined);
+  replies.end(b, reply(1), 1);
+  replies.end(a, reply(1), 2);
+  open(replies, "d", 3);
+  assert.deepEqual([replies.byId("a", 3), replies.byId("b", 3), replies.byId("c", 3)], [a, undefined, c]);
+});
+
+test("over the bytes the oldest reply is dropped, and that there was one is still known", () => {
+  const replies = new Replies(bounds);
+  const [a, b, c] = [open(replies, "a", 0, "k"), open(replies, "b"), open(replies, "c")];
+  replies.end(a, reply(60), 1);
+  replies.end(b, reply(60), 2);
+  assert.deepEqual([a.state.phase, b.state.phase, replies.bytes], ["dropped", "ended", 60]);
+  assert.equal(replies.byKey("k", 3), a);
+  const seen: string[] = [];
+  c.watchers.add(({ phase }) => seen.push(phase));
+  replies.end(c, reply(101), 3);
+  assert.deepEqual([seen, c.state.phase, replies.bytes], [["ended"], "dropped", 0], "who waits has it all the same");
+});
+
+test("a key finds its request until it ends unsent", () => {
+  const replies = new Replies(bounds);
+  const first = open(replies, "a", 0, "k");
+  assert.equal(replies.byKey("k", 0), first);
+  replies.end(first, failed("no"), 1);
+  assert.deepEqual([replies.byKey("k", 1), replies.byId("a", 1)], [undefined, first]);
+  const second = open(replies, "b", 2, "k");
+  replies.end(second, failed("maybe"), 3);
+  assert.equal(replies.byKey("k", 3), second);
+  assert.equal(replies.byId("a", 1_001), undefined);
+  assert.equal(replies.byKey("k", 1_001), second, "an older one that is forgotten does not take the key with it");
+});
+
+test("of a batch one item that may have been sent is enough to keep its key", () => {
+  const replies = new Replies(bounds);
+  for (const [id, items, done] of [
+    ["a", [failed("no"), failed("no")], 0],
+    ["b", [failed("no"), failed("maybe")], 0],
+    ["c", [failed("no")], 1],
+  ] as const) {
+    replies.end(open(replies, id, 0, id), { type: "batch", items, done }, 0);
+  }
+  assert.deepEqual(
+    ["a", "b", "c"].map((key) => replies.byKey(key, 0)?.id),
+    [undefined, "b", "c"],
+  );
+});
+
+test("one that is forgotten while somebody waits tells so", () => {
+  const replies = new Replies(bounds);
+  const kept = open(replies, "a");
+  replies.late(kept, failed("maybe"), 0);
+  const seen: string[] = [];
+  kept.watchers.add(({ phase }) => seen.push(phase));
+  replies.byId("x", 5_000);
+  assert.deepEqual(seen, ["dropped"]);
+});
+
+test("whatever happens, the bounds hold and the bytes are those of what is there", () => {
+  const step = fc.record({
+    act: fc.constantFrom("open", "late", "end"),
+    at: fc.nat(20),
+    size: fc.nat(120),
+    ms: fc.nat(700),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
+      const replies = new Replies(bounds);
+      const all: Kept[] = [];
+      let now = 0;
+      for (const { act, at, size, ms } of steps) {
+        now += ms;
+        const kept = all[at % Math.max(all.length, 1)];
+        if (act === "open") {
+          const opened = replies.open({ id: `${all.length}`, upstream: "u", key: `${at}`, digest: "d" }, now);
+          if (opened) all.push(opened);
+        } else if (kept?.state.phase === "pending" && act === "late") {
+          replies.late(kept, failed("maybe"), now);
+        } else if (kept?.state.phase === "pending" || kept?.state.phase === "late") {
+          replies.end(kept, reply(size), now);
+        }
+        const known = all.filter((one) => replies.byId(one.id, now) === one);
+        const bytes = known.map(({ state }) =>
+          state.phase === "ended" && state.outcome.type === "reply" ? state.outcome.body.length : 0,
+        );
+        assert.equal(replies.size, known.length);
+        assert.equal(
+          replies.bytes,
+          bytes.reduce((sum, one) => sum + one, 0),
+        );
+        assert.ok(replies.size <= bounds.count && replies.bytes <= bounds.bytes);
+        for (const one of all)
+          assert.ok(one.state.phase !== "pending" || known.includes(one), "a pending one was forgotten");
+      }
+    }),
+  );
+});

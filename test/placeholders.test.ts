@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { expand } from "../src/config/environment.ts";
+import { askedBy, filledIn } from "../src/placeholders.ts";
+
+const settings = {
+  url: "wss://example.org/?${credentials:query}",
+  headers: { authorization: "Bearer ${file:/run/token}" },
+  greeting: [{ send: { deep: ["${file:/run/token}", 7, null, "$${file:/run/no}"] } }],
+};
+
+test("what a value asks for is found however deep it is, and not where it is escaped", () => {
+  assert.deepEqual(askedBy(settings), { files: new Set(["/run/token"]), credentials: true });
+  assert.deepEqual(askedBy("${NAME} $${credentials:a} {file:/a}"), { files: new Set(), credentials: false });
+});
+
+test("every text is filled in once, and everything else stays as it is", () => {
+  const found = filledIn(settings, (kind, name) => `<${kind} ${name} \${file:/x} $&>`);
+  assert.deepEqual(found, {
+    url: "wss://example.org/?<credentials query ${file:/x} $&>",
+    headers: { authorization: "Bearer <file /run/token ${file:/x} $&>" },
+    greeting: [{ send: { deep: ["<file /run/token ${file:/x} $&>", 7, null, "${file:/run/no}"] } }],
+  });
+});
+
+test("nothing that a variable holds is taken for a late value, whatever it is", () => {
+  const tricky = fc
+    .array(fc.constantFrom("$", "$$", "{", "${", "file:", "credentials:", "/a", "}", "x"))
+    .map((all) => all.join(""));
+  fc.assert(
+    fc.property(tricky, tricky, (before, value) => {
+      if (value === "") return;
+      const read = expand("a${V}b", { V: value });
+      assert.deepEqual(read.problems, []);
+      assert.equal(
+        filledIn(read.text, () => assert.fail("it asked for something")),
+        `a${value}b`,
+      );
+      // A template of one's own that is escaped comes out as written.
+      const literal = expand(`$\${file:/${before.replaceAll(/[${}]/g, "")}}`, {}).text;
+      assert.deepEqual(askedBy(literal).files, new Set());
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("a path that is not absolute is refused when the configuration is read", () => {
+  assert.match(String(expand("${file:token}", {}).problems), /not absolute/);
+  assert.deepEqual(expand("${file:/run/token}", {}), { text: "${file:/run/token}", names: [], problems: [] });
+});
