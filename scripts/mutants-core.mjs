@@ -22,7 +22,7 @@ const pure = [
     ],
   },
   {
-    file: "src/core/exchange/wire-ids.ts",
+    file: "src/core/exchange/correlate-by-id.ts",
     tests: exchange,
     mutants: [
       ["an id in flight is drawn again", "isInFlight(this.#last) || ", ""],
@@ -180,7 +180,7 @@ const pure = [
     ],
   },
   {
-    file: "src/core/exchange/lane.ts",
+    file: "src/core/exchange/correlate-by-order.ts",
     tests: exchange,
     mutants: [
       ["a request goes out while a reply is owed", "!this.#owed && (!expectsReply", "(!expectsReply"],

@@ -73,6 +73,7 @@ const LAZY: readonly Place[] = ["protocols/text-ids.ts", "protocols/pattern.ts"]
 
 /** What runs in the thread begins here; these files are named by URL and imported by nobody. */
 const isThreadEntry = (path: string): boolean => /^runtime\/\w+\.worker\.ts$/.test(path);
+const THREAD_SIDE: Place = "sidecar/thread/";
 const THREAD: Place = "sidecar/thread/worker.ts";
 
 /** Names through which code would reach the world, the clock or chance; code that is pure gets them as arguments. */
@@ -214,12 +215,27 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
-    name: "only the thread's entry imports the thread's side",
-    breaks: (tree) => importersOf(tree, [THREAD], isThreadEntry),
+    name: "only the thread's entry imports the thread's side, and only worker.ts of it",
+    breaks: (tree) =>
+      tree
+        .filter(({ path }) => !path.startsWith(THREAD_SIDE))
+        .flatMap(({ path, imports }) =>
+          imports
+            .filter(({ to }) => to.startsWith(THREAD_SIDE) && !(isThreadEntry(path) && to === THREAD))
+            .map(({ to }) => `${path} imports ${to}`),
+        ),
     broken: [
       [
         { "runtime/node.ts": `import { a } from "../sidecar/thread/worker.ts";` },
         ["runtime/node.ts imports sidecar/thread/worker.ts"],
+      ],
+      [
+        { "service.ts": `import type { A } from "./sidecar/thread/upstream.ts";` },
+        ["service.ts imports sidecar/thread/upstream.ts"],
+      ],
+      [
+        { "runtime/node.worker.ts": `import { a } from "../sidecar/thread/socket.ts";` },
+        ["runtime/node.worker.ts imports sidecar/thread/socket.ts"],
       ],
       [{ "runtime/node.worker.ts": `import { a } from "../sidecar/thread/worker.ts";` }, []],
     ],

@@ -101,3 +101,11 @@ export function batchFailure(batch: Batch): Failure | undefined {
   const proven = batch.items.some((item) => item.type === "reply" || item.failure.sent === "yes");
   return { code: failed.code, detail: failed.detail, sent: proven ? "yes" : "maybe" };
 }
+
+/** What a frame that waits to be read costs beside its own size: many small ones must not slip through the bound. */
+const FRAME_BYTES = 128;
+
+/** What a frame of a stream counts until its reader has taken it. Both sides of the thread boundary reckon with it. */
+export function weightOf(frame: Body): number {
+  return frame.length + FRAME_BYTES;
+}

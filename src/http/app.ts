@@ -10,11 +10,12 @@ import { graphqlRoutes } from "./routes/graphql.ts";
 import { keptRoutes } from "./routes/kept-replies.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { requestRoutes } from "./routes/request.ts";
-import { isRpc, rpcFailure, rpcRoutes } from "./routes/rpc.ts";
+import { rpcRoutes } from "./routes/rpc.ts";
 import { shutdownRoutes } from "./routes/shutdown.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
 import { App } from "./routing.ts";
+import { isRpc, rpcFailure } from "./rpc-error.ts";
 
 /** Composes the Hono app: what every request passes, then the families of routes. */
 export function buildApp(parts: AppParts): App {

@@ -1,20 +1,13 @@
 import type { Body } from "../../protocols/protocol.ts";
+import { weightOf } from "../outcome.ts";
 import type { Entry } from "./request-table.ts";
 
 /** All requests together may have this many times `limits.reply_bytes` gathered for them. */
 const SHARE = 4;
 
-/** What a frame that waits to be read costs beside its own size: many small ones must not slip through the bound. */
-const FRAME_BYTES = 128;
-
 interface Reply {
   readonly frames: Body[];
   size: number;
-}
-
-/** What a frame of a stream counts until its reader has taken it. Both sides of the thread boundary reckon with it. */
-export function weightOf(frame: Body): number {
-  return frame.length + FRAME_BYTES;
 }
 
 /**

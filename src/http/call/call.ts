@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { Answer, Kind, Replied } from "../../core/outcome.ts";
+import type { Answer, Kind } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { Dialect } from "../../sidecar/contract.ts";
@@ -86,28 +86,4 @@ function headLate(
 ): void {
   const kept = keeper.keepLate(upstream.name, callerOf(c, access), answer);
   if (kept) headers.Location = locationOf(kept);
-}
-
-/** A reply as a response: the frame's bytes as they are, in its own media type. */
-export function replyResponse(
-  c: Context<Env>,
-  upstream: UpstreamPort,
-  reply: Replied,
-  headers: Record<string, string>,
-): Response {
-  headers["Content-Type"] = mediaType(reply, upstream.dialect?.accepts === "json");
-  headers["Server-Timing"] = serverTiming(c, reply);
-  // Hono would make `Headers` of them, which costs more than all the rest of an answer.
-  return new Response(reply.body as string | Uint8Array<ArrayBuffer>, { status: 200, headers });
-}
-
-function mediaType({ body, isText }: Replied, json: boolean): string {
-  if (typeof body !== "string" && !isText) return "application/octet-stream";
-  return json ? "application/json" : "text/plain; charset=utf-8";
-}
-
-/** Milliseconds: before the message was handed to the socket, from then to its reply, and in all. */
-export function serverTiming(c: Context<Env>, { queueMs, upstreamMs }: Replied): string {
-  const total = performance.now() - c.get("began");
-  return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}, total;dur=${total.toFixed(1)}`;
 }

@@ -3,12 +3,12 @@ import { batchFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import { exchange, findUpstream, opened, readCall } from "../call/call.ts";
 import { answer, demandOneReply, readPick } from "../call/respond.ts";
+import { respondAsync } from "../call/respond-async.ts";
 import { readAsync } from "../call/timeout.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type App, createRoute } from "../routing.ts";
 import { formOf, streamed } from "../streaming/reply-stream.ts";
-import { respondAsync } from "./kept-replies.ts";
 
 const requestRoute = createRoute(
   { method: "post", path: "/v1/upstreams/{upstream}/request" },

@@ -1,5 +1,5 @@
-import { weightOf } from "../../core/exchange/reassembly.ts";
 import type { Outcome } from "../../core/outcome.ts";
+import { weightOf } from "../../core/outcome.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ToThread } from "../contract.ts";

@@ -1,7 +1,7 @@
 /** Requests whose frames are handed on as they come: begun in time, then without a deadline, and bounded by who reads. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { weightOf } from "../../../src/core/exchange/reassembly.ts";
+import { weightOf } from "../../../src/core/outcome.ts";
 import { json } from "../../../src/protocols/json.ts";
 import type { Protocol } from "../../../src/protocols/protocol.ts";
 import { ExchangeModel } from "./exchange-model.ts";

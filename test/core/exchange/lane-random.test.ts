@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { TOMBSTONE_MS } from "../../../src/core/exchange/lane.ts";
+import { TOMBSTONE_MS } from "../../../src/core/exchange/correlate-by-order.ts";
 import type { Kind } from "../../../src/core/outcome.ts";
 import { text } from "../../../src/protocols/text.ts";
 import { type Move, move } from "../connection/move.ts";

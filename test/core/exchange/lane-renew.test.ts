@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TOMBSTONE_MS } from "../../../src/core/exchange/correlate-by-order.ts";
 import { HOLD_MS } from "../../../src/core/exchange/exchange.ts";
-import { TOMBSTONE_MS } from "../../../src/core/exchange/lane.ts";
 import { text } from "../../../src/protocols/text.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Lane, TOMBSTONE_MS } from "../../../src/core/exchange/lane.ts";
+import { Lane, TOMBSTONE_MS } from "../../../src/core/exchange/correlate-by-order.ts";
 import type { Protocol } from "../../../src/protocols/protocol.ts";
 import { text } from "../../../src/protocols/text.ts";
 import { ExchangeModel } from "./exchange-model.ts";

@@ -1,0 +1,50 @@
+/** JSON-RPC errors over HTTP: a failure, or the items of a batch, as JSON-RPC clients read them. */
+
+import type { Context } from "hono";
+import type { Failed, Replied } from "../core/outcome.ts";
+import { rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
+import type { Env, UpstreamPort } from "./ports.ts";
+import { facts, failureHeaders, statusFor, titleFor } from "./problem.ts";
+
+/** Always 200: each item says for itself how it ended. */
+export function rpcBatch(
+  c: Context<Env>,
+  upstream: UpstreamPort,
+  items: readonly (Replied | Failed)[],
+  headers: Record<string, string>,
+): Response {
+  const texts = items.map((item) => (item.type === "reply" ? textOf(item) : errorText(c, upstream, item)));
+  headers["Content-Type"] = "application/json";
+  return c.body(`[${texts.join(",")}]`, 200, headers);
+}
+
+/** Whether who asks expects JSON-RPC, whatever it is that is answered. */
+export function isRpc(c: Context<Env>): boolean {
+  return c.req.path === "/rpc" || c.req.path.startsWith("/rpc/");
+}
+
+export function rpcFailure(
+  c: Context<Env>,
+  upstream: UpstreamPort | undefined,
+  failed: Failed,
+  more?: Record<string, string>,
+): Response {
+  const { failure } = failed;
+  const headers = { ...failureHeaders(c, failure), ...more };
+  headers["Content-Type"] = "application/json";
+  return c.body(`${errorText(c, upstream, failed)}\n`, failure.sent === "no" ? statusFor(failure) : 200, headers);
+}
+
+function errorText(c: Context<Env>, upstream: UpstreamPort | undefined, { failure, own, invalid }: Failed): string {
+  const message = failure.code === "invalid_request" ? failure.detail : titleFor(failure);
+  return rpcError(own, codeOf(failure.code, invalid), message, facts(failure, upstream, c.get("requestId")));
+}
+
+function codeOf(code: string, invalid: Failed["invalid"]): number {
+  if (invalid === "parse") return rpcErrorCode.parse;
+  return code === "invalid_request" ? rpcErrorCode.invalidRequest : rpcErrorCode.server;
+}
+
+function textOf({ body }: Replied): string {
+  return typeof body === "string" ? body : new TextDecoder().decode(body);
+}
