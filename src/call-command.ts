@@ -96,7 +96,7 @@ async function asked(client: UpstreamClient, body: string, { timeoutMs, pointer 
     return failureOf(error);
   }
   const left = Math.max(1, timeoutMs - (performance.now() - began));
-  return resultOf(await client.ask({ kind: "request", body, timeoutMs: left }), pointer);
+  return resultOf(await client.request({ kind: "request", body, timeoutMs: left }), pointer);
 }
 
 /** The message, from standard input where it is `-`; a newline that ends it there is the shell's, not the message's. */

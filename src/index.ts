@@ -12,8 +12,8 @@ import { batchFailure, type Replied } from "./core/outcome.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import type { UpstreamPort } from "./http/ports.ts";
-import { Keeper } from "./http/reply-keeper.ts";
-import { Stop } from "./http/stop-signal.ts";
+import { ReplyKeeper } from "./http/reply-keeper.ts";
+import { StopSignal } from "./http/stop-signal.ts";
 import type { Body } from "./protocols/protocol.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
 import type { UpstreamState } from "./sidecar/contract.ts";
@@ -65,7 +65,7 @@ const DEFAULT_TIMEOUT_MS = 25_000;
 /** How far the exit has come, for an app in front of the sidecar. */
 interface AppFront {
   refusing: boolean;
-  readonly stopping: Stop;
+  readonly stopping: StopSignal;
 }
 
 /** One upstream WebSocket on a thread of its own. */
@@ -92,7 +92,7 @@ export class Sidecar {
       throw refused("invalid_config", "webhooks: only the service pushes messages; here they are read with messages()");
     }
     const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
-    const front: AppFront = { refusing: false, stopping: new Stop() };
+    const front: AppFront = { refusing: false, stopping: new StopSignal() };
     const sidecars = new Sidecars(new Map([["default", settings]]), bounds, runtime.startThread, {
       ...noFront,
       refuse: () => {
@@ -117,7 +117,7 @@ export class Sidecar {
    * @throws SidesocketError with `code` and `sent`, as the HTTP API has them
    */
   async request(message: Body, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): Promise<Body> {
-    const outcome = await this.#client.ask({
+    const outcome = await this.#client.request({
       kind: "request",
       body: owned(message),
       timeoutMs: valid(timeoutMs),
@@ -146,7 +146,7 @@ export class Sidecar {
   async send(message: Body, options: SendOptions = {}): Promise<void> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, confirm = false } = options;
     const kind = confirm ? "confirm" : "send";
-    const outcome = await this.#client.ask({ kind, body: owned(message), timeoutMs: valid(timeoutMs), signal });
+    const outcome = await this.#client.request({ kind, body: owned(message), timeoutMs: valid(timeoutMs), signal });
     const failure = outcome.type === "batch" ? batchFailure(outcome) : "failure" in outcome && outcome.failure;
     if (failure) throw new SidesocketError(failure);
   }
@@ -157,7 +157,7 @@ export class Sidecar {
    * @throws SidesocketError `invalid_request`: the cursor or a pointer is none; `sidecar_crashed`: the thread is given up
    */
   messages(options: MessagesOptions = {}): AsyncGenerator<UpstreamMessage, void> {
-    return readMessages(this.#client.feeds, options);
+    return readMessages(this.#client.journals, options);
   }
 
   /** The phase of the connection, as of now. */
@@ -185,7 +185,7 @@ export class Sidecar {
   }
 
   /** Comes with the exit's second step, whoever has asked for it. */
-  get stopping(): Stop {
+  get stopping(): StopSignal {
     return this.#front.stopping;
   }
 
@@ -217,7 +217,7 @@ export interface AppOptions {
 export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: AppOptions = {}) {
   const { tokens = [], hosts, origins = [], onFault = (error) => console.error(error) } = options;
   const all = Object.entries(sidecars);
-  const stopping = new Stop();
+  const stopping = new StopSignal();
   for (const [, sidecar] of all) sidecar.stopping.on(() => stopping.now());
   return buildApp({
     upstreams: new Map(all.map(([name, sidecar]) => [name, named(name, sidecar.port)])),
@@ -228,7 +228,7 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
       origins,
     },
     webhooks: new Map(),
-    keeper: new Keeper(configSchema.parse({}).replies),
+    keeper: new ReplyKeeper(configSchema.parse({}).replies),
     about: { version, runtime: `${runtime.name} ${runtime.version}` },
     onFault,
     lifecycle: {
@@ -252,10 +252,10 @@ function named(name: string, client: UpstreamClient): UpstreamPort {
   return {
     name,
     settings: client.settings,
-    feeds: client.feeds,
+    journals: client.journals,
     subscriptions: client.subscriptions,
-    get dialect() {
-      return client.dialect;
+    get protocol() {
+      return client.protocol;
     },
     get state() {
       return client.state;
@@ -264,7 +264,7 @@ function named(name: string, client: UpstreamClient): UpstreamPort {
       return client.inFlight;
     },
     openedWithin: (timeoutMs) => client.openedWithin(timeoutMs),
-    ask: (ask) => client.ask(ask),
+    request: (ask) => client.request(ask),
     stream: (ask, reader) => client.stream(ask, reader),
     inspect: (withinMs) => client.inspect(withinMs),
   };

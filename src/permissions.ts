@@ -1,6 +1,6 @@
 import type { LoadedConfig } from "./config/load.ts";
 import { redactUrl } from "./config/wire.ts";
-import { askedBy } from "./placeholders.ts";
+import { placeholdersIn } from "./placeholders.ts";
 import type { Needs } from "./runtime/runtime.ts";
 
 /** What Deno must be told to allow, and how. Node is not asked. */
@@ -15,7 +15,7 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   for (const { url, headers, greeting, webhooks } of upstreams.values()) {
     for (const webhook of webhooks) net.push(hostOf(webhook.url));
     net.push(hostOf(url));
-    read.push(...askedBy([url, headers, greeting]).files);
+    read.push(...placeholdersIn([url, headers, greeting]).files);
   }
   return { net: [...new Set(net)], read: [...new Set(read)] };
 }

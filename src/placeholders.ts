@@ -5,10 +5,10 @@
  */
 const LATE = /\$\$\{(?=(?:file|credentials):)|\$\{(file|credentials):([^}]*)\}/g;
 
-type Kind = "file" | "credentials";
+type PlaceholderKind = "file" | "credentials";
 
 /** What the texts inside a value ask for. */
-export interface Asked {
+export interface UsedPlaceholders {
   /** Paths. */
   readonly files: ReadonlySet<string>;
   /** Whether the user's module is needed. */
@@ -16,7 +16,7 @@ export interface Asked {
 }
 
 /** @param value any JSON value; only its texts can ask */
-export function askedBy(value: unknown): Asked {
+export function placeholdersIn(value: unknown): UsedPlaceholders {
   const files = new Set<string>();
   let credentials = false;
   mapTexts(value, (text) => {
@@ -30,9 +30,11 @@ export function askedBy(value: unknown): Asked {
 }
 
 /** The value with every text filled in. A text that was put in is not searched again. */
-export function filledIn<Value>(value: Value, find: (kind: Kind, name: string) => string): Value {
+export function filledIn<Value>(value: Value, find: (kind: PlaceholderKind, name: string) => string): Value {
   return mapTexts(value, (text) =>
-    text.replace(LATE, (_, kind: Kind | undefined, name: string) => (kind === undefined ? "${" : find(kind, name))),
+    text.replace(LATE, (_, kind: PlaceholderKind | undefined, name: string) =>
+      kind === undefined ? "${" : find(kind, name),
+    ),
   ) as Value;
 }
 

@@ -7,8 +7,8 @@ import type { Failure } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { loopbackHosts } from "./http/guard.ts";
 import type { Access, WebhookState } from "./http/ports.ts";
-import { Keeper } from "./http/reply-keeper.ts";
-import { Stop } from "./http/stop-signal.ts";
+import { ReplyKeeper } from "./http/reply-keeper.ts";
+import { StopSignal } from "./http/stop-signal.ts";
 import { log } from "./log.ts";
 import { Webhook } from "./push/webhook.ts";
 import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
@@ -20,7 +20,7 @@ import { version } from "./version.ts";
 export class Service {
   readonly #config: LoadedConfig;
   readonly #runtime: Runtime;
-  readonly #stopping = new Stop();
+  readonly #stopping = new StopSignal();
   /** Connections on which somebody waits for the report: cut last of all. */
   readonly #kept = new Set<object>();
   readonly #sidecars: Sidecars;
@@ -38,11 +38,11 @@ export class Service {
     const upstreams = demo ? new Map([["default", upstreamSchema.parse({ url: demo.url })]]) : config.upstreams;
     this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front);
     this.#webhooks = new Map(
-      [...this.#sidecars.upstreams].map(([name, { settings, feeds }]) => {
+      [...this.#sidecars.upstreams].map(([name, { settings, journals }]) => {
         const onChange = (state: WebhookState) => logWebhook(name, state);
         return [
           name,
-          settings.webhooks.map((webhook) => new Webhook({ upstream: name, settings: webhook, feeds, onChange })),
+          settings.webhooks.map((webhook) => new Webhook({ upstream: name, settings: webhook, journals, onChange })),
         ];
       }),
     );
@@ -145,7 +145,7 @@ export class Service {
       upstreams: this.#sidecars.upstreams,
       access: this.#access(port),
       webhooks: this.#webhooks,
-      keeper: new Keeper(this.#config.replies),
+      keeper: new ReplyKeeper(this.#config.replies),
       about: {
         version,
         runtime: `${this.#runtime.name} ${this.#runtime.version}`,

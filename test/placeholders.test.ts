@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { expand } from "../src/config/environment.ts";
-import { askedBy, filledIn } from "../src/placeholders.ts";
+import { filledIn, placeholdersIn } from "../src/placeholders.ts";
 
 const settings = {
   url: "wss://example.org/?${credentials:query}",
@@ -11,8 +11,8 @@ const settings = {
 };
 
 test("what a value asks for is found however deep it is, and not where it is escaped", () => {
-  assert.deepEqual(askedBy(settings), { files: new Set(["/run/token"]), credentials: true });
-  assert.deepEqual(askedBy("${NAME} $${credentials:a} {file:/a}"), { files: new Set(), credentials: false });
+  assert.deepEqual(placeholdersIn(settings), { files: new Set(["/run/token"]), credentials: true });
+  assert.deepEqual(placeholdersIn("${NAME} $${credentials:a} {file:/a}"), { files: new Set(), credentials: false });
 });
 
 test("every text is filled in once, and everything else stays as it is", () => {
@@ -39,7 +39,7 @@ test("nothing that a variable holds is taken for a late value, whatever it is", 
       );
       // A template of one's own that is escaped comes out as written.
       const literal = expand(`$\${file:/${before.replaceAll(/[${}]/g, "")}}`, {}).text;
-      assert.deepEqual(askedBy(literal).files, new Set());
+      assert.deepEqual(placeholdersIn(literal).files, new Set());
     }),
     { numRuns: 1_000 },
   );

@@ -128,20 +128,20 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
 }
 
 /** Gives the text of a file that a setting names; a relative path starts in `cwd`. */
-type Read = (file: Given) => Promise<string>;
+type ReadFile = (file: Given) => Promise<string>;
 
 /** Says where a value was given: `--port`, `PORT`, or `file.yaml:3:5: listen.port`. */
 type Locate = (path: Path, part?: Problem["part"]) => string;
 
 /** The parser is large, and most starts have no file: it is loaded for who has one. */
-async function readConfigFile(given: Given, read: Read, env: Environment): Promise<ConfigFile> {
+async function readConfigFile(given: Given, read: ReadFile, env: Environment): Promise<ConfigFile> {
   const text = await read(given);
   const { parseConfigFile } = await import("./file.ts");
   return parseConfigFile(text, given.value, env);
 }
 
 /** @param files is told each path that was read */
-function reader(readFile: (path: string) => Promise<string>, cwd: string, files: string[]): Read {
+function reader(readFile: (path: string) => Promise<string>, cwd: string, files: string[]): ReadFile {
   return async ({ value, from }) => {
     const path = resolvePath(value, cwd);
     try {
@@ -186,7 +186,7 @@ function readLog(flags: Flags, env: Environment): LogSettings {
 }
 
 /** The absolute path of the upstream's certificates, which must be there before anything starts. */
-async function findCertificates({ ca }: UpstreamSettings, folder: string, from: string, read: Read) {
+async function findCertificates({ ca }: UpstreamSettings, folder: string, from: string, read: ReadFile) {
   if (ca === undefined) return {};
   const path = resolvePath(ca, folder);
   const pem = await read({ value: path, from });
@@ -208,7 +208,7 @@ async function findModule(
   { [key]: path }: UpstreamSettings,
   folder: string,
   from: string,
-  read: Read,
+  read: ReadFile,
 ) {
   if (typeof path !== "string" || !isModulePath(path)) return {};
   const url = resolveModule(path, folder);

@@ -81,10 +81,10 @@ const subscriptionShape = {
   unsubscribe: z.json({ error: "must be the message that unsubscribes" }).optional(),
 };
 
-type Subscription = z.output<z.ZodObject<typeof subscriptionShape>>;
+type SubscriptionInput = z.output<z.ZodObject<typeof subscriptionShape>>;
 
-function checkSubscription(given: Subscription, context: z.RefinementCtx): void {
-  const wrong = (key: keyof Subscription, message: string) =>
+function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): void {
+  const wrong = (key: keyof SubscriptionInput, message: string) =>
     context.addIssue({ code: "custom", path: [key], message });
   const [wanted, unwanted] = given.preset
     ? ([["params"], ["request", "id", "match", "unsubscribe"]] as const)

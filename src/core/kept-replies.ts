@@ -14,8 +14,8 @@ export type KeptState =
   /** It ended, and there was no room for its reply. That it was asked is still known. */
   | { readonly phase: "dropped" };
 
-/** What is kept about one request. Only {@link Replies} changes it. */
-export interface Kept {
+/** What is kept about one request. Only {@link KeptReplies} changes it. */
+export interface KeptReply {
   readonly id: string;
   readonly upstream: string;
   /** By which a repeated request finds it, and what that one must repeat. */
@@ -27,12 +27,12 @@ export interface Kept {
   readonly watchers: Set<(state: KeptState) => void>;
 }
 
-export class Replies {
+export class KeptReplies {
   readonly #bounds: ReplySettings;
-  readonly #byId = new Map<string, Kept>();
-  readonly #byKey = new Map<string, Kept>();
+  readonly #byId = new Map<string, KeptReply>();
+  readonly #byKey = new Map<string, KeptReply>();
   /** Those that are not pending, the oldest first. */
-  readonly #aging = new Set<Kept>();
+  readonly #aging = new Set<KeptReply>();
   #bytes = 0;
 
   constructor(bounds: ReplySettings) {
@@ -47,42 +47,42 @@ export class Replies {
     return this.#bytes;
   }
 
-  byId(id: string, now: number): Kept | undefined {
+  byId(id: string, now: number): KeptReply | undefined {
     this.#expire(now);
     return this.#byId.get(id);
   }
 
-  byKey(key: string, now: number): Kept | undefined {
+  byKey(key: string, now: number): KeptReply | undefined {
     this.#expire(now);
     return this.#byKey.get(key);
   }
 
   /** Begins to keep one that is pending. Undefined when nothing can be forgotten to make room: all are pending. */
-  open(about: Pick<Kept, "id" | "upstream" | "key" | "digest">, now: number): Kept | undefined {
+  open(about: Pick<KeptReply, "id" | "upstream" | "key" | "digest">, now: number): KeptReply | undefined {
     this.#expire(now);
     while (this.#byId.size >= this.#bounds.count) {
       const [oldest] = this.#aging;
       if (!oldest) return undefined;
       this.#forget(oldest);
     }
-    const kept: Kept = { ...about, state: { phase: "pending" }, agesFrom: undefined, watchers: new Set() };
+    const kept: KeptReply = { ...about, state: { phase: "pending" }, agesFrom: undefined, watchers: new Set() };
     this.#byId.set(kept.id, kept);
     if (kept.key !== undefined) this.#byKey.set(kept.key, kept);
     return kept;
   }
 
   /** Its caller is told that no reply came in time. */
-  late(kept: Kept, failed: Failed, now: number): void {
+  late(kept: KeptReply, failed: Failed, now: number): void {
     this.#become(kept, { phase: "late", failed }, now);
   }
 
   /** Its end. One that is certainly unsent may be tried again: its key finds it no more. */
-  end(kept: Kept, outcome: Outcome, now: number): void {
+  end(kept: KeptReply, outcome: Outcome, now: number): void {
     if (isUnsent(outcome)) this.#release(kept);
     this.#become(kept, { phase: "ended", outcome }, now);
   }
 
-  #become(kept: Kept, state: KeptState, now: number): void {
+  #become(kept: KeptReply, state: KeptState, now: number): void {
     // Forgotten meanwhile: whoever has it in hand still sees how it ended, but it is not kept again.
     const known = this.#byId.get(kept.id) === kept;
     kept.state = state;
@@ -114,7 +114,7 @@ export class Replies {
     }
   }
 
-  #forget(kept: Kept): void {
+  #forget(kept: KeptReply): void {
     this.#byId.delete(kept.id);
     this.#release(kept);
     this.#aging.delete(kept);
@@ -123,7 +123,7 @@ export class Replies {
     for (const watcher of [...kept.watchers]) watcher(kept.state);
   }
 
-  #release(kept: Kept): void {
+  #release(kept: KeptReply): void {
     if (kept.key !== undefined && this.#byKey.get(kept.key) === kept) this.#byKey.delete(kept.key);
   }
 }

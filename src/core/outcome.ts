@@ -7,7 +7,7 @@ import type { Body, Mode } from "../protocols/protocol.ts";
  * `send` asks for no reply, `confirm` for the proof that the peer has the message, `stream` for each frame of the reply as
  * it comes; the others differ in what a message without an id means.
  */
-export type Kind = Mode | "send" | "confirm" | "stream";
+export type RequestKind = Mode | "send" | "confirm" | "stream";
 
 /** How a request ended. */
 export type Outcome =
@@ -26,7 +26,7 @@ export interface Batch {
 }
 
 /** What who asks gets. `later` comes with a reply that is late: how it ended after all. It may never settle. */
-export type Answer = Outcome | (Failed & { readonly later: Promise<Outcome> });
+export type CallerOutcome = Outcome | (Failed & { readonly later: Promise<Outcome> });
 
 export interface Replied {
   readonly type: "reply";

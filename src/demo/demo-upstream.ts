@@ -14,7 +14,7 @@ export interface DemoUpstream {
 const TICK_MS = 1_000;
 const SLEEP_MAX_MS = 60_000;
 
-interface Call {
+interface DemoRequest {
   readonly id?: unknown;
   readonly method?: unknown;
   readonly params?: unknown;
@@ -88,7 +88,7 @@ function serve(socket: WebSocket): void {
   });
 }
 
-function parse(text: string): Call | undefined {
+function parse(text: string): DemoRequest | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : undefined;

@@ -1,7 +1,7 @@
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
-import { isDeparture } from "./call/caller-left.ts";
+import { isCallerLeft } from "./call/caller-left.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem } from "./problem.ts";
@@ -58,7 +58,7 @@ export function buildApp(parts: AppParts): App {
   app.onError((error, c) => {
     if (error instanceof SidesocketError) return refusal(c, error.failure);
     // Nobody reads this answer: the caller has left, and what it waited for was given up with it.
-    if (isDeparture(c, error)) return new Response(null, { status: 499 });
+    if (isCallerLeft(c, error)) return new Response(null, { status: 499 });
     parts.onFault(error, c.get("requestId"));
     const detail = "something went wrong in sidesocket itself; its log has the details under this request id";
     return refusal(c, { code: "internal_error", sent: "maybe", detail });

@@ -1,14 +1,14 @@
 import type { UpstreamSettings } from "../config/schema.ts";
-import type { Answer } from "../core/outcome.ts";
+import type { CallerOutcome } from "../core/outcome.ts";
 import type { Failure } from "../errors.ts";
-import type { Dialect, UpstreamDetails, UpstreamState } from "../sidecar/contract.ts";
+import type { ProtocolTraits, UpstreamDetails, UpstreamState } from "../sidecar/contract.ts";
 import type { ExitReport } from "../sidecar/host/exit.ts";
-import type { Feeds } from "../sidecar/host/journal-pulls.ts";
+import type { JournalPulls } from "../sidecar/host/journal-pulls.ts";
 import type { OpenStream, StreamReader } from "../sidecar/host/streamed-replies.ts";
-import type { StandingSubscriptions } from "../sidecar/host/subscriptions.ts";
-import type { Ask } from "../sidecar/host/upstream-client.ts";
-import type { Keeper } from "./reply-keeper.ts";
-import type { Stop } from "./stop-signal.ts";
+import type { UpstreamSubscriptions } from "../sidecar/host/subscriptions.ts";
+import type { UpstreamRequest } from "../sidecar/host/upstream-client.ts";
+import type { ReplyKeeper } from "./reply-keeper.ts";
+import type { StopSignal } from "./stop-signal.ts";
 
 /** What the HTTP side needs to know of the world: the smallest interfaces, so that a fake is ten lines. */
 
@@ -16,16 +16,16 @@ export interface UpstreamPort {
   readonly name: string;
   readonly settings: Pick<UpstreamSettings, "url" | "required" | "limits" | "messages" | "failover">;
   /** Undefined until its thread has made the upstream. */
-  readonly dialect: Dialect | undefined;
+  readonly protocol: ProtocolTraits | undefined;
   /** Waits for it, for a request that has so much time. */
-  openedWithin(timeoutMs: number): Promise<Dialect>;
+  openedWithin(timeoutMs: number): Promise<ProtocolTraits>;
   readonly state: UpstreamState & { readonly since: Date };
   readonly inFlight: number;
   /** What the upstream says unasked. */
-  readonly feeds: Feeds;
-  readonly subscriptions: StandingSubscriptions;
-  ask(ask: Ask): Promise<Answer>;
-  stream(ask: Pick<Ask, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure;
+  readonly journals: JournalPulls;
+  readonly subscriptions: UpstreamSubscriptions;
+  request(ask: UpstreamRequest): Promise<CallerOutcome>;
+  stream(ask: Pick<UpstreamRequest, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure;
   inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
 }
 
@@ -49,11 +49,11 @@ export interface Lifecycle {
   /** False from the moment when new work is refused. */
   readonly accepting: boolean;
   /** Aborts when whoever still waits for something other than a reply must be let go. */
-  readonly stopping: Stop;
+  readonly stopping: StopSignal;
   exit(options: {
     readonly cause: string;
     readonly force: boolean;
-    readonly connection: Connection | undefined;
+    readonly connection: CallerConnection | undefined;
   }): Promise<ExitReport>;
 }
 
@@ -75,19 +75,19 @@ export interface AppParts {
   readonly access: Access;
   /** Who gets messages pushed, by the upstream's name. */
   readonly webhooks: ReadonlyMap<string, readonly { readonly state: WebhookState }[]>;
-  readonly keeper: Keeper;
+  readonly keeper: ReplyKeeper;
   readonly about: { readonly version: string; readonly runtime: string };
   /** Told of errors that are our own fault; the caller sees only that there was one. */
   onFault(error: unknown, requestId: string): void;
 }
 
 /** A caller's connection; the listener knows it by its identity. */
-export interface Connection {
+export interface CallerConnection {
   readonly remoteAddress?: string | undefined;
 }
 
 /** An answer that is being written; `close` comes when it was written, or when nobody is there to read it. */
-export interface AnswerStream {
+export interface ResponseStream {
   readonly destroyed: boolean;
   /** Bytes that were written and have not been taken by the operating system. `drain` comes when there are none. */
   readonly writableLength: number;
@@ -115,8 +115,8 @@ export interface IncomingBody {
 /** What a listener on Node's own server knows of a request. */
 interface OnNode {
   /** `errored`: what the reading of its body ended with. */
-  readonly incoming: IncomingBody & { readonly socket?: Connection; readonly errored?: Error | null };
-  readonly outgoing: AnswerStream;
+  readonly incoming: IncomingBody & { readonly socket?: CallerConnection; readonly errored?: Error | null };
+  readonly outgoing: ResponseStream;
 }
 
 /**

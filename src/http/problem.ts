@@ -59,10 +59,10 @@ const titleOf: Readonly<Record<ErrorCode, string>> = {
   internal_error: "Internal error",
 };
 
-type Named = Pick<UpstreamPort, "name" | "state">;
+type FailedUpstream = Pick<UpstreamPort, "name" | "state">;
 
 /** The facts of a failure under their public names; also the `data` of a JSON-RPC error. */
-export function facts(failure: Failure, upstream?: Named, requestId?: string) {
+export function facts(failure: Failure, upstream?: FailedUpstream, requestId?: string) {
   return {
     code: failure.code,
     sent: failure.sent,
@@ -114,7 +114,7 @@ export function problem(
 }
 
 /** A failure as RFC 9457 has it. */
-export function problemDocument(failure: Failure, upstream?: Named, requestId?: string) {
+export function problemDocument(failure: Failure, upstream?: FailedUpstream, requestId?: string) {
   return {
     type: `urn:sidesocket:error:${failure.code}`,
     title: titleFor(failure),

@@ -1,27 +1,27 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { ReplySettings } from "../config/schema.ts";
-import { type Kept, type KeptState, Replies } from "../core/kept-replies.ts";
-import type { Answer, Outcome } from "../core/outcome.ts";
+import { KeptReplies, type KeptReply, type KeptState } from "../core/kept-replies.ts";
+import type { CallerOutcome, Outcome } from "../core/outcome.ts";
 import { refused } from "../errors.ts";
-import type { Departure } from "../sidecar/host/upstream-client.ts";
-import type { Stop } from "./stop-signal.ts";
+import type { LeaveSignal } from "../sidecar/host/upstream-client.ts";
+import type { StopSignal } from "./stop-signal.ts";
 
 /** Half of an id is chance, the other half shows that it is one of ours and whose, after it was forgotten too. */
 const HALF_BYTES = 16;
 
 /** What is asked for once and answered later: the store, with the clock, the ids and the waiting. */
-export class Keeper {
+export class ReplyKeeper {
   readonly #secret = randomBytes(32);
-  readonly #replies: Replies;
+  readonly #replies: KeptReplies;
   readonly #bounds: ReplySettings;
 
   constructor(bounds: ReplySettings) {
     this.#bounds = bounds;
-    this.#replies = new Replies(bounds);
+    this.#replies = new KeptReplies(bounds);
   }
 
   /** The request that came with this key before, and is known still. */
-  byKey(key: string): Kept | undefined {
+  byKey(key: string): KeptReply | undefined {
     return this.#replies.byKey(key, performance.now());
   }
 
@@ -30,10 +30,10 @@ export class Keeper {
    * @param owner who may ask for it
    */
   keep(
-    about: Pick<Kept, "upstream"> & Partial<Pick<Kept, "key" | "digest">>,
+    about: Pick<KeptReply, "upstream"> & Partial<Pick<KeptReply, "key" | "digest">>,
     owner: string,
-    answer: () => Promise<Answer>,
-  ): Kept | undefined {
+    answer: () => Promise<CallerOutcome>,
+  ): KeptReply | undefined {
     const { upstream, key, digest } = about;
     const kept = this.#replies.open({ id: this.#newId(owner), upstream, key, digest }, performance.now());
     if (kept) answer().then((ended) => this.#ended(kept, ended));
@@ -41,7 +41,7 @@ export class Keeper {
   }
 
   /** Keeps the late reply of a request whose caller is being told that none came in time. */
-  keepLate(upstream: string, owner: string, answer: Answer): Kept | undefined {
+  keepLate(upstream: string, owner: string, answer: CallerOutcome): KeptReply | undefined {
     const kept = this.#replies.open(
       { id: this.#newId(owner), upstream, key: undefined, digest: undefined },
       performance.now(),
@@ -51,7 +51,7 @@ export class Keeper {
   }
 
   /** @throws SidesocketError `not_found`, also for what is another caller's; `gone` when it is no longer kept */
-  find(id: string, owner: string): Kept {
+  find(id: string, owner: string): KeptReply {
     const kept = this.#isOurs(id, owner) ? this.#replies.byId(id, performance.now()) : null;
     if (kept === null) throw refused("not_found", "there is no such request of yours");
     if (kept) return kept;
@@ -66,10 +66,10 @@ export class Keeper {
    * @returns how far it has come; rejects only when `left` aborts
    */
   wait(
-    kept: Kept,
+    kept: KeptReply,
     isEnough: (state: KeptState) => boolean,
     withinMs: number,
-    { left, stopping }: { readonly left: Departure; readonly stopping: Stop },
+    { left, stopping }: { readonly left: LeaveSignal; readonly stopping: StopSignal },
   ): Promise<KeptState> {
     const isOver = (state: KeptState) => isEnough(state) || (stopping.come && state.phase !== "pending");
     if (isOver(kept.state) || withinMs === 0) return Promise.resolve(kept.state);
@@ -94,7 +94,7 @@ export class Keeper {
     });
   }
 
-  #ended(kept: Kept, answer: Answer): void {
+  #ended(kept: KeptReply, answer: CallerOutcome): void {
     const end = (outcome: Outcome) => this.#replies.end(kept, outcome, performance.now());
     if (!("later" in answer)) {
       end(answer);

@@ -9,15 +9,15 @@ import type * as schemas from "./schemas.ts";
  */
 
 export type Schemas = typeof schemas;
-type Place = Pick<RouteConfig, "method" | "path">;
+type RoutePath = Pick<RouteConfig, "method" | "path">;
 
 export interface Route<Described extends RouteConfig = RouteConfig> {
-  readonly place: Place;
+  readonly place: RoutePath;
   /** Called only when the document is asked for. */
   readonly describe: (schemas: Schemas) => Described;
 }
 
-export function createRoute<const Where extends Place, What extends Omit<RouteConfig, keyof Place>>(
+export function createRoute<const Where extends RoutePath, What extends Omit<RouteConfig, keyof RoutePath>>(
   place: Where,
   describe: (schemas: Schemas) => What,
 ): Route<Where & What> {

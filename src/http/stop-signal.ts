@@ -1,12 +1,12 @@
-import { Slots } from "../core/util/slot-table.ts";
+import { SlotTable } from "../core/util/slot-table.ts";
 
 /**
  * The moment from which nobody waits any more for anything but a reply. An AbortSignal would say it as well, but each
  * request listens for it: and in Node a listener that was taken off still points to the one that came after it, so that
  * those which have grown old on the heap keep all later ones alive.
  */
-export class Stop {
-  readonly #listeners = new Slots<() => void>();
+export class StopSignal {
+  readonly #listeners = new SlotTable<() => void>();
   #come = false;
 
   get come(): boolean {

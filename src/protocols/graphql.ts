@@ -6,7 +6,7 @@
 import { type OperationKind, parseDocument } from "./graphql-document.ts";
 import { locate } from "./json-edit.ts";
 import { type Json, nameOf, readFrame, readMessage } from "./json-message.ts";
-import { elements, type Kind, kindOf, members, stringAt } from "./json-text.ts";
+import { elements, type JsonKind, kindOf, members, stringAt } from "./json-text.ts";
 import { type Body, InvalidMessage } from "./protocol.ts";
 
 /** A `subscribe` frame, still without an id, that asks for the operation of an HTTP request. Throws {@link InvalidMessage}. */
@@ -43,7 +43,7 @@ export function operationOf(frame: Body): OperationKind | undefined {
   return meant.length === 1 ? meant[0]?.kind : undefined;
 }
 
-const MEMBERS: ReadonlyMap<string, Kind> = new Map([
+const MEMBERS: ReadonlyMap<string, JsonKind> = new Map([
   ["query", "string"],
   ["operationName", "string"],
   ["variables", "object"],

@@ -7,7 +7,7 @@
 import { type MemberSink, OPEN_BRACKET, type Span, skipSpace } from "./json-check.ts";
 import { insertFirst, remove, replace } from "./json-edit.ts";
 import { idOf, inKindOf, MAX_MESSAGE_DEPTH, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
-import { elements, type Kind, keyAt, kindOf, stringAt } from "./json-text.ts";
+import { elements, type JsonKind, keyAt, kindOf, stringAt } from "./json-text.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
 
 export const jsonRpc: Protocol = {
@@ -36,7 +36,7 @@ export function rpcError(id: string | undefined, code: number, message: string, 
 
 /** The id of a caller's message as written; undefined when it has none, or none that can be read. Never throws. */
 export function callerId(message: Body): string | undefined {
-  const fields = new Fields();
+  const fields = new RpcMembers();
   const json = readFrame(message, fields);
   return "why" in json ? undefined : fields.ownId(json.text);
 }
@@ -49,17 +49,17 @@ export function callerIds(message: Body): readonly (string | undefined)[] | unde
 }
 
 const FIELDS = ["jsonrpc", "id", "method", "result", "error"] as const;
-type Field = (typeof FIELDS)[number];
+type RpcMember = (typeof FIELDS)[number];
 
 /** The top-level members that matter here; of one that occurs twice, the last. Found while the message is checked. */
-class Fields implements MemberSink {
+class RpcMembers implements MemberSink {
   jsonrpc: Span | undefined;
   id: Span | undefined;
   method: Span | undefined;
   result: Span | undefined;
   error: Span | undefined;
   /** Those that occur twice. */
-  readonly twice: Field[] = [];
+  readonly twice: RpcMember[] = [];
 
   member(text: string, name: number, start: number, end: number): void {
     const key = keyAt(text, name);
@@ -77,7 +77,7 @@ class Fields implements MemberSink {
   }
 }
 
-const ID_KINDS: ReadonlySet<Kind> = new Set(["string", "number", "null"]);
+const ID_KINDS: ReadonlySet<JsonKind> = new Set(["string", "number", "null"]);
 
 /** The items of a batch may nest as deep as they may alone. What is no batch is read by `encode`, and only there. */
 function split(message: Body): readonly string[] | undefined {
@@ -90,7 +90,7 @@ function split(message: Body): readonly string[] | undefined {
 }
 
 function encode(message: Body, id: number, mode: Mode): Encoded {
-  const fields = new Fields();
+  const fields = new RpcMembers();
   const { text, root } = readMessage(message, MAX_MESSAGE_DEPTH, fields);
   const kind = kindOf(text, root);
   if (kind !== "object") throw new InvalidMessage("shape", `the message must be an object, not ${nameOf(kind)}`);
@@ -104,7 +104,7 @@ function encode(message: Body, id: number, mode: Mode): Encoded {
 }
 
 /** What keeps an object from being a request. */
-function misshapen(text: string, { id, jsonrpc: version, method, twice }: Fields): string | undefined {
+function misshapen(text: string, { id, jsonrpc: version, method, twice }: RpcMembers): string | undefined {
   if (twice[0] !== undefined) return `"${twice[0]}" occurs twice`;
   if (id !== undefined && !ID_KINDS.has(kindOf(text, id))) {
     return `"id" must be a string, a number or null, not ${nameOf(kindOf(text, id))}`;
@@ -118,7 +118,7 @@ function misshapen(text: string, { id, jsonrpc: version, method, twice }: Fields
 
 /** An upstream's `jsonrpc` is not looked at: Chrome's protocol leaves it out, and the id says enough. */
 function decode(frame: Body): Decoded {
-  const fields = new Fields();
+  const fields = new RpcMembers();
   const json = readFrame(frame, fields);
   if ("why" in json) return { type: "noise", why: json.why };
   const { text, root } = json;

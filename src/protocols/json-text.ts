@@ -28,10 +28,10 @@ export interface Member {
   readonly value: Span;
 }
 
-export type Kind = "object" | "array" | "string" | "number" | "boolean" | "null";
+export type JsonKind = "object" | "array" | "string" | "number" | "boolean" | "null";
 
 /** What kind of value begins the span. */
-export function kindOf(text: string, value: Span): Kind {
+export function kindOf(text: string, value: Span): JsonKind {
   switch (text[value.start]) {
     case "{":
       return "object";

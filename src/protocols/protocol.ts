@@ -57,7 +57,7 @@ export type Decoded =
   | { readonly type: "noise"; readonly why: string };
 
 /** What a frame that names a request says of it. */
-export type Named = Extract<Decoded, { readonly id: WireId }>;
+export type FrameWithId = Extract<Decoded, { readonly id: WireId }>;
 
 export interface Protocol {
   readonly name: string;

@@ -4,8 +4,8 @@ import { cursorText, type Page, type Start } from "../core/messages/journal.ts";
 import { fullJitter } from "../core/util/backoff.ts";
 import type { WebhookState } from "../http/ports.ts";
 import { jsonOf } from "../http/streaming/render.ts";
-import type { End, Feeds } from "../sidecar/host/journal-pulls.ts";
-import { Follower } from "../sidecar/host/journal-reader.ts";
+import type { JournalPulls, ReadEnd } from "../sidecar/host/journal-pulls.ts";
+import { JournalReader } from "../sidecar/host/journal-reader.ts";
 
 /**
  * Messages pushed to a receiver: in their order, in batches, one request at a time. A batch is sent until it is
@@ -17,7 +17,7 @@ import { Follower } from "../sidecar/host/journal-reader.ts";
 const RETRY_FROM_MS = 500;
 const RETRY_TO_MS = 60_000;
 
-interface Batch {
+interface WebhookBatch {
   readonly id: string;
   readonly body: string;
 }
@@ -25,14 +25,14 @@ interface Batch {
 export interface WebhookOptions {
   readonly upstream: string;
   readonly settings: WebhookSettings;
-  readonly feeds: Feeds;
+  readonly journals: JournalPulls;
   /** Told when deliveries begin to fail, and when they succeed again. */
   onChange(state: WebhookState): void;
 }
 
 export class Webhook {
   readonly #options: WebhookOptions;
-  readonly #follower: Follower;
+  readonly #reader: JournalReader;
   /** What is on its way, or waited for, is given up by this. */
   #giveUp: () => void = () => {};
   #stopped = false;
@@ -44,17 +44,17 @@ export class Webhook {
 
   constructor(options: WebhookOptions) {
     this.#options = options;
-    const { feeds, settings } = options;
+    const { journals, settings } = options;
     const where = Object.entries(settings.where).map(([pointer, value]) => ({ pointer, value: String(value) }));
-    const feed = { journal: settings.subscription ?? "", where };
+    const selection = { journal: settings.subscription ?? "", where };
     const after: Start = settings.after;
     const sink = {
       wants: () => !this.#delivering,
       page: (page: Page) => this.#take(page),
-      end: (end: End) => this.#end(end),
+      end: (end: ReadEnd) => this.#end(end),
     };
-    this.#follower = new Follower(feeds, feed, after, sink, settings.batch);
-    this.#follower.resume();
+    this.#reader = new JournalReader(journals, selection, after, sink, settings.batch);
+    this.#reader.resume();
   }
 
   get state(): WebhookState {
@@ -71,7 +71,7 @@ export class Webhook {
   stop(): void {
     this.#stopped = true;
     this.#giveUp();
-    this.#follower.close();
+    this.#reader.close();
   }
 
   #take({ epoch, entries, next }: Page): void {
@@ -86,12 +86,12 @@ export class Webhook {
       this.#acknowledged = cursor;
       this.#delivered += entries.length;
       this.#delivering = false;
-      this.#follower.resume();
+      this.#reader.resume();
     });
   }
 
   /** @returns true when it was acknowledged; false when everything stops before */
-  async #deliver(batch: Batch): Promise<boolean> {
+  async #deliver(batch: WebhookBatch): Promise<boolean> {
     for (;;) {
       const why = await this.#attempt(batch);
       if (this.#stopped) return false;
@@ -106,7 +106,7 @@ export class Webhook {
   }
 
   /** Why it was not acknowledged; undefined when it was. */
-  async #attempt({ id, body }: Batch): Promise<string | undefined> {
+  async #attempt({ id, body }: WebhookBatch): Promise<string | undefined> {
     const { url, secret, timeout, headers } = this.#options.settings;
     const timestamp = String(Math.floor(Date.now() / 1_000));
     const signed = {
@@ -146,7 +146,7 @@ export class Webhook {
     });
   }
 
-  #end(end: End): void {
+  #end(end: ReadEnd): void {
     if (end !== "stopping") this.#lastError = typeof end === "string" ? "there are no such messages" : end.detail;
     this.stop();
   }

@@ -12,7 +12,7 @@ const LOOK_EVERY_MS = 1_000;
 /** A connection that has just been made, and has asked nothing, may be about to: it is not cut before this, in milliseconds. */
 const ASKING_WITHIN_MS = 100;
 
-interface Connection {
+interface TrackedSocket {
   /** Since when it may be asking: a moment in the past for one that has. */
   since: number;
   /** How many answers it has begun and not completely written. */
@@ -42,7 +42,7 @@ export async function listen(
       keepAliveTimeout: keepAliveMs,
     },
   }) as Server;
-  const connections = new Map<Socket, Connection>();
+  const connections = new Map<Socket, TrackedSocket>();
   /** For whoever waits for the last answer. */
   let onAnswered = (): void => {};
   function answered(this: ServerResponse): void {

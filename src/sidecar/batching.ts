@@ -15,13 +15,13 @@ export interface Sender {
 }
 
 /** What crosses in one go. `at` is the sender's clock, by which the thread learns how its own differs from the host's. */
-export interface Batch {
+export interface MessageBatch {
   readonly at: number;
   /** Messages; or a name, and behind it what belongs to it. */
   readonly row: readonly unknown[];
 }
 
-type Message = ToThread | FromThread;
+type ContractMessage = ToThread | FromThread;
 type Request = Extract<ToThread, { type: "request" }>;
 
 /**
@@ -35,7 +35,7 @@ const TOGETHER_MAX = 16;
 
 const encoder = new TextEncoder();
 
-export class Outbox<Sent extends Message> {
+export class Outbox<Sent extends ContractMessage> {
   readonly #port: Sender;
   readonly #now: () => number;
   #row: unknown[] = [];
@@ -96,7 +96,7 @@ export class Outbox<Sent extends Message> {
   /** At once, instead of at the end of the turn. */
   flush(): void {
     if (this.#row.length === 0) return;
-    const batch: Batch = { at: this.#now(), row: this.#row };
+    const batch: MessageBatch = { at: this.#now(), row: this.#row };
     const transfer = this.#transfer;
     this.#row = [];
     this.#countBefore = this.#count;
@@ -108,11 +108,14 @@ export class Outbox<Sent extends Message> {
 }
 
 /** Gives the messages of a batch, in their order. */
-export function unpack<Received extends Message>({ row }: Batch, take: (message: Received) => void): void {
+export function unpack<Received extends ContractMessage>(
+  { row }: MessageBatch,
+  take: (message: Received) => void,
+): void {
   for (let at = 0; at < row.length; ) {
     const type = row[at];
     if (typeof type !== "string") {
-      const message = type as Message;
+      const message = type as ContractMessage;
       const isPage = message.type === "page" && typeof message.page !== "string";
       take((isPage ? withData(message, message.page as Page, crossed) : message) as Received);
       at += 1;
@@ -148,7 +151,7 @@ function crossed(body: unknown): Body {
   return typeof body === "string" ? body : new Uint8Array(body as ArrayBuffer);
 }
 
-function withData(message: Message & { type: "page" }, page: Page, change: (data: Body) => unknown): unknown {
+function withData(message: ContractMessage & { type: "page" }, page: Page, change: (data: Body) => unknown): unknown {
   const entries = page.entries.map((one) => ("gap" in one ? one : { ...one, data: change(one.data) }));
   return { ...message, page: { ...page, entries } };
 }

@@ -3,7 +3,7 @@ import type { Rung } from "../core/connection/liveness.ts";
 import type { Phase } from "../core/connection/session.ts";
 import type { Page, Start } from "../core/messages/journal.ts";
 import type { SubscriptionState } from "../core/messages/subscriptions.ts";
-import type { CancelCounts, Counters, Kind, Outcome } from "../core/outcome.ts";
+import type { CancelCounts, Counters, Outcome, RequestKind } from "../core/outcome.ts";
 import type { Rule } from "../protocols/json-where.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 
@@ -16,13 +16,18 @@ import type { Body, Protocol } from "../protocols/protocol.ts";
 
 export type ToThread =
   /** First of all for an upstream: make it, load its protocol, begin to connect. Answered by `opened` or `unusable`. */
-  | { readonly type: "open"; readonly upstream: string; readonly settings: UpstreamSettings; readonly life: Life }
+  | {
+      readonly type: "open";
+      readonly upstream: string;
+      readonly settings: UpstreamSettings;
+      readonly life: JournalLife;
+    }
   | {
       readonly type: "request";
       readonly upstream: string;
       /** The host's number of the request. Answered by exactly one `settled`, unless abandoned. */
       readonly seq: number;
-      readonly kind: Kind;
+      readonly kind: RequestKind;
       readonly body: Body;
       /** When the caller gives up, in milliseconds of the host's monotonic clock. */
       readonly deadline: number;
@@ -51,7 +56,7 @@ export type ToThread =
       readonly upstream: string;
       readonly name: string;
       readonly settings: SubscriptionSettings;
-      readonly life: Life;
+      readonly life: JournalLife;
     }
   | { readonly type: "unsubscribe"; readonly upstream: string; readonly name: string }
   /** Answered by `inspected`. */
@@ -69,11 +74,14 @@ export type ToThread =
   /** Exit, step 4: say `stopped` and end the thread. */
   | { readonly type: "end"; readonly upstream: "*" };
 
+/** Asks for a page of a journal. */
+export type ReadCommand = Extract<ToThread, { type: "read" }>;
+
 export type FromThread =
   /** The first message of every thread: it listens now. */
   | { readonly type: "ready"; readonly upstream: "*" }
   | { readonly type: "beat"; readonly upstream: "*" }
-  | { readonly type: "opened"; readonly upstream: string; readonly dialect: Dialect }
+  | { readonly type: "opened"; readonly upstream: string; readonly dialect: ProtocolTraits }
   | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
   /** Of a request of kind `stream` that subscribes: it was handed to the socket, and has no deadline any more. */
@@ -100,7 +108,7 @@ export type FromThread =
   | { readonly type: "stopped"; readonly upstream: "*" };
 
 /** The life of a journal: its epoch, and those of the threads before, which died with what they kept. */
-export interface Life {
+export interface JournalLife {
   readonly epoch: string;
   readonly former: readonly string[];
 }
@@ -109,7 +117,7 @@ export interface Life {
 export type NoPage = "ahead" | "nowhere";
 
 /** What the host needs to know of a protocol, which may be a module that only the thread has loaded. */
-export type Dialect = Pick<Protocol, "name" | "accepts" | "streams">;
+export type ProtocolTraits = Pick<Protocol, "name" | "accepts" | "streams">;
 
 /** The phase of an upstream, as the host may show it at any moment without asking. */
 export interface UpstreamState {

@@ -10,7 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
-import { Stop } from "../../src/http/stop-signal.ts";
+import { StopSignal } from "../../src/http/stop-signal.ts";
 import { createApp, Sidecar, SidesocketError, type UpstreamState } from "../../src/index.ts";
 import { never } from "../faults/replies.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
@@ -316,7 +316,7 @@ describe("the app as a fetch handler", () => {
       port: { ...port, ask: () => Promise.reject(new Error("a mistake")) },
       exiting: false,
       refusing: false,
-      stopping: new Stop(),
+      stopping: new StopSignal(),
     };
     const faults: unknown[] = [];
     const app = createApp({ broken: broken as unknown as Sidecar }, { onFault: (error) => faults.push(error) });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Kept, Replies } from "../../src/core/kept-replies.ts";
+import { KeptReplies, type KeptReply } from "../../src/core/kept-replies.ts";
 import type { Failed, Outcome } from "../../src/core/outcome.ts";
 import type { Sent } from "../../src/errors.ts";
 
@@ -9,12 +9,12 @@ const bounds = { keep: 1_000, count: 3, bytes: 100 };
 const reply = (bytes: number): Outcome => ({ type: "reply", body: "x".repeat(bytes), queueMs: 0, upstreamMs: 0 });
 const failed = (sent: Sent): Failed => ({ type: "failed", failure: { code: "connection_lost", sent, detail: "gone" } });
 
-function open(replies: Replies, id: string, now = 0, key?: string): Kept {
+function open(replies: KeptReplies, id: string, now = 0, key?: string): KeptReply {
   return replies.open({ id, upstream: "u", key, digest: key && "d" }, now) ?? assert.fail(`no room for ${id}`);
 }
 
 test("what is pending is kept however long it takes, what has ended for as long as is said", () => {
-  const replies = new Replies(bounds);
+  const replies = new KeptReplies(bounds);
   const kept = open(replies, "a");
   assert.equal(replies.byId("a", 100_000), kept);
   replies.end(kept, reply(10), 100_000);
@@ -24,7 +24,7 @@ test("what is pending is kept however long it takes, what has ended for as long 
 });
 
 test("a late one is kept as long, and again from when its reply comes", () => {
-  const replies = new Replies(bounds);
+  const replies = new KeptReplies(bounds);
   const [late, never] = [open(replies, "late"), open(replies, "never")];
   for (const kept of [late, never]) replies.late(kept, failed("maybe"), 0);
   replies.end(late, reply(1), 900);
@@ -36,7 +36,7 @@ test("a late one is kept as long, and again from when its reply comes", () => {
 });
 
 test("the oldest that has ended makes room; what is pending never does", () => {
-  const replies = new Replies(bounds);
+  const replies = new KeptReplies(bounds);
   const [a, b, c] = [open(replies, "a"), open(replies, "b"), open(replies, "c")];
   assert.equal(replies.open({ id: "d", upstream: "u", key: undefined, digest: undefined }, 0), undefined);
   replies.end(b, reply(1), 1);
@@ -46,7 +46,7 @@ test("the oldest that has ended makes room; what is pending never does", () => {
 });
 
 test("over the bytes the oldest reply is dropped, and that there was one is still known", () => {
-  const replies = new Replies(bounds);
+  const replies = new KeptReplies(bounds);
   const [a, b, c] = [open(replies, "a", 0, "k"), open(replies, "b"), open(replies, "c")];
   replies.end(a, reply(60), 1);
   replies.end(b, reply(60), 2);
@@ -59,7 +59,7 @@ test("over the bytes the oldest reply is dropped, and that there was one is stil
 });
 
 test("a key finds its request until it ends unsent", () => {
-  const replies = new Replies(bounds);
+  const replies = new KeptReplies(bounds);
   const first = open(replies, "a", 0, "k");
   assert.equal(replies.byKey("k", 0), first);
   replies.end(first, failed("no"), 1);
@@ -72,7 +72,7 @@ test("a key finds its request until it ends unsent", () => {
 });
 
 test("of a batch one item that may have been sent is enough to keep its key", () => {
-  const replies = new Replies(bounds);
+  const replies = new KeptReplies(bounds);
   for (const [id, items, done] of [
     ["a", [failed("no"), failed("no")], 0],
     ["b", [failed("no"), failed("maybe")], 0],
@@ -87,7 +87,7 @@ test("of a batch one item that may have been sent is enough to keep its key", ()
 });
 
 test("one that is forgotten while somebody waits tells so", () => {
-  const replies = new Replies(bounds);
+  const replies = new KeptReplies(bounds);
   const kept = open(replies, "a");
   replies.late(kept, failed("maybe"), 0);
   const seen: string[] = [];
@@ -105,8 +105,8 @@ test("whatever happens, the bounds hold and the bytes are those of what is there
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
-      const replies = new Replies(bounds);
-      const all: Kept[] = [];
+      const replies = new KeptReplies(bounds);
+      const all: KeptReply[] = [];
       let now = 0;
       for (const { act, at, size, ms } of steps) {
         now += ms;

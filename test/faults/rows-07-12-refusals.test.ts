@@ -38,7 +38,7 @@ function attemptsInAMinute(status: number, seed: number): number {
   advance({ type: "start" });
   for (;;) {
     attempts += 1;
-    advance({ type: "dropped", epoch: session.epoch, drop: { reason: "status", status } });
+    advance({ type: "dropped", connection: session.connection, drop: { reason: "status", status } });
     assert.ok("until" in session.at, session.at.phase);
     now = session.at.until;
     if (now > 60_000) return attempts;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageChannel } from "node:worker_threads";
 import type { Replied } from "../../src/core/outcome.ts";
-import { type Batch, Outbox, unpack } from "../../src/sidecar/batching.ts";
+import { type MessageBatch, Outbox, unpack } from "../../src/sidecar/batching.ts";
 import type { FromThread, ToThread } from "../../src/sidecar/contract.ts";
 import { until } from "../support/until.ts";
 
@@ -16,7 +16,7 @@ const now = () => 7;
 async function across(messages: readonly Message[]): Promise<Message[][]> {
   const { port1, port2 } = new MessageChannel();
   const batches: Message[][] = [];
-  port2.on("message", (batch: Batch) => {
+  port2.on("message", (batch: MessageBatch) => {
     assert.equal(batch.at, 7);
     const taken: Message[] = [];
     unpack<Message>(batch, (message) => taken.push(message));
@@ -78,7 +78,7 @@ test("of many in one turn no more cross at once than the other side can begin wi
 
 test("what is alone goes at once, unless there was more together the last time", async () => {
   const sizes: number[] = [];
-  const outbox = new Outbox<Message>({ postMessage: (batch) => sizes.push((batch as Batch).row.length) }, now);
+  const outbox = new Outbox<Message>({ postMessage: (batch) => sizes.push((batch as MessageBatch).row.length) }, now);
   const alone = () => outbox.push({ type: "beat", upstream: "*" }, true);
   alone();
   alone();
@@ -118,7 +118,7 @@ test("the bytes of a request stay its caller's", async () => {
 
 test("bytes cross as buffers: Deno takes 120 ns for each element of a typed array that arrives", () => {
   const crossed: unknown[] = [];
-  const port = { postMessage: (batch: unknown) => void crossed.push((batch as Batch).row) };
+  const port = { postMessage: (batch: unknown) => void crossed.push((batch as MessageBatch).row) };
   const outbox = new Outbox<Message>(port, now);
   const data = new Uint8Array([1, 2, 3]);
   const entry = { seq: 1, at: 0, kind: "binary", data } as const;

@@ -40,7 +40,7 @@ test("a thread that was told of its upstream late still says of a timed-out requ
   await sidecars.opened();
   const outcome = await sidecars.upstreams
     .get("default")
-    ?.ask({ kind: "request", body: '{"jsonrpc":"2.0","id":1,"method":"echo"}', timeoutMs: 200 });
+    ?.request({ kind: "request", body: '{"jsonrpc":"2.0","id":1,"method":"echo"}', timeoutMs: 200 });
   assert.ok(outcome?.type === "failed");
   assert.deepEqual([outcome.failure.code, outcome.failure.sent], ["reply_timeout", "no"], outcome.failure.detail);
 });

@@ -3,7 +3,7 @@ import type { Rung } from "./liveness.ts";
 
 /** Why a connection, or an attempt at one, is over; and what that means for the next attempt. */
 
-export type Drop =
+export type Disconnect =
   /** It was open and ended: by a close frame, or without one (1006). `text` is the peer's reason, made printable. */
   | { readonly reason: "closed"; readonly code: number; readonly text: string }
   /** The upgrade was answered with something other than 101. */
@@ -23,7 +23,7 @@ export type Drop =
   | { readonly reason: "renewed"; readonly detail: string };
 
 /** For people: logs, the state route, and the `detail` of errors. */
-export function describeDrop(drop: Drop): string {
+export function describeDisconnect(drop: Disconnect): string {
   switch (drop.reason) {
     case "closed":
       return drop.code === 1006
@@ -90,7 +90,7 @@ function isTemporary(status: number): boolean {
 }
 
 /** Trying again soon is wrong where the answer will be the same: bad credentials, a wrong path, a policy. */
-export function judge(drop: Drop, { codes, statuses }: Policy): Verdict {
+export function judge(drop: Disconnect, { codes, statuses }: Policy): Verdict {
   switch (drop.reason) {
     case "greeting":
       return drop.rejected ? { type: "refuse" } : { type: "retry", atLeastMs: 0 };
@@ -104,9 +104,9 @@ export function judge(drop: Drop, { codes, statuses }: Policy): Verdict {
 }
 
 /** Why a connection is over that was still being greeted: a peer that closes it for good has refused the login. */
-export function ungreeted(drop: Drop, policy: Policy): Drop {
+export function ungreeted(drop: Disconnect, policy: Policy): Disconnect {
   if (drop.reason !== "closed" || judge(drop, policy).type !== "refuse") return drop;
-  return { reason: "greeting", rejected: true, detail: describeDrop(drop) };
+  return { reason: "greeting", rejected: true, detail: describeDisconnect(drop) };
 }
 
 function verdict(how: Class, retryAfterMs: number): Verdict {

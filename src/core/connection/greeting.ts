@@ -6,12 +6,12 @@ import { condition, type When } from "../../protocols/when.ts";
 
 /** The greeting: a script of send and expect steps, run on every connect before the upstream counts as ready. */
 
-type Step = UpstreamSettings["greeting"][number];
+type GreetingStepSettings = UpstreamSettings["greeting"][number];
 
 /** What one frame means to an expect step. `other` frames are none of its business: they are handed on as messages. */
-export type Answer = "matched" | "rejected" | "other";
+export type StepMatch = "matched" | "rejected" | "other";
 
-export function answer(step: Extract<Step, { expect: unknown }>, frame: Body): Answer {
+export function matchStep(step: Extract<GreetingStepSettings, { expect: unknown }>, frame: Body): StepMatch {
   const { match, reject } = step.expect;
   if (reject && matchesFrame(frame, reject)) return "rejected";
   return matchesFrame(frame, match) ? "matched" : "other";
@@ -24,7 +24,10 @@ export function matchesFrame(frame: Body, match: NonNullable<When["match"]>): bo
 }
 
 /** A text goes out as it is; anything else as its JSON. `heard`: what was expected before it. */
-export function greetingFrame({ send, challenge }: Extract<Step, { send: unknown }>, heard?: Body): string {
+export function greetingFrame(
+  { send, challenge }: Extract<GreetingStepSettings, { send: unknown }>,
+  heard?: Body,
+): string {
   const text = typeof send === "string" ? send : JSON.stringify(send);
   return challenge && heard !== undefined ? withAnswer(text, challenge, heard) : text;
 }

@@ -1,5 +1,5 @@
 import { fullJitter } from "../util/backoff.ts";
-import type { Drop } from "./disconnect.ts";
+import type { Disconnect } from "./disconnect.ts";
 import {
   newSession,
   type Session,
@@ -25,8 +25,8 @@ export interface Pair {
 
 export type PairInput =
   | SessionInput
-  /** The upstream asks us to leave the connection of this epoch for a new one, once there is one. */
-  | { readonly type: "rotate"; readonly epoch: number }
+  /** The upstream asks us to leave this connection for a new one, once there is one. */
+  | { readonly type: "rotate"; readonly connection: number }
   /** The second timer fired: it is the successor's, or, while there is none, tells when one is due. */
   | { readonly type: "nextTimer" };
 
@@ -38,9 +38,9 @@ export type PairEffect =
   /** The successor is current from here on, and its timer the first one. The second is set to nothing. */
   | { readonly type: "promote" }
   /** This connection takes nothing new. Close it when its replies have come, or when the time is over. */
-  | { readonly type: "retire"; readonly epoch: number; readonly withinMs: number }
+  | { readonly type: "retire"; readonly connection: number; readonly withinMs: number }
   /** An attempt at a successor has failed. The connection that there is stays. */
-  | { readonly type: "notRotated"; readonly why: Drop };
+  | { readonly type: "notRotated"; readonly why: Disconnect };
 
 export interface Turn {
   readonly pair: Pair;
@@ -53,24 +53,26 @@ export function turn(pair: Pair, input: PairInput, context: SessionContext): Tur
   const { next } = pair;
   switch (input.type) {
     case "rotate":
-      return hear(pair, input.epoch, context);
+      return onRotationRequest(pair, input.connection, context);
     case "nextTimer":
       if (next) return turnNext(pair, next, { type: "timer" }, context);
       return begin(pair, context);
     default:
-      if (next && "epoch" in input && input.epoch === next.epoch) return turnNext(pair, next, input, context);
+      if (next && "connection" in input && input.connection === next.connection)
+        return turnNext(pair, next, input, context);
       return turnCurrent(pair, input, context);
   }
 }
 
 /** One that asks at once on every connection must not make us connect and log in without a pause: the next wait their backoff. */
-function hear(pair: Pair, epoch: number, context: SessionContext): Turn {
+function onRotationRequest(pair: Pair, connection: number, context: SessionContext): Turn {
   const { current, next, hurried, asked } = pair;
   const { at } = current;
-  if (next || at.phase !== "ready" || at.epoch !== epoch || asked === epoch) return { pair, effects: [] };
+  if (next || at.phase !== "ready" || at.connection !== connection || asked === connection)
+    return { pair, effects: [] };
   const { from, to } = context.settings.reconnect;
   const before = context.now - at.ladder.since < to ? hurried : 0;
-  const heard = { ...pair, hurried: before + 1, asked: epoch };
+  const heard = { ...pair, hurried: before + 1, asked: connection };
   if (before === 0) return begin(heard, context);
   return { pair: heard, effects: [{ type: "nextTimer", ms: fullJitter(before - 1, from, to, context.random) }] };
 }
@@ -78,7 +80,7 @@ function hear(pair: Pair, epoch: number, context: SessionContext): Turn {
 function begin(pair: Pair, context: SessionContext): Turn {
   const { current } = pair;
   if (current.at.phase !== "ready") return { pair, effects: [] };
-  const idle: Session = { ...newSession, epoch: current.epoch };
+  const idle: Session = { ...newSession, connection: current.connection };
   return turnNext(pair, idle, { type: "start" }, context);
 }
 
@@ -89,7 +91,12 @@ function turnNext(pair: Pair, next: Session, input: SessionInput, context: Sessi
   const withinMs = context.settings.reconnect.rotate?.drain ?? 0;
   return {
     pair: { ...pair, current: session, next: undefined },
-    effects: [...own, { type: "promote" }, { type: "retire", epoch: pair.current.epoch, withinMs }, ...plan(context)],
+    effects: [
+      ...own,
+      { type: "promote" },
+      { type: "retire", connection: pair.current.connection, withinMs },
+      ...plan(context),
+    ],
   };
 }
 

@@ -1,37 +1,37 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body, Encoded, Protocol } from "../../protocols/protocol.ts";
-import type { Kind } from "../outcome.ts";
+import type { RequestKind } from "../outcome.ts";
 import * as failures from "./failures.ts";
-import type { Requests } from "./in-flight.ts";
-import type { Outgoing } from "./send-queue.ts";
+import type { InFlight } from "./in-flight.ts";
+import type { SendQueue } from "./send-queue.ts";
 
-export interface Call {
+export interface NewRequest {
   readonly seq: number;
-  readonly kind: Kind;
+  readonly kind: RequestKind;
   readonly body: Body;
   /** When the caller gives up, by the clock of `now`. */
   readonly deadline: number;
 }
 
-type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes">;
+type AdmissionLimits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes">;
 
 /** What callers bring is taken in as requests, or refused: for a limit, for a mistake in it, or because it is too late. */
 export class Admission {
   readonly #protocol: Protocol;
   readonly #inFlightMax: number;
   readonly #bufferedMax: number;
-  readonly #requests: Requests;
-  readonly #outgoing: Outgoing;
+  readonly #requests: InFlight;
+  readonly #outgoing: SendQueue;
   readonly #expire: (now: number) => void;
   #closed = false;
 
   /** `expire` ends what is past its deadline, when there is no room: the timer of a busy thread comes late. */
   constructor(
     protocol: Protocol,
-    limits: Limits,
-    requests: Requests,
-    outgoing: Outgoing,
+    limits: AdmissionLimits,
+    requests: InFlight,
+    outgoing: SendQueue,
     expire: (now: number) => void,
   ) {
     this.#protocol = protocol;
@@ -51,7 +51,7 @@ export class Admission {
    * @param buffered bytes handed to the socket that it could not yet pass on
    * @returns false when it is no message at all, and was refused for that
    */
-  take(call: Call, now: number, buffered: number): boolean {
+  take(call: NewRequest, now: number, buffered: number): boolean {
     let items: readonly string[] | undefined;
     try {
       if (call.kind !== "stream") items = this.#protocol.split?.(call.body);
@@ -72,9 +72,9 @@ export class Admission {
   }
 
   /** Why a call is not taken in; undefined when it is. */
-  #problem(call: Call, items: number, now: number, buffered: number): Failure | undefined {
-    if (this.#requests.pending.size + items > this.#inFlightMax) this.#expire(now);
-    const { size, heldBytes } = this.#requests.pending;
+  #problem(call: NewRequest, items: number, now: number, buffered: number): Failure | undefined {
+    if (this.#requests.table.size + items > this.#inFlightMax) this.#expire(now);
+    const { size, heldBytes } = this.#requests.table;
     if (this.#closed) return failures.shuttingDown;
     if (call.deadline <= now) return failures.timedOut("no", 0, "reply");
     if (items > this.#inFlightMax) return failures.batchTooLarge(items, this.#inFlightMax);
@@ -85,7 +85,7 @@ export class Admission {
     return waiting > this.#bufferedMax ? failures.congested(this.#bufferedMax) : undefined;
   }
 
-  #admit(call: Call, index: number, body: Body, problem: Failure | undefined, now: number): void {
+  #admit(call: NewRequest, index: number, body: Body, problem: Failure | undefined, now: number): void {
     const { correlation } = this.#requests;
     const { ids = "ours" } = this.#protocol;
     const mode = isSend(call.kind) ? "rpc" : call.kind === "stream" ? "request" : call.kind;
@@ -119,7 +119,7 @@ export class Admission {
       frame: encoded.frame,
       number: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : undefined,
       bytes: sizeOf(encoded.frame),
-      epoch: 0,
+      connection: 0,
       order: 0,
       deadline: call.deadline,
       dueAt: this.#outgoing.dueAt(call.deadline, now),
@@ -130,7 +130,7 @@ export class Admission {
   }
 }
 
-function isSend(kind: Kind): kind is "send" | "confirm" {
+function isSend(kind: RequestKind): kind is "send" | "confirm" {
   return kind === "send" || kind === "confirm";
 }
 

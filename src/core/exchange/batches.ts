@@ -1,13 +1,13 @@
 import type { Failed, Outcome, Replied } from "../outcome.ts";
 
-interface Batch {
+interface OpenBatch {
   readonly items: (Replied | Failed | undefined)[];
   left: number;
 }
 
 /** Gathers how the items of a batch end, until all have; in the caller's order, whatever the order of their replies. */
-export class Batches {
-  readonly #open = new Map<number, Batch>();
+export class OpenBatches {
+  readonly #open = new Map<number, OpenBatch>();
 
   open(seq: number, items: number): void {
     this.#open.set(seq, { items: new Array(items).fill(undefined), left: items });

@@ -1,14 +1,14 @@
 import type { Protocol, WireId } from "../../protocols/protocol.ts";
 import type { Correlation, Stray } from "./correlation.ts";
-import type { Entry, Pending } from "./request-table.ts";
+import type { Entry, RequestTable } from "./request-table.ts";
 
 /** Replies name their request, so any number may be in flight. */
-export class ById implements Correlation {
-  readonly #pending: Pending;
+export class CorrelateById implements Correlation {
+  readonly #pending: RequestTable;
   readonly #ids: WireIds;
   readonly #callers: boolean;
 
-  constructor(pending: Pending, { maxId, ids }: Pick<Protocol, "maxId" | "ids">) {
+  constructor(pending: RequestTable, { maxId, ids }: Pick<Protocol, "maxId" | "ids">) {
     this.#pending = pending;
     this.#ids = new WireIds(maxId);
     this.#callers = ids === "callers";
@@ -32,8 +32,8 @@ export class ById implements Correlation {
 
   handedOver(): void {}
 
-  find(epoch: number, wire: WireId): Entry | undefined {
-    return this.#pending.match(epoch, wire);
+  find(connection: number, wire: WireId): Entry | undefined {
+    return this.#pending.match(connection, wire);
   }
 
   ended(): void {}

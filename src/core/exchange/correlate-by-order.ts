@@ -1,20 +1,20 @@
 import type { WireId } from "../../protocols/protocol.ts";
-import type { Deadlines } from "../util/timer-wheel.ts";
+import type { TimerWheel } from "../util/timer-wheel.ts";
 import type { Correlation, Stray } from "./correlation.ts";
 import type { Entry } from "./request-table.ts";
 
 /** Replies do not name their request: a lane, whose tombstones are filed on the exchange's wheel. */
-export class ByOrder implements Correlation {
+export class CorrelateByOrder implements Correlation {
   /** The table of requests in flight wants an id for each, though none is ever on the wire. */
   readonly capacity = Number.MAX_SAFE_INTEGER;
   readonly #lane = new Lane();
-  readonly #wheel: Deadlines<Entry | ByOrder>;
+  readonly #wheel: TimerWheel<Entry | CorrelateByOrder>;
   #current: Entry | undefined;
   /** Those in flight on connections that were left for a newer one. */
   readonly #older = new Set<Entry>();
   #last = 0;
 
-  constructor(wheel: Deadlines<Entry | ByOrder>) {
+  constructor(wheel: TimerWheel<Entry | CorrelateByOrder>) {
     this.#wheel = wheel;
   }
 
@@ -36,9 +36,9 @@ export class ByOrder implements Correlation {
   }
 
   /** The one in flight, whatever id the frame seems to have. */
-  find(epoch: number): Entry | undefined {
-    if (this.#current?.epoch === epoch) return this.#current;
-    for (const entry of this.#older) if (entry.epoch === epoch) return entry;
+  find(connection: number): Entry | undefined {
+    if (this.#current?.connection === connection) return this.#current;
+    for (const entry of this.#older) if (entry.connection === connection) return entry;
     return undefined;
   }
 

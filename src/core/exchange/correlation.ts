@@ -17,7 +17,7 @@ export interface Correlation {
   /** It is being handed to the socket. */
   handedOver(entry: Entry, now: number): void;
   /** The request that a frame on this connection answers. */
-  find(epoch: number, wire: WireId): Entry | undefined;
+  find(connection: number, wire: WireId): Entry | undefined;
   /** A request ended, and no reply to it can come any more. */
   ended(entry: Entry): void;
   /**

@@ -5,27 +5,27 @@ import type { Entry } from "./request-table.ts";
  * What is known of the messages that went out: how many the newest connection was handed, how many of each connection's a
  * pong has proven to be with the peer, and who waits for that proof.
  */
-export class Delivery {
+export class DeliveryProofs {
   /** The newest connection that was ready; 0 before the first. */
-  #epoch = 0;
+  #connection = 0;
   #handedOver = 0;
   /** By connection: one that was left for its successor still has what it owes. */
   readonly #proven = new Map<number, number>();
   readonly #confirming = new Set<Entry>();
 
-  isNewest(epoch: number): boolean {
-    return epoch === this.#epoch;
+  isNewest(connection: number): boolean {
+    return connection === this.#connection;
   }
 
   /** There is a new connection. */
-  begin(epoch: number): void {
-    this.#epoch = epoch;
+  begin(connection: number): void {
+    this.#connection = connection;
     this.#handedOver = 0;
   }
 
   /** A connection is gone, and nobody asks any more what went out on it. */
-  end(epoch: number): void {
-    this.#proven.delete(epoch);
+  end(connection: number): void {
+    this.#proven.delete(connection);
   }
 
   /** One more is handed over. @returns its place among all on its connection, from 1 */
@@ -34,14 +34,14 @@ export class Delivery {
   }
 
   /** The peer has the first `messages` of what the connection was handed. */
-  prove(epoch: number, messages: number): void {
-    this.#proven.set(epoch, messages);
+  prove(connection: number, messages: number): void {
+    this.#proven.set(connection, messages);
   }
 
-  sent(entry: Pick<Entry, "epoch" | "order" | "acknowledged">): Sent {
-    if (entry.epoch === 0) return "no";
+  sent(entry: Pick<Entry, "connection" | "order" | "acknowledged">): Sent {
+    if (entry.connection === 0) return "no";
     if (entry.acknowledged) return "yes";
-    return entry.order <= (this.#proven.get(entry.epoch) ?? 0) ? "yes" : "maybe";
+    return entry.order <= (this.#proven.get(entry.connection) ?? 0) ? "yes" : "maybe";
   }
 
   /** Messages on the wire for which somebody waits until a pong proves them. */

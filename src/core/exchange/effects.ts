@@ -5,7 +5,7 @@ import type { Entry } from "./request-table.ts";
 /** What the exchange wants done. */
 export type ExchangeEffect =
   /** Hand this frame to the socket, and say with `written` whether it was taken. */
-  | { readonly type: "write"; readonly epoch: number; readonly entry: Entry; readonly frame: Body }
+  | { readonly type: "write"; readonly connection: number; readonly entry: Entry; readonly frame: Body }
   | { readonly type: "settle"; readonly seq: number; readonly outcome: Outcome }
   /** A stream that subscribes was handed to the socket. */
   | { readonly type: "begun"; readonly seq: number }
@@ -14,7 +14,7 @@ export type ExchangeEffect =
   /** A request that had timed out has ended after all. */
   | { readonly type: "late"; readonly seq: number; readonly outcome: Outcome }
   /** Answers a request of the upstream's own, or ends a stream that nobody reads any more. */
-  | { readonly type: "answer"; readonly epoch: number; readonly frame: Body }
+  | { readonly type: "answer"; readonly connection: number; readonly frame: Body }
   /** The upstream said this unasked. `json`: the protocol has read it as JSON. */
   | { readonly type: "message"; readonly frame: Body; readonly json?: true | undefined }
   /** Ask the peer for a sign of life, so that `maybe` can become `yes`. */

@@ -1,23 +1,23 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
-import type { Body, Decoded, Named, Protocol } from "../../protocols/protocol.ts";
-import type { Drop } from "../connection/disconnect.ts";
+import type { Body, Decoded, FrameWithId, Protocol } from "../../protocols/protocol.ts";
+import type { Disconnect } from "../connection/disconnect.ts";
 import type { Availability } from "../connection/session.ts";
 import { type CancelCounts, type Counters, zero } from "../outcome.ts";
-import { Admission, type Call, sizeOf } from "./admission.ts";
-import { ByOrder } from "./correlate-by-order.ts";
-import { Delivery } from "./delivery-proofs.ts";
+import { Admission, type NewRequest, sizeOf } from "./admission.ts";
+import { CorrelateByOrder } from "./correlate-by-order.ts";
+import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
-import { Requests } from "./in-flight.ts";
+import { InFlight } from "./in-flight.ts";
 import type { Entry } from "./request-table.ts";
-import { Outgoing } from "./send-queue.ts";
-import { Late } from "./timed-out.ts";
+import { SendQueue } from "./send-queue.ts";
+import { TimedOut } from "./timed-out.ts";
 
 export type { ExchangeEffect } from "./effects.ts";
 export { HOLD_MS } from "./send-queue.ts";
 
-type Limits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes" | "pace">;
+type ExchangeLimits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes" | "pace">;
 
 /**
  * Correlation: which request a frame answers, and how each request ends. Pure: inputs are method calls with the time
@@ -31,35 +31,35 @@ export class Exchange {
   /** `limits.buffered_bytes` */
   readonly #bufferedMax: number;
   readonly #effects = new Effects();
-  readonly #delivery = new Delivery();
-  readonly #requests: Requests;
-  readonly #outgoing: Outgoing;
+  readonly #delivery = new DeliveryProofs();
+  readonly #requests: InFlight;
+  readonly #outgoing: SendQueue;
   readonly #admission: Admission;
-  readonly #late: Late;
+  readonly #late: TimedOut;
   readonly counters: Counters = { ...zero };
 
-  constructor(protocol: Protocol, limits: Limits) {
+  constructor(protocol: Protocol, limits: ExchangeLimits) {
     this.#protocol = protocol;
     this.#bufferedMax = limits.buffered_bytes;
-    this.#requests = new Requests(protocol, limits.reply_bytes, this.#delivery, this.#effects, this.counters);
-    this.#outgoing = new Outgoing(this.#requests, limits.pace, this.#delivery, this.#effects);
+    this.#requests = new InFlight(protocol, limits.reply_bytes, this.#delivery, this.#effects, this.counters);
+    this.#outgoing = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#outgoing, expire);
-    this.#late = new Late(this.#delivery, protocol.correlation === "order");
+    this.#late = new TimedOut(this.#delivery, protocol.correlation === "order");
   }
 
   get inFlight(): number {
-    return this.#requests.pending.size;
+    return this.#requests.table.size;
   }
 
   /** Whether a reply may still come over this connection. */
-  awaits(epoch: number): boolean {
-    return this.#requests.pending.some((entry) => entry.epoch === epoch);
+  awaits(connection: number): boolean {
+    return this.#requests.table.some((entry) => entry.connection === connection);
   }
 
   /** Requests that are on a socket and whose reply may still come. A stream may go on for ever, and is not one. */
   get onTheWire(): number {
-    return this.#requests.pending.onTheWire;
+    return this.#requests.table.onTheWire;
   }
 
   get nextDeadline(): number | undefined {
@@ -69,32 +69,32 @@ export class Exchange {
   }
 
   /** A message of a caller. `buffered`: bytes handed to the socket that it could not yet pass on. */
-  call(call: Call, now: number, buffered: number): readonly ExchangeEffect[] {
+  request(call: NewRequest, now: number, buffered: number): readonly ExchangeEffect[] {
     this.counters.requests++;
     return this.#admission.take(call, now, buffered) ? this.#flush(now) : this.#effects.take();
   }
 
   /** The connection changed. What cannot be sent any more fails, what can be is sent. */
-  link(link: Availability, now: number): readonly ExchangeEffect[] {
-    if (this.#outgoing.link(link, now)) this.counters.connects++;
+  onAvailability(link: Availability, now: number): readonly ExchangeEffect[] {
+    if (this.#outgoing.onAvailability(link, now)) this.counters.connects++;
     return this.#flush(now);
   }
 
-  /** The socket of `epoch` is over: whatever went out on it and was not answered fails. */
-  lost(epoch: number, why: Drop, now: number): readonly ExchangeEffect[] {
-    for (const entry of this.#on(epoch)) {
+  /** The socket of `connection` is over: whatever went out on it and was not answered fails. */
+  onLost(connection: number, why: Disconnect, now: number): readonly ExchangeEffect[] {
+    for (const entry of this.#on(connection)) {
       this.#requests.fail(entry, failures.lost(this.#delivery.sent(entry), why, awaited(entry)));
     }
-    for (const effect of this.#late.lost(epoch, why)) this.#effects.push(effect);
-    this.#delivery.end(epoch);
+    for (const effect of this.#late.onLost(connection, why)) this.#effects.push(effect);
+    this.#delivery.end(connection);
     // What an older connection owed is no business of the newest one.
-    if (this.#delivery.isNewest(epoch)) this.#requests.correlation.clear();
-    this.#outgoing.unlink(epoch, now);
+    if (this.#delivery.isNewest(connection)) this.#requests.correlation.clear();
+    this.#outgoing.disconnect(connection, now);
     return this.#flush(now);
   }
 
   /** A frame came in. `buffered`: as for `call`. */
-  frame(epoch: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
+  onFrame(connection: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
     const decoded = this.#protocol.decode(frame);
     switch (decoded.type) {
       case "message":
@@ -105,22 +105,22 @@ export class Exchange {
         this.#message(frame);
         break;
       case "answer":
-        this.#answer(epoch, decoded.frame, now, buffered);
+        this.#answer(connection, decoded.frame, now, buffered);
         break;
       case "error":
-        this.#blame(epoch, decoded, now);
+        this.#blame(connection, decoded, now);
         this.#message(frame);
         break;
       default:
-        this.#named(epoch, decoded, frame, now);
+        this.#named(connection, decoded, frame, now);
     }
     return this.#flush(now);
   }
 
   /** Whether the socket took the frame of a `write`. When not, it never left. */
-  written(entry: Entry, taken: boolean, now: number): readonly ExchangeEffect[] {
+  onWritten(entry: Entry, taken: boolean, now: number): readonly ExchangeEffect[] {
     if (!taken) {
-      this.#outgoing.unlink(entry.epoch, now);
+      this.#outgoing.disconnect(entry.connection, now);
       this.#requests.fail(entry, failures.handedToNobody);
     } else if (entry.confirms) {
       this.#delivery.confirm(entry);
@@ -132,12 +132,12 @@ export class Exchange {
   }
 
   /** A pong showed that the peer has the first `messages` of what the connection was handed. */
-  proven(epoch: number, messages: number): readonly ExchangeEffect[] {
-    this.#delivery.prove(epoch, messages);
+  onProven(connection: number, messages: number): readonly ExchangeEffect[] {
+    this.#delivery.prove(connection, messages);
     const { confirming } = this.#delivery;
     for (const entry of confirming) if (this.#delivery.sent(entry) === "yes") this.#requests.done(entry);
     // What was written after that ping needs one of its own. An older connection had its last when it was left.
-    const asks = (entry: Entry) => this.#delivery.isNewest(entry.epoch);
+    const asks = (entry: Entry) => this.#delivery.isNewest(entry.connection);
     if (confirming.size > 0 && [...confirming].some(asks)) this.#effects.push({ type: "probe" });
     return this.#effects.take();
   }
@@ -166,7 +166,7 @@ export class Exchange {
 
   #expireDue(now: number): void {
     for (const due of this.#requests.due(now)) {
-      if (due instanceof ByOrder) {
+      if (due instanceof CorrelateByOrder) {
         if (due.expire()) {
           const detail = "a request timed out, and its reply did not come in time to be told from the next one's";
           this.#effects.push({ type: "renew", detail });
@@ -187,7 +187,7 @@ export class Exchange {
   /** Ends all that is pending. */
   cancel(): { readonly effects: readonly ExchangeEffect[]; readonly counts: CancelCounts } {
     const counts: Record<Sent, number> = { no: 0, maybe: 0, yes: 0 };
-    for (const entry of this.#requests.pending.where(() => true)) {
+    for (const entry of this.#requests.table.where(() => true)) {
       const sent = this.#delivery.sent(entry);
       counts[sent]++;
       this.#requests.fail(entry, failures.cancelled(sent, awaited(entry)));
@@ -204,7 +204,7 @@ export class Exchange {
 
   #timeOut(entry: Entry, now: number): void {
     const waitedMs = entry.dueAt - entry.arrivedAt;
-    if (entry.epoch === 0 && entry.dueAt < entry.deadline) {
+    if (entry.connection === 0 && entry.dueAt < entry.deadline) {
       this.#requests.fail(entry, failures.notConnected(waitedMs));
       return;
     }
@@ -215,30 +215,30 @@ export class Exchange {
   }
 
   /** Those that went out on this connection, the oldest requests first. */
-  #on(epoch: number): Entry[] {
-    return this.#requests.pending.where((entry) => entry.epoch === epoch);
+  #on(connection: number): Entry[] {
+    return this.#requests.table.where((entry) => entry.connection === connection);
   }
 
   // Frames.
 
-  #named(epoch: number, decoded: Named, frame: Body, now: number): void {
-    const entry = this.#requests.correlation.find(epoch, decoded.id);
+  #named(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
+    const entry = this.#requests.correlation.find(connection, decoded.id);
     if (decoded.type === "progress") {
       if (entry) entry.acknowledged = true;
       this.#message(frame);
     } else if (entry) {
-      this.#requests.answered(entry, decoded, now);
+      this.#requests.onReplyFrame(entry, decoded, now);
     } else {
-      this.#stray(epoch, decoded, frame, now);
+      this.#stray(connection, decoded, frame, now);
     }
   }
 
-  #stray(epoch: number, decoded: Named, frame: Body, now: number): void {
-    const newest = this.#delivery.isNewest(epoch);
+  #stray(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
+    const newest = this.#delivery.isNewest(connection);
     const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part");
     if (stray !== "message") this.counters[stray]++;
     if (stray === "late") {
-      const late = this.#late.answered(epoch, decoded, now);
+      const late = this.#late.onReplyFrame(connection, decoded, now);
       if (late) this.#effects.push(late);
     } else {
       this.#message(frame);
@@ -246,28 +246,29 @@ export class Exchange {
   }
 
   /** Fails those that an error without an id may mean. */
-  #blame(epoch: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
-    const sent = this.#on(epoch).sort((a, b) => a.order - b.order);
+  #blame(connection: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
+    const sent = this.#on(connection).sort((a, b) => a.order - b.order);
     for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
       this.#requests.leave(entry, failures.unnamed(this.#delivery.sent(entry), fails), now);
     }
   }
 
   /** The upstream must not be able to ask faster than it reads: what it does not read would gather here. */
-  #answer(epoch: number, frame: Body, now: number, buffered: number): void {
+  #answer(connection: number, frame: Body, now: number, buffered: number): void {
     if (buffered + sizeOf(frame) > this.#bufferedMax) {
       // An older connection is being left already.
-      if (this.#delivery.isNewest(epoch)) this.#leave(epoch, now, "the upstream asks, and does not read the answers");
+      if (this.#delivery.isNewest(connection))
+        this.#leave(connection, now, "the upstream asks, and does not read the answers");
       return;
     }
     this.counters.answered++;
-    this.#effects.push({ type: "answer", epoch, frame });
+    this.#effects.push({ type: "answer", connection, frame });
   }
 
   /** What still waits goes out on the next connection, and not on this one before it is left. */
-  #leave(epoch: number, now: number, detail: string): void {
+  #leave(connection: number, now: number, detail: string): void {
     this.#effects.push({ type: "renew", detail });
-    this.#outgoing.unlink(epoch, now);
+    this.#outgoing.disconnect(connection, now);
   }
 
   #message(frame: Body, json?: true): void {

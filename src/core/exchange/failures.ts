@@ -1,13 +1,13 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure, Sent } from "../../errors.ts";
 import { InvalidMessage } from "../../protocols/protocol.ts";
-import { type Drop, describeDrop } from "../connection/disconnect.ts";
+import { type Disconnect, describeDisconnect } from "../connection/disconnect.ts";
 import type { Availability } from "../connection/session.ts";
 import type { Failed } from "../outcome.ts";
 
 /** The failures of the exchange, in words for people. */
 
-type Limits = UpstreamSettings["limits"];
+type UpstreamLimits = UpstreamSettings["limits"];
 
 /** When a cap is reached there is no telling when it will not be; a second is what a client may well wait. */
 const SOON_MS = 1_000;
@@ -20,23 +20,23 @@ export const handedToNobody: Failure = {
   detail: "the connection ended before the message was handed to it",
 };
 
-export function batchTooLarge(items: number, inFlight: Limits["in_flight"]): Failure {
+export function batchTooLarge(items: number, inFlight: UpstreamLimits["in_flight"]): Failure {
   const detail = `a batch of ${items} is more than may be in flight at once (limits.in_flight: ${inFlight})`;
   return { code: "invalid_request", sent: "no", detail };
 }
 
-export function tooMany(present: number, inFlight: Limits["in_flight"]): Failure {
+export function tooMany(present: number, inFlight: UpstreamLimits["in_flight"]): Failure {
   const detail = `${present} requests are in flight already (limits.in_flight: ${inFlight})`;
   return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: SOON_MS };
 }
 
-export function paced(retryAfterMs: number, pace: Limits["pace"]): Failure {
+export function paced(retryAfterMs: number, pace: UpstreamLimits["pace"]): Failure {
   const { messages, per, queue } = pace ?? { messages: 0, per: 0, queue: 0 };
   const detail = `the upstream gets at most ${messages} messages in ${per} ms, and ${queue} wait already (limits.pace)`;
   return { code: "paced", sent: "no", detail, retryAfterMs: Math.ceil(retryAfterMs) };
 }
 
-export function congested(bufferedBytes: Limits["buffered_bytes"]): Failure {
+export function congested(bufferedBytes: UpstreamLimits["buffered_bytes"]): Failure {
   const detail = `too many bytes wait for the upstream (limits.buffered_bytes: ${bufferedBytes})`;
   return { code: "congested", sent: "no", detail, retryAfterMs: SOON_MS };
 }
@@ -60,8 +60,8 @@ export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited): Failur
   return { code: "reply_timeout", sent, detail };
 }
 
-export function lost(sent: Sent, why: Drop, awaited: Awaited): Failure {
-  return { code: "connection_lost", sent, detail: `${describeDrop(why)} before the ${awaited} came` };
+export function lost(sent: Sent, why: Disconnect, awaited: Awaited): Failure {
+  return { code: "connection_lost", sent, detail: `${describeDisconnect(why)} before the ${awaited} came` };
 }
 
 export function unusable(why: string): Failure {

@@ -1,16 +1,16 @@
 import type { Failure } from "../../errors.ts";
-import type { Body, Named, Protocol } from "../../protocols/protocol.ts";
+import type { Body, FrameWithId, Protocol } from "../../protocols/protocol.ts";
 import type { Counters, Failed, Outcome } from "../outcome.ts";
-import { Deadlines } from "../util/timer-wheel.ts";
-import { Batches } from "./batches.ts";
-import { ById } from "./correlate-by-id.ts";
-import { ByOrder } from "./correlate-by-order.ts";
+import { TimerWheel } from "../util/timer-wheel.ts";
+import { OpenBatches } from "./batches.ts";
+import { CorrelateById } from "./correlate-by-id.ts";
+import { CorrelateByOrder } from "./correlate-by-order.ts";
 import type { Correlation } from "./correlation.ts";
-import type { Delivery } from "./delivery-proofs.ts";
+import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
-import { Gathered } from "./reassembly.ts";
-import { type Entry, Pending } from "./request-table.ts";
+import { Reassembly } from "./reassembly.ts";
+import { type Entry, RequestTable } from "./request-table.ts";
 
 /** A reply is gathered of at most so many frames, where the protocol does not say. */
 const MAX_FRAMES = 1_000;
@@ -19,26 +19,26 @@ const MAX_FRAMES = 1_000;
  * The requests in flight with all that is kept for each: its place in the table and in its batch, its deadline, the
  * frames of its reply. Here each of them ends, and all of that with it.
  */
-export class Requests {
-  readonly pending = new Pending();
+export class InFlight {
+  readonly table = new RequestTable();
   readonly correlation: Correlation;
   readonly #protocol: Protocol;
-  readonly #delivery: Delivery;
+  readonly #delivery: DeliveryProofs;
   readonly #effects: Effects;
   readonly #counters: Counters;
-  readonly #batches = new Batches();
-  readonly #wheel = new Deadlines<Entry | ByOrder>();
-  readonly #gathered: Gathered;
+  readonly #batches = new OpenBatches();
+  readonly #wheel = new TimerWheel<Entry | CorrelateByOrder>();
+  readonly #gathered: Reassembly;
 
   /** @param replyBytes `limits.reply_bytes` */
-  constructor(protocol: Protocol, replyBytes: number, delivery: Delivery, effects: Effects, counters: Counters) {
+  constructor(protocol: Protocol, replyBytes: number, delivery: DeliveryProofs, effects: Effects, counters: Counters) {
     const byOrder = protocol.correlation === "order";
-    this.correlation = byOrder ? new ByOrder(this.#wheel) : new ById(this.pending, protocol);
+    this.correlation = byOrder ? new CorrelateByOrder(this.#wheel) : new CorrelateById(this.table, protocol);
     this.#protocol = protocol;
     this.#delivery = delivery;
     this.#effects = effects;
     this.#counters = counters;
-    this.#gathered = new Gathered(protocol.maxFrames ?? MAX_FRAMES, replyBytes);
+    this.#gathered = new Reassembly(protocol.maxFrames ?? MAX_FRAMES, replyBytes);
   }
 
   /** When `due` must be asked; undefined when nothing has a deadline. */
@@ -47,7 +47,7 @@ export class Requests {
   }
 
   /** Takes off the wheel what is due: requests, and the tombstones of a lane. */
-  due(now: number): readonly (Entry | ByOrder)[] {
+  due(now: number): readonly (Entry | CorrelateByOrder)[] {
     return this.#wheel.due(now);
   }
 
@@ -57,7 +57,7 @@ export class Requests {
   }
 
   add(entry: Entry): void {
-    this.pending.add(entry);
+    this.table.add(entry);
     this.#wheel.add(entry, entry.dueAt);
   }
 
@@ -75,7 +75,7 @@ export class Requests {
   }
 
   /** A frame came for it, which is its reply or belongs to that. */
-  answered(entry: Entry, decoded: Exclude<Named, { type: "progress" }>, now: number): void {
+  onReplyFrame(entry: Entry, decoded: Exclude<FrameWithId, { type: "progress" }>, now: number): void {
     switch (decoded.type) {
       case "reply": {
         const body = decoded.render(entry.own);
@@ -100,7 +100,7 @@ export class Requests {
 
   /** The reader of a stream has taken frames of so much weight: there is room for more. */
   taken(seq: number, weight: number): void {
-    for (const entry of this.pending.of(seq)) this.#gathered.taken(entry, weight);
+    for (const entry of this.table.of(seq)) this.#gathered.taken(entry, weight);
   }
 
   /** A stream that has begun goes on for as long as it is read. */
@@ -143,7 +143,7 @@ export class Requests {
 
   /** The caller has left: nobody is told. Its reply, when it comes, is late. */
   abandon(seq: number, now: number): void {
-    for (const entry of this.pending.of(seq)) {
+    for (const entry of this.table.of(seq)) {
       this.#counters.abandoned++;
       this.#orphan(entry, now);
     }
@@ -152,7 +152,7 @@ export class Requests {
 
   /** Nobody waits for these any more: what is not on a socket yet never will be. */
   withdraw(isMeant: (seq: number) => boolean): void {
-    for (const entry of this.pending.held) {
+    for (const entry of this.table.held) {
       if (!isMeant(entry.seq)) continue;
       this.#counters.abandoned++;
       this.forget(entry);
@@ -167,7 +167,7 @@ export class Requests {
   }
 
   forget(entry: Entry): void {
-    this.pending.remove(entry);
+    this.table.remove(entry);
     if (entry.confirms) this.#delivery.forget(entry);
     this.#wheel.remove(entry, entry.dueAt);
     this.#gathered.forget(entry);
@@ -180,10 +180,10 @@ export class Requests {
   /** The request is over for its caller while its reply may still come: that one must not answer anything else. */
   #orphan(entry: Entry, now: number): void {
     this.forget(entry);
-    if (entry.epoch === 0 || !entry.expectsReply) return;
-    this.correlation.orphaned(entry, now, this.#delivery.isNewest(entry.epoch));
+    if (entry.connection === 0 || !entry.expectsReply) return;
+    this.correlation.orphaned(entry, now, this.#delivery.isNewest(entry.connection));
     const frame = entry.streams ? this.#protocol.cancel?.(entry.wire) : undefined;
-    if (frame !== undefined) this.#effects.push({ type: "answer", epoch: entry.epoch, frame });
+    if (frame !== undefined) this.#effects.push({ type: "answer", connection: entry.connection, frame });
   }
 
   #settle(seq: number, index: number, outcome: Outcome): void {

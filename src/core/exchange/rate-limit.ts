@@ -3,7 +3,7 @@
  * last ones went, because a bucket that refills would let twice as many through in such a stretch: all that it holds, and
  * all that flows in meanwhile. Time is an argument.
  */
-export class Pace {
+export class RateLimit {
   readonly #per: number;
   /** When the last messages went out, in a ring: the oldest stands where the next one will. */
   readonly #sent: number[];

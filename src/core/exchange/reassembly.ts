@@ -5,7 +5,7 @@ import type { Entry } from "./request-table.ts";
 /** All requests together may have this many times `limits.reply_bytes` gathered for them. */
 const SHARE = 4;
 
-interface Reply {
+interface PartialReply {
   readonly frames: Body[];
   size: number;
 }
@@ -14,10 +14,10 @@ interface Reply {
  * The frames of replies that come in several: kept until the last one is there, or of a stream counted until they are
  * read. Bounded for each request, in bytes and where they are kept in frames, and for all of them together.
  */
-export class Gathered {
+export class Reassembly {
   readonly #maxFrames: number;
   readonly #maxBytes: number;
-  readonly #replies = new Map<Entry, Reply>();
+  readonly #replies = new Map<Entry, PartialReply>();
   #size = 0;
 
   constructor(maxFrames: number, maxBytes: number) {
@@ -47,7 +47,7 @@ export class Gathered {
     this.#size -= weight;
   }
 
-  #count(entry: Entry, reply: Reply, size: number): string | undefined {
+  #count(entry: Entry, reply: PartialReply, size: number): string | undefined {
     if (reply.size + size > this.#maxBytes) return `more than limits.reply_bytes (${this.#maxBytes} bytes)`;
     if (this.#size + size > SHARE * this.#maxBytes) {
       return `with those of other requests more than ${SHARE} times limits.reply_bytes (${this.#maxBytes} bytes)`;

@@ -22,7 +22,7 @@ export interface Entry {
   number: ((wire: number) => Body) | undefined;
   readonly bytes: number;
   /** The connection that it was handed to; 0 while it has not been. */
-  epoch: number;
+  connection: number;
   /** Its place among all that was written to that connection, from 1. */
   order: number;
   readonly deadline: number;
@@ -35,10 +35,10 @@ export interface Entry {
 }
 
 /**
- * The requests in flight, by our id on the wire and by the host's number. The key on the wire is (epoch, id): a reply
+ * The requests in flight, by our id on the wire and by the host's number. The key on the wire is (connection, id): a reply
  * that comes over another connection than its request went out on is not its reply.
  */
-export class Pending {
+export class RequestTable {
   readonly #byWire = new Map<WireId, Entry>();
   readonly #bySeq = new Map<number, Entry[]>();
   readonly #held = new Set<Entry>();
@@ -95,16 +95,16 @@ export class Pending {
   }
 
   /** The entry that a reply on this connection answers. */
-  match(epoch: number, wire: WireId): Entry | undefined {
+  match(connection: number, wire: WireId): Entry | undefined {
     const entry = this.#byWire.get(wire);
-    return entry !== undefined && entry.epoch === epoch ? entry : undefined;
+    return entry !== undefined && entry.connection === connection ? entry : undefined;
   }
 
   remove(entry: Entry): void {
     const siblings = this.#bySeq.get(entry.seq);
     const at = siblings?.indexOf(entry) ?? -1;
     if (siblings === undefined || at < 0) return;
-    if (entry.epoch === 0) this.release(entry);
+    if (entry.connection === 0) this.release(entry);
     if (entry.streams) this.#streaming.delete(entry);
     this.#size--;
     this.#byWire.delete(entry.wire);

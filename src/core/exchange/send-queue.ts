@@ -2,32 +2,37 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { Availability } from "../connection/session.ts";
-import type { Delivery } from "./delivery-proofs.ts";
+import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
-import type { Requests } from "./in-flight.ts";
-import { Pace } from "./rate-limit.ts";
+import type { InFlight } from "./in-flight.ts";
+import { RateLimit } from "./rate-limit.ts";
 import type { Entry } from "./request-table.ts";
 
 /** A request that finds no connection waits this long for one, in milliseconds, and never past its deadline. */
 export const HOLD_MS = 5_000;
 
 /** Where messages go and when: what is held waits for a connection, for its turn on it, and for the pace. */
-export class Outgoing {
-  readonly #requests: Requests;
-  readonly #delivery: Delivery;
+export class SendQueue {
+  readonly #requests: InFlight;
+  readonly #delivery: DeliveryProofs;
   readonly #effects: Effects;
   readonly #settings: UpstreamSettings["limits"]["pace"];
-  readonly #pace: Pace | undefined;
+  readonly #pace: RateLimit | undefined;
   #pacedUntil: number | undefined;
-  #link: Availability = { type: "hold" };
+  #availability: Availability = { type: "hold" };
 
-  constructor(requests: Requests, pace: UpstreamSettings["limits"]["pace"], delivery: Delivery, effects: Effects) {
+  constructor(
+    requests: InFlight,
+    pace: UpstreamSettings["limits"]["pace"],
+    delivery: DeliveryProofs,
+    effects: Effects,
+  ) {
     this.#requests = requests;
     this.#delivery = delivery;
     this.#effects = effects;
     this.#settings = pace;
-    this.#pace = pace ? new Pace(pace) : undefined;
+    this.#pace = pace ? new RateLimit(pace) : undefined;
   }
 
   /** When the pace lets the next message go; undefined when none waits for that. */
@@ -37,29 +42,29 @@ export class Outgoing {
 
   /** Why so many more messages cannot wait for their turn; undefined when they can. */
   problem(items: number, now: number): Failure | undefined {
-    if (this.#link.type === "down") return failures.unavailable(this.#link, now);
+    if (this.#availability.type === "down") return failures.unavailable(this.#availability, now);
     const paced = this.#pacedFor(items, now);
     return paced > 0 ? failures.paced(paced, this.#settings) : undefined;
   }
 
   /** How long, in milliseconds, until so many more messages have their place in the queue of the pace. */
   #pacedFor(items: number, now: number): number {
-    const over = this.#requests.pending.held.size + items - (this.#settings?.queue ?? Number.POSITIVE_INFINITY);
+    const over = this.#requests.table.held.size + items - (this.#settings?.queue ?? Number.POSITIVE_INFINITY);
     return this.#pace && over > 0 ? this.#pace.at(over - 1, now) - now : 0;
   }
 
   /** Until when a new message may wait. */
   dueAt(deadline: number, now: number): number {
-    return this.#link.type === "ready" ? deadline : Math.min(deadline, now + HOLD_MS);
+    return this.#availability.type === "ready" ? deadline : Math.min(deadline, now + HOLD_MS);
   }
 
   /** The connection changed. What cannot be sent any more fails. @returns whether it is a new one */
-  link(link: Availability, now: number): boolean {
-    this.#link = link;
-    if (link.type === "ready" && !this.#delivery.isNewest(link.epoch)) {
-      this.#delivery.begin(link.epoch);
+  onAvailability(link: Availability, now: number): boolean {
+    this.#availability = link;
+    if (link.type === "ready" && !this.#delivery.isNewest(link.connection)) {
+      this.#delivery.begin(link.connection);
       this.#requests.correlation.clear();
-      for (const entry of this.#requests.pending.held) this.#requests.file(entry, entry.deadline);
+      for (const entry of this.#requests.table.held) this.#requests.file(entry, entry.deadline);
       return true;
     }
     if (link.type === "hold") this.#holdBack(now);
@@ -68,57 +73,57 @@ export class Outgoing {
   }
 
   /** Nothing more is written to this connection: it is gone, or closing, whatever the session knows by now. */
-  unlink(epoch: number, now: number): void {
-    if (this.#link.type !== "ready" || this.#link.epoch !== epoch) return;
-    this.#link = { type: "hold" };
+  disconnect(connection: number, now: number): void {
+    if (this.#availability.type !== "ready" || this.#availability.connection !== connection) return;
+    this.#availability = { type: "hold" };
     this.#holdBack(now);
   }
 
   failHeld(failure: Failure): void {
-    for (const entry of this.#requests.pending.held) this.#requests.fail(entry, failure);
+    for (const entry of this.#requests.table.held) this.#requests.fail(entry, failure);
   }
 
   /** Hands everything over that can go. */
   flush(now: number): void {
     this.#pacedUntil = undefined;
-    if (this.#link.type !== "ready") return;
-    for (const entry of this.#requests.pending.held) {
+    if (this.#availability.type !== "ready") return;
+    for (const entry of this.#requests.table.held) {
       if (!this.#requests.correlation.takes(entry.expectsReply)) break;
       if (this.#pace && !this.#paced(this.#pace, now)) break;
-      this.#write(entry, this.#link.epoch, now);
+      this.#write(entry, this.#availability.connection, now);
     }
   }
 
   #holdBack(now: number): void {
-    for (const entry of this.#requests.pending.held) {
+    for (const entry of this.#requests.table.held) {
       this.#requests.file(entry, Math.min(entry.dueAt, now + HOLD_MS));
     }
   }
 
-  #paced(pace: Pace, now: number): boolean {
+  #paced(pace: RateLimit, now: number): boolean {
     const at = pace.at(0, now);
     if (at > now) this.#pacedUntil = at;
     else pace.take(now);
     return at <= now;
   }
 
-  #write(entry: Entry, epoch: number, now: number): void {
-    const frame = entry.number ? this.#number(entry, entry.number) : this.#requests.pending.release(entry);
+  #write(entry: Entry, connection: number, now: number): void {
+    const frame = entry.number ? this.#encodeWithId(entry, entry.number) : this.#requests.table.release(entry);
     if (frame === undefined) return;
-    entry.epoch = epoch;
+    entry.connection = connection;
     entry.order = this.#delivery.next();
     entry.writtenAt = now;
-    this.#effects.push({ type: "write", epoch, entry, frame });
+    this.#effects.push({ type: "write", connection, entry, frame });
     if (entry.subscribes) this.#requests.begin(entry);
     this.#requests.correlation.handedOver(entry, now);
   }
 
   /** Draws the id of a message that goes out now. What its protocol takes no more is refused: undefined. */
-  #number(entry: Entry, number: (wire: number) => Body): Body | undefined {
-    const { pending, correlation } = this.#requests;
-    pending.release(entry);
+  #encodeWithId(entry: Entry, number: (wire: number) => Body): Body | undefined {
+    const { table, correlation } = this.#requests;
+    table.release(entry);
     entry.number = undefined;
-    pending.number(entry, correlation.draw());
+    table.number(entry, correlation.draw());
     try {
       return number(entry.wire as number);
     } catch (error) {

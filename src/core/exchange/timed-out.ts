@@ -1,15 +1,15 @@
-import type { Named, WireId } from "../../protocols/protocol.ts";
-import type { Drop } from "../connection/disconnect.ts";
+import type { FrameWithId, WireId } from "../../protocols/protocol.ts";
+import type { Disconnect } from "../connection/disconnect.ts";
 import type { Outcome } from "../outcome.ts";
-import type { Delivery } from "./delivery-proofs.ts";
+import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
 import type { Entry } from "./request-table.ts";
 
 /** What is needed to make a reply of a frame that comes too late. The message itself is not kept. */
-type LateEntry = Pick<
+type TimedOutEntry = Pick<
   Entry,
-  "seq" | "wire" | "expectsReply" | "epoch" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt"
+  "seq" | "wire" | "expectsReply" | "connection" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt"
 >;
 
 type LateEffect = Extract<ExchangeEffect, { type: "late" }>;
@@ -20,30 +20,30 @@ const LATE_MAX = 10_000;
 const OWN_MAX_CHARACTERS = 1_024;
 
 /** Requests that timed out after they were sent: their reply may still come, and is wanted. */
-export class Late {
-  readonly #delivery: Delivery;
+export class TimedOut {
+  readonly #delivery: DeliveryProofs;
   readonly #inOrder: boolean;
-  readonly #entries = new Map<WireId, LateEntry>();
+  readonly #entries = new Map<WireId, TimedOutEntry>();
 
   /** @param inOrder replies do not name their request */
-  constructor(delivery: Delivery, inOrder: boolean) {
+  constructor(delivery: DeliveryProofs, inOrder: boolean) {
     this.#delivery = delivery;
     this.#inOrder = inOrder;
   }
 
-  keep({ seq, wire, expectsReply, epoch, order, acknowledged, own, arrivedAt, writtenAt }: Entry): void {
+  keep({ seq, wire, expectsReply, connection, order, acknowledged, own, arrivedAt, writtenAt }: Entry): void {
     if (typeof own === "string" && own.length > OWN_MAX_CHARACTERS) return;
-    this.#entries.set(wire, { seq, wire, expectsReply, epoch, order, acknowledged, own, arrivedAt, writtenAt });
+    this.#entries.set(wire, { seq, wire, expectsReply, connection, order, acknowledged, own, arrivedAt, writtenAt });
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > LATE_MAX && oldest !== undefined) this.#entries.delete(oldest);
   }
 
   /** A late reply came. Undefined when it is of one whose caller has left: nobody wants that. */
-  answered(epoch: number, decoded: Named, now: number): LateEffect | undefined {
+  onReplyFrame(connection: number, decoded: FrameWithId, now: number): LateEffect | undefined {
     // Where replies do not name their request, only one is owed at a time; a message that waited for a pong is owed none.
     const entry = this.#inOrder
-      ? this.#takeAll(epoch, ({ expectsReply }) => expectsReply)[0]
-      : this.#take(epoch, decoded.id);
+      ? this.#takeAll(connection, ({ expectsReply }) => expectsReply)[0]
+      : this.#take(connection, decoded.id);
     if (!entry) return undefined;
     if (decoded.type !== "reply" || decoded.gather) {
       const failure = decoded.type === "invalid" ? failures.unusable(decoded.why) : failures.lateParts;
@@ -54,28 +54,28 @@ export class Late {
   }
 
   /** The connection is over: what it still owed does not come. */
-  lost(epoch: number, why: Drop): LateEffect[] {
-    return this.#takeAll(epoch).map((entry) =>
+  onLost(connection: number, why: Disconnect): LateEffect[] {
+    return this.#takeAll(connection).map((entry) =>
       ended(entry, { type: "failed", failure: failures.lost(this.#delivery.sent(entry), why, "reply") }),
     );
   }
 
   /** Takes out the one that a frame on this connection answers. */
-  #take(epoch: number, wire: WireId): LateEntry | undefined {
+  #take(connection: number, wire: WireId): TimedOutEntry | undefined {
     const entry = this.#entries.get(wire);
-    if (entry?.epoch !== epoch) return undefined;
+    if (entry?.connection !== connection) return undefined;
     this.#entries.delete(wire);
     return entry;
   }
 
   /** Takes out all that were sent on this connection, or of these only some. */
-  #takeAll(epoch: number, which = (_: LateEntry) => true): LateEntry[] {
-    const entries = [...this.#entries.values()].filter((entry) => entry.epoch === epoch && which(entry));
+  #takeAll(connection: number, which = (_: TimedOutEntry) => true): TimedOutEntry[] {
+    const entries = [...this.#entries.values()].filter((entry) => entry.connection === connection && which(entry));
     for (const { wire } of entries) this.#entries.delete(wire);
     return entries;
   }
 }
 
-function ended({ seq }: LateEntry, outcome: Outcome): LateEffect {
+function ended({ seq }: TimedOutEntry, outcome: Outcome): LateEffect {
   return { type: "late", seq, outcome };
 }

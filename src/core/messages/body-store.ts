@@ -6,7 +6,7 @@ import type { Body } from "../../protocols/protocol.ts";
  */
 
 /** Where a body lies. */
-export interface Place {
+export interface StoredBody {
   readonly block: Block;
   readonly start: number;
   /** In bytes. */
@@ -31,12 +31,12 @@ const SPARE_MAX = 16;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-export class Shelf {
+export class BodyStore {
   /** None before the first body: most journals of quiet subscriptions hold nothing. */
   #current: Block | undefined;
   readonly #spare: Block[] = [];
 
-  put(body: Body): Place {
+  put(body: Body): StoredBody {
     // A character has at most three bytes.
     if (body.length > SHARING_BYTES) {
       // Not `slice`: a Buffer's would still be the sender's memory.
@@ -54,17 +54,17 @@ export class Shelf {
     return { block, start, length: block.used - start };
   }
 
-  text(place: Place): string {
+  text(place: StoredBody): string {
     return decoder.decode(bytesAt(place));
   }
 
   /** A copy: the block will hold other things. */
-  bytes(place: Place): Uint8Array {
+  bytes(place: StoredBody): Uint8Array {
     return bytesAt(place).slice();
   }
 
   /** Nobody asks for it any more. */
-  drop({ block }: Place): void {
+  drop({ block }: StoredBody): void {
     block.live--;
     if (block.live > 0 || !block.shared) return;
     block.used = 0;
@@ -77,7 +77,7 @@ export class Shelf {
   }
 }
 
-function alone(bytes: Uint8Array): Place {
+function alone(bytes: Uint8Array): StoredBody {
   return { block: { bytes, shared: false, used: bytes.length, live: 1 }, start: 0, length: bytes.length };
 }
 
@@ -85,6 +85,6 @@ function newBlock(): Block {
   return { bytes: new Uint8Array(BLOCK_BYTES), shared: true, used: 0, live: 0 };
 }
 
-function bytesAt({ block, start, length }: Place): Uint8Array {
+function bytesAt({ block, start, length }: StoredBody): Uint8Array {
   return block.bytes.subarray(start, start + length);
 }

@@ -1,5 +1,5 @@
 import type { Body } from "../../protocols/protocol.ts";
-import { type Place, Shelf } from "./body-store.ts";
+import { BodyStore, type StoredBody } from "./body-store.ts";
 
 /**
  * What an upstream said unasked, in the order it came, bounded by count and bytes. Readers name a place in it by a
@@ -46,7 +46,7 @@ export interface Gap {
 export type JournalEntry = Message | Gap;
 
 /** A message as it lies here. */
-type Kept = Omit<Message, "data"> & { readonly place: Place };
+type StoredMessage = Omit<Message, "data"> & { readonly place: StoredBody };
 
 /** Where reading begins: after a cursor, or at an end of what is kept. */
 export type Start = "earliest" | "latest" | Cursor;
@@ -56,7 +56,7 @@ export interface Cursor {
   readonly seq: number;
 }
 
-export interface Read {
+export interface ReadOptions {
   readonly after: Start;
   /** The most entries in the page. */
   readonly limit: number;
@@ -97,8 +97,8 @@ export class Journal {
   readonly #former: readonly string[];
   readonly #began: number;
   /** By `seq % count`. */
-  readonly #ring: (Kept | Gap | undefined)[] = [];
-  readonly #shelf = new Shelf();
+  readonly #ring: (StoredMessage | Gap | undefined)[] = [];
+  readonly #shelf = new BodyStore();
   #oldest = 1;
   #newest = 0;
   #bytes = 0;
@@ -160,7 +160,7 @@ export class Journal {
   }
 
   /** Undefined when the cursor is ahead of all that there has been: nobody was ever given it. */
-  read({ after, limit, where }: Read): Page | undefined {
+  read({ after, limit, where }: ReadOptions): Page | undefined {
     const from = this.#place(after);
     if (from.seq > this.#newest) return undefined;
     const entries: JournalEntry[] = from.gap ? [from.gap] : [];
@@ -228,13 +228,13 @@ export class Journal {
     while (this.size > 0 && (this.size >= count || this.#bytes + ENTRY_BYTES + length > bytes)) this.#drop();
   }
 
-  #push(entry: Kept | Gap): void {
+  #push(entry: StoredMessage | Gap): void {
     this.#newest = entry.seq;
     this.#ring[entry.seq % this.#bounds.count] = entry;
     this.#bytes += sizeOf(entry);
   }
 
-  #message({ seq, at, kind, place }: Kept): Message {
+  #message({ seq, at, kind, place }: StoredMessage): Message {
     return { seq, at, kind, data: kind === "binary" ? this.#shelf.bytes(place) : this.#shelf.text(place) };
   }
 
@@ -247,7 +247,7 @@ export class Journal {
     else this.#shelf.drop(entry.place);
   }
 
-  #at(seq: number): Kept | Gap {
+  #at(seq: number): StoredMessage | Gap {
     const entry = this.#ring[seq % this.#bounds.count];
     if (entry === undefined) throw new RangeError(`nothing is kept at ${seq}`);
     return entry;
@@ -264,6 +264,6 @@ export function parseCursor(text: string): Cursor | undefined {
   return epoch === undefined ? undefined : { epoch, seq: Number(digits) };
 }
 
-function sizeOf(entry: Kept | Gap): number {
+function sizeOf(entry: StoredMessage | Gap): number {
   return ENTRY_BYTES + ("gap" in entry ? 0 : entry.place.length);
 }

@@ -8,7 +8,7 @@
 /** A power of two, and so is every larger size: the place of a number is what its lowest bits say. */
 const SMALLEST = 64;
 
-export class Slots<Value extends object> {
+export class SlotTable<Value extends object> {
   #values: (Value | undefined)[] = new Array(SMALLEST).fill(undefined);
   #numbers: number[] = new Array(SMALLEST).fill(0);
   #last = 0;

@@ -6,7 +6,7 @@
 /** Keys that come due within one tick share a bucket: nothing is ever due early, and at most this much late. */
 export const TICK_MS = 10;
 
-export class Deadlines<Key> {
+export class TimerWheel<Key> {
   readonly #buckets = new Map<number, Set<Key>>();
   /** No bucket comes before this tick. It may be empty by now: then the owner wakes up once for nothing. */
   #earliest = Number.POSITIVE_INFINITY;

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { refused } from "../../errors.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import type { Env, IncomingBody, Lifecycle } from "../ports.ts";
-import type { Stop } from "../stop-signal.ts";
+import type { StopSignal } from "../stop-signal.ts";
 import { callerLeft } from "./caller-left.ts";
 
 /** The caller's message out of the request: checked for its type and size, decoded, not parsed. */
@@ -67,7 +67,7 @@ export function tooLarge(limitBytes: number) {
  * A body that stops coming must not hold the exit. On our own listener it is taken as it comes: the request's own way to
  * it would copy it once more, and make a promise and five listeners for each step.
  */
-function readBody(c: Context<Env>, limitBytes: number, counted: boolean, stopping: Stop): Promise<Uint8Array> {
+function readBody(c: Context<Env>, limitBytes: number, counted: boolean, stopping: StopSignal): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => {
       stopping.off(listener);

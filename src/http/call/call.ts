@@ -1,16 +1,16 @@
 import type { Context } from "hono";
-import type { Answer, Kind } from "../../core/outcome.ts";
+import type { CallerOutcome, RequestKind } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { Dialect } from "../../sidecar/contract.ts";
+import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { readMessage } from "./body.ts";
-import { departure } from "./caller-left.ts";
-import { type Call, detached, locationOf, outcomeOf, readKey } from "./detached.ts";
-import { type Answered, askInTurn } from "./failover.ts";
-import { readPatience } from "./timeout.ts";
+import { leaveSignal } from "./caller-left.ts";
+import { type CallerRequest, detached, locationOf, outcomeOf, readKey } from "./detached.ts";
+import { requestInTurn, type UpstreamOutcome } from "./failover.ts";
+import { readWaitLimit } from "./timeout.ts";
 
 /** The one way up and down, for every route that sends a message. */
 
@@ -25,14 +25,14 @@ export function findUpstream(upstreams: AppParts["upstreams"], name: string): Up
 }
 
 /** Until the thread has made the upstream a request waits, in its own time: `readCall` takes off what is used up. */
-export async function opened(c: Context<Env>, upstream: UpstreamPort): Promise<Dialect> {
-  const dialect = await upstream.openedWithin(readPatience(c).timeoutMs);
+export async function opened(c: Context<Env>, upstream: UpstreamPort): Promise<ProtocolTraits> {
+  const dialect = await upstream.openedWithin(readWaitLimit(c).timeoutMs);
   c.set("openedAfterMs", performance.now() - c.get("began"));
   return dialect;
 }
 
 /** What is to be sent, and what will be said of it whatever comes back. */
-export interface Message extends Call {
+export interface PreparedRequest extends CallerRequest {
   readonly headers: Record<string, string>;
 }
 
@@ -40,16 +40,16 @@ export interface Message extends Call {
  * Reads the message. `frameOf` makes what is sent of what came in, where that is not the same, or refuses it. Throws a
  * SidesocketError when it does not get so far.
  */
-export async function readCall(
+export async function prepare(
   c: Context<Env>,
   { lifecycle }: AppParts,
   upstream: UpstreamPort,
-  kind: Kind,
-  frameOf: (body: Body, dialect: Dialect) => Body = (body) => body,
-): Promise<Message> {
+  kind: RequestKind,
+  frameOf: (body: Body, dialect: ProtocolTraits) => Body = (body) => body,
+): Promise<PreparedRequest> {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
-  const { timeoutMs, applied } = readPatience(c);
-  const dialect = upstream.dialect ?? (await opened(c, upstream));
+  const { timeoutMs, applied } = readWaitLimit(c);
+  const dialect = upstream.protocol ?? (await opened(c, upstream));
   const body = await readMessage(c, dialect.accepts, upstream.settings.limits.request_bytes, lifecycle);
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;
@@ -58,19 +58,19 @@ export async function readCall(
 }
 
 /** Sends the message up, and waits for how it ends. The upstream that answers may be an equivalent of the one asked. */
-export async function exchange(
+export async function call(
   c: Context<Env>,
   parts: AppParts,
   asked: UpstreamPort,
-  message: Message,
-): Promise<Answered> {
+  message: PreparedRequest,
+): Promise<UpstreamOutcome> {
   const { kind, body, timeoutMs, headers } = message;
   const key = readKey(c);
   if (key !== undefined) {
     return { outcome: outcomeOf(await detached(c, parts, asked, message, headers, key)), upstream: asked };
   }
-  const ask = { kind, body, timeoutMs, signal: departure(c) };
-  const { outcome, upstream } = await askInTurn(parts.upstreams, asked, ask);
+  const ask = { kind, body, timeoutMs, signal: leaveSignal(c) };
+  const { outcome, upstream } = await requestInTurn(parts.upstreams, asked, ask);
   if (asked.settings.failover.length > 0) headers["Sidesocket-Upstream"] = upstream.name;
   if ("later" in outcome) headLate(c, parts, upstream, outcome, headers);
   return { outcome, upstream };
@@ -81,7 +81,7 @@ function headLate(
   c: Context<Env>,
   { keeper, access }: AppParts,
   upstream: UpstreamPort,
-  answer: Answer,
+  answer: CallerOutcome,
   headers: Record<string, string>,
 ): void {
   const kept = keeper.keepLate(upstream.name, callerOf(c, access), answer);

@@ -1,19 +1,19 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
-import type { Kept, KeptState } from "../../core/kept-replies.ts";
-import type { Kind, Outcome } from "../../core/outcome.ts";
+import type { KeptReply, KeptState } from "../../core/kept-replies.ts";
+import type { Outcome, RequestKind } from "../../core/outcome.ts";
 import { type Failure, refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
-import { departure } from "./caller-left.ts";
-import { askInTurn } from "./failover.ts";
+import { leaveSignal } from "./caller-left.ts";
+import { requestInTurn } from "./failover.ts";
 
 /** Requests that go on without their caller: those with an Idempotency-Key, and those that are answered by a 202. */
 
 /** A caller's message, and how long to wait for its reply. */
-export interface Call {
-  readonly kind: Kind;
+export interface CallerRequest {
+  readonly kind: RequestKind;
   readonly body: Body;
   readonly timeoutMs: number;
 }
@@ -29,7 +29,7 @@ export function readKey(c: Context<Env>): string | undefined {
 }
 
 /** Where the reply is, or will be. */
-export function locationOf({ id }: Kept): string {
+export function locationOf({ id }: KeptReply): string {
   return `/v1/requests/${id}`;
 }
 
@@ -42,7 +42,7 @@ export async function detached(
   c: Context<Env>,
   { keeper, lifecycle, access, upstreams }: AppParts,
   upstream: UpstreamPort,
-  { kind, body, timeoutMs }: Call,
+  { kind, body, timeoutMs }: CallerRequest,
   headers: Record<string, string>,
   key: string | undefined,
   waitMs?: number,
@@ -56,12 +56,12 @@ export async function detached(
   }
   if (former && former.state.phase !== "pending") headers["Idempotency-Replayed"] = "true";
 
-  const ask = async () => (await askInTurn(upstreams, upstream, { kind, body, timeoutMs })).outcome;
+  const ask = async () => (await requestInTurn(upstreams, upstream, { kind, body, timeoutMs })).outcome;
   const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, ask);
   if (!kept)
     throw refused("too_many_in_flight", "as many requests as are kept (replies.count) are on their way", 1_000);
 
-  const signals = { left: departure(c), stopping: lifecycle.stopping };
+  const signals = { left: leaveSignal(c), stopping: lifecycle.stopping };
   // Who comes first has the message's own deadline; who comes again waits for a late reply, too.
   const isEnough = (state: KeptState) => (former ? hasEnded(state) : state.phase !== "pending");
   const within = waitMs ?? (former ? timeoutMs : Number.POSITIVE_INFINITY);

@@ -4,9 +4,9 @@ import type { Context } from "hono";
 import type { KeptState } from "../../core/kept-replies.ts";
 import type { Pointer } from "../../protocols/json-edit.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
-import type { Message } from "./call.ts";
+import type { PreparedRequest } from "./call.ts";
 import { detached, hasEnded, outcomeOf, readKey } from "./detached.ts";
-import { answer } from "./respond.ts";
+import { respond } from "./respond.ts";
 import { DEFAULT_TIMEOUT_MS, readTimeout } from "./timeout.ts";
 
 /** When to ask again, in seconds, for who does not wait. */
@@ -17,7 +17,7 @@ export async function respondAsync(
   c: Context<Env>,
   parts: AppParts,
   upstream: UpstreamPort,
-  message: Message,
+  message: PreparedRequest,
   waitS: number,
   pointer: Pointer | undefined,
 ): Promise<Response> {
@@ -26,10 +26,10 @@ export async function respondAsync(
   const call = { kind, body, timeoutMs: readTimeout(c) ?? DEFAULT_TIMEOUT_MS };
   const state = await detached(c, parts, upstream, call, headers, readKey(c), waitS * 1_000);
   headers["Preference-Applied"] = waitS === 0 ? "respond-async" : `respond-async, wait=${waitS}`;
-  return shown(c, upstream, state, headers, headers.Location ?? "", pointer);
+  return keptReplyResponse(c, upstream, state, headers, headers.Location ?? "", pointer);
 }
 
-export function shown(
+export function keptReplyResponse(
   c: Context<Env>,
   upstream: UpstreamPort,
   state: KeptState,
@@ -37,7 +37,7 @@ export function shown(
   location: string,
   pointer: Pointer | undefined,
 ): Response {
-  if (hasEnded(state)) return answer(c, upstream, outcomeOf(state), headers, pointer);
+  if (hasEnded(state)) return respond(c, upstream, outcomeOf(state), headers, pointer);
   const late = state.phase === "late" ? state.failed.failure : undefined;
   const body = { state: late ? "late" : "pending", location, ...(late && { code: late.code, sent: late.sent }) };
   return c.json(body, 202, { ...headers, Location: location, "Retry-After": String(RETRY_AFTER_S) });

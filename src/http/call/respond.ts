@@ -4,7 +4,7 @@ import { refused } from "../../errors.ts";
 import { type Pointer, parsePointer } from "../../protocols/json-edit.ts";
 import { pick } from "../../protocols/pick.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { Dialect } from "../../sidecar/contract.ts";
+import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { Env, UpstreamPort } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { rpcBatch } from "../rpc-error.ts";
@@ -23,7 +23,7 @@ export function readPick(c: Context<Env>): Pointer | undefined {
 }
 
 /** Of a batch some items may fail, sent or not, and then one answer could not say what was: it is refused unsent. */
-export function demandOneReply(body: Body, { accepts }: Dialect): Body {
+export function demandOneReply(body: Body, { accepts }: ProtocolTraits): Body {
   if (accepts === "json" && typeof body === "string" && /^\s*\[/.test(body)) {
     throw refused("invalid_request", "pick takes a value out of one reply: send the messages of the batch one by one");
   }
@@ -31,7 +31,7 @@ export function demandOneReply(body: Body, { accepts }: Dialect): Body {
 }
 
 /** `pointer`: answer with the value there, as bare text, instead of the whole reply. */
-export function answer(
+export function respond(
   c: Context<Env>,
   upstream: UpstreamPort,
   outcome: Outcome,
@@ -73,7 +73,7 @@ export function replyResponse(
   reply: Replied,
   headers: Record<string, string>,
 ): Response {
-  headers["Content-Type"] = mediaType(reply, upstream.dialect?.accepts === "json");
+  headers["Content-Type"] = mediaType(reply, upstream.protocol?.accepts === "json");
   headers["Server-Timing"] = serverTiming(c, reply);
   // Hono would make `Headers` of them, which costs more than all the rest of an answer.
   return new Response(reply.body as string | Uint8Array<ArrayBuffer>, { status: 200, headers });

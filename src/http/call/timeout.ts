@@ -6,7 +6,7 @@ import type { Env } from "../ports.ts";
 export const DEFAULT_TIMEOUT_MS = 25_000;
 export const MAX_TIMEOUT_MS = 120_000;
 
-export interface Patience {
+export interface WaitLimit {
   readonly timeoutMs: number;
   /** What `Preference-Applied` says, when a preference was followed (RFC 7240). */
   readonly applied: string | undefined;
@@ -16,7 +16,7 @@ export interface Patience {
  * How long the caller wants to wait. `?timeout` wins and is refused when it is wrong; `Prefer: wait` is a wish, which
  * RFC 7240 wants to be ignored when it is malformed and clamped when it is too large.
  */
-export function readPatience(c: Context<Env>): Patience {
+export function readWaitLimit(c: Context<Env>): WaitLimit {
   const timeoutMs = readTimeout(c);
   if (timeoutMs !== undefined) return { timeoutMs, applied: undefined };
   const seconds = preferredWait(c.req.header("prefer") ?? "");

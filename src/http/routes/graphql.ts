@@ -4,13 +4,13 @@ import { refused } from "../../errors.ts";
 import { graphqlResult, graphqlStep, operationOf, subscribeFrame } from "../../protocols/graphql.ts";
 import { GRAPHQL_TRANSPORT_WS } from "../../protocols/graphql-transport-ws.ts";
 import { type Body, InvalidMessage } from "../../protocols/protocol.ts";
-import { exchange, findUpstream, opened, readCall } from "../call/call.ts";
+import { call, findUpstream, opened, prepare } from "../call/call.ts";
 import { serverTiming } from "../call/respond.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type App, createRoute, type Schemas } from "../routing.ts";
 import { event } from "../streaming/render.ts";
-import { BEAT, errorEvent, type Form, streamed } from "../streaming/reply-stream.ts";
+import { BEAT, errorEvent, type ReplyStreamFormat, streamed } from "../streaming/reply-stream.ts";
 
 /** GraphQL over HTTP in front of an upstream that speaks graphql-transport-ws; subscriptions as server-sent events. */
 
@@ -41,7 +41,7 @@ const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstrea
 export function graphqlRoutes(app: App, parts: AppParts): void {
   const handle = async (c: Context<Env>): Promise<Response> => {
     const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
-    const { name } = asked.dialect ?? (await opened(c, asked));
+    const { name } = asked.protocol ?? (await opened(c, asked));
     if (name !== GRAPHQL_TRANSPORT_WS) {
       throw refused("not_found", `upstream ${asked.name} does not speak ${GRAPHQL_TRANSPORT_WS} but ${name}`);
     }
@@ -53,7 +53,7 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
     const events =
       type === EVENTS_TYPE || accepts(c, { header: "Accept", supports: [EVENTS_TYPE], default: "" }) !== "";
     let streams = type === EVENTS_TYPE;
-    const message = await readCall(c, parts, asked, "request", (body) => {
+    const message = await prepare(c, parts, asked, "request", (body) => {
       const { frame, subscribes } = frameOf(body);
       if (subscribes && !events) throw refused("invalid_request", onlyAsEvents);
       streams ||= subscribes;
@@ -61,7 +61,7 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
     });
     if (streams) return streamed(c, asked, message, distinct);
     const { headers } = message;
-    const { outcome, upstream } = await exchange(c, parts, asked, message);
+    const { outcome, upstream } = await call(c, parts, asked, message);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
     const result = outcome.type === "reply" ? graphqlResult(outcome.body) : { why: "the upstream gave no result" };
     if ("why" in result)
@@ -75,7 +75,7 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
 }
 
 /** Server-sent events, each in a connection of its own: https://github.com/enisdenk/graphql-sse/blob/master/PROTOCOL.md. */
-const distinct: Form = {
+const distinct: ReplyStreamFormat = {
   mediaType: `${EVENTS_TYPE}; charset=utf-8`,
   frame(frame) {
     const { result, last } = graphqlStep(frame);

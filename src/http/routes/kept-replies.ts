@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import { findUpstream } from "../call/call.ts";
-import { departure } from "../call/caller-left.ts";
+import { leaveSignal } from "../call/caller-left.ts";
 import { hasEnded, locationOf } from "../call/detached.ts";
 import { readPick } from "../call/respond.ts";
-import { shown } from "../call/respond-async.ts";
+import { keptReplyResponse } from "../call/respond-async.ts";
 import { readWait } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env } from "../ports.ts";
@@ -34,9 +34,9 @@ export function keptRoutes(app: App, { keeper, access, lifecycle, upstreams }: A
     const pointer = readPick(c);
     const waitMs = readWait(c);
     const kept = keeper.find(c.req.param("id") ?? "", callerOf(c, access));
-    const signals = { left: departure(c), stopping: lifecycle.stopping };
+    const signals = { left: leaveSignal(c), stopping: lifecycle.stopping };
     const state = await keeper.wait(kept, hasEnded, waitMs, signals);
     const headers = commonHeaders(c);
-    return shown(c, findUpstream(upstreams, kept.upstream), state, headers, locationOf(kept), pointer);
+    return keptReplyResponse(c, findUpstream(upstreams, kept.upstream), state, headers, locationOf(kept), pointer);
   }) as never);
 }

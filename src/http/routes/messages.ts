@@ -10,10 +10,10 @@ import {
 } from "../../core/messages/journal.ts";
 import { type Failure, refused } from "../../errors.ts";
 import { matcher, type Rule } from "../../protocols/json-where.ts";
-import type { End, Feed } from "../../sidecar/host/journal-pulls.ts";
-import { Follower } from "../../sidecar/host/journal-reader.ts";
+import type { JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
+import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import { findUpstream } from "../call/call.ts";
-import { departure } from "../call/caller-left.ts";
+import { leaveSignal } from "../call/caller-left.ts";
 import { readWait } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, problem } from "../problem.ts";
@@ -64,14 +64,14 @@ export function messages(
   journal: string,
 ): Response | Promise<Response> {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
-  const { feeds, settings } = upstream;
-  if (feeds.readers >= settings.messages.readers) {
-    const detail = `${feeds.readers} readers are reading already (messages.readers: ${settings.messages.readers})`;
+  const { journals, settings } = upstream;
+  if (journals.readers >= settings.messages.readers) {
+    const detail = `${journals.readers} readers are reading already (messages.readers: ${settings.messages.readers})`;
     throw refused("too_many_in_flight", detail, 1_000);
   }
   const type = accepts(c, { header: "Accept", supports: [JSON_TYPE, ...Object.keys(FORMS)], default: JSON_TYPE });
-  const feed = { journal, where: readWhere(c) };
-  if (type === JSON_TYPE) return onePage(c, upstream, feed);
+  const selection = { journal, where: readWhere(c) };
+  if (type === JSON_TYPE) return onePage(c, upstream, selection);
   const form = FORMS[type as keyof typeof FORMS];
   const lastSeen = form === sse ? c.req.header("last-event-id") : undefined;
   const after = readStart(lastSeen ? "Last-Event-ID" : "after", lastSeen || c.req.query("after"));
@@ -79,29 +79,29 @@ export function messages(
   const headers = { ...commonHeaders(c), "Content-Type": form.mediaType, "X-Accel-Buffering": "no" };
   // Nobody would ever take what is made for a HEAD.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
-  return stream(c, { feeds, feed, after, once, form }, headers);
+  return stream(c, { journals, selection, after, once, form }, headers);
 }
 
 /** What is there, at most `limit`; when there is nothing, the first that comes within `wait`. */
-function onePage(c: Context<Env>, upstream: UpstreamPort, feed: Feed): Promise<Response> {
+function onePage(c: Context<Env>, upstream: UpstreamPort, selection: JournalSelection): Promise<Response> {
   const after = readStart("after", c.req.query("after"));
   const limit = readLimit(c);
   const waitMs = readWait(c);
   return new Promise((resolve) => {
     const answer = (response: Response) => {
       clearTimeout(timer);
-      follower.close();
+      reader.close();
       resolve(response);
     };
-    const nothing = () => answer(emptyPage(c, follower.place as Cursor));
-    const end = (end: End) => {
-      const stopping = end === "stopping" && typeof follower.place !== "string";
-      answer(stopping ? emptyPage(c, follower.place as Cursor) : problem(c, failureOf(end), upstream));
+    const nothing = () => answer(emptyPage(c, reader.place as Cursor));
+    const end = (end: ReadEnd) => {
+      const stopping = end === "stopping" && typeof reader.place !== "string";
+      answer(stopping ? emptyPage(c, reader.place as Cursor) : problem(c, failureOf(end), upstream));
     };
     let timer: NodeJS.Timeout | undefined;
-    const follower = new Follower(
-      upstream.feeds,
-      feed,
+    const reader = new JournalReader(
+      upstream.journals,
+      selection,
       after,
       {
         wants: () => true,
@@ -114,8 +114,8 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, feed: Feed): Promise<R
       },
       limit,
     );
-    departure(c).addEventListener("abort", () => answer(new Response(null, { status: 499 })), { once: true });
-    follower.resume();
+    leaveSignal(c).addEventListener("abort", () => answer(new Response(null, { status: 499 })), { once: true });
+    reader.resume();
   });
 }
 
@@ -140,7 +140,7 @@ function goneResponse(c: Context<Env>, upstream: UpstreamPort, { epoch, entries 
   return problem(c, failure, upstream, undefined, { oldest: before, resume, dropped, reason });
 }
 
-function failureOf(end: End): Failure {
+function failureOf(end: ReadEnd): Failure {
   if (end === "stopping") return { code: "shutting_down", sent: "no", detail: "the service is shutting down" };
   if (end === "nowhere") return { code: "not_found", sent: "no", detail: "there are no such messages (any more)" };
   if (end === "ahead") {

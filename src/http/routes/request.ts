@@ -1,8 +1,8 @@
 import type { Context } from "hono";
 import { batchFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
-import { exchange, findUpstream, opened, readCall } from "../call/call.ts";
-import { answer, demandOneReply, readPick } from "../call/respond.ts";
+import { call, findUpstream, opened, prepare } from "../call/call.ts";
+import { demandOneReply, readPick, respond } from "../call/respond.ts";
 import { respondAsync } from "../call/respond-async.ts";
 import { readAsync } from "../call/timeout.ts";
 import type { AppParts, Env } from "../ports.ts";
@@ -51,24 +51,24 @@ export function requestRoutes(app: App, parts: AppParts): void {
   app.openapi(requestRoute, async (c: Context<Env>) => {
     const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
     const pointer = readPick(c);
-    const form = formOf(c, asked.dialect ?? (await opened(c, asked)));
+    const form = formOf(c, asked.protocol ?? (await opened(c, asked)));
     if (form) {
       if (pointer) throw refused("invalid_request", "pick takes a value out of one reply, and a stream has several");
-      return streamed(c, asked, await readCall(c, parts, asked, "stream"), form);
+      return streamed(c, asked, await prepare(c, parts, asked, "stream"), form);
     }
-    const message = await readCall(c, parts, asked, "request", pointer && demandOneReply);
+    const message = await prepare(c, parts, asked, "request", pointer && demandOneReply);
     const wait = readAsync(c);
     if (wait !== undefined) return respondAsync(c, parts, asked, message, wait, pointer);
-    const { outcome, upstream } = await exchange(c, parts, asked, message);
-    return answer(c, upstream, outcome, message.headers, pointer);
+    const { outcome, upstream } = await call(c, parts, asked, message);
+    return respond(c, upstream, outcome, message.headers, pointer);
   });
 
   app.openapi(sendRoute, async (c: Context<Env>) => {
     const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
     const confirm = c.req.query("confirm");
     if (confirm !== undefined && confirm !== "pong") throw refused("invalid_request", "confirm must be pong");
-    const message = await readCall(c, parts, asked, confirm ? "confirm" : "send");
-    const { outcome, upstream } = await exchange(c, parts, asked, message);
+    const message = await prepare(c, parts, asked, confirm ? "confirm" : "send");
+    const { outcome, upstream } = await call(c, parts, asked, message);
     const { headers } = message;
     const failure = outcome.type === "batch" ? batchFailure(outcome) : "failure" in outcome && outcome.failure;
     if (failure) return problem(c, failure, upstream, headers);

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { refused, SidesocketError } from "../../errors.ts";
 import { callerId, callerIds } from "../../protocols/json-rpc.ts";
-import { exchange, findUpstream, opened, readCall } from "../call/call.ts";
+import { call, findUpstream, opened, prepare } from "../call/call.ts";
 import { replyResponse } from "../call/respond.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { type App, createRoute } from "../routing.ts";
@@ -40,12 +40,12 @@ export function rpcRoutes(app: App, parts: AppParts): void {
     let upstream: UpstreamPort | undefined;
     try {
       upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
-      const { name } = upstream.dialect ?? (await opened(c, upstream));
+      const { name } = upstream.protocol ?? (await opened(c, upstream));
       if (name !== "json-rpc")
         throw refused("not_found", `upstream ${upstream.name} does not speak JSON-RPC but ${name}`);
-      const message = await readCall(c, parts, upstream, "rpc");
+      const message = await prepare(c, parts, upstream, "rpc");
       const { body, headers } = message;
-      const { outcome, ...answered } = await exchange(c, parts, upstream, message);
+      const { outcome, ...answered } = await call(c, parts, upstream, message);
       upstream = answered.upstream;
       switch (outcome.type) {
         case "reply":

@@ -86,7 +86,7 @@ async function stateOf(
   return {
     name: upstream.name,
     url: redactUrl(upstream.settings.url),
-    protocol: upstream.dialect?.name ?? "",
+    protocol: upstream.protocol?.name ?? "",
     required: upstream.settings.required,
     phase,
     since: since.toISOString(),
@@ -98,7 +98,7 @@ async function stateOf(
     last_frame_age_ms: details?.lastFrameAgeMs ?? null,
     round_trip_ms: details?.roundTripMs === undefined ? null : Number(details.roundTripMs.toFixed(2)),
     buffered_bytes: details?.bufferedBytes ?? null,
-    readers: upstream.feeds.readers,
+    readers: upstream.journals.readers,
     kept: details ? { ...details.kept } : null,
     webhooks: (webhooks.get(upstream.name) ?? []).map(({ state: { lastError: last_error, ...state } }) => ({
       ...state,

@@ -7,11 +7,11 @@ import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import { check as demandJson } from "../../protocols/json-check.ts";
 import { MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
-import type { Standing } from "../../sidecar/host/subscriptions.ts";
+import type { SubscriptionInfo } from "../../sidecar/host/subscriptions.ts";
 import { readMessage } from "../call/body.ts";
 import { findUpstream } from "../call/call.ts";
-import { departure } from "../call/caller-left.ts";
-import { readPatience } from "../call/timeout.ts";
+import { leaveSignal } from "../call/caller-left.ts";
+import { readWaitLimit } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, type Schemas } from "../routing.ts";
@@ -77,7 +77,7 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     const upstream = upstreamOf(c);
     const { subscriptions, settings } = upstream;
     if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
-    const { timeoutMs, applied } = readPatience(c);
+    const { timeoutMs, applied } = readWaitLimit(c);
     const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
     const { name = `s-${randomUUID()}`, ...order } = await readOrder(c, parts, upstream);
     const there = subscriptions.get(name);
@@ -147,7 +147,7 @@ function agreed(
     timeoutMs,
   }: { readonly name: string; readonly order: SubscriptionSettings; readonly timeoutMs: number },
 ): Promise<void> {
-  const left = departure(c);
+  const left = leaveSignal(c);
   return new Promise((resolve, reject) => {
     const there = subscriptions.get(name);
     let phase = there?.phase ?? "waiting";
@@ -188,7 +188,7 @@ function agreed(
   });
 }
 
-function find(c: Context<Env>, { subscriptions }: UpstreamPort): Standing {
+function find(c: Context<Env>, { subscriptions }: UpstreamPort): SubscriptionInfo {
   const found = subscriptions.get(c.req.param("id") ?? "");
   if (!found) throw unknown(c);
   return found;
@@ -198,7 +198,7 @@ function unknown(c: Context<Env>): SidesocketError {
   return refused("not_found", `there is no subscription ${JSON.stringify(c.req.param("id")?.slice(0, 64))}`);
 }
 
-function shown({ name: upstream }: UpstreamPort, standing: Standing): z.infer<Schemas["subscriptionSchema"]> {
+function shown({ name: upstream }: UpstreamPort, standing: SubscriptionInfo): z.infer<Schemas["subscriptionSchema"]> {
   const { name, phase, since, activations, lastFailure } = standing;
   return {
     id: name,

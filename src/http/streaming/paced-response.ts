@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { AnswerStream, Env } from "../ports.ts";
+import type { Env, ResponseStream } from "../ports.ts";
 
 /** The way out of an answer without an end, to a caller who reads in its own time. */
 
@@ -10,7 +10,7 @@ const HEARTBEAT_MS = 15_000;
 /** A reader that takes nothing for so long, while there is something for it, is cut. */
 const STALLED_MS = 60_000;
 
-export interface Outflow {
+export interface PacedSource {
   /** There is room for more. */
   resume(): void;
   /** The reader has left, or was cut. */
@@ -37,13 +37,13 @@ interface PipeEvents {
 
 const encoder = new TextEncoder();
 
-export class Outlet {
-  readonly #outflow: Outflow;
+export class PacedResponse {
+  readonly #outflow: PacedSource;
   readonly #heartbeat: NodeJS.Timeout;
   #pipe: Pipe | undefined;
   #stalled: NodeJS.Timeout | undefined;
 
-  constructor(outflow: Outflow) {
+  constructor(outflow: PacedSource) {
     this.#outflow = outflow;
     this.#heartbeat = setInterval(() => {
       const beat = this.room > 0 ? outflow.beat?.() : undefined;
@@ -117,7 +117,7 @@ export class Outlet {
   }
 }
 
-function intoAnswer(answer: AnswerStream, { drained, left }: PipeEvents): Pipe {
+function intoAnswer(answer: ResponseStream, { drained, left }: PipeEvents): Pipe {
   // The answer would make chunks of its own for each reader. HTTP/1.0 has none: there the connection's end is the end.
   const inChunks = answer.chunkedEncoding;
   answer.chunkedEncoding = false;

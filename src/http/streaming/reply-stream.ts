@@ -4,19 +4,19 @@ import type { Outcome } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import { isJson, textOf } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { Dialect } from "../../sidecar/contract.ts";
+import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { OpenStream, StreamReader } from "../../sidecar/host/streamed-replies.ts";
-import type { Message } from "../call/call.ts";
-import { departure } from "../call/caller-left.ts";
+import type { PreparedRequest } from "../call/call.ts";
+import { leaveSignal } from "../call/caller-left.ts";
 import { readKey } from "../call/detached.ts";
 import type { Env, UpstreamPort } from "../ports.ts";
 import { problem, problemDocument } from "../problem.ts";
-import { Outlet } from "./paced-response.ts";
+import { PacedResponse } from "./paced-response.ts";
 import { base64, event, oneLine } from "./render.ts";
 
 /** A reply of several frames, each handed on as it comes: as a line, or as an event. */
 
-export interface Form {
+export interface ReplyStreamFormat {
   readonly mediaType: string;
   /** What stands for a frame. */
   frame(frame: Body): string;
@@ -35,7 +35,7 @@ const EVENTS_TYPE = "text/event-stream";
 const LINES_TYPE = "application/x-ndjson";
 
 /** The form that the caller accepts; undefined for one reply, as it is where a reply has but one frame. */
-export function formOf(c: Context<Env>, { streams, accepts: takes }: Dialect): Form | undefined {
+export function formOf(c: Context<Env>, { streams, accepts: takes }: ProtocolTraits): ReplyStreamFormat | undefined {
   if (!streams) return undefined;
   const type = accepts(c, {
     header: "Accept",
@@ -46,7 +46,7 @@ export function formOf(c: Context<Env>, { streams, accepts: takes }: Dialect): F
   return type === LINES_TYPE ? lines(takes) : undefined;
 }
 
-function events(takes: Dialect["accepts"]): Form {
+function events(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
   return {
     mediaType: `${EVENTS_TYPE}; charset=utf-8`,
     frame(frame) {
@@ -65,7 +65,7 @@ export function errorEvent(document: object): string {
   return event("error", undefined, JSON.stringify(document));
 }
 
-function lines(takes: Dialect["accepts"]): Form {
+function lines(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
   return {
     mediaType: `${LINES_TYPE}; charset=utf-8`,
     frame(frame) {
@@ -79,7 +79,7 @@ function lines(takes: Dialect["accepts"]): Form {
 }
 
 /** Bytes are text where all is JSON, whatever frame they came in. */
-function readable(frame: Body, takes: Dialect["accepts"]): string | undefined {
+function readable(frame: Body, takes: ProtocolTraits["accepts"]): string | undefined {
   return takes === "json" ? textOf(frame) : typeof frame === "string" ? frame : undefined;
 }
 
@@ -91,13 +91,13 @@ function readable(frame: Body, takes: Dialect["accepts"]): string | undefined {
 export function streamed(
   c: Context<Env>,
   upstream: UpstreamPort,
-  { body, timeoutMs, headers }: Message,
-  form: Form,
+  { body, timeoutMs, headers }: PreparedRequest,
+  form: ReplyStreamFormat,
 ): Promise<Response> {
   if (readKey(c) !== undefined) {
     throw refused("invalid_request", "a stream cannot be told again: leave out the Idempotency-Key");
   }
-  const signal = departure(c);
+  const signal = leaveSignal(c);
   return new Promise((resolve) => {
     const failed = (outcome: Outcome & { type: "failed" }) => problem(c, outcome.failure, upstream, headers);
     const answer = (response: Response) => {
@@ -108,7 +108,7 @@ export function streamed(
       frames.leave();
       answer(new Response(null, { status: 499 }));
     };
-    const frames = new Frames(
+    const frames = new ReplyStream(
       form,
       (failure) => problemDocument(failure, upstream, c.get("requestId")),
       (outcome) => {
@@ -126,20 +126,24 @@ export function streamed(
   });
 }
 
-type Failed = Extract<Outcome, { type: "failed" }>;
+type FailedOutcome = Extract<Outcome, { type: "failed" }>;
 
 /** Between the frames that come and a caller who reads them in its own time. */
-class Frames implements StreamReader {
+class ReplyStream implements StreamReader {
   source: OpenStream | undefined;
-  readonly #form: Form;
-  readonly #describe: (failure: Failed["failure"]) => object;
+  readonly #form: ReplyStreamFormat;
+  readonly #describe: (failure: FailedOutcome["failure"]) => object;
   /** Told that there is something to answer with, or of the end that came before. */
   #begin: ((ended: Outcome | undefined) => void) | undefined;
-  #outlet: Outlet | undefined;
+  #response: PacedResponse | undefined;
   #waiting: Body[] = [];
   #outcome: Outcome | undefined;
 
-  constructor(form: Form, describe: (failure: Failed["failure"]) => object, begin: (ended?: Outcome) => void) {
+  constructor(
+    form: ReplyStreamFormat,
+    describe: (failure: FailedOutcome["failure"]) => object,
+    begin: (ended?: Outcome) => void,
+  ) {
     this.#form = form;
     this.#describe = describe;
     this.#begin = begin;
@@ -147,9 +151,9 @@ class Frames implements StreamReader {
 
   respond(c: Context<Env>, headers: Record<string, string>): Response {
     const { beat } = this.#form;
-    const outlet = new Outlet({ resume: () => this.#pump(), left: () => this.leave(), beat: () => beat });
-    this.#outlet = outlet;
-    const response = outlet.respond(c, headers);
+    const paced = new PacedResponse({ resume: () => this.#pump(), left: () => this.leave(), beat: () => beat });
+    this.#response = paced;
+    const response = paced.respond(c, headers);
     this.#pump();
     return response;
   }
@@ -172,12 +176,12 @@ class Frames implements StreamReader {
     // More came than may wait: that is given up, for the caller would not read it anyway.
     if (outcome.type === "failed" && outcome.failure.code === "invalid_reply") this.#waiting = [];
     this.#told(outcome);
-    if (!this.#outlet) this.leave();
+    if (!this.#response) this.leave();
   }
 
   /** Nobody reads any more. */
   leave(): void {
-    this.#outlet = undefined;
+    this.#response = undefined;
     this.#waiting = [];
     this.source?.leave();
   }
@@ -191,9 +195,9 @@ class Frames implements StreamReader {
 
   /** Gives as much as is wanted now. */
   #pump(): void {
-    const outlet = this.#outlet;
-    if (!outlet) return;
-    const { room } = outlet;
+    const paced = this.#response;
+    if (!paced) return;
+    const { room } = paced;
     let text = "";
     let read = 0;
     for (; read < this.#waiting.length && text.length < room; read++) {
@@ -201,12 +205,12 @@ class Frames implements StreamReader {
     }
     if (read > 0) this.source?.taken(this.#waiting.splice(0, read));
     if (this.#waiting.length > 0 || !this.#outcome) {
-      outlet.write(text);
+      paced.write(text);
       return;
     }
     const last = this.#last(this.#outcome);
     this.leave();
-    outlet.end(text + last);
+    paced.end(text + last);
   }
 
   #last(outcome: Outcome): string {

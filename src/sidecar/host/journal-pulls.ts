@@ -1,7 +1,7 @@
 import type { Cursor, Page, Start } from "../../core/messages/journal.ts";
 import type { Failure } from "../../errors.ts";
 import type { Rule } from "../../protocols/json-where.ts";
-import type { NoPage, ToThread } from "../contract.ts";
+import type { NoPage, ReadCommand, ToThread } from "../contract.ts";
 
 /**
  * The host side of the journals: pages are pulled, never pushed, so that a flood costs this side nothing while nobody
@@ -9,7 +9,7 @@ import type { NoPage, ToThread } from "../contract.ts";
  */
 
 /** A journal, and which of its messages are wanted. */
-export interface Feed {
+export interface JournalSelection {
   /** `""`: what no standing subscription claims. Else a subscription's name. */
   readonly journal: string;
   /** All must hold; empty for every message. */
@@ -17,36 +17,34 @@ export interface Feed {
 }
 
 /** Who is told what a pull brought. Called in the turn in which it came, so that no news can slip between. */
-export interface Told {
+export interface PageListener {
   page(page: Page): void;
   /** There is nothing (any more) to be read here. */
-  end(end: End): void;
+  end(end: ReadEnd): void;
 }
 
 /** `stopping`: the exit has begun. */
-export type End = "stopping" | NoPage | Failure;
+export type ReadEnd = "stopping" | NoPage | Failure;
 
 /** How many entries cross at a time. */
 export const PAGE_LIMIT = 1_000;
 
 interface Tail {
-  readonly feed: Feed;
+  readonly selection: JournalSelection;
   /** Where the pull on its way begins, and its number. */
   from: Cursor;
   seq: number;
-  readonly readers: Set<Told>;
+  readonly readers: Set<PageListener>;
 }
 
-type ReadCommand = Extract<ToThread, { type: "read" }>;
-
-export class Feeds {
+export class JournalPulls {
   readonly #upstream: string;
   readonly #post: (message: ToThread) => void;
-  readonly #pulls = new Map<number, { readonly command: ReadCommand; readonly told: Told }>();
+  readonly #pulls = new Map<number, { readonly command: ReadCommand; readonly told: PageListener }>();
   readonly #tails = new Map<string, Tail>();
-  readonly #readers = new Set<(end: End) => void>();
+  readonly #readers = new Set<(end: ReadEnd) => void>();
   #lastSeq = 0;
-  #end: End | undefined;
+  #end: ReadEnd | undefined;
 
   constructor(upstream: string, post: (message: ToThread) => void) {
     this.#upstream = upstream;
@@ -59,18 +57,18 @@ export class Feeds {
   }
 
   /** One more reader, which is told of the end even while it asks for nothing. @returns how to leave */
-  enter(onEnd: (end: End) => void): () => void {
+  enter(onEnd: (end: ReadEnd) => void): () => void {
     this.#readers.add(onEnd);
     return () => this.#readers.delete(onEnd);
   }
 
   /** Asks for what is there, at once. @returns how to take it back */
-  read(feed: Feed, after: Start, limit: number, told: Told): () => void {
+  read(selection: JournalSelection, after: Start, limit: number, told: PageListener): () => void {
     if (this.#end) {
       told.end(this.#end);
       return () => {};
     }
-    const seq = this.#pull({ feed, after, limit, wait: false }, told);
+    const seq = this.#pull({ selection, after, limit, wait: false }, told);
     return () => this.#takeBack(seq);
   }
 
@@ -78,16 +76,16 @@ export class Feeds {
    * Tells every page from `from` on, where a page has just ended that was the newest; others may have come a little
    * less far, so a page may begin before it. @returns how to leave; undefined when the others are ahead: read on first.
    */
-  follow(feed: Feed, from: Cursor, told: Told): (() => void) | undefined {
+  follow(selection: JournalSelection, from: Cursor, told: PageListener): (() => void) | undefined {
     if (this.#end) {
       told.end(this.#end);
       return () => {};
     }
-    const key = JSON.stringify([feed.journal, feed.where]);
+    const key = JSON.stringify([selection.journal, selection.where]);
     let tail = this.#tails.get(key);
     if (tail && (tail.from.epoch !== from.epoch || tail.from.seq > from.seq)) return undefined;
     if (!tail) {
-      tail = { feed, from, seq: 0, readers: new Set() };
+      tail = { selection, from, seq: 0, readers: new Set() };
       this.#tails.set(key, tail);
       this.#pullTail(key, tail);
     }
@@ -114,7 +112,7 @@ export class Feeds {
   }
 
   /** Every reader is told, now or when it comes. @returns how many were reading */
-  end(end: End): number {
+  end(end: ReadEnd): number {
     if (this.#end) return 0;
     this.#end = end;
     this.#pulls.clear();
@@ -124,9 +122,12 @@ export class Feeds {
     return readers.length;
   }
 
-  #pull({ feed, after, limit, wait }: { feed: Feed; after: Start; limit: number; wait: boolean }, told: Told): number {
+  #pull(
+    { selection, after, limit, wait }: { selection: JournalSelection; after: Start; limit: number; wait: boolean },
+    told: PageListener,
+  ): number {
     const seq = ++this.#lastSeq;
-    const { journal, where } = feed;
+    const { journal, where } = selection;
     const command = { type: "read", upstream: this.#upstream, seq, journal, after, limit, where, wait } as const;
     this.#pulls.set(seq, { command, told });
     this.#post(command);
@@ -138,9 +139,9 @@ export class Feeds {
   }
 
   #pullTail(key: string, tail: Tail): void {
-    const { feed, from, readers } = tail;
+    const { selection, from, readers } = tail;
     tail.seq = this.#pull(
-      { feed, after: from, limit: PAGE_LIMIT, wait: true },
+      { selection, after: from, limit: PAGE_LIMIT, wait: true },
       {
         page: (page) => {
           tail.from = { epoch: page.epoch, seq: page.next };

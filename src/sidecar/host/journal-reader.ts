@@ -1,8 +1,14 @@
 import type { Cursor, JournalEntry, Page, Start } from "../../core/messages/journal.ts";
-import { type End, type Feed, type Feeds, PAGE_LIMIT, type Told } from "./journal-pulls.ts";
+import {
+  type JournalPulls,
+  type JournalSelection,
+  PAGE_LIMIT,
+  type PageListener,
+  type ReadEnd,
+} from "./journal-pulls.ts";
 
 /** Who reads: it is given pages only while it wants some, so that one that does not read costs nothing but its place. */
-export interface Sink {
+export interface PageConsumer {
   /** Whether more can be taken now. When it can again, `resume` must be called. */
   wants(): boolean;
   /** `entries` are never none. */
@@ -10,17 +16,17 @@ export interface Sink {
   /** Everything has been read for now; told once, before the first waiting. */
   caughtUp?(cursor: Cursor): void;
   /** Nothing comes any more. */
-  end(end: End): void;
+  end(end: ReadEnd): void;
 }
 
 /**
  * One reader's way through a journal: page after page by pulls of its own until it has caught up, then with all the
  * others at the end of it; and by itself again when it could not keep up.
  */
-export class Follower {
-  readonly #feeds: Feeds;
-  readonly #feed: Feed;
-  readonly #sink: Sink;
+export class JournalReader {
+  readonly #journals: JournalPulls;
+  readonly #selection: JournalSelection;
+  readonly #sink: PageConsumer;
   readonly #exit: () => void;
   readonly #limit: number;
   #after: Start;
@@ -29,11 +35,17 @@ export class Follower {
   #caughtUp = false;
 
   /** `limit`: the most entries in a page that the sink is given. */
-  constructor(feeds: Feeds, feed: Feed, after: Start, sink: Sink, limit = PAGE_LIMIT) {
-    this.#exit = feeds.enter((end) => this.#end(end));
+  constructor(
+    journals: JournalPulls,
+    selection: JournalSelection,
+    after: Start,
+    sink: PageConsumer,
+    limit = PAGE_LIMIT,
+  ) {
+    this.#exit = journals.enter((end) => this.#end(end));
     this.#limit = limit;
-    this.#feeds = feeds;
-    this.#feed = feed;
+    this.#journals = journals;
+    this.#selection = selection;
     this.#sink = sink;
     this.#after = after;
   }
@@ -59,7 +71,7 @@ export class Follower {
   #read(): void {
     this.#state = "reading";
     this.#enter(
-      this.#feeds.read(this.#feed, this.#after, this.#limit, {
+      this.#journals.read(this.#selection, this.#after, this.#limit, {
         page: (page) => {
           if (this.#state !== "reading") return;
           this.#after = { epoch: page.epoch, seq: page.next };
@@ -88,7 +100,7 @@ export class Follower {
       return;
     }
     this.#state = "following";
-    const leave = this.#feeds.follow(this.#feed, end, this.#told);
+    const leave = this.#journals.follow(this.#selection, end, this.#told);
     if (leave) this.#enter(leave);
     else this.#read();
   }
@@ -99,7 +111,7 @@ export class Follower {
     else this.#leave = leave;
   }
 
-  readonly #told: Told = {
+  readonly #told: PageListener = {
     page: (page) => {
       if (this.#state !== "following") return;
       const fresh = freshIn(page, this.#after);
@@ -120,7 +132,7 @@ export class Follower {
     end: (end) => this.#end(end),
   };
 
-  #end(end: End): void {
+  #end(end: ReadEnd): void {
     if (this.#state === "over") return;
     this.close();
     this.#sink.end(end);

@@ -1,4 +1,4 @@
-import type { Answer, Outcome } from "../../core/outcome.ts";
+import type { CallerOutcome, Outcome } from "../../core/outcome.ts";
 import type { Failure } from "../../errors.ts";
 
 /** The thread remembers no more than this of requests that ended early; nor need we. */
@@ -9,7 +9,7 @@ export class LateReplies {
   readonly #waiting = new Map<number, (outcome: Outcome) => void>();
 
   /** What the caller gets: how it ended, and `later`, where that was not its last word. */
-  answer(seq: number, outcome: Outcome): Answer {
+  outcomeFor(seq: number, outcome: Outcome): CallerOutcome {
     if (!isOpen(outcome)) return outcome;
     const later = new Promise<Outcome>((resolve) => this.#waiting.set(seq, resolve));
     const [oldest] = this.#waiting.keys();

@@ -10,8 +10,8 @@ import { deferred } from "../../core/util/deferred.ts";
 import { refused, SidesocketError } from "../../errors.ts";
 import { matcher } from "../../protocols/json-where.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { End, Feeds } from "./journal-pulls.ts";
-import { Follower } from "./journal-reader.ts";
+import type { JournalPulls, ReadEnd } from "./journal-pulls.ts";
+import { JournalReader } from "./journal-reader.ts";
 
 /** A journal as an async iterator. */
 
@@ -27,7 +27,7 @@ interface ReadingOptions {
 }
 
 export async function* readMessages(
-  feeds: Feeds,
+  journals: JournalPulls,
   { after = "earliest", where = {}, signal }: ReadingOptions,
 ): AsyncGenerator<UpstreamMessage, void> {
   const start = after === "earliest" || after === "latest" ? after : parseCursor(after);
@@ -40,8 +40,8 @@ export async function* readMessages(
   }
   let news = deferred<Page | undefined>();
   let waiting = true;
-  let over: End | undefined;
-  const follower = new Follower(feeds, { journal: "", where: rules }, start, {
+  let over: ReadEnd | undefined;
+  const reader = new JournalReader(journals, { journal: "", where: rules }, start, {
     wants: () => waiting,
     page: (page) => {
       waiting = false;
@@ -56,7 +56,7 @@ export async function* readMessages(
   signal?.addEventListener("abort", leave, { once: true });
   try {
     while (!signal?.aborted) {
-      follower.resume();
+      reader.resume();
       const page = await news.promise;
       if (!page) break;
       news = deferred();
@@ -66,7 +66,7 @@ export async function* readMessages(
     }
   } finally {
     signal?.removeEventListener("abort", leave);
-    follower.close();
+    reader.close();
   }
   if (over === undefined || over === "stopping" || over === "nowhere") return;
   if (over === "ahead") throw refused("invalid_request", "after is ahead of every message that there has been");

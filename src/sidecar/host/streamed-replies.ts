@@ -31,7 +31,7 @@ interface Open {
   answered: boolean;
 }
 
-export class Streams {
+export class StreamedReplies {
   readonly #upstream: string;
   readonly #post: (message: ToThread) => void;
   readonly #outOfTime: (seq: number) => Failure;

@@ -1,30 +1,30 @@
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { SubscriptionState } from "../../core/messages/subscriptions.ts";
-import type { Life, ToThread } from "../contract.ts";
+import type { JournalLife, ToThread } from "../contract.ts";
 
 /** The host side of the standing subscriptions: which there are, so that a new thread gets them all, and how they are. */
 
-export interface Standing extends SubscriptionState {
+export interface SubscriptionInfo extends SubscriptionState {
   readonly name: string;
   readonly settings: SubscriptionSettings;
   /** Since when it is in its phase. */
   readonly since: Date;
 }
 
-interface Kept {
+interface SubscriptionRecord {
   readonly settings: SubscriptionSettings;
   state: SubscriptionState;
   since: Date;
-  lives: Lives;
+  lives: JournalLives;
 }
 
-type Listener = (state: SubscriptionState | undefined) => void;
+type SubscriptionListener = (state: SubscriptionState | undefined) => void;
 
-export class StandingSubscriptions {
+export class UpstreamSubscriptions {
   readonly #upstream: string;
   readonly #post: (message: ToThread) => void;
-  readonly #all = new Map<string, Kept>();
-  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #all = new Map<string, SubscriptionRecord>();
+  readonly #listeners = new Map<string, Set<SubscriptionListener>>();
 
   constructor(
     upstream: string,
@@ -40,11 +40,11 @@ export class StandingSubscriptions {
     return this.#all.size;
   }
 
-  list(): readonly Standing[] {
+  list(): readonly SubscriptionInfo[] {
     return [...this.#all.keys()].flatMap((name) => this.get(name) ?? []);
   }
 
-  get(name: string): Standing | undefined {
+  get(name: string): SubscriptionInfo | undefined {
     const kept = this.#all.get(name);
     return kept && { name, settings: kept.settings, since: kept.since, ...kept.state };
   }
@@ -63,7 +63,7 @@ export class StandingSubscriptions {
   }
 
   /** Tells of every change; of undefined when it was taken back. @returns how to stop listening */
-  watch(name: string, listener: Listener): () => void {
+  watch(name: string, listener: SubscriptionListener): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener));
     return () => {
@@ -77,7 +77,7 @@ export class StandingSubscriptions {
   }
 
   /** What a new thread must be told. */
-  settleIn(): readonly ToThread[] {
+  openingMessages(): readonly ToThread[] {
     return [...this.#all].map(([name, kept]) => this.#subscribe(name, kept));
   }
 
@@ -94,14 +94,14 @@ export class StandingSubscriptions {
     for (const listener of this.#listeners.get(name) ?? []) listener(state);
   }
 
-  #keep(name: string, settings: SubscriptionSettings): Kept {
+  #keep(name: string, settings: SubscriptionSettings): SubscriptionRecord {
     const state = { phase: "waiting", activations: 0 } as const;
-    const kept: Kept = { settings, state, since: new Date(), lives: new Lives() };
+    const kept: SubscriptionRecord = { settings, state, since: new Date(), lives: new JournalLives() };
     this.#all.set(name, kept);
     return kept;
   }
 
-  #subscribe(name: string, { settings, lives }: Kept): ToThread {
+  #subscribe(name: string, { settings, lives }: SubscriptionRecord): ToThread {
     return { type: "subscribe", upstream: this.#upstream, name, settings, life: lives.next() };
   }
 }
@@ -110,10 +110,10 @@ export class StandingSubscriptions {
 const FORMER_MAX = 16;
 
 /** The lives of one journal: a new one with each thread that keeps it. */
-export class Lives {
+export class JournalLives {
   #epochs: readonly string[] = [];
 
-  next(): Life {
+  next(): JournalLife {
     const former = this.#epochs.slice(-FORMER_MAX);
     const epoch = newEpoch();
     this.#epochs = [...former, epoch];

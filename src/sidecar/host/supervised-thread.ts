@@ -1,11 +1,11 @@
 import { fullJitter } from "../../core/util/backoff.ts";
-import { type Batch, Outbox, unpack } from "../batching.ts";
+import { type MessageBatch, Outbox, unpack } from "../batching.ts";
 import type { FromThread, ToThread } from "../contract.ts";
 
 /** A thread as the runtime gives it; the same shape as `runtime/runtime.ts`, of which this side needs to know no more. */
 export interface RawThread {
   readonly port: {
-    on(event: "message", listener: (batch: Batch) => void): unknown;
+    on(event: "message", listener: (batch: MessageBatch) => void): unknown;
     postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
     ref(): void;
     unref(): void;
@@ -17,7 +17,7 @@ export interface RawThread {
 /** Who is told what comes from the thread about one upstream. */
 export interface Resident {
   /** What every new thread is told first. */
-  settleIn(): readonly ToThread[];
+  openingMessages(): readonly ToThread[];
   receive(message: FromThread): void;
   /** The thread died. Whatever was asked of it gets no answer any more; these requests never even reached it. */
   crashed(detail: string, unposted: ReadonlySet<number>): void;
@@ -50,7 +50,7 @@ type Running = {
   missed: number;
 };
 
-type Life =
+type ThreadPhase =
   | Running
   /** It died, or hung and is being terminated: nobody expects anything of it any more, and what is posted waits for the next. */
   | { readonly phase: "ending"; readonly thread: RawThread }
@@ -64,7 +64,7 @@ export class SidecarThread {
   readonly #pulse: NodeJS.Timeout;
   /** What was posted while no thread listened. */
   #early: ToThread[] = [];
-  #life: Life;
+  #life: ThreadPhase;
   #crashes: number[] = [];
   #leaving = false;
 
@@ -135,7 +135,7 @@ export class SidecarThread {
     await thread.ended;
   }
 
-  #launch(): Life {
+  #launch(): ThreadPhase {
     const thread = this.#start();
     const life: Running = { phase: "running", thread, outbox: undefined, missed: 0 };
     thread.port.on("message", (batch) => {
@@ -152,7 +152,7 @@ export class SidecarThread {
 
   #settleIn(life: Running): void {
     life.outbox = new Outbox<ToThread>(life.thread.port, () => performance.now());
-    const first = [...this.#residents.values()].flatMap((resident) => resident.settleIn());
+    const first = [...this.#residents.values()].flatMap((resident) => resident.openingMessages());
     for (const message of [...first, ...this.#early.splice(0)]) life.outbox.push(message);
     life.outbox.flush();
   }

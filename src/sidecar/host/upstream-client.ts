@@ -2,30 +2,30 @@ import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { shuttingDown, tooMany } from "../../core/exchange/failures.ts";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
-import { type Answer, type Kind, type Outcome, repliesIn } from "../../core/outcome.ts";
+import { type CallerOutcome, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
 import { deferred } from "../../core/util/deferred.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { CloseCounts, Dialect, FromThread, ToThread, UpstreamDetails, UpstreamState } from "../contract.ts";
-import { Feeds } from "./journal-pulls.ts";
+import type { CloseCounts, FromThread, ProtocolTraits, ToThread, UpstreamDetails, UpstreamState } from "../contract.ts";
+import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
-import { type OpenStream, type StreamReader, Streams } from "./streamed-replies.ts";
-import { Lives, StandingSubscriptions } from "./subscriptions.ts";
+import { type OpenStream, StreamedReplies, type StreamReader } from "./streamed-replies.ts";
+import { JournalLives, UpstreamSubscriptions } from "./subscriptions.ts";
 import type { Resident, SidecarThread } from "./supervised-thread.ts";
 import { Waiters } from "./waiters.ts";
 
 /** The host side of one upstream: who waits for what, and until when. */
 
-export interface Ask {
-  readonly kind: Kind;
+export interface UpstreamRequest {
+  readonly kind: RequestKind;
   readonly body: Body;
   readonly timeoutMs: number;
   /** The caller has left, when it aborts: the request is forgotten, and its promise rejects with the signal's reason. */
-  readonly signal?: Departure | undefined;
+  readonly signal?: LeaveSignal | undefined;
 }
 
 /** The part of an AbortSignal that is needed here. */
-export interface Departure {
+export interface LeaveSignal {
   readonly aborted: boolean;
   readonly reason?: unknown;
   addEventListener(event: "abort", listener: () => void, options?: { readonly once: boolean }): void;
@@ -42,18 +42,18 @@ type StateListener = (state: UpstreamState) => void;
 export class UpstreamClient implements Resident {
   readonly name: string;
   readonly settings: UpstreamSettings;
-  dialect: Dialect | undefined;
+  protocol: ProtocolTraits | undefined;
   readonly #thread: SidecarThread;
   readonly #waiters = new Waiters((seq) => this.#unanswered(seq));
   /** What the upstream says unasked. */
-  readonly feeds: Feeds;
-  readonly subscriptions: StandingSubscriptions;
-  readonly #streams: Streams;
-  readonly #lives = new Lives();
+  readonly journals: JournalPulls;
+  readonly subscriptions: UpstreamSubscriptions;
+  readonly #streams: StreamedReplies;
+  readonly #lives = new JournalLives();
   readonly #late = new LateReplies();
   readonly #inspections = new Map<number, (details: UpstreamDetails) => void>();
   readonly #listeners = new Set<StateListener>();
-  readonly #opening = deferred<Dialect>();
+  readonly #opening = deferred<ProtocolTraits>();
   /** The exit's steps that wait for the thread's word. */
   readonly #drained = deferred<void>();
   readonly #closed = deferred<CloseCounts>();
@@ -71,20 +71,20 @@ export class UpstreamClient implements Resident {
     this.settings = settings;
     this.#thread = thread;
     const post = (message: ToThread) => thread.post(message);
-    this.feeds = new Feeds(name, post);
-    this.#streams = new Streams(name, post, (seq) => this.#outOfTime(seq));
-    this.subscriptions = new StandingSubscriptions(name, settings.subscriptions, post);
+    this.journals = new JournalPulls(name, post);
+    this.#streams = new StreamedReplies(name, post, (seq) => this.#outOfTime(seq));
+    this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
   }
 
   /** Resolves when the thread has made the upstream; rejects when it cannot, when no thread lives, or an exit begins. */
-  get opened(): Promise<Dialect> {
+  get opened(): Promise<ProtocolTraits> {
     return this.#opening.promise;
   }
 
   /** For a request that has so much time, and waits no longer than for a connection. Then it rejects: `upstream_down`. */
-  openedWithin(timeoutMs: number): Promise<Dialect> {
+  openedWithin(timeoutMs: number): Promise<ProtocolTraits> {
     const milliseconds = Math.min(timeoutMs, HOLD_MS);
     return pTimeout(this.opened, { milliseconds, message: refused("upstream_down", "its protocol is being loaded") });
   }
@@ -117,7 +117,7 @@ export class UpstreamClient implements Resident {
   }
 
   /** Sends one message up and waits for how it ends. Failures come as outcomes; it rejects only when `signal` aborts. */
-  ask({ kind, body, timeoutMs, signal }: Ask): Promise<Answer> {
+  request({ kind, body, timeoutMs, signal }: UpstreamRequest): Promise<CallerOutcome> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const refusal = this.#refusal ?? this.#tooMany();
     if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
@@ -129,7 +129,7 @@ export class UpstreamClient implements Resident {
         this.#thread.post({ type: "abandon", upstream: this.name, seq });
         reject(signal?.reason);
       };
-      const settle = (answer: Answer) => {
+      const settle = (answer: CallerOutcome) => {
         signal?.removeEventListener("abort", leave);
         resolve(answer);
       };
@@ -145,7 +145,7 @@ export class UpstreamClient implements Resident {
    * message that subscribes, until it is handed to the socket.
    * @returns the failure, where it was not taken
    */
-  stream({ body, timeoutMs }: Pick<Ask, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure {
+  stream({ body, timeoutMs }: Pick<UpstreamRequest, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure {
     const refusal = this.#refusal ?? this.#tooMany();
     return refusal ?? this.#streams.open(this.#waiters.draw(), body, timeoutMs, THREAD_GRACE_MS, reader);
   }
@@ -183,7 +183,7 @@ export class UpstreamClient implements Resident {
   stop(): number {
     const streams = this.#streams.stop();
     this.#order({ type: "stop", upstream: this.name });
-    return this.feeds.end("stopping") + streams;
+    return this.journals.end("stopping") + streams;
   }
 
   /** May be called again with 0, to break what is still closing. */
@@ -198,7 +198,7 @@ export class UpstreamClient implements Resident {
   }
 
   #order(step: ToThread): void {
-    if (this.#thread.alive && this.dialect) this.#thread.post(step);
+    if (this.#thread.alive && this.protocol) this.#thread.post(step);
     else this.#nothingLeft();
   }
 
@@ -219,9 +219,9 @@ export class UpstreamClient implements Resident {
 
   // What the thread says.
 
-  settleIn(): readonly ToThread[] {
+  openingMessages(): readonly ToThread[] {
     const open = { type: "open", upstream: this.name, settings: this.settings, life: this.#lives.next() } as const;
-    return [open, ...this.subscriptions.settleIn()];
+    return [open, ...this.subscriptions.openingMessages()];
   }
 
   receive(message: FromThread): void {
@@ -240,7 +240,7 @@ export class UpstreamClient implements Resident {
         this.#late.settle(message.seq, message.outcome);
         break;
       case "page":
-        this.feeds.receive(message.seq, message.page);
+        this.journals.receive(message.seq, message.page);
         break;
       case "subscription":
         this.subscriptions.receive(message.name, message.state);
@@ -249,7 +249,7 @@ export class UpstreamClient implements Resident {
         this.#become(message.state);
         break;
       case "opened":
-        this.dialect = message.dialect;
+        this.protocol = message.dialect;
         this.#opening.resolve(message.dialect);
         break;
       case "unusable":
@@ -276,7 +276,7 @@ export class UpstreamClient implements Resident {
     this.#late.failAll(failure);
     this.#failAll((seq) => (unposted.has(seq) ? { ...failure, sent: "no" } : failure));
     if (this.#refusal) this.#nothingLeft();
-    else this.feeds.renew();
+    else this.journals.renew();
     this.subscriptions.crashed();
     this.#become({ phase: "idle", attempts: 0, lastError });
   }
@@ -296,7 +296,7 @@ export class UpstreamClient implements Resident {
   #giveUp(failure: Failure): void {
     this.#refusal ??= failure;
     this.#failAll(() => failure);
-    this.feeds.end(failure);
+    this.journals.end(failure);
     this.#failing.resolve(failure);
     this.#opening.reject(new SidesocketError(failure));
   }
@@ -323,7 +323,7 @@ export class UpstreamClient implements Resident {
   /** Whom we have told ourselves that no reply came in time learns of it later. */
   #settled(seq: number, outcome: Outcome): void {
     const waiter = this.#waiters.take(seq);
-    if (waiter) waiter.settle(this.#late.answer(seq, outcome));
+    if (waiter) waiter.settle(this.#late.outcomeFor(seq, outcome));
     else this.#late.settle(seq, outcome);
   }
 

@@ -1,5 +1,5 @@
-import type { Answer } from "../../core/outcome.ts";
-import { Slots } from "../../core/util/slot-table.ts";
+import type { CallerOutcome } from "../../core/outcome.ts";
+import { SlotTable } from "../../core/util/slot-table.ts";
 import { Alarm } from "../alarm.ts";
 
 /** Who waits for an answer of the thread, under which number, and until when. */
@@ -7,11 +7,11 @@ import { Alarm } from "../alarm.ts";
 export interface Waiter {
   /** When it is told, without the thread, that no answer came; in milliseconds of the host's clock. */
   readonly until: number;
-  settle(answer: Answer): void;
+  settle(answer: CallerOutcome): void;
 }
 
 export class Waiters {
-  readonly #slots = new Slots<Waiter>();
+  readonly #slots = new SlotTable<Waiter>();
   readonly #onLate: (seq: number) => void;
   /** Rings for the earliest there was, which has nearly always ended by then: looking for the next one is rare. */
   readonly #alarm = new Alarm(

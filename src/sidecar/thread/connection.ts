@@ -1,38 +1,38 @@
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { type Drop, describeDrop } from "../../core/connection/disconnect.ts";
+import { type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import type { Rung } from "../../core/connection/liveness.ts";
 import { newPair, type Pair, type PairEffect, type PairInput, turn } from "../../core/connection/rotation.ts";
 import { type Availability, availability, listens, type Session } from "../../core/connection/session.ts";
 import type { Entry } from "../../core/exchange/request-table.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
-import { provenBy, Signs } from "./peer-activity.ts";
+import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
-import { Connections } from "./sockets.ts";
+import { Sockets } from "./sockets.ts";
 
 /** What a link tells. */
-export interface LinkEvents {
+export interface ConnectionEvents {
   /** Before what comes with it: whoever is told of that, and then looks, must not find the state of before. */
   state(state: UpstreamState): void;
   /** What can be sent now, and where. Comes after all that came with it. */
-  moved(link: Availability, now: number): void;
+  availability(link: Availability, now: number): void;
   /** No reply comes over this connection any more. */
-  lost(epoch: number, why: Drop, now: number): void;
+  lost(connection: number, why: Disconnect, now: number): void;
   /** There is no connection, and what the upstream would say meanwhile nobody hears. */
   away(why: string): void;
   /** Another connection has taken the place of the one that there was. */
   rotated(): void;
   /** A pong showed that the peer has the first `messages` of what this connection was handed. */
-  proven(epoch: number, messages: number): void;
+  proven(connection: number, messages: number): void;
   /** It belongs to no request, for none could have been sent yet. */
   message(frame: Body): void;
-  frame(epoch: number, frame: Body, now: number): void;
+  frame(connection: number, frame: Body, now: number): void;
   /** The last connection is gone, after `close`. */
   closed(close: CloseCounts): void;
 }
 
-interface Around {
+interface ConnectionEnvironment {
   /** Milliseconds of a monotonic clock. */
   now(): number;
   readonly lookup?: LookupFunction | undefined;
@@ -42,11 +42,11 @@ interface Around {
  * The way to an upstream: carries out what the session decides, on real sockets and timers, and tells it what happened.
  * Nothing is decided here.
  */
-export class Link {
-  readonly #around: Around;
-  readonly #events: LinkEvents;
-  readonly #connections: Connections;
-  readonly #signs = new Signs();
+export class Connection {
+  readonly #env: ConnectionEnvironment;
+  readonly #events: ConnectionEvents;
+  readonly #sockets: Sockets;
+  readonly #activity = new PeerActivity();
   #pair: Pair = newPair;
   /** The one that speaks for the current session, and the successor's. They change places with their sessions. */
   #timer = this.#newTimer();
@@ -55,10 +55,10 @@ export class Link {
   #foundDeadBy: Rung | undefined;
   #close: CloseCounts | undefined;
 
-  constructor(name: string, settings: UpstreamSettings, around: Around, events: LinkEvents) {
-    this.#around = around;
+  constructor(name: string, settings: UpstreamSettings, env: ConnectionEnvironment, events: ConnectionEvents) {
+    this.#env = env;
     this.#events = events;
-    this.#connections = new Connections(name, settings, around.lookup);
+    this.#sockets = new Sockets(name, settings, env.lookup);
   }
 
   start(): void {
@@ -75,9 +75,9 @@ export class Link {
     this.#advance({ type: "renew", detail });
   }
 
-  /** Leaves the connection of this epoch once there is a new one. */
-  rotate(epoch: number): void {
-    this.#advance({ type: "rotate", epoch });
+  /** Leaves this connection once there is a new one. */
+  rotate(connection: number): void {
+    this.#advance({ type: "rotate", connection });
   }
 
   /** `closed` will be told. */
@@ -93,29 +93,29 @@ export class Link {
 
   #closeAll(withinMs: number): void {
     this.#advance({ type: "close", withinMs });
-    this.#connections.closeOthers(this.#session.epoch, withinMs);
+    this.#sockets.closeOthers(this.#session.connection, withinMs);
   }
 
   /** `entry`: whose message it is. @returns false when it did not leave */
-  write(epoch: number, frame: Body, entry?: Entry): boolean {
-    const taken = this.#connections.write(epoch, frame);
-    if (taken && entry) this.#signs.wrote(entry);
+  write(connection: number, frame: Body, entry?: Entry): boolean {
+    const taken = this.#sockets.write(connection, frame);
+    if (taken && entry) this.#activity.wrote(entry);
     return taken;
   }
 
   /** Bytes handed over that the operating system has not taken yet. */
-  buffered(epoch = this.#session.epoch): number {
-    return this.#connections.buffered(epoch);
+  buffered(connection = this.#session.connection): number {
+    return this.#sockets.buffered(connection);
   }
 
   /** Closes what was left for its successor and owes nothing any more. */
-  closeRetired(owes: (epoch: number) => boolean): void {
-    if (this.#connections.anyRetired) this.#connections.closeRetired(owes);
+  closeRetired(owes: (connection: number) => boolean): void {
+    if (this.#sockets.anyRetired) this.#sockets.closeRetired(owes);
   }
 
   details(now: number): Pick<UpstreamDetails, "lastFrameAgeMs" | "roundTripMs" | "bufferedBytes"> {
-    const { roundTripMs } = this.#signs;
-    return { lastFrameAgeMs: this.#signs.frameAgeMs(now), roundTripMs, bufferedBytes: this.buffered() };
+    const { roundTripMs } = this.#activity;
+    return { lastFrameAgeMs: this.#activity.frameAgeMs(now), roundTripMs, bufferedBytes: this.buffered() };
   }
 
   get #session(): Session {
@@ -131,46 +131,46 @@ export class Link {
 
   #advance(input: PairInput): void {
     const before = this.#session;
-    const now = this.#around.now();
+    const now = this.#env.now();
     const context = {
       now,
       random: Math.random(),
-      proof: this.#signs.proof(before.epoch),
-      heardAt: this.#signs.heardAt,
-      settings: this.#connections.filledIn,
+      proof: this.#activity.proof(before.connection),
+      heardAt: this.#activity.heardAt,
+      settings: this.#sockets.filledIn,
     };
     const { pair, effects } = turn(this.#pair, input, context);
     this.#pair = pair;
     for (const effect of effects) if (effect.type === "lost") this.#blame(effect.why);
     const session = pair.current;
-    const moved = session.at.phase !== before.at.phase || session.epoch !== before.epoch;
+    const moved = session.at.phase !== before.at.phase || session.connection !== before.connection;
     if (moved) this.#events.state(this.#state(now));
     for (const effect of effects) this.#perform(effect, now);
-    if (moved) this.#events.moved(availability(session), now);
+    if (moved) this.#events.availability(availability(session), now);
   }
 
-  #blame(why: Drop): void {
-    this.#lastError = describeDrop(why);
+  #blame(why: Disconnect): void {
+    this.#lastError = describeDisconnect(why);
     if (why.reason === "silent") this.#foundDeadBy = why.rung;
   }
 
   #perform(effect: PairEffect, now: number): void {
     switch (effect.type) {
       case "connect":
-        this.#connect(effect.epoch, effect.withinMs);
+        this.#connect(effect.connection, effect.withinMs);
         break;
       case "send":
-        this.#connections.write(effect.epoch, effect.frame);
+        this.#sockets.write(effect.connection, effect.frame);
         break;
       case "ping":
-        this.#signs.pinged(now);
-        this.#connections.ping(effect.epoch, effect.proof);
+        this.#activity.pinged(now);
+        this.#sockets.ping(effect.connection, effect.proof);
         break;
       case "close":
-        this.#connections.close(effect.epoch, effect.code, effect.withinMs);
+        this.#sockets.close(effect.connection, effect.code, effect.withinMs);
         break;
       case "destroy":
-        this.#connections.destroy(effect.epoch);
+        this.#sockets.destroy(effect.connection);
         break;
       case "timer":
         this.#timer.set(effect.ms, effect.blames);
@@ -183,79 +183,82 @@ export class Link {
         this.#nextTimer.set(undefined);
         break;
       case "retire":
-        this.#retire(effect.epoch, effect.withinMs);
+        this.#retire(effect.connection, effect.withinMs);
         break;
       case "notRotated":
-        this.#lastError = `${describeDrop(effect.why)}; the connection that there is stays`;
+        this.#lastError = `${describeDisconnect(effect.why)}; the connection that there is stays`;
         this.#events.state(this.#state(now));
         break;
       case "lost":
-        this.#events.away(describeDrop(effect.why));
-        this.#events.lost(effect.epoch, effect.why, now);
+        this.#events.away(describeDisconnect(effect.why));
+        this.#events.lost(effect.connection, effect.why, now);
         break;
       case "proven":
-        this.#events.proven(effect.epoch, this.#signs.ponged(effect.proof, now));
+        this.#events.proven(effect.connection, this.#activity.ponged(effect.proof, now));
         break;
       case "message":
         this.#events.message(effect.frame);
         break;
       case "frame":
-        this.#events.frame(effect.epoch, effect.frame, now);
+        this.#events.frame(effect.connection, effect.frame, now);
     }
   }
 
-  #retire(epoch: number, withinMs: number): void {
-    this.#connections.retire(epoch, withinMs, this.#signs.proof(epoch), () => this.#letGo(epoch));
+  #retire(connection: number, withinMs: number): void {
+    this.#sockets.retire(connection, withinMs, this.#activity.proof(connection), () => this.#letGo(connection));
     this.#events.rotated();
   }
 
   /** A connection that was left for its successor has had its time: what it still owes does not come. */
-  #letGo(epoch: number): void {
+  #letGo(connection: number): void {
     const detail = "it was rotated out, and the reply did not come in time (reconnect.rotate.drain)";
-    this.#events.lost(epoch, { reason: "renewed", detail }, this.#around.now());
+    this.#events.lost(connection, { reason: "renewed", detail }, this.#env.now());
   }
 
-  #connect(epoch: number, withinMs: number): void {
-    this.#connections.open(epoch, withinMs, {
-      opened: () => this.#advance({ type: "opened", epoch }),
-      frame: (frame) => this.#frame(epoch, frame),
-      pong: (proof) => this.#pong(epoch, proof),
-      pinged: () => this.#heard(epoch),
-      dropped: (drop) => this.#dropped(epoch, drop),
+  #connect(connection: number, withinMs: number): void {
+    this.#sockets.open(connection, withinMs, {
+      opened: () => this.#advance({ type: "opened", connection }),
+      frame: (frame) => this.#frame(connection, frame),
+      pong: (proof) => this.#pong(connection, proof),
+      pinged: () => this.#heard(connection),
+      dropped: (drop) => this.#dropped(connection, drop),
     });
   }
 
-  #frame(epoch: number, frame: Body): void {
-    const now = this.#heard(epoch);
-    this.#signs.frame(now);
+  #frame(connection: number, frame: Body): void {
+    const now = this.#heard(connection);
+    this.#activity.frame(now);
     const { current, next } = this.#pair;
-    if (listens(current, epoch) || (next && listens(next, epoch))) this.#advance({ type: "frame", epoch, frame });
-    else this.#events.frame(epoch, frame, now);
+    if (listens(current, connection) || (next && listens(next, connection)))
+      this.#advance({ type: "frame", connection, frame });
+    else this.#events.frame(connection, frame, now);
   }
 
-  #pong(epoch: number, proof: string): void {
-    if (!this.#connections.isLastProof(epoch, proof)) this.#advance({ type: "pong", epoch, proof });
-    else this.#events.proven(epoch, provenBy(proof));
+  #pong(connection: number, proof: string): void {
+    if (!this.#sockets.isLastProof(connection, proof)) this.#advance({ type: "pong", connection, proof });
+    else this.#events.proven(connection, provenBy(proof));
   }
 
-  #heard(epoch: number): number {
-    const now = this.#around.now();
-    if (epoch === this.#session.epoch) this.#signs.heard(now);
+  #heard(connection: number): number {
+    const now = this.#env.now();
+    if (connection === this.#session.connection) this.#activity.heard(now);
     return now;
   }
 
-  #dropped(epoch: number, drop: Drop): void {
-    const close = this.#connections.gone(epoch, drop);
-    if (this.#close) this.#close = closedBoth(this.#close, close, epoch === this.#session.epoch);
-    this.#advance({ type: "dropped", epoch, drop });
-    if (epoch !== this.#session.epoch && !this.#isClosing) this.#lostOther(epoch, drop);
+  #dropped(connection: number, drop: Disconnect): void {
+    const close = this.#sockets.gone(connection, drop);
+    if (this.#close) this.#close = closedBoth(this.#close, close, connection === this.#session.connection);
+    this.#advance({ type: "dropped", connection, drop });
+    if (connection !== this.#session.connection && !this.#isClosing) this.#lostOther(connection, drop);
     this.#tellClosed();
   }
 
   /** What another connection than the current one still owes, to who has timed out as well, does not come any more. */
-  #lostOther(epoch: number, drop: Drop): void {
-    const why: Drop = this.#connections.isRetired(epoch) ? drop : { reason: "renewed", detail: "it was rotated out" };
-    this.#events.lost(epoch, why, this.#around.now());
+  #lostOther(connection: number, drop: Disconnect): void {
+    const why: Disconnect = this.#sockets.isRetired(connection)
+      ? drop
+      : { reason: "renewed", detail: "it was rotated out" };
+    this.#events.lost(connection, why, this.#env.now());
   }
 
   /** What is pending when we close for good is not lost, but cancelled: by the step after that. */
@@ -264,7 +267,7 @@ export class Link {
   }
 
   #tellClosed(): void {
-    if (!this.#close || this.#connections.size > 0) return;
+    if (!this.#close || this.#sockets.size > 0) return;
     this.#events.closed(this.#close);
     this.#close = undefined;
   }

@@ -1,16 +1,14 @@
-import { Journal, type Message, type Page, type Read, type Start } from "../../core/messages/journal.ts";
+import { Journal, type Message, type Page, type ReadOptions, type Start } from "../../core/messages/journal.ts";
 import { matcher } from "../../protocols/json-where.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { FromThread, Life, NoPage, ToThread } from "../contract.ts";
+import type { FromThread, JournalLife, NoPage, ReadCommand, ToThread } from "../contract.ts";
 
 /** The journals of one upstream, on its thread, and the readers that wait for news in them. */
-
-type ReadCommand = Extract<ToThread, { type: "read" }>;
 
 interface Waiting {
   readonly command: ReadCommand;
   /** Where it goes on: behind what it has looked at, and what did not match. */
-  read: Read;
+  read: ReadOptions;
 }
 
 /** The journal of what nobody has subscribed to by a standing subscription. */
@@ -34,7 +32,7 @@ export class Journals {
     this.#post = post;
   }
 
-  open(name: string, { epoch, former }: Life): void {
+  open(name: string, { epoch, former }: JournalLife): void {
     this.#journals.set(name, new Journal(epoch, this.#bounds, former, Date.now()));
   }
 

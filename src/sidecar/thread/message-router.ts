@@ -1,11 +1,11 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
-import type { Call } from "../../core/exchange/admission.ts";
+import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { MessageKind } from "../../core/messages/journal.ts";
 import { type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import { isJson } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
-import type { FromThread, Life, ToThread } from "../contract.ts";
+import type { FromThread, JournalLife, ToThread } from "../contract.ts";
 import { Journals, MAIN } from "./journals.ts";
 
 /** The upstream has so long to agree to a subscription, in milliseconds. */
@@ -13,34 +13,40 @@ const SUBSCRIBE_WITHIN_MS = 10_000;
 
 type Of<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
 
-interface Around {
+interface RouterEnvironment {
   now(): number;
   post(message: FromThread): void;
   /** Makes a request or a send; what becomes of it is brought with `settled`. */
-  call(call: Call, now: number): void;
+  call(call: NewRequest, now: number): void;
 }
 
 /**
  * What an upstream says unasked: it is kept in the journal of the standing subscription whose it is, or in the main one.
  * Requests for subscriptions go the way of all others, under numbers that no caller has: below zero.
  */
-export class Unasked {
+export class MessageRouter {
   readonly #name: string;
   readonly #retry: { readonly from: number; readonly to: number };
   readonly #accepts: Protocol["accepts"];
-  readonly #around: Around;
+  readonly #env: RouterEnvironment;
   readonly #journals: Journals;
   readonly #subscriptions = new Subscriptions();
   /** From the exit's first step on: how many messages came that nobody can read any more. */
   #unkept: number | undefined;
 
-  constructor(name: string, settings: UpstreamSettings, accepts: Protocol["accepts"], life: Life, around: Around) {
+  constructor(
+    name: string,
+    settings: UpstreamSettings,
+    accepts: Protocol["accepts"],
+    life: JournalLife,
+    env: RouterEnvironment,
+  ) {
     const { from, refused: to } = settings.reconnect;
     this.#name = name;
     this.#retry = { from: Math.min(from, to), to };
     this.#accepts = accepts;
-    this.#around = around;
-    this.#journals = new Journals(name, settings.messages, around.post);
+    this.#env = env;
+    this.#journals = new Journals(name, settings.messages, env.post);
     this.#journals.open(MAIN, life);
   }
 
@@ -93,34 +99,34 @@ export class Unasked {
   }
 
   /** There is a connection (again), over which it can speak. */
-  back(): void {
+  onReady(): void {
     this.#journals.back(MAIN);
   }
 
   /** And requests that waited for the connection have gone out: now subscriptions are asked for. */
-  connected(): void {
+  onConnected(): void {
     this.#carryOut(this.#subscriptions.connected());
   }
 
   /** There is another connection, on which the subscriptions have yet to be asked for. */
-  rotated(): void {
+  onRotated(): void {
     this.#journals.handedOver("the connection was rotated");
     this.#carryOut(this.#subscriptions.lost());
   }
 
-  lost(why: string): void {
+  onLost(why: string): void {
     this.#journals.away(why);
     this.#carryOut(this.#subscriptions.lost());
   }
 
   /** How a request with a number below zero ended. */
-  settled(seq: number, outcome: Outcome): void {
-    const context = { now: this.#around.now(), random: Math.random(), retry: this.#retry };
+  onSettled(seq: number, outcome: Outcome): void {
+    const context = { now: this.#env.now(), random: Math.random(), retry: this.#retry };
     this.#carryOut(this.#subscriptions.settled(-seq, outcome, context));
   }
 
   /** And how it ended after all, when that was because no reply had come in time. */
-  late(seq: number, outcome: Outcome): void {
+  onLate(seq: number, outcome: Outcome): void {
     this.#carryOut(this.#subscriptions.late(-seq, outcome));
   }
 
@@ -134,17 +140,17 @@ export class Unasked {
       switch (effect.type) {
         case "ask":
         case "tell": {
-          const now = this.#around.now();
+          const now = this.#env.now();
           const kind = effect.type === "ask" ? "request" : "send";
           const deadline = now + SUBSCRIBE_WITHIN_MS;
-          this.#around.call({ seq: -effect.number, kind, body: effect.message, deadline }, now);
+          this.#env.call({ seq: -effect.number, kind, body: effect.message, deadline }, now);
           break;
         }
         case "state":
           if (effect.state.phase === "active") this.#journals.back(effect.name);
           if (effect.state.phase === "failed")
             this.#journals.still(effect.name, effect.state.lastFailure?.detail ?? "");
-          this.#around.post({ type: "subscription", upstream: this.#name, name: effect.name, state: effect.state });
+          this.#env.post({ type: "subscription", upstream: this.#name, name: effect.name, state: effect.state });
           break;
         case "message":
           this.#journals.append(effect.name, effect.text, "json");

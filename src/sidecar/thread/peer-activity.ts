@@ -1,11 +1,11 @@
 import type { Entry } from "../../core/exchange/request-table.ts";
 
 /** What an upstream has shown of itself: when it last spoke, how fast it answers a ping, and what that will prove. */
-export class Signs {
+export class PeerActivity {
   #heardAt = 0;
   #frameAt: number | undefined;
   /** The last message of a caller that a socket took: what a ping that is sent now would prove. */
-  #lastWritten: Pick<Entry, "epoch" | "order"> = { epoch: 0, order: 0 };
+  #lastWritten: Pick<Entry, "connection" | "order"> = { connection: 0, order: 0 };
   #pings = 0;
   #pingedAt = 0;
   #roundTripMs: number | undefined;
@@ -26,9 +26,9 @@ export class Signs {
   }
 
   /** The proof that the next ping over this connection asks for. Its pong has it, and {@link ponged} reads it. */
-  proof(epoch: number): string {
-    const { epoch: writtenTo, order } = this.#lastWritten;
-    return `${this.#pings + 1}.${writtenTo === epoch ? order : 0}`;
+  proof(connection: number): string {
+    const { connection: writtenTo, order } = this.#lastWritten;
+    return `${this.#pings + 1}.${writtenTo === connection ? order : 0}`;
   }
 
   heard(now: number): void {

@@ -1,23 +1,23 @@
 import { readFile } from "node:fs/promises";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { askedBy, filledIn } from "../../placeholders.ts";
+import { filledIn, placeholdersIn } from "../../placeholders.ts";
 
 /** Working out, for one attempt, what of an upstream's settings was left for that moment. */
 
 /** In words for people. Names files and modules, never what is in them. */
 export class Unresolved extends Error {}
 
-type Late = Pick<UpstreamSettings, "url" | "headers" | "greeting">;
-export type WorkOut = (signal: AbortSignal) => Promise<UpstreamSettings>;
+type ResolvableSettings = Pick<UpstreamSettings, "url" | "headers" | "greeting">;
+export type ResolveSettings = (signal: AbortSignal) => Promise<UpstreamSettings>;
 
 /** The same as `HEADER_VALUE` for what was already checked: only what a file or a module may bring is new. */
 const NOT_IN_A_HEADER = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** @returns undefined when nothing was left: the settings are good as they are, for every attempt */
-export function lateSettings(name: string, settings: UpstreamSettings): WorkOut | undefined {
+export function settingsResolver(name: string, settings: UpstreamSettings): ResolveSettings | undefined {
   const { url, headers, greeting, credentials, ca } = settings;
-  const late: Late = { url, headers, greeting };
-  const asked = askedBy(late);
+  const late: ResolvableSettings = { url, headers, greeting };
+  const asked = placeholdersIn(late);
   if (asked.files.size === 0 && !asked.credentials && ca === undefined) return undefined;
   return async (signal) => {
     const given = asked.credentials ? await callModule(credentials ?? "", { upstream: name, signal }) : {};
@@ -59,7 +59,7 @@ async function callModule(path: string, about: { readonly upstream: string; read
 }
 
 /** No value may lead the connection elsewhere, or out of its header. */
-function check(configured: string, { url, headers }: Late): void {
+function check(configured: string, { url, headers }: ResolvableSettings): void {
   const hostOf = (text: string) => (URL.canParse(text) ? new URL(text).host : undefined);
   if (url.includes("#") || /\s/.test(url) || hostOf(url) !== hostOf(configured)) {
     throw new Unresolved("a value does not fit into the url");

@@ -4,7 +4,7 @@ import process from "node:process";
 import pTimeout from "p-timeout";
 import type { ClientOptions } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import type { Drop } from "../../core/connection/disconnect.ts";
+import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Body } from "../../protocols/protocol.ts";
 
 /** The only file that knows `ws`. Its traps end here: whatever happens, `dropped` comes exactly once, and comes last. */
@@ -21,7 +21,7 @@ export interface SocketEvents {
   /** The peer pinged us, and was answered. */
   pinged(): void;
   /** It is over, and its descriptor is closed. Nothing is told after this. */
-  dropped(drop: Drop): void;
+  dropped(drop: Disconnect): void;
 }
 
 export interface Socket {
@@ -93,7 +93,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   };
   const ws = new WatchedWebSocket(url, subprotocols, options);
   /** Why it will be over, where something was seen before `close`, which itself tells little. */
-  let cause: Drop | undefined;
+  let cause: Disconnect | undefined;
   let closedBy: "us" | "peer" | undefined;
   /** Both close frames have passed: only TCP is left to be ended, and a peer that leaves that to us has done its part. */
   let shaken = false;
@@ -123,7 +123,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   };
 
   /** ws stays CONNECTING after a refused upgrade, and CLOSING for long after a protocol error: always break it. */
-  const fail = (drop: Drop): void => {
+  const fail = (drop: Disconnect): void => {
     cause ??= drop;
     ws.terminate();
   };
@@ -207,7 +207,7 @@ function printable(text: string): string {
 }
 
 /** The names that a failed connect or a broken frame has on the two runtimes. */
-function dropOf(error: NodeJS.ErrnoException, limitBytes: number): Drop {
+function dropOf(error: NodeJS.ErrnoException, limitBytes: number): Disconnect {
   const code = error.code ?? "";
   const detail = code || printable(error.message);
   if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return { reason: "oversized", limitBytes };

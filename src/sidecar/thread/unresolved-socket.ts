@@ -1,25 +1,25 @@
-import type { Drop } from "../../core/connection/disconnect.ts";
-import { Unresolved, type WorkOut } from "./resolve-placeholders.ts";
+import type { Disconnect } from "../../core/connection/disconnect.ts";
+import { type ResolveSettings, Unresolved } from "./resolve-placeholders.ts";
 import { openSocket, type Socket, type SocketEvents, type SocketTarget } from "./socket.ts";
 
 /** Told of the settings that an attempt is made with, before its socket is opened. */
-type Resolved = (settings: Awaited<ReturnType<WorkOut>>) => void;
+type OnResolved = (settings: Awaited<ReturnType<ResolveSettings>>) => void;
 
 /**
  * A socket for which something must be worked out first: a token from a file, a signed URL from the user's function.
  * One deadline over all of it, and until the real socket is there this is one that is not open yet.
  */
-export function openLate(
-  workOut: WorkOut,
+export function openUnresolved(
+  workOut: ResolveSettings,
   { withinMs, lookup }: Pick<SocketTarget, "withinMs" | "lookup">,
-  resolved: Resolved,
+  resolved: OnResolved,
   events: SocketEvents,
 ): Socket {
   const began = performance.now();
   const leaving = new AbortController();
   let socket: Socket | undefined;
 
-  const fail = (drop: Drop): void => {
+  const fail = (drop: Disconnect): void => {
     if (leaving.signal.aborted) return;
     clearTimeout(timer);
     leaving.abort();

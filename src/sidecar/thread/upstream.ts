@@ -2,17 +2,17 @@ import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { matchesFrame } from "../../core/connection/greeting.ts";
 import type { Availability } from "../../core/connection/session.ts";
-import type { Call } from "../../core/exchange/admission.ts";
+import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
-import type { FromThread, Life, ToThread, UpstreamDetails } from "../contract.ts";
-import { Link } from "./connection.ts";
-import { Unasked } from "./message-router.ts";
+import type { FromThread, JournalLife, ToThread, UpstreamDetails } from "../contract.ts";
+import { Connection } from "./connection.ts";
+import { MessageRouter } from "./message-router.ts";
 
 /** What an upstream needs from the thread that it lives on. */
-export interface Surroundings {
+export interface UpstreamEnvironment {
   /** Milliseconds of a monotonic clock. */
   now(): number;
   /** `alone`: nothing else is to be expected before the turn is over. */
@@ -20,7 +20,7 @@ export interface Surroundings {
   readonly lookup?: LookupFunction | undefined;
 }
 
-type Command = Exclude<ToThread, { type: "open" | "beat" | "end" }>;
+type UpstreamCommand = Exclude<ToThread, { type: "open" | "beat" | "end" }>;
 
 /**
  * One upstream on the sidecar's thread: what the host asks, what comes over the link, and what the exchange wants done of
@@ -29,47 +29,53 @@ type Command = Exclude<ToThread, { type: "open" | "beat" | "end" }>;
 export class Upstream {
   readonly #name: string;
   readonly #settings: UpstreamSettings;
-  readonly #around: Surroundings;
+  readonly #env: UpstreamEnvironment;
   readonly #exchange: Exchange;
   readonly #alarm: Alarm;
-  readonly #unasked: Unasked;
-  readonly #link: Link;
+  readonly #router: MessageRouter;
+  readonly #connection: Connection;
   /** Somebody waits for `drained`. */
   #draining = false;
 
-  constructor(name: string, settings: UpstreamSettings, protocol: Protocol, around: Surroundings, life: Life) {
+  constructor(
+    name: string,
+    settings: UpstreamSettings,
+    protocol: Protocol,
+    env: UpstreamEnvironment,
+    life: JournalLife,
+  ) {
     this.#name = name;
     this.#settings = settings;
-    this.#around = around;
+    this.#env = env;
     this.#exchange = new Exchange(protocol, settings.limits);
-    this.#alarm = new Alarm(around.now, () => this.#expire());
+    this.#alarm = new Alarm(env.now, () => this.#expire());
     const call = this.#call.bind(this);
-    this.#unasked = new Unasked(name, settings, protocol.accepts, life, { ...around, call });
-    this.#link = new Link(name, settings, around, {
+    this.#router = new MessageRouter(name, settings, protocol.accepts, life, { ...env, call });
+    this.#connection = new Connection(name, settings, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
-      moved: (link, now) => this.#moved(link, now),
-      lost: (epoch, why, now) => this.#carryOut(this.#exchange.lost(epoch, why, now)),
+      availability: (link, now) => this.#moved(link, now),
+      lost: (connection, why, now) => this.#carryOut(this.#exchange.onLost(connection, why, now)),
       away: (why) => {
         this.#withdrawOwn();
-        this.#unasked.lost(why);
+        this.#router.onLost(why);
       },
       rotated: () => {
         this.#withdrawOwn();
-        this.#unasked.rotated();
+        this.#router.onRotated();
       },
-      proven: (epoch, messages) => this.#carryOut(this.#exchange.proven(epoch, messages)),
+      proven: (connection, messages) => this.#carryOut(this.#exchange.onProven(connection, messages)),
       message: (frame) => this.#greeted(frame),
-      frame: (epoch, frame, now) => this.#frame(epoch, frame, now),
+      frame: (connection, frame, now) => this.#frame(connection, frame, now),
       closed: (close) => this.#post({ type: "closed", upstream: name, close }),
     });
   }
 
   start(): void {
-    this.#link.start();
+    this.#connection.start();
   }
 
-  handle(command: Command): void {
-    const now = this.#around.now();
+  handle(command: UpstreamCommand): void {
+    const now = this.#env.now();
     switch (command.type) {
       case "request":
         this.#call(command, now);
@@ -81,16 +87,16 @@ export class Upstream {
         this.#exchange.taken(command.seq, command.weight);
         break;
       case "subscribe":
-        this.#unasked.subscribe(command);
+        this.#router.subscribe(command);
         break;
       case "unsubscribe":
-        this.#unasked.unsubscribe(command.name);
+        this.#router.unsubscribe(command.name);
         break;
       case "read":
-        this.#unasked.read(command);
+        this.#router.read(command);
         break;
       case "unread":
-        this.#unasked.unread(command.seq);
+        this.#router.unread(command.seq);
         break;
       case "inspect":
         this.#post({ type: "inspected", upstream: this.#name, seq: command.seq, details: this.#details(now) });
@@ -101,16 +107,16 @@ export class Upstream {
         this.#tellDrained();
         break;
       case "stop":
-        this.#unasked.stop();
+        this.#router.stop();
         break;
       case "close":
-        this.#link.close(command.withinMs);
+        this.#connection.close(command.withinMs);
         break;
       case "cancel": {
         const { effects, counts } = this.#exchange.cancel();
         this.#carryOut(effects);
-        this.#link.destroy();
-        this.#post({ type: "cancelled", upstream: this.#name, counts, unkept: this.#unasked.unkept });
+        this.#connection.destroy();
+        this.#post({ type: "cancelled", upstream: this.#name, counts, unkept: this.#router.unkept });
       }
     }
   }
@@ -119,9 +125,9 @@ export class Upstream {
 
   #moved(link: Availability, now: number): void {
     const ready = link.type === "ready";
-    if (ready) this.#unasked.back();
-    this.#carryOut(this.#exchange.link(link, now));
-    if (ready) this.#unasked.connected();
+    if (ready) this.#router.onReady();
+    this.#carryOut(this.#exchange.onAvailability(link, now));
+    if (ready) this.#router.onConnected();
   }
 
   /** What we ask by ourselves is asked anew on the next connection: what still waits for this one must not go out there, too. */
@@ -132,36 +138,36 @@ export class Upstream {
   /** What was said before there could be requests. */
   #greeted(frame: Body): void {
     this.#exchange.counters.messages++;
-    this.#unasked.message(frame);
+    this.#router.message(frame);
   }
 
-  #frame(epoch: number, frame: Body, now: number): void {
-    const effects = this.#exchange.frame(epoch, frame, now, this.#link.buffered(epoch));
+  #frame(connection: number, frame: Body, now: number): void {
+    const effects = this.#exchange.onFrame(connection, frame, now, this.#connection.buffered(connection));
     this.#carryOut(effects);
     const goingAway = this.#settings.reconnect.rotate?.on;
     if (!goingAway || !effects.some(({ type }) => type === "message")) return;
-    if (matchesFrame(frame, goingAway.match)) this.#link.rotate(epoch);
+    if (matchesFrame(frame, goingAway.match)) this.#connection.rotate(connection);
   }
 
   // The exchange.
 
-  #call(call: Call, now: number): void {
-    this.#carryOut(this.#exchange.call(call, now, this.#link.buffered()));
+  #call(call: NewRequest, now: number): void {
+    this.#carryOut(this.#exchange.request(call, now, this.#connection.buffered()));
   }
 
   #carryOut(effects: readonly ExchangeEffect[]): void {
     for (const effect of effects) {
       switch (effect.type) {
         case "write": {
-          const taken = this.#link.write(effect.epoch, effect.frame, effect.entry);
+          const taken = this.#connection.write(effect.connection, effect.frame, effect.entry);
           if (taken && effect.entry.expectsReply) break;
-          this.#carryOut(this.#exchange.written(effect.entry, taken, this.#around.now()));
+          this.#carryOut(this.#exchange.onWritten(effect.entry, taken, this.#env.now()));
           break;
         }
         case "settle": {
           const { seq, outcome } = effect;
           const alone = this.#exchange.inFlight === 0;
-          if (seq < 0) this.#unasked.settled(seq, outcome);
+          if (seq < 0) this.#router.onSettled(seq, outcome);
           else this.#post({ type: "settled", upstream: this.#name, seq, outcome }, alone);
           break;
         }
@@ -172,44 +178,44 @@ export class Upstream {
           this.#post({ type: "part", upstream: this.#name, seq: effect.seq, body: effect.body });
           break;
         case "late":
-          if (effect.seq < 0) this.#unasked.late(effect.seq, effect.outcome);
+          if (effect.seq < 0) this.#router.onLate(effect.seq, effect.outcome);
           else this.#post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
           break;
         case "answer":
-          this.#link.write(effect.epoch, effect.frame);
+          this.#connection.write(effect.connection, effect.frame);
           break;
         case "message":
-          this.#unasked.message(effect.frame, effect.json);
+          this.#router.message(effect.frame, effect.json);
           break;
         case "probe":
-          this.#link.probe();
+          this.#connection.probe();
           break;
         case "renew":
-          this.#link.renew(effect.detail);
+          this.#connection.renew(effect.detail);
       }
     }
-    this.#link.closeRetired((epoch) => this.#exchange.awaits(epoch));
+    this.#connection.closeRetired((connection) => this.#exchange.awaits(connection));
     if (this.#draining) this.#tellDrained();
     this.#setAlarm();
   }
 
   #expire(): void {
-    const now = this.#around.now();
+    const now = this.#env.now();
     this.#carryOut(this.#exchange.expire(now));
-    this.#unasked.expire(now);
+    this.#router.expire(now);
     this.#setAlarm();
   }
 
   /** For whichever comes first: an alarm is never set later. */
   #setAlarm(): void {
     this.#alarm.set(this.#exchange.nextDeadline);
-    this.#alarm.set(this.#unasked.nextDeadline);
+    this.#alarm.set(this.#router.nextDeadline);
   }
 
   // What the host is told.
 
   #post(message: FromThread, alone = false): void {
-    this.#around.post(message, alone);
+    this.#env.post(message, alone);
   }
 
   #tellDrained(): void {
@@ -221,8 +227,8 @@ export class Upstream {
   #details(now: number): UpstreamDetails {
     return {
       inFlight: this.#exchange.inFlight,
-      ...this.#link.details(now),
-      kept: this.#unasked.kept,
+      ...this.#connection.details(now),
+      kept: this.#router.kept,
       counters: { ...this.#exchange.counters },
     };
   }

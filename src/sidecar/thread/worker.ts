@@ -1,8 +1,8 @@
 import type { LookupFunction } from "node:net";
 import { type MessagePort, workerData } from "node:worker_threads";
 import type { Protocol } from "../../protocols/protocol.ts";
-import { type Batch, Outbox, unpack } from "../batching.ts";
-import type { Dialect, FromThread, ToThread } from "../contract.ts";
+import { type MessageBatch, Outbox, unpack } from "../batching.ts";
+import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -67,7 +67,7 @@ export function serveThread(platform: ThreadPlatform): void {
     else found?.then((upstream) => upstream?.handle(message));
   };
 
-  port.on("message", (batch: Batch) => {
+  port.on("message", (batch: MessageBatch) => {
     const came = now() - batch.at;
     skew = Math.min(skew, came);
     const ahead = skew;
@@ -83,6 +83,6 @@ export function serveThread(platform: ThreadPlatform): void {
   outbox.flush();
 }
 
-function dialectOf({ name, accepts, streams }: Protocol): Dialect {
+function dialectOf({ name, accepts, streams }: Protocol): ProtocolTraits {
   return { name, accepts, streams };
 }

@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Drop, describeDrop, judge as judgeBy, type Verdict } from "../../../src/core/connection/disconnect.ts";
+import {
+  type Disconnect,
+  describeDisconnect,
+  judge as judgeBy,
+  type Verdict,
+} from "../../../src/core/connection/disconnect.ts";
 
-const judge = (drop: Drop): Verdict => judgeBy(drop, { codes: {}, statuses: {} });
+const judge = (drop: Disconnect): Verdict => judgeBy(drop, { codes: {}, statuses: {} });
 const soon: Verdict = { type: "retry", atLeastMs: 0 };
 const refuse: Verdict = { type: "refuse" };
-const status = (code: number, retryAfterMs?: number): Drop => ({ reason: "status", status: code, retryAfterMs });
-const closed = (code: number, text = ""): Drop => ({ reason: "closed", code, text });
+const status = (code: number, retryAfterMs?: number): Disconnect => ({ reason: "status", status: code, retryAfterMs });
+const closed = (code: number, text = ""): Disconnect => ({ reason: "closed", code, text });
 
 test("an answer that will be the same next time is a refusal", () => {
   for (const code of [200, 204, 301, 302, 307, 400, 401, 403, 404, 405, 407, 410, 426, 451]) {
@@ -38,7 +43,7 @@ test("the configuration has the last word on codes and statuses, and on nothing 
     codes: { 4000: "refuse", 1008: "retry", 1001: "slow" },
     statuses: { 403: "retry", 500: "refuse" },
   } as const;
-  const by = (drop: Drop): Verdict => judgeBy(drop, policy);
+  const by = (drop: Disconnect): Verdict => judgeBy(drop, policy);
   const slowly: Verdict = { type: "retry", atLeastMs: 5_000 };
   assert.deepEqual([closed(4000), closed(1008), closed(1001)].map(by), [refuse, soon, slowly]);
   assert.deepEqual([closed(1000), closed(4401), closed(1013)].map(by), [soon, refuse, slowly]);
@@ -75,7 +80,7 @@ test("what the network does is tried again soon", () => {
 });
 
 /** What a reader of a log must find in each description. */
-const mentions: readonly [Drop, ...RegExp[]][] = [
+const mentions: readonly [Disconnect, ...RegExp[]][] = [
   [closed(1006), /without a close frame/, /1006/],
   [closed(1011, "out of memory"), /\b1011\b/, /\(out of memory\)/],
   [closed(1000), /\b1000$/],
@@ -103,9 +108,9 @@ const mentions: readonly [Drop, ...RegExp[]][] = [
 
 test("a description says what happened, with the numbers and the setting that matter", () => {
   for (const [drop, ...patterns] of mentions) {
-    for (const pattern of patterns) assert.match(describeDrop(drop), pattern);
+    for (const pattern of patterns) assert.match(describeDisconnect(drop), pattern);
   }
-  assert.equal(new Set(mentions.map(([drop]) => describeDrop(drop))).size, mentions.length);
+  assert.equal(new Set(mentions.map(([drop]) => describeDisconnect(drop))).size, mentions.length);
 });
 
 test("every close code and status has a verdict whose delay a timer can hold", () => {
@@ -117,7 +122,7 @@ test("every close code and status has a verdict whose delay a timer can hold", (
     fc.property(drops, (drop) => {
       const verdict = judge(drop);
       assert.ok(verdict.type === "refuse" || (verdict.atLeastMs >= 0 && verdict.atLeastMs <= 300_000));
-      assert.ok(describeDrop(drop).length > 0);
+      assert.ok(describeDisconnect(drop).length > 0);
     }),
   );
 });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Answer, answer, greetingFrame } from "../../../src/core/connection/greeting.ts";
+import { greetingFrame, matchStep, type StepMatch } from "../../../src/core/connection/greeting.ts";
 
 type Scalar = string | number | boolean | null;
 type Rule = Readonly<Record<string, Scalar>>;
 
-function heard(frame: string | Uint8Array, match: Rule, reject?: Rule): Answer {
-  return answer({ expect: { match, within: 5_000, ...(reject && { reject }) } }, frame);
+function heard(frame: string | Uint8Array, match: Rule, reject?: Rule): StepMatch {
+  return matchStep({ expect: { match, within: 5_000, ...(reject && { reject }) } }, frame);
 }
 
 const ok: Rule = { "/type": "auth_ok" };

@@ -46,7 +46,7 @@ test("silence finds the peer, however well it answers pings", () => {
   const model = readyWith({ ping: 1_000, silence: 10_500 });
   for (let n = 0; n < 20 && model.phase === "ready"; n++) {
     model.fire();
-    if (model.phase === "ready") model.give({ type: "pong", epoch: model.epoch, proof: model.pinged ?? "" });
+    if (model.phase === "ready") model.give({ type: "pong", connection: model.connection, proof: model.pinged ?? "" });
   }
   assert.deepEqual([model.phase, model.now], ["waiting", 10_500]);
   assert.match(why(model), /keepalive\.silence/);
@@ -64,14 +64,14 @@ test("what the peer says moves the silence on, without a timer being set for eac
 
 test("the heartbeat's answer is nobody else's; every other frame is", () => {
   const model = readyWith({ heartbeat });
-  assert.ok(!listens(model.session, model.epoch));
-  assert.deepEqual(model.frame(OK), [{ type: "frame", epoch: 1, frame: OK }], "nothing was asked yet");
+  assert.ok(!listens(model.session, model.connection));
+  assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "nothing was asked yet");
   model.fire();
-  assert.ok(listens(model.session, model.epoch));
-  assert.deepEqual(model.frame(OTHER), [{ type: "frame", epoch: 1, frame: OTHER }]);
+  assert.ok(listens(model.session, model.connection));
+  assert.deepEqual(model.frame(OTHER), [{ type: "frame", connection: 1, frame: OTHER }]);
   assert.deepEqual(model.frame(OK), [{ type: "timer", ms: 7_000 }]);
-  assert.deepEqual(model.frame(OK), [{ type: "frame", epoch: 1, frame: OK }], "one answer for one heartbeat");
-  assert.ok(!listens(model.session, model.epoch + 1));
+  assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "one answer for one heartbeat");
+  assert.ok(!listens(model.session, model.connection + 1));
 });
 
 test("a heartbeat without an expected answer is sent, and blames nobody", () => {
@@ -122,7 +122,7 @@ test("whichever rungs there are, a dead peer is found by the quickest of them, a
         living.fire();
         if (living.phase !== "ready") break;
         living.frame(OK);
-        if (living.pinged) living.give({ type: "pong", epoch: 1, proof: living.pinged });
+        if (living.pinged) living.give({ type: "pong", connection: 1, proof: living.pinged });
       }
       // One that talks only when it is asked may be too quiet for the watchdog, and for that alone.
       if (keepalive.silence === null) assert.equal(living.phase, "ready");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Drop } from "../../../src/core/connection/disconnect.ts";
+import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { newPair, type Pair, type PairEffect, type PairInput, turn } from "../../../src/core/connection/rotation.ts";
 import { availability } from "../../../src/core/connection/session.ts";
 import { settings as base, OK } from "./session-model.ts";
@@ -10,7 +10,7 @@ import { settings as base, OK } from "./session-model.ts";
 const greeting = [{ expect: { match: { "/type": "ok" }, within: 4_000 } }];
 const rotate = { every: 100_000, drain: 9_000 };
 const settings = { ...base, greeting, reconnect: { ...base.reconnect, rotate } };
-const network: Drop = { reason: "network", detail: "ECONNREFUSED" };
+const network: Disconnect = { reason: "network", detail: "ECONNREFUSED" };
 
 /** Carries the effects out on sockets that are only names. */
 class World {
@@ -26,7 +26,7 @@ class World {
   random = 0;
 
   give(input: PairInput): readonly PairEffect[] {
-    if (input.type === "dropped") this.open.delete(input.epoch);
+    if (input.type === "dropped") this.open.delete(input.connection);
     const context = { now: this.now, heardAt: 0, random: this.random, proof: "p", settings };
     const { pair, effects } = turn(this.pair, input, context);
     this.pair = pair;
@@ -38,22 +38,24 @@ class World {
   #perform(effect: PairEffect): void {
     if (effect.type === "connect") {
       assert.ok(!this.ended, "an attempt after the end");
-      assert.ok(effect.epoch > this.newest, `epoch ${effect.epoch} twice`);
-      this.newest = effect.epoch;
-      this.open.add(effect.epoch);
+      assert.ok(effect.connection > this.newest, `connection ${effect.connection} twice`);
+      this.newest = effect.connection;
+      this.open.add(effect.connection);
     } else if (effect.type === "timer") this.timer = effect.ms;
     else if (effect.type === "nextTimer") this.nextTimer = effect.ms;
     else if (effect.type === "promote") {
       this.timer = this.nextTimer;
       this.nextTimer = undefined;
-    } else if (effect.type === "retire") this.retired.push(effect.epoch);
-    else if (effect.type === "lost") this.lost.push(effect.epoch);
-    else if (effect.type === "destroy" || effect.type === "close") this.open.delete(effect.epoch);
+    } else if (effect.type === "retire") this.retired.push(effect.connection);
+    else if (effect.type === "lost") this.lost.push(effect.connection);
+    else if (effect.type === "destroy" || effect.type === "close") this.open.delete(effect.connection);
   }
 
   #check(): void {
     const { current, next } = this.pair;
-    const alive = [current, next].flatMap((session) => (session && "epoch" in session.at ? session.at.epoch : []));
+    const alive = [current, next].flatMap((session) =>
+      session && "connection" in session.at ? session.at.connection : [],
+    );
     assert.equal(new Set(alive).size, alive.length, "two sessions on one socket");
     if (next) assert.equal(current.at.phase, "ready", "a successor of somebody who is not there");
     const timed = (phase: string) => ["greeting", "ready", "waiting", "refused"].includes(phase);
@@ -67,9 +69,9 @@ class World {
     return this.greeted(1);
   }
 
-  greeted(epoch: number): this {
-    this.give({ type: "opened", epoch });
-    this.give({ type: "frame", epoch, frame: OK });
+  greeted(connection: number): this {
+    this.give({ type: "opened", connection });
+    this.give({ type: "frame", connection, frame: OK });
     return this;
   }
 
@@ -82,33 +84,42 @@ test("at its age a connection is succeeded by one that is open and greeted, and 
   const world = new World().ready();
   assert.equal(world.nextTimer, 100_000);
   world.give({ type: "nextTimer" });
-  assert.deepEqual([world.linked, [...world.open]], [{ type: "ready", epoch: 1 }, [1, 2]]);
-  world.give({ type: "opened", epoch: 2 });
-  assert.deepEqual([world.linked, world.retired], [{ type: "ready", epoch: 1 }, []]);
-  const effects = world.give({ type: "frame", epoch: 2, frame: OK });
-  assert.deepEqual(world.linked, { type: "ready", epoch: 2 });
+  assert.deepEqual([world.linked, [...world.open]], [{ type: "ready", connection: 1 }, [1, 2]]);
+  world.give({ type: "opened", connection: 2 });
+  assert.deepEqual([world.linked, world.retired], [{ type: "ready", connection: 1 }, []]);
+  const effects = world.give({ type: "frame", connection: 2, frame: OK });
+  assert.deepEqual(world.linked, { type: "ready", connection: 2 });
   assert.deepEqual(
     effects.filter(({ type }) => type === "retire"),
-    [{ type: "retire", epoch: 1, withinMs: 9_000 }],
+    [{ type: "retire", connection: 1, withinMs: 9_000 }],
   );
   assert.deepEqual([world.lost, world.nextTimer], [[], 100_000]);
-  world.give({ type: "dropped", epoch: 1, drop: network });
-  assert.deepEqual([world.linked, world.lost], [{ type: "ready", epoch: 2 }, []], "its end touches nobody any more");
+  world.give({ type: "dropped", connection: 1, drop: network });
+  assert.deepEqual(
+    [world.linked, world.lost],
+    [{ type: "ready", connection: 2 }, []],
+    "its end touches nobody any more",
+  );
 });
 
 test("an upstream that asks for it on every new connection is left with backoff, until one has lasted", () => {
   const world = new World().ready();
   world.random = 0.5;
-  const asksOn = (epoch: number) => world.give({ type: "rotate", epoch }).map((effect) => "ms" in effect && effect.ms);
+  const asksOn = (connection: number) =>
+    world.give({ type: "rotate", connection }).map((effect) => "ms" in effect && effect.ms);
   const { from, to } = settings.reconnect;
   asksOn(1);
   assert.equal(world.newest, 2, "the first is left at once");
-  for (let epoch = 2; epoch < 5; epoch++) {
-    world.greeted(epoch);
-    assert.deepEqual(asksOn(epoch), [from * 2 ** (epoch - 2) * 0.5]);
-    assert.deepEqual([asksOn(epoch), world.newest], [[], epoch], "asking again makes it neither sooner nor later");
+  for (let connection = 2; connection < 5; connection++) {
+    world.greeted(connection);
+    assert.deepEqual(asksOn(connection), [from * 2 ** (connection - 2) * 0.5]);
+    assert.deepEqual(
+      [asksOn(connection), world.newest],
+      [[], connection],
+      "asking again makes it neither sooner nor later",
+    );
     world.give({ type: "nextTimer" });
-    assert.equal(world.newest, epoch + 1);
+    assert.equal(world.newest, connection + 1);
   }
   world.greeted(5);
   world.now += to;
@@ -124,47 +135,47 @@ test("no connection grows older than it may, and replicas do not all leave their
 
 test("a failed attempt leaves the connection as it is, and is made again", () => {
   const world = new World().ready();
-  world.give({ type: "rotate", epoch: 1 });
-  const effects = world.give({ type: "dropped", epoch: 2, drop: network });
+  world.give({ type: "rotate", connection: 1 });
+  const effects = world.give({ type: "dropped", connection: 2, drop: network });
   assert.deepEqual(effects[0], { type: "notRotated", why: network });
-  assert.deepEqual([world.linked, world.lost], [{ type: "ready", epoch: 1 }, []]);
+  assert.deepEqual([world.linked, world.lost], [{ type: "ready", connection: 1 }, []]);
   world.give({ type: "nextTimer" });
   world.greeted(3);
-  assert.deepEqual([world.linked, world.retired], [{ type: "ready", epoch: 3 }, [1]]);
+  assert.deepEqual([world.linked, world.retired], [{ type: "ready", connection: 3 }, [1]]);
 });
 
 test("a connection that ends before its successor is ready is lost, and the successor goes on as far as it has got", () => {
   const world = new World().ready();
-  world.give({ type: "rotate", epoch: 1 });
-  world.give({ type: "opened", epoch: 2 });
-  world.give({ type: "dropped", epoch: 1, drop: network });
+  world.give({ type: "rotate", connection: 1 });
+  world.give({ type: "opened", connection: 2 });
+  world.give({ type: "dropped", connection: 1, drop: network });
   assert.deepEqual([world.lost, world.pair.current.at.phase, world.newest], [[1], "greeting", 2]);
-  world.give({ type: "frame", epoch: 2, frame: OK });
-  assert.deepEqual([world.linked, world.retired], [{ type: "ready", epoch: 2 }, []]);
+  world.give({ type: "frame", connection: 2, frame: OK });
+  assert.deepEqual([world.linked, world.retired], [{ type: "ready", connection: 2 }, []]);
 });
 
 test("one rotation at a time, and never for a connection that was left already", () => {
   const world = new World().ready();
-  world.give({ type: "rotate", epoch: 1 });
-  assert.deepEqual(world.give({ type: "rotate", epoch: 1 }), []);
+  world.give({ type: "rotate", connection: 1 });
+  assert.deepEqual(world.give({ type: "rotate", connection: 1 }), []);
   world.greeted(2);
-  assert.deepEqual(world.give({ type: "rotate", epoch: 1 }), []);
+  assert.deepEqual(world.give({ type: "rotate", connection: 1 }), []);
   assert.equal(world.newest, 2);
   world.give({ type: "nextTimer" });
   world.greeted(3);
-  assert.deepEqual(world.give({ type: "rotate", epoch: 2 }), []);
+  assert.deepEqual(world.give({ type: "rotate", connection: 2 }), []);
   assert.equal(world.newest, 3);
 });
 
-test("whatever happens: no two sessions on a socket, a timer for each, every epoch once, and an end that ends both", () => {
-  const epoch = fc.nat({ max: 12 });
+test("whatever happens: no two sessions on a socket, a timer for each, every connection once, and an end that ends both", () => {
+  const connection = fc.nat({ max: 12 });
   const anything: fc.Arbitrary<PairInput> = fc.oneof(
     fc.constantFrom<PairInput>({ type: "start" }, { type: "probe" }, { type: "renew", detail: "test" }),
-    fc.record({ type: fc.constant("opened" as const), epoch }),
-    fc.record({ type: fc.constant("rotate" as const), epoch }),
-    fc.record({ type: fc.constant("frame" as const), epoch, frame: fc.constant(OK) }),
-    fc.record({ type: fc.constant("pong" as const), epoch, proof: fc.constant("p") }),
-    fc.record({ type: fc.constant("dropped" as const), epoch, drop: fc.constant(network) }),
+    fc.record({ type: fc.constant("opened" as const), connection }),
+    fc.record({ type: fc.constant("rotate" as const), connection }),
+    fc.record({ type: fc.constant("frame" as const), connection, frame: fc.constant(OK) }),
+    fc.record({ type: fc.constant("pong" as const), connection, proof: fc.constant("p") }),
+    fc.record({ type: fc.constant("dropped" as const), connection, drop: fc.constant(network) }),
     fc.constantFrom<PairInput>({ type: "timer" }, { type: "nextTimer" }),
   );
   // Inputs that fit the moment, so that a run gets somewhere.
@@ -184,13 +195,13 @@ test("whatever happens: no two sessions on a socket, a timer for each, every epo
         }
         const session = one.who === "next" ? world.pair.next : world.pair.current;
         if (!session) continue;
-        const { epoch } = session;
-        world.give(one.type === "opened" ? { type: "opened", epoch } : { type: "frame", epoch, frame: OK });
+        const { connection } = session;
+        world.give(one.type === "opened" ? { type: "opened", connection } : { type: "frame", connection, frame: OK });
       }
       world.ended = true;
       world.give({ type: "close", withinMs: 0 });
       assert.deepEqual([world.timer, world.nextTimer, world.pair.next], [undefined, undefined, undefined]);
-      const left = [...world.open].filter((epoch) => !world.retired.includes(epoch));
+      const left = [...world.open].filter((connection) => !world.retired.includes(connection));
       assert.deepEqual(left, [], "a socket that nobody ends");
     }),
     { numRuns: 500 },

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Drop } from "../../../src/core/connection/disconnect.ts";
+import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { availability } from "../../../src/core/connection/session.ts";
 import { CHALLENGE, NO, OK, OTHER, SessionModel, settings } from "./session-model.ts";
 
-const network: Drop = { reason: "network", detail: "ECONNREFUSED" };
-const unauthorized: Drop = { reason: "status", status: 401 };
+const network: Disconnect = { reason: "network", detail: "ECONNREFUSED" };
+const unauthorized: Disconnect = { reason: "status", status: 401 };
 
 test("the delay grows with each failure in a row, and begins anew only after real traffic", () => {
   const model = new SessionModel();
   model.give({ type: "start" });
   const delays: number[] = [];
   const fail = (): void => {
-    model.over(model.epoch, network);
+    model.over(model.connection, network);
     delays.push((model.timer ?? Number.NaN) - model.now);
     model.fire();
   };
@@ -33,7 +33,7 @@ test("the delay grows with each failure in a row, and begins anew only after rea
 
   model.becomeReady();
   model.fire();
-  model.give({ type: "pong", epoch: model.epoch, proof: model.pinged ?? "" });
+  model.give({ type: "pong", connection: model.connection, proof: model.pinged ?? "" });
   fail();
   assert.equal(delays.at(-1), 100);
 });
@@ -48,7 +48,7 @@ test("what was refused is tried again around reconnect.refused, whatever failed 
     model.random = random;
     model.give({ type: "start" });
     for (let attempt = 0; attempt < 5; attempt++) {
-      model.over(model.epoch, unauthorized);
+      model.over(model.connection, unauthorized);
       assert.equal(model.phase, "refused");
       assert.equal(model.timer, model.now + delay);
       model.fire();
@@ -60,7 +60,7 @@ test("what was refused is tried again around reconnect.refused, whatever failed 
 test("Retry-After comes on top of the backoff", () => {
   const model = new SessionModel();
   model.give({ type: "start" });
-  model.over(model.epoch, { reason: "status", status: 503, retryAfterMs: 7_000 });
+  model.over(model.connection, { reason: "status", status: 503, retryAfterMs: 7_000 });
   assert.deepEqual([model.phase, model.timer], ["waiting", 7_100]);
 });
 
@@ -74,7 +74,7 @@ test("the longest delays that the configuration allows are still delays, not tim
     };
     model.random = 1 - Number.EPSILON;
     model.give({ type: "start" });
-    model.over(model.epoch, drop);
+    model.over(model.connection, drop);
     assert.equal(model.timer, longest);
   }
 });
@@ -90,7 +90,7 @@ test("a greeting that is answered late or refused is given up, and says which st
     failure: { code: "upstream_down", detail: "the greeting failed: step 2 heard nothing that matches within 3000 ms" },
     until: model.timer,
   });
-  model.over(model.epoch, { reason: "closed", code: 1006, text: "" });
+  model.over(model.connection, { reason: "closed", code: 1006, text: "" });
   assert.equal(model.phase, "waiting", "the end of a socket that we broke ourselves is no second failure");
   assert.equal(model.session.failures, 1);
 
@@ -121,7 +121,7 @@ test("what is sent behind an expected frame answers its challenge, on every conn
     model.frame(OK);
     const [answered, plain] = model.sent.splice(0);
     assert.equal(plain, '{"d":{}}', "only the frame that was just expected counts");
-    model.over(model.epoch, { reason: "closed", code: 1006, text: "" });
+    model.over(model.connection, { reason: "closed", code: 1006, text: "" });
     model.fire();
     return (JSON.parse(answered ?? "") as { d: { a: string } }).d.a;
   });
@@ -144,7 +144,7 @@ test("a close code that refuses is a refused login while the greeting goes on, a
     model.give({ type: "start" });
     model.opened();
     if (greeted) for (const frame of [CHALLENGE, OK]) model.frame(frame);
-    model.over(model.epoch, { reason: "closed", code, text: "because" });
+    model.over(model.connection, { reason: "closed", code, text: "because" });
     const now = availability(model.session);
     assert.ok(now.type === "down");
     assert.equal(`${now.failure.code} ${model.phase}`, expected);
@@ -177,11 +177,11 @@ test("a ping that is not answered in time ends the connection; one that is prove
   const first = model.timer ?? Number.NaN;
   assert.equal(first - model.now, 15_000);
   model.fire();
-  model.give({ type: "pong", epoch: model.epoch, proof: "somebody else's" });
+  model.give({ type: "pong", connection: model.connection, proof: "somebody else's" });
   assert.deepEqual([model.proven, model.timer], [[], first + 5_000]);
-  model.give({ type: "pong", epoch: model.epoch, proof: model.pinged ?? "" });
+  model.give({ type: "pong", connection: model.connection, proof: model.pinged ?? "" });
   assert.deepEqual(model.proven, [model.pinged]);
-  model.give({ type: "pong", epoch: model.epoch, proof: model.pinged ?? "" });
+  model.give({ type: "pong", connection: model.connection, proof: model.pinged ?? "" });
   assert.equal(model.proven.length, 1, "the same pong proves nothing twice");
 
   model.give({ type: "probe" });
@@ -225,7 +225,7 @@ test("what a request finds follows from the phase", () => {
   assert.equal(found(), "hold");
   model.frame(CHALLENGE);
   model.frame(OK);
-  assert.deepEqual(availability(model.session), { type: "ready", epoch: 3 });
+  assert.deepEqual(availability(model.session), { type: "ready", connection: 3 });
   model.give({ type: "close", withinMs: 2_000 });
   assert.deepEqual(found(), ["shutting_down", "for good"]);
   model.over(3, { reason: "closed", code: 1001, text: "" });

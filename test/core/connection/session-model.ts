@@ -33,19 +33,19 @@ export const OTHER = '{"type":"tick"}';
 export function briefly(effect: SessionEffect): string {
   switch (effect.type) {
     case "connect":
-      return `connect ${effect.epoch}`;
+      return `connect ${effect.connection}`;
     case "send":
-      return `send ${effect.epoch} ${effect.frame}`;
+      return `send ${effect.connection} ${effect.frame}`;
     case "ping":
-      return `ping ${effect.epoch} ${effect.proof}`;
+      return `ping ${effect.connection} ${effect.proof}`;
     case "close":
-      return `close ${effect.epoch} ${effect.code} in ${effect.withinMs}`;
+      return `close ${effect.connection} ${effect.code} in ${effect.withinMs}`;
     case "destroy":
-      return `destroy ${effect.epoch}`;
+      return `destroy ${effect.connection}`;
     case "timer":
       return effect.ms === undefined ? "no timer" : `timer ${effect.ms}`;
     case "lost":
-      return `lost ${effect.epoch} ${effect.why.reason}`;
+      return `lost ${effect.connection} ${effect.why.reason}`;
     case "proven":
       return `proven ${effect.proof}`;
     case "message":
@@ -87,8 +87,8 @@ export class SessionModel {
   }
 
   /** Of the newest attempt, whether or not it still lives. */
-  get epoch(): number {
-    return this.session.epoch;
+  get connection(): number {
+    return this.session.connection;
   }
 
   give(input: SessionInput): readonly SessionEffect[] {
@@ -104,20 +104,20 @@ export class SessionModel {
   }
 
   opened(): void {
-    this.sockets.set(this.epoch, "open");
-    this.give({ type: "opened", epoch: this.epoch });
+    this.sockets.set(this.connection, "open");
+    this.give({ type: "opened", connection: this.connection });
   }
 
   /** The last that is heard of a socket. */
-  over(epoch: number, drop: Extract<SessionInput, { type: "dropped" }>["drop"]): void {
-    this.sockets.delete(epoch);
-    this.broken.delete(epoch);
-    this.give({ type: "dropped", epoch, drop });
+  over(connection: number, drop: Extract<SessionInput, { type: "dropped" }>["drop"]): void {
+    this.sockets.delete(connection);
+    this.broken.delete(connection);
+    this.give({ type: "dropped", connection, drop });
   }
 
   frame(frame: string): readonly SessionEffect[] {
     this.heardAt = this.now;
-    return this.give({ type: "frame", epoch: this.epoch, frame });
+    return this.give({ type: "frame", connection: this.connection, frame });
   }
 
   /** Lets the time pass until the timer fires. */
@@ -142,36 +142,38 @@ export class SessionModel {
     switch (effect.type) {
       case "connect": {
         assert.ok(!this.#ending, "an attempt after the end has begun");
-        assert.ok(effect.epoch > this.#newest, `epoch ${effect.epoch} is used twice`);
+        assert.ok(effect.connection > this.#newest, `connection ${effect.connection} is used twice`);
         assert.equal(effect.withinMs, this.settings.connect_within);
-        const alive = [...this.sockets].filter(([epoch, state]) => state !== "closing" && !this.broken.has(epoch));
+        const alive = [...this.sockets].filter(
+          ([connection, state]) => state !== "closing" && !this.broken.has(connection),
+        );
         assert.deepEqual(alive, [], "two sockets at a time");
-        this.#newest = effect.epoch;
-        this.sockets.set(effect.epoch, "connecting");
+        this.#newest = effect.connection;
+        this.sockets.set(effect.connection, "connecting");
         break;
       }
       case "send":
       case "ping":
-        assert.equal(this.sockets.get(effect.epoch), "open", `${effect.type} on a socket that is not open`);
+        assert.equal(this.sockets.get(effect.connection), "open", `${effect.type} on a socket that is not open`);
         if (effect.type === "send") this.sent.push(effect.frame);
         else this.pinged = effect.proof;
         break;
       case "close":
-        assert.ok(this.sockets.get(effect.epoch) !== "connecting", "a close frame before the socket is open");
-        if (this.sockets.has(effect.epoch)) this.sockets.set(effect.epoch, "closing");
-        if (effect.withinMs === 0) this.broken.add(effect.epoch);
+        assert.ok(this.sockets.get(effect.connection) !== "connecting", "a close frame before the socket is open");
+        if (this.sockets.has(effect.connection)) this.sockets.set(effect.connection, "closing");
+        if (effect.withinMs === 0) this.broken.add(effect.connection);
         break;
       case "destroy":
-        assert.ok(this.sockets.has(effect.epoch), "a socket is broken that is gone already");
-        this.broken.add(effect.epoch);
+        assert.ok(this.sockets.has(effect.connection), "a socket is broken that is gone already");
+        this.broken.add(effect.connection);
         break;
       case "timer":
         if (effect.ms !== undefined) assert.ok(effect.ms >= 0 && effect.ms < 2 ** 31, `a timer for ${effect.ms} ms`);
         this.timer = effect.ms === undefined ? undefined : this.now + effect.ms;
         break;
       case "lost":
-        assert.ok(!this.lost.has(effect.epoch), `epoch ${effect.epoch} is lost twice`);
-        this.lost.add(effect.epoch);
+        assert.ok(!this.lost.has(effect.connection), `connection ${effect.connection} is lost twice`);
+        this.lost.add(effect.connection);
         break;
       case "proven":
         assert.equal(effect.proof, this.pinged, "a proof that was not asked for");
@@ -184,17 +186,19 @@ export class SessionModel {
   }
 
   #check(before: Session): void {
-    const { at, epoch, failures } = this.session;
+    const { at, connection, failures } = this.session;
     assert.equal(this.timer !== undefined, TIMED.has(at.phase), `in ${at.phase} the timer is ${this.timer}`);
-    if ("epoch" in at) assert.equal(at.epoch, epoch, "the phase speaks of a socket that is not the newest");
+    if ("connection" in at)
+      assert.equal(at.connection, connection, "the phase speaks of a socket that is not the newest");
     if ("until" in at) assert.equal(at.until, this.timer, "the timer fires at another moment than is told");
-    if (at.phase === "connecting") assert.equal(this.sockets.get(epoch), "connecting");
-    if (at.phase === "greeting" || at.phase === "ready") assert.equal(this.sockets.get(epoch), "open");
+    if (at.phase === "connecting") assert.equal(this.sockets.get(connection), "connecting");
+    if (at.phase === "greeting" || at.phase === "ready") assert.equal(this.sockets.get(connection), "open");
     if (at.phase === "closed") {
       for (const [left, state] of this.sockets)
         assert.ok(state === "closing" || this.broken.has(left), `${left} stays`);
     }
     assert.ok(failures === before.failures || failures === 0 || failures === before.failures + 1);
-    for (let old = 1; old < epoch; old++) assert.ok(this.lost.has(old), `nobody was told that epoch ${old} is over`);
+    for (let old = 1; old < connection; old++)
+      assert.ok(this.lost.has(old), `nobody was told that connection ${old} is over`);
   }
 }

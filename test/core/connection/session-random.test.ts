@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Drop } from "../../../src/core/connection/disconnect.ts";
+import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { chance, type Move, move } from "./move.ts";
 import { CHALLENGE, NO, OK, OTHER, SessionModel } from "./session-model.ts";
 
-const drops = fc.constantFrom<Drop[]>(
+const drops = fc.constantFrom<Disconnect[]>(
   { reason: "network", detail: "ECONNREFUSED" },
   { reason: "status", status: 401 },
   { reason: "closed", code: 1006, text: "" },
@@ -18,13 +18,13 @@ const drops = fc.constantFrom<Drop[]>(
 const always = (name: string, run: Move<SessionModel>) => fc.constant(move(name, run));
 
 /** A socket that was left behind, or never was, still talks. */
-function stale(model: SessionModel, epoch: number, drop: Drop): void {
+function stale(model: SessionModel, connection: number, drop: Disconnect): void {
   const before = model.session;
   for (const input of [
-    { type: "opened", epoch },
-    { type: "dropped", epoch, drop },
-    { type: "frame", epoch, frame: OK },
-    { type: "pong", epoch, proof: model.pinged ?? "" },
+    { type: "opened", connection },
+    { type: "dropped", connection, drop },
+    { type: "frame", connection, frame: OK },
+    { type: "pong", connection, proof: model.pinged ?? "" },
   ] as const) {
     assert.deepEqual(model.give(input), []);
   }
@@ -39,7 +39,7 @@ const anything: fc.Arbitrary<Move<SessionModel>> = fc.oneof(
     weight: 4,
     arbitrary: fc.constantFrom(CHALLENGE, OK, OK, NO, OTHER).map((frame) =>
       move(`frame ${frame}`, (model: SessionModel) => {
-        const socket = model.sockets.get(model.epoch);
+        const socket = model.sockets.get(model.connection);
         if (socket === "open" || socket === "closing") model.frame(frame);
       }),
     ),
@@ -48,23 +48,23 @@ const anything: fc.Arbitrary<Move<SessionModel>> = fc.oneof(
     weight: 2,
     arbitrary: fc.tuple(fc.nat({ max: 2 }), drops).map(([which, drop]) =>
       move(`socket ${which} is over: ${drop.reason}`, (model: SessionModel) => {
-        const epoch = [...model.sockets.keys()][which];
-        if (epoch !== undefined) model.over(epoch, drop);
+        const connection = [...model.sockets.keys()][which];
+        if (connection !== undefined) model.over(connection, drop);
       }),
     ),
   },
   { weight: 4, arbitrary: always("timer", (model) => model.timer !== undefined && model.fire()) },
   fc.boolean().map((right) =>
     move(`${right ? "right" : "wrong"} pong`, (model: SessionModel) => {
-      if (model.pinged === undefined || !model.sockets.has(model.epoch)) return;
-      model.give({ type: "pong", epoch: model.epoch, proof: right ? model.pinged : "made up" });
+      if (model.pinged === undefined || !model.sockets.has(model.connection)) return;
+      model.give({ type: "pong", connection: model.connection, proof: right ? model.pinged : "made up" });
     }),
   ),
   always("probe", (model) => model.give({ type: "probe" })),
   always("renew", (model) => model.give({ type: "renew", detail: "test" })),
   fc
     .tuple(fc.constantFrom(-1, 1, 2, 9), drops)
-    .map(([back, drop]) => move(`stale ${back}`, (model: SessionModel) => stale(model, model.epoch - back, drop))),
+    .map(([back, drop]) => move(`stale ${back}`, (model: SessionModel) => stale(model, model.connection - back, drop))),
 );
 
 const moves = fc.array(fc.tuple(anything, chance), { maxLength: 120, size: "max" });
@@ -76,7 +76,7 @@ function play(model: SessionModel, all: readonly (readonly [Move<SessionModel>, 
   }
 }
 
-test("whatever happens: one attempt at a time, one timer, which dies with its phase, and every epoch once", () => {
+test("whatever happens: one attempt at a time, one timer, which dies with its phase, and every connection once", () => {
   // The model checks all of this with every step.
   fc.assert(
     fc.property(moves, (all) => {
@@ -98,9 +98,12 @@ test("after close nothing connects again, and the end comes when the last socket
       play(model, after);
       model.give({ type: "close", withinMs: 0 });
       assert.equal(model.timer, undefined);
-      for (const epoch of [...model.sockets.keys()]) {
-        assert.ok(model.sockets.get(epoch) === "closing" || model.broken.has(epoch), `nobody ends socket ${epoch}`);
-        model.over(epoch, { reason: "unclosed", withinMs: 0 });
+      for (const connection of [...model.sockets.keys()]) {
+        assert.ok(
+          model.sockets.get(connection) === "closing" || model.broken.has(connection),
+          `nobody ends socket ${connection}`,
+        );
+        model.over(connection, { reason: "unclosed", withinMs: 0 });
       }
       assert.equal(model.phase, "closed");
     }),

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Drop } from "../../../src/core/connection/disconnect.ts";
+import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import type { Ladder } from "../../../src/core/connection/liveness.ts";
 import { type Phase, type Session, type SessionInput, step } from "../../../src/core/connection/session.ts";
 import { briefly, CHALLENGE, NO, OK, OTHER, settings } from "./session-model.ts";
 
 const NOW = 1_000_000;
 const EPOCH = 7;
-const why: Drop = { reason: "network", detail: "ECONNREFUSED" };
+const why: Disconnect = { reason: "network", detail: "ECONNREFUSED" };
 const beating = {
   ...settings,
   keepalive: {
@@ -19,34 +19,34 @@ const context = { now: NOW, random: 0.5, proof: "fresh", heardAt: NOW - 3_000, s
 const resting = { due: NOW + 7_000, asked: false };
 
 function ready(ping: Ladder["ping"], heartbeat: Ladder["heartbeat"]): Phase {
-  return { phase: "ready", epoch: EPOCH, ladder: { ping, heartbeat, since: NOW - 60_000 } };
+  return { phase: "ready", connection: EPOCH, ladder: { ping, heartbeat, since: NOW - 60_000 } };
 }
 
 /** Every phase there is; `pinged` is ready with a ping on its way, `beaten` with a heartbeat. */
 const phases = {
   idle: { phase: "idle" },
-  connecting: { phase: "connecting", epoch: EPOCH },
-  greeting: { phase: "greeting", epoch: EPOCH, step: 3 },
+  connecting: { phase: "connecting", connection: EPOCH },
+  greeting: { phase: "greeting", connection: EPOCH, step: 3 },
   ready: ready({ due: NOW, proof: undefined }, resting),
   pinged: ready({ due: NOW, proof: "asked" }, resting),
   resting: ready({ due: NOW + 9_000, proof: undefined }, { due: NOW, asked: false }),
   beaten: ready({ due: NOW + 9_000, proof: undefined }, { due: NOW, asked: true }),
   waiting: { phase: "waiting", until: NOW, why },
   refused: { phase: "refused", until: NOW, why },
-  closing: { phase: "closing", epoch: EPOCH },
+  closing: { phase: "closing", connection: EPOCH },
   closed: { phase: "closed" },
 } satisfies Record<string, Phase>;
 
 /** Every input there is, as if it came from the newest socket. */
 const inputs = {
   start: { type: "start" },
-  opened: { type: "opened", epoch: EPOCH },
-  dropped: { type: "dropped", epoch: EPOCH, drop: why },
-  matching: { type: "frame", epoch: EPOCH, frame: OK },
-  rejecting: { type: "frame", epoch: EPOCH, frame: NO },
-  other: { type: "frame", epoch: EPOCH, frame: OTHER },
-  pong: { type: "pong", epoch: EPOCH, proof: "asked" },
-  wrongPong: { type: "pong", epoch: EPOCH, proof: "else" },
+  opened: { type: "opened", connection: EPOCH },
+  dropped: { type: "dropped", connection: EPOCH, drop: why },
+  matching: { type: "frame", connection: EPOCH, frame: OK },
+  rejecting: { type: "frame", connection: EPOCH, frame: NO },
+  other: { type: "frame", connection: EPOCH, frame: OTHER },
+  pong: { type: "pong", connection: EPOCH, proof: "asked" },
+  wrongPong: { type: "pong", connection: EPOCH, proof: "else" },
   timer: { type: "timer" },
   probe: { type: "probe" },
   renew: { type: "renew", detail: "a reply is owed" },
@@ -130,7 +130,7 @@ const table: Readonly<Record<PhaseName, Partial<Record<InputName, string>>>> = {
 
 /** Three attempts have failed: half of 200 ms doubled three times is 800 ms. */
 function sessionIn(phase: Phase): Session {
-  return { at: phase, epoch: EPOCH, failures: 3 };
+  return { at: phase, connection: EPOCH, failures: 3 };
 }
 
 for (const name of Object.keys(phases) as PhaseName[]) {
@@ -145,12 +145,12 @@ for (const name of Object.keys(phases) as PhaseName[]) {
     }
   });
 
-  test(`in ${name} what a socket of another epoch says changes nothing`, () => {
+  test(`in ${name} what a socket of another connection says changes nothing`, () => {
     for (const input of Object.values(inputs)) {
-      if (!("epoch" in input)) continue;
-      for (const epoch of [EPOCH - 1, EPOCH + 1, 0]) {
+      if (!("connection" in input)) continue;
+      for (const connection of [EPOCH - 1, EPOCH + 1, 0]) {
         const before = sessionIn(phases[name]);
-        assert.deepEqual(step(before, { ...input, epoch }, context), { session: before, effects: [] }, input.type);
+        assert.deepEqual(step(before, { ...input, connection }, context), { session: before, effects: [] }, input.type);
       }
     }
   });
@@ -200,8 +200,12 @@ test("a new session is idle and nothing happens before it is started", () => {
 });
 
 test("a frame of the first expect step leads to the second, with the sends between them", () => {
-  const greeting: Phase = { phase: "greeting", epoch: EPOCH, step: 1 };
-  const { session, effects } = step(sessionIn(greeting), { type: "frame", epoch: EPOCH, frame: CHALLENGE }, context);
-  assert.deepEqual(session.at, { phase: "greeting", epoch: EPOCH, step: 3 });
+  const greeting: Phase = { phase: "greeting", connection: EPOCH, step: 1 };
+  const { session, effects } = step(
+    sessionIn(greeting),
+    { type: "frame", connection: EPOCH, frame: CHALLENGE },
+    context,
+  );
+  assert.deepEqual(session.at, { phase: "greeting", connection: EPOCH, step: 3 });
   assert.deepEqual(effects.map(briefly), ['send 7 {"type":"auth"}', "timer 4000"]);
 });

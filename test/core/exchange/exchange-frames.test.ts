@@ -22,11 +22,11 @@ function connected(options: JsonOptions, limits: ConstructorParameters<typeof Ex
 const idAt = (model: ExchangeModel, at: number): number => JSON.parse(String(model.taken[at]?.frame)).id;
 
 /** The upstream's word on the request that was taken as number `at`. */
-function say(model: ExchangeModel, at: number, members: object, epoch?: number): string {
+function say(model: ExchangeModel, at: number, members: object, connection?: number): string {
   const frame = JSON.stringify({ id: idAt(model, at), ...members });
   const taken = model.taken[at];
   if (taken) taken.proven = true; // a frame about it shows that it arrived
-  model.frame(frame, epoch);
+  model.frame(frame, connection);
   return frame;
 }
 
@@ -161,7 +161,7 @@ test("what waits for the pace while such a connection is left goes out on the ne
   model.succeed();
   model.pass(200);
   assert.deepEqual(
-    model.taken.map(({ seq, epoch }) => [seq, epoch]),
+    model.taken.map(({ seq, connection }) => [seq, connection]),
     [
       [first, 1],
       [second, 2],

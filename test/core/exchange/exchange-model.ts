@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import type { UpstreamSettings } from "../../../src/config/schema.ts";
-import type { Drop } from "../../../src/core/connection/disconnect.ts";
+import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import type { Availability } from "../../../src/core/connection/session.ts";
 import { Exchange, type ExchangeEffect } from "../../../src/core/exchange/exchange.ts";
-import type { Failed, Kind, Outcome } from "../../../src/core/outcome.ts";
+import type { Failed, Outcome, RequestKind } from "../../../src/core/outcome.ts";
 import type { ErrorCode, Sent } from "../../../src/errors.ts";
 import type { Body, Protocol } from "../../../src/protocols/protocol.ts";
 
-export const cut: Drop = { reason: "closed", code: 1006, text: "" };
+export const cut: Disconnect = { reason: "closed", code: 1006, text: "" };
 
 /** A frame that a socket took, and what is known of it: the ledger by which `sent` is judged. */
 export interface Taken {
   readonly seq: number;
   readonly index: number;
-  readonly epoch: number;
+  readonly connection: number;
   readonly frame: Body;
   readonly expectsReply: boolean;
   /** A pong came for a ping that was sent after it, or a frame that shows that it arrived. */
@@ -21,7 +21,7 @@ export interface Taken {
 }
 
 interface Ping {
-  readonly epoch: number;
+  readonly connection: number;
   /** How many of `taken` were taken before it. */
   readonly handedOver: number;
   /** What its connection took, before it and since. */
@@ -37,7 +37,7 @@ export class ExchangeModel {
   readonly exchange: Exchange;
   now = 1_000;
   /** Of the newest connection. */
-  epoch = 0;
+  connection = 0;
   /** Whether the socket takes what it is handed. */
   takes = true;
   /** Bytes that the socket could not pass on yet. */
@@ -80,9 +80,9 @@ export class ExchangeModel {
 
   // Callers.
 
-  call(body: Body, kind: Kind = "request", within = 25_000): number {
+  call(body: Body, kind: RequestKind = "request", within = 25_000): number {
     const call = { seq: ++this.#seq, kind, body, deadline: this.now + within };
-    this.carryOut(this.exchange.call(call, this.now, this.buffered));
+    this.carryOut(this.exchange.request(call, this.now, this.buffered));
     return call.seq;
   }
 
@@ -122,11 +122,11 @@ export class ExchangeModel {
   // Connections.
 
   link(link: Availability): void {
-    this.carryOut(this.exchange.link(link, this.now));
+    this.carryOut(this.exchange.onAvailability(link, this.now));
   }
 
   get connected(): boolean {
-    return this.epoch > 0 && !this.#lost.has(this.epoch);
+    return this.connection > 0 && !this.#lost.has(this.connection);
   }
 
   /** A connection is lost before the next is made. */
@@ -138,13 +138,13 @@ export class ExchangeModel {
 
   /** Make before break: a successor is current while the old connection is there still. */
   succeed(): void {
-    this.epoch++;
+    this.connection++;
     this.#takenHere = [];
-    this.link({ type: "ready", epoch: this.epoch });
+    this.link({ type: "ready", connection: this.connection });
   }
 
   /** The connection ends; the next attempt is due in a second. */
-  lose(why: Drop = cut): void {
+  lose(why: Disconnect = cut): void {
     this.takes = false;
     if (this.connected) this.#loses(why);
     this.down();
@@ -162,18 +162,18 @@ export class ExchangeModel {
     this.onRenew();
   }
 
-  #loses(why: Drop): void {
-    this.#lost.add(this.epoch);
+  #loses(why: Disconnect): void {
+    this.#lost.add(this.connection);
     this.pings.length = 0;
-    this.carryOut(this.exchange.lost(this.epoch, why, this.now));
+    this.carryOut(this.exchange.onLost(this.connection, why, this.now));
   }
 
-  frame(frame: Body, epoch = this.epoch): void {
-    this.carryOut(this.exchange.frame(epoch, frame, this.now, this.buffered));
+  frame(frame: Body, connection = this.connection): void {
+    this.carryOut(this.exchange.onFrame(connection, frame, this.now, this.buffered));
   }
 
   ping(): void {
-    this.pings.push({ epoch: this.epoch, handedOver: this.#takenHere.length, taken: this.#takenHere });
+    this.pings.push({ connection: this.connection, handedOver: this.#takenHere.length, taken: this.#takenHere });
   }
 
   /** The oldest ping that is on its way is answered. */
@@ -181,7 +181,7 @@ export class ExchangeModel {
     const ping = this.pings.shift();
     if (ping === undefined) return;
     for (const taken of ping.taken.slice(0, ping.handedOver)) taken.proven = true;
-    this.carryOut(this.exchange.proven(ping.epoch, ping.handedOver));
+    this.carryOut(this.exchange.onProven(ping.connection, ping.handedOver));
   }
 
   // Time.
@@ -247,21 +247,21 @@ export class ExchangeModel {
     assert.ok(this.exchange.onTheWire >= 0 && this.exchange.onTheWire <= this.exchange.inFlight);
   }
 
-  #write({ epoch, entry, frame }: Extract<ExchangeEffect, { type: "write" }>): void {
+  #write({ connection, entry, frame }: Extract<ExchangeEffect, { type: "write" }>): void {
     const { seq, index, expectsReply } = entry;
-    assert.ok(!this.#lost.has(epoch), `request ${seq} is written to connection ${epoch}, which is lost`);
-    assert.equal(epoch, this.epoch);
+    assert.ok(!this.#lost.has(connection), `request ${seq} is written to connection ${connection}, which is lost`);
+    assert.equal(connection, this.connection);
     assert.ok(!this.outcomes.has(seq) && !this.abandoned.has(seq), `request ${seq} is written after its end`);
     const { takes } = this;
     if (takes) {
-      const taken = { seq, index, epoch, frame, expectsReply, proven: false };
+      const taken = { seq, index, connection, frame, expectsReply, proven: false };
       this.taken.push(taken);
       this.#takenHere.push(taken);
       this.#takenBySeq.set(seq, taken);
       this.onTaken(taken);
     }
     if (takes && expectsReply) return;
-    this.carryOut(this.exchange.written(entry, takes, this.now));
+    this.carryOut(this.exchange.onWritten(entry, takes, this.now));
   }
 
   /** Once, and only for who was told that no reply came in time though it was sent. */

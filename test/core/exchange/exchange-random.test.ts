@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Kind } from "../../../src/core/outcome.ts";
+import type { RequestKind } from "../../../src/core/outcome.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { seeded, shuffle } from "../../support/random.ts";
 import { type Move, move } from "../connection/move.ts";
@@ -22,7 +22,7 @@ class World {
     this.model.lateness = lateness;
   }
 
-  call(id: string | undefined, kind: Kind, within: number): void {
+  call(id: string | undefined, kind: RequestKind, within: number): void {
     const nonce = this.own.size + 1;
     const seq = this.model.call(echo(nonce, id), kind, within);
     assert.equal(seq, nonce);
@@ -33,12 +33,12 @@ class World {
   answer(which: number, make: (frame: string) => string = answerTo, off = 0): void {
     const asked = this.model.taken.filter(({ expectsReply }) => expectsReply);
     const taken = asked.at(-1 - which);
-    if (taken) this.hear(make(String(taken.frame)), taken.epoch + off);
+    if (taken) this.hear(make(String(taken.frame)), taken.connection + off);
   }
 
-  hear(frame: string, epoch = this.model.epoch): void {
+  hear(frame: string, connection = this.model.connection): void {
     this.answers++;
-    this.model.frame(frame, epoch);
+    this.model.frame(frame, connection);
   }
 
   /** Every reply has its own request's nonce and the id as its caller wrote it. */
@@ -75,7 +75,7 @@ const anything: fc.Arbitrary<Move<World>> = fc.oneof(
     arbitrary: fc
       .tuple(
         fc.constantFrom(...OWN_IDS),
-        fc.constantFrom<Kind[]>("request", "request", "rpc", "send"),
+        fc.constantFrom<RequestKind[]>("request", "request", "rpc", "send"),
         fc.integer({ min: 1, max: 20_000 }),
       )
       .map((all) => move(`call ${all.join(" ")}`, (world: World) => world.call(...all))),

@@ -18,7 +18,7 @@ test("where replies do not name their request, one on its way over the old conne
   model.succeed();
   const third = model.call("c");
   assert.deepEqual(
-    model.taken.map(({ frame, epoch }) => [frame, epoch]),
+    model.taken.map(({ frame, connection }) => [frame, connection]),
     [
       ["a", 1],
       ["b", 2],
@@ -75,7 +75,7 @@ test("a pong of the old connection proves what went out on it, and what was prov
   model.succeed();
   const elsewhere = model.call(echo("c"), "confirm");
   assert.deepEqual(
-    model.pings.map(({ epoch }) => epoch),
+    model.pings.map(({ connection }) => connection),
     [1, 2],
   );
   model.pong();
@@ -102,7 +102,7 @@ test("what is withdrawn while it waits never goes out, and its place is free; th
   const model = new ExchangeModel(jsonRpc, { pace: { messages: 1, per: 1_000, queue: 10 }, in_flight: 4 });
   const own = (seq: number) => {
     const call = { seq, kind: "request", body: `[${echo(seq)},${echo(seq)}]`, deadline: model.now + 25_000 } as const;
-    model.carryOut(model.exchange.call(call, model.now, 0));
+    model.carryOut(model.exchange.request(call, model.now, 0));
   };
   model.connect();
   own(-1);
@@ -112,7 +112,7 @@ test("what is withdrawn while it waits never goes out, and its place is free; th
   model.succeed();
   model.pass(5_000);
   assert.deepEqual(
-    model.taken.map(({ seq, epoch }) => [seq, epoch]),
+    model.taken.map(({ seq, connection }) => [seq, connection]),
     [
       [-1, 1],
       [waits, 2],

@@ -143,7 +143,7 @@ test("a pong of the old connection proves nothing about the new one", () => {
   model.pong();
   model.connect();
   const seq = model.call(echo("new"));
-  model.exchange.proven(1, 1);
+  model.exchange.onProven(1, 1);
   model.lose();
   model.fails(seq, "connection_lost", "maybe");
   assert.equal(model.exchange.counters.connects, 2);
@@ -172,7 +172,7 @@ test("what waits after the socket took nothing more goes out on the next connect
   const served = model.call(echo("two", "2"));
   model.connect();
   assert.deepEqual(model.open, [served]);
-  assert.equal(model.taken.at(-1)?.epoch, 2);
+  assert.equal(model.taken.at(-1)?.connection, 2);
   model.takes = false;
   model.fails(model.call(echo("three", "3")), "connection_lost", "no");
   const waits = model.call(echo("four", "4"));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { TOMBSTONE_MS } from "../../../src/core/exchange/correlate-by-order.ts";
-import type { Kind } from "../../../src/core/outcome.ts";
+import type { RequestKind } from "../../../src/core/outcome.ts";
 import { text } from "../../../src/protocols/text.ts";
 import { type Move, move } from "../connection/move.ts";
 import { ExchangeModel, type Taken } from "./exchange-model.ts";
@@ -36,36 +36,36 @@ class EchoUpstream {
   /** As `lose`, but for a while before it the socket only takes nothing more. */
   end(): void {
     const { model } = this;
-    const { epoch } = model;
+    const { connection } = model;
     model.takes = false;
-    model.at(model.now + 500, () => model.epoch === epoch && this.lose());
+    model.at(model.now + 500, () => model.connection === connection && this.lose());
   }
 
   #reconnect(): void {
     const { model } = this;
-    const { epoch } = model;
-    model.at(model.now + (this.#delays() % 7_000), () => model.epoch === epoch && model.connect());
+    const { connection } = model;
+    model.at(model.now + (this.#delays() % 7_000), () => model.connection === connection && model.connect());
   }
 
   #hear(taken: Taken): void {
     const { model } = this;
-    for (const { epoch, seq } of this.#owed) {
-      assert.notEqual(epoch, taken.epoch, `request ${taken.seq} is sent while ${seq} is unanswered`);
+    for (const { connection, seq } of this.#owed) {
+      assert.notEqual(connection, taken.connection, `request ${taken.seq} is sent while ${seq} is unanswered`);
     }
     if (taken.expectsReply) this.#owed.add(taken);
     else if (this.#delays() % 3 === 0) return;
     const delay = this.#delays() % (taken.expectsReply ? 20_000 : TOMBSTONE_MS);
-    const at = Math.max(this.#busyUntil.get(taken.epoch) ?? 0, model.now + delay);
-    this.#busyUntil.set(taken.epoch, at);
+    const at = Math.max(this.#busyUntil.get(taken.connection) ?? 0, model.now + delay);
+    this.#busyUntil.set(taken.connection, at);
     model.at(at, () => {
       this.#owed.delete(taken);
-      model.frame(taken.frame, taken.epoch);
+      model.frame(taken.frame, taken.connection);
     });
   }
 }
 
 /** A body that no other call has, so that a reply tells whose it is. */
-const call = (kind: Kind, within: number) =>
+const call = (kind: RequestKind, within: number) =>
   move(`${kind} within ${within}`, ({ model }: EchoUpstream) => {
     const body = `${kind} ${model.exchange.counters.requests + 1}`;
     model.call(body, kind, within);

@@ -22,7 +22,7 @@ test("when a reply is owed for too long the connection is renewed, and the queue
   assert.deepEqual(frames(model), ["a"]);
   model.connect();
   assert.deepEqual(
-    model.taken.map(({ frame, epoch }) => [frame, epoch]),
+    model.taken.map(({ frame, connection }) => [frame, connection]),
     [
       ["a", 1],
       ["b", 2],

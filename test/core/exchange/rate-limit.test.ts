@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Pace } from "../../../src/core/exchange/rate-limit.ts";
+import { RateLimit } from "../../../src/core/exchange/rate-limit.ts";
 
 test("so many at once, and the next ones when the first of them are long enough ago", () => {
-  const pace = new Pace({ messages: 3, per: 1_000 });
+  const pace = new RateLimit({ messages: 3, per: 1_000 });
   const free = (now: number) => [0, 1, 2].filter((ahead) => pace.at(ahead, now) <= now).length;
   assert.equal(free(0), 3);
   assert.deepEqual(
@@ -34,7 +34,7 @@ test("whenever messages come, no stretch has more than it may, and none waits lo
   });
   fc.assert(
     fc.property(all, ({ messages, per, gaps }) => {
-      const pace = new Pace({ messages, per });
+      const pace = new RateLimit({ messages, per });
       const went: number[] = [];
       let now = 0;
       for (const gap of gaps) {

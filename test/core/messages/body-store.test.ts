@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Place, Shelf } from "../../../src/core/messages/body-store.ts";
+import { BodyStore, type StoredBody } from "../../../src/core/messages/body-store.ts";
 
 const BLOCK = 64 * 1024;
 
@@ -11,8 +11,8 @@ test("what is put is given back, whatever else comes and goes", () => {
   const body = fc.tuple(fc.constantFrom("x", "\u00fc", "\u65e5", "\u{1f642}", undefined), size);
   fc.assert(
     fc.property(fc.array(body, { maxLength: 60, size: "max" }), fc.integer({ min: 1, max: 20 }), (bodies, kept) => {
-      const shelf = new Shelf();
-      const lying: { readonly place: Place; readonly body: string | Uint8Array }[] = [];
+      const shelf = new BodyStore();
+      const lying: { readonly place: StoredBody; readonly body: string | Uint8Array }[] = [];
       const look = ({ place, body }: (typeof lying)[number]) => {
         if (typeof body === "string") assert.equal(shelf.text(place), body);
         else assert.deepEqual(shelf.bytes(place), body);
@@ -34,7 +34,7 @@ test("what is put is given back, whatever else comes and goes", () => {
 });
 
 test("bytes are its own: neither what the sender does with its buffer nor what a reader does with its copy is seen", () => {
-  const shelf = new Shelf();
+  const shelf = new BodyStore();
   for (const size of [10, BLOCK]) {
     const sent = Buffer.alloc(size, 1);
     const place = shelf.put(sent);
@@ -48,9 +48,9 @@ test("bytes are its own: neither what the sender does with its buffer nor what a
 });
 
 test("blocks are used again: a million bytes that pass take no more of them than lie there at once", () => {
-  const shelf = new Shelf();
+  const shelf = new BodyStore();
   const blocks = new Set<unknown>();
-  const lying: Place[] = [];
+  const lying: StoredBody[] = [];
   for (let n = 0; n < 10_000; n++) {
     const place = shelf.put("x".repeat(1_000));
     blocks.add(place.block);
@@ -62,6 +62,6 @@ test("blocks are used again: a million bytes that pass take no more of them than
 });
 
 test("a byte order mark is part of a text", () => {
-  const shelf = new Shelf();
+  const shelf = new BodyStore();
   assert.equal(shelf.text(shelf.put("\ufeffx")), "\ufeffx");
 });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Slots } from "../../../src/core/util/slot-table.ts";
+import { SlotTable } from "../../../src/core/util/slot-table.ts";
 
 test("whatever comes and goes: a number gives its own value, once, and never comes again", () => {
   const step = fc.record({ kind: fc.constantFrom("put", "put", "put", "leave", "take"), at: fc.nat() });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 1_000, size: "max" }), (steps) => {
-      const slots = new Slots<{ readonly name: number }>();
+      const slots = new SlotTable<{ readonly name: number }>();
       const there = new Map<number, { readonly name: number }>();
       let last = 0;
       for (const { kind, at } of steps) {
@@ -34,7 +34,7 @@ test("whatever comes and goes: a number gives its own value, once, and never com
 });
 
 test("one that stays for long is in nobody's way", () => {
-  const slots = new Slots<{ readonly name: string }>();
+  const slots = new SlotTable<{ readonly name: string }>();
   const stays = { name: "stays" };
   const number = slots.draw();
   slots.put(number, stays);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Deadlines, TICK_MS } from "../../../src/core/util/timer-wheel.ts";
+import { TICK_MS, TimerWheel } from "../../../src/core/util/timer-wheel.ts";
 
 /** A moment as a clock gives it, to the microsecond. */
 const clock = (max: number) => fc.double({ min: 0, max, noNaN: true }).map((at) => Math.round(at * 1_000) / 1_000);
@@ -16,7 +16,7 @@ const moment = fc.oneof(
 test("a key is due at the end of its tick: not before its moment, and at most one tick after it", () => {
   fc.assert(
     fc.property(clock(1e12), (at) => {
-      const deadlines = new Deadlines<string>();
+      const deadlines = new TimerWheel<string>();
       deadlines.add("a", at);
       const next = deadlines.next();
       assert.ok(next !== undefined && next >= at && next <= at + TICK_MS, `next() is ${next}`);
@@ -27,7 +27,7 @@ test("a key is due at the end of its tick: not before its moment, and at most on
 });
 
 test("a key that is due comes once, and the earliest first", () => {
-  const deadlines = new Deadlines<string>();
+  const deadlines = new TimerWheel<string>();
   deadlines.add("late", 75);
   deadlines.add("early", 12);
   deadlines.add("middle", 41);
@@ -38,7 +38,7 @@ test("a key that is due comes once, and the earliest first", () => {
 });
 
 test("keys of one tick share a wake-up, and removing one leaves the other", () => {
-  const deadlines = new Deadlines<string>();
+  const deadlines = new TimerWheel<string>();
   deadlines.add("a", 11);
   deadlines.add("b", 19);
   assert.equal(deadlines.next(), 20);
@@ -48,7 +48,7 @@ test("keys of one tick share a wake-up, and removing one leaves the other", () =
 });
 
 test("a key may be filed anew after it was due or taken back", () => {
-  const deadlines = new Deadlines<string>();
+  const deadlines = new TimerWheel<string>();
   deadlines.add("a", 10);
   assert.deepEqual(deadlines.due(10), ["a"]);
   deadlines.add("a", 30);
@@ -59,7 +59,7 @@ test("a key may be filed anew after it was due or taken back", () => {
 });
 
 test("taking back what is not filed changes nothing", () => {
-  const deadlines = new Deadlines<string>();
+  const deadlines = new TimerWheel<string>();
   deadlines.add("a", 10);
   deadlines.remove("b", 10);
   deadlines.remove("b", 500);
@@ -69,7 +69,7 @@ test("taking back what is not filed changes nothing", () => {
 });
 
 test("with nothing filed there is no next moment, also after everything was taken back", () => {
-  const deadlines = new Deadlines<string>();
+  const deadlines = new TimerWheel<string>();
   assert.equal(deadlines.next(), undefined);
   deadlines.add("a", 10);
   deadlines.remove("a", 10);
@@ -79,7 +79,7 @@ test("with nothing filed there is no next moment, also after everything was take
 });
 
 test("after a wake-up for nothing the next moment is a real one again", () => {
-  const deadlines = new Deadlines<string>();
+  const deadlines = new TimerWheel<string>();
   deadlines.add("gone", 10);
   deadlines.add("kept", 90);
   deadlines.remove("gone", 10);
@@ -97,7 +97,7 @@ interface Naive {
   now: number;
 }
 
-type Command = fc.Command<Naive, Deadlines<number>>;
+type Command = fc.Command<Naive, TimerWheel<number>>;
 
 class Add implements Command {
   readonly in: number;
@@ -107,7 +107,7 @@ class Add implements Command {
   check(): boolean {
     return true;
   }
-  run(naive: Naive, real: Deadlines<number>): void {
+  run(naive: Naive, real: TimerWheel<number>): void {
     const key = naive.keys++;
     naive.filed.set(key, naive.now + this.in);
     real.add(key, naive.now + this.in);
@@ -126,7 +126,7 @@ class Remove implements Command {
   check(naive: Readonly<Naive>): boolean {
     return naive.filed.size > 0;
   }
-  run(naive: Naive, real: Deadlines<number>): void {
+  run(naive: Naive, real: TimerWheel<number>): void {
     const [key, at] = [...naive.filed][this.which % naive.filed.size] ?? [0, 0];
     naive.filed.delete(key);
     real.remove(key, at);
@@ -145,7 +145,7 @@ class Due implements Command {
   check(): boolean {
     return true;
   }
-  run(naive: Naive, real: Deadlines<number>): void {
+  run(naive: Naive, real: TimerWheel<number>): void {
     naive.now += this.after;
     const came = real.due(naive.now);
     for (const key of came) {
@@ -162,7 +162,7 @@ class Due implements Command {
   }
 }
 
-function checkNext(naive: Naive, real: Deadlines<number>): void {
+function checkNext(naive: Naive, real: TimerWheel<number>): void {
   const next = real.next();
   assert.equal(next === undefined, naive.filed.size === 0);
   if (next === undefined) return;
@@ -183,7 +183,7 @@ test("whatever is filed, taken back and waited for, the wheel agrees with a plai
     fc.property(commands, moment, (all, now) => {
       const setup = () => ({
         model: { filed: new Map<number, number>(), keys: 0, now },
-        real: new Deadlines<number>(),
+        real: new TimerWheel<number>(),
       });
       fc.modelRun(setup, all);
     }),
@@ -194,7 +194,7 @@ test("whatever is filed, taken back and waited for, the wheel agrees with a plai
 test("an owner that wakes up only when asked to finds every key, at most one tick late", () => {
   fc.assert(
     fc.property(fc.array(moment, { maxLength: 40, size: "max" }), fc.func(fc.boolean()), (moments, keeps) => {
-      const deadlines = new Deadlines<number>();
+      const deadlines = new TimerWheel<number>();
       moments.forEach((at, key) => {
         deadlines.add(key, at);
       });

@@ -3,24 +3,24 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JournalEntry, Page, Start } from "../../../src/core/messages/journal.ts";
 import type { FromThread, ToThread } from "../../../src/sidecar/contract.ts";
-import { type End, type Feed, Feeds } from "../../../src/sidecar/host/journal-pulls.ts";
-import { Follower, type Sink } from "../../../src/sidecar/host/journal-reader.ts";
+import { JournalPulls, type JournalSelection, type ReadEnd } from "../../../src/sidecar/host/journal-pulls.ts";
+import { JournalReader, type PageConsumer } from "../../../src/sidecar/host/journal-reader.ts";
 import { Journals, MAIN } from "../../../src/sidecar/thread/journals.ts";
 import { seeded } from "../../support/random.ts";
 import { until } from "../../support/until.ts";
 
-const feed: Feed = { journal: MAIN, where: [] };
+const feed: JournalSelection = { journal: MAIN, where: [] };
 
 /** The two sides, each of whose messages arrives a turn later. */
 class Sides {
   readonly crossed = { read: 0, unread: 0, page: 0 };
-  readonly feeds: Feeds;
+  readonly feeds: JournalPulls;
   journals: Journals;
   #lives = 0;
 
   constructor(bounds: { readonly count: number; readonly bytes: number }) {
     this.journals = this.#thread(bounds);
-    this.feeds = new Feeds("default", (message) => setImmediate(() => this.#toThread(message)));
+    this.feeds = new JournalPulls("default", (message) => setImmediate(() => this.#toThread(message)));
   }
 
   say(text: string): void {
@@ -65,12 +65,12 @@ class Sides {
 class Reader {
   readonly seen: string[] = [];
   readonly gaps: string[] = [];
-  ended: End | undefined;
+  ended: ReadEnd | undefined;
   wanting = true;
-  readonly follower: Follower;
+  readonly follower: JournalReader;
 
-  constructor(feeds: Feeds, limit?: number, after: Start = "earliest") {
-    const sink: Sink = {
+  constructor(feeds: JournalPulls, limit?: number, after: Start = "earliest") {
+    const sink: PageConsumer = {
       wants: () => this.wanting,
       page: ({ entries, gone }) => {
         assert.ok(!gone || "gap" in (entries[0] ?? {}), "what is gone is told");
@@ -84,7 +84,7 @@ class Reader {
         this.ended = end;
       },
     };
-    this.follower = new Follower(feeds, feed, after, sink, limit);
+    this.follower = new JournalReader(feeds, feed, after, sink, limit);
     this.follower.resume();
   }
 }
@@ -95,7 +95,7 @@ const roomy = { count: 100_000, bytes: 1024 ** 3 };
 /** The host's side alone: pages are given by hand, and what is asked for is seen. */
 class Host {
   readonly posted: Extract<ToThread, { type: "read" }>[] = [];
-  readonly feeds = new Feeds("default", (message) => {
+  readonly feeds = new JournalPulls("default", (message) => {
     if (message.type === "read") this.posted.push(message);
   });
 
@@ -172,7 +172,7 @@ test("a gap that is counted from another reader's place is not told, but asked f
 test("whom the first page was enough for is not told that there is nothing more", () => {
   const host = new Host();
   const told: string[] = [];
-  const follower = new Follower(host.feeds, feed, "earliest", {
+  const follower = new JournalReader(host.feeds, feed, "earliest", {
     wants: () => true,
     page: () => {
       told.push("page");
@@ -190,8 +190,8 @@ test("what goes by unmatched moves a waiting reader's cursor on, so that it is n
   const sides = new Sides({ count: 20, bytes: 1024 ** 2 });
   const where = [{ pointer: "/wanted", value: "true" }];
   const seen: JournalEntry[] = [];
-  const sink: Sink = { wants: () => true, page: ({ entries }) => seen.push(...entries), end: () => {} };
-  const follower = new Follower(sides.feeds, { journal: MAIN, where }, "earliest", sink);
+  const sink: PageConsumer = { wants: () => true, page: ({ entries }) => seen.push(...entries), end: () => {} };
+  const follower = new JournalReader(sides.feeds, { journal: MAIN, where }, "earliest", sink);
   follower.resume();
   await until(() => sides.crossed.read === 2, { what: "the pull that waits" });
   const say = (n: number, wanted: boolean) => sides.journals.append(MAIN, JSON.stringify({ n, wanted }), "json");

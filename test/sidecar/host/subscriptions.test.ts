@@ -1,10 +1,10 @@
 /** The host side of standing subscriptions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StandingSubscriptions } from "../../../src/sidecar/host/subscriptions.ts";
+import { UpstreamSubscriptions } from "../../../src/sidecar/host/subscriptions.ts";
 
 test("when their thread has died, none is said to be active any more", () => {
-  const all = new StandingSubscriptions("default", {}, () => {});
+  const all = new UpstreamSubscriptions("default", {}, () => {});
   all.add("a", { request: "SUB", match: { "/type": "tick" } });
   const phases: (string | undefined)[] = [];
   all.watch("a", (state) => phases.push(state?.phase));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { type TestContext, test } from "node:test";
 import { deferred } from "../../../src/core/util/deferred.ts";
-import type { Batch } from "../../../src/sidecar/batching.ts";
+import type { MessageBatch } from "../../../src/sidecar/batching.ts";
 import type { ToThread } from "../../../src/sidecar/contract.ts";
 import { type RawThread, SidecarThread } from "../../../src/sidecar/host/supervised-thread.ts";
 
@@ -17,14 +17,14 @@ class FakeThread implements RawThread {
   /** What it was told. */
   readonly told: unknown[] = [];
   readonly port = {
-    on: (_: "message", listener: (batch: Batch) => void) => this.#messages.on("message", listener),
-    postMessage: (batch: unknown) => this.told.push(...(batch as Batch).row),
+    on: (_: "message", listener: (batch: MessageBatch) => void) => this.#messages.on("message", listener),
+    postMessage: (batch: unknown) => this.told.push(...(batch as MessageBatch).row),
     ref: () => {},
     unref: () => {},
   };
 
   says(message: object): void {
-    this.#messages.emit("message", { at: 0, row: [message] } satisfies Batch);
+    this.#messages.emit("message", { at: 0, row: [message] } satisfies MessageBatch);
   }
 
   async dies(error: string): Promise<void> {
@@ -46,7 +46,7 @@ function supervised(t: TestContext, random = 0.5, onCrash: (thread: SidecarThrea
   });
   const crashes: { readonly detail: string; readonly unposted: readonly number[] }[] = [];
   thread.add("a", {
-    settleIn: () => [],
+    openingMessages: () => [],
     receive: () => {},
     crashed: (detail, unposted) => {
       crashes.push({ detail, unposted: [...unposted] });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { upstreamSchema } from "../../../src/config/schema.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
 import { deferred } from "../../../src/core/util/deferred.ts";
-import { type Batch, unpack } from "../../../src/sidecar/batching.ts";
+import { type MessageBatch, unpack } from "../../../src/sidecar/batching.ts";
 import type { ToThread } from "../../../src/sidecar/contract.ts";
 import { type RawThread, SidecarThread } from "../../../src/sidecar/host/supervised-thread.ts";
 import { UpstreamClient } from "../../../src/sidecar/host/upstream-client.ts";
@@ -12,14 +12,14 @@ import { UpstreamClient } from "../../../src/sidecar/host/upstream-client.ts";
 /** A thread that is as long in starting as it is made to be. */
 function starting() {
   const told: ToThread[] = [];
-  let listener = (_: Batch): void => {};
+  let listener = (_: MessageBatch): void => {};
   const end = deferred<{ readonly error: string | undefined }>();
   const raw: RawThread = {
     port: {
       on: (_, given) => {
         listener = given;
       },
-      postMessage: (batch) => unpack<ToThread>(batch as Batch, (message) => told.push(message)),
+      postMessage: (batch) => unpack<ToThread>(batch as MessageBatch, (message) => told.push(message)),
       ref: () => {},
       unref: () => {},
     },
@@ -44,7 +44,7 @@ function streamed(client: UpstreamClient, timeoutMs: number): Promise<Outcome> {
 
 test("what is out of time before its thread listens was not sent, and is not sent then", async () => {
   const { told, thread, client, ready } = starting();
-  const outcomes = await Promise.all([client.ask(ask(1)), streamed(client, 1)]);
+  const outcomes = await Promise.all([client.request(ask(1)), streamed(client, 1)]);
   assert.deepEqual(outcomes.map(facts), [
     ["reply_timeout", "no"],
     ["reply_timeout", "no"],
@@ -56,7 +56,7 @@ test("what is out of time before its thread listens was not sent, and is not sen
 
 test("what waits for its thread when the exit begins is not sent, and is told so", async () => {
   const { told, thread, client, ready } = starting();
-  const outcomes = [client.ask(ask(10_000)), streamed(client, 10_000)];
+  const outcomes = [client.request(ask(10_000)), streamed(client, 10_000)];
   thread.leave();
   client.drain();
   assert.deepEqual((await Promise.all(outcomes)).map(facts), [
@@ -71,7 +71,7 @@ test("what waits for its thread when the exit begins is not sent, and is told so
 test("of what the thread was told nobody can say that it was not sent", async () => {
   const { told, thread, client, ready } = starting();
   ready();
-  const outcome = await client.ask(ask(1));
+  const outcome = await client.request(ask(1));
   assert.deepEqual([facts(outcome), requests(told).length], [["reply_timeout", "maybe"], 1]);
   thread.leave();
 });
