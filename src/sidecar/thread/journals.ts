@@ -1,7 +1,7 @@
 import { Journal, type Message, type Page, type ReadOptions, type Start } from "../../core/messages/journal.ts";
 import { matcher } from "../../protocols/json-where.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { FromThread, JournalLife, NoPage, ReadCommand, ToThread } from "../contract.ts";
+import type { FromThread, JournalLife, NoPage, ReadCommand } from "../contract.ts";
 
 /** The journals of one upstream, on its thread, and the readers that wait for news in them. */
 
