@@ -22,7 +22,7 @@ export interface Expanded {
   readonly problems: readonly string[];
 }
 
-/** What is worked out only when connecting (core/late-values.ts), escaped or not; an escape; a variable; a mistake. */
+/** What is worked out only when connecting (src/placeholders.ts), escaped or not; an escape; a variable; a mistake. */
 const PLACES = /(\$\$\{(?=(?:file|credentials):)|\$\{(?:file|credentials):[^}]*\})|\$\$\{|\$\{([A-Za-z_]\w*)\}|\$\{/g;
 const LATE_BEGIN = /\$\{(?=(?:file|credentials):)/g;
 

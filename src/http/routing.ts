@@ -5,7 +5,7 @@ import type * as schemas from "./schemas.ts";
 
 /**
  * Routes and what describes them. Types bind a handler's answer to its description, as @hono/zod-openapi has it. What makes
- * the document of it costs as much to load as all the rest of this folder: `document.ts` has it, for who asks.
+ * the document of it costs as much to load as all the rest of this folder: `openapi.ts` has it, for who asks.
  */
 
 export type Schemas = typeof schemas;

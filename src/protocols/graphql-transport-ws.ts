@@ -1,6 +1,6 @@
 /**
- * graphql-transport-ws (https://github.com/enisdenk/graphql-ws/blob/master/PROTOCOL.md). A request is a `subscribe` frame;
- * its reply is the array of all that came for it: `next` frames, and at the end `complete` or `error`.
+ * graphql-transport-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md). A request is a `subscribe`
+ * frame; its reply is the array of all that came for it: `next` frames, and at the end `complete` or `error`.
  */
 
 import { operationOf } from "./graphql.ts";

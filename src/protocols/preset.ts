@@ -26,7 +26,7 @@ export interface Preset {
   readonly subprotocols?: readonly string[];
   /** Null when it cannot greet by itself: it was not given its token. */
   readonly greeting?: readonly GreetingStep[] | null;
-  /** What the dialect's own close codes mean for the next attempt; that of all others is in core/drop.ts. */
+  /** What the dialect's own close codes mean for the next attempt; for all others see core/connection/disconnect.ts. */
   readonly codes?: Readonly<Record<number, "retry" | "slow" | "refuse">>;
 }
 

@@ -10,7 +10,7 @@ import type { Body, Protocol } from "../protocols/protocol.ts";
 /**
  * The thread contract: everything that crosses between the host and the sidecar's thread, in either direction.
  * Bodies are text or bytes, never parsed values: deeply nested JSON makes postMessage throw on both runtimes.
- * Messages of one turn of the event loop cross together (outbox.ts). Every message names its upstream.
+ * Messages of one turn of the event loop cross together (batching.ts). Every message names its upstream.
  * docs/thread-messages.md says the same for people.
  */
 

@@ -74,7 +74,7 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
   app.openapi(graphqlNamedRoute, handle);
 }
 
-/** Server-sent events, each in a connection of its own: https://github.com/enisdenk/graphql-sse/blob/master/PROTOCOL.md. */
+/** Server-sent events, one connection each: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md. */
 const distinct: ReplyStreamFormat = {
   mediaType: `${EVENTS_TYPE}; charset=utf-8`,
   frame(frame) {
