@@ -19,8 +19,8 @@ interface Notes {
 /**
  * Lets what a request leaves behind die young. Deno puts a note into a Map when a request begins and deletes it when it
  * ends: such a Map (`core/util/slot-table.ts` has why) keeps all that has passed through it until the next full
- * collection, and with each note goes the whole request. Here the note stays as long as its connection, and says when there is no
- * request. A list that does not look as it does in Deno 2.9 is left alone.
+ * collection, and with each note goes the whole request. Here the note stays as long as its connection, and says when
+ * there is no request. A list that does not look as it does in Deno 2.9 is left alone.
  */
 export function dieYoung(server: Server): void {
   const list = listOf(server);
