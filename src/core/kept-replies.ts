@@ -81,7 +81,7 @@ export class KeptReplies {
 
   #enter(kept: KeptReply, state: KeptState, now: number): void {
     kept.state = state;
-    // An evicted record still shows its outcome to those who hold it, but does not come back.
+    // An evicted record still shows its outcome to its watchers, but does not come back.
     if (this.#byId.get(kept.id) === kept) {
       kept.agingSince = now;
       this.#aging.delete(kept);

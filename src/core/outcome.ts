@@ -3,8 +3,8 @@ import type { Failure, Sent } from "../errors.ts";
 import type { Body, Mode } from "../protocols/protocol.ts";
 
 /**
- * `send` requests no reply, `confirm` a proof that the peer has received the message, `stream` each frame of the reply as
- * it arrives; the others differ in the meaning of a message without an id.
+ * `send` requests no reply, `confirm` a proof that the peer has the message, `stream` each frame of the reply as it
+ * arrives; the others differ in the meaning of a message without an id.
  */
 export type RequestKind = Mode | "send" | "confirm" | "stream";
 
@@ -24,7 +24,7 @@ export interface Batch {
   readonly done: number;
 }
 
-/** The outcome that the caller receives. After a timeout, `later` resolves with the late outcome; it may never settle. */
+/** The outcome that the caller receives. After a timeout, `later` resolves with the late outcome, if any. */
 export type CallerOutcome = Outcome | (Failed & { readonly later: Promise<Outcome> });
 
 export interface Replied {
@@ -92,7 +92,7 @@ export function isUnsent(outcome: Outcome): boolean {
 
 /**
  * Reduces a batch to one failure, for callers that can only report the whole; undefined if no item failed. The caller
- * would also repeat it as a whole, so a single item that may have been sent makes the batch one that may have been sent.
+ * would also repeat it as a whole, so one item that may have been sent is enough for the batch to count as such.
  */
 export function batchFailure(batch: Batch): Failure | undefined {
   const failed = batch.items.find((item) => item.type === "failed")?.failure;

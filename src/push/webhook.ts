@@ -25,9 +25,9 @@ export interface WebhookOptions {
 }
 
 /**
- * Sends one request at a time, and repeats a batch until a 2xx acknowledges it, always with the same body and id: delivery
- * is at least once, and the receiver can recognize a repetition. A webhook reads the journal like any other reader, so a
- * dead receiver delays nobody else, and finds a gap if it was away for too long. Headers and signature follow Standard
+ * Sends one request at a time and repeats a batch, with the same body and id, until a 2xx acknowledges it: delivery is
+ * at least once, and the receiver can recognize a repetition. A webhook reads the journal like any other reader, so a
+ * dead receiver delays no one else, and finds a gap if it was away for too long. Headers and signature follow Standard
  * Webhooks 1.0.0.
  */
 export class Webhook {

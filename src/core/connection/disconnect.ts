@@ -3,7 +3,7 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Rung } from "./liveness.ts";
 
 export type Disconnect =
-  /** An open connection ended, with a close frame or without one (1006). `text` is the peer's reason, made printable. */
+  /** An open connection ended, with or without (1006) a close frame. `text` is the peer's reason, made printable. */
   | { readonly reason: "closed"; readonly code: number; readonly text: string }
   /** The response to the upgrade was not 101. */
   | { readonly reason: "status"; readonly status: number; readonly retryAfterMs?: number | undefined }
@@ -11,23 +11,21 @@ export type Disconnect =
   /** A frame exceeded `limits.reply_bytes`. */
   | { readonly reason: "oversized"; readonly limitBytes: number }
   | { readonly reason: "timeout"; readonly withinMs: number }
-  /** The settings for the attempt (files, credentials, CA) could not be resolved. */
+  /** The settings for the attempt could not be resolved. */
   | { readonly reason: "credentials"; readonly detail: string }
   /** A rung of the liveness ladder expired: the connection is half-open, or the peer hangs. */
   | { readonly reason: "silent"; readonly rung: Rung; readonly withinMs: number }
   | { readonly reason: "greeting"; readonly rejected: boolean; readonly detail: string }
   /** The peer did not complete the close handshake in time, so the socket was destroyed. */
   | { readonly reason: "unclosed"; readonly withinMs: number }
-  /** We abandoned it, because continuing would have mixed up replies. */
+  /** We abandoned the connection, because continuing would have mixed up replies. */
   | { readonly reason: "renewed"; readonly detail: string };
 
 /** Text for people: in logs, on the state route, and as the `detail` of errors. */
 export function describeDisconnect(disconnect: Disconnect): string {
   switch (disconnect.reason) {
     case "closed":
-      return disconnect.code === 1006
-        ? "the connection ended without a close frame (1006)"
-        : `the upstream closed the connection with code ${disconnect.code}${disconnect.text ? ` (${disconnect.text})` : ""}`;
+      return describeClose(disconnect.code, disconnect.text);
     case "status":
       return `the upstream answered the upgrade with HTTP ${disconnect.status}`;
     case "dns":
@@ -59,6 +57,11 @@ export function describeDisconnect(disconnect: Disconnect): string {
   }
 }
 
+function describeClose(code: number, text: string): string {
+  if (code === 1006) return "the connection ended without a close frame (1006)";
+  return `the upstream closed the connection with code ${code}${text ? ` (${text})` : ""}`;
+}
+
 function describeSilence(rung: Rung, withinMs: number): string {
   if (rung === "ping") return `the upstream did not answer a ping within ${withinMs} ms (keepalive.pong_within)`;
   if (rung === "silence") return `the upstream was silent for ${withinMs} ms (keepalive.silence)`;
@@ -81,7 +84,7 @@ const RETRY_SOON: RetryDecision = { type: "retry", atLeastMs: 0 };
 
 /**
  * Close codes that are not simply retried. RFC 6455 §7.4.1 defines 1008 (policy violation), IANA's registry 1013 (try
- * again later); 4401 and 4403 are the customary equivalents of HTTP's 401 and 403. docs/configuration.md has this table.
+ * again later); 4401 and 4403 are customary for HTTP's 401 and 403. docs/configuration.md has the same table.
  */
 const CLASS_OF_CODE: Readonly<Record<number, RetryClass>> = {
   1008: "refuse",
@@ -112,7 +115,7 @@ export function decideRetry(disconnect: Disconnect, { codes, statuses }: Policy)
   }
 }
 
-/** Reclassifies a disconnect during the greeting: a close code of the class `refuse` means that the login was refused. */
+/** Reclassifies a disconnect during the greeting: a close code of the class `refuse` means a refused login. */
 export function disconnectWhileGreeting(disconnect: Disconnect, policy: Policy): Disconnect {
   if (disconnect.reason !== "closed" || decideRetry(disconnect, policy).type !== "refuse") return disconnect;
   return { reason: "greeting", rejected: true, detail: describeDisconnect(disconnect) };

@@ -37,7 +37,7 @@ export interface Due {
 type Keepalive = UpstreamSettings["keepalive"];
 type Heartbeat = NonNullable<Keepalive["heartbeat"]>;
 
-/** A deadline noticed this many milliseconds late means that we were suspended or blocked, not that the peer is dead. */
+/** A deadline noticed this many milliseconds late means that we were suspended or blocked, not a dead peer. */
 const SUSPENDED_MS = 1_000;
 
 export function newLadder(keepalive: Keepalive, now: number): Ladder {

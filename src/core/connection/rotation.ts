@@ -11,7 +11,7 @@ import {
 } from "./session.ts";
 
 /**
- * A connection is rotated out because of its age or because the upstream announces that it is going away. It stays in use
+ * A connection is replaced because of its age, or because the upstream announces that it is going away. It stays in use
  * until its successor is open and greeted. The successor is a session with its own attempts and its own timer; the
  * rotation only decides which of the two is current. Without a successor it behaves exactly like the one session.
  */
@@ -77,8 +77,8 @@ export function stepRotation(rotation: Rotation, input: RotationInput, context: 
 }
 
 /**
- * The first request is honored at once. If the upstream repeats it on every new connection, the rotations back off, or we
- * would connect and log in without a pause.
+ * Honors the first request at once. If the upstream repeats it on every new connection, the rotations back off: we must
+ * not connect and log in without a pause.
  */
 function onRotationRequest(rotation: Rotation, connection: number, context: SessionContext): RotationTransition {
   const { current, successor, earlyRequests, requestedOn } = rotation;
@@ -145,7 +145,7 @@ function stepCurrent(rotation: Rotation, input: SessionInput, context: SessionCo
   return { rotation: { ...rotation, current: session }, effects: [...effects, ...timer] };
 }
 
-/** Schedules the rotation by age, up to a quarter sooner than configured, so that replicas do not all rotate at once. */
+/** Schedules the rotation by age, up to a quarter early, so that replicas do not all rotate at once. */
 function scheduleRotation({ random, settings }: SessionContext): readonly RotationTimer[] {
   const every = settings.reconnect.rotate?.every;
   return every === undefined ? [] : [{ type: "rotationTimer", ms: Math.ceil(every * (1 - random / 4)) }];

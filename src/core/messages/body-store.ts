@@ -28,8 +28,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * Strings would be promoted to the old generation before they are released, so that the heap would hold several times as
- * much as the journals keep.
+ * As strings, bodies would be promoted to V8's old generation before their release, and the heap would hold several
+ * times what is kept.
  */
 export class BodyStore {
   /** Allocated with the first body: most journals of quiet subscriptions stay empty. */

@@ -47,7 +47,7 @@ type StoredMessage = Omit<Message, "data"> & { readonly body: StoredBody };
 /** The start of a read: after a cursor, or at either end of the journal. */
 export type Start = "earliest" | "latest" | Cursor;
 
-/** A position, written `<epoch>-<seq>`. Each life of a journal has its own epoch, so cursors of different lives differ. */
+/** A position, written `<epoch>-<seq>`. The epoch identifies one life of a journal, so lives are never confused. */
 export interface Cursor {
   readonly epoch: string;
   readonly seq: number;
@@ -79,8 +79,8 @@ export interface JournalBounds {
 }
 
 /**
- * Size from which a page is full; a single message may be larger. A stream's reader is cut off if it takes less than one
- * page a minute, so the page size determines how slow a reader may be.
+ * Size from which a page is full; a single message may be larger. The reader of a stream is cut off if it takes less
+ * than one page a minute, so the page size determines how slow a reader may be.
  */
 const PAGE_BYTES = 64 * 1024;
 /** Maximum number of messages that a filter examines for one page, so that a rare match never blocks the thread. */

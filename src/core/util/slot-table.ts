@@ -4,10 +4,10 @@
 const INITIAL_SLOTS = 64;
 
 /**
- * Replaces a Map where thousands of entries come and go per second. A Map allocates a new table whenever deleted entries
+ * Replaces a Map where thousands of entries come and go per second. A Map lays out a new table whenever deleted entries
  * have filled the old one, and in V8 an old table points to the next: tables promoted to the old generation keep alive
  * everything that has passed through since, until the next full collection. Here, a number is drawn only if its slot is
- * free, so a table is replaced only when it grows.
+ * free, so slots are reused in place.
  */
 export class SlotTable<Value extends object> {
   #values: (Value | undefined)[] = new Array(INITIAL_SLOTS).fill(undefined);

@@ -72,7 +72,7 @@ class World {
       assert.equal(
         this.rotationTimer !== undefined,
         current.at.phase === "ready",
-        "the next rotation is not scheduled",
+        "a rotation is scheduled only while ready",
       );
   }
 

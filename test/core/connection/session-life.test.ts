@@ -117,7 +117,7 @@ test("a frame sent after an expected one answers its challenge, on every connect
   ];
   model.settings = { ...settings, greeting };
   model.give({ type: "start" });
-  const answers = ["one", "two"].map((challenge) => {
+  const responses = ["one", "two"].map((challenge) => {
     model.opened();
     model.frame(JSON.stringify({ d: { a: { challenge, salt: "salt" } } }));
     model.frame(OK);
@@ -128,10 +128,10 @@ test("a frame sent after an expected one answers its challenge, on every connect
     return (JSON.parse(answered ?? "") as { d: { a: string } }).d.a;
   });
   assert.deepEqual(
-    answers.map((answer) => answer.length),
+    responses.map((response) => response.length),
     [44, 44],
   );
-  assert.notEqual(answers[0], answers[1]);
+  assert.notEqual(responses[0], responses[1]);
 });
 
 test("a refusing close code means a refused login during the greeting, and not after it", () => {
