@@ -106,7 +106,10 @@ export class Journal {
   #away: { readonly from: number; readonly why: string } | undefined;
   #wasConnected = false;
 
-  /** @param formerEpochs the epochs that this journal continues and that were lost with their thread */
+  /**
+   * @param formerEpochs the epochs that this journal continues and that were lost with their thread
+   * @param at           when this life begins, by the wall clock
+   */
   constructor(epoch: string, bounds: JournalBounds, formerEpochs: readonly string[] = [], at = 0) {
     this.epoch = epoch;
     this.#bounds = bounds;
@@ -148,7 +151,7 @@ export class Journal {
     this.#away = { from: at, why };
   }
 
-  /** Messages arrive (again). */
+  /** Messages can arrive (again): appends the gap of the time away, if there was one. */
   markBack(at: number): void {
     this.#wasConnected = true;
     if (this.#away === undefined) return;
@@ -168,10 +171,10 @@ export class Journal {
       const stored = this.#entryAt(next + 1);
       const size = sizeOf(stored);
       const entry = "gap" in stored ? stored : this.#message(stored);
-      const wanted = "gap" in entry || where === undefined || where(entry);
-      if (wanted && bytes > 0 && bytes + size > PAGE_BYTES) break;
+      const isSelected = "gap" in entry || where === undefined || where(entry);
+      if (isSelected && bytes > 0 && bytes + size > PAGE_BYTES) break;
       next++;
-      if (!wanted) continue;
+      if (!isSelected) continue;
       bytes += size;
       entries.push(entry);
     }
