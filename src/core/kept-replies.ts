@@ -1,37 +1,34 @@
+/** The kept replies: outcomes of asynchronous, late and idempotent requests, to be fetched by their callers. */
 import type { ReplySettings } from "../config/schema.ts";
 import { type Failed, isUnsent, type Outcome } from "./outcome.ts";
 
-/**
- * How requests ended, kept for who asks later: asynchronous ones, late replies, and whatever has an Idempotency-Key.
- * Bounded by age, count and bytes; the oldest goes first. Pure: the time is an argument, in milliseconds.
- */
-
 export type KeptState =
   | { readonly phase: "pending" }
-  /** Its caller was told `reply_timeout`, and its reply may come still. */
+  /** The request failed with `reply_timeout`, and its reply may still arrive. */
   | { readonly phase: "late"; readonly failed: Failed }
   | { readonly phase: "ended"; readonly outcome: Outcome }
-  /** It ended, and there was no room for its reply. That it was asked is still known. */
+  /** The request ended, but its reply was discarded for lack of room. Only the record remains. */
   | { readonly phase: "dropped" };
 
-/** What is kept about one request. Only {@link KeptReplies} changes it. */
+/** The record of one request. Only {@link KeptReplies} changes it. */
 export interface KeptReply {
   readonly id: string;
   readonly upstream: string;
-  /** By which a repeated request finds it, and what that one must repeat. */
+  /** The Idempotency-Key by which a repeated request finds the record, and the digest that it must match. */
   readonly key: string | undefined;
   readonly digest: string | undefined;
   state: KeptState;
-  /** Since when it may be forgotten after `keep`; undefined while it is pending. */
-  agesFrom: number | undefined;
+  /** Start of the `keep` period; undefined while the request is pending. */
+  agingSince: number | undefined;
   readonly watchers: Set<(state: KeptState) => void>;
 }
 
+/** Bounded by age, count and bytes; the oldest record is evicted first. Time is an argument, in milliseconds. */
 export class KeptReplies {
   readonly #bounds: ReplySettings;
   readonly #byId = new Map<string, KeptReply>();
   readonly #byKey = new Map<string, KeptReply>();
-  /** Those that are not pending, the oldest first. */
+  /** The records that are not pending, the oldest first. */
   readonly #aging = new Set<KeptReply>();
   #bytes = 0;
 
@@ -57,47 +54,46 @@ export class KeptReplies {
     return this.#byKey.get(key);
   }
 
-  /** Begins to keep one that is pending. Undefined when nothing can be forgotten to make room: all are pending. */
-  open(about: Pick<KeptReply, "id" | "upstream" | "key" | "digest">, now: number): KeptReply | undefined {
+  /** Opens a pending record. Returns undefined if no room can be made, because all records are pending. */
+  open(request: Pick<KeptReply, "id" | "upstream" | "key" | "digest">, now: number): KeptReply | undefined {
     this.#expire(now);
     while (this.#byId.size >= this.#bounds.count) {
       const [oldest] = this.#aging;
       if (!oldest) return undefined;
-      this.#forget(oldest);
+      this.#evict(oldest);
     }
-    const kept: KeptReply = { ...about, state: { phase: "pending" }, agesFrom: undefined, watchers: new Set() };
+    const kept: KeptReply = { ...request, state: { phase: "pending" }, agingSince: undefined, watchers: new Set() };
     this.#byId.set(kept.id, kept);
     if (kept.key !== undefined) this.#byKey.set(kept.key, kept);
     return kept;
   }
 
-  /** Its caller is told that no reply came in time. */
-  late(kept: KeptReply, failed: Failed, now: number): void {
-    this.#become(kept, { phase: "late", failed }, now);
+  /** Records that the request timed out and that its reply may still arrive. */
+  markLate(kept: KeptReply, failed: Failed, now: number): void {
+    this.#enter(kept, { phase: "late", failed }, now);
   }
 
-  /** Its end. One that is certainly unsent may be tried again: its key finds it no more. */
+  /** Records the outcome. A request that was certainly not sent may be repeated, so its key is released. */
   end(kept: KeptReply, outcome: Outcome, now: number): void {
-    if (isUnsent(outcome)) this.#release(kept);
-    this.#become(kept, { phase: "ended", outcome }, now);
+    if (isUnsent(outcome)) this.#releaseKey(kept);
+    this.#enter(kept, { phase: "ended", outcome }, now);
   }
 
-  #become(kept: KeptReply, state: KeptState, now: number): void {
-    // Forgotten meanwhile: whoever has it in hand still sees how it ended, but it is not kept again.
-    const known = this.#byId.get(kept.id) === kept;
+  #enter(kept: KeptReply, state: KeptState, now: number): void {
     kept.state = state;
-    if (known) {
-      kept.agesFrom = now;
+    // An evicted record still shows its outcome to its watchers, but does not come back.
+    if (this.#byId.get(kept.id) === kept) {
+      kept.agingSince = now;
       this.#aging.delete(kept);
       this.#aging.add(kept);
       this.#bytes += sizeOf(state);
     }
-    for (const watcher of [...kept.watchers]) watcher(state);
-    this.#trim();
+    notifyWatchers(kept);
+    this.#discardReplies();
   }
 
-  /** Whoever waits has been told by now. What is left of a reply without room is that there was one. */
-  #trim(): void {
+  /** Runs after the watchers were notified. A reply that no longer fits loses its body; its record remains. */
+  #discardReplies(): void {
     for (const kept of this.#aging) {
       if (this.#bytes <= this.#bounds.bytes) return;
       const size = sizeOf(kept.state);
@@ -109,26 +105,31 @@ export class KeptReplies {
 
   #expire(now: number): void {
     for (const kept of this.#aging) {
-      if (now - (kept.agesFrom ?? now) < this.#bounds.keep) return;
-      this.#forget(kept);
+      if (now - (kept.agingSince ?? now) < this.#bounds.keep) return;
+      this.#evict(kept);
     }
   }
 
-  #forget(kept: KeptReply): void {
+  #evict(kept: KeptReply): void {
     this.#byId.delete(kept.id);
-    this.#release(kept);
+    this.#releaseKey(kept);
     this.#aging.delete(kept);
     this.#bytes -= sizeOf(kept.state);
     if (kept.state.phase === "late") kept.state = { phase: "dropped" };
-    for (const watcher of [...kept.watchers]) watcher(kept.state);
+    notifyWatchers(kept);
   }
 
-  #release(kept: KeptReply): void {
+  #releaseKey(kept: KeptReply): void {
     if (kept.key !== undefined && this.#byKey.get(kept.key) === kept) this.#byKey.delete(kept.key);
   }
 }
 
-/** The bytes of its replies; of a text the number of UTF-16 units, which is near enough to a bound. */
+function notifyWatchers(kept: KeptReply): void {
+  const { state } = kept;
+  for (const watcher of [...kept.watchers]) watcher(state);
+}
+
+/** The size of the replies in bytes. A text counts its UTF-16 units, which is close enough for a bound. */
 function sizeOf(state: KeptState): number {
   if (state.phase !== "ended") return 0;
   const items = state.outcome.type === "batch" ? state.outcome.items : [state.outcome];

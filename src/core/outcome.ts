@@ -1,11 +1,10 @@
+/** The outcomes of requests, as plain data that may cross between threads. */
 import type { Failure, Sent } from "../errors.ts";
 import type { Body, Mode } from "../protocols/protocol.ts";
 
-/** What callers ask for and what they get, as plain data that may cross between threads. */
-
 /**
- * `send` asks for no reply, `confirm` for the proof that the peer has the message, `stream` for each frame of the reply as
- * it comes; the others differ in what a message without an id means.
+ * `send` requests no reply, `confirm` a proof that the peer has the message, `stream` each frame of the reply as it
+ * arrives; the others differ in the meaning of a message without an id.
  */
 export type RequestKind = Mode | "send" | "confirm" | "stream";
 
@@ -13,27 +12,27 @@ export type RequestKind = Mode | "send" | "confirm" | "stream";
 export type Outcome =
   | Replied
   | Failed
-  /** Handed to the socket, and no reply will come: a `send`, or a notification. Of a `confirm`: proven. */
+  /** A `send` or a notification was handed to the socket, and has no reply; a `confirm` was proven. */
   | { readonly type: "done" }
   | Batch;
 
 export interface Batch {
   readonly type: "batch";
-  /** In the caller's order; an item without a reply (a notification) is not in it. */
+  /** In the caller's order, without the items that have no reply (notifications). */
   readonly items: readonly (Replied | Failed)[];
-  /** How many are not in it because they are done. */
+  /** Number of items that are done and therefore not in `items`. */
   readonly done: number;
 }
 
-/** What who asks gets. `later` comes with a reply that is late: how it ended after all. It may never settle. */
+/** The outcome that the caller receives. After a timeout, `later` resolves with the late outcome, if any. */
 export type CallerOutcome = Outcome | (Failed & { readonly later: Promise<Outcome> });
 
 export interface Replied {
   readonly type: "reply";
   readonly body: Body;
-  /** The bytes are those of a text, which was too long to be copied from thread to thread. */
+  /** True if `body` holds the bytes of a text that was too long to be copied between threads. */
   readonly isText?: boolean | undefined;
-  /** Milliseconds before the message was handed to the socket, and from then to its reply. */
+  /** Milliseconds until the message was handed to the socket, and from then until its reply. */
   readonly queueMs: number;
   readonly upstreamMs: number;
 }
@@ -41,9 +40,9 @@ export interface Replied {
 export interface Failed {
   readonly type: "failed";
   readonly failure: Failure;
-  /** The caller's own id as it was written, where it had one that could be read. */
+  /** The caller's own id as written, if the message had a readable one. */
   readonly own?: string | undefined;
-  /** Why the message was not one of the protocol: JSON-RPC tells −32700 and −32600 apart. */
+  /** Why the message violates the protocol: JSON-RPC distinguishes −32700 (parse) from −32600 (shape). */
   readonly invalid?: "parse" | "shape" | undefined;
 }
 
@@ -55,15 +54,15 @@ export interface Counters {
   abandoned: number;
   /** Replies to requests that had already ended. */
   late: number;
-  /** Replies to nothing that was asked: an id seen twice, or never issued. */
+  /** Replies that match no request: their id came twice, or was never issued. */
   unclaimed: number;
   messages: number;
   noise: number;
-  /** Requests of the upstream's own that were answered by a rule. */
+  /** Requests from the upstream that were answered by a rule. */
   answered: number;
 }
 
-export const zero: Readonly<Counters> = {
+export const zeroCounters: Readonly<Counters> = {
   connects: 0,
   requests: 0,
   replies: 0,
@@ -76,24 +75,24 @@ export const zero: Readonly<Counters> = {
   answered: 0,
 };
 
-/** How many were cancelled, by whether their message had been sent. */
+/** Numbers of cancelled requests, by whether their message had been sent. */
 export type CancelCounts = Readonly<Record<Sent, number>>;
 
-/** How many replies it has. */
+/** Returns the number of replies in the outcome. */
 export function repliesIn(outcome: Outcome): number {
   if (outcome.type === "batch") return outcome.items.filter((item) => item.type === "reply").length;
   return outcome.type === "reply" ? 1 : 0;
 }
 
-/** Whether certainly nothing of it was handed to the socket. */
+/** True if certainly nothing of the request was handed to the socket. */
 export function isUnsent(outcome: Outcome): boolean {
   if (outcome.type === "batch") return outcome.done === 0 && outcome.items.every(isUnsent);
   return outcome.type === "failed" && outcome.failure.sent === "no";
 }
 
 /**
- * Why a batch has failed, where it can only be told as a whole: undefined when no item has. It would be repeated as a
- * whole, too, so one item that may have been sent is enough to say so.
+ * Reduces a batch to one failure, for callers that can only report the whole; undefined if no item failed. The caller
+ * would also repeat it as a whole, so one item that may have been sent is enough for the batch to count as such.
  */
 export function batchFailure(batch: Batch): Failure | undefined {
   const failed = batch.items.find((item) => item.type === "failed")?.failure;
@@ -102,10 +101,10 @@ export function batchFailure(batch: Batch): Failure | undefined {
   return { code: failed.code, detail: failed.detail, sent: proven ? "yes" : "maybe" };
 }
 
-/** What a frame that waits to be read costs beside its own size: many small ones must not slip through the bound. */
+/** Overhead of a buffered frame, in bytes: without it, many small frames would slip through the bound. */
 const FRAME_BYTES = 128;
 
-/** What a frame of a stream counts until its reader has taken it. Both sides of the thread boundary reckon with it. */
+/** The weight of a streamed frame until its reader has taken it, as counted on both sides of the thread boundary. */
 export function weightOf(frame: Body): number {
   return frame.length + FRAME_BYTES;
 }

@@ -101,7 +101,7 @@ export class ReplyKeeper {
       return;
     }
     const { later, ...failed } = answer;
-    this.#replies.late(kept, failed, performance.now());
+    this.#replies.markLate(kept, failed, performance.now());
     later.then(end);
   }
 

@@ -1,3 +1,4 @@
+/** The webhook: delivers a journal's messages to a receiver, in order and in batches. */
 import { createHmac } from "node:crypto";
 import type { WebhookSettings } from "../config/schema.ts";
 import { cursorText, type Page, type Start } from "../core/messages/journal.ts";
@@ -6,13 +7,6 @@ import type { WebhookState } from "../http/ports.ts";
 import { jsonOf } from "../http/streaming/render.ts";
 import type { JournalPulls, ReadEnd } from "../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../sidecar/host/journal-reader.ts";
-
-/**
- * Messages pushed to a receiver: in their order, in batches, one request at a time. A batch is sent until it is
- * acknowledged by a 2xx, always with the same body and id: at least once, and a receiver can tell the second time. It
- * reads like any other reader, so a receiver that is dead holds up nobody, and finds a gap when it was away too long.
- * Headers and signature are those of Standard Webhooks 1.0.0.
- */
 
 const RETRY_FROM_MS = 500;
 const RETRY_TO_MS = 60_000;
@@ -26,15 +20,21 @@ export interface WebhookOptions {
   readonly upstream: string;
   readonly settings: WebhookSettings;
   readonly journals: JournalPulls;
-  /** Told when deliveries begin to fail, and when they succeed again. */
+  /** Called when deliveries begin to fail, and when they succeed again. */
   onChange(state: WebhookState): void;
 }
 
+/**
+ * Sends one request at a time and repeats a batch, with the same body and id, until a 2xx acknowledges it: delivery is
+ * at least once, and the receiver can recognize a repetition. A webhook reads the journal like any other reader, so a
+ * dead receiver delays no one else, and finds a gap if it was away for too long. Headers and signature follow Standard
+ * Webhooks 1.0.0.
+ */
 export class Webhook {
   readonly #options: WebhookOptions;
   readonly #reader: JournalReader;
-  /** What is on its way, or waited for, is given up by this. */
-  #giveUp: () => void = () => {};
+  /** Aborts the request in flight, or the pause before the next one. */
+  #abort: () => void = () => {};
   #stopped = false;
   #delivering = false;
   #acknowledged: string | null = null;
@@ -48,12 +48,12 @@ export class Webhook {
     const where = Object.entries(settings.where).map(([pointer, value]) => ({ pointer, value: String(value) }));
     const selection = { journal: settings.subscription ?? "", where };
     const after: Start = settings.after;
-    const sink = {
+    const consumer = {
       wants: () => !this.#delivering,
-      page: (page: Page) => this.#take(page),
-      end: (end: ReadEnd) => this.#end(end),
+      page: (page: Page) => this.#onPage(page),
+      end: (end: ReadEnd) => this.#onEnd(end),
     };
-    this.#reader = new JournalReader(journals, selection, after, sink, settings.batch);
+    this.#reader = new JournalReader(journals, selection, after, consumer, settings.batch);
     this.#reader.resume();
   }
 
@@ -67,19 +67,19 @@ export class Webhook {
     };
   }
 
-  /** Gives up what is on its way. */
+  /** Aborts a delivery in flight. */
   stop(): void {
     this.#stopped = true;
-    this.#giveUp();
+    this.#abort();
     this.#reader.close();
   }
 
-  #take({ epoch, entries, next }: Page): void {
+  #onPage({ epoch, entries, next }: Page): void {
     const { upstream, settings } = this.#options;
     const cursor = cursorText({ epoch, seq: next });
     const messages = entries.map((entry) => jsonOf(epoch, entry)).join(",");
-    const about = JSON.stringify({ upstream, subscription: settings.subscription, next: cursor });
-    const body = `${about.slice(0, -1)},"messages":[${messages}]}`;
+    const header = JSON.stringify({ upstream, subscription: settings.subscription, next: cursor });
+    const body = `${header.slice(0, -1)},"messages":[${messages}]}`;
     this.#delivering = true;
     this.#deliver({ id: `${upstream}.${cursor}`, body }).then((acknowledged) => {
       if (!acknowledged) return;
@@ -90,22 +90,22 @@ export class Webhook {
     });
   }
 
-  /** @returns true when it was acknowledged; false when everything stops before */
+  /** @returns true once the batch is acknowledged; false if the webhook is stopped before */
   async #deliver(batch: WebhookBatch): Promise<boolean> {
     for (;;) {
-      const why = await this.#attempt(batch);
+      const error = await this.#attempt(batch);
       if (this.#stopped) return false;
-      const failed = this.#failures > 0;
-      this.#failures = why === undefined ? 0 : this.#failures + 1;
-      this.#lastError = why ?? this.#lastError;
-      if (failed !== (why !== undefined)) this.#options.onChange(this.state);
-      if (why === undefined) return true;
+      const wasFailing = this.#failures > 0;
+      this.#failures = error === undefined ? 0 : this.#failures + 1;
+      this.#lastError = error ?? this.#lastError;
+      if (wasFailing !== (error !== undefined)) this.#options.onChange(this.state);
+      if (error === undefined) return true;
       await this.#pause(fullJitter(this.#failures - 1, RETRY_FROM_MS, RETRY_TO_MS, Math.random()));
       if (this.#stopped) return false;
     }
   }
 
-  /** Why it was not acknowledged; undefined when it was. */
+  /** Returns the reason why the batch was not acknowledged; undefined if it was. */
   async #attempt({ id, body }: WebhookBatch): Promise<string | undefined> {
     const { url, secret, timeout, headers } = this.#options.settings;
     const timestamp = String(Math.floor(Date.now() / 1_000));
@@ -115,9 +115,9 @@ export class Webhook {
       "webhook-timestamp": timestamp,
       ...(secret !== undefined && { "webhook-signature": `v1,${sign(secret, `${id}.${timestamp}.${body}`)}` }),
     };
-    // Its own, and not one of AbortSignal.any: on Node 20 each of those leaves a little behind in a signal that lives on.
+    // Not AbortSignal.any: on Node 20, each call leaks a little memory into a signal that outlives it.
     const attempt = new AbortController();
-    this.#giveUp = () => attempt.abort();
+    this.#abort = () => attempt.abort();
     const timer = setTimeout(() => attempt.abort(new DOMException("", "TimeoutError")), timeout);
     try {
       const { signal } = attempt;
@@ -128,9 +128,10 @@ export class Webhook {
     } catch (error) {
       const { name, message, cause } = error as Error;
       if (name === "TimeoutError") return `the receiver did not answer within ${timeout} ms`;
-      const why = cause instanceof Error ? cause.message : message;
-      // On Deno it names the whole address, of which the path and the query may be what lets one in.
-      return `the receiver could not be reached (${why.replaceAll(new URL(url).href, new URL(url).origin)})`;
+      const reason = cause instanceof Error ? cause.message : message;
+      // Deno's message names the whole URL, whose path and query may contain credentials.
+      const { href, origin } = new URL(url);
+      return `the receiver could not be reached (${reason.replaceAll(href, origin)})`;
     } finally {
       clearTimeout(timer);
     }
@@ -139,20 +140,20 @@ export class Webhook {
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
-      this.#giveUp = () => {
+      this.#abort = () => {
         clearTimeout(timer);
         resolve();
       };
     });
   }
 
-  #end(end: ReadEnd): void {
-    if (end !== "stopping") this.#lastError = typeof end === "string" ? "there are no such messages" : end.detail;
+  #onEnd(end: ReadEnd): void {
+    if (end !== "stopping") this.#lastError = typeof end === "string" ? "the journal no longer exists" : end.detail;
     this.stop();
   }
 }
 
-/** The secret is text; in the form of the standard, `whsec_` and base64, it is bytes. */
+/** The secret is text or, in the standard's form of `whsec_` and base64, bytes. */
 function sign(secret: string, content: string): string {
   const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : Buffer.from(secret);
   return createHmac("sha256", key).update(content).digest("base64");

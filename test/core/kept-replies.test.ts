@@ -1,3 +1,4 @@
+/** Tests of the kept replies: their bounds, keys and watchers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -13,7 +14,7 @@ function open(replies: KeptReplies, id: string, now = 0, key?: string): KeptRepl
   return replies.open({ id, upstream: "u", key, digest: key && "d" }, now) ?? assert.fail(`no room for ${id}`);
 }
 
-test("what is pending is kept however long it takes, what has ended for as long as is said", () => {
+test("a pending record is kept indefinitely, an ended one for the configured time", () => {
   const replies = new KeptReplies(bounds);
   const kept = open(replies, "a");
   assert.equal(replies.byId("a", 100_000), kept);
@@ -23,19 +24,19 @@ test("what is pending is kept however long it takes, what has ended for as long 
   assert.deepEqual([replies.size, replies.bytes], [0, 0]);
 });
 
-test("a late one is kept as long, and again from when its reply comes", () => {
+test("a late record is kept for the configured time, which restarts when its reply arrives", () => {
   const replies = new KeptReplies(bounds);
   const [late, never] = [open(replies, "late"), open(replies, "never")];
-  for (const kept of [late, never]) replies.late(kept, failed("maybe"), 0);
+  for (const kept of [late, never]) replies.markLate(kept, failed("maybe"), 0);
   replies.end(late, reply(1), 900);
   assert.equal(replies.byId("never", 1_000), undefined);
   assert.equal(replies.byId("late", 1_899), late);
   replies.end(never, reply(50), 1_000);
-  assert.equal(replies.byId("never", 1_000), undefined, "what was forgotten does not come back");
+  assert.equal(replies.byId("never", 1_000), undefined, "an evicted record does not come back");
   assert.equal(replies.bytes, 1);
 });
 
-test("the oldest that has ended makes room; what is pending never does", () => {
+test("the oldest ended record is evicted to make room, a pending one never", () => {
   const replies = new KeptReplies(bounds);
   const [a, b, c] = [open(replies, "a"), open(replies, "b"), open(replies, "c")];
   assert.equal(replies.open({ id: "d", upstream: "u", key: undefined, digest: undefined }, 0), undefined);
@@ -45,7 +46,7 @@ test("the oldest that has ended makes room; what is pending never does", () => {
   assert.deepEqual([replies.byId("a", 3), replies.byId("b", 3), replies.byId("c", 3)], [a, undefined, c]);
 });
 
-test("over the bytes the oldest reply is dropped, and that there was one is still known", () => {
+test("exceeding the bytes discards the oldest reply but keeps its record", () => {
   const replies = new KeptReplies(bounds);
   const [a, b, c] = [open(replies, "a", 0, "k"), open(replies, "b"), open(replies, "c")];
   replies.end(a, reply(60), 1);
@@ -55,10 +56,14 @@ test("over the bytes the oldest reply is dropped, and that there was one is stil
   const seen: string[] = [];
   c.watchers.add(({ phase }) => seen.push(phase));
   replies.end(c, reply(101), 3);
-  assert.deepEqual([seen, c.state.phase, replies.bytes], [["ended"], "dropped", 0], "who waits has it all the same");
+  assert.deepEqual(
+    [seen, c.state.phase, replies.bytes],
+    [["ended"], "dropped", 0],
+    "watchers get a reply that does not fit",
+  );
 });
 
-test("a key finds its request until it ends unsent", () => {
+test("a key finds its request unless that ended unsent", () => {
   const replies = new KeptReplies(bounds);
   const first = open(replies, "a", 0, "k");
   assert.equal(replies.byKey("k", 0), first);
@@ -68,10 +73,10 @@ test("a key finds its request until it ends unsent", () => {
   replies.end(second, failed("maybe"), 3);
   assert.equal(replies.byKey("k", 3), second);
   assert.equal(replies.byId("a", 1_001), undefined);
-  assert.equal(replies.byKey("k", 1_001), second, "an older one that is forgotten does not take the key with it");
+  assert.equal(replies.byKey("k", 1_001), second, "evicting an older record does not release the key");
 });
 
-test("of a batch one item that may have been sent is enough to keep its key", () => {
+test("a batch keeps its key if a single item may have been sent", () => {
   const replies = new KeptReplies(bounds);
   for (const [id, items, done] of [
     ["a", [failed("no"), failed("no")], 0],
@@ -86,17 +91,17 @@ test("of a batch one item that may have been sent is enough to keep its key", ()
   );
 });
 
-test("one that is forgotten while somebody waits tells so", () => {
+test("evicting a kept reply notifies its watchers", () => {
   const replies = new KeptReplies(bounds);
   const kept = open(replies, "a");
-  replies.late(kept, failed("maybe"), 0);
+  replies.markLate(kept, failed("maybe"), 0);
   const seen: string[] = [];
   kept.watchers.add(({ phase }) => seen.push(phase));
   replies.byId("x", 5_000);
   assert.deepEqual(seen, ["dropped"]);
 });
 
-test("whatever happens, the bounds hold and the bytes are those of what is there", () => {
+test("the bounds always hold, and the bytes are those of the kept replies", () => {
   const step = fc.record({
     act: fc.constantFrom("open", "late", "end"),
     at: fc.nat(20),
@@ -115,7 +120,7 @@ test("whatever happens, the bounds hold and the bytes are those of what is there
           const opened = replies.open({ id: `${all.length}`, upstream: "u", key: `${at}`, digest: "d" }, now);
           if (opened) all.push(opened);
         } else if (kept?.state.phase === "pending" && act === "late") {
-          replies.late(kept, failed("maybe"), now);
+          replies.markLate(kept, failed("maybe"), now);
         } else if (kept?.state.phase === "pending" || kept?.state.phase === "late") {
           replies.end(kept, reply(size), now);
         }
@@ -130,7 +135,7 @@ test("whatever happens, the bounds hold and the bytes are those of what is there
         );
         assert.ok(replies.size <= bounds.count && replies.bytes <= bounds.bytes);
         for (const one of all)
-          assert.ok(one.state.phase !== "pending" || known.includes(one), "a pending one was forgotten");
+          assert.ok(one.state.phase !== "pending" || known.includes(one), "a pending record was evicted");
       }
     }),
   );

@@ -33,12 +33,12 @@ function attemptsInAMinute(status: number, seed: number): number {
   let now = 0;
   let attempts = 0;
   const advance = (input: Parameters<typeof step>[1]): void => {
-    session = step(session, input, { now, random: random(), proof: "", heardAt: 0, settings }).session;
+    session = step(session, input, { now, random: random(), proof: "", lastActivityAt: 0, settings }).session;
   };
   advance({ type: "start" });
   for (;;) {
     attempts += 1;
-    advance({ type: "dropped", connection: session.connection, drop: { reason: "status", status } });
+    advance({ type: "dropped", connection: session.connection, disconnect: { reason: "status", status } });
     assert.ok("until" in session.at, session.at.phase);
     now = session.at.until;
     if (now > 60_000) return attempts;
@@ -147,7 +147,7 @@ test("row 11: a handshake that is not right is an error, nothing is sent on it, 
     await upstream.until(() => upstream.peers[1]?.phase === "open", { what: `a second connection after a ${what}` });
     assert.equal(upstream.peers[0]?.phase, "ended", what);
     assert.deepEqual(upstream.peers[0]?.texts, [], what);
-    await of(what).logged(/handshake is not valid|could not be reached/);
+    await of(what).logged(/handshake is invalid|could not be reached/);
   }
   for (const what of false101.keys()) assert.equal((await of(what).rpc("echo")).status, 200, what);
   await intact(of("wrong-key"));

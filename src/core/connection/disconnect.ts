@@ -1,63 +1,65 @@
+/** The reasons why a connection or a connection attempt ends, and how soon each allows the next attempt. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Rung } from "./liveness.ts";
 
-/** Why a connection, or an attempt at one, is over; and what that means for the next attempt. */
-
 export type Disconnect =
-  /** It was open and ended: by a close frame, or without one (1006). `text` is the peer's reason, made printable. */
+  /** An open connection ended, with or without (1006) a close frame. `text` is the peer's reason, made printable. */
   | { readonly reason: "closed"; readonly code: number; readonly text: string }
-  /** The upgrade was answered with something other than 101. */
+  /** The response to the upgrade was not 101. */
   | { readonly reason: "status"; readonly status: number; readonly retryAfterMs?: number | undefined }
   | { readonly reason: "dns" | "tls" | "network" | "handshake" | "protocol"; readonly detail: string }
-  /** A frame was larger than `limits.reply_bytes`. */
+  /** A frame exceeded `limits.reply_bytes`. */
   | { readonly reason: "oversized"; readonly limitBytes: number }
   | { readonly reason: "timeout"; readonly withinMs: number }
-  /** What the attempt should have been made with could not be had. */
+  /** The settings for the attempt could not be resolved. */
   | { readonly reason: "credentials"; readonly detail: string }
-  /** A rung of the liveness ladder found the peer dead: it is half-open or hangs. */
+  /** A rung of the liveness ladder expired: the connection is half-open, or the peer hangs. */
   | { readonly reason: "silent"; readonly rung: Rung; readonly withinMs: number }
   | { readonly reason: "greeting"; readonly rejected: boolean; readonly detail: string }
-  /** Our close frame was not answered in time, and the socket was broken. */
+  /** The peer did not complete the close handshake in time, so the socket was destroyed. */
   | { readonly reason: "unclosed"; readonly withinMs: number }
-  /** We gave it up ourselves, because going on would have mixed up replies. */
+  /** We abandoned the connection, because continuing would have mixed up replies. */
   | { readonly reason: "renewed"; readonly detail: string };
 
-/** For people: logs, the state route, and the `detail` of errors. */
-export function describeDisconnect(drop: Disconnect): string {
-  switch (drop.reason) {
+/** Text for people: in logs, on the state route, and as the `detail` of errors. */
+export function describeDisconnect(disconnect: Disconnect): string {
+  switch (disconnect.reason) {
     case "closed":
-      return drop.code === 1006
-        ? "the connection ended without a close frame (1006)"
-        : `the upstream closed the connection with code ${drop.code}${drop.text ? ` (${drop.text})` : ""}`;
+      return describeClose(disconnect.code, disconnect.text);
     case "status":
-      return `the upstream answered the upgrade with HTTP ${drop.status}`;
+      return `the upstream answered the upgrade with HTTP ${disconnect.status}`;
     case "dns":
-      return `the upstream's name could not be resolved (${drop.detail})`;
+      return `the upstream's name could not be resolved (${disconnect.detail})`;
     case "tls":
-      return `TLS to the upstream failed (${drop.detail})`;
+      return `TLS to the upstream failed (${disconnect.detail})`;
     case "network":
-      return `the upstream could not be reached (${drop.detail})`;
+      return `the upstream could not be reached (${disconnect.detail})`;
     case "handshake":
-      return `the upstream's WebSocket handshake is not valid (${drop.detail})`;
+      return `the upstream's WebSocket handshake is invalid (${disconnect.detail})`;
     case "protocol":
-      return `the upstream broke the WebSocket protocol (${drop.detail})`;
+      return `the upstream broke the WebSocket protocol (${disconnect.detail})`;
     case "oversized":
-      return `the upstream sent a frame larger than limits.reply_bytes (${drop.limitBytes} bytes)`;
+      return `the upstream sent a frame larger than limits.reply_bytes (${disconnect.limitBytes} bytes)`;
     case "timeout":
-      return `no connection within ${drop.withinMs} ms (connect_within)`;
+      return `no connection within ${disconnect.withinMs} ms (connect_within)`;
     case "credentials":
-      return `the values for this attempt could not be had: ${drop.detail}`;
+      return `the settings for this attempt could not be resolved: ${disconnect.detail}`;
     case "silent":
-      return describeSilence(drop.rung, drop.withinMs);
+      return describeSilence(disconnect.rung, disconnect.withinMs);
     case "greeting":
-      return drop.rejected
-        ? `the upstream refused the greeting: ${drop.detail}`
-        : `the greeting failed: ${drop.detail}`;
+      return disconnect.rejected
+        ? `the upstream refused the greeting: ${disconnect.detail}`
+        : `the greeting failed: ${disconnect.detail}`;
     case "unclosed":
-      return `the upstream did not finish the close handshake within ${drop.withinMs} ms`;
+      return `the upstream did not finish the close handshake within ${disconnect.withinMs} ms`;
     case "renewed":
-      return `the connection was renewed: ${drop.detail}`;
+      return `the connection was renewed: ${disconnect.detail}`;
   }
+}
+
+function describeClose(code: number, text: string): string {
+  if (code === 1006) return "the connection ended without a close frame (1006)";
+  return `the upstream closed the connection with code ${code}${text ? ` (${text})` : ""}`;
 }
 
 function describeSilence(rung: Rung, withinMs: number): string {
@@ -66,51 +68,61 @@ function describeSilence(rung: Rung, withinMs: number): string {
   return `the upstream did not answer the heartbeat within ${withinMs} ms (keepalive.heartbeat.within)`;
 }
 
-/** A balancer's Retry-After may ask for hours; an upstream that is back should not wait that long for us. */
+/** Upper bound on Retry-After: a load balancer may send hours, long after the upstream has recovered. */
 const RETRY_AFTER_MAX_MS = 300_000;
 
-/** Where the first attempts of the backoff would come too soon. */
-const SLOWLY_MS = 5_000;
+/** Minimum delay of the class `slow`, for which the first steps of the backoff are too short. */
+const SLOW_MS = 5_000;
 
-/** How the next attempt should be made: `retry` soon with backoff, or `refuse`: only every `reconnect.refused`. */
-export type Verdict = { readonly type: "retry"; readonly atLeastMs: number } | { readonly type: "refuse" };
+/** How to schedule the next attempt: `retry` with backoff, `refuse` only every `reconnect.refused`. */
+export type RetryDecision = { readonly type: "retry"; readonly atLeastMs: number } | { readonly type: "refuse" };
 
 type Policy = Pick<UpstreamSettings["reconnect"], "codes" | "statuses">;
-type Class = Policy["codes"][string];
+type RetryClass = Policy["codes"][string];
+
+const RETRY_SOON: RetryDecision = { type: "retry", atLeastMs: 0 };
 
 /**
- * RFC 6455 §7.4.1 names 1008 (policy); 4401 and 4403 are customary for HTTP's 401 and 403, 1013 (try again later) is in
- * IANA's registry. docs/configuration.md has the same table.
+ * Close codes that are not simply retried. RFC 6455 §7.4.1 defines 1008 (policy violation), IANA's registry 1013 (try
+ * again later); 4401 and 4403 are customary for HTTP's 401 and 403. docs/configuration.md has the same table.
  */
-const CODES: Readonly<Record<number, Class>> = { 1008: "refuse", 4401: "refuse", 4403: "refuse", 1013: "slow" };
+const CLASS_OF_CODE: Readonly<Record<number, RetryClass>> = {
+  1008: "refuse",
+  4401: "refuse",
+  4403: "refuse",
+  1013: "slow",
+};
 
-/** An answer to the upgrade that is about this moment, and not about us. */
+/** True for a status that describes the upstream's current condition rather than our request. */
 function isTemporary(status: number): boolean {
   return status >= 500 || [408, 425, 429].includes(status);
 }
 
-/** Trying again soon is wrong where the answer will be the same: bad credentials, a wrong path, a policy. */
-export function judge(drop: Disconnect, { codes, statuses }: Policy): Verdict {
-  switch (drop.reason) {
+/** Refuses where a quick retry would fail the same way: bad credentials, a wrong path, a policy. */
+export function decideRetry(disconnect: Disconnect, { codes, statuses }: Policy): RetryDecision {
+  switch (disconnect.reason) {
     case "greeting":
-      return drop.rejected ? { type: "refuse" } : { type: "retry", atLeastMs: 0 };
+      return disconnect.rejected ? { type: "refuse" } : RETRY_SOON;
     case "closed":
-      return verdict(codes[drop.code] ?? CODES[drop.code] ?? "retry", 0);
+      return decisionFor(codes[disconnect.code] ?? CLASS_OF_CODE[disconnect.code] ?? "retry", 0);
     case "status":
-      return verdict(statuses[drop.status] ?? (isTemporary(drop.status) ? "retry" : "refuse"), drop.retryAfterMs ?? 0);
+      return decisionFor(
+        statuses[disconnect.status] ?? (isTemporary(disconnect.status) ? "retry" : "refuse"),
+        disconnect.retryAfterMs ?? 0,
+      );
     default:
-      return { type: "retry", atLeastMs: 0 };
+      return RETRY_SOON;
   }
 }
 
-/** Why a connection is over that was still being greeted: a peer that closes it for good has refused the login. */
-export function ungreeted(drop: Disconnect, policy: Policy): Disconnect {
-  if (drop.reason !== "closed" || judge(drop, policy).type !== "refuse") return drop;
-  return { reason: "greeting", rejected: true, detail: describeDisconnect(drop) };
+/** Reclassifies a disconnect during the greeting: a close code of the class `refuse` means a refused login. */
+export function disconnectWhileGreeting(disconnect: Disconnect, policy: Policy): Disconnect {
+  if (disconnect.reason !== "closed" || decideRetry(disconnect, policy).type !== "refuse") return disconnect;
+  return { reason: "greeting", rejected: true, detail: describeDisconnect(disconnect) };
 }
 
-function verdict(how: Class, retryAfterMs: number): Verdict {
-  if (how === "refuse") return { type: "refuse" };
-  const asked = Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
-  return { type: "retry", atLeastMs: how === "slow" ? Math.max(asked, SLOWLY_MS) : asked };
+function decisionFor(retryClass: RetryClass, retryAfterMs: number): RetryDecision {
+  if (retryClass === "refuse") return { type: "refuse" };
+  const atLeastMs = Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
+  return { type: "retry", atLeastMs: retryClass === "slow" ? Math.max(atLeastMs, SLOW_MS) : atLeastMs };
 }

@@ -1,3 +1,4 @@
+/** The rotation of an upstream's connection: make before break, as a pure state machine around two sessions. */
 import { fullJitter } from "../util/backoff.ts";
 import type { Disconnect } from "./disconnect.ts";
 import {
@@ -10,124 +11,148 @@ import {
 } from "./session.ts";
 
 /**
- * Make before break: a connection that is to be left, because of its age or because the upstream says that it goes away,
- * stays until its successor is open and greeted. The successor is a session of its own, with its own attempts and its own
- * timer; all that happens here is who of the two is current. Without a successor this is a session and nothing more.
+ * A connection is replaced because of its age, or because the upstream announces that it is going away. It stays in use
+ * until its successor is open and greeted. The successor is a session with its own attempts and its own timer; the
+ * rotation only decides which of the two is current. Without a successor it behaves exactly like the one session.
  */
-export interface Pair {
+export interface Rotation {
   readonly current: Session;
-  readonly next: Session | undefined;
-  /** How many connections in a row have asked to be left when they were young. */
-  readonly hurried: number;
-  /** The last connection that asked: it need not be heard twice. */
-  readonly asked: number;
+  readonly successor: Session | undefined;
+  /** Number of consecutive connections on which the upstream requested a rotation while they were still young. */
+  readonly earlyRequests: number;
+  /** The last connection on which the upstream requested a rotation: further requests on it change nothing. */
+  readonly requestedOn: number | undefined;
 }
 
-export type PairInput =
+export type RotationInput =
   | SessionInput
-  /** The upstream asks us to leave this connection for a new one, once there is one. */
+  /** The upstream requests that this connection be replaced. */
   | { readonly type: "rotate"; readonly connection: number }
-  /** The second timer fired: it is the successor's, or, while there is none, tells when one is due. */
-  | { readonly type: "nextTimer" };
+  /** The second timer fired: the successor's or, while there is none, the one that starts a rotation. */
+  | { readonly type: "rotationTimer" };
 
-type NextTimer = { readonly type: "nextTimer"; readonly ms: number | undefined; readonly blames?: true };
-
-export type PairEffect =
-  | SessionEffect
-  | NextTimer
-  /** The successor is current from here on, and its timer the first one. The second is set to nothing. */
-  | { readonly type: "promote" }
-  /** This connection takes nothing new. Close it when its replies have come, or when the time is over. */
-  | { readonly type: "retire"; readonly connection: number; readonly withinMs: number }
-  /** An attempt at a successor has failed. The connection that there is stays. */
-  | { readonly type: "notRotated"; readonly why: Disconnect };
-
-export interface Turn {
-  readonly pair: Pair;
-  readonly effects: readonly PairEffect[];
+interface RotationTimer {
+  readonly type: "rotationTimer";
+  readonly ms: number | undefined;
+  readonly isPeerDeadline?: true;
 }
 
-export const newPair: Pair = { current: newSession, next: undefined, hurried: 0, asked: 0 };
+export type RotationEffect =
+  | SessionEffect
+  | RotationTimer
+  /** The successor becomes current, and its timer the first one; the second timer is cleared. */
+  | { readonly type: "promote" }
+  /** Send nothing more on this connection. Close it once its replies have arrived or `withinMs` has passed. */
+  | { readonly type: "retire"; readonly connection: number; readonly withinMs: number }
+  /** An attempt at a successor failed. The current connection stays in use. */
+  | { readonly type: "rotationFailed"; readonly cause: Disconnect };
 
-export function turn(pair: Pair, input: PairInput, context: SessionContext): Turn {
-  const { next } = pair;
+export interface RotationTransition {
+  readonly rotation: Rotation;
+  readonly effects: readonly RotationEffect[];
+}
+
+export const newRotation: Rotation = {
+  current: newSession,
+  successor: undefined,
+  earlyRequests: 0,
+  requestedOn: undefined,
+};
+
+const CLEAR_ROTATION_TIMER: RotationTimer = { type: "rotationTimer", ms: undefined };
+
+export function stepRotation(rotation: Rotation, input: RotationInput, context: SessionContext): RotationTransition {
+  const { successor } = rotation;
   switch (input.type) {
     case "rotate":
-      return onRotationRequest(pair, input.connection, context);
-    case "nextTimer":
-      if (next) return turnNext(pair, next, { type: "timer" }, context);
-      return begin(pair, context);
+      return onRotationRequest(rotation, input.connection, context);
+    case "rotationTimer":
+      if (successor) return stepSuccessor(rotation, successor, { type: "timer" }, context);
+      return startSuccessor(rotation, context);
     default:
-      if (next && "connection" in input && input.connection === next.connection)
-        return turnNext(pair, next, input, context);
-      return turnCurrent(pair, input, context);
+      if (successor && "connection" in input && input.connection === successor.connection)
+        return stepSuccessor(rotation, successor, input, context);
+      return stepCurrent(rotation, input, context);
   }
 }
 
-/** One that asks at once on every connection must not make us connect and log in without a pause: the next wait their backoff. */
-function onRotationRequest(pair: Pair, connection: number, context: SessionContext): Turn {
-  const { current, next, hurried, asked } = pair;
+/**
+ * Honors the first request at once. If the upstream repeats it on every new connection, the rotations back off: we must
+ * not connect and log in without a pause.
+ */
+function onRotationRequest(rotation: Rotation, connection: number, context: SessionContext): RotationTransition {
+  const { current, successor, earlyRequests, requestedOn } = rotation;
   const { at } = current;
-  if (next || at.phase !== "ready" || at.connection !== connection || asked === connection)
-    return { pair, effects: [] };
+  if (successor || at.phase !== "ready" || at.connection !== connection || requestedOn === connection)
+    return { rotation, effects: [] };
   const { from, to } = context.settings.reconnect;
-  const before = context.now - at.ladder.since < to ? hurried : 0;
-  const heard = { ...pair, hurried: before + 1, asked: connection };
-  if (before === 0) return begin(heard, context);
-  return { pair: heard, effects: [{ type: "nextTimer", ms: fullJitter(before - 1, from, to, context.random) }] };
+  const before = context.now - at.ladder.startedAt < to ? earlyRequests : 0;
+  const requested = { ...rotation, earlyRequests: before + 1, requestedOn: connection };
+  if (before === 0) return startSuccessor(requested, context);
+  const ms = fullJitter(before - 1, from, to, context.random);
+  return { rotation: requested, effects: [{ type: "rotationTimer", ms }] };
 }
 
-function begin(pair: Pair, context: SessionContext): Turn {
-  const { current } = pair;
-  if (current.at.phase !== "ready") return { pair, effects: [] };
+function startSuccessor(rotation: Rotation, context: SessionContext): RotationTransition {
+  const { current } = rotation;
+  if (current.at.phase !== "ready") return { rotation, effects: [] };
   const idle: Session = { ...newSession, connection: current.connection };
-  return turnNext(pair, idle, { type: "start" }, context);
+  return stepSuccessor(rotation, idle, { type: "start" }, context);
 }
 
-function turnNext(pair: Pair, next: Session, input: SessionInput, context: SessionContext): Turn {
-  const { session, effects } = step(next, input, context);
-  const own = effects.map(ofNext);
-  if (session.at.phase !== "ready") return { pair: { ...pair, next: session }, effects: own };
+function stepSuccessor(
+  rotation: Rotation,
+  successor: Session,
+  input: SessionInput,
+  context: SessionContext,
+): RotationTransition {
+  const { session, effects } = step(successor, input, context);
+  const translated = effects.map(successorEffect);
+  if (session.at.phase !== "ready") return { rotation: { ...rotation, successor: session }, effects: translated };
   const withinMs = context.settings.reconnect.rotate?.drain ?? 0;
   return {
-    pair: { ...pair, current: session, next: undefined },
+    rotation: { ...rotation, current: session, successor: undefined },
     effects: [
-      ...own,
+      ...translated,
       { type: "promote" },
-      { type: "retire", connection: pair.current.connection, withinMs },
-      ...plan(context),
+      { type: "retire", connection: rotation.current.connection, withinMs },
+      ...scheduleRotation(context),
     ],
   };
 }
 
-function turnCurrent(pair: Pair, input: SessionInput, context: SessionContext): Turn {
-  const { current, next } = pair;
+function stepCurrent(rotation: Rotation, input: SessionInput, context: SessionContext): RotationTransition {
+  const { current, successor } = rotation;
   const { session, effects } = step(current, input, context);
   const isReady = session.at.phase === "ready";
-  if (next && !isReady) {
+  if (successor && !isReady) {
     if (input.type !== "close") {
-      // It is gone, and whoever was to succeed it does so, as far as it has got. No other attempt begins.
+      // The current connection is gone: its successor takes over in whatever phase it is, and no other attempt starts.
       const rest = effects.filter(({ type }) => type !== "timer" && type !== "connect");
-      return { pair: { ...pair, current: next, next: undefined }, effects: [...rest, { type: "promote" }] };
+      return {
+        rotation: { ...rotation, current: successor, successor: undefined },
+        effects: [...rest, { type: "promote" }],
+      };
     }
-    const left = step(next, input, context).effects.filter(({ type }) => type !== "timer");
-    return { pair: { ...pair, current: session, next: undefined }, effects: [...effects, ...left, noNextTimer] };
+    const closing = step(successor, input, context).effects.filter(({ type }) => type !== "timer");
+    return {
+      rotation: { ...rotation, current: session, successor: undefined },
+      effects: [...effects, ...closing, CLEAR_ROTATION_TIMER],
+    };
   }
   const wasReady = current.at.phase === "ready";
-  const more = isReady && !wasReady ? plan(context) : wasReady && !isReady ? [noNextTimer] : [];
-  return { pair: { ...pair, current: session, next }, effects: [...effects, ...more] };
+  const timer = isReady && !wasReady ? scheduleRotation(context) : wasReady && !isReady ? [CLEAR_ROTATION_TIMER] : [];
+  return { rotation: { ...rotation, current: session }, effects: [...effects, ...timer] };
 }
 
-const noNextTimer: NextTimer = { type: "nextTimer", ms: undefined };
-
-/** When the connection is old enough: up to a quarter sooner than asked, so that replicas do not all move at once. */
-function plan({ random, settings }: SessionContext): readonly NextTimer[] {
+/** Schedules the rotation by age, up to a quarter early, so that replicas do not all rotate at once. */
+function scheduleRotation({ random, settings }: SessionContext): readonly RotationTimer[] {
   const every = settings.reconnect.rotate?.every;
-  return every === undefined ? [] : [{ type: "nextTimer", ms: Math.ceil(every * (1 - random / 4)) }];
+  return every === undefined ? [] : [{ type: "rotationTimer", ms: Math.ceil(every * (1 - random / 4)) }];
 }
 
-function ofNext(effect: SessionEffect): PairEffect {
-  if (effect.type === "timer") return { ...effect, type: "nextTimer" };
-  // Nothing was ever handed to it: nothing is lost.
-  return effect.type === "lost" ? { type: "notRotated", why: effect.why } : effect;
+function successorEffect(effect: SessionEffect): RotationEffect {
+  if (effect.type === "timer") return { ...effect, type: "rotationTimer" };
+  // No request was ever sent on the successor's connection, so nothing is lost.
+  return effect.type === "lost" ? { type: "rotationFailed", cause: effect.cause } : effect;
 }

@@ -1,29 +1,45 @@
+/** The life of one upstream connection as a pure state machine: state and input in, state and effects out. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { aroundInterval, fullJitter } from "../util/backoff.ts";
-import { type Disconnect, describeDisconnect, judge, ungreeted } from "./disconnect.ts";
+import { type Disconnect, decideRetry, describeDisconnect, disconnectWhileGreeting } from "./disconnect.ts";
 import { greetingFrame, matchesFrame, matchStep } from "./greeting.ts";
-import { answered, beaten, firstLadder, type Ladder, nearest, patience, pinged, ponged, slept } from "./liveness.ts";
+import {
+  type Ladder,
+  newLadder,
+  nextDue,
+  rungTimeoutMs,
+  wasSuspended,
+  withHeartbeatReply,
+  withHeartbeatSent,
+  withPingSent,
+  withPongReceived,
+} from "./liveness.ts";
 
 /**
- * The life of one upstream connection, as a pure state machine: state and input in, state and effects out.
- * Every attempt has an connection of its own; what a socket of another connection says is stale and changes nothing.
- * There is at most one timer, for the nearest of the phase's deadlines, and it dies with the phase.
+ * Every attempt gets its own connection number; input from any other connection is stale and ignored.
+ * A phase has at most one timer, set for the nearest of its deadlines; the timer dies with the phase.
  */
 export type Phase =
   | { readonly phase: "idle" }
   | { readonly phase: "connecting"; readonly connection: number }
-  /** The socket is open; step number `step` of the greeting is being waited for. */
-  | { readonly phase: "greeting"; readonly connection: number; readonly step: number }
+  /** The socket is open, and the expect step at index `step` of the greeting awaits its frame. */
+  | Greeting
   | Ready
-  /** Between attempts; the next one at `until`. */
-  | { readonly phase: "waiting"; readonly until: number; readonly why: Disconnect }
-  /** Trying again soon would be wrong; the next attempt, all the same, at `until`. */
-  | { readonly phase: "refused"; readonly until: number; readonly why: Disconnect }
-  /** A close handshake is on its way, and nothing comes after it. */
+  /** Between attempts; the next one is due at `until`. */
+  | { readonly phase: "waiting"; readonly until: number; readonly cause: Disconnect }
+  /** A quick retry would be pointless; the next attempt is due at `until`, much later. */
+  | { readonly phase: "refused"; readonly until: number; readonly cause: Disconnect }
+  /** The close handshake is under way; no attempt follows. */
   | { readonly phase: "closing"; readonly connection: number }
   | { readonly phase: "closed" };
+
+interface Greeting {
+  readonly phase: "greeting";
+  readonly connection: number;
+  readonly step: number;
+}
 
 interface Ready {
   readonly phase: "ready";
@@ -31,59 +47,61 @@ interface Ready {
   readonly ladder: Ladder;
 }
 
+type ExpectStep = Extract<UpstreamSettings["greeting"][number], { expect: unknown }>;
+
 export interface Session {
   readonly at: Phase;
-  /** The connection of the newest attempt; each is used once. */
+  /** The number of the newest attempt's connection; each is used once. */
   readonly connection: number;
-  /** Attempts that failed since the upstream last proved itself by real traffic. */
+  /** Failed attempts since the upstream last proved itself by real traffic. */
   readonly failures: number;
 }
 
 export type SessionInput =
   | { readonly type: "start" }
   | { readonly type: "opened"; readonly connection: number }
-  /** The socket of this connection is over, or never came to be. */
-  | { readonly type: "dropped"; readonly connection: number; readonly drop: Disconnect }
-  /** A frame came in: needed wherever {@link listens} says so. */
+  /** The connection's socket has ended, or could not be opened. */
+  | { readonly type: "dropped"; readonly connection: number; readonly disconnect: Disconnect }
+  /** A frame arrived; required only where {@link wantsFrames} is true. */
   | { readonly type: "frame"; readonly connection: number; readonly frame: Body }
   | { readonly type: "pong"; readonly connection: number; readonly proof: string }
   /** The phase's timer fired. */
   | { readonly type: "timer" }
-  /** Ping now: somebody waits for a proof. */
+  /** Ping now: a request awaits proof of delivery. */
   | { readonly type: "probe" }
-  /** Leave this connection for a new one. */
+  /** Replace this connection by a new one. */
   | { readonly type: "renew"; readonly detail: string }
-  /** The end: close what is open, stop what is under way. Once more with 0 to break what is still closing. */
+  /** Close for good and abort any attempt. Repeat with 0 to destroy a socket that is still closing. */
   | { readonly type: "close"; readonly withinMs: number };
 
 export type SessionEffect =
   | { readonly type: "connect"; readonly connection: number; readonly withinMs: number }
   | { readonly type: "send"; readonly connection: number; readonly frame: string }
   | { readonly type: "ping"; readonly connection: number; readonly proof: string }
-  /** Begin the close handshake; break the socket when it is not done in time. */
+  /** Start the close handshake; destroy the socket if it takes longer than `withinMs`. */
   | { readonly type: "close"; readonly connection: number; readonly code: number; readonly withinMs: number }
   | { readonly type: "destroy"; readonly connection: number }
-  /** Set the one timer; undefined clears it. `blames`: when it fires the peer is held for dead, if nothing came in. */
-  | { readonly type: "timer"; readonly ms: number | undefined; readonly blames?: true }
-  /** The requests on this connection's socket will get no reply any more. */
-  | { readonly type: "lost"; readonly connection: number; readonly why: Disconnect }
-  /** The upstream proved that it has what was written before the ping with this proof. */
+  /** Set the one timer; undefined clears it. `isPeerDeadline`: the peer counts as dead if nothing arrives first. */
+  | { readonly type: "timer"; readonly ms: number | undefined; readonly isPeerDeadline?: true }
+  /** Requests on this connection will receive no further replies. */
+  | { readonly type: "lost"; readonly connection: number; readonly cause: Disconnect }
+  /** The upstream has received everything written before the ping with this proof. */
   | { readonly type: "proven"; readonly connection: number; readonly proof: string }
-  /** A frame that came during the greeting and is not part of it: nothing can have been asked yet. */
+  /** A frame that arrived during the greeting without being part of it: no request can have been sent yet. */
   | { readonly type: "message"; readonly frame: Body }
-  /** A frame that is none of the session's business: it may be a reply. */
+  /** A frame that does not concern the session: it may be a reply. */
   | { readonly type: "frame"; readonly connection: number; readonly frame: Body };
 
-/** What the machine needs to know but must not reach for: the clock, chance, and the settings. */
+/** The clock, randomness and settings that the machine needs but must not access by itself. */
 export interface SessionContext {
   /** Milliseconds of a monotonic clock. */
   readonly now: number;
   /** A number in [0, 1). */
   readonly random: number;
-  /** What the pong of a ping sent now would prove. Never the same twice. */
+  /** The proof that a ping sent now would carry. Never the same twice. */
   readonly proof: string;
-  /** When the peer last said something of its own, by the clock of `now`: a message, or a ping. */
-  readonly heardAt: number;
+  /** When the peer last sent a frame or a ping, by the clock of `now`. */
+  readonly lastActivityAt: number;
   readonly settings: Pick<UpstreamSettings, "connect_within" | "greeting" | "keepalive" | "reconnect" | "close_code">;
 }
 
@@ -94,25 +112,26 @@ export interface Transition {
 
 export const newSession: Session = { at: { phase: "idle" }, connection: 0, failures: 0 };
 
-/** The longest that a timer of either runtime waits, in milliseconds: asked for more, it fires at once. */
+/** The longest delay of a timer on either runtime, in milliseconds; with a longer one it fires at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** How long an old socket may take to close behind the back of its successor, in milliseconds. */
+/** How long a replaced connection may take for its close handshake, in milliseconds. */
 export const RENEW_CLOSE_MS = 2_000;
+
+const CLEAR_TIMER: SessionEffect = { type: "timer", ms: undefined };
 
 export function step(session: Session, input: SessionInput, context: SessionContext): Transition {
   const { at } = session;
-  if ("connection" in input && !("connection" in at && at.connection === input.connection))
-    return { session, effects: [] };
+  if ("connection" in input && !("connection" in at && at.connection === input.connection)) return stay(session);
   switch (input.type) {
     case "start":
       return at.phase === "idle" ? connect(session, context) : stay(session);
     case "opened":
       return at.phase === "connecting" ? greet(session, input.connection, 0, context) : stay(session);
     case "dropped":
-      // What is still pending when we close for good is not lost but cancelled: by the step after this one.
+      // Not `lost`: the exit's next step cancels the requests that are still pending.
       if (at.phase === "closing") return { session: { ...session, at: { phase: "closed" } }, effects: [] };
-      return onDropped(session, input.connection, input.drop, context);
+      return onDropped(session, input.connection, input.disconnect, context);
     case "frame":
       if (at.phase === "greeting") return onGreetingFrame(session, at, input.frame, context);
       return onTraffic(session, input.connection, input.frame, context);
@@ -130,10 +149,10 @@ export function step(session: Session, input: SessionInput, context: SessionCont
   }
 }
 
-/** Whether a frame of this connection is for the session to see first. Most are not, and need not pay for it. */
-export function listens({ at, failures }: Session, connection: number): boolean {
+/** Reports whether frames of this connection must pass through the session. Most need not, and skip its cost. */
+export function wantsFrames({ at, failures }: Session, connection: number): boolean {
   if (!("connection" in at) || at.connection !== connection) return false;
-  return at.phase === "greeting" || failures > 0 || (at.phase === "ready" && at.ladder.heartbeat.asked);
+  return at.phase === "greeting" || failures > 0 || (at.phase === "ready" && at.ladder.heartbeat.awaitsReply);
 }
 
 function stay(session: Session): Transition {
@@ -144,151 +163,145 @@ function connect(session: Session, { settings }: SessionContext, before: readonl
   const connection = session.connection + 1;
   return {
     session: { ...session, connection, at: { phase: "connecting", connection } },
-    effects: [
-      ...before,
-      { type: "timer", ms: undefined },
-      { type: "connect", connection, withinMs: settings.connect_within },
-    ],
+    effects: [...before, CLEAR_TIMER, { type: "connect", connection, withinMs: settings.connect_within }],
   };
 }
 
-/**
- * Goes on with the greeting from step `from`, after what was `heard`: sends what there is to send, until something must
- * be waited for.
- */
-function greet(session: Session, connection: number, from: number, context: SessionContext, heard?: Body): Transition {
+/** Continues the greeting at step `from`: sends frames up to the next expect step. `reply`: the frame last expected. */
+function greet(session: Session, connection: number, from: number, context: SessionContext, reply?: Body): Transition {
   const { settings, now: openedAt } = context;
   const effects: SessionEffect[] = [];
   for (let index = from; index < settings.greeting.length; index++) {
-    const now = settings.greeting[index];
-    if (now && "expect" in now) {
-      effects.push({ type: "timer", ms: now.expect.within, blames: true });
+    const greetingStep = settings.greeting[index];
+    if (greetingStep && "expect" in greetingStep) {
+      effects.push({ type: "timer", ms: greetingStep.expect.within, isPeerDeadline: true });
       return { session: { ...session, at: { phase: "greeting", connection, step: index } }, effects };
     }
-    if (now) effects.push({ type: "send", connection, frame: greetingFrame(now, heard) });
+    if (greetingStep) effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply) });
   }
-  const at: Ready = { phase: "ready", connection, ladder: firstLadder(settings.keepalive, openedAt) };
+  const at: Ready = { phase: "ready", connection, ladder: newLadder(settings.keepalive, openedAt) };
   return enterReady(session, at, context, effects);
 }
 
-/** Ready, with one timer for whatever is due next. */
+/** Enters or stays in `ready`, with the timer set for the rung that is due next. */
 function enterReady(
   session: Session,
   at: Ready,
-  { now, heardAt, settings }: SessionContext,
+  { now, lastActivityAt, settings }: SessionContext,
   before: SessionEffect[],
 ): Transition {
-  const due = nearest(at.ladder, settings.keepalive, heardAt);
+  const due = nextDue(at.ladder, settings.keepalive, lastActivityAt);
   const ms = Math.max(0, Math.ceil(due.at - now));
   return {
     session: { ...session, at },
-    effects: [...before, { type: "timer", ms, ...(due.blames && { blames: true }) }],
+    effects: [...before, { type: "timer", ms, ...(due.isPeerDeadline && { isPeerDeadline: true }) }],
   };
 }
 
-/** Real traffic: the upstream works. */
+/** Real traffic proves that the upstream works, so the failures are reset. */
 function onTraffic(session: Session, connection: number, frame: Body, context: SessionContext): Transition {
   const { at } = session;
   const working = { ...session, failures: 0 };
   const { heartbeat } = context.settings.keepalive;
-  const asked = at.phase === "ready" && at.ladder.heartbeat.asked && heartbeat?.expect;
-  if (!asked || !matchesFrame(frame, asked.match)) {
+  const expected = at.phase === "ready" && at.ladder.heartbeat.awaitsReply && heartbeat?.expect;
+  if (!expected || !matchesFrame(frame, expected.match)) {
     return { session: working, effects: [{ type: "frame", connection, frame }] };
   }
-  return enterReady(working, { ...at, ladder: answered(at.ladder, heartbeat, context.now) }, context, []);
+  return enterReady(working, { ...at, ladder: withHeartbeatReply(at.ladder, heartbeat, context.now) }, context, []);
 }
 
-function onGreetingFrame(
-  session: Session,
-  at: Extract<Phase, { phase: "greeting" }>,
-  frame: Body,
-  context: SessionContext,
-): Transition {
-  const waitedFor = context.settings.greeting[at.step];
-  const heard = waitedFor && "expect" in waitedFor ? matchStep(waitedFor, frame) : "other";
-  if (heard === "matched") return greet(session, at.connection, at.step + 1, context, frame);
-  if (heard === "other") return { session, effects: [{ type: "message", frame }] };
+function onGreetingFrame(session: Session, at: Greeting, frame: Body, context: SessionContext): Transition {
+  const expected = expectStep(at, context);
+  const match = expected ? matchStep(expected, frame) : "other";
+  if (match === "matched") return greet(session, at.connection, at.step + 1, context, frame);
+  if (match === "other") return { session, effects: [{ type: "message", frame }] };
   return giveUp(session, at.connection, { reason: "greeting", rejected: true, detail: `step ${at.step + 1}` }, context);
 }
 
-function onDropped(session: Session, connection: number, drop: Disconnect, context: SessionContext): Transition {
-  const why = session.at.phase === "greeting" ? ungreeted(drop, context.settings.reconnect) : drop;
-  return scheduleRetry(session, why, context, [{ type: "lost", connection, why }]);
+/** The expect step that the greeting is waiting at. */
+function expectStep({ step }: Greeting, { settings }: SessionContext): ExpectStep | undefined {
+  const greetingStep = settings.greeting[step];
+  return greetingStep && "expect" in greetingStep ? greetingStep : undefined;
 }
 
-/** The connection is over: decides when the next attempt is due. */
+function onDropped(session: Session, connection: number, disconnect: Disconnect, context: SessionContext): Transition {
+  const isGreeting = session.at.phase === "greeting";
+  const cause = isGreeting ? disconnectWhileGreeting(disconnect, context.settings.reconnect) : disconnect;
+  return scheduleRetry(session, cause, context, [{ type: "lost", connection, cause }]);
+}
+
+/** Ends the connection and decides when the next attempt is due. */
 function scheduleRetry(
   session: Session,
-  why: Disconnect,
+  cause: Disconnect,
   context: SessionContext,
   before: readonly SessionEffect[],
 ): Transition {
   const { now, random, settings } = context;
-  const verdict = judge(why, settings.reconnect);
-  const wanted =
-    verdict.type === "refuse"
+  const decision = decideRetry(cause, settings.reconnect);
+  const unbounded =
+    decision.type === "refuse"
       ? aroundInterval(settings.reconnect.refused, random)
-      : verdict.atLeastMs + fullJitter(session.failures, settings.reconnect.from, settings.reconnect.to, random);
-  const delay = Math.min(wanted, TIMER_MAX_MS);
-  const phase = verdict.type === "refuse" ? "refused" : "waiting";
+      : decision.atLeastMs + fullJitter(session.failures, settings.reconnect.from, settings.reconnect.to, random);
+  const delay = Math.min(unbounded, TIMER_MAX_MS);
+  const phase = decision.type === "refuse" ? "refused" : "waiting";
   return {
-    session: { ...session, failures: session.failures + 1, at: { phase, until: now + delay, why } },
+    session: { ...session, failures: session.failures + 1, at: { phase, until: now + delay, cause } },
     effects: [...before, { type: "timer", ms: delay }],
   };
 }
 
-/** Breaks the socket ourselves, and falls. */
-function giveUp(session: Session, connection: number, why: Disconnect, context: SessionContext): Transition {
-  return scheduleRetry(session, why, context, [
+/** Destroys the socket and schedules the next attempt. */
+function giveUp(session: Session, connection: number, cause: Disconnect, context: SessionContext): Transition {
+  return scheduleRetry(session, cause, context, [
     { type: "destroy", connection },
-    { type: "lost", connection, why },
+    { type: "lost", connection, cause },
   ]);
 }
 
 function ping(session: Session, at: Ready, context: SessionContext): Transition {
   const { proof, now, settings } = context;
   const { connection } = at;
-  const ladder = pinged(at.ladder, proof, settings.keepalive, now);
+  const ladder = withPingSent(at.ladder, proof, settings.keepalive, now);
   return enterReady(session, { ...at, ladder }, context, [{ type: "ping", connection, proof }]);
 }
 
 function onPong(session: Session, proof: string, context: SessionContext): Transition {
   const { at } = session;
   if (at.phase !== "ready" || at.ladder.ping.proof !== proof) return stay(session);
-  const ladder = ponged(at.ladder, context.settings.keepalive, context.now);
+  const ladder = withPongReceived(at.ladder, context.settings.keepalive, context.now);
   const then = enterReady({ ...session, failures: 0 }, { ...at, ladder }, context, []);
-  // Last: whoever hears of it may ask for the next ping at once.
+  // `proven` comes last: its handler may request the next ping at once.
   return { ...then, effects: [...then.effects, { type: "proven", connection: at.connection, proof }] };
 }
 
-/** The moment of one rung has come: asks what there is to be asked, or gives the peer up. */
+/** Acts on the rung that is due: sends its ping or heartbeat, or gives up on the peer. */
 function onRungDue(session: Session, at: Ready, context: SessionContext): Transition {
-  const { now, heardAt, settings } = context;
+  const { now, lastActivityAt, settings } = context;
   const { keepalive } = settings;
-  const due = nearest(at.ladder, keepalive, heardAt);
+  const due = nextDue(at.ladder, keepalive, lastActivityAt);
   if (due.at > now) return enterReady(session, at, context, []);
-  if (due.blames) {
-    // It was us who did not look: everything begins anew, with a ping to know soon.
-    if (slept(due, now)) return ping(session, { ...at, ladder: firstLadder(keepalive, now) }, context);
-    const withinMs = patience(due.rung, keepalive);
+  if (due.isPeerDeadline) {
+    // We were suspended, so the missed deadline proves nothing: restart the ladder with a ping.
+    if (wasSuspended(due, now)) return ping(session, { ...at, ladder: newLadder(keepalive, now) }, context);
+    const withinMs = rungTimeoutMs(due.rung, keepalive);
     return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs }, context);
   }
   if (due.rung === "ping" || keepalive.heartbeat === null) return ping(session, at, context);
-  const beat: SessionEffect = { type: "send", connection: at.connection, frame: greetingFrame(keepalive.heartbeat) };
-  return enterReady(session, { ...at, ladder: beaten(at.ladder, keepalive.heartbeat, now) }, context, [beat]);
+  const frame = greetingFrame(keepalive.heartbeat);
+  const ladder = withHeartbeatSent(at.ladder, keepalive.heartbeat, now);
+  return enterReady(session, { ...at, ladder }, context, [{ type: "send", connection: at.connection, frame }]);
 }
 
 function onTimer(session: Session, context: SessionContext): Transition {
   const { at } = session;
-  const { greeting } = context.settings;
   switch (at.phase) {
     case "waiting":
     case "refused":
       return connect(session, context);
     case "greeting": {
-      const waitedFor = greeting[at.step];
-      const within = waitedFor && "expect" in waitedFor ? waitedFor.expect.within : 0;
-      const detail = `step ${at.step + 1} heard nothing that matches within ${within} ms`;
+      const within = expectStep(at, context)?.expect.within ?? 0;
+      const detail = `step ${at.step + 1} received no matching frame within ${within} ms`;
       return giveUp(session, at.connection, { reason: "greeting", rejected: false, detail }, context);
     }
     case "ready":
@@ -302,37 +315,36 @@ function renew(session: Session, detail: string, context: SessionContext): Trans
   const { at } = session;
   if (at.phase !== "ready") return stay(session);
   return connect(session, context, [
-    { type: "lost", connection: at.connection, why: { reason: "renewed", detail } },
+    { type: "lost", connection: at.connection, cause: { reason: "renewed", detail } },
     { type: "close", connection: at.connection, code: 1000, withinMs: RENEW_CLOSE_MS },
   ]);
 }
 
 function close(session: Session, withinMs: number, { settings }: SessionContext): Transition {
   const { at } = session;
-  const quiet: SessionEffect = { type: "timer", ms: undefined };
+  const closeConnection = (connection: number): SessionEffect => {
+    return { type: "close", connection, code: settings.close_code, withinMs };
+  };
   switch (at.phase) {
     case "ready":
     case "greeting":
       return {
         session: { ...session, at: { phase: "closing", connection: at.connection } },
-        effects: [quiet, { type: "close", connection: at.connection, code: settings.close_code, withinMs }],
+        effects: [CLEAR_TIMER, closeConnection(at.connection)],
       };
     case "closing":
-      return {
-        session,
-        effects: [{ type: "close", connection: at.connection, code: settings.close_code, withinMs }],
-      };
+      return { session, effects: [closeConnection(at.connection)] };
     case "connecting":
       return {
         session: { ...session, at: { phase: "closed" } },
         effects: [{ type: "destroy", connection: at.connection }],
       };
     default:
-      return { session: { ...session, at: { phase: "closed" } }, effects: [quiet] };
+      return { session: { ...session, at: { phase: "closed" } }, effects: [CLEAR_TIMER] };
   }
 }
 
-/** What a request finds: a socket to be written to, a promise of one, or neither. */
+/** The state of the connection as a request sees it: ready to write to, worth waiting for, or down. */
 export type Availability =
   | { readonly type: "ready"; readonly connection: number }
   | { readonly type: "hold" }
@@ -347,13 +359,20 @@ export function availability({ at }: Session): Availability {
     case "greeting":
       return { type: "hold" };
     case "waiting":
-      return { type: "down", failure: { code: "upstream_down", detail: describeDisconnect(at.why) }, until: at.until };
+      return {
+        type: "down",
+        failure: { code: "upstream_down", detail: describeDisconnect(at.cause) },
+        until: at.until,
+      };
     case "refused": {
-      const code = at.why.reason === "greeting" ? "login_refused" : "upstream_down";
-      return { type: "down", failure: { code, detail: describeDisconnect(at.why) }, until: at.until };
+      const code = at.cause.reason === "greeting" ? "login_refused" : "upstream_down";
+      return { type: "down", failure: { code, detail: describeDisconnect(at.cause) }, until: at.until };
     }
     case "closing":
     case "closed":
-      return { type: "down", failure: { code: "shutting_down", detail: "the connection is being closed for good" } };
+      return {
+        type: "down",
+        failure: { code: "shutting_down", detail: "the connection is closing and will not be reopened" },
+      };
   }
 }

@@ -3,7 +3,7 @@ import type { Sent } from "../../errors.ts";
 import type { Body, Decoded, FrameWithId, Protocol } from "../../protocols/protocol.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { Availability } from "../connection/session.ts";
-import { type CancelCounts, type Counters, zero } from "../outcome.ts";
+import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
 import { Admission, type NewRequest, sizeOf } from "./admission.ts";
 import { CorrelateByOrder } from "./correlate-by-order.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
@@ -36,7 +36,7 @@ export class Exchange {
   readonly #outgoing: SendQueue;
   readonly #admission: Admission;
   readonly #late: TimedOut;
-  readonly counters: Counters = { ...zero };
+  readonly counters: Counters = { ...zeroCounters };
 
   constructor(protocol: Protocol, limits: ExchangeLimits) {
     this.#protocol = protocol;

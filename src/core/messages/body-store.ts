@@ -1,11 +1,7 @@
+/** A store for bodies that come and go in the same order: as bytes, back to back, in reusable blocks. */
 import type { Body } from "../../protocols/protocol.ts";
 
-/**
- * Where bodies lie that come and go in the same order: as bytes, one behind the other, in blocks that are used again.
- * As strings, each would grow old on the heap before it goes, and several times as much would lie there as is kept.
- */
-
-/** Where a body lies. */
+/** The location of a body. */
 export interface StoredBody {
   readonly block: Block;
   readonly start: number;
@@ -15,58 +11,62 @@ export interface StoredBody {
 
 interface Block {
   readonly bytes: Uint8Array;
-  /** Whether it may hold other bodies, now and again. */
+  /** True if it may hold several bodies and is reused. */
   readonly shared: boolean;
   used: number;
-  /** How many bodies lie in it. */
-  live: number;
+  /** Number of bodies in the block. */
+  bodies: number;
 }
 
 const BLOCK_BYTES = 64 * 1024;
-/** A larger body has a block for itself: what it left over of another would be too much. */
-const SHARING_BYTES = 8 * 1024;
-/** Blocks that are kept for the next bodies, though empty. */
+/** A larger body gets its own block, because it could leave too much of a shared one unused. */
+const SHARED_MAX_BYTES = 8 * 1024;
+/** Maximum number of empty blocks kept for reuse. */
 const SPARE_MAX = 16;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/**
+ * As strings, bodies would be promoted to V8's old generation before their release, and the heap would hold several
+ * times what is kept.
+ */
 export class BodyStore {
-  /** None before the first body: most journals of quiet subscriptions hold nothing. */
+  /** Allocated with the first body: most journals of quiet subscriptions stay empty. */
   #current: Block | undefined;
   readonly #spare: Block[] = [];
 
   put(body: Body): StoredBody {
-    // A character has at most three bytes.
-    if (body.length > SHARING_BYTES) {
-      // Not `slice`: a Buffer's would still be the sender's memory.
-      return alone(typeof body === "string" ? encoder.encode(body) : new Uint8Array(body));
+    if (body.length > SHARED_MAX_BYTES) {
+      // Not `slice`: on a Buffer it would share the sender's memory.
+      return inOwnBlock(typeof body === "string" ? encoder.encode(body) : new Uint8Array(body));
     }
-    const most = typeof body === "string" ? body.length * 3 : body.length;
-    const block = this.#blockFor(most);
+    // A UTF-16 unit takes at most three bytes.
+    const maxBytes = typeof body === "string" ? body.length * 3 : body.length;
+    const block = this.#blockFor(maxBytes);
     const start = block.used;
     if (typeof body === "string") block.used += encoder.encodeInto(body, block.bytes.subarray(start)).written;
     else {
       block.bytes.set(body, start);
       block.used += body.length;
     }
-    block.live++;
+    block.bodies++;
     return { block, start, length: block.used - start };
   }
 
-  text(place: StoredBody): string {
-    return decoder.decode(bytesAt(place));
+  text(stored: StoredBody): string {
+    return decoder.decode(bytesAt(stored));
   }
 
-  /** A copy: the block will hold other things. */
-  bytes(place: StoredBody): Uint8Array {
-    return bytesAt(place).slice();
+  /** Returns a copy, because the block will be reused. */
+  bytes(stored: StoredBody): Uint8Array {
+    return bytesAt(stored).slice();
   }
 
-  /** Nobody asks for it any more. */
-  drop({ block }: StoredBody): void {
-    block.live--;
-    if (block.live > 0 || !block.shared) return;
+  /** Frees the body; it must not be read again. */
+  release({ block }: StoredBody): void {
+    block.bodies--;
+    if (block.bodies > 0 || !block.shared) return;
     block.used = 0;
     if (block !== this.#current && this.#spare.length < SPARE_MAX) this.#spare.push(block);
   }
@@ -77,12 +77,12 @@ export class BodyStore {
   }
 }
 
-function alone(bytes: Uint8Array): StoredBody {
-  return { block: { bytes, shared: false, used: bytes.length, live: 1 }, start: 0, length: bytes.length };
+function inOwnBlock(bytes: Uint8Array): StoredBody {
+  return { block: { bytes, shared: false, used: bytes.length, bodies: 1 }, start: 0, length: bytes.length };
 }
 
 function newBlock(): Block {
-  return { bytes: new Uint8Array(BLOCK_BYTES), shared: true, used: 0, live: 0 };
+  return { bytes: new Uint8Array(BLOCK_BYTES), shared: true, used: 0, bodies: 0 };
 }
 
 function bytesAt({ block, start, length }: StoredBody): Uint8Array {

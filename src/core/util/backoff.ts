@@ -1,9 +1,11 @@
+/** Backoff for retries: full jitter below an exponential ceiling, and a jittered fixed interval. */
+
 /**
- * Full jitter: a delay anywhere between nothing and the exponential ceiling. A thousand clients of one upstream that
- * lost it together come back spread out, which is what the ceiling alone does not give.
+ * Full jitter: a random delay between zero and the exponential ceiling. A thousand clients that lose their upstream at
+ * the same moment come back spread out, which the ceiling alone would not achieve.
  * Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  *
- * @param attempt how many attempts have failed since the last success, from 0
+ * @param attempt number of failed attempts since the last success, from 0
  * @param random  a number in [0, 1)
  * @returns milliseconds
  */
@@ -12,7 +14,7 @@ export function fullJitter(attempt: number, fromMs: number, toMs: number, random
   return Math.round(ceiling * random);
 }
 
-/** Spreads a fixed interval by a quarter to either side, so that replicas which began together drift apart. */
+/** Varies a fixed interval by up to a quarter either way, so that replicas started together drift apart. */
 export function aroundInterval(intervalMs: number, random: number): number {
   return Math.round(intervalMs * (0.75 + random / 2));
 }

@@ -1,11 +1,12 @@
-/** A promise, and the way to settle it. */
+/** A deferred: a promise together with the functions that settle it. */
+
 export interface Deferred<Value> {
   readonly promise: Promise<Value>;
   resolve(value: Value): void;
   reject(reason: unknown): void;
 }
 
-/** `Promise.withResolvers`, which Node 20 does not have. */
+/** Equivalent to `Promise.withResolvers`, which Node 20 lacks. */
 export function deferred<Value>(): Deferred<Value> {
   let resolve: (value: Value) => void = () => {};
   let reject: (reason: unknown) => void = () => {};

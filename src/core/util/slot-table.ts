@@ -1,16 +1,17 @@
+/** A table of values under numbers that it draws itself and never repeats, for entries that are very short-lived. */
+
+/** The initial number of slots. A power of two, as every later size: the lowest bits of a number are its slot. */
+const INITIAL_SLOTS = 64;
+
 /**
- * Values under numbers that are drawn here, never come again, and lie side by side: a number is only drawn when its place
- * is free. What comes and goes thousands of times a second does not belong into a Map. It lays out a new table each time
- * that its deleted entries have filled the old one, and in V8 an old table points to the next: those that have grown old
- * on the heap keep everything alive that has passed through since, until the next full collection.
+ * Replaces a Map where thousands of entries come and go per second. A Map lays out a new table whenever deleted entries
+ * have filled the old one, and in V8 an old table points to the next: tables promoted to the old generation keep alive
+ * everything that has passed through since, until the next full collection. Here, a number is drawn only if its slot is
+ * free, so slots are reused in place.
  */
-
-/** A power of two, and so is every larger size: the place of a number is what its lowest bits say. */
-const SMALLEST = 64;
-
 export class SlotTable<Value extends object> {
-  #values: (Value | undefined)[] = new Array(SMALLEST).fill(undefined);
-  #numbers: number[] = new Array(SMALLEST).fill(0);
+  #values: (Value | undefined)[] = new Array(INITIAL_SLOTS).fill(undefined);
+  #numbers: number[] = new Array(INITIAL_SLOTS).fill(0);
   #last = 0;
   #size = 0;
 
@@ -18,49 +19,49 @@ export class SlotTable<Value extends object> {
     return this.#size;
   }
 
-  /** A number for `put`. It may be left unused. */
+  /** Returns a number for `put`. It may remain unused. */
   draw(): number {
     if (this.#size * 2 >= this.#values.length) this.#grow();
     do this.#last++;
-    while (this.#values[this.#place(this.#last)] !== undefined);
+    while (this.#values[this.#slot(this.#last)] !== undefined);
     return this.#last;
   }
 
-  /** `number` must be the last that was drawn. */
+  /** `number` must be the one drawn last. */
   put(number: number, value: Value): void {
-    const place = this.#place(number);
-    this.#values[place] = value;
-    this.#numbers[place] = number;
+    const slot = this.#slot(number);
+    this.#values[slot] = value;
+    this.#numbers[slot] = number;
     this.#size++;
   }
 
-  /** Gives the value and keeps it no longer; undefined when there is none under this number. */
+  /** Removes and returns the value; undefined if the number has none. */
   take(number: number): Value | undefined {
-    const place = this.#place(number);
-    const value = this.#numbers[place] === number ? this.#values[place] : undefined;
+    const slot = this.#slot(number);
+    const value = this.#numbers[slot] === number ? this.#values[slot] : undefined;
     if (value === undefined) return undefined;
-    this.#values[place] = undefined;
+    this.#values[slot] = undefined;
     this.#size--;
     return value;
   }
 
-  /** All of them, in no order. */
+  /** Iterates over all entries, in no particular order. */
   *[Symbol.iterator](): Generator<[number, Value], void> {
-    for (const [place, value] of this.#values.entries()) {
-      if (value !== undefined) yield [this.#numbers[place] ?? 0, value];
+    for (const [slot, value] of this.#values.entries()) {
+      if (value !== undefined) yield [this.#numbers[slot] ?? 0, value];
     }
   }
 
-  #place(number: number): number {
+  #slot(number: number): number {
     return number & (this.#values.length - 1);
   }
 
-  /** Numbers with different places in half the room have different ones in all of it. */
+  /** Doubles the slots. Numbers with distinct slots in the smaller table keep distinct slots in the larger one. */
   #grow(): void {
     const all = [...this];
-    const room = this.#values.length * 2;
-    this.#values = new Array(room).fill(undefined);
-    this.#numbers = new Array(room).fill(0);
+    const slots = this.#values.length * 2;
+    this.#values = new Array(slots).fill(undefined);
+    this.#numbers = new Array(slots).fill(0);
     this.#size = 0;
     for (const [number, value] of all) this.put(number, value);
   }

@@ -1,33 +1,34 @@
-/**
- * Deadlines of many requests on one timer. A timer for each costs a fifth of a request's whole way; here filing and
- * removing a deadline are two look-ups. Time is an argument: whoever owns the wheel arms one timer for `next()`.
- */
+/** A timer wheel: the deadlines of many requests on a single timer. */
 
-/** Keys that come due within one tick share a bucket: nothing is ever due early, and at most this much late. */
+/** Keys due within one tick share a bucket: a key is never due early, and at most one tick late. */
 export const TICK_MS = 10;
 
+/**
+ * A timer for each request would cost a fifth of the request's whole way; here, adding and removing a deadline take two
+ * look-ups. Time is an argument: the owner sets one timer, for `next()`.
+ */
 export class TimerWheel<Key> {
   readonly #buckets = new Map<number, Set<Key>>();
-  /** No bucket comes before this tick. It may be empty by now: then the owner wakes up once for nothing. */
+  /** No bucket is earlier than this tick. Its own may be empty by now: then the owner wakes up once for nothing. */
   #earliest = Number.POSITIVE_INFINITY;
 
-  /** Files `key` for the moment `at`, in milliseconds of the owner's monotonic clock. */
+  /** Adds `key`, due at `at` in milliseconds of the owner's monotonic clock. */
   add(key: Key, at: number): void {
-    const tick = Math.ceil(at / TICK_MS);
+    const tick = tickOf(at);
     const bucket = this.#buckets.get(tick);
     if (bucket) bucket.add(key);
     else this.#buckets.set(tick, new Set([key]));
     if (tick < this.#earliest) this.#earliest = tick;
   }
 
-  /** Takes `key` back; `at` must be the moment that it was filed for. */
+  /** Removes `key`; `at` must be the value that it was added with. */
   remove(key: Key, at: number): void {
-    const tick = Math.ceil(at / TICK_MS);
+    const tick = tickOf(at);
     const bucket = this.#buckets.get(tick);
     if (bucket?.delete(key) && bucket.size === 0) this.#buckets.delete(tick);
   }
 
-  /** Takes out and gives all keys that are due, the earliest first. */
+  /** Removes and returns all keys that are due, the earliest first. */
   due(now: number): Key[] {
     if (this.#earliest * TICK_MS > now) return [];
     const ticks = [...this.#buckets.keys()].sort((a, b) => a - b);
@@ -44,7 +45,7 @@ export class TimerWheel<Key> {
     return keys;
   }
 
-  /** When to call `due` next: never after the next key is due. Undefined when none is filed. */
+  /** When to call `due` next: no later than the end of the earliest key's tick. Undefined while the wheel is empty. */
   next(): number | undefined {
     if (this.#buckets.size === 0) {
       this.#earliest = Number.POSITIVE_INFINITY;
@@ -52,4 +53,8 @@ export class TimerWheel<Key> {
     }
     return this.#earliest * TICK_MS;
   }
+}
+
+function tickOf(at: number): number {
+  return Math.ceil(at / TICK_MS);
 }

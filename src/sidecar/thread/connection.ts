@@ -2,8 +2,14 @@ import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import type { Rung } from "../../core/connection/liveness.ts";
-import { newPair, type Pair, type PairEffect, type PairInput, turn } from "../../core/connection/rotation.ts";
-import { type Availability, availability, listens, type Session } from "../../core/connection/session.ts";
+import {
+  newRotation,
+  type Rotation,
+  type RotationEffect,
+  type RotationInput,
+  stepRotation,
+} from "../../core/connection/rotation.ts";
+import { type Availability, availability, type Session, wantsFrames } from "../../core/connection/session.ts";
 import type { Entry } from "../../core/exchange/request-table.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
@@ -47,10 +53,10 @@ export class Connection {
   readonly #events: ConnectionEvents;
   readonly #sockets: Sockets;
   readonly #activity = new PeerActivity();
-  #pair: Pair = newPair;
+  #rotation: Rotation = newRotation;
   /** The one that speaks for the current session, and the successor's. They change places with their sessions. */
   #timer = this.#newTimer();
-  #nextTimer = this.#newTimer();
+  #rotationTimer = this.#newTimer();
   #lastError: string | undefined;
   #foundDeadBy: Rung | undefined;
   #close: CloseCounts | undefined;
@@ -119,30 +125,30 @@ export class Connection {
   }
 
   get #session(): Session {
-    return this.#pair.current;
+    return this.#rotation.current;
   }
 
   #newTimer(): PhaseTimer {
     const timer: PhaseTimer = new PhaseTimer(() =>
-      this.#advance({ type: timer === this.#timer ? "timer" : "nextTimer" }),
+      this.#advance({ type: timer === this.#timer ? "timer" : "rotationTimer" }),
     );
     return timer;
   }
 
-  #advance(input: PairInput): void {
+  #advance(input: RotationInput): void {
     const before = this.#session;
     const now = this.#env.now();
     const context = {
       now,
       random: Math.random(),
       proof: this.#activity.proof(before.connection),
-      heardAt: this.#activity.heardAt,
+      lastActivityAt: this.#activity.heardAt,
       settings: this.#sockets.filledIn,
     };
-    const { pair, effects } = turn(this.#pair, input, context);
-    this.#pair = pair;
-    for (const effect of effects) if (effect.type === "lost") this.#blame(effect.why);
-    const session = pair.current;
+    const { rotation, effects } = stepRotation(this.#rotation, input, context);
+    this.#rotation = rotation;
+    for (const effect of effects) if (effect.type === "lost") this.#blame(effect.cause);
+    const session = rotation.current;
     const moved = session.at.phase !== before.at.phase || session.connection !== before.connection;
     if (moved) this.#events.state(this.#state(now));
     for (const effect of effects) this.#perform(effect, now);
@@ -154,7 +160,7 @@ export class Connection {
     if (why.reason === "silent") this.#foundDeadBy = why.rung;
   }
 
-  #perform(effect: PairEffect, now: number): void {
+  #perform(effect: RotationEffect, now: number): void {
     switch (effect.type) {
       case "connect":
         this.#connect(effect.connection, effect.withinMs);
@@ -173,25 +179,25 @@ export class Connection {
         this.#sockets.destroy(effect.connection);
         break;
       case "timer":
-        this.#timer.set(effect.ms, effect.blames);
+        this.#timer.set(effect.ms, effect.isPeerDeadline);
         break;
-      case "nextTimer":
-        this.#nextTimer.set(effect.ms, effect.blames);
+      case "rotationTimer":
+        this.#rotationTimer.set(effect.ms, effect.isPeerDeadline);
         break;
       case "promote":
-        [this.#timer, this.#nextTimer] = [this.#nextTimer, this.#timer];
-        this.#nextTimer.set(undefined);
+        [this.#timer, this.#rotationTimer] = [this.#rotationTimer, this.#timer];
+        this.#rotationTimer.set(undefined);
         break;
       case "retire":
         this.#retire(effect.connection, effect.withinMs);
         break;
-      case "notRotated":
-        this.#lastError = `${describeDisconnect(effect.why)}; the connection that there is stays`;
+      case "rotationFailed":
+        this.#lastError = `${describeDisconnect(effect.cause)}; the connection that there is stays`;
         this.#events.state(this.#state(now));
         break;
       case "lost":
-        this.#events.away(describeDisconnect(effect.why));
-        this.#events.lost(effect.connection, effect.why, now);
+        this.#events.away(describeDisconnect(effect.cause));
+        this.#events.lost(effect.connection, effect.cause, now);
         break;
       case "proven":
         this.#events.proven(effect.connection, this.#activity.ponged(effect.proof, now));
@@ -228,8 +234,8 @@ export class Connection {
   #frame(connection: number, frame: Body): void {
     const now = this.#heard(connection);
     this.#activity.frame(now);
-    const { current, next } = this.#pair;
-    if (listens(current, connection) || (next && listens(next, connection)))
+    const { current, successor } = this.#rotation;
+    if (wantsFrames(current, connection) || (successor && wantsFrames(successor, connection)))
       this.#advance({ type: "frame", connection, frame });
     else this.#events.frame(connection, frame, now);
   }
@@ -248,7 +254,7 @@ export class Connection {
   #dropped(connection: number, drop: Disconnect): void {
     const close = this.#sockets.gone(connection, drop);
     if (this.#close) this.#close = closedBoth(this.#close, close, connection === this.#session.connection);
-    this.#advance({ type: "dropped", connection, drop });
+    this.#advance({ type: "dropped", connection, disconnect: drop });
     if (connection !== this.#session.connection && !this.#isClosing) this.#lostOther(connection, drop);
     this.#tellClosed();
   }

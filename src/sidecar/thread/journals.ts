@@ -55,21 +55,21 @@ export class Journals {
 
   /** The connection is gone, for all of them. */
   away(why: string): void {
-    for (const journal of this.#journals.values()) journal.away(Date.now(), why);
+    for (const journal of this.#journals.values()) journal.markAway(Date.now(), why);
   }
 
   /** There is another connection, on which the subscriptions have yet to be asked for. */
   handedOver(why: string): void {
-    for (const [name, journal] of this.#journals) if (name !== MAIN) journal.away(Date.now(), why);
+    for (const [name, journal] of this.#journals) if (name !== MAIN) journal.markAway(Date.now(), why);
   }
 
   still(name: string, why: string): void {
-    this.#journals.get(name)?.still(Date.now(), why);
+    this.#journals.get(name)?.recordAway(Date.now(), why);
     this.#wake();
   }
 
   back(name: string): void {
-    this.#journals.get(name)?.back(Date.now());
+    this.#journals.get(name)?.markBack(Date.now());
     this.#wake();
   }
 

@@ -1,11 +1,12 @@
-/** The liveness ladder as the session climbs it: each rung alone, and all of them together. */
+/** Tests of the liveness ladder as driven by the session: each rung alone, and all of them together. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { availability, listens, type SessionContext } from "../../../src/core/connection/session.ts";
+import { MAX_DURATION_MS } from "../../../src/config/units.ts";
+import { availability, type SessionContext, wantsFrames } from "../../../src/core/connection/session.ts";
 import { OK, OTHER, SessionModel, settings } from "./session-model.ts";
 
-const never = 2 ** 31 - 1;
+const never = MAX_DURATION_MS;
 const unpinged = { ...settings.keepalive, ping: never };
 const heartbeat = { send: { type: "ping" }, every: 7_000, expect: { match: { "/type": "ok" } }, within: 2_000 };
 
@@ -17,44 +18,44 @@ function readyWith(keepalive: Partial<SessionContext["settings"]["keepalive"]>):
   return model;
 }
 
-/** Fires until something else than `ready` comes of it. Gives the milliseconds that took. */
-function untilFound(model: SessionModel): number {
-  const since = model.now;
+/** Fires the timer until the session leaves `ready`. Returns the milliseconds that this took. */
+function detectionMs(model: SessionModel): number {
+  const start = model.now;
   for (let n = 0; model.phase === "ready"; n++) {
-    assert.ok(n < 1_000, "the peer is never found");
+    assert.ok(n < 1_000, "the dead peer is never detected");
     model.fire();
   }
-  return model.now - since;
+  return model.now - start;
 }
 
-const why = (model: SessionModel): string => JSON.stringify(availability(model.session));
+const cause = (model: SessionModel): string => JSON.stringify(availability(model.session));
 
-test("an unanswered ping finds the peer within the interval and the deadline", () => {
+test("an unanswered ping detects a dead peer within the interval plus the deadline", () => {
   const model = readyWith({ ping: 15_000 });
-  assert.equal(untilFound(model), 20_000);
-  assert.match(why(model), /keepalive\.pong_within/);
+  assert.equal(detectionMs(model), 20_000);
+  assert.match(cause(model), /keepalive\.pong_within/);
 });
 
-test("an unanswered heartbeat finds the peer within the interval and the deadline", () => {
+test("an unanswered heartbeat detects a dead peer within the interval plus the deadline", () => {
   const model = readyWith({ heartbeat });
-  assert.equal(untilFound(model), 9_000);
+  assert.equal(detectionMs(model), 9_000);
   assert.deepEqual(model.sent, ['{"type":"ping"}']);
-  assert.match(why(model), /keepalive\.heartbeat\.within/);
+  assert.match(cause(model), /keepalive\.heartbeat\.within/);
 });
 
-test("silence finds the peer, however well it answers pings", () => {
+test("silence detects a dead peer even if it answers every ping", () => {
   const model = readyWith({ ping: 1_000, silence: 10_500 });
   for (let n = 0; n < 20 && model.phase === "ready"; n++) {
     model.fire();
     if (model.phase === "ready") model.give({ type: "pong", connection: model.connection, proof: model.pinged ?? "" });
   }
   assert.deepEqual([model.phase, model.now], ["waiting", 10_500]);
-  assert.match(why(model), /keepalive\.silence/);
+  assert.match(cause(model), /keepalive\.silence/);
 });
 
-test("what the peer says moves the silence on, without a timer being set for each frame", () => {
+test("frames postpone the silence deadline without setting a timer each", () => {
   const model = readyWith({ silence: 10_000 });
-  model.now = model.heardAt = 9_000;
+  model.now = model.lastActivityAt = 9_000;
   assert.equal(model.timer, 10_000);
   model.fire();
   assert.deepEqual([model.phase, model.timer], ["ready", 19_000]);
@@ -62,44 +63,44 @@ test("what the peer says moves the silence on, without a timer being set for eac
   assert.equal(model.phase, "waiting");
 });
 
-test("the heartbeat's answer is nobody else's; every other frame is", () => {
+test("the reply to a heartbeat is consumed, and every other frame handed on", () => {
   const model = readyWith({ heartbeat });
-  assert.ok(!listens(model.session, model.connection));
-  assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "nothing was asked yet");
+  assert.ok(!wantsFrames(model.session, model.connection));
+  assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "no heartbeat was sent yet");
   model.fire();
-  assert.ok(listens(model.session, model.connection));
+  assert.ok(wantsFrames(model.session, model.connection));
   assert.deepEqual(model.frame(OTHER), [{ type: "frame", connection: 1, frame: OTHER }]);
   assert.deepEqual(model.frame(OK), [{ type: "timer", ms: 7_000 }]);
-  assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "one answer for one heartbeat");
-  assert.ok(!listens(model.session, model.connection + 1));
+  assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "one reply for one heartbeat");
+  assert.ok(!wantsFrames(model.session, model.connection + 1));
 });
 
-test("a heartbeat without an expected answer is sent, and blames nobody", () => {
+test("a heartbeat without an expected reply is sent and has no deadline", () => {
   const model = readyWith({ heartbeat: { send: "BEAT", every: 5_000, within: 1 } });
   for (let n = 0; n < 4; n++) model.fire();
   assert.deepEqual([model.phase, model.now, model.sent], ["ready", 20_000, ["BEAT", "BEAT", "BEAT", "BEAT"]]);
 });
 
-test("who was asleep itself gives the peer one more ping, and no more than one", () => {
+test("a session that was suspended gives the peer one more ping, and only one", () => {
   const rungs: [Partial<SessionContext["settings"]["keepalive"]>, number][] = [
     [{ ping: 1_000 }, 1],
     [{ heartbeat }, 1],
     [{ silence: 3_000 }, 0],
   ];
-  for (const [keepalive, asked] of rungs) {
+  for (const [keepalive, sends] of rungs) {
     const model = readyWith(keepalive);
-    for (let n = 0; n < asked; n++) model.fire();
+    for (let n = 0; n < sends; n++) model.fire();
     model.now += 60_000;
     model.give({ type: "timer" });
     assert.equal(model.phase, "ready", JSON.stringify(keepalive));
     assert.equal(model.timer, model.now + Math.min(5_000, keepalive.silence ?? never));
     const woke = model.now;
-    assert.ok(untilFound(model) <= 5_000, `${model.now - woke} ms`);
-    assert.deepEqual([...model.sockets.keys()], [1], "one connection in all that time");
+    assert.ok(detectionMs(model) <= 5_000, `${model.now - woke} ms`);
+    assert.deepEqual([...model.sockets.keys()], [1], "the connection is kept all that time");
   }
 });
 
-test("whichever rungs there are, a dead peer is found by the quickest of them, and a living one never", () => {
+test("a dead peer is detected by the quickest rung configured, and a living one is never given up", () => {
   const ms = fc.integer({ min: 1, max: 60_000 });
   const all = fc.record({
     ping: ms,
@@ -116,7 +117,7 @@ test("whichever rungs there are, a dead peer is found by the quickest of them, a
         keepalive.silence ?? never,
         keepalive.heartbeat ? keepalive.heartbeat.every + keepalive.heartbeat.within : never,
       );
-      assert.equal(untilFound(readyWith(keepalive)), bound);
+      assert.equal(detectionMs(readyWith(keepalive)), bound);
       const living = readyWith(keepalive);
       for (let n = 0; n < 50 && living.phase === "ready"; n++) {
         living.fire();
@@ -124,7 +125,7 @@ test("whichever rungs there are, a dead peer is found by the quickest of them, a
         living.frame(OK);
         if (living.pinged) living.give({ type: "pong", connection: 1, proof: living.pinged });
       }
-      // One that talks only when it is asked may be too quiet for the watchdog, and for that alone.
+      // A peer that sends only replies may be too quiet for the silence rung, and for no other.
       if (keepalive.silence === null) assert.equal(living.phase, "ready");
     }),
     { numRuns: 300 },

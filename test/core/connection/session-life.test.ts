@@ -1,5 +1,7 @@
+/** Tests of the session over whole lives: backoff, greeting, liveness, renewal and availability. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MAX_DURATION_MS } from "../../../src/config/units.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { availability } from "../../../src/core/connection/session.ts";
 import { CHALLENGE, NO, OK, OTHER, SessionModel, settings } from "./session-model.ts";
@@ -7,7 +9,7 @@ import { CHALLENGE, NO, OK, OTHER, SessionModel, settings } from "./session-mode
 const network: Disconnect = { reason: "network", detail: "ECONNREFUSED" };
 const unauthorized: Disconnect = { reason: "status", status: 401 };
 
-test("the delay grows with each failure in a row, and begins anew only after real traffic", () => {
+test("the delay grows with each consecutive failure, and only real traffic resets it", () => {
   const model = new SessionModel();
   model.give({ type: "start" });
   const delays: number[] = [];
@@ -19,7 +21,7 @@ test("the delay grows with each failure in a row, and begins anew only after rea
   for (let attempt = 0; attempt < 9; attempt++) fail();
   assert.deepEqual(delays, [100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 15_000]);
 
-  // A peer that accepts and greets, and then hangs up, has proved nothing.
+  // A peer that accepts and completes the greeting, then hangs up, has proved nothing.
   model.becomeReady();
   fail();
   assert.equal(delays.at(-1), 15_000);
@@ -38,7 +40,7 @@ test("the delay grows with each failure in a row, and begins anew only after rea
   assert.equal(delays.at(-1), 100);
 });
 
-test("what was refused is tried again around reconnect.refused, whatever failed before", () => {
+test("a refused connection is retried around reconnect.refused, regardless of earlier failures", () => {
   for (const [random, delay] of [
     [0, 45_000],
     [0.5, 60_000],
@@ -57,15 +59,15 @@ test("what was refused is tried again around reconnect.refused, whatever failed 
   }
 });
 
-test("Retry-After comes on top of the backoff", () => {
+test("Retry-After is added to the backoff", () => {
   const model = new SessionModel();
   model.give({ type: "start" });
   model.over(model.connection, { reason: "status", status: 503, retryAfterMs: 7_000 });
   assert.deepEqual([model.phase, model.timer], ["waiting", 7_100]);
 });
 
-test("the longest delays that the configuration allows are still delays, not timers that fire at once", () => {
-  const longest = 2 ** 31 - 1;
+test("the longest delays that the configuration allows still fit a timer, which would otherwise fire at once", () => {
+  const longest = MAX_DURATION_MS;
   for (const drop of [unauthorized, { reason: "status", status: 503, retryAfterMs: 300_000 } as const]) {
     const model = new SessionModel();
     model.settings = {
@@ -79,7 +81,7 @@ test("the longest delays that the configuration allows are still delays, not tim
   }
 });
 
-test("a greeting that is answered late or refused is given up, and says which step it was", () => {
+test("a greeting that times out or is refused is given up, and the failure names the step", () => {
   const model = new SessionModel();
   model.give({ type: "start" });
   model.opened();
@@ -87,11 +89,11 @@ test("a greeting that is answered late or refused is given up, and says which st
   model.fire();
   assert.deepEqual(availability(model.session), {
     type: "down",
-    failure: { code: "upstream_down", detail: "the greeting failed: step 2 heard nothing that matches within 3000 ms" },
+    failure: { code: "upstream_down", detail: "the greeting failed: step 2 received no matching frame within 3000 ms" },
     until: model.timer,
   });
   model.over(model.connection, { reason: "closed", code: 1006, text: "" });
-  assert.equal(model.phase, "waiting", "the end of a socket that we broke ourselves is no second failure");
+  assert.equal(model.phase, "waiting", "the end of a socket that we destroyed is not a second failure");
   assert.equal(model.session.failures, 1);
 
   model.fire();
@@ -105,7 +107,7 @@ test("a greeting that is answered late or refused is given up, and says which st
   });
 });
 
-test("what is sent behind an expected frame answers its challenge, on every connection anew", () => {
+test("a frame sent after an expected one answers its challenge, on every connection afresh", () => {
   const model = new SessionModel();
   const greeting = [
     { expect: { match: {}, within: 3_000 } },
@@ -115,24 +117,24 @@ test("what is sent behind an expected frame answers its challenge, on every conn
   ];
   model.settings = { ...settings, greeting };
   model.give({ type: "start" });
-  const answers = ["one", "two"].map((challenge) => {
+  const responses = ["one", "two"].map((challenge) => {
     model.opened();
     model.frame(JSON.stringify({ d: { a: { challenge, salt: "salt" } } }));
     model.frame(OK);
     const [answered, plain] = model.sent.splice(0);
-    assert.equal(plain, '{"d":{}}', "only the frame that was just expected counts");
+    assert.equal(plain, '{"d":{}}', "only the frame expected last counts");
     model.over(model.connection, { reason: "closed", code: 1006, text: "" });
     model.fire();
     return (JSON.parse(answered ?? "") as { d: { a: string } }).d.a;
   });
   assert.deepEqual(
-    answers.map((answer) => answer.length),
+    responses.map((response) => response.length),
     [44, 44],
   );
-  assert.notEqual(answers[0], answers[1]);
+  assert.notEqual(responses[0], responses[1]);
 });
 
-test("a close code that refuses is a refused login while the greeting goes on, and no longer after it", () => {
+test("a refusing close code means a refused login during the greeting, and not after it", () => {
   const codes = { 4009: "refuse", 4000: "retry" } as const;
   for (const [code, greeted, expected] of [
     [4009, false, "login_refused refused"],
@@ -152,7 +154,7 @@ test("a close code that refuses is a refused login while the greeting goes on, a
   }
 });
 
-test("frames during the greeting are handed on, and do not prolong it", () => {
+test("unrelated frames during the greeting are handed on and do not extend its deadline", () => {
   const model = new SessionModel();
   model.give({ type: "start" });
   model.opened();
@@ -161,7 +163,7 @@ test("frames during the greeting are handed on, and do not prolong it", () => {
   assert.equal(model.timer, 3_000);
 });
 
-test("without a greeting an open socket is ready, and sends alone are waited for by nobody", () => {
+test("an open socket is ready at once if the greeting is empty or consists only of sends", () => {
   for (const greeting of [[], [{ send: "A" }, { send: "B" }]]) {
     const model = new SessionModel();
     model.settings = { ...settings, greeting };
@@ -171,13 +173,13 @@ test("without a greeting an open socket is ready, and sends alone are waited for
   }
 });
 
-test("a ping that is not answered in time ends the connection; one that is proves what came before it", () => {
+test("an unanswered ping ends the connection; a pong proves the delivery of everything before its ping", () => {
   const model = new SessionModel();
   model.becomeReady();
   const first = model.timer ?? Number.NaN;
   assert.equal(first - model.now, 15_000);
   model.fire();
-  model.give({ type: "pong", connection: model.connection, proof: "somebody else's" });
+  model.give({ type: "pong", connection: model.connection, proof: "unknown" });
   assert.deepEqual([model.proven, model.timer], [[], first + 5_000]);
   model.give({ type: "pong", connection: model.connection, proof: model.pinged ?? "" });
   assert.deepEqual(model.proven, [model.pinged]);
@@ -186,7 +188,7 @@ test("a ping that is not answered in time ends the connection; one that is prove
 
   model.give({ type: "probe" });
   const { pinged, timer } = model;
-  assert.equal(timer, model.now + 5_000, "a probe asks at once");
+  assert.equal(timer, model.now + 5_000, "a probe pings at once");
   model.give({ type: "probe" });
   assert.deepEqual([model.pinged, model.timer], [pinged, timer], "a second probe waits for the first ping's pong");
   model.fire();
@@ -194,7 +196,7 @@ test("a ping that is not answered in time ends the connection; one that is prove
   assert.match(JSON.stringify(availability(model.session)), /did not answer a ping within 5000 ms/);
 });
 
-test("a renewal tells the old connection's requests, closes it gently, and connects at once", () => {
+test("a renewal reports the old connection as lost, closes it with a handshake, and connects at once", () => {
   const model = new SessionModel();
   model.becomeReady();
   model.give({ type: "renew", detail: "a reply is owed" });
@@ -203,31 +205,33 @@ test("a renewal tells the old connection's requests, closes it gently, and conne
   assert.equal(model.session.failures, 0);
   model.opened();
   model.over(1, { reason: "unclosed", withinMs: 2_000 });
-  assert.equal(model.phase, "greeting", "the old socket's end does not touch its successor");
+  assert.equal(model.phase, "greeting", "the end of the old socket does not affect its successor");
 });
 
-test("what a request finds follows from the phase", () => {
+test("availability follows from the phase", () => {
   const model = new SessionModel();
-  const found = () => {
-    const link = availability(model.session);
-    return link.type === "down" ? [link.failure.code, link.until === undefined ? "for good" : "for now"] : link.type;
+  const summary = () => {
+    const found = availability(model.session);
+    return found.type === "down"
+      ? [found.failure.code, found.until === undefined ? "for good" : "for now"]
+      : found.type;
   };
-  assert.equal(found(), "hold");
+  assert.equal(summary(), "hold");
   model.give({ type: "start" });
-  assert.equal(found(), "hold");
+  assert.equal(summary(), "hold");
   model.over(1, network);
-  assert.deepEqual(found(), ["upstream_down", "for now"]);
+  assert.deepEqual(summary(), ["upstream_down", "for now"]);
   model.fire();
   model.over(2, unauthorized);
-  assert.deepEqual(found(), ["upstream_down", "for now"]);
+  assert.deepEqual(summary(), ["upstream_down", "for now"]);
   model.fire();
   model.opened();
-  assert.equal(found(), "hold");
+  assert.equal(summary(), "hold");
   model.frame(CHALLENGE);
   model.frame(OK);
   assert.deepEqual(availability(model.session), { type: "ready", connection: 3 });
   model.give({ type: "close", withinMs: 2_000 });
-  assert.deepEqual(found(), ["shutting_down", "for good"]);
+  assert.deepEqual(summary(), ["shutting_down", "for good"]);
   model.over(3, { reason: "closed", code: 1001, text: "" });
-  assert.deepEqual(found(), ["shutting_down", "for good"]);
+  assert.deepEqual(summary(), ["shutting_down", "for good"]);
 });

@@ -1,4 +1,7 @@
+/** A model of the sidecar around the session, with invariants that hold after every step. */
 import assert from "node:assert/strict";
+import { MAX_DURATION_MS } from "../../../src/config/units.ts";
+import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import {
   newSession,
   type Phase,
@@ -9,7 +12,7 @@ import {
   step,
 } from "../../../src/core/connection/session.ts";
 
-/** Settings whose numbers are all different, so that a test sees which one was taken. */
+/** Settings with distinct numbers, so that a test shows which one was used. */
 export const settings: SessionContext["settings"] = {
   connect_within: 10_000,
   greeting: [
@@ -45,7 +48,7 @@ export function briefly(effect: SessionEffect): string {
     case "timer":
       return effect.ms === undefined ? "no timer" : `timer ${effect.ms}`;
     case "lost":
-      return `lost ${effect.connection} ${effect.why.reason}`;
+      return `lost ${effect.connection} ${effect.cause.reason}`;
     case "proven":
       return `proven ${effect.proof}`;
     case "message":
@@ -56,24 +59,24 @@ export function briefly(effect: SessionEffect): string {
 
 type SocketState = "connecting" | "open" | "closing";
 
-/** The phases that wait for something, and only these, have a timer. */
+/** The phases that have a timer. */
 const TIMED: ReadonlySet<Phase["phase"]> = new Set(["greeting", "ready", "waiting", "refused"]);
 
 /**
- * Carries out effects as the sidecar's thread does, on sockets that are only names, and checks with every step what
- * must hold in each of them. A socket that was told to go stays until `over`: real ones take their time too.
+ * Carries out effects as the sidecar's thread does, on simulated sockets, and checks the invariants after every step.
+ * A socket that is closed or destroyed stays until `over`, since real sockets take their time too.
  */
 export class SessionModel {
   session: Session = newSession;
   now = 0;
-  heardAt = 0;
+  lastActivityAt = 0;
   random = 0.5;
   settings = settings;
-  /** When the one timer fires. */
+  /** When the timer fires. */
   timer: number | undefined;
   readonly sockets = new Map<number, SocketState>();
-  /** Sockets that we broke, and that have not told yet that they are over. */
-  readonly broken = new Set<number>();
+  /** Sockets that were destroyed and have not reported their end yet. */
+  readonly destroyed = new Set<number>();
   readonly lost = new Set<number>();
   readonly proven: string[] = [];
   readonly sent: string[] = [];
@@ -86,17 +89,17 @@ export class SessionModel {
     return this.session.at.phase;
   }
 
-  /** Of the newest attempt, whether or not it still lives. */
+  /** The newest attempt's connection, whether or not it is still alive. */
   get connection(): number {
     return this.session.connection;
   }
 
   give(input: SessionInput): readonly SessionEffect[] {
-    const { now, random, settings, heardAt } = this;
+    const { now, random, settings, lastActivityAt } = this;
     const proof = `proof${++this.#proofs}`;
     if (input.type === "close") this.#ending = true;
     const before = this.session;
-    const { session, effects } = step(before, input, { now, random, proof, heardAt, settings });
+    const { session, effects } = step(before, input, { now, random, proof, lastActivityAt, settings });
     this.session = session;
     for (const effect of effects) this.#perform(effect);
     this.#check(before);
@@ -108,19 +111,19 @@ export class SessionModel {
     this.give({ type: "opened", connection: this.connection });
   }
 
-  /** The last that is heard of a socket. */
-  over(connection: number, drop: Extract<SessionInput, { type: "dropped" }>["drop"]): void {
+  /** Reports the end of a socket. */
+  over(connection: number, disconnect: Disconnect): void {
     this.sockets.delete(connection);
-    this.broken.delete(connection);
-    this.give({ type: "dropped", connection, drop });
+    this.destroyed.delete(connection);
+    this.give({ type: "dropped", connection, disconnect });
   }
 
   frame(frame: string): readonly SessionEffect[] {
-    this.heardAt = this.now;
+    this.lastActivityAt = this.now;
     return this.give({ type: "frame", connection: this.connection, frame });
   }
 
-  /** Lets the time pass until the timer fires. */
+  /** Advances the clock to the timer and fires it. */
   fire(): readonly SessionEffect[] {
     assert.ok(this.timer !== undefined, "no timer is set");
     this.now = this.timer;
@@ -141,13 +144,13 @@ export class SessionModel {
   #perform(effect: SessionEffect): void {
     switch (effect.type) {
       case "connect": {
-        assert.ok(!this.#ending, "an attempt after the end has begun");
+        assert.ok(!this.#ending, "an attempt after the close");
         assert.ok(effect.connection > this.#newest, `connection ${effect.connection} is used twice`);
         assert.equal(effect.withinMs, this.settings.connect_within);
         const alive = [...this.sockets].filter(
-          ([connection, state]) => state !== "closing" && !this.broken.has(connection),
+          ([connection, state]) => state !== "closing" && !this.destroyed.has(connection),
         );
-        assert.deepEqual(alive, [], "two sockets at a time");
+        assert.deepEqual(alive, [], "two live sockets at a time");
         this.#newest = effect.connection;
         this.sockets.set(effect.connection, "connecting");
         break;
@@ -161,14 +164,15 @@ export class SessionModel {
       case "close":
         assert.ok(this.sockets.get(effect.connection) !== "connecting", "a close frame before the socket is open");
         if (this.sockets.has(effect.connection)) this.sockets.set(effect.connection, "closing");
-        if (effect.withinMs === 0) this.broken.add(effect.connection);
+        if (effect.withinMs === 0) this.destroyed.add(effect.connection);
         break;
       case "destroy":
-        assert.ok(this.sockets.has(effect.connection), "a socket is broken that is gone already");
-        this.broken.add(effect.connection);
+        assert.ok(this.sockets.has(effect.connection), "a socket is destroyed that is already gone");
+        this.destroyed.add(effect.connection);
         break;
       case "timer":
-        if (effect.ms !== undefined) assert.ok(effect.ms >= 0 && effect.ms < 2 ** 31, `a timer for ${effect.ms} ms`);
+        if (effect.ms !== undefined)
+          assert.ok(effect.ms >= 0 && effect.ms <= MAX_DURATION_MS, `a timer for ${effect.ms} ms`);
         this.timer = effect.ms === undefined ? undefined : this.now + effect.ms;
         break;
       case "lost":
@@ -176,7 +180,7 @@ export class SessionModel {
         this.lost.add(effect.connection);
         break;
       case "proven":
-        assert.equal(effect.proof, this.pinged, "a proof that was not asked for");
+        assert.equal(effect.proof, this.pinged, "a proof that no ping carried");
         this.proven.push(effect.proof);
         break;
       case "message":
@@ -189,16 +193,16 @@ export class SessionModel {
     const { at, connection, failures } = this.session;
     assert.equal(this.timer !== undefined, TIMED.has(at.phase), `in ${at.phase} the timer is ${this.timer}`);
     if ("connection" in at)
-      assert.equal(at.connection, connection, "the phase speaks of a socket that is not the newest");
-    if ("until" in at) assert.equal(at.until, this.timer, "the timer fires at another moment than is told");
+      assert.equal(at.connection, connection, "the phase refers to a connection that is not the newest");
+    if ("until" in at) assert.equal(at.until, this.timer, "the timer does not fire at `until`");
     if (at.phase === "connecting") assert.equal(this.sockets.get(connection), "connecting");
     if (at.phase === "greeting" || at.phase === "ready") assert.equal(this.sockets.get(connection), "open");
     if (at.phase === "closed") {
       for (const [left, state] of this.sockets)
-        assert.ok(state === "closing" || this.broken.has(left), `${left} stays`);
+        assert.ok(state === "closing" || this.destroyed.has(left), `socket ${left} is never closed`);
     }
     assert.ok(failures === before.failures || failures === 0 || failures === before.failures + 1);
     for (let old = 1; old < connection; old++)
-      assert.ok(this.lost.has(old), `nobody was told that connection ${old} is over`);
+      assert.ok(this.lost.has(old), `the loss of connection ${old} was never reported`);
   }
 }

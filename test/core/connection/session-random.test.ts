@@ -1,3 +1,4 @@
+/** Property tests of the session under random sequences of events. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -5,7 +6,7 @@ import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { chance, type Move, move } from "./move.ts";
 import { CHALLENGE, NO, OK, OTHER, SessionModel } from "./session-model.ts";
 
-const drops = fc.constantFrom<Disconnect[]>(
+const disconnects = fc.constantFrom<Disconnect[]>(
   { reason: "network", detail: "ECONNREFUSED" },
   { reason: "status", status: 401 },
   { reason: "closed", code: 1006, text: "" },
@@ -17,12 +18,12 @@ const drops = fc.constantFrom<Disconnect[]>(
 
 const always = (name: string, run: Move<SessionModel>) => fc.constant(move(name, run));
 
-/** A socket that was left behind, or never was, still talks. */
-function stale(model: SessionModel, connection: number, drop: Disconnect): void {
+/** Input from a connection that was replaced or never existed changes nothing. */
+function stale(model: SessionModel, connection: number, disconnect: Disconnect): void {
   const before = model.session;
   for (const input of [
     { type: "opened", connection },
-    { type: "dropped", connection, drop },
+    { type: "dropped", connection, disconnect },
     { type: "frame", connection, frame: OK },
     { type: "pong", connection, proof: model.pinged ?? "" },
   ] as const) {
@@ -31,8 +32,8 @@ function stale(model: SessionModel, connection: number, drop: Disconnect): void 
   assert.equal(model.session, before);
 }
 
-/** Things that a world may do. What is impossible at the moment is left out. */
-const anything: fc.Arbitrary<Move<SessionModel>> = fc.oneof(
+/** Any event. Events that are impossible at the moment are skipped. */
+const anyMove: fc.Arbitrary<Move<SessionModel>> = fc.oneof(
   always("start", (model) => model.give({ type: "start" })),
   { weight: 4, arbitrary: always("opened", (model) => model.phase === "connecting" && model.opened()) },
   {
@@ -46,10 +47,10 @@ const anything: fc.Arbitrary<Move<SessionModel>> = fc.oneof(
   },
   {
     weight: 2,
-    arbitrary: fc.tuple(fc.nat({ max: 2 }), drops).map(([which, drop]) =>
-      move(`socket ${which} is over: ${drop.reason}`, (model: SessionModel) => {
+    arbitrary: fc.tuple(fc.nat({ max: 2 }), disconnects).map(([which, disconnect]) =>
+      move(`socket ${which} ends: ${disconnect.reason}`, (model: SessionModel) => {
         const connection = [...model.sockets.keys()][which];
-        if (connection !== undefined) model.over(connection, drop);
+        if (connection !== undefined) model.over(connection, disconnect);
       }),
     ),
   },
@@ -63,11 +64,13 @@ const anything: fc.Arbitrary<Move<SessionModel>> = fc.oneof(
   always("probe", (model) => model.give({ type: "probe" })),
   always("renew", (model) => model.give({ type: "renew", detail: "test" })),
   fc
-    .tuple(fc.constantFrom(-1, 1, 2, 9), drops)
-    .map(([back, drop]) => move(`stale ${back}`, (model: SessionModel) => stale(model, model.connection - back, drop))),
+    .tuple(fc.constantFrom(-1, 1, 2, 9), disconnects)
+    .map(([back, disconnect]) =>
+      move(`stale ${back}`, (model: SessionModel) => stale(model, model.connection - back, disconnect)),
+    ),
 );
 
-const moves = fc.array(fc.tuple(anything, chance), { maxLength: 120, size: "max" });
+const moves = fc.array(fc.tuple(anyMove, chance), { maxLength: 120, size: "max" });
 
 function play(model: SessionModel, all: readonly (readonly [Move<SessionModel>, number])[]): void {
   for (const [go, random] of all) {
@@ -76,8 +79,8 @@ function play(model: SessionModel, all: readonly (readonly [Move<SessionModel>, 
   }
 }
 
-test("whatever happens: one attempt at a time, one timer, which dies with its phase, and every connection once", () => {
-  // The model checks all of this with every step.
+test("attempts never overlap, the one timer dies with its phase, and no connection number repeats", () => {
+  // The model checks all of this after every step.
   fc.assert(
     fc.property(moves, (all) => {
       const model = new SessionModel();
@@ -88,7 +91,7 @@ test("whatever happens: one attempt at a time, one timer, which dies with its ph
   );
 });
 
-test("after close nothing connects again, and the end comes when the last socket is gone", () => {
+test("a close prevents every further attempt and completes when the last socket is gone", () => {
   fc.assert(
     fc.property(moves, moves, (before, after) => {
       const model = new SessionModel();
@@ -100,8 +103,8 @@ test("after close nothing connects again, and the end comes when the last socket
       assert.equal(model.timer, undefined);
       for (const connection of [...model.sockets.keys()]) {
         assert.ok(
-          model.sockets.get(connection) === "closing" || model.broken.has(connection),
-          `nobody ends socket ${connection}`,
+          model.sockets.get(connection) === "closing" || model.destroyed.has(connection),
+          `socket ${connection} is never closed`,
         );
         model.over(connection, { reason: "unclosed", withinMs: 0 });
       }

@@ -1,3 +1,4 @@
+/** Tests of the session as a table: the result of every input in every phase. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
@@ -6,8 +7,8 @@ import { type Phase, type Session, type SessionInput, step } from "../../../src/
 import { briefly, CHALLENGE, NO, OK, OTHER, settings } from "./session-model.ts";
 
 const NOW = 1_000_000;
-const EPOCH = 7;
-const why: Disconnect = { reason: "network", detail: "ECONNREFUSED" };
+const CONNECTION = 7;
+const cause: Disconnect = { reason: "network", detail: "ECONNREFUSED" };
 const beating = {
   ...settings,
   keepalive: {
@@ -15,38 +16,38 @@ const beating = {
     heartbeat: { send: "BEAT", every: 7_000, expect: { match: { "/type": "ok" } }, within: 2_500 },
   },
 };
-const context = { now: NOW, random: 0.5, proof: "fresh", heardAt: NOW - 3_000, settings: beating };
-const resting = { due: NOW + 7_000, asked: false };
+const context = { now: NOW, random: 0.5, proof: "fresh", lastActivityAt: NOW - 3_000, settings: beating };
+const resting = { due: NOW + 7_000, awaitsReply: false };
 
 function ready(ping: Ladder["ping"], heartbeat: Ladder["heartbeat"]): Phase {
-  return { phase: "ready", connection: EPOCH, ladder: { ping, heartbeat, since: NOW - 60_000 } };
+  return { phase: "ready", connection: CONNECTION, ladder: { ping, heartbeat, startedAt: NOW - 60_000 } };
 }
 
-/** Every phase there is; `pinged` is ready with a ping on its way, `beaten` with a heartbeat. */
+/** Every phase; `pinged` is ready with a ping in flight, `beaten` with a heartbeat awaiting its reply. */
 const phases = {
   idle: { phase: "idle" },
-  connecting: { phase: "connecting", connection: EPOCH },
-  greeting: { phase: "greeting", connection: EPOCH, step: 3 },
+  connecting: { phase: "connecting", connection: CONNECTION },
+  greeting: { phase: "greeting", connection: CONNECTION, step: 3 },
   ready: ready({ due: NOW, proof: undefined }, resting),
-  pinged: ready({ due: NOW, proof: "asked" }, resting),
-  resting: ready({ due: NOW + 9_000, proof: undefined }, { due: NOW, asked: false }),
-  beaten: ready({ due: NOW + 9_000, proof: undefined }, { due: NOW, asked: true }),
-  waiting: { phase: "waiting", until: NOW, why },
-  refused: { phase: "refused", until: NOW, why },
-  closing: { phase: "closing", connection: EPOCH },
+  pinged: ready({ due: NOW, proof: "in flight" }, resting),
+  resting: ready({ due: NOW + 9_000, proof: undefined }, { due: NOW, awaitsReply: false }),
+  beaten: ready({ due: NOW + 9_000, proof: undefined }, { due: NOW, awaitsReply: true }),
+  waiting: { phase: "waiting", until: NOW, cause },
+  refused: { phase: "refused", until: NOW, cause },
+  closing: { phase: "closing", connection: CONNECTION },
   closed: { phase: "closed" },
 } satisfies Record<string, Phase>;
 
-/** Every input there is, as if it came from the newest socket. */
+/** Every input, as coming from the newest socket. */
 const inputs = {
   start: { type: "start" },
-  opened: { type: "opened", connection: EPOCH },
-  dropped: { type: "dropped", connection: EPOCH, drop: why },
-  matching: { type: "frame", connection: EPOCH, frame: OK },
-  rejecting: { type: "frame", connection: EPOCH, frame: NO },
-  other: { type: "frame", connection: EPOCH, frame: OTHER },
-  pong: { type: "pong", connection: EPOCH, proof: "asked" },
-  wrongPong: { type: "pong", connection: EPOCH, proof: "else" },
+  opened: { type: "opened", connection: CONNECTION },
+  dropped: { type: "dropped", connection: CONNECTION, disconnect: cause },
+  matching: { type: "frame", connection: CONNECTION, frame: OK },
+  rejecting: { type: "frame", connection: CONNECTION, frame: NO },
+  other: { type: "frame", connection: CONNECTION, frame: OTHER },
+  pong: { type: "pong", connection: CONNECTION, proof: "in flight" },
+  wrongPong: { type: "pong", connection: CONNECTION, proof: "else" },
   timer: { type: "timer" },
   probe: { type: "probe" },
   renew: { type: "renew", detail: "a reply is owed" },
@@ -62,7 +63,7 @@ const LOST = "waiting: lost 7 network, timer 800";
 const CLOSE = "closing: no timer, close 7 1001 in 2000";
 const CLOSE_NOW = "closing: no timer, close 7 1001 in 0";
 
-/** What is so in every kind of ready. */
+/** Results shared by all variants of ready. */
 const open = (phase: string): Partial<Record<InputName, string>> => ({
   dropped: LOST,
   matching: `${phase}: frame ${OK}`,
@@ -73,7 +74,7 @@ const open = (phase: string): Partial<Record<InputName, string>> => ({
   closeNow: CLOSE_NOW,
 });
 
-/** What comes of an input: the phase and the effects. What is not here changes nothing and has no effect. */
+/** The resulting phase and effects of each input. An input that is not listed changes nothing and has no effect. */
 const table: Readonly<Record<PhaseName, Partial<Record<InputName, string>>>> = {
   idle: { start: CONNECT, close: "closed: no timer", closeNow: "closed: no timer" },
   connecting: {
@@ -101,7 +102,7 @@ const table: Readonly<Record<PhaseName, Partial<Record<InputName, string>>>> = {
   },
   pinged: {
     ...open("ready"),
-    pong: "ready: timer 7000, proven asked",
+    pong: "ready: timer 7000, proven in flight",
     timer: "waiting: destroy 7, lost 7 silent, timer 800",
   },
   resting: {
@@ -130,32 +131,32 @@ const table: Readonly<Record<PhaseName, Partial<Record<InputName, string>>>> = {
 
 /** Three attempts have failed: half of 200 ms doubled three times is 800 ms. */
 function sessionIn(phase: Phase): Session {
-  return { at: phase, connection: EPOCH, failures: 3 };
+  return { at: phase, connection: CONNECTION, failures: 3 };
 }
 
 for (const name of Object.keys(phases) as PhaseName[]) {
-  test(`in ${name} every input has its one result`, () => {
+  test(`every input in ${name} has its specified result`, () => {
     for (const inputName of Object.keys(inputs) as InputName[]) {
       const before = sessionIn(phases[name]);
       const { session, effects } = step(before, inputs[inputName], context);
-      const wanted = table[name][inputName];
-      const found = `${session.at.phase}: ${effects.map(briefly).join(", ")}`;
-      if (wanted === undefined) assert.deepEqual([session, effects], [before, []], inputName);
-      else assert.equal(found, wanted, inputName);
+      const expected = table[name][inputName];
+      const actual = `${session.at.phase}: ${effects.map(briefly).join(", ")}`;
+      if (expected === undefined) assert.deepEqual([session, effects], [before, []], inputName);
+      else assert.equal(actual, expected, inputName);
     }
   });
 
-  test(`in ${name} what a socket of another connection says changes nothing`, () => {
+  test(`input from another connection in ${name} changes nothing`, () => {
     for (const input of Object.values(inputs)) {
       if (!("connection" in input)) continue;
-      for (const connection of [EPOCH - 1, EPOCH + 1, 0]) {
+      for (const connection of [CONNECTION - 1, CONNECTION + 1, 0]) {
         const before = sessionIn(phases[name]);
         assert.deepEqual(step(before, { ...input, connection }, context), { session: before, effects: [] }, input.type);
       }
     }
   });
 
-  test(`in ${name} no input is changed in place`, () => {
+  test(`no input in ${name} mutates the session`, () => {
     for (const input of Object.values(inputs)) {
       const before = sessionIn(phases[name]);
       const copy = structuredClone(before);
@@ -165,19 +166,19 @@ for (const name of Object.keys(phases) as PhaseName[]) {
   });
 }
 
-test("failures are forgotten by a frame or a pong, and by nothing else", () => {
+test("failures are reset by a frame or a pong, and by nothing else", () => {
   for (const name of Object.keys(phases) as PhaseName[]) {
     for (const inputName of Object.keys(inputs) as InputName[]) {
       const { session } = step(sessionIn(phases[name]), inputs[inputName], context);
       if (session.failures >= 3) continue;
       assert.equal(session.failures, 0);
       assert.ok(["matching", "rejecting", "other", "pong"].includes(inputName), `${inputName} in ${name}`);
-      assert.notEqual(name, "greeting", "a greeting's frames prove nothing: it may be refused at its end, each time");
+      assert.notEqual(name, "greeting", "frames of a greeting prove nothing: its last step may still be refused");
     }
   }
 });
 
-test("every end of an attempt is one more failure", () => {
+test("every end of a connection or an attempt counts as one failure", () => {
   const ends: readonly [PhaseName, InputName][] = [
     ["connecting", "dropped"],
     ["greeting", "dropped"],
@@ -192,20 +193,20 @@ test("every end of an attempt is one more failure", () => {
   }
 });
 
-test("a new session is idle and nothing happens before it is started", () => {
+test("an idle session ignores timers, probes, renewals and stray sockets", () => {
   const idle = sessionIn(phases.idle);
   for (const input of ["timer", "probe", "renew", "opened"] as const) {
     assert.deepEqual(step(idle, inputs[input], context), { session: idle, effects: [] });
   }
 });
 
-test("a frame of the first expect step leads to the second, with the sends between them", () => {
-  const greeting: Phase = { phase: "greeting", connection: EPOCH, step: 1 };
+test("a frame that matches an expect step leads to the next one and sends the frames between them", () => {
+  const greeting: Phase = { phase: "greeting", connection: CONNECTION, step: 1 };
   const { session, effects } = step(
     sessionIn(greeting),
-    { type: "frame", connection: EPOCH, frame: CHALLENGE },
+    { type: "frame", connection: CONNECTION, frame: CHALLENGE },
     context,
   );
-  assert.deepEqual(session.at, { phase: "greeting", connection: EPOCH, step: 3 });
+  assert.deepEqual(session.at, { phase: "greeting", connection: CONNECTION, step: 3 });
   assert.deepEqual(effects.map(briefly), ['send 7 {"type":"auth"}', "timer 4000"]);
 });

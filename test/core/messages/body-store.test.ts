@@ -1,3 +1,4 @@
+/** Tests of the body store: round trips, isolation and reuse of blocks. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
@@ -6,62 +7,62 @@ import { BodyStore, type StoredBody } from "../../../src/core/messages/body-stor
 
 const BLOCK = 64 * 1024;
 
-test("what is put is given back, whatever else comes and goes", () => {
+test("a stored body is returned unchanged, whatever else comes and goes", () => {
   const size = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 5_000, max: 20_000 }));
   const body = fc.tuple(fc.constantFrom("x", "\u00fc", "\u65e5", "\u{1f642}", undefined), size);
   fc.assert(
     fc.property(fc.array(body, { maxLength: 60, size: "max" }), fc.integer({ min: 1, max: 20 }), (bodies, kept) => {
-      const shelf = new BodyStore();
-      const lying: { readonly place: StoredBody; readonly body: string | Uint8Array }[] = [];
-      const look = ({ place, body }: (typeof lying)[number]) => {
-        if (typeof body === "string") assert.equal(shelf.text(place), body);
-        else assert.deepEqual(shelf.bytes(place), body);
-        assert.equal(place.length, Buffer.byteLength(body));
+      const store = new BodyStore();
+      const held: { readonly stored: StoredBody; readonly body: string | Uint8Array }[] = [];
+      const check = ({ stored, body }: (typeof held)[number]) => {
+        if (typeof body === "string") assert.equal(store.text(stored), body);
+        else assert.deepEqual(store.bytes(stored), body);
+        assert.equal(stored.length, Buffer.byteLength(body));
       };
       for (const [n, [character, size]] of bodies.entries()) {
         const body = character === undefined ? new Uint8Array(size).fill(n) : `${n} ${character.repeat(size / 2)}`;
-        lying.push({ place: shelf.put(body), body });
-        if (lying.length <= kept) continue;
-        const oldest = lying.shift();
-        if (oldest) look(oldest);
-        if (oldest) shelf.drop(oldest.place);
-        lying.forEach(look);
+        held.push({ stored: store.put(body), body });
+        if (held.length <= kept) continue;
+        const oldest = held.shift();
+        if (oldest) check(oldest);
+        if (oldest) store.release(oldest.stored);
+        held.forEach(check);
       }
-      lying.forEach(look);
+      held.forEach(check);
     }),
     { numRuns: 60 },
   );
 });
 
-test("bytes are its own: neither what the sender does with its buffer nor what a reader does with its copy is seen", () => {
-  const shelf = new BodyStore();
+test("stored bytes are isolated from both the sender's buffer and the readers' copies", () => {
+  const store = new BodyStore();
   for (const size of [10, BLOCK]) {
     const sent = Buffer.alloc(size, 1);
-    const place = shelf.put(sent);
+    const stored = store.put(sent);
     sent.fill(2);
-    const got = shelf.bytes(place);
+    const got = store.bytes(stored);
     assert.ok(got.every((byte) => byte === 1) && got.length === size);
-    assert.equal(got.buffer.byteLength, size, "a copy brings nothing along");
+    assert.equal(got.buffer.byteLength, size, "a copy does not retain its block");
     got.fill(3);
-    assert.ok(shelf.bytes(place).every((byte) => byte === 1));
+    assert.ok(store.bytes(stored).every((byte) => byte === 1));
   }
 });
 
-test("blocks are used again: a million bytes that pass take no more of them than lie there at once", () => {
-  const shelf = new BodyStore();
+test("released blocks are reused: ten million bytes passing through need only the blocks of those held at once", () => {
+  const store = new BodyStore();
   const blocks = new Set<unknown>();
-  const lying: StoredBody[] = [];
+  const held: StoredBody[] = [];
   for (let n = 0; n < 10_000; n++) {
-    const place = shelf.put("x".repeat(1_000));
-    blocks.add(place.block);
-    lying.push(place);
-    const oldest = lying.length > 500 ? lying.shift() : undefined;
-    if (oldest) shelf.drop(oldest);
+    const stored = store.put("x".repeat(1_000));
+    blocks.add(stored.block);
+    held.push(stored);
+    const oldest = held.length > 500 ? held.shift() : undefined;
+    if (oldest) store.release(oldest);
   }
   assert.ok(blocks.size <= 11, `${blocks.size} blocks for half a megabyte`);
 });
 
 test("a byte order mark is part of a text", () => {
-  const shelf = new BodyStore();
-  assert.equal(shelf.text(shelf.put("\ufeffx")), "\ufeffx");
+  const store = new BodyStore();
+  assert.equal(store.text(store.put("\ufeffx")), "\ufeffx");
 });

@@ -1,3 +1,4 @@
+/** Tests of the journal: its pages, bounds, gaps and cursors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -12,7 +13,7 @@ import {
 
 const EPOCH = "now";
 const roomy = { count: 1_000, bytes: 1024 * 1024 };
-/** What an entry counts besides its data. */
+/** Overhead of an entry besides its data, in bytes. */
 const ENTRY = 128;
 
 function filled(count: number, bounds = roomy): Journal {
@@ -27,7 +28,7 @@ function read(journal: Journal, after: Cursor | "earliest" | "latest", limit = 1
   return page;
 }
 
-/** `m1 m2`, with gaps as `[overflow 3]` and `[away ?]`. */
+/** Renders entries as `m1 m2`, with gaps as `[overflow 3]` and `[away ?]`. */
 function brief(entries: readonly JournalEntry[]): string {
   const words = entries.map((entry) =>
     "gap" in entry ? `[${entry.gap.reason} ${entry.gap.dropped ?? "?"}]` : String(entry.data),
@@ -37,7 +38,7 @@ function brief(entries: readonly JournalEntry[]): string {
 
 const at = (seq: number): Cursor => ({ epoch: EPOCH, seq });
 
-test("a page begins after its cursor, has at most its limit, and says where the next one begins", () => {
+test("a page begins after its cursor, respects its limit, and states where the next one begins", () => {
   const journal = filled(5);
   const first = read(journal, "earliest", 2);
   assert.deepEqual([brief(first.entries), first.next, first.end], ["m1 m2", 2, false]);
@@ -48,7 +49,7 @@ test("a page begins after its cursor, has at most its limit, and says where the 
   assert.deepEqual([read(journal, "latest").entries, read(journal, "latest").next], [[], 5]);
 });
 
-test("over its count the oldest make way, and a reader is told exactly how many it missed", () => {
+test("exceeding the count evicts the oldest entries, and a gap reports exactly how many a reader missed", () => {
   const journal = filled(10, { count: 4, bytes: roomy.bytes });
   assert.equal(brief(read(journal, "earliest").entries), "[overflow 6] m7 m8 m9 m10");
   const behind = read(journal, at(2));
@@ -58,7 +59,7 @@ test("over its count the oldest make way, and a reader is told exactly how many 
   assert.equal(read(journal, at(6)).gone, false, "nothing is missing between 6 and 7");
 });
 
-test("a text counts as its bytes, and comes out as it went in", () => {
+test("a text counts by its bytes and is returned unchanged", () => {
   const journal = new Journal(EPOCH, roomy);
   const texts = ["\u65e5\u672c", "\u{1f642}", "", "x".repeat(20_000)];
   for (const text of texts) journal.append(text, "text", 1);
@@ -69,7 +70,7 @@ test("a text counts as its bytes, and comes out as it went in", () => {
   );
 });
 
-test("over its bytes the oldest make way, and one larger than the bound is kept alone", () => {
+test("exceeding the bytes evicts the oldest entries, and a message larger than the bound is kept alone", () => {
   const journal = new Journal(EPOCH, { count: 100, bytes: 3 * (ENTRY + 10) });
   for (let n = 1; n <= 5; n++) journal.append(`message ${n}.`, "text", n);
   assert.deepEqual([journal.size, journal.bytes], [3, 3 * (ENTRY + 10)]);
@@ -79,7 +80,7 @@ test("over its bytes the oldest make way, and one larger than the bound is kept 
   assert.deepEqual([journal.size, journal.bytes], [1, ENTRY + 5]);
 });
 
-test("a page ends at a megabyte, and a message larger than that comes alone", () => {
+test("a page ends when it is full, and a message larger than a page comes alone", () => {
   const journal = new Journal(EPOCH, { count: 10, bytes: 1024 ** 3 });
   const large = "x".repeat(3 * 1024 * 1024);
   for (const data of ["a", large, "b", "c"]) journal.append(data, "text", 1);
@@ -90,14 +91,14 @@ test("a page ends at a megabyte, and a message larger than that comes alone", ()
   assert.deepEqual(lengths, [[1], [large.length], [1, 1]]);
 });
 
-test("a time away is a gap in its place, with its times and its reason; before the first connection there is none", () => {
+test("a time without a connection is a gap with its times and reason, except before the first connection", () => {
   const journal = new Journal(EPOCH, roomy);
-  journal.away(5, "never there");
+  journal.markAway(5, "never there");
   journal.append("m1", "text", 10);
-  journal.away(20, "reset");
-  journal.away(25, "refused");
-  journal.back(30);
-  journal.back(31);
+  journal.markAway(20, "reset");
+  journal.markAway(25, "refused");
+  journal.markBack(30);
+  journal.markBack(31);
   journal.append("m2", "text", 40);
   const { entries, next } = read(journal, "earliest");
   assert.equal(brief(entries), "m1 [away ?] m2");
@@ -113,15 +114,15 @@ test("a time away is a gap in its place, with its times and its reason; before t
     why: "reset",
   });
   assert.equal(next, 3);
-  assert.equal(brief(read(journal, at(2)).entries), "m2", "its own cursor is behind it");
+  assert.equal(brief(read(journal, at(2)).entries), "m2", "a gap has a cursor of its own");
 });
 
-test("what stays away is told of at once, and again when it is over", () => {
+test("a connection that stays away is recorded at once, and again when it is back", () => {
   const journal = new Journal(EPOCH, roomy);
-  journal.still(1, "not there yet");
+  journal.recordAway(1, "not there yet");
   journal.append("m1", "text", 10);
-  journal.away(20, "reset");
-  journal.still(25, "refused");
+  journal.markAway(20, "reset");
+  journal.recordAway(25, "refused");
   assert.equal(brief(read(journal, "earliest").entries), "m1 [away ?]");
   journal.append("m2", "text", 40);
   const gaps = read(journal, "earliest").entries.flatMap((entry) => ("gap" in entry ? [entry.gap] : []));
@@ -134,10 +135,10 @@ test("what stays away is told of at once, and again when it is over", () => {
   );
 });
 
-test("a gap that made way takes its unknown number with it: what is missing is not said to be less", () => {
+test("evicting a gap of unknown size makes the resulting gap one of unknown size", () => {
   const journal = new Journal(EPOCH, { count: 3, bytes: roomy.bytes });
   for (let n = 1; n <= 2; n++) journal.append(`m${n}`, "text", n);
-  journal.away(2, "");
+  journal.markAway(2, "");
   for (let n = 3; n <= 7; n++) journal.append(`m${n}`, "text", n);
   // m1 m2 gap m3 m4 | m5 m6 m7
   assert.equal(brief(read(journal, "earliest").entries), "[overflow ?] m5 m6 m7");
@@ -146,29 +147,29 @@ test("a gap that made way takes its unknown number with it: what is missing is n
   assert.equal(brief(read(journal, at(4)).entries), "[overflow 1] m5 m6 m7");
 });
 
-test("a cursor of another life is never taken for one of this", () => {
+test("a cursor of another epoch is never mistaken for one of this epoch", () => {
   const journal = new Journal(EPOCH, roomy, ["before"], 7);
   journal.append("m1", "text", 8);
   const crashed = read(journal, { epoch: "before", seq: 900 });
   assert.deepEqual([brief(crashed.entries), crashed.gone], ["[crashed ?] m1", false]);
   const foreign = read(journal, { epoch: "else", seq: 1 });
   assert.deepEqual([brief(foreign.entries), foreign.gone], ["[expired ?] [crashed ?] m1", true]);
-  assert.equal(foreign.entries[0]?.at, 7, "as old as what comes after it");
+  assert.equal(foreign.entries[0]?.at, 7, "a gap takes the time of the entry that follows it");
   const empty = new Journal(EPOCH, roomy, [], 5);
   assert.deepEqual(read(empty, { epoch: "else", seq: 1 }).entries[0]?.at, 5);
-  assert.equal(journal.read({ after: at(3), limit: 1 }), undefined, "ahead of all that there has been");
+  assert.equal(journal.read({ after: at(3), limit: 1 }), undefined, "ahead of every entry");
 });
 
-test("after a crash that was long ago the gap is still told, of what it is", () => {
+test("a cursor from before a crash gets a gap even after the entry of the crash was evicted", () => {
   const journal = new Journal(EPOCH, { count: 2, bytes: roomy.bytes }, ["before"], 7);
   for (let n = 1; n <= 5; n++) journal.append(`m${n}`, "text", n);
   assert.equal(brief(read(journal, { epoch: "before", seq: 1 }).entries), "[crashed ?] m4 m5");
 });
 
-test("a filter gives what it wants and every gap, and its cursor goes on behind what it passed over", () => {
+test("a filter selects messages but keeps every gap, and its cursor moves past the messages it skips", () => {
   const journal = filled(10_000, { count: 20_000, bytes: 100 * 1024 * 1024 });
-  journal.away(1, "");
-  journal.back(2);
+  journal.markAway(1, "");
+  journal.markBack(2);
   const seen: string[] = [];
   let pages = 0;
   for (let after: Cursor | "earliest" = "earliest"; ; pages++) {
@@ -179,10 +180,10 @@ test("a filter gives what it wants and every gap, and its cursor goes on behind 
     if (page.end) break;
   }
   assert.equal(seen.join(" "), "m1000 m2000 m3000 m4000 m5000 m6000 m7000 m8000 m9000 m10000 [away ?]");
-  assert.ok(pages > 2, "no page looks through all of it at once");
+  assert.ok(pages > 2, "no page examines the whole journal at once");
 });
 
-test("cursors are read as they are written, and nothing else is one", () => {
+test("a written cursor parses to itself, and other texts are rejected", () => {
   assert.deepEqual(parseCursor(cursorText({ epoch: "k3x9", seq: 12 })), { epoch: "k3x9", seq: 12 });
   for (const text of ["", "12", "-1", "k3x9-", "k3x9-1.5", "k3x9-1 ", "K3-1", "k3x9--1", "k-9999999999999999"]) {
     assert.equal(parseCursor(text), undefined, text);
@@ -200,7 +201,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("read" as const), limit: fc.integer({ min: 1, max: 7 }) }) },
 );
 
-test("whoever reads on from its cursor gets every message once and in order, or its number in a gap", () => {
+test("a reader that follows its cursor gets every message once and in order, or counted in a gap", () => {
   fc.assert(
     fc.property(
       fc.array(action, { maxLength: 120, size: "max" }),
@@ -209,7 +210,7 @@ test("whoever reads on from its cursor gets every message once and in order, or 
       (actions, count, bytes) => {
         const journal = new Journal(EPOCH, { count, bytes });
         let appended = 0;
-        let told = 0;
+        let seen = 0;
         const gaps: number[] = [];
         let place: Cursor | "earliest" = "earliest";
         const take = (limit: number): boolean => {
@@ -218,15 +219,15 @@ test("whoever reads on from its cursor gets every message once and in order, or 
           for (const entry of page.entries) {
             if (!("gap" in entry)) {
               const n = Number(String(entry.data).split(" ")[0]);
-              told = Number.isNaN(told) ? n : told + 1;
-              assert.equal(n, told, "the next one, and no other");
+              seen = Number.isNaN(seen) ? n : seen + 1;
+              assert.equal(n, seen, "the next message, and no other");
             } else if (entry.gap.reason === "overflow") {
-              const seen = place === "earliest" ? 0 : place.seq;
+              const readTo = place === "earliest" ? 0 : place.seq;
               assert.equal(
                 entry.gap.dropped === null,
-                gaps.some((seq) => seq > seen && seq <= entry.seq),
+                gaps.some((seq) => seq > readTo && seq <= entry.seq),
               );
-              told += entry.gap.dropped ?? Number.NaN;
+              seen += entry.gap.dropped ?? Number.NaN;
             }
           }
           place = at(page.next);
@@ -237,15 +238,15 @@ test("whoever reads on from its cursor gets every message once and in order, or 
           else if (step.do === "read") take(step.limit);
           else {
             const before = journal.newest;
-            journal.away(0, "");
-            journal.back(0);
+            journal.markAway(0, "");
+            journal.markBack(0);
             if (journal.newest > before) gaps.push(journal.newest);
           }
           assert.ok(journal.size <= count);
           assert.ok(journal.bytes <= bytes || journal.size === 1);
         }
         while (take(3));
-        assert.ok(told === appended || Number.isNaN(told));
+        assert.ok(seen === appended || Number.isNaN(seen));
       },
     ),
   );

@@ -1,39 +1,40 @@
+/** Tests of the slot table against a Map. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { SlotTable } from "../../../src/core/util/slot-table.ts";
 
-test("whatever comes and goes: a number gives its own value, once, and never comes again", () => {
+test("a number returns its own value once and is never drawn again", () => {
   const step = fc.record({ kind: fc.constantFrom("put", "put", "put", "leave", "take"), at: fc.nat() });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 1_000, size: "max" }), (steps) => {
       const slots = new SlotTable<{ readonly name: number }>();
-      const there = new Map<number, { readonly name: number }>();
+      const expected = new Map<number, { readonly name: number }>();
       let last = 0;
       for (const { kind, at } of steps) {
         if (kind === "take") {
-          const number = [...there.keys()][at % Math.max(1, there.size)] ?? last + 1;
-          assert.equal(slots.take(number), there.get(number));
-          there.delete(number);
+          const number = [...expected.keys()][at % Math.max(1, expected.size)] ?? last + 1;
+          assert.equal(slots.take(number), expected.get(number));
+          expected.delete(number);
           assert.equal(slots.take(number), undefined, "only once");
           continue;
         }
         const number = slots.draw();
-        assert.ok(number > last, "drawn anew");
+        assert.ok(number > last, "a number is drawn twice");
         last = number;
         if (kind === "leave") continue;
         const value = { name: number };
         slots.put(number, value);
-        there.set(number, value);
+        expected.set(number, value);
       }
-      assert.equal(slots.size, there.size);
-      assert.deepEqual(new Map(slots), there);
+      assert.equal(slots.size, expected.size);
+      assert.deepEqual(new Map(slots), expected);
     }),
     { numRuns: 100 },
   );
 });
 
-test("one that stays for long is in nobody's way", () => {
+test("a long-lived entry neither blocks nor leaks into entries that pass by", () => {
   const slots = new SlotTable<{ readonly name: string }>();
   const stays = { name: "stays" };
   const number = slots.draw();
@@ -41,7 +42,7 @@ test("one that stays for long is in nobody's way", () => {
   for (let n = 0; n < 1_000; n++) {
     const passing = slots.draw();
     slots.put(passing, { name: "passes" });
-    assert.equal(slots.take(number + passing * 64), undefined, "another number of the same place");
+    assert.equal(slots.take(number + passing * 64), undefined, "another number with the same slot");
     assert.equal(slots.take(passing)?.name, "passes");
   }
   assert.equal(slots.size, 1);
