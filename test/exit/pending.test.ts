@@ -1,4 +1,4 @@
-/** A stop with a thousand requests pending: each gets exactly one answer, and what it says of `sent` is true. */
+/** Stops with a thousand requests pending: each gets exactly one response, and its `sent` is true. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Peer } from "../faults/peer.ts";
@@ -9,9 +9,9 @@ import { type Cleanup, until } from "../support/until.ts";
 import { ALL_DONE, type Cause, outcomes, stepOf, stopBy } from "./stopping.ts";
 
 const PENDING = 1_000;
-/** A thousand answers to one client are a second's work on a busy machine; who reads shall not be cut for it. */
+/** A thousand responses to one client take a busy machine a second; a client that reads must not be cut for it. */
 const PATIENT: Config = { flush: "5s" };
-/** Held ones wait not longer than 5 s for the upstream: these must have come by then. */
+/** Held requests wait at most 5 s for the upstream: these must arrive within it. */
 const HELD = 300;
 
 interface Answered {
@@ -22,7 +22,7 @@ interface Answered {
   readonly result: unknown;
 }
 
-/** Request number `n`, which says so in its parameters. */
+/** Sends request number `n`, which carries the number in its params. */
 async function ask(product: Product, n: number, padding = ""): Promise<Answered> {
   const response = await product.request({ jsonrpc: "2.0", id: 1, method: "number", params: [n, padding] });
   const { result } = (await response.json()) as { readonly result?: unknown };
@@ -31,7 +31,7 @@ async function ask(product: Product, n: number, padding = ""): Promise<Answered>
   return { n, status, how, result };
 }
 
-/** The numbers of the requests that the upstream really got. */
+/** The numbers of the requests that the upstream really received. */
 const received = (upstream: FaultUpstream): ReadonlySet<number> =>
   new Set(upstream.last.messages.map((message) => (message as { params: [number] }).params[0]));
 
@@ -58,7 +58,7 @@ const tally = (answers: readonly Answered[]): Record<string, number> => {
 };
 
 for (const cause of ["SIGTERM", "/shutdown"] as const satisfies Cause[]) {
-  test(`ready with ${PENDING} pending: ${cause} lets in the replies that come, and cancels each of the others once`, async (t) => {
+  test(`ready with ${PENDING} pending: ${cause} lets arriving replies in and cancels each of the others once`, async (t) => {
     const held: (() => void)[] = [];
     const upstream = await startFaultUpstream(
       {
@@ -95,7 +95,7 @@ for (const cause of ["SIGTERM", "/shutdown"] as const satisfies Cause[]) {
   });
 }
 
-test("what is cancelled says `yes` only of what a pong has proven, and `no` only of what never arrived", async (t) => {
+test("a cancelled request says `yes` only if a pong has proven it, and `no` only if it never arrived", async (t) => {
   const upstream = await startFaultUpstream({ onMessage: () => {} }, { t });
   const keepalive = { ping: "100ms", pong_within: "20s" };
   const limits = { buffered_bytes: "2MiB" };
@@ -120,8 +120,8 @@ test("what is cancelled says `yes` only of what a pong has proven, and `no` only
   const counts = tally(answers);
   assert.deepEqual(Object.keys(counts).sort(), ["cancelled maybe", "cancelled yes", "congested no"]);
   for (const { n, how } of answers) {
-    if (how.endsWith("yes")) assert.ok(got.has(n), `request ${n} never arrived, but its answer says ${how}`);
-    if (how.endsWith("no")) assert.ok(!got.has(n), `request ${n} arrived, but its answer says ${how}`);
+    if (how.endsWith("yes")) assert.ok(got.has(n), `request ${n} never arrived, but its response says ${how}`);
+    if (how.endsWith("no")) assert.ok(!got.has(n), `request ${n} arrived, but its response says ${how}`);
   }
   assert.equal(counts["cancelled yes"], 300);
   assert.deepEqual(stepOf(report, "cancel").counts?.cancelled, {
@@ -131,7 +131,7 @@ test("what is cancelled says `yes` only of what a pong has proven, and `no` only
   });
 });
 
-test("requests that never left the host fail with the stop as `shutting_down`, not sent", async (t) => {
+test("requests that never left the host fail on the stop as `shutting_down`, not sent", async (t) => {
   const upstream = await startFaultUpstream({ handshake: { do: "silent" } }, { t });
   const config = { shutdown: PATIENT, upstreams: { default: { url: upstream.url } } };
   const product = await startProduct({ config, t });

@@ -1,4 +1,4 @@
-/** Rows 19 to 22: which end of a connection is tried again, how soon, and that the configuration has the last word. */
+/** Rows 19 to 22: which ends of a connection are retried, how soon, and how the configuration overrides that. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startProduct } from "../support/product.ts";
@@ -45,7 +45,7 @@ test("rows 19 to 22: after each close code the next attempt comes soon, slowly, 
   }
 });
 
-test("rows 7 and 9: the status of a refused upgrade has its class, or the one that is configured", async (t) => {
+test("rows 7 and 9: the status of a refused upgrade is classified as documented, or as configured", async (t) => {
   const refuse = async (status: number) => {
     const handshake = { do: "refuse", status } as const;
     return startFaultUpstream((n) => (n === 1 ? { handshake } : {}), { t });

@@ -7,7 +7,7 @@ import { startProxy } from "./proxy.ts";
 import { startFaultUpstream } from "./upstream.ts";
 
 describe("the proxy, judged by the ws client", () => {
-  test("without toxics it passes everything, and counts it", async (t) => {
+  test("a proxy without toxics passes everything, and counts it", async (t) => {
     const upstream = await startUpstream({ t });
     const proxy = await startProxy({ to: upstream.port, t });
     const client = await Client.open(proxy.url, t);
@@ -21,7 +21,7 @@ describe("the proxy, judged by the ws client", () => {
   });
 
   for (const side of ["up", "down"] as const) {
-    test(`a delay ${side} makes each reply later by it, and keeps the order`, async (t) => {
+    test(`a delay ${side} postpones each reply and keeps the order`, async (t) => {
       const upstream = await startUpstream({ t });
       const proxy = await startProxy({ to: upstream.port, t });
       const client = await Client.open(proxy.url, t);
@@ -37,7 +37,7 @@ describe("the proxy, judged by the ws client", () => {
       );
     });
 
-    test(`a black hole ${side} passes nothing, and everything when healed`, async (t) => {
+    test(`a black hole ${side} passes nothing until it is healed, then everything`, async (t) => {
       const upstream = await startUpstream({ t });
       const proxy = await startProxy({ to: upstream.port, t });
       const client = await Client.open(proxy.url, t);
@@ -45,7 +45,7 @@ describe("the proxy, judged by the ws client", () => {
       const before = proxy[side].bytes;
       for (let id = 1; id <= 5; id += 1) client.ask(id, "echo");
       if (side === "down") await upstream.until(() => upstream.texts.length === 5);
-      await delay(100); // That nothing comes has no event.
+      await delay(100); // No event signals that nothing arrives.
       assert.equal(proxy[side].bytes, before);
       assert.equal(client.texts.length, 0);
       assert.equal(upstream.texts.length, side === "up" ? 0 : 5);
@@ -62,19 +62,19 @@ describe("the proxy, judged by the ws client", () => {
     proxy.down.set({ blackHole: true });
     client.socket.terminate();
     await client.closed();
-    await delay(100); // That nothing comes has no event.
+    await delay(100); // No event signals that nothing arrives.
     assert.equal(upstream.live.length, 1);
     proxy.heal();
     await upstream.until(() => upstream.live.length === 0);
   });
 
-  test("a black hole jams a flood in time", async (t) => {
+  test("a black hole eventually jams a flood", async (t) => {
     const upstream = await startUpstream({ t });
     const proxy = await startProxy({ to: upstream.port, t, up: {} });
     const client = await Client.open(proxy.url, t);
     proxy.up.set({ blackHole: true });
     for (let n = 0; n < 32; n += 1) client.socket.send(new Uint8Array(1024 * 1024));
-    await delay(200); // The kernel takes what it can; that it stops there has no event.
+    await delay(200); // The kernel buffers what it can, and no event signals that it stopped.
     assert.ok(client.socket.bufferedAmount > 8 * 1024 * 1024, `${client.socket.bufferedAmount}`);
     proxy.heal();
     await until(() => client.socket.bufferedAmount === 0, { what: "the flood to drain" });
@@ -93,7 +93,7 @@ describe("the proxy, judged by the ws client", () => {
   });
 
   for (const cutBy of ["fin", "reset"] as const) {
-    test(`cut after n bytes by ${cutBy}: exactly n come through, in the middle of a frame`, async (t) => {
+    test(`a cut after n bytes by ${cutBy} lets exactly n through, ending within a frame`, async (t) => {
       const upstream = await startUpstream({ t });
       const proxy = await startProxy({ to: upstream.port, t });
       const client = await Client.open(proxy.url, t);
@@ -109,7 +109,7 @@ describe("the proxy, judged by the ws client", () => {
     });
   }
 
-  test("cut in the handshake", async (t) => {
+  test("a cut can hit the handshake", async (t) => {
     const upstream = await startUpstream({ t });
     const proxy = await startProxy({ to: upstream.port, t, down: { cutAfterBytes: 20, cutBy: "fin" } });
     const client = new Client(proxy.url, t);
@@ -117,8 +117,8 @@ describe("the proxy, judged by the ws client", () => {
     assert.equal(client.errors.length, 1);
   });
 
-  test("half-closed down, what the client says still arrives", async (t) => {
-    // The fault upstream stays when the client ends; so only the proxy's half-close is at work.
+  test("a downward half-close lets the client's data through", async (t) => {
+    // The fault upstream stays when the client ends, so that only the proxy's half-close is at work.
     const upstream = await startFaultUpstream({ onEnd: false }, { t });
     const proxy = await startProxy({ to: upstream.port, t });
     const client = await Client.open(proxy.url, t, { allowHalfOpen: true } as object);
@@ -148,7 +148,7 @@ describe("the proxy, judged by the ws client", () => {
     await client.replies(2);
   });
 
-  test("refuse turns new connections away and keeps the old, until it listens again", async (t) => {
+  test("refuse turns new connections away and keeps existing ones, until it listens again", async (t) => {
     const upstream = await startUpstream({ t });
     const proxy = await startProxy({ to: upstream.port, t });
     const client = await Client.open(proxy.url, t);
@@ -164,7 +164,7 @@ describe("the proxy, judged by the ws client", () => {
     await Client.open(proxy.url, t);
   });
 
-  test("an upstream that is not there ends the client's connection", async (t) => {
+  test("an absent upstream ends the client's connection", async (t) => {
     const upstream = await startUpstream({ t });
     await upstream.stop();
     const proxy = await startProxy({ to: upstream.port, t });

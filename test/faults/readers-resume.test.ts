@@ -1,4 +1,4 @@
-/** A reader that is cut again and again, and comes back with Last-Event-ID, while everything around it breaks too. */
+/** A reader that is cut again and again and resumes with Last-Event-ID, while everything around it breaks too. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
@@ -9,19 +9,19 @@ import { seeded } from "../support/random.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { deeds, say } from "./deeds.ts";
 
-/** How often it is cut. `CUTS=1000` for the long form, `SEED=7` for other places. */
+/** The number of cuts. `CUTS=1000` for the long form, `SEED=7` for other places. */
 const CUTS = Number(process.env.CUTS ?? 50);
 const SEED = Number(process.env.SEED ?? 1);
-/** What is kept, in messages: a reader that stays away a little longer finds a gap. */
+/** The journal's bound, in messages: a reader that stays away a little longer finds a gap. */
 const KEPT = 500;
-/** A thread that dies five times in half a minute is given up: so often and no more. */
+/** A thread that dies five times in half a minute is given up, hence one less. */
 const CRASHES = 4;
 
-/** What was told, against what is true: messages are numbered, whether anybody was there to hear them or not. */
+/** The events that a reader received, compared with the truth: messages are numbered, with or without a connection. */
 class Account {
   last = 0;
   readonly gaps: string[] = [];
-  /** What the gaps since the last message say is missing; null when one does not know. */
+  /** Messages missing since the last one, by the gaps; null if a gap's count is unknown. */
   #missing: number | null = 0;
 
   take({ name, data }: StreamEvent): void {
@@ -41,7 +41,7 @@ class Account {
   }
 }
 
-/** Reads until so many messages have come, or more, and is cut. @returns everything that it was told, whole events only */
+/** Reads until at least `enough` messages have arrived, then is cut. @returns all received events, whole ones only */
 async function read(product: Product, t: Cleanup, id: string | undefined, enough: number, reset: boolean) {
   const connection = await RawConnection.open(product, t);
   const resume = id === undefined ? "" : `Last-Event-ID: ${id}\r\n`;
@@ -93,7 +93,7 @@ test(`row 34: a reader that is cut ${CUTS} times sees every message once, or a g
     if (cut % 11 === 5 && faults.crash < CRASHES) {
       faults.crash++;
       const deed = ["throw", "exit"][faults.crash % 2] as string;
-      // The upstream may have been restarted a moment ago: then the deed would be lost.
+      // The upstream may have just restarted: the deed would be lost.
       await upstream.connected();
       assert.equal((await say(product, deed)).status, 502);
       if (random() < 0.5) await product.ready();
@@ -101,7 +101,7 @@ test(`row 34: a reader that is cut ${CUTS} times sees every message once, or a g
     if (cut % 9 === 8) {
       faults.away++;
       const enough = said + KEPT + upTo(KEPT);
-      await until(() => said >= enough, { what: "more to be said than is kept" });
+      await until(() => said >= enough, { what: "more messages than are kept" });
     }
   }
   clearInterval(telling);

@@ -43,7 +43,7 @@ describe("ways to reply", () => {
     });
   }
 
-  test("shuffled, the same for the same seed, and none is lost", async (t) => {
+  test("shuffled replies have the same order for the same seed, and none is lost", async (t) => {
     const orders: unknown[][] = [];
     for (const seed of [5, 5, 6]) {
       const upstream = await startFaultUpstream({ onMessage: shuffled({ size: 40, seed }) }, { t });

@@ -10,7 +10,7 @@ import { startFaultUpstream } from "./upstream.ts";
 const PATH = "/v1/upstreams/default/request";
 const ROUNDS = 20;
 const CROWD = 100;
-/** The row's own bound. The middle of many is held to it, since on a busy machine a single one says little. */
+/** The row's own bound, applied to the median: a single one proves little on a busy machine. */
 const REMOVED_WITHIN_MS = 50;
 
 const call = (n: number) => ({ jsonrpc: "2.0", id: 1, method: "number", params: [n] });

@@ -1,4 +1,4 @@
-/** Fault rows 45 to 47: stops against clients and upstreams that do not play along, and an end without any stop. */
+/** Fault rows 45 to 47: stops against uncooperative clients and upstreams, and an end without any stop. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timed } from "../contract/expect.ts";
@@ -31,7 +31,7 @@ for (const cause of ["SIGTERM", "/shutdown"] as const satisfies readonly Cause[]
   });
 }
 
-test("row 45: whoever reads gets its whole answer, however large, although others never read", async (t) => {
+test("row 45: clients that read get their whole response, however large, although others never read", async (t) => {
   const upstream = await startUpstream({ t });
   const product = await startProduct({ upstream, t });
   await product.ready();
@@ -83,7 +83,7 @@ for (const [how, behaviour] of unclosing) {
       assert.ok(report.ms >= CLOSE_MS - 5);
       best = Math.min(best, report.ms);
     }
-    // The best of a few: one alone says little on a busy machine.
+    // The best of a few: a single one proves little on a busy machine.
     assert.ok(best <= CLOSE_MS + 100, `${best} ms`);
   });
 }
@@ -94,7 +94,7 @@ async function onPort(t: Cleanup, url: string, port: number) {
   return product;
 }
 
-test("row 47: after a SIGKILL the upstream sees the end at once, and a new start on the same port is clean", async (t) => {
+test("row 47: a SIGKILL is seen by the upstream at once, and a new start on the same port is clean", async (t) => {
   const upstream = await startFaultUpstream({}, { t });
   const first = await onPort(t, upstream.url, 0);
   const { port } = first;

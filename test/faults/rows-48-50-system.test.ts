@@ -1,4 +1,4 @@
-/** Fault rows 37 and 48 to 50: what the system does to the process: descriptors, addresses, time. */
+/** Fault rows 37 and 48 to 50: the system's effects on the process: descriptors, addresses, time. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -22,12 +22,12 @@ const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1,
 
 const FEW = 64;
 
-test(`row 48: with all of its ${FEW} descriptors taken it lives, and serves again when there are some`, async (t) => {
+test(`row 48: the service survives without free descriptors, all ${FEW} taken, and serves again when some are free`, async (t) => {
   const upstream = await startUpstream({ t });
   const config = { upstreams: { default: { url: upstream.url, reconnect: { from: "20ms", to: "100ms" } } } };
   const product = await startProduct({ config, t });
   await product.ready();
-  // Once it has begun: a start needs more than that for a moment, for its modules.
+  // Applied after the start, which briefly needs more for its modules.
   const limited = spawnSync("prlimit", ["--pid", String(product.pid), `--nofile=${FEW}`]);
   assert.equal(limited.status, 0, String(limited.stderr));
   const kept = await RawConnection.open(product, t);
@@ -39,12 +39,12 @@ test(`row 48: with all of its ${FEW} descriptors taken it lives, and serves agai
   assert.equal(await ask("echo"), 200);
   const crowd = await Promise.all(Array.from({ length: FEW }, () => RawConnection.open(product, t)));
   await until(() => descriptors(product.pid) >= FEW - 2, { what: "the descriptors to be taken" });
-  assert.equal(await ask("echo"), 200, "who is connected is served");
+  assert.equal(await ask("echo"), 200, "existing connections are served");
   upstream.kill("reset");
   await upstream.until(() => upstream.live.length === 0);
   const statuses = new Set<number>();
   for (let n = 0; n < 10; n += 1) statuses.add(await ask("echo"));
-  // 502 is for what came in the moment between the loss and our hearing of it: on /rpc nothing but 200 means sent.
+  // 502 is for requests that came between the loss and our notice of it: on /rpc only 200 can mean sent.
   assert.ok(
     [...statuses].every((status) => [200, 502, 503].includes(status)),
     [...statuses].join(),
@@ -57,7 +57,7 @@ test(`row 48: with all of its ${FEW} descriptors taken it lives, and serves agai
   assert.doesNotMatch(product.stderr(), /unhandled|panick|internal error/i);
 });
 
-test("row 48: connections beyond listen.connections are turned away; who is there is served, and others when some leave", async (t) => {
+test("row 48: connections beyond listen.connections are turned away; existing ones are served, and others once some leave", async (t) => {
   const upstream = await startUpstream({ t });
   const config = { listen: { connections: 3 }, upstreams: { default: { url: upstream.url } } };
   const product = await startProduct({ config, t });
@@ -79,12 +79,12 @@ test("row 48: connections beyond listen.connections are turned away; who is ther
     return next.received.startsWith("HTTP/1.1 200");
   });
   await until(() => product.stderr().includes("(listen.connections)"));
-  assert.equal(product.stderr().split("(listen.connections)").length, 2, "once, though there were more");
+  assert.equal(product.stderr().split("(listen.connections)").length, 2, "logged once, though there were more");
   const { code } = await stopBy(product, "SIGTERM");
   assert.equal(code, 0, product.stderr());
 });
 
-test("row 49: an address that cannot be had ends the start with code 2 and one line, before any thread connects", async (t) => {
+test("row 49: an unavailable address ends the start with code 2 and one line, before any thread connects", async (t) => {
   const upstream = await startUpstream({ t });
   const taken = await startUpstream({ t });
   const unprivileged = ["setpriv", "--bounding-set", "-net_bind_service", "--inh-caps", "-net_bind_service"];
@@ -110,7 +110,7 @@ test("row 49: an address that cannot be had ends the start with code 2 and one l
   assert.equal(upstream.connections.length, 0);
 });
 
-test("row 50: suspended for a while it blames neither its thread nor its upstream, and requests go on", async (t) => {
+test("row 50: after a suspension it blames neither its thread nor its upstream, and requests go on", async (t) => {
   const slowly: Behaviour = { onPing: (peer, payload) => peer.later(50, () => peer.pong(payload)) };
   const upstream = await startFaultUpstream(slowly, { t });
   const keepalive = { ping: "100ms", pong_within: "800ms" };
@@ -120,7 +120,7 @@ test("row 50: suspended for a while it blames neither its thread nor its upstrea
     const asked = product.request(call("echo", [suspendedMs]));
     const pings = upstream.last.pings.length;
     await upstream.until(() => upstream.last.pings.length > pings, { what: "a ping" });
-    // Its pong comes while nobody can read it, and is there when the time for it has long passed.
+    // Its pong arrives while nobody can read it, and is there when its deadline is long past.
     product.child.signal("SIGSTOP");
     await delay(suspendedMs);
     product.child.signal("SIGCONT");
@@ -133,7 +133,7 @@ test("row 50: suspended for a while it blames neither its thread nor its upstrea
   assert.equal((await product.stop()).code, 0);
 });
 
-/** Debian's package faketime, or wherever FAKETIME_LIBRARY says; undefined where it is not installed. */
+/** The library of Debian's package faketime, or FAKETIME_LIBRARY; undefined if it is not installed. */
 function faketime(): string | undefined {
   const libraries = [
     process.env.FAKETIME_LIBRARY ?? "",
@@ -177,7 +177,7 @@ test("row 50: a wall clock that jumps by an hour, forth and back, moves no deadl
   assert.equal((await product.stop()).code, 0);
 });
 
-/** Blocks the main thread when it is told to: a long collection of garbage, or code that should not be there. */
+/** Blocks the main thread on request, as a long garbage collection or misplaced code would. */
 const BLOCKER = `import { isMainThread } from "node:worker_threads";
 if (isMainThread) process.on("SIGUSR2", () => {
   const end = performance.now() + 4_000;
@@ -192,7 +192,7 @@ async function preload(t: Cleanup, text: string): Promise<string[]> {
   return runtime === "node" ? ["--import", file] : ["--preload", file];
 }
 
-test("row 37: a main thread that is blocked for 4 s blames neither its thread nor its upstream, and loses no reply", async (t) => {
+test("row 37: a main thread blocked for 4 s blames neither its thread nor its upstream, and loses no reply", async (t) => {
   const upstream = await startFaultUpstream({}, { t });
   const keepalive = { ping: "200ms", pong_within: "1s" };
   const config = { upstreams: { default: { url: upstream.url, keepalive } } };
