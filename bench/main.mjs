@@ -1,7 +1,8 @@
 /**
- * What sidesocket costs, beside what it is compared with: `npm run bench -- --help`.
- * Every row is a process of its own, started anew in every round; rows take turns, so that what disturbs the machine
- * disturbs all of them.
+ * The benchmark of sidesocket beside what it is compared with: `npm run bench -- --help`.
+ *
+ * Every row is a process of its own, restarted in every round; rows take turns, so that a disturbance of the machine
+ * affects all of them.
  */
 
 import { spawnSync } from "node:child_process";

@@ -1,4 +1,4 @@
-/** One request at a time over a WebSocket of one's own, without any service: what the upstream itself takes. */
+/** One request at a time over a plain WebSocket, without any service: the upstream's own share of the time. */
 import process from "node:process";
 import { WebSocket } from "ws";
 

@@ -1,4 +1,4 @@
-/** Readers at the end of a journal, while the upstream says so much a second. */
+/** Readers at the end of a journal, while the upstream sends messages at a fixed rate. */
 import process from "node:process";
 import { measure } from "./processes.mjs";
 

@@ -1,4 +1,4 @@
-/** Mutants, found beside the tests: `test/<folder>/<module>.mutants.mjs` breaks `src/<folder>/<module>.ts`. */
+/** The mutant tables beside the tests: `test/<folder>/<module>.mutants.mjs` breaks `src/<folder>/<module>.ts`. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";

@@ -3,9 +3,9 @@
  *
  *   node scripts/mutants.mjs [--jobs N] [part of a name or path …]
  *
- * `test/<folder>/<module>.mutants.mjs` has the mutants of `src/<folder>/<module>.ts`. Each one is applied to a copy of the
- * tree, where its tests run until the first failure; exceeding the time limit counts as a failure. Exits with 1 if a mutant
- * survives, if one does not fit its source (checked first), or if the tests are red without any mutant.
+ * `test/<folder>/<module>.mutants.mjs` has the mutants of `src/<folder>/<module>.ts`. Each one is applied to a copy of
+ * the tree, where its tests run until the first failure; exceeding the time limit counts as a failure. Exits with 1 if
+ * a mutant survives, if one does not fit its source (checked first), or if the tests are red without any mutant.
  */
 
 import { spawn } from "node:child_process";

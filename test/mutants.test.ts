@@ -1,4 +1,4 @@
-/** Mutants fit the source they break. */
+/** The mutants, which must fit the source they break. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, test } from "node:test";
@@ -23,7 +23,7 @@ let tables: MutantTables;
 let mutants: Mutant[];
 
 before(async () => {
-  // Plain JavaScript, which `scripts/mutants.mjs` runs without compiling: imported by path, since build/ has no copy.
+  // Imported by path: plain JavaScript, which runs without compiling, has no copy in build/.
   tables = (await import(pathToFileURL(join(root, "scripts", "mutant-tables.mjs")).href)) as MutantTables;
   mutants = await tables.readMutants(root);
 });
@@ -38,7 +38,7 @@ test("every mutant changes its source", () => {
   assert.deepEqual(unchanged, []);
 });
 
-test("every mutant has a name of its own in its file", () => {
+test("every mutant has a unique name in its file", () => {
   const names = mutants.map(({ file, name }) => `${file}: ${name}`);
   const repeated = names.filter((name, at) => names.indexOf(name) !== at);
   assert.deepEqual(repeated, []);

@@ -1,4 +1,4 @@
-/** No shared connection, so no ids to replace: a new WebSocket for every request. */
+/** A new WebSocket for every request: no shared connection, so no ids to replace. */
 import process from "node:process";
 import { Hono } from "hono";
 import { WebSocket } from "ws";

@@ -1,4 +1,4 @@
-/** The WebSocketProvider of ethers behind Hono: what many an Ethereum backend is today. */
+/** The WebSocketProvider of ethers behind Hono, as in many an Ethereum backend today. */
 import process from "node:process";
 import { WebSocketProvider } from "ethers";
 import { Hono } from "hono";

@@ -1,4 +1,4 @@
-/** What a good engineer writes in forty lines: Hono and ws on one thread, one connection, ids replaced and put back. */
+/** A good engineer's forty lines: Hono and ws on one thread, one connection, ids replaced and put back. */
 import process from "node:process";
 import { Hono } from "hono";
 import { WebSocket } from "ws";

@@ -1,4 +1,4 @@
-/** The webSocket transport of viem behind Hono: the other one that Ethereum backends use today. */
+/** The webSocket transport of viem behind Hono: the other common Ethereum backend. */
 import process from "node:process";
 import { Hono } from "hono";
 import { createPublicClient, webSocket } from "viem";

@@ -1,6 +1,8 @@
 /**
- * Many clients with equal ids, and an upstream that answers shuffled, twice, late, with forged ids and with those of
- * requests that are over: no answer may reach another's request. Each carries a number of its own.
+ * The proof of isolation: many clients with equal ids, and an upstream that replies shuffled, twice, late, and with
+ * forged and stale ids.
+ *
+ * No reply may reach another's request: each request carries its own number.
  */
 import { intact, scene } from "../faults/scene.ts";
 import { residentBytes } from "../support/proc.ts";
@@ -13,7 +15,7 @@ import { startUpstreamProcess } from "./upstream-process.ts";
 const CLIENTS = 150;
 const BATCH_AT_MOST = 40;
 const SETTINGS = { limits: { in_flight: CLIENTS * BATCH_AT_MOST } };
-/** Late replies come up to a second later: some in time, some to nobody. */
+/** Late replies take up to a second: some are in time, some reach nobody. */
 const TIMEOUT_MS = 800;
 
 export interface IsolationOptions extends Omit<ChaosOptions, "ms" | "only" | "lateMs"> {

@@ -1,4 +1,4 @@
-/** The judge itself: whatever is not true must be found. */
+/** The ledger itself, which must find every untruth. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { delay } from "../support/until.ts";
@@ -6,7 +6,7 @@ import { Ledger } from "./ledger.ts";
 
 type Answer = Readonly<Record<string, unknown>> | readonly Readonly<Record<string, unknown>>[];
 
-/** Asks once, where this is the answer, and the upstream got it so often; gives what the ledger has found. */
+/** Makes one request with this response, received by the upstream that many times; returns the ledger's findings. */
 async function found(
   answer: Answer,
   times: number,
@@ -24,7 +24,7 @@ async function found(
 const reply = (n: number, id: unknown = 1) => ({ jsonrpc: "2.0", id, result: [n] });
 const failure = (sent: unknown) => ({ jsonrpc: "2.0", id: 1, error: { data: { code: "connection_lost", sent } } });
 
-test("what is true is no problem", async () => {
+test("true claims are no problem", async () => {
   assert.deepEqual(await found(reply(0), 1), []);
   assert.deepEqual(await found([reply(0), failure("maybe")], 1, { batch: 2 }), []);
   assert.deepEqual(await found(failure("no"), 0), []);
@@ -51,7 +51,7 @@ for (const [what, [problem, ...asked]] of lies) {
   });
 }
 
-test("an answer that never comes is found, unless its caller left", async () => {
+test("a missing response is found, unless its caller left", async () => {
   const post = (): Promise<Response> => Promise.reject(new Error("cut"));
   const ledger = new Ledger(() => 50);
   await ledger.ask({ post }, { timeoutMs: 100 });

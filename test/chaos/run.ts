@@ -1,4 +1,4 @@
-/** One long run in a process of its own: `run.ts chaos SEED MINUTES [FAULT]` or `run.ts isolation SEED REQUESTS`. */
+/** A long chaos run in its own process: `run.ts chaos SEED MINUTES [FAULT]` or `run.ts isolation SEED REQUESTS`. */
 import process from "node:process";
 import { runtime } from "../support/root.ts";
 import type { Cleanup } from "../support/until.ts";

@@ -1,4 +1,4 @@
-/** Starts the upstream of the chaos runs, and tells it what to do. */
+/** A handle on the chaos upstream: starts its process and sets its mood. */
 import { join } from "node:path";
 import { Child } from "../support/child.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
@@ -44,7 +44,7 @@ export class UpstreamProcess {
     return (await (await this.#ask("", "")).json()) as Told;
   }
 
-  /** How often each numbered request has come to it. */
+  /** Reads how often each numbered request reached the upstream. */
   async received(): Promise<Uint8Array> {
     return new Uint8Array(await (await this.#ask("received", "")).arrayBuffer());
   }

@@ -12,7 +12,7 @@ import { written } from "./files.ts";
 const reconnect = { from: "20ms", to: "100ms", refused: "200ms" };
 const call = { jsonrpc: "2.0", id: 1, method: "echo", params: [] };
 
-test("a token file is read again for each attempt: refused with the old token, connected with the new one", async (t) => {
+test("a token file is read for each attempt: refused with the old token, connected with the new one", async (t) => {
   const file = await written(t, "token", "old-s3cret\n");
   let renewed = false;
   const upstream = await startFaultUpstream(() => (renewed ? {} : { handshake: { do: "refuse", status: 401 } }), { t });
@@ -43,7 +43,7 @@ export default async ({ upstream, signal }) => {
 };
 `;
 
-test("a user's function supplies url and greeting for each attempt, and a login is refused until its token is right", async (t) => {
+test("a user's function supplies url and greeting for each attempt, until the login succeeds", async (t) => {
   const credentials = await written(t, "credentials.mjs", COUNTING);
   const upstream = await startFaultUpstream(
     {

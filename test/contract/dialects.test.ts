@@ -59,7 +59,7 @@ async function asked(product: Product, body: object): Promise<unknown> {
 }
 
 describe("home-assistant", () => {
-  test("logs in with its token and sends increasing ids on every connection, however many requests run at once", async (t) => {
+  test("logs in with its token, and sends increasing ids on every connection under concurrency", async (t) => {
     const upstream = await startHomeAssistant(t);
     const product = await speaking(upstream, { preset: "home-assistant", token: "the token" }, t);
     const ask = (n: number) => asked(product, { id: "mine", type: "get_states", delay: 50 - n });
@@ -216,7 +216,7 @@ describe("text with ids", () => {
   const rules = { skip: ["^#\\w+ ACK$"], errors: { when: "^ERR ", do: "fail_oldest" } };
   const plain = { headers: { "content-type": "text/plain" } };
 
-  test("concurrent requests each get their own reply without our id, and a line without an id is a message", async (t) => {
+  test("concurrent requests get their own replies without our id; a line without one is a message", async (t) => {
     const upstream = await startLines(t);
     const id = { out: "#$id $message", in: "^#(?<id>\\d+) " };
     const product = await speaking(upstream, { preset: "text", id, ...rules }, t);
@@ -255,7 +255,13 @@ describe("text with ids", () => {
     const file = await written(
       t,
       "lines.yaml",
-      `upstreams:\n  default:\n    url: ${upstream.url}\n    protocol: { preset: text, id: { out: "#$id $message", in: "^#(" } }\n`,
+      [
+        "upstreams:",
+        "  default:",
+        `    url: ${upstream.url}`,
+        `    protocol: { preset: text, id: { out: "#$id $message", in: "^#(" } }`,
+        "",
+      ].join("\n"),
     );
     for (const args of [
       ["check-config", file],

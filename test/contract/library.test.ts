@@ -307,7 +307,7 @@ describe("the app as a fetch handler", () => {
     assert.equal((await problem(failed, { status: 400, code: "invalid_request", sent: "no" })).upstream, "two");
   });
 
-  test("a bug of ours is reported in the format of the path; JSON-RPC never gets a status that it would retry", async () => {
+  test("a bug of ours is reported in the path's format; JSON-RPC gets no status that it retries", async () => {
     const port = {
       dialect: { name: "json-rpc", accepts: "json" },
       settings: { limits: { request_bytes: 1_000 }, failover: [] },

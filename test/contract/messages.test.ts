@@ -108,7 +108,7 @@ test("every form of filter by pointer and value selects messages", async (t) => 
   assert.deepEqual(kinds((await waiting).messages), [12]);
 });
 
-test("a stream resumes from Last-Event-ID, even before its first message, and ends with an event at the exit", async (t) => {
+test("a stream resumes from Last-Event-ID, even before a message, and ends with an event at the exit", async (t) => {
   const { product, upstream } = await start(t);
   const first = await Stream.open(product, `${MESSAGES}?after=latest`, SSE, t);
   assert.equal(first.response.headers.get("content-type"), "text/event-stream; charset=utf-8");

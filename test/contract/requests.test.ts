@@ -138,7 +138,9 @@ describe("in front of a JSON-RPC upstream", () => {
   });
 
   test("no byte except the id is changed, neither up nor down", async () => {
-    const sent = `{ "zeta":1,"method":"verbatim", "params":[9007199254740993, 1.0,1e400,"\\u00fc"],"id":"mine" ,"jsonrpc":"2.0"}`;
+    const sent =
+      `{ "zeta":1,"method":"verbatim", "params":[9007199254740993, 1.0,1e400,"\\u00fc"],` +
+      `"id":"mine" ,"jsonrpc":"2.0"}`;
     const response = await product.request(sent);
     assert.equal(await response.text(), verbatim('"mine"'));
     const up = upstream.last.texts.find((text) => text.includes("verbatim"));

@@ -121,7 +121,7 @@ test("a stream outlives its request's timeout, and ends with an error when its c
   for (const { code, sent, status } of told) assert.deepEqual([code, sent, status], ["connection_lost", "yes", 502]);
 });
 
-test("a subscription begins once it is on the socket: its first frame or its failure may come at any time", async (t) => {
+test("a subscription begins on the socket: its first frame or failure may come at any time", async (t) => {
   const { product, upstream } = await start(t);
   const rare = { subscribe: true };
   const path = `${REQUEST}?timeout=200ms`;
@@ -141,7 +141,7 @@ test("a subscription begins once it is on the socket: its first frame or its fai
   assert.deepEqual([events.told.at(-1)?.name, error.code, error.sent], ["error", "connection_lost", "yes"]);
 });
 
-test("one reply of all, and messages that never reach the socket, keep their timeout even if they subscribe", async (t) => {
+test("collected replies and unsent messages keep their timeout even if they subscribe", async (t) => {
   const { product, upstream } = await start(t);
   const whole = await product.post(`${REQUEST}?timeout=200ms`, { subscribe: true });
   assert.deepEqual([whole.status, whole.headers.get("sidesocket-code")], [504, "reply_timeout"]);
@@ -152,7 +152,7 @@ test("one reply of all, and messages that never reach the socket, keep their tim
   await problem(unsent, { status: 503, code: "upstream_down", sent: "no" });
 });
 
-test("a GraphQL subscription with a rare first event is a stream from the start; its refusal is its only result", async (t) => {
+test("a GraphQL subscription is a stream before its first event; a refusal is its only result", async (t) => {
   const upstream = await startUpstream({
     t,
     subprotocol: (offered) => offered[0],

@@ -171,7 +171,7 @@ test("a subscription whose caller leaves before the upstream confirms is undone"
   await upstream.until(() => methods(upstream.last).at(-1) === "unsubscribe");
 });
 
-test("two concurrent equal orders both succeed or both fail; a leaving caller takes nothing from the other", async (t) => {
+test("two equal concurrent orders share their outcome; a leaving caller takes nothing from the other", async (t) => {
   const upstream = await startUpstream({ onMessage: () => {}, t });
   const product = await startProduct({ upstream, t });
   await product.ready();

@@ -62,7 +62,7 @@ test("a thread that dies while it drains is not awaited any longer, and not rest
   assert.deepEqual(stepOf(report, "join").counts, { joined: 1, threads: 1 });
 });
 
-test("a thread that is busy when the close is requested keeps to its bound and destroys the socket itself", async (t) => {
+test("a thread that is busy when the close begins keeps to its bound and destroys the socket itself", async (t) => {
   // Our close frame is answered, but TCP stays open: the thread must end it once the bound has passed.
   const peer = await startFaultUpstream({ onClose: (each, { code }) => each.close(code), onEnd: false }, { t });
   const { upstreams } = await deeds(t);
@@ -87,7 +87,8 @@ test("zero bounds: the steps run in order and at once, and pending requests are 
     t,
   });
   await product.ready();
-  const pending = product.request(call("silent")).catch(() => undefined); // the process ends before the response can be read
+  // The process ends before the response can be read.
+  const pending = product.request(call("silent")).catch(() => undefined);
   await upstream.until(() => upstream.messages.length === 1);
   const { code, report } = await stopBy(product, "SIGTERM", 300);
   await pending;

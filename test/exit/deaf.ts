@@ -11,7 +11,8 @@ import { type Cleanup, delay } from "../support/until.ts";
 
 const LISTENER = `
 import { createServer } from "node:net";
-const server = createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => console.log(server.address().port));
+const where = { port: 0, host: "127.0.0.1", backlog: 1 };
+const server = createServer().listen(where, () => console.log(server.address().port));
 `;
 
 /** Opens a port whose backlog is full and whose owner is stopped: the kernel drops every further SYN. */

@@ -58,7 +58,7 @@ const tally = (answers: readonly Answered[]): Record<string, number> => {
 };
 
 for (const cause of ["SIGTERM", "/shutdown"] as const satisfies Cause[]) {
-  test(`ready with ${PENDING} pending: ${cause} lets arriving replies in and cancels each of the others once`, async (t) => {
+  test(`ready with ${PENDING} pending: ${cause} lets replies in and cancels each other request once`, async (t) => {
     const held: (() => void)[] = [];
     const upstream = await startFaultUpstream(
       {

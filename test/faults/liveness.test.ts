@@ -35,7 +35,7 @@ async function start(t: TestContext, upstream: FaultUpstream, keepalive: object)
 }
 
 for (const [name, keepalive, dead, sent] of rungs) {
-  test(`row 15: the ${name} finds a peer that only seems to be there, and the service recovers by itself`, async (t) => {
+  test(`row 15: the ${name} finds a peer that only seems to be there, and the service recovers`, async (t) => {
     const healthy: Behaviour = { onMessage: answers(true) };
     const upstream = await startFaultUpstream((n) => (n === 1 ? dead : healthy), { t });
     const product = await start(t, upstream, keepalive);

@@ -61,7 +61,7 @@ async function read(product: Product, t: Cleanup, id: string | undefined, enough
   return events();
 }
 
-test(`row 34: a reader that is cut ${CUTS} times sees every message once, or a gap in its place that names what is missing`, async (t) => {
+test(`row 34: a reader that is cut ${CUTS} times sees every message once, or an exact gap in its place`, async (t) => {
   const random = seeded(SEED);
   const upTo = (most: number) => Math.floor(random() * (most + 1));
   const { upstream, upstreams } = await deeds(t);

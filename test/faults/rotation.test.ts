@@ -81,7 +81,7 @@ test("repeated rotation by age under load answers every request, and each reache
   assert.equal(code, 0);
 });
 
-test("a failed successor changes nothing but the last error; an old connection that owes replies too long is closed", async (t) => {
+test("a failed successor changes only the last error; an old connection that owes too long is closed", async (t) => {
   const { onMessage } = holding();
   const upstream = await startFaultUpstream(
     (n) => (n === 2 || n === 3 ? { handshake: { do: "refuse", status: 503 } } : { onMessage }),
@@ -103,7 +103,7 @@ test("a failed successor changes nothing but the last error; an old connection t
   assert.deepEqual([upstream.last.number, upstream.last.texts.length], [4, 1]);
 });
 
-test("a caller waiting for a pong of the old connection gets it; one that timed out there learns that no reply will come", async (t) => {
+test("a caller waiting for the old connection's pong gets it; a timed-out one learns of the end", async (t) => {
   const held: (() => void)[] = [];
   const { onMessage } = holding();
   const onPing = (peer: Peer, payload: Uint8Array) => held.push(() => peer.frame({ opcode: OPCODE.pong, payload }));
@@ -143,7 +143,7 @@ test("an old connection that the exit must destroy is reported as forced", async
   assert.equal(code, 1, product.stderr());
 });
 
-test("a subscription whose turn had not come before the rotation is requested once, on the next connection", async (t) => {
+test("a subscription waiting for its turn at the rotation is requested once, on the next connection", async (t) => {
   const upstream = await startFaultUpstream({}, { t });
   const names = ["a", "b", "c"];
   const subscription = (name: string) => ({ request: call(0, name), id: "/result/0", match: { "/method": name } });

@@ -23,7 +23,7 @@ async function isDown({ product, request }: Scene): Promise<void> {
   await problem(await request("echo"), { status: 503, code: "upstream_down", sent: "no" });
 }
 
-test("row 1: an upstream that refuses at the start is retried with backoff, and ready within one backoff of its return", async (t) => {
+test("row 1: an upstream that refuses at first is retried, and ready within one backoff of its return", async (t) => {
   const upstream = await startFaultUpstream({}, { t });
   await upstream.stop();
   const here = await scene(t, upstream, { reconnect: { from: "50ms", to: "400ms" } });
@@ -82,7 +82,7 @@ for (const [name, code] of [
   });
 }
 
-test("row 3: a silent name server holds neither the connect deadline nor the stop, and the thread is joined", async (t) => {
+test("row 3: a silent name server holds neither the connect deadline nor the stop nor the join", async (t) => {
   const server = nameserverHost();
   const wrapper = await resolving(t, server);
   const asked = wrapper && (await startDns(t, server, undefined));
@@ -101,7 +101,8 @@ test("row 3: a silent name server holds neither the connect deadline nor the sto
 
 /** Listens and never accepts: once its backlog is full, the kernel drops every further SYN. */
 const LISTENER = `import { createServer } from "node:net";
-const server = createServer().listen({ host: "127.0.0.1", port: 0, backlog: 1 }, () => console.log(server.address().port));`;
+const where = { host: "127.0.0.1", port: 0, backlog: 1 };
+const server = createServer().listen(where, () => console.log(server.address().port));`;
 
 const QUEUE_AT_MOST = 5_000;
 const SYN_ANSWERED_WITHIN_MS = 400;

@@ -50,7 +50,7 @@ for (const [row, statuses] of [
   [7, [401, 403]],
   [8, [404, 200, 426]],
 ] as const) {
-  test(`row ${row}: an upgrade answered with ${statuses.join(", ")} is refused, logged, and retried only slowly`, async (t) => {
+  test(`row ${row}: an upgrade answered with ${statuses.join(", ")} is logged and retried only slowly`, async (t) => {
     const refusing = (status: number) =>
       startFaultUpstream((n) => (n <= 2 ? { handshake: { do: "refuse", status } } : {}), { t });
     const upstreams = await Promise.all(
@@ -179,7 +179,7 @@ async function startTls(t: Cleanup, { cert, key }: certificates.Certificate) {
   return { url: `wss://127.0.0.1:${(server.address() as AddressInfo).port}/`, requests, drop };
 }
 
-test("row 12: credentials are sent only under a certificate of the authority, for this host and valid now", async (t) => {
+test("row 12: credentials are sent only under the authority's certificate, for this host and valid now", async (t) => {
   const ca = await written(t, "ca.pem", certificates.authority);
   const { good, selfSigned, expired, wrongHost } = certificates;
   const upstreams = await Promise.all(

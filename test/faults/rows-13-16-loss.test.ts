@@ -22,7 +22,7 @@ for (const [row, how] of [
   [13, "reset"],
   [14, "fin"],
 ] as const) {
-  test(`row ${row}: a ${how} at a random byte fails requests in flight; sent is true, and nothing is sent twice`, async (t) => {
+  test(`row ${row}: a ${how} at a random byte fails requests truthfully, and nothing is sent twice`, async (t) => {
     const random = seeded(SEED);
     const upstream = await startUpstreamProcess({ t });
     const proxy = await startProxy({ to: upstream.port, t });
@@ -60,7 +60,7 @@ const FOUND_WITHIN_MS = 1_320;
 const TRIES = 4;
 
 for (const load of ["idle", "busy"] as const) {
-  test(`row 15: a half-open peer is found while ${load}, its requests fail as maybe sent, and it recovers without a restart`, async (t) => {
+  test(`row 15: a half-open peer is found while ${load}, requests fail as maybe sent, and it recovers`, async (t) => {
     const upstream = await startUpstreamProcess({ t });
     const here = await scene(t, upstream, { keepalive: KEEPALIVE, connect_within: "500ms" });
     let best = Number.POSITIVE_INFINITY;
@@ -98,7 +98,7 @@ const GROWN_AT_MOST = 256 * 1024 * 1024;
 /** The second flood must not be kept either; uncollected garbage may be. */
 const PLATEAU_BYTES = 128 * 1024 * 1024;
 
-test("row 16: a half-open peer under a flood of 64 KiB makes us refuse instead of growing, and deadlines hold", async (t) => {
+test("row 16: a half-open peer under a flood of 64 KiB makes us refuse, not grow, and deadlines hold", async (t) => {
   const upstream = await startUpstreamProcess({ t });
   const here = await scene(t, upstream, {
     keepalive: { ping: "60s", pong_within: "30s" },

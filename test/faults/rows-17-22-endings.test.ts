@@ -30,7 +30,7 @@ test("row 17: a peer that answers only pings times requests out, and keeps its c
   assert.equal((await here.product.stop()).code, 0);
 });
 
-test("row 18: latency and 1 kB/s of one upstream keep each request's deadline, and delay no other upstream", async (t) => {
+test("row 18: latency and 1 kB/s of one upstream keep its deadlines, and delay no other upstream", async (t) => {
   const upstream = await startUpstream({ t });
   const far = await startProxy({ to: upstream.port, down: { delayMs: 600 }, t });
   const thin = await startProxy({ to: upstream.port, t });
@@ -70,7 +70,7 @@ const close =
   (peer: FaultUpstream["last"]) =>
     peer.close(code, reason);
 
-test("row 19: close codes 1000, 1001 and none fail pending requests as maybe sent, and the next connection serves", async (t) => {
+test("row 19: close codes 1000, 1001 and none fail requests as maybe sent; the next connection serves", async (t) => {
   const codes = [1000, 1001, undefined];
   const upstream = await startFaultUpstream(
     (n) => (n <= codes.length ? { onMessage: close(codes[n - 1], "as told") } : {}),

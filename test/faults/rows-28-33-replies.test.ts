@@ -37,7 +37,7 @@ test("row 29: the first of several replies with one id is taken, and the others 
   await intact(here);
 });
 
-test("row 30: a reply after its request's timeout settles no later request, is counted as late, and is kept", async (t) => {
+test("row 30: a reply after its deadline settles no later request, is counted as late, and is kept", async (t) => {
   const held: (() => void)[] = [];
   const upstream = await startFaultUpstream(
     {

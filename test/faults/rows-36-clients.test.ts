@@ -30,7 +30,7 @@ const leaves: ReadonlyMap<string, (connection: RawConnection) => void> = new Map
 ]);
 
 for (const [how, leave] of leaves) {
-  test(`row 36: a client that leaves ${how} while it waits is forgotten at once, and its late reply reaches nobody`, async (t) => {
+  test(`row 36: a client that leaves ${how} is forgotten at once, and its late reply reaches nobody`, async (t) => {
     const held: (() => void)[] = [];
     const upstream = await startFaultUpstream(
       {

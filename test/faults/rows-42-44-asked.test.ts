@@ -90,7 +90,7 @@ for (let round = 1; round <= CHAOS_ROUNDS; round += 1) {
   });
 }
 
-test("row 43: a hundred concurrent /shutdown with a SIGTERM among them are one stop with one report for all", async (t) => {
+test("row 43: a hundred concurrent /shutdown and a SIGTERM are one stop with one report for all", async (t) => {
   const held: (() => void)[] = [];
   const hold: Answer = (peer, frame) => void held.push(() => peer.json(replyTo(requestOf(frame) ?? {})));
   const upstream = await startFaultUpstream({ onMessage: hold }, { t });

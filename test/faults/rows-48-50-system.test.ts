@@ -22,7 +22,7 @@ const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1,
 
 const FEW = 64;
 
-test(`row 48: the service survives without free descriptors, all ${FEW} taken, and serves again when some are free`, async (t) => {
+test(`row 48: the service survives with all ${FEW} descriptors taken and serves again when some are free`, async (t) => {
   const upstream = await startUpstream({ t });
   const config = { upstreams: { default: { url: upstream.url, reconnect: { from: "20ms", to: "100ms" } } } };
   const product = await startProduct({ config, t });
@@ -57,7 +57,7 @@ test(`row 48: the service survives without free descriptors, all ${FEW} taken, a
   assert.doesNotMatch(product.stderr(), /unhandled|panick|internal error/i);
 });
 
-test("row 48: connections beyond listen.connections are turned away; existing ones are served, and others once some leave", async (t) => {
+test("row 48: connections beyond listen.connections are turned away, until others leave", async (t) => {
   const upstream = await startUpstream({ t });
   const config = { listen: { connections: 3 }, upstreams: { default: { url: upstream.url } } };
   const product = await startProduct({ config, t });
@@ -84,7 +84,7 @@ test("row 48: connections beyond listen.connections are turned away; existing on
   assert.equal(code, 0, product.stderr());
 });
 
-test("row 49: an unavailable address ends the start with code 2 and one line, before any thread connects", async (t) => {
+test("row 49: an unavailable address ends the start with code 2 and one line, before any connection", async (t) => {
   const upstream = await startUpstream({ t });
   const taken = await startUpstream({ t });
   const unprivileged = ["setpriv", "--bounding-set", "-net_bind_service", "--inh-caps", "-net_bind_service"];
@@ -142,7 +142,7 @@ function faketime(): string | undefined {
   return libraries.find((path) => path !== "" && existsSync(path));
 }
 
-test("row 50: a wall clock that jumps by an hour, forth and back, moves no deadline and breaks no connection", async (t) => {
+test("row 50: a wall clock that jumps an hour forth and back moves no deadline and breaks no connection", async (t) => {
   const library = faketime();
   if (library === undefined) return t.skip("libfaketime is not installed");
   const clock = await written(t, "clock", "+0s");
@@ -192,7 +192,7 @@ async function preload(t: Cleanup, text: string): Promise<string[]> {
   return runtime === "node" ? ["--import", file] : ["--preload", file];
 }
 
-test("row 37: a main thread blocked for 4 s blames neither its thread nor its upstream, and loses no reply", async (t) => {
+test("row 37: a main thread blocked for 4 s blames neither thread nor upstream, and loses no reply", async (t) => {
   const upstream = await startFaultUpstream({}, { t });
   const keepalive = { ping: "200ms", pong_within: "1s" };
   const config = { upstreams: { default: { url: upstream.url, keepalive } } };

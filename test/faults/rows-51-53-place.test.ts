@@ -88,7 +88,7 @@ for (const cause of ["SIGTERM", "/shutdown"] as const) {
   });
 }
 
-test("row 51: a standard error whose reader left before the start holds up neither the service nor its exit", async (t) => {
+test("row 51: a standard error that never had a reader holds up neither the service nor its exit", async (t) => {
   const fifo = `${await written(t, "made", "")}.pipe`;
   const unread = ["sh", "-c", `mkfifo ${fifo} && exec 3<>${fifo} 2>${fifo} 3>&- && exec "$@"`, "sh"];
   const { product, upstream } = await started(t, unread);

@@ -4,7 +4,8 @@
  *     await using upstream = await startFaultUpstream({ handshake: { do: "silent" } });
  *     await using upstream = await startFaultUpstream((n) => (n === 1 ? { onOpen: (peer) => peer.reset() } : {}));
  *
- * An empty behaviour is a healthy JSON-RPC upstream that echoes. Violations are in violations.ts, replies in replies.ts.
+ * An empty behaviour is a healthy JSON-RPC upstream that echoes. Violations are in violations.ts, replies in
+ * replies.ts.
  */
 import type { Buffer } from "node:buffer";
 import { once } from "node:events";

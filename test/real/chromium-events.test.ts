@@ -12,7 +12,7 @@ import { startUpstream } from "../support/upstream.ts";
 import { startChromium } from "./chromium.ts";
 import { lacks } from "./programs.ts";
 
-/** Reports each event to its own server: `/told?…`. */
+/** A page that reports each event to its own server: `/told?…`. */
 const PAGE = `<!doctype html><title>reader</title><script>
 const tell = (facts) => fetch("/told?" + new URLSearchParams(facts));
 const source = new EventSource(new URLSearchParams(location.search).get("read"));
@@ -23,7 +23,7 @@ source.onerror = () => tell({ name: "error", state: source.readyState });
 
 type Told = Readonly<Record<string, string>>;
 
-/** A web site with that page. `told` is what the page has reported, in the order of its arrival. */
+/** Starts a web site with that page; the reports are listed in the order of their arrival. */
 async function startSite(t: Cleanup): Promise<{ readonly origin: string; readonly told: Told[] }> {
   const told: Told[] = [];
   const server = createServer((request, response) => {
@@ -71,23 +71,23 @@ test("a page of an allowed origin reads the messages, and misses none when it is
   const { site, proxy, say, has } = await start(t, (origin) => [origin]);
   for (const n of [1, 2]) say(n);
   await has("two messages", () => said(site.told).length === 2);
-  // While nobody can come, more is said: whoever comes again must ask for it by the id of the last that it had.
+  // Messages sent while the page cannot connect: it must resume from the id of its last one.
   await proxy.refuse();
   proxy.reset();
   await has("the cut to be seen", () => site.told.some(({ name }) => name === "error"));
   for (const n of [3, 4]) say(n);
   await proxy.listen();
-  await has("the messages behind the cut", () => said(site.told).length >= 4);
+  await has("the messages after the cut", () => said(site.told).length >= 4);
   say(5);
   await has("the stream to go on", () => said(site.told).includes(5));
-  // Reports of one moment may overtake each other on their way; none is missing and none is there twice.
+  // Concurrent reports may overtake each other; none is missing and none is repeated.
   assert.deepEqual(said(site.told).sort(), [1, 2, 3, 4, 5]);
   const ids = site.told.filter(({ name }) => name === "message").map(({ id }) => id);
   assert.equal(new Set(ids).size, 5);
   assert.ok(site.told.filter(({ name }) => name === "open").length >= 2);
 });
 
-test("a page of another origin gets nothing, and does not come again", { skip }, async (t) => {
+test("a page of another origin gets nothing, and does not reconnect", { skip }, async (t) => {
   const { site, proxy, say, has } = await start(t, () => ["https://app.example"]);
   say(1);
   await has("the refusal to be seen", () => site.told.some(({ name }) => name === "error"));

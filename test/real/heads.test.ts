@@ -1,4 +1,4 @@
-/** anvil's `newHeads` as a standing subscription, read as events through a restart of anvil and a cut of the reader. */
+/** anvil's `newHeads` as a subscription, read as events through a restart of anvil and a cut of the reader. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
@@ -24,7 +24,7 @@ async function curl(url: string, t: Cleanup): Promise<() => StreamEvent[]> {
   return () => eventsIn(child.stdout).filter(({ data }) => data !== undefined);
 }
 
-/** The npm client. `resumed` has what each of its connections asked to go on from. */
+/** Opens the npm client. `resumed` records the cursor that each of its connections resumed from. */
 async function eventSource(url: string, t: Cleanup) {
   const EventSource = await loadEventSource();
   const resumed: (string | undefined)[] = [];
@@ -55,7 +55,7 @@ function consecutive(heads: readonly StreamEvent[]): void {
   );
 }
 
-test("newHeads go on through a restart of anvil, for curl and for an EventSource that is cut itself", async (t) => {
+test("newHeads survive a restart of anvil, for curl and for an EventSource that is cut itself", async (t) => {
   const anvil = await startAnvil({ blockTime: 1, t });
   const config = {
     listen: { hosts: ["127.0.0.1"] }, // the proxy's port is not ours
@@ -82,7 +82,7 @@ test("newHeads go on through a restart of anvil, for curl and for an EventSource
   const afterGap = (told: readonly StreamEvent[]) =>
     told.slice(told.findLastIndex(({ name }) => name === "gap") + 1).filter(isHead);
   const isGap = ({ name }: StreamEvent): boolean => name === "gap";
-  await both("a gap, and two heads behind it", (told) => told.some(isGap) && afterGap(told).length >= 2);
+  await both("a gap, and two heads after it", (told) => told.some(isGap) && afterGap(told).length >= 2);
   assert.deepEqual(source.resumed, [undefined], "the restart of anvil cut no reader");
 
   const before = source.told.at(-1)?.id;
@@ -91,9 +91,9 @@ test("newHeads go on through a restart of anvil, for curl and for an EventSource
   await both("two more heads", (told) => told.filter(isHead).length >= heads + 2);
   assert.equal(source.resumed.length, 2);
   const from = source.told.findIndex(({ id }) => id === source.resumed[1]);
-  assert.ok(from >= source.told.findIndex(({ id }) => id === before), "it went on from the last that it had");
+  assert.ok(from >= source.told.findIndex(({ id }) => id === before), "it resumed from its last event");
 
-  // Neither missed anything, nor has anything twice: what both have is the same, event by event.
+  // Neither missed or repeated anything: their common part is the same, event by event.
   const told = byCurl();
   const common = Math.min(told.length, source.told.length);
   assert.deepEqual(source.told.slice(0, common), told.slice(0, common));
@@ -102,7 +102,7 @@ test("newHeads go on through a restart of anvil, for curl and for an EventSource
   assert.equal(gaps.length, 1, all());
   const gap = JSON.parse(gaps[0]?.data ?? "") as GapFacts;
   assert.deepEqual([gap.reason, gap.dropped], ["away", null]);
-  assert.ok(gap.why, "it says why there was no connection");
+  assert.ok(gap.why, "it gives the reason for the missing connection");
   for (const event of told.filter(isHead)) {
     const { method, params } = headOf(event);
     assert.deepEqual([method, params.subscription], ["eth_subscription", "heads"]);

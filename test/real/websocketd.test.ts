@@ -1,3 +1,4 @@
+/** websocketd with jq, a line protocol without ids that answers in order. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
@@ -31,14 +32,14 @@ describe("in front of websocketd with jq, line by line", { skip: lacks("websocke
 
   const ask = (line: string): Promise<Response> => product.request(line, { headers: { "content-type": "text/plain" } });
 
-  test("a line goes up, and the line that jq makes of it comes back", async () => {
+  test("a line goes up, and jq's result comes back", async () => {
     const response = await ask(sum(1, 2));
     assert.equal(response.status, 200);
     assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
     assert.equal((await response.text()).trim(), '{"id":"the same","sum":3}');
   });
 
-  test("fifty at once each have their own sum, though nothing in the lines tells them apart", async () => {
+  test("fifty concurrent requests each get their own sum, though nothing in the lines distinguishes them", async () => {
     const replies = await Promise.all(Array.from({ length: 50 }, async (_, n) => (await ask(sum(n, n))).json()));
     assert.deepEqual(
       replies.map((reply) => (reply as { sum: number }).sum),
