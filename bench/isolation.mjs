@@ -71,7 +71,7 @@ async function flood(parts, window) {
     quiet = await probed();
   });
   const count = FLOOD_PER_SECOND * (window.seconds + 10 * window.warmSeconds + 10);
-  await ask(service, "flood", [{ rate: FLOOD_PER_SECOND, bytes: FLOOD_BYTES, count }]);
+  await call(service, "flood", [{ rate: FLOOD_PER_SECOND, bytes: FLOOD_BYTES, count }]);
   await sleep(500);
   const before = await received(service);
   const began = performance.now();
@@ -94,7 +94,7 @@ async function flood(parts, window) {
 async function stall(parts) {
   const upstream = await parts.upstream(["--drop-after", String(DROP_AFTER_MS)]);
   const service = await parts.row(upstream);
-  await ask(service, "echo", ["connected"]);
+  await call(service, "echo", ["connected"]);
   const before = await received(service);
   const control = (path, method = "POST") => json(`${upstream.url.replace("ws:", "http:")}${path}`, { method });
   await control(`/ticks?rate=${TICKS_PER_SECOND}`);
@@ -111,13 +111,13 @@ async function stall(parts) {
 async function unread(parts, { short }) {
   const upstream = await parts.upstream();
   const service = await parts.row(upstream);
-  await ask(service, "echo", ["connected"]);
+  await call(service, "echo", ["connected"]);
   await sleep(500);
   const count = short ? 300_000 : 1_000_000;
   const idle = memory(service.pid).now;
   forgetPeak(service.pid);
   const began = performance.now();
-  await ask(service, "flood", [{ rate: 0, bytes: UNREAD_BYTES, count }]);
+  await call(service, "flood", [{ rate: 0, bytes: UNREAD_BYTES, count }]);
   const late = began + 120_000;
   while ((await received(service)) < count) {
     if (performance.now() > late) throw new Error(`${await received(service)} of ${count} messages came within 120 s`);
@@ -202,10 +202,10 @@ async function threeWays(parts, load, window) {
 
 /** Measures the main thread's longest pause during `work`; undefined if the program does not report it. */
 async function longestPause({ name, url }, work) {
-  const tells = name === "hand-written" || name === "library";
-  if (tells) await json(`${url}/bench/lag`);
+  const reports = name === "hand-written" || name === "library";
+  if (reports) await json(`${url}/bench/lag`);
   await work();
-  return tells ? (await json(`${url}/bench/lag`)).longestMs : undefined;
+  return reports ? (await json(`${url}/bench/lag`)).longestMs : undefined;
 }
 
 /** Counts the messages received so far. */
@@ -218,7 +218,7 @@ async function received({ name, url }) {
   }
 }
 
-async function ask({ url, path }, method, params) {
+async function call({ url, path }, method, params) {
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
   return json(`${url}${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
 }

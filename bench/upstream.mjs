@@ -119,10 +119,10 @@ function frameOf(text) {
 }
 
 function dropWhenLate(socket) {
-  let heard = performance.now();
-  socket.on("pong", () => (heard = performance.now()));
+  let heardAt = performance.now();
+  socket.on("pong", () => (heardAt = performance.now()));
   const timer = setInterval(() => {
-    if (performance.now() - heard < dropAfterMs) return socket.ping();
+    if (performance.now() - heardAt < dropAfterMs) return socket.ping();
     stats.dropped++;
     socket.terminate();
   }, dropAfterMs / 5);

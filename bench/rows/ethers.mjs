@@ -6,14 +6,14 @@ import { listen } from "./serve.mjs";
 
 const provider = new WebSocketProvider(process.argv[2]);
 
-async function ask({ id, method, params }) {
+async function request({ id, method, params }) {
   return { jsonrpc: "2.0", id, result: await provider.send(method, params) };
 }
 
 const app = new Hono();
 app.post("/", async (c) => {
   const message = await c.req.json();
-  return c.json(Array.isArray(message) ? await Promise.all(message.map(ask)) : await ask(message));
+  return c.json(Array.isArray(message) ? await Promise.all(message.map(request)) : await request(message));
 });
 app.onError((error, c) => c.json({ error: error.message }, 502));
 

@@ -23,7 +23,7 @@ export interface ChaosOptions {
   /** Only faults whose name contains this. */
   readonly only?: string;
   /** Reports each fault as it begins. */
-  readonly says?: (text: string) => void;
+  readonly report?: (text: string) => void;
 }
 
 export interface Findings {
@@ -53,7 +53,7 @@ async function client(here: Scene, ledger: Ledger, random: () => number, going: 
     const timeoutMs = Math.round(100 + random() ** 2 * 2_500);
     const batch = random() < 0.2 ? 1 + Math.floor(random() * 8) : undefined;
     const leaveAfterMs = random() < 0.03 ? Math.round(random() * 50) : undefined;
-    await ledger.ask(here.product, { timeoutMs, batch, leaveAfterMs });
+    await ledger.request(here.product, { timeoutMs, batch, leaveAfterMs });
     await delay(random() * 40);
   }
 }
@@ -62,13 +62,13 @@ async function breakThings(
   stage: Stage,
   only: string,
   going: () => boolean,
-  says: (text: string) => void,
+  report: (text: string) => void,
 ): Promise<number> {
   let broken = 0;
   while (going()) {
     const [name, fault] = drawFault(only, stage.random);
     const lasting = stage.random() * FAULT_MS;
-    says(name);
+    report(name);
     const heal = await fault(stage);
     broken += 1;
     await delay(lasting);
@@ -84,7 +84,7 @@ export async function chaos({
   t,
   lateMs = LATE_MS,
   only = "",
-  says = () => {},
+  report = () => {},
 }: ChaosOptions): Promise<Findings> {
   const random = seeded(seed);
   const upstream = await startUpstreamProcess({ seed, t });
@@ -106,7 +106,7 @@ export async function chaos({
     threads: threads(product.pid),
     rss: residentBytes(product.pid),
   };
-  const broken = await breakThings({ proxy, upstream, random }, only, going, says);
+  const broken = await breakThings({ proxy, upstream, random }, only, going, report);
   await Promise.all(clients);
   await pulse.stop();
   if (product.child.exit !== undefined) {
@@ -142,14 +142,14 @@ export async function chaos({
   } catch (error) {
     problem((error as Error).message);
   }
-  const { connections } = await upstream.told();
+  const { connections } = await upstream.stats();
   const { ends, codes, problems } = ledger.judge(await upstream.received());
   return {
     figures: {
       seed,
       seconds: Math.round(ms / 1_000),
       faults: broken,
-      requests: ledger.asked,
+      requests: ledger.requested,
       ...ends,
       ...codes,
       connections,

@@ -22,7 +22,7 @@ export interface IsolationOptions extends Omit<ChaosOptions, "ms" | "only" | "la
   readonly requests: number;
 }
 
-export async function isolation({ seed, requests, t, says = () => {} }: IsolationOptions): Promise<Findings> {
+export async function isolation({ seed, requests, t, report = () => {} }: IsolationOptions): Promise<Findings> {
   const upstream = await startUpstreamProcess({ seed, t });
   const here = await scene(t, upstream, SETTINGS);
   await here.product.ready();
@@ -31,10 +31,10 @@ export async function isolation({ seed, requests, t, says = () => {} }: Isolatio
   const ledger = new Ledger(() => 30_000);
   const began = performance.now();
   const client = async (random: () => number): Promise<void> => {
-    while (ledger.asked < requests) {
+    while (ledger.requested < requests) {
       const batch = random() < 0.5 ? 1 + Math.floor(random() * BATCH_AT_MOST) : undefined;
-      await ledger.ask(here.product, { timeoutMs: TIMEOUT_MS, batch });
-      if (ledger.asked % 10_000 < BATCH_AT_MOST) says(`${ledger.asked} of ${requests}`);
+      await ledger.request(here.product, { timeoutMs: TIMEOUT_MS, batch });
+      if (ledger.requested % 10_000 < BATCH_AT_MOST) report(`${ledger.requested} of ${requests}`);
     }
   };
   await Promise.all(Array.from({ length: CLIENTS }, (_, n) => client(seeded(seed + n))));
@@ -47,10 +47,10 @@ export async function isolation({ seed, requests, t, says = () => {} }: Isolatio
   return {
     figures: {
       seed,
-      requests: ledger.asked,
+      requests: ledger.requested,
       ...ends,
       ...codes,
-      "requests per second": Math.round(ledger.asked / seconds),
+      "requests per second": Math.round(ledger.requested / seconds),
       "rss MiB": `${mebibytes(before)} to ${mebibytes(after)}`,
       counters: JSON.stringify(counters),
     },

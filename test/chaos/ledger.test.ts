@@ -17,7 +17,7 @@ async function found(
     await delay(options.afterMs ?? 0);
     return Response.json(answer);
   };
-  await ledger.ask({ post }, { timeoutMs: options.timeoutMs ?? 5_000, batch: options.batch });
+  await ledger.request({ post }, { timeoutMs: options.timeoutMs ?? 5_000, batch: options.batch });
   return [...ledger.judge(new Uint8Array(options.batch ?? 1).fill(times)).problems];
 }
 
@@ -54,8 +54,8 @@ for (const [what, [problem, ...asked]] of lies) {
 test("a missing response is found, unless its caller left", async () => {
   const post = (): Promise<Response> => Promise.reject(new Error("cut"));
   const ledger = new Ledger(() => 50);
-  await ledger.ask({ post }, { timeoutMs: 100 });
-  await ledger.ask({ post }, { timeoutMs: 100, leaveAfterMs: 10 });
+  await ledger.request({ post }, { timeoutMs: 100 });
+  await ledger.request({ post }, { timeoutMs: 100, leaveAfterMs: 10 });
   const { problems, ends } = ledger.judge(new Uint8Array(2));
   assert.equal(ends.left, 2);
   assert.deepEqual(problems.length, 1, problems.join());

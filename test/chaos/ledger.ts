@@ -6,7 +6,7 @@
  */
 import type { Product } from "../support/product.ts";
 
-export interface Asking {
+export interface LedgerRequest {
   readonly timeoutMs: number;
   /** The number of calls in one HTTP request, all with the same id. A single call without a list by default. */
   readonly batch?: number | undefined;
@@ -51,7 +51,7 @@ export class Ledger {
     this.#graceMs = graceMs;
   }
 
-  get asked(): number {
+  get requested(): number {
     return this.#ends.length;
   }
 
@@ -61,7 +61,7 @@ export class Ledger {
   }
 
   /** Makes a request, waits for its end, and records it. Never rejects. */
-  async ask(product: Pick<Product, "post">, { timeoutMs, batch, leaveAfterMs }: Asking): Promise<void> {
+  async request(product: Pick<Product, "post">, { timeoutMs, batch, leaveAfterMs }: LedgerRequest): Promise<void> {
     const numbers = Array.from({ length: batch ?? 1 }, () => this.#ends.push(undefined) - 1);
     const calls = numbers.map((n) => ({ jsonrpc: "2.0", id: ID, method: "number", params: [n] }));
     // A missing response is a fault to find, not to wait for.

@@ -47,7 +47,7 @@ export type Deed =
   /** Stops reading for this long. */
   | { readonly do: "pause"; readonly ms: number };
 
-export interface Told {
+export interface Stats {
   /** TCP connections since the start. */
   readonly connections: number;
   readonly messages: number;

@@ -20,25 +20,28 @@ test(`${RESTARTS} restarts under load cause no storm, end each request once, and
   let going = true;
   const clients = Array.from({ length: CLIENTS }, async () => {
     while (going) {
-      await ledger.ask(here.product, { timeoutMs: 5_000 });
+      await ledger.request(here.product, { timeoutMs: 5_000 });
       // A pause after a refusal: an immediate repeat would only produce a load of refusals.
       await delay(5);
     }
   });
   let connects = await here.counter("connects");
   for (let n = 0; n < RESTARTS; n += 1) {
-    const { messages } = await upstream.told();
+    const { messages } = await upstream.stats();
     await upstream.carryOut({ do: "restart", ms: AWAY_MS });
     await until(async () => (await here.counter("connects")) > connects, {
       what: "the connection to be back",
       every: 20,
     });
     connects = await here.counter("connects");
-    await until(async () => (await upstream.told()).messages > messages, { what: "messages to flow again", every: 20 });
+    await until(async () => (await upstream.stats()).messages > messages, {
+      what: "messages to flow again",
+      every: 20,
+    });
   }
   going = false;
   await Promise.all(clients);
-  const { connections } = await upstream.told();
+  const { connections } = await upstream.stats();
   await intact(here);
   const { ends, codes, problems } = ledger.judge(await upstream.received());
   t.diagnostic(JSON.stringify({ restarts: RESTARTS, connections, ends, codes }));

@@ -13,13 +13,13 @@ const t: Cleanup = {
   },
 };
 const began = performance.now();
-const says = (text: string): void => {
+const report = (text: string): void => {
   const seconds = ((performance.now() - began) / 1_000).toFixed(1);
   process.stderr.write(`${runtime} ${seconds} s: ${text}\n`);
 };
 
 async function run(): Promise<Findings> {
-  const common = { seed: Number(seed), t, says };
+  const common = { seed: Number(seed), t, report };
   if (what === "chaos") return await chaos({ ...common, ms: Number(amount) * 60_000, only });
   if (what === "isolation") return await isolation({ ...common, requests: Number(amount) });
   throw new Error("chaos or isolation?");

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { type Behaviour, startFaultUpstream } from "../faults/upstream.ts";
 import { violations } from "../faults/violations.ts";
-import { answers, type Deed, type Mood, type Told } from "./moods.ts";
+import { answers, type Deed, type Mood, type Stats } from "./moods.ts";
 
 const known = answers(Number(process.argv[2] ?? 1));
 /** The number of arrivals of each numbered request. */
@@ -92,8 +92,8 @@ const control = createServer((request, response) => {
   });
   request.on("end", async () => {
     if (body !== "") await carryOut(JSON.parse(body) as Deed);
-    const told: Told = { connections: upstream.peers.length, messages };
-    response.end(JSON.stringify(told));
+    const stats: Stats = { connections: upstream.peers.length, messages };
+    response.end(JSON.stringify(stats));
   });
 });
 control.listen(0, "127.0.0.1", () => {

@@ -51,7 +51,7 @@ function speaking(upstream: Upstream, protocol: object, t: Cleanup): Promise<Pro
   return startProduct({ config: { upstreams: { default: { url: upstream.url, protocol, reconnect } } }, t });
 }
 
-async function asked(product: Product, body: object): Promise<unknown> {
+async function resultOf(product: Product, body: object): Promise<unknown> {
   const response = await product.request(body);
   const text = await response.text();
   assert.equal(response.status, 200, text);
@@ -62,24 +62,24 @@ describe("home-assistant", () => {
   test("logs in with its token, and sends increasing ids on every connection under concurrency", async (t) => {
     const upstream = await startHomeAssistant(t);
     const product = await speaking(upstream, { preset: "home-assistant", token: "the token" }, t);
-    const ask = (n: number) => asked(product, { id: "mine", type: "get_states", delay: 50 - n });
+    const send = (n: number) => resultOf(product, { id: "mine", type: "get_states", delay: 50 - n });
     const wanted = { id: "mine", type: "result", success: true, result: { type: "get_states" } };
-    for (const reply of await Promise.all(Array.from({ length: 50 }, (_, n) => ask(n))))
+    for (const reply of await Promise.all(Array.from({ length: 50 }, (_, n) => send(n))))
       assert.deepEqual(reply, wanted);
-    assert.deepEqual(await asked(product, { type: "ping" }), { type: "pong" });
+    assert.deepEqual(await resultOf(product, { type: "ping" }), { type: "pong" });
     upstream.last.kill();
     await until(() => upstream.connections.length === 2, { what: "the next connection" });
     await product.ready();
-    assert.deepEqual(await ask(0), wanted);
+    assert.deepEqual(await send(0), wanted);
   });
 
   test("events are messages, although they carry the id of their subscription", async (t) => {
     const upstream = await startHomeAssistant(t);
     const product = await speaking(upstream, { preset: "home-assistant", token: "the token" }, t);
-    const reply = await asked(product, { type: "subscribe_events" });
+    const reply = await resultOf(product, { type: "subscribe_events" });
     assert.deepEqual(reply, { type: "result", success: true, result: { type: "subscribe_events" } });
-    const told = async () => ((await product.state()).counters as { messages: number }).messages;
-    await until(async () => (await told()) >= 1, { what: "the event" });
+    const messageCount = async () => ((await product.state()).counters as { messages: number }).messages;
+    await until(async () => (await messageCount()) >= 1, { what: "the event" });
   });
 
   test("a wrong token is refused once and reported, without showing the token", async (t) => {
@@ -132,8 +132,8 @@ describe("obs", () => {
     const upstream = await startObs(t);
     const product = await speaking(upstream, { preset: "obs" }, t);
     const [one, batch] = await Promise.all([
-      asked(product, { op: 6, d: { requestType: "GetVersion", requestId: "mine" } }),
-      asked(product, { op: 8, d: { requestId: 8, requests: [] } }),
+      resultOf(product, { op: 6, d: { requestType: "GetVersion", requestId: "mine" } }),
+      resultOf(product, { op: 8, d: { requestId: 8, requests: [] } }),
     ]);
     const requestStatus = { result: true, code: 100 };
     assert.deepEqual(one, { op: 7, d: { requestType: "GetVersion", requestId: "mine", requestStatus } });
@@ -150,15 +150,15 @@ describe("obs", () => {
     const env = { OBS_PASSWORD: PASSWORD };
     const config = { upstreams: { default: settings } };
     const product = await startProduct({ config, env, args: ["--log-level", "trace"], t });
-    const asks = async () => {
-      const reply = await asked(product, { op: 6, d: { requestType: "GetVersion" } });
+    const makeRequest = async () => {
+      const reply = await resultOf(product, { op: 6, d: { requestType: "GetVersion" } });
       assert.equal((reply as { op: number }).op, 7);
     };
-    await asks();
+    await makeRequest();
     upstream.last.kill();
     await until(() => upstream.connections.length === 2, { what: "the next connection" });
     await product.ready();
-    await asks();
+    await makeRequest();
     const state = JSON.stringify(await product.state());
     assert.doesNotMatch([...upstream.texts, state, product.child.output()].join(), /canary/);
   });
@@ -172,7 +172,7 @@ describe("obs", () => {
     await until(async () => (await product.state()).phase === "refused", { what: "the old password to be refused" });
     await writeFile(file, PASSWORD);
     await product.ready();
-    assert.equal(((await asked(product, { op: 8, d: { requests: [] } })) as { op: number }).op, 9);
+    assert.equal(((await resultOf(product, { op: 8, d: { requests: [] } })) as { op: number }).op, 9);
   });
 
   for (const [what, password] of [
@@ -194,7 +194,7 @@ describe("obs", () => {
   test("a password that the server does not require is ignored", async (t) => {
     const upstream = await startObs(t);
     const product = await speaking(upstream, { preset: "obs", password: PASSWORD }, t);
-    await asked(product, { op: 8, d: { requests: [] } });
+    await resultOf(product, { op: 8, d: { requests: [] } });
     assert.deepEqual(JSON.parse(upstream.texts[0] ?? ""), { op: 1, d: { rpcVersion: 1 } });
   });
 });
@@ -220,12 +220,12 @@ describe("text with ids", () => {
     const upstream = await startLines(t);
     const id = { out: "#$id $message", in: "^#(?<id>\\d+) " };
     const product = await speaking(upstream, { preset: "text", id, ...rules }, t);
-    const asks = Array.from({ length: 50 }, async (_, n) => {
+    const requests = Array.from({ length: 50 }, async (_, n) => {
       const response = await product.request(`wait ${50 - n}`, plain);
       assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
       assert.equal(await response.text(), `OK wait ${50 - n}`);
     });
-    await Promise.all(asks);
+    await Promise.all(requests);
     assert.match(upstream.texts[0] ?? "", /^#\d+ wait \d+$/);
     assert.equal(new Set(upstream.texts.map((line) => line.split(" ")[0])).size, 50);
     const { counters, protocol } = (await product.state()) as { counters: Record<string, number>; protocol: string };
@@ -289,7 +289,7 @@ test("an error without an id fails what the configuration says, and a kept id tr
   });
   const errors = { when: { has: ["/error"], lacks: ["/id"] }, do: "fail_oldest" };
   const product = await speaking(upstream, { preset: "json", id: { kind: "keep" }, errors }, t);
-  assert.deepEqual(await asked(product, { id: "mine", n: 1 }), { id: "mine", ok: true });
+  assert.deepEqual(await resultOf(product, { id: "mine", n: 1 }), { id: "mine", ok: true });
   assert.deepEqual(JSON.parse(upstream.texts[0] ?? ""), { id: "mine", n: 1 });
   const failed = await product.request({ id: "other", bad: true });
   assert.deepEqual(

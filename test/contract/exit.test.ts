@@ -159,8 +159,8 @@ test("/shutdown?force=true turns all bounds to zero; other values are refused", 
   await problem(await pending, cancelled);
   assert.equal((await product.ended()).code, report.exit_code);
   assert.deepEqual(printed(product), report);
-  const asked = product.log().find(({ message }) => message === "shutdown asked for");
-  assert.match(JSON.stringify(asked), /"peer":"127\.0\.0\.1"/, "the caller is logged");
+  const entry = product.log().find(({ message }) => message === "shutdown asked for");
+  assert.match(JSON.stringify(entry), /"peer":"127\.0\.0\.1"/, "the caller is logged");
 });
 
 test("an upstream that never answers the close is broken off after the close bound: code 1", async (t) => {

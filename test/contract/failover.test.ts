@@ -25,8 +25,8 @@ test("a certainly unsent request goes to the next upstream on every route, and t
   await until(
     async () => (await phase("a")) === "refused" && (await phase("b")) === "waiting" && (await phase("c")) === "ready",
   );
-  const asked = await product.post("/v1/upstreams/a/request", call(1));
-  assert.deepEqual([by(asked), await asked.json()], [[200, "c"], { jsonrpc: "2.0", id: 1, result: [1] }]);
+  const response = await product.post("/v1/upstreams/a/request", call(1));
+  assert.deepEqual([by(response), await response.json()], [[200, "c"], { jsonrpc: "2.0", id: 1, result: [1] }]);
   assert.deepEqual(by(await product.post("/rpc/a", call(2))), [200, "c"]);
   const batch = await product.post("/rpc/a", [call(3), call(4)]);
   assert.deepEqual([by(batch), ((await batch.json()) as unknown[]).length], [[200, "c"], 2]);

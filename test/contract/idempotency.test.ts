@@ -36,17 +36,17 @@ describe("Idempotency-Key", () => {
   for (const path of [REQUEST, "/rpc"]) {
     test(`${path}: a repeat joins the request in flight, and later gets its reply again`, async () => {
       const key = `joined ${path}`;
-      const ask = () => post(path, key, call("hold", [key]));
-      const first = ask();
+      const makeRequest = () => post(path, key, call("hold", [key]));
+      const first = makeRequest();
       await holding.came(key);
-      const second = ask();
+      const second = makeRequest();
       // The second has been admitted once a third, sent after it, is refused.
       await (await post(path, key, call("hold", ["other"]))).body?.cancel();
       holding.release(key);
       for (const response of [await first, await second]) {
         assert.deepEqual([response.status, await response.text(), replayed(response)], [200, released(key), null]);
       }
-      const third = await ask();
+      const third = await makeRequest();
       assert.deepEqual([third.status, await third.text(), replayed(third)], [200, released(key), "true"]);
       assert.equal(holding.count(key), 1);
     });
@@ -92,35 +92,35 @@ describe("Idempotency-Key", () => {
     const port = await freePort();
     const upstreams = { default: { url: `ws://127.0.0.1:${port}/`, reconnect } };
     const other = await startProduct({ config: { upstreams }, t });
-    const ask = () => other.post(REQUEST, call("echo", ["again"]), { headers: { "idempotency-key": "k" } });
-    await problem(await ask(), { status: 503, code: "upstream_down", sent: "no" });
+    const makeRequest = () => other.post(REQUEST, call("echo", ["again"]), { headers: { "idempotency-key": "k" } });
+    await problem(await makeRequest(), { status: 503, code: "upstream_down", sent: "no" });
     const late = await startHolding(t, port);
     await other.ready();
-    const response = await ask();
+    const response = await makeRequest();
     assert.deepEqual([response.status, replayed(response), late.count("again")], [200, null, 1]);
   });
 
   test("a connection lost in flight is reported again, and nothing is sent again", async () => {
-    const ask = () => post(REQUEST, "lost", call("drop", ["fin", "lost"]));
+    const makeRequest = () => post(REQUEST, "lost", call("drop", ["fin", "lost"]));
     const lost = { status: 502, code: "connection_lost", sent: "maybe" } as const;
-    await problem(await ask(), lost);
+    await problem(await makeRequest(), lost);
     await product.ready();
-    const again = await ask();
+    const again = await makeRequest();
     assert.equal(replayed(again), "true");
     await problem(again, lost);
     assert.equal(holding.count("lost"), 1);
   });
 
   test("a repeat after a timeout waits for the late reply, up to its own timeout", async () => {
-    const ask = (timeout: string) => post(`${REQUEST}?timeout=${timeout}`, "late", call("hold", ["late"]));
+    const makeRequest = (timeout: string) => post(`${REQUEST}?timeout=${timeout}`, "late", call("hold", ["late"]));
     const timedOut = { status: 504, code: "reply_timeout", sent: "maybe" } as const;
-    const first = await ask("500ms");
+    const first = await makeRequest("500ms");
     await problem(first, timedOut);
-    const impatient = await ask("100ms");
+    const impatient = await makeRequest("100ms");
     assert.equal(replayed(impatient), "true");
     assert.equal(impatient.headers.get("location"), first.headers.get("location"));
     await problem(impatient, timedOut);
-    const patient = ask("20s");
+    const patient = makeRequest("20s");
     holding.release("late");
     const response = await patient;
     assert.deepEqual([response.status, await response.text(), replayed(response)], [200, released("late"), "true"]);
@@ -151,13 +151,13 @@ describe("Idempotency-Key", () => {
   });
 
   test("Prefer: respond-async gives both the same Location", async () => {
-    const ask = () => post(REQUEST, "async", call("hold", ["async"]), { prefer: "respond-async" });
-    const [first, second] = [await ask(), await ask()];
+    const makeRequest = () => post(REQUEST, "async", call("hold", ["async"]), { prefer: "respond-async" });
+    const [first, second] = [await makeRequest(), await makeRequest()];
     assert.deepEqual([first.status, second.status], [202, 202]);
     assert.equal(first.headers.get("location"), second.headers.get("location"));
     await holding.came("async");
     holding.release("async");
-    await until(async () => (await ask()).status === 200);
+    await until(async () => (await makeRequest()).status === 200);
     assert.equal(holding.count("async"), 1);
   });
 

@@ -165,8 +165,9 @@ describe("replies that are fetched", () => {
     const upstreams = { default: { url: holding.upstream.url } };
     const other = await startProduct({ config: { upstreams, replies }, t });
     await other.ready();
-    const ask = async (mark: string) => locationOf(await other.post(`${REQUEST}?timeout=500ms`, call("hold", [mark])));
-    const [came, never] = await Promise.all([ask("came"), ask("never")]);
+    const makeRequest = async (mark: string) =>
+      locationOf(await other.post(`${REQUEST}?timeout=500ms`, call("hold", [mark])));
+    const [came, never] = await Promise.all([makeRequest("came"), makeRequest("never")]);
     holding.release("came");
     for (const location of [came, never]) {
       await until(async () => (await other.fetch(location)).status === 410);
@@ -187,10 +188,10 @@ describe("replies that are fetched", () => {
   test("one request beyond replies.count is refused unsent", async (t) => {
     const upstreams = { default: { url: holding.upstream.url } };
     const other = await startProduct({ config: { upstreams, replies: { count: 1 } }, t });
-    const ask = () => other.post(REQUEST, call("hold", ["full"]), { headers: { prefer: "respond-async" } });
-    assert.equal((await ask()).status, 202);
+    const makeRequest = () => other.post(REQUEST, call("hold", ["full"]), { headers: { prefer: "respond-async" } });
+    assert.equal((await makeRequest()).status, 202);
     const full = { status: 429, code: "too_many_in_flight", sent: "no", detail: /replies\.count/ } as const;
-    await problem(await ask(), full);
+    await problem(await makeRequest(), full);
   });
 
   test("a reply is only for the token of its request", async (t) => {

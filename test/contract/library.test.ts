@@ -286,8 +286,8 @@ describe("the app as a fetch handler", () => {
       const { headers: type, ...init } = json(message);
       return app.request(path, { ...init, headers: { ...type, ...headers } });
     };
-    const asked = await post("/v1/upstreams/two/request", call("sleep", [30]), { prefer: "respond-async" });
-    const fetched = await app.request(`${asked.headers.get("location")}?wait=10`);
+    const accepted = await post("/v1/upstreams/two/request", call("sleep", [30]), { prefer: "respond-async" });
+    const fetched = await app.request(`${accepted.headers.get("location")}?wait=10`);
     assert.deepEqual([fetched.status, await fetched.text()], [200, '{"jsonrpc":"2.0","id":1,"result":[30]}']);
 
     for (const name of ["one", "two"]) {
@@ -325,8 +325,8 @@ describe("the app as a fetch handler", () => {
     assert.deepEqual([rpc.status, ...facts], [200, "internal_error", "maybe", "application/json"]);
     const { error } = (await rpc.json()) as { error: { data: { sent: string } } };
     assert.equal(error.data.sent, "maybe");
-    const asked = await app.request("/v1/upstreams/broken/request", json(call("echo")));
-    await problem(asked, { status: 500, code: "internal_error", sent: "maybe" });
+    const failed = await app.request("/v1/upstreams/broken/request", json(call("echo")));
+    await problem(failed, { status: 500, code: "internal_error", sent: "maybe" });
     assert.equal(faults.length, 2);
   });
 
@@ -366,11 +366,11 @@ describe("the app as a fetch handler", () => {
     const incoming = new PassThrough().destroy();
     await once(incoming, "close");
     const bindings = { incoming, outgoing: new PassThrough(), exclusive: true };
-    const asked = createApp({ default: sidecar }).fetch(
+    const pending = createApp({ default: sidecar }).fetch(
       new Request("http://service/rpc", json(call("echo"))),
       bindings,
     );
-    assert.equal((await bounded(Promise.resolve(asked), { what: "the answer" })).status, 499);
+    assert.equal((await bounded(Promise.resolve(pending), { what: "the answer" })).status, 499);
   });
 
   test("checks tokens, hosts and origins when given some", async () => {
@@ -380,15 +380,19 @@ describe("the app as a fetch handler", () => {
       { default: sidecar },
       { tokens: [token], hosts: ["api.example"], origins: ["https://ok.example"] },
     );
-    const ask = (headers: Record<string, string>, host = "api.example") =>
+    const makeRequest = (headers: Record<string, string>, host = "api.example") =>
       app.fetch(new Request(`http://${host}/version`, { headers }));
     const authorization = `Bearer ${token}`;
-    assert.equal((await ask({ authorization })).status, 200);
-    assert.equal((await ask({ authorization, origin: "https://ok.example" })).status, 200);
-    await problem(await ask({}), { status: 401, code: "unauthorized", sent: "no" });
-    await problem(await ask({ authorization }, "evil.example"), { status: 421, code: "misdirected", sent: "no" });
+    assert.equal((await makeRequest({ authorization })).status, 200);
+    assert.equal((await makeRequest({ authorization, origin: "https://ok.example" })).status, 200);
+    await problem(await makeRequest({}), { status: 401, code: "unauthorized", sent: "no" });
+    await problem(await makeRequest({ authorization }, "evil.example"), {
+      status: 421,
+      code: "misdirected",
+      sent: "no",
+    });
     const evil = { authorization, origin: "https://evil.example" };
-    await problem(await ask(evil), { status: 403, code: "forbidden", sent: "no" });
+    await problem(await makeRequest(evil), { status: 403, code: "forbidden", sent: "no" });
   });
 
   test("a sidecar's own exit releases callers in the app, except those waiting for a reply", async () => {

@@ -82,7 +82,7 @@ test("text, binary and JSON frames are distinguished", async (t) => {
   const events = await Stream.open(product, `${MESSAGES}?poll=1`, SSE, t);
   await events.until(() => events.ended);
   assert.deepEqual(
-    events.told.map(({ name, id, data }) => [name, id, data]),
+    events.dataEvents.map(({ name, id, data }) => [name, id, data]),
     [
       ["message", messages[0]?.cursor, '{"jsonrpc":"2.0",\n "method":"big", "params":[12345678901234567890]}'],
       ["message", messages[1]?.cursor, "not JSON\nat all"],
@@ -121,9 +121,9 @@ test("a stream resumes from Last-Event-ID, even before a message, and ends with 
   await arrived(product, 2);
   const again = await Stream.open(product, `${MESSAGES}?after=latest`, { ...SSE, "last-event-id": begin }, t);
   upstream.broadcast(note(3));
-  await again.until(() => again.told.length === 3);
+  await again.until(() => again.dataEvents.length === 3);
   assert.deepEqual(
-    again.told.map(({ data }) => JSON.parse(data ?? "").params.n),
+    again.dataEvents.map(({ data }) => JSON.parse(data ?? "").params.n),
     [1, 2, 3],
   );
   const poll = page(product, "?after=latest&wait=60");
@@ -132,10 +132,10 @@ test("a stream resumes from Last-Event-ID, even before a message, and ends with 
   const { code } = await product.stop();
   assert.equal(code, 0, product.stderr());
   await again.until(() => again.ended);
-  const last = again.told.at(-1);
+  const last = again.dataEvents.at(-1);
   assert.deepEqual(
     [last?.name, JSON.parse(last?.data ?? "")],
-    ["end", { next: again.told[2]?.id, reason: "shutting_down" }],
+    ["end", { next: again.dataEvents[2]?.id, reason: "shutting_down" }],
   );
   assert.deepEqual((await poll).messages, []);
   await lines.until(() => lines.ended);
@@ -160,7 +160,7 @@ test("evicted messages are an exact gap: 410 for a page, in its place in a strea
   assert.deepEqual(kinds((await page(product)).messages).slice(0, 2), ["overflow 90", 91]);
   const stream = await Stream.open(product, `${MESSAGES}?poll=1`, { ...SSE, "last-event-id": next }, t);
   await stream.until(() => stream.ended);
-  const [gap, message] = stream.told;
+  const [gap, message] = stream.dataEvents;
   assert.deepEqual([gap?.name, JSON.parse(gap?.data ?? "").dropped], ["gap", 89]);
   assert.deepEqual([gap?.id, message?.id], [resume, oldest]);
   // A reader cut before the gap that resumes from its last event receives the whole gap.

@@ -8,7 +8,7 @@ import { problem, timed } from "./expect.ts";
 import { written } from "./files.ts";
 
 /** A protocol of lines: `id text` up, `id text` down. `deeds` is code that runs on the text. */
-const dialect = (deeds: string): string => `
+const protocolModule = (deeds: string): string => `
 export default {
   name: "lines",
   accepts: "any",
@@ -40,7 +40,7 @@ describe("a user's protocol module", () => {
     product.request(body, { headers: { "content-type": "text/plain" } });
 
   test("is used", async (t) => {
-    const product = await startProduct({ config: await speaking(t, dialect("")), t });
+    const product = await startProduct({ config: await speaking(t, protocolModule("")), t });
     const replies = await Promise.all(["one", "two", "three"].map(async (word) => (await text(product, word)).text()));
     assert.deepEqual(replies, ["one", "two", "three"]);
     assert.equal((await product.state()).protocol, "lines");
@@ -71,7 +71,7 @@ describe("a user's protocol module", () => {
   ]);
   for (const [name, deed] of crashes) {
     test(`that ${name} fails pending requests as sidecar_crashed, and the thread restarts`, async (t) => {
-      const product = await startProduct({ config: await speaking(t, dialect(deed)), t });
+      const product = await startProduct({ config: await speaking(t, protocolModule(deed)), t });
       await product.ready();
       const pending = text(product, "silent");
       await until(async () => (await product.state()).in_flight === 1);
@@ -89,7 +89,7 @@ describe("a user's protocol module", () => {
 
   test("that keeps crashing ends the process with code 70 and a reason", async (t) => {
     const deed = "if (crash) process.exit(3);";
-    const product = await startProduct({ config: await speaking(t, dialect(deed)), t });
+    const product = await startProduct({ config: await speaking(t, protocolModule(deed)), t });
     for (let crash = 0; crash < 5; crash += 1) {
       await product.ready();
       await (await text(product, "crash silent")).body?.cancel();
@@ -100,7 +100,7 @@ describe("a user's protocol module", () => {
   });
 
   test("that crashes its thread at every load ends the start with code 70 and a reason", async (t) => {
-    const config = await speaking(t, `process.exit(3); ${dialect("")}`);
+    const config = await speaking(t, `process.exit(3); ${protocolModule("")}`);
     await assert.rejects(startProduct({ config, t }), (error) => {
       assert.ok(error instanceof StartFailed);
       assert.equal(error.exit?.code, 70, error.message);

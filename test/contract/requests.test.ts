@@ -83,8 +83,8 @@ describe("in front of a JSON-RPC upstream", () => {
     assert.equal(response.status, 204);
     assert.equal(response.headers.get("cache-control"), "no-store");
     await upstream.until(() => upstream.texts.some((text) => text.includes("by send")));
-    const asked = await product.post("/v1/upstreams/default/send", call(7, "silent", ["with an id"]));
-    assert.equal(asked.status, 204);
+    const sent = await product.post("/v1/upstreams/default/send", call(7, "silent", ["with an id"]));
+    assert.equal(sent.status, 204);
     assert.equal((await product.state()).in_flight, 0);
   });
 

@@ -110,14 +110,14 @@ describe("for web pages of an allowed origin", () => {
   });
 
   test("the preflight needs no token, which browsers do not send with it", async () => {
-    const asks = {
+    const preflight = {
       "Access-Control-Request-Method": "POST",
       "Access-Control-Request-Headers": "authorization,content-type",
     };
     const allowed = await rawRequest(product, {
       method: "OPTIONS",
       path: REQUEST,
-      headers: { Origin: origin, ...asks },
+      headers: { Origin: origin, ...preflight },
     });
     assert.equal(allowed.status, 204, allowed.body);
     assert.equal(allowed.headers.get("access-control-allow-origin"), origin);
@@ -125,7 +125,7 @@ describe("for web pages of an allowed origin", () => {
     const headers = allowed.headers.get("access-control-allow-headers") ?? "";
     for (const name of [/authorization/i, /last-event-id/i]) assert.match(headers, name);
     assert.equal(allowed.headers.get("access-control-allow-credentials"), undefined);
-    const evil = { Origin: "https://evil.example", ...asks };
+    const evil = { Origin: "https://evil.example", ...preflight };
     const refused = await rawRequest(product, { method: "OPTIONS", path: REQUEST, headers: evil });
     await problem(refused, { status: 403, code: "forbidden", sent: "no" });
     assert.equal(refused.headers.get("access-control-allow-origin"), undefined);
@@ -212,18 +212,18 @@ test("no secret appears in any output or response, whatever fails", async (t) =>
   const env = { ...tokens, CANARY_HEADER: canary.header };
   const product = await startProduct({ config, env, args: ["--log-level", "trace"], t });
   const seen: string[] = [];
-  const ask = async (path: string, init: RequestInit = {}, token = tokens.SIDESOCKET_TOKEN) => {
+  const makeRequest = async (path: string, init: RequestInit = {}, token = tokens.SIDESOCKET_TOKEN) => {
     const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
     const response = await product.fetch(path, { headers, ...init });
     seen.push(JSON.stringify([...response.headers]), await response.text());
   };
-  const post = (path: string, body: string, token?: string) => ask(path, { method: "POST", body }, token);
+  const post = (path: string, body: string, token?: string) => makeRequest(path, { method: "POST", body }, token);
 
   await post(REQUEST, JSON.stringify(echo)); // while it waits, or is held until it is ready
   await product.ready();
   for (const path of ["/readyz", "/v1/upstreams", "/v1/upstreams/default", "/version", "/openapi.json", "/nothing"]) {
-    await ask(path);
-    await ask(path, {}, `${FIRST}-canary-wrong`);
+    await makeRequest(path);
+    await makeRequest(path, {}, `${FIRST}-canary-wrong`);
   }
   for (const body of [JSON.stringify(echo), "{", "", JSON.stringify({ ...echo, method: 1 })]) {
     for (const path of [REQUEST, "/rpc", "/v1/upstreams/default/send", "/v1/upstreams/none/request"]) {

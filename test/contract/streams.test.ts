@@ -30,7 +30,7 @@ const protocol = `export default {
 };
 `;
 
-interface Asked {
+interface StreamRequest {
   readonly id: number;
   readonly rows?: number;
   readonly flood?: number;
@@ -45,7 +45,7 @@ async function start(t: Cleanup, limits: object = {}): Promise<{ product: Produc
   const upstream = await startUpstream({
     t,
     onMessage: (message, connection) => {
-      const { id, rows, flood } = JSON.parse(String(message)) as Asked;
+      const { id, rows, flood } = JSON.parse(String(message)) as StreamRequest;
       for (let n = 1; n <= (rows ?? flood ?? 0); n++) {
         connection.send({ id, n, ...(flood !== undefined && { fill: "x".repeat(10_000) }) });
       }
@@ -60,7 +60,7 @@ async function start(t: Cleanup, limits: object = {}): Promise<{ product: Produc
 }
 
 const cancels = (upstream: Upstream): number[] =>
-  upstream.texts.map((text) => (JSON.parse(text) as Asked).cancel).filter((id) => id !== undefined);
+  upstream.texts.map((text) => (JSON.parse(text) as StreamRequest).cancel).filter((id) => id !== undefined);
 
 test("the Accept header selects lines, events or one reply of all frames", async (t) => {
   const { product } = await start(t);
@@ -113,12 +113,13 @@ test("a stream outlives its request's timeout, and ends with an error when its c
   upstream.last.kill();
   await lines.until(() => lines.ended);
   await events.until(() => events.ended);
-  const told = [
+  const outcomes = [
     (lines.lines.at(-1) as unknown as { error: Record<string, unknown> }).error,
     JSON.parse(events.events.at(-1)?.data ?? ""),
   ];
   assert.equal(events.events.at(-1)?.name, "error");
-  for (const { code, sent, status } of told) assert.deepEqual([code, sent, status], ["connection_lost", "yes", 502]);
+  for (const { code, sent, status } of outcomes)
+    assert.deepEqual([code, sent, status], ["connection_lost", "yes", 502]);
 });
 
 test("a subscription begins on the socket: its first frame or failure may come at any time", async (t) => {
@@ -132,13 +133,13 @@ test("a subscription begins on the socket: its first frame or failure may come a
   await late.body?.cancel();
   assert.deepEqual([lines.ended, events.ended], [false, false]);
   assert.deepEqual([lines.text, events.text], ["", ""]);
-  upstream.last.send({ id: (JSON.parse(upstream.texts[0] ?? "") as Asked).id, n: 1 });
+  upstream.last.send({ id: (JSON.parse(upstream.texts[0] ?? "") as StreamRequest).id, n: 1 });
   await lines.until(() => lines.text === '{"n":1}\n');
   upstream.last.kill();
   for (const stream of all) await stream.until(() => stream.ended);
-  const error = JSON.parse(events.told.at(-1)?.data ?? "") as Record<string, unknown>;
+  const error = JSON.parse(events.dataEvents.at(-1)?.data ?? "") as Record<string, unknown>;
   // The pong of the ping that `late` triggered has proven it.
-  assert.deepEqual([events.told.at(-1)?.name, error.code, error.sent], ["error", "connection_lost", "yes"]);
+  assert.deepEqual([events.dataEvents.at(-1)?.name, error.code, error.sent], ["error", "connection_lost", "yes"]);
 });
 
 test("collected replies and unsent messages keep their timeout even if they subscribe", async (t) => {
@@ -173,8 +174,8 @@ test("a GraphQL subscription is a stream before its first event; a refusal is it
   await problem(query, { status: 504, code: "reply_timeout", sent: "maybe" });
   const { id } = JSON.parse(upstream.texts[1] ?? "") as { id: string };
   upstream.last.send({ id, type: "next", payload: { data: { rare: 1 } } });
-  await rare.until(() => rare.told.length === 1, { what: "the first event, after all" });
-  assert.deepEqual([rare.told[0]?.name, rare.told[0]?.data], ["next", '{"data":{"rare":1}}']);
+  await rare.until(() => rare.dataEvents.length === 1, { what: "the first event, after all" });
+  assert.deepEqual([rare.dataEvents[0]?.name, rare.dataEvents[0]?.data], ["next", '{"data":{"rare":1}}']);
   const wrong = await subscribe("wrong");
   await wrong.until(() => wrong.ended);
   assert.deepEqual(

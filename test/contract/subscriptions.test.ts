@@ -55,15 +55,15 @@ test("a declared subscription is requested on every connection, and its messages
   const stream = await Stream.open(product, `${PATH}/clock/messages`, { accept: "text/event-stream" }, t);
   upstream.last.send(tick("0x1", 1));
   upstream.last.send(tick("0xother", 9));
-  await stream.until(() => stream.told.length === 1);
-  assert.deepEqual(JSON.parse(stream.told[0]?.data ?? ""), tick("clock", 1));
+  await stream.until(() => stream.dataEvents.length === 1);
+  assert.deepEqual(JSON.parse(stream.dataEvents[0]?.data ?? ""), tick("clock", 1));
   upstream.kill();
   await until(async () => upstream.connections.length === 2 && (await phase(product, "clock")) === "active");
   upstream.last.send(tick("0x1", 2));
   upstream.last.send(tick("0x2", 3));
-  await stream.until(() => stream.told.length === 3);
+  await stream.until(() => stream.dataEvents.length === 3);
   assert.deepEqual(
-    stream.told.map(({ name, data }) => [name, JSON.parse(data ?? "").params ?? JSON.parse(data ?? "").reason]),
+    stream.dataEvents.map(({ name, data }) => [name, JSON.parse(data ?? "").params ?? JSON.parse(data ?? "").reason]),
     [
       ["message", { subscription: "clock", n: 1 }],
       ["gap", "away"],
@@ -175,29 +175,29 @@ test("two equal concurrent orders share their outcome; a leaving caller takes no
   const upstream = await startUpstream({ onMessage: () => {}, t });
   const product = await startProduct({ upstream, t });
   await product.ready();
-  const asked = () => upstream.texts.filter((text) => text.includes('"subscribe"'));
+  const requested = () => upstream.texts.filter((text) => text.includes('"subscribe"'));
   const named = { name: "clock", ...order };
   const leaving = new AbortController();
   const first = product.post(PATH, named, { signal: leaving.signal }).catch(() => {});
-  await upstream.until(() => asked().length === 1);
+  await upstream.until(() => requested().length === 1);
   const second = product.post(PATH, named);
   const third = await product.post(`${PATH}?timeout=200ms`, named);
   await problem(third, { status: 504, code: "reply_timeout", sent: "maybe" });
   leaving.abort();
   await first;
   await delay(100);
-  upstream.last.send({ jsonrpc: "2.0", id: JSON.parse(asked()[0] ?? "").id, result: "0x1" });
+  upstream.last.send({ jsonrpc: "2.0", id: JSON.parse(requested()[0] ?? "").id, result: "0x1" });
   const agreedTo = await second;
-  assert.deepEqual([agreedTo.status, asked().length], [200, 1], await agreedTo.clone().text());
+  assert.deepEqual([agreedTo.status, requested().length], [200, 1], await agreedTo.clone().text());
   assert.equal(((await agreedTo.json()) as { phase: string }).phase, "active");
   assert.equal((await product.fetch(`${PATH}/clock`)).status, 200);
 
   const refused = { ...named, name: "refused" };
   const both = [product.post(PATH, refused), product.post(PATH, refused)];
-  await upstream.until(() => asked().length === 2);
+  await upstream.until(() => requested().length === 2);
   await delay(100);
   const error = { code: -1, message: "forbidden" };
-  upstream.last.send({ jsonrpc: "2.0", id: JSON.parse(asked()[1] ?? "").id, error });
+  upstream.last.send({ jsonrpc: "2.0", id: JSON.parse(requested()[1] ?? "").id, error });
   for (const each of both) await problem(await each, { status: 502, code: "invalid_reply", sent: "yes" });
   assert.equal((await product.fetch(`${PATH}/refused`)).status, 404);
 });

@@ -23,7 +23,7 @@ interface Answered {
 }
 
 /** Sends request number `n`, which carries the number in its params. */
-async function ask(product: Product, n: number, padding = ""): Promise<Answered> {
+async function makeRequest(product: Product, n: number, padding = ""): Promise<Answered> {
   const response = await product.request({ jsonrpc: "2.0", id: 1, method: "number", params: [n, padding] });
   const { result } = (await response.json()) as { readonly result?: unknown };
   const { headers, status } = response;
@@ -71,13 +71,13 @@ for (const cause of ["SIGTERM", "/shutdown"] as const satisfies Cause[]) {
       { t },
     );
     const product = await start(t, upstream, { drain: "1s" });
-    const asked = Promise.all(Array.from({ length: PENDING }, (_, n) => ask(product, n)));
+    const requests = Promise.all(Array.from({ length: PENDING }, (_, n) => makeRequest(product, n)));
     await upstream.until(() => upstream.last.texts.length === PENDING, { what: "all requests at the upstream" });
     const stopping = stopBy(product, cause);
     await until(async () => (await product.fetch("/readyz")).status === 503);
     for (const reply of held) reply();
     const { code, report } = await stopping;
-    const answers = await asked;
+    const answers = await requests;
     assert.equal(code, 0, product.stderr());
     assert.deepEqual(outcomes(report), ["drain forced", ...ALL_DONE.slice(1)]);
     assert.deepEqual(tally(answers), { ok: PENDING / 4, "cancelled maybe": (PENDING * 3) / 4 });
@@ -100,14 +100,14 @@ test("a cancelled request says `yes` only if a pong has proven it, and `no` only
   const keepalive = { ping: "100ms", pong_within: "20s" };
   const limits = { buffered_bytes: "2MiB" };
   const product = await start(t, upstream, { drain: "200ms", close: "200ms" }, { keepalive, limits });
-  const proven = Array.from({ length: 300 }, (_, n) => ask(product, n));
+  const proven = Array.from({ length: 300 }, (_, n) => makeRequest(product, n));
   await upstream.until(() => upstream.last.texts.length === 300);
   const peer: Peer = upstream.last;
   const pings = peer.pings.length;
   await upstream.until(() => peer.pings.length >= pings + 2, { what: "a ping after them, and its pong" });
   peer.pause();
   const padding = "x".repeat(20_000);
-  const others = Array.from({ length: 700 }, (_, n) => ask(product, 300 + n, padding));
+  const others = Array.from({ length: 700 }, (_, n) => makeRequest(product, 300 + n, padding));
   // Some find the buffer full and are refused at once; the rest are in flight.
   const refusedNow: Answered[] = [];
   for (const each of others) each.then((answer) => void (answer.how === "congested no" && refusedNow.push(answer)));
@@ -135,10 +135,10 @@ test("requests that never left the host fail on the stop as `shutting_down`, not
   const upstream = await startFaultUpstream({ handshake: { do: "silent" } }, { t });
   const config = { shutdown: PATIENT, upstreams: { default: { url: upstream.url } } };
   const product = await startProduct({ config, t });
-  const asked = Promise.all(Array.from({ length: HELD }, (_, n) => ask(product, n)));
+  const requests = Promise.all(Array.from({ length: HELD }, (_, n) => makeRequest(product, n)));
   await inFlight(product, HELD);
   const { code, report } = await stopBy(product, "SIGTERM");
   assert.equal(code, 0);
   assert.deepEqual(outcomes(report), ALL_DONE);
-  assert.deepEqual(tally(await asked), { "shutting_down no": HELD });
+  assert.deepEqual(tally(await requests), { "shutting_down no": HELD });
 });

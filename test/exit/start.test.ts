@@ -90,8 +90,8 @@ test("a request during the load of a protocol module waits no longer than its ti
 
 test("the wait for a protocol module counts towards a request's timeout", async (t) => {
   const encode = "encode: (frame) => ({ frame, expectsReply: true })";
-  const dialect = `{ name: "mute", ${encode}, decode: () => ({ type: "message" }) }`;
-  const slow = `await new Promise((resolve) => setTimeout(resolve, 2_500));\nexport default ${dialect};`;
+  const protocol = `{ name: "mute", ${encode}, decode: () => ({ type: "message" }) }`;
+  const slow = `await new Promise((resolve) => setTimeout(resolve, 2_500));\nexport default ${protocol};`;
   const { child, url } = await loading(t, slow);
   const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
   const [response, ms] = await timed(fetch(`${url}/v1/upstreams/default/request?timeout=3s`, init));

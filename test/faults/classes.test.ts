@@ -34,10 +34,10 @@ test("rows 19 to 22: after each close code the next attempt comes soon, slowly, 
   }
   const product = await startProduct({ config: { upstreams }, t });
   for (const [row, code, phase] of cases) {
-    const said = `closed the connection with code ${code} (why)`;
+    const reason = `closed the connection with code ${code} (why)`;
     const settled = async () => {
       const state = await product.state(`c${code}`);
-      return state.phase === phase && String(state.last_error).includes(said) && state;
+      return state.phase === phase && String(state.last_error).includes(reason) && state;
     };
     const state = await until(settled, { what: `${row}: ${code} to be ${phase}` });
     if (phase === "waiting") assert.ok(Number(state.retry_in_ms) > 1_000, JSON.stringify(state));

@@ -66,7 +66,7 @@ export class Client {
     return this.texts.map((text) => JSON.parse(text) as unknown);
   }
 
-  ask(id: unknown, method: string, params?: unknown): void {
+  request(id: unknown, method: string, params?: unknown): void {
     this.socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) }));
   }
 

@@ -1,3 +1,4 @@
+/** The fault proxy, judged by a healthy WebSocket client. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { delay, until } from "../support/until.ts";
@@ -11,7 +12,7 @@ describe("the proxy, judged by the ws client", () => {
     const upstream = await startUpstream({ t });
     const proxy = await startProxy({ to: upstream.port, t });
     const client = await Client.open(proxy.url, t);
-    client.ask(1, "big", [3_000_000]);
+    client.request(1, "big", [3_000_000]);
     await client.replies(1);
     assert.ok(client.texts[0] !== undefined && client.texts[0].length > 3_000_000);
     assert.ok(proxy.down.bytes > 3_000_000);
@@ -27,7 +28,7 @@ describe("the proxy, judged by the ws client", () => {
       const client = await Client.open(proxy.url, t);
       proxy[side].set({ delayMs: 120 });
       const start = performance.now();
-      for (let id = 1; id <= 20; id += 1) client.ask(id, "echo", [id]);
+      for (let id = 1; id <= 20; id += 1) client.request(id, "echo", [id]);
       await client.replies(20);
       const took = performance.now() - start;
       assert.ok(took >= 118 && took < 1_000, `${took} ms`);
@@ -43,7 +44,7 @@ describe("the proxy, judged by the ws client", () => {
       const client = await Client.open(proxy.url, t);
       proxy[side].set({ blackHole: true });
       const before = proxy[side].bytes;
-      for (let id = 1; id <= 5; id += 1) client.ask(id, "echo");
+      for (let id = 1; id <= 5; id += 1) client.request(id, "echo");
       if (side === "down") await upstream.until(() => upstream.texts.length === 5);
       await delay(100); // No event signals that nothing arrives.
       assert.equal(proxy[side].bytes, before);
@@ -99,7 +100,7 @@ describe("the proxy, judged by the ws client", () => {
       const client = await Client.open(proxy.url, t);
       const cutAfterBytes = proxy.down.bytes + 1_000;
       proxy.down.set({ cutAfterBytes, cutBy });
-      client.ask(1, "big", [100_000]);
+      client.request(1, "big", [100_000]);
       assert.equal((await client.closed()).code, 1006);
       assert.equal(client.texts.length, 0);
       assert.equal(proxy.down.bytes, cutAfterBytes);
@@ -138,11 +139,11 @@ describe("the proxy, judged by the ws client", () => {
     const client = await Client.open(proxy.url, t);
     proxy.down.set({ bytesPerSecond: 20_000 });
     const start = performance.now();
-    client.ask(1, "big", [10_000]);
+    client.request(1, "big", [10_000]);
     await client.replies(1);
     const took = performance.now() - start;
     assert.ok(took > 400 && took < 1_500, `${took} ms for half a second's worth of bytes`);
-    client.ask(2, "big", [10_000_000]);
+    client.request(2, "big", [10_000_000]);
     await delay(50);
     proxy.heal();
     await client.replies(2);
@@ -156,7 +157,7 @@ describe("the proxy, judged by the ws client", () => {
     const second = new Client(proxy.url, t);
     await second.closed();
     assert.match(second.errors.join(), /ECONNREFUSED/);
-    client.ask(1, "echo");
+    client.request(1, "echo");
     await client.replies(1);
     const { port } = proxy;
     await proxy.listen();

@@ -51,8 +51,8 @@ async function read(product: Product, t: Cleanup, id: string | undefined, enough
     const head = connection.received.indexOf("\r\n\r\n");
     return head < 0 ? [] : eventsIn(connection.received.slice(head + 4));
   };
-  const told = () => events().filter(({ data }) => data !== undefined).length;
-  await connection.until(() => (enough === 0 ? events().length > 0 : told() >= enough), {
+  const received = () => events().filter(({ data }) => data !== undefined).length;
+  await connection.until(() => (enough === 0 ? events().length > 0 : received() >= enough), {
     within: 20_000,
     what: () => `${enough} events; so far: ${connection.received.slice(-300)}`,
   });
@@ -71,11 +71,11 @@ test(`row 34: a reader that is cut ${CUTS} times sees every message once, or an 
     t,
   });
   await product.ready();
-  let said = 0;
-  const telling = setInterval(() => {
-    for (let n = 0; n < 4; n++) upstream.broadcast(`news ${++said}`);
+  let sent = 0;
+  const sending = setInterval(() => {
+    for (let n = 0; n < 4; n++) upstream.broadcast(`news ${++sent}`);
   }, 4);
-  t.after(async () => clearInterval(telling));
+  t.after(async () => clearInterval(sending));
 
   const account = new Account();
   let id: string | undefined;
@@ -100,14 +100,14 @@ test(`row 34: a reader that is cut ${CUTS} times sees every message once, or an 
     }
     if (cut % 9 === 8) {
       faults.away++;
-      const enough = said + KEPT + upTo(KEPT);
-      await until(() => said >= enough, { what: "more messages than are kept" });
+      const enough = sent + KEPT + upTo(KEPT);
+      await until(() => sent >= enough, { what: "more messages than are kept" });
     }
   }
-  clearInterval(telling);
+  clearInterval(sending);
   await product.ready();
-  upstream.broadcast(`news ${++said}`);
-  while (account.last < said) {
+  upstream.broadcast(`news ${++sent}`);
+  while (account.last < sent) {
     for (const event of await read(product, t, id, 1, false)) {
       account.take(event);
       id = event.id ?? id;
@@ -115,7 +115,7 @@ test(`row 34: a reader that is cut ${CUTS} times sees every message once, or an 
   }
   const count = (reason: string) => account.gaps.filter((one) => one === reason).length;
   const gaps = { away: count("away"), crashed: count("crashed"), overflow: count("overflow") };
-  t.diagnostic(`${said} messages, of ${JSON.stringify(faults)} the gaps ${JSON.stringify(gaps)}`);
+  t.diagnostic(`${sent} messages, of ${JSON.stringify(faults)} the gaps ${JSON.stringify(gaps)}`);
   assert.ok(Object.values(gaps).every((often) => often > 0));
   assert.equal((await product.stop()).code, 0, product.stderr());
 });

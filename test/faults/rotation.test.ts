@@ -64,18 +64,18 @@ test("repeated rotation by age under load answers every request, and each reache
   const settings = { url: upstream.url, reconnect: { ...reconnect, rotate: { every: "300ms" } } };
   const product = await startProduct({ config: { upstreams: { default: settings } }, t });
   await product.ready();
-  let asked = 0;
+  let requested = 0;
   const client = async (): Promise<void> => {
     while (upstream.peers.length < 6) {
-      const id = ++asked;
+      const id = ++requested;
       const response = await product.request(call(id));
       assert.equal(response.status, 200, await response.clone().text());
       assert.deepEqual(await response.json(), { jsonrpc: "2.0", id, result: [id] });
     }
   };
   await Promise.all([client(), client(), client(), client()]);
-  t.diagnostic(`${asked} requests over ${upstream.peers.length} connections`);
-  assert.equal(upstream.texts.length, asked);
+  t.diagnostic(`${requested} requests over ${upstream.peers.length} connections`);
+  assert.equal(upstream.texts.length, requested);
   await upstream.until(() => upstream.live.length <= 2);
   const { code } = await product.stop();
   assert.equal(code, 0);
@@ -157,6 +157,6 @@ test("a subscription waiting for its turn at the rotation is requested once, on 
   await upstream.until(() => upstream.texts.length === 1);
   upstream.last.json({ jsonrpc: "2.0", method: "going_away" });
   await upstream.until(() => upstream.peers.length === 2 && upstream.last.texts.length === 3);
-  const asked = upstream.last.texts.map((text) => JSON.parse(text).method);
-  assert.deepEqual(asked, names);
+  const requested = upstream.last.texts.map((text) => JSON.parse(text).method);
+  assert.deepEqual(requested, names);
 });

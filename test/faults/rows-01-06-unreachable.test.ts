@@ -47,10 +47,10 @@ async function resolving(t: Cleanup, server: string): Promise<string[] | undefin
 
 /** Starts a DNS server that answers with this code, or never; undefined if port 53 is not available. */
 async function startDns(t: Cleanup, server: string, answerCode: number | undefined): Promise<string[] | undefined> {
-  const asked: string[] = [];
+  const queries: string[] = [];
   const socket = createSocket("udp4");
   socket.on("message", (query, from) => {
-    asked.push(query.toString("latin1", 12));
+    queries.push(query.toString("latin1", 12));
     if (answerCode === undefined) return;
     query.writeUInt16BE(0x8180 | answerCode, 2);
     socket.send(query, from.port, from.address);
@@ -59,7 +59,10 @@ async function startDns(t: Cleanup, server: string, answerCode: number | undefin
   t.after(async () => {
     socket.close();
   });
-  return await Promise.race([once(socket, "listening").then(() => asked), once(socket, "error").then(() => undefined)]);
+  return await Promise.race([
+    once(socket, "listening").then(() => queries),
+    once(socket, "error").then(() => undefined),
+  ]);
 }
 
 const NO_NAMESERVER = "a name server of our own needs root here";
@@ -72,11 +75,11 @@ for (const [name, code] of [
   test(`row 2: a name that ${name} counts as down, for the reason dns`, async (t) => {
     const server = nameserverHost();
     const wrapper = await resolving(t, server);
-    const asked = wrapper && (code === undefined ? ["nobody"] : await startDns(t, server, code));
-    if (!asked) return t.skip(NO_NAMESERVER);
+    const queries = wrapper && (code === undefined ? ["nobody"] : await startDns(t, server, code));
+    if (!queries) return t.skip(NO_NAMESERVER);
     const here = await scene(t, { url: "ws://nobody.invalid:9/" }, { allow_plaintext: true }, { wrapper });
     assert.match((await here.phase("waiting")).last_error ?? "", /^the upstream's name could not be resolved/);
-    assert.ok(asked.length > 0);
+    assert.ok(queries.length > 0);
     await isDown(here);
     assert.equal((await stopBy(here.product, "SIGTERM")).code, 0);
   });
@@ -85,12 +88,12 @@ for (const [name, code] of [
 test("row 3: a silent name server holds neither the connect deadline nor the stop nor the join", async (t) => {
   const server = nameserverHost();
   const wrapper = await resolving(t, server);
-  const asked = wrapper && (await startDns(t, server, undefined));
-  if (!asked) return t.skip(NO_NAMESERVER);
+  const queries = wrapper && (await startDns(t, server, undefined));
+  if (!queries) return t.skip(NO_NAMESERVER);
   const settings = { allow_plaintext: true, connect_within: "400ms" };
   const here = await scene(t, { url: "ws://nobody.example:9/" }, settings, { wrapper });
   assert.match((await here.phase("waiting")).last_error ?? "", /no connection within 400 ms/);
-  assert.ok(asked.length > 0);
+  assert.ok(queries.length > 0);
   await isDown(here);
   await here.phase("connecting");
   const { code, report, ms } = await stopBy(here.product, "SIGTERM");

@@ -227,11 +227,11 @@ for (const [what, says] of [
   ["TLS 1.0", SERVER_HELLO_1_0],
 ] as const) {
   test(`row 12: ${what} is refused, and no credential is sent`, async (t) => {
-    let heard = "";
+    let received = "";
     const server = createServer((socket) => {
       socket.on("error", () => {});
       socket.on("data", (bytes) => {
-        heard += bytes.toString("latin1");
+        received += bytes.toString("latin1");
         socket.write(says);
       });
     });
@@ -243,6 +243,6 @@ for (const [what, says] of [
     const here = await scene(t, { url: `wss://127.0.0.1:${(server.address() as AddressInfo).port}/` });
     await here.logged(/^TLS to the upstream failed/);
     assert.equal((await stopBy(here.product, "SIGTERM")).code, 0);
-    assert.ok(heard.length > 0 && !/bearer|authorization|GET \//i.test(heard));
+    assert.ok(received.length > 0 && !/bearer|authorization|GET \//i.test(received));
   });
 }

@@ -34,7 +34,7 @@ for (const [row, how] of [
       const side = random() < 0.5 ? "up" : "down";
       const cutAfterBytes = proxy[side].bytes - begun[side] + 1 + Math.floor(random() * AT_ONCE * MESSAGE_BYTES);
       proxy[side].set({ cutAfterBytes, cutBy: how });
-      await Promise.all(Array.from({ length: AT_ONCE }, () => ledger.ask(here.product, { timeoutMs: 10_000 })));
+      await Promise.all(Array.from({ length: AT_ONCE }, () => ledger.request(here.product, { timeoutMs: 10_000 })));
       proxy.heal();
       const { length } = proxy.links;
       proxy.reset();
@@ -72,12 +72,12 @@ for (const load of ["idle", "busy"] as const) {
       await here.product.ready();
       upstream.child.signal("SIGSTOP");
       const stopped = performance.now();
-      const asked = load === "busy" ? here.request("echo", ["lost"]) : undefined;
+      const pending = load === "busy" ? here.request("echo", ["lost"]) : undefined;
       await until(async () => (await here.state()).phase !== "ready", { every: 2, what: "the peer to be found dead" });
       best = Math.min(best, performance.now() - stopped);
-      if (asked) {
+      if (pending) {
         const lost = { status: 502, code: "connection_lost", sent: "maybe", detail: /ping/ } as const;
-        await problem(await asked, lost);
+        await problem(await pending, lost);
       }
       upstream.child.signal("SIGCONT");
     }

@@ -103,14 +103,14 @@ test("rows 20 and 21: close codes set the pause: policy slowly, a fault soon, 't
   );
   const of = await scenes(t, Object.fromEntries(upstreams));
   await of("1008").product.ready();
-  const asked = await Promise.all(codes.map((code) => of(String(code)).request("echo")));
-  for (const response of asked) await problem(response, lost);
+  const responses = await Promise.all(codes.map((code) => of(String(code)).request("echo")));
+  for (const response of responses) await problem(response, lost);
   const pauses = new Map<number, number>();
   for (const [code, [upstream]] of upstreams) pauses.set(Number(code), await pause(upstream));
-  const said = JSON.stringify([...pauses]);
-  for (const code of [1008, 4401, 4403]) assert.ok((pauses.get(code) ?? 0) >= 1_050, said);
-  for (const code of [1011, 1012]) assert.ok((pauses.get(code) ?? 0) < (pauses.get(1013) ?? 0), said);
-  assert.ok((pauses.get(1013) ?? 0) >= 1_000, said);
+  const shown = JSON.stringify([...pauses]);
+  for (const code of [1008, 4401, 4403]) assert.ok((pauses.get(code) ?? 0) >= 1_050, shown);
+  for (const code of [1011, 1012]) assert.ok((pauses.get(code) ?? 0) < (pauses.get(1013) ?? 0), shown);
+  assert.ok((pauses.get(1013) ?? 0) >= 1_000, shown);
   await intact(of("1011"));
 });
 

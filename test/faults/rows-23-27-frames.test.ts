@@ -71,9 +71,9 @@ for (const [what, { fault, reason }] of large) {
     let most = 0;
     for (let n = 0; n < 3; n += 1) {
       await product.ready();
-      const asked = here.request("echo");
+      const pending = here.request("echo");
       let ended = false;
-      void asked.finally(() => {
+      void pending.finally(() => {
         ended = true;
       });
       await until(
@@ -83,7 +83,7 @@ for (const [what, { fault, reason }] of large) {
         },
         { every: 1, what: "the connection to be broken" },
       );
-      await problem(await asked, { status: 502, code: "connection_lost", sent: "maybe", detail: reason });
+      await problem(await pending, { status: 502, code: "connection_lost", sent: "maybe", detail: reason });
     }
     const codes = upstream.peers.slice(0, 3).map(({ closeFrame }) => closeFrame?.code);
     assert.ok(

@@ -156,14 +156,14 @@ test("row 32: replies on the old connection after its successor is there settle 
   const proxy = await startProxy({ to: upstream.port, t });
   const here = await scene(t, proxy, { protocol: "text" });
   await here.product.ready();
-  const ask = (text: string, query = ""): Promise<Response> =>
+  const makeRequest = (text: string, query = ""): Promise<Response> =>
     here.product.post(`/v1/upstreams/default/request${query}`, text, { headers: { "Content-Type": "text/plain" } });
   // Its reply stays on the way until the connection is replaced, and comes out after that.
   proxy.down.set({ blackHole: true });
-  await problem(await ask("old", "?timeout=100ms"), { status: 504, code: "reply_timeout", sent: "maybe" });
+  await problem(await makeRequest("old", "?timeout=100ms"), { status: 504, code: "reply_timeout", sent: "maybe" });
   await upstream.until(() => upstream.connections.length === 2, { within: 30_000, what: "a second connection" });
   proxy.down.heal();
-  for (let n = 0; n < 20; n += 1) assert.equal(await (await ask(`new ${n}`)).text(), `reply to new ${n}`);
+  for (let n = 0; n < 20; n += 1) assert.equal(await (await makeRequest(`new ${n}`)).text(), `reply to new ${n}`);
   assert.equal((await here.product.stop()).code, 0);
 });
 
@@ -172,12 +172,12 @@ test("row 33: clients that all use one id, on every route, get their own replies
   const here = await scene(t, upstream);
   await here.product.ready();
   const ids = [1, "1", 1.5, null, "toString", "__proto__"];
-  const asked = Array.from({ length: 120 }, async (_, n) => {
+  const requests = Array.from({ length: 120 }, async (_, n) => {
     const id = ids[n % ids.length];
     const body = call("echo", [n], id);
     const response = n % 2 === 0 ? await here.product.rpc(body) : await here.product.request(body);
     assert.deepEqual(await response.json(), { jsonrpc: "2.0", id, result: [n] });
   });
-  await Promise.all(asked);
+  await Promise.all(requests);
   await intact(here);
 });

@@ -44,21 +44,21 @@ async function flood(upstream: Upstream, count: number, text: string): Promise<v
 test(`row 34: ${UNREAD} unread messages cost no more than their bound, and the gap is exact`, async (t) => {
   const bound = 16 * MB;
   const { product, upstream } = await start(t, { count: 1_000_000, bytes: "16MiB" });
-  let asked = 0;
-  const ask = async (): Promise<void> => {
-    const reply = await product.request({ jsonrpc: "2.0", id: ++asked, method: "echo", params: [asked] });
-    assert.deepEqual(await reply.json(), { jsonrpc: "2.0", id: asked, result: [asked] });
+  let requests = 0;
+  const makeRequest = async (): Promise<void> => {
+    const reply = await product.request({ jsonrpc: "2.0", id: ++requests, method: "echo", params: [requests] });
+    assert.deepEqual(await reply.json(), { jsonrpc: "2.0", id: requests, result: [requests] });
     await counted(product);
   };
   // Warm-up, so that the runtime's cost of first requests is not measured.
-  while (asked < 200) await ask();
+  while (requests < 200) await makeRequest();
   const before = residentBytes(product.pid);
   const { next } = await page(product);
   let worst = 0;
   const flooding = flood(upstream, UNREAD, "x".repeat(950));
   while ((await counted(product)) < UNREAD) {
     worst = Math.max(worst, residentBytes(product.pid));
-    await ask();
+    await makeRequest();
   }
   await flooding;
   t.diagnostic(`${Math.round((worst - before) / MB)} MB more`);
@@ -92,7 +92,7 @@ test(`row 34: while ${FLOOD} messages arrive, every request is answered, and soo
   const { product, upstream } = await start(t, {});
   const times: number[] = [];
   let flooding = true;
-  const asking = async (client: number): Promise<void> => {
+  const runClient = async (client: number): Promise<void> => {
     for (let n = 0; flooding; n++) {
       const began = performance.now();
       const reply = await product.request({ jsonrpc: "2.0", id: n, method: "echo", params: [client, n] });
@@ -100,7 +100,7 @@ test(`row 34: while ${FLOOD} messages arrive, every request is answered, and soo
       times.push(performance.now() - began);
     }
   };
-  const clients = Array.from({ length: 8 }, (_, client) => asking(client));
+  const clients = Array.from({ length: 8 }, (_, client) => runClient(client));
   // Many a second, but fewer than there is room for: a reply would queue behind all that the sockets hold.
   for (let n = 0; n < FLOOD; n += 50) {
     await flood(upstream, 50, "x".repeat(200));
@@ -184,11 +184,11 @@ test("every reader gets every message in order, and a returning reader resumes w
     let id: string | undefined;
     while (seen.length < total) {
       const stream = await Stream.open(product, MESSAGES, { ...SSE, ...(id && { "last-event-id": id }) }, t);
-      await stream.until(() => stream.told.length >= Math.min(40, total - seen.length));
+      await stream.until(() => stream.dataEvents.length >= Math.min(40, total - seen.length));
       await stream.leave();
-      const told = stream.told.filter(({ name }) => name === "message");
-      seen.push(...told.map(({ data }) => JSON.parse(data ?? "").params[0]));
-      id = told.at(-1)?.id ?? id;
+      const messages = stream.dataEvents.filter(({ name }) => name === "message");
+      seen.push(...messages.map(({ data }) => JSON.parse(data ?? "").params[0]));
+      id = messages.at(-1)?.id ?? id;
     }
     return seen;
   })();

@@ -45,7 +45,7 @@ for (const [how, leave] of leaves) {
     );
     const product = await startProduct({ upstream, t });
     await product.ready();
-    const ask = async (n: number): Promise<RawConnection> => {
+    const makeRequest = async (n: number): Promise<RawConnection> => {
       const connection = await RawConnection.open(product, t);
       const headers = { "Content-Type": "application/json" };
       connection.send({ method: "POST", path: PATH, headers, body: JSON.stringify(call(n)) });
@@ -54,7 +54,7 @@ for (const [how, leave] of leaves) {
 
     const took: number[] = [];
     for (let n = 0; n < ROUNDS; n += 1) {
-      const connection = await ask(n);
+      const connection = await makeRequest(n);
       await upstream.until(() => held.length === n + 1);
       leave(connection);
       const left = performance.now();
@@ -68,7 +68,7 @@ for (const [how, leave] of leaves) {
     const [middle = 0] = took.sort((a, b) => a - b).slice(ROUNDS / 2);
     assert.ok(middle <= REMOVED_WITHIN_MS, `${took.map(Math.round)} ms`);
 
-    const crowd = await Promise.all(Array.from({ length: CROWD }, (_, n) => ask(ROUNDS + n)));
+    const crowd = await Promise.all(Array.from({ length: CROWD }, (_, n) => makeRequest(ROUNDS + n)));
     await upstream.until(() => held.length === ROUNDS + CROWD);
     for (const connection of crowd) leave(connection);
     await until(async () => (await inFlight(product)) === 0, { within: 2_000, what: "all places to be free" });

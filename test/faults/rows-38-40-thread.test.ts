@@ -59,9 +59,9 @@ test("row 38: message readers are notified when the thread dies, and read on in 
   );
   await product.ready();
   upstream.broadcast("news 2");
-  await stream.until(() => stream.told.at(-1)?.data === "news 2");
+  await stream.until(() => stream.dataEvents.at(-1)?.data === "news 2");
   assert.deepEqual(
-    stream.told.map(({ name }) => name),
+    stream.dataEvents.map(({ name }) => name),
     ["gap", "message"],
   );
 });

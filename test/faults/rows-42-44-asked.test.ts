@@ -54,7 +54,7 @@ for (let round = 1; round <= CHAOS_ROUNDS; round += 1) {
     let answered = 0;
     const clients = Array.from({ length: CHAOS_CLIENTS }, async (_, client) => {
       for (let n = 0; ; n += 1) {
-        const asked = performance.now();
+        const requested = performance.now();
         try {
           const response = await product.request(call("echo", [client, n]), { signal: AbortSignal.timeout(10_000) });
           const text = await response.text();
@@ -63,7 +63,7 @@ for (let round = 1; round <= CHAOS_ROUNDS; round += 1) {
         } catch (error) {
           // A caller that comes as the listener closes finds nobody. A request that arrived before must have been
           // answered.
-          return asked > stopping - ARRIVING_MS ? undefined : `client ${client}, request ${n}: ${error}`;
+          return requested > stopping - ARRIVING_MS ? undefined : `client ${client}, request ${n}: ${error}`;
         }
         await delay(random() * 5);
       }
@@ -103,8 +103,11 @@ test("row 43: a hundred concurrent /shutdown and a SIGTERM are one stop with one
     caller.send({ method: "POST", path: "/shutdown" });
     if (n === 50) product.child.signal("SIGTERM");
   });
-  const asked = () => product.log().filter(({ message }) => message === "shutdown asked for").length === callers.length;
-  await product.until(() => asked() && product.stderr().includes("SIGTERM received"), { what: "all to have asked" });
+  const requested = () =>
+    product.log().filter(({ message }) => message === "shutdown asked for").length === callers.length;
+  await product.until(() => requested() && product.stderr().includes("SIGTERM received"), {
+    what: "all to have asked",
+  });
   const answers = Promise.all(callers.map((caller) => caller.response()));
   for (const reply of held) reply();
   assert.equal((await pending).status, 200, "its reply arrived during the drain");

@@ -22,7 +22,7 @@ const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1,
 
 const FEW = 64;
 
-test(`row 48: the service survives with all ${FEW} descriptors taken and serves again when some are free`, async (t) => {
+test(`row 48: the service survives all ${FEW} descriptors being taken and serves again with free ones`, async (t) => {
   const upstream = await startUpstream({ t });
   const config = { upstreams: { default: { url: upstream.url, reconnect: { from: "20ms", to: "100ms" } } } };
   const product = await startProduct({ config, t });
@@ -31,19 +31,19 @@ test(`row 48: the service survives with all ${FEW} descriptors taken and serves 
   const limited = spawnSync("prlimit", ["--pid", String(product.pid), `--nofile=${FEW}`]);
   assert.equal(limited.status, 0, String(limited.stderr));
   const kept = await RawConnection.open(product, t);
-  const ask = async (method: string): Promise<number> => {
+  const makeRequest = async (method: string): Promise<number> => {
     const body = JSON.stringify(call(method));
     kept.send({ method: "POST", path: "/rpc", headers: { "Content-Type": "application/json" }, body });
     return (await kept.response()).status;
   };
-  assert.equal(await ask("echo"), 200);
+  assert.equal(await makeRequest("echo"), 200);
   const crowd = await Promise.all(Array.from({ length: FEW }, () => RawConnection.open(product, t)));
   await until(() => descriptors(product.pid) >= FEW - 2, { what: "the descriptors to be taken" });
-  assert.equal(await ask("echo"), 200, "existing connections are served");
+  assert.equal(await makeRequest("echo"), 200, "existing connections are served");
   upstream.kill("reset");
   await upstream.until(() => upstream.live.length === 0);
   const statuses = new Set<number>();
-  for (let n = 0; n < 10; n += 1) statuses.add(await ask("echo"));
+  for (let n = 0; n < 10; n += 1) statuses.add(await makeRequest("echo"));
   // 502 is for requests that came between the loss and our notice of it: on /rpc only 200 can mean sent.
   assert.ok(
     [...statuses].every((status) => [200, 502, 503].includes(status)),
@@ -117,14 +117,14 @@ test("row 50: after a suspension it blames neither its thread nor its upstream, 
   const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, keepalive } } }, t });
   await product.ready();
   for (const suspendedMs of [1_200, 900, 2_600]) {
-    const asked = product.request(call("echo", [suspendedMs]));
+    const pending = product.request(call("echo", [suspendedMs]));
     const pings = upstream.last.pings.length;
     await upstream.until(() => upstream.last.pings.length > pings, { what: "a ping" });
     // Its pong arrives while nobody can read it, and is there when its deadline is long past.
     product.child.signal("SIGSTOP");
     await delay(suspendedMs);
     product.child.signal("SIGCONT");
-    assert.equal((await asked).status, 200);
+    assert.equal((await pending).status, 200);
   }
   await delay(500);
   assert.equal((await product.request(call("echo"))).status, 200);
@@ -198,10 +198,10 @@ test("row 37: a main thread blocked for 4 s blames neither thread nor upstream, 
   const config = { upstreams: { default: { url: upstream.url, keepalive } } };
   const product = await startProduct({ config, runtimeArgs: await preload(t, BLOCKER), t });
   await product.ready();
-  const asked = Array.from({ length: 50 }, (_, n) => product.request(call("echo", [n])));
+  const pending = Array.from({ length: 50 }, (_, n) => product.request(call("echo", [n])));
   await upstream.until(() => upstream.texts.length === 50);
   product.child.signal("SIGUSR2");
-  for (const [n, response] of (await Promise.all(asked)).entries()) {
+  for (const [n, response] of (await Promise.all(pending)).entries()) {
     assert.deepEqual(((await response.json()) as { result: unknown }).result, [n]);
   }
   const later = product.request(call("echo", ["later"]));

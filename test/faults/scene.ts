@@ -67,7 +67,7 @@ export async function scenes(
 
 function view(product: Product, name: string): Scene {
   const state = async (): Promise<State> => (await product.state(name)) as unknown as State;
-  const asking =
+  const requestTo =
     (path: string) =>
     (method: string, params?: unknown, query = "") =>
       product.post(`${path}${query}`, call(method, params));
@@ -88,8 +88,8 @@ function view(product: Product, name: string): Scene {
         },
         { within, what: () => `${name} to be ${wanted} ${product.child.output()}` },
       ),
-    rpc: asking(`/rpc/${name}`),
-    request: asking(`/v1/upstreams/${name}/request`),
+    rpc: requestTo(`/rpc/${name}`),
+    request: requestTo(`/v1/upstreams/${name}/request`),
     errors,
     logged: (reason) =>
       product.until(() => errors().find((error) => reason.test(error)), { what: () => `${reason} in the log` }),

@@ -1,3 +1,4 @@
+/** The fault upstream, judged by a healthy WebSocket client. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
@@ -12,7 +13,7 @@ describe("the fault upstream, judged by the ws client", () => {
   test("a fault upstream without faults echoes, answers pings and closes", async (t) => {
     const upstream = await startFaultUpstream({}, { t });
     const client = await Client.open(upstream.url, t);
-    client.ask(1, "echo", ["x"]);
+    client.request(1, "echo", ["x"]);
     await client.replies(1);
     assert.deepEqual(client.messages, [{ jsonrpc: "2.0", id: 1, result: ["x"] }]);
     client.socket.ping("are you there");
@@ -69,7 +70,7 @@ describe("the fault upstream, judged by the ws client", () => {
     const upstream = await startFaultUpstream({ handshake: { do: "drip", everyMs: 3 } }, { t });
     const client = await Client.open(upstream.url, t, { handshakeTimeout: 250 });
     assert.ok(performance.now() - upstream.last.since > 300, "129 bytes at 3 ms each");
-    client.ask(1, "echo");
+    client.request(1, "echo");
     await client.replies(1);
   });
 
@@ -167,7 +168,7 @@ describe("the fault upstream, judged by the ws client", () => {
     const upstream = await startFaultUpstream({ onPing: false, onOpen: (peer) => peer.ping("marco") }, { t });
     const client = await Client.open(upstream.url, t);
     client.socket.ping("unanswered");
-    client.ask(1, "echo");
+    client.request(1, "echo");
     await client.replies(1);
     assert.deepEqual(client.pongs, []);
     assert.deepEqual(upstream.last.pings.map(String), ["unanswered"]);

@@ -17,7 +17,7 @@ interface Ended {
 }
 
 /** Sends requests in a loop, always with id 1, until stopped; checks that every response is its own. */
-async function ask(product: Product, client: number, going: () => boolean, ended: Ended[]): Promise<number> {
+async function makeRequests(product: Product, client: number, going: () => boolean, ended: Ended[]): Promise<number> {
   let replies = 0;
   for (let n = 0; going(); n++) {
     const nonce = `${client}/${n}`;
@@ -35,7 +35,7 @@ async function ask(product: Product, client: number, going: () => boolean, ended
 }
 
 function clients(product: Product, going: () => boolean, ended: Ended[]): Promise<number[]> {
-  return Promise.all(Array.from({ length: CLIENTS }, (_, client) => ask(product, client, going, ended)));
+  return Promise.all(Array.from({ length: CLIENTS }, (_, client) => makeRequests(product, client, going, ended)));
 }
 
 describe("under load", () => {

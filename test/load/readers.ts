@@ -107,7 +107,7 @@ function lastNumber(text: string): number {
 
 async function poll(seen: Seen): Promise<void> {
   let text = "";
-  const ask = (socket: Socket, after: string): void => {
+  const requestPage = (socket: Socket, after: string): void => {
     socket.write(`GET ${job.path}?after=${after}&wait=60&limit=500 HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
   };
   const socket = await open(seen, (chunk, from) => {
@@ -122,9 +122,9 @@ async function poll(seen: Seen): Promise<void> {
     if (body.code === "gone") seen.gap(body);
     else if (body.messages === undefined) seen.wrong(JSON.stringify(body));
     for (const { data, gap } of body.messages ?? []) gap ? seen.gap(gap) : seen.message(data.params[0]);
-    ask(from, body.resume ?? body.next);
+    requestPage(from, body.resume ?? body.next);
   });
-  ask(socket, "earliest");
+  requestPage(socket, "earliest");
 }
 
 const readers = [

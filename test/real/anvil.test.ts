@@ -84,11 +84,11 @@ describe("in front of anvil, a block each second", () => {
   });
 
   test("block notifications from anvil are counted, and settle no request", async () => {
-    const told = async () => ((await product.state()).counters as { messages: number }).messages;
-    const before = await told();
+    const messageCount = async () => ((await product.state()).counters as { messages: number }).messages;
+    const before = await messageCount();
     const subscribed = await product.rpc({ jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["newHeads"] });
     const { result: subscription } = (await subscribed.json()) as { result: string };
-    await until(async () => (await told()) >= before + 2, { within: 10_000, what: "two blocks" });
+    await until(async () => (await messageCount()) >= before + 2, { within: 10_000, what: "two blocks" });
     const ended = await product.rpc({ jsonrpc: "2.0", id: 2, method: "eth_unsubscribe", params: [subscription] });
     assert.deepEqual(await ended.json(), { jsonrpc: "2.0", id: 2, result: true });
   });
@@ -174,7 +174,7 @@ describe("anvil is its own oracle", () => {
       const response = await product.rpc(body);
       const reply = await response.text();
       assert.equal(response.status, 200, reply);
-      assert.equal(reply, await anvil.ask(body));
+      assert.equal(reply, await anvil.post(body));
       assert.equal(reply, await overWebSocket(body));
     });
   }
@@ -183,7 +183,7 @@ describe("anvil is its own oracle", () => {
     test(`the id ${id} is preserved`, async () => {
       const body = `{"jsonrpc":"2.0","id":${id},"method":"eth_chainId"}`;
       const response = await product.rpc(body);
-      assert.equal(await response.text(), await anvil.ask(body));
+      assert.equal(await response.text(), await anvil.post(body));
     });
   }
 
@@ -203,7 +203,7 @@ describe("anvil is its own oracle", () => {
   test("a batch gets anvil's own reply to that batch, in the caller's order", async () => {
     const calls = reads.map(([method, params = []], id) => ({ jsonrpc: "2.0", id, method, params }));
     const response = await product.rpc(calls);
-    assert.deepEqual(JSON.parse(await response.text()), JSON.parse(await anvil.ask(JSON.stringify(calls))));
+    assert.deepEqual(JSON.parse(await response.text()), JSON.parse(await anvil.post(JSON.stringify(calls))));
   });
 
   test("a notification gets no reply", async () => {

@@ -58,7 +58,7 @@ export class Anvil {
   }
 
   /** Posts a body to anvil's own HTTP port and returns the raw response. */
-  async ask(body: string): Promise<string> {
+  async post(body: string): Promise<string> {
     const response = await fetch(this.httpUrl, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -91,9 +91,9 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
       { within: 20_000, what: "anvil to listen" },
     );
     const anvil = new Anvil(child, Number(port));
-    const asked = async (): Promise<boolean> =>
-      (await anvil.ask('{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}').catch(() => "")).includes("0x7a69");
-    await until(asked, { within: 10_000, what: "anvil to answer" });
+    const responds = async (): Promise<boolean> =>
+      (await anvil.post('{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}').catch(() => "")).includes("0x7a69");
+    await until(responds, { within: 10_000, what: "anvil to answer" });
     return anvil;
   } catch (error) {
     await child.kill();

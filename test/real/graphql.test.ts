@@ -28,12 +28,12 @@ describe("in front of a graphql-ws server", () => {
     await server?.stop();
   });
 
-  const ask = (body: object, accept = "application/json", path = "/graphql"): Promise<Response> =>
+  const makeRequest = (body: object, accept = "application/json", path = "/graphql"): Promise<Response> =>
     product.post(path, body, { headers: { accept } });
 
   test("a query over plain HTTP gets its result, by either name of the upstream", async () => {
     for (const path of ["/graphql", "/graphql/default"]) {
-      const response = await ask({ query: "{ hello }" }, "application/json", path);
+      const response = await makeRequest({ query: "{ hello }" }, "application/json", path);
       assert.equal(response.status, 200);
       assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
       assert.equal(await response.text(), '{"data":{"hello":"hello world"}}');
@@ -56,14 +56,14 @@ describe("in front of a graphql-ws server", () => {
 
   test("variables and operationName reach the server", async () => {
     const query = "query A($n: String) { hello(name: $n) } query B { hello }";
-    const response = await ask({ query, operationName: "A", variables: { n: "you" }, extensions: null });
+    const response = await makeRequest({ query, operationName: "A", variables: { n: "you" }, extensions: null });
     assert.deepEqual(await response.json(), { data: { hello: "hello you" } });
   });
 
   test("concurrent mutations run once each", async () => {
     const sums = await Promise.all(
       Array.from({ length: 20 }, async () => {
-        const response = await ask({ query: "mutation { count(by: 1) }" });
+        const response = await makeRequest({ query: "mutation { count(by: 1) }" });
         return ((await response.json()) as { data: { count: number } }).data.count;
       }),
     );
@@ -80,7 +80,7 @@ describe("in front of a graphql-ws server", () => {
         ["*/*", 200],
         [RESPONSE_TYPE, 400],
       ] as const) {
-        const response = await ask({ query }, accept);
+        const response = await makeRequest({ query }, accept);
         const { data, errors } = (await response.json()) as { data?: unknown; errors: { message: string }[] };
         assert.deepEqual([response.status, data, errors.length], [status, undefined, 1], `${query} for ${accept}`);
       }
@@ -88,13 +88,13 @@ describe("in front of a graphql-ws server", () => {
   });
 
   test("a document for which graphql-ws would close the socket is refused, and disturbs nobody", async () => {
-    const slow = ask({ query: "{ slow(ms: 500) }" });
+    const slow = makeRequest({ query: "{ slow(ms: 500) }" });
     for (const body of [
       { query: "{" },
       { query: "{ hello }", variables: [] },
       { query: "{ hello }", operationName: 1 },
     ]) {
-      const response = await ask(body);
+      const response = await makeRequest(body);
       assert.deepEqual([response.status, response.headers.get("sidesocket-sent")], [400, "no"]);
       await response.body?.cancel();
       const message = await product.request({ type: "subscribe", payload: body });
@@ -106,7 +106,7 @@ describe("in front of a graphql-ws server", () => {
   });
 
   test("an execution that failed is 200, in the media type accepted first", async () => {
-    const response = await ask({ query: "{ fails hello }" }, `${RESPONSE_TYPE}, application/json;q=0.9`);
+    const response = await makeRequest({ query: "{ fails hello }" }, `${RESPONSE_TYPE}, application/json;q=0.9`);
     assert.equal(response.status, 200);
     assert.match(response.headers.get("content-type") ?? "", /^application\/graphql-response\+json/);
     const { data, errors } = (await response.json()) as { data: unknown; errors: unknown[] };
@@ -114,7 +114,7 @@ describe("in front of a graphql-ws server", () => {
   });
 
   test("a subscription without an Accept for events is refused clearly, and never sent", async () => {
-    const response = await ask({ query: "subscription { tick }" });
+    const response = await makeRequest({ query: "subscription { tick }" });
     assert.equal(response.status, 400);
     assert.match(response.headers.get("content-type") ?? "", /^application\/problem\+json/);
     assert.deepEqual(
@@ -133,7 +133,7 @@ describe("in front of a graphql-ws server", () => {
       assert.equal(response.status, 400);
       assert.match(await response.text(), said);
     }
-    const late = await ask({ query: "{ slow(ms: 5000) }" }, "application/json", "/graphql?timeout=100ms");
+    const late = await makeRequest({ query: "{ slow(ms: 5000) }" }, "application/json", "/graphql?timeout=100ms");
     assert.deepEqual([late.status, late.headers.get("sidesocket-code")], [504, "reply_timeout"]);
     assert.equal((await product.fetch("/graphql")).status, 405);
   });
@@ -177,7 +177,7 @@ describe("in front of a graphql-ws server", () => {
     await stays.leave();
     await until(() => server.ticking() === 0, { what: "the other one to end, too" });
     assert.equal(server.inits.length, 1, "still the first connection");
-    assert.deepEqual(await (await ask({ query: "{ hello }" })).json(), { data: { hello: "hello world" } });
+    assert.deepEqual(await (await makeRequest({ query: "{ hello }" })).json(), { data: { hello: "hello world" } });
   });
 
   test("a failed subscription's error is its only result; a query may be requested in the same way", async (t) => {
@@ -238,7 +238,7 @@ test("a subscription ends with an error on a lost connection, without renewal, a
     const stream = await Stream.open(product, "/graphql", { accept: "text/event-stream" }, t, {
       query: "subscription { tick }",
     });
-    await stream.until(() => stream.told.length > 0, { what: "the first tick" });
+    await stream.until(() => stream.dataEvents.length > 0, { what: "the first tick" });
     return stream;
   };
   const lost = await open();

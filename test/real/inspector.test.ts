@@ -71,8 +71,8 @@ describe("in front of Node's inspector (Chrome DevTools Protocol)", () => {
 
   test("its events are counted, and settle no request", async () => {
     await (await product.request({ method: "Runtime.enable" })).body?.cancel();
-    const told = async () => ((await product.state()).counters as { messages: number }).messages;
-    await until(async () => (await told()) > 0, { within: 5_000, what: "an event" });
+    const messageCount = async () => ((await product.state()).counters as { messages: number }).messages;
+    await until(async () => (await messageCount()) > 0, { within: 5_000, what: "an event" });
   });
 
   test("stops cleanly", async () => {

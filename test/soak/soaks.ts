@@ -45,7 +45,7 @@ const RECONNECTS_JUDGED = 5_000;
 const CYCLE_WITHIN_MS = 15_000;
 
 export const REQUEST = '{"jsonrpc":"2.0","id":1,"method":"echo","params":["soak"]}';
-const tell = (method: string) => JSON.stringify({ jsonrpc: "2.0", method });
+const notification = (method: string) => JSON.stringify({ jsonrpc: "2.0", method });
 const REPLY = '{"jsonrpc":"2.0","id":1,"result":["soak"]}';
 
 /** Starts, connects, requests and exits with the library, all in this process. */
@@ -54,7 +54,7 @@ export async function soakCycles(options: SoakOptions): Promise<Soaked> {
   const stops: number[] = [];
   const cycle = async () => {
     const sidecar = await Sidecar.start({ url: upstream.url });
-    await ask(() => sidecar.request(REQUEST));
+    await assertReply(() => sidecar.request(REQUEST));
     const began = performance.now();
     const report = await sidecar.exit();
     stops.push(performance.now() - began);
@@ -89,10 +89,10 @@ export async function soakReconnects(options: SoakOptions): Promise<Soaked> {
   });
   const reconnects: number[] = [];
   const reconnect = async (n: number) => {
-    await ask(() => sidecar.request(REQUEST));
+    await assertReply(() => sidecar.request(REQUEST));
     const before = ready;
     const began = performance.now();
-    await sidecar.send(tell(n % 2 === 0 ? "close" : "break"));
+    await sidecar.send(notification(n % 2 === 0 ? "close" : "break"));
     await watch.until(() => ready > before, { what: () => `phase ready; it is ${sidecar.state.phase}` });
     reconnects.push(performance.now() - began);
   };
@@ -143,7 +143,7 @@ async function repeat(
 }
 
 /** Asserts the reply to {@link REQUEST}. */
-export async function ask(request: () => Promise<unknown>): Promise<void> {
+export async function assertReply(request: () => Promise<unknown>): Promise<void> {
   const reply = await request();
   if (reply !== REPLY) throw new Error(`the reply was ${String(reply)}`);
 }

@@ -9,7 +9,7 @@ import type { ExitReport } from "../support/report.ts";
 import type { Cleanup } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { grown, settled, shown, socketsOf, textOf, timesOf } from "./figures.ts";
-import { ask, REQUEST, type Soaked, type SoakOptions, startOtherUpstream, tooSlow } from "./soaks.ts";
+import { assertReply, REQUEST, type Soaked, type SoakOptions, startOtherUpstream, tooSlow } from "./soaks.ts";
 
 /** Stops between two looks at the machine, which is awaited if that was requested. */
 const SLICE = 10;
@@ -48,7 +48,7 @@ export async function soakStops({ count, limits, progress, calm }: SoakOptions):
     await using product = await startProduct({ upstream });
     await product.ready();
     starts.push(performance.now() - began);
-    await ask(async () => (await product.request(REQUEST)).text());
+    await assertReply(async () => (await product.request(REQUEST)).text());
     const done = await stop(product, n % 2 === 0 ? "SIGTERM" : "/shutdown");
     stops.push(done);
     loads.push(loadavg()[0] ?? Number.NaN);

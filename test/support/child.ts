@@ -118,8 +118,8 @@ export class Child {
   /** Waits for a condition, which is checked after all output and at the end. */
   until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
     const what = (): string => {
-      const said = typeof options.what === "function" ? options.what() : options.what;
-      return `${said ?? "a condition"} of ${this.#name}\n${this.output()}`;
+      const what = typeof options.what === "function" ? options.what() : options.what;
+      return `${what ?? "a condition"} of ${this.#name}\n${this.output()}`;
     };
     return this.#watch.until(condition, { ...options, what });
   }

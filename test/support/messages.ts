@@ -101,7 +101,7 @@ export class Stream {
   }
 
   /** The events with data. */
-  get told(): StreamEvent[] {
+  get dataEvents(): StreamEvent[] {
     return this.events.filter(({ data }) => data !== undefined);
   }
 

@@ -191,13 +191,13 @@ export class Product {
 
   /** Waits until every required upstream is connected and greeted. */
   async ready(within = 10_000): Promise<void> {
-    const asked = async (): Promise<boolean> => {
+    const isReady = async (): Promise<boolean> => {
       const response = await this.fetch("/readyz");
       await response.body?.cancel();
       return response.status === 200;
     };
     // A start takes a hundred milliseconds and more; polling more often would only slow it down.
-    await until(asked, { within, every: 20, what: () => `/readyz to be 200 ${this.child.output()}` });
+    await until(isReady, { within, every: 20, what: () => `/readyz to be 200 ${this.child.output()}` });
   }
 
   stdout(): string {

@@ -112,13 +112,13 @@ describe("the scripted upstream", () => {
   test("answers by method, records everything, and restarts on one port", async (t) => {
     const upstream = await startUpstream({ t });
     const client = await Client.open(upstream.url, t);
-    client.ask("a", "echo", { deep: [1] });
-    client.ask(2, "error", [-32001, "no", { why: 1 }]);
-    client.ask(3, "notify", [2]);
-    client.ask(4, "binary", 7);
-    client.ask(5, "nothing of the kind");
-    client.ask(6, "silent");
-    client.ask(7, "sleep", [20]);
+    client.request("a", "echo", { deep: [1] });
+    client.request(2, "error", [-32001, "no", { why: 1 }]);
+    client.request(3, "notify", [2]);
+    client.request(4, "binary", 7);
+    client.request(5, "nothing of the kind");
+    client.request(6, "silent");
+    client.request(7, "sleep", [20]);
     await client.replies(8);
     assert.deepEqual(client.messages, [
       { jsonrpc: "2.0", id: "a", result: { deep: [1] } },

@@ -66,16 +66,16 @@ export class Watch {
   readonly #waiters = new Set<() => void>();
 
   changed(): void {
-    for (const ask of [...this.#waiters]) ask();
+    for (const check of [...this.#waiters]) check();
   }
 
   until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
     return new Promise((resolve, reject) => {
       const finish = (): void => {
         clearTimeout(timer);
-        this.#waiters.delete(ask);
+        this.#waiters.delete(check);
       };
-      const ask = (): void => {
+      const check = (): void => {
         try {
           const value = condition();
           if (!value) return;
@@ -90,8 +90,8 @@ export class Watch {
         finish();
         reject(expired(options));
       }, options.within ?? DEFAULT_WITHIN_MS);
-      this.#waiters.add(ask);
-      ask();
+      this.#waiters.add(check);
+      check();
     });
   }
 }
