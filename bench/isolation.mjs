@@ -29,7 +29,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Measurements by name; `rows` are those that can be measured in that way. */
 export const isolation = {
-  flood: { title: "50,000 unasked messages a second", rows: ["hand-written", "sidesocket", "library"], run: flood },
+  flood: { title: "50,000 unsolicited messages a second", rows: ["hand-written", "sidesocket", "library"], run: flood },
   stall: { title: "the main thread blocked for 5 s", rows: ["hand-written", "library"], run: stall },
   unread: { title: "a million messages that nobody reads", rows: ["hand-written", "sidesocket"], run: unread },
   start: { title: "from process start to ready", rows: ["bare", "hand-written", "sidesocket"], run: start },

@@ -90,9 +90,9 @@ class Connection {
       if (end < 0) return true;
       const length = Number(/\r\ncontent-length: *(\d+)/i.exec(this.head)?.[1] ?? Number.NaN);
       const status = this.head.slice(9, 12);
-      if (Number.isNaN(length)) fail(`an answer without Content-Length: ${this.head.slice(0, 200)}`);
+      if (Number.isNaN(length)) fail(`a response without Content-Length: ${this.head.slice(0, 200)}`);
       if (status !== "200") this.wrong(`status ${status}: ${this.head.slice(end + 4, end + 300)}`);
-      else if (this.length !== undefined && this.length !== length) this.wrong(`an answer of ${length} bytes`);
+      else if (this.length !== undefined && this.length !== length) this.wrong(`a response of ${length} bytes`);
       this.missing = length;
       at = end + 4 - before;
       this.expected = length;
@@ -105,7 +105,7 @@ class Connection {
 
   answered() {
     const now = performance.now();
-    if (this.began === undefined) fail("an answer that nobody asked for");
+    if (this.began === undefined) fail("a response without a request");
     if (this.parts && settings.method === "POST") this.check(Buffer.concat(this.parts).toString());
     if (!this.failed) this.length = this.expected;
     if (counting && !this.failed) count(now - this.began);

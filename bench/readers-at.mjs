@@ -6,7 +6,7 @@ const MESSAGE_BYTES = 200;
 
 export async function readersAt({ url, path, pid, messagesPath }, readers, seconds, rate) {
   const there = await fetch(`${url}${messagesPath}`);
-  if (there.status !== 200) throw new Error(`not available: GET ${messagesPath} answers ${there.status}`);
+  if (there.status !== 200) throw new Error(`not available: GET ${messagesPath} responds ${there.status}`);
   await there.body.cancel();
   await fetch(`${url}${path}`, {
     method: "POST",

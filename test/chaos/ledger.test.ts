@@ -36,18 +36,18 @@ const lies: ReadonlyMap<string, readonly [RegExp, ...Parameters<typeof found>]> 
   ["another's reply", [/not its own/, reply(7), 1]],
   ["another's id", [/not its own/, reply(0, 2), 1]],
   ["replies in another order", [/not its own/, [reply(1), reply(0)], 1, { batch: 2 }]],
-  ["fewer replies than requests", [/2 requests got 1 answers/, [reply(0)], 1, { batch: 2 }]],
+  ["fewer replies than requests", [/2 requests got 1 replies/, [reply(0)], 1, { batch: 2 }]],
   ["a message delivered twice", [/delivered 2 times/, failure("maybe"), 2]],
   ["a message that was received but not sent", [/sent: no, but was received/, failure("no"), 1]],
   ["a message that was surely sent but not received", [/yes, but never received/, failure("yes"), 0]],
-  ["a reply to what was never received", [/reply, but never received/, reply(0), 0]],
-  ["a failure that does not say whether it was sent", [/without saying/, failure(undefined), 0]],
-  ["an answer long after its deadline", [/after its deadline/, reply(0), 1, { timeoutMs: 1, afterMs: 100 }]],
+  ["a reply to a message that was never received", [/reply, but never received/, reply(0), 0]],
+  ["a failure without a valid sent", [/without a valid sent/, failure(undefined), 0]],
+  ["a reply long after its deadline", [/after its deadline/, reply(0), 1, { timeoutMs: 1, afterMs: 100 }]],
 ]);
 
-for (const [what, [problem, ...asked]] of lies) {
+for (const [what, [problem, ...request]] of lies) {
   test(`${what} is found`, async () => {
-    assert.match((await found(...asked)).join("\n"), problem);
+    assert.match((await found(...request)).join("\n"), problem);
   });
 }
 

@@ -76,14 +76,14 @@ export class Ledger {
       for (const n of numbers) this.#ends[n] = "left";
       const { cause } = error as Error;
       if (leaveAfterMs === undefined) {
-        this.problem(`request ${numbers.join()} got no answer: ${error}, because of ${cause ?? "nothing"}`);
+        this.problem(`request ${numbers.join()} got no response: ${error}, because of ${cause ?? "nothing"}`);
       }
       return;
     }
     const lateMs = performance.now() - began - timeoutMs;
     this.latestMs = Math.max(this.latestMs, lateMs);
     if (lateMs > this.#graceMs()) {
-      this.problem(`request ${numbers.join()} was answered ${Math.round(lateMs)} ms after its deadline`);
+      this.problem(`request ${numbers.join()} ended ${Math.round(lateMs)} ms after its deadline`);
     }
     this.#take(numbers, answers, batch !== undefined);
   }
@@ -92,7 +92,7 @@ export class Ledger {
     // The refusal of a whole batch may arrive as one error.
     const each = Array.isArray(answers) ? (answers as Answer[]) : numbers.map(() => answers as Answer);
     if (each.length !== numbers.length || Array.isArray(answers) !== batch) {
-      this.problem(`${numbers.length} requests got ${each.length} answers`);
+      this.problem(`${numbers.length} requests got ${each.length} replies`);
     }
     for (const [at, n] of numbers.entries()) this.#end(n, each[at] ?? {});
   }
@@ -101,14 +101,14 @@ export class Ledger {
     if (error === undefined) {
       this.#ends[n] = "reply";
       if (id !== ID || !Array.isArray(result) || result.length !== 1 || result[0] !== n) {
-        this.problem(`request ${n} got what is not its own: ${JSON.stringify({ id, result })}`);
+        this.problem(`request ${n} got a reply that is not its own: ${JSON.stringify({ id, result })}`);
       }
       return;
     }
     const { code = "(none)", sent } = error.data ?? {};
     this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1);
     if (sent === "no" || sent === "maybe" || sent === "yes") this.#ends[n] = sent;
-    else this.problem(`request ${n} failed without saying whether it was sent: ${JSON.stringify(error)}`);
+    else this.problem(`request ${n} failed without a valid sent: ${JSON.stringify(error)}`);
   }
 
   /** Compares the ends with the number of times that each request reached the upstream. */

@@ -10,7 +10,7 @@ const DEAD_AFTER_MS = 10_000;
 
 export class Pulse {
   readonly #recent: number[] = [];
-  #askedAt = performance.now();
+  #sentAt = performance.now();
   #going = true;
   readonly #done: Promise<void>;
 
@@ -20,7 +20,7 @@ export class Pulse {
 
   /** The time that a response may take at present, in milliseconds: the worst of the last seconds. */
   get slackMs(): number {
-    return Math.max(0, ...this.#recent, performance.now() - this.#askedAt);
+    return Math.max(0, ...this.#recent, performance.now() - this.#sentAt);
   }
 
   async stop(): Promise<void> {
@@ -30,7 +30,7 @@ export class Pulse {
 
   async #beat(product: Product, dead: (why: string) => void): Promise<void> {
     while (this.#going) {
-      this.#askedAt = performance.now();
+      this.#sentAt = performance.now();
       try {
         const response = await product.fetch("/livez", { signal: AbortSignal.timeout(DEAD_AFTER_MS) });
         if (response.status !== 200) dead(`/livez answered ${response.status}`);
@@ -39,9 +39,9 @@ export class Pulse {
         dead(`/livez: ${error}`);
       }
       // The pause itself takes longer on a busy machine, too.
-      const answeredAt = performance.now();
+      const respondedAt = performance.now();
       await delay(EVERY_MS);
-      this.#recent.push(performance.now() - this.#askedAt - EVERY_MS + Math.max(0, answeredAt - this.#askedAt));
+      this.#recent.push(performance.now() - this.#sentAt - EVERY_MS + Math.max(0, respondedAt - this.#sentAt));
       if (this.#recent.length > KEPT) this.#recent.shift();
     }
   }

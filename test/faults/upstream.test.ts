@@ -90,9 +90,9 @@ describe("the fault upstream, judged by the ws client", () => {
       /subprotocol/,
     ],
     ["an unexpected extension", { do: "accept", headers: { "Sec-WebSocket-Extensions": "x-zip" } }, /Extensions/],
-    ["an answer that is no HTTP", { do: "garbage", text: "SSH-2.0-OpenSSH_9\r\n\r\n" }, /./],
-    ["FIN in place of an answer", { do: "end" }, /socket hang up/],
-    ["RST in place of an answer", { do: "reset" }, /ECONNRESET|socket hang up/],
+    ["a response that is not HTTP", { do: "garbage", text: "SSH-2.0-OpenSSH_9\r\n\r\n" }, /./],
+    ["FIN instead of a response", { do: "end" }, /socket hang up/],
+    ["RST instead of a response", { do: "reset" }, /ECONNRESET|socket hang up/],
   ] as const) {
     test(`${name} fails the connect`, async (t) => {
       const upstream = await startFaultUpstream({ handshake }, { t });
