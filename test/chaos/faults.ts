@@ -125,7 +125,7 @@ const faults: ReadonlyMap<string, Fault> = new Map<string, Fault>([
     },
   ],
   [
-    "bytes by chance",
+    "random bytes",
     async ({ upstream, random }) => {
       const bytes = Uint8Array.from({ length: 1 + Math.floor(random() * 40) }, () => Math.floor(random() * 256));
       await upstream.carryOut({ do: "raw", hex: Buffer.from(bytes).toString("hex") });

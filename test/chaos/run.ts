@@ -22,7 +22,7 @@ async function run(): Promise<Findings> {
   const common = { seed: Number(seed), t, report };
   if (what === "chaos") return await chaos({ ...common, ms: Number(amount) * 60_000, only });
   if (what === "isolation") return await isolation({ ...common, requests: Number(amount) });
-  throw new Error("chaos or isolation?");
+  throw new Error("usage: run.ts chaos SEED MINUTES [FAULT] | run.ts isolation SEED REQUESTS");
 }
 
 const findings = await run();

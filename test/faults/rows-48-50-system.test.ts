@@ -69,7 +69,7 @@ test("row 48: connections beyond listen.connections are turned away, until other
   const there = [await open(), await open(), await open()];
   for (const each of there) await serves(each);
   for (const late of [await open(), await open()])
-    await until(() => late.ended !== undefined, { what: "the turning away" });
+    await until(() => late.ended !== undefined, { what: "a refused connection" });
   for (const each of there) await serves(each);
   there[0]?.destroy();
   await until(async () => {
