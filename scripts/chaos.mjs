@@ -30,7 +30,8 @@ const run =
   flags.isolation === undefined
     ? ["chaos", flags.seed, flags.minutes, flags.only]
     : ["isolation", flags.seed, flags.isolation];
-if (!run.slice(1, 3).every((number) => Number(number) > 0)) throw new Error(`must be numbers above 0: ${run.slice(1, 3).join(", ")}`);
+if (!run.slice(1, 3).every((number) => Number(number) > 0))
+  throw new Error(`must be numbers above 0: ${run.slice(1, 3).join(", ")}`);
 
 const onDeno = "Deno" in globalThis;
 const runtimes = ["node", "deno"].filter((name) => flags[name] || (!flags.node && !flags.deno));

@@ -33,7 +33,7 @@ const mutants = (await readMutants(root)).filter(
   ({ name, file }) => parts.length === 0 || parts.some((part) => `${file} ${name}`.includes(part)),
 );
 
-demandApplicable();
+assertApplicable();
 
 const scratch = mkdtempSync(join(tmpdir(), "sidesocket-mutants-"));
 chmodSync(scratch, 0o755); // Some tests run the product as the user nobody.
@@ -52,7 +52,7 @@ printTable(rows);
 process.exit(rows.length > 0 && rows.every(({ killed }) => killed) ? 0 : 1);
 
 /** A mutant that does not fit its source breaks nothing, so it proves nothing. */
-function demandApplicable() {
+function assertApplicable() {
   const problems = misfits(root, mutants);
   if (mutants.length === 0) problems.push("no mutant's name or path contains any of these parts");
   if (problems.length === 0) return;

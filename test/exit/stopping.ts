@@ -54,13 +54,13 @@ export async function stopBy(product: Product, cause: Cause, boundMs = DEFAULT_B
 export async function endOf(product: Product, began: number, boundMs = DEFAULT_BOUND_MS): Promise<Stopping> {
   const { code, signal } = await product.ended(boundMs + LEAVING_MS);
   const ms = performance.now() - began;
-  const report = demandReport(product);
+  const report = assertReport(product);
   assert.ok(report.ms <= boundMs + 250, `the report says ${report.ms} ms, the bound is ${boundMs} ms`);
   return { code, signal, ms, report };
 }
 
 /** Asserts one report on stderr, with every step in its place and none longer than the whole. */
-export function demandReport(product: Product): ExitReport {
+export function assertReport(product: Product): ExitReport {
   assert.equal(product.reports().length, 1, product.child.output());
   const report = product.report();
   assert.deepEqual(

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { demandReport, endOf, outcomes } from "../exit/stopping.ts";
+import { assertReport, endOf, outcomes } from "../exit/stopping.ts";
 import { RawConnection } from "../support/http.ts";
 import { type Config, type Product, startProduct } from "../support/product.ts";
 import { seeded } from "../support/random.ts";
@@ -112,7 +112,7 @@ test("row 43: a hundred concurrent /shutdown and a SIGTERM are one stop with one
   for (const reply of held) reply();
   assert.equal((await pending).status, 200, "its reply arrived during the drain");
   assert.equal((await product.ended()).code, 0, product.stderr());
-  const report = demandReport(product);
+  const report = assertReport(product);
   for (const { status, body } of await answers) {
     assert.deepEqual([status, JSON.parse(body) as ExitReport], [200, report]);
   }

@@ -1,6 +1,6 @@
 /** Stops of the whole program as a real process: healthy ones, and ones that something tries to hold up. */
 import { loadavg } from "node:os";
-import { type Cause, demandReport, outcomes, shutDown } from "../exit/stopping.ts";
+import { assertReport, type Cause, outcomes, shutDown } from "../exit/stopping.ts";
 import { deeds, sayAndSee } from "../faults/deeds.ts";
 import { openReaders, stall, unanswered } from "../faults/stalled.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
@@ -27,7 +27,7 @@ async function stop(product: Product, cause: Cause): Promise<Stop> {
   const answered = cause === "/shutdown" ? shutDown(product) : undefined;
   if (cause !== "/shutdown") product.child.signal(cause);
   const { code } = await product.ended();
-  const report = demandReport(product);
+  const report = assertReport(product);
   if (answered && JSON.stringify(await answered) !== JSON.stringify(report)) throw new Error("two reports of one stop");
   return { code, report, ms: await gone };
 }

@@ -42,8 +42,8 @@ export async function bounded<T>(promise: Promise<T>, options: WaitOptions = {})
 }
 
 /**
- * Polls every few milliseconds until the condition holds, and returns its value. If there is an event, use {@link
- * Watch}.
+ * Polls every few milliseconds until the condition holds, and returns its value. Where an event exists, use
+ * {@link Watch}.
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
