@@ -1,4 +1,6 @@
-/** The results as one picture: bars of what a request costs, and a curve for everything that grows. SVG, without scripts. */
+/**
+ * A picture of the results in SVG, without scripts: bars of a request's cost, and a curve for everything that grows.
+ */
 import { summarize } from "./figures.mjs";
 import { curves } from "./growth.mjs";
 import { number } from "./report.mjs";
@@ -98,7 +100,7 @@ function curveOf(title, drawn) {
   return { height, svg: text(0, 12, title, 'class="title"') + grid.join("") + paths.join("") };
 }
 
-/** Logarithmic, from power of ten to power of ten. */
+/** Maps values logarithmically, from power of ten to power of ten. */
 function scale(values, from, to) {
   const low = Math.floor(Math.log10(Math.min(...values)));
   const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values))));

@@ -1,6 +1,6 @@
-/** What the rounds come to: medians of each row under each load, and the ratios that the budget speaks of. */
+/** Key figures of the rounds: the median of each row under each load, and the ratios of the budget. */
 
-/** Of an even number it is between the middle two: the upper one would show of two rounds always the worse. */
+/** An even number gives the mean of the middle two: the upper one would always show the worse of two rounds. */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
@@ -8,7 +8,7 @@ export function median(values) {
 
 const MEASURED = ["perSecond", "p50", "p99", "cpu", "mainCpu", "upstreamCpu", "loadCpu", "loadShare"];
 
-/** One line for each row and load: medians over the rounds. */
+/** Summarizes the rounds in one line for each row and load, by medians. */
 export function summarize(results) {
   const key = ({ row, runtime, load }) => `${row} ${runtime} ${load}`;
   return [...new Set(results.map(key))].map((wanted) => {
@@ -24,7 +24,7 @@ export function summarize(results) {
   });
 }
 
-/** Everything that the budget may bound, by name; what was not measured is missing. */
+/** Computes every figure that the budget may bound, by name; those not measured are missing. */
 export function keyFigures({ loads = [], isolation = [] }, runtime) {
   const figures = {
     "cpu against bare": ratio(loads, runtime, "c64", "cpu", "bare"),
@@ -48,7 +48,7 @@ export function keyFigures({ loads = [], isolation = [] }, runtime) {
   return Object.fromEntries(Object.entries(figures).filter(([, value]) => Number.isFinite(value)));
 }
 
-/** Within each round first, because a round's rows ran within minutes of each other; then the median. */
+/** Takes the ratio within each round, whose rows ran within minutes of each other, then the median. */
 function ratio(loads, runtime, load, figure, other) {
   const find = (row, round) =>
     loads.find((one) => one.row === row && one.runtime === runtime && one.load === load && one.round === round)?.[
@@ -63,7 +63,7 @@ function of(isolation, runtime, benchmark, row) {
   return isolation.find((one) => one.benchmark === benchmark && one.row === row && one.runtime === runtime);
 }
 
-/** Each bounded figure with its bound, and whether it holds. A figure that is missing does not. */
+/** Compares each bounded figure with its bound. A missing figure does not hold. */
 export function judge(figures, budget) {
   return Object.entries(budget).map(([name, { atMost, atLeast, aim }]) => {
     const value = figures[name];

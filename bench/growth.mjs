@@ -1,4 +1,4 @@
-/** What a request costs as something grows: each is a curve. */
+/** Growth curves: the cost of a request as something grows. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,15 +7,17 @@ import { readersAt } from "./readers-at.mjs";
 import { row, startRow, startUpstream } from "./rows.mjs";
 
 const MESSAGES_PER_SECOND = 100;
-/** So many deliveries a second at most: cost is wanted, not collapse. */
+/** The most deliveries per second: the cost is wanted, not the collapse. */
 const DELIVERIES_PER_SECOND = 100_000;
 
-/** The defaults bound what a curve wants to go beyond. */
+/** Limits beyond the defaults, which the curves would exceed. */
 const LIMITS = { in_flight: 20_000, request_bytes: "32MiB", reply_bytes: "32MiB", buffered_bytes: "128MiB" };
 
 const perConnections = (connections) => ({ connections, warmAnswers: 5_000 });
 
-/** `load` makes a load of a point; `upstreams` says how many connections to the upstream the point needs. */
+/**
+ * Curves by name: `load` makes the load of a point; `upstreams` is the number of upstream connections that it needs.
+ */
 export const curves = {
   "in-flight": {
     title: "requests in flight",
@@ -39,10 +41,10 @@ export const curves = {
   readers: { title: "readers of the journal (SSE)", points: [1, 10, 100, 1_000, 5_000], rows: ["sidesocket"] },
 };
 
-/** Nothing is gained by many messages going out together. */
+/** Spreads messages out, since combined writes would hide their cost. */
 const singly = (readers) => Math.min(MESSAGES_PER_SECOND, DELIVERIES_PER_SECOND / readers);
 
-/** The points of one curve of one row. What cannot be measured is a point too: it says why. */
+/** Measures one curve of one row. A point that cannot be measured is a point with the reason. */
 export async function grow(name, rowName, runtime, { seconds, warmSeconds, short }) {
   const { points, load, upstreams = () => 1 } = curves[name];
   const folder = mkdtempSync(join(tmpdir(), "sidesocket-bench-"));

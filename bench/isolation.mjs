@@ -1,4 +1,6 @@
-/** Whether the main thread's work and the socket's work disturb each other: each with one thread by hand beside it. */
+/**
+ * Isolation of the main thread from the socket: how far each one's work disturbs the other, beside one thread by hand.
+ */
 import process from "node:process";
 import { median } from "./figures.mjs";
 import { put } from "./loads.mjs";
@@ -14,20 +16,20 @@ const TICKS_PER_SECOND = 500;
 const DROP_AFTER_MS = 1_000;
 const BLOCK_MS = 5_000;
 const UNREAD_BYTES = 1_000;
-/** The default of `messages.bytes`: what may be kept by configuration. */
+/** The default of `messages.bytes`: what the journal may keep. */
 const KEPT_MB = 16.78;
 const REPLY_BYTES = 10_000_000;
 const STARTS = 5;
 const READERS = 1_000;
-/** Messages a second: so few that each is written by itself, and more than can be. */
+/** Messages per second: few enough that each is written by itself, and more than can be. */
 const SINGLY = 50;
 const TOGETHER = 1_000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Each gives its figures of one row; `rows` are those that can be measured in that way. */
+/** Measurements by name; `rows` are those that can be measured in that way. */
 export const isolation = {
-  flood: { title: "50,000 unasked messages a second", rows: ["hand-written", "sidesocket", "library"], run: flood },
+  flood: { title: "50,000 unsolicited messages a second", rows: ["hand-written", "sidesocket", "library"], run: flood },
   stall: { title: "the main thread blocked for 5 s", rows: ["hand-written", "library"], run: stall },
   unread: { title: "a million messages that nobody reads", rows: ["hand-written", "sidesocket"], run: unread },
   start: { title: "from process start to ready", rows: ["bare", "hand-written", "sidesocket"], run: start },
@@ -55,7 +57,7 @@ export async function isolate(name, rowName, runtime, options) {
   }
 }
 
-/** The same few requests a second in quiet and in the flood, and /livez beside them. */
+/** Makes the same few requests a second in quiet and in the flood, and calls /livez beside them. */
 async function flood(parts, window) {
   const upstream = await parts.upstream();
   const service = await parts.row(upstream);
@@ -69,7 +71,7 @@ async function flood(parts, window) {
     quiet = await probed();
   });
   const count = FLOOD_PER_SECOND * (window.seconds + 10 * window.warmSeconds + 10);
-  await ask(service, "flood", [{ rate: FLOOD_PER_SECOND, bytes: FLOOD_BYTES, count }]);
+  await call(service, "flood", [{ rate: FLOOD_PER_SECOND, bytes: FLOOD_BYTES, count }]);
   await sleep(500);
   const before = await received(service);
   const began = performance.now();
@@ -88,11 +90,11 @@ async function flood(parts, window) {
   };
 }
 
-/** Numbered messages all the while; those that were sent while we were not connected are lost. */
+/** Sends numbered messages all the while; those sent while disconnected are lost. */
 async function stall(parts) {
   const upstream = await parts.upstream(["--drop-after", String(DROP_AFTER_MS)]);
   const service = await parts.row(upstream);
-  await ask(service, "echo", ["connected"]);
+  await call(service, "echo", ["connected"]);
   const before = await received(service);
   const control = (path, method = "POST") => json(`${upstream.url.replace("ws:", "http:")}${path}`, { method });
   await control(`/ticks?rate=${TICKS_PER_SECOND}`);
@@ -105,17 +107,17 @@ async function stall(parts) {
   return { disconnects: dropped, sent: ticks, lost: ticks - ((await received(service)) - before) };
 }
 
-/** As fast as they are taken. Memory is the peak over what the idle process had. */
+/** Sends messages as fast as they are taken. Memory is the peak above the idle process. */
 async function unread(parts, { short }) {
   const upstream = await parts.upstream();
   const service = await parts.row(upstream);
-  await ask(service, "echo", ["connected"]);
+  await call(service, "echo", ["connected"]);
   await sleep(500);
   const count = short ? 300_000 : 1_000_000;
   const idle = memory(service.pid).now;
   forgetPeak(service.pid);
   const began = performance.now();
-  await ask(service, "flood", [{ rate: 0, bytes: UNREAD_BYTES, count }]);
+  await call(service, "flood", [{ rate: 0, bytes: UNREAD_BYTES, count }]);
   const late = began + 120_000;
   while ((await received(service)) < count) {
     if (performance.now() > late) throw new Error(`${await received(service)} of ${count} messages came within 120 s`);
@@ -142,21 +144,26 @@ async function start(parts, { short }) {
   return { readyMs: median(times), idleMb: median(idle) };
 }
 
-/** What a bridge adds: its time less that of the server alone and of the socket alone. In microseconds. */
+/** Measures what a bridge adds: its time less that of the server alone and of the socket alone, in microseconds. */
 async function single(parts, window) {
   const load = { connections: 1, warmAnswers: 3_000 };
   const { own, bare, raw } = await threeWays(parts, load, window);
   return { p50: own * 1_000, bareP50: bare * 1_000, rawP50: raw * 1_000, addedUs: (own - bare - raw) * 1_000 };
 }
 
-/** Against the same bytes from the server alone plus over the socket alone; and how long the main thread was held up. */
+/**
+ * Compares with the same bytes from the server alone plus over the socket alone, and measures the main thread's pause.
+ */
 async function reply(parts, window) {
   const load = { connections: 1, blob: REPLY_BYTES };
   const { own, bare, raw, pauseMs } = await threeWays(parts, load, window);
   return { p50: own, bareP50: bare, rawP50: raw, ratio: own / (bare + raw), pauseMs };
 }
 
-/** In microseconds for each message and reader. What does nothing but write could not keep up with many, and knows no bound. */
+/**
+ * Measures microseconds for each message and reader. A row that only writes could not keep up with many, and has no
+ * bound.
+ */
 async function readers(parts, { seconds }) {
   const at = async (rate) => {
     const service = await parts.row(await parts.upstream());
@@ -185,7 +192,7 @@ async function threeWays(parts, load, window) {
     rounds.bare.push((await put(alone, upstream, load, window)).p50);
     const job = { url: upstream.url, ...load, ...window };
     rounds.raw.push((await measure(process.execPath, ["bench/raw.mjs", JSON.stringify(job)])).p50);
-    // The timer that looks for pauses costs a little: what takes the time is measured without it.
+    // The timer that looks for pauses costs a little, so durations are measured without it.
     rounds.own.push((await put(service, upstream, load, window)).p50);
   }
   if (load.blob) pauses.push(await longestPause(service, () => put(service, upstream, load, window)));
@@ -193,25 +200,25 @@ async function threeWays(parts, load, window) {
   return { ...medians, pauseMs: pauses[0] };
 }
 
-/** The longest pause of the main thread during `work`; undefined where the program does not tell. */
+/** Measures the main thread's longest pause during `work`; undefined if the program does not report it. */
 async function longestPause({ name, url }, work) {
-  const tells = name === "hand-written" || name === "library";
-  if (tells) await json(`${url}/bench/lag`);
+  const reports = name === "hand-written" || name === "library";
+  if (reports) await json(`${url}/bench/lag`);
   await work();
-  return tells ? (await json(`${url}/bench/lag`)).longestMs : undefined;
+  return reports ? (await json(`${url}/bench/lag`)).longestMs : undefined;
 }
 
-/** How many unasked messages have come in. */
+/** Counts the messages received so far. */
 async function received({ name, url }) {
   if (name === "hand-written") return (await json(`${url}/bench/messages`)).received;
   for (;;) {
-    // Without counters, the thread had too much to do to tell.
+    // Without counters, the thread was too busy to respond.
     const { counters } = await json(`${url}/v1/upstreams/default`);
     if (counters) return counters.messages;
   }
 }
 
-async function ask({ url, path }, method, params) {
+async function call({ url, path }, method, params) {
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
   return json(`${url}${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
 }

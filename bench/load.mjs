@@ -1,10 +1,11 @@
 /**
- * The load: one process that asks over raw keep-alive sockets and prints its figures as JSON. Its argument is the job,
- * as `job()` below fills it in. It reads the CPU time of the processes named in `pids` at both ends of the window that
- * it measures, so that what comes before and after costs nobody anything.
+ * The load generator: one process that sends requests over raw keep-alive sockets and prints its figures as JSON.
  *
- * Kept cheap on purpose: no HTTP client, one write and one small parse for each request, one buffer for all that is read.
- * Every answer must be 200 and as long as the first of its connection, and each first answer is read and compared.
+ * Its argument is the job, as `job()` below completes it. It reads the CPU time of the processes in `pids` at both ends
+ * of the measured window, so that the time before and after costs nobody anything.
+ *
+ * Cheap on purpose: no HTTP client, one write and one small parse for each request, one buffer for all that is read.
+ * Every response must be 200 and as long as the first of its connection, and each first one is read and compared.
  */
 import { connect } from "node:net";
 import process from "node:process";
@@ -12,24 +13,27 @@ import { cpuMicros, memory } from "./os.mjs";
 
 const CONNECT_TOGETHER = 100;
 const READ_BYTES = 256 * 1024;
-/** However long the window is meant to be: so few answers say nothing. */
+/** The least number of responses, however long the window: fewer prove nothing. */
 const ANSWERS_MIN = 5;
 const WINDOW_MAX_FACTOR = 10;
 
 const settings = {
   url: "",
   method: "POST",
-  /** Asked in turn by the connections. */
+  /** Requested in turn by the connections. */
   paths: ["/"],
-  /** The message: `call` with a text so that the whole is `bytes` long; `batch` of them in one array; `blob`: reply bytes. */
+  /**
+   * The message: `call` with a text that makes the whole `bytes` long; `batch` of them in one array; `blob`: reply
+   * bytes.
+   */
   call: "echo",
   bytes: 100,
   batch: 0,
   blob: 0,
   connections: 1,
-  /** Requests a second, however long they take; 0: each connection asks again when it was answered. */
+  /** Requests per second, however long they take; 0: each connection sends the next one after a response. */
   rate: 0,
-  /** Before anything counts: at least so long, and so many answers, but not ten times as long. */
+  /** The warm-up lasts at least this long and this many responses, but not ten times as long. */
   warmSeconds: 0.5,
   warmAnswers: 1,
   seconds: 2,
@@ -46,7 +50,7 @@ let answers = 0;
 let counting = false;
 
 class Connection {
-  /** @param asked called when an answer is complete, or when there will be none */
+  /** @param asked called when a response is complete, or when there will be none */
   constructor(id, path, asked) {
     this.id = id;
     this.message = messageFor(id);
@@ -86,9 +90,9 @@ class Connection {
       if (end < 0) return true;
       const length = Number(/\r\ncontent-length: *(\d+)/i.exec(this.head)?.[1] ?? Number.NaN);
       const status = this.head.slice(9, 12);
-      if (Number.isNaN(length)) fail(`an answer without Content-Length: ${this.head.slice(0, 200)}`);
+      if (Number.isNaN(length)) fail(`a response without Content-Length: ${this.head.slice(0, 200)}`);
       if (status !== "200") this.wrong(`status ${status}: ${this.head.slice(end + 4, end + 300)}`);
-      else if (this.length !== undefined && this.length !== length) this.wrong(`an answer of ${length} bytes`);
+      else if (this.length !== undefined && this.length !== length) this.wrong(`a response of ${length} bytes`);
       this.missing = length;
       at = end + 4 - before;
       this.expected = length;
@@ -101,7 +105,7 @@ class Connection {
 
   answered() {
     const now = performance.now();
-    if (this.began === undefined) fail("an answer that nobody asked for");
+    if (this.began === undefined) fail("a response without a request");
     if (this.parts && settings.method === "POST") this.check(Buffer.concat(this.parts).toString());
     if (!this.failed) this.length = this.expected;
     if (counting && !this.failed) count(now - this.began);
@@ -162,12 +166,12 @@ function count(ms) {
   taken[answers++] = ms;
 }
 
-/** Each connection asks again as soon as it was answered. */
+/** Lets each connection send its next request after a response. */
 function closedLoop() {
   return { asked: (connection) => !over && connection.ask(), begin: (all) => all.forEach((one) => void one.ask()) };
 }
 
-/** So many a second are due, whether the others were answered or not. Who finds no free connection waits, and that counts. */
+/** Sends at a fixed rate, whether the others were answered or not. Waiting for a free connection counts. */
 function openLoop() {
   const idle = [];
   const waiting = [];
@@ -257,7 +261,7 @@ const figures = {
   mainCpu: perRequest(after.main, before.main),
   upstreamCpu: perRequest(after.cpu.upstream, before.cpu.upstream),
   loadCpu: ownMicros / answers,
-  /** How busy the load itself was: near 1 it is what limits the throughput. */
+  /** The share of time that the load itself was busy: near 1 it limits the throughput. */
   loadShare: ownMicros / 1e6 / seconds,
   memory: settings.pids.service ? memory(settings.pids.service) : undefined,
 };

@@ -1,13 +1,13 @@
-/** The loads of the table, and the measuring of one row under one of them. */
+/** The loads of the table, and the measurement of one row under one of them. */
 import process from "node:process";
 import { forgetPeak } from "./os.mjs";
 import { measure } from "./processes.mjs";
 
-/** So many answers until a compiler has seen enough of a small message. */
+/** Responses until a compiler has seen enough of a small message. */
 const WARM_ANSWERS = 5_000;
 const small = { warmAnswers: WARM_ANSWERS };
 
-/** What `bench/load.mjs` is told; `batch` goes to the path for batches; `open` is at half of the row's own capacity. */
+/** Jobs for `bench/load.mjs`; `batch` goes to the path for batches; `open` is at half of the row's own capacity. */
 export const loads = {
   c1: { title: "1 connection", connections: 1, ...small },
   c64: { title: "64 connections", connections: 64, ...small },
@@ -20,7 +20,7 @@ export const loads = {
   "batch-100": { title: "batches of 100, 8 connections", connections: 8, batch: 100, warmAnswers: 300 },
 };
 
-/** Puts a load on a running row and gives the figures of it. */
+/** Puts a load on a running row and returns its figures. */
 export function put(service, upstream, { title, open, ...load }, { seconds, warmSeconds }) {
   const job = {
     url: service.url,
@@ -34,7 +34,7 @@ export function put(service, upstream, { title, open, ...load }, { seconds, warm
   return measure(process.execPath, ["bench/load.mjs", JSON.stringify(job)]);
 }
 
-/** All loads on one row, one after the other. A load that cannot be carried is a result too: it says why. */
+/** Runs all loads on one row, one after the other. A load that cannot be carried is a result with the reason. */
 export async function putAll(service, upstream, names, window) {
   const results = [];
   let capacity;

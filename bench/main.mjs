@@ -1,7 +1,8 @@
 /**
- * What sidesocket costs, beside what it is compared with: `npm run bench -- --help`.
- * Every row is a process of its own, started anew in every round; rows take turns, so that what disturbs the machine
- * disturbs all of them.
+ * The benchmark of sidesocket beside what it is compared with: `npm run bench -- --help`.
+ *
+ * Every row is a process of its own, restarted in every round; rows take turns, so that a disturbance of the machine
+ * affects all of them.
  */
 
 import { spawnSync } from "node:child_process";
@@ -23,17 +24,17 @@ import { hiddenNames, rowNames, rowsOf, startRow, startUpstream } from "./rows.m
 const HELP = `npm run bench -- [options]
 
   --short          two minutes: the rows under 1 and 64 connections
-  --check          only what bench/budget.json bounds, on Node; ends with 1 when a bound is broken
-  --node, --deno   one runtime (both, where both are there)
+  --check          only the figures of bench/budget.json, on Node; exits with 1 if a bound is broken
+  --node, --deno   one runtime (default: both)
   --rows A,B       of ${rowNames.join(", ")}
-  --parts A,B      of loads, isolation, growth (all)
+  --parts A,B      of loads, isolation, growth (default: all)
   --loads A,B      of ${Object.keys(loads).join(", ")}
   --isolation A,B  of ${Object.keys(isolation).join(", ")}
   --growth A,B     of ${Object.keys(curves).join(", ")}
-  --rounds N       how often each row runs (3)
-  --seconds S      how long is measured (3)
-  --json FILE      where the results go (build/bench/results.json, the chart beside it)
-  --save           into docs/benchmarks: results, chart, and the table of its README
+  --rounds N       runs of each row (default: 3)
+  --seconds S      length of a measurement (default: 3)
+  --json FILE      file for the results, with the chart beside it (default: build/bench/results.json)
+  --save           write results, chart and the tables of the README into docs/benchmarks
 `;
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));

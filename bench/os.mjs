@@ -1,10 +1,10 @@
-/** What the operating system accounts to a process: CPU time and memory. Only Linux says it; elsewhere `undefined`. */
+/** CPU time and memory of a process, as Linux accounts for them; elsewhere `undefined`. */
 import { readFileSync, writeFileSync } from "node:fs";
 
 /** /proc counts in hundredths of a second, whatever the kernel's own tick is. */
 const TICK_US = 10_000;
 
-/** User and system time in microseconds: of the whole process, or of its main thread alone. */
+/** Reads user and system time in microseconds: of the whole process, or of its main thread alone. */
 export function cpuMicros(pid, { mainThread = false } = {}) {
   const text = read(mainThread ? `/proc/${pid}/task/${pid}/stat` : `/proc/${pid}/stat`);
   if (text === undefined) return undefined;
@@ -13,7 +13,7 @@ export function cpuMicros(pid, { mainThread = false } = {}) {
   return (Number(fields[11]) + Number(fields[12])) * TICK_US;
 }
 
-/** Resident memory in megabytes (10^6 bytes), now and at its peak. */
+/** Reads resident memory in megabytes (10^6 bytes), now and at its peak. */
 export function memory(pid) {
   const text = read(`/proc/${pid}/status`);
   const kilobytes = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text ?? "")?.[1] ?? Number.NaN);
@@ -21,7 +21,7 @@ export function memory(pid) {
   return { now: megabytes("VmRSS"), peak: megabytes("VmHWM") };
 }
 
-/** The peak of memory is counted anew from here. */
+/** Resets the peak of memory. */
 export function forgetPeak(pid) {
   try {
     writeFileSync(`/proc/${pid}/clear_refs`, "5");

@@ -1,4 +1,4 @@
-/** Processes of the benchmark: started, waited for until they listen, and ended. */
+/** Processes of the benchmark: started, awaited until they listen, and ended. */
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,7 @@ process.once("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
-/** Starts a program and waits for its line `listening on URL`. `startMs` is how long that took. */
+/** Starts a program and waits for its line `listening on URL`. `startMs` is the time that took. */
 export async function serve(program, args) {
   const began = performance.now();
   const child = run(program, args);
@@ -30,7 +30,7 @@ export async function serve(program, args) {
   return { pid: child.pid, url, startMs: performance.now() - began, stop: () => end(child) };
 }
 
-/** Runs a program to its end and gives what it printed, which is JSON. */
+/** Runs a program to its end and returns its output, which is JSON. */
 export async function measure(program, args) {
   const child = run(program, args);
   const code = await child.ended;

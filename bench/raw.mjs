@@ -1,4 +1,4 @@
-/** One request at a time over a WebSocket of one's own, without any service: what the upstream itself takes. */
+/** One request at a time over a plain WebSocket, without any service: the upstream's own share of the time. */
 import process from "node:process";
 import { WebSocket } from "ws";
 
@@ -12,17 +12,17 @@ const socket = new WebSocket(url, { perMessageDeflate: false });
 await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
 const began = performance.now();
 const times = [];
-let asked = began;
+let sentAt = began;
 socket.on("message", () => {
   const now = performance.now();
   const measured = now - began - warmSeconds * 1_000;
-  if (measured > 0) times.push(now - asked);
+  if (measured > 0) times.push(now - sentAt);
   if (measured > seconds * 1_000 && times.length >= 5) {
     times.sort((a, b) => a - b);
     process.stdout.write(`${JSON.stringify({ p50: times[times.length >> 1] })}\n`, () => process.exit(0));
     return;
   }
-  asked = performance.now();
+  sentAt = performance.now();
   socket.send(message);
 });
 socket.send(message);

@@ -1,4 +1,4 @@
-/** Readers at the end of a journal, while the upstream says so much a second. */
+/** Readers at the end of a journal, while the upstream sends messages at a fixed rate. */
 import process from "node:process";
 import { measure } from "./processes.mjs";
 
@@ -6,7 +6,7 @@ const MESSAGE_BYTES = 200;
 
 export async function readersAt({ url, path, pid, messagesPath }, readers, seconds, rate) {
   const there = await fetch(`${url}${messagesPath}`);
-  if (there.status !== 200) throw new Error(`not available: GET ${messagesPath} answers ${there.status}`);
+  if (there.status !== 200) throw new Error(`not available: GET ${messagesPath} responds ${there.status}`);
   await there.body.cancel();
   await fetch(`${url}${path}`, {
     method: "POST",

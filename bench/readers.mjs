@@ -1,6 +1,8 @@
 /**
- * Many readers of one journal as server-sent events: counts what is delivered to all of them within a window, and reads
- * the service's CPU time at both ends. Its argument is the job: { url, path, readers, seconds, pid }.
+ * Many readers of one journal as server-sent events.
+ *
+ * Counts the deliveries to all of them within a window, and reads the service's CPU time at both ends. The argument is
+ * the job: { url, path, readers, seconds, pid }.
  */
 import { connect } from "node:net";
 import process from "node:process";

@@ -5,7 +5,7 @@ import { curves } from "./growth.mjs";
 import { isolation } from "./isolation.mjs";
 import { loads } from "./loads.mjs";
 
-/** The load counts as busy from here on: more throughput than this could not have been seen. */
+/** The load counts as busy from here on: more throughput could not have been seen. */
 const BUSY = 0.9;
 
 export function report(results, budget) {
@@ -35,7 +35,8 @@ function machineLine({ date, machine, versions, options }) {
   const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
     `${date}; ${cores} × ${model}, ${memoryGb} GB; ${software.join(", ")}.`,
-    `${options.rounds} rounds, windows of ${options.seconds} s. Other work on the machine at the start: load average ${load}.`,
+    `${options.rounds} rounds, windows of ${options.seconds} s. ` +
+      `Other work on the machine at the start: load average ${load}.`,
   ].join("\n");
 }
 

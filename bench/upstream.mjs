@@ -3,10 +3,10 @@
  *
  *   node bench/upstream.mjs [--drop-after MS]
  *
- * Methods: `echo` (and any other) answers its params; `blob` [bytes] answers a text so long; `flood` [{ rate, bytes, count }]
- * sends so many unsolicited messages, a second or as fast as they are taken (rate 0), on the connection that asked.
- * With --drop-after every peer is pinged, and dropped when a pong is so late.
- * Over HTTP: `GET /stats`, `POST /ticks?rate=` (numbered messages to everybody who is connected), `POST /quiet`.
+ * Methods: `echo` (and any other) returns its params; `blob` [bytes] returns a text of that length; `flood`
+ * [{ rate, bytes, count }] sends `count` unsolicited messages on the caller's connection, at `rate` per second or, at
+ * rate 0, as fast as they are taken. With --drop-after every peer is pinged, and dropped if its pong takes longer. Over
+ * HTTP: `GET /stats`, `POST /ticks?rate=` (numbered messages to every connection), `POST /quiet`.
  */
 import { createServer } from "node:http";
 import process from "node:process";
@@ -54,7 +54,7 @@ sockets.on("connection", (socket, { socket: tcp }) => {
 function answer({ id, method, params }) {
   const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`;
   if (method === "blob") return blob(head, params[0]);
-  // The first thing that Ethereum's clients want to know.
+  // The first thing that Ethereum clients ask for.
   return `${head}${method === "eth_chainId" ? '"0x1"' : JSON.stringify(params)}}`;
 }
 
@@ -64,7 +64,7 @@ function blob(head, bytes) {
   return Buffer.concat([Buffer.from(head), blobs.get(bytes)]);
 }
 
-/** Frames made beforehand, many in one write: the flood must not be limited by who makes it. */
+/** Sends prebuilt frames, many in one write: making them must not limit the flood. */
 function flood(tcp, { rate, bytes, count }) {
   const frame = frameOf(notification("flood", 0, bytes));
   const chunk = Buffer.concat(Array.from({ length: FLOOD_CHUNK }, () => frame));
@@ -94,7 +94,7 @@ function tick(due) {
   }
 }
 
-/** Calls with how many are due, by the clock and not by the number of calls. */
+/** Calls `send` with the number due, by the clock and not by the number of calls. */
 function every(rate, send) {
   const began = performance.now();
   let sent = 0;
@@ -110,7 +110,7 @@ function notification(method, number, bytes) {
   return `${head}${"x".repeat(Math.max(0, bytes - head.length - 3))}"]}`;
 }
 
-/** A text frame as a server sends it: not masked. */
+/** Encodes a text frame as a server sends it: unmasked. */
 function frameOf(text) {
   const payload = Buffer.from(text);
   const short = payload.length < 126;
@@ -119,10 +119,10 @@ function frameOf(text) {
 }
 
 function dropWhenLate(socket) {
-  let heard = performance.now();
-  socket.on("pong", () => (heard = performance.now()));
+  let heardAt = performance.now();
+  socket.on("pong", () => (heardAt = performance.now()));
   const timer = setInterval(() => {
-    if (performance.now() - heard < dropAfterMs) return socket.ping();
+    if (performance.now() - heardAt < dropAfterMs) return socket.ping();
     stats.dropped++;
     socket.terminate();
   }, dropAfterMs / 5);

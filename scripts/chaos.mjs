@@ -1,11 +1,12 @@
 /**
- * The product under load while everything around it is broken on purpose, on Node (compiled) and on Deno (from source).
- * Ends with 1 when an invariant did not hold, and prints the seed: with the same one the same faults are drawn.
+ * The chaos runs: the product under load while everything around it is broken on purpose, on Node (compiled) and on
+ * Deno (from source).
  *
  *   node scripts/chaos.mjs [--node] [--deno] [--seed N] [--minutes M] [--only FAULT]
  *   node scripts/chaos.mjs [--node] [--deno] [--seed N] --isolation REQUESTS
  *
- * `--only fuzz` is a fuzz of texts alone. test/chaos/faults.ts has the faults.
+ * Exits with 1 if an invariant did not hold, and prints the seed: the same seed draws the same faults. `--only fuzz`
+ * only fuzzes texts. test/chaos/faults.ts has the faults.
  */
 import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
@@ -29,12 +30,13 @@ const run =
   flags.isolation === undefined
     ? ["chaos", flags.seed, flags.minutes, flags.only]
     : ["isolation", flags.seed, flags.isolation];
-if (!run.slice(1, 3).every((number) => Number(number) > 0)) throw new Error(`not numbers above 0: ${run.slice(1, 3)}`);
+if (!run.slice(1, 3).every((number) => Number(number) > 0))
+  throw new Error(`must be numbers above 0: ${run.slice(1, 3).join(", ")}`);
 
 const onDeno = "Deno" in globalThis;
 const runtimes = ["node", "deno"].filter((name) => flags[name] || (!flags.node && !flags.deno));
 if (onDeno && runtimes.includes("node")) {
-  console.error("Node is tried where Node runs this: npm run chaos");
+  console.error("Node is skipped under Deno: use npm run chaos");
   runtimes.splice(runtimes.indexOf("node"), 1);
 }
 if (runtimes.includes("node")) compile();
@@ -61,12 +63,12 @@ function command(runtime) {
   return [denoPath(), ["run", "--quiet", "--allow-all", "--no-check", "--no-prompt", "test/chaos/run.ts", ...run]];
 }
 
-/** Its last line is what it found. It tells on standard error what it breaks. */
+/** Runs the chaos on one runtime. Its last line of output is the result; stderr shows what it breaks. */
 async function runOn(runtime) {
   console.log(`${runtime}: ${run.join(" ").trim()}`);
   const [program, args] = command(runtime);
   const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
-  // A group of its own, so that nothing it started outlives it.
+  // A group of its own, so that no child outlives it.
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], detached: true, env });
   running = child;
   let output = "";
@@ -78,7 +80,7 @@ async function runOn(runtime) {
   try {
     found = JSON.parse(output.trimEnd().split("\n").at(-1));
   } catch {
-    found = { figures: {}, problems: [`it ended with ${signal ?? `code ${code}`} and no figures`] };
+    found = { figures: {}, problems: [`the run ended with ${signal ?? `code ${code}`} and no figures`] };
   }
   for (const [what, value] of Object.entries(found.figures)) console.log(`  ${what.padEnd(24)}${value}`);
   for (const problem of found.problems) console.log(`  NOT OK: ${problem}`);
@@ -90,6 +92,6 @@ function endGroup(child) {
   try {
     process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
   } catch {
-    // It has ended, and everything in it.
+    // The whole group has ended.
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Runs Deno for contributors who have only Node: `node scripts/deno.mjs check`.
- * The binary itself, not the package's wrapper: that one does not pass signals on.
+ * A runner of Deno for contributors who have only Node: `node scripts/deno.mjs check`.
+ *
+ * It runs the binary itself, since the package's wrapper does not pass signals on.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -10,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const root = join(import.meta.dirname ?? fileURLToPath(new URL(".", import.meta.url)), "..");
 
-/** Installs a folder that has a package.json of its own, when that was never done or its lockfile has changed since. */
+/** Installs a folder with its own package.json, if that was never done or its lockfile has changed since. */
 export function installOnce(folder) {
   const wanted = locked(join(root, folder, "package-lock.json"));
   const there = locked(join(root, folder, "node_modules", ".package-lock.json"));
@@ -28,7 +29,10 @@ function locked(file) {
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).packages : {};
 }
 
-/** The Deno that runs this, else the one of test/runtimes, else (a platform that npm has none for) the one on the PATH. */
+/**
+ * Finds the Deno that runs this, else the one of test/runtimes, else the one on the PATH (for platforms without an npm
+ * package).
+ */
 export function denoPath() {
   if ("Deno" in globalThis) return process.execPath;
   installOnce("test/runtimes");

@@ -1,8 +1,8 @@
-/** The container's health check, where there is no shell and no curl. */
+/** The container's health check, for images without a shell and curl. */
 import { Agent, get } from "node:http";
 import process from "node:process";
 
-// The proxy that the environment may name has another 127.0.0.1, and fetch would ask it.
+// A proxy named by the environment has another 127.0.0.1, and fetch would use it.
 const agent = new Agent({ proxyEnv: {} });
-const asked = { agent, host: "127.0.0.1", port: process.env.PORT || 8787, path: "/livez" };
-get(asked, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).once("error", () => process.exit(1));
+const request = { agent, host: "127.0.0.1", port: process.env.PORT || 8787, path: "/livez" };
+get(request, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).once("error", () => process.exit(1));

@@ -1,12 +1,13 @@
 /**
- * Tests of the tests: breaks the product in one place at a time, and demands that a test goes red.
+ * Mutation tests: break the product in one place at a time and require that a test goes red.
  *
  *   node scripts/mutants.mjs [--jobs N] [part of a name or path …]
  *
- * scripts/mutants-core.mjs and scripts/mutants-exit.mjs have the mutants. Each is applied to a copy of the tree, in which
- * the tests that it names run until the first failure; a run that takes much too long counts as one. Ends with 1 when a
- * mutant survives, at once when one no longer fits the source, and when the tests are red without any.
+ * `test/<folder>/<module>.mutants.mjs` has the mutants of `src/<folder>/<module>.ts`. Each one is applied to a copy of
+ * the tree, where its tests run until the first failure; exceeding the time limit counts as a failure. Exits with 1 if
+ * a mutant survives, if one does not fit its source (checked first), or if the tests are red without any mutant.
  */
+
 import { spawn } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,14 +15,13 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { core } from "./mutants-core.mjs";
-import { exit } from "./mutants-exit.mjs";
+import { misfits, readMutants } from "./mutant-tables.mjs";
 
-/** How long the tests of a mutant may take: so many times what they take without it, and this for compiling them. */
+/** A mutant's time limit: this many times what its tests take without it, plus the time to compile. */
 const TIMES = 3;
 const COMPILE_MS = 45_000;
 const SUITE_LIMIT_MS = 900_000;
-/** Between asking a run to end, which ends whatever it started, and killing it. */
+/** From SIGTERM, which lets a run end its own children, to SIGKILL. */
 const END_MS = 5_000;
 
 const { values: flags, positionals: parts } = parseArgs({
@@ -29,16 +29,14 @@ const { values: flags, positionals: parts } = parseArgs({
   options: { jobs: { type: "string", default: "2" } },
 });
 const root = fileURLToPath(new URL("..", import.meta.url));
-const mutants = [...core, ...exit]
-  .flatMap(({ file, tests, deno = false, mutants }) =>
-    mutants.map(([name, find, replace, own = {}]) => ({ file, tests, deno, name, find, replace, ...own })),
-  )
-  .filter(({ name, file }) => parts.length === 0 || parts.some((part) => `${file} ${name}`.includes(part)));
+const mutants = (await readMutants(root)).filter(
+  ({ name, file }) => parts.length === 0 || parts.some((part) => `${file} ${name}`.includes(part)),
+);
 
-demandApplicable();
+assertApplicable();
 
 const scratch = mkdtempSync(join(tmpdir(), "sidesocket-mutants-"));
-chmodSync(scratch, 0o755); // Some tests run the product as nobody.
+chmodSync(scratch, 0o755); // Some tests run the product as the user nobody.
 const running = new Set();
 let ending = false;
 process.once("exit", () => {
@@ -53,23 +51,19 @@ const rows = await judgeAll();
 printTable(rows);
 process.exit(rows.length > 0 && rows.every(({ killed }) => killed) ? 0 : 1);
 
-/** A mutant whose text is not in the source, or is there twice, breaks nothing: it proves nothing. */
-function demandApplicable() {
-  const problems = mutants.flatMap(({ file, name, find }) => {
-    const source = existsSync(join(root, file)) ? readFileSync(join(root, file), "utf8") : "";
-    const found = source.split(find).length - 1;
-    return found === 1 ? [] : [`${file}: ${name}: its text is there ${found} times`];
-  });
-  if (mutants.length === 0) problems.push("there is no such mutant");
+/** A mutant that does not fit its source breaks nothing, so it proves nothing. */
+function assertApplicable() {
+  const problems = misfits(root, mutants);
+  if (mutants.length === 0) problems.push("no mutant's name or path contains any of these parts");
   if (problems.length === 0) return;
   console.log(problems.join("\n"));
   process.exit(1);
 }
 
-/** Everything but what can be made or installed; that is shared. */
+/** Copies all but build output and installed modules; the modules are linked. */
 function copyTree(tree) {
-  const left = new Set(["node_modules", ".git", "build", "dist", "coverage"]);
-  cpSync(root, tree, { recursive: true, filter: (path) => !left.has(basename(path)) });
+  const skipped = new Set(["node_modules", ".git", "build", "dist", "coverage"]);
+  cpSync(root, tree, { recursive: true, filter: (path) => !skipped.has(basename(path)) });
   for (const folder of ["", "test/real", "test/runtimes"]) {
     const modules = join(root, folder, "node_modules");
     if (existsSync(modules)) symlinkSync(modules, join(tree, folder, "node_modules"));
@@ -77,12 +71,12 @@ function copyTree(tree) {
   return tree;
 }
 
-/** What each test file takes while nothing is broken, in milliseconds. Where one fails, no red test says anything. */
+/** Measures each test file without a mutant, in milliseconds. A file that is red anyway could not convict a mutant. */
 async function timesWithoutMutants(tree) {
   const times = new Map();
   for (const deno of [false, true]) {
     let tests = [...new Set(mutants.filter((mutant) => mutant.deno === deno).flatMap((mutant) => mutant.tests))];
-    // Once more for those that failed: on a busy machine one may have been late.
+    // Failed files get a second run: on a busy machine one may have missed a deadline.
     for (let round = 1; round <= 2 && tests.length > 0; round++) {
       console.log(`without a mutant, on ${deno ? "Deno" : "Node"} …`);
       const { red, output } = await runTests({ tree, tests, deno, limitMs: SUITE_LIMIT_MS, toTheEnd: true });
@@ -115,7 +109,7 @@ async function judgeAll() {
   return rows;
 }
 
-/** Applies one mutant, runs its tests, and mends the tree. */
+/** Applies one mutant, runs its tests, then restores the source. */
 async function judge({ file, find, replace, tests, deno }, tree) {
   const path = join(tree, file);
   const source = readFileSync(path, "utf8");
@@ -123,15 +117,15 @@ async function judge({ file, find, replace, tests, deno }, tree) {
     path,
     source.replace(find, () => replace),
   );
-  const of = [...usual].filter(([key]) => tests.some((test) => key.startsWith(`${deno} `) && key.includes(test)));
-  const limitMs = COMPILE_MS + TIMES * of.reduce((sum, [, ms]) => sum + ms, 0);
+  const own = [...usual].filter(([key]) => tests.some((test) => key.startsWith(`${deno} `) && key.includes(test)));
+  const limitMs = COMPILE_MS + TIMES * own.reduce((sum, [, ms]) => sum + ms, 0);
   const { red, output } = await runTests({ tree, tests, deno, limitMs });
   writeFileSync(path, source);
   if (/^src\/.*error TS\d+/m.test(output)) return { killed: false, verdict: "NOT APPLIED: it does not compile" };
   return red === undefined ? { killed: false, verdict: "SURVIVED" } : { killed: true, verdict: `killed by ${red}` };
 }
 
-/** Runs tests to the first failure, and says what that is: a test's name, or what became of the run. */
+/** Runs tests until the first failure; `red` is the failed test's name, or how the run itself went wrong. */
 async function runTests({ tree, tests, deno, limitMs, toTheEnd = false }) {
   const args = [join(tree, "scripts", "test.mjs"), deno ? "--deno" : "--node", "--jobs", "1", ...tests];
   const child = spawn(process.execPath, args, { cwd: tree, stdio: ["ignore", "pipe", "pipe"], detached: true });
@@ -144,7 +138,7 @@ async function runTests({ tree, tests, deno, limitMs, toTheEnd = false }) {
     setTimeout(endGroup, END_MS, child, "SIGKILL").unref();
   };
   const limit = setTimeout(
-    () => end(`the time limit: it hangs, or waits for ${Math.round(limitMs / 1_000)} s`),
+    () => end(`the time limit: it hangs or runs longer than ${Math.round(limitMs / 1_000)} s`),
     limitMs,
   );
   for (const stream of [child.stdout, child.stderr]) {
@@ -156,18 +150,18 @@ async function runTests({ tree, tests, deno, limitMs, toTheEnd = false }) {
   const code = await new Promise((resolve) => child.once("close", resolve));
   clearTimeout(limit);
   running.delete(child);
-  if (ending) await new Promise(() => {}); // That is no verdict, and nothing more begins.
-  if (code !== 0) red ??= "a run that ended badly";
+  if (ending) await new Promise(() => {}); // An interrupted run is no verdict, and no other may start.
+  if (code !== 0) red ??= "a run that ended with an error";
   return { red, output };
 }
 
-/** The first failed test in the output of Node's or Deno's runner, and its file. */
+/** Finds the first failed test, and its file, in the output of Node's or Deno's runner. */
 function firstFailure(output) {
   const file = /^not ok \w+ (\S+)/m.exec(output)?.[1];
   const test =
     /^\s*✖ (?!failing tests)(.+?) \([\d.]+ms\)/m.exec(output) ?? /^(?:.* => )?(.+?) \.\.\. (?:.*)?FAILED/m.exec(output);
   const problem = /^not ok .*\n {3}(.+)$/m.exec(output);
-  return `${file}: ${test?.[1] ?? problem?.[1] ?? "it failed as a whole"}`;
+  return `${file}: ${test?.[1] ?? problem?.[1] ?? "the file failed as a whole"}`;
 }
 
 function row({ deno, file, name, verdict }) {
@@ -176,15 +170,15 @@ function row({ deno, file, name, verdict }) {
 
 function printTable(rows) {
   console.log(`\n${rows.map(row).join("\n")}\n`);
-  const left = rows.filter(({ killed }) => !killed);
-  console.log(`${rows.length} mutants, ${rows.length - left.length} killed, ${left.length} not`);
-  for (const each of left) console.log(row(each));
+  const survivors = rows.filter(({ killed }) => !killed);
+  console.log(`${rows.length} mutants, ${rows.length - survivors.length} killed, ${survivors.length} not`);
+  for (const each of survivors) console.log(row(each));
 }
 
 function endAll() {
   ending = true;
   for (const child of running) endGroup(child, "SIGTERM");
-  // The runs end what they started.
+  // Each run ends its own children.
   setTimeout(() => process.exit(1), END_MS);
 }
 
@@ -192,6 +186,6 @@ function endGroup(child, signal) {
   try {
     process.kill(-child.pid, signal);
   } catch {
-    // It has ended, and everything in it.
+    // The whole group has ended.
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Starts, stops and reconnects, again and again, on Node (compiled) and on Deno (from source), each soak in a process of
- * its own, and a table of each. Ends with 1 when something was left behind, or took too long.
+ * The soaks: starts, stops and reconnects, repeated on Node (compiled) and on Deno (from source), each soak in its own
+ * process and with its own table.
  *
  *   node scripts/soak.mjs [--node] [--deno] [--cycles N] [--reconnects N] [--stops N] [--held N] [--below-load L]
  *
@@ -9,8 +9,8 @@
  * - stops: of the whole program, healthy
  * - held: the same, while an upstream, the thread or clients try to hold the stop
  *
- * Given none of these numbers it does all, for hours; given some, only those. With a load above L, stops are waited with.
- * test/soak/soaks.ts and stops.ts have what each of them does, and its limits.
+ * Without a number all soaks run, for hours; with some, only those. Stops wait while the machine's load is above L.
+ * Exits with 1 if something was left behind or took too long. test/soak/soaks.ts and stops.ts have the limits.
  */
 import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
@@ -18,7 +18,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { denoPath } from "./deno.mjs";
 
-/** How often, when nothing is said; and what one may take on average before it is given up, in milliseconds. */
+/** The default number of repetitions, and the average time that one may take before the soak is given up. */
 const SOAKS = {
   cycles: { count: "10000", limitMs: 2_000 },
   reconnects: { count: "10000", limitMs: 2_000 },
@@ -26,12 +26,12 @@ const SOAKS = {
   held: { count: "20", limitMs: 60_000 },
 };
 const EXTRA_MS = 120_000;
-/** A timer that waits for longer does not wait at all. */
+/** A timer with a longer delay would fire at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**
- * Garbage is collected before the memory is looked at. The thread does not know when that is: where it is kept for the
- * whole soak, V8 may not put off what it can collect, or the slope would be that of its young generation.
+ * Memory is sampled after a garbage collection, whose moment the thread does not know: in a soak that keeps one thread,
+ * V8 must not postpone collections, or the slope would be that of its young generation.
  */
 const MEMORY_FLAGS = ["--expose-gc"];
 const EAGER_FLAGS = [...MEMORY_FLAGS, "--max-semi-space-size=1", "--gc-global"];
@@ -52,7 +52,7 @@ const soaks = named.length > 0 ? named : Object.keys(SOAKS);
 const onDeno = "Deno" in globalThis;
 const runtimes = ["node", "deno"].filter((name) => flags[name] || (!flags.node && !flags.deno));
 if (onDeno && runtimes.includes("node")) {
-  console.error("Node is soaked where Node runs this: npm run soak");
+  console.error("Node is skipped under Deno: use npm run soak");
   runtimes.splice(runtimes.indexOf("node"), 1);
 }
 if (runtimes.includes("node")) compile();
@@ -91,16 +91,16 @@ function command(runtime, soak, count) {
   return [denoPath(), [...args, "test/soak/run.ts", ...what]];
 }
 
-/** Its last line is what it found. It tells on standard error how far it is. */
+/** Runs one soak. Its last line of output is the result; stderr shows its progress. */
 async function run(runtime, soak, count) {
   const [program, args] = command(runtime, soak, count);
   const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
-  // A group of its own, so that nothing it started outlives it.
+  // A group of its own, so that no child outlives it.
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], detached: true, env });
   running = child;
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
-  // How long the machine has much else to do nobody knows.
+  // Waiting for a calm machine has no bound.
   const limitMs = flags["below-load"] === undefined ? EXTRA_MS + Number(count) * SOAKS[soak].limitMs : LONGEST_MS;
   const limit = setTimeout(() => endGroup(child), Math.min(limitMs, LONGEST_MS));
   const [code, signal] = await new Promise((resolve) => child.once("close", (...end) => resolve(end)));
@@ -110,7 +110,7 @@ async function run(runtime, soak, count) {
   try {
     return { runtime, soak, ...JSON.parse(output.trimEnd().split("\n").at(-1)) };
   } catch {
-    return { runtime, soak, figures: {}, problems: [`it ended with ${signal ?? `code ${code}`} and no figures`] };
+    return { runtime, soak, figures: {}, problems: [`the soak ended with ${signal ?? `code ${code}`} and no figures`] };
   }
 }
 
@@ -131,6 +131,6 @@ function endGroup(child) {
   try {
     process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
   } catch {
-    // It has ended, and everything in it.
+    // The whole group has ended.
   }
 }

@@ -1,11 +1,11 @@
 /**
- * Runs the tests on Node (compiled) and on Deno (from source): each file in a process of its own, and as many at a time
- * as there are cores.
+ * The test runner for Node (compiled) and Deno (from source): each file in its own process, as many at a time as there
+ * are cores.
  *
  *   node scripts/test.mjs [--node] [--deno] [--repeat N] [--jobs N] [part of a path …]
  *
- * The last lines are `node: N passed, N failed` and `deno: N passed, N failed`, counted from the runners' JUnit reports.
- * Nothing passes silently: a file without tests, a file that hangs and a process that ends badly count as failed.
+ * The last lines are `node: N passed, N failed` and `deno: N passed, N failed`, counted in the runners' JUnit reports.
+ * Nothing passes silently: a file without tests, a hung file and a process that ends with an error count as failed.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { denoPath, installOnce } from "./deno.mjs";
 
-/** A whole file, not one test: tests have bounds of their own, this is for what they forgot. */
+/** The limit of a whole file: tests have bounds of their own, and this catches what they forgot. */
 const FILE_LIMIT_MS = 180_000;
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -36,7 +36,7 @@ const node = onDeno ? onPath("node") : process.execPath;
 const hasNpm = onPath("npm") !== undefined;
 const runtimes = ["node", "deno"].filter((name) => flags[name] || (!flags.node && !flags.deno));
 if (node === undefined && runtimes.includes("node")) {
-  console.error("Node is not installed: only Deno is tested, and not what test/real installs with npm.");
+  console.error("Node is not installed: only Deno is tested, without test/real, which needs npm.");
   runtimes.splice(runtimes.indexOf("node"), 1);
 }
 
@@ -65,7 +65,7 @@ for (const [runtime, { passed, failed }] of totals) console.log(`${runtime}: ${p
 const good = totals.size > 0 && [...totals.values()].every(({ passed, failed }) => passed > 0 && failed === 0);
 process.exit(good ? 0 : 1);
 
-/** Where a program is. `deno task` puts a `node` on the PATH that is Deno itself, which is not what is meant. */
+/** Finds a program on the PATH, except Deno itself under the name `node`, which `deno task` puts there. */
 function onPath(program) {
   const names = process.platform === "win32" ? [`${program}.exe`, `${program}.cmd`] : [program];
   const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
@@ -73,7 +73,7 @@ function onPath(program) {
   return paths.find((path) => existsSync(path) && realpathSync(path) !== realpathSync(process.execPath));
 }
 
-/** Every `*.test.ts`, with `/` between its parts. Listed here because `node --test` on a folder finds none, silently. */
+/** Lists every `*.test.ts`, with `/` as separator: `node --test` on a folder silently finds none. */
 function testFiles(folder) {
   return readdirSync(folder, { withFileTypes: true })
     .flatMap((entry) => {
@@ -85,7 +85,7 @@ function testFiles(folder) {
     .sort();
 }
 
-/** dist/ is what the tests start as a process, build/ is the tests and what they import. */
+/** Compiles dist/, which the tests start as a process, and build/, the tests and their imports. */
 function compile() {
   for (const project of ["tsconfig.json", "tsconfig.test.json"]) {
     const { status } = spawnSync(node, ["node_modules/typescript/bin/tsc", "-p", project], { stdio: "inherit" });
@@ -93,7 +93,7 @@ function compile() {
   }
 }
 
-/** Both runtimes in one queue, and what takes long first: so no core is idle while another has a long one left. */
+/** Runs both runtimes from one queue, slow files first, so that no core is idle while a slow file remains. */
 async function runAll() {
   const rank = (file) => (/^test\/soak\//.test(file) ? 0 : /^test\/(config|core|protocols)\//.test(file) ? 2 : 1);
   const sorted = files.toSorted((one, other) => rank(one) - rank(other));
@@ -115,7 +115,7 @@ async function runAll() {
 
 function command(runtime, file, report) {
   if (runtime === "deno") {
-    // Only the runner has every permission. Types are `deno check`'s business.
+    // Only the runner has every permission. Types are checked by `deno check`.
     return [deno, ["test", "--allow-all", "--no-check", "--no-prompt", `--junit-path=${report}`, file]];
   }
   const reporters = ["spec", "--test-reporter-destination=stdout", "--test-reporter=junit"];
@@ -150,14 +150,14 @@ async function runFile(runtime, file) {
   endGroup(child);
 
   const outcome = { ...countTests(report), output, ms: performance.now() - started, problem: "" };
-  if (hung) outcome.problem = `not at its end after ${FILE_LIMIT_MS / 1000} s: a test hangs, or leaves something open`;
+  if (hung) outcome.problem = `did not end within ${FILE_LIMIT_MS / 1000} s: a test hangs, or leaves something open`;
   else if (outcome.failed === 0 && code !== 0) outcome.problem = `ended with ${signal ?? `code ${code}`}`;
   else if (outcome.passed + outcome.failed + outcome.skipped === 0) outcome.problem = "no tests ran";
   if (outcome.problem !== "") outcome.failed += 1;
   return outcome;
 }
 
-/** What would configure Node or the product behind the tests' back stays out. */
+/** Removes variables that would configure Node or the product behind the tests' back. */
 function environment() {
   const { NODE_OPTIONS, NODE_TEST_CONTEXT, ...env } = process.env;
   return { ...env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
@@ -167,11 +167,11 @@ function endGroup(child) {
   try {
     process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
   } catch {
-    // It has ended, and everything in it.
+    // The whole group has ended.
   }
 }
 
-/** Counts the innermost tests. Deno reports a suite as one more test, named as the beginning of its tests' names. */
+/** Counts the innermost tests. Deno reports a suite as one more test, whose name begins its tests' names. */
 function countTests(report) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   let xml = "";

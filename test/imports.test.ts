@@ -1,20 +1,20 @@
-/** The arrows of the house: which file may know which. Each rule is also shown a small tree that breaks it. */
+/** The import rules of src/: which file may know which. Each rule is also applied to a small tree that breaks it. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { describe, test } from "node:test";
 import { root } from "./support/root.ts";
 
-/** Paths are relative to src/. A path that ends in `/` is everything below it. */
+/** A path relative to src/. A path that ends in `/` covers everything below it. */
 type Place = string;
 
-/** What both sides of the thread boundary know: the contract, and tools that know neither side. */
+/** Known to both sides of the thread boundary: the contract, and tools that know neither side. */
 const BOTH_SIDES: readonly Place[] = ["sidecar/contract.ts", "sidecar/batching.ts", "sidecar/alarm.ts"];
 
-/** What decides and touches nothing. */
+/** Decides and touches nothing. */
 const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts"];
 
-/** What every part of the HTTP side may use. */
+/** Open to every part of the HTTP side. */
 const HTTP: readonly Place[] = [
   "http/guard.ts",
   "http/openapi.ts",
@@ -28,11 +28,11 @@ const HTTP: readonly Place[] = [
   "http/stop-signal.ts",
 ];
 
-/** What the HTTP side stands on. */
+/** The foundations of the HTTP side. */
 const BEHIND_HTTP: readonly Place[] = ["sidecar/host/", ...BOTH_SIDES, ...CORE, "config/", "version.ts"];
 
 /**
- * Who may import whom inside src/. `types` may be imported with `import type` only. What is not named here (main.ts,
+ * Who may import whom inside src/. `types` may be imported with `import type` only. Files not named here (main.ts,
  * service.ts, index.ts) may import everything that the other rules leave.
  */
 const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly Place[]; readonly types?: Place[] }[] =
@@ -62,21 +62,21 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     { from: ["demo/"], to: ["demo/"] },
   ];
 
-/** What computes and touches nothing, and the one file of core and protocols that may use it. */
+/** Pure modules that compute, each with the one file of core and protocols that may use it. */
 const PURE: Readonly<Record<string, Place>> = {
   "node:crypto": "protocols/challenge.ts",
   re2js: "protocols/pattern.ts",
 };
 
-/** What takes so long to load that who does not need it should not wait for it. */
+/** Modules that are slow to load, and must not delay a start that does not need them. */
 const LAZY: readonly Place[] = ["protocols/text-ids.ts", "protocols/pattern.ts"];
 
-/** What runs in the thread begins here; these files are named by URL and imported by nobody. */
+/** The thread's entry points, which are named by URL and imported by nobody. */
 const isThreadEntry = (path: string): boolean => /^runtime\/\w+\.worker\.ts$/.test(path);
 const THREAD_SIDE: Place = "sidecar/thread/";
 const THREAD: Place = "sidecar/thread/worker.ts";
 
-/** Names through which code would reach the world, the clock or chance; code that is pure gets them as arguments. */
+/** Names through which code would reach the world, the clock or chance; pure code gets them as arguments. */
 const IMPURE =
   /\b(setTimeout|setInterval|setImmediate|queueMicrotask|performance|process|console|fetch|crypto|WebSocket|Date\.now|new Date\(\)|Math\.random)\b/;
 
@@ -89,14 +89,14 @@ interface Import {
   readonly to: string;
   readonly inSrc: boolean;
   readonly typeOnly: boolean;
-  /** By `import()`: only when it is come to. */
+  /** By `import()`: loaded only when it runs. */
   readonly lazy: boolean;
 }
 
 interface Module {
   readonly path: string;
   readonly imports: readonly Import[];
-  /** The source without comments and without what stands in strings. */
+  /** The source without comments and without the contents of strings. */
   readonly code: string;
 }
 
@@ -105,11 +105,11 @@ type Tree = readonly Module[];
 type Sources = Readonly<Record<string, string>>;
 
 interface Rule {
-  /** A sentence. */
+  /** The rule as a sentence. */
   readonly name: string;
-  /** One sentence for every break. */
+  /** Returns one sentence for every violation. */
   breaks(tree: Tree): string[];
-  /** A tree that breaks the rule, and what must then be said. */
+  /** Trees that break the rule, with the expected sentences. */
   readonly broken: readonly (readonly [tree: Sources, said: readonly string[]])[];
 }
 
@@ -170,7 +170,7 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
-    name: "core and protocols use no package and nothing of the runtime, but for what is pure where it is needed",
+    name: "core and protocols use no package and nothing of the runtime, except pure modules in their one file",
     breaks: (tree) =>
       within(tree, ["core/", "protocols/", "errors.ts"]).flatMap(({ path, imports }) =>
         imports.filter(({ to, inSrc }) => !inSrc && PURE[to] !== path).map(({ to }) => `${path} imports ${to}`),
@@ -183,7 +183,7 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
-    name: "core and protocols ask no clock, timer, chance or process",
+    name: "core and protocols use no clock, timer, chance or process",
     breaks: (tree) =>
       within(tree, ["core/", "protocols/"]).flatMap(({ path, code }) => {
         const name = IMPURE.exec(code)?.[1];
@@ -196,7 +196,7 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
-    name: "what compiles patterns is loaded only where a configuration has some",
+    name: "pattern compilers are loaded only by a configuration that has patterns",
     breaks: (tree) =>
       tree
         .filter(({ path }) => !LAZY.includes(path))
@@ -301,7 +301,7 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-describe("the arrows of src/", () => {
+describe("the imports of src/", () => {
   const tree = readTree();
 
   test("every import in src/ is found and leads to a file", () => {
@@ -319,7 +319,7 @@ describe("the arrows of src/", () => {
   }
 });
 
-describe("a tree that breaks a rule is seen", () => {
+describe("a tree that breaks a rule is reported", () => {
   for (const { name, breaks, broken } of RULES) {
     test(name, () => {
       assert.ok(broken.some(([, said]) => said.length > 0));
@@ -372,7 +372,7 @@ function treeOf(sources: Sources): Tree {
 
 function readModule(path: string, source: string): Module {
   const strings: string[] = [];
-  // Strings become numbers, so that an import inside of one is none.
+  // Strings become numbers, so that an import inside one does not count.
   const bare = source.replace(TOKENS, (_token, comment?: string, string?: string) => {
     if (comment !== undefined) return " ";
     if (string === undefined) return "/x/";
@@ -429,7 +429,7 @@ function importersOf(tree: Tree, targets: readonly string[], mayImport: (path: s
     );
 }
 
-/** Each circle once, as the way around it. */
+/** Finds each import circle once, as the path around it. */
 function circles(tree: Tree): string[] {
   const modules = new Map(tree.map((module) => [module.path, module]));
   const done = new Set<string>();

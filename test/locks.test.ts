@@ -1,4 +1,4 @@
-/** The lockfiles: whole, so that nothing is installed unverified, and of one mind. */
+/** The lockfiles: complete, so that nothing is installed unverified, and in agreement. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ function read<T>(...path: readonly string[]): T {
   return JSON.parse(readFileSync(join(root, ...path), "utf8")) as T;
 }
 
-/** What npm installs in a folder: `name@version` → integrity. */
+/** Reads what npm installs in a folder: `name@version` → integrity. */
 function byNpm(folder: string): Map<string, string | undefined> {
   const { packages } = read<{ packages: Locked }>(folder, "package-lock.json");
   const installed = Object.entries(packages).filter(([path]) => path !== "");
@@ -20,7 +20,7 @@ function byNpm(folder: string): Map<string, string | undefined> {
   );
 }
 
-/** The same of Deno, whose names go on with the versions of peers. */
+/** Reads the same for Deno, whose names end with the versions of peers. */
 function byDeno(): Map<string, string | undefined> {
   const { npm } = read<{ npm: Locked }>("deno.lock");
   return new Map(
@@ -30,7 +30,7 @@ function byDeno(): Map<string, string | undefined> {
 
 describe("lockfiles", () => {
   for (const folder of [".", "bench", "test/real", "test/runtimes"]) {
-    test(`what npm installs in ${folder} is verified, on other platforms, too`, () => {
+    test(`packages that npm installs in ${folder} are verified, on other platforms, too`, () => {
       const unverified = [...byNpm(folder)].filter(([, integrity]) => integrity === undefined).map(([name]) => name);
       assert.deepEqual(unverified, []);
     });

@@ -1,3 +1,4 @@
+/** Placeholders in settings: found, filled in once, and never read out of values. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -10,12 +11,12 @@ const settings = {
   greeting: [{ send: { deep: ["${file:/run/token}", 7, null, "$${file:/run/no}"] } }],
 };
 
-test("what a value asks for is found however deep it is, and not where it is escaped", () => {
+test("placeholders are found at any depth, except escaped ones", () => {
   assert.deepEqual(placeholdersIn(settings), { files: new Set(["/run/token"]), credentials: true });
   assert.deepEqual(placeholdersIn("${NAME} $${credentials:a} {file:/a}"), { files: new Set(), credentials: false });
 });
 
-test("every text is filled in once, and everything else stays as it is", () => {
+test("every text is filled in once, and everything else stays unchanged", () => {
   const found = filledIn(settings, (kind, name) => `<${kind} ${name} \${file:/x} $&>`);
   assert.deepEqual(found, {
     url: "wss://example.org/?<credentials query ${file:/x} $&>",
@@ -24,7 +25,7 @@ test("every text is filled in once, and everything else stays as it is", () => {
   });
 });
 
-test("nothing that a variable holds is taken for a late value, whatever it is", () => {
+test("a variable's value is never read as a placeholder, whatever it is", () => {
   const tricky = fc
     .array(fc.constantFrom("$", "$$", "{", "${", "file:", "credentials:", "/a", "}", "x"))
     .map((all) => all.join(""));
@@ -34,10 +35,10 @@ test("nothing that a variable holds is taken for a late value, whatever it is", 
       const read = expand("a${V}b", { V: value });
       assert.deepEqual(read.problems, []);
       assert.equal(
-        filledIn(read.text, () => assert.fail("it asked for something")),
+        filledIn(read.text, () => assert.fail("a placeholder was resolved")),
         `a${value}b`,
       );
-      // A template of one's own that is escaped comes out as written.
+      // An escaped template of the user's own comes out as written.
       const literal = expand(`$\${file:/${before.replaceAll(/[${}]/g, "")}}`, {}).text;
       assert.deepEqual(placeholdersIn(literal).files, new Set());
     }),
@@ -45,7 +46,7 @@ test("nothing that a variable holds is taken for a late value, whatever it is", 
   );
 });
 
-test("a path that is not absolute is refused when the configuration is read", () => {
+test("a relative path is refused when the configuration is read", () => {
   assert.match(String(expand("${file:token}", {}).problems), /not absolute/);
   assert.deepEqual(expand("${file:/run/token}", {}), { text: "${file:/run/token}", names: [], problems: [] });
 });

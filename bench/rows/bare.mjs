@@ -1,4 +1,4 @@
-/** The floor: the same Hono server, answering by itself what the others ask the upstream. */
+/** The floor: the same Hono server, which itself answers what the others forward to the upstream. */
 import { Hono } from "hono";
 import { listen } from "./serve.mjs";
 

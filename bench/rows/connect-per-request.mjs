@@ -1,4 +1,4 @@
-/** No shared connection, so no ids to replace: a new WebSocket for every request. */
+/** A new WebSocket for every request: no shared connection, so no ids to replace. */
 import process from "node:process";
 import { Hono } from "hono";
 import { WebSocket } from "ws";
@@ -6,7 +6,7 @@ import { listen } from "./serve.mjs";
 
 const TIMEOUT_MS = 25_000;
 
-function ask(text) {
+function request(text) {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(process.argv[2], { perMessageDeflate: false });
     const timer = setTimeout(() => {
@@ -27,6 +27,6 @@ function ask(text) {
 }
 
 const app = new Hono();
-app.post("/", async (c) => c.body(await ask(await c.req.text()), 200, { "Content-Type": "application/json" }));
+app.post("/", async (c) => c.body(await request(await c.req.text()), 200, { "Content-Type": "application/json" }));
 app.onError((error, c) => c.json({ error: error.message }, 502));
 listen(app);

@@ -1,4 +1,4 @@
-/** What a good engineer writes in forty lines: Hono and ws on one thread, one connection, ids replaced and put back. */
+/** A good engineer's forty lines: Hono and ws on one thread, one connection, ids replaced and put back. */
 import process from "node:process";
 import { Hono } from "hono";
 import { WebSocket } from "ws";
@@ -41,7 +41,7 @@ function keep(message) {
   if (kept.length > KEPT_MAX) kept.shift();
 }
 
-function ask(message) {
+function request(message) {
   return new Promise((resolve, reject) => {
     const id = ++lastId;
     const timer = setTimeout(() => {
@@ -56,7 +56,7 @@ function ask(message) {
 const app = instruments(new Hono());
 app.post("/", async (c) => {
   const message = await c.req.json();
-  return c.json(Array.isArray(message) ? await Promise.all(message.map(ask)) : await ask(message));
+  return c.json(Array.isArray(message) ? await Promise.all(message.map(request)) : await request(message));
 });
 app.get("/bench/messages", (c) => c.json({ received }));
 app.onError((error, c) => c.json({ error: error.message }, 502));

@@ -1,4 +1,4 @@
-/** sidesocket as a library in a program of one's own, whose main thread can be blocked and looked at from within. */
+/** sidesocket as a library in a separate program, whose main thread can be blocked and watched from within. */
 import process from "node:process";
 import { Hono } from "hono";
 import { instruments, listen } from "./serve.mjs";

@@ -1,10 +1,16 @@
-/** What the programs that sidesocket is compared with have in common: the listener, and what looks at their main thread. */
+/**
+ * The common part of the programs that sidesocket is compared with: the listener, and instruments for their main
+ * thread.
+ */
 import { serve } from "@hono/node-server";
 
-/** The main thread's longest pause is found with a timer of our own: what the runtimes offer is wrong under Deno. */
+/** The main thread's longest pause is found with a timer of our own: the runtimes' own figures are wrong under Deno. */
 const LOOK_EVERY_MS = 1;
 
-/** `GET /bench/lag` gives the longest pause since it was last asked, `POST /bench/block?ms=` blocks the main thread. */
+/**
+ * Adds `GET /bench/lag`, the longest pause since its last call, and `POST /bench/block?ms=`, which blocks the main
+ * thread.
+ */
 export function instruments(app) {
   let watching = false;
   let longest = 0;

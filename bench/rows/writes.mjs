@@ -1,4 +1,4 @@
-/** The floor of a stream to many readers: each message of the upstream is written to each of their sockets, and no more. */
+/** The floor of a stream to many readers: writes each message of the upstream to each of their sockets, and no more. */
 import { createServer } from "node:http";
 import process from "node:process";
 import { WebSocket } from "ws";

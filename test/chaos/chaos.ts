@@ -1,7 +1,8 @@
 /**
- * The product under load behind a proxy, while one thing after the other is broken, all drawn from one seed. What must
- * hold meanwhile and afterwards are the invariants: every request ends once and in time (I1), with what is its own (I2);
- * nothing stays behind (I3); it serves on (I4); nothing is unhandled and no secret is told (I5).
+ * The chaos run: the product under load behind a proxy, while one thing after the other is broken, drawn from one seed.
+ *
+ * It checks the invariants meanwhile and afterwards: every request ends once and in time (I1), with its own reply (I2);
+ * nothing stays behind (I3); it goes on serving (I4); nothing is unhandled and no secret leaks (I5).
  */
 import { startProxy } from "../faults/proxy.ts";
 import { assertQuiet, type Scene, scene } from "../faults/scene.ts";
@@ -17,26 +18,26 @@ export interface ChaosOptions {
   readonly seed: number;
   readonly ms: number;
   readonly t: Cleanup;
-  /** By how much an answer may be later than its deadline, besides what anything takes at present. */
+  /** How far a response may exceed its deadline, besides the current slowness of the machine. */
   readonly lateMs?: number;
   /** Only faults whose name contains this. */
   readonly only?: string;
-  /** Told what is broken, as it happens. */
-  readonly says?: (text: string) => void;
+  /** Reports each fault as it begins. */
+  readonly report?: (text: string) => void;
 }
 
 export interface Findings {
   readonly figures: Readonly<Record<string, unknown>>;
-  /** What should not have been; empty when all is well. */
+  /** Broken invariants; empty if all is well. */
   readonly problems: readonly string[];
 }
 
 const CLIENTS = 40;
-/** I1: an answer may come so much later than its deadline, on a machine that is not busy. */
+/** I1: how far a response may exceed its deadline, on a machine that is not busy. */
 const LATE_MS = 100;
-/** Between faults, from nothing to this. */
+/** The longest pause between faults; the shortest is zero. */
 const PEACE_MS = 800;
-/** A fault that lasts is healed after so long at most. */
+/** The longest duration of a fault before it is healed. */
 const FAULT_MS = 1_500;
 
 const SETTINGS = {
@@ -46,13 +47,13 @@ const SETTINGS = {
   limits: { in_flight: 512, reply_bytes: "256KiB", buffered_bytes: "2MiB" },
 };
 
-/** Asks again and again, with any patience, alone or in a batch, and now and then leaves before the answer. */
+/** Sends requests in a loop, with any timeout, alone or in a batch, and occasionally leaves before the response. */
 async function client(here: Scene, ledger: Ledger, random: () => number, going: () => boolean): Promise<void> {
   while (going()) {
     const timeoutMs = Math.round(100 + random() ** 2 * 2_500);
     const batch = random() < 0.2 ? 1 + Math.floor(random() * 8) : undefined;
     const leaveAfterMs = random() < 0.03 ? Math.round(random() * 50) : undefined;
-    await ledger.ask(here.product, { timeoutMs, batch, leaveAfterMs });
+    await ledger.request(here.product, { timeoutMs, batch, leaveAfterMs });
     await delay(random() * 40);
   }
 }
@@ -61,13 +62,13 @@ async function breakThings(
   stage: Stage,
   only: string,
   going: () => boolean,
-  says: (text: string) => void,
+  report: (text: string) => void,
 ): Promise<number> {
   let broken = 0;
   while (going()) {
     const [name, fault] = drawFault(only, stage.random);
     const lasting = stage.random() * FAULT_MS;
-    says(name);
+    report(name);
     const heal = await fault(stage);
     broken += 1;
     await delay(lasting);
@@ -83,7 +84,7 @@ export async function chaos({
   t,
   lateMs = LATE_MS,
   only = "",
-  says = () => {},
+  report = () => {},
 }: ChaosOptions): Promise<Findings> {
   const random = seeded(seed);
   const upstream = await startUpstreamProcess({ seed, t });
@@ -98,14 +99,14 @@ export async function chaos({
   const ledger: Ledger = new Ledger(() => lateMs + 2 * pulse.slackMs);
   const pulse = new Pulse(product, (why) => ledger.problem(why));
   const clients = Array.from({ length: CLIENTS }, (_, n) => client(here, ledger, seeded(seed + n + 1), going));
-  // Connections of clients and of theirs are open by now: what is added later must be gone later.
+  // The connections of clients and upstreams are open by now: later additions must be gone at the end.
   await delay(Math.min(1_000, ms / 4));
   const before = {
     descriptors: descriptors(product.pid),
     threads: threads(product.pid),
     rss: residentBytes(product.pid),
   };
-  const broken = await breakThings({ proxy, upstream, random }, only, going, says);
+  const broken = await breakThings({ proxy, upstream, random }, only, going, report);
   await Promise.all(clients);
   await pulse.stop();
   if (product.child.exit !== undefined) {
@@ -113,7 +114,7 @@ export async function chaos({
   }
   const problem = (text: string): void => ledger.problem(text);
 
-  // Afterwards.
+  // Ends every fault before the final checks.
   upstream.child.signal("SIGCONT");
   proxy.heal();
   await upstream.mood({ answer: "echo" });
@@ -135,20 +136,20 @@ export async function chaos({
   // A runtime starts threads of its own when it first needs them.
   if (after.threads > before.threads + 4) problem(`${after.threads} threads after ${before.threads}`);
   const { code } = await product.stop();
-  if (code !== 0) problem(`SIGTERM ended it with ${code}`);
+  if (code !== 0) problem(`SIGTERM ended the service with ${code}`);
   try {
     assertQuiet(product);
   } catch (error) {
     problem((error as Error).message);
   }
-  const { connections } = await upstream.told();
+  const { connections } = await upstream.stats();
   const { ends, codes, problems } = ledger.judge(await upstream.received());
   return {
     figures: {
       seed,
       seconds: Math.round(ms / 1_000),
       faults: broken,
-      requests: ledger.asked,
+      requests: ledger.requested,
       ...ends,
       ...codes,
       connections,

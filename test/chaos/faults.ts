@@ -1,4 +1,4 @@
-/** What a chaos run breaks: each fault is drawn with a chance, begins, and is healed after a while. */
+/** Faults of a chaos run: each is drawn at random, begins, and is healed after a while. */
 import { Buffer } from "node:buffer";
 import type { FaultProxy } from "../faults/proxy.ts";
 import { violations } from "../faults/violations.ts";
@@ -10,7 +10,7 @@ export interface Stage {
   readonly random: () => number;
 }
 
-/** Begins the fault; what it gives ends it. */
+/** Begins the fault; the returned function ends it. */
 export type Fault = (stage: Stage) => Promise<() => Promise<void>>;
 
 const CLOSE_CODES: readonly number[] = [
@@ -24,7 +24,7 @@ function pick<T>(items: readonly T[], random: () => number): T {
 
 const nothing = async (): Promise<void> => {};
 
-/** The proxy is spoiled in one direction or in both, until it is healed. */
+/** Impairs the proxy in one direction or in both, until it is healed. */
 const toxic =
   (toxics: (random: () => number) => Parameters<FaultProxy["up"]["set"]>[0]): Fault =>
   async ({ proxy, random }) => {
@@ -41,7 +41,7 @@ const mood =
     return () => upstream.mood({ answer: "mixed" });
   };
 
-/** How the next connections are received; the present one is broken, so that there are some. */
+/** Sets how the next connections are received, and breaks the present one so that there are some. */
 const reception =
   (handshake: Parameters<UpstreamProcess["mood"]>[0]["handshake"] & object): Fault =>
   async ({ upstream, proxy }) => {
@@ -125,7 +125,7 @@ const faults: ReadonlyMap<string, Fault> = new Map<string, Fault>([
     },
   ],
   [
-    "bytes by chance",
+    "random bytes",
     async ({ upstream, random }) => {
       const bytes = Uint8Array.from({ length: 1 + Math.floor(random() * 40) }, () => Math.floor(random() * 256));
       await upstream.carryOut({ do: "raw", hex: Buffer.from(bytes).toString("hex") });
@@ -180,9 +180,9 @@ const faults: ReadonlyMap<string, Fault> = new Map<string, Fault>([
   ["wrong accept key", reception({ do: "wrong-key" })],
 ]);
 
-/** One of those whose name contains the text: of all for an empty one. */
+/** Draws a fault whose name contains the text; an empty text selects all. */
 export function drawFault(only: string, random: () => number): readonly [name: string, fault: Fault] {
   const among = [...faults].filter(([name]) => name.includes(only));
-  if (among.length === 0) throw new Error(`there is no fault "${only}", only ${[...faults.keys()].join(", ")}`);
+  if (among.length === 0) throw new Error(`unknown fault "${only}" (known: ${[...faults.keys()].join(", ")})`);
   return pick(among, random);
 }

@@ -1,4 +1,4 @@
-/** Texts made by chance, most of them close to what a reply looks like. */
+/** Random texts, most of them close to a reply. */
 import { oddTexts } from "../faults/replies.ts";
 
 const PIECES: readonly string[] = [
@@ -14,8 +14,8 @@ function pick<T>(items: readonly T[], random: () => number): T {
 }
 
 /**
- * Never a reply to the request whose id is given, and to no other that is pending: a number that it holds by itself is
- * no whole positive one.
+ * Makes a text that is never a reply to the request with the given id, nor to any other pending one: a number alone is
+ * never a positive integer.
  */
 export function fuzzText(random: () => number, id: unknown): string {
   const roll = random();
@@ -23,7 +23,7 @@ export function fuzzText(random: () => number, id: unknown): string {
   if (roll < 0.6) {
     return Array.from({ length: 1 + Math.floor(random() * 40) }, () => pick(PIECES, random)).join("");
   }
-  // A reply that has been damaged in one place, and whose id is of the wrong type.
+  // A reply damaged in one place, whose id is of the wrong type.
   const reply = JSON.stringify({
     jsonrpc: "2.0",
     id: pick([`${id}`, [id], { id }, -1, 0.5, null], random),

@@ -1,6 +1,8 @@
 /**
- * Many clients with equal ids, and an upstream that answers shuffled, twice, late, with forged ids and with those of
- * requests that are over: no answer may reach another's request. Each carries a number of its own.
+ * The proof of isolation: many clients with equal ids, and an upstream that replies shuffled, twice, late, and with
+ * forged and stale ids.
+ *
+ * No reply may reach another's request: each request carries its own number.
  */
 import { intact, scene } from "../faults/scene.ts";
 import { residentBytes } from "../support/proc.ts";
@@ -13,14 +15,14 @@ import { startUpstreamProcess } from "./upstream-process.ts";
 const CLIENTS = 150;
 const BATCH_AT_MOST = 40;
 const SETTINGS = { limits: { in_flight: CLIENTS * BATCH_AT_MOST } };
-/** Late replies come up to a second later: some in time, some to nobody. */
+/** Late replies take up to a second: some are in time, some reach nobody. */
 const TIMEOUT_MS = 800;
 
 export interface IsolationOptions extends Omit<ChaosOptions, "ms" | "only" | "lateMs"> {
   readonly requests: number;
 }
 
-export async function isolation({ seed, requests, t, says = () => {} }: IsolationOptions): Promise<Findings> {
+export async function isolation({ seed, requests, t, report = () => {} }: IsolationOptions): Promise<Findings> {
   const upstream = await startUpstreamProcess({ seed, t });
   const here = await scene(t, upstream, SETTINGS);
   await here.product.ready();
@@ -29,10 +31,10 @@ export async function isolation({ seed, requests, t, says = () => {} }: Isolatio
   const ledger = new Ledger(() => 30_000);
   const began = performance.now();
   const client = async (random: () => number): Promise<void> => {
-    while (ledger.asked < requests) {
+    while (ledger.requested < requests) {
       const batch = random() < 0.5 ? 1 + Math.floor(random() * BATCH_AT_MOST) : undefined;
-      await ledger.ask(here.product, { timeoutMs: TIMEOUT_MS, batch });
-      if (ledger.asked % 10_000 < BATCH_AT_MOST) says(`${ledger.asked} of ${requests}`);
+      await ledger.request(here.product, { timeoutMs: TIMEOUT_MS, batch });
+      if (ledger.requested % 10_000 < BATCH_AT_MOST) report(`${ledger.requested} of ${requests}`);
     }
   };
   await Promise.all(Array.from({ length: CLIENTS }, (_, n) => client(seeded(seed + n))));
@@ -45,10 +47,10 @@ export async function isolation({ seed, requests, t, says = () => {} }: Isolatio
   return {
     figures: {
       seed,
-      requests: ledger.asked,
+      requests: ledger.requested,
       ...ends,
       ...codes,
-      "requests per second": Math.round(ledger.asked / seconds),
+      "requests per second": Math.round(ledger.requested / seconds),
       "rss MiB": `${mebibytes(before)} to ${mebibytes(after)}`,
       counters: JSON.stringify(counters),
     },

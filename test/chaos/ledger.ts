@@ -1,18 +1,20 @@
 /**
- * What was asked, how each of it ended, and whether that is true: each request carries a number of its own, the upstream
- * counts how often each has come to it, and in the end the two are compared.
+ * The ledger: every request, its end, and a check of that end against the truth.
+ *
+ * Each request carries its own number, the upstream counts how often each one arrived, and in the end the two are
+ * compared.
  */
 import type { Product } from "../support/product.ts";
 
-export interface Asking {
+export interface LedgerRequest {
   readonly timeoutMs: number;
-  /** How many requests in one HTTP request; all of them have the same id. One without a list unless given. */
+  /** The number of calls in one HTTP request, all with the same id. A single call without a list by default. */
   readonly batch?: number | undefined;
-  /** Leave after so long, answered or not. */
+  /** Leaves after this long, with or without a response. */
   readonly leaveAfterMs?: number | undefined;
 }
 
-/** How a request ended for its caller. `left`: the caller did not wait for it. */
+/** A request's end for its caller. `left`: the caller did not wait for it. */
 type End = "reply" | "no" | "maybe" | "yes" | "left";
 
 interface Answer {
@@ -23,33 +25,33 @@ interface Answer {
 
 export interface Verdict {
   readonly ends: Readonly<Record<End, number>>;
-  /** How many failed, by code. */
+  /** The number of failures, by code. */
   readonly codes: Readonly<Record<string, number>>;
   readonly problems: readonly string[];
 }
 
-/** More of the same are only counted. */
+/** Further ones are only counted. */
 const PROBLEMS_AT_MOST = 20;
 
-/** One id for everybody: only its number tells a request from another. */
+/** One id for all calls: only the number distinguishes them. */
 const ID = 1;
 
 export class Ledger {
-  /** By the request's number. */
+  /** Ends by the request's number. */
   readonly #ends: (End | undefined)[] = [];
   readonly #codes = new Map<string, number>();
   readonly #problems: string[] = [];
   #problemCount = 0;
-  /** By how much an answer may come later than its deadline, in milliseconds. */
+  /** How far a response may exceed its deadline, in milliseconds. */
   readonly #graceMs: () => number;
-  /** The latest of all answers, behind its deadline. */
+  /** The largest excess of a response over its deadline. */
   latestMs = 0;
 
   constructor(graceMs: () => number) {
     this.#graceMs = graceMs;
   }
 
-  get asked(): number {
+  get requested(): number {
     return this.#ends.length;
   }
 
@@ -58,11 +60,11 @@ export class Ledger {
     if (this.#problems.length < PROBLEMS_AT_MOST) this.#problems.push(text);
   }
 
-  /** Asks, waits for the end, and keeps what it was. Never rejects. */
-  async ask(product: Pick<Product, "post">, { timeoutMs, batch, leaveAfterMs }: Asking): Promise<void> {
+  /** Makes a request, waits for its end, and records it. Never rejects. */
+  async request(product: Pick<Product, "post">, { timeoutMs, batch, leaveAfterMs }: LedgerRequest): Promise<void> {
     const numbers = Array.from({ length: batch ?? 1 }, () => this.#ends.push(undefined) - 1);
     const calls = numbers.map((n) => ({ jsonrpc: "2.0", id: ID, method: "number", params: [n] }));
-    // An answer that never comes is a fault to be found, not to be waited for.
+    // A missing response is a fault to find, not to wait for.
     const signal = AbortSignal.timeout(leaveAfterMs ?? timeoutMs + 30_000);
     const began = performance.now();
     let answers: unknown;
@@ -74,23 +76,23 @@ export class Ledger {
       for (const n of numbers) this.#ends[n] = "left";
       const { cause } = error as Error;
       if (leaveAfterMs === undefined) {
-        this.problem(`request ${numbers.join()} got no answer: ${error}, because of ${cause ?? "nothing"}`);
+        this.problem(`request ${numbers.join()} got no response: ${error}, because of ${cause ?? "nothing"}`);
       }
       return;
     }
     const lateMs = performance.now() - began - timeoutMs;
     this.latestMs = Math.max(this.latestMs, lateMs);
     if (lateMs > this.#graceMs()) {
-      this.problem(`request ${numbers.join()} was answered ${Math.round(lateMs)} ms after its deadline`);
+      this.problem(`request ${numbers.join()} ended ${Math.round(lateMs)} ms after its deadline`);
     }
     this.#take(numbers, answers, batch !== undefined);
   }
 
   #take(numbers: readonly number[], answers: unknown, batch: boolean): void {
-    // A refusal of the whole batch may come as one error.
+    // The refusal of a whole batch may arrive as one error.
     const each = Array.isArray(answers) ? (answers as Answer[]) : numbers.map(() => answers as Answer);
     if (each.length !== numbers.length || Array.isArray(answers) !== batch) {
-      this.problem(`${numbers.length} requests got ${each.length} answers`);
+      this.problem(`${numbers.length} requests got ${each.length} replies`);
     }
     for (const [at, n] of numbers.entries()) this.#end(n, each[at] ?? {});
   }
@@ -99,17 +101,17 @@ export class Ledger {
     if (error === undefined) {
       this.#ends[n] = "reply";
       if (id !== ID || !Array.isArray(result) || result.length !== 1 || result[0] !== n) {
-        this.problem(`request ${n} got what is not its own: ${JSON.stringify({ id, result })}`);
+        this.problem(`request ${n} got a reply that is not its own: ${JSON.stringify({ id, result })}`);
       }
       return;
     }
     const { code = "(none)", sent } = error.data ?? {};
     this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1);
     if (sent === "no" || sent === "maybe" || sent === "yes") this.#ends[n] = sent;
-    else this.problem(`request ${n} failed without saying whether it was sent: ${JSON.stringify(error)}`);
+    else this.problem(`request ${n} failed without a valid sent: ${JSON.stringify(error)}`);
   }
 
-  /** Compares with what the upstream got: how often each number has come to it. */
+  /** Compares the ends with the number of times that each request reached the upstream. */
   judge(received: Uint8Array): Verdict {
     const ends = { reply: 0, no: 0, maybe: 0, yes: 0, left: 0 };
     for (const [n, end] of this.#ends.entries()) {

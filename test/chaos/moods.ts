@@ -1,4 +1,4 @@
-/** What the upstream of the chaos runs can be told to do: plain data, since it is told by another process. */
+/** Moods of the chaos upstream: plain data, since another process sets them. */
 import type { Handshake } from "../faults/handshake.ts";
 import type { Peer } from "../faults/peer.ts";
 import {
@@ -23,43 +23,46 @@ import { fuzzText } from "./fuzz.ts";
 export interface Mood {
   /** The name of an answer. */
   readonly answer: string;
-  /** Of connections to come. */
+  /** Applies to later connections. */
   readonly handshake?: Handshake;
-  /** Pings are not answered. */
+  /** Leaves pings unanswered. */
   readonly mute?: boolean;
 }
 
 export type Deed =
   | { readonly do: "mood"; readonly mood: Mood }
-  /** A close frame with this code, on every connection. */
+  /** Sends a close frame with this code on every connection. */
   | { readonly do: "close"; readonly code: number; readonly reason: string }
-  /** A frame that RFC 6455 forbids, by its name in violations.ts. */
+  /** Sends a frame that RFC 6455 forbids, by its name in violations.ts. */
   | { readonly do: "violate"; readonly name: string }
-  /** These bytes, whatever they mean. */
+  /** Sends these bytes, whatever they mean. */
   | { readonly do: "raw"; readonly hex: string }
   | { readonly do: "reset" }
   | { readonly do: "end" }
-  /** Stops listening, ends every connection, and listens again after so long. */
+  /** Stops listening, ends every connection, and listens again after this long. */
   | { readonly do: "restart"; readonly ms: number }
-  /** Messages that nobody asked for. */
+  /** Sends unsolicited messages. */
   | { readonly do: "flood"; readonly count: number; readonly bytes: number }
   | { readonly do: "pings"; readonly count: number }
-  /** Stops reading for so long. */
+  /** Stops reading for this long. */
   | { readonly do: "pause"; readonly ms: number };
 
-export interface Told {
-  /** TCP connections since the beginning. */
+export interface Stats {
+  /** TCP connections since the start. */
   readonly connections: number;
   readonly messages: number;
 }
 
-/** Replies held back are sent after so long, in milliseconds. */
+/** The longest time that replies are held back, in milliseconds. */
 const FLUSH_MS = 5;
 const HELD_AT_MOST = 64;
-/** Of requests that were answered, so many are remembered, to be answered again. */
+/** The number of answered requests that are remembered, to be answered again. */
 const PAST = 256;
 
-/** Everything that tries a correlator, drawn for each request: held back and shuffled, twice, late, forged, stale. */
+/**
+ * Mixes everything that challenges a correlator, drawn for each request: held back and shuffled, twice, late, forged,
+ * stale.
+ */
 function mixed(seed: number, lateMs: number): Answer {
   const random = seeded(seed);
   const held = new Map<Peer, Request[]>();
@@ -96,7 +99,7 @@ function mixed(seed: number, lateMs: number): Answer {
   };
 }
 
-/** Before the honest reply, texts that are none. */
+/** The number of fuzzed texts before the honest reply. */
 const FUZZED = 20;
 
 function fuzzed(seed: number): Answer {
@@ -109,7 +112,7 @@ function fuzzed(seed: number): Answer {
   };
 }
 
-/** By name. */
+/** All answers by name. */
 export function answers(seed: number): ReadonlyMap<string, Answer> {
   return new Map<string, Answer>([
     ["echo", echo],

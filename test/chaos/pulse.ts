@@ -1,16 +1,16 @@
-/** How late things are here and now anyhow: a busy machine must not look like a fault of the product. */
+/** The pulse of the machine: its current slowness, which must not look like a fault of the product. */
 import type { Product } from "../support/product.ts";
 import { delay } from "../support/until.ts";
 
 const EVERY_MS = 50;
-/** So many of the newest are looked at. */
+/** The number of recent measurements considered. */
 const KEPT = 40;
-/** A service that does not say for so long that it is alive has failed, however busy the machine is. */
+/** A service that does not respond for this long has failed, however busy the machine is. */
 const DEAD_AFTER_MS = 10_000;
 
 export class Pulse {
   readonly #recent: number[] = [];
-  #askedAt = performance.now();
+  #sentAt = performance.now();
   #going = true;
   readonly #done: Promise<void>;
 
@@ -18,9 +18,9 @@ export class Pulse {
     this.#done = this.#beat(product, dead);
   }
 
-  /** What an answer may take at present, in milliseconds: the worst of the last seconds. */
+  /** The time that a response may take at present, in milliseconds: the worst of the last seconds. */
   get slackMs(): number {
-    return Math.max(0, ...this.#recent, performance.now() - this.#askedAt);
+    return Math.max(0, ...this.#recent, performance.now() - this.#sentAt);
   }
 
   async stop(): Promise<void> {
@@ -30,7 +30,7 @@ export class Pulse {
 
   async #beat(product: Product, dead: (why: string) => void): Promise<void> {
     while (this.#going) {
-      this.#askedAt = performance.now();
+      this.#sentAt = performance.now();
       try {
         const response = await product.fetch("/livez", { signal: AbortSignal.timeout(DEAD_AFTER_MS) });
         if (response.status !== 200) dead(`/livez answered ${response.status}`);
@@ -38,10 +38,10 @@ export class Pulse {
       } catch (error) {
         dead(`/livez: ${error}`);
       }
-      // The pause itself comes late on a busy machine, too.
-      const answeredAt = performance.now();
+      // The pause itself takes longer on a busy machine, too.
+      const respondedAt = performance.now();
       await delay(EVERY_MS);
-      this.#recent.push(performance.now() - this.#askedAt - EVERY_MS + Math.max(0, answeredAt - this.#askedAt));
+      this.#recent.push(performance.now() - this.#sentAt - EVERY_MS + Math.max(0, respondedAt - this.#sentAt));
       if (this.#recent.length > KEPT) this.#recent.shift();
     }
   }

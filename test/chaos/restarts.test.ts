@@ -9,10 +9,10 @@ import { startUpstreamProcess } from "./upstream-process.ts";
 
 const RESTARTS = Number(process.env.RESTARTS ?? 5);
 const CLIENTS = 20;
-/** The port is closed for so long. */
+/** The time that the port stays closed. */
 const AWAY_MS = 100;
 
-test(`${RESTARTS} restarts of an upstream under load: no storm, an end for each request, nothing delivered twice`, async (t) => {
+test(`${RESTARTS} restarts under load cause no storm, end each request once, and deliver nothing twice`, async (t) => {
   const upstream = await startUpstreamProcess({ t });
   const here = await scene(t, upstream, { reconnect: { from: "20ms", to: "100ms" } });
   await here.product.ready();
@@ -20,31 +20,34 @@ test(`${RESTARTS} restarts of an upstream under load: no storm, an end for each 
   let going = true;
   const clients = Array.from({ length: CLIENTS }, async () => {
     while (going) {
-      await ledger.ask(here.product, { timeoutMs: 5_000 });
-      // Whoever is refused at once does not ask again at once: that would be a load of refusals.
+      await ledger.request(here.product, { timeoutMs: 5_000 });
+      // A pause after a refusal: an immediate repeat would only produce a load of refusals.
       await delay(5);
     }
   });
   let connects = await here.counter("connects");
   for (let n = 0; n < RESTARTS; n += 1) {
-    const { messages } = await upstream.told();
+    const { messages } = await upstream.stats();
     await upstream.carryOut({ do: "restart", ms: AWAY_MS });
     await until(async () => (await here.counter("connects")) > connects, {
       what: "the connection to be back",
       every: 20,
     });
     connects = await here.counter("connects");
-    await until(async () => (await upstream.told()).messages > messages, { what: "messages to flow again", every: 20 });
+    await until(async () => (await upstream.stats()).messages > messages, {
+      what: "messages to flow again",
+      every: 20,
+    });
   }
   going = false;
   await Promise.all(clients);
-  const { connections } = await upstream.told();
+  const { connections } = await upstream.stats();
   await intact(here);
   const { ends, codes, problems } = ledger.judge(await upstream.received());
   t.diagnostic(JSON.stringify({ restarts: RESTARTS, connections, ends, codes }));
   assert.deepEqual(problems, []);
   assert.ok(ends.reply > RESTARTS && ends.left === 0);
-  // One for each time that it was there; an attempt that falls into a restart may be a second one.
+  // One for each time that it was up; an attempt that falls into a restart may add a second one.
   assert.ok(connections >= RESTARTS + 1 && connections <= 2 * RESTARTS + 1, `${connections} connections`);
   assert.equal(connects, connections);
 });

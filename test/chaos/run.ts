@@ -1,4 +1,4 @@
-/** One long run in a process of its own: `run.ts chaos SEED MINUTES [FAULT]` or `run.ts isolation SEED REQUESTS`. */
+/** A long chaos run in its own process: `run.ts chaos SEED MINUTES [FAULT]` or `run.ts isolation SEED REQUESTS`. */
 import process from "node:process";
 import { runtime } from "../support/root.ts";
 import type { Cleanup } from "../support/until.ts";
@@ -13,16 +13,16 @@ const t: Cleanup = {
   },
 };
 const began = performance.now();
-const says = (text: string): void => {
+const report = (text: string): void => {
   const seconds = ((performance.now() - began) / 1_000).toFixed(1);
   process.stderr.write(`${runtime} ${seconds} s: ${text}\n`);
 };
 
 async function run(): Promise<Findings> {
-  const common = { seed: Number(seed), t, says };
+  const common = { seed: Number(seed), t, report };
   if (what === "chaos") return await chaos({ ...common, ms: Number(amount) * 60_000, only });
   if (what === "isolation") return await isolation({ ...common, requests: Number(amount) });
-  throw new Error("chaos or isolation?");
+  throw new Error("usage: run.ts chaos SEED MINUTES [FAULT] | run.ts isolation SEED REQUESTS");
 }
 
 const findings = await run();

@@ -1,9 +1,9 @@
-/** Starts the upstream of the chaos runs, and tells it what to do. */
+/** A handle on the chaos upstream: starts its process and sets its mood. */
 import { join } from "node:path";
 import { Child } from "../support/child.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
 import type { Cleanup } from "../support/until.ts";
-import type { Deed, Mood, Told } from "./moods.ts";
+import type { Deed, Mood, Stats } from "./moods.ts";
 
 export class UpstreamProcess {
   readonly port: number;
@@ -33,23 +33,23 @@ export class UpstreamProcess {
   }
 
   async carryOut(deed: Deed): Promise<void> {
-    await this.#ask("", JSON.stringify(deed));
+    await this.#send("", JSON.stringify(deed));
   }
 
   mood(mood: Mood): Promise<void> {
     return this.carryOut({ do: "mood", mood });
   }
 
-  async told(): Promise<Told> {
-    return (await (await this.#ask("", "")).json()) as Told;
+  async stats(): Promise<Stats> {
+    return (await (await this.#send("", "")).json()) as Stats;
   }
 
-  /** How often each numbered request has come to it. */
+  /** Reads how often each numbered request reached the upstream. */
   async received(): Promise<Uint8Array> {
-    return new Uint8Array(await (await this.#ask("received", "")).arrayBuffer());
+    return new Uint8Array(await (await this.#send("received", "")).arrayBuffer());
   }
 
-  #ask(path: string, body: string): Promise<Response> {
+  #send(path: string, body: string): Promise<Response> {
     return fetch(this.#control + path, { method: "POST", body, signal: AbortSignal.timeout(20_000) });
   }
 }

@@ -1,14 +1,14 @@
-/** The upstream of the chaos runs, in a process of its own, so that it can be stopped; told what to do over HTTP. */
+/** The upstream of the chaos runs, in its own process so that it can be stopped, and controlled over HTTP. */
 import { Buffer } from "node:buffer";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { type Behaviour, startFaultUpstream } from "../faults/upstream.ts";
 import { violations } from "../faults/violations.ts";
-import { answers, type Deed, type Mood, type Told } from "./moods.ts";
+import { answers, type Deed, type Mood, type Stats } from "./moods.ts";
 
 const known = answers(Number(process.argv[2] ?? 1));
-/** How often each numbered request has come. */
+/** The number of arrivals of each numbered request. */
 let received = new Uint8Array(1_024);
 let messages = 0;
 let mood: Mood = { answer: "echo" };
@@ -27,7 +27,7 @@ function behaviour(): Behaviour {
   return {
     ...(mood.handshake === undefined ? {} : { handshake: mood.handshake }),
     onMessage: (peer, frame) => {
-      peer.frames.length = 0; // What came is counted; keeping all of it would fill the memory.
+      peer.frames.length = 0; // Frames are only counted; keeping all of them would fill the memory.
       const { params } = JSON.parse(frame.payload.toString("utf8")) as { readonly params?: readonly unknown[] };
       if (typeof params?.[0] === "number") count(params[0]);
       known.get(mood.answer)?.(peer, frame);
@@ -92,8 +92,8 @@ const control = createServer((request, response) => {
   });
   request.on("end", async () => {
     if (body !== "") await carryOut(JSON.parse(body) as Deed);
-    const told: Told = { connections: upstream.peers.length, messages };
-    response.end(JSON.stringify(told));
+    const stats: Stats = { connections: upstream.peers.length, messages };
+    response.end(JSON.stringify(stats));
   });
 });
 control.listen(0, "127.0.0.1", () => {
@@ -102,7 +102,7 @@ control.listen(0, "127.0.0.1", () => {
   );
 });
 
-// Whoever started it may be killed, and must not leave it running.
+// The parent may be killed, and must not leave this process running.
 const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) process.exit();

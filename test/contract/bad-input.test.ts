@@ -1,4 +1,4 @@
-/** What is wrong with a request is said at once and clearly; nothing goes up, and the service goes on serving. */
+/** Bad requests: each is refused at once with a clear reason, nothing goes up, and the service goes on serving. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { RawConnection, type RawRequest, rawRequest } from "../support/http.ts";
@@ -25,17 +25,20 @@ const call = (id: unknown) => ({ jsonrpc: "2.0", id, method: "echo", params: [] 
 const good = JSON.stringify(call(1));
 const deep = `{"jsonrpc":"2.0","id":1,"method":"echo","params":${"[".repeat(500_000)}${"]".repeat(500_000)}}`;
 
-/** By what is wrong: the body, and how it is refused wherever it is posted. */
+/** Request bodies by their defect, and the refusal expected on every route that takes a body. */
 const bodies: ReadonlyMap<string, readonly [body: string | Uint8Array, Expected]> = new Map([
   ["no bytes at all", ["", invalid(/empty/)]],
-  ["nothing but white space", [" \n ", invalid(/position 3/, PARSE)]],
+  ["only white space", [" \n ", invalid(/position 3/, PARSE)]],
   ["a word", ["hello", invalid(/position 0/, PARSE)]],
   ["an unfinished object", ['{"jsonrpc":"2.0","id":1,', invalid(/position 24/, PARSE)]],
-  ["a mistake in the second line", ['{"jsonrpc":"2.0",\n  oops}', invalid(/position 20 \(line 2, column 3\)/, PARSE)]],
+  [
+    "a syntax error in the second line",
+    ['{"jsonrpc":"2.0",\n  oops}', invalid(/position 20 \(line 2, column 3\)/, PARSE)],
+  ],
   ["two values", [`${good} ${good}`, invalid(/position \d+/, PARSE)]],
   ["a byte order mark", [`\ufeff${good}`, invalid(/byte order mark/, PARSE)]],
   ["NaN", [good.replace("[]", "NaN"), invalid(/position \d+/, PARSE)]],
-  ["nesting of half a million levels", [deep, invalid(/nested deeper than \d+ levels/, PARSE)]],
+  ["half a million levels of nesting", [deep, invalid(/nested deeper than \d+ levels/, PARSE)]],
   ["bytes that are not UTF-8", [new Uint8Array([0x7b, 0x22, 0xc3, 0x28, 0x22, 0x7d]), invalid(/UTF-8/)]],
   ["a number", ["42", invalid(/object/)]],
   ["null", ["null", invalid(/object/)]],
@@ -53,7 +56,7 @@ const bodies: ReadonlyMap<string, readonly [body: string | Uint8Array, Expected]
   ["ten megabytes", [" ".repeat(10 * MIB), refusal(413, "payload_too_large", /request_bytes/)]],
 ]);
 
-/** By header: who must not come in. */
+/** Headers of callers that must be refused, by name. */
 const strangers: ReadonlyMap<string, readonly [headers: RawRequest["headers"] & object, Expected]> = new Map([
   ["the Host of another site", [{ Host: "evil.example" }, refusal(421, "misdirected")]],
   ["the Host of another site with our port", [{ Host: "evil.example:8787" }, refusal(421, "misdirected")]],
@@ -76,7 +79,9 @@ describe("bad input", () => {
     await upstream?.stop();
   });
 
-  /** Does it, then asks something harmless: that must be the only message that came up, on the same connection. */
+  /**
+   * Runs `act`, then sends a harmless request: its message must be the only one that goes up, on the same connection.
+   */
   const harmless = async (act: () => Promise<unknown>): Promise<void> => {
     const before = upstream.messages.length;
     await act();
@@ -97,7 +102,7 @@ describe("bad input", () => {
       }));
   }
 
-  test("a body without a length is counted, and refused when it gets too long", () =>
+  test("a body without a length is counted and refused once it is too long", () =>
     harmless(async () => {
       for (const path of [REQUEST, "/rpc"]) {
         const connection = await RawConnection.open(product);
@@ -119,7 +124,7 @@ describe("bad input", () => {
     connection.destroy();
   });
 
-  test("a content type other than JSON is refused, and the likely cure is named", () =>
+  test("a content type other than JSON is refused with a hint at the likely cure", () =>
     harmless(async () => {
       const wanted = refusal(415, "unsupported_media_type", /application\/json/);
       for (const type of ["text/plain", "application/octet-stream", "multipart/form-data; boundary=x"]) {
@@ -149,7 +154,7 @@ describe("bad input", () => {
       }
     }));
 
-  test("a wrong method is 405 and says which are allowed", () =>
+  test("a wrong method is 405 and lists the allowed ones", () =>
     harmless(async () => {
       for (const [method, path, allow] of [
         ["GET", REQUEST, "POST"],
@@ -177,7 +182,7 @@ describe("bad input", () => {
   }
 
   for (const [name, [headers, expected]] of strangers) {
-    test(`${name} is refused with ${expected.status} on every route but the bare probes`, () =>
+    test(`${name} is refused with ${expected.status} on every route except the bare probes`, () =>
       harmless(async () => {
         const all = { "Content-Type": "application/json", ...headers };
         for (const path of [REQUEST, SEND, "/rpc", "/shutdown"]) {
@@ -196,14 +201,14 @@ describe("bad input", () => {
       }));
   }
 
-  test("every name of loopback with our port is served", async () => {
+  test("every loopback name with our port is served", async () => {
     for (const host of ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"]) {
       const answer = await rawRequest(product, { path: "/version", headers: { Host: `${host}:${product.port}` } });
       assert.equal(answer.status, 200, host);
     }
   });
 
-  test("a request without a Host is 400, whatever its version of HTTP", () =>
+  test("a request without a Host is 400 in every version of HTTP", () =>
     harmless(async () => {
       for (const version of ["1.1", "1.0"]) {
         const connection = await RawConnection.open(product);

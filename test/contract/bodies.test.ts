@@ -1,4 +1,4 @@
-/** Bodies that are not JSON: text and bytes, in front of an upstream that knows no ids. */
+/** Bodies that are not JSON: text and bytes, sent to an upstream without ids. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { after, before, describe, test } from "node:test";
@@ -45,13 +45,13 @@ describe("in front of an upstream without ids", () => {
     assert.deepEqual(upstream.messages.at(-1), bytes);
   });
 
-  test("many at once each get their own reply", async () => {
+  test("concurrent requests each get their own reply", async () => {
     const texts = Array.from({ length: 40 }, (_, at) => `line ${at}`);
     const replies = await Promise.all(texts.map(async (text) => (await send(text, "text/plain")).text()));
     assert.deepEqual(replies, texts);
   });
 
-  test("a late reply is never taken for the next one's", async () => {
+  test("a late reply is never taken for the next request's", async () => {
     const lag = (text: string, query = "") =>
       product.post(`/v1/upstreams/default/request${query}`, text, { headers: { "content-type": "text/plain" } });
     const first = lag("slow first", "?timeout=100ms");
@@ -61,7 +61,7 @@ describe("in front of an upstream without ids", () => {
     assert.equal(await (await lag("third")).text(), "third");
   });
 
-  test("bodies without content, of another type, or broken are refused", async () => {
+  test("empty, broken and unsupported bodies are refused", async () => {
     const before = upstream.messages.length;
     const refusedAs = (status: number, code: string) => ({ status, code, sent: "no" }) as const;
     await problem(await send("", "text/plain"), refusedAs(400, "invalid_request"));
@@ -72,13 +72,13 @@ describe("in front of an upstream without ids", () => {
     assert.equal(upstream.messages.length, before);
   });
 
-  test("/rpc does not reach it", async () => {
+  test("/rpc does not serve it", async () => {
     const response = await product.rpc({ jsonrpc: "2.0", id: 1, method: "echo" });
     await rpcProblem(response, { status: 404, code: "not_found", sent: "no", detail: /does not speak JSON-RPC/ });
   });
 });
 
-test("who leaves in the midst of a body has left, and that is no fault of ours", async (t) => {
+test("a caller that leaves in the middle of a body is not reported as our fault", async (t) => {
   const upstream = await startUpstream({ t });
   const product = await startProduct({ upstream, t });
   await product.ready();
@@ -86,7 +86,7 @@ test("who leaves in the midst of a body has left, and that is no fault of ours",
   for (let n = 0; n < 10; n++) {
     const caller = await RawConnection.open(product, t);
     caller.send({ method: "POST", path: "/v1/upstreams/default/request", headers, body: '{"jsonrpc"' });
-    // Its answer says that the service has come by.
+    // The response shows that the service has run since.
     await product.fetch("/livez");
     caller.destroy();
   }

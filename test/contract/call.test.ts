@@ -1,4 +1,4 @@
-/** `sidesocket call`: one request from a shell, as a real process. */
+/** `sidesocket call` as a real process: one request from a shell. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -15,14 +15,14 @@ import { answerJsonRpc } from "../support/upstream-methods.ts";
 
 const message = (method: string, params: unknown = []) => JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
 
-/** `neither` answers against the protocol. */
+/** The method `neither` gets a reply that violates the protocol. */
 function answer(message: Message, connection: UpstreamConnection): void {
   const { id, method } = JSON.parse(String(message)) as { id: number; method: string };
   if (method === "neither") connection.send({ jsonrpc: "2.0", id });
   else answerJsonRpc(message, connection);
 }
 
-/** Demands a failure: nothing on stdout, and the problem as one line on stderr. */
+/** Asserts a failure: nothing on stdout and the problem as one line on stderr. */
 function failed(ran: Ran, code: number, problem: { code: string; sent: string; detail?: RegExp }): void {
   assert.equal(ran.code, code, ran.stderr);
   assert.equal(ran.stdout, "");
@@ -52,14 +52,14 @@ describe("sidesocket call", () => {
     return file;
   };
 
-  test("prints the reply and a newline, says nothing else, and leaves the upstream with a close frame", async () => {
+  test("prints only the reply and a newline, and leaves the upstream with a close frame", async () => {
     const ran = await call('{"jsonrpc":"2.0","id":"mine","method":"echo","params":["ü"]}');
     assert.deepEqual([ran.code, ran.stderr], [0, ""]);
     assert.equal(ran.stdout, '{"jsonrpc":"2.0","id":"mine","result":["ü"]}\n');
     await upstream.until(() => upstream.last.closed?.code === 1001);
   });
 
-  test("nothing listens: a port that is taken is not in its way", async (t) => {
+  test("opens no listener, so a taken port does not matter", async (t) => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     t.after(() => taken.close());
@@ -67,14 +67,14 @@ describe("sidesocket call", () => {
     assert.deepEqual([ran.code, ran.stderr], [0, ""]);
   });
 
-  test("--pick prints one value; one that is not there is exit code 5 and a problem", async () => {
+  test("--pick prints one value; a missing value is exit code 5 and a problem", async () => {
     const picked = await call(message("echo", { price: "1.50" }), ["--pick", "/result/price"]);
     assert.deepEqual([picked.code, picked.stdout, picked.stderr], [0, "1.50\n", ""]);
     const none = await call(message("error", [-32042, "no luck"]), ["--pick", "/result"]);
     failed(none, 5, { code: "invalid_reply", sent: "yes", detail: /no luck/ });
   });
 
-  test("- reads the message from standard input, whose last newline is not part of it", async () => {
+  test("- reads the message from standard input, without its last newline", async () => {
     const ran = await call("-", [], { input: `${message("echo", ["in"])}\n` });
     assert.equal(ran.stdout, '{"jsonrpc":"2.0","id":1,"result":["in"]}\n');
     const lines = await startUpstream({ onMessage: (text, connection) => connection.send(`<${text}>`) });
@@ -86,7 +86,7 @@ describe("sidesocket call", () => {
     }
   });
 
-  test("a message over limits.request_bytes, an empty one, and one that is none are exit code 3", async () => {
+  test("a message over limits.request_bytes, an empty one and an invalid one are exit code 3", async () => {
     const limits = { request_bytes: "1kB" };
     const file = await config({ upstreams: { only: { url: upstream.url, limits } } });
     const large = message("echo", ["x".repeat(1_000)]);
@@ -97,7 +97,7 @@ describe("sidesocket call", () => {
     failed(await call("{oops"), 3, { code: "invalid_request", sent: "no", detail: /JSON/ });
   });
 
-  test("the exit code says whether it was sent: 3 no, 4 maybe, 5 yes", async () => {
+  test("the exit code reports delivery: 3 no, 4 maybe, 5 yes", async () => {
     const nobody = `ws://127.0.0.1:${await freePort()}`;
     const down = await runProduct(["call", message("echo"), "--upstream", nobody]);
     failed(down, 3, { code: "upstream_down", sent: "no" });
@@ -130,7 +130,7 @@ describe("sidesocket call", () => {
     });
   }
 
-  test("of several upstreams it takes the one named default, and without it none", async () => {
+  test("default is used among several upstreams, and required to exist", async () => {
     const ran = await runProduct(["call", message("echo"), "--config", await config(several)]);
     assert.equal(ran.code, 2);
     assert.match(ran.stderr, /several \(a, b\)/);
@@ -138,7 +138,7 @@ describe("sidesocket call", () => {
     assert.equal((await runProduct(["call", message("echo"), "--config", file])).code, 0);
   });
 
-  test("without an upstream it asks the demo", async () => {
+  test("the demo is used when no upstream is given", async () => {
     const ran = await runProduct(["call", message("echo", ["hello"])]);
     assert.deepEqual([ran.code, ran.stderr], [0, ""]);
     assert.equal(ran.stdout, '{"jsonrpc":"2.0","id":1,"result":["hello"]}\n');
@@ -157,7 +157,7 @@ describe("sidesocket call", () => {
     return child;
   };
 
-  test("SIGTERM and SIGINT wait for a reply on its way", async (t) => {
+  test("SIGTERM and SIGINT wait for a reply in flight", async (t) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const child = await started("sleep", [1_000], t);
       assert.equal((await child.stop(signal)).code, 0, child.output());
@@ -165,7 +165,7 @@ describe("sidesocket call", () => {
     }
   });
 
-  test("a second signal ends the waiting: cancelled, maybe sent, exit code 4", async (t) => {
+  test("a second signal ends the wait: cancelled, maybe sent, exit code 4", async (t) => {
     const child = await started("silent", [], t);
     child.signal("SIGTERM");
     await child.until(() => /SIGTERM received/.test(child.stderr));
@@ -175,7 +175,7 @@ describe("sidesocket call", () => {
     await upstream.until(() => upstream.last.closed !== undefined);
   });
 
-  test("on Deno it needs to reach the upstream and nothing else; what is lacking is said without the message", {
+  test("on Deno it needs only the upstream's permission; the error about a missing one omits the message", {
     skip: runtime !== "deno",
   }, async () => {
     const env = "--allow-env=SIDESOCKET_*,PORT,NO_COLOR,WS_NO_BUFFER_UTIL";

@@ -1,4 +1,4 @@
-/** `?confirm=pong` and the pace, on the real process. What is told is checked against what the upstream has received. */
+/** `?confirm=pong` and the pace, on the real process: every claim is checked against what the upstream received. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { never } from "../faults/replies.ts";
@@ -9,14 +9,14 @@ import { problem } from "./expect.ts";
 const SEND = "/v1/upstreams/default/send";
 const note = (n: number) => ({ jsonrpc: "2.0", method: "note", params: [n] });
 
-test("confirm=pong answers when the peer has it, and only then says yes", async (t) => {
+test("confirm=pong responds once the peer has the message, and only then says yes", async (t) => {
   const upstream = await startFaultUpstream({ onMessage: never }, { t });
   const product = await startProduct({ config: { upstreams: { default: { url: upstream.url } } }, t });
   await product.ready();
   for (let n = 1; n <= 5; n++) {
     const response = await product.post(`${SEND}?confirm=pong`, note(n));
     assert.deepEqual([response.status, response.headers.get("sidesocket-sent")], [204, "yes"]);
-    assert.equal(upstream.texts.length, n, "it is there when the answer is");
+    assert.equal(upstream.texts.length, n, "received before the response came");
   }
   const many = await Promise.all(Array.from({ length: 100 }, (_, n) => product.post(`${SEND}?confirm=pong`, note(n))));
   assert.ok(many.every(({ status }) => status === 204));
@@ -26,7 +26,7 @@ test("confirm=pong answers when the peer has it, and only then says yes", async 
   await problem(await product.post(`${SEND}?confirm=yes`, note(0)), wrong);
 });
 
-test("without a pong it is maybe: at the deadline, and when the connection is lost", async (t) => {
+test("a missing pong is maybe, at the deadline and when the connection is lost", async (t) => {
   const upstream = await startFaultUpstream({ onMessage: never, onPing: false }, { t });
   const settings = { url: upstream.url, keepalive: { ping: "10m", pong_within: "10m" } };
   const product = await startProduct({ config: { upstreams: { default: settings } }, t });
@@ -44,7 +44,7 @@ test("without a pong it is maybe: at the deadline, and when the connection is lo
   });
 });
 
-test("the pace is kept to, and over its queue is 429 with a Retry-After that is true", async (t) => {
+test("the pace is kept, and a full queue is 429 with a Retry-After that holds", async (t) => {
   const arrived: number[] = [];
   const upstream = await startFaultUpstream({ onMessage: () => arrived.push(performance.now()) }, { t });
   const pace = { messages: 5, per: "1s", queue: 5 };
@@ -55,19 +55,19 @@ test("the pace is kept to, and over its queue is 429 with a Retry-After that is 
   await product.ready();
   const answers = await Promise.all(Array.from({ length: 12 }, (_, n) => product.post(SEND, note(n))));
   const refused = answers.filter(({ status }) => status === 429);
-  assert.ok(refused.length >= 1, "twelve at once are more than five and a queue of five");
+  assert.ok(refused.length >= 1, "twelve at once exceed a pace of five and a queue of five");
   for (const answer of refused) {
     const after = Number(answer.headers.get("retry-after"));
     assert.ok(after >= 1 && after <= 2, `${after} s`);
     await problem(answer, { status: 429, code: "paced", sent: "no", detail: /limits\.pace/ });
   }
   const handed = answers.filter(({ status }) => status === 204).length;
-  // Handed to the socket is not arrived yet.
+  // A message handed to the socket has not arrived yet.
   await upstream.until(() => arrived.length >= handed);
   assert.equal(arrived.length, handed);
   arrived.forEach((from, index) => {
     const next = arrived[index + pace.messages];
-    // What the network and this process take is not ours: a tenth for it.
+    // A tenth is allowed for the network and for this process.
     assert.ok(next === undefined || next - from >= 900, `${pace.messages + 1} within ${next ?? 0} - ${from} ms`);
   });
 });

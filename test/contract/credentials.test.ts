@@ -1,4 +1,4 @@
-/** Values that are worked out for every attempt anew: a token that was renewed needs no restart. */
+/** Credentials that are resolved for each attempt: a renewed token needs no restart. */
 import assert from "node:assert/strict";
 import { rename, writeFile } from "node:fs/promises";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import { written } from "./files.ts";
 const reconnect = { from: "20ms", to: "100ms", refused: "200ms" };
 const call = { jsonrpc: "2.0", id: 1, method: "echo", params: [] };
 
-test("a token from a file: refused while it is the old one, connected without a restart once it is renewed", async (t) => {
+test("a token file is read for each attempt: refused with the old token, connected with the new one", async (t) => {
   const file = await written(t, "token", "old-s3cret\n");
   let renewed = false;
   const upstream = await startFaultUpstream(() => (renewed ? {} : { handshake: { do: "refuse", status: 401 } }), { t });
@@ -33,7 +33,7 @@ test("a token from a file: refused while it is the old one, connected without a 
   assert.doesNotMatch(product.stderr(), /s3cret/);
 });
 
-/** A module that counts its calls, and says which upstream it was asked for. */
+/** A module that counts its calls and records which upstream they were for. */
 const COUNTING = `
 let calls = 0;
 export default async ({ upstream, signal }) => {
@@ -43,7 +43,7 @@ export default async ({ upstream, signal }) => {
 };
 `;
 
-test("the user's function gives url and greeting for every attempt; a login is refused until its token is right", async (t) => {
+test("a user's function supplies url and greeting for each attempt, until the login succeeds", async (t) => {
   const credentials = await written(t, "credentials.mjs", COUNTING);
   const upstream = await startFaultUpstream(
     {
@@ -79,14 +79,14 @@ const failing: [why: string, module: string, said: RegExp][] = [
   ["throws", `export default () => { throw new TypeError("s3cret"); };`, /credentials module failed \(TypeError\)/],
   ["gives nothing", "export default () => undefined;", /gave no object/],
   ["forgets one", `export default () => ({ other: "s3cret" });`, /gave no text named token/],
-  ["gives a header of two lines", `export default () => ({ token: "s3cret\\r\\nX-Evil: 1" });`, /header x-token/],
+  ["returns a header of two lines", `export default () => ({ token: "s3cret\\r\\nX-Evil: 1" });`, /header x-token/],
   ["is no function", "export default 7;", /no function as its default export/],
   ["cannot be loaded", "export default (;", /cannot be loaded/],
   ["never answers", "export default () => new Promise(() => {});", /no connection within 300 ms \(connect_within\)/],
 ];
 
 for (const [why, module, said] of failing) {
-  test(`a credentials module that ${why} is a failed attempt with its reason, and another one follows`, async (t) => {
+  test(`a credentials module that ${why} fails the attempt with its reason, and another attempt follows`, async (t) => {
     const upstream = await startFaultUpstream({ onMessage: never }, { t });
     const credentials = await written(t, "credentials.mjs", module);
     const headers = { "x-token": "${credentials:token}" };
@@ -95,14 +95,14 @@ for (const [why, module, said] of failing) {
     await until(async () => Number((await product.state()).attempts) >= 2);
     const state = await product.state();
     assert.match(String(state.last_error), said);
-    assert.equal(upstream.peers.length, 0, "nothing was sent anywhere");
+    assert.equal(upstream.peers.length, 0, "no peer ever connected");
     assert.doesNotMatch(product.stderr() + JSON.stringify(state), /s3cret/);
     const { code } = await product.stop();
     assert.equal(code, 0);
   });
 }
 
-test("a file that is not there, or empty, is a failed attempt that names it", async (t) => {
+test("a missing or empty file fails the attempt and is named", async (t) => {
   const file = await written(t, "token", "");
   const upstream = await startFaultUpstream({}, { t });
   const settings = { url: `${upstream.url}?key=\${file:${file}}`, reconnect };

@@ -1,4 +1,4 @@
-/** How the process ends: in order, within its bounds, with one report, and nobody left without an answer. */
+/** Exits of the process: in order, within their bounds, with one report, and with a response for every caller. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
@@ -29,7 +29,7 @@ const steps = (report: ExitReport) => report.steps.map(({ step, outcome }) => `$
 const counts = (report: ExitReport, name: string) => report.steps.find(({ step }) => step === name)?.counts ?? {};
 const ALL_DONE = ["drain done", "stop done", "close done", "cancel done", "join done"];
 
-/** The one line of JSON on stderr that is the report, and nothing after it. */
+/** Parses the report, which must be the one line of JSON on stderr and the last line. */
 function printed(product: Product): ExitReport {
   const line = product.stderr().trimEnd().split("\n").at(-1) ?? "";
   assert.equal(product.reports().length, 1, product.stderr());
@@ -45,7 +45,7 @@ async function shutDown(product: Product, query = ""): Promise<ExitReport> {
 }
 
 for (const cause of ["SIGTERM", "SIGINT", "/shutdown"] as const) {
-  test(`idle, ${cause} ends it at once with code 0, a report, and close code 1001`, async (t) => {
+  test(`idle, ${cause} ends it at once with code 0, a report and close code 1001`, async (t) => {
     const { upstream, product } = await start(t);
     const answered = cause === "/shutdown" ? shutDown(product) : undefined;
     const [{ code, signal }, ms] = await timed(cause === "/shutdown" ? product.ended() : product.stop(cause));
@@ -64,7 +64,7 @@ for (const cause of ["SIGTERM", "SIGINT", "/shutdown"] as const) {
     assert.equal(upstream.connections.length, 1);
   });
 
-  test(`with requests pending, ${cause} lets the replies in that come, and cancels the others`, async (t) => {
+  test(`with requests pending, ${cause} lets arriving replies in and cancels the others`, async (t) => {
     const { upstream, product } = await start(t, { drain: "1s" });
     const soon = product.request(call("sleep", [150], "soon"));
     const soonRpc = product.rpc(call("sleep", [150], "soon"));
@@ -83,13 +83,13 @@ for (const cause of ["SIGTERM", "SIGINT", "/shutdown"] as const) {
     assert.deepEqual(steps(report), ["drain forced", ...ALL_DONE.slice(1)]);
     assert.deepEqual([counts(report, "drain").replied, counts(report, "drain").left], [2, 2]);
     assert.deepEqual(counts(report, "cancel").cancelled, { no: 0, maybe: 2, yes: 0 });
-    assert.equal(report.forced, false, "a passed drain bound is no force");
+    assert.equal(report.forced, false, "an exceeded drain bound is not force");
     if (answered) assert.deepEqual(await answered, report);
     assert.equal(upstream.last.closed?.code, 1001);
   });
 }
 
-test("during drain it is not ready, takes nothing new, and says that the connection ends", async (t) => {
+test("during drain it is not ready, refuses new work and announces the end of the connection", async (t) => {
   const { upstream, product } = await start(t);
   const pending = product.request(call("sleep", [1_500]));
   await upstream.until(() => upstream.messages.length === 1);
@@ -111,7 +111,7 @@ test("during drain it is not ready, takes nothing new, and says that the connect
   assert.equal(upstream.messages.length, 1);
 });
 
-test("what was not yet handed to the socket fails as shutting_down", async (t) => {
+test("requests not yet handed to the socket fail as shutting_down", async (t) => {
   const upstream = await startFaultUpstream({ handshake: { do: "silent" } }, { t });
   const product = await startProduct({ upstream, t });
   const held = product.request(call("echo"));
@@ -121,20 +121,20 @@ test("what was not yet handed to the socket fails as shutting_down", async (t) =
   assert.equal((await product.ended()).code, 0);
 });
 
-test("twenty /shutdown at once, and a signal, are one exit with one report for all", async (t) => {
+test("twenty concurrent /shutdown and a signal cause one exit with one report for all", async (t) => {
   const { upstream, product } = await start(t);
   const pending = product.request(call("sleep", [100]));
   await upstream.until(() => upstream.messages.length === 1);
   const all = Array.from({ length: 20 }, () => shutDown(product));
   product.child.signal("SIGINT");
   const reports = await Promise.all(all);
-  assert.equal((await product.ended()).code, 0, "a first signal is no force");
+  assert.equal((await product.ended()).code, 0, "a first signal is not force");
   const report = printed(product);
   for (const each of reports) assert.deepEqual(each, report);
   assert.equal((await pending).status, 200);
 });
 
-test("a second signal turns the bounds that remain to zero", async (t) => {
+test("a second signal turns the remaining bounds to zero", async (t) => {
   const { upstream, product } = await start(t, { drain: "20s", close: "20s" });
   const pending = product.request(call("silent"));
   await upstream.until(() => upstream.messages.length === 1);
@@ -148,7 +148,7 @@ test("a second signal turns the bounds that remain to zero", async (t) => {
   assert.deepEqual([report.forced, report.exit_code], [true, 1]);
 });
 
-test("/shutdown?force=true turns all bounds to zero, and refuses another value", async (t) => {
+test("/shutdown?force=true turns all bounds to zero; other values are refused", async (t) => {
   const { upstream, product } = await start(t, { drain: "20s", close: "20s" });
   const bad = await product.fetch("/shutdown?force=perhaps", { method: "POST" });
   await problem(bad, { status: 400, code: "invalid_request", sent: "no", detail: /force/ });
@@ -159,8 +159,8 @@ test("/shutdown?force=true turns all bounds to zero, and refuses another value",
   await problem(await pending, cancelled);
   assert.equal((await product.ended()).code, report.exit_code);
   assert.deepEqual(printed(product), report);
-  const asked = product.log().find(({ message }) => message === "shutdown asked for");
-  assert.match(JSON.stringify(asked), /"peer":"127\.0\.0\.1"/, "it is logged who asked");
+  const entry = product.log().find(({ message }) => message === "shutdown asked for");
+  assert.match(JSON.stringify(entry), /"peer":"127\.0\.0\.1"/, "the caller is logged");
 });
 
 test("an upstream that never answers the close is broken off after the close bound: code 1", async (t) => {
@@ -179,7 +179,7 @@ test("an upstream that never answers the close is broken off after the close bou
   assert.equal(upstream.last.closeFrame?.code, 1001);
 });
 
-test("clients that stall do not hold it up, and are cut", async (t) => {
+test("stalled clients do not hold it up and are cut", async (t) => {
   const { product } = await start(t, { answer: "20s" }); // so that only being cut can end them in time
   const [silent, header, body] = [
     await RawConnection.open(product, t),
@@ -191,8 +191,8 @@ test("clients that stall do not hold it up, and are cut", async (t) => {
   const { host } = new URL(product.url);
   const half = { method: "POST", path: REQUEST, headers, body: "{" };
   body.write(Buffer.concat([encodeRequest({ path: "/livez" }, host), encodeRequest(half, host)]));
-  assert.equal((await body.response()).status, 200); // and so the half one has come, too
-  await product.fetch("/livez").then((response) => response.body?.cancel()); // an idle kept-alive one
+  assert.equal((await body.response()).status, 200); // and thus the half-sent one has arrived, too
+  await product.fetch("/livez").then((response) => response.body?.cancel()); // an idle kept-alive connection
   const { code, ms } = await product.stop();
   assert.equal(code, 0, product.stderr());
   assert.ok(ms < 3_000, `${ms} ms`);
@@ -220,13 +220,13 @@ for (const [phase, [behaviour, more]] of phases) {
   });
 }
 
-test("under load a signal ends it with code 0, and whoever was answered was answered right", async (t) => {
+test("under load a signal ends it with code 0, and every response is correct", async (t) => {
   const { upstream, product } = await start(t);
   const codes = new Map<string, number>();
   const clients = Array.from({ length: 30 }, async (_, client) => {
     for (let n = 0; ; n += 1) {
       const response = await product.request(call("echo", [client, n], n)).catch(() => undefined);
-      if (response === undefined) return; // the listener has gone
+      if (response === undefined) return; // the listener has closed
       const text = await response.text();
       const code = response.headers.get("sidesocket-code") ?? "ok";
       codes.set(code, (codes.get(code) ?? 0) + 1);

@@ -1,4 +1,4 @@
-/** What every failure must look like, whatever the route. Checked here, so that each test names only its own facts. */
+/** Assertions on the shape of every failure, whatever the route, so that each test states only its own facts. */
 import assert from "node:assert/strict";
 import type { RawResponse } from "../support/http.ts";
 
@@ -8,7 +8,7 @@ export interface Expected {
   readonly status: number;
   readonly code: string;
   readonly sent: Sent;
-  /** Of the text for people, where the contract says what it must name. */
+  /** The text for people, where the contract requires it to name something. */
   readonly detail?: RegExp;
   /** The JSON-RPC error's own code; -32000 unless given. */
   readonly rpcCode?: number;
@@ -34,7 +34,7 @@ export interface RpcAnswer {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: Facts };
 }
 
-/** An answer that has been read whole, from `fetch` or by hand. */
+/** A response that has been read whole, from `fetch` or from a raw connection. */
 export interface Answer {
   readonly status: number;
   readonly text: string;
@@ -47,12 +47,12 @@ export async function read(response: Response | RawResponse): Promise<Answer> {
   return { status, text, header: (name) => headers.get(name.toLowerCase()) ?? undefined };
 }
 
-/** Where trying again is safe and may help. Bad input is never sent, but stays bad however often it comes. */
+/** Reports whether a retry is both safe and useful. Bad input is never sent, but repeating it cannot help. */
 function mayRetry(status: number, sent: Sent): boolean {
   return sent === "no" && [429, 502, 503, 504].includes(status);
 }
 
-/** The headers of every failure, with which a shell needs no JSON parser. */
+/** Asserts the headers of every failure, which spare a shell the JSON parser. */
 function checkHeaders(answer: Answer, expected: Expected, retries: boolean): void {
   assert.equal(answer.status, expected.status, answer.text);
   assert.equal(answer.header("sidesocket-code"), expected.code, answer.text);
@@ -73,7 +73,7 @@ function checkFacts(facts: Facts, answer: Answer, expected: Expected): void {
   assert.equal(facts.request_id, answer.header("x-request-id"));
 }
 
-/** Demands a whole RFC 9457 document. */
+/** Asserts a complete RFC 9457 document. */
 export async function problem(response: Response | RawResponse, expected: Expected): Promise<Facts> {
   const answer = await read(response);
   checkHeaders(answer, expected, mayRetry(expected.status, expected.sent));
@@ -86,10 +86,11 @@ export async function problem(response: Response | RawResponse, expected: Expect
   return document;
 }
 
-/** Demands the same facts as a JSON-RPC error. `status` 200 unless nothing was sent. */
+/** Asserts the same facts as a JSON-RPC error. `status` is 200 unless nothing was sent. */
 export async function rpcProblem(response: Response | RawResponse, expected: Expected): Promise<Facts> {
   const answer = await read(response);
-  if (answer.status < 200 || answer.status > 299) assert.equal(expected.sent, "no", "not 2xx always means not sent");
+  if (answer.status < 200 || answer.status > 299)
+    assert.equal(expected.sent, "no", "a status other than 2xx always means not sent");
   checkHeaders(answer, expected, mayRetry(expected.status, expected.sent));
   assert.match(answer.header("content-type") ?? "", /^application\/json/);
   const { id, error, jsonrpc } = JSON.parse(answer.text) as RpcAnswer;
@@ -102,14 +103,14 @@ export async function rpcProblem(response: Response | RawResponse, expected: Exp
   return error.data;
 }
 
-/** Demands a refusal in the language of its path: JSON-RPC on /rpc, else a problem document. */
+/** Asserts a refusal in the format of its path: JSON-RPC on /rpc, otherwise a problem document. */
 export function refusedOn(path: string, response: Response | RawResponse, expected: Expected): Promise<Facts> {
   return path.startsWith("/rpc") ? rpcProblem(response, expected) : problem(response, expected);
 }
 
 /**
- * On a starved machine the sidecar's thread can miss a deadline by more than its grace; then the host answers, and knows
- * less of what was sent. That is right, too, but not what the check is about: it may be tried again.
+ * Repeats a check that a starved machine can spoil: the sidecar's thread may miss a deadline by more than its grace;
+ * then the host settles the request and knows less of what was sent. That is correct, but not the subject of the check.
  */
 export async function unstarved(check: () => Promise<void>, times = 3): Promise<void> {
   for (let left = times; left > 1; left -= 1) {
@@ -120,7 +121,7 @@ export async function unstarved(check: () => Promise<void>, times = 3): Promise<
   await check();
 }
 
-/** What work gave, and how many milliseconds it took. */
+/** Measures work: resolves with its result and the milliseconds it took. */
 export async function timed<Value>(work: Promise<Value>): Promise<readonly [Value, number]> {
   const begin = performance.now();
   return [await work, performance.now() - begin];

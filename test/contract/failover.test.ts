@@ -1,4 +1,4 @@
-/** Equivalents: who is not there is stood in for, and nothing that may have been sent is ever sent again. */
+/** Failover: an equivalent takes over for an absent upstream, and nothing that may have been sent is sent again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { never } from "../faults/replies.ts";
@@ -11,7 +11,7 @@ const reconnect = { from: "1m", to: "1m", refused: "1m" };
 const call = (id: number) => ({ jsonrpc: "2.0", id, method: "echo", params: [id] });
 const by = (response: Response) => [response.status, response.headers.get("sidesocket-upstream")];
 
-test("what one has certainly not got goes to the next, on every route; the answer says to whom", async (t) => {
+test("a certainly unsent request goes to the next upstream on every route, and the response names it", async (t) => {
   const first = await startFaultUpstream({ handshake: { do: "refuse", status: 401 } }, { t });
   const second = await startFaultUpstream({ handshake: { do: "reset" } }, { t });
   const third = await startFaultUpstream({}, { t });
@@ -25,8 +25,8 @@ test("what one has certainly not got goes to the next, on every route; the answe
   await until(
     async () => (await phase("a")) === "refused" && (await phase("b")) === "waiting" && (await phase("c")) === "ready",
   );
-  const asked = await product.post("/v1/upstreams/a/request", call(1));
-  assert.deepEqual([by(asked), await asked.json()], [[200, "c"], { jsonrpc: "2.0", id: 1, result: [1] }]);
+  const response = await product.post("/v1/upstreams/a/request", call(1));
+  assert.deepEqual([by(response), await response.json()], [[200, "c"], { jsonrpc: "2.0", id: 1, result: [1] }]);
   assert.deepEqual(by(await product.post("/rpc/a", call(2))), [200, "c"]);
   const batch = await product.post("/rpc/a", [call(3), call(4)]);
   assert.deepEqual([by(batch), ((await batch.json()) as unknown[]).length], [[200, "c"], 2]);
@@ -41,10 +41,10 @@ test("what one has certainly not got goes to the next, on every route; the answe
   await until(async () => (await phase("c")) === "waiting");
   const nobody = await product.post("/v1/upstreams/a/request", call(7));
   const facts = await problem(nobody, { status: 503, code: "upstream_down", sent: "no", detail: /401/ });
-  assert.equal(facts.upstream, "a", "when nobody is there, it is the first one's failure");
+  assert.equal(facts.upstream, "a", "if all are absent, the failure is the first one's");
 });
 
-test("bytes that the first could not take go to the next whole, however many they are", async (t) => {
+test("bytes that the first upstream could not take go to the next in full, whatever their size", async (t) => {
   const first = await startFaultUpstream({ handshake: { do: "reset" } }, { t });
   const second = await startFaultUpstream({ onMessage: (peer, frame) => peer.binary(frame.payload) }, { t });
   const upstreams = {
@@ -63,7 +63,7 @@ test("bytes that the first could not take go to the next whole, however many the
   }
 });
 
-test("what may have been sent is not sent again to anybody", async (t) => {
+test("a request that may have been sent is not sent to another upstream", async (t) => {
   const first = await startFaultUpstream({ onMessage: never }, { t });
   const second = await startFaultUpstream({}, { t });
   const upstreams = { a: { url: first.url, reconnect, failover: ["b"] }, b: { url: second.url, reconnect } };

@@ -1,4 +1,4 @@
-/** What goes wrong between us and the upstream: every request ends once, in time, and says whether it was sent. */
+/** Failures between us and the upstream: every request ends once, in time, with a correct `sent`. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { inPlace, never } from "../faults/replies.ts";
@@ -23,7 +23,7 @@ const lost = (detail?: RegExp): Expected => ({
 });
 const timedOut = (sent: Sent): Expected => ({ status: 504, code: "reply_timeout", sent });
 
-/** `neither` answers with neither result nor error, against the protocol. */
+/** The method `neither` gets a reply without result or error, against the protocol. */
 function answer(message: Message, connection: UpstreamConnection): void {
   const { id, method } = JSON.parse(String(message)) as { id: number; method: string };
   if (method === "neither") connection.send({ jsonrpc: "2.0", id });
@@ -44,7 +44,7 @@ describe("an upstream that fails", () => {
     await upstream?.stop();
   });
 
-  /** Asks for something that is never answered, and waits until it has come up. */
+  /** Sends a request that is never answered, and waits until it has come up. */
   const pending = async (path = REQUEST, params: unknown = Math.random()) => {
     const response = product.post(path, call("silent", params, "mine"));
     response.catch(() => {});
@@ -58,18 +58,18 @@ describe("an upstream that fails", () => {
   };
   const counter = async (name: string) => ((await product.state()).counters as Record<string, number>)[name] ?? 0;
 
-  test("no reply in time is 504 at the deadline, and was maybe sent", async () => {
+  test("a missing reply is 504 at the deadline, maybe sent", async () => {
     const [response, ms] = await timed(product.post(`${REQUEST}?timeout=200ms`, call("silent")));
     await problem(response, timedOut("maybe"));
     assert.ok(ms >= 195 && ms < 2_000, `${ms} ms`);
   });
 
-  test("no reply in time is 200 on /rpc, with the error in the body and the caller's id", async () => {
+  test("a missing reply is 200 on /rpc, with the error in the body and the caller's id", async () => {
     const response = await product.post("/rpc?timeout=100ms", call("silent", [], "mine"));
     await rpcProblem(response, { ...timedOut("maybe"), status: 200, id: "mine" });
   });
 
-  test("in a batch only the item without a reply fails", () =>
+  test("a batch fails only the item without a reply", () =>
     unstarved(async () => {
       const response = await product.post("/rpc?timeout=200ms", [call("silent", [], "a"), call("echo", ["x"], "b")]);
       assert.equal(response.status, 200);
@@ -86,20 +86,20 @@ describe("an upstream that fails", () => {
       await problem(await second, timedOut("yes"));
     }));
 
-  test("a reply that comes too late is counted and answers nobody", async () => {
+  test("a late reply is counted and settles no request", async () => {
     const late = await counter("late");
     await problem(await product.post(`${REQUEST}?timeout=50ms`, call("sleep", [400])), timedOut("maybe"));
     await until(async () => (await counter("late")) === late + 1);
     await serves();
   });
 
-  test("a reply against the protocol is 502 invalid_reply, and was sent", async () => {
+  test("a reply against the protocol is 502 invalid_reply, sent", async () => {
     const invalid = { status: 502, code: "invalid_reply", sent: "yes" } as const;
     await problem(await product.request(call("neither")), invalid);
     await rpcProblem(await product.rpc(call("neither", [], "mine")), { ...invalid, status: 200, id: "mine" });
   });
 
-  test("a frame that cannot be read answers nobody, is counted, and leaves the connection alone", async () => {
+  test("an unreadable frame settles no request, is counted, and leaves the connection alone", async () => {
     const noise = await counter("noise");
     const { number } = upstream.last;
     await problem(await product.post(`${REQUEST}?timeout=100ms`, call("garbage")), timedOut("maybe"));
@@ -125,7 +125,7 @@ describe("an upstream that fails", () => {
     ]),
   ]);
   for (const [name, [method, params]] of endings) {
-    test(`what is pending when the upstream ends with ${name} fails, and requests flow again`, async () => {
+    test(`requests pending when the upstream ends with ${name} fail, and requests flow again`, async () => {
       const one = await pending();
       const other = await pending("/rpc");
       await problem(await product.request(call(method, params)), lost());
@@ -154,13 +154,15 @@ describe("an upstream that fails", () => {
   }
 });
 
-test("killed with 200 requests pending, every one ends within 100 ms of the loss, and requests flow again", async (t) => {
+test("losing the upstream fails 200 pending requests within 100 ms, and requests flow again", async (t) => {
   const upstream = await startUpstream({ t });
   const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, reconnect } } }, t });
   const many = Array.from({ length: 200 });
   const burst = (ask: () => Promise<Response>) =>
     Promise.all(many.map(async () => [await ask(), performance.now()] as const));
-  /** Milliseconds by which the last end came later than so many answers take here and now anyhow. */
+  /**
+   * Measures how much later the last request ended than the same number of responses takes right now, in milliseconds.
+   */
   const round = async (): Promise<number> => {
     await product.ready();
     const [control, controlMs] = await timed(burst(() => product.fetch("/livez")));
@@ -179,12 +181,12 @@ test("killed with 200 requests pending, every one ends within 100 ms of the loss
     assert.equal((await product.request(call("echo"))).status, 200);
     return Math.max(...ends.map(([, at]) => at)) - killedAt - controlMs;
   };
-  // A busy machine can only make it longer, so the best of three is what the product needs.
+  // A busy machine can only add time, so the best of three is the product's own.
   const rounds = [await round(), await round(), await round()];
   assert.ok(Math.min(...rounds) < 100, `${rounds} ms`);
 });
 
-test("who is told that the connection was lost is told the state of now, and not that of before", async (t) => {
+test("a caller notified of a lost connection sees the current state, not the previous one", async (t) => {
   const upstream = await startUpstream({ t });
   const names = Array.from({ length: 20 }, (_, index) => `one-${index}`);
   const never = { from: "1h", to: "1h" };
@@ -193,7 +195,7 @@ test("who is told that the connection was lost is told the state of now, and not
   await product.ready();
   for (const [at, name] of names.entries()) {
     const path = `/v1/upstreams/${name}/request`;
-    // Of many, too, of which those that are told first are told before the others cross between the threads.
+    // With many requests as well: the first ones are notified before the others cross between the threads.
     const silent = Array.from({ length: at % 2 === 0 ? 0 : 40 }, () => product.post(path, call("silent")));
     const answers = [...silent, product.post(path, call("drop", ["fin"]))];
     const looked = answers.map(async (answer) => {
@@ -204,7 +206,7 @@ test("who is told that the connection was lost is told the state of now, and not
   }
 });
 
-test("the cap of requests in flight answers 429, and is free again when they end", async (t) => {
+test("the in-flight cap responds 429 and frees its places when requests end", async (t) => {
   const upstream = await startUpstream({ t });
   const limits = { in_flight: 3 };
   const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, limits } } }, t });
@@ -228,7 +230,7 @@ test("the cap of requests in flight answers 429, and is free again when they end
   assert.equal(upstream.messages.length, 4);
 });
 
-test("a peer that has silently gone is found by a ping", async (t) => {
+test("a peer that vanished silently is found by a ping", async (t) => {
   const upstream = await startFaultUpstream((n) => (n === 1 ? { onPing: false, onMessage: never, onEnd: false } : {}), {
     t,
   });
@@ -242,7 +244,7 @@ test("a peer that has silently gone is found by a ping", async (t) => {
   assert.equal((await product.request(call("echo"))).status, 200);
 });
 
-test("an upstream that does not read makes us refuse, not grow", async (t) => {
+test("an upstream that does not read makes us refuse instead of growing", async (t) => {
   const upstream = await startFaultUpstream({ reads: false }, { t });
   const limits = { buffered_bytes: "2MiB" };
   const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, limits } } }, t });
@@ -255,7 +257,7 @@ test("an upstream that does not read makes us refuse, not grow", async (t) => {
   await problem(response, { status: 503, code: "congested", sent: "no", detail: /buffered_bytes/ });
 });
 
-test("whatever a broken upstream sends, the request ends, and the next connection serves", async (t) => {
+test("whatever a broken upstream sends, the request ends and the next connection serves", async (t) => {
   const names = [...violations.keys()];
   const upstream = await startFaultUpstream(
     (n) => ({ onMessage: inPlace(violations.get(names[n - 1] ?? "") ?? ((peer) => peer.close(4999))) }),

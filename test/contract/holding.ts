@@ -1,4 +1,4 @@
-/** An upstream whose replies to `hold` come when the test says so, and which counts what came up. */
+/** An upstream that holds its replies to `hold` until the test releases them, and counts the calls. */
 
 import type { Cleanup } from "../support/until.ts";
 import { type Message, startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
@@ -13,9 +13,9 @@ export const call = (method: string, params: unknown = [], id: unknown = "mine")
 
 export interface Holding {
   readonly upstream: Upstream;
-  /** Answers every call to `hold` that has this in its params. */
+  /** Answers every call to `hold` that has this mark in its params. */
   release(mark: string): void;
-  /** Waits until so many calls with this in their params have come up, and gives their number. */
+  /** Waits until `count` calls with this mark in their params have come up, and resolves with their number. */
   came(mark: string, count?: number): Promise<number>;
   count(mark: string): number;
 }
@@ -44,5 +44,5 @@ export async function startHolding(t?: Cleanup, port = 0): Promise<Holding> {
   };
 }
 
-/** What `release` makes the caller get. */
+/** The reply that `release` sends to the caller. */
 export const released = (mark: string): string => `{"jsonrpc":"2.0","id":"mine","result":"released ${mark}"}`;

@@ -1,4 +1,4 @@
-/** `Idempotency-Key`: whoever repeats a request with it gets the reply of the first, and nothing is sent twice. */
+/** `Idempotency-Key`: a repeated request gets the reply of the first, and nothing is sent twice. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -34,25 +34,25 @@ describe("Idempotency-Key", () => {
     product.post(path, body, { headers: { "idempotency-key": key, ...headers } });
 
   for (const path of [REQUEST, "/rpc"]) {
-    test(`${path}: who comes while the first is in flight joins it, who comes later gets its reply again`, async () => {
+    test(`${path}: a repeat joins the request in flight, and later gets its reply again`, async () => {
       const key = `joined ${path}`;
-      const ask = () => post(path, key, call("hold", [key]));
-      const first = ask();
+      const makeRequest = () => post(path, key, call("hold", [key]));
+      const first = makeRequest();
       await holding.came(key);
-      const second = ask();
-      // The second has been taken in when a third, that was sent after it, is refused.
+      const second = makeRequest();
+      // The second has been admitted once a third, sent after it, is refused.
       await (await post(path, key, call("hold", ["other"]))).body?.cancel();
       holding.release(key);
       for (const response of [await first, await second]) {
         assert.deepEqual([response.status, await response.text(), replayed(response)], [200, released(key), null]);
       }
-      const third = await ask();
+      const third = await makeRequest();
       assert.deepEqual([third.status, await third.text(), replayed(third)], [200, released(key), "true"]);
       assert.equal(holding.count(key), 1);
     });
   }
 
-  test("/send is repeated as 204", async () => {
+  test("a repeated /send is 204 again", async () => {
     for (const again of [null, "true"]) {
       const response = await post(SEND, "sent", call("echo", ["sent once"]));
       assert.deepEqual([response.status, replayed(response)], [204, again]);
@@ -69,7 +69,7 @@ describe("Idempotency-Key", () => {
     assert.equal(holding.count("another message"), 0);
   });
 
-  test("a key that is none is 400", async () => {
+  test("an invalid key is 400", async () => {
     const invalid = { status: 400, code: "invalid_request", sent: "no", detail: /^Idempotency-Key must be/ } as const;
     for (const key of ["", "x".repeat(256), "a\tb", "\u00fc"]) {
       await problem(await post(REQUEST, key, call("echo", ["no key"])), invalid);
@@ -80,7 +80,7 @@ describe("Idempotency-Key", () => {
     assert.equal(holding.count("no key"), 0);
   });
 
-  test("other routes, and requests without a key, are others", async () => {
+  test("other routes, and requests without a key, are independent", async () => {
     const body = call("echo", ["scoped"]);
     for (const path of [REQUEST, SEND, "/rpc"]) assert.equal(replayed(await post(path, "scope", body)), null);
     await product.post(REQUEST, body);
@@ -88,46 +88,46 @@ describe("Idempotency-Key", () => {
     assert.equal(await holding.came("scoped", 4), 4);
   });
 
-  test("what failed unsent is really tried again", async (t) => {
+  test("a request that failed unsent is really tried again", async (t) => {
     const port = await freePort();
     const upstreams = { default: { url: `ws://127.0.0.1:${port}/`, reconnect } };
     const other = await startProduct({ config: { upstreams }, t });
-    const ask = () => other.post(REQUEST, call("echo", ["again"]), { headers: { "idempotency-key": "k" } });
-    await problem(await ask(), { status: 503, code: "upstream_down", sent: "no" });
+    const makeRequest = () => other.post(REQUEST, call("echo", ["again"]), { headers: { "idempotency-key": "k" } });
+    await problem(await makeRequest(), { status: 503, code: "upstream_down", sent: "no" });
     const late = await startHolding(t, port);
     await other.ready();
-    const response = await ask();
+    const response = await makeRequest();
     assert.deepEqual([response.status, replayed(response), late.count("again")], [200, null, 1]);
   });
 
-  test("a connection lost on the way is told again, and nothing is sent again", async () => {
-    const ask = () => post(REQUEST, "lost", call("drop", ["fin", "lost"]));
+  test("a connection lost in flight is reported again, and nothing is sent again", async () => {
+    const makeRequest = () => post(REQUEST, "lost", call("drop", ["fin", "lost"]));
     const lost = { status: 502, code: "connection_lost", sent: "maybe" } as const;
-    await problem(await ask(), lost);
+    await problem(await makeRequest(), lost);
     await product.ready();
-    const again = await ask();
+    const again = await makeRequest();
     assert.equal(replayed(again), "true");
     await problem(again, lost);
     assert.equal(holding.count("lost"), 1);
   });
 
-  test("after a timeout who comes again waits for the late reply, as long as it likes", async () => {
-    const ask = (timeout: string) => post(`${REQUEST}?timeout=${timeout}`, "late", call("hold", ["late"]));
+  test("a repeat after a timeout waits for the late reply, up to its own timeout", async () => {
+    const makeRequest = (timeout: string) => post(`${REQUEST}?timeout=${timeout}`, "late", call("hold", ["late"]));
     const timedOut = { status: 504, code: "reply_timeout", sent: "maybe" } as const;
-    const first = await ask("500ms");
+    const first = await makeRequest("500ms");
     await problem(first, timedOut);
-    const impatient = await ask("100ms");
+    const impatient = await makeRequest("100ms");
     assert.equal(replayed(impatient), "true");
     assert.equal(impatient.headers.get("location"), first.headers.get("location"));
     await problem(impatient, timedOut);
-    const patient = ask("20s");
+    const patient = makeRequest("20s");
     holding.release("late");
     const response = await patient;
     assert.deepEqual([response.status, await response.text(), replayed(response)], [200, released("late"), "true"]);
     assert.equal(holding.count("late"), 1);
   });
 
-  test("who joins and can wait no longer is told where the reply will be", async () => {
+  test("a repeat that times out while it waits gets the location of the reply", async () => {
     const first = post(REQUEST, "long", call("hold", ["long"]));
     await holding.came("long");
     const joined = await post(`${REQUEST}?timeout=100ms`, "long", call("hold", ["long"]));
@@ -137,7 +137,7 @@ describe("Idempotency-Key", () => {
     assert.equal((await first).status, 200);
   });
 
-  test("a caller that leaves does not take its message with it", async () => {
+  test("a caller that leaves does not cancel its message", async () => {
     const leaving = new AbortController();
     const headers = { "idempotency-key": "left" };
     const first = product.post(REQUEST, call("hold", ["left"]), { headers, signal: leaving.signal });
@@ -150,18 +150,18 @@ describe("Idempotency-Key", () => {
     assert.equal(holding.count("left"), 1);
   });
 
-  test("with Prefer: respond-async both have the same Location", async () => {
-    const ask = () => post(REQUEST, "async", call("hold", ["async"]), { prefer: "respond-async" });
-    const [first, second] = [await ask(), await ask()];
+  test("Prefer: respond-async gives both the same Location", async () => {
+    const makeRequest = () => post(REQUEST, "async", call("hold", ["async"]), { prefer: "respond-async" });
+    const [first, second] = [await makeRequest(), await makeRequest()];
     assert.deepEqual([first.status, second.status], [202, 202]);
     assert.equal(first.headers.get("location"), second.headers.get("location"));
     await holding.came("async");
     holding.release("async");
-    await until(async () => (await ask()).status === 200);
+    await until(async () => (await makeRequest()).status === 200);
     assert.equal(holding.count("async"), 1);
   });
 
-  test("another caller's key is another", async (t) => {
+  test("a key belongs to its caller", async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "sidesocket-tokens-"));
     t.after(() => rm(folder, { recursive: true, force: true }));
     const tokens = ["1".repeat(32), "2".repeat(32)];
@@ -176,7 +176,7 @@ describe("Idempotency-Key", () => {
     assert.equal(holding.count("for each"), 2);
   });
 
-  test("of a batch each item is sent once", async () => {
+  test("a batch sends each item once", async () => {
     const batch = [call("echo", ["batch"], 1), call("echo", ["batch"], 2)];
     const texts = [];
     for (const again of [null, "true"]) {
@@ -192,7 +192,7 @@ describe("Idempotency-Key", () => {
     [SEND, 400, "maybe"],
     ["/rpc", 200, null],
   ] as const) {
-    test(`${path}: a batch of which a part went out without a reply is not sent again for the rest of it`, async () => {
+    test(`${path}: a batch that was partly sent without a reply does not send the rest again`, async () => {
       const mark = `part ${path}`;
       const batch = [{ jsonrpc: "2.0", method: "note", params: [mark] }, { id: "wrong" }];
       for (const again of [null, "true"]) {
@@ -202,19 +202,19 @@ describe("Idempotency-Key", () => {
         await response.body?.cancel();
       }
       assert.equal(await holding.came(mark), 1);
-      // What would have been sent again would have come before this.
+      // A repeated message would have arrived before this one.
       await product.post(REQUEST, call("echo", ["behind it"]));
       assert.equal(holding.count(mark), 1);
     });
   }
 
-  test("curl --retry against an upstream that replies late gets the reply, of one message", async () => {
+  test("curl --retry gets the reply of a slow upstream, from one message", async () => {
     const body = JSON.stringify(call("hold", ["curl"]));
     const url = `${product.url}${REQUEST}?timeout=500ms`;
     const retry = ["--silent", "--fail", "--retry", "20", "--retry-delay", "1", "--max-time", "60"];
     const args = [...retry, "--header", "Idempotency-Key: curl", "--json", body, url];
     const curl = run({ command: findOnPath("curl"), args, within: 60_000 });
-    // Its first attempt has failed when the request is over while its reply is not there.
+    // Its first attempt has failed once the request is over without a reply.
     await holding.came("curl");
     await until(async () => (await product.state()).in_flight === 0);
     holding.release("curl");

@@ -1,4 +1,4 @@
-/** Replies that are fetched: late ones, and those of requests that asked not to wait. */
+/** Replies that are fetched: late ones, and those of requests with `respond-async`. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -37,7 +37,7 @@ describe("replies that are fetched", () => {
   });
   const hold = (mark: string, query = "", headers: Record<string, string> = {}) =>
     product.post(`${REQUEST}${query}`, call("hold", [mark]), { headers });
-  /** A request that has timed out after it was sent. @returns where its reply will be */
+  /** Lets a request time out after it was sent. @returns where its reply will be */
   const late = async (mark: string): Promise<string> => {
     const response = await hold(mark, "?timeout=500ms");
     const location = locationOf(response);
@@ -45,7 +45,7 @@ describe("replies that are fetched", () => {
     return location;
   };
 
-  test("a reply that comes too late is kept where the 504 said", async () => {
+  test("a late reply is kept where the 504 said", async () => {
     const location = await late("late");
     const waiting = await product.fetch(location);
     assert.equal(waiting.status, 202);
@@ -62,7 +62,7 @@ describe("replies that are fetched", () => {
     assert.equal(holding.count("late"), 1);
   });
 
-  test("?wait is bounded by what it says, and a wrong one is 400", async () => {
+  test("?wait bounds the wait, and an invalid one is 400", async () => {
     const location = await late("bounded");
     const began = performance.now();
     assert.equal((await product.fetch(`${location}?wait=300ms`)).status, 202);
@@ -73,7 +73,7 @@ describe("replies that are fetched", () => {
     }
   });
 
-  test("/rpc says it, too", async () => {
+  test("/rpc names the place, too", async () => {
     const response = await product.post("/rpc?timeout=500ms", call("hold", ["rpc"]));
     const location = locationOf(response);
     await rpcProblem(response, { ...timedOut, status: 200, id: "mine" });
@@ -81,17 +81,17 @@ describe("replies that are fetched", () => {
     assert.equal(await (await product.fetch(`${location}?wait=20`)).text(), released("rpc"));
   });
 
-  test("a connection that ends before the late reply ends the waiting: 502", async () => {
+  test("a connection that ends before the late reply ends the wait with 502", async () => {
     const location = await late("lost");
     const fetched = product.fetch(`${location}?wait=20`);
     holding.upstream.last.kill();
     const response = await fetched;
-    // The ping that follows a timeout may have been answered by then.
+    // The ping that follows a timeout may already have been answered.
     const sent = response.headers.get("sidesocket-sent") === "yes" ? "yes" : "maybe";
     await problem(response, { status: 502, code: "connection_lost", sent });
   });
 
-  test("what was never sent has no Location", async (t) => {
+  test("an unsent request has no Location", async (t) => {
     const deaf = createServer().listen(0, "127.0.0.1");
     await once(deaf, "listening");
     t.after(() => deaf.close());
@@ -101,7 +101,7 @@ describe("replies that are fetched", () => {
     await problem(response, { ...timedOut, sent: "no" });
   });
 
-  test("Prefer: respond-async is a 202 at once, and the reply is fetched", async () => {
+  test("Prefer: respond-async is 202 at once, and the reply is fetched", async () => {
     const response = await hold("async", "", { prefer: "respond-async" });
     assert.equal(response.status, 202);
     assert.equal(response.headers.get("preference-applied"), "respond-async");
@@ -113,7 +113,7 @@ describe("replies that are fetched", () => {
     assert.equal(await (await product.fetch(`${location}?wait=20`)).text(), released("async"));
   });
 
-  test("with wait=N it is a 202 only when the reply does not come within that", async () => {
+  test("wait=N makes it 202 only if the reply does not arrive within that time", async () => {
     const prefer = "respond-async, wait=20";
     const quick = await product.post(REQUEST, call("echo", ["quick"]), { headers: { prefer } });
     assert.deepEqual([quick.status, quick.headers.get("preference-applied")], [200, prefer]);
@@ -122,14 +122,14 @@ describe("replies that are fetched", () => {
     assert.deepEqual([slow.status, slow.headers.get("preference-applied")], [202, "respond-async, wait=1"]);
     const location = locationOf(slow);
     assert.deepEqual(await slow.json(), { state: "pending", location });
-    // Its own time is another: it is not over with the wait.
+    // The wait does not end the request's own timeout.
     const after = await product.fetch(`${location}?wait=500ms`);
     assert.deepEqual(await after.json(), { state: "pending", location });
     holding.release("slow");
     assert.equal(await (await product.fetch(`${location}?wait=20`)).text(), released("slow"));
   });
 
-  test("one that fails answers with its problem", async () => {
+  test("a failed asynchronous request responds with its problem", async () => {
     const headers = { prefer: "respond-async" };
     const response = await product.post(REQUEST, call("drop"), { headers });
     const fetched = await product.fetch(`${locationOf(response)}?wait=20`);
@@ -142,7 +142,7 @@ describe("replies that are fetched", () => {
     });
   });
 
-  test("an asynchronous one whose time is over is late, and its reply may still come", async () => {
+  test("an asynchronous request past its deadline is late, and its reply may still arrive", async () => {
     const response = await hold("overdue", "?timeout=100ms", { prefer: "respond-async" });
     const location = locationOf(response);
     await until(async () => ((await (await product.fetch(location)).json()) as { state: string }).state === "late");
@@ -150,7 +150,7 @@ describe("replies that are fetched", () => {
     assert.equal(await (await product.fetch(`${location}?wait=20`)).text(), released("overdue"));
   });
 
-  test("an id that is none of ours is 404", async () => {
+  test("an id that we did not issue is 404", async () => {
     const made = "A".repeat(43);
     const ours = locationOf(await hold("ours", "", { prefer: "respond-async" }));
     const other = `${ours.slice(0, -2)}${ours.endsWith("AA") ? "BA" : "AA"}`;
@@ -160,13 +160,14 @@ describe("replies that are fetched", () => {
     holding.release("ours");
   });
 
-  test("after replies.keep it is 410, whether its reply came or not", async (t) => {
+  test("after replies.keep it is 410, with or without a reply", async (t) => {
     const replies = { keep: "300ms" };
     const upstreams = { default: { url: holding.upstream.url } };
     const other = await startProduct({ config: { upstreams, replies }, t });
     await other.ready();
-    const ask = async (mark: string) => locationOf(await other.post(`${REQUEST}?timeout=500ms`, call("hold", [mark])));
-    const [came, never] = await Promise.all([ask("came"), ask("never")]);
+    const makeRequest = async (mark: string) =>
+      locationOf(await other.post(`${REQUEST}?timeout=500ms`, call("hold", [mark])));
+    const [came, never] = await Promise.all([makeRequest("came"), makeRequest("never")]);
     holding.release("came");
     for (const location of [came, never]) {
       await until(async () => (await other.fetch(location)).status === 410);
@@ -175,7 +176,7 @@ describe("replies that are fetched", () => {
     }
   });
 
-  test("a reply larger than replies.bytes is 410, and was sent", async (t) => {
+  test("a reply larger than replies.bytes is 410, sent", async (t) => {
     const upstreams = { default: { url: holding.upstream.url } };
     const other = await startProduct({ config: { upstreams, replies: { bytes: "1kB" } }, t });
     const response = await other.post(REQUEST, call("big", [5_000]), { headers: { prefer: "respond-async" } });
@@ -184,16 +185,16 @@ describe("replies that are fetched", () => {
     await problem(await other.fetch(location), { status: 410, code: "gone", sent: "yes", detail: /replies\.bytes/ });
   });
 
-  test("when as many as may be kept are on their way, one more is refused unsent", async (t) => {
+  test("one request beyond replies.count is refused unsent", async (t) => {
     const upstreams = { default: { url: holding.upstream.url } };
     const other = await startProduct({ config: { upstreams, replies: { count: 1 } }, t });
-    const ask = () => other.post(REQUEST, call("hold", ["full"]), { headers: { prefer: "respond-async" } });
-    assert.equal((await ask()).status, 202);
+    const makeRequest = () => other.post(REQUEST, call("hold", ["full"]), { headers: { prefer: "respond-async" } });
+    assert.equal((await makeRequest()).status, 202);
     const full = { status: 429, code: "too_many_in_flight", sent: "no", detail: /replies\.count/ } as const;
-    await problem(await ask(), full);
+    await problem(await makeRequest(), full);
   });
 
-  test("a reply is only for who has the token that it was asked with", async (t) => {
+  test("a reply is only for the token of its request", async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "sidesocket-tokens-"));
     t.after(() => rm(folder, { recursive: true, force: true }));
     const [one, two] = ["1".repeat(32), "2".repeat(32)];
@@ -208,7 +209,7 @@ describe("replies that are fetched", () => {
     await problem(await other.fetch(location, { headers: as(two) }), unknown);
   });
 
-  test("in a lane the late reply goes where it belongs", async (t) => {
+  test("a lane puts the late reply where it belongs", async (t) => {
     let answerFirst = (): void => {};
     const lines = await startUpstream({
       t,
@@ -228,7 +229,7 @@ describe("replies that are fetched", () => {
     assert.deepEqual([await reply.text(), reply.headers.get("content-type")], ["FIRST", "text/plain; charset=utf-8"]);
   });
 
-  test("who waits for a late reply is let go by the exit", async (t) => {
+  test("the exit releases callers that wait for a late reply", async (t) => {
     const other = await startProduct({ upstream: holding.upstream, t });
     await other.ready();
     const location = locationOf(await other.post(`${REQUEST}?timeout=500ms`, call("hold", ["exit"])));

@@ -1,4 +1,4 @@
-/** The library in a program of its own: this one. */
+/** The library, embedded in this program. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Server } from "node:http";
@@ -52,7 +52,7 @@ describe("a sidecar", () => {
     assert.equal(ofBytes, '[{"jsonrpc":"2.0","id":1,"result":["ü"]}]');
   });
 
-  test("bytes stay their owner's: what was sent can be sent again", async () => {
+  test("bytes stay their owner's and can be sent again", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const message = new TextEncoder().encode(call("echo", ["x".repeat(200_000)]));
     for (let n = 0; n < 2; n++) {
@@ -62,7 +62,7 @@ describe("a sidecar", () => {
     }
   });
 
-  test("bytes are their owner's from the moment of the call: they may be changed, and given away", async () => {
+  test("bytes may be changed or transferred right after the call", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const message = new TextEncoder().encode(call("echo", ["first"]));
     const reply = sidecar.request(message);
@@ -80,7 +80,7 @@ describe("a sidecar", () => {
     await upstream.until(() => upstream.texts.some((text) => text.includes("by the library")));
   });
 
-  test("of a batch that is sent in part nobody says that it was not, nor that it was", async () => {
+  test("a partly sent batch claims neither sent nor unsent", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const [good, wrong] = [call("silent", ["in part"]), '{"id":"wrong"}'];
     await assert.rejects(sidecar.send(`[${good},${wrong}]`), failsAs("invalid_request", "maybe"));
@@ -93,13 +93,13 @@ describe("a sidecar", () => {
     await assert.rejects(sidecar.request(`[${wrong},${wrong}]`), failsAs("invalid_request", "no"));
   });
 
-  test("send with confirm resolves when the peer has it, and without a pong says maybe", async (t) => {
+  test("send with confirm resolves once the peer has the message; without a pong it is maybe", async (t) => {
     const peer = await startFaultUpstream((n) => ({ onMessage: never, ...(n > 1 && { onPing: false }) }), { t });
     const keepalive = { ping: "10m", pong_within: "10m" };
     await using sidecar = await Sidecar.start({ url: peer.url, keepalive, reconnect: { from: "10ms", to: "20ms" } });
     for (let n = 1; n <= 5; n++) {
       assert.equal(await sidecar.send(call("note", [n]), { confirm: true }), undefined);
-      assert.equal(peer.texts.length, n, "it is there when the promise resolves");
+      assert.equal(peer.texts.length, n, "received before the promise resolved");
     }
     peer.last.reset();
     await until(() => peer.peers.length === 2 && sidecar.state.phase === "ready");
@@ -110,7 +110,7 @@ describe("a sidecar", () => {
     });
   });
 
-  test("it tells its phases, until told not to", async () => {
+  test("reports its phases until unsubscribed", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url, reconnect: { from: "10ms", to: "20ms" } });
     await until(() => sidecar.state.phase === "ready");
     assert.ok(sidecar.state.since instanceof Date);
@@ -125,7 +125,7 @@ describe("a sidecar", () => {
     assert.equal(sidecar.state.phase, "closed");
   });
 
-  test("messages are read as they come, on from a cursor, until the exit or the reader's own end", async () => {
+  test("messages are read as they arrive, or from a cursor, until the exit or the reader's own end", async () => {
     const sidecar = await Sidecar.start({ url: upstream.url });
     await using _end = sidecar;
     await until(() => sidecar.state.phase === "ready");
@@ -160,7 +160,7 @@ describe("a sidecar", () => {
     assert.deepEqual(odd, ["json"]);
   });
 
-  test("failures are SidesocketErrors with their code and whether it was sent", async () => {
+  test("failures are SidesocketErrors with their code and `sent`", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url, limits: { in_flight: 1 } });
     await assert.rejects(sidecar.request("{"), failsAs("invalid_request", "no"));
     await assert.rejects(sidecar.request(call("silent"), { timeoutMs: 50 }), failsAs("reply_timeout", "maybe"));
@@ -176,7 +176,7 @@ describe("a sidecar", () => {
     await lost;
   });
 
-  test("an aborted request rejects with the signal's reason, and frees its place", async () => {
+  test("an aborted request rejects with the signal's reason and frees its place", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url, limits: { in_flight: 1 } });
     const leaving = new AbortController();
     const before = upstream.messages.length;
@@ -190,7 +190,7 @@ describe("a sidecar", () => {
     await assert.rejects(already, /never begun/);
   });
 
-  test("wrong options are refused with their names", async (t) => {
+  test("invalid options are refused by name", async (t) => {
     const start = (options: object) => Sidecar.start({ url: upstream.url, ...options });
     await assert.rejects(start({ url: "http://example.org" }), failsAs("invalid_config", "no"));
     await assert.rejects(start({ connect_within: 10 }), /connect_within needs a unit/);
@@ -215,7 +215,7 @@ describe("a sidecar", () => {
     }
   });
 
-  test("exit runs once, however often it is asked for, and nothing is taken after it", async () => {
+  test("exit runs once, however often it is called, and nothing is accepted afterwards", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     await sidecar.request(call("echo"));
     const first = sidecar.exit({ cause: "the test" });
@@ -228,7 +228,7 @@ describe("a sidecar", () => {
     assert.equal(upstream.last.closed?.code, 1001);
   });
 
-  test("two hundred start and stop without leaving a descriptor or a thread", async () => {
+  test("two hundred starts and stops leak no descriptor and no thread", async () => {
     const cycle = async (): Promise<void> => {
       const sidecar = await Sidecar.start({ url: upstream.url });
       await sidecar.request(call("echo"));
@@ -264,7 +264,7 @@ describe("the app as a fetch handler", () => {
     body,
   });
 
-  test("answers requests without a server", async () => {
+  test("serves requests without a server", async () => {
     await using one = await Sidecar.start({ url: upstream.url });
     await using two = await Sidecar.start({ url: upstream.url, protocol: "text" });
     const app = createApp({ one, two });
@@ -278,7 +278,7 @@ describe("the app as a fetch handler", () => {
     await problem(await app.request("/v1/upstreams/three"), lost);
   });
 
-  test("several sidecars have the names that they were given: in states, keys and places of replies", async () => {
+  test("several sidecars keep their given names in states, keys and reply locations", async () => {
     await using one = await Sidecar.start({ url: upstream.url });
     await using two = await Sidecar.start({ url: upstream.url });
     const app = createApp({ one, two });
@@ -286,8 +286,8 @@ describe("the app as a fetch handler", () => {
       const { headers: type, ...init } = json(message);
       return app.request(path, { ...init, headers: { ...type, ...headers } });
     };
-    const asked = await post("/v1/upstreams/two/request", call("sleep", [30]), { prefer: "respond-async" });
-    const fetched = await app.request(`${asked.headers.get("location")}?wait=10`);
+    const accepted = await post("/v1/upstreams/two/request", call("sleep", [30]), { prefer: "respond-async" });
+    const fetched = await app.request(`${accepted.headers.get("location")}?wait=10`);
     assert.deepEqual([fetched.status, await fetched.text()], [200, '{"jsonrpc":"2.0","id":1,"result":[30]}']);
 
     for (const name of ["one", "two"]) {
@@ -307,7 +307,7 @@ describe("the app as a fetch handler", () => {
     assert.equal((await problem(failed, { status: 400, code: "invalid_request", sent: "no" })).upstream, "two");
   });
 
-  test("a mistake of our own is told in the language of the path: to JSON-RPC never as a status that it would repeat", async () => {
+  test("a bug of ours is reported in the path's format; JSON-RPC gets no status that it retries", async () => {
     const port = {
       dialect: { name: "json-rpc", accepts: "json" },
       settings: { limits: { request_bytes: 1_000 }, failover: [] },
@@ -325,12 +325,12 @@ describe("the app as a fetch handler", () => {
     assert.deepEqual([rpc.status, ...facts], [200, "internal_error", "maybe", "application/json"]);
     const { error } = (await rpc.json()) as { error: { data: { sent: string } } };
     assert.equal(error.data.sent, "maybe");
-    const asked = await app.request("/v1/upstreams/broken/request", json(call("echo")));
-    await problem(asked, { status: 500, code: "internal_error", sent: "maybe" });
+    const failed = await app.request("/v1/upstreams/broken/request", json(call("echo")));
+    await problem(failed, { status: 500, code: "internal_error", sent: "maybe" });
     assert.equal(faults.length, 2);
   });
 
-  test("is part of an app whose middleware reads bodies and sets headers, behind the listener of that app", async (t) => {
+  test("runs inside an app whose middleware reads bodies and sets headers, behind that app's listener", async (t) => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const app = new Hono();
     const read: string[] = [];
@@ -361,37 +361,41 @@ describe("the app as a fetch handler", () => {
     assert.equal((await events()).headers.get("x-outer"), "yes");
   });
 
-  test("waits for no body whose sender had left before it was asked for", async () => {
+  test("does not wait for a body whose sender had already left", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const incoming = new PassThrough().destroy();
     await once(incoming, "close");
     const bindings = { incoming, outgoing: new PassThrough(), exclusive: true };
-    const asked = createApp({ default: sidecar }).fetch(
+    const pending = createApp({ default: sidecar }).fetch(
       new Request("http://service/rpc", json(call("echo"))),
       bindings,
     );
-    assert.equal((await bounded(Promise.resolve(asked), { what: "the answer" })).status, 499);
+    assert.equal((await bounded(Promise.resolve(pending), { what: "the answer" })).status, 499);
   });
 
-  test("asks for tokens, hosts and origins when it is given some", async () => {
+  test("checks tokens, hosts and origins when given some", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const token = "a-token-of-the-library-0123456789";
     const app = createApp(
       { default: sidecar },
       { tokens: [token], hosts: ["api.example"], origins: ["https://ok.example"] },
     );
-    const ask = (headers: Record<string, string>, host = "api.example") =>
+    const makeRequest = (headers: Record<string, string>, host = "api.example") =>
       app.fetch(new Request(`http://${host}/version`, { headers }));
     const authorization = `Bearer ${token}`;
-    assert.equal((await ask({ authorization })).status, 200);
-    assert.equal((await ask({ authorization, origin: "https://ok.example" })).status, 200);
-    await problem(await ask({}), { status: 401, code: "unauthorized", sent: "no" });
-    await problem(await ask({ authorization }, "evil.example"), { status: 421, code: "misdirected", sent: "no" });
+    assert.equal((await makeRequest({ authorization })).status, 200);
+    assert.equal((await makeRequest({ authorization, origin: "https://ok.example" })).status, 200);
+    await problem(await makeRequest({}), { status: 401, code: "unauthorized", sent: "no" });
+    await problem(await makeRequest({ authorization }, "evil.example"), {
+      status: 421,
+      code: "misdirected",
+      sent: "no",
+    });
     const evil = { authorization, origin: "https://evil.example" };
-    await problem(await ask(evil), { status: 403, code: "forbidden", sent: "no" });
+    await problem(await makeRequest(evil), { status: 403, code: "forbidden", sent: "no" });
   });
 
-  test("a sidecar's own exit lets go who waits in the app for anything but a reply", async () => {
+  test("a sidecar's own exit releases callers in the app, except those waiting for a reply", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const app = createApp({ default: sidecar });
     const late = await app.request("/v1/upstreams/default/request?timeout=300ms", json(call("silent", ["late"])));
@@ -403,7 +407,7 @@ describe("the app as a fetch handler", () => {
     assert.deepEqual([waited.status, refused.status], [202, 503]);
   });
 
-  test("while the exit's delay lasts the app is not ready, and serves: as the service does", async () => {
+  test("during the exit's delay the app serves but is not ready, like the service", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url, shutdown: { delay: "700ms" } });
     const app = createApp({ default: sidecar });
     const report = sidecar.exit();

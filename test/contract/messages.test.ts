@@ -1,4 +1,4 @@
-/** What the upstream says unasked: kept, and read as pages, lines and events. */
+/** Messages: kept, and read as pages, lines and events. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RawConnection } from "../support/http.ts";
@@ -19,7 +19,7 @@ async function start(t: Cleanup, more: Config = {}): Promise<{ product: Product;
   return { product, upstream };
 }
 
-/** Waits until so many messages have arrived. */
+/** Waits until this many messages have arrived. */
 async function arrived(product: Product, count: number): Promise<void> {
   const messages = async () => ((await product.state()).counters as { messages: number }).messages;
   await until(async () => (await messages()) >= count, { what: () => `${count} messages` });
@@ -28,7 +28,7 @@ async function arrived(product: Product, count: number): Promise<void> {
 const kinds = (items: readonly Item[]) =>
   items.map(({ data, gap }) => (gap ? `${gap.reason} ${gap.dropped}` : (data as ReturnType<typeof note>).params.n));
 
-test("pages: from the earliest, on from a cursor, with a limit, and none that is there twice", async (t) => {
+test("pages start at the earliest message or a cursor, keep to the limit and repeat nothing", async (t) => {
   const { product, upstream } = await start(t);
   const empty = await page(product);
   assert.deepEqual(empty.messages, []);
@@ -45,7 +45,7 @@ test("pages: from the earliest, on from a cursor, with a limit, and none that is
   assert.ok(Math.abs(Date.parse(first.messages[0]?.at ?? "") - Date.now()) < 60_000);
 });
 
-test("a long poll ends with the first message; without one, when its time is over, and not before", async (t) => {
+test("a long poll ends with the first message, or exactly when its time is over", async (t) => {
   const { product, upstream } = await start(t);
   const { next } = await page(product);
   const polls = Array.from({ length: 20 }, () => page(product, `?after=${next}&wait=20`));
@@ -57,7 +57,7 @@ test("a long poll ends with the first message; without one, when its time is ove
   assert.ok(performance.now() - began >= 695);
 });
 
-test("text, binary and JSON frames are told apart", async (t) => {
+test("text, binary and JSON frames are distinguished", async (t) => {
   const { product, upstream } = await start(t);
   upstream.broadcast('{"jsonrpc":"2.0",\n "method":"big", "params":[12345678901234567890]}');
   upstream.broadcast("not JSON\nat all");
@@ -82,7 +82,7 @@ test("text, binary and JSON frames are told apart", async (t) => {
   const events = await Stream.open(product, `${MESSAGES}?poll=1`, SSE, t);
   await events.until(() => events.ended);
   assert.deepEqual(
-    events.told.map(({ name, id, data }) => [name, id, data]),
+    events.dataEvents.map(({ name, id, data }) => [name, id, data]),
     [
       ["message", messages[0]?.cursor, '{"jsonrpc":"2.0",\n "method":"big", "params":[12345678901234567890]}'],
       ["message", messages[1]?.cursor, "not JSON\nat all"],
@@ -92,7 +92,7 @@ test("text, binary and JSON frames are told apart", async (t) => {
   );
 });
 
-test("a filter by pointer and value, in every form", async (t) => {
+test("every form of filter by pointer and value selects messages", async (t) => {
   const { product, upstream } = await start(t);
   for (let n = 1; n <= 9; n++) upstream.broadcast(note(n, { kind: n % 3 === 0 ? "fizz" : "plain" }));
   await arrived(product, 9);
@@ -108,12 +108,12 @@ test("a filter by pointer and value, in every form", async (t) => {
   assert.deepEqual(kinds((await waiting).messages), [12]);
 });
 
-test("a stream goes on from Last-Event-ID, even before its first message, and ends with an event at the exit", async (t) => {
+test("a stream resumes from Last-Event-ID, even before a message, and ends with an event at the exit", async (t) => {
   const { product, upstream } = await start(t);
   const first = await Stream.open(product, `${MESSAGES}?after=latest`, SSE, t);
   assert.equal(first.response.headers.get("content-type"), "text/event-stream; charset=utf-8");
   assert.equal(first.response.headers.get("x-accel-buffering"), "no");
-  await first.until(() => first.events.length === 1, { what: "the place where it begins" });
+  await first.until(() => first.events.length === 1, { what: "the starting cursor" });
   const begin = first.events[0]?.id ?? "";
   await first.leave();
   upstream.broadcast(note(1));
@@ -121,9 +121,9 @@ test("a stream goes on from Last-Event-ID, even before its first message, and en
   await arrived(product, 2);
   const again = await Stream.open(product, `${MESSAGES}?after=latest`, { ...SSE, "last-event-id": begin }, t);
   upstream.broadcast(note(3));
-  await again.until(() => again.told.length === 3);
+  await again.until(() => again.dataEvents.length === 3);
   assert.deepEqual(
-    again.told.map(({ data }) => JSON.parse(data ?? "").params.n),
+    again.dataEvents.map(({ data }) => JSON.parse(data ?? "").params.n),
     [1, 2, 3],
   );
   const poll = page(product, "?after=latest&wait=60");
@@ -132,10 +132,10 @@ test("a stream goes on from Last-Event-ID, even before its first message, and en
   const { code } = await product.stop();
   assert.equal(code, 0, product.stderr());
   await again.until(() => again.ended);
-  const last = again.told.at(-1);
+  const last = again.dataEvents.at(-1);
   assert.deepEqual(
     [last?.name, JSON.parse(last?.data ?? "")],
-    ["end", { next: again.told[2]?.id, reason: "shutting_down" }],
+    ["end", { next: again.dataEvents[2]?.id, reason: "shutting_down" }],
   );
   assert.deepEqual((await poll).messages, []);
   await lines.until(() => lines.ended);
@@ -144,7 +144,7 @@ test("a stream goes on from Last-Event-ID, even before its first message, and en
   assert.deepEqual(counts, { readers: 3 });
 });
 
-test("what made way is a gap, exact to the message: 410 for a page, in its place in a stream", async (t) => {
+test("evicted messages are an exact gap: 410 for a page, in its place in a stream", async (t) => {
   const { product, upstream } = await start(t, { messages: { count: 10 } });
   upstream.broadcast(note(1));
   await arrived(product, 1);
@@ -160,10 +160,10 @@ test("what made way is a gap, exact to the message: 410 for a page, in its place
   assert.deepEqual(kinds((await page(product)).messages).slice(0, 2), ["overflow 90", 91]);
   const stream = await Stream.open(product, `${MESSAGES}?poll=1`, { ...SSE, "last-event-id": next }, t);
   await stream.until(() => stream.ended);
-  const [gap, message] = stream.told;
+  const [gap, message] = stream.dataEvents;
   assert.deepEqual([gap?.name, JSON.parse(gap?.data ?? "").dropped], ["gap", 89]);
   assert.deepEqual([gap?.id, message?.id], [resume, oldest]);
-  // Who is cut before the gap, and comes again with what it has seen so far, is told of all of it.
+  // A reader cut before the gap that resumes from its last event receives the whole gap.
   assert.equal(stream.events[0]?.id, next);
   const all = await Stream.open(product, `${MESSAGES}?poll=1`, SSE, t);
   await all.until(() => all.ended);
@@ -171,7 +171,7 @@ test("what made way is a gap, exact to the message: 410 for a page, in its place
   assert.equal(((await again.json()) as { dropped: number }).dropped, 90);
 });
 
-test("a time without a connection is a gap, and so is the death of the thread; a cursor of another process is gone", async (t) => {
+test("an outage and the death of the thread are gaps; a cursor of another process is gone", async (t) => {
   const { product, upstream } = await start(t, { reconnect: { from: "50ms", to: "100ms" } });
   upstream.broadcast(note(1));
   await arrived(product, 1);
@@ -187,7 +187,7 @@ test("a time without a connection is a gap, and so is the death of the thread; a
   await problem(foreign, { status: 410, code: "gone", sent: "no", detail: /expired/ });
 });
 
-test("a filtered poll goes on from its `next`, however much went by that it did not want", async (t) => {
+test("a filtered poll resumes from its `next`, however many messages it skipped", async (t) => {
   const { product, upstream } = await start(t, { messages: { count: 10 } });
   const where = "where=/params/kind=rare";
   let { next } = await page(product, `?${where}`);
@@ -195,7 +195,7 @@ test("a filtered poll goes on from its `next`, however much went by that it did 
   await until(async () => (await product.state()).readers === 1);
   for (let n = 1; n <= 100; n++) {
     upstream.broadcast(note(n));
-    // One after the other, as a feed says them: together they would be more than the journal holds.
+    // One by one, as a feed sends them: all at once would exceed the journal.
     if (n % 5 === 0) await arrived(product, n);
   }
   const nothing = await polling;
@@ -206,7 +206,7 @@ test("a filtered poll goes on from its `next`, however much went by that it did 
   assert.deepEqual(kinds((await page(product, `?${where}&after=${next}`)).messages), [101]);
 });
 
-test("bad parameters are refused with their names", async (t) => {
+test("invalid parameters are refused by name", async (t) => {
   const { product } = await start(t);
   const bad: readonly (readonly [string, RegExp])[] = [
     ["?after=yesterday", /^after must be a cursor/],
@@ -234,7 +234,7 @@ test("bad parameters are refused with their names", async (t) => {
   assert.deepEqual([head.status, await head.text()], [200, ""]);
 });
 
-test("a reader that never reads is not waited for, and harms nobody", async (t) => {
+test("a reader that never reads holds nobody up", async (t) => {
   const { product, upstream } = await start(t, { messages: { count: 100_000, bytes: "4MiB" } });
   const jammed = await RawConnection.open(product, t);
   jammed.send({ path: MESSAGES, headers: { Accept: "text/event-stream" } });

@@ -1,4 +1,4 @@
-/** `?pick=`: one value out of a reply, for callers without a JSON parser. */
+/** `?pick=`: one value of a reply, for callers without a JSON parser. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Product, startProduct } from "../support/product.ts";
@@ -38,7 +38,7 @@ describe("?pick", () => {
     ["/id", "1"],
   ];
   for (const [pointer, text] of values) {
-    test(`${pointer} is answered with ${text} and nothing else`, async () => {
+    test(`${pointer} responds with ${text} and nothing else`, async () => {
       const response = await pick(pointer);
       assert.equal(response.status, 200);
       assert.equal(response.headers.get("content-type"), "text/plain; charset=utf-8");
@@ -49,17 +49,17 @@ describe("?pick", () => {
 
   const unusable = { status: 502, code: "invalid_reply", sent: "yes" } as const;
 
-  test("a pointer that leads nowhere is 502, was sent, and the answer says what is there", async () => {
+  test("a pointer that leads nowhere is 502, sent, and the problem says what is there", async () => {
     await problem(await pick("/result/cost"), { ...unusable, detail: /"\/result\/cost".*an object with "price"/ });
   });
 
-  test("an upstream's error is never an empty success", async () => {
+  test("an upstream's error never becomes an empty success", async () => {
     const response = await pick("/result", call("error", [-32042, "no luck"]));
     await problem(response, { ...unusable, detail: /error: \{"code":-32042,"message":"no luck"\}/ });
     assert.equal(await (await pick("/error/code", call("error", [-32042, "no luck"]))).text(), "-32042");
   });
 
-  test("a pointer that is none, and a batch, are 400 and nothing is sent", async () => {
+  test("an invalid pointer, and a batch, are 400 and nothing is sent", async () => {
     const before = upstream.texts.length;
     const refused = { status: 400, code: "invalid_request", sent: "no" } as const;
     await problem(await pick("result"), { ...refused, detail: /^pick: "result" is not a JSON pointer/ });
@@ -68,13 +68,13 @@ describe("?pick", () => {
     assert.equal(upstream.texts.length, before);
   });
 
-  test("of a reply that was not asked for as JSON a value can be picked, where it is JSON", async () => {
+  test("a value can be picked from any reply that is JSON, whatever the request's type", async () => {
     const init = { headers: { "content-type": "text/plain" } };
     const response = await product.post("/v1/upstreams/lines/request?pick=/level", "[1", init);
     assert.equal(await response.text(), "7");
   });
 
-  test("a large reply is picked from", async () => {
+  test("a value is picked from a large reply", async () => {
     const response = await pick("/result", call("big", [8_000_000]));
     assert.equal((await response.text()).length, 8_000_000);
   });

@@ -1,4 +1,4 @@
-/** A user's protocol module: spoken where it is good, and no harm to the process where it is not. */
+/** A user's protocol module: used if it works, harmless to the process if it does not. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Config, type Product, StartFailed, startProduct } from "../support/product.ts";
@@ -7,8 +7,8 @@ import { startUpstream } from "../support/upstream.ts";
 import { problem, timed } from "./expect.ts";
 import { written } from "./files.ts";
 
-/** A line `id text` up, a line `id text` down. What the text says happens to the thread is in `deeds`. */
-const dialect = (deeds: string): string => `
+/** A protocol of lines: `id text` up, `id text` down. `deeds` is code that runs on the text. */
+const protocolModule = (deeds: string): string => `
 export default {
   name: "lines",
   accepts: "any",
@@ -39,14 +39,14 @@ describe("a user's protocol module", () => {
   const text = (product: Product, body: string): Promise<Response> =>
     product.request(body, { headers: { "content-type": "text/plain" } });
 
-  test("is spoken", async (t) => {
-    const product = await startProduct({ config: await speaking(t, dialect("")), t });
+  test("is used", async (t) => {
+    const product = await startProduct({ config: await speaking(t, protocolModule("")), t });
     const replies = await Promise.all(["one", "two", "three"].map(async (word) => (await text(product, word)).text()));
     assert.deepEqual(replies, ["one", "two", "three"]);
     assert.equal((await product.state()).protocol, "lines");
   });
 
-  test("that cannot be used ends the start with code 2, and says what is wrong", async (t) => {
+  test("that is unusable ends the start with code 2 and a reason", async (t) => {
     for (const [module, why] of [
       ["export default {};", /default.*name/],
       ["export default { name: 'x' };", /encode/],
@@ -70,8 +70,8 @@ describe("a user's protocol module", () => {
     ["rejects", "if (crash) Promise.reject(new Error('rejected'));"],
   ]);
   for (const [name, deed] of crashes) {
-    test(`that ${name} fails what was pending as sidecar_crashed, and the thread comes back`, async (t) => {
-      const product = await startProduct({ config: await speaking(t, dialect(deed)), t });
+    test(`that ${name} fails pending requests as sidecar_crashed, and the thread restarts`, async (t) => {
+      const product = await startProduct({ config: await speaking(t, protocolModule(deed)), t });
       await product.ready();
       const pending = text(product, "silent");
       await until(async () => (await product.state()).in_flight === 1);
@@ -87,9 +87,9 @@ describe("a user's protocol module", () => {
     });
   }
 
-  test("whose crashes do not end ends the process with code 70, which says why", async (t) => {
+  test("that keeps crashing ends the process with code 70 and a reason", async (t) => {
     const deed = "if (crash) process.exit(3);";
-    const product = await startProduct({ config: await speaking(t, dialect(deed)), t });
+    const product = await startProduct({ config: await speaking(t, protocolModule(deed)), t });
     for (let crash = 0; crash < 5; crash += 1) {
       await product.ready();
       await (await text(product, "crash silent")).body?.cancel();
@@ -99,8 +99,8 @@ describe("a user's protocol module", () => {
     assert.equal(product.report().exit_code, 70);
   });
 
-  test("that crashes its thread whenever it is loaded ends the start with code 70, which says why", async (t) => {
-    const config = await speaking(t, `process.exit(3); ${dialect("")}`);
+  test("that crashes its thread at every load ends the start with code 70 and a reason", async (t) => {
+    const config = await speaking(t, `process.exit(3); ${protocolModule("")}`);
     await assert.rejects(startProduct({ config, t }), (error) => {
       assert.ok(error instanceof StartFailed);
       assert.equal(error.exit?.code, 70, error.message);

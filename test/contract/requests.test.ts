@@ -1,4 +1,4 @@
-/** What goes well: messages up, replies down, and what the answers say about themselves. */
+/** Successful requests: messages up, replies down, and the headers of the responses. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Product, startProduct } from "../support/product.ts";
@@ -9,7 +9,7 @@ import type { RpcAnswer } from "./expect.ts";
 const call = (id: unknown, method = "echo", params: unknown = ["x"]) => ({ jsonrpc: "2.0", id, method, params });
 const note = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", method, params });
 
-/** A reply with all that a parser would change: order, spaces, numbers beyond a double, escapes. */
+/** A reply with everything that a parser would change: order, spaces, numbers beyond a double, escapes. */
 const verbatim = (id: string): string =>
   `{"zeta":1, "result": [12345678901234567890, 1.0, 1e400, "\\u00fc", ""] ,"id":${id},"jsonrpc" : "2.0","alpha":{}}`;
 
@@ -39,7 +39,7 @@ describe("in front of a JSON-RPC upstream", () => {
   };
 
   for (const path of ["/v1/upstreams/only/request", "/v1/upstreams/default/request", "/rpc", "/rpc/only"]) {
-    test(`${path} gives the upstream's reply`, async () => {
+    test(`${path} responds with the upstream's reply`, async () => {
       const response = await product.post(path, call(1, "echo", { deep: [1, "ü", null] }));
       assert.equal(response.status, 200);
       assert.equal(response.headers.get("content-type"), "application/json");
@@ -49,7 +49,7 @@ describe("in front of a JSON-RPC upstream", () => {
 
   const ids = ['"a"', '""', '"日本 \\u0041\\n\\""', "9007199254740993", "1.0", "1e2", "-7", "-0", "0", "null"];
   for (const id of ids) {
-    test(`the caller's id ${id} comes back exactly as it was written, and never goes up`, async () => {
+    test(`the caller's id ${id} comes back exactly as written and never goes up`, async () => {
       for (const path of ["/v1/upstreams/default/request", "/rpc"]) {
         const response = await product.post(path, `{"jsonrpc":"2.0","id":${id},"method":"echo","params":["x"]}`);
         assert.equal(await response.text(), `{"jsonrpc":"2.0","id":${id},"result":["x"]}`);
@@ -58,7 +58,7 @@ describe("in front of a JSON-RPC upstream", () => {
     });
   }
 
-  test("ids on the wire are never used twice", async () => {
+  test("ids on the wire are never reused", async () => {
     await Promise.all(Array.from({ length: 50 }, () => product.rpc(call(1)).then((response) => response.text())));
     const wire = upstream.texts.map((text) => (JSON.parse(text) as { id?: number }).id).filter(Boolean);
     assert.equal(new Set(wire).size, wire.length);
@@ -69,7 +69,7 @@ describe("in front of a JSON-RPC upstream", () => {
     assert.equal(await response.text(), '{"jsonrpc":"2.0","result":["x"]}');
   });
 
-  test("a message without an id is a notification on /rpc: 204, and it went up as it was", async () => {
+  test("a message without an id is a notification on /rpc: 204, sent unchanged", async () => {
     const response = await product.rpc('{"method":"note","jsonrpc":"2.0","params":["rpc notification"]}');
     assert.equal(response.status, 204);
     assert.equal(await response.text(), "");
@@ -78,17 +78,17 @@ describe("in front of a JSON-RPC upstream", () => {
     );
   });
 
-  test("/send answers 204 without waiting for a reply, and the upstream gets the message", async () => {
+  test("/send responds 204 without waiting for a reply, and the upstream gets the message", async () => {
     const response = await product.post("/v1/upstreams/default/send", note("silent", ["by send"]));
     assert.equal(response.status, 204);
     assert.equal(response.headers.get("cache-control"), "no-store");
     await upstream.until(() => upstream.texts.some((text) => text.includes("by send")));
-    const asked = await product.post("/v1/upstreams/default/send", call(7, "silent", ["with an id"]));
-    assert.equal(asked.status, 204);
+    const sent = await product.post("/v1/upstreams/default/send", call(7, "silent", ["with an id"]));
+    assert.equal(sent.status, 204);
     assert.equal((await product.state()).in_flight, 0);
   });
 
-  test("the replies of a batch come in the caller's order, one frame up per item", async () => {
+  test("a batch goes up one frame per item, and its replies come in the caller's order", async () => {
     const from = upstream.texts.length;
     const replies = await rpc([call("slow", "sleep", [60]), call("quick"), note("silent"), call(3, "sleep", [20])]);
     assert.deepEqual(
@@ -114,7 +114,7 @@ describe("in front of a JSON-RPC upstream", () => {
     await upstream.until(() => upstream.texts.some((text) => text.includes("batch of notes")));
   });
 
-  test("an invalid item of a batch gets -32600 with its id, and the others their replies", async () => {
+  test("an invalid item of a batch gets -32600 with its id, and the others get their replies", async () => {
     const replies = await rpc([call("good"), 1, { jsonrpc: "2.0", id: "bad", method: 5 }, { id: 9, method: "echo" }]);
     assert.deepEqual(
       replies.map(({ id, error }) => [id, error?.code, error?.data?.sent]),
@@ -137,15 +137,17 @@ describe("in front of a JSON-RPC upstream", () => {
     }
   });
 
-  test("but for the id not a byte is changed, neither on the way up nor down", async () => {
-    const sent = `{ "zeta":1,"method":"verbatim", "params":[9007199254740993, 1.0,1e400,"\\u00fc"],"id":"mine" ,"jsonrpc":"2.0"}`;
+  test("no byte except the id is changed, neither up nor down", async () => {
+    const sent =
+      `{ "zeta":1,"method":"verbatim", "params":[9007199254740993, 1.0,1e400,"\\u00fc"],` +
+      `"id":"mine" ,"jsonrpc":"2.0"}`;
     const response = await product.request(sent);
     assert.equal(await response.text(), verbatim('"mine"'));
     const up = upstream.last.texts.find((text) => text.includes("verbatim"));
     assert.equal(up?.replace(/"id":\d+/, '"id":"mine"'), sent);
   });
 
-  test("a body of exactly limits.request_bytes is served, and a reply of many megabytes comes whole", async () => {
+  test("a body of exactly limits.request_bytes is served, and a reply of many megabytes arrives whole", async () => {
     const around = JSON.stringify(call(1, "echo", [""])).length;
     const response = await product.request(call(1, "echo", ["x".repeat(1024 * 1024 - around)]));
     assert.equal(response.status, 200);
@@ -160,13 +162,13 @@ describe("in front of a JSON-RPC upstream", () => {
     assert.deepEqual(await response.json(), { jsonrpc: "2.0", id: "b", result: ["x"] });
   });
 
-  test("any JSON media type is taken, with parameters and in any case", async () => {
+  test("any JSON media type is accepted, with parameters and in any case", async () => {
     for (const type of ["Application/JSON; charset=utf-8", "application/vnd.example+json"]) {
       assert.equal((await product.request(call(1), { headers: { "content-type": type } })).status, 200);
     }
   });
 
-  test("a harmless X-Request-Id is echoed, another is replaced", async () => {
+  test("a harmless X-Request-Id is echoed, any other is replaced", async () => {
     const idOf = async (given: string) =>
       (await product.request(call(1), { headers: { "x-request-id": given } })).headers.get("x-request-id");
     assert.equal(await idOf("Order_1:a.b-c"), "Order_1:a.b-c");
@@ -175,7 +177,7 @@ describe("in front of a JSON-RPC upstream", () => {
     }
   });
 
-  test("every answer forbids caching and has an id, a reply also its times", async () => {
+  test("every response forbids caching and has an id, a reply also its timings", async () => {
     for (const path of ["/livez", "/readyz", "/healthz", "/version", "/v1/upstreams", "/v1/upstreams/only", "/none"]) {
       const { headers, body } = await product.fetch(path);
       assert.equal(headers.get("cache-control"), "no-store", path);
@@ -189,7 +191,7 @@ describe("in front of a JSON-RPC upstream", () => {
     assert.ok(up !== undefined && up >= 29 && total !== undefined && queue !== undefined && total >= up + queue - 0.2);
   });
 
-  test("Prefer: wait is followed and says so; too large a one is clamped; ?timeout wins over it", async () => {
+  test("Prefer: wait is honoured and acknowledged; an excessive one is clamped; ?timeout wins over it", async () => {
     const applied = async (prefer: string, query = "") =>
       (await product.post(`/rpc${query}`, call(1), { headers: { prefer } })).headers.get("preference-applied");
     assert.equal(await applied("wait=7"), "wait=7");
@@ -202,13 +204,13 @@ describe("in front of a JSON-RPC upstream", () => {
     }
   });
 
-  test("?timeout takes seconds, and durations with their unit", async () => {
+  test("?timeout takes seconds, and durations with a unit", async () => {
     for (const timeout of ["1", "2.5", "120", "500ms", "10s", "2m"]) {
       assert.equal((await product.post(`/rpc?timeout=${timeout}`, call(1))).status, 200, timeout);
     }
   });
 
-  test("the state and the version can be looked at", async () => {
+  test("the state and the version are served", async () => {
     const state = await product.state("only");
     assert.equal(state.phase, "ready");
     assert.equal(state.url, `ws://127.0.0.1:${upstream.port}`);
@@ -221,7 +223,7 @@ describe("in front of a JSON-RPC upstream", () => {
     assert.match(JSON.stringify(await (await product.fetch("/version")).json()), /"version":"\d+\.\d+\.\d+/);
   });
 
-  test("the routes of /openapi.json are those that are served, with these methods and no others", async () => {
+  test("/openapi.json lists exactly the routes and methods that are served", async () => {
     const { openapi, paths, components } = (await (await product.fetch("/openapi.json")).json()) as {
       openapi: string;
       paths: Record<string, object>;

@@ -1,4 +1,4 @@
-/** Who may come in, and what never comes out. */
+/** Access control, and secrets that never leave. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -33,7 +33,7 @@ describe("with tokens", () => {
     await upstream?.stop();
   });
 
-  test("without a token, or with a wrong one, every route but the bare probes is 401", async () => {
+  test("every route except the bare probes is 401 without a token or with a wrong one", async () => {
     const wrong = ["", "Bearer", `Bearer ${FIRST}x`, `Bearer ${FIRST.slice(1)}`, `Basic ${btoa(`u:${FIRST}`)}`, FIRST];
     for (const authorization of [undefined, ...wrong, `Bearer ${SHUTDOWN}`]) {
       const init: RequestInit = authorization === undefined ? {} : { headers: { authorization } };
@@ -55,14 +55,14 @@ describe("with tokens", () => {
     }
   });
 
-  test("each of two tokens opens the API, so that one can be replaced while both work", async () => {
+  test("either of two tokens opens the API, so that one can be replaced while both work", async () => {
     for (const token of [FIRST, SECOND]) {
       assert.equal((await product.request(echo, bearer(token))).status, 200);
       assert.equal((await product.fetch("/v1/upstreams", bearer(token))).status, 200);
     }
   });
 
-  test("the probes answer without a token, for any Host, and tell details only with one", async () => {
+  test("the probes need no token and no Host, but show details only with a token", async () => {
     for (const path of ["/livez", "/readyz", "/healthz"]) {
       const bare = await rawRequest(product, { path, headers: { Host: "10.0.0.7:8787" } });
       assert.equal(bare.status, 200, path);
@@ -74,13 +74,13 @@ describe("with tokens", () => {
     assert.deepEqual(full, { status: "ready", upstreams: { default: "ready" }, errors: {} });
   });
 
-  test("a Host of another site is refused even with the token", async () => {
+  test("a foreign Host is refused even with the token", async () => {
     const headers = { Host: "evil.example", Authorization: `Bearer ${FIRST}` };
     const answer = await rawRequest(product, { path: "/version", headers });
     await problem(answer, { status: 421, code: "misdirected", sent: "no" });
   });
 
-  test("/shutdown wants its own token, by POST only", async () => {
+  test("/shutdown requires its own token, by POST only", async () => {
     for (const init of [{}, bearer(FIRST), bearer(`${SHUTDOWN}x`)]) {
       await problem(await product.fetch("/shutdown", { method: "POST", ...init }), unauthorized);
     }
@@ -109,15 +109,15 @@ describe("for web pages of an allowed origin", () => {
     await upstream?.stop();
   });
 
-  test("the preflight is answered without a token, which browsers do not send with it", async () => {
-    const asks = {
+  test("the preflight needs no token, which browsers do not send with it", async () => {
+    const preflight = {
       "Access-Control-Request-Method": "POST",
       "Access-Control-Request-Headers": "authorization,content-type",
     };
     const allowed = await rawRequest(product, {
       method: "OPTIONS",
       path: REQUEST,
-      headers: { Origin: origin, ...asks },
+      headers: { Origin: origin, ...preflight },
     });
     assert.equal(allowed.status, 204, allowed.body);
     assert.equal(allowed.headers.get("access-control-allow-origin"), origin);
@@ -125,7 +125,7 @@ describe("for web pages of an allowed origin", () => {
     const headers = allowed.headers.get("access-control-allow-headers") ?? "";
     for (const name of [/authorization/i, /last-event-id/i]) assert.match(headers, name);
     assert.equal(allowed.headers.get("access-control-allow-credentials"), undefined);
-    const evil = { Origin: "https://evil.example", ...asks };
+    const evil = { Origin: "https://evil.example", ...preflight };
     const refused = await rawRequest(product, { method: "OPTIONS", path: REQUEST, headers: evil });
     await problem(refused, { status: 403, code: "forbidden", sent: "no" });
     assert.equal(refused.headers.get("access-control-allow-origin"), undefined);
@@ -163,7 +163,7 @@ test("a host that other machines can reach is refused without a token", async ()
   }
 });
 
-test("with a token, or with --insecure, any address may be listened on", async (t) => {
+test("any address may be listened on with a token or with --insecure", async (t) => {
   const upstream = await startUpstream({ t });
   const withToken = await startProduct({ upstream, t, args: ["--host", "0.0.0.0"], env: { SIDESOCKET_TOKEN: FIRST } });
   const there = `http://127.0.0.1:${withToken.port}`;
@@ -175,7 +175,7 @@ test("with a token, or with --insecure, any address may be listened on", async (
   assert.match(open.stderr(), /--insecure/);
 });
 
-test("credentials do not go in the clear to another machine", async () => {
+test("credentials are not sent in the clear to another machine", async () => {
   const secret = "canary-in-the-clear";
   const clear = [
     ["--upstream", `ws://user:${secret}@example.org/`],
@@ -191,7 +191,7 @@ test("credentials do not go in the clear to another machine", async () => {
   }
 });
 
-test("a secret is in no output and in no answer, whatever fails", async (t) => {
+test("no secret appears in any output or response, whatever fails", async (t) => {
   const canary = { user: "canary-user", pass: "canary-password", query: "canary-query", header: "canary-header" };
   const greeted = "canary-greeting";
   const tokens = {
@@ -212,18 +212,18 @@ test("a secret is in no output and in no answer, whatever fails", async (t) => {
   const env = { ...tokens, CANARY_HEADER: canary.header };
   const product = await startProduct({ config, env, args: ["--log-level", "trace"], t });
   const seen: string[] = [];
-  const ask = async (path: string, init: RequestInit = {}, token = tokens.SIDESOCKET_TOKEN) => {
+  const makeRequest = async (path: string, init: RequestInit = {}, token = tokens.SIDESOCKET_TOKEN) => {
     const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
     const response = await product.fetch(path, { headers, ...init });
     seen.push(JSON.stringify([...response.headers]), await response.text());
   };
-  const post = (path: string, body: string, token?: string) => ask(path, { method: "POST", body }, token);
+  const post = (path: string, body: string, token?: string) => makeRequest(path, { method: "POST", body }, token);
 
   await post(REQUEST, JSON.stringify(echo)); // while it waits, or is held until it is ready
   await product.ready();
   for (const path of ["/readyz", "/v1/upstreams", "/v1/upstreams/default", "/version", "/openapi.json", "/nothing"]) {
-    await ask(path);
-    await ask(path, {}, `${FIRST}-canary-wrong`);
+    await makeRequest(path);
+    await makeRequest(path, {}, `${FIRST}-canary-wrong`);
   }
   for (const body of [JSON.stringify(echo), "{", "", JSON.stringify({ ...echo, method: 1 })]) {
     for (const path of [REQUEST, "/rpc", "/v1/upstreams/default/send", "/v1/upstreams/none/request"]) {
@@ -231,7 +231,7 @@ test("a secret is in no output and in no answer, whatever fails", async (t) => {
     }
   }
   const login = upstream.last.request?.headers;
-  assert.equal(login?.get("x-api-key"), canary.header, "the upstream did get them");
+  assert.equal(login?.get("x-api-key"), canary.header, "the upstream did receive them");
   assert.ok(upstream.texts[0]?.includes(greeted));
   upstream.last.reset();
   await until(async () => upstream.peers.length > 2);

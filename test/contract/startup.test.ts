@@ -1,4 +1,4 @@
-/** How the process begins: its one line on stdout, its refusals, its command line. */
+/** Starts of the process: its one line on stdout, its refusals, its command line. */
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,11 +10,11 @@ import { startUpstream } from "../support/upstream.ts";
 import { problem, rpcProblem } from "./expect.ts";
 import { written } from "./files.ts";
 
-/** Long enough for a busy machine to start a process; the product's own second is within it. */
+/** Long enough for a busy machine to start a process; the product itself must need less than a second of it. */
 const REFUSED_WITHIN_MS = 5_000;
 const echo = (params: unknown = ["x"]) => ({ jsonrpc: "2.0", id: 1, method: "echo", params });
 
-/** A start that must fail with code 2 and say why, with nothing on stdout. */
+/** Asserts a start that fails with code 2 and a reason, with nothing on stdout. */
 async function refused(args: readonly string[], why: RegExp, env: Record<string, string> = {}): Promise<string> {
   const { code, stdout, stderr, ms } = await runProduct(args, { env });
   assert.equal(code, 2, stderr);
@@ -26,7 +26,7 @@ async function refused(args: readonly string[], why: RegExp, env: Record<string,
 }
 
 describe("starting", () => {
-  test("`listening on` is all that ever goes to stdout, and logs are lines of JSON on stderr", async (t) => {
+  test("stdout gets only `listening on`, and logs are lines of JSON on stderr", async (t) => {
     const upstream = await startUpstream({ t });
     const product = await startProduct({ upstream, args: ["--log-level", "trace"], t });
     await product.ready();
@@ -38,14 +38,14 @@ describe("starting", () => {
     assert.equal(product.log().length, product.stderr().trim().split("\n").length, product.stderr());
   });
 
-  test("who reads its log at a terminal is told why an upstream is not there", async (t) => {
+  test("a terminal's log explains why an upstream is down", async (t) => {
     const upstream = `ws://127.0.0.1:${await freePort()}`;
     const product = await startProduct({ upstream, args: ["--log-format", "pretty"], t });
     await product.until(() => /\[WRN\] .*waiting .*lastError=".*ECONNREFUSED.*"/.test(product.stderr()));
     assert.equal((await product.stop()).code, 0);
   });
 
-  test("a reason with braces in it is logged as it is", async (t) => {
+  test("a reason with braces in it is logged verbatim", async (t) => {
     const protocol = await written(t, "dialect.mjs", "throw new Error('it wants { token } and {{more}}');");
     for (const format of ["pretty", "json"]) {
       const args = ["--port", "0", "--upstream", "ws://127.0.0.1:9", "--protocol", protocol, "--log-format", format];
@@ -55,7 +55,7 @@ describe("starting", () => {
     }
   });
 
-  test("without an upstream it starts a demo, and prints a curl line that works when pasted", async (t) => {
+  test("the demo starts without an upstream and prints a curl line that works when pasted", async (t) => {
     const product = await startProduct({ t });
     await product.until(() => product.stderr().includes("curl"));
     const [, json, url] = /curl --json '(.*)' (http\S+)/.exec(product.stderr()) ?? [];
@@ -66,7 +66,7 @@ describe("starting", () => {
     assert.equal((await product.stop()).code, 0);
   });
 
-  test("several upstreams of a configuration are reached by their names, and /readyz waits for the required", async (t) => {
+  test("several configured upstreams are reached by name, and /readyz waits for the required ones", async (t) => {
     const [one, two] = [await startUpstream({ t }), await startUpstream({ t })];
     const gone = await startUpstream({ t });
     await gone.stop();
@@ -91,7 +91,7 @@ describe("starting", () => {
     assert.deepEqual([one.last.closed?.code, two.last.closed?.code], [1001, 1001]);
   });
 
-  test("a port in use is said in one line, with code 2", async (t) => {
+  test("a port in use is reported in one line, with code 2", async (t) => {
     const server = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     t.after(() => new Promise((resolve) => server.close(resolve)));
@@ -101,7 +101,7 @@ describe("starting", () => {
     assert.match(stderr, new RegExp(String(port)));
   });
 
-  test("on Deno the command that is printed for a refused permission allows all that the configuration names", {
+  test("on Deno the command printed for a refused permission allows all that the configuration names", {
     skip: runtime !== "deno",
   }, async (t) => {
     const upstream = await startUpstream({ t });
@@ -127,7 +127,7 @@ describe("starting", () => {
     assert.match(read, /config\.yaml/);
   });
 
-  test("on Deno it listens on IPv6 too, with no more permissions than that needs", {
+  test("on Deno it also listens on IPv6, with only the permission that this needs", {
     skip: runtime !== "deno",
   }, async (t) => {
     const denoPermissions = ["--allow-net=[::1],127.0.0.1", "--allow-env", "--allow-read=src"];
@@ -135,7 +135,7 @@ describe("starting", () => {
     assert.equal((await product.fetch("/livez")).status, 200);
   });
 
-  test("it listens on IPv6 too, and prints an address that can be called", async (t) => {
+  test("it also listens on IPv6, and prints an address that works", async (t) => {
     const product = await startProduct({ args: ["--host", "::1"], t });
     assert.match(product.url, /^http:\/\/\[::1\]:\d+$/);
     await product.ready();
@@ -143,7 +143,7 @@ describe("starting", () => {
     assert.equal((await product.stop()).code, 0);
   });
 
-  test("an address that is not ours is said with code 2", async () => {
+  test("an address that is not ours is reported with code 2", async () => {
     await refused(["--host", "192.0.2.1", "--insecure", "--port", "0"], /192\.0\.2\.1/);
   });
 });
@@ -170,7 +170,7 @@ describe("the configuration", () => {
     });
   }
 
-  test("wrong options and variables are refused by their names", async () => {
+  test("invalid options and variables are refused by name", async () => {
     await refused(["--port", "x"], /--port/);
     await refused(["--upstream", "ftp://x"], /--upstream/);
     await refused(["--config", "/does/not/exist"], /--config.*no such file/);
@@ -181,7 +181,7 @@ describe("the configuration", () => {
     await refused(["--port", "0"], /SIDESOCKET_TOKEN.*empty/, { SIDESOCKET_TOKEN: "" });
   });
 
-  test("check-config says what a good file means, and refuses a bad one as a start does", async (t) => {
+  test("check-config explains a valid file, and refuses an invalid one as a start does", async (t) => {
     const bad = await written(t, "bad.yaml", "listen:\n  prot: 1");
     await refused(["check-config", bad], /bad\.yaml:2:3: listen\.prot: is not a known key/);
     await refused(["check-config"], /one file/);
@@ -191,7 +191,7 @@ describe("the configuration", () => {
     assert.match(stdout, /"url": "wss:\/\/example\.org"/);
   });
 
-  test("--help, --version and --config-schema print and end", async () => {
+  test("--help, --version and --config-schema print and exit", async () => {
     const help = await runProduct(["--help"]);
     assert.deepEqual([help.code, help.stderr], [0, ""]);
     for (const word of ["--upstream", "SIDESOCKET_UPSTREAM_URL", "check-config", "--token-file"]) {

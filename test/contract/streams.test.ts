@@ -1,4 +1,4 @@
-/** Replies of several frames through /request: each as a line or as an event, as it comes. */
+/** Replies of several frames through /request: each frame as a line or an event, as it arrives. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Stream } from "../support/messages.ts";
@@ -30,19 +30,22 @@ const protocol = `export default {
 };
 `;
 
-interface Asked {
+interface StreamRequest {
   readonly id: number;
   readonly rows?: number;
   readonly flood?: number;
   readonly cancel?: number;
 }
 
-/** Gives so many rows and an end; or rows without an end, as fast as it can. Without either it is silent. */
+/**
+ * Starts an upstream that sends the requested number of rows and an end, rows without an end as fast as it can, or
+ * nothing.
+ */
 async function start(t: Cleanup, limits: object = {}): Promise<{ product: Product; upstream: Upstream }> {
   const upstream = await startUpstream({
     t,
     onMessage: (message, connection) => {
-      const { id, rows, flood } = JSON.parse(String(message)) as Asked;
+      const { id, rows, flood } = JSON.parse(String(message)) as StreamRequest;
       for (let n = 1; n <= (rows ?? flood ?? 0); n++) {
         connection.send({ id, n, ...(flood !== undefined && { fill: "x".repeat(10_000) }) });
       }
@@ -57,9 +60,9 @@ async function start(t: Cleanup, limits: object = {}): Promise<{ product: Produc
 }
 
 const cancels = (upstream: Upstream): number[] =>
-  upstream.texts.map((text) => (JSON.parse(text) as Asked).cancel).filter((id) => id !== undefined);
+  upstream.texts.map((text) => (JSON.parse(text) as StreamRequest).cancel).filter((id) => id !== undefined);
 
-test("lines, events, or one reply of all: by what the caller accepts", async (t) => {
+test("the Accept header selects lines, events or one reply of all frames", async (t) => {
   const { product } = await start(t);
   const lines = await Stream.open(product, REQUEST, LINES, t, { rows: 3 });
   await lines.until(() => lines.ended);
@@ -82,13 +85,13 @@ test("lines, events, or one reply of all: by what the caller accepts", async (t)
   }
 });
 
-test("what fails before the first frame is a problem; a stream has no key, and nothing is picked from it", async (t) => {
+test("a failure before the first frame is a problem; a stream takes no key and no pick", async (t) => {
   const { product, upstream } = await start(t);
   const silent = await product.post(`${REQUEST}?timeout=200ms`, {}, { headers: LINES });
   assert.equal(silent.status, 504);
   assert.deepEqual([silent.headers.get("sidesocket-code"), silent.headers.get("location")], ["reply_timeout", null]);
   await silent.body?.cancel();
-  await upstream.until(() => cancels(upstream).length === 1, { what: "the upstream to be told" });
+  await upstream.until(() => cancels(upstream).length === 1, { what: "the upstream to be notified" });
   for (const [path, headers] of [
     [REQUEST, { ...LINES, "idempotency-key": "k" }],
     [`${REQUEST}?pick=/n`, LINES],
@@ -98,47 +101,48 @@ test("what fails before the first frame is a problem; a stream has no key, and n
   }
 });
 
-test("a stream outlives the time of its request, and ends with an error when its connection is lost", async (t) => {
+test("a stream outlives its request's timeout, and ends with an error when its connection is lost", async (t) => {
   const { product, upstream } = await start(t);
   const flood = { flood: 1 };
   const lines = await Stream.open(product, `${REQUEST}?timeout=300ms`, LINES, t, flood);
   const events = await Stream.open(product, `${REQUEST}?timeout=300ms`, EVENTS, t, flood);
   const late = await product.post(`${REQUEST}?timeout=600ms`, {}, { headers: LINES });
-  assert.equal(late.status, 504, "by then their time is long over");
+  assert.equal(late.status, 504, "their timeout is long over by then");
   await late.body?.cancel();
   assert.deepEqual([lines.ended, events.ended], [false, false]);
   upstream.last.kill();
   await lines.until(() => lines.ended);
   await events.until(() => events.ended);
-  const told = [
+  const outcomes = [
     (lines.lines.at(-1) as unknown as { error: Record<string, unknown> }).error,
     JSON.parse(events.events.at(-1)?.data ?? ""),
   ];
   assert.equal(events.events.at(-1)?.name, "error");
-  for (const { code, sent, status } of told) assert.deepEqual([code, sent, status], ["connection_lost", "yes", 502]);
+  for (const { code, sent, status } of outcomes)
+    assert.deepEqual([code, sent, status], ["connection_lost", "yes", 502]);
 });
 
-test("what subscribes begins once it is on the socket: its first frame may come at any time, and its failure, too", async (t) => {
+test("a subscription begins on the socket: its first frame or failure may come at any time", async (t) => {
   const { product, upstream } = await start(t);
   const rare = { subscribe: true };
   const path = `${REQUEST}?timeout=200ms`;
   const all = [await Stream.open(product, path, LINES, t, rare), await Stream.open(product, path, EVENTS, t, rare)];
   const [lines, events] = all as [Stream, Stream];
   const late = await product.post(`${REQUEST}?timeout=400ms`, {}, { headers: LINES });
-  assert.equal(late.status, 504, "by then their time is long over");
+  assert.equal(late.status, 504, "their timeout is long over by then");
   await late.body?.cancel();
   assert.deepEqual([lines.ended, events.ended], [false, false]);
   assert.deepEqual([lines.text, events.text], ["", ""]);
-  upstream.last.send({ id: (JSON.parse(upstream.texts[0] ?? "") as Asked).id, n: 1 });
+  upstream.last.send({ id: (JSON.parse(upstream.texts[0] ?? "") as StreamRequest).id, n: 1 });
   await lines.until(() => lines.text === '{"n":1}\n');
   upstream.last.kill();
   for (const stream of all) await stream.until(() => stream.ended);
-  const error = JSON.parse(events.told.at(-1)?.data ?? "") as Record<string, unknown>;
-  // The pong of the ping that `late` gave rise to has proven it.
-  assert.deepEqual([events.told.at(-1)?.name, error.code, error.sent], ["error", "connection_lost", "yes"]);
+  const error = JSON.parse(events.dataEvents.at(-1)?.data ?? "") as Record<string, unknown>;
+  // The pong of the ping that `late` triggered has proven it.
+  assert.deepEqual([events.dataEvents.at(-1)?.name, error.code, error.sent], ["error", "connection_lost", "yes"]);
 });
 
-test("one reply of all, and what never gets to the socket, are bounded by their time also where they subscribe", async (t) => {
+test("collected replies and unsent messages keep their timeout even if they subscribe", async (t) => {
   const { product, upstream } = await start(t);
   const whole = await product.post(`${REQUEST}?timeout=200ms`, { subscribe: true });
   assert.deepEqual([whole.status, whole.headers.get("sidesocket-code")], [504, "reply_timeout"]);
@@ -149,7 +153,7 @@ test("one reply of all, and what never gets to the socket, are bounded by their 
   await problem(unsent, { status: 503, code: "upstream_down", sent: "no" });
 });
 
-test("a GraphQL subscription whose first event is rare is a stream from the start; its refusal is its only result", async (t) => {
+test("a GraphQL subscription is a stream before its first event; a refusal is its only result", async (t) => {
   const upstream = await startUpstream({
     t,
     subprotocol: (offered) => offered[0],
@@ -170,8 +174,8 @@ test("a GraphQL subscription whose first event is rare is a stream from the star
   await problem(query, { status: 504, code: "reply_timeout", sent: "maybe" });
   const { id } = JSON.parse(upstream.texts[1] ?? "") as { id: string };
   upstream.last.send({ id, type: "next", payload: { data: { rare: 1 } } });
-  await rare.until(() => rare.told.length === 1, { what: "the first event, after all" });
-  assert.deepEqual([rare.told[0]?.name, rare.told[0]?.data], ["next", '{"data":{"rare":1}}']);
+  await rare.until(() => rare.dataEvents.length === 1, { what: "the first event, after all" });
+  assert.deepEqual([rare.dataEvents[0]?.name, rare.dataEvents[0]?.data], ["next", '{"data":{"rare":1}}']);
   const wrong = await subscribe("wrong");
   await wrong.until(() => wrong.ended);
   assert.deepEqual(
@@ -185,7 +189,7 @@ test("a GraphQL subscription whose first event is rare is a stream from the star
   await upstream.until(() => upstream.texts.some((text) => text === JSON.stringify({ id, type: "complete" })));
 });
 
-test("who leaves has the upstream told, before the first frame and after it", async (t) => {
+test("a caller that leaves, before or after the first frame, cancels the request at the upstream", async (t) => {
   const { product, upstream } = await start(t);
   const leaving = new AbortController();
   const silent = product.post(REQUEST, {}, { headers: LINES, signal: leaving.signal });
@@ -199,14 +203,14 @@ test("who leaves has the upstream told, before the first frame and after it", as
   await upstream.until(() => cancels(upstream).length === 2, { what: "the second word" });
   const rare = await Stream.open(product, REQUEST, EVENTS, t, { subscribe: true });
   await rare.leave();
-  await upstream.until(() => cancels(upstream).length === 3, { what: "the third word, of one that has said nothing" });
+  await upstream.until(() => cancels(upstream).length === 3, { what: "the third word, of the silent one" });
   await until(async () => (await product.state()).in_flight === 0, { what: "nothing in flight" });
 });
 
-test("a stream that is not read is ended at its bound, and the upstream told; others go on", async (t) => {
+test("an unread stream ends at its bound and is cancelled at the upstream; others go on", async (t) => {
   const { product, upstream } = await start(t, { reply_bytes: "100KiB" });
   const deaf = await product.post(REQUEST, { flood: 2_000 }, { headers: LINES });
-  await upstream.until(() => cancels(upstream).length === 1, { within: 30_000, what: "the upstream to be told" });
+  await upstream.until(() => cancels(upstream).length === 1, { within: 30_000, what: "the upstream to be notified" });
   const other = await Stream.open(product, REQUEST, LINES, t, { rows: 1 });
   await other.until(() => other.ended);
   assert.equal(other.lines.length, 2);
@@ -216,7 +220,7 @@ test("a stream that is not read is ended at its bound, and the upstream told; ot
   assert.match(error.detail ?? "", /comes faster than it is read/);
 });
 
-test("the exit ends streams with an event, at once, and those that have not begun with a problem", async (t) => {
+test("the exit ends streams at once with an event, and those that have not begun with a problem", async (t) => {
   const { product, upstream } = await start(t);
   const lines = await Stream.open(product, REQUEST, LINES, t, { flood: 1 });
   const silent = product.post(REQUEST, {}, { headers: LINES });
@@ -229,7 +233,7 @@ test("the exit ends streams with an event, at once, and those that have not begu
   const answer = await silent;
   assert.deepEqual([answer.status, answer.headers.get("sidesocket-code")], [503, "cancelled"]);
   await answer.body?.cancel();
-  assert.equal(cancels(upstream).length, 2, "the upstream was told of both");
+  assert.equal(cancels(upstream).length, 2, "the upstream was notified of both");
   const [drain, stop] = product.report().steps;
   assert.deepEqual([drain?.outcome, stop?.counts], ["done", { readers: 2 }]);
 });

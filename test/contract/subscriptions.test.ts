@@ -1,4 +1,4 @@
-/** Standing subscriptions: declared once, renewed on every connect. */
+/** Subscriptions: declared once, renewed on every connection. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MESSAGES, page, Stream } from "../support/messages.ts";
@@ -15,7 +15,7 @@ const order = {
   unsubscribe: { jsonrpc: "2.0", method: "unsubscribe", params: ["$id"] },
 };
 
-/** Agrees to every `subscribe` under a name of its own, which differs per connection. */
+/** Confirms every `subscribe` under an upstream name that differs for each connection. */
 function agree(message: Message, connection: UpstreamConnection): void {
   const { id, method, params } = JSON.parse(String(message));
   if (method === "subscribe" && params[0] === "forbidden") {
@@ -25,7 +25,7 @@ function agree(message: Message, connection: UpstreamConnection): void {
   }
 }
 
-/** As `agree`, but never answers who wants that. */
+/** Like `agree`, but never replies to requests for `never`. */
 function agreeButTo(never: string, message: Message, connection: UpstreamConnection): void {
   if (!String(message).includes(never)) agree(message, connection);
 }
@@ -49,21 +49,21 @@ async function phase(product: Product, name: string): Promise<string> {
   return ((await (await product.fetch(`${PATH}/${name}`)).json()) as { phase: string }).phase;
 }
 
-test("one that the configuration declares is asked for on every connect; its messages go on under its own name", async (t) => {
+test("a declared subscription is requested on every connection, and its messages keep its own name", async (t) => {
   const { product, upstream } = await start(t, { subscriptions: { clock: order } });
   await until(async () => (await phase(product, "clock")) === "active");
   const stream = await Stream.open(product, `${PATH}/clock/messages`, { accept: "text/event-stream" }, t);
   upstream.last.send(tick("0x1", 1));
   upstream.last.send(tick("0xother", 9));
-  await stream.until(() => stream.told.length === 1);
-  assert.deepEqual(JSON.parse(stream.told[0]?.data ?? ""), tick("clock", 1));
+  await stream.until(() => stream.dataEvents.length === 1);
+  assert.deepEqual(JSON.parse(stream.dataEvents[0]?.data ?? ""), tick("clock", 1));
   upstream.kill();
   await until(async () => upstream.connections.length === 2 && (await phase(product, "clock")) === "active");
   upstream.last.send(tick("0x1", 2));
   upstream.last.send(tick("0x2", 3));
-  await stream.until(() => stream.told.length === 3);
+  await stream.until(() => stream.dataEvents.length === 3);
   assert.deepEqual(
-    stream.told.map(({ name, data }) => [name, JSON.parse(data ?? "").params ?? JSON.parse(data ?? "").reason]),
+    stream.dataEvents.map(({ name, data }) => [name, JSON.parse(data ?? "").params ?? JSON.parse(data ?? "").reason]),
     [
       ["message", { subscription: "clock", n: 1 }],
       ["gap", "away"],
@@ -72,10 +72,10 @@ test("one that the configuration declares is asked for on every connect; its mes
   );
   const others = await page(product, "?limit=1000");
   const texts = others.messages.flatMap(({ data }) => (data === undefined ? [] : [data]));
-  assert.deepEqual(texts, [tick("0xother", 9), tick("0x1", 2)], "what nobody has subscribed to is everybody's");
+  assert.deepEqual(texts, [tick("0xother", 9), tick("0x1", 2)], "messages without a subscription are everybody's");
 });
 
-test("those that wait for the pace go when it is their time, however silent the upstream", async (t) => {
+test("subscriptions that wait for the pace are sent on time, however silent the upstream", async (t) => {
   const upstream = await startUpstream({ onMessage: () => {}, t });
   const limits = { pace: { messages: 1, per: "100ms" } };
   const subscriptions = { clock: order, bell: order };
@@ -83,7 +83,7 @@ test("those that wait for the pace go when it is their time, however silent the 
   await upstream.until(() => upstream.texts.length === 2);
 });
 
-test("ordered by POST it is there when the answer comes, outlives a connection, and ends with DELETE", async (t) => {
+test("a POST responds once the subscription stands; it outlives a connection and ends with DELETE", async (t) => {
   const { product, upstream } = await start(t);
   const created = await product.post(PATH, { name: "clock", ...order }, { headers: { prefer: "wait=9" } });
   assert.equal(created.status, 201, await created.clone().text());
@@ -92,7 +92,7 @@ test("ordered by POST it is there when the answer comes, outlives a connection, 
   const shown = (await created.json()) as { phase: string; messages: string; activations: number };
   assert.deepEqual([shown.phase, shown.activations, shown.messages], ["active", 1, `${PATH}/clock/messages`]);
   const again = await product.post(PATH, { name: "clock", ...order });
-  assert.equal(again.status, 200, "the same once more is no second one");
+  assert.equal(again.status, 200, "repeating it creates no second one");
   const other = await product.post(PATH, { name: "clock", preset: "eth_subscribe", params: ["newHeads"] });
   await problem(other, { status: 409, code: "conflict", sent: "no", detail: /"clock"/ });
   upstream.kill();
@@ -112,10 +112,10 @@ test("ordered by POST it is there when the answer comes, outlives a connection, 
   await product.ready();
   const reply = await product.request({ jsonrpc: "2.0", method: "echo" });
   assert.equal(reply.status, 200);
-  assert.deepEqual(methods(upstream.last), ["echo"], "what was taken back is not asked for again");
+  assert.deepEqual(methods(upstream.last), ["echo"], "a removed subscription is not requested again");
 });
 
-test("one that the upstream refuses is an error and leaves nothing; a declared one says so in its state", async (t) => {
+test("a refused subscription is an error and leaves nothing; a declared one shows it in its state", async (t) => {
   const refused = { ...order, request: { ...order.request, params: ["forbidden"] } };
   const { product } = await start(t, { subscriptions: { never: refused } });
   const answer = await product.post(PATH, refused);
@@ -129,7 +129,7 @@ test("one that the upstream refuses is an error and leaves nothing; a declared o
   assert.match(list.subscriptions[0]?.last_error ?? "", /forbidden/);
 });
 
-test("one that is not agreed to for another reason says that reason, and whether it was sent", async (t) => {
+test("a subscription that fails otherwise reports that reason and whether it was sent", async (t) => {
   const upstream = await startUpstream({
     onMessage: (message, connection) => agreeButTo("silence", message, connection),
     t,
@@ -156,7 +156,7 @@ test("one that is not agreed to for another reason says that reason, and whether
   assert.deepEqual(await (await product.fetch(path)).json(), { subscriptions: [] });
 });
 
-test("one whose caller leaves before the upstream agrees is taken back", async (t) => {
+test("a subscription whose caller leaves before the upstream confirms is undone", async (t) => {
   const upstream = await startUpstream({ onMessage: () => {}, t });
   const product = await startProduct({ upstream, t });
   await product.ready();
@@ -171,38 +171,38 @@ test("one whose caller leaves before the upstream agrees is taken back", async (
   await upstream.until(() => methods(upstream.last).at(-1) === "unsubscribe");
 });
 
-test("the same order twice at once is agreed to for both, or for none; who leaves takes nothing from who stays", async (t) => {
+test("two equal concurrent orders share their outcome; a leaving caller takes nothing from the other", async (t) => {
   const upstream = await startUpstream({ onMessage: () => {}, t });
   const product = await startProduct({ upstream, t });
   await product.ready();
-  const asked = () => upstream.texts.filter((text) => text.includes('"subscribe"'));
+  const requested = () => upstream.texts.filter((text) => text.includes('"subscribe"'));
   const named = { name: "clock", ...order };
   const leaving = new AbortController();
   const first = product.post(PATH, named, { signal: leaving.signal }).catch(() => {});
-  await upstream.until(() => asked().length === 1);
+  await upstream.until(() => requested().length === 1);
   const second = product.post(PATH, named);
   const third = await product.post(`${PATH}?timeout=200ms`, named);
   await problem(third, { status: 504, code: "reply_timeout", sent: "maybe" });
   leaving.abort();
   await first;
   await delay(100);
-  upstream.last.send({ jsonrpc: "2.0", id: JSON.parse(asked()[0] ?? "").id, result: "0x1" });
+  upstream.last.send({ jsonrpc: "2.0", id: JSON.parse(requested()[0] ?? "").id, result: "0x1" });
   const agreedTo = await second;
-  assert.deepEqual([agreedTo.status, asked().length], [200, 1], await agreedTo.clone().text());
+  assert.deepEqual([agreedTo.status, requested().length], [200, 1], await agreedTo.clone().text());
   assert.equal(((await agreedTo.json()) as { phase: string }).phase, "active");
   assert.equal((await product.fetch(`${PATH}/clock`)).status, 200);
 
   const refused = { ...named, name: "refused" };
   const both = [product.post(PATH, refused), product.post(PATH, refused)];
-  await upstream.until(() => asked().length === 2);
+  await upstream.until(() => requested().length === 2);
   await delay(100);
   const error = { code: -1, message: "forbidden" };
-  upstream.last.send({ jsonrpc: "2.0", id: JSON.parse(asked()[1] ?? "").id, error });
+  upstream.last.send({ jsonrpc: "2.0", id: JSON.parse(requested()[1] ?? "").id, error });
   for (const each of both) await problem(await each, { status: 502, code: "invalid_reply", sent: "yes" });
   assert.equal((await product.fetch(`${PATH}/refused`)).status, 404);
 });
 
-test("who waits for an upstream to agree is answered when the exit begins", async (t) => {
+test("the exit responds to callers that wait for the upstream's confirmation", async (t) => {
   const upstream = await startUpstream({ onMessage: () => {}, t });
   const product = await startProduct({ upstream, t });
   await product.ready();
@@ -213,7 +213,7 @@ test("who waits for an upstream to agree is answered when the exit begins", asyn
   assert.deepEqual([code, ms < 900], [0, true], `${ms} ms`);
 });
 
-test("a wrong order is refused, and says what is wrong with it", async (t) => {
+test("an invalid order is refused, with the reason", async (t) => {
   const { product } = await start(t, { limits: { subscriptions: 0 } });
   const { id: _, ...withoutId } = order;
   const bad: readonly (readonly [unknown, number, string, RegExp])[] = [
@@ -234,7 +234,7 @@ test("a wrong order is refused, and says what is wrong with it", async (t) => {
   await problem(await product.fetch(`${PATH}/none`), { status: 404, code: "not_found", sent: "no" });
 });
 
-test("messages that nobody has subscribed to stay where they were", async (t) => {
+test("messages without a subscription stay where they were", async (t) => {
   const { product, upstream } = await start(t, { subscriptions: { clock: order } });
   upstream.broadcast({ jsonrpc: "2.0", method: "news" });
   const { messages } = await page(product, "?wait=10", MESSAGES);

@@ -1,4 +1,4 @@
-/** An upstream that is not there, refuses us, or says nothing: nothing is sent, and the service recovers by itself. */
+/** Upstreams that are absent, refuse us or stay silent: nothing is sent, and the service recovers by itself. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startFaultUpstream } from "../faults/upstream.ts";
@@ -11,7 +11,7 @@ const REQUEST = "/v1/upstreams/default/request";
 const reconnect = { from: "20ms", to: "200ms", refused: "300ms" };
 const call = (method: string, id: unknown = 1) => ({ jsonrpc: "2.0", id, method, params: [] });
 
-test("an upstream that is not there yet: alive, not ready, refused at once; ready when it appears", async (t) => {
+test("an absent upstream: alive, not ready, refused at once; ready when it appears", async (t) => {
   const upstream = await startUpstream({ t });
   await upstream.stop();
   const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, reconnect } } }, t });
@@ -32,7 +32,7 @@ test("an upstream that is not there yet: alive, not ready, refused at once; read
   assert.equal((await product.request(call("echo"))).status, 200);
 });
 
-test("a refused upgrade is upstream_down at once, is not tried in a hot loop, and recovers", async (t) => {
+test("a refused upgrade is upstream_down at once, is retried with a pause, and recovers", async (t) => {
   const upstream = await startFaultUpstream({ handshake: { do: "refuse", status: 401 } }, { t });
   const slow = { ...reconnect, refused: "700ms" };
   const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, reconnect: slow } } }, t });
@@ -48,7 +48,7 @@ test("a refused upgrade is upstream_down at once, is not tried in a hot loop, an
   assert.ok(gaps.length > 0 && gaps.every((gap) => gap >= 500), `three quarters of 700 ms and more: ${gaps}`);
 });
 
-test("a login that is refused is login_refused, and nothing was sent", async (t) => {
+test("a refused login is login_refused, and nothing was sent", async (t) => {
   const upstream = await startUpstream({ t, onMessage: (_, connection) => connection.send({ type: "auth_invalid" }) });
   const match = { match: { "/type": "auth_ok" }, reject: { "/type": "auth_invalid" } };
   const greeting = [{ send: { type: "auth" } }, { expect: match }];
@@ -58,7 +58,7 @@ test("a login that is refused is login_refused, and nothing was sent", async (t)
   assert.deepEqual(upstream.texts, ['{"type":"auth"}']);
 });
 
-test("an upstream that accepts and says nothing holds requests 5 s and no longer", async (t) => {
+test("a silent upstream holds requests for 5 s and no longer", async (t) => {
   const upstream = await startFaultUpstream({ handshake: { do: "silent" } }, { t });
   const product = await startProduct({ upstream, t });
   const patient = timed(product.request(call("echo")));

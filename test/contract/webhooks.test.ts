@@ -1,4 +1,4 @@
-/** Messages pushed to a receiver: in order, signed, until they are acknowledged. */
+/** Webhooks: messages pushed to a receiver in order, signed, until they are acknowledged. */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ interface Delivery {
   readonly messages: readonly Item[];
 }
 
-/** Answers each delivery with what `status` says; undefined leaves it without an answer. */
+/** A receiver that answers each delivery with the result of `status`; undefined leaves it unanswered. */
 class Receiver {
   readonly deliveries: Delivery[] = [];
   status: (delivery: Delivery) => number | undefined = () => 204;
@@ -61,7 +61,7 @@ class Receiver {
     return this.#watch.until(condition, options);
   }
 
-  /** What was acknowledged, in the order of arrival. */
+  /** The acknowledged messages, in the order of arrival. */
   taken(): number[] {
     const good = this.deliveries.filter((delivery) => this.status(delivery) === 204);
     return good.flatMap(({ messages }) => messages.map(({ data }) => (data as { params: number[] }).params[0] ?? -1));
@@ -78,7 +78,7 @@ async function start(t: Cleanup, receiver: Receiver, more: object = {}) {
   return { upstream, product };
 }
 
-test("messages come in their order, in batches, with a signature that fits", async (t) => {
+test("messages arrive in order, in batches, with a valid signature", async (t) => {
   const receiver = await Receiver.start(t);
   const { upstream, product } = await start(t, receiver, { batch: 10, headers: { "x-mine": "1" } });
   for (let n = 1; n <= 55; n++) upstream.broadcast(note(n));
@@ -102,7 +102,7 @@ test("messages come in their order, in batches, with a signature that fits", asy
   assert.equal(name, "default");
 });
 
-test("what is not acknowledged comes again, the same, until it is; nobody else waits for it", async (t) => {
+test("an unacknowledged delivery is repeated unchanged until it is acknowledged, and delays no one else", async (t) => {
   const receiver = await Receiver.start(t);
   const answers = [500, 302, 404];
   const refused: string[] = [];
@@ -126,7 +126,7 @@ test("what is not acknowledged comes again, the same, until it is; nobody else w
   await product.until(() => /takes messages again/.test(product.stderr()));
 });
 
-test("a receiver that is not there is found when it comes, and meanwhile no output has more of its address than the origin", async (t) => {
+test("an absent receiver is found when it appears, and until then no output shows more than its origin", async (t) => {
   const receiver = await Receiver.start(t);
   const { port } = new URL(receiver.url);
   await receiver.stop();
@@ -154,7 +154,7 @@ test("a receiver that never answers holds up neither requests nor the exit", asy
   assert.ok(ms < 5_000, `${ms} ms`);
 });
 
-test("only the wanted messages, and those of a subscription", async (t) => {
+test("only the selected messages, and those of a subscription, are delivered", async (t) => {
   const receiver = await Receiver.start(t);
   const upstream = await startUpstream({ t });
   const subscriptions = {

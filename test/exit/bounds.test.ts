@@ -1,4 +1,4 @@
-/** The bounds of the exit: kept whatever hangs, allowed to be nothing, and what `delay` and force make of them. */
+/** Bounds of the exit: kept whatever hangs, allowed to be zero, and changed by `delay` and force. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
@@ -19,7 +19,7 @@ const NOTHING = { drain: "0s", close: "0s", flush: "0s", join: "0s", kill: "0s",
 const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1, method, params });
 
 for (const cause of ["SIGTERM", "/shutdown"] as const) {
-  test(`a thread that hangs does not hold ${cause}: within the whole bound and 250 ms, with code 1`, async (t) => {
+  test(`a hung thread does not hold ${cause}: within the whole bound and 250 ms, with code 1`, async (t) => {
     const { upstream, upstreams } = await deeds(t);
     const product = await startProduct({ config: { shutdown: SMALL, upstreams }, t });
     await product.ready();
@@ -39,7 +39,7 @@ for (const cause of ["SIGTERM", "/shutdown"] as const) {
   });
 }
 
-test("a thread that hangs while nobody waits is not drained", async (t) => {
+test("a hung thread without callers is not drained", async (t) => {
   const { upstreams } = await deeds(t);
   const product = await startProduct({ config: { shutdown: { ...SMALL, drain: "20s" }, upstreams }, t });
   await product.ready();
@@ -49,7 +49,7 @@ test("a thread that hangs while nobody waits is not drained", async (t) => {
   assert.deepEqual(outcomes(report), ["drain done", "stop done", "close forced", "cancel done", "join forced"]);
 });
 
-test("a thread that dies while it is drained is waited for no longer, and not started again", async (t) => {
+test("a thread that dies while it drains is not awaited any longer, and not restarted", async (t) => {
   const { upstream, upstreams } = await deeds(t);
   const product = await startProduct({ config: { shutdown: { drain: "30s" }, upstreams }, t });
   await product.ready();
@@ -62,8 +62,8 @@ test("a thread that dies while it is drained is waited for no longer, and not st
   assert.deepEqual(stepOf(report, "join").counts, { joined: 1, threads: 1 });
 });
 
-test("a thread that has no time for the close until later keeps to its bound, and breaks the socket itself", async (t) => {
-  // Our close frame is answered, but TCP is left open: what ends it is the thread, when the bound has passed.
+test("a thread that is busy when the close begins keeps to its bound and destroys the socket itself", async (t) => {
+  // Our close frame is answered, but TCP stays open: the thread must end it once the bound has passed.
   const peer = await startFaultUpstream({ onClose: (each, { code }) => each.close(code), onEnd: false }, { t });
   const { upstreams } = await deeds(t);
   const settings = { ...(upstreams.default as Config), url: peer.url };
@@ -80,14 +80,15 @@ test("a thread that has no time for the close until later keeps to its bound, an
   });
 });
 
-test("bounds of nothing: the steps come in order and at once, and what was pending is still counted", async (t) => {
+test("zero bounds: the steps run in order and at once, and pending requests are still counted", async (t) => {
   const upstream = await startUpstream({ t });
   const product = await startProduct({
     config: { shutdown: NOTHING, upstreams: { default: { url: upstream.url } } },
     t,
   });
   await product.ready();
-  const pending = product.request(call("silent")).catch(() => undefined); // nobody has time to read its answer
+  // The process ends before the response can be read.
+  const pending = product.request(call("silent")).catch(() => undefined);
   await upstream.until(() => upstream.messages.length === 1);
   const { code, report } = await stopBy(product, "SIGTERM", 300);
   await pending;
@@ -117,7 +118,7 @@ test("during `delay` it serves as before but is not ready, so that load balancer
   assert.ok(drain.ms >= 695 && drain.ms < 1_200, `${drain.ms} ms`);
 });
 
-test("whoever reads standard error late, but within a moment, still gets the report", async (t) => {
+test("a slow reader of standard error still gets the report", async (t) => {
   for (let round = 1; ; round += 1) {
     const pipe = `${await written(t, "made", "")}.pipe`;
     const script = `mkfifo ${pipe} && exec 3<>${pipe} && head -c 65536 /dev/zero >&3 && exec "$@" 2>&3`;
@@ -131,13 +132,13 @@ test("whoever reads standard error late, but within a moment, still gets the rep
     assert.equal((await product.ended()).code, 0);
     await over;
     if (read.includes(`${JSON.stringify(report)}\n`)) return;
-    // On a busy machine we may have been too late ourselves.
+    // On a busy machine this test may itself have read too late.
     assert.ok(round < 5, `no report in ${read.replaceAll("\0", "")}`);
   }
 });
 
 for (const waits of ["delay", "drain", "close"] as const) {
-  test(`/shutdown?force=true ends a ${waits} that waits, and its caller and the first get one report`, async (t) => {
+  test(`/shutdown?force=true ends a waiting ${waits}, and both callers get the same report`, async (t) => {
     const upstream = await startUpstream({ t });
     const shutdown = { [waits]: "20s" };
     const product = await startProduct({ config: { shutdown, upstreams: { default: { url: upstream.url } } }, t });

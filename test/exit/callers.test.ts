@@ -1,4 +1,4 @@
-/** Who asks for the exit: is not waited for before the report is there, gets it even when late, and cannot hold it. */
+/** Callers of the exit: not awaited before the report exists, served even when they ask late, and unable to hold it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bigCall } from "../faults/stalled.ts";
@@ -10,7 +10,7 @@ import { ALL_DONE, endOf, outcomes, stepOf, stopBy } from "./stopping.ts";
 
 const ASK = { method: "POST", path: "/shutdown", headers: { "Content-Length": "0" } };
 
-test("who waits for the report is not waited for, when all other answers are written", async (t) => {
+test("a caller that waits for the report is not awaited while other responses are written", async (t) => {
   const product = await startProduct({ config: { shutdown: { flush: "20s" } }, t });
   await product.ready();
   const { code, report } = await stopBy(product, "/shutdown");
@@ -18,7 +18,7 @@ test("who waits for the report is not waited for, when all other answers are wri
   assert.ok(report.ms < 10_000, `${report.ms} ms`);
 });
 
-test("who asks for the report and never reads it is cut after the answer bound", async (t) => {
+test("a caller that never reads the report is cut after the answer bound", async (t) => {
   const upstream = await startUpstream({ t });
   const config = { shutdown: { answer: "300ms" }, upstreams: { default: { url: upstream.url } } };
   const product = await startProduct({ config, t });
@@ -26,7 +26,7 @@ test("who asks for the report and never reads it is cut after the answer bound",
   const deaf = await RawConnection.open(product, t);
   deaf.pause();
   const headers = { "Content-Type": "application/json" };
-  // The report stands behind an answer that the buffers cannot take.
+  // The report is queued behind a response that the buffers cannot take.
   deaf.send({ method: "POST", path: "/rpc", headers, body: JSON.stringify(bigCall) });
   await upstream.until(() => upstream.messages.length === 1);
   deaf.send(ASK);
@@ -34,7 +34,7 @@ test("who asks for the report and never reads it is cut after the answer bound",
   assert.deepEqual([code, outcomes(report)], [0, ALL_DONE], product.stderr());
 });
 
-test("who has connected a moment before the end, and then asks, still gets the report", async (t) => {
+test("a caller that connected just before the end and then asks still gets the report", async (t) => {
   for (let round = 1; ; round += 1) {
     const upstream = await startUpstream({ t });
     const product = await startProduct({ upstream, t });
@@ -49,6 +49,6 @@ test("who has connected a moment before the end, and then asks, still gets the r
     assert.equal(code, 0);
     if (answer) return assert.deepEqual(JSON.parse(answer.body), report);
     // On a busy machine the moment may have passed.
-    assert.ok(round < 5, "it was cut each time");
+    assert.ok(round < 5, "the connection was cut in every round");
   }
 });

@@ -1,4 +1,4 @@
-/** Peers that say nothing, below HTTP: TCP that never answers a SYN, and a DNS server that never answers a question. */
+/** Silent peers below HTTP: TCP that never answers a SYN, and a DNS server that never answers a question. */
 import { spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
@@ -11,10 +11,11 @@ import { type Cleanup, delay } from "../support/until.ts";
 
 const LISTENER = `
 import { createServer } from "node:net";
-const server = createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => console.log(server.address().port));
+const where = { port: 0, host: "127.0.0.1", backlog: 1 };
+const server = createServer().listen(where, () => console.log(server.address().port));
 `;
 
-/** A port whose queue of connections is full and whose owner is stopped: the kernel drops every further SYN. */
+/** Opens a port whose backlog is full and whose owner is stopped: the kernel drops every further SYN. */
 export async function startDeafPort(t: Cleanup): Promise<number> {
   const [command, args] =
     runtime === "node" ? [nodePath(), ["--input-type=module", "-e", LISTENER]] : [denoPath(), ["eval", LISTENER]];
@@ -28,12 +29,12 @@ export async function startDeafPort(t: Cleanup): Promise<number> {
     const connected = await Promise.race([once(socket, "connect").then(() => true), delay(200).then(() => false)]);
     if (!connected) return port;
   }
-  throw new Error("the queue of connections never filled up");
+  throw new Error("the backlog never filled up");
 }
 
 /**
- * What runs the product where every question to a name server stays without an answer; or why this machine cannot:
- * port 53 and a mount namespace are for root.
+ * Builds the wrapper that runs the product with a silent name server, or the reason why this machine cannot: port 53
+ * and a mount namespace require root.
  */
 export async function silentDns(
   t: Cleanup,
@@ -44,12 +45,12 @@ export async function silentDns(
     socket.once("error", () => resolve(false));
     socket.bind(53, host, () => resolve(true));
   });
-  if (!bound) return { skip: `port 53 of ${host} cannot be had here` };
+  if (!bound) return { skip: `port 53 of ${host} is not available here` };
   t.after(() => new Promise<void>((resolve) => socket.close(() => resolve())));
   const file = await written(t, "resolv.conf", `nameserver ${host}\n`);
   const script = `mount --bind ${file} /etc/resolv.conf && exec "$@"`;
   const wrapper = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"];
   const [command = "", ...args] = [...wrapper, "true"];
   const tried = spawnSync(command, args);
-  return tried.status === 0 ? { wrapper } : { skip: "no mount namespace of our own can be had here" };
+  return tried.status === 0 ? { wrapper } : { skip: "a mount namespace is not available here" };
 }

@@ -1,4 +1,6 @@
-/** The exit protocol alone, on stand-ins that keep a trace: what is done in which order, and what each step waits for. */
+/**
+ * The exit protocol alone, on stand-ins that record a trace: the order of its actions, and what each step waits for.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Deferred, deferred } from "../../src/core/util/deferred.ts";
@@ -6,7 +8,7 @@ import { type Exit, type ExitReport, runExit } from "../../src/sidecar/host/exit
 import { bounded, type Cleanup, delay, until } from "../support/until.ts";
 import { ALL_DONE, outcomes } from "./stopping.ts";
 
-/** What the exit does to its surroundings, in the order in which it must. */
+/** The exit's actions, in their required order. */
 const ORDER = [
   ...["unready", "refuse", "leave", "drain"],
   ...["stop", "stop readers"],
@@ -14,15 +16,15 @@ const ORDER = [
   ...["cancel", "abandon", "flush", "cut"],
   "end",
 ] as const;
-/** Those that it waits for. */
+/** The actions that the exit waits for. */
 const WAITED = ["drain", "close", "cancel", "flush", "end"] as const;
 type Waited = (typeof WAITED)[number];
-/** What stands in for a deed, or comes behind it, where there is no time or it took too long. */
+/** Actions that replace or follow another one when there is no time or it took too long. */
 type Harder = "break" | "terminate";
 
 const LONG = { delay: 0, drain: 60_000, close: 60_000, flush: 60_000, join: 60_000, kill: 60_000, answer: 60_000 };
 const SHORT = { delay: 0, drain: 20, close: 20, flush: 20, join: 20, kill: 20, answer: 20 };
-/** A wait that was to be over at once, on a busy machine. */
+/** The bound for a wait that should be over at once, on a busy machine. */
 const AT_ONCE = { within: 5_000 };
 
 const CLOSED = { code: 1001, by: "us", forced: false } as const;
@@ -32,11 +34,11 @@ interface Staged {
   readonly trace: string[];
   readonly force: AbortController;
   readonly report: Promise<ExitReport>;
-  /** Ends what was held. */
+  /** Completes the held action. */
   release(): void;
 }
 
-/** Begins an exit. What is held does not end before it is released, or the test is over. */
+/** Begins an exit. A held action completes when it is released or when the test ends. */
 function stage(t: Cleanup, held: readonly (Waited | Harder)[], more: Partial<Exit> = {}): Staged {
   const trace: string[] = [];
   const force = new AbortController();
@@ -85,7 +87,7 @@ function stage(t: Cleanup, held: readonly (Waited | Harder)[], more: Partial<Exi
   return { trace, force, report, release: () => gate.resolve() };
 }
 
-test("every deed of every step comes once, and in its order", async (t) => {
+test("every action of every step runs once, in order", async (t) => {
   const { trace, report } = stage(t, []);
   assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
   assert.deepEqual(trace, ORDER);
@@ -103,13 +105,13 @@ test("every deed of every step comes once, and in its order", async (t) => {
   );
 });
 
-/** What cancels is asked with a bound of its own, so that a thread that hangs costs next to nothing. */
+/** The bound of each cancel, so that a hung thread costs next to nothing. */
 const CANCEL_WITHIN_MS = 100;
 
 for (const held of WAITED) {
   const bounds = held === "cancel" ? { ...LONG, flush: 0 } : LONG;
 
-  test(`nothing behind \`${held}\` is done before it is over, or its bound`, async (t) => {
+  test(`nothing after \`${held}\` runs before it is over, or its bound`, async (t) => {
     for (let round = 1; ; round++) {
       const began = performance.now();
       const { trace, report, release } = stage(t, [held], { bounds });
@@ -129,7 +131,7 @@ for (const held of WAITED) {
     }
   });
 
-  test(`a \`${held}\` that never ends is given up after its bound, and what comes behind it is done`, async (t) => {
+  test(`a \`${held}\` that never ends is given up after its bound, and the exit goes on`, async (t) => {
     const { trace, report } = stage(t, [held], { bounds: SHORT });
     const { exit_code, forced, steps } = await bounded(report, AT_ONCE);
     assert.deepEqual(trace, held === "end" ? [...ORDER, "terminate"] : ORDER);
@@ -139,7 +141,7 @@ for (const held of WAITED) {
     if (held === "cancel") assert.deepEqual(steps[3]?.counts.cancelled, { no: 0, maybe: 4, yes: 0 });
   });
 
-  test(`force ends the wait for a \`${held}\`, and leaves no step out`, async (t) => {
+  test(`force ends the wait for a \`${held}\` and skips no step`, async (t) => {
     const { trace, report, force } = stage(t, [held], { bounds });
     await until(() => trace.includes(held), AT_ONCE);
     force.abort();
@@ -151,7 +153,7 @@ for (const held of WAITED) {
   });
 }
 
-test("nothing but readiness is changed while `delay` lasts, and force ends it", async (t) => {
+test("`delay` changes nothing but readiness, and force ends it", async (t) => {
   const { trace, report, force } = stage(t, [], { bounds: { ...LONG, delay: 60_000 } });
   await delay(60);
   assert.deepEqual(trace, ["unready"]);
@@ -159,21 +161,21 @@ test("nothing but readiness is changed while `delay` lasts, and force ends it", 
   assert.deepEqual(outcomes(await bounded(report, AT_ONCE)), ALL_DONE);
 });
 
-test("a forced close is waited for but a moment, and then it goes on", async (t) => {
+test("a forced close is awaited only for a moment", async (t) => {
   const { trace, report, force } = stage(t, ["close", "break"]);
   await until(() => trace.includes("close"), AT_ONCE);
   force.abort();
   assert.deepEqual([(await bounded(report, AT_ONCE)).exit_code, (await report).forced], [1, true]);
 });
 
-test("a thread that not even terminating ends is told as not joined: code 70", async (t) => {
+test("a thread that survives termination is reported as not joined: code 70", async (t) => {
   const { trace, report } = stage(t, ["end", "terminate"], { bounds: SHORT, exitCode: () => 2 });
   const { exit_code, steps } = await bounded(report, AT_ONCE);
   assert.deepEqual(trace, [...ORDER, "terminate"]);
   assert.deepEqual([exit_code, steps[4]?.outcome, steps[4]?.counts], [70, "failed", { joined: 0, threads: 1 }]);
 });
 
-test("what goes wrong in a step is told, and keeps none of the others from being taken: code 70", async (t) => {
+test("an error in a step is reported and skips no other step: code 70", async (t) => {
   const front = { unready() {}, refuse() {}, stop() {}, flushed: async () => {}, cut() {} };
   const wrong = () => {
     throw new RangeError("on purpose");
@@ -187,7 +189,7 @@ test("what goes wrong in a step is told, and keeps none of the others from being
   assert.deepEqual(trace, ["leave", "drain", "close", "cancel", "abandon", "end"]);
 });
 
-test("the code of the failure that led to the exit stands, whether or not force was needed", async (t) => {
+test("the failure's exit code stands, with or without force", async (t) => {
   for (const held of [[], ["close"]] as const) {
     const { report } = stage(t, held, { bounds: SHORT, exitCode: () => 2 });
     assert.equal((await bounded(report, AT_ONCE)).exit_code, 2);

@@ -1,4 +1,4 @@
-/** A stop with a thousand requests pending: each gets exactly one answer, and what it says of `sent` is true. */
+/** Stops with a thousand requests pending: each gets exactly one response, and its `sent` is true. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Peer } from "../faults/peer.ts";
@@ -9,9 +9,9 @@ import { type Cleanup, until } from "../support/until.ts";
 import { ALL_DONE, type Cause, outcomes, stepOf, stopBy } from "./stopping.ts";
 
 const PENDING = 1_000;
-/** A thousand answers to one client are a second's work on a busy machine; who reads shall not be cut for it. */
+/** A thousand responses to one client take a busy machine a second; a client that reads must not be cut for it. */
 const PATIENT: Config = { flush: "5s" };
-/** Held ones wait not longer than 5 s for the upstream: these must have come by then. */
+/** Held requests wait at most 5 s for the upstream: these must arrive within it. */
 const HELD = 300;
 
 interface Answered {
@@ -22,8 +22,8 @@ interface Answered {
   readonly result: unknown;
 }
 
-/** Request number `n`, which says so in its parameters. */
-async function ask(product: Product, n: number, padding = ""): Promise<Answered> {
+/** Sends request number `n`, which carries the number in its params. */
+async function makeRequest(product: Product, n: number, padding = ""): Promise<Answered> {
   const response = await product.request({ jsonrpc: "2.0", id: 1, method: "number", params: [n, padding] });
   const { result } = (await response.json()) as { readonly result?: unknown };
   const { headers, status } = response;
@@ -31,7 +31,7 @@ async function ask(product: Product, n: number, padding = ""): Promise<Answered>
   return { n, status, how, result };
 }
 
-/** The numbers of the requests that the upstream really got. */
+/** The numbers of the requests that the upstream really received. */
 const received = (upstream: FaultUpstream): ReadonlySet<number> =>
   new Set(upstream.last.messages.map((message) => (message as { params: [number] }).params[0]));
 
@@ -58,7 +58,7 @@ const tally = (answers: readonly Answered[]): Record<string, number> => {
 };
 
 for (const cause of ["SIGTERM", "/shutdown"] as const satisfies Cause[]) {
-  test(`ready with ${PENDING} pending: ${cause} lets in the replies that come, and cancels each of the others once`, async (t) => {
+  test(`ready with ${PENDING} pending: ${cause} lets replies in and cancels each other request once`, async (t) => {
     const held: (() => void)[] = [];
     const upstream = await startFaultUpstream(
       {
@@ -71,13 +71,13 @@ for (const cause of ["SIGTERM", "/shutdown"] as const satisfies Cause[]) {
       { t },
     );
     const product = await start(t, upstream, { drain: "1s" });
-    const asked = Promise.all(Array.from({ length: PENDING }, (_, n) => ask(product, n)));
+    const requests = Promise.all(Array.from({ length: PENDING }, (_, n) => makeRequest(product, n)));
     await upstream.until(() => upstream.last.texts.length === PENDING, { what: "all requests at the upstream" });
     const stopping = stopBy(product, cause);
     await until(async () => (await product.fetch("/readyz")).status === 503);
     for (const reply of held) reply();
     const { code, report } = await stopping;
-    const answers = await asked;
+    const answers = await requests;
     assert.equal(code, 0, product.stderr());
     assert.deepEqual(outcomes(report), ["drain forced", ...ALL_DONE.slice(1)]);
     assert.deepEqual(tally(answers), { ok: PENDING / 4, "cancelled maybe": (PENDING * 3) / 4 });
@@ -95,19 +95,19 @@ for (const cause of ["SIGTERM", "/shutdown"] as const satisfies Cause[]) {
   });
 }
 
-test("what is cancelled says `yes` only of what a pong has proven, and `no` only of what never arrived", async (t) => {
+test("a cancelled request says `yes` only if a pong has proven it, and `no` only if it never arrived", async (t) => {
   const upstream = await startFaultUpstream({ onMessage: () => {} }, { t });
   const keepalive = { ping: "100ms", pong_within: "20s" };
   const limits = { buffered_bytes: "2MiB" };
   const product = await start(t, upstream, { drain: "200ms", close: "200ms" }, { keepalive, limits });
-  const proven = Array.from({ length: 300 }, (_, n) => ask(product, n));
+  const proven = Array.from({ length: 300 }, (_, n) => makeRequest(product, n));
   await upstream.until(() => upstream.last.texts.length === 300);
   const peer: Peer = upstream.last;
   const pings = peer.pings.length;
   await upstream.until(() => peer.pings.length >= pings + 2, { what: "a ping after them, and its pong" });
   peer.pause();
   const padding = "x".repeat(20_000);
-  const others = Array.from({ length: 700 }, (_, n) => ask(product, 300 + n, padding));
+  const others = Array.from({ length: 700 }, (_, n) => makeRequest(product, 300 + n, padding));
   // Some find the buffer full and are refused at once; the rest are in flight.
   const refusedNow: Answered[] = [];
   for (const each of others) each.then((answer) => void (answer.how === "congested no" && refusedNow.push(answer)));
@@ -120,8 +120,8 @@ test("what is cancelled says `yes` only of what a pong has proven, and `no` only
   const counts = tally(answers);
   assert.deepEqual(Object.keys(counts).sort(), ["cancelled maybe", "cancelled yes", "congested no"]);
   for (const { n, how } of answers) {
-    if (how.endsWith("yes")) assert.ok(got.has(n), `request ${n} never arrived, but its answer says ${how}`);
-    if (how.endsWith("no")) assert.ok(!got.has(n), `request ${n} arrived, but its answer says ${how}`);
+    if (how.endsWith("yes")) assert.ok(got.has(n), `request ${n} never arrived, but its response says ${how}`);
+    if (how.endsWith("no")) assert.ok(!got.has(n), `request ${n} arrived, but its response says ${how}`);
   }
   assert.equal(counts["cancelled yes"], 300);
   assert.deepEqual(stepOf(report, "cancel").counts?.cancelled, {
@@ -131,14 +131,14 @@ test("what is cancelled says `yes` only of what a pong has proven, and `no` only
   });
 });
 
-test("requests that never left the host fail with the stop as `shutting_down`, not sent", async (t) => {
+test("requests that never left the host fail on the stop as `shutting_down`, not sent", async (t) => {
   const upstream = await startFaultUpstream({ handshake: { do: "silent" } }, { t });
   const config = { shutdown: PATIENT, upstreams: { default: { url: upstream.url } } };
   const product = await startProduct({ config, t });
-  const asked = Promise.all(Array.from({ length: HELD }, (_, n) => ask(product, n)));
+  const requests = Promise.all(Array.from({ length: HELD }, (_, n) => makeRequest(product, n)));
   await inFlight(product, HELD);
   const { code, report } = await stopBy(product, "SIGTERM");
   assert.equal(code, 0);
   assert.deepEqual(outcomes(report), ALL_DONE);
-  assert.deepEqual(tally(await asked), { "shutting_down no": HELD });
+  assert.deepEqual(tally(await requests), { "shutting_down no": HELD });
 });

@@ -1,4 +1,4 @@
-/** A stop while the service is still starting: it ends with code 0 or by the signal, never hangs, and is never half. */
+/** Stops while the service starts: it ends with code 0 or by the signal, never hangs, and never half starts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timed } from "../contract/expect.ts";
@@ -15,13 +15,13 @@ import { ALL_DONE, outcomes, stopBy } from "./stopping.ts";
 
 const AT_ONCE_MS = 1_500;
 
-/** The process, spawned a moment ago. */
+/** Spawns the process and returns at once. */
 async function spawned(t: Cleanup, args: readonly string[]): Promise<Child> {
   const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", NODE_OPTIONS: undefined };
   return Child.start({ ...productCommand(args), env, t });
 }
 
-/** On an upstream, with a protocol module that never finishes to load. */
+/** Spawns the process with an upstream and a protocol module that never finishes loading. */
 async function loading(t: Cleanup, module: string): Promise<{ readonly child: Child; readonly url: string }> {
   const upstream: Upstream = await startUpstream({ t });
   const port = await freePort();
@@ -57,7 +57,7 @@ test("a signal at any moment of the start ends it, by its default effect or with
 });
 
 for (const cause of ["SIGTERM", "/shutdown"] as const) {
-  test(`${cause} while a protocol module never finishes to load ends it with code 0, and who waited is told`, async (t) => {
+  test(`${cause} during an endless load of a protocol module is code 0, and notifies callers`, async (t) => {
     const { child, url } = await loading(t, "await new Promise((resolve) => setTimeout(resolve, 1e9));");
     const headers = { "Content-Type": "application/json" };
     const waiting = fetch(`${url}/rpc`, { method: "POST", headers, body: '{"jsonrpc":"2.0","id":1,"method":"x"}' });
@@ -70,12 +70,12 @@ for (const cause of ["SIGTERM", "/shutdown"] as const) {
     const [report] = reportsIn(logLines(child.stderr));
     assert.ok(report && report.ms < AT_ONCE_MS, child.stderr);
     assert.deepEqual(outcomes(report), ALL_DONE);
-    assert.equal(child.stdout, "", "it never said that it listens");
+    assert.equal(child.stdout, "", "it never printed that it listens");
     if (answered) assert.deepEqual(await (await answered).json(), report);
   });
 }
 
-test("a request that comes while a protocol module is loading waits no longer than its own time, unsent", async (t) => {
+test("a request during the load of a protocol module waits no longer than its timeout, unsent", async (t) => {
   const { child, url } = await loading(t, "await new Promise((resolve) => setTimeout(resolve, 1e9));");
   for (const path of ["/rpc", "/v1/upstreams/default/request", "/v1/upstreams/default/send", "/graphql"]) {
     const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
@@ -88,9 +88,10 @@ test("a request that comes while a protocol module is loading waits no longer th
   assert.equal((await child.stop("SIGTERM", 5_000)).code, 0, child.output());
 });
 
-test("what a request has waited for its protocol module is part of its time, and not added to it", async (t) => {
-  const dialect = `{ name: "mute", encode: (frame) => ({ frame, expectsReply: true }), decode: () => ({ type: "message" }) }`;
-  const slow = `await new Promise((resolve) => setTimeout(resolve, 2_500));\nexport default ${dialect};`;
+test("the wait for a protocol module counts towards a request's timeout", async (t) => {
+  const encode = "encode: (frame) => ({ frame, expectsReply: true })";
+  const protocol = `{ name: "mute", ${encode}, decode: () => ({ type: "message" }) }`;
+  const slow = `await new Promise((resolve) => setTimeout(resolve, 2_500));\nexport default ${protocol};`;
   const { child, url } = await loading(t, slow);
   const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
   const [response, ms] = await timed(fetch(`${url}/v1/upstreams/default/request?timeout=3s`, init));
@@ -99,12 +100,12 @@ test("what a request has waited for its protocol module is part of its time, and
   assert.equal((await child.stop("SIGTERM", 5_000)).code, 0, child.output());
 });
 
-test("a protocol module that loops while it is loaded is terminated after the join bound: code 1", async (t) => {
-  // It says so by connecting; so far the thread can still be ended by asking it.
-  const told = await startFaultUpstream({}, { t });
-  const tell = `await new Promise((resolve) => connect(${told.port}, "127.0.0.1", resolve));`;
-  const { child } = await loading(t, `import { connect } from "node:net";\n${tell}\nfor (;;);`);
-  await told.until(() => told.peers.length === 1, { what: "the module to be loaded" });
+test("a protocol module that loops while it loads is terminated after the join bound: code 1", async (t) => {
+  // The module connects to report that it loops; until then the thread can still end when asked to.
+  const watcher = await startFaultUpstream({}, { t });
+  const signal = `await new Promise((resolve) => connect(${watcher.port}, "127.0.0.1", resolve));`;
+  const { child } = await loading(t, `import { connect } from "node:net";\n${signal}\nfor (;;);`);
+  await watcher.until(() => watcher.peers.length === 1, { what: "the module to be loaded" });
   await delay(100);
   const { code, ms } = await child.stop("SIGTERM", 10_000);
   assert.equal(code, 1, child.output());
@@ -113,7 +114,7 @@ test("a protocol module that loops while it is loaded is terminated after the jo
   assert.deepEqual(report && outcomes(report), [...ALL_DONE.slice(0, 4), "join forced"]);
 });
 
-test("while a thread that keeps dying is started again, a signal ends it with code 0", async (t) => {
+test("a signal ends it with code 0 while a crashing thread is being restarted", async (t) => {
   const { child } = await loading(t, "await new Promise((resolve) => setTimeout(resolve, 400)); process.exit(3);");
   await delay(700);
   const { code, ms } = await child.stop("SIGTERM", 10_000);
@@ -121,7 +122,7 @@ test("while a thread that keeps dying is started again, a signal ends it with co
   assert.ok(ms < AT_ONCE_MS, `${ms} ms`);
 });
 
-test("a connection to the demo that never says a word does not hold the exit", async (t) => {
+test("a silent connection to the demo does not hold the exit", async (t) => {
   const product = await startProduct({ t });
   const [, port] = (await product.until(() => /was started at ws:\/\/127\.0\.0\.1:(\d+)/.exec(product.stderr()))) ?? [];
   const silent = await RawConnection.open(`http://127.0.0.1:${port}`, t);

@@ -1,4 +1,4 @@
-/** SIGTERM and /shutdown in every phase that the service can be in: code 0, the steps in order, no socket left. */
+/** SIGTERM and /shutdown in every phase of the service: code 0, the steps in order, no socket left. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { never } from "../faults/replies.ts";
@@ -8,26 +8,26 @@ import { type Cleanup, until } from "../support/until.ts";
 import { silentDns, startDeafPort } from "./deaf.ts";
 import { ALL_DONE, outcomes, stepOf, stopBy } from "./stopping.ts";
 
-/** Nothing is waited for in these phases but the peer, and that not longer than the close bound. */
+/** In these phases nothing is awaited except the peer, and that at most for the close bound. */
 const AT_ONCE_MS = 1_000;
 const shutdown = { close: "300ms" };
 
 interface Situation {
   readonly product: Product;
-  /** Where there is one that sees what becomes of its connections. */
+  /** The upstream, in phases with one that sees what becomes of its connections. */
   readonly upstream?: FaultUpstream;
 }
 
 interface State {
   readonly reach: (t: Cleanup) => Promise<Situation | { readonly skip: string }>;
-  /** What the close step says. */
+  /** The expected facts of the close step. */
   readonly close: { readonly code: number | null; readonly by: "us" | "peer" | null };
 }
 
 const nothingOpen = { code: null, by: null } as const;
 const closedByUs = { code: 1001, by: "us" } as const;
 
-/** The product on a fault upstream, in a phase. */
+/** Starts the product in a phase, in front of a fault upstream. */
 function faulty(phase: string, behaviour: Behaviour, more: Config = {}, scheme = "ws"): State["reach"] {
   return async (t) => {
     const upstream = await startFaultUpstream(behaviour, { t });
@@ -137,7 +137,7 @@ for (const [first, second] of [
   ["SIGTERM", "/shutdown"],
   ["/shutdown", "SIGTERM"],
 ] as const) {
-  test(`stopping already by ${first}: ${second} neither begins anew nor hurries it`, async (t) => {
+  test(`stopping already by ${first}: ${second} neither restarts nor hurries it`, async (t) => {
     const upstream = await startFaultUpstream({ onMessage: never }, { t });
     const config = { shutdown: { drain: "400ms" }, upstreams: { default: { url: upstream.url } } };
     const product = await inPhase("ready", config, t);

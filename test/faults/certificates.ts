@@ -1,4 +1,7 @@
-/** Certificates for tests only; whoever reads this has their keys. `authority` signed all but `selfSigned`. Good for a hundred years. */
+/**
+ * Certificates for tests only: their keys are public. `authority` signed all but `selfSigned`; valid for a hundred
+ * years.
+ */
 
 export interface Certificate {
   readonly cert: string;
@@ -40,7 +43,7 @@ ZGxIt9cqC6YECrIZ0keI0o+CvXH90eF9oqL+/4lfHzfGM0UJ8kjOyQhE
 `,
 };
 
-/** For 127.0.0.1, since January 2nd 2020 no more. */
+/** For 127.0.0.1, expired since 2 January 2020. */
 export const expired: Certificate = {
   cert: `-----BEGIN CERTIFICATE-----
 MIIBdzCCARygAwIBAgIBATAKBggqhkjOPQQDAjAbMRkwFwYDVQQDDBBzaWRlc29j
@@ -83,7 +86,7 @@ PV6DhQNGhaRai8lrXVdxH8icQ5WAO2Cdzo0tDQB29nq0DKlcTxBruQ6K
 `,
 };
 
-/** For 127.0.0.1, signed by nobody else. */
+/** For 127.0.0.1, signed only by itself. */
 export const selfSigned: Certificate = {
   cert: `-----BEGIN CERTIFICATE-----
 MIIBhjCCASygAwIBAgIUDaMlM8YnGLvKd3aeDh5Im5dtgoswCgYIKoZIzj0EAwIw

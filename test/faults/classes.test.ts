@@ -1,4 +1,4 @@
-/** Rows 19 to 22: which end of a connection is tried again, how soon, and that the configuration has the last word. */
+/** Rows 19 to 22: which ends of a connection are retried, how soon, and how the configuration overrides that. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startProduct } from "../support/product.ts";
@@ -34,10 +34,10 @@ test("rows 19 to 22: after each close code the next attempt comes soon, slowly, 
   }
   const product = await startProduct({ config: { upstreams }, t });
   for (const [row, code, phase] of cases) {
-    const said = `closed the connection with code ${code} (why)`;
+    const reason = `closed the connection with code ${code} (why)`;
     const settled = async () => {
       const state = await product.state(`c${code}`);
-      return state.phase === phase && String(state.last_error).includes(said) && state;
+      return state.phase === phase && String(state.last_error).includes(reason) && state;
     };
     const state = await until(settled, { what: `${row}: ${code} to be ${phase}` });
     if (phase === "waiting") assert.ok(Number(state.retry_in_ms) > 1_000, JSON.stringify(state));
@@ -45,7 +45,7 @@ test("rows 19 to 22: after each close code the next attempt comes soon, slowly, 
   }
 });
 
-test("rows 7 and 9: the status of a refused upgrade has its class, or the one that is configured", async (t) => {
+test("rows 7 and 9: the status of a refused upgrade is classified as documented, or as configured", async (t) => {
   const refuse = async (status: number) => {
     const handshake = { do: "refuse", status } as const;
     return startFaultUpstream((n) => (n === 1 ? { handshake } : {}), { t });

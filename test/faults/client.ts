@@ -1,4 +1,4 @@
-/** The judge: npm ws as a client, with everything that it said. */
+/** A WebSocket client that judges the fault tools: npm ws, with a record of everything it received. */
 import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
@@ -49,7 +49,7 @@ export class Client {
     t?.after(async () => this.socket.terminate());
   }
 
-  /** Connected. Throws what ws said when it cannot. */
+  /** Connects. Throws the error of ws if it cannot. */
   static async open(url: string, t?: Cleanup, options: JudgeOptions = {}): Promise<Client> {
     const client = new Client(url, t, options);
     await client.until(
@@ -66,7 +66,7 @@ export class Client {
     return this.texts.map((text) => JSON.parse(text) as unknown);
   }
 
-  ask(id: unknown, method: string, params?: unknown): void {
+  request(id: unknown, method: string, params?: unknown): void {
     this.socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) }));
   }
 
@@ -84,7 +84,7 @@ export class Client {
     return this.until(() => this.#closed, { within, what: "the client's socket to close" });
   }
 
-  /** The answer that was not 101. */
+  /** Waits for a response other than 101. */
   refused(within = 10_000): Promise<IncomingMessage> {
     return bounded(
       this.until(() => this.#response),
@@ -92,7 +92,7 @@ export class Client {
     );
   }
 
-  /** Our RST. */
+  /** Sends RST. */
   reset(): void {
     this.#tcp?.resetAndDestroy();
   }

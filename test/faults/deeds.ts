@@ -1,4 +1,4 @@
-/** A protocol module that does to its thread what a message says: how a test makes a thread crash, hang or block. */
+/** A protocol module that runs the deed named in a message: tests use it to crash, hang or block the thread. */
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { written } from "../contract/files.ts";
@@ -7,13 +7,15 @@ import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 /**
- * A line `id deed argument` up, the same line down; `news …` comes unasked. The message goes out first; the deed is done in the next turn.
+ * A line `id deed argument` up, the same line down; `news …` is an unsolicited message. The message goes out first; the
+ * deed runs in the next turn.
+ *
  * - `throw`, `reject`, `exit`, `overflow`: the thread dies
- * - `perish ms`: it dies, but not yet
+ * - `perish ms`: it dies after a while
  * - `exhaust`: it takes memory until it dies
- * - `hang`: it loops for ever in JavaScript
- * - `toil ms`: it loops for so long
- * - `block path`: it reads a file, for ever where that is a pipe without a writer
+ * - `hang`: it loops in JavaScript without end
+ * - `toil ms`: it loops for that long
+ * - `block path`: it reads a file, without end if that is a pipe without a writer
  */
 const MODULE = `
 import { readFileSync } from "node:fs";
@@ -46,9 +48,9 @@ export default {
 export interface Deeds {
   /** Answers `echo …`, and nothing else. */
   readonly upstream: Upstream;
-  /** The configuration of `upstreams`, to be started with. */
+  /** The `upstreams` configuration to start with. */
   readonly upstreams: Config;
-  /** A pipe that nobody writes to. */
+  /** A pipe without a writer. */
   readonly pipe: string;
 }
 
@@ -70,20 +72,20 @@ export async function deeds(t: Cleanup): Promise<Deeds> {
   };
 }
 
-/** Sends a message of this dialect. */
+/** Sends a message of this protocol. */
 export function say(product: Product, text: string, query = ""): Promise<Response> {
   const headers = { "Content-Type": "text/plain" };
   return product.post(`/v1/upstreams/default/request${query}`, text, { headers });
 }
 
-/** Has the thread do it, and waits until it is at it: from then on it answers no question. */
+/** Sends a deed and waits until the thread is busy with it: from then on the thread answers nothing. */
 export async function sayAndSee(
   product: Product,
   text: string,
   upstream: Pick<Upstream, "texts" | "until">,
 ): Promise<{ readonly answer: Promise<Response> }> {
   const answer = say(product, text);
-  answer.catch(() => {}); // whoever waits for it is told
+  answer.catch(() => {}); // the caller handles the rejection
   await upstream.until(() => upstream.texts.some((line) => line.endsWith(text)), { what: `${text} at the upstream` });
   const stuck = async (): Promise<boolean> => (await product.state()).counters === null;
   await until(stuck, { what: "the thread to be stuck" });

@@ -1,10 +1,10 @@
-/** WebSocket frames (RFC 6455 section 5), the right ones and every wrong one. */
+/** WebSocket frames (RFC 6455 section 5), valid ones and every invalid one. */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
-/** A frame to be sent. Nothing is checked: illegal values go out as they are. */
+/** A frame to send. Nothing is checked: illegal values go out as they are. */
 export interface FrameSpec {
   readonly opcode: number;
   readonly payload?: string | Uint8Array;
@@ -14,26 +14,26 @@ export interface FrameSpec {
   readonly rsv?: number;
   /** Servers must not mask; a client must. */
   readonly mask?: boolean;
-  /** The length that the header declares, where it is not the payload's. */
+  /** The length that the header declares, if it differs from the payload's. */
   readonly declaredLength?: number | bigint;
-  /** Bits of the length field, where it is not the shortest that fits. */
+  /** The size of the length field, if it is not the shortest that fits. */
   readonly lengthBits?: 7 | 16 | 64;
 }
 
-/** A frame that came. */
+/** A received frame. */
 export interface Frame {
   readonly fin: boolean;
   readonly rsv: number;
   readonly opcode: number;
   readonly masked: boolean;
-  /** Unmasked. */
+  /** The unmasked payload. */
   readonly payload: Buffer;
   /** `performance.now()` when its last byte was read. */
   readonly at: number;
 }
 
 export interface CloseStatus {
-  /** 1005 where the close frame carried none. */
+  /** 1005 if the close frame carried no code. */
   readonly code: number;
   readonly reason: string;
 }
@@ -58,7 +58,7 @@ function masked(payload: Uint8Array, key: Uint8Array): Buffer {
   return out;
 }
 
-/** The payload of a close frame. Any code; undefined gives the empty payload, which reads as 1005. */
+/** Builds the payload of a close frame with any code; undefined gives the empty payload, which reads as 1005. */
 export function closePayload(code?: number, reason: string | Uint8Array = ""): Buffer {
   if (code === undefined) return Buffer.alloc(0);
   const text = typeof reason === "string" ? Buffer.from(reason) : reason;
@@ -73,7 +73,7 @@ export function readClose(payload: Buffer): CloseStatus {
   return { code: payload.readUInt16BE(0), reason: payload.subarray(2).toString("utf8") };
 }
 
-/** Takes bytes as they come and gives the frames that they complete. */
+/** Parser that takes bytes in any pieces and returns the frames that they complete. */
 export class FrameReader {
   #chunks: Buffer[] = [];
   #length = 0;
@@ -83,7 +83,7 @@ export class FrameReader {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
     const frames: Frame[] = [];
-    // Joining only when a frame may be whole keeps a large frame in many chunks linear.
+    // Joining only when a frame may be complete keeps a large frame in many chunks linear.
     while (this.#length >= this.#need) {
       const buffer = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
       const next = readFrame(buffer);
@@ -97,7 +97,7 @@ export class FrameReader {
   }
 }
 
-/** The first frame of the buffer, or how many bytes are needed to go on. */
+/** Reads the first frame of the buffer, or returns how many bytes it needs. */
 function readFrame(buffer: Buffer): { readonly frame: Frame; readonly length: number } | number {
   if (buffer.length < 2) return 2;
   const first = buffer.readUInt8(0);

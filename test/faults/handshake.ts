@@ -3,37 +3,37 @@ import { createHash } from "node:crypto";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/** What the upstream does with the client's upgrade request. */
+/** The upstream's reaction to the client's upgrade request. */
 export type Handshake =
   | { readonly do: "accept"; readonly headers?: Readonly<Record<string, string>> }
-  /** An answer that is not 101. */
+  /** A response other than 101. */
   | {
       readonly do: "refuse";
       readonly status: number;
       readonly headers?: Readonly<Record<string, string>>;
       readonly body?: string;
     }
-  /** Never answers, and keeps the connection. */
+  /** Never responds, and keeps the connection. */
   | { readonly do: "silent" }
-  /** The right answer, one byte at a time; with `forever`, header lines without end. */
+  /** The correct response, one byte at a time; with `forever`, endless header lines. */
   | { readonly do: "drip"; readonly everyMs: number; readonly forever?: boolean }
   | { readonly do: "wrong-key" }
-  /** Answers with bytes that are no HTTP. */
+  /** Responds with bytes that are not HTTP. */
   | { readonly do: "garbage"; readonly text: string }
-  /** Ends the connection in place of an answer. */
+  /** Ends the connection instead of responding. */
   | { readonly do: "end" }
   | { readonly do: "reset" };
 
 export interface UpgradeRequest {
   readonly method: string;
   readonly path: string;
-  /** Names in lower case. */
+  /** Header names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
-  /** As it came. */
+  /** The request as it arrived. */
   readonly text: string;
 }
 
-/** Reads the request once its empty line is there. */
+/** Parses the request once its empty line has arrived. */
 export function readUpgrade(text: string): UpgradeRequest | undefined {
   const end = text.indexOf("\r\n\r\n");
   if (end === -1) return undefined;
@@ -53,7 +53,7 @@ export function acceptKey(request: UpgradeRequest): string {
     .digest("base64");
 }
 
-/** The 101 answer. A header of the same name replaces ours. */
+/** Builds the 101 response. A given header replaces ours of the same name. */
 export function acceptance(request: UpgradeRequest, headers: Readonly<Record<string, string>> = {}): string {
   return head(101, {
     Upgrade: "websocket",
@@ -63,7 +63,7 @@ export function acceptance(request: UpgradeRequest, headers: Readonly<Record<str
   });
 }
 
-/** A status with its headers and empty line. */
+/** Builds a status line with headers and the empty line. */
 export function head(status: number, headers: Readonly<Record<string, string>>): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} ${status === 101 ? "Switching Protocols" : "Refused"}\r\n${lines.join("")}\r\n`;

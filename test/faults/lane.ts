@@ -1,27 +1,27 @@
-/** One direction of one proxied connection: reads, holds as the toxics say, writes in order. */
+/** One direction of one proxied connection: reads, holds bytes as the toxics require, writes in order. */
 import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { reset } from "./reset.ts";
 
 export interface Toxics {
-  /** Every byte, and the FIN, arrives this much later. */
+  /** Delays every byte, and the FIN, by this much. */
   readonly delayMs?: number;
-  /** Nothing arrives, neither bytes nor FIN nor RST, until it is healed. */
+  /** Lets nothing through, neither bytes nor FIN nor RST, until it is healed. */
   readonly blackHole?: boolean;
-  /** Bandwidth. */
+  /** The bandwidth. */
   readonly bytesPerSecond?: number;
-  /** After so many bytes of a connection, counted from its begin, the connection is cut, both ways. */
+  /** Cuts both directions after this many bytes of a connection, counted from its start. */
   readonly cutAfterBytes?: number;
-  /** How: FIN unless given. */
+  /** The kind of cut: FIN unless given. */
   readonly cutBy?: "fin" | "reset";
 }
 
 export interface LaneOptions {
   readonly from: Socket;
   readonly to: Socket;
-  /** Asked before each write, so that they can change at any time. */
+  /** Read before each write, so that the toxics can change at any time. */
   readonly toxics: () => Toxics;
-  /** So many bytes came out. */
+  /** Called with the number of bytes that came out. */
   readonly passed: (bytes: number) => void;
   readonly stopped: () => void;
 }
@@ -30,14 +30,14 @@ export interface LaneOptions {
 interface Parcel {
   readonly bytes?: Buffer;
   readonly end?: "fin" | "reset";
-  /** When it was taken in. */
+  /** The time of arrival. */
   readonly at: number;
 }
 
-/** Beyond this much held, the lane stops reading. */
+/** The lane stops reading while it holds more than this. */
 const HELD_BYTES = 1024 * 1024;
 
-/** A slow line passes its bytes in pieces of this long. */
+/** A slow line passes its bytes in slices of this length. */
 const SLICE_MS = 20;
 
 export class Lane {
@@ -45,7 +45,7 @@ export class Lane {
   #parcels: Parcel[] = [];
   #held = 0;
   #passed = 0;
-  /** A slow line is busy until then. */
+  /** The time until which a slow line is busy. */
   #busyUntil = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #draining = false;
@@ -65,20 +65,20 @@ export class Lane {
     });
   }
 
-  /** FIN, behind what is held. */
+  /** Sends FIN after the held bytes. */
   end(): void {
     if (this.#parcels.some((parcel) => parcel.end !== undefined)) return;
     this.#take({ end: "fin", at: performance.now() });
   }
 
-  /** The toxics are others now. */
+  /** Applies changed toxics. */
   changed(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#move();
   }
 
-  /** Both sockets are closed. */
+  /** Reports that both sockets are closed. */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -95,7 +95,7 @@ export class Lane {
     if (this.#timer === undefined) this.#move();
   }
 
-  /** Passes on what may pass now, and comes back when more may. */
+  /** Passes on what is due, and schedules the rest. */
   #move(): void {
     for (;;) {
       const parcel = this.#parcels[0];

@@ -1,4 +1,4 @@
-/** Row 15 and row 50 on every rung of the liveness ladder: what finds a peer that only seems to be there. */
+/** Rows 15 and 50 on every rung of the liveness ladder: each finds a peer that only seems to be there. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { problem, type Sent } from "../contract/expect.ts";
@@ -9,10 +9,10 @@ import { type Behaviour, type FaultUpstream, startFaultUpstream } from "./upstre
 
 const call = (method: string) => ({ jsonrpc: "2.0", id: 1, method, params: [] });
 const heartbeat = { send: { op: "ping" }, every: "500ms", expect: { match: { "/op": "pong" } }, within: "500ms" };
-/** Far beyond the test: this rung has nothing to say in it. */
+/** Longer than the test, to silence this rung. */
 const QUIET = { ping: "10m" };
 
-/** Echoes, and answers heartbeats while `beats`. */
+/** Echoes, and answers heartbeats while `beats` is true. */
 const answers =
   (beats: boolean): Answer =>
   (peer, frame) => {
@@ -35,7 +35,7 @@ async function start(t: TestContext, upstream: FaultUpstream, keepalive: object)
 }
 
 for (const [name, keepalive, dead, sent] of rungs) {
-  test(`row 15: the ${name} finds a peer that only seems to be there, and the service recovers by itself`, async (t) => {
+  test(`row 15: the ${name} finds a peer that only seems to be there, and the service recovers`, async (t) => {
     const healthy: Behaviour = { onMessage: answers(true) };
     const upstream = await startFaultUpstream((n) => (n === 1 ? dead : healthy), { t });
     const product = await start(t, upstream, keepalive);
@@ -57,7 +57,7 @@ for (const [name, keepalive, dead, sent] of rungs) {
   });
 }
 
-test("a peer that answers on every rung is kept, and its answers are not handed on as messages", async (t) => {
+test("a peer that answers on every rung is kept, and its answers are not delivered as messages", async (t) => {
   const upstream = await startFaultUpstream({ onMessage: answers(true) }, { t });
   const often = { ...heartbeat, every: "20ms", within: "20s" };
   const keepalive = { ping: "20ms", pong_within: "20s", silence: "20s", heartbeat: often };
@@ -72,7 +72,7 @@ test("a peer that answers on every rung is kept, and its answers are not handed 
   assert.equal((state.counters as Record<string, number>).messages, 0);
 });
 
-test("row 50: after the process was stopped no rung blames the peer, and nothing is connected anew", async (t) => {
+test("row 50: after the process was suspended no rung blames the peer, and nothing reconnects", async (t) => {
   const talks: Behaviour = {
     onMessage: answers(true),
     onOpen: (peer) => {

@@ -1,4 +1,4 @@
-/** One connection of the fault upstream: what came, when, and everything that can be done to it. */
+/** One connection of the fault upstream: a record of what arrived and when, and every fault that can be done to it. */
 import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import {
@@ -19,14 +19,14 @@ export type Phase = "handshake" | "open" | "ended";
 export class Peer {
   /** Counted from 1 over the upstream's life. */
   readonly number: number;
-  /** `performance.now()` of the TCP connection's begin. */
+  /** `performance.now()` when the TCP connection was made. */
   readonly since = performance.now();
   readonly socket: Socket;
-  /** Every frame that came, control frames included. */
+  /** Every received frame, control frames included. */
   readonly frames: Frame[] = [];
   phase: Phase = "handshake";
   request: UpgradeRequest | undefined;
-  /** How the client ended TCP; undefined while it has not, and where we ended it first. */
+  /** How the client ended TCP; undefined if it has not, or if we ended it first. */
   clientEnded: "fin" | "reset" | undefined;
   endedAt: number | undefined;
   readonly #reader = new FrameReader();
@@ -37,12 +37,12 @@ export class Peer {
     this.socket = socket;
   }
 
-  /** The text frames' payloads. */
+  /** The payloads of the text frames. */
   get texts(): string[] {
     return this.#payloads(OPCODE.text).map((payload) => payload.toString("utf8"));
   }
 
-  /** The text frames as JSON. */
+  /** The text frames parsed as JSON. */
   get messages(): unknown[] {
     return this.texts.map((text) => JSON.parse(text) as unknown);
   }
@@ -55,7 +55,7 @@ export class Peer {
     return this.#payloads(OPCODE.pong);
   }
 
-  /** What the client's close frame said; undefined when none came. */
+  /** The client's close frame; undefined if none came. */
   get closeFrame(): CloseStatus | undefined {
     const [payload] = this.#payloads(OPCODE.close);
     return payload === undefined ? undefined : readClose(payload);
@@ -65,7 +65,7 @@ export class Peer {
     return this.frames.filter((frame) => frame.opcode === opcode).map((frame) => frame.payload);
   }
 
-  /** Bytes as they are. Silent when the connection is over: a fault may come late. */
+  /** Writes bytes as they are. Does nothing once the connection is over, since a scheduled fault may come too late. */
   raw(bytes: string | Uint8Array): void {
     if (this.socket.writable) this.socket.write(bytes);
   }
@@ -94,17 +94,17 @@ export class Peer {
     this.frame({ opcode: OPCODE.pong, payload });
   }
 
-  /** A close frame with any code, legal or not. TCP stays as it is. */
+  /** Sends a close frame with any code, legal or not. TCP stays as it is. */
   close(code?: number, reason: string | Uint8Array = ""): void {
     this.frame({ opcode: OPCODE.close, payload: closePayload(code, reason) });
   }
 
-  /** FIN, after what was written. We go on reading. */
+  /** Sends FIN after what was written, and goes on reading. */
   end(): void {
     this.socket.end();
   }
 
-  /** RST; what was written and not yet taken is lost. */
+  /** Sends RST; unread data is lost. */
   reset(): void {
     reset(this.socket);
   }
@@ -123,7 +123,7 @@ export class Peer {
     this.socket.resume();
   }
 
-  /** Does something later, unless the connection is over by then. */
+  /** Runs an action after a delay, unless the connection is over by then. */
   later(ms: number, action: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
@@ -132,14 +132,14 @@ export class Peer {
     this.#timers.add(timer);
   }
 
-  /** For the upstream: takes bytes, records the frames that they complete and gives them. */
+  /** For the upstream: takes bytes, records the frames that they complete and returns them. */
   take(chunk: Buffer): Frame[] {
     const frames = this.#reader.push(chunk);
     this.frames.push(...frames);
     return frames;
   }
 
-  /** For the upstream: the connection is over. */
+  /** For the upstream: marks the connection as over. */
   over(): void {
     this.phase = "ended";
     this.endedAt ??= performance.now();

@@ -1,3 +1,4 @@
+/** The fault proxy, judged by a healthy WebSocket client. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { delay, until } from "../support/until.ts";
@@ -7,11 +8,11 @@ import { startProxy } from "./proxy.ts";
 import { startFaultUpstream } from "./upstream.ts";
 
 describe("the proxy, judged by the ws client", () => {
-  test("without toxics it passes everything, and counts it", async (t) => {
+  test("a proxy without toxics passes everything, and counts it", async (t) => {
     const upstream = await startUpstream({ t });
     const proxy = await startProxy({ to: upstream.port, t });
     const client = await Client.open(proxy.url, t);
-    client.ask(1, "big", [3_000_000]);
+    client.request(1, "big", [3_000_000]);
     await client.replies(1);
     assert.ok(client.texts[0] !== undefined && client.texts[0].length > 3_000_000);
     assert.ok(proxy.down.bytes > 3_000_000);
@@ -21,13 +22,13 @@ describe("the proxy, judged by the ws client", () => {
   });
 
   for (const side of ["up", "down"] as const) {
-    test(`a delay ${side} makes each reply later by it, and keeps the order`, async (t) => {
+    test(`a delay ${side} postpones each reply and keeps the order`, async (t) => {
       const upstream = await startUpstream({ t });
       const proxy = await startProxy({ to: upstream.port, t });
       const client = await Client.open(proxy.url, t);
       proxy[side].set({ delayMs: 120 });
       const start = performance.now();
-      for (let id = 1; id <= 20; id += 1) client.ask(id, "echo", [id]);
+      for (let id = 1; id <= 20; id += 1) client.request(id, "echo", [id]);
       await client.replies(20);
       const took = performance.now() - start;
       assert.ok(took >= 118 && took < 1_000, `${took} ms`);
@@ -37,15 +38,15 @@ describe("the proxy, judged by the ws client", () => {
       );
     });
 
-    test(`a black hole ${side} passes nothing, and everything when healed`, async (t) => {
+    test(`a black hole ${side} passes nothing until it is healed, then everything`, async (t) => {
       const upstream = await startUpstream({ t });
       const proxy = await startProxy({ to: upstream.port, t });
       const client = await Client.open(proxy.url, t);
       proxy[side].set({ blackHole: true });
       const before = proxy[side].bytes;
-      for (let id = 1; id <= 5; id += 1) client.ask(id, "echo");
+      for (let id = 1; id <= 5; id += 1) client.request(id, "echo");
       if (side === "down") await upstream.until(() => upstream.texts.length === 5);
-      await delay(100); // That nothing comes has no event.
+      await delay(100); // No event signals that nothing arrives.
       assert.equal(proxy[side].bytes, before);
       assert.equal(client.texts.length, 0);
       assert.equal(upstream.texts.length, side === "up" ? 0 : 5);
@@ -62,19 +63,19 @@ describe("the proxy, judged by the ws client", () => {
     proxy.down.set({ blackHole: true });
     client.socket.terminate();
     await client.closed();
-    await delay(100); // That nothing comes has no event.
+    await delay(100); // No event signals that nothing arrives.
     assert.equal(upstream.live.length, 1);
     proxy.heal();
     await upstream.until(() => upstream.live.length === 0);
   });
 
-  test("a black hole jams a flood in time", async (t) => {
+  test("a black hole eventually jams a flood", async (t) => {
     const upstream = await startUpstream({ t });
     const proxy = await startProxy({ to: upstream.port, t, up: {} });
     const client = await Client.open(proxy.url, t);
     proxy.up.set({ blackHole: true });
     for (let n = 0; n < 32; n += 1) client.socket.send(new Uint8Array(1024 * 1024));
-    await delay(200); // The kernel takes what it can; that it stops there has no event.
+    await delay(200); // The kernel buffers what it can, and no event signals that it stopped.
     assert.ok(client.socket.bufferedAmount > 8 * 1024 * 1024, `${client.socket.bufferedAmount}`);
     proxy.heal();
     await until(() => client.socket.bufferedAmount === 0, { what: "the flood to drain" });
@@ -93,13 +94,13 @@ describe("the proxy, judged by the ws client", () => {
   });
 
   for (const cutBy of ["fin", "reset"] as const) {
-    test(`cut after n bytes by ${cutBy}: exactly n come through, in the middle of a frame`, async (t) => {
+    test(`a cut after n bytes by ${cutBy} lets exactly n through, ending within a frame`, async (t) => {
       const upstream = await startUpstream({ t });
       const proxy = await startProxy({ to: upstream.port, t });
       const client = await Client.open(proxy.url, t);
       const cutAfterBytes = proxy.down.bytes + 1_000;
       proxy.down.set({ cutAfterBytes, cutBy });
-      client.ask(1, "big", [100_000]);
+      client.request(1, "big", [100_000]);
       assert.equal((await client.closed()).code, 1006);
       assert.equal(client.texts.length, 0);
       assert.equal(proxy.down.bytes, cutAfterBytes);
@@ -109,7 +110,7 @@ describe("the proxy, judged by the ws client", () => {
     });
   }
 
-  test("cut in the handshake", async (t) => {
+  test("a cut can hit the handshake", async (t) => {
     const upstream = await startUpstream({ t });
     const proxy = await startProxy({ to: upstream.port, t, down: { cutAfterBytes: 20, cutBy: "fin" } });
     const client = new Client(proxy.url, t);
@@ -117,8 +118,8 @@ describe("the proxy, judged by the ws client", () => {
     assert.equal(client.errors.length, 1);
   });
 
-  test("half-closed down, what the client says still arrives", async (t) => {
-    // The fault upstream stays when the client ends; so only the proxy's half-close is at work.
+  test("a downward half-close lets the client's data through", async (t) => {
+    // The fault upstream stays when the client ends, so that only the proxy's half-close is at work.
     const upstream = await startFaultUpstream({ onEnd: false }, { t });
     const proxy = await startProxy({ to: upstream.port, t });
     const client = await Client.open(proxy.url, t, { allowHalfOpen: true } as object);
@@ -138,17 +139,17 @@ describe("the proxy, judged by the ws client", () => {
     const client = await Client.open(proxy.url, t);
     proxy.down.set({ bytesPerSecond: 20_000 });
     const start = performance.now();
-    client.ask(1, "big", [10_000]);
+    client.request(1, "big", [10_000]);
     await client.replies(1);
     const took = performance.now() - start;
     assert.ok(took > 400 && took < 1_500, `${took} ms for half a second's worth of bytes`);
-    client.ask(2, "big", [10_000_000]);
+    client.request(2, "big", [10_000_000]);
     await delay(50);
     proxy.heal();
     await client.replies(2);
   });
 
-  test("refuse turns new connections away and keeps the old, until it listens again", async (t) => {
+  test("refuse turns new connections away and keeps existing ones, until it listens again", async (t) => {
     const upstream = await startUpstream({ t });
     const proxy = await startProxy({ to: upstream.port, t });
     const client = await Client.open(proxy.url, t);
@@ -156,7 +157,7 @@ describe("the proxy, judged by the ws client", () => {
     const second = new Client(proxy.url, t);
     await second.closed();
     assert.match(second.errors.join(), /ECONNREFUSED/);
-    client.ask(1, "echo");
+    client.request(1, "echo");
     await client.replies(1);
     const { port } = proxy;
     await proxy.listen();
@@ -164,7 +165,7 @@ describe("the proxy, judged by the ws client", () => {
     await Client.open(proxy.url, t);
   });
 
-  test("an upstream that is not there ends the client's connection", async (t) => {
+  test("an absent upstream ends the client's connection", async (t) => {
     const upstream = await startUpstream({ t });
     await upstream.stop();
     const proxy = await startProxy({ to: upstream.port, t });

@@ -1,13 +1,13 @@
 /**
- * A TCP proxy whose two directions can be spoiled at any time.
+ * A TCP proxy whose two directions can be impaired at any time.
  *
  *     await using proxy = await startProxy({ to: upstream.port });
  *     proxy.up.set({ delayMs: 200 });        // client → upstream
  *     proxy.down.set({ blackHole: true });   // upstream → client
  *     proxy.heal(); proxy.reset(); proxy.halfClose("down"); await proxy.refuse();
  *
- * Bytes that a black hole, a delay or a slow line holds are kept in order and flow on when it is healed; so does a
- * FIN. A direction that holds much stops reading, so that the sender feels it.
+ * Bytes held by a black hole, a delay or a slow line keep their order and flow on once it is healed; so does a FIN. A
+ * direction that holds much stops reading, so that the sender feels it.
  */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
@@ -18,9 +18,9 @@ import { reset } from "./reset.ts";
 /** Seen from the client: `up` goes to the upstream, `down` comes from it. */
 export type Side = "up" | "down";
 
-/** What spoils one direction of all connections, present and future. */
+/** The toxics of one direction, for all present and future connections. */
 export class Direction {
-  /** Bytes that came out at the far end, of all connections. */
+  /** Bytes that came out at the far end, over all connections. */
   bytes = 0;
   readonly lanes = new Set<Lane>();
   #toxics: Toxics = {};
@@ -51,7 +51,7 @@ export class Link {
     this.upstream = upstream;
   }
 
-  /** RST to both sides. */
+  /** Sends RST to both sides. */
   reset(): void {
     reset(this.client);
     reset(this.upstream);
@@ -65,7 +65,7 @@ export class Link {
 }
 
 export interface ProxyOptions {
-  /** The port on 127.0.0.1 to go on to. May be changed later: `proxy.to`. */
+  /** The target port on 127.0.0.1. May be changed at any time: `proxy.to`. */
   readonly to: number;
   readonly up?: Toxics;
   readonly down?: Toxics;
@@ -107,23 +107,23 @@ export class FaultProxy {
     return this.links.filter((link) => !link.ended);
   }
 
-  /** Asked again after each connection, end and passage of bytes. */
+  /** Waits for a condition, which is checked after each connection, end and passage of bytes. */
   until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
     return this.#watch.until(condition, options);
   }
 
-  /** No toxics in either direction; what was held flows. */
+  /** Removes all toxics in both directions; held bytes flow. */
   heal(): void {
     this.up.heal();
     this.down.heal();
   }
 
-  /** RST to both sides of every connection. */
+  /** Sends RST to both sides of every connection. */
   reset(): void {
     for (const link of this.live) link.reset();
   }
 
-  /** Ends one direction of every connection with FIN, behind what is still held; the other stays open. */
+  /** Ends one direction of every connection with FIN, after the held bytes; the other stays open. */
   halfClose(side: Side): void {
     for (const lane of this[side].lanes) lane.end();
   }
@@ -134,7 +134,7 @@ export class FaultProxy {
     this.#server = undefined;
   }
 
-  /** Listens, on the same port as before. */
+  /** Listens on the same port as before. */
   async listen(): Promise<void> {
     if (this.#server !== undefined) return;
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));

@@ -1,4 +1,4 @@
-/** A reader that is cut again and again, and comes back with Last-Event-ID, while everything around it breaks too. */
+/** A reader that is cut again and again and resumes with Last-Event-ID, while everything around it breaks too. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
@@ -9,19 +9,19 @@ import { seeded } from "../support/random.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { deeds, say } from "./deeds.ts";
 
-/** How often it is cut. `CUTS=1000` for the long form, `SEED=7` for other places. */
+/** The number of cuts. `CUTS=1000` for the long form, `SEED=7` for other places. */
 const CUTS = Number(process.env.CUTS ?? 50);
 const SEED = Number(process.env.SEED ?? 1);
-/** What is kept, in messages: a reader that stays away a little longer finds a gap. */
+/** The journal's bound, in messages: a reader that stays away a little longer finds a gap. */
 const KEPT = 500;
-/** A thread that dies five times in half a minute is given up: so often and no more. */
+/** A thread that dies five times in half a minute is given up, hence one less. */
 const CRASHES = 4;
 
-/** What was told, against what is true: messages are numbered, whether anybody was there to hear them or not. */
+/** The events that a reader received, compared with the truth: messages are numbered, with or without a connection. */
 class Account {
   last = 0;
   readonly gaps: string[] = [];
-  /** What the gaps since the last message say is missing; null when one does not know. */
+  /** Messages missing since the last one, by the gaps; null if a gap's count is unknown. */
   #missing: number | null = 0;
 
   take({ name, data }: StreamEvent): void {
@@ -41,7 +41,7 @@ class Account {
   }
 }
 
-/** Reads until so many messages have come, or more, and is cut. @returns everything that it was told, whole events only */
+/** Reads until at least `enough` messages have arrived, then is cut. @returns all received events, whole ones only */
 async function read(product: Product, t: Cleanup, id: string | undefined, enough: number, reset: boolean) {
   const connection = await RawConnection.open(product, t);
   const resume = id === undefined ? "" : `Last-Event-ID: ${id}\r\n`;
@@ -51,8 +51,8 @@ async function read(product: Product, t: Cleanup, id: string | undefined, enough
     const head = connection.received.indexOf("\r\n\r\n");
     return head < 0 ? [] : eventsIn(connection.received.slice(head + 4));
   };
-  const told = () => events().filter(({ data }) => data !== undefined).length;
-  await connection.until(() => (enough === 0 ? events().length > 0 : told() >= enough), {
+  const received = () => events().filter(({ data }) => data !== undefined).length;
+  await connection.until(() => (enough === 0 ? events().length > 0 : received() >= enough), {
     within: 20_000,
     what: () => `${enough} events; so far: ${connection.received.slice(-300)}`,
   });
@@ -61,7 +61,7 @@ async function read(product: Product, t: Cleanup, id: string | undefined, enough
   return events();
 }
 
-test(`row 34: a reader that is cut ${CUTS} times sees every message once, or a gap in its place that names what is missing`, async (t) => {
+test(`row 34: a reader that is cut ${CUTS} times sees every message once, or an exact gap in its place`, async (t) => {
   const random = seeded(SEED);
   const upTo = (most: number) => Math.floor(random() * (most + 1));
   const { upstream, upstreams } = await deeds(t);
@@ -71,11 +71,11 @@ test(`row 34: a reader that is cut ${CUTS} times sees every message once, or a g
     t,
   });
   await product.ready();
-  let said = 0;
-  const telling = setInterval(() => {
-    for (let n = 0; n < 4; n++) upstream.broadcast(`news ${++said}`);
+  let sent = 0;
+  const sending = setInterval(() => {
+    for (let n = 0; n < 4; n++) upstream.broadcast(`news ${++sent}`);
   }, 4);
-  t.after(async () => clearInterval(telling));
+  t.after(async () => clearInterval(sending));
 
   const account = new Account();
   let id: string | undefined;
@@ -93,21 +93,21 @@ test(`row 34: a reader that is cut ${CUTS} times sees every message once, or a g
     if (cut % 11 === 5 && faults.crash < CRASHES) {
       faults.crash++;
       const deed = ["throw", "exit"][faults.crash % 2] as string;
-      // The upstream may have been restarted a moment ago: then the deed would be lost.
+      // The upstream may have just restarted: the deed would be lost.
       await upstream.connected();
       assert.equal((await say(product, deed)).status, 502);
       if (random() < 0.5) await product.ready();
     }
     if (cut % 9 === 8) {
       faults.away++;
-      const enough = said + KEPT + upTo(KEPT);
-      await until(() => said >= enough, { what: "more to be said than is kept" });
+      const enough = sent + KEPT + upTo(KEPT);
+      await until(() => sent >= enough, { what: "more messages than are kept" });
     }
   }
-  clearInterval(telling);
+  clearInterval(sending);
   await product.ready();
-  upstream.broadcast(`news ${++said}`);
-  while (account.last < said) {
+  upstream.broadcast(`news ${++sent}`);
+  while (account.last < sent) {
     for (const event of await read(product, t, id, 1, false)) {
       account.take(event);
       id = event.id ?? id;
@@ -115,7 +115,7 @@ test(`row 34: a reader that is cut ${CUTS} times sees every message once, or a g
   }
   const count = (reason: string) => account.gaps.filter((one) => one === reason).length;
   const gaps = { away: count("away"), crashed: count("crashed"), overflow: count("overflow") };
-  t.diagnostic(`${said} messages, of ${JSON.stringify(faults)} the gaps ${JSON.stringify(gaps)}`);
+  t.diagnostic(`${sent} messages, of ${JSON.stringify(faults)} the gaps ${JSON.stringify(gaps)}`);
   assert.ok(Object.values(gaps).every((often) => often > 0));
   assert.equal((await product.stop()).code, 0, product.stderr());
 });

@@ -1,3 +1,4 @@
+/** Replies of the fault upstream: shuffled, forged, stale and odd. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Client } from "./client.ts";
@@ -34,7 +35,7 @@ describe("ways to reply", () => {
     test(name, async (t) => {
       const upstream = await startFaultUpstream({ onMessage }, { t });
       const client = await Client.open(upstream.url, t);
-      client.ask(1, "echo", "a");
+      client.request(1, "echo", "a");
       await client.replies(expected.length);
       assert.deepEqual(
         client.messages,
@@ -43,12 +44,12 @@ describe("ways to reply", () => {
     });
   }
 
-  test("shuffled, the same for the same seed, and none is lost", async (t) => {
+  test("shuffled replies have the same order for the same seed, and none is lost", async (t) => {
     const orders: unknown[][] = [];
     for (const seed of [5, 5, 6]) {
       const upstream = await startFaultUpstream({ onMessage: shuffled({ size: 40, seed }) }, { t });
       const client = await Client.open(upstream.url, t);
-      for (let id = 1; id <= 120; id += 1) client.ask(id, "echo");
+      for (let id = 1; id <= 120; id += 1) client.request(id, "echo");
       await client.replies(120);
       orders.push(client.messages.map((message) => (message as { id: unknown }).id));
     }
@@ -64,12 +65,12 @@ describe("ways to reply", () => {
   test("forged ids come before the honest reply, stale ones after it", async (t) => {
     const upstream = await startFaultUpstream((n) => ({ onMessage: n === 1 ? forged : stale() }), { t });
     const first = await Client.open(upstream.url, t);
-    first.ask(1, "echo", "honest");
+    first.request(1, "echo", "honest");
     await first.until(() => first.texts.some((text) => text.includes("honest")));
     assert.equal(first.messages.filter((message) => (message as { id?: unknown }).id === 1).length, 1);
     const second = await Client.open(upstream.url, t);
-    second.ask(1, "echo", "one");
-    second.ask(2, "echo", "two");
+    second.request(1, "echo", "one");
+    second.request(2, "echo", "two");
     await second.replies(3);
     assert.deepEqual(second.messages.at(-1), { jsonrpc: "2.0", id: 1, result: "stale" });
   });
@@ -78,7 +79,7 @@ describe("ways to reply", () => {
     const texts = [...oddTexts.values()];
     const upstream = await startFaultUpstream({ onMessage: instead(({ id }) => texts[Number(id)] ?? "") }, { t });
     const client = await Client.open(upstream.url, t);
-    for (const id of texts.keys()) client.ask(id, "echo");
+    for (const id of texts.keys()) client.request(id, "echo");
     await client.replies(texts.length);
     assert.deepEqual(client.texts, texts);
   });

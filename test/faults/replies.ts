@@ -1,10 +1,10 @@
-/** Ways to answer JSON-RPC requests, the right one and those that try a correlator. */
+/** Replies to JSON-RPC requests: the honest one, and those that challenge a correlator. */
 import { Buffer } from "node:buffer";
 import { seeded, shuffle } from "../support/random.ts";
 import { type Frame, OPCODE } from "./frames.ts";
 import type { Peer } from "./peer.ts";
 
-/** What is done with one message. */
+/** A reaction to one message. */
 export type Answer = (peer: Peer, frame: Frame) => void;
 
 export interface Request {
@@ -13,7 +13,7 @@ export interface Request {
   readonly params?: unknown;
 }
 
-/** The message as a JSON-RPC request that wants an answer; undefined when it is none. */
+/** Parses the message as a JSON-RPC request that wants a reply; undefined if it is none. */
 export function requestOf(frame: Frame): Request | undefined {
   try {
     const value: unknown = JSON.parse(frame.payload.toString("utf8"));
@@ -24,12 +24,12 @@ export function requestOf(frame: Frame): Request | undefined {
   }
 }
 
-/** The honest reply: the parameters as the result. */
+/** The honest reply: the params as the result. */
 export function replyTo(request: Request, result: unknown = request.params ?? null): Readonly<Record<string, unknown>> {
   return { jsonrpc: "2.0", id: request.id ?? null, result };
 }
 
-/** For each request that wants an answer. */
+/** Reacts to each request that wants a reply. */
 function answering(answer: (peer: Peer, request: Request, frame: Frame) => void): Answer {
   return (peer, frame) => {
     const request = requestOf(frame);
@@ -37,13 +37,13 @@ function answering(answer: (peer: Peer, request: Request, frame: Frame) => void)
   };
 }
 
-/** At once, with the parameters. */
+/** Replies at once, with the params. */
 export const echo: Answer = answering((peer, request) => peer.json(replyTo(request)));
 
-/** Never. */
+/** Never replies. */
 export const never: Answer = () => {};
 
-/** `times` times; each copy but the first says so, to show which was taken. */
+/** Replies `times` times; each copy but the first is marked, to show which was taken. */
 export function repeated(times = 2, gapMs = 0): Answer {
   return answering((peer, request) => {
     peer.json(replyTo(request));
@@ -55,12 +55,12 @@ export function repeated(times = 2, gapMs = 0): Answer {
   });
 }
 
-/** After `ms`. */
+/** Replies after `ms`. */
 export function late(ms: number): Answer {
   return answering((peer, request) => peer.later(ms, () => peer.json(replyTo(request))));
 }
 
-/** Holds the replies until `size` have come together (or `flushMs` after the first), then sends them in a random order. */
+/** Holds replies until `size` are there (or `flushMs` after the first), then sends them in a random order. */
 export function shuffled(options: { readonly size: number; readonly seed: number; readonly flushMs?: number }): Answer {
   const random = seeded(options.seed);
   const held = new Map<Peer, Request[]>();
@@ -77,7 +77,7 @@ export function shuffled(options: { readonly size: number; readonly seed: number
   });
 }
 
-/** Before the honest reply, replies with ids that nobody asked with: unknown, of another type, inherited names. */
+/** Precedes the honest reply with replies to ids that nobody sent: unknown, of another type, inherited names. */
 export const forged: Answer = answering((peer, request) => {
   const ids = [
     2 ** 52,
@@ -98,7 +98,7 @@ export const forged: Answer = answering((peer, request) => {
   peer.json(replyTo(request));
 });
 
-/** Answers each request, then sends the reply of every earlier request once more. */
+/** Replies to each request, then repeats the reply of every earlier one. */
 export function stale(): Answer {
   const answered: Request[] = [];
   return answering((peer, request) => {
@@ -108,17 +108,17 @@ export function stale(): Answer {
   });
 }
 
-/** A JSON-RPC error without an id, as servers send that could not read the request. */
+/** Sends a JSON-RPC error without an id, as servers do that could not read the request. */
 export const errorWithoutId: Answer = answering((peer) =>
   peer.json({ jsonrpc: "2.0", id: null, error: { code: -32700, message: "Parse error" } }),
 );
 
-/** The same bytes as a binary frame. */
+/** Sends the same bytes as a binary frame. */
 export const inBinary: Answer = answering((peer, request) =>
   peer.binary(Buffer.from(JSON.stringify(replyTo(request)))),
 );
 
-/** The honest reply in one frame per `size` bytes. */
+/** Sends the honest reply in one frame for every `size` bytes. */
 export function inFragments(size: number): Answer {
   return answering((peer, request) => {
     const bytes = Buffer.from(JSON.stringify(replyTo(request)));
@@ -132,17 +132,17 @@ export function inFragments(size: number): Answer {
   });
 }
 
-/** A text in place of the reply: malformed, empty, deep, or against the protocol. */
+/** Sends a text in place of the reply: malformed, empty, deep, or against the protocol. */
 export function instead(text: string | ((request: Request) => string)): Answer {
   return answering((peer, request) => peer.text(typeof text === "string" ? text : text(request)));
 }
 
-/** Does something else to the connection in place of a reply: `inPlace((peer) => peer.reset())`. */
+/** Runs a fault on the connection instead of replying: `inPlace((peer) => peer.reset())`. */
 export function inPlace(fault: (peer: Peer) => void): Answer {
   return answering((peer) => fault(peer));
 }
 
-/** Texts that are no reply of any use, by name. None may end the process that reads them. */
+/** Useless texts in place of a reply, by name. None may end the process that reads them. */
 export const oddTexts: ReadonlyMap<string, string> = new Map([
   ["malformed", '{"jsonrpc":"2.0","id":1,'],
   ["empty", ""],

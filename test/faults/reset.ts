@@ -1,4 +1,7 @@
-/** RST, where a FIN is not on its way already: there libuv refuses it, and Node would neither close the socket nor say so. */
+/**
+ * RST, unless a FIN is already on its way: libuv refuses it then, and Node would neither close the socket nor report
+ * it.
+ */
 import type { Socket } from "node:net";
 
 export function reset(socket: Socket): void {

@@ -1,4 +1,6 @@
-/** Make before break on the real process: no request fails, none is sent twice, and the old connection gets its last reply. */
+/**
+ * Make before break on the real process: no request fails or is sent twice, and the old connection gets its last reply.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Product, startProduct } from "../support/product.ts";
@@ -12,7 +14,7 @@ const reconnect = { from: "20ms", to: "100ms" };
 const call = (id: number, method = "echo") => ({ jsonrpc: "2.0", id, method, params: [id] });
 const on = { match: { "/method": "going_away" } };
 
-/** Answers a `slow` one when `release` is called. */
+/** Withholds replies to `slow` until `release` is called. */
 function holding(): { readonly onMessage: Answer; release(): void } {
   const held: (() => void)[] = [];
   return {
@@ -26,13 +28,13 @@ function holding(): { readonly onMessage: Answer; release(): void } {
   };
 }
 
-/** The peer asks to be left, and its successor is there. */
+/** Lets the peer ask for its rotation, and waits for the successor. */
 async function leftForNext(old: Peer, product: Product): Promise<void> {
   old.json({ jsonrpc: "2.0", method: "going_away" });
   await until(async () => ((await product.state()).counters as Record<string, number>).connects === 2);
 }
 
-test("on a going-away message the next connection is there before the old one gives its last reply", async (t) => {
+test("a going-away message makes the next connection before the old one gives its last reply", async (t) => {
   const { onMessage, release } = holding();
   const upstream = await startFaultUpstream({ onMessage }, { t });
   const settings = { url: upstream.url, reconnect: { ...reconnect, rotate: { on } } };
@@ -44,7 +46,11 @@ test("on a going-away message the next connection is there before the old one gi
   await leftForNext(old, product);
   assert.equal((await product.request(call(2))).status, 200);
   const [, next] = upstream.peers as [Peer, Peer];
-  assert.deepEqual([old.texts.length, next.texts.length, old.phase], [1, 1, "open"], "the new one takes what is new");
+  assert.deepEqual(
+    [old.texts.length, next.texts.length, old.phase],
+    [1, 1, "open"],
+    "new requests go to the new connection",
+  );
   release();
   const reply = await slow;
   assert.deepEqual([reply.status, await reply.json()], [200, { jsonrpc: "2.0", id: 1, result: [1] }]);
@@ -53,29 +59,29 @@ test("on a going-away message the next connection is there before the old one gi
   assert.deepEqual([upstream.peers.length, next.phase], [2, "open"]);
 });
 
-test("by age, under load, again and again: every request is answered, and each reached the upstream once", async (t) => {
+test("repeated rotation by age under load answers every request, and each reached the upstream once", async (t) => {
   const upstream = await startFaultUpstream({}, { t });
   const settings = { url: upstream.url, reconnect: { ...reconnect, rotate: { every: "300ms" } } };
   const product = await startProduct({ config: { upstreams: { default: settings } }, t });
   await product.ready();
-  let asked = 0;
+  let requested = 0;
   const client = async (): Promise<void> => {
     while (upstream.peers.length < 6) {
-      const id = ++asked;
+      const id = ++requested;
       const response = await product.request(call(id));
       assert.equal(response.status, 200, await response.clone().text());
       assert.deepEqual(await response.json(), { jsonrpc: "2.0", id, result: [id] });
     }
   };
   await Promise.all([client(), client(), client(), client()]);
-  t.diagnostic(`${asked} requests over ${upstream.peers.length} connections`);
-  assert.equal(upstream.texts.length, asked);
+  t.diagnostic(`${requested} requests over ${upstream.peers.length} connections`);
+  assert.equal(upstream.texts.length, requested);
   await upstream.until(() => upstream.live.length <= 2);
   const { code } = await product.stop();
   assert.equal(code, 0);
 });
 
-test("a successor that cannot be had changes nothing but the last error; one that owes too long is let go", async (t) => {
+test("a failed successor changes only the last error; an old connection that owes too long is closed", async (t) => {
   const { onMessage } = holding();
   const upstream = await startFaultUpstream(
     (n) => (n === 2 || n === 3 ? { handshake: { do: "refuse", status: 503 } } : { onMessage }),
@@ -97,7 +103,7 @@ test("a successor that cannot be had changes nothing but the last error; one tha
   assert.deepEqual([upstream.last.number, upstream.last.texts.length], [4, 1]);
 });
 
-test("who waits for a pong of the old connection gets it; who has timed out there learns that no reply comes", async (t) => {
+test("a caller waiting for the old connection's pong gets it; a timed-out one learns of the end", async (t) => {
   const held: (() => void)[] = [];
   const { onMessage } = holding();
   const onPing = (peer: Peer, payload: Uint8Array) => held.push(() => peer.frame({ opcode: OPCODE.pong, payload }));
@@ -121,7 +127,7 @@ test("who waits for a pong of the old connection gets it; who has timed out ther
   assert.match(await ended.text(), /connection_lost.*rotated out/);
 });
 
-test("an old connection that has to be destroyed by the exit is told as force", async (t) => {
+test("an old connection that the exit must destroy is reported as forced", async (t) => {
   const { onMessage } = holding();
   const upstream = await startFaultUpstream((n) => (n === 1 ? { onMessage, onClose: false } : { onMessage }), { t });
   const shutdown = { drain: "100ms", close: "300ms" };
@@ -137,7 +143,7 @@ test("an old connection that has to be destroyed by the exit is told as force", 
   assert.equal(code, 1, product.stderr());
 });
 
-test("a subscription that waits for its turn when the connection is left is asked for on the next one, once", async (t) => {
+test("a subscription waiting for its turn at the rotation is requested once, on the next connection", async (t) => {
   const upstream = await startFaultUpstream({}, { t });
   const names = ["a", "b", "c"];
   const subscription = (name: string) => ({ request: call(0, name), id: "/result/0", match: { "/method": name } });
@@ -151,6 +157,6 @@ test("a subscription that waits for its turn when the connection is left is aske
   await upstream.until(() => upstream.texts.length === 1);
   upstream.last.json({ jsonrpc: "2.0", method: "going_away" });
   await upstream.until(() => upstream.peers.length === 2 && upstream.last.texts.length === 3);
-  const asked = upstream.last.texts.map((text) => JSON.parse(text).method);
-  assert.deepEqual(asked, names);
+  const requested = upstream.last.texts.map((text) => JSON.parse(text).method);
+  assert.deepEqual(requested, names);
 });

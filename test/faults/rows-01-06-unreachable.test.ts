@@ -1,4 +1,4 @@
-/** Fault rows 1 to 6: an upstream that is not there, has no name, or says nothing. */
+/** Fault rows 1 to 6: an upstream that is absent, has no name, or stays silent. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
@@ -16,14 +16,14 @@ import type { Handshake } from "./handshake.ts";
 import { intact, type Scene, scene } from "./scene.ts";
 import { startFaultUpstream } from "./upstream.ts";
 
-/** Alive, not ready, and requests are refused as unsent. */
+/** Asserts that the service is alive, not ready, and refuses requests as unsent. */
 async function isDown({ product, request }: Scene): Promise<void> {
   assert.equal((await product.fetch("/livez")).status, 200);
   assert.equal((await product.fetch("/readyz")).status, 503);
   await problem(await request("echo"), { status: 503, code: "upstream_down", sent: "no" });
 }
 
-test("row 1: an upstream that refuses at the start is tried with backoff, and ready within one backoff of its return", async (t) => {
+test("row 1: an upstream that refuses at first is retried, and ready within one backoff of its return", async (t) => {
   const upstream = await startFaultUpstream({}, { t });
   await upstream.stop();
   const here = await scene(t, upstream, { reconnect: { from: "50ms", to: "400ms" } });
@@ -37,7 +37,7 @@ test("row 1: an upstream that refuses at the start is tried with backoff, and re
   await intact(here);
 });
 
-/** Mounts files over those that tell a system where names are resolved; undefined where only root may. */
+/** Builds a wrapper that mounts files over the system's resolver configuration; undefined without root. */
 async function resolving(t: Cleanup, server: string): Promise<string[] | undefined> {
   const file = await written(t, "resolv.conf", `nameserver ${server}\noptions timeout:2 attempts:1\n`);
   const wrapper = ["unshare", "--mount", "sh", "-c", `mount --bind ${file} /etc/resolv.conf && exec "$@"`, "sh"];
@@ -45,12 +45,12 @@ async function resolving(t: Cleanup, server: string): Promise<string[] | undefin
   return spawnSync(command, args).status === 0 ? wrapper : undefined;
 }
 
-/** A DNS server that answers with this code, or never; undefined where port 53 is not ours to take. */
+/** Starts a DNS server that answers with this code, or never; undefined if port 53 is not available. */
 async function startDns(t: Cleanup, server: string, answerCode: number | undefined): Promise<string[] | undefined> {
-  const asked: string[] = [];
+  const queries: string[] = [];
   const socket = createSocket("udp4");
   socket.on("message", (query, from) => {
-    asked.push(query.toString("latin1", 12));
+    queries.push(query.toString("latin1", 12));
     if (answerCode === undefined) return;
     query.writeUInt16BE(0x8180 | answerCode, 2);
     socket.send(query, from.port, from.address);
@@ -59,10 +59,13 @@ async function startDns(t: Cleanup, server: string, answerCode: number | undefin
   t.after(async () => {
     socket.close();
   });
-  return await Promise.race([once(socket, "listening").then(() => asked), once(socket, "error").then(() => undefined)]);
+  return await Promise.race([
+    once(socket, "listening").then(() => queries),
+    once(socket, "error").then(() => undefined),
+  ]);
 }
 
-const NO_NAMESERVER = "a nameserver of our own needs root here";
+const NO_NAMESERVER = "a name server of our own needs root here";
 
 for (const [name, code] of [
   ["gives NXDOMAIN", 3],
@@ -72,25 +75,25 @@ for (const [name, code] of [
   test(`row 2: a name that ${name} counts as down, for the reason dns`, async (t) => {
     const server = nameserverHost();
     const wrapper = await resolving(t, server);
-    const asked = wrapper && (code === undefined ? ["nobody"] : await startDns(t, server, code));
-    if (!asked) return t.skip(NO_NAMESERVER);
+    const queries = wrapper && (code === undefined ? ["nobody"] : await startDns(t, server, code));
+    if (!queries) return t.skip(NO_NAMESERVER);
     const here = await scene(t, { url: "ws://nobody.invalid:9/" }, { allow_plaintext: true }, { wrapper });
     assert.match((await here.phase("waiting")).last_error ?? "", /^the upstream's name could not be resolved/);
-    assert.ok(asked.length > 0);
+    assert.ok(queries.length > 0);
     await isDown(here);
     assert.equal((await stopBy(here.product, "SIGTERM")).code, 0);
   });
 }
 
-test("row 3: a silent name server holds neither the connect deadline nor the stop, and the thread is joined", async (t) => {
+test("row 3: a silent name server holds neither the connect deadline nor the stop nor the join", async (t) => {
   const server = nameserverHost();
   const wrapper = await resolving(t, server);
-  const asked = wrapper && (await startDns(t, server, undefined));
-  if (!asked) return t.skip(NO_NAMESERVER);
+  const queries = wrapper && (await startDns(t, server, undefined));
+  if (!queries) return t.skip(NO_NAMESERVER);
   const settings = { allow_plaintext: true, connect_within: "400ms" };
   const here = await scene(t, { url: "ws://nobody.example:9/" }, settings, { wrapper });
   assert.match((await here.phase("waiting")).last_error ?? "", /no connection within 400 ms/);
-  assert.ok(asked.length > 0);
+  assert.ok(queries.length > 0);
   await isDown(here);
   await here.phase("connecting");
   const { code, report, ms } = await stopBy(here.product, "SIGTERM");
@@ -99,9 +102,10 @@ test("row 3: a silent name server holds neither the connect deadline nor the sto
   assert.ok(ms < DEFAULT_BOUND_MS, `${ms} ms`);
 });
 
-/** Listens, and never accepts again: once its queue is full, the kernel drops every further SYN. */
+/** Listens and never accepts: once its backlog is full, the kernel drops every further SYN. */
 const LISTENER = `import { createServer } from "node:net";
-const server = createServer().listen({ host: "127.0.0.1", port: 0, backlog: 1 }, () => console.log(server.address().port));`;
+const where = { host: "127.0.0.1", port: 0, backlog: 1 };
+const server = createServer().listen(where, () => console.log(server.address().port));`;
 
 const QUEUE_AT_MOST = 5_000;
 const SYN_ANSWERED_WITHIN_MS = 400;
@@ -124,12 +128,12 @@ async function droppingSyn(t: Cleanup): Promise<{ readonly url: string; readonly
       once(socket, "connect").then(() => true),
       delay(SYN_ANSWERED_WITHIN_MS).then(() => false),
     ]);
-    assert.ok(sockets.length < QUEUE_AT_MOST, "the queue never fills");
+    assert.ok(sockets.length < QUEUE_AT_MOST, "the backlog never fills");
   }
   return { url: `ws://127.0.0.1:${port}/`, release: () => child.signal("SIGCONT") };
 }
 
-test("row 4: a SYN that is dropped is given up at the connect deadline, and tried again", async (t) => {
+test("row 4: a dropped SYN is given up at the connect deadline, and retried", async (t) => {
   const upstream = await droppingSyn(t);
   const here = await scene(t, upstream, { connect_within: "300ms" });
   const began = performance.now();
@@ -148,7 +152,7 @@ const mute: ReadonlyMap<string, Handshake> = new Map<string, Handshake>([
 ]);
 
 for (const [name, handshake] of mute) {
-  test(`${name} is given up at the one deadline of the connect, and tried again`, async (t) => {
+  test(`${name} is given up at the connect deadline and retried`, async (t) => {
     const upstream = await startFaultUpstream((n) => (n <= 3 ? { handshake } : {}), { t });
     const here = await scene(t, upstream, { connect_within: "400ms" });
     await upstream.opened();

@@ -21,11 +21,11 @@ import { type FaultUpstream, startFaultUpstream } from "./upstream.ts";
 
 const SLOWLY = { reconnect: { ...QUICK, refused: "600ms" } };
 
-/** Milliseconds between one attempt and the next. */
+/** Milliseconds between consecutive attempts. */
 const gaps = (upstream: FaultUpstream): number[] =>
   upstream.peers.slice(1).map(({ since }, at) => since - (upstream.peers[at]?.since ?? 0));
 
-/** How many attempts are made in 60 s of virtual time, when each is answered at once with this status. */
+/** Counts the attempts in 60 s of virtual time when each is refused at once with this status. */
 function attemptsInAMinute(status: number, seed: number): number {
   const settings = upstreamSchema.parse({ url: "ws://127.0.0.1:9/" });
   const random = seeded(seed);
@@ -50,7 +50,7 @@ for (const [row, statuses] of [
   [7, [401, 403]],
   [8, [404, 200, 426]],
 ] as const) {
-  test(`row ${row}: an upgrade answered with ${statuses.join(", ")} is refused, says so, and is tried again only slowly`, async (t) => {
+  test(`row ${row}: an upgrade answered with ${statuses.join(", ")} is logged and retried only slowly`, async (t) => {
     const refusing = (status: number) =>
       startFaultUpstream((n) => (n <= 2 ? { handshake: { do: "refuse", status } } : {}), { t });
     const upstreams = await Promise.all(
@@ -75,7 +75,7 @@ for (const [row, statuses] of [
   });
 }
 
-test("row 7: in a minute of refusals there are at most two attempts", () => {
+test("row 7: a minute of refusals has at most two attempts", () => {
   for (const status of [401, 403, 404, 200, 426]) {
     for (let seed = 1; seed <= 100; seed += 1) assert.ok(attemptsInAMinute(status, seed) <= 2, `${status}`);
   }
@@ -86,11 +86,11 @@ const SOON: ReadonlyMap<string, (seconds: number) => string> = new Map([
   ["date", (seconds) => new Date(Date.now() + seconds * 1_000).toUTCString()],
 ]);
 
-test("row 9: 429 and 503 with a Retry-After are tried again only then, and after five minutes at most", async (t) => {
+test("row 9: 429 and 503 with a Retry-After are retried only then, and after five minutes at most", async (t) => {
   const cases = [429, 503].flatMap((status) => [...SOON].map(([form, text]) => ({ status, form, text })));
   const upstreams = await Promise.all(
     cases.map(async ({ status, form, text }) => {
-      // A date has whole seconds: of 2 s one may be gone already.
+      // A date has whole seconds: of 2 s one may already be gone.
       const script = (n: number): { readonly handshake: Handshake } => ({
         handshake: { do: "refuse", status, headers: { "Retry-After": text(n === 1 ? 2 : 1_000_000) } },
       });
@@ -135,7 +135,7 @@ const false101: ReadonlyMap<string, Handshake> = new Map<string, Handshake>([
   ["no-http", { do: "garbage", text: "\u0000\u0001\u0002 220 mail.example ESMTP\r\n\r\n" }],
 ]);
 
-test("row 11: a handshake that is not right is an error, nothing is sent on it, and the next attempt serves", async (t) => {
+test("row 11: an invalid handshake is an error, nothing is sent on it, and the next attempt serves", async (t) => {
   const upstreams = await Promise.all(
     [...false101].map(async ([what, handshake]) => {
       const upstream = await startFaultUpstream((n) => (n === 1 ? { handshake } : {}), { t });
@@ -153,7 +153,7 @@ test("row 11: a handshake that is not right is an error, nothing is sent on it, 
   await intact(of("wrong-key"));
 });
 
-/** Speaks TLS with a certificate, and records what it could read: which must be nothing where the client refuses. */
+/** A TLS server that records what it could read: nothing, if the client refuses its certificate. */
 async function startTls(t: Cleanup, { cert, key }: certificates.Certificate) {
   const requests: string[] = [];
   const server = createHttpsServer({ cert, key });
@@ -179,7 +179,7 @@ async function startTls(t: Cleanup, { cert, key }: certificates.Certificate) {
   return { url: `wss://127.0.0.1:${(server.address() as AddressInfo).port}/`, requests, drop };
 }
 
-test("row 12: of certificates only one that the authority signed, for this host and for now, is sent a credential", async (t) => {
+test("row 12: credentials are sent only under the authority's certificate, for this host and valid now", async (t) => {
   const ca = await written(t, "ca.pem", certificates.authority);
   const { good, selfSigned, expired, wrongHost } = certificates;
   const upstreams = await Promise.all(
@@ -201,7 +201,7 @@ test("row 12: of certificates only one that the authority signed, for this host 
   await intact(of("default"));
 });
 
-test("row 12: an authority's file that is away fails an attempt, not the thread; once it is back it is trusted", async (t) => {
+test("row 12: a missing authority file fails an attempt, not the thread; once it is back it is trusted", async (t) => {
   const ca = await written(t, "ca.pem", certificates.authority);
   const upstream = await startTls(t, certificates.good);
   const of = await scenes(t, { default: [upstream, { ca }] });
@@ -214,7 +214,7 @@ test("row 12: an authority's file that is away fails an attempt, not the thread;
   await intact(of("default"));
 });
 
-/** A ServerHello that chooses TLS 1.0 (RFC 2246): version 3.1, some random bytes, no session, one of its ciphers. */
+/** A ServerHello that chooses TLS 1.0 (RFC 2246): version 3.1, random bytes, no session, one of its ciphers. */
 const SERVER_HELLO_1_0 = Uint8Array.from([
   ...[22, 3, 1, 0, 42],
   ...[2, 0, 0, 38, 3, 1],
@@ -227,11 +227,11 @@ for (const [what, says] of [
   ["TLS 1.0", SERVER_HELLO_1_0],
 ] as const) {
   test(`row 12: ${what} is refused, and no credential is sent`, async (t) => {
-    let heard = "";
+    let received = "";
     const server = createServer((socket) => {
       socket.on("error", () => {});
       socket.on("data", (bytes) => {
-        heard += bytes.toString("latin1");
+        received += bytes.toString("latin1");
         socket.write(says);
       });
     });
@@ -243,6 +243,6 @@ for (const [what, says] of [
     const here = await scene(t, { url: `wss://127.0.0.1:${(server.address() as AddressInfo).port}/` });
     await here.logged(/^TLS to the upstream failed/);
     assert.equal((await stopBy(here.product, "SIGTERM")).code, 0);
-    assert.ok(heard.length > 0 && !/bearer|authorization|GET \//i.test(heard));
+    assert.ok(received.length > 0 && !/bearer|authorization|GET \//i.test(received));
   });
 }

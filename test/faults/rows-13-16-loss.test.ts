@@ -11,18 +11,18 @@ import { delay, until } from "../support/until.ts";
 import { startProxy } from "./proxy.ts";
 import { intact, scene } from "./scene.ts";
 
-/** How many connections are broken: `FAULT_ROUNDS=1000` for the long form. */
+/** The number of broken connections: `FAULT_ROUNDS=1000` for the long form. */
 const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 30);
 const SEED = Number(process.env.FAULT_SEED ?? 13);
 const AT_ONCE = 20;
-/** About what one message is on the wire. */
+/** The approximate size of one message on the wire. */
 const MESSAGE_BYTES = 70;
 
 for (const [row, how] of [
   [13, "reset"],
   [14, "fin"],
 ] as const) {
-  test(`row ${row}: a ${how} at a random byte ends what is on its way; what is said of sent is true, and nothing is sent twice`, async (t) => {
+  test(`row ${row}: a ${how} at a random byte fails requests truthfully, and nothing is sent twice`, async (t) => {
     const random = seeded(SEED);
     const upstream = await startUpstreamProcess({ t });
     const proxy = await startProxy({ to: upstream.port, t });
@@ -34,12 +34,12 @@ for (const [row, how] of [
       const side = random() < 0.5 ? "up" : "down";
       const cutAfterBytes = proxy[side].bytes - begun[side] + 1 + Math.floor(random() * AT_ONCE * MESSAGE_BYTES);
       proxy[side].set({ cutAfterBytes, cutBy: how });
-      await Promise.all(Array.from({ length: AT_ONCE }, () => ledger.ask(here.product, { timeoutMs: 10_000 })));
+      await Promise.all(Array.from({ length: AT_ONCE }, () => ledger.request(here.product, { timeoutMs: 10_000 })));
       proxy.heal();
       const { length } = proxy.links;
       proxy.reset();
       begun = { up: proxy.up.bytes, down: proxy.down.bytes };
-      // Until it has seen the reset it says that it is ready, and would lose what it is asked next.
+      // Until it notices the reset it reports ready, and would lose the next request.
       await proxy.until(() => proxy.links.length > length, { what: "the next connection" });
     }
     await intact(here);
@@ -60,7 +60,7 @@ const FOUND_WITHIN_MS = 1_320;
 const TRIES = 4;
 
 for (const load of ["idle", "busy"] as const) {
-  test(`row 15: a half-open peer is found while ${load}, its requests fail as maybe sent, and it is back without a restart`, async (t) => {
+  test(`row 15: a half-open peer is found while ${load}, requests fail as maybe sent, and it recovers`, async (t) => {
     const upstream = await startUpstreamProcess({ t });
     const here = await scene(t, upstream, { keepalive: KEEPALIVE, connect_within: "500ms" });
     let best = Number.POSITIVE_INFINITY;
@@ -72,18 +72,18 @@ for (const load of ["idle", "busy"] as const) {
       await here.product.ready();
       upstream.child.signal("SIGSTOP");
       const stopped = performance.now();
-      const asked = load === "busy" ? here.request("echo", ["lost"]) : undefined;
+      const pending = load === "busy" ? here.request("echo", ["lost"]) : undefined;
       await until(async () => (await here.state()).phase !== "ready", { every: 2, what: "the peer to be found dead" });
       best = Math.min(best, performance.now() - stopped);
-      if (asked) {
+      if (pending) {
         const lost = { status: 502, code: "connection_lost", sent: "maybe", detail: /ping/ } as const;
-        await problem(await asked, lost);
+        await problem(await pending, lost);
       }
       upstream.child.signal("SIGCONT");
     }
     going = false;
     await Promise.all(busy);
-    // The best of a few: one alone says little on a busy machine.
+    // The best of a few: a single one proves little on a busy machine.
     assert.ok(best <= FOUND_WITHIN_MS, `${best} ms`);
     await intact(here);
   });
@@ -93,9 +93,9 @@ const FLOOD_BYTES = 64 * 1024;
 const BUFFERED_BYTES = 8 * 1024 * 1024;
 const FLOODERS = 20;
 const EACH = 30;
-/** What a runtime may take before it collects: the flood is five times the bound. */
+/** Room for garbage that a runtime has not collected yet: the flood is five times the bound. */
 const GROWN_AT_MOST = 256 * 1024 * 1024;
-/** As much again is not kept either; what is not yet collected may be. */
+/** The second flood must not be kept either; uncollected garbage may be. */
 const PLATEAU_BYTES = 128 * 1024 * 1024;
 
 test("row 16: a half-open peer under a flood of 64 KiB makes us refuse, not grow, and deadlines hold", async (t) => {
@@ -109,7 +109,7 @@ test("row 16: a half-open peer under a flood of 64 KiB makes us refuse, not grow
   const before = residentBytes(product.pid);
   upstream.child.signal("SIGSTOP");
   const codes = new Set<string>();
-  /** Gives the most memory that it had meanwhile. */
+  /** Floods the upstream and resolves with the peak memory. */
   const flood = async (): Promise<number> => {
     let most = 0;
     const one = async (): Promise<void> => {

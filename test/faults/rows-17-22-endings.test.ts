@@ -10,7 +10,7 @@ import { type FaultUpstream, startFaultUpstream } from "./upstream.ts";
 
 const lost = { status: 502, code: "connection_lost", sent: "maybe" } as const;
 
-test("row 17: a peer that answers pings and nothing else times requests out, and keeps its connection", async (t) => {
+test("row 17: a peer that answers only pings times requests out, and keeps its connection", async (t) => {
   const upstream = await startFaultUpstream({ onMessage: never }, { t });
   const here = await scene(t, upstream, { keepalive: { ping: "50ms", pong_within: "5s" } });
   await here.product.ready();
@@ -19,7 +19,7 @@ test("row 17: a peer that answers pings and nothing else times requests out, and
     const all = await Promise.all([1, 2, 3].map(() => here.request("echo", [], "?timeout=600ms")));
     for (const response of all) {
       assert.equal(response.status, 504);
-      // A pong came after it was sent: proof that it was received.
+      // A pong came after the request was sent, which proves its delivery.
       assert.equal(response.headers.get("sidesocket-sent"), "yes", await response.text());
     }
     assert.equal(await here.counter("failures"), failures + 3);
@@ -30,7 +30,7 @@ test("row 17: a peer that answers pings and nothing else times requests out, and
   assert.equal((await here.product.stop()).code, 0);
 });
 
-test("row 18: latency and 1 kB/s of one upstream meet the deadline of each request, and delay no other upstream", async (t) => {
+test("row 18: latency and 1 kB/s of one upstream keep its deadlines, and delay no other upstream", async (t) => {
   const upstream = await startUpstream({ t });
   const far = await startProxy({ to: upstream.port, down: { delayMs: 600 }, t });
   const thin = await startProxy({ to: upstream.port, t });
@@ -64,13 +64,13 @@ test("row 18: latency and 1 kB/s of one upstream meet the deadline of each reque
   await intact(of("thin"));
 });
 
-/** A close code that may be on the wire as it is; others are violations (row 23). */
+/** A close code that may appear on the wire; others are violations (row 23). */
 const close =
   (code: number | undefined, reason = "") =>
   (peer: FaultUpstream["last"]) =>
     peer.close(code, reason);
 
-test("row 19: close codes 1000, 1001 and none fail what is pending as maybe sent, and the next connection serves", async (t) => {
+test("row 19: close codes 1000, 1001 and none fail requests as maybe sent; the next connection serves", async (t) => {
   const codes = [1000, 1001, undefined];
   const upstream = await startFaultUpstream(
     (n) => (n <= codes.length ? { onMessage: close(codes[n - 1], "as told") } : {}),
@@ -93,7 +93,7 @@ async function pause(upstream: FaultUpstream): Promise<number> {
   return (second?.since ?? 0) - (first?.endedAt ?? 0);
 }
 
-test("row 20 and row 21: close codes say when to come back: policy slowly, a fault soon, 'try again later' later", async (t) => {
+test("rows 20 and 21: close codes set the pause: policy slowly, a fault soon, 'try again later' later", async (t) => {
   const codes = [1008, 4401, 4403, 1011, 1012, 1013];
   const upstreams = await Promise.all(
     codes.map(async (code) => {
@@ -103,21 +103,21 @@ test("row 20 and row 21: close codes say when to come back: policy slowly, a fau
   );
   const of = await scenes(t, Object.fromEntries(upstreams));
   await of("1008").product.ready();
-  const asked = await Promise.all(codes.map((code) => of(String(code)).request("echo")));
-  for (const response of asked) await problem(response, lost);
+  const responses = await Promise.all(codes.map((code) => of(String(code)).request("echo")));
+  for (const response of responses) await problem(response, lost);
   const pauses = new Map<number, number>();
   for (const [code, [upstream]] of upstreams) pauses.set(Number(code), await pause(upstream));
-  const said = JSON.stringify([...pauses]);
-  for (const code of [1008, 4401, 4403]) assert.ok((pauses.get(code) ?? 0) >= 1_050, said);
-  for (const code of [1011, 1012]) assert.ok((pauses.get(code) ?? 0) < (pauses.get(1013) ?? 0), said);
-  assert.ok((pauses.get(1013) ?? 0) >= 1_000, said);
+  const shown = JSON.stringify([...pauses]);
+  for (const code of [1008, 4401, 4403]) assert.ok((pauses.get(code) ?? 0) >= 1_050, shown);
+  for (const code of [1011, 1012]) assert.ok((pauses.get(code) ?? 0) < (pauses.get(1013) ?? 0), shown);
+  assert.ok((pauses.get(1013) ?? 0) >= 1_000, shown);
   await intact(of("1011"));
 });
 
-/** What a peer could do to whoever reads the log, in 123 bytes. */
+/** Log injection in 123 bytes. */
 const NASTY = `\u001b[31mred\u0007\r\n{"level":"fatal"}\u202e`;
 
-test("row 22: whatever the code, it is logged with its reason made harmless, and the service is back", async (t) => {
+test("row 22: every code is logged with its reason made harmless, and the service recovers", async (t) => {
   const codes = [...Array.from({ length: 16 }, (_, n) => 1000 + n), 3000, 4000, 4999];
   const illegal = [1004, 1005, 1006, 1015];
   const upstreams = await Promise.all(

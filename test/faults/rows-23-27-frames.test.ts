@@ -1,4 +1,4 @@
-/** Fault rows 23 to 27: frames that must not be, and texts that are no reply. */
+/** Fault rows 23 to 27: forbidden frames, and texts that are no reply. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
@@ -12,10 +12,10 @@ import { call, intact, scene } from "./scene.ts";
 import { startFaultUpstream } from "./upstream.ts";
 import { type Fault, oversized, tinyFragments, violations } from "./violations.ts";
 
-/** Of many the middle: on a busy machine a single one says little. */
+/** The bound for the median: a single one proves little on a busy machine. */
 const BROKEN_WITHIN_MS = 100;
 
-test("row 23: each frame that the protocol forbids breaks the connection at once, and the next one is made", async (t) => {
+test("row 23: each forbidden frame breaks the connection at once, and the next one is made", async (t) => {
   const faults = [...violations];
   const begun: number[] = [];
   const upstream = await startFaultUpstream(
@@ -26,7 +26,7 @@ test("row 23: each frame that the protocol forbids breaks the connection at once
         begun[n - 1] = performance.now();
         fault(peer);
       };
-      // We stay open, as a peer does that does not know what it did.
+      // The upstream stays open, like a peer that is unaware of its violation.
       return { onOpen, onClose: false, onEnd: false };
     },
     { t },
@@ -71,9 +71,9 @@ for (const [what, { fault, reason }] of large) {
     let most = 0;
     for (let n = 0; n < 3; n += 1) {
       await product.ready();
-      const asked = here.request("echo");
+      const pending = here.request("echo");
       let ended = false;
-      void asked.finally(() => {
+      void pending.finally(() => {
         ended = true;
       });
       await until(
@@ -83,7 +83,7 @@ for (const [what, { fault, reason }] of large) {
         },
         { every: 1, what: "the connection to be broken" },
       );
-      await problem(await asked, { status: 502, code: "connection_lost", sent: "maybe", detail: reason });
+      await problem(await pending, { status: 502, code: "connection_lost", sent: "maybe", detail: reason });
     }
     const codes = upstream.peers.slice(0, 3).map(({ closeFrame }) => closeFrame?.code);
     assert.ok(
@@ -119,7 +119,7 @@ test("row 25: a text that is not UTF-8 ends the connection with 1007, and the ne
   await intact(here);
 });
 
-test("row 26: a reply in a binary frame comes as bytes, and is matched like any other", async (t) => {
+test("row 26: a reply in a binary frame arrives as bytes, and is matched like any other", async (t) => {
   const upstream = await startFaultUpstream({ onMessage: inBinary }, { t });
   const here = await scene(t, upstream);
   await here.product.ready();
@@ -129,7 +129,7 @@ test("row 26: a reply in a binary frame comes as bytes, and is matched like any 
   await intact(here);
 });
 
-/** Before each honest reply come all of these. */
+/** Checks that requests survive these texts, which precede each honest reply. */
 async function survives(t: Parameters<typeof scene>[0], texts: (id: unknown) => readonly string[], rounds: number) {
   const upstream = await startFaultUpstream(
     {
@@ -151,8 +151,8 @@ async function survives(t: Parameters<typeof scene>[0], texts: (id: unknown) => 
   return here;
 }
 
-test("row 27: texts that are no reply are counted, answer nobody, and end nothing", async (t) => {
-  // Some of the corpus are replies to ids 1 and 2, which are the first requests': those are asked before.
+test("row 27: texts that are no reply are counted, settle no request, and end nothing", async (t) => {
+  // Some of the corpus are replies to ids 1 and 2, so the first two requests go out before it.
   const texts = (id: unknown): readonly string[] => (Number(id) > 2 ? [...oddTexts.values()] : []);
   const here = await survives(t, texts, 6);
   const { noise = 0, unclaimed = 0, messages = 0 } = (await here.state()).counters ?? {};
@@ -161,7 +161,7 @@ test("row 27: texts that are no reply are counted, answer nobody, and end nothin
   await intact(here);
 });
 
-test("row 27: so do texts made by chance", async (t) => {
+test("row 27: random texts are counted, settle no request, and end nothing", async (t) => {
   const seed = Number(process.env.FAULT_SEED ?? 27);
   const random = seeded(seed);
   t.diagnostic(`seed ${seed}`);

@@ -1,4 +1,4 @@
-/** Fault rows 28 to 33: replies that are unknown, doubled, late, shuffled, or of a connection that is gone. */
+/** Fault rows 28 to 33: replies that are unknown, doubled, late, shuffled, or of a lost connection. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { problem } from "../contract/expect.ts";
@@ -13,7 +13,7 @@ import { startFaultUpstream } from "./upstream.ts";
 const result = async (response: Response): Promise<unknown> =>
   ((await response.json()) as { readonly result?: unknown }).result;
 
-test("row 28: replies with ids that nobody asked with answer nobody, and are counted", async (t) => {
+test("row 28: replies with unknown ids settle no request, and are counted", async (t) => {
   const upstream = await startFaultUpstream({ onMessage: forged }, { t });
   const here = await scene(t, upstream);
   await here.product.ready();
@@ -27,7 +27,7 @@ test("row 28: replies with ids that nobody asked with answer nobody, and are cou
   await intact(here);
 });
 
-test("row 29: of several replies with one id the first is the answer, and the others are counted", async (t) => {
+test("row 29: the first of several replies with one id is taken, and the others are counted", async (t) => {
   const upstream = await startFaultUpstream({ onMessage: repeated(3) }, { t });
   const here = await scene(t, upstream);
   await here.product.ready();
@@ -37,7 +37,7 @@ test("row 29: of several replies with one id the first is the answer, and the ot
   await intact(here);
 });
 
-test("row 30: a reply after its request's time answers no later request; it is counted as late, and kept for pick-up", async (t) => {
+test("row 30: a reply after its deadline settles no later request, is counted as late, and is kept", async (t) => {
   const held: (() => void)[] = [];
   const upstream = await startFaultUpstream(
     {
@@ -58,12 +58,12 @@ test("row 30: a reply after its request's time answers no later request; it is c
     const place = response.headers.get("location");
     if (place !== null) places.push(place);
   }
-  // On a starved machine some were over before they were sent. What was sent has come when this has.
+  // On a starved machine some timed out before they were sent. Once this reply is here, all sent ones have arrived.
   assert.equal((await here.rpc("echo")).status, 200);
   const sent = held.length;
   assert.ok(sent > 0);
-  assert.equal(new Set(places).size, sent, "each that was sent has a place of its own for its reply");
-  for (const place of places) assert.equal((await here.product.fetch(place)).status, 202, "it may still come");
+  assert.equal(new Set(places).size, sent, "each sent request has its own reply location");
+  for (const place of places) assert.equal((await here.product.fetch(place)).status, 202, "it may still arrive");
   for (let n = 0; held.length > 0; n += 1) {
     const replies = Promise.all(Array.from({ length: 20 }, (_, each) => here.rpc("echo", [n, each]).then(result)));
     for (const reply of held.splice(0, 5)) reply();
@@ -84,7 +84,7 @@ test("row 30: a reply after its request's time answers no later request; it is c
 const IN_FLIGHT = 10_000;
 const PER_BATCH = 100;
 
-test(`row 31: of ${IN_FLIGHT} requests in flight, answered in any order, each gets its own reply`, async (t) => {
+test(`row 31: ${IN_FLIGHT} requests in flight, answered in any order, each get their own reply`, async (t) => {
   const held: Request[] = [];
   const upstream = await startFaultUpstream(
     {
@@ -118,7 +118,7 @@ test(`row 31: of ${IN_FLIGHT} requests in flight, answered in any order, each ge
   await intact(here);
 });
 
-test("row 32: a reply to the connection before, sent on the one after it, answers nobody", async (t) => {
+test("row 32: a reply to the previous connection, sent on the next one, settles no request", async (t) => {
   const lost: Request[] = [];
   const upstream = await startFaultUpstream(
     (n) => ({
@@ -148,7 +148,7 @@ test("row 32: a reply to the connection before, sent on the one after it, answer
   await intact(here);
 });
 
-test("row 32: what the old connection still says after its successor is there answers nobody", async (t) => {
+test("row 32: replies on the old connection after its successor is there settle no request", async (t) => {
   const upstream = await startUpstream({
     t,
     onMessage: (message, connection) => connection.send(`reply to ${message}`),
@@ -156,28 +156,28 @@ test("row 32: what the old connection still says after its successor is there an
   const proxy = await startProxy({ to: upstream.port, t });
   const here = await scene(t, proxy, { protocol: "text" });
   await here.product.ready();
-  const ask = (text: string, query = ""): Promise<Response> =>
+  const makeRequest = (text: string, query = ""): Promise<Response> =>
     here.product.post(`/v1/upstreams/default/request${query}`, text, { headers: { "Content-Type": "text/plain" } });
-  // Its reply stays on the way until the connection has been left for another one, and comes out behind it.
+  // Its reply stays on the way until the connection is replaced, and comes out after that.
   proxy.down.set({ blackHole: true });
-  await problem(await ask("old", "?timeout=100ms"), { status: 504, code: "reply_timeout", sent: "maybe" });
+  await problem(await makeRequest("old", "?timeout=100ms"), { status: 504, code: "reply_timeout", sent: "maybe" });
   await upstream.until(() => upstream.connections.length === 2, { within: 30_000, what: "a second connection" });
   proxy.down.heal();
-  for (let n = 0; n < 20; n += 1) assert.equal(await (await ask(`new ${n}`)).text(), `reply to new ${n}`);
+  for (let n = 0; n < 20; n += 1) assert.equal(await (await makeRequest(`new ${n}`)).text(), `reply to new ${n}`);
   assert.equal((await here.product.stop()).code, 0);
 });
 
-test("row 33: clients that all use one id, on every route, get their own answers", async (t) => {
+test("row 33: clients that all use one id, on every route, get their own replies", async (t) => {
   const upstream = await startUpstream({ t });
   const here = await scene(t, upstream);
   await here.product.ready();
   const ids = [1, "1", 1.5, null, "toString", "__proto__"];
-  const asked = Array.from({ length: 120 }, async (_, n) => {
+  const requests = Array.from({ length: 120 }, async (_, n) => {
     const id = ids[n % ids.length];
     const body = call("echo", [n], id);
     const response = n % 2 === 0 ? await here.product.rpc(body) : await here.product.request(body);
     assert.deepEqual(await response.json(), { jsonrpc: "2.0", id, result: [n] });
   });
-  await Promise.all(asked);
+  await Promise.all(requests);
   await intact(here);
 });

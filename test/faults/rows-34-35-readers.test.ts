@@ -1,4 +1,4 @@
-/** Fault rows 34, 35 and 45, of what the upstream says unasked: nobody reads it, somebody never does, everybody does. */
+/** Fault rows 34, 35 and 45 on messages: nobody reads them, somebody never does, everybody does. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import process from "node:process";
@@ -28,11 +28,11 @@ async function start(t: Cleanup, messages: object): Promise<{ product: Product; 
 }
 
 async function counted(product: Product): Promise<number> {
-  // Null where a thread that is busy with the flood does not answer in time.
+  // Null if a thread busy with the flood does not respond in time.
   return ((await product.state()).counters as { messages: number } | null)?.messages ?? 0;
 }
 
-/** Says so many messages as fast as they are taken. */
+/** Sends `count` messages as fast as they are taken. */
 async function flood(upstream: Upstream, count: number, text: string): Promise<void> {
   const { socket } = upstream.last;
   for (let n = 1; n <= count; n++) {
@@ -41,24 +41,24 @@ async function flood(upstream: Upstream, count: number, text: string): Promise<v
   }
 }
 
-test(`row 34: ${UNREAD} messages that nobody reads cost no more than their bound, and the gap is exact`, async (t) => {
+test(`row 34: ${UNREAD} unread messages cost no more than their bound, and the gap is exact`, async (t) => {
   const bound = 16 * MB;
   const { product, upstream } = await start(t, { count: 1_000_000, bytes: "16MiB" });
-  let asked = 0;
-  const ask = async (): Promise<void> => {
-    const reply = await product.request({ jsonrpc: "2.0", id: ++asked, method: "echo", params: [asked] });
-    assert.deepEqual(await reply.json(), { jsonrpc: "2.0", id: asked, result: [asked] });
+  let requests = 0;
+  const makeRequest = async (): Promise<void> => {
+    const reply = await product.request({ jsonrpc: "2.0", id: ++requests, method: "echo", params: [requests] });
+    assert.deepEqual(await reply.json(), { jsonrpc: "2.0", id: requests, result: [requests] });
     await counted(product);
   };
-  // What the first requests cost the runtime is not the messages' cost.
-  while (asked < 200) await ask();
+  // Warm-up, so that the runtime's cost of first requests is not measured.
+  while (requests < 200) await makeRequest();
   const before = residentBytes(product.pid);
   const { next } = await page(product);
   let worst = 0;
   const flooding = flood(upstream, UNREAD, "x".repeat(950));
   while ((await counted(product)) < UNREAD) {
     worst = Math.max(worst, residentBytes(product.pid));
-    await ask();
+    await makeRequest();
   }
   await flooding;
   t.diagnostic(`${Math.round((worst - before) / MB)} MB more`);
@@ -73,7 +73,7 @@ test(`row 34: ${UNREAD} messages that nobody reads cost no more than their bound
   assert.deepEqual([gone.status, ((await gone.json()) as { dropped: number }).dropped], [410, dropped]);
 });
 
-test("row 34: a thread that is flooded has time for what else it is asked", async (t) => {
+test("row 34: a flooded thread has time for other requests", async (t) => {
   const { product, upstream } = await start(t, {});
   const payload = '{"jsonrpc":"2.0","method":"note","params":[1]}';
   const frames = Buffer.concat(Array.from({ length: 2_000 }, () => encodeFrame({ opcode: OPCODE.text, payload })));
@@ -88,11 +88,11 @@ test("row 34: a thread that is flooded has time for what else it is asked", asyn
   assert.ok(answered.yes > answered.no, JSON.stringify(answered));
 });
 
-test(`row 34: while ${FLOOD} messages come, every request is answered, and soon`, async (t) => {
+test(`row 34: while ${FLOOD} messages arrive, every request is answered, and soon`, async (t) => {
   const { product, upstream } = await start(t, {});
   const times: number[] = [];
   let flooding = true;
-  const asking = async (client: number): Promise<void> => {
+  const runClient = async (client: number): Promise<void> => {
     for (let n = 0; flooding; n++) {
       const began = performance.now();
       const reply = await product.request({ jsonrpc: "2.0", id: n, method: "echo", params: [client, n] });
@@ -100,8 +100,8 @@ test(`row 34: while ${FLOOD} messages come, every request is answered, and soon`
       times.push(performance.now() - began);
     }
   };
-  const clients = Array.from({ length: 8 }, (_, client) => asking(client));
-  // Many a second, and not as many as there is room for: a reply would stand behind all that the sockets hold.
+  const clients = Array.from({ length: 8 }, (_, client) => runClient(client));
+  // Many a second, but fewer than there is room for: a reply would queue behind all that the sockets hold.
   for (let n = 0; n < FLOOD; n += 50) {
     await flood(upstream, 50, "x".repeat(200));
     await delay(5);
@@ -112,11 +112,11 @@ test(`row 34: while ${FLOOD} messages come, every request is answered, and soon`
   const slowest = Math.max(...times);
   t.diagnostic(`${times.length} requests, the slowest took ${Math.round(slowest)} ms`);
   assert.ok(times.length >= 50, `${times.length} requests`);
-  // The flood and the requests are made in this one process: what it really costs a request, the benchmark says.
+  // The flood and the requests run in this one process: the benchmark measures the real cost of a request.
   assert.ok(slowest < 3_000, `${slowest} ms`);
 });
 
-test("row 35: readers that never read are given their bound and no more, and harm nobody", async (t) => {
+test("row 35: readers that never read get their bound and no more, and harm nobody", async (t) => {
   const { product, upstream } = await start(t, { count: 2_000, bytes: "4MiB" });
   const jammed = await Promise.all(Array.from({ length: 20 }, () => RawConnection.open(product, t)));
   for (const connection of jammed) {
@@ -133,7 +133,7 @@ test("row 35: readers that never read are given their bound and no more, and har
   }
   const grown = residentBytes(product.pid) - before;
   t.diagnostic(`${Math.round(grown / MB)} MB more`);
-  // 20 MB went past each of them. What is kept for one: a page, and what the two sockets take.
+  // 20 MB went past each of them. One keeps a page and what the two sockets take.
   assert.ok(grown <= 20 * 4 * MB + 64 * MB, `${Math.round(grown / MB)} MB more`);
   assert.ok(reader.lines.every(({ gap }) => gap === undefined));
   const [first] = jammed;
@@ -143,7 +143,7 @@ test("row 35: readers that never read are given their bound and no more, and har
   assert.equal(code, 0, product.stderr());
 });
 
-test(`row 45: at a stop ${READERS} long polls are answered and ${READERS} streams get their end`, async (t) => {
+test(`row 45: a stop responds to ${READERS} long polls and ends ${READERS} streams properly`, async (t) => {
   const { product } = await start(t, {});
   const { next } = await page(product);
   const polls = Array.from({ length: READERS }, () => page(product, `?after=${next}&wait=60`));
@@ -162,7 +162,7 @@ test(`row 45: at a stop ${READERS} long polls are answered and ${READERS} stream
   assert.equal(counts?.readers, 2 * READERS);
 });
 
-test("every reader gets every message in its order, and a reader that comes again goes on where it was", async (t) => {
+test("every reader gets every message in order, and a returning reader resumes where it was", async (t) => {
   const { product, upstream } = await start(t, {});
   const total = 2_000;
   const streams = await Promise.all(
@@ -184,11 +184,11 @@ test("every reader gets every message in its order, and a reader that comes agai
     let id: string | undefined;
     while (seen.length < total) {
       const stream = await Stream.open(product, MESSAGES, { ...SSE, ...(id && { "last-event-id": id }) }, t);
-      await stream.until(() => stream.told.length >= Math.min(40, total - seen.length));
+      await stream.until(() => stream.dataEvents.length >= Math.min(40, total - seen.length));
       await stream.leave();
-      const told = stream.told.filter(({ name }) => name === "message");
-      seen.push(...told.map(({ data }) => JSON.parse(data ?? "").params[0]));
-      id = told.at(-1)?.id ?? id;
+      const messages = stream.dataEvents.filter(({ name }) => name === "message");
+      seen.push(...messages.map(({ data }) => JSON.parse(data ?? "").params[0]));
+      id = messages.at(-1)?.id ?? id;
     }
     return seen;
   })();

@@ -10,7 +10,7 @@ import { startFaultUpstream } from "./upstream.ts";
 const PATH = "/v1/upstreams/default/request";
 const ROUNDS = 20;
 const CROWD = 100;
-/** The row's own bound. The middle of many is held to it, since on a busy machine a single one says little. */
+/** The row's own bound, applied to the median: a single one proves little on a busy machine. */
 const REMOVED_WITHIN_MS = 50;
 
 const call = (n: number) => ({ jsonrpc: "2.0", id: 1, method: "number", params: [n] });
@@ -30,7 +30,7 @@ const leaves: ReadonlyMap<string, (connection: RawConnection) => void> = new Map
 ]);
 
 for (const [how, leave] of leaves) {
-  test(`row 36: a client that leaves ${how} while it waits is forgotten at once, and its late reply reaches nobody`, async (t) => {
+  test(`row 36: a client that leaves ${how} is forgotten at once, and its late reply reaches nobody`, async (t) => {
     const held: (() => void)[] = [];
     const upstream = await startFaultUpstream(
       {
@@ -45,7 +45,7 @@ for (const [how, leave] of leaves) {
     );
     const product = await startProduct({ upstream, t });
     await product.ready();
-    const ask = async (n: number): Promise<RawConnection> => {
+    const makeRequest = async (n: number): Promise<RawConnection> => {
       const connection = await RawConnection.open(product, t);
       const headers = { "Content-Type": "application/json" };
       connection.send({ method: "POST", path: PATH, headers, body: JSON.stringify(call(n)) });
@@ -54,7 +54,7 @@ for (const [how, leave] of leaves) {
 
     const took: number[] = [];
     for (let n = 0; n < ROUNDS; n += 1) {
-      const connection = await ask(n);
+      const connection = await makeRequest(n);
       await upstream.until(() => held.length === n + 1);
       leave(connection);
       const left = performance.now();
@@ -68,7 +68,7 @@ for (const [how, leave] of leaves) {
     const [middle = 0] = took.sort((a, b) => a - b).slice(ROUNDS / 2);
     assert.ok(middle <= REMOVED_WITHIN_MS, `${took.map(Math.round)} ms`);
 
-    const crowd = await Promise.all(Array.from({ length: CROWD }, (_, n) => ask(ROUNDS + n)));
+    const crowd = await Promise.all(Array.from({ length: CROWD }, (_, n) => makeRequest(ROUNDS + n)));
     await upstream.until(() => held.length === ROUNDS + CROWD);
     for (const connection of crowd) leave(connection);
     await until(async () => (await inFlight(product)) === 0, { within: 2_000, what: "all places to be free" });

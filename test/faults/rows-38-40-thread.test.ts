@@ -1,4 +1,4 @@
-/** Fault rows 38 to 40: the sidecar's thread dies, hangs, or is stuck where nothing can reach it. */
+/** Fault rows 38 to 40: the sidecar's thread dies, hangs, or is stuck beyond reach. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { problem, timed } from "../contract/expect.ts";
@@ -11,7 +11,7 @@ import { type Cleanup, until } from "../support/until.ts";
 import { type Deeds, deeds, say, sayAndSee } from "./deeds.ts";
 
 const CRASHED = { status: 502, code: "sidecar_crashed", sent: "maybe" } as const;
-/** The pulse: five beats of a second that nothing answered, found at the sixth. */
+/** The pulse: five unanswered beats of a second, found at the sixth. */
 const FOUND_WITHIN_MS = 7_500;
 const SMALL = { drain: "200ms", close: "200ms", flush: "200ms", join: "200ms", kill: "200ms", answer: "200ms" };
 const SMALL_MS = 1_200;
@@ -29,23 +29,23 @@ async function serves(product: Product): Promise<void> {
 }
 
 for (const deed of ["throw", "reject", "exit", "overflow"]) {
-  test(`row 38: a thread that dies (${deed}) fails all that is pending within 100 ms, and comes back`, async (t) => {
+  test(`row 38: a thread that dies (${deed}) fails all pending requests within 100 ms, and restarts`, async (t) => {
     const { product, upstream } = await start(t);
     const pending = Array.from({ length: 50 }, (_, n) => say(product, `never ${n}`));
     await upstream.until(() => upstream.texts.length === pending.length);
     const killed = say(product, deed);
-    // From when the upstream sees the thread's socket end: an ended thread is what the bound counts from.
+    // The bound counts from the end of the thread, which the upstream sees as the end of its socket.
     const dead = upstream.until(() => upstream.live.length === 0).then(() => performance.now());
     for (const response of await Promise.all([...pending, killed])) await problem(response, CRASHED);
     const late = performance.now() - (await dead);
-    assert.ok(late < 100 + 400, `${late} ms`); // 400 ms: what a busy machine takes to read fifty answers
+    assert.ok(late < 100 + 400, `${late} ms`); // 400 ms for a busy machine to read fifty responses
     await serves(product);
     assert.equal((await product.stop()).code, 0);
     assert.doesNotMatch(product.stderr(), /unhandled|internal error/i);
   });
 }
 
-test("row 38: who waits for messages when the thread dies is told so, and reads on in what the next one keeps", async (t) => {
+test("row 38: message readers are notified when the thread dies, and read on in its successor's journal", async (t) => {
   const { product, upstream } = await start(t);
   upstream.broadcast("news 1");
   const { next } = await page(product, "?wait=10");
@@ -59,14 +59,14 @@ test("row 38: who waits for messages when the thread dies is told so, and reads 
   );
   await product.ready();
   upstream.broadcast("news 2");
-  await stream.until(() => stream.told.at(-1)?.data === "news 2");
+  await stream.until(() => stream.dataEvents.at(-1)?.data === "news 2");
   assert.deepEqual(
-    stream.told.map(({ name }) => name),
+    stream.dataEvents.map(({ name }) => name),
     ["gap", "message"],
   );
 });
 
-test("row 38: a thread that runs out of memory takes nothing with it, and comes back", async (t) => {
+test("row 38: a thread that runs out of memory takes nothing with it, and restarts", async (t) => {
   const { product, upstream } = await start(t);
   const pending = say(product, "never");
   await upstream.until(() => upstream.texts.length === 1);
@@ -78,7 +78,7 @@ test("row 38: a thread that runs out of memory takes nothing with it, and comes 
   assert.equal((await product.stop()).code, 0);
 });
 
-test("row 39: a thread that hangs is found by its pulse and replaced, and what was pending fails", async (t) => {
+test("row 39: a hung thread is found by its pulse and replaced, and pending requests fail", async (t) => {
   const { product, upstream } = await start(t);
   const count = threads(product.pid);
   const pending = say(product, "never");
@@ -93,9 +93,9 @@ test("row 39: a thread that hangs is found by its pulse and replaced, and what w
 });
 
 /**
- * What cannot be interrupted on either runtime. Node's join is honest: the thread is seen not to end, and the process
+ * A call that neither runtime can interrupt. On Node the join is honest: the thread is seen not to end, and the process
  * leaves by the one way that does not wait for it. Deno takes the terminated thread for gone, though the call goes on
- * in it until the process ends: so it says 1, and its exit waits for nobody.
+ * until the process ends: its exit code is 1, and the exit waits for nothing.
  */
 const STUCK =
   runtime === "node"
@@ -103,7 +103,7 @@ const STUCK =
     : { code: 1, signal: null, exitCode: 1, join: "join forced", joined: 1, said: /"join","outcome":"forced"/ };
 
 for (const cause of ["SIGTERM", "/shutdown"] as const) {
-  test(`row 40: a thread that is stuck in a native call does not hold ${cause} beyond the whole bound`, async (t) => {
+  test(`row 40: a thread stuck in a native call does not hold ${cause} beyond the whole bound`, async (t) => {
     const { product, upstream, pipe } = await start(t, SMALL);
     const { answer } = await sayAndSee(product, `block ${pipe}`, upstream);
     const began = performance.now();
@@ -120,19 +120,19 @@ for (const cause of ["SIGTERM", "/shutdown"] as const) {
   });
 }
 
-test("row 40: a thread that is stuck in a native call is found by its pulse", async (t) => {
+test("row 40: a thread stuck in a native call is found by its pulse", async (t) => {
   const { product, upstream, pipe } = await start(t, SMALL);
   const began = performance.now();
   const { answer } = await sayAndSee(product, `block ${pipe}`, upstream);
   await problem(await answer, CRASHED);
   assert.ok(performance.now() - began < FOUND_WITHIN_MS);
   if (runtime === "node") {
-    // It cannot be ended, so the process gives up: within the 2 s that terminating may take, and the exit's bounds.
+    // The thread cannot be ended, so the process gives up: within the 2 s for terminating and the exit's bounds.
     const { signal, report } = await endOf(product, performance.now(), 2_000 + SMALL_MS);
     assert.deepEqual([signal, report.cause, report.exit_code], ["SIGKILL", "sidecar_crashed", 70]);
     assert.match(product.stderr(), /cannot be ended/);
   } else {
-    // It is taken for gone and another takes its place, while it stays blocked; and the exit does not mind.
+    // Deno takes the thread for gone and starts another while it stays blocked; the exit does not mind.
     await serves(product);
     const { code, signal, ms } = await product.stop();
     assert.deepEqual([code, signal], [0, null], product.stderr());

@@ -1,8 +1,8 @@
-/** Fault rows 42 to 44: stops at any moment, asked for by many at once, and asked for again. */
+/** Fault rows 42 to 44: stops at any moment, requested by many at once, and requested again. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { demandReport, endOf, outcomes } from "../exit/stopping.ts";
+import { assertReport, endOf, outcomes } from "../exit/stopping.ts";
 import { RawConnection } from "../support/http.ts";
 import { type Config, type Product, startProduct } from "../support/product.ts";
 import { seeded } from "../support/random.ts";
@@ -20,12 +20,12 @@ const on = (url: string, more: Config = {}): Config => ({ default: { url, ...mor
 const CHAOS_ROUNDS = 4;
 const CHAOS_MS = 900;
 const CHAOS_CLIENTS = 20;
-/** What a busy machine may take from a client's call until its request has arrived. */
+/** The time that a busy machine may take from a client's call to its arrival. */
 const ARRIVING_MS = 250;
 const CHAOS_BOUNDS = { drain: "400ms", close: "300ms", flush: "1s", join: "1s", kill: "500ms", answer: "500ms" };
 const CHAOS_BOUND_MS = 3_700;
 
-/** One thing that goes wrong, or right again. */
+/** Runs one fault, or its repair. */
 async function misfortune(proxy: FaultProxy, random: () => number): Promise<void> {
   const side = random() < 0.5 ? proxy.up : proxy.down;
   const all = [
@@ -54,15 +54,16 @@ for (let round = 1; round <= CHAOS_ROUNDS; round += 1) {
     let answered = 0;
     const clients = Array.from({ length: CHAOS_CLIENTS }, async (_, client) => {
       for (let n = 0; ; n += 1) {
-        const asked = performance.now();
+        const requested = performance.now();
         try {
           const response = await product.request(call("echo", [client, n]), { signal: AbortSignal.timeout(10_000) });
           const text = await response.text();
           if (response.status !== 200) assert.ok(response.headers.get("sidesocket-sent"), text);
           answered += 1;
         } catch (error) {
-          // Who comes as the listener goes finds nobody. Whose request was there before must have been answered.
-          return asked > stopping - ARRIVING_MS ? undefined : `client ${client}, request ${n}: ${error}`;
+          // A caller that comes as the listener closes finds nobody. A request that arrived before must have been
+          // answered.
+          return requested > stopping - ARRIVING_MS ? undefined : `client ${client}, request ${n}: ${error}`;
         }
         await delay(random() * 5);
       }
@@ -89,7 +90,7 @@ for (let round = 1; round <= CHAOS_ROUNDS; round += 1) {
   });
 }
 
-test("row 43: a hundred /shutdown at once and a SIGTERM among them are one stop with one report for all", async (t) => {
+test("row 43: a hundred concurrent /shutdown and a SIGTERM are one stop with one report for all", async (t) => {
   const held: (() => void)[] = [];
   const hold: Answer = (peer, frame) => void held.push(() => peer.json(replyTo(requestOf(frame) ?? {})));
   const upstream = await startFaultUpstream({ onMessage: hold }, { t });
@@ -102,13 +103,16 @@ test("row 43: a hundred /shutdown at once and a SIGTERM among them are one stop 
     caller.send({ method: "POST", path: "/shutdown" });
     if (n === 50) product.child.signal("SIGTERM");
   });
-  const asked = () => product.log().filter(({ message }) => message === "shutdown asked for").length === callers.length;
-  await product.until(() => asked() && product.stderr().includes("SIGTERM received"), { what: "all to have asked" });
+  const requested = () =>
+    product.log().filter(({ message }) => message === "shutdown asked for").length === callers.length;
+  await product.until(() => requested() && product.stderr().includes("SIGTERM received"), {
+    what: "all to have asked",
+  });
   const answers = Promise.all(callers.map((caller) => caller.response()));
   for (const reply of held) reply();
-  assert.equal((await pending).status, 200, "its reply came during the drain");
+  assert.equal((await pending).status, 200, "its reply arrived during the drain");
   assert.equal((await product.ended()).code, 0, product.stderr());
-  const report = demandReport(product);
+  const report = assertReport(product);
   for (const { status, body } of await answers) {
     assert.deepEqual([status, JSON.parse(body) as ExitReport], [200, report]);
   }
@@ -121,7 +125,7 @@ interface Wait {
   readonly code: 0 | 1;
 }
 
-/** What each step can be made to wait for. */
+/** Ways to make each step wait. */
 const waits: ReadonlyMap<string, Wait> = new Map<string, Wait>([
   [
     "drain",
@@ -194,7 +198,7 @@ const waits: ReadonlyMap<string, Wait> = new Map<string, Wait>([
 
 for (const [name, { bound, within, code }] of waits) {
   test(`row 44: a second signal ends a stop that waits in \`${name}\`, with the steps in their order`, async (t) => {
-    // A busy machine may take its time to end a thread that hangs; what is asked here is whether 30 s are waited for.
+    // Ending a hung thread may take a busy machine its time; the question here is whether it waits 30 s.
     const product = await within(t, { [bound]: "30s", kill: "3s" });
     product.child.signal("SIGTERM");
     await product.until(() => product.stderr().includes("SIGTERM received"));
@@ -209,7 +213,7 @@ for (const [name, { bound, within, code }] of waits) {
   });
 }
 
-test("row 44: a third signal has the effect that it has by default, whatever hangs", async (t) => {
+test("row 44: a third signal has its default effect, whatever hangs", async (t) => {
   const { upstream, upstreams, pipe } = await deeds(t);
   const product = await startProduct({ config: { shutdown: { kill: "20s" }, upstreams }, t });
   await product.ready();
@@ -222,5 +226,5 @@ test("row 44: a third signal has the effect that it has by default, whatever han
   const { signal, ms } = await product.stop("SIGTERM", 5_000);
   assert.equal(signal, "SIGTERM", product.stderr());
   assert.ok(ms < 500, `${ms} ms`);
-  assert.equal(product.reports().length, 0, "it did not come so far");
+  assert.equal(product.reports().length, 0, "no report so far");
 });

@@ -1,4 +1,4 @@
-/** Fault rows 45 to 47: stops against clients and upstreams that do not play along, and an end without any stop. */
+/** Fault rows 45 to 47: stops against uncooperative clients and upstreams, and an end without any stop. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timed } from "../contract/expect.ts";
@@ -17,7 +17,7 @@ const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1,
 const STALLED_WITHIN_MS = 3_700;
 
 for (const cause of ["SIGTERM", "/shutdown"] as const satisfies readonly Cause[]) {
-  test(`row 45: half headers, half bodies, silent sockets and clients that never read do not hold ${cause}: code 0`, async (t) => {
+  test(`row 45: half requests, silent sockets and clients that never read do not hold ${cause}: code 0`, async (t) => {
     const upstream = await startUpstream({ t });
     const product = await startProduct({ upstream, t });
     await product.ready();
@@ -31,7 +31,7 @@ for (const cause of ["SIGTERM", "/shutdown"] as const satisfies readonly Cause[]
   });
 }
 
-test("row 45: whoever reads gets its whole answer, however large, although others never read", async (t) => {
+test("row 45: clients that read get their whole response, however large, although others never read", async (t) => {
   const upstream = await startUpstream({ t });
   const product = await startProduct({ upstream, t });
   await product.ready();
@@ -49,10 +49,10 @@ const CLOSE_MS = 400;
 const ROUNDS = 3;
 
 const unclosing: ReadonlyMap<string, Behaviour> = new Map<string, Behaviour>([
-  ["never answers it", { onClose: false, onEnd: false }],
-  ["does not even read it", { reads: false, onEnd: false }],
+  ["never answers our close frame", { onClose: false, onEnd: false }],
+  ["does not even read our close frame", { reads: false, onEnd: false }],
   [
-    "sends pings without end instead",
+    "sends endless pings instead of a close frame",
     {
       onClose: (peer) => {
         const again = (): void => {
@@ -67,7 +67,7 @@ const unclosing: ReadonlyMap<string, Behaviour> = new Map<string, Behaviour>([
 ]);
 
 for (const [how, behaviour] of unclosing) {
-  test(`row 46: an upstream that gets our close frame and ${how} is broken off after the close bound: code 1`, async (t) => {
+  test(`row 46: an upstream that ${how} is broken off after the close bound: code 1`, async (t) => {
     let best = Number.POSITIVE_INFINITY;
     for (let round = 0; round < ROUNDS && best > CLOSE_MS + 100; round += 1) {
       const upstream = await startFaultUpstream(behaviour, { t });
@@ -83,7 +83,7 @@ for (const [how, behaviour] of unclosing) {
       assert.ok(report.ms >= CLOSE_MS - 5);
       best = Math.min(best, report.ms);
     }
-    // The best of a few: one alone says little on a busy machine.
+    // The best of a few: a single one proves little on a busy machine.
     assert.ok(best <= CLOSE_MS + 100, `${best} ms`);
   });
 }
@@ -94,7 +94,7 @@ async function onPort(t: Cleanup, url: string, port: number) {
   return product;
 }
 
-test("row 47: after a SIGKILL the upstream sees the end at once, and a new start on the same port is clean", async (t) => {
+test("row 47: a SIGKILL is seen by the upstream at once, and a new start on the same port is clean", async (t) => {
   const upstream = await startFaultUpstream({}, { t });
   const first = await onPort(t, upstream.url, 0);
   const { port } = first;

@@ -1,4 +1,4 @@
-/** Fault rows 37 and 48 to 50: what the system does to the process: descriptors, addresses, time. */
+/** Fault rows 37 and 48 to 50: the system's effects on the process: descriptors, addresses, time. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -22,29 +22,29 @@ const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1,
 
 const FEW = 64;
 
-test(`row 48: with all of its ${FEW} descriptors taken it lives, and serves again when there are some`, async (t) => {
+test(`row 48: the service survives all ${FEW} descriptors being taken and serves again with free ones`, async (t) => {
   const upstream = await startUpstream({ t });
   const config = { upstreams: { default: { url: upstream.url, reconnect: { from: "20ms", to: "100ms" } } } };
   const product = await startProduct({ config, t });
   await product.ready();
-  // Once it has begun: a start needs more than that for a moment, for its modules.
+  // Applied after the start, which briefly needs more for its modules.
   const limited = spawnSync("prlimit", ["--pid", String(product.pid), `--nofile=${FEW}`]);
   assert.equal(limited.status, 0, String(limited.stderr));
   const kept = await RawConnection.open(product, t);
-  const ask = async (method: string): Promise<number> => {
+  const makeRequest = async (method: string): Promise<number> => {
     const body = JSON.stringify(call(method));
     kept.send({ method: "POST", path: "/rpc", headers: { "Content-Type": "application/json" }, body });
     return (await kept.response()).status;
   };
-  assert.equal(await ask("echo"), 200);
+  assert.equal(await makeRequest("echo"), 200);
   const crowd = await Promise.all(Array.from({ length: FEW }, () => RawConnection.open(product, t)));
   await until(() => descriptors(product.pid) >= FEW - 2, { what: "the descriptors to be taken" });
-  assert.equal(await ask("echo"), 200, "who is connected is served");
+  assert.equal(await makeRequest("echo"), 200, "existing connections are served");
   upstream.kill("reset");
   await upstream.until(() => upstream.live.length === 0);
   const statuses = new Set<number>();
-  for (let n = 0; n < 10; n += 1) statuses.add(await ask("echo"));
-  // 502 is for what came in the moment between the loss and our hearing of it: on /rpc nothing but 200 means sent.
+  for (let n = 0; n < 10; n += 1) statuses.add(await makeRequest("echo"));
+  // 502 is for requests that came between the loss and our notice of it: on /rpc only 200 can mean sent.
   assert.ok(
     [...statuses].every((status) => [200, 502, 503].includes(status)),
     [...statuses].join(),
@@ -57,7 +57,7 @@ test(`row 48: with all of its ${FEW} descriptors taken it lives, and serves agai
   assert.doesNotMatch(product.stderr(), /unhandled|panick|internal error/i);
 });
 
-test("row 48: connections beyond listen.connections are turned away; who is there is served, and others when some leave", async (t) => {
+test("row 48: connections beyond listen.connections are turned away, until others leave", async (t) => {
   const upstream = await startUpstream({ t });
   const config = { listen: { connections: 3 }, upstreams: { default: { url: upstream.url } } };
   const product = await startProduct({ config, t });
@@ -69,7 +69,7 @@ test("row 48: connections beyond listen.connections are turned away; who is ther
   const there = [await open(), await open(), await open()];
   for (const each of there) await serves(each);
   for (const late of [await open(), await open()])
-    await until(() => late.ended !== undefined, { what: "the turning away" });
+    await until(() => late.ended !== undefined, { what: "a refused connection" });
   for (const each of there) await serves(each);
   there[0]?.destroy();
   await until(async () => {
@@ -79,12 +79,12 @@ test("row 48: connections beyond listen.connections are turned away; who is ther
     return next.received.startsWith("HTTP/1.1 200");
   });
   await until(() => product.stderr().includes("(listen.connections)"));
-  assert.equal(product.stderr().split("(listen.connections)").length, 2, "once, though there were more");
+  assert.equal(product.stderr().split("(listen.connections)").length, 2, "logged once, though there were more");
   const { code } = await stopBy(product, "SIGTERM");
   assert.equal(code, 0, product.stderr());
 });
 
-test("row 49: an address that cannot be had ends the start with code 2 and one line, before any thread connects", async (t) => {
+test("row 49: an unavailable address ends the start with code 2 and one line, before any connection", async (t) => {
   const upstream = await startUpstream({ t });
   const taken = await startUpstream({ t });
   const unprivileged = ["setpriv", "--bounding-set", "-net_bind_service", "--inh-caps", "-net_bind_service"];
@@ -110,21 +110,21 @@ test("row 49: an address that cannot be had ends the start with code 2 and one l
   assert.equal(upstream.connections.length, 0);
 });
 
-test("row 50: suspended for a while it blames neither its thread nor its upstream, and requests go on", async (t) => {
+test("row 50: after a suspension it blames neither its thread nor its upstream, and requests go on", async (t) => {
   const slowly: Behaviour = { onPing: (peer, payload) => peer.later(50, () => peer.pong(payload)) };
   const upstream = await startFaultUpstream(slowly, { t });
   const keepalive = { ping: "100ms", pong_within: "800ms" };
   const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, keepalive } } }, t });
   await product.ready();
   for (const suspendedMs of [1_200, 900, 2_600]) {
-    const asked = product.request(call("echo", [suspendedMs]));
+    const pending = product.request(call("echo", [suspendedMs]));
     const pings = upstream.last.pings.length;
     await upstream.until(() => upstream.last.pings.length > pings, { what: "a ping" });
-    // Its pong comes while nobody can read it, and is there when the time for it has long passed.
+    // Its pong arrives while nobody can read it, and is there when its deadline is long past.
     product.child.signal("SIGSTOP");
     await delay(suspendedMs);
     product.child.signal("SIGCONT");
-    assert.equal((await asked).status, 200);
+    assert.equal((await pending).status, 200);
   }
   await delay(500);
   assert.equal((await product.request(call("echo"))).status, 200);
@@ -133,7 +133,7 @@ test("row 50: suspended for a while it blames neither its thread nor its upstrea
   assert.equal((await product.stop()).code, 0);
 });
 
-/** Debian's package faketime, or wherever FAKETIME_LIBRARY says; undefined where it is not installed. */
+/** The library of Debian's package faketime, or FAKETIME_LIBRARY; undefined if it is not installed. */
 function faketime(): string | undefined {
   const libraries = [
     process.env.FAKETIME_LIBRARY ?? "",
@@ -142,7 +142,7 @@ function faketime(): string | undefined {
   return libraries.find((path) => path !== "" && existsSync(path));
 }
 
-test("row 50: a wall clock that jumps by an hour, forth and back, moves no deadline and breaks no connection", async (t) => {
+test("row 50: a wall clock that jumps an hour forth and back moves no deadline and breaks no connection", async (t) => {
   const library = faketime();
   if (library === undefined) return t.skip("libfaketime is not installed");
   const clock = await written(t, "clock", "+0s");
@@ -177,7 +177,7 @@ test("row 50: a wall clock that jumps by an hour, forth and back, moves no deadl
   assert.equal((await product.stop()).code, 0);
 });
 
-/** Blocks the main thread when it is told to: a long collection of garbage, or code that should not be there. */
+/** Blocks the main thread on request, as a long garbage collection or misplaced code would. */
 const BLOCKER = `import { isMainThread } from "node:worker_threads";
 if (isMainThread) process.on("SIGUSR2", () => {
   const end = performance.now() + 4_000;
@@ -192,16 +192,16 @@ async function preload(t: Cleanup, text: string): Promise<string[]> {
   return runtime === "node" ? ["--import", file] : ["--preload", file];
 }
 
-test("row 37: a main thread that is blocked for 4 s blames neither its thread nor its upstream, and loses no reply", async (t) => {
+test("row 37: a main thread blocked for 4 s blames neither thread nor upstream, and loses no reply", async (t) => {
   const upstream = await startFaultUpstream({}, { t });
   const keepalive = { ping: "200ms", pong_within: "1s" };
   const config = { upstreams: { default: { url: upstream.url, keepalive } } };
   const product = await startProduct({ config, runtimeArgs: await preload(t, BLOCKER), t });
   await product.ready();
-  const asked = Array.from({ length: 50 }, (_, n) => product.request(call("echo", [n])));
+  const pending = Array.from({ length: 50 }, (_, n) => product.request(call("echo", [n])));
   await upstream.until(() => upstream.texts.length === 50);
   product.child.signal("SIGUSR2");
-  for (const [n, response] of (await Promise.all(asked)).entries()) {
+  for (const [n, response] of (await Promise.all(pending)).entries()) {
     assert.deepEqual(((await response.json()) as { result: unknown }).result, [n]);
   }
   const later = product.request(call("echo", ["later"]));

@@ -1,4 +1,4 @@
-/** Fault rows 51 to 53: standard streams that nobody reads, pid 1 of a read-only container, wrong values. */
+/** Fault rows 51 to 53: standard streams that nobody reads, pid 1 of a read-only container, invalid values. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -16,10 +16,10 @@ import { deeds, sayAndSee } from "./deeds.ts";
 
 const call = (method: string, params: unknown = []) => ({ jsonrpc: "2.0", id: 1, method, params });
 
-/** What the last lines may take where nobody reads them (250 ms), the exit itself, and a busy machine. */
+/** The time for the last lines if nobody reads them (250 ms), the exit itself, and a busy machine. */
 const HELD_AT_MOST_MS = 1_500;
 
-/** Every attempt to connect is a few lines in the log. */
+/** Every connection attempt logs a few lines. */
 const TALKATIVE: Config = { reconnect: { from: "1ms", to: "1ms" }, required: false };
 
 async function started(t: Cleanup, wrapper: readonly string[] = [], args: readonly string[] = []) {
@@ -31,7 +31,7 @@ async function started(t: Cleanup, wrapper: readonly string[] = [], args: readon
   return { product, upstream };
 }
 
-/** Serves, and goes on writing to its log. */
+/** Asserts that it serves and goes on logging. */
 async function servesOn(product: Product, attempts: number): Promise<void> {
   await until(async () => Number((await product.state("gone")).attempts) > attempts, {
     what: "many log lines",
@@ -51,7 +51,7 @@ async function endsBoth(product: Product, upstream: Upstream): Promise<void> {
 }
 
 for (const stream of ["stdout", "stderr"] as const) {
-  test(`row 51: when the reader of ${stream} goes away it keeps serving, and ends as always`, async (t) => {
+  test(`row 51: the service keeps serving when the reader of ${stream} goes away, and ends as always`, async (t) => {
     const { product, upstream } = await started(t);
     product.child.pipes[stream]?.destroy();
     await servesOn(product, 100);
@@ -66,7 +66,7 @@ test("row 51: a reader of stderr that stops reading holds up neither the service
   await endsBoth(product, upstream);
 });
 
-/** A pipe that is full from the beginning, and that this shell's child holds open for reading without ever reading. */
+/** Builds a pipe that is full from the start, and that the shell's child keeps open without ever reading. */
 const full = (fifo: string, redirect: string): string[] => [
   "sh",
   "-c",
@@ -88,7 +88,7 @@ for (const cause of ["SIGTERM", "/shutdown"] as const) {
   });
 }
 
-test("row 51: a standard error whose reader has gone before the start holds up neither the service nor its exit", async (t) => {
+test("row 51: a standard error that never had a reader holds up neither the service nor its exit", async (t) => {
   const fifo = `${await written(t, "made", "")}.pipe`;
   const unread = ["sh", "-c", `mkfifo ${fifo} && exec 3<>${fifo} 2>${fifo} 3>&- && exec "$@"`, "sh"];
   const { product, upstream } = await started(t, unread);
@@ -116,13 +116,13 @@ test("row 51: a standard output that is a full pipe does not hold the start", as
   await until(alive, { what: () => `/livez ${child.output()}` });
   await upstream.connected();
   await child.until(() => child.stderr.includes("ready"));
-  assert.ok(await alive(), "it does not block in saying that it listens");
+  assert.ok(await alive(), "printing that it listens does not block");
   const { code, ms } = await child.stop();
   assert.equal(code, 0, child.output());
   assert.ok(ms < HELD_AT_MOST_MS, `${ms} ms`);
 });
 
-/** Why a process cannot be pid 1 of its own namespace here, with a read-only root, as nobody; undefined when it can. */
+/** The reason why a process cannot be pid 1 of its own namespace, read-only, as nobody; undefined if it can. */
 const CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc", "--mount", "--kill-child"];
 const READ_ONLY = ["sh", "-c", 'mount --bind / / && mount -o remount,ro,bind / && cd "$PWD" && exec "$@"', "sh"];
 const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"];
@@ -132,15 +132,15 @@ function works(wrapper: readonly string[]): boolean {
   return spawnSync(command, args).status === 0;
 }
 
-/** The process that is pid 1 in its own namespace, as it is numbered outside. */
+/** The process that is pid 1 in its own namespace, by its number outside. */
 async function innerPid(product: Product): Promise<number> {
   const children = `/proc/${product.pid}/task/${product.pid}/children`;
   return Number(await until(() => readFileSync(children, "utf8").trim(), { what: "the process in the namespace" }));
 }
 
-test("row 52: as pid 1, on a read-only file system, as nobody: it starts, and SIGTERM ends it with code 0", async (t) => {
+test("row 52: pid 1 on a read-only file system, as nobody, starts, and SIGTERM ends it with code 0", async (t) => {
   const wrapper = [...CONTAINER, ...READ_ONLY, ...NOBODY];
-  if (!works(wrapper)) return t.skip("namespaces are for root here");
+  if (!works(wrapper)) return t.skip("namespaces require root here");
   const upstream = await startUpstream({ t });
   const product = await startProduct({ upstream, wrapper, t });
   await product.ready();
@@ -155,8 +155,8 @@ test("row 52: as pid 1, on a read-only file system, as nobody: it starts, and SI
   assert.equal(upstream.last.closed?.code, 1001);
 });
 
-test("row 52: as pid 1, with a thread that is stuck in a native call, it still ends, by abort where need be", async (t) => {
-  if (!works(CONTAINER)) return t.skip("namespaces are for root here");
+test("row 52: pid 1 with a thread stuck in a native call still ends, by abort if need be", async (t) => {
+  if (!works(CONTAINER)) return t.skip("namespaces require root here");
   const { upstream, upstreams, pipe } = await deeds(t);
   const bound = "200ms";
   const shutdown = { drain: bound, close: bound, flush: bound, join: bound, kill: bound, answer: bound };
@@ -167,7 +167,7 @@ test("row 52: as pid 1, with a thread that is stuck in a native call, it still e
   process.kill(await innerPid(product), "SIGTERM");
   const end = await product.ended();
   assert.ok(performance.now() - began < 1_200 + HELD_AT_MOST_MS);
-  // As pid 1 Node cannot kill itself, so it aborts; and since that signal is not taken from within either, by a fault.
+  // As pid 1 Node cannot kill itself, so it aborts; a signal from within is ignored as well, so it ends by a fault.
   const expected = runtime === "node" ? { code: null, signal: "SIGSEGV" } : { code: 1, signal: null };
   assert.deepEqual(end, expected, product.stderr());
   assert.equal(product.report().exit_code, runtime === "node" ? 70 : 1);
@@ -181,7 +181,7 @@ const wrong: readonly (readonly [setting: string, key: RegExp])[] = [
   ["shutdown: { stop: 1s }", /shutdown\.stop/],
 ];
 
-test("row 53: bounds of the exit that make no sense are refused at the start, by their names", async (t) => {
+test("row 53: senseless exit bounds are refused at the start, by name", async (t) => {
   const ends = wrong.map(async ([yaml, key]) => {
     const file = await written(t, "side.yaml", yaml);
     const { code, stderr, stdout } = await runProduct(["--config", file, "--port", "0"], { t });

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { type Config, type Product, type ProductOptions, startProduct } from "../support/product.ts";
 import { type Cleanup, until } from "../support/until.ts";
 
-/** Sent to every upstream as a header; must not be found in any output. */
+/** Sent to every upstream as a header; must not appear in any output. */
 const CANARY = "canary-7f3a9c-never-to-be-printed";
 
-/** What the state route says of one upstream, as far as rows look at it. */
+/** The state route's facts of one upstream, as far as rows use them. */
 export interface State {
   readonly phase: string;
   readonly attempts: number;
@@ -19,15 +19,15 @@ export interface State {
 export interface Scene {
   readonly product: Product;
   readonly state: () => Promise<State>;
-  /** What it counted. Waits while the thread has no time to say. */
+  /** Reads a counter. Waits while the thread has no time to respond. */
   readonly counter: (name: string) => Promise<number>;
-  /** The state route, asked until the upstream is in this phase. */
+  /** Polls the state route until the upstream is in this phase. */
   readonly phase: (name: string, within?: number) => Promise<State>;
   readonly rpc: (method: string, params?: unknown, query?: string) => Promise<Response>;
   readonly request: (method: string, params?: unknown, query?: string) => Promise<Response>;
-  /** The reasons of all ends of its connections and attempts, as they were logged. */
+  /** The logged reasons of every end of its connections and attempts. */
   readonly errors: () => readonly string[];
-  /** The log's line about an end for such a reason, waited for. */
+  /** Waits for the log line about an end with this reason. */
   readonly logged: (reason: RegExp) => Promise<string>;
 }
 
@@ -38,7 +38,7 @@ export const QUICK = { from: "20ms", to: "200ms", refused: "300ms" };
 type Reachable = { readonly url: string };
 type Settings = Config;
 
-/** Starts it with one upstream; at the test's end the process is killed. */
+/** Starts the product with one upstream; it is killed when the test ends. */
 export async function scene(
   t: Cleanup,
   upstream: Reachable,
@@ -49,7 +49,7 @@ export async function scene(
   return of("default");
 }
 
-/** One product with several upstreams, by name: a process for each case of a row would take long. */
+/** Starts one product with several upstreams, by name: a process for each case of a row would take long. */
 export async function scenes(
   t: Cleanup,
   upstreams: Readonly<Record<string, readonly [Reachable, Settings?]>>,
@@ -59,7 +59,7 @@ export async function scenes(
     const defaults = { reconnect: QUICK, headers: { authorization: `Bearer ${CANARY}` } };
     return [name, { url, ...defaults, ...settings }] as const;
   });
-  // Longer than any client keeps a connection: one that we end is then never one on which a request is just being sent.
+  // Longer than any client keeps a connection, so that none of ours ends while a request is being sent on it.
   const config = { listen: { keep_alive: "1h" }, upstreams: Object.fromEntries(entries) };
   const product = await startProduct({ config, t, ...options });
   return (name) => view(product, name);
@@ -67,7 +67,7 @@ export async function scenes(
 
 function view(product: Product, name: string): Scene {
   const state = async (): Promise<State> => (await product.state(name)) as unknown as State;
-  const asking =
+  const requestTo =
     (path: string) =>
     (method: string, params?: unknown, query = "") =>
       product.post(`${path}${query}`, call(method, params));
@@ -88,8 +88,8 @@ function view(product: Product, name: string): Scene {
         },
         { within, what: () => `${name} to be ${wanted} ${product.child.output()}` },
       ),
-    rpc: asking(`/rpc/${name}`),
-    request: asking(`/v1/upstreams/${name}/request`),
+    rpc: requestTo(`/rpc/${name}`),
+    request: requestTo(`/v1/upstreams/${name}/request`),
     errors,
     logged: (reason) =>
       product.until(() => errors().find((error) => reason.test(error)), { what: () => `${reason} in the log` }),
@@ -97,8 +97,8 @@ function view(product: Product, name: string): Scene {
 }
 
 /**
- * What must hold after every fault: nothing is pending, a fresh request is served, nothing was thrown away unhandled, no
- * secret was printed, and SIGTERM ends it with code 0.
+ * Asserts what must hold after every fault: nothing is pending, a fresh request is served, no rejection went unhandled,
+ * no secret was printed, and SIGTERM ends it with code 0.
  */
 export async function intact({ product, state, rpc }: Scene): Promise<void> {
   await product.ready(20_000);
@@ -109,7 +109,7 @@ export async function intact({ product, state, rpc }: Scene): Promise<void> {
   assertQuiet(product);
 }
 
-/** I5: no unhandled rejection, no secret in any output. */
+/** Asserts I5: no unhandled rejection, no secret in any output. */
 export function assertQuiet(product: Product): void {
   const output = product.stdout() + product.stderr();
   assert.doesNotMatch(output, /unhandled|uncaught|internal error|panick/i);

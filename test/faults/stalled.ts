@@ -1,4 +1,4 @@
-/** Clients that hold on to their connections: what a stop must not wait for. */
+/** Clients that hold on to their connections, for which a stop must not wait. */
 import { RawConnection } from "../support/http.ts";
 import type { Product } from "../support/product.ts";
 import { type Cleanup, until } from "../support/until.ts";
@@ -12,18 +12,18 @@ export const REPLY_BYTES = 8_000_000;
 export const bigCall = { jsonrpc: "2.0", id: 1, method: "big", params: [REPLY_BYTES] };
 
 export interface Stalled {
-  /** Connected, and never said a word. */
+  /** Connected, without a word. */
   readonly silent: readonly RawConnection[];
   readonly headers: readonly RawConnection[];
   readonly bodies: readonly RawConnection[];
-  /** Asked for a large reply, which has come, and never read it. */
+  /** Never read their large reply, which has arrived. */
   readonly deaf: readonly RawConnection[];
 }
 
 const open = (product: Product, t: Cleanup, count: number): Promise<RawConnection[]> =>
   Promise.all(Array.from({ length: count }, () => RawConnection.open(product, t)));
 
-/** The upstream must know the method `big`. */
+/** Stalls clients of the product. The upstream must know the method `big`. */
 export async function stall(product: Product, t: Cleanup): Promise<Stalled> {
   const silent = await open(product, t, EACH);
   const headers = await open(product, t, EACH);
@@ -48,7 +48,7 @@ export async function stall(product: Product, t: Cleanup): Promise<Stalled> {
 
 const MESSAGES = "/v1/upstreams/default/messages";
 
-/** Who waits for what the upstream says unasked, and is owed an end when the product stops. */
+/** Readers of messages, which are owed an end when the product stops. */
 export interface Readers {
   readonly streams: readonly RawConnection[];
   readonly polls: readonly RawConnection[];
@@ -63,12 +63,12 @@ export async function openReaders(product: Product, t: Cleanup, count: number): 
     poll.send({ path: "/livez" });
     poll.send({ path: `${MESSAGES}?wait=60s` });
   }
-  // What stands behind a request that was answered has been read, too.
+  // A polled response proves that the requests before it have been read, too.
   for (const poll of polls) await poll.response();
   return { streams, polls };
 }
 
-/** How many of them were left without an end of their stream, or without a page. */
+/** Counts the readers left without an end of their stream, or without a page. */
 export async function unanswered({ streams, polls }: Readers): Promise<number> {
   const cut = await Promise.all(
     streams.map((stream) =>
@@ -81,7 +81,7 @@ export async function unanswered({ streams, polls }: Readers): Promise<number> {
   const alone = await Promise.all(
     polls.map((poll) =>
       poll.response(1_000).then(
-        // A page without messages; or, where the first look at what there is was not over, that it is stopping.
+        // A page without messages; or, if the first look was not over, that it is stopping.
         ({ status }) => status !== 200 && status !== 503,
         () => true,
       ),

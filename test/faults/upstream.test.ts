@@ -1,3 +1,4 @@
+/** The fault upstream, judged by a healthy WebSocket client. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
@@ -9,10 +10,10 @@ import { startFaultUpstream } from "./upstream.ts";
 import { tinyFragments, violations } from "./violations.ts";
 
 describe("the fault upstream, judged by the ws client", () => {
-  test("without a fault it is a healthy upstream that echoes, answers pings and closes", async (t) => {
+  test("a fault upstream without faults echoes, answers pings and closes", async (t) => {
     const upstream = await startFaultUpstream({}, { t });
     const client = await Client.open(upstream.url, t);
-    client.ask(1, "echo", ["x"]);
+    client.request(1, "echo", ["x"]);
     await client.replies(1);
     assert.deepEqual(client.messages, [{ jsonrpc: "2.0", id: 1, result: ["x"] }]);
     client.socket.ping("are you there");
@@ -33,7 +34,7 @@ describe("the fault upstream, judged by the ws client", () => {
     assert.ok(peer.frames.every((frame, at) => frame.at >= (peer.frames[at - 1]?.at ?? peer.since)));
   });
 
-  test("it records frames of every length, in one piece or in many", async (t) => {
+  test("frames of every length are recorded, in one piece or in many", async (t) => {
     const upstream = await startFaultUpstream({ onMessage: never }, { t });
     const client = await Client.open(upstream.url, t);
     const sizes = [0, 1, 125, 126, 65_535, 65_536, 3_000_000];
@@ -69,15 +70,15 @@ describe("the fault upstream, judged by the ws client", () => {
     const upstream = await startFaultUpstream({ handshake: { do: "drip", everyMs: 3 } }, { t });
     const client = await Client.open(upstream.url, t, { handshakeTimeout: 250 });
     assert.ok(performance.now() - upstream.last.since > 300, "129 bytes at 3 ms each");
-    client.ask(1, "echo");
+    client.request(1, "echo");
     await client.replies(1);
   });
 
-  test("a handshake that drips for ever never completes", async (t) => {
+  test("an endless handshake never completes", async (t) => {
     const upstream = await startFaultUpstream({ handshake: { do: "drip", everyMs: 1, forever: true } }, { t });
     const client = new Client(upstream.url, t, { handshakeTimeout: 100 });
     await upstream.until(() => upstream.peers[0]?.request);
-    await delay(400); // Four times the idle timeout: nothing may happen, and nothing says so.
+    await delay(400); // Four times the idle timeout: no event signals that nothing happens.
     assert.equal(client.socket.readyState, client.socket.CONNECTING);
   });
 
@@ -89,9 +90,9 @@ describe("the fault upstream, judged by the ws client", () => {
       /subprotocol/,
     ],
     ["an unexpected extension", { do: "accept", headers: { "Sec-WebSocket-Extensions": "x-zip" } }, /Extensions/],
-    ["an answer that is no HTTP", { do: "garbage", text: "SSH-2.0-OpenSSH_9\r\n\r\n" }, /./],
-    ["FIN in place of an answer", { do: "end" }, /socket hang up/],
-    ["RST in place of an answer", { do: "reset" }, /ECONNRESET|socket hang up/],
+    ["a response that is not HTTP", { do: "garbage", text: "SSH-2.0-OpenSSH_9\r\n\r\n" }, /./],
+    ["FIN instead of a response", { do: "end" }, /socket hang up/],
+    ["RST instead of a response", { do: "reset" }, /ECONNRESET|socket hang up/],
   ] as const) {
     test(`${name} fails the connect`, async (t) => {
       const upstream = await startFaultUpstream({ handshake }, { t });
@@ -158,23 +159,23 @@ describe("the fault upstream, judged by the ws client", () => {
     const client = await Client.open(upstream.url, t);
     const chunk = Buffer.alloc(1024 * 1024);
     for (let n = 0; n < 32; n += 1) client.socket.send(chunk);
-    await delay(200); // The kernel takes what it can; that it stops there has no event.
+    await delay(200); // The kernel buffers what it can, and no event signals that it stopped.
     assert.ok(client.socket.bufferedAmount > 8 * 1024 * 1024);
     assert.equal(upstream.last.frames.length, 0);
   });
 
-  test("pings are answered, unless told otherwise, and its own are recorded as answered", async (t) => {
+  test("pings are answered by default, and the upstream's own are recorded as answered", async (t) => {
     const upstream = await startFaultUpstream({ onPing: false, onOpen: (peer) => peer.ping("marco") }, { t });
     const client = await Client.open(upstream.url, t);
     client.socket.ping("unanswered");
-    client.ask(1, "echo");
+    client.request(1, "echo");
     await client.replies(1);
     assert.deepEqual(client.pongs, []);
     assert.deepEqual(upstream.last.pings.map(String), ["unanswered"]);
     assert.deepEqual(upstream.last.pongs.map(String), ["marco"]);
   });
 
-  test("RST by the client is told from FIN", async (t) => {
+  test("RST by the client is distinguished from FIN", async (t) => {
     const upstream = await startFaultUpstream({}, { t });
     const fin = await Client.open(upstream.url, t);
     fin.socket.terminate();
@@ -188,7 +189,7 @@ describe("the fault upstream, judged by the ws client", () => {
     );
   });
 
-  test("stopped it refuses connections, and started again it has its old port", async (t) => {
+  test("a stopped upstream refuses connections, and restarts on its old port", async (t) => {
     const upstream = await startFaultUpstream({}, { t });
     const client = await Client.open(upstream.url, t);
     const { url } = upstream;

@@ -1,10 +1,10 @@
 /**
- * The fault upstream: a WebSocket server on raw TCP that misbehaves as told, per connection.
+ * The fault upstream: a WebSocket server on raw TCP that misbehaves on request, per connection.
  *
  *     await using upstream = await startFaultUpstream({ handshake: { do: "silent" } });
  *     await using upstream = await startFaultUpstream((n) => (n === 1 ? { onOpen: (peer) => peer.reset() } : {}));
  *
- * An empty behaviour is a healthy JSON-RPC upstream that echoes. Violations are in violations.ts, ways to answer in
+ * An empty behaviour is a healthy JSON-RPC upstream that echoes. Violations are in violations.ts, replies in
  * replies.ts.
  */
 import type { Buffer } from "node:buffer";
@@ -20,29 +20,29 @@ import { type Answer, echo } from "./replies.ts";
 const DRIP_LINE = "X-Drip: still coming\r\n";
 
 export interface Behaviour {
-  /** Accepts unless given. */
+  /** Accepts by default. */
   readonly handshake?: Handshake;
-  /** As soon as the connection is open: faults that need no message. */
+  /** Called as soon as the connection is open: faults that need no message. */
   readonly onOpen?: (peer: Peer) => void;
-  /** Answers each text and binary message; echoes unless given. Messages in fragments are not joined. */
+  /** Answers each text and binary message; echoes by default. Fragmented messages are not joined. */
   readonly onMessage?: Answer;
   /** Pings are answered unless this is false or a function that does something else. */
   readonly onPing?: false | ((peer: Peer, payload: Buffer) => void);
   /** The client's close frame is answered with its own code, then FIN; false: never answered, never ended. */
   readonly onClose?: false | ((peer: Peer, status: CloseStatus) => void);
-  /** The client's FIN is answered with ours; false: we stay half open. */
+  /** The client's FIN is answered with ours; false: the connection stays half open. */
   readonly onEnd?: false | ((peer: Peer) => void);
   /** False: nothing is read once the connection is open. */
   readonly reads?: boolean;
 }
 
-/** What to do, or what to do with the n-th connection (from 1). */
+/** A behaviour for every connection, or one chosen by its number (from 1). */
 export type Script = Behaviour | ((connection: number) => Behaviour);
 
 export class FaultUpstream {
   /** Every TCP connection ever made, in order, whatever became of it. */
   readonly peers: Peer[] = [];
-  /** May be changed at any time; counts for connections made after that. */
+  /** May be changed at any time; applies to later connections. */
   script: Script;
   readonly #watch = new Watch();
   #server: Server | undefined;
@@ -76,7 +76,7 @@ export class FaultUpstream {
     return this.peers.filter((peer) => peer.phase !== "ended");
   }
 
-  /** The newest connection. Throws when there was none. */
+  /** The newest connection. Throws if there was none. */
   get last(): Peer {
     const last = this.peers.at(-1);
     if (last === undefined) throw new Error("nobody has connected to the fault upstream");
@@ -88,12 +88,12 @@ export class FaultUpstream {
     return this.peers.flatMap((peer) => peer.texts);
   }
 
-  /** Asked again after each connection, handshake, frame and end. */
+  /** Waits for a condition, which is checked after each connection, handshake, frame and end. */
   until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
     return this.#watch.until(condition, options);
   }
 
-  /** The newest open connection, waited for. */
+  /** Waits for the newest open connection. */
   opened(within = 10_000): Promise<Peer> {
     return this.until(() => this.peers.findLast((peer) => peer.phase === "open"), {
       within,
@@ -186,7 +186,7 @@ export class FaultUpstream {
   }
 
   #drip(peer: Peer, behaviour: Behaviour, everyMs: number, answer: string, forever: boolean): void {
-    // The answer's own empty line never comes where it drips for ever.
+    // The response's own empty line never comes if it drips without end.
     const bytes = forever ? head(101, {}).slice(0, -2) : answer;
     const next = (at: number): void => {
       peer.raw(bytes[at] ?? DRIP_LINE[(at - bytes.length) % DRIP_LINE.length] ?? "");

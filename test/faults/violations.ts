@@ -1,4 +1,4 @@
-/** What RFC 6455 forbids a server to send: each must end the connection, and nothing else. */
+/** Violations of RFC 6455 by a server: each must end the connection, and nothing else. */
 import { Buffer } from "node:buffer";
 import { closePayload, encodeFrame, OPCODE } from "./frames.ts";
 import type { Peer } from "./peer.ts";
@@ -14,12 +14,12 @@ export function illegalClose(code: number): Fault {
   return (peer) => peer.close(code);
 }
 
-/** `length` bytes declared, none sent. */
+/** Declares `length` bytes and sends none. */
 export function oversized(length: number | bigint): Fault {
   return (peer) => peer.frame({ opcode: OPCODE.text, declaredLength: length });
 }
 
-/** One message in `count` frames of one byte each, written in slices so that the kernel can take them. */
+/** Sends one message in `count` frames of one byte each, written in slices so that the kernel can take them. */
 export function tinyFragments(count: number): Fault {
   return (peer) => {
     const first = encodeFrame({ opcode: OPCODE.text, payload: "x", fin: false });
@@ -34,7 +34,7 @@ export function tinyFragments(count: number): Fault {
   };
 }
 
-/** By name, for tests that try them all. */
+/** All violations by name, for tests that try each. */
 export const violations: ReadonlyMap<string, Fault> = new Map<string, Fault>([
   ...ILLEGAL_CLOSE_CODES.map((code): [string, Fault] => [`close code ${code}`, illegalClose(code)]),
   ["close with one byte", (peer) => peer.frame({ opcode: OPCODE.close, payload: Buffer.from([3]) })],

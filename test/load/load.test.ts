@@ -1,10 +1,11 @@
+/** Load as users have it: many clients with one id, an upstream that dies, and a stop in the middle. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { type Product, startProduct } from "../support/product.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-/** Under load, as users have it. `LOAD_SECONDS=30` for the long form; a few seconds find most of what it finds. */
+/** `LOAD_SECONDS=30` for the long form; a few seconds find most of what it finds. */
 const SECONDS = Number(process.env.LOAD_SECONDS ?? 3);
 const CLIENTS = 200;
 
@@ -15,8 +16,8 @@ interface Ended {
   readonly sent: string | undefined;
 }
 
-/** Asks again and again, always with id 1, until told to stop; every answer is checked to be its own. */
-async function ask(product: Product, client: number, going: () => boolean, ended: Ended[]): Promise<number> {
+/** Sends requests in a loop, always with id 1, until stopped; checks that every response is its own. */
+async function makeRequests(product: Product, client: number, going: () => boolean, ended: Ended[]): Promise<number> {
   let replies = 0;
   for (let n = 0; going(); n++) {
     const nonce = `${client}/${n}`;
@@ -34,11 +35,11 @@ async function ask(product: Product, client: number, going: () => boolean, ended
 }
 
 function clients(product: Product, going: () => boolean, ended: Ended[]): Promise<number[]> {
-  return Promise.all(Array.from({ length: CLIENTS }, (_, client) => ask(product, client, going, ended)));
+  return Promise.all(Array.from({ length: CLIENTS }, (_, client) => makeRequests(product, client, going, ended)));
 }
 
 describe("under load", () => {
-  test(`${CLIENTS} clients that all use id 1 each get their own replies, and all of them`, async (t) => {
+  test(`${CLIENTS} clients that all use id 1 each get all of their own replies`, async (t) => {
     const upstream = await startUpstream({ t });
     const product = await startProduct({ upstream, t });
     await product.ready();
@@ -53,13 +54,13 @@ describe("under load", () => {
     t.diagnostic(`${replies.reduce((sum, count) => sum + count)} replies in ${SECONDS} s`);
   });
 
-  test("an upstream that is killed fails what is pending at once, and what comes after its return is served", async (t) => {
+  test("a killed upstream fails pending requests at once, and requests after its return are served", async (t) => {
     const upstream = await startUpstream({ t });
     const reconnect = { from: "50ms", to: "200ms" };
     const config = { upstreams: { default: { url: upstream.url, reconnect } } };
     const product = await startProduct({ config, t });
     await product.ready();
-    // These are on the wire, without a reply, when it dies.
+    // Requests on the wire, without a reply, when the upstream dies.
     const silent = Array.from({ length: 300 }, async (_, n) => {
       const response = await product.request({ jsonrpc: "2.0", id: n, method: "silent" });
       await response.body?.cancel();
@@ -79,7 +80,7 @@ describe("under load", () => {
     for (const { at, code, sent } of ends) {
       assert.equal(code, "connection_lost");
       assert.equal(sent, "maybe");
-      // The load is this same process: how soon it ends without one is told by the contract's tests.
+      // The load runs in this same process: the contract's tests measure how soon it ends without one.
       assert.ok(at - lostAt < 5_000, `${at - lostAt} ms after the loss`);
     }
     t.diagnostic(
@@ -97,7 +98,7 @@ describe("under load", () => {
     assert.deepEqual(await after.json(), { jsonrpc: "2.0", id: 1, result: ["back"] });
   });
 
-  test("SIGTERM under load: every caller is answered, the upstream sees 1001, the code is 0", async (t) => {
+  test("SIGTERM under load answers every caller, closes the upstream with 1001, and exits with 0", async (t) => {
     const upstream = await startUpstream({ t });
     const product = await startProduct({ upstream, t });
     await product.ready();
@@ -110,7 +111,7 @@ describe("under load", () => {
           await response.text();
           outcomes.push(response.status);
         } catch {
-          // The listener is gone: a connection that was never accepted, or an idle one that was cut.
+          // The listener is gone: a connection was never accepted, or an idle one was cut.
           outcomes.push("refused");
           return;
         }

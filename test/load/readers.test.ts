@@ -1,4 +1,4 @@
-/** Many readers at once, as streams and as long polls. `READERS=1000 MESSAGES=10000` for the long form. */
+/** Many concurrent readers, as streams and as long polls. `READERS=1000 MESSAGES=10000` for the long form. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import process from "node:process";
@@ -11,7 +11,7 @@ import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 import type { Job, Result } from "./readers.ts";
 
-/** So many of each kind. */
+/** The number of readers of each kind. */
 const READERS = Number(process.env.READERS ?? 100);
 const MESSAGES = Number(process.env.MESSAGES ?? 1_000);
 const WITHIN_MS = 30_000 + (READERS * MESSAGES) / 50;
@@ -25,12 +25,12 @@ async function startReaders(t: Cleanup, job: Job): Promise<Child> {
 }
 
 const kept = {
-  "what is kept is enough: without loss": 2 * MESSAGES,
-  "what is kept is little: what a reader misses is told, to the message": MESSAGES / 20,
+  "a large journal loses nothing": 2 * MESSAGES,
+  "a small journal reports each reader's losses exactly": MESSAGES / 20,
 };
 
 for (const [name, count] of Object.entries(kept)) {
-  test(`${READERS} streams and ${READERS} long polls get ${MESSAGES} messages in their order; ${name}`, async (t) => {
+  test(`${READERS} streams and ${READERS} long polls get ${MESSAGES} messages in order; ${name}`, async (t) => {
     const upstream = await startUpstream({ t });
     const product = await startProduct({
       config: { upstreams: { default: { url: upstream.url, messages: { count } } } },
@@ -46,14 +46,15 @@ for (const [name, count] of Object.entries(kept)) {
     const { socket } = upstream.last;
     for (let n = 1; n <= MESSAGES; n++) {
       socket.send(`{"jsonrpc":"2.0","method":"note","params":[${n}]}`);
-      // Now and then a turn of the event loop, and not all in one.
+      // Yields to the event loop now and then instead of sending all in one turn.
       if (n % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     assert.equal((await product.request({ jsonrpc: "2.0", id: 1, method: "echo", params: [] })).status, 200);
     assert.equal((await readers.ended(WITHIN_MS)).code, 0, readers.output());
     const { messages, gaps, dropped, wrong } = JSON.parse(readers.stdout.split("\n")[1] ?? "") as Result;
     t.diagnostic(
-      `connected in ${Math.round(connectedMs)} ms, ${messages} deliveries and ${gaps} gaps of ${dropped} in ${Math.round(performance.now() - began - connectedMs)} ms`,
+      `connected in ${Math.round(connectedMs)} ms, ${messages} deliveries and ${gaps} gaps of ${dropped} in ` +
+        `${Math.round(performance.now() - began - connectedMs)} ms`,
     );
     assert.deepEqual(wrong, []);
     assert.equal(messages + dropped, 2 * READERS * MESSAGES);

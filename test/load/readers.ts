@@ -1,7 +1,8 @@
 /**
- * Many readers of one journal, in a process of their own and as cheap as they can be: half of them streams of events,
- * half long polls, each checked message by message, and one more that never reads. Its argument is a {@link Job}; it
- * prints `connected`, and at the end a {@link Result}.
+ * Many readers of one journal, in their own process and as cheap as possible.
+ *
+ * Half of them are streams of events, half long polls, each checked message by message, and one more never reads. The
+ * argument is a {@link Job}; the output is `connected`, and at the end a {@link Result}.
  */
 import type { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
@@ -12,7 +13,7 @@ export interface Job {
   readonly path: string;
   readonly streams: number;
   readonly polls: number;
-  /** Messages have their number, from 1, as the last thing: `[7]}`. This is the last one's. */
+  /** Messages end in their number, from 1: `[7]}`. This is the last one's. */
   readonly total: number;
 }
 
@@ -20,7 +21,7 @@ export interface Result {
   readonly messages: number;
   readonly gaps: number;
   readonly dropped: number;
-  /** What was not as it must be: the first few. */
+  /** The first few errors. */
   readonly wrong: readonly string[];
 }
 
@@ -30,7 +31,7 @@ const CONNECT_TOGETHER = 50;
 const sum = { messages: 0, gaps: 0, dropped: 0, wrong: [] as string[] };
 let reading = job.streams + job.polls;
 
-/** What one reader has seen so far. */
+/** The progress of one reader. */
 class Seen {
   #last = 0;
   readonly #name: string;
@@ -71,7 +72,7 @@ function open(seen: Seen, take: (text: string, socket: Socket) => void): Promise
   });
 }
 
-/** By HTTP/1.0, where a body without a length is not in chunks. */
+/** HTTP/1.0, so that a body without a length is not chunked. */
 const streamRequest = `GET ${job.path} HTTP/1.0\r\nHost: ${host}\r\nAccept: text/event-stream\r\n\r\n`;
 
 async function stream(seen: Seen): Promise<Socket> {
@@ -106,7 +107,7 @@ function lastNumber(text: string): number {
 
 async function poll(seen: Seen): Promise<void> {
   let text = "";
-  const ask = (socket: Socket, after: string): void => {
+  const requestPage = (socket: Socket, after: string): void => {
     socket.write(`GET ${job.path}?after=${after}&wait=60&limit=500 HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
   };
   const socket = await open(seen, (chunk, from) => {
@@ -121,9 +122,9 @@ async function poll(seen: Seen): Promise<void> {
     if (body.code === "gone") seen.gap(body);
     else if (body.messages === undefined) seen.wrong(JSON.stringify(body));
     for (const { data, gap } of body.messages ?? []) gap ? seen.gap(gap) : seen.message(data.params[0]);
-    ask(from, body.resume ?? body.next);
+    requestPage(from, body.resume ?? body.next);
   });
-  ask(socket, "earliest");
+  requestPage(socket, "earliest");
 }
 
 const readers = [
@@ -134,7 +135,7 @@ while (readers.length > 0) await Promise.all(readers.splice(0, CONNECT_TOGETHER)
 (await open(new Seen("who never reads"), () => {})).pause().write(streamRequest);
 process.stdout.write("connected\n");
 
-// Whoever started it may be killed, and must not leave it running.
+// The parent may be killed, and must not leave this process running.
 const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) process.exit();

@@ -1,3 +1,4 @@
+/** anvil, an Ethereum node, behind ethers, viem and curl; anvil's own HTTP port is the oracle. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { WebSocket } from "ws";
@@ -14,7 +15,7 @@ import { type EthersProvider, loadEthers, loadViem, type ViemClient, type ViemEr
 const TEN_THOUSAND_ETHER = 10_000n * 10n ** 18n;
 const ONE_ETHER = 10n ** 18n;
 
-/** ethers asks without end while it lives, so it must be destroyed. */
+/** Creates an ethers provider, which must be destroyed: it polls as long as it lives. */
 async function ethersProvider(product: Product, t: Cleanup): Promise<EthersProvider> {
   const { JsonRpcProvider } = await loadEthers();
   const options = { staticNetwork: true, pollingInterval: 100 };
@@ -82,17 +83,17 @@ describe("in front of anvil, a block each second", () => {
     assert.equal(await client.getBalance({ address: to }), ONE_ETHER);
   });
 
-  test("the blocks that anvil tells of unasked are counted, and answer nobody", async () => {
-    const told = async () => ((await product.state()).counters as { messages: number }).messages;
-    const before = await told();
+  test("block notifications from anvil are counted, and settle no request", async () => {
+    const messageCount = async () => ((await product.state()).counters as { messages: number }).messages;
+    const before = await messageCount();
     const subscribed = await product.rpc({ jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["newHeads"] });
     const { result: subscription } = (await subscribed.json()) as { result: string };
-    await until(async () => (await told()) >= before + 2, { within: 10_000, what: "two blocks" });
+    await until(async () => (await messageCount()) >= before + 2, { within: 10_000, what: "two blocks" });
     const ended = await product.rpc({ jsonrpc: "2.0", id: 2, method: "eth_unsubscribe", params: [subscription] });
     assert.deepEqual(await ended.json(), { jsonrpc: "2.0", id: 2, result: true });
   });
 
-  test("curl with one line gets the chain's id", async () => {
+  test("a one-line curl gets the chain id", async () => {
     const body = '{"jsonrpc":"2.0","id":"from curl","method":"eth_chainId"}';
     const headers = ["-H", "Content-Type: application/json"];
     const args = ["-sS", "--max-time", "10", ...headers, "--data-binary", body, `${product.url}/rpc`];
@@ -101,7 +102,7 @@ describe("in front of anvil, a block each second", () => {
     assert.deepEqual(JSON.parse(curl.stdout), { jsonrpc: "2.0", id: "from curl", result: "0x7a69" });
   });
 
-  test("it stops cleanly though anvil answers no close frame", async (t) => {
+  test("stops cleanly although anvil answers no close frame", async (t) => {
     const own = await startProduct({ upstream: anvil, t });
     await own.ready();
     const { code, ms } = await own.stop();
@@ -116,7 +117,7 @@ describe("anvil is its own oracle", () => {
   let product: Product;
   let direct: Client;
   before(async () => {
-    anvil = await startAnvil(); // no block by itself: nothing changes between two questions
+    anvil = await startAnvil(); // no automatic block: nothing changes between two requests
     product = await startProduct({ upstream: anvil });
     await product.ready();
     direct = await Client.open(anvil.url);
@@ -127,7 +128,7 @@ describe("anvil is its own oracle", () => {
     await anvil?.stop();
   });
 
-  /** anvil's reply over a WebSocket of ours, without the product. */
+  /** Reads anvil's reply over a WebSocket of this test, without the product. */
   async function overWebSocket(body: string): Promise<string> {
     assert.equal(direct.socket.readyState, WebSocket.OPEN);
     const count = direct.texts.length;
@@ -137,7 +138,7 @@ describe("anvil is its own oracle", () => {
   }
 
   const [first, second] = ACCOUNTS;
-  const identity = "0x0000000000000000000000000000000000000004"; // the precompiled contract that gives its input back
+  const identity = "0x0000000000000000000000000000000000000004"; // the precompiled contract that returns its input
   const reads: readonly (readonly [method: string, params?: readonly unknown[]])[] = [
     ["eth_chainId"],
     ["eth_chainId", []],
@@ -166,23 +167,23 @@ describe("anvil is its own oracle", () => {
   const ids = ['"text"', "7", "0", "-1", "9007199254740993", '""', "null"];
 
   for (const [index, [method, params]] of reads.entries()) {
-    test(`${method}(${(JSON.stringify(params) ?? "").slice(0, 60)}) is what anvil says, byte for byte`, async () => {
+    test(`${method}(${(JSON.stringify(params) ?? "").slice(0, 60)}) gives anvil's reply, byte for byte`, async () => {
       const id = ids[index % ids.length];
       const rest = params === undefined ? "" : `,"params":${JSON.stringify(params)}`;
       const body = `{"jsonrpc":"2.0","id":${id},"method":"${method}"${rest}}`;
       const response = await product.rpc(body);
       const reply = await response.text();
       assert.equal(response.status, 200, reply);
-      assert.equal(reply, await anvil.ask(body));
+      assert.equal(reply, await anvil.post(body));
       assert.equal(reply, await overWebSocket(body));
     });
   }
 
   for (const id of ids) {
-    test(`the id ${id} comes back as it was`, async () => {
+    test(`the id ${id} is preserved`, async () => {
       const body = `{"jsonrpc":"2.0","id":${id},"method":"eth_chainId"}`;
       const response = await product.rpc(body);
-      assert.equal(await response.text(), await anvil.ask(body));
+      assert.equal(await response.text(), await anvil.post(body));
     });
   }
 
@@ -191,7 +192,7 @@ describe("anvil is its own oracle", () => {
     ["an unknown method", "eth_nobodyKnows", []],
     ["wrong parameters", "eth_getBalance", ["no address"]],
   ] as const) {
-    test(`the error for ${name} is what anvil says over WebSocket`, async () => {
+    test(`the error for ${name} is the one that anvil gives over WebSocket`, async () => {
       const body = JSON.stringify({ jsonrpc: "2.0", id: "e", method, params });
       const response = await product.rpc(body);
       assert.equal(response.status, 200);
@@ -199,19 +200,19 @@ describe("anvil is its own oracle", () => {
     });
   }
 
-  test("a batch is anvil's own answer to that batch, in the caller's order", async () => {
+  test("a batch gets anvil's own reply to that batch, in the caller's order", async () => {
     const calls = reads.map(([method, params = []], id) => ({ jsonrpc: "2.0", id, method, params }));
     const response = await product.rpc(calls);
-    assert.deepEqual(JSON.parse(await response.text()), JSON.parse(await anvil.ask(JSON.stringify(calls))));
+    assert.deepEqual(JSON.parse(await response.text()), JSON.parse(await anvil.post(JSON.stringify(calls))));
   });
 
-  test("a notification is answered with nothing", async () => {
+  test("a notification gets no reply", async () => {
     const response = await product.rpc({ jsonrpc: "2.0", method: "eth_chainId" });
     assert.equal(response.status, 204);
     assert.equal(await response.text(), "");
   });
 
-  test("viem reads an error of anvil's as one", async () => {
+  test("viem recognises an error of anvil's", async () => {
     const client = await viemClient(product);
     await assert.rejects(client.request({ method: "eth_getBalance", params: ["no address"] }), (error: ViemError) => {
       const coded = error.walk((cause) => typeof (cause as { code?: unknown }).code === "number");
@@ -226,8 +227,8 @@ async function viemClient(product: Product): Promise<ViemClient> {
   return createPublicClient({ chain: foundry, transport: http(`${product.url}/rpc`, { batch: true }) });
 }
 
-describe("clients that repeat by themselves", () => {
-  // Both repeat a request on 502, 503 and 504; a transaction must not go out twice because of it.
+describe("clients that retry on their own", () => {
+  // Both retry a request on 502, 503 and 504; a transaction must not go out twice because of it.
   test("viem does not send again what may have been sent", async (t) => {
     const upstream = await startFaultUpstream({ onMessage: inPlace((peer) => peer.reset()) }, { t });
     const product = await startProduct({ upstream, t });

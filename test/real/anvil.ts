@@ -6,7 +6,7 @@ import { Child } from "../support/child.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { packageFolder } from "./packages.ts";
 
-/** Accounts that anvil makes from its published mnemonic: test money, known to everyone. */
+/** Accounts that anvil derives from its published mnemonic: test money, known to everyone. */
 export const ACCOUNTS = [
   "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
   "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
@@ -22,7 +22,7 @@ export const PRIVATE_KEYS = [
 
 export const CHAIN_ID = 31_337;
 
-/** npm's names of the platforms; the package of the platform holds the binary itself, no script needed. */
+/** npm's platform names; each platform's package holds the binary itself, so no install script is needed. */
 function anvilPath(): string {
   const os = process.platform === "win32" ? "win32" : process.platform;
   const cpu = process.arch === "x64" ? "amd64" : process.arch;
@@ -33,9 +33,9 @@ function anvilPath(): string {
 }
 
 export interface AnvilOptions {
-  /** A block each so many seconds. Without it, a block per transaction, and nothing changes by itself. */
+  /** Seconds between blocks. Without it, each transaction makes a block, and nothing changes by itself. */
   readonly blockTime?: number;
-  /** A free one, unless given: that of one that was stopped. */
+  /** A free port by default; otherwise that of an instance that was stopped. */
   readonly port?: number;
   readonly t?: Cleanup;
 }
@@ -57,8 +57,8 @@ export class Anvil {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Its own HTTP answer to a body, as it is. */
-  async ask(body: string): Promise<string> {
+  /** Posts a body to anvil's own HTTP port and returns the raw response. */
+  async post(body: string): Promise<string> {
     const response = await fetch(this.httpUrl, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -77,7 +77,7 @@ export class Anvil {
   }
 }
 
-/** Starts anvil on a free port and waits until it answers. */
+/** Starts anvil on a free port and waits until it responds. */
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const args = ["--host", "127.0.0.1", "--port", String(options.port ?? 0)];
   if (options.blockTime !== undefined) args.push("--block-time", String(options.blockTime));
@@ -91,9 +91,9 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
       { within: 20_000, what: "anvil to listen" },
     );
     const anvil = new Anvil(child, Number(port));
-    const asked = async (): Promise<boolean> =>
-      (await anvil.ask('{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}').catch(() => "")).includes("0x7a69");
-    await until(asked, { within: 10_000, what: "anvil to answer" });
+    const responds = async (): Promise<boolean> =>
+      (await anvil.post('{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}').catch(() => "")).includes("0x7a69");
+    await until(responds, { within: 10_000, what: "anvil to answer" });
     return anvil;
   } catch (error) {
     await child.kill();

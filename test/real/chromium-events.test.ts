@@ -12,23 +12,23 @@ import { startUpstream } from "../support/upstream.ts";
 import { startChromium } from "./chromium.ts";
 import { lacks } from "./programs.ts";
 
-/** Reports each event to its own server: `/told?…`. */
+/** A page that reports each event to its own server: `/report?…`. */
 const PAGE = `<!doctype html><title>reader</title><script>
-const tell = (facts) => fetch("/told?" + new URLSearchParams(facts));
+const report = (facts) => fetch("/report?" + new URLSearchParams(facts));
 const source = new EventSource(new URLSearchParams(location.search).get("read"));
-source.onopen = () => tell({ name: "open" });
-source.onmessage = ({ data, lastEventId }) => tell({ name: "message", data, id: lastEventId });
-source.onerror = () => tell({ name: "error", state: source.readyState });
+source.onopen = () => report({ name: "open" });
+source.onmessage = ({ data, lastEventId }) => report({ name: "message", data, id: lastEventId });
+source.onerror = () => report({ name: "error", state: source.readyState });
 </script>`;
 
-type Told = Readonly<Record<string, string>>;
+type Report = Readonly<Record<string, string>>;
 
-/** A web site with that page. `told` is what the page has reported, in the order of its arrival. */
-async function startSite(t: Cleanup): Promise<{ readonly origin: string; readonly told: Told[] }> {
-  const told: Told[] = [];
+/** Starts a web site with that page; the reports are listed in the order of their arrival. */
+async function startSite(t: Cleanup): Promise<{ readonly origin: string; readonly reports: Report[] }> {
+  const reports: Report[] = [];
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://site");
-    if (url.pathname === "/told") told.push(Object.fromEntries(url.searchParams));
+    if (url.pathname === "/report") reports.push(Object.fromEntries(url.searchParams));
     response.writeHead(200, { "Content-Type": "text/html" }).end(url.pathname === "/" ? PAGE : "");
   });
   server.listen(0, "127.0.0.1");
@@ -37,7 +37,7 @@ async function startSite(t: Cleanup): Promise<{ readonly origin: string; readonl
     server.closeAllConnections();
     server.close();
   });
-  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, told };
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, reports };
 }
 
 async function browse(url: string, t: Cleanup): Promise<void> {
@@ -56,12 +56,12 @@ async function start(t: TestContext, originsOf: (site: string) => readonly strin
   await browse(`${site.origin}/?${new URLSearchParams({ read })}`, t);
   const say = (n: number) => upstream.broadcast({ jsonrpc: "2.0", method: "said", params: [n] });
   const has = (what: string, condition: () => boolean) =>
-    until(condition, { within: 60_000, what: () => `${what}: ${JSON.stringify(site.told)}` });
+    until(condition, { within: 60_000, what: () => `${what}: ${JSON.stringify(site.reports)}` });
   return { site, proxy, say, has };
 }
 
-const said = (told: readonly Told[]): unknown[] =>
-  told
+const numbersIn = (reports: readonly Report[]): unknown[] =>
+  reports
     .filter(({ name }) => name === "message")
     .map(({ data = "" }) => (JSON.parse(data) as { readonly params: readonly unknown[] }).params[0]);
 
@@ -70,30 +70,30 @@ const skip = lacks("chromium");
 test("a page of an allowed origin reads the messages, and misses none when it is cut", { skip }, async (t) => {
   const { site, proxy, say, has } = await start(t, (origin) => [origin]);
   for (const n of [1, 2]) say(n);
-  await has("two messages", () => said(site.told).length === 2);
-  // While nobody can come, more is said: whoever comes again must ask for it by the id of the last that it had.
+  await has("two messages", () => numbersIn(site.reports).length === 2);
+  // Messages sent while the page cannot connect: it must resume from the id of its last one.
   await proxy.refuse();
   proxy.reset();
-  await has("the cut to be seen", () => site.told.some(({ name }) => name === "error"));
+  await has("the cut to be seen", () => site.reports.some(({ name }) => name === "error"));
   for (const n of [3, 4]) say(n);
   await proxy.listen();
-  await has("the messages behind the cut", () => said(site.told).length >= 4);
+  await has("the messages after the cut", () => numbersIn(site.reports).length >= 4);
   say(5);
-  await has("the stream to go on", () => said(site.told).includes(5));
-  // Reports of one moment may overtake each other on their way; none is missing and none is there twice.
-  assert.deepEqual(said(site.told).sort(), [1, 2, 3, 4, 5]);
-  const ids = site.told.filter(({ name }) => name === "message").map(({ id }) => id);
+  await has("the stream to go on", () => numbersIn(site.reports).includes(5));
+  // Concurrent reports may overtake each other; none is missing and none is repeated.
+  assert.deepEqual(numbersIn(site.reports).sort(), [1, 2, 3, 4, 5]);
+  const ids = site.reports.filter(({ name }) => name === "message").map(({ id }) => id);
   assert.equal(new Set(ids).size, 5);
-  assert.ok(site.told.filter(({ name }) => name === "open").length >= 2);
+  assert.ok(site.reports.filter(({ name }) => name === "open").length >= 2);
 });
 
-test("a page of another origin gets nothing, and does not come again", { skip }, async (t) => {
+test("a page of another origin gets nothing, and does not reconnect", { skip }, async (t) => {
   const { site, proxy, say, has } = await start(t, () => ["https://app.example"]);
   say(1);
-  await has("the refusal to be seen", () => site.told.some(({ name }) => name === "error"));
-  const [first] = site.told;
+  await has("the refusal to be seen", () => site.reports.some(({ name }) => name === "error"));
+  const [first] = site.reports;
   assert.deepEqual(first, { name: "error", state: "2" }, "closed for good");
   say(2);
   assert.ok(proxy.links.length >= 1, "it did ask");
-  assert.deepEqual(said(site.told), []);
+  assert.deepEqual(numbersIn(site.reports), []);
 });

@@ -1,3 +1,4 @@
+/** Chromium through the cdp preset: replies by session, large results and events. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { after, before, describe, test } from "node:test";
@@ -33,7 +34,7 @@ describe("in front of Chromium, through cdp", { skip: lacks("chromium") }, () =>
     await chromium?.stop();
   });
 
-  async function ask<Result>(method: string, params: object = {}, more: object = {}): Promise<Reply<Result>> {
+  async function makeRequest<Result>(method: string, params: object = {}, more: object = {}): Promise<Reply<Result>> {
     const response = await product.request({ id: "mine", method, params, ...more });
     const text = await response.text();
     assert.equal(response.status, 200, text);
@@ -42,29 +43,34 @@ describe("in front of Chromium, through cdp", { skip: lacks("chromium") }, () =>
     return reply;
   }
 
-  test("it tells its version", async () => {
-    const { result } = await ask<{ product: string }>("Browser.getVersion");
+  test("reports its version", async () => {
+    const { result } = await makeRequest<{ product: string }>("Browser.getVersion");
     assert.match(result.product, /Chrome/);
   });
 
-  test("a page is opened, and its session beside the id passes both ways", async () => {
-    const { result: target } = await ask<{ targetId: string }>("Target.createTarget", { url: PAGE });
+  test("a page is opened, and the session beside its id passes both ways", async () => {
+    const { result: target } = await makeRequest<{ targetId: string }>("Target.createTarget", { url: PAGE });
     const attach = { targetId: target.targetId, flatten: true };
-    ({ sessionId } = (await ask<{ sessionId: string }>("Target.attachToTarget", attach)).result);
+    ({ sessionId } = (await makeRequest<{ sessionId: string }>("Target.attachToTarget", attach)).result);
     const own = { sessionId };
-    await ask("Page.enable", {}, own);
-    await ask("Page.navigate", { url: PAGE }, own);
-    // The page says itself when it is there.
+    await makeRequest("Page.enable", {}, own);
+    await makeRequest("Page.navigate", { url: PAGE }, own);
+    // The page reports when it is loaded.
     const expression =
-      "new Promise((there) => document.readyState === 'complete' ? there(document.title) : addEventListener('load', () => there(document.title)))";
+      "new Promise((loaded) => document.readyState === 'complete' ? loaded() : addEventListener('load', loaded))" +
+      ".then(() => document.title)";
     const evaluate = { expression, awaitPromise: true, returnByValue: true };
-    const reply = await ask<{ result: { value: string } }>("Runtime.evaluate", evaluate, own);
+    const reply = await makeRequest<{ result: { value: string } }>("Runtime.evaluate", evaluate, own);
     assert.deepEqual([reply.sessionId, reply.result.result.value], [sessionId, "there"]);
   });
 
-  test("a screenshot comes whole, and is a PNG of the size that was asked for", async () => {
+  test("a screenshot arrives whole, as a PNG of the requested size", async () => {
     const clip = { x: 0, y: 0, width: 400, height: 300, scale: 1 };
-    const { result } = await ask<{ data: string }>("Page.captureScreenshot", { format: "png", clip }, { sessionId });
+    const { result } = await makeRequest<{ data: string }>(
+      "Page.captureScreenshot",
+      { format: "png", clip },
+      { sessionId },
+    );
     const png = Buffer.from(result.data, "base64");
     assert.deepEqual([...png.subarray(0, 8)], PNG);
     assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [400, 300]);

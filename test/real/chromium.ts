@@ -1,4 +1,4 @@
-/** Chromium without a window, with a profile of its own that goes with it. */
+/** Headless Chromium with its own profile, which is removed with it. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ export async function startChromium(page: string): Promise<Chromium> {
     child,
     async stop() {
       await child.kill();
-      // Its other processes end after it, and write into the profile until then.
+      // Its other processes outlive it, and write into the profile until they end.
       const removed = () =>
         rm(profile, { recursive: true, force: true }).then(
           () => true,

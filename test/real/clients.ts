@@ -1,6 +1,7 @@
 /**
- * ethers 6, viem 2 and eventsource 4, with the few of their types that the tests use. Stated here because the packages stand in a
- * folder of their own, which neither tsc nor the compiled tests see.
+ * ethers 6, viem 2 and eventsource 4, with the few of their types that the tests use.
+ *
+ * They are declared here because the packages live in a separate folder, which neither tsc nor the compiled tests see.
  */
 import { load } from "./packages.ts";
 
@@ -69,7 +70,7 @@ export interface ViemError extends Error {
   walk(matches: (cause: unknown) => boolean): unknown;
 }
 
-/** As browsers have it; the package adds the choice of `fetch`. */
+/** EventSource as browsers have it; the package adds the choice of `fetch`. */
 export interface EventSourceLike {
   readonly readyState: number;
   addEventListener(

@@ -1,3 +1,4 @@
+/** A graphql-ws server behind GraphQL over HTTP: queries, subscriptions as streams, and its closes. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { run } from "../support/child.ts";
@@ -27,19 +28,19 @@ describe("in front of a graphql-ws server", () => {
     await server?.stop();
   });
 
-  const ask = (body: object, accept = "application/json", path = "/graphql"): Promise<Response> =>
+  const makeRequest = (body: object, accept = "application/json", path = "/graphql"): Promise<Response> =>
     product.post(path, body, { headers: { accept } });
 
-  test("a query over plain HTTP has its result, by both of the upstream's names", async () => {
+  test("a query over plain HTTP gets its result, by either name of the upstream", async () => {
     for (const path of ["/graphql", "/graphql/default"]) {
-      const response = await ask({ query: "{ hello }" }, "application/json", path);
+      const response = await makeRequest({ query: "{ hello }" }, "application/json", path);
       assert.equal(response.status, 200);
       assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
       assert.equal(await response.text(), '{"data":{"hello":"hello world"}}');
     }
   });
 
-  test("curl with one line gets its result", async () => {
+  test("a one-line curl gets its result", async () => {
     const args = [
       "-sS",
       "--max-time",
@@ -55,14 +56,14 @@ describe("in front of a graphql-ws server", () => {
 
   test("variables and operationName reach the server", async () => {
     const query = "query A($n: String) { hello(name: $n) } query B { hello }";
-    const response = await ask({ query, operationName: "A", variables: { n: "you" }, extensions: null });
+    const response = await makeRequest({ query, operationName: "A", variables: { n: "you" }, extensions: null });
     assert.deepEqual(await response.json(), { data: { hello: "hello you" } });
   });
 
-  test("mutations run once each, in flight together", async () => {
+  test("concurrent mutations run once each", async () => {
     const sums = await Promise.all(
       Array.from({ length: 20 }, async () => {
-        const response = await ask({ query: "mutation { count(by: 1) }" });
+        const response = await makeRequest({ query: "mutation { count(by: 1) }" });
         return ((await response.json()) as { data: { count: number } }).data.count;
       }),
     );
@@ -72,28 +73,28 @@ describe("in front of a graphql-ws server", () => {
     );
   });
 
-  test("what could not be executed is 200 as JSON, and 400 in the newer type", async () => {
+  test("a request that cannot be executed is 200 as JSON, and 400 in the newer media type", async () => {
     for (const query of ["{ nobody }", "{ hello(nobody: 1) }"]) {
       for (const [accept, status] of [
         ["application/json", 200],
         ["*/*", 200],
         [RESPONSE_TYPE, 400],
       ] as const) {
-        const response = await ask({ query }, accept);
+        const response = await makeRequest({ query }, accept);
         const { data, errors } = (await response.json()) as { data?: unknown; errors: { message: string }[] };
         assert.deepEqual([response.status, data, errors.length], [status, undefined, 1], `${query} for ${accept}`);
       }
     }
   });
 
-  test("a document that graphql-ws would close the socket for is refused, and disturbs nobody", async () => {
-    const slow = ask({ query: "{ slow(ms: 500) }" });
+  test("a document for which graphql-ws would close the socket is refused, and disturbs nobody", async () => {
+    const slow = makeRequest({ query: "{ slow(ms: 500) }" });
     for (const body of [
       { query: "{" },
       { query: "{ hello }", variables: [] },
       { query: "{ hello }", operationName: 1 },
     ]) {
-      const response = await ask(body);
+      const response = await makeRequest(body);
       assert.deepEqual([response.status, response.headers.get("sidesocket-sent")], [400, "no"]);
       await response.body?.cancel();
       const message = await product.request({ type: "subscribe", payload: body });
@@ -104,8 +105,8 @@ describe("in front of a graphql-ws server", () => {
     assert.equal(server.inits.length, 1, "still the first connection");
   });
 
-  test("what was executed and failed is 200, in the type that was accepted first", async () => {
-    const response = await ask({ query: "{ fails hello }" }, `${RESPONSE_TYPE}, application/json;q=0.9`);
+  test("an execution that failed is 200, in the media type accepted first", async () => {
+    const response = await makeRequest({ query: "{ fails hello }" }, `${RESPONSE_TYPE}, application/json;q=0.9`);
     assert.equal(response.status, 200);
     assert.match(response.headers.get("content-type") ?? "", /^application\/graphql-response\+json/);
     const { data, errors } = (await response.json()) as { data: unknown; errors: unknown[] };
@@ -113,7 +114,7 @@ describe("in front of a graphql-ws server", () => {
   });
 
   test("a subscription without an Accept for events is refused clearly, and never sent", async () => {
-    const response = await ask({ query: "subscription { tick }" });
+    const response = await makeRequest({ query: "subscription { tick }" });
     assert.equal(response.status, 400);
     assert.match(response.headers.get("content-type") ?? "", /^application\/problem\+json/);
     assert.deepEqual(
@@ -123,7 +124,7 @@ describe("in front of a graphql-ws server", () => {
     assert.match(await response.text(), /only queries and mutations/);
   });
 
-  test("what is no request, and a deadline, are problems as elsewhere", async () => {
+  test("an invalid request and an expired deadline are problems as elsewhere", async () => {
     for (const [body, said] of [
       ["{", /not usable JSON/],
       ["{}", /query.*missing/],
@@ -132,12 +133,12 @@ describe("in front of a graphql-ws server", () => {
       assert.equal(response.status, 400);
       assert.match(await response.text(), said);
     }
-    const late = await ask({ query: "{ slow(ms: 5000) }" }, "application/json", "/graphql?timeout=100ms");
+    const late = await makeRequest({ query: "{ slow(ms: 5000) }" }, "application/json", "/graphql?timeout=100ms");
     assert.deepEqual([late.status, late.headers.get("sidesocket-code")], [504, "reply_timeout"]);
     assert.equal((await product.fetch("/graphql")).status, 405);
   });
 
-  test("the same goes as messages: a reply is the array of its frames, with the caller's id", async () => {
+  test("messages to /request work as well: a reply is the array of its frames, with the caller's id", async () => {
     const response = await product.request({ id: "mine", type: "subscribe", payload: { query: "{ hello }" } });
     assert.deepEqual(await response.json(), [
       { id: "mine", type: "next", payload: { data: { hello: "hello world" } } },
@@ -145,7 +146,7 @@ describe("in front of a graphql-ws server", () => {
     ]);
   });
 
-  test("as messages its frames come as lines, too", async () => {
+  test("the frames of a message arrive as lines, too", async () => {
     const message = { type: "subscribe", payload: { query: "subscription { countdown(from: 2) }" } };
     const response = await product.request(message, { headers: { accept: "application/x-ndjson" } });
     const next = (n: number) => `{"type":"next","payload":{"data":{"countdown":${n}}}}\n`;
@@ -165,21 +166,21 @@ describe("in front of a graphql-ws server", () => {
     );
   });
 
-  test("who leaves ends the subscription at the server, and nobody else's", async (t) => {
+  test("a reader that leaves ends its subscription at the server, and no other", async (t) => {
     const [stays, leaves] = [await subscribe("subscription { tick }", t), await subscribe("subscription { tick }", t)];
     await until(() => server.ticking() === 2, { what: "both subscriptions at the server" });
     await leaves.until(() => leaves.events.length >= 3);
     await leaves.leave();
     await until(() => server.ticking() === 1, { what: "the subscription to end at the server" });
     const before = stays.events.length;
-    await stays.until(() => stays.events.length > before + 2, { what: "more for who stayed" });
+    await stays.until(() => stays.events.length > before + 2, { what: "more events for the remaining reader" });
     await stays.leave();
     await until(() => server.ticking() === 0, { what: "the other one to end, too" });
     assert.equal(server.inits.length, 1, "still the first connection");
-    assert.deepEqual(await (await ask({ query: "{ hello }" })).json(), { data: { hello: "hello world" } });
+    assert.deepEqual(await (await makeRequest({ query: "{ hello }" })).json(), { data: { hello: "hello world" } });
   });
 
-  test("what a subscription cannot do is its only result; a query may be asked for in the same way", async (t) => {
+  test("a failed subscription's error is its only result; a query may be requested in the same way", async (t) => {
     const wrong = await subscribe("subscription { nobody }", t);
     await wrong.until(() => wrong.ended);
     assert.deepEqual(
@@ -208,7 +209,7 @@ describe("in front of a graphql-ws server", () => {
     assert.equal(curl.stdout, `${next(2)}${next(1)}event: complete\ndata: \n\n`);
   });
 
-  test("it stops cleanly", async () => {
+  test("stops cleanly", async () => {
     const { code } = await product.stop();
     assert.equal(code, 0, product.stderr());
   });
@@ -228,7 +229,7 @@ test("the payload of connection_init logs in, and a server that refuses it is no
   assert.equal(server.inits.length, 2);
 });
 
-test("a subscription ends with an error when its connection is lost, and is not taken up again; and at the exit", async (t) => {
+test("a subscription ends with an error on a lost connection, without renewal, and at the exit", async (t) => {
   const server = await startGraphql({ t });
   const product = await inFrontOf(server.url);
   t.after(() => product.kill());
@@ -237,7 +238,7 @@ test("a subscription ends with an error when its connection is lost, and is not 
     const stream = await Stream.open(product, "/graphql", { accept: "text/event-stream" }, t, {
       query: "subscription { tick }",
     });
-    await stream.until(() => stream.told.length > 0, { what: "the first tick" });
+    await stream.until(() => stream.dataEvents.length > 0, { what: "the first tick" });
     return stream;
   };
   const lost = await open();
@@ -263,7 +264,7 @@ test("a subscription ends with an error when its connection is lost, and is not 
   assert.equal(server.ticking(), 0);
 });
 
-test("/graphql is only for upstreams that speak it", async (t) => {
+test("/graphql serves only upstreams that speak it", async (t) => {
   const upstream = await startUpstream({ t });
   const product = await startProduct({ upstream, t });
   const response = await product.post("/graphql", { query: "{ a }" });
@@ -272,7 +273,7 @@ test("/graphql is only for upstreams that speak it", async (t) => {
   assert.equal((await product.post("/graphql/nobody", { query: "{ a }" })).status, 404);
 });
 
-test("the server's ping is answered, so that it keeps the connection", async (t) => {
+test("pings of the server are answered, so that it keeps the connection", async (t) => {
   const pongs: string[] = [];
   const upstream = await startUpstream({
     t,

@@ -25,15 +25,15 @@ const SDL = `
 
 export interface GraphqlServer {
   readonly url: string;
-  /** What the clients said in `connection_init`. */
+  /** The payloads that clients sent in `connection_init`. */
   readonly inits: unknown[];
   readonly server: WebSocketServer;
-  /** How many subscriptions to `tick` are open. */
+  /** The number of open subscriptions to `tick`. */
   ticking(): number;
   stop(): Promise<void>;
 }
 
-/** `token`: the one that `connection_init` must bring; else the server closes with 4403, as graphql-ws does. */
+/** Starts the server. `token`: required in `connection_init`; otherwise it closes with 4403, as graphql-ws does. */
 export async function startGraphql(
   options: { readonly token?: string; readonly t?: Cleanup } = {},
 ): Promise<GraphqlServer> {

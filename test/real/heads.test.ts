@@ -1,4 +1,4 @@
-/** anvil's `newHeads` as a standing subscription, read as events through a restart of anvil and a cut of the reader. */
+/** anvil's `newHeads` as a subscription, read as events through a restart of anvil and a cut of the reader. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
@@ -24,7 +24,7 @@ async function curl(url: string, t: Cleanup): Promise<() => StreamEvent[]> {
   return () => eventsIn(child.stdout).filter(({ data }) => data !== undefined);
 }
 
-/** The npm client. `resumed` has what each of its connections asked to go on from. */
+/** Opens the npm client. `resumed` records the cursor that each of its connections resumed from. */
 async function eventSource(url: string, t: Cleanup) {
   const EventSource = await loadEventSource();
   const resumed: (string | undefined)[] = [];
@@ -35,11 +35,11 @@ async function eventSource(url: string, t: Cleanup) {
     },
   });
   t.after(async () => source.close());
-  const told: StreamEvent[] = [];
+  const events: StreamEvent[] = [];
   for (const name of ["message", "gap", "binary", "end"]) {
-    source.addEventListener(name, ({ data, lastEventId: id }) => told.push({ name, id, data }));
+    source.addEventListener(name, ({ data, lastEventId: id }) => events.push({ name, id, data }));
   }
-  return { told, resumed };
+  return { events, resumed };
 }
 
 const isHead = ({ name }: StreamEvent): boolean => name === "message";
@@ -55,7 +55,7 @@ function consecutive(heads: readonly StreamEvent[]): void {
   );
 }
 
-test("newHeads go on through a restart of anvil, for curl and for an EventSource that is cut itself", async (t) => {
+test("newHeads survive a restart of anvil, for curl and for an EventSource that is cut itself", async (t) => {
   const anvil = await startAnvil({ blockTime: 1, t });
   const config = {
     listen: { hosts: ["127.0.0.1"] }, // the proxy's port is not ours
@@ -72,44 +72,44 @@ test("newHeads go on through a restart of anvil, for curl and for an EventSource
   const proxy = await startProxy({ to: product.port, t });
   const byCurl = await curl(`${product.url}${HEADS}/messages`, t);
   const source = await eventSource(`http://127.0.0.1:${proxy.port}${HEADS}/messages`, t);
-  const all = () => JSON.stringify([byCurl(), source.told, source.resumed]).slice(-2_000);
-  const both = (what: string, has: (told: readonly StreamEvent[]) => boolean) =>
-    until(() => has(byCurl()) && has(source.told), { within: 30_000, what: () => `${what}: ${all()}` });
-  await both("two heads", (told) => told.filter(isHead).length >= 2);
+  const all = () => JSON.stringify([byCurl(), source.events, source.resumed]).slice(-2_000);
+  const both = (what: string, has: (events: readonly StreamEvent[]) => boolean) =>
+    until(() => has(byCurl()) && has(source.events), { within: 30_000, what: () => `${what}: ${all()}` });
+  await both("two heads", (events) => events.filter(isHead).length >= 2);
 
   await anvil.stop();
   await startAnvil({ blockTime: 1, port: anvil.port, t });
-  const afterGap = (told: readonly StreamEvent[]) =>
-    told.slice(told.findLastIndex(({ name }) => name === "gap") + 1).filter(isHead);
+  const afterGap = (events: readonly StreamEvent[]) =>
+    events.slice(events.findLastIndex(({ name }) => name === "gap") + 1).filter(isHead);
   const isGap = ({ name }: StreamEvent): boolean => name === "gap";
-  await both("a gap, and two heads behind it", (told) => told.some(isGap) && afterGap(told).length >= 2);
+  await both("a gap, and two heads after it", (events) => events.some(isGap) && afterGap(events).length >= 2);
   assert.deepEqual(source.resumed, [undefined], "the restart of anvil cut no reader");
 
-  const before = source.told.at(-1)?.id;
+  const before = source.events.at(-1)?.id;
   proxy.reset();
   const heads = byCurl().filter(isHead).length;
-  await both("two more heads", (told) => told.filter(isHead).length >= heads + 2);
+  await both("two more heads", (events) => events.filter(isHead).length >= heads + 2);
   assert.equal(source.resumed.length, 2);
-  const from = source.told.findIndex(({ id }) => id === source.resumed[1]);
-  assert.ok(from >= source.told.findIndex(({ id }) => id === before), "it went on from the last that it had");
+  const from = source.events.findIndex(({ id }) => id === source.resumed[1]);
+  assert.ok(from >= source.events.findIndex(({ id }) => id === before), "it resumed from its last event");
 
-  // Neither missed anything, nor has anything twice: what both have is the same, event by event.
-  const told = byCurl();
-  const common = Math.min(told.length, source.told.length);
-  assert.deepEqual(source.told.slice(0, common), told.slice(0, common));
-  assert.equal(new Set(told.map(({ id }) => id)).size, told.length);
-  const gaps = told.filter(isGap);
+  // Neither missed or repeated anything: their common part is the same, event by event.
+  const events = byCurl();
+  const common = Math.min(events.length, source.events.length);
+  assert.deepEqual(source.events.slice(0, common), events.slice(0, common));
+  assert.equal(new Set(events.map(({ id }) => id)).size, events.length);
+  const gaps = events.filter(isGap);
   assert.equal(gaps.length, 1, all());
   const gap = JSON.parse(gaps[0]?.data ?? "") as GapFacts;
   assert.deepEqual([gap.reason, gap.dropped], ["away", null]);
-  assert.ok(gap.why, "it says why there was no connection");
-  for (const event of told.filter(isHead)) {
+  assert.ok(gap.why, "it gives the reason for the missing connection");
+  for (const event of events.filter(isHead)) {
     const { method, params } = headOf(event);
     assert.deepEqual([method, params.subscription], ["eth_subscription", "heads"]);
   }
-  const at = told.findIndex(isGap);
-  consecutive(told.slice(0, at));
-  consecutive(told.slice(at + 1));
+  const at = events.findIndex(isGap);
+  consecutive(events.slice(0, at));
+  consecutive(events.slice(at + 1));
   const state = (await (await product.fetch(HEADS)).json()) as { readonly phase: string; readonly activations: number };
   assert.deepEqual([state.phase, state.activations], ["active", 2]);
   assert.equal((await product.stop()).code, 0);

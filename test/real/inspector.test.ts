@@ -1,3 +1,4 @@
+/** Node's inspector, a Chrome DevTools Protocol server, behind the cdp preset. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Product, startProduct } from "../support/product.ts";
@@ -32,7 +33,7 @@ describe("in front of Node's inspector (Chrome DevTools Protocol)", () => {
     return JSON.parse(text) as Evaluated;
   }
 
-  test("a request without an id has its result, and no id of ours", async () => {
+  test("a request without an id gets its result, without an id of ours", async () => {
     const reply = await evaluate("1+1");
     assert.equal(reply.result?.result?.value, 2);
     assert.equal(Object.hasOwn(reply, "id"), false);
@@ -46,7 +47,7 @@ describe("in front of Node's inspector (Chrome DevTools Protocol)", () => {
     });
   }
 
-  test("two hundred at once, under one id, each have their own result", async () => {
+  test("two hundred concurrent requests with one id each get their own result", async () => {
     const numbers = Array.from({ length: 200 }, (_, n) => n);
     const replies = await Promise.all(numbers.map((n) => evaluate(`${n} * 1000`, { id: "the same" })));
     assert.deepEqual(
@@ -63,18 +64,18 @@ describe("in front of Node's inspector (Chrome DevTools Protocol)", () => {
     assert.equal(reply.error?.code, -32601);
   });
 
-  test("a large reply comes whole", async () => {
+  test("a large reply arrives whole", async () => {
     const reply = await evaluate("'x'.repeat(5_000_000)");
     assert.equal(reply.result?.result?.value, "x".repeat(5_000_000));
   });
 
-  test("its events are counted, and answer nobody", async () => {
+  test("its events are counted, and settle no request", async () => {
     await (await product.request({ method: "Runtime.enable" })).body?.cancel();
-    const told = async () => ((await product.state()).counters as { messages: number }).messages;
-    await until(async () => (await told()) > 0, { within: 5_000, what: "an event" });
+    const messageCount = async () => ((await product.state()).counters as { messages: number }).messages;
+    await until(async () => (await messageCount()) > 0, { within: 5_000, what: "an event" });
   });
 
-  test("it stops cleanly", async () => {
+  test("stops cleanly", async () => {
     const { code, ms } = await product.stop();
     assert.equal(code, 0, product.stderr());
     assert.ok(ms < 1_000, `${ms} ms`);

@@ -1,18 +1,18 @@
-/** Node's inspector: the Chrome DevTools Protocol of a real Node process, whatever runs the test. */
+/** Node's inspector: the Chrome DevTools Protocol of a real Node process, whatever runtime runs the test. */
 import process from "node:process";
 import { Child } from "../support/child.ts";
 import { nodePath } from "../support/root.ts";
 import type { Cleanup } from "../support/until.ts";
 
 export interface Inspector {
-  /** The WebSocket's address, with its secret path. */
+  /** The WebSocket address, with its secret path. */
   readonly url: string;
   readonly child: Child;
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts a Node process that does nothing but be inspected. */
+/** Starts an idle Node process with its inspector open. */
 export async function startInspector(options: { readonly t?: Cleanup } = {}): Promise<Inspector> {
   const child = await Child.start({
     command: nodePath(),

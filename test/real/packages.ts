@@ -1,6 +1,7 @@
 /**
- * The software that nobody here wrote: an npm folder of its own, so that nobody needs it but these tests. The test
- * command installs it; by hand it is `npm ci --prefix test/real`.
+ * Third-party software in a separate npm folder, which only these tests need.
+ *
+ * The test command installs it; by hand it is `npm ci --prefix test/real`.
  */
 
 import { existsSync, readFileSync } from "node:fs";
@@ -14,7 +15,7 @@ const folder = join(root, "test", "real");
 
 interface Package {
   readonly version?: string;
-  /** The platforms that it is for; all when not given. */
+  /** The platforms of the package; all by default. */
   readonly os?: readonly string[];
   readonly cpu?: readonly string[];
 }
@@ -27,7 +28,9 @@ function isForThisPlatform({ os, cpu }: Package): boolean {
   return (os?.includes(process.platform) ?? true) && (cpu?.includes(process.arch) ?? true);
 }
 
-/** True when all that the lock file names is there. npm writes what it installed to a lock file of its own. */
+/**
+ * Reports whether everything in the lock file is installed. npm records what it installed in a lock file of its own.
+ */
 function isInstalled(): boolean {
   const installed = join(folder, "node_modules", ".package-lock.json");
   if (!existsSync(installed)) return false;
@@ -39,12 +42,12 @@ function isInstalled(): boolean {
 }
 
 function demand(): void {
-  if (!isInstalled()) throw new Error("not installed, or not as the lock file wants it: npm ci --prefix test/real");
+  if (!isInstalled()) throw new Error("test/real is not installed or out of date: run npm ci --prefix test/real");
 }
 
 /**
- * Loads one of those packages. By its path, because the compiled tests stand where no `import "ethers"` finds it;
- * so the caller says what part of its types the test uses.
+ * Loads one of those packages by path, because the compiled tests are where no `import "ethers"` finds it; the caller
+ * declares the part of its types that the test uses.
  */
 export async function load<T>(name: string): Promise<T> {
   demand();
@@ -52,7 +55,7 @@ export async function load<T>(name: string): Promise<T> {
   return (await import(pathToFileURL(require.resolve(name)).href)) as T;
 }
 
-/** The folder of one of those packages. */
+/** Returns the folder of one of those packages. */
 export function packageFolder(name: string): string {
   demand();
   return join(folder, "node_modules", ...name.split("/"));

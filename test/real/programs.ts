@@ -1,7 +1,7 @@
-/** Programs of the system's packages, which a machine may lack: what needs one is then skipped, and says so. */
+/** Programs of the system's packages: tests that need a missing one are skipped, with the reason. */
 import { findOnPath } from "../support/root.ts";
 
-/** Why what needs these programs is skipped; false when all are there. */
+/** Returns the reason to skip a test that needs these programs; false if all are there. */
 export function lacks(...programs: readonly string[]): string | false {
   const missing = programs.filter((program) => pathOf(program) === undefined);
   return missing.length > 0 && `not installed: ${missing.join(", ")}`;

@@ -1,3 +1,4 @@
+/** websocketd with jq, a line protocol without ids that answers in order. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
@@ -29,17 +30,20 @@ describe("in front of websocketd with jq, line by line", { skip: lacks("websocke
     await websocketd?.kill();
   });
 
-  const ask = (line: string): Promise<Response> => product.request(line, { headers: { "content-type": "text/plain" } });
+  const makeRequest = (line: string): Promise<Response> =>
+    product.request(line, { headers: { "content-type": "text/plain" } });
 
-  test("a line goes up, and the line that jq makes of it comes back", async () => {
-    const response = await ask(sum(1, 2));
+  test("a line goes up, and jq's result comes back", async () => {
+    const response = await makeRequest(sum(1, 2));
     assert.equal(response.status, 200);
     assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
     assert.equal((await response.text()).trim(), '{"id":"the same","sum":3}');
   });
 
-  test("fifty at once each have their own sum, though nothing in the lines tells them apart", async () => {
-    const replies = await Promise.all(Array.from({ length: 50 }, async (_, n) => (await ask(sum(n, n))).json()));
+  test("fifty concurrent requests each get their own sum, though nothing in the lines distinguishes them", async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 50 }, async (_, n) => (await makeRequest(sum(n, n))).json()),
+    );
     assert.deepEqual(
       replies.map((reply) => (reply as { sum: number }).sum),
       Array.from({ length: 50 }, (_, n) => 2 * n),
@@ -47,13 +51,13 @@ describe("in front of websocketd with jq, line by line", { skip: lacks("websocke
   });
 
   test("a line that kills jq fails as lost, maybe sent; the next one is served by a new jq", async () => {
-    const lost = await ask("this is not JSON");
+    const lost = await makeRequest("this is not JSON");
     assert.deepEqual(
       [lost.status, lost.headers.get("sidesocket-code"), lost.headers.get("sidesocket-sent")],
       [502, "connection_lost", "maybe"],
     );
     await lost.body?.cancel();
     await product.ready();
-    assert.equal((await (await ask(sum(3, 4))).text()).trim(), '{"id":"the same","sum":7}');
+    assert.equal((await (await makeRequest(sum(3, 4))).text()).trim(), '{"id":"the same","sum":7}');
   });
 });

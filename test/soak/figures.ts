@@ -1,30 +1,30 @@
-/** What a soak measures, and what it makes of it. */
+/** Figures of a soak: its measurements and their evaluation. */
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { descriptors, descriptorTargets, residentBytes } from "../support/proc.ts";
 import { until } from "../support/until.ts";
 
-/** What a process holds, by what it is. */
+/** A process's resources, by kind. */
 export type Holdings = Readonly<Record<string, number>>;
 
 export function ownHoldings(): Holdings {
   return { descriptors: descriptors(process.pid), threads: threads(process.pid), "timers and handles": timers() };
 }
 
-/** Of another process only the sockets are our business. */
+/** Counts the sockets of another process; its other resources are not the product's business. */
 export function socketsOf(pid: number): Holdings {
   const sockets = descriptorTargets(pid).filter((target) => target.startsWith("socket:"));
   return { "upstream's sockets": sockets.length };
 }
 
-/** What is held once that is no more than `before`; or what it is all the same, after a while. */
+/** Waits until no more is held than `before`; after a while, returns what is held all the same. */
 export async function settled(look: () => Holdings, before: Holdings): Promise<Holdings> {
   const quiet = () => Object.entries(look()).every(([what, count]) => count <= (before[what] ?? 0));
   await until(quiet, { within: 3_000, every: 20 }).catch(() => {});
   return look();
 }
 
-/** Each as "then -> now". */
+/** Formats each as "then -> now". */
 export function shown(first: Holdings, last: Holdings): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(last).map(([what, count]) => [what, `${first[what]} -> ${count}`]));
 }
@@ -35,7 +35,7 @@ export function grown(first: Holdings, last: Holdings): string[] {
   );
 }
 
-/** Deno reads files, among other things, on threads of a pool that grows and shrinks as it likes: they are left out. */
+/** Counts threads, except Deno's pool for file reads and the like, which grows and shrinks at will. */
 function threads(pid: number): number {
   const tasks = `/proc/${pid}/task`;
   const names = readdirSync(tasks).map((id) => {
@@ -48,12 +48,12 @@ function threads(pid: number): number {
   return names.filter((name) => !name.startsWith("tokio")).length;
 }
 
-/** Timers, and whatever else keeps this process alive, as far as the runtime tells. */
+/** Counts timers, and whatever else keeps this process alive, as far as the runtime reports it. */
 function timers(): number {
   return process.getActiveResourcesInfo().filter((type) => type !== "CloseReq").length;
 }
 
-/** In milliseconds. */
+/** Durations in milliseconds. */
 export interface Times {
   readonly p50: number;
   readonly p99: number;
@@ -70,11 +70,11 @@ export function textOf({ p50, p99, max }: Times): string {
   return `p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, max ${max.toFixed(1)} ms`;
 }
 
-/** Resident memory over the cycles, and how much each of them adds. */
+/** Resident memory over the cycles, and its growth per cycle. */
 export class Memory {
   readonly #samples: { readonly cycle: number; readonly kb: number }[] = [];
 
-  /** Collects garbage where the runtime was told to allow that, and takes a sample. */
+  /** Collects garbage if the runtime allows it, and takes a sample. */
   sample(cycle: number): void {
     (globalThis as { gc?: () => void }).gc?.();
     this.#samples.push({ cycle, kb: residentBytes(process.pid) / 1_000 });
@@ -84,7 +84,7 @@ export class Memory {
     return (this.#samples.at(-1)?.kb ?? Number.NaN) / 1_000;
   }
 
-  /** Kilobytes per cycle: the least squares over the samples from that cycle on. */
+  /** Kilobytes per cycle: the least-squares slope over the samples from that cycle on. */
   slopeFrom(cycle: number): number {
     const samples = this.#samples.filter((sample) => sample.cycle >= cycle);
     const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

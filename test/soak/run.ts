@@ -1,6 +1,7 @@
 /**
- * One soak in a process of its own, so that its memory is that of nothing else: `run.ts cycles 10000`. What measures times
- * waits for a load average below a third argument.
+ * One soak in its own process, so that its memory is measured alone: `run.ts cycles 10000`.
+ *
+ * A timed soak waits for a load average below the third argument.
  */
 import { loadavg } from "node:os";
 import process from "node:process";
@@ -18,7 +19,7 @@ const soaks: Readonly<Record<string, (options: SoakOptions) => Promise<Soaked>>>
 
 const [name = "", count = "", belowLoad = "Infinity"] = process.argv.slice(2);
 const soak = soaks[name];
-if (!soak || !(Number(count) >= 1)) throw new Error("which soak, and how often?");
+if (!soak || !(Number(count) >= 1)) throw new Error("usage: run.ts SOAK COUNT [LOAD]");
 const soaked = await soak({
   count: Number(count),
   limits: LIMITS,

@@ -1,10 +1,10 @@
-/** The soaks in short: `npm run soak` is the long form, and the only one that says something about memory. */
+/** Short forms of the soaks: `npm run soak` is the long form, and the only one that proves something about memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LIMITS, type Limits, soakCycles, soakReconnects } from "./soaks.ts";
 import { soakHeld, soakStops } from "./stops.ts";
 
-/** Other tests run beside. */
+/** Lenient, since other tests run beside them. */
 const limits: Limits = { ...LIMITS, stopP99Ms: 1_000, stopMaxMs: 1_000 };
 
 test("forty sidecars start, work and exit in one process, and leave no descriptor, thread or timer", async () => {
@@ -22,7 +22,7 @@ test("six whole processes start, work and end with code 0", async () => {
   assert.deepEqual(problems, [], JSON.stringify(figures));
 });
 
-test("whoever tries to hold a stop is measured, and a wrong code is found", async () => {
+test("attempts to hold a stop are measured, and a wrong code is found", async () => {
   const { problems, figures } = await soakHeld({ count: 1, limits }, 20);
   const codes = problems.filter((problem) => problem.includes("code"));
   assert.deepEqual(codes, [], JSON.stringify(figures));

@@ -1,4 +1,4 @@
-/** The same again and again: what a single start, stop or reconnect leaves behind adds up until it can be seen. */
+/** Soaks: repetitions that add up what a single start, stop or reconnect leaves behind. */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Sidecar } from "../../src/index.ts";
@@ -10,17 +10,17 @@ import { grown, Memory, ownHoldings, settled, shown, socketsOf, type Times, time
 export interface SoakOptions {
   readonly count: number;
   readonly limits: Limits;
-  /** Told now and then how far it is, and how it looks by then. */
+  /** Reports from time to time how far it is, and the figure so far. */
   readonly progress?: (done: number, figure: string) => void;
-  /** Waited for now and then by what measures times: resolves when the machine has not much else to do. */
+  /** Awaited from time to time by timed soaks: resolves when the machine has little else to do. */
   readonly calm?: () => Promise<void>;
 }
 
 export interface Limits {
-  /** What each cycle, and each reconnect, may add to the resident memory, in kilobytes. */
+  /** The allowed growth of resident memory per cycle, and per reconnect, in kilobytes. */
   readonly cycleKb: number;
   readonly reconnectKb: number;
-  /** A healthy stop, in milliseconds. */
+  /** The limits of a healthy stop, in milliseconds. */
   readonly stopP99Ms: number;
   readonly stopMaxMs: number;
 }
@@ -29,32 +29,32 @@ export interface Limits {
 export const LIMITS: Limits = { cycleKb: runtime === "deno" ? 100 : 1, reconnectKb: 1, stopP99Ms: 100, stopMaxMs: 250 };
 
 export interface Soaked {
-  /** By what they are. Pairs are "after warming up" and "at the end". */
+  /** Figures by name. Pairs are "after warming up" and "at the end". */
   readonly figures: Readonly<Record<string, number | string | Times>>;
-  /** Sentences; none when all is well. */
+  /** Sentences; none if all is well. */
   readonly problems: readonly string[];
 }
 
-/** Caches, pools and the compiler have got what they want by then. A short soak warms up for a fourth of it. */
+/** By then caches, pools and the compiler are warm. A short soak warms up for a quarter of it. */
 const WARM_UP = 500;
 const SAMPLES = 400;
-/** What fewer of them add to the memory is mostly chance, and is shown but not judged. */
+/** The memory growth over fewer cycles is mostly chance: shown, but not judged. */
 const CYCLES_JUDGED = 1_000;
 const RECONNECTS_JUDGED = 5_000;
-/** One start, request and exit, on a machine with much else to do, in milliseconds. */
+/** The limit of one start, request and exit on a busy machine, in milliseconds. */
 const CYCLE_WITHIN_MS = 15_000;
 
 export const REQUEST = '{"jsonrpc":"2.0","id":1,"method":"echo","params":["soak"]}';
-const tell = (method: string) => JSON.stringify({ jsonrpc: "2.0", method });
+const notification = (method: string) => JSON.stringify({ jsonrpc: "2.0", method });
 const REPLY = '{"jsonrpc":"2.0","id":1,"result":["soak"]}';
 
-/** Start, connect, request, exit: by the library, all in this process. */
+/** Starts, connects, requests and exits with the library, all in this process. */
 export async function soakCycles(options: SoakOptions): Promise<Soaked> {
   await using upstream = await startOtherUpstream();
   const stops: number[] = [];
   const cycle = async () => {
     const sidecar = await Sidecar.start({ url: upstream.url });
-    await ask(() => sidecar.request(REQUEST));
+    await assertReply(() => sidecar.request(REQUEST));
     const began = performance.now();
     const report = await sidecar.exit();
     stops.push(performance.now() - began);
@@ -71,7 +71,10 @@ export async function soakCycles(options: SoakOptions): Promise<Soaked> {
   };
 }
 
-/** One sidecar whose upstream ends the connection again and again: in turns by a close frame, and without one. */
+/**
+ * Reconnects one sidecar whose upstream ends the connection again and again, alternately with and without a close
+ * frame.
+ */
 export async function soakReconnects(options: SoakOptions): Promise<Soaked> {
   await using upstream = await startOtherUpstream();
   await using sidecar = await Sidecar.start({ url: upstream.url, reconnect: { from: "1ms", to: "1ms" } });
@@ -80,16 +83,16 @@ export async function soakReconnects(options: SoakOptions): Promise<Soaked> {
   let restarts = 0;
   sidecar.on("state", ({ phase }) => {
     if (phase === "ready") ready++;
-    // A thread that died is told as the phase in which its successor begins.
+    // A successor thread reports this phase after its predecessor died.
     if (phase === "idle") restarts++;
     watch.changed();
   });
   const reconnects: number[] = [];
   const reconnect = async (n: number) => {
-    await ask(() => sidecar.request(REQUEST));
+    await assertReply(() => sidecar.request(REQUEST));
     const before = ready;
     const began = performance.now();
-    await sidecar.send(tell(n % 2 === 0 ? "close" : "break"));
+    await sidecar.send(notification(n % 2 === 0 ? "close" : "break"));
     await watch.until(() => ready > before, { what: () => `phase ready; it is ${sidecar.state.phase}` });
     reconnects.push(performance.now() - began);
   };
@@ -110,7 +113,9 @@ interface Held extends Soaked {
   readonly slopeKb: number;
 }
 
-/** Does it `count` times, and looks at what is held after warming up and in the end: by us, and by the upstream. */
+/**
+ * Repeats the work `count` times, and compares what is held after warming up and at the end, by us and by the upstream.
+ */
 async function repeat(
   { count, progress }: SoakOptions,
   upstream: { readonly pid: number },
@@ -137,8 +142,8 @@ async function repeat(
   return { figures, problems: grown(first, last), slopeKb };
 }
 
-/** Demands the reply to {@link REQUEST}. */
-export async function ask(request: () => Promise<unknown>): Promise<void> {
+/** Asserts the reply to {@link REQUEST}. */
+export async function assertReply(request: () => Promise<unknown>): Promise<void> {
   const reply = await request();
   if (reply !== REPLY) throw new Error(`the reply was ${String(reply)}`);
 }

@@ -1,6 +1,6 @@
-/** Stops of the whole program, as a real process: healthy ones, and those that somebody tries to hold up. */
+/** Stops of the whole program as a real process: healthy ones, and ones that something tries to hold up. */
 import { loadavg } from "node:os";
-import { type Cause, demandReport, outcomes, shutDown } from "../exit/stopping.ts";
+import { assertReport, type Cause, outcomes, shutDown } from "../exit/stopping.ts";
 import { deeds, sayAndSee } from "../faults/deeds.ts";
 import { openReaders, stall, unanswered } from "../faults/stalled.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
@@ -9,15 +9,15 @@ import type { ExitReport } from "../support/report.ts";
 import type { Cleanup } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { grown, settled, shown, socketsOf, textOf, timesOf } from "./figures.ts";
-import { ask, REQUEST, type Soaked, type SoakOptions, startOtherUpstream, tooSlow } from "./soaks.ts";
+import { assertReply, REQUEST, type Soaked, type SoakOptions, startOtherUpstream, tooSlow } from "./soaks.ts";
 
-/** The machine is looked at so often, and waited for where that was asked for. */
+/** Stops between two looks at the machine, which is awaited if that was requested. */
 const SLICE = 10;
 
 interface Stop {
   readonly code: number | null;
   readonly report: ExitReport;
-  /** From asking for it to the end of the process, in milliseconds. */
+  /** From the request to stop until the end of the process, in milliseconds. */
   readonly ms: number;
 }
 
@@ -27,12 +27,12 @@ async function stop(product: Product, cause: Cause): Promise<Stop> {
   const answered = cause === "/shutdown" ? shutDown(product) : undefined;
   if (cause !== "/shutdown") product.child.signal(cause);
   const { code } = await product.ended();
-  const report = demandReport(product);
+  const report = assertReport(product);
   if (answered && JSON.stringify(await answered) !== JSON.stringify(report)) throw new Error("two reports of one stop");
   return { code, report, ms: await gone };
 }
 
-/** Start, wait until it is ready, one request, and in turns SIGTERM and `/shutdown`. */
+/** Starts, waits until ready, makes one request, then stops by SIGTERM and `/shutdown` in turn. */
 export async function soakStops({ count, limits, progress, calm }: SoakOptions): Promise<Soaked> {
   await using upstream = await startOtherUpstream();
   const look = () => socketsOf(upstream.pid);
@@ -48,7 +48,7 @@ export async function soakStops({ count, limits, progress, calm }: SoakOptions):
     await using product = await startProduct({ upstream });
     await product.ready();
     starts.push(performance.now() - began);
-    await ask(async () => (await product.request(REQUEST)).text());
+    await assertReply(async () => (await product.request(REQUEST)).text());
     const done = await stop(product, n % 2 === 0 ? "SIGTERM" : "/shutdown");
     stops.push(done);
     loads.push(loadavg()[0] ?? Number.NaN);
@@ -72,11 +72,11 @@ export async function soakStops({ count, limits, progress, calm }: SoakOptions):
   };
 }
 
-/** What tries to hold a stop, and what it may take and end with all the same. */
+/** Something that tries to hold a stop, with the time and the exit code that it may cause all the same. */
 interface Holder {
   readonly code: number;
   readonly withinMs: number;
-  /** The product, with whatever holds it in place; and what is to be seen when it has ended. */
+  /** Starts the product with the holder in place; the result checks what must be true at the end. */
   reach(
     t: Cleanup,
     readers: number,
@@ -88,7 +88,7 @@ const SMALL = { drain: "300ms", close: "300ms", flush: "300ms", join: "300ms", k
 const SMALL_MS = 1_800;
 /** Of streams, and of long polls. */
 const READERS = 500;
-/** The defaults of flush, close and answer. */
+/** The default bounds of flush, close and answer. */
 const STALLED_MS = 3_500;
 
 const holders: ReadonlyMap<string, Holder> = new Map<string, Holder>([
@@ -141,7 +141,7 @@ const holders: ReadonlyMap<string, Holder> = new Map<string, Holder>([
   ],
 ]);
 
-/** Each of the holders in turn, `count` times. */
+/** Runs each holder in turn, `count` times. */
 export async function soakHeld({ count, progress, calm }: SoakOptions, readers = READERS): Promise<Soaked> {
   const figures: Record<string, Soaked["figures"][string]> = { "stops of each": count };
   const problems: string[] = [];

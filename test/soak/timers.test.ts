@@ -1,3 +1,4 @@
+/** Timers of src/ after an exit: none may be left. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Sidecar } from "../../src/index.ts";
@@ -5,7 +6,7 @@ import { startUpstream } from "../support/upstream.ts";
 
 type Timers = Pick<typeof globalThis, "setTimeout" | "setInterval" | "clearTimeout" | "clearInterval">;
 
-/** Until `done` is called: the timers that code in src/ has set, and that have neither fired nor been cleared. */
+/** Watches, until `done`, the timers that code in src/ has set and that have neither fired nor been cleared. */
 function watchTimers(): { readonly left: ReadonlyMap<unknown, string>; done(): void } {
   const { setTimeout, setInterval, clearTimeout, clearInterval }: Timers = globalThis;
   const left = new Map<unknown, string>();

@@ -1,4 +1,4 @@
-/** The upstream of the soaks, in a process of its own: so that what is measured is the product's alone. */
+/** The upstream of the soaks, in its own process so that only the product is measured. */
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { WebSocketServer } from "ws";
@@ -17,7 +17,7 @@ server.once("listening", () => {
   process.stdout.write(`listening on ws://127.0.0.1:${(server.address() as AddressInfo).port}/\n`);
 });
 
-// Whoever started it may be killed, and must not leave it running.
+// The parent may be killed, and must not leave this process running.
 const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) process.exit();

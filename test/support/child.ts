@@ -1,4 +1,4 @@
-/** A child process with everything that it printed, whose end is bounded and never left to chance. */
+/** A child process with all of its output, whose end is bounded and never left to chance. */
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { bounded, type Cleanup, type Truthy, type WaitOptions, Watch } from "./until.ts";
@@ -19,7 +19,7 @@ export interface Exit {
 }
 
 export interface Stopped extends Exit {
-  /** From sending the signal to the process's end. */
+  /** From the signal to the end of the process. */
   readonly ms: number;
 }
 
@@ -38,14 +38,14 @@ const running = new Set<Child>();
 function killAll(): void {
   for (const child of running) child.signal("SIGKILL");
 }
-// A test file that ends early must not leave its children behind. Deno's test runner knows only `unload`.
+// A test file that ends early must not leave its children behind. Deno's test runner emits only `unload`.
 process.on("exit", killAll);
 (globalThis as Partial<Pick<EventTarget, "addEventListener">>).addEventListener?.("unload", killAll);
 
 export class Child {
   readonly pid: number;
   readonly startedAt = performance.now();
-  /** The process's end; never rejects. */
+  /** Resolves when the process ends; never rejects. */
   readonly exited: Promise<Exit>;
   readonly #process: ChildProcess;
   readonly #closed: Promise<void>;
@@ -79,7 +79,7 @@ export class Child {
     });
   }
 
-  /** Starts the program. Throws when it cannot be started at all. */
+  /** Starts the program. Throws if it cannot be started at all. */
   static async start(options: ChildOptions): Promise<Child> {
     const child = spawn(options.command, options.args ?? [], {
       cwd: options.cwd,
@@ -89,7 +89,7 @@ export class Child {
     if (child.pid === undefined) {
       throw await new Promise<Error>((resolve) => child.once("error", resolve));
     }
-    child.on("error", () => {}); // Only a failed start matters, and that is above.
+    child.on("error", () => {}); // Only a failed start matters, and that is handled above.
     child.stdin?.on("error", () => {}); // A child that does not read its input is no failure of the test.
     child.stdin?.end(options.input);
     const started = new Child(child, child.pid, options.command);
@@ -105,7 +105,7 @@ export class Child {
     return this.#stderr;
   }
 
-  /** Set when the process has ended. */
+  /** Set once the process has ended. */
   get exit(): Exit | undefined {
     return this.#exit;
   }
@@ -115,25 +115,26 @@ export class Child {
     return { stdout: this.#process.stdout, stderr: this.#process.stderr };
   }
 
-  /** Asked again after all output and at the end. */
+  /** Waits for a condition, which is checked after all output and at the end. */
   until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
     const what = (): string => {
-      const said = typeof options.what === "function" ? options.what() : options.what;
-      return `${said ?? "a condition"} of ${this.#name}\n${this.output()}`;
+      const what = typeof options.what === "function" ? options.what() : options.what;
+      return `${what ?? "a condition"} of ${this.#name}\n${this.output()}`;
     };
     return this.#watch.until(condition, { ...options, what });
   }
 
-  /** Everything that it said, for failure messages. */
+  /** All of the output, for failure messages. */
   output(): string {
     const end = this.#exit === undefined ? "still running" : `exit ${this.#exit.code ?? this.#exit.signal}`;
     return `(${end})\n--- stdout\n${this.#stdout}\n--- stderr\n${this.#stderr}`;
   }
 
   /**
-   * Sends a signal; false when the process has ended already.
-   * By process id: Deno's `ChildProcess.kill` reports the signal as the cause of the end even where the child
-   * handled it and ended with a code of its own (measured on 2.9.6).
+   * Sends a signal; false if the process has already ended.
+   *
+   * Signals go by process id: Deno's `ChildProcess.kill` reports the signal as the cause of the end even if the child
+   * handled it and ended with its own code (measured on 2.9.6).
    */
   signal(signal: NodeJS.Signals): boolean {
     if (this.#exit !== undefined) return false;
@@ -144,7 +145,7 @@ export class Child {
     }
   }
 
-  /** Waits for the end and for all of the output. When the bound passes the process is killed and this fails. */
+  /** Waits for the end and for all output. If the bound passes, kills the process and fails. */
   async ended(within: number, what = "the end"): Promise<Exit> {
     try {
       const exit = await bounded(this.exited, { within, what });
@@ -157,7 +158,7 @@ export class Child {
     }
   }
 
-  /** Sends the signal and waits for the end. Fails, after a SIGKILL, when the end takes longer than `within`. */
+  /** Sends the signal and waits for the end. Fails, after a SIGKILL, if the end takes longer than `within`. */
   async stop(signal: NodeJS.Signals = "SIGTERM", within = 15_000): Promise<Stopped> {
     const start = performance.now();
     const sent = this.signal(signal);
@@ -166,7 +167,7 @@ export class Child {
     return { ...exit, ms: sent ? await ended : 0 };
   }
 
-  /** Ends it now, stopped (SIGSTOP) or not. For cleaning up; quiet when it has ended. */
+  /** Ends it now, stopped (SIGSTOP) or not. For clean-up: does nothing if it has ended. */
   async kill(): Promise<void> {
     if (!this.signal("SIGKILL")) return;
     await bounded(this.exited, { within: 5_000, what: `the end of ${this.#name} after SIGKILL` });

@@ -1,4 +1,4 @@
-/** A port that nobody has: for what cannot say which one it took. */
+/** A free port, for programs that cannot report which one they took. */
 
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
@@ -15,8 +15,8 @@ export async function freePort(): Promise<number> {
 let hosts = 0;
 
 /**
- * An address of this machine whose port 53 nobody else has: neither a real resolver, nor another test. A name server's port
- * cannot be chosen, so its address is, from our process id.
+ * Returns a loopback address whose port 53 is used by no real resolver and no other test: the port of a name server is
+ * fixed, so the address varies with our process id.
  */
 export function nameserverHost(): string {
   return `127.${53 + (hosts++ % 100)}.${(process.pid >> 8) & 255}.${process.pid & 255}`;

@@ -1,14 +1,14 @@
-/** Reads one HTTP/1.1 response from bytes: enough for what our own server sends. */
+/** A parser for one HTTP/1.1 response, sufficient for what our own server sends. */
 import { Buffer } from "node:buffer";
 import type { RawResponse } from "./http.ts";
 
 export interface Read {
   readonly response: RawResponse;
-  /** Bytes that it took. */
+  /** The number of bytes consumed. */
   readonly length: number;
 }
 
-/** The first whole response in the buffer; undefined when more bytes are needed. `ended`: no more will come. */
+/** Reads the first complete response of the buffer; undefined if more bytes are needed. `ended`: no more will come. */
 export function readResponse(buffer: Buffer, ended: boolean): Read | undefined {
   const headEnd = buffer.indexOf("\r\n\r\n");
   if (headEnd === -1) return undefined;

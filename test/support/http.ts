@@ -1,4 +1,4 @@
-/** HTTP by hand over TCP, for what `fetch` refuses to do: other Host headers, half bodies, connections kept or abused. */
+/** Raw HTTP over TCP, for what `fetch` refuses to do: other Host headers, half bodies, connections kept or abused. */
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import { readResponse } from "./http-response.ts";
@@ -7,7 +7,7 @@ import { type Cleanup, type Truthy, type WaitOptions, Watch } from "./until.ts";
 export interface RawRequest {
   readonly method?: string;
   readonly path?: string;
-  /** Sent as given, in this order, after Host. A name may occur twice. `undefined` leaves a header of ours out. */
+  /** Sent as given, in this order, after Host. A name may occur twice. `undefined` omits a default header. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Sent with its Content-Length, unless the headers say otherwise. */
   readonly body?: string | Uint8Array;
@@ -43,7 +43,7 @@ export class RawConnection {
     socket.on("close", () => this.#end("fin"));
   }
 
-  /** Connects; half-open is allowed, so that our `end()` and the server's are told apart. */
+  /** Connects, allowing half-open, so that our `end()` and the server's are distinguished. */
   static async open(url: string | { readonly url: string }, t?: Cleanup): Promise<RawConnection> {
     const target = new URL(typeof url === "string" ? url : url.url);
     const host = target.hostname.replace(/^\[|\]$/g, "");
@@ -63,27 +63,27 @@ export class RawConnection {
     this.#watch.changed();
   }
 
-  /** How the server ended the connection; undefined while it has not. */
+  /** How the server ended the connection; undefined while it is open. */
   get ended(): "fin" | "reset" | undefined {
     return this.#ended;
   }
 
-  /** All that came, as it came (latin1). */
+  /** All received bytes, as latin1. */
   get received(): string {
     return this.#everything;
   }
 
-  /** Bytes as they are. */
+  /** Writes bytes as they are. */
   write(data: string | Uint8Array): void {
     this.#socket.write(data);
   }
 
-  /** One whole request. */
+  /** Sends one whole request. */
   send(request: RawRequest = {}): void {
     this.write(encodeRequest(request, this.#host));
   }
 
-  /** The next response on this connection, taken out of what came. */
+  /** Waits for the next response on this connection and consumes it. */
   async response(within = 10_000): Promise<RawResponse> {
     const found = await this.#watch.until(
       () => {
@@ -109,12 +109,12 @@ export class RawConnection {
     return this.until(() => this.#ended, { within, what: "the server to end the connection" });
   }
 
-  /** Our FIN; what the server still says can be read. */
+  /** Sends FIN; the server's data can still be read. */
   end(): void {
     this.#socket.end();
   }
 
-  /** Our RST. */
+  /** Sends RST. */
   reset(): void {
     this.#socket.resetAndDestroy();
   }
@@ -137,7 +137,7 @@ export class RawConnection {
   }
 }
 
-/** The bytes of a request. */
+/** Encodes a request as bytes. */
 export function encodeRequest(request: RawRequest, host: string): Uint8Array {
   const body = typeof request.body === "string" ? Buffer.from(request.body) : request.body;
   const headers: Record<string, string | readonly string[] | undefined> = { Host: host };
@@ -154,7 +154,7 @@ export function encodeRequest(request: RawRequest, host: string): Uint8Array {
   return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), body ?? Buffer.alloc(0)]);
 }
 
-/** Opens a connection, asks once, and ends it. */
+/** Opens a connection, makes one request, and ends it. */
 export async function rawRequest(
   url: string | { readonly url: string },
   request: RawRequest = {},

@@ -1,4 +1,4 @@
-/** Reading the product's messages: pages, and streams of lines or events. */
+/** Readers of the product's messages: pages, and streams of lines or events. */
 import assert from "node:assert/strict";
 import type { Product } from "./product.ts";
 import { type Cleanup, type Truthy, type WaitOptions, Watch } from "./until.ts";
@@ -32,14 +32,14 @@ export async function page(product: Product, query = "", path = MESSAGES): Promi
   return (await response.json()) as PageBody;
 }
 
-/** One event of a stream, as an EventSource would see it; `data` undefined for one that is not told. */
+/** One event of a stream, as an EventSource would see it; `data` is undefined for one without data. */
 export interface StreamEvent {
   readonly name: string;
   readonly id: string | undefined;
   readonly data: string | undefined;
 }
 
-/** The events that are complete in what was read of a stream. */
+/** Parses the complete events in the text of a stream. */
 export function eventsIn(text: string): StreamEvent[] {
   const blocks = text.split("\n\n").slice(0, -1);
   return blocks.map((block) => {
@@ -62,7 +62,7 @@ export class Stream {
   readonly response: Response;
   text = "";
   ended = false;
-  /** Each line is parsed once: who waits for the twenty thousandth asks at every chunk. */
+  /** Each line is parsed once: a wait for the twenty thousandth message checks at every chunk. */
   #unparsed = "";
   readonly #lines: Item[] = [];
   readonly #watch = new Watch();
@@ -74,7 +74,7 @@ export class Stream {
     this.#reader = response.body.getReader();
   }
 
-  /** With a `body` it is a POST. */
+  /** Opens a stream; with a `body`, by POST. */
   static async open(
     product: Product,
     path: string,
@@ -95,17 +95,17 @@ export class Stream {
     return stream;
   }
 
-  /** The events that are complete. */
+  /** The complete events. */
   get events(): StreamEvent[] {
     return eventsIn(this.text);
   }
 
-  /** The events that carry something. */
-  get told(): StreamEvent[] {
+  /** The events with data. */
+  get dataEvents(): StreamEvent[] {
     return this.events.filter(({ data }) => data !== undefined);
   }
 
-  /** The lines that are complete. */
+  /** The complete lines. */
   get lines(): readonly Item[] {
     const lines = this.#unparsed.split("\n");
     this.#unparsed = lines.pop() ?? "";
@@ -136,7 +136,7 @@ export class Stream {
         this.#watch.changed();
       }
     } catch {
-      // Cut: `ended` says so.
+      // A cut shows in `ended`.
     }
     this.ended = true;
     this.#watch.changed();

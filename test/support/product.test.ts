@@ -1,10 +1,10 @@
-/** The product can be started, asked and stopped by the tests' own means. */
+/** The product support: starting, calling and stopping the service. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runProduct, StartFailed, startProduct } from "./product.ts";
 import { startUpstream } from "./upstream.ts";
 
-test("a product in front of the scripted upstream answers, and ends with a report", async (t) => {
+test("a product in front of the scripted upstream responds, and ends with a report", async (t) => {
   const upstream = await startUpstream({ t });
   const product = await startProduct({ upstream, t });
   await product.ready();
@@ -19,7 +19,7 @@ test("a product in front of the scripted upstream answers, and ends with a repor
   assert.equal(upstream.last.closed?.code, 1001);
 });
 
-test("a start that fails tells the exit code and what was said", async (t) => {
+test("a failed start reports the exit code and the output", async (t) => {
   await assert.rejects(startProduct({ args: ["--no-such-option"], t }), (error) => {
     assert.ok(error instanceof StartFailed);
     assert.equal(error.exit?.code, 2, error.message);
@@ -28,7 +28,7 @@ test("a start that fails tells the exit code and what was said", async (t) => {
   });
 });
 
-test("a run to the end gives all that it said", async () => {
+test("a run to the end returns all output", async () => {
   const { code, stdout, stderr } = await runProduct(["--no-such-option"]);
   assert.equal(code, 2, stderr);
   assert.equal(stdout, "");

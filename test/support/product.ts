@@ -8,7 +8,7 @@ import { type ExitReport, type LogLine, logLines, reportsIn } from "./report.ts"
 import { denoPath, nodePath, root, runtime } from "./root.ts";
 import { type Cleanup, type Truthy, until, type WaitOptions } from "./until.ts";
 
-/** What the product may do on Deno while it is tested. Addresses and files differ per test; nothing may be run or written. */
+/** Deno permissions of the product under test. Addresses and files differ per test; nothing may be run or written. */
 export const DENO_PERMISSIONS: readonly string[] = ["--allow-net", "--allow-env", "--allow-read", "--allow-sys"];
 
 const LISTENING = /^listening on (https?:\/\/\S+)$/m;
@@ -17,20 +17,20 @@ const LISTENING = /^listening on (https?:\/\/\S+)$/m;
 export type Config = Readonly<Record<string, unknown>>;
 
 export interface ProductOptions {
-  /** Added behind everything else. `--port 0` is always given. */
+  /** Appended to all other arguments. `--port 0` is always given. */
   readonly args?: readonly string[];
-  /** Added to this process's environment, from which the product's own variables are left out. */
+  /** Added to this process's environment, from which the product's own variables are removed. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Becomes `--upstream`. Anything that knows its own `url` will do. Left out: the demo upstream, or the configuration's. */
+  /** Becomes `--upstream`; any object with a `url` will do. Without it: the demo upstream, or the configuration's. */
   readonly upstream?: string | { readonly url: string };
-  /** Written to a file that is given as `--config`. A string is written as it is (YAML). */
+  /** Written to a file that is passed as `--config`. A string is written verbatim (YAML). */
   readonly config?: Config | string;
-  /** Until it must listen. */
+  /** The time until it must listen. */
   readonly within?: number;
   readonly denoPermissions?: readonly string[];
   /** Flags of the runtime itself, before the program. */
   readonly runtimeArgs?: readonly string[];
-  /** A command that makes way for the one it is given (`exec "$@"`): for limits, namespaces and other standard streams. */
+  /** A command that execs the one it is given (`exec "$@"`): for limits, namespaces and other standard streams. */
   readonly wrapper?: readonly string[];
   /** Ends the product with the test. Without it, use `await using`. */
   readonly t?: Cleanup;
@@ -51,7 +51,7 @@ export class StartFailed extends Error {
   }
 }
 
-/** The command line that starts the product on this runtime. */
+/** Builds the command line that starts the product on this runtime. */
 export function productCommand(
   args: readonly string[],
   options: Pick<ProductOptions, "denoPermissions" | "runtimeArgs" | "wrapper"> = {},
@@ -67,7 +67,7 @@ function runtimeCommand(options: Pick<ProductOptions, "denoPermissions" | "runti
   return [denoPath(), "run", "--quiet", "--no-prompt", ...permissions, ...flags, join(root, "src", "main.ts")];
 }
 
-/** This process's environment without what would configure the product behind the test's back. */
+/** Copies this process's environment without variables that would configure the product behind the test's back. */
 function environment(added: ProductOptions["env"]): Record<string, string | undefined> {
   const env: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(process.env)) {
@@ -138,7 +138,7 @@ export class Product {
   /** `http://host:port`, as printed. */
   readonly url: string;
   readonly pid: number;
-  /** The process's end; never rejects. */
+  /** Resolves when the process ends; never rejects. */
   readonly exited: Promise<Exit>;
   /** For signals, pipes, and waits on its output. */
   readonly child: Child;
@@ -156,7 +156,7 @@ export class Product {
     return Number(new URL(this.url).port);
   }
 
-  /** Global `fetch` on a path of the product, given up after 30 s. */
+  /** Calls global `fetch` on a path of the product, with a timeout of 30 s. */
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
     return fetch(new URL(path, this.url), { signal: AbortSignal.timeout(30_000), ...init });
   }
@@ -174,7 +174,7 @@ export class Product {
     });
   }
 
-  /** One request to the only upstream. */
+  /** Makes one request to the only upstream. */
   request(body: unknown, init: RequestInit = {}): Promise<Response> {
     return this.post("/v1/upstreams/default/request", body, init);
   }
@@ -183,7 +183,7 @@ export class Product {
     return this.post("/rpc", body, init);
   }
 
-  /** What the service says of an upstream. */
+  /** Reads the service's state of an upstream. */
   async state(upstream = "default"): Promise<Readonly<Record<string, unknown>>> {
     const response = await this.fetch(`/v1/upstreams/${upstream}`);
     return (await response.json()) as Readonly<Record<string, unknown>>;
@@ -191,13 +191,13 @@ export class Product {
 
   /** Waits until every required upstream is connected and greeted. */
   async ready(within = 10_000): Promise<void> {
-    const asked = async (): Promise<boolean> => {
+    const isReady = async (): Promise<boolean> => {
       const response = await this.fetch("/readyz");
       await response.body?.cancel();
       return response.status === 200;
     };
-    // It takes a hundred milliseconds and more: asked more often, the asking is what takes them.
-    await until(asked, { within, every: 20, what: () => `/readyz to be 200 ${this.child.output()}` });
+    // A start takes a hundred milliseconds and more; polling more often would only slow it down.
+    await until(isReady, { within, every: 20, what: () => `/readyz to be 200 ${this.child.output()}` });
   }
 
   stdout(): string {
@@ -213,24 +213,24 @@ export class Product {
     return this.child.until(condition, options);
   }
 
-  /** Every line of stderr that is a JSON object. */
+  /** Parses every line of stderr that is a JSON object. */
   log(): LogLine[] {
     return logLines(this.stderr());
   }
 
-  /** The last exit report on stderr. Throws when there is none. */
+  /** Returns the last exit report on stderr. Throws if there is none. */
   report(): ExitReport {
     const last = this.reports().at(-1);
     if (last === undefined) throw new Error(`no exit report on stderr ${this.child.output()}`);
     return last;
   }
 
-  /** Every exit report on stderr: there must never be two. */
+  /** Returns every exit report on stderr: there must never be two. */
   reports(): ExitReport[] {
     return reportsIn(this.log());
   }
 
-  /** Sends the signal and waits for the end; fails, after a SIGKILL, when that takes longer than `within`. */
+  /** Sends the signal and waits for the end; fails, after a SIGKILL, if that takes longer than `within`. */
   async stop(signal: NodeJS.Signals = "SIGTERM", within = 15_000): Promise<Stopped> {
     try {
       return await this.child.stop(signal, within);
@@ -239,12 +239,12 @@ export class Product {
     }
   }
 
-  /** Waits for the end and all output, for an exit that something else began. */
+  /** Waits for the end and all output, for an exit begun by something else. */
   async ended(within = 15_000): Promise<Exit> {
     return await this.child.ended(within, "the end");
   }
 
-  /** Ends it now, however it is. */
+  /** Ends the process now, whatever its state. */
   async kill(): Promise<void> {
     await this.child.kill();
     await this.#tidy();

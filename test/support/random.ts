@@ -1,6 +1,6 @@
 /** Randomness that can be replayed from its seed. */
 
-/** Numbers in [0, 1) from a 32-bit seed (mulberry32). */
+/** Returns a generator of numbers in [0, 1) from a 32-bit seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -11,7 +11,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** A shuffled copy (Fisher-Yates). */
+/** Returns a shuffled copy (Fisher-Yates). */
 export function shuffle<T>(items: readonly T[], random: () => number): T[] {
   const copy = [...items];
   for (let last = copy.length - 1; last > 0; last -= 1) {

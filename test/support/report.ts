@@ -1,4 +1,4 @@
-/** The exit report, as the contract has it, found in the log. */
+/** The exit report in the shape of the contract, found in the log. */
 
 export interface Step {
   readonly step: "drain" | "stop" | "close" | "cancel" | "join";
@@ -17,7 +17,7 @@ export interface ExitReport {
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
-/** Every line that is a JSON object. */
+/** Parses every line that is a JSON object. */
 export function logLines(stderr: string): LogLine[] {
   return stderr.split("\n").flatMap((line) => {
     const value = parse(line);
@@ -25,7 +25,7 @@ export function logLines(stderr: string): LogLine[] {
   });
 }
 
-/** Every exit report in the log; the report may be the line itself or ride in one of its fields. */
+/** Finds every exit report in the log; a report may be the line itself or one of its fields. */
 export function reportsIn(lines: readonly LogLine[]): ExitReport[] {
   return lines.flatMap((line) => findReport(line, 3) ?? []);
 }

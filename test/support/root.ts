@@ -1,4 +1,4 @@
-/** Where things are, and which runtime runs this test. */
+/** Paths of the repository and of both runtimes, and the runtime that runs this test. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
@@ -9,7 +9,7 @@ export type Runtime = "node" | "deno";
 /** The runtime of this test; the product is started on the same one. */
 export const runtime: Runtime = "Deno" in globalThis ? "deno" : "node";
 
-/** The repository's root. The same whether the test runs from source or from build/. */
+/** The repository's root, whether the test runs from source or from build/. */
 export const root: string = findRoot(dirname(fileURLToPath(import.meta.url)));
 
 function findRoot(from: string): string {
@@ -19,14 +19,14 @@ function findRoot(from: string): string {
     if (name === "sidesocket") return from;
   }
   const parent = dirname(from);
-  if (parent === from) throw new Error("no package.json named sidesocket above the tests");
+  if (parent === from) throw new Error("no package.json of sidesocket above the tests");
   return findRoot(parent);
 }
 
-/** The Deno binary: the one that runs this test, else the one that npm installed, else the first on the PATH. */
+/** Finds the Deno binary: the one that runs this test, else the one that npm installed, else the first on the PATH. */
 export function denoPath(): string {
   if (runtime === "deno") return process.execPath;
-  // The binary itself, not the package's wrapper: that one does not pass signals on.
+  // The binary itself, since the package's wrapper does not pass signals on.
   for (const folder of [join(root, "test", "runtimes"), root]) {
     const scope = join(folder, "node_modules", "@deno");
     for (const platform of existsSync(scope) ? readdirSync(scope) : []) {
@@ -39,13 +39,13 @@ export function denoPath(): string {
   return findOnPath("deno");
 }
 
-/** The Node binary: the one that runs this test, else the first on the PATH. */
+/** Finds the Node binary: the one that runs this test, else the first on the PATH. */
 export function nodePath(): string {
   if (runtime === "node") return process.execPath;
   return findOnPath("node");
 }
 
-/** The whole path of a program on the PATH. Throws when there is none. */
+/** Finds the absolute path of a program on the PATH. Throws if there is none. */
 export function findOnPath(program: string): string {
   for (const folder of (process.env.PATH ?? "").split(delimiter)) {
     const path = join(folder, program);

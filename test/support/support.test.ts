@@ -1,4 +1,4 @@
-/** The support itself, where a mistake would make other tests lie. */
+/** The support itself, where a mistake would falsify other tests. */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -13,7 +13,7 @@ import { denoPath, nodePath, runtime } from "./root.ts";
 import { bounded, type Cleanup, delay, until, Watch } from "./until.ts";
 import { startUpstream } from "./upstream.ts";
 
-/** A script on the runtime of this test. */
+/** Builds the command that runs a script on the runtime of this test. */
 function script(source: string): { readonly command: string; readonly args: readonly string[] } {
   return { command: process.execPath, args: [runtime === "deno" ? "eval" : "-e", source] };
 }
@@ -23,7 +23,7 @@ function start(source: string, t: Cleanup): Promise<Child> {
 }
 
 describe("waits", () => {
-  test("a wait that is in vain ends, and says for what", async () => {
+  test("a vain wait ends, and names what it waited for", async () => {
     await assert.rejects(
       until(() => false, { within: 20, what: "the moon" }),
       /waited 20 ms for the moon/,
@@ -53,7 +53,7 @@ describe("waits", () => {
 });
 
 describe("children", () => {
-  test("a handled signal's own exit code is told, and a default one's signal", async (t) => {
+  test("a handled signal's own exit code is reported, and a default one's signal", async (t) => {
     const handles = "process.on('SIGTERM', () => process.exit(70)); console.log('up'); setInterval(() => {}, 1e3)";
     const first = await start(handles, t);
     await first.until(() => first.stdout.includes("up"));
@@ -67,7 +67,7 @@ describe("children", () => {
     assert.equal(second.signal("SIGTERM"), false);
   });
 
-  test("one that does not end is killed, and what it printed is told", async (t) => {
+  test("a child that does not end is killed, and its output is reported", async (t) => {
     const child = await start(
       "process.on('SIGTERM', () => console.error('no')); console.log('up'); setInterval(() => {}, 1e3)",
       t,
@@ -77,21 +77,21 @@ describe("children", () => {
     assert.deepEqual(await child.exited, { code: null, signal: "SIGKILL" });
   });
 
-  test("one that is stopped can be killed", async (t) => {
+  test("a stopped child can be killed", async (t) => {
     const child = await start("setInterval(() => {}, 1e3)", t);
     child.signal("SIGSTOP");
     await child.kill();
     assert.deepEqual(await child.exited, { code: null, signal: "SIGKILL" });
   });
 
-  test("run gives code, input's effect and all output", async () => {
+  test("run returns code and all output, and passes input", async () => {
     const source = "process.stdin.pipe(process.stdout); process.stdin.on('end', () => { process.exitCode = 3 })";
     const big = "x".repeat(1_000_000);
     const ran = await run({ ...script(source), env: process.env, input: big });
     assert.deepEqual([ran.code, ran.stdout.length, ran.stderr], [3, big.length, ""]);
   });
 
-  test("what cannot be started says so", async () => {
+  test("a program that cannot be started is reported", async () => {
     await assert.rejects(run({ command: "/nowhere/nothing" }), /ENOENT/);
   });
 
@@ -100,7 +100,7 @@ describe("children", () => {
     if (runtime === "node") assert.equal(nodePath(), process.execPath);
   });
 
-  test("what Linux knows of a process can be asked", { skip: process.platform !== "linux" }, async (t) => {
+  test("facts of a process are read from Linux", { skip: process.platform !== "linux" }, async (t) => {
     const child = await start("console.log('up'); setInterval(() => {}, 1e3)", t);
     await child.until(() => child.stdout.includes("up"));
     assert.ok(descriptorTargets(child.pid).includes("/dev/null"));
@@ -109,16 +109,16 @@ describe("children", () => {
 });
 
 describe("the scripted upstream", () => {
-  test("answers by method, records all, and goes and comes on one port", async (t) => {
+  test("answers by method, records everything, and restarts on one port", async (t) => {
     const upstream = await startUpstream({ t });
     const client = await Client.open(upstream.url, t);
-    client.ask("a", "echo", { deep: [1] });
-    client.ask(2, "error", [-32001, "no", { why: 1 }]);
-    client.ask(3, "notify", [2]);
-    client.ask(4, "binary", 7);
-    client.ask(5, "nothing of the kind");
-    client.ask(6, "silent");
-    client.ask(7, "sleep", [20]);
+    client.request("a", "echo", { deep: [1] });
+    client.request(2, "error", [-32001, "no", { why: 1 }]);
+    client.request(3, "notify", [2]);
+    client.request(4, "binary", 7);
+    client.request(5, "nothing of the kind");
+    client.request(6, "silent");
+    client.request(7, "sleep", [20]);
     await client.replies(8);
     assert.deepEqual(client.messages, [
       { jsonrpc: "2.0", id: "a", result: { deep: [1] } },
@@ -147,7 +147,7 @@ describe("the scripted upstream", () => {
     assert.equal(upstream.connections.length, 2);
   });
 
-  test("a handler of the test's own, a greeting, a subprotocol, a refusal", async (t) => {
+  test("a custom handler, a greeting, a subprotocol and a refusal work", async (t) => {
     const upstream = await startUpstream({
       onConnection: (connection) => connection.send("hello"),
       onMessage: (message, connection) => connection.send(message),
@@ -185,7 +185,7 @@ describe("HTTP by hand", () => {
     connection.write("POST / HTTP/1.1\r\nHost: half\r\nContent-Length: 4\r\n\r\nab");
     assert.equal((await connection.response()).body, "one,two");
     assert.equal((await connection.response()).status, 204);
-    await delay(20); // Half a body: that nothing comes has no event.
+    await delay(20); // Half a body: no event signals that nothing arrives.
     assert.equal(connection.ended, undefined);
     connection.write("cd");
     const last = await connection.response();
@@ -200,7 +200,7 @@ describe("HTTP by hand", () => {
 });
 
 describe("the log", () => {
-  test("a report is found as a line of its own or inside one, and nothing else is", () => {
+  test("a report is found as its own line or inside one, and nothing else is", () => {
     const report = { cause: "SIGTERM", forced: false, exit_code: 0, ms: 1, steps: [] };
     const log = ["plain", "{broken", JSON.stringify({ steps: [] }), JSON.stringify(report)];
     const lines = logLines([...log, JSON.stringify({ level: "info", properties: { report } })].join("\n"));

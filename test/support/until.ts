@@ -1,9 +1,9 @@
-/** Waits that end. Every one has a deadline and says what it waited for. */
+/** Waits that end: each has a deadline and names what it waits for. */
 
 export interface WaitOptions {
   /** Milliseconds until the wait fails. */
   readonly within?: number;
-  /** Ends the sentence "waited N ms for …". A function is asked only when the wait failed. */
+  /** Completes the sentence "waited N ms for …". A function is called only if the wait failed. */
   readonly what?: string | (() => string);
 }
 
@@ -12,7 +12,7 @@ export const DEFAULT_WITHIN_MS = 10_000;
 
 type Falsy = undefined | null | false | 0 | "";
 
-/** What a condition gave when it held. */
+/** The value of a condition that holds. */
 export type Truthy<T> = Exclude<T, Falsy>;
 
 function describe(what: WaitOptions["what"]): string {
@@ -23,12 +23,12 @@ function expired(options: WaitOptions): Error {
   return new Error(`waited ${options.within ?? DEFAULT_WITHIN_MS} ms for ${describe(options.what)}`);
 }
 
-/** Settles after `ms`. For faults whose nature is to take time; a test that waits for something uses `until`. */
+/** Settles after `ms`. For faults that take time by nature; a test that waits for something uses `until`. */
 export function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** The promise's own end, or a failure when it takes longer than `within`. */
+/** Settles with the promise, or fails if that takes longer than `within`. */
 export async function bounded<T>(promise: Promise<T>, options: WaitOptions = {}): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<never>((_, reject) => {
@@ -41,7 +41,10 @@ export async function bounded<T>(promise: Promise<T>, options: WaitOptions = {})
   }
 }
 
-/** Asks every few milliseconds until the condition holds, and gives what it gave. Where an event exists, use {@link Watch}. */
+/**
+ * Polls every few milliseconds until the condition holds, and returns its value. Where an event exists, use
+ * {@link Watch}.
+ */
 export async function until<T>(
   condition: () => T | Promise<T>,
   options: WaitOptions & { readonly every?: number } = {},
@@ -56,23 +59,23 @@ export async function until<T>(
 }
 
 /**
- * Something that changes. Whoever changes it calls `changed()`; whoever waits gives a condition, which is asked
- * once now and again after every change, so that no wait polls and none misses its moment.
+ * A changing thing that can be awaited. Its owner calls `changed()`; a waiter passes a condition, which is checked at
+ * once and after every change, so that no wait polls and none misses its moment.
  */
 export class Watch {
   readonly #waiters = new Set<() => void>();
 
   changed(): void {
-    for (const ask of [...this.#waiters]) ask();
+    for (const check of [...this.#waiters]) check();
   }
 
   until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
     return new Promise((resolve, reject) => {
       const finish = (): void => {
         clearTimeout(timer);
-        this.#waiters.delete(ask);
+        this.#waiters.delete(check);
       };
-      const ask = (): void => {
+      const check = (): void => {
         try {
           const value = condition();
           if (!value) return;
@@ -87,13 +90,13 @@ export class Watch {
         finish();
         reject(expired(options));
       }, options.within ?? DEFAULT_WITHIN_MS);
-      this.#waiters.add(ask);
-      ask();
+      this.#waiters.add(check);
+      check();
     });
   }
 }
 
-/** What a test gives so that what it started ends with it: node:test's context, or anything with `after`. */
+/** Ties the life of a resource to a test: node:test's context, or anything with `after`. */
 export interface Cleanup {
   after(end: () => Promise<void>): void;
 }

@@ -1,4 +1,4 @@
-/** What the scripted upstream does with JSON-RPC: one line per method, so that a test reads like what happens. */
+/** JSON-RPC methods of the scripted upstream, one line each, so that a test reads like the event it causes. */
 import { Buffer } from "node:buffer";
 import type { Message, UpstreamConnection } from "./upstream.ts";
 
@@ -10,7 +10,7 @@ export interface Call {
 
 type Method = (call: Call, connection: UpstreamConnection) => void;
 
-/** The n-th parameter of a list, or the named one of an object. */
+/** Returns the n-th parameter of a list, or the named one of an object. */
 function param(call: Call, at: number, name: string): unknown {
   const { params } = call;
   if (Array.isArray(params)) return params[at];
@@ -31,13 +31,13 @@ export function errorOf(call: Call, code: number, message: string, data?: unknow
   return { jsonrpc: "2.0", id: call.id ?? null, error: { code, message, ...(data === undefined ? {} : { data }) } };
 }
 
-/** By method name. A name that is not here is answered with JSON-RPC's -32601. */
+/** Methods by name. Any other name is answered with JSON-RPC's -32601. */
 export const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
-  /** The parameters come back as the result. */
+  /** Returns the parameters as the result. */
   ["echo", (call, to) => to.send(resultOf(call, call.params))],
-  /** Answers after [ms] with ms. */
+  /** Replies after [ms] with ms. */
   ["sleep", (call, to) => to.later(numberOf(call, 0, "ms", 0), () => to.send(resultOf(call, call.params)))],
-  /** Answers with a JSON-RPC error [code, message, data]. */
+  /** Replies with a JSON-RPC error [code, message, data]. */
   [
     "error",
     (call, to) => {
@@ -52,22 +52,22 @@ export const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
       );
     },
   ],
-  /** Never answers. */
+  /** Never replies. */
   ["silent", () => {}],
-  /** Answers with a text of [bytes] letters. */
+  /** Replies with a text of [bytes] letters. */
   ["big", (call, to) => to.send(resultOf(call, "x".repeat(numberOf(call, 0, "bytes", 1024))))],
-  /** Answers with something that is no JSON. */
+  /** Replies with something that is not JSON. */
   ["garbage", (_call, to) => to.send("}this is not JSON{")],
-  /** Answers in a binary frame. */
+  /** Replies in a binary frame. */
   ["binary", (call, to) => to.send(Buffer.from(JSON.stringify(resultOf(call, call.params))))],
-  /** Answers [times] times. */
+  /** Replies [times] times. */
   [
     "repeat",
     (call, to) => {
       for (let n = 0; n < numberOf(call, 0, "times", 2); n += 1) to.send(resultOf(call, n));
     },
   ],
-  /** Sends [count] notifications `note` with {n: 1…count, ...}, then answers with count. */
+  /** Sends [count] notifications `note` with {n: 1…count, ...}, then replies with count. */
   [
     "notify",
     (call, to) => {
@@ -76,7 +76,7 @@ export const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
       to.send(resultOf(call, count));
     },
   ],
-  /** Closes with [code, reason] in place of an answer. */
+  /** Closes with [code, reason] instead of replying. */
   [
     "close",
     (call, to) => {
@@ -84,7 +84,7 @@ export const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
       to.close(numberOf(call, 0, "code", 1000), typeof reason === "string" ? reason : "");
     },
   ],
-  /** Drops the connection in place of an answer: ["fin"] or ["reset"]. */
+  /** Drops the connection instead of replying: ["fin"] or ["reset"]. */
   ["drop", (call, to) => to.kill(param(call, 0, "how") === "reset" ? "reset" : "fin")],
 ]);
 
@@ -92,7 +92,7 @@ function isCall(value: unknown): value is Call {
   return typeof value === "object" && value !== null && typeof (value as Call).method === "string";
 }
 
-/** Answers one JSON-RPC message; notifications are carried out and not answered. */
+/** Answers one JSON-RPC message; notifications are carried out without a reply. */
 export function answerJsonRpc(message: Message, connection: UpstreamConnection): void {
   let call: unknown;
   try {

@@ -1,4 +1,4 @@
-/** A well-behaved upstream on npm `ws`: JSON-RPC with a few methods made for tests, or a handler of the test's own. */
+/** A well-behaved upstream on npm `ws`: JSON-RPC with a few methods made for tests, or a custom handler. */
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
@@ -7,13 +7,13 @@ import { type RawData, WebSocket, WebSocketServer } from "ws";
 import { type Cleanup, type Truthy, type WaitOptions, Watch } from "./until.ts";
 import { answerJsonRpc } from "./upstream-methods.ts";
 
-/** A message as it came: text, or the bytes of a binary frame. */
+/** A message as received: text, or the bytes of a binary frame. */
 export type Message = string | Uint8Array;
 
 export type MessageHandler = (message: Message, connection: UpstreamConnection) => void | Promise<void>;
 
 export interface UpstreamOptions {
-  /** 0, or a port that must be this one. */
+  /** 0 for any port, or the one to use. */
   readonly port?: number;
   /** Answers each message, in place of JSON-RPC. */
   readonly onMessage?: MessageHandler;
@@ -21,12 +21,12 @@ export interface UpstreamOptions {
   readonly onConnection?: (connection: UpstreamConnection) => void;
   /** Chooses the subprotocol from those offered; without it none is chosen. */
   readonly subprotocol?: (offered: readonly string[]) => string | undefined;
-  /** Refuses the upgrade with this status, asked per attempt. */
+  /** Refuses the upgrade with this status, chosen per attempt. */
   readonly refuse?: (request: IncomingMessage) => number | undefined;
   readonly t?: Cleanup;
 }
 
-/** What came over one connection, and what can be done to it. */
+/** One connection: a record of what it received, and the means to act on it. */
 export class UpstreamConnection {
   /** Counted from 1 over the upstream's whole life. */
   readonly number: number;
@@ -34,7 +34,7 @@ export class UpstreamConnection {
   readonly headers: IncomingHttpHeaders;
   readonly messages: Message[] = [];
   readonly socket: WebSocket;
-  /** The code and reason of the end; 1006 where no close frame came. Undefined while open. */
+  /** The code and reason of the end; 1006 without a close frame. Undefined while open. */
   closed: { readonly code: number; readonly reason: string } | undefined;
   pings = 0;
   readonly #tcp: Socket;
@@ -48,7 +48,7 @@ export class UpstreamConnection {
     this.#tcp = request.socket;
   }
 
-  /** The messages that were text. */
+  /** The text messages. */
   get texts(): string[] {
     return this.messages.filter((message) => typeof message === "string");
   }
@@ -57,13 +57,16 @@ export class UpstreamConnection {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
-  /** Sends where the connection is still open; else does nothing, as a late answer would. A value goes as JSON. */
+  /**
+   * Sends if the connection is still open; otherwise does nothing, as a scheduled reply may come too late. A value goes
+   * as JSON.
+   */
   send(message: unknown): void {
     if (!this.open) return;
     this.socket.send(typeof message === "string" || message instanceof Uint8Array ? message : JSON.stringify(message));
   }
 
-  /** Does something later, unless the connection has ended by then. */
+  /** Runs an action after a delay, unless the connection has ended by then. */
   later(ms: number, action: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
@@ -87,7 +90,7 @@ export class UpstreamConnection {
     this.socket.close(code, reason);
   }
 
-  /** For the upstream: the connection is over. */
+  /** For the upstream: marks the connection as over. */
   end(code: number, reason: string): void {
     this.closed = { code, reason };
     for (const timer of this.#timers) clearTimeout(timer);
@@ -97,7 +100,7 @@ export class UpstreamConnection {
 export class Upstream {
   /** Every connection ever made, in order. */
   readonly connections: UpstreamConnection[] = [];
-  /** Upgrades that `refuse` turned away. */
+  /** The number of upgrades that `refuse` turned away. */
   refusals = 0;
   readonly #options: UpstreamOptions;
   readonly #watch = new Watch();
@@ -116,7 +119,7 @@ export class Upstream {
     return upstream;
   }
 
-  /** The same after a restart. */
+  /** Unchanged by a restart. */
   get port(): number {
     return this.#port;
   }
@@ -130,7 +133,7 @@ export class Upstream {
     return this.connections.filter((connection) => connection.closed === undefined);
   }
 
-  /** The newest connection. Throws when there was none. */
+  /** The newest connection. Throws if there was none. */
   get last(): UpstreamConnection {
     const last = this.connections.at(-1);
     if (last === undefined) throw new Error("nobody has connected to the upstream");
@@ -146,12 +149,12 @@ export class Upstream {
     return this.connections.flatMap((connection) => connection.texts);
   }
 
-  /** Asked again after each connection, message, ping and close. */
+  /** Waits for a condition, which is checked after each connection, message, ping and close. */
   until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
     return this.#watch.until(condition, options);
   }
 
-  /** The next connection that is open, or the one that is. */
+  /** Waits for the newest open connection, or the next one. */
   connected(within = 10_000): Promise<UpstreamConnection> {
     return this.until(() => this.connections.findLast((connection) => connection.open), {
       within,
@@ -159,7 +162,7 @@ export class Upstream {
     });
   }
 
-  /** Sends to all that are connected. */
+  /** Sends to all open connections. */
   broadcast(message: unknown): void {
     for (const connection of this.live) connection.send(message);
   }

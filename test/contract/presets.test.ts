@@ -1,4 +1,4 @@
-/** Presets against upstreams that speak as their documentation says: Home Assistant, and obs-websocket 5. */
+/** Presets against upstreams that behave as their documentation says: Home Assistant and obs-websocket 5. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
@@ -17,7 +17,7 @@ interface Command {
   readonly delay?: number;
 }
 
-/** https://developers.home-assistant.io/docs/api/websocket: it refuses an id that is not larger than the one before. */
+/** https://developers.home-assistant.io/docs/api/websocket: it refuses an id that is not larger than the last one. */
 function startHomeAssistant(t: Cleanup): Promise<Upstream> {
   const lastIds = new Map<UpstreamConnection, number>();
   return startUpstream({
@@ -51,7 +51,7 @@ function speaking(upstream: Upstream, protocol: object, t: Cleanup): Promise<Pro
   return startProduct({ config: { upstreams: { default: { url: upstream.url, protocol, reconnect } } }, t });
 }
 
-async function asked(product: Product, body: object): Promise<unknown> {
+async function resultOf(product: Product, body: object): Promise<unknown> {
   const response = await product.request(body);
   const text = await response.text();
   assert.equal(response.status, 200, text);
@@ -59,30 +59,30 @@ async function asked(product: Product, body: object): Promise<unknown> {
 }
 
 describe("home-assistant", () => {
-  test("logs in with its token, and its ids increase however many ask at once, on every connection", async (t) => {
+  test("logs in with its token, and sends increasing ids on every connection under concurrency", async (t) => {
     const upstream = await startHomeAssistant(t);
     const product = await speaking(upstream, { preset: "home-assistant", token: "the token" }, t);
-    const ask = (n: number) => asked(product, { id: "mine", type: "get_states", delay: 50 - n });
+    const send = (n: number) => resultOf(product, { id: "mine", type: "get_states", delay: 50 - n });
     const wanted = { id: "mine", type: "result", success: true, result: { type: "get_states" } };
-    for (const reply of await Promise.all(Array.from({ length: 50 }, (_, n) => ask(n))))
+    for (const reply of await Promise.all(Array.from({ length: 50 }, (_, n) => send(n))))
       assert.deepEqual(reply, wanted);
-    assert.deepEqual(await asked(product, { type: "ping" }), { type: "pong" });
+    assert.deepEqual(await resultOf(product, { type: "ping" }), { type: "pong" });
     upstream.last.kill();
     await until(() => upstream.connections.length === 2, { what: "the next connection" });
     await product.ready();
-    assert.deepEqual(await ask(0), wanted);
+    assert.deepEqual(await send(0), wanted);
   });
 
-  test("its events are messages, though they bear the id of their subscription", async (t) => {
+  test("events are messages, although they carry the id of their subscription", async (t) => {
     const upstream = await startHomeAssistant(t);
     const product = await speaking(upstream, { preset: "home-assistant", token: "the token" }, t);
-    const reply = await asked(product, { type: "subscribe_events" });
+    const reply = await resultOf(product, { type: "subscribe_events" });
     assert.deepEqual(reply, { type: "result", success: true, result: { type: "subscribe_events" } });
-    const told = async () => ((await product.state()).counters as { messages: number }).messages;
-    await until(async () => (await told()) >= 1, { what: "the event" });
+    const messageCount = async () => ((await product.state()).counters as { messages: number }).messages;
+    await until(async () => (await messageCount()) >= 1, { what: "the event" });
   });
 
-  test("a wrong token is refused once, and said; the token is nowhere to be seen", async (t) => {
+  test("a wrong token is refused once and reported, without showing the token", async (t) => {
     const upstream = await startHomeAssistant(t);
     const product = await speaking(upstream, { preset: "home-assistant", token: "the-wrong-one" }, t);
     await until(async () => (await product.state()).phase === "refused", { what: "the login to be refused" });
@@ -98,8 +98,8 @@ describe("obs", () => {
   const sha256 = (text: string): string => createHash("sha256").update(text).digest("base64");
 
   /**
-   * https://github.com/obsproject/obs-websocket: Hello, Identify, Identified; then requests, one of which has no answer.
-   * With a `password` it demands the answer to a challenge of the connection's own.
+   * https://github.com/obsproject/obs-websocket: Hello, Identify, Identified, then requests, one of which gets no
+   * reply. With a `password` it demands the response to a challenge that differs for each connection.
    */
   function startObs(t: Cleanup, password?: string): Promise<Upstream> {
     const salt = sha256("salt");
@@ -128,12 +128,12 @@ describe("obs", () => {
     });
   }
 
-  test("identifies itself, and asks under ids of the request's own kind, one or several at once", async (t) => {
+  test("identifies itself and sends requests, single or concurrent, under ids of their own kind", async (t) => {
     const upstream = await startObs(t);
     const product = await speaking(upstream, { preset: "obs" }, t);
     const [one, batch] = await Promise.all([
-      asked(product, { op: 6, d: { requestType: "GetVersion", requestId: "mine" } }),
-      asked(product, { op: 8, d: { requestId: 8, requests: [] } }),
+      resultOf(product, { op: 6, d: { requestType: "GetVersion", requestId: "mine" } }),
+      resultOf(product, { op: 8, d: { requestId: 8, requests: [] } }),
     ]);
     const requestStatus = { result: true, code: 100 };
     assert.deepEqual(one, { op: 7, d: { requestType: "GetVersion", requestId: "mine", requestStatus } });
@@ -143,43 +143,43 @@ describe("obs", () => {
 
   const PASSWORD = "canary pässword";
 
-  test("logs in with its password, on every connection anew, and the password is nowhere to be seen", async (t) => {
+  test("logs in with its password on every connection, without showing the password", async (t) => {
     const upstream = await startObs(t, PASSWORD);
     const protocol = { preset: "obs", password: "${OBS_PASSWORD}", events: 0 };
     const settings = { url: upstream.url, protocol, reconnect: { from: "20ms", to: "100ms" } };
     const env = { OBS_PASSWORD: PASSWORD };
     const config = { upstreams: { default: settings } };
     const product = await startProduct({ config, env, args: ["--log-level", "trace"], t });
-    const asks = async () => {
-      const reply = await asked(product, { op: 6, d: { requestType: "GetVersion" } });
+    const makeRequest = async () => {
+      const reply = await resultOf(product, { op: 6, d: { requestType: "GetVersion" } });
       assert.equal((reply as { op: number }).op, 7);
     };
-    await asks();
+    await makeRequest();
     upstream.last.kill();
     await until(() => upstream.connections.length === 2, { what: "the next connection" });
     await product.ready();
-    await asks();
+    await makeRequest();
     const state = JSON.stringify(await product.state());
     assert.doesNotMatch([...upstream.texts, state, product.child.output()].join(), /canary/);
   });
 
-  test("its password may be in a file, which is read for every attempt", async (t) => {
+  test("a password in a file is read for every attempt", async (t) => {
     const upstream = await startObs(t, PASSWORD);
     const file = await written(t, "password", "an old one\n");
     const protocol = { preset: "obs", password: `\${file:${file}}` };
     const settings = { url: upstream.url, protocol, reconnect: { from: "20ms", to: "100ms", refused: "200ms" } };
     const product = await startProduct({ config: { upstreams: { default: settings } }, t });
-    await until(async () => (await product.state()).phase === "refused", { what: "the old one to be refused" });
+    await until(async () => (await product.state()).phase === "refused", { what: "the old password to be refused" });
     await writeFile(file, PASSWORD);
     await product.ready();
-    assert.equal(((await asked(product, { op: 8, d: { requests: [] } })) as { op: number }).op, 9);
+    assert.equal(((await resultOf(product, { op: 8, d: { requests: [] } })) as { op: number }).op, 9);
   });
 
   for (const [what, password] of [
     ["a wrong password", { password: "canary wrong" }],
-    ["no password where one is asked for", {}],
+    ["no password although one is required", {}],
   ] as const) {
-    test(`${what} is a refused login, and not tried again soon`, async (t) => {
+    test(`${what} is a refused login that is not retried soon`, async (t) => {
       const upstream = await startObs(t, PASSWORD);
       const product = await speaking(upstream, { preset: "obs", ...password }, t);
       await until(async () => (await product.state()).phase === "refused", { what: "the login to be refused" });
@@ -191,10 +191,10 @@ describe("obs", () => {
     });
   }
 
-  test("a password that the server does not ask for is not needed", async (t) => {
+  test("a password that the server does not require is ignored", async (t) => {
     const upstream = await startObs(t);
     const product = await speaking(upstream, { preset: "obs", password: PASSWORD }, t);
-    await asked(product, { op: 8, d: { requests: [] } });
+    await resultOf(product, { op: 8, d: { requests: [] } });
     assert.deepEqual(JSON.parse(upstream.texts[0] ?? ""), { op: 1, d: { rpcVersion: 1 } });
   });
 });
@@ -216,23 +216,23 @@ describe("text with ids", () => {
   const rules = { skip: ["^#\\w+ ACK$"], errors: { when: "^ERR ", do: "fail_oldest" } };
   const plain = { headers: { "content-type": "text/plain" } };
 
-  test("many ask at once, each has its own reply without our id, and what names nobody is a message", async (t) => {
+  test("concurrent requests get their own replies without our id; a line without one is a message", async (t) => {
     const upstream = await startLines(t);
     const id = { out: "#$id $message", in: "^#(?<id>\\d+) " };
     const product = await speaking(upstream, { preset: "text", id, ...rules }, t);
-    const asks = Array.from({ length: 50 }, async (_, n) => {
+    const requests = Array.from({ length: 50 }, async (_, n) => {
       const response = await product.request(`wait ${50 - n}`, plain);
       assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
       assert.equal(await response.text(), `OK wait ${50 - n}`);
     });
-    await Promise.all(asks);
+    await Promise.all(requests);
     assert.match(upstream.texts[0] ?? "", /^#\d+ wait \d+$/);
     assert.equal(new Set(upstream.texts.map((line) => line.split(" ")[0])).size, 50);
     const { counters, protocol } = (await product.state()) as { counters: Record<string, number>; protocol: string };
     assert.deepEqual([protocol, counters.replies, counters.messages, counters.late], ["text", 50, 100, 0]);
   });
 
-  test("the caller's own id is replaced on the wire and comes back; one that is kept travels as it is", async (t) => {
+  test("the caller's own id is replaced on the wire and restored; a kept id travels unchanged", async (t) => {
     const id = { out: "^#(?<id>\\w+) ", in: "^#(?<id>\\w+) " };
     for (const kind of ["int", "keep"]) {
       const upstream = await startLines(t);
@@ -250,12 +250,18 @@ describe("text with ids", () => {
     }
   });
 
-  test("a pattern that is none ends the start with code 2, and says which and where", async (t) => {
+  test("an invalid pattern ends the start with code 2, which names it and its place", async (t) => {
     const upstream = await startLines(t);
     const file = await written(
       t,
       "lines.yaml",
-      `upstreams:\n  default:\n    url: ${upstream.url}\n    protocol: { preset: text, id: { out: "#$id $message", in: "^#(" } }\n`,
+      [
+        "upstreams:",
+        "  default:",
+        `    url: ${upstream.url}`,
+        `    protocol: { preset: text, id: { out: "#$id $message", in: "^#(" } }`,
+        "",
+      ].join("\n"),
     );
     for (const args of [
       ["check-config", file],
@@ -273,7 +279,7 @@ describe("text with ids", () => {
   });
 });
 
-test("an error without an id is what the configuration says, and a kept id travels as it is", async (t) => {
+test("an error without an id fails what the configuration says, and a kept id travels unchanged", async (t) => {
   const upstream = await startUpstream({
     t,
     onMessage: (message, connection) => {
@@ -283,7 +289,7 @@ test("an error without an id is what the configuration says, and a kept id trave
   });
   const errors = { when: { has: ["/error"], lacks: ["/id"] }, do: "fail_oldest" };
   const product = await speaking(upstream, { preset: "json", id: { kind: "keep" }, errors }, t);
-  assert.deepEqual(await asked(product, { id: "mine", n: 1 }), { id: "mine", ok: true });
+  assert.deepEqual(await resultOf(product, { id: "mine", n: 1 }), { id: "mine", ok: true });
   assert.deepEqual(JSON.parse(upstream.texts[0] ?? ""), { id: "mine", n: 1 });
   const failed = await product.request({ id: "other", bad: true });
   assert.deepEqual(

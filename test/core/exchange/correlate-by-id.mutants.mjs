@@ -1,0 +1,34 @@
+/** Mutants of `src/core/exchange/correlate-by-id.ts`. */
+export default {
+  tests: ["test/core/exchange/exchange", "test/core/exchange/lane"],
+  deno: true,
+  mutants: [
+    ["an id in flight is reused", "isInFlight(this.#last) || ", ""],
+    ["an id whose reply may still arrive is reused", " || this.#buried.has(this.#last)", ""],
+    ["a timed-out request leaves no tombstone", "this.#buried.add(id);", ""],
+    [
+      "tombstones are never dropped",
+      "this.#buried.size > this.#buriedMax",
+      "this.#buried.size < 0",
+      { tests: ["test/core/exchange/exchange-ids"] },
+    ],
+    ["a repeated late reply counts each time", "return this.#buried.delete(id);", "return this.#buried.has(id);"],
+    ["ids never wrap around", "this.#last >= this.#maxId ? 1 : this.#last + 1", "this.#last + 1"],
+    [
+      "every id may be in flight at once",
+      "this.capacity = maxId - half;",
+      "this.capacity = maxId;",
+      { tests: ["test/core/exchange/exchange-ids"] },
+    ],
+    ["a timed-out request is not remembered", "this.#ids.bury(entry.wire);", "void entry;"],
+    ["a caller may reuse an id whose reply may still arrive", " || this.#ids.isBuried(wire)", ""],
+    ["an older connection frees an id of the newest", 'if (this.#callers && !newest) return "unclaimed";', ""],
+    ["an older connection's tombstone blocks an id on the newest", "if (newest || !this.#callers) this", "this"],
+    ["a caller's id is never released", "if (this.#callers) this.#ids.forget();", "void this.#callers;"],
+    [
+      "one part of a late reply counts as the whole",
+      "last ? this.#ids.exhume(wire)",
+      "last || !last ? this.#ids.exhume(wire)",
+    ],
+  ],
+};

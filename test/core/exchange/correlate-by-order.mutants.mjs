@@ -1,0 +1,44 @@
+/** Mutants of `src/core/exchange/correlate-by-order.ts`. */
+export default {
+  tests: ["test/core/exchange/exchange", "test/core/exchange/lane", "test/core/exchange/exchange-rotation"],
+  deno: true,
+  mutants: [
+    ["a request goes out while a reply is owed", "!this.#owed && (!expectsReply", "(!expectsReply"],
+    [
+      "a request goes out while a send's reply may arrive",
+      "!expectsReply || this.#unasked === 0",
+      "!expectsReply || this.#unasked >= 0",
+    ],
+    [
+      "an owed reply stays owed after it arrived",
+      "if (late) this.#owed = false;",
+      "if (late) this.#until = undefined;",
+    ],
+    ["a lane waits without bound for an owed reply", "return owed;", "return false;"],
+    ["a lane takes two requests at once", "this.#current === undefined && this.#lane.takes", "this.#lane.takes"],
+    ["a lane forgets an owed reply", "this.#bury(true, now);", "void now;"],
+    ["an older connection's debt holds back the newest", "if (!newest) return;", "void newest;"],
+    ["a message sent without waiting leaves no tombstone", "else this.#bury(false, now);", "else void now;"],
+    [
+      "a frame of an older connection settles the current request",
+      "if (this.#current?.connection === connection)",
+      "if (this.#current && connection > 0)",
+    ],
+    [
+      "a frame of an older connection settles a request of another",
+      "if (entry.connection === connection) return",
+      "if (connection > 0) return",
+    ],
+    [
+      "a request in flight on an older connection holds back the newest",
+      "    this.#current = undefined;\n    this.#unfile",
+      "    this.#unfile",
+    ],
+    ["a cleared tombstone keeps its deadline", "if (until !== this.#lane.until) this.#unfile(until);", "void until;"],
+    [
+      "each new tombstone adds another deadline",
+      "this.#unfile(this.#lane.until);\n    this.#wheel.add",
+      "this.#wheel.add",
+    ],
+  ],
+};

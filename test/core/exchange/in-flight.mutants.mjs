@@ -1,0 +1,9 @@
+/** Mutants of `src/core/exchange/in-flight.ts`. */
+export default {
+  tests: ["test/core/exchange/exchange", "test/core/exchange/lane"],
+  deno: true,
+  mutants: [
+    ["deadlines are ignored", "this.#wheel.add(entry, entry.dueAt);", ""],
+    ["a request ends twice", "this.forget(entry);\n    const times", "const times"],
+  ],
+};

@@ -1,0 +1,27 @@
+/** Mutants of `src/main.ts`. */
+export default {
+  tests: ["test/contract/exit"],
+  mutants: [
+    ["the report is not printed", "errorLines.push(`${JSON.stringify(report)}\\n`);", ""],
+    [
+      "the last lines are not flushed",
+      'left behind\\n");\n  await errorLines.flushed(LAST_LINES_WITHIN_MS);',
+      'left behind\\n");',
+      { tests: ["test/exit/bounds"] },
+    ],
+    ["an uncaught error bypasses the exit", "endOnFaults(service);", "", { tests: ["test/exit/faults"] }],
+    [
+      "a thread that stays keeps the process alive",
+      "if (!joined) runtime.abandon(exitCode);",
+      "",
+      { tests: ["test/faults/rows-38"] },
+    ],
+    ["warnings are not printed", "log.warn(warning);", "void warning;", { tests: ["test/exit/bounds"] }],
+    [
+      "a crash loop does not end the service",
+      "service.exit({ cause: code, exitCode: exitCodeOf(code) });",
+      "",
+      { tests: ["test/contract/protocol-module"] },
+    ],
+  ],
+};

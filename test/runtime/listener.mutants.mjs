@@ -1,0 +1,29 @@
+/** Mutants of `src/runtime/listener.ts`. */
+export default {
+  tests: ["test/runtime/listener"],
+  mutants: [
+    ["a connection being written to counts as idle", "server.closeIdleConnections = () => {};", ""],
+    ["a connection without a request is not cut", "since: performance.now(),", "since: Number.POSITIVE_INFINITY,"],
+    [
+      "the answer step has no bound",
+      "setTimeout(() => server.closeAllConnections(), withinMs)",
+      "setTimeout(() => server.closeAllConnections(), 2 ** 30)",
+    ],
+    [
+      "the flush waits for callers of /shutdown",
+      "every((socket) => kept.has(socket))",
+      "every((socket) => !socket)",
+      { tests: ["test/exit/callers"] },
+    ],
+    [
+      "callers of /shutdown are cut",
+      "!kept.has(socket) && since <= young",
+      "since <= young",
+      { tests: ["test/exit/callers"] },
+    ],
+    ["a connection opened just now is cut", " && since <= young", ""],
+    ["a caller that left is awaited", "connections.delete(socket);", ""],
+    ["a caller that left closes only one response", 'answer.destroy().emit("close")', "answer.destroy()"],
+    ["a finished response counts as being written", "connection.answers--;", ""],
+  ],
+};

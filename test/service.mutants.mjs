@@ -1,0 +1,18 @@
+/** Mutants of `src/service.ts`. */
+export default {
+  tests: ["test/contract/exit"],
+  mutants: [
+    [
+      "callers of /shutdown are cut",
+      "if (connection) this.#kept.add(connection);",
+      "",
+      { tests: ["test/contract/exit", "test/faults/rows-42"] },
+    ],
+    [
+      "the report is not flushed to its callers",
+      "await listener.answered(this.#config.shutdown.answer);",
+      "",
+      { tests: ["test/contract/exit", "test/exit/callers"] },
+    ],
+  ],
+};

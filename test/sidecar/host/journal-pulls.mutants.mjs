@@ -1,0 +1,18 @@
+/** Mutants of `src/sidecar/host/journal-pulls.ts`. */
+export default {
+  tests: ["test/sidecar/host/journal-reader"],
+  deno: true,
+  mutants: [
+    ["a reader joins a pull that is ahead of it", " || tail.from.seq > from.seq", ""],
+    ["every reader has its own pull", "if (!tail) {", "if (!tail || tail) {"],
+    ["an abandoned pull stays", "this.#takeBack(joined.seq);", ""],
+    [
+      "a restarted thread receives no pulls",
+      "for (const { command } of this.#pulls.values()) this.#post(command);",
+      "",
+    ],
+    ["the exit does not notify readers", "for (const onEnd of readers) onEnd(end);", ""],
+    ["the end of a journal does not notify its readers", "for (const reader of [...readers]) reader.end(end);", ""],
+    ["an answered pull is repeated", "this.#pulls.delete(seq);\n    if (typeof", "if (typeof"],
+  ],
+};

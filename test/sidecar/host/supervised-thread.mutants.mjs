@@ -1,0 +1,74 @@
+/** Mutants of `src/sidecar/host/supervised-thread.ts`. */
+export default {
+  tests: ["test/contract/protocol-module"],
+  mutants: [
+    [
+      "a thread that hangs is not noticed",
+      "setInterval(() => this.#beat(), BEAT_MS)",
+      "setInterval(() => {}, BEAT_MS)",
+      { tests: ["test/faults/rows-38"] },
+    ],
+    [
+      "a thread that hangs is not terminated",
+      "thread.ended.then(() => clearTimeout(timer));\n    thread.terminate();",
+      "thread.ended.then(() => clearTimeout(timer));",
+      { tests: ["test/faults/rows-38"] },
+    ],
+    [
+      "a hung thread that cannot be terminated is awaited",
+      "setTimeout(() => this.#giveUp(`${detail}, and cannot be ended`), UNENDING_MS)",
+      "setTimeout(() => {}, UNENDING_MS)",
+      { tests: ["test/faults/rows-38"] },
+    ],
+    [
+      "callers are not notified of a hung thread",
+      "this.#tellCrashed(detail);\n    const timer",
+      "const timer",
+      { tests: ["test/faults/rows-38"] },
+    ],
+    [
+      "a request made on the crash notice goes to the dead thread",
+      'this.#life = { phase: "ending", thread: life.thread };',
+      "",
+      { tests: ["test/sidecar/host/supervised-thread"] },
+    ],
+    [
+      "callers are not notified of a crash",
+      "(!this.#leaving || error !== undefined)) this.#tellCrashed(detail);",
+      "(!this.#leaving || error !== undefined)) void detail;",
+    ],
+    ["a dead thread is not restarted", "      this.#life = this.#launch();\n    }, delay);", "    }, delay);"],
+    ["a thread is restarted without end", "this.#crashes.length >= CRASHES_MAX", "this.#crashes.length < 0"],
+    [
+      "a thread is restarted at once",
+      "RESTART_FROM_MS, RESTART_TO_MS, Math.random()",
+      "RESTART_FROM_MS, RESTART_TO_MS, 0",
+      { tests: ["test/sidecar/host/supervised-thread"] },
+    ],
+    [
+      "a request that never reached the thread counts as maybe sent",
+      'message.type === "request" ? message.seq : []',
+      'message.type === "end" ? 0 : []',
+      { tests: ["test/sidecar/host/supervised-thread"] },
+    ],
+    [
+      "terminating has no effect",
+      "thread.terminate();\n    await thread.ended;",
+      "await thread.ended;",
+      { tests: ["test/exit/bounds"] },
+    ],
+    [
+      "the thread's end is not awaited",
+      'if ("thread" in this.#life) await this.#life.thread.ended;',
+      "",
+      { tests: ["test/exit/bounds"] },
+    ],
+    ["the pulse goes on after the exit", "clearInterval(this.#pulse);", "", { tests: ["test/soak/timers"] }],
+    [
+      "the exit leaves a due restart",
+      "clearTimeout(this.#life.timer);",
+      "",
+      { tests: ["test/sidecar/host/supervised-thread"] },
+    ],
+  ],
+};

@@ -1,0 +1,31 @@
+/** Mutants of `src/sidecar/host/upstream-client.ts`. */
+export default {
+  tests: ["test/contract/exit"],
+  mutants: [
+    [
+      "an exiting sidecar accepts new work",
+      "this.#refusal ??= shuttingDown;",
+      "",
+      { tests: ["test/contract/library"] },
+    ],
+    [
+      "an idle thread that hangs holds up the drain",
+      "if (this.#waiters.size === 0) this.#drained.resolve();",
+      "",
+      { tests: ["test/exit/bounds"] },
+    ],
+    [
+      "the exit waits for a thread that was never started",
+      "else this.#nothingLeft();",
+      "",
+      { tests: ["test/exit/start"] },
+    ],
+    [
+      "the exit waits for a thread that died during it",
+      "if (this.#refusal) this.#nothingLeft();",
+      "if (this.#refusal) void detail;",
+      { tests: ["test/exit/bounds"] },
+    ],
+    ["a reply during drain is not counted", "this.#replies += repliesIn(message.outcome);", ""],
+  ],
+};

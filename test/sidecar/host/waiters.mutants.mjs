@@ -1,0 +1,14 @@
+/** Mutants of `src/sidecar/host/waiters.ts`. */
+export default {
+  tests: ["test/sidecar/host/waiters"],
+  deno: true,
+  mutants: [
+    ["no waiter times out", "this.#alarm.set(waiter.until);", ""],
+    ["a longer wait never times out", "this.#alarm.set(next);", ""],
+    [
+      "every waiter times out with the first",
+      "if (until <= now) this.#onLate(seq);",
+      "if (until <= now || seq) this.#onLate(seq);",
+    ],
+  ],
+};

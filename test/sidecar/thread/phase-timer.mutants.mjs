@@ -1,0 +1,11 @@
+/** Mutants of `src/sidecar/thread/phase-timer.ts`. */
+export default {
+  tests: ["test/faults/rows-48"],
+  mutants: [
+    [
+      "a peer is blamed before its pending frames are read",
+      "blames ? () => this.set(LOOK_MS) : this.#ring",
+      "this.#ring",
+    ],
+  ],
+};

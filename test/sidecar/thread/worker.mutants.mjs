@@ -1,0 +1,13 @@
+/** Mutants of `src/sidecar/thread/worker.ts`. */
+export default {
+  tests: ["test/contract/exit"],
+  mutants: [
+    ["the thread does not end itself", "process.exit(0);", "return;"],
+    [
+      "a busy thread gets extra time to close",
+      "Math.max(0, message.withinMs - late)",
+      "message.withinMs",
+      { tests: ["test/exit/bounds"] },
+    ],
+  ],
+};
