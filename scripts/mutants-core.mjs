@@ -433,7 +433,7 @@ const pure = [
         "this.#earlyCharacters < EARLY_CHARACTERS",
         "this.#earlyCharacters < EARLY_CHARACTERS * 1e9",
       ],
-      ["a name of a lost connection is known still", "subscription.isOurs = undefined;", ""],
+      ["a name of a lost connection is known still", "subscription.upstreamId = undefined;", ""],
       ["an answer of a lost connection counts", "this.#asked.clear();", ""],
       ["what has failed is asked for without a connection", "subscription.retryAt = undefined;\n      if", "if"],
       [

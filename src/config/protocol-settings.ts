@@ -22,16 +22,29 @@ export const scalarsByPointer = z.record(
 
 export const memberPointer = pointer.min(1, "must be a JSON pointer to a member, such as /id");
 
-/** Holds when all that is given holds. */
-const when = z
-  .strictObject({
-    match: scalarsByPointer.optional(),
-    has: z.array(pointer).optional(),
-    lacks: z.array(pointer).optional(),
-  })
-  .refine((given) => Object.keys(given).length > 0, "must say what to look at: match, has or lacks");
+const values = scalarsByPointer.refine((all) => Object.keys(all).length > 0, "must have at least one value");
+const pointers = z.array(pointer).min(1, "must have at least one pointer");
 
-const someWhen = z.array(when).min(1, "must have at least one condition");
+/** The parts of a condition (see protocols/condition.ts); some things have them beside keys of their own. */
+export const conditionShape = {
+  /** Values by JSON pointer, exact in their JSON type. */
+  match: values.optional(),
+  /** Pointers at which there must be a value. */
+  has: pointers.optional(),
+  /** Pointers at which there must be none. */
+  lacks: pointers.optional(),
+};
+
+/** True if a mapping with {@link conditionShape} has at least one part of a condition. */
+export function isCondition({ match, has, lacks }: z.output<z.ZodObject<typeof conditionShape>>): boolean {
+  return match !== undefined || has !== undefined || lacks !== undefined;
+}
+
+const EMPTY_CONDITION = "must say what to look at: match, has or lacks";
+
+export const condition = z.strictObject(conditionShape).refine(isCondition, EMPTY_CONDITION);
+
+const conditions = z.array(condition).min(1, "must have at least one condition");
 
 /** That it is one is seen by load.ts: what compiles them is loaded only where there are some. */
 const pattern = z.string().min(1, "must not be empty").max(1_000, "must have at most 1000 characters");
@@ -47,7 +60,7 @@ const jsonValue = z.json({ error: "must be a text, or a value to be sent as JSON
 
 const answer = z
   .strictObject({
-    when,
+    when: condition,
     /** A text goes out as it is, anything else as JSON. */
     send: jsonValue,
     /** Where in the answer → where in the request its value comes from. */
@@ -72,15 +85,15 @@ const protocolOptions = z.discriminatedUnion("preset", [
         })
         .prefault({}),
       /** What a frame with our id must be like to be a reply; else it is a message. */
-      reply: when.optional(),
+      reply: condition.optional(),
       /** Frames with our id that come before the reply: messages. */
-      skip: someWhen.optional(),
+      skip: conditions.optional(),
       /** Frames that end a request. */
-      final: someWhen.optional(),
+      final: conditions.optional(),
       /** The reply is an array of all frames with the id, of at most so many. */
       collect: z.strictObject({ frames: wholeNumber(1, 1_000_000).prefault(1000) }).optional(),
       /** What becomes of an error that names no request. */
-      errors: z.strictObject({ when, do: z.enum(ERROR_DEEDS) }).optional(),
+      errors: z.strictObject({ when: condition, do: z.enum(ERROR_DEEDS) }).optional(),
       /** Requests of the upstream's own, and what answers them. */
       answers: z.array(answer).optional(),
     })
@@ -130,11 +143,13 @@ export const greetingStep = z.union(
     /** A text goes out as it is, anything else as JSON. */
     z.strictObject({ send: jsonValue }),
     z.strictObject({
-      expect: z.strictObject({
-        match: scalarsByPointer,
-        reject: scalarsByPointer.optional(),
-        within: duration.prefault("5s"),
-      }),
+      expect: z
+        .strictObject({
+          ...conditionShape,
+          reject: values.optional(),
+          within: duration.prefault("5s"),
+        })
+        .refine(isCondition, EMPTY_CONDITION),
     }),
   ],
   { error: "must be { send: … } or { expect: { match: … } }" },
@@ -145,6 +160,6 @@ export const heartbeat = z.strictObject({
   send: z.json({ error: "must be a text, or a value to be sent as JSON" }),
   every: duration.prefault("30s"),
   /** What answers it; left out: it is only sent. */
-  expect: z.strictObject({ match: scalarsByPointer }).optional(),
+  expect: condition.optional(),
   within: duration.prefault("10s"),
 });

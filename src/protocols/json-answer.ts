@@ -1,11 +1,11 @@
 /** Requests of the upstream's own, answered by a rule: a frame that is meant gets a fixed answer, with parts of it copied in. */
 
+import { type Condition, compile } from "./condition.ts";
 import { insertMissing, locate, type Pointer, parsePointer, replace } from "./json-edit.ts";
 import type { Json } from "./json-message.ts";
-import { condition, type When } from "./when.ts";
 
 export interface AnswerRule {
-  readonly when: When;
+  readonly when: Condition;
   /** A text goes out as it is, anything else as JSON. */
   readonly send: unknown;
   /** Where in the answer (JSON pointer) → where in the request its value comes from. What is not there is not copied. */
@@ -15,7 +15,7 @@ export interface AnswerRule {
 /** @returns what answers a frame; undefined when no rule means it. Throws an Error for a pointer that is none. */
 export function answering(rules: readonly AnswerRule[]): (json: Json) => string | undefined {
   const known = rules.map(({ when, send, copy = {} }) => ({
-    test: condition(when),
+    test: compile(when),
     text: typeof send === "string" ? send : JSON.stringify(send),
     copies: Object.entries(copy).map(([to, from]): [Pointer, Pointer] => [parsePointer(to), parsePointer(from)]),
   }));

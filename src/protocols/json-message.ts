@@ -1,6 +1,6 @@
 /** What the JSON dialects share: reading what callers and upstreams say, and reading ids back. */
 
-import { check, JsonFault, type MemberSink, type Span } from "./json-check.ts";
+import { check, JsonFault, type MemberSink, type Span, skipSpace } from "./json-check.ts";
 import { type Body, InvalidMessage } from "./protocol.ts";
 
 /** A text that is JSON, and where its value stands. */
@@ -44,6 +44,11 @@ export function readMessage(message: Body, maxDepth = MAX_MESSAGE_DEPTH, sink?: 
 /** Reads an upstream's frame, however deep, or says why it is not JSON. */
 export function readFrame(frame: Body, sink?: MemberSink): Json | { readonly why: string } {
   return read(frame, Number.POSITIVE_INFINITY, sink);
+}
+
+/** A text that was checked before and is known to be one JSON value. */
+export function checkedJson(text: string): Json {
+  return { text, root: { start: skipSpace(text, 0), end: text.trimEnd().length } };
 }
 
 /** Whether a text is one JSON value. */

@@ -4,6 +4,7 @@
  * every frame with an id of ours is a reply. The presets for particular dialects are made of this.
  */
 
+import { type Condition, compile, compileAny } from "./condition.ts";
 import { type AnswerRule, answering } from "./json-answer.ts";
 import type { Span } from "./json-check.ts";
 import { insertMissing, locate, type Place, parsePointer, remove, replace } from "./json-edit.ts";
@@ -11,7 +12,6 @@ import { type IdKind, idsOf } from "./json-id.ts";
 import { inKindOf, type Json, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
 import { kindOf } from "./json-text.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
-import { anyOf, condition, type When } from "./when.ts";
 
 /** What becomes of an error that names no request. */
 export const ERROR_DEEDS = ["fail_oldest", "message", "fail_all"] as const;
@@ -29,14 +29,14 @@ export interface JsonOptions {
       }
     | undefined;
   /** What a frame with our id must be like to be a reply; else it is a message. */
-  readonly reply?: When | undefined;
+  readonly reply?: Condition | undefined;
   /** Frames with our id that come before the reply: messages. */
-  readonly skip?: readonly When[] | undefined;
+  readonly skip?: readonly Condition[] | undefined;
   /** Frames that end a request. What comes before one is skipped, or with `collect` a part of the reply. */
-  readonly final?: readonly When[] | undefined;
+  readonly final?: readonly Condition[] | undefined;
   /** The reply is an array of all frames with the id. */
   readonly collect?: { readonly frames?: number | undefined } | undefined;
-  readonly errors?: { readonly when: When; readonly do: ErrorDeed } | undefined;
+  readonly errors?: { readonly when: Condition; readonly do: ErrorDeed } | undefined;
   readonly answers?: readonly AnswerRule[] | undefined;
 }
 
@@ -48,7 +48,7 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
   if (out === "" || back === "") throw new Error("an id cannot be the whole message: its pointer must name a member");
   const { maxId, ids, write, read } = idsOf(kind);
   const answer = answering(options.answers ?? []);
-  const isError = options.errors && options.errors.do !== "message" ? condition(options.errors.when) : undefined;
+  const isError = options.errors && options.errors.do !== "message" ? compile(options.errors.when) : undefined;
   const fails = options.errors?.do === "fail_all" ? "all" : "oldest";
   const classify = classifier(options);
 
@@ -112,9 +112,9 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
 
 /** What a frame with an id is. */
 function classifier({ reply, skip, final, collect }: JsonOptions) {
-  const isReply = reply && condition(reply);
-  const isSkipped = skip && anyOf(skip);
-  const isFinal = final && anyOf(final);
+  const isReply = reply && compile(reply);
+  const isSkipped = skip && compileAny(skip);
+  const isFinal = final && compileAny(final);
   return (given: Json): "reply" | "part" | "progress" | "message" => {
     if (isReply && !isReply(given)) return "message";
     if (isSkipped?.(given)) return "progress";

@@ -1,8 +1,8 @@
 /** What a preset brings besides its protocol: how its connections begin and end, unless the configuration says otherwise. */
 
 import type { Challenge } from "./challenge.ts";
+import type { Condition, Values } from "./condition.ts";
 import type { Protocol } from "./protocol.ts";
-import type { Scalar } from "./when.ts";
 
 /** A step of a greeting, as the configuration has it once it was read. */
 export type GreetingStep =
@@ -12,9 +12,8 @@ export type GreetingStep =
       readonly challenge?: Challenge;
     }
   | {
-      readonly expect: {
-        readonly match: Record<string, Scalar>;
-        readonly reject?: Record<string, Scalar> | undefined;
+      readonly expect: Condition & {
+        readonly reject?: Values | undefined;
         /** Milliseconds. */
         readonly within: number;
       };

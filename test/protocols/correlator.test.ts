@@ -89,7 +89,9 @@ test("an answer is what the rule says, with what is to be copied, byte for byte"
 });
 
 test("an answer is JSON whatever the upstream's request is", () => {
-  const protocol = json({ answers: [{ when: {}, send: { type: "pong" }, copy: { "/a/b": "/id", "/type": "/type" } }] });
+  const protocol = json({
+    answers: [{ when: { has: [""] }, send: { type: "pong" }, copy: { "/a/b": "/id", "/type": "/type" } }],
+  });
   fc.assert(
     fc.property(jsonText, (frame) => {
       const decoded = protocol.decode(frame);

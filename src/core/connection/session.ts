@@ -1,9 +1,10 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
+import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { aroundInterval, fullJitter } from "../util/backoff.ts";
 import { type Disconnect, describeDisconnect, judge, ungreeted } from "./disconnect.ts";
-import { greetingFrame, matchesFrame, matchStep } from "./greeting.ts";
+import { greetingFrame, matchStep } from "./greeting.ts";
 import { answered, beaten, firstLadder, type Ladder, nearest, patience, pinged, ponged, slept } from "./liveness.ts";
 
 /**
@@ -192,7 +193,7 @@ function onTraffic(session: Session, connection: number, frame: Body, context: S
   const working = { ...session, failures: 0 };
   const { heartbeat } = context.settings.keepalive;
   const asked = at.phase === "ready" && at.ladder.heartbeat.asked && heartbeat?.expect;
-  if (!asked || !matchesFrame(frame, asked.match)) {
+  if (!asked || !matchesFrame(frame, asked)) {
     return { session: working, effects: [{ type: "frame", connection, frame }] };
   }
   return enterReady(working, { ...at, ladder: answered(at.ladder, heartbeat, context.now) }, context, []);

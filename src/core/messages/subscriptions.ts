@@ -1,9 +1,8 @@
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
-import { skipSpace } from "../../protocols/json-check.ts";
-import { locate, parsePointer, replace } from "../../protocols/json-edit.ts";
-import { readFrame } from "../../protocols/json-message.ts";
-import { matcher, type Rule } from "../../protocols/json-where.ts";
+import { type Condition, compile, type Test } from "../../protocols/condition.ts";
+import { locate, type Pointer, parsePointer, replace } from "../../protocols/json-edit.ts";
+import { checkedJson, type Json, readFrame } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { Outcome } from "../outcome.ts";
 import { fullJitter } from "../util/backoff.ts";
@@ -40,7 +39,10 @@ export type SubscriptionEffect =
 interface Recipe {
   readonly request: unknown;
   readonly id: string | undefined;
-  readonly match: NonNullable<SubscriptionSettings["match"]>;
+  /** Which messages belong to it. The test is given the upstream's id, as JSON. */
+  readonly owns: Test;
+  /** Where its messages have the upstream's id. */
+  readonly idPlaces: readonly Pointer[];
   readonly unsubscribe: unknown;
 }
 
@@ -51,9 +53,8 @@ interface Subscription {
   failures: number;
   /** When it is asked for again, in `failed`. */
   retryAt: number | undefined;
-  /** In `active`: what the upstream calls it, as JSON, and what its messages have. */
+  /** In `active`: what the upstream calls it, as JSON. */
   upstreamId: string | undefined;
-  isOurs: ((json: string) => boolean) | undefined;
   /** Taken back while the request was on its way: the answer must be undone. */
   removed: boolean;
 }
@@ -91,7 +92,7 @@ export class Subscriptions {
   /** What is being undone, by our number; and what there was no room to undo, with when it is tried again. */
   readonly #undoing = new Map<number, Undoing>();
   readonly #untold = new Map<Undoing, number>();
-  #early: string[] = [];
+  #early: Json[] = [];
   #earlyCharacters = 0;
   #connected = false;
   #number = 0;
@@ -114,7 +115,6 @@ export class Subscriptions {
       failures: 0,
       retryAt: undefined,
       upstreamId: undefined,
-      isOurs: undefined,
       removed: false,
     };
     this.#byName.set(name, subscription);
@@ -147,7 +147,6 @@ export class Subscriptions {
     this.#untold.clear();
     for (const subscription of this.#byName.values()) {
       subscription.upstreamId = undefined;
-      subscription.isOurs = undefined;
       subscription.retryAt = undefined;
       if (subscription.state.phase !== "waiting") this.#become(subscription, { phase: "waiting" });
     }
@@ -199,11 +198,12 @@ export class Subscriptions {
   }
 
   /** Something that came unasked. Effects for everyone whose it is; none when it is nobody's. */
-  message(json: string): readonly SubscriptionEffect[] {
+  message(text: string): readonly SubscriptionEffect[] {
+    const json = checkedJson(text);
     for (const subscription of this.#byName.values()) this.#tell(subscription, json);
     if (this.#asked.size > 0 && this.#early.length < EARLY_MAX && this.#earlyCharacters < EARLY_CHARACTERS) {
       this.#early.push(json);
-      this.#earlyCharacters += json.length;
+      this.#earlyCharacters += text.length;
     }
     return this.#take();
   }
@@ -217,10 +217,9 @@ export class Subscriptions {
   }
 
   #activate(subscription: Subscription, id: string): void {
-    const { settings, state } = subscription;
+    const { state } = subscription;
     subscription.upstreamId = id;
     subscription.failures = 0;
-    subscription.isOurs = matcher(rulesOf(settings, id));
     this.#become(subscription, { phase: "active", activations: state.activations + 1 });
     for (const json of this.#early) this.#tell(subscription, json);
   }
@@ -237,8 +236,9 @@ export class Subscriptions {
     if (this.#unanswered.size > UNANSWERED_MAX && oldest !== undefined) this.#unanswered.delete(oldest);
   }
 
-  #tell({ name, settings, isOurs }: Subscription, json: string): void {
-    if (isOurs?.(json)) this.#effects.push({ type: "message", name, text: withOurName(json, settings, name) });
+  #tell({ name, settings, upstreamId }: Subscription, json: Json): void {
+    if (upstreamId === undefined || !settings.owns(json, upstreamId)) return;
+    this.#effects.push({ type: "message", name, text: withOurName(json, settings, name) });
   }
 
   /** Unless it would undo another as well: an upstream may take two for one, or know them by nothing but their channel. */
@@ -279,14 +279,19 @@ export class Subscriptions {
   }
 }
 
-function recipeOf({ preset, params, request, id, match = {}, unsubscribe }: SubscriptionSettings): Recipe {
-  if (preset === undefined) return { request, id, match, unsubscribe };
+function recipeOf({ preset, params, request, id, unsubscribe, ...condition }: SubscriptionSettings): Recipe {
+  if (preset === undefined) return { request, id, unsubscribe, ...ownership(condition) };
   return {
     request: { jsonrpc: "2.0", method: "eth_subscribe", params },
     id: "/result",
-    match: { "/method": "eth_subscription", "/params/subscription": ID },
     unsubscribe: { jsonrpc: "2.0", method: "eth_unsubscribe", params: [ID] },
+    ...ownership({ match: { "/method": "eth_subscription", "/params/subscription": ID } }),
   };
+}
+
+function ownership(condition: Condition): Pick<Recipe, "owns" | "idPlaces"> {
+  const places = Object.entries(condition.match ?? {}).filter(([, value]) => value === ID);
+  return { owns: compile(condition, ID), idPlaces: places.map(([pointer]) => parsePointer(pointer)) };
 }
 
 /** What the upstream calls the subscription, as JSON; `null` where that is not asked for. Or why it did not agree. */
@@ -307,7 +312,7 @@ function idIn(reply: Body, pointer: string | undefined): { readonly id: string }
   const place = locate(text, root, parsePointer(pointer));
   if (place.type !== "found" || isNull(text, place.value))
     return { why: `nothing is at ${pointer} of the reply: ${shown}` };
-  return { id: text.slice(place.value.start, place.value.end).trimEnd() };
+  return { id: text.slice(place.value.start, place.value.end) };
 }
 
 function isNull(text: string, { start }: { readonly start: number }): boolean {
@@ -323,18 +328,11 @@ function messageText(message: unknown): string {
   return typeof message === "string" ? message : JSON.stringify(message);
 }
 
-function rulesOf({ match }: Recipe, id: string): readonly Rule[] {
-  const known = id.startsWith('"') ? (JSON.parse(id) as string) : id;
-  return Object.entries(match).map(([pointer, value]) => ({ pointer, value: value === ID ? known : String(value) }));
-}
-
 /** Readers see our name where the upstream put its own, which changes with every connection. */
-function withOurName(json: string, { match }: Recipe, name: string): string {
-  let text = json;
-  for (const [pointer, value] of Object.entries(match)) {
-    if (value !== ID) continue;
-    const root = { start: skipSpace(text, 0), end: text.length };
-    const place = locate(text, root, parsePointer(pointer));
+function withOurName(json: Json, { idPlaces }: Recipe, name: string): string {
+  let { text } = json;
+  for (const pointer of idPlaces) {
+    const place = locate(text, checkedJson(text).root, pointer);
     if (place.type === "found") text = replace(text, place.value, JSON.stringify(name));
   }
   return text;

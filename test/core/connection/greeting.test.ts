@@ -75,8 +75,18 @@ test("the empty pointer is the whole frame", () => {
   assert.equal(heard("hello", { "": "hello" }), "other");
 });
 
-test("a rule without values takes any frame", () => {
-  assert.equal(heard("whatever", {}), "matched");
+test("the empty pointer in `has` takes any frame of JSON", () => {
+  const verdict = (frame: string) => matchStep({ expect: { has: [""], within: 5_000 } }, frame);
+  assert.deepEqual(["{}", "null", "whatever"].map(verdict), ["matched", "matched", "other"]);
+});
+
+test("a step takes all that a condition can say", () => {
+  const expect = { match: { "/op": 1 }, has: ["/d"], lacks: ["/error"], within: 5_000 };
+  const verdict = (frame: string) => matchStep({ expect }, frame);
+  assert.equal(verdict('{"op":1,"d":null}'), "matched");
+  for (const frame of ['{"op":1}', '{"op":"1","d":0}', '{"op":1,"d":0,"error":0}']) {
+    assert.equal(verdict(frame), "other", frame);
+  }
 });
 
 test("only what the frame itself has is found, nothing that every object inherits", () => {

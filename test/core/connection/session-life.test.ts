@@ -108,7 +108,7 @@ test("a greeting that is answered late or refused is given up, and says which st
 test("what is sent behind an expected frame answers its challenge, on every connection anew", () => {
   const model = new SessionModel();
   const greeting = [
-    { expect: { match: {}, within: 3_000 } },
+    { expect: { has: [""], within: 3_000 } },
     { send: { d: {} }, challenge: { at: "/d/a", password: "secret" } },
     { expect: { match: { "/type": "ok" }, within: 3_000 } },
     { send: { d: {} }, challenge: { at: "/d/a", password: "secret" } },

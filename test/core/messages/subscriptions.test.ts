@@ -251,6 +251,32 @@ test("without an id in its reply it is known by fixed values", () => {
   assert.deepEqual(brief(all.message('{"type":"tick"}')), ['a: {"type":"tick"}']);
 });
 
+test("the upstream's id is compared as the JSON value that it is", () => {
+  for (const [id, other] of [
+    [77, "77"],
+    ["77", 77],
+    [true, "true"],
+  ] as const) {
+    const all = new Subscriptions();
+    all.connected();
+    all.add("a", ticks);
+    settle(all, 1, reply(id));
+    assert.deepEqual(brief(all.message(tick(other))), []);
+    assert.deepEqual(brief(all.message(tick(id))), [`a: ${tick("a")}`]);
+  }
+});
+
+test("a subscription takes all that a condition can say", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", { request: "SUB ticks", match: { "/n": 1 }, has: ["/d"], lacks: ["/error"] });
+  settle(all, 1, reply("whatever"));
+  assert.deepEqual(brief(all.message('{"n":1,"d":0}')), ['a: {"n":1,"d":0}']);
+  for (const other of ['{"n":"1","d":0}', '{"n":1}', '{"n":1,"d":0,"error":0}']) {
+    assert.deepEqual(brief(all.message(other)), [], other);
+  }
+});
+
 test("Ethereum's way is a preset", () => {
   const all = new Subscriptions();
   all.connected();
