@@ -54,12 +54,16 @@ export function compileAny(conditions: readonly Condition[]): Test {
   return (json) => tests.some((test) => test(json));
 }
 
-/** Compiles the rules of a URL, all of which must hold; without rules every frame does. Throws if a pointer is invalid. */
+/**
+ * Compiles the rules of a URL, all of which must hold; without rules every frame does. Throws if a pointer is invalid.
+ */
 export function compileWhere(rules: readonly Rule[]): Test {
   return allOf(rules.map(({ pointer, value }) => valueAt(pointer, isWritten(value))));
 }
 
-/** Compiled tests by the settings they come from: settings reach the thread as data and are consulted for every frame. */
+/**
+ * Compiled tests by the settings they come from: settings reach the thread as data and are consulted for every frame.
+ */
 const compiled = new WeakMap<object, Test>();
 
 /** The test of a condition of the settings, compiled only once. */

@@ -265,7 +265,7 @@ describe("text with ids", () => {
       assert.deepEqual([code, stdout], [2, ""], stderr);
       assert.match(
         stderr,
-        /lines\.yaml:4:63: upstreams\.default\.protocol\.id\.in: must be a pattern as RE2 has them: missing/,
+        /lines\.yaml:4:63: upstreams\.default\.protocol\.id\.in: must be an RE2 pattern: missing/,
       );
     }
     const options = { url: upstream.url, protocol: { preset: "text", id: { out: "#", in: "#" } } } as const;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withAnswer } from "../../src/protocols/challenge.ts";
+import { withResponse } from "../../src/protocols/challenge.ts";
 
 /** The example of obs-websocket's own documentation, with the answer that it and its other clients give. */
 const password = "supersecretpassword";
@@ -14,7 +14,7 @@ const identify = '{"op":1,"d":{"rpcVersion":1}}';
 test("the answer stands in what is sent where the challenge stood in what came", () => {
   const hello = JSON.stringify({ op: 0, d: { authentication: { challenge, salt } } });
   for (const frame of [hello, new TextEncoder().encode(hello)]) {
-    const sent = withAnswer(identify, settings, frame);
+    const sent = withResponse(identify, settings, frame);
     assert.deepEqual(JSON.parse(sent), { op: 1, d: { rpcVersion: 1, authentication: answer } });
     assert.ok(!sent.includes(password));
   }
@@ -31,6 +31,6 @@ test("what brings no challenge, or half of one, gets no answer", () => {
     [],
   ].map((frame) => JSON.stringify(frame));
   for (const frame of [...frames, "", "hello", new Uint8Array([255])]) {
-    assert.equal(withAnswer(identify, settings, frame), identify);
+    assert.equal(withResponse(identify, settings, frame), identify);
   }
 });

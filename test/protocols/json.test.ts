@@ -79,8 +79,8 @@ const refused: readonly (readonly [message: Body, kind: "parse" | "shape", why: 
   ["7", "shape", /an object, not a number/],
   ['{"id":1,"id":2}', "shape", /"id" occurs twice/],
   ['{"a":{},"\\u0061":{}}', "shape", /"a" occurs twice on the way to "\/a\/id"/, "/a/id"],
-  ['{"a":7}', "shape", /no place for an id at "\/a\/id"/, "/a/id"],
-  ['{"a":[7]}', "shape", /no place for an id at "\/a\/1"/, "/a/1"],
+  ['{"a":7}', "shape", /no id can be placed at "\/a\/id"/, "/a/id"],
+  ['{"a":[7]}', "shape", /no id can be placed at "\/a\/1"/, "/a/1"],
 ];
 for (const [message, kind, why, out] of refused) {
   test(`${JSON.stringify(String(message).slice(0, 40))} is refused: ${kind}`, () => {

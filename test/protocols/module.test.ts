@@ -40,18 +40,18 @@ const wrong: readonly (readonly [exports: unknown, why: RegExp])[] = [
   [{}, /no default export/],
   [{ default: "json-rpc" }, /no default export/],
   [{ default: () => null }, /no default export/],
-  [{ default: { ...sums, name: "" } }, /no "name"/],
-  [{ default: async () => sums }, /no "name"/],
-  [{ default: { name: "x", decode: sums.decode } }, /no function "encode"/],
-  [{ default: { name: "x", encode: sums.encode } }, /no function "decode"/],
-  [{ default: { ...sums, split: true } }, /no function "split"/],
+  [{ default: { ...sums, name: "" } }, /needs a "name"/],
+  [{ default: async () => sums }, /needs a "name"/],
+  [{ default: { name: "x", decode: sums.decode } }, /needs a function "encode"/],
+  [{ default: { name: "x", encode: sums.encode } }, /needs a function "decode"/],
+  [{ default: { ...sums, split: true } }, /needs a function "split"/],
   [{ default: { ...sums, correlation: "fifo" } }, /"correlation" must be "id" or "order"/],
   [{ default: { ...sums, accepts: "text" } }, /"accepts" must be "json" or "any"/],
   [{ default: { ...sums, ids: "mine" } }, /"ids" must be "ours" or "increasing" or "callers"/],
-  [{ default: { ...sums, ids: "callers", correlation: "order" } }, /"ids" are for correlation "id"/],
-  [{ default: { ...sums, maxFrames: 0 } }, /"maxFrames" is not a whole number of at least 1/],
-  [{ default: { ...sums, maxId: 1.5 } }, /"maxId" is not a whole number of at least 65535/],
-  [{ default: { ...sums, maxId: 255 } }, /"maxId" is not a whole number of at least 65535/],
+  [{ default: { ...sums, ids: "callers", correlation: "order" } }, /"ids" require correlation "id"/],
+  [{ default: { ...sums, maxFrames: 0 } }, /"maxFrames" must be a whole number of at least 1/],
+  [{ default: { ...sums, maxId: 1.5 } }, /"maxId" must be a whole number of at least 65535/],
+  [{ default: { ...sums, maxId: 255 } }, /"maxId" must be a whole number of at least 65535/],
 ];
 for (const [index, [exports, why]] of wrong.entries()) {
   test(`a module that is not a protocol is refused by what it lacks (${index + 1}: ${why.source})`, () => {
@@ -95,7 +95,7 @@ test("what goes wrong in encode is the message's fault, and said", () => {
     { name: "InvalidMessage", kind: "shape" },
   );
   for (const nonsense of [undefined, null, "frame", {}, { frame: 7 }, Promise.resolve({ frame: "x" })]) {
-    assert.throws(() => encoding(() => nonsense), { kind: "shape", message: /gave no frame/ });
+    assert.throws(() => encoding(() => nonsense), { kind: "shape", message: /returned no frame/ });
   }
   assert.throws(() => fromModule({ default: sums }).encode(new Uint8Array([0xff]), 1, "request"), { kind: "parse" });
 });
@@ -216,7 +216,7 @@ test("a module that keeps callers' ids gives them as texts, both ways", () => {
   const keeping = (encode: () => unknown, decode: () => unknown = () => ({ type: "reply", id: "a" })) =>
     fromModule({ default: { ...sums, ids: "callers", encode, decode } });
   assert.equal(keeping(() => ({ frame: "x", id: "a" })).encode("x", 0, "request").id, "a");
-  assert.throws(() => keeping(() => ({ frame: "x" })).encode("x", 0, "request"), /gave no id/);
+  assert.throws(() => keeping(() => ({ frame: "x" })).encode("x", 0, "request"), /returned no id/);
   assert.equal(keeping(() => ({ frame: "x", expectsReply: false })).encode("x", 0, "rpc").id, undefined);
   const decoded = keeping(() => ({})).decode("x");
   assert.ok(decoded.type === "reply" && decoded.id === "a");

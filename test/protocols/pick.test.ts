@@ -22,14 +22,11 @@ for (const [pointer, text] of found) {
 }
 
 const nothing: readonly (readonly [pointer: string, why: RegExp])[] = [
-  [
-    "/result/cost",
-    /^the reply has nothing at "\/result\/cost": at "\/result" there is an object with "price", "name",/,
-  ],
+  ["/result/cost", /^the reply has nothing at "\/result\/cost": "\/result" is an object with "price", "name",/],
   ["/results", /nothing at "\/results": it is an object with "jsonrpc", "id", "result"$/],
-  ["/result/list/2", /at "\/result\/list" there is an array of 2$/],
-  ["/result/list/x~1y", /nothing at "\/result\/list\/x~1y": at "\/result\/list" there is an array of 2$/],
-  ["/result/price/eur/cent", /at "\/result\/price" there is a number$/],
+  ["/result/list/2", /"\/result\/list" is an array of 2$/],
+  ["/result/list/x~1y", /nothing at "\/result\/list\/x~1y": "\/result\/list" is an array of 2$/],
+  ["/result/price/eur/cent", /"\/result\/price" is a number$/],
 ];
 for (const [pointer, why] of nothing) {
   test(`"${pointer}" leads nowhere, and it says what is there`, () => {
@@ -41,7 +38,7 @@ for (const [pointer, why] of nothing) {
 test("an error of the upstream is the reason why nothing is there, and can be picked itself", () => {
   for (const result of ["", '"result":null,']) {
     const failed = `{"id":1,${result}"error":{"code":-32601,"message":"no such method"}}`;
-    const why = 'the upstream answered with an error: {"code":-32601,"message":"no such method"}';
+    const why = 'the upstream replied with an error: {"code":-32601,"message":"no such method"}';
     assert.deepEqual(at(failed, "/result"), { why });
     assert.deepEqual(at(failed, "/error/message"), { text: "no such method" });
   }

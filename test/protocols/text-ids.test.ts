@@ -71,7 +71,7 @@ describe("where the caller's own id is replaced", () => {
   });
 
   test("a message without one cannot be asked, and is only sent", () => {
-    const why = { kind: "shape", message: "the message has no id where this protocol looks for it" };
+    const why = { kind: "shape", message: "the message has no id: the pattern `id.out` of this protocol finds none" };
     assert.throws(() => protocol.encode("get", 7, "request"), why);
     const { frame, expectsReply } = protocol.encode("hello", 7, "rpc");
     assert.deepEqual([frame, expectsReply], ["hello", false]);
@@ -225,13 +225,13 @@ test("a pattern finds what JavaScript's finds, in the same places", () => {
 });
 
 const faults: readonly (readonly [pattern: string, what: RegExp])[] = [
-  ["^#(?<id>\\d+", /^must be a pattern as RE2 has them: missing closing \)$/],
+  ["^#(?<id>\\d+", /^must be an RE2 pattern: missing closing \)$/],
   ["[z-a](?<id>x)", /invalid character class range$/],
   ["(?=x)(?<id>x)", /invalid or unsupported Perl syntax$/],
   ["(?<id>x)\\1", /invalid escape sequence$/],
   ["(?<id>a)(?<id>b)", /duplicate capture group name$/],
   ["(?<id>x{2000})", /invalid repeat count$/],
-  ["(?<id>x{300})", /^is too large a pattern: it has \d+ steps, and may have 256$/],
+  ["(?<id>x{300})", /^is too large a pattern: \d+ steps \(at most 256\)$/],
   ["^#(\\d+)", /^must have a group \(\?<id>…\) around the id$/],
   ["^#(?<toString>\\d+)", /^must have a group/],
 ];

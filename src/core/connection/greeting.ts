@@ -1,7 +1,7 @@
 /** The steps of a greeting, the script of sends and expects that runs on every connection before it counts as ready. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { withAnswer } from "../../protocols/challenge.ts";
+import { withResponse } from "../../protocols/challenge.ts";
 import { testOf, testOfValues } from "../../protocols/condition.ts";
 import { readFrame } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -21,5 +21,5 @@ export function matchStep({ expect }: Extract<GreetingStep, { expect: unknown }>
 /** The frame of a send step: text as it is, any other value as JSON. `expected` is the frame of the step before it. */
 export function greetingFrame({ send, challenge }: Extract<GreetingStep, { send: unknown }>, expected?: Body): string {
   const text = typeof send === "string" ? send : JSON.stringify(send);
-  return challenge && expected !== undefined ? withAnswer(text, challenge, expected) : text;
+  return challenge && expected !== undefined ? withResponse(text, challenge, expected) : text;
 }
