@@ -37,6 +37,11 @@ export function parsePointer(pointer: string): Pointer {
   return tokens.map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
+/** Returns a pointer in its written form. */
+export function pointerText(pointer: Pointer): string {
+  return pointer.map((token) => `/${token.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
 /** Follows `pointer` from `root`. */
 export function locate(text: string, root: Span, pointer: Pointer): Place {
   let value = root;

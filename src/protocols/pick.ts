@@ -1,7 +1,7 @@
 /** Extraction of one value from a reply, for callers without a JSON parser. */
 
 import type { Span } from "./json-check.ts";
-import { locate, type Pointer } from "./json-edit.ts";
+import { locate, type Pointer, pointerText } from "./json-edit.ts";
 import { nameOf, readFrame } from "./json-message.ts";
 import { elements, kindOf, members, stringAt } from "./json-text.ts";
 import type { Body } from "./protocol.ts";
@@ -33,7 +33,7 @@ export function pick(reply: Body, pointer: Pointer): Picked {
     return { text: kind === "string" ? stringAt(text, place.value) : text.slice(start, end) };
   }
   if (place.type === "duplicate") return { why: `the reply has ${JSON.stringify(place.key)} twice on the way` };
-  return { why: `the reply has nothing at "${written(pointer)}": ${describeEnd(text, root, pointer)}` };
+  return { why: `the reply has nothing at "${pointerText(pointer)}": ${describeEnd(text, root, pointer)}` };
 }
 
 /** Returns the `error` of a reply as it was written. */
@@ -48,7 +48,7 @@ function describeEnd(text: string, root: Span, pointer: Pointer): string {
   for (let length = pointer.length - 1; length > 0; length--) {
     const part = pointer.slice(0, length);
     const place = locate(text, root, part);
-    if (place.type === "found") return `"${written(part)}" is ${describe(text, place.value)}`;
+    if (place.type === "found") return `"${pointerText(part)}" is ${describe(text, place.value)}`;
   }
   return `it is ${describe(text, root)}`;
 }
@@ -74,9 +74,4 @@ function describe(text: string, value: Span): string {
 
 function shortened(text: string, characters: number): string {
   return text.length > characters ? `${text.slice(0, characters)}…` : text;
-}
-
-/** Returns a pointer in its written form. */
-function written(pointer: Pointer): string {
-  return pointer.map((token) => `/${token.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }

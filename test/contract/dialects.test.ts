@@ -263,10 +263,7 @@ describe("text with ids", () => {
     ]) {
       const { code, stdout, stderr } = await runProduct(args);
       assert.deepEqual([code, stdout], [2, ""], stderr);
-      assert.match(
-        stderr,
-        /lines\.yaml:4:63: upstreams\.default\.protocol\.id\.in: must be an RE2 pattern: missing/,
-      );
+      assert.match(stderr, /lines\.yaml:4:63: upstreams\.default\.protocol\.id\.in: must be an RE2 pattern: missing/);
     }
     const options = { url: upstream.url, protocol: { preset: "text", id: { out: "#", in: "#" } } } as const;
     await assert.rejects(Sidecar.start(options), { code: "invalid_config", message: /id\.out must have a group/ });
