@@ -8,7 +8,9 @@ import type { Body } from "../../protocols/protocol.ts";
 
 type GreetingStep = UpstreamSettings["greeting"][number];
 
-/** The verdict of an expect step on a frame. An `other` frame does not concern the step and is handed on as a message. */
+/**
+ * The verdict of an expect step on a frame. An `other` frame does not concern the step and is handed on as a message.
+ */
 export type StepMatch = "matched" | "rejected" | "other";
 
 export function matchStep({ expect }: Extract<GreetingStep, { expect: unknown }>, frame: Body): StepMatch {
