@@ -130,8 +130,8 @@ const protocolOptions = z.discriminatedUnion("preset", [
   }),
 ]);
 
-const PROTOCOL_FORM =
-  `must be a preset (${presetNames.join(", ")}), ` + "the path of a module (it starts with ./ or /), or { preset: … }";
+const PRESETS = presetNames.join(", ");
+const PROTOCOL_FORM = `must be a preset (${PRESETS}), the path of a module (it starts with ./ or /), or { preset: … }`;
 
 export const protocol = z.union(
   [

@@ -8,8 +8,8 @@ const padded = (text: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.tuple(space, text, space).map((parts) => parts.join(""));
 
 function escaped(text: string): string {
-  const escape = (_: unknown, at: number) => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`;
-  return `"${Array.from({ length: text.length }, escape).join("")}"`;
+  const codeUnit = (_: unknown, at: number) => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`;
+  return `"${Array.from({ length: text.length }, codeUnit).join("")}"`;
 }
 
 export const stringText: fc.Arbitrary<string> = fc.oneof(
