@@ -78,7 +78,7 @@ const subscriptionShape = {
   request: z.json({ error: "must be the message that subscribes" }).optional(),
   /** Where the reply says what the upstream calls the subscription. */
   id: memberPointer.optional(),
-  /** Which messages belong to it. */
+  /** The condition that its messages meet. */
   ...conditionShape,
   /** The message that takes it back. */
   unsubscribe: z.json({ error: "must be the message that unsubscribes" }).optional(),

@@ -241,7 +241,7 @@ describe("text with ids", () => {
       assert.equal(await response.text(), "#mine OK get /lamp");
       assert.match(upstream.texts.at(-1) ?? "", kind === "keep" ? /^#mine get/ : /^#\d+ get/);
       const without = await product.request("get /lamp", plain);
-      await problem(without, { status: 400, code: "invalid_request", sent: "no", detail: /no id where/ });
+      await problem(without, { status: 400, code: "invalid_request", sent: "no", detail: /no id: the pattern/ });
       const pending = product.request("#other wait 5000", plain);
       await upstream.until(() => upstream.texts.some((line) => line.endsWith("wait 5000")));
       const sent = await product.post("/v1/upstreams/default/send", "rubbish", plain);
