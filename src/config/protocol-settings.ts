@@ -1,4 +1,4 @@
-/** The shape of what the configuration says of an upstream's dialect: its protocol, its greeting, its heartbeat. */
+/** Schemas of an upstream's protocol, greeting and heartbeat, and of the conditions in them. */
 
 import { z } from "zod";
 import { ERROR_DEEDS } from "../protocols/json.ts";
@@ -7,12 +7,14 @@ import { type PresetName, presetNames } from "../protocols/presets.ts";
 import { isTemplate, TEXT_ID_KINDS, templatePlaces } from "../protocols/text.ts";
 import { duration, wholeNumber } from "./units.ts";
 
-/** True for `./protocol-settings.js`, `/opt/dialect.js` and `file:` URLs: what is loaded as a module, not looked up as a preset. */
+/**
+ * True for the path of a module, such as `./mine.js`, `/opt/mine.js` or a `file:` URL; false for the name of a preset.
+ */
 export function isModulePath(protocol: string): boolean {
   return /^(?:\.{0,2}\/|\.{1,2}\\|[A-Za-z]:[\\/]|file:)/.test(protocol);
 }
 
-/** RFC 6901. The empty pointer is the whole message. */
+/** A JSON pointer (RFC 6901). The empty one is the whole message. */
 const pointer = z.string().regex(/^(?:\/(?:[^~/]|~[01])*)*$/, "must be a JSON pointer, such as /id or /data/request");
 
 export const scalarsByPointer = z.record(
@@ -22,35 +24,48 @@ export const scalarsByPointer = z.record(
 
 export const memberPointer = pointer.min(1, "must be a JSON pointer to a member, such as /id");
 
-/** Holds when all that is given holds. */
-const when = z
-  .strictObject({
-    match: scalarsByPointer.optional(),
-    has: z.array(pointer).optional(),
-    lacks: z.array(pointer).optional(),
-  })
-  .refine((given) => Object.keys(given).length > 0, "must say what to look at: match, has or lacks");
+const values = scalarsByPointer.refine((all) => Object.keys(all).length > 0, "must have at least one value");
+const pointers = z.array(pointer).min(1, "must have at least one pointer");
 
-const someWhen = z.array(when).min(1, "must have at least one condition");
+/** The parts of a condition (see protocols/condition.ts), which some mappings have beside other keys. */
+export const conditionShape = {
+  /** Values by JSON pointer, exact in their JSON type. */
+  match: values.optional(),
+  /** Pointers at which there must be a value. */
+  has: pointers.optional(),
+  /** Pointers at which there must be none. */
+  lacks: pointers.optional(),
+};
 
-/** That it is one is seen by load.ts: what compiles them is loaded only where there are some. */
+/** True if a mapping with {@link conditionShape} has at least one part of a condition. */
+export function isCondition({ match, has, lacks }: z.output<z.ZodObject<typeof conditionShape>>): boolean {
+  return match !== undefined || has !== undefined || lacks !== undefined;
+}
+
+const EMPTY_CONDITION = "must say what to look at: match, has or lacks";
+
+export const condition = z.strictObject(conditionShape).refine(isCondition, EMPTY_CONDITION);
+
+const conditions = z.array(condition).min(1, "must have at least one condition");
+
+/** A pattern that is not compiled here: load.ts checks it, and loads the compiler only if there are patterns. */
 const pattern = z.string().min(1, "must not be empty").max(1_000, "must have at most 1000 characters");
 
 function checkTextId({ out, kind }: { out: string; kind: string }, context: z.RefinementCtx): void {
-  const wrong = (message: string) => context.addIssue({ code: "custom", path: ["out"], message });
+  const refuse = (message: string) => context.addIssue({ code: "custom", path: ["out"], message });
   if (!isTemplate(out)) return;
-  if (kind === "keep") wrong("must be a pattern that finds the caller's own id, which is kept");
-  else if (templatePlaces(out) !== "id message") wrong("must have $id and $message, each once");
+  if (kind === "keep") refuse("must be a pattern that finds the caller's own id, which is kept");
+  else if (templatePlaces(out) !== "id message") refuse("must have $id and $message, each once");
 }
 
 const jsonValue = z.json({ error: "must be a text, or a value to be sent as JSON" });
 
 const answer = z
   .strictObject({
-    when,
-    /** A text goes out as it is, anything else as JSON. */
+    when: condition,
+    /** A string is sent as is, any other value as JSON. */
     send: jsonValue,
-    /** Where in the answer → where in the request its value comes from. */
+    /** Pointers: place in the answer → source in the request. */
     copy: z.record(memberPointer, pointer).optional(),
   })
   .refine(({ send, copy }) => copy === undefined || (typeof send === "object" && send !== null), {
@@ -63,7 +78,7 @@ const protocolOptions = z.discriminatedUnion("preset", [
   z
     .strictObject({
       preset: z.literal("json"),
-      /** Where the id stands in requests (`out`) and in replies (`in`), and what it is made of. */
+      /** The place of the id in requests (`out`) and replies (`in`), and its kind. */
       id: z
         .strictObject({
           out: memberPointer.prefault("/id"),
@@ -71,17 +86,17 @@ const protocolOptions = z.discriminatedUnion("preset", [
           kind: z.enum(ID_KINDS).prefault("int"),
         })
         .prefault({}),
-      /** What a frame with our id must be like to be a reply; else it is a message. */
-      reply: when.optional(),
-      /** Frames with our id that come before the reply: messages. */
-      skip: someWhen.optional(),
+      /** A frame with our id that does not meet this is a message, not a reply. */
+      reply: condition.optional(),
+      /** Frames with our id that precede the reply; they are messages. */
+      skip: conditions.optional(),
       /** Frames that end a request. */
-      final: someWhen.optional(),
-      /** The reply is an array of all frames with the id, of at most so many. */
+      final: conditions.optional(),
+      /** Makes the reply an array of all frames with the id; `frames` bounds their number. */
       collect: z.strictObject({ frames: wholeNumber(1, 1_000_000).prefault(1000) }).optional(),
-      /** What becomes of an error that names no request. */
-      errors: z.strictObject({ when, do: z.enum(ERROR_DEEDS) }).optional(),
-      /** Requests of the upstream's own, and what answers them. */
+      /** What to do with an error that names no request. */
+      errors: z.strictObject({ when: condition, do: z.enum(ERROR_DEEDS) }).optional(),
+      /** Requests of the upstream's own, with our answers. */
       answers: z.array(answer).optional(),
     })
     .refine(({ final, collect }) => collect === undefined || final !== undefined, {
@@ -91,12 +106,12 @@ const protocolOptions = z.discriminatedUnion("preset", [
   z
     .strictObject({
       preset: z.literal("text"),
-      /** How ids go out and come back; without it the order decides. */
+      /** The place and the kind of ids; without it, replies are correlated by order. */
       id: z
         .strictObject({ out: pattern, in: pattern, kind: z.enum(TEXT_ID_KINDS).prefault("int") })
         .superRefine(checkTextId)
         .optional(),
-      /** As for json, by patterns. */
+      /** As for `json`, with patterns in place of conditions. */
       skip: z.array(pattern).min(1, "must have at least one pattern").optional(),
       final: z.array(pattern).min(1, "must have at least one pattern").optional(),
       errors: z.strictObject({ when: pattern, do: z.enum(ERROR_DEEDS) }).optional(),
@@ -115,7 +130,8 @@ const protocolOptions = z.discriminatedUnion("preset", [
   }),
 ]);
 
-const PROTOCOL_FORM = `must be a preset (${presetNames.join(", ")}), the path of a module (it starts with ./ or /), or { preset: … }`;
+const PRESETS = presetNames.join(", ");
+const PROTOCOL_FORM = `must be a preset (${PRESETS}), the path of a module (it starts with ./ or /), or { preset: … }`;
 
 export const protocol = z.union(
   [
@@ -127,24 +143,26 @@ export const protocol = z.union(
 
 export const greetingStep = z.union(
   [
-    /** A text goes out as it is, anything else as JSON. */
+    /** A string is sent as is, any other value as JSON. */
     z.strictObject({ send: jsonValue }),
     z.strictObject({
-      expect: z.strictObject({
-        match: scalarsByPointer,
-        reject: scalarsByPointer.optional(),
-        within: duration.prefault("5s"),
-      }),
+      expect: z
+        .strictObject({
+          ...conditionShape,
+          reject: values.optional(),
+          within: duration.prefault("5s"),
+        })
+        .refine(isCondition, EMPTY_CONDITION),
     }),
   ],
   { error: "must be { send: … } or { expect: { match: … } }" },
 );
 
-/** A message of the upstream's own dialect that asks its application for a sign of life. */
+/** A message in the upstream's protocol that requests a sign of life from its application. */
 export const heartbeat = z.strictObject({
   send: z.json({ error: "must be a text, or a value to be sent as JSON" }),
   every: duration.prefault("30s"),
-  /** What answers it; left out: it is only sent. */
-  expect: z.strictObject({ match: scalarsByPointer }).optional(),
+  /** The reply; without it the heartbeat is only sent. */
+  expect: condition.optional(),
   within: duration.prefault("10s"),
 });

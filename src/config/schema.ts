@@ -7,8 +7,11 @@ import { z } from "zod";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset } from "../protocols/presets.ts";
 import {
+  condition,
+  conditionShape,
   greetingStep,
   heartbeat,
+  isCondition,
   isModulePath,
   memberPointer,
   protocol,
@@ -75,23 +78,26 @@ const subscriptionShape = {
   request: z.json({ error: "must be the message that subscribes" }).optional(),
   /** Where the reply says what the upstream calls the subscription. */
   id: memberPointer.optional(),
-  /** What its messages have, by JSON pointer. */
-  match: scalarsByPointer.refine((rules) => Object.keys(rules).length > 0, "must have at least one rule").optional(),
+  /** The condition that its messages meet. */
+  ...conditionShape,
   /** The message that takes it back. */
   unsubscribe: z.json({ error: "must be the message that unsubscribes" }).optional(),
 };
 
 type SubscriptionInput = z.output<z.ZodObject<typeof subscriptionShape>>;
 
+const RECIPE_KEYS = ["request", "id", "match", "has", "lacks", "unsubscribe"] as const;
+
 function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): void {
   const wrong = (key: keyof SubscriptionInput, message: string) =>
     context.addIssue({ code: "custom", path: [key], message });
-  const [wanted, unwanted] = given.preset
-    ? ([["params"], ["request", "id", "match", "unsubscribe"]] as const)
-    : ([["request", "match"], ["params"]] as const);
-  for (const key of wanted) if (given[key] === undefined) wrong(key, "is missing");
-  for (const key of unwanted) {
-    if (given[key] !== undefined) wrong(key, given.preset ? "is known by the preset" : "belongs to a preset");
+  if (given.preset) {
+    if (given.params === undefined) wrong("params", "is missing");
+    for (const key of RECIPE_KEYS) if (given[key] !== undefined) wrong(key, "is known by the preset");
+  } else {
+    if (given.request === undefined) wrong("request", "is missing");
+    if (!isCondition(given)) wrong("match", "is missing");
+    if (given.params !== undefined) wrong("params", "belongs to a preset");
   }
   if (given.id === undefined && Object.values(given.match ?? {}).includes("$id")) {
     wrong("id", "is missing: without it nothing can stand for $id");
@@ -202,7 +208,7 @@ export const upstreamSchema = z
         rotate: z
           .strictObject({
             every: duration.optional(),
-            on: z.strictObject({ match: scalarsByPointer }).optional(),
+            on: condition.optional(),
             /** How long the old one may take for the replies that it owes. */
             drain: duration.prefault("30s"),
           })

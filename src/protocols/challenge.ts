@@ -1,4 +1,4 @@
-/** Logins that are computed from what the upstream says first, so that the password itself never travels. */
+/** Challenge–response logins, which prove that we know a password without sending it. */
 
 import { createHash } from "node:crypto";
 import { insertMissing, locate, parsePointer } from "./json-edit.ts";
@@ -6,25 +6,30 @@ import { readFrame } from "./json-message.ts";
 import { kindOf, stringAt } from "./json-text.ts";
 import type { Body } from "./protocol.ts";
 
-/** What is sent has the answer where the frame before it has the challenge; neither, where there is none. */
+/** A login whose response takes the place, in our message, that the challenge has in the frame received before it. */
 export interface Challenge {
-  /** JSON pointer. */
+  /** JSON pointer of the challenge and of the response. */
   readonly at: string;
   readonly password: string;
 }
 
-/** `message`, a JSON object's text, with the answer to the challenge that `frame` brings. */
-export function withAnswer(message: string, { at, password }: Challenge, frame: Body): string {
+/**
+ * Adds the response to the challenge in `frame` to `message`, the text of a JSON object. Returns `message` unchanged if
+ * `frame` has no challenge.
+ */
+export function withResponse(message: string, { at, password }: Challenge, frame: Body): string {
   const salt = textAt(frame, `${at}/salt`);
   const challenge = textAt(frame, `${at}/challenge`);
   if (salt === undefined || challenge === undefined) return message;
   const place = locate(message, { start: 0, end: message.length }, parsePointer(at));
   if (place.type !== "missing") return message;
-  return insertMissing(message, place, JSON.stringify(answerTo(salt, challenge, password)));
+  return insertMissing(message, place, JSON.stringify(responseTo(salt, challenge, password)));
 }
 
-/** That of obs-websocket 5: https://github.com/obsproject/obs-websocket/blob/master/docs/generated/protocol.md. */
-function answerTo(salt: string, challenge: string, password: string): string {
+/**
+ * As obs-websocket 5 computes it: https://github.com/obsproject/obs-websocket/blob/master/docs/generated/protocol.md.
+ */
+function responseTo(salt: string, challenge: string, password: string): string {
   return sha256(sha256(password + salt) + challenge);
 }
 

@@ -1,7 +1,4 @@
-/**
- * The grammar of GraphQL's executable documents (https://spec.graphql.org/September2025/#sec-Document). graphql-ws closes the
- * socket, and with it everybody's requests, when a document cannot be parsed; so it is parsed before it is sent.
- */
+/** Parser for executable GraphQL documents (https://spec.graphql.org/September2025/#sec-Document). */
 
 import { InvalidMessage } from "./protocol.ts";
 
@@ -12,23 +9,42 @@ export interface Operation {
   readonly name: string | undefined;
 }
 
-/** How deep selections, lists and objects may nest. Real ones stay under twenty; parsers recurse, and upstream's may fall over. */
+/**
+ * The deepest nesting of selections, lists and objects. Real documents stay below 20; the upstream's parser may
+ * recurse.
+ */
 const MAX_DEPTH = 200;
 
 const IGNORED = /(?:[\t\n\r ,\ufeff]|#[^\n\r]*)*/y;
-/** One alternative fits a place, and none gives back what it took, so each character is looked at a few times at most. */
+/** One character, or escape, of a string that is not a block string. */
+const STRING_PARTS = [
+  /[^"\\\p{Cc}]/u,
+  /\t/u,
+  /\\["\\/bfnrt]/u,
+  // A code unit that is no surrogate: the first digit is not D, or the second is below 8.
+  /\\u[\dA-CEFa-cef][\dA-Fa-f]{3}/u,
+  /\\u[Dd][0-7][\dA-Fa-f]{2}/u,
+  // A pair of surrogates.
+  /\\u[Dd][89ABab][\dA-Fa-f]{2}\\u[Dd][C-Fc-f][\dA-Fa-f]{2}/u,
+  // A code point of at most 10FFFF that is no surrogate.
+  /\\u\{(?!0*[Dd][89A-Fa-f][\dA-Fa-f]{2}\})(?:0*10|0*[\dA-Fa-f])?[\dA-Fa-f]{1,4}\}/u,
+];
+
+/** At most one alternative fits at any position and none backtracks, so each character is read only a few times. */
 const TOKENS = [
   ["name", /[_A-Za-z]\w*/y],
   ["punctuator", /\.\.\.|[!$&():=@[\]{|}]/y],
   ["number", /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![.\w])/y],
   ["string", /"""(?:[^"\\]|\\"""|\\(?!""")|"(?!""))*"""/y],
-  [
-    "string",
-    /"(?!"")(?:[^"\\\p{Cc}]|\t|\\(?:["\\/bfnrt]|u(?:[\dA-CEFa-cef][\dA-Fa-f]{3}|[Dd][0-7][\dA-Fa-f]{2}|[Dd][89ABab][\dA-Fa-f]{2}\\u[Dd][C-Fc-f][\dA-Fa-f]{2}|\{(?!0*[Dd][89A-Fa-f][\dA-Fa-f]{2}\})(?:0*10|0*[\dA-Fa-f])?[\dA-Fa-f]{1,4}\})))*"/uy,
-  ],
+  ["string", new RegExp(`"(?!"")(?:${STRING_PARTS.map(({ source }) => source).join("|")})*"`, "uy")],
 ] as const;
 
-/** The operations of a document. Throws {@link InvalidMessage} that says what is wrong and where. */
+/**
+ * Returns the operations of a document. Throws {@link InvalidMessage} with the fault and its place.
+ *
+ * Documents are parsed before they are sent because graphql-ws closes the socket, and with it every caller's requests,
+ * when a document has a syntax error.
+ */
 export function parseDocument(text: string): readonly Operation[] {
   return new Parser(text).document();
 }
@@ -44,7 +60,7 @@ class Parser {
   constructor(text: string) {
     this.#text = text;
     if (/\p{Surrogate}/u.test(text))
-      throw new InvalidMessage("shape", "the GraphQL document has half a character in it");
+      throw new InvalidMessage("shape", "the GraphQL document contains an unpaired surrogate");
     this.#advance();
   }
 
@@ -156,14 +172,14 @@ class Parser {
     else this.#fault("a value");
   }
 
-  /** Nothing, or one or more between two brackets. */
+  /** Either nothing, or one or more items between brackets. */
   #optionalList(open: string, close: string, item: () => void): void {
     if (!this.#skip(open)) return;
     do item();
     while (!this.#skip(close));
   }
 
-  /** Any number, also none, and what ends them. */
+  /** Any number of items, and the bracket that closes them. */
   #until(close: string, item: () => void): void {
     while (!this.#skip(close)) item();
   }
@@ -214,7 +230,7 @@ class Parser {
     }
     this.#kind = "end";
     this.#token = "";
-    if (this.#start < this.#text.length) this.#fault("something of GraphQL's");
+    if (this.#start < this.#text.length) this.#fault("a GraphQL token");
   }
 
   #fault(wanted: string): never {

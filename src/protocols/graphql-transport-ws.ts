@@ -1,19 +1,20 @@
-/**
- * graphql-transport-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md). A request is a `subscribe`
- * frame; its reply is the array of all that came for it: `next` frames, and at the end `complete` or `error`.
- */
+/** Preset for graphql-transport-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md). */
 
 import { operationOf } from "./graphql.ts";
 import { json } from "./json.ts";
 import { type Preset, STEP_MS } from "./preset.ts";
 
 export interface GraphqlOptions {
-  /** What `connection_init` carries: a login, where the server wants one. */
+  /** Payload of `connection_init`, for servers that require a login. */
   readonly payload?: unknown;
 }
 
 export const GRAPHQL_TRANSPORT_WS = "graphql-transport-ws";
 
+/**
+ * Builds the preset. A request is a `subscribe` frame; its reply is the array of all frames that arrive for it: `next`
+ * frames, then `complete` or `error`.
+ */
 export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
   const protocol = json(
     {
@@ -28,7 +29,8 @@ export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
     protocol: {
       ...protocol,
       encode(message, id, mode) {
-        const subscribes = operationOf(message) === "subscription"; // Throws for what would cost all their connection.
+        // Throws if the server would close the socket over the message.
+        const subscribes = operationOf(message) === "subscription";
         return { ...protocol.encode(message, id, mode), subscribes };
       },
       cancel: (id) => JSON.stringify({ id: String(id), type: "complete" }),
@@ -38,8 +40,8 @@ export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
       { send: { type: "connection_init", ...(payload !== undefined && { payload }) } },
       { expect: { match: { "/type": "connection_ack" }, within: STEP_MS } },
     ],
-    // Another subprotocol; an id in use, and too many initialisations, which a server may also say of too many clients.
-    // 4400 is about one caller's message, and must not keep the others waiting.
+    // 4406: subprotocol not accepted. 4409: id in use. 4429: too many initialisations, or too many clients.
+    // 4400 is left out: it concerns one caller's message and must not keep the others waiting.
     codes: { 4406: "refuse", 4409: "slow", 4429: "slow" },
   };
 }

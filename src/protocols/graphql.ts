@@ -1,6 +1,7 @@
 /**
- * GraphQL over HTTP (https://graphql.github.io/graphql-over-http/) in terms of graphql-transport-ws: a request as the frame
- * that asks, and what came for it as one result. Everything stays as it was written, numbers beyond 2^53 too.
+ * Translation between GraphQL over HTTP (https://graphql.github.io/graphql-over-http/) and graphql-transport-ws.
+ *
+ * Text is never reserialized, so numbers beyond 2^53 keep their digits.
  */
 
 import { type OperationKind, parseDocument } from "./graphql-document.ts";
@@ -9,21 +10,24 @@ import { type Json, nameOf, readFrame, readMessage } from "./json-message.ts";
 import { elements, type JsonKind, kindOf, members, stringAt } from "./json-text.ts";
 import { type Body, InvalidMessage } from "./protocol.ts";
 
-/** A `subscribe` frame, still without an id, that asks for the operation of an HTTP request. Throws {@link InvalidMessage}. */
+/**
+ * Returns the `subscribe` frame, still without an id, for the body of an HTTP request. Throws {@link InvalidMessage}.
+ */
 export function subscribeFrame(body: Body): string {
   const { text, root } = readMessage(body);
   return `{"type":"subscribe","payload":${text.slice(root.start, root.end)}}`;
 }
 
 /**
- * The kind of operation that a `subscribe` frame asks for; undefined when the document has none of that name, or several:
- * that the server refuses by itself. Throws {@link InvalidMessage} for what it would close the socket for, to the harm of all.
+ * Returns the kind of operation that a `subscribe` frame runs; undefined if the document has no such operation or
+ * several, which the server refuses by itself. Throws {@link InvalidMessage} if the server would close the socket,
+ * which all callers share, over the frame.
  */
 export function operationOf(frame: Body): OperationKind | undefined {
   const json = readMessage(frame);
-  const wanted = 'a request is { "type": "subscribe", "payload": { "query": … } }';
+  const usage = 'a request is { "type": "subscribe", "payload": { "query": … } }';
   const payload = memberOf(json, "payload");
-  if (stringIn(json, "type") !== "subscribe" || payload === undefined) throw new InvalidMessage("shape", wanted);
+  if (stringIn(json, "type") !== "subscribe" || payload === undefined) throw new InvalidMessage("shape", usage);
   if (kindOf(payload.text, payload.root) !== "object")
     throw new InvalidMessage("shape", "a GraphQL request is an object");
   const seen = new Set<string>();
@@ -39,8 +43,8 @@ export function operationOf(frame: Body): OperationKind | undefined {
   if (query === undefined) throw new InvalidMessage("shape", '"query" is missing');
   const operations = parseDocument(query);
   const name = stringIn(payload, "operationName");
-  const meant = name ? operations.filter((operation) => operation.name === name) : operations;
-  return meant.length === 1 ? meant[0]?.kind : undefined;
+  const selected = name ? operations.filter((operation) => operation.name === name) : operations;
+  return selected.length === 1 ? selected[0]?.kind : undefined;
 }
 
 const MEMBERS: ReadonlyMap<string, JsonKind> = new Map([
@@ -50,21 +54,20 @@ const MEMBERS: ReadonlyMap<string, JsonKind> = new Map([
   ["extensions", "object"],
 ]);
 
-/** What came for an operation. `result` is the JSON text of `{ data, errors, … }`. */
+/** The result of an operation. `result` is the JSON text of `{ data, errors, … }`. */
 export type GraphqlResult =
-  | { readonly result: string /** Whether it was executed at all. */; readonly executed: boolean }
-  /** Against the protocol, or more than one result. */
+  | { readonly result: string /** False if the operation failed before execution. */; readonly executed: boolean }
+  /** The reply violates the protocol or has more than one result. */
   | { readonly why: string };
 
-/** Reads the reply of the `graphql-transport-ws` preset: the array of all frames that came. */
+/** Reads a reply of the `graphql-transport-ws` preset: the array of all frames that arrived. */
 export function graphqlResult(reply: Body): GraphqlResult {
   const json = readFrame(reply);
-  if ("why" in json || kindOf(json.text, json.root) !== "array")
-    return { why: "the reply is not what the protocol gives" };
+  if ("why" in json || kindOf(json.text, json.root) !== "array") return { why: "the reply is not an array of frames" };
   const { text, root } = json;
   const frames = Array.from(elements(text, root), (frame) => ({ text, root: frame }));
   const results = frames.filter((frame) => stringIn(frame, "type") === "next");
-  if (results.length > 1) return { why: `the upstream gave ${results.length} results where one was asked for` };
+  if (results.length > 1) return { why: `the upstream sent ${results.length} results for one operation` };
   const failed = frames.find((frame) => stringIn(frame, "type") === "error");
   const payload = memberOf(failed ?? results[0], "payload");
   if (payload === undefined) return { why: "the upstream completed the operation without a result" };
@@ -73,7 +76,7 @@ export function graphqlResult(reply: Body): GraphqlResult {
   return { result: written, executed: memberOf(payload, "data") !== undefined };
 }
 
-/** What a frame that came for an operation says: a result, as JSON text; and whether there are more. */
+/** Reads one frame of an operation: its result, as JSON text, if it has one; `last` if no frame follows. */
 export function graphqlStep(frame: Body): { readonly result: string | undefined; readonly last: boolean } {
   const json = readFrame(frame);
   if ("why" in json) return { result: undefined, last: false };

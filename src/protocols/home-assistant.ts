@@ -1,16 +1,17 @@
-/**
- * Home Assistant's WebSocket API (https://developers.home-assistant.io/docs/api/websocket). Ids must increase from message
- * to message. A command is answered by `result` or `pong`; the events of a subscription bear its id, and are messages.
- */
+/** Preset for Home Assistant's WebSocket API (https://developers.home-assistant.io/docs/api/websocket). */
 
 import { json } from "./json.ts";
 import { type Preset, STEP_MS } from "./preset.ts";
 
 export interface HomeAssistantOptions {
-  /** A long-lived access token. Without it the configuration must bring a greeting of its own. */
+  /** A long-lived access token. Without it, the configuration must define a greeting. */
   readonly token?: string | undefined;
 }
 
+/**
+ * Builds the preset. Ids must increase from message to message. The reply to a command is `result` or `pong`; the
+ * events of a subscription carry its id and are messages.
+ */
 export function homeAssistant({ token }: HomeAssistantOptions): Preset {
   return {
     protocol: json({ id: { kind: "increasing" }, skip: [{ match: { "/type": "event" } }] }, "home-assistant"),

@@ -1,26 +1,29 @@
-/** Requests of the upstream's own, answered by a rule: a frame that is meant gets a fixed answer, with parts of it copied in. */
+/** Rules that answer the upstream's own requests with fixed frames, into which parts of the request are copied. */
 
+import { type Condition, compile } from "./condition.ts";
 import { insertMissing, locate, type Pointer, parsePointer, replace } from "./json-edit.ts";
 import type { Json } from "./json-message.ts";
-import { condition, type When } from "./when.ts";
 
 export interface AnswerRule {
-  readonly when: When;
-  /** A text goes out as it is, anything else as JSON. */
+  readonly when: Condition;
+  /** A string is sent as is, any other value as JSON. */
   readonly send: unknown;
-  /** Where in the answer (JSON pointer) → where in the request its value comes from. What is not there is not copied. */
+  /** JSON pointers: place in the answer → source in the request. A source that does not exist is skipped. */
   readonly copy?: Readonly<Record<string, string>> | undefined;
 }
 
-/** @returns what answers a frame; undefined when no rule means it. Throws an Error for a pointer that is none. */
+/**
+ * Compiles rules into a function that returns the answer to a frame, or undefined if no rule applies. Throws if a
+ * pointer is invalid or a condition is empty.
+ */
 export function answering(rules: readonly AnswerRule[]): (json: Json) => string | undefined {
-  const known = rules.map(({ when, send, copy = {} }) => ({
-    test: condition(when),
+  const compiled = rules.map(({ when, send, copy = {} }) => ({
+    test: compile(when),
     text: typeof send === "string" ? send : JSON.stringify(send),
     copies: Object.entries(copy).map(([to, from]): [Pointer, Pointer] => [parsePointer(to), parsePointer(from)]),
   }));
   return (json) => {
-    const rule = known.find(({ test }) => test(json));
+    const rule = compiled.find(({ test }) => test(json));
     return rule?.copies.reduce((text, [to, from]) => copied(json, from, text, to), rule.text);
   };
 }

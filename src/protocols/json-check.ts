@@ -1,7 +1,8 @@
 /**
- * The strict half of reading JSON: is this text one JSON value (RFC 8259), and if not, what is wrong and where. A scanner
- * of our own says it in the same words on every runtime, and takes any depth: it does not recurse, so nesting costs
- * memory and never the stack. The walk over what has been checked is in `json-text.ts`.
+ * Validator that a text is one JSON value (RFC 8259), and reports the fault and its position if it is not.
+ *
+ * A scanner of our own gives the same messages on every runtime. It does not recurse, so nesting of any depth costs
+ * memory and never the stack. `json-text.ts` walks the text that passed.
  */
 
 /** A half-open range of a text, in UTF-16 code units: `text.slice(start, end)`. */
@@ -10,7 +11,7 @@ export interface Span {
   readonly end: number;
 }
 
-/** Why a text is not JSON. The message says what and where; `position` counts UTF-16 code units from 0. */
+/** A syntax error in JSON. The message has the fault and its place; `position` counts UTF-16 code units from 0. */
 export class JsonFault extends Error {
   override readonly name = "JsonFault";
   readonly position: number;
@@ -44,25 +45,25 @@ export const CLOSE_BRACE = 0x7d;
 /** No container is open. */
 const NONE = 0;
 
-/** From this many characters on, handing a string to the runtime's parser beats looking at each: 1 ms for 10 MB, not 25. */
+/** From this length on, the runtime's parser beats our own scan of a string: 1 ms for 10 MB instead of 25. */
 const LONG_STRING = 256;
 
-/** Is told of each member of the outermost object once it has been checked: in their order, duplicates too. */
+/** Receives each member of the outermost object after it was checked: in order, duplicates included. */
 export interface MemberSink {
-  /** `name`: where the key begins, at its quote. `start` and `end`: the value's span. */
+  /** `name` is the position of the key's opening quote; `start` and `end` are the value's span. */
   member(text: string, name: number, start: number, end: number): void;
 }
 
 /**
- * Demands that `text` is one JSON value (RFC 8259) with nothing but white space around it, and gives the value's span.
+ * Checks that `text` is one JSON value (RFC 8259) with nothing but white space around it, and returns the value's span.
  * `maxDepth` bounds the nesting of arrays and objects. Throws {@link JsonFault}.
  */
 export function check(text: string, maxDepth = Number.POSITIVE_INFINITY, sink?: MemberSink): Span {
   const start = skipSpace(text, 0);
-  const outer: number[] = []; // the closers of the containers around the innermost one
+  const outer: number[] = []; // closers of the containers around the innermost one
   let closer = NONE;
   let at = start;
-  let name = start; // of the outermost object's newest member
+  let name = start; // key of the outermost object's newest member
   let value = start;
   for (;;) {
     if (closer === CLOSE_BRACE) {
@@ -82,7 +83,7 @@ export function check(text: string, maxDepth = Number.POSITIVE_INFINITY, sink?: 
     } else {
       at = checkScalar(text, at, code);
     }
-    // A value ends here: close what it was the last of, up to a comma or the end.
+    // A value ends here: close every container that it completes, up to a comma or the end.
     for (;;) {
       const end = at;
       if (closer === CLOSE_BRACE && outer.length === 1) sink?.member(text, name, value, end);
@@ -104,18 +105,18 @@ export function check(text: string, maxDepth = Number.POSITIVE_INFINITY, sink?: 
   }
 }
 
-/** Gives the position of the next character that is not white space, or the end. */
+/** Returns the position of the next character that is not white space, or the end. */
 export function skipSpace(text: string, at: number): number {
   for (; ; at++) {
     const code = text.charCodeAt(at);
-    // The first comparison repeats the others: it is the way out of nearly every call.
+    // The first comparison is redundant, but nearly every call returns on it.
     if (code > SPACE || (code !== SPACE && code !== LINE_FEED && code !== CARRIAGE_RETURN && code !== TAB)) return at;
   }
 }
 
-// Each function demands its piece at `at` and gives the position after it.
+// Each function checks one piece of syntax at a position and returns the position after it.
 
-/** A key and its colon; gives where the value begins. */
+/** Checks a key and its colon; returns the position of the value. */
 function checkKey(text: string, at: number): number {
   if (text.charCodeAt(at) !== QUOTE) throw new JsonFault(`expected a key, found ${found(text, at)}`, text, at);
   const colon = skipSpace(text, checkString(text, at));
@@ -146,7 +147,7 @@ function checkString(text: string, start: number): number {
   throw new JsonFault("unterminated string, begun", text, start);
 }
 
-/** The end of a long string, if the runtime's own parser takes it; undefined when someone must say what is wrong. */
+/** Returns the end of a long string that the runtime's parser accepts; undefined if our scan must find the fault. */
 function checkLongString(text: string, start: number): number | undefined {
   const end = stringEnd(text, start);
   if (end === undefined) return undefined;
@@ -158,7 +159,7 @@ function checkLongString(text: string, start: number): number | undefined {
   }
 }
 
-/** Where a string ends by its quotes alone: at the first one with an even number of backslashes before it. */
+/** Finds the end of a string by its quotes alone: the first one after an even number of backslashes. */
 export function stringEnd(text: string, start: number): number | undefined {
   for (let quote = text.indexOf('"', start + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
     let run = quote;
@@ -168,7 +169,7 @@ export function stringEnd(text: string, start: number): number | undefined {
   return undefined;
 }
 
-/** Gives the position of the escape's last character. */
+/** Checks an escape; returns the position of its last character. */
 function checkEscape(text: string, at: number): number {
   const code = text.charCodeAt(at + 1);
   if (code !== SMALL_U) {
@@ -206,7 +207,7 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= NINE;
 }
 
-// What a fault says.
+// The wording of faults.
 
 function found(text: string, at: number): string {
   const code = text.codePointAt(at);
@@ -217,7 +218,7 @@ function found(text: string, at: number): string {
   return visible ? `"${String.fromCharCode(code)}"` : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
-/** Line and column count from 1 and are left out where there is one line. */
+/** Lines and columns count from 1, and are omitted for a text of one line. */
 function place(text: string, position: number): string {
   if (!text.includes("\n")) return `position ${position}`;
   let line = 1;

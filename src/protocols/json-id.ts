@@ -1,4 +1,4 @@
-/** The kinds of id that a JSON dialect may want: how ours are written, and how they are read back. */
+/** Kinds of id on the wire: how each is written into a request and read from a reply. */
 
 import type { Span } from "./json-check.ts";
 import { idOf } from "./json-message.ts";
@@ -6,8 +6,11 @@ import { kindOf, stringAt } from "./json-text.ts";
 import type { Protocol, WireId } from "./protocol.ts";
 
 /**
- * An integer; one of at most 2^31 - 1; a string of decimal digits; an integer larger than all that were sent before it;
- * or the caller's own, which stays as it is.
+ * - `int`: an integer.
+ * - `int32`: an integer of at most 2^31 - 1.
+ * - `string`: a string of decimal digits.
+ * - `increasing`: an integer larger than every id sent before it.
+ * - `keep`: the caller's own id, unchanged.
  */
 export const ID_KINDS = ["int", "int32", "string", "increasing", "keep"] as const;
 export type IdKind = (typeof ID_KINDS)[number];
@@ -17,9 +20,9 @@ const INT32_MAX = 2 ** 31 - 1;
 export interface Ids {
   readonly maxId: number;
   readonly ids: Protocol["ids"];
-  /** As it stands in a message. */
+  /** Returns the id as JSON text. */
   write(id: number): string;
-  /** The id that stands there; undefined when it is none of this kind. */
+  /** Reads an id; undefined if the value is not an id of this kind. */
   read(text: string, value: Span): WireId | undefined;
 }
 
@@ -43,7 +46,7 @@ function readNumber(text: string, value: Span, maxId: number): number | undefine
   return id === undefined || id > maxId ? undefined : id;
 }
 
-/** The string that we send is plain digits; one that only reads as the same number is not ours. */
+/** Only plain digits are ours: "07" or "7.0" is a different string, although it reads as the same number. */
 function readString(text: string, value: Span): number | undefined {
   if (kindOf(text, value) !== "string") return undefined;
   const written = stringAt(text, value);
@@ -51,7 +54,7 @@ function readString(text: string, value: Span): number | undefined {
   return id === undefined || String(id) !== written ? undefined : id;
 }
 
-/** The same id however it is written: 7 and 7.0, "a" and "\u0061"; but not 7 and "7". */
+/** Normalizes the spelling of an id: 7 and 7.0 are equal, and so are "a" and "\u0061", but not 7 and "7". */
 function readOwn(text: string, value: Span): string | undefined {
   switch (kindOf(text, value)) {
     case "string":

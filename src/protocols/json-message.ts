@@ -1,25 +1,25 @@
-/** What the JSON dialects share: reading what callers and upstreams say, and reading ids back. */
+/** Readers that the JSON protocols share: for callers' messages, upstreams' frames, and ids. */
 
-import { check, JsonFault, type MemberSink, type Span } from "./json-check.ts";
+import { check, JsonFault, type MemberSink, type Span, skipSpace } from "./json-check.ts";
 import { type Body, InvalidMessage } from "./protocol.ts";
 
-/** A text that is JSON, and where its value stands. */
+/** A JSON text and the span of its value. */
 export interface Json {
   readonly text: string;
   readonly root: Span;
 }
 
 /**
- * How deep a caller may nest arrays and objects. Real calls stay under ten; upstreams that parse by recursion
- * fall over a deep one, and would take the socket that all callers share with them.
+ * The deepest nesting of arrays and objects in a caller's message. Real requests stay below 10. A deep one crashes an
+ * upstream that parses by recursion, and with it the socket that all callers share.
  */
 export const MAX_MESSAGE_DEPTH = 64;
 
-/** A byte order mark is kept, so that it is a fault in bytes as it is in text. */
+/** Keeps a byte order mark, so that it is a fault in bytes as it is in text. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** The text of a body; undefined when its bytes are not UTF-8. */
+/** Returns the text of a body; undefined if its bytes are not UTF-8. */
 export function textOf(body: Body): string | undefined {
   if (typeof body === "string") return body;
   try {
@@ -29,7 +29,7 @@ export function textOf(body: Body): string | undefined {
   }
 }
 
-/** `text` in the form that `like` came in: a reply to a binary frame stays bytes. */
+/** Returns `text` in the form of `like`: a binary frame stays bytes. */
 export function inKindOf(like: Body, text: string): Body {
   return typeof like === "string" ? text : encoder.encode(text);
 }
@@ -41,12 +41,17 @@ export function readMessage(message: Body, maxDepth = MAX_MESSAGE_DEPTH, sink?: 
   return json;
 }
 
-/** Reads an upstream's frame, however deep, or says why it is not JSON. */
+/** Reads an upstream's frame, however deep, or returns the reason why it is not JSON. */
 export function readFrame(frame: Body, sink?: MemberSink): Json | { readonly why: string } {
   return read(frame, Number.POSITIVE_INFINITY, sink);
 }
 
-/** Whether a text is one JSON value. */
+/** Wraps a text that was checked before and is known to be one JSON value. */
+export function checkedJson(text: string): Json {
+  return { text, root: { start: skipSpace(text, 0), end: text.trimEnd().length } };
+}
+
+/** True if a text is one JSON value. */
 export function isJson(text: string): boolean {
   return !("why" in readFrame(text));
 }
@@ -63,12 +68,16 @@ function read(body: Body, maxDepth: number, sink: MemberSink | undefined): Json 
 }
 
 /**
- * With more characters a written number may lie so near to an integer that a double cannot tell them apart
- * (9007199254740991.4 has 18). With up to this many only zero has such neighbours (1e-400).
+ * The longest number whose double is exact enough to be an id. Longer ones may lie so near to an integer that a double
+ * cannot distinguish them (9007199254740991.4 has 18 characters); within the limit only zero has such neighbours
+ * (1e-400).
  */
 const EXACT_CHARACTERS = 17;
 
-/** The id that a JSON number writes: 7, and 7.0 or 7e0 too, as some upstreams print. Undefined when it is none of ours. */
+/**
+ * Reads the source of a JSON number as an id, 7.0 and 7e0 included, as some upstreams print 7. Undefined if not one of
+ * ours.
+ */
 export function idOf(written: string): number | undefined {
   if (written.length > EXACT_CHARACTERS || written.startsWith("-")) return undefined;
   const id = Number(written);
@@ -76,7 +85,7 @@ export function idOf(written: string): number | undefined {
   return Number.isSafeInteger(id) ? id : undefined;
 }
 
-/** A value's name in a sentence. */
+/** Returns a kind of value with its article, for a sentence. */
 export function nameOf(kind: string): string {
   if (kind === "null") return "null";
   return /^[ao]/.test(kind) ? `an ${kind}` : `a ${kind}`;

@@ -1,7 +1,8 @@
 /**
- * JSON-RPC 2.0 (https://www.jsonrpc.org/specification). Upstream sees our integer where the caller wrote its id; the
- * caller gets its own back exactly as it wrote it. Members that this protocol does not know, Chrome's `sessionId` for
- * one, pass through both ways.
+ * Protocol for JSON-RPC 2.0 (https://www.jsonrpc.org/specification).
+ *
+ * The upstream sees our integer in place of the caller's id; the caller gets its own id back exactly as it wrote it.
+ * Unknown members, such as Chrome's `sessionId`, pass through both ways.
  */
 
 import { type MemberSink, OPEN_BRACKET, type Span, skipSpace } from "./json-check.ts";
@@ -20,28 +21,28 @@ export const jsonRpc: Protocol = {
   decode,
 };
 
-/** The error codes of the specification that we answer with ourselves. */
+/** The specification's error codes that we reply with ourselves. */
 export const rpcErrorCode = {
   parse: -32700,
   invalidRequest: -32600,
-  /** The first of -32000 to -32099, which are left to the server. */
+  /** The first of the range -32000 to -32099, which is reserved for servers. */
   server: -32000,
 } as const;
 
-/** A response that carries an error. `id` is the caller's as written, undefined becomes null; `data` may be left out. */
+/** Builds an error response. `id` is the caller's id as written; undefined becomes null. `data` is optional. */
 export function rpcError(id: string | undefined, code: number, message: string, data?: unknown): string {
   const error = JSON.stringify({ code, message, data });
   return `{"jsonrpc":"2.0","id":${id ?? "null"},"error":${error}}`;
 }
 
-/** The id of a caller's message as written; undefined when it has none, or none that can be read. Never throws. */
+/** Returns the id of a caller's message as written; undefined if it has none that can be read. Never throws. */
 export function callerId(message: Body): string | undefined {
   const fields = new RpcMembers();
   const json = readFrame(message, fields);
   return "why" in json ? undefined : fields.ownId(json.text);
 }
 
-/** The same for each item of a batch; undefined when it is none. Never throws. */
+/** Returns the id of each item of a batch; undefined if the message is not a batch. Never throws. */
 export function callerIds(message: Body): readonly (string | undefined)[] | undefined {
   const json = readFrame(message);
   if ("why" in json || kindOf(json.text, json.root) !== "array") return undefined;
@@ -51,14 +52,14 @@ export function callerIds(message: Body): readonly (string | undefined)[] | unde
 const FIELDS = ["jsonrpc", "id", "method", "result", "error"] as const;
 type RpcMember = (typeof FIELDS)[number];
 
-/** The top-level members that matter here; of one that occurs twice, the last. Found while the message is checked. */
+/** Collects the relevant top-level members while a message is checked; of a duplicate, the last. */
 class RpcMembers implements MemberSink {
   jsonrpc: Span | undefined;
   id: Span | undefined;
   method: Span | undefined;
   result: Span | undefined;
   error: Span | undefined;
-  /** Those that occur twice. */
+  /** Members that occur twice. */
   readonly twice: RpcMember[] = [];
 
   member(text: string, name: number, start: number, end: number): void {
@@ -69,7 +70,7 @@ class RpcMembers implements MemberSink {
     this[field] = { start, end };
   }
 
-  /** The id as its caller wrote it; undefined when there is none, or none that can be read. */
+  /** The id as its caller wrote it; undefined if there is none that can be read. */
   ownId(text: string): string | undefined {
     const { id, twice } = this;
     if (id === undefined || twice.includes("id") || !ID_KINDS.has(kindOf(text, id))) return undefined;
@@ -79,11 +80,13 @@ class RpcMembers implements MemberSink {
 
 const ID_KINDS: ReadonlySet<JsonKind> = new Set(["string", "number", "null"]);
 
-/** The items of a batch may nest as deep as they may alone. What is no batch is read by `encode`, and only there. */
+/**
+ * Splits a batch, whose items may nest as deep as single messages. A message that is not a batch is left to `encode`.
+ */
 function split(message: Body): readonly string[] | undefined {
-  const given = textOf(message);
-  if (given === undefined || given.charCodeAt(skipSpace(given, 0)) !== OPEN_BRACKET) return undefined;
-  const { text, root } = readMessage(given, MAX_MESSAGE_DEPTH + 1);
+  const batch = textOf(message);
+  if (batch === undefined || batch.charCodeAt(skipSpace(batch, 0)) !== OPEN_BRACKET) return undefined;
+  const { text, root } = readMessage(batch, MAX_MESSAGE_DEPTH + 1);
   const items = Array.from(elements(text, root), (item) => text.slice(item.start, item.end));
   if (items.length === 0) throw new InvalidMessage("shape", "the batch is empty");
   return items;
@@ -103,7 +106,7 @@ function encode(message: Body, id: number, mode: Mode): Encoded {
   return { frame: insertFirst(text, root, "id", String(id)), expectsReply: true };
 }
 
-/** What keeps an object from being a request. */
+/** Returns the reason why an object is not a request; undefined if it is one. */
 function misshapen(text: string, { id, jsonrpc: version, method, twice }: RpcMembers): string | undefined {
   if (twice[0] !== undefined) return `"${twice[0]}" occurs twice`;
   if (id !== undefined && !ID_KINDS.has(kindOf(text, id))) {
@@ -116,24 +119,24 @@ function misshapen(text: string, { id, jsonrpc: version, method, twice }: RpcMem
   return undefined;
 }
 
-/** An upstream's `jsonrpc` is not looked at: Chrome's protocol leaves it out, and the id says enough. */
+/** Ignores the upstream's `jsonrpc`: Chrome omits it, and the id suffices. */
 function decode(frame: Body): Decoded {
   const fields = new RpcMembers();
   const json = readFrame(frame, fields);
   if ("why" in json) return { type: "noise", why: json.why };
   const { text, root } = json;
   const kind = kindOf(text, root);
-  // We never send a batch, so an array answers nothing of ours.
+  // We never send a batch, so an array is no reply to us.
   if (kind === "array") return { type: "message", json: true };
   if (kind !== "object") return { type: "noise", why: `${nameOf(kind)} is not a JSON-RPC message` };
   const { id: span, method, result, error, twice } = fields;
   if (twice.includes("id")) return { type: "noise", why: '"id" occurs twice' };
-  // With a method it is a notification or a request of the upstream's own, whose ids are not ours.
+  // A frame with a method is a notification or a request of the upstream's own, whose id is not one of ours.
   if (span === undefined || method !== undefined) return { type: "message", json: true };
   const id = kindOf(text, span) === "number" ? idOf(text.slice(span.start, span.end)) : undefined;
   if (id === undefined) return { type: "message", json: true };
   const missing = (value: Span | undefined): boolean => value === undefined || kindOf(text, value) === "null";
-  // JSON-RPC 1.0 servers send both and make one of them null. What they mean is plain, and the call has been made.
+  // JSON-RPC 1.0 servers send both and make one of them null. The outcome is clear, and the request was carried out.
   if (result === undefined && error === undefined) {
     return { type: "invalid", id, why: 'the reply has neither "result" nor "error"' };
   }

@@ -1,9 +1,9 @@
 /**
- * JSON as text. Ids are exchanged by cutting and pasting, so everything else in a message stays byte for byte as its
- * author wrote it: numbers beyond 2^53, the order of keys, white space. `JSON.parse` and `JSON.stringify` lose all three.
+ * Walks over JSON text, without parsing it into values.
  *
- * Everything here walks text that has passed `check`, so it need not look at what it steps over: a long string costs
- * one `indexOf`.
+ * Ids are exchanged by editing text, so the rest of a message stays byte for byte as its author wrote it: numbers
+ * beyond 2^53, the order of keys, white space. `JSON.parse` and `JSON.stringify` lose all three. The text must have
+ * passed `check`, so the walk need not inspect the values that it skips: a long string costs one `indexOf`.
  */
 
 import {
@@ -21,7 +21,7 @@ import {
 
 /** One member of an object. */
 export interface Member {
-  /** With its escapes resolved, so that `"\u0069d"` is seen to be `id`. */
+  /** The key with its escapes resolved, so that `"\u0069d"` equals `id`. */
   readonly key: string;
   /** The key as written, quotes included. */
   readonly name: Span;
@@ -30,7 +30,7 @@ export interface Member {
 
 export type JsonKind = "object" | "array" | "string" | "number" | "boolean" | "null";
 
-/** What kind of value begins the span. */
+/** Returns the kind of the value at the start of the span. */
 export function kindOf(text: string, value: Span): JsonKind {
   switch (text[value.start]) {
     case "{":
@@ -49,7 +49,7 @@ export function kindOf(text: string, value: Span): JsonKind {
   }
 }
 
-/** The members of an object, in their order, duplicates too. Lazy: a huge object costs no memory. */
+/** Yields the members of an object in order, duplicates included. Lazy: a huge object costs no memory. */
 export function* members(text: string, object: Span): Generator<Member, void> {
   let at = skipSpace(text, object.start + 1);
   while (text.charCodeAt(at) === QUOTE) {
@@ -62,7 +62,7 @@ export function* members(text: string, object: Span): Generator<Member, void> {
   }
 }
 
-/** The elements of an array, in their order. */
+/** Yields the elements of an array in order. */
 export function* elements(text: string, array: Span): Generator<Span, void> {
   let at = skipSpace(text, array.start + 1);
   while (text.charCodeAt(at) !== CLOSE_BRACKET) {
@@ -73,13 +73,13 @@ export function* elements(text: string, array: Span): Generator<Span, void> {
   }
 }
 
-/** A string, its escapes resolved. */
+/** Returns the string at a span, with its escapes resolved. */
 export function stringAt(text: string, string: Span): string {
   const inner = text.slice(string.start + 1, string.end - 1);
   return inner.includes("\\") ? (JSON.parse(text.slice(string.start, string.end)) as string) : inner;
 }
 
-/** The key that begins at `name`, its escapes resolved. */
+/** Returns the key that begins at `name`, with its escapes resolved. */
 export function keyAt(text: string, name: number): string {
   return stringAt(text, { start: name, end: valueEnd(text, name) });
 }
@@ -95,7 +95,7 @@ function valueEnd(text: string, start: number): number {
   return text.length;
 }
 
-/** Brackets need no telling apart, since `check` has matched them: only their depth counts. */
+/** Only depth counts: `check` has matched braces and brackets already. */
 function containerEnd(text: string, start: number): number {
   let depth = 0;
   for (let at = start; at < text.length; at++) {
@@ -112,7 +112,7 @@ function containerEnd(text: string, start: number): number {
   return text.length;
 }
 
-/** The brace of each kind is its bracket with one bit more, which saves a comparison per character. */
+/** A brace differs from its bracket by this one bit, which saves a comparison per character. */
 const BRACE_BIT = OPEN_BRACE ^ OPEN_BRACKET;
 
 function isOpener(code: number): boolean {

@@ -1,7 +1,8 @@
 /**
- * A user's own protocol. Its default export is a {@link ProtocolModule}, or a function that gives one; `name`, `encode` and
- * `decode` are enough. It runs on the thread that all requests share, so nothing that it throws or returns may harm it:
- * every call is guarded here, once, and the exchange need not think of it.
+ * Guard around a user's protocol module.
+ *
+ * The module runs on the thread that all requests share. Every call into it is checked here, so that nothing that it
+ * throws or returns can harm that thread, and the exchange can rely on the protocol.
  */
 
 import { textOf } from "./json-message.ts";
@@ -15,55 +16,59 @@ import {
   type WireId,
 } from "./protocol.ts";
 
-/** What a module has to give: all that it leaves out has a default. */
+/**
+ * The default export of a protocol module, or the result of the function that it exports. All other members have
+ * defaults.
+ */
 export interface ProtocolModule
   extends Pick<Protocol, "name" | "decode">,
     Partial<Omit<Protocol, "name" | "decode" | "encode">> {
   encode(message: Body, id: number, mode: Mode): Pick<Encoded, "frame"> & Partial<Encoded>;
 }
 
-/** What is looked for in a user's objects, none of it believed before it is looked at. */
+/** The members that are read from a user's objects; each is checked before it is used. */
 type Field = keyof Protocol | keyof Encoded | "default" | "type" | "why" | "render" | "gather" | "fails";
 type Fields = { readonly [field in Field]?: unknown };
 type Method = (...values: readonly unknown[]) => unknown;
 
-/** What a frame may be that names its request. */
+/** The types of frame that name a request. */
 const NAMED = ["reply", "part", "progress", "invalid"] as const;
 
-/** With fewer ids a reply that comes late could be taken for that of a newer request. */
+/** With fewer ids, a late reply could be taken for the reply to a newer request. */
 const LEAST_MAX_ID = 65_535;
 
-/** Makes a guarded protocol of a module's exports. Throws a plain Error that names what is missing or wrong. */
+/** Builds a guarded protocol from a module's exports. Throws a plain Error that names the missing or invalid member. */
 export function fromModule(exports: unknown): Protocol {
   const main = isObject(exports) ? exports.default : undefined;
   const definition = typeof main === "function" ? (main as Method)() : main;
   if (!isObject(definition)) {
-    throw new Error("the protocol module has no default export that is a protocol, or a function that gives one");
+    throw new Error("the protocol module has no default export that is a protocol or a function that returns one");
   }
   const name = definition.name;
-  if (typeof name !== "string" || name === "") throw new Error('the protocol has no "name"');
+  if (typeof name !== "string" || name === "")
+    throw new Error('the protocol needs a "name": a string that is not empty');
   const correlation = oneOf(definition, "correlation", ["id", "order"] as const);
   const accepts = oneOf(definition, "accepts", ["json", "any"] as const);
   const ids = oneOf(definition, "ids", ["ours", "increasing", "callers"] as const);
   if (ids !== "ours" && correlation === "order") {
-    throw new Error('the protocol\'s "ids" are for correlation "id": where the order decides there are none');
+    throw new Error('the protocol\'s "ids" require correlation "id": with "order" there are none');
   }
   const maxFrames = definition.maxFrames;
   if (maxFrames !== undefined && (!isNumber(maxFrames) || maxFrames === 0)) {
-    throw new Error('the protocol\'s "maxFrames" is not a whole number of at least 1');
+    throw new Error('the protocol\'s "maxFrames" must be a whole number of at least 1');
   }
   const maxId = definition.maxId ?? Number.MAX_SAFE_INTEGER;
   if (!isNumber(maxId) || maxId < LEAST_MAX_ID) {
-    throw new Error(`the protocol's "maxId" is not a whole number of at least ${LEAST_MAX_ID}`);
+    throw new Error(`the protocol's "maxId" must be a whole number of at least ${LEAST_MAX_ID}`);
   }
-  /** Where callers' own ids are kept they are texts, else numbers. */
-  const isId = ids === "callers" ? isText : isNumber;
+  /** The callers' own ids are strings, ours are numbers. */
+  const isId = ids === "callers" ? isString : isNumber;
   const encode = method(definition, "encode");
   const decode = method(definition, "decode");
   const split = definition.split === undefined ? undefined : method(definition, "split");
   const cancel = definition.cancel === undefined ? undefined : method(definition, "cancel");
-  /** A module that takes JSON gets text, whether the caller's client sent text or bytes. */
-  const given = (message: Body): Body => (accepts === "json" ? utf8Text(message) : message);
+  /** A module that accepts JSON gets text, even if the caller sent bytes. */
+  const input = (message: Body): Body => (accepts === "json" ? utf8Text(message) : message);
 
   return {
     name,
@@ -73,10 +78,10 @@ export function fromModule(exports: unknown): Protocol {
     ids,
     maxFrames,
     streams: definition.streams === true,
-    encode: (message, id, mode) => callersFault(() => asEncoded(encode(given(message), id, mode), ids)),
+    encode: (message, id, mode) => asCallersFault(() => asEncoded(encode(input(message), id, mode), ids)),
     decode: (frame) => asDecoded(frame, isId, correlation, () => decode(frame)),
     ...(cancel && { cancel: (id: WireId) => asCancel(() => cancel(id)) }),
-    ...(split && { split: (message) => callersFault(() => asItems(split(given(message)))) }),
+    ...(split && { split: (message) => asCallersFault(() => asItems(split(input(message)))) }),
   };
 }
 
@@ -93,7 +98,7 @@ function list(values: readonly string[]): string {
 
 function method(definition: Fields, key: Field): Method {
   const value = definition[key];
-  if (typeof value !== "function") throw new Error(`the protocol has no function "${key}"`);
+  if (typeof value !== "function") throw new Error(`the protocol needs a function "${key}"`);
   return value.bind(definition) as Method;
 }
 
@@ -103,8 +108,8 @@ function utf8Text(message: Body): string {
   return text;
 }
 
-/** What goes wrong with a caller's message is told to that caller. */
-function callersFault<T>(work: () => T): T {
+/** Turns any exception into an {@link InvalidMessage}, so that the caller of the message gets it. */
+function asCallersFault<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
@@ -113,24 +118,27 @@ function callersFault<T>(work: () => T): T {
 }
 
 function asEncoded(result: unknown, ids: Protocol["ids"]): Encoded {
-  if (!isObject(result) || !isBody(result.frame)) throw new Error("the protocol gave no frame for this message");
+  if (!isObject(result) || !isBody(result.frame))
+    throw new Error("the protocol's encode returned no frame for this message");
   const { frame, own, id } = result;
   const expectsReply = result.expectsReply !== false;
   const subscribes = result.subscribes === true;
   if (ids !== "callers") return { frame, expectsReply, subscribes, own };
-  if (isText(id)) return { frame, expectsReply, subscribes, own, id };
+  if (isString(id)) return { frame, expectsReply, subscribes, own, id };
   if (expectsReply)
-    throw new Error("the protocol gave no id for this message, which is a text where it keeps callers' own");
+    throw new Error(
+      'the protocol\'s encode returned no id for this message: with "ids" of "callers" it must be a string',
+    );
   return { frame, expectsReply, own };
 }
 
 function asItems(result: unknown): readonly string[] | undefined {
   if (result === undefined) return undefined;
   if (Array.isArray(result) && result.every((item) => typeof item === "string")) return result;
-  throw new Error("the protocol did not split this message into texts");
+  throw new Error("the protocol's split returned something other than strings for this message");
 }
 
-/** Without a word that works the upstream is told nothing, and what it still says is late. */
+/** Without a usable frame nothing is cancelled, and further frames count as late. */
 function asCancel(work: () => unknown): Body | undefined {
   try {
     const frame = work();
@@ -140,7 +148,7 @@ function asCancel(work: () => unknown): Body | undefined {
   }
 }
 
-/** What goes wrong with a frame makes it noise: it must never become an answer. */
+/** Turns any failure into noise, so that a frame that the module cannot handle never becomes a reply. */
 function asDecoded(
   frame: Body,
   isId: (value: unknown) => value is WireId,
@@ -149,22 +157,22 @@ function asDecoded(
 ): Decoded {
   try {
     const result = decode();
-    if (!isObject(result)) return noise("the protocol said nothing about this frame");
+    if (!isObject(result)) return noise("the protocol's decode returned nothing for this frame");
     if (result.type === "message") return { type: "message" };
-    if (result.type === "noise") return noise(sentence(result.why));
+    if (result.type === "noise") return noise(reasonIn(result.why));
     if (result.type === "answer") {
       return isBody(result.frame)
         ? { type: "answer", frame: result.frame }
-        : noise("the protocol's answer has no frame");
+        : noise("the protocol's decode returned an answer without a frame");
     }
     if (result.type === "error" && correlation === "id")
       return { type: "error", fails: result.fails === "all" ? "all" : "oldest" };
     const id = correlation === "order" ? 0 : result.id;
-    // In a lane there is only one that it can mean.
+    // Correlation by order has one request in flight, so the error is its reply.
     const type = result.type === "error" ? "invalid" : NAMED.find((known) => known === result.type);
-    if (type === undefined) return noise("the protocol gave no type for this frame");
-    if (!isId(id)) return noise("the protocol gave no id for this frame");
-    if (type === "invalid") return { type, id, why: sentence(result.why) };
+    if (type === undefined) return noise("the protocol's decode returned no known type for this frame");
+    if (!isId(id)) return noise("the protocol's decode returned no usable id for this frame");
+    if (type === "invalid") return { type, id, why: reasonIn(result.why) };
     if (type === "progress") return { type, id };
     const render = renderer(frame, result);
     return type === "reply" && result.gather !== undefined
@@ -175,7 +183,7 @@ function asDecoded(
   }
 }
 
-/** Without a `render` that works the caller sees the frame as it came, with our id in it. */
+/** Without a `render` that works, the caller gets the frame as it arrived, with our id. */
 function renderer(frame: Body, result: Fields): (own: unknown) => Body {
   if (typeof result.render !== "function") return () => frame;
   const render = method(result, "render");
@@ -189,7 +197,7 @@ function renderer(frame: Body, result: Fields): (own: unknown) => Body {
   };
 }
 
-/** Without a `gather` that works the caller sees the last frame alone. */
+/** Without a `gather` that works, the caller gets only the last frame. */
 function gatherer(frame: Body, result: Fields): (frames: readonly Body[]) => Body {
   return (frames) => {
     try {
@@ -205,13 +213,13 @@ function noise(why: string): Decoded {
   return { type: "noise", why };
 }
 
-function sentence(why: unknown): string {
-  return typeof why === "string" && why !== "" ? why : "the protocol gave no reason";
+function reasonIn(why: unknown): string {
+  return typeof why === "string" && why !== "" ? why : "the protocol named no reason";
 }
 
-/** Anything can be thrown, even what cannot be printed. */
+/** Describes a thrown value, which may be anything, even a value that cannot be printed. */
 function reason(error: unknown): string {
-  return error instanceof Error ? sentence(error.message) : "the protocol threw something that is not an Error";
+  return error instanceof Error ? reasonIn(error.message) : "the protocol threw something that is not an Error";
 }
 
 function isObject(value: unknown): value is Fields {
@@ -222,7 +230,7 @@ function isBody(value: unknown): value is Body {
   return typeof value === "string" || value instanceof Uint8Array;
 }
 
-function isText(value: unknown): value is string {
+function isString(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 

@@ -1,23 +1,23 @@
-/**
- * obs-websocket 5 (https://github.com/obsproject/obs-websocket/blob/master/docs/generated/protocol.md): requests and batches
- * of them (op 6 and 8), answered under their `requestId` (op 7 and 9); events (op 5) are messages. A server with a password
- * says so in its Hello (op 0), with a challenge that Identify (op 1) answers.
- */
+/** Preset for obs-websocket 5 (https://github.com/obsproject/obs-websocket/blob/master/docs/generated/protocol.md). */
 
 import { json } from "./json.ts";
 import { type Preset, STEP_MS } from "./preset.ts";
 
 export interface ObsOptions {
-  /** Which events OBS sends: its bit mask; all but the high-volume ones, unless given. */
+  /** Bit mask of the events that OBS sends; by default all but the high-volume ones. */
   readonly events?: number | undefined;
-  /** That of the server, where it has one. */
+  /** The server's password, if it has one. */
   readonly password?: string | undefined;
 }
 
 const REQUEST_ID = "/d/requestId";
 
+/**
+ * Builds the preset. Requests and batches (op 6 and 8) get their replies (op 7 and 9) under their `requestId`; events
+ * (op 5) are messages. A server with a password sends a challenge in Hello (op 0), to which Identify (op 1) responds.
+ */
 export function obs({ events, password }: ObsOptions): Preset {
-  const wanted = events === undefined ? {} : { eventSubscriptions: events };
+  const subscribed = events === undefined ? {} : { eventSubscriptions: events };
   return {
     protocol: json(
       { id: { out: REQUEST_ID, in: REQUEST_ID, kind: "string" }, reply: { lacks: ["/d/eventType"] } },
@@ -27,12 +27,12 @@ export function obs({ events, password }: ObsOptions): Preset {
     greeting: [
       { expect: { match: { "/op": 0 }, within: STEP_MS } },
       {
-        send: { op: 1, d: { rpcVersion: 1, ...wanted } },
+        send: { op: 1, d: { rpcVersion: 1, ...subscribed } },
         ...(password !== undefined && { challenge: { at: "/d/authentication", password } }),
       },
       { expect: { match: { "/op": 2 }, within: STEP_MS } },
     ],
-    // Authentication failed, another version of the protocol, and kicked by whoever sits at OBS, who wants no reconnect.
+    // Authentication failed, unsupported protocol version, and kicked by the person at OBS, who wants no reconnect.
     codes: { 4009: "refuse", 4010: "refuse", 4011: "refuse" },
   };
 }

@@ -1,29 +1,30 @@
-/**
- * Regular expressions that an upstream's frames are looked at with, on the thread that all requests share. RE2's kind, by
- * re2js: what it costs grows with the text and the pattern and no faster, where JavaScript's own can backtrack without end.
- */
+/** Regular expressions for upstreams' frames, in RE2's syntax, whose cost is bounded. */
 
 import { RE2JS, RE2JSException } from "re2js";
 import type { Span } from "./json-check.ts";
 
-/** What a pattern sees of a text, in UTF-16 units. What names a message stands near its beginning. */
+/** The length of text that a pattern sees, in UTF-16 units. An id or a type is near the start of its frame. */
 const SEEN = 1_024;
 
-/** In RE2's instructions. With {@link SEEN} it bounds what one look may cost: some 10 ms for the worst, 2 µs for the usual. */
+/** The largest program, in RE2's instructions. With {@link SEEN} it bounds one test: 10 ms at worst, 2 µs as a rule. */
 const MAX_SIZE = 256;
 
+/**
+ * A pattern that runs on the thread that all requests share. The cost of RE2 (re2js) grows linearly with the text and
+ * the pattern, where JavaScript's own expressions can backtrack exponentially.
+ */
 export class Pattern {
   readonly #pattern: RE2JS;
 
-  /** Throws an Error that says what is wrong, and quotes nothing. */
+  /** Throws an Error with the fault, which does not quote the pattern. */
   constructor(text: string) {
     try {
       this.#pattern = RE2JS.compile(text);
     } catch (error) {
-      throw new Error(`must be a pattern as RE2 has them: ${reason(error)}`, { cause: error });
+      throw new Error(`must be an RE2 pattern: ${reason(error)}`, { cause: error });
     }
     const size = this.#pattern.programSize();
-    if (size > MAX_SIZE) throw new Error(`is too large a pattern: it has ${size} steps, and may have ${MAX_SIZE}`);
+    if (size > MAX_SIZE) throw new Error(`is too large a pattern: ${size} steps (at most ${MAX_SIZE})`);
   }
 
   has(group: string): boolean {
@@ -35,8 +36,8 @@ export class Pattern {
   }
 
   /**
-   * Where the first match is, and what its group took. Undefined without a match, or where the group has no part in it, or
-   * where it may go on beyond what is seen: half a name is another's.
+   * Returns the spans of the first match and of its group. Undefined without a match, if the group took no part in it,
+   * or if it may continue beyond the text that is seen: half an id would be another request's.
    */
   find(text: string, group: string): { readonly whole: Span; readonly part: Span } | undefined {
     const matcher = this.#pattern.matcher(text.slice(0, SEEN));
@@ -50,6 +51,6 @@ export class Pattern {
 }
 
 function reason(error: unknown): string {
-  const description = error instanceof RE2JSException ? error.message : "it cannot be read";
+  const description = error instanceof RE2JSException ? error.message : "it cannot be compiled";
   return description.replace(/^error parsing regexp: /, "").replace(/: `.*$/s, "");
 }

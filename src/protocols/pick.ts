@@ -1,22 +1,24 @@
-/** One value out of a reply, for callers without a JSON parser. */
+/** Extraction of one value from a reply, for callers without a JSON parser. */
 
 import type { Span } from "./json-check.ts";
-import { locate, type Pointer } from "./json-edit.ts";
+import { locate, type Pointer, pointerText } from "./json-edit.ts";
 import { nameOf, readFrame } from "./json-message.ts";
 import { elements, kindOf, members, stringAt } from "./json-text.ts";
 import type { Body } from "./protocol.ts";
 
-/** What a pointer found, as bare text; or why there is nothing. */
+/** The value at a pointer, as bare text; or the reason why there is none. */
 export type Picked = { readonly text: string } | { readonly why: string };
 
-/** What an error says of the reply stays short: keys, and characters of a key or of the upstream's own error. */
+/**
+ * Bounds of an error's description of the reply: keys, characters of each key, characters of the upstream's own error.
+ */
 const KEYS_SHOWN = 10;
 const KEY_CHARACTERS = 40;
 const ERROR_CHARACTERS = 300;
 
 /**
- * The value at `pointer`: a string without its quotes, anything else as the upstream wrote it. In a reply that carries
- * an `error`, null counts as nothing: JSON-RPC 1.0 has it in the place of the result.
+ * Returns the value at `pointer`: a string without its quotes, any other value as the upstream wrote it. In a reply
+ * that carries an `error`, null counts as no value: JSON-RPC 1.0 puts it in place of the result.
  */
 export function pick(reply: Body, pointer: Pointer): Picked {
   const json = readFrame(reply);
@@ -25,28 +27,28 @@ export function pick(reply: Body, pointer: Pointer): Picked {
   const place = locate(text, root, pointer);
   const kind = place.type === "found" ? kindOf(text, place.value) : undefined;
   const error = kind === undefined || kind === "null" ? errorIn(text, root) : undefined;
-  if (error !== undefined) return { why: `the upstream answered with an error: ${error}` };
+  if (error !== undefined) return { why: `the upstream replied with an error: ${error}` };
   if (place.type === "found") {
     const { start, end } = place.value;
     return { text: kind === "string" ? stringAt(text, place.value) : text.slice(start, end) };
   }
   if (place.type === "duplicate") return { why: `the reply has ${JSON.stringify(place.key)} twice on the way` };
-  return { why: `the reply has nothing at "${written(pointer)}": ${describeEnd(text, root, pointer)}` };
+  return { why: `the reply has nothing at "${pointerText(pointer)}": ${describeEnd(text, root, pointer)}` };
 }
 
-/** The `error` of a reply, as it was written. */
+/** Returns the `error` of a reply as it was written. */
 function errorIn(text: string, root: Span): string | undefined {
   const place = locate(text, root, ["error"]);
   if (place.type !== "found" || kindOf(text, place.value) === "null") return undefined;
   return shortened(text.slice(place.value.start, place.value.end), ERROR_CHARACTERS);
 }
 
-/** How far the pointer leads, and what is there. */
+/** Describes the value at the longest prefix of the pointer that leads to one. */
 function describeEnd(text: string, root: Span, pointer: Pointer): string {
   for (let length = pointer.length - 1; length > 0; length--) {
     const part = pointer.slice(0, length);
     const place = locate(text, root, part);
-    if (place.type === "found") return `at "${written(part)}" there is ${describe(text, place.value)}`;
+    if (place.type === "found") return `"${pointerText(part)}" is ${describe(text, place.value)}`;
   }
   return `it is ${describe(text, root)}`;
 }
@@ -72,9 +74,4 @@ function describe(text: string, value: Span): string {
 
 function shortened(text: string, characters: number): string {
   return text.length > characters ? `${text.slice(0, characters)}…` : text;
-}
-
-/** A pointer as people write it. */
-function written(pointer: Pointer): string {
-  return pointer.map((token) => `/${token.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }

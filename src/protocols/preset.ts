@@ -1,34 +1,33 @@
-/** What a preset brings besides its protocol: how its connections begin and end, unless the configuration says otherwise. */
+/** A preset: a protocol with the defaults of its connections, which the configuration overrides. */
 
 import type { Challenge } from "./challenge.ts";
+import type { Condition, Values } from "./condition.ts";
 import type { Protocol } from "./protocol.ts";
-import type { Scalar } from "./when.ts";
 
-/** A step of a greeting, as the configuration has it once it was read. */
+/** A step of a greeting, in its parsed form. */
 export type GreetingStep =
   | {
       readonly send: unknown;
-      /** Of a preset's own: what is sent answers the frame that was expected before it. */
+      /** Only in presets: responds to the challenge in the frame of the expect step before. */
       readonly challenge?: Challenge;
     }
   | {
-      readonly expect: {
-        readonly match: Record<string, Scalar>;
-        readonly reject?: Record<string, Scalar> | undefined;
+      readonly expect: Condition & {
+        readonly reject?: Values | undefined;
         /** Milliseconds. */
         readonly within: number;
       };
     };
 
 export interface Preset {
-  /** Or what loads it, where it needs more than others should have to load. */
+  /** The protocol, or a function that loads it together with modules that only it needs. */
   readonly protocol: Protocol | (() => Promise<Protocol>);
   readonly subprotocols?: readonly string[];
-  /** Null when it cannot greet by itself: it was not given its token. */
+  /** Null if the preset cannot greet because it has no token. */
   readonly greeting?: readonly GreetingStep[] | null;
-  /** What the dialect's own close codes mean for the next attempt; for all others see core/connection/disconnect.ts. */
+  /** The retry class of the protocol's own close codes; core/connection/disconnect.ts has all others. */
   readonly codes?: Readonly<Record<number, "retry" | "slow" | "refuse">>;
 }
 
-/** How long each step of a preset's greeting may take, in milliseconds. */
+/** The deadline of each expect step of a preset, in milliseconds. */
 export const STEP_MS = 5_000;

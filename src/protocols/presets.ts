@@ -1,7 +1,4 @@
-/**
- * Everything by which a configuration can name a protocol: the presets that come with the product, by their names, and
- * a user's module.
- */
+/** Registry of the built-in presets, by name. */
 
 import { cdp } from "./cdp.ts";
 import { GRAPHQL_TRANSPORT_WS, type GraphqlOptions, graphqlTransportWs } from "./graphql-transport-ws.ts";
@@ -14,7 +11,7 @@ import { type TextOptions, text } from "./text.ts";
 
 export { fromModule } from "./module.ts";
 
-/** What each can be told. */
+/** The settings of each preset. */
 interface Settings {
   readonly "json-rpc": object;
   readonly json: JsonOptions;
@@ -25,7 +22,7 @@ interface Settings {
   readonly obs: ObsOptions;
 }
 
-/** The one place where their names stand. The schema of the configuration takes them from here. */
+/** The only list of presets; the configuration's schema takes their names from here. */
 const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) => Preset } = {
   "json-rpc": () => ({ protocol: jsonRpc }),
   json: (settings) => ({ protocol: json(settings) }),
@@ -38,17 +35,17 @@ const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) =
   obs,
 };
 
-/** A preset with its settings. Those that it does not know are for the configuration's schema to refuse. */
+/** A preset's name with its settings. The configuration's schema refuses unknown ones. */
 export type PresetSettings = { [Name in PresetName]: { readonly preset: Name } & Settings[Name] }[PresetName];
 
 export type PresetName = keyof Settings;
 
 export const presetNames = Object.keys(PRESETS) as readonly PresetName[];
 
-/** The preset of that name, undefined when there is none. Throws an Error when its settings are wrong. */
-export function preset(settings: string | PresetSettings): Preset | undefined {
-  const given = typeof settings === "string" ? { preset: settings } : settings;
-  if (!Object.hasOwn(PRESETS, given.preset)) return undefined;
-  const make = PRESETS[given.preset as PresetName] as (settings: object) => Preset;
-  return make(given);
+/** Builds the preset of that name; undefined if there is none. Throws if its settings are invalid. */
+export function preset(nameOrSettings: string | PresetSettings): Preset | undefined {
+  const settings = typeof nameOrSettings === "string" ? { preset: nameOrSettings } : nameOrSettings;
+  if (!Object.hasOwn(PRESETS, settings.preset)) return undefined;
+  const build = PRESETS[settings.preset as PresetName] as (settings: object) => Preset;
+  return build(settings);
 }

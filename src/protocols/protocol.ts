@@ -1,101 +1,110 @@
 /**
- * What a dialect must say about its frames, and nothing more. A protocol is pure: no I/O, no clock, no state
- * of its own. The exchange keeps the table of requests in flight; the protocol only reads and writes ids.
+ * The interface of a protocol, which frames requests and recognizes their replies.
+ *
+ * A protocol is pure: it has no I/O, clock or state. The exchange keeps the table of requests in flight; the protocol
+ * only reads and writes ids.
  */
 
-/** A message as callers and sockets give it: text, or the bytes of a binary frame. */
+/** A message of a caller or a socket: text, or the bytes of a binary frame. */
 export type Body = string | Uint8Array;
 
-/** An id on the wire: a number, which is ours; or a text, which is a caller's own in a dialect that keeps it. */
+/** An id on the wire: a number, which is ours; or a string, the caller's own, in a protocol that keeps it. */
 export type WireId = number | string;
 
-/** How the caller came in: `rpc` has JSON-RPC's notifications, `request` always has a reply. */
+/** The route of a message: `rpc` has JSON-RPC's notifications, `request` always expects a reply. */
 export type Mode = "request" | "rpc";
 
-/** One message, ready for the socket. */
+/** A message that is ready for the socket. */
 export interface Encoded {
   readonly frame: Body;
-  /** False for a message that gets no reply by the protocol's rules (a JSON-RPC notification). */
+  /** False if the protocol has no reply to such a message (a JSON-RPC notification). */
   readonly expectsReply: boolean;
   /**
-   * Nothing says when the first frame of its reply comes, as with a subscription: who takes the frames one by one waits
-   * for it as long as they want.
+   * True if the first frame of the reply may take any time, as with a subscription: a caller that reads frame by frame
+   * waits for it without a deadline.
    */
   readonly subscribes?: boolean | undefined;
-  /** What `decode`'s `render` needs to give the caller's own id back; kept with the request, never read by others. */
+  /**
+   * The argument for `render`, which restores the caller's own id. Kept with the request and opaque to everyone else.
+   */
   readonly own?: unknown;
-  /** The caller's own id, under which its reply will come. Only, and always, where `ids` is `callers`. */
+  /** The caller's own id, which its reply will carry. Required if `ids` is `callers`, absent otherwise. */
   readonly id?: string | undefined;
 }
 
-/** Makes what the caller sees of a frame: its own id put back, the rest as it came. */
+/** Returns a frame as the caller sees it: with its own id restored, otherwise unchanged. */
 type Render = (own: unknown) => Body;
 
-/** What a frame from the upstream is. */
+/** The classification of a frame from the upstream. */
 export type Decoded =
-  /** The answer to the request that went out as `id`. */
+  /** The reply to the request that was sent as `id`. */
   | {
       readonly type: "reply";
       readonly id: WireId;
       readonly render: Render;
-      /** Of an answer in several frames: one reply of all, each rendered, this one the last. */
+      /** For a reply in several frames: joins them all, each rendered, this one last. */
       gather?(frames: readonly Body[]): Body;
     }
-  /** One frame of several that answer `id`, and not the last: kept until the reply that has `gather`. */
+  /** One frame of a reply in several, but not the last: kept until the reply with `gather`. */
   | { readonly type: "part"; readonly id: WireId; readonly render: Render }
-  /** Not the answer to `id` yet, but a sign that it was received. Handed on as a message. */
+  /** Not the reply to `id` yet, but proof that the request was received. Handed on as a message. */
   | { readonly type: "progress"; readonly id: WireId }
-  /** An answer to `id` that cannot be used: against the protocol. `why` goes to the caller. */
+  /** A reply to `id` that violates the protocol and cannot be used. The caller gets `why`. */
   | { readonly type: "invalid"; readonly id: WireId; readonly why: string }
-  /** An error that names no request: it fails the oldest on its connection, or all. Handed on as a message, too. */
+  /**
+   * An error that names no request: fails the oldest request on its connection, or all. Also handed on as a message.
+   */
   | { readonly type: "error"; readonly fails: "oldest" | "all" }
-  /** A request of the upstream's own, and what answers it. Not handed on. */
+  /** A request of the upstream's own, with the frame that answers it. Not handed on. */
   | { readonly type: "answer"; readonly frame: Body }
-  /** Something that the upstream said unasked. `json`: it has been read, and is JSON: nobody need look again. */
+  /** An unsolicited message. `json` is set if the protocol has verified that the frame is JSON. */
   | { readonly type: "message"; readonly json?: true }
-  /** Not a frame of this protocol. Counted, kept as a message, never an answer. */
+  /** Not a frame of this protocol. Counted and kept as a message, never a reply. */
   | { readonly type: "noise"; readonly why: string };
 
-/** What a frame that names a request says of it. */
+/** The classification of a frame that names a request. */
 export type FrameWithId = Extract<Decoded, { readonly id: WireId }>;
 
 export interface Protocol {
   readonly name: string;
-  /** `id`: a reply names its request. `order`: it does not, so requests go one at a time, first in, first out. */
+  /** `id`: a reply names its request. `order`: it does not, so requests are sent one at a time, first in, first out. */
   readonly correlation: "id" | "order";
-  /** Which bodies callers may send: `json` demands a JSON content type, `any` takes text and bytes as they are. */
+  /** The bodies that callers may send: `json` requires a JSON content type, `any` takes text and bytes as is. */
   readonly accepts: "json" | "any";
-  /** The largest id that this dialect can carry. */
+  /** The largest id that the protocol can carry. */
   readonly maxId: number;
   /**
-   * Whose ids are on the wire: `ours`, unless given. `increasing`: ours, and each larger than all that were sent before
-   * it; so they are drawn when a message is handed to the socket, and `encode` is called a second time for it (the first
-   * time with 0). `callers`: their own travel unchanged, and one that is in flight already is refused.
+   * The owner of the ids on the wire; by default `ours`.
+   * - `increasing`: ours, each larger than every id sent before it. Ids are drawn when a message is handed to the
+   *   socket, so `encode` is called twice, the first time with 0.
+   * - `callers`: the callers' own ids travel unchanged; one that is already in flight is refused.
    */
   readonly ids?: "ours" | "increasing" | "callers" | undefined;
-  /** The most frames that one reply may be gathered of; 1,000 unless given. */
+  /** The most parts of one reply; by default 1,000. */
   readonly maxFrames?: number | undefined;
-  /** Whether a reply may have several frames (`part`), so that each can be handed on as it comes. */
+  /** True if a reply may have several frames (`part`), so that each can be handed on as it arrives. */
   readonly streams?: boolean | undefined;
-  /** Tells the upstream that no more of the frames that answer `id` is wanted; left out where there is no word for it. */
+  /** Returns the frame that cancels the rest of the reply to `id`; omitted if the protocol has none. */
   cancel?(id: WireId): Body | undefined;
   /**
-   * Splits a batch into its items, each a message by itself; undefined when `message` is not a batch.
-   * Throws {@link InvalidMessage} for an empty batch.
+   * Splits a batch into its items, each a message by itself; undefined if `message` is not a batch.
+   * Throws {@link InvalidMessage} if the batch is empty.
    */
   split?(message: Body): readonly string[] | undefined;
-  /** Puts our id in. Throws {@link InvalidMessage} when the message is not one of this protocol. */
+  /** Sets our id in a message. Throws {@link InvalidMessage} if the message is not one of this protocol. */
   encode(message: Body, id: number, mode: Mode): Encoded;
-  /** Says what a frame is. Must not throw on any input: what it does not know is `noise`. */
+  /** Classifies a frame. Must not throw on any input: an unknown frame is `noise`. */
   decode(frame: Body): Decoded;
 }
 
-/** The caller's message was not one of the protocol: what was wrong and where. Becomes `invalid_request`. */
+/**
+ * Thrown for a caller's message that violates the protocol, with the fault and its place. Becomes `invalid_request`.
+ */
 export class InvalidMessage extends Error {
   override readonly name = "InvalidMessage";
   /** `parse`: not JSON at all (JSON-RPC −32700); `shape`: JSON, but not a message (−32600). */
   readonly kind: "parse" | "shape";
-  /** The caller's own id as it was written, where one could be read. */
+  /** The caller's own id as it was written, if it could be read. */
   readonly own: string | undefined;
 
   constructor(kind: "parse" | "shape", message: string, own?: string) {

@@ -1,6 +1,7 @@
 /**
- * Dialects of text in which a reply repeats the id of its request, such as lines `#12 OK 3`. Nothing imports this but where
- * a configuration asks for it: the library for its patterns takes time to load.
+ * Protocol for text in which a reply repeats the id of its request, such as lines `#12 OK 3`.
+ *
+ * Import this module only when a configuration uses it: the library for its patterns is slow to load.
  */
 
 import type { Span } from "./json-check.ts";
@@ -10,13 +11,13 @@ import { Pattern } from "./pattern.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
 import { isTemplate, PLACES, type TextIds, type TextOptions } from "./text.ts";
 
-/** Something is wrong with a pattern. `path`: which, from the options down. */
+/** An invalid pattern. `path` leads to it from the options. */
 export interface Fault {
   readonly path: readonly (string | number)[];
   readonly what: string;
 }
 
-/** All that is wrong with the patterns. */
+/** Returns the faults of all patterns. */
 export function faultsOf({ id, skip = [], final = [], errors }: TextOptions): readonly Fault[] {
   const places: (readonly [path: Fault["path"], text: string | undefined, names?: true])[] = [
     [["id", "out"], id && !isTemplate(id.out) ? id.out : undefined, true],
@@ -40,7 +41,7 @@ function faultIn(text: string, names: boolean): string | undefined {
   }
 }
 
-/** Makes the protocol. Throws an Error for a pattern that is none. */
+/** Builds the protocol. Throws if a pattern is invalid. */
 export function textIds(options: TextOptions & { readonly id: TextIds }): Protocol {
   const [fault] = faultsOf(options);
   if (fault) throw new Error(`${fault.path.join(".")} ${fault.what}`);
@@ -58,9 +59,9 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
     if (!outward) return { frame: inKindOf(message, filled(id.out, wire, text)), expectsReply: true };
     const own = outward.find(text, "id")?.part;
     if (own === undefined || own.start === own.end) {
-      // What is only sent needs no id.
+      // A message that expects no reply needs no id.
       if (mode === "rpc") return { frame: message, expectsReply: false };
-      throw new InvalidMessage("shape", "the message has no id where this protocol looks for it");
+      throw new InvalidMessage("shape", "the message has no id: the pattern `id.out` of this protocol finds none");
     }
     const written = text.slice(own.start, own.end);
     if (keeps) return { frame: message, expectsReply: true, own: written, id: written };
@@ -107,7 +108,7 @@ function anyOf(texts: readonly string[]): (text: string) => boolean {
   return (text) => patterns.some((pattern) => pattern.test(text));
 }
 
-/** What a caller wrote is not searched for places. */
+/** Fills a template in one pass, so that the caller's message is not searched for placeholders. */
 function filled(template: string, id: number, message: string): string {
   return template.replace(PLACES, (_, name: string) => (name === "id" ? String(id) : message));
 }
@@ -116,7 +117,7 @@ function replaced(text: string, { start, end }: Span, by: string): string {
   return text.slice(0, start) + by + text.slice(end);
 }
 
-/** Ours are plain digits; what only reads as the same number is not ours. */
+/** Only plain digits are ours: "07" is a different text, although it reads as the same number. */
 function readId(written: string | undefined, maxId: number): number | undefined {
   const id = Number(written);
   return String(id) === written && Number.isSafeInteger(id) && id >= 0 && id <= maxId ? id : undefined;

@@ -1,18 +1,23 @@
 /**
- * Frames that say nothing about which request they answer: lines of text, or bytes of any kind. The exchange sends one
- * request at a time, and the next frame is its reply. Where lines do say it, text-ids.ts reads them.
+ * Protocol for lines of text or bytes that name no request: one request is sent at a time, and the next frame is its
+ * reply.
+ *
+ * text-ids.ts has the protocol for lines that carry an id.
  */
 
 import type { ErrorDeed } from "./json.ts";
 import type { IdKind } from "./json-id.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Protocol } from "./protocol.ts";
 
-/** Without `id` nothing names the request, and the other rules have no place. Patterns are regular expressions as RE2 has them. */
+/**
+ * Options of the `text` preset. Without `id` no frame names a request, and the other options are not allowed. Patterns
+ * are RE2's.
+ */
 export interface TextOptions {
   readonly id?: TextIds | undefined;
-  /** Frames with our id that come before the reply: messages. */
+  /** Frames with our id that precede the reply. They are handed on as messages. */
   readonly skip?: readonly string[] | undefined;
-  /** Frames that end a request; what comes before one is skipped. */
+  /** Frames that end a request; frames before one are skipped. */
   readonly final?: readonly string[] | undefined;
   /** Frames without an id that are errors. */
   readonly errors?: { readonly when: string; readonly do: ErrorDeed } | undefined;
@@ -20,30 +25,33 @@ export interface TextOptions {
 
 export interface TextIds {
   /**
-   * How the id goes out: a template with `$id` and `$message`; or a pattern whose group `id` finds the caller's own in its
-   * message, where ours is put.
+   * The place of the id in a request: a template with `$id` and `$message`; or a pattern whose group `id` finds the
+   * caller's own id, which ours replaces.
    */
   readonly out: string;
-  /** How it comes back: a pattern whose group `id` finds it. A caller that gave none gets the reply without the whole match. */
+  /**
+   * A pattern whose group `id` finds the id in a reply. A caller that sent no id gets the reply without the whole
+   * match.
+   */
   readonly in: string;
-  /** `int` unless given. */
+  /** By default `int`. */
   readonly kind?: (typeof TEXT_ID_KINDS)[number] | undefined;
 }
 
-/** In text an integer and its digits are the same. */
+/** There is no `string`: in text, an integer and its digits are the same. */
 export const TEXT_ID_KINDS = ["int", "int32", "increasing", "keep"] as const satisfies readonly IdKind[];
 
-/** What stands in a template for the id and for what the caller wrote. */
+/** The placeholders of a template: for the id, and for the caller's message. */
 export const PLACES = /\$(id|message)(?!\w)/g;
 
-/** Which places a template has, by name: `id message` when it has each once. */
+/** Returns the names of a template's placeholders in order: `id message` if it has each once. */
 export function templatePlaces(out: string): string {
   return Array.from(out.matchAll(PLACES), ([, name]) => name)
     .sort()
     .join(" ");
 }
 
-/** No pattern can have `$id`: nothing comes after the end. */
+/** Distinguishes a template from a pattern, in which `$id` could never match: nothing follows the end. */
 export function isTemplate(out: string): boolean {
   return out.search(PLACES) >= 0;
 }
@@ -63,8 +71,8 @@ function encode(message: Body): Encoded {
 }
 
 /**
- * Every frame may be a reply, and its id means nothing: whose reply it is, or that nobody waits and it came unasked, only
- * the exchange's lane can tell.
+ * Every frame may be a reply, and its id has no meaning: the exchange correlates by order, and knows whether the frame
+ * is the reply to its request or an unsolicited message.
  */
 function decode(frame: Body): Decoded {
   return { type: "reply", id: 0, render: () => frame };

@@ -4,7 +4,7 @@ import type { Phase } from "../core/connection/session.ts";
 import type { Page, Start } from "../core/messages/journal.ts";
 import type { SubscriptionState } from "../core/messages/subscriptions.ts";
 import type { CancelCounts, Counters, Outcome, RequestKind } from "../core/outcome.ts";
-import type { Rule } from "../protocols/json-where.ts";
+import type { Rule } from "../protocols/condition.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 
 /**

@@ -223,7 +223,7 @@ test("a pattern that is none is told with its place, all of them at once", async
   await assert.rejects(load({ files: { "f.yaml": lines.join("\n") }, flags: { config: "f.yaml" } }), (error: Error) => {
     assert.deepEqual(error.message.split("\n"), [
       "f.yaml:6:39: upstreams.a.protocol.id.in: must have a group (?<id>…) around the id",
-      "f.yaml:7:19: upstreams.a.protocol.skip.1: must be a pattern as RE2 has them: missing closing )",
+      "f.yaml:7:19: upstreams.a.protocol.skip.1: must be an RE2 pattern: missing closing )",
     ]);
     return true;
   });

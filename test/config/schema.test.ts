@@ -167,7 +167,7 @@ test("a bad value is refused with its key and what would be right", () => {
     [{ protocol: { preset: "text", ids: {} } }, /^protocol\.ids: is not a known key/],
     [{ greeting: [{ wait: 1 }] }, /^greeting\.0: must be \{ send: … \} or \{ expect/],
     [{ greeting: [{ send: 1, within: "5s" }] }, /^greeting\.0\.within: is not a known key/],
-    [{ greeting: [{ expect: {} }] }, /^greeting\.0\.expect\.match: is missing/],
+    [{ greeting: [{ expect: {} }] }, /^greeting\.0\.expect: must say what to look at/],
     [{ greeting: [{ expect: { match: { type: "x" } } }] }, /^greeting\.0\.expect\.match\.type: must be a JSON pointer/],
     [
       { greeting: [{ expect: { match: { "/type": {} } } }] },

@@ -241,7 +241,7 @@ describe("text with ids", () => {
       assert.equal(await response.text(), "#mine OK get /lamp");
       assert.match(upstream.texts.at(-1) ?? "", kind === "keep" ? /^#mine get/ : /^#\d+ get/);
       const without = await product.request("get /lamp", plain);
-      await problem(without, { status: 400, code: "invalid_request", sent: "no", detail: /no id where/ });
+      await problem(without, { status: 400, code: "invalid_request", sent: "no", detail: /no id: the pattern/ });
       const pending = product.request("#other wait 5000", plain);
       await upstream.until(() => upstream.texts.some((line) => line.endsWith("wait 5000")));
       const sent = await product.post("/v1/upstreams/default/send", "rubbish", plain);
@@ -269,10 +269,7 @@ describe("text with ids", () => {
     ]) {
       const { code, stdout, stderr } = await runProduct(args);
       assert.deepEqual([code, stdout], [2, ""], stderr);
-      assert.match(
-        stderr,
-        /lines\.yaml:4:63: upstreams\.default\.protocol\.id\.in: must be a pattern as RE2 has them: missing/,
-      );
+      assert.match(stderr, /lines\.yaml:4:63: upstreams\.default\.protocol\.id\.in: must be an RE2 pattern: missing/);
     }
     const options = { url: upstream.url, protocol: { preset: "text", id: { out: "#", in: "#" } } } as const;
     await assert.rejects(Sidecar.start(options), { code: "invalid_config", message: /id\.out must have a group/ });

@@ -221,7 +221,7 @@ test("an invalid order is refused, with the reason", async (t) => {
     [`{"request":${"[".repeat(8_000)}${"]".repeat(8_000)}}`, 400, "invalid_request", /nested deeper than 64 levels/],
     [[], 400, "invalid_request", /must be a mapping/],
     [{ ...order, name: "no spaces" }, 400, "invalid_request", /^name must be a name/],
-    [{ ...order, match: {} }, 400, "invalid_request", /^match must have at least one rule/],
+    [{ ...order, match: {} }, 400, "invalid_request", /^match must have at least one value/],
     [{ ...order, extra: 1 }, 400, "invalid_request", /^extra is not a known key/],
     [withoutId, 400, "invalid_request", /^id is missing/],
     [{ preset: "eth_subscribe" }, 400, "invalid_request", /^params is missing/],

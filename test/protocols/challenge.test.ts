@@ -1,8 +1,10 @@
+/** Tests of challenge–response logins. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withAnswer } from "../../src/protocols/challenge.ts";
+import { withResponse } from "../../src/protocols/challenge.ts";
 
-/** The example of obs-websocket's own documentation, with the answer that it and its other clients give. */
+/** The example of obs-websocket's documentation, with the response that its other clients compute. */
 const password = "supersecretpassword";
 const salt = "lM1GncleQOaCu9lT1yeUZhFYnqhsLLP1G5lAGo3ixaI=";
 const challenge = "+IxH4CnCiqpX1rM9scsNynZzbOe4KhDeYcTNS3PDaeY=";
@@ -11,16 +13,16 @@ const answer = "1Ct943GAT+6YQUUX47Ia/ncufilbe6+oD6lY+5kaCu4=";
 const settings = { at: "/d/authentication", password };
 const identify = '{"op":1,"d":{"rpcVersion":1}}';
 
-test("the answer stands in what is sent where the challenge stood in what came", () => {
+test("the response takes the challenge's place in the message", () => {
   const hello = JSON.stringify({ op: 0, d: { authentication: { challenge, salt } } });
   for (const frame of [hello, new TextEncoder().encode(hello)]) {
-    const sent = withAnswer(identify, settings, frame);
+    const sent = withResponse(identify, settings, frame);
     assert.deepEqual(JSON.parse(sent), { op: 1, d: { rpcVersion: 1, authentication: answer } });
     assert.ok(!sent.includes(password));
   }
 });
 
-test("what brings no challenge, or half of one, gets no answer", () => {
+test("a frame without a complete challenge leaves the message unchanged", () => {
   const frames = [
     { op: 0, d: {} },
     { op: 0 },
@@ -31,6 +33,6 @@ test("what brings no challenge, or half of one, gets no answer", () => {
     [],
   ].map((frame) => JSON.stringify(frame));
   for (const frame of [...frames, "", "hello", new Uint8Array([255])]) {
-    assert.equal(withAnswer(identify, settings, frame), identify);
+    assert.equal(withResponse(identify, settings, frame), identify);
   }
 });

@@ -1,11 +1,13 @@
+/** Arbitrary code point, for strings of fast-check. */
+
 import assert from "node:assert/strict";
 import fc from "fast-check";
 
 const SURROGATES = { from: 0xd800, count: 0x800 };
 
 /**
- * Every character, like fast-check's own unit "binary", but without its table of them all: making it takes a second of each
- * process, only to find the number of a character again.
+ * Any character, like fast-check's own unit "binary", but without its table of all characters, which serves only to
+ * find the number of a character and takes a second to build in each process.
  */
 export const codePoint: fc.Arbitrary<string> = fc.nat({ max: 0x10ffff - SURROGATES.count }).map(
   (n) => String.fromCodePoint(n < SURROGATES.from ? n : n + SURROGATES.count),

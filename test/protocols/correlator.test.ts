@@ -1,4 +1,5 @@
-/** What the `json` protocol can be told about the frames of a dialect, beyond where ids stand. */
+/** Tests of the `json` protocol's options for frames, apart from the place of ids. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -8,7 +9,7 @@ import { jsonText, woundedText } from "./json-samples.ts";
 
 const type = (value: string) => ({ match: { "/type": value } });
 
-/** Everything at once, as the worst dialect has it. */
+/** Every option at once. */
 const everything: JsonOptions = {
   reply: { lacks: ["/method"] },
   skip: [type("ack"), type("working")],
@@ -18,7 +19,7 @@ const everything: JsonOptions = {
   answers: [{ when: type("ping"), send: { type: "pong" }, copy: { "/id": "/id" } }],
 };
 
-const said: readonly (readonly [frame: string, type: Decoded["type"]])[] = [
+const frames: readonly (readonly [frame: string, type: Decoded["type"]])[] = [
   ['{"id":7,"method":"m"}', "message"],
   ['{"id":7,"type":"ack"}', "progress"],
   ['{"id":7,"type":"working"}', "progress"],
@@ -33,13 +34,13 @@ const said: readonly (readonly [frame: string, type: Decoded["type"]])[] = [
   ['{"type":"ping"}', "answer"],
   ['{"id":7', "noise"],
 ];
-for (const [frame, expected] of said) {
-  test(`told everything about a dialect, ${frame} is: ${expected}`, () => {
+for (const [frame, expected] of frames) {
+  test(`with every option, ${frame} is: ${expected}`, () => {
     assert.equal(json(everything).decode(frame).type, expected);
   });
 }
 
-test("without collect, what comes before the final frame is progress", () => {
+test("a frame before the final one is progress without collect", () => {
   const protocol = json({ final: [type("done")] });
   assert.equal(protocol.decode('{"id":7,"type":"row"}').type, "progress");
   const last = protocol.decode('{"id":7,"type":"done"}');
@@ -60,7 +61,7 @@ test("a gathered reply is an array of all frames, each with the caller's id", ()
   );
 });
 
-test("an error without an id fails the oldest, all, or none, as it is told", () => {
+test("an error without an id fails the oldest request, all or none, by its option", () => {
   const when = { has: ["/error"] };
   const deed = (what: "fail_oldest" | "fail_all" | "message") =>
     json({ errors: { when, do: what } }).decode('{"error":1}');
@@ -69,7 +70,7 @@ test("an error without an id fails the oldest, all, or none, as it is told", () 
   assert.deepEqual(deed("message"), { type: "message", json: true });
 });
 
-test("an answer is what the rule says, with what is to be copied, byte for byte", () => {
+test("an answer is its rule's frame, with values copied byte for byte", () => {
   const answers: JsonOptions["answers"] = [
     {
       when: type("ping"),
@@ -89,7 +90,9 @@ test("an answer is what the rule says, with what is to be copied, byte for byte"
 });
 
 test("an answer is JSON whatever the upstream's request is", () => {
-  const protocol = json({ answers: [{ when: {}, send: { type: "pong" }, copy: { "/a/b": "/id", "/type": "/type" } }] });
+  const protocol = json({
+    answers: [{ when: { has: [""] }, send: { type: "pong" }, copy: { "/a/b": "/id", "/type": "/type" } }],
+  });
   fc.assert(
     fc.property(jsonText, (frame) => {
       const decoded = protocol.decode(frame);
@@ -99,16 +102,16 @@ test("an answer is JSON whatever the upstream's request is", () => {
   );
 });
 
-test("no frame makes decode throw, whatever it was told", () => {
+test("no frame makes decode throw under any option", () => {
   const protocol = json(everything);
   fc.assert(fc.property(fc.oneof(woundedText, jsonText, fc.uint8Array()), (frame) => void protocol.decode(frame)));
 });
 
-// Ids that are the caller's own.
+// Ids of kind keep.
 
 const keep = json({ id: { kind: "keep" } });
 
-test("an id that is kept travels unchanged, and so does every other byte", () => {
+test("a kept id travels unchanged, as does every other byte", () => {
   for (const [id, key] of [
     ['"a"', '"a"'],
     ['"\\u0061"', '"a"'],
@@ -127,7 +130,7 @@ test("an id that is kept travels unchanged, and so does every other byte", () =>
   }
 });
 
-test("where ids are kept, a request must have one; what is only sent need not", () => {
+test("a request must have an id if ids are kept; a message without a reply need not", () => {
   for (const message of ["{}", '{"id":null}', '{"id":[1]}', '{"id":true}']) {
     assert.throws(() => keep.encode(message, 1, "request"), {
       kind: "shape",
@@ -137,7 +140,7 @@ test("where ids are kept, a request must have one; what is only sent need not", 
   assert.deepEqual(keep.encode("{}", 1, "rpc"), { frame: "{}", expectsReply: false });
 });
 
-test("a kind of id says whose ids are on the wire", () => {
+test("the kind of id determines the owner of the ids on the wire", () => {
   const ids = (kind: "int" | "increasing" | "keep") => json({ id: { kind } }).ids;
   assert.deepEqual([ids("int"), ids("increasing"), ids("keep")], ["ours", "increasing", "callers"]);
 });

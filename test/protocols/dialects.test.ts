@@ -1,4 +1,5 @@
-/** The presets for particular dialects, by frames as their documentation has them. */
+/** Tests of the presets for particular services, with frames from their documentation. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { upstreamSchema } from "../../src/config/schema.ts";
@@ -48,7 +49,7 @@ describe("graphql-transport-ws", () => {
     ['{"type":"pong"}', "message"],
   ]);
 
-  test("a ping is answered with its payload, where it has one", () => {
+  test("a ping is answered with its payload, if it has one", () => {
     const answer = (frame: string) => protocolOf("graphql-transport-ws").decode(frame);
     assert.deepEqual(answer('{"type":"ping"}'), { type: "answer", frame: '{"type":"pong"}' });
     const withPayload = answer('{"type":"ping","payload":{"a":1}}');
@@ -56,7 +57,7 @@ describe("graphql-transport-ws", () => {
     assert.deepEqual(JSON.parse(String(withPayload.frame)), { type: "pong", payload: { a: 1 } });
   });
 
-  test("it brings its subprotocol and its greeting, and the configuration's own win", () => {
+  test("its subprotocol and greeting apply unless the configuration overrides them", () => {
     const brought = settings("graphql-transport-ws");
     assert.deepEqual(brought.subprotocols, ["graphql-transport-ws"]);
     assert.deepEqual(brought.greeting, [
@@ -69,7 +70,7 @@ describe("graphql-transport-ws", () => {
     assert.deepEqual([own.greeting, own.subprotocols], [[], ["other"]]);
   });
 
-  test("it brings what its close codes mean, and the configuration's own win one by one", () => {
+  test("its close codes are classed, and the configuration overrides them one by one", () => {
     const codes = (more: object = {}) => settings("graphql-transport-ws", more).reconnect.codes;
     assert.deepEqual(codes(), { 4406: "refuse", 4409: "slow", 4429: "slow" });
     const mixed = codes({ reconnect: { codes: { 4406: "retry", 4000: "refuse" } } });
@@ -87,7 +88,7 @@ describe("home-assistant", () => {
     ['{"type":"auth_ok","ha_version":"2026.1"}', "message"],
   ]);
 
-  test("its ids increase, and its token makes the greeting", () => {
+  test("its ids increase, and its token produces the greeting", () => {
     assert.equal(protocolOf("home-assistant").ids, "increasing");
     const { greeting } = settings({ preset: "home-assistant", token: "secret" });
     assert.deepEqual(greeting, [
@@ -97,7 +98,7 @@ describe("home-assistant", () => {
     ]);
   });
 
-  test("without a token it needs a greeting", () => {
+  test("its greeting is required without a token", () => {
     const parsed = upstreamSchema.safeParse({ url: "wss://example.org/", protocol: "home-assistant" });
     assert.match(parsed.error?.issues[0]?.message ?? "", /needs its token/);
     assert.deepEqual(settings("home-assistant", { greeting: [{ send: "hi" }] }).greeting, [{ send: "hi" }]);
@@ -112,7 +113,7 @@ describe("obs", () => {
     ['{"op":5,"d":{"eventType":"VendorEvent","requestId":"7"}}', "message"],
   ]);
 
-  test("its ids stand in d, and it identifies itself", () => {
+  test("its ids are in d, and its greeting identifies us", () => {
     const { frame } = protocolOf("obs").encode('{"op":6,"d":{"requestType":"GetVersion"}}', 7, "request");
     assert.equal(frame, '{"op":6,"d":{"requestId":"7","requestType":"GetVersion"}}');
     const { subprotocols, greeting } = settings({ preset: "obs", events: 0 });
@@ -121,7 +122,7 @@ describe("obs", () => {
   });
 });
 
-test("a preset's secret does not go over ws:// to another machine, nor into what is shown", () => {
+test("a preset's secret is not sent over ws:// to another machine", () => {
   for (const protocol of [
     { preset: "home-assistant", token: "secret" },
     { preset: "graphql-transport-ws", payload: { key: "secret" } },

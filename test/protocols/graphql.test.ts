@@ -1,3 +1,5 @@
+/** Tests of GraphQL documents, frames and results. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -51,17 +53,17 @@ const faults: readonly (readonly [document: string, why: RegExp])[] = [
   ["fragment on on T { a }", /expected the fragment's name/],
   ["fragment F in T { a }", /expected "on"/],
   ["type T { a: B }", /expected an operation/],
-  ['{ a(b: ") }', /expected something of GraphQL's at line 1, column 8/],
-  ['{ a(b: """) }', /expected something of GraphQL's/],
-  ['{ a(b: "\\x") }', /expected something/],
-  ['{ a(b: "\\ud83d") }', /expected something/],
-  ['{ a(b: "\\u{D83D}") }', /expected something/],
-  ["{ a(b: 01) }", /expected something/],
-  ["{ a(b: 1.) }", /expected something/],
-  ["{ a(b: 1a) }", /expected something/],
-  ["{ a\u00a0b }", /expected something/],
-  ["{ a ? }", /expected something/],
-  ['{ a(b: "\ud800") }', /half a character/],
+  ['{ a(b: ") }', /expected a GraphQL token at line 1, column 8/],
+  ['{ a(b: """) }', /expected a GraphQL token/],
+  ['{ a(b: "\\x") }', /expected a GraphQL token/],
+  ['{ a(b: "\\ud83d") }', /expected a GraphQL token/],
+  ['{ a(b: "\\u{D83D}") }', /expected a GraphQL token/],
+  ["{ a(b: 01) }", /expected a GraphQL token/],
+  ["{ a(b: 1.) }", /expected a GraphQL token/],
+  ["{ a(b: 1a) }", /expected a GraphQL token/],
+  ["{ a\u00a0b }", /expected a GraphQL token/],
+  ["{ a ? }", /expected a GraphQL token/],
+  ['{ a(b: "\ud800") }', /unpaired surrogate/],
   ["{a".repeat(300), /nested deeper than 200/],
   [`{ a(b: ${"[".repeat(300)}`, /nested deeper than 200/],
 ];
@@ -71,7 +73,7 @@ for (const [document, why] of faults) {
   });
 }
 
-test("a document of any size and any nonsense takes a moment", () => {
+test("a document of any size and content is parsed quickly", () => {
   const pieces = fc.constantFrom('"', '"""', "\\", "{", "}", "#", "\n", "query", " ", "(", "a", ":", "...", "1");
   const tried = (document: string): void => {
     try {
@@ -91,14 +93,14 @@ test("a document of any size and any nonsense takes a moment", () => {
   assert.ok(took < 20_000, `${took} ms: quadratic would be hours`);
 });
 
-test("a request's frame has it as it was written", () => {
+test("a subscribe frame has the request as it was written", () => {
   const body = ' {"query":"query Q { a }", "variables":{"big":9007199254740993.0} } ';
   const frame = subscribeFrame(body);
   assert.equal(frame, `{"type":"subscribe","payload":${body.trim()}}`);
   assert.equal(subscribeFrame(new TextEncoder().encode(body)), frame);
 });
 
-test("what is no GraphQL request is refused, and said", () => {
+test("a body that is not a GraphQL request is refused with the reason", () => {
   const rest = '"query":"{a}"';
   for (const [body, message] of [
     ["", /not usable JSON/],
@@ -139,12 +141,12 @@ test("the result of an operation is its one payload, as it was written", () => {
   });
 });
 
-test("what has no result, or several, is not one", () => {
+test("a reply with no result or several is refused", () => {
   const whys: readonly (readonly [string, RegExp])[] = [
     [`[${complete}]`, /without a result/],
     [`[${next("{}")},${next("{}")},${complete}]`, /2 results/],
-    ["{}", /not what the protocol gives/],
-    ["nonsense", /not what the protocol gives/],
+    ["{}", /not an array of frames/],
+    ["nonsense", /not an array of frames/],
   ];
   for (const [reply, why] of whys) {
     const result = graphqlResult(reply);

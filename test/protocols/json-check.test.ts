@@ -1,3 +1,5 @@
+/** Tests of the JSON validator, against JSON.parse. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -29,7 +31,7 @@ function fault(text: string, maxDepth?: number): JsonFault {
   return assert.fail(`${JSON.stringify(text)} was accepted`);
 }
 
-test("JSON in any spelling is accepted, and its span is the value without the space around it", () => {
+test("JSON in any spelling is accepted, and its span excludes the surrounding white space", () => {
   fc.assert(
     fc.property(jsonText, (text) => {
       const { start, end } = check(text);
@@ -38,7 +40,7 @@ test("JSON in any spelling is accepted, and its span is the value without the sp
   );
 });
 
-test("the members of the outermost object are told, each once, in their order, and none of those within", () => {
+test("the sink receives each member of the outermost object once, in order, and no nested one", () => {
   fc.assert(
     fc.property(jsonText, (text) => {
       const told: [string, string][] = [];
@@ -65,7 +67,7 @@ test("the scanner and JSON.parse accept the same arbitrary text", () => {
   fc.assert(fc.property(fc.stringMatching(/^[[\]{}:," 1]{1,8}$/), agreesWithTheRuntime), { numRuns: 2000 });
 });
 
-test("the scanner and JSON.parse agree about long strings, whatever stands in them and wherever", () => {
+test("the scanner and JSON.parse agree about long strings with any content", () => {
   const piece = fc.constantFrom('"', "\\", "\\\\", '\\"', "\n", "\\n", "\\u00e9", "\\u00g9", "é", "\ud800", "");
   const long = fc.tuple(fc.nat({ max: 600 }), piece, fc.nat({ max: 300 }), piece);
   fc.assert(
@@ -110,7 +112,7 @@ const faults: readonly (readonly [text: string, message: string])[] = [
   ['{\n  "a": 1,\r\n  "b": tru\n}', 'expected a value, found "t" at position 20 (line 3, column 8)'],
 ];
 for (const [text, message] of faults) {
-  test(`the fault of ${JSON.stringify(text.slice(0, 30))} says what and where`, () => {
+  test(`the fault of ${JSON.stringify(text.slice(0, 30))} has its reason and place`, () => {
     const { message: said, position } = fault(text);
     assert.equal(said, message);
     assert.equal(position, Number(/position (\d+)/.exec(message)?.[1]));
@@ -124,7 +126,7 @@ test("the depth cap counts containers and names the first one too many", () => {
   assert.equal(fault("[]", 0).position, 0);
 });
 
-test("a million levels are no deeper than any other text", () => {
+test("a million levels of nesting do not overflow the stack", () => {
   const deep = "[".repeat(1e6);
   assert.deepEqual(check(`${deep}${"]".repeat(1e6)}`), { start: 0, end: 2e6 });
   assert.equal(fault(deep).position, 1e6);

@@ -1,3 +1,5 @@
+/** Tests of walks over JSON text and of edits. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -8,7 +10,7 @@ import { arrayText, jsonText, objectText } from "./json-samples.ts";
 
 const cut = (text: string, { start, end }: Span): string => text.slice(start, end);
 
-/** The members as pairs, `__proto__` and duplicates among them; an object could hold neither. */
+/** Returns the members as pairs: an object could hold neither `__proto__` nor duplicates. */
 function pairs(text: string): (readonly [key: string, value: string])[] {
   return Array.from(members(text, check(text)), ({ key, value }) => [key, cut(text, value)] as const);
 }
@@ -18,7 +20,7 @@ function uniqueKeys(text: string): boolean {
   return new Set(keys).size === keys.length;
 }
 
-test("members are what JSON.parse sees, keys and values", () => {
+test("members have the keys and values that JSON.parse finds", () => {
   fc.assert(
     fc.property(objectText, (text) => {
       const parsed = new Map(pairs(text).map(([key, value]) => [key, JSON.parse(value) as unknown]));
@@ -29,7 +31,7 @@ test("members are what JSON.parse sees, keys and values", () => {
   );
 });
 
-test("elements are what JSON.parse sees", () => {
+test("elements have the values that JSON.parse finds", () => {
   fc.assert(
     fc.property(arrayText, (text) => {
       const parsed = Array.from(elements(text, check(text)), (item) => JSON.parse(cut(text, item)) as unknown);
@@ -44,7 +46,7 @@ test("every member and element has its kind", () => {
   assert.equal(kindOf("[true]", { start: 1, end: 5 }), "boolean");
 });
 
-test("a key written with escapes is the key that it means", () => {
+test("a key with escapes equals the key that they encode", () => {
   assert.deepEqual(pairs('{"\\u0069d":1,"\\"":2,"\\\\":3}'), [
     ["id", "1"],
     ['"', "2"],
@@ -52,7 +54,7 @@ test("a key written with escapes is the key that it means", () => {
   ]);
 });
 
-test("an inserted member comes first and leaves the rest as it was", () => {
+test("an inserted member comes first and leaves the rest unchanged", () => {
   fc.assert(
     fc.property(objectText, fc.string(), jsonText, (text, key, value) => {
       const after = insertFirst(text, check(text), key, value.trim());
@@ -61,7 +63,7 @@ test("an inserted member comes first and leaves the rest as it was", () => {
   );
 });
 
-test("removing what was inserted gives the text back, byte for byte", () => {
+test("removing an inserted member restores the text byte for byte", () => {
   fc.assert(
     fc.property(objectText, (text) => {
       fc.pre(pairs(text).every(([key]) => key !== "ours"));
@@ -141,7 +143,7 @@ for (const [pointer, value] of pointers) {
   });
 }
 
-test("a pointer that leads nowhere says why", () => {
+test("a pointer that leads nowhere reports the obstacle", () => {
   const root = check(document);
   const type = (pointer: string): string => locate(document, root, parsePointer(pointer)).type;
   assert.equal(type("/nothing"), "missing");
@@ -154,13 +156,13 @@ test("a pointer that leads nowhere says why", () => {
   assert.equal(type("/t"), "duplicate");
 });
 
-test("a missing place is filled, with the objects on the way", () => {
+test("a missing place is filled together with the objects on the way", () => {
   const text = '{"a":{ }}';
   const place = locate(text, check(text), parsePointer("/a/b/c~1d"));
   assert.ok(place.type === "missing");
   assert.equal(insertMissing(text, place, "7"), '{"a":{"b":{"c/d":7} }}');
 });
 
-test("what is not a pointer is refused", () => {
+test("an invalid pointer is refused", () => {
   for (const wrong of ["id", "#/id", "/a~", "/a~2"]) assert.throws(() => parsePointer(wrong), /is not a JSON pointer/);
 });

@@ -1,3 +1,5 @@
+/** Tests of the JSON-RPC protocol. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -37,7 +39,7 @@ test("the caller gets its id back exactly as written, and every other byte as it
       const { frame, expectsReply, own } = jsonRpc.encode(message(id, '"method":"echo"'), OURS, "rpc");
       assert.deepEqual([frame, expectsReply, own], [message(OURS, '"method":"echo"'), true, id]);
 
-      // The upstream echoes what it got, as the result.
+      // The upstream echoes the request as the result.
       const wanted = message(id, '"result":"echo"');
       const asBytes = binary && wellFormed(wanted);
       const answer = message(OURS, '"result":"echo"');
@@ -61,13 +63,13 @@ test("a request without an id borrows ours and never sees it", () => {
   );
 });
 
-test("on rpc a message without an id is a notification and goes up unchanged", () => {
+test("a message without an id is a notification in mode rpc and is sent unchanged", () => {
   const message = ' {"jsonrpc":"2.0", "method":"log"} ';
   assert.deepEqual(jsonRpc.encode(message, OURS, "rpc"), { frame: message, expectsReply: false });
   assert.equal(jsonRpc.encode(bytes(message), OURS, "rpc").frame, message, "bytes become a text frame");
 });
 
-test("a reply in the manner of JSON-RPC 1.0, with both members and one of them null, is a reply", () => {
+test("a reply of JSON-RPC 1.0, with both members and one of them null, is a reply", () => {
   for (const frame of ['{"id":7,"result":1,"error":null}', '{"id":7,"result":null,"error":{"code":1}}']) {
     assert.equal(jsonRpc.decode(frame).type, "reply", frame);
   }
@@ -114,12 +116,12 @@ for (const [message, kind, why, own] of refused) {
   });
 }
 
-test("versions and keys written with escapes are understood", () => {
+test("versions and keys with escapes are recognized", () => {
   const message = '{"jsonrp\\u0063":"2\\u002e0","method":"m","id":1}';
   assert.equal(jsonRpc.encode(message, OURS, "rpc").frame, message.replace(":1}", `:${OURS}}`));
 });
 
-test("only the id at the top is an id", () => {
+test("only a top-level id is an id", () => {
   const message =
     '{"jsonrpc":"2.0","params":{"id":1,"id":2,"__proto__":{"id":3}},"method":"m","__proto__":{"id":4},"id":5}';
   assert.equal(jsonRpc.encode(message, OURS, "rpc").frame, message.replace(":5}", `:${OURS}}`));
@@ -174,7 +176,7 @@ for (const [frame, type] of frames) {
   });
 }
 
-test("an id is taken for ours only when the number written is exactly that integer", () => {
+test("an id is taken for ours only if the number is exactly that integer", () => {
   fc.assert(
     fc.property(fc.stringMatching(/^(0|[1-9]\d{0,15})(\.\d{1,16})?([eE][-+]?\d{1,3})?$/), (written) => {
       const decoded = jsonRpc.decode(`{"id":${written},"result":1}`);
@@ -191,12 +193,12 @@ test("an id is taken for ours only when the number written is exactly that integ
   );
 });
 
-test("a reply nested a million levels deep is a reply, untouched but for its id", () => {
+test("a reply nested a million levels deep is a reply, unchanged except for its id", () => {
   const deep = "[".repeat(1e6) + "]".repeat(1e6);
   assert.equal(reply(`{"id":7,"result":${deep}}`).render('"mine"'), `{"id":"mine","result":${deep}}`);
 });
 
-test("no frame makes decode throw, and no frame without an id of ours becomes an answer", () => {
+test("no frame makes decode throw, and no frame without one of our ids becomes a reply", () => {
   fc.assert(
     fc.property(fc.oneof(woundedText, jsonText, fc.string({ unit: codePoint })), (frame) => {
       const decoded = jsonRpc.decode(frame);
@@ -216,7 +218,7 @@ test("a batch is split into its items as written, whatever they are", () => {
   assert.throws(() => jsonRpc.encode("7", OURS, "rpc"), InvalidMessage);
 });
 
-test("what is not a batch is not split, and an empty or broken one is refused", () => {
+test("a message that is not a batch is not split, and an empty or broken batch is refused", () => {
   assert.equal(jsonRpc.split?.('{"a":[1]}'), undefined);
   assert.throws(() => jsonRpc.split?.(" [ ] "), {
     name: "InvalidMessage",
@@ -226,7 +228,7 @@ test("what is not a batch is not split, and an empty or broken one is refused", 
   assert.throws(() => jsonRpc.split?.("[{}"), { name: "InvalidMessage", kind: "parse" });
 });
 
-test("an item of a batch may be as deep as a message alone, and no deeper", () => {
+test("an item of a batch may nest as deep as a single message, and no deeper", () => {
   const deep = (levels: number): string =>
     `{"jsonrpc":"2.0","method":"m","params":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
   const [item = ""] = jsonRpc.split?.(`[${deep(64)}]`) ?? [];
@@ -239,7 +241,8 @@ test("an error of ours carries the caller's id as written, or null", () => {
   const data = { code: "upstream_down", sent: "no" };
   assert.equal(
     rpcError("1.0", rpcErrorCode.server, 'no "upstream"', data),
-    '{"jsonrpc":"2.0","id":1.0,"error":{"code":-32000,"message":"no \\"upstream\\"","data":{"code":"upstream_down","sent":"no"}}}',
+    '{"jsonrpc":"2.0","id":1.0,"error":{"code":-32000,"message":"no \\"upstream\\"",' +
+      '"data":{"code":"upstream_down","sent":"no"}}}',
   );
   assert.equal(
     rpcError(undefined, rpcErrorCode.parse, "not JSON", undefined),

@@ -1,4 +1,4 @@
-/** JSON as people and machines write it: any white space, any escapes, numbers that no double holds, keys twice. */
+/** Arbitrary JSON text: with any white space and escapes, numbers beyond doubles, and duplicate keys. */
 
 import fc from "fast-check";
 import { codePoint } from "./code-point.ts";
@@ -7,8 +7,10 @@ const space = fc.stringMatching(/^[ \t\r\n]{0,3}$/);
 const padded = (text: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.tuple(space, text, space).map((parts) => parts.join(""));
 
-const escaped = (text: string): string =>
-  `"${Array.from({ length: text.length }, (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`).join("")}"`;
+function escaped(text: string): string {
+  const codeUnit = (_: unknown, at: number) => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`;
+  return `"${Array.from({ length: text.length }, codeUnit).join("")}"`;
+}
 
 export const stringText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: "grapheme" }).map((text) => JSON.stringify(text)),
@@ -34,8 +36,9 @@ export const numberText: fc.Arbitrary<string> = fc.oneof(
 );
 
 /**
- * No backslash is in a key: once V8 (of Deno, and of Node from 24 on) has read a key that begins with one, its `JSON.parse`
- * takes other keys that are written with an escape for that one, and is no judge of them any more (nodejs/node#63785).
+ * Keys without a backslash. Once V8 (in Deno, and in Node from 24 on) has read a key that begins with one, its
+ * `JSON.parse` takes other keys that are written with an escape for that one, and cannot serve as the reference
+ * (nodejs/node#63785).
  */
 const keyText = fc.oneof(
   fc.constantFrom('"id"', '"\\u0069d"', '"jsonrpc"', '"method"', '"__proto__"', '"a"', '""', '"a/b"', '"~"'),
@@ -73,7 +76,7 @@ export const objectText: fc.Arbitrary<string> = padded(object);
 
 const PROTOCOL_KEYS: ReadonlySet<unknown> = new Set(["id", "jsonrpc", "method", "result", "error"]);
 
-/** Members that mean nothing to a protocol, as text: `"a" : [1]`. */
+/** Members unknown to every protocol, as text: `"a" : [1]`. */
 export const strangers: fc.Arbitrary<readonly string[]> = fc.array(
   fc
     .tuple(padded(keyText.filter((key) => !PROTOCOL_KEYS.has(JSON.parse(key)))), padded(value))
@@ -81,7 +84,7 @@ export const strangers: fc.Arbitrary<readonly string[]> = fc.array(
   { maxLength: 4 },
 );
 
-/** JSON with one or two wounds. Many of them are still JSON. */
+/** JSON with one or two damaged places. Much of it is still JSON. */
 export const woundedText: fc.Arbitrary<string> = fc
   .tuple(
     jsonText,

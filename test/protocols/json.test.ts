@@ -1,3 +1,5 @@
+/** Tests of the `json` protocol's ids. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -22,7 +24,7 @@ function reply(from: Body, id?: JsonOptions["id"]): Decoded & { type: "reply" } 
   return decoded;
 }
 
-test("whatever the caller wrote as its id comes back exactly so, and every other byte as it was", () => {
+test("the caller's id comes back exactly as written, and every other byte unchanged", () => {
   const anyKind = fc.constantFrom<IdKind>("int", "int32", "string");
   fc.assert(
     fc.property(jsonText, anyKind, strangers, strangers, (id, kind, before, after) => {
@@ -50,7 +52,7 @@ test("a caller without an id never sees ours", () => {
   );
 });
 
-test("ids go out and come back where the settings say", () => {
+test("ids are written and read at the pointers of the settings", () => {
   const id = { out: "/meta/req", in: "/reply/0/ref", kind: "string" } as const;
   assert.equal(frame('{"a":1}', id), '{"meta":{"req":"4711"},"a":1}');
   assert.equal(frame('{"meta":{"b":2}}', id), '{"meta":{"req":"4711","b":2}}');
@@ -60,12 +62,12 @@ test("ids go out and come back where the settings say", () => {
   assert.equal(reply(answer, id).render(undefined), '{"reply":[{"v":1}]}');
 });
 
-test("an id in an array becomes null for a caller that had none, so that nothing moves", () => {
+test("an id in an array becomes null for a caller without one, so that no element moves", () => {
   assert.equal(reply("[1,4711,{}]", { in: "/1" }).render(undefined), "[1,null,{}]");
   assert.equal(reply("[1,4711,{}]", { in: "/1" }).render('"x"'), '[1,"x",{}]');
 });
 
-test("a binary frame is answered in bytes", () => {
+test("a binary frame is rendered as bytes", () => {
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
   assert.deepEqual(reply(bytes('{"id":1,"é":2}')).render('"ü"'), bytes('{"id":"ü","é":2}'));
   assert.equal(frame(bytes('{"é":2}')), '{"id":4711,"é":2}');
@@ -79,8 +81,8 @@ const refused: readonly (readonly [message: Body, kind: "parse" | "shape", why: 
   ["7", "shape", /an object, not a number/],
   ['{"id":1,"id":2}', "shape", /"id" occurs twice/],
   ['{"a":{},"\\u0061":{}}', "shape", /"a" occurs twice on the way to "\/a\/id"/, "/a/id"],
-  ['{"a":7}', "shape", /no place for an id at "\/a\/id"/, "/a/id"],
-  ['{"a":[7]}', "shape", /no place for an id at "\/a\/1"/, "/a/1"],
+  ['{"a":7}', "shape", /no id can be placed at "\/a\/id"/, "/a/id"],
+  ['{"a":[7]}', "shape", /no id can be placed at "\/a\/1"/, "/a/1"],
 ];
 for (const [message, kind, why, out] of refused) {
   test(`${JSON.stringify(String(message).slice(0, 40))} is refused: ${kind}`, () => {
@@ -140,7 +142,7 @@ test("ids stay in the range that their kind can carry", () => {
   assert.equal(json().maxId, Number.MAX_SAFE_INTEGER);
 });
 
-test("a pointer that is none, or that names the whole message, is refused at once", () => {
+test("an invalid pointer, or one to the whole message, is refused when the protocol is built", () => {
   assert.throws(() => json({ id: { out: "id" } }), /is not a JSON pointer/);
   assert.throws(() => json({ id: { in: "" } }), /must name a member/);
 });

@@ -1,3 +1,5 @@
+/** Tests of the guard around a user's protocol module. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -5,7 +7,7 @@ import type { ProtocolModule } from "../../src/index.ts";
 import { fromModule } from "../../src/protocols/presets.ts";
 import { type Decoded, InvalidMessage } from "../../src/protocols/protocol.ts";
 
-/** As small as a user's module gets: the documentation's example. */
+/** The smallest module. */
 const sums = {
   name: "sums",
   encode: (message: string, id: number) => ({ frame: JSON.stringify({ ...(JSON.parse(message) as object), ref: id }) }),
@@ -21,7 +23,7 @@ const decoding = (decode: () => unknown, rest: object = {}): Decoded =>
 const encoding = (encode: () => unknown): unknown =>
   fromModule({ default: { ...sums, encode } }).encode("{}", 1, "request");
 
-test("a module of a name and two functions is a protocol", () => {
+test("a module with a name and two functions is a protocol", () => {
   for (const main of [sums, () => sums]) {
     const protocol = fromModule({ default: main });
     assert.deepEqual([protocol.name, protocol.correlation, protocol.accepts], ["sums", "id", "json"]);
@@ -40,26 +42,26 @@ const wrong: readonly (readonly [exports: unknown, why: RegExp])[] = [
   [{}, /no default export/],
   [{ default: "json-rpc" }, /no default export/],
   [{ default: () => null }, /no default export/],
-  [{ default: { ...sums, name: "" } }, /no "name"/],
-  [{ default: async () => sums }, /no "name"/],
-  [{ default: { name: "x", decode: sums.decode } }, /no function "encode"/],
-  [{ default: { name: "x", encode: sums.encode } }, /no function "decode"/],
-  [{ default: { ...sums, split: true } }, /no function "split"/],
+  [{ default: { ...sums, name: "" } }, /needs a "name"/],
+  [{ default: async () => sums }, /needs a "name"/],
+  [{ default: { name: "x", decode: sums.decode } }, /needs a function "encode"/],
+  [{ default: { name: "x", encode: sums.encode } }, /needs a function "decode"/],
+  [{ default: { ...sums, split: true } }, /needs a function "split"/],
   [{ default: { ...sums, correlation: "fifo" } }, /"correlation" must be "id" or "order"/],
   [{ default: { ...sums, accepts: "text" } }, /"accepts" must be "json" or "any"/],
   [{ default: { ...sums, ids: "mine" } }, /"ids" must be "ours" or "increasing" or "callers"/],
-  [{ default: { ...sums, ids: "callers", correlation: "order" } }, /"ids" are for correlation "id"/],
-  [{ default: { ...sums, maxFrames: 0 } }, /"maxFrames" is not a whole number of at least 1/],
-  [{ default: { ...sums, maxId: 1.5 } }, /"maxId" is not a whole number of at least 65535/],
-  [{ default: { ...sums, maxId: 255 } }, /"maxId" is not a whole number of at least 65535/],
+  [{ default: { ...sums, ids: "callers", correlation: "order" } }, /"ids" require correlation "id"/],
+  [{ default: { ...sums, maxFrames: 0 } }, /"maxFrames" must be a whole number of at least 1/],
+  [{ default: { ...sums, maxId: 1.5 } }, /"maxId" must be a whole number of at least 65535/],
+  [{ default: { ...sums, maxId: 255 } }, /"maxId" must be a whole number of at least 65535/],
 ];
 for (const [index, [exports, why]] of wrong.entries()) {
-  test(`a module that is not a protocol is refused by what it lacks (${index + 1}: ${why.source})`, () => {
+  test(`a module that is not a protocol is refused by the member at fault (${index + 1}: ${why.source})`, () => {
     assert.throws(() => fromModule(exports), why);
   });
 }
 
-test("a word that ends a stream is given as it is; one that does not work is none", () => {
+test("a cancel that works returns its frame; one that does not returns none", () => {
   const cancelOf = (cancel: unknown) => fromModule({ default: { ...sums, streams: true, cancel } }).cancel?.(7);
   assert.equal(
     cancelOf((id: number) => `stop ${id}`),
@@ -77,7 +79,7 @@ test("a word that ends a stream is given as it is; one that does not work is non
   );
 });
 
-test("what goes wrong in encode is the message's fault, and said", () => {
+test("a failure in encode is an invalid message with its reason", () => {
   const own = new InvalidMessage("parse", "not so", "7");
   assert.throws(
     () =>
@@ -95,12 +97,12 @@ test("what goes wrong in encode is the message's fault, and said", () => {
     { name: "InvalidMessage", kind: "shape" },
   );
   for (const nonsense of [undefined, null, "frame", {}, { frame: 7 }, Promise.resolve({ frame: "x" })]) {
-    assert.throws(() => encoding(() => nonsense), { kind: "shape", message: /gave no frame/ });
+    assert.throws(() => encoding(() => nonsense), { kind: "shape", message: /returned no frame/ });
   }
   assert.throws(() => fromModule({ default: sums }).encode(new Uint8Array([0xff]), 1, "request"), { kind: "parse" });
 });
 
-test("what goes wrong in decode is noise", () => {
+test("a failure in decode is noise", () => {
   assert.deepEqual(
     decoding(() => {
       throw new Error("oh");
@@ -117,7 +119,7 @@ test("what goes wrong in decode is noise", () => {
   for (const result of [...nonsense, { type: "answer", id: 7 }, Promise.resolve({ type: "message" })]) {
     assert.equal(decoding(() => result).type, "noise", JSON.stringify(result));
   }
-  // Whether a message is JSON its readers are told by us.
+  // A module's claim that a message is JSON is not trusted.
   assert.deepEqual(
     decoding(() => ({ type: "message", json: true })),
     { type: "message" },
@@ -127,7 +129,7 @@ test("what goes wrong in decode is noise", () => {
   );
 });
 
-test("a reply without a render that works is the frame as it came", () => {
+test("a reply without a working render is the frame as it arrived", () => {
   for (const render of [
     undefined,
     () => 7,
@@ -141,7 +143,7 @@ test("a reply without a render that works is the frame as it came", () => {
   }
 });
 
-test("where the order decides, a reply needs no id", () => {
+test("a reply needs no id with correlation by order", () => {
   const decoded = decoding(() => ({ type: "reply" }), { correlation: "order" });
   assert.ok(decoded.type === "reply" && decoded.id === 0);
 });
@@ -153,7 +155,7 @@ test("an invalid reply keeps its reason", () => {
   );
 });
 
-test("a module that takes anything gets it as it is, and its functions see their object", () => {
+test("a module that accepts anything gets bodies as they are, and its methods keep their object", () => {
   const protocol = fromModule({
     default: {
       name: "prefix",
@@ -174,7 +176,7 @@ test("a module that takes anything gets it as it is, and its functions see their
   assert.deepEqual([frame, expectsReply], ["> x", false]);
 });
 
-test("a module's split gives texts, or its message is refused", () => {
+test("a module's split returns strings, or its message is refused", () => {
   const splitting = (split: () => unknown) => fromModule({ default: { ...sums, split } }).split?.("[]");
   assert.deepEqual(
     splitting(() => ["a", "b"]),
@@ -187,21 +189,21 @@ test("a module's split gives texts, or its message is refused", () => {
   assert.throws(() => splitting(() => [1]), { name: "InvalidMessage", kind: "shape" });
 });
 
-test("a module can say all that a preset can", () => {
+test("a module can return every type of frame that a preset can", () => {
   const render = (): string => "R";
-  const said = (result: object, rest: object = {}): Decoded => decoding(() => result, rest);
-  const part = said({ type: "part", id: 7, render });
+  const decoded = (result: object, rest: object = {}): Decoded => decoding(() => result, rest);
+  const part = decoded({ type: "part", id: 7, render });
   assert.ok(part.type === "part" && part.render(undefined) === "R");
-  assert.deepEqual(said({ type: "progress", id: 7 }), { type: "progress", id: 7 });
-  assert.deepEqual(said({ type: "error", fails: "all" }), { type: "error", fails: "all" });
-  assert.deepEqual(said({ type: "error" }), { type: "error", fails: "oldest" });
-  assert.deepEqual(said({ type: "answer", frame: "pong" }), { type: "answer", frame: "pong" });
-  assert.equal(said({ type: "answer" }).type, "noise");
-  const last = said({ type: "reply", id: 7, gather: (frames: string[]) => frames.join("+") });
+  assert.deepEqual(decoded({ type: "progress", id: 7 }), { type: "progress", id: 7 });
+  assert.deepEqual(decoded({ type: "error", fails: "all" }), { type: "error", fails: "all" });
+  assert.deepEqual(decoded({ type: "error" }), { type: "error", fails: "oldest" });
+  assert.deepEqual(decoded({ type: "answer", frame: "pong" }), { type: "answer", frame: "pong" });
+  assert.equal(decoded({ type: "answer" }).type, "noise");
+  const last = decoded({ type: "reply", id: 7, gather: (frames: string[]) => frames.join("+") });
   assert.ok(last.type === "reply");
   assert.equal(last.gather?.(["a", "b"]), "a+b");
-  // In a lane there is only one request that an error can mean.
-  assert.equal(said({ type: "error" }, { correlation: "order" }).type, "invalid");
+  // With correlation by order only one request is in flight.
+  assert.equal(decoded({ type: "error" }, { correlation: "order" }).type, "invalid");
 });
 
 test("a gather that does not work leaves the last frame", () => {
@@ -212,11 +214,11 @@ test("a gather that does not work leaves the last frame", () => {
   }
 });
 
-test("a module that keeps callers' ids gives them as texts, both ways", () => {
+test("a module that keeps callers' ids returns them as strings, both ways", () => {
   const keeping = (encode: () => unknown, decode: () => unknown = () => ({ type: "reply", id: "a" })) =>
     fromModule({ default: { ...sums, ids: "callers", encode, decode } });
   assert.equal(keeping(() => ({ frame: "x", id: "a" })).encode("x", 0, "request").id, "a");
-  assert.throws(() => keeping(() => ({ frame: "x" })).encode("x", 0, "request"), /gave no id/);
+  assert.throws(() => keeping(() => ({ frame: "x" })).encode("x", 0, "request"), /returned no id/);
   assert.equal(keeping(() => ({ frame: "x", expectsReply: false })).encode("x", 0, "rpc").id, undefined);
   const decoded = keeping(() => ({})).decode("x");
   assert.ok(decoded.type === "reply" && decoded.id === "a");

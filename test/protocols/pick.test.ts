@@ -1,3 +1,5 @@
+/** Tests of picking one value from a reply. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -5,7 +7,9 @@ import { parsePointer } from "../../src/protocols/json-edit.ts";
 import { type Picked, pick } from "../../src/protocols/pick.ts";
 
 const at = (reply: string | Uint8Array, pointer: string): Picked => pick(reply, parsePointer(pointer));
-const reply = `{"jsonrpc":"2.0","id":1,"result":{"price": 1.50 ,"name":"a\\"\\u00fc\\n","no":null,"yes":true,"big":12345678901234567890,"list":[1, {"a/b":[] }]}}`;
+const reply =
+  `{"jsonrpc":"2.0","id":1,"result":{"price": 1.50 ,"name":"a\\"\\u00fc\\n","no":null,"yes":true,` +
+  `"big":12345678901234567890,"list":[1, {"a/b":[] }]}}`;
 
 const found: readonly (readonly [pointer: string, text: string])[] = [
   ["/result/price", "1.50"],
@@ -22,26 +26,23 @@ for (const [pointer, text] of found) {
 }
 
 const nothing: readonly (readonly [pointer: string, why: RegExp])[] = [
-  [
-    "/result/cost",
-    /^the reply has nothing at "\/result\/cost": at "\/result" there is an object with "price", "name",/,
-  ],
+  ["/result/cost", /^the reply has nothing at "\/result\/cost": "\/result" is an object with "price", "name",/],
   ["/results", /nothing at "\/results": it is an object with "jsonrpc", "id", "result"$/],
-  ["/result/list/2", /at "\/result\/list" there is an array of 2$/],
-  ["/result/list/x~1y", /nothing at "\/result\/list\/x~1y": at "\/result\/list" there is an array of 2$/],
-  ["/result/price/eur/cent", /at "\/result\/price" there is a number$/],
+  ["/result/list/2", /"\/result\/list" is an array of 2$/],
+  ["/result/list/x~1y", /nothing at "\/result\/list\/x~1y": "\/result\/list" is an array of 2$/],
+  ["/result/price/eur/cent", /"\/result\/price" is a number$/],
 ];
 for (const [pointer, why] of nothing) {
-  test(`"${pointer}" leads nowhere, and it says what is there`, () => {
+  test(`"${pointer}" leads nowhere, and the error describes what is there`, () => {
     const picked = at(reply, pointer);
     assert.match("why" in picked ? picked.why : assert.fail(picked.text), why);
   });
 }
 
-test("an error of the upstream is the reason why nothing is there, and can be picked itself", () => {
+test("an upstream's error is the reason for a missing value, and can be picked itself", () => {
   for (const result of ["", '"result":null,']) {
     const failed = `{"id":1,${result}"error":{"code":-32601,"message":"no such method"}}`;
-    const why = 'the upstream answered with an error: {"code":-32601,"message":"no such method"}';
+    const why = 'the upstream replied with an error: {"code":-32601,"message":"no such method"}';
     assert.deepEqual(at(failed, "/result"), { why });
     assert.deepEqual(at(failed, "/error/message"), { text: "no such method" });
   }
@@ -50,13 +51,13 @@ test("an error of the upstream is the reason why nothing is there, and can be pi
   assert.ok("why" in long && long.why.length < 400);
 });
 
-test("a wide object is told by its first keys, each of bounded length", () => {
+test("a wide object is described by its first keys, each of bounded length", () => {
   const wide = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`${n}${"k".repeat(1_000)}`, n]));
   const picked = at(JSON.stringify({ wide }), "/wide/none");
   assert.ok("why" in picked && picked.why.length < 700 && picked.why.endsWith("…"), JSON.stringify(picked));
 });
 
-test("a key that stands twice on the way is not guessed at, and no JSON is said to be none", () => {
+test("a duplicate key on the way and a reply that is not JSON are errors", () => {
   assert.deepEqual(at('{"a":1,"a":2}', "/a"), { why: 'the reply has "a" twice on the way' });
   const picked = at("PONG", "/a");
   assert.match("why" in picked ? picked.why : "", /^the reply is not JSON: /);
@@ -66,7 +67,7 @@ test("bytes are read as text", () => {
   assert.deepEqual(at(new TextEncoder().encode('{"a":"ü"}'), "/a"), { text: "ü" });
 });
 
-test("whatever JSON it is, the value comes back: a string itself, anything else as it was written", () => {
+test("any JSON value is picked: a string without quotes, any other value as written", () => {
   fc.assert(
     fc.property(fc.string(), fc.jsonValue(), (key, value) => {
       const pointer = `/x/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;

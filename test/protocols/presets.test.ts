@@ -1,17 +1,19 @@
+/** Tests of the registry of presets, and of the `text` preset. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { upstreamSchema } from "../../src/config/schema.ts";
 import { preset, presetNames } from "../../src/protocols/presets.ts";
 import { text } from "../../src/protocols/text.ts";
 
-test("every preset is found by its name, and has it", () => {
+test("every preset is found by its name and bears it", () => {
   for (const name of presetNames) {
     assert.equal(preset(name)?.protocol.name, name);
     assert.equal(preset({ preset: name })?.protocol.name, name);
   }
 });
 
-test("the configuration's schema takes every preset, by its name and with settings, and no other", () => {
+test("the configuration's schema accepts every preset, by name and with settings, and no other", () => {
   for (const name of presetNames) {
     const given = name === "home-assistant" ? { preset: name, token: "t" } : { preset: name };
     assert.ok(upstreamSchema.safeParse({ url: "wss://example.org/", protocol: given }).success, name);
@@ -21,7 +23,7 @@ test("the configuration's schema takes every preset, by its name and with settin
   assert.ok(!upstreamSchema.safeParse({ url: "wss://example.org/", protocol: { preset: "mqtt" } }).success);
 });
 
-test("what is not a preset is undefined, names of Object's own among them", () => {
+test("an unknown name has no preset, not even a name that Object inherits", () => {
   for (const name of ["", "./mine.js", "constructor", "__proto__", "toString"]) assert.equal(preset(name), undefined);
 });
 
@@ -32,7 +34,7 @@ test("a preset takes its settings", () => {
   assert.throws(() => preset({ preset: "json", id: { out: "id" } }), /is not a JSON pointer/);
 });
 
-test("text passes everything both ways as it is, in order", () => {
+test("text passes everything unchanged both ways, in order", () => {
   assert.deepEqual([text.correlation, text.accepts], ["order", "any"]);
   for (const body of ["line\n", "\ufeff", new Uint8Array([0, 255])]) {
     assert.equal(text.encode(body, 1, "request").frame, body);

@@ -1,4 +1,5 @@
-/** Dialects of text whose ids are found by patterns. */
+/** Tests of the `text` protocol with ids. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -20,10 +21,10 @@ function reply(protocol: Protocol, frame: Body): Decoded & { type: "reply" } {
   return decoded;
 }
 
-describe("where the id goes out by a template", () => {
+describe("with a template", () => {
   const protocol = speaking(tagged);
 
-  test("it stands where the template says, and the reply comes without what the pattern matched", () => {
+  test("an id is written into the template, and the reply comes without the match", () => {
     const { frame, own, expectsReply } = protocol.encode("get /lamp", 7, "request");
     assert.deepEqual([frame, own, expectsReply], ["#7 get /lamp", undefined, true]);
     const { id, render } = reply(protocol, "#7 on\n#8 off");
@@ -35,7 +36,7 @@ describe("where the id goes out by a template", () => {
     assert.deepEqual(reply(protocol, bytes("#7 größe")).render(undefined), bytes("größe"));
   });
 
-  test("any message goes up as it is, places in it too, and any answer comes back as it is", () => {
+  test("any message is sent unchanged, placeholders in it too, and any reply comes back unchanged", () => {
     const message = fc.oneof(
       fc.string({ unit: codePoint, minLength: 1 }),
       fc.constantFrom("$id", "$message", "$&", "$1 $$", "#9 x"),
@@ -53,10 +54,10 @@ describe("where the id goes out by a template", () => {
   });
 });
 
-describe("where the caller's own id is replaced", () => {
+describe("with a pattern for the caller's own id", () => {
   const protocol = speaking(replacing);
 
-  test("it comes back exactly so, and all else as it was", () => {
+  test("an id comes back exactly as written, and all else unchanged", () => {
     const word = fc.stringMatching(/^\w{1,20}$/);
     const rest = fc.string({ unit: codePoint });
     fc.assert(
@@ -70,8 +71,8 @@ describe("where the caller's own id is replaced", () => {
     );
   });
 
-  test("a message without one cannot be asked, and is only sent", () => {
-    const why = { kind: "shape", message: "the message has no id where this protocol looks for it" };
+  test("a message without an id can be sent, but not requested", () => {
+    const why = { kind: "shape", message: "the message has no id: the pattern `id.out` of this protocol finds none" };
     assert.throws(() => protocol.encode("get", 7, "request"), why);
     const { frame, expectsReply } = protocol.encode("hello", 7, "rpc");
     assert.deepEqual([frame, expectsReply], ["hello", false]);
@@ -79,7 +80,7 @@ describe("where the caller's own id is replaced", () => {
     assert.throws(() => empty.encode("# get", 7, "request"), why);
   });
 
-  test("kept, it travels unchanged both ways, whatever it is made of", () => {
+  test("a kept id travels unchanged both ways, whatever its form", () => {
     const kept = speaking({ ...replacing, kind: "keep" });
     assert.equal(kept.ids, "callers");
     const { frame, id, own } = kept.encode("#007 get", 7, "request");
@@ -89,7 +90,7 @@ describe("where the caller's own id is replaced", () => {
   });
 });
 
-test("what is empty, or not UTF-8, is refused; a frame that is not is noise", () => {
+test("a message that is empty or not UTF-8 is refused; such a frame is noise", () => {
   for (const protocol of [speaking(tagged), speaking(replacing)]) {
     for (const empty of ["", new Uint8Array()]) {
       assert.throws(() => protocol.encode(empty, 7, "request"), { kind: "shape", message: "the body is empty" });
@@ -140,12 +141,12 @@ const said: readonly (readonly [frame: string, type: Decoded["type"]])[] = [
   ["", "message"],
 ];
 for (const [frame, type] of said) {
-  test(`told what its lines mean, ${JSON.stringify(frame)} is: ${type}`, () => {
+  test(`with every option, ${JSON.stringify(frame)} is: ${type}`, () => {
     assert.equal(speaking(tagged, rules).decode(frame).type, type);
   });
 }
 
-test("an error fails whom the settings say, and is a message unless they do", () => {
+test("an error fails the requests that the settings name, and is a message without them", () => {
   for (const [deed, fails] of [
     ["fail_all", "all"],
     ["fail_oldest", "oldest"],
@@ -156,11 +157,11 @@ test("an error fails whom the settings say, and is a message unless they do", ()
   }
 });
 
-test("a group that has no part in the match is no id", () => {
+test("a group that takes no part in the match is no id", () => {
   assert.equal(speaking({ ...tagged, in: "^(?:#(?<id>\\d+)|!)" }).decode("! #7").type, "message");
 });
 
-test("a pattern sees the first 1024 characters; the rest passes as it is", () => {
+test("a pattern sees the first 1024 characters; the rest passes unchanged", () => {
   const protocol = speaking({ out: "$message #$id", in: "#(?<id>\\d+)$" });
   assert.equal(protocol.decode(`${"x".repeat(1_022)}#7`).type, "reply");
   assert.equal(protocol.decode(`${"x".repeat(1_024)}#7`).type, "message");
@@ -168,7 +169,7 @@ test("a pattern sees the first 1024 characters; the rest passes as it is", () =>
   assert.equal(reply(speaking(tagged), `#7 ${long}`).render(undefined), long);
 });
 
-test("an id that may go on where a pattern sees no further is none: its beginning is another's", () => {
+test("an id that may continue beyond what a pattern sees is no id", () => {
   const protocol = speaking({ out: "#(?<id>\\d+)", in: "#(?<id>\\d+)" });
   const before = "x".repeat(1_024 - "#12".length);
   assert.equal(protocol.decode(`${before}#12345 done`).type, "message");
@@ -177,13 +178,13 @@ test("an id that may go on where a pattern sees no further is none: its beginnin
   assert.equal(protocol.decode(`${before.slice(1)}#12 done`).type, "reply");
 });
 
-test("what JavaScript's own would never end with is no trouble", () => {
+test("a pattern that would make JavaScript backtrack forever is fast", () => {
   for (const hard of ["^(?<id>(?:a+)+)$", "^(?<id>(?:a|aa)*)!$", "(?:.*a){20}(?<id>b)"]) {
     assert.equal(speaking({ ...tagged, in: hard }).decode(`${"a".repeat(2_000)}!`).type, "message");
   }
 });
 
-test("whatever comes, reading it does not throw, and what is thrown at a caller is theirs", () => {
+test("no frame makes decode throw, and no message makes encode throw anything but InvalidMessage", () => {
   const body = fc.oneof(fc.string({ unit: codePoint }), fc.uint8Array());
   const all = [tagged, replacing, { ...replacing, kind: "keep" } as const].map((id) => speaking(id, rules));
   fc.assert(
@@ -199,8 +200,9 @@ test("whatever comes, reading it does not throw, and what is thrown at a caller 
   );
 });
 
-test("a pattern finds what JavaScript's finds, in the same places", () => {
-  const texts = fc.string({ unit: fc.constantFrom("#", "1", "2", "a", " ", "\n", "é", "😀", "\ud83d"), maxLength: 12 });
+test("a pattern finds the same match as JavaScript's", () => {
+  const unit = fc.constantFrom("#", "1", "2", "a", " ", "\n", "é", "😀", "\ud83d");
+  const texts = fc.string({ unit, maxLength: 12 });
   const patterns = [
     "#(?<id>\\d+)",
     "^[^#]*#(?<id>\\d)",
@@ -225,13 +227,13 @@ test("a pattern finds what JavaScript's finds, in the same places", () => {
 });
 
 const faults: readonly (readonly [pattern: string, what: RegExp])[] = [
-  ["^#(?<id>\\d+", /^must be a pattern as RE2 has them: missing closing \)$/],
+  ["^#(?<id>\\d+", /^must be an RE2 pattern: missing closing \)$/],
   ["[z-a](?<id>x)", /invalid character class range$/],
   ["(?=x)(?<id>x)", /invalid or unsupported Perl syntax$/],
   ["(?<id>x)\\1", /invalid escape sequence$/],
   ["(?<id>a)(?<id>b)", /duplicate capture group name$/],
   ["(?<id>x{2000})", /invalid repeat count$/],
-  ["(?<id>x{300})", /^is too large a pattern: it has \d+ steps, and may have 256$/],
+  ["(?<id>x{300})", /^is too large a pattern: \d+ steps \(at most 256\)$/],
   ["^#(\\d+)", /^must have a group \(\?<id>…\) around the id$/],
   ["^#(?<toString>\\d+)", /^must have a group/],
 ];
@@ -244,7 +246,7 @@ for (const [pattern, what] of faults) {
   });
 }
 
-test("every pattern is looked at, and only those that find an id need a group for it", () => {
+test("every pattern is checked, and only those for ids need a group", () => {
   const all = {
     id: { out: "(", in: "(" },
     skip: ["x", "("],

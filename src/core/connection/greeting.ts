@@ -1,33 +1,27 @@
+/** The steps of a greeting, the script of sends and expects that runs on every connection before it counts as ready. */
+
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { withAnswer } from "../../protocols/challenge.ts";
+import { withResponse } from "../../protocols/challenge.ts";
+import { testOf, testOfValues } from "../../protocols/condition.ts";
 import { readFrame } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import { condition, type When } from "../../protocols/when.ts";
 
-/** The greeting: a script of send and expect steps, run on every connect before the upstream counts as ready. */
+type GreetingStep = UpstreamSettings["greeting"][number];
 
-type GreetingStepSettings = UpstreamSettings["greeting"][number];
-
-/** What one frame means to an expect step. `other` frames are none of its business: they are handed on as messages. */
+/**
+ * The verdict of an expect step on a frame. An `other` frame does not concern the step and is handed on as a message.
+ */
 export type StepMatch = "matched" | "rejected" | "other";
 
-export function matchStep(step: Extract<GreetingStepSettings, { expect: unknown }>, frame: Body): StepMatch {
-  const { match, reject } = step.expect;
-  if (reject && matchesFrame(frame, reject)) return "rejected";
-  return matchesFrame(frame, match) ? "matched" : "other";
-}
-
-/** Whether the frame has all of the values, each where its JSON pointer says. Without any, every frame does. */
-export function matchesFrame(frame: Body, match: NonNullable<When["match"]>): boolean {
+export function matchStep({ expect }: Extract<GreetingStep, { expect: unknown }>, frame: Body): StepMatch {
   const json = readFrame(frame);
-  return "why" in json ? Object.keys(match).length === 0 : condition({ match })(json);
+  if ("why" in json) return "other";
+  if (expect.reject && testOfValues(expect.reject)(json)) return "rejected";
+  return testOf(expect)(json) ? "matched" : "other";
 }
 
-/** A text goes out as it is; anything else as its JSON. `heard`: what was expected before it. */
-export function greetingFrame(
-  { send, challenge }: Extract<GreetingStepSettings, { send: unknown }>,
-  heard?: Body,
-): string {
+/** The frame of a send step: text as it is, any other value as JSON. `expected` is the frame of the step before it. */
+export function greetingFrame({ send, challenge }: Extract<GreetingStep, { send: unknown }>, expected?: Body): string {
   const text = typeof send === "string" ? send : JSON.stringify(send);
-  return challenge && heard !== undefined ? withAnswer(text, challenge, heard) : text;
+  return challenge && expected !== undefined ? withResponse(text, challenge, expected) : text;
 }

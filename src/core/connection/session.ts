@@ -1,10 +1,11 @@
 /** The life of one upstream connection as a pure state machine: state and input in, state and effects out. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
+import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { aroundInterval, fullJitter } from "../util/backoff.ts";
 import { type Disconnect, decideRetry, describeDisconnect, disconnectWhileGreeting } from "./disconnect.ts";
-import { greetingFrame, matchesFrame, matchStep } from "./greeting.ts";
+import { greetingFrame, matchStep } from "./greeting.ts";
 import {
   type Ladder,
   newLadder,
@@ -204,7 +205,7 @@ function onTraffic(session: Session, connection: number, frame: Body, context: S
   const working = { ...session, failures: 0 };
   const { heartbeat } = context.settings.keepalive;
   const expected = at.phase === "ready" && at.ladder.heartbeat.awaitsReply && heartbeat?.expect;
-  if (!expected || !matchesFrame(frame, expected.match)) {
+  if (!expected || !matchesFrame(frame, expected)) {
     return { session: working, effects: [{ type: "frame", connection, frame }] };
   }
   return enterReady(working, { ...at, ladder: withHeartbeatReply(at.ladder, heartbeat, context.now) }, context, []);

@@ -1,77 +1,77 @@
+/** Subscriptions of one upstream, which are requested on every connection until they are removed. */
+
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
-import { skipSpace } from "../../protocols/json-check.ts";
-import { locate, parsePointer, replace } from "../../protocols/json-edit.ts";
-import { readFrame } from "../../protocols/json-message.ts";
-import { matcher, type Rule } from "../../protocols/json-where.ts";
+import { type Condition, compile, type Test } from "../../protocols/condition.ts";
+import { locate, type Pointer, parsePointer, pointerText, replace } from "../../protocols/json-edit.ts";
+import { checkedJson, type Json, readFrame } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { Outcome } from "../outcome.ts";
 import { fullJitter } from "../util/backoff.ts";
 
 /**
- * Standing subscriptions: asked for again on every connection, until they are taken back. The upstream's own name of a
- * subscription changes each time, and is hidden behind ours. Pure: inputs are method calls, effects come back in order.
- */
-
-/**
- * - `waiting`: there is no connection to ask on.
- * - `asking`: the request is on its way.
+ * - `waiting`: there is no connection.
+ * - `asking`: the request is in flight.
  * - `active`: the upstream agreed.
- * - `failed`: it refused, or did not answer; asked again after a while.
+ * - `failed`: the upstream refused or did not reply; the request is repeated after a delay.
  */
 export type SubscriptionPhase = "waiting" | "asking" | "active" | "failed";
 
 export interface SubscriptionState {
   readonly phase: SubscriptionPhase;
-  /** How often the upstream has agreed. */
+  /** The number of times that the upstream has agreed. */
   readonly activations: number;
-  /** Why it failed the last time; undefined when it never has. */
+  /** The most recent failure; undefined if it has never failed. */
   readonly lastFailure?: Failure | undefined;
 }
 
 export type SubscriptionEffect =
-  /** Send this and bring the outcome with `settled`, under this number. */
-  | { readonly type: "ask"; readonly number: number; readonly message: string }
-  | { readonly type: "tell"; readonly number: number; readonly message: string }
+  /** Send the message, wait for its reply, and report the outcome to `settled` under this number. */
+  | { readonly type: "request"; readonly number: number; readonly message: string }
+  /** Send the message without waiting for a reply, and report the outcome to `settled` under this number. */
+  | { readonly type: "send"; readonly number: number; readonly message: string }
   | { readonly type: "state"; readonly name: string; readonly state: SubscriptionState }
   | { readonly type: "message"; readonly name: string; readonly text: string };
 
-/** What there is to know of one: from its settings, or from a preset. */
+/** The messages and tests of a subscription, from its settings or its preset. */
 interface Recipe {
   readonly request: unknown;
-  readonly id: string | undefined;
-  readonly match: NonNullable<SubscriptionSettings["match"]>;
+  /** Where the reply has the upstream's id. */
+  readonly idPointer: Pointer | undefined;
+  /** Tests if a message belongs to the subscription, given the upstream's id. */
+  readonly owns: Test;
+  /** Where messages have the upstream's id. */
+  readonly idPlaces: readonly Pointer[];
   readonly unsubscribe: unknown;
 }
 
 interface Subscription {
   readonly name: string;
-  readonly settings: Recipe;
+  readonly recipe: Recipe;
   state: SubscriptionState;
   failures: number;
-  /** When it is asked for again, in `failed`. */
+  /** The time of the next request. Only in `failed`. */
   retryAt: number | undefined;
-  /** In `active`: what the upstream calls it, as JSON, and what its messages have. */
+  /** The upstream's id, as JSON. Only in `active`. */
   upstreamId: string | undefined;
-  isOurs: ((json: string) => boolean) | undefined;
-  /** Taken back while the request was on its way: the answer must be undone. */
+  /** Removed while the request was in flight, so that an agreement must be undone. */
   removed: boolean;
 }
 
-/** What stands for the upstream's id in `match` and `unsubscribe`. */
+/** The placeholder for the upstream's id in `match` and `unsubscribe`. */
 const ID = "$id";
-/** The id where none is asked for, as JSON. */
+/** The id of a subscription without one, as JSON. */
 const NO_ID = "null";
-/** Messages that come while a request is on its way may be its first ones: so many, of so many characters, are looked at again. */
+/** Bounds of the messages kept while a request is in flight: they may turn out to belong to the new subscription. */
 const EARLY_MAX = 1_000;
 const EARLY_CHARACTERS = 1024 * 1024;
-/** Requests that were not answered in time are remembered for a late answer: the newest so many. */
-const UNANSWERED_MAX = 1_000;
+/** The number of timed-out requests, newest first, that are remembered for a late reply. */
+const TIMED_OUT_MAX = 1_000;
 
-/** What the upstream must be told to end. */
-interface Undoing {
-  readonly subscription: Subscription;
-  /** The upstream's, as JSON. */
+/** A subscription that the upstream must end. */
+interface Unsubscription {
+  readonly recipe: Recipe;
+  /** The upstream's id, as JSON. */
   readonly id: string;
 }
 
@@ -82,44 +82,48 @@ interface Context {
   readonly retry: { readonly from: number; readonly to: number };
 }
 
+/**
+ * The upstream's own id of a subscription changes with every connection and is hidden behind our name. Pure: inputs are
+ * method calls, which return effects in order.
+ */
 export class Subscriptions {
   readonly #byName = new Map<string, Subscription>();
-  /** Requests on their way, by our number. */
-  readonly #asked = new Map<number, Subscription>();
-  /** Requests that were not answered in time, and may be still. */
-  readonly #unanswered = new Map<number, Subscription>();
-  /** What is being undone, by our number; and what there was no room to undo, with when it is tried again. */
-  readonly #undoing = new Map<number, Undoing>();
-  readonly #untold = new Map<Undoing, number>();
-  #early: string[] = [];
+  /** Requests in flight, by our number. */
+  readonly #inFlight = new Map<number, Subscription>();
+  /** Requests that timed out and may still get a late reply, by our number. */
+  readonly #timedOut = new Map<number, Subscription>();
+  /** Unsubscriptions that were sent, by our number. */
+  readonly #undoing = new Map<number, Unsubscription>();
+  /** Unsubscriptions that could not be sent for lack of room, with the time of the next attempt. */
+  readonly #postponed = new Map<Unsubscription, number>();
+  #early: Json[] = [];
   #earlyCharacters = 0;
   #connected = false;
   #number = 0;
   #effects: SubscriptionEffect[] = [];
 
-  /** When `expire` must be called; undefined when there is nothing to be asked for again. */
+  /** The time at which `expire` must be called; undefined if nothing is to be repeated. */
   get nextDeadline(): number | undefined {
     let next: number | undefined;
     for (const { retryAt } of this.#byName.values())
       if (retryAt !== undefined) next = Math.min(next ?? retryAt, retryAt);
-    for (const retryAt of this.#untold.values()) next = Math.min(next ?? retryAt, retryAt);
+    for (const retryAt of this.#postponed.values()) next = Math.min(next ?? retryAt, retryAt);
     return next;
   }
 
   add(name: string, settings: SubscriptionSettings): readonly SubscriptionEffect[] {
     const subscription: Subscription = {
       name,
-      settings: recipeOf(settings),
+      recipe: recipeOf(settings),
       state: { phase: "waiting", activations: 0 },
       failures: 0,
       retryAt: undefined,
       upstreamId: undefined,
-      isOurs: undefined,
       removed: false,
     };
     this.#byName.set(name, subscription);
-    if (this.#connected) this.#ask(subscription);
-    else this.#become(subscription, { phase: "waiting" });
+    if (this.#connected) this.#request(subscription);
+    else this.#setState(subscription, { phase: "waiting" });
     return this.#take();
   }
 
@@ -128,141 +132,146 @@ export class Subscriptions {
     if (!subscription) return [];
     this.#byName.delete(name);
     subscription.removed = true;
-    if (subscription.upstreamId !== undefined) this.#undo(subscription, subscription.upstreamId);
+    const { recipe, upstreamId } = subscription;
+    if (upstreamId !== undefined) this.#undo({ recipe, id: upstreamId });
     return this.#take();
   }
 
-  /** There is a connection (again): everything is asked for. */
+  /** A connection is ready: request every subscription. */
   connected(): readonly SubscriptionEffect[] {
     this.#connected = true;
-    for (const subscription of this.#byName.values()) this.#ask(subscription);
+    for (const subscription of this.#byName.values()) this.#request(subscription);
     return this.#take();
   }
 
+  /** The connection ended, and with it every subscription at the upstream. */
   lost(): readonly SubscriptionEffect[] {
     this.#connected = false;
-    this.#asked.clear();
-    this.#unanswered.clear();
+    this.#inFlight.clear();
+    this.#timedOut.clear();
     this.#undoing.clear();
-    this.#untold.clear();
+    this.#postponed.clear();
     for (const subscription of this.#byName.values()) {
       subscription.upstreamId = undefined;
-      subscription.isOurs = undefined;
       subscription.retryAt = undefined;
-      if (subscription.state.phase !== "waiting") this.#become(subscription, { phase: "waiting" });
+      if (subscription.state.phase !== "waiting") this.#setState(subscription, { phase: "waiting" });
     }
     this.#forgetEarly();
     return this.#take();
   }
 
-  /** How the request of that number ended. */
+  /** The message of that number has its outcome. */
   settled(number: number, outcome: Outcome, context: Context): readonly SubscriptionEffect[] {
-    const subscription = this.#asked.get(number);
+    const subscription = this.#inFlight.get(number);
     if (!subscription) {
-      this.#told(number, outcome, context);
+      this.#onUndone(number, outcome, context);
       return [];
     }
-    this.#asked.delete(number);
-    const answer = answerIn(outcome, subscription.settings.id);
-    if ("code" in answer) {
-      if (answer.code === "reply_timeout" && answer.sent !== "no") this.#remember(number, subscription);
-      if (!subscription.removed) this.#fail(subscription, answer, context);
+    this.#inFlight.delete(number);
+    const agreement = agreementIn(outcome, subscription.recipe.idPointer);
+    if ("code" in agreement) {
+      if (agreement.code === "reply_timeout" && agreement.sent !== "no") this.#remember(number, subscription);
+      if (!subscription.removed) this.#fail(subscription, agreement, context);
     } else if (subscription.removed) {
-      this.#undo(subscription, answer.id);
+      this.#undo({ recipe: subscription.recipe, id: agreement.id });
     } else {
-      this.#activate(subscription, answer.id);
+      this.#activate(subscription, agreement.id);
     }
-    if (this.#asked.size === 0) this.#forgetEarly();
+    if (this.#inFlight.size === 0) this.#forgetEarly();
     return this.#take();
   }
 
-  /** How a request ended that was not answered in time. It counts as refused: what was agreed to so late is undone. */
+  /** A request that timed out has its late outcome. It counts as failed already, so undo an agreement. */
   late(number: number, outcome: Outcome): readonly SubscriptionEffect[] {
-    const subscription = this.#unanswered.get(number);
-    this.#unanswered.delete(number);
-    const answer = subscription && answerIn(outcome, subscription.settings.id);
-    if (answer && !("code" in answer)) this.#undo(subscription, answer.id);
+    const subscription = this.#timedOut.get(number);
+    this.#timedOut.delete(number);
+    const agreement = subscription && agreementIn(outcome, subscription.recipe.idPointer);
+    if (agreement && !("code" in agreement)) this.#undo({ recipe: subscription.recipe, id: agreement.id });
     return this.#take();
   }
 
-  /** To be called when `nextDeadline` has come. */
+  /** The time of `nextDeadline` has come: repeat requests and unsubscriptions that are due. */
   expire(now: number): readonly SubscriptionEffect[] {
     for (const subscription of this.#byName.values()) {
-      if (subscription.retryAt !== undefined && subscription.retryAt <= now) this.#ask(subscription);
+      if (subscription.retryAt !== undefined && subscription.retryAt <= now) this.#request(subscription);
     }
-    for (const [undoing, retryAt] of [...this.#untold]) {
+    for (const [unsubscription, retryAt] of [...this.#postponed]) {
       if (retryAt > now) continue;
-      this.#untold.delete(undoing);
-      this.#undo(undoing.subscription, undoing.id);
+      this.#postponed.delete(unsubscription);
+      this.#undo(unsubscription);
     }
     return this.#take();
   }
 
-  /** Something that came unasked. Effects for everyone whose it is; none when it is nobody's. */
-  message(json: string): readonly SubscriptionEffect[] {
-    for (const subscription of this.#byName.values()) this.#tell(subscription, json);
-    if (this.#asked.size > 0 && this.#early.length < EARLY_MAX && this.#earlyCharacters < EARLY_CHARACTERS) {
+  /** Returns an effect for each subscription to which the message belongs; none if it belongs to no subscription. */
+  message(text: string): readonly SubscriptionEffect[] {
+    const json = checkedJson(text);
+    for (const subscription of this.#byName.values()) this.#deliver(subscription, json);
+    if (this.#inFlight.size > 0 && this.#early.length < EARLY_MAX && this.#earlyCharacters < EARLY_CHARACTERS) {
       this.#early.push(json);
-      this.#earlyCharacters += json.length;
+      this.#earlyCharacters += text.length;
     }
     return this.#take();
   }
 
-  #ask(subscription: Subscription): void {
+  #request(subscription: Subscription): void {
     const number = ++this.#number;
     subscription.retryAt = undefined;
-    this.#asked.set(number, subscription);
-    this.#become(subscription, { phase: "asking" });
-    this.#effects.push({ type: "ask", number, message: messageText(subscription.settings.request) });
+    this.#inFlight.set(number, subscription);
+    this.#setState(subscription, { phase: "asking" });
+    this.#effects.push({ type: "request", number, message: messageText(subscription.recipe.request) });
   }
 
   #activate(subscription: Subscription, id: string): void {
-    const { settings, state } = subscription;
+    const { state } = subscription;
     subscription.upstreamId = id;
     subscription.failures = 0;
-    subscription.isOurs = matcher(rulesOf(settings, id));
-    this.#become(subscription, { phase: "active", activations: state.activations + 1 });
-    for (const json of this.#early) this.#tell(subscription, json);
+    this.#setState(subscription, { phase: "active", activations: state.activations + 1 });
+    for (const json of this.#early) this.#deliver(subscription, json);
   }
 
   #fail(subscription: Subscription, failure: Failure, { now, random, retry }: Context): void {
     subscription.retryAt =
       now + Math.max(retry.from, fullJitter(subscription.failures++, retry.from, retry.to, random));
-    this.#become(subscription, { phase: "failed", lastFailure: failure });
+    this.#setState(subscription, { phase: "failed", lastFailure: failure });
   }
 
   #remember(number: number, subscription: Subscription): void {
-    this.#unanswered.set(number, subscription);
-    const [oldest] = this.#unanswered.keys();
-    if (this.#unanswered.size > UNANSWERED_MAX && oldest !== undefined) this.#unanswered.delete(oldest);
+    this.#timedOut.set(number, subscription);
+    const [oldest] = this.#timedOut.keys();
+    if (this.#timedOut.size > TIMED_OUT_MAX && oldest !== undefined) this.#timedOut.delete(oldest);
   }
 
-  #tell({ name, settings, isOurs }: Subscription, json: string): void {
-    if (isOurs?.(json)) this.#effects.push({ type: "message", name, text: withOurName(json, settings, name) });
+  #deliver({ name, recipe, upstreamId }: Subscription, json: Json): void {
+    if (upstreamId === undefined || !recipe.owns(json, upstreamId)) return;
+    this.#effects.push({ type: "message", name, text: withOurName(json, recipe, name) });
   }
 
-  /** Unless it would undo another as well: an upstream may take two for one, or know them by nothing but their channel. */
-  #undo(subscription: Subscription, id: string): void {
-    const message = undoing(subscription.settings, id);
+  /**
+   * Unsubscribes, unless that would end another subscription as well: an upstream may treat two as one, or know them
+   * only by their channel.
+   */
+  #undo(unsubscription: Unsubscription): void {
+    const message = unsubscribeMessage(unsubscription);
     if (message === undefined) return;
-    for (const { settings: theirs, state, upstreamId } of this.#byName.values()) {
-      const known = upstreamId ?? (state.phase === "asking" && theirs.id === undefined ? NO_ID : undefined);
-      if (known !== undefined && undoing(theirs, known) === message) return;
+    for (const { recipe, state, upstreamId } of this.#byName.values()) {
+      const id = upstreamId ?? (state.phase === "asking" && recipe.idPointer === undefined ? NO_ID : undefined);
+      if (id !== undefined && unsubscribeMessage({ recipe, id }) === message) return;
     }
     const number = ++this.#number;
-    this.#undoing.set(number, { subscription, id });
-    this.#effects.push({ type: "tell", number, message });
+    this.#undoing.set(number, unsubscription);
+    this.#effects.push({ type: "send", number, message });
   }
 
-  /** What there was no room for is told again: nobody else would ever end it. */
-  #told(number: number, outcome: Outcome, { now, retry }: Context): void {
-    const undoing = this.#undoing.get(number);
+  /** Postpones an unsubscription for which there was no room: nothing else would ever end the subscription. */
+  #onUndone(number: number, outcome: Outcome, { now, retry }: Context): void {
+    const unsubscription = this.#undoing.get(number);
     this.#undoing.delete(number);
-    if (!undoing || outcome.type !== "failed" || outcome.failure.retryAfterMs === undefined) return;
-    this.#untold.set(undoing, now + Math.max(retry.from, outcome.failure.retryAfterMs));
+    if (!unsubscription || outcome.type !== "failed" || outcome.failure.retryAfterMs === undefined) return;
+    this.#postponed.set(unsubscription, now + Math.max(retry.from, outcome.failure.retryAfterMs));
   }
 
-  #become(subscription: Subscription, change: Partial<SubscriptionState>): void {
+  #setState(subscription: Subscription, change: Partial<SubscriptionState>): void {
     subscription.state = { ...subscription.state, ...change };
     this.#effects.push({ type: "state", name: subscription.name, state: subscription.state });
   }
@@ -279,43 +288,56 @@ export class Subscriptions {
   }
 }
 
-function recipeOf({ preset, params, request, id, match = {}, unsubscribe }: SubscriptionSettings): Recipe {
-  if (preset === undefined) return { request, id, match, unsubscribe };
+function recipeOf({ preset, params, request, id, unsubscribe, ...condition }: SubscriptionSettings): Recipe {
+  if (preset === undefined) {
+    const idPointer = id === undefined ? undefined : parsePointer(id);
+    return { request, idPointer, unsubscribe, ...ownership(condition) };
+  }
   return {
     request: { jsonrpc: "2.0", method: "eth_subscribe", params },
-    id: "/result",
-    match: { "/method": "eth_subscription", "/params/subscription": ID },
+    idPointer: ["result"],
     unsubscribe: { jsonrpc: "2.0", method: "eth_unsubscribe", params: [ID] },
+    ...ownership({ match: { "/method": "eth_subscription", "/params/subscription": ID } }),
   };
 }
 
-/** What the upstream calls the subscription, as JSON; `null` where that is not asked for. Or why it did not agree. */
-function answerIn(outcome: Outcome, pointer: string | undefined): { readonly id: string } | Failure {
-  if (outcome.type === "failed") return outcome.failure;
-  const answer = outcome.type === "reply" ? idIn(outcome.body, pointer) : { why: "its request gets no single reply" };
-  return "why" in answer ? { code: "invalid_reply", sent: "yes", detail: answer.why } : answer;
+function ownership(condition: Condition): Pick<Recipe, "owns" | "idPlaces"> {
+  const places = Object.entries(condition.match ?? {}).filter(([, value]) => value === ID);
+  return { owns: compile(condition, ID), idPlaces: places.map(([pointer]) => parsePointer(pointer)) };
 }
 
-function idIn(reply: Body, pointer: string | undefined): { readonly id: string } | { readonly why: string } {
+/** The upstream's id of a subscription that it agreed to, as JSON; `null` if the recipe has none. */
+interface Agreement {
+  readonly id: string;
+}
+
+function agreementIn(outcome: Outcome, idPointer: Pointer | undefined): Agreement | Failure {
+  if (outcome.type === "failed") return outcome.failure;
+  const agreement =
+    outcome.type === "reply" ? readAgreement(outcome.body, idPointer) : { why: "the request has no single reply" };
+  return "why" in agreement ? { code: "invalid_reply", sent: "yes", detail: agreement.why } : agreement;
+}
+
+function readAgreement(reply: Body, idPointer: Pointer | undefined): Agreement | { readonly why: string } {
   const json = readFrame(reply);
   if ("why" in json) return { why: `the reply is not JSON: ${json.why}` };
   const { text, root } = json;
   const error = locate(text, root, ["error"]);
   const shown = text.slice(0, 200);
   if (error.type === "found" && !isNull(text, error.value)) return { why: `the upstream refused it: ${shown}` };
-  if (pointer === undefined) return { id: NO_ID };
-  const place = locate(text, root, parsePointer(pointer));
+  if (idPointer === undefined) return { id: NO_ID };
+  const place = locate(text, root, idPointer);
   if (place.type !== "found" || isNull(text, place.value))
-    return { why: `nothing is at ${pointer} of the reply: ${shown}` };
-  return { id: text.slice(place.value.start, place.value.end).trimEnd() };
+    return { why: `the reply has no id at ${pointerText(idPointer)}: ${shown}` };
+  return { id: text.slice(place.value.start, place.value.end) };
 }
 
 function isNull(text: string, { start }: { readonly start: number }): boolean {
   return text.startsWith("null", start);
 }
 
-/** The message that takes it back; undefined where there is none. */
-function undoing({ unsubscribe }: Recipe, id: string): string | undefined {
+/** Returns the message that ends the subscription; undefined if the recipe has none. */
+function unsubscribeMessage({ recipe: { unsubscribe }, id }: Unsubscription): string | undefined {
   return unsubscribe === undefined ? undefined : messageText(withId(unsubscribe, JSON.parse(id)));
 }
 
@@ -323,24 +345,17 @@ function messageText(message: unknown): string {
   return typeof message === "string" ? message : JSON.stringify(message);
 }
 
-function rulesOf({ match }: Recipe, id: string): readonly Rule[] {
-  const known = id.startsWith('"') ? (JSON.parse(id) as string) : id;
-  return Object.entries(match).map(([pointer, value]) => ({ pointer, value: value === ID ? known : String(value) }));
-}
-
-/** Readers see our name where the upstream put its own, which changes with every connection. */
-function withOurName(json: string, { match }: Recipe, name: string): string {
-  let text = json;
-  for (const [pointer, value] of Object.entries(match)) {
-    if (value !== ID) continue;
-    const root = { start: skipSpace(text, 0), end: text.length };
-    const place = locate(text, root, parsePointer(pointer));
+/** Replaces the upstream's id, which changes with every connection, with our name. */
+function withOurName(json: Json, { idPlaces }: Recipe, name: string): string {
+  let { text } = json;
+  for (const pointer of idPlaces) {
+    const place = locate(text, checkedJson(text).root, pointer);
     if (place.type === "found") text = replace(text, place.value, JSON.stringify(name));
   }
   return text;
 }
 
-/** Every text that is `$id` becomes the id. */
+/** Replaces every string `$id` in a value with the id. */
 function withId(value: unknown, id: unknown): unknown {
   if (value === ID) return id;
   if (Array.isArray(value)) return value.map((item) => withId(item, id));

@@ -9,7 +9,7 @@ import {
   type Start,
 } from "../../core/messages/journal.ts";
 import { type Failure, refused } from "../../errors.ts";
-import { matcher, type Rule } from "../../protocols/json-where.ts";
+import { compileWhere, type Rule } from "../../protocols/condition.ts";
 import type { JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import { findUpstream } from "../call/call.ts";
@@ -183,7 +183,7 @@ function readWhere(c: Context<Env>): readonly Rule[] {
     return { pointer: text.slice(0, at), value: text.slice(at + 1) };
   });
   try {
-    matcher(rules);
+    compileWhere(rules);
   } catch (error) {
     throw refused("invalid_request", `where: ${(error as Error).message}`);
   }

@@ -1,6 +1,6 @@
 import type { Cursor, Page, Start } from "../../core/messages/journal.ts";
 import type { Failure } from "../../errors.ts";
-import type { Rule } from "../../protocols/json-where.ts";
+import type { Rule } from "../../protocols/condition.ts";
 import type { NoPage, ReadCommand, ToThread } from "../contract.ts";
 
 /**

@@ -8,7 +8,7 @@ import {
 } from "../../core/messages/journal.ts";
 import { deferred } from "../../core/util/deferred.ts";
 import { refused, SidesocketError } from "../../errors.ts";
-import { matcher } from "../../protocols/json-where.ts";
+import { compileWhere } from "../../protocols/condition.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { JournalPulls, ReadEnd } from "./journal-pulls.ts";
 import { JournalReader } from "./journal-reader.ts";
@@ -34,7 +34,7 @@ export async function* readMessages(
   if (start === undefined) throw refused("invalid_request", "after must be a message's cursor, earliest or latest");
   const rules = Object.entries(where).map(([pointer, value]) => ({ pointer, value: String(value) }));
   try {
-    matcher(rules);
+    compileWhere(rules);
   } catch (error) {
     throw refused("invalid_request", `where: ${(error as Error).message}`);
   }

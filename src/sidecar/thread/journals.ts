@@ -1,5 +1,6 @@
 import { Journal, type Message, type Page, type ReadOptions, type Start } from "../../core/messages/journal.ts";
-import { matcher } from "../../protocols/json-where.ts";
+import { compileWhere } from "../../protocols/condition.ts";
+import { checkedJson } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { FromThread, JournalLife, NoPage, ReadCommand } from "../contract.ts";
 
@@ -75,8 +76,8 @@ export class Journals {
 
   read(command: ReadCommand): void {
     const { after, limit } = command;
-    const match = command.where.length > 0 ? matcher(command.where) : undefined;
-    const where = match && (({ kind, data }: Message) => kind === "json" && match(data as string));
+    const match = command.where.length > 0 ? compileWhere(command.where) : undefined;
+    const where = match && (({ kind, data }: Message) => kind === "json" && match(checkedJson(data as string)));
     this.#attempt({ command, read: { after, limit, where } });
   }
 

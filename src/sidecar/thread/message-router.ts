@@ -138,12 +138,11 @@ export class MessageRouter {
   #carryOut(effects: readonly SubscriptionEffect[]): void {
     for (const effect of effects) {
       switch (effect.type) {
-        case "ask":
-        case "tell": {
+        case "request":
+        case "send": {
           const now = this.#env.now();
-          const kind = effect.type === "ask" ? "request" : "send";
           const deadline = now + SUBSCRIBE_WITHIN_MS;
-          this.#env.call({ seq: -effect.number, kind, body: effect.message, deadline }, now);
+          this.#env.call({ seq: -effect.number, kind: effect.type, body: effect.message, deadline }, now);
           break;
         }
         case "state":

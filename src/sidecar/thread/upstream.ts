@@ -1,10 +1,10 @@
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { matchesFrame } from "../../core/connection/greeting.ts";
 import type { Availability } from "../../core/connection/session.ts";
 import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
+import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { FromThread, JournalLife, ToThread, UpstreamDetails } from "../contract.ts";
@@ -146,7 +146,7 @@ export class Upstream {
     this.#carryOut(effects);
     const goingAway = this.#settings.reconnect.rotate?.on;
     if (!goingAway || !effects.some(({ type }) => type === "message")) return;
-    if (matchesFrame(frame, goingAway.match)) this.#connection.rotate(connection);
+    if (matchesFrame(frame, goingAway)) this.#connection.rotate(connection);
   }
 
   // The exchange.
