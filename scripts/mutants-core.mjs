@@ -517,11 +517,11 @@ const pure = [
     ],
   },
   {
-    file: "src/sidecar/batching.ts",
+    file: "src/sidecar/message-codec.ts",
     tests: ["sidecar/batching"],
     mutants: [
-      ["a request's bytes are taken from its caller", "crossing(body), deadline", "this.#give(body), deadline"],
-      ["a view drags its buffer along", "(whole ? body : new Uint8Array(body)).buffer", "body.buffer"],
+      ["a long text is not marked as text", "isLongText || isText, queueMs", "isText, queueMs"],
+      ["a view drags its buffer along", "isWhole ? buffer : new Uint8Array(body).buffer", "body.buffer"],
     ],
   },
   {

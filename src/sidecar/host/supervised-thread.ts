@@ -1,11 +1,12 @@
 import { fullJitter } from "../../core/util/backoff.ts";
-import { type MessageBatch, Outbox, unpack } from "../batching.ts";
+import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ToThread } from "../contract.ts";
+import { packToThread, type RowFromThread, unpackFromThread } from "../message-codec.ts";
 
 /** A thread as the runtime gives it; the same shape as `runtime/runtime.ts`, of which this side needs to know no more. */
 export interface RawThread {
   readonly port: {
-    on(event: "message", listener: (batch: MessageBatch) => void): unknown;
+    on(event: "message", listener: (batch: MessageBatch<RowFromThread>) => void): unknown;
     postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
     ref(): void;
     unref(): void;
@@ -141,7 +142,7 @@ export class SidecarThread {
     thread.port.on("message", (batch) => {
       life.missed = 0;
       if (this.#life !== life) return;
-      unpack<FromThread>(batch, (message) => {
+      unpackFromThread(batch.row, (message) => {
         if (message.type === "ready") this.#settleIn(life);
         else this.#residents.get(message.upstream)?.receive(message);
       });
@@ -151,7 +152,7 @@ export class SidecarThread {
   }
 
   #settleIn(life: Running): void {
-    life.outbox = new Outbox<ToThread>(life.thread.port, () => performance.now());
+    life.outbox = new Outbox(life.thread.port, () => performance.now(), packToThread);
     const first = [...this.#residents.values()].flatMap((resident) => resident.openingMessages());
     for (const message of [...first, ...this.#early.splice(0)]) life.outbox.push(message);
     life.outbox.flush();

@@ -1,8 +1,9 @@
 import type { LookupFunction } from "node:net";
 import { type MessagePort, workerData } from "node:worker_threads";
 import type { Protocol } from "../../protocols/protocol.ts";
-import { type MessageBatch, Outbox, unpack } from "../batching.ts";
+import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
+import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -23,7 +24,7 @@ export interface ThreadData {
 export function serveThread(platform: ThreadPlatform): void {
   const { port } = workerData as ThreadData;
   const now = () => performance.now();
-  const outbox = new Outbox<FromThread>(port, now);
+  const outbox = new Outbox(port, now, packFromThread);
   const upstreams = new Map<string, Upstream | Promise<Upstream | undefined>>();
   /**
    * This thread's clock less the host's: deadlines come in the host's. A batch tells it, and its way only adds to it, so
@@ -67,12 +68,12 @@ export function serveThread(platform: ThreadPlatform): void {
     else found?.then((upstream) => upstream?.handle(message));
   };
 
-  port.on("message", (batch: MessageBatch) => {
+  port.on("message", (batch: MessageBatch<RowToThread>) => {
     const came = now() - batch.at;
     skew = Math.min(skew, came);
     const ahead = skew;
     const late = came - ahead;
-    unpack<ToThread>(batch, (message) => {
+    unpackToThread(batch.row, (message) => {
       if (message.type === "request") handle({ ...message, deadline: message.deadline + ahead });
       // The host waits from when it sent this: a thread that comes to it late has so much less of the bound.
       else if (message.type === "close") handle({ ...message, withinMs: Math.max(0, message.withinMs - late) });

@@ -4,8 +4,9 @@ import { EventEmitter } from "node:events";
 import { type TestContext, test } from "node:test";
 import { deferred } from "../../../src/core/util/deferred.ts";
 import type { MessageBatch } from "../../../src/sidecar/batching.ts";
-import type { ToThread } from "../../../src/sidecar/contract.ts";
+import type { FromThread, ToThread } from "../../../src/sidecar/contract.ts";
 import { type RawThread, SidecarThread } from "../../../src/sidecar/host/supervised-thread.ts";
+import type { RowFromThread, RowToThread } from "../../../src/sidecar/message-codec.ts";
 
 /** The first restart comes within this, in milliseconds. */
 const RESTART_FROM_MS = 100;
@@ -17,14 +18,15 @@ class FakeThread implements RawThread {
   /** What it was told. */
   readonly told: unknown[] = [];
   readonly port = {
-    on: (_: "message", listener: (batch: MessageBatch) => void) => this.#messages.on("message", listener),
-    postMessage: (batch: unknown) => this.told.push(...(batch as MessageBatch).row),
+    on: (_: "message", listener: (batch: MessageBatch<RowFromThread>) => void) =>
+      this.#messages.on("message", listener),
+    postMessage: (batch: unknown) => this.told.push(...(batch as MessageBatch<RowToThread>).row),
     ref: () => {},
     unref: () => {},
   };
 
-  says(message: object): void {
-    this.#messages.emit("message", { at: 0, row: [message] } satisfies MessageBatch);
+  says(message: Extract<FromThread, { type: "ready" }>): void {
+    this.#messages.emit("message", { at: 0, row: [message] } satisfies MessageBatch<RowFromThread>);
   }
 
   async dies(error: string): Promise<void> {

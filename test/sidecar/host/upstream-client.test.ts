@@ -4,22 +4,23 @@ import { test } from "node:test";
 import { upstreamSchema } from "../../../src/config/schema.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
 import { deferred } from "../../../src/core/util/deferred.ts";
-import { type MessageBatch, unpack } from "../../../src/sidecar/batching.ts";
+import type { MessageBatch } from "../../../src/sidecar/batching.ts";
 import type { ToThread } from "../../../src/sidecar/contract.ts";
 import { type RawThread, SidecarThread } from "../../../src/sidecar/host/supervised-thread.ts";
 import { UpstreamClient } from "../../../src/sidecar/host/upstream-client.ts";
+import { type RowFromThread, type RowToThread, unpackToThread } from "../../../src/sidecar/message-codec.ts";
 
 /** A thread that is as long in starting as it is made to be. */
 function starting() {
   const told: ToThread[] = [];
-  let listener = (_: MessageBatch): void => {};
+  let listener = (_: MessageBatch<RowFromThread>): void => {};
   const end = deferred<{ readonly error: string | undefined }>();
   const raw: RawThread = {
     port: {
       on: (_, given) => {
         listener = given;
       },
-      postMessage: (batch) => unpack<ToThread>(batch as MessageBatch, (message) => told.push(message)),
+      postMessage: (batch) => unpackToThread((batch as MessageBatch<RowToThread>).row, (message) => told.push(message)),
       ref: () => {},
       unref: () => {},
     },
