@@ -1,3 +1,5 @@
+/** The thread side of the contract. */
+
 import type { LookupFunction } from "node:net";
 import { type MessagePort, workerData } from "node:worker_threads";
 import type { Protocol } from "../../protocols/protocol.ts";
@@ -20,12 +22,23 @@ export interface ThreadData {
   readonly lock: string;
 }
 
-/** The thread side of the contract. Called once by the thread's entry, of which each runtime has its own. */
+type OpenCommand = Extract<ToThread, { type: "open" }>;
+type UpstreamCommand = Parameters<Upstream["handle"]>[0];
+
+/** An upstream of this thread. */
+type Slot =
+  /** Its protocol is being loaded; the commands that arrive meanwhile wait. */
+  | { readonly state: "loading"; readonly waiting: UpstreamCommand[] }
+  | { readonly state: "open"; readonly upstream: Upstream }
+  /** The host has been sent `unusable`; its commands are ignored. */
+  | { readonly state: "unusable" };
+
+/** Serves the host's commands. Each runtime has its own entry file for the thread, which calls this once. */
 export function serveThread(platform: ThreadPlatform): void {
   const { port } = workerData as ThreadData;
   const now = () => performance.now();
   const outbox = new Outbox(port, now, packFromThread);
-  const upstreams = new Map<string, Upstream | Promise<Upstream | undefined>>();
+  const upstreams = new Map<string, Slot>();
   /**
    * This thread's clock less the host's: deadlines come in the host's. A batch tells it, and its way only adds to it, so
    * the least of all is the nearest. Were it the first one's, a slow beginning would put off every deadline for good.
@@ -34,11 +47,10 @@ export function serveThread(platform: ThreadPlatform): void {
 
   const post = (message: FromThread, alone?: boolean): void => outbox.push(message, alone);
 
-  const open = async ({ upstream: name, settings, life }: Extract<ToThread, { type: "open" }>) => {
+  const load = async ({ upstream: name, settings, life }: OpenCommand): Promise<Upstream | undefined> => {
     try {
       const protocol = await loadProtocol(settings.protocol);
       const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup }, life);
-      upstreams.set(name, upstream);
       post({ type: "opened", upstream: name, dialect: dialectOf(protocol) });
       upstream.start();
       return upstream;
@@ -48,24 +60,34 @@ export function serveThread(platform: ThreadPlatform): void {
     }
   };
 
+  const open = async (command: OpenCommand): Promise<void> => {
+    const waiting: UpstreamCommand[] = [];
+    upstreams.set(command.upstream, { state: "loading", waiting });
+    const upstream = await load(command);
+    upstreams.set(command.upstream, upstream ? { state: "open", upstream } : { state: "unusable" });
+    for (const each of waiting) upstream?.handle(each);
+  };
+
   const handle = (message: ToThread): void => {
-    if (message.type === "open") {
-      upstreams.set(message.upstream, open(message));
-      return;
+    switch (message.type) {
+      case "open":
+        void open(message);
+        break;
+      case "beat":
+        outbox.push(message);
+        break;
+      case "end":
+        outbox.push({ type: "stopped", upstream: "*" });
+        outbox.flush();
+        // The one call that ends a thread from within on both runtimes; what was posted before it still arrives.
+        process.exit(0);
+        break;
+      default: {
+        const slot = upstreams.get(message.upstream);
+        if (slot?.state === "open") slot.upstream.handle(message);
+        else if (slot?.state === "loading") slot.waiting.push(message);
+      }
     }
-    if (message.type === "beat") {
-      outbox.push(message);
-      return;
-    }
-    if (message.type === "end") {
-      outbox.push({ type: "stopped", upstream: "*" });
-      outbox.flush();
-      // The one call that ends a thread from within on both runtimes; what was posted before it still arrives.
-      process.exit(0);
-    }
-    const found = upstreams.get(message.upstream);
-    if (found instanceof Upstream) found.handle(message);
-    else found?.then((upstream) => upstream?.handle(message));
   };
 
   port.on("message", (batch: MessageBatch<RowToThread>) => {
