@@ -511,8 +511,8 @@ const pure = [
       ["who waits longer is not told", "this.#alarm.set(next);", ""],
       [
         "everybody is told when the first one is",
-        "if (until <= now) this.#onLate(seq);",
-        "if (until <= now || seq) this.#onLate(seq);",
+        "if (until <= now) this.#onOverdue(seq);",
+        "if (until <= now || seq) this.#onOverdue(seq);",
       ],
     ],
   },
@@ -529,7 +529,7 @@ const pure = [
     tests: ["sidecar/host/journal-reader"],
     mutants: [
       ["a reader is told twice", "seq > after.seq;", "seq >= after.seq;"],
-      ["who wants nothing is given more", "(!cut && this.#sink.wants())", "!cut"],
+      ["who wants nothing is given more", "(!cut && this.#consumer.wants())", "!cut"],
       ["another reader's gap is told", '? "elsewhere" : page', "? page : page"],
       ["what others missed is gone for who came later", "filter(isNew), gone: false", "filter(isNew)"],
       [
@@ -553,9 +553,9 @@ const pure = [
     file: "src/sidecar/host/journal-pulls.ts",
     tests: ["sidecar/host/journal-reader"],
     mutants: [
-      ["a reader joins those that are ahead", " || tail.from.seq > from.seq", ""],
-      ["every reader has a pull of its own", "if (!tail) {", "if (!tail || tail) {"],
-      ["a pull that nobody waits for stays", "this.#takeBack(joined.seq);", ""],
+      ["a reader joins those that are ahead", " || shared.from.seq > from.seq", ""],
+      ["every reader has a pull of its own", "if (!shared) {", "if (!shared || shared) {"],
+      ["a pull that nobody waits for stays", "this.#cancel(joined.seq);", ""],
       ["a new thread is asked for nothing", "for (const { command } of this.#pulls.values()) this.#post(command);", ""],
       ["the exit is not told to readers", "for (const onEnd of readers) onEnd(end);", ""],
       ["the end of a journal is not told to who follows", "for (const reader of [...readers]) reader.end(end);", ""],

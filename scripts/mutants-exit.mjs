@@ -30,7 +30,7 @@ export const exit = [
     mutants: [
       // The steps.
       ["no drain", "await bounded(allDone(drains), bounds.drain, force)", "true"],
-      ["no stop", "front.stop();", ""],
+      ["no stop", "http.stop();", ""],
       ["no stop for readers", "sum(upstreams.map((upstream) => upstream.stop()))", "0"],
       ["no close", "upstreams.map((upstream) => closeOne", "upstreams.slice(0, 0).map((upstream) => closeOne"],
       [
@@ -40,7 +40,7 @@ export const exit = [
       ],
       ["no join", "threads.map((thread) => joinOne", "threads.slice(0, 0).map((thread) => joinOne"],
       // Their order.
-      ["stop comes before drain", 'await step("drain", async', 'front.stop();\n  await step("drain", async'],
+      ["stop comes before drain", 'await step("drain", async', 'http.stop();\n  await step("drain", async'],
       [
         "cancel comes before close",
         'await step("close", async',
@@ -54,7 +54,7 @@ export const exit = [
       [
         "connections are cut before what is pending is cancelled",
         'await step("cancel", async',
-        'front.cut();\n  await step("cancel", async',
+        'http.cut();\n  await step("cancel", async',
       ],
       // Their bounds.
       ["the delay is not waited for", "await bounded(new Promise<never>(() => {}), bounds.delay, force);", ""],
@@ -83,15 +83,15 @@ export const exit = [
       ],
       ["kill has no bound", "Math.max(bounds.kill, HURRIED_MS)", EVER],
       // What each of them owes.
-      ["readiness is not turned", "front.unready();", ""],
-      ["new work is not refused", "front.refuse();", ""],
-      ["a thread that dies while draining is started again", "for (const thread of threads) thread.leave();", ""],
+      ["readiness is not turned", "http.unready();", ""],
+      ["new work is not refused", "http.refuse();", ""],
       [
-        "answers are not flushed",
-        "await bounded(allDone([front.flushed()]), ",
-        "await bounded(Promise.resolve(true), ",
+        "a thread that dies while draining is started again",
+        "for (const thread of threads) thread.stopRestarting();",
+        "",
       ],
-      ["connections are not cut", "front.cut();", ""],
+      ["answers are not flushed", "await bounded(allDone([http.flushed()]), ", "await bounded(Promise.resolve(true), "],
+      ["connections are not cut", "http.cut();", ""],
       [
         "who waits for a thread that hangs is left waiting",
         "cancelled.maybe += upstream.abandonAll();",
@@ -243,14 +243,14 @@ export const exit = [
       ["a sidecar that exits takes new work", "this.#refusal ??= shuttingDown;", "", { tests: [library] }],
       [
         "an idle thread that hangs is drained",
-        "if (this.#waiters.size === 0) this.#drained.resolve();",
+        "if (this.#waiters.size === 0) this.#exit.drained.resolve();",
         "",
         { tests: [bounds] },
       ],
-      ["the exit waits for a thread that there is not", "else this.#nothingLeft();", "", { tests: [start] }],
+      ["the exit waits for a thread that there is not", "else this.#exit.skip();", "", { tests: [start] }],
       [
         "the exit waits for a thread that died in the midst",
-        "if (this.#refusal) this.#nothingLeft();",
+        "if (this.#refusal) this.#exit.skip();",
         "if (this.#refusal) void detail;",
         { tests: [bounds] },
       ],
@@ -263,8 +263,8 @@ export const exit = [
     mutants: [
       [
         "a thread that hangs is not noticed",
-        "setInterval(() => this.#beat(), BEAT_MS)",
-        "setInterval(() => {}, BEAT_MS)",
+        "setInterval(() => this.#checkHeartbeat(), HEARTBEAT_MS)",
+        "setInterval(() => {}, HEARTBEAT_MS)",
         { tests: [thread] },
       ],
       [
@@ -281,24 +281,24 @@ export const exit = [
       ],
       [
         "who waits is not told of a thread that hangs",
-        "this.#tellCrashed(detail);\n    const timer",
+        "this.#reportCrash(detail);\n    const timer",
         "const timer",
         { tests: [thread] },
       ],
       [
         "who asks again when a death is told asks the dead",
-        'this.#life = { phase: "ending", thread: life.thread };',
+        'this.#phase = { phase: "ending", thread: running.thread };',
         "",
         { tests: ["sidecar/host/supervised-thread"] },
       ],
       [
         "who waits is not told of a crash",
-        "(!this.#leaving || error !== undefined)) this.#tellCrashed(detail);",
-        "(!this.#leaving || error !== undefined)) void detail;",
+        "(this.#restarts || error !== undefined)) this.#reportCrash(detail);",
+        "(this.#restarts || error !== undefined)) void detail;",
       ],
       [
         "a thread that died is not started again",
-        "      this.#life = this.#launch();\n    }, delay);",
+        "      this.#phase = this.#launch();\n    }, delay);",
         "    }, delay);",
       ],
       ["a thread is started again without end", "this.#crashes.length >= CRASHES_MAX", "this.#crashes.length < 0"],
@@ -322,12 +322,12 @@ export const exit = [
       ],
       [
         "its end is not waited for",
-        'if ("thread" in this.#life) await this.#life.thread.ended;',
+        'if ("thread" in this.#phase) await this.#phase.thread.ended;',
         "",
         { tests: [bounds] },
       ],
-      ["the pulse goes on after the exit", "clearInterval(this.#pulse);", "", { tests: [timers] }],
-      ["the exit leaves a restart that is due", "clearTimeout(this.#life.timer);", "", { tests: [supervision] }],
+      ["the pulse goes on after the exit", "clearInterval(this.#heartbeat);", "", { tests: [timers] }],
+      ["the exit leaves a restart that is due", "clearTimeout(this.#phase.timer);", "", { tests: [supervision] }],
     ],
   },
   {
@@ -337,7 +337,7 @@ export const exit = [
       ["the thread does not end itself", "process.exit(0);", "return;"],
       [
         "a busy thread has more time to close",
-        "Math.max(0, message.withinMs - late)",
+        "Math.max(0, message.withinMs - delayMs)",
         "message.withinMs",
         { tests: [bounds] },
       ],
@@ -366,7 +366,7 @@ export const exit = [
       ],
       [
         "closed before the sockets are",
-        "if (!this.#close || this.#connections.size > 0) return;",
+        "if (!this.#close || this.#sockets.size > 0) return;",
         "if (!this.#close) return;",
       ],
     ],
@@ -398,7 +398,11 @@ export const exit = [
     file: "src/sidecar/thread/phase-timer.ts",
     tests: [system],
     mutants: [
-      ["a peer is blamed before it is listened to", "blames ? () => this.set(LOOK_MS) : this.#ring", "this.#ring"],
+      [
+        "a peer is blamed before it is listened to",
+        "blames ? () => this.set(CATCH_UP_MS) : this.#onRing",
+        "this.#onRing",
+      ],
     ],
   },
   {

@@ -9,7 +9,7 @@ export interface Sender {
 
 /** The messages that cross in one postMessage. */
 export interface MessageBatch<Row extends RowToThread | RowFromThread> {
-  /** The sender's clock when it posted the batch, from which the thread learns how far its clock differs from the host's. */
+  /** The sender's clock, from which the thread learns how far its own differs from the host's. */
   readonly at: number;
   readonly row: Row;
 }
@@ -37,7 +37,7 @@ export class Outbox<Message> {
     this.#pack = pack;
   }
 
-  /** @param alone true if no other message is on its way: this one is posted at once, unless the last batch had several */
+  /** @param alone true if no other message is on its way: posts it at once, unless the last batch had several */
   push(message: Message, alone = false): void {
     this.#pack(message, this.#row, this.#transfer);
     this.#count++;

@@ -42,8 +42,8 @@ interface RowWriter<Columns extends readonly unknown[]> {
 }
 
 /**
- * Replies are transferred instead of copied from this size on, a long text as its bytes, which also spares the HTTP side
- * the encoding. Below it the copy costs less than the bookkeeping.
+ * Replies are transferred instead of copied from this size on, a long text as its bytes, which also spares the HTTP
+ * side the encoding. Below it the copy costs less than the bookkeeping.
  */
 const TRANSFER_BYTES = 64 * 1024;
 

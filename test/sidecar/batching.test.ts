@@ -74,7 +74,7 @@ test("messages of one turn cross together, in order and unchanged", async () => 
     request(1, "text"),
     { type: "abandon", upstream: "a", seq: 1 },
     request(2, new Uint8Array([1, 2])),
-    { type: "beat", upstream: "*" },
+    { type: "heartbeat", upstream: "*" },
     ...(["request", "rpc", "send", "confirm", "stream"] as const).map(
       (kind, index): ToThread => ({ type: "request", upstream: "b", seq: 3 + index, kind, body: "", deadline: 0 }),
     ),
@@ -87,7 +87,7 @@ test("messages of one turn cross together, in order and unchanged", async () => 
     { type: "part", upstream: "a", seq: 6, body: "part" },
     { type: "page", upstream: "a", seq: 7, page: "ahead" },
     { type: "settled", upstream: "a", seq: 8, outcome: { ...reply(new Uint8Array([5])), isText: true } },
-    { type: "beat", upstream: "*" },
+    { type: "heartbeat", upstream: "*" },
   ];
   assert.deepEqual(await across(fromThread, reports), [reports]);
 });
@@ -109,11 +109,11 @@ test("a message that is alone is posted at once, unless the batch before had sev
   const sizes: number[] = [];
   const port = { postMessage: (batch: unknown) => sizes.push((batch as MessageBatch<RowToThread>).row.length) };
   const outbox = new Outbox(port, now, packToThread);
-  const alone = () => outbox.push({ type: "beat", upstream: "*" }, true);
+  const alone = () => outbox.push({ type: "heartbeat", upstream: "*" }, true);
   alone();
   alone();
   assert.deepEqual(sizes.splice(0), [1, 1]);
-  outbox.push({ type: "beat", upstream: "*" });
+  outbox.push({ type: "heartbeat", upstream: "*" });
   alone();
   assert.deepEqual(sizes.splice(0), [2]);
   alone();
