@@ -11,7 +11,7 @@ import type { FromThread, NoPage, ToThread } from "./contract.ts";
  * an object in the row.
  *
  * The compiler checks each hot message in both directions. `Columns` needs a column for every field of the contract's
- * type and `Row.push` a value for every column; `Complete` needs every field, even an optional one, from the reader.
+ * type, `RowWriter` a value for every column, and `Complete` every field, even an optional one, from the unpacker.
  */
 export type Row<Plain> = readonly (Column | Plain)[];
 
@@ -29,16 +29,16 @@ type Column = string | number | boolean | ArrayBuffer;
 type Packed<Value> = Value extends Uint8Array ? ArrayBuffer : Value;
 type Complete<Message> = { readonly [Field in keyof Message]-?: Message[Field] };
 
-/** The columns of a message: one for each of `Fields`. If a field of the message is missing there, nothing fits. */
+/** The columns of a message: one for each of `Fields`. If these leave out a field of the message, no value fits. */
 type Columns<Message, Fields extends readonly (keyof Message)[]> = [Exclude<keyof Message, Fields[number]>] extends [
   never,
 ]
   ? { -readonly [Index in keyof Fields]: Packed<Complete<Message>[Fields[Index]]> }
   : [{ readonly columnMissingFor: Exclude<keyof Message, Fields[number]> }];
 
-/** The end of a row, to which only all the columns of a message can be appended. */
-interface RowWriter<Columns extends readonly unknown[]> {
-  push(...columns: Columns): unknown;
+/** A row that takes the columns of whole messages only. */
+interface RowWriter<Whole extends readonly unknown[]> {
+  push(...columns: Whole): unknown;
 }
 
 /**

@@ -171,7 +171,7 @@ export class SidecarThread {
       outbox?.push({ type: "heartbeat", upstream: "*" });
       return;
     }
-    const detail = `it did not answer for ${(missed * HEARTBEAT_MS) / 1_000} s`;
+    const detail = `it did not respond for ${(missed * HEARTBEAT_MS) / 1_000} s`;
     this.#phase = { phase: "ending", thread };
     this.#reportCrash(detail);
     const timer = setTimeout(() => this.#giveUp(`${detail}, and cannot be ended`), UNENDING_MS);
@@ -181,7 +181,7 @@ export class SidecarThread {
 
   #onEnded(running: Running, error: string | undefined): void {
     const hung = this.#phase !== running;
-    const detail = error ?? "it ended by itself";
+    const detail = error ?? "it ended unexpectedly";
     // First of all: a client that posts again on the crash must not post to the dead thread.
     this.#phase = { phase: "ending", thread: running.thread };
     // The crash of a hung thread was reported when it was detected.
@@ -204,7 +204,7 @@ export class SidecarThread {
   #giveUp(detail: string): void {
     this.stopRestarting();
     this.#unposted = [];
-    for (const client of this.#clients.values()) client.lost(`the sidecar's thread is given up: ${detail}`);
+    for (const client of this.#clients.values()) client.lost(`the sidecar's thread was given up: ${detail}`);
   }
 
   /** No reply comes to anything posted to this thread. Requests that never reached it are known to be unsent. */

@@ -318,5 +318,5 @@ const unposted: Failure = {
 const unreported: Failure = {
   code: "reply_timeout",
   sent: "maybe",
-  detail: "no reply came in time, and the sidecar's thread did not answer",
+  detail: "no reply came in time, and the sidecar's thread did not respond",
 };

@@ -7,7 +7,7 @@ import type { FromThread, JournalEpochs, NoPage, ReadCommand } from "../contract
 
 interface WaitingRead {
   readonly command: ReadCommand;
-  /** Where to read on: after the messages that were examined and did not match. */
+  /** The options to read on with: after the messages that were examined and did not match. */
   options: ReadOptions;
 }
 
