@@ -13,7 +13,7 @@ import type { FromThread, NoPage, ToThread } from "./contract.ts";
  * The compiler checks each hot message in both directions. `Columns` needs a column for every field of the contract's
  * type, `RowWriter` a value for every column, and `Complete` every field, even an optional one, from the unpacker.
  */
-export type Row<Plain> = readonly (Column | Plain)[];
+type Row<Plain> = readonly (Column | Plain)[];
 
 export type RowToThread = Row<PlainToThread>;
 export type RowFromThread = Row<PlainFromThread>;
