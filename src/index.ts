@@ -19,7 +19,7 @@ import { runtime } from "./runtime/pick-runtime.ts";
 import type { UpstreamState } from "./sidecar/contract.ts";
 import type { ExitReport } from "./sidecar/host/exit.ts";
 import { readMessages, type UpstreamMessage } from "./sidecar/host/message-iterator.ts";
-import { noFront, Sidecars } from "./sidecar/host/sidecars.ts";
+import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import { version } from "./version.ts";
 
@@ -94,7 +94,7 @@ export class Sidecar {
     const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
     const front: AppFront = { refusing: false, stopping: new StopSignal() };
     const sidecars = new Sidecars(new Map([["default", settings]]), bounds, runtime.startThread, {
-      ...noFront,
+      ...noHttpSide,
       refuse: () => {
         front.refusing = true;
       },

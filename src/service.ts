@@ -12,7 +12,7 @@ import { StopSignal } from "./http/stop-signal.ts";
 import { log } from "./log.ts";
 import { Webhook } from "./push/webhook.ts";
 import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
-import type { ExitReport, Front } from "./sidecar/host/exit.ts";
+import type { ExitReport, HttpSide } from "./sidecar/host/exit.ts";
 import { type ExitOptions, Sidecars } from "./sidecar/host/sidecars.ts";
 import { version } from "./version.ts";
 
@@ -127,7 +127,7 @@ export class Service {
     await listener.answered(this.#config.shutdown.answer);
   }
 
-  readonly #front: Front = {
+  readonly #front: HttpSide = {
     unready: () => {
       this.#ready = false;
     },

@@ -9,7 +9,12 @@ import { root } from "./support/root.ts";
 type Place = string;
 
 /** Known to both sides of the thread boundary: the contract, and tools that know neither side. */
-const BOTH_SIDES: readonly Place[] = ["sidecar/contract.ts", "sidecar/batching.ts", "sidecar/alarm.ts"];
+const BOTH_SIDES: readonly Place[] = [
+  "sidecar/contract.ts",
+  "sidecar/message-codec.ts",
+  "sidecar/batching.ts",
+  "sidecar/alarm.ts",
+];
 
 /** Decides and touches nothing. */
 const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts"];

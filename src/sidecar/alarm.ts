@@ -1,19 +1,21 @@
+/** A single timer for many deadlines. */
+
 /**
- * The one timer of many deadlines. It is never set later than asked, but may ring for nothing when what it was set for
- * has gone: setting it anew for each request that ends would cost more than that.
+ * Rings at the earliest deadline set. It may ring although nothing is due: if a deadline is no longer needed, the timer
+ * stays, because resetting it for each request that ends would cost more than an occasional needless ring.
  */
 export class Alarm {
   readonly #now: () => number;
-  readonly #ring: () => void;
+  readonly #onRing: () => void;
   #timer: NodeJS.Timeout | undefined;
   #at = Number.POSITIVE_INFINITY;
 
-  constructor(now: () => number, ring: () => void) {
+  constructor(now: () => number, onRing: () => void) {
     this.#now = now;
-    this.#ring = ring;
+    this.#onRing = onRing;
   }
 
-  /** Rings at `at` or before, in milliseconds of the clock. With undefined nothing more is needed. */
+  /** Rings at `at`, in milliseconds of the clock, or before; undefined adds no deadline. */
   set(at: number | undefined): void {
     if (at === undefined || at >= this.#at) return;
     clearTimeout(this.#timer);
@@ -21,7 +23,7 @@ export class Alarm {
     this.#timer = setTimeout(
       () => {
         this.clear();
-        this.#ring();
+        this.#onRing();
       },
       Math.max(0, Math.ceil(at - this.#now())),
     );

@@ -1,3 +1,5 @@
+/** The thread contract: every message that crosses between the host and the sidecar's thread. */
+
 import type { SubscriptionSettings, UpstreamSettings } from "../config/schema.ts";
 import type { Rung } from "../core/connection/liveness.ts";
 import type { Phase } from "../core/connection/session.ts";
@@ -8,35 +10,33 @@ import type { Rule } from "../protocols/condition.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 
 /**
- * The thread contract: everything that crosses between the host and the sidecar's thread, in either direction.
- * Bodies are text or bytes, never parsed values: deeply nested JSON makes postMessage throw on both runtimes.
- * Messages of one turn of the event loop cross together (batching.ts). Every message names its upstream.
- * docs/thread-messages.md says the same for people.
+ * A message from the host to the thread. Every message, in either direction, names its upstream; `*` is the thread
+ * itself. Bodies are text or bytes, never parsed values: deeply nested JSON makes postMessage throw on both runtimes.
+ * docs/thread-messages.md describes the contract for people.
  */
-
 export type ToThread =
-  /** First of all for an upstream: make it, load its protocol, begin to connect. Answered by `opened` or `unusable`. */
+  /** The first message to an upstream: loads its protocol and begins to connect. Reply: `opened` or `unusable`. */
   | {
       readonly type: "open";
       readonly upstream: string;
       readonly settings: UpstreamSettings;
-      readonly life: JournalLife;
+      readonly epochs: JournalEpochs;
     }
   | {
       readonly type: "request";
       readonly upstream: string;
-      /** The host's number of the request. Answered by exactly one `settled`, unless abandoned. */
+      /** The host's number for the request. Exactly one `settled` follows, unless the request is abandoned. */
       readonly seq: number;
       readonly kind: RequestKind;
       readonly body: Body;
-      /** When the caller gives up, in milliseconds of the host's monotonic clock. */
+      /** The caller's deadline, in milliseconds of the host's monotonic clock. */
       readonly deadline: number;
     }
-  /** The caller has left: forget the request, settle nothing. */
+  /** Forgets a request without settling it: its caller has left. */
   | { readonly type: "abandon"; readonly upstream: string; readonly seq: number }
-  /** The reader of a stream has taken parts of so much weight (`weightOf`): as much more may be posted. */
+  /** The reader of a stream has taken parts of this total weight (`weightOf`): as much more may be posted. */
   | { readonly type: "taken"; readonly upstream: string; readonly seq: number; readonly weight: number }
-  /** Answered by one `page`, unless taken back by `unread`. */
+  /** Reply: one `page`, unless the read is cancelled. */
   | {
       readonly type: "read";
       readonly upstream: string;
@@ -44,55 +44,55 @@ export type ToThread =
       readonly journal: string;
       readonly after: Start;
       readonly limit: number;
-      /** What the wanted messages have; all must hold. */
+      /** Rules that all hold for the messages to return. */
       readonly where: readonly Rule[];
-      /** Whether the answer waits until there is something. */
+      /** True to reply only once there is a message to return. */
       readonly wait: boolean;
     }
-  | { readonly type: "unread"; readonly upstream: string; readonly seq: number }
-  /** A standing subscription, with a journal of its own. Told of by `subscription`, now and whenever it changes. */
+  | { readonly type: "cancelRead"; readonly upstream: string; readonly seq: number }
+  /** Adds a subscription with a journal of its own. A `subscription` follows, and another on every change. */
   | {
       readonly type: "subscribe";
       readonly upstream: string;
       readonly name: string;
       readonly settings: SubscriptionSettings;
-      readonly life: JournalLife;
+      readonly epochs: JournalEpochs;
     }
   | { readonly type: "unsubscribe"; readonly upstream: string; readonly name: string }
-  /** Answered by `inspected`. */
+  /** Reply: `inspected`. */
   | { readonly type: "inspect"; readonly upstream: string; readonly seq: number }
-  /** A sign of life is wanted: answered by `beat`. */
-  | { readonly type: "beat"; readonly upstream: "*" }
-  /** Exit, step 0: fail what is not on the socket, take nothing new. `drained` when no reply is waited for any more. */
+  /** Asks for a sign of life. Reply: `heartbeat`. */
+  | { readonly type: "heartbeat"; readonly upstream: "*" }
+  /** Exit, step 0: fails what is unsent and takes nothing new. Reply: `drained`, once no reply is awaited any more. */
   | { readonly type: "drain"; readonly upstream: string }
-  /** Exit, step 1: what the upstream says from here on is not kept, but counted. */
+  /** Exit, step 1: counts the upstream's messages from here on instead of keeping them. */
   | { readonly type: "stop"; readonly upstream: string }
-  /** Exit, step 2: close what is open. Answered by `closed` once every socket is really gone. Again with 0: break it. */
+  /** Exit, step 2: closes the connections. Reply: `closed`, once every socket is gone. Again with 0: breaks them. */
   | { readonly type: "close"; readonly upstream: string; readonly withinMs: number }
-  /** Exit, step 3: fail what is pending, stop all timers. Answered by `cancelled`. */
+  /** Exit, step 3: fails what is pending and stops all timers. Reply: `cancelled`. */
   | { readonly type: "cancel"; readonly upstream: string }
-  /** Exit, step 4: say `stopped` and end the thread. */
+  /** Exit, step 4: ends the thread. Reply: `stopped`. */
   | { readonly type: "end"; readonly upstream: "*" };
 
-/** Asks for a page of a journal. */
 export type ReadCommand = Extract<ToThread, { type: "read" }>;
 
+/** A message from the thread to the host. */
 export type FromThread =
-  /** The first message of every thread: it listens now. */
+  /** The thread listens: the first message of every thread. */
   | { readonly type: "ready"; readonly upstream: "*" }
-  | { readonly type: "beat"; readonly upstream: "*" }
-  | { readonly type: "opened"; readonly upstream: string; readonly dialect: ProtocolTraits }
+  | { readonly type: "heartbeat"; readonly upstream: "*" }
+  | { readonly type: "opened"; readonly upstream: string; readonly protocol: ProtocolTraits }
   | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
-  /** Of a request of kind `stream` that subscribes: it was handed to the socket, and has no deadline any more. */
+  /** A request of kind `stream` that subscribes was handed to the socket, and has no deadline from here on. */
   | { readonly type: "begun"; readonly upstream: string; readonly seq: number }
   /**
-   * Of a request of kind `stream`: a frame of its reply. The last comes as `settled`. What was posted and not `taken`
-   * is bounded by `limits.reply_bytes`; beyond that the stream has failed.
+   * A frame of the reply to a request of kind `stream`, except the last, which comes as `settled`. Parts posted and not
+   * yet `taken` are bounded by `limits.reply_bytes`; beyond that the stream fails.
    */
   | { readonly type: "part"; readonly upstream: string; readonly seq: number; readonly body: Body }
   | { readonly type: "page"; readonly upstream: string; readonly seq: number; readonly page: Page | NoPage }
-  /** After a `settled` that was `reply_timeout`: how the request ended after all. */
+  /** The late outcome of a request that was `settled` with `reply_timeout`. */
   | { readonly type: "late"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
   | { readonly type: "state"; readonly upstream: string; readonly state: UpstreamState }
   | {
@@ -104,27 +104,28 @@ export type FromThread =
   | { readonly type: "inspected"; readonly upstream: string; readonly seq: number; readonly details: UpstreamDetails }
   | { readonly type: "drained"; readonly upstream: string }
   | { readonly type: "closed"; readonly upstream: string; readonly close: CloseCounts }
-  | { readonly type: "cancelled"; readonly upstream: string; readonly counts: CancelCounts; readonly unkept: number }
+  /** `discarded`: the messages that were counted instead of kept since `stop`. */
+  | { readonly type: "cancelled"; readonly upstream: string; readonly counts: CancelCounts; readonly discarded: number }
   | { readonly type: "stopped"; readonly upstream: "*" };
 
-/** The life of a journal: its epoch, and those of the threads before, which died with what they kept. */
-export interface JournalLife {
+/** The epoch of a new journal, and those of its predecessors, which died with their threads and all they kept. */
+export interface JournalEpochs {
   readonly epoch: string;
   readonly former: readonly string[];
 }
 
-/** `ahead`: the cursor is of this life, but beyond all that there has been. `nowhere`: there is no such journal. */
+/** `ahead`: the cursor is of this epoch, but after its newest message. `nowhere`: there is no such journal. */
 export type NoPage = "ahead" | "nowhere";
 
-/** What the host needs to know of a protocol, which may be a module that only the thread has loaded. */
+/** The part of a protocol that the host needs; the protocol itself may be a module that only the thread has loaded. */
 export type ProtocolTraits = Pick<Protocol, "name" | "accepts" | "streams">;
 
-/** The phase of an upstream, as the host may show it at any moment without asking. */
+/** The phase of an upstream, which the host knows at any moment. */
 export interface UpstreamState {
   readonly phase: Phase["phase"];
-  /** Attempts that failed since the last success. */
+  /** Failed attempts since the last success. */
   readonly attempts: number;
-  /** Why the last connection or attempt ended; undefined when none has yet. */
+  /** The reason why the last connection or attempt ended; undefined before the first end. */
   readonly lastError?: string | undefined;
   /** The rung of the liveness ladder that last found a connection dead. */
   readonly foundDeadBy?: Rung | undefined;
@@ -132,16 +133,16 @@ export interface UpstreamState {
   readonly retryInMs?: number | undefined;
 }
 
-/** What is asked for when somebody looks at an upstream. */
+/** The details of an upstream that only the thread knows. */
 export interface UpstreamDetails {
   readonly inFlight: number;
-  /** Milliseconds since the last frame came in; undefined before the first. */
+  /** Milliseconds since the last frame arrived; undefined before the first. */
   readonly lastFrameAgeMs?: number | undefined;
   /** Milliseconds from the last ping to its pong; undefined before the first. */
   readonly roundTripMs?: number | undefined;
   /** Bytes handed to the socket and not yet taken by the operating system. */
   readonly bufferedBytes: number;
-  /** What is kept of what the upstream said unasked. */
+  /** The messages in all journals of the upstream. */
   readonly kept: { readonly messages: number; readonly bytes: number };
   readonly counters: Counters;
 }
@@ -149,7 +150,7 @@ export interface UpstreamDetails {
 export interface CloseCounts {
   /** The close code that ended the connection: the peer's, 1006 without a close frame, null when nothing was open. */
   readonly code: number | null;
-  /** Who began the close handshake; null when nobody did. */
+  /** The side that began the close handshake; null if neither did. */
   readonly by: "us" | "peer" | null;
   /** The bound passed and the socket was broken. */
   readonly forced: boolean;

@@ -10,7 +10,7 @@ import { ALL_DONE, outcomes } from "./stopping.ts";
 
 /** The exit's actions, in their required order. */
 const ORDER = [
-  ...["unready", "refuse", "leave", "drain"],
+  ...["unready", "refuse", "stop restarting", "drain"],
   ...["stop", "stop readers"],
   "close",
   ...["cancel", "abandon", "flush", "cut"],
@@ -28,7 +28,7 @@ const SHORT = { delay: 0, drain: 20, close: 20, flush: 20, join: 20, kill: 20, a
 const AT_ONCE = { within: 5_000 };
 
 const CLOSED = { code: 1001, by: "us", forced: false } as const;
-const CANCELLED = { counts: { no: 1, maybe: 2, yes: 3 }, unkept: 5 };
+const CANCELLED = { counts: { no: 1, maybe: 2, yes: 3 }, discarded: 5 };
 
 interface Staged {
   readonly trace: string[];
@@ -70,8 +70,10 @@ function stage(t: Cleanup, held: readonly (Waited | Harder)[], more: Partial<Exi
         },
       },
     ],
-    threads: [{ leave: note("leave"), end: () => doing("end"), terminate: () => doing("terminate") }],
-    front: {
+    threads: [
+      { stopRestarting: note("stop restarting"), end: () => doing("end"), terminate: () => doing("terminate") },
+    ],
+    http: {
       unready: note("unready"),
       refuse: note("refuse"),
       stop: note("stop"),
@@ -176,17 +178,17 @@ test("a thread that survives termination is reported as not joined: code 70", as
 });
 
 test("an error in a step is reported and skips no other step: code 70", async (t) => {
-  const front = { unready() {}, refuse() {}, stop() {}, flushed: async () => {}, cut() {} };
+  const http = { unready() {}, refuse() {}, stop() {}, flushed: async () => {}, cut() {} };
   const wrong = () => {
     throw new RangeError("on purpose");
   };
-  const { trace, report } = stage(t, [], { front: { ...front, stop: wrong } });
+  const { trace, report } = stage(t, [], { http: { ...http, stop: wrong } });
   const { exit_code, steps } = await bounded(report, AT_ONCE);
   assert.deepEqual(
     [exit_code, steps[1]?.outcome, steps[1]?.counts],
     [70, "failed", { error: "RangeError: on purpose" }],
   );
-  assert.deepEqual(trace, ["leave", "drain", "close", "cancel", "abandon", "end"]);
+  assert.deepEqual(trace, ["stop restarting", "drain", "close", "cancel", "abandon", "end"]);
 });
 
 test("the failure's exit code stands, with or without force", async (t) => {

@@ -26,7 +26,7 @@ test("a thread that loops has ended when its lock is free, not when the runtime 
   const ready = new Promise<void>((resolve) => thread.port.once("message", () => resolve()));
   await bounded(ready, { what: "the thread to listen" });
   assert.equal((await held()).length, 1, "it holds its lock");
-  const open = { type: "open", upstream: "a", settings, life: { epoch: "e", former: [] } };
+  const open = { type: "open", upstream: "a", settings, epochs: { epoch: "e", former: [] } };
   thread.port.postMessage({ at: performance.now(), row: [open] });
   thread.terminate();
   await bounded(thread.ended, { what: "its end" });

@@ -1,35 +1,53 @@
-/** What goes in on one side comes out on the other, over a real channel. */
+/** Tests of batching and of the message codec, over a real channel. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageChannel } from "node:worker_threads";
 import type { Replied } from "../../src/core/outcome.ts";
-import { type MessageBatch, Outbox, unpack } from "../../src/sidecar/batching.ts";
+import { type MessageBatch, Outbox } from "../../src/sidecar/batching.ts";
 import type { FromThread, ToThread } from "../../src/sidecar/contract.ts";
+import {
+  type Pack,
+  packFromThread,
+  packToThread,
+  type RowFromThread,
+  type RowToThread,
+  unpackFromThread,
+  unpackToThread,
+} from "../../src/sidecar/message-codec.ts";
 import { until } from "../support/until.ts";
-
-type Message = ToThread | FromThread;
 
 const LONG = 64 * 1024;
 const now = () => 7;
 
-/** Sends in one turn; gives the batches that arrive, each as its messages. */
-async function across(messages: readonly Message[]): Promise<Message[][]> {
+interface Direction<Message, Row> {
+  readonly pack: Pack<Message>;
+  unpack(row: Row, take: (message: Message) => void): void;
+}
+
+const toThread: Direction<ToThread, RowToThread> = { pack: packToThread, unpack: unpackToThread };
+const fromThread: Direction<FromThread, RowFromThread> = { pack: packFromThread, unpack: unpackFromThread };
+
+/** Sends `messages` in one turn. @returns the batches that arrived, each as its messages */
+async function across<Message, Row extends RowToThread | RowFromThread>(
+  { pack, unpack }: Direction<Message, Row>,
+  messages: readonly Message[],
+): Promise<Message[][]> {
   const { port1, port2 } = new MessageChannel();
   const batches: Message[][] = [];
-  port2.on("message", (batch: MessageBatch) => {
+  port2.on("message", (batch: MessageBatch<Row>) => {
     assert.equal(batch.at, 7);
-    const taken: Message[] = [];
-    unpack<Message>(batch, (message) => taken.push(message));
-    batches.push(taken);
+    const received: Message[] = [];
+    unpack(batch.row, (message) => received.push(message));
+    batches.push(received);
   });
-  const outbox = new Outbox<Message>(port1, now);
+  const outbox = new Outbox(port1, now, pack);
   for (const message of messages) outbox.push(message);
   await until(() => batches.flat().length === messages.length);
   port1.close();
   return batches;
 }
 
-const request = (seq: number, body: string | Uint8Array): Message => ({
+const request = (seq: number, body: string | Uint8Array): ToThread => ({
   type: "request",
   upstream: "a",
   seq,
@@ -37,35 +55,46 @@ const request = (seq: number, body: string | Uint8Array): Message => ({
   body,
   deadline: 12.5,
 });
-const reply = (body: string | Uint8Array): Replied => ({ type: "reply", body, queueMs: 1, upstreamMs: 2 });
-const settled = (seq: number, body: string | Uint8Array): Message => ({
+const reply = (body: string | Uint8Array): Replied => ({
+  type: "reply",
+  body,
+  isText: false,
+  queueMs: 1,
+  upstreamMs: 2,
+});
+const settled = (seq: number, body: string | Uint8Array): FromThread => ({
   type: "settled",
   upstream: "a",
   seq,
   outcome: reply(body),
 });
 
-test("messages of one turn cross together, in their order, and come out as they went in", async () => {
-  const sent: Message[] = [
+test("messages of one turn cross together, in order and unchanged", async () => {
+  const commands: ToThread[] = [
     request(1, "text"),
     { type: "abandon", upstream: "a", seq: 1 },
     request(2, new Uint8Array([1, 2])),
+    { type: "heartbeat", upstream: "*" },
+    ...(["request", "rpc", "send", "confirm", "stream"] as const).map(
+      (kind, index): ToThread => ({ type: "request", upstream: "b", seq: 3 + index, kind, body: "", deadline: 0 }),
+    ),
+  ];
+  assert.deepEqual(await across(toThread, commands), [commands]);
+  const reports: FromThread[] = [
     settled(3, "reply"),
     { type: "settled", upstream: "b", seq: 4, outcome: { type: "done" } },
     { type: "late", upstream: "a", seq: 5, outcome: reply("late") },
-    { type: "beat", upstream: "*" },
+    { type: "part", upstream: "a", seq: 6, body: "part" },
+    { type: "page", upstream: "a", seq: 7, page: "ahead" },
+    { type: "settled", upstream: "a", seq: 8, outcome: { ...reply(new Uint8Array([5])), isText: true } },
+    { type: "heartbeat", upstream: "*" },
   ];
-  const [batch, ...others] = await across(sent);
-  assert.deepEqual(others, []);
-  const plain = batch?.map((message) => JSON.parse(JSON.stringify(message)));
-  const expected = sent.map((message) => JSON.parse(JSON.stringify(message)));
-  for (const message of [...(plain ?? [])]) delete message.outcome?.isText;
-  assert.deepEqual(plain, expected);
+  assert.deepEqual(await across(fromThread, reports), [reports]);
 });
 
-test("of many in one turn no more cross at once than the other side can begin with", async () => {
+test("a turn with many messages crosses in batches of sixteen", async () => {
   const sent = Array.from({ length: 40 }, (_, seq) => request(seq, "text"));
-  const batches = await across(sent);
+  const batches = await across(toThread, sent);
   assert.deepEqual(
     batches.map(({ length }) => length),
     [16, 16, 8],
@@ -76,14 +105,15 @@ test("of many in one turn no more cross at once than the other side can begin wi
   );
 });
 
-test("what is alone goes at once, unless there was more together the last time", async () => {
+test("a message that is alone is posted at once, unless the batch before had several", async () => {
   const sizes: number[] = [];
-  const outbox = new Outbox<Message>({ postMessage: (batch) => sizes.push((batch as MessageBatch).row.length) }, now);
-  const alone = () => outbox.push({ type: "beat", upstream: "*" }, true);
+  const port = { postMessage: (batch: unknown) => sizes.push((batch as MessageBatch<RowToThread>).row.length) };
+  const outbox = new Outbox(port, now, packToThread);
+  const alone = () => outbox.push({ type: "heartbeat", upstream: "*" }, true);
   alone();
   alone();
   assert.deepEqual(sizes.splice(0), [1, 1]);
-  outbox.push({ type: "beat", upstream: "*" });
+  outbox.push({ type: "heartbeat", upstream: "*" });
   alone();
   assert.deepEqual(sizes.splice(0), [2]);
   alone();
@@ -93,10 +123,11 @@ test("what is alone goes at once, unless there was more together the last time",
   assert.deepEqual(sizes, [1, 1]);
 });
 
-test("a long text crosses as bytes and says that it is one; a view brings no more than itself", async () => {
+test("a long text crosses as bytes marked as text; a view crosses without the rest of its buffer", async () => {
   const long = "ü".repeat(LONG);
   const view = new Uint8Array(1_000_000).subarray(10, 10 + LONG).fill(3);
-  const [batch = []] = await across([settled(1, long), settled(2, "x".repeat(LONG - 1)), settled(3, view)]);
+  const sent = [settled(1, long), settled(2, "x".repeat(LONG - 1)), settled(3, view)];
+  const [batch = []] = await across(fromThread, sent);
   const outcomes = batch.map((message) => (message as { outcome: Replied }).outcome);
   assert.deepEqual(
     outcomes.map(({ isText }) => isText),
@@ -106,36 +137,46 @@ test("a long text crosses as bytes and says that it is one; a view brings no mor
   assert.equal(typeof outcomes[1]?.body, "string");
   const bytes = outcomes[2]?.body as Uint8Array;
   assert.deepEqual([bytes.byteLength, bytes.buffer.byteLength, bytes[0]], [LONG, LONG, 3]);
-  assert.equal(view.byteLength, LONG, "who kept the bytes has them still");
+  assert.equal(view.byteLength, LONG, "the view's owner still has its bytes");
 });
 
-test("the bytes of a request stay its caller's", async () => {
+test("the bytes of a request stay with its caller", async () => {
   const whole = new Uint8Array(2 * LONG).fill(4);
-  const [batch = []] = await across([request(1, whole), request(2, whole)]);
+  const [batch = []] = await across(toThread, [request(1, whole), request(2, whole)]);
   for (const message of batch) assert.deepEqual((message as { body: Uint8Array }).body, whole);
   assert.equal(whole.byteLength, 2 * LONG);
 });
 
 test("bytes cross as buffers: Deno takes 120 ns for each element of a typed array that arrives", () => {
-  const crossed: unknown[] = [];
-  const port = { postMessage: (batch: unknown) => void crossed.push((batch as MessageBatch).row) };
-  const outbox = new Outbox<Message>(port, now);
   const data = new Uint8Array([1, 2, 3]);
   const entry = { seq: 1, at: 0, kind: "binary", data } as const;
   const page = { epoch: "e", entries: [entry], next: 1, end: true, gone: false };
-  const sent: Message[] = [
-    request(1, data),
+  const sent: FromThread[] = [
     settled(2, data),
     { type: "part", upstream: "a", seq: 3, body: data },
     { type: "page", upstream: "a", seq: 4, page },
   ];
-  for (const message of sent) outbox.push(message);
-  outbox.flush();
-  const arrays = (value: unknown): boolean =>
-    ArrayBuffer.isView(value) || (typeof value === "object" && value !== null && Object.values(value).some(arrays));
-  assert.equal(arrays(crossed), false);
-  const taken: Message[] = [];
-  unpack<Message>({ at: 0, row: crossed.flat() }, (message) => taken.push(message));
-  assert.deepEqual(taken[3], sent[3]);
-  assert.deepEqual(taken[2], sent[2]);
+  const commands: unknown[] = [];
+  packToThread(request(1, data), commands);
+  const row: unknown[] = [];
+  for (const message of sent) packFromThread(message, row, []);
+  const hasView = (value: unknown): boolean =>
+    ArrayBuffer.isView(value) || (typeof value === "object" && value !== null && Object.values(value).some(hasView));
+  assert.equal(hasView([commands, row]), false);
+  const received: FromThread[] = [];
+  unpackFromThread(row as RowFromThread, (message) => received.push(message));
+  assert.deepEqual(received, sent);
+});
+
+test("a row that does not fit the contract is refused, with the column", () => {
+  const rows: [RowToThread, RegExp][] = [
+    [["unheard-of"], /column 0 is not the beginning of a message/],
+    [["request", "a", "one"], /column 2 is not a number/],
+    [["request", "a", 1, "call"], /column 3 is not a kind of request/],
+    [["request", "a", 1, "toString"], /column 3 is not a kind of request/],
+    [["request", "a", 1, "rpc"], /column 4 is not text or bytes/],
+  ];
+  for (const [row, message] of rows) {
+    assert.throws(() => unpackToThread(row, () => assert.fail("unpacked")), { name: "TypeError", message });
+  }
 });

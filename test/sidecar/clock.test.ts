@@ -1,4 +1,4 @@
-/** The thread's clock and the host's: what is said of a request whose time is over must not hang on how it began. */
+/** Tests of deadlines across the clocks of host and thread. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configSchema, upstreamSchema } from "../../src/config/schema.ts";
@@ -7,7 +7,7 @@ import { Sidecars } from "../../src/sidecar/host/sidecars.ts";
 import type { RawThread } from "../../src/sidecar/host/supervised-thread.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
 
-/** A thread that gets the first batch so much later than it was posted. */
+/** A thread that receives its first batches `ms` later than they were posted. */
 function slowAtFirst(ms: number): RawThread {
   const { port, ended, terminate } = runtime.startThread();
   let held: Parameters<typeof port.postMessage>[] | undefined = [];
@@ -31,7 +31,7 @@ function slowAtFirst(ms: number): RawThread {
   };
 }
 
-test("a thread that was told of its upstream late still says of a timed-out request that it was not sent", async (t) => {
+test("a thread that started slowly still reports a timed-out request as unsent", async (t) => {
   const upstream = await startFaultUpstream({ handshake: { do: "silent" } }, { t });
   const settings = upstreamSchema.parse({ url: upstream.url });
   const { shutdown } = configSchema.parse({});

@@ -1,17 +1,14 @@
+/** The exit protocol: drain, stop, close, cancel, join. */
+
 import pTimeout from "p-timeout";
 import type { ShutdownBounds } from "../../config/schema.ts";
 import type { CloseCounts } from "../contract.ts";
-import type { SidecarThread } from "./supervised-thread.ts";
+import { type SidecarThread, THREAD_GRACE_MS } from "./supervised-thread.ts";
 import type { UpstreamClient } from "./upstream-client.ts";
-
-/**
- * The exit protocol: drain, stop, close, cancel, join; in this order, each bounded. It reads from top to bottom, and
- * docs/exit-protocol.md says why. The order is that of the event-loop sidecar pattern.
- */
 
 export type StepName = "drain" | "stop" | "close" | "cancel" | "join";
 
-/** `done` within its bound · `forced`: the bound passed, and it was ended by force · `failed`: not even that ended it. */
+/** `done`: within its bound · `forced`: ended by force after its bound · `failed`: not ended even by force. */
 export type StepOutcome = "done" | "forced" | "failed" | "skipped";
 
 export interface StepReport {
@@ -21,9 +18,9 @@ export interface StepReport {
   readonly counts: Readonly<Record<string, unknown>>;
 }
 
-/** What the exit did: the answer of `/shutdown`, one line in the log, and what tests assert. */
+/** The report of an exit: the reply to `/shutdown`, one line in the log, and what tests assert. */
 export interface ExitReport {
-  /** What asked for it: `SIGTERM`, `SIGINT`, `/shutdown`, `call`, or a failure's code. */
+  /** The trigger: `SIGTERM`, `SIGINT`, `/shutdown`, `call`, or the code of a failure. */
   readonly cause: string;
   /** A socket was destroyed after the close bound, or a thread was terminated. */
   readonly forced: boolean;
@@ -32,52 +29,53 @@ export interface ExitReport {
   readonly steps: readonly StepReport[];
 }
 
-/** The HTTP side's part in the exit. Nothing, where the sidecar is used as a library. */
-export interface Front {
-  /** Readiness says no from here on. */
+/** The HTTP side's part in the exit; every method does nothing if the sidecar is used as a library. */
+export interface HttpSide {
+  /** Turns readiness to 503 from here on. */
   unready(): void;
-  /** New work is refused from here on. */
+  /** Refuses new work from here on. */
   refuse(): void;
-  /** Streams get their end, polls their answer, half-sent bodies their refusal. */
+  /** Ends streams, replies to polls, and refuses half-sent bodies. */
   stop(): void;
-  /** Resolves when every answer has been written. */
+  /** Resolves when every response has been written. */
   flushed(): Promise<void>;
-  /** Cuts every connection but those of who waits for the report. */
+  /** Cuts every connection except those that wait for the report. */
   cut(): void;
 }
 
-/** What the exit needs of an upstream, and of a thread. */
-type Leaving = Pick<
+type ExitingUpstream = Pick<
   UpstreamClient,
   "name" | "replies" | "inFlight" | "drain" | "stop" | "close" | "cancel" | "abandonAll"
 >;
-type Ending = Pick<SidecarThread, "leave" | "end" | "terminate">;
+type ExitingThread = Pick<SidecarThread, "stopRestarting" | "end" | "terminate">;
 
 export interface Exit {
   readonly cause: string;
   readonly bounds: ShutdownBounds;
-  readonly upstreams: readonly Leaving[];
-  readonly threads: readonly Ending[];
-  readonly front: Front;
-  /** Aborted to turn all remaining bounds to zero, at any moment. */
+  readonly upstreams: readonly ExitingUpstream[];
+  readonly threads: readonly ExitingThread[];
+  readonly http: HttpSide;
+  /** Aborted, at any moment, to turn all remaining bounds to zero. */
   readonly force: AbortSignal;
-  /** A code that is worse than how the exit itself went: of a failure that led to it. Asked at the end. */
+  /** The exit code of a failure that led to the exit, which outranks the exit's own. Called at the end. */
   exitCode?(): number | undefined;
 }
 
-/** How long the thread may take to say that a bound of its own has passed, in milliseconds. */
-const THREAD_GRACE_MS = 50;
-/** What breaking a socket, or a thread's own end, takes when no time is left for it, in milliseconds. */
+/** The time in which a socket breaks, or a thread ends, when the bound leaves no time for it, in milliseconds. */
 const HURRIED_MS = 100;
 
+/**
+ * Runs the steps in their order, each bounded. It reads from top to bottom, and docs/exit-protocol.md gives the
+ * reasons. The order is that of the event-loop sidecar pattern.
+ */
 export async function runExit(exit: Exit): Promise<ExitReport> {
-  const { cause, bounds, upstreams, threads, front, force } = exit;
+  const { cause, bounds, upstreams, threads, http, force } = exit;
   const began = performance.now();
   const steps: StepReport[] = [];
 
   const step = async (name: StepName, work: () => Promise<Omit<StepReport, "step" | "ms">>): Promise<void> => {
     const from = performance.now();
-    // What goes wrong in one step must not keep the next from being taken.
+    // An error in one step must not keep the next from being taken.
     const { outcome, counts } = await work().catch((error: unknown) => ({
       outcome: "failed" as const,
       counts: { error: String(error) },
@@ -86,10 +84,10 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
   };
 
   await step("drain", async () => {
-    front.unready();
+    http.unready();
     await bounded(new Promise<never>(() => {}), bounds.delay, force);
-    front.refuse();
-    for (const thread of threads) thread.leave();
+    http.refuse();
+    for (const thread of threads) thread.stopRestarting();
     const before = sum(upstreams.map((upstream) => upstream.replies));
     const drains = upstreams.map((upstream) => upstream.drain());
     const drained = await bounded(allDone(drains), bounds.drain, force);
@@ -99,7 +97,7 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
   });
 
   await step("stop", async () => {
-    front.stop();
+    http.stop();
     return { outcome: "done", counts: { readers: sum(upstreams.map((upstream) => upstream.stop())) } };
   });
 
@@ -113,16 +111,16 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
     const until = performance.now() + bounds.flush;
     const cancels = upstreams.map((upstream) => bounded(upstream.cancel(), HURRIED_MS, undefined));
     const cancelled = { no: 0, maybe: 0, yes: 0 };
-    let unkept = 0;
+    let discarded = 0;
     for (const each of await Promise.all(cancels)) {
       for (const sent of ["no", "maybe", "yes"] as const) cancelled[sent] += each?.counts[sent] ?? 0;
-      unkept += each?.unkept ?? 0;
+      discarded += each?.discarded ?? 0;
     }
-    // Whom the thread did not answer, because it hangs, we answer: nobody may be left waiting.
+    // If the thread hangs, settle its callers here: no caller may be left waiting.
     for (const upstream of upstreams) cancelled.maybe += upstream.abandonAll();
-    const flushed = await bounded(allDone([front.flushed()]), Math.max(0, until - performance.now()), force);
-    front.cut();
-    return { outcome: "done", counts: { cancelled, messages: unkept, flushed: flushed === true } };
+    const flushed = await bounded(allDone([http.flushed()]), Math.max(0, until - performance.now()), force);
+    http.cut();
+    return { outcome: "done", counts: { cancelled, messages: discarded, flushed: flushed === true } };
   });
 
   await step("join", async () => {
@@ -138,17 +136,17 @@ export async function runExit(exit: Exit): Promise<ExitReport> {
 }
 
 async function closeOne(
-  upstream: Leaving,
+  upstream: ExitingUpstream,
   withinMs: number,
   force: AbortSignal,
 ): Promise<CloseCounts & { readonly upstream: string }> {
   const inTime = force.aborted ? undefined : await bounded(upstream.close(withinMs), withinMs + THREAD_GRACE_MS, force);
-  // Forced before that, or in the midst of it: with no time.
+  // Forced before the close or in the middle of it: close again, with no time left.
   const close = inTime ?? (force.aborted ? await bounded(upstream.close(0), HURRIED_MS, undefined) : undefined);
   return { upstream: upstream.name, ...(close ?? { code: null, by: null, forced: true }) };
 }
 
-async function joinOne(thread: Ending, bounds: ShutdownBounds, force: AbortSignal): Promise<StepOutcome> {
+async function joinOne(thread: ExitingThread, bounds: ShutdownBounds, force: AbortSignal): Promise<StepOutcome> {
   const ended = thread.end().then(() => true);
   const inTime = await bounded(ended, bounds.join, force);
   const hurried = force.aborted || bounds.join < HURRIED_MS;
@@ -162,13 +160,13 @@ async function allDone(work: readonly Promise<unknown>[]): Promise<true> {
   return true;
 }
 
-/** Waits for `work`, but not longer than the bound, and not at all once forced. Undefined when it did not come. */
+/** Waits for `work` until the bound has passed, or not at all once forced. @returns undefined if it did not finish */
 async function bounded<Value>(
   work: Promise<Value>,
   withinMs: number,
   force: AbortSignal | undefined,
 ): Promise<Value | undefined> {
-  // p-timeout knows no bound of nothing. What is there already must still count.
+  // p-timeout has no bound of zero. A result that is already there must still count.
   if (withinMs === 0 || force?.aborted) return Promise.race([work, new Promise<undefined>(nextTurn)]);
   const options = { milliseconds: withinMs, fallback: () => undefined };
   return pTimeout(work, force === undefined ? options : { ...options, signal: force }).catch((error: unknown) => {

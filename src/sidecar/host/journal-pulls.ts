@@ -1,47 +1,50 @@
+/** The host side of an upstream's journals, which pulls pages from the thread. */
+
 import type { Cursor, Page, Start } from "../../core/messages/journal.ts";
 import type { Failure } from "../../errors.ts";
 import type { Rule } from "../../protocols/condition.ts";
 import type { NoPage, ReadCommand, ToThread } from "../contract.ts";
 
-/**
- * The host side of the journals: pages are pulled, never pushed, so that a flood costs this side nothing while nobody
- * reads. Readers at the end of a journal share one pull: one page crosses, and is told to all of them.
- */
-
-/** A journal, and which of its messages are wanted. */
+/** A journal, and a filter of its messages. */
 export interface JournalSelection {
-  /** `""`: what no standing subscription claims. Else a subscription's name. */
+  /** The name of a subscription; `""` for the main journal, with the messages that no subscription claims. */
   readonly journal: string;
-  /** All must hold; empty for every message. */
+  /** Rules that all hold for the wanted messages; empty for every message. */
   readonly where: readonly Rule[];
 }
 
-/** Who is told what a pull brought. Called in the turn in which it came, so that no news can slip between. */
+/** Receives the outcome of a pull, in the turn in which it arrived, so that no message can slip between two pulls. */
 export interface PageListener {
   page(page: Page): void;
-  /** There is nothing (any more) to be read here. */
+  /** There is nothing to read, or no longer. */
   end(end: ReadEnd): void;
 }
 
-/** `stopping`: the exit has begun. */
+/** The reason why reading ends. `stopping`: the exit has begun. */
 export type ReadEnd = "stopping" | NoPage | Failure;
 
-/** How many entries cross at a time. */
+/** The most entries that cross at a time. */
 export const PAGE_LIMIT = 1_000;
 
-interface Tail {
+/** A pull that waits at the end of a journal, for all its readers. */
+interface SharedPull {
   readonly selection: JournalSelection;
-  /** Where the pull on its way begins, and its number. */
+  /** The place after which the current pull reads. */
   from: Cursor;
+  /** The number of the current pull. */
   seq: number;
   readonly readers: Set<PageListener>;
 }
 
+/**
+ * Pulls pages for readers. Nothing is pushed, so a flood costs the host nothing while nobody reads. Readers at the end
+ * of a journal share one pull: a single page crosses, and each of them receives it.
+ */
 export class JournalPulls {
   readonly #upstream: string;
   readonly #post: (message: ToThread) => void;
-  readonly #pulls = new Map<number, { readonly command: ReadCommand; readonly told: PageListener }>();
-  readonly #tails = new Map<string, Tail>();
+  readonly #pulls = new Map<number, { readonly command: ReadCommand; readonly listener: PageListener }>();
+  readonly #sharedPulls = new Map<string, SharedPull>();
   readonly #readers = new Set<(end: ReadEnd) => void>();
   #lastSeq = 0;
   #end: ReadEnd | undefined;
@@ -51,72 +54,73 @@ export class JournalPulls {
     this.#post = post;
   }
 
-  /** How many are reading now. */
+  /** The current number of readers. */
   get readers(): number {
     return this.#readers.size;
   }
 
-  /** One more reader, which is told of the end even while it asks for nothing. @returns how to leave */
-  enter(onEnd: (end: ReadEnd) => void): () => void {
+  /** Adds a reader. `onEnd` is called even while the reader has no pull. @returns a function that removes the reader */
+  addReader(onEnd: (end: ReadEnd) => void): () => void {
     this.#readers.add(onEnd);
     return () => this.#readers.delete(onEnd);
   }
 
-  /** Asks for what is there, at once. @returns how to take it back */
-  read(selection: JournalSelection, after: Start, limit: number, told: PageListener): () => void {
+  /** Pulls what is there, without waiting for more. @returns a function that cancels the pull */
+  read(selection: JournalSelection, after: Start, limit: number, listener: PageListener): () => void {
     if (this.#end) {
-      told.end(this.#end);
+      listener.end(this.#end);
       return () => {};
     }
-    const seq = this.#pull({ selection, after, limit, wait: false }, told);
-    return () => this.#takeBack(seq);
+    const seq = this.#pull({ selection, after, limit, wait: false }, listener);
+    return () => this.#cancel(seq);
   }
 
   /**
-   * Tells every page from `from` on, where a page has just ended that was the newest; others may have come a little
-   * less far, so a page may begin before it. @returns how to leave; undefined when the others are ahead: read on first.
+   * Joins the shared pull at the end of the journal, and receives every page from `from` on, where a page has just
+   * ended that was the newest. Other readers may have come a little less far, so a page may begin before `from`.
+   * @returns a function that leaves the shared pull; undefined if it is already further on: then read the rest first
    */
-  follow(selection: JournalSelection, from: Cursor, told: PageListener): (() => void) | undefined {
+  follow(selection: JournalSelection, from: Cursor, listener: PageListener): (() => void) | undefined {
     if (this.#end) {
-      told.end(this.#end);
+      listener.end(this.#end);
       return () => {};
     }
     const key = JSON.stringify([selection.journal, selection.where]);
-    let tail = this.#tails.get(key);
-    if (tail && (tail.from.epoch !== from.epoch || tail.from.seq > from.seq)) return undefined;
-    if (!tail) {
-      tail = { selection, from, seq: 0, readers: new Set() };
-      this.#tails.set(key, tail);
-      this.#pullTail(key, tail);
+    let shared = this.#sharedPulls.get(key);
+    if (shared && (shared.from.epoch !== from.epoch || shared.from.seq > from.seq)) return undefined;
+    if (!shared) {
+      shared = { selection, from, seq: 0, readers: new Set() };
+      this.#sharedPulls.set(key, shared);
+      this.#pullShared(key, shared);
     }
-    const { readers } = tail;
-    const joined = tail;
-    readers.add(told);
+    const { readers } = shared;
+    const joined = shared;
+    readers.add(listener);
     return () => {
-      if (!readers.delete(told) || readers.size > 0 || this.#tails.get(key) !== joined) return;
-      this.#tails.delete(key);
-      this.#takeBack(joined.seq);
+      if (!readers.delete(listener) || readers.size > 0 || this.#sharedPulls.get(key) !== joined) return;
+      this.#sharedPulls.delete(key);
+      this.#cancel(joined.seq);
     };
   }
 
   receive(seq: number, page: Page | NoPage): void {
     const pull = this.#pulls.get(seq);
     this.#pulls.delete(seq);
-    if (typeof page === "string") pull?.told.end(page);
-    else pull?.told.page(page);
+    if (typeof page === "string") pull?.listener.end(page);
+    else pull?.listener.page(page);
   }
 
-  /** A new thread knows of no pull: each is asked for again, and its answer begins with what was lost. */
-  renew(): void {
+  /** Posts every pending pull to a new thread. Its page begins with the gap that the crash left. */
+  repost(): void {
     for (const { command } of this.#pulls.values()) this.#post(command);
   }
 
-  /** Every reader is told, now or when it comes. @returns how many were reading */
+  /** Ends every reader, and every later one as it comes. @returns the number of readers ended now */
   end(end: ReadEnd): number {
     if (this.#end) return 0;
     this.#end = end;
     this.#pulls.clear();
-    this.#tails.clear();
+    this.#sharedPulls.clear();
     const readers = [...this.#readers];
     for (const onEnd of readers) onEnd(end);
     return readers.length;
@@ -124,32 +128,32 @@ export class JournalPulls {
 
   #pull(
     { selection, after, limit, wait }: { selection: JournalSelection; after: Start; limit: number; wait: boolean },
-    told: PageListener,
+    listener: PageListener,
   ): number {
     const seq = ++this.#lastSeq;
     const { journal, where } = selection;
     const command = { type: "read", upstream: this.#upstream, seq, journal, after, limit, where, wait } as const;
-    this.#pulls.set(seq, { command, told });
+    this.#pulls.set(seq, { command, listener });
     this.#post(command);
     return seq;
   }
 
-  #takeBack(seq: number): void {
-    if (this.#pulls.delete(seq)) this.#post({ type: "unread", upstream: this.#upstream, seq });
+  #cancel(seq: number): void {
+    if (this.#pulls.delete(seq)) this.#post({ type: "cancelRead", upstream: this.#upstream, seq });
   }
 
-  #pullTail(key: string, tail: Tail): void {
-    const { selection, from, readers } = tail;
-    tail.seq = this.#pull(
+  #pullShared(key: string, shared: SharedPull): void {
+    const { selection, from, readers } = shared;
+    shared.seq = this.#pull(
       { selection, after: from, limit: PAGE_LIMIT, wait: true },
       {
         page: (page) => {
-          tail.from = { epoch: page.epoch, seq: page.next };
+          shared.from = { epoch: page.epoch, seq: page.next };
           for (const reader of [...readers]) reader.page(page);
-          if (readers.size > 0) this.#pullTail(key, tail);
+          if (readers.size > 0) this.#pullShared(key, shared);
         },
         end: (end) => {
-          this.#tails.delete(key);
+          this.#sharedPulls.delete(key);
           for (const reader of [...readers]) reader.end(end);
         },
       },

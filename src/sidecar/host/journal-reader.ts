@@ -1,3 +1,5 @@
+/** A reader of a journal, which pulls pages on behalf of a consumer. */
+
 import type { Cursor, JournalEntry, Page, Start } from "../../core/messages/journal.ts";
 import {
   type JournalPulls,
@@ -7,111 +9,112 @@ import {
   type ReadEnd,
 } from "./journal-pulls.ts";
 
-/** Who reads: it is given pages only while it wants some, so that one that does not read costs nothing but its place. */
+/** Consumes pages, only while it wants some: a consumer that does not read costs nothing but its place. */
 export interface PageConsumer {
-  /** Whether more can be taken now. When it can again, `resume` must be called. */
+  /** True if it can take more now. Once it can again, it must call `resume`. */
   wants(): boolean;
-  /** `entries` are never none. */
+  /** `entries` is never empty. */
   page(page: Page): void;
-  /** Everything has been read for now; told once, before the first waiting. */
+  /** Everything has been read for now. Called once, before the first wait. */
   caughtUp?(cursor: Cursor): void;
-  /** Nothing comes any more. */
+  /** Nothing more comes. */
   end(end: ReadEnd): void;
 }
 
 /**
- * One reader's way through a journal: page after page by pulls of its own until it has caught up, then with all the
- * others at the end of it; and by itself again when it could not keep up.
+ * Reads page after page by pulls of its own until it has caught up, then together with all other readers at the end of
+ * the journal, and by itself again if it could not keep up.
  */
 export class JournalReader {
   readonly #journals: JournalPulls;
   readonly #selection: JournalSelection;
-  readonly #sink: PageConsumer;
-  readonly #exit: () => void;
+  readonly #consumer: PageConsumer;
+  readonly #removeReader: () => void;
   readonly #limit: number;
   #after: Start;
+  /** Cancels the pull, or leaves the shared one. */
   #leave: (() => void) | undefined;
   #state: "resting" | "reading" | "following" | "over" = "resting";
   #caughtUp = false;
 
-  /** `limit`: the most entries in a page that the sink is given. */
+  /** @param limit the most entries in a page for the consumer */
   constructor(
     journals: JournalPulls,
     selection: JournalSelection,
     after: Start,
-    sink: PageConsumer,
+    consumer: PageConsumer,
     limit = PAGE_LIMIT,
   ) {
-    this.#exit = journals.enter((end) => this.#end(end));
+    this.#removeReader = journals.addReader((end) => this.#end(end));
     this.#limit = limit;
     this.#journals = journals;
     this.#selection = selection;
-    this.#sink = sink;
+    this.#consumer = consumer;
     this.#after = after;
   }
 
-  /** Where it has got to; as given at first, until a page has come. */
+  /** The place up to which it has read; the start that it was given, until the first page. */
   get place(): Start {
     return this.#after;
   }
 
-  /** Goes on, when it rests. */
+  /** Reads on if it rests. */
   resume(): void {
-    if (this.#state === "resting" && this.#sink.wants()) this.#read();
+    if (this.#state === "resting" && this.#consumer.wants()) this.#read();
   }
 
-  /** Reads no more, and is told nothing more. */
+  /** Stops reading; the consumer is not called any more. */
   close(): void {
     if (this.#state === "over") return;
     this.#state = "over";
-    this.#exit();
+    this.#removeReader();
     this.#leave?.();
   }
 
   #read(): void {
     this.#state = "reading";
-    this.#enter(
+    this.#keep(
       this.#journals.read(this.#selection, this.#after, this.#limit, {
         page: (page) => {
           if (this.#state !== "reading") return;
           this.#after = { epoch: page.epoch, seq: page.next };
           this.#state = "resting";
-          if (page.entries.length > 0) this.#sink.page(page);
-          if (page.end) this.#tellCaughtUp(this.#after);
-          this.#goOn(page.end ? this.#after : undefined);
+          if (page.entries.length > 0) this.#consumer.page(page);
+          if (page.end) this.#reportCaughtUp(this.#after);
+          this.#readOn(page.end ? this.#after : undefined);
         },
         end: (end) => this.#end(end),
       }),
     );
   }
 
-  /** Whom the page was enough for may have left with it. */
-  #tellCaughtUp(cursor: Cursor): void {
+  /** The consumer may have closed the reader on receiving the page. */
+  #reportCaughtUp(cursor: Cursor): void {
     if (this.#caughtUp || this.#state === "over") return;
     this.#caughtUp = true;
-    this.#sink.caughtUp?.(cursor);
+    this.#consumer.caughtUp?.(cursor);
   }
 
-  /** `end`: the place where there was nothing more. */
-  #goOn(end: Cursor | undefined): void {
-    if (this.#state !== "resting" || !this.#sink.wants()) return;
+  /** @param end the end of the journal, if it was reached */
+  #readOn(end: Cursor | undefined): void {
+    if (this.#state !== "resting" || !this.#consumer.wants()) return;
     if (end === undefined) {
       this.#read();
       return;
     }
     this.#state = "following";
-    const leave = this.#journals.follow(this.#selection, end, this.#told);
-    if (leave) this.#enter(leave);
+    const leave = this.#journals.follow(this.#selection, end, this.#sharedListener);
+    if (leave) this.#keep(leave);
     else this.#read();
   }
 
-  /** What was entered may have ended at once. */
-  #enter(leave: () => void): void {
+  /** The pull may have ended the reader before it returned. */
+  #keep(leave: () => void): void {
     if (this.#state === "over") leave();
     else this.#leave = leave;
   }
 
-  readonly #told: PageListener = {
+  readonly #sharedListener: PageListener = {
     page: (page) => {
       if (this.#state !== "following") return;
       const fresh = freshIn(page, this.#after);
@@ -123,11 +126,11 @@ export class JournalReader {
       const cut = fresh.entries.length > this.#limit;
       const mine = cut ? firstOf(fresh, this.#limit) : fresh;
       this.#after = { epoch: mine.epoch, seq: mine.next };
-      if (mine.entries.length > 0) this.#sink.page(mine);
-      if (this.#state !== "following" || (!cut && this.#sink.wants())) return;
+      if (mine.entries.length > 0) this.#consumer.page(mine);
+      if (this.#state !== "following" || (!cut && this.#consumer.wants())) return;
       this.#state = "resting";
       this.#leave?.();
-      this.#goOn(undefined);
+      this.#readOn(undefined);
     },
     end: (end) => this.#end(end),
   };
@@ -135,22 +138,22 @@ export class JournalReader {
   #end(end: ReadEnd): void {
     if (this.#state === "over") return;
     this.close();
-    this.#sink.end(end);
+    this.#consumer.end(end);
   }
 }
 
-/** What of a shared page is new after `after`. `elsewhere`: its gap counts from another reader's place, not from this. */
+/** @returns the part of a shared page after `after`; `elsewhere` if its gap counts from another reader's place */
 function freshIn(page: Page, after: Start): Page | "elsewhere" {
   const [first] = page.entries;
   if (typeof after === "string" || after.epoch !== page.epoch || first === undefined) return page;
   const isNew = ({ seq }: JournalEntry) => seq > after.seq;
-  // What the others missed was before this reader's time: nothing is gone for it.
+  // The gap lies before this reader's place: nothing is gone for it.
   if (!isNew(first)) return { ...page, entries: page.entries.filter(isNew), gone: false };
   const counts = "gap" in first && first.gap.reason === "overflow";
   return counts && first.gap.after !== `${after.epoch}-${after.seq}` ? "elsewhere" : page;
 }
 
-/** A shared page may be longer than this reader takes at a time. */
+/** The beginning of a shared page that is longer than this reader takes at a time. */
 function firstOf(page: Page, limit: number): Page {
   const entries = page.entries.slice(0, limit);
   return { ...page, entries, next: entries.at(-1)?.seq ?? page.next, end: false };

@@ -1,25 +1,26 @@
+/** The late outcomes of requests whose callers received a timeout. */
+
 import type { CallerOutcome, Outcome } from "../../core/outcome.ts";
 import type { Failure } from "../../errors.ts";
 
-/** The thread remembers no more than this of requests that ended early; nor need we. */
+/** The thread remembers no more than this many timed-out requests, so the host need not either. */
 const WAITING_MAX = 10_000;
 
-/** Requests whose callers were told that no reply came in time, and whose reply may come still. */
 export class LateReplies {
   readonly #waiting = new Map<number, (outcome: Outcome) => void>();
 
-  /** What the caller gets: how it ended, and `later`, where that was not its last word. */
+  /** @returns the outcome for the caller, with `later` if a late reply may still follow */
   outcomeFor(seq: number, outcome: Outcome): CallerOutcome {
-    if (!isOpen(outcome)) return outcome;
+    if (!mayFollow(outcome)) return outcome;
     const later = new Promise<Outcome>((resolve) => this.#waiting.set(seq, resolve));
     const [oldest] = this.#waiting.keys();
     if (this.#waiting.size > WAITING_MAX && oldest !== undefined) this.#waiting.delete(oldest);
     return { ...outcome, later };
   }
 
-  /** How it ended after all. That its time is over is no news: the thread was late to say it. */
+  /** Resolves `later`. A second timeout is ignored: the thread merely reported it after the host had. */
   settle(seq: number, outcome: Outcome): void {
-    if (isOpen(outcome)) return;
+    if (mayFollow(outcome)) return;
     this.#waiting.get(seq)?.(outcome);
     this.#waiting.delete(seq);
   }
@@ -29,6 +30,6 @@ export class LateReplies {
   }
 }
 
-function isOpen(outcome: Outcome): outcome is Outcome & { type: "failed" } {
+function mayFollow(outcome: Outcome): outcome is Outcome & { type: "failed" } {
   return outcome.type === "failed" && outcome.failure.code === "reply_timeout" && outcome.failure.sent !== "no";
 }

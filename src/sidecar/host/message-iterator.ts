@@ -1,3 +1,5 @@
+/** An async iterator over the messages of a journal. */
+
 import {
   cursorText,
   type Gap,
@@ -13,9 +15,7 @@ import type { Body } from "../../protocols/protocol.ts";
 import type { JournalPulls, ReadEnd } from "./journal-pulls.ts";
 import { JournalReader } from "./journal-reader.ts";
 
-/** A journal as an async iterator. */
-
-/** Something that the upstream said, or a gap where something is missing. */
+/** A message of the upstream, or a gap where messages are missing. */
 export type UpstreamMessage =
   | { readonly cursor: string; readonly at: Date; readonly kind: MessageKind; readonly data: Body }
   | { readonly cursor: string; readonly at: Date; readonly gap: Gap["gap"] };
@@ -38,28 +38,28 @@ export async function* readMessages(
   } catch (error) {
     throw refused("invalid_request", `where: ${(error as Error).message}`);
   }
-  let news = deferred<Page | undefined>();
+  let next = deferred<Page | undefined>();
   let waiting = true;
   let over: ReadEnd | undefined;
   const reader = new JournalReader(journals, { journal: "", where: rules }, start, {
     wants: () => waiting,
     page: (page) => {
       waiting = false;
-      news.resolve(page);
+      next.resolve(page);
     },
     end: (end) => {
       over = end;
-      news.resolve(undefined);
+      next.resolve(undefined);
     },
   });
-  const leave = () => news.resolve(undefined);
+  const leave = () => next.resolve(undefined);
   signal?.addEventListener("abort", leave, { once: true });
   try {
     while (!signal?.aborted) {
       reader.resume();
-      const page = await news.promise;
+      const page = await next.promise;
       if (!page) break;
-      news = deferred();
+      next = deferred();
       for (const entry of page.entries) yield messageOf(page.epoch, entry);
       if (over !== undefined) break;
       waiting = true;
@@ -69,7 +69,7 @@ export async function* readMessages(
     reader.close();
   }
   if (over === undefined || over === "stopping" || over === "nowhere") return;
-  if (over === "ahead") throw refused("invalid_request", "after is ahead of every message that there has been");
+  if (over === "ahead") throw refused("invalid_request", "after is a cursor beyond the newest message");
   throw new SidesocketError(over);
 }
 

@@ -1,54 +1,56 @@
+/** All upstreams of one program, on their threads. */
+
 import type { ShutdownBounds, UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
-import { type ExitReport, type Front, runExit } from "./exit.ts";
+import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
 import { type RawThread, SidecarThread } from "./supervised-thread.ts";
 import { UpstreamClient } from "./upstream-client.ts";
 
-/** A thread costs about 12 MB: from this many on, upstreams share them. */
+/** The most threads, each of which costs about 12 MB; with more upstreams than this, they share threads. */
 const THREADS_MAX = 8;
 
 export interface ExitOptions {
   readonly cause: string;
   readonly force?: boolean | undefined;
-  /** The exit code of the failure that led to it. */
+  /** The exit code of the failure that led to the exit. */
   readonly exitCode?: number | undefined;
 }
 
-/** All upstreams of one program, on their threads, with one beginning and one end. */
+/** The upstreams start and exit together. */
 export class Sidecars {
   readonly upstreams: ReadonlyMap<string, UpstreamClient>;
   readonly #threads: readonly SidecarThread[];
   readonly #bounds: ShutdownBounds;
-  readonly #front: Front;
+  readonly #http: HttpSide;
   readonly #force = new AbortController();
   #exit: Promise<ExitReport> | undefined;
-  /** The worst of those that the failures have which led to the exit, or came up meanwhile. */
+  /** The worst exit code of all failures that led to the exit or occurred during it. */
   #exitCode: number | undefined;
 
   constructor(
     settings: ReadonlyMap<string, UpstreamSettings>,
     bounds: ShutdownBounds,
     startThread: () => RawThread,
-    front: Front = noFront,
+    http: HttpSide = noHttpSide,
   ) {
     const threads = Array.from({ length: Math.min(settings.size, THREADS_MAX) }, () => new SidecarThread(startThread));
     const upstreams = [...settings].map(([name, upstream], index): [string, UpstreamClient] => {
       const thread = threads[index % threads.length];
-      if (!thread) throw new RangeError("there is no upstream without a thread");
+      if (!thread) throw new RangeError(`unreachable: no thread for upstream "${name}"`);
       return [name, new UpstreamClient(name, upstream, thread)];
     });
     this.upstreams = new Map(upstreams);
     this.#threads = threads;
     this.#bounds = bounds;
-    this.#front = front;
+    this.#http = http;
   }
 
-  /** Resolves when every upstream lives on its thread; rejects when one cannot. They may not be connected yet. */
+  /** Resolves when every upstream is open on its thread, connected or not; rejects if one cannot be opened. */
   async opened(): Promise<void> {
     await Promise.all([...this.upstreams.values()].map((upstream) => upstream.opened));
   }
 
-  /** Resolves with the reason when a protocol cannot be loaded, or a thread has died too often. */
+  /** Resolves with the failure when a protocol cannot be loaded, or a thread has died too often. */
   get failing(): Promise<Failure> {
     return Promise.race([...this.upstreams.values()].map((upstream) => upstream.failing));
   }
@@ -57,7 +59,7 @@ export class Sidecars {
     return this.#exit !== undefined;
   }
 
-  /** Runs the exit protocol: once, however many ask for it. Who asks with force makes the rest of it quick. */
+  /** Runs the exit protocol once; every caller gets the same report. `force` shortens the rest of an exit under way. */
   exit({ cause, force = false, exitCode }: ExitOptions): Promise<ExitReport> {
     if (force) this.#force.abort();
     if (exitCode !== undefined) this.#exitCode = Math.max(exitCode, this.#exitCode ?? 0);
@@ -66,7 +68,7 @@ export class Sidecars {
       bounds: this.#bounds,
       upstreams: [...this.upstreams.values()],
       threads: this.#threads,
-      front: this.#front,
+      http: this.#http,
       force: this.#force.signal,
       exitCode: () => this.#exitCode,
     });
@@ -74,5 +76,4 @@ export class Sidecars {
   }
 }
 
-/** Where there is no HTTP side. */
-export const noFront: Front = { unready() {}, refuse() {}, stop() {}, async flushed() {}, cut() {} };
+export const noHttpSide: HttpSide = { unready() {}, refuse() {}, stop() {}, async flushed() {}, cut() {} };

@@ -1,62 +1,62 @@
+/** The host side of replies that are streamed frame by frame. */
+
 import type { Outcome } from "../../core/outcome.ts";
 import { weightOf } from "../../core/outcome.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ToThread } from "../contract.ts";
 
-/** The host side of replies that are handed on frame by frame: who gets the frames of which. */
-
-/** Who reads. Told in the turn in which it came; never from within `open`. */
+/** Reads a streamed reply. Called in the turn in which a frame arrived, and never from within `open`. */
 export interface StreamReader {
-  /** It subscribes, and was handed to the socket: nothing says when the first frame comes. */
+  /** The request subscribes, and was handed to the socket: its first frame has no deadline. */
   begin(): void;
-  /** A frame of the reply, and not the last. `taken` must be called with it as soon as it is not kept any more. */
+  /** A frame of the reply, except the last. `taken` must be called with it as soon as it is no longer kept. */
   part(body: Body): void;
-  /** Nothing comes any more: the last frame, or why there is none. */
+  /** The end of the stream: its last frame, or the failure. */
   end(outcome: Outcome): void;
 }
 
 export interface OpenStream {
-  /** These frames were read: there is room for more. */
+  /** Makes room for as many more frames. */
   taken(frames: readonly Body[]): void;
-  /** Must be called once everything has been read, or nobody reads any more: that the upstream is told, too. */
+  /** Must be called once everything has been read, or if nobody reads any more: then the upstream is notified, too. */
   leave(): void;
 }
 
 interface Open {
   readonly reader: StreamReader;
-  /** Ends it when the thread does not: only until it has begun. */
+  /** Ends the stream if the thread does not; cleared once it has begun. */
   readonly timer: NodeJS.Timeout;
-  /** A frame is there, so the upstream has the message. */
+  /** A frame has arrived, so the upstream has the request. */
   answered: boolean;
 }
 
 export class StreamedReplies {
   readonly #upstream: string;
   readonly #post: (message: ToThread) => void;
-  readonly #outOfTime: (seq: number) => Failure;
+  readonly #overdueFailure: (seq: number) => Failure;
   readonly #open = new Map<number, Open>();
-  /** All whose reader has not left: it may hold frames for long after the last has come. */
+  /** The streams whose reader has not left: it may hold frames for long after the last has arrived. */
   readonly #read = new Set<number>();
 
-  /** `outOfTime`: how one fails that has not begun in time. */
-  constructor(upstream: string, post: (message: ToThread) => void, outOfTime: (seq: number) => Failure) {
+  /** @param overdueFailure gives the failure of a stream that the thread has not begun or ended in time */
+  constructor(upstream: string, post: (message: ToThread) => void, overdueFailure: (seq: number) => Failure) {
     this.#upstream = upstream;
     this.#post = post;
-    this.#outOfTime = outOfTime;
+    this.#overdueFailure = overdueFailure;
   }
 
-  /** How many are being read. */
+  /** The number of streams that are being read. */
   get size(): number {
     return this.#read.size;
   }
 
-  /** `withinMs`: it must have begun by then; the thread sees to it, and we somewhat later if it does not. */
+  /** @param withinMs the time to begin in; the thread ends the stream then, or the host `graceMs` later */
   open(seq: number, body: Body, withinMs: number, graceMs: number, reader: StreamReader): OpenStream {
     const upstream = this.#upstream;
     const deadline = performance.now() + withinMs;
     const timer = setTimeout(() => {
-      const failure = this.#outOfTime(seq);
+      const failure = this.#overdueFailure(seq);
       this.#post({ type: "abandon", upstream, seq });
       this.end(seq, { type: "failed", failure });
     }, withinMs + graceMs);
@@ -89,14 +89,14 @@ export class StreamedReplies {
     open.reader.part(body);
   }
 
-  /** @returns whether there was such a stream */
+  /** @returns false if there is no such stream */
   end(seq: number, outcome: Outcome): boolean {
     const open = this.#close(seq);
     open?.reader.end(outcome);
     return open !== undefined;
   }
 
-  /** The exit has begun: every reader gets its end, and the upstream is told. @returns how many there were */
+  /** Ends every stream, because the exit has begun, and abandons its request. @returns the number of streams */
   stop(): number {
     const count = this.#open.size;
     for (const [seq, { answered }] of [...this.#open]) {

@@ -1,29 +1,31 @@
+/** The host side of an upstream's subscriptions. */
+
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { SubscriptionState } from "../../core/messages/subscriptions.ts";
-import type { JournalLife, ToThread } from "../contract.ts";
-
-/** The host side of the standing subscriptions: which there are, so that a new thread gets them all, and how they are. */
+import type { ToThread } from "../contract.ts";
+import { EpochSequence } from "./journal-epochs.ts";
 
 export interface SubscriptionInfo extends SubscriptionState {
   readonly name: string;
   readonly settings: SubscriptionSettings;
-  /** Since when it is in its phase. */
+  /** The time at which the current phase began. */
   readonly since: Date;
 }
 
 interface SubscriptionRecord {
   readonly settings: SubscriptionSettings;
+  readonly epochs: EpochSequence;
   state: SubscriptionState;
   since: Date;
-  lives: JournalLives;
 }
 
 type SubscriptionListener = (state: SubscriptionState | undefined) => void;
 
+/** Keeps the subscriptions, so that a new thread gets them all, and the state of each. */
 export class UpstreamSubscriptions {
   readonly #upstream: string;
   readonly #post: (message: ToThread) => void;
-  readonly #all = new Map<string, SubscriptionRecord>();
+  readonly #records = new Map<string, SubscriptionRecord>();
   readonly #listeners = new Map<string, Set<SubscriptionListener>>();
 
   constructor(
@@ -33,36 +35,36 @@ export class UpstreamSubscriptions {
   ) {
     this.#upstream = upstream;
     this.#post = post;
-    for (const [name, settings] of Object.entries(declared)) this.#keep(name, settings);
+    for (const [name, settings] of Object.entries(declared)) this.#record(name, settings);
   }
 
   get size(): number {
-    return this.#all.size;
+    return this.#records.size;
   }
 
   list(): readonly SubscriptionInfo[] {
-    return [...this.#all.keys()].flatMap((name) => this.get(name) ?? []);
+    return [...this.#records.keys()].flatMap((name) => this.get(name) ?? []);
   }
 
   get(name: string): SubscriptionInfo | undefined {
-    const kept = this.#all.get(name);
-    return kept && { name, settings: kept.settings, since: kept.since, ...kept.state };
+    const record = this.#records.get(name);
+    return record && { name, settings: record.settings, since: record.since, ...record.state };
   }
 
   /** @param name must be free */
   add(name: string, settings: SubscriptionSettings): void {
-    this.#post(this.#subscribe(name, this.#keep(name, settings)));
+    this.#post(this.#subscribe(name, this.#record(name, settings)));
   }
 
-  /** @returns false when there is none of that name */
+  /** @returns false if there is no subscription of that name */
   remove(name: string): boolean {
-    if (!this.#all.delete(name)) return false;
+    if (!this.#records.delete(name)) return false;
     this.#post({ type: "unsubscribe", upstream: this.#upstream, name });
     for (const listener of this.#listeners.get(name) ?? []) listener(undefined);
     return true;
   }
 
-  /** Tells of every change; of undefined when it was taken back. @returns how to stop listening */
+  /** Calls `listener` on every change, with undefined on removal. @returns a function that stops listening */
   watch(name: string, listener: SubscriptionListener): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener));
@@ -71,57 +73,37 @@ export class UpstreamSubscriptions {
     };
   }
 
-  /** Whether anybody is told of its changes. */
+  /** True if the subscription has listeners. */
   watched(name: string): boolean {
     return this.#listeners.has(name);
   }
 
-  /** What a new thread must be told. */
+  /** The messages for a new thread. */
   openingMessages(): readonly ToThread[] {
-    return [...this.#all].map(([name, kept]) => this.#subscribe(name, kept));
+    return [...this.#records].map(([name, record]) => this.#subscribe(name, record));
   }
 
-  /** Their thread died: none is active until the next one says so. */
+  /** The thread died: no subscription is active until the next thread reports it. */
   crashed(): void {
-    for (const [name, { state }] of this.#all) this.receive(name, { ...state, phase: "waiting" });
+    for (const [name, { state }] of this.#records) this.receive(name, { ...state, phase: "waiting" });
   }
 
   receive(name: string, state: SubscriptionState): void {
-    const kept = this.#all.get(name);
-    if (!kept) return;
-    if (kept.state.phase !== state.phase) kept.since = new Date();
-    kept.state = state;
+    const record = this.#records.get(name);
+    if (!record) return;
+    if (record.state.phase !== state.phase) record.since = new Date();
+    record.state = state;
     for (const listener of this.#listeners.get(name) ?? []) listener(state);
   }
 
-  #keep(name: string, settings: SubscriptionSettings): SubscriptionRecord {
+  #record(name: string, settings: SubscriptionSettings): SubscriptionRecord {
     const state = { phase: "waiting", activations: 0 } as const;
-    const kept: SubscriptionRecord = { settings, state, since: new Date(), lives: new JournalLives() };
-    this.#all.set(name, kept);
-    return kept;
+    const record: SubscriptionRecord = { settings, epochs: new EpochSequence(), state, since: new Date() };
+    this.#records.set(name, record);
+    return record;
   }
 
-  #subscribe(name: string, { settings, lives }: SubscriptionRecord): ToThread {
-    return { type: "subscribe", upstream: this.#upstream, name, settings, life: lives.next() };
+  #subscribe(name: string, { settings, epochs }: SubscriptionRecord): ToThread {
+    return { type: "subscribe", upstream: this.#upstream, name, settings, epochs: epochs.next() };
   }
-}
-
-/** So many threads' deaths are remembered in cursors; of those before one is told that they have expired. */
-const FORMER_MAX = 16;
-
-/** The lives of one journal: a new one with each thread that keeps it. */
-export class JournalLives {
-  #epochs: readonly string[] = [];
-
-  next(): JournalLife {
-    const former = this.#epochs.slice(-FORMER_MAX);
-    const epoch = newEpoch();
-    this.#epochs = [...former, epoch];
-    return { epoch, former };
-  }
-}
-
-/** Never the same twice, in this process or another: the time, and chance for those that begin together. */
-function newEpoch(): string {
-  return Date.now().toString(36) + Math.random().toString(36).slice(2, 7).padEnd(5, "0");
 }

@@ -1,11 +1,14 @@
-import { fullJitter } from "../../core/util/backoff.ts";
-import { type MessageBatch, Outbox, unpack } from "../batching.ts";
-import type { FromThread, ToThread } from "../contract.ts";
+/** A supervised thread, which is restarted when it dies or hangs, and joined at the end. */
 
-/** A thread as the runtime gives it; the same shape as `runtime/runtime.ts`, of which this side needs to know no more. */
+import { fullJitter } from "../../core/util/backoff.ts";
+import { type MessageBatch, Outbox } from "../batching.ts";
+import type { FromThread, ToThread } from "../contract.ts";
+import { packToThread, type RowFromThread, unpackFromThread } from "../message-codec.ts";
+
+/** A thread as the runtime starts it: the part of `Thread` in `runtime/runtime.ts` that the host needs. */
 export interface RawThread {
   readonly port: {
-    on(event: "message", listener: (batch: MessageBatch) => void): unknown;
+    on(event: "message", listener: (batch: MessageBatch<RowFromThread>) => void): unknown;
     postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
     ref(): void;
     unref(): void;
@@ -14,89 +17,92 @@ export interface RawThread {
   terminate(): void;
 }
 
-/** Who is told what comes from the thread about one upstream. */
-export interface Resident {
-  /** What every new thread is told first. */
+/** A user of the thread: the host side of one upstream. */
+export interface ThreadClient {
+  /** The messages with which every new thread begins. */
   openingMessages(): readonly ToThread[];
   receive(message: FromThread): void;
-  /** The thread died. Whatever was asked of it gets no answer any more; these requests never even reached it. */
+  /** The thread died: no reply comes to anything posted so far. The `unposted` requests never even reached it. */
   crashed(detail: string, unposted: ReadonlySet<number>): void;
-  /** It died too often and is not started again. */
+  /** The thread died too often and is not restarted. */
   lost(detail: string): void;
 }
 
-/** Five deaths within half a minute are no accident: starting it again would only heat the machine. */
+/** How long the thread may take to report that a bound of its own has passed, in milliseconds. */
+export const THREAD_GRACE_MS = 50;
+
+/** Five crashes within half a minute are no accident: another restart would only heat the machine. */
 const CRASHES_MAX = 5;
 const CRASHES_WITHIN_MS = 30_000;
 const RESTART_FROM_MS = 100;
 const RESTART_TO_MS = 5_000;
 
 /**
- * The pulse: the thread is asked for a sign of life so often, and given up after so many that nothing answered. Counted
- * in beats and not in time, so that a host that was itself suspended or blocked does not blame the thread.
+ * The interval of heartbeats, and the number of missed ones after which the thread is given up. They are counted
+ * instead of timed, so that a host that was itself suspended or blocked does not blame the thread.
  */
-const BEAT_MS = 1_000;
+const HEARTBEAT_MS = 1_000;
 const MISSED_MAX = 5;
-/** Loading its modules takes the thread longer, on a machine with much to do. */
+/** Loading its modules takes the thread longer on a busy machine. */
 const MISSED_MAX_AT_START = 30;
-/** A thread that terminating does not end within this is stuck in native code: nothing in the process can end it. */
+/** A thread that outlives its termination by this is stuck in native code: nothing in the process can end it. */
 const UNENDING_MS = 2_000;
 
 type Running = {
   readonly phase: "running";
   readonly thread: RawThread;
-  /** There from the thread's `ready` on. */
+  /** Undefined until the thread is `ready`. */
   outbox: Outbox<ToThread> | undefined;
   missed: number;
 };
 
 type ThreadPhase =
   | Running
-  /** It died, or hung and is being terminated: nobody expects anything of it any more, and what is posted waits for the next. */
+  /** It died, or hung and is being terminated. Messages posted from here on wait for the next thread. */
   | { readonly phase: "ending"; readonly thread: RawThread }
   | { readonly phase: "waiting"; readonly timer: NodeJS.Timeout }
   | { readonly phase: "ended" };
 
-/** One supervised thread: started, started again when it dies or hangs, ended and joined. Upstreams reside on it by name. */
+/** Serves several upstreams by their names, through one thread at a time. */
 export class SidecarThread {
   readonly #start: () => RawThread;
-  readonly #residents = new Map<string, Resident>();
-  readonly #pulse: NodeJS.Timeout;
-  /** What was posted while no thread listened. */
-  #early: ToThread[] = [];
-  #life: ThreadPhase;
+  readonly #clients = new Map<string, ThreadClient>();
+  readonly #heartbeat: NodeJS.Timeout;
+  /** Messages posted while no thread listened. */
+  #unposted: ToThread[] = [];
+  #phase: ThreadPhase;
   #crashes: number[] = [];
-  #leaving = false;
+  #restarts = true;
 
   constructor(start: () => RawThread) {
     this.#start = start;
-    this.#life = this.#launch();
-    this.#pulse = setInterval(() => this.#beat(), BEAT_MS).unref();
+    this.#phase = this.#launch();
+    this.#heartbeat = setInterval(() => this.#checkHeartbeat(), HEARTBEAT_MS).unref();
   }
 
-  /** Puts an upstream on this thread. Must be called before the thread can be ready: in the turn that made it. */
-  add(name: string, resident: Resident): void {
-    this.#residents.set(name, resident);
+  /** Adds an upstream. Must be called before the thread can be ready: in the turn that created it. */
+  add(name: string, client: ThreadClient): void {
+    this.#clients.set(name, client);
   }
 
-  /** False when nothing that is posted will be answered any more. */
+  /** False if no reply comes to anything posted from here on. */
   get alive(): boolean {
-    return this.#life.phase === "running" || (!this.#leaving && this.#life.phase !== "ended");
+    return this.#phase.phase === "running" || (this.#restarts && this.#phase.phase !== "ended");
   }
 
-  /** `alone`: nothing else is on its way to it. */
+  /** @param alone true if nothing else is on its way to the thread */
   post(message: ToThread, alone = false): void {
-    if (this.#life.phase === "running" && this.#life.outbox) this.#life.outbox.push(message, alone);
-    else if (this.alive && !this.#takesBack(message)) this.#early.push(message);
+    if (this.#phase.phase === "running" && this.#phase.outbox) this.#phase.outbox.push(message, alone);
+    else if (this.alive && !this.#abandonsUnposted(message)) this.#unposted.push(message);
   }
 
   /**
-   * Takes back what no thread was told of yet of an upstream's requests: the one with this number, or all.
-   * @returns the numbers of those that were: nothing of them was sent, nor will be
+   * Withdraws an upstream's requests that have reached no thread: the one with this number, or all.
+   * @returns the numbers of the withdrawn requests, of which nothing was sent or will be
    */
   withdraw(upstream: string, seq?: number): readonly number[] {
     const withdrawn: number[] = [];
-    this.#early = this.#early.filter((message) => {
+    this.#unposted = this.#unposted.filter((message) => {
       const isMeant =
         message.type === "request" && message.upstream === upstream && (seq ?? message.seq) === message.seq;
       if (isMeant) withdrawn.push(message.seq);
@@ -105,83 +111,83 @@ export class SidecarThread {
     return withdrawn;
   }
 
-  /** Of a request that no thread was told of none need be told that its caller has left, either. */
-  #takesBack(message: ToThread): boolean {
+  /** A request that has reached no thread is withdrawn with its `abandon`: no thread need know of either. */
+  #abandonsUnposted(message: ToThread): boolean {
     return message.type === "abandon" && this.withdraw(message.upstream, message.seq).length > 0;
   }
 
-  /** From here on a thread that ends is not started again. */
-  leave(): void {
-    this.#leaving = true;
-    clearInterval(this.#pulse);
-    if (this.#life.phase !== "waiting") return;
-    clearTimeout(this.#life.timer);
-    this.#life = { phase: "ended" };
+  /** From here on a thread that ends is not replaced. */
+  stopRestarting(): void {
+    this.#restarts = false;
+    clearInterval(this.#heartbeat);
+    if (this.#phase.phase !== "waiting") return;
+    clearTimeout(this.#phase.timer);
+    this.#phase = { phase: "ended" };
   }
 
-  /** Asks the thread to end itself. Resolves when it really has. */
+  /** Lets the thread end itself. Resolves when it really has ended. */
   async end(): Promise<void> {
-    this.leave();
+    this.stopRestarting();
     this.post({ type: "end", upstream: "*" });
-    if ("thread" in this.#life) await this.#life.thread.ended;
+    if ("thread" in this.#phase) await this.#phase.thread.ended;
   }
 
-  /** Ends the thread from outside, whatever it does. Resolves when it really has ended. */
+  /** Ends the thread from outside, whatever it is doing. Resolves when it really has ended. */
   async terminate(): Promise<void> {
-    this.leave();
-    if (!("thread" in this.#life)) return;
-    const { thread } = this.#life;
+    this.stopRestarting();
+    if (!("thread" in this.#phase)) return;
+    const { thread } = this.#phase;
     thread.terminate();
     await thread.ended;
   }
 
   #launch(): ThreadPhase {
     const thread = this.#start();
-    const life: Running = { phase: "running", thread, outbox: undefined, missed: 0 };
+    const running: Running = { phase: "running", thread, outbox: undefined, missed: 0 };
     thread.port.on("message", (batch) => {
-      life.missed = 0;
-      if (this.#life !== life) return;
-      unpack<FromThread>(batch, (message) => {
-        if (message.type === "ready") this.#settleIn(life);
-        else this.#residents.get(message.upstream)?.receive(message);
+      running.missed = 0;
+      if (this.#phase !== running) return;
+      unpackFromThread(batch.row, (message) => {
+        if (message.type === "ready") this.#onReady(running);
+        else this.#clients.get(message.upstream)?.receive(message);
       });
     });
-    thread.ended.then(({ error }) => this.#ended(life, error));
-    return life;
+    thread.ended.then(({ error }) => this.#onEnded(running, error));
+    return running;
   }
 
-  #settleIn(life: Running): void {
-    life.outbox = new Outbox<ToThread>(life.thread.port, () => performance.now());
-    const first = [...this.#residents.values()].flatMap((resident) => resident.openingMessages());
-    for (const message of [...first, ...this.#early.splice(0)]) life.outbox.push(message);
-    life.outbox.flush();
+  #onReady(running: Running): void {
+    running.outbox = new Outbox(running.thread.port, () => performance.now(), packToThread);
+    const opening = [...this.#clients.values()].flatMap((client) => client.openingMessages());
+    for (const message of [...opening, ...this.#unposted.splice(0)]) running.outbox.push(message);
+    running.outbox.flush();
   }
 
-  #beat(): void {
-    if (this.#life.phase !== "running") return;
-    const { thread, outbox, missed } = this.#life;
+  #checkHeartbeat(): void {
+    if (this.#phase.phase !== "running") return;
+    const { thread, outbox, missed } = this.#phase;
     if (missed < (outbox ? MISSED_MAX : MISSED_MAX_AT_START)) {
-      this.#life.missed++;
-      outbox?.push({ type: "beat", upstream: "*" });
+      this.#phase.missed++;
+      outbox?.push({ type: "heartbeat", upstream: "*" });
       return;
     }
-    const detail = `it did not answer for ${(missed * BEAT_MS) / 1_000} s`;
-    this.#life = { phase: "ending", thread };
-    this.#tellCrashed(detail);
+    const detail = `it did not respond for ${(missed * HEARTBEAT_MS) / 1_000} s`;
+    this.#phase = { phase: "ending", thread };
+    this.#reportCrash(detail);
     const timer = setTimeout(() => this.#giveUp(`${detail}, and cannot be ended`), UNENDING_MS);
     thread.ended.then(() => clearTimeout(timer));
     thread.terminate();
   }
 
-  #ended(life: Running, error: string | undefined): void {
-    const hung = this.#life !== life;
-    const detail = error ?? "it ended by itself";
-    // Before anybody is told: whoever asks again at once must not ask the dead one.
-    this.#life = { phase: "ending", thread: life.thread };
-    // Whoever waited for a hung thread was told so when it was found out.
-    if (!hung && (!this.#leaving || error !== undefined)) this.#tellCrashed(detail);
-    this.#life = { phase: "ended" };
-    if (this.#leaving) return;
+  #onEnded(running: Running, error: string | undefined): void {
+    const hung = this.#phase !== running;
+    const detail = error ?? "it ended unexpectedly";
+    // First of all: a client that posts again on the crash must not post to the dead thread.
+    this.#phase = { phase: "ending", thread: running.thread };
+    // The crash of a hung thread was reported when it was detected.
+    if (!hung && (this.#restarts || error !== undefined)) this.#reportCrash(detail);
+    this.#phase = { phase: "ended" };
+    if (!this.#restarts) return;
     const now = performance.now();
     this.#crashes = [...this.#crashes.filter((at) => now - at < CRASHES_WITHIN_MS), now];
     if (this.#crashes.length >= CRASHES_MAX) {
@@ -190,21 +196,21 @@ export class SidecarThread {
     }
     const delay = fullJitter(this.#crashes.length - 1, RESTART_FROM_MS, RESTART_TO_MS, Math.random());
     const timer = setTimeout(() => {
-      this.#life = this.#launch();
+      this.#phase = this.#launch();
     }, delay);
-    this.#life = { phase: "waiting", timer };
+    this.#phase = { phase: "waiting", timer };
   }
 
   #giveUp(detail: string): void {
-    this.leave();
-    this.#early = [];
-    for (const resident of this.#residents.values()) resident.lost(`the sidecar's thread is given up: ${detail}`);
+    this.stopRestarting();
+    this.#unposted = [];
+    for (const client of this.#clients.values()) client.lost(`the sidecar's thread was given up: ${detail}`);
   }
 
-  /** Whatever was asked of this thread gets no answer. What it was never told can be said to be unsent. */
-  #tellCrashed(detail: string): void {
-    const unposted = new Set(this.#early.flatMap((message) => (message.type === "request" ? message.seq : [])));
-    this.#early = [];
-    for (const resident of this.#residents.values()) resident.crashed(detail, unposted);
+  /** No reply comes to anything posted to this thread. Requests that never reached it are known to be unsent. */
+  #reportCrash(detail: string): void {
+    const unposted = new Set(this.#unposted.flatMap((message) => (message.type === "request" ? message.seq : [])));
+    this.#unposted = [];
+    for (const client of this.#clients.values()) client.crashed(detail, unposted);
   }
 }

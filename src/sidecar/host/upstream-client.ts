@@ -1,3 +1,5 @@
+/** The host side of one upstream. */
+
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { shuttingDown, tooMany } from "../../core/exchange/failures.ts";
@@ -7,24 +9,26 @@ import { deferred } from "../../core/util/deferred.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts, FromThread, ProtocolTraits, ToThread, UpstreamDetails, UpstreamState } from "../contract.ts";
+import { type Cancelled, ExitSteps } from "./exit-steps.ts";
+import { Inspections } from "./inspections.ts";
+import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
+import { ReportedState } from "./reported-state.ts";
 import { type OpenStream, StreamedReplies, type StreamReader } from "./streamed-replies.ts";
-import { JournalLives, UpstreamSubscriptions } from "./subscriptions.ts";
-import type { Resident, SidecarThread } from "./supervised-thread.ts";
+import { UpstreamSubscriptions } from "./subscriptions.ts";
+import { type SidecarThread, THREAD_GRACE_MS, type ThreadClient } from "./supervised-thread.ts";
 import { Waiters } from "./waiters.ts";
-
-/** The host side of one upstream: who waits for what, and until when. */
 
 export interface UpstreamRequest {
   readonly kind: RequestKind;
   readonly body: Body;
   readonly timeoutMs: number;
-  /** The caller has left, when it aborts: the request is forgotten, and its promise rejects with the signal's reason. */
+  /** Aborts when the caller leaves: the request is forgotten, and its promise rejects with the signal's reason. */
   readonly signal?: LeaveSignal | undefined;
 }
 
-/** The part of an AbortSignal that is needed here. */
+/** The part of an AbortSignal that a request needs. */
 export interface LeaveSignal {
   readonly aborted: boolean;
   readonly reason?: unknown;
@@ -32,38 +36,26 @@ export interface LeaveSignal {
   removeEventListener(event: "abort", listener: () => void): void;
 }
 
-/** The thread answers at the deadline, knowing whether the message was sent. Only when it cannot do we, this much later. */
-const THREAD_GRACE_MS = 50;
-
-export type Cancelled = Pick<Extract<FromThread, { type: "cancelled" }>, "counts" | "unkept">;
-
-type StateListener = (state: UpstreamState) => void;
-
-export class UpstreamClient implements Resident {
+/** Settles each request with the outcome that the thread reports, or with a failure if the thread reports none. */
+export class UpstreamClient implements ThreadClient {
   readonly name: string;
   readonly settings: UpstreamSettings;
+  /** Undefined until the thread has opened the upstream. */
   protocol: ProtocolTraits | undefined;
   readonly #thread: SidecarThread;
-  readonly #waiters = new Waiters((seq) => this.#unanswered(seq));
-  /** What the upstream says unasked. */
+  readonly #waiters = new Waiters((seq) => this.#failOverdue(seq));
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
   readonly #streams: StreamedReplies;
-  readonly #lives = new JournalLives();
+  readonly #epochs = new EpochSequence();
   readonly #late = new LateReplies();
-  readonly #inspections = new Map<number, (details: UpstreamDetails) => void>();
-  readonly #listeners = new Set<StateListener>();
+  readonly #inspections = new Inspections();
+  readonly #state = new ReportedState();
   readonly #opening = deferred<ProtocolTraits>();
-  /** The exit's steps that wait for the thread's word. */
-  readonly #drained = deferred<void>();
-  readonly #closed = deferred<CloseCounts>();
-  readonly #cancelled = deferred<Cancelled>();
+  readonly #exit = new ExitSteps();
   readonly #failing = deferred<Failure>();
   #replies = 0;
-  #state: UpstreamState = { phase: "idle", attempts: 0 };
-  #since = new Date();
-  #stateAt = performance.now();
-  /** Why nothing new is taken; undefined while it is. */
+  /** The reason why nothing new is taken; undefined while new requests are. */
   #refusal: Failure | undefined;
 
   constructor(name: string, settings: UpstreamSettings, thread: SidecarThread) {
@@ -72,51 +64,48 @@ export class UpstreamClient implements Resident {
     this.#thread = thread;
     const post = (message: ToThread) => thread.post(message);
     this.journals = new JournalPulls(name, post);
-    this.#streams = new StreamedReplies(name, post, (seq) => this.#outOfTime(seq));
+    this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
   }
 
-  /** Resolves when the thread has made the upstream; rejects when it cannot, when no thread lives, or an exit begins. */
+  /** Resolves when the thread has opened the upstream; rejects if it cannot, if no thread lives, or on an exit. */
   get opened(): Promise<ProtocolTraits> {
     return this.#opening.promise;
   }
 
-  /** For a request that has so much time, and waits no longer than for a connection. Then it rejects: `upstream_down`. */
+  /** Like `opened`, for a request with this timeout. Rejects with `upstream_down` once it has waited for too long. */
   openedWithin(timeoutMs: number): Promise<ProtocolTraits> {
     const milliseconds = Math.min(timeoutMs, HOLD_MS);
     return pTimeout(this.opened, { milliseconds, message: refused("upstream_down", "its protocol is being loaded") });
   }
 
-  /** Resolves, with the reason, when the protocol cannot be loaded, or the thread has died too often. */
+  /** Resolves with the failure when the protocol cannot be loaded, or the thread has died too often. */
   get failing(): Promise<Failure> {
     return this.#failing.promise;
   }
 
-  /** The phase, since when, and what is known of the next attempt: as of now, without asking the thread. */
+  /** The phase, since when, and the time until the next attempt, all known without the thread. */
   get state(): UpstreamState & { readonly since: Date } {
-    const { retryInMs, ...state } = this.#state;
-    if (retryInMs === undefined) return { ...state, since: this.#since };
-    const left = Math.max(0, Math.round(retryInMs - (performance.now() - this.#stateAt)));
-    return { ...state, retryInMs: left, since: this.#since };
+    return this.#state.current;
   }
 
   get inFlight(): number {
     return this.#waiters.size;
   }
 
-  /** How many replies have come in all. */
+  /** The total number of replies. */
   get replies(): number {
     return this.#replies;
   }
 
-  onState(listener: StateListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /** @returns a function that stops listening */
+  onState(listener: (state: UpstreamState) => void): () => void {
+    return this.#state.onChange(listener);
   }
 
-  /** Sends one message up and waits for how it ends. Failures come as outcomes; it rejects only when `signal` aborts. */
+  /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
   request({ kind, body, timeoutMs, signal }: UpstreamRequest): Promise<CallerOutcome> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const refusal = this.#refusal ?? this.#tooMany();
@@ -129,11 +118,12 @@ export class UpstreamClient implements Resident {
         this.#thread.post({ type: "abandon", upstream: this.name, seq });
         reject(signal?.reason);
       };
-      const settle = (answer: CallerOutcome) => {
+      const settle = (outcome: CallerOutcome) => {
         signal?.removeEventListener("abort", leave);
-        resolve(answer);
+        resolve(outcome);
       };
       signal?.addEventListener("abort", leave, { once: true });
+      // The thread settles it at its deadline, knowing whether it was sent; the host does only if the thread cannot.
       this.#waiters.add(seq, { settle, until: deadline + THREAD_GRACE_MS });
       const alone = this.#waiters.size === 1;
       this.#thread.post({ type: "request", upstream: this.name, seq, kind, body, deadline }, alone);
@@ -141,86 +131,71 @@ export class UpstreamClient implements Resident {
   }
 
   /**
-   * Sends one message up, and hands each frame of its reply on as it comes. `timeoutMs` is for the first one, or, of a
-   * message that subscribes, until it is handed to the socket.
-   * @returns the failure, where it was not taken
+   * Sends a request, and passes on each frame of its reply as it arrives.
+   * @param request `timeoutMs` bounds the wait for the first frame or, if the request subscribes, for the socket
+   * @returns the failure, if the request was refused
    */
   stream({ body, timeoutMs }: Pick<UpstreamRequest, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure {
     const refusal = this.#refusal ?? this.#tooMany();
     return refusal ?? this.#streams.open(this.#waiters.draw(), body, timeoutMs, THREAD_GRACE_MS, reader);
   }
 
-  /** What the thread knows of the upstream; undefined when it does not answer within `withinMs`. */
+  /** @returns the details that only the thread knows; undefined if it does not reply within `withinMs` */
   inspect(withinMs: number): Promise<UpstreamDetails | undefined> {
     const seq = this.#waiters.draw();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#inspections.delete(seq);
-        resolve(undefined);
-      }, withinMs);
-      this.#inspections.set(seq, (details) => {
-        clearTimeout(timer);
-        resolve(details);
-      });
-      this.#thread.post({ type: "inspect", upstream: this.name, seq });
-    });
+    const details = this.#inspections.add(seq, withinMs);
+    this.#thread.post({ type: "inspect", upstream: this.name, seq });
+    return details;
   }
 
-  // The exit's steps, in their order. Each resolves when the thread says so; who calls bounds the waiting.
+  // The exit's steps, in their order. Each resolves when the thread reports it; the caller bounds the waiting.
 
   drain(): Promise<void> {
     this.#refusal ??= shuttingDown;
     this.#opening.reject(new SidesocketError(shuttingDown));
     const unsent: Outcome = { type: "failed", failure: shuttingDown };
-    for (const seq of this.#thread.withdraw(this.name)) this.#ended(seq, unsent);
-    this.#order({ type: "drain", upstream: this.name });
-    // Where nobody waits there is nothing to wait for, not even for the word of a thread that may hang.
-    if (this.#waiters.size === 0) this.#drained.resolve();
-    return this.#drained.promise;
+    for (const seq of this.#thread.withdraw(this.name)) this.#end(seq, unsent);
+    this.#postStep({ type: "drain", upstream: this.name });
+    // If no request waits, there is nothing to drain: do not wait for the report of a thread that may hang.
+    if (this.#waiters.size === 0) this.#exit.drained.resolve();
+    return this.#exit.drained.promise;
   }
 
-  /** Readers are told that it is over. @returns how many there were */
+  /** Ends all readers. @returns the number of readers */
   stop(): number {
     const streams = this.#streams.stop();
-    this.#order({ type: "stop", upstream: this.name });
+    this.#postStep({ type: "stop", upstream: this.name });
     return this.journals.end("stopping") + streams;
   }
 
-  /** May be called again with 0, to break what is still closing. */
+  /** May be called again with 0, to break the connections that are still closing. */
   close(withinMs: number): Promise<CloseCounts> {
-    this.#order({ type: "close", upstream: this.name, withinMs });
-    return this.#closed.promise;
+    this.#postStep({ type: "close", upstream: this.name, withinMs });
+    return this.#exit.closed.promise;
   }
 
   cancel(): Promise<Cancelled> {
-    this.#order({ type: "cancel", upstream: this.name });
-    return this.#cancelled.promise;
+    this.#postStep({ type: "cancel", upstream: this.name });
+    return this.#exit.cancelled.promise;
   }
 
-  #order(step: ToThread): void {
+  #postStep(step: ToThread): void {
     if (this.#thread.alive && this.protocol) this.#thread.post(step);
-    else this.#nothingLeft();
+    else this.#exit.skip();
   }
 
-  /** There is no upstream on a thread, not yet or not any more, so the exit's steps have nothing to wait for. */
-  #nothingLeft(): void {
-    this.#drained.resolve();
-    this.#closed.resolve({ code: null, by: null, forced: false });
-    this.#cancelled.resolve({ counts: { no: 0, maybe: 0, yes: 0 }, unkept: 0 });
-  }
-
-  /** Ends whoever still waits when the thread did not: from here on nobody does. Gives their number. */
+  /** Fails every request that still waits, because the thread did not: none is left. @returns their number */
   abandonAll(): number {
     const left = this.#waiters.size;
     this.#failAll(() => ({ code: "cancelled", sent: "maybe", detail: "the service stopped before the reply came" }));
-    this.#waiters.quieten();
+    this.#waiters.clearTimer();
     return left;
   }
 
-  // What the thread says.
+  // Messages and events of the thread.
 
   openingMessages(): readonly ToThread[] {
-    const open = { type: "open", upstream: this.name, settings: this.settings, life: this.#lives.next() } as const;
+    const open = { type: "open", upstream: this.name, settings: this.settings, epochs: this.#epochs.next() } as const;
     return [open, ...this.subscriptions.openingMessages()];
   }
 
@@ -228,7 +203,7 @@ export class UpstreamClient implements Resident {
     switch (message.type) {
       case "settled":
         this.#replies += repliesIn(message.outcome);
-        this.#ended(message.seq, message.outcome);
+        this.#end(message.seq, message.outcome);
         break;
       case "begun":
         this.#streams.begin(message.seq);
@@ -246,27 +221,26 @@ export class UpstreamClient implements Resident {
         this.subscriptions.receive(message.name, message.state);
         break;
       case "state":
-        this.#become(message.state);
+        this.#state.set(message.state);
         break;
       case "opened":
-        this.protocol = message.dialect;
-        this.#opening.resolve(message.dialect);
+        this.protocol = message.protocol;
+        this.#opening.resolve(message.protocol);
         break;
       case "unusable":
-        this.#unusable(message.detail);
+        this.#onUnusable(message.detail);
         break;
       case "inspected":
-        this.#inspections.get(message.seq)?.(message.details);
-        this.#inspections.delete(message.seq);
+        this.#inspections.receive(message.seq, message.details);
         break;
       case "drained":
-        this.#drained.resolve();
+        this.#exit.drained.resolve();
         break;
       case "closed":
-        this.#closed.resolve(message.close);
+        this.#exit.closed.resolve(message.close);
         break;
       case "cancelled":
-        this.#cancelled.resolve(message);
+        this.#exit.cancelled.resolve(message);
     }
   }
 
@@ -275,24 +249,24 @@ export class UpstreamClient implements Resident {
     const failure = { code: "sidecar_crashed", sent: "maybe", detail: lastError } as const;
     this.#late.failAll(failure);
     this.#failAll((seq) => (unposted.has(seq) ? { ...failure, sent: "no" } : failure));
-    if (this.#refusal) this.#nothingLeft();
-    else this.journals.renew();
+    if (this.#refusal) this.#exit.skip();
+    else this.journals.repost();
     this.subscriptions.crashed();
-    this.#become({ phase: "idle", attempts: 0, lastError });
+    this.#state.set({ phase: "idle", attempts: 0, lastError });
   }
 
   lost(detail: string): void {
-    // Only such as came after the thread's end are left: the others were failed with it.
+    // Only requests made after the thread's end are left, none of them sent: the others failed with the thread.
     this.#giveUp({ code: "sidecar_crashed", sent: "no", detail });
-    this.#become({ phase: "closed", attempts: 0, lastError: detail });
+    this.#state.set({ phase: "closed", attempts: 0, lastError: detail });
   }
 
-  #unusable(detail: string): void {
+  #onUnusable(detail: string): void {
     this.#giveUp({ code: "invalid_config", sent: "no", detail: `${this.name}: the protocol: ${detail}` });
-    this.#nothingLeft();
+    this.#exit.skip();
   }
 
-  /** Nothing is taken from here on. */
+  /** Refuses everything from here on. */
   #giveUp(failure: Failure): void {
     this.#refusal ??= failure;
     this.#failAll(() => failure);
@@ -301,14 +275,7 @@ export class UpstreamClient implements Resident {
     this.#opening.reject(new SidesocketError(failure));
   }
 
-  #become(state: UpstreamState): void {
-    if (state.phase !== this.#state.phase) this.#since = new Date();
-    this.#state = state;
-    this.#stateAt = performance.now();
-    for (const listener of this.#listeners) listener(state);
-  }
-
-  // Who waits.
+  // Outcomes.
 
   #tooMany(): Failure | undefined {
     const { in_flight } = this.settings.limits;
@@ -316,12 +283,12 @@ export class UpstreamClient implements Resident {
     return present < in_flight ? undefined : tooMany(present, in_flight);
   }
 
-  #ended(seq: number, outcome: Outcome): void {
-    if (!this.#streams.end(seq, outcome)) this.#settled(seq, outcome);
+  #end(seq: number, outcome: Outcome): void {
+    if (!this.#streams.end(seq, outcome)) this.#settle(seq, outcome);
   }
 
-  /** Whom we have told ourselves that no reply came in time learns of it later. */
-  #settled(seq: number, outcome: Outcome): void {
+  /** A caller whose request the host itself has timed out receives the thread's outcome as a late one. */
+  #settle(seq: number, outcome: Outcome): void {
     const waiter = this.#waiters.take(seq);
     if (waiter) waiter.settle(this.#late.outcomeFor(seq, outcome));
     else this.#late.settle(seq, outcome);
@@ -332,24 +299,24 @@ export class UpstreamClient implements Resident {
     this.#streams.failAll(failureOf);
   }
 
-  #unanswered(seq: number): void {
-    this.#settled(seq, { type: "failed", failure: this.#outOfTime(seq) });
+  #failOverdue(seq: number): void {
+    this.#settle(seq, { type: "failed", failure: this.#overdueFailure(seq) });
   }
 
-  /** How a request fails whose thread has not said in time how it ended. */
-  #outOfTime(seq: number): Failure {
-    return this.#thread.withdraw(this.name, seq).length > 0 ? untold : unanswered;
+  /** The failure of a request whose outcome the thread has not reported in time. */
+  #overdueFailure(seq: number): Failure {
+    return this.#thread.withdraw(this.name, seq).length > 0 ? unposted : unreported;
   }
 }
 
-const untold: Failure = {
+const unposted: Failure = {
   code: "reply_timeout",
   sent: "no",
   detail: "the message could not be sent in time: the sidecar's thread was still being started",
 };
 
-const unanswered: Failure = {
+const unreported: Failure = {
   code: "reply_timeout",
   sent: "maybe",
-  detail: "no reply came in time, and the sidecar's thread did not answer",
+  detail: "no reply came in time, and the sidecar's thread did not respond",
 };

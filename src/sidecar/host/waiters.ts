@@ -1,34 +1,34 @@
+/** The callers that wait for an outcome, by the number of their request. */
+
 import type { CallerOutcome } from "../../core/outcome.ts";
 import { SlotTable } from "../../core/util/slot-table.ts";
 import { Alarm } from "../alarm.ts";
 
-/** Who waits for an answer of the thread, under which number, and until when. */
-
 export interface Waiter {
-  /** When it is told, without the thread, that no answer came; in milliseconds of the host's clock. */
+  /** The time after which the host stops waiting for the thread, in milliseconds of the host's clock. */
   readonly until: number;
-  settle(answer: CallerOutcome): void;
+  settle(outcome: CallerOutcome): void;
 }
 
 export class Waiters {
   readonly #slots = new SlotTable<Waiter>();
-  readonly #onLate: (seq: number) => void;
-  /** Rings for the earliest there was, which has nearly always ended by then: looking for the next one is rare. */
+  readonly #onOverdue: (seq: number) => void;
+  /** Set for the earliest waiter, which has nearly always ended by then, so that a search for the next one is rare. */
   readonly #alarm = new Alarm(
     () => performance.now(),
-    () => this.#look(),
+    () => this.#reportOverdue(),
   );
 
-  /** `onLate` must take whoever it is told of. */
-  constructor(onLate: (seq: number) => void) {
-    this.#onLate = onLate;
+  /** @param onOverdue must take the waiter */
+  constructor(onOverdue: (seq: number) => void) {
+    this.#onOverdue = onOverdue;
   }
 
   get size(): number {
     return this.#slots.size;
   }
 
-  /** A number for `add`, or for anything else that the thread is to answer. */
+  /** Draws a number for `add`, or for any other message that expects a reply of the thread. */
   draw(): number {
     return this.#slots.draw();
   }
@@ -42,21 +42,20 @@ export class Waiters {
     return this.#slots.take(seq);
   }
 
-  /** Nobody is told any more that no answer came. */
-  quieten(): void {
+  /** Stops the timer: no waiter is reported as overdue any more. */
+  clearTimer(): void {
     this.#alarm.clear();
   }
 
-  /** Takes everybody. */
   *takeAll(): Generator<[number, Waiter], void> {
     for (const one of [...this.#slots]) if (this.#slots.take(one[0])) yield one;
   }
 
-  #look(): void {
+  #reportOverdue(): void {
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
     for (const [seq, { until }] of [...this.#slots]) {
-      if (until <= now) this.#onLate(seq);
+      if (until <= now) this.#onOverdue(seq);
       else next = Math.min(next, until);
     }
     if (next < Number.POSITIVE_INFINITY) this.#alarm.set(next);

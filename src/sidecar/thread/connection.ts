@@ -1,3 +1,5 @@
+/** The connection to an upstream, which carries out the session's effects on sockets and timers. */
+
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
@@ -17,24 +19,23 @@ import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
 import { Sockets } from "./sockets.ts";
 
-/** What a link tells. */
 export interface ConnectionEvents {
-  /** Before what comes with it: whoever is told of that, and then looks, must not find the state of before. */
+  /** Called before the other events of the same turn: a listener that then looks must not find the old state. */
   state(state: UpstreamState): void;
-  /** What can be sent now, and where. Comes after all that came with it. */
-  availability(link: Availability, now: number): void;
+  /** The connection that requests can be sent on now, if any. Called after the other events of the same turn. */
+  availability(availability: Availability, now: number): void;
   /** No reply comes over this connection any more. */
   lost(connection: number, why: Disconnect, now: number): void;
-  /** There is no connection, and what the upstream would say meanwhile nobody hears. */
+  /** There is no connection, so messages of the upstream are missed from here on. */
   away(why: string): void;
-  /** Another connection has taken the place of the one that there was. */
+  /** A new connection has replaced the current one. */
   rotated(): void;
-  /** A pong showed that the peer has the first `messages` of what this connection was handed. */
+  /** A pong proved that the peer has the first `messages` messages written to this connection. */
   proven(connection: number, messages: number): void;
-  /** It belongs to no request, for none could have been sent yet. */
+  /** A frame that belongs to no request, because none could have been sent yet. */
   message(frame: Body): void;
   frame(connection: number, frame: Body, now: number): void;
-  /** The last connection is gone, after `close`. */
+  /** After `close`: every socket is gone. */
   closed(close: CloseCounts): void;
 }
 
@@ -44,17 +45,14 @@ interface ConnectionEnvironment {
   readonly lookup?: LookupFunction | undefined;
 }
 
-/**
- * The way to an upstream: carries out what the session decides, on real sockets and timers, and tells it what happened.
- * Nothing is decided here.
- */
+/** Decides nothing itself: the pair of sessions does, and receives as inputs what happens on the sockets and timers. */
 export class Connection {
   readonly #env: ConnectionEnvironment;
   readonly #events: ConnectionEvents;
   readonly #sockets: Sockets;
   readonly #activity = new PeerActivity();
   #rotation: Rotation = newRotation;
-  /** The one that speaks for the current session, and the successor's. They change places with their sessions. */
+  /** The timers of the current session and of its successor, which swap when the successor takes over. */
   #timer = this.#newTimer();
   #rotationTimer = this.#newTimer();
   #lastError: string | undefined;
@@ -71,26 +69,26 @@ export class Connection {
     this.#advance({ type: "start" });
   }
 
-  /** Asks the peer for a sign of life. */
+  /** Pings the peer for a sign of life. */
   probe(): void {
     this.#advance({ type: "probe" });
   }
 
-  /** Leaves the connection for a new one at once. */
+  /** Replaces the connection by a new one at once. */
   renew(detail: string): void {
     this.#advance({ type: "renew", detail });
   }
 
-  /** Leaves this connection once there is a new one. */
+  /** Replaces this connection once a new one is ready. */
   rotate(connection: number): void {
     this.#advance({ type: "rotate", connection });
   }
 
-  /** `closed` will be told. */
+  /** The event `closed` follows. */
   close(withinMs: number): void {
     this.#close ??= { code: null, by: null, forced: false };
     this.#closeAll(withinMs);
-    this.#tellClosed();
+    this.#reportClosed();
   }
 
   destroy(): void {
@@ -102,19 +100,22 @@ export class Connection {
     this.#sockets.closeOthers(this.#session.connection, withinMs);
   }
 
-  /** `entry`: whose message it is. @returns false when it did not leave */
+  /**
+   * @param entry the request whose message the frame is, if any
+   * @returns false if the socket did not take the frame
+   */
   write(connection: number, frame: Body, entry?: Entry): boolean {
     const taken = this.#sockets.write(connection, frame);
     if (taken && entry) this.#activity.wrote(entry);
     return taken;
   }
 
-  /** Bytes handed over that the operating system has not taken yet. */
+  /** Bytes handed to the socket and not yet taken by the operating system. */
   buffered(connection = this.#session.connection): number {
     return this.#sockets.buffered(connection);
   }
 
-  /** Closes what was left for its successor and owes nothing any more. */
+  /** Closes the retired connections that owe no reply any more. */
   closeRetired(owes: (connection: number) => boolean): void {
     if (this.#sockets.anyRetired) this.#sockets.closeRetired(owes);
   }
@@ -143,11 +144,11 @@ export class Connection {
       random: Math.random(),
       proof: this.#activity.proof(before.connection),
       lastActivityAt: this.#activity.heardAt,
-      settings: this.#sockets.filledIn,
+      settings: this.#sockets.resolvedSettings,
     };
     const { rotation, effects } = stepRotation(this.#rotation, input, context);
     this.#rotation = rotation;
-    for (const effect of effects) if (effect.type === "lost") this.#blame(effect.cause);
+    for (const effect of effects) if (effect.type === "lost") this.#recordCause(effect.cause);
     const session = rotation.current;
     const moved = session.at.phase !== before.at.phase || session.connection !== before.connection;
     if (moved) this.#events.state(this.#state(now));
@@ -155,7 +156,7 @@ export class Connection {
     if (moved) this.#events.availability(availability(session), now);
   }
 
-  #blame(why: Disconnect): void {
+  #recordCause(why: Disconnect): void {
     this.#lastError = describeDisconnect(why);
     if (why.reason === "silent") this.#foundDeadBy = why.rung;
   }
@@ -192,7 +193,7 @@ export class Connection {
         this.#retire(effect.connection, effect.withinMs);
         break;
       case "rotationFailed":
-        this.#lastError = `${describeDisconnect(effect.cause)}; the connection that there is stays`;
+        this.#lastError = `${describeDisconnect(effect.cause)}; the current connection stays`;
         this.#events.state(this.#state(now));
         break;
       case "lost":
@@ -211,12 +212,14 @@ export class Connection {
   }
 
   #retire(connection: number, withinMs: number): void {
-    this.#sockets.retire(connection, withinMs, this.#activity.proof(connection), () => this.#letGo(connection));
+    this.#sockets.retire(connection, withinMs, this.#activity.proof(connection), () =>
+      this.#onRetirementExpired(connection),
+    );
     this.#events.rotated();
   }
 
-  /** A connection that was left for its successor has had its time: what it still owes does not come. */
-  #letGo(connection: number): void {
+  /** A retired connection has used up its time: the replies that it still owes do not come. */
+  #onRetirementExpired(connection: number): void {
     const detail = "it was rotated out, and the reply did not come in time (reconnect.rotate.drain)";
     this.#events.lost(connection, { reason: "renewed", detail }, this.#env.now());
   }
@@ -256,10 +259,10 @@ export class Connection {
     if (this.#close) this.#close = closedBoth(this.#close, close, connection === this.#session.connection);
     this.#advance({ type: "dropped", connection, disconnect: drop });
     if (connection !== this.#session.connection && !this.#isClosing) this.#lostOther(connection, drop);
-    this.#tellClosed();
+    this.#reportClosed();
   }
 
-  /** What another connection than the current one still owes, to who has timed out as well, does not come any more. */
+  /** The replies that another connection than the current one still owes, even late ones, do not come any more. */
   #lostOther(connection: number, drop: Disconnect): void {
     const why: Disconnect = this.#sockets.isRetired(connection)
       ? drop
@@ -267,12 +270,12 @@ export class Connection {
     this.#events.lost(connection, why, this.#env.now());
   }
 
-  /** What is pending when we close for good is not lost, but cancelled: by the step after that. */
+  /** True once the exit closes the connection: its pending requests are not lost, but cancelled by the next step. */
   get #isClosing(): boolean {
     return this.#session.at.phase === "closing" || this.#session.at.phase === "closed";
   }
 
-  #tellClosed(): void {
+  #reportClosed(): void {
     if (!this.#close || this.#sockets.size > 0) return;
     this.#events.closed(this.#close);
     this.#close = undefined;
@@ -286,7 +289,7 @@ export class Connection {
   }
 }
 
-/** How it ended is what the current connection says; a single one that had to be broken makes all of it forced. */
+/** The current connection determines the close code; any connection that had to be broken makes the close forced. */
 function closedBoth(before: CloseCounts, now: CloseCounts, isCurrent: boolean): CloseCounts {
   return { ...(isCurrent ? now : before), forced: before.forced || now.forced };
 }

@@ -1,18 +1,18 @@
+/** The journals of one upstream on its thread, and the reads that wait for messages. */
+
 import { Journal, type Message, type Page, type ReadOptions, type Start } from "../../core/messages/journal.ts";
 import { compileWhere } from "../../protocols/condition.ts";
 import { checkedJson } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { FromThread, JournalLife, NoPage, ReadCommand } from "../contract.ts";
+import type { FromThread, JournalEpochs, NoPage, ReadCommand } from "../contract.ts";
 
-/** The journals of one upstream, on its thread, and the readers that wait for news in them. */
-
-interface Waiting {
+interface WaitingRead {
   readonly command: ReadCommand;
-  /** Where it goes on: behind what it has looked at, and what did not match. */
-  read: ReadOptions;
+  /** The options to read on with: after the messages that were examined and did not match. */
+  options: ReadOptions;
 }
 
-/** The journal of what nobody has subscribed to by a standing subscription. */
+/** The journal of the messages that no subscription claims. */
 export const MAIN = "";
 
 export class Journals {
@@ -20,8 +20,8 @@ export class Journals {
   readonly #bounds: { readonly count: number; readonly bytes: number };
   readonly #post: (message: FromThread) => void;
   readonly #journals = new Map<string, Journal>();
-  readonly #waiting = new Map<number, Waiting>();
-  #awake = false;
+  readonly #waiting = new Map<number, WaitingRead>();
+  #retryIsScheduled = false;
 
   constructor(
     upstream: string,
@@ -33,14 +33,14 @@ export class Journals {
     this.#post = post;
   }
 
-  open(name: string, { epoch, former }: JournalLife): void {
+  open(name: string, { epoch, former }: JournalEpochs): void {
     this.#journals.set(name, new Journal(epoch, this.#bounds, former, Date.now()));
   }
 
-  /** Who waits for news in it is told that it is gone. */
+  /** Ends the reads that wait for a message of this journal. */
   remove(name: string): void {
     this.#journals.delete(name);
-    this.#wake();
+    this.#scheduleRetry();
   }
 
   get kept(): { readonly messages: number; readonly bytes: number } {
@@ -51,74 +51,74 @@ export class Journals {
 
   append(name: string, data: Body, kind: Message["kind"]): void {
     this.#journals.get(name)?.append(data, kind, Date.now());
-    this.#wake();
+    this.#scheduleRetry();
   }
 
-  /** The connection is gone, for all of them. */
+  /** Opens a gap in every journal: the connection is gone. */
   away(why: string): void {
     for (const journal of this.#journals.values()) journal.markAway(Date.now(), why);
   }
 
-  /** There is another connection, on which the subscriptions have yet to be asked for. */
+  /** Opens a gap in every subscription's journal: on the new connection they are not subscribed yet. */
   handedOver(why: string): void {
     for (const [name, journal] of this.#journals) if (name !== MAIN) journal.markAway(Date.now(), why);
   }
 
   still(name: string, why: string): void {
     this.#journals.get(name)?.recordAway(Date.now(), why);
-    this.#wake();
+    this.#scheduleRetry();
   }
 
   back(name: string): void {
     this.#journals.get(name)?.markBack(Date.now());
-    this.#wake();
+    this.#scheduleRetry();
   }
 
   read(command: ReadCommand): void {
     const { after, limit } = command;
     const match = command.where.length > 0 ? compileWhere(command.where) : undefined;
     const where = match && (({ kind, data }: Message) => kind === "json" && match(checkedJson(data as string)));
-    this.#attempt({ command, read: { after, limit, where } });
+    this.#attempt({ command, options: { after, limit, where } });
   }
 
-  unread(seq: number): void {
+  cancelRead(seq: number): void {
     this.#waiting.delete(seq);
   }
 
-  #attempt(waiting: Waiting): void {
-    const { command, read } = waiting;
+  #attempt(waiting: WaitingRead): void {
+    const { command, options } = waiting;
     const journal = this.#journals.get(command.journal);
-    const page = journal ? (journal.read(read) ?? "ahead") : "nowhere";
+    const page = journal ? (journal.read(options) ?? "ahead") : "nowhere";
     const due = typeof page === "string" || !command.wait || page.entries.length > 0;
     if (due || isFarFrom(command.after, page, journal?.size ?? 0)) {
       this.#waiting.delete(command.seq);
-      this.#answer(command.seq, page);
+      this.#postPage(command.seq, page);
       return;
     }
-    waiting.read = { ...read, after: { epoch: page.epoch, seq: page.next } };
+    waiting.options = { ...options, after: { epoch: page.epoch, seq: page.next } };
     this.#waiting.set(command.seq, waiting);
-    if (!page.end) this.#wake();
+    if (!page.end) this.#scheduleRetry();
   }
 
-  /** What comes in one turn is told together. */
-  #wake(): void {
-    if (this.#awake || this.#waiting.size === 0) return;
-    this.#awake = true;
+  /** Retries the waiting reads at the end of the turn, so that messages of one turn share a page. */
+  #scheduleRetry(): void {
+    if (this.#retryIsScheduled || this.#waiting.size === 0) return;
+    this.#retryIsScheduled = true;
     setImmediate(() => {
-      this.#awake = false;
+      this.#retryIsScheduled = false;
       for (const waiting of [...this.#waiting.values()]) this.#attempt(waiting);
     });
   }
 
-  #answer(seq: number, page: Page | NoPage): void {
+  #postPage(seq: number, page: Page | NoPage): void {
     this.#post({ type: "page", upstream: this.#upstream, seq, page });
   }
 }
 
 /**
- * Whether so much went by unmatched that the reader must be told where it is: from its own cursor it would be shown a
- * gap, sooner or later, for messages that were looked at in its name. Each time as much as half of what is kept, so that
- * a cursor stays good for as long again.
+ * True if so many messages did not match that the reader needs a newer cursor. From its own it would sooner or later
+ * get a gap, for messages that were examined on its behalf. Half of the journal is the limit, so that each new cursor
+ * stays valid for as long again.
  */
 function isFarFrom(after: Start, { epoch, next }: Page, kept: number): boolean {
   return typeof after !== "string" && after.epoch === epoch && next - after.seq > kept / 2;

@@ -1,12 +1,14 @@
+/** The loading of the protocol that an upstream speaks. */
+
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { fromModule, preset } from "../../protocols/presets.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
 
-/** How long a user's module may take to load: it may wait for something that never comes. */
+/** The time that a user's module has to load: it may await something that never happens. */
 const LOAD_WITHIN_MS = 10_000;
 
-/** The protocol that the settings name. Rejects with a plain Error that says what is wrong, and with which file. */
+/** Loads the protocol that the settings name. Rejects with a plain Error that names the file and the reason. */
 export async function loadProtocol(
   settings: UpstreamSettings["protocol"],
   withinMs = LOAD_WITHIN_MS,

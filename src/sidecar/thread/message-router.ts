@@ -5,7 +5,7 @@ import { type SubscriptionEffect, Subscriptions } from "../../core/messages/subs
 import type { Outcome } from "../../core/outcome.ts";
 import { isJson } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
-import type { FromThread, JournalLife, ToThread } from "../contract.ts";
+import type { FromThread, JournalEpochs, ToThread } from "../contract.ts";
 import { Journals, MAIN } from "./journals.ts";
 
 /** The upstream has so long to agree to a subscription, in milliseconds. */
@@ -38,7 +38,7 @@ export class MessageRouter {
     name: string,
     settings: UpstreamSettings,
     accepts: Protocol["accepts"],
-    life: JournalLife,
+    life: JournalEpochs,
     env: RouterEnvironment,
   ) {
     const { from, refused: to } = settings.reconnect;
@@ -68,11 +68,11 @@ export class MessageRouter {
   }
 
   unread(seq: number): void {
-    this.#journals.unread(seq);
+    this.#journals.cancelRead(seq);
   }
 
-  subscribe({ name, life, settings }: Of<"subscribe">): void {
-    this.#journals.open(name, life);
+  subscribe({ name, epochs, settings }: Of<"subscribe">): void {
+    this.#journals.open(name, epochs);
     this.#carryOut(this.#subscriptions.add(name, settings));
   }
 

@@ -1,16 +1,17 @@
+/** The signs of life of a peer: its last frame, its round-trip time, and the deliveries that its next pong proves. */
+
 import type { Entry } from "../../core/exchange/request-table.ts";
 
-/** What an upstream has shown of itself: when it last spoke, how fast it answers a ping, and what that will prove. */
 export class PeerActivity {
   #heardAt = 0;
   #frameAt: number | undefined;
-  /** The last message of a caller that a socket took: what a ping that is sent now would prove. */
+  /** The last caller's message that a socket took, whose delivery a ping sent now would prove. */
   #lastWritten: Pick<Entry, "connection" | "order"> = { connection: 0, order: 0 };
   #pings = 0;
   #pingedAt = 0;
   #roundTripMs: number | undefined;
 
-  /** When the peer of the current connection last said something of its own. */
+  /** The time of the current peer's last sign of life. */
   get heardAt(): number {
     return this.#heardAt;
   }
@@ -20,12 +21,12 @@ export class PeerActivity {
     return this.#roundTripMs;
   }
 
-  /** Milliseconds since the last frame came in; undefined before the first. */
+  /** Milliseconds since the last frame arrived; undefined before the first. */
   frameAgeMs(now: number): number | undefined {
     return this.#frameAt === undefined ? undefined : Math.round(now - this.#frameAt);
   }
 
-  /** The proof that the next ping over this connection asks for. Its pong has it, and {@link ponged} reads it. */
+  /** The payload of the next ping over this connection, which its pong repeats and {@link ponged} reads. */
   proof(connection: number): string {
     const { connection: writtenTo, order } = this.#lastWritten;
     return `${this.#pings + 1}.${writtenTo === connection ? order : 0}`;
@@ -48,14 +49,14 @@ export class PeerActivity {
     this.#pingedAt = now;
   }
 
-  /** @returns how many messages of its connection the pong proves */
+  /** @returns the number of messages whose delivery the pong proves: the first ones of its connection */
   ponged(proof: string, now: number): number {
     this.#roundTripMs = now - this.#pingedAt;
     return provenBy(proof);
   }
 }
 
-/** How many messages of its connection the pong with this proof shows to have arrived. */
+/** @returns the number of messages whose delivery a pong with this payload proves: the first ones of its connection */
 export function provenBy(proof: string): number {
   return Number(proof.split(".")[1]);
 }

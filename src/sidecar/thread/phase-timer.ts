@@ -1,22 +1,23 @@
-/** What takes the event loop to look at everything that has arrived, with much of it, in milliseconds. */
-const LOOK_MS = 50;
+/** The timer of a connection's phase. */
 
-/** The one timer of a phase. */
+/** The time in which the event loop handles everything that has arrived, even under load, in milliseconds. */
+const CATCH_UP_MS = 50;
+
 export class PhaseTimer {
-  readonly #ring: () => void;
+  readonly #onRing: () => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(ring: () => void) {
-    this.#ring = ring;
+  constructor(onRing: () => void) {
+    this.#onRing = onRing;
   }
 
   /**
-   * In place of what was set before; undefined: nothing. `blames`: it blames the peer for its silence. In a process that
-   * was suspended or blocked, time is over before what the peer said in time has been looked at: so that comes first, and
-   * may set the timer anew.
+   * Replaces the time that was set before, or clears it if `ms` is undefined.
+   * @param blames true if ringing blames the peer for its silence. In a process that was suspended or blocked, the
+   *   timer fires before the frames that arrived in time are handled, so they are handled first, and may reset it.
    */
   set(ms: number | undefined, blames = false): void {
     clearTimeout(this.#timer);
-    this.#timer = ms === undefined ? undefined : setTimeout(blames ? () => this.set(LOOK_MS) : this.#ring, ms);
+    this.#timer = ms === undefined ? undefined : setTimeout(blames ? () => this.set(CATCH_UP_MS) : this.#onRing, ms);
   }
 }

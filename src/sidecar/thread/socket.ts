@@ -1,3 +1,5 @@
+/** The upstream's socket, and the only file that imports `ws`. */
+
 import { createRequire } from "node:module";
 import type { LookupFunction, Socket as TcpSocket } from "node:net";
 import process from "node:process";
@@ -7,70 +9,69 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Body } from "../../protocols/protocol.ts";
 
-/** The only file that knows `ws`. Its traps end here: whatever happens, `dropped` comes exactly once, and comes last. */
-
-// Imported, it would be read twice: ws is CommonJS, and what an import gives of that Node has to find out by a parser.
+// Required, not imported: to find the exports of CommonJS, Node would parse the files of ws, and so read them twice.
 const { WebSocket } = createRequire(import.meta.url)("ws") as typeof import("ws");
 
-/** What a socket tells. None of these is called before `openSocket` has returned. */
+/** Called only after `openSocket` has returned. Whatever happens, `dropped` is called exactly once, and last. */
 export interface SocketEvents {
   opened(): void;
   frame(frame: Body): void;
-  /** The peer answered the ping that carried `proof`. */
+  /** The pong of the ping with the payload `proof`. */
   pong(proof: string): void;
-  /** The peer pinged us, and was answered. */
+  /** A ping of the peer, to which a pong was sent. */
   pinged(): void;
-  /** It is over, and its descriptor is closed. Nothing is told after this. */
+  /** The connection has ended, and its descriptor is closed. */
   dropped(drop: Disconnect): void;
 }
 
 export interface Socket {
-  /** Bytes handed over that the operating system has not taken yet. */
+  /** Bytes handed to the socket and not yet taken by the operating system. */
   readonly buffered: number;
-  /** Who began the close handshake; undefined while nobody has. */
+  /** The side that began the close handshake; undefined before. */
   readonly closedBy: "us" | "peer" | undefined;
-  /** @returns false when the socket is not open (any more), and the frame did not leave. */
+  /** @returns false if the socket is not open, and did not take the frame */
   write(frame: Body): boolean;
   ping(proof: string): void;
-  /** Begins the close handshake, and breaks the socket when the peer has not finished it in time: at once with 0. */
+  /** Begins the close handshake, and breaks the socket if the peer does not finish it in time; with 0, at once. */
   close(code: number, withinMs: number): void;
-  /** Breaks it at once: no close frame, and `dropped` follows. */
+  /** Breaks the socket at once, without a close frame; `dropped` follows. */
   destroy(): void;
 }
 
 export interface SocketTarget {
-  /** `ca`: the certificates themselves, not their file. */
+  /** `ca` holds the certificates themselves, not the name of their file. */
   readonly settings: Pick<UpstreamSettings, "url" | "headers" | "subprotocols" | "ca" | "limits">;
   /** One deadline over DNS, TCP, TLS and upgrade together. */
   readonly withinMs: number;
-  /** How names are resolved; undefined for the runtime's own way. */
+  /** The resolver of host names; undefined for the runtime's own. */
   readonly lookup?: LookupFunction | undefined;
 }
 
-/** After the peer began to close, it has this long to end TCP, in milliseconds. */
+/** The time that the peer has to end TCP after it began the close handshake, in milliseconds. */
 const PEER_CLOSE_MS = 2_000;
 /**
- * After so much everything else on the thread has its turn. On Deno a socket that always has more to read would leave none
- * to the host's messages: requests would wait for the end of a flood, and the pulse would find the thread hung. It is what both runtimes
- * read at once: with four times as much, requests waited 15 ms longer for a flood that comes as fast as it is read.
+ * The bytes to read before everything else on the thread has its turn. On Deno, a socket that always has more to read
+ * would starve the host's messages: requests would wait for the end of a flood, and heartbeats would find the thread
+ * hung. Both runtimes read this much at once. With four times as much, requests waited 15 ms longer in a flood that
+ * comes as fast as it is read.
  */
 const TURN_BYTES = 64 * 1024;
-/** What a frame costs besides its bytes: about. */
+/** The approximate cost of a frame besides its bytes. */
 const FRAME_BYTES = 128;
-/** ws would break a closing socket after 30 s by itself. How long that may take is ours to say, so it never does. */
+/** ws would break a closing socket after 30 s by itself; the bound of `close` is the only one here, so disable that. */
 const NEVER_MS = 2 ** 31 - 1;
 
-/** ws answers the peer's close frame by calling its own `close`, and tells nobody else: so this is where one can know. */
+/** Detects the peer's close frame, which ws reports to nobody: it only calls its own `close` in reply. */
 class WatchedWebSocket extends WebSocket {
   onPeerClose: () => void = () => {};
 
-  /** Only ws calls this. */
+  /** Called by ws alone. */
   override close(code?: number, reason?: string | Buffer): void {
     super.close(code, reason);
     this.onPeerClose();
   }
 
-  /** What `close` is elsewhere. */
+  /** Does what `close` does in the base class. */
   beginClose(code: number): void {
     super.close(code);
   }
@@ -92,24 +93,24 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     ...(lookup === undefined ? {} : { lookup }),
   };
   const ws = new WatchedWebSocket(url, subprotocols, options);
-  /** Why it will be over, where something was seen before `close`, which itself tells little. */
+  /** The cause of the end, if one was seen before the event `close`, which itself says little. */
   let cause: Disconnect | undefined;
   let closedBy: "us" | "peer" | undefined;
-  /** Both close frames have passed: only TCP is left to be ended, and a peer that leaves that to us has done its part. */
-  let shaken = false;
+  /** Both close frames have passed. Only TCP is left to end, so a peer that does not end it is not at fault. */
+  let handshakeDone = false;
   let closing: NodeJS.Timeout | undefined;
   let tcp: TcpSocket | undefined;
-  let gathering = false;
+  let corked = false;
 
-  /** What is written in one turn of the event loop leaves in one call of the operating system. */
-  const gather = (): void => {
-    if (gathering || !tcp) return;
-    gathering = true;
-    const gathered = tcp;
-    gathered.cork();
+  /** Collects the frames of one turn of the event loop, so that they leave in one system call. */
+  const corkForTurn = (): void => {
+    if (corked || !tcp) return;
+    corked = true;
+    const socket = tcp;
+    socket.cork();
     process.nextTick(() => {
-      gathering = false;
-      gathered.uncork();
+      corked = false;
+      socket.uncork();
     });
   };
 
@@ -122,7 +123,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     setImmediate(() => ws.resume());
   };
 
-  /** ws stays CONNECTING after a refused upgrade, and CLOSING for long after a protocol error: always break it. */
+  /** Breaks the socket: ws stays CONNECTING after a refused upgrade, and CLOSING for long after a protocol error. */
   const fail = (drop: Disconnect): void => {
     cause ??= drop;
     ws.terminate();
@@ -135,7 +136,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   pTimeout(opened, { milliseconds: withinMs, fallback: () => fail({ reason: "timeout", withinMs }) });
 
   ws.onPeerClose = () => {
-    shaken = true;
+    handshakeDone = true;
     closedBy ??= "peer";
     closing ??= setTimeout(() => ws.terminate(), PEER_CLOSE_MS);
   };
@@ -154,7 +155,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     response.destroy();
     fail({ reason: "status", status, retryAfterMs: retryAfterMs(headers["retry-after"], Date.now()) });
   });
-  ws.on("error", (error: NodeJS.ErrnoException) => fail(dropOf(error, limits.reply_bytes)));
+  ws.on("error", (error: NodeJS.ErrnoException) => fail(disconnectOf(error, limits.reply_bytes)));
   ws.once("close", (code: number, reason: Buffer) => {
     clearTimeout(closing);
     events.dropped(cause ?? { reason: "closed", code, text: printable(reason.toString()) });
@@ -169,7 +170,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     },
     write(frame) {
       if (ws.readyState !== WebSocket.OPEN) return false;
-      gather();
+      corkForTurn();
       ws.send(frame, ignoreError);
       return true;
     },
@@ -180,7 +181,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
       closedBy ??= "us";
       ws.beginClose(code);
       clearTimeout(closing);
-      const giveUp = () => (shaken ? ws.terminate() : fail({ reason: "unclosed", withinMs: closeWithinMs }));
+      const giveUp = () => (handshakeDone ? ws.terminate() : fail({ reason: "unclosed", withinMs: closeWithinMs }));
       if (closeWithinMs === 0) giveUp();
       else closing = setTimeout(giveUp, closeWithinMs);
     },
@@ -190,10 +191,10 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   };
 }
 
-/** What a write's error says, `dropped` says too. Without a callback ws would tell it a second time. */
+/** Ignores a write error, which `dropped` reports. Without a callback, ws would emit it a second time. */
 function ignoreError(): void {}
 
-/** RFC 9110 §10.2.3: whole seconds, or a date. */
+/** Parses a Retry-After header, by RFC 9110 §10.2.3: whole seconds, or a date. */
 export function retryAfterMs(value: string | undefined, wallClock: number): number | undefined {
   if (value === undefined) return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1_000;
@@ -201,18 +202,18 @@ export function retryAfterMs(value: string | undefined, wallClock: number): numb
   return Number.isNaN(date) ? undefined : Math.max(0, date - wallClock);
 }
 
-/** A close reason is the peer's text: at most 123 bytes by RFC 6455 §5.5, and none of it may act on a terminal. */
+/** Cleans a text of the peer: at most 123 bytes, as RFC 6455 §5.5 allows, without characters that act on a terminal. */
 function printable(text: string): string {
   return text.replace(/\p{C}/gu, "�").slice(0, 123);
 }
 
-/** The names that a failed connect or a broken frame has on the two runtimes. */
-function dropOf(error: NodeJS.ErrnoException, limitBytes: number): Disconnect {
+/** Classifies the error of a failed connect or a broken frame, by its names on the two runtimes. */
+function disconnectOf(error: NodeJS.ErrnoException, limitBytes: number): Disconnect {
   const code = error.code ?? "";
   const detail = code || printable(error.message);
   if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return { reason: "oversized", limitBytes };
   if (code.startsWith("WS_ERR_")) return { reason: "protocol", detail };
-  // A name server that cannot be reached gives ECONNREFUSED, too: only what was called tells it from the upstream's own.
+  // An unreachable name server gives ECONNREFUSED, too: only the system call tells it from the upstream's own refusal.
   if (/^(query|getaddrinfo)/.test(error.syscall ?? "")) return { reason: "dns", detail };
   if (/^(ENOTFOUND|EAI_|ESERVFAIL|ENODATA|ETIMEOUT$|EREFUSED$|EBADNAME)/.test(code)) return { reason: "dns", detail };
   if (/CERT|TLS|SSL|SIGN|EPROTO|ISSUER|VERIFY/.test(code)) return { reason: "tls", detail };

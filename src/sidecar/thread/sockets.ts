@@ -1,3 +1,5 @@
+/** The sockets of an upstream that are not gone yet. */
+
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
@@ -8,49 +10,52 @@ import { type ResolveSettings, settingsResolver } from "./resolve-placeholders.t
 import { openSocket, type Socket, type SocketEvents } from "./socket.ts";
 import { openUnresolved } from "./unresolved-socket.ts";
 
+/** A connection that was left for its successor and still owes replies. */
 interface Retired {
+  /** Ends the wait for the replies. */
   readonly timer: NodeJS.Timeout;
-  /** What its last ping asks for. */
+  /** The payload of its last ping. */
   readonly proof: string;
 }
 
-/** Every socket of an upstream that is not gone yet. There may be two while one makes way for its successor. */
+/** There may be two sockets at a time, while one makes way for its successor. */
 export class Sockets {
   readonly #settings: UpstreamSettings;
-  #filledIn: UpstreamSettings;
-  readonly #workOut: ResolveSettings | undefined;
+  #resolved: UpstreamSettings;
+  readonly #resolve: ResolveSettings | undefined;
   readonly #lookup: LookupFunction | undefined;
   readonly #sockets = new Map<number, Socket>();
-  /** Connections that were left for their successor and still owe replies, and what ends that in time. */
   readonly #retired = new Map<number, Retired>();
 
   constructor(name: string, settings: UpstreamSettings, lookup: LookupFunction | undefined) {
     this.#settings = settings;
-    this.#filledIn = settings;
-    this.#workOut = settingsResolver(name, settings);
+    this.#resolved = settings;
+    this.#resolve = settingsResolver(name, settings);
     this.#lookup = lookup;
   }
 
-  /** The settings with the values of the newest attempt. */
-  get filledIn(): UpstreamSettings {
-    return this.#filledIn;
+  /** The settings of the newest attempt, with all placeholders resolved. */
+  get resolvedSettings(): UpstreamSettings {
+    return this.#resolved;
   }
 
   get size(): number {
     return this.#sockets.size;
   }
 
-  /** `gone` must be called when it was dropped. */
+  /** When the connection has dropped, `gone` must be called. */
   open(connection: number, withinMs: number, events: SocketEvents): void {
     const target = { settings: this.#settings, withinMs, lookup: this.#lookup };
-    const resolved = (settings: UpstreamSettings) => {
-      this.#filledIn = settings;
+    const onResolved = (settings: UpstreamSettings) => {
+      this.#resolved = settings;
     };
-    const socket = this.#workOut ? openUnresolved(this.#workOut, target, resolved, events) : openSocket(target, events);
+    const socket = this.#resolve
+      ? openUnresolved(this.#resolve, target, onResolved, events)
+      : openSocket(target, events);
     this.#sockets.set(connection, socket);
   }
 
-  /** @returns how it ended, as the exit tells it */
+  /** @returns the end of the connection, as the exit reports it */
   gone(connection: number, drop: Disconnect): CloseCounts {
     const by = this.#sockets.get(connection)?.closedBy ?? null;
     this.#sockets.delete(connection);
@@ -58,12 +63,12 @@ export class Sockets {
     return { code: null, by, forced: drop.reason === "unclosed" };
   }
 
-  /** Bytes handed over that the operating system has not taken yet. */
+  /** Bytes handed to the socket and not yet taken by the operating system. */
   buffered(connection: number): number {
     return this.#sockets.get(connection)?.buffered ?? 0;
   }
 
-  /** @returns false when the frame did not leave */
+  /** @returns false if the socket did not take the frame */
   write(connection: number, frame: Body): boolean {
     return this.#sockets.get(connection)?.write(frame) ?? false;
   }
@@ -81,15 +86,16 @@ export class Sockets {
   }
 
   /**
-   * It was left for its successor. `late` is called when what it owes has not come in time. Nothing more is written to it,
-   * so one ping proves all that was; `proof` is what that asks for.
+   * Keeps a connection that was left for its successor until it owes no reply, and calls `onOverdue` if that takes
+   * longer than `withinMs`. Nothing more is written to it, so one ping, with the payload `proof`, proves every
+   * delivery.
    */
-  retire(connection: number, withinMs: number, proof: string, late: () => void): void {
-    this.#retired.set(connection, { timer: setTimeout(late, withinMs), proof });
+  retire(connection: number, withinMs: number, proof: string, onOverdue: () => void): void {
+    this.#retired.set(connection, { timer: setTimeout(onOverdue, withinMs), proof });
     this.ping(connection, proof);
   }
 
-  /** Whether this is the pong of a retired connection's last ping. */
+  /** True if this is the pong of a retired connection's last ping. */
   isLastProof(connection: number, proof: string): boolean {
     return this.#retired.get(connection)?.proof === proof;
   }
@@ -102,7 +108,7 @@ export class Sockets {
     return this.#retired.has(connection);
   }
 
-  /** Closes what was left for its successor and owes nothing any more. */
+  /** Closes the retired connections that owe no reply any more. */
   closeRetired(owes: (connection: number) => boolean): void {
     for (const [connection, { timer }] of this.#retired) {
       if (owes(connection)) continue;
@@ -112,7 +118,7 @@ export class Sockets {
     }
   }
 
-  /** The exit closes whatever is left open beside the current connection. */
+  /** Closes every connection except the current one, for the exit. */
   closeOthers(current: number, withinMs: number): void {
     for (const { timer } of this.#retired.values()) clearTimeout(timer);
     this.#retired.clear();

@@ -1,18 +1,20 @@
+/** A socket whose settings must first be resolved. */
+
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { type ResolveSettings, Unresolved } from "./resolve-placeholders.ts";
 import { openSocket, type Socket, type SocketEvents, type SocketTarget } from "./socket.ts";
 
-/** Told of the settings that an attempt is made with, before its socket is opened. */
+/** Called with the settings of an attempt, before its socket is opened. */
 type OnResolved = (settings: Awaited<ReturnType<ResolveSettings>>) => void;
 
 /**
- * A socket for which something must be worked out first: a token from a file, a signed URL from the user's function.
- * One deadline over all of it, and until the real socket is there this is one that is not open yet.
+ * Resolves settings, such as a token from a file or a signed URL from the user's function, and then opens a socket with
+ * them. One deadline covers both. Until then the returned socket is one that is not open yet.
  */
 export function openUnresolved(
-  workOut: ResolveSettings,
+  resolve: ResolveSettings,
   { withinMs, lookup }: Pick<SocketTarget, "withinMs" | "lookup">,
-  resolved: OnResolved,
+  onResolved: OnResolved,
   events: SocketEvents,
 ): Socket {
   const began = performance.now();
@@ -27,16 +29,16 @@ export function openUnresolved(
   };
   const timer = setTimeout(() => fail({ reason: "timeout", withinMs }), withinMs);
 
-  workOut(leaving.signal).then(
+  resolve(leaving.signal).then(
     (settings) => {
       if (leaving.signal.aborted) return;
       clearTimeout(timer);
-      resolved(settings);
+      onResolved(settings);
       const left = Math.max(1, withinMs - (performance.now() - began));
       socket = openSocket({ settings, withinMs: left, lookup }, events);
     },
     (error: unknown) => {
-      const detail = error instanceof Unresolved ? error.message : "they cannot be worked out";
+      const detail = error instanceof Unresolved ? error.message : "they cannot be resolved";
       fail({ reason: "credentials", detail });
     },
   );

@@ -7,7 +7,7 @@ import { Exchange } from "../../core/exchange/exchange.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
-import type { FromThread, JournalLife, ToThread, UpstreamDetails } from "../contract.ts";
+import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
 import { MessageRouter } from "./message-router.ts";
 
@@ -20,7 +20,7 @@ export interface UpstreamEnvironment {
   readonly lookup?: LookupFunction | undefined;
 }
 
-type UpstreamCommand = Exclude<ToThread, { type: "open" | "beat" | "end" }>;
+type UpstreamCommand = Exclude<ToThread, { type: "open" | "heartbeat" | "end" }>;
 
 /**
  * One upstream on the sidecar's thread: what the host asks, what comes over the link, and what the exchange wants done of
@@ -42,7 +42,7 @@ export class Upstream {
     settings: UpstreamSettings,
     protocol: Protocol,
     env: UpstreamEnvironment,
-    life: JournalLife,
+    life: JournalEpochs,
   ) {
     this.#name = name;
     this.#settings = settings;
@@ -95,7 +95,7 @@ export class Upstream {
       case "read":
         this.#router.read(command);
         break;
-      case "unread":
+      case "cancelRead":
         this.#router.unread(command.seq);
         break;
       case "inspect":
@@ -116,7 +116,7 @@ export class Upstream {
         const { effects, counts } = this.#exchange.cancel();
         this.#carryOut(effects);
         this.#connection.destroy();
-        this.#post({ type: "cancelled", upstream: this.#name, counts, unkept: this.#router.unkept });
+        this.#post({ type: "cancelled", upstream: this.#name, counts, discarded: this.#router.unkept });
       }
     }
   }

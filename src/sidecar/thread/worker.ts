@@ -1,44 +1,58 @@
+/** The thread's message loop, which serves the host's commands. */
+
 import type { LookupFunction } from "node:net";
 import { type MessagePort, workerData } from "node:worker_threads";
 import type { Protocol } from "../../protocols/protocol.ts";
-import { type MessageBatch, Outbox, unpack } from "../batching.ts";
+import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
+import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Upstream } from "./upstream.ts";
 
-/** What a runtime brings to the thread. */
+/** The parts that each runtime provides for the thread. */
 export interface ThreadPlatform {
   readonly lookup?: LookupFunction | undefined;
 }
 
-/** What the host gives to a thread when it starts one. */
+/** The data with which the host starts a thread. */
 export interface ThreadData {
-  /** Our own channel: the runtime's default one cannot be read by a blocking caller. */
+  /** A channel apart from the runtime's default one, which a blocking caller could not read. */
   readonly port: MessagePort;
-  /** Deno: the Web Lock that this thread must hold for as long as it lives. */
+  /** Deno: the Web Lock that this thread must hold as long as it lives. */
   readonly lock: string;
 }
 
-/** The thread side of the contract. Called once by the thread's entry, of which each runtime has its own. */
+type OpenCommand = Extract<ToThread, { type: "open" }>;
+type UpstreamCommand = Parameters<Upstream["handle"]>[0];
+
+/** An upstream of this thread. */
+type Slot =
+  /** Its protocol is being loaded; commands that arrive meanwhile wait. */
+  | { readonly state: "loading"; readonly waiting: UpstreamCommand[] }
+  | { readonly state: "open"; readonly upstream: Upstream }
+  /** The host has received `unusable`; commands are ignored. */
+  | { readonly state: "unusable" };
+
+/** Serves the host's commands. Each runtime has its own entry file for the thread, which calls this once. */
 export function serveThread(platform: ThreadPlatform): void {
   const { port } = workerData as ThreadData;
   const now = () => performance.now();
-  const outbox = new Outbox<FromThread>(port, now);
-  const upstreams = new Map<string, Upstream | Promise<Upstream | undefined>>();
+  const outbox = new Outbox(port, now, packFromThread);
+  const upstreams = new Map<string, Slot>();
   /**
-   * This thread's clock less the host's: deadlines come in the host's. A batch tells it, and its way only adds to it, so
-   * the least of all is the nearest. Were it the first one's, a slow beginning would put off every deadline for good.
+   * This thread's clock minus the host's, by which deadlines are converted. Each batch measures it, plus the time that
+   * the batch took to arrive, so the smallest value is the best. The first alone would not do: after a slow start, it
+   * would postpone every deadline for good.
    */
   let skew = Number.POSITIVE_INFINITY;
 
   const post = (message: FromThread, alone?: boolean): void => outbox.push(message, alone);
 
-  const open = async ({ upstream: name, settings, life }: Extract<ToThread, { type: "open" }>) => {
+  const load = async ({ upstream: name, settings, epochs }: OpenCommand): Promise<Upstream | undefined> => {
     try {
       const protocol = await loadProtocol(settings.protocol);
-      const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup }, life);
-      upstreams.set(name, upstream);
-      post({ type: "opened", upstream: name, dialect: dialectOf(protocol) });
+      const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup }, epochs);
+      post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
       upstream.start();
       return upstream;
     } catch (error) {
@@ -47,35 +61,44 @@ export function serveThread(platform: ThreadPlatform): void {
     }
   };
 
-  const handle = (message: ToThread): void => {
-    if (message.type === "open") {
-      upstreams.set(message.upstream, open(message));
-      return;
-    }
-    if (message.type === "beat") {
-      outbox.push(message);
-      return;
-    }
-    if (message.type === "end") {
-      outbox.push({ type: "stopped", upstream: "*" });
-      outbox.flush();
-      // The one call that ends a thread from within on both runtimes; what was posted before it still arrives.
-      process.exit(0);
-    }
-    const found = upstreams.get(message.upstream);
-    if (found instanceof Upstream) found.handle(message);
-    else found?.then((upstream) => upstream?.handle(message));
+  const open = async (command: OpenCommand): Promise<void> => {
+    const waiting: UpstreamCommand[] = [];
+    upstreams.set(command.upstream, { state: "loading", waiting });
+    const upstream = await load(command);
+    upstreams.set(command.upstream, upstream ? { state: "open", upstream } : { state: "unusable" });
+    for (const each of waiting) upstream?.handle(each);
   };
 
-  port.on("message", (batch: MessageBatch) => {
-    const came = now() - batch.at;
-    skew = Math.min(skew, came);
-    const ahead = skew;
-    const late = came - ahead;
-    unpack<ToThread>(batch, (message) => {
-      if (message.type === "request") handle({ ...message, deadline: message.deadline + ahead });
-      // The host waits from when it sent this: a thread that comes to it late has so much less of the bound.
-      else if (message.type === "close") handle({ ...message, withinMs: Math.max(0, message.withinMs - late) });
+  const handle = (message: ToThread): void => {
+    switch (message.type) {
+      case "open":
+        void open(message);
+        break;
+      case "heartbeat":
+        outbox.push(message);
+        break;
+      case "end":
+        outbox.push({ type: "stopped", upstream: "*" });
+        outbox.flush();
+        // The only call that ends a thread from within on both runtimes. Messages posted before it still arrive.
+        process.exit(0);
+        break;
+      default: {
+        const slot = upstreams.get(message.upstream);
+        if (slot?.state === "open") slot.upstream.handle(message);
+        else if (slot?.state === "loading") slot.waiting.push(message);
+      }
+    }
+  };
+
+  port.on("message", (batch: MessageBatch<RowToThread>) => {
+    const measured = now() - batch.at;
+    skew = Math.min(skew, measured);
+    const delayMs = measured - skew;
+    unpackToThread(batch.row, (message) => {
+      if (message.type === "request") handle({ ...message, deadline: message.deadline + skew });
+      // The host's bound began when it posted this: a busy thread has that much less of it.
+      else if (message.type === "close") handle({ ...message, withinMs: Math.max(0, message.withinMs - delayMs) });
       else handle(message);
     });
   });
@@ -83,6 +106,6 @@ export function serveThread(platform: ThreadPlatform): void {
   outbox.flush();
 }
 
-function dialectOf({ name, accepts, streams }: Protocol): ProtocolTraits {
+function traitsOf({ name, accepts, streams }: Protocol): ProtocolTraits {
   return { name, accepts, streams };
 }

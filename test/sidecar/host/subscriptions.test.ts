@@ -1,14 +1,14 @@
-/** The host side of standing subscriptions. */
+/** Tests of the host side of subscriptions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UpstreamSubscriptions } from "../../../src/sidecar/host/subscriptions.ts";
 
-test("when their thread has died, none is said to be active any more", () => {
-  const all = new UpstreamSubscriptions("default", {}, () => {});
-  all.add("a", { request: "SUB", match: { "/type": "tick" } });
+test("the death of their thread leaves no subscription active", () => {
+  const subscriptions = new UpstreamSubscriptions("default", {}, () => {});
+  subscriptions.add("a", { request: "SUB", match: { "/type": "tick" } });
   const phases: (string | undefined)[] = [];
-  all.watch("a", (state) => phases.push(state?.phase));
-  all.receive("a", { phase: "active", activations: 1 });
-  all.crashed();
-  assert.deepEqual([phases, all.get("a")?.phase], [["active", "waiting"], "waiting"]);
+  subscriptions.watch("a", (state) => phases.push(state?.phase));
+  subscriptions.receive("a", { phase: "active", activations: 1 });
+  subscriptions.crashed();
+  assert.deepEqual([phases, subscriptions.get("a")?.phase], [["active", "waiting"], "waiting"]);
 });

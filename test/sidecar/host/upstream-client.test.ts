@@ -1,25 +1,27 @@
-/** The host side of an upstream on a thread that does not listen yet: nothing of what was asked has been sent. */
+/** Tests of an upstream's host side while its thread is not listening yet. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { upstreamSchema } from "../../../src/config/schema.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
 import { deferred } from "../../../src/core/util/deferred.ts";
-import { type MessageBatch, unpack } from "../../../src/sidecar/batching.ts";
+import type { MessageBatch } from "../../../src/sidecar/batching.ts";
 import type { ToThread } from "../../../src/sidecar/contract.ts";
 import { type RawThread, SidecarThread } from "../../../src/sidecar/host/supervised-thread.ts";
 import { UpstreamClient } from "../../../src/sidecar/host/upstream-client.ts";
+import { type RowFromThread, type RowToThread, unpackToThread } from "../../../src/sidecar/message-codec.ts";
 
-/** A thread that is as long in starting as it is made to be. */
+/** A client on a thread that listens once `ready` is called. */
 function starting() {
-  const told: ToThread[] = [];
-  let listener = (_: MessageBatch): void => {};
+  const received: ToThread[] = [];
+  let listener = (_: MessageBatch<RowFromThread>): void => {};
   const end = deferred<{ readonly error: string | undefined }>();
   const raw: RawThread = {
     port: {
       on: (_, given) => {
         listener = given;
       },
-      postMessage: (batch) => unpack<ToThread>(batch as MessageBatch, (message) => told.push(message)),
+      postMessage: (batch) =>
+        unpackToThread((batch as MessageBatch<RowToThread>).row, (message) => received.push(message)),
       ref: () => {},
       unref: () => {},
     },
@@ -28,50 +30,50 @@ function starting() {
   };
   const thread = new SidecarThread(() => raw);
   const client = new UpstreamClient("a", upstreamSchema.parse({ url: "ws://127.0.0.1:1" }), thread);
-  return { told, thread, client, ready: () => listener({ at: 0, row: [{ type: "ready", upstream: "*" }] }) };
+  return { received, thread, client, ready: () => listener({ at: 0, row: [{ type: "ready", upstream: "*" }] }) };
 }
 
-const ask = (timeoutMs: number) => ({ kind: "request", body: "{}", timeoutMs }) as const;
+const request = (timeoutMs: number) => ({ kind: "request", body: "{}", timeoutMs }) as const;
 const facts = (outcome: Outcome) => outcome.type === "failed" && [outcome.failure.code, outcome.failure.sent];
-const requests = (told: readonly ToThread[]) => told.filter(({ type }) => type === "request");
+const requests = (received: readonly ToThread[]) => received.filter(({ type }) => type === "request");
 
-/** Reads a stream, and gives how it ended. */
+/** Reads a stream. @returns its outcome */
 function streamed(client: UpstreamClient, timeoutMs: number): Promise<Outcome> {
   return new Promise((resolve) => {
     client.stream({ body: "{}", timeoutMs }, { begin: () => {}, part: () => {}, end: resolve });
   });
 }
 
-test("what is out of time before its thread listens was not sent, and is not sent then", async () => {
-  const { told, thread, client, ready } = starting();
-  const outcomes = await Promise.all([client.request(ask(1)), streamed(client, 1)]);
+test("a request that times out before its thread listens is unsent, and is not sent afterwards", async () => {
+  const { received, thread, client, ready } = starting();
+  const outcomes = await Promise.all([client.request(request(1)), streamed(client, 1)]);
   assert.deepEqual(outcomes.map(facts), [
     ["reply_timeout", "no"],
     ["reply_timeout", "no"],
   ]);
   ready();
-  assert.deepEqual(requests(told), []);
-  thread.leave();
+  assert.deepEqual(requests(received), []);
+  thread.stopRestarting();
 });
 
-test("what waits for its thread when the exit begins is not sent, and is told so", async () => {
-  const { told, thread, client, ready } = starting();
-  const outcomes = [client.request(ask(10_000)), streamed(client, 10_000)];
-  thread.leave();
+test("a request that waits for its thread when the exit begins fails as unsent", async () => {
+  const { received, thread, client, ready } = starting();
+  const outcomes = [client.request(request(10_000)), streamed(client, 10_000)];
+  thread.stopRestarting();
   client.drain();
   assert.deepEqual((await Promise.all(outcomes)).map(facts), [
     ["shutting_down", "no"],
     ["shutting_down", "no"],
   ]);
   ready();
-  assert.deepEqual(requests(told), []);
+  assert.deepEqual(requests(received), []);
   client.abandonAll();
 });
 
-test("of what the thread was told nobody can say that it was not sent", async () => {
-  const { told, thread, client, ready } = starting();
+test("a request that was posted to a silent thread may have been sent", async () => {
+  const { received, thread, client, ready } = starting();
   ready();
-  const outcome = await client.request(ask(1));
-  assert.deepEqual([facts(outcome), requests(told).length], [["reply_timeout", "maybe"], 1]);
-  thread.leave();
+  const outcome = await client.request(request(1));
+  assert.deepEqual([facts(outcome), requests(received).length], [["reply_timeout", "maybe"], 1]);
+  thread.stopRestarting();
 });
