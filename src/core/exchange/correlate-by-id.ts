@@ -4,6 +4,8 @@ import type { Entry, RequestTable } from "./request-table.ts";
 
 /** Replies name their request, so any number may be in flight. */
 export class CorrelateById implements Correlation {
+  /** An id stays taken until its reply has come or enough others have been buried; no deadline frees it. */
+  readonly nextDeadline = undefined;
   readonly #pending: RequestTable;
   readonly #ids: WireIds;
   readonly #callers: boolean;
@@ -52,6 +54,10 @@ export class CorrelateById implements Correlation {
   /** Ours are never used again, whatever still comes over the old connection. Callers use theirs when they like. */
   clear(): void {
     if (this.#callers) this.#ids.forget();
+  }
+
+  expire(): boolean {
+    return false;
   }
 }
 

@@ -1,21 +1,19 @@
 import type { WireId } from "../../protocols/protocol.ts";
-import type { TimerWheel } from "../util/timer-wheel.ts";
 import type { Correlation, Stray } from "./correlation.ts";
 import type { Entry } from "./request-table.ts";
 
-/** Replies do not name their request: a lane, whose tombstones are filed on the exchange's wheel. */
+/** Replies do not name their request: a lane, whose tombstones keep the next request waiting. */
 export class CorrelateByOrder implements Correlation {
   /** The table of requests in flight wants an id for each, though none is ever on the wire. */
   readonly capacity = Number.MAX_SAFE_INTEGER;
   readonly #lane = new Lane();
-  readonly #wheel: TimerWheel<Entry | CorrelateByOrder>;
   #current: Entry | undefined;
   /** Those in flight on connections that were left for a newer one. */
   readonly #older = new Set<Entry>();
   #last = 0;
 
-  constructor(wheel: TimerWheel<Entry | CorrelateByOrder>) {
-    this.#wheel = wheel;
+  get nextDeadline(): number | undefined {
+    return this.#lane.until;
   }
 
   draw(): number {
@@ -32,7 +30,7 @@ export class CorrelateByOrder implements Correlation {
 
   handedOver(entry: Entry, now: number): void {
     if (entry.expectsReply) this.#current = entry;
-    else this.#bury(false, now);
+    else this.#lane.bury(now, false);
   }
 
   /** The one in flight, whatever id the frame seems to have. */
@@ -50,39 +48,25 @@ export class CorrelateByOrder implements Correlation {
   /** What an older connection owes does not hold back the newest. */
   orphaned(entry: Entry, now: number, newest: boolean): void {
     this.ended(entry);
-    if (!newest) return;
-    this.#bury(true, now);
+    if (newest) this.#lane.bury(now, true);
   }
 
   /** A connection that was renewed may talk on while it closes: what it says is not what its successor owes. */
   stray(_wire: WireId, newest: boolean, last: boolean): Stray {
     if (!last) return newest && this.#lane.owed ? "late" : "message";
-    const { until } = this.#lane;
-    const late = newest && this.#lane.hear();
-    if (until !== this.#lane.until) this.#unfile(until);
-    return late ? "late" : "message";
+    return newest && this.#lane.hear() ? "late" : "message";
   }
 
   /** Whoever is still in flight has its reply to come over the connection that was left. */
   clear(): void {
     if (this.#current) this.#older.add(this.#current);
     this.#current = undefined;
-    this.#unfile(this.#lane.until);
     this.#lane.clear();
   }
 
-  /** The wheel says that the time of the tombstones is over. True when only a new connection is safe. */
-  expire(): boolean {
-    return this.#lane.expire();
-  }
-
-  #bury(owed: boolean, now: number): void {
-    this.#unfile(this.#lane.until);
-    this.#wheel.add(this, this.#lane.bury(now, owed));
-  }
-
-  #unfile(until: number | undefined): void {
-    if (until !== undefined) this.#wheel.remove(this, until);
+  expire(now: number): boolean {
+    const { until } = this.#lane;
+    return until !== undefined && until <= now && this.#lane.expire();
   }
 }
 
@@ -99,7 +83,7 @@ export class Lane {
   #unasked = 0;
   #until: number | undefined;
 
-  /** The moment when {@link expire} must be called; undefined when nothing is buried. */
+  /** When {@link expire} is due; undefined if nothing is buried, or the time of a reply that is owed is over. */
   get until(): number | undefined {
     return this.#until;
   }
@@ -114,12 +98,11 @@ export class Lane {
     return !this.#owed && (!expectsReply || this.#unasked === 0);
   }
 
-  /** @returns the new {@link until}. `owed` is false for a message that was sent without waiting for a reply. */
-  bury(now: number, owed: boolean): number {
+  /** `owed` is false for a message that was sent without waiting for a reply. */
+  bury(now: number, owed: boolean): void {
     if (owed) this.#owed = true;
     else this.#unasked++;
     this.#until = now + TOMBSTONE_MS;
-    return this.#until;
   }
 
   /** A frame came that no request waits for. True when it is the late reply of one that had ended. */
@@ -141,7 +124,8 @@ export class Lane {
   /** The time is over. True when a reply is still owed, so that only a new connection is safe. */
   expire(): boolean {
     const owed = this.#owed;
-    if (!owed) this.clear();
+    this.clear();
+    this.#owed = owed;
     return owed;
   }
 }

@@ -8,6 +8,8 @@ export type Stray = "late" | "unclaimed" | "message";
 export interface Correlation {
   /** How many requests may be in flight at once. */
   readonly capacity: number;
+  /** When `expire` is due; undefined if nothing has a deadline. */
+  readonly nextDeadline: number | undefined;
   /** An id for a new request. There is a free one for as long as fewer than `capacity` are in flight. */
   draw(): number;
   /** Whether a caller's own id cannot be told from that of another request: one in flight, or one that may be answered. */
@@ -29,4 +31,6 @@ export interface Correlation {
   stray(wire: WireId, newest: boolean, last: boolean): Stray;
   /** The newest connection is gone, or is that no more: what it owes with requests that have ended concerns nobody. */
   clear(): void;
+  /** Ends a wait whose deadline has passed. @returns true if only a new connection is safe from here on */
+  expire(now: number): boolean;
 }

@@ -5,7 +5,6 @@ import type { Disconnect } from "../connection/disconnect.ts";
 import type { Availability } from "../connection/session.ts";
 import { type CancelCounts, type Counters, zero } from "../outcome.ts";
 import { Admission, type NewRequest, sizeOf } from "./admission.ts";
-import { CorrelateByOrder } from "./correlate-by-order.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
@@ -63,9 +62,8 @@ export class Exchange {
   }
 
   get nextDeadline(): number | undefined {
-    const { nextDeadline = Number.POSITIVE_INFINITY } = this.#requests;
-    const next = Math.min(nextDeadline, this.#outgoing.pacedUntil ?? Number.POSITIVE_INFINITY);
-    return Number.isFinite(next) ? next : undefined;
+    const { nextDeadline, correlation } = this.#requests;
+    return earliest(earliest(nextDeadline, correlation.nextDeadline), this.#outgoing.pacedUntil);
   }
 
   /** A message of a caller. `buffered`: bytes handed to the socket that it could not yet pass on. */
@@ -165,16 +163,10 @@ export class Exchange {
   }
 
   #expireDue(now: number): void {
-    for (const due of this.#requests.due(now)) {
-      if (due instanceof CorrelateByOrder) {
-        if (due.expire()) {
-          const detail = "a request timed out, and its reply did not come in time to be told from the next one's";
-          this.#effects.push({ type: "renew", detail });
-        }
-      } else {
-        this.#timeOut(due, now);
-      }
-    }
+    for (const entry of this.#requests.due(now)) this.#timeOut(entry, now);
+    if (!this.#requests.correlation.expire(now)) return;
+    const detail = "a request timed out, and its reply did not come in time to be told from the next one's";
+    this.#effects.push({ type: "renew", detail });
   }
 
   /** From here on nothing new is taken, and what is not on the socket fails. */
@@ -275,6 +267,11 @@ export class Exchange {
     this.counters.messages++;
     this.#effects.push({ type: "message", frame, json });
   }
+}
+
+function earliest(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.min(a, b);
 }
 
 function awaited(entry: Entry): failures.Awaited {

@@ -27,13 +27,13 @@ export class InFlight {
   readonly #effects: Effects;
   readonly #counters: Counters;
   readonly #batches = new OpenBatches();
-  readonly #wheel = new TimerWheel<Entry | CorrelateByOrder>();
+  readonly #wheel = new TimerWheel<Entry>();
   readonly #gathered: Reassembly;
 
   /** @param replyBytes `limits.reply_bytes` */
   constructor(protocol: Protocol, replyBytes: number, delivery: DeliveryProofs, effects: Effects, counters: Counters) {
     const byOrder = protocol.correlation === "order";
-    this.correlation = byOrder ? new CorrelateByOrder(this.#wheel) : new CorrelateById(this.table, protocol);
+    this.correlation = byOrder ? new CorrelateByOrder() : new CorrelateById(this.table, protocol);
     this.#protocol = protocol;
     this.#delivery = delivery;
     this.#effects = effects;
@@ -41,13 +41,13 @@ export class InFlight {
     this.#gathered = new Reassembly(protocol.maxFrames ?? MAX_FRAMES, replyBytes);
   }
 
-  /** When `due` must be asked; undefined when nothing has a deadline. */
+  /** When `due` must be called; undefined if no request has a deadline. */
   get nextDeadline(): number | undefined {
     return this.#wheel.next();
   }
 
-  /** Takes off the wheel what is due: requests, and the tombstones of a lane. */
-  due(now: number): readonly (Entry | CorrelateByOrder)[] {
+  /** Takes the requests whose deadline has passed off the wheel. */
+  due(now: number): readonly Entry[] {
     return this.#wheel.due(now);
   }
 

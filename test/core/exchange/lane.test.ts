@@ -22,8 +22,8 @@ test("an empty lane takes anything, and hears what comes as a message", () => {
 
 test("while a reply is owed nothing goes out, until it comes", () => {
   const lane = new Lane();
-  assert.equal(lane.bury(1_000, true), 1_000 + TOMBSTONE_MS);
-  assert.deepEqual([lane.takes(true), lane.takes(false)], [false, false]);
+  lane.bury(1_000, true);
+  assert.deepEqual([lane.takes(true), lane.takes(false), lane.until], [false, false, 1_000 + TOMBSTONE_MS]);
   assert.equal(lane.hear(), true);
   assert.deepEqual([lane.takes(true), lane.takes(false), lane.until], [true, true, undefined]);
 });
@@ -32,7 +32,7 @@ test("a reply that is owed and does not come makes the connection useless", () =
   const lane = new Lane();
   lane.bury(0, true);
   assert.equal(lane.expire(), true);
-  assert.equal(lane.takes(false), false);
+  assert.deepEqual([lane.takes(false), lane.until], [false, undefined]);
   lane.clear();
   assert.deepEqual([lane.takes(true), lane.until], [true, undefined]);
 });
@@ -40,7 +40,8 @@ test("a reply that is owed and does not come makes the connection useless", () =
 test("after sends only requests are held back, one frame or the time for each of them", () => {
   const lane = new Lane();
   lane.bury(0, false);
-  assert.equal(lane.bury(100, false), 100 + TOMBSTONE_MS, "the last of them counts");
+  lane.bury(100, false);
+  assert.equal(lane.until, 100 + TOMBSTONE_MS, "the last of them counts");
   assert.deepEqual([lane.takes(true), lane.takes(false)], [false, true]);
   assert.equal(lane.hear(), false);
   assert.deepEqual([lane.takes(true), lane.until], [false, 100 + TOMBSTONE_MS]);
@@ -125,6 +126,15 @@ test("a send that is not answered holds back the next request for TOMBSTONE_MS, 
   assert.deepEqual([frames(model), model.renewals], [["s", "a"], 0]);
   model.frame("A");
   assert.equal(model.reply(seq), "A");
+  assert.equal(model.exchange.nextDeadline, undefined);
+});
+
+test("a tombstone is due exactly TOMBSTONE_MS after its message, and has no deadline once its frame has come", () => {
+  const model = connected();
+  model.now = 1_003;
+  model.call("s", "send");
+  assert.equal(model.exchange.nextDeadline, 1_003 + TOMBSTONE_MS);
+  model.frame("S");
   assert.equal(model.exchange.nextDeadline, undefined);
 });
 
