@@ -2,11 +2,14 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body, Encoded, Protocol } from "../../protocols/protocol.ts";
 import type { RequestKind } from "../outcome.ts";
+import { Batch } from "./batch.ts";
 import * as failures from "./failures.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { OwnedRequest, Owner } from "./request-table.ts";
 import type { SendQueue } from "./send-queue.ts";
 
 export interface NewRequest {
+  /** The owner's number, which none of its open requests has. */
   readonly seq: number;
   readonly kind: RequestKind;
   readonly body: Body;
@@ -51,21 +54,21 @@ export class Admission {
    * @param buffered bytes handed to the socket that it could not yet pass on
    * @returns false when it is no message at all, and was refused for that
    */
-  take(call: NewRequest, now: number, buffered: number): boolean {
+  take(owner: Owner, call: NewRequest, now: number, buffered: number): boolean {
     let items: readonly string[] | undefined;
     try {
       if (call.kind !== "stream") items = this.#protocol.split?.(call.body);
     } catch (error) {
-      this.#requests.refuse(call.seq, 0, failures.invalid(error));
+      this.#requests.refuse({ owner, seq: call.seq, batch: undefined }, 0, failures.invalid(error));
       return false;
     }
     const problem = this.#problem(call, items?.length ?? 1, now, buffered);
+    const request = { owner, seq: call.seq, batch: items && new Batch(items.length) };
     if (items === undefined) {
-      this.#admit(call, 0, call.body, problem, now);
+      this.#admit(request, call, 0, call.body, problem, now);
     } else {
-      this.#requests.openBatch(call.seq, items.length);
       items.forEach((item, index) => {
-        this.#admit(call, index, item, problem, now);
+        this.#admit(request, call, index, item, problem, now);
       });
     }
     return true;
@@ -85,7 +88,14 @@ export class Admission {
     return waiting > this.#bufferedMax ? failures.congested(this.#bufferedMax) : undefined;
   }
 
-  #admit(call: NewRequest, index: number, body: Body, problem: Failure | undefined, now: number): void {
+  #admit(
+    request: OwnedRequest,
+    call: NewRequest,
+    index: number,
+    body: Body,
+    problem: Failure | undefined,
+    now: number,
+  ): void {
     const { correlation } = this.#requests;
     const { ids = "ours" } = this.#protocol;
     const mode = isSend(call.kind) ? "rpc" : call.kind === "stream" ? "request" : call.kind;
@@ -95,7 +105,7 @@ export class Admission {
     try {
       encoded = this.#protocol.encode(body, drawn, mode);
     } catch (error) {
-      this.#requests.refuse(call.seq, index, failures.invalid(error));
+      this.#requests.refuse(request, index, failures.invalid(error));
       return;
     }
     const expectsReply = encoded.expectsReply && !isSend(call.kind);
@@ -104,11 +114,11 @@ export class Admission {
     const taken = own !== undefined && correlation.isTaken(own);
     const failure = problem ?? (taken ? failures.idTaken : undefined);
     if (failure) {
-      this.#requests.refuse(call.seq, index, failures.failed(failure, encoded.own));
+      this.#requests.refuse(request, index, failures.failed(failure, encoded.own));
       return;
     }
     this.#requests.add({
-      seq: call.seq,
+      request,
       index,
       wire: own ?? drawn,
       expectsReply,

@@ -1,18 +1,18 @@
 import type { Body } from "../../protocols/protocol.ts";
 import type { Outcome } from "../outcome.ts";
-import type { Entry } from "./request-table.ts";
+import type { Entry, Owner } from "./request-table.ts";
 
 /** What the exchange wants done. */
 export type ExchangeEffect =
   /** Hand this frame to the socket, and say with `written` whether it was taken. */
   | { readonly type: "write"; readonly connection: number; readonly entry: Entry; readonly frame: Body }
-  | { readonly type: "settle"; readonly seq: number; readonly outcome: Outcome }
-  /** A stream that subscribes was handed to the socket. */
+  | { readonly type: "settle"; readonly owner: Owner; readonly seq: number; readonly outcome: Outcome }
+  /** A caller's stream that subscribes was handed to the socket. */
   | { readonly type: "begun"; readonly seq: number }
-  /** A frame of a stream's reply, and not the last. */
+  /** A frame of the reply to a caller's stream, and not the last. */
   | { readonly type: "part"; readonly seq: number; readonly body: Body }
   /** A request that had timed out has ended after all. */
-  | { readonly type: "late"; readonly seq: number; readonly outcome: Outcome }
+  | { readonly type: "late"; readonly owner: Owner; readonly seq: number; readonly outcome: Outcome }
   /** Answers a request of the upstream's own, or ends a stream that nobody reads any more. */
   | { readonly type: "answer"; readonly connection: number; readonly frame: Body }
   /** The upstream said this unasked. `json`: the protocol has read it as JSON. */

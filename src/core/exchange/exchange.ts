@@ -9,7 +9,7 @@ import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
 import { InFlight } from "./in-flight.ts";
-import type { Entry } from "./request-table.ts";
+import type { Entry, Owner } from "./request-table.ts";
 import { SendQueue } from "./send-queue.ts";
 import { TimedOut } from "./timed-out.ts";
 
@@ -66,10 +66,10 @@ export class Exchange {
     return earliest(earliest(nextDeadline, correlation.nextDeadline), this.#outgoing.pacedUntil);
   }
 
-  /** A message of a caller. `buffered`: bytes handed to the socket that it could not yet pass on. */
-  request(call: NewRequest, now: number, buffered: number): readonly ExchangeEffect[] {
+  /** Takes a request in. `buffered`: bytes handed to the socket that it could not yet pass on. */
+  request(owner: Owner, call: NewRequest, now: number, buffered: number): readonly ExchangeEffect[] {
     this.counters.requests++;
-    return this.#admission.take(call, now, buffered) ? this.#flush(now) : this.#effects.take();
+    return this.#admission.take(owner, call, now, buffered) ? this.#flush(now) : this.#effects.take();
   }
 
   /** The connection changed. What cannot be sent any more fails, what can be is sent. */
@@ -146,9 +146,9 @@ export class Exchange {
     return this.#flush(now);
   }
 
-  /** Nobody waits for these any more: what is not on a socket yet never will be. */
-  withdraw(isMeant: (seq: number) => boolean): void {
-    this.#requests.withdraw(isMeant);
+  /** The owner waits for none of its requests any more: those that are not on a socket yet never will be. */
+  withdraw(owner: Owner): void {
+    this.#requests.withdraw(owner);
   }
 
   /** The reader of a stream has taken frames of so much weight: there is room for more. */

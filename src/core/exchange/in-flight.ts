@@ -2,7 +2,6 @@ import type { Failure } from "../../errors.ts";
 import type { Body, FrameWithId, Protocol } from "../../protocols/protocol.ts";
 import type { Counters, Failed, Outcome } from "../outcome.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
-import { OpenBatches } from "./batches.ts";
 import { CorrelateById } from "./correlate-by-id.ts";
 import { CorrelateByOrder } from "./correlate-by-order.ts";
 import type { Correlation } from "./correlation.ts";
@@ -10,7 +9,7 @@ import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
 import { Reassembly } from "./reassembly.ts";
-import { type Entry, RequestTable } from "./request-table.ts";
+import { type Entry, type OwnedRequest, type Owner, RequestTable } from "./request-table.ts";
 
 /** A reply is gathered of at most so many frames, where the protocol does not say. */
 const MAX_FRAMES = 1_000;
@@ -26,7 +25,6 @@ export class InFlight {
   readonly #delivery: DeliveryProofs;
   readonly #effects: Effects;
   readonly #counters: Counters;
-  readonly #batches = new OpenBatches();
   readonly #wheel = new TimerWheel<Entry>();
   readonly #gathered: Reassembly;
 
@@ -51,11 +49,6 @@ export class InFlight {
     return this.#wheel.due(now);
   }
 
-  /** The messages of one request, `items` in number, end together. */
-  openBatch(seq: number, items: number): void {
-    this.#batches.open(seq, items);
-  }
-
   add(entry: Entry): void {
     this.table.add(entry);
     this.#wheel.add(entry, entry.dueAt);
@@ -71,7 +64,7 @@ export class InFlight {
   /** Its first frame may be long in coming. When the socket does not take it, it has failed before this is said. */
   begin(entry: Entry): void {
     this.#wheel.remove(entry, entry.dueAt);
-    this.#effects.push({ type: "begun", seq: entry.seq });
+    this.#effects.push({ type: "begun", seq: entry.request.seq });
   }
 
   /** A frame came for it, which is its reply or belongs to that. */
@@ -100,14 +93,14 @@ export class InFlight {
 
   /** The reader of a stream has taken frames of so much weight: there is room for more. */
   taken(seq: number, weight: number): void {
-    for (const entry of this.table.of(seq)) this.#gathered.taken(entry, weight);
+    for (const entry of this.table.of("caller", seq)) this.#gathered.taken(entry, weight);
   }
 
   /** A stream that has begun goes on for as long as it is read. */
   #part(entry: Entry, body: Body, now: number): void {
     this.#wheel.remove(entry, entry.dueAt);
     const over = this.#gathered.handOn(entry, body);
-    if (over === undefined) this.#effects.push({ type: "part", seq: entry.seq, body });
+    if (over === undefined) this.#effects.push({ type: "part", seq: entry.request.seq, body });
     else this.leave(entry, failures.unread(over), now);
   }
 
@@ -119,13 +112,13 @@ export class InFlight {
     this.correlation.ended(entry);
     this.forget(entry);
     const times = { queueMs: writtenAt - arrivedAt, upstreamMs: now - writtenAt };
-    this.#settle(entry.seq, entry.index, { type: "reply", body, ...times });
+    this.#settle(entry.request, entry.index, { type: "reply", body, ...times });
   }
 
   /** It went out, and nothing more is wanted of it. */
   done(entry: Entry): void {
     this.forget(entry);
-    this.#settle(entry.seq, entry.index, { type: "done" });
+    this.#settle(entry.request, entry.index, { type: "done" });
   }
 
   /** No reply can come any more. */
@@ -143,27 +136,25 @@ export class InFlight {
 
   /** The caller has left: nobody is told. Its reply, when it comes, is late. */
   abandon(seq: number, now: number): void {
-    for (const entry of this.table.of(seq)) {
+    for (const entry of this.table.of("caller", seq)) {
       this.#counters.abandoned++;
       this.#orphan(entry, now);
     }
-    this.#batches.forget(seq);
   }
 
-  /** Nobody waits for these any more: what is not on a socket yet never will be. */
-  withdraw(isMeant: (seq: number) => boolean): void {
+  /** The owner waits for none of its requests any more: those that are not on a socket yet never will be. */
+  withdraw(owner: Owner): void {
     for (const entry of this.table.held) {
-      if (!isMeant(entry.seq)) continue;
+      if (entry.request.owner !== owner) continue;
       this.#counters.abandoned++;
       this.forget(entry);
-      this.#batches.forget(entry.seq);
     }
   }
 
   /** Ends one that is not in the table: it was not taken in, or is forgotten. */
-  refuse(seq: number, index: number, outcome: Failed): void {
+  refuse(request: OwnedRequest, index: number, outcome: Failed): void {
     this.#counters.failures++;
-    this.#settle(seq, index, outcome);
+    this.#settle(request, index, outcome);
   }
 
   forget(entry: Entry): void {
@@ -174,7 +165,7 @@ export class InFlight {
   }
 
   #failed(entry: Entry, failure: Failure): void {
-    this.refuse(entry.seq, entry.index, failures.failed(failure, entry.own));
+    this.refuse(entry.request, entry.index, failures.failed(failure, entry.own));
   }
 
   /** The request is over for its caller while its reply may still come: that one must not answer anything else. */
@@ -186,8 +177,8 @@ export class InFlight {
     if (frame !== undefined) this.#effects.push({ type: "answer", connection: entry.connection, frame });
   }
 
-  #settle(seq: number, index: number, outcome: Outcome): void {
-    const whole = this.#batches.settle(seq, index, outcome);
-    if (whole) this.#effects.push({ type: "settle", seq, outcome: whole });
+  #settle({ owner, seq, batch }: OwnedRequest, index: number, outcome: Outcome): void {
+    const whole = batch ? batch.settle(index, outcome) : outcome;
+    if (whole) this.#effects.push({ type: "settle", owner, seq, outcome: whole });
   }
 }

@@ -1,9 +1,22 @@
 import type { Body, WireId } from "../../protocols/protocol.ts";
+import type { Batch } from "./batch.ts";
+
+/** Who made a request: a caller, through the host, or the upstream's subscriptions. Each numbers its own requests. */
+export type Owner = "caller" | "subscriptions";
+
+/** A request as its owner knows it: one message, or a batch of several that end together. */
+export interface OwnedRequest {
+  readonly owner: Owner;
+  /** The owner's number of the request. */
+  readonly seq: number;
+  /** Undefined for a single message. */
+  readonly batch: Batch | undefined;
+}
 
 /** One message of a caller, from its arrival on the thread to its one ending. */
 export interface Entry {
-  /** The host's number; the items of a batch share it. */
-  readonly seq: number;
+  /** The items of a batch share it. */
+  readonly request: OwnedRequest;
   /** The place within its batch; 0 for a single message. */
   readonly index: number;
   /** 0 while it has none: where ids increase, they are drawn when a message is handed to the socket. */
@@ -40,7 +53,7 @@ export interface Entry {
  */
 export class RequestTable {
   readonly #byWire = new Map<WireId, Entry>();
-  readonly #bySeq = new Map<number, Entry[]>();
+  readonly #bySeq: Readonly<Record<Owner, Map<number, Entry[]>>> = { caller: new Map(), subscriptions: new Map() };
   readonly #held = new Set<Entry>();
   /** Streams that are on a socket. */
   readonly #streaming = new Set<Entry>();
@@ -72,9 +85,10 @@ export class RequestTable {
   add(entry: Entry): void {
     this.#size++;
     if (entry.wire !== 0) this.#byWire.set(entry.wire, entry);
-    const siblings = this.#bySeq.get(entry.seq);
+    const { owner, seq } = entry.request;
+    const siblings = this.#bySeq[owner].get(seq);
     if (siblings) siblings.push(entry);
-    else this.#bySeq.set(entry.seq, [entry]);
+    else this.#bySeq[owner].set(seq, [entry]);
     this.#held.add(entry);
     this.#heldBytes += entry.bytes;
   }
@@ -101,28 +115,31 @@ export class RequestTable {
   }
 
   remove(entry: Entry): void {
-    const siblings = this.#bySeq.get(entry.seq);
+    const { owner, seq } = entry.request;
+    const siblings = this.#bySeq[owner].get(seq);
     const at = siblings?.indexOf(entry) ?? -1;
     if (siblings === undefined || at < 0) return;
     if (entry.connection === 0) this.release(entry);
     if (entry.streams) this.#streaming.delete(entry);
     this.#size--;
     this.#byWire.delete(entry.wire);
-    if (siblings.length === 1) this.#bySeq.delete(entry.seq);
+    if (siblings.length === 1) this.#bySeq[owner].delete(seq);
     else siblings.splice(at, 1);
   }
 
-  of(seq: number): readonly Entry[] {
-    return [...(this.#bySeq.get(seq) ?? [])];
+  of(owner: Owner, seq: number): readonly Entry[] {
+    return [...(this.#bySeq[owner].get(seq) ?? [])];
   }
 
-  /** Asks the oldest first. */
   some(test: (entry: Entry) => boolean): boolean {
-    for (const entries of this.#bySeq.values()) if (entries.some(test)) return true;
+    for (const bySeq of Object.values(this.#bySeq)) {
+      for (const entries of bySeq.values()) if (entries.some(test)) return true;
+    }
     return false;
   }
 
+  /** Those of each owner in the order of their arrival. */
   where(test: (entry: Entry) => boolean): Entry[] {
-    return [...this.#bySeq.values()].flat().filter(test);
+    return Object.values(this.#bySeq).flatMap((bySeq) => [...bySeq.values()].flat().filter(test));
   }
 }

@@ -128,7 +128,7 @@ export class SendQueue {
       return number(entry.wire as number);
     } catch (error) {
       this.#requests.forget(entry);
-      this.#requests.refuse(entry.seq, entry.index, failures.invalid(error));
+      this.#requests.refuse(entry.request, entry.index, failures.invalid(error));
       return undefined;
     }
   }

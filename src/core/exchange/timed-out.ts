@@ -4,13 +4,17 @@ import type { Outcome } from "../outcome.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
-import type { Entry } from "./request-table.ts";
+import type { Entry, Owner } from "./request-table.ts";
 
 /** What is needed to make a reply of a frame that comes too late. The message itself is not kept. */
-type TimedOutEntry = Pick<
-  Entry,
-  "seq" | "wire" | "expectsReply" | "connection" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt"
->;
+interface TimedOutEntry
+  extends Pick<
+    Entry,
+    "wire" | "expectsReply" | "connection" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt"
+  > {
+  readonly owner: Owner;
+  readonly seq: number;
+}
 
 type LateEffect = Extract<ExchangeEffect, { type: "late" }>;
 
@@ -31,9 +35,11 @@ export class TimedOut {
     this.#inOrder = inOrder;
   }
 
-  keep({ seq, wire, expectsReply, connection, order, acknowledged, own, arrivedAt, writtenAt }: Entry): void {
+  keep({ request, wire, expectsReply, connection, order, acknowledged, own, arrivedAt, writtenAt }: Entry): void {
     if (typeof own === "string" && own.length > OWN_MAX_CHARACTERS) return;
-    this.#entries.set(wire, { seq, wire, expectsReply, connection, order, acknowledged, own, arrivedAt, writtenAt });
+    const { owner, seq } = request;
+    const sent = { wire, expectsReply, connection, order, acknowledged, own, arrivedAt, writtenAt };
+    this.#entries.set(wire, { owner, seq, ...sent });
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > LATE_MAX && oldest !== undefined) this.#entries.delete(oldest);
   }
@@ -76,6 +82,6 @@ export class TimedOut {
   }
 }
 
-function ended({ seq }: TimedOutEntry, outcome: Outcome): LateEffect {
-  return { type: "late", seq, outcome };
+function ended({ owner, seq }: TimedOutEntry, outcome: Outcome): LateEffect {
+  return { type: "late", owner, seq, outcome };
 }

@@ -16,13 +16,13 @@ type Of<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
 interface RouterEnvironment {
   now(): number;
   post(message: FromThread): void;
-  /** Makes a request or a send; what becomes of it is brought with `settled`. */
-  call(call: NewRequest, now: number): void;
+  /** Makes a request or a send of the subscriptions; `onSettled` is called with its outcome. */
+  request(request: NewRequest, now: number): void;
 }
 
 /**
  * What an upstream says unasked: it is kept in the journal of the standing subscription whose it is, or in the main one.
- * Requests for subscriptions go the way of all others, under numbers that no caller has: below zero.
+ * Requests for subscriptions go the way of all others, and are owned by the subscriptions.
  */
 export class MessageRouter {
   readonly #name: string;
@@ -119,15 +119,15 @@ export class MessageRouter {
     this.#carryOut(this.#subscriptions.lost());
   }
 
-  /** How a request with a number below zero ended. */
+  /** How a request of the subscriptions ended. */
   onSettled(seq: number, outcome: Outcome): void {
     const context = { now: this.#env.now(), random: Math.random(), retry: this.#retry };
-    this.#carryOut(this.#subscriptions.settled(-seq, outcome, context));
+    this.#carryOut(this.#subscriptions.settled(seq, outcome, context));
   }
 
   /** And how it ended after all, when that was because no reply had come in time. */
   onLate(seq: number, outcome: Outcome): void {
-    this.#carryOut(this.#subscriptions.late(-seq, outcome));
+    this.#carryOut(this.#subscriptions.late(seq, outcome));
   }
 
   /** To be called when `nextDeadline` has come. */
@@ -143,7 +143,7 @@ export class MessageRouter {
           const now = this.#env.now();
           const kind = effect.type === "ask" ? "request" : "send";
           const deadline = now + SUBSCRIBE_WITHIN_MS;
-          this.#env.call({ seq: -effect.number, kind, body: effect.message, deadline }, now);
+          this.#env.request({ seq: effect.number, kind, body: effect.message, deadline }, now);
           break;
         }
         case "state":

@@ -5,6 +5,7 @@ import type { Availability } from "../../core/connection/session.ts";
 import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
+import type { Owner } from "../../core/exchange/request-table.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { FromThread, JournalLife, ToThread, UpstreamDetails } from "../contract.ts";
@@ -49,8 +50,10 @@ export class Upstream {
     this.#env = env;
     this.#exchange = new Exchange(protocol, settings.limits);
     this.#alarm = new Alarm(env.now, () => this.#expire());
-    const call = this.#call.bind(this);
-    this.#router = new MessageRouter(name, settings, protocol.accepts, life, { ...env, call });
+    this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
+      ...env,
+      request: (request, now) => this.#request("subscriptions", request, now),
+    });
     this.#connection = new Connection(name, settings, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
       availability: (link, now) => this.#moved(link, now),
@@ -78,7 +81,7 @@ export class Upstream {
     const now = this.#env.now();
     switch (command.type) {
       case "request":
-        this.#call(command, now);
+        this.#request("caller", command, now);
         break;
       case "abandon":
         this.#carryOut(this.#exchange.abandon(command.seq, now));
@@ -132,7 +135,7 @@ export class Upstream {
 
   /** What we ask by ourselves is asked anew on the next connection: what still waits for this one must not go out there, too. */
   #withdrawOwn(): void {
-    this.#exchange.withdraw((seq) => seq < 0);
+    this.#exchange.withdraw("subscriptions");
   }
 
   /** What was said before there could be requests. */
@@ -151,8 +154,8 @@ export class Upstream {
 
   // The exchange.
 
-  #call(call: NewRequest, now: number): void {
-    this.#carryOut(this.#exchange.request(call, now, this.#connection.buffered()));
+  #request(owner: Owner, request: NewRequest, now: number): void {
+    this.#carryOut(this.#exchange.request(owner, request, now, this.#connection.buffered()));
   }
 
   #carryOut(effects: readonly ExchangeEffect[]): void {
@@ -165,9 +168,9 @@ export class Upstream {
           break;
         }
         case "settle": {
-          const { seq, outcome } = effect;
+          const { owner, seq, outcome } = effect;
           const alone = this.#exchange.inFlight === 0;
-          if (seq < 0) this.#router.onSettled(seq, outcome);
+          if (owner === "subscriptions") this.#router.onSettled(seq, outcome);
           else this.#post({ type: "settled", upstream: this.#name, seq, outcome }, alone);
           break;
         }
@@ -177,10 +180,12 @@ export class Upstream {
         case "part":
           this.#post({ type: "part", upstream: this.#name, seq: effect.seq, body: effect.body });
           break;
-        case "late":
-          if (effect.seq < 0) this.#router.onLate(effect.seq, effect.outcome);
-          else this.#post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+        case "late": {
+          const { owner, seq, outcome } = effect;
+          if (owner === "subscriptions") this.#router.onLate(seq, outcome);
+          else this.#post({ type: "late", upstream: this.#name, seq, outcome });
           break;
+        }
         case "answer":
           this.#connection.write(effect.connection, effect.frame);
           break;

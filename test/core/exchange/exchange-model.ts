@@ -3,6 +3,7 @@ import type { UpstreamSettings } from "../../../src/config/schema.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import type { Availability } from "../../../src/core/connection/session.ts";
 import { Exchange, type ExchangeEffect } from "../../../src/core/exchange/exchange.ts";
+import type { Owner } from "../../../src/core/exchange/request-table.ts";
 import type { Failed, Outcome, RequestKind } from "../../../src/core/outcome.ts";
 import type { ErrorCode, Sent } from "../../../src/errors.ts";
 import type { Body, Protocol } from "../../../src/protocols/protocol.ts";
@@ -11,6 +12,7 @@ export const cut: Disconnect = { reason: "closed", code: 1006, text: "" };
 
 /** A frame that a socket took, and what is known of it: the ledger by which `sent` is judged. */
 export interface Taken {
+  readonly owner: Owner;
   readonly seq: number;
   readonly index: number;
   readonly connection: number;
@@ -49,6 +51,9 @@ export class ExchangeModel {
   /** How requests that timed out have ended after all. */
   readonly lates = new Map<number, Outcome>();
   readonly abandoned = new Set<number>();
+  /** What became of the requests of the subscriptions, by their own numbers. */
+  readonly subscriptionOutcomes = new Map<number, Outcome>();
+  readonly subscriptionLates = new Map<number, Outcome>();
   readonly messages: Body[] = [];
   /** Streams that subscribe and are on a socket. */
   readonly begun: number[] = [];
@@ -82,8 +87,14 @@ export class ExchangeModel {
 
   call(body: Body, kind: RequestKind = "request", within = 25_000): number {
     const call = { seq: ++this.#seq, kind, body, deadline: this.now + within };
-    this.carryOut(this.exchange.request(call, this.now, this.buffered));
+    this.carryOut(this.exchange.request("caller", call, this.now, this.buffered));
     return call.seq;
+  }
+
+  /** A request of the subscriptions, which number theirs by themselves. */
+  subscribe(seq: number, body: Body, within = 25_000): void {
+    const call = { seq, kind: "request", body, deadline: this.now + within } as const;
+    this.carryOut(this.exchange.request("subscriptions", call, this.now, this.buffered));
   }
 
   abandon(seq: number): void {
@@ -219,7 +230,8 @@ export class ExchangeModel {
           this.#write(effect);
           break;
         case "settle":
-          this.#settle(effect.seq, effect.outcome);
+          if (effect.owner === "caller") this.#settle(effect.seq, effect.outcome);
+          else this.#settleSubscription(effect.seq, effect.outcome);
           break;
         case "begun":
           if (!this.outcomes.has(effect.seq)) this.begun.push(effect.seq);
@@ -229,7 +241,8 @@ export class ExchangeModel {
           this.parts.push(String(effect.body));
           break;
         case "late":
-          this.#endLate(effect.seq, effect.outcome);
+          if (effect.owner === "caller") this.#endLate(effect.seq, effect.outcome);
+          else this.subscriptionLates.set(effect.seq, effect.outcome);
           break;
         case "answer":
           this.answers.push(effect.frame);
@@ -248,16 +261,18 @@ export class ExchangeModel {
   }
 
   #write({ connection, entry, frame }: Extract<ExchangeEffect, { type: "write" }>): void {
-    const { seq, index, expectsReply } = entry;
+    const { index, expectsReply } = entry;
+    const { owner, seq } = entry.request;
     assert.ok(!this.#lost.has(connection), `request ${seq} is written to connection ${connection}, which is lost`);
     assert.equal(connection, this.connection);
-    assert.ok(!this.outcomes.has(seq) && !this.abandoned.has(seq), `request ${seq} is written after its end`);
+    const ended = owner === "caller" ? this.outcomes.has(seq) || this.abandoned.has(seq) : false;
+    assert.ok(!ended, `request ${seq} is written after its end`);
     const { takes } = this;
     if (takes) {
-      const taken = { seq, index, connection, frame, expectsReply, proven: false };
+      const taken = { owner, seq, index, connection, frame, expectsReply, proven: false };
       this.taken.push(taken);
       this.#takenHere.push(taken);
-      this.#takenBySeq.set(seq, taken);
+      if (owner === "caller") this.#takenBySeq.set(seq, taken);
       this.onTaken(taken);
     }
     if (takes && expectsReply) return;
@@ -274,6 +289,11 @@ export class ExchangeModel {
     );
     assert.ok(timedOut, `request ${seq} is late, and had not timed out: ${JSON.stringify(before)}`);
     this.lates.set(seq, outcome);
+  }
+
+  #settleSubscription(seq: number, outcome: Outcome): void {
+    assert.ok(!this.subscriptionOutcomes.has(seq), `request ${seq} of the subscriptions ends twice`);
+    this.subscriptionOutcomes.set(seq, outcome);
   }
 
   #settle(seq: number, outcome: Outcome): void {

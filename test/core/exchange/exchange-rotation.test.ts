@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { json } from "../../../src/protocols/json.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
-import { echo } from "./echo.ts";
+import { answerTo, echo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 const keep = json({ id: { kind: "keep" } });
@@ -100,22 +100,20 @@ test("who waits for a pong of the old connection does not make the new one be pi
 
 test("what is withdrawn while it waits never goes out, and its place is free; the others go", () => {
   const model = new ExchangeModel(jsonRpc, { pace: { messages: 1, per: 1_000, queue: 10 }, in_flight: 4 });
-  const own = (seq: number) => {
-    const call = { seq, kind: "request", body: `[${echo(seq)},${echo(seq)}]`, deadline: model.now + 25_000 } as const;
-    model.carryOut(model.exchange.request(call, model.now, 0));
-  };
   model.connect();
-  own(-1);
+  model.subscribe(1, `[${echo("s")},${echo("s")}]`);
   const waits = model.call(echo("a"));
-  model.exchange.withdraw((seq) => seq < 0);
+  model.exchange.withdraw("subscriptions");
   assert.deepEqual([model.exchange.inFlight, model.exchange.counters.abandoned], [2, 1]);
   model.succeed();
   model.pass(5_000);
   assert.deepEqual(
-    model.taken.map(({ seq, connection }) => [seq, connection]),
+    model.taken.map(({ owner, seq, connection }) => [owner, seq, connection]),
     [
-      [-1, 1],
-      [waits, 2],
+      ["subscriptions", 1, 1],
+      ["caller", waits, 2],
     ],
   );
+  model.frame(answerTo(model.taken[0]?.frame ?? ""), 1);
+  assert.deepEqual(model.subscriptionOutcomes.size, 0, "what is left of a batch that was withdrawn settles nothing");
 });
