@@ -100,10 +100,10 @@ export class Admission {
     const { ids = "ours" } = this.#protocol;
     const mode = isSend(call.kind) ? "rpc" : call.kind === "stream" ? "request" : call.kind;
     // What is refused needs no id, and when all are taken there is none.
-    const drawn = problem || ids !== "ours" ? 0 : correlation.draw();
+    const drawn = problem || ids !== "ours" ? undefined : correlation.draw();
     let encoded: Encoded;
     try {
-      encoded = this.#protocol.encode(body, drawn, mode);
+      encoded = this.#protocol.encode(body, drawn ?? 0, mode);
     } catch (error) {
       this.#requests.refuse(request, index, failures.invalid(error));
       return;
@@ -126,16 +126,14 @@ export class Admission {
       streams: call.kind === "stream",
       subscribes: call.kind === "stream" && encoded.subscribes === true,
       own: encoded.own,
-      frame: encoded.frame,
-      number: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : undefined,
-      bytes: sizeOf(encoded.frame),
-      connection: 0,
-      order: 0,
       deadline: call.deadline,
       dueAt: this.#outgoing.dueAt(call.deadline, now),
       arrivedAt: now,
-      writtenAt: 0,
-      acknowledged: false,
+      phase: {
+        type: "held",
+        message: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : encoded.frame,
+        bytes: sizeOf(encoded.frame),
+      },
     });
   }
 }

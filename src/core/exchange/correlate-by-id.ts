@@ -1,6 +1,6 @@
 import type { Protocol, WireId } from "../../protocols/protocol.ts";
 import type { Correlation, Stray } from "./correlation.ts";
-import type { Entry, RequestTable } from "./request-table.ts";
+import type { RequestTable, SentEntry } from "./request-table.ts";
 
 /** Replies name their request, so any number may be in flight. */
 export class CorrelateById implements Correlation {
@@ -34,15 +34,15 @@ export class CorrelateById implements Correlation {
 
   handedOver(): void {}
 
-  find(connection: number, wire: WireId): Entry | undefined {
+  find(connection: number, wire: WireId): SentEntry | undefined {
     return this.#pending.match(connection, wire);
   }
 
   ended(): void {}
 
   /** What an older connection owes comes over that one, where a caller's own id is not that of the newest. */
-  orphaned(entry: Entry, _now: number, newest: boolean): void {
-    if (newest || !this.#callers) this.#ids.bury(entry.wire);
+  orphaned({ wire }: SentEntry, _now: number, newest: boolean): void {
+    if (wire !== undefined && (newest || !this.#callers)) this.#ids.bury(wire);
   }
 
   stray(wire: WireId, newest: boolean, last: boolean): Stray {

@@ -1,15 +1,15 @@
 import type { WireId } from "../../protocols/protocol.ts";
 import type { Correlation, Stray } from "./correlation.ts";
-import type { Entry } from "./request-table.ts";
+import type { SentEntry } from "./request-table.ts";
 
 /** Replies do not name their request: a lane, whose tombstones keep the next request waiting. */
 export class CorrelateByOrder implements Correlation {
   /** The table of requests in flight wants an id for each, though none is ever on the wire. */
   readonly capacity = Number.MAX_SAFE_INTEGER;
   readonly #lane = new Lane();
-  #current: Entry | undefined;
+  #current: SentEntry | undefined;
   /** Those in flight on connections that were left for a newer one. */
-  readonly #older = new Set<Entry>();
+  readonly #older = new Set<SentEntry>();
   #last = 0;
 
   get nextDeadline(): number | undefined {
@@ -28,25 +28,25 @@ export class CorrelateByOrder implements Correlation {
     return this.#current === undefined && this.#lane.takes(expectsReply);
   }
 
-  handedOver(entry: Entry, now: number): void {
+  handedOver(entry: SentEntry, now: number): void {
     if (entry.expectsReply) this.#current = entry;
     else this.#lane.bury(now, false);
   }
 
   /** The one in flight, whatever id the frame seems to have. */
-  find(connection: number): Entry | undefined {
-    if (this.#current?.connection === connection) return this.#current;
-    for (const entry of this.#older) if (entry.connection === connection) return entry;
+  find(connection: number): SentEntry | undefined {
+    if (this.#current?.phase.connection === connection) return this.#current;
+    for (const entry of this.#older) if (entry.phase.connection === connection) return entry;
     return undefined;
   }
 
-  ended(entry: Entry): void {
+  ended(entry: SentEntry): void {
     if (this.#current === entry) this.#current = undefined;
     else this.#older.delete(entry);
   }
 
   /** What an older connection owes does not hold back the newest. */
-  orphaned(entry: Entry, now: number, newest: boolean): void {
+  orphaned(entry: SentEntry, now: number, newest: boolean): void {
     this.ended(entry);
     if (newest) this.#lane.bury(now, true);
   }

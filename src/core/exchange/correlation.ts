@@ -1,5 +1,5 @@
 import type { WireId } from "../../protocols/protocol.ts";
-import type { Entry } from "./request-table.ts";
+import type { SentEntry } from "./request-table.ts";
 
 /** What a frame is that no request waits for: a reply that came too late, one to nothing that was asked, or neither. */
 export type Stray = "late" | "unclaimed" | "message";
@@ -17,16 +17,16 @@ export interface Correlation {
   /** Whether a message may be handed to the socket now. */
   takes(expectsReply: boolean): boolean;
   /** It is being handed to the socket. */
-  handedOver(entry: Entry, now: number): void;
+  handedOver(entry: SentEntry, now: number): void;
   /** The request that a frame on this connection answers. */
-  find(connection: number, wire: WireId): Entry | undefined;
-  /** A request ended, and no reply to it can come any more. */
-  ended(entry: Entry): void;
+  find(connection: number, wire: WireId): SentEntry | undefined;
+  /** A request that was sent ended, and no reply to it can come any more. */
+  ended(entry: SentEntry): void;
   /**
    * A request that was sent ended for its caller while its reply may still come: that one must answer nothing else.
    * `newest`: over the newest connection.
    */
-  orphaned(entry: Entry, now: number, newest: boolean): void;
+  orphaned(entry: SentEntry, now: number, newest: boolean): void;
   /** What a frame is that answers nobody. `newest`: it came over the newest connection; `last`: its answer ends with it. */
   stray(wire: WireId, newest: boolean, last: boolean): Stray;
   /** The newest connection is gone, or is that no more: what it owes with requests that have ended concerns nobody. */

@@ -1,5 +1,5 @@
 import type { Sent } from "../../errors.ts";
-import type { Entry } from "./request-table.ts";
+import type { Entry, SentEntry } from "./request-table.ts";
 
 /**
  * What is known of the messages that went out: how many the newest connection was handed, how many of each connection's a
@@ -11,7 +11,7 @@ export class DeliveryProofs {
   #handedOver = 0;
   /** By connection: one that was left for its successor still has what it owes. */
   readonly #proven = new Map<number, number>();
-  readonly #confirming = new Set<Entry>();
+  readonly #confirming = new Set<SentEntry>();
 
   isNewest(connection: number): boolean {
     return connection === this.#connection;
@@ -38,22 +38,22 @@ export class DeliveryProofs {
     this.#proven.set(connection, messages);
   }
 
-  sent(entry: Pick<Entry, "connection" | "order" | "acknowledged">): Sent {
-    if (entry.connection === 0) return "no";
-    if (entry.acknowledged) return "yes";
-    return entry.order <= (this.#proven.get(entry.connection) ?? 0) ? "yes" : "maybe";
+  sent({ phase }: Pick<Entry, "phase">): Sent {
+    if (phase.type === "held") return "no";
+    if (phase.acknowledged) return "yes";
+    return phase.order <= (this.#proven.get(phase.connection) ?? 0) ? "yes" : "maybe";
   }
 
   /** Messages on the wire for which somebody waits until a pong proves them. */
-  get confirming(): ReadonlySet<Entry> {
+  get confirming(): ReadonlySet<SentEntry> {
     return this.#confirming;
   }
 
-  confirm(entry: Entry): void {
+  confirm(entry: SentEntry): void {
     this.#confirming.add(entry);
   }
 
-  forget(entry: Entry): void {
+  forget(entry: SentEntry): void {
     this.#confirming.delete(entry);
   }
 }

@@ -1,11 +1,11 @@
 import type { Body } from "../../protocols/protocol.ts";
 import type { Outcome } from "../outcome.ts";
-import type { Entry, Owner } from "./request-table.ts";
+import type { Owner, SentEntry } from "./request-table.ts";
 
 /** What the exchange wants done. */
 export type ExchangeEffect =
   /** Hand this frame to the socket, and say with `written` whether it was taken. */
-  | { readonly type: "write"; readonly connection: number; readonly entry: Entry; readonly frame: Body }
+  | { readonly type: "write"; readonly entry: SentEntry; readonly frame: Body }
   | { readonly type: "settle"; readonly owner: Owner; readonly seq: number; readonly outcome: Outcome }
   /** A caller's stream that subscribes was handed to the socket. */
   | { readonly type: "begun"; readonly seq: number }

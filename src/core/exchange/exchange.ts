@@ -9,7 +9,7 @@ import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
 import { InFlight } from "./in-flight.ts";
-import type { Entry, Owner } from "./request-table.ts";
+import { type Entry, isSent, type Owner, type SentEntry } from "./request-table.ts";
 import { SendQueue } from "./send-queue.ts";
 import { TimedOut } from "./timed-out.ts";
 
@@ -53,7 +53,7 @@ export class Exchange {
 
   /** Whether a reply may still come over this connection. */
   awaits(connection: number): boolean {
-    return this.#requests.table.some((entry) => entry.connection === connection);
+    return this.#requests.table.awaits(connection);
   }
 
   /** Requests that are on a socket and whose reply may still come. A stream may go on for ever, and is not one. */
@@ -80,7 +80,7 @@ export class Exchange {
 
   /** The socket of `connection` is over: whatever went out on it and was not answered fails. */
   onLost(connection: number, why: Disconnect, now: number): readonly ExchangeEffect[] {
-    for (const entry of this.#on(connection)) {
+    for (const entry of this.#requests.table.sentOn(connection)) {
       this.#requests.fail(entry, failures.lost(this.#delivery.sent(entry), why, awaited(entry)));
     }
     for (const effect of this.#late.onLost(connection, why)) this.#effects.push(effect);
@@ -116,9 +116,9 @@ export class Exchange {
   }
 
   /** Whether the socket took the frame of a `write`. When not, it never left. */
-  onWritten(entry: Entry, taken: boolean, now: number): readonly ExchangeEffect[] {
+  onWritten(entry: SentEntry, taken: boolean, now: number): readonly ExchangeEffect[] {
     if (!taken) {
-      this.#outgoing.disconnect(entry.connection, now);
+      this.#outgoing.disconnect(entry.phase.connection, now);
       this.#requests.fail(entry, failures.handedToNobody);
     } else if (entry.confirms) {
       this.#delivery.confirm(entry);
@@ -135,7 +135,7 @@ export class Exchange {
     const { confirming } = this.#delivery;
     for (const entry of confirming) if (this.#delivery.sent(entry) === "yes") this.#requests.done(entry);
     // What was written after that ping needs one of its own. An older connection had its last when it was left.
-    const asks = (entry: Entry) => this.#delivery.isNewest(entry.connection);
+    const asks = (entry: SentEntry) => this.#delivery.isNewest(entry.phase.connection);
     if (confirming.size > 0 && [...confirming].some(asks)) this.#effects.push({ type: "probe" });
     return this.#effects.take();
   }
@@ -179,7 +179,7 @@ export class Exchange {
   /** Ends all that is pending. */
   cancel(): { readonly effects: readonly ExchangeEffect[]; readonly counts: CancelCounts } {
     const counts: Record<Sent, number> = { no: 0, maybe: 0, yes: 0 };
-    for (const entry of this.#requests.table.where(() => true)) {
+    for (const entry of this.#requests.table.all()) {
       const sent = this.#delivery.sent(entry);
       counts[sent]++;
       this.#requests.fail(entry, failures.cancelled(sent, awaited(entry)));
@@ -196,19 +196,14 @@ export class Exchange {
 
   #timeOut(entry: Entry, now: number): void {
     const waitedMs = entry.dueAt - entry.arrivedAt;
-    if (entry.connection === 0 && entry.dueAt < entry.deadline) {
+    if (!isSent(entry) && entry.dueAt < entry.deadline) {
       this.#requests.fail(entry, failures.notConnected(waitedMs));
       return;
     }
     const sent = this.#delivery.sent(entry);
-    if (sent !== "no" && !entry.streams) this.#late.keep(entry);
+    if (isSent(entry) && !entry.streams) this.#late.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
     this.#requests.leave(entry, failures.timedOut(sent, waitedMs, awaited(entry)), now);
-  }
-
-  /** Those that went out on this connection, the oldest requests first. */
-  #on(connection: number): Entry[] {
-    return this.#requests.table.where((entry) => entry.connection === connection);
   }
 
   // Frames.
@@ -216,7 +211,7 @@ export class Exchange {
   #named(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
     const entry = this.#requests.correlation.find(connection, decoded.id);
     if (decoded.type === "progress") {
-      if (entry) entry.acknowledged = true;
+      if (entry) entry.phase.acknowledged = true;
       this.#message(frame);
     } else if (entry) {
       this.#requests.onReplyFrame(entry, decoded, now);
@@ -239,7 +234,7 @@ export class Exchange {
 
   /** Fails those that an error without an id may mean. */
   #blame(connection: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
-    const sent = this.#on(connection).sort((a, b) => a.order - b.order);
+    const sent = this.#requests.table.sentOn(connection).sort((a, b) => a.phase.order - b.phase.order);
     for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
       this.#requests.leave(entry, failures.unnamed(this.#delivery.sent(entry), fails), now);
     }

@@ -9,7 +9,15 @@ import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
 import { Reassembly } from "./reassembly.ts";
-import { type Entry, type OwnedRequest, type Owner, RequestTable } from "./request-table.ts";
+import {
+  type Entry,
+  type HeldEntry,
+  isSent,
+  type OwnedRequest,
+  type Owner,
+  RequestTable,
+  type SentEntry,
+} from "./request-table.ts";
 
 /** A reply is gathered of at most so many frames, where the protocol does not say. */
 const MAX_FRAMES = 1_000;
@@ -49,7 +57,7 @@ export class InFlight {
     return this.#wheel.due(now);
   }
 
-  add(entry: Entry): void {
+  add(entry: HeldEntry): void {
     this.table.add(entry);
     this.#wheel.add(entry, entry.dueAt);
   }
@@ -68,7 +76,7 @@ export class InFlight {
   }
 
   /** A frame came for it, which is its reply or belongs to that. */
-  onReplyFrame(entry: Entry, decoded: Exclude<FrameWithId, { type: "progress" }>, now: number): void {
+  onReplyFrame(entry: SentEntry, decoded: Exclude<FrameWithId, { type: "progress" }>, now: number): void {
     switch (decoded.type) {
       case "reply": {
         const body = decoded.render(entry.own);
@@ -80,7 +88,7 @@ export class InFlight {
         this.fail(entry, failures.unusable(decoded.why));
         break;
       case "part": {
-        entry.acknowledged = true;
+        entry.phase.acknowledged = true;
         const body = decoded.render(entry.own);
         if (entry.streams) this.#part(entry, body, now);
         else {
@@ -97,7 +105,7 @@ export class InFlight {
   }
 
   /** A stream that has begun goes on for as long as it is read. */
-  #part(entry: Entry, body: Body, now: number): void {
+  #part(entry: SentEntry, body: Body, now: number): void {
     this.#wheel.remove(entry, entry.dueAt);
     const over = this.#gathered.handOn(entry, body);
     if (over === undefined) this.#effects.push({ type: "part", seq: entry.request.seq, body });
@@ -106,12 +114,12 @@ export class InFlight {
 
   // Endings.
 
-  #reply(entry: Entry, body: Body, now: number): void {
-    const { arrivedAt, writtenAt } = entry;
+  #reply(entry: SentEntry, body: Body, now: number): void {
+    const { arrivedAt, phase } = entry;
     this.#counters.replies++;
     this.correlation.ended(entry);
     this.forget(entry);
-    const times = { queueMs: writtenAt - arrivedAt, upstreamMs: now - writtenAt };
+    const times = { queueMs: phase.at - arrivedAt, upstreamMs: now - phase.at };
     this.#settle(entry.request, entry.index, { type: "reply", body, ...times });
   }
 
@@ -123,7 +131,7 @@ export class InFlight {
 
   /** No reply can come any more. */
   fail(entry: Entry, failure: Failure): void {
-    this.correlation.ended(entry);
+    if (isSent(entry)) this.correlation.ended(entry);
     this.forget(entry);
     this.#failed(entry, failure);
   }
@@ -159,7 +167,7 @@ export class InFlight {
 
   forget(entry: Entry): void {
     this.table.remove(entry);
-    if (entry.confirms) this.#delivery.forget(entry);
+    if (entry.confirms && isSent(entry)) this.#delivery.forget(entry);
     this.#wheel.remove(entry, entry.dueAt);
     this.#gathered.forget(entry);
   }
@@ -171,10 +179,11 @@ export class InFlight {
   /** The request is over for its caller while its reply may still come: that one must not answer anything else. */
   #orphan(entry: Entry, now: number): void {
     this.forget(entry);
-    if (entry.connection === 0 || !entry.expectsReply) return;
-    this.correlation.orphaned(entry, now, this.#delivery.isNewest(entry.connection));
-    const frame = entry.streams ? this.#protocol.cancel?.(entry.wire) : undefined;
-    if (frame !== undefined) this.#effects.push({ type: "answer", connection: entry.connection, frame });
+    if (!isSent(entry) || !entry.expectsReply) return;
+    const { streams, wire, phase } = entry;
+    this.correlation.orphaned(entry, now, this.#delivery.isNewest(phase.connection));
+    const frame = streams && wire !== undefined ? this.#protocol.cancel?.(wire) : undefined;
+    if (frame !== undefined) this.#effects.push({ type: "answer", connection: phase.connection, frame });
   }
 
   #settle({ owner, seq, batch }: OwnedRequest, index: number, outcome: Outcome): void {

@@ -13,14 +13,32 @@ export interface OwnedRequest {
   readonly batch: Batch | undefined;
 }
 
-/** One message of a caller, from its arrival on the thread to its one ending. */
-export interface Entry {
+/** Before an entry's frame is handed to a socket: it waits for a connection, or for its turn on one. */
+export interface HeldPhase {
+  readonly type: "held";
+  /** The frame, or where ids increase the function that encodes it once its id is drawn. */
+  readonly message: Body | ((wire: number) => Body);
+  readonly bytes: number;
+}
+
+/** From the moment when an entry's frame is handed to a socket. */
+export interface SentPhase {
+  readonly type: "sent";
+  readonly connection: number;
+  /** The place among all frames that were handed to that connection, from 1. */
+  readonly order: number;
+  readonly at: number;
+  /** A frame showed that the upstream has it, though not the reply yet. */
+  acknowledged: boolean;
+}
+
+interface CommonEntry {
   /** The items of a batch share it. */
   readonly request: OwnedRequest;
   /** The place within its batch; 0 for a single message. */
   readonly index: number;
-  /** 0 while it has none: where ids increase, they are drawn when a message is handed to the socket. */
-  wire: WireId;
+  /** Our id, or a caller's own; undefined while none is drawn, and where the message has none. */
+  wire: WireId | undefined;
   readonly expectsReply: boolean;
   /** Whether somebody waits until a pong proves that the peer has it. */
   readonly confirms: boolean;
@@ -29,22 +47,32 @@ export interface Entry {
   /** A stream that has none from when it is on a socket. */
   readonly subscribes: boolean;
   readonly own: unknown;
-  /** What goes out; undefined once it has been handed to the socket. */
-  frame: Body | undefined;
-  /** Makes what goes out, where its id is drawn only then; undefined once it has. */
-  number: ((wire: number) => Body) | undefined;
-  readonly bytes: number;
-  /** The connection that it was handed to; 0 while it has not been. */
-  connection: number;
-  /** Its place among all that was written to that connection, from 1. */
-  order: number;
   readonly deadline: number;
   /** The moment for which it is filed on the wheel: its deadline, or before it the end of waiting for a connection. */
   dueAt: number;
   readonly arrivedAt: number;
-  writtenAt: number;
-  /** A frame showed that the upstream has it, though not the answer yet. */
-  acknowledged: boolean;
+}
+
+export interface HeldEntry extends CommonEntry {
+  readonly phase: HeldPhase;
+}
+
+export interface SentEntry extends CommonEntry {
+  readonly phase: SentPhase;
+}
+
+/**
+ * One message of a request, from its arrival on the thread to its outcome. Only `send` of the table changes its phase.
+ * What differs between the phases lies in `phase`, so that all entries have one shape.
+ */
+export type Entry = HeldEntry | SentEntry;
+
+export function isSent(entry: Entry): entry is SentEntry {
+  return entry.phase.type === "sent";
+}
+
+function isSentOn(connection: number, entry: Entry): entry is SentEntry {
+  return isSent(entry) && entry.phase.connection === connection;
 }
 
 /**
@@ -54,9 +82,9 @@ export interface Entry {
 export class RequestTable {
   readonly #byWire = new Map<WireId, Entry>();
   readonly #bySeq: Readonly<Record<Owner, Map<number, Entry[]>>> = { caller: new Map(), subscriptions: new Map() };
-  readonly #held = new Set<Entry>();
+  readonly #held = new Set<HeldEntry>();
   /** Streams that are on a socket. */
-  readonly #streaming = new Set<Entry>();
+  readonly #streaming = new Set<SentEntry>();
   #heldBytes = 0;
   #size = 0;
 
@@ -65,7 +93,7 @@ export class RequestTable {
   }
 
   /** Those that are not on a socket yet, in the order of their arrival. */
-  get held(): ReadonlySet<Entry> {
+  get held(): ReadonlySet<HeldEntry> {
     return this.#held;
   }
 
@@ -82,36 +110,33 @@ export class RequestTable {
     return this.#byWire.has(wire);
   }
 
-  add(entry: Entry): void {
+  add(entry: HeldEntry): void {
     this.#size++;
-    if (entry.wire !== 0) this.#byWire.set(entry.wire, entry);
+    if (entry.wire !== undefined) this.#byWire.set(entry.wire, entry);
     const { owner, seq } = entry.request;
     const siblings = this.#bySeq[owner].get(seq);
     if (siblings) siblings.push(entry);
     else this.#bySeq[owner].set(seq, [entry]);
     this.#held.add(entry);
-    this.#heldBytes += entry.bytes;
+    this.#heldBytes += entry.phase.bytes;
   }
 
-  /** Its id is drawn. */
-  number(entry: Entry, wire: WireId): void {
+  /** The entry goes to a socket. Its frame is kept no longer. */
+  send(held: HeldEntry, wire: WireId | undefined, phase: SentPhase): SentEntry {
+    this.#release(held);
+    // The same object in its other phase: to copy it would cost each request an allocation of this size.
+    const entry = held as CommonEntry as { -readonly [Key in keyof SentEntry]: SentEntry[Key] };
+    entry.phase = phase;
+    if (wire !== undefined && wire !== entry.wire) this.#byWire.set(wire, entry);
     entry.wire = wire;
-    this.#byWire.set(wire, entry);
-  }
-
-  /** It goes to a socket: gives its frame, which is kept no longer. */
-  release(entry: Entry): Body | undefined {
-    const { frame } = entry;
-    if (this.#held.delete(entry)) this.#heldBytes -= entry.bytes;
     if (entry.streams) this.#streaming.add(entry);
-    entry.frame = undefined;
-    return frame;
+    return entry;
   }
 
   /** The entry that a reply on this connection answers. */
-  match(connection: number, wire: WireId): Entry | undefined {
+  match(connection: number, wire: WireId): SentEntry | undefined {
     const entry = this.#byWire.get(wire);
-    return entry !== undefined && entry.connection === connection ? entry : undefined;
+    return entry !== undefined && isSentOn(connection, entry) ? entry : undefined;
   }
 
   remove(entry: Entry): void {
@@ -119,10 +144,10 @@ export class RequestTable {
     const siblings = this.#bySeq[owner].get(seq);
     const at = siblings?.indexOf(entry) ?? -1;
     if (siblings === undefined || at < 0) return;
-    if (entry.connection === 0) this.release(entry);
-    if (entry.streams) this.#streaming.delete(entry);
+    if (!isSent(entry)) this.#release(entry);
+    else if (entry.streams) this.#streaming.delete(entry);
     this.#size--;
-    this.#byWire.delete(entry.wire);
+    if (entry.wire !== undefined) this.#byWire.delete(entry.wire);
     if (siblings.length === 1) this.#bySeq[owner].delete(seq);
     else siblings.splice(at, 1);
   }
@@ -131,15 +156,27 @@ export class RequestTable {
     return [...(this.#bySeq[owner].get(seq) ?? [])];
   }
 
-  some(test: (entry: Entry) => boolean): boolean {
+  /** Those of each owner in the order of their arrival. */
+  all(): Entry[] {
+    return Object.values(this.#bySeq).flatMap((bySeq) => [...bySeq.values()].flat());
+  }
+
+  /** Those that were handed to this connection, in the same order. */
+  sentOn(connection: number): SentEntry[] {
+    return this.all().filter((entry) => isSentOn(connection, entry));
+  }
+
+  /** True if a reply may still come over this connection. */
+  awaits(connection: number): boolean {
     for (const bySeq of Object.values(this.#bySeq)) {
-      for (const entries of bySeq.values()) if (entries.some(test)) return true;
+      for (const entries of bySeq.values()) {
+        if (entries.some((entry) => isSentOn(connection, entry))) return true;
+      }
     }
     return false;
   }
 
-  /** Those of each owner in the order of their arrival. */
-  where(test: (entry: Entry) => boolean): Entry[] {
-    return Object.values(this.#bySeq).flatMap((bySeq) => [...bySeq.values()].flat().filter(test));
+  #release(entry: HeldEntry): void {
+    if (this.#held.delete(entry)) this.#heldBytes -= entry.phase.bytes;
   }
 }

@@ -1,13 +1,13 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
-import type { Body } from "../../protocols/protocol.ts";
+import type { Body, WireId } from "../../protocols/protocol.ts";
 import type { Availability } from "../connection/session.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
 import type { InFlight } from "./in-flight.ts";
 import { RateLimit } from "./rate-limit.ts";
-import type { Entry } from "./request-table.ts";
+import type { HeldEntry, SentPhase } from "./request-table.ts";
 
 /** A request that finds no connection waits this long for one, in milliseconds, and never past its deadline. */
 export const HOLD_MS = 5_000;
@@ -107,29 +107,31 @@ export class SendQueue {
     return at <= now;
   }
 
-  #write(entry: Entry, connection: number, now: number): void {
-    const frame = entry.number ? this.#encodeWithId(entry, entry.number) : this.#requests.table.release(entry);
-    if (frame === undefined) return;
-    entry.connection = connection;
-    entry.order = this.#delivery.next();
-    entry.writtenAt = now;
-    this.#effects.push({ type: "write", connection, entry, frame });
-    if (entry.subscribes) this.#requests.begin(entry);
-    this.#requests.correlation.handedOver(entry, now);
-  }
-
-  /** Draws the id of a message that goes out now. What its protocol takes no more is refused: undefined. */
-  #encodeWithId(entry: Entry, number: (wire: number) => Body): Body | undefined {
-    const { table, correlation } = this.#requests;
-    table.release(entry);
-    entry.number = undefined;
-    table.number(entry, correlation.draw());
+  /** Where ids increase, the id is drawn and the frame encoded only now; the protocol may refuse it then. */
+  #write(entry: HeldEntry, connection: number, now: number): void {
+    const { message } = entry.phase;
+    if (typeof message !== "function") {
+      this.#handOver(entry, entry.wire, message, connection, now);
+      return;
+    }
+    const wire = this.#requests.correlation.draw();
+    let frame: Body;
     try {
-      return number(entry.wire as number);
+      frame = message(wire);
     } catch (error) {
       this.#requests.forget(entry);
       this.#requests.refuse(entry.request, entry.index, failures.invalid(error));
-      return undefined;
+      return;
     }
+    this.#handOver(entry, wire, frame, connection, now);
+  }
+
+  #handOver(held: HeldEntry, wire: WireId | undefined, frame: Body, connection: number, now: number): void {
+    const order = this.#delivery.next();
+    const phase: SentPhase = { type: "sent", connection, order, at: now, acknowledged: false };
+    const entry = this.#requests.table.send(held, wire, phase);
+    this.#effects.push({ type: "write", entry, frame });
+    if (entry.subscribes) this.#requests.begin(entry);
+    this.#requests.correlation.handedOver(entry, now);
   }
 }

@@ -4,14 +4,10 @@ import type { Outcome } from "../outcome.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
-import type { Entry, Owner } from "./request-table.ts";
+import type { Owner, SentEntry } from "./request-table.ts";
 
 /** What is needed to make a reply of a frame that comes too late. The message itself is not kept. */
-interface TimedOutEntry
-  extends Pick<
-    Entry,
-    "wire" | "expectsReply" | "connection" | "order" | "acknowledged" | "own" | "arrivedAt" | "writtenAt"
-  > {
+interface TimedOutEntry extends Pick<SentEntry, "wire" | "expectsReply" | "own" | "arrivedAt" | "phase"> {
   readonly owner: Owner;
   readonly seq: number;
 }
@@ -27,7 +23,7 @@ const OWN_MAX_CHARACTERS = 1_024;
 export class TimedOut {
   readonly #delivery: DeliveryProofs;
   readonly #inOrder: boolean;
-  readonly #entries = new Map<WireId, TimedOutEntry>();
+  readonly #entries = new Map<WireId | undefined, TimedOutEntry>();
 
   /** @param inOrder replies do not name their request */
   constructor(delivery: DeliveryProofs, inOrder: boolean) {
@@ -35,13 +31,12 @@ export class TimedOut {
     this.#inOrder = inOrder;
   }
 
-  keep({ request, wire, expectsReply, connection, order, acknowledged, own, arrivedAt, writtenAt }: Entry): void {
+  keep({ request, wire, expectsReply, own, arrivedAt, phase }: SentEntry): void {
     if (typeof own === "string" && own.length > OWN_MAX_CHARACTERS) return;
     const { owner, seq } = request;
-    const sent = { wire, expectsReply, connection, order, acknowledged, own, arrivedAt, writtenAt };
-    this.#entries.set(wire, { owner, seq, ...sent });
+    this.#entries.set(wire, { owner, seq, wire, expectsReply, own, arrivedAt, phase });
     const [oldest] = this.#entries.keys();
-    if (this.#entries.size > LATE_MAX && oldest !== undefined) this.#entries.delete(oldest);
+    if (this.#entries.size > LATE_MAX) this.#entries.delete(oldest);
   }
 
   /** A late reply came. Undefined when it is of one whose caller has left: nobody wants that. */
@@ -55,7 +50,8 @@ export class TimedOut {
       const failure = decoded.type === "invalid" ? failures.unusable(decoded.why) : failures.lateParts;
       return ended(entry, { type: "failed", failure });
     }
-    const times = { queueMs: entry.writtenAt - entry.arrivedAt, upstreamMs: now - entry.writtenAt };
+    const { arrivedAt, phase } = entry;
+    const times = { queueMs: phase.at - arrivedAt, upstreamMs: now - phase.at };
     return ended(entry, { type: "reply", body: decoded.render(entry.own), ...times });
   }
 
@@ -69,14 +65,16 @@ export class TimedOut {
   /** Takes out the one that a frame on this connection answers. */
   #take(connection: number, wire: WireId): TimedOutEntry | undefined {
     const entry = this.#entries.get(wire);
-    if (entry?.connection !== connection) return undefined;
+    if (entry?.phase.connection !== connection) return undefined;
     this.#entries.delete(wire);
     return entry;
   }
 
   /** Takes out all that were sent on this connection, or of these only some. */
   #takeAll(connection: number, which = (_: TimedOutEntry) => true): TimedOutEntry[] {
-    const entries = [...this.#entries.values()].filter((entry) => entry.connection === connection && which(entry));
+    const entries = [...this.#entries.values()].filter(
+      (entry) => entry.phase.connection === connection && which(entry),
+    );
     for (const { wire } of entries) this.#entries.delete(wire);
     return entries;
   }

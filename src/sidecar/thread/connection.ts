@@ -4,7 +4,7 @@ import { type Disconnect, describeDisconnect } from "../../core/connection/disco
 import type { Rung } from "../../core/connection/liveness.ts";
 import { newPair, type Pair, type PairEffect, type PairInput, turn } from "../../core/connection/rotation.ts";
 import { type Availability, availability, listens, type Session } from "../../core/connection/session.ts";
-import type { Entry } from "../../core/exchange/request-table.ts";
+import type { SentEntry } from "../../core/exchange/request-table.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
@@ -97,7 +97,7 @@ export class Connection {
   }
 
   /** `entry`: whose message it is. @returns false when it did not leave */
-  write(connection: number, frame: Body, entry?: Entry): boolean {
+  write(connection: number, frame: Body, entry?: SentEntry): boolean {
     const taken = this.#sockets.write(connection, frame);
     if (taken && entry) this.#activity.wrote(entry);
     return taken;

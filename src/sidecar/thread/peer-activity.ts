@@ -1,11 +1,11 @@
-import type { Entry } from "../../core/exchange/request-table.ts";
+import type { SentEntry, SentPhase } from "../../core/exchange/request-table.ts";
 
 /** What an upstream has shown of itself: when it last spoke, how fast it answers a ping, and what that will prove. */
 export class PeerActivity {
   #heardAt = 0;
   #frameAt: number | undefined;
   /** The last message of a caller that a socket took: what a ping that is sent now would prove. */
-  #lastWritten: Pick<Entry, "connection" | "order"> = { connection: 0, order: 0 };
+  #lastWritten: Pick<SentPhase, "connection" | "order"> = { connection: 0, order: 0 };
   #pings = 0;
   #pingedAt = 0;
   #roundTripMs: number | undefined;
@@ -39,8 +39,8 @@ export class PeerActivity {
     this.#frameAt = now;
   }
 
-  wrote(entry: Entry): void {
-    this.#lastWritten = entry;
+  wrote({ phase }: SentEntry): void {
+    this.#lastWritten = phase;
   }
 
   pinged(now: number): void {

@@ -162,9 +162,10 @@ export class Upstream {
     for (const effect of effects) {
       switch (effect.type) {
         case "write": {
-          const taken = this.#connection.write(effect.connection, effect.frame, effect.entry);
-          if (taken && effect.entry.expectsReply) break;
-          this.#carryOut(this.#exchange.onWritten(effect.entry, taken, this.#env.now()));
+          const { entry, frame } = effect;
+          const taken = this.#connection.write(entry.phase.connection, frame, entry);
+          if (taken && entry.expectsReply) break;
+          this.#carryOut(this.#exchange.onWritten(entry, taken, this.#env.now()));
           break;
         }
         case "settle": {

@@ -260,9 +260,10 @@ export class ExchangeModel {
     assert.ok(this.exchange.onTheWire >= 0 && this.exchange.onTheWire <= this.exchange.inFlight);
   }
 
-  #write({ connection, entry, frame }: Extract<ExchangeEffect, { type: "write" }>): void {
+  #write({ entry, frame }: Extract<ExchangeEffect, { type: "write" }>): void {
     const { index, expectsReply } = entry;
     const { owner, seq } = entry.request;
+    const { connection } = entry.phase;
     assert.ok(!this.#lost.has(connection), `request ${seq} is written to connection ${connection}, which is lost`);
     assert.equal(connection, this.connection);
     const ended = owner === "caller" ? this.outcomes.has(seq) || this.abandoned.has(seq) : false;
