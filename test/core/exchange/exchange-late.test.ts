@@ -90,6 +90,15 @@ test("in a lane the late reply is not that of a message whose pong had not come 
   assert.deepEqual([outcome.failure.code, outcome.failure.sent], ["connection_lost", "maybe"]);
 });
 
+test("each confirmed send without an id on the wire gets its own late outcome", () => {
+  const model = new ExchangeModel(json({ id: { kind: "keep" } }));
+  model.connect();
+  const seqs = [model.call('{"n":1}', "confirm", 100), model.call('{"n":2}', "confirm", 100)];
+  model.pass(200);
+  model.lose();
+  assert.deepEqual([...model.lates.keys()], seqs);
+});
+
 test("a lane that is given up ends the late one", () => {
   const model = new ExchangeModel(text);
   model.connect();
