@@ -6,8 +6,8 @@ import type { Entry, SentEntry } from "./request-table.ts";
  * pong has proven to be with the peer, and who waits for that proof.
  */
 export class DeliveryProofs {
-  /** The newest connection that was ready; 0 before the first. */
-  #connection = 0;
+  /** The newest connection that was ready. */
+  #connection: number | undefined;
   #handedOver = 0;
   /** By connection: one that was left for its successor still has what it owes. */
   readonly #proven = new Map<number, number>();

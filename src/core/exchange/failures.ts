@@ -30,8 +30,7 @@ export function tooMany(present: number, inFlight: UpstreamLimits["in_flight"]):
   return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: SOON_MS };
 }
 
-export function paced(retryAfterMs: number, pace: UpstreamLimits["pace"]): Failure {
-  const { messages, per, queue } = pace ?? { messages: 0, per: 0, queue: 0 };
+export function paced(retryAfterMs: number, { messages, per, queue }: NonNullable<UpstreamLimits["pace"]>): Failure {
   const detail = `the upstream gets at most ${messages} messages in ${per} ms, and ${queue} wait already (limits.pace)`;
   return { code: "paced", sent: "no", detail, retryAfterMs: Math.ceil(retryAfterMs) };
 }

@@ -12,13 +12,14 @@ import type { HeldEntry, SentPhase } from "./request-table.ts";
 /** A request that finds no connection waits this long for one, in milliseconds, and never past its deadline. */
 export const HOLD_MS = 5_000;
 
+type Pace = NonNullable<UpstreamSettings["limits"]["pace"]>;
+
 /** Where messages go and when: what is held waits for a connection, for its turn on it, and for the pace. */
 export class SendQueue {
   readonly #requests: InFlight;
   readonly #delivery: DeliveryProofs;
   readonly #effects: Effects;
-  readonly #settings: UpstreamSettings["limits"]["pace"];
-  readonly #pace: RateLimit | undefined;
+  readonly #pace: { readonly settings: Pace; readonly limit: RateLimit } | undefined;
   #pacedUntil: number | undefined;
   #availability: Availability = { type: "hold" };
 
@@ -31,8 +32,7 @@ export class SendQueue {
     this.#requests = requests;
     this.#delivery = delivery;
     this.#effects = effects;
-    this.#settings = pace;
-    this.#pace = pace ? new RateLimit(pace) : undefined;
+    this.#pace = pace ? { settings: pace, limit: new RateLimit(pace) } : undefined;
   }
 
   /** When the pace lets the next message go; undefined when none waits for that. */
@@ -43,14 +43,11 @@ export class SendQueue {
   /** Why so many more messages cannot wait for their turn; undefined when they can. */
   problem(items: number, now: number): Failure | undefined {
     if (this.#availability.type === "down") return failures.unavailable(this.#availability, now);
-    const paced = this.#pacedFor(items, now);
-    return paced > 0 ? failures.paced(paced, this.#settings) : undefined;
-  }
-
-  /** How long, in milliseconds, until so many more messages have their place in the queue of the pace. */
-  #pacedFor(items: number, now: number): number {
-    const over = this.#requests.table.held.size + items - (this.#settings?.queue ?? Number.POSITIVE_INFINITY);
-    return this.#pace && over > 0 ? this.#pace.at(over - 1, now) - now : 0;
+    if (!this.#pace) return undefined;
+    const { settings, limit } = this.#pace;
+    const over = this.#requests.table.held.size + items - settings.queue;
+    const waitMs = over > 0 ? limit.at(over - 1, now) - now : 0;
+    return waitMs > 0 ? failures.paced(waitMs, settings) : undefined;
   }
 
   /** Until when a new message may wait. */
@@ -89,7 +86,7 @@ export class SendQueue {
     if (this.#availability.type !== "ready") return;
     for (const entry of this.#requests.table.held) {
       if (!this.#requests.correlation.takes(entry.expectsReply)) break;
-      if (this.#pace && !this.#paced(this.#pace, now)) break;
+      if (this.#pace && !this.#takeTurn(this.#pace.limit, now)) break;
       this.#write(entry, this.#availability.connection, now);
     }
   }
@@ -100,10 +97,10 @@ export class SendQueue {
     }
   }
 
-  #paced(pace: RateLimit, now: number): boolean {
-    const at = pace.at(0, now);
+  #takeTurn(limit: RateLimit, now: number): boolean {
+    const at = limit.at(0, now);
     if (at > now) this.#pacedUntil = at;
-    else pace.take(now);
+    else limit.take(now);
     return at <= now;
   }
 
