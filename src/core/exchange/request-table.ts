@@ -1,7 +1,8 @@
+/** The table of the requests in flight, by their ids on the wire and by their owners' numbers. */
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import type { Batch } from "./batch.ts";
 
-/** Who made a request: a caller, through the host, or the upstream's subscriptions. Each numbers its own requests. */
+/** The side that made a request: a caller, through the host, or the upstream's subscriptions. Each numbers its own. */
 export type Owner = "caller" | "subscriptions";
 
 /** A request as its owner knows it: one message, or a batch of several that end together. */
@@ -28,7 +29,7 @@ export interface SentPhase {
   /** The place among all frames that were handed to that connection, from 1. */
   readonly order: number;
   readonly at: number;
-  /** A frame showed that the upstream has it, though not the reply yet. */
+  /** True once a frame other than its reply shows that the upstream has it. */
   acknowledged: boolean;
 }
 
@@ -37,15 +38,16 @@ interface CommonEntry {
   readonly request: OwnedRequest;
   /** The place within its batch; 0 for a single message. */
   readonly index: number;
-  /** Our id, or a caller's own; undefined while none is drawn, and where the message has none. */
+  /** Our id, or a caller's own. Undefined for a message without one, and where ids increase until it is sent. */
   wire: WireId | undefined;
   readonly expectsReply: boolean;
-  /** Whether somebody waits until a pong proves that the peer has it. */
+  /** True if its caller waits for a pong that proves that the peer has it. */
   readonly confirms: boolean;
-  /** Whether each frame of its reply is handed on as it comes. From the first on it has no deadline. */
+  /** True if each frame of its reply is passed on as it comes. From the first one it has no deadline. */
   readonly streams: boolean;
-  /** A stream that has none from when it is on a socket. */
+  /** True for a stream whose first frame may be long in coming: it has no deadline once it is on a socket. */
   readonly subscribes: boolean;
+  /** Kept for the protocol, which restores the caller's own id from it. */
   readonly own: unknown;
   readonly deadline: number;
   /** The moment for which it is filed on the wheel: its deadline, or before it the end of waiting for a connection. */
@@ -62,8 +64,8 @@ export interface SentEntry extends CommonEntry {
 }
 
 /**
- * One message of a request, from its arrival on the thread to its outcome. Only `send` of the table changes its phase.
- * What differs between the phases lies in `phase`, so that all entries have one shape.
+ * One message of a request, from its arrival on the thread to its outcome. Only {@link RequestTable.send} changes its
+ * phase. Everything that differs between the phases is inside `phase`, so that all entries have one shape.
  */
 export type Entry = HeldEntry | SentEntry;
 
@@ -76,14 +78,12 @@ function isSentOn(connection: number, entry: Entry): entry is SentEntry {
 }
 
 /**
- * The requests in flight, by our id on the wire and by the host's number. The key on the wire is (connection, id): a reply
- * that comes over another connection than its request went out on is not its reply.
+ * The key on the wire is (connection, id): a reply over another connection than that of its request does not answer it.
  */
 export class RequestTable {
   readonly #byWire = new Map<WireId, Entry>();
   readonly #bySeq: Readonly<Record<Owner, Map<number, Entry[]>>> = { caller: new Map(), subscriptions: new Map() };
   readonly #held = new Set<HeldEntry>();
-  /** Streams that are on a socket. */
   readonly #streaming = new Set<SentEntry>();
   #heldBytes = 0;
   #size = 0;
@@ -92,7 +92,7 @@ export class RequestTable {
     return this.#size;
   }
 
-  /** Those that are not on a socket yet, in the order of their arrival. */
+  /** Entries that are not on a socket yet, in the order of their arrival. */
   get held(): ReadonlySet<HeldEntry> {
     return this.#held;
   }
@@ -101,7 +101,7 @@ export class RequestTable {
     return this.#heldBytes;
   }
 
-  /** Requests that are on a socket and whose reply may still come. A stream may go on for ever, and is not one. */
+  /** How many sent entries may still get their reply. Streams do not count: one may go on without end. */
   get onTheWire(): number {
     return this.#size - this.#held.size - this.#streaming.size;
   }
@@ -121,10 +121,10 @@ export class RequestTable {
     this.#heldBytes += entry.phase.bytes;
   }
 
-  /** The entry goes to a socket. Its frame is kept no longer. */
+  /** Moves an entry to its sent phase. The table drops its frame. */
   send(held: HeldEntry, wire: WireId | undefined, phase: SentPhase): SentEntry {
     this.#release(held);
-    // The same object in its other phase: to copy it would cost each request an allocation of this size.
+    // The same object in its other phase: copying it would allocate an entry more for each request.
     const entry = held as CommonEntry as { -readonly [Key in keyof SentEntry]: SentEntry[Key] };
     entry.phase = phase;
     if (wire !== undefined && wire !== entry.wire) this.#byWire.set(wire, entry);
@@ -152,16 +152,17 @@ export class RequestTable {
     else siblings.splice(at, 1);
   }
 
-  of(owner: Owner, seq: number): readonly Entry[] {
+  /** The entries of one request. */
+  entriesOf(owner: Owner, seq: number): readonly Entry[] {
     return [...(this.#bySeq[owner].get(seq) ?? [])];
   }
 
-  /** Those of each owner in the order of their arrival. */
+  /** All entries; those of each owner in the order of their arrival. */
   all(): Entry[] {
     return Object.values(this.#bySeq).flatMap((bySeq) => [...bySeq.values()].flat());
   }
 
-  /** Those that were handed to this connection, in the same order. */
+  /** The entries that were handed to this connection, in the order of `all`. */
   sentOn(connection: number): SentEntry[] {
     return this.all().filter((entry) => isSentOn(connection, entry));
   }

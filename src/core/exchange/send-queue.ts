@@ -1,3 +1,4 @@
+/** The queue of messages that wait for a connection, for their turn on it, or for the rate limit. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
@@ -9,12 +10,11 @@ import type { InFlight } from "./in-flight.ts";
 import { RateLimit } from "./rate-limit.ts";
 import type { HeldEntry, SentPhase } from "./request-table.ts";
 
-/** A request that finds no connection waits this long for one, in milliseconds, and never past its deadline. */
+/** How long a request waits for a connection, in milliseconds. It never waits past its deadline. */
 export const HOLD_MS = 5_000;
 
 type Pace = NonNullable<UpstreamSettings["limits"]["pace"]>;
 
-/** Where messages go and when: what is held waits for a connection, for its turn on it, and for the pace. */
 export class SendQueue {
   readonly #requests: InFlight;
   readonly #delivery: DeliveryProofs;
@@ -23,30 +23,26 @@ export class SendQueue {
   #pacedUntil: number | undefined;
   #availability: Availability = { type: "hold" };
 
-  constructor(
-    requests: InFlight,
-    pace: UpstreamSettings["limits"]["pace"],
-    delivery: DeliveryProofs,
-    effects: Effects,
-  ) {
+  /** @param pace `limits.pace` */
+  constructor(requests: InFlight, pace: Pace | null, delivery: DeliveryProofs, effects: Effects) {
     this.#requests = requests;
     this.#delivery = delivery;
     this.#effects = effects;
     this.#pace = pace ? { settings: pace, limit: new RateLimit(pace) } : undefined;
   }
 
-  /** When the pace lets the next message go; undefined when none waits for that. */
+  /** When the rate limit admits the next message; undefined if none waits for it. */
   get pacedUntil(): number | undefined {
     return this.#pacedUntil;
   }
 
-  /** Why so many more messages cannot wait for their turn; undefined when they can. */
+  /** The failure of a request whose `items` messages cannot be queued; undefined if they can. */
   problem(items: number, now: number): Failure | undefined {
     if (this.#availability.type === "down") return failures.unavailable(this.#availability, now);
     if (!this.#pace) return undefined;
     const { settings, limit } = this.#pace;
-    const over = this.#requests.table.held.size + items - settings.queue;
-    const waitMs = over > 0 ? limit.at(over - 1, now) - now : 0;
+    const excess = this.#requests.table.held.size + items - settings.queue;
+    const waitMs = excess > 0 ? limit.at(excess - 1, now) - now : 0;
     return waitMs > 0 ? failures.paced(waitMs, settings) : undefined;
   }
 
@@ -55,32 +51,32 @@ export class SendQueue {
     return this.#availability.type === "ready" ? deadline : Math.min(deadline, now + HOLD_MS);
   }
 
-  /** The connection changed. What cannot be sent any more fails. @returns whether it is a new one */
-  onAvailability(link: Availability, now: number): boolean {
-    this.#availability = link;
-    if (link.type === "ready" && !this.#delivery.isNewest(link.connection)) {
-      this.#delivery.begin(link.connection);
+  /** Fails messages that can no longer be sent. @returns true if there is a new connection */
+  onAvailability(availability: Availability, now: number): boolean {
+    this.#availability = availability;
+    if (availability.type === "ready" && !this.#delivery.isNewest(availability.connection)) {
+      this.#delivery.begin(availability.connection);
       this.#requests.correlation.clear();
-      for (const entry of this.#requests.table.held) this.#requests.file(entry, entry.deadline);
+      for (const entry of this.#requests.table.held) this.#requests.reschedule(entry, entry.deadline);
       return true;
     }
-    if (link.type === "hold") this.#holdBack(now);
-    else if (link.type === "down") this.failHeld(failures.unavailable(link, now));
+    if (availability.type === "hold") this.#boundHeld(now);
+    else if (availability.type === "down") this.failHeld(failures.unavailable(availability, now));
     return false;
   }
 
-  /** Nothing more is written to this connection: it is gone, or closing, whatever the session knows by now. */
+  /** Stops writing to a connection that is lost or closing, even if the session has not reported that yet. */
   disconnect(connection: number, now: number): void {
     if (this.#availability.type !== "ready" || this.#availability.connection !== connection) return;
     this.#availability = { type: "hold" };
-    this.#holdBack(now);
+    this.#boundHeld(now);
   }
 
   failHeld(failure: Failure): void {
     for (const entry of this.#requests.table.held) this.#requests.fail(entry, failure);
   }
 
-  /** Hands everything over that can go. */
+  /** Hands over every message that can be sent now. */
   flush(now: number): void {
     this.#pacedUntil = undefined;
     if (this.#availability.type !== "ready") return;
@@ -91,9 +87,10 @@ export class SendQueue {
     }
   }
 
-  #holdBack(now: number): void {
+  /** Held messages wait for the next connection no longer than HOLD_MS. */
+  #boundHeld(now: number): void {
     for (const entry of this.#requests.table.held) {
-      this.#requests.file(entry, Math.min(entry.dueAt, now + HOLD_MS));
+      this.#requests.reschedule(entry, Math.min(entry.dueAt, now + HOLD_MS));
     }
   }
 
@@ -128,7 +125,7 @@ export class SendQueue {
     const phase: SentPhase = { type: "sent", connection, order, at: now, acknowledged: false };
     const entry = this.#requests.table.send(held, wire, phase);
     this.#effects.push({ type: "write", entry, frame });
-    if (entry.subscribes) this.#requests.begin(entry);
+    if (entry.subscribes) this.#requests.beginStream(entry);
     this.#requests.correlation.handedOver(entry, now);
   }
 }

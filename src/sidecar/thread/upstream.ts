@@ -187,7 +187,7 @@ export class Upstream {
           else this.#post({ type: "late", upstream: this.#name, seq, outcome });
           break;
         }
-        case "answer":
+        case "send":
           this.#connection.write(effect.connection, effect.frame);
           break;
         case "message":

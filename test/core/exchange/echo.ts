@@ -7,7 +7,7 @@ export function echo(nonce: unknown, id?: string): string {
 }
 
 /** What an upstream that echoes answers to a frame of ours. */
-export function answerTo(frame: Body): string {
+export function replyTo(frame: Body): string {
   const { id, params } = JSON.parse(String(frame));
   return JSON.stringify({ jsonrpc: "2.0", id, result: params });
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 function connected(): ExchangeModel {
@@ -24,7 +24,7 @@ test("a batch goes up one frame per item and comes back in the caller's order", 
   const model = connected();
   const seq = model.call(`[${echo("a", "1")}, ${echo("b", "2")}, ${echo("c", "3")}]`, "rpc");
   assert.equal(model.taken.length, 3);
-  for (const { frame } of model.taken.toReversed()) model.frame(answerTo(frame));
+  for (const { frame } of model.taken.toReversed()) model.frame(replyTo(frame));
   assert.deepEqual(items(model, seq), [
     '{"jsonrpc":"2.0","id":1,"result":"a"}',
     '{"jsonrpc":"2.0","id":2,"result":"b"}',
@@ -35,7 +35,7 @@ test("a batch goes up one frame per item and comes back in the caller's order", 
 test("a batch of one is answered as a batch", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")}]`, "rpc");
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual(items(model, seq), ['{"jsonrpc":"2.0","id":1,"result":"a"}']);
 });
 
@@ -43,7 +43,7 @@ test("notifications are sent, and left out of what comes back", () => {
   const model = connected();
   const seq = model.call(`[${echo("quiet")},${echo("a", "1")},${echo("quiet")}]`, "rpc");
   assert.equal(model.taken.length, 3);
-  model.frame(answerTo(model.taken[1]?.frame ?? ""));
+  model.frame(replyTo(model.taken[1]?.frame ?? ""));
   assert.deepEqual(items(model, seq), ['{"jsonrpc":"2.0","id":1,"result":"a"}']);
 });
 
@@ -56,7 +56,7 @@ test("a batch of notifications alone is done", () => {
 test("on /request an item without an id is a request, and is answered", () => {
   const model = connected();
   const seq = model.call(`[${echo("a")}]`, "request");
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual(items(model, seq), ['{"jsonrpc":"2.0","result":"a"}']);
 });
 
@@ -69,7 +69,7 @@ test("an item that is not a message fails alone, with the caller's own id", () =
   const model = connected();
   const seq = model.call(`[${echo("a", "1")}, 7, {"jsonrpc":"2.0","id":"x"}]`, "rpc");
   assert.equal(model.taken.length, 1);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual(items(model, seq), [
     '{"jsonrpc":"2.0","id":1,"result":"a"}',
     "invalid_request no -",
@@ -80,7 +80,7 @@ test("an item that is not a message fails alone, with the caller's own id", () =
 test("each item fails with what is known of its own message", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")},${echo("b", '"two"')}]`, "rpc", 1_000);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   model.pass(1_010);
   assert.deepEqual(items(model, seq), ['{"jsonrpc":"2.0","id":1,"result":"a"}', 'reply_timeout maybe "two"']);
 });
@@ -96,7 +96,7 @@ test("a batch that is refused as a whole fails item by item", () => {
 test("a batch that loses its connection keeps the replies that came", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")},${echo("b", "2")}]`, "rpc");
-  model.frame(answerTo(model.taken[1]?.frame ?? ""));
+  model.frame(replyTo(model.taken[1]?.frame ?? ""));
   model.lose();
   assert.deepEqual(items(model, seq), ["connection_lost maybe 1", '{"jsonrpc":"2.0","id":2,"result":"b"}']);
 });
@@ -104,10 +104,10 @@ test("a batch that loses its connection keeps the replies that came", () => {
 test("an abandoned batch frees all its places, and each of its replies is late", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")},${echo("b", "2")},${echo("c", "3")}]`, "rpc");
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   model.abandon(seq);
   assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
-  for (const { frame } of model.taken.slice(1)) model.frame(answerTo(frame));
+  for (const { frame } of model.taken.slice(1)) model.frame(replyTo(frame));
   assert.deepEqual([model.exchange.counters.late, model.exchange.counters.abandoned], [2, 2]);
 });
 
@@ -126,7 +126,7 @@ test("whatever is in a batch and whatever happens to it, it comes back whole, in
       const shuffled = asked.toSorted((a, b) => (order[a.index] ?? 0) - (order[b.index] ?? 0));
       for (const { index, frame } of shuffled) {
         const fate = all[index]?.[1];
-        if (fate === "answered") model.frame(answerTo(frame));
+        if (fate === "answered") model.frame(replyTo(frame));
         if (fate === "unusable") model.frame(`{"id":${JSON.parse(String(frame)).id}}`);
       }
       if (lost) model.lose();

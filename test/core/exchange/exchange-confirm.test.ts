@@ -53,7 +53,10 @@ test("over the pace messages wait their turn; over the queue they are refused, w
   for (const name of ["a", "b", "c", "d", "e"]) model.call(echo(name), "send");
   assert.equal(model.taken.length, 2);
   const refused = model.fails(model.call(echo("f"), "send"), "paced", "no", 1_000);
-  assert.match(refused.failure.detail, /at most 2 messages in 1000 ms, and 3 wait already \(limits\.pace\)/);
+  assert.match(
+    refused.failure.detail,
+    /at most 2 messages in 1000 ms may be sent, and 3 are already queued \(limits\.pace\)/,
+  );
   model.pass(1_000);
   assert.equal(model.taken.length, 4);
   const asTold = model.call(echo("g"), "send");

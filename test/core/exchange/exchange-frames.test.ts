@@ -138,7 +138,7 @@ test("an error without an id fails all, where it is told so; not what waits, nor
 test("the upstream's own questions are answered by rule, over the connection they came by, and are no messages", () => {
   const model = connected(rows);
   model.frame('{"ask":"who"}');
-  assert.deepEqual([model.answers, model.messages], [['{"answer":"who"}'], []]);
+  assert.deepEqual([model.ownFrames, model.messages], [['{"answer":"who"}'], []]);
   assert.equal(model.exchange.counters.answered, 1);
 });
 
@@ -146,7 +146,7 @@ test("an upstream that asks and does not read is left for a new connection", () 
   const model = connected(rows, { buffered_bytes: 1_000 });
   model.buffered = 990;
   model.frame('{"ask":"who"}');
-  assert.deepEqual([model.answers, model.renewals], [[], 1]);
+  assert.deepEqual([model.ownFrames, model.renewals], [[], 1]);
 });
 
 test("what waits for the pace while such a connection is left goes out on the next one, and ends once", () => {
@@ -174,7 +174,7 @@ test("an older connection whose answers are not read does not cost the newest", 
   model.succeed();
   model.buffered = 990;
   model.frame('{"ask":"who"}', 1);
-  assert.deepEqual([model.answers, model.renewals], [[], 0]);
+  assert.deepEqual([model.ownFrames, model.renewals], [[], 0]);
 });
 
 // Whose ids are on the wire.

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import type { Protocol } from "../../../src/protocols/protocol.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 /** Frames are `<id> <text>`, both ways, and ids end early. */
@@ -29,7 +29,7 @@ test("ids on the wire are never used again, on no connection", () => {
   for (let round = 0; round < 5; round++) {
     model.call(echo(round));
     model.call(echo(round), "request", 10);
-    model.frame(answerTo(model.taken.at(-2)?.frame ?? ""));
+    model.frame(replyTo(model.taken.at(-2)?.frame ?? ""));
     model.pass(100);
     model.connect();
   }
@@ -42,7 +42,7 @@ test("a late reply is counted as late once, and never handed on", () => {
   const seq = model.call(echo("one"), "request", 1_000);
   model.pass(1_010);
   model.fails(seq, "reply_timeout", "maybe");
-  const answer = answerTo(model.taken[0]?.frame ?? "");
+  const answer = replyTo(model.taken[0]?.frame ?? "");
   model.frame(answer);
   assert.deepEqual([model.exchange.counters.late, model.messages], [1, []]);
   model.frame(answer);
@@ -54,7 +54,7 @@ test("a late reply is known as one after ten thousand others have timed out, and
   model.connect();
   for (let each = 0; each < 10_001; each++) model.call(echo(each), "request", 100);
   model.pass(200);
-  const [forgotten, remembered] = model.taken.map(({ frame }) => answerTo(frame));
+  const [forgotten, remembered] = model.taken.map(({ frame }) => replyTo(frame));
   model.frame(remembered ?? "");
   assert.deepEqual([model.exchange.counters.late, model.messages], [1, []]);
   model.frame(forgotten ?? "");
@@ -66,7 +66,7 @@ test("a late reply that comes over the connection it was asked on, after another
   model.call(echo("a"), "request", 100);
   model.pass(200);
   model.connect();
-  model.frame(answerTo(model.taken[0]?.frame ?? ""), 1);
+  model.frame(replyTo(model.taken[0]?.frame ?? ""), 1);
   assert.deepEqual([model.exchange.counters.late, model.messages], [1, []]);
 });
 

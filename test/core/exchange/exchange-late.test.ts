@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { json } from "../../../src/protocols/json.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 test("a request whose deadline has passed on its way to the thread is not sent, and says so", () => {
@@ -27,10 +27,10 @@ test("a reply that comes too late is told to who asked, with the caller's own id
   const seq = model.call(echo("slow", '"mine"'), "request", 100);
   model.pass(200);
   model.fails(seq, "reply_timeout", "maybe");
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.equal(late(model, seq), '{"jsonrpc":"2.0","id":"mine","result":"slow"}');
   assert.deepEqual([model.exchange.counters.late, model.exchange.counters.replies], [1, 0]);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual([model.exchange.counters.unclaimed, model.messages.length], [1, 1]);
 });
 
@@ -58,7 +58,7 @@ test("what was never sent, and what its caller has left, is not waited for", () 
   model.connect();
   const left = model.call(echo("left"), "request", 1_000);
   model.abandon(left);
-  model.frame(answerTo(model.taken.at(-1)?.frame ?? ""));
+  model.frame(replyTo(model.taken.at(-1)?.frame ?? ""));
   model.lose();
   assert.deepEqual([model.exchange.counters.late, model.lates.size], [1, 0]);
 });
@@ -114,7 +114,7 @@ test("who has a very long id is not waited for: ten thousand of them would fill 
   model.connect();
   const seq = model.call(echo("x", JSON.stringify("i".repeat(2_000))), "request", 100);
   model.pass(200);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual([model.exchange.counters.late, model.lates.has(seq)], [1, false]);
 });
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { HOLD_MS } from "../../../src/core/exchange/exchange.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 // The cap on requests in flight.
@@ -17,7 +17,7 @@ test("over the cap a request is refused, and a place that comes free is given ag
   const fourth = model.fails(model.call(echo("d", "4")), "too_many_in_flight", "no", 1_000);
   assert.equal(fourth.own, "4");
   assert.match(fourth.failure.detail, /limits\.in_flight: 3/);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   model.reply(first);
   model.call(echo("e"));
   assert.deepEqual([model.exchange.inFlight, model.taken.length], [3, 4]);

@@ -59,8 +59,8 @@ export class ExchangeModel {
   readonly begun: number[] = [];
   /** The frames of streams, but for the last of each. */
   readonly parts: string[] = [];
-  /** What went out in answer to requests of the upstream's own, and to end streams. */
-  readonly answers: Body[] = [];
+  /** Replies to the upstream's own requests, and cancellations of streams. */
+  readonly ownFrames: Body[] = [];
   readonly pings: Ping[] = [];
   renewals = 0;
   onTaken: (taken: Taken) => void = () => {};
@@ -244,8 +244,8 @@ export class ExchangeModel {
           if (effect.owner === "caller") this.#endLate(effect.seq, effect.outcome);
           else this.subscriptionLates.set(effect.seq, effect.outcome);
           break;
-        case "answer":
-          this.answers.push(effect.frame);
+        case "send":
+          this.ownFrames.push(effect.frame);
           break;
         case "message":
           this.messages.push(effect.frame);

@@ -5,7 +5,7 @@ import type { RequestKind } from "../../../src/core/outcome.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { seeded, shuffle } from "../../support/random.ts";
 import { type Move, move } from "../connection/move.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 /** Callers' ids, as written. Most are equal to others, and some are equal to ours. */
@@ -30,7 +30,7 @@ class World {
   }
 
   /** Answers one of the newest frames, again or for the first time, over the connection that it was taken by. */
-  answer(which: number, make: (frame: string) => string = answerTo, off = 0): void {
+  answer(which: number, make: (frame: string) => string = replyTo, off = 0): void {
     const asked = this.model.taken.filter(({ expectsReply }) => expectsReply);
     const taken = asked.at(-1 - which);
     if (taken) this.hear(make(String(taken.frame)), taken.connection + off);
@@ -58,8 +58,8 @@ class World {
   }
 }
 
-/** The same answer as `answerTo`, its members in the order that makes the check above plain text. */
-function plainAnswer(frame: string): string {
+/** The same answer as `replyTo`, its members in the order that makes the check above plain text. */
+function plainReply(frame: string): string {
   const { id, params } = JSON.parse(frame);
   return `{"jsonrpc":"2.0","id":${id},"result":${params}}`;
 }
@@ -80,12 +80,12 @@ const anything: fc.Arbitrary<Move<World>> = fc.oneof(
       )
       .map((all) => move(`call ${all.join(" ")}`, (world: World) => world.call(...all))),
   },
-  { weight: 24, arbitrary: which.map((at) => move(`answer ${at}`, (world: World) => world.answer(at, plainAnswer))) },
+  { weight: 24, arbitrary: which.map((at) => move(`answer ${at}`, (world: World) => world.answer(at, plainReply))) },
   which.map((at) => move(`unusable ${at}`, (world: World) => world.answer(at, nonsense))),
   fc.tuple(which, fc.constantFrom(-1, 1)).map(([at, off]) =>
     move(`answer ${at} over another connection`, (world: World) => {
       const ended = world.model.outcomes.size;
-      world.answer(at, plainAnswer, off);
+      world.answer(at, plainReply, off);
       assert.equal(world.model.outcomes.size, ended, "a reply of another connection answered");
     }),
   ),
@@ -179,7 +179,7 @@ test("ten thousand replies in any order, some of them twice, come each to their 
   for (const nonce of nonces) model.call(echo(nonce, '"same"'));
   const random = seeded(31);
   const again = model.taken.filter(() => random() < 0.1);
-  for (const { frame } of shuffle([...model.taken, ...again], random)) model.frame(answerTo(frame));
+  for (const { frame } of shuffle([...model.taken, ...again], random)) model.frame(replyTo(frame));
   for (const [at, nonce] of nonces.entries()) {
     assert.deepEqual(JSON.parse(model.reply(at + 1)), { jsonrpc: "2.0", id: "same", result: nonce });
   }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { json } from "../../../src/protocols/json.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 const keep = json({ id: { kind: "keep" } });
@@ -114,6 +114,6 @@ test("what is withdrawn while it waits never goes out, and its place is free; th
       ["caller", waits, 2],
     ],
   );
-  model.frame(answerTo(model.taken[0]?.frame ?? ""), 1);
+  model.frame(replyTo(model.taken[0]?.frame ?? ""), 1);
   assert.deepEqual(model.subscriptionOutcomes.size, 0, "what is left of a batch that was withdrawn settles nothing");
 });

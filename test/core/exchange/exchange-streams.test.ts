@@ -37,7 +37,7 @@ test("each frame is handed on as it comes, with the caller's id; the last one en
   );
   say(model, 0, { end: 1 });
   assert.equal(model.reply(seq), '{"id":"mine","end":1}');
-  assert.deepEqual([model.answers, model.exchange.inFlight], [[], 0]);
+  assert.deepEqual([model.ownFrames, model.exchange.inFlight], [[], 0]);
 });
 
 test("its deadline is for the first frame; a stream that did not begin is cancelled and never late", () => {
@@ -50,7 +50,7 @@ test("its deadline is for the first frame; a stream that did not begin is cancel
   assert.deepEqual(model.open, [begun]);
   const { failure } = model.outcome(silent) as { failure: { code: string } };
   assert.equal(failure.code, "reply_timeout");
-  assert.deepEqual(model.answers, [cancelled(model, 1)]);
+  assert.deepEqual(model.ownFrames, [cancelled(model, 1)]);
   say(model, 1, { n: 1 });
   say(model, 1, { end: 1 });
   assert.deepEqual([model.lates.size, model.messages, model.exchange.counters.late], [0, [], 2]);
@@ -91,7 +91,7 @@ test("what its reader does not take is bounded by the bytes of a reply, and what
   say(model, 0, { n });
   assert.match(model.fails(seq, "invalid_reply", "yes").failure.detail, /faster than it is read.*limits\.reply_bytes/);
   assert.equal(model.parts.length, 12);
-  assert.deepEqual(model.answers, [cancelled(model, 0)]);
+  assert.deepEqual(model.ownFrames, [cancelled(model, 0)]);
   model.exchange.taken(seq, weight); // of one that has ended
 });
 
@@ -110,7 +110,7 @@ test("who leaves has the upstream told, once it was asked; a lost connection nee
   const seq = model.call("{}", "stream");
   say(model, 0, { n: 1 });
   model.abandon(seq);
-  assert.deepEqual(model.answers, [cancelled(model, 0)]);
+  assert.deepEqual(model.ownFrames, [cancelled(model, 0)]);
   say(model, 0, { n: 2 });
   assert.equal(model.parts.length, 1);
   const other = model.call("{}", "stream");
@@ -119,7 +119,7 @@ test("who leaves has the upstream told, once it was asked; a lost connection nee
   model.fails(other, "connection_lost", "yes");
   model.link({ type: "hold" });
   model.abandon(model.call("{}", "stream"));
-  assert.equal(model.answers.length, 1);
+  assert.equal(model.ownFrames.length, 1);
 });
 
 test("the drain does not wait for a stream", () => {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { HOLD_MS } from "../../../src/core/exchange/exchange.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 function connected(): ExchangeModel {
@@ -19,8 +19,8 @@ test("two callers with the same id each get their own answer, with that id", () 
   const first = model.call(echo("one", "7"));
   const second = model.call(echo("two", "7"));
   assert.notEqual(wireId(model, 0), wireId(model, 1));
-  model.frame(answerTo(model.taken[1]?.frame ?? ""));
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[1]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.equal(model.reply(first), '{"jsonrpc":"2.0","id":7,"result":"one"}');
   assert.equal(model.reply(second), '{"jsonrpc":"2.0","id":7,"result":"two"}');
 });
@@ -28,7 +28,7 @@ test("two callers with the same id each get their own answer, with that id", () 
 test("a reply that comes twice answers once, and is then something that nobody asked for", () => {
   const model = connected();
   const seq = model.call(echo("one"));
-  const answer = answerTo(model.taken[0]?.frame ?? "");
+  const answer = replyTo(model.taken[0]?.frame ?? "");
   model.frame(answer);
   model.frame(answer);
   assert.match(model.reply(seq), /"one"/);
@@ -41,7 +41,7 @@ test("an abandoned request frees its place at once, and its reply is late", () =
   const seq = model.call(echo("one"));
   model.abandon(seq);
   assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual([model.exchange.counters.abandoned, model.exchange.counters.late], [1, 1]);
 });
 
@@ -56,7 +56,7 @@ test("a request that is abandoned before it was sent is not sent", () => {
 test("abandoning what has ended, or never was, changes nothing", () => {
   const model = connected();
   const seq = model.call(echo("one"));
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual(model.exchange.abandon(seq, model.now), []);
   assert.deepEqual(model.exchange.abandon(99, model.now), []);
   assert.equal(model.exchange.counters.abandoned, 0);
@@ -71,7 +71,7 @@ test("a reply of the old connection does not answer a request of the new one", (
   const forged = JSON.stringify({ id: wireId(model, 1), result: "forged" });
   model.frame(forged, 1);
   assert.deepEqual(model.open, [second]);
-  model.frame(answerTo(model.taken[1]?.frame ?? ""));
+  model.frame(replyTo(model.taken[1]?.frame ?? ""));
   assert.match(model.reply(second), /"two"/);
 });
 
@@ -99,7 +99,7 @@ test("a reply says how long its request waited here and how long for the upstrea
   model.pass(300);
   model.connect();
   model.pass(70);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   const outcome = model.outcome(seq);
   assert.ok(outcome.type === "reply");
   assert.deepEqual([outcome.queueMs, outcome.upstreamMs], [300, 70]);
@@ -195,7 +195,7 @@ test("a send and a notification are done once the socket took them", () => {
 test("the answer to a send with an id is a message that nobody asked for", () => {
   const model = connected();
   assert.deepEqual(model.outcome(model.call(echo("one", '"x"'), "send")), { type: "done" });
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.equal(model.messages.length, 1);
 });
 

@@ -17,14 +17,14 @@ const frames = (model: ExchangeModel) => model.taken.map(({ frame }) => frame);
 
 test("an empty lane takes anything, and hears what comes as a message", () => {
   const lane = new Lane();
-  assert.deepEqual([lane.takes(true), lane.takes(false), lane.until, lane.hear()], [true, true, undefined, false]);
+  assert.deepEqual([lane.takes(true), lane.takes(false), lane.until, lane.onFrame()], [true, true, undefined, false]);
 });
 
 test("while a reply is owed nothing goes out, until it comes", () => {
   const lane = new Lane();
   lane.bury(1_000, true);
   assert.deepEqual([lane.takes(true), lane.takes(false), lane.until], [false, false, 1_000 + TOMBSTONE_MS]);
-  assert.equal(lane.hear(), true);
+  assert.equal(lane.onFrame(), true);
   assert.deepEqual([lane.takes(true), lane.takes(false), lane.until], [true, true, undefined]);
 });
 
@@ -43,9 +43,9 @@ test("after sends only requests are held back, one frame or the time for each of
   lane.bury(100, false);
   assert.equal(lane.until, 100 + TOMBSTONE_MS, "the last of them counts");
   assert.deepEqual([lane.takes(true), lane.takes(false)], [false, true]);
-  assert.equal(lane.hear(), false);
+  assert.equal(lane.onFrame(), false);
   assert.deepEqual([lane.takes(true), lane.until], [false, 100 + TOMBSTONE_MS]);
-  assert.equal(lane.hear(), false);
+  assert.equal(lane.onFrame(), false);
   assert.deepEqual([lane.takes(true), lane.until], [true, undefined]);
   lane.bury(0, false);
   assert.equal(lane.expire(), false);
