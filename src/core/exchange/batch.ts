@@ -1,4 +1,4 @@
-/** The outcomes of a batch's items, gathered until all have ended: in the caller's order, whatever that of the replies. */
+/** The outcomes of a batch, collected in the order of its items until all of them have ended. */
 import type { Failed, Outcome, Replied } from "../outcome.ts";
 
 export class Batch {

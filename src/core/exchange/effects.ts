@@ -13,7 +13,7 @@ export type ExchangeEffect =
   | { readonly type: "part"; readonly seq: number; readonly body: Body }
   /** The late outcome of a request that had timed out. */
   | { readonly type: "late"; readonly owner: Owner; readonly seq: number; readonly outcome: Outcome }
-  /** Send a frame of ours: the reply to a request of the upstream, or the cancellation of a stream that lost its reader. */
+  /** Send a frame of ours: the reply to a request of the upstream's, or the cancellation of a stream. */
   | { readonly type: "send"; readonly connection: number; readonly frame: Body }
   /** An unsolicited message. `json`: the protocol has already parsed it as JSON. */
   | { readonly type: "message"; readonly frame: Body; readonly json?: true | undefined }

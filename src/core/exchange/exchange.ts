@@ -241,7 +241,7 @@ export class Exchange {
     }
   }
 
-  /** Bounded by `limits.buffered_bytes`: replies to an upstream that requests faster than it reads would pile up here. */
+  /** Replies to an upstream that requests faster than it reads would pile up: `limits.buffered_bytes` bounds them. */
   #replyToUpstream(connection: number, frame: Body, now: number, buffered: number): void {
     if (buffered + sizeOf(frame) > this.#bufferedMax) {
       // An older connection is being closed already.

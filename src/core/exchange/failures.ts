@@ -109,7 +109,7 @@ export function failed(failure: Failure, own: unknown): Failed {
   return { type: "failed", failure, own: typeof own === "string" ? own : undefined };
 }
 
-/** Makes an outcome of a protocol's {@link InvalidMessage}. Any other error is a bug in the protocol and is rethrown. */
+/** Makes an outcome of a protocol's {@link InvalidMessage}. Any other error is a bug and is rethrown. */
 export function invalid(error: unknown): Failed {
   if (!(error instanceof InvalidMessage)) throw error;
   const failure: Failure = { code: "invalid_request", sent: "no", detail: error.message };

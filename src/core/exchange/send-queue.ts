@@ -101,7 +101,7 @@ export class SendQueue {
     return at <= now;
   }
 
-  /** Where ids increase, the id is drawn and the frame encoded only now; the protocol may refuse it then. */
+  /** Draws the id and encodes the frame only now if ids increase; the protocol may still refuse the message. */
   #write(entry: HeldEntry, connection: number, now: number): void {
     const { message } = entry.phase;
     if (typeof message !== "function") {

@@ -43,7 +43,7 @@ export class TimedOut {
 
   /** Takes a late reply. Undefined if its request was abandoned, so that nobody wants it. */
   onReplyFrame(connection: number, decoded: FrameWithId, now: number): LateEffect | undefined {
-    // Where replies do not name their request, at most one is owed. A send that waited for a pong is owed none.
+    // Of replies that do not name their request at most one is owed; a send that waited for a pong is owed none.
     const entry = this.#inOrder
       ? this.#takeAll(connection, ({ expectsReply }) => expectsReply)[0]
       : this.#take(connection, decoded.id);
