@@ -1,10 +1,11 @@
+/** Tests of abandoning a batch. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
-test("whichever items of a batch have been answered, abandoning it ends the others", () => {
+test("abandoning a batch ends all items that have no reply yet", () => {
   for (const answered of [0, 1, 2]) {
     const model = new ExchangeModel(jsonRpc);
     model.connect();

@@ -1,4 +1,4 @@
-/** Requests of callers and of the subscriptions: each numbers its own, so the same number stands for two requests. */
+/** Tests of the owners of requests: each numbers its own, so one number stands for two requests. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
