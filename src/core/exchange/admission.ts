@@ -1,131 +1,139 @@
+/** The admission of new requests: each is taken in, or refused for a limit, a mistake in it, or a passed deadline. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body, Encoded, Protocol } from "../../protocols/protocol.ts";
 import type { RequestKind } from "../outcome.ts";
+import { Batch } from "./batch.ts";
 import * as failures from "./failures.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { OwnedRequest, Owner } from "./request-table.ts";
 import type { SendQueue } from "./send-queue.ts";
 
 export interface NewRequest {
+  /** The owner's number, which none of its open requests has. */
   readonly seq: number;
   readonly kind: RequestKind;
   readonly body: Body;
-  /** When the caller gives up, by the clock of `now`. */
+  /** When its owner gives up, by the clock of `now`. */
   readonly deadline: number;
 }
 
 type AdmissionLimits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes">;
 
-/** What callers bring is taken in as requests, or refused: for a limit, for a mistake in it, or because it is too late. */
 export class Admission {
   readonly #protocol: Protocol;
   readonly #inFlightMax: number;
   readonly #bufferedMax: number;
   readonly #requests: InFlight;
-  readonly #outgoing: SendQueue;
+  readonly #sendQueue: SendQueue;
   readonly #expire: (now: number) => void;
   #closed = false;
 
-  /** `expire` ends what is past its deadline, when there is no room: the timer of a busy thread comes late. */
+  /** @param expire ends requests past their deadline. Called if there is no room: on a busy thread the timer is late */
   constructor(
     protocol: Protocol,
     limits: AdmissionLimits,
     requests: InFlight,
-    outgoing: SendQueue,
+    sendQueue: SendQueue,
     expire: (now: number) => void,
   ) {
     this.#protocol = protocol;
     this.#inFlightMax = Math.min(limits.in_flight, requests.correlation.capacity);
     this.#bufferedMax = limits.buffered_bytes;
     this.#requests = requests;
-    this.#outgoing = outgoing;
+    this.#sendQueue = sendQueue;
     this.#expire = expire;
   }
 
-  /** From here on nothing is taken in. */
+  /** From here on every request is refused. */
   close(): void {
     this.#closed = true;
   }
 
   /**
    * @param buffered bytes handed to the socket that it could not yet pass on
-   * @returns false when it is no message at all, and was refused for that
+   * @returns false if it is not a message at all, and was refused for that
    */
-  take(call: NewRequest, now: number, buffered: number): boolean {
+  take(owner: Owner, incoming: NewRequest, now: number, buffered: number): boolean {
     let items: readonly string[] | undefined;
     try {
-      if (call.kind !== "stream") items = this.#protocol.split?.(call.body);
+      if (incoming.kind !== "stream") items = this.#protocol.split?.(incoming.body);
     } catch (error) {
-      this.#requests.refuse(call.seq, 0, failures.invalid(error));
+      this.#requests.refuse({ owner, seq: incoming.seq, batch: undefined }, 0, failures.invalid(error));
       return false;
     }
-    const problem = this.#problem(call, items?.length ?? 1, now, buffered);
+    const problem = this.#problem(incoming, items?.length ?? 1, now, buffered);
+    const request = { owner, seq: incoming.seq, batch: items && new Batch(items.length) };
     if (items === undefined) {
-      this.#admit(call, 0, call.body, problem, now);
+      this.#admit(request, incoming, 0, incoming.body, problem, now);
     } else {
-      this.#requests.openBatch(call.seq, items.length);
       items.forEach((item, index) => {
-        this.#admit(call, index, item, problem, now);
+        this.#admit(request, incoming, index, item, problem, now);
       });
     }
     return true;
   }
 
-  /** Why a call is not taken in; undefined when it is. */
-  #problem(call: NewRequest, items: number, now: number, buffered: number): Failure | undefined {
+  /** The failure that all items of a request share; undefined if there is room for them. */
+  #problem(incoming: NewRequest, items: number, now: number, buffered: number): Failure | undefined {
     if (this.#requests.table.size + items > this.#inFlightMax) this.#expire(now);
     const { size, heldBytes } = this.#requests.table;
     if (this.#closed) return failures.shuttingDown;
-    if (call.deadline <= now) return failures.timedOut("no", 0, "reply");
+    if (incoming.deadline <= now) return failures.timedOut("no", 0, "reply");
     if (items > this.#inFlightMax) return failures.batchTooLarge(items, this.#inFlightMax);
     if (size + items > this.#inFlightMax) return failures.tooMany(size, this.#inFlightMax);
-    const problem = this.#outgoing.problem(items, now);
+    const problem = this.#sendQueue.problem(items, now);
     if (problem) return problem;
-    const waiting = heldBytes + buffered + sizeOf(call.body);
+    const waiting = heldBytes + buffered + sizeOf(incoming.body);
     return waiting > this.#bufferedMax ? failures.congested(this.#bufferedMax) : undefined;
   }
 
-  #admit(call: NewRequest, index: number, body: Body, problem: Failure | undefined, now: number): void {
+  #admit(
+    request: OwnedRequest,
+    { kind, deadline }: NewRequest,
+    index: number,
+    body: Body,
+    problem: Failure | undefined,
+    now: number,
+  ): void {
     const { correlation } = this.#requests;
     const { ids = "ours" } = this.#protocol;
-    const mode = isSend(call.kind) ? "rpc" : call.kind === "stream" ? "request" : call.kind;
-    // What is refused needs no id, and when all are taken there is none.
-    const drawn = problem || ids !== "ours" ? 0 : correlation.draw();
+    const mode = isSend(kind) ? "rpc" : kind === "stream" ? "request" : kind;
+    // A refused message needs no id; and if all ids are taken, none could be drawn.
+    const drawn = problem || ids !== "ours" ? undefined : correlation.draw();
     let encoded: Encoded;
     try {
-      encoded = this.#protocol.encode(body, drawn, mode);
+      encoded = this.#protocol.encode(body, drawn ?? 0, mode);
     } catch (error) {
-      this.#requests.refuse(call.seq, index, failures.invalid(error));
+      this.#requests.refuse(request, index, failures.invalid(error));
       return;
     }
-    const expectsReply = encoded.expectsReply && !isSend(call.kind);
-    // What expects no reply may name another request, to say something about it.
+    const expectsReply = encoded.expectsReply && !isSend(kind);
+    // A message that expects no reply may carry the id of another request, to say something about it.
     const own = expectsReply ? encoded.id : undefined;
     const taken = own !== undefined && correlation.isTaken(own);
     const failure = problem ?? (taken ? failures.idTaken : undefined);
     if (failure) {
-      this.#requests.refuse(call.seq, index, failures.failed(failure, encoded.own));
+      this.#requests.refuse(request, index, failures.failed(failure, encoded.own));
       return;
     }
     this.#requests.add({
-      seq: call.seq,
+      request,
       index,
       wire: own ?? drawn,
       expectsReply,
-      confirms: call.kind === "confirm",
-      streams: call.kind === "stream",
-      subscribes: call.kind === "stream" && encoded.subscribes === true,
+      confirms: kind === "confirm",
+      streams: kind === "stream",
+      subscribes: kind === "stream" && encoded.subscribes === true,
       own: encoded.own,
-      frame: encoded.frame,
-      number: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : undefined,
-      bytes: sizeOf(encoded.frame),
-      connection: 0,
-      order: 0,
-      deadline: call.deadline,
-      dueAt: this.#outgoing.dueAt(call.deadline, now),
+      deadline,
+      dueAt: this.#sendQueue.dueAt(deadline, now),
       arrivedAt: now,
-      writtenAt: 0,
-      acknowledged: false,
+      phase: {
+        type: "held",
+        message: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : encoded.frame,
+        bytes: sizeOf(encoded.frame),
+      },
     });
   }
 }
@@ -134,7 +142,7 @@ function isSend(kind: RequestKind): kind is "send" | "confirm" {
   return kind === "send" || kind === "confirm";
 }
 
-/** Of a text the number of UTF-16 units: near enough to a bound, and known without encoding it. */
+/** The size in bytes; of text the number of UTF-16 units, which is near enough for a bound and needs no encoding. */
 export function sizeOf(body: Body): number {
   return body.length;
 }

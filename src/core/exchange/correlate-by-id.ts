@@ -1,15 +1,18 @@
+/** The correlation of protocols whose replies name their request, so that any number may be in flight. */
 import type { Protocol, WireId } from "../../protocols/protocol.ts";
 import type { Correlation, Stray } from "./correlation.ts";
-import type { Entry, RequestTable } from "./request-table.ts";
+import type { RequestTable, SentEntry } from "./request-table.ts";
 
-/** Replies name their request, so any number may be in flight. */
 export class CorrelateById implements Correlation {
-  readonly #pending: RequestTable;
+  /** Buried ids have no deadline: each is kept until its reply has come, or newer ones have displaced it. */
+  readonly nextDeadline = undefined;
+  readonly #table: RequestTable;
   readonly #ids: WireIds;
+  /** True if callers' own ids are on the wire. */
   readonly #callers: boolean;
 
-  constructor(pending: RequestTable, { maxId, ids }: Pick<Protocol, "maxId" | "ids">) {
-    this.#pending = pending;
+  constructor(table: RequestTable, { maxId, ids }: Pick<Protocol, "maxId" | "ids">) {
+    this.#table = table;
     this.#ids = new WireIds(maxId);
     this.#callers = ids === "callers";
   }
@@ -19,11 +22,11 @@ export class CorrelateById implements Correlation {
   }
 
   draw(): number {
-    return this.#ids.draw((id) => this.#pending.has(id));
+    return this.#ids.draw((id) => this.#table.has(id));
   }
 
   isTaken(wire: WireId): boolean {
-    return this.#pending.has(wire) || this.#ids.isBuried(wire);
+    return this.#table.has(wire) || this.#ids.isBuried(wire);
   }
 
   takes(): boolean {
@@ -32,15 +35,15 @@ export class CorrelateById implements Correlation {
 
   handedOver(): void {}
 
-  find(connection: number, wire: WireId): Entry | undefined {
-    return this.#pending.match(connection, wire);
+  find(connection: number, wire: WireId): SentEntry | undefined {
+    return this.#table.match(connection, wire);
   }
 
   ended(): void {}
 
-  /** What an older connection owes comes over that one, where a caller's own id is not that of the newest. */
-  orphaned(entry: Entry, _now: number, newest: boolean): void {
-    if (newest || !this.#callers) this.#ids.bury(entry.wire);
+  /** An older connection delivers what it owes over its own socket, where a caller's id means none on the newest. */
+  orphaned({ wire }: SentEntry, _now: number, newest: boolean): void {
+    if (wire !== undefined && (newest || !this.#callers)) this.#ids.bury(wire);
   }
 
   stray(wire: WireId, newest: boolean, last: boolean): Stray {
@@ -49,22 +52,26 @@ export class CorrelateById implements Correlation {
     return late ? "late" : "unclaimed";
   }
 
-  /** Ours are never used again, whatever still comes over the old connection. Callers use theirs when they like. */
+  /** Our ids stay buried: they are never reused, whatever the old connection still delivers. Callers reuse theirs. */
   clear(): void {
     if (this.#callers) this.#ids.forget();
   }
+
+  expire(): boolean {
+    return false;
+  }
 }
 
-/** More ids of requests that ended early are not remembered: the oldest are forgotten first. */
+/** The bound on buried ids. Beyond it the oldest are forgotten. */
 const BURIED_MAX = 10_000;
 
 /**
- * Our ids on the wire: a counter, which never comes back but in dialects whose ids end; there it begins anew, past every
- * id that is in flight or remembered. Those of requests that ended without their reply are remembered, so that a reply
- * that still comes is known as late.
+ * Our ids on the wire: a counter that never repeats, except in protocols whose ids are bounded. There it starts over at
+ * 1 and skips every id that is in flight or buried. An id is buried when its request ends without its reply, so that a
+ * reply which still comes is known to be late.
  */
 export class WireIds {
-  /** How many may be in flight at once: half of what there is. The other half is for those that are remembered. */
+  /** How many ids may be in flight at once: half of all. The other half is for buried ones. */
   readonly capacity: number;
   readonly #maxId: number;
   readonly #buriedMax: number;
@@ -78,7 +85,7 @@ export class WireIds {
     this.capacity = maxId - half;
   }
 
-  /** There is a free one for as long as fewer than `capacity` are in flight. */
+  /** Draws a free id. There is none, and the loop would not end, once `capacity` ids are in flight. */
   draw(isInFlight: (id: number) => boolean): number {
     do this.#last = this.#last >= this.#maxId ? 1 : this.#last + 1;
     while (isInFlight(this.#last) || this.#buried.has(this.#last));
@@ -99,7 +106,7 @@ export class WireIds {
     this.#buried.clear();
   }
 
-  /** True, once, when this is the id of a request that ended without its reply. */
+  /** Returns true, once, for a buried id. */
   exhume(id: WireId): boolean {
     return this.#buried.delete(id);
   }

@@ -1,21 +1,19 @@
+/** The correlation of protocols whose replies do not name their request: a lane, with one request in it at a time. */
 import type { WireId } from "../../protocols/protocol.ts";
-import type { TimerWheel } from "../util/timer-wheel.ts";
 import type { Correlation, Stray } from "./correlation.ts";
-import type { Entry } from "./request-table.ts";
+import type { SentEntry } from "./request-table.ts";
 
-/** Replies do not name their request: a lane, whose tombstones are filed on the exchange's wheel. */
 export class CorrelateByOrder implements Correlation {
-  /** The table of requests in flight wants an id for each, though none is ever on the wire. */
+  /** The request table needs an id for each entry, though none is ever on the wire. */
   readonly capacity = Number.MAX_SAFE_INTEGER;
   readonly #lane = new Lane();
-  readonly #wheel: TimerWheel<Entry | CorrelateByOrder>;
-  #current: Entry | undefined;
-  /** Those in flight on connections that were left for a newer one. */
-  readonly #older = new Set<Entry>();
+  #current: SentEntry | undefined;
+  /** Requests in flight on connections that were superseded. */
+  readonly #older = new Set<SentEntry>();
   #last = 0;
 
-  constructor(wheel: TimerWheel<Entry | CorrelateByOrder>) {
-    this.#wheel = wheel;
+  get nextDeadline(): number | undefined {
+    return this.#lane.until;
   }
 
   draw(): number {
@@ -30,118 +28,105 @@ export class CorrelateByOrder implements Correlation {
     return this.#current === undefined && this.#lane.takes(expectsReply);
   }
 
-  handedOver(entry: Entry, now: number): void {
+  handedOver(entry: SentEntry, now: number): void {
     if (entry.expectsReply) this.#current = entry;
-    else this.#bury(false, now);
+    else this.#lane.bury(now, false);
   }
 
-  /** The one in flight, whatever id the frame seems to have. */
-  find(connection: number): Entry | undefined {
-    if (this.#current?.connection === connection) return this.#current;
-    for (const entry of this.#older) if (entry.connection === connection) return entry;
+  /** The request in flight on this connection, whatever id the frame seems to have. */
+  find(connection: number): SentEntry | undefined {
+    if (this.#current?.phase.connection === connection) return this.#current;
+    for (const entry of this.#older) if (entry.phase.connection === connection) return entry;
     return undefined;
   }
 
-  ended(entry: Entry): void {
+  ended(entry: SentEntry): void {
     if (this.#current === entry) this.#current = undefined;
     else this.#older.delete(entry);
   }
 
-  /** What an older connection owes does not hold back the newest. */
-  orphaned(entry: Entry, now: number, newest: boolean): void {
+  /** A reply that an older connection owes does not hold back the newest. */
+  orphaned(entry: SentEntry, now: number, newest: boolean): void {
     this.ended(entry);
-    if (!newest) return;
-    this.#bury(true, now);
+    if (newest) this.#lane.bury(now, true);
   }
 
-  /** A connection that was renewed may talk on while it closes: what it says is not what its successor owes. */
+  /** A superseded connection may deliver frames while it closes: they are not what its successor owes. */
   stray(_wire: WireId, newest: boolean, last: boolean): Stray {
     if (!last) return newest && this.#lane.owed ? "late" : "message";
-    const { until } = this.#lane;
-    const late = newest && this.#lane.hear();
-    if (until !== this.#lane.until) this.#unfile(until);
-    return late ? "late" : "message";
+    return newest && this.#lane.onFrame() ? "late" : "message";
   }
 
-  /** Whoever is still in flight has its reply to come over the connection that was left. */
+  /** A request that is still in flight gets its reply over the connection that was superseded. */
   clear(): void {
     if (this.#current) this.#older.add(this.#current);
     this.#current = undefined;
-    this.#unfile(this.#lane.until);
     this.#lane.clear();
   }
 
-  /** The wheel says that the time of the tombstones is over. True when only a new connection is safe. */
-  expire(): boolean {
-    return this.#lane.expire();
-  }
-
-  #bury(owed: boolean, now: number): void {
-    this.#unfile(this.#lane.until);
-    this.#wheel.add(this, this.#lane.bury(now, owed));
-  }
-
-  #unfile(until: number | undefined): void {
-    if (until !== undefined) this.#wheel.remove(this, until);
+  expire(now: number): boolean {
+    const { until } = this.#lane;
+    return until !== undefined && until <= now && this.#lane.expire();
   }
 }
 
-/** How long a reply that is still owed may keep the lane closed, in milliseconds, before the connection is given up. */
+/** How long tombstones may hold the lane, in milliseconds. A reply still owed by then costs the connection. */
 export const TOMBSTONE_MS = 5_000;
 
 /**
- * The tombstones of a protocol without ids. A request that ended without its reply leaves one: the next frame belongs to
- * the dead, and until it has come no other request is sent. So replies never shift by one. A message that was sent without waiting for a reply may be answered all the same;
- * it leaves a tombstone too, which only holds back requests, and is forgotten when nothing comes.
+ * The tombstones of a protocol without ids. A request that ends without its reply leaves one: the next frame belongs to
+ * it, and until that frame has come no other request is sent, so that replies never shift by one. A send expects no
+ * reply but may get one: it leaves a tombstone too, which only holds back requests, and lapses if no frame comes.
  */
 export class Lane {
   #owed = false;
-  #unasked = 0;
+  /** Tombstones of sends. */
+  #sends = 0;
   #until: number | undefined;
 
-  /** The moment when {@link expire} must be called; undefined when nothing is buried. */
+  /** When {@link expire} is due; undefined if nothing is buried, or the reply that is owed is overdue. */
   get until(): number | undefined {
     return this.#until;
   }
 
-  /** Whether a reply is still to come of a request that has ended. */
+  /** True if the reply to a request that has ended is still to come. */
   get owed(): boolean {
     return this.#owed;
   }
 
-  /** Whether a message may be written now. */
+  /** True if a message may be written now. */
   takes(expectsReply: boolean): boolean {
-    return !this.#owed && (!expectsReply || this.#unasked === 0);
+    return !this.#owed && (!expectsReply || this.#sends === 0);
   }
 
-  /** @returns the new {@link until}. `owed` is false for a message that was sent without waiting for a reply. */
-  bury(now: number, owed: boolean): number {
+  /** Leaves a tombstone. `owed`: of a request, which expected a reply; false: of a send. */
+  bury(now: number, owed: boolean): void {
     if (owed) this.#owed = true;
-    else this.#unasked++;
+    else this.#sends++;
     this.#until = now + TOMBSTONE_MS;
-    return this.#until;
   }
 
-  /** A frame came that no request waits for. True when it is the late reply of one that had ended. */
-  hear(): boolean {
+  /** Takes a frame that no request waits for. @returns true if it is the late reply to a request that has ended */
+  onFrame(): boolean {
     const late = this.#owed;
     if (late) this.#owed = false;
-    else if (this.#unasked > 0) this.#unasked--;
-    if (!this.#owed && this.#unasked === 0) this.#until = undefined;
+    else if (this.#sends > 0) this.#sends--;
+    if (!this.#owed && this.#sends === 0) this.#until = undefined;
     return late;
   }
 
-  /** The connection that owed something is gone. */
+  /** Removes all tombstones: the connection that they belong to is lost or superseded. */
   clear(): void {
     this.#owed = false;
-    this.#unasked = 0;
+    this.#sends = 0;
     this.#until = undefined;
   }
 
-  /** The time is over. True when a reply is still owed, so that only a new connection is safe. */
+  /** Lets tombstones of sends lapse. @returns true if a reply is still owed, so that only a new connection is safe */
   expire(): boolean {
     const owed = this.#owed;
-    if (!owed) this.clear();
+    this.clear();
+    this.#owed = owed;
     return owed;
   }
 }

@@ -1,32 +1,43 @@
+/** The correlation of an exchange: how frames find their requests. */
 import type { WireId } from "../../protocols/protocol.ts";
-import type { Entry } from "./request-table.ts";
+import type { SentEntry } from "./request-table.ts";
 
-/** What a frame is that no request waits for: a reply that came too late, one to nothing that was asked, or neither. */
+/**
+ * A frame that answers no request in flight: a late reply, a reply to nothing that was requested, or a message that
+ * never was a reply.
+ */
 export type Stray = "late" | "unclaimed" | "message";
 
-/** How frames find their requests: by the ids in them (`ById`), or by their order (`ByOrder`). */
+/** Finds requests by the ids in frames (`CorrelateById`), or by the frames' order (`CorrelateByOrder`). */
 export interface Correlation {
   /** How many requests may be in flight at once. */
   readonly capacity: number;
-  /** An id for a new request. There is a free one for as long as fewer than `capacity` are in flight. */
+  /** When `expire` is due; undefined if nothing has a deadline. */
+  readonly nextDeadline: number | undefined;
+  /** Draws an id for a new request. One is free as long as fewer than `capacity` are in flight. */
   draw(): number;
-  /** Whether a caller's own id cannot be told from that of another request: one in flight, or one that may be answered. */
+  /** True if a caller's own id is that of another request which is in flight or may still be replied to. */
   isTaken(wire: WireId): boolean;
-  /** Whether a message may be handed to the socket now. */
+  /** True if a message may be handed to the socket now. */
   takes(expectsReply: boolean): boolean;
-  /** It is being handed to the socket. */
-  handedOver(entry: Entry, now: number): void;
+  /** Call as an entry is handed to the socket. */
+  handedOver(entry: SentEntry, now: number): void;
   /** The request that a frame on this connection answers. */
-  find(connection: number, wire: WireId): Entry | undefined;
-  /** A request ended, and no reply to it can come any more. */
-  ended(entry: Entry): void;
+  find(connection: number, wire: WireId): SentEntry | undefined;
+  /** Call when a sent request has ended and its reply can no longer come. */
+  ended(entry: SentEntry): void;
   /**
-   * A request that was sent ended for its caller while its reply may still come: that one must answer nothing else.
-   * `newest`: over the newest connection.
+   * Call when a sent request has ended while its reply may still come: that reply must answer nothing else.
+   * `newest`: the request went out on the newest connection.
    */
-  orphaned(entry: Entry, now: number, newest: boolean): void;
-  /** What a frame is that answers nobody. `newest`: it came over the newest connection; `last`: its answer ends with it. */
+  orphaned(entry: SentEntry, now: number, newest: boolean): void;
+  /**
+   * Classifies a frame that answers no request in flight. `newest`: it came over the newest connection; `last`: its
+   * reply ends with it.
+   */
   stray(wire: WireId, newest: boolean, last: boolean): Stray;
-  /** The newest connection is gone, or is that no more: what it owes with requests that have ended concerns nobody. */
+  /** Call when the newest connection is lost or superseded: the late replies that it still owes concern nobody. */
   clear(): void;
+  /** Ends a wait whose deadline has passed. @returns true if only a new connection is safe from here on */
+  expire(now: number): boolean;
 }

@@ -1,59 +1,56 @@
+/** The proofs of delivery: what a connection was handed, and how much of it pongs prove that the peer received. */
 import type { Sent } from "../../errors.ts";
-import type { Entry } from "./request-table.ts";
+import type { Entry, SentEntry } from "./request-table.ts";
 
-/**
- * What is known of the messages that went out: how many the newest connection was handed, how many of each connection's a
- * pong has proven to be with the peer, and who waits for that proof.
- */
 export class DeliveryProofs {
-  /** The newest connection that was ready; 0 before the first. */
-  #connection = 0;
+  /** The newest connection that was ready. */
+  #connection: number | undefined;
   #handedOver = 0;
-  /** By connection: one that was left for its successor still has what it owes. */
+  /** How many frames are proven, by connection: one that was superseded still owes replies. */
   readonly #proven = new Map<number, number>();
-  readonly #confirming = new Set<Entry>();
+  readonly #confirming = new Set<SentEntry>();
 
   isNewest(connection: number): boolean {
     return connection === this.#connection;
   }
 
-  /** There is a new connection. */
+  /** Starts counting on a new connection. */
   begin(connection: number): void {
     this.#connection = connection;
     this.#handedOver = 0;
   }
 
-  /** A connection is gone, and nobody asks any more what went out on it. */
+  /** Forgets a lost connection, after `sent` was called for the last of its entries. */
   end(connection: number): void {
     this.#proven.delete(connection);
   }
 
-  /** One more is handed over. @returns its place among all on its connection, from 1 */
+  /** Counts one frame more. @returns its order on the newest connection, from 1 */
   next(): number {
     return ++this.#handedOver;
   }
 
-  /** The peer has the first `messages` of what the connection was handed. */
-  prove(connection: number, messages: number): void {
-    this.#proven.set(connection, messages);
+  /** The peer has received the first `frames` of those that the connection was handed. */
+  prove(connection: number, frames: number): void {
+    this.#proven.set(connection, frames);
   }
 
-  sent(entry: Pick<Entry, "connection" | "order" | "acknowledged">): Sent {
-    if (entry.connection === 0) return "no";
-    if (entry.acknowledged) return "yes";
-    return entry.order <= (this.#proven.get(entry.connection) ?? 0) ? "yes" : "maybe";
+  sent({ phase }: Pick<Entry, "phase">): Sent {
+    if (phase.type === "held") return "no";
+    if (phase.acknowledged) return "yes";
+    return phase.order <= (this.#proven.get(phase.connection) ?? 0) ? "yes" : "maybe";
   }
 
-  /** Messages on the wire for which somebody waits until a pong proves them. */
-  get confirming(): ReadonlySet<Entry> {
+  /** Confirmed sends that were handed to a socket and wait for the pong that proves them. */
+  get confirming(): ReadonlySet<SentEntry> {
     return this.#confirming;
   }
 
-  confirm(entry: Entry): void {
+  confirm(entry: SentEntry): void {
     this.#confirming.add(entry);
   }
 
-  forget(entry: Entry): void {
+  forget(entry: SentEntry): void {
     this.#confirming.delete(entry);
   }
 }

@@ -1,41 +1,41 @@
+/** The effects of an exchange: what its shell must carry out, in order. */
 import type { Body } from "../../protocols/protocol.ts";
 import type { Outcome } from "../outcome.ts";
-import type { Entry } from "./request-table.ts";
+import type { Owner, SentEntry } from "./request-table.ts";
 
-/** What the exchange wants done. */
 export type ExchangeEffect =
-  /** Hand this frame to the socket, and say with `written` whether it was taken. */
-  | { readonly type: "write"; readonly connection: number; readonly entry: Entry; readonly frame: Body }
-  | { readonly type: "settle"; readonly seq: number; readonly outcome: Outcome }
-  /** A stream that subscribes was handed to the socket. */
+  /** Hand the frame to the socket of the entry's connection, and report with `onWritten` whether it was taken. */
+  | { readonly type: "write"; readonly entry: SentEntry; readonly frame: Body }
+  | { readonly type: "settle"; readonly owner: Owner; readonly seq: number; readonly outcome: Outcome }
+  /** A caller's stream that subscribes was handed to the socket. */
   | { readonly type: "begun"; readonly seq: number }
-  /** A frame of a stream's reply, and not the last. */
+  /** A frame of the reply to a caller's stream, and not the last. */
   | { readonly type: "part"; readonly seq: number; readonly body: Body }
-  /** A request that had timed out has ended after all. */
-  | { readonly type: "late"; readonly seq: number; readonly outcome: Outcome }
-  /** Answers a request of the upstream's own, or ends a stream that nobody reads any more. */
-  | { readonly type: "answer"; readonly connection: number; readonly frame: Body }
-  /** The upstream said this unasked. `json`: the protocol has read it as JSON. */
+  /** The late outcome of a request that had timed out. */
+  | { readonly type: "late"; readonly owner: Owner; readonly seq: number; readonly outcome: Outcome }
+  /** Send a frame of ours: the reply to a request of the upstream's, or the cancellation of a stream. */
+  | { readonly type: "send"; readonly connection: number; readonly frame: Body }
+  /** An unsolicited message. `json`: the protocol has already parsed it as JSON. */
   | { readonly type: "message"; readonly frame: Body; readonly json?: true | undefined }
-  /** Ask the peer for a sign of life, so that `maybe` can become `yes`. */
+  /** Ping the peer: its pong turns `maybe` into `yes`. */
   | { readonly type: "probe" }
-  /** Replies can no longer be told apart on this connection: begin a new one. */
+  /** Replies can no longer be told apart on this connection: open a new one. */
   | { readonly type: "renew"; readonly detail: string };
 
 const none: ExchangeEffect[] = [];
 
-/** Gathers, in order, what one input makes necessary: nearly always one thing. */
+/** Collects the effects of one input in order. Nearly every input has exactly one. */
 export class Effects {
-  #gathered = none;
+  #collected = none;
 
   push(effect: ExchangeEffect): void {
-    if (this.#gathered === none) this.#gathered = [effect];
-    else this.#gathered.push(effect);
+    if (this.#collected === none) this.#collected = [effect];
+    else this.#collected.push(effect);
   }
 
   take(): readonly ExchangeEffect[] {
-    const effects = this.#gathered;
-    this.#gathered = none;
+    const effects = this.#collected;
+    this.#collected = none;
     return effects;
   }
 }

@@ -1,3 +1,4 @@
+/** The exchange: which request a frame answers, and how each request ends. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
 import type { Body, Decoded, FrameWithId, Protocol } from "../../protocols/protocol.ts";
@@ -5,12 +6,11 @@ import type { Disconnect } from "../connection/disconnect.ts";
 import type { Availability } from "../connection/session.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
 import { Admission, type NewRequest, sizeOf } from "./admission.ts";
-import { CorrelateByOrder } from "./correlate-by-order.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
 import { InFlight } from "./in-flight.ts";
-import type { Entry } from "./request-table.ts";
+import { type Entry, isSent, type Owner, type SentEntry } from "./request-table.ts";
 import { SendQueue } from "./send-queue.ts";
 import { TimedOut } from "./timed-out.ts";
 
@@ -20,11 +20,11 @@ export { HOLD_MS } from "./send-queue.ts";
 type ExchangeLimits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes" | "pace">;
 
 /**
- * Correlation: which request a frame answers, and how each request ends. Pure: inputs are method calls with the time
- * as an argument, what must be done comes back as effects, in order. Each request ends exactly once.
+ * Pure: inputs are method calls with the time as an argument, outputs are effects in order. Each request ends exactly
+ * once.
  *
- * A message is taken in (`Admission`), kept with all that belongs to it (`Requests`), handed to the socket when it can
- * be (`Outgoing`). None of these knows the exchange; it knows what comes in, and whom that concerns.
+ * `Admission` takes a request in, `InFlight` keeps it with all that belongs to it, and `SendQueue` hands it to the
+ * socket as soon as it can. None of these knows the exchange, which dispatches every input to those that it concerns.
  */
 export class Exchange {
   readonly #protocol: Protocol;
@@ -33,67 +33,66 @@ export class Exchange {
   readonly #effects = new Effects();
   readonly #delivery = new DeliveryProofs();
   readonly #requests: InFlight;
-  readonly #outgoing: SendQueue;
+  readonly #sendQueue: SendQueue;
   readonly #admission: Admission;
-  readonly #late: TimedOut;
+  readonly #timedOut: TimedOut;
   readonly counters: Counters = { ...zeroCounters };
 
   constructor(protocol: Protocol, limits: ExchangeLimits) {
     this.#protocol = protocol;
     this.#bufferedMax = limits.buffered_bytes;
     this.#requests = new InFlight(protocol, limits.reply_bytes, this.#delivery, this.#effects, this.counters);
-    this.#outgoing = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#effects);
+    this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
-    this.#admission = new Admission(protocol, limits, this.#requests, this.#outgoing, expire);
-    this.#late = new TimedOut(this.#delivery, protocol.correlation === "order");
+    this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire);
+    this.#timedOut = new TimedOut(this.#delivery, protocol.correlation === "order");
   }
 
   get inFlight(): number {
     return this.#requests.table.size;
   }
 
-  /** Whether a reply may still come over this connection. */
+  /** True if a reply may still come over this connection. */
   awaits(connection: number): boolean {
-    return this.#requests.table.some((entry) => entry.connection === connection);
+    return this.#requests.table.awaits(connection);
   }
 
-  /** Requests that are on a socket and whose reply may still come. A stream may go on for ever, and is not one. */
+  /** How many requests on a socket may still get their reply. Streams do not count: one may go on without end. */
   get onTheWire(): number {
     return this.#requests.table.onTheWire;
   }
 
   get nextDeadline(): number | undefined {
-    const { nextDeadline = Number.POSITIVE_INFINITY } = this.#requests;
-    const next = Math.min(nextDeadline, this.#outgoing.pacedUntil ?? Number.POSITIVE_INFINITY);
-    return Number.isFinite(next) ? next : undefined;
+    const { nextDeadline, correlation } = this.#requests;
+    return earliest(earliest(nextDeadline, correlation.nextDeadline), this.#sendQueue.pacedUntil);
   }
 
-  /** A message of a caller. `buffered`: bytes handed to the socket that it could not yet pass on. */
-  request(call: NewRequest, now: number, buffered: number): readonly ExchangeEffect[] {
+  /** Takes a new request. `buffered`: bytes handed to the socket that it could not yet pass on. */
+  request(owner: Owner, incoming: NewRequest, now: number, buffered: number): readonly ExchangeEffect[] {
     this.counters.requests++;
-    return this.#admission.take(call, now, buffered) ? this.#flush(now) : this.#effects.take();
+    return this.#admission.take(owner, incoming, now, buffered) ? this.#flush(now) : this.#effects.take();
   }
 
-  /** The connection changed. What cannot be sent any more fails, what can be is sent. */
-  onAvailability(link: Availability, now: number): readonly ExchangeEffect[] {
-    if (this.#outgoing.onAvailability(link, now)) this.counters.connects++;
+  /** Sends what can be sent now, and fails what can no longer be sent. */
+  onAvailability(availability: Availability, now: number): readonly ExchangeEffect[] {
+    if (this.#sendQueue.onAvailability(availability, now)) this.counters.connects++;
     return this.#flush(now);
   }
 
-  /** The socket of `connection` is over: whatever went out on it and was not answered fails. */
+  /** Fails every request that went out on a connection which has ended. */
   onLost(connection: number, why: Disconnect, now: number): readonly ExchangeEffect[] {
-    for (const entry of this.#on(connection)) {
+    for (const entry of this.#requests.table.sentOn(connection)) {
       this.#requests.fail(entry, failures.lost(this.#delivery.sent(entry), why, awaited(entry)));
     }
-    for (const effect of this.#late.onLost(connection, why)) this.#effects.push(effect);
+    for (const effect of this.#timedOut.onLost(connection, why)) this.#effects.push(effect);
     this.#delivery.end(connection);
-    // What an older connection owed is no business of the newest one.
+    // Replies that an older connection owed do not concern the newest one.
     if (this.#delivery.isNewest(connection)) this.#requests.correlation.clear();
-    this.#outgoing.disconnect(connection, now);
+    this.#sendQueue.disconnect(connection, now);
     return this.#flush(now);
   }
 
-  /** A frame came in. `buffered`: as for `call`. */
+  /** Takes a frame from the upstream. `buffered`: as for `request`. */
   onFrame(connection: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
     const decoded = this.#protocol.decode(frame);
     switch (decoded.type) {
@@ -105,89 +104,83 @@ export class Exchange {
         this.#message(frame);
         break;
       case "answer":
-        this.#answer(connection, decoded.frame, now, buffered);
+        this.#replyToUpstream(connection, decoded.frame, now, buffered);
         break;
       case "error":
-        this.#blame(connection, decoded, now);
+        this.#failUnnamed(connection, decoded, now);
         this.#message(frame);
         break;
       default:
-        this.#named(connection, decoded, frame, now);
+        this.#onFrameWithId(connection, decoded, frame, now);
     }
     return this.#flush(now);
   }
 
-  /** Whether the socket took the frame of a `write`. When not, it never left. */
-  onWritten(entry: Entry, taken: boolean, now: number): readonly ExchangeEffect[] {
+  /** Reports the outcome of a `write`. `taken`: false if the socket refused the frame, so that it never left. */
+  onWritten(entry: SentEntry, taken: boolean, now: number): readonly ExchangeEffect[] {
     if (!taken) {
-      this.#outgoing.disconnect(entry.connection, now);
-      this.#requests.fail(entry, failures.handedToNobody);
+      this.#sendQueue.disconnect(entry.phase.connection, now);
+      this.#requests.fail(entry, failures.notTaken);
     } else if (entry.confirms) {
       this.#delivery.confirm(entry);
       this.#effects.push({ type: "probe" });
     } else if (!entry.expectsReply) {
-      this.#requests.done(entry);
+      this.#requests.complete(entry);
     }
     return this.#flush(now);
   }
 
-  /** A pong showed that the peer has the first `messages` of what the connection was handed. */
-  onProven(connection: number, messages: number): readonly ExchangeEffect[] {
-    this.#delivery.prove(connection, messages);
+  /** Takes the proof of a pong: the peer has the first `frames` of those that the connection was handed. */
+  onProven(connection: number, frames: number): readonly ExchangeEffect[] {
+    this.#delivery.prove(connection, frames);
     const { confirming } = this.#delivery;
-    for (const entry of confirming) if (this.#delivery.sent(entry) === "yes") this.#requests.done(entry);
-    // What was written after that ping needs one of its own. An older connection had its last when it was left.
-    const asks = (entry: Entry) => this.#delivery.isNewest(entry.connection);
-    if (confirming.size > 0 && [...confirming].some(asks)) this.#effects.push({ type: "probe" });
+    for (const entry of confirming) if (this.#delivery.sent(entry) === "yes") this.#requests.complete(entry);
+    // Entries that were written after that ping need another. A superseded connection got its last one at that moment.
+    const needsPing = (entry: SentEntry) => this.#delivery.isNewest(entry.phase.connection);
+    if (confirming.size > 0 && [...confirming].some(needsPing)) this.#effects.push({ type: "probe" });
     return this.#effects.take();
   }
 
-  /** The caller has left. Its reply, when it comes, is late. */
+  /** Ends a request whose caller has left. Its reply, if one comes, is late. */
   abandon(seq: number, now: number): readonly ExchangeEffect[] {
     this.#requests.abandon(seq, now);
     return this.#flush(now);
   }
 
-  /** Nobody waits for these any more: what is not on a socket yet never will be. */
-  withdraw(isMeant: (seq: number) => boolean): void {
-    this.#requests.withdraw(isMeant);
+  /** Drops the owner's requests that are not on a socket yet: the owner no longer waits for any. */
+  withdraw(owner: Owner): void {
+    this.#requests.withdraw(owner);
   }
 
-  /** The reader of a stream has taken frames of so much weight: there is room for more. */
+  /** Makes room: the reader of a stream has taken frames of this weight. */
   taken(seq: number, weight: number): void {
     this.#requests.taken(seq, weight);
   }
 
-  /** To be called when `nextDeadline` has come. */
+  /** Call when `nextDeadline` has come. */
   expire(now: number): readonly ExchangeEffect[] {
     this.#expireDue(now);
     return this.#flush(now);
   }
 
   #expireDue(now: number): void {
-    for (const due of this.#requests.due(now)) {
-      if (due instanceof CorrelateByOrder) {
-        if (due.expire()) {
-          const detail = "a request timed out, and its reply did not come in time to be told from the next one's";
-          this.#effects.push({ type: "renew", detail });
-        }
-      } else {
-        this.#timeOut(due, now);
-      }
-    }
+    for (const entry of this.#requests.due(now)) this.#timeOut(entry, now);
+    if (!this.#requests.correlation.expire(now)) return;
+    const detail = "a request timed out, and its late reply could have been mistaken for that of the next request";
+    this.#effects.push({ type: "renew", detail });
   }
 
-  /** From here on nothing new is taken, and what is not on the socket fails. */
+  /** Refuses new requests from here on, and fails those that are not on a socket. */
   drain(now: number): readonly ExchangeEffect[] {
     this.#admission.close();
-    this.#outgoing.failHeld(failures.shuttingDown);
+    this.#sendQueue.failHeld(failures.shuttingDown);
     return this.#flush(now);
   }
 
-  /** Ends all that is pending. */
+  /** Fails every request in flight. */
   cancel(): { readonly effects: readonly ExchangeEffect[]; readonly counts: CancelCounts } {
     const counts: Record<Sent, number> = { no: 0, maybe: 0, yes: 0 };
-    for (const entry of this.#requests.table.where(() => true)) {
+    for (const entry of this.#requests.table.all()) {
       const sent = this.#delivery.sent(entry);
       counts[sent]++;
       this.#requests.fail(entry, failures.cancelled(sent, awaited(entry)));
@@ -196,35 +189,30 @@ export class Exchange {
     return { effects: this.#effects.take(), counts };
   }
 
-  /** Hands everything over that can go, and gives back what has gathered. */
+  /** Hands over every message that can be sent, and returns all effects that were collected. */
   #flush(now: number): readonly ExchangeEffect[] {
-    this.#outgoing.flush(now);
+    this.#sendQueue.flush(now);
     return this.#effects.take();
   }
 
   #timeOut(entry: Entry, now: number): void {
     const waitedMs = entry.dueAt - entry.arrivedAt;
-    if (entry.connection === 0 && entry.dueAt < entry.deadline) {
+    if (!isSent(entry) && entry.dueAt < entry.deadline) {
       this.#requests.fail(entry, failures.notConnected(waitedMs));
       return;
     }
     const sent = this.#delivery.sent(entry);
-    if (sent !== "no" && !entry.streams) this.#late.keep(entry);
+    if (isSent(entry) && !entry.streams) this.#timedOut.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
-    this.#requests.leave(entry, failures.timedOut(sent, waitedMs, awaited(entry)), now);
-  }
-
-  /** Those that went out on this connection, the oldest requests first. */
-  #on(connection: number): Entry[] {
-    return this.#requests.table.where((entry) => entry.connection === connection);
+    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry)), now);
   }
 
   // Frames.
 
-  #named(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
+  #onFrameWithId(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
     const entry = this.#requests.correlation.find(connection, decoded.id);
     if (decoded.type === "progress") {
-      if (entry) entry.acknowledged = true;
+      if (entry) entry.phase.acknowledged = true;
       this.#message(frame);
     } else if (entry) {
       this.#requests.onReplyFrame(entry, decoded, now);
@@ -238,43 +226,48 @@ export class Exchange {
     const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part");
     if (stray !== "message") this.counters[stray]++;
     if (stray === "late") {
-      const late = this.#late.onReplyFrame(connection, decoded, now);
+      const late = this.#timedOut.onReplyFrame(connection, decoded, now);
       if (late) this.#effects.push(late);
     } else {
       this.#message(frame);
     }
   }
 
-  /** Fails those that an error without an id may mean. */
-  #blame(connection: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
-    const sent = this.#on(connection).sort((a, b) => a.order - b.order);
+  /** Fails the requests that an error without an id may refer to. */
+  #failUnnamed(connection: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
+    const sent = this.#requests.table.sentOn(connection).sort((a, b) => a.phase.order - b.phase.order);
     for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
-      this.#requests.leave(entry, failures.unnamed(this.#delivery.sent(entry), fails), now);
+      this.#requests.failEarly(entry, failures.unnamed(this.#delivery.sent(entry), fails), now);
     }
   }
 
-  /** The upstream must not be able to ask faster than it reads: what it does not read would gather here. */
-  #answer(connection: number, frame: Body, now: number, buffered: number): void {
+  /** Replies to an upstream that requests faster than it reads would pile up: `limits.buffered_bytes` bounds them. */
+  #replyToUpstream(connection: number, frame: Body, now: number, buffered: number): void {
     if (buffered + sizeOf(frame) > this.#bufferedMax) {
-      // An older connection is being left already.
+      // An older connection is being closed already.
       if (this.#delivery.isNewest(connection))
-        this.#leave(connection, now, "the upstream asks, and does not read the answers");
+        this.#renew(connection, now, "the upstream sends requests and does not read the replies");
       return;
     }
     this.counters.answered++;
-    this.#effects.push({ type: "answer", connection, frame });
+    this.#effects.push({ type: "send", connection, frame });
   }
 
-  /** What still waits goes out on the next connection, and not on this one before it is left. */
-  #leave(connection: number, now: number, detail: string): void {
+  /** Held messages go out on the next connection, and not on this one before it is closed. */
+  #renew(connection: number, now: number, detail: string): void {
     this.#effects.push({ type: "renew", detail });
-    this.#outgoing.disconnect(connection, now);
+    this.#sendQueue.disconnect(connection, now);
   }
 
   #message(frame: Body, json?: true): void {
     this.counters.messages++;
     this.#effects.push({ type: "message", frame, json });
   }
+}
+
+function earliest(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.min(a, b);
 }
 
 function awaited(entry: Entry): failures.Awaited {

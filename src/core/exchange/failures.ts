@@ -1,3 +1,4 @@
+/** The failures of the exchange, worded for people. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure, Sent } from "../../errors.ts";
 import { InvalidMessage } from "../../protocols/protocol.ts";
@@ -5,53 +6,54 @@ import { type Disconnect, describeDisconnect } from "../connection/disconnect.ts
 import type { Availability } from "../connection/session.ts";
 import type { Failed } from "../outcome.ts";
 
-/** The failures of the exchange, in words for people. */
-
 type UpstreamLimits = UpstreamSettings["limits"];
 
-/** When a cap is reached there is no telling when it will not be; a second is what a client may well wait. */
-const SOON_MS = 1_000;
+/** Nothing predicts when a limit that was reached has room again; a client may well wait a second. */
+const RETRY_SOON_MS = 1_000;
 
 export const shuttingDown: Failure = { code: "shutting_down", sent: "no", detail: "the service is shutting down" };
 
-export const handedToNobody: Failure = {
+export const notTaken: Failure = {
   code: "connection_lost",
   sent: "no",
   detail: "the connection ended before the message was handed to it",
 };
 
 export function batchTooLarge(items: number, inFlight: UpstreamLimits["in_flight"]): Failure {
-  const detail = `a batch of ${items} is more than may be in flight at once (limits.in_flight: ${inFlight})`;
+  const detail = `a batch of ${items} exceeds the limit on requests in flight (limits.in_flight: ${inFlight})`;
   return { code: "invalid_request", sent: "no", detail };
 }
 
 export function tooMany(present: number, inFlight: UpstreamLimits["in_flight"]): Failure {
-  const detail = `${present} requests are in flight already (limits.in_flight: ${inFlight})`;
-  return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: SOON_MS };
+  const detail = `${present} requests are already in flight (limits.in_flight: ${inFlight})`;
+  return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
-export function paced(retryAfterMs: number, pace: UpstreamLimits["pace"]): Failure {
-  const { messages, per, queue } = pace ?? { messages: 0, per: 0, queue: 0 };
-  const detail = `the upstream gets at most ${messages} messages in ${per} ms, and ${queue} wait already (limits.pace)`;
+export function paced(retryAfterMs: number, { messages, per, queue }: NonNullable<UpstreamLimits["pace"]>): Failure {
+  const detail = `at most ${messages} messages in ${per} ms may be sent, and ${queue} are already queued (limits.pace)`;
   return { code: "paced", sent: "no", detail, retryAfterMs: Math.ceil(retryAfterMs) };
 }
 
 export function congested(bufferedBytes: UpstreamLimits["buffered_bytes"]): Failure {
-  const detail = `too many bytes wait for the upstream (limits.buffered_bytes: ${bufferedBytes})`;
-  return { code: "congested", sent: "no", detail, retryAfterMs: SOON_MS };
+  const detail = `too many bytes are waiting to be sent (limits.buffered_bytes: ${bufferedBytes})`;
+  return { code: "congested", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
-export function unavailable(link: Extract<Availability, { type: "down" }>, now: number): Failure {
-  const retryAfterMs = link.until === undefined ? undefined : Math.max(0, Math.ceil(link.until - now));
-  return { ...link.failure, sent: "no", retryAfterMs };
+export function unavailable(availability: Extract<Availability, { type: "down" }>, now: number): Failure {
+  const { failure, until } = availability;
+  return {
+    ...failure,
+    sent: "no",
+    retryAfterMs: until === undefined ? undefined : Math.max(0, Math.ceil(until - now)),
+  };
 }
 
 export function notConnected(waitedMs: number): Failure {
-  const detail = `there was no connection to the upstream within ${Math.round(waitedMs)} ms`;
-  return { code: "upstream_down", sent: "no", detail, retryAfterMs: SOON_MS };
+  const detail = `no connection to the upstream within ${Math.round(waitedMs)} ms`;
+  return { code: "upstream_down", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
-/** What a message that went out waits for: a reply, or the pong that proves that the peer has it. */
+/** The event that ends the wait of a message that went out: its reply, or the pong that proves its delivery. */
 export type Awaited = "reply" | "pong";
 
 export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited): Failure {
@@ -71,22 +73,24 @@ export function unusable(why: string): Failure {
 export const lateParts: Failure = {
   code: "invalid_reply",
   sent: "yes",
-  detail: "the reply came too late, and in several frames, which are not gathered then",
+  detail: "the late reply came in several frames; only replies in time are reassembled",
 };
 
 export const idTaken: Failure = {
   code: "invalid_request",
   sent: "no",
   detail:
-    "a request with this id is in flight, or ended without its reply on this connection: callers' own ids must differ",
+    "a request with this id is in flight, or ended without its reply on this connection: use an id that is not in use",
 };
 
+/** @param bound the one that the frames of the reply exceeded */
 export function tooMuch(bound: string): Failure {
   return { code: "invalid_reply", sent: "yes", detail: `the reply came in ${bound}` };
 }
 
+/** @param bound the one that the unread frames exceeded */
 export function unread(bound: string): Failure {
-  return { code: "invalid_reply", sent: "yes", detail: `the reply comes faster than it is read: there wait ${bound}` };
+  return { code: "invalid_reply", sent: "yes", detail: `the reply comes faster than it is read: ${bound} are unread` };
 }
 
 export function unnamed(sent: Sent, fails: "oldest" | "all"): Failure {
@@ -100,12 +104,12 @@ export function cancelled(sent: Sent, awaited: Awaited): Failure {
     : { code: "cancelled", sent, detail: `the service stopped before the ${awaited} came` };
 }
 
-/** A failure is how it ends. `own`: the caller's own id, told as it was written when the protocol kept it so. */
+/** Makes a failure an outcome. `own`: what the protocol kept of the caller's own id; returned if it is text. */
 export function failed(failure: Failure, own: unknown): Failed {
   return { type: "failed", failure, own: typeof own === "string" ? own : undefined };
 }
 
-/** What a protocol threw at a caller's message. Anything but its own kind of error is a mistake in it, and goes on. */
+/** Makes an outcome of a protocol's {@link InvalidMessage}. Any other error is a bug and is rethrown. */
 export function invalid(error: unknown): Failed {
   if (!(error instanceof InvalidMessage)) throw error;
   const failure: Failure = { code: "invalid_request", sent: "no", detail: error.message };

@@ -1,8 +1,8 @@
+/** The requests in flight, each with its place in the table and its batch, its deadline and the frames of its reply. */
 import type { Failure } from "../../errors.ts";
 import type { Body, FrameWithId, Protocol } from "../../protocols/protocol.ts";
 import type { Counters, Failed, Outcome } from "../outcome.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
-import { OpenBatches } from "./batches.ts";
 import { CorrelateById } from "./correlate-by-id.ts";
 import { CorrelateByOrder } from "./correlate-by-order.ts";
 import type { Correlation } from "./correlation.ts";
@@ -10,15 +10,20 @@ import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
 import { Reassembly } from "./reassembly.ts";
-import { type Entry, RequestTable } from "./request-table.ts";
+import {
+  type Entry,
+  type HeldEntry,
+  isSent,
+  type OwnedRequest,
+  type Owner,
+  RequestTable,
+  type SentEntry,
+} from "./request-table.ts";
 
-/** A reply is gathered of at most so many frames, where the protocol does not say. */
+/** The most frames that make one reply, unless the protocol states its own bound. */
 const MAX_FRAMES = 1_000;
 
-/**
- * The requests in flight with all that is kept for each: its place in the table and in its batch, its deadline, the
- * frames of its reply. Here each of them ends, and all of that with it.
- */
+/** Each request ends here, exactly once, and everything kept for it ends with it. */
 export class InFlight {
   readonly table = new RequestTable();
   readonly correlation: Correlation;
@@ -26,168 +31,163 @@ export class InFlight {
   readonly #delivery: DeliveryProofs;
   readonly #effects: Effects;
   readonly #counters: Counters;
-  readonly #batches = new OpenBatches();
-  readonly #wheel = new TimerWheel<Entry | CorrelateByOrder>();
-  readonly #gathered: Reassembly;
+  readonly #wheel = new TimerWheel<Entry>();
+  readonly #reassembly: Reassembly;
 
   /** @param replyBytes `limits.reply_bytes` */
   constructor(protocol: Protocol, replyBytes: number, delivery: DeliveryProofs, effects: Effects, counters: Counters) {
     const byOrder = protocol.correlation === "order";
-    this.correlation = byOrder ? new CorrelateByOrder(this.#wheel) : new CorrelateById(this.table, protocol);
+    this.correlation = byOrder ? new CorrelateByOrder() : new CorrelateById(this.table, protocol);
     this.#protocol = protocol;
     this.#delivery = delivery;
     this.#effects = effects;
     this.#counters = counters;
-    this.#gathered = new Reassembly(protocol.maxFrames ?? MAX_FRAMES, replyBytes);
+    this.#reassembly = new Reassembly(protocol.maxFrames ?? MAX_FRAMES, replyBytes);
   }
 
-  /** When `due` must be asked; undefined when nothing has a deadline. */
+  /** When `due` must be called; undefined if no request has a deadline. */
   get nextDeadline(): number | undefined {
     return this.#wheel.next();
   }
 
-  /** Takes off the wheel what is due: requests, and the tombstones of a lane. */
-  due(now: number): readonly (Entry | CorrelateByOrder)[] {
+  /** Takes the requests whose deadline has passed off the wheel. */
+  due(now: number): readonly Entry[] {
     return this.#wheel.due(now);
   }
 
-  /** The messages of one request, `items` in number, end together. */
-  openBatch(seq: number, items: number): void {
-    this.#batches.open(seq, items);
-  }
-
-  add(entry: Entry): void {
+  add(entry: HeldEntry): void {
     this.table.add(entry);
     this.#wheel.add(entry, entry.dueAt);
   }
 
-  /** It has until `at` from here on. */
-  file(entry: Entry, at: number): void {
+  reschedule(entry: Entry, dueAt: number): void {
     this.#wheel.remove(entry, entry.dueAt);
-    entry.dueAt = at;
-    this.#wheel.add(entry, at);
+    entry.dueAt = dueAt;
+    this.#wheel.add(entry, dueAt);
   }
 
-  /** Its first frame may be long in coming. When the socket does not take it, it has failed before this is said. */
-  begin(entry: Entry): void {
+  /**
+   * Lifts the deadline of a stream that subscribes, whose first frame may be long in coming. If the socket does not
+   * take its frame, the request has failed before the shell comes to this effect.
+   */
+  beginStream(entry: SentEntry): void {
     this.#wheel.remove(entry, entry.dueAt);
-    this.#effects.push({ type: "begun", seq: entry.seq });
+    this.#effects.push({ type: "begun", seq: entry.request.seq });
   }
 
-  /** A frame came for it, which is its reply or belongs to that. */
-  onReplyFrame(entry: Entry, decoded: Exclude<FrameWithId, { type: "progress" }>, now: number): void {
+  /** Takes a frame that is the entry's reply or a part of it. */
+  onReplyFrame(entry: SentEntry, decoded: Exclude<FrameWithId, { type: "progress" }>, now: number): void {
     switch (decoded.type) {
       case "reply": {
         const body = decoded.render(entry.own);
         const gather = entry.streams ? undefined : decoded.gather;
-        this.#reply(entry, gather?.([...this.#gathered.of(entry), body]) ?? body, now);
+        this.#reply(entry, gather?.([...this.#reassembly.framesOf(entry), body]) ?? body, now);
         break;
       }
       case "invalid":
         this.fail(entry, failures.unusable(decoded.why));
         break;
       case "part": {
-        entry.acknowledged = true;
+        entry.phase.acknowledged = true;
         const body = decoded.render(entry.own);
-        if (entry.streams) this.#part(entry, body, now);
+        if (entry.streams) this.#passOn(entry, body, now);
         else {
-          const over = this.#gathered.add(entry, body);
-          if (over !== undefined) this.leave(entry, failures.tooMuch(over), now);
+          const exceeded = this.#reassembly.add(entry, body);
+          if (exceeded !== undefined) this.failEarly(entry, failures.tooMuch(exceeded), now);
         }
       }
     }
   }
 
-  /** The reader of a stream has taken frames of so much weight: there is room for more. */
+  /** Makes room: the reader of a stream has taken frames of this weight. */
   taken(seq: number, weight: number): void {
-    for (const entry of this.table.of(seq)) this.#gathered.taken(entry, weight);
+    for (const entry of this.table.entriesOf("caller", seq)) this.#reassembly.taken(entry, weight);
   }
 
-  /** A stream that has begun goes on for as long as it is read. */
-  #part(entry: Entry, body: Body, now: number): void {
+  /** From its first frame on a stream has no deadline: it goes on for as long as it is read. */
+  #passOn(entry: SentEntry, body: Body, now: number): void {
     this.#wheel.remove(entry, entry.dueAt);
-    const over = this.#gathered.handOn(entry, body);
-    if (over === undefined) this.#effects.push({ type: "part", seq: entry.seq, body });
-    else this.leave(entry, failures.unread(over), now);
+    const exceeded = this.#reassembly.passOn(entry, body);
+    if (exceeded === undefined) this.#effects.push({ type: "part", seq: entry.request.seq, body });
+    else this.failEarly(entry, failures.unread(exceeded), now);
   }
 
   // Endings.
 
-  #reply(entry: Entry, body: Body, now: number): void {
-    const { arrivedAt, writtenAt } = entry;
+  #reply(entry: SentEntry, body: Body, now: number): void {
+    const { arrivedAt, phase } = entry;
     this.#counters.replies++;
     this.correlation.ended(entry);
     this.forget(entry);
-    const times = { queueMs: writtenAt - arrivedAt, upstreamMs: now - writtenAt };
-    this.#settle(entry.seq, entry.index, { type: "reply", body, ...times });
+    const times = { queueMs: phase.at - arrivedAt, upstreamMs: now - phase.at };
+    this.#settle(entry.request, entry.index, { type: "reply", body, ...times });
   }
 
-  /** It went out, and nothing more is wanted of it. */
-  done(entry: Entry): void {
+  /** Ends an entry that was sent and waits for nothing more. */
+  complete(entry: SentEntry): void {
     this.forget(entry);
-    this.#settle(entry.seq, entry.index, { type: "done" });
+    this.#settle(entry.request, entry.index, { type: "done" });
   }
 
-  /** No reply can come any more. */
+  /** Fails an entry whose reply can no longer come. */
   fail(entry: Entry, failure: Failure): void {
-    this.correlation.ended(entry);
+    if (isSent(entry)) this.correlation.ended(entry);
     this.forget(entry);
-    this.#failed(entry, failure);
+    this.#failForgotten(entry, failure);
   }
 
-  /** Fails a request whose reply may still come. */
-  leave(entry: Entry, failure: Failure, now: number): void {
+  /** Fails an entry whose reply may still come. */
+  failEarly(entry: Entry, failure: Failure, now: number): void {
     this.#orphan(entry, now);
-    this.#failed(entry, failure);
+    this.#failForgotten(entry, failure);
   }
 
-  /** The caller has left: nobody is told. Its reply, when it comes, is late. */
+  /** Ends a request whose caller has left, without an outcome. Its reply, if one comes, is late. */
   abandon(seq: number, now: number): void {
-    for (const entry of this.table.of(seq)) {
+    for (const entry of this.table.entriesOf("caller", seq)) {
       this.#counters.abandoned++;
       this.#orphan(entry, now);
     }
-    this.#batches.forget(seq);
   }
 
-  /** Nobody waits for these any more: what is not on a socket yet never will be. */
-  withdraw(isMeant: (seq: number) => boolean): void {
+  /** Drops the owner's entries that are not on a socket yet, without an outcome: the owner no longer waits for any. */
+  withdraw(owner: Owner): void {
     for (const entry of this.table.held) {
-      if (!isMeant(entry.seq)) continue;
+      if (entry.request.owner !== owner) continue;
       this.#counters.abandoned++;
       this.forget(entry);
-      this.#batches.forget(entry.seq);
     }
   }
 
-  /** Ends one that is not in the table: it was not taken in, or is forgotten. */
-  refuse(seq: number, index: number, outcome: Failed): void {
+  /** Fails an item that is not in the table: it was not admitted, or is forgotten. */
+  refuse(request: OwnedRequest, index: number, outcome: Failed): void {
     this.#counters.failures++;
-    this.#settle(seq, index, outcome);
+    this.#settle(request, index, outcome);
   }
 
   forget(entry: Entry): void {
     this.table.remove(entry);
-    if (entry.confirms) this.#delivery.forget(entry);
+    if (entry.confirms && isSent(entry)) this.#delivery.forget(entry);
     this.#wheel.remove(entry, entry.dueAt);
-    this.#gathered.forget(entry);
+    this.#reassembly.forget(entry);
   }
 
-  #failed(entry: Entry, failure: Failure): void {
-    this.refuse(entry.seq, entry.index, failures.failed(failure, entry.own));
+  #failForgotten(entry: Entry, failure: Failure): void {
+    this.refuse(entry.request, entry.index, failures.failed(failure, entry.own));
   }
 
-  /** The request is over for its caller while its reply may still come: that one must not answer anything else. */
+  /** Ends an entry for its owner while its reply may still come: that reply must not answer anything else. */
   #orphan(entry: Entry, now: number): void {
     this.forget(entry);
-    if (entry.connection === 0 || !entry.expectsReply) return;
-    this.correlation.orphaned(entry, now, this.#delivery.isNewest(entry.connection));
-    const frame = entry.streams ? this.#protocol.cancel?.(entry.wire) : undefined;
-    if (frame !== undefined) this.#effects.push({ type: "answer", connection: entry.connection, frame });
+    if (!isSent(entry) || !entry.expectsReply) return;
+    const { streams, wire, phase } = entry;
+    this.correlation.orphaned(entry, now, this.#delivery.isNewest(phase.connection));
+    const frame = streams && wire !== undefined ? this.#protocol.cancel?.(wire) : undefined;
+    if (frame !== undefined) this.#effects.push({ type: "send", connection: phase.connection, frame });
   }
 
-  #settle(seq: number, index: number, outcome: Outcome): void {
-    const whole = this.#batches.settle(seq, index, outcome);
-    if (whole) this.#effects.push({ type: "settle", seq, outcome: whole });
+  #settle({ owner, seq, batch }: OwnedRequest, index: number, outcome: Outcome): void {
+    const whole = batch ? batch.settle(index, outcome) : outcome;
+    if (whole) this.#effects.push({ type: "settle", owner, seq, outcome: whole });
   }
 }

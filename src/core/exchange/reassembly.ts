@@ -1,8 +1,9 @@
+/** The reassembly of replies that come in several frames. */
 import type { Body } from "../../protocols/protocol.ts";
 import { weightOf } from "../outcome.ts";
 import type { Entry } from "./request-table.ts";
 
-/** All requests together may have this many times `limits.reply_bytes` gathered for them. */
+/** The bound on the frames of all requests together, as a multiple of `limits.reply_bytes`. */
 const SHARE = 4;
 
 interface PartialReply {
@@ -11,8 +12,8 @@ interface PartialReply {
 }
 
 /**
- * The frames of replies that come in several: kept until the last one is there, or of a stream counted until they are
- * read. Bounded for each request, in bytes and where they are kept in frames, and for all of them together.
+ * Keeps the frames of a reply until the last one comes; of a stream it only counts them until they are read. Bounded
+ * for each request, in bytes and for kept frames in their number, and in bytes for all requests together.
  */
 export class Reassembly {
   readonly #maxFrames: number;
@@ -25,21 +26,21 @@ export class Reassembly {
     this.#maxBytes = maxBytes;
   }
 
-  /** Keeps a frame. @returns which bound it would have passed; undefined when it was kept. */
+  /** Keeps a frame. @returns the bound that the frame would exceed; undefined if it was kept */
   add(entry: Entry, frame: Body): string | undefined {
     const reply = this.#replies.get(entry) ?? { frames: [], size: 0 };
     if (reply.frames.length >= this.#maxFrames) return `more than ${this.#maxFrames} frames`;
-    const over = this.#count(entry, reply, frame.length);
-    if (over === undefined) reply.frames.push(frame);
-    return over;
+    const exceeded = this.#count(entry, reply, frame.length);
+    if (exceeded === undefined) reply.frames.push(frame);
+    return exceeded;
   }
 
-  /** Counts a frame that is handed on. @returns as `add` */
-  handOn(entry: Entry, frame: Body): string | undefined {
+  /** Counts a frame that is passed on. @returns as `add` */
+  passOn(entry: Entry, frame: Body): string | undefined {
     return this.#count(entry, this.#replies.get(entry) ?? { frames: [], size: 0 }, weightOf(frame));
   }
 
-  /** The reader of a stream has taken frames of so much weight. */
+  /** Makes room: the reader of a stream has taken frames of this weight. */
   taken(entry: Entry, weight: number): void {
     const reply = this.#replies.get(entry);
     if (!reply) return;
@@ -58,7 +59,7 @@ export class Reassembly {
     return undefined;
   }
 
-  of(entry: Entry): readonly Body[] {
+  framesOf(entry: Entry): readonly Body[] {
     return this.#replies.get(entry)?.frames ?? [];
   }
 

@@ -1,49 +1,90 @@
+/** The table of the requests in flight, by their ids on the wire and by their owners' numbers. */
 import type { Body, WireId } from "../../protocols/protocol.ts";
+import type { Batch } from "./batch.ts";
 
-/** One message of a caller, from its arrival on the thread to its one ending. */
-export interface Entry {
-  /** The host's number; the items of a batch share it. */
+/** The side that made a request: a caller, through the host, or the upstream's subscriptions. Each numbers its own. */
+export type Owner = "caller" | "subscriptions";
+
+/** A request as its owner knows it: one message, or a batch of several that end together. */
+export interface OwnedRequest {
+  readonly owner: Owner;
+  /** The owner's number of the request. */
   readonly seq: number;
+  /** Undefined for a single message. */
+  readonly batch: Batch | undefined;
+}
+
+/** Before an entry's frame is handed to a socket: it waits for a connection, or for its turn on one. */
+export interface HeldPhase {
+  readonly type: "held";
+  /** The frame, or where ids increase the function that encodes it once its id is drawn. */
+  readonly message: Body | ((wire: number) => Body);
+  readonly bytes: number;
+}
+
+/** From the moment when an entry's frame is handed to a socket. */
+export interface SentPhase {
+  readonly type: "sent";
+  readonly connection: number;
+  /** The place among all frames that were handed to that connection, from 1. */
+  readonly order: number;
+  readonly at: number;
+  /** True once a frame other than its reply shows that the upstream has it. */
+  acknowledged: boolean;
+}
+
+interface CommonEntry {
+  /** The items of a batch share it. */
+  readonly request: OwnedRequest;
   /** The place within its batch; 0 for a single message. */
   readonly index: number;
-  /** 0 while it has none: where ids increase, they are drawn when a message is handed to the socket. */
-  wire: WireId;
+  /** Our id, or a caller's own. Undefined for a message without one, and where ids increase until it is sent. */
+  wire: WireId | undefined;
   readonly expectsReply: boolean;
-  /** Whether somebody waits until a pong proves that the peer has it. */
+  /** True if its caller waits for a pong that proves that the peer has it. */
   readonly confirms: boolean;
-  /** Whether each frame of its reply is handed on as it comes. From the first on it has no deadline. */
+  /** True if each frame of its reply is passed on as it comes. From the first one it has no deadline. */
   readonly streams: boolean;
-  /** A stream that has none from when it is on a socket. */
+  /** True for a stream whose first frame may be long in coming: it has no deadline once it is on a socket. */
   readonly subscribes: boolean;
+  /** Kept for the protocol, which restores the caller's own id from it. */
   readonly own: unknown;
-  /** What goes out; undefined once it has been handed to the socket. */
-  frame: Body | undefined;
-  /** Makes what goes out, where its id is drawn only then; undefined once it has. */
-  number: ((wire: number) => Body) | undefined;
-  readonly bytes: number;
-  /** The connection that it was handed to; 0 while it has not been. */
-  connection: number;
-  /** Its place among all that was written to that connection, from 1. */
-  order: number;
   readonly deadline: number;
   /** The moment for which it is filed on the wheel: its deadline, or before it the end of waiting for a connection. */
   dueAt: number;
   readonly arrivedAt: number;
-  writtenAt: number;
-  /** A frame showed that the upstream has it, though not the answer yet. */
-  acknowledged: boolean;
+}
+
+export interface HeldEntry extends CommonEntry {
+  readonly phase: HeldPhase;
+}
+
+export interface SentEntry extends CommonEntry {
+  readonly phase: SentPhase;
 }
 
 /**
- * The requests in flight, by our id on the wire and by the host's number. The key on the wire is (connection, id): a reply
- * that comes over another connection than its request went out on is not its reply.
+ * One message of a request, from its arrival on the thread to its outcome. Only {@link RequestTable.send} changes its
+ * phase. Everything that differs between the phases is inside `phase`, so that all entries have one shape.
+ */
+export type Entry = HeldEntry | SentEntry;
+
+export function isSent(entry: Entry): entry is SentEntry {
+  return entry.phase.type === "sent";
+}
+
+function isSentOn(connection: number, entry: Entry): entry is SentEntry {
+  return isSent(entry) && entry.phase.connection === connection;
+}
+
+/**
+ * The key on the wire is (connection, id): a reply over another connection than that of its request does not answer it.
  */
 export class RequestTable {
   readonly #byWire = new Map<WireId, Entry>();
-  readonly #bySeq = new Map<number, Entry[]>();
-  readonly #held = new Set<Entry>();
-  /** Streams that are on a socket. */
-  readonly #streaming = new Set<Entry>();
+  readonly #bySeq: Readonly<Record<Owner, Map<number, Entry[]>>> = { caller: new Map(), subscriptions: new Map() };
+  readonly #held = new Set<HeldEntry>();
+  readonly #streaming = new Set<SentEntry>();
   #heldBytes = 0;
   #size = 0;
 
@@ -51,8 +92,8 @@ export class RequestTable {
     return this.#size;
   }
 
-  /** Those that are not on a socket yet, in the order of their arrival. */
-  get held(): ReadonlySet<Entry> {
+  /** Entries that are not on a socket yet, in the order of their arrival. */
+  get held(): ReadonlySet<HeldEntry> {
     return this.#held;
   }
 
@@ -60,7 +101,7 @@ export class RequestTable {
     return this.#heldBytes;
   }
 
-  /** Requests that are on a socket and whose reply may still come. A stream may go on for ever, and is not one. */
+  /** How many sent entries may still get their reply. Streams do not count: one may go on without end. */
   get onTheWire(): number {
     return this.#size - this.#held.size - this.#streaming.size;
   }
@@ -69,60 +110,74 @@ export class RequestTable {
     return this.#byWire.has(wire);
   }
 
-  add(entry: Entry): void {
+  add(entry: HeldEntry): void {
     this.#size++;
-    if (entry.wire !== 0) this.#byWire.set(entry.wire, entry);
-    const siblings = this.#bySeq.get(entry.seq);
+    if (entry.wire !== undefined) this.#byWire.set(entry.wire, entry);
+    const { owner, seq } = entry.request;
+    const siblings = this.#bySeq[owner].get(seq);
     if (siblings) siblings.push(entry);
-    else this.#bySeq.set(entry.seq, [entry]);
+    else this.#bySeq[owner].set(seq, [entry]);
     this.#held.add(entry);
-    this.#heldBytes += entry.bytes;
+    this.#heldBytes += entry.phase.bytes;
   }
 
-  /** Its id is drawn. */
-  number(entry: Entry, wire: WireId): void {
+  /** Moves an entry to its sent phase. The table drops its frame. */
+  send(held: HeldEntry, wire: WireId | undefined, phase: SentPhase): SentEntry {
+    this.#release(held);
+    // The same object in its other phase: copying it would allocate an entry more for each request.
+    const entry = held as CommonEntry as { -readonly [Key in keyof SentEntry]: SentEntry[Key] };
+    entry.phase = phase;
+    if (wire !== undefined && wire !== entry.wire) this.#byWire.set(wire, entry);
     entry.wire = wire;
-    this.#byWire.set(wire, entry);
-  }
-
-  /** It goes to a socket: gives its frame, which is kept no longer. */
-  release(entry: Entry): Body | undefined {
-    const { frame } = entry;
-    if (this.#held.delete(entry)) this.#heldBytes -= entry.bytes;
     if (entry.streams) this.#streaming.add(entry);
-    entry.frame = undefined;
-    return frame;
+    return entry;
   }
 
   /** The entry that a reply on this connection answers. */
-  match(connection: number, wire: WireId): Entry | undefined {
+  match(connection: number, wire: WireId): SentEntry | undefined {
     const entry = this.#byWire.get(wire);
-    return entry !== undefined && entry.connection === connection ? entry : undefined;
+    return entry !== undefined && isSentOn(connection, entry) ? entry : undefined;
   }
 
   remove(entry: Entry): void {
-    const siblings = this.#bySeq.get(entry.seq);
+    const { owner, seq } = entry.request;
+    const siblings = this.#bySeq[owner].get(seq);
     const at = siblings?.indexOf(entry) ?? -1;
     if (siblings === undefined || at < 0) return;
-    if (entry.connection === 0) this.release(entry);
-    if (entry.streams) this.#streaming.delete(entry);
+    if (!isSent(entry)) this.#release(entry);
+    else if (entry.streams) this.#streaming.delete(entry);
     this.#size--;
-    this.#byWire.delete(entry.wire);
-    if (siblings.length === 1) this.#bySeq.delete(entry.seq);
+    if (entry.wire !== undefined) this.#byWire.delete(entry.wire);
+    if (siblings.length === 1) this.#bySeq[owner].delete(seq);
     else siblings.splice(at, 1);
   }
 
-  of(seq: number): readonly Entry[] {
-    return [...(this.#bySeq.get(seq) ?? [])];
+  /** The entries of one request. */
+  entriesOf(owner: Owner, seq: number): readonly Entry[] {
+    return [...(this.#bySeq[owner].get(seq) ?? [])];
   }
 
-  /** Asks the oldest first. */
-  some(test: (entry: Entry) => boolean): boolean {
-    for (const entries of this.#bySeq.values()) if (entries.some(test)) return true;
+  /** All entries; those of each owner in the order of their arrival. */
+  all(): Entry[] {
+    return Object.values(this.#bySeq).flatMap((bySeq) => [...bySeq.values()].flat());
+  }
+
+  /** The entries that were handed to this connection, in the order of `all`. */
+  sentOn(connection: number): SentEntry[] {
+    return this.all().filter((entry) => isSentOn(connection, entry));
+  }
+
+  /** True if a reply may still come over this connection. */
+  awaits(connection: number): boolean {
+    for (const bySeq of Object.values(this.#bySeq)) {
+      for (const entries of bySeq.values()) {
+        if (entries.some((entry) => isSentOn(connection, entry))) return true;
+      }
+    }
     return false;
   }
 
-  where(test: (entry: Entry) => boolean): Entry[] {
-    return [...this.#bySeq.values()].flat().filter(test);
+  #release(entry: HeldEntry): void {
+    if (this.#held.delete(entry)) this.#heldBytes -= entry.phase.bytes;
   }
 }

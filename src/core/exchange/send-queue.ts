@@ -1,56 +1,49 @@
+/** The queue of messages that wait for a connection, for their turn on it, or for the rate limit. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
-import type { Body } from "../../protocols/protocol.ts";
+import type { Body, WireId } from "../../protocols/protocol.ts";
 import type { Availability } from "../connection/session.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
 import type { InFlight } from "./in-flight.ts";
 import { RateLimit } from "./rate-limit.ts";
-import type { Entry } from "./request-table.ts";
+import type { HeldEntry, SentPhase } from "./request-table.ts";
 
-/** A request that finds no connection waits this long for one, in milliseconds, and never past its deadline. */
+/** How long a request waits for a connection, in milliseconds. It never waits past its deadline. */
 export const HOLD_MS = 5_000;
 
-/** Where messages go and when: what is held waits for a connection, for its turn on it, and for the pace. */
+type Pace = NonNullable<UpstreamSettings["limits"]["pace"]>;
+
 export class SendQueue {
   readonly #requests: InFlight;
   readonly #delivery: DeliveryProofs;
   readonly #effects: Effects;
-  readonly #settings: UpstreamSettings["limits"]["pace"];
-  readonly #pace: RateLimit | undefined;
+  readonly #pace: { readonly settings: Pace; readonly limit: RateLimit } | undefined;
   #pacedUntil: number | undefined;
   #availability: Availability = { type: "hold" };
 
-  constructor(
-    requests: InFlight,
-    pace: UpstreamSettings["limits"]["pace"],
-    delivery: DeliveryProofs,
-    effects: Effects,
-  ) {
+  /** @param pace `limits.pace` */
+  constructor(requests: InFlight, pace: Pace | null, delivery: DeliveryProofs, effects: Effects) {
     this.#requests = requests;
     this.#delivery = delivery;
     this.#effects = effects;
-    this.#settings = pace;
-    this.#pace = pace ? new RateLimit(pace) : undefined;
+    this.#pace = pace ? { settings: pace, limit: new RateLimit(pace) } : undefined;
   }
 
-  /** When the pace lets the next message go; undefined when none waits for that. */
+  /** When the rate limit admits the next message; undefined if none waits for it. */
   get pacedUntil(): number | undefined {
     return this.#pacedUntil;
   }
 
-  /** Why so many more messages cannot wait for their turn; undefined when they can. */
+  /** The failure of a request whose `items` messages cannot be queued; undefined if they can. */
   problem(items: number, now: number): Failure | undefined {
     if (this.#availability.type === "down") return failures.unavailable(this.#availability, now);
-    const paced = this.#pacedFor(items, now);
-    return paced > 0 ? failures.paced(paced, this.#settings) : undefined;
-  }
-
-  /** How long, in milliseconds, until so many more messages have their place in the queue of the pace. */
-  #pacedFor(items: number, now: number): number {
-    const over = this.#requests.table.held.size + items - (this.#settings?.queue ?? Number.POSITIVE_INFINITY);
-    return this.#pace && over > 0 ? this.#pace.at(over - 1, now) - now : 0;
+    if (!this.#pace) return undefined;
+    const { settings, limit } = this.#pace;
+    const excess = this.#requests.table.held.size + items - settings.queue;
+    const waitMs = excess > 0 ? limit.at(excess - 1, now) - now : 0;
+    return waitMs > 0 ? failures.paced(waitMs, settings) : undefined;
   }
 
   /** Until when a new message may wait. */
@@ -58,78 +51,81 @@ export class SendQueue {
     return this.#availability.type === "ready" ? deadline : Math.min(deadline, now + HOLD_MS);
   }
 
-  /** The connection changed. What cannot be sent any more fails. @returns whether it is a new one */
-  onAvailability(link: Availability, now: number): boolean {
-    this.#availability = link;
-    if (link.type === "ready" && !this.#delivery.isNewest(link.connection)) {
-      this.#delivery.begin(link.connection);
+  /** Fails messages that can no longer be sent. @returns true if there is a new connection */
+  onAvailability(availability: Availability, now: number): boolean {
+    this.#availability = availability;
+    if (availability.type === "ready" && !this.#delivery.isNewest(availability.connection)) {
+      this.#delivery.begin(availability.connection);
       this.#requests.correlation.clear();
-      for (const entry of this.#requests.table.held) this.#requests.file(entry, entry.deadline);
+      for (const entry of this.#requests.table.held) this.#requests.reschedule(entry, entry.deadline);
       return true;
     }
-    if (link.type === "hold") this.#holdBack(now);
-    else if (link.type === "down") this.failHeld(failures.unavailable(link, now));
+    if (availability.type === "hold") this.#boundHeld(now);
+    else if (availability.type === "down") this.failHeld(failures.unavailable(availability, now));
     return false;
   }
 
-  /** Nothing more is written to this connection: it is gone, or closing, whatever the session knows by now. */
+  /** Stops writing to a connection that is lost or closing, even if the session has not reported that yet. */
   disconnect(connection: number, now: number): void {
     if (this.#availability.type !== "ready" || this.#availability.connection !== connection) return;
     this.#availability = { type: "hold" };
-    this.#holdBack(now);
+    this.#boundHeld(now);
   }
 
   failHeld(failure: Failure): void {
     for (const entry of this.#requests.table.held) this.#requests.fail(entry, failure);
   }
 
-  /** Hands everything over that can go. */
+  /** Hands over every message that can be sent now. */
   flush(now: number): void {
     this.#pacedUntil = undefined;
     if (this.#availability.type !== "ready") return;
     for (const entry of this.#requests.table.held) {
       if (!this.#requests.correlation.takes(entry.expectsReply)) break;
-      if (this.#pace && !this.#paced(this.#pace, now)) break;
+      if (this.#pace && !this.#takeTurn(this.#pace.limit, now)) break;
       this.#write(entry, this.#availability.connection, now);
     }
   }
 
-  #holdBack(now: number): void {
+  /** Held messages wait for the next connection no longer than HOLD_MS. */
+  #boundHeld(now: number): void {
     for (const entry of this.#requests.table.held) {
-      this.#requests.file(entry, Math.min(entry.dueAt, now + HOLD_MS));
+      this.#requests.reschedule(entry, Math.min(entry.dueAt, now + HOLD_MS));
     }
   }
 
-  #paced(pace: RateLimit, now: number): boolean {
-    const at = pace.at(0, now);
+  #takeTurn(limit: RateLimit, now: number): boolean {
+    const at = limit.at(0, now);
     if (at > now) this.#pacedUntil = at;
-    else pace.take(now);
+    else limit.take(now);
     return at <= now;
   }
 
-  #write(entry: Entry, connection: number, now: number): void {
-    const frame = entry.number ? this.#encodeWithId(entry, entry.number) : this.#requests.table.release(entry);
-    if (frame === undefined) return;
-    entry.connection = connection;
-    entry.order = this.#delivery.next();
-    entry.writtenAt = now;
-    this.#effects.push({ type: "write", connection, entry, frame });
-    if (entry.subscribes) this.#requests.begin(entry);
-    this.#requests.correlation.handedOver(entry, now);
-  }
-
-  /** Draws the id of a message that goes out now. What its protocol takes no more is refused: undefined. */
-  #encodeWithId(entry: Entry, number: (wire: number) => Body): Body | undefined {
-    const { table, correlation } = this.#requests;
-    table.release(entry);
-    entry.number = undefined;
-    table.number(entry, correlation.draw());
+  /** Draws the id and encodes the frame only now if ids increase; the protocol may still refuse the message. */
+  #write(entry: HeldEntry, connection: number, now: number): void {
+    const { message } = entry.phase;
+    if (typeof message !== "function") {
+      this.#handOver(entry, entry.wire, message, connection, now);
+      return;
+    }
+    const wire = this.#requests.correlation.draw();
+    let frame: Body;
     try {
-      return number(entry.wire as number);
+      frame = message(wire);
     } catch (error) {
       this.#requests.forget(entry);
-      this.#requests.refuse(entry.seq, entry.index, failures.invalid(error));
-      return undefined;
+      this.#requests.refuse(entry.request, entry.index, failures.invalid(error));
+      return;
     }
+    this.#handOver(entry, wire, frame, connection, now);
+  }
+
+  #handOver(held: HeldEntry, wire: WireId | undefined, frame: Body, connection: number, now: number): void {
+    const order = this.#delivery.next();
+    const phase: SentPhase = { type: "sent", connection, order, at: now, acknowledged: false };
+    const entry = this.#requests.table.send(held, wire, phase);
+    this.#effects.push({ type: "write", entry, frame });
+    if (entry.subscribes) this.#requests.beginStream(entry);
+    this.#requests.correlation.handedOver(entry, now);
   }
 }

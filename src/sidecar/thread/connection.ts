@@ -12,7 +12,7 @@ import {
   stepRotation,
 } from "../../core/connection/rotation.ts";
 import { type Availability, availability, type Session, wantsFrames } from "../../core/connection/session.ts";
-import type { Entry } from "../../core/exchange/request-table.ts";
+import type { SentEntry } from "../../core/exchange/request-table.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
@@ -104,7 +104,7 @@ export class Connection {
    * @param entry the request whose message the frame is, if any
    * @returns false if the socket did not take the frame
    */
-  write(connection: number, frame: Body, entry?: Entry): boolean {
+  write(connection: number, frame: Body, entry?: SentEntry): boolean {
     const taken = this.#sockets.write(connection, frame);
     if (taken && entry) this.#activity.wrote(entry);
     return taken;

@@ -1,3 +1,4 @@
+/** The router of an upstream's messages: each goes to the journal of its subscription, or to the main one. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { MessageKind } from "../../core/messages/journal.ts";
@@ -8,22 +9,19 @@ import type { Body, Protocol } from "../../protocols/protocol.ts";
 import type { FromThread, JournalEpochs, ToThread } from "../contract.ts";
 import { Journals, MAIN } from "./journals.ts";
 
-/** The upstream has so long to agree to a subscription, in milliseconds. */
+/** How long the upstream may take to agree to a subscription, in milliseconds. */
 const SUBSCRIBE_WITHIN_MS = 10_000;
 
-type Of<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
+type Command<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
 
 interface RouterEnvironment {
   now(): number;
   post(message: FromThread): void;
-  /** Makes a request or a send; what becomes of it is brought with `settled`. */
-  call(call: NewRequest, now: number): void;
+  /** Makes a request or a send of the subscriptions; `onSettled` is called with its outcome. */
+  request(request: NewRequest, now: number): void;
 }
 
-/**
- * What an upstream says unasked: it is kept in the journal of the standing subscription whose it is, or in the main one.
- * Requests for subscriptions go the way of all others, under numbers that no caller has: below zero.
- */
+/** Also carries out the effects of the subscriptions, whose requests go the same way as those of callers. */
 export class MessageRouter {
   readonly #name: string;
   readonly #retry: { readonly from: number; readonly to: number };
@@ -31,7 +29,7 @@ export class MessageRouter {
   readonly #env: RouterEnvironment;
   readonly #journals: Journals;
   readonly #subscriptions = new Subscriptions();
-  /** From the exit's first step on: how many messages came that nobody can read any more. */
+  /** How many messages came since the exit's stop step and were not kept; undefined before it. */
   #unkept: number | undefined;
 
   constructor(
@@ -58,12 +56,12 @@ export class MessageRouter {
     return this.#unkept ?? 0;
   }
 
-  /** When `expire` must be called; undefined when there is nothing to be asked for again. */
+  /** When `expire` must be called; undefined if nothing has to be requested again. */
   get nextDeadline(): number | undefined {
     return this.#subscriptions.nextDeadline;
   }
 
-  read(command: Of<"read">): void {
+  read(command: Command<"read">): void {
     this.#journals.read(command);
   }
 
@@ -71,7 +69,7 @@ export class MessageRouter {
     this.#journals.cancelRead(seq);
   }
 
-  subscribe({ name, epochs, settings }: Of<"subscribe">): void {
+  subscribe({ name, epochs, settings }: Command<"subscribe">): void {
     this.#journals.open(name, epochs);
     this.#carryOut(this.#subscriptions.add(name, settings));
   }
@@ -81,7 +79,7 @@ export class MessageRouter {
     this.#journals.remove(name);
   }
 
-  /** `json`: it has been read as JSON. */
+  /** `json`: true if the protocol has already parsed the frame as JSON. */
   message(frame: Body, json?: boolean): void {
     if (this.#unkept !== undefined) {
       this.#unkept++;
@@ -93,22 +91,22 @@ export class MessageRouter {
     else this.#journals.append(MAIN, frame, kind);
   }
 
-  /** Nothing is kept from here on, only counted. */
+  /** From here on messages are counted and not kept. */
   stop(): void {
     this.#unkept ??= 0;
   }
 
-  /** There is a connection (again), over which it can speak. */
+  /** Call when a connection is ready, so that messages can come again. */
   onReady(): void {
     this.#journals.back(MAIN);
   }
 
-  /** And requests that waited for the connection have gone out: now subscriptions are asked for. */
+  /** Requests the subscriptions. Call once the requests that waited for the connection have gone out. */
   onConnected(): void {
     this.#carryOut(this.#subscriptions.connected());
   }
 
-  /** There is another connection, on which the subscriptions have yet to be asked for. */
+  /** Call when a new connection has replaced one that is still open; the subscriptions are not requested on it yet. */
   onRotated(): void {
     this.#journals.handedOver("the connection was rotated");
     this.#carryOut(this.#subscriptions.lost());
@@ -119,18 +117,18 @@ export class MessageRouter {
     this.#carryOut(this.#subscriptions.lost());
   }
 
-  /** How a request with a number below zero ended. */
+  /** Takes the outcome of a request of the subscriptions. */
   onSettled(seq: number, outcome: Outcome): void {
     const context = { now: this.#env.now(), random: Math.random(), retry: this.#retry };
-    this.#carryOut(this.#subscriptions.settled(-seq, outcome, context));
+    this.#carryOut(this.#subscriptions.settled(seq, outcome, context));
   }
 
-  /** And how it ended after all, when that was because no reply had come in time. */
+  /** Takes the late outcome of a request that had timed out. */
   onLate(seq: number, outcome: Outcome): void {
-    this.#carryOut(this.#subscriptions.late(-seq, outcome));
+    this.#carryOut(this.#subscriptions.late(seq, outcome));
   }
 
-  /** To be called when `nextDeadline` has come. */
+  /** Call when `nextDeadline` has come. */
   expire(now: number): void {
     this.#carryOut(this.#subscriptions.expire(now));
   }
@@ -142,7 +140,7 @@ export class MessageRouter {
         case "send": {
           const now = this.#env.now();
           const deadline = now + SUBSCRIBE_WITHIN_MS;
-          this.#env.call({ seq: -effect.number, kind: effect.type, body: effect.message, deadline }, now);
+          this.#env.request({ seq: effect.number, kind: effect.type, body: effect.message, deadline }, now);
           break;
         }
         case "state":
@@ -158,7 +156,7 @@ export class MessageRouter {
   }
 }
 
-/** What `data` will be to readers. Bytes stay bytes, whatever they hold; in a dialect of text, so does text. */
+/** The type that readers see of `data`. Bytes stay bytes, whatever they hold; so does text in a protocol of text. */
 function kindOf(frame: Body, accepts: Protocol["accepts"], json = false): MessageKind {
   if (typeof frame !== "string") return "binary";
   return json || (accepts === "json" && isJson(frame)) ? "json" : "text";

@@ -1,12 +1,12 @@
 /** The signs of life of a peer: its last frame, its round-trip time, and the deliveries that its next pong proves. */
 
-import type { Entry } from "../../core/exchange/request-table.ts";
+import type { SentEntry, SentPhase } from "../../core/exchange/request-table.ts";
 
 export class PeerActivity {
   #heardAt = 0;
   #frameAt: number | undefined;
   /** The last caller's message that a socket took, whose delivery a ping sent now would prove. */
-  #lastWritten: Pick<Entry, "connection" | "order"> = { connection: 0, order: 0 };
+  #lastWritten: Pick<SentPhase, "connection" | "order"> = { connection: 0, order: 0 };
   #pings = 0;
   #pingedAt = 0;
   #roundTripMs: number | undefined;
@@ -40,8 +40,8 @@ export class PeerActivity {
     this.#frameAt = now;
   }
 
-  wrote(entry: Entry): void {
-    this.#lastWritten = entry;
+  wrote({ phase }: SentEntry): void {
+    this.#lastWritten = phase;
   }
 
   pinged(now: number): void {

@@ -1,9 +1,11 @@
+/** The upstream on the sidecar's thread: host commands, its connection and its exchange, wired together. */
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Availability } from "../../core/connection/session.ts";
 import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
+import type { Owner } from "../../core/exchange/request-table.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
@@ -11,21 +13,18 @@ import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../co
 import { Connection } from "./connection.ts";
 import { MessageRouter } from "./message-router.ts";
 
-/** What an upstream needs from the thread that it lives on. */
+/** Services of the thread that an upstream lives on. */
 export interface UpstreamEnvironment {
   /** Milliseconds of a monotonic clock. */
   now(): number;
-  /** `alone`: nothing else is to be expected before the turn is over. */
+  /** `alone`: no other message is expected before the turn of the event loop ends. */
   post(message: FromThread, alone?: boolean): void;
   readonly lookup?: LookupFunction | undefined;
 }
 
 type UpstreamCommand = Exclude<ToThread, { type: "open" | "heartbeat" | "end" }>;
 
-/**
- * One upstream on the sidecar's thread: what the host asks, what comes over the link, and what the exchange wants done of
- * either. Nothing is decided here.
- */
+/** Passes commands and frames to the exchange and carries out its effects. Makes no decisions. */
 export class Upstream {
   readonly #name: string;
   readonly #settings: UpstreamSettings;
@@ -34,7 +33,7 @@ export class Upstream {
   readonly #alarm: Alarm;
   readonly #router: MessageRouter;
   readonly #connection: Connection;
-  /** Somebody waits for `drained`. */
+  /** True while the host waits for `drained`. */
   #draining = false;
 
   constructor(
@@ -49,23 +48,25 @@ export class Upstream {
     this.#env = env;
     this.#exchange = new Exchange(protocol, settings.limits);
     this.#alarm = new Alarm(env.now, () => this.#expire());
-    const call = this.#call.bind(this);
-    this.#router = new MessageRouter(name, settings, protocol.accepts, life, { ...env, call });
+    this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
+      ...env,
+      request: (request, now) => this.#request("subscriptions", request, now),
+    });
     this.#connection = new Connection(name, settings, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
-      availability: (link, now) => this.#moved(link, now),
+      availability: (availability, now) => this.#onAvailability(availability, now),
       lost: (connection, why, now) => this.#carryOut(this.#exchange.onLost(connection, why, now)),
       away: (why) => {
-        this.#withdrawOwn();
+        this.#withdrawSubscriptions();
         this.#router.onLost(why);
       },
       rotated: () => {
-        this.#withdrawOwn();
+        this.#withdrawSubscriptions();
         this.#router.onRotated();
       },
-      proven: (connection, messages) => this.#carryOut(this.#exchange.onProven(connection, messages)),
-      message: (frame) => this.#greeted(frame),
-      frame: (connection, frame, now) => this.#frame(connection, frame, now),
+      proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames)),
+      message: (frame) => this.#onGreetingMessage(frame),
+      frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
       closed: (close) => this.#post({ type: "closed", upstream: name, close }),
     });
   }
@@ -78,7 +79,7 @@ export class Upstream {
     const now = this.#env.now();
     switch (command.type) {
       case "request":
-        this.#call(command, now);
+        this.#request("caller", command, now);
         break;
       case "abandon":
         this.#carryOut(this.#exchange.abandon(command.seq, now));
@@ -104,7 +105,7 @@ export class Upstream {
       case "drain":
         this.#draining = true;
         this.#carryOut(this.#exchange.drain(now));
-        this.#tellDrained();
+        this.#reportDrained();
         break;
       case "stop":
         this.#router.stop();
@@ -121,27 +122,27 @@ export class Upstream {
     }
   }
 
-  // What comes over the link.
+  // The connection.
 
-  #moved(link: Availability, now: number): void {
-    const ready = link.type === "ready";
+  #onAvailability(availability: Availability, now: number): void {
+    const ready = availability.type === "ready";
     if (ready) this.#router.onReady();
-    this.#carryOut(this.#exchange.onAvailability(link, now));
+    this.#carryOut(this.#exchange.onAvailability(availability, now));
     if (ready) this.#router.onConnected();
   }
 
-  /** What we ask by ourselves is asked anew on the next connection: what still waits for this one must not go out there, too. */
-  #withdrawOwn(): void {
-    this.#exchange.withdraw((seq) => seq < 0);
+  /** Subscriptions are requested again on the next connection, where requests held for this one must not go out too. */
+  #withdrawSubscriptions(): void {
+    this.#exchange.withdraw("subscriptions");
   }
 
-  /** What was said before there could be requests. */
-  #greeted(frame: Body): void {
+  /** Takes a message that came during the greeting, before there could be requests. */
+  #onGreetingMessage(frame: Body): void {
     this.#exchange.counters.messages++;
     this.#router.message(frame);
   }
 
-  #frame(connection: number, frame: Body, now: number): void {
+  #onFrame(connection: number, frame: Body, now: number): void {
     const effects = this.#exchange.onFrame(connection, frame, now, this.#connection.buffered(connection));
     this.#carryOut(effects);
     const goingAway = this.#settings.reconnect.rotate?.on;
@@ -151,23 +152,24 @@ export class Upstream {
 
   // The exchange.
 
-  #call(call: NewRequest, now: number): void {
-    this.#carryOut(this.#exchange.request(call, now, this.#connection.buffered()));
+  #request(owner: Owner, request: NewRequest, now: number): void {
+    this.#carryOut(this.#exchange.request(owner, request, now, this.#connection.buffered()));
   }
 
   #carryOut(effects: readonly ExchangeEffect[]): void {
     for (const effect of effects) {
       switch (effect.type) {
         case "write": {
-          const taken = this.#connection.write(effect.connection, effect.frame, effect.entry);
-          if (taken && effect.entry.expectsReply) break;
-          this.#carryOut(this.#exchange.onWritten(effect.entry, taken, this.#env.now()));
+          const { entry, frame } = effect;
+          const taken = this.#connection.write(entry.phase.connection, frame, entry);
+          if (taken && entry.expectsReply) break;
+          this.#carryOut(this.#exchange.onWritten(entry, taken, this.#env.now()));
           break;
         }
         case "settle": {
-          const { seq, outcome } = effect;
+          const { owner, seq, outcome } = effect;
           const alone = this.#exchange.inFlight === 0;
-          if (seq < 0) this.#router.onSettled(seq, outcome);
+          if (owner === "subscriptions") this.#router.onSettled(seq, outcome);
           else this.#post({ type: "settled", upstream: this.#name, seq, outcome }, alone);
           break;
         }
@@ -177,11 +179,13 @@ export class Upstream {
         case "part":
           this.#post({ type: "part", upstream: this.#name, seq: effect.seq, body: effect.body });
           break;
-        case "late":
-          if (effect.seq < 0) this.#router.onLate(effect.seq, effect.outcome);
-          else this.#post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+        case "late": {
+          const { owner, seq, outcome } = effect;
+          if (owner === "subscriptions") this.#router.onLate(seq, outcome);
+          else this.#post({ type: "late", upstream: this.#name, seq, outcome });
           break;
-        case "answer":
+        }
+        case "send":
           this.#connection.write(effect.connection, effect.frame);
           break;
         case "message":
@@ -195,7 +199,7 @@ export class Upstream {
       }
     }
     this.#connection.closeRetired((connection) => this.#exchange.awaits(connection));
-    if (this.#draining) this.#tellDrained();
+    if (this.#draining) this.#reportDrained();
     this.#setAlarm();
   }
 
@@ -206,19 +210,19 @@ export class Upstream {
     this.#setAlarm();
   }
 
-  /** For whichever comes first: an alarm is never set later. */
+  /** The earlier of the two deadlines counts: setting an alarm never postpones it. */
   #setAlarm(): void {
     this.#alarm.set(this.#exchange.nextDeadline);
     this.#alarm.set(this.#router.nextDeadline);
   }
 
-  // What the host is told.
+  // Messages to the host.
 
   #post(message: FromThread, alone = false): void {
     this.#env.post(message, alone);
   }
 
-  #tellDrained(): void {
+  #reportDrained(): void {
     if (!this.#draining || this.#exchange.onTheWire > 0) return;
     this.#draining = false;
     this.#post({ type: "drained", upstream: this.#name });

@@ -1,8 +1,9 @@
+/** Tests of batches: one frame for each item, one outcome for all. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 function connected(): ExchangeModel {
@@ -11,7 +12,7 @@ function connected(): ExchangeModel {
   return model;
 }
 
-/** What became of each item: its reply's text, or the code and `sent` of its failure with the caller's own id. */
+/** The outcome of each item: the text of its reply, or the code, `sent` and caller's own id of its failure. */
 function items(model: ExchangeModel, seq: number): string[] {
   const outcome = model.outcome(seq);
   assert.ok(outcome.type === "batch", JSON.stringify(outcome));
@@ -20,11 +21,11 @@ function items(model: ExchangeModel, seq: number): string[] {
   );
 }
 
-test("a batch goes up one frame per item and comes back in the caller's order", () => {
+test("a batch is sent as one frame for each item and comes back in the caller's order", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")}, ${echo("b", "2")}, ${echo("c", "3")}]`, "rpc");
   assert.equal(model.taken.length, 3);
-  for (const { frame } of model.taken.toReversed()) model.frame(answerTo(frame));
+  for (const { frame } of model.taken.toReversed()) model.frame(replyTo(frame));
   assert.deepEqual(items(model, seq), [
     '{"jsonrpc":"2.0","id":1,"result":"a"}',
     '{"jsonrpc":"2.0","id":2,"result":"b"}',
@@ -32,31 +33,31 @@ test("a batch goes up one frame per item and comes back in the caller's order", 
   ]);
 });
 
-test("a batch of one is answered as a batch", () => {
+test("a batch of one item comes back as a batch", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")}]`, "rpc");
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual(items(model, seq), ['{"jsonrpc":"2.0","id":1,"result":"a"}']);
 });
 
-test("notifications are sent, and left out of what comes back", () => {
+test("notifications of a batch are sent and have no place in its outcome", () => {
   const model = connected();
   const seq = model.call(`[${echo("quiet")},${echo("a", "1")},${echo("quiet")}]`, "rpc");
   assert.equal(model.taken.length, 3);
-  model.frame(answerTo(model.taken[1]?.frame ?? ""));
+  model.frame(replyTo(model.taken[1]?.frame ?? ""));
   assert.deepEqual(items(model, seq), ['{"jsonrpc":"2.0","id":1,"result":"a"}']);
 });
 
-test("a batch of notifications alone is done", () => {
+test("a batch of only notifications is done", () => {
   const model = connected();
   const seq = model.call(`[${echo("quiet")},${echo("quiet")}]`, "rpc");
   assert.deepEqual(model.outcome(seq), { type: "done" });
 });
 
-test("on /request an item without an id is a request, and is answered", () => {
+test("an item without an id is a request on /request and gets its reply", () => {
   const model = connected();
   const seq = model.call(`[${echo("a")}]`, "request");
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual(items(model, seq), ['{"jsonrpc":"2.0","result":"a"}']);
 });
 
@@ -65,11 +66,11 @@ test("an empty batch is refused", () => {
   model.fails(model.call("[]", "rpc"), "invalid_request", "no");
 });
 
-test("an item that is not a message fails alone, with the caller's own id", () => {
+test("an invalid item fails alone, with the caller's own id", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")}, 7, {"jsonrpc":"2.0","id":"x"}]`, "rpc");
   assert.equal(model.taken.length, 1);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual(items(model, seq), [
     '{"jsonrpc":"2.0","id":1,"result":"a"}',
     "invalid_request no -",
@@ -77,15 +78,15 @@ test("an item that is not a message fails alone, with the caller's own id", () =
   ]);
 });
 
-test("each item fails with what is known of its own message", () => {
+test("each item fails with the `sent` of its own message", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")},${echo("b", '"two"')}]`, "rpc", 1_000);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   model.pass(1_010);
   assert.deepEqual(items(model, seq), ['{"jsonrpc":"2.0","id":1,"result":"a"}', 'reply_timeout maybe "two"']);
 });
 
-test("a batch that is refused as a whole fails item by item", () => {
+test("a batch that is refused fails item by item", () => {
   const model = new ExchangeModel(jsonRpc);
   model.down("login_refused");
   const seq = model.call(`[${echo("a", "1")},${echo("b", "1")}]`, "rpc");
@@ -96,37 +97,37 @@ test("a batch that is refused as a whole fails item by item", () => {
 test("a batch that loses its connection keeps the replies that came", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")},${echo("b", "2")}]`, "rpc");
-  model.frame(answerTo(model.taken[1]?.frame ?? ""));
+  model.frame(replyTo(model.taken[1]?.frame ?? ""));
   model.lose();
   assert.deepEqual(items(model, seq), ["connection_lost maybe 1", '{"jsonrpc":"2.0","id":2,"result":"b"}']);
 });
 
-test("an abandoned batch frees all its places, and each of its replies is late", () => {
+test("an abandoned batch frees all its places, and its remaining replies are late", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")},${echo("b", "2")},${echo("c", "3")}]`, "rpc");
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   model.abandon(seq);
   assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
-  for (const { frame } of model.taken.slice(1)) model.frame(answerTo(frame));
+  for (const { frame } of model.taken.slice(1)) model.frame(replyTo(frame));
   assert.deepEqual([model.exchange.counters.late, model.exchange.counters.abandoned], [2, 2]);
 });
 
-test("whatever is in a batch and whatever happens to it, it comes back whole, in order, without its notifications", () => {
-  const item = fc.constantFrom("asked", "quiet", "wrong");
-  const fate = fc.constantFrom("answered", "silent", "unusable");
+test("a batch of any items with any fate comes back whole, in order and without its notifications", () => {
+  const item = fc.constantFrom("request", "quiet", "wrong");
+  const fate = fc.constantFrom("replied", "silent", "unusable");
   const batch = fc.array(fc.tuple(item, fate), { minLength: 1, maxLength: 20, size: "max" });
   fc.assert(
     fc.property(batch, fc.array(fc.nat(), { minLength: 20, maxLength: 20 }), fc.boolean(), (all, order, lost) => {
       const model = connected();
       const body = all.map(([kind], at) =>
-        kind === "wrong" ? "7" : echo(at, kind === "asked" ? '"same"' : undefined),
+        kind === "wrong" ? "7" : echo(at, kind === "request" ? '"same"' : undefined),
       );
       const seq = model.call(`[${body.join(",")}]`, "rpc", 1_000);
-      const asked = model.taken.filter(({ expectsReply }) => expectsReply);
-      const shuffled = asked.toSorted((a, b) => (order[a.index] ?? 0) - (order[b.index] ?? 0));
+      const requests = model.taken.filter(({ expectsReply }) => expectsReply);
+      const shuffled = requests.toSorted((a, b) => (order[a.index] ?? 0) - (order[b.index] ?? 0));
       for (const { index, frame } of shuffled) {
         const fate = all[index]?.[1];
-        if (fate === "answered") model.frame(answerTo(frame));
+        if (fate === "replied") model.frame(replyTo(frame));
         if (fate === "unusable") model.frame(`{"id":${JSON.parse(String(frame)).id}}`);
       }
       if (lost) model.lose();
@@ -136,7 +137,7 @@ test("whatever is in a batch and whatever happens to it, it comes back whole, in
       const wanted = all.flatMap(([kind, fate], at) => {
         if (kind === "quiet") return [];
         if (kind === "wrong") return ["invalid_request no -"];
-        if (fate === "answered") return [`{"jsonrpc":"2.0","id":"same","result":${at}}`];
+        if (fate === "replied") return [`{"jsonrpc":"2.0","id":"same","result":${at}}`];
         return [fate === "unusable" ? 'invalid_reply yes "same"' : `${silent} maybe "same"`];
       });
       if (wanted.length === 0) assert.deepEqual(model.outcome(seq), { type: "done" });

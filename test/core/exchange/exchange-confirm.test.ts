@@ -1,4 +1,4 @@
-/** Sends that wait for the proof, and messages that wait for the pace. */
+/** Tests of sends that wait for a proof of delivery, and of the rate limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
@@ -18,7 +18,7 @@ test("a confirmed send ends with the pong of a ping that was sent after it, and 
   }
 });
 
-test("one that was sent after the ping on its way asks for a ping of its own when that pong has come", () => {
+test("a confirmed send that missed the ping on its way gets another ping once that pong has come", () => {
   const model = new ExchangeModel(jsonRpc);
   model.connect();
   const first = model.call(echo("a"), "confirm");
@@ -30,10 +30,10 @@ test("one that was sent after the ping on its way asks for a ping of its own whe
   assert.deepEqual([model.open, model.pings.length], [[second], 1]);
   model.pong();
   assert.deepEqual(model.outcome(second), { type: "done" });
-  assert.equal(model.pings.length, 0, "nobody is left to ask for");
+  assert.equal(model.pings.length, 0, "no send is left to confirm");
 });
 
-test("without the proof it fails as maybe sent, however it ends; never sent when it never was", () => {
+test("a confirmed send without its proof fails as maybe sent, or as not sent if it never was", () => {
   const model = new ExchangeModel(jsonRpc);
   model.connect();
   const late = model.call(echo("a"), "confirm", 1_000);
@@ -47,21 +47,24 @@ test("without the proof it fails as maybe sent, however it ends; never sent when
 
 const pace = { messages: 2, per: 1_000, queue: 3 };
 
-test("over the pace messages wait their turn; over the queue they are refused, with the time when there is room", () => {
+test("messages over the rate limit wait, and over its queue are refused with the time until there is room", () => {
   const model = new ExchangeModel(jsonRpc, { pace });
   model.connect();
   for (const name of ["a", "b", "c", "d", "e"]) model.call(echo(name), "send");
   assert.equal(model.taken.length, 2);
   const refused = model.fails(model.call(echo("f"), "send"), "paced", "no", 1_000);
-  assert.match(refused.failure.detail, /at most 2 messages in 1000 ms, and 3 wait already \(limits\.pace\)/);
+  assert.match(
+    refused.failure.detail,
+    /at most 2 messages in 1000 ms may be sent, and 3 are already queued \(limits\.pace\)/,
+  );
   model.pass(1_000);
   assert.equal(model.taken.length, 4);
-  const asTold = model.call(echo("g"), "send");
+  const retried = model.call(echo("g"), "send");
   model.pass(1_000);
-  assert.equal(model.outcome(asTold).type, "done");
+  assert.equal(model.outcome(retried).type, "done");
 });
 
-test("a request that waits for the pace beyond its deadline was not sent", () => {
+test("a request that the rate limit holds past its deadline was not sent", () => {
   const model = new ExchangeModel(jsonRpc, { pace });
   model.connect();
   for (const name of ["a", "b"]) model.call(echo(name));
@@ -71,7 +74,7 @@ test("a request that waits for the pace beyond its deadline was not sent", () =>
   assert.equal(model.taken.length, 2);
 });
 
-test("the pace goes on over a new connection", () => {
+test("the rate limit carries over to a new connection", () => {
   const model = new ExchangeModel(jsonRpc, { pace });
   model.connect();
   for (const name of ["a", "b"]) model.call(echo(name), "send");

@@ -1,3 +1,4 @@
+/** Tests of the exchange during the exit: drain and cancel. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
@@ -5,7 +6,7 @@ import { text } from "../../../src/protocols/text.ts";
 import { echo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
-test("drain fails what was not sent, lets replies come, and takes nothing new", () => {
+test("drain fails unsent requests, lets replies come and refuses new requests", () => {
   const model = new ExchangeModel(text);
   model.connect();
   const sent = model.call("sent");
@@ -22,7 +23,7 @@ test("drain fails what was not sent, lets replies come, and takes nothing new", 
   assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
 });
 
-test("while draining deadlines hold, and no new connection brings anything back", () => {
+test("draining keeps deadlines, and a new connection revives nothing", () => {
   const model = new ExchangeModel(jsonRpc);
   model.connect();
   const seq = model.call(echo("a"), "request", 1_000);
@@ -34,14 +35,14 @@ test("while draining deadlines hold, and no new connection brings anything back"
   assert.equal(model.taken.length, 1);
 });
 
-test("cancel tells each request apart: never sent, perhaps received, received", () => {
+test("cancel fails each request by what is known: not sent, maybe received, received", () => {
   const model = new ExchangeModel(jsonRpc);
   model.connect();
   const yes = model.call(echo("yes"));
   model.ping();
   model.pong();
   const maybe = model.call(echo("maybe"));
-  model.link({ type: "hold" });
+  model.availability({ type: "hold" });
   const no = model.call(echo("no"));
   const { effects, counts } = model.exchange.cancel();
   model.carryOut(effects);
@@ -52,7 +53,7 @@ test("cancel tells each request apart: never sent, perhaps received, received", 
   assert.deepEqual(model.exchange.cancel(), { effects: [], counts: { no: 0, maybe: 0, yes: 0 } });
 });
 
-test("cancel in the middle of a lane leaves nothing that is owed", () => {
+test("cancel clears what a lane is owed", () => {
   const model = new ExchangeModel(text);
   model.connect();
   model.call("late", "request", 100);

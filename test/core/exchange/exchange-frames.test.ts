@@ -1,4 +1,4 @@
-/** Dialects whose frames are more than one reply per request: parts, progress, errors without ids, questions back. */
+/** Tests of protocols with parts of replies, acknowledgements, errors without ids and requests of the upstream. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -21,16 +21,16 @@ function connected(options: JsonOptions, limits: ConstructorParameters<typeof Ex
 
 const idAt = (model: ExchangeModel, at: number): number => JSON.parse(String(model.taken[at]?.frame)).id;
 
-/** The upstream's word on the request that was taken as number `at`. */
+/** Sends a frame of the upstream about the request at this place of `taken`. */
 function say(model: ExchangeModel, at: number, members: object, connection?: number): string {
   const frame = JSON.stringify({ id: idAt(model, at), ...members });
   const taken = model.taken[at];
-  if (taken) taken.proven = true; // a frame about it shows that it arrived
+  if (taken) taken.proven = true; // a frame about it proves that it arrived
   model.frame(frame, connection);
   return frame;
 }
 
-test("several frames make one reply, in their order, each request its own", () => {
+test("several frames make one reply in their order, separately for each request", () => {
   const model = connected(rows);
   const [a, b] = [model.call('{"id":"a"}'), model.call('{"id":"a"}')];
   say(model, 1, { n: 1 });
@@ -43,7 +43,7 @@ test("several frames make one reply, in their order, each request its own", () =
   assert.deepEqual([model.messages, model.exchange.counters.replies], [[], 2]);
 });
 
-test("more frames than allowed fail the request, and those that still come are late", () => {
+test("a reply of too many frames fails its request, and the frames that still come are late", () => {
   const model = connected(rows);
   const seq = model.call("{}");
   for (let n = 0; n < 5; n++) say(model, 0, { n });
@@ -53,7 +53,7 @@ test("more frames than allowed fail the request, and those that still come are l
   assert.deepEqual([late, unclaimed, model.messages, model.exchange.inFlight], [2, 0, [], 0]);
 });
 
-test("more bytes than a reply may have fail the request", () => {
+test("a reply of too many bytes fails its request", () => {
   const model = connected(rows, { reply_bytes: 100 });
   const seq = model.call("{}");
   say(model, 0, { n: "x".repeat(60) });
@@ -61,7 +61,7 @@ test("more bytes than a reply may have fail the request", () => {
   assert.match(model.fails(seq, "invalid_reply", "yes").failure.detail, /limits\.reply_bytes \(100 bytes\)/);
 });
 
-test("what is gathered for all requests together is bounded, and what has ended leaves room", () => {
+test("the frames kept for all requests together are bounded, and a request that ends makes room", () => {
   const model = connected(rows, { reply_bytes: 100 });
   const all = Array.from({ length: 6 }, () => model.call("{}"));
   for (let at = 0; at < 4; at++) say(model, at, { n: "x".repeat(80) });
@@ -74,7 +74,7 @@ test("what is gathered for all requests together is bounded, and what has ended 
   assert.match(model.reply(all[5] ?? 0), /xxx/);
 });
 
-test("a request whose first frames came and whose last did not fails as received", () => {
+test("a request whose first frames came and whose last one did not fails as received", () => {
   const model = connected(rows);
   const seq = model.call("{}", "request", 1_000);
   say(model, 0, { n: 1 });
@@ -86,7 +86,7 @@ test("a request whose first frames came and whose last did not fails as received
   model.fails(other, "connection_lost", "yes");
 });
 
-test("parts of a reply do not come over another connection", () => {
+test("a part that comes over another connection does not belong to the reply", () => {
   const model = connected(rows);
   model.call("{}");
   model.connect();
@@ -98,7 +98,7 @@ test("parts of a reply do not come over another connection", () => {
   assert.deepEqual(model.messages, [forged]);
 });
 
-test("an acknowledgement is a message, does not end the request, and shows that it arrived", () => {
+test("an acknowledgement is a message and proves the delivery of its request without ending it", () => {
   const model = connected(rows);
   const seq = model.call("{}", "request", 1_000);
   const ack = say(model, 0, { ack: 1 });
@@ -118,15 +118,15 @@ test("an error without an id fails the oldest request of its connection, and is 
   const failed = model.fails(first, "invalid_reply", "maybe");
   assert.equal(failed.own, "1");
   assert.deepEqual([model.open, model.messages], [[second], ['{"error":"bad"}']]);
-  say(model, 0, { end: 1 }); // it was not meant after all: its reply answers nobody
+  say(model, 0, { end: 1 }); // the error was not about this request: its reply is late
   assert.equal(model.exchange.counters.late, 1);
   say(model, 1, { end: 1 });
   model.reply(second);
-  model.frame('{"error":"nobody is waiting"}');
+  model.frame('{"error":"no request is in flight"}');
   assert.equal(model.messages.length, 2);
 });
 
-test("an error without an id fails all, where it is told so; not what waits, nor what went out elsewhere", () => {
+test("an error without an id fails all requests of its connection if the protocol says so, and no others", () => {
   const model = connected({ ...rows, errors: { when: { has: ["/error"] }, do: "fail_all" } });
   const both = [model.call("{}"), model.call("{}")];
   model.frame('{"error":1}', 99);
@@ -135,21 +135,21 @@ test("an error without an id fails all, where it is told so; not what waits, nor
   for (const seq of both) model.fails(seq, "invalid_reply", "maybe");
 });
 
-test("the upstream's own questions are answered by rule, over the connection they came by, and are no messages", () => {
+test("a request of the upstream's gets its reply by rule, over its own connection, and is not a message", () => {
   const model = connected(rows);
   model.frame('{"ask":"who"}');
-  assert.deepEqual([model.answers, model.messages], [['{"answer":"who"}'], []]);
+  assert.deepEqual([model.ownFrames, model.messages], [['{"answer":"who"}'], []]);
   assert.equal(model.exchange.counters.answered, 1);
 });
 
-test("an upstream that asks and does not read is left for a new connection", () => {
+test("an upstream that sends requests and does not read the replies gets a new connection", () => {
   const model = connected(rows, { buffered_bytes: 1_000 });
   model.buffered = 990;
   model.frame('{"ask":"who"}');
-  assert.deepEqual([model.answers, model.renewals], [[], 1]);
+  assert.deepEqual([model.ownFrames, model.renewals], [[], 1]);
 });
 
-test("what waits for the pace while such a connection is left goes out on the next one, and ends once", () => {
+test("a message that the rate limit holds during such a renewal goes out on the next connection and ends once", () => {
   const model = connected(rows, { buffered_bytes: 1_000, pace: { messages: 1, per: 100, queue: 10 } });
   const first = model.call("{}");
   const second = model.call("{}");
@@ -169,17 +169,17 @@ test("what waits for the pace while such a connection is left goes out on the ne
   );
 });
 
-test("an older connection whose answers are not read does not cost the newest", () => {
+test("an older connection that does not read its replies does not cost the newest one", () => {
   const model = connected(rows, { buffered_bytes: 1_000 });
   model.succeed();
   model.buffered = 990;
   model.frame('{"ask":"who"}', 1);
-  assert.deepEqual([model.answers, model.renewals], [[], 0]);
+  assert.deepEqual([model.ownFrames, model.renewals], [[], 0]);
 });
 
-// Whose ids are on the wire.
+// Increasing ids, and callers' own.
 
-test("increasing ids increase in the order of sending, whoever waited, timed out or was refused before", () => {
+test("increasing ids increase in the order of sending, whatever waited, timed out or was refused before", () => {
   const calls = fc.array(fc.constantFrom("call", "short", "send", "connect", "lose", "pass", "bad"), { maxLength: 60 });
   fc.assert(
     fc.property(calls, (moves) => {
@@ -203,7 +203,7 @@ test("increasing ids increase in the order of sending, whoever waited, timed out
   );
 });
 
-test("an increasing id is drawn when its message goes out, and its reply finds it", () => {
+test("an increasing id is drawn when its message is sent, and its reply finds the request", () => {
   const model = new ExchangeModel(json({ id: { kind: "increasing" } }));
   const dropped = model.call("{}");
   const seq = model.call('{"id":"mine"}');
@@ -215,7 +215,7 @@ test("an increasing id is drawn when its message goes out, and its reply finds i
   assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
 });
 
-test("a protocol that takes a message at first, and not when it goes out, fails only that request", () => {
+test("a message that its protocol accepts on arrival and refuses when it is sent fails alone", () => {
   const increasing = json({ id: { kind: "increasing" } });
   const moody = {
     ...increasing,
@@ -231,7 +231,7 @@ test("a protocol that takes a message at first, and not when it goes out, fails 
   assert.equal(model.exchange.inFlight, 0);
 });
 
-test("a caller's own id is refused while another request with it is in flight, and free after its reply", () => {
+test("a caller's own id is refused while a request with it is in flight, and free after its reply", () => {
   const model = connected({ id: { kind: "keep" } });
   const first = model.call('{"id":"x","n":1}');
   const failed = model.fails(model.call('{"id":"\\u0078","n":2}'), "invalid_request", "no");
@@ -245,7 +245,7 @@ test("a caller's own id is refused while another request with it is in flight, a
   assert.deepEqual([model.open, model.taken.length], [[other], 3]);
 });
 
-test("a caller's own id stays refused while a late reply to it may come, until that came or the connection is gone", () => {
+test("a caller's own id stays refused until its late reply has come or the connection is gone", () => {
   const model = connected({ id: { kind: "keep" } });
   const refused = () => model.fails(model.call('{"id":1}'), "invalid_request", "no");
   const timesOut = () => {
@@ -267,7 +267,7 @@ test("a caller's own id stays refused while a late reply to it may come, until t
   assert.equal(model.reply(seq), '{"id":1,"ok":true}');
 });
 
-test("what is only sent may name a request that is in flight, to say something about it", () => {
+test("a send may carry the id of a request in flight, to say something about it", () => {
   const model = connected({ id: { kind: "keep" } });
   const seq = model.call('{"id":"x"}');
   assert.deepEqual(model.outcome(model.call('{"id":"x","cancel":true}', "send")), { type: "done" });

@@ -1,12 +1,13 @@
+/** Tests of our ids on the wire. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import type { Protocol } from "../../../src/protocols/protocol.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
-/** Frames are `<id> <text>`, both ways, and ids end early. */
+/** A protocol with few ids, whose frames are `<id> <text>` in both directions. */
 function tiny(maxId: number): Protocol {
   return {
     name: "tiny",
@@ -24,12 +25,12 @@ function connected(): ExchangeModel {
   return model;
 }
 
-test("ids on the wire are never used again, on no connection", () => {
+test("ids on the wire are never reused, on any connection", () => {
   const model = connected();
   for (let round = 0; round < 5; round++) {
     model.call(echo(round));
     model.call(echo(round), "request", 10);
-    model.frame(answerTo(model.taken.at(-2)?.frame ?? ""));
+    model.frame(replyTo(model.taken.at(-2)?.frame ?? ""));
     model.pass(100);
     model.connect();
   }
@@ -37,42 +38,42 @@ test("ids on the wire are never used again, on no connection", () => {
   assert.equal(new Set(ids).size, 10);
 });
 
-test("a late reply is counted as late once, and never handed on", () => {
+test("a late reply is counted as late once and is not a message; its repetition is unclaimed and a message", () => {
   const model = connected();
   const seq = model.call(echo("one"), "request", 1_000);
   model.pass(1_010);
   model.fails(seq, "reply_timeout", "maybe");
-  const answer = answerTo(model.taken[0]?.frame ?? "");
+  const answer = replyTo(model.taken[0]?.frame ?? "");
   model.frame(answer);
   assert.deepEqual([model.exchange.counters.late, model.messages], [1, []]);
   model.frame(answer);
   assert.deepEqual([model.exchange.counters.late, model.exchange.counters.unclaimed, model.messages], [1, 1, [answer]]);
 });
 
-test("a late reply is known as one after ten thousand others have timed out, and the oldest is forgotten first", () => {
+test("ten thousand late replies are known as such, and the oldest is forgotten first", () => {
   const model = new ExchangeModel(jsonRpc, { in_flight: 20_000 });
   model.connect();
   for (let each = 0; each < 10_001; each++) model.call(echo(each), "request", 100);
   model.pass(200);
-  const [forgotten, remembered] = model.taken.map(({ frame }) => answerTo(frame));
+  const [forgotten, remembered] = model.taken.map(({ frame }) => replyTo(frame));
   model.frame(remembered ?? "");
   assert.deepEqual([model.exchange.counters.late, model.messages], [1, []]);
   model.frame(forgotten ?? "");
   assert.deepEqual([model.exchange.counters.late, model.messages], [1, [forgotten]]);
 });
 
-test("a late reply that comes over the connection it was asked on, after another was made, is late all the same", () => {
+test("a reply that comes over its own connection after a newer one was opened is still late", () => {
   const model = connected();
   model.call(echo("a"), "request", 100);
   model.pass(200);
   model.connect();
-  model.frame(answerTo(model.taken[0]?.frame ?? ""), 1);
+  model.frame(replyTo(model.taken[0]?.frame ?? ""), 1);
   assert.deepEqual([model.exchange.counters.late, model.messages], [1, []]);
 });
 
-// Dialects whose ids end.
+// Protocols whose ids are bounded.
 
-test("ids begin anew at their end, past those in flight and those whose reply may still come", () => {
+test("bounded ids start over, and skip those in flight and those whose reply may still come", () => {
   const model = new ExchangeModel(tiny(6), { in_flight: 3 });
   model.connect();
   const stays = model.call("stays");
@@ -92,7 +93,7 @@ test("ids begin anew at their end, past those in flight and those whose reply ma
   assert.equal(model.reply(stays), "1 stays");
 });
 
-test("ids that are all taken refuse a request; they never hang the thread, and never stay taken for ever", () => {
+test("a request without a free id is refused; drawing never hangs, and ids become free again", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 20 }), (maxId, in_flight) => {
       const model = new ExchangeModel(tiny(maxId), { in_flight });

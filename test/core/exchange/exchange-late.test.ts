@@ -1,12 +1,13 @@
+/** Tests of late replies. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json } from "../../../src/protocols/json.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
-test("a request whose deadline has passed on its way to the thread is not sent, and says so", () => {
+test("a request whose deadline passed on its way to the thread fails as not sent", () => {
   const model = new ExchangeModel(jsonRpc);
   model.connect();
   for (const within of [0, -5]) model.fails(model.call(echo("late"), "request", within), "reply_timeout", "no");
@@ -21,20 +22,20 @@ const late = (model: ExchangeModel, seq: number): string => {
   return String(outcome.body);
 };
 
-test("a reply that comes too late is told to who asked, with the caller's own id", () => {
+test("a late reply is reported with the caller's own id", () => {
   const model = new ExchangeModel(jsonRpc);
   model.connect();
   const seq = model.call(echo("slow", '"mine"'), "request", 100);
   model.pass(200);
   model.fails(seq, "reply_timeout", "maybe");
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.equal(late(model, seq), '{"jsonrpc":"2.0","id":"mine","result":"slow"}');
   assert.deepEqual([model.exchange.counters.late, model.exchange.counters.replies], [1, 0]);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual([model.exchange.counters.unclaimed, model.messages.length], [1, 1]);
 });
 
-test("a late reply against the protocol, and a connection that ends before it, are failures", () => {
+test("an invalid late reply and a connection that ends before it are late failures", () => {
   const model = new ExchangeModel(jsonRpc);
   model.connect();
   const seqs = [model.call(echo(1), "request", 100), model.call(echo(2), "request", 100)];
@@ -51,19 +52,19 @@ test("a late reply against the protocol, and a connection that ends before it, a
   ]);
 });
 
-test("what was never sent, and what its caller has left, is not waited for", () => {
+test("a request that was never sent, or was abandoned, has no late outcome", () => {
   const model = new ExchangeModel(jsonRpc);
   model.call(echo("unsent"), "request", 100);
   model.pass(200);
   model.connect();
   const left = model.call(echo("left"), "request", 1_000);
   model.abandon(left);
-  model.frame(answerTo(model.taken.at(-1)?.frame ?? ""));
+  model.frame(replyTo(model.taken.at(-1)?.frame ?? ""));
   model.lose();
   assert.deepEqual([model.exchange.counters.late, model.lates.size], [1, 0]);
 });
 
-test("in a lane the late reply is that of the one that timed out", () => {
+test("a late reply in a lane belongs to the request that timed out", () => {
   const model = new ExchangeModel(text);
   model.connect();
   const first = model.call("a", "request", 100);
@@ -75,22 +76,31 @@ test("in a lane the late reply is that of the one that timed out", () => {
   assert.equal(model.reply(second), "B");
 });
 
-test("in a lane the late reply is not that of a message whose pong had not come in time", () => {
+test("a late reply in a lane does not belong to a confirmed send that timed out", () => {
   const model = new ExchangeModel(text);
   model.connect();
   const sent = model.call("a", "confirm", 100);
   model.pass(10_000);
-  const asked = model.call("b", "request", 100);
+  const request = model.call("b", "request", 100);
   model.pass(200);
   model.frame("B");
-  assert.deepEqual([late(model, asked), model.lates.has(sent)], ["B", false]);
+  assert.deepEqual([late(model, request), model.lates.has(sent)], ["B", false]);
   model.lose();
   const outcome = model.lates.get(sent);
   assert.ok(outcome?.type === "failed", JSON.stringify(outcome));
   assert.deepEqual([outcome.failure.code, outcome.failure.sent], ["connection_lost", "maybe"]);
 });
 
-test("a lane that is given up ends the late one", () => {
+test("each confirmed send without an id on the wire gets its own late outcome", () => {
+  const model = new ExchangeModel(json({ id: { kind: "keep" } }));
+  model.connect();
+  const seqs = [model.call('{"n":1}', "confirm", 100), model.call('{"n":2}', "confirm", 100)];
+  model.pass(200);
+  model.lose();
+  assert.deepEqual([...model.lates.keys()], seqs);
+});
+
+test("renewing the connection of a lane ends the late request", () => {
   const model = new ExchangeModel(text);
   model.connect();
   const seq = model.call("a", "request", 100);
@@ -100,16 +110,16 @@ test("a lane that is given up ends the late one", () => {
   assert.equal(outcome.failure.code, "connection_lost");
 });
 
-test("who has a very long id is not waited for: ten thousand of them would fill the memory", () => {
+test("a request with a very long id has no late outcome: ten thousand of them could fill the memory", () => {
   const model = new ExchangeModel(jsonRpc);
   model.connect();
   const seq = model.call(echo("x", JSON.stringify("i".repeat(2_000))), "request", 100);
   model.pass(200);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual([model.exchange.counters.late, model.lates.has(seq)], [1, false]);
 });
 
-test("a late reply of several frames is a failure: its parts are not gathered any more", () => {
+test("a late reply of several frames is a failure, because its parts are not reassembled", () => {
   const model = new ExchangeModel(json({ final: [{ has: ["/end"] }], collect: { frames: 3 } }));
   model.connect();
   const seq = model.call("{}", "request", 100);

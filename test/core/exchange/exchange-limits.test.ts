@@ -1,14 +1,15 @@
+/** Tests of the limits on requests in flight, on waiting bytes and on the wait for a connection. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HOLD_MS } from "../../../src/core/exchange/exchange.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
-// The cap on requests in flight.
+// Requests in flight.
 
-test("over the cap a request is refused, and a place that comes free is given again", () => {
+test("a request over the limit is refused, and a place that becomes free is given again", () => {
   const model = new ExchangeModel(jsonRpc, { in_flight: 3 });
   model.connect();
   const first = model.call(echo("a"));
@@ -17,13 +18,13 @@ test("over the cap a request is refused, and a place that comes free is given ag
   const fourth = model.fails(model.call(echo("d", "4")), "too_many_in_flight", "no", 1_000);
   assert.equal(fourth.own, "4");
   assert.match(fourth.failure.detail, /limits\.in_flight: 3/);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   model.reply(first);
   model.call(echo("e"));
   assert.deepEqual([model.exchange.inFlight, model.taken.length], [3, 4]);
 });
 
-test("requests that wait for a connection count, those that only need to be sent give their place back", () => {
+test("requests that wait for a connection take places, and sends free theirs once they are sent", () => {
   const model = new ExchangeModel(jsonRpc, { in_flight: 2 });
   model.call(echo("a"), "send");
   model.call(echo("b"), "send");
@@ -32,7 +33,7 @@ test("requests that wait for a connection count, those that only need to be sent
   assert.equal(model.exchange.inFlight, 0);
 });
 
-test("a batch needs places for all its items, and one larger than the cap can never have them", () => {
+test("a batch needs places for all its items, and is invalid if it exceeds the limit by itself", () => {
   const model = new ExchangeModel(jsonRpc, { in_flight: 3 });
   model.connect();
   model.call(echo("a"));
@@ -49,7 +50,7 @@ test("a batch needs places for all its items, and one larger than the cap can ne
   assert.equal(model.taken.length, 3);
 });
 
-test("what is past its deadline keeps no place from who comes now, though the alarm has not rung yet", () => {
+test("a request past its deadline takes no place from a new one, even before the alarm rings", () => {
   const model = new ExchangeModel(jsonRpc, { in_flight: 2 });
   model.connect();
   const first = model.call(echo("a"), "request", 50);
@@ -66,9 +67,9 @@ test("what is past its deadline keeps no place from who comes now, though the al
   assert.equal(model.taken.length, 4);
 });
 
-// The bound on bytes that wait.
+// Waiting bytes.
 
-test("a request that would not fit beside what waits for the socket is refused", () => {
+test("a request that does not fit beside the bytes that the socket holds is refused", () => {
   const model = new ExchangeModel(text, { buffered_bytes: 100 });
   model.connect();
   model.buffered = 91;
@@ -97,7 +98,7 @@ test("bytes that wait for a connection count until they are written, failed or a
 
 // Without a connection.
 
-test("a request waits for a connection for HOLD_MS at most, and then says that it was not sent", () => {
+test("a request waits for a connection at most HOLD_MS and then fails as not sent", () => {
   const model = new ExchangeModel(jsonRpc);
   const seq = model.call(echo("a"));
   model.pass(HOLD_MS - 1);
@@ -106,14 +107,14 @@ test("a request waits for a connection for HOLD_MS at most, and then says that i
   model.fails(seq, "upstream_down", "no", 1_000);
 });
 
-test("a deadline before the end of that wait is kept", () => {
+test("a deadline before the end of that wait holds", () => {
   const model = new ExchangeModel(jsonRpc);
   const seq = model.call(echo("a"), "request", 700);
   model.pass(710);
   model.fails(seq, "reply_timeout", "no");
 });
 
-test("once the connection is there the whole deadline counts", () => {
+test("a request has its whole deadline once there is a connection", () => {
   const model = new ExchangeModel(jsonRpc);
   const seq = model.call(echo("a"), "request", 25_000);
   model.pass(4_900);
@@ -124,7 +125,7 @@ test("once the connection is there the whole deadline counts", () => {
   model.fails(seq, "reply_timeout", "maybe");
 });
 
-test("between attempts a request fails at once and says when the next one is due", () => {
+test("a request between attempts fails at once with the time until the next attempt", () => {
   for (const code of ["upstream_down", "login_refused"] as const) {
     const model = new ExchangeModel(jsonRpc);
     const held = model.call(echo("held"));

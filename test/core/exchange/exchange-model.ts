@@ -1,68 +1,73 @@
+/** The surroundings of an exchange in tests: callers, alarm, session and socket. */
 import assert from "node:assert/strict";
 import type { UpstreamSettings } from "../../../src/config/schema.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import type { Availability } from "../../../src/core/connection/session.ts";
 import { Exchange, type ExchangeEffect } from "../../../src/core/exchange/exchange.ts";
+import type { Owner } from "../../../src/core/exchange/request-table.ts";
 import type { Failed, Outcome, RequestKind } from "../../../src/core/outcome.ts";
 import type { ErrorCode, Sent } from "../../../src/errors.ts";
 import type { Body, Protocol } from "../../../src/protocols/protocol.ts";
 
 export const cut: Disconnect = { reason: "closed", code: 1006, text: "" };
 
-/** A frame that a socket took, and what is known of it: the ledger by which `sent` is judged. */
+/** A frame that the socket took: an entry of the ledger by which `sent` is judged. */
 export interface Taken {
+  readonly owner: Owner;
   readonly seq: number;
   readonly index: number;
   readonly connection: number;
   readonly frame: Body;
   readonly expectsReply: boolean;
-  /** A pong came for a ping that was sent after it, or a frame that shows that it arrived. */
+  /** True once the pong of a later ping, or a frame about it, proves that it arrived. */
   proven: boolean;
 }
 
 interface Ping {
   readonly connection: number;
-  /** How many of `taken` were taken before it. */
+  /** How many of `taken` were taken before this ping. */
   readonly handedOver: number;
-  /** What its connection took, before it and since. */
+  /** All frames that its connection took, before the ping and since. */
   readonly taken: readonly Taken[];
 }
 
 /**
- * The callers, the alarm, the session and the socket around an exchange, as far as it can see them. It carries out
- * effects in the order that the sidecar's thread does, and checks with every one what must hold always: a request ends
- * once, `sent` is what the ledger says, and nothing is written to a connection after its end.
+ * Carries out effects in the order of the sidecar's thread and checks the invariants with each of them: a request ends
+ * once, its `sent` agrees with the ledger, and nothing is written to a connection after its end.
  */
 export class ExchangeModel {
   readonly exchange: Exchange;
   now = 1_000;
-  /** Of the newest connection. */
+  /** The number of the newest connection; 0 before the first. */
   connection = 0;
-  /** Whether the socket takes what it is handed. */
+  /** True if the socket takes the frames that it is handed. */
   takes = true;
   /** Bytes that the socket could not pass on yet. */
   buffered = 0;
-  /** How much later than asked the alarm rings. */
+  /** How late the alarm rings, in milliseconds. */
   lateness = 0;
   readonly taken: Taken[] = [];
   readonly outcomes = new Map<number, Outcome>();
-  /** How requests that timed out have ended after all. */
+  /** The late outcomes of requests that had timed out. */
   readonly lates = new Map<number, Outcome>();
   readonly abandoned = new Set<number>();
+  /** The outcomes of the subscriptions' requests, by their own numbers. */
+  readonly subscriptionOutcomes = new Map<number, Outcome>();
+  readonly subscriptionLates = new Map<number, Outcome>();
   readonly messages: Body[] = [];
   /** Streams that subscribe and are on a socket. */
   readonly begun: number[] = [];
-  /** The frames of streams, but for the last of each. */
+  /** The frames of all streams, without the last one of each. */
   readonly parts: string[] = [];
-  /** What went out in answer to requests of the upstream's own, and to end streams. */
-  readonly answers: Body[] = [];
+  /** Replies to the upstream's own requests, and cancellations of streams. */
+  readonly ownFrames: Body[] = [];
   readonly pings: Ping[] = [];
   renewals = 0;
   onTaken: (taken: Taken) => void = () => {};
-  /** Called when a renewal has left the old connection: whoever listens makes the new one. */
+  /** Called when a renewal has closed the old connection. The listener makes the new one. */
   onRenew: () => void = () => {};
   readonly #lost = new Set<number>();
-  /** Those of `taken` that the newest connection took. */
+  /** The part of `taken` that the newest connection took. */
   #takenHere: Taken[] = [];
   readonly #takenBySeq = new Map<number, Taken>();
   readonly #plans: { readonly at: number; run(): unknown }[] = [];
@@ -82,8 +87,14 @@ export class ExchangeModel {
 
   call(body: Body, kind: RequestKind = "request", within = 25_000): number {
     const call = { seq: ++this.#seq, kind, body, deadline: this.now + within };
-    this.carryOut(this.exchange.request(call, this.now, this.buffered));
+    this.carryOut(this.exchange.request("caller", call, this.now, this.buffered));
     return call.seq;
+  }
+
+  /** Makes a request of the subscriptions, which number their own. */
+  subscribe(seq: number, body: Body, within = 25_000): void {
+    const call = { seq, kind: "request", body, deadline: this.now + within } as const;
+    this.carryOut(this.exchange.request("subscriptions", call, this.now, this.buffered));
   }
 
   abandon(seq: number): void {
@@ -112,7 +123,7 @@ export class ExchangeModel {
     return outcome;
   }
 
-  /** Requests that nobody has ended yet. */
+  /** The requests of callers that have not ended yet. */
   get open(): number[] {
     return Array.from({ length: this.#seq }, (_, at) => at + 1).filter(
       (seq) => !this.outcomes.has(seq) && !this.abandoned.has(seq),
@@ -121,48 +132,48 @@ export class ExchangeModel {
 
   // Connections.
 
-  link(link: Availability): void {
-    this.carryOut(this.exchange.onAvailability(link, this.now));
+  availability(availability: Availability): void {
+    this.carryOut(this.exchange.onAvailability(availability, this.now));
   }
 
   get connected(): boolean {
     return this.connection > 0 && !this.#lost.has(this.connection);
   }
 
-  /** A connection is lost before the next is made. */
+  /** Makes a new connection, after losing the current one. */
   connect(): void {
-    if (this.connected) this.#loses(cut);
+    if (this.connected) this.#reportLoss(cut);
     this.takes = true;
     this.succeed();
   }
 
-  /** Make before break: a successor is current while the old connection is there still. */
+  /** Makes a new connection before breaking the current one. */
   succeed(): void {
     this.connection++;
     this.#takenHere = [];
-    this.link({ type: "ready", connection: this.connection });
+    this.availability({ type: "ready", connection: this.connection });
   }
 
-  /** The connection ends; the next attempt is due in a second. */
+  /** Ends the connection; the next attempt is due in a second. */
   lose(why: Disconnect = cut): void {
     this.takes = false;
-    if (this.connected) this.#loses(why);
+    if (this.connected) this.#reportLoss(why);
     this.down();
   }
 
   down(code: ErrorCode = "upstream_down"): void {
-    this.link({ type: "down", failure: { code, detail: "down" }, until: this.now + 1_000 });
+    this.availability({ type: "down", failure: { code, detail: "down" }, until: this.now + 1_000 });
   }
 
-  /** What a session does: it tells of the loss while the old socket is open still, and only then leaves it. */
+  /** Reports the loss while the old socket is still open, and only then closes it, as the session does. */
   #renew(detail: string): void {
     this.renewals++;
-    this.#loses({ reason: "renewed", detail });
-    this.link({ type: "hold" });
+    this.#reportLoss({ reason: "renewed", detail });
+    this.availability({ type: "hold" });
     this.onRenew();
   }
 
-  #loses(why: Disconnect): void {
+  #reportLoss(why: Disconnect): void {
     this.#lost.add(this.connection);
     this.pings.length = 0;
     this.carryOut(this.exchange.onLost(this.connection, why, this.now));
@@ -176,7 +187,7 @@ export class ExchangeModel {
     this.pings.push({ connection: this.connection, handedOver: this.#takenHere.length, taken: this.#takenHere });
   }
 
-  /** The oldest ping that is on its way is answered. */
+  /** Delivers the pong of the oldest ping on its way. */
   pong(): void {
     const ping = this.pings.shift();
     if (ping === undefined) return;
@@ -191,7 +202,7 @@ export class ExchangeModel {
     this.#plans.sort((a, b) => a.at - b.at);
   }
 
-  /** Lets time pass; what is planned and what is due happens on the way, in its order. */
+  /** Lets time pass, and runs plans and deadlines on the way, in their order. */
   pass(ms: number): void {
     const end = this.now + ms;
     for (;;) {
@@ -219,7 +230,8 @@ export class ExchangeModel {
           this.#write(effect);
           break;
         case "settle":
-          this.#settle(effect.seq, effect.outcome);
+          if (effect.owner === "caller") this.#settle(effect.seq, effect.outcome);
+          else this.#settleSubscription(effect.seq, effect.outcome);
           break;
         case "begun":
           if (!this.outcomes.has(effect.seq)) this.begun.push(effect.seq);
@@ -229,10 +241,11 @@ export class ExchangeModel {
           this.parts.push(String(effect.body));
           break;
         case "late":
-          this.#endLate(effect.seq, effect.outcome);
+          if (effect.owner === "caller") this.#endLate(effect.seq, effect.outcome);
+          else this.subscriptionLates.set(effect.seq, effect.outcome);
           break;
-        case "answer":
-          this.answers.push(effect.frame);
+        case "send":
+          this.ownFrames.push(effect.frame);
           break;
         case "message":
           this.messages.push(effect.frame);
@@ -247,24 +260,27 @@ export class ExchangeModel {
     assert.ok(this.exchange.onTheWire >= 0 && this.exchange.onTheWire <= this.exchange.inFlight);
   }
 
-  #write({ connection, entry, frame }: Extract<ExchangeEffect, { type: "write" }>): void {
-    const { seq, index, expectsReply } = entry;
+  #write({ entry, frame }: Extract<ExchangeEffect, { type: "write" }>): void {
+    const { index, expectsReply } = entry;
+    const { owner, seq } = entry.request;
+    const { connection } = entry.phase;
     assert.ok(!this.#lost.has(connection), `request ${seq} is written to connection ${connection}, which is lost`);
     assert.equal(connection, this.connection);
-    assert.ok(!this.outcomes.has(seq) && !this.abandoned.has(seq), `request ${seq} is written after its end`);
+    const ended = owner === "caller" ? this.outcomes.has(seq) || this.abandoned.has(seq) : false;
+    assert.ok(!ended, `request ${seq} is written after its end`);
     const { takes } = this;
     if (takes) {
-      const taken = { seq, index, connection, frame, expectsReply, proven: false };
+      const taken = { owner, seq, index, connection, frame, expectsReply, proven: false };
       this.taken.push(taken);
       this.#takenHere.push(taken);
-      this.#takenBySeq.set(seq, taken);
+      if (owner === "caller") this.#takenBySeq.set(seq, taken);
       this.onTaken(taken);
     }
     if (takes && expectsReply) return;
     this.carryOut(this.exchange.onWritten(entry, takes, this.now));
   }
 
-  /** Once, and only for who was told that no reply came in time though it was sent. */
+  /** Checks that a late outcome comes once, and only for a request that timed out. */
   #endLate(seq: number, outcome: Outcome): void {
     assert.ok(!this.lates.has(seq), `request ${seq} is late twice`);
     const before = this.outcome(seq);
@@ -276,6 +292,11 @@ export class ExchangeModel {
     this.lates.set(seq, outcome);
   }
 
+  #settleSubscription(seq: number, outcome: Outcome): void {
+    assert.ok(!this.subscriptionOutcomes.has(seq), `request ${seq} of the subscriptions ends twice`);
+    this.subscriptionOutcomes.set(seq, outcome);
+  }
+
   #settle(seq: number, outcome: Outcome): void {
     assert.ok(!this.outcomes.has(seq), `request ${seq} ends twice`);
     assert.ok(!this.abandoned.has(seq), `request ${seq} ends after its caller left`);
@@ -284,8 +305,8 @@ export class ExchangeModel {
     if (outcome.type === "reply" || outcome.type === "done") assert.ok(taken, `request ${seq} was never sent`);
     if (outcome.type !== "failed") return;
     const { code, sent, retryAfterMs, detail } = outcome.failure;
-    const answered = code === "invalid_reply" && !detail.includes("names no request");
-    const known = taken === undefined ? "no" : taken.proven || answered ? "yes" : "maybe";
+    const replied = code === "invalid_reply" && !detail.includes("names no request");
+    const known = taken === undefined ? "no" : taken.proven || replied ? "yes" : "maybe";
     assert.equal(sent, known, `request ${seq}: ${code}, ${detail}`);
     if (retryAfterMs !== undefined) assert.ok(sent === "no" && retryAfterMs >= 0, `${code} invites to send it again`);
   }

@@ -1,3 +1,4 @@
+/** Property tests of an exchange that correlates by id. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -5,17 +6,17 @@ import type { RequestKind } from "../../../src/core/outcome.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { seeded, shuffle } from "../../support/random.ts";
 import { type Move, move } from "../connection/move.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
-/** Callers' ids, as written. Most are equal to others, and some are equal to ours. */
+/** Callers' ids, as written. Most of them equal each other, and some equal ours. */
 const OWN_IDS = ['"a"', '"a"', "1", "1", '"1"', "1.0", "null", undefined];
 
 class World {
   readonly model: ExchangeModel;
   readonly own = new Map<number, string | undefined>();
-  /** Frames from the upstream that name an id, whosoever's. */
-  answers = 0;
+  /** How many frames from the upstream had an id, whether of a request or not. */
+  replies = 0;
 
   constructor(lateness = 0) {
     this.model = new ExchangeModel(jsonRpc, { in_flight: 30 });
@@ -29,19 +30,19 @@ class World {
     this.own.set(seq, id);
   }
 
-  /** Answers one of the newest frames, again or for the first time, over the connection that it was taken by. */
-  answer(which: number, make: (frame: string) => string = answerTo, off = 0): void {
-    const asked = this.model.taken.filter(({ expectsReply }) => expectsReply);
-    const taken = asked.at(-1 - which);
-    if (taken) this.hear(make(String(taken.frame)), taken.connection + off);
+  /** Replies to one of the newest frames, again or for the first time, over the connection that took it. */
+  reply(which: number, make: (frame: string) => string = replyTo, off = 0): void {
+    const requests = this.model.taken.filter(({ expectsReply }) => expectsReply);
+    const taken = requests.at(-1 - which);
+    if (taken) this.receive(make(String(taken.frame)), taken.connection + off);
   }
 
-  hear(frame: string, connection = this.model.connection): void {
-    this.answers++;
+  receive(frame: string, connection = this.model.connection): void {
+    this.replies++;
     this.model.frame(frame, connection);
   }
 
-  /** Every reply has its own request's nonce and the id as its caller wrote it. */
+  /** Checks that every reply has the nonce of its own request, and the id as its caller wrote it. */
   check(): void {
     const { outcomes, exchange } = this.model;
     let unusable = 0;
@@ -53,13 +54,13 @@ class World {
       assert.equal(this.model.reply(seq), `{"jsonrpc":"2.0"${wanted},"result":${seq}}`);
     }
     const { replies, late, unclaimed } = exchange.counters;
-    assert.equal(replies + late + unclaimed + unusable, this.answers, "every answer is counted once");
+    assert.equal(replies + late + unclaimed + unusable, this.replies, "every reply is counted once");
     assert.equal(exchange.counters.requests, this.own.size);
   }
 }
 
-/** The same answer as `answerTo`, its members in the order that makes the check above plain text. */
-function plainAnswer(frame: string): string {
+/** The reply of `replyTo`, with its members in the order that lets the check above compare text. */
+function plainReply(frame: string): string {
   const { id, params } = JSON.parse(frame);
   return `{"jsonrpc":"2.0","id":${id},"result":${params}}`;
 }
@@ -80,20 +81,20 @@ const anything: fc.Arbitrary<Move<World>> = fc.oneof(
       )
       .map((all) => move(`call ${all.join(" ")}`, (world: World) => world.call(...all))),
   },
-  { weight: 24, arbitrary: which.map((at) => move(`answer ${at}`, (world: World) => world.answer(at, plainAnswer))) },
-  which.map((at) => move(`unusable ${at}`, (world: World) => world.answer(at, nonsense))),
+  { weight: 24, arbitrary: which.map((at) => move(`reply ${at}`, (world: World) => world.reply(at, plainReply))) },
+  which.map((at) => move(`unusable ${at}`, (world: World) => world.reply(at, nonsense))),
   fc.tuple(which, fc.constantFrom(-1, 1)).map(([at, off]) =>
-    move(`answer ${at} over another connection`, (world: World) => {
+    move(`reply ${at} over another connection`, (world: World) => {
       const ended = world.model.outcomes.size;
-      world.answer(at, plainAnswer, off);
-      assert.equal(world.model.outcomes.size, ended, "a reply of another connection answered");
+      world.reply(at, plainReply, off);
+      assert.equal(world.model.outcomes.size, ended, "a frame of another connection ended a request");
     }),
   ),
   fc
     .constantFrom(0, 999_999, 2 ** 40)
-    .map((id) => move(`forge ${id}`, (world: World) => world.hear(`{"id":${id},"result":0}`))),
+    .map((id) => move(`forge ${id}`, (world: World) => world.receive(`{"id":${id},"result":0}`))),
   fc.constantFrom('{"method":"tick"}', "nonsense", "[]", '{"id":"1","result":0}').map((frame) =>
-    move(`hear ${frame}`, ({ model }: World) => {
+    move(`receive ${frame}`, ({ model }: World) => {
       const before = model.messages.length;
       model.frame(frame);
       assert.equal(model.messages.length, before + 1);
@@ -131,7 +132,7 @@ function play(world: World, all: readonly Move<World>[]): void {
   }
 }
 
-test("whatever callers, upstream and network do, each request ends once, with its own reply or the truth", () => {
+test("each request ends once, with its own reply or a true failure, whatever callers, upstream and network do", () => {
   fc.assert(
     fc.property(moves, fc.integer({ min: 0, max: 100 }), (all, lateness) => {
       const world = new World(lateness);
@@ -146,7 +147,7 @@ test("whatever callers, upstream and network do, each request ends once, with it
   );
 });
 
-test("cancel ends all that is left at any moment, counts it by `sent`, and leaves nothing to wait for", () => {
+test("cancel ends all requests in flight at any moment, counts them by `sent`, and leaves no deadline", () => {
   fc.assert(
     fc.property(moves, (all) => {
       const world = new World();
@@ -172,14 +173,14 @@ test("cancel ends all that is left at any moment, counts it by `sent`, and leave
   );
 });
 
-test("ten thousand replies in any order, some of them twice, come each to their own request", () => {
+test("ten thousand replies in any order, some of them twice, reach each their own request", () => {
   const model = new ExchangeModel(jsonRpc, { in_flight: 10_000 });
   model.connect();
   const nonces = Array.from({ length: 10_000 }, (_, at) => `nonce ${at + 1}`);
   for (const nonce of nonces) model.call(echo(nonce, '"same"'));
   const random = seeded(31);
   const again = model.taken.filter(() => random() < 0.1);
-  for (const { frame } of shuffle([...model.taken, ...again], random)) model.frame(answerTo(frame));
+  for (const { frame } of shuffle([...model.taken, ...again], random)) model.frame(replyTo(frame));
   for (const [at, nonce] of nonces.entries()) {
     assert.deepEqual(JSON.parse(model.reply(at + 1)), { jsonrpc: "2.0", id: "same", result: nonce });
   }

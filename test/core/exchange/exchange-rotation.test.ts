@@ -1,15 +1,15 @@
-/** While two connections are open: what the one that is left owes, and what that must not touch on its successor. */
+/** Tests of two open connections: the replies that the older one owes, and its successor, which they must not touch. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json } from "../../../src/protocols/json.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
-import { echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 const keep = json({ id: { kind: "keep" } });
 
-test("where replies do not name their request, one on its way over the old connection does not hold back the new", () => {
+test("a reply on its way over the old connection does not hold back a lane on the new one", () => {
   const model = new ExchangeModel(text);
   model.connect();
   const first = model.call("a");
@@ -34,7 +34,7 @@ test("where replies do not name their request, one on its way over the old conne
   );
 });
 
-test("what the old connection says late frees no id that the new one may still answer", () => {
+test("a late reply over the old connection frees no id that the new one may still reply to", () => {
   const model = new ExchangeModel(keep);
   model.connect();
   const waits = model.call('{"id":"other"}');
@@ -53,7 +53,7 @@ test("what the old connection says late frees no id that the new one may still a
   assert.equal(model.reply(waits), '{"id":"other"}');
 });
 
-test("an id that is owed by the old connection alone may be used on the new one", () => {
+test("an id that only the old connection owes a reply may be used on the new one", () => {
   const model = new ExchangeModel(keep);
   model.connect();
   model.call('{"id":"x"}', "request", 100);
@@ -65,7 +65,7 @@ test("an id that is owed by the old connection alone may be used on the new one"
   assert.equal(model.reply(again), '{"id":"x"}');
 });
 
-test("a pong of the old connection proves what went out on it, and what was proven stays so", () => {
+test("a pong of the old connection proves what was sent on it, and the proof stays valid", () => {
   const model = new ExchangeModel(jsonRpc);
   model.connect();
   const proven = model.call(echo("a"), "request", 1_000);
@@ -84,7 +84,7 @@ test("a pong of the old connection proves what went out on it, and what was prov
   model.fails(proven, "reply_timeout", "yes");
 });
 
-test("who waits for a pong of the old connection does not make the new one be pinged over and over", () => {
+test("a send that waits for a pong of the old connection causes no pings on the new one", () => {
   const model = new ExchangeModel(jsonRpc);
   model.connect();
   const confirmed = model.call(echo("a"), "confirm");
@@ -98,24 +98,22 @@ test("who waits for a pong of the old connection does not make the new one be pi
   assert.deepEqual([model.outcome(confirmed), model.pings.length], [{ type: "done" }, 0]);
 });
 
-test("what is withdrawn while it waits never goes out, and its place is free; the others go", () => {
+test("a withdrawn request that waits is never sent and frees its place, while others are sent", () => {
   const model = new ExchangeModel(jsonRpc, { pace: { messages: 1, per: 1_000, queue: 10 }, in_flight: 4 });
-  const own = (seq: number) => {
-    const call = { seq, kind: "request", body: `[${echo(seq)},${echo(seq)}]`, deadline: model.now + 25_000 } as const;
-    model.carryOut(model.exchange.request(call, model.now, 0));
-  };
   model.connect();
-  own(-1);
+  model.subscribe(1, `[${echo("s")},${echo("s")}]`);
   const waits = model.call(echo("a"));
-  model.exchange.withdraw((seq) => seq < 0);
+  model.exchange.withdraw("subscriptions");
   assert.deepEqual([model.exchange.inFlight, model.exchange.counters.abandoned], [2, 1]);
   model.succeed();
   model.pass(5_000);
   assert.deepEqual(
-    model.taken.map(({ seq, connection }) => [seq, connection]),
+    model.taken.map(({ owner, seq, connection }) => [owner, seq, connection]),
     [
-      [-1, 1],
-      [waits, 2],
+      ["subscriptions", 1, 1],
+      ["caller", waits, 2],
     ],
   );
+  model.frame(replyTo(model.taken[0]?.frame ?? ""), 1);
+  assert.deepEqual(model.subscriptionOutcomes.size, 0, "the rest of a withdrawn batch settles nothing");
 });

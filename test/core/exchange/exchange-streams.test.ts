@@ -1,4 +1,4 @@
-/** Requests whose frames are handed on as they come: begun in time, then without a deadline, and bounded by who reads. */
+/** Tests of streams: begun in time, then without a deadline, and bounded by what their reader takes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { weightOf } from "../../../src/core/outcome.ts";
@@ -21,13 +21,13 @@ const idAt = (model: ExchangeModel, at: number): number => JSON.parse(String(mod
 
 function say(model: ExchangeModel, at: number, members: object): void {
   const taken = model.taken[at];
-  if (taken) taken.proven = true; // a frame about it shows that it arrived
+  if (taken) taken.proven = true; // a frame about it proves that it arrived
   model.frame(JSON.stringify({ id: idAt(model, at), ...members }));
 }
 
 const cancelled = (model: ExchangeModel, at: number): string => `{"cancel":${idAt(model, at)}}`;
 
-test("each frame is handed on as it comes, with the caller's id; the last one ends it, and nothing is cancelled", () => {
+test("a stream passes each frame on as it comes, with the caller's id, and ends with the last one", () => {
   const model = connected();
   const seq = model.call('{"id":"mine"}', "stream");
   for (let n = 1; n <= 5; n++) say(model, 0, { n });
@@ -37,10 +37,10 @@ test("each frame is handed on as it comes, with the caller's id; the last one en
   );
   say(model, 0, { end: 1 });
   assert.equal(model.reply(seq), '{"id":"mine","end":1}');
-  assert.deepEqual([model.answers, model.exchange.inFlight], [[], 0]);
+  assert.deepEqual([model.ownFrames, model.exchange.inFlight], [[], 0]);
 });
 
-test("its deadline is for the first frame; a stream that did not begin is cancelled and never late", () => {
+test("the deadline of a stream is for its first frame; one that did not begin is cancelled and never late", () => {
   const model = connected();
   const begun = model.call("{}", "stream", 1_000);
   const silent = model.call("{}", "stream", 1_000);
@@ -50,19 +50,19 @@ test("its deadline is for the first frame; a stream that did not begin is cancel
   assert.deepEqual(model.open, [begun]);
   const { failure } = model.outcome(silent) as { failure: { code: string } };
   assert.equal(failure.code, "reply_timeout");
-  assert.deepEqual(model.answers, [cancelled(model, 1)]);
+  assert.deepEqual(model.ownFrames, [cancelled(model, 1)]);
   say(model, 1, { n: 1 });
   say(model, 1, { end: 1 });
   assert.deepEqual([model.lates.size, model.messages, model.exchange.counters.late], [0, [], 2]);
 });
 
-test("a stream that subscribes has begun, and has no deadline any more, once it is on a socket", () => {
+test("a stream that subscribes has begun, and has no deadline, once it is on a socket", () => {
   const subscribing: Protocol = { ...rows, encode: (...all) => ({ ...rows.encode(...all), subscribes: true }) };
   const model = new ExchangeModel(subscribing);
   const early = model.call("{}", "stream", 60_000);
   const unsent = model.call("{}", "stream", 1_000);
   model.pass(1_000);
-  assert.deepEqual(model.begun, [], "a connection is waited for no longer than by all others");
+  assert.deepEqual(model.begun, [], "it waits for a connection no longer than other requests");
   model.fails(unsent, "reply_timeout", "no");
   model.connect();
   const whole = model.call("{}", "request", 1_000);
@@ -73,10 +73,10 @@ test("a stream that subscribes has begun, and has no deadline any more, once it 
   assert.deepEqual(model.parts, ['{"n":1}']);
   model.takes = false;
   model.fails(model.call("{}", "stream"), "connection_lost", "no");
-  assert.deepEqual(model.begun, [early], "what the socket did not take has not begun");
+  assert.deepEqual(model.begun, [early], "a stream that the socket did not take has not begun");
 });
 
-test("what its reader does not take is bounded by the bytes of a reply, and what it has taken makes room", () => {
+test("the unread frames of a stream are bounded by the bytes of a reply, and those taken make room", () => {
   const n = "x".repeat(300);
   const weight = weightOf(JSON.stringify({ n }));
   const model = connected({ reply_bytes: 2 * weight });
@@ -91,11 +91,11 @@ test("what its reader does not take is bounded by the bytes of a reply, and what
   say(model, 0, { n });
   assert.match(model.fails(seq, "invalid_reply", "yes").failure.detail, /faster than it is read.*limits\.reply_bytes/);
   assert.equal(model.parts.length, 12);
-  assert.deepEqual(model.answers, [cancelled(model, 0)]);
-  model.exchange.taken(seq, weight); // of one that has ended
+  assert.deepEqual(model.ownFrames, [cancelled(model, 0)]);
+  model.exchange.taken(seq, weight); // the stream has ended: no effect
 });
 
-test("what waits for all readers together is bounded", () => {
+test("the unread frames of all streams together are bounded", () => {
   const n = "x".repeat(300);
   const weight = weightOf(JSON.stringify({ n }));
   const model = connected({ reply_bytes: weight });
@@ -105,21 +105,21 @@ test("what waits for all readers together is bounded", () => {
   assert.deepEqual(model.open, all.slice(0, 4));
 });
 
-test("who leaves has the upstream told, once it was asked; a lost connection needs no word", () => {
+test("abandoning a stream cancels it at the upstream if it was sent; a lost connection cancels nothing", () => {
   const model = connected();
   const seq = model.call("{}", "stream");
   say(model, 0, { n: 1 });
   model.abandon(seq);
-  assert.deepEqual(model.answers, [cancelled(model, 0)]);
+  assert.deepEqual(model.ownFrames, [cancelled(model, 0)]);
   say(model, 0, { n: 2 });
   assert.equal(model.parts.length, 1);
   const other = model.call("{}", "stream");
   say(model, 1, { n: 1 });
   model.lose();
   model.fails(other, "connection_lost", "yes");
-  model.link({ type: "hold" });
+  model.availability({ type: "hold" });
   model.abandon(model.call("{}", "stream"));
-  assert.equal(model.answers.length, 1);
+  assert.equal(model.ownFrames.length, 1);
 });
 
 test("the drain does not wait for a stream", () => {

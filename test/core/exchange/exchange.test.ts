@@ -1,9 +1,10 @@
+/** Tests of the exchange: correlation, outcomes and `sent`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HOLD_MS } from "../../../src/core/exchange/exchange.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
-import { answerTo, echo } from "./echo.ts";
+import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
 function connected(): ExchangeModel {
@@ -14,21 +15,21 @@ function connected(): ExchangeModel {
 
 const wireId = (model: ExchangeModel, at: number): number => JSON.parse(String(model.taken[at]?.frame)).id;
 
-test("two callers with the same id each get their own answer, with that id", () => {
+test("two callers with the same id each get their own reply, with that id", () => {
   const model = connected();
   const first = model.call(echo("one", "7"));
   const second = model.call(echo("two", "7"));
   assert.notEqual(wireId(model, 0), wireId(model, 1));
-  model.frame(answerTo(model.taken[1]?.frame ?? ""));
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[1]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.equal(model.reply(first), '{"jsonrpc":"2.0","id":7,"result":"one"}');
   assert.equal(model.reply(second), '{"jsonrpc":"2.0","id":7,"result":"two"}');
 });
 
-test("a reply that comes twice answers once, and is then something that nobody asked for", () => {
+test("a reply that comes twice answers once and is then unclaimed", () => {
   const model = connected();
   const seq = model.call(echo("one"));
-  const answer = answerTo(model.taken[0]?.frame ?? "");
+  const answer = replyTo(model.taken[0]?.frame ?? "");
   model.frame(answer);
   model.frame(answer);
   assert.match(model.reply(seq), /"one"/);
@@ -41,7 +42,7 @@ test("an abandoned request frees its place at once, and its reply is late", () =
   const seq = model.call(echo("one"));
   model.abandon(seq);
   assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual([model.exchange.counters.abandoned, model.exchange.counters.late], [1, 1]);
 });
 
@@ -53,10 +54,10 @@ test("a request that is abandoned before it was sent is not sent", () => {
   assert.deepEqual(model.taken, []);
 });
 
-test("abandoning what has ended, or never was, changes nothing", () => {
+test("abandoning a request that has ended, or never was, changes nothing", () => {
   const model = connected();
   const seq = model.call(echo("one"));
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.deepEqual(model.exchange.abandon(seq, model.now), []);
   assert.deepEqual(model.exchange.abandon(99, model.now), []);
   assert.equal(model.exchange.counters.abandoned, 0);
@@ -71,11 +72,11 @@ test("a reply of the old connection does not answer a request of the new one", (
   const forged = JSON.stringify({ id: wireId(model, 1), result: "forged" });
   model.frame(forged, 1);
   assert.deepEqual(model.open, [second]);
-  model.frame(answerTo(model.taken[1]?.frame ?? ""));
+  model.frame(replyTo(model.taken[1]?.frame ?? ""));
   assert.match(model.reply(second), /"two"/);
 });
 
-test("a reply against the protocol fails its request as `sent: yes`, with the reason", () => {
+test("an invalid reply fails its request as `sent: yes`, with the reason", () => {
   const model = connected();
   const seq = model.call(echo("one", '"mine"'));
   model.frame(`{"jsonrpc":"2.0","id":${wireId(model, 0)}}`);
@@ -84,7 +85,7 @@ test("a reply against the protocol fails its request as `sent: yes`, with the re
   assert.equal(failed.own, '"mine"');
 });
 
-test("what nobody asked for is handed on as it came, and counted as what it is", () => {
+test("unsolicited frames are passed on unchanged and counted by their kind", () => {
   const model = connected();
   const frames = ['{"jsonrpc":"2.0","method":"tick"}', '{"id":9999,"result":1}', "{not json", new Uint8Array([255])];
   for (const frame of frames) model.frame(frame);
@@ -93,19 +94,19 @@ test("what nobody asked for is handed on as it came, and counted as what it is",
   assert.deepEqual([messages, noise, unclaimed], [4, 2, 1]);
 });
 
-test("a reply says how long its request waited here and how long for the upstream", () => {
+test("a reply has the times that its request waited here and for the upstream", () => {
   const model = new ExchangeModel(jsonRpc);
   const seq = model.call(echo("one"));
   model.pass(300);
   model.connect();
   model.pass(70);
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   const outcome = model.outcome(seq);
   assert.ok(outcome.type === "reply");
   assert.deepEqual([outcome.queueMs, outcome.upstreamMs], [300, 70]);
 });
 
-test("a request times out at its deadline, not before, and asks the peer for a sign of life", () => {
+test("a request times out at its deadline, not before, and probes the peer", () => {
   const model = connected();
   const seq = model.call(echo("one"), "request", 1_000);
   model.pass(999);
@@ -115,7 +116,7 @@ test("a request times out at its deadline, not before, and asks the peer for a s
   assert.equal(model.pings.length, 1);
 });
 
-test("a pong makes `maybe` to `yes` for what was sent before its ping, and only for that", () => {
+test("a pong turns `maybe` into `yes` only for what was sent before its ping", () => {
   const model = connected();
   const before = model.call(echo("before"));
   model.ping();
@@ -126,7 +127,7 @@ test("a pong makes `maybe` to `yes` for what was sent before its ping, and only 
   model.fails(after, "connection_lost", "maybe");
 });
 
-test("a request that the peer is known to have times out as `yes`, without asking again", () => {
+test("a request that the peer is proven to have times out as `yes` without a probe", () => {
   const model = connected();
   const seq = model.call(echo("one"), "request", 1_000);
   model.ping();
@@ -149,7 +150,7 @@ test("a pong of the old connection proves nothing about the new one", () => {
   assert.equal(model.exchange.counters.connects, 2);
 });
 
-test("what the socket does not take was not sent, and what follows waits for the next connection", () => {
+test("a message that the socket refuses was not sent, and those after it wait for the next connection", () => {
   for (const protocol of [jsonRpc, text]) {
     for (const kind of ["request", "rpc", "send"] as const) {
       const model = new ExchangeModel(protocol);
@@ -165,7 +166,7 @@ test("what the socket does not take was not sent, and what follows waits for the
   }
 });
 
-test("what waits after the socket took nothing more goes out on the next connection, or ends after HOLD_MS", () => {
+test("messages that wait after a refused write go out on the next connection or fail after HOLD_MS", () => {
   const model = connected();
   model.takes = false;
   model.fails(model.call(echo("one", "1")), "connection_lost", "no");
@@ -180,7 +181,7 @@ test("what waits after the socket took nothing more goes out on the next connect
   model.fails(waits, "upstream_down", "no", 1_000);
 });
 
-test("a send and a notification are done once the socket took them", () => {
+test("a send and a notification are done once the socket has taken them", () => {
   const model = connected();
   const send = model.call(echo("one"), "send");
   const notification = model.call(echo("two"), "rpc");
@@ -192,14 +193,14 @@ test("a send and a notification are done once the socket took them", () => {
   assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
 });
 
-test("the answer to a send with an id is a message that nobody asked for", () => {
+test("the reply to a send with an id is an unsolicited message", () => {
   const model = connected();
   assert.deepEqual(model.outcome(model.call(echo("one", '"x"'), "send")), { type: "done" });
-  model.frame(answerTo(model.taken[0]?.frame ?? ""));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.equal(model.messages.length, 1);
 });
 
-test("a message that is not one of the protocol is refused with the reason and the caller's id", () => {
+test("a body that is not valid in the protocol is refused with the reason and the caller's id", () => {
   const model = connected();
   const parse = model.fails(model.call("{"), "invalid_request", "no");
   assert.equal(parse.invalid, "parse");
@@ -208,7 +209,7 @@ test("a message that is not one of the protocol is refused with the reason and t
   assert.deepEqual([model.taken, model.exchange.inFlight], [[], 0]);
 });
 
-test("an error that is not the caller's is not hidden", () => {
+test("an error that is not the caller's mistake is thrown", () => {
   const broken = { ...text, encode: () => assert.fail("a bug") };
   const model = new ExchangeModel(broken);
   assert.throws(() => model.call("x"), /a bug/);

@@ -1,3 +1,4 @@
+/** Property tests of an exchange that correlates by order. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -8,13 +9,13 @@ import { type Move, move } from "../connection/move.ts";
 import { ExchangeModel, type Taken } from "./exchange-model.ts";
 
 /**
- * An upstream that echoes every frame after a while, in order, as servers without ids do. Requests it may answer long
- * after everybody has given up; sends not at all, or before their tombstone is gone: a later answer nobody could tell
- * from the next request's. A connection that was renewed goes on to say what it still owed.
+ * Echoes every frame after a while and in order, as servers without ids do. It may reply to a request long after its
+ * deadline. To a send it replies before its tombstone lapses or not at all: a later reply could be mistaken for that to
+ * the next request. A superseded connection still delivers the replies that it owed.
  */
 class EchoUpstream {
   readonly model = new ExchangeModel(text);
-  /** What is asked of the newest connection and not answered yet. */
+  /** Requests that have no reply yet. */
   readonly #owed = new Set<Taken>();
   readonly #busyUntil = new Map<number, number>();
   readonly #delays: () => number;
@@ -23,7 +24,7 @@ class EchoUpstream {
     const { model } = this;
     this.#delays = delays;
     model.lateness = lateness;
-    model.onTaken = (taken) => this.#hear(taken);
+    model.onTaken = (taken) => this.#receive(taken);
     model.onRenew = () => this.#reconnect();
     model.connect();
   }
@@ -33,7 +34,7 @@ class EchoUpstream {
     this.#reconnect();
   }
 
-  /** As `lose`, but for a while before it the socket only takes nothing more. */
+  /** As `lose`, after a while in which the socket takes nothing more. */
   end(): void {
     const { model } = this;
     const { connection } = model;
@@ -47,10 +48,10 @@ class EchoUpstream {
     model.at(model.now + (this.#delays() % 7_000), () => model.connection === connection && model.connect());
   }
 
-  #hear(taken: Taken): void {
+  #receive(taken: Taken): void {
     const { model } = this;
     for (const { connection, seq } of this.#owed) {
-      assert.notEqual(connection, taken.connection, `request ${taken.seq} is sent while ${seq} is unanswered`);
+      assert.notEqual(connection, taken.connection, `request ${taken.seq} is sent while ${seq} has no reply`);
     }
     if (taken.expectsReply) this.#owed.add(taken);
     else if (this.#delays() % 3 === 0) return;
@@ -64,7 +65,7 @@ class EchoUpstream {
   }
 }
 
-/** A body that no other call has, so that a reply tells whose it is. */
+/** Makes a request with a unique body, so that a reply identifies it. */
 const call = (kind: RequestKind, within: number) =>
   move(`${kind} within ${within}`, ({ model }: EchoUpstream) => {
     const body = `${kind} ${model.exchange.counters.requests + 1}`;
@@ -99,13 +100,13 @@ const numbers = fc.array(fc.oneof(fc.nat({ max: 500 }), fc.nat({ max: 20_000 }))
   size: "max",
 });
 
-/** The same numbers again and again. */
+/** Draws the same numbers in rounds. */
 function draws(from: readonly number[]): () => number {
   let next = 0;
   return () => from[next++ % from.length] ?? 0;
 }
 
-test("replies never shift: each is its own request's, under any delays, timeouts, losses and sends in between", () => {
+test("replies never shift to another request under any delays, timeouts, losses and sends in between", () => {
   fc.assert(
     fc.property(
       fc.array(anything, { maxLength: 80, size: "max" }),
@@ -130,7 +131,7 @@ test("replies never shift: each is its own request's, under any delays, timeouts
   );
 });
 
-test("with an upstream that answers in time every request is answered, however many come at once", () => {
+test("every request gets its reply from an upstream that replies in time, however many come at once", () => {
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 100 }), { minLength: 1, maxLength: 50, size: "max" }), (waits) => {
       const upstream = new EchoUpstream(() => 30, 0);

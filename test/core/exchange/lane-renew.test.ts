@@ -1,3 +1,4 @@
+/** Tests of lanes whose connection is renewed, lost or superseded. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TOMBSTONE_MS } from "../../../src/core/exchange/correlate-by-order.ts";
@@ -13,7 +14,7 @@ function connected(): ExchangeModel {
 
 const frames = (model: ExchangeModel) => model.taken.map(({ frame }) => frame);
 
-test("when a reply is owed for too long the connection is renewed, and the queue goes to the new one alone", () => {
+test("a reply owed for too long renews the connection, and the queue goes only to the new one", () => {
   const model = connected();
   model.call("a", "request", 100);
   const second = model.call("b", "request", 60_000);
@@ -33,7 +34,7 @@ test("when a reply is owed for too long the connection is renewed, and the queue
   assert.equal(model.exchange.nextDeadline, undefined);
 });
 
-test("what the old connection says after a renewal answers no request of the new one", () => {
+test("a frame of the old connection after a renewal answers no request of the new one", () => {
   const model = connected();
   model.call("a", "request", 100);
   model.pass(110 + TOMBSTONE_MS + 10);
@@ -45,7 +46,7 @@ test("what the old connection says after a renewal answers no request of the new
   assert.equal(model.reply(second), "B");
 });
 
-test("what the old connection says after a renewal is not the reply that the new one owes", () => {
+test("a frame of the old connection after a renewal is not the reply that the new one owes", () => {
   const model = connected();
   model.call("a", "request", 100);
   model.pass(110 + TOMBSTONE_MS + 10);
@@ -60,7 +61,7 @@ test("what the old connection says after a renewal is not the reply that the new
   assert.equal(model.reply(third), "C");
 });
 
-test("a lost connection owes nothing any more", () => {
+test("a lost connection owes no replies", () => {
   const model = connected();
   const first = model.call("a");
   const second = model.call("b");
@@ -73,7 +74,7 @@ test("a lost connection owes nothing any more", () => {
   assert.deepEqual([frames(model), model.reply(third)], [["a", "c"], "C"]);
 });
 
-test("a reply that a lost connection owed is waited for no longer", () => {
+test("a reply owed by a lost connection has no deadline", () => {
   const model = connected();
   model.call("a", "request", 100);
   model.pass(110);
@@ -81,7 +82,7 @@ test("a reply that a lost connection owed is waited for no longer", () => {
   assert.equal(model.exchange.nextDeadline, undefined);
 });
 
-test("what a connection owes does not hold back its successor", () => {
+test("a reply that a connection owes does not hold back its successor", () => {
   const model = connected();
   model.call("a", "request", 100);
   model.pass(110);
@@ -93,7 +94,7 @@ test("what a connection owes does not hold back its successor", () => {
   assert.deepEqual([model.reply(second), model.exchange.nextDeadline], ["B", undefined]);
 });
 
-test("what a connection comes to owe when it has a successor does not hold that one back", () => {
+test("a reply that a connection comes to owe after it is superseded does not hold back its successor", () => {
   const model = connected();
   const first = model.call("a", "request", 100);
   model.succeed();
@@ -105,7 +106,7 @@ test("what a connection comes to owe when it has a successor does not hold that 
   assert.deepEqual([model.reply(second), model.exchange.nextDeadline, model.renewals], ["B", undefined, 0]);
 });
 
-test("a request that waits is bounded anew when its connection gives way to another", () => {
+test("a request that waits gets HOLD_MS from when its connection is renewed", () => {
   const model = new ExchangeModel(text);
   model.connect();
   model.call("slow", "request", 1_000);

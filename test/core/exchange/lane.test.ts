@@ -1,3 +1,4 @@
+/** Tests of the lane, in which requests without ids go one at a time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Lane, TOMBSTONE_MS } from "../../../src/core/exchange/correlate-by-order.ts";
@@ -13,38 +14,39 @@ function connected(protocol: Protocol = text): ExchangeModel {
 
 const frames = (model: ExchangeModel) => model.taken.map(({ frame }) => frame);
 
-// The lane by itself.
+// The tombstones by themselves.
 
-test("an empty lane takes anything, and hears what comes as a message", () => {
+test("an empty lane takes anything, and a frame is a message", () => {
   const lane = new Lane();
-  assert.deepEqual([lane.takes(true), lane.takes(false), lane.until, lane.hear()], [true, true, undefined, false]);
+  assert.deepEqual([lane.takes(true), lane.takes(false), lane.until, lane.onFrame()], [true, true, undefined, false]);
 });
 
-test("while a reply is owed nothing goes out, until it comes", () => {
+test("an owed reply holds back everything until it comes", () => {
   const lane = new Lane();
-  assert.equal(lane.bury(1_000, true), 1_000 + TOMBSTONE_MS);
-  assert.deepEqual([lane.takes(true), lane.takes(false)], [false, false]);
-  assert.equal(lane.hear(), true);
+  lane.bury(1_000, true);
+  assert.deepEqual([lane.takes(true), lane.takes(false), lane.until], [false, false, 1_000 + TOMBSTONE_MS]);
+  assert.equal(lane.onFrame(), true);
   assert.deepEqual([lane.takes(true), lane.takes(false), lane.until], [true, true, undefined]);
 });
 
-test("a reply that is owed and does not come makes the connection useless", () => {
+test("an owed reply that does not come makes the connection unusable", () => {
   const lane = new Lane();
   lane.bury(0, true);
   assert.equal(lane.expire(), true);
-  assert.equal(lane.takes(false), false);
+  assert.deepEqual([lane.takes(false), lane.until], [false, undefined]);
   lane.clear();
   assert.deepEqual([lane.takes(true), lane.until], [true, undefined]);
 });
 
-test("after sends only requests are held back, one frame or the time for each of them", () => {
+test("sends hold back only requests, until one frame for each of them has come or the time is over", () => {
   const lane = new Lane();
   lane.bury(0, false);
-  assert.equal(lane.bury(100, false), 100 + TOMBSTONE_MS, "the last of them counts");
+  lane.bury(100, false);
+  assert.equal(lane.until, 100 + TOMBSTONE_MS, "the last send counts");
   assert.deepEqual([lane.takes(true), lane.takes(false)], [false, true]);
-  assert.equal(lane.hear(), false);
+  assert.equal(lane.onFrame(), false);
   assert.deepEqual([lane.takes(true), lane.until], [false, 100 + TOMBSTONE_MS]);
-  assert.equal(lane.hear(), false);
+  assert.equal(lane.onFrame(), false);
   assert.deepEqual([lane.takes(true), lane.until], [true, undefined]);
   lane.bury(0, false);
   assert.equal(lane.expire(), false);
@@ -65,7 +67,7 @@ test("requests go out one at a time, in the order of their arrival", () => {
   );
 });
 
-test("a request in the queue whose time is up, or whose caller left, is never sent", () => {
+test("a queued request that times out or is abandoned is never sent", () => {
   const model = connected();
   model.call("a");
   const timed = model.call("b", "request", 100);
@@ -79,7 +81,7 @@ test("a request in the queue whose time is up, or whose caller left, is never se
   assert.deepEqual([frames(model), model.reply(last)], [["a", "d"], "D"]);
 });
 
-test("a late reply goes to nobody, and then the next request is sent", () => {
+test("a late reply answers no request and lets the next one go out", () => {
   for (const leave of ["timeout", "abandon"]) {
     const model = connected();
     const first = model.call("a", "request", 100);
@@ -95,7 +97,7 @@ test("a late reply goes to nobody, and then the next request is sent", () => {
   }
 });
 
-test("the answer to a send is a message, and holds back only the next request", () => {
+test("a frame after a send is a message, and only the next request waits for it", () => {
   const model = connected();
   assert.deepEqual(model.outcome(model.call("s1", "send")), { type: "done" });
   assert.deepEqual(model.outcome(model.call("s2", "send")), { type: "done" });
@@ -114,7 +116,7 @@ test("the answer to a send is a message, and holds back only the next request", 
   assert.equal(model.reply(seq), "A");
 });
 
-test("a send that is not answered holds back the next request for TOMBSTONE_MS, and renews nothing", () => {
+test("a send without a reply holds back the next request for TOMBSTONE_MS and renews nothing", () => {
   const model = connected();
   model.call("s", "send");
   model.pass(100);
@@ -128,7 +130,16 @@ test("a send that is not answered holds back the next request for TOMBSTONE_MS, 
   assert.equal(model.exchange.nextDeadline, undefined);
 });
 
-test("a send waits behind the request that is in flight, and goes before the next one", () => {
+test("a tombstone is due exactly TOMBSTONE_MS after its message, and has no deadline once its frame has come", () => {
+  const model = connected();
+  model.now = 1_003;
+  model.call("s", "send");
+  assert.equal(model.exchange.nextDeadline, 1_003 + TOMBSTONE_MS);
+  model.frame("S");
+  assert.equal(model.exchange.nextDeadline, undefined);
+});
+
+test("a send waits behind the request in flight and goes before the next one", () => {
   const model = connected();
   model.call("a");
   const send = model.call("s", "send");
@@ -138,7 +149,7 @@ test("a send waits behind the request that is in flight, and goes before the nex
   assert.deepEqual([frames(model), model.outcome(send)], [["a", "s"], { type: "done" }]);
 });
 
-test("a send does not overtake a request that waits for the answer to an earlier one", () => {
+test("a send does not overtake a request that an earlier send holds back", () => {
   const model = connected();
   model.call("s1", "send");
   const seq = model.call("a");
@@ -150,7 +161,7 @@ test("a send does not overtake a request that waits for the answer to an earlier
   assert.deepEqual([frames(model), model.reply(seq)], [["s1", "a", "s2"], "A"]);
 });
 
-test("of several sends the last one's time holds back the next request", () => {
+test("the last of several sends determines how long the next request is held back", () => {
   const model = connected();
   model.call("s1", "send");
   model.pass(3_000);
@@ -162,7 +173,7 @@ test("of several sends the last one's time holds back the next request", () => {
   assert.deepEqual([frames(model), model.open], [["s1", "s2", "a"], [seq]]);
 });
 
-test("when the socket takes nothing more the rest of the queue waits, however long it is", () => {
+test("a queue of any length waits when the socket takes nothing more", () => {
   const model = new ExchangeModel(text, { in_flight: 20_000, buffered_bytes: 1_000_000 });
   model.connect();
   const first = model.call("a");
@@ -178,7 +189,7 @@ test("when the socket takes nothing more the rest of the queue waits, however lo
   assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
 });
 
-test("a frame that comes while nobody waits is a message", () => {
+test("a frame that comes while no request is in flight is a message", () => {
   const model = connected();
   model.frame("hello");
   const seq = model.call("a");
@@ -186,7 +197,7 @@ test("a frame that comes while nobody waits is a message", () => {
   assert.deepEqual([model.messages, model.reply(seq)], [["hello"], "A"]);
 });
 
-test("a reply that cannot be used is a reply all the same: it fails its request and nothing shifts", () => {
+test("an unusable reply fails its request, and no later reply shifts", () => {
   const picky: Protocol = {
     ...text,
     decode: (frame) => (frame === "?" ? { type: "invalid", id: 0, why: "it asks back" } : text.decode(frame)),

@@ -1,9 +1,10 @@
+/** Tests of the rate limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { RateLimit } from "../../../src/core/exchange/rate-limit.ts";
 
-test("so many at once, and the next ones when the first of them are long enough ago", () => {
+test("the rate limit admits `messages` at once, and each next one `per` after the one that many before it", () => {
   const pace = new RateLimit({ messages: 3, per: 1_000 });
   const free = (now: number) => [0, 1, 2].filter((ahead) => pace.at(ahead, now) <= now).length;
   assert.equal(free(0), 3);
@@ -26,7 +27,7 @@ test("so many at once, and the next ones when the first of them are long enough 
   assert.equal(pace.at(2, 0), 2_150);
 });
 
-test("whenever messages come, no stretch has more than it may, and none waits longer than it must", () => {
+test("no stretch of `per` exceeds the limit, and no message waits longer than it must, whenever messages come", () => {
   const all = fc.record({
     messages: fc.integer({ min: 1, max: 5 }),
     per: fc.integer({ min: 1, max: 100 }),
@@ -39,7 +40,7 @@ test("whenever messages come, no stretch has more than it may, and none waits lo
       let now = 0;
       for (const gap of gaps) {
         now = pace.at(0, now + gap);
-        assert.equal(pace.at(0, now), now, "it may go when it was told so");
+        assert.equal(pace.at(0, now), now, "it may go at the time that was promised");
         pace.take(now);
         went.push(now);
       }
@@ -47,14 +48,14 @@ test("whenever messages come, no stretch has more than it may, and none waits lo
         const end = went[index + messages];
         assert.ok(end === undefined || end - from >= per, `${messages + 1} within ${end} - ${from} ms`);
       });
-      // Whoever comes now is told exactly when it will be its turn.
-      const told = Array.from({ length: 12 }, (_, ahead) => pace.at(ahead, now));
-      const turns = told.map(() => {
+      // The turns predicted now are those that the messages get.
+      const predicted = Array.from({ length: 12 }, (_, ahead) => pace.at(ahead, now));
+      const turns = predicted.map(() => {
         now = pace.at(0, now);
         pace.take(now);
         return now;
       });
-      assert.deepEqual(told, turns);
+      assert.deepEqual(predicted, turns);
     }),
     { numRuns: 500 },
   );
