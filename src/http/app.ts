@@ -4,7 +4,7 @@ import { type Failure, refused, SidesocketError } from "../errors.ts";
 import { isCallerLeft } from "./call/caller-left.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
 import type { AppParts, Env } from "./ports.ts";
-import { problem } from "./problem.ts";
+import { problem, type ResponseHeaders } from "./problem.ts";
 import { requestId } from "./request-id.ts";
 import { graphqlRoutes } from "./routes/graphql.ts";
 import { keptRoutes } from "./routes/kept-replies.ts";
@@ -86,7 +86,7 @@ function crossOrigin(origins: readonly string[]) {
 }
 
 /** A failure that no route of ours has answered itself, in the language of the path that was asked. */
-function refusal(c: Context<Env>, failure: Failure, more?: Record<string, string>): Response {
+function refusal(c: Context<Env>, failure: Failure, more?: ResponseHeaders): Response {
   return isRpc(c) ? rpcFailure(c, undefined, { type: "failed", failure }, more) : problem(c, failure, undefined, more);
 }
 

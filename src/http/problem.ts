@@ -81,7 +81,10 @@ export function titleFor(failure: Failure): string {
   return titleOf[failure.code];
 }
 
-/** The headers that every answer of ours has. */
+/** Read-only: a function that needs one more header returns a record of its own. */
+export type ResponseHeaders = Readonly<Record<string, string>>;
+
+/** The headers of every response, in a new record. */
 export function commonHeaders(c: Context<Env>): Record<string, string> {
   return { "X-Request-Id": c.get("requestId"), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" };
 }
@@ -105,7 +108,7 @@ export function problem(
   c: Context<Env>,
   failure: Failure,
   upstream?: UpstreamPort,
-  more?: Record<string, string>,
+  more?: ResponseHeaders,
   members?: Record<string, unknown>,
 ): Response {
   const document = { ...problemDocument(failure, upstream, c.get("requestId")), ...members };

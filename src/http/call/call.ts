@@ -5,11 +5,12 @@ import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
-import { commonHeaders } from "../problem.ts";
+import type { ResponseHeaders } from "../problem.ts";
 import { readMessage } from "./body.ts";
 import { leaveSignal } from "./caller-left.ts";
 import { type CallerRequest, detached, locationOf, outcomeOf, readKey } from "./detached.ts";
 import { requestInTurn, type UpstreamOutcome } from "./failover.ts";
+import { callHeaders } from "./headers.ts";
 import { readWaitLimit } from "./timeout.ts";
 
 /** The one way up and down, for every route that sends a message. */
@@ -31,9 +32,15 @@ export async function opened(c: Context<Env>, upstream: UpstreamPort): Promise<P
   return dialect;
 }
 
-/** What is to be sent, and what will be said of it whatever comes back. */
+/** A message that is ready to be sent. */
 export interface PreparedRequest extends CallerRequest {
-  readonly headers: Record<string, string>;
+  /** The preference that `timeoutMs` follows (RFC 7240). */
+  readonly applied: string | undefined;
+}
+
+export interface CallResult extends UpstreamOutcome {
+  /** Headers of the response, whatever it makes of the outcome. */
+  readonly headers: ResponseHeaders;
 }
 
 /**
@@ -51,10 +58,8 @@ export async function prepare(
   const { timeoutMs, applied } = readWaitLimit(c);
   const dialect = upstream.protocol ?? (await opened(c, upstream));
   const body = await readMessage(c, dialect.accepts, upstream.settings.limits.request_bytes, lifecycle);
-  const headers = commonHeaders(c);
-  if (applied !== undefined) headers["Preference-Applied"] = applied;
   const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
-  return { kind, body: frameOf(body, dialect), timeoutMs: leftMs, headers };
+  return { kind, body: frameOf(body, dialect), timeoutMs: leftMs, applied };
 }
 
 /** Sends the message up, and waits for how it ends. The upstream that answers may be an equivalent of the one asked. */
@@ -63,27 +68,27 @@ export async function call(
   parts: AppParts,
   asked: UpstreamPort,
   message: PreparedRequest,
-): Promise<UpstreamOutcome> {
-  const { kind, body, timeoutMs, headers } = message;
+): Promise<CallResult> {
+  const { kind, body, timeoutMs, applied } = message;
   const key = readKey(c);
   if (key !== undefined) {
-    return { outcome: outcomeOf(await detached(c, parts, asked, message, headers, key)), upstream: asked };
+    const { state, location, replayed } = await detached(c, parts, asked, message, key);
+    return { outcome: outcomeOf(state), upstream: asked, headers: callHeaders(c, { applied, location, replayed }) };
   }
   const ask = { kind, body, timeoutMs, signal: leaveSignal(c) };
   const { outcome, upstream } = await requestInTurn(parts.upstreams, asked, ask);
-  if (asked.settings.failover.length > 0) headers["Sidesocket-Upstream"] = upstream.name;
-  if ("later" in outcome) headLate(c, parts, upstream, outcome, headers);
-  return { outcome, upstream };
+  const servedBy = asked.settings.failover.length > 0 ? upstream.name : undefined;
+  const location = "later" in outcome ? lateLocation(c, parts, upstream, outcome) : undefined;
+  return { outcome, upstream, headers: callHeaders(c, { applied, servedBy, location }) };
 }
 
-/** Tells where the reply will be, when it comes. */
-function headLate(
+/** The place of a late reply, if it comes; undefined if there is no room to keep it. */
+function lateLocation(
   c: Context<Env>,
   { keeper, access }: AppParts,
   upstream: UpstreamPort,
-  answer: CallerOutcome,
-  headers: Record<string, string>,
-): void {
-  const kept = keeper.keepLate(upstream.name, callerOf(c, access), answer);
-  if (kept) headers.Location = locationOf(kept);
+  outcome: CallerOutcome,
+): string | undefined {
+  const kept = keeper.keepLate(upstream.name, callerOf(c, access), outcome);
+  return kept && locationOf(kept);
 }

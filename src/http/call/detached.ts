@@ -33,9 +33,17 @@ export function locationOf({ id }: KeptReply): string {
   return `/v1/requests/${id}`;
 }
 
+export interface DetachedResult {
+  readonly state: KeptState;
+  /** The place of the reply; undefined if it is here already. */
+  readonly location: string | undefined;
+  /** True if an earlier request with the same key had ended before this one came. */
+  readonly replayed: boolean;
+}
+
 /**
- * Sends a message up, unless one with the same key has gone before: then that one's end counts, and `headers` say so.
- * Waits for how it ends: `waitMs`, or as long as the message's own time.
+ * Sends a message, unless an earlier one had the same key: then that one's outcome counts. Waits for the outcome:
+ * `waitMs`, or else until the message's own deadline.
  * @throws SidesocketError `mismatch`: the key was used for another message; `too_many_in_flight`: no room to keep it
  */
 export async function detached(
@@ -43,10 +51,9 @@ export async function detached(
   { keeper, lifecycle, access, upstreams }: AppParts,
   upstream: UpstreamPort,
   { kind, body, timeoutMs }: CallerRequest,
-  headers: Record<string, string>,
   key: string | undefined,
   waitMs?: number,
-): Promise<KeptState> {
+): Promise<DetachedResult> {
   const owner = callerOf(c, access);
   const scope = key === undefined ? undefined : [owner, upstream.name, kind, key].join(" ");
   const digest = key === undefined ? undefined : digestOf(body);
@@ -54,7 +61,7 @@ export async function detached(
   if (former && former.digest !== digest) {
     throw refused("mismatch", "this Idempotency-Key was used for another message; a new message needs a new key");
   }
-  if (former && former.state.phase !== "pending") headers["Idempotency-Replayed"] = "true";
+  const replayed = former !== undefined && former.state.phase !== "pending";
 
   const ask = async () => (await requestInTurn(upstreams, upstream, { kind, body, timeoutMs })).outcome;
   const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, ask);
@@ -66,8 +73,7 @@ export async function detached(
   const isEnough = (state: KeptState) => (former ? hasEnded(state) : state.phase !== "pending");
   const within = waitMs ?? (former ? timeoutMs : Number.POSITIVE_INFINITY);
   const state = await keeper.wait(kept, isEnough, within, signals);
-  if (!hasEnded(state)) headers.Location = locationOf(kept);
-  return state;
+  return { state, location: hasEnded(state) ? undefined : locationOf(kept), replayed };
 }
 
 /** How a request ended for who can wait no longer. */

@@ -4,8 +4,10 @@ import type { Context } from "hono";
 import type { KeptState } from "../../core/kept-replies.ts";
 import type { Pointer } from "../../protocols/json-edit.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import type { ResponseHeaders } from "../problem.ts";
 import type { PreparedRequest } from "./call.ts";
 import { detached, hasEnded, outcomeOf, readKey } from "./detached.ts";
+import { callHeaders } from "./headers.ts";
 import { respond } from "./respond.ts";
 import { DEFAULT_TIMEOUT_MS, readTimeout } from "./timeout.ts";
 
@@ -21,19 +23,20 @@ export async function respondAsync(
   waitS: number,
   pointer: Pointer | undefined,
 ): Promise<Response> {
-  const { headers, kind, body } = message;
+  const { kind, body } = message;
   // The wait is for the 202; the message's own time is another.
   const call = { kind, body, timeoutMs: readTimeout(c) ?? DEFAULT_TIMEOUT_MS };
-  const state = await detached(c, parts, upstream, call, headers, readKey(c), waitS * 1_000);
-  headers["Preference-Applied"] = waitS === 0 ? "respond-async" : `respond-async, wait=${waitS}`;
-  return keptReplyResponse(c, upstream, state, headers, headers.Location ?? "", pointer);
+  const { state, location, replayed } = await detached(c, parts, upstream, call, readKey(c), waitS * 1_000);
+  const applied = waitS === 0 ? "respond-async" : `respond-async, wait=${waitS}`;
+  const headers = callHeaders(c, { applied, location, replayed });
+  return keptReplyResponse(c, upstream, state, headers, location ?? "", pointer);
 }
 
 export function keptReplyResponse(
   c: Context<Env>,
   upstream: UpstreamPort,
   state: KeptState,
-  headers: Record<string, string>,
+  headers: ResponseHeaders,
   location: string,
   pointer: Pointer | undefined,
 ): Response {

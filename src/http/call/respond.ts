@@ -6,7 +6,7 @@ import { pick } from "../../protocols/pick.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { Env, UpstreamPort } from "../ports.ts";
-import { problem } from "../problem.ts";
+import { problem, type ResponseHeaders } from "../problem.ts";
 import { rpcBatch } from "../rpc-error.ts";
 
 /** How a request ended, as the routes under `/v1` say it. */
@@ -35,7 +35,7 @@ export function respond(
   c: Context<Env>,
   upstream: UpstreamPort,
   outcome: Outcome,
-  headers: Record<string, string>,
+  headers: ResponseHeaders,
   pointer: Pointer | undefined,
 ): Response {
   switch (outcome.type) {
@@ -54,16 +54,15 @@ function picked(
   c: Context<Env>,
   upstream: UpstreamPort,
   reply: Replied,
-  headers: Record<string, string>,
+  headers: ResponseHeaders,
   pointer: Pointer,
 ): Response {
   const value = pick(reply.body, pointer);
   if ("why" in value) {
     return problem(c, { code: "invalid_reply", sent: "yes", detail: `pick: ${value.why}` }, upstream, headers);
   }
-  headers["Content-Type"] = "text/plain; charset=utf-8";
-  headers["Server-Timing"] = serverTiming(c, reply);
-  return c.body(value.text, 200, headers);
+  const type = "text/plain; charset=utf-8";
+  return c.body(value.text, 200, { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) });
 }
 
 /** A reply as a response: the frame's bytes as they are, in its own media type. */
@@ -71,12 +70,14 @@ export function replyResponse(
   c: Context<Env>,
   upstream: UpstreamPort,
   reply: Replied,
-  headers: Record<string, string>,
+  headers: ResponseHeaders,
 ): Response {
-  headers["Content-Type"] = mediaType(reply, upstream.protocol?.accepts === "json");
-  headers["Server-Timing"] = serverTiming(c, reply);
-  // Hono would make `Headers` of them, which costs more than all the rest of an answer.
-  return new Response(reply.body as string | Uint8Array<ArrayBuffer>, { status: 200, headers });
+  const type = mediaType(reply, upstream.protocol?.accepts === "json");
+  // Not `c.body`: Hono would make `Headers` of them, which costs more than the rest of the response.
+  return new Response(reply.body as string | Uint8Array<ArrayBuffer>, {
+    status: 200,
+    headers: { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) },
+  });
 }
 
 function mediaType({ body, isText }: Replied, json: boolean): string {

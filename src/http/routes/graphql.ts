@@ -60,15 +60,18 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
       return frame;
     });
     if (streams) return streamed(c, asked, message, distinct);
-    const { headers } = message;
-    const { outcome, upstream } = await call(c, parts, asked, message);
+    const { outcome, upstream, headers } = await call(c, parts, asked, message);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
-    const result = outcome.type === "reply" ? graphqlResult(outcome.body) : { why: "the upstream gave no result" };
-    if ("why" in result)
-      return problem(c, { code: "invalid_reply", sent: "yes", detail: result.why }, upstream, headers);
-    headers["Content-Type"] = `${type}; charset=utf-8`;
-    if (outcome.type === "reply") headers["Server-Timing"] = serverTiming(c, outcome);
-    return c.body(result.result, type === RESPONSE_TYPE && !result.executed ? 400 : 200, headers);
+    const unusable = (detail: string) => problem(c, { code: "invalid_reply", sent: "yes", detail }, upstream, headers);
+    if (outcome.type !== "reply") return unusable("the upstream gave no result");
+    const result = graphqlResult(outcome.body);
+    if ("why" in result) return unusable(result.why);
+    const status = type === RESPONSE_TYPE && !result.executed ? 400 : 200;
+    return c.body(result.result, status, {
+      ...headers,
+      "Content-Type": `${type}; charset=utf-8`,
+      "Server-Timing": serverTiming(c, outcome),
+    });
   };
   app.openapi(graphqlRoute, handle);
   app.openapi(graphqlNamedRoute, handle);

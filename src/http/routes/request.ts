@@ -59,8 +59,8 @@ export function requestRoutes(app: App, parts: AppParts): void {
     const message = await prepare(c, parts, asked, "request", pointer && demandOneReply);
     const wait = readAsync(c);
     if (wait !== undefined) return respondAsync(c, parts, asked, message, wait, pointer);
-    const { outcome, upstream } = await call(c, parts, asked, message);
-    return respond(c, upstream, outcome, message.headers, pointer);
+    const { outcome, upstream, headers } = await call(c, parts, asked, message);
+    return respond(c, upstream, outcome, headers, pointer);
   });
 
   app.openapi(sendRoute, async (c: Context<Env>) => {
@@ -68,11 +68,9 @@ export function requestRoutes(app: App, parts: AppParts): void {
     const confirm = c.req.query("confirm");
     if (confirm !== undefined && confirm !== "pong") throw refused("invalid_request", "confirm must be pong");
     const message = await prepare(c, parts, asked, confirm ? "confirm" : "send");
-    const { outcome, upstream } = await call(c, parts, asked, message);
-    const { headers } = message;
+    const { outcome, upstream, headers } = await call(c, parts, asked, message);
     const failure = outcome.type === "batch" ? batchFailure(outcome) : "failure" in outcome && outcome.failure;
     if (failure) return problem(c, failure, upstream, headers);
-    if (confirm) headers["Sidesocket-Sent"] = "yes";
-    return c.body(null, 204, headers);
+    return c.body(null, 204, confirm ? { ...headers, "Sidesocket-Sent": "yes" } : headers);
   });
 }

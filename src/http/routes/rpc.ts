@@ -44,9 +44,8 @@ export function rpcRoutes(app: App, parts: AppParts): void {
       if (name !== "json-rpc")
         throw refused("not_found", `upstream ${upstream.name} does not speak JSON-RPC but ${name}`);
       const message = await prepare(c, parts, upstream, "rpc");
-      const { body, headers } = message;
-      const { outcome, ...answered } = await call(c, parts, upstream, message);
-      upstream = answered.upstream;
+      const { outcome, headers, ...served } = await call(c, parts, upstream, message);
+      upstream = served.upstream;
       switch (outcome.type) {
         case "reply":
           return replyResponse(c, upstream, outcome, headers);
@@ -58,10 +57,10 @@ export function rpcRoutes(app: App, parts: AppParts): void {
           // Of what cannot be read as JSON-RPC the id is null, unless the protocol itself could read it.
           if (outcome.invalid) return rpcFailure(c, upstream, outcome, headers);
           // Where the thread could not say whose message it was, because it was full or gone, the message can.
-          const ids = callerIds(body);
+          const ids = callerIds(message.body);
           const each = ids?.map((own) => ({ ...outcome, own }));
           if (each) return rpcBatch(c, upstream, each, headers);
-          return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(body) }, headers);
+          return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(message.body) }, headers);
         }
       }
     } catch (error) {

@@ -3,6 +3,7 @@ import { type Cursor, cursorText, type Page, type Start } from "../../core/messa
 import type { JournalPulls, JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import type { Env } from "../ports.ts";
+import type { ResponseHeaders } from "../problem.ts";
 import { PacedResponse } from "./paced-response.ts";
 import { event, eventOf, jsonOf, rendered } from "./render.ts";
 
@@ -60,7 +61,7 @@ export interface StreamOptions {
 export function stream(
   c: Context<Env>,
   { journals, selection, after, once, form }: StreamOptions,
-  headers: Record<string, string>,
+  headers: ResponseHeaders,
 ): Response {
   const paced: PacedResponse = new PacedResponse({
     resume: () => reader.resume(),

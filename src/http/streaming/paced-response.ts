@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { Env, ResponseStream } from "../ports.ts";
+import type { ResponseHeaders } from "../problem.ts";
 
 /** The way out of an answer without an end, to a caller who reads in its own time. */
 
@@ -55,7 +56,7 @@ export class PacedResponse {
    * The response whose body comes through here, from now on. On our own listener it is written as it is: a web stream
    * costs several promises for each write.
    */
-  respond(c: Context<Env>, headers: Record<string, string>): Response {
+  respond(c: Context<Env>, headers: ResponseHeaders): Response {
     const events = { drained: () => this.#drained(), left: () => this.#leave() };
     if (c.env?.exclusive) {
       const { outgoing } = c.env;

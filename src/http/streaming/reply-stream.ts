@@ -9,8 +9,9 @@ import type { OpenStream, StreamReader } from "../../sidecar/host/streamed-repli
 import type { PreparedRequest } from "../call/call.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { readKey } from "../call/detached.ts";
+import { callHeaders } from "../call/headers.ts";
 import type { Env, UpstreamPort } from "../ports.ts";
-import { problem, problemDocument } from "../problem.ts";
+import { problem, problemDocument, type ResponseHeaders } from "../problem.ts";
 import { PacedResponse } from "./paced-response.ts";
 import { base64, event, oneLine } from "./render.ts";
 
@@ -91,12 +92,13 @@ function readable(frame: Body, takes: ProtocolTraits["accepts"]): string | undef
 export function streamed(
   c: Context<Env>,
   upstream: UpstreamPort,
-  { body, timeoutMs, headers }: PreparedRequest,
+  { body, timeoutMs, applied }: PreparedRequest,
   form: ReplyStreamFormat,
 ): Promise<Response> {
   if (readKey(c) !== undefined) {
     throw refused("invalid_request", "a stream cannot be told again: leave out the Idempotency-Key");
   }
+  const headers = callHeaders(c, { applied });
   const signal = leaveSignal(c);
   return new Promise((resolve) => {
     const failed = (outcome: Outcome & { type: "failed" }) => problem(c, outcome.failure, upstream, headers);
@@ -149,7 +151,7 @@ class ReplyStream implements StreamReader {
     this.#begin = begin;
   }
 
-  respond(c: Context<Env>, headers: Record<string, string>): Response {
+  respond(c: Context<Env>, headers: ResponseHeaders): Response {
     const { beat } = this.#form;
     const paced = new PacedResponse({ resume: () => this.#pump(), left: () => this.leave(), beat: () => beat });
     this.#response = paced;
