@@ -56,7 +56,10 @@ export function buildApp(parts: AppParts): App {
 
   app.notFound((c) => problem(c, refused("not_found", "there is no such route; /openapi.json lists them").failure));
   app.onError((error, c) => {
-    if (error instanceof SidesocketError) return refusal(c, error.failure);
+    if (error instanceof SidesocketError) {
+      const { failure } = error;
+      return isRpc(c) ? rpcFailure(c, c.get("upstream"), { type: "failed", failure }) : problem(c, failure);
+    }
     // Nobody reads this answer: the caller has left, and what it waited for was given up with it.
     if (isCallerLeft(c, error)) return new Response(null, { status: 499 });
     parts.onFault(error, c.get("requestId"));
@@ -92,18 +95,15 @@ function refusal(c: Context<Env>, failure: Failure, more?: ResponseHeaders): Res
 
 /** A path that exists, asked with a method that it does not have: 405, and which it has. */
 function refuseOtherMethods(app: Hono<Env>): void {
-  const methods = new Map<string, string[]>();
+  const methods = new Map<string, Set<string>>();
   for (const { path, method } of app.routes) {
-    if (method !== "ALL") methods.set(path, [...(methods.get(path) ?? []), method]);
+    if (method !== "ALL") methods.set(path, (methods.get(path) ?? new Set()).add(method));
   }
   for (const [path, known] of methods) {
-    const allow = known.includes("GET") ? [...known, "HEAD"] : known;
+    const allow = [...known, ...(known.has("GET") ? ["HEAD"] : [])].join(", ");
     app.all(path, (c: Context<Env>) => {
-      const { failure } = refused(
-        "method_not_allowed",
-        `${c.req.method} is not allowed here; allowed: ${allow.join(", ")}`,
-      );
-      return refusal(c, failure, { Allow: allow.join(", ") });
+      const { failure } = refused("method_not_allowed", `${c.req.method} is not allowed here; allowed: ${allow}`);
+      return refusal(c, failure, { Allow: allow });
     });
   }
 }

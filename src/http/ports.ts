@@ -125,6 +125,13 @@ interface OnNode {
  */
 export interface Env {
   Bindings: (OnNode & { readonly exclusive?: boolean }) | { readonly [Name in keyof OnNode | "exclusive"]?: undefined };
-  /** `openedAfterMs`: how long after its beginning the upstream was there that it had to wait for. */
-  Variables: { requestId: string; began: number; openedAfterMs?: number };
+  Variables: {
+    requestId: string;
+    /** By `performance.now()`. */
+    began: number;
+    /** The upstream that the path names; set on routes that are registered with `withUpstream`. */
+    upstream?: UpstreamPort;
+    /** How long after `began` the upstream's protocol was loaded, if the request had to wait for it. */
+    openedAfterMs?: number;
+  };
 }

@@ -1,5 +1,5 @@
-import type { RouteConfig, RouteHandler } from "@hono/zod-openapi";
-import { Hono } from "hono";
+import type { RouteConfig } from "@hono/zod-openapi";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { Env } from "./ports.ts";
 import type * as schemas from "./schemas.ts";
 
@@ -24,15 +24,17 @@ export function createRoute<const Where extends RoutePath, What extends Omit<Rou
   return { place, describe: (schemas) => ({ ...place, ...describe(schemas) }) };
 }
 
+type RouteHandler = (c: Context<Env>) => Response | Promise<Response>;
+
 export class App extends Hono<Env> {
   readonly described: Route[] = [];
 
   /** Nothing of a request is validated by its description: handlers read what they need by hand. */
   openapi<Described extends RouteConfig>(
     route: Route<Described>,
-    handler: RouteHandler<Described, Env, Record<never, never>>,
+    ...handlers: [...MiddlewareHandler<Env>[], RouteHandler]
   ): void {
     this.described.push(route);
-    this.on(route.place.method, route.place.path.replaceAll(/\{(.+?)\}/g, ":$1"), handler);
+    this.on(route.place.method, [route.place.path.replaceAll(/\{(.+?)\}/g, ":$1")], ...handlers);
   }
 }

@@ -10,29 +10,13 @@ import { readMessage } from "./body.ts";
 import { leaveSignal } from "./caller-left.ts";
 import { type CallerRequest, detached, locationOf, outcomeOf, readKey } from "./detached.ts";
 import { requestInTurn, type UpstreamOutcome } from "./failover.ts";
+import { upstreamOf } from "./find-upstream.ts";
 import { callHeaders } from "./headers.ts";
 import { readWaitLimit } from "./timeout.ts";
 
 /** The one way up and down, for every route that sends a message. */
 
-/** The upstream that a path names. With only one, `default` names it too. */
-export function findUpstream(upstreams: AppParts["upstreams"], name: string): UpstreamPort {
-  const found = upstreams.get(name);
-  if (found) return found;
-  const [only] = upstreams.values();
-  if (only && name === "default" && upstreams.size === 1) return only;
-  const known = [...upstreams.keys()].join(", ");
-  throw refused("not_found", `there is no upstream ${JSON.stringify(name.slice(0, 64))}; there is: ${known}`);
-}
-
-/** Until the thread has made the upstream a request waits, in its own time: `readCall` takes off what is used up. */
-export async function opened(c: Context<Env>, upstream: UpstreamPort): Promise<ProtocolTraits> {
-  const dialect = await upstream.openedWithin(readWaitLimit(c).timeoutMs);
-  c.set("openedAfterMs", performance.now() - c.get("began"));
-  return dialect;
-}
-
-/** A message that is ready to be sent. */
+/** A request that is ready to be sent. */
 export interface PreparedRequest extends CallerRequest {
   /** The preference that `timeoutMs` follows (RFC 7240). */
   readonly applied: string | undefined;
@@ -43,41 +27,68 @@ export interface CallResult extends UpstreamOutcome {
   readonly headers: ResponseHeaders;
 }
 
-/**
- * Reads the message. `frameOf` makes what is sent of what came in, where that is not the same, or refuses it. Throws a
- * SidesocketError when it does not get so far.
- */
-export async function prepare(
-  c: Context<Env>,
-  { lifecycle }: AppParts,
-  upstream: UpstreamPort,
-  kind: RequestKind,
-  frameOf: (body: Body, dialect: ProtocolTraits) => Body = (body) => body,
-): Promise<PreparedRequest> {
-  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
-  const { timeoutMs, applied } = readWaitLimit(c);
-  const dialect = upstream.protocol ?? (await opened(c, upstream));
-  const body = await readMessage(c, dialect.accepts, upstream.settings.limits.request_bytes, lifecycle);
-  const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
-  return { kind, body: frameOf(body, dialect), timeoutMs: leftMs, applied };
-}
+/** Makes the frame to be sent of the caller's message, or refuses it. */
+type FrameOf = (body: Body, protocol: ProtocolTraits) => Body;
 
-/** Sends the message up, and waits for how it ends. The upstream that answers may be an equivalent of the one asked. */
+/** Prepares the caller's message and sends it. */
 export async function call(
   c: Context<Env>,
   parts: AppParts,
-  asked: UpstreamPort,
-  message: PreparedRequest,
-): Promise<CallResult> {
-  const { kind, body, timeoutMs, applied } = message;
+  kind: RequestKind,
+  frameOf?: FrameOf,
+): Promise<CallResult & { readonly request: PreparedRequest }> {
+  const request = await prepare(c, parts, kind, frameOf);
+  return { ...(await send(c, parts, request)), request };
+}
+
+/**
+ * The protocol of the upstream that the path names. Until its thread has loaded it, a request waits, at the expense of
+ * its own timeout.
+ */
+export async function loadedProtocol(c: Context<Env>): Promise<ProtocolTraits> {
+  const upstream = upstreamOf(c);
+  if (upstream.protocol) return upstream.protocol;
+  const protocol = await upstream.openedWithin(readWaitLimit(c).timeoutMs);
+  c.set("openedAfterMs", performance.now() - c.get("began"));
+  return protocol;
+}
+
+/** @throws SidesocketError `not_found`: the upstream speaks another protocol */
+export async function demandProtocol(c: Context<Env>, protocol: string): Promise<void> {
+  const { name } = await loadedProtocol(c);
+  if (name === protocol) return;
+  const upstream = upstreamOf(c).name;
+  const cure = `use /v1/upstreams/${upstream}/request`;
+  throw refused("not_found", `upstream "${upstream}" speaks ${name}, not ${protocol}: ${cure}`);
+}
+
+/** Reads the caller's message. @throws SidesocketError if it cannot be sent */
+export async function prepare(
+  c: Context<Env>,
+  { lifecycle }: AppParts,
+  kind: RequestKind,
+  frameOf: FrameOf = (body) => body,
+): Promise<PreparedRequest> {
+  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  const { timeoutMs, applied } = readWaitLimit(c);
+  const protocol = await loadedProtocol(c);
+  const body = await readMessage(c, protocol.accepts, upstreamOf(c).settings.limits.request_bytes, lifecycle);
+  const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
+  return { kind, body: frameOf(body, protocol), timeoutMs: leftMs, applied };
+}
+
+/** Sends the request and waits for its outcome, which may be that of an equivalent of the upstream. */
+export async function send(c: Context<Env>, parts: AppParts, request: PreparedRequest): Promise<CallResult> {
+  const { kind, body, timeoutMs, applied } = request;
+  const named = upstreamOf(c);
   const key = readKey(c);
   if (key !== undefined) {
-    const { state, location, replayed } = await detached(c, parts, asked, message, key);
-    return { outcome: outcomeOf(state), upstream: asked, headers: callHeaders(c, { applied, location, replayed }) };
+    const { state, location, replayed } = await detached(c, parts, request, key);
+    return { outcome: outcomeOf(state), upstream: named, headers: callHeaders(c, { applied, location, replayed }) };
   }
   const ask = { kind, body, timeoutMs, signal: leaveSignal(c) };
-  const { outcome, upstream } = await requestInTurn(parts.upstreams, asked, ask);
-  const servedBy = asked.settings.failover.length > 0 ? upstream.name : undefined;
+  const { outcome, upstream } = await requestInTurn(parts.upstreams, named, ask);
+  const servedBy = named.settings.failover.length > 0 ? upstream.name : undefined;
   const location = "later" in outcome ? lateLocation(c, parts, upstream, outcome) : undefined;
   return { outcome, upstream, headers: callHeaders(c, { applied, servedBy, location }) };
 }

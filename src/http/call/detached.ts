@@ -5,9 +5,10 @@ import type { Outcome, RequestKind } from "../../core/outcome.ts";
 import { type Failure, refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { callerOf } from "../guard.ts";
-import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import type { AppParts, Env } from "../ports.ts";
 import { leaveSignal } from "./caller-left.ts";
 import { requestInTurn } from "./failover.ts";
+import { upstreamOf } from "./find-upstream.ts";
 
 /** Requests that go on without their caller: those with an Idempotency-Key, and those that are answered by a 202. */
 
@@ -49,11 +50,11 @@ export interface DetachedResult {
 export async function detached(
   c: Context<Env>,
   { keeper, lifecycle, access, upstreams }: AppParts,
-  upstream: UpstreamPort,
   { kind, body, timeoutMs }: CallerRequest,
   key: string | undefined,
   waitMs?: number,
 ): Promise<DetachedResult> {
+  const upstream = upstreamOf(c);
   const owner = callerOf(c, access);
   const scope = key === undefined ? undefined : [owner, upstream.name, kind, key].join(" ");
   const digest = key === undefined ? undefined : digestOf(body);

@@ -7,6 +7,7 @@ import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import type { ResponseHeaders } from "../problem.ts";
 import type { PreparedRequest } from "./call.ts";
 import { detached, hasEnded, outcomeOf, readKey } from "./detached.ts";
+import { upstreamOf } from "./find-upstream.ts";
 import { callHeaders } from "./headers.ts";
 import { respond } from "./respond.ts";
 import { DEFAULT_TIMEOUT_MS, readTimeout } from "./timeout.ts";
@@ -18,18 +19,17 @@ const RETRY_AFTER_S = 1;
 export async function respondAsync(
   c: Context<Env>,
   parts: AppParts,
-  upstream: UpstreamPort,
-  message: PreparedRequest,
+  request: PreparedRequest,
   waitS: number,
   pointer: Pointer | undefined,
 ): Promise<Response> {
-  const { kind, body } = message;
+  const { kind, body } = request;
   // The wait is for the 202; the message's own time is another.
   const call = { kind, body, timeoutMs: readTimeout(c) ?? DEFAULT_TIMEOUT_MS };
-  const { state, location, replayed } = await detached(c, parts, upstream, call, readKey(c), waitS * 1_000);
+  const { state, location, replayed } = await detached(c, parts, call, readKey(c), waitS * 1_000);
   const applied = waitS === 0 ? "respond-async" : `respond-async, wait=${waitS}`;
   const headers = callHeaders(c, { applied, location, replayed });
-  return keptReplyResponse(c, upstream, state, headers, location ?? "", pointer);
+  return keptReplyResponse(c, upstreamOf(c), state, headers, location ?? "", pointer);
 }
 
 export function keptReplyResponse(
@@ -40,7 +40,7 @@ export function keptReplyResponse(
   location: string,
   pointer: Pointer | undefined,
 ): Response {
-  if (hasEnded(state)) return respond(c, upstream, outcomeOf(state), headers, pointer);
+  if (hasEnded(state)) return respond(c, { outcome: outcomeOf(state), upstream, headers }, pointer);
   const late = state.phase === "late" ? state.failed.failure : undefined;
   const body = { state: late ? "late" : "pending", location, ...(late && { code: late.code, sent: late.sent }) };
   return c.json(body, 202, { ...headers, Location: location, "Retry-After": String(RETRY_AFTER_S) });

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { Outcome, Replied } from "../../core/outcome.ts";
+import type { Replied } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import { type Pointer, parsePointer } from "../../protocols/json-edit.ts";
 import { pick } from "../../protocols/pick.ts";
@@ -8,6 +8,7 @@ import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { Env, UpstreamPort } from "../ports.ts";
 import { problem, type ResponseHeaders } from "../problem.ts";
 import { rpcBatch } from "../rpc-error.ts";
+import type { CallResult } from "./call.ts";
 
 /** How a request ended, as the routes under `/v1` say it. */
 
@@ -33,9 +34,7 @@ export function demandOneReply(body: Body, { accepts }: ProtocolTraits): Body {
 /** `pointer`: answer with the value there, as bare text, instead of the whole reply. */
 export function respond(
   c: Context<Env>,
-  upstream: UpstreamPort,
-  outcome: Outcome,
-  headers: ResponseHeaders,
+  { outcome, upstream, headers }: CallResult,
   pointer: Pointer | undefined,
 ): Response {
   switch (outcome.type) {

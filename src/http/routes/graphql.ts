@@ -4,13 +4,14 @@ import { refused } from "../../errors.ts";
 import { graphqlResult, graphqlStep, operationOf, subscribeFrame } from "../../protocols/graphql.ts";
 import { GRAPHQL_TRANSPORT_WS } from "../../protocols/graphql-transport-ws.ts";
 import { type Body, InvalidMessage } from "../../protocols/protocol.ts";
-import { call, findUpstream, opened, prepare } from "../call/call.ts";
+import { demandProtocol, prepare, send } from "../call/call.ts";
+import { withUpstream } from "../call/find-upstream.ts";
 import { serverTiming } from "../call/respond.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type App, createRoute, type Schemas } from "../routing.ts";
 import { event } from "../streaming/render.ts";
-import { BEAT, errorEvent, type ReplyStreamFormat, streamed } from "../streaming/reply-stream.ts";
+import { BEAT, errorEvent, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
 
 /** GraphQL over HTTP in front of an upstream that speaks graphql-transport-ws; subscriptions as server-sent events. */
 
@@ -39,12 +40,9 @@ const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstrea
 }));
 
 export function graphqlRoutes(app: App, parts: AppParts): void {
+  const named = withUpstream(parts.upstreams);
   const handle = async (c: Context<Env>): Promise<Response> => {
-    const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
-    const { name } = asked.protocol ?? (await opened(c, asked));
-    if (name !== GRAPHQL_TRANSPORT_WS) {
-      throw refused("not_found", `upstream ${asked.name} does not speak ${GRAPHQL_TRANSPORT_WS} but ${name}`);
-    }
+    await demandProtocol(c, GRAPHQL_TRANSPORT_WS);
     const type = accepts(c, {
       header: "Accept",
       supports: [RESPONSE_TYPE, JSON_TYPE, EVENTS_TYPE],
@@ -53,14 +51,14 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
     const events =
       type === EVENTS_TYPE || accepts(c, { header: "Accept", supports: [EVENTS_TYPE], default: "" }) !== "";
     let streams = type === EVENTS_TYPE;
-    const message = await prepare(c, parts, asked, "request", (body) => {
+    const request = await prepare(c, parts, "request", (body) => {
       const { frame, subscribes } = frameOf(body);
       if (subscribes && !events) throw refused("invalid_request", onlyAsEvents);
       streams ||= subscribes;
       return frame;
     });
-    if (streams) return streamed(c, asked, message, distinct);
-    const { outcome, upstream, headers } = await call(c, parts, asked, message);
+    if (streams) return streamReply(c, request, distinct);
+    const { outcome, upstream, headers } = await send(c, parts, request);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
     const unusable = (detail: string) => problem(c, { code: "invalid_reply", sent: "yes", detail }, upstream, headers);
     if (outcome.type !== "reply") return unusable("the upstream gave no result");
@@ -73,8 +71,8 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
       "Server-Timing": serverTiming(c, outcome),
     });
   };
-  app.openapi(graphqlRoute, handle);
-  app.openapi(graphqlNamedRoute, handle);
+  app.openapi(graphqlRoute, named, handle);
+  app.openapi(graphqlNamedRoute, named, handle);
 }
 
 /** Server-sent events, each in a connection of its own: https://github.com/enisdenk/graphql-sse/blob/master/PROTOCOL.md. */

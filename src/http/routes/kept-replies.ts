@@ -1,7 +1,7 @@
 import type { Context } from "hono";
-import { findUpstream } from "../call/call.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { hasEnded, locationOf } from "../call/detached.ts";
+import { findUpstream } from "../call/find-upstream.ts";
 import { readPick } from "../call/respond.ts";
 import { keptReplyResponse } from "../call/respond-async.ts";
 import { readWait } from "../call/timeout.ts";

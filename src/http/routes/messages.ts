@@ -12,8 +12,8 @@ import { type Failure, refused } from "../../errors.ts";
 import { matcher, type Rule } from "../../protocols/json-where.ts";
 import type { JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
-import { findUpstream } from "../call/call.ts";
 import { leaveSignal } from "../call/caller-left.ts";
+import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWait } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, problem } from "../problem.ts";
@@ -50,20 +50,18 @@ const messagesRoute = createRoute(
 );
 
 export function messageRoutes(app: App, parts: AppParts): void {
-  app.openapi(messagesRoute, ((c: Context<Env>) => {
-    const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
-    return messages(c, parts, upstream, "");
-  }) as never);
+  app.openapi(messagesRoute, withUpstream(parts.upstreams), ((c: Context<Env>) =>
+    journalResponse(c, parts, "")) as never);
 }
 
 /** Answers with what is in one of the upstream's journals, in the form that the caller accepts. */
-export function messages(
+export function journalResponse(
   c: Context<Env>,
   { lifecycle }: AppParts,
-  upstream: UpstreamPort,
   journal: string,
 ): Response | Promise<Response> {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  const upstream = upstreamOf(c);
   const { journals, settings } = upstream;
   if (journals.readers >= settings.messages.readers) {
     const detail = `${journals.readers} readers are reading already (messages.readers: ${settings.messages.readers})`;

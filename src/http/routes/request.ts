@@ -1,14 +1,15 @@
 import type { Context } from "hono";
 import { batchFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
-import { call, findUpstream, opened, prepare } from "../call/call.ts";
+import { call, loadedProtocol, prepare, send } from "../call/call.ts";
+import { withUpstream } from "../call/find-upstream.ts";
 import { demandOneReply, readPick, respond } from "../call/respond.ts";
 import { respondAsync } from "../call/respond-async.ts";
 import { readAsync } from "../call/timeout.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type App, createRoute } from "../routing.ts";
-import { formOf, streamed } from "../streaming/reply-stream.ts";
+import { formOf, streamReply } from "../streaming/reply-stream.ts";
 
 const requestRoute = createRoute(
   { method: "post", path: "/v1/upstreams/{upstream}/request" },
@@ -48,27 +49,25 @@ const sendRoute = createRoute(
 );
 
 export function requestRoutes(app: App, parts: AppParts): void {
-  app.openapi(requestRoute, async (c: Context<Env>) => {
-    const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
+  const named = withUpstream(parts.upstreams);
+
+  app.openapi(requestRoute, named, async (c: Context<Env>) => {
     const pointer = readPick(c);
-    const form = formOf(c, asked.protocol ?? (await opened(c, asked)));
+    const form = formOf(c, await loadedProtocol(c));
     if (form) {
       if (pointer) throw refused("invalid_request", "pick takes a value out of one reply, and a stream has several");
-      return streamed(c, asked, await prepare(c, parts, asked, "stream"), form);
+      return streamReply(c, await prepare(c, parts, "stream"), form);
     }
-    const message = await prepare(c, parts, asked, "request", pointer && demandOneReply);
-    const wait = readAsync(c);
-    if (wait !== undefined) return respondAsync(c, parts, asked, message, wait, pointer);
-    const { outcome, upstream, headers } = await call(c, parts, asked, message);
-    return respond(c, upstream, outcome, headers, pointer);
+    const request = await prepare(c, parts, "request", pointer && demandOneReply);
+    const waitS = readAsync(c);
+    if (waitS !== undefined) return respondAsync(c, parts, request, waitS, pointer);
+    return respond(c, await send(c, parts, request), pointer);
   });
 
-  app.openapi(sendRoute, async (c: Context<Env>) => {
-    const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
+  app.openapi(sendRoute, named, async (c: Context<Env>) => {
     const confirm = c.req.query("confirm");
     if (confirm !== undefined && confirm !== "pong") throw refused("invalid_request", "confirm must be pong");
-    const message = await prepare(c, parts, asked, confirm ? "confirm" : "send");
-    const { outcome, upstream, headers } = await call(c, parts, asked, message);
+    const { outcome, upstream, headers } = await call(c, parts, confirm ? "confirm" : "send");
     const failure = outcome.type === "batch" ? batchFailure(outcome) : "failure" in outcome && outcome.failure;
     if (failure) return problem(c, failure, upstream, headers);
     return c.body(null, 204, confirm ? { ...headers, "Sidesocket-Sent": "yes" } : headers);

@@ -1,9 +1,9 @@
 import type { Context } from "hono";
-import { refused, SidesocketError } from "../../errors.ts";
 import { callerId, callerIds } from "../../protocols/json-rpc.ts";
-import { call, findUpstream, opened, prepare } from "../call/call.ts";
+import { call, demandProtocol } from "../call/call.ts";
+import { withUpstream } from "../call/find-upstream.ts";
 import { replyResponse } from "../call/respond.ts";
-import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import type { AppParts, Env } from "../ports.ts";
 import { type App, createRoute } from "../routing.ts";
 import { rpcBatch, rpcFailure } from "../rpc-error.ts";
 
@@ -36,38 +36,28 @@ const rpcNamedRoute = createRoute(
 );
 
 export function rpcRoutes(app: App, parts: AppParts): void {
+  const named = withUpstream(parts.upstreams);
   const handle = async (c: Context<Env>): Promise<Response> => {
-    let upstream: UpstreamPort | undefined;
-    try {
-      upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
-      const { name } = upstream.protocol ?? (await opened(c, upstream));
-      if (name !== "json-rpc")
-        throw refused("not_found", `upstream ${upstream.name} does not speak JSON-RPC but ${name}`);
-      const message = await prepare(c, parts, upstream, "rpc");
-      const { outcome, headers, ...served } = await call(c, parts, upstream, message);
-      upstream = served.upstream;
-      switch (outcome.type) {
-        case "reply":
-          return replyResponse(c, upstream, outcome, headers);
-        case "batch":
-          return rpcBatch(c, upstream, outcome.items, headers);
-        case "done":
-          return c.body(null, 204, headers);
-        case "failed": {
-          // Of what cannot be read as JSON-RPC the id is null, unless the protocol itself could read it.
-          if (outcome.invalid) return rpcFailure(c, upstream, outcome, headers);
-          // Where the thread could not say whose message it was, because it was full or gone, the message can.
-          const ids = callerIds(message.body);
-          const each = ids?.map((own) => ({ ...outcome, own }));
-          if (each) return rpcBatch(c, upstream, each, headers);
-          return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(message.body) }, headers);
-        }
+    await demandProtocol(c, "json-rpc");
+    const { outcome, upstream, headers, request } = await call(c, parts, "rpc");
+    switch (outcome.type) {
+      case "reply":
+        return replyResponse(c, upstream, outcome, headers);
+      case "batch":
+        return rpcBatch(c, upstream, outcome.items, headers);
+      case "done":
+        return c.body(null, 204, headers);
+      case "failed": {
+        // Of what cannot be read as JSON-RPC the id is null, unless the protocol itself could read it.
+        if (outcome.invalid) return rpcFailure(c, upstream, outcome, headers);
+        // Where the thread could not say whose message it was, because it was full or gone, the message can.
+        const ids = callerIds(request.body);
+        const each = ids?.map((own) => ({ ...outcome, own }));
+        if (each) return rpcBatch(c, upstream, each, headers);
+        return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(request.body) }, headers);
       }
-    } catch (error) {
-      if (error instanceof SidesocketError) return rpcFailure(c, upstream, { type: "failed", failure: error.failure });
-      throw error;
     }
   };
-  app.openapi(rpcRoute, handle);
-  app.openapi(rpcNamedRoute, handle);
+  app.openapi(rpcRoute, named, handle);
+  app.openapi(rpcNamedRoute, named, handle);
 }

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import { redactUrl } from "../../config/wire.ts";
-import { findUpstream } from "../call/call.ts";
+import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { mayLookInside } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
@@ -71,10 +71,9 @@ export function statusRoutes(app: App, parts: AppParts): void {
     return c.json({ upstreams: states }, 200, commonHeaders(c));
   });
 
-  app.openapi(oneRoute, async (c) => {
-    const upstream = findUpstream(upstreams, c.req.param("upstream"));
-    return c.json(await stateOf(upstream, parts), 200, commonHeaders(c));
-  });
+  app.openapi(oneRoute, withUpstream(upstreams), async (c) =>
+    c.json(await stateOf(upstreamOf(c), parts), 200, commonHeaders(c)),
+  );
 }
 
 async function stateOf(

@@ -9,13 +9,13 @@ import { check as demandJson } from "../../protocols/json-check.ts";
 import { MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
 import type { SubscriptionInfo } from "../../sidecar/host/subscriptions.ts";
 import { readMessage } from "../call/body.ts";
-import { findUpstream } from "../call/call.ts";
 import { leaveSignal } from "../call/caller-left.ts";
+import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWaitLimit } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, type Schemas } from "../routing.ts";
-import { messages } from "./messages.ts";
+import { journalResponse } from "./messages.ts";
 
 /** Standing subscriptions: declared once, renewed on every connect, each with messages of its own. */
 
@@ -71,9 +71,9 @@ const messagesRoute = createRoute(
 );
 
 export function subscriptionRoutes(app: App, parts: AppParts): void {
-  const upstreamOf = (c: Context<Env>) => findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
+  const named = withUpstream(parts.upstreams);
 
-  app.openapi(createdRoute, (async (c: Context<Env>) => {
+  app.openapi(createdRoute, named, (async (c: Context<Env>) => {
     const upstream = upstreamOf(c);
     const { subscriptions, settings } = upstream;
     if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
@@ -97,26 +97,25 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     return c.json(body, 201, { ...headers, Location: body.messages.replace(/\/messages$/, "") });
   }) as never);
 
-  app.openapi(listRoute, ((c: Context<Env>) => {
+  app.openapi(listRoute, named, ((c: Context<Env>) => {
     const upstream = upstreamOf(c);
     const subscriptions = upstream.subscriptions.list().map((standing) => shown(upstream, standing));
     return c.json({ subscriptions }, 200, commonHeaders(c));
   }) as never);
 
-  app.openapi(oneRoute, ((c: Context<Env>) => {
+  app.openapi(oneRoute, named, ((c: Context<Env>) => {
     const upstream = upstreamOf(c);
     return c.json(shown(upstream, find(c, upstream)), 200, commonHeaders(c));
   }) as never);
 
-  app.openapi(deletedRoute, ((c: Context<Env>) => {
+  app.openapi(deletedRoute, named, ((c: Context<Env>) => {
     const upstream = upstreamOf(c);
     if (!upstream.subscriptions.remove(find(c, upstream).name)) throw unknown(c);
     return c.body(null, 204, commonHeaders(c));
   }) as never);
 
-  app.openapi(messagesRoute, ((c: Context<Env>) => {
-    const upstream = upstreamOf(c);
-    return messages(c, parts, upstream, find(c, upstream).name);
+  app.openapi(messagesRoute, named, ((c: Context<Env>) => {
+    return journalResponse(c, parts, find(c, upstreamOf(c)).name);
   }) as never);
 }
 

@@ -9,8 +9,9 @@ import type { OpenStream, StreamReader } from "../../sidecar/host/streamed-repli
 import type { PreparedRequest } from "../call/call.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { readKey } from "../call/detached.ts";
+import { upstreamOf } from "../call/find-upstream.ts";
 import { callHeaders } from "../call/headers.ts";
-import type { Env, UpstreamPort } from "../ports.ts";
+import type { Env } from "../ports.ts";
 import { problem, problemDocument, type ResponseHeaders } from "../problem.ts";
 import { PacedResponse } from "./paced-response.ts";
 import { base64, event, oneLine } from "./render.ts";
@@ -89,15 +90,15 @@ function readable(frame: Body, takes: ProtocolTraits["accepts"]): string | undef
  * problem; `timeoutMs` is for that one alone, and afterwards it goes on for as long as it is read. A message that
  * subscribes begins its answer earlier: once it is on a socket.
  */
-export function streamed(
+export function streamReply(
   c: Context<Env>,
-  upstream: UpstreamPort,
   { body, timeoutMs, applied }: PreparedRequest,
   form: ReplyStreamFormat,
 ): Promise<Response> {
   if (readKey(c) !== undefined) {
     throw refused("invalid_request", "a stream cannot be told again: leave out the Idempotency-Key");
   }
+  const upstream = upstreamOf(c);
   const headers = callHeaders(c, { applied });
   const signal = leaveSignal(c);
   return new Promise((resolve) => {

@@ -29,8 +29,8 @@ async function responseOf(handler: (c: Context<Env>) => Response): Promise<Respo
 }
 
 test("a reply's headers are added to those of its call, which stay as they are", async () => {
-  const whole = await responseOf((c) => respond(c, upstream, reply, headers, undefined));
-  const picked = await responseOf((c) => respond(c, upstream, reply, headers, ["result", "price"]));
+  const whole = await responseOf((c) => respond(c, { outcome: reply, upstream, headers }, undefined));
+  const picked = await responseOf((c) => respond(c, { outcome: reply, upstream, headers }, ["result", "price"]));
   for (const [response, type] of [
     [whole, "application/json"],
     [picked, "text/plain; charset=utf-8"],
@@ -45,9 +45,9 @@ test("a reply's headers are added to those of its call, which stay as they are",
 
 test("a batch and a failure leave the headers of their call as they are", async () => {
   const batch = { type: "batch", items: [reply, failed], done: 0 } as const;
-  const items = await responseOf((c) => respond(c, upstream, batch, headers, undefined));
+  const items = await responseOf((c) => respond(c, { outcome: batch, upstream, headers }, undefined));
   assert.deepEqual([items.status, items.headers.get("location")], [200, "/v1/requests/1"]);
-  const failure = await responseOf((c) => respond(c, upstream, failed, headers, undefined));
+  const failure = await responseOf((c) => respond(c, { outcome: failed, upstream, headers }, undefined));
   assert.deepEqual([failure.status, failure.headers.get("location")], [504, "/v1/requests/1"]);
 });
 
