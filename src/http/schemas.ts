@@ -146,10 +146,35 @@ export const anyMessage = {
 } as const;
 
 export const upstreamParams = z.object({ upstream: z.string() });
-export const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
+/** Narrower than the package's own type, which is a union over three versions of OpenAPI. */
+type Parameter = {
+  name: string;
+  in: "path" | "query" | "header";
+  required?: boolean;
+  description?: string;
+  schema: ParameterSchema;
+};
+
+type ParameterSchema = {
+  type: "string" | "integer" | "boolean" | "array";
+  items?: ParameterSchema;
+  enum?: string[];
+  default?: string | number | boolean;
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  maxLength?: number;
+};
+
+export const upstreamParameter: Parameter = {
+  name: "upstream",
+  in: "path",
+  required: true,
+  schema: { type: "string" },
+};
 
 /** The parameters of routes that wait for a reply. Read by hand: this is the hot path. */
-export const waitParameters = [
+export const waitParameters: Parameter[] = [
   {
     name: "timeout",
     in: "query",
@@ -164,10 +189,15 @@ export const waitParameters = [
   },
 ];
 
-const query = (name: string, description: string, schema: object) => ({ name, in: "query", description, schema });
+const query = (name: string, description: string, schema: ParameterSchema): Parameter => ({
+  name,
+  in: "query",
+  description,
+  schema,
+});
 
 /** The parameters of routes that read messages. */
-export const messageParameters = [
+export const messageParameters: Parameter[] = [
   upstreamParameter,
   query("after", "Where to begin: behind this cursor, at `earliest`, or at `latest`", {
     type: "string",
@@ -191,13 +221,15 @@ export const messageParameters = [
   },
 ];
 
+export const idParameter: Parameter = { name: "id", in: "path", required: true, schema: { type: "string" } };
+
 export const waitParameter = query("wait", "How long to wait for it: `10`, `2.5s`. At most 120s.", {
   type: "string",
   default: "0",
 });
 
 /** A route whose caller may come again. */
-export const keyParameter = {
+export const keyParameter: Parameter = {
   name: "Idempotency-Key",
   in: "header",
   description: "Of those with the same key, message and token one is sent; the others get its reply",

@@ -5,6 +5,7 @@ import type { KeptState } from "../../core/kept-replies.ts";
 import type { Pointer } from "../../protocols/json-edit.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import type { ResponseHeaders } from "../problem.ts";
+import type { JsonOf } from "../routing.ts";
 import type { PreparedRequest } from "./call.ts";
 import { detached, hasEnded, outcomeOf, readKey } from "./detached.ts";
 import { upstreamOf } from "./find-upstream.ts";
@@ -42,6 +43,10 @@ export function keptReplyResponse(
 ): Response {
   if (hasEnded(state)) return respond(c, { outcome: outcomeOf(state), upstream, headers }, pointer);
   const late = state.phase === "late" ? state.failed.failure : undefined;
-  const body = { state: late ? "late" : "pending", location, ...(late && { code: late.code, sent: late.sent }) };
+  const body: JsonOf<"pendingSchema"> = {
+    state: late ? "late" : "pending",
+    location,
+    ...(late && { code: late.code, sent: late.sent }),
+  };
   return c.json(body, 202, { ...headers, Location: location, "Retry-After": String(RETRY_AFTER_S) });
 }

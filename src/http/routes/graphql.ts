@@ -22,7 +22,7 @@ const RESPONSE_TYPE = "application/graphql-response+json";
 
 const described = ({ failures }: Schemas) => ({
   summary: "GraphQL over HTTP; who accepts text/event-stream gets results one by one, and may subscribe",
-  request: { body: { required: true, content: { [JSON_TYPE]: { schema: {} } } } as never },
+  request: { body: { required: true, content: { [JSON_TYPE]: { schema: {} } } } },
   responses: {
     200: { description: "The result: `data`, `errors`, or both" },
     400: { description: `Not executed; the result has \`errors\` only. So to who accepts ${RESPONSE_TYPE}` },
@@ -31,11 +31,11 @@ const described = ({ failures }: Schemas) => ({
 });
 
 const graphqlRoute = createRoute({ method: "post", path: "/graphql" }, (schemas) => ({
-  parameters: [...schemas.waitParameters, schemas.keyParameter] as never,
+  parameters: [...schemas.waitParameters, schemas.keyParameter],
   ...described(schemas),
 }));
 const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstream}" }, (schemas) => ({
-  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.keyParameter] as never,
+  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.keyParameter],
   ...described(schemas),
 }));
 

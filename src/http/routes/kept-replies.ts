@@ -8,29 +8,25 @@ import { readWait } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute } from "../routing.ts";
+import { type App, createRoute, json } from "../routing.ts";
 
 /** Replies that are fetched: of requests that were answered by a 202, and such as came too late. */
 
 const keptRoute = createRoute(
   { method: "get", path: "/v1/requests/{id}" },
-  ({ failures, pendingSchema, pickParameter, waitParameter }) => ({
+  ({ failures, idParameter, pendingSchema, pickParameter, waitParameter }) => ({
     summary: "Fetch a late or asynchronous reply",
-    parameters: [
-      { name: "id", in: "path", required: true, schema: { type: "string" } },
-      waitParameter,
-      pickParameter,
-    ] as never,
+    parameters: [idParameter, waitParameter, pickParameter],
     responses: {
       200: { description: "The reply, in the media type of its frame" },
-      202: { description: "Its reply may still come", content: { "application/json": { schema: pendingSchema } } },
+      202: json("Its reply may still come", pendingSchema),
       ...failures,
     },
   }),
 );
 
 export function keptRoutes(app: App, { keeper, access, lifecycle, upstreams }: AppParts): void {
-  app.openapi(keptRoute, (async (c: Context<Env>) => {
+  app.openapi(keptRoute, async (c: Context<Env>) => {
     const pointer = readPick(c);
     const waitMs = readWait(c);
     const kept = keeper.find(c.req.param("id") ?? "", callerOf(c, access));
@@ -38,5 +34,5 @@ export function keptRoutes(app: App, { keeper, access, lifecycle, upstreams }: A
     const state = await keeper.wait(kept, hasEnded, waitMs, signals);
     const headers = commonHeaders(c);
     return keptReplyResponse(c, findUpstream(upstreams, kept.upstream), state, headers, locationOf(kept), pointer);
-  }) as never);
+  });
 }

@@ -34,7 +34,7 @@ const messagesRoute = createRoute(
   { method: "get", path: "/v1/upstreams/{upstream}/messages" },
   ({ failures, messageParameters, pageSchema }) => ({
     summary: "Read what the upstream said unasked",
-    parameters: messageParameters as never,
+    parameters: messageParameters,
     responses: {
       200: {
         description: "A page; or, by `Accept`, a line or an event per message until the reader leaves",
@@ -42,7 +42,7 @@ const messagesRoute = createRoute(
           [JSON_TYPE]: { schema: pageSchema },
           "application/x-ndjson": { schema: { type: "string" } },
           "text/event-stream": { schema: { type: "string" } },
-        } as never,
+        },
       },
       ...failures,
     },
@@ -50,8 +50,7 @@ const messagesRoute = createRoute(
 );
 
 export function messageRoutes(app: App, parts: AppParts): void {
-  app.openapi(messagesRoute, withUpstream(parts.upstreams), ((c: Context<Env>) =>
-    journalResponse(c, parts, "")) as never);
+  app.openapi(messagesRoute, withUpstream(parts.upstreams), (c: Context<Env>) => journalResponse(c, parts, ""));
 }
 
 /** Answers with what is in one of the upstream's journals, in the form that the caller accepts. */

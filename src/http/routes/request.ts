@@ -15,8 +15,8 @@ const requestRoute = createRoute(
   { method: "post", path: "/v1/upstreams/{upstream}/request" },
   ({ anyMessage, failures, keyParameter, pickParameter, upstreamParameter, waitParameters }) => ({
     summary: "Send one message and wait for its reply",
-    parameters: [upstreamParameter, ...waitParameters, keyParameter, pickParameter] as never,
-    request: { body: anyMessage as never },
+    parameters: [upstreamParameter, ...waitParameters, keyParameter, pickParameter],
+    request: { body: anyMessage },
     responses: {
       200: {
         description:
@@ -42,8 +42,8 @@ const sendRoute = createRoute(
       },
       ...waitParameters,
       keyParameter,
-    ] as never,
-    request: { body: anyMessage as never },
+    ],
+    request: { body: anyMessage },
     responses: { 204: { description: "Handed to the socket, which does not prove that it arrived" }, ...failures },
   }),
 );

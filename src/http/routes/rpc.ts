@@ -15,7 +15,7 @@ import { rpcBatch, rpcFailure } from "../rpc-error.ts";
 
 const described = {
   summary: "JSON-RPC 2.0 over HTTP: single requests, notifications and batches",
-  request: { body: { required: true, content: { "application/json": { schema: {} } } } as never },
+  request: { body: { required: true, content: { "application/json": { schema: {} } } } },
   responses: {
     200: { description: "The reply, or an array of replies in the caller's order" },
     204: { description: "Notifications only: nothing to answer" },
@@ -24,13 +24,13 @@ const described = {
 };
 
 const rpcRoute = createRoute({ method: "post", path: "/rpc" }, ({ keyParameter, waitParameters }) => ({
-  parameters: [...waitParameters, keyParameter] as never,
+  parameters: [...waitParameters, keyParameter],
   ...described,
 }));
 const rpcNamedRoute = createRoute(
   { method: "post", path: "/rpc/{upstream}" },
   ({ keyParameter, upstreamParameter, waitParameters }) => ({
-    parameters: [upstreamParameter, ...waitParameters, keyParameter] as never,
+    parameters: [upstreamParameter, ...waitParameters, keyParameter],
     ...described,
   }),
 );

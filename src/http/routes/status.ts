@@ -1,21 +1,15 @@
 import type { Context } from "hono";
-import type { z } from "zod";
 import { redactUrl } from "../../config/wire.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { mayLookInside } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type Schemas } from "../routing.ts";
+import { type App, createRoute, type JsonOf, json, type Schemas } from "../routing.ts";
 
 /** What can be looked at: probes, the state of upstreams, the version. */
 
 /** How long the thread may take to tell its counters, in milliseconds; without them the answer says less. */
 const INSPECT_WITHIN_MS = 500;
-
-const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
-  description,
-  content: { "application/json": { schema } },
-});
 
 const livezRoute = createRoute({ method: "get", path: "/livez" }, ({ livenessSchema }) => ({
   summary: "Whether the process lives",
@@ -47,7 +41,7 @@ const oneRoute = createRoute(
 export function statusRoutes(app: App, parts: AppParts): void {
   const { upstreams, lifecycle, about } = parts;
 
-  app.openapi(livezRoute, (c) => c.json({ status: "alive" as const }, 200, commonHeaders(c)));
+  app.openapi(livezRoute, (c) => c.json<JsonOf<"livenessSchema">>({ status: "alive" }, 200, commonHeaders(c)));
 
   const ready = (c: Context<Env>) => {
     const missing = [...upstreams.values()].some(({ settings, state }) => settings.required && state.phase !== "ready");
@@ -58,17 +52,21 @@ export function statusRoutes(app: App, parts: AppParts): void {
         phase === "ready" || lastError === undefined ? [] : [[name, lastError]],
       ),
     );
-    const body = mayLookInside(c, parts.access) ? { status, upstreams: phases, errors } : { status };
-    return c.json(body as z.infer<Schemas["readinessSchema"]>, status === "ready" ? 200 : 503, commonHeaders(c));
+    const body: JsonOf<"readinessSchema"> = mayLookInside(c, parts.access)
+      ? { status, upstreams: phases, errors }
+      : { status };
+    return c.json(body, status === "ready" ? 200 : 503, commonHeaders(c));
   };
   app.openapi(readyzRoute, ready);
   app.openapi(healthzRoute, ready);
 
-  app.openapi(versionRoute, (c) => c.json({ name: "sidesocket" as const, ...about }, 200, commonHeaders(c)));
+  app.openapi(versionRoute, (c) =>
+    c.json<JsonOf<"versionSchema">>({ name: "sidesocket", ...about }, 200, commonHeaders(c)),
+  );
 
   app.openapi(listRoute, async (c) => {
     const states = await Promise.all([...upstreams.values()].map((upstream) => stateOf(upstream, parts)));
-    return c.json({ upstreams: states }, 200, commonHeaders(c));
+    return c.json<JsonOf<"upstreamListSchema">>({ upstreams: states }, 200, commonHeaders(c));
   });
 
   app.openapi(oneRoute, withUpstream(upstreams), async (c) =>
@@ -76,10 +74,7 @@ export function statusRoutes(app: App, parts: AppParts): void {
   );
 }
 
-async function stateOf(
-  upstream: UpstreamPort,
-  { webhooks }: AppParts,
-): Promise<z.infer<Schemas["upstreamStateSchema"]>> {
+async function stateOf(upstream: UpstreamPort, { webhooks }: AppParts): Promise<JsonOf<"upstreamStateSchema">> {
   const details = await upstream.inspect(INSPECT_WITHIN_MS);
   const { phase, since, attempts, lastError, foundDeadBy, retryInMs } = upstream.state;
   return {

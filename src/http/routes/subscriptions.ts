@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
-import type { z } from "zod";
 import { subscriptionOrderJson } from "../../config/json-schema.ts";
 import { check, dotted } from "../../config/problems.ts";
 import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config/schema.ts";
@@ -14,23 +13,20 @@ import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWaitLimit } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type Schemas } from "../routing.ts";
+import { type App, createRoute, type JsonOf, json } from "../routing.ts";
 import { journalResponse } from "./messages.ts";
 
 /** Standing subscriptions: declared once, renewed on every connect, each with messages of its own. */
 
-const nameParameter = { name: "id", in: "path", required: true, schema: { type: "string" } };
 const path = "/v1/upstreams/{upstream}/subscriptions";
-
-const json = (description: string, schema: z.ZodType) => ({ description, content: { "application/json": { schema } } });
 
 const createdRoute = createRoute(
   { method: "post", path },
   ({ failures, subscriptionSchema, upstreamParameter, waitParameters }) => ({
     summary: "Subscribe, and stay subscribed",
-    parameters: [upstreamParameter, ...waitParameters] as never,
+    parameters: [upstreamParameter, ...waitParameters],
     request: {
-      body: { required: true, content: { "application/json": { schema: subscriptionOrderJson() } } } as never,
+      body: { required: true, content: { "application/json": { schema: subscriptionOrderJson() } } },
     },
     responses: {
       201: json("The upstream has agreed; `Location` is the subscription", subscriptionSchema),
@@ -42,30 +38,33 @@ const createdRoute = createRoute(
 
 const listRoute = createRoute({ method: "get", path }, ({ failures, subscriptionListSchema, upstreamParameter }) => ({
   summary: "The standing subscriptions",
-  parameters: [upstreamParameter] as never,
+  parameters: [upstreamParameter],
   responses: { 200: json("All of them", subscriptionListSchema), ...failures },
 }));
 
 const oneRoute = createRoute(
   { method: "get", path: `${path}/{id}` },
-  ({ failures, subscriptionSchema, upstreamParameter }) => ({
+  ({ failures, idParameter, subscriptionSchema, upstreamParameter }) => ({
     summary: "One standing subscription",
-    parameters: [upstreamParameter, nameParameter] as never,
+    parameters: [upstreamParameter, idParameter],
     responses: { 200: json("How it is", subscriptionSchema), ...failures },
   }),
 );
 
-const deletedRoute = createRoute({ method: "delete", path: `${path}/{id}` }, ({ failures, upstreamParameter }) => ({
-  summary: "Take a subscription back",
-  parameters: [upstreamParameter, nameParameter] as never,
-  responses: { 204: { description: "It is gone, with its messages" }, ...failures },
-}));
+const deletedRoute = createRoute(
+  { method: "delete", path: `${path}/{id}` },
+  ({ failures, idParameter, upstreamParameter }) => ({
+    summary: "Take a subscription back",
+    parameters: [upstreamParameter, idParameter],
+    responses: { 204: { description: "It is gone, with its messages" }, ...failures },
+  }),
+);
 
 const messagesRoute = createRoute(
   { method: "get", path: `${path}/{id}/messages` },
-  ({ failures, messageParameters }) => ({
+  ({ failures, idParameter, messageParameters }) => ({
     summary: "Read the messages of a subscription",
-    parameters: [nameParameter, ...messageParameters] as never,
+    parameters: [idParameter, ...messageParameters],
     responses: { 200: { description: "As for the messages of the upstream" }, ...failures },
   }),
 );
@@ -73,7 +72,7 @@ const messagesRoute = createRoute(
 export function subscriptionRoutes(app: App, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
 
-  app.openapi(createdRoute, named, (async (c: Context<Env>) => {
+  app.openapi(createdRoute, named, async (c: Context<Env>) => {
     const upstream = upstreamOf(c);
     const { subscriptions, settings } = upstream;
     if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
@@ -95,28 +94,28 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     const body = shown(upstream, made);
     if (there) return c.json(body, 200, headers);
     return c.json(body, 201, { ...headers, Location: body.messages.replace(/\/messages$/, "") });
-  }) as never);
+  });
 
-  app.openapi(listRoute, named, ((c: Context<Env>) => {
+  app.openapi(listRoute, named, (c: Context<Env>) => {
     const upstream = upstreamOf(c);
     const subscriptions = upstream.subscriptions.list().map((standing) => shown(upstream, standing));
-    return c.json({ subscriptions }, 200, commonHeaders(c));
-  }) as never);
+    return c.json<JsonOf<"subscriptionListSchema">>({ subscriptions }, 200, commonHeaders(c));
+  });
 
-  app.openapi(oneRoute, named, ((c: Context<Env>) => {
+  app.openapi(oneRoute, named, (c: Context<Env>) => {
     const upstream = upstreamOf(c);
     return c.json(shown(upstream, find(c, upstream)), 200, commonHeaders(c));
-  }) as never);
+  });
 
-  app.openapi(deletedRoute, named, ((c: Context<Env>) => {
+  app.openapi(deletedRoute, named, (c: Context<Env>) => {
     const upstream = upstreamOf(c);
     if (!upstream.subscriptions.remove(find(c, upstream).name)) throw unknown(c);
     return c.body(null, 204, commonHeaders(c));
-  }) as never);
+  });
 
-  app.openapi(messagesRoute, named, ((c: Context<Env>) => {
+  app.openapi(messagesRoute, named, (c: Context<Env>) => {
     return journalResponse(c, parts, find(c, upstreamOf(c)).name);
-  }) as never);
+  });
 }
 
 async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }: UpstreamPort) {
@@ -197,7 +196,7 @@ function unknown(c: Context<Env>): SidesocketError {
   return refused("not_found", `there is no subscription ${JSON.stringify(c.req.param("id")?.slice(0, 64))}`);
 }
 
-function shown({ name: upstream }: UpstreamPort, standing: SubscriptionInfo): z.infer<Schemas["subscriptionSchema"]> {
+function shown({ name: upstream }: UpstreamPort, standing: SubscriptionInfo): JsonOf<"subscriptionSchema"> {
   const { name, phase, since, activations, lastFailure } = standing;
   return {
     id: name,
