@@ -210,7 +210,7 @@ export const exit = [
   {
     file: "src/http/streaming/paced-response.ts",
     tests: ["test/contract/messages"],
-    mutants: [["a stream has no last chunk", "if (inChunks) answer.write(LAST_CHUNK);", ""]],
+    mutants: [["a stream has no last chunk", "if (inChunks) outgoing.write(LAST_CHUNK);", ""]],
   },
   {
     file: "src/runtime/listener.ts",

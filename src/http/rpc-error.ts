@@ -1,4 +1,4 @@
-/** JSON-RPC errors over HTTP: a failure, or the items of a batch, as JSON-RPC clients read them. */
+/** JSON-RPC errors over HTTP, for a single failure and for the items of a batch. */
 
 import type { Context } from "hono";
 import type { Failed, Replied } from "../core/outcome.ts";
@@ -6,7 +6,7 @@ import { rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, type ResponseHeaders, statusFor, titleFor } from "./problem.ts";
 
-/** Always 200: each item says for itself how it ended. */
+/** Responds with 200 always: each item carries its own outcome. */
 export function rpcBatch(
   c: Context<Env>,
   upstream: UpstreamPort,
@@ -17,7 +17,7 @@ export function rpcBatch(
   return c.body(`[${texts.join(",")}]`, 200, { ...headers, "Content-Type": "application/json" });
 }
 
-/** Whether who asks expects JSON-RPC, whatever it is that is answered. */
+/** True if the caller expects JSON-RPC, whatever the response is. */
 export function isRpc(c: Context<Env>): boolean {
   return c.req.path === "/rpc" || c.req.path.startsWith("/rpc/");
 }

@@ -1,3 +1,5 @@
+/** Calls of an upstream: the one way up and down, for every route that sends a message. */
+
 import type { Context } from "hono";
 import type { CallerOutcome, RequestKind } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
@@ -14,8 +16,6 @@ import { upstreamOf } from "./find-upstream.ts";
 import { callHeaders } from "./headers.ts";
 import { readWaitLimit } from "./timeout.ts";
 
-/** The one way up and down, for every route that sends a message. */
-
 /** A request that is ready to be sent. */
 export interface PreparedRequest extends CallerRequest {
   /** The preference that `timeoutMs` follows (RFC 7240). */
@@ -27,10 +27,10 @@ export interface CallResult extends UpstreamOutcome {
   readonly headers: ResponseHeaders;
 }
 
-/** Makes the frame to be sent of the caller's message, or refuses it. */
+/** Turns the caller's message into the frame to send, or refuses it. */
 type FrameOf = (body: Body, protocol: ProtocolTraits) => Body;
 
-/** Prepares the caller's message and sends it. */
+/** Prepares the caller's message, sends it and waits for its outcome. */
 export async function call(
   c: Context<Env>,
   parts: AppParts,
@@ -38,13 +38,11 @@ export async function call(
   frameOf?: FrameOf,
 ): Promise<CallResult & { readonly request: PreparedRequest }> {
   const request = await prepare(c, parts, kind, frameOf);
-  return { ...(await send(c, parts, request)), request };
+  const { outcome, upstream, headers } = await send(c, parts, request);
+  return { outcome, upstream, headers, request };
 }
 
-/**
- * The protocol of the upstream that the path names. Until its thread has loaded it, a request waits, at the expense of
- * its own timeout.
- */
+/** The protocol of the path's upstream. Waits until the thread has loaded it, at the expense of the request's timeout. */
 export async function loadedProtocol(c: Context<Env>): Promise<ProtocolTraits> {
   const upstream = upstreamOf(c);
   if (upstream.protocol) return upstream.protocol;
@@ -86,8 +84,8 @@ export async function send(c: Context<Env>, parts: AppParts, request: PreparedRe
     const { state, location, replayed } = await detached(c, parts, request, key);
     return { outcome: outcomeOf(state), upstream: named, headers: callHeaders(c, { applied, location, replayed }) };
   }
-  const ask = { kind, body, timeoutMs, signal: leaveSignal(c) };
-  const { outcome, upstream } = await requestInTurn(parts.upstreams, named, ask);
+  const signal = leaveSignal(c);
+  const { outcome, upstream } = await requestInTurn(parts.upstreams, named, { kind, body, timeoutMs, signal });
   const servedBy = named.settings.failover.length > 0 ? upstream.name : undefined;
   const location = "later" in outcome ? lateLocation(c, parts, upstream, outcome) : undefined;
   return { outcome, upstream, headers: callHeaders(c, { applied, servedBy, location }) };

@@ -26,7 +26,8 @@ export function withUpstream(upstreams: Upstreams): MiddlewareHandler<Env> {
 
 /** The upstream of a route that is registered with {@link withUpstream}. */
 export function upstreamOf(c: Context<Env>): UpstreamPort {
-  const { upstream } = c.var;
+  // Not `c.var`, which builds an object on every read.
+  const upstream = c.get("upstream");
   if (!upstream) throw new RangeError(`${c.req.path} is registered without withUpstream`);
   return upstream;
 }

@@ -1,4 +1,4 @@
-/** Headers of the response to a message: those that follow from how it was sent, whatever its outcome. */
+/** Headers of the response to a message that depend on how it was sent, not on its outcome. */
 
 import type { Context } from "hono";
 import type { Env } from "../ports.ts";

@@ -1,4 +1,4 @@
-/** The 202 of requests that go on without their caller, and what a kept reply looks like to who asks for it. */
+/** Responses of asynchronous requests: 202 while pending, then the kept reply. */
 
 import type { Context } from "hono";
 import type { KeptState } from "../../core/kept-replies.ts";
@@ -6,28 +6,27 @@ import type { Pointer } from "../../protocols/json-edit.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import type { ResponseHeaders } from "../problem.ts";
 import type { JsonOf } from "../routing.ts";
-import type { PreparedRequest } from "./call.ts";
+import { prepare } from "./call.ts";
 import { detached, hasEnded, outcomeOf, readKey } from "./detached.ts";
 import { upstreamOf } from "./find-upstream.ts";
 import { callHeaders } from "./headers.ts";
-import { respond } from "./respond.ts";
+import { demandOneReply, respond } from "./respond.ts";
 import { DEFAULT_TIMEOUT_MS, readTimeout } from "./timeout.ts";
 
-/** When to ask again, in seconds, for who does not wait. */
+/** Seconds after which to poll again. */
 const RETRY_AFTER_S = 1;
 
-/** Sends the message and answers with a 202, but for what has ended within `waitS` seconds. */
+/** Sends the message; responds with 202, or with the reply if it comes within `waitS` seconds. */
 export async function respondAsync(
   c: Context<Env>,
   parts: AppParts,
-  request: PreparedRequest,
   waitS: number,
   pointer: Pointer | undefined,
 ): Promise<Response> {
-  const { kind, body } = request;
-  // The wait is for the 202; the message's own time is another.
-  const call = { kind, body, timeoutMs: readTimeout(c) ?? DEFAULT_TIMEOUT_MS };
-  const { state, location, replayed } = await detached(c, parts, call, readKey(c), waitS * 1_000);
+  const { kind, body } = await prepare(c, parts, "request", pointer && demandOneReply);
+  // `Prefer: wait` bounds the wait for the 202, not the request itself.
+  const request = { kind, body, timeoutMs: readTimeout(c) ?? DEFAULT_TIMEOUT_MS };
+  const { state, location, replayed } = await detached(c, parts, request, readKey(c), waitS * 1_000);
   const applied = waitS === 0 ? "respond-async" : `respond-async, wait=${waitS}`;
   const headers = callHeaders(c, { applied, location, replayed });
   return keptReplyResponse(c, upstreamOf(c), state, headers, location ?? "", pointer);

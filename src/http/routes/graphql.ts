@@ -1,3 +1,5 @@
+/** Routes of GraphQL over HTTP for upstreams that speak graphql-transport-ws; subscriptions as server-sent events. */
+
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { refused } from "../../errors.ts";
@@ -13,19 +15,17 @@ import { type App, createRoute, type Schemas } from "../routing.ts";
 import { event } from "../streaming/render.ts";
 import { BEAT, errorEvent, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
 
-/** GraphQL over HTTP in front of an upstream that speaks graphql-transport-ws; subscriptions as server-sent events. */
-
 const JSON_TYPE = "application/json";
 const EVENTS_TYPE = "text/event-stream";
-/** The newer type, whose status tells whether the operation was executed. */
+/** The newer media type: its status shows whether the operation was executed. */
 const RESPONSE_TYPE = "application/graphql-response+json";
 
 const described = ({ failures }: Schemas) => ({
-  summary: "GraphQL over HTTP; who accepts text/event-stream gets results one by one, and may subscribe",
+  summary: "GraphQL over HTTP; with Accept: text/event-stream results come one by one, and subscriptions are allowed",
   request: { body: { required: true, content: { [JSON_TYPE]: { schema: {} } } } },
   responses: {
     200: { description: "The result: `data`, `errors`, or both" },
-    400: { description: `Not executed; the result has \`errors\` only. So to who accepts ${RESPONSE_TYPE}` },
+    400: { description: `Not executed, with \`errors\` only; given to callers that accept ${RESPONSE_TYPE}` },
     ...failures,
   },
 });
@@ -61,7 +61,7 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
     const { outcome, upstream, headers } = await send(c, parts, request);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
     const unusable = (detail: string) => problem(c, { code: "invalid_reply", sent: "yes", detail }, upstream, headers);
-    if (outcome.type !== "reply") return unusable("the upstream gave no result");
+    if (outcome.type !== "reply") return unusable("the upstream sent no result");
     const result = graphqlResult(outcome.body);
     if ("why" in result) return unusable(result.why);
     const status = type === RESPONSE_TYPE && !result.executed ? 400 : 200;
@@ -75,7 +75,7 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
   app.openapi(graphqlNamedRoute, named, handle);
 }
 
-/** Server-sent events, each in a connection of its own: https://github.com/enisdenk/graphql-sse/blob/master/PROTOCOL.md. */
+/** Distinct connections mode of graphql-sse, one stream for each operation: https://github.com/enisdenk/graphql-sse/blob/master/PROTOCOL.md. */
 const distinct: ReplyStreamFormat = {
   mediaType: `${EVENTS_TYPE}; charset=utf-8`,
   frame(frame) {
@@ -89,9 +89,9 @@ const distinct: ReplyStreamFormat = {
 };
 
 const onlyAsEvents =
-  "a subscription has more than one result: only queries and mutations are answered without Accept: text/event-stream";
+  "a subscription has more than one result: send Accept: text/event-stream (queries and mutations work without)";
 
-/** What is sent for a request, and whether its results come until somebody ends them. */
+/** The frame to send, and whether it subscribes. @throws SidesocketError if the body is not a GraphQL request */
 function frameOf(body: Body): { readonly frame: string; readonly subscribes: boolean } {
   try {
     const frame = subscribeFrame(body);

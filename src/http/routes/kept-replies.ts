@@ -1,4 +1,5 @@
-import type { Context } from "hono";
+/** Route that fetches kept replies: those of asynchronous requests, and late ones. */
+
 import { leaveSignal } from "../call/caller-left.ts";
 import { hasEnded, locationOf } from "../call/detached.ts";
 import { findUpstream } from "../call/find-upstream.ts";
@@ -6,11 +7,9 @@ import { readPick } from "../call/respond.ts";
 import { keptReplyResponse } from "../call/respond-async.ts";
 import { readWait } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
-import type { AppParts, Env } from "../ports.ts";
+import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, json } from "../routing.ts";
-
-/** Replies that are fetched: of requests that were answered by a 202, and such as came too late. */
 
 const keptRoute = createRoute(
   { method: "get", path: "/v1/requests/{id}" },
@@ -19,14 +18,14 @@ const keptRoute = createRoute(
     parameters: [idParameter, waitParameter, pickParameter],
     responses: {
       200: { description: "The reply, in the media type of its frame" },
-      202: json("Its reply may still come", pendingSchema),
+      202: json("The reply may still come", pendingSchema),
       ...failures,
     },
   }),
 );
 
 export function keptRoutes(app: App, { keeper, access, lifecycle, upstreams }: AppParts): void {
-  app.openapi(keptRoute, async (c: Context<Env>) => {
+  app.openapi(keptRoute, async (c) => {
     const pointer = readPick(c);
     const waitMs = readWait(c);
     const kept = keeper.find(c.req.param("id") ?? "", callerOf(c, access));

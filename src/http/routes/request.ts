@@ -1,15 +1,16 @@
-import type { Context } from "hono";
+/** Routes that send one message, with or without waiting for its reply. */
+
 import { batchFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
-import { call, loadedProtocol, prepare, send } from "../call/call.ts";
+import { call, loadedProtocol, prepare } from "../call/call.ts";
 import { withUpstream } from "../call/find-upstream.ts";
 import { demandOneReply, readPick, respond } from "../call/respond.ts";
 import { respondAsync } from "../call/respond-async.ts";
 import { readAsync } from "../call/timeout.ts";
-import type { AppParts, Env } from "../ports.ts";
+import type { AppParts } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type App, createRoute } from "../routing.ts";
-import { formOf, streamReply } from "../streaming/reply-stream.ts";
+import { streamFormatOf, streamReply } from "../streaming/reply-stream.ts";
 
 const requestRoute = createRoute(
   { method: "post", path: "/v1/upstreams/{upstream}/request" },
@@ -20,9 +21,9 @@ const requestRoute = createRoute(
     responses: {
       200: {
         description:
-          "The reply, in the media type of its frame. One of several frames may come as a line or an event each",
+          "The reply, in the media type of its frame; a reply of several frames may come as one line or event for each",
       },
-      202: { description: "`Prefer: respond-async`: `Location` will have the reply" },
+      202: { description: "With `Prefer: respond-async`: the reply will be at `Location`" },
       ...failures,
     },
   }),
@@ -37,7 +38,7 @@ const sendRoute = createRoute(
       {
         name: "confirm",
         in: "query",
-        description: "`pong`: answer when the peer's pong proves that it has the message",
+        description: "`pong`: respond when the peer's pong proves that it has the message",
         schema: { type: "string", enum: ["pong"] },
       },
       ...waitParameters,
@@ -51,20 +52,19 @@ const sendRoute = createRoute(
 export function requestRoutes(app: App, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
 
-  app.openapi(requestRoute, named, async (c: Context<Env>) => {
+  app.openapi(requestRoute, named, async (c) => {
     const pointer = readPick(c);
-    const form = formOf(c, await loadedProtocol(c));
-    if (form) {
-      if (pointer) throw refused("invalid_request", "pick takes a value out of one reply, and a stream has several");
-      return streamReply(c, await prepare(c, parts, "stream"), form);
+    const format = streamFormatOf(c, await loadedProtocol(c));
+    if (format) {
+      if (pointer) throw refused("invalid_request", "pick does not go with a stream: accept application/json");
+      return streamReply(c, await prepare(c, parts, "stream"), format);
     }
-    const request = await prepare(c, parts, "request", pointer && demandOneReply);
     const waitS = readAsync(c);
-    if (waitS !== undefined) return respondAsync(c, parts, request, waitS, pointer);
-    return respond(c, await send(c, parts, request), pointer);
+    if (waitS !== undefined) return respondAsync(c, parts, waitS, pointer);
+    return respond(c, await call(c, parts, "request", pointer && demandOneReply), pointer);
   });
 
-  app.openapi(sendRoute, named, async (c: Context<Env>) => {
+  app.openapi(sendRoute, named, async (c) => {
     const confirm = c.req.query("confirm");
     if (confirm !== undefined && confirm !== "pong") throw refused("invalid_request", "confirm must be pong");
     const { outcome, upstream, headers } = await call(c, parts, confirm ? "confirm" : "send");

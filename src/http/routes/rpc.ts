@@ -1,3 +1,5 @@
+/** Routes of JSON-RPC 2.0 over HTTP, for clients that know nothing of sidesocket. */
+
 import type { Context } from "hono";
 import { callerId, callerIds } from "../../protocols/json-rpc.ts";
 import { call, demandProtocol } from "../call/call.ts";
@@ -7,19 +9,13 @@ import type { AppParts, Env } from "../ports.ts";
 import { type App, createRoute } from "../routing.ts";
 import { rpcBatch, rpcFailure } from "../rpc-error.ts";
 
-/**
- * JSON-RPC 2.0 over HTTP, for clients that know nothing of sidesocket. They repeat a request by themselves on 502, 503
- * and 504, so a status other than 2xx always means that nothing was sent; what may have been sent is answered with 200
- * and an error in the body.
- */
-
 const described = {
   summary: "JSON-RPC 2.0 over HTTP: single requests, notifications and batches",
   request: { body: { required: true, content: { "application/json": { schema: {} } } } },
   responses: {
     200: { description: "The reply, or an array of replies in the caller's order" },
-    204: { description: "Notifications only: nothing to answer" },
-    default: { description: "A JSON-RPC error whose `data` holds the facts of a problem. Nothing was sent." },
+    204: { description: "Only notifications, which have no reply" },
+    default: { description: "A JSON-RPC error whose `data` holds the facts of a problem; nothing was sent" },
   },
 };
 
@@ -35,6 +31,10 @@ const rpcNamedRoute = createRoute(
   }),
 );
 
+/**
+ * JSON-RPC clients repeat a request by themselves on 502, 503 and 504. So a status other than 2xx always means that
+ * nothing was sent; the failure of a message that may have been sent is a 200 with an error in the body.
+ */
 export function rpcRoutes(app: App, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
   const handle = async (c: Context<Env>): Promise<Response> => {
@@ -48,9 +48,9 @@ export function rpcRoutes(app: App, parts: AppParts): void {
       case "done":
         return c.body(null, 204, headers);
       case "failed": {
-        // Of what cannot be read as JSON-RPC the id is null, unless the protocol itself could read it.
+        // An invalid message has the id null, unless the protocol could read its id.
         if (outcome.invalid) return rpcFailure(c, upstream, outcome, headers);
-        // Where the thread could not say whose message it was, because it was full or gone, the message can.
+        // A thread that is full or gone reports no ids: take them from the message.
         const ids = callerIds(request.body);
         const each = ids?.map((own) => ({ ...outcome, own }));
         if (each) return rpcBatch(c, upstream, each, headers);

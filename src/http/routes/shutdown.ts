@@ -1,3 +1,5 @@
+/** Route that runs the exit protocol and returns its report. */
+
 import { refused } from "../../errors.ts";
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
@@ -14,7 +16,7 @@ const shutdownRoute = createRoute({ method: "post", path: "/shutdown" }, ({ fail
     },
   ],
   responses: {
-    200: json("What was done", reportSchema),
+    200: json("The exit report", reportSchema),
     ...failures,
   },
 }));

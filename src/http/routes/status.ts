@@ -1,3 +1,5 @@
+/** Routes of probes, of the state of upstreams, and of the version. */
+
 import type { Context } from "hono";
 import { redactUrl } from "../../config/wire.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
@@ -6,35 +8,33 @@ import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, type JsonOf, json, type Schemas } from "../routing.ts";
 
-/** What can be looked at: probes, the state of upstreams, the version. */
-
-/** How long the thread may take to tell its counters, in milliseconds; without them the answer says less. */
+/** Milliseconds that the thread has to report its counters; after that they are null in the response. */
 const INSPECT_WITHIN_MS = 500;
 
 const livezRoute = createRoute({ method: "get", path: "/livez" }, ({ livenessSchema }) => ({
-  summary: "Whether the process lives",
-  responses: { 200: json("It does", livenessSchema) },
+  summary: "Liveness of the process",
+  responses: { 200: json("Alive", livenessSchema) },
 }));
 const readiness = ({ readinessSchema }: Schemas) => ({
-  summary: "Whether every required upstream is connected and greeted, and no exit has begun",
+  summary: "Readiness: every required upstream is connected and greeted, and no exit has begun",
   responses: { 200: json("Ready", readinessSchema), 503: json("Not ready", readinessSchema) },
 });
 const readyzRoute = createRoute({ method: "get", path: "/readyz" }, readiness);
 const healthzRoute = createRoute({ method: "get", path: "/healthz" }, readiness);
 const versionRoute = createRoute({ method: "get", path: "/version" }, ({ failures, versionSchema }) => ({
-  summary: "Which version this is, and on what it runs",
+  summary: "Version and runtime",
   responses: { 200: json("The version", versionSchema), ...failures },
 }));
 const listRoute = createRoute({ method: "get", path: "/v1/upstreams" }, ({ failures, upstreamListSchema }) => ({
   summary: "The state of all upstreams",
-  responses: { 200: json("By name, in the order of the configuration", upstreamListSchema), ...failures },
+  responses: { 200: json("All upstreams, in the order of the configuration", upstreamListSchema), ...failures },
 }));
 const oneRoute = createRoute(
   { method: "get", path: "/v1/upstreams/{upstream}" },
   ({ failures, upstreamParams, upstreamStateSchema }) => ({
     summary: "The state of one upstream",
     request: { params: upstreamParams },
-    responses: { 200: json("Its state", upstreamStateSchema), ...failures },
+    responses: { 200: json("The state", upstreamStateSchema), ...failures },
   }),
 );
 
@@ -44,8 +44,10 @@ export function statusRoutes(app: App, parts: AppParts): void {
   app.openapi(livezRoute, (c) => c.json<JsonOf<"livenessSchema">>({ status: "alive" }, 200, commonHeaders(c)));
 
   const ready = (c: Context<Env>) => {
-    const missing = [...upstreams.values()].some(({ settings, state }) => settings.required && state.phase !== "ready");
-    const status = !lifecycle.ready ? "shutting_down" : missing ? "not_ready" : "ready";
+    const isMissing = [...upstreams.values()].some(
+      ({ settings, state }) => settings.required && state.phase !== "ready",
+    );
+    const status = !lifecycle.ready ? "shutting_down" : isMissing ? "not_ready" : "ready";
     const phases = Object.fromEntries([...upstreams.values()].map(({ name, state }) => [name, state.phase]));
     const errors = Object.fromEntries(
       [...upstreams.values()].flatMap(({ name, state: { phase, lastError } }) =>
