@@ -151,6 +151,7 @@ export const anyMessage = {
 } as const;
 
 export const upstreamParams = z.object({ upstream: z.string() });
+
 /** Narrower than the package's own type, which is a union over three versions of OpenAPI. */
 type Parameter = {
   name: string;

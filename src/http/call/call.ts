@@ -43,9 +43,12 @@ export async function call(
 }
 
 /** The protocol of the path's upstream. Waits until the thread has loaded it, at the expense of the request's timeout. */
-export async function loadedProtocol(c: Context<Env>): Promise<ProtocolTraits> {
+export function loadedProtocol(c: Context<Env>): ProtocolTraits | Promise<ProtocolTraits> {
   const upstream = upstreamOf(c);
-  if (upstream.protocol) return upstream.protocol;
+  return upstream.protocol ?? waitForProtocol(c, upstream);
+}
+
+async function waitForProtocol(c: Context<Env>, upstream: UpstreamPort): Promise<ProtocolTraits> {
   const protocol = await upstream.openedWithin(readWaitLimit(c).timeoutMs);
   c.set("openedAfterMs", performance.now() - c.get("began"));
   return protocol;
