@@ -1,10 +1,12 @@
+/** The Hono app: the checks that every HTTP request passes, then the families of routes. */
+
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
 import { isCallerLeft } from "./call/caller-left.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
 import type { AppParts, Env } from "./ports.ts";
-import { problem } from "./problem.ts";
+import { problem, type ResponseHeaders } from "./problem.ts";
 import { requestId } from "./request-id.ts";
 import { graphqlRoutes } from "./routes/graphql.ts";
 import { keptRoutes } from "./routes/kept-replies.ts";
@@ -17,21 +19,20 @@ import { subscriptionRoutes } from "./routes/subscriptions.ts";
 import { App } from "./routing.ts";
 import { isRpc, rpcFailure } from "./rpc-error.ts";
 
-/** Composes the Hono app: what every request passes, then the families of routes. */
 export function buildApp(parts: AppParts): App {
   const { access, about } = parts;
   const app = new App();
 
-  const forPages = access.origins.length > 0;
+  const servesPages = access.origins.length > 0;
   app.use((c, next) => {
     c.set("began", performance.now());
     c.set("requestId", requestId(c.req.header("x-request-id")));
-    const refusal = guardCaller(c, access) ?? (forPages ? undefined : guardRoute(c, access));
+    const refusal = guardCaller(c, access) ?? (servesPages ? undefined : guardRoute(c, access));
     if (refusal) throw refusal;
     return next();
   });
-  if (forPages) {
-    // Before the token is asked for: a preflight comes without one, and a page must be able to read its 401.
+  if (servesPages) {
+    // Before the token check: a preflight carries no token, and a page must be able to read its 401.
     app.use(crossOrigin(access.origins));
     app.use((c, next) => {
       const refusal = guardRoute(c, access);
@@ -54,19 +55,22 @@ export function buildApp(parts: AppParts): App {
   });
   refuseOtherMethods(app);
 
-  app.notFound((c) => problem(c, refused("not_found", "there is no such route; /openapi.json lists them").failure));
+  app.notFound((c) => problem(c, refused("not_found", "no such route (/openapi.json lists all routes)").failure));
   app.onError((error, c) => {
-    if (error instanceof SidesocketError) return refusal(c, error.failure);
-    // Nobody reads this answer: the caller has left, and what it waited for was given up with it.
+    if (error instanceof SidesocketError) {
+      const { failure } = error;
+      return isRpc(c) ? rpcFailure(c, c.get("upstream"), { type: "failed", failure }) : problem(c, failure);
+    }
+    // The caller has left and its request was abandoned: this response reaches nobody.
     if (isCallerLeft(c, error)) return new Response(null, { status: 499 });
     parts.onFault(error, c.get("requestId"));
-    const detail = "something went wrong in sidesocket itself; its log has the details under this request id";
+    const detail = "internal error in sidesocket: look up this request id in its log";
     return refusal(c, { code: "internal_error", sent: "maybe", detail });
   });
   return app;
 }
 
-/** Pages of the allowed origins may call, and may read our headers. No cookies, so no credentials. */
+/** Lets pages of the allowed origins call and read our headers. Without credentials: the API uses no cookies. */
 function crossOrigin(origins: readonly string[]) {
   return cors({
     origin: [...origins],
@@ -85,25 +89,25 @@ function crossOrigin(origins: readonly string[]) {
   });
 }
 
-/** A failure that no route of ours has answered itself, in the language of the path that was asked. */
-function refusal(c: Context<Env>, failure: Failure, more?: Record<string, string>): Response {
+/** The response to a failure outside a route, in the format of its path: JSON-RPC or problem document. */
+function refusal(c: Context<Env>, failure: Failure, more?: ResponseHeaders): Response {
   return isRpc(c) ? rpcFailure(c, undefined, { type: "failed", failure }, more) : problem(c, failure, undefined, more);
 }
 
-/** A path that exists, asked with a method that it does not have: 405, and which it has. */
+/** Refuses a known path with another method: 405, with the methods it has in `Allow`. */
 function refuseOtherMethods(app: Hono<Env>): void {
-  const methods = new Map<string, string[]>();
+  const methods = new Map<string, Set<string>>();
   for (const { path, method } of app.routes) {
-    if (method !== "ALL") methods.set(path, [...(methods.get(path) ?? []), method]);
+    if (method !== "ALL") methods.set(path, (methods.get(path) ?? new Set()).add(method));
   }
   for (const [path, known] of methods) {
-    const allow = known.includes("GET") ? [...known, "HEAD"] : known;
+    const allow = [...known, ...(known.has("GET") ? ["HEAD"] : [])].join(", ");
     app.all(path, (c: Context<Env>) => {
       const { failure } = refused(
         "method_not_allowed",
-        `${c.req.method} is not allowed here; allowed: ${allow.join(", ")}`,
+        `${c.req.method} is not allowed on this path (allowed: ${allow})`,
       );
-      return refusal(c, failure, { Allow: allow.join(", ") });
+      return refusal(c, failure, { Allow: allow });
     });
   }
 }

@@ -1,8 +1,9 @@
+/** OpenAPI document of all routes, loaded only when `/openapi.json` is requested. */
+
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Route } from "./routing.ts";
 import * as schemas from "./schemas.ts";
 
-/** What `/openapi.json` answers. */
 export function openApiDocument(routes: readonly Route[], version: string): object {
   const app = new OpenAPIHono();
   for (const { describe } of routes) app.openAPIRegistry.registerPath(describe(schemas));
@@ -10,7 +11,7 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
   return app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: { title: "sidesocket", version, description: "Call any WebSocket API as if it were HTTP." },
-    // Whether one is asked for is the configuration's business.
+    // Both: only the configuration decides whether a token is required.
     security: [{}, { token: [] }],
   });
 }

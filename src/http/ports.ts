@@ -1,3 +1,5 @@
+/** Interfaces through which the HTTP side sees the rest: the smallest ones, so that a fake is ten lines. */
+
 import type { UpstreamSettings } from "../config/schema.ts";
 import type { CallerOutcome } from "../core/outcome.ts";
 import type { Failure } from "../errors.ts";
@@ -10,45 +12,43 @@ import type { UpstreamRequest } from "../sidecar/host/upstream-client.ts";
 import type { ReplyKeeper } from "./reply-keeper.ts";
 import type { StopSignal } from "./stop-signal.ts";
 
-/** What the HTTP side needs to know of the world: the smallest interfaces, so that a fake is ten lines. */
-
 export interface UpstreamPort {
   readonly name: string;
   readonly settings: Pick<UpstreamSettings, "url" | "required" | "limits" | "messages" | "failover">;
-  /** Undefined until its thread has made the upstream. */
+  /** Undefined until the thread has opened the upstream. */
   readonly protocol: ProtocolTraits | undefined;
-  /** Waits for it, for a request that has so much time. */
+  /** Waits for `protocol` on behalf of a request with this timeout. */
   openedWithin(timeoutMs: number): Promise<ProtocolTraits>;
   readonly state: UpstreamState & { readonly since: Date };
   readonly inFlight: number;
-  /** What the upstream says unasked. */
+  /** Unsolicited messages. */
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
-  request(ask: UpstreamRequest): Promise<CallerOutcome>;
-  stream(ask: Pick<UpstreamRequest, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure;
+  request(request: UpstreamRequest): Promise<CallerOutcome>;
+  stream(request: Pick<UpstreamRequest, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure;
   inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
 }
 
-/** What is known of one receiver of pushed messages. */
+/** Progress of one webhook receiver. */
 export interface WebhookState {
   /** Scheme and host. */
   readonly url: string;
-  /** Behind the last batch that was acknowledged. */
+  /** The cursor after the last acknowledged batch. */
   readonly acknowledged: string | null;
-  /** Messages and gaps. */
+  /** Delivered messages and gaps. */
   readonly delivered: number;
-  /** Attempts that failed since the last acknowledgement, and why the last one did. */
+  /** Failed attempts since the last acknowledgement, and why the last one failed. */
   readonly failures: number;
   readonly lastError: string | null;
 }
 
-/** Whether new work is taken, and how the end is asked for. */
+/** How far the exit has come, and how to request it. */
 export interface Lifecycle {
-  /** False from the moment when the exit begins. */
+  /** False once the exit has begun. */
   readonly ready: boolean;
-  /** False from the moment when new work is refused. */
+  /** False once new requests are refused. */
   readonly accepting: boolean;
-  /** Aborts when whoever still waits for something other than a reply must be let go. */
+  /** Fires when callers that wait for anything but a reply must be released. */
   readonly stopping: StopSignal;
   exit(options: {
     readonly cause: string;
@@ -57,15 +57,15 @@ export interface Lifecycle {
   }): Promise<ExitReport>;
 }
 
-/** Who may come in. */
+/** Rules by which callers are admitted. */
 export interface Access {
-  /** Bearer tokens of the API; none: no token is asked for. */
+  /** Bearer tokens of the API; if empty, no token is required. */
   readonly tokens: readonly string[];
   /** Bearer tokens of `/shutdown`. */
   readonly shutdownTokens: readonly string[];
-  /** Values of `Host` that are ours, in lower case, with or without a port; undefined: any. */
+  /** Values of `Host` that are served, in lower case, with or without a port; undefined serves any. */
   readonly hosts: ReadonlySet<string> | undefined;
-  /** Origins of web pages that may call us. */
+  /** Origins of web pages that may call the API. */
   readonly origins: readonly string[];
 }
 
@@ -73,25 +73,25 @@ export interface AppParts {
   readonly upstreams: ReadonlyMap<string, UpstreamPort>;
   readonly lifecycle: Lifecycle;
   readonly access: Access;
-  /** Who gets messages pushed, by the upstream's name. */
+  /** Webhook receivers by upstream name. */
   readonly webhooks: ReadonlyMap<string, readonly { readonly state: WebhookState }[]>;
   readonly keeper: ReplyKeeper;
   readonly about: { readonly version: string; readonly runtime: string };
-  /** Told of errors that are our own fault; the caller sees only that there was one. */
+  /** Receives internal errors; the caller sees only that one occurred. */
   onFault(error: unknown, requestId: string): void;
 }
 
-/** A caller's connection; the listener knows it by its identity. */
+/** A caller's connection, which the listener recognizes by object identity. */
 export interface CallerConnection {
   readonly remoteAddress?: string | undefined;
 }
 
-/** An answer that is being written; `close` comes when it was written, or when nobody is there to read it. */
+/** A response that is being written; `close` follows once it is complete, or once the caller has left. */
 export interface ResponseStream {
   readonly destroyed: boolean;
-  /** Bytes that were written and have not been taken by the operating system. `drain` comes when there are none. */
+  /** Bytes written but not yet taken by the operating system; `drain` follows when it reaches 0. */
   readonly writableLength: number;
-  /** Whether it makes chunks of what is written, and ends with the last one. */
+  /** True if writes are framed as chunks and `end` adds the last chunk. */
   chunkedEncoding: boolean;
   on(event: "close" | "drain" | "error", listener: () => void): void;
   off(event: "close", listener: () => void): void;
@@ -102,7 +102,7 @@ export interface ResponseStream {
   destroy(): void;
 }
 
-/** A request's body as it comes in. */
+/** The body of an HTTP request as it arrives. */
 export interface IncomingBody {
   readonly destroyed: boolean;
   on(event: "data", listener: (chunk: Uint8Array) => void): IncomingBody;
@@ -112,19 +112,26 @@ export interface IncomingBody {
   pause(): void;
 }
 
-/** What a listener on Node's own server knows of a request. */
+/** Bindings that a listener on Node's own server adds to an HTTP request. */
 interface OnNode {
-  /** `errored`: what the reading of its body ended with. */
+  /** `errored` is the error with which reading the body ended. */
   readonly incoming: IncomingBody & { readonly socket?: CallerConnection; readonly errored?: Error | null };
   readonly outgoing: ResponseStream;
 }
 
 /**
- * The bindings of a listener, as far as we use them. `exclusive`: it is our own, so that nobody else reads the one and
- * writes the other, as a middleware of somebody else's app might.
+ * Hono's environment: bindings and variables. `exclusive` is true on our own listener, where no foreign middleware can
+ * read `incoming` or write `outgoing`.
  */
 export interface Env {
   Bindings: (OnNode & { readonly exclusive?: boolean }) | { readonly [Name in keyof OnNode | "exclusive"]?: undefined };
-  /** `openedAfterMs`: how long after its beginning the upstream was there that it had to wait for. */
-  Variables: { requestId: string; began: number; openedAfterMs?: number };
+  Variables: {
+    requestId: string;
+    /** When the HTTP request arrived, by `performance.now()`. */
+    began: number;
+    /** The upstream that the path names; set on routes that are registered with `withUpstream`. */
+    upstream?: UpstreamPort;
+    /** Milliseconds from `began` until the protocol was loaded, if the request had to wait for it. */
+    openedAfterMs?: number;
+  };
 }

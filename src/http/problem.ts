@@ -1,9 +1,9 @@
+/** Problem documents (RFC 9457), and headers with the same facts for callers without a JSON parser. */
+
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { ErrorCode, Failure } from "../errors.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
-
-/** Errors as HTTP: RFC 9457 problem documents, and the same facts in two headers for callers without a JSON parser. */
 
 const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   invalid_request: 400,
@@ -33,35 +33,35 @@ const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
 };
 
 const titleOf: Readonly<Record<ErrorCode, string>> = {
-  invalid_request: "The request is not valid",
-  unauthorized: "A token is needed",
+  invalid_request: "Invalid request",
+  unauthorized: "A valid token is required",
   forbidden: "Not allowed",
-  misdirected: "This host is not served here",
+  misdirected: "Host not served here",
   not_found: "Not found",
   method_not_allowed: "Method not allowed",
   unsupported_media_type: "Unsupported media type",
   payload_too_large: "The body is too large",
-  conflict: "In conflict with what there is",
-  mismatch: "The key was used for another message",
+  conflict: "Conflict with an existing resource",
+  mismatch: "Idempotency-Key reused for another message",
   gone: "No longer kept",
   too_many_in_flight: "Too many requests in flight",
-  paced: "Too many messages at once",
-  congested: "The upstream does not keep up",
+  paced: "Message rate limit reached",
+  congested: "The upstream cannot keep up",
   upstream_down: "The upstream is not connected",
   shutting_down: "The service is shutting down",
   cancelled: "The request was cancelled",
   login_refused: "The upstream refused the login",
   connection_lost: "The connection to the upstream was lost",
-  sidecar_crashed: "The sidecar's thread died",
+  sidecar_crashed: "The sidecar's thread crashed",
   invalid_reply: "The upstream's reply cannot be used",
   reply_timeout: "No reply in time",
-  invalid_config: "The upstream's configuration cannot be used",
+  invalid_config: "The upstream's configuration is invalid",
   internal_error: "Internal error",
 };
 
 type FailedUpstream = Pick<UpstreamPort, "name" | "state">;
 
-/** The facts of a failure under their public names; also the `data` of a JSON-RPC error. */
+/** Facts of a failure under their public names; also the `data` of a JSON-RPC error. */
 export function facts(failure: Failure, upstream?: FailedUpstream, requestId?: string) {
   return {
     code: failure.code,
@@ -81,12 +81,15 @@ export function titleFor(failure: Failure): string {
   return titleOf[failure.code];
 }
 
-/** The headers that every answer of ours has. */
+/** Read-only: a function that adds a header returns a new record. */
+export type ResponseHeaders = Readonly<Record<string, string>>;
+
+/** Headers of every response, in a new record. */
 export function commonHeaders(c: Context<Env>): Record<string, string> {
   return { "X-Request-Id": c.get("requestId"), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" };
 }
 
-/** The headers of a failure. `Retry-After` exactly where trying again is safe and may help. */
+/** Headers of a failure, with `Retry-After` exactly where retrying is safe and may help. */
 export function failureHeaders(c: Context<Env>, failure: Failure): Record<string, string> {
   const headers = commonHeaders(c);
   headers["Sidesocket-Code"] = failure.code;
@@ -95,7 +98,7 @@ export function failureHeaders(c: Context<Env>, failure: Failure): Record<string
   if (failure.sent === "no" && (status === 429 || status > 500)) {
     headers["Retry-After"] = String(Math.max(1, Math.ceil((failure.retryAfterMs ?? 0) / 1_000)));
   }
-  // A kept-alive connection would bring the next request to somebody who no longer takes any.
+  // On a kept-alive connection the next request would reach a service that refuses it.
   if (failure.code === "shutting_down") headers.Connection = "close";
   if (failure.code === "unauthorized") headers["WWW-Authenticate"] = 'Bearer realm="sidesocket"';
   return headers;
@@ -105,7 +108,7 @@ export function problem(
   c: Context<Env>,
   failure: Failure,
   upstream?: UpstreamPort,
-  more?: Record<string, string>,
+  more?: ResponseHeaders,
   members?: Record<string, unknown>,
 ): Response {
   const document = { ...problemDocument(failure, upstream, c.get("requestId")), ...members };
@@ -113,7 +116,7 @@ export function problem(
   return c.body(`${JSON.stringify(document)}\n`, statusFor(failure), headers);
 }
 
-/** A failure as RFC 9457 has it. */
+/** The body of a problem response (RFC 9457). */
 export function problemDocument(failure: Failure, upstream?: FailedUpstream, requestId?: string) {
   return {
     type: `urn:sidesocket:error:${failure.code}`,

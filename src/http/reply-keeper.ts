@@ -1,3 +1,5 @@
+/** Keeper of replies that are fetched later: the store of kept replies, with a clock, ids and watchers. */
+
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { ReplySettings } from "../config/schema.ts";
 import { KeptReplies, type KeptReply, type KeptState } from "../core/kept-replies.ts";
@@ -6,10 +8,12 @@ import { refused } from "../errors.ts";
 import type { LeaveSignal } from "../sidecar/host/upstream-client.ts";
 import type { StopSignal } from "./stop-signal.ts";
 
-/** Half of an id is chance, the other half shows that it is one of ours and whose, after it was forgotten too. */
+/**
+ * Each half of an id. The first half is random; the second authenticates it and its owner, so that an id of ours is
+ * recognized even after its reply was forgotten.
+ */
 const HALF_BYTES = 16;
 
-/** What is asked for once and answered later: the store, with the clock, the ids and the waiting. */
 export class ReplyKeeper {
   readonly #secret = randomBytes(32);
   readonly #replies: KeptReplies;
@@ -20,50 +24,51 @@ export class ReplyKeeper {
     this.#replies = new KeptReplies(bounds);
   }
 
-  /** The request that came with this key before, and is known still. */
+  /** The kept reply of an earlier request with this key; undefined if there was none or it was forgotten. */
   byKey(key: string): KeptReply | undefined {
     return this.#replies.byKey(key, performance.now());
   }
 
   /**
-   * Keeps how a request ends. Undefined when there is no room, because as many as may be kept are on their way.
-   * @param owner who may ask for it
+   * Keeps the outcome of a request. Runs `request` only if there is room.
+   * @param owner the caller that may fetch it
+   * @returns undefined if `replies.count` pending requests leave no room
    */
   keep(
     about: Pick<KeptReply, "upstream"> & Partial<Pick<KeptReply, "key" | "digest">>,
     owner: string,
-    answer: () => Promise<CallerOutcome>,
+    request: () => Promise<CallerOutcome>,
   ): KeptReply | undefined {
     const { upstream, key, digest } = about;
     const kept = this.#replies.open({ id: this.#newId(owner), upstream, key, digest }, performance.now());
-    if (kept) answer().then((ended) => this.#ended(kept, ended));
+    if (kept) request().then((outcome) => this.#settle(kept, outcome));
     return kept;
   }
 
-  /** Keeps the late reply of a request whose caller is being told that none came in time. */
-  keepLate(upstream: string, owner: string, answer: CallerOutcome): KeptReply | undefined {
+  /** Keeps the late reply of a request that has just timed out. */
+  keepLate(upstream: string, owner: string, outcome: CallerOutcome): KeptReply | undefined {
     const kept = this.#replies.open(
       { id: this.#newId(owner), upstream, key: undefined, digest: undefined },
       performance.now(),
     );
-    if (kept) this.#ended(kept, answer);
+    if (kept) this.#settle(kept, outcome);
     return kept;
   }
 
-  /** @throws SidesocketError `not_found`, also for what is another caller's; `gone` when it is no longer kept */
+  /** @throws SidesocketError `not_found`, also for a reply of another caller; `gone` if it is no longer kept */
   find(id: string, owner: string): KeptReply {
     const kept = this.#isOurs(id, owner) ? this.#replies.byId(id, performance.now()) : null;
-    if (kept === null) throw refused("not_found", "there is no such request of yours");
+    if (kept === null) throw refused("not_found", "unknown request id: use the Location of a response of yours");
     if (kept) return kept;
     const { keep, count } = this.#bounds;
-    const detail = `it is no longer kept (replies.keep: ${keep / 1_000}s, replies.count: ${count})`;
+    const detail = `the reply is no longer kept (replies.keep: ${keep / 1_000}s, replies.count: ${count})`;
     throw refused("gone", detail);
   }
 
   /**
-   * Waits until it has come as far as wanted, at most `withinMs`. What is pending is ended by the exit; for what is late
-   * nobody waits any more when that has begun.
-   * @returns how far it has come; rejects only when `left` aborts
+   * Waits until the kept reply is in a state that `isEnough`, at most `withinMs`. The exit settles a pending request, so
+   * waiting for one goes on; waiting for a late reply ends once the exit has begun.
+   * @returns the state reached; rejects only if `left` aborts
    */
   wait(
     kept: KeptReply,
@@ -94,29 +99,29 @@ export class ReplyKeeper {
     });
   }
 
-  #ended(kept: KeptReply, answer: CallerOutcome): void {
-    const end = (outcome: Outcome) => this.#replies.end(kept, outcome, performance.now());
-    if (!("later" in answer)) {
-      end(answer);
+  #settle(kept: KeptReply, outcome: CallerOutcome): void {
+    const end = (final: Outcome) => this.#replies.end(kept, final, performance.now());
+    if (!("later" in outcome)) {
+      end(outcome);
       return;
     }
-    const { later, ...failed } = answer;
+    const { later, ...failed } = outcome;
     this.#replies.markLate(kept, failed, performance.now());
     later.then(end);
   }
 
   #newId(owner: string): string {
-    const chance = randomBytes(HALF_BYTES);
-    return Buffer.concat([chance, this.#mark(chance, owner)]).toString("base64url");
+    const random = randomBytes(HALF_BYTES);
+    return Buffer.concat([random, this.#tag(random, owner)]).toString("base64url");
   }
 
   #isOurs(id: string, owner: string): boolean {
     const bytes = Buffer.from(id, "base64url");
     if (bytes.length !== 2 * HALF_BYTES || bytes.toString("base64url") !== id) return false;
-    return timingSafeEqual(bytes.subarray(HALF_BYTES), this.#mark(bytes.subarray(0, HALF_BYTES), owner));
+    return timingSafeEqual(bytes.subarray(HALF_BYTES), this.#tag(bytes.subarray(0, HALF_BYTES), owner));
   }
 
-  #mark(chance: Uint8Array, owner: string): Buffer {
-    return createHmac("sha256", this.#secret).update(chance).update(owner).digest().subarray(0, HALF_BYTES);
+  #tag(random: Uint8Array, owner: string): Buffer {
+    return createHmac("sha256", this.#secret).update(random).update(owner).digest().subarray(0, HALF_BYTES);
   }
 }

@@ -1,9 +1,10 @@
+/** Request ids: the caller's own where it is safe to repeat, else a random one. */
+
 import { randomUUID } from "node:crypto";
 
-/** What may stand in a log line and in a header without harm. */
-const HARMLESS = /^[A-Za-z0-9_.:-]{1,128}$/;
+/** Safe in a log line and in a header. */
+const SAFE_ID = /^[A-Za-z0-9_.:-]{1,128}$/;
 
-/** The caller's own id of the request where it is harmless, else one of ours. */
 export function requestId(given: string | undefined): string {
-  return given !== undefined && HARMLESS.test(given) ? given : randomUUID();
+  return given !== undefined && SAFE_ID.test(given) ? given : randomUUID();
 }

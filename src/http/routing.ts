@@ -1,38 +1,43 @@
-import type { RouteConfig, RouteHandler } from "@hono/zod-openapi";
-import { Hono } from "hono";
+/** Routes, each with the function that describes it in the OpenAPI document. */
+
+import type { RouteConfig } from "@hono/zod-openapi";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import type { z } from "zod";
 import type { Env } from "./ports.ts";
 import type * as schemas from "./schemas.ts";
 
-/**
- * Routes and what describes them. Types bind a handler's answer to its description, as @hono/zod-openapi has it. What makes
- * the document of it costs as much to load as all the rest of this folder: `openapi.ts` has it, for who asks.
- */
-
+/** The module of schemas. It costs as much to load as the rest of this folder, so only the document loads it. */
 export type Schemas = typeof schemas;
-type RoutePath = Pick<RouteConfig, "method" | "path">;
 
-export interface Route<Described extends RouteConfig = RouteConfig> {
-  readonly place: RoutePath;
-  /** Called only when the document is asked for. */
-  readonly describe: (schemas: Schemas) => Described;
+/** The JSON that a schema describes. Handlers annotate what they send with it, so that the document stays true. */
+export type JsonOf<Name extends keyof Schemas> = Schemas[Name] extends z.ZodType ? z.infer<Schemas[Name]> : never;
+
+type RoutePlace = Pick<RouteConfig, "method" | "path">;
+type RouteDescription = Omit<RouteConfig, keyof RoutePlace>;
+
+export interface Route {
+  readonly place: RoutePlace;
+  /** Called only when the document is requested. */
+  readonly describe: (schemas: Schemas) => RouteConfig;
 }
 
-export function createRoute<const Where extends RoutePath, What extends Omit<RouteConfig, keyof RoutePath>>(
-  place: Where,
-  describe: (schemas: Schemas) => What,
-): Route<Where & What> {
+export function createRoute(place: RoutePlace, describe: (schemas: Schemas) => RouteDescription): Route {
   return { place, describe: (schemas) => ({ ...place, ...describe(schemas) }) };
 }
+
+/** A described response or request body in JSON. */
+export function json<Schema>(description: string, schema: Schema) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+type RouteHandler = (c: Context<Env>) => Response | Promise<Response>;
 
 export class App extends Hono<Env> {
   readonly described: Route[] = [];
 
-  /** Nothing of a request is validated by its description: handlers read what they need by hand. */
-  openapi<Described extends RouteConfig>(
-    route: Route<Described>,
-    handler: RouteHandler<Described, Env, Record<never, never>>,
-  ): void {
+  /** Registers a route. Its description validates nothing: handlers read what they need from the request. */
+  openapi(route: Route, ...handlers: [...MiddlewareHandler<Env>[], RouteHandler]): void {
     this.described.push(route);
-    this.on(route.place.method, route.place.path.replaceAll(/\{(.+?)\}/g, ":$1"), handler);
+    this.on(route.place.method, [route.place.path.replaceAll(/\{(.+?)\}/g, ":$1")], ...handlers);
   }
 }

@@ -1,24 +1,23 @@
-/** JSON-RPC errors over HTTP: a failure, or the items of a batch, as JSON-RPC clients read them. */
+/** JSON-RPC errors over HTTP, for a single failure and for the items of a batch. */
 
 import type { Context } from "hono";
 import type { Failed, Replied } from "../core/outcome.ts";
 import { rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
-import { facts, failureHeaders, statusFor, titleFor } from "./problem.ts";
+import { facts, failureHeaders, type ResponseHeaders, statusFor, titleFor } from "./problem.ts";
 
-/** Always 200: each item says for itself how it ended. */
+/** Responds with 200 always: each item carries its own outcome. */
 export function rpcBatch(
   c: Context<Env>,
   upstream: UpstreamPort,
   items: readonly (Replied | Failed)[],
-  headers: Record<string, string>,
+  headers: ResponseHeaders,
 ): Response {
   const texts = items.map((item) => (item.type === "reply" ? textOf(item) : errorText(c, upstream, item)));
-  headers["Content-Type"] = "application/json";
-  return c.body(`[${texts.join(",")}]`, 200, headers);
+  return c.body(`[${texts.join(",")}]`, 200, { ...headers, "Content-Type": "application/json" });
 }
 
-/** Whether who asks expects JSON-RPC, whatever it is that is answered. */
+/** True if the caller expects JSON-RPC, whatever the response is. */
 export function isRpc(c: Context<Env>): boolean {
   return c.req.path === "/rpc" || c.req.path.startsWith("/rpc/");
 }
@@ -27,11 +26,10 @@ export function rpcFailure(
   c: Context<Env>,
   upstream: UpstreamPort | undefined,
   failed: Failed,
-  more?: Record<string, string>,
+  more?: ResponseHeaders,
 ): Response {
   const { failure } = failed;
-  const headers = { ...failureHeaders(c, failure), ...more };
-  headers["Content-Type"] = "application/json";
+  const headers = { ...failureHeaders(c, failure), ...more, "Content-Type": "application/json" };
   return c.body(`${errorText(c, upstream, failed)}\n`, failure.sent === "no" ? statusFor(failure) : 200, headers);
 }
 

@@ -1,6 +1,6 @@
-import { z } from "@hono/zod-openapi";
+/** Schemas and parameters of the HTTP API, for the handlers' types and for the OpenAPI document. */
 
-/** What goes out as JSON, for the handlers, the OpenAPI document and the typed client alike. */
+import { z } from "@hono/zod-openapi";
 
 const sent = z.enum(["no", "maybe", "yes"]);
 
@@ -11,7 +11,9 @@ export const problemSchema = z
     status: z.int(),
     detail: z.string(),
     code: z.string(),
-    sent: sent.describe("no: never handed to the socket. maybe: handed over, nothing proves arrival. yes: proven."),
+    sent: sent.describe(
+      "no: never handed to the socket; maybe: handed over, without proof of arrival; yes: arrival is proven",
+    ),
     retry_safe: z.boolean(),
     request_id: z.string(),
     upstream: z.string().optional(),
@@ -27,29 +29,29 @@ export const upstreamStateSchema = z
     required: z.boolean(),
     phase: z.enum(["idle", "connecting", "greeting", "ready", "waiting", "refused", "closing", "closed"]),
     since: z.string().describe("RFC 3339"),
-    attempts: z.int().describe("failed since the upstream last proved itself"),
+    attempts: z.int().describe("failed attempts since the upstream last proved itself"),
     last_error: z.string().nullable(),
     found_dead_by: z
       .enum(["ping", "heartbeat", "silence"])
       .nullable()
-      .describe("which of the three last found a connection dead"),
+      .describe("the check that last found a connection dead"),
     retry_in_ms: z.int().nullable(),
     in_flight: z.int(),
-    /** Null where the thread did not answer in time. */
+    /** This and the other nullable figures are null if the thread did not reply in time. */
     last_frame_age_ms: z.int().nullable(),
     round_trip_ms: z.number().nullable(),
     buffered_bytes: z.int().nullable(),
-    readers: z.int().describe("of messages: streams and long polls"),
+    readers: z.int().describe("readers of messages: streams and long polls"),
     kept: z
       .object({ messages: z.int(), bytes: z.int() })
       .nullable()
-      .describe("of what the upstream said unasked; gaps count as messages"),
+      .describe("unsolicited messages; gaps count as messages"),
     webhooks: z.array(
       z.object({
         url: z.string().describe("scheme and host only"),
-        acknowledged: z.string().nullable().describe("the cursor behind the last batch that was taken"),
+        acknowledged: z.string().nullable().describe("the cursor after the last acknowledged batch"),
         delivered: z.int(),
-        failures: z.int().describe("since the last batch that was taken"),
+        failures: z.int().describe("failed attempts since the last acknowledged batch"),
         last_error: z.string().nullable(),
       }),
     ),
@@ -65,7 +67,10 @@ export const readinessSchema = z
   .object({
     status: z.enum(["ready", "not_ready", "shutting_down"]),
     upstreams: z.record(z.string(), z.string()).optional().describe("phases by name; only with a token"),
-    errors: z.record(z.string(), z.string()).optional().describe("of those that are not ready; only with a token"),
+    errors: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe("last errors of upstreams that are not ready, by name; only with a token"),
   })
   .openapi("Readiness");
 
@@ -94,7 +99,7 @@ const gapSchema = z
   .object({
     after: z.string().nullable(),
     before: z.string(),
-    dropped: z.int().nullable().describe("null when nobody can know"),
+    dropped: z.int().nullable().describe("null if the number cannot be known"),
     reason: z.enum(["overflow", "away", "crashed", "expired"]),
     from: z.string().optional(),
     to: z.string().optional(),
@@ -108,9 +113,9 @@ export const pageSchema = z
       z.object({
         cursor: z.string(),
         at: z.string().describe("RFC 3339"),
-        data: z.any().describe("the JSON value of a JSON frame; a text for any other"),
-        encoding: z.literal("base64").optional().describe("of a binary frame"),
-        gap: gapSchema.optional().describe("in the place of `data`"),
+        data: z.any().describe("the JSON value of a JSON frame, or a string for any other"),
+        encoding: z.literal("base64").optional().describe("present for a binary frame"),
+        gap: gapSchema.optional().describe("in place of `data`"),
       }),
     ),
     next: z.string().describe("the `after` of the next page"),
@@ -122,15 +127,15 @@ export const subscriptionSchema = z
     id: z.string(),
     phase: z.enum(["waiting", "asking", "active", "failed"]),
     since: z.string().describe("RFC 3339"),
-    activations: z.int().describe("how often the upstream has agreed: more than once after reconnects"),
+    activations: z.int().describe("how often the upstream has agreed; grows with reconnects"),
     last_error: z.string().nullable(),
-    messages: z.string().describe("where its messages are read"),
+    messages: z.string().describe("path of its messages"),
   })
   .openapi("Subscription");
 
 export const subscriptionListSchema = z.object({ subscriptions: z.array(subscriptionSchema) }).openapi("Subscriptions");
 
-/** What every route may answer besides its success. */
+/** The responses that every route may have besides its success. */
 export const failures = {
   default: {
     description: "A failure: RFC 9457, with `Sidesocket-Code` and `Sidesocket-Sent` repeated as headers",
@@ -138,7 +143,7 @@ export const failures = {
   },
 } as const;
 
-/** Any message or reply: what it must be is the upstream's business, so nothing is validated and nothing parsed. */
+/** Any message or reply: its shape is the upstream's business, so nothing is validated or parsed. */
 const anything = { schema: {} } as const;
 export const anyMessage = {
   required: true,
@@ -146,14 +151,40 @@ export const anyMessage = {
 } as const;
 
 export const upstreamParams = z.object({ upstream: z.string() });
-export const upstreamParameter = { name: "upstream", in: "path", required: true, schema: { type: "string" } };
 
-/** The parameters of routes that wait for a reply. Read by hand: this is the hot path. */
-export const waitParameters = [
+/** Narrower than the package's own type, which is a union over three versions of OpenAPI. */
+type Parameter = {
+  name: string;
+  in: "path" | "query" | "header";
+  required?: boolean;
+  description?: string;
+  schema: ParameterSchema;
+};
+
+type ParameterSchema = {
+  type: "string" | "integer" | "boolean" | "array";
+  items?: ParameterSchema;
+  enum?: string[];
+  default?: string | number | boolean;
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  maxLength?: number;
+};
+
+export const upstreamParameter: Parameter = {
+  name: "upstream",
+  in: "path",
+  required: true,
+  schema: { type: "string" },
+};
+
+/** Parameters of routes that wait for a reply. Handlers read them without a schema: this is the hot path. */
+export const waitParameters: Parameter[] = [
   {
     name: "timeout",
     in: "query",
-    description: "How long to wait for the reply: `10`, `2.5s`, `500ms`. A bare number is seconds. At most 120s.",
+    description: "How long to wait for the reply: `10`, `2.5s`, `500ms`; a bare number is seconds, at most 120s",
     schema: { type: "string", default: "25s" },
   },
   {
@@ -164,58 +195,74 @@ export const waitParameters = [
   },
 ];
 
-const query = (name: string, description: string, schema: object) => ({ name, in: "query", description, schema });
+const query = (name: string, description: string, schema: ParameterSchema): Parameter => ({
+  name,
+  in: "query",
+  description,
+  schema,
+});
 
-/** The parameters of routes that read messages. */
-export const messageParameters = [
+/** Parameters of routes that read messages. */
+export const messageParameters: Parameter[] = [
   upstreamParameter,
-  query("after", "Where to begin: behind this cursor, at `earliest`, or at `latest`", {
+  query("after", "Where to begin: after this cursor, at `earliest`, or at `latest`", {
     type: "string",
     default: "earliest",
   }),
-  query("limit", "The most messages in a page", { type: "integer", minimum: 1, maximum: 1_000, default: 100 }),
-  query("wait", "How long a page waits for its first message: `10`, `2.5s`. At most 120s.", {
+  query("limit", "The maximum number of messages in a page", {
+    type: "integer",
+    minimum: 1,
+    maximum: 1_000,
+    default: 100,
+  }),
+  query("wait", "How long a page waits for its first message: `10`, `2.5s`; at most 120s", {
     type: "string",
     default: "0",
   }),
-  query("where", "Only messages with this value there: `/params/type=trade`. All that are given must hold.", {
+  query("where", "Only messages with this value at this JSON pointer: `/params/type=trade`; all conditions must hold", {
     type: "array",
     items: { type: "string" },
   }),
-  query("poll", "`1`: a stream gives what is there, and ends", { type: "string", enum: ["0", "1"], default: "0" }),
+  query("poll", "`1`: a stream sends the messages that are kept, and ends", {
+    type: "string",
+    enum: ["0", "1"],
+    default: "0",
+  }),
   {
     name: "Last-Event-ID",
     in: "header",
-    description: "The cursor that an EventSource has got to: wins over `after`",
+    description: "The cursor that an EventSource has reached; takes precedence over `after`",
     schema: { type: "string" },
   },
 ];
 
-export const waitParameter = query("wait", "How long to wait for it: `10`, `2.5s`. At most 120s.", {
+export const idParameter: Parameter = { name: "id", in: "path", required: true, schema: { type: "string" } };
+
+export const waitParameter = query("wait", "How long to wait for the reply: `10`, `2.5s`; at most 120s", {
   type: "string",
   default: "0",
 });
 
-/** A route whose caller may come again. */
-export const keyParameter = {
+/** Parameter of routes whose requests may be repeated. */
+export const keyParameter: Parameter = {
   name: "Idempotency-Key",
   in: "header",
-  description: "Of those with the same key, message and token one is sent; the others get its reply",
+  description: "Of requests with the same key, message and token only one is sent; the others get its reply",
   schema: { type: "string", minLength: 1, maxLength: 255 },
 };
 
 export const pendingSchema = z
   .object({
-    state: z.enum(["pending", "late"]).describe("late: its time is over, and its reply may come still"),
-    location: z.string().describe("where to ask again"),
-    code: z.string().optional().describe("of a late one: reply_timeout"),
+    state: z.enum(["pending", "late"]).describe("late: its timeout has passed, and its reply may still come"),
+    location: z.string().describe("path to poll again"),
+    code: z.string().optional().describe("reply_timeout, if the state is late"),
     sent: sent.optional(),
   })
   .openapi("Pending");
 
 export const pickParameter = query(
   "pick",
-  "A JSON pointer, such as `/result/price`: answer with the value there as bare text",
+  "A JSON pointer, such as `/result/price`: the response is the value there, as bare text",
   {
     type: "string",
   },

@@ -1,9 +1,10 @@
+/** Signal from which on nobody waits for anything but a reply. */
+
 import { SlotTable } from "../core/util/slot-table.ts";
 
 /**
- * The moment from which nobody waits any more for anything but a reply. An AbortSignal would say it as well, but each
- * request listens for it: and in Node a listener that was taken off still points to the one that came after it, so that
- * those which have grown old on the heap keep all later ones alive.
+ * Not an AbortSignal, because every request listens: in Node a removed listener still points to the one added after it,
+ * so a removed listener that was promoted to the old generation keeps all later ones alive.
  */
 export class StopSignal {
   readonly #listeners = new SlotTable<() => void>();
@@ -13,7 +14,7 @@ export class StopSignal {
     return this.#come;
   }
 
-  /** @returns its number, for `off` */
+  /** @returns the listener's number, for `off` */
   on(listener: () => void): number {
     const number = this.#listeners.draw();
     this.#listeners.put(number, listener);

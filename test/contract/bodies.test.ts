@@ -74,7 +74,12 @@ describe("in front of an upstream without ids", () => {
 
   test("/rpc does not serve it", async () => {
     const response = await product.rpc({ jsonrpc: "2.0", id: 1, method: "echo" });
-    await rpcProblem(response, { status: 404, code: "not_found", sent: "no", detail: /does not speak JSON-RPC/ });
+    await rpcProblem(response, {
+      status: 404,
+      code: "not_found",
+      sent: "no",
+      detail: /speaks .+, not json-rpc: use \/v1\/upstreams\/.+\/request/,
+    });
   });
 });
 

@@ -1,3 +1,5 @@
+/** Body of an HTTP request, read as the caller's message: checked for type and size, decoded, not parsed. */
+
 import type { Context } from "hono";
 import { refused } from "../../errors.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
@@ -5,11 +7,9 @@ import type { Env, IncomingBody, Lifecycle } from "../ports.ts";
 import type { StopSignal } from "../stop-signal.ts";
 import { callerLeft } from "./caller-left.ts";
 
-/** The caller's message out of the request: checked for its type and size, decoded, not parsed. */
-
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Throws a SidesocketError when it cannot be taken. */
+/** @throws SidesocketError if the body is of the wrong type, too large, empty or not UTF-8 */
 export async function readMessage(
   c: Context<Env>,
   accepts: Protocol["accepts"],
@@ -19,13 +19,13 @@ export async function readMessage(
   const binary = checkType(c.req.header("content-type"), accepts);
   const declared = Number(c.req.header("content-length") ?? Number.NaN);
   if (declared > limitBytes) throw tooLarge(limitBytes);
-  // Without a length (chunked) only counting tells; with one the HTTP parser holds the sender to it.
+  // A chunked body has no length and must be counted; the HTTP parser holds the others to their Content-Length.
   const bytes = await readBody(c, limitBytes, Number.isNaN(declared), stopping);
-  if (bytes.byteLength === 0) throw refused("invalid_request", "the body is empty: send one message");
+  if (bytes.byteLength === 0) throw refused("invalid_request", "the body is empty: send one message in it");
   return binary ? bytes : decodeText(bytes);
 }
 
-/** Throws a SidesocketError for bytes that are not UTF-8. */
+/** @throws SidesocketError if the bytes are not UTF-8 */
 export function decodeText(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
@@ -34,7 +34,7 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
-/** @returns whether the body is to go out as a binary frame. */
+/** @returns true if the message goes out as a binary frame */
 function checkType(header: string | undefined, accepts: Protocol["accepts"]): boolean {
   const type = header?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   if (type === "application/json" || type.endsWith("+json")) return false;
@@ -43,11 +43,11 @@ function checkType(header: string | undefined, accepts: Protocol["accepts"]): bo
   const wanted = accepts === "json" ? "application/json" : "text/plain, application/json or application/octet-stream";
   const got = type === "" ? "no Content-Type" : `Content-Type ${JSON.stringify(type.slice(0, 100))}`;
   const cure = accepts === "json" ? "--json" : "-H 'Content-Type: text/plain' --data-binary";
-  const form = type === "application/x-www-form-urlencoded" ? ` curl's -d and PHP's forms send this: use ${cure}.` : "";
-  throw refused("unsupported_media_type", `the body came with ${got}; this upstream takes ${wanted}.${form}`);
+  const form = type === "application/x-www-form-urlencoded" ? ` (curl -d and PHP forms send this: use ${cure})` : "";
+  throw refused("unsupported_media_type", `this upstream takes ${wanted}; the body has ${got}${form}`);
 }
 
-/** Throws a SidesocketError as soon as there are more bytes than the limit. */
+/** @throws SidesocketError as soon as the body exceeds the limit */
 export async function readCounted(body: AsyncIterable<Uint8Array> | null, limitBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -60,12 +60,12 @@ export async function readCounted(body: AsyncIterable<Uint8Array> | null, limitB
 }
 
 export function tooLarge(limitBytes: number) {
-  return refused("payload_too_large", `the body is larger than limits.request_bytes (${limitBytes} bytes)`);
+  return refused("payload_too_large", `the body exceeds limits.request_bytes (${limitBytes} bytes)`);
 }
 
 /**
- * A body that stops coming must not hold the exit. On our own listener it is taken as it comes: the request's own way to
- * it would copy it once more, and make a promise and five listeners for each step.
+ * Reads the body; the exit ends the reading, since a stalled body must not hold it up. On our own listener it takes the
+ * chunks directly: the Request's way to them makes another copy, and a promise and five listeners for each step.
  */
 function readBody(c: Context<Env>, limitBytes: number, counted: boolean, stopping: StopSignal): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
@@ -77,11 +77,11 @@ function readBody(c: Context<Env>, limitBytes: number, counted: boolean, stoppin
       stopping.off(listener);
       resolve(bytes);
     };
-    const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was not complete"));
+    const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was incomplete"));
     const listener = stopping.on(stop);
     const incoming = c.env?.exclusive ? c.env.incoming : undefined;
     if (stopping.come) stop();
-    // Whoever left before this tells it no more.
+    // The caller left earlier, so no event would report it.
     else if (incoming?.destroyed) fail(callerLeft);
     else if (incoming) takeAll(incoming, limitBytes, done, fail);
     else if (counted) readCounted(c.req.raw.body, limitBytes).then(done, fail);
@@ -92,8 +92,8 @@ function readBody(c: Context<Env>, limitBytes: number, counted: boolean, stoppin
 function takeAll(
   incoming: IncomingBody,
   limitBytes: number,
-  done: (bytes: Uint8Array) => void,
-  fail: (error: unknown) => void,
+  resolve: (bytes: Uint8Array) => void,
+  reject: (error: unknown) => void,
 ): void {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -102,11 +102,11 @@ function takeAll(
     chunks.push(chunk);
     if (size <= limitBytes) return;
     incoming.off("data", take).pause();
-    fail(tooLarge(limitBytes));
+    reject(tooLarge(limitBytes));
   };
   incoming.on("data", take);
-  incoming.on("end", () => done(chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)));
-  incoming.on("error", fail);
-  // Behind the end it says nothing new.
-  incoming.on("close", () => fail(callerLeft));
+  incoming.on("end", () => resolve(chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)));
+  incoming.on("error", reject);
+  // After `end` this has no effect.
+  incoming.on("close", () => reject(callerLeft));
 }

@@ -1,3 +1,5 @@
+/** Calls of an upstream: the one way up and down, for every route that sends a message. */
+
 import type { Context } from "hono";
 import type { CallerOutcome, RequestKind } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
@@ -5,85 +7,100 @@ import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
-import { commonHeaders } from "../problem.ts";
+import type { ResponseHeaders } from "../problem.ts";
 import { readMessage } from "./body.ts";
 import { leaveSignal } from "./caller-left.ts";
 import { type CallerRequest, detached, locationOf, outcomeOf, readKey } from "./detached.ts";
 import { requestInTurn, type UpstreamOutcome } from "./failover.ts";
+import { upstreamOf } from "./find-upstream.ts";
+import { callHeaders } from "./headers.ts";
 import { readWaitLimit } from "./timeout.ts";
 
-/** The one way up and down, for every route that sends a message. */
-
-/** The upstream that a path names. With only one, `default` names it too. */
-export function findUpstream(upstreams: AppParts["upstreams"], name: string): UpstreamPort {
-  const found = upstreams.get(name);
-  if (found) return found;
-  const [only] = upstreams.values();
-  if (only && name === "default" && upstreams.size === 1) return only;
-  const known = [...upstreams.keys()].join(", ");
-  throw refused("not_found", `there is no upstream ${JSON.stringify(name.slice(0, 64))}; there is: ${known}`);
-}
-
-/** Until the thread has made the upstream a request waits, in its own time: `readCall` takes off what is used up. */
-export async function opened(c: Context<Env>, upstream: UpstreamPort): Promise<ProtocolTraits> {
-  const dialect = await upstream.openedWithin(readWaitLimit(c).timeoutMs);
-  c.set("openedAfterMs", performance.now() - c.get("began"));
-  return dialect;
-}
-
-/** What is to be sent, and what will be said of it whatever comes back. */
+/** A request that is ready to be sent. */
 export interface PreparedRequest extends CallerRequest {
-  readonly headers: Record<string, string>;
+  /** The preference that `timeoutMs` follows (RFC 7240). */
+  readonly applied: string | undefined;
 }
 
-/**
- * Reads the message. `frameOf` makes what is sent of what came in, where that is not the same, or refuses it. Throws a
- * SidesocketError when it does not get so far.
- */
-export async function prepare(
-  c: Context<Env>,
-  { lifecycle }: AppParts,
-  upstream: UpstreamPort,
-  kind: RequestKind,
-  frameOf: (body: Body, dialect: ProtocolTraits) => Body = (body) => body,
-): Promise<PreparedRequest> {
-  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
-  const { timeoutMs, applied } = readWaitLimit(c);
-  const dialect = upstream.protocol ?? (await opened(c, upstream));
-  const body = await readMessage(c, dialect.accepts, upstream.settings.limits.request_bytes, lifecycle);
-  const headers = commonHeaders(c);
-  if (applied !== undefined) headers["Preference-Applied"] = applied;
-  const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
-  return { kind, body: frameOf(body, dialect), timeoutMs: leftMs, headers };
+export interface CallResult extends UpstreamOutcome {
+  /** Headers of the response, whatever it makes of the outcome. */
+  readonly headers: ResponseHeaders;
 }
 
-/** Sends the message up, and waits for how it ends. The upstream that answers may be an equivalent of the one asked. */
+/** Turns the caller's message into the frame to send, or refuses it. */
+type FrameOf = (body: Body, protocol: ProtocolTraits) => Body;
+
+/** Prepares the caller's message, sends it and waits for its outcome. */
 export async function call(
   c: Context<Env>,
   parts: AppParts,
-  asked: UpstreamPort,
-  message: PreparedRequest,
-): Promise<UpstreamOutcome> {
-  const { kind, body, timeoutMs, headers } = message;
-  const key = readKey(c);
-  if (key !== undefined) {
-    return { outcome: outcomeOf(await detached(c, parts, asked, message, headers, key)), upstream: asked };
-  }
-  const ask = { kind, body, timeoutMs, signal: leaveSignal(c) };
-  const { outcome, upstream } = await requestInTurn(parts.upstreams, asked, ask);
-  if (asked.settings.failover.length > 0) headers["Sidesocket-Upstream"] = upstream.name;
-  if ("later" in outcome) headLate(c, parts, upstream, outcome, headers);
-  return { outcome, upstream };
+  kind: RequestKind,
+  frameOf?: FrameOf,
+): Promise<CallResult & { readonly request: PreparedRequest }> {
+  const request = await prepare(c, parts, kind, frameOf);
+  const { outcome, upstream, headers } = await send(c, parts, request);
+  return { outcome, upstream, headers, request };
 }
 
-/** Tells where the reply will be, when it comes. */
-function headLate(
+/** The protocol of the path's upstream. Waits until the thread has loaded it, at the expense of the request's timeout. */
+export function loadedProtocol(c: Context<Env>): ProtocolTraits | Promise<ProtocolTraits> {
+  const upstream = upstreamOf(c);
+  return upstream.protocol ?? waitForProtocol(c, upstream);
+}
+
+async function waitForProtocol(c: Context<Env>, upstream: UpstreamPort): Promise<ProtocolTraits> {
+  const protocol = await upstream.openedWithin(readWaitLimit(c).timeoutMs);
+  c.set("openedAfterMs", performance.now() - c.get("began"));
+  return protocol;
+}
+
+/** @throws SidesocketError `not_found`: the upstream speaks another protocol */
+export async function demandProtocol(c: Context<Env>, protocol: string): Promise<void> {
+  const { name } = await loadedProtocol(c);
+  if (name === protocol) return;
+  const upstream = upstreamOf(c).name;
+  const cure = `use /v1/upstreams/${upstream}/request`;
+  throw refused("not_found", `upstream "${upstream}" speaks ${name}, not ${protocol}: ${cure}`);
+}
+
+/** Reads the caller's message. @throws SidesocketError if it cannot be sent */
+export async function prepare(
+  c: Context<Env>,
+  { lifecycle }: AppParts,
+  kind: RequestKind,
+  frameOf: FrameOf = (body) => body,
+): Promise<PreparedRequest> {
+  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  const { timeoutMs, applied } = readWaitLimit(c);
+  const protocol = await loadedProtocol(c);
+  const body = await readMessage(c, protocol.accepts, upstreamOf(c).settings.limits.request_bytes, lifecycle);
+  const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
+  return { kind, body: frameOf(body, protocol), timeoutMs: leftMs, applied };
+}
+
+/** Sends the request and waits for its outcome, which may be that of an equivalent of the upstream. */
+export async function send(c: Context<Env>, parts: AppParts, request: PreparedRequest): Promise<CallResult> {
+  const { kind, body, timeoutMs, applied } = request;
+  const named = upstreamOf(c);
+  const key = readKey(c);
+  if (key !== undefined) {
+    const { state, location, replayed } = await detached(c, parts, request, key);
+    return { outcome: outcomeOf(state), upstream: named, headers: callHeaders(c, { applied, location, replayed }) };
+  }
+  const signal = leaveSignal(c);
+  const { outcome, upstream } = await requestInTurn(parts.upstreams, named, { kind, body, timeoutMs, signal });
+  const servedBy = named.settings.failover.length > 0 ? upstream.name : undefined;
+  const location = "later" in outcome ? lateLocation(c, parts, upstream, outcome) : undefined;
+  return { outcome, upstream, headers: callHeaders(c, { applied, servedBy, location }) };
+}
+
+/** The place of a late reply, if it comes; undefined if there is no room to keep it. */
+function lateLocation(
   c: Context<Env>,
   { keeper, access }: AppParts,
   upstream: UpstreamPort,
-  answer: CallerOutcome,
-  headers: Record<string, string>,
-): void {
-  const kept = keeper.keepLate(upstream.name, callerOf(c, access), answer);
-  if (kept) headers.Location = locationOf(kept);
+  outcome: CallerOutcome,
+): string | undefined {
+  const kept = keeper.keepLate(upstream.name, callerOf(c, access), outcome);
+  return kept && locationOf(kept);
 }

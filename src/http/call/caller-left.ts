@@ -1,42 +1,43 @@
+/** Signal that the caller has left, and the error with which its request is abandoned. */
+
 import type { Context } from "hono";
 import type { LeaveSignal } from "../../sidecar/host/upstream-client.ts";
 import type { Env, ResponseStream } from "../ports.ts";
 
-/** What a caller's request is given up with, when the caller has left. */
 export const callerLeft = new Error("the caller has left");
 
-/** An answer of our own listener is over before it was complete. `close` comes once. */
-class ResponseCut implements LeaveSignal {
-  readonly #answer: ResponseStream;
+/** Aborts when a response of our own listener closes; `close` comes once, complete or not. */
+class ResponseClosed implements LeaveSignal {
+  readonly #response: ResponseStream;
   readonly reason = callerLeft;
 
-  constructor(answer: ResponseStream) {
-    this.#answer = answer;
+  constructor(response: ResponseStream) {
+    this.#response = response;
   }
 
   get aborted(): boolean {
-    return this.#answer.destroyed;
+    return this.#response.destroyed;
   }
 
   addEventListener(_: "abort", listener: () => void): void {
-    this.#answer.on("close", listener);
+    this.#response.on("close", listener);
   }
 
   removeEventListener(_: "abort", listener: () => void): void {
-    this.#answer.off("close", listener);
+    this.#response.off("close", listener);
   }
 }
 
 /**
- * When the caller leaves. On our own listener the answer's end says it; the request's signal, which every fetch handler
- * has, would cost an AbortController for each request.
+ * Aborts when the caller leaves. On our own listener it watches the response: the Request's own signal, which every fetch
+ * handler has, costs an AbortController per request.
  */
 export function leaveSignal(c: Context<Env>): LeaveSignal {
-  const answer = c.env?.outgoing;
-  return answer ? new ResponseCut(answer) : c.req.raw.signal;
+  const response = c.env?.outgoing;
+  return response ? new ResponseClosed(response) : c.req.raw.signal;
 }
 
-/** Whether an error says no more than that nobody waits for the answer. Of a body that was cut Deno tells before its answer. */
+/** True if the error only means that the caller has left. Deno reports a cut body before it closes the response. */
 export function isCallerLeft(c: Context<Env>, error: unknown): boolean {
   return error === callerLeft || error === c.env?.incoming?.errored || c.req.raw.signal.aborted;
 }

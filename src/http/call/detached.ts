@@ -1,3 +1,5 @@
+/** Requests that go on without their caller: those with an Idempotency-Key, and asynchronous ones. */
+
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import type { KeptReply, KeptState } from "../../core/kept-replies.ts";
@@ -5,72 +7,78 @@ import type { Outcome, RequestKind } from "../../core/outcome.ts";
 import { type Failure, refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { callerOf } from "../guard.ts";
-import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import type { AppParts, Env } from "../ports.ts";
 import { leaveSignal } from "./caller-left.ts";
 import { requestInTurn } from "./failover.ts";
+import { upstreamOf } from "./find-upstream.ts";
 
-/** Requests that go on without their caller: those with an Idempotency-Key, and those that are answered by a 202. */
-
-/** A caller's message, and how long to wait for its reply. */
+/** A message, and how long to wait for its reply. */
 export interface CallerRequest {
   readonly kind: RequestKind;
   readonly body: Body;
   readonly timeoutMs: number;
 }
 
-/** Visible characters and spaces: RFC 8941 has it as a string, most callers send a bare one, and all is one key to us. */
+/** Printable ASCII. RFC 8941 wants a quoted string, most callers send a bare one: the whole value is the key. */
 const KEY = /^[\x20-\x7e]{1,255}$/;
 
-/** The `Idempotency-Key`; undefined when there is none. Throws a SidesocketError for one that is none. */
+/** The `Idempotency-Key`, if any. @throws SidesocketError if it is not 1 to 255 printable ASCII characters */
 export function readKey(c: Context<Env>): string | undefined {
   const key = c.req.header("idempotency-key");
   if (key === undefined || KEY.test(key)) return key;
   throw refused("invalid_request", "Idempotency-Key must be 1 to 255 printable ASCII characters");
 }
 
-/** Where the reply is, or will be. */
+/** The path at which the reply can be fetched. */
 export function locationOf({ id }: KeptReply): string {
   return `/v1/requests/${id}`;
 }
 
+export interface DetachedResult {
+  readonly state: KeptState;
+  /** The place of a reply that has not arrived; undefined if the request has ended. */
+  readonly location: string | undefined;
+  /** True if an earlier request with the same key had ended before this one came. */
+  readonly replayed: boolean;
+}
+
 /**
- * Sends a message up, unless one with the same key has gone before: then that one's end counts, and `headers` say so.
- * Waits for how it ends: `waitMs`, or as long as the message's own time.
+ * Sends a message, unless an earlier one had the same key: then that one's outcome counts. Waits for the outcome:
+ * `waitMs`, or else until the message's own deadline.
  * @throws SidesocketError `mismatch`: the key was used for another message; `too_many_in_flight`: no room to keep it
  */
 export async function detached(
   c: Context<Env>,
   { keeper, lifecycle, access, upstreams }: AppParts,
-  upstream: UpstreamPort,
   { kind, body, timeoutMs }: CallerRequest,
-  headers: Record<string, string>,
   key: string | undefined,
   waitMs?: number,
-): Promise<KeptState> {
+): Promise<DetachedResult> {
+  const upstream = upstreamOf(c);
   const owner = callerOf(c, access);
   const scope = key === undefined ? undefined : [owner, upstream.name, kind, key].join(" ");
   const digest = key === undefined ? undefined : digestOf(body);
   const former = scope === undefined ? undefined : keeper.byKey(scope);
   if (former && former.digest !== digest) {
-    throw refused("mismatch", "this Idempotency-Key was used for another message; a new message needs a new key");
+    throw refused("mismatch", "this Idempotency-Key was used for another message: use a new key for a new message");
   }
-  if (former && former.state.phase !== "pending") headers["Idempotency-Replayed"] = "true";
+  const replayed = former !== undefined && former.state.phase !== "pending";
 
-  const ask = async () => (await requestInTurn(upstreams, upstream, { kind, body, timeoutMs })).outcome;
-  const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, ask);
-  if (!kept)
-    throw refused("too_many_in_flight", "as many requests as are kept (replies.count) are on their way", 1_000);
+  const request = async () => (await requestInTurn(upstreams, upstream, { kind, body, timeoutMs })).outcome;
+  const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, request);
+  if (!kept) {
+    throw refused("too_many_in_flight", "replies.count is reached by pending requests: wait for one to end", 1_000);
+  }
 
   const signals = { left: leaveSignal(c), stopping: lifecycle.stopping };
-  // Who comes first has the message's own deadline; who comes again waits for a late reply, too.
+  // The first caller waits until the message's own deadline; a repeated one waits for a late reply, too.
   const isEnough = (state: KeptState) => (former ? hasEnded(state) : state.phase !== "pending");
   const within = waitMs ?? (former ? timeoutMs : Number.POSITIVE_INFINITY);
   const state = await keeper.wait(kept, isEnough, within, signals);
-  if (!hasEnded(state)) headers.Location = locationOf(kept);
-  return state;
+  return { state, location: hasEnded(state) ? undefined : locationOf(kept), replayed };
 }
 
-/** How a request ended for who can wait no longer. */
+/** The outcome for a caller that waits no longer. */
 export function outcomeOf(state: KeptState): Outcome {
   switch (state.phase) {
     case "ended":
@@ -91,13 +99,13 @@ export function hasEnded({ phase }: KeptState): boolean {
 const stillPending: Failure = {
   code: "reply_timeout",
   sent: "maybe",
-  detail: "no reply came in time; the first request with this Idempotency-Key waits for it still",
+  detail: "no reply came in time; the first request with this Idempotency-Key is still pending",
 };
 
 const noRoom: Failure = {
   code: "gone",
   sent: "yes",
-  detail: "it was sent, and its reply is no longer kept (replies.bytes, replies.count)",
+  detail: "the message was sent, but its reply is no longer kept (replies.bytes, replies.count)",
 };
 
 function digestOf(body: Body): string {

@@ -1,41 +1,41 @@
+/** Failover to equivalent upstreams, for messages that were certainly not sent. */
+
 import { type CallerOutcome, isUnsent, type Outcome } from "../../core/outcome.ts";
 import type { Failure } from "../../errors.ts";
 import type { UpstreamRequest } from "../../sidecar/host/upstream-client.ts";
 import type { UpstreamPort } from "../ports.ts";
-
-/** Equivalents: who is asked instead, when an upstream is not there and has certainly not got the message. */
 
 export interface UpstreamOutcome {
   readonly outcome: CallerOutcome;
   readonly upstream: UpstreamPort;
 }
 
-/** What says that the upstream is not there. A full queue is no reason: the next one would soon be full too. */
+/** Codes of an absent upstream. A full queue is not among them: the next one would soon be full too. */
 const ABSENT: ReadonlySet<Failure["code"]> = new Set(["upstream_down", "connection_lost", "login_refused"]);
 
 /**
- * Asks the upstream, and then, as long as nothing was sent, its equivalents in their order, all within the one time.
- * When none of them is there, it is the first one's failure that counts.
+ * Sends the request to the upstream and then, while nothing was sent, to its equivalents in order, all within one timeout.
+ * If all are absent, the outcome is the first one's failure.
  */
 export async function requestInTurn(
   upstreams: ReadonlyMap<string, UpstreamPort>,
   upstream: UpstreamPort,
-  ask: UpstreamRequest,
+  request: UpstreamRequest,
 ): Promise<UpstreamOutcome> {
-  const until = performance.now() + ask.timeoutMs;
-  const first: UpstreamOutcome = { upstream, outcome: await upstream.request(ask) };
+  const deadline = performance.now() + request.timeoutMs;
+  const first: UpstreamOutcome = { upstream, outcome: await upstream.request(request) };
   let last = first;
   for (const name of upstream.settings.failover) {
     if (!isAbsent(last.outcome)) return last;
     const next = upstreams.get(name);
-    const timeoutMs = until - performance.now();
+    const timeoutMs = deadline - performance.now();
     if (!next || timeoutMs <= 0) continue;
-    last = { upstream: next, outcome: await next.request({ ...ask, timeoutMs }) };
+    last = { upstream: next, outcome: await next.request({ ...request, timeoutMs }) };
   }
   return isAbsent(last.outcome) ? first : last;
 }
 
-/** Certainly not sent, no part of it, because nobody was there. */
+/** True if no part was sent because the upstream was absent. */
 function isAbsent(outcome: Outcome): boolean {
   const items = outcome.type === "batch" ? outcome.items : [outcome];
   return isUnsent(outcome) && items.every((item) => item.type === "failed" && ABSENT.has(item.failure.code));

@@ -1,17 +1,18 @@
+/** Responses to messages on the routes under `/v1`, by outcome. */
+
 import type { Context } from "hono";
-import type { Outcome, Replied } from "../../core/outcome.ts";
+import type { Replied } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import { type Pointer, parsePointer } from "../../protocols/json-edit.ts";
 import { pick } from "../../protocols/pick.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { Env, UpstreamPort } from "../ports.ts";
-import { problem } from "../problem.ts";
+import { problem, type ResponseHeaders } from "../problem.ts";
 import { rpcBatch } from "../rpc-error.ts";
+import type { CallResult } from "./call.ts";
 
-/** How a request ended, as the routes under `/v1` say it. */
-
-/** The pointer in `?pick`; undefined when there is none. Throws a SidesocketError for one that is none. */
+/** The pointer in `?pick`, if any. @throws SidesocketError if it is not a JSON pointer */
 export function readPick(c: Context<Env>): Pointer | undefined {
   const given = c.req.url.includes("?") ? c.req.query("pick") : undefined;
   if (given === undefined) return undefined;
@@ -22,25 +23,25 @@ export function readPick(c: Context<Env>): Pointer | undefined {
   }
 }
 
-/** Of a batch some items may fail, sent or not, and then one answer could not say what was: it is refused unsent. */
+/** Refuses a batch: its items may fail apart, and one picked value could not report that. */
 export function demandOneReply(body: Body, { accepts }: ProtocolTraits): Body {
   if (accepts === "json" && typeof body === "string" && /^\s*\[/.test(body)) {
-    throw refused("invalid_request", "pick takes a value out of one reply: send the messages of the batch one by one");
+    throw refused("invalid_request", "pick needs exactly one reply: send the messages of the batch one by one");
   }
   return body;
 }
 
-/** `pointer`: answer with the value there, as bare text, instead of the whole reply. */
+/** @param pointer if given, respond with the value there as bare text instead of the whole reply */
 export function respond(
   c: Context<Env>,
-  upstream: UpstreamPort,
-  outcome: Outcome,
-  headers: Record<string, string>,
+  { outcome, upstream, headers }: CallResult,
   pointer: Pointer | undefined,
 ): Response {
   switch (outcome.type) {
     case "reply":
-      return pointer ? picked(c, upstream, outcome, headers, pointer) : replyResponse(c, upstream, outcome, headers);
+      return pointer
+        ? pickedResponse(c, upstream, outcome, headers, pointer)
+        : replyResponse(c, upstream, outcome, headers);
     case "batch":
       return rpcBatch(c, upstream, outcome.items, headers);
     case "done":
@@ -50,33 +51,34 @@ export function respond(
   }
 }
 
-function picked(
+function pickedResponse(
   c: Context<Env>,
   upstream: UpstreamPort,
   reply: Replied,
-  headers: Record<string, string>,
+  headers: ResponseHeaders,
   pointer: Pointer,
 ): Response {
   const value = pick(reply.body, pointer);
   if ("why" in value) {
     return problem(c, { code: "invalid_reply", sent: "yes", detail: `pick: ${value.why}` }, upstream, headers);
   }
-  headers["Content-Type"] = "text/plain; charset=utf-8";
-  headers["Server-Timing"] = serverTiming(c, reply);
-  return c.body(value.text, 200, headers);
+  const type = "text/plain; charset=utf-8";
+  return c.body(value.text, 200, { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) });
 }
 
-/** A reply as a response: the frame's bytes as they are, in its own media type. */
+/** Responds with the frame's bytes unchanged, in its media type. */
 export function replyResponse(
   c: Context<Env>,
   upstream: UpstreamPort,
   reply: Replied,
-  headers: Record<string, string>,
+  headers: ResponseHeaders,
 ): Response {
-  headers["Content-Type"] = mediaType(reply, upstream.protocol?.accepts === "json");
-  headers["Server-Timing"] = serverTiming(c, reply);
-  // Hono would make `Headers` of them, which costs more than all the rest of an answer.
-  return new Response(reply.body as string | Uint8Array<ArrayBuffer>, { status: 200, headers });
+  const type = mediaType(reply, upstream.protocol?.accepts === "json");
+  // Not `c.body`: Hono would make `Headers` of them, which costs more than the rest of the response.
+  return new Response(reply.body as string | Uint8Array<ArrayBuffer>, {
+    status: 200,
+    headers: { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) },
+  });
 }
 
 function mediaType({ body, isText }: Replied, json: boolean): string {
@@ -84,7 +86,7 @@ function mediaType({ body, isText }: Replied, json: boolean): string {
   return json ? "application/json" : "text/plain; charset=utf-8";
 }
 
-/** Milliseconds: before the message was handed to the socket, from then to its reply, and in all. */
+/** Milliseconds until the message was handed to the socket, from then until its reply, and in total. */
 export function serverTiming(c: Context<Env>, { queueMs, upstreamMs }: Replied): string {
   const total = performance.now() - c.get("began");
   return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}, total;dur=${total.toFixed(1)}`;

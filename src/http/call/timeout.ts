@@ -1,3 +1,5 @@
+/** Timeouts and waits that callers request, by query or by `Prefer` header. */
+
 import type { Context } from "hono";
 import { parseTimeout } from "../../config/units.ts";
 import { refused } from "../../errors.ts";
@@ -8,13 +10,13 @@ export const MAX_TIMEOUT_MS = 120_000;
 
 export interface WaitLimit {
   readonly timeoutMs: number;
-  /** What `Preference-Applied` says, when a preference was followed (RFC 7240). */
+  /** The value of `Preference-Applied`, if a preference was followed (RFC 7240). */
   readonly applied: string | undefined;
 }
 
 /**
- * How long the caller wants to wait. `?timeout` wins and is refused when it is wrong; `Prefer: wait` is a wish, which
- * RFC 7240 wants to be ignored when it is malformed and clamped when it is too large.
+ * How long the caller wants to wait. `?timeout` wins, and is refused if invalid. `Prefer: wait` is a preference: as RFC
+ * 7240 asks, it is ignored if malformed and clamped if too large.
  */
 export function readWaitLimit(c: Context<Env>): WaitLimit {
   const timeoutMs = readTimeout(c);
@@ -24,14 +26,14 @@ export function readWaitLimit(c: Context<Env>): WaitLimit {
   return { timeoutMs: seconds * 1_000, applied: `wait=${seconds}` };
 }
 
-/** `?timeout` in milliseconds; undefined unless given. */
+/** `?timeout` in milliseconds, if given. */
 export function readTimeout(c: Context<Env>): number | undefined {
-  // Most requests have none: looking for the mark first spares them the parsing.
+  // Most requests have no query: looking for the mark first saves parsing it.
   const given = c.req.url.includes("?") ? c.req.query("timeout") : undefined;
   return given === undefined ? undefined : parseGiven(given);
 }
 
-/** Whether the caller wants a 202 instead of waiting: how long it waits before that, in whole seconds. */
+/** Whole seconds to wait before a 202, if the caller prefers an asynchronous response; otherwise undefined. */
 export function readAsync(c: Context<Env>): number | undefined {
   const prefer = c.req.header("prefer");
   return prefer !== undefined && RESPOND_ASYNC.test(prefer) ? preferredWait(prefer) : undefined;
@@ -39,13 +41,13 @@ export function readAsync(c: Context<Env>): number | undefined {
 
 const RESPOND_ASYNC = /(?:^|[,;])\s*respond-async\s*(?:$|[,;])/i;
 
-/** The `wait` of a `Prefer` header, in whole seconds; 0 when there is none. */
+/** The `wait` of a `Prefer` header in whole seconds; 0 without one. */
 function preferredWait(prefer: string): number {
   const wait = /(?:^|[,;])\s*wait\s*=\s*"?(\d+)"?\s*(?:$|[,;])/i.exec(prefer)?.[1];
   return Math.min(Number(wait ?? 0), MAX_TIMEOUT_MS / 1_000);
 }
 
-/** `?wait`: how long to wait for something to be there, in milliseconds; 0 unless given. */
+/** `?wait` in milliseconds; 0 unless given. */
 export function readWait(c: Context<Env>): number {
   const text = c.req.query("wait");
   if (text === undefined) return 0;
@@ -64,7 +66,7 @@ function parseGiven(text: string): number {
   }
 }
 
-/** Throws a RangeError, as `parseTimeout` does, also for one that is too short or too long. */
+/** @throws RangeError if the timeout is malformed, too short or too long */
 export function parseTimeoutWithin(text: string, minimum = 1): number {
   const timeoutMs = parseTimeout(text, 0);
   if (timeoutMs < minimum) throw new RangeError(`must be at least ${minimum}ms`);

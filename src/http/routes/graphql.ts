@@ -1,50 +1,48 @@
+/** Routes of GraphQL over HTTP for upstreams that speak graphql-transport-ws; subscriptions as server-sent events. */
+
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { refused } from "../../errors.ts";
 import { graphqlResult, graphqlStep, operationOf, subscribeFrame } from "../../protocols/graphql.ts";
 import { GRAPHQL_TRANSPORT_WS } from "../../protocols/graphql-transport-ws.ts";
 import { type Body, InvalidMessage } from "../../protocols/protocol.ts";
-import { call, findUpstream, opened, prepare } from "../call/call.ts";
+import { demandProtocol, prepare, send } from "../call/call.ts";
+import { withUpstream } from "../call/find-upstream.ts";
 import { serverTiming } from "../call/respond.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type App, createRoute, type Schemas } from "../routing.ts";
 import { event } from "../streaming/render.ts";
-import { BEAT, errorEvent, type ReplyStreamFormat, streamed } from "../streaming/reply-stream.ts";
-
-/** GraphQL over HTTP in front of an upstream that speaks graphql-transport-ws; subscriptions as server-sent events. */
+import { BEAT, errorEvent, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
 
 const JSON_TYPE = "application/json";
 const EVENTS_TYPE = "text/event-stream";
-/** The newer type, whose status tells whether the operation was executed. */
+/** The newer media type: its status shows whether the operation was executed. */
 const RESPONSE_TYPE = "application/graphql-response+json";
 
 const described = ({ failures }: Schemas) => ({
-  summary: "GraphQL over HTTP; who accepts text/event-stream gets results one by one, and may subscribe",
-  request: { body: { required: true, content: { [JSON_TYPE]: { schema: {} } } } as never },
+  summary: "GraphQL over HTTP; with Accept: text/event-stream results come one by one, and subscriptions are allowed",
+  request: { body: { required: true, content: { [JSON_TYPE]: { schema: {} } } } },
   responses: {
     200: { description: "The result: `data`, `errors`, or both" },
-    400: { description: `Not executed; the result has \`errors\` only. So to who accepts ${RESPONSE_TYPE}` },
+    400: { description: `Not executed, with \`errors\` only; given to callers that accept ${RESPONSE_TYPE}` },
     ...failures,
   },
 });
 
 const graphqlRoute = createRoute({ method: "post", path: "/graphql" }, (schemas) => ({
-  parameters: [...schemas.waitParameters, schemas.keyParameter] as never,
+  parameters: [...schemas.waitParameters, schemas.keyParameter],
   ...described(schemas),
 }));
 const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstream}" }, (schemas) => ({
-  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.keyParameter] as never,
+  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.keyParameter],
   ...described(schemas),
 }));
 
 export function graphqlRoutes(app: App, parts: AppParts): void {
+  const named = withUpstream(parts.upstreams);
   const handle = async (c: Context<Env>): Promise<Response> => {
-    const asked = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
-    const { name } = asked.protocol ?? (await opened(c, asked));
-    if (name !== GRAPHQL_TRANSPORT_WS) {
-      throw refused("not_found", `upstream ${asked.name} does not speak ${GRAPHQL_TRANSPORT_WS} but ${name}`);
-    }
+    await demandProtocol(c, GRAPHQL_TRANSPORT_WS);
     const type = accepts(c, {
       header: "Accept",
       supports: [RESPONSE_TYPE, JSON_TYPE, EVENTS_TYPE],
@@ -53,28 +51,34 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
     const events =
       type === EVENTS_TYPE || accepts(c, { header: "Accept", supports: [EVENTS_TYPE], default: "" }) !== "";
     let streams = type === EVENTS_TYPE;
-    const message = await prepare(c, parts, asked, "request", (body) => {
+    const request = await prepare(c, parts, "request", (body) => {
       const { frame, subscribes } = frameOf(body);
       if (subscribes && !events) throw refused("invalid_request", onlyAsEvents);
       streams ||= subscribes;
       return frame;
     });
-    if (streams) return streamed(c, asked, message, distinct);
-    const { headers } = message;
-    const { outcome, upstream } = await call(c, parts, asked, message);
+    if (streams) return streamReply(c, request, distinct);
+    const { outcome, upstream, headers } = await send(c, parts, request);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
-    const result = outcome.type === "reply" ? graphqlResult(outcome.body) : { why: "the upstream gave no result" };
-    if ("why" in result)
-      return problem(c, { code: "invalid_reply", sent: "yes", detail: result.why }, upstream, headers);
-    headers["Content-Type"] = `${type}; charset=utf-8`;
-    if (outcome.type === "reply") headers["Server-Timing"] = serverTiming(c, outcome);
-    return c.body(result.result, type === RESPONSE_TYPE && !result.executed ? 400 : 200, headers);
+    const unusable = (detail: string) => problem(c, { code: "invalid_reply", sent: "yes", detail }, upstream, headers);
+    if (outcome.type !== "reply") return unusable("the upstream sent no result");
+    const result = graphqlResult(outcome.body);
+    if ("why" in result) return unusable(result.why);
+    const status = type === RESPONSE_TYPE && !result.executed ? 400 : 200;
+    return c.body(result.result, status, {
+      ...headers,
+      "Content-Type": `${type}; charset=utf-8`,
+      "Server-Timing": serverTiming(c, outcome),
+    });
   };
-  app.openapi(graphqlRoute, handle);
-  app.openapi(graphqlNamedRoute, handle);
+  app.openapi(graphqlRoute, named, handle);
+  app.openapi(graphqlNamedRoute, named, handle);
 }
 
-/** Server-sent events, one connection each: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md. */
+/**
+ * Distinct connections mode of graphql-sse, one stream for each operation:
+ * https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
+ */
 const distinct: ReplyStreamFormat = {
   mediaType: `${EVENTS_TYPE}; charset=utf-8`,
   frame(frame) {
@@ -88,9 +92,9 @@ const distinct: ReplyStreamFormat = {
 };
 
 const onlyAsEvents =
-  "a subscription has more than one result: only queries and mutations are answered without Accept: text/event-stream";
+  "a subscription has more than one result: send Accept: text/event-stream (queries and mutations work without)";
 
-/** What is sent for a request, and whether its results come until somebody ends them. */
+/** The frame to send, and whether it subscribes. @throws SidesocketError if the body is not a GraphQL request */
 function frameOf(body: Body): { readonly frame: string; readonly subscribes: boolean } {
   try {
     const frame = subscribeFrame(body);

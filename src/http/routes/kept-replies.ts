@@ -1,36 +1,31 @@
-import type { Context } from "hono";
-import { findUpstream } from "../call/call.ts";
+/** Route that fetches kept replies: those of asynchronous requests, and late ones. */
+
 import { leaveSignal } from "../call/caller-left.ts";
 import { hasEnded, locationOf } from "../call/detached.ts";
+import { findUpstream } from "../call/find-upstream.ts";
 import { readPick } from "../call/respond.ts";
 import { keptReplyResponse } from "../call/respond-async.ts";
 import { readWait } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
-import type { AppParts, Env } from "../ports.ts";
+import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute } from "../routing.ts";
-
-/** Replies that are fetched: of requests that were answered by a 202, and such as came too late. */
+import { type App, createRoute, json } from "../routing.ts";
 
 const keptRoute = createRoute(
   { method: "get", path: "/v1/requests/{id}" },
-  ({ failures, pendingSchema, pickParameter, waitParameter }) => ({
+  ({ failures, idParameter, pendingSchema, pickParameter, waitParameter }) => ({
     summary: "Fetch a late or asynchronous reply",
-    parameters: [
-      { name: "id", in: "path", required: true, schema: { type: "string" } },
-      waitParameter,
-      pickParameter,
-    ] as never,
+    parameters: [idParameter, waitParameter, pickParameter],
     responses: {
       200: { description: "The reply, in the media type of its frame" },
-      202: { description: "Its reply may still come", content: { "application/json": { schema: pendingSchema } } },
+      202: json("The reply may still come", pendingSchema),
       ...failures,
     },
   }),
 );
 
 export function keptRoutes(app: App, { keeper, access, lifecycle, upstreams }: AppParts): void {
-  app.openapi(keptRoute, (async (c: Context<Env>) => {
+  app.openapi(keptRoute, async (c) => {
     const pointer = readPick(c);
     const waitMs = readWait(c);
     const kept = keeper.find(c.req.param("id") ?? "", callerOf(c, access));
@@ -38,5 +33,5 @@ export function keptRoutes(app: App, { keeper, access, lifecycle, upstreams }: A
     const state = await keeper.wait(kept, hasEnded, waitMs, signals);
     const headers = commonHeaders(c);
     return keptReplyResponse(c, findUpstream(upstreams, kept.upstream), state, headers, locationOf(kept), pointer);
-  }) as never);
+  });
 }

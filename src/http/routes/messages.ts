@@ -1,3 +1,5 @@
+/** Route of unsolicited messages: pages with long poll, ndjson lines, or server-sent events, by `Accept`. */
+
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import {
@@ -12,37 +14,35 @@ import { type Failure, refused } from "../../errors.ts";
 import { compileWhere, type Rule } from "../../protocols/condition.ts";
 import type { JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
-import { findUpstream } from "../call/call.ts";
 import { leaveSignal } from "../call/caller-left.ts";
+import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWait } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, problem } from "../problem.ts";
 import { type App, createRoute } from "../routing.ts";
-import { ndjson, sse, stream } from "../streaming/journal-stream.ts";
+import { ndjson, sse, streamJournal } from "../streaming/journal-stream.ts";
 import { jsonOf } from "../streaming/render.ts";
-
-/** What the upstream says unasked: one resource, as pages with long poll, as lines, and as a stream of events. */
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1_000;
 const RULES_MAX = 16;
 
 const JSON_TYPE = "application/json";
-const FORMS = { "text/event-stream": sse, "application/x-ndjson": ndjson } as const;
+const STREAM_FORMATS = { "text/event-stream": sse, "application/x-ndjson": ndjson } as const;
 
 const messagesRoute = createRoute(
   { method: "get", path: "/v1/upstreams/{upstream}/messages" },
   ({ failures, messageParameters, pageSchema }) => ({
-    summary: "Read what the upstream said unasked",
-    parameters: messageParameters as never,
+    summary: "Read unsolicited messages",
+    parameters: messageParameters,
     responses: {
       200: {
-        description: "A page; or, by `Accept`, a line or an event per message until the reader leaves",
+        description: "A page; or, by `Accept`, one line or event per message until the reader leaves",
         content: {
           [JSON_TYPE]: { schema: pageSchema },
           "application/x-ndjson": { schema: { type: "string" } },
           "text/event-stream": { schema: { type: "string" } },
-        } as never,
+        },
       },
       ...failures,
     },
@@ -50,53 +50,54 @@ const messagesRoute = createRoute(
 );
 
 export function messageRoutes(app: App, parts: AppParts): void {
-  app.openapi(messagesRoute, ((c: Context<Env>) => {
-    const upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
-    return messages(c, parts, upstream, "");
-  }) as never);
+  app.openapi(messagesRoute, withUpstream(parts.upstreams), (c) => journalResponse(c, parts, ""));
 }
 
-/** Answers with what is in one of the upstream's journals, in the form that the caller accepts. */
-export function messages(
+/** Responds with the messages of one of the upstream's journals, in the format that the caller accepts. */
+export function journalResponse(
   c: Context<Env>,
   { lifecycle }: AppParts,
-  upstream: UpstreamPort,
   journal: string,
 ): Response | Promise<Response> {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  const upstream = upstreamOf(c);
   const { journals, settings } = upstream;
   if (journals.readers >= settings.messages.readers) {
-    const detail = `${journals.readers} readers are reading already (messages.readers: ${settings.messages.readers})`;
+    const detail = `messages.readers (${settings.messages.readers}) is reached: close a reader, or raise the limit`;
     throw refused("too_many_in_flight", detail, 1_000);
   }
-  const type = accepts(c, { header: "Accept", supports: [JSON_TYPE, ...Object.keys(FORMS)], default: JSON_TYPE });
+  const type = accepts(c, {
+    header: "Accept",
+    supports: [JSON_TYPE, ...Object.keys(STREAM_FORMATS)],
+    default: JSON_TYPE,
+  });
   const selection = { journal, where: readWhere(c) };
   if (type === JSON_TYPE) return onePage(c, upstream, selection);
-  const form = FORMS[type as keyof typeof FORMS];
-  const lastSeen = form === sse ? c.req.header("last-event-id") : undefined;
+  const format = STREAM_FORMATS[type as keyof typeof STREAM_FORMATS];
+  const lastSeen = format === sse ? c.req.header("last-event-id") : undefined;
   const after = readStart(lastSeen ? "Last-Event-ID" : "after", lastSeen || c.req.query("after"));
   const once = readFlag(c, "poll");
-  const headers = { ...commonHeaders(c), "Content-Type": form.mediaType, "X-Accel-Buffering": "no" };
-  // Nobody would ever take what is made for a HEAD.
+  const headers = { ...commonHeaders(c), "Content-Type": format.mediaType, "X-Accel-Buffering": "no" };
+  // A response to HEAD has no body: nobody would read the stream.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
-  return stream(c, { journals, selection, after, once, form }, headers);
+  return streamJournal(c, { journals, selection, after, once, format }, headers);
 }
 
-/** What is there, at most `limit`; when there is nothing, the first that comes within `wait`. */
+/** Responds with at most `limit` kept messages; if there are none, with the first to come within `wait`. */
 function onePage(c: Context<Env>, upstream: UpstreamPort, selection: JournalSelection): Promise<Response> {
   const after = readStart("after", c.req.query("after"));
   const limit = readLimit(c);
   const waitMs = readWait(c);
   return new Promise((resolve) => {
-    const answer = (response: Response) => {
+    const respond = (response: Response) => {
       clearTimeout(timer);
       reader.close();
       resolve(response);
     };
-    const nothing = () => answer(emptyPage(c, reader.place as Cursor));
-    const end = (end: ReadEnd) => {
-      const stopping = end === "stopping" && typeof reader.place !== "string";
-      answer(stopping ? emptyPage(c, reader.place as Cursor) : problem(c, failureOf(end), upstream));
+    const respondEmpty = () => respond(emptyPage(c, reader.place as Cursor));
+    const end = (reason: ReadEnd) => {
+      if (reason === "stopping" && typeof reader.place !== "string") respond(emptyPage(c, reader.place));
+      else respond(problem(c, failureOf(reason), upstream));
     };
     let timer: NodeJS.Timeout | undefined;
     const reader = new JournalReader(
@@ -105,16 +106,16 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, selection: JournalSele
       after,
       {
         wants: () => true,
-        page: (page) => answer(page.gone ? goneResponse(c, upstream, page) : pageResponse(c, page)),
+        page: (page) => respond(page.gone ? goneResponse(c, upstream, page) : pageResponse(c, page)),
         caughtUp: () => {
-          if (waitMs === 0) nothing();
-          else timer = setTimeout(nothing, waitMs);
+          if (waitMs === 0) respondEmpty();
+          else timer = setTimeout(respondEmpty, waitMs);
         },
         end,
       },
       limit,
     );
-    leaveSignal(c).addEventListener("abort", () => answer(new Response(null, { status: 499 })), { once: true });
+    leaveSignal(c).addEventListener("abort", () => respond(new Response(null, { status: 499 })), { once: true });
     reader.resume();
   });
 }
@@ -131,25 +132,29 @@ function pageResponse(c: Context<Env>, { epoch, entries, next }: Pick<Page, "epo
 
 function goneResponse(c: Context<Env>, upstream: UpstreamPort, { epoch, entries }: Page): Response {
   const gap = entries.find((entry): entry is Extract<JournalEntry, { gap: unknown }> => "gap" in entry);
-  if (!gap) throw new RangeError("a page that is gone begins with its gap");
+  if (!gap) throw new RangeError("unreachable: a page that is gone begins with a gap");
   const { before, dropped, reason } = gap.gap;
   const resume = cursorText({ epoch, seq: gap.seq });
-  const lost = dropped === null ? "nobody knows how much came in between" : `${dropped} messages came in between`;
-  const detail = `what came after this cursor is not kept any more (${reason}), and ${lost}; read on with after=${resume}`;
+  const lost = dropped === null ? "an unknown number of messages" : `${dropped} messages`;
+  const detail = `${lost} after this cursor are no longer kept (${reason}): resume with after=${resume}`;
   const failure: Failure = { code: "gone", sent: "no", detail };
   return problem(c, failure, upstream, undefined, { oldest: before, resume, dropped, reason });
 }
 
 function failureOf(end: ReadEnd): Failure {
-  if (end === "stopping") return { code: "shutting_down", sent: "no", detail: "the service is shutting down" };
-  if (end === "nowhere") return { code: "not_found", sent: "no", detail: "there are no such messages (any more)" };
-  if (end === "ahead") {
-    return { code: "invalid_request", sent: "no", detail: "`after` is ahead of every message that there has been" };
+  switch (end) {
+    case "stopping":
+      return refused("shutting_down", "the service is shutting down").failure;
+    case "nowhere":
+      return refused("not_found", "the subscription of these messages does not exist, or no longer").failure;
+    case "ahead": {
+      const detail = "after is ahead of the newest message: use the `next` of a page, earliest or latest";
+      return refused("invalid_request", detail).failure;
+    }
+    default:
+      return end;
   }
-  return end;
 }
-
-// What the caller wrote.
 
 function readStart(name: string, text: string | undefined): Start {
   if (text === undefined || text === "earliest" || text === "latest") return text ?? "earliest";
@@ -173,10 +178,10 @@ function readFlag(c: Context<Env>, name: string): boolean {
   throw refused("invalid_request", `${name} must be 1 or 0`);
 }
 
-/** `where=/params/type=trade`: what stands at the pointer must be that value. */
+/** `where=/params/type=trade`: the value at the pointer must be this one. */
 function readWhere(c: Context<Env>): readonly Rule[] {
   const texts = c.req.queries("where") ?? [];
-  if (texts.length > RULES_MAX) throw refused("invalid_request", `where may be given ${RULES_MAX} times at most`);
+  if (texts.length > RULES_MAX) throw refused("invalid_request", `where may be given at most ${RULES_MAX} times`);
   const rules = texts.map((text) => {
     const at = text.indexOf("=");
     if (at < 0) throw refused("invalid_request", "where must be a JSON pointer, = and a value, such as /type=trade");

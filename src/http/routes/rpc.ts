@@ -1,74 +1,63 @@
+/** Routes of JSON-RPC 2.0 over HTTP, for clients that know nothing of sidesocket. */
+
 import type { Context } from "hono";
-import { refused, SidesocketError } from "../../errors.ts";
 import { callerId, callerIds } from "../../protocols/json-rpc.ts";
-import { call, findUpstream, opened, prepare } from "../call/call.ts";
+import { call, demandProtocol } from "../call/call.ts";
+import { withUpstream } from "../call/find-upstream.ts";
 import { replyResponse } from "../call/respond.ts";
-import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import type { AppParts, Env } from "../ports.ts";
 import { type App, createRoute } from "../routing.ts";
 import { rpcBatch, rpcFailure } from "../rpc-error.ts";
 
-/**
- * JSON-RPC 2.0 over HTTP, for clients that know nothing of sidesocket. They repeat a request by themselves on 502, 503
- * and 504, so a status other than 2xx always means that nothing was sent; what may have been sent is answered with 200
- * and an error in the body.
- */
-
 const described = {
   summary: "JSON-RPC 2.0 over HTTP: single requests, notifications and batches",
-  request: { body: { required: true, content: { "application/json": { schema: {} } } } as never },
+  request: { body: { required: true, content: { "application/json": { schema: {} } } } },
   responses: {
     200: { description: "The reply, or an array of replies in the caller's order" },
-    204: { description: "Notifications only: nothing to answer" },
-    default: { description: "A JSON-RPC error whose `data` holds the facts of a problem. Nothing was sent." },
+    204: { description: "Only notifications, which have no reply" },
+    default: { description: "A JSON-RPC error whose `data` holds the facts of a problem; nothing was sent" },
   },
 };
 
 const rpcRoute = createRoute({ method: "post", path: "/rpc" }, ({ keyParameter, waitParameters }) => ({
-  parameters: [...waitParameters, keyParameter] as never,
+  parameters: [...waitParameters, keyParameter],
   ...described,
 }));
 const rpcNamedRoute = createRoute(
   { method: "post", path: "/rpc/{upstream}" },
   ({ keyParameter, upstreamParameter, waitParameters }) => ({
-    parameters: [upstreamParameter, ...waitParameters, keyParameter] as never,
+    parameters: [upstreamParameter, ...waitParameters, keyParameter],
     ...described,
   }),
 );
 
+/**
+ * JSON-RPC clients repeat a request by themselves on 502, 503 and 504. So a status other than 2xx always means that
+ * nothing was sent; the failure of a message that may have been sent is a 200 with an error in the body.
+ */
 export function rpcRoutes(app: App, parts: AppParts): void {
+  const named = withUpstream(parts.upstreams);
   const handle = async (c: Context<Env>): Promise<Response> => {
-    let upstream: UpstreamPort | undefined;
-    try {
-      upstream = findUpstream(parts.upstreams, c.req.param("upstream") ?? "default");
-      const { name } = upstream.protocol ?? (await opened(c, upstream));
-      if (name !== "json-rpc")
-        throw refused("not_found", `upstream ${upstream.name} does not speak JSON-RPC but ${name}`);
-      const message = await prepare(c, parts, upstream, "rpc");
-      const { body, headers } = message;
-      const { outcome, ...answered } = await call(c, parts, upstream, message);
-      upstream = answered.upstream;
-      switch (outcome.type) {
-        case "reply":
-          return replyResponse(c, upstream, outcome, headers);
-        case "batch":
-          return rpcBatch(c, upstream, outcome.items, headers);
-        case "done":
-          return c.body(null, 204, headers);
-        case "failed": {
-          // Of what cannot be read as JSON-RPC the id is null, unless the protocol itself could read it.
-          if (outcome.invalid) return rpcFailure(c, upstream, outcome, headers);
-          // Where the thread could not say whose message it was, because it was full or gone, the message can.
-          const ids = callerIds(body);
-          const each = ids?.map((own) => ({ ...outcome, own }));
-          if (each) return rpcBatch(c, upstream, each, headers);
-          return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(body) }, headers);
-        }
+    await demandProtocol(c, "json-rpc");
+    const { outcome, upstream, headers, request } = await call(c, parts, "rpc");
+    switch (outcome.type) {
+      case "reply":
+        return replyResponse(c, upstream, outcome, headers);
+      case "batch":
+        return rpcBatch(c, upstream, outcome.items, headers);
+      case "done":
+        return c.body(null, 204, headers);
+      case "failed": {
+        // An invalid message has the id null, unless the protocol could read its id.
+        if (outcome.invalid) return rpcFailure(c, upstream, outcome, headers);
+        // A thread that is full or gone reports no ids: take them from the message.
+        const ids = callerIds(request.body);
+        const each = ids?.map((own) => ({ ...outcome, own }));
+        if (each) return rpcBatch(c, upstream, each, headers);
+        return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(request.body) }, headers);
       }
-    } catch (error) {
-      if (error instanceof SidesocketError) return rpcFailure(c, upstream, { type: "failed", failure: error.failure });
-      throw error;
     }
   };
-  app.openapi(rpcRoute, handle);
-  app.openapi(rpcNamedRoute, handle);
+  app.openapi(rpcRoute, named, handle);
+  app.openapi(rpcNamedRoute, named, handle);
 }

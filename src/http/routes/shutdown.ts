@@ -1,7 +1,9 @@
+/** Route that runs the exit protocol and returns its report. */
+
 import { refused } from "../../errors.ts";
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute } from "../routing.ts";
+import { type App, createRoute, type JsonOf, json } from "../routing.ts";
 
 const shutdownRoute = createRoute({ method: "post", path: "/shutdown" }, ({ failures, reportSchema }) => ({
   summary: "Run the exit protocol; every caller gets the same report",
@@ -12,9 +14,9 @@ const shutdownRoute = createRoute({ method: "post", path: "/shutdown" }, ({ fail
       description: "`true` sets all remaining bounds to zero, in the same order of steps",
       schema: { type: "boolean", default: false },
     },
-  ] as never,
+  ],
   responses: {
-    200: { description: "What was done", content: { "application/json": { schema: reportSchema } } },
+    200: json("The exit report", reportSchema),
     ...failures,
   },
 }));
@@ -24,7 +26,8 @@ export function shutdownRoutes(app: App, { lifecycle }: AppParts): void {
     const force = readForce(c.req.query("force"));
     const connection = c.env?.incoming?.socket;
     const report = await lifecycle.exit({ cause: "/shutdown", force, connection });
-    return c.json({ ...report, steps: [...report.steps] }, 200, { ...commonHeaders(c), Connection: "close" });
+    const body: JsonOf<"reportSchema"> = { ...report, steps: [...report.steps] };
+    return c.json(body, 200, { ...commonHeaders(c), Connection: "close" });
   });
 }
 

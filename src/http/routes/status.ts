@@ -1,86 +1,82 @@
+/** Routes of probes, of the state of upstreams, and of the version. */
+
 import type { Context } from "hono";
-import type { z } from "zod";
 import { redactUrl } from "../../config/wire.ts";
-import { findUpstream } from "../call/call.ts";
+import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { mayLookInside } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type Schemas } from "../routing.ts";
+import { type App, createRoute, type JsonOf, json, type Schemas } from "../routing.ts";
 
-/** What can be looked at: probes, the state of upstreams, the version. */
-
-/** How long the thread may take to tell its counters, in milliseconds; without them the answer says less. */
+/** Milliseconds that the thread has to report its counters; after that they are null in the response. */
 const INSPECT_WITHIN_MS = 500;
 
-const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
-  description,
-  content: { "application/json": { schema } },
-});
-
 const livezRoute = createRoute({ method: "get", path: "/livez" }, ({ livenessSchema }) => ({
-  summary: "Whether the process lives",
-  responses: { 200: json("It does", livenessSchema) },
+  summary: "Liveness of the process",
+  responses: { 200: json("Alive", livenessSchema) },
 }));
 const readiness = ({ readinessSchema }: Schemas) => ({
-  summary: "Whether every required upstream is connected and greeted, and no exit has begun",
+  summary: "Readiness: every required upstream is connected and greeted, and no exit has begun",
   responses: { 200: json("Ready", readinessSchema), 503: json("Not ready", readinessSchema) },
 });
 const readyzRoute = createRoute({ method: "get", path: "/readyz" }, readiness);
 const healthzRoute = createRoute({ method: "get", path: "/healthz" }, readiness);
 const versionRoute = createRoute({ method: "get", path: "/version" }, ({ failures, versionSchema }) => ({
-  summary: "Which version this is, and on what it runs",
+  summary: "Version and runtime",
   responses: { 200: json("The version", versionSchema), ...failures },
 }));
 const listRoute = createRoute({ method: "get", path: "/v1/upstreams" }, ({ failures, upstreamListSchema }) => ({
   summary: "The state of all upstreams",
-  responses: { 200: json("By name, in the order of the configuration", upstreamListSchema), ...failures },
+  responses: { 200: json("All upstreams, in the order of the configuration", upstreamListSchema), ...failures },
 }));
 const oneRoute = createRoute(
   { method: "get", path: "/v1/upstreams/{upstream}" },
   ({ failures, upstreamParams, upstreamStateSchema }) => ({
     summary: "The state of one upstream",
     request: { params: upstreamParams },
-    responses: { 200: json("Its state", upstreamStateSchema), ...failures },
+    responses: { 200: json("The state", upstreamStateSchema), ...failures },
   }),
 );
 
 export function statusRoutes(app: App, parts: AppParts): void {
   const { upstreams, lifecycle, about } = parts;
 
-  app.openapi(livezRoute, (c) => c.json({ status: "alive" as const }, 200, commonHeaders(c)));
+  app.openapi(livezRoute, (c) => c.json<JsonOf<"livenessSchema">>({ status: "alive" }, 200, commonHeaders(c)));
 
   const ready = (c: Context<Env>) => {
-    const missing = [...upstreams.values()].some(({ settings, state }) => settings.required && state.phase !== "ready");
-    const status = !lifecycle.ready ? "shutting_down" : missing ? "not_ready" : "ready";
+    const isMissing = [...upstreams.values()].some(
+      ({ settings, state }) => settings.required && state.phase !== "ready",
+    );
+    const status = !lifecycle.ready ? "shutting_down" : isMissing ? "not_ready" : "ready";
     const phases = Object.fromEntries([...upstreams.values()].map(({ name, state }) => [name, state.phase]));
     const errors = Object.fromEntries(
       [...upstreams.values()].flatMap(({ name, state: { phase, lastError } }) =>
         phase === "ready" || lastError === undefined ? [] : [[name, lastError]],
       ),
     );
-    const body = mayLookInside(c, parts.access) ? { status, upstreams: phases, errors } : { status };
-    return c.json(body as z.infer<Schemas["readinessSchema"]>, status === "ready" ? 200 : 503, commonHeaders(c));
+    const body: JsonOf<"readinessSchema"> = mayLookInside(c, parts.access)
+      ? { status, upstreams: phases, errors }
+      : { status };
+    return c.json(body, status === "ready" ? 200 : 503, commonHeaders(c));
   };
   app.openapi(readyzRoute, ready);
   app.openapi(healthzRoute, ready);
 
-  app.openapi(versionRoute, (c) => c.json({ name: "sidesocket" as const, ...about }, 200, commonHeaders(c)));
+  app.openapi(versionRoute, (c) =>
+    c.json<JsonOf<"versionSchema">>({ name: "sidesocket", ...about }, 200, commonHeaders(c)),
+  );
 
   app.openapi(listRoute, async (c) => {
     const states = await Promise.all([...upstreams.values()].map((upstream) => stateOf(upstream, parts)));
-    return c.json({ upstreams: states }, 200, commonHeaders(c));
+    return c.json<JsonOf<"upstreamListSchema">>({ upstreams: states }, 200, commonHeaders(c));
   });
 
-  app.openapi(oneRoute, async (c) => {
-    const upstream = findUpstream(upstreams, c.req.param("upstream"));
-    return c.json(await stateOf(upstream, parts), 200, commonHeaders(c));
-  });
+  app.openapi(oneRoute, withUpstream(upstreams), async (c) =>
+    c.json(await stateOf(upstreamOf(c), parts), 200, commonHeaders(c)),
+  );
 }
 
-async function stateOf(
-  upstream: UpstreamPort,
-  { webhooks }: AppParts,
-): Promise<z.infer<Schemas["upstreamStateSchema"]>> {
+async function stateOf(upstream: UpstreamPort, { webhooks }: AppParts): Promise<JsonOf<"upstreamStateSchema">> {
   const details = await upstream.inspect(INSPECT_WITHIN_MS);
   const { phase, since, attempts, lastError, foundDeadBy, retryInMs } = upstream.state;
   return {

@@ -1,6 +1,7 @@
+/** Routes of subscriptions: declared once, renewed on every connect, each with messages of its own. */
+
 import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
-import type { z } from "zod";
 import { subscriptionOrderJson } from "../../config/json-schema.ts";
 import { check, dotted } from "../../config/problems.ts";
 import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config/schema.ts";
@@ -9,115 +10,111 @@ import { check as demandJson } from "../../protocols/json-check.ts";
 import { MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
 import type { SubscriptionInfo } from "../../sidecar/host/subscriptions.ts";
 import { readMessage } from "../call/body.ts";
-import { findUpstream } from "../call/call.ts";
 import { leaveSignal } from "../call/caller-left.ts";
+import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWaitLimit } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type Schemas } from "../routing.ts";
-import { messages } from "./messages.ts";
+import { type App, createRoute, type JsonOf, json } from "../routing.ts";
+import { journalResponse } from "./messages.ts";
 
-/** Standing subscriptions: declared once, renewed on every connect, each with messages of its own. */
-
-const nameParameter = { name: "id", in: "path", required: true, schema: { type: "string" } };
 const path = "/v1/upstreams/{upstream}/subscriptions";
-
-const json = (description: string, schema: z.ZodType) => ({ description, content: { "application/json": { schema } } });
 
 const createdRoute = createRoute(
   { method: "post", path },
   ({ failures, subscriptionSchema, upstreamParameter, waitParameters }) => ({
-    summary: "Subscribe, and stay subscribed",
-    parameters: [upstreamParameter, ...waitParameters] as never,
+    summary: "Create a subscription, which is renewed on every reconnect",
+    parameters: [upstreamParameter, ...waitParameters],
     request: {
-      body: { required: true, content: { "application/json": { schema: subscriptionOrderJson() } } } as never,
+      body: { required: true, content: { "application/json": { schema: subscriptionOrderJson() } } },
     },
     responses: {
-      201: json("The upstream has agreed; `Location` is the subscription", subscriptionSchema),
-      200: json("The same is there already", subscriptionSchema),
+      201: json("The upstream has agreed; the subscription is at `Location`", subscriptionSchema),
+      200: json("The same subscription exists already", subscriptionSchema),
       ...failures,
     },
   }),
 );
 
 const listRoute = createRoute({ method: "get", path }, ({ failures, subscriptionListSchema, upstreamParameter }) => ({
-  summary: "The standing subscriptions",
-  parameters: [upstreamParameter] as never,
-  responses: { 200: json("All of them", subscriptionListSchema), ...failures },
+  summary: "List subscriptions",
+  parameters: [upstreamParameter],
+  responses: { 200: json("All subscriptions", subscriptionListSchema), ...failures },
 }));
 
 const oneRoute = createRoute(
   { method: "get", path: `${path}/{id}` },
-  ({ failures, subscriptionSchema, upstreamParameter }) => ({
-    summary: "One standing subscription",
-    parameters: [upstreamParameter, nameParameter] as never,
-    responses: { 200: json("How it is", subscriptionSchema), ...failures },
+  ({ failures, idParameter, subscriptionSchema, upstreamParameter }) => ({
+    summary: "The state of one subscription",
+    parameters: [upstreamParameter, idParameter],
+    responses: { 200: json("The state", subscriptionSchema), ...failures },
   }),
 );
 
-const deletedRoute = createRoute({ method: "delete", path: `${path}/{id}` }, ({ failures, upstreamParameter }) => ({
-  summary: "Take a subscription back",
-  parameters: [upstreamParameter, nameParameter] as never,
-  responses: { 204: { description: "It is gone, with its messages" }, ...failures },
-}));
+const deletedRoute = createRoute(
+  { method: "delete", path: `${path}/{id}` },
+  ({ failures, idParameter, upstreamParameter }) => ({
+    summary: "Remove a subscription",
+    parameters: [upstreamParameter, idParameter],
+    responses: { 204: { description: "Removed, with its messages" }, ...failures },
+  }),
+);
 
 const messagesRoute = createRoute(
   { method: "get", path: `${path}/{id}/messages` },
-  ({ failures, messageParameters }) => ({
+  ({ failures, idParameter, messageParameters }) => ({
     summary: "Read the messages of a subscription",
-    parameters: [nameParameter, ...messageParameters] as never,
+    parameters: [idParameter, ...messageParameters],
     responses: { 200: { description: "As for the messages of the upstream" }, ...failures },
   }),
 );
 
 export function subscriptionRoutes(app: App, parts: AppParts): void {
-  const upstreamOf = (c: Context<Env>) => findUpstream(parts.upstreams, c.req.param("upstream") ?? "");
+  const named = withUpstream(parts.upstreams);
 
-  app.openapi(createdRoute, (async (c: Context<Env>) => {
+  app.openapi(createdRoute, named, async (c) => {
     const upstream = upstreamOf(c);
     const { subscriptions, settings } = upstream;
     if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
     const { timeoutMs, applied } = readWaitLimit(c);
     const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
     const { name = `s-${randomUUID()}`, ...order } = await readOrder(c, parts, upstream);
-    const there = subscriptions.get(name);
-    if (there && JSON.stringify(there.settings) !== JSON.stringify(order)) {
-      throw refused("conflict", `there is another subscription ${JSON.stringify(name)} already: take it back first`);
+    const existing = subscriptions.get(name);
+    if (existing && JSON.stringify(existing.settings) !== JSON.stringify(order)) {
+      const detail = `a different subscription ${JSON.stringify(name)} exists: delete it, or choose another name`;
+      throw refused("conflict", detail);
     }
-    if (there && !subscriptions.watched(name)) return c.json(shown(upstream, there), 200, headers);
-    if (!there && subscriptions.size >= settings.limits.subscriptions) {
-      const detail = `there are ${subscriptions.size} subscriptions already (limits.subscriptions)`;
+    if (existing && !subscriptions.watched(name)) return c.json(stateOf(upstream, existing), 200, headers);
+    if (!existing && subscriptions.size >= settings.limits.subscriptions) {
+      const detail = `limits.subscriptions (${settings.limits.subscriptions}) is reached: delete one, or raise the limit`;
       throw refused("too_many_in_flight", detail, 1_000);
     }
-    await agreed(c, parts, upstream, { name, order, timeoutMs });
-    const made = subscriptions.get(name);
-    if (!made) throw refused("not_found", "the subscription was taken back meanwhile");
-    const body = shown(upstream, made);
-    if (there) return c.json(body, 200, headers);
+    await subscribe(c, parts, upstream, { name, order, timeoutMs });
+    const created = subscriptions.get(name);
+    if (!created) throw refused("not_found", "the subscription was deleted meanwhile");
+    const body = stateOf(upstream, created);
+    if (existing) return c.json(body, 200, headers);
     return c.json(body, 201, { ...headers, Location: body.messages.replace(/\/messages$/, "") });
-  }) as never);
+  });
 
-  app.openapi(listRoute, ((c: Context<Env>) => {
+  app.openapi(listRoute, named, (c) => {
     const upstream = upstreamOf(c);
-    const subscriptions = upstream.subscriptions.list().map((standing) => shown(upstream, standing));
-    return c.json({ subscriptions }, 200, commonHeaders(c));
-  }) as never);
+    const subscriptions = upstream.subscriptions.list().map((info) => stateOf(upstream, info));
+    return c.json<JsonOf<"subscriptionListSchema">>({ subscriptions }, 200, commonHeaders(c));
+  });
 
-  app.openapi(oneRoute, ((c: Context<Env>) => {
+  app.openapi(oneRoute, named, (c) => {
     const upstream = upstreamOf(c);
-    return c.json(shown(upstream, find(c, upstream)), 200, commonHeaders(c));
-  }) as never);
+    return c.json(stateOf(upstream, find(c, upstream)), 200, commonHeaders(c));
+  });
 
-  app.openapi(deletedRoute, ((c: Context<Env>) => {
+  app.openapi(deletedRoute, named, (c) => {
     const upstream = upstreamOf(c);
     if (!upstream.subscriptions.remove(find(c, upstream).name)) throw unknown(c);
     return c.body(null, 204, commonHeaders(c));
-  }) as never);
+  });
 
-  app.openapi(messagesRoute, ((c: Context<Env>) => {
-    const upstream = upstreamOf(c);
-    return messages(c, parts, upstream, find(c, upstream).name);
-  }) as never);
+  app.openapi(messagesRoute, named, (c) => journalResponse(c, parts, find(c, upstreamOf(c)).name));
 }
 
 async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }: UpstreamPort) {
@@ -134,13 +131,13 @@ async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }:
 }
 
 /**
- * All or nothing: resolves when the upstream has agreed, and otherwise takes the subscription back and rejects. So when
- * its caller leaves; but not while somebody else, who has ordered the same, waits for it.
+ * Resolves when the upstream has agreed. On any other end, the caller's leaving included, it rejects and removes the
+ * subscription, unless another caller waits for the same one.
  */
-function agreed(
+function subscribe(
   c: Context<Env>,
   { lifecycle: { stopping } }: AppParts,
-  { subscriptions, state: { phase: link } }: UpstreamPort,
+  { subscriptions, state: { phase: connection } }: UpstreamPort,
   {
     name,
     order,
@@ -149,10 +146,10 @@ function agreed(
 ): Promise<void> {
   const left = leaveSignal(c);
   return new Promise((resolve, reject) => {
-    const there = subscriptions.get(name);
-    let phase = there?.phase ?? "waiting";
-    // Over a connection that is there it is asked at once: before we hear of that, too. Another's may have been asked before.
-    let sent: Sent = link === "ready" || there ? "maybe" : "no";
+    const existing = subscriptions.get(name);
+    let phase = existing?.phase ?? "waiting";
+    // On a ready connection the request goes out before we hear of it; an existing subscription may have sent its own.
+    let sent: Sent = connection === "ready" || existing ? "maybe" : "no";
     const end = (settle: () => void) => {
       clearTimeout(timer);
       unwatch();
@@ -167,7 +164,9 @@ function agreed(
     const fail = (failure: Failure) => undo(new SidesocketError(failure));
     const leave = () => undo(left.reason);
     const unwatch = subscriptions.watch(name, (state) => {
-      if (state === undefined) return fail({ code: "conflict", sent, detail: "it was taken back meanwhile" });
+      if (state === undefined) {
+        return fail({ code: "conflict", sent, detail: "the subscription was deleted before the upstream agreed" });
+      }
       ({ phase } = state);
       if (phase === "asking") sent = "maybe";
       if (phase === "active") end(resolve);
@@ -183,7 +182,7 @@ function agreed(
       else fail({ code: "cancelled", sent, detail: "the service stopped before the upstream agreed" });
     });
     left.addEventListener("abort", leave, { once: true });
-    if (!there) subscriptions.add(name, order);
+    if (!existing) subscriptions.add(name, order);
     if (left.aborted) leave();
   });
 }
@@ -195,11 +194,12 @@ function find(c: Context<Env>, { subscriptions }: UpstreamPort): SubscriptionInf
 }
 
 function unknown(c: Context<Env>): SidesocketError {
-  return refused("not_found", `there is no subscription ${JSON.stringify(c.req.param("id")?.slice(0, 64))}`);
+  const id = JSON.stringify(c.req.param("id")?.slice(0, 64));
+  return refused("not_found", `unknown subscription ${id} (GET …/subscriptions lists all)`);
 }
 
-function shown({ name: upstream }: UpstreamPort, standing: SubscriptionInfo): z.infer<Schemas["subscriptionSchema"]> {
-  const { name, phase, since, activations, lastFailure } = standing;
+function stateOf({ name: upstream }: UpstreamPort, info: SubscriptionInfo): JsonOf<"subscriptionSchema"> {
+  const { name, phase, since, activations, lastFailure } = info;
   return {
     id: name,
     phase,

@@ -1,22 +1,23 @@
+/** Stream of a journal: an endless response that reads the next page when its reader has room. */
+
 import type { Context } from "hono";
 import { type Cursor, cursorText, type Page, type Start } from "../../core/messages/journal.ts";
 import type { JournalPulls, JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import type { Env } from "../ports.ts";
+import type { ResponseHeaders } from "../problem.ts";
 import { PacedResponse } from "./paced-response.ts";
 import { event, eventOf, jsonOf, rendered } from "./render.ts";
 
-/** A journal as an answer without an end: the reader's own pace decides when the next page is read. */
-
-/** How long an EventSource waits before it comes again, in milliseconds. */
+/** Milliseconds that an EventSource waits before it reconnects. */
 const RETRY_MS = 2_000;
 
 interface JournalStreamFormat {
   readonly mediaType: string;
   page(page: Page): Uint8Array;
-  /** What stands before everything else. */
+  /** The first text of the stream. */
   begin(cursor: Cursor): string;
-  /** Says that nothing is wrong, in a time without messages; undefined where the form has no words for it. */
+  /** A heartbeat for times without messages; undefined if the format has none. */
   beat?(cursor: Cursor): string;
   end(next: Start, end: ReadEnd | "read"): string;
 }
@@ -24,7 +25,7 @@ interface JournalStreamFormat {
 export const sse: JournalStreamFormat = {
   mediaType: "text/event-stream; charset=utf-8",
   page: rendered(eventOf),
-  // An event without data is not told, but its id is where the next connection goes on, even before the first message.
+  // An event without data is not dispatched, but its id is the cursor at which the client resumes.
   begin: (cursor) => `retry: ${RETRY_MS}\nid: ${cursorText(cursor)}\n\n`,
   beat: (cursor) => `: nothing new\nid: ${cursorText(cursor)}\n\n`,
   end: (next, end) => event("end", undefined, JSON.stringify({ next: nextText(next), ...reason(end) })),
@@ -52,37 +53,37 @@ export interface StreamOptions {
   readonly journals: JournalPulls;
   readonly selection: JournalSelection;
   readonly after: Start;
-  /** Give what is there, and end. */
+  /** True to send what is kept and end. */
   readonly once: boolean;
-  readonly form: JournalStreamFormat;
+  readonly format: JournalStreamFormat;
 }
 
-export function stream(
+export function streamJournal(
   c: Context<Env>,
-  { journals, selection, after, once, form }: StreamOptions,
-  headers: Record<string, string>,
+  { journals, selection, after, once, format }: StreamOptions,
+  headers: ResponseHeaders,
 ): Response {
   const paced: PacedResponse = new PacedResponse({
     resume: () => reader.resume(),
     left: () => reader.close(),
-    beat: () => (typeof reader.place === "string" ? undefined : form.beat?.(reader.place)),
+    beat: () => (typeof reader.place === "string" ? undefined : format.beat?.(reader.place)),
   });
   const finish = (end: ReadEnd | "read") => {
-    paced.end(form.end(reader.place, end));
+    paced.end(format.end(reader.place, end));
     reader.close();
   };
   let begun = false;
   const begin = (cursor: Cursor) => {
     if (begun) return;
     begun = true;
-    paced.write(form.begin(cursor));
+    paced.write(format.begin(cursor));
   };
   const reader: JournalReader = new JournalReader(journals, selection, after, {
     wants: () => paced.room > 0,
     page(page) {
-      // Before a gap, too: whoever is cut here and comes again must be told of all of it.
+      // Before a gap, too: a client that is cut here and reconnects must see the whole gap.
       begin(typeof after === "string" ? { epoch: page.epoch, seq: 0 } : after);
-      paced.write(form.page(page));
+      paced.write(format.page(page));
     },
     caughtUp(cursor) {
       begin(cursor);

@@ -1,81 +1,82 @@
+/** Endless response, written at the pace of its reader. */
+
 import type { Context } from "hono";
 import type { Env, ResponseStream } from "../ports.ts";
+import type { ResponseHeaders } from "../problem.ts";
 
-/** The way out of an answer without an end, to a caller who reads in its own time. */
-
-/** What has been made for a reader and not yet been taken: from here on it gets no more, in bytes. */
+/** Bytes written ahead of the reader; at this many its source pauses. */
 const AHEAD_BYTES = 64 * 1024;
 /** Proxies give up on a stream that is silent for 60 s. */
 const HEARTBEAT_MS = 15_000;
-/** A reader that takes nothing for so long, while there is something for it, is cut. */
+/** A reader that takes nothing for this long, although bytes are waiting, is cut. */
 const STALLED_MS = 60_000;
 
 export interface PacedSource {
-  /** There is room for more. */
+  /** Called when there is room for more. */
   resume(): void;
-  /** The reader has left, or was cut. */
+  /** Called when the reader has left or was cut. */
   left(): void;
-  /** Says that nothing is wrong, in a time with nothing to say; undefined where there are no words for it. */
+  /** The heartbeat for times without data; undefined if the format has none. */
   beat?(): string | undefined;
 }
 
-/** Where it goes: of what was written, `waiting` bytes have not been taken. */
+/** The way to the reader; `waiting` is the number of bytes written but not yet taken. */
 interface Pipe {
   readonly waiting: number;
   write(bytes: Uint8Array): void;
   end(): void;
-  /** Breaks it, so that nobody takes it for the end. */
+  /** Breaks the response, so that the reader cannot take this for its end. */
   cut(): void;
 }
 
 interface PipeEvents {
-  /** Less is waiting than was. */
+  /** Called when bytes were taken. */
   drained(): void;
-  /** The other end has gone. */
+  /** Called when the reader has closed. */
   left(): void;
 }
 
 const encoder = new TextEncoder();
 
 export class PacedResponse {
-  readonly #outflow: PacedSource;
+  readonly #source: PacedSource;
   readonly #heartbeat: NodeJS.Timeout;
   #pipe: Pipe | undefined;
   #stalled: NodeJS.Timeout | undefined;
 
-  constructor(outflow: PacedSource) {
-    this.#outflow = outflow;
+  constructor(source: PacedSource) {
+    this.#source = source;
     this.#heartbeat = setInterval(() => {
-      const beat = this.room > 0 ? outflow.beat?.() : undefined;
+      const beat = this.room > 0 ? source.beat?.() : undefined;
       if (beat !== undefined) this.write(beat);
     }, HEARTBEAT_MS).unref();
   }
 
   /**
-   * The response whose body comes through here, from now on. On our own listener it is written as it is: a web stream
-   * costs several promises for each write.
+   * Begins the response. On our own listener it writes to Node's response directly: a web stream costs several promises
+   * per write.
    */
-  respond(c: Context<Env>, headers: Record<string, string>): Response {
+  respond(c: Context<Env>, headers: ResponseHeaders): Response {
     const events = { drained: () => this.#drained(), left: () => this.#leave() };
     if (c.env?.exclusive) {
       const { outgoing } = c.env;
       outgoing.writeHead(200, { ...Object.fromEntries(c.res.headers), ...headers });
       outgoing.flushHeaders();
-      this.#pipe = intoAnswer(outgoing, events);
-      // Of which the listener knows that it is written already.
+      this.#pipe = pipeToListener(outgoing, events);
+      // A placeholder: the listener sees that the response is written already.
       return c.body(null);
     }
-    const { pipe, readable } = intoBody(events);
+    const { pipe, readable } = pipeToBody(events);
     this.#pipe = pipe;
     return c.body(readable, 200, headers);
   }
 
-  /** In bytes; nothing or less when the reader has enough. */
+  /** Bytes that may still be written; zero or less if the reader has enough. */
   get room(): number {
     return this.#pipe ? AHEAD_BYTES - this.#pipe.waiting : 0;
   }
 
-  /** Call it last: it may ask for more before it returns. */
+  /** Must be the caller's last step: it may call `resume` before it returns. */
   write(data: string | Uint8Array): void {
     const bytes = typeof data === "string" ? encoder.encode(data) : data;
     if (bytes.length === 0) return;
@@ -83,7 +84,7 @@ export class PacedResponse {
     if (this.#pipe && this.room <= 0) this.#stalled ??= setTimeout(() => this.#cut(), STALLED_MS).unref();
   }
 
-  /** Nothing comes after this. The reader may still take it. */
+  /** Ends the response after `last`, which the reader may still take. */
   end(last: string): void {
     const pipe = this.#pipe;
     this.#close();
@@ -95,7 +96,7 @@ export class PacedResponse {
     if (!this.#pipe) return;
     clearTimeout(this.#stalled);
     this.#stalled = undefined;
-    this.#outflow.resume();
+    this.#source.resume();
   }
 
   #cut(): void {
@@ -107,7 +108,7 @@ export class PacedResponse {
   #leave(): void {
     if (!this.#pipe) return;
     this.#close();
-    this.#outflow.left();
+    this.#source.left();
   }
 
   #close(): void {
@@ -117,45 +118,45 @@ export class PacedResponse {
   }
 }
 
-function intoAnswer(answer: ResponseStream, { drained, left }: PipeEvents): Pipe {
-  // The answer would make chunks of its own for each reader. HTTP/1.0 has none: there the connection's end is the end.
-  const inChunks = answer.chunkedEncoding;
-  answer.chunkedEncoding = false;
-  answer.on("drain", drained);
-  answer.on("close", left);
-  answer.on("error", left);
+function pipeToListener(outgoing: ResponseStream, { drained, left }: PipeEvents): Pipe {
+  // Node would frame a chunk per reader; ours is shared. HTTP/1.0 has no chunks: there the connection's end is the end.
+  const inChunks = outgoing.chunkedEncoding;
+  outgoing.chunkedEncoding = false;
+  outgoing.on("drain", drained);
+  outgoing.on("close", left);
+  outgoing.on("error", left);
   return {
     get waiting() {
-      return answer.writableLength;
+      return outgoing.writableLength;
     },
-    write: (bytes) => answer.write(inChunks ? chunkOf(bytes) : bytes),
+    write: (bytes) => outgoing.write(inChunks ? chunkOf(bytes) : bytes),
     end() {
-      if (inChunks) answer.write(LAST_CHUNK);
-      answer.end();
+      if (inChunks) outgoing.write(LAST_CHUNK);
+      outgoing.end();
     },
-    cut: () => answer.destroy(),
+    cut: () => outgoing.destroy(),
   };
 }
 
 // RFC 9112, section 7.1.
 const LAST_CHUNK: Uint8Array = encoder.encode("0\r\n\r\n");
 const CRLF = encoder.encode("\r\n");
-let madeLast: { readonly of: Uint8Array; readonly chunk: Uint8Array } = { of: CRLF, chunk: LAST_CHUNK };
+let lastFramed: { readonly of: Uint8Array; readonly chunk: Uint8Array } = { of: CRLF, chunk: LAST_CHUNK };
 
-/** Whoever reads at the end of a journal gets the same bytes as all the others there, one after the other. */
+/** Readers at the end of a journal get the same bytes one after the other, so one framed chunk is remembered. */
 function chunkOf(bytes: Uint8Array): Uint8Array {
-  if (madeLast.of !== bytes) {
+  if (lastFramed.of !== bytes) {
     const size = encoder.encode(`${bytes.byteLength.toString(16)}\r\n`);
-    madeLast = { of: bytes, chunk: Buffer.concat([size, bytes, CRLF]) };
+    lastFramed = { of: bytes, chunk: Buffer.concat([size, bytes, CRLF]) };
   }
-  return madeLast.chunk;
+  return lastFramed.chunk;
 }
 
-function intoBody({ drained, left }: PipeEvents): { pipe: Pipe; readable: ReadableStream<Uint8Array> } {
+function pipeToBody({ drained, left }: PipeEvents): { pipe: Pipe; readable: ReadableStream<Uint8Array> } {
   let controller!: ReadableStreamDefaultController<Uint8Array>;
   const source = {
-    start(given: typeof controller) {
-      controller = given;
+    start(streamController: typeof controller) {
+      controller = streamController;
     },
     pull: drained,
     cancel: left,
@@ -167,7 +168,7 @@ function intoBody({ drained, left }: PipeEvents): { pipe: Pipe; readable: Readab
     },
     write: (bytes) => controller.enqueue(bytes),
     end: () => controller.close(),
-    cut: () => controller.error(new Error("the reader does not read")),
+    cut: () => controller.error(new Error("the reader has stalled")),
   };
   return { pipe, readable };
 }

@@ -1,6 +1,6 @@
-import { cursorText, type JournalEntry, type Page } from "../../core/messages/journal.ts";
+/** Renderings of messages and gaps: members of a JSON page, ndjson lines, server-sent events. */
 
-/** Messages and gaps as text: members of a JSON page, lines of ndjson, events of a stream (SSE). */
+import { cursorText, type JournalEntry, type Page } from "../../core/messages/journal.ts";
 
 /** `{ cursor, at, data }` or `{ cursor, at, gap }`, on one line. */
 export function jsonOf(epoch: string, entry: JournalEntry): string {
@@ -17,7 +17,7 @@ export function jsonOf(epoch: string, entry: JournalEntry): string {
   }
 }
 
-/** One event. Its `id` is the cursor behind it, which a client that comes again sends as `Last-Event-ID`. */
+/** One event. Its `id` is the cursor after it, which a reconnecting client sends as `Last-Event-ID`. */
 export function eventOf(epoch: string, entry: JournalEntry): string {
   const id = cursorText({ epoch, seq: entry.seq });
   if ("gap" in entry) return event("gap", id, gapJson(entry.gap));
@@ -30,15 +30,15 @@ export function event(name: string, id: string | undefined, data: string): strin
   return `${id === undefined ? "" : `id: ${id}\n`}event: ${name}\n${lines.join("")}\n`;
 }
 
-/** A page's text in one form: made once, however many readers get it. */
+/** Renders pages, each once however many readers get it. */
 export function rendered(render: (epoch: string, entry: JournalEntry) => string): (page: Page) => Uint8Array {
-  const done = new WeakMap<Page, Uint8Array>();
+  const cache = new WeakMap<Page, Uint8Array>();
   const encoder = new TextEncoder();
   return (page) => {
-    const before = done.get(page);
-    if (before) return before;
+    const cached = cache.get(page);
+    if (cached) return cached;
     const bytes = encoder.encode(page.entries.map((entry) => render(page.epoch, entry)).join(""));
-    done.set(page, bytes);
+    cache.set(page, bytes);
     return bytes;
   };
 }
@@ -51,7 +51,7 @@ function time(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 
-/** Outside its strings JSON may be broken into lines anywhere, and inside them nowhere: each break is white space. */
+/** Puts JSON on one line. Line breaks cannot occur inside its strings, so each is insignificant white space. */
 export function oneLine(json: string): string {
   return /[\r\n]/.test(json) ? json.replaceAll(/[\r\n]+/g, " ") : json;
 }

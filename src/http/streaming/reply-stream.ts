@@ -1,3 +1,5 @@
+/** Stream of a reply in several frames, each passed on as it arrives: as a line or as an event. */
+
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import type { Outcome } from "../../core/outcome.ts";
@@ -9,33 +11,36 @@ import type { OpenStream, StreamReader } from "../../sidecar/host/streamed-repli
 import type { PreparedRequest } from "../call/call.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { readKey } from "../call/detached.ts";
-import type { Env, UpstreamPort } from "../ports.ts";
-import { problem, problemDocument } from "../problem.ts";
+import { upstreamOf } from "../call/find-upstream.ts";
+import { callHeaders } from "../call/headers.ts";
+import type { Env } from "../ports.ts";
+import { problem, problemDocument, type ResponseHeaders } from "../problem.ts";
 import { PacedResponse } from "./paced-response.ts";
 import { base64, event, oneLine } from "./render.ts";
 
-/** A reply of several frames, each handed on as it comes: as a line, or as an event. */
-
 export interface ReplyStreamFormat {
   readonly mediaType: string;
-  /** What stands for a frame. */
+  /** The text of a frame. */
   frame(frame: Body): string;
-  /** What stands behind the last one. */
+  /** The text after the last frame. */
   readonly end: string;
-  /** What stands there instead, when it failed: the problem document is told. */
+  /** The text in its place after a failure, from the problem document. */
   error(document: object): string;
-  /** Says that nothing is wrong, in a time without frames. */
+  /** The heartbeat for times without frames. */
   readonly beat?: string;
 }
 
-/** A comment: no client is told of it. */
+/** A comment, which clients ignore. */
 export const BEAT = ": nothing new\n\n";
 
 const EVENTS_TYPE = "text/event-stream";
 const LINES_TYPE = "application/x-ndjson";
 
-/** The form that the caller accepts; undefined for one reply, as it is where a reply has but one frame. */
-export function formOf(c: Context<Env>, { streams, accepts: takes }: ProtocolTraits): ReplyStreamFormat | undefined {
+/** The format that the caller accepts; undefined for a single reply, as in protocols whose replies are one frame. */
+export function streamFormatOf(
+  c: Context<Env>,
+  { streams, accepts: takes }: ProtocolTraits,
+): ReplyStreamFormat | undefined {
   if (!streams) return undefined;
   const type = accepts(c, {
     header: "Accept",
@@ -50,7 +55,7 @@ function events(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
   return {
     mediaType: `${EVENTS_TYPE}; charset=utf-8`,
     frame(frame) {
-      const text = readable(frame, takes);
+      const text = frameText(frame, takes);
       return text === undefined
         ? event("binary", undefined, base64(frame as Uint8Array))
         : event("message", undefined, text);
@@ -69,7 +74,7 @@ function lines(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
   return {
     mediaType: `${LINES_TYPE}; charset=utf-8`,
     frame(frame) {
-      const text = readable(frame, takes);
+      const text = frameText(frame, takes);
       if (text === undefined) return `{"encoding":"base64","data":"${base64(frame as Uint8Array)}"}\n`;
       return `${takes === "json" && isJson(text) ? oneLine(text) : JSON.stringify(text)}\n`;
     },
@@ -78,48 +83,48 @@ function lines(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
   };
 }
 
-/** Bytes are text where all is JSON, whatever frame they came in. */
-function readable(frame: Body, takes: ProtocolTraits["accepts"]): string | undefined {
+/** The text of a frame; undefined for bytes. A protocol of JSON has text in binary frames, too. */
+function frameText(frame: Body, takes: ProtocolTraits["accepts"]): string | undefined {
   return takes === "json" ? textOf(frame) : typeof frame === "string" ? frame : undefined;
 }
 
 /**
- * Sends the message up and answers with the frames of its reply. What fails before the first of them is an ordinary
- * problem; `timeoutMs` is for that one alone, and afterwards it goes on for as long as it is read. A message that
- * subscribes begins its answer earlier: once it is on a socket.
+ * Sends the request and responds with the frames of its reply. A failure before the first frame is an ordinary problem;
+ * `timeoutMs` bounds only the wait for that frame, and the stream then lasts as long as it is read. For a message that
+ * subscribes the response begins earlier: once the message is on a socket.
  */
-export function streamed(
+export function streamReply(
   c: Context<Env>,
-  upstream: UpstreamPort,
-  { body, timeoutMs, headers }: PreparedRequest,
-  form: ReplyStreamFormat,
+  { body, timeoutMs, applied }: PreparedRequest,
+  format: ReplyStreamFormat,
 ): Promise<Response> {
   if (readKey(c) !== undefined) {
-    throw refused("invalid_request", "a stream cannot be told again: leave out the Idempotency-Key");
+    throw refused("invalid_request", "a stream cannot be replayed: leave out the Idempotency-Key");
   }
+  const upstream = upstreamOf(c);
+  const headers = callHeaders(c, { applied });
   const signal = leaveSignal(c);
   return new Promise((resolve) => {
     const failed = (outcome: Outcome & { type: "failed" }) => problem(c, outcome.failure, upstream, headers);
-    const answer = (response: Response) => {
+    const respond = (response: Response) => {
       signal.removeEventListener("abort", left);
       resolve(response);
     };
     const left = () => {
       frames.leave();
-      answer(new Response(null, { status: 499 }));
+      respond(new Response(null, { status: 499 }));
     };
     const frames = new ReplyStream(
-      form,
+      format,
       (failure) => problemDocument(failure, upstream, c.get("requestId")),
       (outcome) => {
-        if (outcome?.type === "failed") return answer(failed(outcome));
-        if (outcome?.type === "done") return answer(c.body(null, 204, headers));
-        const more = { "Content-Type": form.mediaType, "X-Accel-Buffering": "no" };
-        answer(frames.respond(c, { ...headers, ...more }));
+        if (outcome?.type === "failed") return respond(failed(outcome));
+        if (outcome?.type === "done") return respond(c.body(null, 204, headers));
+        respond(frames.respond(c, { ...headers, "Content-Type": format.mediaType, "X-Accel-Buffering": "no" }));
       },
     );
     const opened = upstream.stream({ body, timeoutMs }, frames);
-    if ("code" in opened) return answer(failed({ type: "failed", failure: opened }));
+    if ("code" in opened) return respond(failed({ type: "failed", failure: opened }));
     frames.source = opened;
     signal.addEventListener("abort", left, { once: true });
     if (signal.aborted) left();
@@ -128,29 +133,29 @@ export function streamed(
 
 type FailedOutcome = Extract<Outcome, { type: "failed" }>;
 
-/** Between the frames that come and a caller who reads them in its own time. */
+/** Buffers frames between the upstream and a caller that reads at its own pace. */
 class ReplyStream implements StreamReader {
   source: OpenStream | undefined;
-  readonly #form: ReplyStreamFormat;
+  readonly #format: ReplyStreamFormat;
   readonly #describe: (failure: FailedOutcome["failure"]) => object;
-  /** Told that there is something to answer with, or of the end that came before. */
-  #begin: ((ended: Outcome | undefined) => void) | undefined;
+  /** Called once: when the response can begin, or with the outcome if that came first. */
+  #onBegin: ((outcome: Outcome | undefined) => void) | undefined;
   #response: PacedResponse | undefined;
   #waiting: Body[] = [];
   #outcome: Outcome | undefined;
 
   constructor(
-    form: ReplyStreamFormat,
+    format: ReplyStreamFormat,
     describe: (failure: FailedOutcome["failure"]) => object,
-    begin: (ended?: Outcome) => void,
+    onBegin: (outcome?: Outcome) => void,
   ) {
-    this.#form = form;
+    this.#format = format;
     this.#describe = describe;
-    this.#begin = begin;
+    this.#onBegin = onBegin;
   }
 
-  respond(c: Context<Env>, headers: Record<string, string>): Response {
-    const { beat } = this.#form;
+  respond(c: Context<Env>, headers: ResponseHeaders): Response {
+    const { beat } = this.#format;
     const paced = new PacedResponse({ resume: () => this.#pump(), left: () => this.leave(), beat: () => beat });
     this.#response = paced;
     const response = paced.respond(c, headers);
@@ -159,12 +164,12 @@ class ReplyStream implements StreamReader {
   }
 
   begin(): void {
-    this.#told(undefined);
+    this.#advance(undefined);
   }
 
   part(body: Body): void {
     this.#waiting.push(body);
-    this.#told(undefined);
+    this.#advance(undefined);
   }
 
   end(outcome: Outcome): void {
@@ -173,27 +178,28 @@ class ReplyStream implements StreamReader {
       const { body, isText } = outcome;
       this.#waiting.push(isText ? (textOf(body) ?? body) : body);
     }
-    // More came than may wait: that is given up, for the caller would not read it anyway.
+    // More frames came than may wait: drop them, since the caller was not reading.
     if (outcome.type === "failed" && outcome.failure.code === "invalid_reply") this.#waiting = [];
-    this.#told(outcome);
+    this.#advance(outcome);
     if (!this.#response) this.leave();
   }
 
-  /** Nobody reads any more. */
+  /** Drops all frames: nobody reads any more. */
   leave(): void {
     this.#response = undefined;
     this.#waiting = [];
     this.source?.leave();
   }
 
-  #told(ended: Outcome | undefined): void {
-    const begin = this.#begin;
-    this.#begin = undefined;
-    if (begin) begin(ended);
+  /** Begins the response if it has not begun, else continues it. */
+  #advance(outcome: Outcome | undefined): void {
+    const onBegin = this.#onBegin;
+    this.#onBegin = undefined;
+    if (onBegin) onBegin(outcome);
     else this.#pump();
   }
 
-  /** Gives as much as is wanted now. */
+  /** Writes as much as the reader has room for. */
   #pump(): void {
     const paced = this.#response;
     if (!paced) return;
@@ -201,7 +207,7 @@ class ReplyStream implements StreamReader {
     let text = "";
     let read = 0;
     for (; read < this.#waiting.length && text.length < room; read++) {
-      text += this.#form.frame(this.#waiting[read] as Body);
+      text += this.#format.frame(this.#waiting[read] as Body);
     }
     if (read > 0) this.source?.taken(this.#waiting.splice(0, read));
     if (this.#waiting.length > 0 || !this.#outcome) {
@@ -214,7 +220,7 @@ class ReplyStream implements StreamReader {
   }
 
   #last(outcome: Outcome): string {
-    const { end, error } = this.#form;
+    const { end, error } = this.#format;
     return outcome.type === "failed" ? error(this.#describe(outcome.failure)) : end;
   }
 }

@@ -1,0 +1,106 @@
+/** The app over upstreams without threads: which upstream a path names, and what its methods are. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { configSchema } from "../../src/config/schema.ts";
+import { buildApp } from "../../src/http/app.ts";
+import type { UpstreamPort } from "../../src/http/ports.ts";
+import { ReplyKeeper } from "../../src/http/reply-keeper.ts";
+import { StopSignal } from "../../src/http/stop-signal.ts";
+import { fakeUpstream } from "./fake-upstream.ts";
+
+function appOver(...upstreams: readonly UpstreamPort[]) {
+  return buildApp({
+    upstreams: new Map(upstreams.map((upstream) => [upstream.name, upstream])),
+    access: { tokens: [], shutdownTokens: [], hosts: undefined, origins: [] },
+    webhooks: new Map(),
+    keeper: new ReplyKeeper(configSchema.parse({}).replies),
+    about: { version: "0.0.0", runtime: "test" },
+    onFault(error) {
+      throw error;
+    },
+    lifecycle: {
+      ready: true,
+      accepting: true,
+      stopping: new StopSignal(),
+      exit: () => Promise.reject(new Error("unused")),
+    },
+  });
+}
+
+interface Refusal {
+  readonly detail: string;
+  readonly error: { readonly data: { readonly detail: string; readonly upstream?: string } };
+}
+
+async function bodyOf(response: Response): Promise<Refusal> {
+  return (await response.json()) as Refusal;
+}
+
+const message = { method: "POST", headers: { "Content-Type": "application/json" }, body: '{"jsonrpc":"2.0","id":1}' };
+
+test("a path reaches the upstream that it names, on every family of routes", async () => {
+  const app = appOver(
+    fakeUpstream("a"),
+    fakeUpstream("b", { protocol: { name: "text", accepts: "any", streams: false } }),
+  );
+  for (const path of ["/v1/upstreams/a/request", "/v1/upstreams/b/request", "/rpc/a"]) {
+    const response = await app.request(path, message);
+    assert.deepEqual([response.status, await response.text()], [200, message.body], path);
+  }
+  for (const path of ["/v1/upstreams/a", "/v1/upstreams/a/subscriptions"]) {
+    assert.equal((await app.request(path)).status, 200, path);
+  }
+  const refusal = await bodyOf(await app.request("/rpc/b", message));
+  assert.match(refusal.error.data.detail, /^upstream "b" speaks text, not json-rpc: use \/v1\/upstreams\/b\/request$/);
+  assert.equal(refusal.error.data.upstream, "b");
+});
+
+test("an unknown upstream is refused with the configured names, in the language of the path", async () => {
+  const app = appOver(fakeUpstream("a"), fakeUpstream("b"));
+  const detail = (name: string) => `unknown upstream "${name}" (configured: a, b)`;
+  const v1 = [
+    ["POST", "/v1/upstreams/x/request"],
+    ["POST", "/v1/upstreams/x/send"],
+    ["GET", "/v1/upstreams/x"],
+    ["GET", "/v1/upstreams/x/messages"],
+    ["GET", "/v1/upstreams/x/subscriptions"],
+    ["POST", "/v1/upstreams/x/subscriptions"],
+    ["GET", "/v1/upstreams/x/subscriptions/s"],
+    ["DELETE", "/v1/upstreams/x/subscriptions/s"],
+    ["GET", "/v1/upstreams/x/subscriptions/s/messages"],
+    ["POST", "/graphql/x"],
+  ] as const;
+  for (const [method, path] of v1) {
+    const response = await app.request(path, { method });
+    assert.deepEqual([response.status, (await bodyOf(response)).detail], [404, detail("x")], `${method} ${path}`);
+  }
+  assert.equal((await bodyOf(await app.request("/graphql", message))).detail, detail("default"));
+  for (const [path, name] of [
+    ["/rpc/x", "x"],
+    ["/rpc", "default"],
+  ] as const) {
+    const response = await app.request(path, message);
+    const { error } = await bodyOf(response);
+    assert.deepEqual([response.status, error.data.detail], [404, detail(name)], path);
+  }
+});
+
+test("a single upstream is reached as `default`, and where the path names none", async () => {
+  const app = appOver(fakeUpstream("only"));
+  for (const path of ["/v1/upstreams/default/request", "/rpc"]) {
+    assert.equal((await app.request(path, message)).status, 200, path);
+  }
+});
+
+test("a 405 lists each method of the path once", async () => {
+  const app = appOver(fakeUpstream("a"));
+  for (const [path, allow] of [
+    ["/v1/upstreams/a/request", "POST"],
+    ["/v1/upstreams/a/messages", "GET, HEAD"],
+    ["/v1/upstreams/a/subscriptions", "POST, GET, HEAD"],
+  ] as const) {
+    const response = await app.request(path, { method: "PUT" });
+    assert.deepEqual([response.status, response.headers.get("allow")], [405, allow], path);
+  }
+});

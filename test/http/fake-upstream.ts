@@ -1,0 +1,26 @@
+/** Upstream port without a thread: echoes what is sent to it. */
+
+import { upstreamSchema } from "../../src/config/schema.ts";
+import type { UpstreamPort } from "../../src/http/ports.ts";
+import type { ProtocolTraits } from "../../src/sidecar/contract.ts";
+import { JournalPulls } from "../../src/sidecar/host/journal-pulls.ts";
+import { UpstreamSubscriptions } from "../../src/sidecar/host/subscriptions.ts";
+
+const jsonRpc: ProtocolTraits = { name: "json-rpc", accepts: "json", streams: false };
+
+export function fakeUpstream(name: string, parts: Partial<UpstreamPort> = {}): UpstreamPort {
+  return {
+    name,
+    settings: upstreamSchema.parse({ url: "ws://127.0.0.1:1" }),
+    protocol: jsonRpc,
+    openedWithin: () => Promise.resolve(jsonRpc),
+    state: { phase: "ready", attempts: 0, since: new Date(0) },
+    inFlight: 0,
+    journals: new JournalPulls(name, () => {}),
+    subscriptions: new UpstreamSubscriptions(name, {}, () => {}),
+    request: ({ body }) => Promise.resolve({ type: "reply", body, queueMs: 0, upstreamMs: 0 }),
+    stream: () => ({ code: "internal_error", sent: "no", detail: "the fake upstream does not stream" }),
+    inspect: () => Promise.resolve(undefined),
+    ...parts,
+  };
+}
