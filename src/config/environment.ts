@@ -1,6 +1,7 @@
-/** Reading environment variables by name, one at a time: Deno's permissions are per name, and listing them all needs all. */
+/** Environment variables, read one by one: Deno permits them by name, and listing them would need all of them. */
 
 import { isAbsolute } from "node:path";
+import { escapeDeferred, tokenize } from "../placeholders.ts";
 import { ConfigError } from "./problems.ts";
 
 /** `process.env`, or a plain object in tests. */
@@ -15,42 +16,54 @@ export function readVariable(env: Environment, name: string): string | undefined
   }
 }
 
-/** What a template gave: the text, or what is wrong with it; and the variables that it asked for. */
+/** The outcome of expanding a template. */
 export interface Expanded {
   readonly text: string;
+  /** The variables that it names. */
   readonly names: readonly string[];
+  /** What is wrong with it, each to be put behind the name of its key. */
   readonly problems: readonly string[];
 }
 
-/** What is worked out only when connecting (core/late-values.ts), escaped or not; an escape; a variable; a mistake. */
-const PLACES = /(\$\$\{(?=(?:file|credentials):)|\$\{(?:file|credentials):[^}]*\})|\$\$\{|\$\{([A-Za-z_]\w*)\}|\$\{/g;
-const LATE_BEGIN = /\$\{(?=(?:file|credentials):)/g;
-
 /**
- * Replaces each `${NAME}` by the variable's value, and `$${` by `${`. Once: a value is never searched again.
- * `${file:…}` and `${credentials:…}` stay, and what a variable holds is never taken for one of them.
- * A variable that is unset or empty is a problem, because a login with an empty password fails somewhere far away.
+ * Replaces each `${NAME}` with the variable's value, and `$${` with `${`, once: a value is never searched again.
+ * `${file:…}` and `${credentials:…}` stay, and a variable's value is never taken for one of them.
+ * An unset or empty variable is a problem: a login with an empty password would fail somewhere far away.
  */
 export function expand(template: string, env: Environment): Expanded {
   const names: string[] = [];
   const problems: string[] = [];
-  const text = template.replace(PLACES, (match, late?: string, name?: string) => {
-    if (late !== undefined) {
-      const path = /^\$\{file:(.*)\}$/.exec(late)?.[1];
-      if (path !== undefined && !isAbsolute(path)) problems.push("has a ${file:…} whose path is not absolute");
-      return late;
+  let text = "";
+  let literal = "";
+  for (const token of tokenize(template)) {
+    switch (token.kind) {
+      case "text":
+        literal += token.source;
+        break;
+      case "escape":
+        literal += "${";
+        break;
+      case "malformed":
+        problems.push("has a ${ without a variable's name and a } behind it (a literal ${ is written $${)");
+        break;
+      case "variable":
+        names.push(token.name);
+        literal += readNonEmpty(token.name);
+        break;
+      default:
+        if (token.kind === "file" && !isAbsolute(token.name)) {
+          problems.push("has a ${file:…} whose path is not absolute");
+        }
+        text += escapeDeferred(literal) + token.source;
+        literal = "";
     }
-    if (match === "$${") return "${";
-    if (name === undefined) {
-      problems.push("has a ${ without a variable's name and a } behind it (a literal ${ is written $${)");
-      return match;
-    }
-    names.push(name);
+  }
+  return { text: text + escapeDeferred(literal), names, problems };
+
+  function readNonEmpty(name: string): string {
     const value = readVariable(env, name);
-    if (value === undefined || value === "") {
-      problems.push(`needs the environment variable ${name}, which is ${value === "" ? "empty" : "not set"}`);
-    }
-    return (value ?? "").replace(LATE_BEGIN, (begin) => `$${begin}`);
-  });
-  return { text, names, problems };
+    if (value) return value;
+    problems.push(`needs the environment variable ${name}, which is ${value === "" ? "empty" : "not set"}`);
+    return "";
+  }
 }

@@ -1,25 +1,25 @@
 import { z } from "zod";
+import { PLACEHOLDER_PATTERN } from "../placeholders.ts";
 import { configSchema, subscriptionOrderSchema } from "./schema.ts";
 
 /** The JSON Schema of the file as people write it, for editors: before any `${NAME}` in it has its value. */
 export function configJsonSchema(): object {
   const schema = z.toJSONSchema(configSchema, {
     io: "input",
-    override: ({ jsonSchema }) => allowVariables(jsonSchema),
+    override: ({ jsonSchema }) => allowPlaceholders(jsonSchema),
   });
   return { title: "sidesocket configuration", ...schema };
 }
 
-function allowVariables(schema: z.core.JSONSchema.BaseSchema): void {
-  const variable = "\\$\\{.+\\}";
-  if (schema.pattern !== undefined) schema.pattern = `${schema.pattern}|${variable}`;
+function allowPlaceholders(schema: z.core.JSONSchema.BaseSchema): void {
+  if (schema.pattern !== undefined) schema.pattern = `${schema.pattern}|${PLACEHOLDER_PATTERN}`;
   // A bound is for numbers only, a pattern for texts only.
-  if (schema.type === "integer") Object.assign(schema, { type: ["integer", "string"], pattern: variable });
+  if (schema.type === "integer") Object.assign(schema, { type: ["integer", "string"], pattern: PLACEHOLDER_PATTERN });
   const { enum: values, minLength = 0 } = schema;
   if (values === undefined && minLength <= 1) return;
   delete schema.enum;
   delete schema.minLength;
-  schema.anyOf = [values ? { enum: values } : { minLength }, { pattern: variable }];
+  schema.anyOf = [values ? { enum: values } : { minLength }, { pattern: PLACEHOLDER_PATTERN }];
 }
 
 /** The JSON Schema of what orders a subscription. */

@@ -1,6 +1,7 @@
 /** What the network demands of addresses, header fields and credentials. */
 
 import { isIPv4, isIPv6 } from "node:net";
+import { placeholdersIn } from "../placeholders.ts";
 
 /** A token of RFC 9110, section 5.6.2: header names and subprotocols are made of it. */
 export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -53,7 +54,7 @@ export function isPlaintextSecret({ url, headers, subprotocols = [], greeting = 
   const { protocol: scheme, hostname, username, password, searchParams } = new URL(url);
   if (scheme !== "ws:" || isLoopback(hostname)) return false;
   return (
-    isLate({ url, headers }) ||
+    isDeferred({ url, headers }) ||
     username !== "" ||
     password !== "" ||
     [...searchParams.keys(), ...Object.keys(headers), ...subprotocols].some(isSecretName) ||
@@ -62,14 +63,15 @@ export function isPlaintextSecret({ url, headers, subprotocols = [], greeting = 
   );
 }
 
-/** True when a text in there is worked out only when connecting. */
-function isLate(value: object): boolean {
-  return /(?<!\$)\$\{(?:file|credentials):/.test(JSON.stringify(value));
+/** True if a text of `value` is resolved only by a connection attempt. */
+function isDeferred(value: object): boolean {
+  const { files, credentials } = placeholdersIn(value);
+  return credentials || files.size > 0;
 }
 
-/** True when the user's module is asked for something. */
+/** True if a text needs the user's credentials module. */
 export function needsCredentials({ url, headers, greeting }: Credentials): boolean {
-  return /(?<!\$)\$\{credentials:/.test(JSON.stringify([url, headers, greeting]));
+  return placeholdersIn([url, headers, greeting]).credentials;
 }
 
 /** The URL as it may be shown: scheme, host and port. Userinfo, path and query can hold secrets. */

@@ -253,6 +253,7 @@ test("credentials over ws:// to another machine are refused unless allowed", () 
   }
   const fine: object[] = [
     { url: remote },
+    { url: remote, headers: { "x-team": "$${file:/run/team}" } },
     { url: remote, headers: { "x-team": "blue" }, greeting: [{ expect: { match: { "/type": "hello" } } }] },
     ...["ws://localhost:1", "ws://127.0.0.1", "ws://127.9.9.9", "ws://[::1]:80", WSS].map((url) => ({
       url,

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { filledIn, placeholdersIn } from "../../placeholders.ts";
+import { fillPlaceholders, placeholdersIn } from "../../placeholders.ts";
 
 /** Working out, for one attempt, what of an upstream's settings was left for that moment. */
 
@@ -23,7 +23,10 @@ export function settingsResolver(name: string, settings: UpstreamSettings): Reso
     const given = asked.credentials ? await callModule(credentials ?? "", { upstream: name, signal }) : {};
     const files = new Map<string, string>();
     for (const path of asked.files) files.set(path, await textOf(path));
-    const filled = filledIn(late, (kind, key) => (kind === "file" ? files.get(key) : given[key]) ?? missing(key));
+    const filled = fillPlaceholders(
+      late,
+      (kind, key) => (kind === "file" ? files.get(key) : given[key]) ?? missing(key),
+    );
     check(url, filled);
     return { ...settings, ...filled, ...(ca !== undefined && { ca: await textOf(ca) }) };
   };
