@@ -53,20 +53,24 @@ export interface UsedPlaceholders {
   readonly files: ReadonlySet<string>;
   /** True if the user's module is needed. */
   readonly credentials: boolean;
+  /** True if a literal `${file:` or `${credentials:` still has its escape. */
+  readonly escapes: boolean;
 }
 
 /** @param value any JSON value; its texts are searched, its keys are not */
 export function placeholdersIn(value: unknown): UsedPlaceholders {
   const files = new Set<string>();
   let credentials = false;
+  let escapes = false;
   mapTexts(value, (text) => {
     for (const token of tokenize(text)) {
       if (token.kind === "file") files.add(token.name);
       if (token.kind === "credentials") credentials = true;
+      if (token.kind === "escape") escapes ||= token.deferred;
     }
     return text;
   });
-  return { files, credentials };
+  return { files, credentials, escapes };
 }
 
 /** Resolves the placeholders of a connection attempt in every text of a value. A resolved text is not searched again. */

@@ -51,8 +51,13 @@ test("the pattern for editors matches exactly the texts with a placeholder, esca
 });
 
 test("placeholders are found at any depth, unless they are escaped", () => {
-  assert.deepEqual(placeholdersIn(settings), { files: new Set(["/run/token"]), credentials: true });
-  assert.deepEqual(placeholdersIn("${NAME} $${credentials:a} {file:/a}"), { files: new Set(), credentials: false });
+  assert.deepEqual(placeholdersIn(settings), { files: new Set(["/run/token"]), credentials: true, escapes: true });
+  assert.deepEqual(placeholdersIn("$${credentials:a} $${file:/a}"), {
+    files: new Set(),
+    credentials: false,
+    escapes: true,
+  });
+  assert.deepEqual(placeholdersIn("${NAME} $${ {file:/a}"), { files: new Set(), credentials: false, escapes: false });
 });
 
 test("every text is filled in once, and everything else stays as it is", () => {

@@ -18,7 +18,7 @@ export function settingsResolver(name: string, settings: UpstreamSettings): Reso
   const { url, headers, greeting, credentials, ca } = settings;
   const late: ResolvableSettings = { url, headers, greeting };
   const asked = placeholdersIn(late);
-  if (asked.files.size === 0 && !asked.credentials && ca === undefined) return undefined;
+  if (asked.files.size === 0 && !asked.credentials && !asked.escapes && ca === undefined) return undefined;
   return async (signal) => {
     const given = asked.credentials ? await callModule(credentials ?? "", { upstream: name, signal }) : {};
     const files = new Map<string, string>();
