@@ -1,7 +1,7 @@
 import pTimeout from "p-timeout";
 import type { ShutdownBounds } from "../../config/schema.ts";
 import type { CloseCounts } from "../contract.ts";
-import type { SidecarThread } from "./supervised-thread.ts";
+import { type SidecarThread, THREAD_GRACE_MS } from "./supervised-thread.ts";
 import type { UpstreamClient } from "./upstream-client.ts";
 
 /**
@@ -65,8 +65,6 @@ export interface Exit {
   exitCode?(): number | undefined;
 }
 
-/** How long the thread may take to say that a bound of its own has passed, in milliseconds. */
-const THREAD_GRACE_MS = 50;
 /** What breaking a socket, or a thread's own end, takes when no time is left for it, in milliseconds. */
 const HURRIED_MS = 100;
 

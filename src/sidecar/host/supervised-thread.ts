@@ -25,6 +25,9 @@ export interface Resident {
   lost(detail: string): void;
 }
 
+/** How long the thread may take to report that a bound of its own has passed, in milliseconds. */
+export const THREAD_GRACE_MS = 50;
+
 /** Five deaths within half a minute are no accident: starting it again would only heat the machine. */
 const CRASHES_MAX = 5;
 const CRASHES_WITHIN_MS = 30_000;

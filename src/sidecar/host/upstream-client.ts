@@ -11,7 +11,7 @@ import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
 import { type OpenStream, StreamedReplies, type StreamReader } from "./streamed-replies.ts";
 import { JournalLives, UpstreamSubscriptions } from "./subscriptions.ts";
-import type { Resident, SidecarThread } from "./supervised-thread.ts";
+import { type Resident, type SidecarThread, THREAD_GRACE_MS } from "./supervised-thread.ts";
 import { Waiters } from "./waiters.ts";
 
 /** The host side of one upstream: who waits for what, and until when. */
@@ -31,9 +31,6 @@ export interface LeaveSignal {
   addEventListener(event: "abort", listener: () => void, options?: { readonly once: boolean }): void;
   removeEventListener(event: "abort", listener: () => void): void;
 }
-
-/** The thread answers at the deadline, knowing whether the message was sent. Only when it cannot do we, this much later. */
-const THREAD_GRACE_MS = 50;
 
 export type Cancelled = Pick<Extract<FromThread, { type: "cancelled" }>, "counts" | "unkept">;
 
@@ -134,6 +131,7 @@ export class UpstreamClient implements Resident {
         resolve(answer);
       };
       signal?.addEventListener("abort", leave, { once: true });
+      // The thread settles it at the deadline, knowing whether the message was sent; the host only if the thread cannot.
       this.#waiters.add(seq, { settle, until: deadline + THREAD_GRACE_MS });
       const alone = this.#waiters.size === 1;
       this.#thread.post({ type: "request", upstream: this.name, seq, kind, body, deadline }, alone);
