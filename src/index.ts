@@ -11,6 +11,7 @@ import {
 import { batchFailure, type Replied } from "./core/outcome.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
+import { DEFAULT_TIMEOUT_MS } from "./http/call/timeout.ts";
 import type { UpstreamPort } from "./http/ports.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
@@ -59,8 +60,6 @@ export interface MessagesOptions {
   /** Ends the reading. */
   readonly signal?: AbortSignal;
 }
-
-const DEFAULT_TIMEOUT_MS = 25_000;
 
 /** How far the exit has come, for an app in front of the sidecar. */
 interface AppFront {
