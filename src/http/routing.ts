@@ -1,5 +1,6 @@
 import type { RouteConfig, RouteHandler } from "@hono/zod-openapi";
 import { Hono } from "hono";
+import type { z } from "zod";
 import type { Env } from "./ports.ts";
 import type * as schemas from "./schemas.ts";
 
@@ -23,6 +24,12 @@ export function createRoute<const Where extends RoutePath, What extends Omit<Rou
 ): Route<Where & What> {
   return { place, describe: (schemas) => ({ ...place, ...describe(schemas) }) };
 }
+
+/** A response of JSON, as a route's description has it. */
+export const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
+  description,
+  content: { "application/json": { schema } },
+});
 
 export class App extends Hono<Env> {
   readonly described: Route[] = [];

@@ -9,8 +9,8 @@ import type { Failed } from "../outcome.ts";
 
 type UpstreamLimits = UpstreamSettings["limits"];
 
-/** When a cap is reached there is no telling when it will not be; a second is what a client may well wait. */
-const SOON_MS = 1_000;
+/** When to try again, in milliseconds, where nothing says how long a cap stays reached: a client can well wait a second. */
+export const RETRY_SOON_MS = 1_000;
 
 export const shuttingDown: Failure = { code: "shutting_down", sent: "no", detail: "the service is shutting down" };
 
@@ -27,7 +27,7 @@ export function batchTooLarge(items: number, inFlight: UpstreamLimits["in_flight
 
 export function tooMany(present: number, inFlight: UpstreamLimits["in_flight"]): Failure {
   const detail = `${present} requests are in flight already (limits.in_flight: ${inFlight})`;
-  return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: SOON_MS };
+  return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
 export function paced(retryAfterMs: number, pace: UpstreamLimits["pace"]): Failure {
@@ -38,7 +38,7 @@ export function paced(retryAfterMs: number, pace: UpstreamLimits["pace"]): Failu
 
 export function congested(bufferedBytes: UpstreamLimits["buffered_bytes"]): Failure {
   const detail = `too many bytes wait for the upstream (limits.buffered_bytes: ${bufferedBytes})`;
-  return { code: "congested", sent: "no", detail, retryAfterMs: SOON_MS };
+  return { code: "congested", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
 export function unavailable(link: Extract<Availability, { type: "down" }>, now: number): Failure {
@@ -48,7 +48,7 @@ export function unavailable(link: Extract<Availability, { type: "down" }>, now: 
 
 export function notConnected(waitedMs: number): Failure {
   const detail = `there was no connection to the upstream within ${Math.round(waitedMs)} ms`;
-  return { code: "upstream_down", sent: "no", detail, retryAfterMs: SOON_MS };
+  return { code: "upstream_down", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
 /** What a message that went out waits for: a reply, or the pong that proves that the peer has it. */

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
+import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptReply, KeptState } from "../../core/kept-replies.ts";
 import type { Outcome, RequestKind } from "../../core/outcome.ts";
 import { type Failure, refused } from "../../errors.ts";
@@ -59,7 +60,7 @@ export async function detached(
   const ask = async () => (await requestInTurn(upstreams, upstream, { kind, body, timeoutMs })).outcome;
   const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, ask);
   if (!kept)
-    throw refused("too_many_in_flight", "as many requests as are kept (replies.count) are on their way", 1_000);
+    throw refused("too_many_in_flight", "as many requests as are kept (replies.count) are on their way", RETRY_SOON_MS);
 
   const signals = { left: leaveSignal(c), stopping: lifecycle.stopping };
   // Who comes first has the message's own deadline; who comes again waits for a late reply, too.

@@ -1,6 +1,7 @@
 /** The 202 of requests that go on without their caller, and what a kept reply looks like to who asks for it. */
 
 import type { Context } from "hono";
+import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptState } from "../../core/kept-replies.ts";
 import type { Pointer } from "../../protocols/json-edit.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
@@ -8,9 +9,6 @@ import type { PreparedRequest } from "./call.ts";
 import { detached, hasEnded, outcomeOf, readKey } from "./detached.ts";
 import { respond } from "./respond.ts";
 import { DEFAULT_TIMEOUT_MS, readTimeout } from "./timeout.ts";
-
-/** When to ask again, in seconds, for who does not wait. */
-const RETRY_AFTER_S = 1;
 
 /** Sends the message and answers with a 202, but for what has ended within `waitS` seconds. */
 export async function respondAsync(
@@ -40,5 +38,5 @@ export function keptReplyResponse(
   if (hasEnded(state)) return respond(c, upstream, outcomeOf(state), headers, pointer);
   const late = state.phase === "late" ? state.failed.failure : undefined;
   const body = { state: late ? "late" : "pending", location, ...(late && { code: late.code, sent: late.sent }) };
-  return c.json(body, 202, { ...headers, Location: location, "Retry-After": String(RETRY_AFTER_S) });
+  return c.json(body, 202, { ...headers, Location: location, "Retry-After": String(RETRY_SOON_MS / 1_000) });
 }

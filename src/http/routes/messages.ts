@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
+import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import {
   type Cursor,
   cursorText,
@@ -67,7 +68,7 @@ export function messages(
   const { journals, settings } = upstream;
   if (journals.readers >= settings.messages.readers) {
     const detail = `${journals.readers} readers are reading already (messages.readers: ${settings.messages.readers})`;
-    throw refused("too_many_in_flight", detail, 1_000);
+    throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
   }
   const type = accepts(c, { header: "Accept", supports: [JSON_TYPE, ...Object.keys(FORMS)], default: JSON_TYPE });
   const selection = { journal, where: readWhere(c) };

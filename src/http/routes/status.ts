@@ -5,17 +5,12 @@ import { findUpstream } from "../call/call.ts";
 import { mayLookInside } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type Schemas } from "../routing.ts";
+import { type App, createRoute, json, type Schemas } from "../routing.ts";
 
 /** What can be looked at: probes, the state of upstreams, the version. */
 
 /** How long the thread may take to tell its counters, in milliseconds; without them the answer says less. */
 const INSPECT_WITHIN_MS = 500;
-
-const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
-  description,
-  content: { "application/json": { schema } },
-});
 
 const livezRoute = createRoute({ method: "get", path: "/livez" }, ({ livenessSchema }) => ({
   summary: "Whether the process lives",

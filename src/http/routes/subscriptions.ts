@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { subscriptionOrderJson } from "../../config/json-schema.ts";
 import { check, dotted } from "../../config/problems.ts";
 import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config/schema.ts";
+import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import { check as demandJson } from "../../protocols/json-check.ts";
 import { MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
@@ -14,15 +15,13 @@ import { leaveSignal } from "../call/caller-left.ts";
 import { readWaitLimit } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type Schemas } from "../routing.ts";
+import { type App, createRoute, json, type Schemas } from "../routing.ts";
 import { messages } from "./messages.ts";
 
 /** Standing subscriptions: declared once, renewed on every connect, each with messages of its own. */
 
 const nameParameter = { name: "id", in: "path", required: true, schema: { type: "string" } };
 const path = "/v1/upstreams/{upstream}/subscriptions";
-
-const json = (description: string, schema: z.ZodType) => ({ description, content: { "application/json": { schema } } });
 
 const createdRoute = createRoute(
   { method: "post", path },
@@ -87,7 +86,7 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     if (there && !subscriptions.watched(name)) return c.json(shown(upstream, there), 200, headers);
     if (!there && subscriptions.size >= settings.limits.subscriptions) {
       const detail = `there are ${subscriptions.size} subscriptions already (limits.subscriptions)`;
-      throw refused("too_many_in_flight", detail, 1_000);
+      throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
     }
     await agreed(c, parts, upstream, { name, order, timeoutMs });
     const made = subscriptions.get(name);
