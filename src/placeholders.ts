@@ -73,7 +73,7 @@ export function placeholdersIn(value: unknown): UsedPlaceholders {
   return { files, credentials, escapes };
 }
 
-/** Resolves the placeholders of a connection attempt in every text of a value. A resolved text is not searched again. */
+/** Resolves the placeholders of a connection attempt in all texts of a value. A resolved text is not searched again. */
 export function fillPlaceholders<Value>(value: Value, resolve: (kind: DeferredKind, name: string) => string): Value {
   const fill = (token: Token): string => {
     if (token.kind === "file" || token.kind === "credentials") return resolve(token.kind, token.name);

@@ -4,15 +4,15 @@ import { isAbsolute } from "node:path";
 import { escapeDeferred, tokenize } from "../placeholders.ts";
 import { ConfigError } from "./problems.ts";
 
-/** `process.env`, or a plain object in tests. */
+/** The variables by name: `process.env`, or a plain object in tests. */
 export type Environment = Record<string, string | undefined>;
 
-/** @throws ConfigError when the runtime does not permit reading it (Deno without `--allow-env=NAME`) */
+/** @throws ConfigError if the runtime does not permit reading it (Deno without `--allow-env=NAME`) */
 export function readVariable(env: Environment, name: string): string | undefined {
   try {
     return env[name];
   } catch (cause) {
-    throw new ConfigError(`${name}: this environment variable may not be read (Deno: --allow-env=${name})`, { cause });
+    throw new ConfigError(`${name}: reading this variable is not permitted (Deno: --allow-env=${name})`, { cause });
   }
 }
 
@@ -44,7 +44,7 @@ export function expand(template: string, env: Environment): Expanded {
         literal += "${";
         break;
       case "malformed":
-        problems.push("has a ${ without a variable's name and a } behind it (a literal ${ is written $${)");
+        problems.push("has a ${ without a variable's name and a } after it (write $${ for a literal ${)");
         break;
       case "variable":
         names.push(token.name);
@@ -52,7 +52,7 @@ export function expand(template: string, env: Environment): Expanded {
         break;
       default:
         if (token.kind === "file" && !isAbsolute(token.name)) {
-          problems.push("has a ${file:…} whose path is not absolute");
+          problems.push("has a ${file:…} whose path is not absolute: write the whole path");
         }
         text += escapeDeferred(literal) + token.source;
         literal = "";

@@ -1,8 +1,10 @@
+/** JSON Schemas for editors and for the OpenAPI document. */
+
 import { z } from "zod";
 import { PLACEHOLDER_PATTERN } from "../placeholders.ts";
 import { configSchema, subscriptionOrderSchema } from "./schema.ts";
 
-/** The JSON Schema of the file as people write it, for editors: before any `${NAME}` in it has its value. */
+/** The JSON Schema of the configuration file as it is written, where any value may be a placeholder. */
 export function configJsonSchema(): object {
   const schema = z.toJSONSchema(configSchema, {
     io: "input",
@@ -13,7 +15,7 @@ export function configJsonSchema(): object {
 
 function allowPlaceholders(schema: z.core.JSONSchema.BaseSchema): void {
   if (schema.pattern !== undefined) schema.pattern = `${schema.pattern}|${PLACEHOLDER_PATTERN}`;
-  // A bound is for numbers only, a pattern for texts only.
+  // A bound applies to numbers only, a pattern to strings only.
   if (schema.type === "integer") Object.assign(schema, { type: ["integer", "string"], pattern: PLACEHOLDER_PATTERN });
   const { enum: values, minLength = 0 } = schema;
   if (values === undefined && minLength <= 1) return;
@@ -22,7 +24,7 @@ function allowPlaceholders(schema: z.core.JSONSchema.BaseSchema): void {
   schema.anyOf = [values ? { enum: values } : { minLength }, { pattern: PLACEHOLDER_PATTERN }];
 }
 
-/** The JSON Schema of what orders a subscription. */
+/** The JSON Schema of the body that creates a subscription. */
 export function subscriptionOrderJson(): object {
   return z.toJSONSchema(subscriptionOrderSchema, { io: "input" });
 }
