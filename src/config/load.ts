@@ -67,7 +67,7 @@ const SECRET_VARIABLES = [
 
 /**
  * Loads the configuration.
- * @throws ConfigError with a line for each problem: its key, flag or variable, what is wrong with the value, and its place
+ * @throws ConfigError with a line for each problem: its key, flag or variable, its place, and what is wrong
  */
 export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadInput): Promise<LoadedConfig> {
   const files: string[] = [];
