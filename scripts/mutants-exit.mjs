@@ -232,8 +232,8 @@ export const exit = [
       ["those of /shutdown are cut", "!kept.has(socket) && since <= young", "since <= young", { tests: [callers] }],
       ["who has only just connected is cut", " && since <= young", ""],
       ["who has left is waited for", "connections.delete(socket);", ""],
-      ["who has left is told of one answer alone", 'answer.destroy().emit("close")', "answer.destroy()"],
-      ["an answer that is written counts as being written", "connection.answers--;", ""],
+      ["who has left is told of one answer alone", 'response.destroy().emit("close")', "response.destroy()"],
+      ["an answer that is written counts as being written", "connection.responses--;", ""],
     ],
   },
   {
