@@ -159,7 +159,7 @@ test("/shutdown?force=true turns all bounds to zero, and refuses another value",
   await problem(await pending, cancelled);
   assert.equal((await product.ended()).code, report.exit_code);
   assert.deepEqual(printed(product), report);
-  const asked = product.log().find(({ message }) => message === "shutdown asked for");
+  const asked = product.log().find(({ message }) => message === "shutdown requested");
   assert.match(JSON.stringify(asked), /"peer":"127\.0\.0\.1"/, "it is logged who asked");
 });
 

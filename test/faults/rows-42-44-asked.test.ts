@@ -102,7 +102,7 @@ test("row 43: a hundred /shutdown at once and a SIGTERM among them are one stop 
     caller.send({ method: "POST", path: "/shutdown" });
     if (n === 50) product.child.signal("SIGTERM");
   });
-  const asked = () => product.log().filter(({ message }) => message === "shutdown asked for").length === callers.length;
+  const asked = () => product.log().filter(({ message }) => message === "shutdown requested").length === callers.length;
   await product.until(() => asked() && product.stderr().includes("SIGTERM received"), { what: "all to have asked" });
   const answers = Promise.all(callers.map((caller) => caller.response()));
   for (const reply of held) reply();
