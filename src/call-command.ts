@@ -79,7 +79,7 @@ export async function call(command: CallCommand, config: LoadedConfig, runtime: 
   const result = await request(client, body, options);
   const report = await sidecars.exit({ cause: "call" });
   await demo?.stop();
-  // Writing to a reader that is stuck can be ended by a signal, as in any other program.
+  // From here on a signal has its default effect: the reader of the output may never read.
   ignoreSignals();
   log.debug("exit", { report });
 

@@ -1,4 +1,4 @@
-/** Logs: one line each on stderr. Stdout has only the line that names the address. */
+/** The log: one line for each record, on stderr. */
 
 import {
   configureSync,
@@ -18,7 +18,7 @@ export const log = getLogger("sidesocket");
 
 /** Standard error, for lines that are no log records. */
 export const errorLines = new Lines((bytes) => runtime.write("stderr", bytes));
-/** Standard output, while serving. */
+/** Standard output, while serving: only the line `listening on …`. */
 export const outputLines = new Lines((bytes) => runtime.write("stdout", bytes));
 
 export function startLog({ level, format }: LogSettings): void {
