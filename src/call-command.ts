@@ -1,3 +1,5 @@
+/** The command `sidesocket call`: one upstream, one request, the exit protocol, and the reply on standard output. */
+
 import type { CallCommand } from "./config/commandline.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
@@ -16,18 +18,16 @@ import { Sidecars } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import { endOnSignals } from "./signals.ts";
 
-/** `sidesocket call`: one upstream, one request, the exit protocol, and the reply on standard output. Nothing listens. */
-
 const exitCodes: Readonly<Record<Sent, number>> = { no: 3, maybe: 4, yes: 5 };
 
-/** What the command line asks for, once it is known to make sense. */
-interface Wish {
+/** The checked options of the command. */
+interface CallOptions {
   readonly timeoutMs: number;
   readonly pointer: Pointer | undefined;
 }
 
-/** @throws ConfigError for a wrong `--timeout` or `--pick` */
-function readWish({ timeout, pick: pointer }: CallCommand): Wish {
+/** @throws ConfigError for an invalid `--timeout` or `--pick` */
+function readOptions({ timeout, pick: pointer }: CallCommand): CallOptions {
   try {
     return {
       timeoutMs: timeout === undefined ? DEFAULT_TIMEOUT_MS : parseTimeoutWithin(timeout),
@@ -39,56 +39,57 @@ function readWish({ timeout, pick: pointer }: CallCommand): Wish {
 }
 
 /**
- * The upstream that a call goes to: the one named `default`, or the only one. None, when the demo is to be started.
- * @throws ConfigError when there are several
+ * Picks the upstream of a call: the one named `default`, or the only one.
+ * @returns that upstream by its name; an empty map for the demo
+ * @throws ConfigError if there are several and none is named `default`
  */
 export function upstreamOf({ upstreams }: LoadedConfig): ReadonlyMap<string, UpstreamSettings> {
   const named = upstreams.get("default");
   if (named) return new Map([["default", named]]);
   if (upstreams.size <= 1) return upstreams;
   const known = [...upstreams.keys()].join(", ");
-  throw new ConfigError(`call goes to the upstream named default, and of several (${known}) none is`);
+  throw new ConfigError(`call needs an upstream named default (configured: ${known})`);
 }
 
-/** How it went: what to print, or why there is nothing. */
+/** The reply to print, or the failure. */
 type Result = { readonly reply: Body } | { readonly failure: Failure };
 
-interface Ended {
+interface CallEnd {
   readonly exitCode: number;
-  /** False when the thread could not be joined, and is left behind. */
+  /** False if the thread could not be joined and is left behind. */
   readonly joined: boolean;
 }
 
-/** Carries the call out, prints its reply to standard output or its problem to standard error. */
-export async function call(command: CallCommand, config: LoadedConfig, runtime: Runtime): Promise<Ended> {
-  const wish = readWish(command);
+/** Runs the command: prints the reply to standard output, or the problem to standard error. */
+export async function call(command: CallCommand, config: LoadedConfig, runtime: Runtime): Promise<CallEnd> {
+  const options = readOptions(command);
   const chosen = upstreamOf(config);
   const demo = chosen.size === 0 ? await (await import("./demo/demo-upstream.ts")).startDemo() : undefined;
   const upstreams = demo ? new Map([["default", upstreamSchema.parse({ url: demo.url })]]) : chosen;
   const [settings] = upstreams.values();
   if (!settings) throw new RangeError("unreachable: there is one upstream");
-  // Standard input is read first: until the thread is there, a signal simply ends the process.
+  // Read standard input before the thread starts: until then a signal simply ends the process.
   const body = await read(command.message, settings.limits.request_bytes).catch(failureOf);
-  if (typeof body !== "string") return { exitCode: await tell(body, undefined, runtime), joined: true };
+  if (typeof body !== "string") return { exitCode: await print(body, undefined, runtime), joined: true };
 
   const sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread);
   const [client] = sidecars.upstreams.values();
   if (!client) throw new RangeError("unreachable: there is one upstream");
-  const ignoreSignals = endOnSignals((options) => sidecars.exit(options));
-  const result = await asked(client, body, wish);
+  const ignoreSignals = endOnSignals((exit) => sidecars.exit(exit));
+  const result = await request(client, body, options);
   const report = await sidecars.exit({ cause: "call" });
   await demo?.stop();
-  // A reader of our output that does not read may be ended as any other program's.
+  // From here on a signal has its default effect: the reader of the output may never read.
   ignoreSignals();
   log.debug("exit", { report });
 
-  const exitCode = await tell(result, client, runtime);
+  const exitCode = await print(result, client, runtime);
   const joined = report.steps.every(({ step, outcome }) => step !== "join" || outcome !== "failed");
   return { exitCode: joined ? exitCode : report.exit_code, joined };
 }
 
-/** What is asked before there is an upstream to send it to was not sent; afterwards its thread knows. */
-async function asked(client: UpstreamClient, body: string, { timeoutMs, pointer }: Wish): Promise<Result> {
+/** Sends the request once the upstream is open. A failure to open means that nothing was sent. */
+async function request(client: UpstreamClient, body: string, { timeoutMs, pointer }: CallOptions): Promise<Result> {
   const began = performance.now();
   try {
     await client.openedWithin(timeoutMs);
@@ -99,7 +100,7 @@ async function asked(client: UpstreamClient, body: string, { timeoutMs, pointer 
   return resultOf(await client.request({ kind: "request", body, timeoutMs: left }), pointer);
 }
 
-/** The message, from standard input where it is `-`; a newline that ends it there is the shell's, not the message's. */
+/** Reads the message, for `-` from standard input. A newline at its end is the shell's, not part of the message. */
 async function read(message: string, limitBytes: number): Promise<string> {
   const given = message === "-" ? decodeText(await readCounted(process.stdin, limitBytes)) : message;
   const text = message === "-" ? given.replace(/\r?\n$/, "") : given;
@@ -136,8 +137,8 @@ function picked(reply: Body, pointer: Pointer): Result {
   return { failure: { code: "invalid_reply", sent: "yes", detail: `pick: ${value.why}` } };
 }
 
-/** @returns the exit code */
-async function tell(result: Result, client: UpstreamClient | undefined, { write }: Runtime): Promise<number> {
+/** Prints the result. @returns the exit code */
+async function print(result: Result, client: UpstreamClient | undefined, { write }: Runtime): Promise<number> {
   if ("failure" in result) {
     const { failure } = result;
     errorLines.push(`${JSON.stringify(problemDocument(failure, client))}\n`);
@@ -148,7 +149,7 @@ async function tell(result: Result, client: UpstreamClient | undefined, { write 
     await write("stdout", typeof reply === "string" ? new TextEncoder().encode(`${reply}\n`) : reply);
     return 0;
   } catch {
-    errorLines.push("sidesocket: the reply came, but nobody reads standard output\n");
+    errorLines.push("sidesocket: a reply arrived, but nobody reads standard output\n");
     return exitCodes.yes;
   }
 }

@@ -1,13 +1,14 @@
 /**
- * Every way in which sidesocket fails, as a stable code and the fact of whether the message went out.
- * Texts are for people and may change; codes and `sent` are the contract.
+ * The failures of sidesocket, each with a stable code and whether the message was sent.
+ *
+ * Codes and `sent` are the contract; texts are for people and may change.
  */
 
 /**
- * Whether the caller's message reached the upstream.
+ * The fate of a caller's message.
  * - `no`: it was never handed to the socket.
- * - `maybe`: it was handed to the socket, and nothing proves that the peer got it.
- * - `yes`: the peer has shown that it got it: by a frame that answers it, or by the pong of a ping sent after it.
+ * - `maybe`: it was handed to the socket, but nothing proves that the peer received it.
+ * - `yes`: the peer has received it, which is proved by its reply or by the pong of a ping that was sent after it.
  */
 export type Sent = "no" | "maybe" | "yes";
 
@@ -37,17 +38,17 @@ export type ErrorCode =
   | "invalid_config"
   | "internal_error";
 
-/** A failure as plain data: this is what crosses the thread boundary, where classes lose their name. */
+/** A failure as plain data, which can cross the thread boundary: classes lose their names there. */
 export interface Failure {
   readonly code: ErrorCode;
   readonly sent: Sent;
-  /** One sentence for people: what was wrong, where, and what would help. Never holds a secret or a payload. */
+  /** One sentence for people with the problem, its place and the cure. It never holds a secret or a payload. */
   readonly detail: string;
-  /** When trying again may help, in milliseconds from now. Only ever given where `sent` is `no`. */
+  /** Time after which another try may succeed, in milliseconds. Only set if `sent` is `no`. */
   readonly retryAfterMs?: number | undefined;
 }
 
-/** The error that callers of the library get. */
+/** The error that the library throws. Decide by `code` and `sent`: the message is for people and may change. */
 export class SidesocketError extends Error {
   override readonly name = "SidesocketError";
   readonly failure: Failure;
@@ -65,13 +66,13 @@ export class SidesocketError extends Error {
     return this.failure.sent;
   }
 
-  /** True exactly when the message was certainly not sent, so that sending it again cannot do it twice. */
+  /** True only if the message was certainly not sent: sending it again cannot deliver it twice. */
   get retrySafe(): boolean {
     return this.sent === "no";
   }
 }
 
-/** Refuses input that never came near the socket. */
+/** Creates the error for a message that was never handed to the socket. */
 export function refused(code: ErrorCode, detail: string, retryAfterMs?: number): SidesocketError {
   return new SidesocketError({ code, sent: "no", detail, retryAfterMs });
 }

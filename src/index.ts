@@ -1,3 +1,5 @@
+/** The library: the sidecar inside your own program, and the HTTP API as a fetch handler. */
+
 import { pathToFileURL } from "node:url";
 import { type Checked, check, dotted } from "./config/problems.ts";
 import { isModulePath } from "./config/protocol-settings.ts";
@@ -11,6 +13,7 @@ import {
 import { batchFailure, type Replied } from "./core/outcome.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
+import { DEFAULT_TIMEOUT_MS } from "./http/call/timeout.ts";
 import type { UpstreamPort } from "./http/ports.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
@@ -23,8 +26,6 @@ import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import { version } from "./version.ts";
 
-/** The library: the same sidecar in a program of your own, and the same HTTP app as a fetch handler. */
-
 export type { ErrorCode, Failure, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";
 export type { ProtocolModule } from "./protocols/module.ts";
@@ -34,35 +35,37 @@ export type { UpstreamState } from "./sidecar/contract.ts";
 export type { ExitReport, StepReport } from "./sidecar/host/exit.ts";
 export type { UpstreamMessage } from "./sidecar/host/message-iterator.ts";
 
-/** The settings of an upstream as the configuration file has them, but for webhooks, and the bounds of its exit. */
+/**
+ * The settings of an upstream, as in the configuration file but without webhooks. Durations and sizes are strings with
+ * units, such as `"10s"` and `"1MiB"`.
+ */
 export interface SidecarOptions extends Omit<UpstreamInput, "webhooks"> {
+  /** Time limits of the steps of the exit, such as `{ drain: "3s" }`. */
   readonly shutdown?: Partial<Record<keyof ShutdownBounds, string>>;
 }
 
 export interface RequestOptions {
-  /** How long to wait for the reply, in milliseconds; 25,000 unless given, at most 2^31 - 1. */
+  /** Time to wait for the reply, in milliseconds: from 1 to 2^31 - 1, by default 25,000. */
   readonly timeoutMs?: number;
-  /** Gives the request up: its promise rejects with the signal's reason, and a reply that still comes is dropped. */
+  /** Abandons the request: its promise rejects with the signal's reason, and a reply that still arrives is dropped. */
   readonly signal?: AbortSignal;
 }
 
 export interface SendOptions extends RequestOptions {
-  /** Whether to wait for the peer's pong to a ping behind the message, which proves that it has the message. */
+  /** Waits for the peer's pong to a ping that follows the message, which proves that the peer received it. */
   readonly confirm?: boolean;
 }
 
 export interface MessagesOptions {
-  /** Where to begin: behind the cursor of a message, or at an end of what is kept; `earliest` unless given. */
+  /** The start: a cursor, after which reading begins, or `earliest` (the default) or `latest`. */
   readonly after?: string;
-  /** Only messages with these values, by JSON pointer; all must hold. */
+  /** Filter: only messages with all of these values, by JSON pointer. */
   readonly where?: Readonly<Record<string, string | number | boolean | null>>;
-  /** Ends the reading. */
+  /** Ends the iteration. */
   readonly signal?: AbortSignal;
 }
 
-const DEFAULT_TIMEOUT_MS = 25_000;
-
-/** How far the exit has come, for an app in front of the sidecar. */
+/** The progress of the exit, for an app in front of the sidecar. */
 interface AppFront {
   refusing: boolean;
   readonly stopping: StopSignal;
@@ -81,15 +84,15 @@ export class Sidecar {
   }
 
   /**
-   * Starts the thread, which begins to connect. Resolves when the thread serves; the upstream may still be connecting,
-   * and requests wait up to 5 s for it.
-   * @throws SidesocketError `invalid_config`: an option is wrong, or the protocol cannot be loaded;
-   *   `sidecar_crashed`: the thread does not live
+   * Starts the thread, which begins to connect. Resolves when the thread is ready; the upstream may still be
+   * connecting, and requests wait up to 5 s for it. End it with `exit()`, or declare it with `await using`.
+   * @throws SidesocketError with the code `invalid_config` if an option is invalid or the protocol cannot be loaded, or
+   *   `sidecar_crashed` if the thread cannot be kept alive
    */
   static async start({ shutdown, ...options }: SidecarOptions): Promise<Sidecar> {
     const settings = withModuleFound(demand(check(upstreamSchema, options)));
     if (settings.webhooks.length > 0) {
-      throw refused("invalid_config", "webhooks: only the service pushes messages; here they are read with messages()");
+      throw refused("invalid_config", "webhooks: only the service pushes messages; read them with messages()");
     }
     const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
     const front: AppFront = { refusing: false, stopping: new StopSignal() };
@@ -112,9 +115,10 @@ export class Sidecar {
   }
 
   /**
-   * Sends one message up and gives its reply: text for text, bytes for bytes. For a message that gets no reply by the
-   * protocol's rules it resolves with an empty text once it was handed to the socket; a batch gives an array's text.
-   * @throws SidesocketError with `code` and `sent`, as the HTTP API has them
+   * Sends one message and resolves with its reply: a string for a text frame, bytes for a binary one. A batch resolves
+   * with the text of a JSON array. A message that gets no reply by the rules of the protocol resolves with an empty
+   * string as soon as it was handed to the socket.
+   * @throws SidesocketError with the `code` and `sent` of the HTTP API
    */
   async request(message: Body, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): Promise<Body> {
     const outcome = await this.#client.request({
@@ -139,9 +143,10 @@ export class Sidecar {
   }
 
   /**
-   * Sends one message without waiting for a reply. Resolves when it was handed to the socket, which proves nothing of
-   * the peer; with `confirm` once the peer certainly has it.
-   * @throws SidesocketError `reply_timeout` with `sent: maybe`: no pong came in time
+   * Sends one message without waiting for a reply. Resolves when it was handed to the socket, which does not prove that
+   * the peer received it; with `confirm`, resolves when that is proved.
+   * @throws SidesocketError with the `code` and `sent` of the HTTP API; with `confirm` also `reply_timeout` and
+   *   `sent: maybe` if no pong arrived in time
    */
   async send(message: Body, options: SendOptions = {}): Promise<void> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, confirm = false } = options;
@@ -152,25 +157,29 @@ export class Sidecar {
   }
 
   /**
-   * What the upstream says unasked, in its order, for as long as one reads; it ends with the exit. What was missed is a
-   * gap in its place. A reader that takes its time holds up nobody.
-   * @throws SidesocketError `invalid_request`: the cursor or a pointer is none; `sidecar_crashed`: the thread is given up
+   * Iterates over the unsolicited messages of the upstream, in order, until the exit. Missed messages are reported as a
+   * gap in their place. A slow reader delays nobody else.
+   * @throws SidesocketError with the code `invalid_request` if the cursor or a pointer is invalid, or `sidecar_crashed`
+   *   if the thread cannot be kept alive
    */
   messages(options: MessagesOptions = {}): AsyncGenerator<UpstreamMessage, void> {
     return readMessages(this.#client.journals, options);
   }
 
-  /** The phase of the connection, as of now. */
+  /** The current state of the connection. */
   get state(): UpstreamState & { readonly since: Date } {
     return this.#client.state;
   }
 
-  /** Tells of every change of phase. @returns how to stop listening */
+  /** Calls `listener` at every change of phase. @returns a function that removes the listener */
   on(_event: "state", listener: (state: UpstreamState) => void): () => void {
     return this.#client.onState(listener);
   }
 
-  /** Runs the exit protocol. However often it is called, it runs once; `force` makes the rest of it quick. */
+  /**
+   * Runs the exit protocol, once however often it is called: every caller gets the same report. `force` sets the time
+   * limits of the remaining steps to zero.
+   */
   exit({ cause = "exit()", force = false }: { cause?: string; force?: boolean } = {}): Promise<ExitReport> {
     return this.#sidecars.exit({ cause, force });
   }
@@ -179,12 +188,12 @@ export class Sidecar {
     await this.exit({ cause: "dispose" });
   }
 
-  /** What the HTTP app needs of a sidecar. */
+  /** The interface of the upstream for the HTTP API. */
   get port(): UpstreamClient {
     return this.#client;
   }
 
-  /** Comes with the exit's second step, whoever has asked for it. */
+  /** Fires at the second step of the exit. */
   get stopping(): StopSignal {
     return this.#front.stopping;
   }
@@ -193,26 +202,27 @@ export class Sidecar {
     return this.#sidecars.exiting;
   }
 
-  /** Whether new work is refused: not from the exit's beginning on, where `shutdown.delay` comes first. */
+  /** True once new requests are refused: after the exit has begun and `shutdown.delay` has passed. */
   get refusing(): boolean {
     return this.#front.refusing;
   }
 }
 
 export interface AppOptions {
-  /** Bearer tokens; none: no token is asked for. */
+  /** Bearer tokens of the API. By default it requires none. */
   readonly tokens?: readonly string[];
-  /** Values of `Host` that are served; any, unless given. */
+  /** Allowed values of `Host`. By default any. */
   readonly hosts?: readonly string[];
-  /** Origins of web pages that may call. */
+  /** Web origins that may call from a browser. By default none. */
   readonly origins?: readonly string[];
-  /** Told of errors that are sidesocket's own fault. */
+  /** Called with errors that are sidesocket's own fault. By default they are printed with `console.error`. */
   readonly onFault?: (error: unknown, requestId: string) => void;
 }
 
 /**
- * The HTTP API over your own sidecars: a Hono app, and so a fetch handler anywhere. `/shutdown` ends the sidecars and
- * leaves the process alone.
+ * Creates the HTTP API for your own sidecars: a Hono app, whose `fetch` works on any server. `/shutdown` runs the exit
+ * of the sidecars and does not end the process.
+ * @param sidecars the sidecars by the names that the API uses for them
  */
 export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: AppOptions = {}) {
   const { tokens = [], hosts, origins = [], onFault = (error) => console.error(error) } = options;
@@ -247,7 +257,7 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
   });
 }
 
-/** By itself each sidecar is called `default`; in an app it has the name that it was given there. */
+/** Gives a sidecar its name in the app: by itself each is called `default`. */
 function named(name: string, client: UpstreamClient): UpstreamPort {
   return {
     name,
@@ -264,13 +274,13 @@ function named(name: string, client: UpstreamClient): UpstreamPort {
       return client.inFlight;
     },
     openedWithin: (timeoutMs) => client.openedWithin(timeoutMs),
-    request: (ask) => client.request(ask),
-    stream: (ask, reader) => client.stream(ask, reader),
+    request: (request) => client.request(request),
+    stream: (request, reader) => client.stream(request, reader),
     inspect: (withinMs) => client.inspect(withinMs),
   };
 }
 
-/** The relative path of a module starts in the current folder: the thread would look beside its own file. */
+/** Resolves relative paths of modules against the current folder: the thread would use that of its own file. */
 function withModuleFound(settings: UpstreamSettings): UpstreamSettings {
   const { protocol, credentials } = settings;
   const found = (path: string) => (isModulePath(path) && !path.startsWith("file:") ? pathToFileURL(path).href : path);
@@ -293,8 +303,8 @@ function demand<Output>(checked: Checked<Output>): Output {
 }
 
 /**
- * Bytes cross to the thread in a later turn: the caller may have changed them by then, or given them away, which nobody
- * could catch. Throws a TypeError for bytes that are gone already. Not its own `slice`: a Buffer's does not copy.
+ * Copies bytes: they cross to the thread in a later turn, and until then the caller may change or transfer them. Throws
+ * a TypeError for bytes that were transferred before. The message's own `slice` would not do: a Buffer's does not copy.
  */
 function owned(message: Body): Body {
   return typeof message === "string" ? message : Uint8Array.prototype.slice.call(message);

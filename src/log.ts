@@ -1,3 +1,5 @@
+/** The log: one line for each record, on stderr. */
+
 import {
   configureSync,
   type FormattedValues,
@@ -12,13 +14,11 @@ import type { LogSettings } from "./config/schema.ts";
 import { Lines } from "./runtime/lines.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
 
-/** Logs go to stderr, one line each; nothing else of ours does. Stdout has the one line that says where we listen. */
-
 export const log = getLogger("sidesocket");
 
-/** Standard error, for whatever is not a log record. */
+/** Standard error, for lines that are no log records. */
 export const errorLines = new Lines((bytes) => runtime.write("stderr", bytes));
-/** Standard output, while serving. */
+/** Standard output, while serving: only the line `listening on …`. */
 export const outputLines = new Lines((bytes) => runtime.write("stdout", bytes));
 
 export function startLog({ level, format }: LogSettings): void {
@@ -39,16 +39,20 @@ export function startLog({ level, format }: LogSettings): void {
 }
 
 /**
- * What a person reads: the library's own way would leave out the facts, and with them why something is so. No message of
- * ours is a template: braces in it are somebody's words.
+ * Formats a record for people, properties included: the library's own formatter leaves them out, and with them the
+ * reasons. Braces are printed as they are: none of our messages is a template.
  */
 function line({ timestamp, level, category, record }: FormattedValues): string {
   const message = sanitizeControlSequences(String(record.rawMessage));
-  const facts = Object.entries(record.properties).filter(([, value]) => value !== undefined);
-  const told = facts.map(([name, value]) =>
+  const properties = Object.entries(record.properties).filter(([, value]) => value !== undefined);
+  const shown = properties.map(([name, value]) =>
     value instanceof Error ? `\n${value.stack}` : `${name}=${JSON.stringify(value)}`,
   );
-  return [timestamp, `[${level}]`, `${category}:`, message, ...told.map((fact) => sanitizeControlSequences(fact))].join(
-    " ",
-  );
+  return [
+    timestamp,
+    `[${level}]`,
+    `${category}:`,
+    message,
+    ...shown.map((property) => sanitizeControlSequences(property)),
+  ].join(" ");
 }

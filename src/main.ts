@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+/** The command line program: from arguments to configuration to service. */
+
 import { type CallCommand, helpText, parseCommandLine } from "./config/commandline.ts";
 import { describeConfig } from "./config/describe.ts";
 import { configJsonSchema } from "./config/json-schema.ts";
@@ -14,7 +16,6 @@ import type { ExitReport } from "./sidecar/host/exit.ts";
 import { endOnSignals } from "./signals.ts";
 import { version } from "./version.ts";
 
-/** The command line: arguments to configuration to service. */
 async function main(): Promise<void> {
   const parsed = parseCommandLine(process.argv.slice(2));
   switch (parsed.command) {
@@ -50,7 +51,7 @@ async function serve(config: LoadedConfig): Promise<void> {
   startLog(config.log);
   for (const warning of config.warnings) log.warn(warning);
   await demandPermissions(config);
-  // Before there is a service a signal has the effect that it has by default: there is nothing to be ended in order.
+  // Until the service exists, signals keep their default effect: there is nothing to end in order.
   const ahead = startAhead(runtime);
   const { Service } = await import("./service.ts");
   const service = await Service.start(config, ahead);
@@ -63,11 +64,11 @@ async function serve(config: LoadedConfig): Promise<void> {
   });
   await service.opened.then(
     () => greet(service),
-    () => {}, // By its failing, or by the exit that came before, its end is under way.
+    () => {}, // The exit is under way: `failing` or an earlier request began it.
   );
 }
 
-/** Starts the first thread now: it loads while this one goes on loading. It reaches out to nobody before it is told to. */
+/** Starts the first thread now, so that both threads load at once. It connects to nothing until it is told to. */
 function startAhead({ startThread, ...rest }: Runtime): Runtime {
   const ahead = [startThread()];
   return { ...rest, startThread: () => ahead.pop() ?? startThread() };
@@ -78,21 +79,21 @@ function greet({ url, demoUrl }: Service): void {
   if (demoUrl !== undefined) errorLines.push(demoHint(url, demoUrl));
 }
 
-/** On Deno a connection that is not allowed would look like an upstream that is down, and be tried for ever. */
+/** Checks permissions: on Deno a denied connection would look like an upstream that is down, and be retried forever. */
 async function demandPermissions(config: Parameters<typeof needsOf>[0], message?: string): Promise<void> {
   const needs = needsOf(config);
   const { net, read } = await runtime.refused(needs);
   if (net.length + read.length === 0) return;
   const command = commandFor(needs, config.sources.variables, process.argv.slice(2), message);
   throw new ConfigError(
-    `Deno was not allowed to reach or read ${[...net, ...read].join(", ")}. Use:\n\n  ${command}\n`,
+    `Deno lacks permission to reach or read ${[...net, ...read].join(", ")}. Use:\n\n  ${command}\n`,
   );
 }
 
-/** What nobody caught may have left anything half done, so nothing goes on; but it ends in order, as far as that goes. */
+/** Ends the service in order after an uncaught error, because it may have left anything half done. */
 function endOnFaults(service: Service): void {
   let faults = 0;
-  // Rejections come here, too, on both runtimes.
+  // Unhandled rejections arrive here, too, on both runtimes.
   process.on("uncaughtException", (error) => {
     faults++;
     log.fatal("internal error: giving up", { error });
@@ -100,10 +101,10 @@ function endOnFaults(service: Service): void {
   });
 }
 
-/** Whoever reads our standard error may be slow; it has this long, in milliseconds, to take the last lines. */
+/** Time that a slow reader of standard error has for the last lines, in milliseconds. */
 const LAST_LINES_WITHIN_MS = 250;
 
-/** The one way out of a service that has begun. */
+/** Ends the process of a service that has started. There is no other way out. */
 async function leave(report: ExitReport): Promise<never> {
   const joined = report.steps.every(({ step, outcome }) => step !== "join" || outcome !== "failed");
   errorLines.push(`${JSON.stringify(report)}\n`);
@@ -121,7 +122,7 @@ function demoHint(url: string, demoUrl: string): string {
   const message = `'{"jsonrpc":"2.0","id":1,"method":"echo","params":["hello"]}'`;
   return [
     "",
-    `no upstream was given: a demo upstream was started at ${demoUrl}. Try:`,
+    `no upstream is configured: started a demo upstream at ${demoUrl}. Try:`,
     "",
     `  curl --json ${message} ${url}/rpc`,
     "",
@@ -133,20 +134,20 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** What went wrong before there was a service: one clear message. */
+/** Reports an error before the service exists in one clear message, and ends the process. */
 async function refuse(error: unknown): Promise<never> {
   const { code, message, stack } = error as NodeJS.ErrnoException;
-  const theirs = error instanceof ConfigError || code !== undefined;
-  errorLines.push(`sidesocket: ${theirs ? message : stack}\n`);
+  const isUserError = error instanceof ConfigError || code !== undefined;
+  errorLines.push(`sidesocket: ${isUserError ? message : stack}\n`);
   await errorLines.flushed(LAST_LINES_WITHIN_MS);
-  process.exit(theirs ? 2 : 70);
+  process.exit(isUserError ? 2 : 70);
 }
 
-/** 2 for what whoever starts it can mend. */
+/** The exit code for a failure: 2 if the user can fix it. */
 function exitCodeOf(code: Failure["code"]): number {
   return code === "invalid_config" ? 2 : 70;
 }
 
-// A reader of standard output that is gone must not end us.
+// Standard output without a reader must not end the process.
 process.stdout.on("error", () => {});
 main().catch(refuse);

@@ -1,16 +1,16 @@
+/** The permissions that Deno needs, and the command that grants them. */
+
 import type { LoadedConfig } from "./config/load.ts";
 import { redactUrl } from "./config/wire.ts";
 import { placeholdersIn } from "./placeholders.ts";
 import type { Needs } from "./runtime/runtime.ts";
 
-/** What Deno must be told to allow, and how. Node is not asked. */
-
-/** What these need to reach and to read, the files included that were read already; without `listen` nothing listens. */
+/** Lists the addresses and files of a configuration, files that were already read included. */
 export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   const net: string[] = [];
   if (listen) net.push(listen.port === 0 ? bracketed(listen.host) : `${bracketed(listen.host)}:${listen.port}`);
   const read = [...sources.files];
-  // The demo listens on loopback, on a port that nobody knows yet.
+  // The demo listens on loopback, on a port that is not yet known.
   if (upstreams.size === 0) net.push("127.0.0.1");
   for (const { url, headers, greeting, webhooks } of upstreams.values()) {
     for (const webhook of webhooks) net.push(hostOf(webhook.url));
@@ -20,14 +20,16 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   return { net: [...new Set(net)], read: [...new Set(read)] };
 }
 
+/** The part of a configuration that needs permissions. Without `listen` nothing listens. */
 type Needing = Pick<LoadedConfig, "upstreams" | "sources"> & { readonly listen?: LoadedConfig["listen"] };
 
-/** The variables that are read: ours, and those of `ws`, `yaml` and the log. */
+/** The variables that are read: our own, and those of `ws`, `yaml` and the log. */
 const VARIABLES = ["SIDESOCKET_*", "PORT", "NO_COLOR", "WS_NO_BUFFER_UTIL", "LOG_STREAM", "LOG_TOKENS"];
 
 /**
- * The command that works, with the arguments that were given; without those that may hold a secret, as a `message` may.
- * @param variables those that the configuration names besides ours
+ * Builds the command that works, with the given arguments. Those that may hold a secret are left out.
+ * @param variables the variables that the configuration names besides our own
+ * @param message the argument that is the message of `call`, which may hold a secret
  */
 export function commandFor(
   { net, read }: Needs,
@@ -55,7 +57,7 @@ function shown(argument: string, index: number, argv: readonly string[]): string
   return quoted(argument);
 }
 
-/** As a shell takes it: some look for files where there is a `*`. */
+/** Quotes an argument for a shell: some expand a `*`. */
 function quoted(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
 }
@@ -65,7 +67,7 @@ function hostOf(url: string): string {
   return `${hostname}:${port || (scheme === "wss:" || scheme === "https:" ? 443 : 80)}`;
 }
 
-/** As Deno wants an address of IPv6, with a port or without. */
+/** Puts an IPv6 address into brackets: Deno wants them with a port and without. */
 function bracketed(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }

@@ -1,3 +1,5 @@
+/** The service of one process: the listener, the sidecars, the demo, and their common end. */
+
 import type { LoadedConfig } from "./config/load.ts";
 import { upstreamSchema } from "./config/schema.ts";
 import { isLoopback } from "./config/wire.ts";
@@ -16,12 +18,12 @@ import type { ExitReport, HttpSide } from "./sidecar/host/exit.ts";
 import { type ExitOptions, Sidecars } from "./sidecar/host/sidecars.ts";
 import { version } from "./version.ts";
 
-/** Everything of one process: the listener, the sidecars, the demo; how it begins and how it ends. */
+/** Builds everything from a configuration and owns its life. */
 export class Service {
   readonly #config: LoadedConfig;
   readonly #runtime: Runtime;
   readonly #stopping = new StopSignal();
-  /** Connections on which somebody waits for the report: cut last of all. */
+  /** Connections that wait for the report of the exit: they are cut last. */
   readonly #kept = new Set<object>();
   readonly #sidecars: Sidecars;
   readonly #demo: DemoUpstream | undefined;
@@ -48,7 +50,7 @@ export class Service {
     );
     for (const [name, upstream] of this.#sidecars.upstreams) {
       upstream.onState(({ phase, attempts, lastError, retryInMs }) => {
-        // Idle, after it was anything else, means that its thread has died.
+        // A connection turns idle only if its thread has died.
         const level = phase === "idle" ? "error" : phase === "waiting" || phase === "refused" ? "warn" : "info";
         log[level](`upstream ${name}: ${phase}`, { upstream: name, phase, attempts, lastError, retryInMs });
       });
@@ -56,14 +58,14 @@ export class Service {
   }
 
   /**
-   * Starts listening, then the threads. It can be ended from here on; loading and connecting go on afterwards.
-   * Rejects with the system's error when it cannot listen.
+   * Starts listening, then the threads. When it resolves the service can be ended; loading and connecting go on.
+   * Rejects with the system's error if it cannot listen.
    */
   static async start(config: LoadedConfig, runtime: Runtime): Promise<Service> {
     const demo = config.demo ? await (await import("./demo/demo-upstream.ts")).startDemo() : undefined;
     const app = deferred<ReturnType<typeof buildApp>>();
     let fetch: ListenOptions["fetch"] = async (request, env) => (await app.promise).fetch(request, env as object);
-    // Listening comes first: where an address is in use, no upstream must hear of us. Whoever comes that early waits for the rest.
+    // Listen first: if the address is in use, no upstream must be contacted. Early requests wait for the app.
     const listener = await runtime
       .listen({
         fetch: (request, env) => fetch(request, env),
@@ -85,7 +87,7 @@ export class Service {
     return service;
   }
 
-  /** `http://host:port`, as it can be called from this machine. */
+  /** The base URL, `http://host:port`. */
   get url(): string {
     const { host } = this.#config.listen;
     return `http://${host.includes(":") ? `[${host}]` : host}:${this.#listener?.port}`;
@@ -95,22 +97,22 @@ export class Service {
     return this.#demo?.url;
   }
 
-  /** Resolves when every upstream is served; rejects when that will not be. */
+  /** Resolves when every upstream is served; rejects if one never will be. */
   get opened(): Promise<void> {
     return this.#sidecars.opened();
   }
 
-  /** Resolves, with the reason, when it cannot go on. */
+  /** Resolves with the reason when the service cannot go on. */
   get failing(): Promise<Failure> {
     return this.#sidecars.failing;
   }
 
-  /** Resolves when the exit, whoever asked for it, has come to its end: the process may be left. */
+  /** Resolves at the end of the exit, whatever its cause: the process may end now. */
   get ended(): Promise<ExitReport> {
     return this.#ended.promise;
   }
 
-  /** Runs the exit protocol: once, however many ask for it. Force hurries what remains. */
+  /** Runs the exit protocol, once however often it is called. `force` sets the remaining bounds to zero. */
   exit(options: ExitOptions): Promise<ExitReport> {
     const first = !this.#sidecars.exiting;
     const report = this.#sidecars.exit(options);
@@ -118,7 +120,7 @@ export class Service {
     return report;
   }
 
-  /** Step 5: whoever asked for the exit gets the report, and then the listener is gone. */
+  /** Step 5 of the exit: sends the report to the callers of `/shutdown`, then closes the listener. */
   async #answer(): Promise<void> {
     const listener = this.#listener;
     await this.#demo?.stop();
@@ -161,7 +163,7 @@ export class Service {
         stopping: this.#stopping,
         exit: ({ connection, ...options }) => {
           if (connection) this.#kept.add(connection);
-          log.info("shutdown asked for", {
+          log.info("shutdown requested", {
             cause: options.cause,
             force: options.force,
             peer: connection?.remoteAddress,
@@ -172,22 +174,23 @@ export class Service {
     });
   }
 
-  /** Loopback is known by its names; elsewhere the names that were configured, or else the token, must do. */
+  /** Guards loopback by its host names, and other addresses by the configured names or, without these, by the token. */
   #access(port: number): Access {
     const { listen, tokens, shutdownTokens } = this.#config;
-    const named = listen.hosts.map((host) => host.toLowerCase());
-    const hosts = isLoopback(listen.host) || named.length > 0 ? new Set([...loopbackHosts(port), ...named]) : undefined;
+    const configured = listen.hosts.map((host) => host.toLowerCase());
+    const hosts =
+      isLoopback(listen.host) || configured.length > 0 ? new Set([...loopbackHosts(port), ...configured]) : undefined;
     return { tokens, shutdownTokens, hosts, origins: listen.origins };
   }
 }
 
-/** At most once a minute: those who are turned away try again. */
+/** Warns at most once a minute: rejected clients try again. */
 function warnFull(max: number): () => void {
   let warnedAt = Number.NEGATIVE_INFINITY;
   return () => {
     if (performance.now() - warnedAt < 60_000) return;
     warnedAt = performance.now();
-    log.warn(`connections are turned away: ${max} are open already (listen.connections)`);
+    log.warn(`rejecting connections: ${max} are open already (listen.connections)`);
   };
 }
 

@@ -1,12 +1,14 @@
+/** Signals that end the process in order. */
+
 import { log } from "./log.ts";
 import type { ExitOptions } from "./sidecar/host/sidecars.ts";
 
 const NAMES = ["SIGTERM", "SIGINT"] as const;
 
 /**
- * SIGTERM and SIGINT run the exit protocol. The second of them turns the bounds that remain to zero; for the third there
- * is no handler any more, so it has the effect that it has by default.
- * @returns how to stop listening to them
+ * Runs the exit protocol on SIGTERM and SIGINT. The second signal sets the remaining bounds to zero and removes the
+ * handlers, so the third one has its default effect.
+ * @returns a function that removes the handlers
  */
 export function endOnSignals(exit: (options: ExitOptions) => unknown): () => void {
   let received = 0;

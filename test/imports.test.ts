@@ -80,10 +80,14 @@ const LAZY: readonly Place[] = ["protocols/text-ids.ts", "protocols/pattern.ts"]
 const isThreadEntry = (path: string): boolean => /^runtime\/\w+\.worker\.ts$/.test(path);
 const THREAD_SIDE: Place = "sidecar/thread/";
 const THREAD: Place = "sidecar/thread/worker.ts";
+const PLACEHOLDERS: Place = "placeholders.ts";
 
 /** Names through which code would reach the world, the clock or chance; pure code gets them as arguments. */
 const IMPURE =
   /\b(setTimeout|setInterval|setImmediate|queueMicrotask|performance|process|console|fetch|crypto|WebSocket|Date\.now|new Date\(\)|Math\.random)\b/;
+
+/** A regular expression, or the text of one, for the start of a placeholder. */
+const PLACEHOLDER_START = /\\\$\\*\{|\bfile\|credentials\b/;
 
 /** A comment, a string, or a regular expression, which may hold quotes and slashes. */
 const TOKENS =
@@ -103,6 +107,8 @@ interface Module {
   readonly imports: readonly Import[];
   /** The source without comments and without the contents of strings. */
   readonly code: string;
+  /** The texts of its regular expressions and strings. */
+  readonly literals: readonly string[];
 }
 
 type Tree = readonly Module[];
@@ -264,6 +270,19 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
+    name: "only placeholders.ts has a regular expression for placeholders",
+    breaks: (tree) =>
+      tree
+        .filter(({ path, literals }) => path !== PLACEHOLDERS && literals.some((text) => PLACEHOLDER_START.test(text)))
+        .map(({ path }) => `${path} has a regular expression for placeholders`),
+    broken: [
+      [{ "config/a.ts": "const a = /\\$\\{\\w+\\}/;" }, ["config/a.ts has a regular expression for placeholders"]],
+      [{ "config/a.ts": 'const a = "\\\\$\\\\{.+";' }, ["config/a.ts has a regular expression for placeholders"]],
+      [{ "a.ts": "const a = /{(?:file|credentials):/;" }, ["a.ts has a regular expression for placeholders"]],
+      [{ "placeholders.ts": "const a = /\\$\\{/;", "a.ts": 'const a = "${file:…}"; // /\\$\\{/' }, []],
+    ],
+  },
+  {
     name: "only runtime/ names Deno",
     breaks: (tree) =>
       tree
@@ -377,10 +396,14 @@ function treeOf(sources: Sources): Tree {
 
 function readModule(path: string, source: string): Module {
   const strings: string[] = [];
+  const expressions: string[] = [];
   // Strings become numbers, so that an import inside one does not count.
-  const bare = source.replace(TOKENS, (_token, comment?: string, string?: string) => {
+  const bare = source.replace(TOKENS, (token: string, comment?: string, string?: string) => {
     if (comment !== undefined) return " ";
-    if (string === undefined) return "/x/";
+    if (string === undefined) {
+      expressions.push(token);
+      return "/x/";
+    }
     return `"${strings.push(string.slice(1, -1)) - 1}"`;
   });
   const FORMS = [
@@ -403,7 +426,7 @@ function readModule(path: string, source: string): Module {
   const code = bare.replace(/"(\d+)"( in\b)?/g, (_all, at: string, asks?: string) =>
     asks ? `${strings[Number(at)]}${asks}` : '""',
   );
-  return { path, imports, code };
+  return { path, imports, code, literals: [...strings, ...expressions] };
 }
 
 function packageOf(name: string): string {

@@ -1,9 +1,10 @@
-/** Placeholders in settings: found, filled in once, and never read out of values. */
+/** Placeholders: one grammar for the reader of the configuration and for connection attempts. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { expand } from "../src/config/environment.ts";
-import { filledIn, placeholdersIn } from "../src/placeholders.ts";
+import { fillPlaceholders, PLACEHOLDER_PATTERN, placeholdersIn, tokenize } from "../src/placeholders.ts";
 
 const settings = {
   url: "wss://example.org/?${credentials:query}",
@@ -11,13 +12,56 @@ const settings = {
   greeting: [{ send: { deep: ["${file:/run/token}", 7, null, "$${file:/run/no}"] } }],
 };
 
-test("placeholders are found at any depth, except escaped ones", () => {
-  assert.deepEqual(placeholdersIn(settings), { files: new Set(["/run/token"]), credentials: true });
-  assert.deepEqual(placeholdersIn("${NAME} $${credentials:a} {file:/a}"), { files: new Set(), credentials: false });
+/** Texts made of the pieces of placeholders. */
+const pieces = fc
+  .array(fc.constantFrom("$", "$$", "{", "${", "file:", "credentials:", "/a", "}", "x"))
+  .map((all) => all.join(""));
+
+test("each kind of placeholder is a token", () => {
+  const cases: readonly (readonly [source: string, token: object])[] = [
+    ["${file:/run/token}", { kind: "file", name: "/run/token" }],
+    ["${credentials:query}", { kind: "credentials", name: "query" }],
+    ["${NAME_1}", { kind: "variable", name: "NAME_1" }],
+    ["$${", { kind: "escape", deferred: false }],
+    ["${", { kind: "malformed" }],
+    ["$ {NAME}", { kind: "text" }],
+  ];
+  for (const [source, token] of cases) assert.deepEqual(tokenize(source), [{ ...token, source }], source);
+  assert.deepEqual(tokenize("$${file:/run/token}")[0], { kind: "escape", source: "$${", deferred: true });
+  for (const source of ["${1A}", "${A-B}", "${file:/a", "${}"]) assert.equal(tokenize(source)[0]?.kind, "malformed");
 });
 
-test("every text is filled in once, and everything else stays unchanged", () => {
-  const found = filledIn(settings, (kind, name) => `<${kind} ${name} \${file:/x} $&>`);
+test("the tokens of a text add up to it", () => {
+  fc.assert(
+    fc.property(pieces, (text) =>
+      assert.equal(
+        tokenize(text)
+          .map(({ source }) => source)
+          .join(""),
+        text,
+      ),
+    ),
+  );
+});
+
+test("the pattern for editors matches exactly the texts with a placeholder, escaped or not", () => {
+  const pattern = new RegExp(PLACEHOLDER_PATTERN);
+  for (const text of ["${A}", "a${file:/b}", "$${credentials:c}"]) assert.match(text, pattern);
+  for (const text of ["${", "${}", "$A", "{A}", "${file:/b"]) assert.doesNotMatch(text, pattern);
+});
+
+test("placeholders are found at any depth, unless they are escaped", () => {
+  assert.deepEqual(placeholdersIn(settings), { files: new Set(["/run/token"]), credentials: true, escapes: true });
+  assert.deepEqual(placeholdersIn("$${credentials:a} $${file:/a}"), {
+    files: new Set(),
+    credentials: false,
+    escapes: true,
+  });
+  assert.deepEqual(placeholdersIn("${NAME} $${ {file:/a}"), { files: new Set(), credentials: false, escapes: false });
+});
+
+test("every text is filled in once, and everything else stays as it is", () => {
+  const found = fillPlaceholders(settings, (kind, name) => `<${kind} ${name} \${file:/x} $&>`);
   assert.deepEqual(found, {
     url: "wss://example.org/?<credentials query ${file:/x} $&>",
     headers: { authorization: "Bearer <file /run/token ${file:/x} $&>" },
@@ -25,20 +69,17 @@ test("every text is filled in once, and everything else stays unchanged", () => 
   });
 });
 
-test("a variable's value is never read as a placeholder, whatever it is", () => {
-  const tricky = fc
-    .array(fc.constantFrom("$", "$$", "{", "${", "file:", "credentials:", "/a", "}", "x"))
-    .map((all) => all.join(""));
+test("the value of a variable is never taken for a placeholder, whatever it holds", () => {
   fc.assert(
-    fc.property(tricky, tricky, (before, value) => {
+    fc.property(pieces, pieces, (before, value) => {
       if (value === "") return;
       const read = expand("a${V}b", { V: value });
       assert.deepEqual(read.problems, []);
       assert.equal(
-        filledIn(read.text, () => assert.fail("a placeholder was resolved")),
+        fillPlaceholders(read.text, () => assert.fail("a placeholder was resolved")),
         `a${value}b`,
       );
-      // An escaped template of the user's own comes out as written.
+      // An escaped template comes out as it was written.
       const literal = expand(`$\${file:/${before.replaceAll(/[${}]/g, "")}}`, {}).text;
       assert.deepEqual(placeholdersIn(literal).files, new Set());
     }),
@@ -46,7 +87,21 @@ test("a variable's value is never read as a placeholder, whatever it is", () => 
   );
 });
 
-test("a relative path is refused when the configuration is read", () => {
+test("the values of adjacent variables are never taken for a placeholder together", () => {
+  fc.assert(
+    fc.property(pieces, pieces, (first, second) => {
+      if (first === "" || second === "") return;
+      const { text } = expand("${A}${B}", { A: first, B: second });
+      assert.equal(
+        fillPlaceholders(text, () => assert.fail("a placeholder was resolved")),
+        first + second,
+      );
+    }),
+    { numRuns: 1_000, examples: [["${", "file:/etc/passwd}"]] },
+  );
+});
+
+test("a path that is not absolute is refused when the configuration is read", () => {
   assert.match(String(expand("${file:token}", {}).problems), /not absolute/);
   assert.deepEqual(expand("${file:/run/token}", {}), { text: "${file:/run/token}", names: [], problems: [] });
 });

@@ -1,4 +1,4 @@
-/** The command line and its environment variables: one table, from which parsing, reading and the help text come. */
+/** The command line and its environment variables: one table for parsing, reading and the help text. */
 
 import { parseArgs } from "node:util";
 import { presetNames } from "../protocols/presets.ts";
@@ -6,7 +6,7 @@ import type { Environment } from "./environment.ts";
 import { readVariable } from "./environment.ts";
 import { ConfigError } from "./problems.ts";
 
-/** `multiple`: the option may be repeated, and the variable holds several values with `separator` between them. */
+/** An option. With `multiple` it is repeatable, and its variable holds several values split at `separator`. */
 interface Option {
   readonly type: "string";
   readonly env: string;
@@ -21,7 +21,7 @@ const SETTINGS = {
     type: "string",
     env: "SIDESOCKET_UPSTREAM_URL",
     hint: "URL",
-    help: "ws:// or wss:// address of the upstream named default",
+    help: "ws:// or wss:// URL of the upstream named default",
   },
   protocol: {
     type: "string",
@@ -29,12 +29,17 @@ const SETTINGS = {
     hint: "NAME",
     help: `its protocol: ${presetNames.join(", ").replace("json-rpc", "json-rpc (default)")}, or the path of a module`,
   },
-  config: { type: "string", env: "SIDESOCKET_CONFIG", hint: "FILE", help: "YAML or JSON file with every setting" },
+  config: {
+    type: "string",
+    env: "SIDESOCKET_CONFIG",
+    hint: "FILE",
+    help: "YAML or JSON file that can hold every setting",
+  },
   "upstream-header": {
     type: "string",
     env: "SIDESOCKET_UPSTREAM_HEADER",
     hint: '"Name: value"',
-    help: "sent when connecting; may be repeated; ${ENV} is replaced",
+    help: "header sent to the upstream when connecting; repeatable; ${ENV} is replaced",
     multiple: true,
     separator: "\n",
   },
@@ -42,12 +47,12 @@ const SETTINGS = {
     type: "string",
     env: "SIDESOCKET_SUBPROTOCOL",
     hint: "NAME",
-    help: "offered when connecting; may be repeated; ${ENV} is replaced",
+    help: "subprotocol offered when connecting; repeatable; ${ENV} is replaced",
     multiple: true,
     separator: ",",
   },
-  host: { type: "string", env: "SIDESOCKET_HOST", hint: "HOST", help: "where the API listens (127.0.0.1)" },
-  port: { type: "string", env: "PORT", hint: "PORT", help: "its port (8787); 0 picks a free one" },
+  host: { type: "string", env: "SIDESOCKET_HOST", hint: "HOST", help: "address that the API listens on (127.0.0.1)" },
+  port: { type: "string", env: "PORT", hint: "PORT", help: "port that the API listens on (8787); 0 picks a free one" },
   "token-file": {
     type: "string",
     env: "SIDESOCKET_TOKEN_FILE",
@@ -58,7 +63,7 @@ const SETTINGS = {
     type: "string",
     env: "SIDESOCKET_SHUTDOWN_TOKEN_FILE",
     hint: "FILE",
-    help: "bearer tokens of /shutdown, else those of the API (or SIDESOCKET_SHUTDOWN_TOKEN)",
+    help: "bearer tokens of /shutdown (or SIDESOCKET_SHUTDOWN_TOKEN); by default those of the API",
   },
   "log-level": {
     type: "string",
@@ -74,20 +79,24 @@ const SETTINGS = {
   },
 } as const satisfies Record<string, Option>;
 
-/** Of `call` alone; they have no variables. */
+/** Options of `call`. They have no variables. */
 const CALL_OPTIONS = {
-  timeout: { type: "string", hint: "TIME", help: "how long call waits for its reply: 10, 2.5s, 500ms (25s)" },
-  pick: { type: "string", hint: "POINTER", help: "what call prints of its reply: a JSON pointer such as /result" },
+  timeout: { type: "string", hint: "TIME", help: "call: time to wait for the reply, such as 10, 2.5s or 500ms (25s)" },
+  pick: {
+    type: "string",
+    hint: "POINTER",
+    help: "call: part of the reply to print, as a JSON pointer such as /result",
+  },
 } as const;
 
 const SWITCHES = {
-  insecure: { type: "boolean", help: "allow a host that is not loopback without a token" },
-  "config-schema": { type: "boolean", help: "print the JSON Schema of the file" },
-  help: { type: "boolean", short: "h", help: "print this" },
+  insecure: { type: "boolean", help: "allow a non-loopback host without a token" },
+  "config-schema": { type: "boolean", help: "print the JSON Schema of the configuration file" },
+  help: { type: "boolean", short: "h", help: "print this help" },
   version: { type: "boolean", help: "print the version" },
 } as const;
 
-/** Every variable of ours. Deno's `--allow-env` lists these, `YAML_VARIABLES`, and those that the file names as `${…}`. */
+/** All variables of ours. Deno must be allowed to read these, `YAML_VARIABLES`, and those that the file names. */
 export const ENVIRONMENT_NAMES: readonly string[] = [
   ...Object.values(SETTINGS).map(({ env }) => env),
   "SIDESOCKET_TOKEN",
@@ -96,12 +105,12 @@ export const ENVIRONMENT_NAMES: readonly string[] = [
 
 export type SettingName = keyof typeof SETTINGS;
 
-/** The options that were given, by their names without the dashes. */
+/** The given options by name, without the dashes. */
 export type Flags = {
   readonly [Name in SettingName]?: string | readonly string[];
 } & { readonly insecure?: boolean };
 
-/** What the command line asks for. `check-config` has its file in `flags.config`. */
+/** A parsed command line. `check-config` has its file in `flags.config`. */
 export type Command =
   | { readonly command: "serve" | "check-config"; readonly flags: Flags }
   | CallCommand
@@ -110,7 +119,7 @@ export type Command =
 export interface CallCommand {
   readonly command: "call";
   readonly flags: Flags;
-  /** `-`: it is read from standard input. */
+  /** The message itself, or `-` to read it from standard input. */
   readonly message: string;
   readonly timeout?: string | undefined;
   readonly pick?: string | undefined;
@@ -118,7 +127,7 @@ export interface CallCommand {
 
 /**
  * Parses the arguments (`process.argv.slice(2)`).
- * @throws ConfigError for an option or a command that does not exist
+ * @throws ConfigError for an unknown option or command
  */
 export function parseCommandLine(argv: readonly string[]): Command {
   const { values, positionals } = parse(argv);
@@ -129,11 +138,11 @@ export function parseCommandLine(argv: readonly string[]): Command {
   if (command === "call") {
     const [message, extra] = rest;
     if (message === undefined || extra !== undefined) {
-      throw usage("call takes one message, or - for standard input: sidesocket call '{…}' [options]");
+      throw usage("call takes one message, or - to read it from standard input: sidesocket call '{…}' [options]");
     }
     return { command, flags, message, timeout, pick };
   }
-  if (timeout !== undefined || pick !== undefined) throw usage("--timeout and --pick are options of call");
+  if (timeout !== undefined || pick !== undefined) throw usage("--timeout and --pick are only for call");
   if (command === "serve" && rest.length === 0) return { command, flags };
   if (command === "check-config") {
     const [file, extra] = rest;
@@ -142,10 +151,8 @@ export function parseCommandLine(argv: readonly string[]): Command {
     }
     return { command, flags: { ...flags, config: file } };
   }
-  // Behind `serve`, a stray argument can be a secret whose quotes were forgotten; it is not repeated.
-  throw usage(
-    command === "serve" ? "serve takes options only" : "no such command: there are serve, call and check-config",
-  );
+  // A stray argument is not repeated: it can be part of a secret whose quotes were forgotten.
+  throw usage(command === "serve" ? "serve takes options only" : "unknown command (known: serve, call, check-config)");
 }
 
 function parse(argv: readonly string[]) {
@@ -166,16 +173,16 @@ function usage(what: string, cause?: unknown): ConfigError {
   return new ConfigError(`${what} (see --help)`, { cause });
 }
 
-/** A value and where it was given: `--port` or `PORT`. */
+/** A value and its source: `--port` or `PORT`. */
 export interface Given {
   readonly value: string;
   readonly from: string;
 }
 
 /**
- * Reads one setting: flags win over the environment, as a whole.
- * @returns the values in their order; none when it was not given
- * @throws ConfigError when it was given but empty
+ * Reads one setting. If a flag is given, its variable is ignored.
+ * @returns the values in order; an empty list if the setting is not given
+ * @throws ConfigError if it is given but empty
  */
 export function readSetting(name: SettingName, flags: Flags, env: Environment): readonly Given[] {
   const flag = flags[name];
@@ -188,9 +195,9 @@ export function readSetting(name: SettingName, flags: Flags, env: Environment): 
   return values.filter((part) => part !== "").map((part) => ({ value: part, from }));
 }
 
-/** An empty value is a mistake, often a variable that a deployment forgot to fill: falling back would hide it. */
+/** Refuses an empty value: often a deployment forgot to fill a variable, and falling back would hide that. */
 function notEmpty(given: Given): Given {
-  if (given.value.trim() === "") throw new ConfigError(`${given.from}: is empty; give it a value or leave it out`);
+  if (given.value.trim() === "") throw new ConfigError(`${given.from}: is empty: set a value or leave it out`);
   return given;
 }
 
@@ -199,7 +206,9 @@ export function helpText(): string {
   const settings = Object.entries(SETTINGS).map(
     ([name, { hint, env, help }]) => `  --${name} ${hint}\n      ${help} [${env}]`,
   );
-  const ofCall = Object.entries(CALL_OPTIONS).map(([name, { hint, help }]) => `  --${name} ${hint}\n      ${help}`);
+  const callOptions = Object.entries(CALL_OPTIONS).map(
+    ([name, { hint, help }]) => `  --${name} ${hint}\n      ${help}`,
+  );
   const switches = Object.entries(SWITCHES).map(([name, { help }]) => `  --${name}\n      ${help}`);
   return [
     "Call any WebSocket API as if it were HTTP.",
@@ -208,10 +217,10 @@ export function helpText(): string {
     "       sidesocket call MESSAGE [options]",
     "       sidesocket check-config FILE",
     "",
-    "Without an upstream it starts a demo. Flags win over [environment variables], and these over the file.",
+    "Without an upstream it starts a demo. Flags win over [environment variables], which win over the file.",
     "",
     ...settings,
-    ...ofCall,
+    ...callOptions,
     ...switches,
   ].join("\n");
 }

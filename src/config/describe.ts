@@ -1,4 +1,4 @@
-/** The configuration as logs and `check-config` may show it: everything but secrets (threat T7). */
+/** The configuration without its secrets (threat T7), as `check-config` prints it. */
 
 import type { LoadedConfig } from "./load.ts";
 import type { UpstreamSettings } from "./schema.ts";
@@ -6,7 +6,7 @@ import { isSecretName, PRESET_SECRETS, redactUrl } from "./wire.ts";
 
 const REDACTED = "(redacted)";
 
-/** A plain object, ready for JSON. Durations are milliseconds, sizes bytes. */
+/** Describes the configuration as a plain object for JSON. Durations are milliseconds, sizes bytes. */
 export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
   const { listen, upstreams, replies, shutdown, tokens, shutdownTokens, insecure, log, demo, warnings } = loaded;
   return {

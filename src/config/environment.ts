@@ -1,56 +1,69 @@
-/** Reading environment variables by name, one at a time: Deno's permissions are per name, and listing them all needs all. */
+/** Environment variables, read one by one: Deno permits them by name, and listing them would need all of them. */
 
 import { isAbsolute } from "node:path";
+import { escapeDeferred, tokenize } from "../placeholders.ts";
 import { ConfigError } from "./problems.ts";
 
-/** `process.env`, or a plain object in tests. */
+/** The variables by name: `process.env`, or a plain object in tests. */
 export type Environment = Record<string, string | undefined>;
 
-/** @throws ConfigError when the runtime does not permit reading it (Deno without `--allow-env=NAME`) */
+/** @throws ConfigError if the runtime does not permit reading it (Deno without `--allow-env=NAME`) */
 export function readVariable(env: Environment, name: string): string | undefined {
   try {
     return env[name];
   } catch (cause) {
-    throw new ConfigError(`${name}: this environment variable may not be read (Deno: --allow-env=${name})`, { cause });
+    throw new ConfigError(`${name}: reading this variable is not permitted (Deno: --allow-env=${name})`, { cause });
   }
 }
 
-/** What a template gave: the text, or what is wrong with it; and the variables that it asked for. */
+/** The outcome of expanding a template. */
 export interface Expanded {
   readonly text: string;
+  /** The variables that it names. */
   readonly names: readonly string[];
+  /** What is wrong with it, each to be put behind the name of its key. */
   readonly problems: readonly string[];
 }
 
-/** What is worked out only when connecting (src/placeholders.ts), escaped or not; an escape; a variable; a mistake. */
-const PLACES = /(\$\$\{(?=(?:file|credentials):)|\$\{(?:file|credentials):[^}]*\})|\$\$\{|\$\{([A-Za-z_]\w*)\}|\$\{/g;
-const LATE_BEGIN = /\$\{(?=(?:file|credentials):)/g;
-
 /**
- * Replaces each `${NAME}` by the variable's value, and `$${` by `${`. Once: a value is never searched again.
- * `${file:…}` and `${credentials:…}` stay, and what a variable holds is never taken for one of them.
- * A variable that is unset or empty is a problem, because a login with an empty password fails somewhere far away.
+ * Replaces each `${NAME}` with the variable's value, and `$${` with `${`, once: a value is never searched again.
+ * `${file:…}` and `${credentials:…}` stay, and a variable's value is never taken for one of them.
+ * An unset or empty variable is a problem: a login with an empty password would fail somewhere far away.
  */
 export function expand(template: string, env: Environment): Expanded {
   const names: string[] = [];
   const problems: string[] = [];
-  const text = template.replace(PLACES, (match, late?: string, name?: string) => {
-    if (late !== undefined) {
-      const path = /^\$\{file:(.*)\}$/.exec(late)?.[1];
-      if (path !== undefined && !isAbsolute(path)) problems.push("has a ${file:…} whose path is not absolute");
-      return late;
+  let text = "";
+  let literal = "";
+  for (const token of tokenize(template)) {
+    switch (token.kind) {
+      case "text":
+        literal += token.source;
+        break;
+      case "escape":
+        literal += "${";
+        break;
+      case "malformed":
+        problems.push("has a ${ without a variable's name and a } after it (write $${ for a literal ${)");
+        break;
+      case "variable":
+        names.push(token.name);
+        literal += readNonEmpty(token.name);
+        break;
+      default:
+        if (token.kind === "file" && !isAbsolute(token.name)) {
+          problems.push("has a ${file:…} whose path is not absolute: write the whole path");
+        }
+        text += escapeDeferred(literal) + token.source;
+        literal = "";
     }
-    if (match === "$${") return "${";
-    if (name === undefined) {
-      problems.push("has a ${ without a variable's name and a } behind it (a literal ${ is written $${)");
-      return match;
-    }
-    names.push(name);
+  }
+  return { text: text + escapeDeferred(literal), names, problems };
+
+  function readNonEmpty(name: string): string {
     const value = readVariable(env, name);
-    if (value === undefined || value === "") {
-      problems.push(`needs the environment variable ${name}, which is ${value === "" ? "empty" : "not set"}`);
-    }
-    return (value ?? "").replace(LATE_BEGIN, (begin) => `$${begin}`);
-  });
-  return { text, names, problems };
+    if (value) return value;
+    problems.push(`needs the environment variable ${name}, which is ${value === "" ? "empty" : "not set"}`);
+    return "";
+  }
 }

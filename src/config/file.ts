@@ -1,4 +1,4 @@
-/** The configuration file: YAML or JSON text to a plain value, and from every key back to its line and column. */
+/** The configuration file: YAML or JSON, parsed to a plain value whose keys lead back to their line and column. */
 
 import type { Document, Node, Pair, YAMLError } from "yaml";
 import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
@@ -7,30 +7,30 @@ import { expand } from "./environment.ts";
 import type { Path, Problem } from "./problems.ts";
 import { ConfigError, dotted } from "./problems.ts";
 
-const NO_ANCHOR = "this alias has no anchor; a text that starts with * needs quotes";
+const NO_ANCHOR = "this alias has no anchor (quote a string that starts with *)";
 
-/** The yaml package reads these itself, so Deno must permit them where there is a file. */
+/** Variables that the yaml package itself reads: Deno must permit them if there is a file. */
 export const YAML_VARIABLES: readonly string[] = ["LOG_STREAM", "LOG_TOKENS"];
 
-/** A file that was read: not yet checked against the schema. */
+/** A parsed file, not yet checked against the schema. */
 export interface ConfigFile {
-  /** As the user wrote it. */
+  /** Its path as the user wrote it. */
   readonly name: string;
-  /** Its content, with the environment variables put in. */
+  /** Its content, with the environment variables replaced. */
   readonly value: Record<string, unknown>;
   /** The variables that it names. */
   readonly variables: readonly string[];
-  /** Those whose values stand where secrets do: in urls, headers, subprotocols, protocols and greetings. */
+  /** The variables named in places of secrets: urls, headers, subprotocols, protocols, greetings and more. */
   readonly secretVariables: readonly string[];
-  /** `file.yaml:3:5`: the place of a key or its value, or of the nearest mapping around what is not there. */
+  /** The place of a key or its value as `file.yaml:3:5`; for a missing key that of the nearest mapping around it. */
   locate(path: Path, part: Problem["part"]): string;
 }
 
 /**
  * Parses the text of a file.
- * @param name the file's path, for messages and as the start of relative paths
- * @param env where `${NAME}` comes from
- * @throws ConfigError with all syntax errors, or with all variables that are missing
+ * @param name the file's path, for messages
+ * @param env the variables for `${NAME}`
+ * @throws ConfigError with all syntax errors, or with all missing variables
  */
 export function parseConfigFile(text: string, name: string, env: Environment): ConfigFile {
   const lines = new LineCounter();
@@ -39,10 +39,10 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
     return `${name}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
   };
   const document = readDocument(text, name, lines);
-  // A warning is a tag that YAML does not know: its value would be something else than what was written.
+  // A warning is an unknown tag: its value would not be the one that was written.
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0)
-    throw new ConfigError(faults.map((fault) => `${at(fault.pos[0])}: ${inOurWords(fault, text)}`));
+    throw new ConfigError(faults.map((fault) => `${at(fault.pos[0])}: ${describeFault(fault, text)}`));
   if (!isMap(document.contents)) {
     const what = document.contents === null ? "is empty" : "must be a mapping of keys to values";
     throw new ConfigError(`${at(document.contents?.range?.[0] ?? 0)}: ${what}`);
@@ -53,8 +53,9 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
   const secretVariables = new Set<string>();
   visit(document, {
     Pair(_, { key }) {
-      // Assigning it would change the prototype instead of adding a key.
-      if (isScalar(key) && key.value === "__proto__") problems.push(`${at(startOf(key))}: __proto__ cannot be a key`);
+      // Assigning this key would change the prototype.
+      if (isScalar(key) && key.value === "__proto__")
+        problems.push(`${at(startOf(key))}: __proto__ is not allowed as a key`);
     },
     Alias(_, alias) {
       if (alias.resolve(document) === undefined) problems.push(`${at(startOf(alias))}: ${NO_ANCHOR}`);
@@ -86,9 +87,9 @@ function readDocument(text: string, name: string, lineCounter: LineCounter): Doc
   try {
     return parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
   } catch (cause) {
-    // It tells syntax errors without throwing. What is left: its own debug variables, and the end of the stack.
+    // Syntax errors do not throw: only a denied debug variable and a stack overflow do.
     const denied = (cause as Error).name === "NotCapable";
-    const why = denied ? `Deno needs --allow-env=${YAML_VARIABLES.join(",")}` : "it is nested too deeply";
+    const why = denied ? `Deno needs --allow-env=${YAML_VARIABLES.join(",")}` : "its values are nested too deeply";
     throw new ConfigError(`${name}: cannot be read: ${why}`, { cause });
   }
 }
@@ -97,20 +98,20 @@ function toPlain(document: Document, name: string): Record<string, unknown> {
   try {
     return document.toJS() as Record<string, unknown>;
   } catch (cause) {
-    // Only aliases can fail here: a bomb of them, or one inside of its own anchor.
+    // Only aliases can fail here: exponential ones, or one inside its own anchor.
     throw new ConfigError(`${name}: has too many or circular aliases`, { cause });
   }
 }
 
-/** yaml's own texts quote the file; behind the first quote or colon may stand a secret. */
-function inOurWords(fault: YAMLError, text: string): string {
+/** Describes a syntax error without quoting the file: yaml's own messages may have a secret after a quote or colon. */
+function describeFault(fault: YAMLError, text: string): string {
   if (fault.code === "DUPLICATE_KEY") {
     const key = /^["']?([\w/~-]+)/.exec(text.slice(fault.pos[0]))?.[1];
-    return key === undefined ? "this key is there twice" : `${key}: this key is there twice`;
+    return key === undefined ? "this key occurs twice" : `${key}: this key occurs twice`;
   }
-  if (fault.code === "TAG_RESOLVE_FAILED") return "this tag is not known; a text that starts with ! needs quotes";
+  if (fault.code === "TAG_RESOLVE_FAILED") return "unknown tag (quote a string that starts with !)";
   if (fault.code === "BAD_ALIAS") return NO_ANCHOR;
-  if (fault.code === "MULTIPLE_DOCS") return "a second document starts here; the file must have one";
+  if (fault.code === "MULTIPLE_DOCS") return "a second document starts here: the file must have only one";
   return (fault.message.split(/[:"%\\\n]/)[0] ?? "").trim() || "cannot be read";
 }
 
@@ -118,7 +119,7 @@ function startOf(node: unknown): number {
   return (node as Node | null | undefined)?.range?.[0] ?? 0;
 }
 
-/** The keys and indexes that lead to the last of `nodes`, which are its ancestors from the document down. */
+/** The keys and indexes to the last of `nodes`, which begin at the document and each contain the next. */
 function pathOf(nodes: readonly unknown[]): string[] {
   return nodes.flatMap((node, depth) => {
     if (isPair(node)) return [keyOf(node)];
@@ -142,7 +143,7 @@ function isSecretPlace([root, , key]: readonly string[]): boolean {
   return root === "upstreams" && key !== undefined && SECRET_PLACES.has(key);
 }
 
-/** Walks as far as the path exists. */
+/** The offset of the value at `path`, or of its nearest existing ancestor. */
 function offsetOf(document: Document, path: Path, part: Problem["part"]): number {
   let key: unknown;
   let node: unknown = document.contents;

@@ -1,28 +1,30 @@
+/** JSON Schemas for editors and for the OpenAPI document. */
+
 import { z } from "zod";
+import { PLACEHOLDER_PATTERN } from "../placeholders.ts";
 import { configSchema, subscriptionOrderSchema } from "./schema.ts";
 
-/** The JSON Schema of the file as people write it, for editors: before any `${NAME}` in it has its value. */
+/** The JSON Schema of the configuration file as it is written, where any value may be a placeholder. */
 export function configJsonSchema(): object {
   const schema = z.toJSONSchema(configSchema, {
     io: "input",
-    override: ({ jsonSchema }) => allowVariables(jsonSchema),
+    override: ({ jsonSchema }) => allowPlaceholders(jsonSchema),
   });
   return { title: "sidesocket configuration", ...schema };
 }
 
-function allowVariables(schema: z.core.JSONSchema.BaseSchema): void {
-  const variable = "\\$\\{.+\\}";
-  if (schema.pattern !== undefined) schema.pattern = `${schema.pattern}|${variable}`;
-  // A bound is for numbers only, a pattern for texts only.
-  if (schema.type === "integer") Object.assign(schema, { type: ["integer", "string"], pattern: variable });
+function allowPlaceholders(schema: z.core.JSONSchema.BaseSchema): void {
+  if (schema.pattern !== undefined) schema.pattern = `${schema.pattern}|${PLACEHOLDER_PATTERN}`;
+  // A bound applies to numbers only, a pattern to strings only.
+  if (schema.type === "integer") Object.assign(schema, { type: ["integer", "string"], pattern: PLACEHOLDER_PATTERN });
   const { enum: values, minLength = 0 } = schema;
   if (values === undefined && minLength <= 1) return;
   delete schema.enum;
   delete schema.minLength;
-  schema.anyOf = [values ? { enum: values } : { minLength }, { pattern: variable }];
+  schema.anyOf = [values ? { enum: values } : { minLength }, { pattern: PLACEHOLDER_PATTERN }];
 }
 
-/** The JSON Schema of what orders a subscription. */
+/** The JSON Schema of the body that creates a subscription. */
 export function subscriptionOrderJson(): object {
   return z.toJSONSchema(subscriptionOrderSchema, { io: "input" });
 }

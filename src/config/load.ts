@@ -1,4 +1,8 @@
-/** From flags, environment and file to one checked configuration. Flags win over the environment, and it over the file. */
+/**
+ * The checked configuration, loaded from flags, environment and file.
+ *
+ * Flags win over the environment, which wins over the file.
+ */
 
 import { readFile as readFromDisk } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -19,41 +23,41 @@ import { configSchema, logSchema, shutdownTotal } from "./schema.ts";
 import { API_TOKENS, readTokens, SHUTDOWN_TOKENS } from "./tokens.ts";
 import { isLoopback } from "./wire.ts";
 
-/** Everything that the service needs to know. Durations are milliseconds, sizes bytes, paths absolute. */
+/** The whole configuration of a service. Durations are milliseconds, sizes bytes, paths absolute. */
 export interface LoadedConfig {
   readonly listen: ListenSettings;
-  /** By name, in the file's order. Empty for the demo. */
+  /** Upstreams by name, in the file's order; empty for the demo. */
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
   readonly replies: ReplySettings;
   readonly shutdown: ShutdownBounds;
-  /** Bearer tokens of the API; none means open to this machine. */
+  /** Bearer tokens of the API; if there are none, the API is open to this machine. */
   readonly tokens: readonly string[];
-  /** Bearer tokens of `/shutdown`: those of the API unless given. */
+  /** Bearer tokens of `/shutdown`: by default those of the API. */
   readonly shutdownTokens: readonly string[];
   readonly insecure: boolean;
   readonly log: LogSettings;
-  /** True when no upstream was given anywhere. */
+  /** True if no upstream is configured. */
   readonly demo: boolean;
-  /** Sentences for the log: allowed, but worth knowing. */
+  /** Sentences for the log about settings that are allowed but risky. */
   readonly warnings: readonly string[];
-  /** What it was read from: the paths of files, and the variables that were named as `${NAME}`. */
+  /** Sources: the paths of the files that were read, and the variables that were named as `${NAME}`. */
   readonly sources: { readonly files: readonly string[]; readonly variables: readonly string[] };
 }
 
 export interface LoadInput {
   readonly flags?: Flags;
-  /** Read by name only. The variables that hold secrets are deleted from it (threat T8), so it serves once. */
+  /** Read by name only. Variables that hold secrets are deleted from it (threat T8), so it can be loaded once. */
   readonly env: Environment;
-  /** Gives a file's text; rejects as `node:fs/promises` does. */
+  /** Reads a file's text; rejects as `node:fs/promises` does. */
   readonly readFile?: (path: string) => Promise<string>;
-  /** Where relative paths of flags and variables start: the current folder unless given. */
+  /** Base of relative paths in flags and variables: by default the current folder. */
   readonly cwd?: string;
 }
 
-/** What `docker stop` allows unless told otherwise, in milliseconds. Kubernetes allows three times that. */
+/** The default grace period of `docker stop`, in milliseconds. That of Kubernetes is three times as long. */
 const CONTAINER_GRACE_MS = 10_000;
 
-/** Variables that are, or may hold, secrets. */
+/** Variables of ours that may hold secrets. */
 const SECRET_VARIABLES = [
   "SIDESOCKET_TOKEN",
   "SIDESOCKET_SHUTDOWN_TOKEN",
@@ -62,8 +66,8 @@ const SECRET_VARIABLES = [
 ];
 
 /**
- * Loads the configuration, or refuses it.
- * @throws ConfigError with a line for each problem: the key, flag or variable, what is wrong with its value, and where
+ * Loads the configuration.
+ * @throws ConfigError with a line for each problem: its key, flag or variable, its place, and what is wrong
  */
 export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadInput): Promise<LoadedConfig> {
   const files: string[] = [];
@@ -98,14 +102,15 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   const own = await readTokens(SHUTDOWN_TOKENS, flags, env, read, warn);
   const insecure = flags.insecure ?? false;
   if (!isLoopback(config.listen.host) && tokens.length === 0) {
-    const problem = `${where(["listen", "host"])}: ${config.listen.host} can be reached from other machines`;
-    if (!insecure) throw new ConfigError(`${problem}: give a token (SIDESOCKET_TOKEN or --token-file), or --insecure`);
+    const problem = `${where(["listen", "host"])}: ${config.listen.host} is reachable from other machines`;
+    if (!insecure)
+      throw new ConfigError(`${problem}: set a token (SIDESOCKET_TOKEN or --token-file), or allow it with --insecure`);
     warn(`${problem}, and there is no token (--insecure)`);
   }
 
   const total = shutdownTotal(config.shutdown);
   if (total > CONTAINER_GRACE_MS) {
-    const grace = "a container's default grace period is 10 s (Docker) or 30 s (Kubernetes), then it is killed";
+    const grace = "a container's default grace period is 10 s (Docker) or 30 s (Kubernetes), after which it is killed";
     warn(`${where(["shutdown"])}: the bounds add up to ${total / 1_000} s: ${grace}`);
   }
 
@@ -127,20 +132,20 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   };
 }
 
-/** Gives the text of a file that a setting names; a relative path starts in `cwd`. */
+/** Reads the text of a file that a setting names; a relative path is resolved against the current folder. */
 type ReadFile = (file: Given) => Promise<string>;
 
-/** Says where a value was given: `--port`, `PORT`, or `file.yaml:3:5: listen.port`. */
+/** Names the source of a value: `--port`, `PORT`, or `file.yaml:3:5: listen.port`. */
 type Locate = (path: Path, part?: Problem["part"]) => string;
 
-/** The parser is large, and most starts have no file: it is loaded for who has one. */
+/** Reads and parses the file. The parser is loaded only here: it is large, and most starts have no file. */
 async function readConfigFile(given: Given, read: ReadFile, env: Environment): Promise<ConfigFile> {
   const text = await read(given);
   const { parseConfigFile } = await import("./file.ts");
   return parseConfigFile(text, given.value, env);
 }
 
-/** @param files is told each path that was read */
+/** @param files collects the path of each file that is read */
 function reader(readFile: (path: string) => Promise<string>, cwd: string, files: string[]): ReadFile {
   return async ({ value, from }) => {
     const path = resolvePath(value, cwd);
@@ -156,8 +161,8 @@ function reader(readFile: (path: string) => Promise<string>, cwd: string, files:
 
 function reason(cause: unknown): string {
   const { code, name } = cause as { code?: unknown; name?: unknown };
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EISDIR") return "it is a folder";
+  if (code === "ENOENT") return "no such file";
+  if (code === "EISDIR") return "it is a directory";
   if (code === "EACCES" || code === "EPERM") return "permission denied";
   if (name === "NotCapable") return "Deno needs --allow-read for it";
   return typeof code === "string" ? code : "unknown reason";
@@ -185,16 +190,16 @@ function readLog(flags: Flags, env: Environment): LogSettings {
   return demand(logSchema, { level: level?.value, format: format?.value }, where);
 }
 
-/** The absolute path of the upstream's certificates, which must be there before anything starts. */
+/** Finds the absolute path of the upstream's certificates. The file must exist before anything starts. */
 async function findCertificates({ ca }: UpstreamSettings, folder: string, from: string, read: ReadFile) {
   if (ca === undefined) return {};
   const path = resolvePath(ca, folder);
   const pem = await read({ value: path, from });
-  if (!pem.includes("-----BEGIN ")) throw new ConfigError(`${from}: ${path} holds no certificate in PEM form`);
+  if (!pem.includes("-----BEGIN ")) throw new ConfigError(`${from}: ${path} has no certificate in PEM format`);
   return { ca: path };
 }
 
-/** What compiles patterns is loaded only where there are some. */
+/** Checks the patterns of a text protocol. Their compiler is loaded only if there are any. */
 async function checkPatterns({ protocol }: UpstreamSettings, at: Path, where: Locate): Promise<void> {
   if (typeof protocol === "string" || protocol.preset !== "text" || !protocol.id) return;
   const { faultsOf } = await import("../protocols/text-ids.ts");
@@ -202,7 +207,7 @@ async function checkPatterns({ protocol }: UpstreamSettings, at: Path, where: Lo
   if (faults.length > 0) throw new ConfigError(faults.map(({ path, what }) => `${where([...at, ...path])}: ${what}`));
 }
 
-/** The URL of one of the user's own modules, which must be there before anything starts. */
+/** Finds the URL of one of the user's own modules. The file must exist before anything starts. */
 async function findModule(
   key: "protocol" | "credentials",
   { [key]: path }: UpstreamSettings,
@@ -212,7 +217,7 @@ async function findModule(
 ) {
   if (typeof path !== "string" || !isModulePath(path)) return {};
   const url = resolveModule(path, folder);
-  if (url === undefined) throw new ConfigError(`${from}: must be a path or a file: URL of this machine`);
+  if (url === undefined) throw new ConfigError(`${from}: must be a path or file: URL on this machine`);
   await read({ value: fileURLToPath(url), from });
   return { [key]: url };
 }

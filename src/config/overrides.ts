@@ -1,4 +1,4 @@
-/** What flags and environment variables put over the file's content, before the schema checks both together. */
+/** Values of flags and environment variables that override the file's content before it is checked. */
 
 import type { Flags, Given, SettingName } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
@@ -8,7 +8,7 @@ import type { Path } from "./problems.ts";
 import { ConfigError } from "./problems.ts";
 import { HEADER_NAME } from "./wire.ts";
 
-/** One value over the file's, and where it was given: `--port` or `PORT`. */
+/** A value that replaces the file's, and its source: `--port` or `PORT`. */
 export interface Override {
   readonly path: readonly string[];
   readonly value: unknown;
@@ -17,7 +17,7 @@ export interface Override {
 
 export interface Overrides {
   readonly list: readonly Override[];
-  /** The variables that were put into headers and subprotocols. All of them may be secrets. */
+  /** The variables that headers and subprotocols name. Each may hold a secret. */
   readonly variables: readonly string[];
 }
 
@@ -31,10 +31,10 @@ const PLACES = {
 } as const satisfies Partial<Record<SettingName, readonly string[]>>;
 
 /**
- * Reads every setting that has a place in the file's shape.
- * @param content the file's, or an empty object
+ * Reads every setting that has a place in the file.
+ * @param content the file's content, or an empty object
  * @throws ConfigError for an empty value, a header without a colon, a missing variable, or an option of the
- *   upstream `default` where there is none
+ *   upstream `default` if that is not configured
  */
 export function readOverrides(flags: Flags, env: Environment, content: object): Overrides {
   const read = (name: keyof typeof PLACES) => readSetting(name, flags, env);
@@ -65,7 +65,7 @@ export function readOverrides(flags: Flags, env: Environment, content: object): 
   return { list, variables };
 }
 
-/** Puts the overrides into `content`, which it changes. What is not a mapping there stays, for the schema to refuse. */
+/** Merges the overrides into `content`, in place. A value that should be a mapping stays: the schema refuses it. */
 export function applyOverrides(content: Record<string, unknown>, overrides: readonly Override[]): void {
   for (const { path, value } of overrides) {
     const parents = path.slice(0, -1);
@@ -77,14 +77,14 @@ export function applyOverrides(content: Record<string, unknown>, overrides: read
       target = target[key];
     }
     if (!isMapping(target)) continue;
-    // Header names are the only keys with two spellings.
+    // Only the names of headers are case-insensitive.
     const twin = parents.at(-1) === "headers" ? Object.keys(target).find((key) => sameHeader(key, name)) : undefined;
     if (twin !== undefined) delete target[twin];
     target[name] = value;
   }
 }
 
-/** The override that the value at `path` comes from, if any. */
+/** Finds the override that gave the value at `path`, if any. */
 export function overrideAt(path: Path, overrides: readonly Override[]): Override | undefined {
   return overrides.find((candidate) => candidate.path.every((key, index) => key === path[index]));
 }
@@ -104,7 +104,7 @@ function splitHeader({ value, from }: Given): [name: string, value: string] {
   return [name, value.slice(colon + 1).trim()];
 }
 
-/** `--protocol` alone, beside a file whose upstreams have other names, would silently do nothing. */
+/** Refuses options of the upstream `default` if there is none: they would silently do nothing. */
 function refuseOrphans(list: readonly Override[], content: object): void {
   const ofDefault = list.filter(({ path }) => path[0] === "upstreams");
   const upstreams = (content as { upstreams?: unknown }).upstreams;
@@ -113,7 +113,7 @@ function refuseOrphans(list: readonly Override[], content: object): void {
     (isMapping(upstreams) && Object.hasOwn(upstreams, "default"));
   if (!known && ofDefault[0] !== undefined) {
     throw new ConfigError(
-      `${ofDefault[0].from}: is for the upstream named default, and there is none (see --upstream)`,
+      `${ofDefault[0].from}: is for the upstream "default", which is not configured (give --upstream)`,
     );
   }
 }

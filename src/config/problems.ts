@@ -1,10 +1,10 @@
-/** What is wrong with a configuration, said so that one reading is enough: the key, the problem, the place. */
+/** Problems of a configuration, each with its key, what is wrong with it, and its place. */
 
 import type { z } from "zod";
 
 /**
- * The configuration cannot be used; the service does not start (exit code 2).
- * The message has one line per problem, and never a value that may be a secret.
+ * Thrown if the configuration cannot be used: the service does not start (exit code 2).
+ * The message has a line for each problem, and never a value that may be a secret.
  */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -19,44 +19,47 @@ export class ConfigError extends Error {
   }
 }
 
-/** The way to a value: keys of mappings and indexes of lists. */
+/** The path to a value: keys of mappings and indexes of lists. */
 export type Path = readonly PropertyKey[];
 
-/** One problem and where it is. */
+/** One problem and its place. */
 export interface Problem {
   readonly path: Path;
-  /** Whether the last part of the path is itself what is wrong, or the value that it leads to. */
+  /** The faulty part: the last key of the path, or the value that the path leads to. */
   readonly part: "key" | "value";
-  /** Goes behind the path: `must be …`, `is missing`. */
+  /** The rest of a sentence that begins with the path: `must be …`, `is missing`. */
   readonly what: string;
 }
 
 export type Checked<Output> = { readonly value: Output } | { readonly problems: readonly Problem[] };
 
-/** Parses `input`, and tells every problem in our words. */
+/** Parses `input`; reports every problem in our own words. */
 export function check<Schema extends z.ZodType>(schema: Schema, input: unknown): Checked<z.output<Schema>> {
-  // What is checked once is not worth the compiling.
+  // Compiling the schema does not pay: each input is checked once.
   const result = schema.safeParse(input, { error: wording, jitless: true });
   return result.success ? { value: result.data } : { problems: result.error.issues.flatMap((issue) => explain(issue)) };
 }
 
-/** `upstreams.default.limits.in_flight`. A key that no name looks like may be a value in the wrong place: not shown. */
+/**
+ * The path as text: `upstreams.default.limits.in_flight`. A key that does not look like a name is hidden: it may be a
+ * secret in the wrong place.
+ */
 export function dotted(path: Path): string {
   return path.map((part) => (/^[\w/~-]+$/.test(String(part)) ? String(part) : "…")).join(".");
 }
 
 type Issue = z.core.$ZodIssue;
 
-/** Names for what a person writes in YAML, where zod speaks of JavaScript. */
+/** Types by the names of YAML, for those that zod names after JavaScript. */
 const KINDS: Record<string, string> = {
   object: "a mapping",
   record: "a mapping",
   array: "a list",
-  string: "a text",
+  string: "a string",
   boolean: "true or false",
 };
 
-/** For issues whose schema brings no words of its own. */
+/** The text for issues whose schema has none of its own. */
 function wording(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === "invalid_type") {
     if (issue.input === undefined) return "is missing";
@@ -74,9 +77,9 @@ function explain(issue: Issue, parents: Path = []): Problem[] {
     case "invalid_key":
       return [{ path, part: "key", what: issue.issues[0]?.message ?? issue.message }];
     case "invalid_union": {
-      // Of a choice's branches, the one whose shape the value has says what is wrong inside of it.
-      const meant = issue.errors.find((branch) => branch.length > 0 && branch.every((inner) => !shapeless(inner)));
-      if (meant !== undefined) return meant.flatMap((inner) => explain(inner, path));
+      // Report the problems of the branch that has the value's shape.
+      const intended = issue.errors.find((branch) => branch.length > 0 && branch.every((inner) => !shapeless(inner)));
+      if (intended !== undefined) return intended.flatMap((inner) => explain(inner, path));
       return [{ path, part: "value", what: issue.message }];
     }
     default:
@@ -84,7 +87,7 @@ function explain(issue: Issue, parents: Path = []): Problem[] {
   }
 }
 
-/** True when the value is not even of the branch's kind: another type, or keys that it does not have. */
+/** True if the value does not have the branch's shape: it has another type, or keys that the branch does not know. */
 function shapeless(issue: Issue): boolean {
   if (issue.code === "unrecognized_keys") return issue.path.length === 0;
   if (issue.code === "invalid_union") return issue.errors.length === 0;

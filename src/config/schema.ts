@@ -1,6 +1,7 @@
 /**
- * The shape of the configuration file, and the only place where defaults live. Names are those of the file,
- * from reading to use: nothing renames them. Parsed durations are milliseconds, parsed sizes are bytes.
+ * The schema of the configuration file, the only place that has defaults.
+ *
+ * Settings keep the names of the file throughout the program. Parsed durations are milliseconds, parsed sizes bytes.
  */
 
 import { z } from "zod";
@@ -28,12 +29,12 @@ import {
   RESERVED_HEADER,
 } from "./wire.ts";
 
-/** From the most talkative to the quietest. */
+/** Levels from the most verbose to the quietest. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warning", "error", "fatal"] as const;
 
 const unique = (items: readonly string[]): boolean => new Set(items).size === items.length;
 
-/** How to go on after an end: soon, not before some seconds, or only every `reconnect.refused`. */
+/** The class of a disconnect: retry soon, retry after some seconds, or retry only every `reconnect.refused`. */
 const classes = (form: RegExp, error: string) =>
   z
     .record(z.string().regex(form, error), z.enum(["retry", "slow", "refuse"], "must be retry, slow or refuse"))
@@ -44,7 +45,7 @@ const headers = z
     z
       .string()
       .regex(HEADER_NAME, "must be a header name: letters, digits and hyphens")
-      .refine((name) => !RESERVED_HEADER.test(name), "belongs to the handshake and cannot be set (see subprotocols)"),
+      .refine((name) => !RESERVED_HEADER.test(name), "is reserved for the handshake (see subprotocols)"),
     z.string().regex(HEADER_VALUE, "must be one line of Latin-1 text, without control characters"),
   )
   .refine((all) => unique(Object.keys(all).map((name) => name.toLowerCase())), "has the same header twice");
@@ -59,7 +60,7 @@ const url = z.string().superRefine((text, context) => {
   const { protocol: scheme } = new URL(text);
   if (scheme !== "ws:" && scheme !== "wss:") return wrong("must start with ws:// or wss://");
   if (text.includes("#")) return wrong("must not have a fragment (#)");
-  if (new URL(text).host.includes("$")) return wrong("must have its host in the configuration itself, without ${…}");
+  if (new URL(text).host.includes("$")) return wrong("must have its host written out, without ${…}");
 });
 
 const subscriptionName = z
@@ -67,20 +68,20 @@ const subscriptionName = z
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _, . or -");
 
 /**
- * A standing subscription: its request and how to know its messages, or a preset that knows both. `$id` in `match` and
- * `unsubscribe` stands for what the upstream's reply has at `id`.
+ * A subscription: its request and the condition for its messages, or a preset that has both. `$id` in `match` and
+ * `unsubscribe` stands for the value at `id` in the upstream's reply.
  */
 const subscriptionShape = {
-  /** Ethereum's own way, of which only the parameters differ. */
+  /** Subscriptions of Ethereum, which differ only in their parameters. */
   preset: z.literal("eth_subscribe").optional(),
   params: z.array(z.json()).min(1, "must not be empty").optional(),
   /** The message that subscribes. */
   request: z.json({ error: "must be the message that subscribes" }).optional(),
-  /** Where the reply says what the upstream calls the subscription. */
+  /** The place of the upstream's own id for the subscription in its reply. */
   id: memberPointer.optional(),
   /** The condition that its messages meet. */
   ...conditionShape,
-  /** The message that takes it back. */
+  /** The message that unsubscribes. */
   unsubscribe: z.json({ error: "must be the message that unsubscribes" }).optional(),
 };
 
@@ -93,21 +94,21 @@ function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): 
     context.addIssue({ code: "custom", path: [key], message });
   if (given.preset) {
     if (given.params === undefined) wrong("params", "is missing");
-    for (const key of RECIPE_KEYS) if (given[key] !== undefined) wrong(key, "is known by the preset");
+    for (const key of RECIPE_KEYS) if (given[key] !== undefined) wrong(key, "is set by the preset: leave it out");
   } else {
     if (given.request === undefined) wrong("request", "is missing");
     if (!isCondition(given)) wrong("match", "is missing");
-    if (given.params !== undefined) wrong("params", "belongs to a preset");
+    if (given.params !== undefined) wrong("params", "is only for a preset: leave it out");
   }
   if (given.id === undefined && Object.values(given.match ?? {}).includes("$id")) {
-    wrong("id", "is missing: without it nothing can stand for $id");
+    wrong("id", "is missing: $id stands for the value at this pointer in the reply");
   }
 }
 
-/** As the configuration has it, under its name. */
+/** A subscription of the configuration, which has it under its name. */
 const subscription = z.strictObject(subscriptionShape).superRefine(checkSubscription);
 
-/** As a caller orders it: with its name inside, if it shall have one. */
+/** A subscription as a caller creates it: its name, if any, is inside. */
 export const subscriptionOrderSchema = z
   .strictObject({ name: subscriptionName.optional(), ...subscriptionShape })
   .superRefine(checkSubscription);
@@ -121,47 +122,47 @@ const webUrl = z
   .refine((text) => {
     const { username, password } = new URL(text);
     return username === "" && password === "";
-  }, "must not have credentials inside: use headers");
+  }, "must not contain credentials: use headers");
 
-/** Who gets messages pushed. Only the configuration can say so, never a request. */
+/** A receiver that messages are pushed to. Only the configuration can name one, never a request. */
 const webhookSchema = z.strictObject({
   url: webUrl,
   headers: headers.prefault({}),
-  /** Signs each batch (HMAC-SHA256, as Standard Webhooks has it). */
+  /** Key that signs each batch (HMAC-SHA256 by Standard Webhooks). */
   secret: z.string().min(8, "must have at least 8 characters").optional(),
-  /** Whose messages; without it, those that no subscription claims. */
+  /** The subscription whose messages are pushed; without it, messages that belong to no subscription. */
   subscription: subscriptionName.optional(),
-  /** Only messages with these values, by JSON pointer. */
+  /** Filter: only messages with these values, by JSON pointer. */
   where: scalarsByPointer.prefault({}),
-  /** Where the first batch begins. */
+  /** The start of the first batch. */
   after: z.enum(["earliest", "latest"]).prefault("earliest"),
-  /** The most messages in a batch. */
+  /** The maximum number of messages in a batch. */
   batch: wholeNumber(1, 1_000).prefault(100),
-  /** How long the receiver may take to acknowledge. */
+  /** Time within which the receiver must acknowledge a batch. */
   timeout: duration.prefault("10s"),
 });
 
-/** One upstream: where it is, how to log in, and its bounds. */
+/** One upstream: its address, its login and its limits. */
 export const upstreamSchema = z
   .strictObject({
     url,
-    /** Whether credentials may go over ws:// to a host that is not loopback. */
+    /** Allows credentials over ws:// to a non-loopback host. */
     allow_plaintext: z.boolean().prefault(false),
-    /** Whether readiness waits for it. */
+    /** Makes readiness depend on it. */
     required: z.boolean().prefault(true),
-    /** Names of equivalents, asked in their order with what this one has certainly not got. */
+    /** Names of equivalent upstreams, tried in order with requests that were certainly not sent to this one. */
     failover: z.array(z.string()).refine(unique, "has the same name twice").prefault([]),
-    /** Path of a PEM file with the certificates to trust instead of the well-known ones. */
+    /** Path of a PEM file with the certificates to trust instead of the default ones. */
     ca: z.string().min(1, "must be the path of a PEM file").optional(),
     headers: headers.prefault({}),
-    /** Path of a module whose function gives the values of `${credentials:NAME}`, for every attempt anew. */
+    /** Path of a module whose function returns the values of `${credentials:NAME}` for each connection attempt. */
     credentials: z.string().refine(isModulePath, "must be the path of a module (it starts with ./ or /)").optional(),
-    /** Those of the protocol, unless given. */
+    /** By default those of the protocol. */
     subprotocols: subprotocols.optional(),
     protocol: protocol.prefault("json-rpc"),
-    /** DNS, TCP, TLS and upgrade together. */
+    /** Time for DNS, TCP, TLS and upgrade together. */
     connect_within: duration.prefault("10s"),
-    /** Run on every connect, before the upstream counts as ready. That of the protocol, unless given. */
+    /** Steps to run on every connection before it counts as ready. By default those of the protocol. */
     greeting: z.array(greetingStep).optional(),
     limits: z
       .strictObject({
@@ -170,7 +171,7 @@ export const upstreamSchema = z
         reply_bytes: size.prefault("16MiB"),
         buffered_bytes: size.prefault("16MiB"),
         subscriptions: wholeNumber(0, 10_000).prefault(100),
-        /** At most so many messages in any stretch of that length; so many more may wait their turn. */
+        /** Rate limit: at most `messages` in any span of `per`; up to `queue` more wait their turn. */
         pace: z
           .strictObject({
             messages: wholeNumber(1, 100_000),
@@ -185,13 +186,13 @@ export const upstreamSchema = z
         error: "must not be smaller than limits.request_bytes: the largest message could never be sent",
       })
       .prefault({}),
-    /** How a peer is found that only seems to be there. */
+    /** Checks that detect a dead peer. */
     keepalive: z
       .strictObject({
         ping: duration.prefault("15s"),
         pong_within: duration.prefault("5s"),
         heartbeat: heartbeat.nullable().prefault(null),
-        /** The longest that the peer may say nothing of its own: no message, and no ping. */
+        /** The longest time without a message or ping from the peer. */
         silence: duration.nullable().prefault(null),
       })
       .prefault({}),
@@ -199,26 +200,26 @@ export const upstreamSchema = z
       .strictObject({
         from: duration.prefault("200ms"),
         to: duration.prefault("30s"),
-        /** Between attempts after the upstream refused us: a rotated token needs no restart. */
+        /** Time between attempts after the upstream refused the connection: a rotated token needs no restart. */
         refused: duration.prefault("60s"),
-        /** By close code and by status of the upgrade: what differs from docs/configuration.md, or the preset. */
+        /** Exceptions to the classes of docs/configuration.md or of the preset, by close code and by upgrade status. */
         codes: classes(/^[1-4]\d{3}$/, "must be a close code from 1000 to 4999"),
         statuses: classes(/^[1-5]\d{2}$/, "must be an HTTP status"),
-        /** The next connection is made before this one is left: at that age, or on such a message. */
+        /** Replaces the connection at an age, or on a matching message: the next one is opened before it is left. */
         rotate: z
           .strictObject({
             every: duration.optional(),
             on: condition.optional(),
-            /** How long the old one may take for the replies that it owes. */
+            /** Time for the old connection to deliver its outstanding replies. */
             drain: duration.prefault("30s"),
           })
-          .refine(({ every, on }) => every !== undefined || on !== undefined, "must have every, or on")
+          .refine(({ every, on }) => every !== undefined || on !== undefined, "must have every or on")
           .nullable()
           .prefault(null),
       })
       .refine(({ from, to }) => from <= to, { path: ["from"], error: "must not be longer than reconnect.to" })
       .prefault({}),
-    /** What is kept of what the upstream says unasked, per journal, and how many may read at once. */
+    /** Bounds of each journal of unsolicited messages, and of its concurrent readers. */
     messages: z
       .strictObject({
         count: wholeNumber(1, 10_000_000).prefault(10_000),
@@ -226,17 +227,17 @@ export const upstreamSchema = z
         readers: wholeNumber(1, 1_000_000).prefault(10_000),
       })
       .prefault({}),
-    /** Asked for on every connect; each has messages of its own. */
+    /** Subscriptions by name, renewed on every connection; each has its own journal. */
     subscriptions: z.record(subscriptionName, subscription).prefault({}),
     webhooks: z.array(webhookSchema).prefault([]),
-    /** What we close with. Reserved codes must not be sent (RFC 6455, section 7.4). */
+    /** The close code that is sent. Reserved codes must not be (RFC 6455, section 7.4). */
     close_code: wholeNumber(1000, 4999)
       .refine((code) => code <= 1001 || code >= 3000, "must be 1000, 1001, or from 3000 to 4999")
       .prefault(1001),
   })
   .refine((upstream) => upstream.credentials !== undefined || !needsCredentials(upstream), {
     path: ["credentials"],
-    error: "is missing: ${credentials:…} is used",
+    error: "is missing: ${credentials:…} needs a module that returns its value",
   })
   .refine((upstream) => upstream.allow_plaintext || !isPlaintextSecret(upstream), {
     path: ["url"],
@@ -252,7 +253,7 @@ export const upstreamSchema = z
   .transform(({ protocol, subprotocols, greeting, reconnect, ...rest }, context) => {
     const brought = preset(protocol);
     if (brought && greeting === undefined && brought.greeting === null) {
-      const message = "needs its token ({ preset: …, token: … }), or a greeting beside it that logs in";
+      const message = "needs its token ({ preset: …, token: … }) or a greeting that logs in";
       context.addIssue({ code: "custom", path: ["protocol"], message });
     }
     const steps: readonly GreetingStep[] = greeting ?? brought?.greeting ?? [];
@@ -269,12 +270,12 @@ export const upstreamSchema = z
 const listenSchema = z.strictObject({
   host: z
     .string()
-    .refine(isHost, "must be an address or a host name, without port")
+    .refine(isHost, "must be an address or a host name, without a port")
     .transform(bareHost)
     .prefault("127.0.0.1"),
-  /** 0 picks a free one. */
+  /** The port to listen on; 0 picks a free one. */
   port: wholeNumber(0, 65535).prefault(8787),
-  /** Values of `Host` that requests may have, besides the loopback names. */
+  /** Allowed values of `Host`, besides the loopback names. */
   hosts: z
     .array(
       z
@@ -283,12 +284,12 @@ const listenSchema = z.strictObject({
         .toLowerCase(),
     )
     .prefault([]),
-  /** Web origins that may call from a browser. There is no `*`. */
+  /** Web origins that may call from a browser. `*` is not supported. */
   origins: z
     .array(z.string().regex(/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/, "must be an origin such as https://example.org"))
     .prefault([]),
   keep_alive: duration.prefault("75s"),
-  /** More than so many at a time are closed as they come. */
+  /** The maximum number of open connections: more are closed on arrival. */
   connections: wholeNumber(1, 1_000_000).prefault(20_000),
 });
 
@@ -304,7 +305,7 @@ const shutdownSchema = z
   })
   .refine((bounds) => shutdownTotal(bounds) <= MAX_DURATION_MS, `adds up to more than ${MAX_DURATION_MS}ms`);
 
-/** What is kept of how requests ended: late and asynchronous replies, and those with an Idempotency-Key. */
+/** Bounds of kept replies: late and asynchronous ones, and those with an Idempotency-Key. */
 const repliesSchema = z.strictObject({
   keep: duration.prefault("5m"),
   count: wholeNumber(1, 1_000_000).prefault(10_000),
@@ -313,12 +314,12 @@ const repliesSchema = z.strictObject({
 
 const upstreamName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _ or -");
 
-/** The whole file. Without `upstreams` the service runs its demo. */
+/** The configuration file. Without `upstreams` the service runs its demo. */
 export const configSchema = z.strictObject({
   listen: listenSchema.prefault({}),
   upstreams: z
     .record(upstreamName, upstreamSchema)
-    .refine((all) => Object.keys(all).length > 0, "must have at least one upstream (without the key, the demo runs)")
+    .refine((all) => Object.keys(all).length > 0, "must have at least one upstream (leave the key out to run the demo)")
     .superRefine((all, context) => {
       for (const [name, { failover, protocol }] of Object.entries(all)) {
         failover.forEach((other, index) => {
@@ -335,25 +336,25 @@ export const configSchema = z.strictObject({
   shutdown: shutdownSchema.prefault({}),
 });
 
-/** Not in the file: how to log is the business of whoever starts the process. */
+/** Settings of the log. They are not in the file: they belong to the environment that starts the process. */
 export const logSchema = z.strictObject({
   level: z.enum(LOG_LEVELS).prefault("info"),
-  /** Not given: pretty on a terminal, else json. */
+  /** By default pretty on a terminal, else json. */
   format: z.enum(["pretty", "json"]).optional(),
 });
 
 export type SubscriptionSettings = z.output<typeof subscription>;
 export type WebhookSettings = z.output<typeof webhookSchema>;
 export type UpstreamSettings = z.output<typeof upstreamSchema>;
-/** An upstream as it is written: durations and sizes with units, defaults left out. */
+/** An upstream as the file has it: durations and sizes with units, defaults left out. */
 export type UpstreamInput = z.input<typeof upstreamSchema>;
 export type ListenSettings = z.output<typeof listenSchema>;
 export type ReplySettings = z.output<typeof repliesSchema>;
-/** The bound of each step of the exit, in milliseconds. */
+/** The time limit of each step of the exit, in milliseconds. */
 export type ShutdownBounds = z.output<typeof shutdownSchema>;
 export type LogSettings = z.output<typeof logSchema>;
 
-/** The longest that the exit can take, in milliseconds. */
+/** The longest time that the exit can take, in milliseconds. */
 export function shutdownTotal(bounds: Readonly<Record<string, number>>): number {
   return Object.values(bounds).reduce((total, bound) => total + bound, 0);
 }

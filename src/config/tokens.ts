@@ -1,4 +1,4 @@
-/** Bearer tokens: from an environment variable or a file, never from the command line, where `ps` shows them. */
+/** Bearer tokens, read from a variable or a file: the command line is no place for them, because `ps` shows it. */
 
 import { stat } from "node:fs/promises";
 import process from "node:process";
@@ -8,7 +8,7 @@ import type { Environment } from "./environment.ts";
 import { readVariable } from "./environment.ts";
 import { ConfigError } from "./problems.ts";
 
-/** Threat T6: shorter ones can be guessed. `openssl rand -hex 32` gives 64. */
+/** The shortest token, in characters: a shorter one can be guessed (threat T6). `openssl rand -hex 32` prints 64. */
 const MIN_TOKEN_LENGTH = 32;
 
 export interface TokenSource {
@@ -20,10 +20,10 @@ export const API_TOKENS: TokenSource = { setting: "token-file", variable: "SIDES
 export const SHUTDOWN_TOKENS: TokenSource = { setting: "shutdown-token-file", variable: "SIDESOCKET_SHUTDOWN_TOKEN" };
 
 /**
- * Reads the tokens of one kind. Several lines are several tokens, so that one can be replaced while both work.
- * @param warn is told when every user of the machine can read the file
- * @returns none when none were given
- * @throws ConfigError when the source is ambiguous, cannot be read, is empty, or holds a weak token
+ * Reads the tokens of one kind, one per line: a token can be replaced while the old one still works.
+ * @param warn called if every user of the machine can read the file
+ * @returns an empty list if no source is given
+ * @throws ConfigError if the source is ambiguous, cannot be read, is empty, or holds a weak token
  */
 export async function readTokens(
   { setting, variable }: TokenSource,
@@ -35,7 +35,7 @@ export async function readTokens(
   const text = readVariable(env, variable);
   const [file] = readSetting(setting, flags, env);
   if (file !== undefined && text !== undefined && !file.from.startsWith("--")) {
-    throw new ConfigError(`${variable}: is given together with ${file.from}; which one counts?`);
+    throw new ConfigError(`${variable}: is set together with ${file.from}: unset one of them`);
   }
   if (file === undefined) return text === undefined ? [] : split(text, variable);
 
@@ -44,7 +44,7 @@ export async function readTokens(
   return split(content, `${file.from}: ${file.value}`);
 }
 
-/** Only ever a warning: Kubernetes mounts secrets with mode 0644, and Windows has no such bits. */
+/** Good for a warning only: Kubernetes mounts secrets with mode 0644, and Windows has no such bits. */
 async function isWorldReadable(path: string): Promise<boolean> {
   if (process.platform === "win32") return false;
   try {
@@ -60,16 +60,17 @@ function split(text: string, from: string): readonly string[] {
     .map((line) => line.trim())
     .filter((line) => line !== "");
   if (tokens.length === 0)
-    throw new ConfigError(`${from}: is empty; a token has at least ${MIN_TOKEN_LENGTH} characters`);
+    throw new ConfigError(`${from}: is empty; a token of at least ${MIN_TOKEN_LENGTH} characters is required`);
   for (const token of tokens) {
     if (token.length < MIN_TOKEN_LENGTH) {
       throw new ConfigError(
-        `${from}: has a token of ${token.length} characters; at least ${MIN_TOKEN_LENGTH} are needed (openssl rand -hex 32)`,
+        `${from}: has a token of ${token.length} characters; ` +
+          `at least ${MIN_TOKEN_LENGTH} are required (openssl rand -hex 32)`,
       );
     }
-    // Anything else cannot be written in an Authorization header.
+    // Other characters are not allowed in an Authorization header.
     if (!/^[\x21-\x7e]+$/.test(token))
-      throw new ConfigError(`${from}: has a token with spaces or characters outside of ASCII`);
+      throw new ConfigError(`${from}: has a token with spaces or non-ASCII characters`);
   }
   return [...new Set(tokens)];
 }

@@ -1,27 +1,29 @@
 /**
- * Durations and sizes as people write them. A number without a unit is refused in the configuration: whether
- * `timeout: 10` meant seconds or milliseconds is a question that nobody should have to ask at night.
+ * Durations and sizes with units, as text and as schemas.
+ *
+ * The configuration refuses a number without a unit: nobody should have to ask at night whether `timeout: 10` means
+ * seconds or milliseconds.
  */
 
 import { z } from "zod";
 
-/** The longest duration, in milliseconds (24.8 days): above it, timers of both runtimes fire at once. */
+/** The longest duration, in milliseconds (24.8 days): a longer timer fires at once on both runtimes. */
 export const MAX_DURATION_MS = 2 ** 31 - 1;
 
-/** The largest size, in bytes: far above any frame that `ws` or a JavaScript string can hold. */
+/** The largest size, in bytes: far above the frames that `ws` or a JavaScript string can hold. */
 export const MAX_SIZE_BYTES = 2 ** 31 - 1;
 
 const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 const BYTES = { B: 1, kB: 1000, MB: 1000 ** 2, GB: 1000 ** 3, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
-// The counts of digits keep the arithmetic below small, whatever a query string holds.
+// The bounds on digits keep the arithmetic small: these texts come from query strings, too.
 const DURATION = /^(\d{1,16})(?:\.(\d{1,9}))?(ms|s|m|h)$/;
 const SIZE = /^(\d{1,16})(?:\.(\d{1,9}))?(B|kB|MB|GB|KiB|MiB|GiB)$/;
 
 const DURATION_FORM = "must be a duration with its unit (ms, s, m or h), such as 10s or 500ms";
 const SIZE_FORM = "must be a size with its unit (B, kB, MB, GB, KiB, MiB or GiB), such as 64KiB or 16MiB";
 
-/** `whole.fraction × factor`, exactly; undefined when that is not an integer. In floats, 1.001 s is 1000.999… ms. */
+/** `whole.fraction × factor`, exactly; undefined if that is no integer. In floats, 1.001 s is 1000.999… ms. */
 function multiply(whole: string, fraction: string, factor: number): number | undefined {
   const scale = 10n ** BigInt(fraction.length);
   const product = BigInt(whole + fraction) * BigInt(factor);
@@ -30,9 +32,9 @@ function multiply(whole: string, fraction: string, factor: number): number | und
 
 /**
  * Reads a duration such as `200ms`, `10s`, `1.5m` or `2h`.
- * @param minimum the least that is allowed, in milliseconds
+ * @param minimum the shortest duration that is allowed, in milliseconds
  * @returns whole milliseconds, from `minimum` to {@link MAX_DURATION_MS}
- * @throws RangeError with a sentence that goes behind the name of a key; it does not repeat the value
+ * @throws RangeError with a message that continues the name of a key and does not repeat the value
  */
 export function parseDuration(text: string, minimum = 1): number {
   const match = DURATION.exec(text);
@@ -49,7 +51,7 @@ export function parseDuration(text: string, minimum = 1): number {
 /**
  * Reads a size such as `123B`, `500kB` (thousands) or `64KiB` (1024s).
  * @returns whole bytes, from 1 to {@link MAX_SIZE_BYTES}
- * @throws RangeError with a sentence that goes behind the name of a key; it does not repeat the value
+ * @throws RangeError with a message that continues the name of a key and does not repeat the value
  */
 export function parseSize(text: string): number {
   const match = SIZE.exec(text);
@@ -64,9 +66,9 @@ export function parseSize(text: string): number {
 /**
  * Reads `?timeout=` and `?wait=`, where a bare number is seconds: `10`, `2.5`, `10s`, `500ms`.
  * The service's own maximum is not checked here.
- * @param minimum the least that is allowed, in milliseconds: 0 for a wait that may be none
+ * @param minimum the shortest time that is allowed, in milliseconds: 0 where the caller need not wait
  * @returns whole milliseconds
- * @throws RangeError with a sentence that goes behind the name of the parameter; it does not repeat the value
+ * @throws RangeError with a message that continues the name of the parameter and does not repeat the value
  */
 export function parseTimeout(text: string, minimum = 1): number {
   const bare = /^\d+(?:\.\d+)?$/.test(text);
@@ -75,7 +77,7 @@ export function parseTimeout(text: string, minimum = 1): number {
   return parseDuration(bare ? `${text}s` : text, minimum);
 }
 
-/** A schema for text that `parse` turns into a number; the pattern is for editors, which read the JSON Schema. */
+/** A schema for text that `parse` turns into a number. The pattern is for editors: it is in the JSON Schema. */
 function unit(form: string, pattern: RegExp, parse: (text: string) => number) {
   return z
     .string({
@@ -92,16 +94,16 @@ function unit(form: string, pattern: RegExp, parse: (text: string) => number) {
     });
 }
 
-/** A duration of at least 1 ms. Text in, milliseconds out. */
+/** A duration of at least 1 ms: text in, milliseconds out. */
 export const duration = unit(DURATION_FORM, DURATION, (text) => parseDuration(text));
 
-/** A duration that may be 0: "do not wait". Text in, milliseconds out. */
+/** A duration that may be 0 ("do not wait"): text in, milliseconds out. */
 export const durationOrZero = unit(DURATION_FORM, DURATION, (text) => parseDuration(text, 0));
 
-/** A size of at least one byte. Text in, bytes out. */
+/** A size of at least one byte: text in, bytes out. */
 export const size = unit(SIZE_FORM, SIZE, parseSize);
 
-/** A whole number in bounds. Digits in a string count too, because that is what `${PORT}` and flags give. */
+/** A whole number within bounds. A string of digits counts, too: `${PORT}` and flags are strings. */
 export function wholeNumber(least: number, most: number) {
   const error = `must be a whole number from ${least} to ${most}`;
   return z.preprocess(

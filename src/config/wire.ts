@@ -1,44 +1,45 @@
-/** What the network demands of addresses, header fields and credentials. */
+/** Rules of the network for addresses, header fields and credentials. */
 
 import { isIPv4, isIPv6 } from "node:net";
+import { placeholdersIn } from "../placeholders.ts";
 
 /** A token of RFC 9110, section 5.6.2: header names and subprotocols are made of it. */
 export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
-/** What both runtimes accept as a value: visible Latin-1, spaces and tabs. No CR or LF, so nothing can be smuggled in. */
+/** A header value that both runtimes accept: visible Latin-1, spaces and tabs, but no CR or LF to smuggle lines in. */
 export const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** The handshake's own header fields: setting them by hand breaks it. */
+/** Header fields of the handshake: setting them by hand breaks it. */
 export const RESERVED_HEADER = /^(?:connection|upgrade|content-length|transfer-encoding|sec-websocket-.*)$/i;
 
-/** Names under which secrets travel: authorization, cookie, x-api-key, access_token, bearer subprotocols. */
+/** Names of headers, parameters and subprotocols that carry secrets, such as authorization, cookie or access_token. */
 const SECRET_NAME = /auth|cookie|token|secret|passw|api[-_]?key|credential|bearer|signature/i;
 
-/** The settings of presets that log in. */
+/** Settings of presets that hold secrets. */
 export const PRESET_SECRETS = ["token", "payload", "password"] as const;
 
-/** True when `name` is one that secrets travel under. */
+/** True if `name` is that of a secret. */
 export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** A host as listeners want it: an IPv6 address without the brackets that URLs put around it. */
+/** The host as listeners take it: an IPv6 address without the brackets of a URL. */
 export function bareHost(host: string): string {
   return host.replace(/^\[|\]$/g, "");
 }
 
-/** True for a host name or an address, without scheme and port. */
+/** True for a host name or an address without scheme and port. */
 export function isHost(host: string): boolean {
   return /^[\w.-]+$/.test(host) || isIPv6(bareHost(host));
 }
 
-/** True for `localhost`, 127.0.0.0/8 and ::1, with or without brackets. A name that DNS must resolve is never loopback. */
+/** True for `localhost`, 127.0.0.0/8 and ::1, with or without brackets; no name that DNS must resolve is loopback. */
 export function isLoopback(host: string): boolean {
   const bare = bareHost(host).toLowerCase();
   return bare === "localhost" || bare === "::1" || (isIPv4(bare) && bare.startsWith("127."));
 }
 
-/** What {@link isPlaintextSecret} looks at. */
+/** The settings of an upstream that may hold secrets. */
 interface Credentials {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -47,13 +48,13 @@ interface Credentials {
   readonly protocol: string | object;
 }
 
-/** True when a secret would leave this machine unencrypted (threat T19). Whatever a greeting sends counts as a login. */
+/** True if a secret would leave this machine in the clear (threat T19). A text that a greeting sends counts as one. */
 export function isPlaintextSecret({ url, headers, subprotocols = [], greeting = [], protocol }: Credentials): boolean {
   if (!URL.canParse(url)) return false;
   const { protocol: scheme, hostname, username, password, searchParams } = new URL(url);
   if (scheme !== "ws:" || isLoopback(hostname)) return false;
   return (
-    isLate({ url, headers }) ||
+    isDeferred({ url, headers }) ||
     username !== "" ||
     password !== "" ||
     [...searchParams.keys(), ...Object.keys(headers), ...subprotocols].some(isSecretName) ||
@@ -62,17 +63,18 @@ export function isPlaintextSecret({ url, headers, subprotocols = [], greeting = 
   );
 }
 
-/** True when a text in there is worked out only when connecting. */
-function isLate(value: object): boolean {
-  return /(?<!\$)\$\{(?:file|credentials):/.test(JSON.stringify(value));
+/** True if a text of `value` is resolved only by a connection attempt. */
+function isDeferred(value: object): boolean {
+  const { files, credentials } = placeholdersIn(value);
+  return credentials || files.size > 0;
 }
 
-/** True when the user's module is asked for something. */
+/** True if a text needs the user's credentials module. */
 export function needsCredentials({ url, headers, greeting }: Credentials): boolean {
-  return /(?<!\$)\$\{credentials:/.test(JSON.stringify([url, headers, greeting]));
+  return placeholdersIn([url, headers, greeting]).credentials;
 }
 
-/** The URL as it may be shown: scheme, host and port. Userinfo, path and query can hold secrets. */
+/** The URL without its secrets: scheme, host and port. Userinfo, path and query can hold secrets. */
 export function redactUrl(url: string): string {
   if (!URL.canParse(url)) return "(not a URL)";
   const { protocol, host } = new URL(url);

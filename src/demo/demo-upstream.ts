@@ -1,11 +1,10 @@
+/** The demo upstream: an ordinary WebSocket server that speaks JSON-RPC 2.0. */
+
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 
-/**
- * The embedded demo upstream: an ordinary WebSocket server that speaks JSON-RPC 2.0. It knows nothing of sidesocket, and
- * sidesocket nothing of it but its address.
- */
+/** A running demo. It knows nothing of sidesocket, and sidesocket knows only its address. */
 export interface DemoUpstream {
   readonly url: string;
   stop(): Promise<void>;
@@ -33,7 +32,7 @@ export async function startDemo(): Promise<DemoUpstream> {
     stop() {
       for (const socket of sockets.clients) socket.terminate();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      // Whoever connected and never asked for an upgrade would be waited for, and for ever.
+      // A client that never requests an upgrade would hold the server open forever.
       server.closeAllConnections();
       return closed;
     },
@@ -41,10 +40,10 @@ export async function startDemo(): Promise<DemoUpstream> {
 }
 
 function serve(socket: WebSocket): void {
-  /** The clocks of this connection's subscriptions, and the sleepers: none may outlive it. */
+  /** Timers of the connection's subscriptions and of its `sleep` requests: none may outlive it. */
   const timers = new Map<string, NodeJS.Timeout>();
   let subscriptions = 0;
-  const say = (message: object) => socket.send(JSON.stringify({ jsonrpc: "2.0", ...message }), () => {});
+  const send = (message: object) => socket.send(JSON.stringify({ jsonrpc: "2.0", ...message }), () => {});
 
   const methods: Readonly<Record<string, (params: readonly unknown[], reply: (result: unknown) => void) => void>> = {
     echo: (params, reply) => reply(params),
@@ -62,7 +61,7 @@ function serve(socket: WebSocket): void {
     },
     subscribe: (_params, reply) => {
       const subscription = `clock-${++subscriptions}`;
-      const tick = () => say({ method: "tick", params: { subscription, time: new Date().toISOString() } });
+      const tick = () => send({ method: "tick", params: { subscription, time: new Date().toISOString() } });
       timers.set(subscription, setInterval(tick, TICK_MS));
       reply(subscription);
     },
@@ -73,13 +72,13 @@ function serve(socket: WebSocket): void {
   };
 
   socket.on("message", (data: Buffer) => {
-    const call = parse(data.toString());
-    if (call === undefined) return say({ id: null, error: { code: -32700, message: "Parse error" } });
-    const { id, method, params } = call;
+    const request = parse(data.toString());
+    if (request === undefined) return send({ id: null, error: { code: -32700, message: "Parse error" } });
+    const { id, method, params } = request;
     const run = typeof method === "string" && Object.hasOwn(methods, method) ? methods[method] : undefined;
-    if (!run) return say({ id: id ?? null, error: { code: -32601, message: "Method not found" } });
+    if (!run) return send({ id: id ?? null, error: { code: -32601, message: "Method not found" } });
     run(Array.isArray(params) ? params : [], (result) => {
-      if (id !== undefined) say({ id, result });
+      if (id !== undefined) send({ id, result });
     });
   });
   socket.on("error", () => socket.terminate());

@@ -1,5 +1,7 @@
+/** The runtime Deno. */
+
 import { randomUUID } from "node:crypto";
-import { dieYoung } from "./deno.server.ts";
+import { reuseConnectionEntries } from "./deno.server.ts";
 import { listen } from "./listener.ts";
 import { holdLock } from "./lock.ts";
 import type { Runtime } from "./runtime.ts";
@@ -7,7 +9,7 @@ import { startWorker } from "./thread.ts";
 
 type PermissionDescriptor = { name: "net"; host: string } | { name: "read"; path: string };
 
-/** Of Deno's own API only this is used; its types are not among Node's. */
+/** The part of Deno's own API that is used. Its types are not among Node's. */
 interface DenoApi {
   readonly permissions: { query(descriptor: PermissionDescriptor): Promise<{ readonly state: string }> };
   readonly stdout: { write(bytes: Uint8Array): Promise<number> };
@@ -20,9 +22,9 @@ export const runtime: Runtime = {
   name: "deno",
   version: process.versions.deno ?? "",
 
-  listen: (options) => listen(options, dieYoung),
+  listen: (options) => listen(options, reuseConnectionEntries),
 
-  /** `process.stdout` and `process.stderr` block here on a pipe that nobody reads; these neither do, nor hold up the exit. */
+  /** On Deno, `process.stdout` and `process.stderr` block on a pipe that nobody reads; Deno's own streams do not. */
   async write(stream, bytes) {
     for (let done = 0; done < bytes.byteLength; ) done += await Deno[stream].write(bytes.subarray(done));
   },
@@ -39,8 +41,8 @@ export const runtime: Runtime = {
   },
 
   /**
-   * Here `exit` comes at once, whatever the thread does. What is honest is the Web Lock that the thread holds: it is
-   * granted to us only when the thread's context is gone. And only a thread that holds one can really be terminated.
+   * On Deno a worker emits `exit` at once, whatever its thread does. The Web Lock that the thread holds is reliable: it
+   * is granted to us only when the thread's context is gone. Besides, only a thread that holds one can be terminated.
    */
   startThread() {
     const lock = `sidesocket-${randomUUID()}`;
@@ -52,7 +54,7 @@ export const runtime: Runtime = {
     return { port, ended, terminate: () => void worker.terminate() };
   },
 
-  /** Here a plain exit does not wait for threads. */
+  /** On Deno a plain exit does not wait for threads. */
   abandon(code) {
     process.exit(code);
   },

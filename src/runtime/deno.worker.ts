@@ -1,8 +1,10 @@
+/** The entry of the sidecar's thread on Deno. */
+
 import { workerData } from "node:worker_threads";
 import { serveThread, type ThreadData } from "../sidecar/thread/worker.ts";
 import { holdLock } from "./lock.ts";
 
-/** Held until the thread is gone: this is how the host can tell, and what makes it possible to terminate it. */
+// Hold the lock until the thread is gone: the host waits for it, and only a thread that holds one can be terminated.
 await new Promise<void>((held) => {
   holdLock((workerData as ThreadData).lock, () => {
     held();

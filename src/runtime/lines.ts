@@ -1,7 +1,9 @@
-/** Lines that wait for a slow reader. More than this many bytes are not kept: they are dropped, and counted. */
+/** A writer of lines to a descriptor whose reader may be slow. */
+
+/** The most bytes that wait for a slow reader. Lines beyond it are dropped and counted. */
 const WAITING_MAX_BYTES = 1024 * 1024;
 
-/** Writes lines to a descriptor whose reader may be slow, stopped or gone, and never holds up who writes. */
+/** Writes lines to a descriptor whose reader may be slow, stopped or gone, without ever blocking the caller. */
 export class Lines {
   readonly #write: (bytes: Uint8Array) => Promise<void>;
   readonly #encoder = new TextEncoder();
@@ -10,12 +12,12 @@ export class Lines {
   #dropped = 0;
   #pump: Promise<void> | undefined;
 
-  /** `write` resolves when all of the bytes were taken; it rejects when nobody reads any more. */
+  /** @param write resolves when all bytes were taken; rejects if nobody reads any more */
   constructor(write: (bytes: Uint8Array) => Promise<void>) {
     this.#write = write;
   }
 
-  /** `text` ends with a newline. */
+  /** Queues a text that ends with a newline. */
   push(text: string): void {
     const bytes = this.#encoder.encode(text);
     if (this.#waitingBytes + bytes.byteLength > WAITING_MAX_BYTES) {
@@ -27,7 +29,7 @@ export class Lines {
     this.#pump ??= this.#run();
   }
 
-  /** Resolves when all lines were taken; or after `withinMs`, when they were not. */
+  /** Resolves when all lines were taken, or after `withinMs`. */
   async flushed(withinMs: number): Promise<void> {
     if (!this.#pump) return;
     let timer: NodeJS.Timeout | undefined;
@@ -43,10 +45,10 @@ export class Lines {
       for (let bytes = this.#waiting.shift(); bytes !== undefined; bytes = this.#waiting.shift()) {
         await this.#write(bytes);
         this.#waitingBytes -= bytes.byteLength;
-        if (this.#dropped > 0 && this.#waiting.length === 0) this.#tellDropped();
+        if (this.#dropped > 0 && this.#waiting.length === 0) this.#reportDropped();
       }
     } catch {
-      // Nobody reads: what waits is lost, and what comes will be tried again.
+      // Nobody reads: the waiting lines are lost, and later ones are tried again.
       this.#dropped += this.#waiting.length;
       this.#waiting = [];
       this.#waitingBytes = 0;
@@ -54,7 +56,7 @@ export class Lines {
     this.#pump = undefined;
   }
 
-  #tellDropped(): void {
+  #reportDropped(): void {
     const bytes = this.#encoder.encode(`${JSON.stringify({ message: "log lines dropped", count: this.#dropped })}\n`);
     this.#dropped = 0;
     this.#waiting.push(bytes);

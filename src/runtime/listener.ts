@@ -1,29 +1,31 @@
+/** The HTTP listener of both runtimes. */
+
 import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Listener, ListenOptions } from "./runtime.ts";
 
-/** Slow senders: a header must be there within this, a body within that; in milliseconds. Node looks every second. */
+/** Time limits for slow senders, in milliseconds: for the header, for the whole request, and between checks. */
 const HEADERS_WITHIN_MS = 10_000;
 const REQUEST_WITHIN_MS = 30_000;
-const LOOK_EVERY_MS = 1_000;
+const CHECK_EVERY_MS = 1_000;
 
-/** A connection that has just been made, and has asked nothing, may be about to: it is not cut before this, in milliseconds. */
+/** Age below which a connection without a request is not cut, in milliseconds: its request may be on its way. */
 const ASKING_WITHIN_MS = 100;
 
 interface TrackedSocket {
-  /** Since when it may be asking: a moment in the past for one that has. */
+  /** The time when it was opened; negative infinity once it has sent a request. */
   since: number;
-  /** How many answers it has begun and not completely written. */
-  answers: number;
-  /** Of these, such as were begun while another was being written, and had to wait for their turn. */
+  /** The number of responses that are begun and not yet written completely. */
+  responses: number;
+  /** Those of the responses that had to wait for another one on the same connection. */
   readonly queued: Set<ServerResponse>;
 }
 
 /**
- * The HTTP listener of both runtimes: Node's own server below Hono's adapter. Rejects as `listen` fails.
- * @param onListening what the runtime wants to change about the server, before it serves anybody
+ * Starts Node's own server with Hono's adapter. Rejects if the server cannot listen.
+ * @param onListening adapts the server to the runtime before it serves any request
  */
 export async function listen(
   options: ListenOptions,
@@ -38,54 +40,54 @@ export async function listen(
     serverOptions: {
       headersTimeout: HEADERS_WITHIN_MS,
       requestTimeout: REQUEST_WITHIN_MS,
-      connectionsCheckingInterval: LOOK_EVERY_MS,
+      connectionsCheckingInterval: CHECK_EVERY_MS,
       keepAliveTimeout: keepAliveMs,
     },
   }) as Server;
   const connections = new Map<Socket, TrackedSocket>();
-  /** For whoever waits for the last answer. */
+  /** Called after each response; set while the exit waits for the last one. */
   let onAnswered = (): void => {};
   function answered(this: ServerResponse): void {
     const connection = connections.get(this.req.socket);
     if (connection) {
-      connection.answers--;
+      connection.responses--;
       connection.queued.delete(this);
     }
     onAnswered();
   }
 
   server.on("connection", (socket: Socket) => {
-    // Before the system runs out of descriptors: on Deno a listener never accepts again after that.
+    // Stay below the limit of descriptors: on Deno, a listener that ran out of them never accepts again.
     if (connections.size >= connectionsMax) {
       socket.destroy();
       onFull();
       return;
     }
     const queued = new Set<ServerResponse>();
-    connections.set(socket, { since: performance.now(), answers: 0, queued });
+    connections.set(socket, { since: performance.now(), responses: 0, queued });
     socket.once("close", () => {
-      // Before its answer is told the same.
+      // Runs before the response's own `close` event.
       connections.delete(socket);
-      // Node tells only the answer whose turn it was. The others would be made, and read from, for nobody and for ever.
-      for (const answer of queued) if (!answer.socket) answer.destroy().emit("close");
+      // Node closes only the response that was being written. The queued ones would be read forever, for nobody.
+      for (const response of queued) if (!response.socket) response.destroy().emit("close");
     });
   });
-  server.prependListener("request", ({ socket }, answer) => {
+  server.prependListener("request", ({ socket }, response) => {
     const connection = connections.get(socket);
     if (!connection) return;
     connection.since = Number.NEGATIVE_INFINITY;
-    connection.answers++;
-    if (!answer.socket) connection.queued.add(answer);
-    answer.on("close", answered);
+    connection.responses++;
+    if (!response.socket) connection.queued.add(response);
+    response.on("close", answered);
   });
-  // Node's `close` ends idle connections, and takes one for idle whose answer is handed over but not written yet.
+  // Node's `close` ends idle connections, and mistakes one for idle whose response is handed over but not yet written.
   server.closeIdleConnections = () => {};
   const cut = (kept: ReadonlySet<object>): void => {
     const young = performance.now() - ASKING_WITHIN_MS;
     for (const [socket, { since }] of connections) if (!kept.has(socket) && since <= young) socket.destroy();
   };
   const answering = (): ReadonlySet<Socket> =>
-    new Set([...connections].filter(([, { answers }]) => answers > 0).map(([socket]) => socket));
+    new Set([...connections].filter(([, { responses }]) => responses > 0).map(([socket]) => socket));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
@@ -109,12 +111,12 @@ export async function listen(
     answered(withinMs) {
       const writing = answering();
       return new Promise((resolve) => {
-        // Who has only just connected may be about to ask for the report as well.
-        const late = setTimeout(() => cut(answering()), Math.min(ASKING_WITHIN_MS, withinMs));
+        // A connection that was just opened may be about to request the report, too.
+        const youngTimer = setTimeout(() => cut(answering()), Math.min(ASKING_WITHIN_MS, withinMs));
         const last = setTimeout(() => server.closeAllConnections(), withinMs);
         const check = () => {
           if (connections.size > 0) return;
-          clearTimeout(late);
+          clearTimeout(youngTimer);
           clearTimeout(last);
           resolve();
         };

@@ -1,23 +1,18 @@
+/** A name lookup for Node that can be interrupted. */
+
 import { Resolver } from "node:dns";
 import { readFileSync } from "node:fs";
 import { isIP, type LookupFunction } from "node:net";
 
-/**
- * Names for Node without getaddrinfo. That one runs on a thread of the system which nothing can interrupt: while a DNS
- * server is silent, neither the sidecar's thread nor the process could end (10 s measured). c-ares asks the same servers,
- * can be given up at any moment, and knows nothing of the hosts file, of `search` and of `ndots`: so these are here.
- * What else the system's switch may know (mDNS, LDAP) is not asked.
- */
-
-/** Each server is asked twice, for so long at first, in milliseconds. The connect deadline is above all of it. */
+/** Time that a server has for the first of its two tries, in milliseconds. `connect_within` bounds the whole lookup. */
 const SERVER_TIMEOUT_MS = 2_000;
 const SERVER_TRIES = 2;
 
 export interface LookupSources {
-  /** The texts of /etc/hosts and /etc/resolv.conf; undefined where there is none. */
+  /** The texts of /etc/hosts and /etc/resolv.conf; undefined if there is no such file. */
   hosts(): string | undefined;
   resolvConf(): string | undefined;
-  /** `address:port` of the servers to ask instead of the system's. */
+  /** Servers to query instead of the system's, as `address:port`. */
   readonly servers?: readonly string[];
 }
 
@@ -26,6 +21,12 @@ export const systemSources: LookupSources = {
   resolvConf: () => readIfThere("/etc/resolv.conf"),
 };
 
+/**
+ * Creates a lookup without getaddrinfo, which runs on a system thread that nothing can interrupt: while a DNS server
+ * is silent, neither the sidecar's thread nor the process could end (10 s measured). c-ares queries the same servers
+ * and can be cancelled at any moment, but ignores the hosts file, `search` and `ndots`, so these are handled here.
+ * Other sources of the system (mDNS, LDAP) are not queried.
+ */
 export function createLookup(sources: LookupSources): LookupFunction {
   return (hostname, options, callback) => {
     resolveAll(hostname, sources).then(
@@ -51,7 +52,7 @@ async function resolveAll(hostname: string, sources: LookupSources): Promise<Add
   const name = hostname.toLowerCase();
   const listed = fromHosts(sources.hosts() ?? "", name.replace(/\.$/, ""));
   if (listed.length > 0) return listed;
-  // RFC 6761 §6.3: localhost is loopback, whatever the files and the servers say.
+  // Localhost is loopback, whatever the files and the servers say (RFC 6761, section 6.3).
   if (name === "localhost" || name.endsWith(".localhost")) {
     return [
       { address: "127.0.0.1", family: 4 },
@@ -60,18 +61,18 @@ async function resolveAll(hostname: string, sources: LookupSources): Promise<Add
   }
   const resolver = new Resolver({ timeout: SERVER_TIMEOUT_MS, tries: SERVER_TRIES });
   if (sources.servers) resolver.setServers(sources.servers);
-  let last: Error = notFound(hostname);
+  let failure: Error = notFound(hostname);
   for (const candidate of candidates(name, sources.resolvConf() ?? "")) {
     try {
-      return await ask(resolver, candidate);
+      return await query(resolver, candidate);
     } catch (error) {
-      last = error as Error;
+      failure = error as Error;
     }
   }
-  throw last;
+  throw failure;
 }
 
-/** Lines of `address name…`; `#` begins a comment. */
+/** Finds the addresses of a name in a hosts file: lines of `address name…`, where `#` begins a comment. */
 export function fromHosts(text: string, name: string): Address[] {
   return text.split("\n").flatMap((line) => {
     const [address = "", ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
@@ -80,7 +81,7 @@ export function fromHosts(text: string, name: string): Address[] {
   });
 }
 
-/** The names to ask for, in their order: resolv.conf(5), `search`, `domain` and `options ndots`. */
+/** Lists the names to query, in order, by `search`, `domain` and `options ndots` of resolv.conf(5). */
 export function candidates(name: string, resolvConf: string): string[] {
   if (name.endsWith(".")) return [name.slice(0, -1)];
   let search: string[] = [];
@@ -97,9 +98,9 @@ export function candidates(name: string, resolvConf: string): string[] {
   return name.split(".").length - 1 >= ndots ? [name, ...searched] : [...searched, name];
 }
 
-/** Both families at once; one of them is enough. */
-async function ask(resolver: Resolver, name: string): Promise<Address[]> {
-  const asked = ([4, 6] as const).map(
+/** Queries both families at once; one of them suffices. */
+async function query(resolver: Resolver, name: string): Promise<Address[]> {
+  const queries = ([4, 6] as const).map(
     (family) =>
       new Promise<Address[]>((resolve, reject) => {
         const method = family === 4 ? "resolve4" : "resolve6";
@@ -109,7 +110,7 @@ async function ask(resolver: Resolver, name: string): Promise<Address[]> {
         });
       }),
   );
-  const [four, six] = await Promise.allSettled(asked);
+  const [four, six] = await Promise.allSettled(queries);
   const found = [four, six].flatMap((result) => (result?.status === "fulfilled" ? result.value : []));
   if (found.length === 0) throw four?.status === "rejected" ? four.reason : notFound(name);
   return found;

@@ -1,3 +1,5 @@
+/** The runtime Node. */
+
 import { constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { listen } from "./listener.ts";
@@ -5,8 +7,9 @@ import type { Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
 
 /**
- * Their own objects write to a pipe synchronously, and one that nobody reads would hold up everything for ever. Opened
- * anew, the same pipe gets flags of its own, which whoever shares our standard streams does not notice.
+ * Opens a standard stream so that it never blocks. Node writes to a pipe synchronously: one that nobody reads would
+ * block the process. Opened a second time, the same pipe has its own flags, which other owners of the stream do not
+ * share.
  */
 function openStream(name: "stdout" | "stderr"): NodeJS.WritableStream {
   let stream: NodeJS.WritableStream = process[name];
@@ -17,9 +20,9 @@ function openStream(name: "stdout" | "stderr"): NodeJS.WritableStream {
       stream = new Socket({ fd, readable: false, writable: true }).unref();
     }
   } catch {
-    // No /proc, or nobody reads the pipe: what is there must do.
+    // There is no /proc, or nobody reads the pipe: use the stream as it is.
   }
-  // Who writes is told by the callback; without a listener the error would end the process.
+  // The writer gets the error by its callback; without a listener it would end the process.
   stream.on("error", () => {});
   return stream;
 }
@@ -43,15 +46,15 @@ export const runtime: Runtime = {
     return { net: [], read: [] };
   },
 
-  /** Here `exit` is honest: it comes when the thread is gone. */
+  /** On Node `exit` is reliable: a worker emits it when its thread is gone. */
   startThread() {
     const { worker, port, exited } = startWorker("node.worker", "");
     return { port, ended: exited, terminate: () => void worker.terminate() };
   },
 
-  /** `process.exit` waits for a thread that is stuck in a native call, and for ever. Only a signal does not. */
+  /** `process.exit` waits forever for a thread that is stuck in a native call. Only a signal does not. */
   abandon() {
-    // As pid 1 of a container the kernel ignores even this signal from within; abort still ends the process.
+    // The kernel ignores this signal if pid 1 of a container sends it to itself; abort still ends the process.
     if (process.pid !== 1) process.kill(process.pid, "SIGKILL");
     process.abort();
   },

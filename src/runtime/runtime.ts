@@ -1,38 +1,40 @@
+/** The interface to the runtime, which `node.ts` and `deno.ts` implement. */
+
 import type { MessagePort } from "node:worker_threads";
 
-/** What the two runtimes do differently, as one interface. `node.ts` and `deno.ts` are its two implementations. */
+/** Everything that the two runtimes do differently. */
 export interface Runtime {
   readonly name: "node" | "deno";
   readonly version: string;
   /**
-   * Writes to a standard stream without ever holding up the event loop or the exit, also when that is a pipe that nobody
-   * reads. Resolves when the bytes were taken, rejects when nobody will take them.
+   * Writes to a standard stream, even to a pipe that nobody reads, without blocking the event loop or the exit.
+   * Resolves when the bytes were taken; rejects if nobody will take them.
    */
   write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
-  /** Which of these the runtime has been told not to allow. Empty where there is nothing to be told. */
+  /** Returns those of the needs that the runtime does not permit. Node permits everything. */
   refused(needs: Needs): Promise<Needs>;
-  /** Starts the sidecar's thread. Its first message says that it listens; before that, what is posted may be lost. */
+  /** Starts the sidecar's thread. Post nothing before its first message: the thread does not listen until then. */
   startThread(): Thread;
-  /** Opens the HTTP side. Rejects with the system's error (EADDRINUSE, EACCES, …) when that cannot be. */
+  /** Starts the HTTP listener. Rejects with the system's error (EADDRINUSE, EACCES, …) if it cannot listen. */
   listen(options: ListenOptions): Promise<Listener>;
-  /** The way out when a thread cannot be joined: where a plain exit would wait for it, something stronger. Does not return. */
+  /** Ends the process although a thread cannot be joined, by force if a plain exit would wait for it. */
   abandon(code: number): never;
 }
 
-/** What a configuration must be allowed to do. */
+/** Permissions that a configuration needs. */
 export interface Needs {
-  /** `host:port`; without a port: any. */
+  /** Addresses as `host:port`; without a port, any port. */
   readonly net: readonly string[];
   /** Paths of files and folders. */
   readonly read: readonly string[];
 }
 
 export interface Thread {
-  /** Our end of the channel. */
+  /** The host's end of the channel. */
   readonly port: MessagePort;
-  /** Resolves when the thread has really ended; never rejects. `error` says why, when it crashed. */
+  /** Resolves when the thread has really ended; never rejects. `error` is the reason of a crash. */
   readonly ended: Promise<ThreadEnd>;
-  /** Ends it from outside, whatever it does. It has ended when `ended` says so, not before. */
+  /** Terminates the thread, whatever it does. It may run on until `ended` resolves. */
   terminate(): void;
 }
 
@@ -43,24 +45,24 @@ export interface ThreadEnd {
 export interface ListenOptions {
   fetch(request: Request, env: unknown): Response | Promise<Response>;
   readonly host: string;
-  /** 0 picks a free one. */
+  /** The port to listen on; 0 picks a free one. */
   readonly port: number;
-  /** How long an idle connection is kept, in milliseconds. */
+  /** Time that an idle connection is kept, in milliseconds. */
   readonly keepAliveMs: number;
-  /** More than so many at a time are closed as they come, and `onFull` is told of each. */
+  /** The maximum number of open connections. More are closed on arrival, each with a call of `onFull`. */
   readonly connectionsMax: number;
   onFull(): void;
 }
 
-/** Where the HTTP side listens, and how it is ended: `close` alone could wait for ever. */
+/** The HTTP listener. The exit ends it step by step: `close` alone could wait forever. */
 export interface Listener {
   readonly port: number;
-  /** No new connections from here on. */
+  /** Stops accepting connections. */
   close(): void;
-  /** Resolves when every answer that was begun has been written, but for those on a kept connection. */
+  /** Resolves when every begun response is written, except those on a kept connection. */
   flushed(kept: ReadonlySet<object>): Promise<void>;
-  /** Cuts every connection that is not kept. */
+  /** Destroys every connection that is not kept. */
   cut(kept: ReadonlySet<object>): void;
-  /** Resolves when the last connection has ended; those that have not after `withinMs` are cut. */
+  /** Resolves when the last connection has ended; destroys those that are left after `withinMs`. */
   answered(withinMs: number): Promise<void>;
 }

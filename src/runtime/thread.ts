@@ -1,18 +1,20 @@
+/** The start of the sidecar's thread, as far as both runtimes do it alike. */
+
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { ThreadEnd } from "./runtime.ts";
 
 /**
- * The heap of the thread, in MiB. Frames and messages in transit are its only large tenants and have bounds of their
- * own; this one is for what no bound foresaw, so that it ends the thread and not the process.
+ * The maximum heap of the thread, in MiB. Frames and messages in transit are the bulk of it and have their own bounds;
+ * anything that no bound foresaw ends the thread and not the process.
  */
 const HEAP_MIB = 1_024;
-/** Frames pass through and are gone: under a flood a larger nursery is only filled, and looked through later. */
+/** The young generation, in MiB. Frames are short-lived: under a flood, a larger one only takes longer to collect. */
 const YOUNG_MIB = 8;
 
-/** What is alike on both runtimes: `node:worker_threads` with a channel of our own. */
+/** Starts a worker of `node:worker_threads` with its own channel. */
 export function startWorker(entry: string, lock: string) {
   const { port1, port2 } = new MessageChannel();
-  // The compiler renames what is imported, but not this: the entry stands beside us, as source or as built.
+  // The compiler does not rewrite this path: the entry lies beside this file and has its extension.
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
   const worker = new Worker(new URL(`./${entry}${extension}`, import.meta.url), {
     name: "sidesocket",
@@ -24,7 +26,7 @@ export function startWorker(entry: string, lock: string) {
   worker.on("error", (cause: unknown) => {
     error = cause instanceof Error ? cause.message : String(cause);
   });
-  /** On Deno this says only that nobody listens to the worker any more, not that its thread is gone. */
+  /** On Deno this means only that nobody listens to the worker any more, not that its thread is gone. */
   const exited = new Promise<ThreadEnd>((resolve) => {
     worker.once("exit", (code) => {
       port1.close();

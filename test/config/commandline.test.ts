@@ -1,7 +1,10 @@
+/** The command line: what it accepts and refuses, and what its help says. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ENVIRONMENT_NAMES, helpText, parseCommandLine, readSetting } from "../../src/config/commandline.ts";
 import { configSchema, LOG_LEVELS, logSchema } from "../../src/config/schema.ts";
+import { DEFAULT_TIMEOUT_MS } from "../../src/http/call/timeout.ts";
 import { presetNames } from "../../src/protocols/presets.ts";
 
 test("serve is the default command", () => {
@@ -9,7 +12,7 @@ test("serve is the default command", () => {
   assert.deepEqual(parseCommandLine(["serve"]), { command: "serve", flags: {} });
 });
 
-test("every option is read; two of them may be repeated", () => {
+test("every option is read, and two are repeatable", () => {
   const argv = [
     "--upstream",
     "wss://a",
@@ -42,7 +45,7 @@ test("every option is read; two of them may be repeated", () => {
   });
 });
 
-test("questions are answered wherever they stand", () => {
+test("--help, --version and --config-schema count anywhere on the line", () => {
   assert.deepEqual(parseCommandLine(["serve", "--help"]), { command: "help" });
   assert.deepEqual(parseCommandLine(["-h"]), { command: "help" });
   assert.deepEqual(parseCommandLine(["--version"]), { command: "version" });
@@ -59,15 +62,15 @@ test("check-config takes one file", () => {
   }
 });
 
-test("what does not exist is refused with a pointer to --help, and stray arguments are not repeated", () => {
+test("unknown options and commands are refused with a pointer to --help, without repeating stray arguments", () => {
   const cases: [string[], RegExp][] = [
     [["--upstraem", "wss://a"], /Unknown option '--upstraem' \(see --help\)$/],
     [["--token=c4n4ry"], /Unknown option '--token' \(see --help\)$/],
     [["--port"], /--port.* \(see --help\)$/],
     [["--insecure=yes"], /--insecure.* \(see --help\)$/],
-    [["cal", "c4n4ry"], /^no such command: there are serve, call and check-config \(see --help\)$/],
+    [["cal", "c4n4ry"], /^unknown command \(known: serve, call, check-config\) \(see --help\)$/],
     [["call", "c4n4ry", "c4n4ry"], /^call takes one message, .* \(see --help\)$/],
-    [["--timeout", "10"], /^--timeout and --pick are options of call \(see --help\)$/],
+    [["--timeout", "10"], /^--timeout and --pick are only for call \(see --help\)$/],
     [["serve", "c4n4ry"], /^serve takes options only \(see --help\)$/],
   ];
   for (const [argv, expected] of cases) {
@@ -83,13 +86,13 @@ test("what does not exist is refused with a pointer to --help, and stray argumen
   }
 });
 
-test("a flag wins over its variable, and each says where it came from", () => {
+test("a flag wins over its variable, and each names its source", () => {
   assert.deepEqual(readSetting("port", { port: "1" }, { PORT: "2" }), [{ value: "1", from: "--port" }]);
   assert.deepEqual(readSetting("port", {}, { PORT: "2", SIDESOCKET_PORT: "3" }), [{ value: "2", from: "PORT" }]);
   assert.deepEqual(readSetting("host", {}, { HOST: "example.org" }), []);
 });
 
-test("variables can hold several headers in lines, and several subprotocols between commas", () => {
+test("variables hold several headers as lines, and several subprotocols separated by commas", () => {
   const env = { SIDESOCKET_UPSTREAM_HEADER: "a: 1, 2\r\n\nb: 3\n", SIDESOCKET_SUBPROTOCOL: "x, y" };
   assert.deepEqual(
     readSetting("upstream-header", {}, env).map(({ value }) => value),
@@ -102,7 +105,7 @@ test("variables can hold several headers in lines, and several subprotocols betw
   assert.deepEqual(readSetting("subprotocol", { subprotocol: ["z"] }, env), [{ value: "z", from: "--subprotocol" }]);
 });
 
-test("an empty value is a mistake, not a default", () => {
+test("an empty value is refused, not replaced by the default", () => {
   assert.throws(() => readSetting("upstream", {}, { SIDESOCKET_UPSTREAM_URL: "" }), {
     message: /^SIDESOCKET_UPSTREAM_URL: is empty/,
   });
@@ -123,7 +126,7 @@ test("the help names every option and variable", () => {
     assert.ok(help.includes(option), option);
 });
 
-test("call takes one message, and options of its own", () => {
+test("call takes one message and has options of its own", () => {
   const argv = ["call", "-", "--timeout", "2s", "--pick=/result", "--upstream", "wss://a"];
   assert.deepEqual(parseCommandLine(argv), {
     command: "call",
@@ -134,11 +137,12 @@ test("call takes one message, and options of its own", () => {
   });
 });
 
-test("the defaults and choices in the help are those of the schema", () => {
+test("the help has the defaults and choices of the schema", () => {
   const { host, port } = configSchema.parse({}).listen;
   const help = helpText();
   assert.ok(help.includes(`(${host})`) && help.includes(`(${port})`));
   assert.ok(help.includes(LOG_LEVELS.join(", ").replace("info", "info (default)")));
   assert.ok(help.includes(presetNames.join(", ").replace("json-rpc", "json-rpc (default)")));
   assert.equal(logSchema.parse({}).level, "info");
+  assert.ok(help.includes(`(${DEFAULT_TIMEOUT_MS / 1_000}s)`));
 });

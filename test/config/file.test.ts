@@ -1,3 +1,5 @@
+/** The configuration file: its content, the places of its keys, and its refusals. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -7,7 +9,7 @@ import { ConfigError } from "../../src/config/problems.ts";
 
 const parse = (text: string, env: Record<string, string> = {}) => parseConfigFile(text, "file.yaml", env);
 
-/** The message that `text` is refused with. */
+/** The message with which `text` is refused. */
 function refusal(text: string, env?: Record<string, string>): string {
   try {
     parse(text, env);
@@ -25,37 +27,37 @@ test("YAML and JSON give the same value", () => {
   assert.deepEqual(parse(`\uFEFF${JSON.stringify(expected)}`).value, expected);
 });
 
-test("what cannot be read is refused with its line and column", () => {
+test("a syntax error is reported with its line and column", () => {
   const cases: [string, RegExp][] = [
     ["", /^file\.yaml:1:1: is empty$/],
     ["# nothing\n", /^file\.yaml:1:1: is empty$/],
     ["- a\n", /^file\.yaml:1:1: must be a mapping/],
     ["just text", /^file\.yaml:1:1: must be a mapping/],
-    ["a: 1\nb: 2\na: 3\n", /^file\.yaml:3:1: a: this key is there twice$/],
-    ['{ "a": { "b": 1,\n "b": 2 } }', /^file\.yaml:2:2: b: this key is there twice$/],
+    ["a: 1\nb: 2\na: 3\n", /^file\.yaml:3:1: a: this key occurs twice$/],
+    ['{ "a": { "b": 1,\n "b": 2 } }', /^file\.yaml:2:2: b: this key occurs twice$/],
     ["a: 1\n  b: 2\n", /^file\.yaml:[12]:\d+: \w/],
     ['a: "open\n', /^file\.yaml:\d:\d+: Missing closing/],
     ["a: [1, 2\n", /^file\.yaml:\d:\d+: /],
-    ["a: !vault x\n", /^file\.yaml:1:4: this tag is not known/],
+    ["a: !vault x\n", /^file\.yaml:1:4: unknown tag/],
     ["a: *nowhere\n", /^file\.yaml:1:4: this alias has no anchor/],
     ["a: 1\n---\nb: 2\n", /^file\.yaml:2:1: /],
-    ["a:\n  __proto__: { b: 1 }\n", /^file\.yaml:2:3: __proto__ cannot be a key$/],
+    ["a:\n  __proto__: { b: 1 }\n", /^file\.yaml:2:3: __proto__ is not allowed as a key$/],
     ["? [a]\n: 1\n", /^file\.yaml:1:\d: /],
   ];
   for (const [text, expected] of cases) assert.match(refusal(text), expected, JSON.stringify(text));
 });
 
-test("a bomb of aliases is refused", () => {
+test("exponential aliases are refused", () => {
   const level = (name: string, inner: string) => `${name}: &${name} [${Array(12).fill(`*${inner}`).join(", ")}]`;
   const text = ["a: &a [x, x]", level("b", "a"), level("c", "b"), level("d", "c")].join("\n");
   assert.match(refusal(text), /too many or circular aliases/);
 });
 
-test("text that is nested beyond the stack is refused", () => {
+test("nesting that exceeds the stack is refused", () => {
   assert.match(refusal("[".repeat(100_000)), /^file\.yaml/);
 });
 
-test("environment variables are put into texts, once, and $${ is a literal ${", () => {
+test("environment variables are replaced once, and $${ is a literal ${", () => {
   const env = { A: "one", B: "${A}", EMPTY: "" };
   assert.deepEqual(parse('x: ${A}\ny: ["${A}-${B}"]\nz: $${A}\nn: 1\nw: $A $$ {}', env).value, {
     x: "one",
@@ -67,9 +69,10 @@ test("environment variables are put into texts, once, and $${ is a literal ${", 
   assert.equal(parse("x: ${A}", { A: "123" }).value.x, "123", "a value never turns into a number");
 });
 
-test("a variable that is unset or empty is named, with its key and place; all of them at once", () => {
+test("all unset and empty variables are reported at once, each with its key and place", () => {
   const text =
-    "upstreams:\n  default:\n    headers: { authorization: 'Bearer ${TOKEN}' }\n    greeting:\n      - send: ok\n      - send: { token: '${OTHER}' }\n";
+    "upstreams:\n  default:\n    headers: { authorization: 'Bearer ${TOKEN}' }\n" +
+    "    greeting:\n      - send: ok\n      - send: { token: '${OTHER}' }\n";
   assert.deepEqual(refusal(text, { OTHER: "" }).split("\n"), [
     "file.yaml:3:31: upstreams.default.headers.authorization: needs the environment variable TOKEN, which is not set",
     "file.yaml:6:24: upstreams.default.greeting.1.send.token: needs the environment variable OTHER, which is empty",
@@ -79,14 +82,15 @@ test("a variable that is unset or empty is named, with its key and place; all of
   }
 });
 
-test("variables in secret places are told apart", () => {
+test("variables in places of secrets are listed separately", () => {
   const text =
-    "listen: { host: '${HOST}' }\nupstreams:\n  a:\n    url: wss://${HOST2}\n    ca: ${HOME}/ca.pem\n    headers: { x: '${TOKEN}' }\n    greeting: [{ send: { t: '${LOGIN}' } }]\n";
+    "listen: { host: '${HOST}' }\nupstreams:\n  a:\n    url: wss://${HOST2}\n    ca: ${HOME}/ca.pem\n" +
+    "    headers: { x: '${TOKEN}' }\n    greeting: [{ send: { t: '${LOGIN}' } }]\n";
   const file = parse(text, { HOST: "h", HOST2: "h", HOME: "/", TOKEN: "t", LOGIN: "l" });
   assert.deepEqual(file.secretVariables, ["HOST2", "TOKEN", "LOGIN"]);
 });
 
-test("a variable that the runtime does not permit is said to be so", () => {
+test("a variable that the runtime denies is reported with the permission it needs", () => {
   const env = new Proxy({}, { get: () => assert.fail("Requires env access") });
   assert.throws(() => parseConfigFile("a: ${TOKEN}", "file.yaml", env), {
     name: "ConfigError",
@@ -94,7 +98,7 @@ test("a variable that the runtime does not permit is said to be so", () => {
   });
 });
 
-test("every key leads back to its place", () => {
+test("every key is located in the file", () => {
   const file = parse("base: &base { ping: 1s }\nlist:\n  - one\n  - two: 2\nempty:\ncopy: *base\n");
   assert.equal(file.locate(["base"], "key"), "file.yaml:1:1");
   assert.equal(file.locate(["base", "ping"], "value"), "file.yaml:1:21");
@@ -130,11 +134,11 @@ test("syntax errors do not quote the file", () => {
   }
 });
 
-test("modules are resolved into file: URLs of this machine", () => {
-  assert.equal(resolveModule("./dialect.js", "/etc/side"), pathToFileURL("/etc/side/dialect.js").href);
+test("modules are resolved to file: URLs on this machine", () => {
+  assert.equal(resolveModule("./protocol.js", "/etc/side"), pathToFileURL("/etc/side/protocol.js").href);
   assert.equal(resolveModule("../a b#.js", "/etc/side"), "file:///etc/a%20b%23.js");
-  assert.equal(resolveModule("/opt/dialect.js", "/etc/side"), "file:///opt/dialect.js");
-  assert.equal(resolveModule("file:///opt/dialect.js", "/etc/side"), "file:///opt/dialect.js");
-  assert.equal(resolveModule("file:./dialect.js", "/etc/side"), "file:///etc/side/dialect.js");
-  assert.equal(resolveModule("file://other.example/dialect.js", "/etc/side"), undefined);
+  assert.equal(resolveModule("/opt/protocol.js", "/etc/side"), "file:///opt/protocol.js");
+  assert.equal(resolveModule("file:///opt/protocol.js", "/etc/side"), "file:///opt/protocol.js");
+  assert.equal(resolveModule("file:./protocol.js", "/etc/side"), "file:///etc/side/protocol.js");
+  assert.equal(resolveModule("file://other.example/protocol.js", "/etc/side"), undefined);
 });

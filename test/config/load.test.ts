@@ -1,3 +1,5 @@
+/** Loading the configuration: precedence, refusals with their sources, secrets and warnings. */
+
 import assert from "node:assert/strict";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +14,7 @@ import { redactUrl } from "../../src/config/wire.ts";
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const OTHER = "fedcba9876543210fedcba9876543210";
 
-/** Loads with files that exist only here, in the folder /etc/side. */
+/** Loads with files that exist only in this test, in the folder /etc/side. */
 function load(input: Partial<LoadInput> & { files?: Record<string, string> }) {
   const { files = {}, ...rest } = input;
   const readFile = async (path: string): Promise<string> => {
@@ -25,7 +27,7 @@ function load(input: Partial<LoadInput> & { files?: Record<string, string> }) {
 const refused = (input: Parameters<typeof load>[0], message: RegExp) =>
   assert.rejects(load(input), { name: "ConfigError", message });
 
-test("nothing given is the demo on loopback", async () => {
+test("no settings at all mean the demo on loopback", async () => {
   const loaded = await load({});
   assert.equal(loaded.demo, true);
   assert.equal(loaded.upstreams.size, 0);
@@ -34,10 +36,17 @@ test("nothing given is the demo on loopback", async () => {
   assert.deepEqual([loaded.tokens, loaded.shutdownTokens, loaded.warnings, loaded.insecure], [[], [], [], false]);
 });
 
-test("flags win over the environment, the environment over the file, the file over the defaults", async () => {
+test("flags win over the environment, it over the file, and the file over the defaults", async () => {
   const files = {
-    "f.yaml":
-      "listen: { host: localhost, port: 1, keep_alive: 5s }\nupstreams:\n  default:\n    url: wss://file\n    protocol: text\n    headers: { A: file, b: file }\n    limits: { in_flight: 7 }\n",
+    "f.yaml": [
+      "listen: { host: localhost, port: 1, keep_alive: 5s }",
+      "upstreams:",
+      "  default:",
+      "    url: wss://file",
+      "    protocol: text",
+      "    headers: { A: file, b: file }",
+      "    limits: { in_flight: 7 }",
+    ].join("\n"),
   };
   const env = {
     SIDESOCKET_CONFIG: "f.yaml",
@@ -66,15 +75,15 @@ test("flags win over the environment, the environment over the file, the file ov
   assert.equal(upstream?.limits.request_bytes, 1_048_576);
 });
 
-test("--upstream adds default beside the file's upstreams", async () => {
+test("--upstream adds the upstream default to those of the file", async () => {
   const files = { "f.json": '{ "upstreams": { "other": { "url": "wss://other" } } }' };
   const loaded = await load({ files, flags: { config: "f.json", upstream: "wss://example.org" } });
   assert.deepEqual([...loaded.upstreams.keys()], ["other", "default"]);
   assert.equal(loaded.demo, false);
 });
 
-test("an option of the upstream default is refused where there is none", async () => {
-  await refused({ flags: { protocol: "text" } }, /^--protocol: is for the upstream named default, and there is none/);
+test("an option of the upstream default is refused if there is no such upstream", async () => {
+  await refused({ flags: { protocol: "text" } }, /^--protocol: is for the upstream "default", which is not configured/);
   const files = { "f.yaml": "upstreams: { other: { url: wss://other } }" };
   await refused(
     { files, flags: { config: "f.yaml" }, env: { SIDESOCKET_SUBPROTOCOL: "x" } },
@@ -82,7 +91,7 @@ test("an option of the upstream default is refused where there is none", async (
   );
 });
 
-test("a wrong value names its flag, its variable, or its place in the file", async () => {
+test("an invalid value is reported with its flag, its variable, or its place in the file", async () => {
   await refused({ flags: { port: "65536" } }, /^--port: must be a whole number from 0 to 65535$/);
   await refused({ env: { PORT: "NaN" } }, /^PORT: must be a whole number/);
   await refused({ flags: { upstream: "http://example.org" } }, /^--upstream: must start with ws:/);
@@ -104,11 +113,11 @@ test("a wrong value names its flag, its variable, or its place in the file", asy
     { flags: { upstream: "ws://a", "upstream-header": ["cookie: x"] } },
     /^--upstream: would send credentials in the clear/,
   );
-  await refused({ flags: { config: "missing.yaml" } }, /^--config: cannot read missing\.yaml: there is no such file$/);
+  await refused({ flags: { config: "missing.yaml" } }, /^--config: cannot read missing\.yaml: no such file$/);
   await refused({ env: { SIDESOCKET_CONFIG: "" } }, /^SIDESOCKET_CONFIG: is empty/);
 });
 
-test("all problems of a file are told at once, each at its key or value", async () => {
+test("all problems of a file are reported at once, each at its key or value", async () => {
   const text = [
     "listen: { port: 70000 }",
     "upstreams:",
@@ -136,7 +145,7 @@ test("all problems of a file are told at once, each at its key or value", async 
   });
 });
 
-test("paths start in the folder of the file that names them, flags in the current folder", async () => {
+test("relative paths start in the folder of the file that names them, those of flags in the current folder", async () => {
   const files = {
     "sub/f.yaml": "upstreams: { default: { url: wss://a, protocol: ./d.js, ca: ca.pem } }",
     "sub/d.js": "",
@@ -150,14 +159,14 @@ test("paths start in the folder of the file that names them, flags in the curren
   assert.equal(fromFlag.upstreams.get("default")?.protocol, "file:///etc/side/d.js");
 });
 
-test("a module or certificates that are not there stop the start", async () => {
+test("a missing module or certificate file stops the start", async () => {
   await refused(
     { flags: { upstream: "wss://a", protocol: "./nope.js" } },
-    /^--protocol: cannot read \/etc\/side\/nope\.js: there is no such file$/,
+    /^--protocol: cannot read \/etc\/side\/nope\.js: no such file$/,
   );
   await refused(
     { flags: { upstream: "wss://a", protocol: "file://far/x.js" } },
-    /^--protocol: must be a path or a file: URL of this machine$/,
+    /^--protocol: must be a path or file: URL on this machine$/,
   );
   const files = { "f.yaml": "upstreams: { a: { url: wss://a, ca: ./ca.pem } }" };
   await refused(
@@ -166,11 +175,11 @@ test("a module or certificates that are not there stop the start", async () => {
   );
   await refused(
     { files: { ...files, "ca.pem": "nothing" }, flags: { config: "f.yaml" } },
-    /upstreams\.a\.ca: .* holds no certificate/,
+    /upstreams\.a\.ca: .* has no certificate/,
   );
 });
 
-test("tokens come from a variable or a file, one per line, and guard /shutdown too", async () => {
+test("tokens come from a variable or a file, one per line, and guard /shutdown, too", async () => {
   const one = await load({ env: { SIDESOCKET_TOKEN: ` ${TOKEN}\n` } });
   assert.deepEqual([one.tokens, one.shutdownTokens], [[TOKEN], [TOKEN]]);
   const files = { api: `${TOKEN}\r\n\n${OTHER}\n${TOKEN}`, stop: OTHER };
@@ -186,31 +195,31 @@ test("weak, empty, missing and ambiguous tokens are refused without showing them
   );
   await refused({ env: { SIDESOCKET_TOKEN: `${TOKEN} x` } }, /^SIDESOCKET_TOKEN: has a token with spaces/);
   await refused({ env: { SIDESOCKET_TOKEN_FILE: "" } }, /^SIDESOCKET_TOKEN_FILE: is empty/);
-  await refused({ flags: { "token-file": "nope" } }, /^--token-file: cannot read nope: there is no such file$/);
+  await refused({ flags: { "token-file": "nope" } }, /^--token-file: cannot read nope: no such file$/);
   await refused({ files: { t: "\n" }, flags: { "token-file": "t" } }, /^--token-file: t: is empty/);
   await refused(
     { env: { SIDESOCKET_TOKEN: TOKEN, SIDESOCKET_TOKEN_FILE: "t" } },
-    /^SIDESOCKET_TOKEN: is given together with SIDESOCKET_TOKEN_FILE/,
+    /^SIDESOCKET_TOKEN: is set together with SIDESOCKET_TOKEN_FILE/,
   );
 });
 
-test("a host that others can reach needs a token, or --insecure", async () => {
+test("a host that is reachable from other machines needs a token or --insecure", async () => {
   for (const host of ["0.0.0.0", "::", "192.168.1.4", "example.org", "127.0.0.1.example.org"]) {
-    await refused({ flags: { host } }, /^--host: .* can be reached from other machines: give a token/);
+    await refused({ flags: { host } }, /^--host: .* is reachable from other machines: set a token/);
     assert.equal((await load({ flags: { host }, env: { SIDESOCKET_TOKEN: TOKEN } })).listen.host, host);
     const insecure = await load({ flags: { host, insecure: true } });
     assert.match(insecure.warnings.join("\n"), /^--host: .* there is no token/);
   }
-  await refused({ flags: { host: "::" }, env: { SIDESOCKET_SHUTDOWN_TOKEN: TOKEN } }, /give a token/);
+  await refused({ flags: { host: "::" }, env: { SIDESOCKET_SHUTDOWN_TOKEN: TOKEN } }, /set a token/);
   await refused(
     { files: { "f.yaml": "listen:\n  host: 0.0.0.0" }, flags: { config: "f.yaml" } },
-    /^f\.yaml:2:9: listen\.host: 0\.0\.0\.0 can be/,
+    /^f\.yaml:2:9: listen\.host: 0\.0\.0\.0 is reachable/,
   );
   for (const host of ["127.0.0.1", "127.1.2.3", "localhost", "LOCALHOST", "::1", "[::1]"])
     await load({ flags: { host } });
 });
 
-test("a pattern that is none is told with its place, all of them at once", async () => {
+test("all invalid patterns are reported at once, each with its place", async () => {
   const lines = [
     "upstreams:",
     "  a:",
@@ -236,7 +245,7 @@ test("a pattern that is none is told with its place, all of them at once", async
   });
 });
 
-test("variables that held secrets are gone after reading, the others stay", async () => {
+test("variables that held secrets are deleted after loading, and the others stay", async () => {
   const files = { "f.yaml": "upstreams: { a: { url: wss://a, headers: { authorization: '${UPSTREAM}' } } }" };
   const env: Record<string, string> = {
     SIDESOCKET_TOKEN: TOKEN,
@@ -254,10 +263,20 @@ test("variables that held secrets are gone after reading, the others stay", asyn
   assert.equal(loaded.upstreams.get("default")?.headers.authorization, "f");
 });
 
-test("the description holds no secret", async () => {
+test("the description has no secrets", async () => {
   const canary = "c4n4ry0123456789c4n4ry0123456789";
   const files = {
-    "f.yaml": `upstreams: { a: { url: "wss://${canary}:${canary}@example.org:444/${canary}?key=${canary}", headers: { authorization: ${canary} }, subprotocols: [graphql-ws, bearer.${canary}], greeting: [{ send: ${canary} }, { expect: { match: { /a: ${canary} } } }] }, b: { url: "wss://b", protocol: { preset: obs, password: ${canary} } } }`,
+    "f.yaml": [
+      "upstreams:",
+      "  a:",
+      `    url: "wss://${canary}:${canary}@example.org:444/${canary}?key=${canary}"`,
+      `    headers: { authorization: ${canary} }`,
+      `    subprotocols: [graphql-ws, bearer.${canary}]`,
+      `    greeting: [{ send: ${canary} }, { expect: { match: { /a: ${canary} } } }]`,
+      "  b:",
+      "    url: wss://b",
+      `    protocol: { preset: obs, password: ${canary} }`,
+    ].join("\n"),
   };
   const loaded = await load({ files, flags: { config: "f.yaml" }, env: { SIDESOCKET_TOKEN: canary } });
   const described = describeConfig(loaded);
@@ -271,7 +290,7 @@ test("the description holds no secret", async () => {
   assert.equal(redactUrl("c4n4ry"), "(not a URL)");
 });
 
-test("real files are read, and a token that everyone can read is warned about", {
+test("real files are read, and a token file that everyone can read causes a warning", {
   skip: process.platform === "win32",
 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), "sidesocket-config-"));
@@ -284,14 +303,14 @@ test("real files are read, and a token that everyone can read is warned about", 
     const open = await loadConfig({ env: {}, flags: { "token-file": file } });
     assert.match(open.warnings.join(), /^--token-file: .*can be read by every user/);
     await assert.rejects(loadConfig({ env: {}, flags: { config: folder } }), {
-      message: /^--config: cannot read .*: it is a folder$/,
+      message: /^--config: cannot read .*: it is a directory$/,
     });
   } finally {
     await rm(folder, { recursive: true });
   }
 });
 
-test("bounds of the exit that outlast a container's grace period are allowed, and warned of", async () => {
+test("exit bounds beyond a container's grace period are allowed with a warning", async () => {
   const within = await load({ files: { "f.yaml": "shutdown: { delay: 1s }" }, flags: { config: "f.yaml" } });
   assert.deepEqual(within.warnings, []);
   const beyond = await load({ files: { "f.yaml": "\nshutdown: { delay: 1001ms }" }, flags: { config: "f.yaml" } });

@@ -1,3 +1,5 @@
+/** The schema of the configuration: defaults, refusals, and the JSON Schema for editors. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configJsonSchema } from "../../src/config/json-schema.ts";
@@ -6,7 +8,7 @@ import { configSchema, shutdownTotal, upstreamSchema } from "../../src/config/sc
 
 const WSS = "wss://example.org/socket";
 
-/** The problems as `path: what`, none when the input is fine. */
+/** The problems as `path: what`; an empty list for valid input. */
 function problems(input: unknown): string[] {
   const checked = check(configSchema, input);
   return "value" in checked ? [] : checked.problems.map(({ path, what }) => `${dotted(path)}: ${what}`);
@@ -18,7 +20,7 @@ function upstreamProblems(settings: object): string[] {
   );
 }
 
-test("an upstream needs only its url; every default is there, in milliseconds and bytes", () => {
+test("an upstream needs only its url and gets every default, in milliseconds and bytes", () => {
   assert.deepEqual(upstreamSchema.parse({ url: WSS }), {
     url: WSS,
     allow_plaintext: false,
@@ -46,7 +48,7 @@ test("an upstream needs only its url; every default is there, in milliseconds an
   });
 });
 
-test("an empty configuration is the defaults", () => {
+test("an empty configuration has all defaults", () => {
   const config = configSchema.parse({});
   assert.deepEqual(config, {
     listen: { host: "127.0.0.1", port: 8787, hosts: [], origins: [], keep_alive: 75_000, connections: 20_000 },
@@ -56,7 +58,7 @@ test("an empty configuration is the defaults", () => {
   assert.equal(shutdownTotal(config.shutdown), 9000);
 });
 
-test("a login is kept as it was written, with its bound", () => {
+test("a greeting is kept as it was written, with the default time limit", () => {
   const greeting = [
     { expect: { match: { "/type": "auth_required" } } },
     { send: { type: "auth", access_token: "abc" } },
@@ -74,9 +76,9 @@ test("a login is kept as it was written, with its bound", () => {
 test("a protocol is a preset, a preset with options, or a module", () => {
   const cases: [unknown, unknown][] = [
     ["text", "text"],
-    ["./dialect.js", "./dialect.js"],
-    ["/opt/dialect.js", "/opt/dialect.js"],
-    ["file:///opt/dialect.js", "file:///opt/dialect.js"],
+    ["./protocol.js", "./protocol.js"],
+    ["/opt/protocol.js", "/opt/protocol.js"],
+    ["file:///opt/protocol.js", "file:///opt/protocol.js"],
     [{ preset: "text" }, { preset: "text" }],
     [{ preset: "json" }, { preset: "json", id: { out: "/id", in: "/id", kind: "int" } }],
     [
@@ -88,7 +90,7 @@ test("a protocol is a preset, a preset with options, or a module", () => {
     assert.deepEqual(upstreamSchema.parse({ url: WSS, protocol }).protocol, expected);
 });
 
-test("a bad value is refused with its key and what would be right", () => {
+test("an invalid value is reported with its key and the cure", () => {
   const cases: [object, RegExp][] = [
     [{ connect_within: 10 }, /^connect_within: needs a unit: .*10s or 500ms/],
     [{ connect_within: Number.NaN }, /^connect_within: needs a unit/],
@@ -176,9 +178,9 @@ test("a bad value is refused with its key and what would be right", () => {
     [{ headers: { "bad name": "x" } }, /^headers\.…: must be a header name/],
     [{ headers: { a: "b\r\nc: d" } }, /^headers\.a: must be one line/],
     [{ headers: { a: "☃" } }, /^headers\.a: must be one line/],
-    [{ headers: { a: 1 } }, /^headers\.a: must be a text/],
+    [{ headers: { a: 1 } }, /^headers\.a: must be a string/],
     [{ headers: { Cookie: "a", cookie: "b" } }, /^headers: has the same header twice/],
-    [{ headers: { "Sec-WebSocket-Protocol": "x" } }, /^headers\.Sec-WebSocket-Protocol: belongs to the handshake/],
+    [{ headers: { "Sec-WebSocket-Protocol": "x" } }, /^headers\.Sec-WebSocket-Protocol: is reserved for the handshake/],
     [{ subprotocols: ["a", "a"] }, /^subprotocols: has the same name twice/],
     [{ subprotocols: ["a, b"] }, /^subprotocols\.0: must be a token/],
     [{ url: "example.org" }, /^url: must be a URL/],
@@ -193,7 +195,7 @@ test("a bad value is refused with its key and what would be right", () => {
   }
 });
 
-test("bad listeners, bounds and names are refused", () => {
+test("invalid listeners, bounds and names are refused", () => {
   const cases: [object, RegExp][] = [
     [{ listen: { port: -1 } }, /^listen\.port: must be a whole number from 0 to 65535/],
     [{ listen: { port: 65536 } }, /^listen\.port/],
@@ -219,7 +221,7 @@ test("bad listeners, bounds and names are refused", () => {
   }
 });
 
-test("numbers may come as digits, as from ${PORT}; bounds of the exit may be zero; addresses lose their brackets", () => {
+test("numbers are accepted as strings of digits, exit bounds as zero, and addresses in brackets", () => {
   const config = configSchema.parse({
     listen: { port: "8080", host: "[::1]" },
     shutdown: { drain: "0s", kill: "0ms" },
@@ -253,6 +255,7 @@ test("credentials over ws:// to another machine are refused unless allowed", () 
   }
   const fine: object[] = [
     { url: remote },
+    { url: remote, headers: { "x-team": "$${file:/run/team}" } },
     { url: remote, headers: { "x-team": "blue" }, greeting: [{ expect: { match: { "/type": "hello" } } }] },
     ...["ws://localhost:1", "ws://127.0.0.1", "ws://127.9.9.9", "ws://[::1]:80", WSS].map((url) => ({
       url,
@@ -262,7 +265,7 @@ test("credentials over ws:// to another machine are refused unless allowed", () 
   for (const settings of fine) assert.deepEqual(upstreamProblems(settings), [], JSON.stringify(settings));
 });
 
-test("no problem repeats a value", () => {
+test("problems never repeat a value", () => {
   const canary = "c4n4ry-s3cr3t";
   const inputs: object[] = [
     { url: `https://user:${canary}@example.org` },
@@ -283,7 +286,7 @@ test("no problem repeats a value", () => {
   }
 });
 
-test("the JSON Schema is of the file as people write it", () => {
+test("the JSON Schema describes the file as it is written", () => {
   const schema = JSON.parse(JSON.stringify(configJsonSchema()));
   assert.equal(schema.additionalProperties, false);
   assert.equal(schema.properties.listen.properties.port.default, 8787);
@@ -308,7 +311,7 @@ test("the JSON Schema is of the file as people write it", () => {
   );
 });
 
-test("an equivalent is another upstream of the file, and speaks the same protocol", () => {
+test("failover names another upstream of the file that speaks the same protocol", () => {
   const two = (failover: string[], protocol = "json-rpc") =>
     problems({ upstreams: { a: { url: WSS, failover }, b: { url: WSS, protocol } } });
   assert.deepEqual(two(["b"]), []);

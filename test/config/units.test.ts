@@ -1,3 +1,5 @@
+/** Durations and sizes: every unit, exact fractions, refusals. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -6,7 +8,7 @@ import { MAX_DURATION_MS, MAX_SIZE_BYTES, parseDuration, parseSize, parseTimeout
 const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const BYTES = { B: 1, kB: 1000, MB: 1e6, GB: 1e9, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
-test("durations are read in all their units, fractions exactly", () => {
+test("durations are parsed in all units, and fractions exactly", () => {
   const cases: [string, number][] = [
     ["200ms", 200],
     ["10s", 10_000],
@@ -20,7 +22,7 @@ test("durations are read in all their units, fractions exactly", () => {
   for (const [text, expected] of cases) assert.equal(parseDuration(text), expected, text);
 });
 
-test("sizes are read in all their units", () => {
+test("sizes are parsed in all units", () => {
   const cases: [string, number][] = [
     ["123B", 123],
     ["500kB", 500_000],
@@ -33,7 +35,7 @@ test("sizes are read in all their units", () => {
   for (const [text, expected] of cases) assert.equal(parseSize(text), expected, text);
 });
 
-test("what is not a duration is refused, in words that do not repeat it", () => {
+test("an invalid duration is refused without repeating it", () => {
   const unreadable = [
     "",
     "10",
@@ -66,12 +68,12 @@ test("what is not a duration is refused, in words that do not repeat it", () => 
     assert.throws(() => parseDuration(text), { message: "must be a whole number of milliseconds" }, text);
 });
 
-test("zero is a duration only where it is asked for", () => {
+test("zero is a duration only if the minimum allows it", () => {
   assert.equal(parseDuration("0s", 0), 0);
   assert.throws(() => parseDuration("0s"), RangeError);
 });
 
-test("what is not a size is refused", () => {
+test("an invalid size is refused", () => {
   for (const text of ["", "1", "MiB", "1 MiB", "-1B", "1mb", "1KB", "1Mb", "1TiB", "NaN"]) {
     assert.throws(() => parseSize(text), { message: /^must be a size with its unit/ }, text);
   }
@@ -80,7 +82,7 @@ test("what is not a size is refused", () => {
   assert.throws(() => parseSize("0.5B"), { message: "must be a whole number of bytes" });
 });
 
-test("a timeout without unit is seconds", () => {
+test("a timeout without a unit is in seconds", () => {
   const cases: [string, number][] = [
     ["10", 10_000],
     ["2.5", 2500],
@@ -95,7 +97,7 @@ test("a timeout without unit is seconds", () => {
   assert.equal(parseTimeout("0", 0), 0);
 });
 
-test("every whole number in range survives being written with each unit that divides it", () => {
+test("every whole number in range survives a round trip through each unit", () => {
   const units = <Unit extends string>(table: Record<Unit, number>) =>
     fc.constantFrom(...(Object.entries(table) as [Unit, number][]));
   fc.assert(
@@ -114,7 +116,7 @@ test("every whole number in range survives being written with each unit that div
   );
 });
 
-test("milliseconds written as seconds with three decimals come back exactly", () => {
+test("milliseconds written as seconds with three decimals are parsed exactly", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: MAX_DURATION_MS }), (value) => {
       const text = `${Math.floor(value / 1000)}.${String(value % 1000).padStart(3, "0")}`;
@@ -124,7 +126,7 @@ test("milliseconds written as seconds with three decimals come back exactly", ()
   );
 });
 
-test("any text either gives a whole number in range or a RangeError", () => {
+test("any text gives either a whole number in range or a RangeError", () => {
   const text = fc.oneof(fc.string(), fc.stringMatching(/^[0-9.]{0,12}(ms|s|m|h|B|KiB)?$/));
   fc.assert(
     fc.property(text, fc.constantFrom(parseDuration, parseSize, parseTimeout), (input, parse) => {

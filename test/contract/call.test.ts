@@ -119,7 +119,7 @@ describe("sidesocket call", () => {
     [["call", "{}", "--timeout", "0"], /--timeout must be at least 1ms/],
     [["call", "{}", "--timeout", "121"], /--timeout must not be longer than 120s/],
     [["call", "{}", "--pick", "result"], /--pick: "result" is not a JSON pointer/],
-    [["serve", "--pick", "/result"], /options of call/],
+    [["serve", "--pick", "/result"], /only for call/],
     [["call", "{}", "--protocol", "none"], /--protocol/],
   ];
   for (const [args, said] of usages) {
@@ -133,7 +133,7 @@ describe("sidesocket call", () => {
   test("default is used among several upstreams, and required to exist", async () => {
     const ran = await runProduct(["call", message("echo"), "--config", await config(several)]);
     assert.equal(ran.code, 2);
-    assert.match(ran.stderr, /several \(a, b\)/);
+    assert.match(ran.stderr, /named default \(configured: a, b\)/);
     const file = await config({ upstreams: { ...several.upstreams, default: { url: upstream.url } } });
     assert.equal((await runProduct(["call", message("echo"), "--config", file])).code, 0);
   });

@@ -77,8 +77,8 @@ test("a user's function supplies url and greeting for each attempt, until the lo
 
 const failing: [why: string, module: string, said: RegExp][] = [
   ["throws", `export default () => { throw new TypeError("s3cret"); };`, /credentials module failed \(TypeError\)/],
-  ["gives nothing", "export default () => undefined;", /gave no object/],
-  ["forgets one", `export default () => ({ other: "s3cret" });`, /gave no text named token/],
+  ["gives nothing", "export default () => undefined;", /returned no object/],
+  ["forgets one", `export default () => ({ other: "s3cret" });`, /returned no string named token/],
   ["returns a header of two lines", `export default () => ({ token: "s3cret\\r\\nX-Evil: 1" });`, /header x-token/],
   ["is no function", "export default 7;", /no function as its default export/],
   ["cannot be loaded", "export default (;", /cannot be loaded/],
@@ -111,7 +111,9 @@ test("a missing or empty file fails the attempt and is named", async (t) => {
   await rename(file, `${file}.away`);
   await until(async () => /cannot be read \(.*ENOENT\)/.test(String((await product.state()).last_error)));
   await writeFile(file, "s3cret#somewhere-else");
-  await until(async () => /does not fit into the url/.test(String((await product.state()).last_error)));
+  await until(async () =>
+    /a resolved value is not allowed in the url/.test(String((await product.state()).last_error)),
+  );
   await writeFile(file, "right");
   await product.ready();
   assert.equal(upstream.last.request?.path, "/?key=right");

@@ -175,7 +175,7 @@ describe("the configuration", () => {
     await refused(["--upstream", "ftp://x"], /--upstream/);
     await refused(["--config", "/does/not/exist"], /--config.*no such file/);
     await refused(["--no-such-option"], /no-such-option.*--help/);
-    await refused(["nonsense"], /no such command/);
+    await refused(["nonsense"], /unknown command/);
     await refused([], /PORT/, { PORT: "99999" });
     await refused(["--port", "0"], /SIDESOCKET_TOKEN.*at least 32/, { SIDESOCKET_TOKEN: "short" });
     await refused(["--port", "0"], /SIDESOCKET_TOKEN.*empty/, { SIDESOCKET_TOKEN: "" });

@@ -225,7 +225,7 @@ test("an invalid order is refused, with the reason", async (t) => {
     [{ ...order, extra: 1 }, 400, "invalid_request", /^extra is not a known key/],
     [withoutId, 400, "invalid_request", /^id is missing/],
     [{ preset: "eth_subscribe" }, 400, "invalid_request", /^params is missing/],
-    [{ preset: "eth_subscribe", params: [1], id: "/x" }, 400, "invalid_request", /^id is known by the preset/],
+    [{ preset: "eth_subscribe", params: [1], id: "/x" }, 400, "invalid_request", /^id is set by the preset/],
     [order, 429, "too_many_in_flight", /limits\.subscriptions/],
   ];
   for (const [body, status, code, detail] of bad) {

@@ -124,7 +124,8 @@ test("a signal ends it with code 0 while a crashing thread is being restarted", 
 
 test("a silent connection to the demo does not hold the exit", async (t) => {
   const product = await startProduct({ t });
-  const [, port] = (await product.until(() => /was started at ws:\/\/127\.0\.0\.1:(\d+)/.exec(product.stderr()))) ?? [];
+  const [, port] =
+    (await product.until(() => /started a demo upstream at ws:\/\/127\.0\.0\.1:(\d+)/.exec(product.stderr()))) ?? [];
   const silent = await RawConnection.open(`http://127.0.0.1:${port}`, t);
   const half = await RawConnection.open(`http://127.0.0.1:${port}`, t);
   half.write("GET / HTTP/1.1\r\nUpg");

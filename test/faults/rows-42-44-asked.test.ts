@@ -104,7 +104,7 @@ test("row 43: a hundred concurrent /shutdown and a SIGTERM are one stop with one
     if (n === 50) product.child.signal("SIGTERM");
   });
   const requested = () =>
-    product.log().filter(({ message }) => message === "shutdown asked for").length === callers.length;
+    product.log().filter(({ message }) => message === "shutdown requested").length === callers.length;
   await product.until(() => requested() && product.stderr().includes("SIGTERM received"), {
     what: "all to have asked",
   });

@@ -1,4 +1,5 @@
-/** The join is honest: on Deno the runtime tells a thread's end before it is so, and what we wait for does not. */
+/** The end of a thread on Deno, where the runtime reports it too early. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { upstreamSchema } from "../../src/config/schema.ts";
@@ -18,7 +19,7 @@ async function held(): Promise<readonly string[]> {
 
 const denoOnly = { skip: runtime === "deno" ? false : "only Deno's threads hold a lock" };
 
-test("a thread that loops has ended when its lock is free, not when the runtime says so", denoOnly, async (t) => {
+test("a looping thread has ended when its lock is free, not when the runtime reports it", denoOnly, async (t) => {
   const { runtime: deno } = await import("../../src/runtime/deno.ts");
   const protocol = await written(t, "loops.mjs", "for (;;);");
   const settings = upstreamSchema.parse({ url: "ws://127.0.0.1:9", protocol });

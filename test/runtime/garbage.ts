@@ -1,9 +1,10 @@
-/** Prints how many bytes of each request outlive the small collections that follow it. Needs the runtime's `--expose-gc`. */
+/** A program that prints how many bytes of a request outlive the next small collections. It needs `--expose-gc`. */
+
 import { connect } from "node:net";
 import process from "node:process";
 import { runtime } from "../../src/runtime/pick-runtime.ts";
 
-/** What each request holds on to, in numbers of eight bytes. */
+/** The size of the array that each request holds, in numbers of eight bytes. */
 const HELD = 2_000;
 const CONNECTIONS = 64;
 const WARM_UP = 500;
@@ -26,8 +27,8 @@ const { port } = await runtime.listen({
 
 const sockets = Array.from({ length: CONNECTIONS }, () => connect(port, "127.0.0.1").setEncoding("latin1"));
 
-/** So many requests, as fast as each connection gets its answers. */
-async function ask(count: number): Promise<void> {
+/** Sends `count` requests over all connections, each after the response before it. */
+async function sendRequests(count: number): Promise<void> {
   let left = count;
   const last = (text: string) => text.endsWith("{}");
   await Promise.all(
@@ -40,11 +41,11 @@ async function ask(count: number): Promise<void> {
   );
 }
 
-await ask(WARM_UP);
+await sendRequests(WARM_UP);
 gc();
-// From the second on what is still held has grown old.
+// Objects that survive two small collections have grown old.
 for (let time = 0; time < 2; time++) gc({ type: "minor" });
-await ask(REQUESTS);
+await sendRequests(REQUESTS);
 for (let time = 0; time < 3; time++) gc({ type: "minor" });
 const before = process.memoryUsage().heapUsed;
 gc();

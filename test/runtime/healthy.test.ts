@@ -1,4 +1,5 @@
-/** The container's health check, with the permissions that the image gives it. */
+/** The container's health check, run with the permissions that the image gives it. */
+
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import process from "node:process";
@@ -17,7 +18,7 @@ async function check(port: string, env: Readonly<Record<string, string>> = {}): 
   return code;
 }
 
-test("the health check says who lives, whatever proxy the environment names", async (t) => {
+test("the health check finds the service, whatever proxies the environment names", async (t) => {
   const product = await startProduct({ t });
   const { port } = new URL(product.url);
   const proxy = `http://127.0.0.1:${await freePort()}`;

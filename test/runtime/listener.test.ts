@@ -1,4 +1,5 @@
-/** The end of the HTTP side by itself: whom it cuts, whom it does not, and that nobody can hold it. */
+/** The end of the HTTP listener: the connections that it cuts, those that it keeps, and its bounds. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runtime } from "../../src/runtime/pick-runtime.ts";
@@ -6,11 +7,11 @@ import type { Listener } from "../../src/runtime/runtime.ts";
 import { RawConnection } from "../support/http.ts";
 import { bounded, type Cleanup, delay, until } from "../support/until.ts";
 
-/** Whoever has connected and said nothing may be about to ask, for so long; in milliseconds. */
+/** Age below which a connection without a request is not cut, in milliseconds. */
 const ASKING_WITHIN_MS = 100;
-/** A header must be there within this; in milliseconds. */
+/** Time limit for a header, in milliseconds. */
 const HEADERS_WITHIN_MS = 10_000;
-/** More than the buffers of both ends of a connection grow to. */
+/** More bytes than the buffers of both ends of a connection can hold. */
 const ENDLESS_BYTES = 64 * 1024 * 1024;
 const LARGE_BYTES = 16 * 1024 * 1024;
 
@@ -18,14 +19,14 @@ const place = { host: "127.0.0.1", port: 0, keepAliveMs: 60_000, connectionsMax:
 
 interface Site extends Listener {
   readonly url: string;
-  /** How many requests have come. */
-  asked(): number;
+  /** The number of requests that have arrived. */
+  requests(): number;
 }
 
 async function open(body: string, t: Cleanup): Promise<Site> {
-  let asked = 0;
+  let requests = 0;
   const fetch = () => {
-    asked++;
+    requests++;
     return new Response(body);
   };
   const listener = await runtime.listen({ ...place, fetch });
@@ -34,65 +35,65 @@ async function open(body: string, t: Cleanup): Promise<Site> {
     listener.cut(new Set());
     await listener.answered(0);
   });
-  return { ...listener, url: `http://127.0.0.1:${listener.port}`, asked: () => asked };
+  return { ...listener, url: `http://127.0.0.1:${listener.port}`, requests: () => requests };
 }
 
-test("an answer that nobody reads holds the end no longer than its bound", async (t) => {
+test("an unread response delays the end no longer than its bound", async (t) => {
   const site = await open("x".repeat(ENDLESS_BYTES), t);
-  const deaf = await RawConnection.open(site, t);
-  deaf.pause();
-  deaf.send({ path: "/" });
-  await until(() => site.asked() === 1);
+  const stalled = await RawConnection.open(site, t);
+  stalled.pause();
+  stalled.send({ path: "/" });
+  await until(() => site.requests() === 1);
   site.close();
   const began = performance.now();
-  await bounded(site.answered(300), { what: "the end of who never reads" });
-  assert.ok(performance.now() - began >= 290, "it had its time");
+  await bounded(site.answered(300), { what: "the end despite a caller that never reads" });
+  assert.ok(performance.now() - began >= 290, "it was cut before its bound");
 });
 
-test("an answer that is read is not cut while it is written, and the end does not wait for its bound", async (t) => {
+test("a response is not cut while it is read, and the end comes before its bound", async (t) => {
   const site = await open("x".repeat(LARGE_BYTES), t);
   const reader = await RawConnection.open(site, t);
   reader.pause();
   reader.send({ path: "/", headers: { Connection: "close" } });
-  await until(() => site.asked() === 1);
+  await until(() => site.requests() === 1);
   site.close();
   const over = site.answered(60_000);
-  await delay(2 * ASKING_WITHIN_MS); // whoever is to be cut has been by now
+  await delay(2 * ASKING_WITHIN_MS); // connections to be cut are gone by now
   reader.resume();
   const { status, bytes } = await reader.response();
   assert.deepEqual([status, bytes.length], [200, LARGE_BYTES]);
   reader.destroy();
-  await bounded(over, { what: "the end, once everybody has left" });
+  await bounded(over, { what: "the end after the last caller has left" });
 });
 
-test("a connection that was answered and is kept holds nobody's flush", async (t) => {
+test("an idle kept connection does not delay a flush", async (t) => {
   const site = await open("here", t);
   const caller = await RawConnection.open(site, t);
   for (let n = 0; n < 2; n++) {
     caller.send({ path: "/" });
     assert.equal((await caller.response()).body, "here");
   }
-  await bounded(site.flushed(new Set()), { what: "the flush of what is written" });
+  await bounded(site.flushed(new Set()), { what: "the flush of written responses" });
   assert.equal(caller.ended, undefined);
 });
 
-test("a caller who leaves with requests piled up on its connection holds nobody's flush", async (t) => {
+test("a caller that leaves with queued requests does not delay a flush", async (t) => {
   const site = await open("x".repeat(ENDLESS_BYTES), t);
   const caller = await RawConnection.open(site, t);
   caller.pause();
-  // The answers to all but the first wait for their turn, and an answer without a turn is told of nothing.
+  // All responses but the first wait for their turn; Node does not close those when the caller leaves.
   for (let n = 0; n < 3; n++) caller.send({ path: "/" });
-  await until(() => site.asked() === 3);
+  await until(() => site.requests() === 3);
   const flushed = site.flushed(new Set());
   caller.destroy();
-  await bounded(flushed, { what: "the flush, once nobody is there" });
+  await bounded(flushed, { what: "the flush after the caller has left" });
 });
 
-test("a caller who leaves with streams piled up on its connection has left them all", async (t) => {
-  let [asked, left] = [0, 0];
+test("a caller that leaves with queued streams cancels them all", async (t) => {
+  let [requests, cancelled] = [0, 0];
   const fetch = () => {
-    asked++;
-    return new Response(new ReadableStream({ cancel: () => void left++ }));
+    requests++;
+    return new Response(new ReadableStream({ cancel: () => void cancelled++ }));
   };
   const listener = await runtime.listen({ ...place, fetch });
   t.after(async () => {
@@ -102,18 +103,18 @@ test("a caller who leaves with streams piled up on its connection has left them 
   });
   const caller = await RawConnection.open({ url: `http://127.0.0.1:${listener.port}` }, t);
   for (let n = 0; n < 3; n++) caller.send({ path: "/" });
-  await until(() => asked === 3);
-  await delay(ASKING_WITHIN_MS); // and all of them are being read
+  await until(() => requests === 3);
+  await delay(ASKING_WITHIN_MS); // all of them are being read now
   caller.destroy();
-  await until(() => left === 3);
+  await until(() => cancelled === 3);
 });
 
-test("who has only just connected is not cut, and is answered; who never asks is cut a moment later", async (t) => {
+test("a new connection is not cut and gets its response; one that stays silent is cut a moment later", async (t) => {
   const site = await open("here", t);
   for (let round = 1; ; round++) {
     const began = performance.now();
-    const [late, silent] = [await RawConnection.open(site, t), await RawConnection.open(site, t)];
-    // An answer to one that came after them says that the listener knows them both.
+    const [fresh, silent] = [await RawConnection.open(site, t), await RawConnection.open(site, t)];
+    // The response to a later connection proves that the listener knows both.
     const other = await RawConnection.open(site, t);
     other.send({ path: "/" });
     await other.response();
@@ -122,19 +123,19 @@ test("who has only just connected is not cut, and is answered; who never asks is
       assert.ok(round < 50, "the machine is too busy for this");
       continue;
     }
-    late.send({ path: "/" });
-    assert.equal((await late.response()).body, "here");
+    fresh.send({ path: "/" });
+    assert.equal((await fresh.response()).body, "here");
     await other.until(() => other.ended);
     assert.equal(silent.ended, undefined);
     await delay(ASKING_WITHIN_MS);
     site.cut(new Set());
-    // Sooner than Node itself would end who sends no header.
+    // Node itself would wait longer for a header.
     await silent.until(() => silent.ended, { within: 5_000 });
     return;
   }
 });
 
-test("a header that never ends is waited for 10 s and no longer, also behind an answer; who is idle is left alone", async (t) => {
+test("an endless header is cut after 10 s, even after a response, and an idle connection is kept", async (t) => {
   const site = await open("here", t);
   const [fresh, used, idle] = [
     await RawConnection.open(site, t),
@@ -147,9 +148,9 @@ test("a header that never ends is waited for 10 s and no longer, also behind an 
   }
   const began = performance.now();
   for (const slow of [fresh, used]) slow.write("GET / HTTP/1.1\r\nHost: ");
-  // Node and Deno look every second.
+  // Node and Deno check every second.
   const within = HEADERS_WITHIN_MS + 5_000;
   await Promise.all([fresh, used].map((slow) => slow.until(() => slow.ended, { within, what: "its end" })));
-  assert.ok(performance.now() - began >= HEADERS_WITHIN_MS - 500, "it had its time");
+  assert.ok(performance.now() - began >= HEADERS_WITHIN_MS - 500, "it was cut before its bound");
   assert.equal(idle.ended, undefined);
 });

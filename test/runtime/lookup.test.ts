@@ -1,3 +1,5 @@
+/** Name lookup on Node: the hosts file, resolv.conf and silent servers. */
+
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createSocket } from "node:dgram";
@@ -9,7 +11,7 @@ import { candidates, createLookup, fromHosts, type LookupSources } from "../../s
 import { runtime } from "../support/root.ts";
 import type { Cleanup } from "../support/until.ts";
 
-/** Only Node resolves names this way: Deno may not be allowed to ask servers itself. */
+/** Only Node resolves names this way: Deno may lack permission to query servers itself. */
 const nodeOnly = { skip: runtime === "deno" ? "Deno uses the system's lookup" : false };
 
 const nothing: LookupSources = { hosts: () => undefined, resolvConf: () => undefined };
@@ -23,10 +25,10 @@ function resolve(name: string, sources: Partial<LookupSources>, family = 0): Pro
   });
 }
 
-/** A DNS server that knows the A records that it is given, or never answers at all. */
+/** Starts a DNS server that knows the given A records, or that never replies. */
 async function startDns(t: Cleanup, records: Readonly<Record<string, string>> | "silent") {
   const socket = createSocket("udp4");
-  const asked: string[] = [];
+  const queries: string[] = [];
   socket.on("message", (query, from) => {
     const labels: string[] = [];
     let at = 12;
@@ -36,31 +38,31 @@ async function startDns(t: Cleanup, records: Readonly<Record<string, string>> | 
     }
     const name = labels.join(".");
     const type = query.readUInt16BE(at + 1);
-    asked.push(name);
+    queries.push(name);
     if (records === "silent") return;
     const address = type === 1 ? records[name] : undefined;
     const header = Buffer.from(query.subarray(0, 12));
     header.writeUInt16BE(records[name] === undefined ? 0x8183 : 0x8180, 2);
     header.writeUInt16BE(address === undefined ? 0 : 1, 6);
     header.writeUInt32BE(0, 8);
-    const answer =
+    const reply =
       address === undefined ? [] : [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, ...address.split(".").map(Number)];
-    socket.send(Buffer.concat([header, query.subarray(12, at + 5), Buffer.from(answer)]), from.port, from.address);
+    socket.send(Buffer.concat([header, query.subarray(12, at + 5), Buffer.from(reply)]), from.port, from.address);
   });
   socket.bind(0, "127.0.0.1");
   await once(socket, "listening");
   t.after(async () => {
     socket.close();
   });
-  return { server: `127.0.0.1:${(socket.address() as AddressInfo).port}`, asked };
+  return { server: `127.0.0.1:${(socket.address() as AddressInfo).port}`, queries };
 }
 
-test("an address is its own answer, in either family", async () => {
+test("an address resolves to itself, in either family", async () => {
   assert.deepEqual(await resolve("192.0.2.1", {}), [{ address: "192.0.2.1", family: 4 }]);
   assert.deepEqual(await resolve("::1", {}), [{ address: "::1", family: 6 }]);
 });
 
-test("the hosts file comes first, whatever the case, and comments are not names", () => {
+test("the hosts file comes first, ignoring case and comments", () => {
   const hosts =
     "# 9.9.9.9 commented\n192.0.2.7\tNode.internal alias # trailing\n2001:db8::7 node.internal\nnonsense here\n";
   assert.deepEqual(fromHosts(hosts, "node.internal"), [
@@ -72,13 +74,13 @@ test("the hosts file comes first, whatever the case, and comments are not names"
   assert.deepEqual(fromHosts(hosts, "trailing"), []);
 });
 
-test("localhost is loopback even where no file says so", async () => {
+test("localhost is loopback even without a hosts file", async () => {
   const families = (await resolve("localhost", {})).map(({ address }) => address);
   assert.deepEqual(families, ["127.0.0.1", "::1"]);
   assert.deepEqual(await resolve("api.localhost", {}, 4), [{ address: "127.0.0.1", family: 4 }]);
 });
 
-test("search and ndots of resolv.conf give the names to ask for, in their order", () => {
+test("search and ndots of resolv.conf determine the names to query and their order", () => {
   const conf = "nameserver 10.0.0.1\nsearch ns.svc.cluster.local svc.cluster.local\noptions ndots:5 timeout:1\n";
   assert.deepEqual(candidates("db", conf), ["db.ns.svc.cluster.local", "db.svc.cluster.local", "db"]);
   assert.deepEqual(candidates("example.org.", conf), ["example.org"]);
@@ -86,22 +88,22 @@ test("search and ndots of resolv.conf give the names to ask for, in their order"
   assert.deepEqual(candidates("example", ""), ["example"]);
 });
 
-test("servers are asked along the search list until one knows the name", nodeOnly, async (t) => {
+test("the search list is queried until a server knows the name", nodeOnly, async (t) => {
   const dns = await startDns(t, { "db.svc.example": "192.0.2.9" });
   const sources = { servers: [dns.server], resolvConf: () => "search ns.example svc.example\n" };
   assert.deepEqual(await resolve("db", sources), [{ address: "192.0.2.9", family: 4 }]);
-  assert.ok(dns.asked.includes("db.ns.example"));
+  assert.ok(dns.queries.includes("db.ns.example"));
 });
 
-test("a name that no server knows is ENOTFOUND", nodeOnly, async (t) => {
+test("an unknown name fails with ENOTFOUND", nodeOnly, async (t) => {
   const dns = await startDns(t, {});
   await assert.rejects(resolve("nobody.example", { servers: [dns.server] }), { code: "ENOTFOUND" });
 });
 
-test("a silent server is given up within a bound", nodeOnly, async (t) => {
+test("a silent server fails within a bound", nodeOnly, async (t) => {
   const dns = await startDns(t, "silent");
   const began = performance.now();
   await assert.rejects(resolve("slow.example", { servers: [dns.server] }), { code: "ETIMEOUT" });
   assert.ok(performance.now() - began < 15_000);
-  assert.ok(dns.asked.length >= 2, "asked more than once");
+  assert.ok(dns.queries.length >= 2, "queried more than once");
 });

@@ -9,7 +9,7 @@ import type { Failed } from "../outcome.ts";
 type UpstreamLimits = UpstreamSettings["limits"];
 
 /** Nothing predicts when a limit that was reached has room again; a client may well wait a second. */
-const RETRY_SOON_MS = 1_000;
+export const RETRY_SOON_MS = 1_000;
 
 export const shuttingDown: Failure = { code: "shutting_down", sent: "no", detail: "the service is shutting down" };
 

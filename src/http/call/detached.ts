@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
+import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptReply, KeptState } from "../../core/kept-replies.ts";
 import type { Outcome, RequestKind } from "../../core/outcome.ts";
 import { type Failure, refused } from "../../errors.ts";
@@ -67,7 +68,11 @@ export async function detached(
   const request = async () => (await requestInTurn(upstreams, upstream, { kind, body, timeoutMs })).outcome;
   const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, request);
   if (!kept) {
-    throw refused("too_many_in_flight", "replies.count is reached by pending requests: wait for one to end", 1_000);
+    throw refused(
+      "too_many_in_flight",
+      "replies.count is reached by pending requests: wait for one to end",
+      RETRY_SOON_MS,
+    );
   }
 
   const signals = { left: leaveSignal(c), stopping: lifecycle.stopping };

@@ -1,6 +1,7 @@
 /** Responses of asynchronous requests: 202 while pending, then the kept reply. */
 
 import type { Context } from "hono";
+import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptState } from "../../core/kept-replies.ts";
 import type { Pointer } from "../../protocols/json-edit.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
@@ -12,9 +13,6 @@ import { upstreamOf } from "./find-upstream.ts";
 import { callHeaders } from "./headers.ts";
 import { demandOneReply, respond } from "./respond.ts";
 import { DEFAULT_TIMEOUT_MS, readTimeout } from "./timeout.ts";
-
-/** Seconds after which to poll again. */
-const RETRY_AFTER_S = 1;
 
 /** Sends the message; responds with 202, or with the reply if it comes within `waitS` seconds. */
 export async function respondAsync(
@@ -47,5 +45,5 @@ export function keptReplyResponse(
     location,
     ...(late && { code: late.code, sent: late.sent }),
   };
-  return c.json(body, 202, { ...headers, Location: location, "Retry-After": String(RETRY_AFTER_S) });
+  return c.json(body, 202, { ...headers, Location: location, "Retry-After": String(RETRY_SOON_MS / 1_000) });
 }

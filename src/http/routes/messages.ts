@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
+import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import {
   type Cursor,
   cursorText,
@@ -64,7 +65,7 @@ export function journalResponse(
   const { journals, settings } = upstream;
   if (journals.readers >= settings.messages.readers) {
     const detail = `messages.readers (${settings.messages.readers}) is reached: close a reader, or raise the limit`;
-    throw refused("too_many_in_flight", detail, 1_000);
+    throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
   }
   const type = accepts(c, {
     header: "Accept",

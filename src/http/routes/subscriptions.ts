@@ -5,6 +5,7 @@ import type { Context } from "hono";
 import { subscriptionOrderJson } from "../../config/json-schema.ts";
 import { check, dotted } from "../../config/problems.ts";
 import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config/schema.ts";
+import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import { check as demandJson } from "../../protocols/json-check.ts";
 import { MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
@@ -87,7 +88,7 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     if (existing && !subscriptions.watched(name)) return c.json(stateOf(upstream, existing), 200, headers);
     if (!existing && subscriptions.size >= settings.limits.subscriptions) {
       const detail = `limits.subscriptions (${settings.limits.subscriptions}) is reached: delete one, or raise the limit`;
-      throw refused("too_many_in_flight", detail, 1_000);
+      throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
     }
     await subscribe(c, parts, upstream, { name, order, timeoutMs });
     const created = subscriptions.get(name);

@@ -1,36 +1,37 @@
+/** Settings whose placeholders are resolved by each connection attempt. */
+
 import { readFile } from "node:fs/promises";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { filledIn, placeholdersIn } from "../../placeholders.ts";
+import { fillPlaceholders, placeholdersIn } from "../../placeholders.ts";
 
-/** Working out, for one attempt, what of an upstream's settings was left for that moment. */
-
-/** In words for people. Names files and modules, never what is in them. */
+/** The reason why an attempt cannot be made, for people: it names files and modules, never their content. */
 export class Unresolved extends Error {}
 
 type ResolvableSettings = Pick<UpstreamSettings, "url" | "headers" | "greeting">;
 export type ResolveSettings = (signal: AbortSignal) => Promise<UpstreamSettings>;
 
-/** The same as `HEADER_VALUE` for what was already checked: only what a file or a module may bring is new. */
+/** The characters outside `HEADER_VALUE`: values of files and modules were not checked with the configuration. */
 const NOT_IN_A_HEADER = /[^\t\x20-\x7e\x80-\xff]/;
 
-/** @returns undefined when nothing was left: the settings are good as they are, for every attempt */
+/** @returns undefined if every attempt can use the settings as they are */
 export function settingsResolver(name: string, settings: UpstreamSettings): ResolveSettings | undefined {
   const { url, headers, greeting, credentials, ca } = settings;
-  const late: ResolvableSettings = { url, headers, greeting };
-  const asked = placeholdersIn(late);
-  if (asked.files.size === 0 && !asked.credentials && ca === undefined) return undefined;
+  const resolvable: ResolvableSettings = { url, headers, greeting };
+  const used = placeholdersIn(resolvable);
+  if (used.files.size === 0 && !used.credentials && !used.escapes && ca === undefined) return undefined;
   return async (signal) => {
-    const given = asked.credentials ? await callModule(credentials ?? "", { upstream: name, signal }) : {};
+    const values = used.credentials ? await callModule(credentials ?? "", { upstream: name, signal }) : {};
     const files = new Map<string, string>();
-    for (const path of asked.files) files.set(path, await textOf(path));
-    const filled = filledIn(late, (kind, key) => (kind === "file" ? files.get(key) : given[key]) ?? missing(key));
-    check(url, filled);
-    return { ...settings, ...filled, ...(ca !== undefined && { ca: await textOf(ca) }) };
+    for (const path of used.files) files.set(path, await textOf(path));
+    const find = (kind: "file" | "credentials", key: string) => (kind === "file" ? files.get(key) : values[key]);
+    const resolved = fillPlaceholders(resolvable, (kind, key) => find(kind, key) ?? missing(key));
+    check(url, resolved);
+    return { ...settings, ...resolved, ...(ca !== undefined && { ca: await textOf(ca) }) };
   };
 }
 
 function missing(name: string): never {
-  throw new Unresolved(`the credentials module gave no text named ${name}`);
+  throw new Unresolved(`the credentials module returned no string named ${name}`);
 }
 
 async function textOf(path: string): Promise<string> {
@@ -41,35 +42,37 @@ async function textOf(path: string): Promise<string> {
   return text.trim();
 }
 
-/** The user's function. What it throws may hold a secret in its message: only its name and code are told. */
+/** Calls the user's function. An error's message may hold a secret: only its name and code are reported. */
 async function callModule(path: string, about: { readonly upstream: string; readonly signal: AbortSignal }) {
   const module = await import(path).catch((error: unknown) => {
     throw new Unresolved(`the credentials module cannot be loaded (${codeOf(error)})`);
   });
-  const give: unknown = module.default;
-  if (typeof give !== "function") throw new Unresolved("the credentials module has no function as its default export");
-  let given: unknown;
+  const credentials: unknown = module.default;
+  if (typeof credentials !== "function") {
+    throw new Unresolved("the credentials module has no function as its default export");
+  }
+  let values: unknown;
   try {
-    given = await give(about);
+    values = await credentials(about);
   } catch (error) {
     throw new Unresolved(`the credentials module failed (${codeOf(error)})`);
   }
-  if (typeof given !== "object" || given === null) throw new Unresolved("the credentials module gave no object");
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => typeof value === "string" && value !== ""));
+  if (typeof values !== "object" || values === null) throw new Unresolved("the credentials module returned no object");
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => typeof value === "string" && value !== ""));
 }
 
-/** No value may lead the connection elsewhere, or out of its header. */
+/** Checks that no value leads the connection to another host or breaks out of its header. */
 function check(configured: string, { url, headers }: ResolvableSettings): void {
   const hostOf = (text: string) => (URL.canParse(text) ? new URL(text).host : undefined);
   if (url.includes("#") || /\s/.test(url) || hostOf(url) !== hostOf(configured)) {
-    throw new Unresolved("a value does not fit into the url");
+    throw new Unresolved("a resolved value is not allowed in the url");
   }
   const wrong = Object.entries(headers).find(([, value]) => NOT_IN_A_HEADER.test(value));
-  if (wrong) throw new Unresolved(`a value does not fit into the header ${wrong[0]}`);
+  if (wrong) throw new Unresolved(`a resolved value is not allowed in the header ${wrong[0]}`);
 }
 
 function codeOf(error: unknown): string {
   const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
-  const all = [name, code].filter((part) => typeof part === "string" && /^\w{1,64}$/.test(part));
-  return all.length === 0 ? "unknown reason" : all.join(" ");
+  const parts = [name, code].filter((part) => typeof part === "string" && /^\w{1,64}$/.test(part));
+  return parts.length === 0 ? "unknown reason" : parts.join(" ");
 }
