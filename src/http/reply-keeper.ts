@@ -66,8 +66,8 @@ export class ReplyKeeper {
   }
 
   /**
-   * Waits until the kept reply is in a state that `isEnough`, at most `withinMs`. The exit settles a pending request, so
-   * waiting for one goes on; waiting for a late reply ends once the exit has begun.
+   * Waits until the kept reply is in a state that `isEnough`, at most `withinMs`. The exit settles a pending request,
+   * so waiting for one goes on; waiting for a late reply ends once the exit has begun.
    * @returns the state reached; rejects only if `left` aborts
    */
   wait(

@@ -1,12 +1,10 @@
 /** The steps of a greeting, the script of sends and expects that runs on every connection before it counts as ready. */
 
-import type { UpstreamSettings } from "../../config/schema.ts";
 import { withResponse } from "../../protocols/challenge.ts";
 import { testOf, testOfValues } from "../../protocols/condition.ts";
 import { readFrame } from "../../protocols/json-message.ts";
+import type { GreetingStep } from "../../protocols/preset.ts";
 import type { Body } from "../../protocols/protocol.ts";
-
-type GreetingStep = UpstreamSettings["greeting"][number];
 
 /**
  * The verdict of an expect step on a frame. An `other` frame does not concern the step and is handed on as a message.

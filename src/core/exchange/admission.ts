@@ -3,7 +3,7 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body, Encoded, Protocol } from "../../protocols/protocol.ts";
 import type { RequestKind } from "../outcome.ts";
-import { Batch } from "./batch.ts";
+import { OpenBatch } from "./batch.ts";
 import * as failures from "./failures.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { OwnedRequest, Owner } from "./request-table.ts";
@@ -63,7 +63,7 @@ export class Admission {
       return false;
     }
     const problem = this.#problem(incoming, items?.length ?? 1, now, buffered);
-    const request = { owner, seq: incoming.seq, batch: items && new Batch(items.length) };
+    const request = { owner, seq: incoming.seq, batch: items && new OpenBatch(items.length) };
     if (items === undefined) {
       this.#admit(request, incoming, 0, incoming.body, problem, now);
     } else {

@@ -1,7 +1,7 @@
 /** The outcomes of a batch, collected in the order of its items until all of them have ended. */
 import type { Failed, Outcome, Replied } from "../outcome.ts";
 
-export class Batch {
+export class OpenBatch {
   readonly #items: (Replied | Failed | undefined)[];
   #left: number;
 

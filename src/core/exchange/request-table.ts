@@ -1,6 +1,6 @@
 /** The table of the requests in flight, by their ids on the wire and by their owners' numbers. */
 import type { Body, WireId } from "../../protocols/protocol.ts";
-import type { Batch } from "./batch.ts";
+import type { OpenBatch } from "./batch.ts";
 
 /** The side that made a request: a caller, through the host, or the upstream's subscriptions. Each numbers its own. */
 export type Owner = "caller" | "subscriptions";
@@ -11,7 +11,7 @@ export interface OwnedRequest {
   /** The owner's number of the request. */
   readonly seq: number;
   /** Undefined for a single message. */
-  readonly batch: Batch | undefined;
+  readonly batch: OpenBatch | undefined;
 }
 
 /** Before an entry's frame is handed to a socket: it waits for a connection, or for its turn on one. */

@@ -42,7 +42,7 @@ export async function call(
   return { outcome, upstream, headers, request };
 }
 
-/** The protocol of the path's upstream. Waits until the thread has loaded it, at the expense of the request's timeout. */
+/** The protocol of the path's upstream. Until the thread has loaded it, this waits, within the request's timeout. */
 export function loadedProtocol(c: Context<Env>): ProtocolTraits | Promise<ProtocolTraits> {
   const upstream = upstreamOf(c);
   return upstream.protocol ?? waitForProtocol(c, upstream);

@@ -29,8 +29,8 @@ class ResponseClosed implements LeaveSignal {
 }
 
 /**
- * Aborts when the caller leaves. On our own listener it watches the response: the Request's own signal, which every fetch
- * handler has, costs an AbortController per request.
+ * Aborts when the caller leaves. On our own listener it watches the response: the Request's own signal, which every
+ * fetch handler has, costs an AbortController per request.
  */
 export function leaveSignal(c: Context<Env>): LeaveSignal {
   const response = c.env?.outgoing;

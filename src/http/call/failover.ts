@@ -14,8 +14,8 @@ export interface UpstreamOutcome {
 const ABSENT: ReadonlySet<Failure["code"]> = new Set(["upstream_down", "connection_lost", "login_refused"]);
 
 /**
- * Sends the request to the upstream and then, while nothing was sent, to its equivalents in order, all within one timeout.
- * If all are absent, the outcome is the first one's failure.
+ * Sends the request to the upstream and then, while nothing was sent, to its equivalents in order, all within one
+ * timeout. If all are absent, the outcome is the first one's failure.
  */
 export async function requestInTurn(
   upstreams: ReadonlyMap<string, UpstreamPort>,

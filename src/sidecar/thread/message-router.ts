@@ -12,7 +12,7 @@ import { Journals, MAIN } from "./journals.ts";
 /** How long the upstream may take to agree to a subscription, in milliseconds. */
 const SUBSCRIBE_WITHIN_MS = 10_000;
 
-type Command<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
+type CommandOf<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
 
 interface RouterEnvironment {
   now(): number;
@@ -61,7 +61,7 @@ export class MessageRouter {
     return this.#subscriptions.nextDeadline;
   }
 
-  read(command: Command<"read">): void {
+  read(command: CommandOf<"read">): void {
     this.#journals.read(command);
   }
 
@@ -69,7 +69,7 @@ export class MessageRouter {
     this.#journals.cancelRead(seq);
   }
 
-  subscribe({ name, epochs, settings }: Command<"subscribe">): void {
+  subscribe({ name, epochs, settings }: CommandOf<"subscribe">): void {
     this.#journals.open(name, epochs);
     this.#carryOut(this.#subscriptions.add(name, settings));
   }

@@ -22,7 +22,7 @@ export interface UpstreamEnvironment {
   readonly lookup?: LookupFunction | undefined;
 }
 
-type UpstreamCommand = Exclude<ToThread, { type: "open" | "heartbeat" | "end" }>;
+export type UpstreamCommand = Exclude<ToThread, { type: "open" | "heartbeat" | "end" }>;
 
 /** Passes commands and frames to the exchange and carries out its effects. Makes no decisions. */
 export class Upstream {

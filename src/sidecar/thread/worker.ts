@@ -7,7 +7,7 @@ import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { loadProtocol } from "./load-protocol.ts";
-import { Upstream } from "./upstream.ts";
+import { Upstream, type UpstreamCommand } from "./upstream.ts";
 
 /** The parts that each runtime provides for the thread. */
 export interface ThreadPlatform {
@@ -23,7 +23,6 @@ export interface ThreadData {
 }
 
 type OpenCommand = Extract<ToThread, { type: "open" }>;
-type UpstreamCommand = Parameters<Upstream["handle"]>[0];
 
 /** An upstream of this thread. */
 type Slot =

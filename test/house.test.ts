@@ -1,0 +1,166 @@
+/** The habits of `src/` that a machine can check: headers, comments, names and casts. Each rule is shown a tree that breaks it. */
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describe, test } from "node:test";
+import { root } from "./support/root.ts";
+
+/** A source tree: path relative to `src/` → text. */
+type Sources = Readonly<Record<string, string>>;
+
+interface Rule {
+  readonly name: string;
+  /** One sentence for each violation. */
+  violations(sources: Sources): string[];
+  /** Trees with the violations that must be found in them. */
+  readonly examples: readonly (readonly [sources: Sources, found: readonly string[]])[];
+}
+
+/** The longest line, in characters. */
+const COLUMNS = 120;
+/** The share of comments that may begin with a relative pronoun. */
+const RELATIVE_SHARE = 0.02;
+const RELATIVE = /^(What|Who|Whom|Whose|Whoever|Where|Whether)\b/;
+
+/** Files that face each other across the thread or the HTTP boundary and share a name for that reason. */
+const COUNTERPARTS: readonly (readonly string[])[] = [
+  // The state machine on the thread, its list on the host, its routes.
+  ["core/messages/subscriptions.ts", "http/routes/subscriptions.ts", "sidecar/host/subscriptions.ts"],
+  // The store, and the routes that read it.
+  ["core/kept-replies.ts", "http/routes/kept-replies.ts"],
+  // The protocol's messages, and the routes that speak it over HTTP.
+  ["http/routes/graphql.ts", "protocols/graphql.ts"],
+];
+
+const RULES: readonly Rule[] = [
+  {
+    name: "a file begins with a doc comment",
+    violations: (sources) =>
+      Object.entries(sources)
+        .filter(([, text]) => !/^(?:#!.*\n)?\/\*\*\s/.test(text))
+        .map(([path]) => `${path} has no header`),
+    examples: [
+      [{ "a.ts": `import "./b.ts";\n` }, ["a.ts has no header"]],
+      [{ "a.ts": `/** Units of time and size. */\n` }, []],
+    ],
+  },
+  {
+    name: "a file's header is one sentence that starts with the noun it holds",
+    violations: (sources) =>
+      Object.entries(sources).flatMap(([path, text]) => {
+        const [header] = commentsIn(text);
+        if (header === undefined || !text.startsWith("/**")) return [];
+        if (RELATIVE.test(header)) return [`${path}'s header does not name what it holds`];
+        return /^[^.]*(?:\.\S[^.]*)*\.$/.test(firstParagraph(header)) ? [] : [`${path}'s header is not one sentence`];
+      }),
+    examples: [
+      [{ "a.ts": `/** What is kept. */\n` }, ["a.ts's header does not name what it holds"]],
+      [{ "a.ts": `/** A store. It is bounded. */\n` }, ["a.ts's header is not one sentence"]],
+      [{ "a.ts": `/** The names of core/b.ts, version 1.5, by key. */\n` }, []],
+      [{ "a.ts": `/**\n * A store of replies.\n *\n * It is bounded. It is pure.\n */\n` }, []],
+    ],
+  },
+  {
+    name: "hardly any comment begins with a relative pronoun",
+    violations: (sources) => {
+      const comments = Object.values(sources).flatMap(commentsIn);
+      const relative = comments.filter((comment) => RELATIVE.test(comment));
+      return relative.length <= RELATIVE_SHARE * comments.length ? [] : relative.map((comment) => comment.slice(0, 80));
+    },
+    examples: [
+      [{ "a.ts": "// Who waits is notified.\n" }, ["Who waits is notified."]],
+      [{ "a.ts": "/**\n * Whether it is open.\n */\n" }, ["Whether it is open."]],
+      [{ "a.ts": "// The caller is notified,\n// who waits.\nconst a = 1; // What a\n" }, ["What a"]],
+      [{ "a.ts": "// Notify the caller,\n// who waits.\n" }, []],
+    ],
+  },
+  {
+    name: `no line is longer than ${COLUMNS} characters`,
+    violations: (sources) =>
+      Object.entries(sources).flatMap(([path, text]) =>
+        text.split("\n").flatMap((line, index) => (line.length > COLUMNS ? [`${path}:${index + 1}`] : [])),
+      ),
+    examples: [[{ "a.ts": `\n// ${"x".repeat(COLUMNS)}\n` }, ["a.ts:2"]]],
+  },
+  {
+    name: "no type name stands in two files",
+    violations: (sources) => {
+      const files = new Map<string, string[]>();
+      for (const [path, text] of Object.entries(sources)) {
+        const names = text.matchAll(/^(?:export )?(?:abstract )?(?:interface|type|class) (\w+)\b(?! *[,}])/gm);
+        for (const name of new Set(Array.from(names, ([, name = ""]) => name))) {
+          files.set(name, [...(files.get(name) ?? []), path]);
+        }
+      }
+      return [...files].filter(([, paths]) => paths.length > 1).map(([name, paths]) => `${name}: ${paths.join(", ")}`);
+    },
+    examples: [
+      [{ "a.ts": "interface Kept {}\n", "b.ts": "export type Kept = string;\n" }, ["Kept: a.ts, b.ts"]],
+      [{ "a.ts": "export class Kept {}\n", "b.ts": "import type { Kept } from './a.ts';\n" }, []],
+    ],
+  },
+  {
+    name: "no two files share a base name, unless they face each other across a boundary",
+    violations: (sources) => {
+      const byName = groupBy(Object.keys(sources), (path) => basename(path));
+      return [...byName.values()]
+        .filter((paths) => paths.length > 1)
+        .filter((paths) => !COUNTERPARTS.some((known) => paths.every((path) => known.includes(path))))
+        .map((paths) => paths.sort().join(", "));
+    },
+    examples: [
+      [{ "http/a.ts": "", "core/a.ts": "" }, ["core/a.ts, http/a.ts"]],
+      [{ "core/kept-replies.ts": "", "http/routes/kept-replies.ts": "" }, []],
+    ],
+  },
+  {
+    name: "nothing is cast to never",
+    violations: (sources) =>
+      Object.entries(sources)
+        .filter(([, text]) => /\bas never\b/.test(text))
+        .map(([path]) => `${path} casts to never`),
+    examples: [[{ "a.ts": "f(g as never);\n" }, ["a.ts casts to never"]]],
+  },
+];
+
+describe("the habits of src/", () => {
+  const sources = readSources();
+  for (const { name, violations } of RULES) test(name, () => assert.deepEqual(violations(sources), []));
+});
+
+describe("a tree without the habit is found", () => {
+  for (const { name, violations, examples } of RULES) {
+    test(name, () => {
+      assert.ok(examples.some(([, found]) => found.length > 0));
+      for (const [sources, found] of examples) assert.deepEqual(violations(sources), found);
+    });
+  }
+});
+
+function readSources(): Sources {
+  const folder = join(root, "src");
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+  return Object.fromEntries(
+    paths.sort().map((path) => [path.replaceAll("\\", "/"), readFileSync(join(folder, path), "utf8")]),
+  );
+}
+
+/** The texts of the comments in a file, in order. Neighbouring `//` lines are one comment. */
+function commentsIn(text: string): string[] {
+  const FORM = /^[ \t]*\/\/ ?(.*(?:\n[ \t]*\/\/.*)*)|\/\*\*?([\s\S]*?)\*\/|[ \t]\/\/ (.*)$/gm;
+  return Array.from(text.matchAll(FORM), ([, lines, block, trailing]) =>
+    (lines ?? block ?? trailing ?? "").replace(/^[ \t]*(?:\*|\/\/) ?/gm, "").trim(),
+  );
+}
+
+function firstParagraph(comment: string): string {
+  return comment.split(/\n\s*\n/, 1)[0]?.replaceAll("\n", " ") ?? "";
+}
+
+/** `Map.groupBy`, which Node 20 lacks. */
+function groupBy<Key, Value>(values: readonly Value[], keyOf: (value: Value) => Key): Map<Key, Value[]> {
+  const groups = new Map<Key, Value[]>();
+  for (const value of values) groups.set(keyOf(value), [...(groups.get(keyOf(value)) ?? []), value]);
+  return groups;
+}
