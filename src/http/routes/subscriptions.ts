@@ -87,7 +87,7 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     }
     if (existing && !subscriptions.watched(name)) return c.json(stateOf(upstream, existing), 200, headers);
     if (!existing && subscriptions.size >= settings.limits.subscriptions) {
-      const detail = `limits.subscriptions (${settings.limits.subscriptions}) is reached: delete one or raise the limit`;
+      const detail = `limits.subscriptions (${settings.limits.subscriptions}) is reached: delete one or raise it`;
       throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
     }
     await subscribe(c, parts, upstream, { name, order, timeoutMs });
