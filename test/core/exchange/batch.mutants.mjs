@@ -1,4 +1,4 @@
-/** Mutants of `src/core/exchange/batches.ts`. */
+/** Mutants of `src/core/exchange/batch.ts`. */
 export default {
   tests: ["test/core/exchange/exchange", "test/core/exchange/lane"],
   deno: true,
