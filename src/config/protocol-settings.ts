@@ -1,8 +1,8 @@
 /** Schemas of an upstream's protocol, greeting and heartbeat, and of the conditions in them. */
 
 import { z } from "zod";
+import { ID_KINDS } from "../protocols/id-kinds.ts";
 import { ERROR_DEEDS } from "../protocols/json.ts";
-import { ID_KINDS } from "../protocols/json-id.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
 import { isTemplate, TEXT_ID_KINDS, templatePlaces } from "../protocols/text.ts";
 import { duration, wholeNumber } from "./units.ts";

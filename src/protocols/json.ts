@@ -6,10 +6,10 @@
  */
 
 import { type Condition, compile, compileAny } from "./condition.ts";
+import { type IdKind, idsOf } from "./id-kinds.ts";
 import { type AnswerRule, answering } from "./json-answer.ts";
 import type { Span } from "./json-check.ts";
 import { insertMissing, locate, type Place, parsePointer, remove, replace } from "./json-edit.ts";
-import { type IdKind, idsOf } from "./json-id.ts";
 import { inKindOf, type Json, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
 import { kindOf } from "./json-text.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";

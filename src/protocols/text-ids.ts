@@ -4,8 +4,8 @@
  * Import this module only when a configuration uses it: the library for its patterns is slow to load.
  */
 
+import { idsOf } from "./id-kinds.ts";
 import type { Span } from "./json-check.ts";
-import { idsOf } from "./json-id.ts";
 import { inKindOf, textOf } from "./json-message.ts";
 import { Pattern } from "./pattern.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";

@@ -5,8 +5,8 @@
  * text-ids.ts has the protocol for lines that carry an id.
  */
 
+import type { IdKind } from "./id-kinds.ts";
 import type { ErrorDeed } from "./json.ts";
-import type { IdKind } from "./json-id.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Protocol } from "./protocol.ts";
 
 /**
