@@ -11,7 +11,7 @@ export default {
     ["a request is held until its deadline", ": Math.min(deadline, now + HOLD_MS);", ": deadline;"],
     [
       "connecting does not lift a request's hold",
-      "for (const entry of this.#requests.table.held) this.#requests.file(entry, entry.deadline);",
+      "for (const entry of this.#requests.table.held) this.#requests.reschedule(entry, entry.deadline);",
       "",
     ],
     ["a new connection inherits its predecessor's debts", "this.#requests.correlation.clear();", ""],

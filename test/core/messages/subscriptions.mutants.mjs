@@ -5,14 +5,14 @@ export default {
   mutants: [
     [
       "a new connection renews no subscription",
-      "for (const subscription of this.#byName.values()) this.#ask(subscription);",
+      "for (const subscription of this.#byName.values()) this.#request(subscription);",
       "",
     ],
     ["a removed subscription is renewed", "this.#byName.delete(name);", ""],
     ["removing an unanswered subscription has no effect", "subscription.removed = true;", ""],
     ["a removed subscription still fails", "if (!subscription.removed) this.#fail(", "this.#fail("],
-    ["messages before the reply are lost", "for (const json of this.#early) this.#tell(subscription, json);", ""],
-    ["messages before the reply are kept for others", "if (this.#asked.size === 0) this.#forgetEarly();", ""],
+    ["messages before the reply are lost", "for (const json of this.#early) this.#deliver(subscription, json);", ""],
+    ["messages before the reply are kept for others", "if (this.#inFlight.size === 0) this.#forgetEarly();", ""],
     [
       "messages before the reply have no bound",
       "this.#early.length < EARLY_MAX &&",
@@ -23,8 +23,8 @@ export default {
       "this.#earlyCharacters < EARLY_CHARACTERS",
       "this.#earlyCharacters < EARLY_CHARACTERS * 1e9",
     ],
-    ["a lost connection's upstream name is still known", "subscription.isOurs = undefined;", ""],
-    ["a reply of a lost connection counts", "this.#asked.clear();", ""],
+    ["an upstream id outlives its connection", "subscription.upstreamId = undefined;", ""],
+    ["a reply of a lost connection counts", "this.#inFlight.clear();", ""],
     ["a failed subscription is retried without a connection", "subscription.retryAt = undefined;\n      if", "if"],
     [
       "a failed subscription is retried one millisecond too soon",
@@ -33,14 +33,18 @@ export default {
     ],
     ["success does not reset the retry delay", "subscription.failures = 0;", ""],
     ["a subscription confirmed too late stays", "this.#remember(number, subscription);", ""],
-    ["a late confirmation of a lost connection counts", "this.#unanswered.clear();", ""],
+    ["a late confirmation of a lost connection counts", "this.#timedOut.clear();", ""],
     [
       "removing one subscription ends another",
-      "undoing(theirs, known) === message",
-      "undoing(theirs, known) === undefined",
+      "unsubscribeMessage({ recipe, id }) === message",
+      "unsubscribeMessage({ recipe, id }) === undefined",
     ],
-    ["an unsubscribe that found no room is forgotten", "this.#untold.set(undoing", "new Map().set(undoing"],
-    ["a subscription that ended with its connection is unsubscribed", "this.#untold.clear();", ""],
+    [
+      "an unsubscribe that found no room is forgotten",
+      "this.#postponed.set(unsubscription",
+      "new Map().set(unsubscription",
+    ],
+    ["a subscription that ended with its connection is unsubscribed", "this.#postponed.clear();", ""],
     ["a failed subscription is retried at once", "Math.max(retry.from, fullJitter", "Math.max(0, fullJitter"],
   ],
 };
