@@ -7,6 +7,7 @@
 
 import { textOf } from "./json-message.ts";
 import {
+  type Adopted,
   type Body,
   type Decoded,
   type Encoded,
@@ -66,6 +67,7 @@ export function fromModule(exports: unknown): Protocol {
   const encode = method(definition, "encode");
   const decode = method(definition, "decode");
   const split = definition.split === undefined ? undefined : method(definition, "split");
+  const adopt = definition.adopt === undefined ? undefined : method(definition, "adopt");
   const cancel = definition.cancel === undefined ? undefined : method(definition, "cancel");
   /** A module that accepts JSON gets text, even if the caller sent bytes. */
   const input = (message: Body): Body => (accepts === "json" ? utf8Text(message) : message);
@@ -80,6 +82,7 @@ export function fromModule(exports: unknown): Protocol {
     streams: definition.streams === true,
     encode: (message, id, mode) => asCallersFault(() => asEncoded(encode(input(message), id, mode), ids)),
     decode: (frame) => asDecoded(frame, isId, correlation, () => decode(frame)),
+    ...(adopt && correlation === "id" && { adopt: (frame, id) => asAdopted(() => adopt(frame, id), ids) }),
     ...(cancel && { cancel: (id: WireId) => asCancel(() => cancel(id)) }),
     ...(split && { split: (message) => asCallersFault(() => asItems(split(input(message)))) }),
   };
@@ -138,6 +141,19 @@ function asItems(result: unknown): readonly string[] | undefined {
   throw new Error("the protocol's split returned something other than strings for this message");
 }
 
+/** Without a usable result the frame goes out as it was written. */
+function asAdopted(work: () => unknown, ids: Protocol["ids"]): Adopted | undefined {
+  try {
+    const result = work();
+    if (!isObject(result) || !isBody(result.frame)) return undefined;
+    const { frame, own, id } = result;
+    if (ids !== "callers") return { frame, own };
+    return isString(id) ? { frame, own, id } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Without a usable frame nothing is cancelled, and further frames count as late. */
 function asCancel(work: () => unknown): Body | undefined {
   try {
@@ -162,7 +178,7 @@ function asDecoded(
     if (result.type === "noise") return noise(reasonIn(result.why));
     if (result.type === "answer") {
       return isBody(result.frame)
-        ? { type: "answer", frame: result.frame }
+        ? { type: "answer", frame: result.frame, ...(result.adopt === true && { adopt: true }) }
         : noise("the protocol's decode returned an answer without a frame");
     }
     if (result.type === "error" && correlation === "id")
@@ -172,9 +188,10 @@ function asDecoded(
     const type = result.type === "error" ? "invalid" : NAMED.find((known) => known === result.type);
     if (type === undefined) return noise("the protocol's decode returned no known type for this frame");
     if (!isId(id)) return noise("the protocol's decode returned no usable id for this frame");
-    if (type === "invalid") return { type, id, why: reasonIn(result.why) };
-    if (type === "progress") return { type, id };
     const render = renderer(frame, result);
+    const restoring = typeof result.render === "function" && { render };
+    if (type === "invalid") return { type, id, why: reasonIn(result.why), ...restoring };
+    if (type === "progress") return { type, id, ...restoring };
     return type === "reply" && result.gather !== undefined
       ? { type, id, render, gather: gatherer(frame, result) }
       : { type, id, render };

@@ -32,6 +32,15 @@ export interface Encoded {
   readonly id?: string | undefined;
 }
 
+/** A frame of the configuration whose id is ours. */
+export interface Adopted {
+  readonly frame: Body;
+  /** The argument for `render`, which restores the id that the configuration wrote. */
+  readonly own: unknown;
+  /** The id that the configuration wrote, which stays on the wire. Required if `ids` is `callers`, absent otherwise. */
+  readonly id?: string | undefined;
+}
+
 /** Returns a frame as the caller sees it: with its own id restored, otherwise unchanged. */
 type Render = (own: unknown) => Body;
 
@@ -48,15 +57,18 @@ export type Decoded =
   /** One frame of a reply in several, but not the last: kept until the reply with `gather`. */
   | { readonly type: "part"; readonly id: WireId; readonly render: Render }
   /** Not the reply to `id` yet, but proof that the request was received. Handed on as a message. */
-  | { readonly type: "progress"; readonly id: WireId }
+  | { readonly type: "progress"; readonly id: WireId; readonly render?: Render }
   /** A reply to `id` that violates the protocol and cannot be used. The caller gets `why`. */
-  | { readonly type: "invalid"; readonly id: WireId; readonly why: string }
+  | { readonly type: "invalid"; readonly id: WireId; readonly why: string; readonly render?: Render }
   /**
    * An error that names no request: fails the oldest request on its connection, or all. Also handed on as a message.
    */
   | { readonly type: "error"; readonly fails: "oldest" | "all" }
-  /** A request of the upstream's own, with the frame that answers it. Not handed on. */
-  | { readonly type: "answer"; readonly frame: Body }
+  /**
+   * A request of the upstream's own, with the frame that answers it. Not handed on. `adopt`: the frame carries an id
+   * that is not the upstream's, and gets one of ours in its place.
+   */
+  | { readonly type: "answer"; readonly frame: Body; readonly adopt?: true }
   /** An unsolicited message. `json` is set if the protocol has verified that the frame is JSON. */
   | { readonly type: "message"; readonly json?: true }
   /** Not a frame of this protocol. Counted and kept as a message, never a reply. */
@@ -93,6 +105,13 @@ export interface Protocol {
   split?(message: Body): readonly string[] | undefined;
   /** Sets our id in a message. Throws {@link InvalidMessage} if the message is not one of this protocol. */
   encode(message: Body, id: number, mode: Mode): Encoded;
+  /**
+   * Sets our id in a frame of the configuration that carries an id: a step of the greeting, a heartbeat, an answer.
+   * Undefined if it carries none, and goes out as it is. Called twice: with 0, to see whether there is an id, and with
+   * its id. Must not throw. Omitted if the protocol cannot find ids in such frames: then they all go out as they are,
+   * and their ids may be those of requests.
+   */
+  adopt?(frame: Body, id: number): Adopted | undefined;
   /** Classifies a frame. Must not throw on any input: an unknown frame is `noise`. */
   decode(frame: Body): Decoded;
 }

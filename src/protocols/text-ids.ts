@@ -8,7 +8,15 @@ import { idsOf } from "./id-kinds.ts";
 import type { Span } from "./json-check.ts";
 import { inKindOf, textOf } from "./json-message.ts";
 import { Pattern } from "./pattern.ts";
-import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
+import {
+  type Adopted,
+  type Body,
+  type Decoded,
+  type Encoded,
+  InvalidMessage,
+  type Mode,
+  type Protocol,
+} from "./protocol.ts";
 import { isTemplate, PLACES, type TextIds, type TextOptions } from "./text.ts";
 
 /** An invalid pattern. `path` leads to it from the options. */
@@ -50,6 +58,7 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
   const keeps = ids === "callers";
   const outward = isTemplate(id.out) ? undefined : new Pattern(id.out);
   const inward = new Pattern(id.in);
+  const idIn = outward ? (text: string) => outward.find(text, "id")?.part : inTemplate(id.out);
   const classify = classifier(options);
 
   function encode(message: Body, wire: number, mode: Mode): Encoded {
@@ -68,6 +77,17 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
     return { frame: inKindOf(message, replaced(text, own, String(wire))), expectsReply: true, own: written };
   }
 
+  /** Finds the id where a caller's would be, or where the template puts ours. */
+  function adopt(frame: Body, wire: number): Adopted | undefined {
+    const text = textOf(frame);
+    if (text === undefined) return undefined;
+    const own = idIn(text);
+    if (own === undefined || own.start === own.end) return undefined;
+    const written = text.slice(own.start, own.end);
+    if (keeps) return { frame, own: written, id: written };
+    return { frame: inKindOf(frame, replaced(text, own, String(wire))), own: written };
+  }
+
   function decode(frame: Body): Decoded {
     const text = textOf(frame);
     if (text === undefined) return { type: "noise", why: "the bytes are not UTF-8" };
@@ -78,7 +98,6 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
     if (type === "message") return { type };
     if (type === "error") return { type, fails: options.errors?.do === "fail_all" ? "all" : "oldest" };
     if (found === undefined || wire === undefined) return { type: "message" };
-    if (type === "progress") return { type, id: wire };
     const render = (own: unknown): Body => {
       if (keeps) return frame;
       return inKindOf(
@@ -89,7 +108,7 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
     return { type, id: wire, render };
   }
 
-  return { name: "text", correlation: "id", accepts: "any", maxId, ids, encode, decode };
+  return { name: "text", correlation: "id", accepts: "any", maxId, ids, encode, adopt, decode };
 }
 
 function classifier({ skip = [], final, errors }: TextOptions) {
@@ -111,6 +130,22 @@ function anyOf(texts: readonly string[]): (text: string) => boolean {
 /** Fills a template in one pass, so that the caller's message is not searched for placeholders. */
 function filled(template: string, id: number, message: string): string {
   return template.replace(PLACES, (_, name: string) => (name === "id" ? String(id) : message));
+}
+
+/**
+ * Finds the id in a text that a template could have made, which is digits or the placeholder itself. It sees only the
+ * configuration's own frames, so its expression need not be RE2's.
+ */
+function inTemplate(template: string): (text: string) => Span | undefined {
+  const parts = template.split(/(\$(?:id|message)(?!\w))/).map((part) => {
+    if (part === "$id") return "(?<id>\\d+|\\$id)";
+    return part === "$message" ? ".*" : part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  });
+  const expression = new RegExp(`^${parts.join("")}$`, "ds");
+  return (text) => {
+    const found = expression.exec(text)?.indices?.groups?.id;
+    return found && { start: found[0], end: found[1] };
+  };
 }
 
 function replaced(text: string, { start, end }: Span, by: string): string {

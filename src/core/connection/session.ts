@@ -2,9 +2,10 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
-import type { Body } from "../../protocols/protocol.ts";
+import type { Body, WireId } from "../../protocols/protocol.ts";
 import { aroundInterval, fullJitter } from "../util/backoff.ts";
 import { type Disconnect, decideRetry, describeDisconnect, disconnectWhileGreeting } from "./disconnect.ts";
+import type { ConfiguredBy, FrameOrigin } from "./frame-origin.ts";
 import { greetingFrame, matchStep } from "./greeting.ts";
 import {
   type Ladder,
@@ -58,13 +59,21 @@ export interface Session {
   readonly failures: number;
 }
 
+/** A frame arrived; required only where {@link wantsFrames} is true. */
+interface FrameInput {
+  readonly type: "frame";
+  readonly connection: number;
+  readonly frame: Body;
+  /** Required only where {@link looksAtFrames} is true. */
+  readonly origin?: FrameOrigin | undefined;
+}
+
 export type SessionInput =
   | { readonly type: "start" }
   | { readonly type: "opened"; readonly connection: number }
   /** The connection's socket has ended, or could not be opened. */
   | { readonly type: "dropped"; readonly connection: number; readonly disconnect: Disconnect }
-  /** A frame arrived; required only where {@link wantsFrames} is true. */
-  | { readonly type: "frame"; readonly connection: number; readonly frame: Body }
+  | FrameInput
   | { readonly type: "pong"; readonly connection: number; readonly proof: string }
   /** The phase's timer fired. */
   | { readonly type: "timer" }
@@ -77,7 +86,10 @@ export type SessionInput =
 
 export type SessionEffect =
   | { readonly type: "connect"; readonly connection: number; readonly withinMs: number }
-  | { readonly type: "send"; readonly connection: number; readonly frame: string }
+  /** Send a frame of the configuration. If it carries an id, it gets one of ours. */
+  | { readonly type: "send"; readonly connection: number; readonly frame: string; readonly by: ConfiguredBy }
+  /** The reply to the frame of the configuration that has this id on the wire met its condition. */
+  | { readonly type: "answered"; readonly connection: number; readonly id: WireId }
   | { readonly type: "ping"; readonly connection: number; readonly proof: string }
   /** Start the close handshake; destroy the socket if it takes longer than `withinMs`. */
   | { readonly type: "close"; readonly connection: number; readonly code: number; readonly withinMs: number }
@@ -134,8 +146,8 @@ export function step(session: Session, input: SessionInput, context: SessionCont
       if (at.phase === "closing") return { session: { ...session, at: { phase: "closed" } }, effects: [] };
       return onDropped(session, input.connection, input.disconnect, context);
     case "frame":
-      if (at.phase === "greeting") return onGreetingFrame(session, at, input.frame, context);
-      return onTraffic(session, input.connection, input.frame, context);
+      if (at.phase === "greeting") return onGreetingFrame(session, at, input, context);
+      return onTraffic(session, input, context);
     case "pong":
       return onPong(session, input.proof, context);
     case "timer":
@@ -151,9 +163,15 @@ export function step(session: Session, input: SessionInput, context: SessionCont
 }
 
 /** Reports whether frames of this connection must pass through the session. Most need not, and skip its cost. */
-export function wantsFrames({ at, failures }: Session, connection: number): boolean {
+export function wantsFrames(session: Session, connection: number): boolean {
+  const { at, failures } = session;
   if (!("connection" in at) || at.connection !== connection) return false;
-  return at.phase === "greeting" || failures > 0 || (at.phase === "ready" && at.ladder.heartbeat.awaitsReply);
+  return failures > 0 || looksAtFrames(session);
+}
+
+/** Reports whether the current connection's frames may meet a condition of the greeting or the heartbeat. */
+export function looksAtFrames({ at }: Session): boolean {
+  return at.phase === "greeting" || (at.phase === "ready" && at.ladder.heartbeat.awaitsReply);
 }
 
 function stay(session: Session): Transition {
@@ -169,16 +187,25 @@ function connect(session: Session, { settings }: SessionContext, before: readonl
 }
 
 /** Continues the greeting at step `from`: sends frames up to the next expect step. `reply`: the frame last expected. */
-function greet(session: Session, connection: number, from: number, context: SessionContext, reply?: Body): Transition {
+function greet(
+  session: Session,
+  connection: number,
+  from: number,
+  context: SessionContext,
+  reply?: Body,
+  before: readonly SessionEffect[] = [],
+): Transition {
   const { settings, now: openedAt } = context;
-  const effects: SessionEffect[] = [];
+  const effects = [...before];
   for (let index = from; index < settings.greeting.length; index++) {
     const greetingStep = settings.greeting[index];
     if (greetingStep && "expect" in greetingStep) {
       effects.push({ type: "timer", ms: greetingStep.expect.within, isPeerDeadline: true });
       return { session: { ...session, at: { phase: "greeting", connection, step: index } }, effects };
     }
-    if (greetingStep) effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply) });
+    if (greetingStep) {
+      effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply), by: "greeting" });
+    }
   }
   const at: Ready = { phase: "ready", connection, ladder: newLadder(settings.keepalive, openedAt) };
   return enterReady(session, at, context, effects);
@@ -200,22 +227,43 @@ function enterReady(
 }
 
 /** Real traffic proves that the upstream works, so the failures are reset. */
-function onTraffic(session: Session, connection: number, frame: Body, context: SessionContext): Transition {
+function onTraffic(session: Session, input: FrameInput, context: SessionContext): Transition {
   const { at } = session;
   const working = { ...session, failures: 0 };
   const { heartbeat } = context.settings.keepalive;
   const expected = at.phase === "ready" && at.ladder.heartbeat.awaitsReply && heartbeat?.expect;
-  if (!expected || !matchesFrame(frame, expected)) {
-    return { session: working, effects: [{ type: "frame", connection, frame }] };
+  const body = expected ? seenBy("heartbeat", input) : undefined;
+  if (!expected || body === undefined || !matchesFrame(body, expected)) {
+    return { session: working, effects: [passedOn(input)] };
   }
-  return enterReady(working, { ...at, ladder: withHeartbeatReply(at.ladder, heartbeat, context.now) }, context, []);
+  const ladder = withHeartbeatReply(at.ladder, heartbeat, context.now);
+  return enterReady(working, { ...at, ladder }, context, answered(input));
 }
 
-function onGreetingFrame(session: Session, at: Greeting, frame: Body, context: SessionContext): Transition {
+/** The frame as a condition sees it that awaits a reply to `by`; undefined if it answers something else. */
+function seenBy(by: ConfiguredBy, { frame, origin }: FrameInput): Body | undefined {
+  if (origin === undefined) return frame;
+  return origin.type === "configured" && origin.by === by ? origin.body : undefined;
+}
+
+function answered({ connection, origin }: FrameInput): SessionEffect[] {
+  const isReply = origin?.type === "configured" && origin.isReply;
+  return isReply ? [{ type: "answered", connection, id: origin.id }] : [];
+}
+
+function passedOn({ connection, frame }: FrameInput): SessionEffect {
+  return { type: "frame", connection, frame };
+}
+
+function onGreetingFrame(session: Session, at: Greeting, input: FrameInput, context: SessionContext): Transition {
   const expected = expectStep(at, context);
-  const match = expected ? matchStep(expected, frame) : "other";
-  if (match === "matched") return greet(session, at.connection, at.step + 1, context, frame);
-  if (match === "other") return { session, effects: [{ type: "message", frame }] };
+  const body = seenBy("greeting", input);
+  const match = expected && body !== undefined ? matchStep(expected, body) : "other";
+  if (match === "matched") return greet(session, at.connection, at.step + 1, context, body, answered(input));
+  if (match === "other") {
+    const { frame, origin } = input;
+    return { session, effects: [origin ? passedOn(input) : { type: "message", frame }] };
+  }
   return giveUp(session, at.connection, { reason: "greeting", rejected: true, detail: `step ${at.step + 1}` }, context);
 }
 
@@ -291,7 +339,9 @@ function onRungDue(session: Session, at: Ready, context: SessionContext): Transi
   if (due.rung === "ping" || keepalive.heartbeat === null) return ping(session, at, context);
   const frame = greetingFrame(keepalive.heartbeat);
   const ladder = withHeartbeatSent(at.ladder, keepalive.heartbeat, now);
-  return enterReady(session, { ...at, ladder }, context, [{ type: "send", connection: at.connection, frame }]);
+  return enterReady(session, { ...at, ladder }, context, [
+    { type: "send", connection: at.connection, frame, by: "heartbeat" },
+  ]);
 }
 
 function onTimer(session: Session, context: SessionContext): Transition {

@@ -112,7 +112,8 @@ export class Admission {
     // A message that expects no reply may carry the id of another request, to say something about it.
     const own = expectsReply ? encoded.id : undefined;
     const taken = own !== undefined && correlation.isTaken(own);
-    const failure = problem ?? (taken ? failures.idTaken : undefined);
+    const reserved = own !== undefined && this.#requests.configured.isReserved(own);
+    const failure = problem ?? (reserved ? failures.idReserved : taken ? failures.idTaken : undefined);
     if (failure) {
       this.#requests.refuse(request, index, failures.failed(failure, encoded.own));
       return;

@@ -1,11 +1,13 @@
 /** The exchange: which request a frame answers, and how each request ends. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
-import type { Body, Decoded, FrameWithId, Protocol } from "../../protocols/protocol.ts";
+import type { Body, Decoded, FrameWithId, Protocol, WireId } from "../../protocols/protocol.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
+import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import type { Availability } from "../connection/session.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
 import { Admission, type NewRequest, sizeOf } from "./admission.ts";
+import type { ConfiguredFrame } from "./configured-frames.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
@@ -16,6 +18,8 @@ import { TimedOut } from "./timed-out.ts";
 
 export type { ExchangeEffect } from "./effects.ts";
 export { HOLD_MS } from "./send-queue.ts";
+
+const REQUEST: FrameOrigin = { type: "request" };
 
 type ExchangeLimits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes" | "pace">;
 
@@ -38,7 +42,8 @@ export class Exchange {
   readonly #timedOut: TimedOut;
   readonly counters: Counters = { ...zeroCounters };
 
-  constructor(protocol: Protocol, limits: ExchangeLimits) {
+  /** @param configured the frames that the greeting and the heartbeat will send */
+  constructor(protocol: Protocol, limits: ExchangeLimits, configured: readonly Body[] = []) {
     this.#protocol = protocol;
     this.#bufferedMax = limits.buffered_bytes;
     this.#requests = new InFlight(protocol, limits.reply_bytes, this.#delivery, this.#effects, this.counters);
@@ -46,6 +51,10 @@ export class Exchange {
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire);
     this.#timedOut = new TimedOut(this.#delivery, protocol.correlation === "order");
+    for (const frame of configured) {
+      const id = protocol.adopt?.(frame, 0)?.id;
+      if (id !== undefined) this.#requests.configured.reserve(id);
+    }
   }
 
   get inFlight(): number {
@@ -86,6 +95,7 @@ export class Exchange {
     }
     for (const effect of this.#timedOut.onLost(connection, why)) this.#effects.push(effect);
     this.#delivery.end(connection);
+    this.#requests.configured.onLost(connection);
     // Replies that an older connection owed do not concern the newest one.
     if (this.#delivery.isNewest(connection)) this.#requests.correlation.clear();
     this.#sendQueue.disconnect(connection, now);
@@ -104,7 +114,7 @@ export class Exchange {
         this.#message(frame);
         break;
       case "answer":
-        this.#replyToUpstream(connection, decoded.frame, now, buffered);
+        this.#replyToUpstream(connection, decoded, now, buffered);
         break;
       case "error":
         this.#failUnnamed(connection, decoded, now);
@@ -114,6 +124,43 @@ export class Exchange {
         this.#onFrameWithId(connection, decoded, frame, now);
     }
     return this.#flush(now);
+  }
+
+  // Frames of the configuration.
+
+  /**
+   * Gives a frame of the configuration an id of ours in place of its own, so that no request can have the same. Returns
+   * the frame to write at once, unchanged if it carries no id.
+   */
+  adopt(connection: number, frame: Body, by: ConfiguredBy): Body {
+    const adopt = (id: number) => this.#protocol.adopt?.(frame, id);
+    const carried = adopt(0);
+    if (carried === undefined) return frame;
+    const id = carried.id ?? this.#requests.correlation.draw();
+    const adopted = typeof id === "number" ? (adopt(id) ?? carried) : carried;
+    this.#requests.configured.add(connection, id, by, carried.own);
+    return adopted.frame;
+  }
+
+  /** Finds out what a frame answers, and changes nothing. Frames without ids have no origin. */
+  originOf(connection: number, frame: Body): FrameOrigin | undefined {
+    if (this.#protocol.correlation === "order") return undefined;
+    const decoded = this.#protocol.decode(frame);
+    if (!("id" in decoded)) return undefined;
+    const { id } = decoded;
+    const { configured, correlation } = this.#requests;
+    const found = configured.find(connection, id);
+    if (found) {
+      const isReply = decoded.type === "reply" || decoded.type === "invalid";
+      return { type: "configured", by: found.by, id, body: rendered(decoded, frame, found), isReply };
+    }
+    const ofRequest = correlation.find(connection, id) !== undefined;
+    return ofRequest || (this.#delivery.isNewest(connection) && correlation.isTaken(id)) ? REQUEST : undefined;
+  }
+
+  /** Takes the reply to a frame of the configuration that met a condition. */
+  onConfiguredReply(connection: number, id: WireId): void {
+    this.#requests.configured.onReply(connection, id);
   }
 
   /** Reports the outcome of a `write`. `taken`: false if the socket refused the frame, so that it never left. */
@@ -211,7 +258,10 @@ export class Exchange {
 
   #onFrameWithId(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
     const entry = this.#requests.correlation.find(connection, decoded.id);
-    if (decoded.type === "progress") {
+    const configured = entry ? undefined : this.#requests.configured.find(connection, decoded.id);
+    if (configured) {
+      this.#onConfiguredFrame(connection, configured, decoded, frame);
+    } else if (decoded.type === "progress") {
       if (entry) entry.phase.acknowledged = true;
       this.#message(frame);
     } else if (entry) {
@@ -219,6 +269,20 @@ export class Exchange {
     } else {
       this.#stray(connection, decoded, frame, now);
     }
+  }
+
+  /**
+   * Takes a frame that answers one of the configuration's and met no condition. The reply is counted and dropped. Any
+   * other frame is a message: a greeting may have subscribed.
+   */
+  #onConfiguredFrame(connection: number, configured: ConfiguredFrame, decoded: FrameWithId, frame: Body): void {
+    const isReply = decoded.type === "reply" || decoded.type === "invalid";
+    if (!isReply || configured.answered) {
+      this.#message(rendered(decoded, frame, configured));
+      return;
+    }
+    this.counters.late++;
+    this.#requests.configured.onReply(connection, decoded.id);
   }
 
   #stray(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
@@ -242,7 +306,8 @@ export class Exchange {
   }
 
   /** Replies to an upstream that requests faster than it reads would pile up: `limits.buffered_bytes` bounds them. */
-  #replyToUpstream(connection: number, frame: Body, now: number, buffered: number): void {
+  #replyToUpstream(connection: number, answer: Extract<Decoded, { type: "answer" }>, now: number, buffered: number) {
+    const { frame } = answer;
     if (buffered + sizeOf(frame) > this.#bufferedMax) {
       // An older connection is being closed already.
       if (this.#delivery.isNewest(connection))
@@ -250,7 +315,11 @@ export class Exchange {
       return;
     }
     this.counters.answered++;
-    this.#effects.push({ type: "send", connection, frame });
+    this.#effects.push({
+      type: "send",
+      connection,
+      frame: answer.adopt ? this.adopt(connection, frame, "answer") : frame,
+    });
   }
 
   /** Held messages go out on the next connection, and not on this one before it is closed. */
@@ -263,6 +332,11 @@ export class Exchange {
     this.counters.messages++;
     this.#effects.push({ type: "message", frame, json });
   }
+}
+
+/** A frame with the id that the configuration wrote in place of ours. */
+function rendered(decoded: FrameWithId, frame: Body, { own }: ConfiguredFrame): Body {
+  return decoded.render?.(own) ?? frame;
 }
 
 function earliest(a: number | undefined, b: number | undefined): number | undefined {

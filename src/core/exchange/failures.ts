@@ -76,6 +76,12 @@ export const lateParts: Failure = {
   detail: "the late reply came in several frames; only replies in time are reassembled",
 };
 
+export const idReserved: Failure = {
+  code: "invalid_request",
+  sent: "no",
+  detail: "the configuration uses this id in its greeting or heartbeat: use another id",
+};
+
 export const idTaken: Failure = {
   code: "invalid_request",
   sent: "no",

@@ -3,6 +3,7 @@ import type { Failure } from "../../errors.ts";
 import type { Body, FrameWithId, Protocol } from "../../protocols/protocol.ts";
 import type { Counters, Failed, Outcome } from "../outcome.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
+import { ConfiguredFrames } from "./configured-frames.ts";
 import { CorrelateById } from "./correlate-by-id.ts";
 import { CorrelateByOrder } from "./correlate-by-order.ts";
 import type { Correlation } from "./correlation.ts";
@@ -26,6 +27,7 @@ const MAX_FRAMES = 1_000;
 /** Each request ends here, exactly once, and everything kept for it ends with it. */
 export class InFlight {
   readonly table = new RequestTable();
+  readonly configured = new ConfiguredFrames();
   readonly correlation: Correlation;
   readonly #protocol: Protocol;
   readonly #delivery: DeliveryProofs;
@@ -37,7 +39,8 @@ export class InFlight {
   /** @param replyBytes `limits.reply_bytes` */
   constructor(protocol: Protocol, replyBytes: number, delivery: DeliveryProofs, effects: Effects, counters: Counters) {
     const byOrder = protocol.correlation === "order";
-    this.correlation = byOrder ? new CorrelateByOrder() : new CorrelateById(this.table, protocol);
+    const { table, configured } = this;
+    this.correlation = byOrder ? new CorrelateByOrder() : new CorrelateById(table, configured, protocol);
     this.#protocol = protocol;
     this.#delivery = delivery;
     this.#effects = effects;

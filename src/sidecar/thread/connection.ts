@@ -3,6 +3,7 @@
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
+import type { ConfiguredBy, FrameOrigin } from "../../core/connection/frame-origin.ts";
 import type { Rung } from "../../core/connection/liveness.ts";
 import {
   newRotation,
@@ -11,9 +12,15 @@ import {
   type RotationInput,
   stepRotation,
 } from "../../core/connection/rotation.ts";
-import { type Availability, availability, type Session, wantsFrames } from "../../core/connection/session.ts";
+import {
+  type Availability,
+  availability,
+  looksAtFrames,
+  type Session,
+  wantsFrames,
+} from "../../core/connection/session.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
-import type { Body } from "../../protocols/protocol.ts";
+import type { Body, WireId } from "../../protocols/protocol.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
@@ -35,6 +42,12 @@ export interface ConnectionEvents {
   /** A frame that belongs to no request, because none could have been sent yet. */
   message(frame: Body): void;
   frame(connection: number, frame: Body, now: number): void;
+  /** Returns the frame that is written in place of one of the configuration's, under an id of ours. */
+  adopt(connection: number, frame: Body, by: ConfiguredBy): Body;
+  /** Returns what a frame answers. Called only while the greeting or the heartbeat waits for a frame. */
+  originOf(connection: number, frame: Body): FrameOrigin | undefined;
+  /** The reply to a frame of the configuration met its condition, and is not passed on. */
+  answered(connection: number, id: WireId): void;
   /** After `close`: every socket is gone. */
   closed(close: CloseCounts): void;
 }
@@ -167,7 +180,10 @@ export class Connection {
         this.#connect(effect.connection, effect.withinMs);
         break;
       case "send":
-        this.#sockets.write(effect.connection, effect.frame);
+        this.#sockets.write(effect.connection, this.#events.adopt(effect.connection, effect.frame, effect.by));
+        break;
+      case "answered":
+        this.#events.answered(effect.connection, effect.id);
         break;
       case "ping":
         this.#activity.pinged(now);
@@ -238,9 +254,13 @@ export class Connection {
     const now = this.#heard(connection);
     this.#activity.frame(now);
     const { current, successor } = this.#rotation;
-    if (wantsFrames(current, connection) || (successor && wantsFrames(successor, connection)))
-      this.#advance({ type: "frame", connection, frame });
-    else this.#events.frame(connection, frame, now);
+    const session = successor?.connection === connection ? successor : current;
+    if (!wantsFrames(session, connection)) {
+      this.#events.frame(connection, frame, now);
+      return;
+    }
+    const origin = looksAtFrames(session) ? this.#events.originOf(connection, frame) : undefined;
+    this.#advance({ type: "frame", connection, frame, origin });
   }
 
   #pong(connection: number, proof: string): void {

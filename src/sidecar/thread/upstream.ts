@@ -1,6 +1,7 @@
 /** The upstream on the sidecar's thread: host commands, its connection and its exchange, wired together. */
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
+import { configuredFrames } from "../../core/connection/greeting.ts";
 import type { Availability } from "../../core/connection/session.ts";
 import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
@@ -46,7 +47,7 @@ export class Upstream {
     this.#name = name;
     this.#settings = settings;
     this.#env = env;
-    this.#exchange = new Exchange(protocol, settings.limits);
+    this.#exchange = new Exchange(protocol, settings.limits, configuredFrames(settings));
     this.#alarm = new Alarm(env.now, () => this.#expire());
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
@@ -67,6 +68,9 @@ export class Upstream {
       proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames)),
       message: (frame) => this.#onGreetingMessage(frame),
       frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
+      adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),
+      originOf: (connection, frame) => this.#exchange.originOf(connection, frame),
+      answered: (connection, id) => this.#exchange.onConfiguredReply(connection, id),
       closed: (close) => this.#post({ type: "closed", upstream: name, close }),
     });
   }

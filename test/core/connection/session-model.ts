@@ -49,6 +49,8 @@ export function briefly(effect: SessionEffect): string {
       return effect.ms === undefined ? "no timer" : `timer ${effect.ms}`;
     case "lost":
       return `lost ${effect.connection} ${effect.cause.reason}`;
+    case "answered":
+      return `answered ${effect.connection} ${effect.id}`;
     case "proven":
       return `proven ${effect.proof}`;
     case "message":
@@ -183,6 +185,7 @@ export class SessionModel {
         assert.equal(effect.proof, this.pinged, "a proof that no ping carried");
         this.proven.push(effect.proof);
         break;
+      case "answered":
       case "message":
       case "frame":
         break;

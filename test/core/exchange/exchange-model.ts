@@ -73,14 +73,9 @@ export class ExchangeModel {
   readonly #plans: { readonly at: number; run(): unknown }[] = [];
   #seq = 0;
 
-  constructor(protocol: Protocol, limits: Partial<UpstreamSettings["limits"]> = {}) {
-    this.exchange = new Exchange(protocol, {
-      in_flight: 1_024,
-      buffered_bytes: 2 ** 24,
-      reply_bytes: 2 ** 24,
-      pace: null,
-      ...limits,
-    });
+  constructor(protocol: Protocol, limits: Partial<UpstreamSettings["limits"]> = {}, configured: readonly Body[] = []) {
+    const defaults = { in_flight: 1_024, buffered_bytes: 2 ** 24, reply_bytes: 2 ** 24, pace: null };
+    this.exchange = new Exchange(protocol, { ...defaults, ...limits }, configured);
   }
 
   // Callers.
