@@ -37,7 +37,7 @@ function brief(effects: readonly SubscriptionEffect[] = []): string[] {
         return [`${effect.name}: ${effect.text}`];
       case "missed":
         return [`${effect.name} missed`];
-      case "removed":
+      default:
         return [];
     }
   });
