@@ -22,8 +22,8 @@ class Room {
 }
 
 /**
- * Messages that active subscriptions claimed have a room of their own, so that they do not fill that of the others. They
- * are kept because an upstream may treat two subscriptions as one.
+ * Messages that active subscriptions claimed have a room of their own, so that they do not fill that of the others.
+ * They are kept because an upstream may treat two subscriptions as one.
  */
 export class EarlyMessages {
   /** In order of arrival. */
