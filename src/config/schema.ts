@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import type { Condition } from "../protocols/condition.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset } from "../protocols/presets.ts";
 import {
@@ -67,27 +68,51 @@ const subscriptionName = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _, . or -");
 
+/** True if every number is the one that was written: beyond 2^53 a parsed one may be another. */
+function isExact(value: unknown): boolean {
+  if (typeof value === "number") return !Number.isInteger(value) || Number.isSafeInteger(value);
+  return typeof value !== "object" || value === null || Object.values(value).every(isExact);
+}
+
+/** A message of ours: a text, which is sent as is, or a value, which is sent as JSON. */
+const message = (error: string) =>
+  z.json({ error }).refine(isExact, "has a number beyond 2^53, which would be rounded: write the message as a text");
+
 /**
- * A subscription: its request and the condition for its messages, or a preset that has both. `$id` in `match` and
- * `unsubscribe` stands for the value at `id` in the upstream's reply.
+ * A subscription: its request and the condition for its messages, or a preset that has both. `$id` in `match`, `ended`
+ * and `unsubscribe` stands for the value at `id` in the frame with which the upstream agrees.
  */
 const subscriptionShape = {
   /** Subscriptions of Ethereum, which differ only in their parameters. */
   preset: z.literal("eth_subscribe").optional(),
-  params: z.array(z.json()).min(1, "must not be empty").optional(),
+  params: z
+    .array(z.json())
+    .min(1, "must not be empty")
+    .refine(isExact, "has a number beyond 2^53, which would be rounded: use request, as a text")
+    .optional(),
   /** The message that subscribes. */
-  request: z.json({ error: "must be the message that subscribes" }).optional(),
-  /** The place of the upstream's own id for the subscription in its reply. */
+  request: message("must be the message that subscribes").optional(),
+  /** The place of the upstream's own id for the subscription in the frame with which it agrees. */
   id: memberPointer.optional(),
   /** The condition that its messages meet. */
   ...conditionShape,
   /** The message that unsubscribes. */
-  unsubscribe: z.json({ error: "must be the message that unsubscribes" }).optional(),
+  unsubscribe: message("must be the message that unsubscribes").optional(),
+  /** The confirmations, as replies or as messages; all of them must come. By default the reply, unless it refuses. */
+  agreed: z.union([condition, z.array(condition).min(1, "must have at least one condition")]).optional(),
+  /** A reply or a message that refuses the request, beside the forms that are known. */
+  refused: condition.optional(),
+  /** The message with which the upstream ends the subscription. */
+  ended: condition.optional(),
+  /** False for a request that does something: what may have been sent is never sent again. */
+  renew: z.boolean().optional(),
+  /** The longest time without a message of the subscription: after it, the request is repeated. */
+  silence: duration.optional(),
 };
 
 type SubscriptionInput = z.output<z.ZodObject<typeof subscriptionShape>>;
 
-const RECIPE_KEYS = ["request", "id", "match", "has", "lacks", "unsubscribe"] as const;
+const RECIPE_KEYS = ["request", "id", "match", "has", "lacks", "unsubscribe", "agreed", "refused"] as const;
 
 function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): void {
   const wrong = (key: keyof SubscriptionInput, message: string) =>
@@ -100,8 +125,12 @@ function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): 
     if (!isCondition(given)) wrong("match", "is missing");
     if (given.params !== undefined) wrong("params", "is only for a preset: leave it out");
   }
-  if (given.id === undefined && Object.values(given.match ?? {}).includes("$id")) {
+  const namesId = (part: Condition | undefined) => Object.values(part?.match ?? {}).includes("$id");
+  if (given.id === undefined && !given.preset && (namesId(given) || namesId(given.ended))) {
     wrong("id", "is missing: $id stands for the value at this pointer in the reply");
+  }
+  for (const key of ["agreed", "refused"] as const) {
+    if ([given[key] ?? []].flat().some(namesId)) wrong(key, "cannot have $id, which is not known yet");
   }
 }
 

@@ -47,8 +47,9 @@ function isOfSubscription(condition: Condition, frame: string): boolean {
   all.connected();
   all.add("a", settings);
   const agreed = { type: "reply", body: "{}", queueMs: 0, upstreamMs: 0 } as const;
-  all.settled(1, agreed, { now: 0, random: 0, retry: { from: 1, to: 1 } });
-  return all.message(frame).length > 0;
+  const context = { now: 0, random: 0, retry: { from: 1, to: 1, stable: 1 } };
+  all.settled(1, agreed, context);
+  return all.message(frame, context) !== undefined;
 }
 
 /** Each reports whether a frame with these members meets the condition, as seen from outside. */

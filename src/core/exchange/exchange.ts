@@ -194,9 +194,9 @@ export class Exchange {
     return this.#flush(now);
   }
 
-  /** Drops the owner's requests that are not on a socket yet: the owner no longer waits for any. */
-  withdraw(owner: Owner): void {
-    this.#requests.withdraw(owner);
+  /** Drops the owner's requests that are not on a socket yet. @returns their numbers, of which none has an outcome */
+  withdraw(owner: Owner): readonly number[] {
+    return this.#requests.withdraw(owner);
   }
 
   /** Makes room: the reader of a stream has taken frames of this weight. */

@@ -153,13 +153,16 @@ export class InFlight {
     }
   }
 
-  /** Drops the owner's entries that are not on a socket yet, without an outcome: the owner no longer waits for any. */
-  withdraw(owner: Owner): void {
+  /** Drops the owner's entries that are not on a socket yet, without an outcome. @returns their numbers */
+  withdraw(owner: Owner): readonly number[] {
+    const withdrawn: number[] = [];
     for (const entry of this.table.held) {
       if (entry.request.owner !== owner) continue;
       this.#counters.abandoned++;
       this.forget(entry);
+      withdrawn.push(entry.request.seq);
     }
+    return withdrawn;
   }
 
   /** Fails an item that is not in the table: it was not admitted, or is forgotten. */

@@ -18,11 +18,11 @@ export interface WaitLimit {
  * How long the caller wants to wait. `?timeout` wins, and is refused if invalid. `Prefer: wait` is a preference: as RFC
  * 7240 asks, it is ignored if malformed and clamped if too large.
  */
-export function readWaitLimit(c: Context<Env>): WaitLimit {
+export function readWaitLimit(c: Context<Env>, defaultMs = DEFAULT_TIMEOUT_MS): WaitLimit {
   const timeoutMs = readTimeout(c);
   if (timeoutMs !== undefined) return { timeoutMs, applied: undefined };
   const seconds = preferredWait(c.req.header("prefer") ?? "");
-  if (seconds === 0) return { timeoutMs: DEFAULT_TIMEOUT_MS, applied: undefined };
+  if (seconds === 0) return { timeoutMs: defaultMs, applied: undefined };
   return { timeoutMs: seconds * 1_000, applied: `wait=${seconds}` };
 }
 

@@ -220,6 +220,9 @@ export class UpstreamClient implements ThreadClient {
       case "subscription":
         this.subscriptions.receive(message.name, message.state);
         break;
+      case "unsubscribed":
+        this.subscriptions.removed(message.seq, message.failure);
+        break;
       case "state":
         this.#state.set(message.state);
         break;
@@ -251,7 +254,7 @@ export class UpstreamClient implements ThreadClient {
     this.#failAll((seq) => (unposted.has(seq) ? { ...failure, sent: "no" } : failure));
     if (this.#refusal) this.#confirmations.skip();
     else this.journals.repost();
-    this.subscriptions.crashed();
+    this.subscriptions.crashed(failure);
     this.#state.set({ phase: "idle", attempts: 0, lastError });
   }
 

@@ -57,14 +57,8 @@ export class Upstream {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
       availability: (availability, now) => this.#onAvailability(availability, now),
       lost: (connection, why, now) => this.#carryOut(this.#exchange.onLost(connection, why, now)),
-      away: (why) => {
-        this.#withdrawSubscriptions();
-        this.#router.onLost(why);
-      },
-      rotated: () => {
-        this.#withdrawSubscriptions();
-        this.#router.onRotated();
-      },
+      away: (why) => this.#router.onLost(why, this.#withdrawSubscriptions()),
+      rotated: () => this.#router.onRotated(this.#withdrawSubscriptions()),
       proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames)),
       message: (frame) => this.#onGreetingMessage(frame),
       frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
@@ -95,7 +89,7 @@ export class Upstream {
         this.#router.subscribe(command);
         break;
       case "unsubscribe":
-        this.#router.unsubscribe(command.name);
+        this.#router.unsubscribe(command);
         break;
       case "read":
         this.#router.read(command);
@@ -136,8 +130,8 @@ export class Upstream {
   }
 
   /** Subscriptions are requested again on the next connection, where requests held for this one must not go out too. */
-  #withdrawSubscriptions(): void {
-    this.#exchange.withdraw("subscriptions");
+  #withdrawSubscriptions(): readonly number[] {
+    return this.#exchange.withdraw("subscriptions");
   }
 
   /** Takes a message that came during the greeting, before there could be requests. */
@@ -210,7 +204,7 @@ export class Upstream {
   #expire(): void {
     const now = this.#env.now();
     this.#carryOut(this.#exchange.expire(now));
-    this.#router.expire(now);
+    this.#router.expire();
     this.#setAlarm();
   }
 
