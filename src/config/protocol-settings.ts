@@ -73,6 +73,8 @@ const answer = z
     error: "needs a send that is a mapping",
   });
 
+const COLLECT_WITHOUT_FINAL = { path: ["collect"], error: "needs final: which frame is the last one" };
+
 const protocolOptions = z.discriminatedUnion("preset", [
   z.strictObject({ preset: z.literal("json-rpc") }),
   z
@@ -99,10 +101,7 @@ const protocolOptions = z.discriminatedUnion("preset", [
       /** Requests of the upstream's own, with our answers. */
       answers: z.array(answer).optional(),
     })
-    .refine(({ final, collect }) => collect === undefined || final !== undefined, {
-      path: ["collect"],
-      error: "needs final: which frame is the last one",
-    }),
+    .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
   z
     .strictObject({
       preset: z.literal("text"),
@@ -111,15 +110,19 @@ const protocolOptions = z.discriminatedUnion("preset", [
         .strictObject({ out: pattern, in: pattern, kind: z.enum(TEXT_ID_KINDS).prefault("int") })
         .superRefine(checkTextId)
         .optional(),
-      /** As for `json`, with patterns in place of conditions. */
+      /** As for `json`, with patterns in place of conditions. Without ids they are for all frames. */
+      reply: pattern.optional(),
       skip: z.array(pattern).min(1, "must have at least one pattern").optional(),
       final: z.array(pattern).min(1, "must have at least one pattern").optional(),
+      /** Makes the reply all frames up to the final one; `frames` bounds their number. */
+      collect: z.strictObject({ frames: wholeNumber(1, 1_000_000).prefault(1000) }).optional(),
       errors: z.strictObject({ when: pattern, do: z.enum(ERROR_DEEDS) }).optional(),
     })
-    .refine(({ preset: _, id, ...rules }) => id !== undefined || Object.keys(rules).length === 0, {
-      path: ["id"],
-      error: "is missing: without it nothing names a request",
-    }),
+    .refine(({ id, errors }) => id !== undefined || errors === undefined, {
+      path: ["errors"],
+      error: "needs id: without ids, the error is the reply to the request that waits",
+    })
+    .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
   z.strictObject({ preset: z.literal("cdp") }),
   z.strictObject({ preset: z.literal("graphql-transport-ws"), payload: z.record(z.string(), z.json()).optional() }),
   z.strictObject({ preset: z.literal("home-assistant"), token: z.string().min(1, "must not be empty").optional() }),

@@ -7,7 +7,7 @@ import { type JsonOptions, json } from "./json.ts";
 import { jsonRpc } from "./json-rpc.ts";
 import { type ObsOptions, obs } from "./obs.ts";
 import type { Preset } from "./preset.ts";
-import { type TextOptions, text } from "./text.ts";
+import { hasTextRules, type TextOptions, text } from "./text.ts";
 
 export { fromModule } from "./module.ts";
 
@@ -27,7 +27,11 @@ const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) =
   "json-rpc": () => ({ protocol: jsonRpc }),
   json: (settings) => ({ protocol: json(settings) }),
   text: ({ id, ...rules }) => ({
-    protocol: id ? async () => (await import("./text-ids.ts")).textIds({ id, ...rules }) : text,
+    protocol: id
+      ? async () => (await import("./text-ids.ts")).textIds({ id, ...rules })
+      : hasTextRules(rules)
+        ? async () => (await import("./text-by-order.ts")).textByOrder(rules)
+        : text,
   }),
   cdp,
   [GRAPHQL_TRANSPORT_WS]: graphqlTransportWs,

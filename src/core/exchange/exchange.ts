@@ -223,7 +223,7 @@ export class Exchange {
 
   #stray(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
     const newest = this.#delivery.isNewest(connection);
-    const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part");
+    const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part", now);
     if (stray !== "message") this.counters[stray]++;
     if (stray === "late") {
       const late = this.#timedOut.onReplyFrame(connection, decoded, now);
@@ -246,17 +246,11 @@ export class Exchange {
     if (buffered + sizeOf(frame) > this.#bufferedMax) {
       // An older connection is being closed already.
       if (this.#delivery.isNewest(connection))
-        this.#renew(connection, now, "the upstream sends requests and does not read the replies");
+        this.#sendQueue.renew(connection, now, "the upstream sends requests and does not read the replies");
       return;
     }
     this.counters.answered++;
     this.#effects.push({ type: "send", connection, frame });
-  }
-
-  /** Held messages go out on the next connection, and not on this one before it is closed. */
-  #renew(connection: number, now: number, detail: string): void {
-    this.#effects.push({ type: "renew", detail });
-    this.#sendQueue.disconnect(connection, now);
   }
 
   #message(frame: Body, json?: true): void {

@@ -37,7 +37,7 @@ export class InFlight {
   /** @param replyBytes `limits.reply_bytes` */
   constructor(protocol: Protocol, replyBytes: number, delivery: DeliveryProofs, effects: Effects, counters: Counters) {
     const byOrder = protocol.correlation === "order";
-    this.correlation = byOrder ? new CorrelateByOrder() : new CorrelateById(this.table, protocol);
+    this.correlation = byOrder ? new CorrelateByOrder(protocol) : new CorrelateById(this.table, protocol);
     this.#protocol = protocol;
     this.#delivery = delivery;
     this.#effects = effects;
@@ -117,7 +117,7 @@ export class InFlight {
   #reply(entry: SentEntry, body: Body, now: number): void {
     const { arrivedAt, phase } = entry;
     this.#counters.replies++;
-    this.correlation.ended(entry);
+    this.correlation.ended(entry, now);
     this.forget(entry);
     const times = { queueMs: phase.at - arrivedAt, upstreamMs: now - phase.at };
     this.#settle(entry.request, entry.index, { type: "reply", body, ...times });
