@@ -35,8 +35,11 @@ export interface Encoded {
 /** Returns a frame as the caller sees it: with its own id restored, otherwise unchanged. */
 type Render = (own: unknown) => Body;
 
-/** The classification of a frame from the upstream. */
-export type Decoded =
+/** The classification of a frame from the upstream, or of each of several messages in it. */
+export type Decoded = DecodedMessage | { readonly type: "several"; readonly results: readonly DecodedMessage[] };
+
+/** The classification of one message from the upstream. */
+export type DecodedMessage =
   /** The reply to the request that was sent as `id`. */
   | {
       readonly type: "reply";
@@ -57,13 +60,16 @@ export type Decoded =
   | { readonly type: "error"; readonly fails: "oldest" | "all" }
   /** A request of the upstream's own, with the frame that answers it. Not handed on. */
   | { readonly type: "answer"; readonly frame: Body }
-  /** An unsolicited message. `json` is set if the protocol has verified that the frame is JSON. */
-  | { readonly type: "message"; readonly json?: true }
+  /**
+   * An unsolicited message. `json` is set if the protocol has verified that the frame is JSON; `render` returns the
+   * message, if it is not the frame.
+   */
+  | { readonly type: "message"; readonly json?: true; readonly render?: Render }
   /** Not a frame of this protocol. Counted and kept as a message, never a reply. */
   | { readonly type: "noise"; readonly why: string };
 
 /** The classification of a frame that names a request. */
-export type FrameWithId = Extract<Decoded, { readonly id: WireId }>;
+export type FrameWithId = Extract<DecodedMessage, { readonly id: WireId }>;
 
 export interface Protocol {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** The exchange: which request a frame answers, and how each request ends. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
-import type { Body, Decoded, FrameWithId, Protocol } from "../../protocols/protocol.ts";
+import type { Body, DecodedMessage, FrameWithId, Protocol } from "../../protocols/protocol.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { Availability } from "../connection/session.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
@@ -95,9 +95,27 @@ export class Exchange {
   /** Takes a frame from the upstream. `buffered`: as for `request`. */
   onFrame(connection: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
     const decoded = this.#protocol.decode(frame);
+    if (decoded.type !== "several") this.#onDecoded(connection, decoded, frame, now, buffered);
+    else {
+      for (const each of decoded.results) {
+        // A message among several is not the frame, as far as the protocol says which part of it is.
+        const part = "render" in each && each.render ? each.render(undefined) : frame;
+        this.#onDecoded(connection, each, part, now, buffered);
+      }
+    }
+    return this.#flush(now);
+  }
+
+  /** Takes a frame that could not be taken apart, and is therefore no message of this protocol. */
+  onUnreadable(connection: number, frame: Body, why: string, now: number): readonly ExchangeEffect[] {
+    this.#onDecoded(connection, { type: "noise", why }, frame, now, 0);
+    return this.#flush(now);
+  }
+
+  #onDecoded(connection: number, decoded: DecodedMessage, frame: Body, now: number, buffered: number): void {
     switch (decoded.type) {
       case "message":
-        this.#message(frame, decoded.json);
+        this.#message(decoded.render ? decoded.render(undefined) : frame, decoded.json);
         break;
       case "noise":
         this.counters.noise++;
@@ -113,7 +131,6 @@ export class Exchange {
       default:
         this.#onFrameWithId(connection, decoded, frame, now);
     }
-    return this.#flush(now);
   }
 
   /** Reports the outcome of a `write`. `taken`: false if the socket refused the frame, so that it never left. */
@@ -234,7 +251,7 @@ export class Exchange {
   }
 
   /** Fails the requests that an error without an id may refer to. */
-  #failUnnamed(connection: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
+  #failUnnamed(connection: number, { fails }: Extract<DecodedMessage, { type: "error" }>, now: number): void {
     const sent = this.#requests.table.sentOn(connection).sort((a, b) => a.phase.order - b.phase.order);
     for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
       this.#requests.failEarly(entry, failures.unnamed(this.#delivery.sent(entry), fails), now);
