@@ -1,6 +1,7 @@
 /** Schemas of an upstream's protocol, greeting and heartbeat, and of the conditions in them. */
 
 import { z } from "zod";
+import { INFLATES } from "../protocols/frames.ts";
 import { ERROR_DEEDS } from "../protocols/json.ts";
 import { ID_KINDS } from "../protocols/json-id.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
@@ -75,11 +76,29 @@ const answer = z
 
 const COLLECT_WITHOUT_FINAL = { path: ["collect"], error: "needs final: which frame is the last one" };
 
+/** How messages lie in frames, for every preset. */
+const common = {
+  frames: z
+    .strictObject({
+      /** The separator of the messages in a frame, which also ends what is sent; or `array`. */
+      split: z
+        .string()
+        .min(1, "must not be empty: it is a separator, or array")
+        .max(16, "must have at most 16 characters")
+        .optional(),
+      /** The compression of binary frames. */
+      inflate: z.enum(INFLATES).optional(),
+    })
+    .refine(({ split, inflate }) => split !== undefined || inflate !== undefined, "must have split or inflate")
+    .optional(),
+};
+
 const protocolOptions = z.discriminatedUnion("preset", [
-  z.strictObject({ preset: z.literal("json-rpc") }),
+  z.strictObject({ preset: z.literal("json-rpc"), ...common }),
   z
     .strictObject({
       preset: z.literal("json"),
+      ...common,
       /** The place of the id in requests (`out`) and replies (`in`), and its kind. */
       id: z
         .strictObject({
@@ -105,6 +124,7 @@ const protocolOptions = z.discriminatedUnion("preset", [
   z
     .strictObject({
       preset: z.literal("text"),
+      ...common,
       /** The place and the kind of ids; without it, replies are correlated by order. */
       id: z
         .strictObject({ out: pattern, in: pattern, kind: z.enum(TEXT_ID_KINDS).prefault("int") })
@@ -123,11 +143,20 @@ const protocolOptions = z.discriminatedUnion("preset", [
       error: "needs id: without ids, the error is the reply to the request that waits",
     })
     .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
-  z.strictObject({ preset: z.literal("cdp") }),
-  z.strictObject({ preset: z.literal("graphql-transport-ws"), payload: z.record(z.string(), z.json()).optional() }),
-  z.strictObject({ preset: z.literal("home-assistant"), token: z.string().min(1, "must not be empty").optional() }),
+  z.strictObject({ preset: z.literal("cdp"), ...common }),
+  z.strictObject({
+    preset: z.literal("graphql-transport-ws"),
+    ...common,
+    payload: z.record(z.string(), z.json()).optional(),
+  }),
+  z.strictObject({
+    preset: z.literal("home-assistant"),
+    ...common,
+    token: z.string().min(1, "must not be empty").optional(),
+  }),
   z.strictObject({
     preset: z.literal("obs"),
+    ...common,
     events: wholeNumber(0, 2 ** 31 - 1).optional(),
     password: z.string().min(1, "must not be empty").optional(),
   }),

@@ -1,6 +1,7 @@
 /** Registry of the built-in presets, by name. */
 
 import { cdp } from "./cdp.ts";
+import type { FrameOptions } from "./frames.ts";
 import { GRAPHQL_TRANSPORT_WS, type GraphqlOptions, graphqlTransportWs } from "./graphql-transport-ws.ts";
 import { type HomeAssistantOptions, homeAssistant } from "./home-assistant.ts";
 import { type JsonOptions, json } from "./json.ts";
@@ -40,7 +41,9 @@ const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) =
 };
 
 /** A preset's name with its settings. The configuration's schema refuses unknown ones. */
-export type PresetSettings = { [Name in PresetName]: { readonly preset: Name } & Settings[Name] }[PresetName];
+export type PresetSettings = {
+  [Name in PresetName]: { readonly preset: Name; readonly frames?: FrameOptions | undefined } & Settings[Name];
+}[PresetName];
 
 export type PresetName = keyof Settings;
 

@@ -11,6 +11,7 @@ import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
+import { Framing } from "./framing.ts";
 import { MessageRouter } from "./message-router.ts";
 
 /** Services of the thread that an upstream lives on. */
@@ -52,7 +53,9 @@ export class Upstream {
       ...env,
       request: (request, now) => this.#request("subscriptions", request, now),
     });
-    this.#connection = new Connection(name, settings, env, {
+    const frames = typeof settings.protocol === "string" ? undefined : settings.protocol.frames;
+    const framing = new Framing(frames, protocol.accepts, settings.limits.reply_bytes);
+    this.#connection = new Connection(name, settings, framing, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
       availability: (availability, now) => this.#onAvailability(availability, now),
       lost: (connection, why, now) => this.#carryOut(this.#exchange.onLost(connection, why, now)),
@@ -67,6 +70,8 @@ export class Upstream {
       proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames)),
       message: (frame) => this.#onGreetingMessage(frame),
       frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
+      unreadable: (connection, frame, why, now) =>
+        this.#carryOut(this.#exchange.onUnreadable(connection, frame, why, now)),
       closed: (close) => this.#post({ type: "closed", upstream: name, close }),
     });
   }
@@ -146,8 +151,9 @@ export class Upstream {
     const effects = this.#exchange.onFrame(connection, frame, now, this.#connection.buffered(connection));
     this.#carryOut(effects);
     const goingAway = this.#settings.reconnect.rotate?.on;
-    if (!goingAway || !effects.some(({ type }) => type === "message")) return;
-    if (matchesFrame(frame, goingAway)) this.#connection.rotate(connection);
+    if (!goingAway) return;
+    const announces = (effect: ExchangeEffect) => effect.type === "message" && matchesFrame(effect.frame, goingAway);
+    if (effects.some(announces)) this.#connection.rotate(connection);
   }
 
   // The exchange.
