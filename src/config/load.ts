@@ -8,6 +8,7 @@ import { readFile as readFromDisk } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
+import { hasTextRules } from "../protocols/text.ts";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
@@ -201,8 +202,9 @@ async function findCertificates({ ca }: UpstreamSettings, folder: string, from: 
 
 /** Checks the patterns of a text protocol. Their compiler is loaded only if there are any. */
 async function checkPatterns({ protocol }: UpstreamSettings, at: Path, where: Locate): Promise<void> {
-  if (typeof protocol === "string" || protocol.preset !== "text" || !protocol.id) return;
-  const { faultsOf } = await import("../protocols/text-ids.ts");
+  if (typeof protocol === "string" || protocol.preset !== "text") return;
+  if (!protocol.id && !hasTextRules(protocol)) return;
+  const { faultsOf } = await import("../protocols/text-rules.ts");
   const faults = faultsOf(protocol);
   if (faults.length > 0) throw new ConfigError(faults.map(({ path, what }) => `${where([...at, ...path])}: ${what}`));
 }

@@ -10,6 +10,7 @@ import {
   type Adopted,
   type Body,
   type Decoded,
+  type DecodedMessage,
   type Encoded,
   InvalidMessage,
   type Mode,
@@ -22,8 +23,10 @@ import {
  * defaults.
  */
 export interface ProtocolModule
-  extends Pick<Protocol, "name" | "decode">,
-    Partial<Omit<Protocol, "name" | "decode" | "encode">> {
+  extends Pick<Protocol, "name">,
+    Partial<Omit<Protocol, "name" | "decode" | "encode" | "takesEveryFrame">> {
+  /** Classifies a frame, or each message in it, in their order. */
+  decode(frame: Body): DecodedMessage | readonly DecodedMessage[];
   encode(message: Body, id: number, mode: Mode): Pick<Encoded, "frame"> & Partial<Encoded>;
 }
 
@@ -34,6 +37,9 @@ type Method = (...values: readonly unknown[]) => unknown;
 
 /** The types of frame that name a request. */
 const NAMED = ["reply", "part", "progress", "invalid"] as const;
+
+/** The most messages in one frame: each takes its turn on the thread that everything else waits for. */
+const MAX_RESULTS = 10_000;
 
 /** With fewer ids, a late reply could be taken for the reply to a newer request. */
 const LEAST_MAX_ID = 65_535;
@@ -173,8 +179,26 @@ function asDecoded(
 ): Decoded {
   try {
     const result = decode();
+    const classify = (each: unknown) => asDecodedMessage(frame, isId, correlation, each);
+    if (!Array.isArray(result)) return classify(result);
+    if (result.length > MAX_RESULTS) return noise(`the protocol's decode returned more than ${MAX_RESULTS} results`);
+    return { type: "several", results: result.map(classify) };
+  } catch (error) {
+    return noise(reason(error));
+  }
+}
+
+function asDecodedMessage(
+  frame: Body,
+  isId: (value: unknown) => value is WireId,
+  correlation: Protocol["correlation"],
+  result: unknown,
+): DecodedMessage {
+  try {
     if (!isObject(result)) return noise("the protocol's decode returned nothing for this frame");
-    if (result.type === "message") return { type: "message" };
+    if (result.type === "message") {
+      return result.render === undefined ? { type: "message" } : { type: "message", render: renderer(frame, result) };
+    }
     if (result.type === "noise") return noise(reasonIn(result.why));
     if (result.type === "answer") {
       return isBody(result.frame)
@@ -226,7 +250,7 @@ function gatherer(frame: Body, result: Fields): (frames: readonly Body[]) => Bod
   };
 }
 
-function noise(why: string): Decoded {
+function noise(why: string): DecodedMessage {
   return { type: "noise", why };
 }
 

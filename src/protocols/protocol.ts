@@ -44,8 +44,11 @@ export interface Adopted {
 /** Returns a frame as the caller sees it: with its own id restored, otherwise unchanged. */
 type Render = (own: unknown) => Body;
 
-/** The classification of a frame from the upstream. */
-export type Decoded =
+/** The classification of a frame from the upstream, or of each of several messages in it. */
+export type Decoded = DecodedMessage | { readonly type: "several"; readonly results: readonly DecodedMessage[] };
+
+/** The classification of one message from the upstream. */
+export type DecodedMessage =
   /** The reply to the request that was sent as `id`. */
   | {
       readonly type: "reply";
@@ -69,18 +72,26 @@ export type Decoded =
    * that is not the upstream's, and gets one of ours in its place.
    */
   | { readonly type: "answer"; readonly frame: Body; readonly adopt?: true }
-  /** An unsolicited message. `json` is set if the protocol has verified that the frame is JSON. */
-  | { readonly type: "message"; readonly json?: true }
+  /**
+   * An unsolicited message. `json` is set if the protocol has verified that the frame is JSON; `render` returns the
+   * message, if it is not the frame.
+   */
+  | { readonly type: "message"; readonly json?: true; readonly render?: Render }
   /** Not a frame of this protocol. Counted and kept as a message, never a reply. */
   | { readonly type: "noise"; readonly why: string };
 
 /** The classification of a frame that names a request. */
-export type FrameWithId = Extract<Decoded, { readonly id: WireId }>;
+export type FrameWithId = Extract<DecodedMessage, { readonly id: WireId }>;
 
 export interface Protocol {
   readonly name: string;
   /** `id`: a reply names its request. `order`: it does not, so requests are sent one at a time, first in, first out. */
   readonly correlation: "id" | "order";
+  /**
+   * True if every frame counts as a reply, because the protocol cannot tell. For `order` only: the exchange then waits a
+   * moment after each reply for frames that are one too many.
+   */
+  readonly takesEveryFrame?: boolean | undefined;
   /** The bodies that callers may send: `json` requires a JSON content type, `any` takes text and bytes as is. */
   readonly accepts: "json" | "any";
   /** The largest id that the protocol can carry. */

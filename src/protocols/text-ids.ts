@@ -18,41 +18,11 @@ import {
   type Protocol,
 } from "./protocol.ts";
 import { isTemplate, PLACES, type TextIds, type TextOptions } from "./text.ts";
-
-/** An invalid pattern. `path` leads to it from the options. */
-export interface Fault {
-  readonly path: readonly (string | number)[];
-  readonly what: string;
-}
-
-/** Returns the faults of all patterns. */
-export function faultsOf({ id, skip = [], final = [], errors }: TextOptions): readonly Fault[] {
-  const places: (readonly [path: Fault["path"], text: string | undefined, names?: true])[] = [
-    [["id", "out"], id && !isTemplate(id.out) ? id.out : undefined, true],
-    [["id", "in"], id?.in, true],
-    ...skip.map((text, index) => [["skip", index], text] as const),
-    ...final.map((text, index) => [["final", index], text] as const),
-    [["errors", "when"], errors?.when],
-  ];
-  return places.flatMap(([path, text, names]) => {
-    const what = text === undefined ? undefined : faultIn(text, names === true);
-    return what === undefined ? [] : [{ path, what }];
-  });
-}
-
-function faultIn(text: string, names: boolean): string | undefined {
-  try {
-    const pattern = new Pattern(text);
-    return names && !pattern.has("id") ? "must have a group (?<id>…) around the id" : undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
+import { classifier, demandPatterns, gather, several } from "./text-rules.ts";
 
 /** Builds the protocol. Throws if a pattern is invalid. */
 export function textIds(options: TextOptions & { readonly id: TextIds }): Protocol {
-  const [fault] = faultsOf(options);
-  if (fault) throw new Error(`${fault.path.join(".")} ${fault.what}`);
+  demandPatterns(options);
   const { id } = options;
   const { maxId, ids } = idsOf(id.kind ?? "int");
   const keeps = ids === "callers";
@@ -60,6 +30,9 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
   const inward = new Pattern(id.in);
   const idIn = outward ? (text: string) => outward.find(text, "id")?.part : inTemplate(id.out);
   const classify = classifier(options);
+  const { errors } = options;
+  const isError = errors && errors.do !== "message" ? new Pattern(errors.when) : undefined;
+  const fails = errors?.do === "fail_all" ? "all" : "oldest";
 
   function encode(message: Body, wire: number, mode: Mode): Encoded {
     const text = textOf(message);
@@ -94,10 +67,11 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
     const found = inward.find(text, "id");
     const written = found && text.slice(found.part.start, found.part.end);
     const wire = keeps ? written || undefined : readId(written, maxId);
-    const type = classify(text, wire !== undefined);
+    if (found === undefined || wire === undefined) {
+      return isError?.test(text) ? { type: "error", fails } : { type: "message" };
+    }
+    const type = classify(text);
     if (type === "message") return { type };
-    if (type === "error") return { type, fails: options.errors?.do === "fail_all" ? "all" : "oldest" };
-    if (found === undefined || wire === undefined) return { type: "message" };
     const render = (own: unknown): Body => {
       if (keeps) return frame;
       return inKindOf(
@@ -105,26 +79,10 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
         typeof own === "string" ? replaced(text, found.part, own) : replaced(text, found.whole, ""),
       );
     };
-    return { type, id: wire, render };
+    return type === "reply" && options.collect ? { type, id: wire, render, gather } : { type, id: wire, render };
   }
 
-  return { name: "text", correlation: "id", accepts: "any", maxId, ids, encode, adopt, decode };
-}
-
-function classifier({ skip = [], final, errors }: TextOptions) {
-  const isSkipped = anyOf(skip);
-  const isFinal = final && anyOf(final);
-  const isError = errors && errors.do !== "message" ? new Pattern(errors.when) : undefined;
-  return (text: string, hasId: boolean): "reply" | "progress" | "error" | "message" => {
-    if (!hasId) return isError?.test(text) ? "error" : "message";
-    if (isSkipped(text)) return "progress";
-    return !isFinal || isFinal(text) ? "reply" : "progress";
-  };
-}
-
-function anyOf(texts: readonly string[]): (text: string) => boolean {
-  const patterns = texts.map((text) => new Pattern(text));
-  return (text) => patterns.some((pattern) => pattern.test(text));
+  return { name: "text", correlation: "id", accepts: "any", maxId, ids, ...several(options), encode, adopt, decode };
 }
 
 /** Fills a template in one pass, so that the caller's message is not searched for placeholders. */

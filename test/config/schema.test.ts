@@ -144,7 +144,12 @@ test("an invalid value is reported with its key and the cure", () => {
       /^protocol\.id\.kind: must be one of/,
     ],
     [{ protocol: { preset: "text", id: { out: "#", in: "#".repeat(1001) } } }, /^protocol\.id\.in: must have at most/],
-    [{ protocol: { preset: "text", skip: ["#"] } }, /^protocol\.id: is missing/],
+    [
+      { protocol: { preset: "text", errors: { when: "#", do: "message" } } },
+      /^protocol\.errors: needs id: without ids, the error is the reply/,
+    ],
+    [{ protocol: { preset: "text", reply: "" } }, /^protocol\.reply: must not be empty/],
+    [{ protocol: { preset: "text", skip: ["#"], collect: {} } }, /^protocol\.collect: needs final/],
     [
       { protocol: { preset: "text", id: { out: "#", in: "#" }, final: [] } },
       /^protocol\.final: must have at least one/,

@@ -7,6 +7,7 @@ import type { RequestTable, SentEntry } from "./request-table.ts";
 export class CorrelateById implements Correlation {
   /** Buried ids have no deadline: each is kept until its reply has come, or newer ones have displaced it. */
   readonly nextDeadline = undefined;
+  readonly needsRenewal = false;
   readonly #table: RequestTable;
   readonly #configured: ConfiguredFrames;
   readonly #ids: WireIds;

@@ -1,7 +1,7 @@
 /** The exchange: which request a frame answers, and how each request ends. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
-import type { Body, Decoded, FrameWithId, Protocol, WireId } from "../../protocols/protocol.ts";
+import type { Body, DecodedMessage, FrameWithId, Protocol, WireId } from "../../protocols/protocol.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import type { Availability } from "../connection/session.ts";
@@ -105,9 +105,27 @@ export class Exchange {
   /** Takes a frame from the upstream. `buffered`: as for `request`. */
   onFrame(connection: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
     const decoded = this.#protocol.decode(frame);
+    if (decoded.type !== "several") this.#onDecoded(connection, decoded, frame, now, buffered);
+    else {
+      for (const each of decoded.results) {
+        // A message among several is not the frame, as far as the protocol says which part of it is.
+        const part = "render" in each && each.render ? each.render(undefined) : frame;
+        this.#onDecoded(connection, each, part, now, buffered);
+      }
+    }
+    return this.#flush(now);
+  }
+
+  /** Takes a frame that could not be taken apart, and is therefore no message of this protocol. */
+  onUnreadable(connection: number, frame: Body, why: string, now: number): readonly ExchangeEffect[] {
+    this.#onDecoded(connection, { type: "noise", why }, frame, now, 0);
+    return this.#flush(now);
+  }
+
+  #onDecoded(connection: number, decoded: DecodedMessage, frame: Body, now: number, buffered: number): void {
     switch (decoded.type) {
       case "message":
-        this.#message(frame, decoded.json);
+        this.#message(decoded.render ? decoded.render(undefined) : frame, decoded.json);
         break;
       case "noise":
         this.counters.noise++;
@@ -123,7 +141,6 @@ export class Exchange {
       default:
         this.#onFrameWithId(connection, decoded, frame, now);
     }
-    return this.#flush(now);
   }
 
   // Frames of the configuration.
@@ -287,7 +304,7 @@ export class Exchange {
 
   #stray(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
     const newest = this.#delivery.isNewest(connection);
-    const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part");
+    const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part", now);
     if (stray !== "message") this.counters[stray]++;
     if (stray === "late") {
       const late = this.#timedOut.onReplyFrame(connection, decoded, now);
@@ -298,7 +315,7 @@ export class Exchange {
   }
 
   /** Fails the requests that an error without an id may refer to. */
-  #failUnnamed(connection: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
+  #failUnnamed(connection: number, { fails }: Extract<DecodedMessage, { type: "error" }>, now: number): void {
     const sent = this.#requests.table.sentOn(connection).sort((a, b) => a.phase.order - b.phase.order);
     for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
       this.#requests.failEarly(entry, failures.unnamed(this.#delivery.sent(entry), fails), now);
@@ -306,12 +323,12 @@ export class Exchange {
   }
 
   /** Replies to an upstream that requests faster than it reads would pile up: `limits.buffered_bytes` bounds them. */
-  #replyToUpstream(connection: number, answer: Extract<Decoded, { type: "answer" }>, now: number, buffered: number) {
+  #replyToUpstream(connection: number, answer: Extract<DecodedMessage, { type: "answer" }>, now: number, buffered: number) {
     const { frame } = answer;
     if (buffered + sizeOf(frame) > this.#bufferedMax) {
       // An older connection is being closed already.
       if (this.#delivery.isNewest(connection))
-        this.#renew(connection, now, "the upstream sends requests and does not read the replies");
+        this.#sendQueue.renew(connection, now, "the upstream sends requests and does not read the replies");
       return;
     }
     this.counters.answered++;
@@ -320,12 +337,6 @@ export class Exchange {
       connection,
       frame: answer.adopt ? this.adopt(connection, frame, "answer") : frame,
     });
-  }
-
-  /** Held messages go out on the next connection, and not on this one before it is closed. */
-  #renew(connection: number, now: number, detail: string): void {
-    this.#effects.push({ type: "renew", detail });
-    this.#sendQueue.disconnect(connection, now);
   }
 
   #message(frame: Body, json?: true): void {

@@ -40,7 +40,7 @@ export class InFlight {
   constructor(protocol: Protocol, replyBytes: number, delivery: DeliveryProofs, effects: Effects, counters: Counters) {
     const byOrder = protocol.correlation === "order";
     const { table, configured } = this;
-    this.correlation = byOrder ? new CorrelateByOrder() : new CorrelateById(table, configured, protocol);
+    this.correlation = byOrder ? new CorrelateByOrder(protocol) : new CorrelateById(table, configured, protocol);
     this.#protocol = protocol;
     this.#delivery = delivery;
     this.#effects = effects;
@@ -120,7 +120,7 @@ export class InFlight {
   #reply(entry: SentEntry, body: Body, now: number): void {
     const { arrivedAt, phase } = entry;
     this.#counters.replies++;
-    this.correlation.ended(entry);
+    this.correlation.ended(entry, now);
     this.forget(entry);
     const times = { queueMs: phase.at - arrivedAt, upstreamMs: now - phase.at };
     this.#settle(entry.request, entry.index, { type: "reply", body, ...times });

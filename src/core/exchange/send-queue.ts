@@ -13,6 +13,9 @@ import type { HeldEntry, SentPhase } from "./request-table.ts";
 /** How long a request waits for a connection, in milliseconds. It never waits past its deadline. */
 export const HOLD_MS = 5_000;
 
+const UNCLAIMED =
+  "a frame came that no request waited for, so the next one could have been mistaken for a reply (say what a reply is)";
+
 type Pace = NonNullable<UpstreamSettings["limits"]["pace"]>;
 
 export class SendQueue {
@@ -72,6 +75,12 @@ export class SendQueue {
     this.#boundHeld(now);
   }
 
+  /** Held messages go out on the next connection, and not on this one before it is closed. */
+  renew(connection: number, now: number, detail: string): void {
+    this.#effects.push({ type: "renew", detail });
+    this.disconnect(connection, now);
+  }
+
   failHeld(failure: Failure): void {
     for (const entry of this.#requests.table.held) this.#requests.fail(entry, failure);
   }
@@ -80,10 +89,15 @@ export class SendQueue {
   flush(now: number): void {
     this.#pacedUntil = undefined;
     if (this.#availability.type !== "ready") return;
+    const { connection } = this.#availability;
+    const { correlation } = this.#requests;
     for (const entry of this.#requests.table.held) {
-      if (!this.#requests.correlation.takes(entry.expectsReply)) break;
+      if (!correlation.takes(entry.expectsReply)) {
+        if (correlation.needsRenewal) this.renew(connection, now, UNCLAIMED);
+        break;
+      }
       if (this.#pace && !this.#takeTurn(this.#pace.limit, now)) break;
-      this.#write(entry, this.#availability.connection, now);
+      this.#write(entry, connection, now);
     }
   }
 

@@ -22,6 +22,7 @@ import {
 import type { SentEntry } from "../../core/exchange/request-table.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
+import type { Framing } from "./framing.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
 import { Sockets } from "./sockets.ts";
@@ -48,6 +49,8 @@ export interface ConnectionEvents {
   originOf(connection: number, frame: Body): FrameOrigin | undefined;
   /** The reply to a frame of the configuration met its condition, and is not passed on. */
   answered(connection: number, id: WireId): void;
+  /** A frame that could not be taken apart, and the reason. */
+  unreadable(connection: number, frame: Body, why: string, now: number): void;
   /** After `close`: every socket is gone. */
   closed(close: CloseCounts): void;
 }
@@ -63,6 +66,7 @@ export class Connection {
   readonly #env: ConnectionEnvironment;
   readonly #events: ConnectionEvents;
   readonly #sockets: Sockets;
+  readonly #framing: Framing;
   readonly #activity = new PeerActivity();
   #rotation: Rotation = newRotation;
   /** The timers of the current session and of its successor, which swap when the successor takes over. */
@@ -72,7 +76,14 @@ export class Connection {
   #foundDeadBy: Rung | undefined;
   #close: CloseCounts | undefined;
 
-  constructor(name: string, settings: UpstreamSettings, env: ConnectionEnvironment, events: ConnectionEvents) {
+  constructor(
+    name: string,
+    settings: UpstreamSettings,
+    framing: Framing,
+    env: ConnectionEnvironment,
+    events: ConnectionEvents,
+  ) {
+    this.#framing = framing;
     this.#env = env;
     this.#events = events;
     this.#sockets = new Sockets(name, settings, env.lookup);
@@ -118,7 +129,7 @@ export class Connection {
    * @returns false if the socket did not take the frame
    */
   write(connection: number, frame: Body, entry?: SentEntry): boolean {
-    const taken = this.#sockets.write(connection, frame);
+    const taken = this.#sockets.write(connection, this.#framing.end(frame));
     if (taken && entry) this.#activity.wrote(entry);
     return taken;
   }
@@ -180,7 +191,7 @@ export class Connection {
         this.#connect(effect.connection, effect.withinMs);
         break;
       case "send":
-        this.#sockets.write(effect.connection, this.#events.adopt(effect.connection, effect.frame, effect.by));
+        this.write(effect.connection, this.#events.adopt(effect.connection, effect.frame, effect.by));
         break;
       case "answered":
         this.#events.answered(effect.connection, effect.id);
@@ -243,16 +254,27 @@ export class Connection {
   #connect(connection: number, withinMs: number): void {
     this.#sockets.open(connection, withinMs, {
       opened: () => this.#advance({ type: "opened", connection }),
-      frame: (frame) => this.#frame(connection, frame),
+      frame: (frame) => this.#received(connection, frame),
       pong: (proof) => this.#pong(connection, proof),
       pinged: () => this.#heard(connection),
       dropped: (drop) => this.#dropped(connection, drop),
     });
   }
 
-  #frame(connection: number, frame: Body): void {
+  /** Takes a frame apart. Everything behind this sees the messages in it as frames of their own. */
+  #received(connection: number, frame: Body): void {
     const now = this.#heard(connection);
     this.#activity.frame(now);
+    if (this.#framing.isWhole(frame)) {
+      this.#frame(connection, frame, now);
+      return;
+    }
+    const read = this.#framing.read(frame);
+    if ("why" in read) this.#events.unreadable(connection, frame, read.why, now);
+    else for (const piece of read) this.#frame(connection, piece, now);
+  }
+
+  #frame(connection: number, frame: Body, now: number): void {
     const { current, successor } = this.#rotation;
     const session = successor?.connection === connection ? successor : current;
     if (!wantsFrames(session, connection)) {

@@ -12,6 +12,7 @@ import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
+import { Framing } from "./framing.ts";
 import { MessageRouter } from "./message-router.ts";
 
 /** Services of the thread that an upstream lives on. */
@@ -53,7 +54,9 @@ export class Upstream {
       ...env,
       request: (request, now) => this.#request("subscriptions", request, now),
     });
-    this.#connection = new Connection(name, settings, env, {
+    const frames = typeof settings.protocol === "string" ? undefined : settings.protocol.frames;
+    const framing = new Framing(frames, protocol.accepts, settings.limits.reply_bytes);
+    this.#connection = new Connection(name, settings, framing, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
       availability: (availability, now) => this.#onAvailability(availability, now),
       lost: (connection, why, now) => this.#carryOut(this.#exchange.onLost(connection, why, now)),
@@ -65,6 +68,8 @@ export class Upstream {
       adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),
       originOf: (connection, frame) => this.#exchange.originOf(connection, frame),
       answered: (connection, id) => this.#exchange.onConfiguredReply(connection, id),
+      unreadable: (connection, frame, why, now) =>
+        this.#carryOut(this.#exchange.onUnreadable(connection, frame, why, now)),
       closed: (close) => this.#post({ type: "closed", upstream: name, close }),
     });
   }
@@ -144,8 +149,9 @@ export class Upstream {
     const effects = this.#exchange.onFrame(connection, frame, now, this.#connection.buffered(connection));
     this.#carryOut(effects);
     const goingAway = this.#settings.reconnect.rotate?.on;
-    if (!goingAway || !effects.some(({ type }) => type === "message")) return;
-    if (matchesFrame(frame, goingAway)) this.#connection.rotate(connection);
+    if (!goingAway) return;
+    const announces = (effect: ExchangeEffect) => effect.type === "message" && matchesFrame(effect.frame, goingAway);
+    if (effects.some(announces)) this.#connection.rotate(connection);
   }
 
   // The exchange.
