@@ -1,7 +1,7 @@
 /** The exchange: which request a frame answers, and how each request ends. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
-import type { Body, Decoded, FrameWithId, Protocol } from "../../protocols/protocol.ts";
+import type { Body, Decoded, FrameWithId, Protocol, ReplyFrame } from "../../protocols/protocol.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { Availability } from "../connection/session.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
@@ -10,14 +10,21 @@ import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
 import { InFlight } from "./in-flight.ts";
+import { Reassembly } from "./reassembly.ts";
 import { type Entry, isSent, type Owner, type SentEntry } from "./request-table.ts";
 import { SendQueue } from "./send-queue.ts";
-import { TimedOut } from "./timed-out.ts";
+import { TimedOut, type TimedOutEntry } from "./timed-out.ts";
 
 export type { ExchangeEffect } from "./effects.ts";
 export { HOLD_MS } from "./send-queue.ts";
 
-type ExchangeLimits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes" | "pace">;
+type ExchangeLimits = Pick<
+  UpstreamSettings["limits"],
+  "in_flight" | "buffered_bytes" | "reply_bytes" | "reply_pause" | "pace"
+>;
+
+/** The most frames that make one reply, unless the protocol states its own bound. */
+const MAX_FRAMES = 1_000;
 
 /**
  * Pure: inputs are method calls with the time as an argument, outputs are effects in order. Each request ends exactly
@@ -32,6 +39,9 @@ export class Exchange {
   readonly #bufferedMax: number;
   readonly #effects = new Effects();
   readonly #delivery = new DeliveryProofs();
+  readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
+  /** `limits.reply_pause` */
+  readonly #pauseMs: number;
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
   readonly #admission: Admission;
@@ -41,11 +51,17 @@ export class Exchange {
   constructor(protocol: Protocol, limits: ExchangeLimits) {
     this.#protocol = protocol;
     this.#bufferedMax = limits.buffered_bytes;
-    this.#requests = new InFlight(protocol, limits.reply_bytes, this.#delivery, this.#effects, this.counters);
+    this.#pauseMs = limits.reply_pause;
+    this.#reassembly = new Reassembly({
+      maxFrames: protocol.maxFrames ?? MAX_FRAMES,
+      maxBytes: limits.reply_bytes,
+      pauseMs: limits.reply_pause,
+    });
+    this.#requests = new InFlight(protocol, this.#reassembly, this.#delivery, this.#effects, this.counters);
     this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire);
-    this.#timedOut = new TimedOut(this.#delivery, protocol.correlation === "order");
+    this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery);
   }
 
   get inFlight(): number {
@@ -64,7 +80,8 @@ export class Exchange {
 
   get nextDeadline(): number | undefined {
     const { nextDeadline, correlation } = this.#requests;
-    return earliest(earliest(nextDeadline, correlation.nextDeadline), this.#sendQueue.pacedUntil);
+    const ofReplies = earliest(nextDeadline, this.#reassembly.nextDeadline);
+    return earliest(earliest(ofReplies, correlation.nextDeadline), this.#sendQueue.pacedUntil);
   }
 
   /** Takes a new request. `buffered`: bytes handed to the socket that it could not yet pass on. */
@@ -165,6 +182,7 @@ export class Exchange {
 
   #expireDue(now: number): void {
     for (const entry of this.#requests.due(now)) this.#timeOut(entry, now);
+    for (const entry of this.#reassembly.stalled(now)) this.#stall(entry, now);
     if (!this.#requests.correlation.expire(now)) return;
     const detail = "a request timed out, and its late reply could have been mistaken for that of the next request";
     this.#effects.push({ type: "renew", detail });
@@ -202,9 +220,17 @@ export class Exchange {
       return;
     }
     const sent = this.#delivery.sent(entry);
+    const frames = this.#reassembly.countOf(entry);
     if (isSent(entry) && !entry.streams) this.#timedOut.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
-    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry)), now);
+    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry), frames), now);
+  }
+
+  /** Ends a request, even one that timed out before, whose reply began and then paused for too long. */
+  #stall(entry: Entry | TimedOutEntry, now: number): void {
+    const failure = failures.stalled(this.#reassembly.countOf(entry), this.#pauseMs);
+    if ("request" in entry) this.#requests.giveUp(entry, failure, now);
+    else for (const effect of this.#timedOut.giveUp(entry, failure)) this.#effects.push(effect);
   }
 
   // Frames.
@@ -221,13 +247,12 @@ export class Exchange {
     }
   }
 
-  #stray(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
+  #stray(connection: number, decoded: ReplyFrame, frame: Body, now: number): void {
     const newest = this.#delivery.isNewest(connection);
     const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part");
     if (stray !== "message") this.counters[stray]++;
     if (stray === "late") {
-      const late = this.#timedOut.onReplyFrame(connection, decoded, now);
-      if (late) this.#effects.push(late);
+      for (const effect of this.#timedOut.onReplyFrame(connection, decoded, now)) this.#effects.push(effect);
     } else {
       this.#message(frame);
     }

@@ -78,6 +78,7 @@ export class ExchangeModel {
       in_flight: 1_024,
       buffered_bytes: 2 ** 24,
       reply_bytes: 2 ** 24,
+      reply_pause: 60_000,
       pace: null,
       ...limits,
     });
