@@ -81,7 +81,8 @@ export class Exchange {
   get nextDeadline(): number | undefined {
     const { nextDeadline, correlation } = this.#requests;
     const ofReplies = earliest(nextDeadline, this.#reassembly.nextDeadline);
-    return earliest(earliest(ofReplies, correlation.nextDeadline), this.#sendQueue.pacedUntil);
+    const ofMessages = earliest(this.#sendQueue.pacedUntil, this.#admission.nextDeadline);
+    return earliest(earliest(ofReplies, correlation.nextDeadline), ofMessages);
   }
 
   /** Takes a new request. `buffered`: bytes handed to the socket that it could not yet pass on. */
@@ -93,6 +94,7 @@ export class Exchange {
   /** Sends what can be sent now, and fails what can no longer be sent. */
   onAvailability(availability: Availability, now: number): readonly ExchangeEffect[] {
     if (this.#sendQueue.onAvailability(availability, now)) this.counters.connects++;
+    if (availability.type === "down") this.#admission.failWaiting(failures.unavailable(availability, now));
     return this.#flush(now);
   }
 
@@ -148,24 +150,26 @@ export class Exchange {
   }
 
   /** Takes the proof of a pong: the peer has the first `frames` of those that the connection was handed. */
-  onProven(connection: number, frames: number): readonly ExchangeEffect[] {
+  onProven(connection: number, frames: number, now: number): readonly ExchangeEffect[] {
     this.#delivery.prove(connection, frames);
     const { confirming } = this.#delivery;
     for (const entry of confirming) if (this.#delivery.sent(entry) === "yes") this.#requests.complete(entry);
     // Entries that were written after that ping need another. A superseded connection got its last one at that moment.
     const needsPing = (entry: SentEntry) => this.#delivery.isNewest(entry.phase.connection);
     if (confirming.size > 0 && [...confirming].some(needsPing)) this.#effects.push({ type: "probe" });
-    return this.#effects.take();
+    return this.#flush(now);
   }
 
   /** Ends a request whose caller has left. Its reply, if one comes, is late. */
   abandon(seq: number, now: number): readonly ExchangeEffect[] {
+    this.counters.abandoned += this.#admission.drop("caller", seq);
     this.#requests.abandon(seq, now);
     return this.#flush(now);
   }
 
   /** Drops the owner's requests that are not on a socket yet: the owner no longer waits for any. */
   withdraw(owner: Owner): void {
+    this.counters.abandoned += this.#admission.drop(owner);
     this.#requests.withdraw(owner);
   }
 
@@ -182,6 +186,7 @@ export class Exchange {
 
   #expireDue(now: number): void {
     for (const entry of this.#requests.due(now)) this.#timeOut(entry, now);
+    this.#admission.expireWaiting(now);
     for (const entry of this.#reassembly.stalled(now)) this.#stall(entry, now);
     if (!this.#requests.correlation.expire(now)) return;
     const detail = "a request timed out, and its late reply could have been mistaken for that of the next request";
@@ -197,6 +202,7 @@ export class Exchange {
 
   /** Fails every request in flight. */
   cancel(): { readonly effects: readonly ExchangeEffect[]; readonly counts: CancelCounts } {
+    this.#admission.close();
     const counts: Record<Sent, number> = { no: 0, maybe: 0, yes: 0 };
     for (const entry of this.#requests.table.all()) {
       const sent = this.#delivery.sent(entry);
@@ -207,8 +213,9 @@ export class Exchange {
     return { effects: this.#effects.take(), counts };
   }
 
-  /** Hands over every message that can be sent, and returns all effects that were collected. */
+  /** Takes in and hands over every message that can be sent, and returns all effects that were collected. */
   #flush(now: number): readonly ExchangeEffect[] {
+    this.#admission.admitWaiting(now);
     this.#sendQueue.flush(now);
     return this.#effects.take();
   }

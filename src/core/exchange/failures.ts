@@ -19,9 +19,10 @@ export const notTaken: Failure = {
   detail: "the connection ended before the message was handed to it",
 };
 
-export function batchTooLarge(items: number, inFlight: UpstreamLimits["in_flight"]): Failure {
-  const detail = `a batch of ${items} exceeds the limit on requests in flight (limits.in_flight: ${inFlight})`;
-  return { code: "invalid_request", sent: "no", detail };
+/** The failure of a batch's item that has waited for a place until its deadline. */
+export function noPlace(waitedMs: number, inFlight: UpstreamLimits["in_flight"]): Failure {
+  const detail = `no place became free within ${Math.round(waitedMs)} ms (limits.in_flight: ${inFlight})`;
+  return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
 export function tooMany(present: number, inFlight: UpstreamLimits["in_flight"]): Failure {

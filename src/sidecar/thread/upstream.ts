@@ -64,7 +64,7 @@ export class Upstream {
         this.#withdrawSubscriptions();
         this.#router.onRotated();
       },
-      proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames)),
+      proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames, env.now())),
       message: (frame) => this.#onGreetingMessage(frame),
       frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
       closed: (close) => this.#post({ type: "closed", upstream: name, close }),

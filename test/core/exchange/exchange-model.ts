@@ -193,7 +193,7 @@ export class ExchangeModel {
     const ping = this.pings.shift();
     if (ping === undefined) return;
     for (const taken of ping.taken.slice(0, ping.handedOver)) taken.proven = true;
-    this.carryOut(this.exchange.onProven(ping.connection, ping.handedOver));
+    this.carryOut(this.exchange.onProven(ping.connection, ping.handedOver, this.now));
   }
 
   // Time.
