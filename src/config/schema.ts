@@ -198,6 +198,8 @@ export const upstreamSchema = z
         in_flight: wholeNumber(1, 1_000_000).prefault(1024),
         request_bytes: size.prefault("1MiB"),
         reply_bytes: size.prefault("16MiB"),
+        /** The longest pause between two frames of one reply. */
+        reply_pause: duration.prefault("60s"),
         buffered_bytes: size.prefault("16MiB"),
         subscriptions: wholeNumber(0, 10_000).prefault(100),
         /** Rate limit: at most `messages` in any span of `per`; up to `queue` more wait their turn. */

@@ -202,6 +202,13 @@ const query = (name: string, description: string, schema: ParameterSchema): Para
   schema,
 });
 
+/** The parameter of streams, whose `timeout` is only for their first frame. */
+export const idleParameter: Parameter = query(
+  "idle",
+  "The longest pause between two frames of a stream: `10`, `500ms`; at most `limits.reply_pause`",
+  { type: "string" },
+);
+
 /** Parameters of routes that read messages. */
 export const messageParameters: Parameter[] = [
   upstreamParameter,

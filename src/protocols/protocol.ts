@@ -83,6 +83,9 @@ export type DecodedMessage =
 /** The classification of a frame that names a request. */
 export type FrameWithId = Extract<DecodedMessage, { readonly id: WireId }>;
 
+/** The classification of a frame that is a reply, or a part of one. */
+export type ReplyFrame = Exclude<FrameWithId, { readonly type: "progress" }>;
+
 export interface Protocol {
   readonly name: string;
   /** `id`: a reply names its request. `order`: it does not, so requests are sent one at a time, first in, first out. */

@@ -1,7 +1,7 @@
 /** The exchange: which request a frame answers, and how each request ends. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
-import type { Body, DecodedMessage, FrameWithId, Protocol, WireId } from "../../protocols/protocol.ts";
+import type { Body, DecodedMessage, FrameWithId, Protocol, ReplyFrame, WireId } from "../../protocols/protocol.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import type { Availability } from "../connection/session.ts";
@@ -12,16 +12,23 @@ import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
 import { InFlight } from "./in-flight.ts";
+import { Reassembly } from "./reassembly.ts";
 import { type Entry, isSent, type Owner, type SentEntry } from "./request-table.ts";
 import { SendQueue } from "./send-queue.ts";
-import { TimedOut } from "./timed-out.ts";
+import { TimedOut, type TimedOutEntry } from "./timed-out.ts";
 
 export type { ExchangeEffect } from "./effects.ts";
 export { HOLD_MS } from "./send-queue.ts";
 
 const REQUEST: FrameOrigin = { type: "request" };
 
-type ExchangeLimits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes" | "pace">;
+type ExchangeLimits = Pick<
+  UpstreamSettings["limits"],
+  "in_flight" | "buffered_bytes" | "reply_bytes" | "reply_pause" | "pace"
+>;
+
+/** The most frames that make one reply, unless the protocol states its own bound. */
+const MAX_FRAMES = 1_000;
 
 /**
  * Pure: inputs are method calls with the time as an argument, outputs are effects in order. Each request ends exactly
@@ -36,6 +43,9 @@ export class Exchange {
   readonly #bufferedMax: number;
   readonly #effects = new Effects();
   readonly #delivery = new DeliveryProofs();
+  readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
+  /** `limits.reply_pause` */
+  readonly #pauseMs: number;
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
   readonly #admission: Admission;
@@ -46,11 +56,17 @@ export class Exchange {
   constructor(protocol: Protocol, limits: ExchangeLimits, configured: readonly Body[] = []) {
     this.#protocol = protocol;
     this.#bufferedMax = limits.buffered_bytes;
-    this.#requests = new InFlight(protocol, limits.reply_bytes, this.#delivery, this.#effects, this.counters);
+    this.#pauseMs = limits.reply_pause;
+    this.#reassembly = new Reassembly({
+      maxFrames: protocol.maxFrames ?? MAX_FRAMES,
+      maxBytes: limits.reply_bytes,
+      pauseMs: limits.reply_pause,
+    });
+    this.#requests = new InFlight(protocol, this.#reassembly, this.#delivery, this.#effects, this.counters);
     this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire);
-    this.#timedOut = new TimedOut(this.#delivery, protocol.correlation === "order");
+    this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery);
     for (const frame of configured) {
       const id = protocol.adopt?.(frame, 0)?.id;
       if (id !== undefined) this.#requests.configured.reserve(id);
@@ -73,7 +89,9 @@ export class Exchange {
 
   get nextDeadline(): number | undefined {
     const { nextDeadline, correlation } = this.#requests;
-    return earliest(earliest(nextDeadline, correlation.nextDeadline), this.#sendQueue.pacedUntil);
+    const ofReplies = earliest(nextDeadline, this.#reassembly.nextDeadline);
+    const ofMessages = earliest(this.#sendQueue.pacedUntil, this.#admission.nextDeadline);
+    return earliest(earliest(ofReplies, correlation.nextDeadline), ofMessages);
   }
 
   /** Takes a new request. `buffered`: bytes handed to the socket that it could not yet pass on. */
@@ -85,6 +103,7 @@ export class Exchange {
   /** Sends what can be sent now, and fails what can no longer be sent. */
   onAvailability(availability: Availability, now: number): readonly ExchangeEffect[] {
     if (this.#sendQueue.onAvailability(availability, now)) this.counters.connects++;
+    if (availability.type === "down") this.#admission.failWaiting(failures.unavailable(availability, now));
     return this.#flush(now);
   }
 
@@ -195,24 +214,26 @@ export class Exchange {
   }
 
   /** Takes the proof of a pong: the peer has the first `frames` of those that the connection was handed. */
-  onProven(connection: number, frames: number): readonly ExchangeEffect[] {
+  onProven(connection: number, frames: number, now: number): readonly ExchangeEffect[] {
     this.#delivery.prove(connection, frames);
     const { confirming } = this.#delivery;
     for (const entry of confirming) if (this.#delivery.sent(entry) === "yes") this.#requests.complete(entry);
     // Entries that were written after that ping need another. A superseded connection got its last one at that moment.
     const needsPing = (entry: SentEntry) => this.#delivery.isNewest(entry.phase.connection);
     if (confirming.size > 0 && [...confirming].some(needsPing)) this.#effects.push({ type: "probe" });
-    return this.#effects.take();
+    return this.#flush(now);
   }
 
   /** Ends a request whose caller has left. Its reply, if one comes, is late. */
   abandon(seq: number, now: number): readonly ExchangeEffect[] {
+    this.counters.abandoned += this.#admission.drop("caller", seq);
     this.#requests.abandon(seq, now);
     return this.#flush(now);
   }
 
   /** Drops the owner's requests that are not on a socket yet. @returns their numbers, of which none has an outcome */
   withdraw(owner: Owner): readonly number[] {
+    this.counters.abandoned += this.#admission.drop(owner);
     return this.#requests.withdraw(owner);
   }
 
@@ -229,6 +250,8 @@ export class Exchange {
 
   #expireDue(now: number): void {
     for (const entry of this.#requests.due(now)) this.#timeOut(entry, now);
+    this.#admission.expireWaiting(now);
+    for (const entry of this.#reassembly.stalled(now)) this.#stall(entry, now);
     if (!this.#requests.correlation.expire(now)) return;
     const detail = "a request timed out, and its late reply could have been mistaken for that of the next request";
     this.#effects.push({ type: "renew", detail });
@@ -243,6 +266,7 @@ export class Exchange {
 
   /** Fails every request in flight. */
   cancel(): { readonly effects: readonly ExchangeEffect[]; readonly counts: CancelCounts } {
+    this.#admission.close();
     const counts: Record<Sent, number> = { no: 0, maybe: 0, yes: 0 };
     for (const entry of this.#requests.table.all()) {
       const sent = this.#delivery.sent(entry);
@@ -253,8 +277,9 @@ export class Exchange {
     return { effects: this.#effects.take(), counts };
   }
 
-  /** Hands over every message that can be sent, and returns all effects that were collected. */
+  /** Takes in and hands over every message that can be sent, and returns all effects that were collected. */
   #flush(now: number): readonly ExchangeEffect[] {
+    this.#admission.admitWaiting(now);
     this.#sendQueue.flush(now);
     return this.#effects.take();
   }
@@ -266,9 +291,17 @@ export class Exchange {
       return;
     }
     const sent = this.#delivery.sent(entry);
+    const frames = this.#reassembly.countOf(entry);
     if (isSent(entry) && !entry.streams) this.#timedOut.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
-    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry)), now);
+    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry), frames), now);
+  }
+
+  /** Ends a request, even one that timed out before, whose reply began and then paused for too long. */
+  #stall(entry: Entry | TimedOutEntry, now: number): void {
+    const failure = failures.stalled(this.#reassembly.countOf(entry), this.#pauseMs);
+    if ("request" in entry) this.#requests.giveUp(entry, failure, now);
+    else for (const effect of this.#timedOut.giveUp(entry, failure)) this.#effects.push(effect);
   }
 
   // Frames.
@@ -302,13 +335,12 @@ export class Exchange {
     this.#requests.configured.onReply(connection, decoded.id);
   }
 
-  #stray(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
+  #stray(connection: number, decoded: ReplyFrame, frame: Body, now: number): void {
     const newest = this.#delivery.isNewest(connection);
     const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part", now);
     if (stray !== "message") this.counters[stray]++;
     if (stray === "late") {
-      const late = this.#timedOut.onReplyFrame(connection, decoded, now);
-      if (late) this.#effects.push(late);
+      for (const effect of this.#timedOut.onReplyFrame(connection, decoded, now)) this.#effects.push(effect);
     } else {
       this.#message(frame);
     }
@@ -323,7 +355,12 @@ export class Exchange {
   }
 
   /** Replies to an upstream that requests faster than it reads would pile up: `limits.buffered_bytes` bounds them. */
-  #replyToUpstream(connection: number, answer: Extract<DecodedMessage, { type: "answer" }>, now: number, buffered: number) {
+  #replyToUpstream(
+    connection: number,
+    answer: Extract<DecodedMessage, { type: "answer" }>,
+    now: number,
+    buffered: number,
+  ) {
     const { frame } = answer;
     if (buffered + sizeOf(frame) > this.#bufferedMax) {
       // An older connection is being closed already.

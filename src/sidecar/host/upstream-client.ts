@@ -14,7 +14,7 @@ import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
 import { ReportedState } from "./reported-state.ts";
-import { type OpenStream, StreamedReplies, type StreamReader } from "./streamed-replies.ts";
+import { type OpenStream, StreamedReplies, type StreamedRequest, type StreamReader } from "./streamed-replies.ts";
 import { UpstreamSubscriptions } from "./subscriptions.ts";
 import { type SidecarThread, THREAD_GRACE_MS, type ThreadClient } from "./supervised-thread.ts";
 import { type Cancelled, ThreadConfirmations } from "./thread-confirmations.ts";
@@ -132,12 +132,13 @@ export class UpstreamClient implements ThreadClient {
 
   /**
    * Sends a request, and passes on each frame of its reply as it arrives.
-   * @param request `timeoutMs` bounds the wait for the first frame or, if the request subscribes, for the socket
+   * @param request `timeoutMs` bounds the wait for the first frame or, if the request subscribes, for the socket;
+   *   `idleMs` bounds each pause from then on
    * @returns the failure, if the request was refused
    */
-  stream({ body, timeoutMs }: Pick<UpstreamRequest, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure {
+  stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure {
     const refusal = this.#refusal ?? this.#tooMany();
-    return refusal ?? this.#streams.open(this.#waiters.draw(), body, timeoutMs, THREAD_GRACE_MS, reader);
+    return refusal ?? this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
   }
 
   /** @returns the details that only the thread knows; undefined if it does not reply within `withinMs` */

@@ -62,7 +62,7 @@ export class Upstream {
       lost: (connection, why, now) => this.#carryOut(this.#exchange.onLost(connection, why, now)),
       away: (why) => this.#router.onLost(why, this.#withdrawSubscriptions()),
       rotated: () => this.#router.onRotated(this.#withdrawSubscriptions()),
-      proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames)),
+      proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames, env.now())),
       message: (frame) => this.#onGreetingMessage(frame),
       frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
       adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),

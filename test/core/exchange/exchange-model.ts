@@ -74,7 +74,13 @@ export class ExchangeModel {
   #seq = 0;
 
   constructor(protocol: Protocol, limits: Partial<UpstreamSettings["limits"]> = {}, configured: readonly Body[] = []) {
-    const defaults = { in_flight: 1_024, buffered_bytes: 2 ** 24, reply_bytes: 2 ** 24, pace: null };
+    const defaults = {
+      in_flight: 1_024,
+      buffered_bytes: 2 ** 24,
+      reply_bytes: 2 ** 24,
+      reply_pause: 60_000,
+      pace: null,
+    };
     this.exchange = new Exchange(protocol, { ...defaults, ...limits }, configured);
   }
 
@@ -187,7 +193,7 @@ export class ExchangeModel {
     const ping = this.pings.shift();
     if (ping === undefined) return;
     for (const taken of ping.taken.slice(0, ping.handedOver)) taken.proven = true;
-    this.carryOut(this.exchange.onProven(ping.connection, ping.handedOver));
+    this.carryOut(this.exchange.onProven(ping.connection, ping.handedOver, this.now));
   }
 
   // Time.
