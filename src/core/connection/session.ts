@@ -11,11 +11,14 @@ import {
   newLadder,
   nextDue,
   rungTimeoutMs,
+  type Traffic,
   wasSuspended,
+  withBytesMoved,
   withHeartbeatReply,
   withHeartbeatSent,
+  withPing,
   withPingSent,
-  withPongReceived,
+  withPong,
 } from "./liveness.ts";
 
 /**
@@ -45,6 +48,7 @@ interface Greeting {
 interface Ready {
   readonly phase: "ready";
   readonly connection: number;
+  readonly since: number;
   readonly ladder: Ladder;
 }
 
@@ -65,6 +69,8 @@ export type SessionInput =
   | { readonly type: "dropped"; readonly connection: number; readonly disconnect: Disconnect }
   /** A frame arrived; required only where {@link wantsFrames} is true. */
   | { readonly type: "frame"; readonly connection: number; readonly frame: Body }
+  /** The operating system has taken the ping with this proof. */
+  | { readonly type: "pingSent"; readonly connection: number; readonly proof: string }
   | { readonly type: "pong"; readonly connection: number; readonly proof: string }
   /** The phase's timer fired. */
   | { readonly type: "timer" }
@@ -103,6 +109,8 @@ export interface SessionContext {
   readonly proof: string;
   /** When the peer last sent a frame or a ping, by the clock of `now`. */
   readonly lastActivityAt: number;
+  /** The byte counts of the current connection. */
+  readonly traffic: Traffic;
   readonly settings: Pick<UpstreamSettings, "connect_within" | "greeting" | "keepalive" | "reconnect" | "close_code">;
 }
 
@@ -136,12 +144,15 @@ export function step(session: Session, input: SessionInput, context: SessionCont
     case "frame":
       if (at.phase === "greeting") return onGreetingFrame(session, at, input.frame, context);
       return onTraffic(session, input.connection, input.frame, context);
+    case "pingSent":
+      return onPingSent(session, input.proof, context);
     case "pong":
       return onPong(session, input.proof, context);
     case "timer":
       return onTimer(session, context);
     case "probe":
-      if (at.phase !== "ready" || at.ladder.ping.proof !== undefined) return stay(session);
+      if (at.phase !== "ready" || at.ladder.ping.awaits || context.settings.keepalive.ping === null)
+        return stay(session);
       return ping(session, at, context);
     case "renew":
       return renew(session, input.detail, context);
@@ -170,7 +181,7 @@ function connect(session: Session, { settings }: SessionContext, before: readonl
 
 /** Continues the greeting at step `from`: sends frames up to the next expect step. `reply`: the frame last expected. */
 function greet(session: Session, connection: number, from: number, context: SessionContext, reply?: Body): Transition {
-  const { settings, now: openedAt } = context;
+  const { settings, now } = context;
   const effects: SessionEffect[] = [];
   for (let index = from; index < settings.greeting.length; index++) {
     const greetingStep = settings.greeting[index];
@@ -180,7 +191,7 @@ function greet(session: Session, connection: number, from: number, context: Sess
     }
     if (greetingStep) effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply) });
   }
-  const at: Ready = { phase: "ready", connection, ladder: newLadder(settings.keepalive, openedAt) };
+  const at: Ready = { phase: "ready", connection, since: now, ladder: newLadder(settings.keepalive, now) };
   return enterReady(session, at, context, effects);
 }
 
@@ -192,7 +203,7 @@ function enterReady(
   before: SessionEffect[],
 ): Transition {
   const due = nextDue(at.ladder, settings.keepalive, lastActivityAt);
-  const ms = Math.max(0, Math.ceil(due.at - now));
+  const ms = Math.min(TIMER_MAX_MS, Math.max(0, Math.ceil(due.at - now)));
   return {
     session: { ...session, at },
     effects: [...before, { type: "timer", ms, ...(due.isPeerDeadline && { isPeerDeadline: true }) }],
@@ -261,16 +272,28 @@ function giveUp(session: Session, connection: number, cause: Disconnect, context
 }
 
 function ping(session: Session, at: Ready, context: SessionContext): Transition {
-  const { proof, now, settings } = context;
+  const { proof, now, settings, traffic } = context;
   const { connection } = at;
-  const ladder = withPingSent(at.ladder, proof, settings.keepalive, now);
+  const ladder = withPing(at.ladder, proof, settings.keepalive, traffic, now);
   return enterReady(session, { ...at, ladder }, context, [{ type: "ping", connection, proof }]);
+}
+
+function onPingSent(session: Session, proof: string, context: SessionContext): Transition {
+  const { at } = session;
+  if (at.phase !== "ready" || at.ladder.ping.proof !== proof || !at.ladder.ping.awaits) return stay(session);
+  const ladder = withPingSent(at.ladder, context.settings.keepalive, context.traffic, context.now);
+  return enterReady(session, { ...at, ladder }, context, []);
 }
 
 function onPong(session: Session, proof: string, context: SessionContext): Transition {
   const { at } = session;
-  if (at.phase !== "ready" || at.ladder.ping.proof !== proof) return stay(session);
-  const ladder = withPongReceived(at.ladder, context.settings.keepalive, context.now);
+  if (at.phase !== "ready" || at.ladder.ping.proof === undefined) return stay(session);
+  const { keepalive } = context.settings;
+  if (at.ladder.ping.proof !== proof) {
+    const ladder = withPong(at.ladder, keepalive, context.now, at.ladder.ping.proof);
+    return enterReady(session, { ...at, ladder }, context, []);
+  }
+  const ladder = withPong(at.ladder, keepalive, context.now);
   const then = enterReady({ ...session, failures: 0 }, { ...at, ladder }, context, []);
   // `proven` comes last: its handler may request the next ping at once.
   return { ...then, effects: [...then.effects, { type: "proven", connection: at.connection, proof }] };
@@ -278,20 +301,28 @@ function onPong(session: Session, proof: string, context: SessionContext): Trans
 
 /** Acts on the rung that is due: sends its ping or heartbeat, or gives up on the peer. */
 function onRungDue(session: Session, at: Ready, context: SessionContext): Transition {
-  const { now, lastActivityAt, settings } = context;
+  const { now, lastActivityAt, settings, traffic } = context;
   const { keepalive } = settings;
   const due = nextDue(at.ladder, keepalive, lastActivityAt);
   if (due.at > now) return enterReady(session, at, context, []);
   if (due.isPeerDeadline) {
+    const moved = withBytesMoved(at.ladder, due, keepalive, traffic, now);
+    if (moved) return enterReady(session, { ...at, ladder: moved }, context, []);
     // We were suspended, so the missed deadline proves nothing: restart the ladder with a ping.
-    if (wasSuspended(due, now)) return ping(session, { ...at, ladder: newLadder(keepalive, now) }, context);
+    if (wasSuspended(due, now)) return afterSuspension(session, at, context);
     const withinMs = rungTimeoutMs(due.rung, keepalive);
     return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs }, context);
   }
   if (due.rung === "ping" || keepalive.heartbeat === null) return ping(session, at, context);
   const frame = greetingFrame(keepalive.heartbeat);
-  const ladder = withHeartbeatSent(at.ladder, keepalive.heartbeat, now);
+  const ladder = withHeartbeatSent(at.ladder, keepalive.heartbeat, traffic, now);
   return enterReady(session, { ...at, ladder }, context, [{ type: "send", connection: at.connection, frame }]);
+}
+
+function afterSuspension(session: Session, before: Ready, context: SessionContext): Transition {
+  const { keepalive } = context.settings;
+  const at = { ...before, ladder: newLadder(keepalive, context.now) };
+  return keepalive.ping === null ? enterReady(session, at, context, []) : ping(session, at, context);
 }
 
 function onTimer(session: Session, context: SessionContext): Transition {

@@ -19,6 +19,12 @@ export const notTaken: Failure = {
   detail: "the connection ended before the message was handed to it",
 };
 
+export const unconfirmable: Failure = {
+  code: "invalid_request",
+  sent: "no",
+  detail: "no pong can confirm it, because this upstream gets no pings (keepalive.ping: off)",
+};
+
 export function batchTooLarge(items: number, inFlight: UpstreamLimits["in_flight"]): Failure {
   const detail = `a batch of ${items} exceeds the limit on requests in flight (limits.in_flight: ${inFlight})`;
   return { code: "invalid_request", sent: "no", detail };

@@ -7,6 +7,7 @@ import pTimeout from "p-timeout";
 import type { ClientOptions } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
+import type { Traffic } from "../../core/connection/liveness.ts";
 import type { Body } from "../../protocols/protocol.ts";
 
 // Required, not imported: to find the exports of CommonJS, Node would parse the files of ws, and so read them twice.
@@ -16,6 +17,8 @@ const { WebSocket } = createRequire(import.meta.url)("ws") as typeof import("ws"
 export interface SocketEvents {
   opened(): void;
   frame(frame: Body): void;
+  /** The operating system has taken the ping with the payload `proof`. */
+  pingSent(proof: string): void;
   /** The pong of the ping with the payload `proof`. */
   pong(proof: string): void;
   /** A ping of the peer, to which a pong was sent. */
@@ -27,6 +30,8 @@ export interface SocketEvents {
 export interface Socket {
   /** Bytes handed to the socket and not yet taken by the operating system. */
   readonly buffered: number;
+  /** Undefined before the connection is open. */
+  readonly traffic: Traffic | undefined;
   /** The side that began the close handshake; undefined before. */
   readonly closedBy: "us" | "peer" | undefined;
   /** @returns false if the socket is not open, and did not take the frame */
@@ -101,6 +106,8 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   let closing: NodeJS.Timeout | undefined;
   let tcp: TcpSocket | undefined;
   let corked = false;
+  let read = 0;
+  let framed = 0;
 
   /** Collects the frames of one turn of the event loop, so that they leave in one system call. */
   const corkForTurn = (): void => {
@@ -143,13 +150,26 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   ws.once("upgrade", ({ socket }) => {
     tcp = socket;
   });
-  ws.on("open", () => events.opened());
+  ws.on("open", () => {
+    // Before the listener of ws, which handles the frames that these bytes complete.
+    tcp?.prependListener("data", (bytes: Buffer) => {
+      read += bytes.length;
+    });
+    events.opened();
+  });
   ws.on("message", (data: Buffer, isBinary: boolean) => {
+    framed = read;
     takeTurns(data.length);
     events.frame(isBinary ? data : data.toString());
   });
-  ws.on("pong", (data: Buffer) => events.pong(data.toString()));
-  ws.on("ping", () => events.pinged());
+  ws.on("pong", (data: Buffer) => {
+    framed = read;
+    events.pong(data.toString());
+  });
+  ws.on("ping", () => {
+    framed = read;
+    events.pinged();
+  });
   ws.on("unexpected-response", (_request, response) => {
     const { statusCode: status = 0, headers } = response;
     response.destroy();
@@ -165,6 +185,9 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     get buffered() {
       return ws.bufferedAmount;
     },
+    get traffic() {
+      return tcp && { read, framed, sent: sentBy(tcp) };
+    },
     get closedBy() {
       return closedBy;
     },
@@ -175,7 +198,10 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
       return true;
     },
     ping(proof) {
-      if (ws.readyState === WebSocket.OPEN) ws.ping(proof, true, ignoreError);
+      if (ws.readyState !== WebSocket.OPEN) return;
+      ws.ping(proof, true, (error?: Error) => {
+        if (!error) events.pingSent(proof);
+      });
     },
     close(code, closeWithinMs) {
       closedBy ??= "us";
@@ -189,6 +215,15 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
       ws.terminate();
     },
   };
+}
+
+/**
+ * A number that changes when the operating system takes bytes. Node shows how far it has come within one write; on Deno,
+ * where the handle has no such count, only a write that is complete shows.
+ */
+function sentBy(tcp: TcpSocket): number {
+  const { _handle } = tcp as { readonly _handle?: { readonly writeQueueSize?: number } | null };
+  return tcp.bytesWritten - tcp.writableLength - (_handle?.writeQueueSize ?? 0);
 }
 
 /** Ignores a write error, which `dropped` reports. Without a callback, ws would emit it a second time. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { MAX_DURATION_MS } from "../../../src/config/units.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
+import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
 import {
   newSession,
   type Phase,
@@ -70,6 +71,7 @@ export class SessionModel {
   session: Session = newSession;
   now = 0;
   lastActivityAt = 0;
+  traffic = NO_TRAFFIC;
   random = 0.5;
   settings = settings;
   /** When the timer fires. */
@@ -95,11 +97,11 @@ export class SessionModel {
   }
 
   give(input: SessionInput): readonly SessionEffect[] {
-    const { now, random, settings, lastActivityAt } = this;
+    const { now, random, settings, lastActivityAt, traffic } = this;
     const proof = `proof${++this.#proofs}`;
     if (input.type === "close") this.#ending = true;
     const before = this.session;
-    const { session, effects } = step(before, input, { now, random, proof, lastActivityAt, settings });
+    const { session, effects } = step(before, input, { now, random, proof, lastActivityAt, traffic, settings });
     this.session = session;
     for (const effect of effects) this.#perform(effect);
     this.#check(before);
