@@ -10,6 +10,8 @@ export type Disconnect =
   | { readonly reason: "dns" | "tls" | "network" | "handshake" | "protocol"; readonly detail: string }
   /** A frame exceeded `limits.reply_bytes`. */
   | { readonly reason: "oversized"; readonly limitBytes: number }
+  /** A message came in more than `limit` fragments, which follow from `limits.reply_bytes`. */
+  | { readonly reason: "fragmented"; readonly limit: number; readonly limitBytes: number }
   | { readonly reason: "timeout"; readonly withinMs: number }
   /** The settings for the attempt could not be resolved. */
   | { readonly reason: "credentials"; readonly detail: string }
@@ -40,6 +42,8 @@ export function describeDisconnect(disconnect: Disconnect): string {
       return `the upstream broke the WebSocket protocol (${disconnect.detail})`;
     case "oversized":
       return `the upstream sent a frame larger than limits.reply_bytes (${disconnect.limitBytes} bytes)`;
+    case "fragmented":
+      return `the upstream sent a message in more pieces than limits.reply_bytes allows (${disconnect.limit} for ${disconnect.limitBytes} bytes)`;
     case "timeout":
       return `no connection within ${disconnect.withinMs} ms (connect_within)`;
     case "credentials":

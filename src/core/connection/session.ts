@@ -345,10 +345,11 @@ function onTimer(session: Session, context: SessionContext): Transition {
 
 function renew(session: Session, detail: string, context: SessionContext): Transition {
   const { at } = session;
+  const { close_code: code } = context.settings;
   if (at.phase !== "ready") return stay(session);
   return connect(session, context, [
     { type: "lost", connection: at.connection, cause: { reason: "renewed", detail } },
-    { type: "close", connection: at.connection, code: 1000, withinMs: RENEW_CLOSE_MS },
+    { type: "close", connection: at.connection, code, withinMs: RENEW_CLOSE_MS },
   ]);
 }
 

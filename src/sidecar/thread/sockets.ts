@@ -120,7 +120,7 @@ export class Sockets {
       if (owes(connection)) continue;
       clearTimeout(timer);
       this.#retired.delete(connection);
-      this.close(connection, 1000, RENEW_CLOSE_MS);
+      this.close(connection, this.#settings.close_code, RENEW_CLOSE_MS);
     }
   }
 

@@ -86,7 +86,7 @@ const open = (phase: string): Partial<Record<InputName, string>> => ({
   matching: `${phase}: frame ${OK}`,
   rejecting: `${phase}: frame ${NO}`,
   other: `${phase}: frame ${OTHER}`,
-  renew: "connecting: lost 7 renewed, close 7 1000 in 2000, no timer, connect 8",
+  renew: "connecting: lost 7 renewed, close 7 1001 in 2000, no timer, connect 8",
   close: CLOSE,
   closeNow: CLOSE_NOW,
 });
