@@ -119,6 +119,19 @@ export function decideRetry(disconnect: Disconnect, { codes, statuses }: Policy)
   }
 }
 
+/** Codes that say, after good service, that the credentials have run out: the next attempt brings fresh ones. */
+const EXPIRED_CODES = [1008, 4401];
+
+/**
+ * The decision for the end of a connection that has served: one soon attempt where the login may merely have expired.
+ * A class of the configuration or of the preset is kept.
+ */
+export function decideRetryAfterService(disconnect: Disconnect, policy: Policy): RetryDecision {
+  const expired = disconnect.reason === "closed" && EXPIRED_CODES.includes(disconnect.code);
+  if (expired && policy.codes[disconnect.code] === undefined) return RETRY_SOON;
+  return decideRetry(disconnect, policy);
+}
+
 /** Reclassifies a disconnect during the greeting: a close code of the class `refuse` means a refused login. */
 export function disconnectWhileGreeting(disconnect: Disconnect, policy: Policy): Disconnect {
   if (disconnect.reason !== "closed" || decideRetry(disconnect, policy).type !== "refuse") return disconnect;

@@ -4,7 +4,13 @@ import type { Failure } from "../../errors.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { aroundInterval, fullJitter } from "../util/backoff.ts";
-import { type Disconnect, decideRetry, describeDisconnect, disconnectWhileGreeting } from "./disconnect.ts";
+import {
+  type Disconnect,
+  decideRetry,
+  decideRetryAfterService,
+  describeDisconnect,
+  disconnectWhileGreeting,
+} from "./disconnect.ts";
 import { greetingFrame, matchStep } from "./greeting.ts";
 import {
   type Ladder,
@@ -49,6 +55,8 @@ interface Ready {
   readonly phase: "ready";
   readonly connection: number;
   readonly since: number;
+  /** A frame or the pong of a ping has come. */
+  readonly hasTraffic: boolean;
   readonly ladder: Ladder;
 }
 
@@ -58,8 +66,10 @@ export interface Session {
   readonly at: Phase;
   /** The number of the newest attempt's connection; each is used once. */
   readonly connection: number;
-  /** Failed attempts since the upstream last proved itself by real traffic. */
+  /** Failed attempts since the upstream last proved itself by real traffic on a connection that lasted. */
   readonly failures: number;
+  /** Connections in a row that served, and ended before they were as old as the longest backoff. */
+  readonly flaps: number;
 }
 
 export type SessionInput =
@@ -119,10 +129,16 @@ export interface Transition {
   readonly effects: readonly SessionEffect[];
 }
 
-export const newSession: Session = { at: { phase: "idle" }, connection: 0, failures: 0 };
+export const newSession: Session = { at: { phase: "idle" }, connection: 0, failures: 0, flaps: 0 };
 
 /** The longest delay of a timer on either runtime, in milliseconds; with a longer one it fires at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/**
+ * The age at which a connection with real traffic has served, in milliseconds. One that says hello and ends at once has
+ * not: outages, full servers and sessions taken over by another client look like that, and end within a second.
+ */
+const SERVED_MS = 2_000;
 
 /** How long a replaced connection may take for its close handshake, in milliseconds. */
 export const RENEW_CLOSE_MS = 2_000;
@@ -162,9 +178,9 @@ export function step(session: Session, input: SessionInput, context: SessionCont
 }
 
 /** Reports whether frames of this connection must pass through the session. Most need not, and skip its cost. */
-export function wantsFrames({ at, failures }: Session, connection: number): boolean {
+export function wantsFrames({ at }: Session, connection: number): boolean {
   if (!("connection" in at) || at.connection !== connection) return false;
-  return at.phase === "greeting" || failures > 0 || (at.phase === "ready" && at.ladder.heartbeat.awaitsReply);
+  return at.phase === "greeting" || (at.phase === "ready" && (!at.hasTraffic || at.ladder.heartbeat.awaitsReply));
 }
 
 function stay(session: Session): Transition {
@@ -191,7 +207,8 @@ function greet(session: Session, connection: number, from: number, context: Sess
     }
     if (greetingStep) effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply) });
   }
-  const at: Ready = { phase: "ready", connection, since: now, ladder: newLadder(settings.keepalive, now) };
+  const ladder = newLadder(settings.keepalive, now);
+  const at: Ready = { phase: "ready", connection, since: now, hasTraffic: false, ladder };
   return enterReady(session, at, context, effects);
 }
 
@@ -210,16 +227,17 @@ function enterReady(
   };
 }
 
-/** Real traffic proves that the upstream works, so the failures are reset. */
+/** Notes real traffic, without which the connection has not served. */
 function onTraffic(session: Session, connection: number, frame: Body, context: SessionContext): Transition {
   const { at } = session;
-  const working = { ...session, failures: 0 };
+  const working = at.phase === "ready" ? { ...session, at: { ...at, hasTraffic: true } } : session;
   const { heartbeat } = context.settings.keepalive;
   const expected = at.phase === "ready" && at.ladder.heartbeat.awaitsReply && heartbeat?.expect;
   if (!expected || !matchesFrame(frame, expected)) {
     return { session: working, effects: [{ type: "frame", connection, frame }] };
   }
-  return enterReady(working, { ...at, ladder: withHeartbeatReply(at.ladder, heartbeat, context.now) }, context, []);
+  const ladder = withHeartbeatReply(at.ladder, heartbeat, context.now);
+  return enterReady(session, { ...at, hasTraffic: true, ladder }, context, []);
 }
 
 function onGreetingFrame(session: Session, at: Greeting, frame: Body, context: SessionContext): Transition {
@@ -242,6 +260,22 @@ function onDropped(session: Session, connection: number, disconnect: Disconnect,
   return scheduleRetry(session, cause, context, [{ type: "lost", connection, cause }]);
 }
 
+/**
+ * The counts when a connection ends. One that has served forgives the failures before it, so the upstream is back soon
+ * after a blip. But if one after another serves only briefly, the flaps take the place of the failures: each of them
+ * costs a login, and an upstream may allow few.
+ */
+function afterService(
+  { at, failures, flaps }: Session,
+  { now, settings }: SessionContext,
+): Pick<Session, "failures" | "flaps"> & { readonly served: boolean } {
+  const age = at.phase === "ready" && at.hasTraffic ? now - at.since : 0;
+  if (age < SERVED_MS) return { failures, flaps, served: false };
+  return age < settings.reconnect.to
+    ? { failures: flaps, flaps: flaps + 1, served: true }
+    : { failures: 0, flaps: 0, served: true };
+}
+
 /** Ends the connection and decides when the next attempt is due. */
 function scheduleRetry(
   session: Session,
@@ -250,15 +284,16 @@ function scheduleRetry(
   before: readonly SessionEffect[],
 ): Transition {
   const { now, random, settings } = context;
-  const decision = decideRetry(cause, settings.reconnect);
+  const { failures, flaps, served } = afterService(session, context);
+  const decision = served ? decideRetryAfterService(cause, settings.reconnect) : decideRetry(cause, settings.reconnect);
   const unbounded =
     decision.type === "refuse"
       ? aroundInterval(settings.reconnect.refused, random)
-      : decision.atLeastMs + fullJitter(session.failures, settings.reconnect.from, settings.reconnect.to, random);
+      : decision.atLeastMs + fullJitter(failures, settings.reconnect.from, settings.reconnect.to, random);
   const delay = Math.min(unbounded, TIMER_MAX_MS);
   const phase = decision.type === "refuse" ? "refused" : "waiting";
   return {
-    session: { ...session, failures: session.failures + 1, at: { phase, until: now + delay, cause } },
+    session: { ...session, failures: failures + 1, flaps, at: { phase, until: now + delay, cause } },
     effects: [...before, { type: "timer", ms: delay }],
   };
 }
@@ -294,7 +329,7 @@ function onPong(session: Session, proof: string, context: SessionContext): Trans
     return enterReady(session, { ...at, ladder }, context, []);
   }
   const ladder = withPong(at.ladder, keepalive, context.now);
-  const then = enterReady({ ...session, failures: 0 }, { ...at, ladder }, context, []);
+  const then = enterReady(session, { ...at, hasTraffic: true, ladder }, context, []);
   // `proven` comes last: its handler may request the next ping at once.
   return { ...then, effects: [...then.effects, { type: "proven", connection: at.connection, proof }] };
 }
@@ -347,10 +382,15 @@ function renew(session: Session, detail: string, context: SessionContext): Trans
   const { at } = session;
   const { close_code: code } = context.settings;
   if (at.phase !== "ready") return stay(session);
-  return connect(session, context, [
-    { type: "lost", connection: at.connection, cause: { reason: "renewed", detail } },
+  const cause: Disconnect = { reason: "renewed", detail };
+  const left: SessionEffect[] = [
+    { type: "lost", connection: at.connection, cause },
     { type: "close", connection: at.connection, code, withinMs: RENEW_CLOSE_MS },
-  ]);
+  ];
+  // The first renewal comes at once. If one connection after another must be renewed, they back off like any other end.
+  const { failures, flaps } = afterService(session, context);
+  if (failures > 0) return scheduleRetry(session, cause, context, left);
+  return connect({ ...session, failures: 1, flaps }, context, left);
 }
 
 function close(session: Session, withinMs: number, { settings }: SessionContext): Transition {
