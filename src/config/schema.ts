@@ -19,7 +19,7 @@ import {
   protocol,
   scalarsByPointer,
 } from "./protocol-settings.ts";
-import { duration, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
+import { duration, durationOrOff, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
 import {
   bareHost,
   HEADER_NAME,
@@ -220,7 +220,8 @@ export const upstreamSchema = z
     /** Checks that detect a dead peer. */
     keepalive: z
       .strictObject({
-        ping: duration.prefault("15s"),
+        /** Time between pings; `off` sends none. */
+        ping: durationOrOff.prefault("15s"),
         pong_within: duration.prefault("5s"),
         heartbeat: heartbeat.nullable().prefault(null),
         /** The longest time without a message or ping from the peer. */

@@ -106,6 +106,7 @@ test("an invalid value is reported with its key and the cure", () => {
     [{ limits: { bytes: "1MiB" } }, /^limits\.bytes: is not a known key/],
     [{ limits: null }, /^limits: must be a mapping/],
     [{ keepalive: { ping: "0s" } }, /^keepalive\.ping: must be from 1ms/],
+    [{ keepalive: { ping: "on" } }, /^keepalive\.ping: must be a duration .*, or off$/],
     [{ keepalive: { pulse: null } }, /^keepalive\.pulse: is not a known key/],
     [{ keepalive: { heartbeat: { every: "5s" } } }, /^keepalive\.heartbeat\.send: /],
     [{ keepalive: { silence: "0s" } }, /^keepalive\.silence: must be from 1ms/],

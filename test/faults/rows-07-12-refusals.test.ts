@@ -7,6 +7,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { WebSocketServer } from "ws";
 import { upstreamSchema } from "../../src/config/schema.ts";
+import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { newSession, type Session, step } from "../../src/core/connection/session.ts";
 import { problem } from "../contract/expect.ts";
 import { written } from "../contract/files.ts";
@@ -33,7 +34,14 @@ function attemptsInAMinute(status: number, seed: number): number {
   let now = 0;
   let attempts = 0;
   const advance = (input: Parameters<typeof step>[1]): void => {
-    session = step(session, input, { now, random: random(), proof: "", lastActivityAt: 0, settings }).session;
+    session = step(session, input, {
+      now,
+      random: random(),
+      proof: "",
+      lastActivityAt: 0,
+      traffic: NO_TRAFFIC,
+      settings,
+    }).session;
   };
   advance({ type: "start" });
   for (;;) {

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { check, dotted } from "../../src/config/problems.ts";
 import { upstreamSchema } from "../../src/config/schema.ts";
 import { matchStep } from "../../src/core/connection/greeting.ts";
+import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { newSession, type SessionContext, step } from "../../src/core/connection/session.ts";
 import { Subscriptions } from "../../src/core/messages/subscriptions.ts";
 import { type Condition, matchesFrame } from "../../src/protocols/condition.ts";
@@ -31,7 +32,7 @@ const without = (members: string) => `{${members}}`;
 /** Reports whether the heartbeat that expects `condition` takes a frame for its reply. */
 function isHeartbeatReply(condition: Condition, frame: string): boolean {
   const settings = parse({ keepalive: { ping: "20s", heartbeat: { send: "B", every: "1s", expect: condition } } });
-  const context: SessionContext = { now: 0, lastActivityAt: 0, random: 0, proof: "p", settings };
+  const context: SessionContext = { now: 0, lastActivityAt: 0, traffic: NO_TRAFFIC, random: 0, proof: "p", settings };
   let session = step(newSession, { type: "start" }, context).session;
   const { connection } = session;
   session = step(session, { type: "opened", connection }, context).session;

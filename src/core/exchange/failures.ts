@@ -19,6 +19,12 @@ export const notTaken: Failure = {
   detail: "the connection ended before the message was handed to it",
 };
 
+export const unconfirmable: Failure = {
+  code: "invalid_request",
+  sent: "no",
+  detail: "no pong can confirm it, because this upstream gets no pings (keepalive.ping: off)",
+};
+
 /** The failure of a batch's item that has waited for a place until its deadline. */
 export function noPlace(waitedMs: number, inFlight: UpstreamLimits["in_flight"]): Failure {
   const detail = `no place became free within ${Math.round(waitedMs)} ms (limits.in_flight: ${inFlight})`;

@@ -168,6 +168,7 @@ export class Connection {
       random: Math.random(),
       proof: this.#activity.proof(before.connection),
       lastActivityAt: this.#activity.heardAt,
+      traffic: this.#sockets.traffic(before.connection),
       settings: this.#sockets.resolvedSettings,
     };
     const { rotation, effects } = stepRotation(this.#rotation, input, context);
@@ -255,6 +256,7 @@ export class Connection {
     this.#sockets.open(connection, withinMs, {
       opened: () => this.#advance({ type: "opened", connection }),
       frame: (frame) => this.#received(connection, frame),
+      pingSent: (proof) => this.#advance({ type: "pingSent", connection, proof }),
       pong: (proof) => this.#pong(connection, proof),
       pinged: () => this.#heard(connection),
       dropped: (drop) => this.#dropped(connection, drop),

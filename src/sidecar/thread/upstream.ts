@@ -6,6 +6,7 @@ import type { Availability } from "../../core/connection/session.ts";
 import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
+import { unconfirmable } from "../../core/exchange/failures.ts";
 import type { Owner } from "../../core/exchange/request-table.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
@@ -157,6 +158,11 @@ export class Upstream {
   // The exchange.
 
   #request(owner: Owner, request: NewRequest, now: number): void {
+    if (request.kind === "confirm" && this.#settings.keepalive.ping === null) {
+      const outcome = { type: "failed", failure: unconfirmable } as const;
+      this.#post({ type: "settled", upstream: this.#name, seq: request.seq, outcome });
+      return;
+    }
     this.#carryOut(this.#exchange.request(owner, request, now, this.#connection.buffered()));
   }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ConfiguredBy, FrameOrigin } from "../../../src/core/connection/frame-origin.ts";
+import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
 import { looksAtFrames, newSession, type Session, step, wantsFrames } from "../../../src/core/connection/session.ts";
 import { briefly, settings } from "./session-model.ts";
 
@@ -14,6 +15,7 @@ const context = {
   random: 0.5,
   proof: "fresh",
   lastActivityAt: 0,
+  traffic: NO_TRAFFIC,
   settings: {
     ...settings,
     greeting: [
@@ -34,10 +36,12 @@ const beaten: Session = {
   at: {
     phase: "ready",
     connection: 7,
+    since: 0,
+    hasTraffic: true,
     ladder: {
-      ping: { due: 16_000, proof: undefined },
-      heartbeat: { due: 3_500, awaitsReply: true },
-      startedAt: 0,
+      ping: { due: 16_000, proof: undefined, awaits: undefined, seen: 0 },
+      heartbeat: { due: 3_500, awaitsReply: true, seen: 0 },
+      silence: { from: 0, seen: 0 },
     },
   },
 };

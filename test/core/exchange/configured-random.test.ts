@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
 import {
   availability,
   looksAtFrames,
@@ -74,7 +75,9 @@ class World {
   }
 
   give(input: SessionInput): void {
-    const context = { now: this.now, random: 0.5, proof: "proof", lastActivityAt: this.now, settings: this.#settings };
+    const { now } = this;
+    const clock = { now, random: 0.5, proof: "proof", lastActivityAt: now, traffic: NO_TRAFFIC };
+    const context = { ...clock, settings: this.#settings };
     const before = this.session;
     const { session, effects } = step(before, input, context);
     this.session = session;
