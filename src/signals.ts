@@ -10,8 +10,8 @@ import type { ExitOptions } from "./sidecar/host/sidecars.ts";
 const SAME_WISH_MS = 500;
 
 /**
- * Runs the exit protocol on these signals. The second wish sets the remaining bounds to zero and gives the signals back,
- * so the third one has its default effect.
+ * Runs the exit protocol on these signals. The second wish sets the remaining bounds to zero and gives the signals
+ * back, so the third one has its default effect.
  * @returns a function that gives the signals back as soon as the current wish is over
  */
 export function endOnSignals(signals: readonly NodeJS.Signals[], exit: (options: ExitOptions) => unknown): () => void {

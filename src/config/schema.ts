@@ -171,12 +171,16 @@ export const upstreamSchema = z
         reply_bytes: size.prefault("16MiB"),
         buffered_bytes: size.prefault("16MiB"),
         subscriptions: wholeNumber(0, 10_000).prefault(100),
-        /** Rate limit: at most `messages` in any span of `per`; up to `queue` more wait their turn. */
+        /** Rate limit: at most `messages` in any span of `per` plus `jitter`; up to `queue` more wait their turn. */
         pace: z
           .strictObject({
             messages: wholeNumber(1, 100_000),
             per: duration.prefault("1s"),
             queue: wholeNumber(0, 1_000_000).prefault(100),
+            /** The most by which one message may be delayed on its way more than another. */
+            jitter: durationOrZero.prefault("50ms"),
+            /** The frames that count: those of callers and subscriptions, or all that go out. */
+            counts: z.enum(["messages", "all"], "must be messages or all").prefault("messages"),
           })
           .nullable()
           .prefault(null),

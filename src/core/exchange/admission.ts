@@ -62,7 +62,7 @@ export class Admission {
       this.#requests.refuse({ owner, seq: incoming.seq, batch: undefined }, 0, failures.invalid(error));
       return false;
     }
-    const problem = this.#problem(incoming, items?.length ?? 1, now, buffered);
+    const problem = this.#problem(owner, incoming, items?.length ?? 1, now, buffered);
     const request = { owner, seq: incoming.seq, batch: items && new OpenBatch(items.length) };
     if (items === undefined) {
       this.#admit(request, incoming, 0, incoming.body, problem, now);
@@ -75,14 +75,14 @@ export class Admission {
   }
 
   /** The failure that all items of a request share; undefined if there is room for them. */
-  #problem(incoming: NewRequest, items: number, now: number, buffered: number): Failure | undefined {
+  #problem(owner: Owner, incoming: NewRequest, items: number, now: number, buffered: number): Failure | undefined {
     if (this.#requests.table.size + items > this.#inFlightMax) this.#expire(now);
     const { size, heldBytes } = this.#requests.table;
     if (this.#closed) return failures.shuttingDown;
     if (incoming.deadline <= now) return failures.timedOut("no", 0, "reply");
     if (items > this.#inFlightMax) return failures.batchTooLarge(items, this.#inFlightMax);
     if (size + items > this.#inFlightMax) return failures.tooMany(size, this.#inFlightMax);
-    const problem = this.#sendQueue.problem(items, now);
+    const problem = this.#sendQueue.problem(owner, items, now);
     if (problem) return problem;
     const waiting = heldBytes + buffered + sizeOf(incoming.body);
     return waiting > this.#bufferedMax ? failures.congested(this.#bufferedMax) : undefined;

@@ -152,8 +152,7 @@ export class InFlight {
 
   /** Drops the owner's entries that are not on a socket yet, without an outcome: the owner no longer waits for any. */
   withdraw(owner: Owner): void {
-    for (const entry of this.table.held) {
-      if (entry.request.owner !== owner) continue;
+    for (const entry of this.table.held[owner]) {
       this.#counters.abandoned++;
       this.forget(entry);
     }

@@ -35,6 +35,8 @@ export interface ConnectionEvents {
   /** A frame that belongs to no request, because none could have been sent yet. */
   message(frame: Body): void;
   frame(connection: number, frame: Body, now: number): void;
+  /** A frame that nobody requested went out: of a greeting or a heartbeat, a ping or a pong. */
+  sentOwn(now: number): void;
   /** After `close`: every socket is gone. */
   closed(close: CloseCounts): void;
 }
@@ -168,10 +170,12 @@ export class Connection {
         break;
       case "send":
         this.#sockets.write(effect.connection, effect.frame);
+        this.#events.sentOwn(now);
         break;
       case "ping":
         this.#activity.pinged(now);
         this.#sockets.ping(effect.connection, effect.proof);
+        this.#events.sentOwn(now);
         break;
       case "close":
         this.#sockets.close(effect.connection, effect.code, effect.withinMs);
@@ -215,6 +219,7 @@ export class Connection {
     this.#sockets.retire(connection, withinMs, this.#activity.proof(connection), () =>
       this.#onRetirementExpired(connection),
     );
+    this.#events.sentOwn(this.#env.now());
     this.#events.rotated();
   }
 
@@ -229,7 +234,7 @@ export class Connection {
       opened: () => this.#advance({ type: "opened", connection }),
       frame: (frame) => this.#frame(connection, frame),
       pong: (proof) => this.#pong(connection, proof),
-      pinged: () => this.#heard(connection),
+      pinged: () => this.#events.sentOwn(this.#heard(connection)),
       dropped: (drop) => this.#dropped(connection, drop),
     });
   }

@@ -67,6 +67,7 @@ export class Upstream {
       proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames)),
       message: (frame) => this.#onGreetingMessage(frame),
       frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
+      sentOwn: (now) => this.#exchange.onOwnFrame(now),
       closed: (close) => this.#post({ type: "closed", upstream: name, close }),
     });
   }
@@ -187,6 +188,7 @@ export class Upstream {
         }
         case "send":
           this.#connection.write(effect.connection, effect.frame);
+          this.#exchange.onOwnFrame(this.#env.now());
           break;
         case "message":
           this.#router.message(effect.frame, effect.json);
