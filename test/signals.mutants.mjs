@@ -10,11 +10,7 @@ export default {
       "if (leftMs > 0) remove();",
     ],
     ["the second signal is ignored", "exit({ cause: signal, force });", "exit({ cause: signal });"],
-    [
-      "the first signal forces the exit",
-      "exit({ cause: signal, force });",
-      "exit({ cause: signal, force: true });",
-    ],
+    ["the first signal forces the exit", "exit({ cause: signal, force });", "exit({ cause: signal, force: true });"],
     ["the third signal is ignored", "if (force) giveBack();", "", { tests: ["test/faults/rows-42"] }],
   ],
 };
