@@ -9,7 +9,7 @@ import { lacks } from "../real/programs.ts";
 import { Child } from "../support/child.ts";
 import { productCommand, startProduct } from "../support/product.ts";
 import { logLines, reportsIn } from "../support/report.ts";
-import { root, runtime } from "../support/root.ts";
+import { findOnPath, root, runtime } from "../support/root.ts";
 import { bounded, type Cleanup, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 import { problem } from "./expect.ts";
@@ -122,7 +122,7 @@ interface Terminal {
 /** Starts a command in a pseudo-terminal, and waits until it listens. */
 async function inTerminal(t: Cleanup, command: string, cwd: string): Promise<Terminal> {
   const args = ["--quiet", "--return", "--command", command, "/dev/null"];
-  const script = spawn("script", args, { cwd, stdio: ["pipe", "pipe", "ignore"] });
+  const script = spawn(findOnPath("script"), args, { cwd, stdio: ["pipe", "pipe", "ignore"] });
   const exited = new Promise<number | null>((resolve) => script.once("exit", resolve));
   t.after(async () => {
     script.kill("SIGKILL"); // The command gets SIGHUP then.
