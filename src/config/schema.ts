@@ -153,12 +153,30 @@ const webUrl = z
     return username === "" && password === "";
   }, "must not contain credentials: use headers");
 
+const WHSEC = /^whsec_(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** A key as text, or in the form of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes. */
+const signingKey = z
+  .string()
+  .min(8, "must have at least 8 characters")
+  .refine((key) => !key.startsWith("whsec_") || WHSEC.test(key), "must have base64 behind whsec_")
+  .refine((key) => {
+    if (!WHSEC.test(key)) return true;
+    const { length } = Buffer.from(key.slice(6), "base64");
+    return length >= 24 && length <= 64;
+  }, "must have 24 to 64 bytes behind whsec_, in base64")
+  .refine((key) => !key.startsWith("whsk_"), "is an asymmetric key: use whsec_…");
+
 /** A receiver that messages are pushed to. Only the configuration can name one, never a request. */
 const webhookSchema = z.strictObject({
   url: webUrl,
   headers: headers.prefault({}),
-  /** Key that signs each batch (HMAC-SHA256 by Standard Webhooks). */
-  secret: z.string().min(8, "must have at least 8 characters").optional(),
+  /** Key that signs each batch (HMAC-SHA256 by Standard Webhooks); while you replace it, the new and the old one. */
+  secret: z
+    .union([signingKey, z.array(signingKey).min(1, "must have a key").max(2, "must have at most two keys")], {
+      error: "must be a key, or a list of two",
+    })
+    .optional(),
   /** The subscription whose messages are pushed; without it, messages that belong to no subscription. */
   subscription: subscriptionName.optional(),
   /** Filter: only messages with these values, by JSON pointer. */
@@ -169,6 +187,8 @@ const webhookSchema = z.strictObject({
   batch: wholeNumber(1, 1_000).prefault(100),
   /** Time within which the receiver must acknowledge a batch. */
   timeout: duration.prefault("10s"),
+  /** Time for which a message that the receiver refuses (400, 413, 415, 422) is repeated; null for ever. */
+  give_up_after: duration.nullable().prefault("15s"),
 });
 
 /** One upstream: its address, its login and its limits. */
@@ -202,12 +222,16 @@ export const upstreamSchema = z
         reply_pause: duration.prefault("60s"),
         buffered_bytes: size.prefault("16MiB"),
         subscriptions: wholeNumber(0, 10_000).prefault(100),
-        /** Rate limit: at most `messages` in any span of `per`; up to `queue` more wait their turn. */
+        /** Rate limit: at most `messages` in any span of `per` plus `jitter`; up to `queue` more wait their turn. */
         pace: z
           .strictObject({
             messages: wholeNumber(1, 100_000),
             per: duration.prefault("1s"),
             queue: wholeNumber(0, 1_000_000).prefault(100),
+            /** The most by which one message may be delayed on its way more than another. */
+            jitter: durationOrZero.prefault("100ms"),
+            /** The frames that count: those of callers and subscriptions, or all that go out. */
+            counts: z.enum(["messages", "all"], "must be messages or all").prefault("messages"),
           })
           .nullable()
           .prefault(null),

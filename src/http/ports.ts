@@ -40,6 +40,10 @@ export interface WebhookState {
   /** Failed attempts since the last acknowledgement, and why the last one failed. */
   readonly failures: number;
   readonly lastError: string | null;
+  /** Messages that the receiver refused, and got as gaps. */
+  readonly givenUp: number;
+  /** True if nothing more is sent. */
+  readonly stopped: boolean;
 }
 
 /** How far the exit has come, and how to request it. */

@@ -53,6 +53,10 @@ export const upstreamStateSchema = z
         delivered: z.int(),
         failures: z.int().describe("failed attempts since the last acknowledged batch"),
         last_error: z.string().nullable(),
+        given_up: z.int().describe("messages that the receiver refused, and got as gaps"),
+        stopped: z
+          .boolean()
+          .describe("true if nothing more is sent: the receiver answered 410, or the journal is gone"),
       }),
     ),
     counters: z.record(z.string(), z.int()).nullable(),
@@ -100,7 +104,7 @@ const gapSchema = z
     after: z.string().nullable(),
     before: z.string(),
     dropped: z.int().nullable().describe("null if the number cannot be known"),
-    reason: z.enum(["overflow", "away", "crashed", "expired"]),
+    reason: z.enum(["overflow", "away", "crashed", "expired", "refused"]),
     from: z.string().optional(),
     to: z.string().optional(),
     why: z.string().optional(),

@@ -307,7 +307,9 @@ test("the JSON Schema describes the file as it is written", () => {
   );
   const { type, minimum, pattern } = schema.properties.listen.properties.port;
   assert.deepEqual([type, minimum, new RegExp(pattern).test("${PORT}")], [["integer", "string"], 0, true]);
-  const { after, secret } = upstream.properties.webhooks.items.properties;
+  const { after, secret: secrets } = upstream.properties.webhooks.items.properties;
+  const [secret, list] = secrets.anyOf;
+  assert.deepEqual([list.items, list.maxItems], [secret, 2]);
   for (const { anyOf, minLength, enum: values } of [after, secret]) {
     assert.deepEqual([minLength, values, new RegExp(anyOf[1].pattern).test("${KEY}")], [undefined, undefined, true]);
   }
@@ -315,6 +317,24 @@ test("the JSON Schema describes the file as it is written", () => {
     [after.default, after.anyOf[0], secret.anyOf[0]],
     ["earliest", { enum: ["earliest", "latest"] }, { minLength: 8 }],
   );
+});
+
+test("a webhook's secret is one key or two, and a key of Standard Webhooks has 24 to 64 bytes", () => {
+  const wrong = (secret: unknown) =>
+    problems({ upstreams: { a: { url: WSS, webhooks: [{ url: "https://example.org/hook", secret }] } } }).join();
+  const key = (bytes: number) => `whsec_${Buffer.alloc(bytes, 1).toString("base64")}`;
+  for (const good of ["a text of ours", key(24), key(64), [key(32), "the old one"]]) assert.equal(wrong(good), "");
+  const wrongs: readonly [secret: unknown, why: RegExp][] = [
+    ["short", /secret/],
+    [key(23), /secret/],
+    [key(65), /secret/],
+    ["whsec_not base64!", /secret/],
+    [[], /secret/],
+    [[key(24), key(24), key(24)], /secret/],
+    [5, /secret/],
+  ];
+  for (const [secret, why] of wrongs) assert.match(wrong(secret), why, JSON.stringify(secret));
+  assert.match(wrong(key(23)), /must have 24 to 64 bytes behind whsec_, in base64/);
 });
 
 test("failover names another upstream of the file that speaks the same protocol", () => {

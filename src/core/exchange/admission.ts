@@ -70,7 +70,7 @@ export class Admission {
       this.#requests.refuse({ owner, seq: incoming.seq, batch: undefined }, 0, failures.invalid(error));
       return false;
     }
-    const problem = this.#problem(incoming, items, now, buffered);
+    const problem = this.#problem(owner, incoming, items, now, buffered);
     const request = { owner, seq: incoming.seq, batch: items && new OpenBatch(items.length) };
     if (items === undefined) {
       this.#admit(request, incoming, 0, incoming.body, problem, now, now);
@@ -127,6 +127,7 @@ export class Admission {
    * at once, for which no batch waits; a batch may wait for its places.
    */
   #problem(
+    owner: Owner,
     incoming: NewRequest,
     items: readonly string[] | undefined,
     now: number,
@@ -139,7 +140,7 @@ export class Admission {
     if (incoming.deadline <= now) return failures.timedOut("no", 0, "reply");
     if (!items && (size >= this.#inFlightMax || !this.#waiting.isEmpty))
       return failures.tooMany(size, this.#inFlightMax);
-    const problem = this.#sendQueue.problem(count, now);
+    const problem = this.#sendQueue.problem(owner, count, now);
     if (problem) return problem;
     const waiting = heldBytes + this.#waiting.bytes + buffered + sizeOf(incoming.body);
     return waiting > this.#bufferedMax ? failures.congested(this.#bufferedMax) : undefined;

@@ -242,6 +242,11 @@ export class Exchange {
     this.#requests.taken(seq, weight);
   }
 
+  /** Counts a frame that the connection sent by itself (greeting, heartbeat, ping, pong) for `limits.pace`. */
+  onOwnFrame(now: number): void {
+    this.#sendQueue.countOwnFrame(now);
+  }
+
   /** Call when `nextDeadline` has come. */
   expire(now: number): readonly ExchangeEffect[] {
     this.#expireDue(now);

@@ -165,8 +165,7 @@ export class InFlight {
   /** Drops the owner's entries that are not on a socket yet, without an outcome. @returns their numbers */
   withdraw(owner: Owner): readonly number[] {
     const withdrawn: number[] = [];
-    for (const entry of this.table.held) {
-      if (entry.request.owner !== owner) continue;
+    for (const entry of this.table.held[owner]) {
       this.#counters.abandoned++;
       this.forget(entry);
       withdrawn.push(entry.request.seq);

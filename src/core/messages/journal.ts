@@ -18,8 +18,9 @@ export interface Message {
  * - `away`: there was no connection, so it is unknown which messages the upstream would have sent.
  * - `crashed`: the thread died, and its journal with it.
  * - `expired`: the cursor dates from before this process.
+ * - `refused`: a webhook's receiver did not take the message, and it was given up. Only that receiver gets this gap.
  */
-export type GapReason = "overflow" | "away" | "crashed" | "expired";
+export type GapReason = "overflow" | "away" | "crashed" | "expired" | "refused";
 
 /** Messages are missing between the cursors `after` and `before`. */
 export interface Gap {

@@ -51,6 +51,8 @@ export interface ConnectionEvents {
   answered(connection: number, id: WireId): void;
   /** A frame that could not be taken apart, and the reason. */
   unreadable(connection: number, frame: Body, why: string, now: number): void;
+  /** A frame that nobody requested went out: of a greeting or a heartbeat, a ping or a pong. */
+  sentOwn(now: number): void;
   /** After `close`: every socket is gone. */
   closed(close: CloseCounts): void;
 }
@@ -193,6 +195,7 @@ export class Connection {
         break;
       case "send":
         this.write(effect.connection, this.#events.adopt(effect.connection, effect.frame, effect.by));
+        this.#events.sentOwn(now);
         break;
       case "answered":
         this.#events.answered(effect.connection, effect.id);
@@ -200,6 +203,7 @@ export class Connection {
       case "ping":
         this.#activity.pinged(now);
         this.#sockets.ping(effect.connection, effect.proof);
+        this.#events.sentOwn(now);
         break;
       case "close":
         this.#sockets.close(effect.connection, effect.code, effect.withinMs);
@@ -243,6 +247,7 @@ export class Connection {
     this.#sockets.retire(connection, withinMs, this.#activity.proof(connection), () =>
       this.#onRetirementExpired(connection),
     );
+    this.#events.sentOwn(this.#env.now());
     this.#events.rotated();
   }
 
@@ -258,7 +263,7 @@ export class Connection {
       frame: (frame) => this.#received(connection, frame),
       pingSent: (proof) => this.#advance({ type: "pingSent", connection, proof }),
       pong: (proof) => this.#pong(connection, proof),
-      pinged: () => this.#heard(connection),
+      pinged: () => this.#events.sentOwn(this.#heard(connection)),
       dropped: (drop) => this.#dropped(connection, drop),
     });
   }

@@ -8,6 +8,7 @@ import type { ClientOptions } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Traffic } from "../../core/connection/liveness.ts";
+import { retryAfterMs } from "../../core/util/retry-after.ts";
 import type { Body } from "../../protocols/protocol.ts";
 
 // Required, not imported: to find the exports of CommonJS, Node would parse the files of ws, and so read them twice.
@@ -257,14 +258,6 @@ function sentBy(tcp: TcpSocket): number {
 
 /** Ignores a write error, which `dropped` reports. Without a callback, ws would emit it a second time. */
 function ignoreError(): void {}
-
-/** Parses a Retry-After header, by RFC 9110 §10.2.3: whole seconds, or a date. */
-export function retryAfterMs(value: string | undefined, wallClock: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1_000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - wallClock);
-}
 
 /** Cleans a text of the peer: at most 123 bytes, as RFC 6455 §5.5 allows, without characters that act on a terminal. */
 function printable(text: string): string {

@@ -71,6 +71,7 @@ export class Upstream {
       answered: (connection, id) => this.#exchange.onConfiguredReply(connection, id),
       unreadable: (connection, frame, why, now) =>
         this.#carryOut(this.#exchange.onUnreadable(connection, frame, why, now)),
+      sentOwn: (now) => this.#exchange.onOwnFrame(now),
       closed: (close) => this.#post({ type: "closed", upstream: name, close }),
     });
   }
@@ -197,6 +198,7 @@ export class Upstream {
         }
         case "send":
           this.#connection.write(effect.connection, effect.frame);
+          this.#exchange.onOwnFrame(this.#env.now());
           break;
         case "message":
           this.#router.message(effect.frame, effect.json);

@@ -10,6 +10,8 @@ import type { ErrorCode, Sent } from "../../../src/errors.ts";
 import type { Body, Protocol } from "../../../src/protocols/protocol.ts";
 
 export const cut: Disconnect = { reason: "closed", code: 1006, text: "" };
+/** The rest of `limits.pace`, for turns that come exactly `per` after each other. */
+export const exact = { jitter: 0, counts: "messages" } as const;
 
 /** A frame that the socket took: an entry of the ledger by which `sent` is judged. */
 export interface Taken {
