@@ -22,6 +22,7 @@ import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, problem } from "../problem.ts";
 import { type App, createRoute } from "../routing.ts";
 import { ndjson, sse, streamJournal } from "../streaming/journal-stream.ts";
+import { streamHeaders } from "../streaming/paced-response.ts";
 import { jsonOf } from "../streaming/render.ts";
 
 const LIMIT_DEFAULT = 100;
@@ -78,7 +79,7 @@ export function journalResponse(
   const lastSeen = format === sse ? c.req.header("last-event-id") : undefined;
   const after = readStart(lastSeen ? "Last-Event-ID" : "after", lastSeen || c.req.query("after"));
   const once = readFlag(c, "poll");
-  const headers = { ...commonHeaders(c), "Content-Type": format.mediaType, "X-Accel-Buffering": "no" };
+  const headers = streamHeaders(commonHeaders(c), format.mediaType);
   // A response to HEAD has no body: nobody would read the stream.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
   return streamJournal(c, { journals, selection, after, once, format }, headers);
