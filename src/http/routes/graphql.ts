@@ -30,14 +30,17 @@ const described = ({ failures }: Schemas) => ({
   },
 });
 
-const graphqlRoute = createRoute({ method: "post", path: "/graphql" }, (schemas) => ({
+const graphqlRoute = createRoute({ method: "post", path: "/graphql", query: ["timeout"] }, (schemas) => ({
   parameters: [...schemas.waitParameters, schemas.keyParameter],
   ...described(schemas),
 }));
-const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstream}" }, (schemas) => ({
-  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.keyParameter],
-  ...described(schemas),
-}));
+const graphqlNamedRoute = createRoute(
+  { method: "post", path: "/graphql/{upstream}", query: ["timeout"] },
+  (schemas) => ({
+    parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.keyParameter],
+    ...described(schemas),
+  }),
+);
 
 export function graphqlRoutes(app: App, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);

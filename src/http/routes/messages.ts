@@ -30,10 +30,14 @@ const LIMIT_MAX = 1_000;
 const RULES_MAX = 16;
 
 const JSON_TYPE = "application/json";
-const STREAM_FORMATS = { "text/event-stream": sse, "application/x-ndjson": ndjson } as const;
+const EVENTS_TYPE = "text/event-stream";
+const STREAM_FORMATS = { [EVENTS_TYPE]: sse, "application/x-ndjson": ndjson } as const;
+
+/** Query parameters of routes that read messages. */
+export const MESSAGE_QUERY = ["after", "limit", "wait", "where", "poll"];
 
 const messagesRoute = createRoute(
-  { method: "get", path: "/v1/upstreams/{upstream}/messages" },
+  { method: "get", path: "/v1/upstreams/{upstream}/messages", query: MESSAGE_QUERY },
   ({ failures, messageParameters, pageSchema }) => ({
     summary: "Read unsolicited messages",
     parameters: messageParameters,

@@ -17,12 +17,12 @@ import { readWaitLimit } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, type JsonOf, json } from "../routing.ts";
-import { journalResponse } from "./messages.ts";
+import { journalResponse, MESSAGE_QUERY } from "./messages.ts";
 
 const path = "/v1/upstreams/{upstream}/subscriptions";
 
 const createdRoute = createRoute(
-  { method: "post", path },
+  { method: "post", path, query: ["timeout"] },
   ({ failures, subscriptionSchema, upstreamParameter, waitParameters }) => ({
     summary: "Create a subscription, which is renewed on every reconnect",
     parameters: [upstreamParameter, ...waitParameters],
@@ -37,14 +37,17 @@ const createdRoute = createRoute(
   }),
 );
 
-const listRoute = createRoute({ method: "get", path }, ({ failures, subscriptionListSchema, upstreamParameter }) => ({
-  summary: "List subscriptions",
-  parameters: [upstreamParameter],
-  responses: { 200: json("All subscriptions", subscriptionListSchema), ...failures },
-}));
+const listRoute = createRoute(
+  { method: "get", path, query: [] },
+  ({ failures, subscriptionListSchema, upstreamParameter }) => ({
+    summary: "List subscriptions",
+    parameters: [upstreamParameter],
+    responses: { 200: json("All subscriptions", subscriptionListSchema), ...failures },
+  }),
+);
 
 const oneRoute = createRoute(
-  { method: "get", path: `${path}/{id}` },
+  { method: "get", path: `${path}/{id}`, query: [] },
   ({ failures, idParameter, subscriptionSchema, upstreamParameter }) => ({
     summary: "The state of one subscription",
     parameters: [upstreamParameter, idParameter],
@@ -53,7 +56,7 @@ const oneRoute = createRoute(
 );
 
 const deletedRoute = createRoute(
-  { method: "delete", path: `${path}/{id}` },
+  { method: "delete", path: `${path}/{id}`, query: [] },
   ({ failures, idParameter, upstreamParameter }) => ({
     summary: "Remove a subscription",
     parameters: [upstreamParameter, idParameter],
@@ -62,7 +65,7 @@ const deletedRoute = createRoute(
 );
 
 const messagesRoute = createRoute(
-  { method: "get", path: `${path}/{id}/messages` },
+  { method: "get", path: `${path}/{id}/messages`, query: MESSAGE_QUERY },
   ({ failures, idParameter, messageParameters }) => ({
     summary: "Read the messages of a subscription",
     parameters: [idParameter, ...messageParameters],
