@@ -7,6 +7,7 @@ import { deferred } from "./core/util/deferred.ts";
 import type { DemoUpstream } from "./demo/demo-upstream.ts";
 import type { Failure } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
+import { farewell } from "./http/farewell.ts";
 import { loopbackHosts } from "./http/guard.ts";
 import type { Access, WebhookState } from "./http/ports.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
@@ -74,6 +75,7 @@ export class Service {
         keepAliveMs: config.listen.keep_alive,
         connectionsMax: config.listen.connections,
         onFull: warnFull(config.listen.connections),
+        farewell: farewell(),
       })
       .catch(async (error: unknown) => {
         await demo?.stop();
@@ -132,6 +134,7 @@ export class Service {
   readonly #front: HttpSide = {
     unready: () => {
       this.#ready = false;
+      this.#listener?.retire();
     },
     refuse: () => {
       this.#accepting = false;

@@ -3,6 +3,7 @@
 import type { RouteConfig } from "@hono/zod-openapi";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { z } from "zod";
+import { refused } from "../errors.ts";
 import type { Env } from "./ports.ts";
 import type * as schemas from "./schemas.ts";
 
@@ -12,8 +13,11 @@ export type Schemas = typeof schemas;
 /** The JSON that a schema describes. Handlers annotate what they send with it, so that the document stays true. */
 export type JsonOf<Name extends keyof Schemas> = Schemas[Name] extends z.ZodType ? z.infer<Schemas[Name]> : never;
 
-type RoutePlace = Pick<RouteConfig, "method" | "path">;
-type RouteDescription = Omit<RouteConfig, keyof RoutePlace>;
+type RoutePlace = Pick<RouteConfig, "method" | "path"> & {
+  /** Query parameters, those that the description has: any other is refused. Without it nothing is. */
+  readonly query?: readonly string[];
+};
+type RouteDescription = Omit<RouteConfig, "method" | "path">;
 
 export interface Route {
   readonly place: RoutePlace;
@@ -22,7 +26,8 @@ export interface Route {
 }
 
 export function createRoute(place: RoutePlace, describe: (schemas: Schemas) => RouteDescription): Route {
-  return { place, describe: (schemas) => ({ ...place, ...describe(schemas) }) };
+  const { method, path } = place;
+  return { place, describe: (schemas) => ({ method, path, ...describe(schemas) }) };
 }
 
 /** A described response or request body in JSON. */
@@ -38,6 +43,29 @@ export class App extends Hono<Env> {
   /** Registers a route. Its description validates nothing: handlers read what they need from the request. */
   openapi(route: Route, ...handlers: [...MiddlewareHandler<Env>[], RouteHandler]): void {
     this.described.push(route);
-    this.on(route.place.method, [route.place.path.replaceAll(/\{(.+?)\}/g, ":$1")], ...handlers);
+    const { method, path, query } = route.place;
+    const handler = handlers.pop() as RouteHandler;
+    const checked: RouteHandler = (c) => {
+      if (query && c.req.url.includes("?")) demandKnown(c, query);
+      return handler(c);
+    };
+    this.on(method, [path.replaceAll(/\{(.+?)\}/g, ":$1")], ...handlers, checked);
+  }
+}
+
+/** The only parameter that may be repeated. */
+const REPEATABLE = "where";
+
+/** @throws SidesocketError for a query parameter that the route does not know, or that is given twice */
+function demandKnown(c: Context<Env>, known: readonly string[]): void {
+  for (const [name, { length }] of Object.entries(c.req.queries())) {
+    const shown = JSON.stringify(name.slice(0, 64));
+    if (!known.includes(name)) {
+      const all = known.length > 0 ? `known here: ${known.join(", ")}` : "this route has none";
+      throw refused("invalid_request", `unknown query parameter ${shown} (${all})`);
+    }
+    if (length > 1 && name !== REPEATABLE) {
+      throw refused("invalid_request", `the query parameter ${shown} is given ${length} times: give it once`);
+    }
   }
 }

@@ -1,6 +1,12 @@
 /** The HTTP listener of both runtimes. */
 
-import type { Server, ServerResponse } from "node:http";
+import {
+  type IncomingMessage,
+  type OutgoingHttpHeader,
+  type OutgoingHttpHeaders,
+  type Server,
+  ServerResponse,
+} from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
@@ -11,12 +17,19 @@ const HEADERS_WITHIN_MS = 10_000;
 const REQUEST_WITHIN_MS = 30_000;
 const CHECK_EVERY_MS = 1_000;
 
-/** Age below which a connection without a request is not cut, in milliseconds: its request may be on its way. */
-const ASKING_WITHIN_MS = 100;
+/**
+ * Grace of a connection without a pending request, in milliseconds: from its opening or from the retirement, since a
+ * request may be on its way, and from its dismissal, so that the client sees its end before it is cut.
+ */
+const GRACE_MS = 100;
+
+type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
 
 interface TrackedSocket {
-  /** The time when it was opened; negative infinity once it has sent a request. */
+  /** The time from which it has its grace; negative infinity while it has none. */
   since: number;
+  /** True once the farewell was sent. */
+  dismissed: boolean;
   /** The number of responses that are begun and not yet written completely. */
   responses: number;
   /** Those of the responses that had to wait for another one on the same connection. */
@@ -31,7 +44,19 @@ export async function listen(
   options: ListenOptions,
   onListening: (server: Server) => void = () => {},
 ): Promise<Listener> {
-  const { fetch, host, port, keepAliveMs, connectionsMax, onFull } = options;
+  const { fetch, host, port, keepAliveMs, connectionsMax, onFull, farewell } = options;
+  const connections = new Map<Socket, TrackedSocket>();
+  let retired = false;
+
+  /** Announces the end of its connection once the listener is retired, unless another response is to follow on it. */
+  class RetirableResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
+    override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
+      if (retired && connections.get(this.req.socket)?.responses === 1) this.setHeader("Connection", "close");
+      // One of two overloads: the reason may be left out.
+      return super.writeHead(status, reason as string, headers);
+    }
+  }
+
   const server = createAdaptorServer({
     async fetch(request, { incoming, outgoing }) {
       const response = await fetch(request, { incoming, outgoing, exclusive: true });
@@ -42,9 +67,9 @@ export async function listen(
       requestTimeout: REQUEST_WITHIN_MS,
       connectionsCheckingInterval: CHECK_EVERY_MS,
       keepAliveTimeout: keepAliveMs,
+      ServerResponse: RetirableResponse,
     },
   }) as Server;
-  const connections = new Map<Socket, TrackedSocket>();
   /** Called after each response; set while the exit waits for the last one. */
   let onAnswered = (): void => {};
   function answered(this: ServerResponse): void {
@@ -64,7 +89,7 @@ export async function listen(
       return;
     }
     const queued = new Set<ServerResponse>();
-    connections.set(socket, { since: performance.now(), responses: 0, queued });
+    connections.set(socket, { since: performance.now(), dismissed: false, responses: 0, queued });
     socket.once("close", () => {
       // Runs before the response's own `close` event.
       connections.delete(socket);
@@ -83,8 +108,18 @@ export async function listen(
   // Node's `close` ends idle connections, and mistakes one for idle whose response is handed over but not yet written.
   server.closeIdleConnections = () => {};
   const cut = (kept: ReadonlySet<object>): void => {
-    const young = performance.now() - ASKING_WITHIN_MS;
-    for (const [socket, { since }] of connections) if (!kept.has(socket) && since <= young) socket.destroy();
+    const now = performance.now();
+    for (const [socket, connection] of connections) {
+      if (kept.has(socket) || connection.since > now - GRACE_MS) continue;
+      if (connection.dismissed || connection.responses > 0) socket.destroy();
+      else dismiss(socket, connection, now);
+    }
+  };
+  /** Ends an idle connection with a response, since a request that crosses its end must not go without one. */
+  const dismiss = (socket: Socket, connection: TrackedSocket, now: number): void => {
+    connection.dismissed = true;
+    connection.since = now;
+    socket.end(farewell);
   };
   const answering = (): ReadonlySet<Socket> =>
     new Set([...connections].filter(([, { responses }]) => responses > 0).map(([socket]) => socket));
@@ -96,6 +131,11 @@ export async function listen(
 
   return {
     port: (server.address() as AddressInfo).port,
+    retire() {
+      retired = true;
+      const now = performance.now();
+      for (const connection of connections.values()) if (connection.responses === 0) connection.since = now;
+    },
     close() {
       server.close();
     },
@@ -112,11 +152,11 @@ export async function listen(
       const writing = answering();
       return new Promise((resolve) => {
         // A connection that was just opened may be about to request the report, too.
-        const youngTimer = setTimeout(() => cut(answering()), Math.min(ASKING_WITHIN_MS, withinMs));
+        const graces = setInterval(() => cut(answering()), GRACE_MS);
         const last = setTimeout(() => server.closeAllConnections(), withinMs);
         const check = () => {
           if (connections.size > 0) return;
-          clearTimeout(youngTimer);
+          clearInterval(graces);
           clearTimeout(last);
           resolve();
         };

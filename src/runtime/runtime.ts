@@ -57,16 +57,20 @@ export interface ListenOptions {
   /** The maximum number of open connections. More are closed on arrival, each with a call of `onFull`. */
   readonly connectionsMax: number;
   onFull(): void;
+  /** The response, as bytes of HTTP, with which an idle connection ends. */
+  readonly farewell: string;
 }
 
 /** The HTTP listener. The exit ends it step by step: `close` alone could wait forever. */
 export interface Listener {
   readonly port: number;
+  /** Ends each connection with its next response, and gives idle ones a grace in which to get one. */
+  retire(): void;
   /** Stops accepting connections. */
   close(): void;
   /** Resolves when every begun response is written, except those on a kept connection. */
   flushed(kept: ReadonlySet<object>): Promise<void>;
-  /** Destroys every connection that is not kept. */
+  /** Ends every connection that is not kept: an idle one with the farewell, after its grace, and others at once. */
   cut(kept: ReadonlySet<object>): void;
   /** Resolves when the last connection has ended; destroys those that are left after `withinMs`. */
   answered(withinMs: number): Promise<void>;

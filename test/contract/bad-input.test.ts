@@ -136,6 +136,37 @@ describe("bad input", () => {
       await rpcProblem(await post("/rpc", good, "application/x-www-form-urlencoded"), form);
     }));
 
+  test("an unknown query parameter is refused with the known ones, and so is a repeated one; probes take any", () =>
+    harmless(async () => {
+      const unknown = invalid(/unknown query parameter "timout" \(known here: timeout, pick\)/);
+      await problem(await post(`${REQUEST}?timout=5`, good), unknown);
+      await rpcProblem(await post("/rpc?timout=5", good), invalid(/"timout" \(known here: timeout\)/));
+      await problem(await post("/shutdown?now=1", ""), invalid(/"now" \(known here: force\)/));
+      await problem(await product.fetch("/v1/upstreams/default?wait=1"), invalid(/"wait" \(this route has none\)/));
+      for (const path of ["/v1/upstreams/default/messages?afer=1", "/v1/requests/1?after=1"]) {
+        await problem(await product.fetch(path), invalid(/unknown query parameter/));
+      }
+      await problem(await post(`${REQUEST}?timeout=1&timeout=2`, good), invalid(/"timeout" is given 2 times/));
+      assert.equal((await product.fetch("/livez?probe=1")).status, 200);
+    }));
+
+  test("a Content-Encoding other than identity is refused", () =>
+    harmless(async () => {
+      const coded = refusal(415, "unsupported_media_type", /Content-Encoding "gzip".*uncompressed/);
+      const headers = { "Content-Encoding": "GZIP" };
+      await problem(await product.post(REQUEST, good, { headers }), coded);
+      await rpcProblem(await product.post("/rpc", good, { headers }), coded);
+    }));
+
+  test("identity is no coding, and the media types of JSON-RPC are JSON", async () => {
+    for (const type of ["application/json-rpc", "application/jsonrequest; charset=utf-8"]) {
+      for (const path of [REQUEST, "/rpc"]) {
+        const headers = { "content-type": type, "Content-Encoding": "identity" };
+        assert.equal((await product.post(path, good, { headers })).status, 200, type);
+      }
+    }
+  });
+
   test("a body without a content type is refused", () =>
     harmless(async () => {
       const answer = await rawRequest(product, { method: "POST", path: REQUEST, body: good });
@@ -223,7 +254,7 @@ describe("bad input", () => {
     const before = upstream.connections.length;
     const url = "ws://127.0.0.1:1/";
     const headers = { "X-Upstream": url, "X-Forwarded-Host": "evil.example", Upstream: url };
-    const response = await product.post(`${REQUEST}?url=${url}&upstream=${url}`, good, { headers });
+    const response = await product.post(REQUEST, good, { headers });
     assert.equal(response.status, 200);
     await response.body?.cancel();
     assert.equal(upstream.connections.length, before);

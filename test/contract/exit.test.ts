@@ -114,6 +114,30 @@ test("during drain it is not ready, refuses new work and announces the end of th
   assert.equal(upstream.messages.length, 1);
 });
 
+test("from the signal on each response ends its connection, and an idle one ends with a farewell", async (t) => {
+  const { product } = await start(t, { delay: "400ms" });
+  const [asking, idle] = [await RawConnection.open(product, t), await RawConnection.open(product, t)];
+  const headers = { "Content-Type": "application/json" };
+  const request = { method: "POST", path: REQUEST, headers, body: JSON.stringify(call("echo")) };
+  for (const caller of [asking, idle]) {
+    caller.send(request);
+    assert.notEqual((await caller.response()).headers.get("connection"), "close");
+  }
+  product.child.signal("SIGTERM");
+  await product.until(() => product.stderr().includes("SIGTERM received"));
+  asking.send(request);
+  const last = await asking.response();
+  assert.deepEqual([last.status, last.headers.get("connection")], [200, "close"]);
+  assert.equal(await asking.closed(), "fin");
+  const farewell = await idle.response();
+  assert.deepEqual([farewell.status, farewell.headers.get("connection")], [408, "close"]);
+  const { code, sent, retry_safe } = JSON.parse(farewell.body) as Record<string, unknown>;
+  assert.deepEqual([code, sent, retry_safe], ["shutting_down", "no", true]);
+  assert.equal(farewell.headers.get("sidesocket-sent"), "no");
+  assert.equal(await idle.closed(), "fin");
+  assert.equal((await product.ended()).code, 0);
+});
+
 test("requests not yet handed to the socket fail as shutting_down", async (t) => {
   const upstream = await startFaultUpstream({ handshake: { do: "silent" } }, { t });
   const product = await startProduct({ upstream, t });

@@ -1,7 +1,7 @@
 /** Replies of several frames through /request: each frame as a line or an event, as it arrives. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Stream } from "../support/messages.ts";
+import { MESSAGES, Stream } from "../support/messages.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -313,4 +313,29 @@ test("a gathered or late reply that stalls is a 504 without end: nothing is to b
   await timedOut.body?.cancel();
   const late = await product.fetch(`${timedOut.headers.get("location")}?wait=20`);
   await problem(late, { status: 504, code: "reply_timeout", sent: "yes", detail: /limits\.reply_pause/ });
+});
+
+test("every stream forbids its transformation, has a heartbeat, and no character that breaks a line of JSON", async (t) => {
+  const { product, upstream } = await start(t);
+  const rare = { subscribe: true };
+  const all = [
+    await Stream.open(product, MESSAGES, LINES, t),
+    await Stream.open(product, MESSAGES, EVENTS, t),
+    await Stream.open(product, REQUEST, LINES, t, rare),
+    await Stream.open(product, REQUEST, EVENTS, t, rare),
+  ];
+  for (const { response } of all) assert.equal(response.headers.get("cache-control"), "no-store, no-transform");
+  await all[1]?.until(() => all[1]?.text !== "", { what: "the first event" });
+  const begun = all.map(({ text }) => text);
+  // A heartbeat comes every 15 s.
+  await Promise.all(all.map((stream, n) => stream.until(() => stream.text !== begun[n], { within: 20_000 })));
+  const value = { text: "a\u0085b\u2028c\u2029d" };
+  upstream.broadcast(value);
+  for (const text of upstream.texts) {
+    upstream.last.send({ id: (JSON.parse(text) as StreamRequest).id, ...value });
+  }
+  const [messages, , reply] = all as [Stream, Stream, Stream];
+  await Promise.all(all.map((stream) => stream.until(() => stream.text.includes('d"}'))));
+  assert.deepEqual([messages.lines.map(({ data }) => data), reply.lines as unknown], [[value], [value]]);
+  for (const stream of all) assert.doesNotMatch(stream.text, /[\u0085\u2028\u2029]/);
 });

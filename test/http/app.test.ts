@@ -104,3 +104,13 @@ test("a 405 lists each method of the path once", async () => {
     assert.deepEqual([response.status, response.headers.get("allow")], [405, allow], path);
   }
 });
+
+test("every route accepts the query parameters that its description has, and no others", async () => {
+  const { described } = appOver(fakeUpstream("a"));
+  const schemas = await import("../../src/http/schemas.ts");
+  for (const { place, describe } of described) {
+    const parameters = (describe(schemas).parameters ?? []) as { readonly in: string; readonly name: string }[];
+    const names = parameters.filter((parameter) => parameter.in === "query").map(({ name }) => name);
+    assert.deepEqual([...(place.query ?? [])].sort(), names.sort(), `${place.method} ${place.path}`);
+  }
+});

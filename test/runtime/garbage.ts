@@ -23,6 +23,7 @@ const { port } = await runtime.listen({
   keepAliveMs: 60_000,
   connectionsMax: CONNECTIONS,
   onFull: () => process.exit(3),
+  farewell: "",
 });
 
 const sockets = Array.from({ length: CONNECTIONS }, () => connect(port, "127.0.0.1").setEncoding("latin1"));

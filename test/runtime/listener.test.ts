@@ -7,15 +7,24 @@ import type { Listener } from "../../src/runtime/runtime.ts";
 import { RawConnection } from "../support/http.ts";
 import { bounded, type Cleanup, delay, until } from "../support/until.ts";
 
-/** Age below which a connection without a request is not cut, in milliseconds. */
-const ASKING_WITHIN_MS = 100;
+/** Time that a connection without a pending request is spared, in milliseconds. */
+const GRACE_MS = 100;
 /** Time limit for a header, in milliseconds. */
 const HEADERS_WITHIN_MS = 10_000;
 /** More bytes than the buffers of both ends of a connection can hold. */
 const ENDLESS_BYTES = 64 * 1024 * 1024;
 const LARGE_BYTES = 16 * 1024 * 1024;
 
-const place = { host: "127.0.0.1", port: 0, keepAliveMs: 60_000, connectionsMax: 1_000, onFull: () => {} };
+const FAREWELL = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbye\n";
+
+const place = {
+  host: "127.0.0.1",
+  port: 0,
+  keepAliveMs: 60_000,
+  connectionsMax: 1_000,
+  onFull: () => {},
+  farewell: FAREWELL,
+};
 
 interface Site extends Listener {
   readonly url: string;
@@ -58,7 +67,7 @@ test("a response is not cut while it is read, and the end comes before its bound
   await until(() => site.requests() === 1);
   site.close();
   const over = site.answered(60_000);
-  await delay(2 * ASKING_WITHIN_MS); // connections to be cut are gone by now
+  await delay(2 * GRACE_MS); // connections to be cut are gone by now
   reader.resume();
   const { status, bytes } = await reader.response();
   assert.deepEqual([status, bytes.length], [200, LARGE_BYTES]);
@@ -104,7 +113,7 @@ test("a caller that leaves with queued streams cancels them all", async (t) => {
   const caller = await RawConnection.open({ url: `http://127.0.0.1:${listener.port}` }, t);
   for (let n = 0; n < 3; n++) caller.send({ path: "/" });
   await until(() => requests === 3);
-  await delay(ASKING_WITHIN_MS); // all of them are being read now
+  await delay(GRACE_MS); // all of them are being read now
   caller.destroy();
   await until(() => cancelled === 3);
 });
@@ -119,7 +128,7 @@ test("a new connection is not cut and gets its response; one that stays silent i
     other.send({ path: "/" });
     await other.response();
     site.cut(new Set());
-    if (performance.now() - began >= ASKING_WITHIN_MS) {
+    if (performance.now() - began >= GRACE_MS) {
       assert.ok(round < 50, "the machine is too busy for this");
       continue;
     }
@@ -127,12 +136,36 @@ test("a new connection is not cut and gets its response; one that stays silent i
     assert.equal((await fresh.response()).body, "here");
     await other.until(() => other.ended);
     assert.equal(silent.ended, undefined);
-    await delay(ASKING_WITHIN_MS);
+    await delay(GRACE_MS);
     site.cut(new Set());
     // Node itself would wait longer for a header.
     await silent.until(() => silent.ended, { within: 5_000 });
     return;
   }
+});
+
+test("a retired listener ends each connection with its next response, and idle ones with the farewell", async (t) => {
+  const site = await open("here", t);
+  const [asking, idle] = [await RawConnection.open(site, t), await RawConnection.open(site, t)];
+  for (const caller of [asking, idle]) {
+    caller.send({ path: "/" });
+    assert.notEqual((await caller.response()).headers.get("connection"), "close");
+  }
+  site.retire();
+  site.cut(new Set()); // within their grace
+  asking.send({ path: "/" });
+  const last = await asking.response();
+  assert.deepEqual([last.body, last.headers.get("connection")], ["here", "close"]);
+  assert.equal(await asking.closed(), "fin");
+  assert.equal(idle.ended, undefined);
+  await delay(GRACE_MS);
+  site.cut(new Set());
+  // A request that crosses the connection's end finds a response, and then the end.
+  idle.send({ path: "/" });
+  const farewell = await idle.response();
+  assert.deepEqual([farewell.status, farewell.body], [408, "bye\n"]);
+  assert.equal(await idle.closed(), "fin");
+  assert.ok(idle.received.endsWith(FAREWELL), "nothing follows the farewell");
 });
 
 test("an endless header is cut after 10 s, even after a response, and an idle connection is kept", async (t) => {

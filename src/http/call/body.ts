@@ -16,6 +16,7 @@ export async function readMessage(
   limitBytes: number,
   { stopping }: Pick<Lifecycle, "stopping">,
 ): Promise<Body> {
+  checkCoding(c.req.header("content-encoding"));
   const binary = checkType(c.req.header("content-type"), accepts);
   const declared = Number(c.req.header("content-length") ?? Number.NaN);
   if (declared > limitBytes) throw tooLarge(limitBytes);
@@ -34,10 +35,20 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
+function checkCoding(header: string | undefined): void {
+  const coding = header?.trim().toLowerCase() ?? "";
+  if (coding === "" || coding === "identity") return;
+  const got = JSON.stringify(coding.slice(0, 100));
+  throw refused("unsupported_media_type", `the body has Content-Encoding ${got}: send it without one, uncompressed`);
+}
+
+/** JSON besides `application/json` and `…+json`: the names that JSON-RPC over HTTP allows. */
+const JSON_TYPES: ReadonlySet<string> = new Set(["application/json-rpc", "application/jsonrequest"]);
+
 /** @returns true if the message goes out as a binary frame */
 function checkType(header: string | undefined, accepts: Protocol["accepts"]): boolean {
   const type = header?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  if (type === "application/json" || type.endsWith("+json")) return false;
+  if (type === "application/json" || type.endsWith("+json") || JSON_TYPES.has(type)) return false;
   if (accepts === "any" && type.startsWith("text/")) return false;
   if (accepts === "any" && type === "application/octet-stream") return true;
   const wanted = accepts === "json" ? "application/json" : "text/plain, application/json or application/octet-stream";

@@ -12,7 +12,7 @@ import { serverTiming } from "../call/respond.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type App, createRoute, type Schemas } from "../routing.ts";
-import { event } from "../streaming/render.ts";
+import { escapeSeparators, event } from "../streaming/render.ts";
 import { BEAT, errorEvent, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
 
 const JSON_TYPE = "application/json";
@@ -30,11 +30,13 @@ const described = ({ failures }: Schemas) => ({
   },
 });
 
-const graphqlRoute = createRoute({ method: "post", path: "/graphql" }, (schemas) => ({
+const QUERY = ["timeout", "idle"];
+
+const graphqlRoute = createRoute({ method: "post", path: "/graphql", query: QUERY }, (schemas) => ({
   parameters: [...schemas.waitParameters, schemas.idleParameter, schemas.keyParameter],
   ...described(schemas),
 }));
-const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstream}" }, (schemas) => ({
+const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstream}", query: QUERY }, (schemas) => ({
   parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.idleParameter, schemas.keyParameter],
   ...described(schemas),
 }));
@@ -83,7 +85,7 @@ const distinct: ReplyStreamFormat = {
   mediaType: `${EVENTS_TYPE}; charset=utf-8`,
   frame(frame) {
     const { result, last } = graphqlStep(frame);
-    const next = result === undefined ? "" : event("next", undefined, result);
+    const next = result === undefined ? "" : event("next", undefined, escapeSeparators(result));
     return last ? `${next}${event("complete", undefined, "")}` : next;
   },
   end: "",

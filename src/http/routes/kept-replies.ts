@@ -12,7 +12,7 @@ import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, json } from "../routing.ts";
 
 const keptRoute = createRoute(
-  { method: "get", path: "/v1/requests/{id}" },
+  { method: "get", path: "/v1/requests/{id}", query: ["wait", "pick"] },
   ({ failures, idParameter, pendingSchema, pickParameter, waitParameter }) => ({
     summary: "Fetch a late or asynchronous reply",
     parameters: [idParameter, waitParameter, pickParameter],

@@ -22,6 +22,7 @@ import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, problem } from "../problem.ts";
 import { type App, createRoute } from "../routing.ts";
 import { ndjson, sse, streamJournal } from "../streaming/journal-stream.ts";
+import { streamHeaders } from "../streaming/paced-response.ts";
 import { jsonOf } from "../streaming/render.ts";
 
 const LIMIT_DEFAULT = 100;
@@ -29,10 +30,14 @@ const LIMIT_MAX = 1_000;
 const RULES_MAX = 16;
 
 const JSON_TYPE = "application/json";
-const STREAM_FORMATS = { "text/event-stream": sse, "application/x-ndjson": ndjson } as const;
+const EVENTS_TYPE = "text/event-stream";
+const STREAM_FORMATS = { [EVENTS_TYPE]: sse, "application/x-ndjson": ndjson } as const;
+
+/** Query parameters of routes that read messages. */
+export const MESSAGE_QUERY = ["after", "limit", "wait", "where", "poll"];
 
 const messagesRoute = createRoute(
-  { method: "get", path: "/v1/upstreams/{upstream}/messages" },
+  { method: "get", path: "/v1/upstreams/{upstream}/messages", query: MESSAGE_QUERY },
   ({ failures, messageParameters, pageSchema }) => ({
     summary: "Read unsolicited messages",
     parameters: messageParameters,
@@ -78,7 +83,7 @@ export function journalResponse(
   const lastSeen = format === sse ? c.req.header("last-event-id") : undefined;
   const after = readStart(lastSeen ? "Last-Event-ID" : "after", lastSeen || c.req.query("after"));
   const once = readFlag(c, "poll");
-  const headers = { ...commonHeaders(c), "Content-Type": format.mediaType, "X-Accel-Buffering": "no" };
+  const headers = streamHeaders(commonHeaders(c), format.mediaType);
   // A response to HEAD has no body: nobody would read the stream.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
   return streamJournal(c, { journals, selection, after, once, format }, headers);

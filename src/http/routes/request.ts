@@ -13,7 +13,7 @@ import { type App, createRoute } from "../routing.ts";
 import { streamFormatOf, streamReply } from "../streaming/reply-stream.ts";
 
 const requestRoute = createRoute(
-  { method: "post", path: "/v1/upstreams/{upstream}/request" },
+  { method: "post", path: "/v1/upstreams/{upstream}/request", query: ["timeout", "idle", "pick"] },
   ({ anyMessage, failures, idleParameter, keyParameter, pickParameter, upstreamParameter, waitParameters }) => ({
     summary: "Send one message and wait for its reply",
     parameters: [upstreamParameter, ...waitParameters, idleParameter, keyParameter, pickParameter],
@@ -30,7 +30,7 @@ const requestRoute = createRoute(
 );
 
 const sendRoute = createRoute(
-  { method: "post", path: "/v1/upstreams/{upstream}/send" },
+  { method: "post", path: "/v1/upstreams/{upstream}/send", query: ["timeout", "confirm"] },
   ({ anyMessage, failures, keyParameter, upstreamParameter, waitParameters }) => ({
     summary: "Send one message without waiting for a reply",
     parameters: [

@@ -19,12 +19,15 @@ const described = {
   },
 };
 
-const rpcRoute = createRoute({ method: "post", path: "/rpc" }, ({ keyParameter, waitParameters }) => ({
-  parameters: [...waitParameters, keyParameter],
-  ...described,
-}));
+const rpcRoute = createRoute(
+  { method: "post", path: "/rpc", query: ["timeout"] },
+  ({ keyParameter, waitParameters }) => ({
+    parameters: [...waitParameters, keyParameter],
+    ...described,
+  }),
+);
 const rpcNamedRoute = createRoute(
-  { method: "post", path: "/rpc/{upstream}" },
+  { method: "post", path: "/rpc/{upstream}", query: ["timeout"] },
   ({ keyParameter, upstreamParameter, waitParameters }) => ({
     parameters: [upstreamParameter, ...waitParameters, keyParameter],
     ...described,

@@ -5,21 +5,24 @@ import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, type JsonOf, json } from "../routing.ts";
 
-const shutdownRoute = createRoute({ method: "post", path: "/shutdown" }, ({ failures, reportSchema }) => ({
-  summary: "Run the exit protocol; every caller gets the same report",
-  parameters: [
-    {
-      name: "force",
-      in: "query",
-      description: "`true` sets all remaining bounds to zero, in the same order of steps",
-      schema: { type: "boolean", default: false },
+const shutdownRoute = createRoute(
+  { method: "post", path: "/shutdown", query: ["force"] },
+  ({ failures, reportSchema }) => ({
+    summary: "Run the exit protocol; every caller gets the same report",
+    parameters: [
+      {
+        name: "force",
+        in: "query",
+        description: "`true` sets all remaining bounds to zero, in the same order of steps",
+        schema: { type: "boolean", default: false },
+      },
+    ],
+    responses: {
+      200: json("The exit report", reportSchema),
+      ...failures,
     },
-  ],
-  responses: {
-    200: json("The exit report", reportSchema),
-    ...failures,
-  },
-}));
+  }),
+);
 
 export function shutdownRoutes(app: App, { lifecycle }: AppParts): void {
   app.openapi(shutdownRoute, async (c) => {

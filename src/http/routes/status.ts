@@ -11,6 +11,7 @@ import { type App, createRoute, type JsonOf, json, type Schemas } from "../routi
 /** Milliseconds that the thread has to report its counters; after that they are null in the response. */
 const INSPECT_WITHIN_MS = 500;
 
+// Probes have no `query`: what a prober adds to their URL must not turn them unhealthy.
 const livezRoute = createRoute({ method: "get", path: "/livez" }, ({ livenessSchema }) => ({
   summary: "Liveness of the process",
   responses: { 200: json("Alive", livenessSchema) },
@@ -21,16 +22,19 @@ const readiness = ({ readinessSchema }: Schemas) => ({
 });
 const readyzRoute = createRoute({ method: "get", path: "/readyz" }, readiness);
 const healthzRoute = createRoute({ method: "get", path: "/healthz" }, readiness);
-const versionRoute = createRoute({ method: "get", path: "/version" }, ({ failures, versionSchema }) => ({
+const versionRoute = createRoute({ method: "get", path: "/version", query: [] }, ({ failures, versionSchema }) => ({
   summary: "Version and runtime",
   responses: { 200: json("The version", versionSchema), ...failures },
 }));
-const listRoute = createRoute({ method: "get", path: "/v1/upstreams" }, ({ failures, upstreamListSchema }) => ({
-  summary: "The state of all upstreams",
-  responses: { 200: json("All upstreams, in the order of the configuration", upstreamListSchema), ...failures },
-}));
+const listRoute = createRoute(
+  { method: "get", path: "/v1/upstreams", query: [] },
+  ({ failures, upstreamListSchema }) => ({
+    summary: "The state of all upstreams",
+    responses: { 200: json("All upstreams, in the order of the configuration", upstreamListSchema), ...failures },
+  }),
+);
 const oneRoute = createRoute(
-  { method: "get", path: "/v1/upstreams/{upstream}" },
+  { method: "get", path: "/v1/upstreams/{upstream}", query: [] },
   ({ failures, upstreamParams, upstreamStateSchema }) => ({
     summary: "The state of one upstream",
     request: { params: upstreamParams },

@@ -18,7 +18,7 @@ import { readWaitLimit } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, type JsonOf, json } from "../routing.ts";
-import { journalResponse } from "./messages.ts";
+import { journalResponse, MESSAGE_QUERY } from "./messages.ts";
 
 /** How long DELETE waits for the upstream to agree, unless the caller says. */
 const UNSUBSCRIBE_WITHIN_MS = 5_000;
@@ -26,7 +26,7 @@ const UNSUBSCRIBE_WITHIN_MS = 5_000;
 const path = "/v1/upstreams/{upstream}/subscriptions";
 
 const createdRoute = createRoute(
-  { method: "post", path },
+  { method: "post", path, query: ["timeout"] },
   ({ failures, subscriptionSchema, upstreamParameter, waitParameters }) => ({
     summary: "Create a subscription, which is renewed on every reconnect",
     parameters: [upstreamParameter, ...waitParameters],
@@ -41,14 +41,17 @@ const createdRoute = createRoute(
   }),
 );
 
-const listRoute = createRoute({ method: "get", path }, ({ failures, subscriptionListSchema, upstreamParameter }) => ({
-  summary: "List subscriptions",
-  parameters: [upstreamParameter],
-  responses: { 200: json("All subscriptions", subscriptionListSchema), ...failures },
-}));
+const listRoute = createRoute(
+  { method: "get", path, query: [] },
+  ({ failures, subscriptionListSchema, upstreamParameter }) => ({
+    summary: "List subscriptions",
+    parameters: [upstreamParameter],
+    responses: { 200: json("All subscriptions", subscriptionListSchema), ...failures },
+  }),
+);
 
 const oneRoute = createRoute(
-  { method: "get", path: `${path}/{id}` },
+  { method: "get", path: `${path}/{id}`, query: [] },
   ({ failures, idParameter, subscriptionSchema, upstreamParameter }) => ({
     summary: "The state of one subscription",
     parameters: [upstreamParameter, idParameter],
@@ -57,7 +60,7 @@ const oneRoute = createRoute(
 );
 
 const deletedRoute = createRoute(
-  { method: "delete", path: `${path}/{id}` },
+  { method: "delete", path: `${path}/{id}`, query: ["timeout"] },
   ({ failures, idParameter, upstreamParameter, waitParameters }) => ({
     summary: "Remove a subscription",
     parameters: [upstreamParameter, idParameter, ...waitParameters],
@@ -69,7 +72,7 @@ const deletedRoute = createRoute(
 );
 
 const messagesRoute = createRoute(
-  { method: "get", path: `${path}/{id}/messages` },
+  { method: "get", path: `${path}/{id}/messages`, query: MESSAGE_QUERY },
   ({ failures, idParameter, messageParameters }) => ({
     summary: "Read the messages of a subscription",
     parameters: [idParameter, ...messageParameters],

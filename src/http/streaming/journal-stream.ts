@@ -6,8 +6,8 @@ import type { JournalPulls, JournalSelection, ReadEnd } from "../../sidecar/host
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import type { Env } from "../ports.ts";
 import type { ResponseHeaders } from "../problem.ts";
-import { PacedResponse } from "./paced-response.ts";
-import { event, eventOf, jsonOf, rendered } from "./render.ts";
+import { LINE_BEAT, PacedResponse } from "./paced-response.ts";
+import { event, eventOf, jsonOf, jsonText, rendered } from "./render.ts";
 
 /** Milliseconds that an EventSource waits before it reconnects. */
 const RETRY_MS = 2_000;
@@ -17,8 +17,8 @@ interface JournalStreamFormat {
   page(page: Page): Uint8Array;
   /** The first text of the stream. */
   begin(cursor: Cursor): string;
-  /** A heartbeat for times without messages; undefined if the format has none. */
-  beat?(cursor: Cursor): string;
+  /** The heartbeat for times without messages. */
+  beat(cursor: Cursor): string;
   end(next: Start, end: ReadEnd | "read"): string;
 }
 
@@ -28,14 +28,15 @@ export const sse: JournalStreamFormat = {
   // An event without data is not dispatched, but its id is the cursor at which the client resumes.
   begin: (cursor) => `retry: ${RETRY_MS}\nid: ${cursorText(cursor)}\n\n`,
   beat: (cursor) => `: nothing new\nid: ${cursorText(cursor)}\n\n`,
-  end: (next, end) => event("end", undefined, JSON.stringify({ next: nextText(next), ...reason(end) })),
+  end: (next, end) => event("end", undefined, jsonText({ next: nextText(next), ...reason(end) })),
 };
 
 export const ndjson: JournalStreamFormat = {
   mediaType: "application/x-ndjson; charset=utf-8",
   page: rendered((epoch, entry) => `${jsonOf(epoch, entry)}\n`),
   begin: () => "",
-  end: (next, end) => (end === "read" ? "" : `${JSON.stringify({ end: { next: nextText(next), ...reason(end) } })}\n`),
+  beat: () => LINE_BEAT,
+  end: (next, end) => (end === "read" ? "" : `${jsonText({ end: { next: nextText(next), ...reason(end) } })}\n`),
 };
 
 function nextText(next: Start): string {
@@ -66,7 +67,7 @@ export function streamJournal(
   const paced: PacedResponse = new PacedResponse({
     resume: () => reader.resume(),
     left: () => reader.close(),
-    beat: () => (typeof reader.place === "string" ? undefined : format.beat?.(reader.place)),
+    beat: () => (typeof reader.place === "string" ? undefined : format.beat(reader.place)),
   });
   const finish = (end: ReadEnd | "read") => {
     paced.end(format.end(reader.place, end));

@@ -11,13 +11,29 @@ const HEARTBEAT_MS = 15_000;
 /** A reader that takes nothing for this long, although bytes are waiting, is cut. */
 const STALLED_MS = 60_000;
 
+/**
+ * The heartbeat of a stream of JSON lines: white space before the next line. An empty line would be one that most
+ * parsers refuse.
+ */
+export const LINE_BEAT = " ";
+
+/** Headers of an endless response: no proxy may hold it back to compress or buffer it. */
+export function streamHeaders(headers: ResponseHeaders, mediaType: string): ResponseHeaders {
+  return {
+    ...headers,
+    "Content-Type": mediaType,
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",
+  };
+}
+
 export interface PacedSource {
   /** Called when there is room for more. */
   resume(): void;
   /** Called when the reader has left or was cut. */
   left(): void;
-  /** The heartbeat for times without data; undefined if the format has none. */
-  beat?(): string | undefined;
+  /** The heartbeat for times without data; undefined before the stream has begun. */
+  beat(): string | undefined;
 }
 
 /** The way to the reader; `waiting` is the number of bytes written but not yet taken. */
@@ -47,7 +63,7 @@ export class PacedResponse {
   constructor(source: PacedSource) {
     this.#source = source;
     this.#heartbeat = setInterval(() => {
-      const beat = this.room > 0 ? source.beat?.() : undefined;
+      const beat = this.room > 0 ? source.beat() : undefined;
       if (beat !== undefined) this.write(beat);
     }, HEARTBEAT_MS).unref();
   }

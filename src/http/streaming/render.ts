@@ -11,7 +11,7 @@ export function jsonOf(epoch: string, entry: JournalEntry): string {
     case "json":
       return `${head},"data":${oneLine(entry.data as string)}}`;
     case "text":
-      return `${head},"data":${JSON.stringify(entry.data)}}`;
+      return `${head},"data":${jsonText(entry.data)}}`;
     case "binary":
       return `${head},"encoding":"base64","data":"${base64(entry.data as Uint8Array)}"}`;
   }
@@ -22,7 +22,8 @@ export function eventOf(epoch: string, entry: JournalEntry): string {
   const id = cursorText({ epoch, seq: entry.seq });
   if ("gap" in entry) return event("gap", id, gapJson(entry.gap));
   if (entry.kind === "binary") return event("binary", id, base64(entry.data as Uint8Array));
-  return event("message", id, entry.data as string);
+  const text = entry.data as string;
+  return event("message", id, entry.kind === "json" ? escapeSeparators(text) : text);
 }
 
 export function event(name: string, id: string | undefined, data: string): string {
@@ -44,7 +45,7 @@ export function rendered(render: (epoch: string, entry: JournalEntry) => string)
 }
 
 function gapJson({ after, before, dropped, reason, from, to, why }: Extract<JournalEntry, { gap: unknown }>["gap"]) {
-  return JSON.stringify({ after, before, dropped, reason, from: time(from), to: time(to), why });
+  return jsonText({ after, before, dropped, reason, from: time(from), to: time(to), why });
 }
 
 function time(ms: number | undefined): string | undefined {
@@ -53,7 +54,24 @@ function time(ms: number | undefined): string | undefined {
 
 /** Puts JSON on one line. Line breaks cannot occur inside its strings, so each is insignificant white space. */
 export function oneLine(json: string): string {
-  return /[\r\n]/.test(json) ? json.replaceAll(/[\r\n]+/g, " ") : json;
+  return escapeSeparators(/[\r\n]/.test(json) ? json.replaceAll(/[\r\n]+/g, " ") : json);
+}
+
+/**
+ * Escapes the characters at which line readers of other languages break a line, although JSON allows them in a string:
+ * NEL, LS and PS (Python's `splitlines`, Java's `Scanner`). Outside of strings JSON has none of them.
+ */
+export function escapeSeparators(json: string): string {
+  return /[\u0085\u2028\u2029]/.test(json) ? json.replaceAll(/[\u0085\u2028\u2029]/g, escaped) : json;
+}
+
+function escaped(separator: string): string {
+  return `\\u${separator.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+/** The JSON of a value for a line or an event. */
+export function jsonText(value: unknown): string {
+  return escapeSeparators(JSON.stringify(value));
 }
 
 export function base64({ buffer, byteOffset, byteLength }: Uint8Array): string {

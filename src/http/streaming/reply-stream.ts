@@ -16,8 +16,8 @@ import { callHeaders } from "../call/headers.ts";
 import { readIdle } from "../call/timeout.ts";
 import type { Env } from "../ports.ts";
 import { problem, problemDocument, type ResponseHeaders } from "../problem.ts";
-import { PacedResponse } from "./paced-response.ts";
-import { base64, event, oneLine } from "./render.ts";
+import { LINE_BEAT, PacedResponse, streamHeaders } from "./paced-response.ts";
+import { base64, escapeSeparators, event, jsonText, oneLine } from "./render.ts";
 
 export interface ReplyStreamFormat {
   readonly mediaType: string;
@@ -28,7 +28,7 @@ export interface ReplyStreamFormat {
   /** The text in its place after a failure, from the problem document. */
   error(document: object): string;
   /** The heartbeat for times without frames. */
-  readonly beat?: string;
+  readonly beat: string;
 }
 
 /** A comment, which clients ignore. */
@@ -59,7 +59,7 @@ function events(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
       const text = frameText(frame, takes);
       return text === undefined
         ? event("binary", undefined, base64(frame as Uint8Array))
-        : event("message", undefined, text);
+        : event("message", undefined, takes === "json" ? escapeSeparators(text) : text);
     },
     end: event("end", undefined, "{}"),
     error: errorEvent,
@@ -68,7 +68,7 @@ function events(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
 }
 
 export function errorEvent(document: object): string {
-  return event("error", undefined, JSON.stringify(document));
+  return event("error", undefined, jsonText(document));
 }
 
 function lines(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
@@ -77,10 +77,11 @@ function lines(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
     frame(frame) {
       const text = frameText(frame, takes);
       if (text === undefined) return `{"encoding":"base64","data":"${base64(frame as Uint8Array)}"}\n`;
-      return `${takes === "json" && isJson(text) ? oneLine(text) : JSON.stringify(text)}\n`;
+      return `${takes === "json" && isJson(text) ? oneLine(text) : jsonText(text)}\n`;
     },
     end: "",
-    error: (document) => `${JSON.stringify({ error: document })}\n`,
+    error: (document) => `${jsonText({ error: document })}\n`,
+    beat: LINE_BEAT,
   };
 }
 
@@ -122,7 +123,7 @@ export function streamReply(
       (outcome) => {
         if (outcome?.type === "failed") return respond(failed(outcome));
         if (outcome?.type === "done") return respond(c.body(null, 204, headers));
-        respond(frames.respond(c, { ...headers, "Content-Type": format.mediaType, "X-Accel-Buffering": "no" }));
+        respond(frames.respond(c, streamHeaders(headers, format.mediaType)));
       },
     );
     const opened = upstream.stream({ body, timeoutMs, idleMs }, frames);
