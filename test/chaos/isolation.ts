@@ -1,10 +1,11 @@
 /**
- * The proof of isolation: many clients with equal ids, and an upstream that replies shuffled, twice, late, and with
- * forged and stale ids.
+ * The proof of isolation: many clients with equal ids, which the greeting and the heartbeat have too, and an upstream
+ * that replies shuffled, twice, late, and with forged and stale ids.
  *
- * No reply may reach another's request: each request carries its own number.
+ * No reply may reach another's request: each request carries its own number. A heartbeat that missed its reply would
+ * cost the connection.
  */
-import { intact, scene } from "../faults/scene.ts";
+import { call, intact, scene } from "../faults/scene.ts";
 import { residentBytes } from "../support/proc.ts";
 import { seeded } from "../support/random.ts";
 import type { ChaosOptions, Findings } from "./chaos.ts";
@@ -14,7 +15,16 @@ import { startUpstreamProcess } from "./upstream-process.ts";
 
 const CLIENTS = 150;
 const BATCH_AT_MOST = 40;
-const SETTINGS = { limits: { in_flight: CLIENTS * BATCH_AT_MOST } };
+const SETTINGS = {
+  limits: { in_flight: CLIENTS * BATCH_AT_MOST },
+  greeting: [1, "beat"].flatMap((id) => [
+    { send: call("login", [`login ${id}`], id) },
+    { expect: { match: { "/id": id, "/result/0": `login ${id}` } } },
+  ]),
+  keepalive: {
+    heartbeat: { send: call("beat", ["beat"]), every: "20ms", within: "30s", expect: { match: { "/id": 1 } } },
+  },
+};
 /** Late replies take up to a second: some are in time, some reach nobody. */
 const TIMEOUT_MS = 800;
 
@@ -43,6 +53,9 @@ export async function isolation({ seed, requests, t, report = () => {} }: Isolat
   const { counters } = await here.state();
   await upstream.mood({ answer: "echo" });
   await intact(here).catch((error: unknown) => ledger.problem(String(error)));
+  const { configured, connections } = await upstream.stats();
+  if (configured < 10) ledger.problem(`only ${configured} greetings and heartbeats were sent`);
+  if (connections !== 1) ledger.problem(`${connections} connections: a heartbeat got no reply`);
   const { ends, codes, problems } = ledger.judge(await upstream.received());
   return {
     figures: {
@@ -50,6 +63,7 @@ export async function isolation({ seed, requests, t, report = () => {} }: Isolat
       requests: ledger.requested,
       ...ends,
       ...codes,
+      "configured frames": configured,
       "requests per second": Math.round(ledger.requested / seconds),
       "rss MiB": `${mebibytes(before)} to ${mebibytes(after)}`,
       counters: JSON.stringify(counters),

@@ -51,6 +51,8 @@ export interface Stats {
   /** TCP connections since the start. */
   readonly connections: number;
   readonly messages: number;
+  /** Messages without a number, which the configuration sends. */
+  readonly configured: number;
 }
 
 /** The longest time that replies are held back, in milliseconds. */

@@ -11,6 +11,7 @@ const known = answers(Number(process.argv[2] ?? 1));
 /** The number of arrivals of each numbered request. */
 let received = new Uint8Array(1_024);
 let messages = 0;
+let configured = 0;
 let mood: Mood = { answer: "echo" };
 
 function count(n: number): void {
@@ -30,6 +31,7 @@ function behaviour(): Behaviour {
       peer.frames.length = 0; // Frames are only counted; keeping all of them would fill the memory.
       const { params } = JSON.parse(frame.payload.toString("utf8")) as { readonly params?: readonly unknown[] };
       if (typeof params?.[0] === "number") count(params[0]);
+      else configured += 1;
       known.get(mood.answer)?.(peer, frame);
     },
     onPing: (peer, payload) => {
@@ -92,7 +94,7 @@ const control = createServer((request, response) => {
   });
   request.on("end", async () => {
     if (body !== "") await carryOut(JSON.parse(body) as Deed);
-    const stats: Stats = { connections: upstream.peers.length, messages };
+    const stats: Stats = { connections: upstream.peers.length, messages, configured };
     response.end(JSON.stringify(stats));
   });
 });
