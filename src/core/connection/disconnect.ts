@@ -43,7 +43,7 @@ export function describeDisconnect(disconnect: Disconnect): string {
     case "oversized":
       return `the upstream sent a frame larger than limits.reply_bytes (${disconnect.limitBytes} bytes)`;
     case "fragmented":
-      return `the upstream sent a message in more pieces than limits.reply_bytes allows (${disconnect.limit} for ${disconnect.limitBytes} bytes)`;
+      return describePieces(disconnect.limit, disconnect.limitBytes);
     case "timeout":
       return `no connection within ${disconnect.withinMs} ms (connect_within)`;
     case "credentials":
@@ -64,6 +64,11 @@ export function describeDisconnect(disconnect: Disconnect): string {
 function describeClose(code: number, text: string): string {
   if (code === 1006) return "the connection ended without a close frame (1006)";
   return `the upstream closed the connection with code ${code}${text ? ` (${text})` : ""}`;
+}
+
+function describePieces(limit: number, limitBytes: number): string {
+  const allowed = `${limit} for ${limitBytes} bytes`;
+  return `the upstream sent a message in more pieces than limits.reply_bytes allows (${allowed})`;
 }
 
 function describeSilence(rung: Rung, withinMs: number): string {

@@ -65,6 +65,8 @@ test("frames postpone the silence deadline without setting a timer each", () => 
 
 test("the reply to a heartbeat is consumed, and every other frame handed on", () => {
   const model = readyWith({ heartbeat });
+  assert.ok(wantsFrames(model.session, model.connection), "the first frame shows that there is traffic");
+  model.frame(OTHER);
   assert.ok(!wantsFrames(model.session, model.connection));
   assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "no heartbeat was sent yet");
   model.fire();

@@ -14,9 +14,10 @@ export default {
       "return enterReady(session, at, context, effects);",
       "return enterReady({ ...session, failures: 0 }, at, context, effects);",
     ],
-    ["traffic does not reset the failures", "const working = { ...session, failures: 0 };", "const working = session;"],
-    ["failures are not counted", "failures: session.failures + 1", "failures: session.failures"],
-    ["any pong counts as proof", " || at.ladder.ping.proof !== proof", ""],
+    ["service does not reset the failures", "age < SERVED_MS", "age >= 0"],
+    ["a hello resets the failures", "age < SERVED_MS", "age < 0"],
+    ["failures are not counted", "failures: failures + 1", "failures"],
+    ["any pong counts as proof", "if (at.ladder.ping.proof !== proof) {", "if (proof < at.ladder.ping.proof) {"],
     [
       "a silent peer is pinged without end",
       'return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs }, context);',
