@@ -74,7 +74,11 @@ const answer = z
   });
 
 const protocolOptions = z.discriminatedUnion("preset", [
-  z.strictObject({ preset: z.literal("json-rpc") }),
+  z.strictObject({
+    preset: z.literal("json-rpc"),
+    /** What to do with an error that names no request. */
+    errors: z.strictObject({ when: condition, do: z.enum(ERROR_DEEDS) }).optional(),
+  }),
   z
     .strictObject({
       preset: z.literal("json"),

@@ -9,6 +9,7 @@ import { Admission, type NewRequest, sizeOf } from "./admission.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
+import { HeardFrames } from "./heard.ts";
 import { InFlight } from "./in-flight.ts";
 import { Reassembly } from "./reassembly.ts";
 import { type Entry, isSent, type Owner, type SentEntry } from "./request-table.ts";
@@ -42,13 +43,16 @@ export class Exchange {
   readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
   /** `limits.reply_pause` */
   readonly #pauseMs: number;
+  readonly #heard: HeardFrames;
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
   readonly #admission: Admission;
   readonly #timedOut: TimedOut;
   readonly counters: Counters = { ...zeroCounters };
 
-  constructor(protocol: Protocol, limits: ExchangeLimits) {
+  /** @param mask hides the secrets of the configuration in a text */
+  constructor(protocol: Protocol, limits: ExchangeLimits, mask: (text: string) => string) {
+    this.#heard = new HeardFrames(protocol, mask);
     this.#protocol = protocol;
     this.#bufferedMax = limits.buffered_bytes;
     this.#pauseMs = limits.reply_pause;
@@ -58,7 +62,7 @@ export class Exchange {
       pauseMs: limits.reply_pause,
     });
     this.#requests = new InFlight(protocol, this.#reassembly, this.#delivery, this.#effects, this.counters);
-    this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#effects);
+    this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#heard, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire);
     this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery);
@@ -230,7 +234,8 @@ export class Exchange {
     const frames = this.#reassembly.countOf(entry);
     if (isSent(entry) && !entry.streams) this.#timedOut.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
-    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry), frames), now);
+    const heard = isSent(entry) && entry.expectsReply ? this.#heard.since(entry.phase.heard) : undefined;
+    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry), frames, heard), now);
   }
 
   /** Ends a request, even one that timed out before, whose reply began and then paused for too long. */
@@ -266,10 +271,12 @@ export class Exchange {
   }
 
   /** Fails the requests that an error without an id may refer to. */
-  #failUnnamed(connection: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
+  #failUnnamed(connection: number, { fails, error }: Extract<Decoded, { type: "error" }>, now: number): void {
     const sent = this.#requests.table.sentOn(connection).sort((a, b) => a.phase.order - b.phase.order);
+    if (fails === "only" && sent.length !== 1) return;
     for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
-      this.#requests.failEarly(entry, failures.unnamed(this.#delivery.sent(entry), fails), now);
+      const failure = failures.unnamed(this.#delivery.sent(entry), fails, error && this.#heard.shown(error));
+      this.#requests.failEarly(entry, failure, now, error);
     }
   }
 
@@ -293,6 +300,7 @@ export class Exchange {
 
   #message(frame: Body, json?: true): void {
     this.counters.messages++;
+    this.#heard.add(frame);
     this.#effects.push({ type: "message", frame, json });
   }
 }

@@ -6,6 +6,7 @@ import type { Availability } from "../connection/session.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
+import type { HeardFrames } from "./heard.ts";
 import type { InFlight } from "./in-flight.ts";
 import { RateLimit } from "./rate-limit.ts";
 import type { HeldEntry, SentPhase } from "./request-table.ts";
@@ -18,14 +19,22 @@ type Pace = NonNullable<UpstreamSettings["limits"]["pace"]>;
 export class SendQueue {
   readonly #requests: InFlight;
   readonly #delivery: DeliveryProofs;
+  readonly #heard: Pick<HeardFrames, "count">;
   readonly #effects: Effects;
   readonly #pace: { readonly settings: Pace; readonly limit: RateLimit } | undefined;
   #pacedUntil: number | undefined;
   #availability: Availability = { type: "hold" };
 
   /** @param pace `limits.pace` */
-  constructor(requests: InFlight, pace: Pace | null, delivery: DeliveryProofs, effects: Effects) {
+  constructor(
+    requests: InFlight,
+    pace: Pace | null,
+    delivery: DeliveryProofs,
+    heard: Pick<HeardFrames, "count">,
+    effects: Effects,
+  ) {
     this.#requests = requests;
+    this.#heard = heard;
     this.#delivery = delivery;
     this.#effects = effects;
     this.#pace = pace ? { settings: pace, limit: new RateLimit(pace) } : undefined;
@@ -122,7 +131,14 @@ export class SendQueue {
 
   #handOver(held: HeldEntry, wire: WireId | undefined, frame: Body, connection: number, now: number): void {
     const order = this.#delivery.next();
-    const phase: SentPhase = { type: "sent", connection, order, at: now, acknowledged: false };
+    const phase: SentPhase = {
+      type: "sent",
+      connection,
+      order,
+      at: now,
+      heard: this.#heard.count,
+      acknowledged: false,
+    };
     const entry = this.#requests.table.send(held, wire, phase);
     this.#effects.push({ type: "write", entry, frame });
     if (entry.subscribes) this.#requests.beginStream(entry);

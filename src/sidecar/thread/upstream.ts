@@ -46,7 +46,7 @@ export class Upstream {
     this.#name = name;
     this.#settings = settings;
     this.#env = env;
-    this.#exchange = new Exchange(protocol, settings.limits);
+    this.#exchange = new Exchange(protocol, settings.limits, (text) => this.#connection.withoutSecrets(text));
     this.#alarm = new Alarm(env.now, () => this.#expire());
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
