@@ -38,6 +38,15 @@ export type ErrorCode =
   | "invalid_config"
   | "internal_error";
 
+/** Frames of the upstream that answered nothing. */
+export interface Heard {
+  readonly frames: number;
+  /** The last one, cut, and without the secrets of the configuration. */
+  readonly last: string;
+  /** The reason why the last one answers nothing, if it is remarkable. */
+  readonly why?: string;
+}
+
 /** A failure as plain data, which can cross the thread boundary: classes lose their names there. */
 export interface Failure {
   readonly code: ErrorCode;
@@ -46,6 +55,8 @@ export interface Failure {
   readonly detail: string;
   /** Time after which another try may succeed, in milliseconds. Only set if `sent` is `no`. */
   readonly retryAfterMs?: number | undefined;
+  /** The frames that came while the request waited, and answered nothing. Only set on `reply_timeout`. */
+  readonly heard?: Heard | undefined;
   /** True for a `reply_timeout` after which no late reply is waited for. */
   readonly final?: boolean | undefined;
 }

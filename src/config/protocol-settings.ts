@@ -94,7 +94,12 @@ const common = {
 };
 
 const protocolOptions = z.discriminatedUnion("preset", [
-  z.strictObject({ preset: z.literal("json-rpc"), ...common }),
+  z.strictObject({
+    preset: z.literal("json-rpc"),
+    /** What to do with an error that names no request. */
+    errors: z.strictObject({ when: condition, do: z.enum(ERROR_DEEDS) }).optional(),
+    ...common,
+  }),
   z
     .strictObject({
       preset: z.literal("json"),

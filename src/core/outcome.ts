@@ -44,6 +44,8 @@ export interface Failed {
   readonly own?: string | undefined;
   /** Why the message violates the protocol: JSON-RPC distinguishes −32700 (parse) from −32600 (shape). */
   readonly invalid?: "parse" | "shape" | undefined;
+  /** The upstream's own error, as JSON, of a request that it can only have been meant for. */
+  readonly upstreamError?: string | undefined;
 }
 
 export interface Counters {

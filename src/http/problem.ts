@@ -68,6 +68,7 @@ export function facts(failure: Failure, upstream?: FailedUpstream, requestId?: s
     sent: failure.sent,
     retry_safe: failure.sent === "no",
     detail: failure.detail,
+    ...(failure.heard && { heard: failure.heard }),
     ...(requestId !== undefined && { request_id: requestId }),
     ...(upstream && { upstream: upstream.name, upstream_state: upstream.state.phase }),
   };

@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import { type Batch, type Failed, type Replied, repeatableFailure } from "../core/outcome.ts";
-import { rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
+import { rpcError, rpcErrorCode, rpcReply } from "../protocols/json-rpc.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, type ResponseHeaders, statusFor, titleFor } from "./problem.ts";
 
@@ -36,7 +36,9 @@ export function rpcFailure(
   return c.body(`${errorText(c, upstream, failed)}\n`, failure.sent === "no" ? statusFor(failure) : 200, headers);
 }
 
-function errorText(c: Context<Env>, upstream: UpstreamPort | undefined, { failure, own, invalid }: Failed): string {
+function errorText(c: Context<Env>, upstream: UpstreamPort | undefined, failed: Failed): string {
+  const { failure, own, invalid, upstreamError } = failed;
+  if (upstreamError !== undefined) return rpcReply(own, upstreamError);
   const message = failure.code === "invalid_request" ? failure.detail : titleFor(failure);
   return rpcError(own, codeOf(failure.code, invalid), message, facts(failure, upstream, c.get("requestId")));
 }

@@ -5,6 +5,8 @@
  * Unknown members, such as Chrome's `sessionId`, pass through both ways.
  */
 
+import { type Condition, compile } from "./condition.ts";
+import type { ErrorDeed } from "./json.ts";
 import { type MemberSink, OPEN_BRACKET, type Span, skipSpace } from "./json-check.ts";
 import { insertFirst, remove, replace } from "./json-edit.ts";
 import { idOf, inKindOf, MAX_MESSAGE_DEPTH, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
@@ -18,6 +20,28 @@ import {
   type Mode,
   type Protocol,
 } from "./protocol.ts";
+
+export interface JsonRpcOptions {
+  /** Errors that name no request. By default those with `error` fail the request in flight if it is the only one. */
+  readonly errors?: { readonly when: Condition; readonly do: ErrorDeed } | undefined;
+}
+
+/** Builds the protocol with the options of the preset. Throws if a condition is invalid. */
+export function jsonRpcWith({ errors }: JsonRpcOptions): Protocol {
+  if (!errors) return jsonRpc;
+  const isError = compile(errors.when);
+  return {
+    ...jsonRpc,
+    decode(frame) {
+      const decoded = decode(frame);
+      if (decoded.type !== "error" && decoded.type !== "message") return decoded;
+      const json = readFrame(frame);
+      if ("why" in json || errors.do === "message" || !isError(json)) return { type: "message", json: true };
+      const error = decoded.type === "error" ? decoded.error : undefined;
+      return { type: "error", fails: errors.do === "fail_all" ? "all" : "oldest", error };
+    },
+  };
+}
 
 export const jsonRpc: Protocol = {
   name: "json-rpc",
@@ -40,7 +64,11 @@ export const rpcErrorCode = {
 
 /** Builds an error response. `id` is the caller's id as written; undefined becomes null. `data` is optional. */
 export function rpcError(id: string | undefined, code: number, message: string, data?: unknown): string {
-  const error = JSON.stringify({ code, message, data });
+  return rpcReply(id, JSON.stringify({ code, message, data }));
+}
+
+/** Builds an error response around an error that is JSON already. `id` as for {@link rpcError}. */
+export function rpcReply(id: string | undefined, error: string): string {
   return `{"jsonrpc":"2.0","id":${id ?? "null"},"error":${error}}`;
 }
 
@@ -139,6 +167,8 @@ function adopt(frame: Body, id: number): Adopted | undefined {
   return { frame: inKindOf(frame, replace(text, span, String(id))), own: text.slice(span.start, span.end) };
 }
 
+const NOT_OUR_ID = "its id is not a number as we sent it";
+
 /** Ignores the upstream's `jsonrpc`: Chrome omits it, and the id suffices. */
 function decode(frame: Body): Decoded {
   const fields = new RpcMembers();
@@ -152,9 +182,14 @@ function decode(frame: Body): Decoded {
   const { id: span, method, result, error, twice } = fields;
   if (twice.includes("id")) return { type: "noise", why: '"id" occurs twice' };
   // A frame with a method is a notification or a request of the upstream's own, whose id is not one of ours.
-  if (span === undefined || method !== undefined) return { type: "message", json: true };
+  if (method !== undefined) return { type: "message", json: true };
+  const unnamed = span === undefined || kindOf(text, span) === "null";
+  if (unnamed && error !== undefined && kindOf(text, error) !== "null") {
+    return { type: "error", fails: "only", error: text.slice(error.start, error.end) };
+  }
+  if (span === undefined) return { type: "message", json: true };
   const id = kindOf(text, span) === "number" ? idOf(text.slice(span.start, span.end)) : undefined;
-  if (id === undefined) return { type: "message", json: true };
+  if (id === undefined) return { type: "message", json: true, ...(error || result ? { hint: NOT_OUR_ID } : {}) };
   const render = (own: unknown): Body =>
     inKindOf(frame, typeof own === "string" ? replace(text, span, own) : remove(text, root, "id"));
   const missing = (value: Span | undefined): boolean => value === undefined || kindOf(text, value) === "null";

@@ -5,7 +5,7 @@ import type { FrameOptions } from "./frames.ts";
 import { GRAPHQL_TRANSPORT_WS, type GraphqlOptions, graphqlTransportWs } from "./graphql-transport-ws.ts";
 import { type HomeAssistantOptions, homeAssistant } from "./home-assistant.ts";
 import { type JsonOptions, json } from "./json.ts";
-import { jsonRpc } from "./json-rpc.ts";
+import { type JsonRpcOptions, jsonRpcWith } from "./json-rpc.ts";
 import { type ObsOptions, obs } from "./obs.ts";
 import type { Preset } from "./preset.ts";
 import { hasTextRules, type TextOptions, text } from "./text.ts";
@@ -14,7 +14,7 @@ export { fromModule } from "./module.ts";
 
 /** The settings of each preset. */
 interface Settings {
-  readonly "json-rpc": object;
+  readonly "json-rpc": JsonRpcOptions;
   readonly json: JsonOptions;
   readonly text: TextOptions;
   readonly cdp: object;
@@ -25,7 +25,7 @@ interface Settings {
 
 /** The only list of presets; the configuration's schema takes their names from here. */
 const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) => Preset } = {
-  "json-rpc": () => ({ protocol: jsonRpc }),
+  "json-rpc": (settings) => ({ protocol: jsonRpcWith(settings) }),
   json: (settings) => ({ protocol: json(settings) }),
   text: ({ id, ...rules }) => ({
     protocol: id

@@ -64,9 +64,10 @@ export type DecodedMessage =
   /** A reply to `id` that violates the protocol and cannot be used. The caller gets `why`. */
   | { readonly type: "invalid"; readonly id: WireId; readonly why: string; readonly render?: Render }
   /**
-   * An error that names no request: fails the oldest request on its connection, or all. Also handed on as a message.
+   * An error that names no request: fails the oldest request on its connection, or all, or with `only` the request in
+   * flight if there is exactly one. Also handed on as a message. `error` is its JSON text, if the protocol knows it.
    */
-  | { readonly type: "error"; readonly fails: "oldest" | "all" }
+  | { readonly type: "error"; readonly fails: "oldest" | "all" | "only"; readonly error?: string | undefined }
   /**
    * A request of the upstream's own, with the frame that answers it. Not handed on. `adopt`: the frame carries an id
    * that is not the upstream's, and gets one of ours in its place.
@@ -76,7 +77,13 @@ export type DecodedMessage =
    * An unsolicited message. `json` is set if the protocol has verified that the frame is JSON; `render` returns the
    * message, if it is not the frame.
    */
-  | { readonly type: "message"; readonly json?: true; readonly render?: Render }
+  | {
+      readonly type: "message";
+      readonly json?: true;
+      readonly render?: Render;
+      /** The reason why it is no reply although it looks like one; given to callers that time out. */
+      readonly hint?: string;
+    }
   /** Not a frame of this protocol. Counted and kept as a message, never a reply. */
   | { readonly type: "noise"; readonly why: string };
 

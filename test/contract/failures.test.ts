@@ -288,3 +288,29 @@ test("whatever a broken upstream sends, the request ends and the next connection
     assert.ok(ms < 2_000, `${name}: ${ms} ms`);
   }
 });
+
+test("an error without an id ends the only request at once: as it is on /rpc, in a problem on /v1", async (t) => {
+  const error = { code: -32005, message: "rate limit exceeded" };
+  const upstream = await startUpstream({ t, onMessage: (_, connection) => connection.send({ jsonrpc: "2.0", error }) });
+  const product = await startProduct({ upstream, t });
+  await product.ready();
+  const rpc = await product.rpc(call("echo", [], "mine"));
+  assert.deepEqual([rpc.status, await rpc.json()], [200, { jsonrpc: "2.0", id: "mine", error }]);
+  const failed = await product.request(call("echo"));
+  await problem(failed, { status: 502, code: "invalid_reply", sent: "maybe", detail: /rate limit exceeded/ });
+});
+
+test("a time-out tells what came meanwhile, without the secrets of the configuration", async (t) => {
+  const key = "k3y-of-the-test";
+  const upstream = await startUpstream({
+    t,
+    onMessage: (_, connection) => connection.send(`429 Too Many Requests for ${key}`),
+  });
+  const config = { upstreams: { default: { url: `${upstream.url}?key=${key}`, headers: { "x-api-key": key } } } };
+  const product = await startProduct({ config, t });
+  await product.ready();
+  const response = await product.post(`${REQUEST}?timeout=200ms`, call("echo"));
+  const { heard, detail } = (await response.json()) as { heard: Record<string, unknown>; detail: string };
+  assert.deepEqual([heard.frames, heard.last], [1, "429 Too Many Requests for ***"]);
+  assert.match(detail, /one frame came that answered nothing; the last: 429 Too Many Requests for \*\*\* \(/);
+});

@@ -148,7 +148,7 @@ export class Admission {
 
   #admit(
     request: OwnedRequest,
-    { kind, deadline }: NewRequest,
+    { kind, deadline }: WaitingBatch["incoming"],
     index: number,
     body: Body,
     problem: Failure | undefined,

@@ -1,12 +1,12 @@
 /** The queue of batches that wait for places in flight, the oldest first. */
+import type { RequestKind } from "../outcome.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
-import type { NewRequest } from "./admission.ts";
 import type { OwnedRequest, Owner } from "./request-table.ts";
 
 /** A batch whose items are taken in as places become free. Only {@link BatchQueue} changes it. */
 export interface WaitingBatch {
   readonly request: OwnedRequest;
-  readonly incoming: NewRequest;
+  readonly incoming: { readonly kind: RequestKind; readonly deadline: number };
   readonly items: readonly string[];
   readonly arrivedAt: number;
   /** The index of its next item. */

@@ -11,6 +11,7 @@ import type { ConfiguredFrame } from "./configured-frames.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
+import { HeardFrames } from "./heard.ts";
 import { InFlight } from "./in-flight.ts";
 import { Reassembly } from "./reassembly.ts";
 import { type Entry, isSent, type Owner, type SentEntry } from "./request-table.ts";
@@ -46,14 +47,24 @@ export class Exchange {
   readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
   /** `limits.reply_pause` */
   readonly #pauseMs: number;
+  readonly #heard: HeardFrames;
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
   readonly #admission: Admission;
   readonly #timedOut: TimedOut;
   readonly counters: Counters = { ...zeroCounters };
 
-  /** @param configured the frames that the greeting and the heartbeat will send */
-  constructor(protocol: Protocol, limits: ExchangeLimits, configured: readonly Body[] = []) {
+  /**
+   * @param mask hides the secrets of the configuration in a text
+   * @param configured the frames that the greeting and the heartbeat will send
+   */
+  constructor(
+    protocol: Protocol,
+    limits: ExchangeLimits,
+    mask: (text: string) => string,
+    configured: readonly Body[] = [],
+  ) {
+    this.#heard = new HeardFrames(protocol, mask);
     this.#protocol = protocol;
     this.#bufferedMax = limits.buffered_bytes;
     this.#pauseMs = limits.reply_pause;
@@ -63,7 +74,7 @@ export class Exchange {
       pauseMs: limits.reply_pause,
     });
     this.#requests = new InFlight(protocol, this.#reassembly, this.#delivery, this.#effects, this.counters);
-    this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#effects);
+    this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#heard, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire);
     this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery);
@@ -299,7 +310,8 @@ export class Exchange {
     const frames = this.#reassembly.countOf(entry);
     if (isSent(entry) && !entry.streams) this.#timedOut.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
-    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry), frames), now);
+    const heard = isSent(entry) && entry.expectsReply ? this.#heard.since(entry.phase.heard) : undefined;
+    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry), frames, heard), now);
   }
 
   /** Ends a request, even one that timed out before, whose reply began and then paused for too long. */
@@ -352,10 +364,12 @@ export class Exchange {
   }
 
   /** Fails the requests that an error without an id may refer to. */
-  #failUnnamed(connection: number, { fails }: Extract<DecodedMessage, { type: "error" }>, now: number): void {
+  #failUnnamed(connection: number, { fails, error }: Extract<DecodedMessage, { type: "error" }>, now: number): void {
     const sent = this.#requests.table.sentOn(connection).sort((a, b) => a.phase.order - b.phase.order);
+    if (fails === "only" && sent.length !== 1) return;
     for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
-      this.#requests.failEarly(entry, failures.unnamed(this.#delivery.sent(entry), fails), now);
+      const failure = failures.unnamed(this.#delivery.sent(entry), fails, error && this.#heard.shown(error));
+      this.#requests.failEarly(entry, failure, now, error);
     }
   }
 
@@ -383,6 +397,7 @@ export class Exchange {
 
   #message(frame: Body, json?: true): void {
     this.counters.messages++;
+    this.#heard.add(frame);
     this.#effects.push({ type: "message", frame, json });
   }
 }

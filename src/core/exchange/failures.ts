@@ -1,6 +1,6 @@
 /** The failures of the exchange, worded for people. */
 import type { UpstreamSettings } from "../../config/schema.ts";
-import type { Failure, Sent } from "../../errors.ts";
+import type { Failure, Heard, Sent } from "../../errors.ts";
 import { InvalidMessage } from "../../protocols/protocol.ts";
 import { type Disconnect, describeDisconnect } from "../connection/disconnect.ts";
 import type { Availability } from "../connection/session.ts";
@@ -63,12 +63,18 @@ export function notConnected(waitedMs: number): Failure {
 /** The event that ends the wait of a message that went out: its reply, or the pong that proves its delivery. */
 export type Awaited = "reply" | "pong";
 
-/** @param frames how many frames of its reply have come */
-export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited, frames = 0): Failure {
+/**
+ * @param frames how many frames of its reply have come
+ * @param heard the frames meanwhile that answered nothing
+ */
+export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited, frames = 0, heard?: Heard): Failure {
   const within = `within ${Math.round(waitedMs)} ms`;
   if (sent === "no") return { code: "reply_timeout", sent, detail: `the message could not be sent ${within}` };
-  const detail = frames === 0 ? `no ${awaited} came ${within}` : `the reply was not whole ${within}: ${came(frames)}`;
-  return { code: "reply_timeout", sent, detail };
+  const missed = frames === 0 ? `no ${awaited} came ${within}` : `the reply was not whole ${within}: ${came(frames)}`;
+  if (!heard) return { code: "reply_timeout", sent, detail: missed };
+  const why = heard.why === undefined ? "" : ` (${heard.why})`;
+  const others = `${came(heard.frames)} that answered nothing; the last: ${heard.last}${why}`;
+  return { code: "reply_timeout", sent, detail: `${missed}; ${others}`, heard };
 }
 
 /** @param bound the name of the bound on the pause */
@@ -113,9 +119,20 @@ export function unread(bound: string): Failure {
   return { code: "invalid_reply", sent: "yes", detail: `the reply comes faster than it is read: ${bound} are unread` };
 }
 
-export function unnamed(sent: Sent, fails: "oldest" | "all"): Failure {
-  const whose = fails === "oldest" ? "this request is the oldest" : "all requests in flight fail with it";
-  return { code: "invalid_reply", sent, detail: `the upstream sent an error that names no request; ${whose}` };
+const WHOSE = {
+  oldest: "this request is the oldest",
+  only: "only this request is in flight",
+  all: "all requests in flight fail with it",
+} as const;
+
+/** @param text the error, if the protocol knows it */
+export function unnamed(sent: Sent, fails: keyof typeof WHOSE, text?: string): Failure {
+  const error = text === undefined ? "" : `: ${text}`;
+  return {
+    code: "invalid_reply",
+    sent,
+    detail: `the upstream sent an error that names no request; ${WHOSE[fails]}${error}`,
+  };
 }
 
 export function cancelled(sent: Sent, awaited: Awaited): Failure {
@@ -125,8 +142,8 @@ export function cancelled(sent: Sent, awaited: Awaited): Failure {
 }
 
 /** Makes a failure an outcome. `own`: what the protocol kept of the caller's own id; returned if it is text. */
-export function failed(failure: Failure, own: unknown): Failed {
-  return { type: "failed", failure, own: typeof own === "string" ? own : undefined };
+export function failed(failure: Failure, own: unknown, upstreamError?: string): Failed {
+  return { type: "failed", failure, own: typeof own === "string" ? own : undefined, upstreamError };
 }
 
 /** Makes an outcome of a protocol's {@link InvalidMessage}. Any other error is a bug and is rethrown. */

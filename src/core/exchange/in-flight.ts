@@ -142,10 +142,10 @@ export class InFlight {
     this.#failForgotten(entry, failure);
   }
 
-  /** Fails an entry whose reply may still come. */
-  failEarly(entry: Entry, failure: Failure, now: number): void {
+  /** Fails an entry whose reply may still come. `upstreamError`: the upstream's own error, as JSON. */
+  failEarly(entry: Entry, failure: Failure, now: number, upstreamError?: string): void {
     this.#orphan(entry, now, entry.streams);
-    this.#failForgotten(entry, failure);
+    this.#failForgotten(entry, failure, upstreamError);
   }
 
   /** Fails an entry whose reply is not wanted any more. The upstream may stop sending it. */
@@ -186,8 +186,8 @@ export class InFlight {
     this.#reassembly.forget(entry);
   }
 
-  #failForgotten(entry: Entry, failure: Failure): void {
-    this.refuse(entry.request, entry.index, failures.failed(failure, entry.own));
+  #failForgotten(entry: Entry, failure: Failure, upstreamError?: string): void {
+    this.refuse(entry.request, entry.index, failures.failed(failure, entry.own, upstreamError));
   }
 
   /** Ends an entry for its owner while its reply may still come: that reply must not answer anything else. */

@@ -29,6 +29,8 @@ export interface SentPhase {
   /** The place among all frames that were handed to that connection, from 1. */
   readonly order: number;
   readonly at: number;
+  /** How many frames that answer nothing had come before. */
+  readonly heard: number;
   /** True once a frame other than its reply shows that the upstream has it. */
   acknowledged: boolean;
 }

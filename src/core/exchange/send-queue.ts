@@ -6,6 +6,7 @@ import type { Availability } from "../connection/session.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
+import type { HeardFrames } from "./heard.ts";
 import type { InFlight } from "./in-flight.ts";
 import { RateLimit } from "./rate-limit.ts";
 import type { HeldEntry, Owner, RequestTable, SentPhase } from "./request-table.ts";
@@ -21,6 +22,7 @@ type Pace = NonNullable<UpstreamSettings["limits"]["pace"]>;
 export class SendQueue {
   readonly #requests: InFlight;
   readonly #delivery: DeliveryProofs;
+  readonly #heard: Pick<HeardFrames, "count">;
   readonly #effects: Effects;
   readonly #pace: { readonly settings: Pace; readonly limit: RateLimit; readonly reserved: number } | undefined;
   /** Whose message goes out next, if both owners have some. */
@@ -29,8 +31,15 @@ export class SendQueue {
   #availability: Availability = { type: "hold" };
 
   /** @param pace `limits.pace` */
-  constructor(requests: InFlight, pace: Pace | null, delivery: DeliveryProofs, effects: Effects) {
+  constructor(
+    requests: InFlight,
+    pace: Pace | null,
+    delivery: DeliveryProofs,
+    heard: Pick<HeardFrames, "count">,
+    effects: Effects,
+  ) {
     this.#requests = requests;
+    this.#heard = heard;
     this.#delivery = delivery;
     this.#effects = effects;
     // Our own frames do not wait: one message less leaves room for a ping or a heartbeat.
@@ -167,7 +176,14 @@ export class SendQueue {
 
   #handOver(held: HeldEntry, wire: WireId | undefined, frame: Body, connection: number, now: number): void {
     const order = this.#delivery.next();
-    const phase: SentPhase = { type: "sent", connection, order, at: now, acknowledged: false };
+    const phase: SentPhase = {
+      type: "sent",
+      connection,
+      order,
+      at: now,
+      heard: this.#heard.count,
+      acknowledged: false,
+    };
     const entry = this.#requests.table.send(held, wire, phase);
     this.#effects.push({ type: "write", entry, frame });
     if (entry.subscribes) this.#requests.beginStream(entry);

@@ -23,6 +23,7 @@ import type { SentEntry } from "../../core/exchange/request-table.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
 import type { Framing } from "./framing.ts";
+import { withoutSecrets } from "./hide-secrets.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
 import { Sockets } from "./sockets.ts";
@@ -139,6 +140,11 @@ export class Connection {
   /** Bytes handed to the socket and not yet taken by the operating system. */
   buffered(connection = this.#session.connection): number {
     return this.#sockets.buffered(connection);
+  }
+
+  /** Hides the secrets of the settings, as the newest attempt has resolved them. */
+  withoutSecrets(text: string): string {
+    return withoutSecrets(text, this.#sockets.resolvedSettings);
   }
 
   /** Closes the retired connections that owe no reply any more. */

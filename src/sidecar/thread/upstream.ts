@@ -49,7 +49,8 @@ export class Upstream {
     this.#name = name;
     this.#settings = settings;
     this.#env = env;
-    this.#exchange = new Exchange(protocol, settings.limits, configuredFrames(settings));
+    const mask = (text: string) => this.#connection.withoutSecrets(text);
+    this.#exchange = new Exchange(protocol, settings.limits, mask, configuredFrames(settings));
     this.#alarm = new Alarm(env.now, () => this.#expire());
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,

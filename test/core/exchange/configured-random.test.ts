@@ -65,7 +65,7 @@ class World {
       },
     };
     const limits = { in_flight: 1_000, buffered_bytes: 2 ** 24, reply_bytes: 2 ** 24, reply_pause: 60_000, pace: null };
-    this.exchange = new Exchange(protocol, limits);
+    this.exchange = new Exchange(protocol, limits, (text) => text);
     this.give({ type: "start" });
     this.connect();
   }

@@ -76,14 +76,15 @@ export class ExchangeModel {
   #seq = 0;
 
   constructor(protocol: Protocol, limits: Partial<UpstreamSettings["limits"]> = {}, configured: readonly Body[] = []) {
-    const defaults = {
+    const all = {
       in_flight: 1_024,
       buffered_bytes: 2 ** 24,
       reply_bytes: 2 ** 24,
       reply_pause: 60_000,
       pace: null,
+      ...limits,
     };
-    this.exchange = new Exchange(protocol, { ...defaults, ...limits }, configured);
+    this.exchange = new Exchange(protocol, all, (text) => text.replaceAll("secret", "***"), configured);
   }
 
   // Callers.

@@ -1,0 +1,51 @@
+/** The record of frames that answered nothing, for the diagnosis of requests that time out. */
+import type { Heard } from "../../errors.ts";
+import { textOf } from "../../protocols/json-message.ts";
+import type { Body, Protocol } from "../../protocols/protocol.ts";
+
+/** The most characters of a frame that are shown. */
+const SHOWN_CHARACTERS = 200;
+
+/** Keeps only the last frame, and looks at it only when a request has timed out. */
+export class HeardFrames {
+  readonly #protocol: Pick<Protocol, "decode">;
+  /** Hides the secrets of the configuration in a text. */
+  readonly #mask: (text: string) => string;
+  #count = 0;
+  #last: Body = "";
+
+  constructor(protocol: Pick<Protocol, "decode">, mask: (text: string) => string) {
+    this.#protocol = protocol;
+    this.#mask = mask;
+  }
+
+  /** How many frames came so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  add(frame: Body): void {
+    this.#count++;
+    this.#last = frame;
+  }
+
+  /** The frames since the count was `before`; undefined if there are none. */
+  since(before: number): Heard | undefined {
+    if (this.#count <= before) return undefined;
+    const decoded = this.#protocol.decode(this.#last);
+    const why = decoded.type === "noise" ? decoded.why : decoded.type === "message" ? decoded.hint : undefined;
+    return { frames: this.#count - before, last: this.#lastText(), ...(why !== undefined && { why: this.#mask(why) }) };
+  }
+
+  #lastText(): string {
+    const text = textOf(this.#last);
+    return text === undefined ? `${this.#last.length} bytes that are not text` : this.shown(text);
+  }
+
+  /** A text of the upstream as people may see it: cut, without secrets and control characters. */
+  shown(text: string): string {
+    // Masked before it is cut, so that no secret is left in part; a longer text could take long to search.
+    const masked = this.#mask(text.slice(0, 100 * SHOWN_CHARACTERS)).replace(/\p{C}/gu, "�");
+    return masked.length > SHOWN_CHARACTERS ? `${masked.slice(0, SHOWN_CHARACTERS)}…` : masked;
+  }
+}
