@@ -309,7 +309,7 @@ test("a time-out tells what came meanwhile, without the secrets of the configura
   const config = { upstreams: { default: { url: `${upstream.url}?key=${key}`, headers: { "x-api-key": key } } } };
   const product = await startProduct({ config, t });
   await product.ready();
-  const response = await product.post(`${REQUEST}?timeout=200ms`, call("echo"));
+  const response = await product.post(`${REQUEST}?timeout=1500ms`, call("echo"));
   const { heard, detail } = (await response.json()) as { heard: Record<string, unknown>; detail: string };
   assert.deepEqual([heard.frames, heard.last], [1, "429 Too Many Requests for ***"]);
   assert.match(detail, /one frame came that answered nothing; the last: 429 Too Many Requests for \*\*\* \(/);
