@@ -5,7 +5,7 @@ import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { type UpstreamSettings, upstreamSchema } from "./config/schema.ts";
 import { batchFailure, type Outcome } from "./core/outcome.ts";
-import { type Failure, refused, type Sent, SidesocketError } from "./errors.ts";
+import { type Failure, refused, retryFor, type Sent, SidesocketError } from "./errors.ts";
 import { decodeText, readCounted, tooLarge } from "./http/call/body.ts";
 import { DEFAULT_TIMEOUT_MS, parseTimeoutWithin } from "./http/call/timeout.ts";
 import { problemDocument } from "./http/problem.ts";
@@ -142,7 +142,7 @@ async function print(result: Result, client: UpstreamClient | undefined, { write
   if ("failure" in result) {
     const { failure } = result;
     errorLines.push(`${JSON.stringify(problemDocument(failure, client))}\n`);
-    return failure.code === "invalid_config" ? 2 : exitCodes[failure.sent];
+    return failure.sent === "no" && retryFor(failure) === "never" ? 2 : exitCodes[failure.sent];
   }
   const { reply } = result;
   try {

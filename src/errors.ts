@@ -47,6 +47,46 @@ export interface Heard {
   readonly why?: string;
 }
 
+/**
+ * The use of repeating the same request, apart from whether that is safe.
+ * - `never`: it fails again until the caller, or the configuration, changes something.
+ * - `later`: it may succeed once something has passed: a limit, a pause, a stop.
+ * - `now`: nothing that is known stands in its way.
+ */
+type Retry = "never" | "later" | "now";
+
+const retryOf: Readonly<Record<ErrorCode, Retry>> = {
+  invalid_request: "never",
+  unauthorized: "never",
+  forbidden: "never",
+  misdirected: "never",
+  not_found: "never",
+  method_not_allowed: "never",
+  unsupported_media_type: "never",
+  payload_too_large: "never",
+  conflict: "never",
+  mismatch: "never",
+  gone: "never",
+  too_many_in_flight: "later",
+  paced: "later",
+  congested: "later",
+  upstream_down: "later",
+  shutting_down: "later",
+  cancelled: "later",
+  // The login is tried again every `reconnect.refused`, so that a rotated token needs no restart.
+  login_refused: "later",
+  connection_lost: "now",
+  sidecar_crashed: "now",
+  invalid_reply: "never",
+  reply_timeout: "now",
+  invalid_config: "never",
+  internal_error: "later",
+};
+
+export function retryFor({ code }: Pick<Failure, "code">): Retry {
+  return retryOf[code];
+}
+
 /** A failure as plain data, which can cross the thread boundary: classes lose their names there. */
 export interface Failure {
   readonly code: ErrorCode;

@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { ErrorCode, Failure } from "../errors.ts";
+import { type ErrorCode, type Failure, retryFor } from "../errors.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
 
 const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
@@ -67,6 +67,7 @@ export function facts(failure: Failure, upstream?: FailedUpstream, requestId?: s
     code: failure.code,
     sent: failure.sent,
     retry_safe: failure.sent === "no",
+    retry: retryFor(failure),
     detail: failure.detail,
     ...(failure.heard && { heard: failure.heard }),
     ...(requestId !== undefined && { request_id: requestId }),
@@ -95,8 +96,7 @@ export function failureHeaders(c: Context<Env>, failure: Failure): Record<string
   const headers = commonHeaders(c);
   headers["Sidesocket-Code"] = failure.code;
   headers["Sidesocket-Sent"] = failure.sent;
-  const status = statusFor(failure);
-  if (failure.sent === "no" && (status === 429 || status > 500)) {
+  if (failure.sent === "no" && retryFor(failure) !== "never") {
     headers["Retry-After"] = String(Math.max(1, Math.ceil((failure.retryAfterMs ?? 0) / 1_000)));
   }
   // On a kept-alive connection the next request would reach a service that refuses it.

@@ -15,6 +15,11 @@ export const problemSchema = z
       "no: never handed to the socket; maybe: handed over, without proof of arrival; yes: arrival is proven",
     ),
     retry_safe: z.boolean(),
+    retry: z
+      .enum(["never", "later", "now"])
+      .describe(
+        "never: the same request fails again; later: once something has passed; now: nothing stands in its way",
+      ),
     request_id: z.string(),
     upstream: z.string().optional(),
     upstream_state: z.string().optional(),

@@ -87,15 +87,15 @@ describe("sidesocket call", () => {
     }
   });
 
-  test("a message over limits.request_bytes, an empty one and an invalid one are exit code 3", async () => {
+  test("a message over limits.request_bytes, an empty one and an invalid one are exit code 2", async () => {
     const limits = { request_bytes: "1kB" };
     const file = await config({ upstreams: { only: { url: upstream.url, limits } } });
     const large = message("echo", ["x".repeat(1_000)]);
     const tooLarge = { code: "payload_too_large", sent: "no", detail: /request_bytes.*1000/ };
-    failed(await runProduct(["call", large, "--config", file]), 3, tooLarge);
-    failed(await runProduct(["call", "-", "--config", file], { input: large }), 3, tooLarge);
-    failed(await call("-", [], { input: "\n" }), 3, { code: "invalid_request", sent: "no", detail: /empty/ });
-    failed(await call("{oops"), 3, { code: "invalid_request", sent: "no", detail: /JSON/ });
+    failed(await runProduct(["call", large, "--config", file]), 2, tooLarge);
+    failed(await runProduct(["call", "-", "--config", file], { input: large }), 2, tooLarge);
+    failed(await call("-", [], { input: "\n" }), 2, { code: "invalid_request", sent: "no", detail: /empty/ });
+    failed(await call("{oops"), 2, { code: "invalid_request", sent: "no", detail: /JSON/ });
   });
 
   test("the exit code reports delivery: 3 no, 4 maybe, 5 yes", async () => {

@@ -21,6 +21,7 @@ export interface Facts {
   readonly code: string;
   readonly sent: Sent;
   readonly retry_safe: boolean;
+  readonly retry: string;
   readonly detail: string;
   readonly request_id: string;
   readonly upstream?: string;
@@ -47,9 +48,22 @@ export async function read(response: Response | RawResponse): Promise<Answer> {
   return { status, text, header: (name) => headers.get(name.toLowerCase()) ?? undefined };
 }
 
+/** Use of repeating a request, by the code of its failure; `never` for all others. */
+const RETRY: ReadonlyMap<string, "later" | "now"> = new Map([
+  ...(["too_many_in_flight", "paced", "congested", "upstream_down", "shutting_down"] as const).map(later),
+  ...(["cancelled", "login_refused", "internal_error"] as const).map(later),
+  ["connection_lost", "now"],
+  ["sidecar_crashed", "now"],
+  ["reply_timeout", "now"],
+]);
+
+function later(code: string): [string, "later"] {
+  return [code, "later"];
+}
+
 /** Reports whether a retry is both safe and useful. Bad input is never sent, but repeating it cannot help. */
-function mayRetry(status: number, sent: Sent): boolean {
-  return sent === "no" && [429, 502, 503, 504].includes(status);
+function mayRetry({ code, sent }: Expected): boolean {
+  return sent === "no" && RETRY.has(code);
 }
 
 /** Asserts the headers of every failure, which spare a shell the JSON parser. */
@@ -68,6 +82,7 @@ function checkFacts(facts: Facts, answer: Answer, expected: Expected): void {
   assert.equal(facts.code, expected.code);
   assert.equal(facts.sent, expected.sent);
   assert.equal(facts.retry_safe, expected.sent === "no");
+  assert.equal(facts.retry, RETRY.get(expected.code) ?? "never", expected.code);
   assert.equal(typeof facts.detail, "string");
   if (expected.detail !== undefined) assert.match(facts.detail, expected.detail);
   assert.equal(facts.request_id, answer.header("x-request-id"));
@@ -76,7 +91,7 @@ function checkFacts(facts: Facts, answer: Answer, expected: Expected): void {
 /** Asserts a complete RFC 9457 document. */
 export async function problem(response: Response | RawResponse, expected: Expected): Promise<Facts> {
   const answer = await read(response);
-  checkHeaders(answer, expected, mayRetry(expected.status, expected.sent));
+  checkHeaders(answer, expected, mayRetry(expected));
   assert.match(answer.header("content-type") ?? "", /^application\/problem\+json/);
   const document = JSON.parse(answer.text) as Facts & Record<string, unknown>;
   assert.equal(document.status, expected.status);
@@ -91,7 +106,7 @@ export async function rpcProblem(response: Response | RawResponse, expected: Exp
   const answer = await read(response);
   if (answer.status < 200 || answer.status > 299)
     assert.equal(expected.sent, "no", "a status other than 2xx always means not sent");
-  checkHeaders(answer, expected, mayRetry(expected.status, expected.sent));
+  checkHeaders(answer, expected, mayRetry(expected));
   assert.match(answer.header("content-type") ?? "", /^application\/json/);
   const { id, error, jsonrpc } = JSON.parse(answer.text) as RpcAnswer;
   assert.equal(jsonrpc, "2.0");

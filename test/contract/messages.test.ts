@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RawConnection } from "../support/http.ts";
-import { type Item, MESSAGES, page, Stream } from "../support/messages.ts";
+import { eventsIn, type Item, MESSAGES, page, Stream } from "../support/messages.ts";
 import { type Config, type Product, startProduct } from "../support/product.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -267,4 +267,37 @@ test("a stream that ends leaves its connection to the next request", async (t) =
   }
   connection.send({ path: "/livez" });
   assert.equal((await connection.response()).status, 200);
+});
+
+test("an EventSource that is refused for now gets a stream that ends, so that it comes again", async (t) => {
+  const { product, upstream } = await start(t, { messages: { readers: 1 } });
+  const reader = await Stream.open(product, MESSAGES, LINES, t);
+  await until(async () => (await product.state()).readers === 1);
+  const refusedWith = async (code: string, reason: object) => {
+    const response = await product.fetch(`${MESSAGES}?after=latest`, { headers: SSE });
+    assert.deepEqual(
+      [response.status, response.headers.get("content-type"), response.headers.get("cache-control")],
+      [200, "text/event-stream; charset=utf-8", "no-store, no-transform"],
+    );
+    assert.deepEqual([response.headers.get("sidesocket-code"), response.headers.get("sidesocket-sent")], [code, "no"]);
+    const [retry, end] = eventsIn(await response.text());
+    assert.deepEqual([retry?.data, end?.name, end?.id], [undefined, "end", undefined]);
+    assert.deepEqual(JSON.parse(end?.data ?? ""), { next: "latest", ...reason });
+    for (const headers of [LINES, { accept: "application/json" }]) {
+      assert.ok([429, 503].includes((await product.fetch(MESSAGES, { headers })).status));
+    }
+  };
+  const detail = "messages.readers (1) is reached: close a reader, or raise the limit";
+  await refusedWith("too_many_in_flight", { reason: "too_many_in_flight", detail });
+  const wrong = await product.fetch(`${MESSAGES}?after=never`, { headers: SSE });
+  await problem(wrong, { status: 400, code: "invalid_request", sent: "no" });
+  await reader.leave();
+  const pending = product.request({ jsonrpc: "2.0", id: 1, method: "sleep", params: [3_000] });
+  await upstream.until(() => upstream.messages.length === 1);
+  product.child.signal("SIGTERM");
+  await until(async () => (await product.fetch("/readyz")).status === 503);
+  const stopping = { reason: "shutting_down", detail: "the service is shutting down" };
+  await refusedWith("shutting_down", stopping);
+  await (await pending).body?.cancel();
+  assert.equal((await product.ended()).code, 0);
 });

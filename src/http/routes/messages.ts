@@ -19,9 +19,9 @@ import { leaveSignal } from "../call/caller-left.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWait } from "../call/timeout.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
-import { commonHeaders, problem } from "../problem.ts";
+import { commonHeaders, failureHeaders, problem } from "../problem.ts";
 import { type App, createRoute } from "../routing.ts";
-import { ndjson, sse, streamJournal } from "../streaming/journal-stream.ts";
+import { ndjson, refusedEvents, sse, streamJournal } from "../streaming/journal-stream.ts";
 import { streamHeaders } from "../streaming/paced-response.ts";
 import { jsonOf } from "../streaming/render.ts";
 
@@ -65,28 +65,38 @@ export function journalResponse(
   { lifecycle }: AppParts,
   journal: string,
 ): Response | Promise<Response> {
-  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   const upstream = upstreamOf(c);
-  const { journals, settings } = upstream;
-  if (journals.readers >= settings.messages.readers) {
-    const detail = `messages.readers (${settings.messages.readers}) is reached: close a reader, or raise the limit`;
-    throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
-  }
+  const { journals } = upstream;
+  const refusal = refusalOf(lifecycle, upstream);
   const type = accepts(c, {
     header: "Accept",
     supports: [JSON_TYPE, ...Object.keys(STREAM_FORMATS)],
     default: JSON_TYPE,
   });
+  if (refusal && type !== EVENTS_TYPE) throw refusal;
   const selection = { journal, where: readWhere(c) };
   if (type === JSON_TYPE) return onePage(c, upstream, selection);
   const format = STREAM_FORMATS[type as keyof typeof STREAM_FORMATS];
   const lastSeen = format === sse ? c.req.header("last-event-id") : undefined;
   const after = readStart(lastSeen ? "Last-Event-ID" : "after", lastSeen || c.req.query("after"));
   const once = readFlag(c, "poll");
+  if (refusal) {
+    const headers = streamHeaders(failureHeaders(c, refusal.failure), format.mediaType);
+    return c.body(refusedEvents(after, refusal.failure), 200, headers);
+  }
   const headers = streamHeaders(commonHeaders(c), format.mediaType);
   // A response to HEAD has no body: nobody would read the stream.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
   return streamJournal(c, { journals, selection, after, once, format }, headers);
+}
+
+/** The reason why no reader is taken now, which passes. */
+function refusalOf({ accepting }: AppParts["lifecycle"], { journals, settings }: UpstreamPort) {
+  if (!accepting) return refused("shutting_down", "the service is shutting down");
+  const { readers } = settings.messages;
+  if (journals.readers < readers) return undefined;
+  const detail = `messages.readers (${readers}) is reached: close a reader, or raise the limit`;
+  return refused("too_many_in_flight", detail, RETRY_SOON_MS);
 }
 
 /** Responds with at most `limit` kept messages; if there are none, with the first to come within `wait`. */

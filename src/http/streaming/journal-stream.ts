@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { type Cursor, cursorText, type Page, type Start } from "../../core/messages/journal.ts";
+import type { Failure } from "../../errors.ts";
 import type { JournalPulls, JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import type { Env } from "../ports.ts";
@@ -38,6 +39,14 @@ export const ndjson: JournalStreamFormat = {
   beat: () => LINE_BEAT,
   end: (next, end) => (end === "read" ? "" : `${jsonText({ end: { next: nextText(next), ...reason(end) } })}\n`),
 };
+
+/**
+ * A stream that ends at once because no reader is taken now. An EventSource comes again after it, and would give up for
+ * good on any status but 200.
+ */
+export function refusedEvents(after: Start, failure: Failure): string {
+  return `retry: ${Math.max(RETRY_MS, failure.retryAfterMs ?? 0)}\n\n${sse.end(after, failure)}`;
+}
 
 function nextText(next: Start): string {
   return typeof next === "string" ? next : cursorText(next);
