@@ -39,7 +39,7 @@ const ROW_CITED = /\b[Rr]ows? \d+(?:(?:,| and| to|, and)(?: row)? \d+)*/g;
 const THREAT_CITED = /\b[Tt]hreats? T\d+(?:(?:,| and| to|, and) T\d+)*/g;
 const DECISION_CITED = /\bdecisions? (\d{4})\b/gi;
 
-/** A line of a threat that names a test: - `test/….test.ts`: "its name". */
+/** A line that quotes a test: - `test/….test.ts`: "its name". */
 const PROOF = /^ *- `([^`]+)`: "(.*)"$/;
 /** What a threat without a test says instead, with the reason. */
 const NO_PROOF = /^No test: \S/m;
@@ -132,10 +132,7 @@ const RULES: readonly Rule[] = [
     name: "every threat names tests that are there, or says why there is none",
     breaks: (tree) =>
       readThreats(tree).flatMap(([threat, section]) => {
-        const proofs = section.split("\n").flatMap((line) => {
-          const [, path, title] = PROOF.exec(line) ?? [];
-          return path === undefined || title === undefined ? [] : [{ path, title }];
-        });
+        const proofs = proofsIn(section);
         const silent = proofs.length === 0 && !NO_PROOF.test(section);
         return [
           ...(silent ? [`${threat} names no test, and no reason`] : []),
@@ -163,6 +160,21 @@ const RULES: readonly Rule[] = [
         { [THREATS]: `### T1: a\n\n- \`b.ts\`: "c"`, "b.ts": `latest("c")` },
         [`T1 names a test that is not there: b.ts: "c"`],
       ],
+    ],
+  },
+  {
+    name: "every test that another document quotes is there",
+    breaks: (tree) =>
+      within(tree, ".md").flatMap(([path, text]) =>
+        path === THREATS
+          ? []
+          : proofsIn(text)
+              .filter((proof) => !titlesOf(tree.get(proof.path)).includes(proof.title))
+              .map((proof) => `${path} quotes a test that is not there: ${proof.path}: "${proof.title}"`),
+      ),
+    broken: [
+      [{ "docs/a.md": `- \`b.ts\`: "c"` }, [`docs/a.md quotes a test that is not there: b.ts: "c"`]],
+      [{ "docs/a.md": `- \`b.ts\`: "c"`, "b.ts": `test("c", f)` }, []],
     ],
   },
   {
@@ -293,6 +305,14 @@ function readRows(tree: Tree): [row: string, proof: string][] {
 function readThreats(tree: Tree): [threat: string, section: string][] {
   const sections = (tree.get(THREATS) ?? "").split(/^### /m).slice(1);
   return sections.map((section) => [/^T\d+/.exec(section)?.[0] ?? "?", section.split(/^## /m, 1)[0] ?? ""]);
+}
+
+/** The tests that a text quotes, one a line. */
+function proofsIn(text: string): { readonly path: string; readonly title: string }[] {
+  return text.split("\n").flatMap((line) => {
+    const [, path, title] = PROOF.exec(line) ?? [];
+    return path === undefined || title === undefined ? [] : [{ path, title }];
+  });
 }
 
 /** The names of a file's tests. Where a name is put together, `…` stands for each value in it. */
