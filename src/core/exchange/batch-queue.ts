@@ -1,7 +1,6 @@
 /** The queue of batches that wait for places in flight, the oldest first. */
 import { TimerWheel } from "../util/timer-wheel.ts";
-import type { NewRequest } from "./admission.ts";
-import type { OwnedRequest, Owner } from "./request-table.ts";
+import type { NewRequest, OwnedRequest, Owner } from "./request-table.ts";
 
 /** A batch whose items are taken in as places become free. Only {@link BatchQueue} changes it. */
 export interface WaitingBatch {
