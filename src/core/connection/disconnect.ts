@@ -43,7 +43,10 @@ export function describeDisconnect(disconnect: Disconnect): string {
     case "oversized":
       return `the upstream sent a frame larger than limits.reply_bytes (${disconnect.limitBytes} bytes)`;
     case "fragmented":
-      return `the upstream sent a message in more pieces than limits.reply_bytes allows (${disconnect.limit} for ${disconnect.limitBytes} bytes)`;
+      return (
+        "the upstream sent a message in more pieces than limits.reply_bytes allows " +
+        `(${disconnect.limit} for ${disconnect.limitBytes} bytes)`
+      );
     case "timeout":
       return `no connection within ${disconnect.withinMs} ms (connect_within)`;
     case "credentials":

@@ -247,8 +247,8 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
 }
 
 /**
- * A number that changes when the operating system takes bytes. Node shows how far it has come within one write; on Deno,
- * where the handle has no such count, only a write that is complete shows.
+ * A number that changes when the operating system takes bytes. Node shows how far it has come within one write; on
+ * Deno, where the handle has no such count, only a write that is complete shows.
  */
 function sentBy(tcp: TcpSocket): number {
   const { _handle } = tcp as { readonly _handle?: { readonly writeQueueSize?: number } | null };
