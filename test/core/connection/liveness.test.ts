@@ -65,13 +65,15 @@ test("frames postpone the silence deadline without setting a timer each", () => 
 
 test("the reply to a heartbeat is consumed, and every other frame handed on", () => {
   const model = readyWith({ heartbeat });
-  assert.ok(!wantsFrames(model.session, model.connection));
+  assert.ok(wantsFrames(model.session, model.connection), "the first frame is real traffic");
   assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "no heartbeat was sent yet");
+  assert.ok(!wantsFrames(model.session, model.connection));
   model.fire();
   assert.ok(wantsFrames(model.session, model.connection));
   assert.deepEqual(model.frame(OTHER), [{ type: "frame", connection: 1, frame: OTHER }]);
   assert.deepEqual(model.frame(OK), [{ type: "timer", ms: 7_000 }]);
   assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "one reply for one heartbeat");
+  assert.ok(!wantsFrames(model.session, model.connection));
   assert.ok(!wantsFrames(model.session, model.connection + 1));
 });
 
