@@ -142,6 +142,7 @@ test("a ping that is still in our buffer waits while bytes leave, and its pong's
     assert.equal(model.phase, "ready");
   }
   model.now += 4_000;
+  assert.deepEqual(model.give({ type: "pingSent", connection: 1, proof: "another" }), []);
   model.give({ type: "pingSent", connection: 1, proof });
   model.traffic = { ...model.traffic, sent: 10 };
   assert.equal(detectionMs(model), 5_000, "bytes that leave after the ping prove nothing");
