@@ -98,8 +98,8 @@ export interface Protocol {
   /** `id`: a reply names its request. `order`: it does not, so requests are sent one at a time, first in, first out. */
   readonly correlation: "id" | "order";
   /**
-   * True if every frame counts as a reply, because the protocol cannot tell. For `order` only: the exchange then waits a
-   * moment after each reply for frames that are one too many.
+   * True if every frame counts as a reply, because the protocol cannot tell. For `order` only: the exchange then waits
+   * a moment after each reply for frames that are one too many.
    */
   readonly takesEveryFrame?: boolean | undefined;
   /** The bodies that callers may send: `json` requires a JSON content type, `any` takes text and bytes as is. */

@@ -7,17 +7,8 @@ import { OpenBatch } from "./batch.ts";
 import { BatchQueue, type WaitingBatch } from "./batch-queue.ts";
 import * as failures from "./failures.ts";
 import type { InFlight } from "./in-flight.ts";
-import type { OwnedRequest, Owner } from "./request-table.ts";
+import type { NewRequest, OwnedRequest, Owner } from "./request-table.ts";
 import type { SendQueue } from "./send-queue.ts";
-
-export interface NewRequest {
-  /** The owner's number, which none of its open requests has. */
-  readonly seq: number;
-  readonly kind: RequestKind;
-  readonly body: Body;
-  /** When its owner gives up, by the clock of `now`. */
-  readonly deadline: number;
-}
 
 type AdmissionLimits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes">;
 

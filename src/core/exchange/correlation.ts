@@ -26,7 +26,9 @@ export interface Correlation {
   handedOver(entry: SentEntry, now: number): void;
   /** The request that a frame on this connection answers. */
   find(connection: number, wire: WireId): SentEntry | undefined;
-  /** Call when a sent request has ended and its reply can no longer come. `repliedAt`: when its reply came, if it did. */
+  /**
+   * Call when a sent request has ended and its reply can no longer come. `repliedAt`: when its reply came, if it did.
+   */
   ended(entry: SentEntry, repliedAt?: number): void;
   /**
    * Call when a sent request has ended while its reply may still come: that reply must answer nothing else.

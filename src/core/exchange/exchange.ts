@@ -6,7 +6,7 @@ import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import type { Availability } from "../connection/session.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
-import { Admission, type NewRequest, sizeOf } from "./admission.ts";
+import { Admission, sizeOf } from "./admission.ts";
 import type { ConfiguredFrame } from "./configured-frames.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
@@ -14,7 +14,7 @@ import * as failures from "./failures.ts";
 import { HeardFrames } from "./heard.ts";
 import { InFlight } from "./in-flight.ts";
 import { Reassembly } from "./reassembly.ts";
-import { type Entry, isSent, type Owner, type SentEntry } from "./request-table.ts";
+import { type Entry, isSent, type NewRequest, type Owner, type SentEntry } from "./request-table.ts";
 import { SendQueue } from "./send-queue.ts";
 import { TimedOut, type TimedOutEntry } from "./timed-out.ts";
 

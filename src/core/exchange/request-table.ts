@@ -1,9 +1,20 @@
 /** The table of the requests in flight, by their ids on the wire and by their owners' numbers. */
 import type { Body, WireId } from "../../protocols/protocol.ts";
+import type { RequestKind } from "../outcome.ts";
 import type { OpenBatch } from "./batch.ts";
 
 /** The side that made a request: a caller, through the host, or the upstream's subscriptions. Each numbers its own. */
 export type Owner = "caller" | "subscriptions";
+
+/** A request as it comes from its owner. */
+export interface NewRequest {
+  /** The owner's number, which none of its open requests has. */
+  readonly seq: number;
+  readonly kind: RequestKind;
+  readonly body: Body;
+  /** When its owner gives up, by the clock of `now`. */
+  readonly deadline: number;
+}
 
 /** A request as its owner knows it: one message, or a batch of several that end together. */
 export interface OwnedRequest {

@@ -1,6 +1,6 @@
 /** The router of an upstream's messages: each goes to the journal of its subscription, or to the main one. */
 import type { UpstreamSettings } from "../../config/schema.ts";
-import type { NewRequest } from "../../core/exchange/admission.ts";
+import type { NewRequest } from "../../core/exchange/request-table.ts";
 import type { MessageKind } from "../../core/messages/journal.ts";
 import { AGREE_WITHIN_MS, type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
 import type { Outcome } from "../../core/outcome.ts";

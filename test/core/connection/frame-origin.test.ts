@@ -30,7 +30,7 @@ const context = {
 };
 
 const greeting: Session = { ...newSession, connection: 7, at: { phase: "greeting", connection: 7, step: 1 } };
-const beaten: Session = {
+const beaten = {
   ...newSession,
   connection: 7,
   at: {
@@ -44,7 +44,7 @@ const beaten: Session = {
       silence: { from: 0, seen: 0 },
     },
   },
-};
+} satisfies Session;
 
 function configured(by: ConfiguredBy, body = YES, isReply = true): FrameOrigin {
   return { type: "configured", by, id: 57, body, isReply };
@@ -86,10 +86,13 @@ test("the heartbeat's expect sees its own reply, and no other's", () => {
 });
 
 test("origins are needed only while the greeting or the heartbeat waits", () => {
-  const failed = { ...beaten, failures: 2, at: { phase: "connecting", connection: 7 } } as const;
-  assert.deepEqual([greeting, beaten, failed].map(looksAtFrames), [true, true, false]);
+  const resting = { ...beaten.at.ladder.heartbeat, awaitsReply: false };
+  const served: Session = { ...beaten, at: { ...beaten.at, ladder: { ...beaten.at.ladder, heartbeat: resting } } };
+  const fresh: Session = { ...served, at: { ...served.at, hasTraffic: false } as Session["at"] };
+  assert.deepEqual([greeting, beaten, fresh, served].map(looksAtFrames), [true, true, false, false]);
   assert.deepEqual(
-    [greeting, beaten, failed].map((session) => wantsFrames(session, 7)),
-    [true, true, true],
+    [greeting, beaten, fresh, served].map((session) => wantsFrames(session, 7)),
+    [true, true, true, false],
+    "the first frame on a ready connection is real traffic, wherever it comes from",
   );
 });

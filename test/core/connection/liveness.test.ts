@@ -69,11 +69,13 @@ test("the reply to a heartbeat is consumed, and every other frame handed on", ()
   model.frame(OTHER);
   assert.ok(!wantsFrames(model.session, model.connection));
   assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "no heartbeat was sent yet");
+  assert.ok(!wantsFrames(model.session, model.connection));
   model.fire();
   assert.ok(wantsFrames(model.session, model.connection));
   assert.deepEqual(model.frame(OTHER), [{ type: "frame", connection: 1, frame: OTHER }]);
   assert.deepEqual(model.frame(OK), [{ type: "timer", ms: 7_000 }]);
   assert.deepEqual(model.frame(OK), [{ type: "frame", connection: 1, frame: OK }], "one reply for one heartbeat");
+  assert.ok(!wantsFrames(model.session, model.connection));
   assert.ok(!wantsFrames(model.session, model.connection + 1));
 });
 
@@ -142,6 +144,7 @@ test("a ping that is still in our buffer waits while bytes leave, and its pong's
     assert.equal(model.phase, "ready");
   }
   model.now += 4_000;
+  assert.deepEqual(model.give({ type: "pingSent", connection: 1, proof: "another" }), []);
   model.give({ type: "pingSent", connection: 1, proof });
   model.traffic = { ...model.traffic, sent: 10 };
   assert.equal(detectionMs(model), 5_000, "bytes that leave after the ping prove nothing");

@@ -15,13 +15,29 @@ export default {
       "void now;",
       { tests: ["test/core/exchange/exchange-limits"] },
     ],
-    ["the cap is one too low", "if (size + items > this.#inFlightMax)", "if (size + items >= this.#inFlightMax)"],
+    ["the cap is one too low", "size >= this.#inFlightMax", "size + 1 >= this.#inFlightMax"],
     [
       "the cap is one too high",
-      "if (size + items > this.#inFlightMax)",
-      "if (size + items > this.#inFlightMax + 1)",
+      "size >= this.#inFlightMax",
+      "size > this.#inFlightMax",
       { tests: ["test/core/exchange/exchange-limits"] },
     ],
-    ["bytes buffered in the socket do not count", "heldBytes + buffered + sizeOf", "heldBytes + sizeOf"],
+    [
+      "bytes buffered in the socket do not count",
+      "this.#waiting.bytes + buffered + sizeOf",
+      "this.#waiting.bytes + sizeOf",
+    ],
+    ["bytes of a batch that waits do not count", "heldBytes + this.#waiting.bytes +", "heldBytes +"],
+    ["a request overtakes batches that wait", " || !this.#waiting.isEmpty)", ")"],
+    [
+      "a batch takes one place too many",
+      "this.#requests.table.size < this.#inFlightMax",
+      "this.#requests.table.size <= this.#inFlightMax",
+    ],
+    [
+      "a batch waits beyond its deadline",
+      "this.#refuseRest(batch, failures.noPlace(",
+      "void (batch && failures.noPlace(",
+    ],
   ],
 };

@@ -15,14 +15,18 @@ export default {
       "if (late) this.#until = undefined;",
     ],
     ["a lane waits without bound for an owed reply", "return owed;", "return false;"],
-    ["a lane takes two requests at once", "this.#current === undefined && this.#lane.takes", "this.#lane.takes"],
+    [
+      "a lane takes two requests at once",
+      "if (this.#current !== undefined || !this.#lane.takes",
+      "if (!this.#lane.takes",
+    ],
     ["a lane forgets an owed reply", "if (newest) this.#lane.bury(now, true);", "void [now, newest];"],
     [
       "an older connection's debt holds back the newest",
       "if (newest) this.#lane.bury(now, true);",
       "void newest;\n    this.#lane.bury(now, true);",
     ],
-    ["a message sent without waiting leaves no tombstone", "else this.#lane.bury(now, false);", "else void now;"],
+    ["a message sent without waiting leaves no tombstone", "this.#lane.bury(now, false);", "void now;"],
     [
       "a frame of an older connection settles the current request",
       "if (this.#current?.phase.connection === connection)",
@@ -38,6 +42,10 @@ export default {
       "    this.#current = undefined;\n    this.#lane.clear();",
       "    this.#lane.clear();",
     ],
+    ["nothing waits for a frame too many", "if (repliedAt !== undefined) this.#quieten(repliedAt);", "void repliedAt;"],
+    ["a late reply is not waited out", "if (last && owed) this.#quieten(now);", "void [owed, now];"],
+    ["a frame too many is forgiven", "this.#untrusted = true;", "this.#untrusted = false;"],
+    ["a banner makes the lane distrusted", 'if (!this.#used) return "message";', ""],
     ["a cleared tombstone keeps its deadline", "if (!this.#owed && this.#sends === 0) this.#until = undefined;", ""],
     [
       "a new tombstone keeps the deadline of the one before",

@@ -1,6 +1,7 @@
 /** Tests of the exchange during the exit: drain and cancel. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { QUIET_MS } from "../../../src/core/exchange/correlate-by-order.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
 import { echo } from "./echo.ts";
@@ -20,6 +21,7 @@ test("drain fails unsent requests, lets replies come and refuses new requests", 
   assert.deepEqual([model.exchange.inFlight, model.exchange.onTheWire], [1, 1]);
   model.frame("answer");
   assert.equal(model.reply(sent), "answer");
+  model.pass(QUIET_MS);
   assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
 });
 

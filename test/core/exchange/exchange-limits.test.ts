@@ -1,6 +1,7 @@
 /** Tests of the limits on requests in flight, on waiting bytes and on the wait for a connection. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { QUIET_MS } from "../../../src/core/exchange/correlate-by-order.ts";
 import { HOLD_MS } from "../../../src/core/exchange/exchange.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
@@ -187,6 +188,7 @@ test("bytes that wait for a connection count until they are written, failed or a
   model.call(long);
   model.connect();
   model.frame("done");
+  model.pass(QUIET_MS);
   const last = model.call(new Uint8Array(100));
   assert.deepEqual([model.taken.length, model.open], [2, [last]]);
 });
