@@ -8,6 +8,7 @@ import { readFile as readFromDisk } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
+import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
@@ -81,6 +82,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   const overrides = readOverrides(flags, env, content);
   applyOverrides(content, overrides.list);
   const where = locator(file, overrides.list);
+  await preparePatterns(content);
   const config = demand(configSchema, content, where);
   const log = readLog(flags, env);
 

@@ -5,9 +5,13 @@
  */
 
 import { z } from "zod";
+import { placeholdersIn } from "../placeholders.ts";
+import { pointersOf } from "../protocols/condition.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset } from "../protocols/presets.ts";
+import { misplacedPlaceholders } from "./placeholder-places.ts";
 import {
+  CONDITION_KEYS,
   condition,
   conditionShape,
   greetingStep,
@@ -87,7 +91,7 @@ const subscriptionShape = {
 
 type SubscriptionInput = z.output<z.ZodObject<typeof subscriptionShape>>;
 
-const RECIPE_KEYS = ["request", "id", "match", "has", "lacks", "unsubscribe"] as const;
+const RECIPE_KEYS = ["request", "id", ...CONDITION_KEYS, "unsubscribe"] as const;
 
 function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): void {
   const wrong = (key: keyof SubscriptionInput, message: string) =>
@@ -100,9 +104,14 @@ function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): 
     if (!isCondition(given)) wrong("match", "is missing");
     if (given.params !== undefined) wrong("params", "is only for a preset: leave it out");
   }
-  if (given.id === undefined && Object.values(given.match ?? {}).includes("$id")) {
+  if (given.id === undefined && (pointersOf(given, "$id").length > 0 || hasText(given.unsubscribe, "$id"))) {
     wrong("id", "is missing: $id stands for the value at this pointer in the reply");
   }
+}
+
+function hasText(value: unknown, text: string): boolean {
+  if (typeof value !== "object" || value === null) return value === text;
+  return Object.values(value).some((item) => hasText(item, text));
 }
 
 /** A subscription of the configuration, which has it under its name. */
@@ -111,7 +120,11 @@ const subscription = z.strictObject(subscriptionShape).superRefine(checkSubscrip
 /** A subscription as a caller creates it: its name, if any, is inside. */
 export const subscriptionOrderSchema = z
   .strictObject({ name: subscriptionName.optional(), ...subscriptionShape })
-  .superRefine(checkSubscription);
+  .superRefine(checkSubscription)
+  .refine((order) => {
+    const { files, credentials, escapes } = placeholdersIn(order);
+    return files.size === 0 && !credentials && !escapes;
+  }, "must have no ${file:…} or ${credentials:…}: they are for the configuration");
 
 const webUrl = z
   .string()
@@ -119,6 +132,7 @@ const webUrl = z
     (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
     "must be an http:// or https:// URL",
   )
+  .refine((text) => !new URL(text).host.includes("$"), "must have its host written out, without ${…}")
   .refine((text) => {
     const { username, password } = new URL(text);
     return username === "" && password === "";
@@ -134,6 +148,8 @@ const webhookSchema = z.strictObject({
   subscription: subscriptionName.optional(),
   /** Filter: only messages with these values, by JSON pointer. */
   where: scalarsByPointer.prefault({}),
+  /** Filter: only messages that meet this condition. */
+  when: condition.optional(),
   /** The start of the first batch. */
   after: z.enum(["earliest", "latest"]).prefault("earliest"),
   /** The maximum number of messages in a batch. */
@@ -243,7 +259,10 @@ export const upstreamSchema = z
     path: ["url"],
     error: "would send credentials in the clear: use wss://, or set allow_plaintext: true",
   })
-  .superRefine(({ webhooks, subscriptions }, context) => {
+  .superRefine((upstream, context) => {
+    for (const { path, what } of misplacedPlaceholders(upstream))
+      context.addIssue({ code: "custom", path: [...path], message: what });
+    const { webhooks, subscriptions } = upstream;
     webhooks.forEach(({ subscription: name }, index) => {
       if (name === undefined || Object.hasOwn(subscriptions, name)) return;
       const message = "is not among this upstream's subscriptions";

@@ -1,8 +1,7 @@
 /** Rules that answer the upstream's own requests with fixed frames, into which parts of the request are copied. */
 
-import { type Condition, compile } from "./condition.ts";
+import { type Condition, compile, type FrameText } from "./condition.ts";
 import { insertMissing, locate, type Pointer, parsePointer, replace } from "./json-edit.ts";
-import type { Json } from "./json-message.ts";
 
 export interface AnswerRule {
   readonly when: Condition;
@@ -16,19 +15,20 @@ export interface AnswerRule {
  * Compiles rules into a function that returns the answer to a frame, or undefined if no rule applies. Throws if a
  * pointer is invalid or a condition is empty.
  */
-export function answering(rules: readonly AnswerRule[]): (json: Json) => string | undefined {
+export function answering(rules: readonly AnswerRule[]): (frame: FrameText) => string | undefined {
   const compiled = rules.map(({ when, send, copy = {} }) => ({
     test: compile(when),
     text: typeof send === "string" ? send : JSON.stringify(send),
     copies: Object.entries(copy).map(([to, from]): [Pointer, Pointer] => [parsePointer(to), parsePointer(from)]),
   }));
-  return (json) => {
-    const rule = compiled.find(({ test }) => test(json));
-    return rule?.copies.reduce((text, [to, from]) => copied(json, from, text, to), rule.text);
+  return (frame) => {
+    const rule = compiled.find(({ test }) => test(frame));
+    return rule?.copies.reduce((text, [to, from]) => copied(frame, from, text, to), rule.text);
   };
 }
 
-function copied({ text: request, root }: Json, from: Pointer, answer: string, to: Pointer): string {
+function copied({ text: request, root }: FrameText, from: Pointer, answer: string, to: Pointer): string {
+  if (root === undefined) return answer;
   const source = locate(request, root, from);
   if (source.type !== "found") return answer;
   const value = request.slice(source.value.start, source.value.end);

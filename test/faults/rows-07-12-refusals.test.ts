@@ -33,7 +33,14 @@ function attemptsInAMinute(status: number, seed: number): number {
   let now = 0;
   let attempts = 0;
   const advance = (input: Parameters<typeof step>[1]): void => {
-    session = step(session, input, { now, random: random(), proof: "", lastActivityAt: 0, settings }).session;
+    session = step(session, input, {
+      now,
+      random: random(),
+      proof: "",
+      lastActivityAt: 0,
+      secrets: [],
+      settings,
+    }).session;
   };
   advance({ type: "start" });
   for (;;) {

@@ -2,7 +2,10 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
+import { textOf } from "../../protocols/json-message.ts";
+import type { Expectation } from "../../protocols/preset.ts";
 import type { Body } from "../../protocols/protocol.ts";
+import { excerptOf } from "../../secrets.ts";
 import { aroundInterval, fullJitter } from "../util/backoff.ts";
 import { type Disconnect, decideRetry, describeDisconnect, disconnectWhileGreeting } from "./disconnect.ts";
 import { greetingFrame, matchStep } from "./greeting.ts";
@@ -40,6 +43,8 @@ interface Greeting {
   readonly phase: "greeting";
   readonly connection: number;
   readonly step: number;
+  /** The last frame that came and did not match. */
+  readonly last?: Body | undefined;
 }
 
 interface Ready {
@@ -47,8 +52,6 @@ interface Ready {
   readonly connection: number;
   readonly ladder: Ladder;
 }
-
-type ExpectStep = Extract<UpstreamSettings["greeting"][number], { expect: unknown }>;
 
 export interface Session {
   readonly at: Phase;
@@ -103,6 +106,8 @@ export interface SessionContext {
   readonly proof: string;
   /** When the peer last sent a frame or a ping, by the clock of `now`. */
   readonly lastActivityAt: number;
+  /** Texts that must not be shown. */
+  readonly secrets: readonly string[];
   readonly settings: Pick<UpstreamSettings, "connect_within" | "greeting" | "keepalive" | "reconnect" | "close_code">;
 }
 
@@ -173,12 +178,11 @@ function greet(session: Session, connection: number, from: number, context: Sess
   const { settings, now: openedAt } = context;
   const effects: SessionEffect[] = [];
   for (let index = from; index < settings.greeting.length; index++) {
-    const greetingStep = settings.greeting[index];
-    if (greetingStep && "expect" in greetingStep) {
-      effects.push({ type: "timer", ms: greetingStep.expect.within, isPeerDeadline: true });
-      return { session: { ...session, at: { phase: "greeting", connection, step: index } }, effects };
-    }
-    if (greetingStep) effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply) });
+    const greetingStep = settings.greeting[index] ?? {};
+    if ("send" in greetingStep) effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply) });
+    if (!greetingStep.expect) continue;
+    effects.push({ type: "timer", ms: greetingStep.expect.within, isPeerDeadline: true });
+    return { session: { ...session, at: { phase: "greeting", connection, step: index } }, effects };
   }
   const at: Ready = { phase: "ready", connection, ladder: newLadder(settings.keepalive, openedAt) };
   return enterReady(session, at, context, effects);
@@ -212,17 +216,24 @@ function onTraffic(session: Session, connection: number, frame: Body, context: S
 }
 
 function onGreetingFrame(session: Session, at: Greeting, frame: Body, context: SessionContext): Transition {
-  const expected = expectStep(at, context);
-  const match = expected ? matchStep(expected, frame) : "other";
+  const expect = expectation(at, context);
+  const match = expect ? matchStep({ expect }, frame) : "other";
   if (match === "matched") return greet(session, at.connection, at.step + 1, context, frame);
-  if (match === "other") return { session, effects: [{ type: "message", frame }] };
-  return giveUp(session, at.connection, { reason: "greeting", rejected: true, detail: `step ${at.step + 1}` }, context);
+  if (match === "other") {
+    return { session: { ...session, at: { ...at, last: frame } }, effects: [{ type: "message", frame }] };
+  }
+  const detail = `step ${at.step + 1} received ${excerptOf(textOf(frame), context.secrets)}`;
+  return giveUp(
+    session,
+    at.connection,
+    { reason: "greeting", rejected: true, detail, class: expect?.reject?.class },
+    context,
+  );
 }
 
-/** The expect step that the greeting is waiting at. */
-function expectStep({ step }: Greeting, { settings }: SessionContext): ExpectStep | undefined {
-  const greetingStep = settings.greeting[step];
-  return greetingStep && "expect" in greetingStep ? greetingStep : undefined;
+/** The expectation of the step that the greeting is waiting at. */
+function expectation({ step }: Greeting, { settings }: SessionContext): Expectation | undefined {
+  return settings.greeting[step]?.expect;
 }
 
 function onDropped(session: Session, connection: number, disconnect: Disconnect, context: SessionContext): Transition {
@@ -301,8 +312,9 @@ function onTimer(session: Session, context: SessionContext): Transition {
     case "refused":
       return connect(session, context);
     case "greeting": {
-      const within = expectStep(at, context)?.expect.within ?? 0;
-      const detail = `step ${at.step + 1} received no matching frame within ${within} ms`;
+      const within = expectation(at, context)?.within ?? 0;
+      const last = at.last === undefined ? "" : `; the last frame was ${excerptOf(textOf(at.last), context.secrets)}`;
+      const detail = `step ${at.step + 1} received no matching frame within ${within} ms${last}`;
       return giveUp(session, at.connection, { reason: "greeting", rejected: false, detail }, context);
     }
     case "ready":

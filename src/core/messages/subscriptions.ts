@@ -2,7 +2,7 @@
 
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
-import { type Condition, compile, type Test } from "../../protocols/condition.ts";
+import { type Condition, compile, type FrameText, pointersOf, type Test } from "../../protocols/condition.ts";
 import { locate, type Pointer, parsePointer, pointerText, replace } from "../../protocols/json-edit.ts";
 import { checkedJson, type Json, readFrame } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -31,7 +31,7 @@ export type SubscriptionEffect =
   /** Send the message without waiting for a reply, and report the outcome to `settled` under this number. */
   | { readonly type: "send"; readonly number: number; readonly message: string }
   | { readonly type: "state"; readonly name: string; readonly state: SubscriptionState }
-  | { readonly type: "message"; readonly name: string; readonly text: string };
+  | { readonly type: "message"; readonly name: string; readonly text: string; readonly kind: "json" | "text" };
 
 /** The messages and tests of a subscription, from its settings or its preset. */
 interface Recipe {
@@ -82,6 +82,14 @@ interface Context {
   readonly retry: { readonly from: number; readonly to: number };
 }
 
+/** The handling of secrets in subscriptions of the configuration. */
+export interface SecretHandling {
+  /** Resolves the placeholders of a message. */
+  fill<Value>(message: Value): Value;
+  /** Quotes a reply for people. */
+  show(reply: string): string;
+}
+
 /**
  * The upstream's own id of a subscription changes with every connection and is hidden behind our name. Pure: inputs are
  * method calls, which return effects in order.
@@ -96,11 +104,16 @@ export class Subscriptions {
   readonly #undoing = new Map<number, Unsubscription>();
   /** Unsubscriptions that could not be sent for lack of room, with the time of the next attempt. */
   readonly #postponed = new Map<Unsubscription, number>();
-  #early: Json[] = [];
+  #early: FrameText[] = [];
   #earlyCharacters = 0;
   #connected = false;
   #number = 0;
   #effects: SubscriptionEffect[] = [];
+  readonly #secrets: SecretHandling;
+
+  constructor(secrets: SecretHandling = { fill: (message) => message, show: (reply) => reply.slice(0, 200) }) {
+    this.#secrets = secrets;
+  }
 
   /** The time at which `expire` must be called; undefined if nothing is to be repeated. */
   get nextDeadline(): number | undefined {
@@ -168,7 +181,7 @@ export class Subscriptions {
       return [];
     }
     this.#inFlight.delete(number);
-    const agreement = agreementIn(outcome, subscription.recipe.idPointer);
+    const agreement = agreementIn(outcome, subscription.recipe.idPointer, this.#secrets.show);
     if ("code" in agreement) {
       if (agreement.code === "reply_timeout" && agreement.sent !== "no") this.#remember(number, subscription);
       if (!subscription.removed) this.#fail(subscription, agreement, context);
@@ -185,7 +198,7 @@ export class Subscriptions {
   late(number: number, outcome: Outcome): readonly SubscriptionEffect[] {
     const subscription = this.#timedOut.get(number);
     this.#timedOut.delete(number);
-    const agreement = subscription && agreementIn(outcome, subscription.recipe.idPointer);
+    const agreement = subscription && agreementIn(outcome, subscription.recipe.idPointer, this.#secrets.show);
     if (agreement && !("code" in agreement)) this.#undo({ recipe: subscription.recipe, id: agreement.id });
     return this.#take();
   }
@@ -203,12 +216,15 @@ export class Subscriptions {
     return this.#take();
   }
 
-  /** Returns an effect for each subscription to which the message belongs; none if it belongs to no subscription. */
-  message(text: string): readonly SubscriptionEffect[] {
-    const json = checkedJson(text);
-    for (const subscription of this.#byName.values()) this.#deliver(subscription, json);
+  /**
+   * Returns an effect for each subscription to which the message belongs; none if it belongs to no subscription.
+   * @param isJson true if the text was checked
+   */
+  message(text: string, isJson = true): readonly SubscriptionEffect[] {
+    const frame = isJson ? checkedJson(text) : { text };
+    for (const subscription of this.#byName.values()) this.#deliver(subscription, frame);
     if (this.#inFlight.size > 0 && this.#early.length < EARLY_MAX && this.#earlyCharacters < EARLY_CHARACTERS) {
-      this.#early.push(json);
+      this.#early.push(frame);
       this.#earlyCharacters += text.length;
     }
     return this.#take();
@@ -219,7 +235,11 @@ export class Subscriptions {
     subscription.retryAt = undefined;
     this.#inFlight.set(number, subscription);
     this.#setState(subscription, { phase: "asking" });
-    this.#effects.push({ type: "request", number, message: messageText(subscription.recipe.request) });
+    this.#effects.push({
+      type: "request",
+      number,
+      message: messageText(this.#secrets.fill(subscription.recipe.request)),
+    });
   }
 
   #activate(subscription: Subscription, id: string): void {
@@ -227,7 +247,7 @@ export class Subscriptions {
     subscription.upstreamId = id;
     subscription.failures = 0;
     this.#setState(subscription, { phase: "active", activations: state.activations + 1 });
-    for (const json of this.#early) this.#deliver(subscription, json);
+    for (const frame of this.#early) this.#deliver(subscription, frame);
   }
 
   #fail(subscription: Subscription, failure: Failure, { now, random, retry }: Context): void {
@@ -242,9 +262,10 @@ export class Subscriptions {
     if (this.#timedOut.size > TIMED_OUT_MAX && oldest !== undefined) this.#timedOut.delete(oldest);
   }
 
-  #deliver({ name, recipe, upstreamId }: Subscription, json: Json): void {
-    if (upstreamId === undefined || !recipe.owns(json, upstreamId)) return;
-    this.#effects.push({ type: "message", name, text: withOurName(json, recipe, name) });
+  #deliver({ name, recipe, upstreamId }: Subscription, frame: FrameText): void {
+    if (upstreamId === undefined || !recipe.owns(frame, upstreamId)) return;
+    if (frame.root) this.#effects.push({ type: "message", name, text: withOurName(frame, recipe, name), kind: "json" });
+    else this.#effects.push({ type: "message", name, text: frame.text ?? "", kind: "text" });
   }
 
   /**
@@ -252,11 +273,11 @@ export class Subscriptions {
    * only by their channel.
    */
   #undo(unsubscription: Unsubscription): void {
-    const message = unsubscribeMessage(unsubscription);
+    const message = this.#unsubscribeMessage(unsubscription);
     if (message === undefined) return;
     for (const { recipe, state, upstreamId } of this.#byName.values()) {
       const id = upstreamId ?? (state.phase === "asking" && recipe.idPointer === undefined ? NO_ID : undefined);
-      if (id !== undefined && unsubscribeMessage({ recipe, id }) === message) return;
+      if (id !== undefined && this.#unsubscribeMessage({ recipe, id }) === message) return;
     }
     const number = ++this.#number;
     this.#undoing.set(number, unsubscription);
@@ -269,6 +290,12 @@ export class Subscriptions {
     this.#undoing.delete(number);
     if (!unsubscription || outcome.type !== "failed" || outcome.failure.retryAfterMs === undefined) return;
     this.#postponed.set(unsubscription, now + Math.max(retry.from, outcome.failure.retryAfterMs));
+  }
+
+  /** Returns the message that ends the subscription; undefined if the recipe has none. */
+  #unsubscribeMessage({ recipe: { unsubscribe }, id }: Unsubscription): string | undefined {
+    if (unsubscribe === undefined) return undefined;
+    return messageText(withId(this.#secrets.fill(unsubscribe), JSON.parse(id)));
   }
 
   #setState(subscription: Subscription, change: Partial<SubscriptionState>): void {
@@ -302,8 +329,7 @@ function recipeOf({ preset, params, request, id, unsubscribe, ...condition }: Su
 }
 
 function ownership(condition: Condition): Pick<Recipe, "owns" | "idPlaces"> {
-  const places = Object.entries(condition.match ?? {}).filter(([, value]) => value === ID);
-  return { owns: compile(condition, ID), idPlaces: places.map(([pointer]) => parsePointer(pointer)) };
+  return { owns: compile(condition, ID), idPlaces: pointersOf(condition, ID).map((pointer) => parsePointer(pointer)) };
 }
 
 /** The upstream's id of a subscription that it agreed to, as JSON; `null` if the recipe has none. */
@@ -311,19 +337,29 @@ interface Agreement {
   readonly id: string;
 }
 
-function agreementIn(outcome: Outcome, idPointer: Pointer | undefined): Agreement | Failure {
+function agreementIn(
+  outcome: Outcome,
+  idPointer: Pointer | undefined,
+  show: SecretHandling["show"],
+): Agreement | Failure {
   if (outcome.type === "failed") return outcome.failure;
   const agreement =
-    outcome.type === "reply" ? readAgreement(outcome.body, idPointer) : { why: "the request has no single reply" };
+    outcome.type === "reply"
+      ? readAgreement(outcome.body, idPointer, show)
+      : { why: "the request has no single reply" };
   return "why" in agreement ? { code: "invalid_reply", sent: "yes", detail: agreement.why } : agreement;
 }
 
-function readAgreement(reply: Body, idPointer: Pointer | undefined): Agreement | { readonly why: string } {
+function readAgreement(
+  reply: Body,
+  idPointer: Pointer | undefined,
+  show: SecretHandling["show"],
+): Agreement | { readonly why: string } {
   const json = readFrame(reply);
   if ("why" in json) return { why: `the reply is not JSON: ${json.why}` };
   const { text, root } = json;
   const error = locate(text, root, ["error"]);
-  const shown = text.slice(0, 200);
+  const shown = show(text);
   if (error.type === "found" && !isNull(text, error.value)) return { why: `the upstream refused it: ${shown}` };
   if (idPointer === undefined) return { id: NO_ID };
   const place = locate(text, root, idPointer);
@@ -334,11 +370,6 @@ function readAgreement(reply: Body, idPointer: Pointer | undefined): Agreement |
 
 function isNull(text: string, { start }: { readonly start: number }): boolean {
   return text.startsWith("null", start);
-}
-
-/** Returns the message that ends the subscription; undefined if the recipe has none. */
-function unsubscribeMessage({ recipe: { unsubscribe }, id }: Unsubscription): string | undefined {
-  return unsubscribe === undefined ? undefined : messageText(withId(unsubscribe, JSON.parse(id)));
 }
 
 function messageText(message: unknown): string {

@@ -9,6 +9,7 @@ import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import { check as demandJson } from "../../protocols/json-check.ts";
 import { MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
+import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import type { SubscriptionInfo } from "../../sidecar/host/subscriptions.ts";
 import { readMessage } from "../call/body.ts";
 import { leaveSignal } from "../call/caller-left.ts";
@@ -125,7 +126,9 @@ async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }:
   } catch (error) {
     throw refused("invalid_request", `the body is not usable JSON: ${(error as Error).message}`);
   }
-  const checked = check(subscriptionOrderSchema, JSON.parse(text));
+  const given: unknown = JSON.parse(text);
+  await preparePatterns(given);
+  const checked = check(subscriptionOrderSchema, given);
   if ("value" in checked) return checked.value;
   const all = checked.problems.map(({ path, what }) => `${dotted(path) || "the body"} ${what}`);
   throw refused("invalid_request", all.join("; "));

@@ -17,6 +17,7 @@ import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
+import type { Resolved } from "./resolve-placeholders.ts";
 import { Sockets } from "./sockets.ts";
 
 export interface ConnectionEvents {
@@ -125,6 +126,11 @@ export class Connection {
     return { lastFrameAgeMs: this.#activity.frameAgeMs(now), roundTripMs, bufferedBytes: this.buffered() };
   }
 
+  /** The settings of the newest attempt. */
+  get resolved(): Resolved {
+    return this.#sockets.resolved;
+  }
+
   get #session(): Session {
     return this.#rotation.current;
   }
@@ -144,7 +150,8 @@ export class Connection {
       random: Math.random(),
       proof: this.#activity.proof(before.connection),
       lastActivityAt: this.#activity.heardAt,
-      settings: this.#sockets.resolvedSettings,
+      secrets: this.resolved.secrets,
+      settings: this.resolved.settings,
     };
     const { rotation, effects } = stepRotation(this.#rotation, input, context);
     this.#rotation = rotation;

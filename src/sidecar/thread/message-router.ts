@@ -2,7 +2,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { MessageKind } from "../../core/messages/journal.ts";
-import { type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
+import { type SecretHandling, type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import { isJson } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
@@ -17,6 +17,7 @@ type CommandOf<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }
 interface RouterEnvironment {
   now(): number;
   post(message: FromThread): void;
+  readonly secrets: SecretHandling;
   /** Makes a request or a send of the subscriptions; `onSettled` is called with its outcome. */
   request(request: NewRequest, now: number): void;
 }
@@ -28,7 +29,7 @@ export class MessageRouter {
   readonly #accepts: Protocol["accepts"];
   readonly #env: RouterEnvironment;
   readonly #journals: Journals;
-  readonly #subscriptions = new Subscriptions();
+  readonly #subscriptions: Subscriptions;
   /** How many messages came since the exit's stop step and were not kept; undefined before it. */
   #unkept: number | undefined;
 
@@ -44,6 +45,7 @@ export class MessageRouter {
     this.#retry = { from: Math.min(from, to), to };
     this.#accepts = accepts;
     this.#env = env;
+    this.#subscriptions = new Subscriptions(env.secrets);
     this.#journals = new Journals(name, settings.messages, env.post);
     this.#journals.open(MAIN, life);
   }
@@ -86,7 +88,7 @@ export class MessageRouter {
       return;
     }
     const kind = kindOf(frame, this.#accepts, json);
-    const claimed = kind === "json" ? this.#subscriptions.message(frame as string) : [];
+    const claimed = typeof frame === "string" ? this.#subscriptions.message(frame, kind === "json") : [];
     if (claimed.length > 0) this.#carryOut(claimed);
     else this.#journals.append(MAIN, frame, kind);
   }
@@ -150,7 +152,7 @@ export class MessageRouter {
           this.#env.post({ type: "subscription", upstream: this.#name, name: effect.name, state: effect.state });
           break;
         case "message":
-          this.#journals.append(effect.name, effect.text, "json");
+          this.#journals.append(effect.name, effect.text, effect.kind);
       }
     }
   }

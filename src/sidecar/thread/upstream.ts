@@ -8,9 +8,11 @@ import { Exchange } from "../../core/exchange/exchange.ts";
 import type { Owner } from "../../core/exchange/request-table.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
+import { excerptOf } from "../../secrets.ts";
 import { Alarm } from "../alarm.ts";
 import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
+import { withResolvedAnswers } from "./load-protocol.ts";
 import { MessageRouter } from "./message-router.ts";
 
 /** Services of the thread that an upstream lives on. */
@@ -46,11 +48,20 @@ export class Upstream {
     this.#name = name;
     this.#settings = settings;
     this.#env = env;
-    this.#exchange = new Exchange(protocol, settings.limits);
+    const resolved = withResolvedAnswers(
+      protocol,
+      settings.protocol,
+      () => this.#connection.resolved.settings.protocol,
+    );
+    this.#exchange = new Exchange(resolved, settings.limits);
     this.#alarm = new Alarm(env.now, () => this.#expire());
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
       request: (request, now) => this.#request("subscriptions", request, now),
+      secrets: {
+        fill: (message) => this.#connection.resolved.fill(message),
+        show: (reply) => excerptOf(reply, this.#connection.resolved.secrets),
+      },
     });
     this.#connection = new Connection(name, settings, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),

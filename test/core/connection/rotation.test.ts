@@ -33,7 +33,7 @@ class World {
 
   give(input: RotationInput): readonly RotationEffect[] {
     if (input.type === "dropped") this.open.delete(input.connection);
-    const context = { now: this.now, lastActivityAt: 0, random: this.random, proof: "p", settings };
+    const context = { now: this.now, lastActivityAt: 0, random: this.random, proof: "p", secrets: [], settings };
     const { rotation, effects } = stepRotation(this.rotation, input, context);
     this.rotation = rotation;
     for (const effect of effects) this.#perform(effect);

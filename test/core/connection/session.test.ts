@@ -16,7 +16,7 @@ const beating = {
     heartbeat: { send: "BEAT", every: 7_000, expect: { match: { "/type": "ok" } }, within: 2_500 },
   },
 };
-const context = { now: NOW, random: 0.5, proof: "fresh", lastActivityAt: NOW - 3_000, settings: beating };
+const context = { now: NOW, random: 0.5, proof: "fresh", lastActivityAt: NOW - 3_000, secrets: [], settings: beating };
 const resting = { due: NOW + 7_000, awaitsReply: false };
 
 function ready(ping: Ladder["ping"], heartbeat: Ladder["heartbeat"]): Phase {
