@@ -99,6 +99,8 @@ const answer = z
     send: jsonValue,
     /** Pointers: place in the answer → source in the request. */
     copy: z.record(memberPointer, pointer).optional(),
+    /** True if what is answered is a message, too. */
+    keep: z.boolean().optional(),
   })
   .refine(({ send, copy }) => copy === undefined || (typeof send === "object" && send !== null), {
     path: ["copy"],

@@ -9,21 +9,33 @@ export interface AnswerRule {
   readonly send: unknown;
   /** JSON pointers: place in the answer → source in the request. A source that does not exist is skipped. */
   readonly copy?: Readonly<Record<string, string>> | undefined;
+  /** True if the request is a message, too. */
+  readonly keep?: boolean | undefined;
+}
+
+interface Answer {
+  readonly text: string;
+  readonly keep: boolean;
 }
 
 /**
  * Compiles rules into a function that returns the answer to a frame, or undefined if no rule applies. Throws if a
  * pointer is invalid or a condition is empty.
  */
-export function answering(rules: readonly AnswerRule[]): (frame: FrameText) => string | undefined {
-  const compiled = rules.map(({ when, send, copy = {} }) => ({
+export function answering(rules: readonly AnswerRule[]): (frame: FrameText) => Answer | undefined {
+  const compiled = rules.map(({ when, send, copy = {}, keep = false }) => ({
+    keep,
     test: compile(when),
     text: typeof send === "string" ? send : JSON.stringify(send),
     copies: Object.entries(copy).map(([to, from]): [Pointer, Pointer] => [parsePointer(to), parsePointer(from)]),
   }));
   return (frame) => {
     const rule = compiled.find(({ test }) => test(frame));
-    return rule?.copies.reduce((text, [to, from]) => copied(frame, from, text, to), rule.text);
+    if (!rule) return undefined;
+    return {
+      text: rule.copies.reduce((text, [to, from]) => copied(frame, from, text, to), rule.text),
+      keep: rule.keep,
+    };
   };
 }
 

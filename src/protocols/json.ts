@@ -85,7 +85,7 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
     if ("why" in json) return decodeText({ text: textOf(frame) }, json.why);
     const { text, root } = json;
     const answered = answer(json);
-    if (answered !== undefined) return { type: "answer", frame: answered };
+    if (answered !== undefined) return { type: "answer", frame: answered.text, ...(answered.keep && { keep: "json" }) };
     const place = locate(text, root, inPointer);
     if (place.type === "duplicate")
       return {
@@ -110,7 +110,7 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
   /** A frame that is not JSON has no id, but a rule may know its text. */
   function decodeText(frame: FrameText, why: string): Decoded {
     const answered = answer(frame);
-    if (answered !== undefined) return { type: "answer", frame: answered };
+    if (answered !== undefined) return { type: "answer", frame: answered.text, ...(answered.keep && { keep: "any" }) };
     return isError?.(frame) ? { type: "error", fails } : { type: "noise", why };
   }
 

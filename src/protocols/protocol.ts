@@ -55,8 +55,11 @@ export type Decoded =
    * An error that names no request: fails the oldest request on its connection, or all. Also handed on as a message.
    */
   | { readonly type: "error"; readonly fails: "oldest" | "all" }
-  /** A request of the upstream's own, with the frame that answers it. Not handed on. */
-  | { readonly type: "answer"; readonly frame: Body }
+  /**
+   * A request of the upstream's own, with the frame that answers it. Handed on as a message only with `keep`, which is
+   * `json` if the protocol has verified that it is JSON.
+   */
+  | { readonly type: "answer"; readonly frame: Body; readonly keep?: "json" | "any" }
   /** An unsolicited message. `json` is set if the protocol has verified that the frame is JSON. */
   | { readonly type: "message"; readonly json?: true }
   /** Not a frame of this protocol. Counted and kept as a message, never a reply. */

@@ -131,3 +131,37 @@ test("`where` without a value asks only that there is one", async (t) => {
     [{ a: null }],
   );
 });
+
+test("an answered request is a message if the rule keeps it, JSON or not, and otherwise is none", async (t) => {
+  const sent = ['{"envelope_id":"e1"}', '{"type":"ping"}', "RING 7", "PING", '{"envelope_id":"e2"}'];
+  const upstream = await startUpstream({
+    onConnection: (connection) => {
+      for (const text of sent) connection.send(text);
+    },
+    onMessage: () => {},
+    t,
+  });
+  const answers = [
+    { when: { has: ["/envelope_id"] }, send: {}, copy: { "/envelope_id": "/envelope_id" }, keep: true },
+    { when: { match: { "/type": "ping" } }, send: { type: "pong" } },
+    { when: { text: "^RING" }, send: "HEARD", keep: true },
+    { when: { text: "^PING$" }, send: "PONG" },
+  ];
+  const protocol = { preset: "json", answers };
+  const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, protocol } } }, t });
+  await until(() => upstream.connections[0]?.texts.length === sent.length);
+  assert.deepEqual(upstream.last.texts, [
+    '{"envelope_id":"e1"}',
+    '{"type":"pong"}',
+    "HEARD",
+    "PONG",
+    '{"envelope_id":"e2"}',
+  ]);
+  const page = await product.fetch("/v1/upstreams/default/messages");
+  const { messages } = (await page.json()) as { messages: { data: unknown }[] };
+  assert.deepEqual(
+    messages.map(({ data }) => data),
+    [{ envelope_id: "e1" }, "RING 7", { envelope_id: "e2" }],
+  );
+  assert.equal(((await product.state()).counters as { answered: number }).answered, sent.length);
+});
