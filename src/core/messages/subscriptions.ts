@@ -6,6 +6,7 @@ import { type Condition, compile, type FrameText, pointersOf, type Test } from "
 import { locate, type Pointer, parsePointer, pointerText, replace } from "../../protocols/json-edit.ts";
 import { checkedJson, type Json, readFrame } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
+import { messageText, requestOf } from "../../protocols/subscription-request.ts";
 import type { Outcome } from "../outcome.ts";
 import { fullJitter } from "../util/backoff.ts";
 
@@ -321,7 +322,7 @@ function recipeOf({ preset, params, request, id, unsubscribe, ...condition }: Su
     return { request, idPointer, unsubscribe, ...ownership(condition) };
   }
   return {
-    request: { jsonrpc: "2.0", method: "eth_subscribe", params },
+    request: requestOf({ preset, params }),
     idPointer: ["result"],
     unsubscribe: { jsonrpc: "2.0", method: "eth_unsubscribe", params: [ID] },
     ...ownership({ match: { "/method": "eth_subscription", "/params/subscription": ID } }),
@@ -370,10 +371,6 @@ function readAgreement(
 
 function isNull(text: string, { start }: { readonly start: number }): boolean {
   return text.startsWith("null", start);
-}
-
-function messageText(message: unknown): string {
-  return typeof message === "string" ? message : JSON.stringify(message);
 }
 
 /** Replaces the upstream's id, which changes with every connection, with our name. */

@@ -4,6 +4,7 @@ import type { LookupFunction } from "node:net";
 import { type MessagePort, workerData } from "node:worker_threads";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
+import { unsendable } from "../../protocols/subscription-request.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
@@ -52,6 +53,8 @@ export function serveThread(platform: ThreadPlatform): void {
     try {
       await preparePatterns(settings);
       const protocol = await loadProtocol(settings.protocol);
+      const [fault] = unsendable(protocol, settings.subscriptions);
+      if (fault) throw new Error(`subscriptions.${fault.path.join(".")} ${fault.what}`);
       const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup }, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
       upstream.start();
