@@ -200,9 +200,10 @@ const expecting = { expect: expectation, reject: rejection.optional() };
 export const greetingStep = z
   .union(
     [
+      // First: a step without send must not be told that it is missing.
+      z.strictObject(expecting),
       /** A string is sent as is, any other value as JSON. */
       z.strictObject({ send: jsonValue, ...expecting, expect: expectation.optional() }),
-      z.strictObject(expecting),
     ],
     { error: "must be { send: … } or { expect: { match: … } }, or both in one" },
   )
