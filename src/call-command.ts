@@ -75,12 +75,12 @@ export async function call(command: CallCommand, config: LoadedConfig, runtime: 
   const sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread);
   const [client] = sidecars.upstreams.values();
   if (!client) throw new RangeError("unreachable: there is one upstream");
-  const ignoreSignals = endOnSignals((exit) => sidecars.exit(exit));
+  const giveSignalsBack = endOnSignals(runtime.endingSignals, (exit) => sidecars.exit(exit));
   const result = await request(client, body, options);
   const report = await sidecars.exit({ cause: "call" });
   await demo?.stop();
   // From here on a signal has its default effect: the reader of the output may never read.
-  ignoreSignals();
+  giveSignalsBack();
   log.debug("exit", { report });
 
   const exitCode = await print(result, client, runtime);

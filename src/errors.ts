@@ -46,6 +46,8 @@ export interface Failure {
   readonly detail: string;
   /** Time after which another try may succeed, in milliseconds. Only set if `sent` is `no`. */
   readonly retryAfterMs?: number | undefined;
+  /** True for a `reply_timeout` after which no late reply is waited for. */
+  readonly final?: boolean | undefined;
 }
 
 /** The error that the library throws. Decide by `code` and `sent`: the message is for people and may change. */

@@ -55,7 +55,7 @@ async function serve(config: LoadedConfig): Promise<void> {
   const ahead = startAhead(runtime);
   const { Service } = await import("./service.ts");
   const service = await Service.start(config, ahead);
-  endOnSignals((options) => service.exit(options));
+  endOnSignals(runtime.endingSignals, (options) => service.exit(options));
   endOnFaults(service);
   service.ended.then(leave);
   service.failing.then(({ code, detail }) => {

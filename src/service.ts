@@ -194,8 +194,8 @@ function warnFull(max: number): () => void {
   };
 }
 
-function logWebhook(upstream: string, { url, failures, lastError, acknowledged }: WebhookState): void {
-  const facts = { upstream, url, acknowledged };
+function logWebhook(upstream: string, { url, failures, lastError, acknowledged, givenUp }: WebhookState): void {
+  const facts = { upstream, url, acknowledged, givenUp };
   if (failures === 0) log.info(`upstream ${upstream}: the webhook receiver takes messages again`, facts);
   else log.warn(`upstream ${upstream}: messages cannot be pushed: ${lastError}`, facts);
 }

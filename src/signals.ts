@@ -3,24 +3,43 @@
 import { log } from "./log.ts";
 import type { ExitOptions } from "./sidecar/host/sidecars.ts";
 
-const NAMES = ["SIGTERM", "SIGINT"] as const;
+/**
+ * Signals within this time of the one that began a wish belong to it. A terminal sends Ctrl-C to npm and to the
+ * service, and npm passes its own on; `timeout` signals its child and then the group that the child is in.
+ */
+const SAME_WISH_MS = 500;
 
 /**
- * Runs the exit protocol on SIGTERM and SIGINT. The second signal sets the remaining bounds to zero and removes the
- * handlers, so the third one has its default effect.
- * @returns a function that removes the handlers
+ * Runs the exit protocol on these signals. The second wish sets the remaining bounds to zero and gives the signals
+ * back, so the third one has its default effect.
+ * @returns a function that gives the signals back as soon as the current wish is over
  */
-export function endOnSignals(exit: (options: ExitOptions) => unknown): () => void {
-  let received = 0;
-  const remove = () => {
-    for (const name of NAMES) process.removeListener(name, onSignal);
+export function endOnSignals(signals: readonly NodeJS.Signals[], exit: (options: ExitOptions) => unknown): () => void {
+  let wishes = 0;
+  let wishEndsAt = Number.NEGATIVE_INFINITY;
+
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const now = performance.now();
+    if (now < wishEndsAt) {
+      log.debug(`${signal} received again`, { signal });
+      return;
+    }
+    wishEndsAt = now + SAME_WISH_MS;
+    wishes++;
+    const force = wishes > 1;
+    log.info(`${signal} received`, { signal, force });
+    if (force) giveBack();
+    exit({ cause: signal, force });
   };
-  const onSignal = (name: (typeof NAMES)[number]) => {
-    received++;
-    if (received === 2) remove();
-    log.info(`${name} received`, { signal: name, force: received > 1 });
-    exit({ cause: name, force: received > 1 });
+  const remove = (): void => {
+    for (const signal of signals) process.removeListener(signal, onSignal);
   };
-  for (const name of NAMES) process.on(name, onSignal);
-  return remove;
+  const giveBack = (): void => {
+    const leftMs = wishEndsAt - performance.now();
+    if (leftMs > 0) setTimeout(remove, leftMs).unref();
+    else remove();
+  };
+
+  for (const signal of signals) process.on(signal, onSignal);
+  return giveBack;
 }

@@ -42,14 +42,17 @@ const BEHIND_HTTP: readonly Place[] = ["sidecar/host/", ...BOTH_SIDES, ...CORE, 
  */
 const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly Place[]; readonly types?: Place[] }[] =
   [
-    { from: ["errors.ts", "version.ts", "placeholders.ts", "secrets.ts", "secret-file.ts"], to: [] },
+    { from: ["errors.ts", "version.ts", "placeholders.ts", "secrets.ts", "secret-file.ts", "signing-key.ts"], to: [] },
     { from: ["core/util/"], to: ["core/util/"] },
     {
       from: ["core/", "protocols/"],
       to: ["core/", "protocols/", "secrets.ts"],
       types: ["errors.ts", "config/schema.ts"],
     },
-    { from: ["config/"], to: ["config/", "protocols/", "errors.ts", "placeholders.ts", "secrets.ts"] },
+    {
+      from: ["config/"],
+      to: ["config/", "protocols/", "errors.ts", "placeholders.ts", "secrets.ts", "signing-key.ts"],
+    },
     { from: ["sidecar/host/"], to: ["sidecar/host/", ...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
     {
       from: ["sidecar/thread/"],
@@ -72,6 +75,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
         "core/",
         "placeholders.ts",
         "secret-file.ts",
+        "signing-key.ts",
       ],
       types: ["config/schema.ts", "http/ports.ts"],
     },
@@ -86,7 +90,12 @@ const PURE: Readonly<Record<string, Place>> = {
 };
 
 /** Modules that are slow to load, and must not delay a start that does not need them. */
-const LAZY: readonly Place[] = ["protocols/text-ids.ts", "protocols/pattern.ts"];
+const LAZY: readonly Place[] = [
+  "protocols/text-by-order.ts",
+  "protocols/text-ids.ts",
+  "protocols/text-rules.ts",
+  "protocols/pattern.ts",
+];
 
 /** The thread's entry points, which are named by URL and imported by nobody. */
 const isThreadEntry = (path: string): boolean => /^runtime\/\w+\.worker\.ts$/.test(path);
@@ -230,8 +239,8 @@ const RULES: readonly Rule[] = [
         ),
     broken: [
       [
-        { "config/load.ts": `import { faultsOf } from "../protocols/text-ids.ts";` },
-        ["config/load.ts imports protocols/text-ids.ts"],
+        { "config/load.ts": `import { faultsOf } from "../protocols/text-rules.ts";` },
+        ["config/load.ts imports protocols/text-rules.ts"],
       ],
       [{ "config/load.ts": `const a = await import("../protocols/text-ids.ts");` }, []],
       [{ "protocols/text-ids.ts": `import { Pattern } from "./pattern.ts";` }, []],

@@ -1,13 +1,16 @@
 /** Mutants of `src/signals.ts`. */
 export default {
-  tests: ["test/contract/exit"],
+  tests: ["test/contract/exit", "test/contract/signals"],
   mutants: [
-    ["the second signal is ignored", "exit({ cause: name, force: received > 1 });", "exit({ cause: name });"],
+    ["a signal that is delivered twice forces the exit", "if (now < wishEndsAt) {", "if (false) {"],
+    ["no later signal forces the exit", "wishEndsAt = now + SAME_WISH_MS;", "wishEndsAt = Number.POSITIVE_INFINITY;"],
     [
-      "the first signal forces the exit",
-      "exit({ cause: name, force: received > 1 });",
-      "exit({ cause: name, force: true });",
+      "the second half of a second wish has its default effect",
+      "if (leftMs > 0) setTimeout(remove, leftMs).unref();",
+      "if (leftMs > 0) remove();",
     ],
-    ["the third signal is ignored", "if (received === 2) remove();", "", { tests: ["test/faults/rows-42"] }],
+    ["the second signal is ignored", "exit({ cause: signal, force });", "exit({ cause: signal });"],
+    ["the first signal forces the exit", "exit({ cause: signal, force });", "exit({ cause: signal, force: true });"],
+    ["the third signal is ignored", "if (force) giveBack();", "", { tests: ["test/faults/rows-42"] }],
   ],
 };

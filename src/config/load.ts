@@ -11,6 +11,7 @@ import type { z } from "zod";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { preset } from "../protocols/presets.ts";
 import { unsendable } from "../protocols/subscription-request.ts";
+import { hasTextRules } from "../protocols/text.ts";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
@@ -206,8 +207,9 @@ async function findCertificates({ ca }: UpstreamSettings, folder: string, from: 
 
 /** Checks the patterns of a text protocol. Their compiler is loaded only if there are any. */
 async function checkPatterns({ protocol }: UpstreamSettings, at: Path, where: Locate): Promise<void> {
-  if (typeof protocol === "string" || protocol.preset !== "text" || !protocol.id) return;
-  const { faultsOf } = await import("../protocols/text-ids.ts");
+  if (typeof protocol === "string" || protocol.preset !== "text") return;
+  if (!protocol.id && !hasTextRules(protocol)) return;
+  const { faultsOf } = await import("../protocols/text-rules.ts");
   const faults = faultsOf(protocol);
   if (faults.length > 0) throw new ConfigError(faults.map(({ path, what }) => `${where([...at, ...path])}: ${what}`));
 }

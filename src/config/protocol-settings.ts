@@ -2,8 +2,9 @@
 
 import { z } from "zod";
 import { type Condition, PARTS } from "../protocols/condition.ts";
+import { INFLATES } from "../protocols/frames.ts";
+import { ID_KINDS } from "../protocols/id-kinds.ts";
 import { ERROR_DEEDS } from "../protocols/json.ts";
-import { ID_KINDS } from "../protocols/json-id.ts";
 import { compilePattern } from "../protocols/lazy-pattern.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
@@ -107,11 +108,31 @@ const answer = z
     error: "needs a send that is a mapping",
   });
 
+const COLLECT_WITHOUT_FINAL = { path: ["collect"], error: "needs final: which frame is the last one" };
+
+/** How messages lie in frames, for every preset. */
+const common = {
+  frames: z
+    .strictObject({
+      /** The separator of the messages in a frame, which also ends what is sent; or `array`. */
+      split: z
+        .string()
+        .min(1, "must not be empty: it is a separator, or array")
+        .max(16, "must have at most 16 characters")
+        .optional(),
+      /** The compression of binary frames. */
+      inflate: z.enum(INFLATES).optional(),
+    })
+    .refine(({ split, inflate }) => split !== undefined || inflate !== undefined, "must have split or inflate")
+    .optional(),
+};
+
 const protocolOptions = z.discriminatedUnion("preset", [
-  z.strictObject({ preset: z.literal("json-rpc") }),
+  z.strictObject({ preset: z.literal("json-rpc"), ...common }),
   z
     .strictObject({
       preset: z.literal("json"),
+      ...common,
       /** The place of the id in requests (`out`) and replies (`in`), and its kind. */
       id: z
         .strictObject({
@@ -133,32 +154,43 @@ const protocolOptions = z.discriminatedUnion("preset", [
       /** Requests of the upstream's own, with our answers. */
       answers: z.array(answer).optional(),
     })
-    .refine(({ final, collect }) => collect === undefined || final !== undefined, {
-      path: ["collect"],
-      error: "needs final: which frame is the last one",
-    }),
+    .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
   z
     .strictObject({
       preset: z.literal("text"),
+      ...common,
       /** The place and the kind of ids; without it, replies are correlated by order. */
       id: z
         .strictObject({ out: pattern, in: pattern, kind: z.enum(TEXT_ID_KINDS).prefault("int") })
         .superRefine(checkTextId)
         .optional(),
-      /** As for `json`, with patterns in place of conditions. */
+      /** As for `json`, with patterns in place of conditions. Without ids they are for all frames. */
+      reply: pattern.optional(),
       skip: z.array(pattern).min(1, "must have at least one pattern").optional(),
       final: z.array(pattern).min(1, "must have at least one pattern").optional(),
+      /** Makes the reply all frames up to the final one; `frames` bounds their number. */
+      collect: z.strictObject({ frames: wholeNumber(1, 1_000_000).prefault(1000) }).optional(),
       errors: z.strictObject({ when: pattern, do: z.enum(ERROR_DEEDS) }).optional(),
     })
-    .refine(({ preset: _, id, ...rules }) => id !== undefined || Object.keys(rules).length === 0, {
-      path: ["id"],
-      error: "is missing: without it nothing names a request",
-    }),
-  z.strictObject({ preset: z.literal("cdp") }),
-  z.strictObject({ preset: z.literal("graphql-transport-ws"), payload: z.record(z.string(), z.json()).optional() }),
-  z.strictObject({ preset: z.literal("home-assistant"), token: z.string().min(1, "must not be empty").optional() }),
+    .refine(({ id, errors }) => id !== undefined || errors === undefined, {
+      path: ["errors"],
+      error: "needs id: without ids, the error is the reply to the request that waits",
+    })
+    .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
+  z.strictObject({ preset: z.literal("cdp"), ...common }),
+  z.strictObject({
+    preset: z.literal("graphql-transport-ws"),
+    ...common,
+    payload: z.record(z.string(), z.json()).optional(),
+  }),
+  z.strictObject({
+    preset: z.literal("home-assistant"),
+    ...common,
+    token: z.string().min(1, "must not be empty").optional(),
+  }),
   z.strictObject({
     preset: z.literal("obs"),
+    ...common,
     events: wholeNumber(0, 2 ** 31 - 1).optional(),
     password: z.string().min(1, "must not be empty").optional(),
   }),

@@ -6,9 +6,11 @@
 
 import { z } from "zod";
 import { placeholdersIn } from "../placeholders.ts";
-import { pointersOf } from "../protocols/condition.ts";
+import { type Condition, pointersOf } from "../protocols/condition.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset } from "../protocols/presets.ts";
+import { needsIdToSend } from "../protocols/subscription-request.ts";
+import { faultOfKey, KEY_MIN } from "../signing-key.ts";
 import { misplacedPlaceholders } from "./placeholder-places.ts";
 import {
   CONDITION_KEYS,
@@ -22,7 +24,7 @@ import {
   protocol,
   scalarsByPointer,
 } from "./protocol-settings.ts";
-import { duration, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
+import { duration, durationOrOff, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
 import {
   bareHost,
   HEADER_NAME,
@@ -71,27 +73,51 @@ const subscriptionName = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _, . or -");
 
+/** True if every number is the one that was written: beyond 2^53 a parsed one may be another. */
+function isExact(value: unknown): boolean {
+  if (typeof value === "number") return !Number.isInteger(value) || Number.isSafeInteger(value);
+  return typeof value !== "object" || value === null || Object.values(value).every(isExact);
+}
+
+/** A message of ours: a text, which is sent as is, or a value, which is sent as JSON. */
+const message = (error: string) =>
+  z.json({ error }).refine(isExact, "has a number beyond 2^53, which would be rounded: write the message as a text");
+
 /**
- * A subscription: its request and the condition for its messages, or a preset that has both. `$id` in `match` and
- * `unsubscribe` stands for the value at `id` in the upstream's reply.
+ * A subscription: its request and the condition for its messages, or a preset that has both. `$id` in `match`, `ended`
+ * and `unsubscribe` stands for the value at `id` in the frame with which the upstream agrees.
  */
 const subscriptionShape = {
   /** Subscriptions of Ethereum, which differ only in their parameters. */
   preset: z.literal("eth_subscribe").optional(),
-  params: z.array(z.json()).min(1, "must not be empty").optional(),
+  params: z
+    .array(z.json())
+    .min(1, "must not be empty")
+    .refine(isExact, "has a number beyond 2^53, which would be rounded: use request, as a text")
+    .optional(),
   /** The message that subscribes. */
-  request: z.json({ error: "must be the message that subscribes" }).optional(),
-  /** The place of the upstream's own id for the subscription in its reply. */
+  request: message("must be the message that subscribes").optional(),
+  /** The place of the upstream's own id for the subscription in the frame with which it agrees. */
   id: memberPointer.optional(),
   /** The condition that its messages meet. */
   ...conditionShape,
   /** The message that unsubscribes. */
-  unsubscribe: z.json({ error: "must be the message that unsubscribes" }).optional(),
+  unsubscribe: message("must be the message that unsubscribes").optional(),
+  /** The confirmations, as replies or as messages; all of them must come. By default the reply, unless it refuses. */
+  agreed: z.union([condition, z.array(condition).min(1, "must have at least one condition")]).optional(),
+  /** A reply or a message that refuses the request, beside the forms that are known. */
+  refused: condition.optional(),
+  /** The message with which the upstream ends the subscription. */
+  ended: condition.optional(),
+  /** False for a request that does something: what may have been sent is never sent again. */
+  renew: z.boolean().optional(),
+  /** The longest time without a message of the subscription: after it, the request is repeated. */
+  silence: duration.optional(),
 };
 
 type SubscriptionInput = z.output<z.ZodObject<typeof subscriptionShape>>;
 
-const RECIPE_KEYS = ["request", "id", ...CONDITION_KEYS, "unsubscribe"] as const;
+const RECIPE_KEYS = ["request", "id", ...CONDITION_KEYS, "unsubscribe", "agreed", "refused"] as const;
 
 function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): void {
   const wrong = (key: keyof SubscriptionInput, message: string) =>
@@ -104,14 +130,14 @@ function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): 
     if (!isCondition(given)) wrong("match", "is missing");
     if (given.params !== undefined) wrong("params", "is only for a preset: leave it out");
   }
-  if (given.id === undefined && (pointersOf(given, "$id").length > 0 || hasText(given.unsubscribe, "$id"))) {
+  const namesId = (part: Condition | undefined) => part !== undefined && pointersOf(part, "$id").length > 0;
+  const needsId = namesId(given) || namesId(given.ended) || needsIdToSend(given.unsubscribe);
+  if (given.id === undefined && !given.preset && needsId) {
     wrong("id", "is missing: $id stands for the value at this pointer in the reply");
   }
-}
-
-function hasText(value: unknown, text: string): boolean {
-  if (typeof value !== "object" || value === null) return value === text;
-  return Object.values(value).some((item) => hasText(item, text));
+  for (const key of ["agreed", "refused"] as const) {
+    if ([given[key] ?? []].flat().some(namesId)) wrong(key, "cannot have $id, which is not known yet");
+  }
 }
 
 /** A subscription of the configuration, which has it under its name. */
@@ -138,12 +164,25 @@ const webUrl = z
     return username === "" && password === "";
   }, "must not contain credentials: use headers");
 
+/** A key with a placeholder is checked when a delivery has resolved it. */
+const signingKey = z
+  .string()
+  .min(KEY_MIN, { error: `must have at least ${KEY_MIN} characters`, abort: true })
+  .superRefine((key, context) => {
+    const fault = placeholdersIn(key).files.size > 0 ? undefined : faultOfKey(key);
+    if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+  });
+
 /** A receiver that messages are pushed to. Only the configuration can name one, never a request. */
 const webhookSchema = z.strictObject({
   url: webUrl,
   headers: headers.prefault({}),
-  /** Key that signs each batch (HMAC-SHA256 by Standard Webhooks). */
-  secret: z.string().min(8, "must have at least 8 characters").optional(),
+  /** Key that signs each batch (HMAC-SHA256 by Standard Webhooks); while you replace it, the new and the old one. */
+  secret: z
+    .union([signingKey, z.array(signingKey).min(1, "must have a key").max(2, "must have at most two keys")], {
+      error: "must be a key, or a list of two",
+    })
+    .optional(),
   /** The subscription whose messages are pushed; without it, messages that belong to no subscription. */
   subscription: subscriptionName.optional(),
   /** Filter: only messages with these values, by JSON pointer. */
@@ -156,6 +195,8 @@ const webhookSchema = z.strictObject({
   batch: wholeNumber(1, 1_000).prefault(100),
   /** Time within which the receiver must acknowledge a batch. */
   timeout: duration.prefault("10s"),
+  /** Time for which a message that the receiver refuses (400, 413, 415, 422) is repeated; null for ever. */
+  give_up_after: duration.nullable().prefault("15s"),
 });
 
 /** One upstream: its address, its login and its limits. */
@@ -185,14 +226,20 @@ export const upstreamSchema = z
         in_flight: wholeNumber(1, 1_000_000).prefault(1024),
         request_bytes: size.prefault("1MiB"),
         reply_bytes: size.prefault("16MiB"),
+        /** The longest pause between two frames of one reply. */
+        reply_pause: duration.prefault("60s"),
         buffered_bytes: size.prefault("16MiB"),
         subscriptions: wholeNumber(0, 10_000).prefault(100),
-        /** Rate limit: at most `messages` in any span of `per`; up to `queue` more wait their turn. */
+        /** Rate limit: at most `messages` in any span of `per` plus `jitter`; up to `queue` more wait their turn. */
         pace: z
           .strictObject({
             messages: wholeNumber(1, 100_000),
             per: duration.prefault("1s"),
             queue: wholeNumber(0, 1_000_000).prefault(100),
+            /** The most by which one message may be delayed on its way more than another. */
+            jitter: durationOrZero.prefault("100ms"),
+            /** The frames that count: those of callers and subscriptions, or all that go out. */
+            counts: z.enum(["messages", "all"], "must be messages or all").prefault("messages"),
           })
           .nullable()
           .prefault(null),
@@ -205,7 +252,8 @@ export const upstreamSchema = z
     /** Checks that detect a dead peer. */
     keepalive: z
       .strictObject({
-        ping: duration.prefault("15s"),
+        /** Time between pings; `off` sends none. */
+        ping: durationOrOff.prefault("15s"),
         pong_within: duration.prefault("5s"),
         heartbeat: heartbeat.nullable().prefault(null),
         /** The longest time without a message or ping from the peer. */

@@ -78,7 +78,7 @@ export function parseTimeout(text: string, minimum = 1): number {
 }
 
 /** A schema for text that `parse` turns into a number. The pattern is for editors: it is in the JSON Schema. */
-function unit(form: string, pattern: RegExp, parse: (text: string) => number) {
+function unit<Value>(form: string, pattern: RegExp, parse: (text: string) => Value) {
   return z
     .string({
       error: ({ input }) => (typeof input === "number" ? `needs a unit: ${form}` : form),
@@ -99,6 +99,11 @@ export const duration = unit(DURATION_FORM, DURATION, (text) => parseDuration(te
 
 /** A duration that may be 0 ("do not wait"): text in, milliseconds out. */
 export const durationOrZero = unit(DURATION_FORM, DURATION, (text) => parseDuration(text, 0));
+
+/** A duration of at least 1 ms, or `off`, which becomes null. */
+export const durationOrOff = unit(`${DURATION_FORM}, or off`, new RegExp(`${DURATION.source}|^off$`), (text) =>
+  text === "off" ? null : parseDuration(text),
+);
 
 /** A size of at least one byte: text in, bytes out. */
 export const size = unit(SIZE_FORM, SIZE, parseSize);

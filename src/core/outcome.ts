@@ -101,6 +101,20 @@ export function batchFailure(batch: Batch): Failure | undefined {
   return { code: failed.code, detail: failed.detail, sent: proven ? "yes" : "maybe" };
 }
 
+/**
+ * The failure of a batch of which nothing was sent, and which may be repeated as a whole; undefined if an item has a
+ * reply, was sent, or is invalid.
+ */
+export function repeatableFailure({ items, done }: Omit<Batch, "type">): Failure | undefined {
+  const isRepeatable = (item: Replied | Failed) => isUnsent(item) && !isInvalid(item);
+  const [first] = items;
+  return first?.type === "failed" && done === 0 && items.every(isRepeatable) ? first.failure : undefined;
+}
+
+function isInvalid(item: Replied | Failed): boolean {
+  return item.type === "failed" && item.failure.code === "invalid_request";
+}
+
 /** Overhead of a buffered frame, in bytes: without it, many small frames would slip through the bound. */
 const FRAME_BYTES = 128;
 

@@ -6,7 +6,7 @@ import type { Failure } from "../errors.ts";
 import type { ProtocolTraits, UpstreamDetails, UpstreamState } from "../sidecar/contract.ts";
 import type { ExitReport } from "../sidecar/host/exit.ts";
 import type { JournalPulls } from "../sidecar/host/journal-pulls.ts";
-import type { OpenStream, StreamReader } from "../sidecar/host/streamed-replies.ts";
+import type { OpenStream, StreamedRequest, StreamReader } from "../sidecar/host/streamed-replies.ts";
 import type { UpstreamSubscriptions } from "../sidecar/host/subscriptions.ts";
 import type { UpstreamRequest } from "../sidecar/host/upstream-client.ts";
 import type { ReplyKeeper } from "./reply-keeper.ts";
@@ -25,7 +25,7 @@ export interface UpstreamPort {
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
   request(request: UpstreamRequest): Promise<CallerOutcome>;
-  stream(request: Pick<UpstreamRequest, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure;
+  stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure;
   inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
 }
 
@@ -40,6 +40,10 @@ export interface WebhookState {
   /** Failed attempts since the last acknowledgement, and why the last one failed. */
   readonly failures: number;
   readonly lastError: string | null;
+  /** Messages that the receiver refused, and got as gaps. */
+  readonly givenUp: number;
+  /** True if nothing more is sent. */
+  readonly stopped: boolean;
 }
 
 /** How far the exit has come, and how to request it. */

@@ -1,20 +1,23 @@
 /** JSON-RPC errors over HTTP, for a single failure and for the items of a batch. */
 
 import type { Context } from "hono";
-import type { Failed, Replied } from "../core/outcome.ts";
+import { type Batch, type Failed, type Replied, repeatableFailure } from "../core/outcome.ts";
 import { rpcError, rpcErrorCode } from "../protocols/json-rpc.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, type ResponseHeaders, statusFor, titleFor } from "./problem.ts";
 
-/** Responds with 200 always: each item carries its own outcome. */
+/** Responds with 200, and each item carries its own outcome, unless clients should repeat the whole batch. */
 export function rpcBatch(
   c: Context<Env>,
   upstream: UpstreamPort,
-  items: readonly (Replied | Failed)[],
+  batch: Omit<Batch, "type">,
   headers: ResponseHeaders,
 ): Response {
-  const texts = items.map((item) => (item.type === "reply" ? textOf(item) : errorText(c, upstream, item)));
-  return c.body(`[${texts.join(",")}]`, 200, { ...headers, "Content-Type": "application/json" });
+  const texts = batch.items.map((item) => (item.type === "reply" ? textOf(item) : errorText(c, upstream, item)));
+  const failure = repeatableFailure(batch);
+  const ofFailure = failure && failureHeaders(c, failure);
+  const status = failure ? statusFor(failure) : 200;
+  return c.body(`[${texts.join(",")}]`, status, { ...ofFailure, ...headers, "Content-Type": "application/json" });
 }
 
 /** True if the caller expects JSON-RPC, whatever the response is. */

@@ -53,6 +53,10 @@ export const upstreamStateSchema = z
         delivered: z.int(),
         failures: z.int().describe("failed attempts since the last acknowledged batch"),
         last_error: z.string().nullable(),
+        given_up: z.int().describe("messages that the receiver refused, and got as gaps"),
+        stopped: z
+          .boolean()
+          .describe("true if nothing more is sent: the receiver answered 410, or the journal is gone"),
       }),
     ),
     counters: z.record(z.string(), z.int()).nullable(),
@@ -100,7 +104,7 @@ const gapSchema = z
     after: z.string().nullable(),
     before: z.string(),
     dropped: z.int().nullable().describe("null if the number cannot be known"),
-    reason: z.enum(["overflow", "away", "crashed", "expired"]),
+    reason: z.enum(["overflow", "away", "crashed", "expired", "refused"]),
     from: z.string().optional(),
     to: z.string().optional(),
     why: z.string().optional(),
@@ -201,6 +205,13 @@ const query = (name: string, description: string, schema: ParameterSchema): Para
   description,
   schema,
 });
+
+/** The parameter of streams, whose `timeout` is only for their first frame. */
+export const idleParameter: Parameter = query(
+  "idle",
+  "The longest pause between two frames of a stream: `10`, `500ms`; at most `limits.reply_pause`",
+  { type: "string" },
+);
 
 /** Parameters of routes that read messages. */
 export const messageParameters: Parameter[] = [

@@ -2,6 +2,7 @@
 
 import { type Condition, compile, type FrameText } from "./condition.ts";
 import { insertMissing, locate, type Pointer, parsePointer, replace } from "./json-edit.ts";
+import { readFrame } from "./json-message.ts";
 
 export interface AnswerRule {
   readonly when: Condition;
@@ -13,30 +14,60 @@ export interface AnswerRule {
   readonly keep?: boolean | undefined;
 }
 
-interface Answer {
-  readonly text: string;
-  readonly keep: boolean;
+export interface Answer {
+  readonly frame: string;
+  /** True if the answer carries an id of its own, and does not repeat one of the upstream's. */
+  readonly adopt?: true;
+  /** Set if the frame is a message, too: `json` if it is known to be JSON. */
+  readonly keep?: "json" | "any";
 }
 
 /**
  * Compiles rules into a function that returns the answer to a frame, or undefined if no rule applies. Throws if a
  * pointer is invalid or a condition is empty.
+ *
+ * @param idAt JSON pointer of the id in our messages
  */
-export function answering(rules: readonly AnswerRule[]): (frame: FrameText) => Answer | undefined {
-  const compiled = rules.map(({ when, send, copy = {}, keep = false }) => ({
-    keep,
-    test: compile(when),
-    text: typeof send === "string" ? send : JSON.stringify(send),
-    copies: Object.entries(copy).map(([to, from]): [Pointer, Pointer] => [parsePointer(to), parsePointer(from)]),
+export function answering(rules: readonly AnswerRule[], idAt: string): (frame: FrameText) => Answer | undefined {
+  const compiled = rules.map((rule) => ({
+    test: compile(rule.when),
+    text: textOfAnswer(rule),
+    keep: rule.keep === true,
+    adopt: literalId(rule, idAt) !== undefined,
+    copies: Object.entries(rule.copy ?? {}).map(([to, from]): [Pointer, Pointer] => [
+      parsePointer(to),
+      parsePointer(from),
+    ]),
   }));
-  return (frame) => {
-    const rule = compiled.find(({ test }) => test(frame));
-    if (!rule) return undefined;
+  return (request) => {
+    const rule = compiled.find(({ test }) => test(request));
+    if (rule === undefined) return undefined;
+    const keep = request.root === undefined ? "any" : "json";
     return {
-      text: rule.copies.reduce((text, [to, from]) => copied(frame, from, text, to), rule.text),
-      keep: rule.keep,
+      frame: rule.copies.reduce((text, [to, from]) => copied(request, from, text, to), rule.text),
+      ...(rule.adopt && { adopt: true }),
+      ...(rule.keep && { keep }),
     };
   };
+}
+
+/**
+ * The id that every answer of the rule carries; undefined if it carries none, or repeats that of the upstream: by
+ * `copy`, or because the condition demands the same value at that place.
+ */
+export function literalId(rule: AnswerRule, idAt: string): string | undefined {
+  const { when, copy = {} } = rule;
+  if (Object.keys(copy).some((to) => idAt === to || idAt.startsWith(`${to}/`))) return undefined;
+  const json = readFrame(textOfAnswer(rule));
+  if ("why" in json) return undefined;
+  const place = locate(json.text, json.root, parsePointer(idAt));
+  if (place.type !== "found") return undefined;
+  const id = json.text.slice(place.value.start, place.value.end);
+  return JSON.stringify(when.match?.[idAt]) === id ? undefined : id;
+}
+
+export function textOfAnswer({ send }: AnswerRule): string {
+  return typeof send === "string" ? send : JSON.stringify(send);
 }
 
 function copied({ text: request, root }: FrameText, from: Pointer, answer: string, to: Pointer): string {

@@ -9,7 +9,15 @@ import { type MemberSink, OPEN_BRACKET, type Span, skipSpace } from "./json-chec
 import { insertFirst, remove, replace } from "./json-edit.ts";
 import { idOf, inKindOf, MAX_MESSAGE_DEPTH, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
 import { elements, type JsonKind, keyAt, kindOf, stringAt } from "./json-text.ts";
-import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
+import {
+  type Adopted,
+  type Body,
+  type Decoded,
+  type Encoded,
+  InvalidMessage,
+  type Mode,
+  type Protocol,
+} from "./protocol.ts";
 
 export const jsonRpc: Protocol = {
   name: "json-rpc",
@@ -18,6 +26,7 @@ export const jsonRpc: Protocol = {
   maxId: Number.MAX_SAFE_INTEGER,
   split,
   encode,
+  adopt,
   decode,
 };
 
@@ -119,6 +128,17 @@ function misshapen(text: string, { id, jsonrpc: version, method, twice }: RpcMem
   return undefined;
 }
 
+/** Takes any object with an id, valid or not, except a response: its id is the upstream's. */
+function adopt(frame: Body, id: number): Adopted | undefined {
+  const fields = new RpcMembers();
+  const json = readFrame(frame, fields);
+  if ("why" in json) return undefined;
+  const { id: span, result, error, twice } = fields;
+  if (span === undefined || result !== undefined || error !== undefined || twice.includes("id")) return undefined;
+  const { text } = json;
+  return { frame: inKindOf(frame, replace(text, span, String(id))), own: text.slice(span.start, span.end) };
+}
+
 /** Ignores the upstream's `jsonrpc`: Chrome omits it, and the id suffices. */
 function decode(frame: Body): Decoded {
   const fields = new RpcMembers();
@@ -135,17 +155,15 @@ function decode(frame: Body): Decoded {
   if (span === undefined || method !== undefined) return { type: "message", json: true };
   const id = kindOf(text, span) === "number" ? idOf(text.slice(span.start, span.end)) : undefined;
   if (id === undefined) return { type: "message", json: true };
+  const render = (own: unknown): Body =>
+    inKindOf(frame, typeof own === "string" ? replace(text, span, own) : remove(text, root, "id"));
   const missing = (value: Span | undefined): boolean => value === undefined || kindOf(text, value) === "null";
   // JSON-RPC 1.0 servers send both and make one of them null. The outcome is clear, and the request was carried out.
   if (result === undefined && error === undefined) {
-    return { type: "invalid", id, why: 'the reply has neither "result" nor "error"' };
+    return { type: "invalid", id, why: 'the reply has neither "result" nor "error"', render };
   }
   if (!missing(result) && !missing(error)) {
-    return { type: "invalid", id, why: 'the reply has both "result" and "error"' };
+    return { type: "invalid", id, why: 'the reply has both "result" and "error"', render };
   }
-  return {
-    type: "reply",
-    id,
-    render: (own) => inKindOf(frame, typeof own === "string" ? replace(text, span, own) : remove(text, root, "id")),
-  };
+  return { type: "reply", id, render };
 }

@@ -6,13 +6,21 @@
  */
 
 import { type Condition, compile, compileAny, type FrameText } from "./condition.ts";
-import { type AnswerRule, answering } from "./json-answer.ts";
+import { type IdKind, idsOf } from "./id-kinds.ts";
+import { type AnswerRule, answering, literalId, textOfAnswer } from "./json-answer.ts";
 import type { Span } from "./json-check.ts";
 import { insertMissing, locate, type Place, parsePointer, remove, replace } from "./json-edit.ts";
-import { type IdKind, idsOf } from "./json-id.ts";
 import { inKindOf, type Json, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
 import { kindOf } from "./json-text.ts";
-import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
+import {
+  type Adopted,
+  type Body,
+  type Decoded,
+  type Encoded,
+  InvalidMessage,
+  type Mode,
+  type Protocol,
+} from "./protocol.ts";
 
 /** What to do with an error that names no request. */
 export const ERROR_DEEDS = ["fail_oldest", "message", "fail_all"] as const;
@@ -48,7 +56,10 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
   const inPointer = parsePointer(into);
   if (out === "" || into === "") throw new Error("an id cannot be the whole message: its pointer must name a member");
   const { maxId, ids, write, read } = idsOf(kind);
-  const answer = answering(options.answers ?? []);
+  const answers = options.answers ?? [];
+  const answer = answering(answers, out);
+  /** Ids that answers carry. Where callers' own ids are on the wire, callers must use others. */
+  const reserved = new Set(answers.map((rule) => literalId(rule, out) && adopt(textOfAnswer(rule), 0)?.id));
   const isError = options.errors && options.errors.do !== "message" ? compile(options.errors.when) : undefined;
   const fails = options.errors?.do === "fail_all" ? "all" : "oldest";
   const classify = classifier(options);
@@ -77,7 +88,21 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
     if (place.type === "missing" || typeof id !== "string") {
       throw new InvalidMessage("shape", `this protocol keeps your id: "${out}" must be a string or a number`);
     }
+    if (mode === "request" && reserved.has(id)) {
+      throw new InvalidMessage("shape", `the configuration uses the id ${id} in an answer: use another one`);
+    }
     return { frame: text, expectsReply: true, id, own: slice(text, place.value) };
+  }
+
+  function adopt(frame: Body, id: number): Adopted | undefined {
+    const json = readFrame(frame);
+    if ("why" in json || kindOf(json.text, json.root) !== "object") return undefined;
+    const place = locate(json.text, json.root, outPointer);
+    if (place.type !== "found") return undefined;
+    const own = slice(json.text, place.value);
+    if (ids !== "callers") return { frame: inKindOf(frame, replace(json.text, place.value, write(id))), own };
+    const kept = read(json.text, place.value);
+    return typeof kept === "string" ? { frame, own, id: kept } : undefined;
   }
 
   function decode(frame: Body): Decoded {
@@ -85,7 +110,7 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
     if ("why" in json) return decodeText({ text: textOf(frame) }, json.why);
     const { text, root } = json;
     const answered = answer(json);
-    if (answered !== undefined) return { type: "answer", frame: answered.text, ...(answered.keep && { keep: "json" }) };
+    if (answered !== undefined) return { type: "answer", ...answered };
     const place = locate(text, root, inPointer);
     if (place.type === "duplicate")
       return {
@@ -98,7 +123,6 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
     }
     const type = classify(json);
     if (type === "message") return { type, json: true };
-    if (type === "progress") return { type, id };
     const render = (own: unknown): Body => {
       if (ids === "callers") return frame;
       return inKindOf(frame, typeof own === "string" ? replace(text, place.value, own) : withoutId(text, place));
@@ -110,13 +134,13 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
   /** A frame that is not JSON has no id, but a rule may know its text. */
   function decodeText(frame: FrameText, why: string): Decoded {
     const answered = answer(frame);
-    if (answered !== undefined) return { type: "answer", frame: answered.text, ...(answered.keep && { keep: "any" }) };
+    if (answered !== undefined) return { type: "answer", ...answered };
     return isError?.(frame) ? { type: "error", fails } : { type: "noise", why };
   }
 
   const { collect } = options;
   const several = { streams: collect !== undefined, maxFrames: collect?.frames };
-  return { name, correlation: "id", accepts: "json", maxId, ids, ...several, encode, decode };
+  return { name, correlation: "id", accepts: "json", maxId, ids, ...several, encode, adopt, decode };
 }
 
 /** Compiles the options into a function that classifies frames with one of our ids. */

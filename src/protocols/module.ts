@@ -7,8 +7,10 @@
 
 import { textOf } from "./json-message.ts";
 import {
+  type Adopted,
   type Body,
   type Decoded,
+  type DecodedMessage,
   type Encoded,
   InvalidMessage,
   type Mode,
@@ -21,8 +23,10 @@ import {
  * defaults.
  */
 export interface ProtocolModule
-  extends Pick<Protocol, "name" | "decode">,
-    Partial<Omit<Protocol, "name" | "decode" | "encode">> {
+  extends Pick<Protocol, "name">,
+    Partial<Omit<Protocol, "name" | "decode" | "encode" | "takesEveryFrame">> {
+  /** Classifies a frame, or each message in it, in their order. */
+  decode(frame: Body): DecodedMessage | readonly DecodedMessage[];
   encode(message: Body, id: number, mode: Mode): Pick<Encoded, "frame"> & Partial<Encoded>;
 }
 
@@ -33,6 +37,9 @@ type Method = (...values: readonly unknown[]) => unknown;
 
 /** The types of frame that name a request. */
 const NAMED = ["reply", "part", "progress", "invalid"] as const;
+
+/** The most messages in one frame: each takes its turn on the thread that everything else waits for. */
+const MAX_RESULTS = 10_000;
 
 /** With fewer ids, a late reply could be taken for the reply to a newer request. */
 const LEAST_MAX_ID = 65_535;
@@ -66,6 +73,7 @@ export function fromModule(exports: unknown): Protocol {
   const encode = method(definition, "encode");
   const decode = method(definition, "decode");
   const split = definition.split === undefined ? undefined : method(definition, "split");
+  const adopt = definition.adopt === undefined ? undefined : method(definition, "adopt");
   const cancel = definition.cancel === undefined ? undefined : method(definition, "cancel");
   /** A module that accepts JSON gets text, even if the caller sent bytes. */
   const input = (message: Body): Body => (accepts === "json" ? utf8Text(message) : message);
@@ -80,6 +88,7 @@ export function fromModule(exports: unknown): Protocol {
     streams: definition.streams === true,
     encode: (message, id, mode) => asCallersFault(() => asEncoded(encode(input(message), id, mode), ids)),
     decode: (frame) => asDecoded(frame, isId, correlation, () => decode(frame)),
+    ...(adopt && correlation === "id" && { adopt: (frame, id) => asAdopted(() => adopt(frame, id), ids) }),
     ...(cancel && { cancel: (id: WireId) => asCancel(() => cancel(id)) }),
     ...(split && { split: (message) => asCallersFault(() => asItems(split(input(message)))) }),
   };
@@ -138,6 +147,19 @@ function asItems(result: unknown): readonly string[] | undefined {
   throw new Error("the protocol's split returned something other than strings for this message");
 }
 
+/** Without a usable result the frame goes out as it was written. */
+function asAdopted(work: () => unknown, ids: Protocol["ids"]): Adopted | undefined {
+  try {
+    const result = work();
+    if (!isObject(result) || !isBody(result.frame)) return undefined;
+    const { frame, own, id } = result;
+    if (ids !== "callers") return { frame, own };
+    return isString(id) ? { frame, own, id } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Without a usable frame nothing is cancelled, and further frames count as late. */
 function asCancel(work: () => unknown): Body | undefined {
   try {
@@ -157,12 +179,35 @@ function asDecoded(
 ): Decoded {
   try {
     const result = decode();
+    const classify = (each: unknown) => asDecodedMessage(frame, isId, correlation, each);
+    if (!Array.isArray(result)) return classify(result);
+    if (result.length > MAX_RESULTS) return noise(`the protocol's decode returned more than ${MAX_RESULTS} results`);
+    return { type: "several", results: result.map(classify) };
+  } catch (error) {
+    return noise(reason(error));
+  }
+}
+
+function asDecodedMessage(
+  frame: Body,
+  isId: (value: unknown) => value is WireId,
+  correlation: Protocol["correlation"],
+  result: unknown,
+): DecodedMessage {
+  try {
     if (!isObject(result)) return noise("the protocol's decode returned nothing for this frame");
-    if (result.type === "message") return { type: "message" };
+    if (result.type === "message") {
+      return result.render === undefined ? { type: "message" } : { type: "message", render: renderer(frame, result) };
+    }
     if (result.type === "noise") return noise(reasonIn(result.why));
     if (result.type === "answer") {
       return isBody(result.frame)
-        ? { type: "answer", frame: result.frame, ...(result.keep === true && { keep: "any" }) }
+        ? {
+            type: "answer",
+            frame: result.frame,
+            ...(result.adopt === true && { adopt: true }),
+            ...(result.keep === true && { keep: "any" }),
+          }
         : noise("the protocol's decode returned an answer without a frame");
     }
     if (result.type === "error" && correlation === "id")
@@ -172,9 +217,10 @@ function asDecoded(
     const type = result.type === "error" ? "invalid" : NAMED.find((known) => known === result.type);
     if (type === undefined) return noise("the protocol's decode returned no known type for this frame");
     if (!isId(id)) return noise("the protocol's decode returned no usable id for this frame");
-    if (type === "invalid") return { type, id, why: reasonIn(result.why) };
-    if (type === "progress") return { type, id };
     const render = renderer(frame, result);
+    const restoring = typeof result.render === "function" && { render };
+    if (type === "invalid") return { type, id, why: reasonIn(result.why), ...restoring };
+    if (type === "progress") return { type, id, ...restoring };
     return type === "reply" && result.gather !== undefined
       ? { type, id, render, gather: gatherer(frame, result) }
       : { type, id, render };
@@ -209,7 +255,7 @@ function gatherer(frame: Body, result: Fields): (frames: readonly Body[]) => Bod
   };
 }
 
-function noise(why: string): Decoded {
+function noise(why: string): DecodedMessage {
   return { type: "noise", why };
 }
 

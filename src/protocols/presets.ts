@@ -1,13 +1,14 @@
 /** Registry of the built-in presets, by name. */
 
 import { cdp } from "./cdp.ts";
+import type { FrameOptions } from "./frames.ts";
 import { GRAPHQL_TRANSPORT_WS, type GraphqlOptions, graphqlTransportWs } from "./graphql-transport-ws.ts";
 import { type HomeAssistantOptions, homeAssistant } from "./home-assistant.ts";
 import { type JsonOptions, json } from "./json.ts";
 import { jsonRpc } from "./json-rpc.ts";
 import { type ObsOptions, obs } from "./obs.ts";
 import type { Preset } from "./preset.ts";
-import { type TextOptions, text } from "./text.ts";
+import { hasTextRules, type TextOptions, text } from "./text.ts";
 
 export { fromModule } from "./module.ts";
 
@@ -27,7 +28,11 @@ const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) =
   "json-rpc": () => ({ protocol: jsonRpc }),
   json: (settings) => ({ protocol: json(settings) }),
   text: ({ id, ...rules }) => ({
-    protocol: id ? async () => (await import("./text-ids.ts")).textIds({ id, ...rules }) : text,
+    protocol: id
+      ? async () => (await import("./text-ids.ts")).textIds({ id, ...rules })
+      : hasTextRules(rules)
+        ? async () => (await import("./text-by-order.ts")).textByOrder(rules)
+        : text,
   }),
   cdp,
   [GRAPHQL_TRANSPORT_WS]: graphqlTransportWs,
@@ -36,7 +41,9 @@ const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) =
 };
 
 /** A preset's name with its settings. The configuration's schema refuses unknown ones. */
-export type PresetSettings = { [Name in PresetName]: { readonly preset: Name } & Settings[Name] }[PresetName];
+export type PresetSettings = {
+  [Name in PresetName]: { readonly preset: Name; readonly frames?: FrameOptions | undefined } & Settings[Name];
+}[PresetName];
 
 export type PresetName = keyof Settings;
 

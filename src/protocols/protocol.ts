@@ -32,11 +32,23 @@ export interface Encoded {
   readonly id?: string | undefined;
 }
 
+/** A frame of the configuration whose id is ours. */
+export interface Adopted {
+  readonly frame: Body;
+  /** The argument for `render`, which restores the id that the configuration wrote. */
+  readonly own: unknown;
+  /** The id that the configuration wrote, which stays on the wire. Required if `ids` is `callers`, absent otherwise. */
+  readonly id?: string | undefined;
+}
+
 /** Returns a frame as the caller sees it: with its own id restored, otherwise unchanged. */
 type Render = (own: unknown) => Body;
 
-/** The classification of a frame from the upstream. */
-export type Decoded =
+/** The classification of a frame from the upstream, or of each of several messages in it. */
+export type Decoded = DecodedMessage | { readonly type: "several"; readonly results: readonly DecodedMessage[] };
+
+/** The classification of one message from the upstream. */
+export type DecodedMessage =
   /** The reply to the request that was sent as `id`. */
   | {
       readonly type: "reply";
@@ -48,30 +60,42 @@ export type Decoded =
   /** One frame of a reply in several, but not the last: kept until the reply with `gather`. */
   | { readonly type: "part"; readonly id: WireId; readonly render: Render }
   /** Not the reply to `id` yet, but proof that the request was received. Handed on as a message. */
-  | { readonly type: "progress"; readonly id: WireId }
+  | { readonly type: "progress"; readonly id: WireId; readonly render?: Render }
   /** A reply to `id` that violates the protocol and cannot be used. The caller gets `why`. */
-  | { readonly type: "invalid"; readonly id: WireId; readonly why: string }
+  | { readonly type: "invalid"; readonly id: WireId; readonly why: string; readonly render?: Render }
   /**
    * An error that names no request: fails the oldest request on its connection, or all. Also handed on as a message.
    */
   | { readonly type: "error"; readonly fails: "oldest" | "all" }
   /**
-   * A request of the upstream's own, with the frame that answers it. Handed on as a message only with `keep`, which is
-   * `json` if the protocol has verified that it is JSON.
+   * A request of the upstream's own, with the frame that answers it. `adopt`: the frame carries an id that is not the
+   * upstream's, and gets one of ours in its place. Handed on as a message only with `keep`, which is `json` if the
+   * protocol has verified that it is JSON.
    */
-  | { readonly type: "answer"; readonly frame: Body; readonly keep?: "json" | "any" }
-  /** An unsolicited message. `json` is set if the protocol has verified that the frame is JSON. */
-  | { readonly type: "message"; readonly json?: true }
+  | { readonly type: "answer"; readonly frame: Body; readonly adopt?: true; readonly keep?: "json" | "any" }
+  /**
+   * An unsolicited message. `json` is set if the protocol has verified that the frame is JSON; `render` returns the
+   * message, if it is not the frame.
+   */
+  | { readonly type: "message"; readonly json?: true; readonly render?: Render }
   /** Not a frame of this protocol. Counted and kept as a message, never a reply. */
   | { readonly type: "noise"; readonly why: string };
 
 /** The classification of a frame that names a request. */
-export type FrameWithId = Extract<Decoded, { readonly id: WireId }>;
+export type FrameWithId = Extract<DecodedMessage, { readonly id: WireId }>;
+
+/** The classification of a frame that is a reply, or a part of one. */
+export type ReplyFrame = Exclude<FrameWithId, { readonly type: "progress" }>;
 
 export interface Protocol {
   readonly name: string;
   /** `id`: a reply names its request. `order`: it does not, so requests are sent one at a time, first in, first out. */
   readonly correlation: "id" | "order";
+  /**
+   * True if every frame counts as a reply, because the protocol cannot tell. For `order` only: the exchange then waits a
+   * moment after each reply for frames that are one too many.
+   */
+  readonly takesEveryFrame?: boolean | undefined;
   /** The bodies that callers may send: `json` requires a JSON content type, `any` takes text and bytes as is. */
   readonly accepts: "json" | "any";
   /** The largest id that the protocol can carry. */
@@ -96,6 +120,13 @@ export interface Protocol {
   split?(message: Body): readonly string[] | undefined;
   /** Sets our id in a message. Throws {@link InvalidMessage} if the message is not one of this protocol. */
   encode(message: Body, id: number, mode: Mode): Encoded;
+  /**
+   * Sets our id in a frame of the configuration that carries an id: a step of the greeting, a heartbeat, an answer.
+   * Undefined if it carries none, and goes out as it is. Called twice: with 0, to see whether there is an id, and with
+   * its id. Must not throw. Omitted if the protocol cannot find ids in such frames: then they all go out as they are,
+   * and their ids may be those of requests.
+   */
+  adopt?(frame: Body, id: number): Adopted | undefined;
   /** Classifies a frame. Must not throw on any input: an unknown frame is `noise`. */
   decode(frame: Body): Decoded;
 }

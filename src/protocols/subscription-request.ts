@@ -2,6 +2,9 @@
 
 import { type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
 
+/** The placeholder for the upstream's id in conditions and in `unsubscribe`. */
+export const ID = "$id";
+
 /** The settings of a subscription that make its messages. */
 interface Messages {
   readonly preset?: "eth_subscribe" | undefined;
@@ -24,6 +27,24 @@ export function requestOf({ preset, params, request }: Messages): unknown {
 /** A message as it is sent: a text as it is, any other value as JSON. */
 export function messageText(message: unknown): string {
   return typeof message === "string" ? message : JSON.stringify(message);
+}
+
+/** The strings of a JSON text, and with each the colon that makes it a name. */
+const STRINGS = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
+
+/**
+ * Returns the message that ends a subscription. The id is put into the text as the upstream wrote it: a parsed one
+ * beyond 2^53 would be another.
+ * @param id as JSON
+ */
+export function endMessage(unsubscribe: unknown, id: string): string {
+  const text = messageText(unsubscribe);
+  return text.replace(STRINGS, (found, colon) => (found === `"${ID}"` && colon === undefined ? id : found));
+}
+
+/** True if `unsubscribe`, if any, has the upstream's id in it. */
+export function needsIdToSend(unsubscribe: unknown): boolean {
+  return unsubscribe !== undefined && endMessage(unsubscribe, "0") !== endMessage(unsubscribe, "1");
 }
 
 /** Finds the messages that can never be sent, or never get a reply, by encoding each of them. */

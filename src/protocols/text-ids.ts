@@ -4,53 +4,35 @@
  * Import this module only when a configuration uses it: the library for its patterns is slow to load.
  */
 
+import { idsOf } from "./id-kinds.ts";
 import type { Span } from "./json-check.ts";
-import { idsOf } from "./json-id.ts";
 import { inKindOf, textOf } from "./json-message.ts";
 import { Pattern } from "./pattern.ts";
-import { type Body, type Decoded, type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
+import {
+  type Adopted,
+  type Body,
+  type Decoded,
+  type Encoded,
+  InvalidMessage,
+  type Mode,
+  type Protocol,
+} from "./protocol.ts";
 import { isTemplate, PLACES, type TextIds, type TextOptions } from "./text.ts";
-
-/** An invalid pattern. `path` leads to it from the options. */
-export interface Fault {
-  readonly path: readonly (string | number)[];
-  readonly what: string;
-}
-
-/** Returns the faults of all patterns. */
-export function faultsOf({ id, skip = [], final = [], errors }: TextOptions): readonly Fault[] {
-  const places: (readonly [path: Fault["path"], text: string | undefined, names?: true])[] = [
-    [["id", "out"], id && !isTemplate(id.out) ? id.out : undefined, true],
-    [["id", "in"], id?.in, true],
-    ...skip.map((text, index) => [["skip", index], text] as const),
-    ...final.map((text, index) => [["final", index], text] as const),
-    [["errors", "when"], errors?.when],
-  ];
-  return places.flatMap(([path, text, names]) => {
-    const what = text === undefined ? undefined : faultIn(text, names === true);
-    return what === undefined ? [] : [{ path, what }];
-  });
-}
-
-function faultIn(text: string, names: boolean): string | undefined {
-  try {
-    const pattern = new Pattern(text);
-    return names && !pattern.has("id") ? "must have a group (?<id>…) around the id" : undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
+import { classifier, demandPatterns, gather, several } from "./text-rules.ts";
 
 /** Builds the protocol. Throws if a pattern is invalid. */
 export function textIds(options: TextOptions & { readonly id: TextIds }): Protocol {
-  const [fault] = faultsOf(options);
-  if (fault) throw new Error(`${fault.path.join(".")} ${fault.what}`);
+  demandPatterns(options);
   const { id } = options;
   const { maxId, ids } = idsOf(id.kind ?? "int");
   const keeps = ids === "callers";
   const outward = isTemplate(id.out) ? undefined : new Pattern(id.out);
   const inward = new Pattern(id.in);
+  const idIn = outward ? (text: string) => outward.find(text, "id")?.part : inTemplate(id.out);
   const classify = classifier(options);
+  const { errors } = options;
+  const isError = errors && errors.do !== "message" ? new Pattern(errors.when) : undefined;
+  const fails = errors?.do === "fail_all" ? "all" : "oldest";
 
   function encode(message: Body, wire: number, mode: Mode): Encoded {
     const text = textOf(message);
@@ -68,17 +50,28 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
     return { frame: inKindOf(message, replaced(text, own, String(wire))), expectsReply: true, own: written };
   }
 
+  /** Finds the id where a caller's would be, or where the template puts ours. */
+  function adopt(frame: Body, wire: number): Adopted | undefined {
+    const text = textOf(frame);
+    if (text === undefined) return undefined;
+    const own = idIn(text);
+    if (own === undefined || own.start === own.end) return undefined;
+    const written = text.slice(own.start, own.end);
+    if (keeps) return { frame, own: written, id: written };
+    return { frame: inKindOf(frame, replaced(text, own, String(wire))), own: written };
+  }
+
   function decode(frame: Body): Decoded {
     const text = textOf(frame);
     if (text === undefined) return { type: "noise", why: "the bytes are not UTF-8" };
     const found = inward.find(text, "id");
     const written = found && text.slice(found.part.start, found.part.end);
     const wire = keeps ? written || undefined : readId(written, maxId);
-    const type = classify(text, wire !== undefined);
+    if (found === undefined || wire === undefined) {
+      return isError?.test(text) ? { type: "error", fails } : { type: "message" };
+    }
+    const type = classify(text);
     if (type === "message") return { type };
-    if (type === "error") return { type, fails: options.errors?.do === "fail_all" ? "all" : "oldest" };
-    if (found === undefined || wire === undefined) return { type: "message" };
-    if (type === "progress") return { type, id: wire };
     const render = (own: unknown): Body => {
       if (keeps) return frame;
       return inKindOf(
@@ -86,31 +79,31 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
         typeof own === "string" ? replaced(text, found.part, own) : replaced(text, found.whole, ""),
       );
     };
-    return { type, id: wire, render };
+    return type === "reply" && options.collect ? { type, id: wire, render, gather } : { type, id: wire, render };
   }
 
-  return { name: "text", correlation: "id", accepts: "any", maxId, ids, encode, decode };
-}
-
-function classifier({ skip = [], final, errors }: TextOptions) {
-  const isSkipped = anyOf(skip);
-  const isFinal = final && anyOf(final);
-  const isError = errors && errors.do !== "message" ? new Pattern(errors.when) : undefined;
-  return (text: string, hasId: boolean): "reply" | "progress" | "error" | "message" => {
-    if (!hasId) return isError?.test(text) ? "error" : "message";
-    if (isSkipped(text)) return "progress";
-    return !isFinal || isFinal(text) ? "reply" : "progress";
-  };
-}
-
-function anyOf(texts: readonly string[]): (text: string) => boolean {
-  const patterns = texts.map((text) => new Pattern(text));
-  return (text) => patterns.some((pattern) => pattern.test(text));
+  return { name: "text", correlation: "id", accepts: "any", maxId, ids, ...several(options), encode, adopt, decode };
 }
 
 /** Fills a template in one pass, so that the caller's message is not searched for placeholders. */
 function filled(template: string, id: number, message: string): string {
   return template.replace(PLACES, (_, name: string) => (name === "id" ? String(id) : message));
+}
+
+/**
+ * Finds the id in a text that a template could have made, which is digits or the placeholder itself. It sees only the
+ * configuration's own frames, so its expression need not be RE2's.
+ */
+function inTemplate(template: string): (text: string) => Span | undefined {
+  const parts = template.split(/(\$(?:id|message)(?!\w))/).map((part) => {
+    if (part === "$id") return "(?<id>\\d+|\\$id)";
+    return part === "$message" ? ".*" : part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  });
+  const expression = new RegExp(`^${parts.join("")}$`, "ds");
+  return (text) => {
+    const found = expression.exec(text)?.indices?.groups?.id;
+    return found && { start: found[0], end: found[1] };
+  };
 }
 
 function replaced(text: string, { start, end }: Span, by: string): string {

@@ -2,25 +2,34 @@
  * Protocol for lines of text or bytes that name no request: one request is sent at a time, and the next frame is its
  * reply.
  *
- * text-ids.ts has the protocol for lines that carry an id.
+ * text-by-order.ts has the protocol with rules for replies, text-ids.ts the one for lines that carry an id.
  */
 
+import type { IdKind } from "./id-kinds.ts";
 import type { ErrorDeed } from "./json.ts";
-import type { IdKind } from "./json-id.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Protocol } from "./protocol.ts";
 
 /**
- * Options of the `text` preset. Without `id` no frame names a request, and the other options are not allowed. Patterns
- * are RE2's.
+ * Options of the `text` preset. Without `id` no frame names a request; without the rules either, every frame is a
+ * reply. Patterns are RE2's. With `id` the rules are for frames with our id.
  */
 export interface TextOptions {
   readonly id?: TextIds | undefined;
-  /** Frames with our id that precede the reply. They are handed on as messages. */
+  /** A frame that does not match this is a message, not a reply. */
+  readonly reply?: string | undefined;
+  /** Frames that precede the reply. They are handed on as messages. */
   readonly skip?: readonly string[] | undefined;
-  /** Frames that end a request; frames before one are skipped. */
+  /** Frames that end a request. Frames before one are skipped, or with `collect` are parts of the reply. */
   readonly final?: readonly string[] | undefined;
+  /** Makes the reply all frames up to the final one, joined by line breaks; `frames` bounds their number. */
+  readonly collect?: { readonly frames?: number | undefined } | undefined;
   /** Frames without an id that are errors. */
   readonly errors?: { readonly when: string; readonly do: ErrorDeed } | undefined;
+}
+
+/** True if there is a rule by which frames are told apart. */
+export function hasTextRules({ reply, skip, final }: TextOptions): boolean {
+  return reply !== undefined || skip !== undefined || final !== undefined;
 }
 
 export interface TextIds {
@@ -61,11 +70,12 @@ export const text: Protocol = {
   correlation: "order",
   accepts: "any",
   maxId: Number.MAX_SAFE_INTEGER,
+  takesEveryFrame: true,
   encode,
   decode,
 };
 
-function encode(message: Body): Encoded {
+export function encode(message: Body): Encoded {
   if (message.length === 0) throw new InvalidMessage("shape", "the body is empty");
   return { frame: message, expectsReply: true };
 }

@@ -1,27 +1,26 @@
 /** The webhook: delivers a journal's messages to a receiver, in order and in batches. */
 import { createHmac } from "node:crypto";
 import type { WebhookSettings } from "../config/schema.ts";
-import { cursorText, type Page, type Start } from "../core/messages/journal.ts";
-import { fullJitter } from "../core/util/backoff.ts";
+import { cursorText, type Gap, type JournalEntry, type Page, type Start } from "../core/messages/journal.ts";
 import type { WebhookState } from "../http/ports.ts";
 import { jsonOf } from "../http/streaming/render.ts";
 import { fillPlaceholders, placeholdersIn } from "../placeholders.ts";
 import { checkResolved, readSecretFile, Unresolved } from "../secret-file.ts";
 import type { JournalPulls, ReadEnd } from "../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../sidecar/host/journal-reader.ts";
-
-const RETRY_FROM_MS = 500;
-const RETRY_TO_MS = 60_000;
-
-/** The least length of a secret; the schema has the same for one that is written out. */
-const SECRET_MIN = 8;
+import { faultOfKey } from "../signing-key.ts";
+import { pauseMs, type Verdict, verdictOf } from "./verdict.ts";
 
 /** The settings of a webhook whose texts go out. */
 type WebhookSecrets = Pick<WebhookSettings, "url" | "headers" | "secret">;
 
+/** A page of the journal, or a part of one that the receiver refused as a whole. */
 interface WebhookBatch {
-  readonly id: string;
-  readonly body: string;
+  readonly epoch: string;
+  readonly entries: readonly JournalEntry[];
+  /** The place after it. */
+  readonly next: number;
+  readonly isPart: boolean;
 }
 
 export interface WebhookOptions {
@@ -35,8 +34,9 @@ export interface WebhookOptions {
 /**
  * Sends one request at a time and repeats a batch, with the same body and id, until a 2xx acknowledges it: delivery is
  * at least once, and the receiver can recognize a repetition. A webhook reads the journal like any other reader, so a
- * dead receiver delays no one else, and finds a gap if it was away for too long. Headers and signature follow Standard
- * Webhooks 1.0.0.
+ * dead receiver delays no one else, and finds a gap if it was away for too long. A batch that it refuses is halved
+ * until the message to blame is alone; that one is given up after a while, and a gap is delivered in its place. Headers
+ * and signature follow Standard Webhooks 1.0.0.
  */
 export class Webhook {
   readonly #options: WebhookOptions;
@@ -49,6 +49,7 @@ export class Webhook {
   #delivered = 0;
   #failures = 0;
   #lastError: string | null = null;
+  #givenUp = 0;
 
   constructor(options: WebhookOptions) {
     this.#options = options;
@@ -72,6 +73,8 @@ export class Webhook {
       delivered: this.#delivered,
       failures: this.#failures,
       lastError: this.#lastError,
+      givenUp: this.#givenUp,
+      stopped: this.#stopped,
     };
   }
 
@@ -83,38 +86,103 @@ export class Webhook {
   }
 
   #onPage({ epoch, entries, next }: Page): void {
-    const { upstream, settings } = this.#options;
-    const cursor = cursorText({ epoch, seq: next });
-    const messages = entries.map((entry) => jsonOf(epoch, entry)).join(",");
-    const header = JSON.stringify({ upstream, subscription: settings.subscription, next: cursor });
-    const body = `${header.slice(0, -1)},"messages":[${messages}]}`;
     this.#delivering = true;
-    this.#deliver({ id: `${upstream}.${cursor}`, body }).then((acknowledged) => {
-      if (!acknowledged) return;
-      this.#acknowledged = cursor;
-      this.#delivered += entries.length;
+    this.#deliver([{ epoch, entries, next, isPart: false }]).then((done) => {
+      if (!done) return;
       this.#delivering = false;
       this.#reader.resume();
     });
   }
 
-  /** @returns true once the batch is acknowledged; false if the webhook is stopped before */
-  async #deliver(batch: WebhookBatch): Promise<boolean> {
+  /** @returns true once all batches are acknowledged or given up; false if the webhook is stopped before */
+  async #deliver(first: readonly WebhookBatch[]): Promise<boolean> {
+    const batches = [...first];
+    for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
+      const verdict = await this.#repeat(batch);
+      if (verdict === undefined) return false;
+      if (verdict.type === "taken") this.#onTaken(batch);
+      else batches.unshift(...this.#withoutRefused(batch, verdict.why));
+    }
+    return true;
+  }
+
+  /** Repeats a batch until it is taken or refused for good. @returns undefined if the webhook is stopped before */
+  async #repeat(batch: WebhookBatch): Promise<Verdict | undefined> {
+    const request = this.#requestOf(batch);
+    const giveUpAfter = batch.entries.length > 1 || isGap(batch) ? 0 : this.#options.settings.give_up_after;
+    let refusedAt: number | undefined;
     for (;;) {
-      const error = await this.#attempt(batch);
-      if (this.#stopped) return false;
-      const wasFailing = this.#failures > 0;
-      this.#failures = error === undefined ? 0 : this.#failures + 1;
-      this.#lastError = error ?? this.#lastError;
-      if (wasFailing !== (error !== undefined)) this.#options.onChange(this.state);
-      if (error === undefined) return true;
-      await this.#pause(fullJitter(this.#failures - 1, RETRY_FROM_MS, RETRY_TO_MS, Math.random()));
-      if (this.#stopped) return false;
+      const verdict = await this.#attempt(request);
+      if (this.#stopped) return undefined;
+      this.#onVerdict(verdict);
+      if (verdict.type === "taken") return verdict;
+      if (verdict.type === "gone") return undefined;
+      let pause = pauseMs(this.#failures, verdict.retryAfterMs, Math.random());
+      if (verdict.type === "refused" && giveUpAfter !== null) {
+        refusedAt ??= performance.now();
+        const left = refusedAt + giveUpAfter - performance.now();
+        if (left <= 0) return verdict;
+        pause = Math.min(pause, left);
+      }
+      await this.#pause(pause);
+      if (this.#stopped) return undefined;
     }
   }
 
-  /** Returns the reason why the batch was not acknowledged; undefined if it was. */
-  async #attempt({ id, body }: WebhookBatch): Promise<string | undefined> {
+  #onVerdict(verdict: Verdict): void {
+    const wasFailing = this.#failures > 0;
+    const isFailing = verdict.type !== "taken";
+    this.#failures = isFailing ? this.#failures + 1 : 0;
+    if (isFailing) this.#lastError = verdict.why;
+    if (verdict.type === "gone") this.stop();
+    if (wasFailing !== isFailing || verdict.type === "gone") this.#options.onChange(this.state);
+  }
+
+  #onTaken({ epoch, entries, next }: WebhookBatch): void {
+    this.#acknowledged = cursorText({ epoch, seq: next });
+    this.#delivered += entries.length;
+  }
+
+  /** The halves of a refused batch; for a single message, the gap that is delivered in its place. */
+  #withoutRefused(batch: WebhookBatch, why: string): readonly WebhookBatch[] {
+    const { epoch, entries, next } = batch;
+    const [entry] = entries;
+    if (entry === undefined) return [];
+    if (entries.length > 1) {
+      const middle = Math.ceil(entries.length / 2);
+      const head = entries.slice(0, middle);
+      const seq = head.at(-1)?.seq ?? next;
+      return [
+        { epoch, entries: head, next: seq, isPart: true },
+        { epoch, entries: entries.slice(middle), next, isPart: true },
+      ];
+    }
+    // A gap that is refused as well is only counted: repeating it would block everything behind it.
+    if (isGap(batch)) {
+      this.#acknowledged = cursorText({ epoch, seq: next });
+      return [];
+    }
+    this.#givenUp++;
+    this.#options.onChange(this.state);
+    const { seq, at } = entry;
+    const after = cursorText({ epoch, seq: seq - 1 });
+    const before = cursorText({ epoch, seq: seq + 1 });
+    const gap: Gap = { seq, at, gap: { after, before, dropped: 1, reason: "refused", why } };
+    return [{ epoch, entries: [gap], next, isPart: true }];
+  }
+
+  #requestOf({ epoch, entries, next, isPart }: WebhookBatch): { readonly id: string; readonly body: string } {
+    const { upstream, settings } = this.#options;
+    const cursor = cursorText({ epoch, seq: next });
+    const messages = entries.map((entry) => jsonOf(epoch, entry)).join(",");
+    const header = JSON.stringify({ upstream, subscription: settings.subscription, next: cursor });
+    const body = `${header.slice(0, -1)},"messages":[${messages}]}`;
+    // Another body needs another id: the second half of a batch ends where the batch does.
+    const part = isPart ? `.${entries.length}${entries.some((entry) => "gap" in entry) ? "g" : ""}` : "";
+    return { id: `${upstream}.${cursor}${part}`, body };
+  }
+
+  async #attempt({ id, body }: { readonly id: string; readonly body: string }): Promise<Verdict> {
     const { timeout } = this.#options.settings;
     let origin = "";
     let href = "";
@@ -131,19 +199,19 @@ export class Webhook {
         "content-type": "application/json",
         "webhook-id": id,
         "webhook-timestamp": timestamp,
-        ...(secret !== undefined && { "webhook-signature": `v1,${sign(secret, `${id}.${timestamp}.${body}`)}` }),
+        ...(secret !== undefined && { "webhook-signature": signatures(secret, `${id}.${timestamp}.${body}`) }),
       };
       const request = { method: "POST", headers: { ...headers, ...signed }, body, redirect: "manual", signal } as const;
       const response = await fetch(url, request);
       await response.body?.cancel();
-      return response.ok ? undefined : `the receiver answered ${response.status}`;
+      return verdictOf(response, Date.now());
     } catch (error) {
       const { name, message, cause } = error as Error;
-      if (error instanceof Unresolved) return `the webhook's settings could not be resolved: ${message}`;
-      if (name === "TimeoutError") return `the receiver did not answer within ${timeout} ms`;
+      if (error instanceof Unresolved) return failed(`the webhook's settings could not be resolved: ${message}`);
+      if (name === "TimeoutError") return failed(`the receiver did not answer within ${timeout} ms`);
       const reason = cause instanceof Error ? cause.message : message;
       // Deno's message names the whole URL, whose path and query may contain credentials.
-      return `the receiver could not be reached (${reason.replaceAll(href, origin)})`;
+      return failed(`the receiver could not be reached (${reason.replaceAll(href, origin)})`);
     } finally {
       clearTimeout(timer);
     }
@@ -165,6 +233,22 @@ export class Webhook {
   }
 }
 
+function failed(why: string): Verdict {
+  return { type: "failed", why };
+}
+
+function isGap({ entries: [entry] }: WebhookBatch): boolean {
+  return entry !== undefined && "gap" in entry;
+}
+
+/** One signature for each secret: while a secret is replaced, the receiver may know either. */
+function signatures(secrets: string | readonly string[], content: string): string {
+  return [secrets]
+    .flat()
+    .map((secret) => `v1,${sign(secret, content)}`)
+    .join(" ");
+}
+
 /** The secret is text or, in the standard's form of `whsec_` and base64, bytes. */
 function sign(secret: string, content: string): string {
   const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : Buffer.from(secret);
@@ -179,8 +263,9 @@ async function resolved(settings: WebhookSettings, signal: AbortSignal): Promise
   for (const path of placeholdersIn(outgoing).files) files.set(path, await readSecretFile(path, signal));
   const filled = fillPlaceholders(outgoing, (_, path) => files.get(path) ?? "");
   checkResolved(url, filled);
-  if (filled.secret !== undefined && filled.secret.length < SECRET_MIN) {
-    throw new Unresolved(`the secret has fewer than ${SECRET_MIN} characters`);
+  for (const secret of [filled.secret ?? []].flat()) {
+    const fault = faultOfKey(secret);
+    if (fault !== undefined) throw new Unresolved(`the secret ${fault}`);
   }
   return filled;
 }

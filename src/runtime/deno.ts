@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { reuseConnectionEntries } from "./deno.server.ts";
 import { listen } from "./listener.ts";
 import { holdLock } from "./lock.ts";
-import type { Runtime } from "./runtime.ts";
+import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
 
 type PermissionDescriptor = { name: "net"; host: string } | { name: "read"; path: string };
@@ -21,6 +21,9 @@ const { Deno } = globalThis as unknown as { readonly Deno: DenoApi };
 export const runtime: Runtime = {
   name: "deno",
   version: process.versions.deno ?? "",
+
+  /** On Deno, SIGUSR1 would end the process, too. */
+  endingSignals: [...ENDING_SIGNALS, "SIGUSR1"],
 
   listen: (options) => listen(options, reuseConnectionEntries),
 

@@ -3,7 +3,7 @@
 import { constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { listen } from "./listener.ts";
-import type { Runtime } from "./runtime.ts";
+import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
 
 /**
@@ -31,6 +31,9 @@ const streams: { stdout?: NodeJS.WritableStream; stderr?: NodeJS.WritableStream 
 export const runtime: Runtime = {
   name: "node",
   version: process.versions.node,
+
+  /** Not SIGUSR1, with which Node opens its inspector. */
+  endingSignals: ENDING_SIGNALS,
 
   listen,
 

@@ -2,10 +2,15 @@
 
 import type { MessagePort } from "node:worker_threads";
 
+/** Ending signals of both runtimes. */
+export const ENDING_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR2"];
+
 /** Everything that the two runtimes do differently. */
 export interface Runtime {
   readonly name: "node" | "deno";
   readonly version: string;
+  /** Signals that would end the process, or that ask for it: each begins the exit protocol instead. */
+  readonly endingSignals: readonly NodeJS.Signals[];
   /**
    * Writes to a standard stream, even to a pipe that nobody reads, without blocking the event loop or the exit.
    * Resolves when the bytes were taken; rejects if nobody will take them.

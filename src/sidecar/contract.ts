@@ -6,6 +6,7 @@ import type { Phase } from "../core/connection/session.ts";
 import type { Page, Start } from "../core/messages/journal.ts";
 import type { SubscriptionState } from "../core/messages/subscriptions.ts";
 import type { CancelCounts, Counters, Outcome, RequestKind } from "../core/outcome.ts";
+import type { Failure } from "../errors.ts";
 import type { Condition, Rule } from "../protocols/condition.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 
@@ -59,8 +60,11 @@ export type ToThread =
       readonly name: string;
       readonly settings: SubscriptionSettings;
       readonly epochs: JournalEpochs;
+      /** Why it was lost with a former thread, if it must not be requested again. */
+      readonly lost?: Failure | undefined;
     }
-  | { readonly type: "unsubscribe"; readonly upstream: string; readonly name: string }
+  /** Reply: `unsubscribed`, once the upstream has agreed or failed to, or the connection has ended. */
+  | { readonly type: "unsubscribe"; readonly upstream: string; readonly name: string; readonly seq: number }
   /** Reply: `inspected`. */
   | { readonly type: "inspect"; readonly upstream: string; readonly seq: number }
   /** Asks for a sign of life. Reply: `heartbeat`. */
@@ -102,6 +106,13 @@ export type FromThread =
       readonly upstream: string;
       readonly name: string;
       readonly state: SubscriptionState;
+    }
+  /** Without a failure the upstream has ended the subscription, or there was nothing to end. */
+  | {
+      readonly type: "unsubscribed";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly failure?: Failure | undefined;
     }
   | { readonly type: "inspected"; readonly upstream: string; readonly seq: number; readonly details: UpstreamDetails }
   | { readonly type: "drained"; readonly upstream: string }

@@ -112,6 +112,7 @@ test("an invalid value is reported with its key and the cure", () => {
     [{ limits: { bytes: "1MiB" } }, /^limits\.bytes: is not a known key/],
     [{ limits: null }, /^limits: must be a mapping/],
     [{ keepalive: { ping: "0s" } }, /^keepalive\.ping: must be from 1ms/],
+    [{ keepalive: { ping: "on" } }, /^keepalive\.ping: must be a duration .*, or off$/],
     [{ keepalive: { pulse: null } }, /^keepalive\.pulse: is not a known key/],
     [{ keepalive: { heartbeat: { every: "5s" } } }, /^keepalive\.heartbeat\.send: /],
     [{ keepalive: { silence: "0s" } }, /^keepalive\.silence: must be from 1ms/],
@@ -150,7 +151,12 @@ test("an invalid value is reported with its key and the cure", () => {
       /^protocol\.id\.kind: must be one of/,
     ],
     [{ protocol: { preset: "text", id: { out: "#", in: "#".repeat(1001) } } }, /^protocol\.id\.in: must have at most/],
-    [{ protocol: { preset: "text", skip: ["#"] } }, /^protocol\.id: is missing/],
+    [
+      { protocol: { preset: "text", errors: { when: "#", do: "message" } } },
+      /^protocol\.errors: needs id: without ids, the error is the reply/,
+    ],
+    [{ protocol: { preset: "text", reply: "" } }, /^protocol\.reply: must not be empty/],
+    [{ protocol: { preset: "text", skip: ["#"], collect: {} } }, /^protocol\.collect: needs final/],
     [
       { protocol: { preset: "text", id: { out: "#", in: "#" }, final: [] } },
       /^protocol\.final: must have at least one/,
@@ -307,7 +313,9 @@ test("the JSON Schema describes the file as it is written", () => {
   );
   const { type, minimum, pattern } = schema.properties.listen.properties.port;
   assert.deepEqual([type, minimum, new RegExp(pattern).test("${PORT}")], [["integer", "string"], 0, true]);
-  const { after, secret } = upstream.properties.webhooks.items.properties;
+  const { after, secret: secrets } = upstream.properties.webhooks.items.properties;
+  const [secret, list] = secrets.anyOf;
+  assert.deepEqual([list.items, list.maxItems], [secret, 2]);
   for (const { anyOf, minLength, enum: values } of [after, secret]) {
     assert.deepEqual([minLength, values, new RegExp(anyOf[1].pattern).test("${KEY}")], [undefined, undefined, true]);
   }
@@ -315,6 +323,24 @@ test("the JSON Schema describes the file as it is written", () => {
     [after.default, after.anyOf[0], secret.anyOf[0]],
     ["earliest", { enum: ["earliest", "latest"] }, { minLength: 8 }],
   );
+});
+
+test("a webhook's secret is one key or two, and a key of Standard Webhooks has 24 to 64 bytes", () => {
+  const wrong = (secret: unknown) =>
+    problems({ upstreams: { a: { url: WSS, webhooks: [{ url: "https://example.org/hook", secret }] } } }).join();
+  const key = (bytes: number) => `whsec_${Buffer.alloc(bytes, 1).toString("base64")}`;
+  for (const good of ["a text of ours", key(24), key(64), [key(32), "the old one"]]) assert.equal(wrong(good), "");
+  const wrongs: readonly [secret: unknown, why: RegExp][] = [
+    ["short", /secret/],
+    [key(23), /secret/],
+    [key(65), /secret/],
+    ["whsec_not base64!", /secret/],
+    [[], /secret/],
+    [[key(24), key(24), key(24)], /secret/],
+    [5, /secret/],
+  ];
+  for (const [secret, why] of wrongs) assert.match(wrong(secret), why, JSON.stringify(secret));
+  assert.match(wrong(key(23)), /must have 24 to 64 bytes behind whsec_, in base64/);
 });
 
 test("failover names another upstream of the file that speaks the same protocol", () => {

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { Child, type Ran } from "../support/child.ts";
 import { freePort } from "../support/free-port.ts";
 import { productCommand, runProduct } from "../support/product.ts";
@@ -169,6 +170,7 @@ describe("sidesocket call", () => {
     const child = await started("silent", [], t);
     child.signal("SIGTERM");
     await child.until(() => /SIGTERM received/.test(child.stderr));
+    await delay(600); // so that it is another wish
     assert.equal((await child.stop("SIGTERM")).code, 4, child.output());
     const document = JSON.parse(child.stderr.trim().split("\n").at(-1) ?? "");
     assert.deepEqual([document.code, document.sent], ["cancelled", "maybe"]);

@@ -216,18 +216,33 @@ test("the in-flight cap responds 429 and frees its places when requests end", as
   const full = { status: 429, code: "too_many_in_flight", sent: "no", detail: /in_flight: 3/ } as const;
   await problem(await product.request(call("echo")), full);
   await rpcProblem(await product.rpc(call("echo", [], "mine")), { ...full, id: "mine" });
-  const batch = await product.rpc([call("echo", [], "a"), call("echo", [], "b")]);
-  assert.equal(batch.status, 200);
+  const batch = [call("echo", [], "a"), call("echo", [], "b")];
+  const refused = await product.post("/rpc?timeout=200ms", batch);
+  assert.deepEqual([refused.status, refused.headers.get("retry-after")], [429, "1"]);
   assert.deepEqual(
-    ((await batch.json()) as RpcAnswer[]).map(({ id, error }) => [id, error?.data?.code, error?.data?.sent]),
+    ((await refused.json()) as RpcAnswer[]).map(({ id, error }) => [id, error?.data?.code, error?.data?.sent]),
     ["a", "b"].map((id) => [id, "too_many_in_flight", "no"]),
   );
+  await problem(await product.post(`${REQUEST}?timeout=200ms`, batch), full);
   for (const response of await Promise.all(held)) {
     assert.equal(response.status, 504);
     await response.body?.cancel();
   }
   assert.equal((await product.request(call("echo"))).status, 200);
   assert.equal(upstream.messages.length, 4);
+});
+
+test("thirty batches of a hundred at once are all served, though they are more than the cap", async (t) => {
+  const upstream = await startUpstream({ t });
+  const product = await startProduct({ upstream, t });
+  await product.ready();
+  const batches = Array.from({ length: 30 }, async (_, number) => {
+    const sent = Array.from({ length: 100 }, (_, id) => ({ ...call("sleep", [15, number]), id }));
+    const response = await product.rpc(sent);
+    const replies = (await response.json()) as { readonly id: number; readonly result?: unknown }[];
+    return replies.filter(({ id, result }, at) => id === at && JSON.stringify(result) === `[15,${number}]`).length;
+  });
+  assert.deepEqual(await Promise.all(batches), new Array(30).fill(100));
 });
 
 test("a peer that vanished silently is found by a ping", async (t) => {

@@ -309,11 +309,11 @@ describe("the app as a fetch handler", () => {
 
   test("a bug of ours is reported in the path's format; JSON-RPC gets no status that it retries", async () => {
     const port = {
-      dialect: { name: "json-rpc", accepts: "json" },
+      protocol: { name: "json-rpc", accepts: "json" },
       settings: { limits: { request_bytes: 1_000 }, failover: [] },
     };
     const broken = {
-      port: { ...port, ask: () => Promise.reject(new Error("a mistake")) },
+      port: { ...port, request: () => Promise.reject(new Error("a mistake")) },
       exiting: false,
       refusing: false,
       stopping: new StopSignal(),

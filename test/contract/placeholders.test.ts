@@ -87,7 +87,7 @@ test("a webhook's url, headers and secret are resolved for each delivery", async
   await until(() => hits.length === 1);
   await writeFile(file, "short");
   const failed = async () => JSON.stringify((await product.state()).webhooks);
-  await until(async () => /secret has fewer than 8 characters/.test(await failed()));
+  await until(async () => /secret must have at least 8 characters/.test(await failed()));
   await writeFile(file, "second-s3cret");
   await until(() => hits.length === 2);
   for (const [index, key] of ["first-s3cret", "second-s3cret"].entries()) {

@@ -237,3 +237,80 @@ test("the exit ends streams at once with an event, and those that have not begun
   const [drain, stop] = product.report().steps;
   assert.deepEqual([drain?.outcome, stop?.counts], ["done", { readers: 2 }]);
 });
+
+test("a stream that stalls ends with an error, by limits.reply_pause or the caller's idle, and is free again", async (t) => {
+  const { product, upstream } = await start(t, { reply_pause: "1500ms" });
+  for (const [query, bound] of [
+    ["", "limits.reply_pause"],
+    ["?idle=300ms", "idle"],
+  ]) {
+    const began = performance.now();
+    const lines = await Stream.open(product, `${REQUEST}${query}`, LINES, t, { flood: 2 });
+    await lines.until(() => lines.ended);
+    assert.ok(performance.now() - began >= (query === "" ? 1_490 : 295));
+    const { error } = JSON.parse(lines.text.trim().split("\n").at(-1) ?? "") as { error: Record<string, unknown> };
+    assert.deepEqual([error.code, error.sent, error.status], ["reply_timeout", "yes", 504]);
+    assert.match(String(error.detail), new RegExp(`2 frames came, and then none for \\d+ ms \\(${bound}\\)`));
+  }
+  await upstream.until(() => cancels(upstream).length === 2, { what: "the upstream to be notified of both" });
+  await until(async () => (await product.state()).in_flight === 0, { what: "both places to be free" });
+});
+
+test("idle also bounds a stream that subscribes, from its beginning on", async (t) => {
+  const { product, upstream } = await start(t);
+  const events = await Stream.open(product, `${REQUEST}?idle=300ms`, EVENTS, t, { subscribe: true });
+  await events.until(() => events.ended);
+  const error = events.events.find(({ name }) => name === "error");
+  const { code, sent } = JSON.parse(error?.data ?? "") as Record<string, unknown>;
+  assert.deepEqual([code, sent], ["reply_timeout", "maybe"]);
+  await upstream.until(() => cancels(upstream).length === 1, { what: "the upstream to be notified" });
+});
+
+test("an idle that is no time, longer than limits.reply_pause, or not for a stream is refused", async (t) => {
+  const { product, upstream } = await start(t, { reply_pause: "2s" });
+  for (const [idle, headers, detail] of [
+    ["soon", LINES, /^idle must be a time/],
+    ["3s", EVENTS, /^idle must not be longer than 2s/],
+    ["1s", { accept: "application/json" }, /^idle is for streams/],
+  ] as const) {
+    const response = await product.post(`${REQUEST}?idle=${idle}`, { rows: 1 }, { headers });
+    await problem(response, { status: 400, code: "invalid_request", sent: "no", detail });
+  }
+  assert.deepEqual(upstream.texts, []);
+});
+
+test("a reply of several frames that outlasts its request is fetched whole, after a 504 and after a 202", async (t) => {
+  const upstream = await startUpstream({
+    t,
+    onMessage: (message, connection) => {
+      const { id } = JSON.parse(String(message)) as StreamRequest;
+      for (let n = 1; n <= 4; n++)
+        connection.later(200 * n, () => connection.send({ id, n, ...(n === 4 && { end: true }) }));
+    },
+  });
+  const path = await written(t, "rows.mjs", protocol);
+  const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, protocol: path } } }, t });
+  await product.ready();
+  for (const [headers, status] of [
+    [{}, 504],
+    [{ prefer: "respond-async" }, 202],
+  ] as const) {
+    const response = await product.post(`${REQUEST}?timeout=300ms`, {}, { headers });
+    assert.equal(response.status, status);
+    await response.body?.cancel();
+    const fetched = await product.fetch(`${response.headers.get("location")}?wait=20`);
+    assert.equal(fetched.status, 200);
+    assert.deepEqual(await fetched.json(), [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4, end: true }]);
+  }
+});
+
+test("a gathered or late reply that stalls is a 504 without end: nothing is to be fetched any more", async (t) => {
+  const { product } = await start(t, { reply_pause: "500ms" });
+  const gathered = await product.request({ flood: 1 });
+  assert.equal(gathered.headers.get("location"), null);
+  await problem(gathered, { status: 504, code: "reply_timeout", sent: "yes", detail: /one frame came, and then none/ });
+  const timedOut = await product.post(`${REQUEST}?timeout=200ms`, { flood: 1 });
+  await timedOut.body?.cancel();
+  const late = await product.fetch(`${timedOut.headers.get("location")}?wait=20`);
+  await problem(late, { status: 504, code: "reply_timeout", sent: "yes", detail: /limits\.reply_pause/ });
+});

@@ -240,3 +240,197 @@ test("messages without a subscription stay where they were", async (t) => {
   const { messages } = await page(product, "?wait=10", MESSAGES);
   assert.deepEqual(messages[0]?.data, { jsonrpc: "2.0", method: "news" });
 });
+
+/** Starts the product before an upstream that speaks `json` as `onMessage` says. */
+async function startJson(
+  t: Cleanup,
+  onMessage: (message: Record<string, unknown>, connection: UpstreamConnection) => void,
+  more: Config = {},
+): Promise<{ product: Product; upstream: Upstream }> {
+  const handler = (message: Message, connection: UpstreamConnection) =>
+    onMessage(JSON.parse(String(message)), connection);
+  const upstream = await startUpstream({ onMessage: handler, t });
+  const reconnect = { from: "50ms", to: "100ms" };
+  const config = { upstreams: { default: { url: upstream.url, protocol: "json", reconnect, ...more } } };
+  const product = await startProduct({ config, t });
+  await product.ready();
+  return { product, upstream };
+}
+
+const lastError = async (product: Product, name: string) =>
+  ((await (await product.fetch(`${PATH}/${name}`)).json()) as { last_error: string | null }).last_error ?? "";
+const remove = (product: Product, name: string, query = "") =>
+  product.fetch(`${PATH}/${name}${query}`, { method: "DELETE" });
+const journal = async (product: Product, name: string) =>
+  (await page(product, "?limit=1000", `${PATH}/${name}/messages`)).messages;
+
+test("a subscription that is refused in the upstream's own words is an error, and a declared one has failed", async (t) => {
+  const feed = { request: { op: "subscribe" }, match: { "/topic": "t" } };
+  const { product } = await startJson(
+    t,
+    ({ id, op }, connection) => connection.send(op === "odd" ? { id, verdict: "no" } : { id, success: false }),
+    { subscriptions: { declared: feed } },
+  );
+  await problem(await product.post(PATH, feed), {
+    status: 502,
+    code: "invalid_reply",
+    sent: "yes",
+    detail: /refused it: .*"success":false/,
+  });
+  const odd = { request: { op: "odd" }, match: { "/topic": "t" }, refused: { has: ["/verdict"] } };
+  await problem(await product.post(PATH, odd), { status: 502, code: "invalid_reply", sent: "yes", detail: /verdict/ });
+  await until(async () => (await phase(product, "declared")) === "failed");
+  assert.match(await lastError(product, "declared"), /"success":false/);
+  await problem(await product.post(PATH, { name: "declared", ...feed }), {
+    status: 502,
+    code: "invalid_reply",
+    sent: "yes",
+  });
+});
+
+test("a subscription is confirmed by messages without an id, which are not kept", async (t) => {
+  const { product, upstream } = await startJson(t, ({ op, symbols }, connection) => {
+    if (op === "unsubscribe") return connection.send({ event: "unsubscribed", chan: 5 });
+    for (const symbol of symbols as string[]) {
+      const event = symbol === "odd" ? "no" : "subscribed";
+      connection.send({ event, symbol, chan: 5 });
+    }
+  });
+  const feed = (...symbols: string[]) => ({
+    request: { op: "subscribe", symbols },
+    id: "/chan",
+    match: { "/chan": "$id" },
+    agreed: symbols.map((symbol) => ({ match: { "/event": "subscribed", "/symbol": symbol } })),
+    refused: { match: { "/event": "no" } },
+    ended: { match: { "/event": "unsubscribed", "/chan": "$id" } },
+    unsubscribe: { op: "unsubscribe", chan: "$id" },
+  });
+  const created = await product.post(PATH, { name: "both", ...feed("a", "b") });
+  assert.equal(created.status, 201, await created.text());
+  upstream.last.send({ chan: 5, price: 1 });
+  await until(async () => (await journal(product, "both")).length > 0);
+  const prices = (await journal(product, "both")).flatMap(({ data }) => (data as { price?: number }).price ?? []);
+  assert.deepEqual(prices, [1]);
+  assert.equal((await remove(product, "both")).status, 204);
+  assert.deepEqual((await page(product, "", MESSAGES)).messages, [], "no confirmation is a message");
+  const partly = await product.post(PATH, { name: "partly", ...feed("a", "odd") });
+  assert.equal(partly.status, 201);
+  assert.match(((await partly.json()) as { last_error: string }).last_error, /refused a part of it: .*odd/);
+});
+
+test("a subscription that the upstream ends is a gap, and is requested again on the same connection", async (t) => {
+  const event = (subscription: string, kind: string) => ({ method: "event", params: { subscription, kind } });
+  const { product, upstream } = await startJson(t, ({ id }, connection) => {
+    const name = `S${connection.texts.length}`;
+    connection.send({ id, result: name });
+    connection.send(event(name, `block-${name}`));
+    if (name === "S1") connection.send(event(name, "stop"));
+  });
+  const ended = { match: { "/params/kind": "stop" } };
+  const match = { "/params/subscription": "$id" };
+  await product.post(PATH, { name: "f", request: { op: "follow" }, id: "/result", match, ended });
+  const kinds = async () =>
+    (await journal(product, "f")).map(({ data, gap }) =>
+      gap ? gap.reason : (data as { params: { kind: string } }).params.kind,
+    );
+  await until(async () => (await kinds()).includes("block-S2"));
+  assert.deepEqual([...new Set(await kinds())], ["block-S1", "stop", "away", "block-S2"]);
+  assert.deepEqual([upstream.connections.length, await phase(product, "f")], [1, "active"]);
+  assert.match(await lastError(product, "f"), /ended the subscription: .*stop/);
+});
+
+test("a silent subscription is ended at the upstream and requested again", async (t) => {
+  const { product, upstream } = await startJson(t, ({ id }, connection) => connection.send({ id, result: "S" }));
+  const [request, unsubscribe] = [{ op: "sub" }, { op: "unsub", of: "$id" }];
+  await product.post(PATH, {
+    name: "f",
+    request,
+    id: "/result",
+    match: { "/s": "$id" },
+    unsubscribe,
+    silence: "100ms",
+  });
+  await upstream.until(() => upstream.texts.length >= 3);
+  const sent = upstream.texts.map((text) => JSON.parse(text)).map(({ op, of }) => [op, of]);
+  assert.deepEqual(sent.slice(0, 3), [
+    ["sub", undefined],
+    ["unsub", "S"],
+    ["sub", undefined],
+  ]);
+});
+
+test("a request that must not be repeated is sent once, over lost connections and a lost confirmation", async (t) => {
+  const { product, upstream } = await startJson(t, ({ id, op }, connection) => {
+    if (op !== "unconfirmed") connection.send({ id, result: "W" });
+  });
+  const requested = (op: string) => upstream.texts.filter((text) => text.includes(op)).length;
+  const order = (op: string) => ({ name: op, request: { op }, id: "/result", match: { "/s": "$id" } });
+  assert.equal((await product.post(PATH, { ...order("once"), renew: false })).status, 201);
+  assert.equal((await product.post(PATH, order("feed"))).status, 201);
+  const lost = product.post(PATH, { ...order("unconfirmed"), renew: false });
+  await upstream.until(() => requested("unconfirmed") === 1);
+  upstream.kill();
+  await problem(await lost, { status: 502, code: "connection_lost", sent: "maybe", detail: /renew: false/ });
+  await upstream.until(() => requested("feed") === 2);
+  assert.deepEqual([requested("once"), requested("unconfirmed")], [1, 1]);
+  assert.equal(await phase(product, "once"), "failed");
+  assert.match(await lastError(product, "once"), /connection was lost.*not requested again/);
+  assert.equal((await journal(product, "once")).at(-1)?.gap?.reason, "away");
+  await problem(await product.post(PATH, { ...order("once"), renew: false }), {
+    status: 502,
+    code: "connection_lost",
+    sent: "yes",
+  });
+  assert.equal((await remove(product, "once")).status, 204);
+});
+
+test("a DELETE is an error unless the upstream agrees, and its reply is no message", async (t) => {
+  const { product, upstream } = await startJson(t, ({ id, op }, connection) => {
+    if (op === "sub") connection.send({ id, result: "S" });
+    if (op === "deny") connection.send({ id, result: false });
+    if (op === "end") connection.send({ id, result: true });
+  });
+  const order = (op: string) => ({
+    name: op,
+    request: { op: "sub" },
+    id: "/result",
+    match: { "/s": "$id" },
+    unsubscribe: { op, of: "$id", n: 1 },
+  });
+  for (const op of ["end", "deny", "silence"]) assert.equal((await product.post(PATH, order(op))).status, 201);
+  assert.equal((await remove(product, "end")).status, 204);
+  assert.ok("id" in JSON.parse(upstream.last.texts.at(-1) ?? ""));
+  await problem(await remove(product, "deny"), {
+    status: 502,
+    code: "invalid_reply",
+    sent: "yes",
+    detail: /removed here, but .*"result":false/,
+  });
+  await problem(await remove(product, "silence", "?timeout=100ms"), {
+    status: 504,
+    code: "reply_timeout",
+    sent: "maybe",
+  });
+  assert.deepEqual(await (await product.fetch(PATH)).json(), { subscriptions: [] });
+  assert.deepEqual((await page(product, "", MESSAGES)).messages, []);
+});
+
+test("numbers beyond 2^53 in the messages and ids of a subscription stay as they were written", async (t) => {
+  const big = "9007199254740993";
+  const { product, upstream } = await startJson(t, ({ id }, connection) =>
+    connection.send(`{"id":${id},"result":${big}}`),
+  );
+  const text = `{"name":"n","request":{"op":"sub","n":${big}},"id":"/result","match":{"/s":"$id"},"unsubscribe":{"of": "$id"}}`;
+  assert.equal((await product.post(PATH, text)).status, 201);
+  assert.equal((await product.post(PATH, text.replaceAll(":", " : "))).status, 200, "the same order");
+  upstream.last.send(`{"s":${big}}`);
+  upstream.last.send('{"s":9007199254740992}');
+  await until(async () => (await page(product, "", MESSAGES)).messages.length > 0);
+  assert.deepEqual(
+    (await journal(product, "n")).map(({ data }) => data),
+    [{ s: "n" }],
+  );
+  assert.equal((await remove(product, "n")).status, 204);
+  assert.ok(upstream.texts[0]?.includes(`"n":${big}`), upstream.texts[0]);
+  assert.ok(upstream.texts[1]?.includes(`"of":${big}`), upstream.texts[1]);
+});

@@ -5,16 +5,18 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Item } from "../support/messages.ts";
 import { startProduct } from "../support/product.ts";
 import { type Cleanup, type Truthy, until, type WaitOptions, Watch } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-const SECRET = "whsec_c2VjcmV0LWtleS1vZi10aGlzLXRlc3Q=";
+const SECRET = "whsec_c2VjcmV0LWtleS1vZi10aGlzLXRlc3QuLi4=";
 
 interface Delivery {
   readonly headers: IncomingMessage["headers"];
   readonly text: string;
+  readonly at: number;
   readonly messages: readonly Item[];
 }
 
@@ -23,6 +25,7 @@ class Receiver {
   readonly deliveries: Delivery[] = [];
   status: (delivery: Delivery) => number | undefined = () => 204;
   url = "";
+  headers: Readonly<Record<string, string>> = {};
   readonly #watch = new Watch();
   readonly #server = createServer((request, response) => {
     let text = "";
@@ -30,10 +33,15 @@ class Receiver {
       text += chunk;
     });
     request.on("end", () => {
-      const delivery = { headers: request.headers, text, messages: JSON.parse(text).messages as Item[] };
+      const delivery = {
+        headers: request.headers,
+        text,
+        at: performance.now(),
+        messages: JSON.parse(text).messages as Item[],
+      };
       this.deliveries.push(delivery);
       const status = this.status(delivery);
-      if (status !== undefined) response.writeHead(status, { location: "http://127.0.0.1:1/" }).end();
+      if (status !== undefined) response.writeHead(status, { location: "http://127.0.0.1:1/", ...this.headers }).end();
       this.#watch.changed();
     });
   });
@@ -98,7 +106,15 @@ test("messages arrive in order, in batches, with a valid signature", async (t) =
   const state = async () => ((await product.state()).webhooks as object[])[0];
   await until(async () => ((await state()) as { delivered: number }).delivered === 55);
   const url = new URL(receiver.url).origin;
-  assert.deepEqual(await state(), { url, acknowledged: next, delivered: 55, failures: 0, last_error: null });
+  assert.deepEqual(await state(), {
+    url,
+    acknowledged: next,
+    delivered: 55,
+    failures: 0,
+    last_error: null,
+    given_up: 0,
+    stopped: false,
+  });
   assert.equal(name, "default");
 });
 
@@ -174,4 +190,64 @@ test("only the selected messages, and those of a subscription, are delivered", a
   await receiver.until(() => receiver.taken().length === 1);
   assert.deepEqual(receiver.taken(), [3]);
   assert.equal(receiver.deliveries[0]?.headers["webhook-signature"], undefined);
+});
+
+const numbersIn = ({ messages }: Delivery) =>
+  messages.map(({ data }) => (data as { params: number[] } | undefined)?.params[0]);
+
+test("a message that the receiver refuses is found in its batch and given up, with a gap in its place", async (t) => {
+  const receiver = await Receiver.start(t);
+  receiver.status = (delivery) => (numbersIn(delivery).includes(4) ? 422 : 204);
+  const { upstream, product } = await start(t, receiver, { give_up_after: "1s" });
+  for (let n = 1; n <= 6; n++) upstream.broadcast(note(n));
+  await receiver.until(() =>
+    receiver.deliveries.some((delivery) => numbersIn(delivery).includes(6) && !numbersIn(delivery).includes(4)),
+  );
+  const taken = receiver.deliveries.filter((delivery) => receiver.status(delivery) === 204).flatMap(numbersIn);
+  assert.deepEqual(taken, [1, 2, 3, undefined, 5, 6]);
+  const gap = receiver.deliveries.flatMap(({ messages }) => messages).find((item) => item.gap !== undefined)?.gap;
+  assert.deepEqual([gap?.dropped, gap?.reason], [1, "refused"]);
+  const ids = new Map(receiver.deliveries.map(({ headers, text }) => [headers["webhook-id"], text]));
+  assert.equal(ids.size, new Set(ids.values()).size, "another body has another id");
+  await product.until(() => /cannot be pushed: the receiver answered 422/.test(product.stderr()));
+  const state = async () => ((await product.state()).webhooks as { given_up: number; delivered: number }[])[0];
+  await until(async () => (await state())?.delivered === 6);
+  assert.equal((await state())?.given_up, 1);
+});
+
+test("a receiver that answers 410 gets nothing more, and the state and the log say so", async (t) => {
+  const receiver = await Receiver.start(t);
+  receiver.status = () => 410;
+  const { upstream, product } = await start(t, receiver, { batch: 1 });
+  for (const n of [1, 2]) upstream.broadcast(note(n));
+  const state = async () => ((await product.state()).webhooks as { stopped: boolean; last_error: string }[])[0];
+  await until(async () => (await state())?.stopped);
+  assert.match((await state())?.last_error ?? "", /410: nothing more is sent/);
+  await product.until(() => /the receiver answered 410: nothing more is sent/.test(product.stderr()));
+  await delay(1_500);
+  assert.equal(receiver.deliveries.length, 1);
+});
+
+test("a Retry-After in seconds is honoured", async (t) => {
+  const receiver = await Receiver.start(t);
+  receiver.headers = { "retry-after": "2" };
+  receiver.status = ({ text }) => (receiver.deliveries[0]?.text === text && receiver.deliveries.length > 1 ? 204 : 429);
+  const { upstream } = await start(t, receiver);
+  upstream.broadcast(note(1));
+  await receiver.until(() => receiver.deliveries.length === 2, { within: 10_000 });
+  const [first, second] = receiver.deliveries;
+  assert.ok((second?.at ?? 0) - (first?.at ?? 0) >= 1_990);
+});
+
+test("two secrets give two signatures, in the order of the settings", async (t) => {
+  const receiver = await Receiver.start(t);
+  const old = "the old secret";
+  const { upstream } = await start(t, receiver, { secret: [SECRET, old] });
+  upstream.broadcast(note(1));
+  await receiver.until(() => receiver.deliveries.length === 1);
+  const { headers, text } = receiver.deliveries[0] as Delivery;
+  const content = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${text}`;
+  const keys = [Buffer.from(SECRET.slice(6), "base64"), Buffer.from(old)];
+  const signed = keys.map((key) => `v1,${createHmac("sha256", key).update(content).digest("base64")}`);
+  assert.equal(headers["webhook-signature"], signed.join(" "));
 });

@@ -9,13 +9,13 @@ import type { Cleanup } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 import { ALL_DONE, endOf, outcomes } from "./stopping.ts";
 
-/** Starts the product, which runs `deed` on SIGUSR2. */
+/** Starts the product, which runs `deed` on SIGWINCH. */
 async function start(t: Cleanup, upstream: Upstream, deed = ""): Promise<Product> {
   // In the main thread only, since a preloaded module runs in each. The signal is unused otherwise, and sets the
   // moment.
   const module = `import { isMainThread } from "node:worker_threads";
 import process from "node:process";
-if (isMainThread) process.on("SIGUSR2", () => { ${deed}; });`;
+if (isMainThread) process.on("SIGWINCH", () => { ${deed}; });`;
   const file = await written(t, "fault.mjs", module);
   const preload = runtime === "node" ? "--import" : "--preload";
   const product = await startProduct({ upstream, runtimeArgs: [preload, pathToFileURL(file).href], t });
@@ -32,7 +32,7 @@ for (const [name, deed] of [
     const product = await start(t, upstream, deed);
     const pending = product.request({ jsonrpc: "2.0", id: 1, method: "sleep", params: [100] });
     await upstream.until(() => upstream.messages.length === 1);
-    product.child.signal("SIGUSR2");
+    product.child.signal("SIGWINCH");
     const { code, report } = await endOf(product, performance.now());
     assert.deepEqual([code, report.cause, outcomes(report)], [70, "internal_error", ALL_DONE], product.stderr());
     assert.match(product.stderr(), /on purpose/);
@@ -48,7 +48,7 @@ test("an uncaught error during an exit turns code 0 into 70", async (t) => {
   await upstream.until(() => upstream.messages.length === 1);
   product.child.signal("SIGTERM");
   await product.child.until(() => /SIGTERM received/.test(product.stderr()));
-  product.child.signal("SIGUSR2");
+  product.child.signal("SIGWINCH");
   const { code, report } = await endOf(product, performance.now());
   assert.deepEqual([code, report.cause, outcomes(report)], [70, "SIGTERM", ALL_DONE], product.stderr());
   assert.equal((await pending).status, 200, "the reply in flight has arrived");

@@ -1,11 +1,14 @@
 /** Rows 15 and 50 on every rung of the liveness ladder: each finds a peer that only seems to be there. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { type TestContext, test } from "node:test";
 import { problem, type Sent } from "../contract/expect.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { delay, until } from "../support/until.ts";
-import { type Answer, echo } from "./replies.ts";
-import { type Behaviour, type FaultUpstream, startFaultUpstream } from "./upstream.ts";
+import type { Peer } from "./peer.ts";
+import { startProxy } from "./proxy.ts";
+import { type Answer, echo, requestOf } from "./replies.ts";
+import { type Behaviour, startFaultUpstream } from "./upstream.ts";
 
 const call = (method: string) => ({ jsonrpc: "2.0", id: 1, method, params: [] });
 const heartbeat = { send: { op: "ping" }, every: "500ms", expect: { match: { "/op": "pong" } }, within: "500ms" };
@@ -29,7 +32,7 @@ const rungs: [name: string, keepalive: object, dead: Behaviour, sent: Sent][] = 
   ["silence", { ping: "200ms", pong_within: "5s", silence: "1s" }, { onMessage: answers(false) }, "yes"],
 ];
 
-async function start(t: TestContext, upstream: FaultUpstream, keepalive: object): Promise<Product> {
+async function start(t: TestContext, upstream: { readonly url: string }, keepalive: object): Promise<Product> {
   const reconnect = { from: "50ms", to: "100ms" };
   return startProduct({ config: { upstreams: { default: { url: upstream.url, keepalive, reconnect } } }, t });
 }
@@ -97,4 +100,76 @@ test("row 50: after the process was suspended no rung blames the peer, and nothi
   await until(async () => (await product.request(call("echo"))).status === 200);
   assert.equal(upstream.peers.length, 1);
   assert.equal((await product.state()).found_dead_by, null);
+});
+
+/** 400 kB at 100 kB/s: four seconds, several times as long as each deadline. */
+const LARGE_BYTES = 400_000;
+const SLOW = { bytesPerSecond: 100_000 };
+
+/** Answers `large` and heartbeats, as the application of an ordinary server does. */
+const large: Answer = (peer, frame) => {
+  const request = requestOf(frame);
+  if (request?.method !== "large") answers(true)(peer, frame);
+  else peer.json({ jsonrpc: "2.0", id: request.id, result: "y".repeat(LARGE_BYTES) });
+};
+
+test("a peer whose bytes are arriving is kept, though every rung's answer waits behind a large reply", async (t) => {
+  const upstream = await startFaultUpstream({ onMessage: large }, { t });
+  const proxy = await startProxy({ to: upstream.port, down: SLOW, t });
+  for (const keepalive of [
+    { ping: "500ms", pong_within: "500ms" },
+    { ping: "10m", heartbeat },
+    { ping: "10m", silence: "1s" },
+    { ping: "10m", pong_within: "500ms" },
+  ]) {
+    const product = await start(t, proxy, keepalive);
+    await product.ready();
+    const pending = product.request(call("large"));
+    // A neighbour's time-out asks for a pong, too.
+    const neighbour = await product.post("/v1/upstreams/default/request?timeout=100ms", call("never"));
+    assert.equal(neighbour.status, 504, await neighbour.text());
+    assert.equal((await pending).status, 200, JSON.stringify(keepalive));
+    assert.equal((await product.state()).found_dead_by, null);
+    await product.stop();
+  }
+});
+
+test("a peer whose bytes stop in the middle of a reply is found dead", async (t) => {
+  const upstream = await startFaultUpstream({ onMessage: large }, { t });
+  const proxy = await startProxy({ to: upstream.port, down: SLOW, t });
+  const product = await start(t, proxy, { ping: "300ms", pong_within: "300ms" });
+  await product.ready();
+  const pending = product.request(call("large"));
+  await proxy.until(() => proxy.down.bytes > LARGE_BYTES / 4);
+  proxy.down.set({ blackHole: true });
+  const stopped = performance.now();
+  await problem(await pending, { status: 502, code: "connection_lost", sent: "maybe", detail: /ping/ });
+  const ms = performance.now() - stopped;
+  assert.ok(ms <= 900 + 2_000, `${ms} ms`);
+});
+
+test("a peer that never sends the pong it was asked for, but others, is kept", async (t) => {
+  const pong = (payload: string) => (peer: Peer) => peer.pong(Buffer.from(payload));
+  for (const onPing of [pong(""), pong("another")]) {
+    const upstream = await startFaultUpstream({ onPing, onMessage: answers(true) }, { t });
+    const product = await start(t, upstream, { ping: "100ms", pong_within: "1s" });
+    const peer = await upstream.opened();
+    await upstream.until(() => peer.pings.length >= 20);
+    assert.equal((await product.state()).found_dead_by, null);
+    const confirmed = await product.post("/v1/upstreams/default/send?confirm=pong&timeout=300ms", call("never"));
+    await problem(confirmed, { status: 504, code: "reply_timeout", sent: "maybe", detail: /no pong/ });
+    await product.stop();
+  }
+});
+
+test("an upstream whose pings are off gets none, and no pong can confirm a message", async (t) => {
+  const upstream = await startFaultUpstream({ onPing: false, onMessage: answers(true) }, { t });
+  const product = await start(t, upstream, { ping: "off", pong_within: "100ms" });
+  await product.ready();
+  const late = await product.post("/v1/upstreams/default/request?timeout=100ms", call("never"));
+  await problem(late, { status: 504, code: "reply_timeout", sent: "maybe", detail: /no reply/ });
+  const refused = await product.post("/v1/upstreams/default/send?confirm=pong", call("echo"));
+  await problem(refused, { status: 400, code: "invalid_request", sent: "no", detail: /keepalive\.ping: off/ });
+  assert.equal((await product.request(call("echo"))).status, 200);
+  assert.deepEqual([upstream.peers.length, upstream.last.pings.length], [1, 0]);
 });

@@ -37,7 +37,7 @@ async function leftForNext(old: Peer, product: Product): Promise<void> {
 test("a going-away message makes the next connection before the old one gives its last reply", async (t) => {
   const { onMessage, release } = holding();
   const upstream = await startFaultUpstream({ onMessage }, { t });
-  const settings = { url: upstream.url, reconnect: { ...reconnect, rotate: { on } } };
+  const settings = { url: upstream.url, close_code: 3_777, reconnect: { ...reconnect, rotate: { on } } };
   const product = await startProduct({ config: { upstreams: { default: settings } }, t });
   await product.ready();
   const old = upstream.last;
@@ -55,7 +55,7 @@ test("a going-away message makes the next connection before the old one gives it
   const reply = await slow;
   assert.deepEqual([reply.status, await reply.json()], [200, { jsonrpc: "2.0", id: 1, result: [1] }]);
   await upstream.until(() => old.phase === "ended");
-  assert.equal(old.closeFrame?.code, 1000);
+  assert.equal(old.closeFrame?.code, 3_777);
   assert.deepEqual([upstream.peers.length, next.phase], [2, "open"]);
 });
 

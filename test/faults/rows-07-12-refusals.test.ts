@@ -7,6 +7,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { WebSocketServer } from "ws";
 import { upstreamSchema } from "../../src/config/schema.ts";
+import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { newSession, type Session, step } from "../../src/core/connection/session.ts";
 import { problem } from "../contract/expect.ts";
 import { written } from "../contract/files.ts";
@@ -38,6 +39,7 @@ function attemptsInAMinute(status: number, seed: number): number {
       random: random(),
       proof: "",
       lastActivityAt: 0,
+      traffic: NO_TRAFFIC,
       secrets: [],
       settings,
     }).session;

@@ -10,7 +10,7 @@ import { until } from "../support/until.ts";
 import { inBinary, oddTexts, replyTo, requestOf } from "./replies.ts";
 import { call, intact, scene } from "./scene.ts";
 import { startFaultUpstream } from "./upstream.ts";
-import { type Fault, oversized, tinyFragments, violations } from "./violations.ts";
+import { emptyFragments, type Fault, oversized, tinyFragments, violations } from "./violations.ts";
 
 /** The bound for the median: a single one proves little on a busy machine. */
 const BROKEN_WITHIN_MS = 100;
@@ -58,7 +58,11 @@ const large: ReadonlyMap<string, { readonly fault: Fault; readonly reason: RegEx
     },
   ],
   ["a declared length of 2^40", { fault: oversized(2n ** 40n), reason: /larger than limits\.reply_bytes/ }],
-  ["a million tiny fragments", { fault: tinyFragments(1_000_000), reason: /broke the WebSocket protocol/ }],
+  ["a million tiny fragments", { fault: tinyFragments(1_000_000), reason: /larger than limits\.reply_bytes/ }],
+  [
+    "a message in empty fragments without end",
+    { fault: emptyFragments(80_000), reason: /more pieces than limits\.reply_bytes allows/ },
+  ],
 ]);
 
 for (const [what, { fault, reason }] of large) {

@@ -74,7 +74,7 @@ test("row 38: a thread that runs out of memory takes nothing with it, and restar
   for (const response of [await pending, await exhausting]) await problem(response, CRASHED);
   assert.equal((await product.fetch("/livez")).status, 200);
   await serves(product);
-  assert.match(product.stderr(), /memory|did not answer/);
+  assert.match(product.stderr(), /memory|did not respond/);
   assert.equal((await product.stop()).code, 0);
 });
 

@@ -202,7 +202,7 @@ for (const [name, { bound, within, code }] of waits) {
     const product = await within(t, { [bound]: "30s", kill: "3s" });
     product.child.signal("SIGTERM");
     await product.until(() => product.stderr().includes("SIGTERM received"));
-    await delay(300); // Until it waits; the bound before it may have to pass.
+    await delay(600); // Until it waits, and the next signal is another wish.
     assert.equal(product.child.exit, undefined, "it waits");
     const began = performance.now();
     product.child.signal("SIGINT");
@@ -222,6 +222,7 @@ test("row 44: a third signal has its default effect, whatever hangs", async (t) 
   for (const force of [false, true]) {
     product.child.signal("SIGTERM");
     await product.until(() => product.stderr().includes(`"force":${force}`));
+    await delay(600); // so that the next one is another wish
   }
   const { signal, ms } = await product.stop("SIGTERM", 5_000);
   assert.equal(signal, "SIGTERM", product.stderr());

@@ -179,7 +179,7 @@ test("row 50: a wall clock that jumps an hour forth and back moves no deadline a
 
 /** Blocks the main thread on request, as a long garbage collection or misplaced code would. */
 const BLOCKER = `import { isMainThread } from "node:worker_threads";
-if (isMainThread) process.on("SIGUSR2", () => {
+if (isMainThread) process.on("SIGWINCH", () => {
   const end = performance.now() + 4_000;
   while (performance.now() < end);
 });`;
@@ -200,7 +200,7 @@ test("row 37: a main thread blocked for 4 s blames neither thread nor upstream, 
   await product.ready();
   const pending = Array.from({ length: 50 }, (_, n) => product.request(call("echo", [n])));
   await upstream.until(() => upstream.texts.length === 50);
-  product.child.signal("SIGUSR2");
+  product.child.signal("SIGWINCH");
   for (const [n, response] of (await Promise.all(pending)).entries()) {
     assert.deepEqual(((await response.json()) as { result: unknown }).result, [n]);
   }

@@ -34,6 +34,14 @@ export function tinyFragments(count: number): Fault {
   };
 }
 
+/** Sends the beginning of a message that goes on in `count` empty frames. */
+export function emptyFragments(count: number): Fault {
+  return (peer) => {
+    peer.raw(encodeFrame({ opcode: OPCODE.text, payload: "x", fin: false }));
+    peer.raw(Buffer.alloc(2 * count, encodeFrame({ opcode: OPCODE.continuation, payload: "", fin: false })));
+  };
+}
+
 /** All violations by name, for tests that try each. */
 export const violations: ReadonlyMap<string, Fault> = new Map<string, Fault>([
   ...ILLEGAL_CLOSE_CODES.map((code): [string, Fault] => [`close code ${code}`, illegalClose(code)]),

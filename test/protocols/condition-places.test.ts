@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { check, dotted } from "../../src/config/problems.ts";
 import { upstreamSchema } from "../../src/config/schema.ts";
 import { matchStep, type StepMatch } from "../../src/core/connection/greeting.ts";
+import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { newSession, type SessionContext, step } from "../../src/core/connection/session.ts";
 import { Subscriptions } from "../../src/core/messages/subscriptions.ts";
 import { type Condition, matchesFrame } from "../../src/protocols/condition.ts";
@@ -59,7 +60,15 @@ function isPushed(when: Condition, frame: string): boolean {
 /** Reports whether the heartbeat that expects `condition` takes a frame for its reply. */
 function isHeartbeatReply(condition: Condition, frame: string): boolean {
   const settings = parse({ keepalive: { ping: "20s", heartbeat: { send: "B", every: "1s", expect: condition } } });
-  const context: SessionContext = { now: 0, lastActivityAt: 0, random: 0, proof: "p", secrets: [], settings };
+  const context: SessionContext = {
+    now: 0,
+    lastActivityAt: 0,
+    traffic: NO_TRAFFIC,
+    random: 0,
+    proof: "p",
+    secrets: [],
+    settings,
+  };
   let session = step(newSession, { type: "start" }, context).session;
   const { connection } = session;
   session = step(session, { type: "opened", connection }, context).session;
@@ -75,8 +84,9 @@ function isOfSubscription(condition: Condition, frame: string): boolean {
   all.connected();
   all.add("a", settings);
   const agreed = { type: "reply", body: "{}", queueMs: 0, upstreamMs: 0 } as const;
-  all.settled(1, agreed, { now: 0, random: 0, retry: { from: 1, to: 1 } });
-  return all.message(frame, isJson(frame)).length > 0;
+  const context = { now: 0, random: 0, retry: { from: 1, to: 1, stable: 1 } };
+  all.settled(1, agreed, context);
+  return all.message(frame, context, isJson(frame)) !== undefined;
 }
 
 /** Each reports whether a frame with these members meets the condition, as seen from outside. */

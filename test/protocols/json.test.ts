@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { IdKind } from "../../src/protocols/id-kinds.ts";
 import { type JsonOptions, json } from "../../src/protocols/json.ts";
-import type { IdKind } from "../../src/protocols/json-id.ts";
 import { type Body, type Decoded, InvalidMessage } from "../../src/protocols/protocol.ts";
 import { jsonText, strangers, woundedText } from "./json-samples.ts";
 

@@ -125,8 +125,38 @@ test("a failure in decode is noise", () => {
     { type: "message" },
   );
   fc.assert(
-    fc.property(fc.anything(), (result) => assert.ok(["noise", "message"].includes(decoding(() => result).type))),
+    fc.property(fc.anything(), (result) => {
+      const decoded = decoding(() => result);
+      const all = decoded.type === "several" ? decoded.results : [decoded];
+      for (const { type } of all) assert.ok(["noise", "message"].includes(type));
+    }),
   );
+});
+
+test("a list of results is checked one by one, and an endless one is noise", () => {
+  const render = () => "mine";
+  const decoded = decoding(() => [{ type: "reply", id: 7, render }, { type: "message", render }, 5, []]);
+  assert.ok(decoded.type === "several");
+  assert.deepEqual(
+    decoded.results.map(({ type }) => type),
+    ["reply", "message", "noise", "noise"],
+  );
+  const [reply, message] = decoded.results;
+  assert.ok(reply?.type === "reply" && message?.type === "message");
+  assert.deepEqual([reply.render(undefined), message.render?.(undefined)], ["mine", "mine"]);
+  assert.deepEqual(
+    decoding(() => []),
+    { type: "several", results: [] },
+  );
+  assert.match(JSON.stringify(decoding(() => Array(10_001).fill({ type: "message" }))), /noise.*more than 10000/);
+});
+
+test("a message without a working render is the frame", () => {
+  for (const render of [7, () => 7]) {
+    const decoded = decoding(() => ({ type: "message", render }));
+    assert.ok(decoded.type === "message");
+    assert.equal(decoded.render?.(undefined), "frame");
+  }
 });
 
 test("a reply without a working render is the frame as it arrived", () => {

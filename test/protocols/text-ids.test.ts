@@ -6,7 +6,8 @@ import fc from "fast-check";
 import { Pattern } from "../../src/protocols/pattern.ts";
 import { type Body, type Decoded, InvalidMessage, type Protocol } from "../../src/protocols/protocol.ts";
 import type { TextIds, TextOptions } from "../../src/protocols/text.ts";
-import { faultsOf, textIds } from "../../src/protocols/text-ids.ts";
+import { textIds } from "../../src/protocols/text-ids.ts";
+import { faultsOf } from "../../src/protocols/text-rules.ts";
 import { codePoint } from "./code-point.ts";
 
 const tagged: TextIds = { out: "#$id $message", in: "^#(?<id>[0-9]+) " };
@@ -249,13 +250,14 @@ for (const [pattern, what] of faults) {
 test("every pattern is checked, and only those for ids need a group", () => {
   const all = {
     id: { out: "(", in: "(" },
+    reply: "(",
     skip: ["x", "("],
     final: ["("],
     errors: { when: "(", do: "message" },
   } as const;
   assert.deepEqual(
     faultsOf(all).map(({ path }) => path.join(".")),
-    ["id.out", "id.in", "skip.1", "final.0", "errors.when"],
+    ["id.out", "id.in", "reply", "skip.1", "final.0", "errors.when"],
   );
   assert.deepEqual(faultsOf({ id: replacing, ...rules }), []);
   assert.deepEqual(faultsOf({}), []);

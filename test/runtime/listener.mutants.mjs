@@ -23,7 +23,7 @@ export default {
     ],
     ["a connection opened just now is cut", " && since <= young", ""],
     ["a caller that left is awaited", "connections.delete(socket);", ""],
-    ["a caller that left closes only one response", 'answer.destroy().emit("close")', "answer.destroy()"],
-    ["a finished response counts as being written", "connection.answers--;", ""],
+    ["a caller that left closes only one response", 'response.destroy().emit("close")', "response.destroy()"],
+    ["a finished response counts as being written", "connection.responses--;", ""],
   ],
 };

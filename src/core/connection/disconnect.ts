@@ -11,6 +11,8 @@ export type Disconnect =
   | { readonly reason: "dns" | "tls" | "network" | "handshake" | "protocol"; readonly detail: string }
   /** A frame exceeded `limits.reply_bytes`. */
   | { readonly reason: "oversized"; readonly limitBytes: number }
+  /** A message came in more than `limit` fragments, which follow from `limits.reply_bytes`. */
+  | { readonly reason: "fragmented"; readonly limit: number; readonly limitBytes: number }
   | { readonly reason: "timeout"; readonly withinMs: number }
   /** The settings for the attempt could not be resolved. */
   | { readonly reason: "credentials"; readonly detail: string }
@@ -47,6 +49,8 @@ export function describeDisconnect(disconnect: Disconnect): string {
       return `the upstream broke the WebSocket protocol (${disconnect.detail})`;
     case "oversized":
       return `the upstream sent a frame larger than limits.reply_bytes (${disconnect.limitBytes} bytes)`;
+    case "fragmented":
+      return `the upstream sent a message in more pieces than limits.reply_bytes allows (${disconnect.limit} for ${disconnect.limitBytes} bytes)`;
     case "timeout":
       return `no connection within ${disconnect.withinMs} ms (connect_within)`;
     case "credentials":
@@ -119,6 +123,19 @@ export function decideRetry(disconnect: Disconnect, { codes, statuses }: Policy)
     default:
       return RETRY_SOON;
   }
+}
+
+/** Codes that say, after good service, that the credentials have run out: the next attempt brings fresh ones. */
+const EXPIRED_CODES = [1008, 4401];
+
+/**
+ * The decision for the end of a connection that has served: one soon attempt where the login may merely have expired.
+ * A class of the configuration or of the preset is kept.
+ */
+export function decideRetryAfterService(disconnect: Disconnect, policy: Policy): RetryDecision {
+  const expired = disconnect.reason === "closed" && EXPIRED_CODES.includes(disconnect.code);
+  if (expired && policy.codes[disconnect.code] === undefined) return RETRY_SOON;
+  return decideRetry(disconnect, policy);
 }
 
 /** Reclassifies a disconnect during the greeting: a close code of the class `refuse` means a refused login. */

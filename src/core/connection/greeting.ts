@@ -1,5 +1,6 @@
 /** The steps of a greeting, the script of sends and expects that runs on every connection before it counts as ready. */
 
+import type { UpstreamSettings } from "../../config/schema.ts";
 import { withResponse } from "../../protocols/challenge.ts";
 import { frameText, isEmpty, testOf } from "../../protocols/condition.ts";
 import type { Expectation, GreetingStep } from "../../protocols/preset.ts";
@@ -21,4 +22,11 @@ export function matchStep({ expect }: { readonly expect: Expectation }, frame: B
 export function greetingFrame({ send, challenge }: Pick<GreetingStep, "send" | "challenge">, expected?: Body): string {
   const text = typeof send === "string" ? send : JSON.stringify(send);
   return challenge && expected !== undefined ? withResponse(text, challenge, expected) : text;
+}
+
+/** The frames that the greeting and the heartbeat will send, before placeholders and challenges are filled in. */
+export function configuredFrames(settings: Pick<UpstreamSettings, "greeting" | "keepalive">): readonly string[] {
+  const { heartbeat } = settings.keepalive;
+  const sends = settings.greeting.filter((greetingStep) => "send" in greetingStep);
+  return [...sends, ...(heartbeat ? [heartbeat] : [])].map((each) => greetingFrame(each));
 }

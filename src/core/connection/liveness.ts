@@ -2,6 +2,21 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 
 /**
+ * Byte counts of a connection. On a slow line a pong, or the reply to a heartbeat, waits behind a large frame, so a
+ * deadline that passes while bytes move proves nothing: it begins again.
+ */
+export interface Traffic {
+  /** Bytes read. */
+  readonly read: number;
+  /** Bytes read when the last frame was complete: what came since is part of a frame that is still arriving. */
+  readonly framed: number;
+  /** Changes whenever the operating system takes bytes. */
+  readonly sent: number;
+}
+
+export const NO_TRAFFIC: Traffic = { read: 0, framed: 0, sent: 0 };
+
+/**
  * - `ping`: the peer's WebSocket endpoint must send a pong.
  * - `heartbeat`: the peer's application must reply to a message.
  * - `silence`: the peer must send a frame or a ping. Pongs do not count.
@@ -12,19 +27,31 @@ export type Rung = "ping" | "heartbeat" | "silence";
 export interface Ladder {
   readonly ping: PingRung;
   readonly heartbeat: HeartbeatRung;
-  /** Start of the silence while the peer has sent nothing. */
-  readonly startedAt: number;
+  readonly silence: SilenceRung;
 }
 
 interface PingRung {
   readonly due: number;
-  /** The proof carried by the ping in flight; undefined while none is. */
+  /** The proof carried by the last ping; undefined before it, and once its pong has come. */
   readonly proof: string | undefined;
+  /** The state of that ping while its pong is the sign of life that the rung awaits. */
+  readonly awaits: "its way out" | "pong" | undefined;
+  /** The traffic when the rung last looked. */
+  readonly seen: number;
 }
 
 interface HeartbeatRung {
   readonly due: number;
   readonly awaitsReply: boolean;
+  /** The bytes read when the rung last looked. */
+  readonly seen: number;
+}
+
+interface SilenceRung {
+  /** Start of the silence while the peer has finished no frame. */
+  readonly from: number;
+  /** The bytes read when the rung last looked. */
+  readonly seen: number;
 }
 
 export interface Due {
@@ -44,24 +71,25 @@ export function newLadder(keepalive: Keepalive, now: number): Ladder {
   const { heartbeat } = keepalive;
   return {
     ping: idlePing(keepalive, now),
-    heartbeat: heartbeat ? idleHeartbeat(heartbeat, now) : { due: Number.POSITIVE_INFINITY, awaitsReply: false },
-    startedAt: now,
+    heartbeat: idleHeartbeat(heartbeat?.every ?? Number.POSITIVE_INFINITY, now),
+    silence: { from: now, seen: 0 },
   };
 }
 
-function idlePing({ ping }: Keepalive, now: number): PingRung {
-  return { due: now + ping, proof: undefined };
+function idlePing({ ping }: Keepalive, now: number, proof?: string): PingRung {
+  return { due: now + (ping ?? Number.POSITIVE_INFINITY), proof, awaits: undefined, seen: 0 };
 }
 
-function idleHeartbeat({ every }: Heartbeat, now: number): HeartbeatRung {
-  return { due: now + every, awaitsReply: false };
+function idleHeartbeat(every: number, now: number): HeartbeatRung {
+  return { due: now + every, awaitsReply: false, seen: 0 };
 }
 
 /** @param lastActivityAt when the peer last sent a frame or a ping on this connection */
-export function nextDue({ ping, heartbeat, startedAt }: Ladder, { silence }: Keepalive, lastActivityAt: number): Due {
-  const silentAt = silence === null ? Number.POSITIVE_INFINITY : Math.max(startedAt, lastActivityAt) + silence;
+export function nextDue(ladder: Ladder, keepalive: Keepalive, lastActivityAt: number): Due {
+  const { ping, heartbeat, silence } = ladder;
+  const silentAt = Math.max(silence.from, lastActivityAt) + (keepalive.silence ?? Number.POSITIVE_INFINITY);
   const rungs: Due[] = [
-    { rung: "ping", at: ping.due, isPeerDeadline: ping.proof !== undefined },
+    { rung: "ping", at: ping.due, isPeerDeadline: ping.awaits !== undefined },
     { rung: "heartbeat", at: heartbeat.due, isPeerDeadline: heartbeat.awaitsReply },
     { rung: "silence", at: silentAt, isPeerDeadline: true },
   ];
@@ -72,21 +100,66 @@ export function wasSuspended({ at }: Due, now: number): boolean {
   return now - at > SUSPENDED_MS;
 }
 
-export function withPingSent(ladder: Ladder, proof: string, { pong_within }: Keepalive, now: number): Ladder {
-  return { ...ladder, ping: { due: now + pong_within, proof } };
+/** The ping was handed to the socket, where it may wait behind other frames. */
+export function withPing(
+  ladder: Ladder,
+  proof: string,
+  { pong_within }: Keepalive,
+  { read, sent }: Traffic,
+  now: number,
+): Ladder {
+  return { ...ladder, ping: { due: now + pong_within, proof, awaits: "its way out", seen: read + sent } };
 }
 
-export function withPongReceived(ladder: Ladder, keepalive: Keepalive, now: number): Ladder {
-  return { ...ladder, ping: idlePing(keepalive, now) };
+/** The operating system has taken the ping: from here on, only bytes read are a sign of life. */
+export function withPingSent(ladder: Ladder, { pong_within }: Keepalive, { read }: Traffic, now: number): Ladder {
+  return { ...ladder, ping: { ...ladder.ping, due: now + pong_within, awaits: "pong", seen: read } };
+}
+
+/**
+ * Any pong is a sign of life, and so postpones the next ping: some peers send pongs unprompted, or with another payload
+ * than the ping's, or with none.
+ * @param proof the proof of the last ping, if this was not its pong
+ */
+export function withPong(ladder: Ladder, keepalive: Keepalive, now: number, proof?: string): Ladder {
+  return { ...ladder, ping: idlePing(keepalive, now, proof) };
 }
 
 /** Without an expected reply, a heartbeat is only sent and has no deadline. */
-export function withHeartbeatSent(ladder: Ladder, { every, expect, within }: Heartbeat, now: number): Ladder {
-  return { ...ladder, heartbeat: { due: now + (expect ? within : every), awaitsReply: expect !== undefined } };
+export function withHeartbeatSent(
+  ladder: Ladder,
+  { every, expect, within }: Heartbeat,
+  { read }: Traffic,
+  now: number,
+): Ladder {
+  const due = now + (expect ? within : every);
+  return { ...ladder, heartbeat: { due, awaitsReply: expect !== undefined, seen: read } };
 }
 
-export function withHeartbeatReply(ladder: Ladder, heartbeat: Heartbeat, now: number): Ladder {
-  return { ...ladder, heartbeat: idleHeartbeat(heartbeat, now) };
+export function withHeartbeatReply(ladder: Ladder, { every }: Heartbeat, now: number): Ladder {
+  return { ...ladder, heartbeat: idleHeartbeat(every, now) };
+}
+
+/**
+ * The ladder with a new deadline for the rung that is due, if bytes have moved since it last looked; otherwise
+ * undefined, and the peer is dead. Any byte keeps the ping from blaming the peer. The others await a frame, so that
+ * pongs and the frames of others do not count, but only the bytes of a frame that is still arriving.
+ */
+export function withBytesMoved(
+  ladder: Ladder,
+  { rung }: Due,
+  keepalive: Keepalive,
+  { read, framed, sent }: Traffic,
+  now: number,
+): Ladder | undefined {
+  const { ping, heartbeat, silence } = ladder;
+  if (rung === "ping") {
+    const seen = ping.awaits === "pong" ? read : read + sent;
+    return seen === ping.seen ? undefined : { ...ladder, ping: { ...ping, due: now + keepalive.pong_within, seen } };
+  }
+  if (read <= Math.max(framed, ladder[rung].seen)) return undefined;
+  if (rung === "silence") return { ...ladder, silence: { ...silence, from: now, seen: read } };
+  return { ...ladder, heartbeat: { ...heartbeat, due: now + rungTimeoutMs(rung, keepalive), seen: read } };
 }
 
 /** How long the rung waits for the peer, in milliseconds. */

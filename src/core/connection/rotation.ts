@@ -86,7 +86,7 @@ function onRotationRequest(rotation: Rotation, connection: number, context: Sess
   if (successor || at.phase !== "ready" || at.connection !== connection || requestedOn === connection)
     return { rotation, effects: [] };
   const { from, to } = context.settings.reconnect;
-  const before = context.now - at.ladder.startedAt < to ? earlyRequests : 0;
+  const before = context.now - at.since < to ? earlyRequests : 0;
   const requested = { ...rotation, earlyRequests: before + 1, requestedOn: connection };
   if (before === 0) return startSuccessor(requested, context);
   const ms = fullJitter(before - 1, from, to, context.random);

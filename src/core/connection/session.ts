@@ -4,21 +4,31 @@ import type { Failure } from "../../errors.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import { textOf } from "../../protocols/json-message.ts";
 import type { Expectation } from "../../protocols/preset.ts";
-import type { Body } from "../../protocols/protocol.ts";
+import type { Body, WireId } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
 import { aroundInterval, fullJitter } from "../util/backoff.ts";
-import { type Disconnect, decideRetry, describeDisconnect, disconnectWhileGreeting } from "./disconnect.ts";
+import {
+  type Disconnect,
+  decideRetry,
+  decideRetryAfterService,
+  describeDisconnect,
+  disconnectWhileGreeting,
+} from "./disconnect.ts";
+import type { ConfiguredBy, FrameOrigin } from "./frame-origin.ts";
 import { greetingFrame, matchStep } from "./greeting.ts";
 import {
   type Ladder,
   newLadder,
   nextDue,
   rungTimeoutMs,
+  type Traffic,
   wasSuspended,
+  withBytesMoved,
   withHeartbeatReply,
   withHeartbeatSent,
+  withPing,
   withPingSent,
-  withPongReceived,
+  withPong,
 } from "./liveness.ts";
 
 /**
@@ -50,6 +60,9 @@ interface Greeting {
 interface Ready {
   readonly phase: "ready";
   readonly connection: number;
+  readonly since: number;
+  /** A frame or the pong of a ping has come. */
+  readonly hasTraffic: boolean;
   readonly ladder: Ladder;
 }
 
@@ -57,8 +70,19 @@ export interface Session {
   readonly at: Phase;
   /** The number of the newest attempt's connection; each is used once. */
   readonly connection: number;
-  /** Failed attempts since the upstream last proved itself by real traffic. */
+  /** Failed attempts since the upstream last proved itself by real traffic on a connection that lasted. */
   readonly failures: number;
+  /** Connections in a row that served, and ended before they were as old as the longest backoff. */
+  readonly flaps: number;
+}
+
+/** A frame arrived; required only where {@link wantsFrames} is true. */
+interface FrameInput {
+  readonly type: "frame";
+  readonly connection: number;
+  readonly frame: Body;
+  /** Required only where {@link looksAtFrames} is true. */
+  readonly origin?: FrameOrigin | undefined;
 }
 
 export type SessionInput =
@@ -66,8 +90,9 @@ export type SessionInput =
   | { readonly type: "opened"; readonly connection: number }
   /** The connection's socket has ended, or could not be opened. */
   | { readonly type: "dropped"; readonly connection: number; readonly disconnect: Disconnect }
-  /** A frame arrived; required only where {@link wantsFrames} is true. */
-  | { readonly type: "frame"; readonly connection: number; readonly frame: Body }
+  | FrameInput
+  /** The operating system has taken the ping with this proof. */
+  | { readonly type: "pingSent"; readonly connection: number; readonly proof: string }
   | { readonly type: "pong"; readonly connection: number; readonly proof: string }
   /** The phase's timer fired. */
   | { readonly type: "timer" }
@@ -80,7 +105,10 @@ export type SessionInput =
 
 export type SessionEffect =
   | { readonly type: "connect"; readonly connection: number; readonly withinMs: number }
-  | { readonly type: "send"; readonly connection: number; readonly frame: string }
+  /** Send a frame of the configuration. If it carries an id, it gets one of ours. */
+  | { readonly type: "send"; readonly connection: number; readonly frame: string; readonly by: ConfiguredBy }
+  /** The reply to the frame of the configuration that has this id on the wire met its condition. */
+  | { readonly type: "answered"; readonly connection: number; readonly id: WireId }
   | { readonly type: "ping"; readonly connection: number; readonly proof: string }
   /** Start the close handshake; destroy the socket if it takes longer than `withinMs`. */
   | { readonly type: "close"; readonly connection: number; readonly code: number; readonly withinMs: number }
@@ -106,6 +134,8 @@ export interface SessionContext {
   readonly proof: string;
   /** When the peer last sent a frame or a ping, by the clock of `now`. */
   readonly lastActivityAt: number;
+  /** The byte counts of the current connection. */
+  readonly traffic: Traffic;
   /** Texts that must not be shown. */
   readonly secrets: readonly string[];
   readonly settings: Pick<UpstreamSettings, "connect_within" | "greeting" | "keepalive" | "reconnect" | "close_code">;
@@ -116,10 +146,16 @@ export interface Transition {
   readonly effects: readonly SessionEffect[];
 }
 
-export const newSession: Session = { at: { phase: "idle" }, connection: 0, failures: 0 };
+export const newSession: Session = { at: { phase: "idle" }, connection: 0, failures: 0, flaps: 0 };
 
 /** The longest delay of a timer on either runtime, in milliseconds; with a longer one it fires at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/**
+ * The age at which a connection with real traffic has served, in milliseconds. One that says hello and ends at once has
+ * not: outages, full servers and sessions taken over by another client look like that, and end within a second.
+ */
+const SERVED_MS = 2_000;
 
 /** How long a replaced connection may take for its close handshake, in milliseconds. */
 export const RENEW_CLOSE_MS = 2_000;
@@ -139,14 +175,17 @@ export function step(session: Session, input: SessionInput, context: SessionCont
       if (at.phase === "closing") return { session: { ...session, at: { phase: "closed" } }, effects: [] };
       return onDropped(session, input.connection, input.disconnect, context);
     case "frame":
-      if (at.phase === "greeting") return onGreetingFrame(session, at, input.frame, context);
-      return onTraffic(session, input.connection, input.frame, context);
+      if (at.phase === "greeting") return onGreetingFrame(session, at, input, context);
+      return onTraffic(session, input, context);
+    case "pingSent":
+      return onPingSent(session, input.proof, context);
     case "pong":
       return onPong(session, input.proof, context);
     case "timer":
       return onTimer(session, context);
     case "probe":
-      if (at.phase !== "ready" || at.ladder.ping.proof !== undefined) return stay(session);
+      if (at.phase !== "ready" || at.ladder.ping.awaits || context.settings.keepalive.ping === null)
+        return stay(session);
       return ping(session, at, context);
     case "renew":
       return renew(session, input.detail, context);
@@ -156,9 +195,15 @@ export function step(session: Session, input: SessionInput, context: SessionCont
 }
 
 /** Reports whether frames of this connection must pass through the session. Most need not, and skip its cost. */
-export function wantsFrames({ at, failures }: Session, connection: number): boolean {
+export function wantsFrames(session: Session, connection: number): boolean {
+  const { at } = session;
   if (!("connection" in at) || at.connection !== connection) return false;
-  return at.phase === "greeting" || failures > 0 || (at.phase === "ready" && at.ladder.heartbeat.awaitsReply);
+  return looksAtFrames(session) || (at.phase === "ready" && !at.hasTraffic);
+}
+
+/** Reports whether the current connection's frames may meet a condition of the greeting or the heartbeat. */
+export function looksAtFrames({ at }: Session): boolean {
+  return at.phase === "greeting" || (at.phase === "ready" && at.ladder.heartbeat.awaitsReply);
 }
 
 function stay(session: Session): Transition {
@@ -174,17 +219,27 @@ function connect(session: Session, { settings }: SessionContext, before: readonl
 }
 
 /** Continues the greeting at step `from`: sends frames up to the next expect step. `reply`: the frame last expected. */
-function greet(session: Session, connection: number, from: number, context: SessionContext, reply?: Body): Transition {
-  const { settings, now: openedAt } = context;
-  const effects: SessionEffect[] = [];
+function greet(
+  session: Session,
+  connection: number,
+  from: number,
+  context: SessionContext,
+  reply?: Body,
+  before: readonly SessionEffect[] = [],
+): Transition {
+  const { settings, now } = context;
+  const effects = [...before];
   for (let index = from; index < settings.greeting.length; index++) {
     const greetingStep = settings.greeting[index] ?? {};
-    if ("send" in greetingStep) effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply) });
+    if ("send" in greetingStep) {
+      effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply), by: "greeting" });
+    }
     if (!greetingStep.expect) continue;
     effects.push({ type: "timer", ms: greetingStep.expect.within, isPeerDeadline: true });
     return { session: { ...session, at: { phase: "greeting", connection, step: index } }, effects };
   }
-  const at: Ready = { phase: "ready", connection, ladder: newLadder(settings.keepalive, openedAt) };
+  const ladder = newLadder(settings.keepalive, now);
+  const at: Ready = { phase: "ready", connection, since: now, hasTraffic: false, ladder };
   return enterReady(session, at, context, effects);
 }
 
@@ -196,33 +251,56 @@ function enterReady(
   before: SessionEffect[],
 ): Transition {
   const due = nextDue(at.ladder, settings.keepalive, lastActivityAt);
-  const ms = Math.max(0, Math.ceil(due.at - now));
+  const ms = Math.min(TIMER_MAX_MS, Math.max(0, Math.ceil(due.at - now)));
   return {
     session: { ...session, at },
     effects: [...before, { type: "timer", ms, ...(due.isPeerDeadline && { isPeerDeadline: true }) }],
   };
 }
 
-/** Real traffic proves that the upstream works, so the failures are reset. */
-function onTraffic(session: Session, connection: number, frame: Body, context: SessionContext): Transition {
+/** Notes real traffic, without which the connection has not served. */
+function onTraffic(session: Session, input: FrameInput, context: SessionContext): Transition {
   const { at } = session;
-  const working = { ...session, failures: 0 };
+  const working = at.phase === "ready" ? { ...session, at: { ...at, hasTraffic: true } } : session;
   const { heartbeat } = context.settings.keepalive;
   const expected = at.phase === "ready" && at.ladder.heartbeat.awaitsReply && heartbeat?.expect;
-  if (!expected || !matchesFrame(frame, expected)) {
-    return { session: working, effects: [{ type: "frame", connection, frame }] };
+  const body = expected ? seenBy("heartbeat", input) : undefined;
+  if (!expected || body === undefined || !matchesFrame(body, expected)) {
+    return { session: working, effects: [passedOn(input)] };
   }
-  return enterReady(working, { ...at, ladder: withHeartbeatReply(at.ladder, heartbeat, context.now) }, context, []);
+  const ladder = withHeartbeatReply(at.ladder, heartbeat, context.now);
+  return enterReady(session, { ...at, hasTraffic: true, ladder }, context, answered(input));
 }
 
-function onGreetingFrame(session: Session, at: Greeting, frame: Body, context: SessionContext): Transition {
+/** The frame as a condition sees it that awaits a reply to `by`; undefined if it answers something else. */
+function seenBy(by: ConfiguredBy, { frame, origin }: FrameInput): Body | undefined {
+  if (origin === undefined) return frame;
+  return origin.type === "configured" && origin.by === by ? origin.body : undefined;
+}
+
+function answered({ connection, origin }: FrameInput): SessionEffect[] {
+  const isReply = origin?.type === "configured" && origin.isReply;
+  return isReply ? [{ type: "answered", connection, id: origin.id }] : [];
+}
+
+function passedOn({ connection, frame }: FrameInput): SessionEffect {
+  return { type: "frame", connection, frame };
+}
+
+function onGreetingFrame(session: Session, at: Greeting, input: FrameInput, context: SessionContext): Transition {
+  const { frame, origin } = input;
   const expect = expectation(at, context);
-  const match = expect ? matchStep({ expect }, frame) : "other";
-  if (match === "matched") return greet(session, at.connection, at.step + 1, context, frame);
+  const body = seenBy("greeting", input);
+  const match = expect && body !== undefined ? matchStep({ expect }, body) : "other";
+  if (match === "matched") return greet(session, at.connection, at.step + 1, context, body, answered(input));
   if (match === "other") {
-    return { session: { ...session, at: { ...at, last: frame } }, effects: [{ type: "message", frame }] };
+    const last = body ?? frame;
+    return {
+      session: { ...session, at: { ...at, last } },
+      effects: [origin ? passedOn(input) : { type: "message", frame }],
+    };
   }
-  const detail = `step ${at.step + 1} received ${excerptOf(textOf(frame), context.secrets)}`;
+  const detail = `step ${at.step + 1} received ${excerptOf(textOf(body ?? frame), context.secrets)}`;
   return giveUp(
     session,
     at.connection,
@@ -242,6 +320,22 @@ function onDropped(session: Session, connection: number, disconnect: Disconnect,
   return scheduleRetry(session, cause, context, [{ type: "lost", connection, cause }]);
 }
 
+/**
+ * The counts when a connection ends. One that has served forgives the failures before it, so the upstream is back soon
+ * after a blip. But if one after another serves only briefly, the flaps take the place of the failures: each of them
+ * costs a login, and an upstream may allow few.
+ */
+function afterService(
+  { at, failures, flaps }: Session,
+  { now, settings }: SessionContext,
+): Pick<Session, "failures" | "flaps"> & { readonly served: boolean } {
+  const age = at.phase === "ready" && at.hasTraffic ? now - at.since : 0;
+  if (age < SERVED_MS) return { failures, flaps, served: false };
+  return age < settings.reconnect.to
+    ? { failures: flaps, flaps: flaps + 1, served: true }
+    : { failures: 0, flaps: 0, served: true };
+}
+
 /** Ends the connection and decides when the next attempt is due. */
 function scheduleRetry(
   session: Session,
@@ -250,15 +344,16 @@ function scheduleRetry(
   before: readonly SessionEffect[],
 ): Transition {
   const { now, random, settings } = context;
-  const decision = decideRetry(cause, settings.reconnect);
+  const { failures, flaps, served } = afterService(session, context);
+  const decision = served ? decideRetryAfterService(cause, settings.reconnect) : decideRetry(cause, settings.reconnect);
   const unbounded =
     decision.type === "refuse"
       ? aroundInterval(settings.reconnect.refused, random)
-      : decision.atLeastMs + fullJitter(session.failures, settings.reconnect.from, settings.reconnect.to, random);
+      : decision.atLeastMs + fullJitter(failures, settings.reconnect.from, settings.reconnect.to, random);
   const delay = Math.min(unbounded, TIMER_MAX_MS);
   const phase = decision.type === "refuse" ? "refused" : "waiting";
   return {
-    session: { ...session, failures: session.failures + 1, at: { phase, until: now + delay, cause } },
+    session: { ...session, failures: failures + 1, flaps, at: { phase, until: now + delay, cause } },
     effects: [...before, { type: "timer", ms: delay }],
   };
 }
@@ -272,37 +367,59 @@ function giveUp(session: Session, connection: number, cause: Disconnect, context
 }
 
 function ping(session: Session, at: Ready, context: SessionContext): Transition {
-  const { proof, now, settings } = context;
+  const { proof, now, settings, traffic } = context;
   const { connection } = at;
-  const ladder = withPingSent(at.ladder, proof, settings.keepalive, now);
+  const ladder = withPing(at.ladder, proof, settings.keepalive, traffic, now);
   return enterReady(session, { ...at, ladder }, context, [{ type: "ping", connection, proof }]);
+}
+
+function onPingSent(session: Session, proof: string, context: SessionContext): Transition {
+  const { at } = session;
+  if (at.phase !== "ready" || at.ladder.ping.proof !== proof || !at.ladder.ping.awaits) return stay(session);
+  const ladder = withPingSent(at.ladder, context.settings.keepalive, context.traffic, context.now);
+  return enterReady(session, { ...at, ladder }, context, []);
 }
 
 function onPong(session: Session, proof: string, context: SessionContext): Transition {
   const { at } = session;
-  if (at.phase !== "ready" || at.ladder.ping.proof !== proof) return stay(session);
-  const ladder = withPongReceived(at.ladder, context.settings.keepalive, context.now);
-  const then = enterReady({ ...session, failures: 0 }, { ...at, ladder }, context, []);
+  if (at.phase !== "ready" || at.ladder.ping.proof === undefined) return stay(session);
+  const { keepalive } = context.settings;
+  if (at.ladder.ping.proof !== proof) {
+    const ladder = withPong(at.ladder, keepalive, context.now, at.ladder.ping.proof);
+    return enterReady(session, { ...at, ladder }, context, []);
+  }
+  const ladder = withPong(at.ladder, keepalive, context.now);
+  const then = enterReady(session, { ...at, hasTraffic: true, ladder }, context, []);
   // `proven` comes last: its handler may request the next ping at once.
   return { ...then, effects: [...then.effects, { type: "proven", connection: at.connection, proof }] };
 }
 
 /** Acts on the rung that is due: sends its ping or heartbeat, or gives up on the peer. */
 function onRungDue(session: Session, at: Ready, context: SessionContext): Transition {
-  const { now, lastActivityAt, settings } = context;
+  const { now, lastActivityAt, settings, traffic } = context;
   const { keepalive } = settings;
   const due = nextDue(at.ladder, keepalive, lastActivityAt);
   if (due.at > now) return enterReady(session, at, context, []);
   if (due.isPeerDeadline) {
+    const moved = withBytesMoved(at.ladder, due, keepalive, traffic, now);
+    if (moved) return enterReady(session, { ...at, ladder: moved }, context, []);
     // We were suspended, so the missed deadline proves nothing: restart the ladder with a ping.
-    if (wasSuspended(due, now)) return ping(session, { ...at, ladder: newLadder(keepalive, now) }, context);
+    if (wasSuspended(due, now)) return afterSuspension(session, at, context);
     const withinMs = rungTimeoutMs(due.rung, keepalive);
     return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs }, context);
   }
   if (due.rung === "ping" || keepalive.heartbeat === null) return ping(session, at, context);
   const frame = greetingFrame(keepalive.heartbeat);
-  const ladder = withHeartbeatSent(at.ladder, keepalive.heartbeat, now);
-  return enterReady(session, { ...at, ladder }, context, [{ type: "send", connection: at.connection, frame }]);
+  const ladder = withHeartbeatSent(at.ladder, keepalive.heartbeat, traffic, now);
+  return enterReady(session, { ...at, ladder }, context, [
+    { type: "send", connection: at.connection, frame, by: "heartbeat" },
+  ]);
+}
+
+function afterSuspension(session: Session, before: Ready, context: SessionContext): Transition {
+  const { keepalive } = context.settings;
+  const at = { ...before, ladder: newLadder(keepalive, context.now) };
+  return keepalive.ping === null ? enterReady(session, at, context, []) : ping(session, at, context);
 }
 
 function onTimer(session: Session, context: SessionContext): Transition {
@@ -326,11 +443,17 @@ function onTimer(session: Session, context: SessionContext): Transition {
 
 function renew(session: Session, detail: string, context: SessionContext): Transition {
   const { at } = session;
+  const { close_code: code } = context.settings;
   if (at.phase !== "ready") return stay(session);
-  return connect(session, context, [
-    { type: "lost", connection: at.connection, cause: { reason: "renewed", detail } },
-    { type: "close", connection: at.connection, code: 1000, withinMs: RENEW_CLOSE_MS },
-  ]);
+  const cause: Disconnect = { reason: "renewed", detail };
+  const left: SessionEffect[] = [
+    { type: "lost", connection: at.connection, cause },
+    { type: "close", connection: at.connection, code, withinMs: RENEW_CLOSE_MS },
+  ];
+  // The first renewal comes at once. If one connection after another must be renewed, they back off like any other end.
+  const { failures, flaps } = afterService(session, context);
+  if (failures > 0) return scheduleRetry(session, cause, context, left);
+  return connect({ ...session, failures: 1, flaps }, context, left);
 }
 
 function close(session: Session, withinMs: number, { settings }: SessionContext): Transition {

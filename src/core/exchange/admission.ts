@@ -4,6 +4,7 @@ import type { Failure } from "../../errors.ts";
 import type { Body, Encoded, Protocol } from "../../protocols/protocol.ts";
 import type { RequestKind } from "../outcome.ts";
 import { OpenBatch } from "./batch.ts";
+import { BatchQueue, type WaitingBatch } from "./batch-queue.ts";
 import * as failures from "./failures.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { OwnedRequest, Owner } from "./request-table.ts";
@@ -27,6 +28,7 @@ export class Admission {
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
   readonly #expire: (now: number) => void;
+  readonly #waiting = new BatchQueue();
   #closed = false;
 
   /** @param expire ends requests past their deadline. Called if there is no room: on a busy thread the timer is late */
@@ -45,9 +47,15 @@ export class Admission {
     this.#expire = expire;
   }
 
+  /** When `expireWaiting` must be called; undefined if no batch waits for places. */
+  get nextDeadline(): number | undefined {
+    return this.#waiting.nextDeadline;
+  }
+
   /** From here on every request is refused. */
   close(): void {
     this.#closed = true;
+    this.failWaiting(failures.shuttingDown);
   }
 
   /**
@@ -62,29 +70,79 @@ export class Admission {
       this.#requests.refuse({ owner, seq: incoming.seq, batch: undefined }, 0, failures.invalid(error));
       return false;
     }
-    const problem = this.#problem(incoming, items?.length ?? 1, now, buffered);
+    const problem = this.#problem(owner, incoming, items, now, buffered);
     const request = { owner, seq: incoming.seq, batch: items && new OpenBatch(items.length) };
     if (items === undefined) {
-      this.#admit(request, incoming, 0, incoming.body, problem, now);
+      this.#admit(request, incoming, 0, incoming.body, problem, now, now);
     } else {
-      items.forEach((item, index) => {
-        this.#admit(request, incoming, index, item, problem, now);
-      });
+      const batch = { request, incoming, items, arrivedAt: now, next: 0, bytes: sizeOf(incoming.body) };
+      this.#waiting.add(batch);
+      if (problem) this.#refuseRest(batch, problem);
     }
     return true;
   }
 
-  /** The failure that all items of a request share; undefined if there is room for them. */
-  #problem(incoming: NewRequest, items: number, now: number, buffered: number): Failure | undefined {
-    if (this.#requests.table.size + items > this.#inFlightMax) this.#expire(now);
+  /** Takes in the items of batches that there are places for. Call whenever a place may have become free. */
+  admitWaiting(now: number): void {
+    while (!this.#waiting.isEmpty && this.#requests.table.size < this.#inFlightMax) {
+      const item = this.#waiting.take();
+      if (item)
+        this.#admit(
+          item.batch.request,
+          item.batch.incoming,
+          item.index,
+          item.body,
+          undefined,
+          now,
+          item.batch.arrivedAt,
+        );
+    }
+  }
+
+  /** Fails the items that have waited for a place until the deadline of their batch. */
+  expireWaiting(now: number): void {
+    for (const batch of this.#waiting.due(now)) {
+      this.#refuseRest(batch, failures.noPlace(now - batch.arrivedAt, this.#inFlightMax));
+    }
+  }
+
+  /** Fails the items that wait for a place. */
+  failWaiting(failure: Failure): void {
+    for (const batch of this.#waiting.all()) this.#refuseRest(batch, failure);
+  }
+
+  /** Drops what waits of the owner's requests, or of one of them, without an outcome. */
+  drop(owner: Owner, seq?: number): number {
+    return this.#waiting.isEmpty ? 0 : this.#waiting.drop(owner, seq);
+  }
+
+  #refuseRest(batch: WaitingBatch, failure: Failure): void {
+    for (const { index, body } of this.#waiting.takeAll(batch)) {
+      this.#admit(batch.request, batch.incoming, index, body, failure, batch.arrivedAt, batch.arrivedAt);
+    }
+  }
+
+  /**
+   * The failure of a request that is not taken in; for a batch, all its items share it. A single message needs a place
+   * at once, for which no batch waits; a batch may wait for its places.
+   */
+  #problem(
+    owner: Owner,
+    incoming: NewRequest,
+    items: readonly string[] | undefined,
+    now: number,
+    buffered: number,
+  ): Failure | undefined {
+    const count = items?.length ?? 1;
+    if (this.#requests.table.size + count > this.#inFlightMax) this.#expire(now);
     const { size, heldBytes } = this.#requests.table;
     if (this.#closed) return failures.shuttingDown;
     if (incoming.deadline <= now) return failures.timedOut("no", 0, "reply");
-    if (items > this.#inFlightMax) return failures.batchTooLarge(items, this.#inFlightMax);
-    if (size + items > this.#inFlightMax) return failures.tooMany(size, this.#inFlightMax);
-    const problem = this.#sendQueue.problem(items, now);
+    if (!items && (size >= this.#inFlightMax || !this.#waiting.isEmpty))
+      return failures.tooMany(size, this.#inFlightMax);
+    const problem = this.#sendQueue.problem(owner, count, now);
     if (problem) return problem;
-    const waiting = heldBytes + buffered + sizeOf(incoming.body);
+    const waiting = heldBytes + this.#waiting.bytes + buffered + sizeOf(incoming.body);
     return waiting > this.#bufferedMax ? failures.congested(this.#bufferedMax) : undefined;
   }
 
@@ -95,6 +153,7 @@ export class Admission {
     body: Body,
     problem: Failure | undefined,
     now: number,
+    arrivedAt: number,
   ): void {
     const { correlation } = this.#requests;
     const { ids = "ours" } = this.#protocol;
@@ -112,7 +171,8 @@ export class Admission {
     // A message that expects no reply may carry the id of another request, to say something about it.
     const own = expectsReply ? encoded.id : undefined;
     const taken = own !== undefined && correlation.isTaken(own);
-    const failure = problem ?? (taken ? failures.idTaken : undefined);
+    const reserved = own !== undefined && this.#requests.configured.isReserved(own);
+    const failure = problem ?? (reserved ? failures.idReserved : taken ? failures.idTaken : undefined);
     if (failure) {
       this.#requests.refuse(request, index, failures.failed(failure, encoded.own));
       return;
@@ -128,7 +188,7 @@ export class Admission {
       own: encoded.own,
       deadline,
       dueAt: this.#sendQueue.dueAt(deadline, now),
-      arrivedAt: now,
+      arrivedAt,
       phase: {
         type: "held",
         message: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : encoded.frame,

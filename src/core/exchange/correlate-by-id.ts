@@ -1,18 +1,22 @@
 /** The correlation of protocols whose replies name their request, so that any number may be in flight. */
 import type { Protocol, WireId } from "../../protocols/protocol.ts";
+import type { ConfiguredFrames } from "./configured-frames.ts";
 import type { Correlation, Stray } from "./correlation.ts";
 import type { RequestTable, SentEntry } from "./request-table.ts";
 
 export class CorrelateById implements Correlation {
   /** Buried ids have no deadline: each is kept until its reply has come, or newer ones have displaced it. */
   readonly nextDeadline = undefined;
+  readonly needsRenewal = false;
   readonly #table: RequestTable;
+  readonly #configured: ConfiguredFrames;
   readonly #ids: WireIds;
   /** True if callers' own ids are on the wire. */
   readonly #callers: boolean;
 
-  constructor(table: RequestTable, { maxId, ids }: Pick<Protocol, "maxId" | "ids">) {
+  constructor(table: RequestTable, configured: ConfiguredFrames, { maxId, ids }: Pick<Protocol, "maxId" | "ids">) {
     this.#table = table;
+    this.#configured = configured;
     this.#ids = new WireIds(maxId);
     this.#callers = ids === "callers";
   }
@@ -22,7 +26,7 @@ export class CorrelateById implements Correlation {
   }
 
   draw(): number {
-    return this.#ids.draw((id) => this.#table.has(id));
+    return this.#ids.draw((id) => this.#table.has(id) || this.#configured.has(id));
   }
 
   isTaken(wire: WireId): boolean {

@@ -1,5 +1,5 @@
 /** The correlation of protocols whose replies do not name their request: a lane, with one request in it at a time. */
-import type { WireId } from "../../protocols/protocol.ts";
+import type { Protocol, WireId } from "../../protocols/protocol.ts";
 import type { Correlation, Stray } from "./correlation.ts";
 import type { SentEntry } from "./request-table.ts";
 
@@ -7,13 +7,31 @@ export class CorrelateByOrder implements Correlation {
   /** The request table needs an id for each entry, though none is ever on the wire. */
   readonly capacity = Number.MAX_SAFE_INTEGER;
   readonly #lane = new Lane();
+  /** How long to wait after a reply before the next request, in milliseconds. */
+  #quietMs: number;
   #current: SentEntry | undefined;
   /** Requests in flight on connections that were superseded. */
   readonly #older = new Set<SentEntry>();
   #last = 0;
+  /** Until when no request goes out, so that a frame too many shows itself. */
+  #quietUntil: number | undefined;
+  /** True once a request went out on the newest connection: before it, frames owe nobody anything. */
+  #used = false;
+  /** True once a reply came over the newest connection that no request waited for. */
+  #untrusted = false;
+
+  constructor({ takesEveryFrame = false }: Pick<Protocol, "takesEveryFrame">) {
+    this.#quietMs = takesEveryFrame ? QUIET_MS : 0;
+  }
 
   get nextDeadline(): number | undefined {
-    return this.#lane.until;
+    const { until } = this.#lane;
+    if (until === undefined || this.#quietUntil === undefined) return until ?? this.#quietUntil;
+    return Math.min(until, this.#quietUntil);
+  }
+
+  get needsRenewal(): boolean {
+    return this.#untrusted && this.#current === undefined;
   }
 
   draw(): number {
@@ -25,12 +43,17 @@ export class CorrelateByOrder implements Correlation {
   }
 
   takes(expectsReply: boolean): boolean {
-    return this.#current === undefined && this.#lane.takes(expectsReply);
+    if (this.#current !== undefined || !this.#lane.takes(expectsReply)) return false;
+    return !expectsReply || (!this.#untrusted && this.#quietUntil === undefined);
   }
 
   handedOver(entry: SentEntry, now: number): void {
-    if (entry.expectsReply) this.#current = entry;
-    else this.#lane.bury(now, false);
+    if (!entry.expectsReply) {
+      this.#lane.bury(now, false);
+      return;
+    }
+    this.#current = entry;
+    this.#used = true;
   }
 
   /** The request in flight on this connection, whatever id the frame seems to have. */
@@ -40,9 +63,13 @@ export class CorrelateByOrder implements Correlation {
     return undefined;
   }
 
-  ended(entry: SentEntry): void {
-    if (this.#current === entry) this.#current = undefined;
-    else this.#older.delete(entry);
+  ended(entry: SentEntry, repliedAt?: number): void {
+    if (this.#current !== entry) {
+      this.#older.delete(entry);
+      return;
+    }
+    this.#current = undefined;
+    if (repliedAt !== undefined) this.#quieten(repliedAt);
   }
 
   /** A reply that an older connection owes does not hold back the newest. */
@@ -51,10 +78,22 @@ export class CorrelateByOrder implements Correlation {
     if (newest) this.#lane.bury(now, true);
   }
 
-  /** A superseded connection may deliver frames while it closes: they are not what its successor owes. */
-  stray(_wire: WireId, newest: boolean, last: boolean): Stray {
-    if (!last) return newest && this.#lane.owed ? "late" : "message";
-    return newest && this.#lane.onFrame() ? "late" : "message";
+  /**
+   * A superseded connection may deliver frames while it closes: they are not what its successor owes. A reply too many
+   * shows that frames and requests no longer match: an earlier one may have been another request's.
+   */
+  stray(_wire: WireId, newest: boolean, last: boolean, now: number): Stray {
+    if (!newest) return "message";
+    const { owed, awaitsFrame } = this.#lane;
+    if (awaitsFrame) {
+      if (last) this.#lane.onFrame();
+      if (last && owed) this.#quieten(now);
+      return owed ? "late" : "message";
+    }
+    if (!this.#used) return "message";
+    this.#untrusted = true;
+    if (this.#quietMs > 0) this.#quietMs = WARY_MS;
+    return "unclaimed";
   }
 
   /** A request that is still in flight gets its reply over the connection that was superseded. */
@@ -62,13 +101,29 @@ export class CorrelateByOrder implements Correlation {
     if (this.#current) this.#older.add(this.#current);
     this.#current = undefined;
     this.#lane.clear();
+    this.#quietUntil = undefined;
+    this.#used = false;
+    this.#untrusted = false;
+  }
+
+  #quieten(now: number): void {
+    if (this.#quietMs > 0) this.#quietUntil = now + this.#quietMs;
   }
 
   expire(now: number): boolean {
+    if (this.#quietUntil !== undefined && this.#quietUntil <= now) this.#quietUntil = undefined;
     const { until } = this.#lane;
     return until !== undefined && until <= now && this.#lane.expire();
   }
 }
+
+/**
+ * How long the next request waits after a reply where every frame counts as one, in milliseconds. The frames of one
+ * reply are less apart, so that the second finds nobody waiting, instead of the next request.
+ */
+export const QUIET_MS = 5;
+/** As QUIET_MS, once a frame too many has come: this upstream sends them, and certainty is worth more than speed. */
+const WARY_MS = 100;
 
 /** How long tombstones may hold the lane, in milliseconds. A reply still owed by then costs the connection. */
 export const TOMBSTONE_MS = 5_000;
@@ -92,6 +147,11 @@ export class Lane {
   /** True if the reply to a request that has ended is still to come. */
   get owed(): boolean {
     return this.#owed;
+  }
+
+  /** True if a frame is still to come, or may come, for a request or a send that has ended. */
+  get awaitsFrame(): boolean {
+    return this.#owed || this.#sends > 0;
   }
 
   /** True if a message may be written now. */

@@ -18,14 +18,16 @@ export interface Correlation {
   draw(): number;
   /** True if a caller's own id is that of another request which is in flight or may still be replied to. */
   isTaken(wire: WireId): boolean;
+  /** True if replies on the newest connection can no longer be told apart: the next request needs another one. */
+  readonly needsRenewal: boolean;
   /** True if a message may be handed to the socket now. */
   takes(expectsReply: boolean): boolean;
   /** Call as an entry is handed to the socket. */
   handedOver(entry: SentEntry, now: number): void;
   /** The request that a frame on this connection answers. */
   find(connection: number, wire: WireId): SentEntry | undefined;
-  /** Call when a sent request has ended and its reply can no longer come. */
-  ended(entry: SentEntry): void;
+  /** Call when a sent request has ended and its reply can no longer come. `repliedAt`: when its reply came, if it did. */
+  ended(entry: SentEntry, repliedAt?: number): void;
   /**
    * Call when a sent request has ended while its reply may still come: that reply must answer nothing else.
    * `newest`: the request went out on the newest connection.
@@ -35,7 +37,7 @@ export interface Correlation {
    * Classifies a frame that answers no request in flight. `newest`: it came over the newest connection; `last`: its
    * reply ends with it.
    */
-  stray(wire: WireId, newest: boolean, last: boolean): Stray;
+  stray(wire: WireId, newest: boolean, last: boolean, now: number): Stray;
   /** Call when the newest connection is lost or superseded: the late replies that it still owes concern nobody. */
   clear(): void;
   /** Ends a wait whose deadline has passed. @returns true if only a new connection is safe from here on */

@@ -1,23 +1,34 @@
 /** The exchange: which request a frame answers, and how each request ends. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
-import type { Body, Decoded, FrameWithId, Protocol } from "../../protocols/protocol.ts";
+import type { Body, DecodedMessage, FrameWithId, Protocol, ReplyFrame, WireId } from "../../protocols/protocol.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
+import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import type { Availability } from "../connection/session.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
 import { Admission, type NewRequest, sizeOf } from "./admission.ts";
+import type { ConfiguredFrame } from "./configured-frames.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
 import { InFlight } from "./in-flight.ts";
+import { Reassembly } from "./reassembly.ts";
 import { type Entry, isSent, type Owner, type SentEntry } from "./request-table.ts";
 import { SendQueue } from "./send-queue.ts";
-import { TimedOut } from "./timed-out.ts";
+import { TimedOut, type TimedOutEntry } from "./timed-out.ts";
 
 export type { ExchangeEffect } from "./effects.ts";
 export { HOLD_MS } from "./send-queue.ts";
 
-type ExchangeLimits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes" | "reply_bytes" | "pace">;
+const REQUEST: FrameOrigin = { type: "request" };
+
+type ExchangeLimits = Pick<
+  UpstreamSettings["limits"],
+  "in_flight" | "buffered_bytes" | "reply_bytes" | "reply_pause" | "pace"
+>;
+
+/** The most frames that make one reply, unless the protocol states its own bound. */
+const MAX_FRAMES = 1_000;
 
 /**
  * Pure: inputs are method calls with the time as an argument, outputs are effects in order. Each request ends exactly
@@ -32,20 +43,34 @@ export class Exchange {
   readonly #bufferedMax: number;
   readonly #effects = new Effects();
   readonly #delivery = new DeliveryProofs();
+  readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
+  /** `limits.reply_pause` */
+  readonly #pauseMs: number;
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
   readonly #admission: Admission;
   readonly #timedOut: TimedOut;
   readonly counters: Counters = { ...zeroCounters };
 
-  constructor(protocol: Protocol, limits: ExchangeLimits) {
+  /** @param configured the frames that the greeting and the heartbeat will send */
+  constructor(protocol: Protocol, limits: ExchangeLimits, configured: readonly Body[] = []) {
     this.#protocol = protocol;
     this.#bufferedMax = limits.buffered_bytes;
-    this.#requests = new InFlight(protocol, limits.reply_bytes, this.#delivery, this.#effects, this.counters);
+    this.#pauseMs = limits.reply_pause;
+    this.#reassembly = new Reassembly({
+      maxFrames: protocol.maxFrames ?? MAX_FRAMES,
+      maxBytes: limits.reply_bytes,
+      pauseMs: limits.reply_pause,
+    });
+    this.#requests = new InFlight(protocol, this.#reassembly, this.#delivery, this.#effects, this.counters);
     this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire);
-    this.#timedOut = new TimedOut(this.#delivery, protocol.correlation === "order");
+    this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery);
+    for (const frame of configured) {
+      const id = protocol.adopt?.(frame, 0)?.id;
+      if (id !== undefined) this.#requests.configured.reserve(id);
+    }
   }
 
   get inFlight(): number {
@@ -64,7 +89,9 @@ export class Exchange {
 
   get nextDeadline(): number | undefined {
     const { nextDeadline, correlation } = this.#requests;
-    return earliest(earliest(nextDeadline, correlation.nextDeadline), this.#sendQueue.pacedUntil);
+    const ofReplies = earliest(nextDeadline, this.#reassembly.nextDeadline);
+    const ofMessages = earliest(this.#sendQueue.pacedUntil, this.#admission.nextDeadline);
+    return earliest(earliest(ofReplies, correlation.nextDeadline), ofMessages);
   }
 
   /** Takes a new request. `buffered`: bytes handed to the socket that it could not yet pass on. */
@@ -76,6 +103,7 @@ export class Exchange {
   /** Sends what can be sent now, and fails what can no longer be sent. */
   onAvailability(availability: Availability, now: number): readonly ExchangeEffect[] {
     if (this.#sendQueue.onAvailability(availability, now)) this.counters.connects++;
+    if (availability.type === "down") this.#admission.failWaiting(failures.unavailable(availability, now));
     return this.#flush(now);
   }
 
@@ -86,6 +114,7 @@ export class Exchange {
     }
     for (const effect of this.#timedOut.onLost(connection, why)) this.#effects.push(effect);
     this.#delivery.end(connection);
+    this.#requests.configured.onLost(connection);
     // Replies that an older connection owed do not concern the newest one.
     if (this.#delivery.isNewest(connection)) this.#requests.correlation.clear();
     this.#sendQueue.disconnect(connection, now);
@@ -95,9 +124,27 @@ export class Exchange {
   /** Takes a frame from the upstream. `buffered`: as for `request`. */
   onFrame(connection: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
     const decoded = this.#protocol.decode(frame);
+    if (decoded.type !== "several") this.#onDecoded(connection, decoded, frame, now, buffered);
+    else {
+      for (const each of decoded.results) {
+        // A message among several is not the frame, as far as the protocol says which part of it is.
+        const part = "render" in each && each.render ? each.render(undefined) : frame;
+        this.#onDecoded(connection, each, part, now, buffered);
+      }
+    }
+    return this.#flush(now);
+  }
+
+  /** Takes a frame that could not be taken apart, and is therefore no message of this protocol. */
+  onUnreadable(connection: number, frame: Body, why: string, now: number): readonly ExchangeEffect[] {
+    this.#onDecoded(connection, { type: "noise", why }, frame, now, 0);
+    return this.#flush(now);
+  }
+
+  #onDecoded(connection: number, decoded: DecodedMessage, frame: Body, now: number, buffered: number): void {
     switch (decoded.type) {
       case "message":
-        this.#message(frame, decoded.json);
+        this.#message(decoded.render ? decoded.render(undefined) : frame, decoded.json);
         break;
       case "noise":
         this.counters.noise++;
@@ -106,7 +153,7 @@ export class Exchange {
       case "answer":
         // Keep it first: the upstream may forget what was answered.
         if (decoded.keep) this.#message(frame, decoded.keep === "json" ? true : undefined);
-        this.#replyToUpstream(connection, decoded.frame, now, buffered);
+        this.#replyToUpstream(connection, decoded, now, buffered);
         break;
       case "error":
         this.#failUnnamed(connection, decoded, now);
@@ -115,7 +162,43 @@ export class Exchange {
       default:
         this.#onFrameWithId(connection, decoded, frame, now);
     }
-    return this.#flush(now);
+  }
+
+  // Frames of the configuration.
+
+  /**
+   * Gives a frame of the configuration an id of ours in place of its own, so that no request can have the same. Returns
+   * the frame to write at once, unchanged if it carries no id.
+   */
+  adopt(connection: number, frame: Body, by: ConfiguredBy): Body {
+    const adopt = (id: number) => this.#protocol.adopt?.(frame, id);
+    const carried = adopt(0);
+    if (carried === undefined) return frame;
+    const id = carried.id ?? this.#requests.correlation.draw();
+    const adopted = typeof id === "number" ? (adopt(id) ?? carried) : carried;
+    this.#requests.configured.add(connection, id, by, carried.own);
+    return adopted.frame;
+  }
+
+  /** Finds out what a frame answers, and changes nothing. Frames without ids have no origin. */
+  originOf(connection: number, frame: Body): FrameOrigin | undefined {
+    if (this.#protocol.correlation === "order") return undefined;
+    const decoded = this.#protocol.decode(frame);
+    if (!("id" in decoded)) return undefined;
+    const { id } = decoded;
+    const { configured, correlation } = this.#requests;
+    const found = configured.find(connection, id);
+    if (found) {
+      const isReply = decoded.type === "reply" || decoded.type === "invalid";
+      return { type: "configured", by: found.by, id, body: rendered(decoded, frame, found), isReply };
+    }
+    const ofRequest = correlation.find(connection, id) !== undefined;
+    return ofRequest || (this.#delivery.isNewest(connection) && correlation.isTaken(id)) ? REQUEST : undefined;
+  }
+
+  /** Takes the reply to a frame of the configuration that met a condition. */
+  onConfiguredReply(connection: number, id: WireId): void {
+    this.#requests.configured.onReply(connection, id);
   }
 
   /** Reports the outcome of a `write`. `taken`: false if the socket refused the frame, so that it never left. */
@@ -133,30 +216,37 @@ export class Exchange {
   }
 
   /** Takes the proof of a pong: the peer has the first `frames` of those that the connection was handed. */
-  onProven(connection: number, frames: number): readonly ExchangeEffect[] {
+  onProven(connection: number, frames: number, now: number): readonly ExchangeEffect[] {
     this.#delivery.prove(connection, frames);
     const { confirming } = this.#delivery;
     for (const entry of confirming) if (this.#delivery.sent(entry) === "yes") this.#requests.complete(entry);
     // Entries that were written after that ping need another. A superseded connection got its last one at that moment.
     const needsPing = (entry: SentEntry) => this.#delivery.isNewest(entry.phase.connection);
     if (confirming.size > 0 && [...confirming].some(needsPing)) this.#effects.push({ type: "probe" });
-    return this.#effects.take();
+    return this.#flush(now);
   }
 
   /** Ends a request whose caller has left. Its reply, if one comes, is late. */
   abandon(seq: number, now: number): readonly ExchangeEffect[] {
+    this.counters.abandoned += this.#admission.drop("caller", seq);
     this.#requests.abandon(seq, now);
     return this.#flush(now);
   }
 
-  /** Drops the owner's requests that are not on a socket yet: the owner no longer waits for any. */
-  withdraw(owner: Owner): void {
-    this.#requests.withdraw(owner);
+  /** Drops the owner's requests that are not on a socket yet. @returns their numbers, of which none has an outcome */
+  withdraw(owner: Owner): readonly number[] {
+    this.counters.abandoned += this.#admission.drop(owner);
+    return this.#requests.withdraw(owner);
   }
 
   /** Makes room: the reader of a stream has taken frames of this weight. */
   taken(seq: number, weight: number): void {
     this.#requests.taken(seq, weight);
+  }
+
+  /** Counts a frame that the connection sent by itself (greeting, heartbeat, ping, pong) for `limits.pace`. */
+  onOwnFrame(now: number): void {
+    this.#sendQueue.countOwnFrame(now);
   }
 
   /** Call when `nextDeadline` has come. */
@@ -167,6 +257,8 @@ export class Exchange {
 
   #expireDue(now: number): void {
     for (const entry of this.#requests.due(now)) this.#timeOut(entry, now);
+    this.#admission.expireWaiting(now);
+    for (const entry of this.#reassembly.stalled(now)) this.#stall(entry, now);
     if (!this.#requests.correlation.expire(now)) return;
     const detail = "a request timed out, and its late reply could have been mistaken for that of the next request";
     this.#effects.push({ type: "renew", detail });
@@ -181,6 +273,7 @@ export class Exchange {
 
   /** Fails every request in flight. */
   cancel(): { readonly effects: readonly ExchangeEffect[]; readonly counts: CancelCounts } {
+    this.#admission.close();
     const counts: Record<Sent, number> = { no: 0, maybe: 0, yes: 0 };
     for (const entry of this.#requests.table.all()) {
       const sent = this.#delivery.sent(entry);
@@ -191,8 +284,9 @@ export class Exchange {
     return { effects: this.#effects.take(), counts };
   }
 
-  /** Hands over every message that can be sent, and returns all effects that were collected. */
+  /** Takes in and hands over every message that can be sent, and returns all effects that were collected. */
   #flush(now: number): readonly ExchangeEffect[] {
+    this.#admission.admitWaiting(now);
     this.#sendQueue.flush(now);
     return this.#effects.take();
   }
@@ -204,16 +298,27 @@ export class Exchange {
       return;
     }
     const sent = this.#delivery.sent(entry);
+    const frames = this.#reassembly.countOf(entry);
     if (isSent(entry) && !entry.streams) this.#timedOut.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
-    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry)), now);
+    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry), frames), now);
+  }
+
+  /** Ends a request, even one that timed out before, whose reply began and then paused for too long. */
+  #stall(entry: Entry | TimedOutEntry, now: number): void {
+    const failure = failures.stalled(this.#reassembly.countOf(entry), this.#pauseMs);
+    if ("request" in entry) this.#requests.giveUp(entry, failure, now);
+    else for (const effect of this.#timedOut.giveUp(entry, failure)) this.#effects.push(effect);
   }
 
   // Frames.
 
   #onFrameWithId(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
     const entry = this.#requests.correlation.find(connection, decoded.id);
-    if (decoded.type === "progress") {
+    const configured = entry ? undefined : this.#requests.configured.find(connection, decoded.id);
+    if (configured) {
+      this.#onConfiguredFrame(connection, configured, decoded, frame);
+    } else if (decoded.type === "progress") {
       if (entry) entry.phase.acknowledged = true;
       this.#message(frame);
     } else if (entry) {
@@ -223,20 +328,33 @@ export class Exchange {
     }
   }
 
-  #stray(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
+  /**
+   * Takes a frame that answers one of the configuration's and met no condition. The reply is counted and dropped. Any
+   * other frame is a message: a greeting may have subscribed.
+   */
+  #onConfiguredFrame(connection: number, configured: ConfiguredFrame, decoded: FrameWithId, frame: Body): void {
+    const isReply = decoded.type === "reply" || decoded.type === "invalid";
+    if (!isReply || configured.answered) {
+      this.#message(rendered(decoded, frame, configured));
+      return;
+    }
+    this.counters.late++;
+    this.#requests.configured.onReply(connection, decoded.id);
+  }
+
+  #stray(connection: number, decoded: ReplyFrame, frame: Body, now: number): void {
     const newest = this.#delivery.isNewest(connection);
-    const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part");
+    const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part", now);
     if (stray !== "message") this.counters[stray]++;
     if (stray === "late") {
-      const late = this.#timedOut.onReplyFrame(connection, decoded, now);
-      if (late) this.#effects.push(late);
+      for (const effect of this.#timedOut.onReplyFrame(connection, decoded, now)) this.#effects.push(effect);
     } else {
       this.#message(frame);
     }
   }
 
   /** Fails the requests that an error without an id may refer to. */
-  #failUnnamed(connection: number, { fails }: Extract<Decoded, { type: "error" }>, now: number): void {
+  #failUnnamed(connection: number, { fails }: Extract<DecodedMessage, { type: "error" }>, now: number): void {
     const sent = this.#requests.table.sentOn(connection).sort((a, b) => a.phase.order - b.phase.order);
     for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
       this.#requests.failEarly(entry, failures.unnamed(this.#delivery.sent(entry), fails), now);
@@ -244,27 +362,36 @@ export class Exchange {
   }
 
   /** Replies to an upstream that requests faster than it reads would pile up: `limits.buffered_bytes` bounds them. */
-  #replyToUpstream(connection: number, frame: Body, now: number, buffered: number): void {
+  #replyToUpstream(
+    connection: number,
+    answer: Extract<DecodedMessage, { type: "answer" }>,
+    now: number,
+    buffered: number,
+  ) {
+    const { frame } = answer;
     if (buffered + sizeOf(frame) > this.#bufferedMax) {
       // An older connection is being closed already.
       if (this.#delivery.isNewest(connection))
-        this.#renew(connection, now, "the upstream sends requests and does not read the replies");
+        this.#sendQueue.renew(connection, now, "the upstream sends requests and does not read the replies");
       return;
     }
     this.counters.answered++;
-    this.#effects.push({ type: "send", connection, frame });
-  }
-
-  /** Held messages go out on the next connection, and not on this one before it is closed. */
-  #renew(connection: number, now: number, detail: string): void {
-    this.#effects.push({ type: "renew", detail });
-    this.#sendQueue.disconnect(connection, now);
+    this.#effects.push({
+      type: "send",
+      connection,
+      frame: answer.adopt ? this.adopt(connection, frame, "answer") : frame,
+    });
   }
 
   #message(frame: Body, json?: true): void {
     this.counters.messages++;
     this.#effects.push({ type: "message", frame, json });
   }
+}
+
+/** A frame with the id that the configuration wrote in place of ours. */
+function rendered(decoded: FrameWithId, frame: Body, { own }: ConfiguredFrame): Body {
+  return decoded.render?.(own) ?? frame;
 }
 
 function earliest(a: number | undefined, b: number | undefined): number | undefined {

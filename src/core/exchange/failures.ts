@@ -19,9 +19,16 @@ export const notTaken: Failure = {
   detail: "the connection ended before the message was handed to it",
 };
 
-export function batchTooLarge(items: number, inFlight: UpstreamLimits["in_flight"]): Failure {
-  const detail = `a batch of ${items} exceeds the limit on requests in flight (limits.in_flight: ${inFlight})`;
-  return { code: "invalid_request", sent: "no", detail };
+export const unconfirmable: Failure = {
+  code: "invalid_request",
+  sent: "no",
+  detail: "no pong can confirm it, because this upstream gets no pings (keepalive.ping: off)",
+};
+
+/** The failure of a batch's item that has waited for a place until its deadline. */
+export function noPlace(waitedMs: number, inFlight: UpstreamLimits["in_flight"]): Failure {
+  const detail = `no place became free within ${Math.round(waitedMs)} ms (limits.in_flight: ${inFlight})`;
+  return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
 export function tooMany(present: number, inFlight: UpstreamLimits["in_flight"]): Failure {
@@ -56,10 +63,23 @@ export function notConnected(waitedMs: number): Failure {
 /** The event that ends the wait of a message that went out: its reply, or the pong that proves its delivery. */
 export type Awaited = "reply" | "pong";
 
-export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited): Failure {
+/** @param frames how many frames of its reply have come */
+export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited, frames = 0): Failure {
   const within = `within ${Math.round(waitedMs)} ms`;
-  const detail = sent === "no" ? `the message could not be sent ${within}` : `no ${awaited} came ${within}`;
+  if (sent === "no") return { code: "reply_timeout", sent, detail: `the message could not be sent ${within}` };
+  const detail = frames === 0 ? `no ${awaited} came ${within}` : `the reply was not whole ${within}: ${came(frames)}`;
   return { code: "reply_timeout", sent, detail };
+}
+
+/** @param bound the name of the bound on the pause */
+export function stalled(frames: number, pauseMs: number, bound = "limits.reply_pause"): Failure {
+  const before = frames === 0 ? "no frame came" : `${came(frames)}, and then none`;
+  const detail = `the reply stalled: ${before} for ${pauseMs} ms (${bound})`;
+  return { code: "reply_timeout", sent: frames === 0 ? "maybe" : "yes", detail, final: true };
+}
+
+function came(frames: number): string {
+  return frames === 1 ? "one frame came" : `${frames} frames came`;
 }
 
 export function lost(sent: Sent, why: Disconnect, awaited: Awaited): Failure {
@@ -70,10 +90,10 @@ export function unusable(why: string): Failure {
   return { code: "invalid_reply", sent: "yes", detail: why };
 }
 
-export const lateParts: Failure = {
-  code: "invalid_reply",
-  sent: "yes",
-  detail: "the late reply came in several frames; only replies in time are reassembled",
+export const idReserved: Failure = {
+  code: "invalid_request",
+  sent: "no",
+  detail: "the configuration uses this id in its greeting or heartbeat: use another id",
 };
 
 export const idTaken: Failure = {

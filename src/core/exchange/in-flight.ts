@@ -1,15 +1,16 @@
 /** The requests in flight, each with its place in the table and its batch, its deadline and the frames of its reply. */
 import type { Failure } from "../../errors.ts";
-import type { Body, FrameWithId, Protocol } from "../../protocols/protocol.ts";
+import type { Body, Protocol, ReplyFrame } from "../../protocols/protocol.ts";
 import type { Counters, Failed, Outcome } from "../outcome.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
+import { ConfiguredFrames } from "./configured-frames.ts";
 import { CorrelateById } from "./correlate-by-id.ts";
 import { CorrelateByOrder } from "./correlate-by-order.ts";
 import type { Correlation } from "./correlation.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
-import { Reassembly } from "./reassembly.ts";
+import type { Reassembly } from "./reassembly.ts";
 import {
   type Entry,
   type HeldEntry,
@@ -19,30 +20,35 @@ import {
   RequestTable,
   type SentEntry,
 } from "./request-table.ts";
-
-/** The most frames that make one reply, unless the protocol states its own bound. */
-const MAX_FRAMES = 1_000;
+import type { TimedOutEntry } from "./timed-out.ts";
 
 /** Each request ends here, exactly once, and everything kept for it ends with it. */
 export class InFlight {
   readonly table = new RequestTable();
+  readonly configured = new ConfiguredFrames();
   readonly correlation: Correlation;
   readonly #protocol: Protocol;
   readonly #delivery: DeliveryProofs;
   readonly #effects: Effects;
   readonly #counters: Counters;
   readonly #wheel = new TimerWheel<Entry>();
-  readonly #reassembly: Reassembly;
+  readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
 
-  /** @param replyBytes `limits.reply_bytes` */
-  constructor(protocol: Protocol, replyBytes: number, delivery: DeliveryProofs, effects: Effects, counters: Counters) {
+  constructor(
+    protocol: Protocol,
+    reassembly: Reassembly<Entry | TimedOutEntry>,
+    delivery: DeliveryProofs,
+    effects: Effects,
+    counters: Counters,
+  ) {
     const byOrder = protocol.correlation === "order";
-    this.correlation = byOrder ? new CorrelateByOrder() : new CorrelateById(this.table, protocol);
+    const { table, configured } = this;
+    this.correlation = byOrder ? new CorrelateByOrder(protocol) : new CorrelateById(table, configured, protocol);
     this.#protocol = protocol;
     this.#delivery = delivery;
     this.#effects = effects;
     this.#counters = counters;
-    this.#reassembly = new Reassembly(protocol.maxFrames ?? MAX_FRAMES, replyBytes);
+    this.#reassembly = reassembly;
   }
 
   /** When `due` must be called; undefined if no request has a deadline. */
@@ -76,7 +82,7 @@ export class InFlight {
   }
 
   /** Takes a frame that is the entry's reply or a part of it. */
-  onReplyFrame(entry: SentEntry, decoded: Exclude<FrameWithId, { type: "progress" }>, now: number): void {
+  onReplyFrame(entry: SentEntry, decoded: ReplyFrame, now: number): void {
     switch (decoded.type) {
       case "reply": {
         const body = decoded.render(entry.own);
@@ -92,8 +98,8 @@ export class InFlight {
         const body = decoded.render(entry.own);
         if (entry.streams) this.#passOn(entry, body, now);
         else {
-          const exceeded = this.#reassembly.add(entry, body);
-          if (exceeded !== undefined) this.failEarly(entry, failures.tooMuch(exceeded), now);
+          const exceeded = this.#reassembly.add(entry, body, now);
+          if (exceeded !== undefined) this.giveUp(entry, failures.tooMuch(exceeded), now);
         }
       }
     }
@@ -104,10 +110,10 @@ export class InFlight {
     for (const entry of this.table.entriesOf("caller", seq)) this.#reassembly.taken(entry, weight);
   }
 
-  /** From its first frame on a stream has no deadline: it goes on for as long as it is read. */
+  /** From its first frame on a stream has no deadline: it goes on for as long as it is read and does not stall. */
   #passOn(entry: SentEntry, body: Body, now: number): void {
     this.#wheel.remove(entry, entry.dueAt);
-    const exceeded = this.#reassembly.passOn(entry, body);
+    const exceeded = this.#reassembly.passOn(entry, body, now);
     if (exceeded === undefined) this.#effects.push({ type: "part", seq: entry.request.seq, body });
     else this.failEarly(entry, failures.unread(exceeded), now);
   }
@@ -117,7 +123,7 @@ export class InFlight {
   #reply(entry: SentEntry, body: Body, now: number): void {
     const { arrivedAt, phase } = entry;
     this.#counters.replies++;
-    this.correlation.ended(entry);
+    this.correlation.ended(entry, now);
     this.forget(entry);
     const times = { queueMs: phase.at - arrivedAt, upstreamMs: now - phase.at };
     this.#settle(entry.request, entry.index, { type: "reply", body, ...times });
@@ -138,7 +144,13 @@ export class InFlight {
 
   /** Fails an entry whose reply may still come. */
   failEarly(entry: Entry, failure: Failure, now: number): void {
-    this.#orphan(entry, now);
+    this.#orphan(entry, now, entry.streams);
+    this.#failForgotten(entry, failure);
+  }
+
+  /** Fails an entry whose reply is not wanted any more. The upstream may stop sending it. */
+  giveUp(entry: Entry, failure: Failure, now: number): void {
+    this.#orphan(entry, now, true);
     this.#failForgotten(entry, failure);
   }
 
@@ -146,17 +158,19 @@ export class InFlight {
   abandon(seq: number, now: number): void {
     for (const entry of this.table.entriesOf("caller", seq)) {
       this.#counters.abandoned++;
-      this.#orphan(entry, now);
+      this.#orphan(entry, now, entry.streams);
     }
   }
 
-  /** Drops the owner's entries that are not on a socket yet, without an outcome: the owner no longer waits for any. */
-  withdraw(owner: Owner): void {
-    for (const entry of this.table.held) {
-      if (entry.request.owner !== owner) continue;
+  /** Drops the owner's entries that are not on a socket yet, without an outcome. @returns their numbers */
+  withdraw(owner: Owner): readonly number[] {
+    const withdrawn: number[] = [];
+    for (const entry of this.table.held[owner]) {
       this.#counters.abandoned++;
       this.forget(entry);
+      withdrawn.push(entry.request.seq);
     }
+    return withdrawn;
   }
 
   /** Fails an item that is not in the table: it was not admitted, or is forgotten. */
@@ -177,12 +191,12 @@ export class InFlight {
   }
 
   /** Ends an entry for its owner while its reply may still come: that reply must not answer anything else. */
-  #orphan(entry: Entry, now: number): void {
+  #orphan(entry: Entry, now: number, cancels: boolean): void {
     this.forget(entry);
     if (!isSent(entry) || !entry.expectsReply) return;
-    const { streams, wire, phase } = entry;
+    const { wire, phase } = entry;
     this.correlation.orphaned(entry, now, this.#delivery.isNewest(phase.connection));
-    const frame = streams && wire !== undefined ? this.#protocol.cancel?.(wire) : undefined;
+    const frame = cancels && wire !== undefined ? this.#protocol.cancel?.(wire) : undefined;
     if (frame !== undefined) this.#effects.push({ type: "send", connection: phase.connection, frame });
   }
 

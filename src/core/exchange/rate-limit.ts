@@ -1,8 +1,9 @@
-/** The rate limit of outgoing messages: no stretch of `per` milliseconds has more than `messages` of them. */
+/** The rate limit of outgoing messages: no stretch of `per` plus `jitter` milliseconds has more than `messages`. */
 
 /**
  * Remembers when the last messages went out, because a bucket that refills would let twice as many through in such a
- * stretch: all that it holds, and all that flows in meanwhile. Time is an argument.
+ * stretch: all that it holds, and all that flows in meanwhile. The receiver counts arrivals: a message that is delayed
+ * on its way by up to `jitter` more than a later one is still within its limit. Time is an argument.
  */
 export class RateLimit {
   readonly #per: number;
@@ -10,8 +11,8 @@ export class RateLimit {
   readonly #sent: number[];
   #next = 0;
 
-  constructor({ messages, per }: { readonly messages: number; readonly per: number }) {
-    this.#per = per;
+  constructor({ messages, per, jitter }: Readonly<Record<"messages" | "per" | "jitter", number>>) {
+    this.#per = per + jitter;
     this.#sent = new Array(messages).fill(Number.NEGATIVE_INFINITY);
   }
 

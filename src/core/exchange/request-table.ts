@@ -83,7 +83,7 @@ function isSentOn(connection: number, entry: Entry): entry is SentEntry {
 export class RequestTable {
   readonly #byWire = new Map<WireId, Entry>();
   readonly #bySeq: Readonly<Record<Owner, Map<number, Entry[]>>> = { caller: new Map(), subscriptions: new Map() };
-  readonly #held = new Set<HeldEntry>();
+  readonly #held: Readonly<Record<Owner, Set<HeldEntry>>> = { caller: new Set(), subscriptions: new Set() };
   readonly #streaming = new Set<SentEntry>();
   #heldBytes = 0;
   #size = 0;
@@ -93,8 +93,13 @@ export class RequestTable {
   }
 
   /** Entries that are not on a socket yet, in the order of their arrival. */
-  get held(): ReadonlySet<HeldEntry> {
+  get held(): Readonly<Record<Owner, ReadonlySet<HeldEntry>>> {
     return this.#held;
+  }
+
+  /** All of `held`, callers first. */
+  allHeld(): HeldEntry[] {
+    return [...this.#held.caller, ...this.#held.subscriptions];
   }
 
   get heldBytes(): number {
@@ -103,7 +108,7 @@ export class RequestTable {
 
   /** How many sent entries may still get their reply. Streams do not count: one may go on without end. */
   get onTheWire(): number {
-    return this.#size - this.#held.size - this.#streaming.size;
+    return this.#size - this.#held.caller.size - this.#held.subscriptions.size - this.#streaming.size;
   }
 
   has(wire: WireId): boolean {
@@ -117,7 +122,7 @@ export class RequestTable {
     const siblings = this.#bySeq[owner].get(seq);
     if (siblings) siblings.push(entry);
     else this.#bySeq[owner].set(seq, [entry]);
-    this.#held.add(entry);
+    this.#held[owner].add(entry);
     this.#heldBytes += entry.phase.bytes;
   }
 
@@ -178,6 +183,6 @@ export class RequestTable {
   }
 
   #release(entry: HeldEntry): void {
-    if (this.#held.delete(entry)) this.#heldBytes -= entry.phase.bytes;
+    if (this.#held[entry.request.owner].delete(entry)) this.#heldBytes -= entry.phase.bytes;
   }
 }

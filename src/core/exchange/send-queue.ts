@@ -8,10 +8,13 @@ import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
 import type { InFlight } from "./in-flight.ts";
 import { RateLimit } from "./rate-limit.ts";
-import type { HeldEntry, SentPhase } from "./request-table.ts";
+import type { HeldEntry, Owner, RequestTable, SentPhase } from "./request-table.ts";
 
 /** How long a request waits for a connection, in milliseconds. It never waits past its deadline. */
 export const HOLD_MS = 5_000;
+
+const UNCLAIMED =
+  "a frame came that no request waited for, so the next one could have been mistaken for a reply (say what a reply is)";
 
 type Pace = NonNullable<UpstreamSettings["limits"]["pace"]>;
 
@@ -19,7 +22,9 @@ export class SendQueue {
   readonly #requests: InFlight;
   readonly #delivery: DeliveryProofs;
   readonly #effects: Effects;
-  readonly #pace: { readonly settings: Pace; readonly limit: RateLimit } | undefined;
+  readonly #pace: { readonly settings: Pace; readonly limit: RateLimit; readonly reserved: number } | undefined;
+  /** Whose message goes out next, if both owners have some. */
+  #turn: Owner = "caller";
   #pacedUntil: number | undefined;
   #availability: Availability = { type: "hold" };
 
@@ -28,7 +33,9 @@ export class SendQueue {
     this.#requests = requests;
     this.#delivery = delivery;
     this.#effects = effects;
-    this.#pace = pace ? { settings: pace, limit: new RateLimit(pace) } : undefined;
+    // Our own frames do not wait: one message less leaves room for a ping or a heartbeat.
+    const reserved = pace?.counts === "all" && pace.messages > 1 ? 1 : 0;
+    this.#pace = pace ? { settings: pace, limit: new RateLimit(pace), reserved } : undefined;
   }
 
   /** When the rate limit admits the next message; undefined if none waits for it. */
@@ -37,12 +44,16 @@ export class SendQueue {
   }
 
   /** The failure of a request whose `items` messages cannot be queued; undefined if they can. */
-  problem(items: number, now: number): Failure | undefined {
+  problem(owner: Owner, items: number, now: number): Failure | undefined {
     if (this.#availability.type === "down") return failures.unavailable(this.#availability, now);
     if (!this.#pace) return undefined;
-    const { settings, limit } = this.#pace;
-    const excess = this.#requests.table.held.size + items - settings.queue;
-    const waitMs = excess > 0 ? limit.at(excess - 1, now) - now : 0;
+    const { settings, limit, reserved } = this.#pace;
+    const { held } = this.#requests.table;
+    const excess = held[owner].size + items - settings.queue;
+    if (excess <= 0) return undefined;
+    // The other owner's messages take every second turn.
+    const others = Math.min(excess, held[other(owner)].size);
+    const waitMs = limit.at(excess + others - 1 + reserved, now) - now;
     return waitMs > 0 ? failures.paced(waitMs, settings) : undefined;
   }
 
@@ -57,7 +68,7 @@ export class SendQueue {
     if (availability.type === "ready" && !this.#delivery.isNewest(availability.connection)) {
       this.#delivery.begin(availability.connection);
       this.#requests.correlation.clear();
-      for (const entry of this.#requests.table.held) this.#requests.reschedule(entry, entry.deadline);
+      for (const entry of this.#requests.table.allHeld()) this.#requests.reschedule(entry, entry.deadline);
       return true;
     }
     if (availability.type === "hold") this.#boundHeld(now);
@@ -72,30 +83,64 @@ export class SendQueue {
     this.#boundHeld(now);
   }
 
+  /** Held messages go out on the next connection, and not on this one before it is closed. */
+  renew(connection: number, now: number, detail: string): void {
+    this.#effects.push({ type: "renew", detail });
+    this.disconnect(connection, now);
+  }
+
   failHeld(failure: Failure): void {
-    for (const entry of this.#requests.table.held) this.#requests.fail(entry, failure);
+    for (const entry of this.#requests.table.allHeld()) this.#requests.fail(entry, failure);
   }
 
   /** Hands over every message that can be sent now. */
   flush(now: number): void {
     this.#pacedUntil = undefined;
     if (this.#availability.type !== "ready") return;
-    for (const entry of this.#requests.table.held) {
-      if (!this.#requests.correlation.takes(entry.expectsReply)) break;
-      if (this.#pace && !this.#takeTurn(this.#pace.limit, now)) break;
-      this.#write(entry, this.#availability.connection, now);
+    const { connection } = this.#availability;
+    const { correlation } = this.#requests;
+    for (const entry of this.#inTurns()) {
+      if (!correlation.takes(entry.expectsReply)) {
+        if (correlation.needsRenewal) this.renew(connection, now, UNCLAIMED);
+        break;
+      }
+      if (this.#pace && !this.#takeTurn(this.#pace.limit, this.#pace.reserved, now)) break;
+      this.#turn = other(entry.request.owner);
+      this.#write(entry, connection, now);
+    }
+  }
+
+  /** Counts a frame that did not come from this queue, if `limits.pace` counts those. */
+  countOwnFrame(now: number): void {
+    if (this.#pace?.settings.counts === "all") this.#pace.limit.take(now);
+  }
+
+  /** The held messages: a caller does not wait behind all renewals of subscriptions, nor they behind all callers. */
+  #inTurns(): Iterable<HeldEntry> {
+    const { caller, subscriptions } = this.#requests.table.held;
+    if (subscriptions.size === 0) return caller;
+    return caller.size === 0 ? subscriptions : this.#alternate({ caller, subscriptions });
+  }
+
+  *#alternate({ caller, subscriptions }: RequestTable["held"]): Generator<HeldEntry> {
+    const rest = { caller: caller.values(), subscriptions: subscriptions.values() };
+    for (;;) {
+      const preferred = rest[this.#turn].next();
+      const { value } = preferred.done ? rest[other(this.#turn)].next() : preferred;
+      if (!value) return;
+      yield value;
     }
   }
 
   /** Held messages wait for the next connection no longer than HOLD_MS. */
   #boundHeld(now: number): void {
-    for (const entry of this.#requests.table.held) {
+    for (const entry of this.#requests.table.allHeld()) {
       this.#requests.reschedule(entry, Math.min(entry.dueAt, now + HOLD_MS));
     }
   }
 
-  #takeTurn(limit: RateLimit, now: number): boolean {
-    const at = limit.at(0, now);
+  #takeTurn(limit: RateLimit, reserved: number, now: number): boolean {
+    const at = limit.at(reserved, now);
     if (at > now) this.#pacedUntil = at;
     else limit.take(now);
     return at <= now;
@@ -128,4 +173,8 @@ export class SendQueue {
     if (entry.subscribes) this.#requests.beginStream(entry);
     this.#requests.correlation.handedOver(entry, now);
   }
+}
+
+function other(owner: Owner): Owner {
+  return owner === "caller" ? "subscriptions" : "caller";
 }

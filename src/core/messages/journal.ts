@@ -14,12 +14,13 @@ export interface Message {
 }
 
 /**
- * - `overflow`: the messages were evicted to make room for newer ones.
+ * - `overflow`: the messages were evicted to make room for newer ones, or there was no room to keep them.
  * - `away`: there was no connection, so it is unknown which messages the upstream would have sent.
  * - `crashed`: the thread died, and its journal with it.
  * - `expired`: the cursor dates from before this process.
+ * - `refused`: a webhook's receiver did not take the message, and it was given up. Only that receiver gets this gap.
  */
-export type GapReason = "overflow" | "away" | "crashed" | "expired";
+export type GapReason = "overflow" | "away" | "crashed" | "expired" | "refused";
 
 /** Messages are missing between the cursors `after` and `before`. */
 export interface Gap {
@@ -31,9 +32,10 @@ export interface Gap {
     /** Number of missing messages; null if unknown. */
     readonly dropped: number | null;
     readonly reason: GapReason;
-    /** For `away`: its start and end as wall-clock times in milliseconds, and its reason. */
+    /** For `away`: its start and end as wall-clock times in milliseconds. */
     readonly from?: number | undefined;
     readonly to?: number | undefined;
+    /** For `away`, and where there was no room. */
     readonly why?: string | undefined;
   };
 }
@@ -149,6 +151,12 @@ export class Journal {
     this.#away = { ...this.#away, why };
     this.markBack(at);
     this.#away = { from: at, why };
+  }
+
+  /** An unknown number of messages is missing here, because there was no room to keep them. */
+  markMissed(at: number, why: string): void {
+    this.markBack(at);
+    this.#appendGap(at, { dropped: null, reason: "overflow", why });
   }
 
   /** Messages can arrive (again): appends the gap of the time away, if there was one. */

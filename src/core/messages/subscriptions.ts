@@ -2,21 +2,33 @@
 
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
-import { type Condition, compile, type FrameText, pointersOf, type Test } from "../../protocols/condition.ts";
-import { locate, type Pointer, parsePointer, pointerText, replace } from "../../protocols/json-edit.ts";
-import { checkedJson, type Json, readFrame } from "../../protocols/json-message.ts";
+import { type FrameText, frameText } from "../../protocols/condition.ts";
+import { pointerText } from "../../protocols/json-edit.ts";
+import { checkedJson, readFrame } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import { messageText, requestOf } from "../../protocols/subscription-request.ts";
+import { endMessage, messageText } from "../../protocols/subscription-request.ts";
 import type { Outcome } from "../outcome.ts";
 import { fullJitter } from "../util/backoff.ts";
+import { EarlyMessages } from "./early-messages.ts";
+import {
+  idIn,
+  NO_ID,
+  needsIdToEnd,
+  type Recipe,
+  recipeOf,
+  refusesCommonly,
+  refusesToEnd,
+  withOurName,
+} from "./subscription-recipe.ts";
 
 /**
  * - `waiting`: there is no connection.
- * - `asking`: the request is in flight.
+ * - `asking`: the request is in flight, or not all confirmations have come.
  * - `active`: the upstream agreed.
- * - `failed`: the upstream refused or did not reply; the request is repeated after a delay.
+ * - `failed`: the upstream refused, did not reply, or ended it; the request is repeated after a delay. If it must not
+ *   be repeated (`renew: false`), the phase is final.
  */
-export type SubscriptionPhase = "waiting" | "asking" | "active" | "failed";
+export type SubscriptionPhase = Stage["phase"];
 
 export interface SubscriptionState {
   readonly phase: SubscriptionPhase;
@@ -32,40 +44,57 @@ export type SubscriptionEffect =
   /** Send the message without waiting for a reply, and report the outcome to `settled` under this number. */
   | { readonly type: "send"; readonly number: number; readonly message: string }
   | { readonly type: "state"; readonly name: string; readonly state: SubscriptionState }
-  | { readonly type: "message"; readonly name: string; readonly text: string; readonly kind: "json" | "text" };
+  | { readonly type: "message"; readonly name: string; readonly text: string; readonly kind: "json" | "text" }
+  /** An unknown number of messages that came before the confirmation could not be kept. */
+  | { readonly type: "missed"; readonly name: string }
+  /** The removal of that number is over. Without a failure the upstream agreed, or there was nothing to end. */
+  | { readonly type: "removed"; readonly removal: number; readonly failure: Failure | undefined };
 
-/** The messages and tests of a subscription, from its settings or its preset. */
-interface Recipe {
-  readonly request: unknown;
-  /** Where the reply has the upstream's id. */
-  readonly idPointer: Pointer | undefined;
-  /** Tests if a message belongs to the subscription, given the upstream's id. */
-  readonly owns: Test;
-  /** Where messages have the upstream's id. */
-  readonly idPlaces: readonly Pointer[];
-  readonly unsubscribe: unknown;
+type Stage =
+  | { readonly phase: "waiting" }
+  | Asking
+  | Active
+  /** `final`: what may have been sent must not be sent again. */
+  | { readonly phase: "failed"; readonly final: boolean };
+
+interface Asking {
+  readonly phase: "asking";
+  readonly number: number;
+  /** The indexes of the confirmations that have come. */
+  readonly confirmed: Set<number>;
+  /** The upstream's id, as JSON, once a confirmation had it. */
+  id: string | undefined;
+  refusals: number;
+  /** The beginning of the first frame that refused. */
+  refusal: string | undefined;
+  /** The beginning of the last frame that confirmed. */
+  confirmation: string;
+}
+
+interface Active {
+  readonly phase: "active";
+  /** The upstream's id, as JSON. */
+  readonly id: string;
+  readonly since: number;
+  /** The time of its last message; at first, of the agreement. */
+  heardAt: number;
 }
 
 interface Subscription {
   readonly name: string;
   readonly recipe: Recipe;
-  state: SubscriptionState;
+  stage: Stage;
+  activations: number;
+  lastFailure: Failure | undefined;
   failures: number;
-  /** The time of the next request. Only in `failed`. */
-  retryAt: number | undefined;
-  /** The upstream's id, as JSON. Only in `active`. */
-  upstreamId: string | undefined;
-  /** Removed while the request was in flight, so that an agreement must be undone. */
-  removed: boolean;
+  /** When `asking` is given up, `failed` is asked again, or the silence of `active` must be examined. */
+  dueAt: number | undefined;
+  /** Set if it was removed while asking: an agreement must be undone. */
+  removal: number | undefined;
 }
 
-/** The placeholder for the upstream's id in `match` and `unsubscribe`. */
-const ID = "$id";
-/** The id of a subscription without one, as JSON. */
-const NO_ID = "null";
-/** Bounds of the messages kept while a request is in flight: they may turn out to belong to the new subscription. */
-const EARLY_MAX = 1_000;
-const EARLY_CHARACTERS = 1024 * 1024;
+/** How long the upstream may take to agree, in milliseconds: from the request to its reply, and to the last frame. */
+export const AGREE_WITHIN_MS = 10_000;
 /** The number of timed-out requests, newest first, that are remembered for a late reply. */
 const TIMED_OUT_MAX = 1_000;
 
@@ -74,21 +103,31 @@ interface Unsubscription {
   readonly recipe: Recipe;
   /** The upstream's id, as JSON. */
   readonly id: string;
+  /** The removal that waits for it, if any. */
+  readonly removal: number | undefined;
 }
 
 interface Context {
   readonly now: number;
   /** In [0, 1). */
   readonly random: number;
-  readonly retry: { readonly from: number; readonly to: number };
+  /** `stable`: how long a subscription must last, and carry messages, for its failures to be forgotten. */
+  readonly retry: { readonly from: number; readonly to: number; readonly stable: number };
 }
 
 /** The handling of secrets in subscriptions of the configuration. */
 export interface SecretHandling {
   /** Resolves the placeholders of a message. */
   fill<Value>(message: Value): Value;
-  /** Quotes a reply for people. */
-  show(reply: string): string;
+  /** Quotes a frame for people. */
+  show(frame: string): string;
+}
+
+interface Agreement {
+  /** The upstream's id, as JSON; `null` if the recipe has none. */
+  readonly id: string;
+  /** The part that was refused, if any. */
+  readonly partly: Failure | undefined;
 }
 
 /**
@@ -97,6 +136,8 @@ export interface SecretHandling {
  */
 export class Subscriptions {
   readonly #byName = new Map<string, Subscription>();
+  /** Removed ones whose request may still be agreed to. */
+  readonly #leaving = new Set<Subscription>();
   /** Requests in flight, by our number. */
   readonly #inFlight = new Map<number, Subscription>();
   /** Requests that timed out and may still get a late reply, by our number. */
@@ -105,137 +146,178 @@ export class Subscriptions {
   readonly #undoing = new Map<number, Unsubscription>();
   /** Unsubscriptions that could not be sent for lack of room, with the time of the next attempt. */
   readonly #postponed = new Map<Unsubscription, number>();
-  #early: FrameText[] = [];
-  #earlyCharacters = 0;
+  /** Messages since the first of the requests that are in flight; undefined if none is. */
+  #early: EarlyMessages | undefined;
   #connected = false;
   #number = 0;
+  #next: number | undefined;
+  #isNextKnown = true;
   #effects: SubscriptionEffect[] = [];
   readonly #secrets: SecretHandling;
 
-  constructor(secrets: SecretHandling = { fill: (message) => message, show: (reply) => reply.slice(0, 200) }) {
+  constructor(secrets: SecretHandling = { fill: (message) => message, show: (frame) => frame.slice(0, 200) }) {
     this.#secrets = secrets;
   }
 
-  /** The time at which `expire` must be called; undefined if nothing is to be repeated. */
-  get nextDeadline(): number | undefined {
-    let next: number | undefined;
-    for (const { retryAt } of this.#byName.values())
-      if (retryAt !== undefined) next = Math.min(next ?? retryAt, retryAt);
-    for (const retryAt of this.#postponed.values()) next = Math.min(next ?? retryAt, retryAt);
-    return next;
+  /** True if there is none, and none to end: no message can concern any. */
+  get isIdle(): boolean {
+    return this.#byName.size === 0 && this.#leaving.size === 0 && this.#undoing.size === 0;
   }
 
-  add(name: string, settings: SubscriptionSettings): readonly SubscriptionEffect[] {
+  /** The time at which `expire` must be called; undefined if nothing is due. Looked up after every frame, so cached. */
+  get nextDeadline(): number | undefined {
+    if (this.#isNextKnown) return this.#next;
+    this.#isNextKnown = true;
+    const times = [...this.#all()].flatMap(({ dueAt }) => dueAt ?? []);
+    this.#next = [...times, ...this.#postponed.values()].reduce<number | undefined>(earlier, undefined);
+    return this.#next;
+  }
+
+  /** @param lost why a subscription that must not be requested again was lost with a former thread */
+  add(name: string, settings: SubscriptionSettings, lost?: Failure): readonly SubscriptionEffect[] {
     const subscription: Subscription = {
       name,
       recipe: recipeOf(settings),
-      state: { phase: "waiting", activations: 0 },
+      stage: { phase: "waiting" },
+      activations: 0,
+      lastFailure: lost,
       failures: 0,
-      retryAt: undefined,
-      upstreamId: undefined,
-      removed: false,
+      dueAt: undefined,
+      removal: undefined,
     };
     this.#byName.set(name, subscription);
-    if (this.#connected) this.#request(subscription);
-    else this.#setState(subscription, { phase: "waiting" });
+    if (lost) this.#enter(subscription, { phase: "failed", final: true });
+    else if (this.#connected) this.#request(subscription);
+    else this.#enter(subscription, { phase: "waiting" });
     return this.#take();
   }
 
-  remove(name: string): readonly SubscriptionEffect[] {
+  /** An effect `removed` with this number follows, now or later. */
+  remove(name: string, removal: number): readonly SubscriptionEffect[] {
     const subscription = this.#byName.get(name);
-    if (!subscription) return [];
     this.#byName.delete(name);
-    subscription.removed = true;
-    const { recipe, upstreamId } = subscription;
-    if (upstreamId !== undefined) this.#undo({ recipe, id: upstreamId });
+    this.#isNextKnown = false;
+    switch (subscription?.stage.phase) {
+      case "active":
+        this.#undo({ recipe: subscription.recipe, id: subscription.stage.id, removal });
+        break;
+      case "asking":
+        subscription.removal = removal;
+        this.#leaving.add(subscription);
+        break;
+      default:
+        this.#report(removal);
+    }
     return this.#take();
   }
 
-  /** A connection is ready: request every subscription. */
+  /** A connection is ready: request every subscription, unless that could do twice what it does. */
   connected(): readonly SubscriptionEffect[] {
     this.#connected = true;
-    for (const subscription of this.#byName.values()) this.#request(subscription);
+    for (const subscription of this.#byName.values()) if (!isFinal(subscription)) this.#request(subscription);
     return this.#take();
   }
 
-  /** The connection ended, and with it every subscription at the upstream. */
-  lost(): readonly SubscriptionEffect[] {
+  /**
+   * The connection ended, and with it every subscription at the upstream.
+   * @param withdrawn the numbers of the requests that were not sent and will not be
+   */
+  lost(why: string, withdrawn: readonly number[]): readonly SubscriptionEffect[] {
     this.#connected = false;
+    for (const { removal } of [...this.#leaving, ...this.#undoing.values(), ...this.#postponed.keys()])
+      this.#report(removal);
+    this.#leaving.clear();
     this.#inFlight.clear();
     this.#timedOut.clear();
     this.#undoing.clear();
     this.#postponed.clear();
+    this.#early = undefined;
     for (const subscription of this.#byName.values()) {
-      subscription.upstreamId = undefined;
-      subscription.retryAt = undefined;
-      if (subscription.state.phase !== "waiting") this.#setState(subscription, { phase: "waiting" });
+      const { recipe, stage } = subscription;
+      subscription.failures = 0;
+      const isSent = stage.phase === "active" || (stage.phase === "asking" && !withdrawn.includes(stage.number));
+      if (!recipe.renews && isSent) {
+        const sent = stage.phase === "active" ? "yes" : "maybe";
+        this.#giveUp(subscription, { code: "connection_lost", sent, detail: `the connection was lost: ${why}` });
+      } else if (stage.phase !== "waiting" && !isFinal(subscription)) this.#enter(subscription, { phase: "waiting" });
     }
-    this.#forgetEarly();
     return this.#take();
   }
 
   /** The message of that number has its outcome. */
   settled(number: number, outcome: Outcome, context: Context): readonly SubscriptionEffect[] {
     const subscription = this.#inFlight.get(number);
-    if (!subscription) {
-      this.#onUndone(number, outcome, context);
-      return [];
-    }
     this.#inFlight.delete(number);
-    const agreement = agreementIn(outcome, subscription.recipe.idPointer, this.#secrets.show);
-    if ("code" in agreement) {
-      if (agreement.code === "reply_timeout" && agreement.sent !== "no") this.#remember(number, subscription);
-      if (!subscription.removed) this.#fail(subscription, agreement, context);
-    } else if (subscription.removed) {
-      this.#undo({ recipe: subscription.recipe, id: agreement.id });
-    } else {
-      this.#activate(subscription, agreement.id);
-    }
-    if (this.#inFlight.size === 0) this.#forgetEarly();
+    if (subscription) this.#onOutcome(subscription, number, outcome, context);
+    else this.#onUndone(number, outcome, context);
     return this.#take();
   }
 
-  /** A request that timed out has its late outcome. It counts as failed already, so undo an agreement. */
-  late(number: number, outcome: Outcome): readonly SubscriptionEffect[] {
+  /**
+   * A request that timed out has its late outcome. It counts as failed already: undo an agreement, unless the request
+   * is not repeated.
+   */
+  late(number: number, outcome: Outcome, context: Context): readonly SubscriptionEffect[] {
     const subscription = this.#timedOut.get(number);
     this.#timedOut.delete(number);
-    const agreement = subscription && agreementIn(outcome, subscription.recipe.idPointer, this.#secrets.show);
-    if (agreement && !("code" in agreement)) this.#undo({ recipe: subscription.recipe, id: agreement.id });
+    if (!subscription || outcome.type !== "reply") return this.#take();
+    const asking = newAsking(number);
+    const { recipe } = subscription;
+    this.#consider(recipe, asking, frameText(outcome.body), true);
+    const agreement = decided(recipe, asking) ? agreementIn(recipe, asking) : undefined;
+    if (!agreement || "code" in agreement) return this.#take();
+    const isOurs = this.#byName.get(subscription.name) === subscription;
+    if (isOurs && isFinal(subscription)) this.#activate(subscription, agreement, true, context);
+    else this.#undo({ recipe, id: agreement.id, removal: undefined });
     return this.#take();
   }
 
-  /** The time of `nextDeadline` has come: repeat requests and unsubscriptions that are due. */
-  expire(now: number): readonly SubscriptionEffect[] {
-    for (const subscription of this.#byName.values()) {
-      if (subscription.retryAt !== undefined && subscription.retryAt <= now) this.#request(subscription);
-    }
+  /** The time of `nextDeadline` has come: repeat what is due, and examine what is silent. */
+  expire(context: Context): readonly SubscriptionEffect[] {
+    const { now } = context;
+    for (const subscription of [...this.#all()])
+      if (subscription.dueAt !== undefined && subscription.dueAt <= now) this.#onDue(subscription, context);
     for (const [unsubscription, retryAt] of [...this.#postponed]) {
       if (retryAt > now) continue;
       this.#postponed.delete(unsubscription);
+      this.#isNextKnown = false;
       this.#undo(unsubscription);
     }
     return this.#take();
   }
 
   /**
-   * Returns an effect for each subscription to which the message belongs; none if it belongs to no subscription.
+   * Returns undefined if the message concerns no subscription; otherwise the effects, of which there may be none.
    * @param isJson true if the text was checked
    */
-  message(text: string, isJson = true): readonly SubscriptionEffect[] {
+  message(text: string, context: Context, isJson = true): readonly SubscriptionEffect[] | undefined {
     const frame = isJson ? checkedJson(text) : { text };
-    for (const subscription of this.#byName.values()) this.#deliver(subscription, frame);
-    if (this.#inFlight.size > 0 && this.#early.length < EARLY_MAX && this.#earlyCharacters < EARLY_CHARACTERS) {
-      this.#early.push(frame);
-      this.#earlyCharacters += text.length;
+    let isClaimed = false;
+    for (const subscription of this.#byName.values()) if (this.#deliver(subscription, frame, context)) isClaimed = true;
+    this.#early?.add(frame, isClaimed);
+    // Only an agreement starts a subscription's messages, so this one is delivered with the early ones.
+    if (this.#early) {
+      for (const subscription of [...this.#all()]) if (this.#confirm(subscription, frame, context)) isClaimed = true;
     }
-    return this.#take();
+    for (const [number, { recipe, id, removal }] of this.#undoing) {
+      if (!recipe.ended?.(frame, id)) continue;
+      this.#undoing.delete(number);
+      this.#report(removal);
+      isClaimed = true;
+    }
+    return isClaimed ? this.#take() : undefined;
+  }
+
+  *#all(): Iterable<Subscription> {
+    yield* this.#byName.values();
+    yield* this.#leaving;
   }
 
   #request(subscription: Subscription): void {
     const number = ++this.#number;
-    subscription.retryAt = undefined;
+    this.#early ??= new EarlyMessages();
     this.#inFlight.set(number, subscription);
-    this.#setState(subscription, { phase: "asking" });
+    this.#enter(subscription, newAsking(number));
     this.#effects.push({
       type: "request",
       number,
@@ -243,18 +325,137 @@ export class Subscriptions {
     });
   }
 
-  #activate(subscription: Subscription, id: string): void {
-    const { state } = subscription;
-    subscription.upstreamId = id;
-    subscription.failures = 0;
-    this.#setState(subscription, { phase: "active", activations: state.activations + 1 });
-    for (const frame of this.#early) this.#deliver(subscription, frame);
+  #onOutcome(subscription: Subscription, number: number, outcome: Outcome, context: Context): void {
+    const { stage } = subscription;
+    if (stage.phase !== "asking") return;
+    if (outcome.type === "failed") {
+      const { failure } = outcome;
+      const isOpen = failure.code === "reply_timeout" && failure.sent !== "no";
+      if (isOpen) this.#remember(number, subscription);
+      this.#settle(subscription, isOpen ? overdue(stage, failure) : failure, context);
+      return;
+    }
+    const { recipe } = subscription;
+    if (outcome.type !== "reply") {
+      this.#settle(subscription, unreadable(recipe, "the request has no single reply"), context);
+      return;
+    }
+    const frame = frameText(outcome.body);
+    const isTaken = this.#consider(recipe, stage, frame, true);
+    if (!isTaken && frame.root === undefined) {
+      this.#settle(subscription, unreadable(recipe, `the reply is not JSON: ${reasonOf(outcome.body)}`), context);
+      return;
+    }
+    subscription.dueAt = context.now + AGREE_WITHIN_MS;
+    this.#isNextKnown = false;
+    this.#decide(subscription, stage, context);
+  }
+
+  /** Takes a message that may confirm or refuse the request. @returns true if it does */
+  #confirm(subscription: Subscription, frame: FrameText, context: Context): boolean {
+    const { recipe, stage } = subscription;
+    if (stage.phase !== "asking" || !this.#consider(recipe, stage, frame, false)) return false;
+    this.#decide(subscription, stage, context);
+    return true;
+  }
+
+  #decide(subscription: Subscription, asking: Asking, context: Context): void {
+    const { recipe } = subscription;
+    if (decided(recipe, asking)) this.#settle(subscription, agreementIn(recipe, asking), context);
+  }
+
+  /** Ends the request. */
+  #settle(subscription: Subscription, result: Agreement | Failure, context: Context): void {
+    const { recipe, stage, removal } = subscription;
+    if (stage.phase === "asking") this.#inFlight.delete(stage.number);
+    if (this.#leaving.delete(subscription)) {
+      this.#isNextKnown = false;
+      if (!("code" in result)) this.#undo({ recipe, id: result.id, removal });
+      else this.#report(removal, result.code === "reply_timeout" && result.sent !== "no" ? result : undefined);
+    } else if ("code" in result) {
+      this.#fail(subscription, result, context);
+      if (stage.phase === "asking") this.#undoUnclear(recipe, stage, result);
+    } else {
+      this.#activate(subscription, result, false, context);
+    }
+    if (![...this.#all()].some((each) => each.stage.phase === "asking")) this.#early = undefined;
+  }
+
+  #activate(subscription: Subscription, { id, partly }: Agreement, isLate: boolean, context: Context): void {
+    const isShared = [...this.#byName.values()].some(({ stage }) => stage.phase === "active" && stage.id === id);
+    const early = isLate ? undefined : this.#early;
+    const isMissing = isLate || early?.misses(isShared);
+    const { now } = context;
+    subscription.activations++;
+    if (partly) subscription.lastFailure = partly;
+    const { silenceMs } = subscription.recipe;
+    const dueAt = silenceMs === undefined ? undefined : now + silenceMs;
+    this.#enter(subscription, { phase: "active", id, since: now, heardAt: now }, dueAt);
+    for (const frame of early?.list ?? []) this.#deliver(subscription, frame, context);
+    if (isMissing) this.#effects.push({ type: "missed", name: subscription.name });
+  }
+
+  /** @returns false if the message is not one of the subscription's */
+  #deliver(subscription: Subscription, frame: FrameText, context: Context): boolean {
+    const { name, recipe, stage } = subscription;
+    if (stage.phase !== "active") return false;
+    const isEnd = recipe.ended?.(frame, stage.id) === true;
+    if (!isEnd && !recipe.owns(frame, stage.id)) return false;
+    const kind = frame.root ? "json" : "text";
+    const text = frame.root ? withOurName(frame, recipe, stage.id, name) : (frame.text ?? "");
+    this.#effects.push({ type: "message", name, text, kind });
+    if (isEnd) {
+      const detail = `the upstream ended the subscription: ${this.#shown(frame)}`;
+      this.#end(subscription, stage, { code: "connection_lost", sent: "yes", detail }, context);
+    } else {
+      stage.heardAt = context.now;
+    }
+    return true;
+  }
+
+  #onDue(subscription: Subscription, context: Context): void {
+    const { recipe, stage } = subscription;
+    switch (stage.phase) {
+      case "failed":
+        this.#request(subscription);
+        break;
+      case "asking": {
+        const detail = `not all confirmations came within ${AGREE_WITHIN_MS} ms`;
+        this.#settle(subscription, overdue(stage, { code: "reply_timeout", sent: "yes", detail }), context);
+        break;
+      }
+      case "active": {
+        const { silenceMs = 0 } = recipe;
+        this.#isNextKnown = false;
+        subscription.dueAt = stage.heardAt + silenceMs;
+        if (subscription.dueAt > context.now) return;
+        const detail = `no message came within ${silenceMs} ms (silence)`;
+        this.#end(subscription, stage, { code: "reply_timeout", sent: "yes", detail }, context);
+        this.#undo({ recipe, id: stage.id, removal: undefined });
+      }
+    }
+  }
+
+  /** Failures are forgotten only after good service, so that one that ends every time is not requested hotly. */
+  #end(subscription: Subscription, { since, heardAt }: Active, failure: Failure, context: Context): void {
+    if (heardAt > since && heardAt - since >= context.retry.stable) subscription.failures = 0;
+    this.#fail(subscription, failure, context);
   }
 
   #fail(subscription: Subscription, failure: Failure, { now, random, retry }: Context): void {
-    subscription.retryAt =
-      now + Math.max(retry.from, fullJitter(subscription.failures++, retry.from, retry.to, random));
-    this.#setState(subscription, { phase: "failed", lastFailure: failure });
+    if (!subscription.recipe.renews && failure.sent !== "no") {
+      this.#giveUp(subscription, failure);
+      return;
+    }
+    const delay = Math.max(retry.from, fullJitter(subscription.failures++, retry.from, retry.to, random));
+    subscription.lastFailure = failure;
+    this.#enter(subscription, { phase: "failed", final: false }, now + delay);
+  }
+
+  #giveUp(subscription: Subscription, failure: Failure): void {
+    const detail = `${failure.detail}; it is not requested again (renew: false)`;
+    subscription.lastFailure = { ...failure, detail };
+    this.#enter(subscription, { phase: "failed", final: true });
   }
 
   #remember(number: number, subscription: Subscription): void {
@@ -263,50 +464,115 @@ export class Subscriptions {
     if (this.#timedOut.size > TIMED_OUT_MAX && oldest !== undefined) this.#timedOut.delete(oldest);
   }
 
-  #deliver({ name, recipe, upstreamId }: Subscription, frame: FrameText): void {
-    if (upstreamId === undefined || !recipe.owns(frame, upstreamId)) return;
-    if (frame.root) this.#effects.push({ type: "message", name, text: withOurName(frame, recipe, name), kind: "json" });
-    else this.#effects.push({ type: "message", name, text: frame.text ?? "", kind: "text" });
-  }
-
   /**
    * Unsubscribes, unless that would end another subscription as well: an upstream may treat two as one, or know them
    * only by their channel.
    */
   #undo(unsubscription: Unsubscription): void {
-    const message = this.#unsubscribeMessage(unsubscription);
-    if (message === undefined) return;
-    for (const { recipe, state, upstreamId } of this.#byName.values()) {
-      const id = upstreamId ?? (state.phase === "asking" && recipe.idPointer === undefined ? NO_ID : undefined);
-      if (id !== undefined && this.#unsubscribeMessage({ recipe, id }) === message) return;
+    const message = this.#endMessage(unsubscription.recipe, unsubscription.id);
+    if (message === undefined || this.#isShared(message)) {
+      this.#report(unsubscription.removal);
+      return;
     }
     const number = ++this.#number;
     this.#undoing.set(number, unsubscription);
-    this.#effects.push({ type: "send", number, message });
+    this.#effects.push({ type: "request", number, message });
   }
 
-  /** Postpones an unsubscription for which there was no room: nothing else would ever end the subscription. */
+  /** Ends what the upstream has agreed to, or may have, in frames that do not suffice: nothing may be left behind. */
+  #undoUnclear(recipe: Recipe, { id, confirmed, refusals }: Asking, { code }: Failure): void {
+    const isUnclear = confirmed.size > 0 || (code === "invalid_reply" && refusals === 0);
+    if (isUnclear && (id !== undefined || !needsIdToEnd(recipe)))
+      this.#undo({ recipe, id: id ?? NO_ID, removal: undefined });
+  }
+
+  /** True if the message would end another subscription, which is active or being requested. */
+  #isShared(message: string): boolean {
+    for (const { recipe, stage } of this.#byName.values()) {
+      const isNameless = stage.phase === "asking" && !needsIdToEnd(recipe);
+      const id = stage.phase === "active" ? stage.id : isNameless ? NO_ID : undefined;
+      if (id !== undefined && this.#endMessage(recipe, id) === message) return true;
+    }
+    return false;
+  }
+
   #onUndone(number: number, outcome: Outcome, { now, retry }: Context): void {
     const unsubscription = this.#undoing.get(number);
+    if (!unsubscription) return;
     this.#undoing.delete(number);
-    if (!unsubscription || outcome.type !== "failed" || outcome.failure.retryAfterMs === undefined) return;
-    this.#postponed.set(unsubscription, now + Math.max(retry.from, outcome.failure.retryAfterMs));
+    const { recipe, id, removal } = unsubscription;
+    const message = this.#endMessage(recipe, id);
+    const failure = outcome.type === "failed" ? outcome.failure : undefined;
+    if (failure?.retryAfterMs !== undefined) {
+      // Nothing else would ever end the subscription.
+      this.#postponed.set(unsubscription, now + Math.max(retry.from, failure.retryAfterMs));
+      this.#isNextKnown = false;
+    } else if (failure?.code === "invalid_request" && message !== undefined) {
+      // The protocol takes no request without the caller's id: what is sent so gets no reply.
+      this.#effects.push({ type: "send", number: ++this.#number, message });
+      this.#report(removal, { code: "reply_timeout", sent: "maybe", detail: `nothing confirms it: ${failure.detail}` });
+    } else {
+      this.#report(removal, failure ?? this.#disagreement(recipe, outcome));
+    }
   }
 
   /** Returns the message that ends the subscription; undefined if the recipe has none. */
-  #unsubscribeMessage({ recipe: { unsubscribe }, id }: Unsubscription): string | undefined {
-    if (unsubscribe === undefined) return undefined;
-    return messageText(withId(this.#secrets.fill(unsubscribe), JSON.parse(id)));
+  #endMessage({ unsubscribe }: Recipe, id: string): string | undefined {
+    return unsubscribe === undefined ? undefined : endMessage(this.#secrets.fill(unsubscribe), id);
   }
 
-  #setState(subscription: Subscription, change: Partial<SubscriptionState>): void {
-    subscription.state = { ...subscription.state, ...change };
-    this.#effects.push({ type: "state", name: subscription.name, state: subscription.state });
+  #report(removal: number | undefined, failure?: Failure): void {
+    if (removal !== undefined) this.#effects.push({ type: "removed", removal, failure });
   }
 
-  #forgetEarly(): void {
-    this.#early = [];
-    this.#earlyCharacters = 0;
+  /**
+   * Takes a frame that may confirm or refuse a request. What a common refusal looks like counts only in a reply, since
+   * a message may be about anything; and not if `agreed` takes it. A frame that is not JSON needs a condition.
+   * @returns true if it does
+   */
+  #consider({ agreed, refused, idPointer }: Recipe, asking: Asking, frame: FrameText, isReply: boolean): boolean {
+    const isPlainReply = isReply && frame.root !== undefined;
+    const index = agreed
+      ? agreed.findIndex((test, at) => !asking.confirmed.has(at) && test(frame))
+      : isPlainReply
+        ? 0
+        : -1;
+    const isCommon = isReply && (agreed === undefined || index < 0) && refusesCommonly(frame);
+    if (refused?.(frame) || isCommon) {
+      asking.refusals++;
+      asking.refusal ??= this.#shown(frame);
+      return true;
+    }
+    if (index < 0) return false;
+    asking.confirmed.add(index);
+    asking.confirmation = this.#shown(frame);
+    if (idPointer) asking.id ??= idIn(frame, idPointer);
+    return true;
+  }
+
+  /** The reason why an outcome does not confirm the end of a subscription; undefined if it does. */
+  #disagreement(recipe: Recipe, outcome: Outcome): Failure | undefined {
+    if (outcome.type !== "reply")
+      return { code: "reply_timeout", sent: "maybe", detail: "nothing confirms the end of the subscription" };
+    const frame = frameText(outcome.body);
+    if (frame.root && !refusesToEnd(frame, recipe)) return undefined;
+    const detail =
+      frame.root || refusesToEnd(frame, recipe)
+        ? `the upstream did not agree to end it: ${this.#shown(frame)}`
+        : `the upstream may not have ended it: the reply is not JSON: ${reasonOf(outcome.body)}`;
+    return { code: "invalid_reply", sent: "yes", detail };
+  }
+
+  #shown({ text }: FrameText): string {
+    return text === undefined ? "(bytes)" : this.#secrets.show(text);
+  }
+
+  #enter(subscription: Subscription, stage: Stage, dueAt?: number): void {
+    subscription.stage = stage;
+    subscription.dueAt = dueAt;
+    this.#isNextKnown = false;
+    const { name, activations, lastFailure } = subscription;
+    this.#effects.push({ type: "state", name, state: { phase: stage.phase, activations, lastFailure } });
   }
 
   #take(): readonly SubscriptionEffect[] {
@@ -316,77 +582,58 @@ export class Subscriptions {
   }
 }
 
-function recipeOf({ preset, params, request, id, unsubscribe, ...condition }: SubscriptionSettings): Recipe {
-  if (preset === undefined) {
-    const idPointer = id === undefined ? undefined : parsePointer(id);
-    return { request, idPointer, unsubscribe, ...ownership(condition) };
-  }
+function newAsking(number: number): Asking {
   return {
-    request: requestOf({ preset, params }),
-    idPointer: ["result"],
-    unsubscribe: { jsonrpc: "2.0", method: "eth_unsubscribe", params: [ID] },
-    ...ownership({ match: { "/method": "eth_subscription", "/params/subscription": ID } }),
+    phase: "asking",
+    number,
+    confirmed: new Set(),
+    id: undefined,
+    refusals: 0,
+    refusal: undefined,
+    confirmation: "",
   };
 }
 
-function ownership(condition: Condition): Pick<Recipe, "owns" | "idPlaces"> {
-  return { owns: compile(condition, ID), idPlaces: pointersOf(condition, ID).map((pointer) => parsePointer(pointer)) };
+function isFinal({ stage }: Subscription): boolean {
+  return stage.phase === "failed" && stage.final;
 }
 
-/** The upstream's id of a subscription that it agreed to, as JSON; `null` if the recipe has none. */
-interface Agreement {
-  readonly id: string;
+function earlier(a: number | undefined, b: number): number {
+  return a === undefined || b < a ? b : a;
 }
 
-function agreementIn(
-  outcome: Outcome,
-  idPointer: Pointer | undefined,
-  show: SecretHandling["show"],
-): Agreement | Failure {
-  if (outcome.type === "failed") return outcome.failure;
-  const agreement =
-    outcome.type === "reply"
-      ? readAgreement(outcome.body, idPointer, show)
-      : { why: "the request has no single reply" };
-  return "why" in agreement ? { code: "invalid_reply", sent: "yes", detail: agreement.why } : agreement;
+/** True if as many frames have confirmed or refused as the recipe waits for. */
+function decided({ agreed }: Recipe, { confirmed, refusals }: Asking): boolean {
+  return confirmed.size + refusals >= (agreed?.length ?? 1);
 }
 
-function readAgreement(
-  reply: Body,
-  idPointer: Pointer | undefined,
-  show: SecretHandling["show"],
-): Agreement | { readonly why: string } {
-  const json = readFrame(reply);
-  if ("why" in json) return { why: `the reply is not JSON: ${json.why}` };
-  const { text, root } = json;
-  const error = locate(text, root, ["error"]);
-  const shown = show(text);
-  if (error.type === "found" && !isNull(text, error.value)) return { why: `the upstream refused it: ${shown}` };
-  if (idPointer === undefined) return { id: NO_ID };
-  const place = locate(text, root, idPointer);
-  if (place.type !== "found" || isNull(text, place.value))
-    return { why: `the reply has no id at ${pointerText(idPointer)}: ${shown}` };
-  return { id: text.slice(place.value.start, place.value.end) };
+function agreementIn(recipe: Recipe, { confirmed, id, refusal, confirmation }: Asking): Agreement | Failure {
+  if (confirmed.size === 0) return refusedAs(refusal, "it");
+  if (recipe.idPointer && id === undefined)
+    return unreadable(recipe, `the reply has no id at ${pointerText(recipe.idPointer)}: ${confirmation}`);
+  return { id: id ?? NO_ID, partly: refusal === undefined ? undefined : refusedAs(refusal, "a part of it") };
 }
 
-function isNull(text: string, { start }: { readonly start: number }): boolean {
-  return text.startsWith("null", start);
+function refusedAs(refusal: string | undefined, what: string): Failure {
+  return { code: "invalid_reply", sent: "yes", detail: `the upstream refused ${what}: ${refusal}` };
 }
 
-/** Replaces the upstream's id, which changes with every connection, with our name. */
-function withOurName(json: Json, { idPlaces }: Recipe, name: string): string {
-  let { text } = json;
-  for (const pointer of idPlaces) {
-    const place = locate(text, checkedJson(text).root, pointer);
-    if (place.type === "found") text = replace(text, place.value, JSON.stringify(name));
-  }
-  return text;
+/** The failure of an agreement that cannot be read. A subscription that cannot be named cannot be ended either. */
+function unreadable(recipe: Recipe, why: string): Failure {
+  const isLeft = recipe.unsubscribe === undefined || needsIdToEnd(recipe);
+  const detail = isLeft ? `${why}; if the upstream agreed, it sends until the connection ends` : why;
+  return { code: "invalid_reply", sent: "yes", detail };
 }
 
-/** Replaces every string `$id` in a value with the id. */
-function withId(value: unknown, id: unknown): unknown {
-  if (value === ID) return id;
-  if (Array.isArray(value)) return value.map((item) => withId(item, id));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withId(item, id)]));
+/** The failure of a request whose time is up: what has come by then says more. */
+function overdue({ confirmed, refusal }: Asking, failure: Failure): Failure {
+  if (refusal !== undefined) return refusedAs(refusal, "it, or a part of it");
+  if (confirmed.size === 0) return failure;
+  return { ...failure, sent: "yes", detail: `only ${confirmed.size} of the confirmations came in time` };
+}
+
+/** The reason why a frame is not JSON. */
+function reasonOf(frame: Body): string {
+  const json = readFrame(frame);
+  return "why" in json ? json.why : "it is";
 }

@@ -1,7 +1,7 @@
 /** Responses to messages on the routes under `/v1`, by outcome. */
 
 import type { Context } from "hono";
-import type { Replied } from "../../core/outcome.ts";
+import { type Replied, repeatableFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import { type Pointer, parsePointer } from "../../protocols/json-edit.ts";
 import { pick } from "../../protocols/pick.ts";
@@ -42,8 +42,10 @@ export function respond(
       return pointer
         ? pickedResponse(c, upstream, outcome, headers, pointer)
         : replyResponse(c, upstream, outcome, headers);
-    case "batch":
-      return rpcBatch(c, upstream, outcome.items, headers);
+    case "batch": {
+      const failure = repeatableFailure(outcome);
+      return failure ? problem(c, failure, upstream, headers) : rpcBatch(c, upstream, outcome, headers);
+    }
     case "done":
       return c.body(null, 204, headers);
     case "failed":

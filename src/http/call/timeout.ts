@@ -18,11 +18,11 @@ export interface WaitLimit {
  * How long the caller wants to wait. `?timeout` wins, and is refused if invalid. `Prefer: wait` is a preference: as RFC
  * 7240 asks, it is ignored if malformed and clamped if too large.
  */
-export function readWaitLimit(c: Context<Env>): WaitLimit {
+export function readWaitLimit(c: Context<Env>, defaultMs = DEFAULT_TIMEOUT_MS): WaitLimit {
   const timeoutMs = readTimeout(c);
   if (timeoutMs !== undefined) return { timeoutMs, applied: undefined };
   const seconds = preferredWait(c.req.header("prefer") ?? "");
-  if (seconds === 0) return { timeoutMs: DEFAULT_TIMEOUT_MS, applied: undefined };
+  if (seconds === 0) return { timeoutMs: defaultMs, applied: undefined };
   return { timeoutMs: seconds * 1_000, applied: `wait=${seconds}` };
 }
 
@@ -58,6 +58,17 @@ export function readWait(c: Context<Env>): number {
   }
 }
 
+/** `?idle` in milliseconds, the longest pause in a stream; undefined if not given. `maxMs`: `limits.reply_pause`. */
+export function readIdle(c: Context<Env>, maxMs: number): number | undefined {
+  const text = c.req.url.includes("?") ? c.req.query("idle") : undefined;
+  if (text === undefined) return undefined;
+  try {
+    return parseTimeoutWithin(text, 1, maxMs);
+  } catch (error) {
+    throw refused("invalid_request", `idle ${(error as RangeError).message}`);
+  }
+}
+
 function parseGiven(text: string): number {
   try {
     return parseTimeoutWithin(text);
@@ -67,9 +78,9 @@ function parseGiven(text: string): number {
 }
 
 /** @throws RangeError if the timeout is malformed, too short or too long */
-export function parseTimeoutWithin(text: string, minimum = 1): number {
+export function parseTimeoutWithin(text: string, minimum = 1, maximum = MAX_TIMEOUT_MS): number {
   const timeoutMs = parseTimeout(text, 0);
   if (timeoutMs < minimum) throw new RangeError(`must be at least ${minimum}ms`);
-  if (timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;
-  throw new RangeError(`must not be longer than ${MAX_TIMEOUT_MS / 1_000}s`);
+  if (timeoutMs <= maximum) return timeoutMs;
+  throw new RangeError(`must not be longer than ${maximum / 1_000}s`);
 }

@@ -31,11 +31,11 @@ const described = ({ failures }: Schemas) => ({
 });
 
 const graphqlRoute = createRoute({ method: "post", path: "/graphql" }, (schemas) => ({
-  parameters: [...schemas.waitParameters, schemas.keyParameter],
+  parameters: [...schemas.waitParameters, schemas.idleParameter, schemas.keyParameter],
   ...described(schemas),
 }));
 const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstream}" }, (schemas) => ({
-  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.keyParameter],
+  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.idleParameter, schemas.keyParameter],
   ...described(schemas),
 }));
 

@@ -3,10 +3,10 @@
 import { batchFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import { call, loadedProtocol, prepare } from "../call/call.ts";
-import { withUpstream } from "../call/find-upstream.ts";
+import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { demandOneReply, readPick, respond } from "../call/respond.ts";
 import { respondAsync } from "../call/respond-async.ts";
-import { readAsync } from "../call/timeout.ts";
+import { readAsync, readIdle } from "../call/timeout.ts";
 import type { AppParts } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type App, createRoute } from "../routing.ts";
@@ -14,9 +14,9 @@ import { streamFormatOf, streamReply } from "../streaming/reply-stream.ts";
 
 const requestRoute = createRoute(
   { method: "post", path: "/v1/upstreams/{upstream}/request" },
-  ({ anyMessage, failures, keyParameter, pickParameter, upstreamParameter, waitParameters }) => ({
+  ({ anyMessage, failures, idleParameter, keyParameter, pickParameter, upstreamParameter, waitParameters }) => ({
     summary: "Send one message and wait for its reply",
-    parameters: [upstreamParameter, ...waitParameters, keyParameter, pickParameter],
+    parameters: [upstreamParameter, ...waitParameters, idleParameter, keyParameter, pickParameter],
     request: { body: anyMessage },
     responses: {
       200: {
@@ -58,6 +58,9 @@ export function requestRoutes(app: App, parts: AppParts): void {
     if (format) {
       if (pointer) throw refused("invalid_request", "pick does not go with a stream: accept application/json");
       return streamReply(c, await prepare(c, parts, "stream"), format);
+    }
+    if (readIdle(c, upstreamOf(c).settings.limits.reply_pause) !== undefined) {
+      throw refused("invalid_request", "idle is for streams: accept application/x-ndjson or text/event-stream");
     }
     const waitS = readAsync(c);
     if (waitS !== undefined) return respondAsync(c, parts, waitS, pointer);

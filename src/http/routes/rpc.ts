@@ -44,7 +44,7 @@ export function rpcRoutes(app: App, parts: AppParts): void {
       case "reply":
         return replyResponse(c, upstream, outcome, headers);
       case "batch":
-        return rpcBatch(c, upstream, outcome.items, headers);
+        return rpcBatch(c, upstream, outcome, headers);
       case "done":
         return c.body(null, 204, headers);
       case "failed": {
@@ -53,7 +53,7 @@ export function rpcRoutes(app: App, parts: AppParts): void {
         // A thread that is full or gone reports no ids: take them from the message.
         const ids = callerIds(request.body);
         const each = ids?.map((own) => ({ ...outcome, own }));
-        if (each) return rpcBatch(c, upstream, each, headers);
+        if (each) return rpcBatch(c, upstream, { items: each, done: 0 }, headers);
         return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(request.body) }, headers);
       }
     }

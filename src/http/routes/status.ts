@@ -96,10 +96,13 @@ async function stateOf(upstream: UpstreamPort, { webhooks }: AppParts): Promise<
     buffered_bytes: details?.bufferedBytes ?? null,
     readers: upstream.journals.readers,
     kept: details ? { ...details.kept } : null,
-    webhooks: (webhooks.get(upstream.name) ?? []).map(({ state: { lastError: last_error, ...state } }) => ({
-      ...state,
-      last_error,
-    })),
+    webhooks: (webhooks.get(upstream.name) ?? []).map(
+      ({ state: { lastError: last_error, givenUp: given_up, ...state } }) => ({
+        ...state,
+        last_error,
+        given_up,
+      }),
+    ),
     counters: details ? { ...details.counters } : null,
   };
 }

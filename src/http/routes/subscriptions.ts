@@ -8,7 +8,8 @@ import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import { check as demandJson } from "../../protocols/json-check.ts";
-import { MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
+import { locate } from "../../protocols/json-edit.ts";
+import { checkedJson, MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import type { SubscriptionInfo } from "../../sidecar/host/subscriptions.ts";
 import { readMessage } from "../call/body.ts";
@@ -19,6 +20,9 @@ import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, type JsonOf, json } from "../routing.ts";
 import { journalResponse } from "./messages.ts";
+
+/** How long DELETE waits for the upstream to agree, unless the caller says. */
+const UNSUBSCRIBE_WITHIN_MS = 5_000;
 
 const path = "/v1/upstreams/{upstream}/subscriptions";
 
@@ -55,10 +59,13 @@ const oneRoute = createRoute(
 
 const deletedRoute = createRoute(
   { method: "delete", path: `${path}/{id}` },
-  ({ failures, idParameter, upstreamParameter }) => ({
+  ({ failures, idParameter, upstreamParameter, waitParameters }) => ({
     summary: "Remove a subscription",
-    parameters: [upstreamParameter, idParameter],
-    responses: { 204: { description: "Removed, with its messages" }, ...failures },
+    parameters: [upstreamParameter, idParameter, ...waitParameters],
+    responses: {
+      204: { description: "Removed, with its messages, and ended at the upstream if it has an `unsubscribe`" },
+      ...failures,
+    },
   }),
 );
 
@@ -82,11 +89,14 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
     const { name = `s-${randomUUID()}`, ...order } = await readOrder(c, parts, upstream);
     const existing = subscriptions.get(name);
-    if (existing && JSON.stringify(existing.settings) !== JSON.stringify(order)) {
+    if (existing && !isSame(existing.settings, order)) {
       const detail = `a different subscription ${JSON.stringify(name)} exists: delete it, or choose another name`;
       throw refused("conflict", detail);
     }
-    if (existing && !subscriptions.watched(name)) return c.json(stateOf(upstream, existing), 200, headers);
+    if (existing && !subscriptions.watched(name)) {
+      if (existing.phase === "failed" && existing.lastFailure) throw new SidesocketError(existing.lastFailure);
+      return c.json(stateOf(upstream, existing), 200, headers);
+    }
     if (!existing && subscriptions.size >= settings.limits.subscriptions) {
       const detail = `limits.subscriptions (${settings.limits.subscriptions}) is reached: delete one or raise it`;
       throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
@@ -110,10 +120,14 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     return c.json(stateOf(upstream, find(c, upstream)), 200, commonHeaders(c));
   });
 
-  app.openapi(deletedRoute, named, (c) => {
+  app.openapi(deletedRoute, named, async (c) => {
     const upstream = upstreamOf(c);
-    if (!upstream.subscriptions.remove(find(c, upstream).name)) throw unknown(c);
-    return c.body(null, 204, commonHeaders(c));
+    const { name } = find(c, upstream);
+    const { timeoutMs, applied } = readWaitLimit(c, UNSUBSCRIBE_WITHIN_MS);
+    const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
+    const failure = await unsubscribed(upstream.subscriptions.remove(name), timeoutMs, parts.lifecycle);
+    if (failure) throw new SidesocketError({ ...failure, detail: `removed here, but ${failure.detail}` });
+    return c.body(null, 204, headers);
   });
 
   app.openapi(messagesRoute, named, (c) => journalResponse(c, parts, find(c, upstreamOf(c)).name));
@@ -126,12 +140,61 @@ async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }:
   } catch (error) {
     throw refused("invalid_request", `the body is not usable JSON: ${(error as Error).message}`);
   }
-  const given: unknown = JSON.parse(text);
+  const given = withMessagesAsText(text);
   await preparePatterns(given);
   const checked = check(subscriptionOrderSchema, given);
   if ("value" in checked) return checked.value;
   const all = checked.problems.map(({ path, what }) => `${dotted(path) || "the body"} ${what}`);
   throw refused("invalid_request", all.join("; "));
+}
+
+/** Parses an order, and keeps the text of its messages: a parsed number beyond 2^53 would be another. */
+function withMessagesAsText(text: string): unknown {
+  const order: unknown = JSON.parse(text);
+  if (typeof order !== "object" || order === null) return order;
+  const messages = ["request", "unsubscribe"].flatMap((key): [string, string][] => {
+    const place = locate(text, checkedJson(text).root, [key]);
+    if (place.type === "duplicate") throw refused("invalid_request", `${key} occurs twice`);
+    if (place.type !== "found" || text[place.value.start] === '"') return [];
+    return [[key, compact(text.slice(place.value.start, place.value.end))]];
+  });
+  return Array.isArray(order) ? order : { ...order, ...Object.fromEntries(messages) };
+}
+
+/** Removes the space between the tokens of a JSON text. */
+function compact(text: string): string {
+  return text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, "$1");
+}
+
+/** True if two orders are equal, whether their messages are values, as in the configuration, or texts. */
+function isSame(one: SubscriptionSettings, other: SubscriptionSettings): boolean {
+  const [a, b] = [one, other].map(({ request, unsubscribe, ...rest }) => {
+    const texts = [request, unsubscribe].map((each) => (typeof each === "string" ? each : JSON.stringify(each)));
+    return JSON.stringify([rest, texts]);
+  });
+  return a === b;
+}
+
+/** Waits for the upstream to end a removed subscription. @returns why it is not known to have ended */
+function unsubscribed(
+  ended: Promise<Failure | undefined>,
+  timeoutMs: number,
+  { stopping }: AppParts["lifecycle"],
+): Promise<Failure | undefined> {
+  const detail = "the upstream did not confirm the end of the subscription";
+  return new Promise((resolve) => {
+    const end = (failure: Failure | undefined) => {
+      clearTimeout(timer);
+      stopping.off(onStop);
+      resolve(failure);
+    };
+    const stop = () => end({ code: "cancelled", sent: "maybe", detail: `${detail} before the service stopped` });
+    const late = () => end({ code: "reply_timeout", sent: "maybe", detail: `${detail} in time` });
+    const timer = setTimeout(late, timeoutMs);
+    const onStop = stopping.on(stop);
+    if (stopping.come) stop();
+    void ended.then(end);
+  });
 }
 
 /**
@@ -163,7 +226,7 @@ function subscribe(
     };
     const undo = (reason: unknown) => {
       end(() => reject(reason));
-      if (!subscriptions.watched(name)) subscriptions.remove(name);
+      if (!subscriptions.watched(name)) void subscriptions.remove(name);
     };
     const fail = (failure: Failure) => undo(new SidesocketError(failure));
     const leave = () => undo(left.reason);

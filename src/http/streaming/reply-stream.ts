@@ -13,6 +13,7 @@ import { leaveSignal } from "../call/caller-left.ts";
 import { readKey } from "../call/detached.ts";
 import { upstreamOf } from "../call/find-upstream.ts";
 import { callHeaders } from "../call/headers.ts";
+import { readIdle } from "../call/timeout.ts";
 import type { Env } from "../ports.ts";
 import { problem, problemDocument, type ResponseHeaders } from "../problem.ts";
 import { PacedResponse } from "./paced-response.ts";
@@ -90,8 +91,8 @@ function frameText(frame: Body, takes: ProtocolTraits["accepts"]): string | unde
 
 /**
  * Sends the request and responds with the frames of its reply. A failure before the first frame is an ordinary problem;
- * `timeoutMs` bounds only the wait for that frame, and the stream then lasts as long as it is read. For a message that
- * subscribes the response begins earlier: once the message is on a socket.
+ * `timeoutMs` bounds only the wait for that frame, and the stream then lasts as long as it is read and goes on. For a
+ * message that subscribes the response begins earlier: once the message is on a socket.
  */
 export function streamReply(
   c: Context<Env>,
@@ -102,6 +103,7 @@ export function streamReply(
     throw refused("invalid_request", "a stream cannot be replayed: leave out the Idempotency-Key");
   }
   const upstream = upstreamOf(c);
+  const idleMs = readIdle(c, upstream.settings.limits.reply_pause);
   const headers = callHeaders(c, { applied });
   const signal = leaveSignal(c);
   return new Promise((resolve) => {
@@ -123,7 +125,7 @@ export function streamReply(
         respond(frames.respond(c, { ...headers, "Content-Type": format.mediaType, "X-Accel-Buffering": "no" }));
       },
     );
-    const opened = upstream.stream({ body, timeoutMs }, frames);
+    const opened = upstream.stream({ body, timeoutMs, idleMs }, frames);
     if ("code" in opened) return respond(failed({ type: "failed", failure: opened }));
     frames.source = opened;
     signal.addEventListener("abort", left, { once: true });

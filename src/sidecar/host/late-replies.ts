@@ -31,5 +31,6 @@ export class LateReplies {
 }
 
 function mayFollow(outcome: Outcome): outcome is Outcome & { type: "failed" } {
-  return outcome.type === "failed" && outcome.failure.code === "reply_timeout" && outcome.failure.sent !== "no";
+  if (outcome.type !== "failed" || outcome.failure.final) return false;
+  return outcome.failure.code === "reply_timeout" && outcome.failure.sent !== "no";
 }

@@ -1,5 +1,6 @@
 /** The host side of replies that are streamed frame by frame. */
 
+import { stalled } from "../../core/exchange/failures.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import { weightOf } from "../../core/outcome.ts";
 import type { Failure } from "../../errors.ts";
@@ -23,12 +24,22 @@ export interface OpenStream {
   leave(): void;
 }
 
+/** A request whose reply is streamed. */
+export interface StreamedRequest {
+  readonly body: Body;
+  /** The time to begin in, in milliseconds. */
+  readonly timeoutMs: number;
+  /** The longest pause that the caller accepts before a frame, once the stream has begun; by default any. */
+  readonly idleMs?: number | undefined;
+}
+
 interface Open {
   readonly reader: StreamReader;
-  /** Ends the stream if the thread does not; cleared once it has begun. */
-  readonly timer: NodeJS.Timeout;
-  /** A frame has arrived, so the upstream has the request. */
-  answered: boolean;
+  readonly idleMs: number | undefined;
+  /** Ends the stream if it does not begin in time, then if its caller's `idleMs` has passed without a frame. */
+  timer: NodeJS.Timeout | undefined;
+  /** How many frames have arrived. With the first one it is certain that the upstream has the request. */
+  frames: number;
 }
 
 export class StreamedReplies {
@@ -51,17 +62,13 @@ export class StreamedReplies {
     return this.#read.size;
   }
 
-  /** @param withinMs the time to begin in; the thread ends the stream then, or the host `graceMs` later */
-  open(seq: number, body: Body, withinMs: number, graceMs: number, reader: StreamReader): OpenStream {
+  /** @param graceMs if the thread has not ended the stream that long after its time to begin, the host does */
+  open(seq: number, { body, timeoutMs, idleMs }: StreamedRequest, graceMs: number, reader: StreamReader): OpenStream {
     const upstream = this.#upstream;
-    const deadline = performance.now() + withinMs;
-    const timer = setTimeout(() => {
-      const failure = this.#overdueFailure(seq);
-      this.#post({ type: "abandon", upstream, seq });
-      this.end(seq, { type: "failed", failure });
-    }, withinMs + graceMs);
+    const deadline = performance.now() + timeoutMs;
+    const timer = setTimeout(() => this.#giveUp(seq, this.#overdueFailure(seq)), timeoutMs + graceMs);
     this.#read.add(seq);
-    this.#open.set(seq, { reader, timer, answered: false });
+    this.#open.set(seq, { reader, idleMs, timer, frames: 0 });
     this.#post({ type: "request", upstream, seq, kind: "stream", body, deadline });
     return {
       taken: (frames) => {
@@ -77,16 +84,30 @@ export class StreamedReplies {
 
   begin(seq: number): void {
     const open = this.#open.get(seq);
-    clearTimeout(open?.timer);
-    open?.reader.begin();
+    if (!open) return;
+    this.#awaitFrame(seq, open);
+    open.reader.begin();
   }
 
   part(seq: number, body: Body): void {
     const open = this.#open.get(seq);
     if (!open) return;
-    open.answered = true;
-    clearTimeout(open.timer);
+    open.frames++;
+    this.#awaitFrame(seq, open);
     open.reader.part(body);
+  }
+
+  /** Gives the next frame its time. */
+  #awaitFrame(seq: number, open: Open): void {
+    const { idleMs, frames } = open;
+    clearTimeout(open.timer);
+    if (idleMs === undefined) return;
+    open.timer = setTimeout(() => this.#giveUp(seq, stalled(frames, idleMs, "idle")), idleMs);
+  }
+
+  #giveUp(seq: number, failure: Failure): void {
+    this.#post({ type: "abandon", upstream: this.#upstream, seq });
+    this.end(seq, { type: "failed", failure });
   }
 
   /** @returns false if there is no such stream */
@@ -99,17 +120,13 @@ export class StreamedReplies {
   /** Ends every stream, because the exit has begun, and abandons its request. @returns the number of streams */
   stop(): number {
     const count = this.#open.size;
-    for (const [seq, { answered }] of [...this.#open]) {
-      this.#post({ type: "abandon", upstream: this.#upstream, seq });
-      this.end(seq, { type: "failed", failure: { ...stopped, sent: answered ? "yes" : "maybe" } });
-    }
+    for (const [seq, { frames }] of [...this.#open]) this.#giveUp(seq, toldBy(frames, stopped));
     return count;
   }
 
   failAll(failureOf: (seq: number) => Failure): void {
-    for (const [seq, { answered }] of [...this.#open]) {
-      const failure = failureOf(seq);
-      this.end(seq, { type: "failed", failure: answered ? { ...failure, sent: "yes" } : failure });
+    for (const [seq, { frames }] of [...this.#open]) {
+      this.end(seq, { type: "failed", failure: toldBy(frames, failureOf(seq)) });
     }
   }
 
@@ -122,4 +139,13 @@ export class StreamedReplies {
   }
 }
 
-const stopped = { code: "cancelled", detail: "the service stopped while the reply was being streamed" } as const;
+const stopped: Failure = {
+  code: "cancelled",
+  sent: "maybe",
+  detail: "the service stopped while the reply was being streamed",
+};
+
+/** Corrects `sent` by the number of frames that came: one proves that the upstream has the request. */
+function toldBy(frames: number, failure: Failure): Failure {
+  return frames > 0 ? { ...failure, sent: "yes" } : failure;
+}

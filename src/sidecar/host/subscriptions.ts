@@ -2,6 +2,8 @@
 
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { SubscriptionState } from "../../core/messages/subscriptions.ts";
+import { type Deferred, deferred } from "../../core/util/deferred.ts";
+import type { Failure } from "../../errors.ts";
 import type { ToThread } from "../contract.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 
@@ -17,6 +19,8 @@ interface SubscriptionRecord {
   readonly epochs: EpochSequence;
   state: SubscriptionState;
   since: Date;
+  /** Why it must not be requested by the next thread: a former one may have sent its request. */
+  lost: Failure | undefined;
 }
 
 type SubscriptionListener = (state: SubscriptionState | undefined) => void;
@@ -27,6 +31,9 @@ export class UpstreamSubscriptions {
   readonly #post: (message: ToThread) => void;
   readonly #records = new Map<string, SubscriptionRecord>();
   readonly #listeners = new Map<string, Set<SubscriptionListener>>();
+  /** Removals that the thread has not reported yet, by number. */
+  readonly #removals = new Map<number, Deferred<Failure | undefined>>();
+  #removal = 0;
 
   constructor(
     upstream: string,
@@ -56,12 +63,24 @@ export class UpstreamSubscriptions {
     this.#post(this.#subscribe(name, this.#record(name, settings)));
   }
 
-  /** @returns false if there is no subscription of that name */
-  remove(name: string): boolean {
-    if (!this.#records.delete(name)) return false;
-    this.#post({ type: "unsubscribe", upstream: this.#upstream, name });
+  /**
+   * Removes a subscription at once, whether or not the upstream agrees. Resolves with the failure if it does not; the
+   * caller bounds the wait.
+   */
+  remove(name: string): Promise<Failure | undefined> {
+    if (!this.#records.delete(name)) return Promise.resolve(undefined);
+    const seq = ++this.#removal;
+    const removal = deferred<Failure | undefined>();
+    this.#removals.set(seq, removal);
+    this.#post({ type: "unsubscribe", upstream: this.#upstream, name, seq });
     for (const listener of this.#listeners.get(name) ?? []) listener(undefined);
-    return true;
+    return removal.promise;
+  }
+
+  /** The thread has reported the end of a removal. */
+  removed(seq: number, failure: Failure | undefined): void {
+    this.#removals.get(seq)?.resolve(failure);
+    this.#removals.delete(seq);
   }
 
   /** Calls `listener` on every change, with undefined on removal. @returns a function that stops listening */
@@ -83,9 +102,18 @@ export class UpstreamSubscriptions {
     return [...this.#records].map(([name, record]) => this.#subscribe(name, record));
   }
 
-  /** The thread died: no subscription is active until the next thread reports it. */
-  crashed(): void {
-    for (const [name, { state }] of this.#records) this.receive(name, { ...state, phase: "waiting" });
+  /**
+   * The thread died, and with it every subscription: none is active until the next thread reports it. The thread may
+   * have sent any request before it died, so those that must not be repeated have failed.
+   */
+  crashed(failure: Failure): void {
+    for (const seq of [...this.#removals.keys()]) this.removed(seq, undefined);
+    for (const [name, record] of this.#records) {
+      const { settings, state } = record;
+      if (settings.renew === false) record.lost ??= lostWith(state, failure);
+      const { lost } = record;
+      this.receive(name, lost ? { ...state, phase: "failed", lastFailure: lost } : { ...state, phase: "waiting" });
+    }
   }
 
   receive(name: string, state: SubscriptionState): void {
@@ -98,12 +126,24 @@ export class UpstreamSubscriptions {
 
   #record(name: string, settings: SubscriptionSettings): SubscriptionRecord {
     const state = { phase: "waiting", activations: 0 } as const;
-    const record: SubscriptionRecord = { settings, epochs: new EpochSequence(), state, since: new Date() };
+    const record: SubscriptionRecord = {
+      settings,
+      epochs: new EpochSequence(),
+      state,
+      since: new Date(),
+      lost: undefined,
+    };
     this.#records.set(name, record);
     return record;
   }
 
-  #subscribe(name: string, { settings, epochs }: SubscriptionRecord): ToThread {
-    return { type: "subscribe", upstream: this.#upstream, name, settings, epochs: epochs.next() };
+  #subscribe(name: string, { settings, epochs, lost }: SubscriptionRecord): ToThread {
+    return { type: "subscribe", upstream: this.#upstream, name, settings, epochs: epochs.next(), lost };
   }
+}
+
+/** The failure of a subscription that is not requested again; one that was final already keeps its own. */
+function lostWith({ phase, lastFailure }: SubscriptionState, failure: Failure): Failure {
+  if (phase === "failed" && lastFailure !== undefined && lastFailure.sent !== "no") return lastFailure;
+  return { ...failure, detail: `${failure.detail}; it is not requested again (renew: false)` };
 }

@@ -9,15 +9,15 @@ import { deferred } from "../../core/util/deferred.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts, FromThread, ProtocolTraits, ToThread, UpstreamDetails, UpstreamState } from "../contract.ts";
-import { type Cancelled, ExitSteps } from "./exit-steps.ts";
 import { Inspections } from "./inspections.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
 import { ReportedState } from "./reported-state.ts";
-import { type OpenStream, StreamedReplies, type StreamReader } from "./streamed-replies.ts";
+import { type OpenStream, StreamedReplies, type StreamedRequest, type StreamReader } from "./streamed-replies.ts";
 import { UpstreamSubscriptions } from "./subscriptions.ts";
 import { type SidecarThread, THREAD_GRACE_MS, type ThreadClient } from "./supervised-thread.ts";
+import { type Cancelled, ThreadConfirmations } from "./thread-confirmations.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface UpstreamRequest {
@@ -52,7 +52,7 @@ export class UpstreamClient implements ThreadClient {
   readonly #inspections = new Inspections();
   readonly #state = new ReportedState();
   readonly #opening = deferred<ProtocolTraits>();
-  readonly #exit = new ExitSteps();
+  readonly #confirmations = new ThreadConfirmations();
   readonly #failing = deferred<Failure>();
   #replies = 0;
   /** The reason why nothing new is taken; undefined while new requests are. */
@@ -132,12 +132,13 @@ export class UpstreamClient implements ThreadClient {
 
   /**
    * Sends a request, and passes on each frame of its reply as it arrives.
-   * @param request `timeoutMs` bounds the wait for the first frame or, if the request subscribes, for the socket
+   * @param request `timeoutMs` bounds the wait for the first frame or, if the request subscribes, for the socket;
+   *   `idleMs` bounds each pause from then on
    * @returns the failure, if the request was refused
    */
-  stream({ body, timeoutMs }: Pick<UpstreamRequest, "body" | "timeoutMs">, reader: StreamReader): OpenStream | Failure {
+  stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure {
     const refusal = this.#refusal ?? this.#tooMany();
-    return refusal ?? this.#streams.open(this.#waiters.draw(), body, timeoutMs, THREAD_GRACE_MS, reader);
+    return refusal ?? this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
   }
 
   /** @returns the details that only the thread knows; undefined if it does not reply within `withinMs` */
@@ -157,8 +158,8 @@ export class UpstreamClient implements ThreadClient {
     for (const seq of this.#thread.withdraw(this.name)) this.#end(seq, unsent);
     this.#postStep({ type: "drain", upstream: this.name });
     // If no request waits, there is nothing to drain: do not wait for the report of a thread that may hang.
-    if (this.#waiters.size === 0) this.#exit.drained.resolve();
-    return this.#exit.drained.promise;
+    if (this.#waiters.size === 0) this.#confirmations.drained.resolve();
+    return this.#confirmations.drained.promise;
   }
 
   /** Ends all readers. @returns the number of readers */
@@ -171,17 +172,17 @@ export class UpstreamClient implements ThreadClient {
   /** May be called again with 0, to break the connections that are still closing. */
   close(withinMs: number): Promise<CloseCounts> {
     this.#postStep({ type: "close", upstream: this.name, withinMs });
-    return this.#exit.closed.promise;
+    return this.#confirmations.closed.promise;
   }
 
   cancel(): Promise<Cancelled> {
     this.#postStep({ type: "cancel", upstream: this.name });
-    return this.#exit.cancelled.promise;
+    return this.#confirmations.cancelled.promise;
   }
 
   #postStep(step: ToThread): void {
     if (this.#thread.alive && this.protocol) this.#thread.post(step);
-    else this.#exit.skip();
+    else this.#confirmations.skip();
   }
 
   /** Fails every request that still waits, because the thread did not: none is left. @returns their number */
@@ -220,6 +221,9 @@ export class UpstreamClient implements ThreadClient {
       case "subscription":
         this.subscriptions.receive(message.name, message.state);
         break;
+      case "unsubscribed":
+        this.subscriptions.removed(message.seq, message.failure);
+        break;
       case "state":
         this.#state.set(message.state);
         break;
@@ -234,13 +238,13 @@ export class UpstreamClient implements ThreadClient {
         this.#inspections.receive(message.seq, message.details);
         break;
       case "drained":
-        this.#exit.drained.resolve();
+        this.#confirmations.drained.resolve();
         break;
       case "closed":
-        this.#exit.closed.resolve(message.close);
+        this.#confirmations.closed.resolve(message.close);
         break;
       case "cancelled":
-        this.#exit.cancelled.resolve(message);
+        this.#confirmations.cancelled.resolve(message);
     }
   }
 
@@ -249,9 +253,9 @@ export class UpstreamClient implements ThreadClient {
     const failure = { code: "sidecar_crashed", sent: "maybe", detail: lastError } as const;
     this.#late.failAll(failure);
     this.#failAll((seq) => (unposted.has(seq) ? { ...failure, sent: "no" } : failure));
-    if (this.#refusal) this.#exit.skip();
+    if (this.#refusal) this.#confirmations.skip();
     else this.journals.repost();
-    this.subscriptions.crashed();
+    this.subscriptions.crashed(failure);
     this.#state.set({ phase: "idle", attempts: 0, lastError });
   }
 
@@ -263,7 +267,7 @@ export class UpstreamClient implements ThreadClient {
 
   #onUnusable(detail: string): void {
     this.#giveUp({ code: "invalid_config", sent: "no", detail: `${this.name}: the protocol: ${detail}` });
-    this.#exit.skip();
+    this.#confirmations.skip();
   }
 
   /** Refuses everything from here on. */

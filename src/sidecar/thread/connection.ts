@@ -3,6 +3,7 @@
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
+import type { ConfiguredBy, FrameOrigin } from "../../core/connection/frame-origin.ts";
 import type { Rung } from "../../core/connection/liveness.ts";
 import {
   newRotation,
@@ -11,10 +12,17 @@ import {
   type RotationInput,
   stepRotation,
 } from "../../core/connection/rotation.ts";
-import { type Availability, availability, type Session, wantsFrames } from "../../core/connection/session.ts";
+import {
+  type Availability,
+  availability,
+  looksAtFrames,
+  type Session,
+  wantsFrames,
+} from "../../core/connection/session.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
-import type { Body } from "../../protocols/protocol.ts";
+import type { Body, WireId } from "../../protocols/protocol.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
+import type { Framing } from "./framing.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
 import type { Resolved } from "./resolve-placeholders.ts";
@@ -36,6 +44,16 @@ export interface ConnectionEvents {
   /** A frame that belongs to no request, because none could have been sent yet. */
   message(frame: Body): void;
   frame(connection: number, frame: Body, now: number): void;
+  /** Returns the frame that is written in place of one of the configuration's, under an id of ours. */
+  adopt(connection: number, frame: Body, by: ConfiguredBy): Body;
+  /** Returns what a frame answers. Called only while the greeting or the heartbeat waits for a frame. */
+  originOf(connection: number, frame: Body): FrameOrigin | undefined;
+  /** The reply to a frame of the configuration met its condition, and is not passed on. */
+  answered(connection: number, id: WireId): void;
+  /** A frame that could not be taken apart, and the reason. */
+  unreadable(connection: number, frame: Body, why: string, now: number): void;
+  /** A frame that nobody requested went out: of a greeting or a heartbeat, a ping or a pong. */
+  sentOwn(now: number): void;
   /** After `close`: every socket is gone. */
   closed(close: CloseCounts): void;
 }
@@ -51,6 +69,7 @@ export class Connection {
   readonly #env: ConnectionEnvironment;
   readonly #events: ConnectionEvents;
   readonly #sockets: Sockets;
+  readonly #framing: Framing;
   readonly #activity = new PeerActivity();
   #rotation: Rotation = newRotation;
   /** The timers of the current session and of its successor, which swap when the successor takes over. */
@@ -60,7 +79,14 @@ export class Connection {
   #foundDeadBy: Rung | undefined;
   #close: CloseCounts | undefined;
 
-  constructor(name: string, settings: UpstreamSettings, env: ConnectionEnvironment, events: ConnectionEvents) {
+  constructor(
+    name: string,
+    settings: UpstreamSettings,
+    framing: Framing,
+    env: ConnectionEnvironment,
+    events: ConnectionEvents,
+  ) {
+    this.#framing = framing;
     this.#env = env;
     this.#events = events;
     this.#sockets = new Sockets(name, settings, env.lookup);
@@ -106,7 +132,7 @@ export class Connection {
    * @returns false if the socket did not take the frame
    */
   write(connection: number, frame: Body, entry?: SentEntry): boolean {
-    const taken = this.#sockets.write(connection, frame);
+    const taken = this.#sockets.write(connection, this.#framing.end(frame));
     if (taken && entry) this.#activity.wrote(entry);
     return taken;
   }
@@ -150,6 +176,7 @@ export class Connection {
       random: Math.random(),
       proof: this.#activity.proof(before.connection),
       lastActivityAt: this.#activity.heardAt,
+      traffic: this.#sockets.traffic(before.connection),
       secrets: this.resolved.secrets,
       settings: this.resolved.settings,
     };
@@ -174,11 +201,16 @@ export class Connection {
         this.#connect(effect.connection, effect.withinMs);
         break;
       case "send":
-        this.#sockets.write(effect.connection, effect.frame);
+        this.write(effect.connection, this.#events.adopt(effect.connection, effect.frame, effect.by));
+        this.#events.sentOwn(now);
+        break;
+      case "answered":
+        this.#events.answered(effect.connection, effect.id);
         break;
       case "ping":
         this.#activity.pinged(now);
         this.#sockets.ping(effect.connection, effect.proof);
+        this.#events.sentOwn(now);
         break;
       case "close":
         this.#sockets.close(effect.connection, effect.code, effect.withinMs);
@@ -222,6 +254,7 @@ export class Connection {
     this.#sockets.retire(connection, withinMs, this.#activity.proof(connection), () =>
       this.#onRetirementExpired(connection),
     );
+    this.#events.sentOwn(this.#env.now());
     this.#events.rotated();
   }
 
@@ -234,20 +267,36 @@ export class Connection {
   #connect(connection: number, withinMs: number): void {
     this.#sockets.open(connection, withinMs, {
       opened: () => this.#advance({ type: "opened", connection }),
-      frame: (frame) => this.#frame(connection, frame),
+      frame: (frame) => this.#received(connection, frame),
+      pingSent: (proof) => this.#advance({ type: "pingSent", connection, proof }),
       pong: (proof) => this.#pong(connection, proof),
-      pinged: () => this.#heard(connection),
+      pinged: () => this.#events.sentOwn(this.#heard(connection)),
       dropped: (drop) => this.#dropped(connection, drop),
     });
   }
 
-  #frame(connection: number, frame: Body): void {
+  /** Takes a frame apart. Everything behind this sees the messages in it as frames of their own. */
+  #received(connection: number, frame: Body): void {
     const now = this.#heard(connection);
     this.#activity.frame(now);
+    if (this.#framing.isWhole(frame)) {
+      this.#frame(connection, frame, now);
+      return;
+    }
+    const read = this.#framing.read(frame);
+    if ("why" in read) this.#events.unreadable(connection, frame, read.why, now);
+    else for (const piece of read) this.#frame(connection, piece, now);
+  }
+
+  #frame(connection: number, frame: Body, now: number): void {
     const { current, successor } = this.#rotation;
-    if (wantsFrames(current, connection) || (successor && wantsFrames(successor, connection)))
-      this.#advance({ type: "frame", connection, frame });
-    else this.#events.frame(connection, frame, now);
+    const session = successor?.connection === connection ? successor : current;
+    if (!wantsFrames(session, connection)) {
+      this.#events.frame(connection, frame, now);
+      return;
+    }
+    const origin = looksAtFrames(session) ? this.#events.originOf(connection, frame) : undefined;
+    this.#advance({ type: "frame", connection, frame, origin });
   }
 
   #pong(connection: number, proof: string): void {

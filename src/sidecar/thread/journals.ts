@@ -64,8 +64,16 @@ export class Journals {
     for (const [name, journal] of this.#journals) if (name !== MAIN) journal.markAway(Date.now(), why);
   }
 
+  /** The subscription is not active: readers get the gap so far. */
   still(name: string, why: string): void {
-    this.#journals.get(name)?.recordAway(Date.now(), why);
+    const journal = this.#journals.get(name);
+    journal?.markAway(Date.now(), why);
+    journal?.recordAway(Date.now(), why);
+    this.#scheduleRetry();
+  }
+
+  missed(name: string, why: string): void {
+    this.#journals.get(name)?.markMissed(Date.now(), why);
     this.#scheduleRetry();
   }
 

@@ -2,15 +2,17 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { MessageKind } from "../../core/messages/journal.ts";
-import { type SecretHandling, type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
+import {
+  AGREE_WITHIN_MS,
+  type SecretHandling,
+  type SubscriptionEffect,
+  Subscriptions,
+} from "../../core/messages/subscriptions.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import { isJson } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import type { FromThread, JournalEpochs, ToThread } from "../contract.ts";
 import { Journals, MAIN } from "./journals.ts";
-
-/** How long the upstream may take to agree to a subscription, in milliseconds. */
-const SUBSCRIBE_WITHIN_MS = 10_000;
 
 type CommandOf<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
 
@@ -25,7 +27,7 @@ interface RouterEnvironment {
 /** Also carries out the effects of the subscriptions, whose requests go the same way as those of callers. */
 export class MessageRouter {
   readonly #name: string;
-  readonly #retry: { readonly from: number; readonly to: number };
+  readonly #retry: { readonly from: number; readonly to: number; readonly stable: number };
   readonly #accepts: Protocol["accepts"];
   readonly #env: RouterEnvironment;
   readonly #journals: Journals;
@@ -40,9 +42,9 @@ export class MessageRouter {
     life: JournalEpochs,
     env: RouterEnvironment,
   ) {
-    const { from, refused: to } = settings.reconnect;
+    const { from, to: stable, refused: to } = settings.reconnect;
     this.#name = name;
-    this.#retry = { from: Math.min(from, to), to };
+    this.#retry = { from: Math.min(from, to), to, stable };
     this.#accepts = accepts;
     this.#env = env;
     this.#subscriptions = new Subscriptions(env.secrets);
@@ -71,13 +73,13 @@ export class MessageRouter {
     this.#journals.cancelRead(seq);
   }
 
-  subscribe({ name, epochs, settings }: CommandOf<"subscribe">): void {
+  subscribe({ name, epochs, settings, lost }: CommandOf<"subscribe">): void {
     this.#journals.open(name, epochs);
-    this.#carryOut(this.#subscriptions.add(name, settings));
+    this.#carryOut(this.#subscriptions.add(name, settings, lost));
   }
 
-  unsubscribe(name: string): void {
-    this.#carryOut(this.#subscriptions.remove(name));
+  unsubscribe({ name, seq }: CommandOf<"unsubscribe">): void {
+    this.#carryOut(this.#subscriptions.remove(name, seq));
     this.#journals.remove(name);
   }
 
@@ -88,8 +90,9 @@ export class MessageRouter {
       return;
     }
     const kind = kindOf(frame, this.#accepts, json);
-    const claimed = typeof frame === "string" ? this.#subscriptions.message(frame, kind === "json") : [];
-    if (claimed.length > 0) this.#carryOut(claimed);
+    const isWanted = typeof frame === "string" && !this.#subscriptions.isIdle;
+    const effects = isWanted ? this.#subscriptions.message(frame, this.#context(), kind === "json") : undefined;
+    if (effects) this.#carryOut(effects);
     else this.#journals.append(MAIN, frame, kind);
   }
 
@@ -108,31 +111,39 @@ export class MessageRouter {
     this.#carryOut(this.#subscriptions.connected());
   }
 
-  /** Call when a new connection has replaced one that is still open; the subscriptions are not requested on it yet. */
-  onRotated(): void {
-    this.#journals.handedOver("the connection was rotated");
-    this.#carryOut(this.#subscriptions.lost());
+  /**
+   * Call when a new connection has replaced one that is still open; the subscriptions are not requested on it yet.
+   * @param withdrawn the numbers of their requests that were not sent and will not be
+   */
+  onRotated(withdrawn: readonly number[]): void {
+    const why = "the connection was rotated";
+    this.#journals.handedOver(why);
+    this.#carryOut(this.#subscriptions.lost(why, withdrawn));
   }
 
-  onLost(why: string): void {
+  /** @param withdrawn as for `onRotated` */
+  onLost(why: string, withdrawn: readonly number[]): void {
     this.#journals.away(why);
-    this.#carryOut(this.#subscriptions.lost());
+    this.#carryOut(this.#subscriptions.lost(why, withdrawn));
   }
 
   /** Takes the outcome of a request of the subscriptions. */
   onSettled(seq: number, outcome: Outcome): void {
-    const context = { now: this.#env.now(), random: Math.random(), retry: this.#retry };
-    this.#carryOut(this.#subscriptions.settled(seq, outcome, context));
+    this.#carryOut(this.#subscriptions.settled(seq, outcome, this.#context()));
   }
 
   /** Takes the late outcome of a request that had timed out. */
   onLate(seq: number, outcome: Outcome): void {
-    this.#carryOut(this.#subscriptions.late(seq, outcome));
+    this.#carryOut(this.#subscriptions.late(seq, outcome, this.#context()));
   }
 
   /** Call when `nextDeadline` has come. */
-  expire(now: number): void {
-    this.#carryOut(this.#subscriptions.expire(now));
+  expire(): void {
+    this.#carryOut(this.#subscriptions.expire(this.#context()));
+  }
+
+  #context() {
+    return { now: this.#env.now(), random: Math.random(), retry: this.#retry };
   }
 
   #carryOut(effects: readonly SubscriptionEffect[]): void {
@@ -141,7 +152,7 @@ export class MessageRouter {
         case "request":
         case "send": {
           const now = this.#env.now();
-          const deadline = now + SUBSCRIBE_WITHIN_MS;
+          const deadline = now + AGREE_WITHIN_MS;
           this.#env.request({ seq: effect.number, kind: effect.type, body: effect.message, deadline }, now);
           break;
         }
@@ -153,6 +164,14 @@ export class MessageRouter {
           break;
         case "message":
           this.#journals.append(effect.name, effect.text, effect.kind);
+          break;
+        case "missed":
+          this.#journals.missed(effect.name, "more came before the upstream agreed than could be kept");
+          break;
+        case "removed": {
+          const { removal: seq, failure } = effect;
+          this.#env.post({ type: "unsubscribed", upstream: this.#name, seq, failure });
+        }
       }
     }
   }

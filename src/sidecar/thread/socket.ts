@@ -7,6 +7,8 @@ import pTimeout from "p-timeout";
 import type { ClientOptions } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
+import type { Traffic } from "../../core/connection/liveness.ts";
+import { retryAfterMs } from "../../core/util/retry-after.ts";
 import type { Body } from "../../protocols/protocol.ts";
 
 // Required, not imported: to find the exports of CommonJS, Node would parse the files of ws, and so read them twice.
@@ -16,6 +18,8 @@ const { WebSocket } = createRequire(import.meta.url)("ws") as typeof import("ws"
 export interface SocketEvents {
   opened(): void;
   frame(frame: Body): void;
+  /** The operating system has taken the ping with the payload `proof`. */
+  pingSent(proof: string): void;
   /** The pong of the ping with the payload `proof`. */
   pong(proof: string): void;
   /** A ping of the peer, to which a pong was sent. */
@@ -27,6 +31,8 @@ export interface SocketEvents {
 export interface Socket {
   /** Bytes handed to the socket and not yet taken by the operating system. */
   readonly buffered: number;
+  /** Undefined before the connection is open. */
+  readonly traffic: Traffic | undefined;
   /** The side that began the close handshake; undefined before. */
   readonly closedBy: "us" | "peer" | undefined;
   /** @returns false if the socket is not open, and did not take the frame */
@@ -58,6 +64,25 @@ const PEER_CLOSE_MS = 2_000;
 const TURN_BYTES = 64 * 1024;
 /** The approximate cost of a frame besides its bytes. */
 const FRAME_BYTES = 128;
+/**
+ * The most pieces of an unfinished frame that ws may hold. It removes each from the front of an array, which takes
+ * seconds for twice as many: 5 s for 32,768 on both runtimes, 0.4 s for these. {@link GATHER_MAX_MS} keeps a frame of
+ * small packets from ever having so many, however large it is.
+ */
+const CHUNKS = 16_384;
+/** The pieces of a frame that are read as they come. */
+const FEW_CHUNKS = 1_024;
+/** The longest pause between two pieces of a frame, in milliseconds: so {@link CHUNKS} take at least 15 minutes. */
+const GATHER_MAX_MS = 100;
+
+/**
+ * The most fragments of a message: any number that a sane server sends, since each costs about 100 bytes beside its
+ * own. A message in fragments of one byte would otherwise take a hundred times its size.
+ */
+function fragmentsFor(replyBytes: number): number {
+  return 65_536 + Math.floor(replyBytes / 64);
+}
+
 /** ws would break a closing socket after 30 s by itself; the bound of `close` is the only one here, so disable that. */
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -86,8 +111,8 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     perMessageDeflate: false,
     skipUTF8Validation: false,
     maxPayload: limits.reply_bytes,
-    maxFragments: 1_024,
-    maxBufferedChunks: 16_384,
+    maxFragments: fragmentsFor(limits.reply_bytes),
+    maxBufferedChunks: CHUNKS,
     closeTimeout: NEVER_MS,
     ...(ca === undefined ? {} : { ca }),
     ...(lookup === undefined ? {} : { lookup }),
@@ -101,6 +126,8 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   let closing: NodeJS.Timeout | undefined;
   let tcp: TcpSocket | undefined;
   let corked = false;
+  let read = 0;
+  let framed = 0;
 
   /** Collects the frames of one turn of the event loop, so that they leave in one system call. */
   const corkForTurn = (): void => {
@@ -123,6 +150,14 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     setImmediate(() => ws.resume());
   };
 
+  let chunks = 0;
+  /** Lets the operating system join small packets of a large frame, by reading less and less often. */
+  const gatherChunks = (): void => {
+    if (++chunks < FEW_CHUNKS) return;
+    ws.pause();
+    setTimeout(() => ws.resume(), Math.min(GATHER_MAX_MS, 2 ** (chunks / FEW_CHUNKS)));
+  };
+
   /** Breaks the socket: ws stays CONNECTING after a refused upgrade, and CLOSING for long after a protocol error. */
   const fail = (drop: Disconnect): void => {
     cause ??= drop;
@@ -143,13 +178,28 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   ws.once("upgrade", ({ socket }) => {
     tcp = socket;
   });
-  ws.on("open", () => events.opened());
+  ws.on("open", () => {
+    // Before the listener of ws, which handles the frames that these bytes complete.
+    tcp?.prependListener("data", (bytes: Buffer) => {
+      read += bytes.length;
+      gatherChunks();
+    });
+    events.opened();
+  });
   ws.on("message", (data: Buffer, isBinary: boolean) => {
+    framed = read;
+    chunks = 0;
     takeTurns(data.length);
     events.frame(isBinary ? data : data.toString());
   });
-  ws.on("pong", (data: Buffer) => events.pong(data.toString()));
-  ws.on("ping", () => events.pinged());
+  ws.on("pong", (data: Buffer) => {
+    framed = read;
+    events.pong(data.toString());
+  });
+  ws.on("ping", () => {
+    framed = read;
+    events.pinged();
+  });
   ws.on("unexpected-response", (_request, response) => {
     const { statusCode: status = 0, headers } = response;
     response.destroy();
@@ -165,6 +215,9 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     get buffered() {
       return ws.bufferedAmount;
     },
+    get traffic() {
+      return tcp && { read, framed, sent: sentBy(tcp) };
+    },
     get closedBy() {
       return closedBy;
     },
@@ -175,7 +228,10 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
       return true;
     },
     ping(proof) {
-      if (ws.readyState === WebSocket.OPEN) ws.ping(proof, true, ignoreError);
+      if (ws.readyState !== WebSocket.OPEN) return;
+      ws.ping(proof, true, (error?: Error) => {
+        if (!error) events.pingSent(proof);
+      });
     },
     close(code, closeWithinMs) {
       closedBy ??= "us";
@@ -191,16 +247,17 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   };
 }
 
+/**
+ * A number that changes when the operating system takes bytes. Node shows how far it has come within one write; on Deno,
+ * where the handle has no such count, only a write that is complete shows.
+ */
+function sentBy(tcp: TcpSocket): number {
+  const { _handle } = tcp as { readonly _handle?: { readonly writeQueueSize?: number } | null };
+  return tcp.bytesWritten - tcp.writableLength - (_handle?.writeQueueSize ?? 0);
+}
+
 /** Ignores a write error, which `dropped` reports. Without a callback, ws would emit it a second time. */
 function ignoreError(): void {}
-
-/** Parses a Retry-After header, by RFC 9110 §10.2.3: whole seconds, or a date. */
-export function retryAfterMs(value: string | undefined, wallClock: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1_000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - wallClock);
-}
 
 /** Cleans a text of the peer: at most 123 bytes, as RFC 6455 §5.5 allows, without characters that act on a terminal. */
 function printable(text: string): string {
@@ -211,7 +268,10 @@ function printable(text: string): string {
 function disconnectOf(error: NodeJS.ErrnoException, limitBytes: number): Disconnect {
   const code = error.code ?? "";
   const detail = code || printable(error.message);
-  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return { reason: "oversized", limitBytes };
+  if (/^WS_ERR_UNSUPPORTED_(MESSAGE|DATA_PAYLOAD)_LENGTH$/.test(code)) return { reason: "oversized", limitBytes };
+  if (code === "WS_ERR_TOO_MANY_BUFFERED_PARTS") {
+    return { reason: "fragmented", limit: fragmentsFor(limitBytes), limitBytes };
+  }
   if (code.startsWith("WS_ERR_")) return { reason: "protocol", detail };
   // An unreachable name server gives ECONNREFUSED, too: only the system call tells it from the upstream's own refusal.
   if (/^(query|getaddrinfo)/.test(error.syscall ?? "")) return { reason: "dns", detail };

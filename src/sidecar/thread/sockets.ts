@@ -3,6 +3,7 @@
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
+import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts } from "../contract.ts";
@@ -68,6 +69,11 @@ export class Sockets {
     return this.#sockets.get(connection)?.buffered ?? 0;
   }
 
+  /** The byte counts of a connection, which are zero before its socket is there. */
+  traffic(connection: number): Traffic {
+    return this.#sockets.get(connection)?.traffic ?? NO_TRAFFIC;
+  }
+
   /** @returns false if the socket did not take the frame */
   write(connection: number, frame: Body): boolean {
     return this.#sockets.get(connection)?.write(frame) ?? false;
@@ -88,11 +94,11 @@ export class Sockets {
   /**
    * Keeps a connection that was left for its successor until it owes no reply, and calls `onOverdue` if that takes
    * longer than `withinMs`. Nothing more is written to it, so one ping, with the payload `proof`, proves every
-   * delivery.
+   * delivery, unless `keepalive.ping` is off.
    */
   retire(connection: number, withinMs: number, proof: string, onOverdue: () => void): void {
     this.#retired.set(connection, { timer: setTimeout(onOverdue, withinMs), proof });
-    this.ping(connection, proof);
+    if (this.#settings.keepalive.ping !== null) this.ping(connection, proof);
   }
 
   /** True if this is the pong of a retired connection's last ping. */
@@ -114,7 +120,7 @@ export class Sockets {
       if (owes(connection)) continue;
       clearTimeout(timer);
       this.#retired.delete(connection);
-      this.close(connection, 1000, RENEW_CLOSE_MS);
+      this.close(connection, this.#settings.close_code, RENEW_CLOSE_MS);
     }
   }
 

@@ -52,6 +52,9 @@ export function openUnresolved(
     get buffered() {
       return socket?.buffered ?? 0;
     },
+    get traffic() {
+      return socket?.traffic;
+    },
     get closedBy() {
       return socket?.closedBy;
     },

@@ -1,10 +1,12 @@
 /** The upstream on the sidecar's thread: host commands, its connection and its exchange, wired together. */
 import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
+import { configuredFrames } from "../../core/connection/greeting.ts";
 import type { Availability } from "../../core/connection/session.ts";
 import type { NewRequest } from "../../core/exchange/admission.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
+import { unconfirmable } from "../../core/exchange/failures.ts";
 import type { Owner } from "../../core/exchange/request-table.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
@@ -12,6 +14,7 @@ import { excerptOf } from "../../secrets.ts";
 import { Alarm } from "../alarm.ts";
 import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
+import { Framing } from "./framing.ts";
 import { withResolvedAnswers } from "./load-protocol.ts";
 import { MessageRouter } from "./message-router.ts";
 
@@ -53,7 +56,7 @@ export class Upstream {
       settings.protocol,
       () => this.#connection.resolved.settings.protocol,
     );
-    this.#exchange = new Exchange(resolved, settings.limits);
+    this.#exchange = new Exchange(resolved, settings.limits, configuredFrames(settings));
     this.#alarm = new Alarm(env.now, () => this.#expire());
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
@@ -63,21 +66,23 @@ export class Upstream {
         show: (reply) => excerptOf(reply, this.#connection.resolved.secrets),
       },
     });
-    this.#connection = new Connection(name, settings, env, {
+    const frames = typeof settings.protocol === "string" ? undefined : settings.protocol.frames;
+    const framing = new Framing(frames, protocol.accepts, settings.limits.reply_bytes);
+    this.#connection = new Connection(name, settings, framing, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
       availability: (availability, now) => this.#onAvailability(availability, now),
       lost: (connection, why, now) => this.#carryOut(this.#exchange.onLost(connection, why, now)),
-      away: (why) => {
-        this.#withdrawSubscriptions();
-        this.#router.onLost(why);
-      },
-      rotated: () => {
-        this.#withdrawSubscriptions();
-        this.#router.onRotated();
-      },
-      proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames)),
+      away: (why) => this.#router.onLost(why, this.#withdrawSubscriptions()),
+      rotated: () => this.#router.onRotated(this.#withdrawSubscriptions()),
+      proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames, env.now())),
       message: (frame) => this.#onGreetingMessage(frame),
       frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
+      adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),
+      originOf: (connection, frame) => this.#exchange.originOf(connection, frame),
+      answered: (connection, id) => this.#exchange.onConfiguredReply(connection, id),
+      unreadable: (connection, frame, why, now) =>
+        this.#carryOut(this.#exchange.onUnreadable(connection, frame, why, now)),
+      sentOwn: (now) => this.#exchange.onOwnFrame(now),
       closed: (close) => this.#post({ type: "closed", upstream: name, close }),
     });
   }
@@ -102,7 +107,7 @@ export class Upstream {
         this.#router.subscribe(command);
         break;
       case "unsubscribe":
-        this.#router.unsubscribe(command.name);
+        this.#router.unsubscribe(command);
         break;
       case "read":
         this.#router.read(command);
@@ -143,8 +148,8 @@ export class Upstream {
   }
 
   /** Subscriptions are requested again on the next connection, where requests held for this one must not go out too. */
-  #withdrawSubscriptions(): void {
-    this.#exchange.withdraw("subscriptions");
+  #withdrawSubscriptions(): readonly number[] {
+    return this.#exchange.withdraw("subscriptions");
   }
 
   /** Takes a message that came during the greeting, before there could be requests. */
@@ -157,13 +162,19 @@ export class Upstream {
     const effects = this.#exchange.onFrame(connection, frame, now, this.#connection.buffered(connection));
     this.#carryOut(effects);
     const goingAway = this.#settings.reconnect.rotate?.on;
-    if (!goingAway || !effects.some(({ type }) => type === "message")) return;
-    if (matchesFrame(frame, goingAway)) this.#connection.rotate(connection);
+    if (!goingAway) return;
+    const announces = (effect: ExchangeEffect) => effect.type === "message" && matchesFrame(effect.frame, goingAway);
+    if (effects.some(announces)) this.#connection.rotate(connection);
   }
 
   // The exchange.
 
   #request(owner: Owner, request: NewRequest, now: number): void {
+    if (request.kind === "confirm" && this.#settings.keepalive.ping === null) {
+      const outcome = { type: "failed", failure: unconfirmable } as const;
+      this.#post({ type: "settled", upstream: this.#name, seq: request.seq, outcome });
+      return;
+    }
     this.#carryOut(this.#exchange.request(owner, request, now, this.#connection.buffered()));
   }
 
@@ -198,6 +209,7 @@ export class Upstream {
         }
         case "send":
           this.#connection.write(effect.connection, effect.frame);
+          this.#exchange.onOwnFrame(this.#env.now());
           break;
         case "message":
           this.#router.message(effect.frame, effect.json);
@@ -217,7 +229,7 @@ export class Upstream {
   #expire(): void {
     const now = this.#env.now();
     this.#carryOut(this.#exchange.expire(now));
-    this.#router.expire(now);
+    this.#router.expire();
     this.#setAlarm();
   }
 

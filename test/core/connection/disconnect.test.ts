@@ -92,6 +92,7 @@ const mentions: readonly [Disconnect, ...RegExp[]][] = [
   [{ reason: "handshake", detail: "wrong key" }, /handshake/, /wrong key/],
   [{ reason: "protocol", detail: "RSV1" }, /broke the WebSocket protocol/, /RSV1/],
   [{ reason: "oversized", limitBytes: 4_096 }, /limits\.reply_bytes/, /\b4096 bytes\b/],
+  [{ reason: "fragmented", limit: 70_000, limitBytes: 4_096 }, /limits\.reply_bytes/, /\b70000 for 4096 bytes\b/],
   [{ reason: "timeout", withinMs: 10_000 }, /\b10000 ms\b/, /connect_within/],
   [{ reason: "silent", rung: "ping", withinMs: 5_000 }, /ping/, /\b5000 ms\b/, /keepalive\.pong_within/],
   [

@@ -100,6 +100,76 @@ test("a session that was suspended gives the peer one more ping, and only one", 
   }
 });
 
+/** Fires the timer after bytes of a frame that is still arriving were read. */
+function receive(model: SessionModel): void {
+  model.traffic = { ...model.traffic, read: model.traffic.read + 1 };
+  model.fire();
+}
+
+test("a peer whose bytes are arriving is never given up, and once they stop it is found within one deadline", () => {
+  for (const [keepalive, deadline] of [
+    [{ ping: 15_000 }, 5_000],
+    [{ heartbeat }, 2_000],
+    [{ silence: 3_000 }, 3_000],
+  ] as const) {
+    const model = readyWith(keepalive);
+    for (let n = 0; n < 50; n++) receive(model);
+    assert.equal(model.phase, "ready", JSON.stringify(keepalive));
+    assert.equal(detectionMs(model), deadline, JSON.stringify(keepalive));
+  }
+});
+
+test("only bytes of an unfinished frame postpone the heartbeat and the silence: pongs and other frames do not", () => {
+  for (const keepalive of [{ heartbeat }, { silence: 3_000 }]) {
+    const model = readyWith(keepalive);
+    for (let n = 0; n < 3 && model.phase === "ready"; n++) {
+      model.traffic = { ...model.traffic, read: n + 1, framed: n + 1 };
+      model.fire();
+    }
+    assert.equal(model.phase, "waiting", JSON.stringify(keepalive));
+  }
+});
+
+test("a ping that is still in our buffer waits while bytes leave, and its pong's clock starts when it has left", () => {
+  const model = readyWith({ ping: 15_000 });
+  model.fire();
+  const proof = model.pinged ?? "";
+  for (let n = 1; n < 10; n++) {
+    model.traffic = { ...model.traffic, sent: n };
+    model.fire();
+    assert.equal(model.phase, "ready");
+  }
+  model.now += 4_000;
+  model.give({ type: "pingSent", connection: 1, proof });
+  model.traffic = { ...model.traffic, sent: 10 };
+  assert.equal(detectionMs(model), 5_000, "bytes that leave after the ping prove nothing");
+});
+
+test("a pong with another payload or none proves life and no delivery, and the right one still proves delivery", () => {
+  const model = readyWith({ ping: 15_000 });
+  for (const payload of ["", "another"]) {
+    model.fire();
+    const asked = model.now;
+    model.now += 1_000;
+    model.give({ type: "pong", connection: 1, proof: payload });
+    assert.deepEqual([model.proven, model.timer], [[], asked + 16_000]);
+  }
+  model.give({ type: "pong", connection: 1, proof: model.pinged ?? "" });
+  assert.deepEqual(model.proven, [model.pinged]);
+  model.fire();
+  assert.equal(detectionMs(model), 5_000, "the next ping must be answered again");
+});
+
+test("an upstream whose pings are off gets none, neither by time nor for a proof nor after a suspension", () => {
+  const model = readyWith({ ping: null, silence: 3_000 });
+  assert.deepEqual(model.give({ type: "probe" }), []);
+  model.now += 60_000;
+  model.give({ type: "timer" });
+  assert.deepEqual([model.phase, model.pinged], ["ready", undefined]);
+  assert.equal(detectionMs(model), 3_000);
+  assert.equal(readyWith({ ping: null }).timer, never, "without any rung the timer only rings");
+});
+
 test("a dead peer is detected by the quickest rung configured, and a living one is never given up", () => {
   const ms = fc.integer({ min: 1, max: 60_000 });
   const all = fc.record({

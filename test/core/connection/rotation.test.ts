@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
+import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
 import {
   newRotation,
   type Rotation,
@@ -33,7 +34,15 @@ class World {
 
   give(input: RotationInput): readonly RotationEffect[] {
     if (input.type === "dropped") this.open.delete(input.connection);
-    const context = { now: this.now, lastActivityAt: 0, random: this.random, proof: "p", secrets: [], settings };
+    const context = {
+      now: this.now,
+      lastActivityAt: 0,
+      traffic: NO_TRAFFIC,
+      secrets: [],
+      random: this.random,
+      proof: "p",
+      settings,
+    };
     const { rotation, effects } = stepRotation(this.rotation, input, context);
     this.rotation = rotation;
     for (const effect of effects) this.#perform(effect);

@@ -9,7 +9,7 @@ import { CHALLENGE, NO, OK, OTHER, SessionModel, settings } from "./session-mode
 const network: Disconnect = { reason: "network", detail: "ECONNREFUSED" };
 const unauthorized: Disconnect = { reason: "status", status: 401 };
 
-test("the delay grows with each consecutive failure, and only real traffic resets it", () => {
+test("the delay grows with each failure, until a connection has lasted and carried real traffic", () => {
   const model = new SessionModel();
   model.give({ type: "start" });
   const delays: number[] = [];
@@ -21,23 +21,77 @@ test("the delay grows with each consecutive failure, and only real traffic reset
   for (let attempt = 0; attempt < 9; attempt++) fail();
   assert.deepEqual(delays, [100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 15_000]);
 
-  // A peer that accepts and completes the greeting, then hangs up, has proved nothing.
-  model.becomeReady();
-  fail();
-  assert.equal(delays.at(-1), 15_000);
-
+  // A peer that greets and hangs up has proved nothing: not with a frame, and not by age alone.
   model.becomeReady();
   model.frame(OTHER);
   fail();
-  assert.equal(delays.at(-1), 100);
-  fail();
-  assert.equal(delays.at(-1), 200);
-
   model.becomeReady();
-  model.fire();
-  model.give({ type: "pong", connection: model.connection, proof: model.pinged ?? "" });
+  model.now += 2_000;
   fail();
-  assert.equal(delays.at(-1), 100);
+  assert.deepEqual(delays.slice(-2), [15_000, 15_000]);
+
+  const serve = (ms: number): void => {
+    model.becomeReady();
+    model.frame(OTHER);
+    model.now += ms;
+    fail();
+  };
+  serve(2_000);
+  fail();
+  assert.deepEqual(delays.slice(-2), [100, 200], "after service it is back soon");
+
+  for (let n = 0; n < 9; n++) serve(2_000);
+  assert.deepEqual(delays.slice(-9), [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 15_000, 15_000]);
+  serve(30_000);
+  assert.equal(delays.at(-1), 100, "a connection that lasted as long as the longest backoff forgives all");
+});
+
+test("an expired login gets one quick attempt after service, and a configured class keeps its meaning", () => {
+  for (const [code, codes, phases] of [
+    [1008, {}, ["waiting", "refused"]],
+    [4401, {}, ["waiting", "refused"]],
+    [4403, {}, ["refused", "refused"]],
+    [4401, { 4401: "refuse" }, ["refused", "refused"]],
+  ] as const) {
+    const model = new SessionModel();
+    model.settings = { ...settings, reconnect: { ...settings.reconnect, codes } };
+    model.becomeReady();
+    model.frame(OTHER);
+    model.now += 3_000;
+    const seen = phases.map(() => {
+      model.over(model.connection, { reason: "closed", code, text: "" });
+      const { phase } = model;
+      model.becomeReady();
+      return phase;
+    });
+    assert.deepEqual(seen, phases, `${code}`);
+  }
+});
+
+test("the first renewal comes at once, and one that follows at once backs off", () => {
+  const model = new SessionModel();
+  model.becomeReady();
+  model.give({ type: "renew", detail: "a reply is owed" });
+  assert.equal(model.phase, "connecting");
+  model.opened();
+  for (const frame of [CHALLENGE, OK]) model.frame(frame);
+  model.give({ type: "renew", detail: "a reply is owed" });
+  assert.deepEqual([model.phase, model.timer], ["waiting", model.now + 200]);
+});
+
+test("a flapping upstream sees at most 300 logins an hour, whether it serves briefly or only says hello", () => {
+  for (const life of [20, 3_000, 10_000]) {
+    const model = new SessionModel();
+    let logins = 0;
+    while (model.now < 3_600_000) {
+      model.becomeReady();
+      logins++;
+      model.frame(OTHER);
+      model.now += life;
+      model.over(model.connection, { reason: "closed", code: 1011, text: "" });
+    }
+    assert.ok(logins <= 300, `${logins} logins with a life of ${life} ms`);
+  }
 });
 
 test("a refused connection is retried around reconnect.refused, regardless of earlier failures", () => {
@@ -180,7 +234,7 @@ test("an unanswered ping ends the connection; a pong proves the delivery of ever
   assert.equal(first - model.now, 15_000);
   model.fire();
   model.give({ type: "pong", connection: model.connection, proof: "unknown" });
-  assert.deepEqual([model.proven, model.timer], [[], first + 5_000]);
+  assert.deepEqual([model.proven, model.timer], [[], first + 15_000]);
   model.give({ type: "pong", connection: model.connection, proof: model.pinged ?? "" });
   assert.deepEqual(model.proven, [model.pinged]);
   model.give({ type: "pong", connection: model.connection, proof: model.pinged ?? "" });
@@ -202,7 +256,6 @@ test("a renewal reports the old connection as lost, closes it with a handshake, 
   model.give({ type: "renew", detail: "a reply is owed" });
   assert.equal(model.phase, "connecting");
   assert.deepEqual([...model.sockets.values()], ["closing", "connecting"]);
-  assert.equal(model.session.failures, 0);
   model.opened();
   model.over(1, { reason: "unclosed", withinMs: 2_000 });
   assert.equal(model.phase, "greeting", "the end of the old socket does not affect its successor");

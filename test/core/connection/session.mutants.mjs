@@ -25,7 +25,7 @@ export default {
     ["giving up leaves the socket open", '{ type: "destroy", connection },\n    ', ""],
     [
       "a renewal does not report the lost connection",
-      '{ type: "lost", connection: at.connection, why: { reason: "renewed", detail } },',
+      '{ type: "lost", connection: at.connection, cause: { reason: "renewed", detail } },',
       "",
     ],
     [
@@ -40,7 +40,7 @@ export default {
     ],
     [
       "a close leaves the retry timer running",
-      'at: { phase: "closed" } }, effects: [quiet] };',
+      'at: { phase: "closed" } }, effects: [CLEAR_TIMER] };',
       'at: { phase: "closed" } }, effects: [] };',
     ],
   ],

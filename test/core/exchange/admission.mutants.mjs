@@ -6,10 +6,15 @@ export default {
     ["draining accepts new requests", "if (this.#closed) return failures.shuttingDown;", ""],
     [
       "a request past its deadline is admitted",
-      'if (call.deadline <= now) return failures.timedOut("no", 0, "reply");',
+      'if (incoming.deadline <= now) return failures.timedOut("no", 0, "reply");',
       "",
     ],
-    ["an expired request keeps its place", "this.#expire(now);", "", { tests: ["test/core/exchange/exchange-limits"] }],
+    [
+      "an expired request keeps its place",
+      "this.#expire(now);",
+      "void now;",
+      { tests: ["test/core/exchange/exchange-limits"] },
+    ],
     ["the cap is one too low", "if (size + items > this.#inFlightMax)", "if (size + items >= this.#inFlightMax)"],
     [
       "the cap is one too high",

@@ -5,9 +5,13 @@ export default {
   mutants: [
     [
       "a batch comes back in reverse",
-      "batch.items[index] = outcome",
-      "batch.items[batch.items.length - 1 - index] = outcome",
+      "this.#items[index] = outcome",
+      "this.#items[this.#items.length - 1 - index] = outcome",
     ],
-    ["a batch ends with its first item", "if (--batch.left > 0) return undefined;", ""],
+    [
+      "a batch ends with its first item",
+      "if (--this.#left > 0) return undefined;",
+      "if (--this.#left < 0) return undefined;",
+    ],
   ],
 };

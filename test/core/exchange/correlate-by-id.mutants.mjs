@@ -20,10 +20,14 @@ export default {
       "this.capacity = maxId;",
       { tests: ["test/core/exchange/exchange-ids"] },
     ],
-    ["a timed-out request is not remembered", "this.#ids.bury(entry.wire);", "void entry;"],
+    ["a timed-out request is not remembered", "this.#ids.bury(wire);", "void wire;"],
     ["a caller may reuse an id whose reply may still arrive", " || this.#ids.isBuried(wire)", ""],
     ["an older connection frees an id of the newest", 'if (this.#callers && !newest) return "unclaimed";', ""],
-    ["an older connection's tombstone blocks an id on the newest", "if (newest || !this.#callers) this", "this"],
+    [
+      "an older connection's tombstone blocks an id on the newest",
+      "(newest || !this.#callers)",
+      "(newest || wire !== undefined)",
+    ],
     ["a caller's id is never released", "if (this.#callers) this.#ids.forget();", "void this.#callers;"],
     [
       "one part of a late reply counts as the whole",

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
 import { echo } from "./echo.ts";
-import { cut, ExchangeModel } from "./exchange-model.ts";
+import { cut, ExchangeModel, exact } from "./exchange-model.ts";
 
 test("a confirmed send ends with the pong of a ping that was sent after it, and not before", () => {
   for (const protocol of [jsonRpc, text]) {
@@ -45,7 +45,7 @@ test("a confirmed send without its proof fails as maybe sent, or as not sent if 
   model.fails(model.call(echo("c"), "confirm"), "upstream_down", "no", 1_000);
 });
 
-const pace = { messages: 2, per: 1_000, queue: 3 };
+const pace = { messages: 2, per: 1_000, queue: 3, ...exact };
 
 test("messages over the rate limit wait, and over its queue are refused with the time until there is room", () => {
   const model = new ExchangeModel(jsonRpc, { pace });

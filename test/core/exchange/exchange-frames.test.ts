@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type JsonOptions, json } from "../../../src/protocols/json.ts";
-import { ExchangeModel } from "./exchange-model.ts";
+import type { Body, Decoded, DecodedMessage } from "../../../src/protocols/protocol.ts";
+import { text } from "../../../src/protocols/text.ts";
+import { ExchangeModel, exact } from "./exchange-model.ts";
 
 const rows: JsonOptions = {
   skip: [{ has: ["/ack"] }],
@@ -29,6 +31,34 @@ function say(model: ExchangeModel, at: number, members: object, connection?: num
   model.frame(frame, connection);
   return frame;
 }
+
+test("several messages in a frame are taken in order, each for what it is", () => {
+  const decode = (frame: Body): Decoded => {
+    const results = String(frame)
+      .split(" ")
+      .map((text): DecodedMessage => {
+        const render = () => text;
+        return text.startsWith("#")
+          ? { type: "reply", id: Number(text.slice(1)), render }
+          : { type: "message", render };
+      });
+    return { type: "several", results };
+  };
+  const model = new ExchangeModel({ ...json(), decode });
+  model.connect();
+  const [a, b] = [model.call("{}"), model.call("{}")];
+  model.frame(`push #${idAt(model, 1)} #${idAt(model, 0)} #77 pull`);
+  assert.deepEqual([model.reply(a), model.reply(b)], [`#${idAt(model, 0)}`, `#${idAt(model, 1)}`]);
+  assert.deepEqual([model.messages, model.exchange.counters.unclaimed], [["push", "#77", "pull"], 1]);
+});
+
+test("a frame that could not be taken apart is noise, a message, and no reply", () => {
+  const model = new ExchangeModel(text);
+  model.connect();
+  model.call("a");
+  model.carryOut(model.exchange.onUnreadable(model.connection, "A", "it is broken", model.now));
+  assert.deepEqual([model.messages, model.exchange.counters.noise, model.open.length], [["A"], 1, 1]);
+});
 
 test("several frames make one reply in their order, separately for each request", () => {
   const model = connected(rows);
@@ -150,7 +180,7 @@ test("an upstream that sends requests and does not read the replies gets a new c
 });
 
 test("a message that the rate limit holds during such a renewal goes out on the next connection and ends once", () => {
-  const model = connected(rows, { buffered_bytes: 1_000, pace: { messages: 1, per: 100, queue: 10 } });
+  const model = connected(rows, { buffered_bytes: 1_000, pace: { messages: 1, per: 100, queue: 10, ...exact } });
   const first = model.call("{}");
   const second = model.call("{}");
   model.now += 100;

@@ -1,8 +1,10 @@
 /** Tests of late replies. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Failure } from "../../../src/errors.ts";
 import { json } from "../../../src/protocols/json.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
+import type { Protocol } from "../../../src/protocols/protocol.ts";
 import { text } from "../../../src/protocols/text.ts";
 import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
@@ -119,19 +121,96 @@ test("a request with a very long id has no late outcome: ten thousand of them co
   assert.deepEqual([model.exchange.counters.late, model.lates.has(seq)], [1, false]);
 });
 
-test("a late reply of several frames is a failure, because its parts are not reassembled", () => {
-  const model = new ExchangeModel(json({ final: [{ has: ["/end"] }], collect: { frames: 3 } }));
-  model.connect();
-  const seq = model.call("{}", "request", 100);
-  model.pass(200);
-  const { id } = JSON.parse(String(model.taken[0]?.frame));
-  for (const frame of [
-    { id, n: 1 },
-    { id, end: 1 },
-  ])
-    model.frame(JSON.stringify(frame));
+const rows: Protocol = {
+  ...json({ final: [{ has: ["/end"] }], collect: { frames: 3 } }),
+  cancel: (id) => `{"cancel":${id}}`,
+};
+
+function say(model: ExchangeModel, members: object, at = 0): void {
+  const taken = model.taken[at];
+  if (taken) taken.proven = true; // a frame about it proves that it arrived
+  model.frame(JSON.stringify({ id: idAt(model, at), ...members }));
+}
+
+const idAt = (model: ExchangeModel, at: number): number => JSON.parse(String(model.taken[at]?.frame)).id;
+
+const lateFailure = (model: ExchangeModel, seq: number): Failure => {
   const outcome = model.lates.get(seq);
   assert.ok(outcome?.type === "failed", JSON.stringify(outcome));
-  assert.deepEqual([outcome.failure.code, outcome.failure.sent], ["invalid_reply", "yes"]);
-  assert.deepEqual([model.exchange.counters.late, model.messages.length], [2, 0]);
+  return outcome.failure;
+};
+
+test("a late reply of several frames is whole, with the frames that came in time", () => {
+  const model = new ExchangeModel(rows);
+  model.connect();
+  const seq = model.call('{"id":"mine"}', "request", 100);
+  say(model, { n: 1 });
+  model.pass(200);
+  assert.match(model.fails(seq, "reply_timeout", "yes").failure.detail, /not whole within 100 ms: one frame came/);
+  say(model, { n: 2 });
+  say(model, { end: 1 });
+  assert.equal(late(model, seq), '[{"id":"mine","n":1},{"id":"mine","n":2},{"id":"mine","end":1}]');
+  assert.deepEqual([model.messages, model.ownFrames, model.exchange.nextDeadline], [[], [], undefined]);
+});
+
+test("a late reply goes on for longer than the pause between its frames may be", () => {
+  const model = new ExchangeModel(rows, { reply_pause: 1_000 });
+  model.connect();
+  const seq = model.call("{}", "request", 100);
+  for (let n = 1; n <= 3; n++) {
+    model.pass(900);
+    say(model, { n });
+  }
+  model.pass(900);
+  say(model, { end: 1 });
+  assert.equal(late(model, seq), '[{"n":1},{"n":2},{"n":3},{"end":1}]');
+});
+
+test("a late reply that stalls fails by the pause, and the upstream is told", () => {
+  const model = new ExchangeModel(rows, { reply_pause: 1_000 });
+  model.connect();
+  const seq = model.call("{}", "request", 100);
+  say(model, { n: 1 });
+  model.pass(200);
+  say(model, { n: 2 });
+  model.pass(990);
+  assert.ok(!model.lates.has(seq));
+  model.pass(20);
+  const { code, sent, final, detail } = lateFailure(model, seq);
+  assert.deepEqual([code, sent, final], ["reply_timeout", "yes", true]);
+  assert.match(detail, /2 frames came, and then none for 1000 ms \(limits\.reply_pause\)/);
+  assert.deepEqual([model.ownFrames, model.exchange.nextDeadline], [[`{"cancel":${idAt(model, 0)}}`], undefined]);
+  say(model, { end: 1 });
+  assert.deepEqual([model.exchange.counters.late, model.messages], [2, []]);
+});
+
+test("a late reply is bounded in its frames and bytes, those that came in time included", () => {
+  for (const [limits, members, bound] of [
+    [{}, {}, /more than 3 frames/],
+    [{ reply_bytes: 100 }, { fill: "x".repeat(30) }, /limits\.reply_bytes \(100 bytes\)/],
+  ] as const) {
+    const model = new ExchangeModel(rows, limits);
+    model.connect();
+    const seq = model.call("{}", "request", 100);
+    for (let n = 1; n <= 2; n++) say(model, { n, ...members });
+    model.pass(200);
+    for (let n = 3; n <= 4; n++) say(model, { n, ...members });
+    const { code, detail } = lateFailure(model, seq);
+    assert.equal(code, "invalid_reply");
+    assert.match(detail, bound);
+    assert.equal(model.ownFrames.length, 1);
+  }
+});
+
+test("a lost connection ends a late reply in the middle and frees the room of its frames", () => {
+  const model = new ExchangeModel(rows, { reply_bytes: 100 });
+  for (let round = 1; round <= 10; round++) {
+    model.connect();
+    const seq = model.call("{}", "request", 100);
+    const at = model.taken.length - 1;
+    say(model, { fill: "x".repeat(60) }, at);
+    model.pass(200);
+    model.lose();
+    assert.deepEqual([lateFailure(model, seq).code, lateFailure(model, seq).sent], ["connection_lost", "yes"]);
+  }
 });

@@ -33,21 +33,116 @@ test("requests that wait for a connection take places, and sends free theirs onc
   assert.equal(model.exchange.inFlight, 0);
 });
 
-test("a batch needs places for all its items, and is invalid if it exceeds the limit by itself", () => {
+const batchOf = (...values: readonly number[]) => `[${values.map((value) => echo(value, "1")).join(",")}]`;
+
+/** The value of each reply of a batch, or the code of its failure. */
+function ends(model: ExchangeModel, seq: number): unknown[] {
+  const outcome = model.outcome(seq);
+  assert.ok(outcome.type === "batch", JSON.stringify(outcome));
+  return outcome.items.map((item) =>
+    item.type === "reply" ? JSON.parse(String(item.body)).result : item.failure.code,
+  );
+}
+
+/** Replies to the frames that were sent and have no reply yet, one after the other, while there are any. */
+function replyToAll(model: ExchangeModel, from = 0): void {
+  for (let at = from; at < model.taken.length; at++) model.frame(replyTo(model.taken[at]?.frame ?? ""));
+}
+
+test("batches over the limit wait for places and get them in order, even one larger than the limit", () => {
   const model = new ExchangeModel(jsonRpc, { in_flight: 3 });
   model.connect();
-  model.call(echo("a"));
-  const codes = (seq: number) => {
-    const outcome = model.outcome(seq);
-    assert.ok(outcome.type === "batch");
-    return outcome.items.map((item) => item.type === "failed" && [item.failure.code, item.failure.retryAfterMs]);
+  const first = model.call(echo(0, "1"));
+  const [second, third] = [model.call(batchOf(1, 2, 3, 4, 5)), model.call(batchOf(6, 7))];
+  assert.deepEqual([model.exchange.inFlight, model.taken.length], [3, 3]);
+  replyToAll(model);
+  const order = model.taken.map(({ frame }) => JSON.parse(String(frame)).params);
+  assert.deepEqual(order.flat(), [0, 1, 2, 3, 4, 5, 6, 7]);
+  assert.match(model.reply(first), /"result":0/);
+  assert.deepEqual(
+    [ends(model, second), ends(model, third)],
+    [
+      [1, 2, 3, 4, 5],
+      [6, 7],
+    ],
+  );
+  assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined]);
+});
+
+test("a single request takes no place that a batch waits for", () => {
+  const model = new ExchangeModel(jsonRpc, { in_flight: 2 });
+  model.connect();
+  model.call(echo("a"), "request", 50);
+  model.call(echo("b"));
+  const batch = model.call(batchOf(1));
+  model.now += 50;
+  model.fails(model.call(echo("c")), "too_many_in_flight", "no", 1_000);
+  replyToAll(model, 1);
+  assert.deepEqual(ends(model, batch), [1]);
+});
+
+test("items that get no place within the deadline of their batch fail as not sent", () => {
+  const model = new ExchangeModel(jsonRpc, { in_flight: 2 });
+  model.connect();
+  model.call(echo("a"), "request", 60_000);
+  const batch = model.call(batchOf(1, 2), "rpc", 1_000);
+  model.pass(1_010);
+  const outcome = model.outcome(batch);
+  assert.ok(outcome.type === "batch");
+  const failed = outcome.items.map(
+    (item) => item.type === "failed" && [item.failure.code, item.failure.sent, item.own],
+  );
+  assert.deepEqual(failed, [
+    ["reply_timeout", "maybe", "1"],
+    ["too_many_in_flight", "no", "1"],
+  ]);
+  assert.equal(model.taken.length, 2);
+});
+
+test("a batch that waits fails when the upstream is down or drains, and is forgotten when its caller leaves", () => {
+  const full = () => {
+    const model = new ExchangeModel(jsonRpc, { in_flight: 1 });
+    model.connect();
+    model.call(echo("a"));
+    return { model, batch: model.call(batchOf(1, 2)) };
   };
-  const b = echo("b", "1");
-  assert.deepEqual(codes(model.call(`[${b},${b},${b}]`)), new Array(3).fill(["too_many_in_flight", 1_000]));
-  assert.deepEqual(codes(model.call(`[${b},${b},${b},${b}]`)), new Array(4).fill(["invalid_request", undefined]));
-  assert.equal(model.taken.length, 1);
-  model.call(`[${b},${b}]`);
-  assert.equal(model.taken.length, 3);
+  const down = full();
+  down.model.down("upstream_down");
+  assert.deepEqual(ends(down.model, down.batch), ["upstream_down", "upstream_down"]);
+  const drained = full();
+  drained.model.carryOut(drained.model.exchange.drain(drained.model.now));
+  assert.deepEqual(ends(drained.model, drained.batch), ["shutting_down", "shutting_down"]);
+  const left = full();
+  left.model.abandon(left.batch);
+  replyToAll(left.model);
+  assert.deepEqual([left.model.taken.length, left.model.exchange.counters.abandoned], [1, 2]);
+});
+
+test("batches that wait count for the bytes that may wait, until they are taken in", () => {
+  const body = batchOf(1, 2);
+  const model = new ExchangeModel(jsonRpc, { in_flight: 1, buffered_bytes: 2 * body.length });
+  model.connect();
+  model.call(echo("a"));
+  const [first, second, third] = [model.call(body), model.call(body), model.call(body)];
+  assert.deepEqual(ends(model, third), ["congested", "congested"]);
+  replyToAll(model);
+  assert.deepEqual(
+    [ends(model, first), ends(model, second)],
+    [
+      [1, 2],
+      [1, 2],
+    ],
+  );
+  model.call(echo("b"));
+  const later = [model.call(body), model.call(body)];
+  replyToAll(model, 5);
+  assert.deepEqual(
+    later.map((seq) => ends(model, seq)),
+    [
+      [1, 2],
+      [1, 2],
+    ],
+  );
 });
 
 test("a request past its deadline takes no place from a new one, even before the alarm rings", () => {

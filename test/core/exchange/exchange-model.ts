@@ -10,6 +10,8 @@ import type { ErrorCode, Sent } from "../../../src/errors.ts";
 import type { Body, Protocol } from "../../../src/protocols/protocol.ts";
 
 export const cut: Disconnect = { reason: "closed", code: 1006, text: "" };
+/** The rest of `limits.pace`, for turns that come exactly `per` after each other. */
+export const exact = { jitter: 0, counts: "messages" } as const;
 
 /** A frame that the socket took: an entry of the ledger by which `sent` is judged. */
 export interface Taken {
@@ -73,14 +75,15 @@ export class ExchangeModel {
   readonly #plans: { readonly at: number; run(): unknown }[] = [];
   #seq = 0;
 
-  constructor(protocol: Protocol, limits: Partial<UpstreamSettings["limits"]> = {}) {
-    this.exchange = new Exchange(protocol, {
+  constructor(protocol: Protocol, limits: Partial<UpstreamSettings["limits"]> = {}, configured: readonly Body[] = []) {
+    const defaults = {
       in_flight: 1_024,
       buffered_bytes: 2 ** 24,
       reply_bytes: 2 ** 24,
+      reply_pause: 60_000,
       pace: null,
-      ...limits,
-    });
+    };
+    this.exchange = new Exchange(protocol, { ...defaults, ...limits }, configured);
   }
 
   // Callers.
@@ -192,7 +195,7 @@ export class ExchangeModel {
     const ping = this.pings.shift();
     if (ping === undefined) return;
     for (const taken of ping.taken.slice(0, ping.handedOver)) taken.proven = true;
-    this.carryOut(this.exchange.onProven(ping.connection, ping.handedOver));
+    this.carryOut(this.exchange.onProven(ping.connection, ping.handedOver, this.now));
   }
 
   // Time.

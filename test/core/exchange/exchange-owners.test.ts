@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { echo, replyTo } from "./echo.ts";
-import { ExchangeModel } from "./exchange-model.ts";
+import { ExchangeModel, exact } from "./exchange-model.ts";
 
 function connected(): ExchangeModel {
   const model = new ExchangeModel(jsonRpc);
@@ -73,4 +73,51 @@ test("a late reply reaches the owner of its request", () => {
   assert.deepEqual([model.lates.has(seq), model.subscriptionLates.get(seq)?.type], [false, "reply"]);
   model.frame(replyTo(frameAt(model, 0)));
   assert.equal(model.lates.get(seq)?.type, "reply");
+});
+
+test("a caller waits for its turn at the pace behind one renewal, not behind all, and they do not wait for all callers", () => {
+  const pace = { messages: 1, per: 100, queue: 100, ...exact };
+  const model = new ExchangeModel(jsonRpc, { pace });
+  for (let seq = 1; seq <= 50; seq++) model.subscribe(seq, echo("renewal"));
+  model.connect();
+  for (const name of ["a", "b", "c"]) model.call(echo(name));
+  model.pass(600);
+  assert.deepEqual(
+    model.taken.map(({ owner }) => owner),
+    ["subscriptions", "caller", "subscriptions", "caller", "subscriptions", "caller", "subscriptions"],
+  );
+});
+
+test("renewals do not fill the queue that the pace leaves to callers", () => {
+  const pace = { messages: 1, per: 100, queue: 2, ...exact };
+  const model = new ExchangeModel(jsonRpc, { pace });
+  model.subscribe(1, echo("one"));
+  model.subscribe(2, echo("two"));
+  const calls = ["a", "b"].map((name) => model.call(echo(name), "send"));
+  model.connect();
+  calls.push(model.call(echo("c"), "send"));
+  model.fails(model.call(echo("d"), "send"), "paced", "no", 200);
+  model.pass(400);
+  for (const seq of calls) assert.equal(model.outcome(seq).type, "done");
+});
+
+test("where all frames count, our own use up turns, and messages leave one for them", () => {
+  const pace = { messages: 3, per: 1_000, queue: 10, ...exact, counts: "all" } as const;
+  const model = new ExchangeModel(jsonRpc, { pace });
+  model.connect();
+  for (const name of ["a", "b", "c", "d"]) model.call(echo(name), "send");
+  assert.equal(model.taken.length, 2, "one of three turns is left for a ping");
+  model.exchange.onOwnFrame(model.now);
+  model.pass(999);
+  assert.equal(model.taken.length, 2);
+  model.pass(1);
+  assert.equal(model.taken.length, 4);
+});
+
+test("where only messages count, our own frames use up no turn", () => {
+  const model = new ExchangeModel(jsonRpc, { pace: { messages: 1, per: 1_000, queue: 10, ...exact } });
+  model.connect();
+  model.exchange.onOwnFrame(model.now);
+  model.call(echo("a"), "send");
+  assert.equal(model.taken.length, 1);
 });

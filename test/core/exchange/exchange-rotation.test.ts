@@ -5,7 +5,7 @@ import { json } from "../../../src/protocols/json.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
 import { echo, replyTo } from "./echo.ts";
-import { ExchangeModel } from "./exchange-model.ts";
+import { ExchangeModel, exact } from "./exchange-model.ts";
 
 const keep = json({ id: { kind: "keep" } });
 
@@ -99,7 +99,7 @@ test("a send that waits for a pong of the old connection causes no pings on the 
 });
 
 test("a withdrawn request that waits is never sent and frees its place, while others are sent", () => {
-  const model = new ExchangeModel(jsonRpc, { pace: { messages: 1, per: 1_000, queue: 10 }, in_flight: 4 });
+  const model = new ExchangeModel(jsonRpc, { pace: { messages: 1, per: 1_000, queue: 10, ...exact }, in_flight: 4 });
   model.connect();
   model.subscribe(1, `[${echo("s")},${echo("s")}]`);
   const waits = model.call(echo("a"));

@@ -46,7 +46,7 @@ test("the deadline of a stream is for its first frame; one that did not begin is
   const silent = model.call("{}", "stream", 1_000);
   say(model, 0, { n: 1 });
   model.pong();
-  model.pass(3_600_000);
+  model.pass(50_000);
   assert.deepEqual(model.open, [begun]);
   const { failure } = model.outcome(silent) as { failure: { code: string } };
   assert.equal(failure.code, "reply_timeout");
@@ -54,6 +54,47 @@ test("the deadline of a stream is for its first frame; one that did not begin is
   say(model, 1, { n: 1 });
   say(model, 1, { end: 1 });
   assert.deepEqual([model.lates.size, model.messages, model.exchange.counters.late], [0, [], 2]);
+});
+
+test("a stream whose frames keep coming has no end; one that stalls fails and is cancelled", () => {
+  const model = connected({ reply_pause: 1_000 });
+  const seqs = [model.call("{}", "stream"), model.call("{}", "stream")] as const;
+  say(model, 1, { n: 1 });
+  for (let n = 1; n <= 100; n++) {
+    say(model, 0, { n });
+    model.pass(900);
+    model.exchange.taken(seqs[0], 1_000_000);
+  }
+  assert.deepEqual(model.open, [seqs[0]]);
+  const { failure } = model.fails(seqs[1], "reply_timeout", "yes");
+  assert.match(failure.detail, /one frame came, and then none for 1000 ms/);
+  assert.deepEqual([model.ownFrames, model.exchange.inFlight], [[cancelled(model, 1)], 1]);
+  model.pass(110);
+  model.fails(seqs[0], "reply_timeout", "yes");
+  assert.deepEqual([model.ownFrames.length, model.exchange.nextDeadline], [2, undefined]);
+});
+
+test("a gathered reply that stalls fails before its deadline, for good", () => {
+  const model = connected({ reply_pause: 1_000 });
+  const seq = model.call("{}", "request", 120_000);
+  model.pass(5_000);
+  say(model, 0, { n: 1 });
+  model.pass(1_010);
+  const { failure } = model.fails(seq, "reply_timeout", "yes");
+  assert.equal(failure.final, true);
+  assert.deepEqual([model.ownFrames, model.exchange.inFlight], [[cancelled(model, 0)], 0]);
+  say(model, 0, { end: 1 });
+  assert.equal(model.lates.size, 0);
+});
+
+test("a stream that subscribes may pause for any time", () => {
+  const subscribing: Protocol = { ...rows, encode: (...all) => ({ ...rows.encode(...all), subscribes: true }) };
+  const model = new ExchangeModel(subscribing);
+  model.connect();
+  const seq = model.call("{}", "stream");
+  say(model, 0, { n: 1 });
+  model.pass(3_600_000);
+  assert.deepEqual(model.open, [seq]);
 });
 
 test("a stream that subscribes has begun, and has no deadline, once it is on a socket", () => {

@@ -144,7 +144,7 @@ test("a pong of the old connection proves nothing about the new one", () => {
   model.pong();
   model.connect();
   const seq = model.call(echo("new"));
-  model.exchange.onProven(1, 1);
+  model.exchange.onProven(1, 1, model.now);
   model.lose();
   model.fails(seq, "connection_lost", "maybe");
   assert.equal(model.exchange.counters.connects, 2);

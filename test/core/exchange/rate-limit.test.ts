@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { RateLimit } from "../../../src/core/exchange/rate-limit.ts";
 
 test("the rate limit admits `messages` at once, and each next one `per` after the one that many before it", () => {
-  const pace = new RateLimit({ messages: 3, per: 1_000 });
+  const pace = new RateLimit({ messages: 3, per: 1_000, jitter: 0 });
   const free = (now: number) => [0, 1, 2].filter((ahead) => pace.at(ahead, now) <= now).length;
   assert.equal(free(0), 3);
   assert.deepEqual(
@@ -27,15 +27,16 @@ test("the rate limit admits `messages` at once, and each next one `per` after th
   assert.equal(pace.at(2, 0), 2_150);
 });
 
-test("no stretch of `per` exceeds the limit, and no message waits longer than it must, whenever messages come", () => {
+test("no stretch of `per` and the jitter exceeds the limit, and no message waits longer than it must, whenever messages come", () => {
   const all = fc.record({
     messages: fc.integer({ min: 1, max: 5 }),
     per: fc.integer({ min: 1, max: 100 }),
+    jitter: fc.nat({ max: 20 }),
     gaps: fc.array(fc.nat({ max: 80 }), { maxLength: 60 }),
   });
   fc.assert(
-    fc.property(all, ({ messages, per, gaps }) => {
-      const pace = new RateLimit({ messages, per });
+    fc.property(all, ({ messages, per, jitter, gaps }) => {
+      const pace = new RateLimit({ messages, per, jitter });
       const went: number[] = [];
       let now = 0;
       for (const gap of gaps) {
@@ -46,7 +47,7 @@ test("no stretch of `per` exceeds the limit, and no message waits longer than it
       }
       went.forEach((from, index) => {
         const end = went[index + messages];
-        assert.ok(end === undefined || end - from >= per, `${messages + 1} within ${end} - ${from} ms`);
+        assert.ok(end === undefined || end - from >= per + jitter, `${messages + 1} within ${end} - ${from} ms`);
       });
       // The turns predicted now are those that the messages get.
       const predicted = Array.from({ length: 12 }, (_, ahead) => pace.at(ahead, now));

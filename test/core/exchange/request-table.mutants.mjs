@@ -5,14 +5,14 @@ export default {
   mutants: [
     [
       "a reply settles a request that another connection sent",
-      "entry !== undefined && entry.connection === connection ? entry : undefined",
-      "entry",
+      "entry !== undefined && isSentOn(connection, entry) ? entry : undefined",
+      "entry !== undefined && isSent(entry) ? entry : undefined",
     ],
     ["an ended request stays in the table", "this.#byWire.delete(entry.wire);", ""],
     ["ending an item removes its first sibling", "siblings?.indexOf(entry) ?? -1", "0"],
     [
       "sent bytes still count as waiting",
-      "if (this.#held.delete(entry)) this.#heldBytes -= entry.bytes;",
+      "if (this.#held.delete(entry)) this.#heldBytes -= entry.phase.bytes;",
       "this.#held.delete(entry);",
     ],
   ],

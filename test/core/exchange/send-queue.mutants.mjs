@@ -11,9 +11,16 @@ export default {
     ["a request is held until its deadline", ": Math.min(deadline, now + HOLD_MS);", ": deadline;"],
     [
       "connecting does not lift a request's hold",
-      "for (const entry of this.#requests.table.held) this.#requests.file(entry, entry.deadline);",
+      "for (const entry of this.#requests.table.allHeld()) this.#requests.reschedule(entry, entry.deadline);",
       "",
     ],
+    [
+      "a caller waits behind all renewals",
+      "const preferred = rest[this.#turn].next();",
+      "const preferred = rest.subscriptions.next();",
+    ],
+    ["our own frames do not count for the pace", 'if (this.#pace?.settings.counts === "all")', "if (false)"],
+    ["no turn is left for a ping", "const at = limit.at(reserved, now);", "const at = limit.at(0, now);"],
     ["a new connection inherits its predecessor's debts", "this.#requests.correlation.clear();", ""],
     ["held requests survive once they cannot be sent", "this.#requests.fail(entry, failure);", "void entry;"],
   ],

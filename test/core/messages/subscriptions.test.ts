@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SubscriptionSettings } from "../../../src/config/schema.ts";
-import { type SubscriptionEffect, Subscriptions } from "../../../src/core/messages/subscriptions.ts";
+import { AGREE_WITHIN_MS, type SubscriptionEffect, Subscriptions } from "../../../src/core/messages/subscriptions.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
 
 const ticks: SubscriptionSettings = {
@@ -12,7 +12,8 @@ const ticks: SubscriptionSettings = {
   match: { "/method": "tick", "/params/subscription": "$id" },
   unsubscribe: { method: "unsubscribe", params: ["$id"] },
 };
-const retry = { from: 100, to: 1_000 };
+const retry = { from: 100, to: 1_000, stable: 5_000 };
+const at = (now: number) => ({ now, random: 0.999, retry });
 
 const reply = (result: unknown): Outcome => ({
   type: "reply",
@@ -22,39 +23,71 @@ const reply = (result: unknown): Outcome => ({
 });
 const tick = (subscription: unknown, n = 0) => JSON.stringify({ method: "tick", params: { subscription, n } });
 
-/** Abbreviates effects: `request 1`, `a active`, `a: {…}`, `send {…}`. */
-function brief(effects: readonly SubscriptionEffect[]): string[] {
-  return effects.map((effect): string => {
-    if (effect.type === "request") return `request ${effect.number}`;
-    if (effect.type === "send") return `send ${effect.message}`;
-    return effect.type === "state" ? `${effect.name} ${effect.state.phase}` : `${effect.name}: ${effect.text}`;
+/** Abbreviates effects but `removed`: `request 1`, `a active`, `a: {…}`, and with its message if it unsubscribes. */
+function brief(effects: readonly SubscriptionEffect[] = []): string[] {
+  return effects.flatMap((effect): string[] => {
+    switch (effect.type) {
+      case "request":
+        return [/unsub/i.test(effect.message) ? `request ${effect.message}` : `request ${effect.number}`];
+      case "send":
+        return [`send ${effect.message}`];
+      case "state":
+        return [`${effect.name} ${effect.state.phase}`];
+      case "message":
+        return [`${effect.name}: ${effect.text}`];
+      case "missed":
+        return [`${effect.name} missed`];
+      default:
+        return [];
+    }
+  });
+}
+
+/** The ends of removals: `7`, or `7 invalid_reply: …`. */
+function removals(effects: readonly SubscriptionEffect[] = []): string[] {
+  return effects.flatMap((effect) => {
+    if (effect.type !== "removed") return [];
+    const { removal, failure } = effect;
+    return [failure ? `${removal} ${failure.code}: ${failure.detail}` : String(removal)];
   });
 }
 
 function settle(all: Subscriptions, number: number, outcome: Outcome, now = 0): string[] {
-  return brief(all.settled(number, outcome, { now, random: 0.999, retry }));
+  return brief(all.settled(number, outcome, at(now)));
 }
+
+function hear(all: Subscriptions, text: string, now = 0): string[] {
+  return brief(all.message(text, at(now)));
+}
+
+/** The last failure that effects report. */
+function failureIn(effects: readonly SubscriptionEffect[] | undefined) {
+  const states = (effects ?? []).flatMap((effect) => (effect.type === "state" ? [effect.state] : []));
+  return states.at(-1)?.lastFailure;
+}
+
+const UNSUB = '{"method":"unsubscribe","params":["0x1"]}';
 
 test("a subscription is requested on every connection, and its upstream id is hidden behind our name", () => {
   const all = new Subscriptions();
   assert.deepEqual(brief(all.add("a", ticks)), ["a waiting"]);
   assert.deepEqual(brief(all.connected()), ["a asking", "request 1"]);
   assert.deepEqual(settle(all, 1, reply("0xabc")), ["a active"]);
-  assert.deepEqual(brief(all.message(tick("0xabc", 1))), [`a: ${tick("a", 1)}`]);
-  assert.deepEqual(brief(all.message(tick("0xother"))), []);
-  assert.deepEqual(brief(all.lost()), ["a waiting"]);
-  assert.deepEqual(brief(all.message(tick("0xabc", 2))), [], "a lost subscription has no id");
+  assert.deepEqual(hear(all, tick("0xabc", 1)), [`a: ${tick("a", 1)}`]);
+  assert.deepEqual(hear(all, tick("0xother")), []);
+  assert.deepEqual(brief(all.lost("reset", [])), ["a waiting"]);
+  assert.deepEqual(hear(all, tick("0xabc", 2)), [], "a lost subscription has no id");
   assert.deepEqual(brief(all.connected()), ["a asking", "request 2"]);
   assert.deepEqual(settle(all, 1, reply("0xabc")), [], "a reply to the previous connection's request is ignored");
   assert.deepEqual(settle(all, 2, reply(77)), ["a active"]);
-  assert.deepEqual(brief(all.message(tick(77, 3))), [`a: ${tick("a", 3)}`]);
+  assert.deepEqual(hear(all, tick(77, 3)), [`a: ${tick("a", 3)}`]);
 });
 
 test("a reply to a request of a lost connection is ignored", () => {
   const all = new Subscriptions();
   all.add("a", ticks);
   all.connected();
-  all.lost();
+  all.lost("reset", []);
   assert.deepEqual(brief(all.connected()), ["a asking", "request 2"]);
   assert.deepEqual(settle(all, 1, reply("0x1")), []);
   assert.deepEqual(settle(all, 2, reply("0x2")), ["a active"]);
@@ -64,7 +97,7 @@ test("a message that arrives before the reply is delivered after it", () => {
   const all = new Subscriptions();
   all.connected();
   all.add("a", ticks);
-  assert.deepEqual(brief(all.message(tick("0x1", 1))), []);
+  assert.deepEqual(hear(all, tick("0x1", 1)), []);
   assert.deepEqual(settle(all, 1, reply("0x1")), ["a active", `a: ${tick("a", 1)}`]);
 });
 
@@ -72,9 +105,9 @@ test("a message from before a refusal is not delivered to the next agreement", (
   const all = new Subscriptions();
   all.connected();
   all.add("a", ticks);
-  all.message(tick("0x1"));
+  hear(all, tick("0x1"));
   settle(all, 1, reply(null));
-  all.expire(100);
+  all.expire(at(100));
   assert.deepEqual(settle(all, 2, reply("0x1")), ["a active"]);
 });
 
@@ -86,8 +119,9 @@ test("messages before the reply are kept up to a number and a size", () => {
     const all = new Subscriptions();
     all.connected();
     all.add("a", ticks);
-    for (let n = 0; n < count; n++) all.message(message);
-    assert.equal(settle(all, 1, reply("0x1")).length, 1 + kept);
+    for (let n = 0; n < count; n++) hear(all, message);
+    const effects = settle(all, 1, reply("0x1"));
+    assert.deepEqual([effects.length, effects.at(-1)], [1 + kept + 1, "a missed"], "the rest is a gap");
   }
 });
 
@@ -98,7 +132,7 @@ test("two subscriptions that the upstream treats as one both get its messages", 
   all.add("b", ticks);
   settle(all, 1, reply("0x1"));
   settle(all, 2, reply("0x1"));
-  assert.deepEqual(brief(all.message(tick("0x1"))), [`a: ${tick("a")}`, `b: ${tick("b")}`]);
+  assert.deepEqual(hear(all, tick("0x1")), [`a: ${tick("a")}`, `b: ${tick("b")}`]);
 });
 
 test("a removed subscription is ended at the upstream and never requested again", () => {
@@ -106,20 +140,20 @@ test("a removed subscription is ended at the upstream and never requested again"
   all.connected();
   all.add("a", ticks);
   settle(all, 1, reply("0x1"));
-  assert.deepEqual(brief(all.remove("a")), ['send {"method":"unsubscribe","params":["0x1"]}']);
-  assert.deepEqual(brief(all.message(tick("0x1"))), []);
-  all.lost();
+  assert.deepEqual(brief(all.remove("a", 7)), [`request ${UNSUB}`]);
+  assert.deepEqual(hear(all, tick("0x1")), []);
+  all.lost("reset", []);
   assert.deepEqual(brief(all.connected()), []);
-  assert.deepEqual(brief(all.remove("a")), []);
+  assert.deepEqual(brief(all.remove("a", 7)), []);
 });
 
 test("a subscription removed while its request is in flight is ended when the upstream agrees", () => {
   const all = new Subscriptions();
   all.connected();
   all.add("a", ticks);
-  assert.deepEqual(brief(all.remove("a")), []);
+  assert.deepEqual(brief(all.remove("a", 7)), []);
   all.add("a", ticks);
-  assert.deepEqual(settle(all, 1, reply("0x1")), ['send {"method":"unsubscribe","params":["0x1"]}']);
+  assert.deepEqual(settle(all, 1, reply("0x1")), [`request ${UNSUB}`]);
   assert.deepEqual(settle(all, 2, reply("0x2")), ["a active"]);
 });
 
@@ -127,7 +161,7 @@ test("a refusal of a removed subscription has no effect", () => {
   const all = new Subscriptions();
   all.connected();
   all.add("a", ticks);
-  all.remove("a");
+  all.remove("a", 7);
   assert.deepEqual(settle(all, 1, reply(null)), []);
 });
 
@@ -138,19 +172,19 @@ test("a late agreement is undone", () => {
   all.connected();
   all.add("a", ticks);
   all.add("b", ticks);
-  all.remove("b");
+  all.remove("b", 7);
   settle(all, 1, tooLate);
   settle(all, 2, tooLate);
-  assert.deepEqual(brief(all.late(1, reply("0x1"))), ['send {"method":"unsubscribe","params":["0x1"]}']);
-  assert.deepEqual(brief(all.late(2, reply("0x2"))), ['send {"method":"unsubscribe","params":["0x2"]}']);
-  assert.deepEqual(brief(all.late(2, reply("0x2"))), [], "once");
-  assert.deepEqual(brief(all.expire(100)), ["a asking", "request 5"]);
+  assert.deepEqual(brief(all.late(1, reply("0x1"), at(0))), [`request ${UNSUB}`]);
+  assert.deepEqual(brief(all.late(2, reply("0x2"), at(0))), ['request {"method":"unsubscribe","params":["0x2"]}']);
+  assert.deepEqual(brief(all.late(2, reply("0x2"), at(0))), [], "once");
+  assert.deepEqual(brief(all.expire(at(100))), ["a asking", "request 5"]);
   settle(all, 5, tooLate);
-  assert.deepEqual(brief(all.late(5, reply(null))), [], "a refusal");
-  assert.deepEqual(brief(all.expire(1_000)), ["a asking", "request 6"]);
+  assert.deepEqual(brief(all.late(5, reply(null), at(0))), [], "a refusal");
+  assert.deepEqual(brief(all.expire(at(1_000))), ["a asking", "request 6"]);
   settle(all, 6, tooLate);
-  all.lost();
-  assert.deepEqual(brief(all.late(6, reply("0x6"))), [], "it ended with its connection");
+  all.lost("reset", []);
+  assert.deepEqual(brief(all.late(6, reply("0x6"), at(0))), [], "it ended with its connection");
 });
 
 test("an unsubscription that would end another subscription is not sent", () => {
@@ -158,16 +192,16 @@ test("an unsubscription that would end another subscription is not sent", () => 
   all.connected();
   for (const name of ["a", "b"]) all.add(name, ticks);
   for (const number of [1, 2]) settle(all, number, reply("0x1"));
-  assert.deepEqual(brief(all.remove("a")), []);
-  assert.deepEqual(brief(all.message(tick("0x1"))), [`b: ${tick("b")}`]);
-  assert.deepEqual(brief(all.remove("b")), ['send {"method":"unsubscribe","params":["0x1"]}']);
+  assert.deepEqual(brief(all.remove("a", 7)), []);
+  assert.deepEqual(hear(all, tick("0x1")), [`b: ${tick("b")}`]);
+  assert.deepEqual(brief(all.remove("b", 7)), [`request ${UNSUB}`]);
   const channel = { request: "SUB ticks", match: { "/type": "tick" }, unsubscribe: "UNSUB ticks" };
   all.add("c", channel);
   settle(all, 4, reply(""));
   all.add("d", channel);
-  assert.deepEqual(brief(all.remove("c")), [], "the request of the other is in flight");
+  assert.deepEqual(brief(all.remove("c", 7)), [], "the request of the other is in flight");
   settle(all, 5, reply(""));
-  assert.deepEqual(brief(all.remove("d")), ["send UNSUB ticks"]);
+  assert.deepEqual(brief(all.remove("d", 7)), ["request UNSUB ticks"]);
 });
 
 test("an unsubscription without room is repeated later, unless the subscription ended by itself", () => {
@@ -175,26 +209,26 @@ test("an unsubscription without room is repeated later, unless the subscription 
   all.connected();
   all.add("a", ticks);
   settle(all, 1, reply("0x1"));
-  const undone = ['send {"method":"unsubscribe","params":["0x1"]}'];
-  assert.deepEqual(brief(all.remove("a")), undone);
+  const undone = [`request ${UNSUB}`];
+  assert.deepEqual(brief(all.remove("a", 7)), undone);
   const full = { code: "too_many_in_flight", sent: "no", detail: "", retryAfterMs: 1_000 } as const;
   assert.deepEqual(settle(all, 2, { type: "failed", failure: full }), []);
   assert.equal(all.nextDeadline, 1_000);
-  assert.deepEqual([brief(all.expire(999)), brief(all.expire(1_000))], [[], undone]);
+  assert.deepEqual([brief(all.expire(at(999))), brief(all.expire(at(1_000)))], [[], undone]);
   settle(all, 3, { type: "failed", failure: full });
-  all.lost();
+  all.lost("reset", []);
   all.connected();
   assert.equal(all.nextDeadline, undefined);
   all.add("a", ticks);
   settle(all, 4, reply("0x2"));
-  all.remove("a");
+  all.remove("a", 7);
   settle(all, 5, { type: "done" });
   assert.equal(all.nextDeadline, undefined, "the upstream was notified");
   all.add("a", ticks);
   settle(all, 6, reply("0x3"));
-  all.remove("a");
-  settle(all, 7, { type: "failed", failure: { code: "invalid_request", sent: "no", detail: "" } });
-  assert.equal(all.nextDeadline, undefined, "the failure is permanent");
+  all.remove("a", 7);
+  settle(all, 7, tooLate);
+  assert.equal(all.nextDeadline, undefined, "it may have arrived");
 });
 
 test("consecutive refusals back off, none is repeated at once, and an agreement resets the backoff", () => {
@@ -207,16 +241,16 @@ test("consecutive refusals back off, none is repeated at once, and an agreement 
   all.add("a", ticks);
   const delays = [0.999, 0.999, 0.999, 0].map((random, n) => {
     const delay = refusedAfter(n + 1, random);
-    all.expire(10_000);
+    all.expire(at(10_000));
     return delay;
   });
   assert.deepEqual(delays, [100, 200, 400, 100]);
   settle(all, 5, reply("0x1"));
-  all.lost();
+  all.lost("reset", []);
   all.connected();
   assert.equal(refusedAfter(6, 0.999), 100);
-  all.lost();
-  assert.deepEqual([all.nextDeadline, brief(all.expire(10_000))], [undefined, []], "without a connection");
+  all.lost("reset", []);
+  assert.deepEqual([all.nextDeadline, brief(all.expire(at(10_000)))], [undefined, []], "without a connection");
 });
 
 const refusals: readonly (readonly [string, Outcome, RegExp])[] = [
@@ -238,8 +272,8 @@ for (const [name, outcome, why] of refusals) {
     assert.ok(effect?.type === "state" && effect.state.phase === "failed");
     assert.match(effect.state.lastFailure?.detail ?? "", why);
     assert.equal(all.nextDeadline, 1_100);
-    assert.deepEqual(brief(all.expire(1_099)), []);
-    assert.deepEqual(brief(all.expire(1_100)), ["a asking", "request 2"]);
+    assert.deepEqual(brief(all.expire(at(1_099))), []);
+    assert.deepEqual(brief(all.expire(at(1_100))), ["a asking", "request 2"]);
     assert.equal(all.nextDeadline, undefined);
     assert.deepEqual(settle(all, 2, reply("0x1")), ["a active"]);
   });
@@ -250,7 +284,7 @@ test("a subscription without an id is known by fixed values", () => {
   all.connected();
   all.add("a", { request: "SUB ticks", match: { "/type": "tick" } });
   assert.deepEqual(settle(all, 1, reply("whatever")), ["a active"]);
-  assert.deepEqual(brief(all.message('{"type":"tick"}')), ['a: {"type":"tick"}']);
+  assert.deepEqual(hear(all, '{"type":"tick"}'), ['a: {"type":"tick"}']);
 });
 
 test("the upstream's id is compared as the JSON value that it is", () => {
@@ -263,8 +297,8 @@ test("the upstream's id is compared as the JSON value that it is", () => {
     all.connected();
     all.add("a", ticks);
     settle(all, 1, reply(id));
-    assert.deepEqual(brief(all.message(tick(other))), []);
-    assert.deepEqual(brief(all.message(tick(id))), [`a: ${tick("a")}`]);
+    assert.deepEqual(hear(all, tick(other)), []);
+    assert.deepEqual(hear(all, tick(id)), [`a: ${tick("a")}`]);
   }
 });
 
@@ -273,9 +307,9 @@ test("a subscription takes all that a condition can say", () => {
   all.connected();
   all.add("a", { request: "SUB ticks", match: { "/n": 1 }, has: ["/d"], lacks: ["/error"] });
   settle(all, 1, reply("whatever"));
-  assert.deepEqual(brief(all.message('{"n":1,"d":0}')), ['a: {"n":1,"d":0}']);
+  assert.deepEqual(hear(all, '{"n":1,"d":0}'), ['a: {"n":1,"d":0}']);
   for (const other of ['{"n":"1","d":0}', '{"n":1}', '{"n":1,"d":0,"error":0}']) {
-    assert.deepEqual(brief(all.message(other)), [], other);
+    assert.deepEqual(hear(all, other), [], other);
   }
 });
 
@@ -290,5 +324,302 @@ test("the eth_subscribe preset knows its request and its messages", () => {
   });
   settle(all, 1, reply("0x9"));
   const message = (id: string) => `{"method":"eth_subscription","params":{"subscription":"${id}","result":1}}`;
-  assert.deepEqual(brief(all.message(message("0x9"))), [`heads: ${message("heads")}`]);
+  assert.deepEqual(hear(all, message("0x9")), [`heads: ${message("heads")}`]);
+});
+
+const conf = (sub: string) => JSON.stringify({ event: "subscribed", sub });
+const no = (sub: string) => JSON.stringify({ event: "no", sub });
+
+const body = (value: unknown): Outcome => ({ ...reply(null), body: JSON.stringify(value) }) as Outcome;
+
+test("a reply that refuses in a common form never activates, and one without an error does", () => {
+  const plain = { request: "SUB", match: { "/type": "tick" } };
+  const cases: readonly (readonly [unknown, "failed" | "active"])[] = [
+    [{ success: false }, "failed"],
+    [{ ok: false }, "failed"],
+    [{ status: "error" }, "failed"],
+    [{ event: "error" }, "failed"],
+    [{ type: "error" }, "failed"],
+    [{ payload: { status: "error", response: { reason: "unauthorized" } } }, "failed"],
+    [{ error: { code: -1 } }, "failed"],
+    [{ error: "no" }, "failed"],
+    [{ error: null }, "active"],
+    [{ error: false }, "active"],
+    [{ error: 0 }, "active"],
+    [{ success: true, status: "ok" }, "active"],
+  ];
+  for (const [value, phase] of cases) {
+    const all = new Subscriptions();
+    all.connected();
+    all.add("a", plain);
+    const effects = all.settled(1, body(value), at(0));
+    assert.deepEqual(brief(effects), [`a ${phase}`], JSON.stringify(value));
+    const failure = failureIn(effects);
+    if (phase === "failed") assert.ok(failure?.sent === "yes" && failure.detail.includes(JSON.stringify(value)));
+  }
+});
+
+test("a refusal can be described, in a reply and in a message", () => {
+  for (const refuse of [
+    (all: Subscriptions) => all.settled(1, body({ code: 7 }), at(0)),
+    (all: Subscriptions) => all.message('{"code":7}', at(0)),
+  ]) {
+    const all = new Subscriptions();
+    all.connected();
+    all.add("a", { ...ticks, refused: { match: { "/code": 7 } } });
+    const effects = refuse(all);
+    assert.deepEqual(brief(effects), ["a failed"]);
+    assert.match(failureIn(effects)?.detail ?? "", /refused it: \{"code":7\}/);
+  }
+});
+
+const agreed = ["a", "b"].map((sub) => ({ match: { "/event": "subscribed", "/sub": sub } }));
+const both = { request: "SUB", match: { "/tick": true }, agreed, refused: { match: { "/event": "no" } } };
+
+test("a subscription is active once every confirmation has come, as a reply or as a message", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("x", both);
+  assert.deepEqual(hear(all, '{"tick":true}'), []);
+  assert.deepEqual(all.message(conf("a"), at(0)), [], "claimed, and not enough");
+  assert.equal(all.message(conf("a"), at(0)), undefined, "the same again confirms nothing");
+  assert.deepEqual(settle(all, 1, body({})), [], "the reply neither agrees nor refuses");
+  assert.equal(all.nextDeadline, AGREE_WITHIN_MS);
+  assert.deepEqual(hear(all, conf("b")), ["x active", 'x: {"tick":true}']);
+  assert.equal(all.nextDeadline, undefined);
+});
+
+test("a confirmation without an id activates, has the upstream's id, and makes the reply needless", () => {
+  const all = new Subscriptions();
+  all.connected();
+  const settings = { request: "SUB", id: "/chan", match: { "/chan": "$id" }, agreed: { match: { "/event": "on" } } };
+  all.add("x", settings);
+  assert.deepEqual(hear(all, '{"event":"on","chan":9007199254740993}'), ["x active", 'x: {"event":"on","chan":"x"}']);
+  assert.deepEqual(settle(all, 1, tooLate), []);
+  assert.deepEqual(hear(all, '{"chan":9007199254740993,"p":1}'), ['x: {"chan":"x","p":1}']);
+  assert.deepEqual(hear(all, '{"chan":9007199254740992,"p":1}'), []);
+});
+
+test("a subscription that is refused in part is active and says so; one refused as a whole is not", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("x", both);
+  hear(all, conf("a"));
+  const partly = all.message(no("b"), at(0));
+  assert.deepEqual(brief(partly), ["x active"]);
+  assert.match(failureIn(partly)?.detail ?? "", /refused a part of it: .*"sub":"b"/);
+  all.add("y", both);
+  hear(all, no("a"));
+  assert.deepEqual(hear(all, no("b")), ["y failed"]);
+});
+
+test("confirmations that do not all come in time fail, and what was agreed to is undone", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("x", { ...both, unsubscribe: "UNSUB" });
+  settle(all, 1, body({}));
+  hear(all, conf("a"));
+  const effects = all.expire(at(AGREE_WITHIN_MS));
+  assert.deepEqual(brief(effects), ["x failed", "request UNSUB"]);
+  assert.match(failureIn(effects)?.detail ?? "", /only 1 of the confirmations/);
+});
+
+test("an agreement that cannot be read is undone if that needs no id; otherwise its failure says what is left", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", { ...ticks, unsubscribe: "UNSUB" });
+  assert.deepEqual(settle(all, 1, body({ ok: true })), ["a failed", "request UNSUB"]);
+  all.add("b", ticks);
+  const effects = all.settled(3, body({ ok: true }), at(0));
+  assert.match(failureIn(effects)?.detail ?? "", /no id at \/result.*it sends until the connection ends/);
+});
+
+const stop = JSON.stringify({ method: "tick", params: { subscription: "0x1", stop: true } });
+const ending = { ...ticks, ended: { match: { "/params/stop": true } } };
+
+test("a message that ends a subscription is delivered, and the request is repeated with growing delays", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", ending);
+  all.add("b", ending);
+  settle(all, 2, reply("0x2"));
+  const delays: number[] = [];
+  for (const number of [1, 3, 4]) {
+    settle(all, number, reply("0x1"));
+    const effects = all.message(stop, at(0));
+    assert.deepEqual(brief(effects), [`a: ${stop.replace("0x1", "a")}`, "a failed"], "only the one that it names");
+    assert.match(failureIn(effects)?.detail ?? "", /ended the subscription: .*stop/);
+    delays.push(all.nextDeadline ?? 0);
+    assert.deepEqual(brief(all.expire(at(10_000))), ["a asking", `request ${number === 1 ? 3 : number + 1}`]);
+  }
+  assert.deepEqual(delays, [100, 200, 400]);
+  settle(all, 5, reply("0x1"), 0);
+  hear(all, tick("0x1"), 5_000);
+  hear(all, stop, 6_000);
+  assert.equal(all.nextDeadline, 6_100, "good service is remembered, not the failures before it");
+});
+
+test("a silent subscription is ended at the upstream and requested again; a message postpones that", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", { ...ticks, silence: 1_000 });
+  settle(all, 1, reply("0x1"));
+  hear(all, tick("0x1"), 600);
+  assert.deepEqual(brief(all.expire(at(1_000))), []);
+  assert.equal(all.nextDeadline, 1_600);
+  const effects = all.expire(at(1_600));
+  assert.deepEqual(brief(effects), ["a failed", `request ${UNSUB}`]);
+  assert.match(failureIn(effects)?.detail ?? "", /1000 ms \(silence\)/);
+  assert.deepEqual(brief(all.expire(at(1_700))), ["a asking", "request 3"]);
+});
+
+const once = { ...ending, silence: 1_000, renew: false };
+
+test("a request that must not be repeated is sent again only if it was certainly not sent", () => {
+  const endings: Readonly<Record<string, (all: Subscriptions) => readonly SubscriptionEffect[] | undefined>> = {
+    "lost while asking": (all) => all.lost("reset", []),
+    "timed out": (all) => all.settled(1, tooLate, at(0)),
+    refused: (all) => all.settled(1, reply(null), at(0)),
+    "lost while active": (all) => {
+      settle(all, 1, reply("0x1"));
+      return all.lost("reset", []);
+    },
+    ended: (all) => {
+      settle(all, 1, reply("0x1"));
+      return all.message(stop, at(0));
+    },
+    silent: (all) => {
+      settle(all, 1, reply("0x1"));
+      return all.expire(at(1_000));
+    },
+  };
+  for (const [name, end] of Object.entries(endings)) {
+    const all = new Subscriptions();
+    all.connected();
+    all.add("a", once);
+    const failure = failureIn(end(all));
+    assert.match(failure?.detail ?? "", /not requested again \(renew: false\)/, name);
+    assert.notEqual(failure?.sent, "no", name);
+    assert.equal(all.nextDeadline, undefined, name);
+    all.lost("reset", []);
+    assert.deepEqual(brief(all.connected()), [], name);
+  }
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", once);
+  assert.deepEqual(brief(all.lost("reset", [1])), ["a waiting"], "withdrawn");
+  assert.deepEqual(brief(all.connected()), ["a asking", "request 2"]);
+  const paced = { code: "paced", sent: "no", detail: "", retryAfterMs: 5 } as const;
+  assert.deepEqual(settle(all, 2, { type: "failed", failure: paced }), ["a failed"]);
+  assert.deepEqual(brief(all.expire(at(1_000))), ["a asking", "request 3"]);
+});
+
+test("a late agreement to a request that is not repeated counts, with a gap before it", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", once);
+  settle(all, 1, tooLate);
+  assert.deepEqual(brief(all.late(1, reply("0x1"), at(0))), ["a active", "a missed"]);
+});
+
+test("a subscription that a former thread lost is not requested if it must not be repeated", () => {
+  const all = new Subscriptions();
+  all.connected();
+  const lost = { code: "sidecar_crashed", sent: "maybe", detail: "died" } as const;
+  assert.deepEqual(brief(all.add("a", once, lost)), ["a failed"]);
+  assert.deepEqual(brief(all.remove("a", 7)), []);
+});
+
+test("a removal ends without a failure only if the upstream agrees, or there is nothing to end", () => {
+  const outcomes: readonly (readonly [Outcome, RegExp])[] = [
+    [reply(true), /^7$/],
+    [reply(false), /^7 invalid_reply: the upstream did not agree to end it: \{"result":false\}/],
+    [body({ success: false }), /^7 invalid_reply: .*success/],
+    [{ ...reply(0), body: "}" } as Outcome, /^7 invalid_reply: .*may not have ended it: the reply is not JSON/],
+    [tooLate, /^7 reply_timeout: too late/],
+    [{ type: "done" }, /^7 reply_timeout: nothing confirms/],
+  ];
+  for (const [outcome, seen] of outcomes) {
+    const all = new Subscriptions();
+    all.connected();
+    all.add("a", ticks);
+    settle(all, 1, reply("0x1"));
+    assert.deepEqual(removals(all.remove("a", 7)), []);
+    assert.match(removals(all.settled(2, outcome, at(0))).join(), seen);
+  }
+  const all = new Subscriptions();
+  assert.deepEqual(removals(all.remove("unknown", 1)), ["1"]);
+  all.add("waiting", ticks);
+  assert.deepEqual(removals(all.remove("waiting", 2)), ["2"]);
+  all.connected();
+  for (const [number, name] of ["active", "asking", "nameless"].entries()) {
+    all.add(name, name === "nameless" ? { request: "SUB", has: ["/x"] } : ticks);
+    if (name === "asking") all.remove(name, 4);
+    else settle(all, number + 1, reply(name));
+  }
+  assert.deepEqual(removals(all.remove("nameless", 3)), ["3"], "it has no unsubscribe");
+  all.remove("active", 5);
+  assert.deepEqual(removals(all.lost("reset", [])), ["4", "5"], "the connection's end is theirs");
+});
+
+test("a removal while the request is in flight ends as the request and its undoing do", () => {
+  const all = new Subscriptions();
+  all.connected();
+  for (const name of ["agreed", "refused", "open"]) {
+    all.add(name, ticks);
+    all.remove(name, 7);
+  }
+  assert.deepEqual(removals(all.settled(1, reply("0x1"), at(0))), []);
+  assert.deepEqual(removals(all.settled(4, reply(true), at(0))), ["7"]);
+  assert.deepEqual(removals(all.settled(2, reply(null), at(0))), ["7"]);
+  assert.match(removals(all.settled(3, tooLate, at(0))).join(), /^7 reply_timeout/);
+});
+
+test("an unsubscription that the protocol does not take as a request is sent without a confirmation", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", ticks);
+  settle(all, 1, reply("0x1"));
+  all.remove("a", 7);
+  const effects = all.settled(
+    2,
+    { type: "failed", failure: { code: "invalid_request", sent: "no", detail: "id" } },
+    at(0),
+  );
+  assert.deepEqual(brief(effects), [`send ${UNSUB}`]);
+  assert.match(removals(effects).join(), /^7 reply_timeout: nothing confirms it: id/);
+});
+
+test("a message that meets `ended` confirms an unsubscription", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", { ...ticks, ended: { match: { "/off": "$id" } } });
+  settle(all, 1, reply("0x1"));
+  all.remove("a", 7);
+  assert.deepEqual(removals(all.message('{"off":"0x1"}', at(0))), ["7"]);
+});
+
+test("messages that another subscription claims leave the room of early ones alone", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("flood", ticks);
+  settle(all, 1, reply("0xf"));
+  all.add("a", ticks);
+  all.add("same", ticks);
+  for (let n = 0; n < 1_500; n++) hear(all, tick("0xf", n));
+  hear(all, tick("0x1"));
+  assert.deepEqual(settle(all, 2, reply("0x1")), ["a active", `a: ${tick("a")}`], "none lost, and no gap");
+  const same = settle(all, 3, reply("0xf"));
+  assert.deepEqual([same.length, same.at(-1)], [1_002, "same missed"], "one that the upstream treats as the same");
+});
+
+test("the upstream's id goes into the unsubscription as the upstream wrote it, and only for values", () => {
+  for (const id of ["9007199254740993", '"0x1"', "1.50"]) {
+    const all = new Subscriptions();
+    all.connected();
+    all.add("a", { ...ticks, unsubscribe: '{"$id" : "unsub","ids":["$id","a\\"$id"],"n":90071992547409931}' });
+    all.settled(1, { ...reply(0), body: `{"result":${id}}` } as Outcome, at(0));
+    const expected = `request {"$id" : "unsub","ids":[${id},"a\\"$id"],"n":90071992547409931}`;
+    assert.deepEqual(brief(all.remove("a", 1)), [expected]);
+  }
 });

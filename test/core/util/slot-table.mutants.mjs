@@ -3,9 +3,9 @@ export default {
   tests: ["test/core/util/slot-table"],
   deno: true,
   mutants: [
-    ["a taken place is given away", "while (this.#values[this.#place(this.#last)] !== undefined);", "while (false);"],
-    ["a value answers to every number of its slot", "this.#numbers[place] === number ? ", "place >= 0 ? "],
-    ["a removed value is still there", "this.#values[place] = undefined;", ""],
+    ["a taken slot is given away", "while (this.#values[this.#slot(this.#last)] !== undefined);", "while (false);"],
+    ["a value answers to every number of its slot", "this.#numbers[slot] === number ? ", "slot >= 0 ? "],
+    ["a removed value is still there", "this.#values[slot] = undefined;", ""],
     ["a removed value is still counted", "this.#size--;", ""],
     [
       "the table never grows",

@@ -3,7 +3,7 @@ export default {
   tests: ["test/exit/order"],
   mutants: [
     ["no drain", "await bounded(allDone(drains), bounds.drain, force)", "true"],
-    ["no stop", "front.stop();", ""],
+    ["no stop", "http.stop();", ""],
     ["no stop for readers", "sum(upstreams.map((upstream) => upstream.stop()))", "0"],
     ["no close", "upstreams.map((upstream) => closeOne", "upstreams.slice(0, 0).map((upstream) => closeOne"],
     [
@@ -12,7 +12,7 @@ export default {
       "upstreams.slice(0, 0).map((upstream) => bounded(upstream.cancel()",
     ],
     ["no join", "threads.map((thread) => joinOne", "threads.slice(0, 0).map((thread) => joinOne"],
-    ["stop comes before drain", 'await step("drain", async', 'front.stop();\n  await step("drain", async'],
+    ["stop comes before drain", 'await step("drain", async', 'http.stop();\n  await step("drain", async'],
     [
       "cancel comes before close",
       'await step("close", async',
@@ -26,7 +26,7 @@ export default {
     [
       "connections are cut before pending requests are cancelled",
       'await step("cancel", async',
-      'front.cut();\n  await step("cancel", async',
+      'http.cut();\n  await step("cancel", async',
     ],
     ["the delay is skipped", "await bounded(new Promise<never>(() => {}), bounds.delay, force);", ""],
     ["drain has no bound", "bounded(allDone(drains), bounds.drain, force)", "bounded(allDone(drains), 2 ** 30, force)"],
@@ -41,15 +41,11 @@ export default {
     ["join has no bound", "bounded(ended, bounds.join, force)", "bounded(ended, 2 ** 30, force)"],
     ["a forced join has no bound", "bounded(ended, HURRIED_MS, undefined)", "bounded(ended, 2 ** 30, undefined)"],
     ["kill has no bound", "Math.max(bounds.kill, HURRIED_MS)", "2 ** 30"],
-    ["readiness stays green", "front.unready();", ""],
-    ["new work is not refused", "front.refuse();", ""],
-    ["a thread that dies while draining is restarted", "for (const thread of threads) thread.leave();", ""],
-    [
-      "responses are not flushed",
-      "await bounded(allDone([front.flushed()]), ",
-      "await bounded(Promise.resolve(true), ",
-    ],
-    ["connections are not cut", "front.cut();", ""],
+    ["readiness stays green", "http.unready();", ""],
+    ["new work is not refused", "http.refuse();", ""],
+    ["a thread that dies while draining is restarted", "for (const thread of threads) thread.stopRestarting();", ""],
+    ["responses are not flushed", "await bounded(allDone([http.flushed()]), ", "await bounded(Promise.resolve(true), "],
+    ["connections are not cut", "http.cut();", ""],
     ["callers of a hung thread are left waiting", "cancelled.maybe += upstream.abandonAll();", "void upstream;"],
     [
       "the thread is reported as joined too early",

@@ -3,9 +3,9 @@ export default {
   tests: ["test/sidecar/host/journal-reader"],
   deno: true,
   mutants: [
-    ["a reader joins a pull that is ahead of it", " || tail.from.seq > from.seq", ""],
-    ["every reader has its own pull", "if (!tail) {", "if (!tail || tail) {"],
-    ["an abandoned pull stays", "this.#takeBack(joined.seq);", ""],
+    ["a reader joins a pull that is ahead of it", " || shared.from.seq > from.seq", ""],
+    ["every reader has its own pull", "if (!shared) {", "if (!shared || shared) {"],
+    ["an abandoned pull stays", "this.#cancel(joined.seq);", ""],
     [
       "a restarted thread receives no pulls",
       "for (const { command } of this.#pulls.values()) this.#post(command);",

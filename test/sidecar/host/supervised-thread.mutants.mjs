@@ -4,8 +4,8 @@ export default {
   mutants: [
     [
       "a thread that hangs is not noticed",
-      "setInterval(() => this.#beat(), BEAT_MS)",
-      "setInterval(() => {}, BEAT_MS)",
+      "setInterval(() => this.#checkHeartbeat(), HEARTBEAT_MS)",
+      "setInterval(() => {}, HEARTBEAT_MS)",
       { tests: ["test/faults/rows-38"] },
     ],
     [
@@ -22,22 +22,22 @@ export default {
     ],
     [
       "callers are not notified of a hung thread",
-      "this.#tellCrashed(detail);\n    const timer",
+      "this.#reportCrash(detail);\n    const timer",
       "const timer",
       { tests: ["test/faults/rows-38"] },
     ],
     [
       "a request made on the crash notice goes to the dead thread",
-      'this.#life = { phase: "ending", thread: life.thread };',
+      'this.#phase = { phase: "ending", thread: running.thread };',
       "",
       { tests: ["test/sidecar/host/supervised-thread"] },
     ],
     [
       "callers are not notified of a crash",
-      "(!this.#leaving || error !== undefined)) this.#tellCrashed(detail);",
-      "(!this.#leaving || error !== undefined)) void detail;",
+      "(this.#restarts || error !== undefined)) this.#reportCrash(detail);",
+      "(this.#restarts || error !== undefined)) void detail;",
     ],
-    ["a dead thread is not restarted", "      this.#life = this.#launch();\n    }, delay);", "    }, delay);"],
+    ["a dead thread is not restarted", "      this.#phase = this.#launch();\n    }, delay);", "    }, delay);"],
     ["a thread is restarted without end", "this.#crashes.length >= CRASHES_MAX", "this.#crashes.length < 0"],
     [
       "a thread is restarted at once",
@@ -59,14 +59,14 @@ export default {
     ],
     [
       "the thread's end is not awaited",
-      'if ("thread" in this.#life) await this.#life.thread.ended;',
+      'if ("thread" in this.#phase) await this.#phase.thread.ended;',
       "",
       { tests: ["test/exit/bounds"] },
     ],
-    ["the pulse goes on after the exit", "clearInterval(this.#pulse);", "", { tests: ["test/soak/timers"] }],
+    ["the heartbeat goes on after the exit", "clearInterval(this.#heartbeat);", "", { tests: ["test/soak/timers"] }],
     [
       "the exit leaves a due restart",
-      "clearTimeout(this.#life.timer);",
+      "clearTimeout(this.#phase.timer);",
       "",
       { tests: ["test/sidecar/host/supervised-thread"] },
     ],

@@ -10,19 +10,19 @@ export default {
     ],
     [
       "an idle thread that hangs holds up the drain",
-      "if (this.#waiters.size === 0) this.#drained.resolve();",
+      "if (this.#waiters.size === 0) this.#confirmations.drained.resolve();",
       "",
       { tests: ["test/exit/bounds"] },
     ],
     [
       "the exit waits for a thread that was never started",
-      "else this.#nothingLeft();",
+      "else this.#confirmations.skip();",
       "",
       { tests: ["test/exit/start"] },
     ],
     [
       "the exit waits for a thread that died during it",
-      "if (this.#refusal) this.#nothingLeft();",
+      "if (this.#refusal) this.#confirmations.skip();",
       "if (this.#refusal) void detail;",
       { tests: ["test/exit/bounds"] },
     ],

@@ -4,11 +4,11 @@ export default {
   deno: true,
   mutants: [
     ["no waiter times out", "this.#alarm.set(waiter.until);", ""],
-    ["a longer wait never times out", "this.#alarm.set(next);", ""],
+    ["a longer wait never times out", "this.#alarm.set(next);", "void next;"],
     [
       "every waiter times out with the first",
-      "if (until <= now) this.#onLate(seq);",
-      "if (until <= now || seq) this.#onLate(seq);",
+      "if (until <= now) this.#onOverdue(seq);",
+      "if (until <= now || seq) this.#onOverdue(seq);",
     ],
   ],
 };

@@ -4,8 +4,8 @@ export default {
   mutants: [
     [
       "a peer is blamed before its pending frames are read",
-      "blames ? () => this.set(LOOK_MS) : this.#ring",
-      "this.#ring",
+      "blames ? () => this.set(CATCH_UP_MS) : this.#onRing",
+      "blames ? this.#onRing : this.#onRing",
     ],
   ],
 };

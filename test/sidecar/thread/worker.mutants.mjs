@@ -5,8 +5,8 @@ export default {
     ["the thread does not end itself", "process.exit(0);", "return;"],
     [
       "a busy thread gets extra time to close",
-      "Math.max(0, message.withinMs - late)",
-      "message.withinMs",
+      "Math.max(0, message.withinMs - delayMs)",
+      "Math.max(0, message.withinMs - 0 * delayMs)",
       { tests: ["test/exit/bounds"] },
     ],
   ],

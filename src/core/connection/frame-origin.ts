@@ -1,0 +1,20 @@
+/** The origin of a frame: the request, or the frame of the configuration, that it answers. */
+import type { Body, WireId } from "../../protocols/protocol.ts";
+
+/** The part of the configuration that sent a frame. */
+export type ConfiguredBy = "greeting" | "heartbeat" | "answer";
+
+/** A frame that answers nothing of ours has no origin. */
+export type FrameOrigin =
+  /** It belongs to a request of a caller or a subscription, perhaps to one that has ended. */
+  | { readonly type: "request" }
+  /** It answers a frame of the configuration. */
+  | {
+      readonly type: "configured";
+      readonly by: ConfiguredBy;
+      readonly id: WireId;
+      /** The frame with the id that the configuration wrote. */
+      readonly body: Body;
+      /** False for a frame that precedes the reply, and for a part of it. */
+      readonly isReply: boolean;
+    };

@@ -1,0 +1,142 @@
+/** The recipe of a subscription: the messages that begin and end it, and the tests of the frames that concern it. */
+
+import type { SubscriptionSettings } from "../../config/schema.ts";
+import { type Condition, compile, type FrameText, pointersOf, type Test } from "../../protocols/condition.ts";
+import { locate, type Pointer, parsePointer, replace } from "../../protocols/json-edit.ts";
+import { checkedJson, type Json } from "../../protocols/json-message.ts";
+import { ID, needsIdToSend, requestOf } from "../../protocols/subscription-request.ts";
+
+export interface Recipe {
+  /** A text, which is sent as it is, or a value. Placeholders are in it until it is sent; also in `unsubscribe`. */
+  readonly request: unknown;
+  /** Where the frame that agrees has the upstream's id. */
+  readonly idPointer: Pointer | undefined;
+  /** Tests if a message belongs to the subscription, given the upstream's id. */
+  readonly owns: Test;
+  /** Tests for the confirmations, each of which must come. Undefined: the reply agrees unless it refuses. */
+  readonly agreed: readonly Test[] | undefined;
+  /** Tests if a reply or a message refuses, beside the common forms of a refusal. */
+  readonly refused: Test | undefined;
+  /** Tests if a message ends the subscription, given the upstream's id. */
+  readonly ended: Test | undefined;
+  /** Where messages may have the upstream's id. */
+  readonly idPlaces: readonly IdPlace[];
+  readonly unsubscribe: unknown;
+  /** False if a request that may have been sent must not be repeated. */
+  readonly renews: boolean;
+  /** The longest time without a message, in milliseconds. */
+  readonly silenceMs: number | undefined;
+}
+
+interface IdPlace {
+  readonly pointer: Pointer;
+  /** Tests if the id is there. */
+  readonly has: Test;
+}
+
+/** The id of a subscription without one, as JSON. */
+export const NO_ID = "null";
+
+export function recipeOf(settings: SubscriptionSettings): Recipe {
+  const { preset, params, request, id, agreed, refused, ended, renew, silence, unsubscribe, ...condition } = settings;
+  const common = { ended: ended && endingTest(ended, id, condition), renews: renew !== false, silenceMs: silence };
+  if (preset === undefined) {
+    return {
+      ...common,
+      request,
+      idPointer: id === undefined ? undefined : parsePointer(id),
+      owns: compile(condition, ID),
+      agreed: agreed && listOf(agreed).map((each) => compile(each)),
+      refused: refused && compile(refused),
+      idPlaces: [...placesIn(condition), ...(ended ? placesIn(ended) : [])],
+      unsubscribe,
+    };
+  }
+  const match = { "/method": "eth_subscription", "/params/subscription": ID };
+  return {
+    ...common,
+    ended: ended && endingTest(ended, "/result", { match }),
+    request: requestOf({ preset, params }),
+    idPointer: ["result"],
+    owns: compile({ match }, ID),
+    agreed: undefined,
+    refused: undefined,
+    idPlaces: placesIn({ match }),
+    unsubscribe: { jsonrpc: "2.0", method: "eth_unsubscribe", params: [ID] },
+  };
+}
+
+function listOf<Item>(one: Item | readonly Item[]): readonly Item[] {
+  return Array.isArray(one) ? one : [one as Item];
+}
+
+/**
+ * A message ends the subscription only if it names it: by `$id` in `ended`, or because it belongs to the subscription.
+ * Without an id there is nothing to name it by, so `ended` alone decides.
+ */
+function endingTest(ended: Condition, id: string | undefined, condition: Condition): Test {
+  const ends = compile(ended, ID);
+  if (id === undefined || placesIn(ended).length > 0) return ends;
+  const owns = compile(condition, ID);
+  return (json, upstreamId) => ends(json, upstreamId) && owns(json, upstreamId);
+}
+
+function placesIn(condition: Condition): readonly IdPlace[] {
+  return pointersOf(condition, ID).map((at) => ({
+    pointer: parsePointer(at),
+    has: compile({ match: { [at]: ID } }, ID),
+  }));
+}
+
+const has = (pointer: string, value: string | boolean): Test => compile({ match: { [pointer]: value } });
+
+/** The common forms of a refusal beside `error`, seen in replies of exchanges, brokers and Phoenix. */
+const REFUSALS: readonly Test[] = [
+  has("/success", false),
+  has("/ok", false),
+  has("/status", "error"),
+  has("/event", "error"),
+  has("/type", "error"),
+  has("/payload/status", "error"),
+];
+
+/** Values of `error` in replies that have none. */
+const NO_ERROR: ReadonlySet<string> = new Set(["null", "false", "0", '""']);
+
+/** Tests if a reply refuses in one of the common forms. */
+export function refusesCommonly(frame: FrameText): boolean {
+  const error = sourceAt(frame, ["error"]);
+  return (error !== undefined && !NO_ERROR.has(error)) || REFUSALS.some((test) => test(frame));
+}
+
+/** Tests if the reply to `unsubscribe` refuses. JSON-RPC servers return false for what they cannot end. */
+export function refusesToEnd(frame: FrameText, { refused }: Recipe): boolean {
+  return refused?.(frame) === true || refusesCommonly(frame) || sourceAt(frame, ["result"]) === "false";
+}
+
+/** Returns the upstream's id in a frame, as JSON; undefined if there is none. */
+export function idIn(frame: FrameText, pointer: Pointer): string | undefined {
+  const id = sourceAt(frame, pointer);
+  return id === "null" ? undefined : id;
+}
+
+function sourceAt({ text, root }: FrameText, pointer: Pointer): string | undefined {
+  if (root === undefined) return undefined;
+  const place = locate(text, root, pointer);
+  return place.type === "found" ? text.slice(place.value.start, place.value.end) : undefined;
+}
+
+/** True if the subscription cannot be ended without the upstream's id. */
+export function needsIdToEnd(recipe: Recipe): boolean {
+  return needsIdToSend(recipe.unsubscribe);
+}
+
+/** Replaces the upstream's id, which changes with every connection, with our name. */
+export function withOurName(json: Json, { idPlaces }: Recipe, upstreamId: string, name: string): string {
+  let named = json;
+  for (const { pointer, has } of idPlaces) {
+    const place = has(named, upstreamId) && locate(named.text, named.root, pointer);
+    if (place && place.type === "found") named = checkedJson(replace(named.text, place.value, JSON.stringify(name)));
+  }
+  return named.text;
+}

@@ -1,0 +1,133 @@
+/** The framing of an upstream: messages that share a frame, end with a separator, or are compressed one by one. */
+
+import { gunzipSync, inflateRawSync, inflateSync, type ZlibOptions } from "node:zlib";
+import { concatenated } from "../../protocols/bytes.ts";
+import type { FrameOptions } from "../../protocols/frames.ts";
+import { inKindOf, readFrame, textOf } from "../../protocols/json-message.ts";
+import { elements, kindOf } from "../../protocols/json-text.ts";
+import type { Body, Protocol } from "../../protocols/protocol.ts";
+
+/** A frame that could not be taken apart. */
+export interface Unreadable {
+  readonly why: string;
+}
+
+/** The most messages in one frame: each takes its turn on the thread that everything else waits for. */
+export const MAX_PIECES = 10_000;
+
+const nothing: FrameOptions = {};
+
+/**
+ * Takes frames apart before anything else looks at them, so that each message is a frame of its own everywhere; and
+ * ends what goes out. Keeps no state: a frame holds whole messages.
+ */
+export class Framing {
+  readonly #options: FrameOptions;
+  readonly #isJson: boolean;
+  readonly #maxBytes: number;
+
+  /** @param maxBytes `limits.reply_bytes`, which bounds inflated frames as well */
+  constructor(options: FrameOptions | undefined, accepts: Protocol["accepts"], maxBytes: number) {
+    this.#options = options ?? nothing;
+    this.#isJson = accepts === "json";
+    this.#maxBytes = maxBytes;
+  }
+
+  /** True if `read` would return just this frame. Nearly every frame is such a one. */
+  isWhole(frame: Body): boolean {
+    return typeof frame === "string" && this.#options.split === undefined;
+  }
+
+  /** The messages of a frame, each in a form in which JSON is text. */
+  read(frame: Body): readonly Body[] | Unreadable {
+    const inflated = this.#inflate(frame);
+    if ("why" in inflated) return inflated;
+    const pieces = this.#split(inflated.body);
+    if (pieces.length > MAX_PIECES) return { why: `the frame holds more than ${MAX_PIECES} messages` };
+    return this.#isJson ? pieces.map(jsonAsText) : pieces;
+  }
+
+  /** Ends a frame that goes out with the separator, unless it has it already. */
+  end(frame: Body): Body {
+    const { split } = this.#options;
+    if (split === undefined || split === "array") return frame;
+    if (typeof frame === "string") return frame.endsWith(split) ? frame : frame + split;
+    return textOf(frame)?.endsWith(split) ? frame : concatenated([frame, split]);
+  }
+
+  #inflate(frame: Body): { readonly body: Body } | Unreadable {
+    const { inflate } = this.#options;
+    if (inflate === undefined || typeof frame === "string") return { body: frame };
+    const method = methodOf(frame, inflate);
+    if (!method) return { body: frame };
+    try {
+      const bytes = method(frame, { maxOutputLength: this.#maxBytes });
+      return { body: textOf(bytes) ?? bytes };
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "ERR_BUFFER_TOO_LARGE") return { why: `the frame cannot be inflated (${code ?? "unknown reason"})` };
+      return { why: `the frame inflates to more than limits.reply_bytes (${this.#maxBytes} bytes)` };
+    }
+  }
+
+  #split(frame: Body): readonly Body[] {
+    const { split } = this.#options;
+    if (split === undefined) return [frame];
+    if (split === "array") return elementsOf(frame);
+    const text = textOf(frame);
+    if (text === undefined) return [frame];
+    const pieces = piecesOf(text, split);
+    return typeof frame === "string" ? pieces : pieces.map((piece) => inKindOf(frame, piece));
+  }
+}
+
+/** The pieces between separators, without empty ones. The last one may lack its separator: a frame is whole. */
+function piecesOf(text: string, separator: string): readonly string[] {
+  const pieces: string[] = [];
+  for (let at = 0; at < text.length && pieces.length <= MAX_PIECES; ) {
+    const found = text.indexOf(separator, at);
+    const end = found < 0 ? text.length : found;
+    if (end > at) pieces.push(text.slice(at, end));
+    at = end + separator.length;
+  }
+  return pieces;
+}
+
+/** The elements of a JSON array, as they are written. Any other frame is one message. */
+function elementsOf(frame: Body): readonly Body[] {
+  const json = readFrame(frame);
+  if ("why" in json || kindOf(json.text, json.root) !== "array") return [frame];
+  const pieces: string[] = [];
+  for (const { start, end } of elements(json.text, json.root)) {
+    if (pieces.push(json.text.slice(start, end)) > MAX_PIECES) break;
+  }
+  return pieces;
+}
+
+/** Where messages are JSON, bytes that hold JSON are its text: the opcode of a frame says nothing about its content. */
+function jsonAsText(frame: Body): Body {
+  if (typeof frame === "string") return frame;
+  const json = readFrame(frame);
+  return "why" in json ? frame : json.text;
+}
+
+const CM_DEFLATE = 8;
+
+/** The inflater for a frame; undefined if the frame is left as it is. */
+function methodOf(frame: Uint8Array, inflate: NonNullable<FrameOptions["inflate"]>) {
+  const [first = 0, second = 0] = frame;
+  const isZlib = (first & 0x0f) === CM_DEFLATE && ((first << 8) | second) % 31 === 0;
+  if (inflate === "deflate") return isZlib ? inflateEither : inflateRawSync;
+  if (inflate === "gzip" || (first === 0x1f && second === 0x8b)) return gunzipSync;
+  return isZlib ? inflateSync : undefined;
+}
+
+/** Raw deflate may by chance begin as zlib does. */
+function inflateEither(frame: Uint8Array, options: ZlibOptions): Uint8Array {
+  try {
+    return inflateSync(frame, options);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "Z_DATA_ERROR") throw error;
+    return inflateRawSync(frame, options);
+  }
+}

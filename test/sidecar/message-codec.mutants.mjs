@@ -1,0 +1,17 @@
+/** Mutants of `src/sidecar/message-codec.ts`. */
+export default {
+  tests: ["test/sidecar/batching"],
+  deno: true,
+  mutants: [
+    [
+      "a request's bytes are transferred away from the caller",
+      'row: RowWriter<RequestColumns | [PlainToThread]>): void {\n  if (message.type === "request") packRequest(message, row);',
+      'row: RowWriter<RequestColumns | [PlainToThread]>, transfer: ArrayBuffer[]): void {\n  if (message.type === "request") {\n    transferred(message.body, transfer);\n    packRequest(message, row);\n  }',
+    ],
+    [
+      "a view transfers its whole buffer",
+      "return isWhole ? buffer",
+      "return isWhole || buffer instanceof ArrayBuffer ? buffer",
+    ],
+  ],
+};

@@ -1,0 +1,125 @@
+/** Tests of how frames are taken apart and ended. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
+import fc from "fast-check";
+import type { FrameOptions } from "../../../src/protocols/frames.ts";
+import type { Body } from "../../../src/protocols/protocol.ts";
+import { Framing, MAX_PIECES } from "../../../src/sidecar/thread/framing.ts";
+
+const MAX_BYTES = 1_000;
+const bytes = (text: string) => new TextEncoder().encode(text);
+const framing = (options?: FrameOptions, accepts: "json" | "any" = "json") => new Framing(options, accepts, MAX_BYTES);
+const plain = (bodies: unknown) =>
+  Array.isArray(bodies) ? bodies.map((body) => (typeof body === "string" ? body : [...body])) : bodies;
+
+const table: readonly (readonly [what: string, options: FrameOptions, frame: string, pieces: readonly string[]])[] = [
+  ["each line is a message", { split: "\n" }, "a\nb\n", ["a", "b"]],
+  ["the last piece needs no separator", { split: "\n" }, "a\nb", ["a", "b"]],
+  ["an empty piece is nothing", { split: "\n" }, "\n\na\n\n", ["a"]],
+  ["a frame of separators holds no message", { split: "\u0000" }, "\u0000\u0000", []],
+  ["an empty frame holds no message", { split: "\n" }, "", []],
+  ["U+001E separates as SignalR does", { split: "\u001e" }, "{}\u001e[1]\u001e", ["{}", "[1]"]],
+  ["a separator may be longer", { split: "\r\n" }, "a\nb\r\nc\r\n", ["a\nb", "c"]],
+  ["half a separator separates nothing", { split: "ab" }, "aab", ["a"]],
+  [
+    "an array's elements are messages, as written",
+    { split: "array" },
+    ' [1.0, {"a" :2} ,[3]]',
+    ["1.0", '{"a" :2}', "[3]"],
+  ],
+  ["an empty array holds no message", { split: "array" }, "[]", []],
+  ["what is no array is one message", { split: "array" }, '{"a":[1]}', ['{"a":[1]}']],
+  ["what is no JSON is one message", { split: "array" }, "[1", ["[1"]],
+];
+describe("splitting", () => {
+  for (const [what, options, frame, pieces] of table) {
+    test(what, () => assert.deepEqual(framing(options).read(frame), pieces));
+  }
+
+  test("the messages in bytes are bytes", () => {
+    assert.deepEqual(plain(framing({ split: "\n" }, "any").read(bytes("a\nb"))), [[97], [98]]);
+    assert.deepEqual(plain(framing({ split: "\n" }, "any").read(Uint8Array.of(255, 10))), [[255, 10]]);
+  });
+
+  test("joining messages with the separator and splitting them gives them back", () => {
+    const separators = fc.constantFrom("\n", "\u001e", "\u0000", "--");
+    fc.assert(
+      fc.property(separators, fc.array(fc.string({ minLength: 1 })), (split, messages) => {
+        const clean = messages.filter((message) => !message.includes("-") && !message.includes(split));
+        assert.deepEqual(framing({ split }).read(clean.map((message) => message + split).join("")), clean);
+      }),
+    );
+  });
+
+  test("a frame of more messages than MAX_PIECES is unreadable as a whole", () => {
+    for (const [split, frame] of [
+      ["\n", "a\n".repeat(MAX_PIECES + 1)],
+      ["array", `[${"1,".repeat(MAX_PIECES)}1]`],
+    ] as const) {
+      assert.match(String((framing({ split }).read(frame) as { why: string }).why), /more than 10000 messages/);
+    }
+    assert.equal((framing({ split: "\n" }).read(`${"\n".repeat(MAX_PIECES * 2)}a`) as readonly Body[]).length, 1);
+  });
+});
+
+test("what goes out ends with the separator, once; an array's frames go out as they are", () => {
+  const ended = framing({ split: "\u001e" });
+  assert.deepEqual([ended.end("{}"), ended.end("{}\u001e")], ["{}\u001e", "{}\u001e"]);
+  assert.deepEqual(plain([ended.end(Uint8Array.of(1)), ended.end(Uint8Array.of(1, 0x1e))]), [
+    [1, 0x1e],
+    [1, 0x1e],
+  ]);
+  assert.deepEqual([framing({ split: "array" }).end("{}"), framing().end("{}")], ["{}", "{}"]);
+});
+
+describe("inflating", () => {
+  const json = '{"a":1}';
+  for (const [what, inflate, frame] of [
+    ["gzip is inflated", "gzip", gzipSync(json)],
+    ["zlib is inflated", "deflate", deflateSync(json)],
+    ["raw deflate is inflated", "deflate", deflateRawSync(json)],
+    ["auto knows gzip", "auto", gzipSync(json)],
+    ["auto knows zlib", "auto", deflateSync(json)],
+    ["auto leaves other bytes", "auto", bytes(json)],
+    ["a text frame is left as it is", "gzip", json],
+  ] as const) {
+    test(what, () => assert.deepEqual(framing({ inflate }).read(frame), [json]));
+  }
+
+  test("a frame is inflated before it is split", () => {
+    assert.deepEqual(framing({ inflate: "gzip", split: "\n" }).read(gzipSync("1\n2\n")), ["1", "2"]);
+  });
+
+  test("a frame that cannot be inflated, or beyond the bound, is unreadable and says why", () => {
+    for (const [inflate, frame, why] of [
+      ["gzip", bytes("rubbish"), /cannot be inflated \(Z_DATA_ERROR\)/],
+      ["deflate", bytes("\u0007rubbish"), /cannot be inflated/],
+      ["gzip", gzipSync("x".repeat(100)).subarray(0, 15), /cannot be inflated/],
+      ["gzip", gzipSync("x".repeat(MAX_BYTES + 1)), /more than limits\.reply_bytes \(1000 bytes\)/],
+    ] as const) {
+      assert.match(String((framing({ inflate }).read(frame) as { why: string }).why), why);
+    }
+    assert.deepEqual(framing({ inflate: "gzip" }, "any").read(gzipSync("x".repeat(MAX_BYTES))), [
+      "x".repeat(MAX_BYTES),
+    ]);
+  });
+});
+
+describe("bytes in a protocol that accepts JSON", () => {
+  for (const [what, frame, read] of [
+    ["that hold JSON are its text", bytes(' {"a":1.0}'), [' {"a":1.0}']],
+    ["that hold other text stay bytes", bytes("hello"), [[...bytes("hello")]]],
+    ["that are no text stay bytes", Uint8Array.of(0, 255, 1), [[0, 255, 1]]],
+  ] as const) {
+    test(what, () => {
+      assert.equal(framing().isWhole(frame), false);
+      assert.deepEqual(plain(framing().read(frame)), read);
+    });
+  }
+
+  test("stay bytes where any body is accepted, and text frames are not looked at", () => {
+    assert.deepEqual(plain(framing(undefined, "any").read(bytes("{}"))), [[123, 125]]);
+    assert.deepEqual([framing().isWhole("{}"), framing({ split: "\n" }).isWhole("{}")], [true, false]);
+  });
+});
