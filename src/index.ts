@@ -17,6 +17,7 @@ import { DEFAULT_TIMEOUT_MS } from "./http/call/timeout.ts";
 import type { UpstreamPort } from "./http/ports.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
+import { preparePatterns } from "./protocols/lazy-pattern.ts";
 import type { Body } from "./protocols/protocol.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
 import type { UpstreamState } from "./sidecar/contract.ts";
@@ -90,6 +91,7 @@ export class Sidecar {
    *   `sidecar_crashed` if the thread cannot be kept alive
    */
   static async start({ shutdown, ...options }: SidecarOptions): Promise<Sidecar> {
+    await preparePatterns(options);
     const settings = withModuleFound(demand(check(upstreamSchema, options)));
     if (settings.webhooks.length > 0) {
       throw refused("invalid_config", "webhooks: only the service pushes messages; read them with messages()");

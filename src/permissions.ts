@@ -4,6 +4,7 @@ import type { LoadedConfig } from "./config/load.ts";
 import { redactUrl } from "./config/wire.ts";
 import { placeholdersIn } from "./placeholders.ts";
 import type { Needs } from "./runtime/runtime.ts";
+import { outgoingOf } from "./secrets.ts";
 
 /** Lists the addresses and files of a configuration, files that were already read included. */
 export function needsOf({ upstreams, sources, listen }: Needing): Needs {
@@ -12,10 +13,10 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   const read = [...sources.files];
   // The demo listens on loopback, on a port that is not yet known.
   if (upstreams.size === 0) net.push("127.0.0.1");
-  for (const { url, headers, greeting, webhooks } of upstreams.values()) {
-    for (const webhook of webhooks) net.push(hostOf(webhook.url));
-    net.push(hostOf(url));
-    read.push(...placeholdersIn([url, headers, greeting]).files);
+  for (const upstream of upstreams.values()) {
+    for (const webhook of upstream.webhooks) net.push(hostOf(webhook.url));
+    net.push(hostOf(upstream.url));
+    read.push(...placeholdersIn([outgoingOf(upstream), upstream.webhooks]).files);
   }
   return { net: [...new Set(net)], read: [...new Set(read)] };
 }

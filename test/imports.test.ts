@@ -17,7 +17,7 @@ const BOTH_SIDES: readonly Place[] = [
 ];
 
 /** Decides and touches nothing. */
-const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts"];
+const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts", "secrets.ts"];
 
 /** Open to every part of the HTTP side. */
 const HTTP: readonly Place[] = [
@@ -42,14 +42,21 @@ const BEHIND_HTTP: readonly Place[] = ["sidecar/host/", ...BOTH_SIDES, ...CORE, 
  */
 const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly Place[]; readonly types?: Place[] }[] =
   [
-    { from: ["errors.ts", "version.ts", "placeholders.ts"], to: [] },
+    { from: ["errors.ts", "version.ts", "placeholders.ts", "secrets.ts", "secret-file.ts", "signing-key.ts"], to: [] },
     { from: ["core/util/"], to: ["core/util/"] },
-    { from: ["core/", "protocols/"], to: ["core/", "protocols/"], types: ["errors.ts", "config/schema.ts"] },
-    { from: ["config/"], to: ["config/", "protocols/", "errors.ts", "placeholders.ts"] },
+    {
+      from: ["core/", "protocols/"],
+      to: ["core/", "protocols/", "secrets.ts"],
+      types: ["errors.ts", "config/schema.ts"],
+    },
+    {
+      from: ["config/"],
+      to: ["config/", "protocols/", "errors.ts", "placeholders.ts", "secrets.ts", "signing-key.ts"],
+    },
     { from: ["sidecar/host/"], to: ["sidecar/host/", ...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
     {
       from: ["sidecar/thread/"],
-      to: ["sidecar/thread/", ...BOTH_SIDES, ...CORE, "placeholders.ts"],
+      to: ["sidecar/thread/", ...BOTH_SIDES, ...CORE, "placeholders.ts", "secret-file.ts"],
       types: ["config/schema.ts"],
     },
     { from: BOTH_SIDES, to: [...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
@@ -60,7 +67,16 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     { from: HTTP, to: [...HTTP, ...BEHIND_HTTP] },
     {
       from: ["push/"],
-      to: ["push/", "http/streaming/render.ts", "sidecar/host/", ...BOTH_SIDES, "core/"],
+      to: [
+        "push/",
+        "http/streaming/render.ts",
+        "sidecar/host/",
+        ...BOTH_SIDES,
+        "core/",
+        "placeholders.ts",
+        "secret-file.ts",
+        "signing-key.ts",
+      ],
       types: ["config/schema.ts", "http/ports.ts"],
     },
     { from: ["runtime/"], to: ["runtime/", "sidecar/thread/worker.ts"] },

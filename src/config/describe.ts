@@ -1,8 +1,9 @@
 /** The configuration without its secrets (threat T7), as `check-config` prints it. */
 
+import { isSecretName } from "../secrets.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { UpstreamSettings } from "./schema.ts";
-import { isSecretName, PRESET_SECRETS, redactUrl } from "./wire.ts";
+import { PRESET_SECRETS, redactUrl } from "./wire.ts";
 
 const REDACTED = "(redacted)";
 
@@ -39,7 +40,9 @@ function describeUpstream({
     headers: Object.keys(headers),
     subprotocols: subprotocols.map((name) => (isSecretName(name) ? REDACTED : name)),
     protocol: describeProtocol(protocol),
-    greeting: greeting.map((step) => ("send" in step ? "send" : "expect")),
+    greeting: greeting.map(({ expect, ...step }) =>
+      ["send" in step && "send", expect && "expect"].filter(Boolean).join(", "),
+    ),
     subscriptions: Object.keys(subscriptions),
     webhooks: webhooks.map((webhook) => ({
       ...webhook,

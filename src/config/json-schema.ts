@@ -24,7 +24,13 @@ function allowPlaceholders(schema: z.core.JSONSchema.BaseSchema): void {
   schema.anyOf = [values ? { enum: values } : { minLength }, { pattern: PLACEHOLDER_PATTERN }];
 }
 
-/** The JSON Schema of the body that creates a subscription. */
+/**
+ * The JSON Schema of the body that creates a subscription. Conditions inside of conditions are not described: a
+ * reference would lead to the root of the document that this schema is put into.
+ */
 export function subscriptionOrderJson(): object {
-  return z.toJSONSchema(subscriptionOrderSchema, { io: "input" });
+  const { $defs: _, ...schema } = z.toJSONSchema(subscriptionOrderSchema, { io: "input" });
+  return JSON.parse(JSON.stringify(schema), (_, value) =>
+    value?.$ref === undefined ? value : { type: "object", description: "A condition" },
+  );
 }

@@ -1,9 +1,12 @@
 /** Schemas of an upstream's protocol, greeting and heartbeat, and of the conditions in them. */
 
 import { z } from "zod";
+import { type Condition, PARTS } from "../protocols/condition.ts";
 import { INFLATES } from "../protocols/frames.ts";
 import { ID_KINDS } from "../protocols/id-kinds.ts";
 import { ERROR_DEEDS } from "../protocols/json.ts";
+import { compilePattern } from "../protocols/lazy-pattern.ts";
+import type { GreetingStep } from "../protocols/preset.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
 import { isTemplate, TEXT_ID_KINDS, templatePlaces } from "../protocols/text.ts";
 import { duration, wholeNumber } from "./units.ts";
@@ -28,6 +31,23 @@ export const memberPointer = pointer.min(1, "must be a JSON pointer to a member,
 const values = scalarsByPointer.refine((all) => Object.keys(all).length > 0, "must have at least one value");
 const pointers = z.array(pointer).min(1, "must have at least one pointer");
 
+/** A pattern of a condition. Its compiler must be ready: see {@link preparePatterns}. */
+const textPattern = z
+  .string()
+  .min(1, "must not be empty")
+  .max(1_000, "must have at most 1000 characters")
+  .superRefine((text, context) => {
+    try {
+      compilePattern(text);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as Error).message });
+    }
+  });
+
+/** A condition inside of another one. */
+const inner: z.ZodType<Condition> = z.lazy(() => condition).meta({ id: "Condition" });
+const inners = z.array(inner).min(1, "must have at least one condition");
+
 /** The parts of a condition (see protocols/condition.ts), which some mappings have beside other keys. */
 export const conditionShape = {
   /** Values by JSON pointer, exact in their JSON type. */
@@ -36,14 +56,26 @@ export const conditionShape = {
   has: pointers.optional(),
   /** Pointers at which there must be none. */
   lacks: pointers.optional(),
+  /** An RE2 pattern that the frame's text matches. */
+  text: textPattern.optional(),
+  /** Conditions of which one must hold. */
+  any: inners.optional(),
+  /** Conditions that must all hold. */
+  all: inners.optional(),
+  /** A condition that must not hold. */
+  not: inner.optional(),
 };
 
+type ConditionKey = keyof typeof conditionShape;
+
 /** True if a mapping with {@link conditionShape} has at least one part of a condition. */
-export function isCondition({ match, has, lacks }: z.output<z.ZodObject<typeof conditionShape>>): boolean {
-  return match !== undefined || has !== undefined || lacks !== undefined;
+export function isCondition(given: { readonly [Key in ConditionKey]?: unknown }): boolean {
+  return CONDITION_KEYS.some((key) => given[key] !== undefined);
 }
 
-const EMPTY_CONDITION = "must say what to look at: match, has or lacks";
+export const CONDITION_KEYS = Object.keys(conditionShape) as readonly ConditionKey[];
+
+const EMPTY_CONDITION = `must say what to look at: ${PARTS}`;
 
 export const condition = z.strictObject(conditionShape).refine(isCondition, EMPTY_CONDITION);
 
@@ -68,6 +100,8 @@ const answer = z
     send: jsonValue,
     /** Pointers: place in the answer → source in the request. */
     copy: z.record(memberPointer, pointer).optional(),
+    /** True if what is answered is a message, too. */
+    keep: z.boolean().optional(),
   })
   .refine(({ send, copy }) => copy === undefined || (typeof send === "object" && send !== null), {
     path: ["copy"],
@@ -178,22 +212,52 @@ export const protocol = z.union(
   { error: PROTOCOL_FORM },
 );
 
-export const greetingStep = z.union(
-  [
-    /** A string is sent as is, any other value as JSON. */
-    z.strictObject({ send: jsonValue }),
-    z.strictObject({
-      expect: z
-        .strictObject({
-          ...conditionShape,
-          reject: values.optional(),
-          within: duration.prefault("5s"),
-        })
-        .refine(isCondition, EMPTY_CONDITION),
-    }),
-  ],
-  { error: "must be { send: … } or { expect: { match: … } }" },
-);
+/** A condition that ends the greeting, and when the next attempt is made. */
+const rejection = z
+  .strictObject({
+    ...conditionShape,
+    class: z.enum(["retry", "slow", "refuse"], "must be retry, slow or refuse").optional(),
+  })
+  .refine(isCondition, EMPTY_CONDITION);
+
+const expectation = z
+  .strictObject({
+    ...conditionShape,
+    /** `match: {}`, and nothing else, takes any frame. */
+    match: scalarsByPointer.optional(),
+    /** Short for `reject: { match: … }` beside `expect`. */
+    reject: values.optional(),
+    within: duration.prefault("5s"),
+  })
+  .refine(isCondition, EMPTY_CONDITION);
+
+/** `reject` is looked at before `expect`. */
+const expecting = { expect: expectation, reject: rejection.optional() };
+
+export const greetingStep = z
+  .union(
+    [
+      // First: a step without send must not be told that it is missing.
+      z.strictObject(expecting),
+      /** A string is sent as is, any other value as JSON. */
+      z.strictObject({ send: jsonValue, ...expecting, expect: expectation.optional() }),
+    ],
+    { error: "must be { send: … } or { expect: { match: … } }, or both in one" },
+  )
+  .superRefine(({ expect, reject }, context) => {
+    const wrong = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });
+    if (reject && !expect) wrong("expect", "is missing: reject needs it");
+    else if (reject && expect?.reject) wrong("reject", "is given twice: leave out expect.reject");
+  })
+  .transform(({ expect, reject, ...sending }): GreetingStep => {
+    const rejected = reject ?? (expect?.reject && { match: expect.reject });
+    if (!expect) return sending;
+    return { ...sending, expect: { ...withoutReject(expect), ...(rejected && { reject: rejected }) } };
+  });
+
+function withoutReject<Expect extends { readonly reject?: unknown }>({ reject: _, ...rest }: Expect) {
+  return rest;
+}
 
 /** A message in the upstream's protocol that requests a sign of life from its application. */
 export const heartbeat = z.strictObject({

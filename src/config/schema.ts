@@ -5,10 +5,15 @@
  */
 
 import { z } from "zod";
-import type { Condition } from "../protocols/condition.ts";
+import { placeholdersIn } from "../placeholders.ts";
+import { type Condition, pointersOf } from "../protocols/condition.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset } from "../protocols/presets.ts";
+import { needsIdToSend } from "../protocols/subscription-request.ts";
+import { faultOfKey, KEY_MIN } from "../signing-key.ts";
+import { misplacedPlaceholders } from "./placeholder-places.ts";
 import {
+  CONDITION_KEYS,
   condition,
   conditionShape,
   greetingStep,
@@ -112,7 +117,7 @@ const subscriptionShape = {
 
 type SubscriptionInput = z.output<z.ZodObject<typeof subscriptionShape>>;
 
-const RECIPE_KEYS = ["request", "id", "match", "has", "lacks", "unsubscribe", "agreed", "refused"] as const;
+const RECIPE_KEYS = ["request", "id", ...CONDITION_KEYS, "unsubscribe", "agreed", "refused"] as const;
 
 function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): void {
   const wrong = (key: keyof SubscriptionInput, message: string) =>
@@ -125,8 +130,9 @@ function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): 
     if (!isCondition(given)) wrong("match", "is missing");
     if (given.params !== undefined) wrong("params", "is only for a preset: leave it out");
   }
-  const namesId = (part: Condition | undefined) => Object.values(part?.match ?? {}).includes("$id");
-  if (given.id === undefined && !given.preset && (namesId(given) || namesId(given.ended))) {
+  const namesId = (part: Condition | undefined) => part !== undefined && pointersOf(part, "$id").length > 0;
+  const needsId = namesId(given) || namesId(given.ended) || needsIdToSend(given.unsubscribe);
+  if (given.id === undefined && !given.preset && needsId) {
     wrong("id", "is missing: $id stands for the value at this pointer in the reply");
   }
   for (const key of ["agreed", "refused"] as const) {
@@ -140,7 +146,11 @@ const subscription = z.strictObject(subscriptionShape).superRefine(checkSubscrip
 /** A subscription as a caller creates it: its name, if any, is inside. */
 export const subscriptionOrderSchema = z
   .strictObject({ name: subscriptionName.optional(), ...subscriptionShape })
-  .superRefine(checkSubscription);
+  .superRefine(checkSubscription)
+  .refine((order) => {
+    const { files, credentials, escapes } = placeholdersIn(order);
+    return files.size === 0 && !credentials && !escapes;
+  }, "must have no ${file:…} or ${credentials:…}: they are for the configuration");
 
 const webUrl = z
   .string()
@@ -148,24 +158,20 @@ const webUrl = z
     (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
     "must be an http:// or https:// URL",
   )
+  .refine((text) => !new URL(text).host.includes("$"), "must have its host written out, without ${…}")
   .refine((text) => {
     const { username, password } = new URL(text);
     return username === "" && password === "";
   }, "must not contain credentials: use headers");
 
-const WHSEC = /^whsec_(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
-/** A key as text, or in the form of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes. */
+/** A key with a placeholder is checked when a delivery has resolved it. */
 const signingKey = z
   .string()
-  .min(8, "must have at least 8 characters")
-  .refine((key) => !key.startsWith("whsec_") || WHSEC.test(key), "must have base64 behind whsec_")
-  .refine((key) => {
-    if (!WHSEC.test(key)) return true;
-    const { length } = Buffer.from(key.slice(6), "base64");
-    return length >= 24 && length <= 64;
-  }, "must have 24 to 64 bytes behind whsec_, in base64")
-  .refine((key) => !key.startsWith("whsk_"), "is an asymmetric key: use whsec_…");
+  .min(KEY_MIN, { error: `must have at least ${KEY_MIN} characters`, abort: true })
+  .superRefine((key, context) => {
+    const fault = placeholdersIn(key).files.size > 0 ? undefined : faultOfKey(key);
+    if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+  });
 
 /** A receiver that messages are pushed to. Only the configuration can name one, never a request. */
 const webhookSchema = z.strictObject({
@@ -181,6 +187,8 @@ const webhookSchema = z.strictObject({
   subscription: subscriptionName.optional(),
   /** Filter: only messages with these values, by JSON pointer. */
   where: scalarsByPointer.prefault({}),
+  /** Filter: only messages that meet this condition. */
+  when: condition.optional(),
   /** The start of the first batch. */
   after: z.enum(["earliest", "latest"]).prefault("earliest"),
   /** The maximum number of messages in a batch. */
@@ -299,7 +307,10 @@ export const upstreamSchema = z
     path: ["url"],
     error: "would send credentials in the clear: use wss://, or set allow_plaintext: true",
   })
-  .superRefine(({ webhooks, subscriptions }, context) => {
+  .superRefine((upstream, context) => {
+    for (const { path, what } of misplacedPlaceholders(upstream))
+      context.addIssue({ code: "custom", path: [...path], message: what });
+    const { webhooks, subscriptions } = upstream;
     webhooks.forEach(({ subscription: name }, index) => {
       if (name === undefined || Object.hasOwn(subscriptions, name)) return;
       const message = "is not among this upstream's subscriptions";

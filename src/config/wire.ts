@@ -2,6 +2,7 @@
 
 import { isIPv4, isIPv6 } from "node:net";
 import { placeholdersIn } from "../placeholders.ts";
+import { isSecretName, outgoingOf } from "../secrets.ts";
 
 /** A token of RFC 9110, section 5.6.2: header names and subprotocols are made of it. */
 export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -12,16 +13,8 @@ export const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Header fields of the handshake: setting them by hand breaks it. */
 export const RESERVED_HEADER = /^(?:connection|upgrade|content-length|transfer-encoding|sec-websocket-.*)$/i;
 
-/** Names of headers, parameters and subprotocols that carry secrets, such as authorization, cookie or access_token. */
-const SECRET_NAME = /auth|cookie|token|secret|passw|api[-_]?key|credential|bearer|signature/i;
-
 /** Settings of presets that hold secrets. */
 export const PRESET_SECRETS = ["token", "payload", "password"] as const;
-
-/** True if `name` is that of a secret. */
-export function isSecretName(name: string): boolean {
-  return SECRET_NAME.test(name);
-}
 
 /** The host as listeners take it: an IPv6 address without the brackets of a URL. */
 export function bareHost(host: string): string {
@@ -45,16 +38,19 @@ interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
   readonly subprotocols?: readonly string[] | undefined;
   readonly greeting?: readonly object[] | undefined;
+  readonly keepalive: object;
   readonly protocol: string | object;
+  readonly subscriptions: object;
 }
 
 /** True if a secret would leave this machine in the clear (threat T19). A text that a greeting sends counts as one. */
-export function isPlaintextSecret({ url, headers, subprotocols = [], greeting = [], protocol }: Credentials): boolean {
+export function isPlaintextSecret(upstream: Credentials): boolean {
+  const { url, headers, subprotocols = [], greeting = [], protocol } = upstream;
   if (!URL.canParse(url)) return false;
   const { protocol: scheme, hostname, username, password, searchParams } = new URL(url);
   if (scheme !== "ws:" || isLoopback(hostname)) return false;
   return (
-    isDeferred({ url, headers }) ||
+    isDeferred(outgoingOf({ ...upstream, greeting })) ||
     username !== "" ||
     password !== "" ||
     [...searchParams.keys(), ...Object.keys(headers), ...subprotocols].some(isSecretName) ||
@@ -70,8 +66,8 @@ function isDeferred(value: object): boolean {
 }
 
 /** True if a text needs the user's credentials module. */
-export function needsCredentials({ url, headers, greeting }: Credentials): boolean {
-  return placeholdersIn([url, headers, greeting]).credentials;
+export function needsCredentials({ greeting = [], ...upstream }: Credentials): boolean {
+  return placeholdersIn(outgoingOf({ ...upstream, greeting })).credentials;
 }
 
 /** The URL without its secrets: scheme, host and port. Userinfo, path and query can hold secrets. */

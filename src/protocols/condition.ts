@@ -1,9 +1,10 @@
-/** Conditions on JSON frames, and the one compiler of all of them. */
+/** Conditions on frames, and the one compiler of all of them. */
 
 import type { Span } from "./json-check.ts";
 import { locate, parsePointer } from "./json-edit.ts";
-import { idOf, type Json, readFrame } from "./json-message.ts";
+import { idOf, type Json, readFrame, textOf } from "./json-message.ts";
 import { kindOf, stringAt } from "./json-text.ts";
+import { compilePattern } from "./lazy-pattern.ts";
 import type { Body } from "./protocol.ts";
 
 export type Scalar = string | number | boolean | null;
@@ -19,46 +20,80 @@ export interface Condition {
   readonly has?: readonly string[] | undefined;
   /** Pointers at which there must be no value. */
   readonly lacks?: readonly string[] | undefined;
+  /** An RE2 pattern that the frame's text matches, whether or not it is JSON (see pattern.ts). */
+  readonly text?: string | undefined;
+  /** Conditions of which one must hold. */
+  readonly any?: readonly Condition[] | undefined;
+  /** Conditions that must all hold. */
+  readonly all?: readonly Condition[] | undefined;
+  /** A condition that must not hold. */
+  readonly not?: Condition | undefined;
 }
+
+/** A frame as conditions see it. Without `root` it is not JSON; without `text`, it is bytes that are not UTF-8. */
+export type FrameText = Json | { readonly text: string | undefined; readonly root?: undefined };
 
 /** One `where` of a URL, which has no types: `5` matches 5 and "5". */
 export interface Rule {
   readonly pointer: string;
-  /** A value as JSON writes it, or a string's text without its quotes: `5`, `true`, `"tick"` and `tick`. */
-  readonly value: string;
+  /**
+   * A value as JSON writes it, or a string's text without its quotes: `5`, `true`, `"tick"` and `tick`. Undefined for
+   * any value.
+   */
+  readonly value?: string | undefined;
 }
 
 /** Reports whether a frame meets a condition. `id` is the JSON text of the value that a placeholder stands for. */
-export type Test = (json: Json, id?: string) => boolean;
+export type Test = (frame: FrameText, id?: string) => boolean;
 
 /** Looks at the value that a pointer found. */
 type ValueTest = (text: string, value: Span, id: string | undefined) => boolean;
 
 /**
  * Compiles a condition. A value of `match` that equals `placeholder` stands for the id that is given to the test.
- * Throws an Error if a pointer is invalid or the condition is empty.
+ * Throws an Error if a pointer or a pattern is invalid, or the condition is empty. Patterns need `preparePatterns`.
  */
-export function compile({ match = {}, has = [], lacks = [] }: Condition, placeholder?: string): Test {
+export function compile(condition: Condition, placeholder?: string): Test {
+  const { match = {}, has = [], lacks = [], text, any, all = [], not: negated } = condition;
   const tests = [
     ...Object.entries(match).map(([at, value]) => valueAt(at, value === placeholder ? isId : isScalar(value))),
     ...has.map((at) => valueAt(at, isThere)),
-    ...lacks.map((at) => not(valueAt(at, isThere))),
+    ...lacks.map((at) => both(isJsonFrame, not(valueAt(at, isThere)))),
+    ...(text === undefined ? [] : [textMatching(text)]),
+    ...(any === undefined ? [] : [compileAny(any, placeholder)]),
+    ...all.map((one) => compile(one, placeholder)),
+    ...(negated === undefined ? [] : [not(compile(negated, placeholder))]),
   ];
-  if (tests.length === 0) throw new Error("the condition is empty: it needs match, has or lacks");
+  if (tests.length === 0) throw new Error(`the condition is empty: it needs ${PARTS}`);
   return allOf(tests);
 }
 
+/** The parts of a condition, for a sentence. */
+export const PARTS = "match, has, lacks, text, any, all or not";
+
 /** Compiles a list of conditions of which one must hold. Throws like {@link compile}. */
-export function compileAny(conditions: readonly Condition[]): Test {
-  const tests = conditions.map((condition) => compile(condition));
-  return (json) => tests.some((test) => test(json));
+export function compileAny(conditions: readonly Condition[], placeholder?: string): Test {
+  const tests = conditions.map((condition) => compile(condition, placeholder));
+  if (tests.length === 0) throw new Error("the condition is empty: it has no alternatives");
+  return (frame, id) => tests.some((test) => test(frame, id));
+}
+
+/** True for a condition without parts. Only a greeting may have one: it takes any frame. */
+export function isEmpty({ match = {}, has, lacks, text, any, all, not }: Condition): boolean {
+  return Object.keys(match).length === 0 && !has && !lacks && text === undefined && !any && !all && !not;
+}
+
+/** Returns the pointers in `match`, of the condition and those within it, whose value is `wanted`. */
+export function pointersOf({ match = {}, any = [], all = [], not }: Condition, wanted: Scalar): readonly string[] {
+  const own = Object.entries(match).flatMap(([pointer, value]) => (value === wanted ? [pointer] : []));
+  return [...own, ...[...any, ...all, ...(not ? [not] : [])].flatMap((inner) => pointersOf(inner, wanted))];
 }
 
 /**
  * Compiles the rules of a URL, all of which must hold; without rules every frame does. Throws if a pointer is invalid.
  */
 export function compileWhere(rules: readonly Rule[]): Test {
-  return allOf(rules.map(({ pointer, value }) => valueAt(pointer, isWritten(value))));
+  return allOf(rules.map(({ pointer, value }) => valueAt(pointer, value === undefined ? isThere : isWritten(value))));
 }
 
 /**
@@ -68,39 +103,49 @@ const compiled = new WeakMap<object, Test>();
 
 /** The test of a condition of the settings, compiled only once. */
 export function testOf(condition: Condition): Test {
-  return compileOnce(condition, condition);
-}
-
-/** The test of a bare `match` of the settings, compiled only once. */
-export function testOfValues(match: Values): Test {
-  return compileOnce(match, { match });
-}
-
-function compileOnce(settings: object, condition: Condition): Test {
-  const known = compiled.get(settings);
+  const known = compiled.get(condition);
   if (known !== undefined) return known;
   const test = compile(condition);
-  compiled.set(settings, test);
+  compiled.set(condition, test);
   return test;
 }
 
-/** Reports whether a frame meets a condition of the settings. A frame that is not JSON meets none. */
-export function matchesFrame(frame: Body, condition: Condition): boolean {
+/** Reads a frame for tests. */
+export function frameText(frame: Body): FrameText {
   const json = readFrame(frame);
-  return !("why" in json) && testOf(condition)(json);
+  return "why" in json ? { text: textOf(frame) } : json;
+}
+
+/** Reports whether a frame meets a condition of the settings. */
+export function matchesFrame(frame: Body, condition: Condition): boolean {
+  return testOf(condition)(frameText(frame));
 }
 
 function allOf(tests: readonly Test[]): Test {
-  return (json, id) => tests.every((test) => test(json, id));
+  return (frame, id) => tests.every((test) => test(frame, id));
+}
+
+function both(one: Test, other: Test): Test {
+  return (frame, id) => one(frame, id) && other(frame, id);
 }
 
 function not(test: Test): Test {
-  return (json, id) => !test(json, id);
+  return (frame, id) => !test(frame, id);
+}
+
+function isJsonFrame({ root }: FrameText): boolean {
+  return root !== undefined;
+}
+
+function textMatching(pattern: string): Test {
+  const compiledPattern = compilePattern(pattern);
+  return ({ text }) => text !== undefined && compiledPattern.test(text);
 }
 
 function valueAt(at: string, holds: ValueTest): Test {
   const pointer = parsePointer(at);
   return ({ text, root }, id) => {
+    if (root === undefined) return false;
     const place = locate(text, root, pointer);
     return place.type === "found" && holds(text, place.value, id);
   };

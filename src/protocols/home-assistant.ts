@@ -21,7 +21,13 @@ export function homeAssistant({ token }: HomeAssistantOptions): Preset {
         : [
             { expect: { match: { "/type": "auth_required" }, within: STEP_MS } },
             { send: { type: "auth", access_token: token } },
-            { expect: { match: { "/type": "auth_ok" }, reject: { "/type": "auth_invalid" }, within: STEP_MS } },
+            {
+              expect: {
+                match: { "/type": "auth_ok" },
+                reject: { match: { "/type": "auth_invalid" } },
+                within: STEP_MS,
+              },
+            },
           ],
   };
 }

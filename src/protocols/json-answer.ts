@@ -1,8 +1,8 @@
 /** Rules that answer the upstream's own requests with fixed frames, into which parts of the request are copied. */
 
-import { type Condition, compile } from "./condition.ts";
+import { type Condition, compile, type FrameText } from "./condition.ts";
 import { insertMissing, locate, type Pointer, parsePointer, replace } from "./json-edit.ts";
-import { type Json, readFrame } from "./json-message.ts";
+import { readFrame } from "./json-message.ts";
 
 export interface AnswerRule {
   readonly when: Condition;
@@ -10,12 +10,16 @@ export interface AnswerRule {
   readonly send: unknown;
   /** JSON pointers: place in the answer → source in the request. A source that does not exist is skipped. */
   readonly copy?: Readonly<Record<string, string>> | undefined;
+  /** True if the request is a message, too. */
+  readonly keep?: boolean | undefined;
 }
 
 export interface Answer {
   readonly frame: string;
   /** True if the answer carries an id of its own, and does not repeat one of the upstream's. */
   readonly adopt?: true;
+  /** Set if the frame is a message, too: `json` if it is known to be JSON. */
+  readonly keep?: "json" | "any";
 }
 
 /**
@@ -24,21 +28,26 @@ export interface Answer {
  *
  * @param idAt JSON pointer of the id in our messages
  */
-export function answering(rules: readonly AnswerRule[], idAt: string): (json: Json) => Answer | undefined {
+export function answering(rules: readonly AnswerRule[], idAt: string): (frame: FrameText) => Answer | undefined {
   const compiled = rules.map((rule) => ({
     test: compile(rule.when),
     text: textOfAnswer(rule),
+    keep: rule.keep === true,
     adopt: literalId(rule, idAt) !== undefined,
     copies: Object.entries(rule.copy ?? {}).map(([to, from]): [Pointer, Pointer] => [
       parsePointer(to),
       parsePointer(from),
     ]),
   }));
-  return (json) => {
-    const rule = compiled.find(({ test }) => test(json));
+  return (request) => {
+    const rule = compiled.find(({ test }) => test(request));
     if (rule === undefined) return undefined;
-    const frame = rule.copies.reduce((text, [to, from]) => copied(json, from, text, to), rule.text);
-    return rule.adopt ? { frame, adopt: true } : { frame };
+    const keep = request.root === undefined ? "any" : "json";
+    return {
+      frame: rule.copies.reduce((text, [to, from]) => copied(request, from, text, to), rule.text),
+      ...(rule.adopt && { adopt: true }),
+      ...(rule.keep && { keep }),
+    };
   };
 }
 
@@ -61,7 +70,8 @@ export function textOfAnswer({ send }: AnswerRule): string {
   return typeof send === "string" ? send : JSON.stringify(send);
 }
 
-function copied({ text: request, root }: Json, from: Pointer, answer: string, to: Pointer): string {
+function copied({ text: request, root }: FrameText, from: Pointer, answer: string, to: Pointer): string {
+  if (root === undefined) return answer;
   const source = locate(request, root, from);
   if (source.type !== "found") return answer;
   const value = request.slice(source.value.start, source.value.end);

@@ -5,7 +5,7 @@
  * particular services are built from this.
  */
 
-import { type Condition, compile, compileAny } from "./condition.ts";
+import { type Condition, compile, compileAny, type FrameText } from "./condition.ts";
 import { type IdKind, idsOf } from "./id-kinds.ts";
 import { type AnswerRule, answering, literalId, textOfAnswer } from "./json-answer.ts";
 import type { Span } from "./json-check.ts";
@@ -107,7 +107,7 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
 
   function decode(frame: Body): Decoded {
     const json = readFrame(frame);
-    if ("why" in json) return { type: "noise", why: json.why };
+    if ("why" in json) return decodeText({ text: textOf(frame) }, json.why);
     const { text, root } = json;
     const answered = answer(json);
     if (answered !== undefined) return { type: "answer", ...answered };
@@ -129,6 +129,13 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
     };
     if (type === "reply" && options.collect) return { type, id, render, gather };
     return { type, id, render };
+  }
+
+  /** A frame that is not JSON has no id, but a rule may know its text. */
+  function decodeText(frame: FrameText, why: string): Decoded {
+    const answered = answer(frame);
+    if (answered !== undefined) return { type: "answer", ...answered };
+    return isError?.(frame) ? { type: "error", fails } : { type: "noise", why };
   }
 
   const { collect } = options;

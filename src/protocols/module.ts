@@ -31,7 +31,7 @@ export interface ProtocolModule
 }
 
 /** The members that are read from a user's objects; each is checked before it is used. */
-type Field = keyof Protocol | keyof Encoded | "default" | "type" | "why" | "render" | "gather" | "fails";
+type Field = keyof Protocol | keyof Encoded | "default" | "type" | "why" | "render" | "gather" | "fails" | "keep";
 type Fields = { readonly [field in Field]?: unknown };
 type Method = (...values: readonly unknown[]) => unknown;
 
@@ -202,7 +202,12 @@ function asDecodedMessage(
     if (result.type === "noise") return noise(reasonIn(result.why));
     if (result.type === "answer") {
       return isBody(result.frame)
-        ? { type: "answer", frame: result.frame, ...(result.adopt === true && { adopt: true }) }
+        ? {
+            type: "answer",
+            frame: result.frame,
+            ...(result.adopt === true && { adopt: true }),
+            ...(result.keep === true && { keep: "any" }),
+          }
         : noise("the protocol's decode returned an answer without a frame");
     }
     if (result.type === "error" && correlation === "id")

@@ -1,23 +1,32 @@
 /** A preset: a protocol with the defaults of its connections, which the configuration overrides. */
 
 import type { Challenge } from "./challenge.ts";
-import type { Condition, Values } from "./condition.ts";
+import type { Condition } from "./condition.ts";
 import type { Protocol } from "./protocol.ts";
 
-/** A step of a greeting, in its parsed form. */
-export type GreetingStep =
-  | {
-      readonly send: unknown;
-      /** Only in presets: responds to the challenge in the frame of the expect step before. */
-      readonly challenge?: Challenge;
-    }
-  | {
-      readonly expect: Condition & {
-        readonly reject?: Values | undefined;
-        /** Milliseconds. */
-        readonly within: number;
-      };
-    };
+/** A step of a greeting, in its parsed form: it sends, expects, or does one after the other. */
+export interface GreetingStep {
+  readonly send?: unknown;
+  /** Only in presets: responds to the challenge in the frame of the expect step before. */
+  readonly challenge?: Challenge;
+  readonly expect?: Expectation | undefined;
+}
+
+/** A condition on the frame to come; an empty one takes any frame. */
+export interface Expectation extends Condition {
+  /** Looked at first: a frame that meets it ends the attempt. */
+  readonly reject?: Rejection | undefined;
+  /** Milliseconds. */
+  readonly within: number;
+}
+
+export interface Rejection extends Condition {
+  /** When the next attempt is made; by default `refuse`. */
+  readonly class?: RetryClass | undefined;
+}
+
+/** The class of a disconnect: retry soon, retry after some seconds, or retry only every `reconnect.refused`. */
+export type RetryClass = "retry" | "slow" | "refuse";
 
 export interface Preset {
   /** The protocol, or a function that loads it together with modules that only it needs. */
@@ -26,7 +35,7 @@ export interface Preset {
   /** Null if the preset cannot greet because it has no token. */
   readonly greeting?: readonly GreetingStep[] | null;
   /** The retry class of the protocol's own close codes; core/connection/disconnect.ts has all others. */
-  readonly codes?: Readonly<Record<number, "retry" | "slow" | "refuse">>;
+  readonly codes?: Readonly<Record<number, RetryClass>>;
 }
 
 /** The deadline of each expect step of a preset, in milliseconds. */

@@ -69,10 +69,11 @@ export type DecodedMessage =
    */
   | { readonly type: "error"; readonly fails: "oldest" | "all" | "only"; readonly error?: string | undefined }
   /**
-   * A request of the upstream's own, with the frame that answers it. Not handed on. `adopt`: the frame carries an id
-   * that is not the upstream's, and gets one of ours in its place.
+   * A request of the upstream's own, with the frame that answers it. `adopt`: the frame carries an id that is not the
+   * upstream's, and gets one of ours in its place. Handed on as a message only with `keep`, which is `json` if the
+   * protocol has verified that it is JSON.
    */
-  | { readonly type: "answer"; readonly frame: Body; readonly adopt?: true }
+  | { readonly type: "answer"; readonly frame: Body; readonly adopt?: true; readonly keep?: "json" | "any" }
   /**
    * An unsolicited message. `json` is set if the protocol has verified that the frame is JSON; `render` returns the
    * message, if it is not the frame.

@@ -4,9 +4,15 @@ import type { WebhookSettings } from "../config/schema.ts";
 import { cursorText, type Gap, type JournalEntry, type Page, type Start } from "../core/messages/journal.ts";
 import type { WebhookState } from "../http/ports.ts";
 import { jsonOf } from "../http/streaming/render.ts";
+import { fillPlaceholders, placeholdersIn } from "../placeholders.ts";
+import { checkResolved, readSecretFile, Unresolved } from "../secret-file.ts";
 import type { JournalPulls, ReadEnd } from "../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../sidecar/host/journal-reader.ts";
+import { faultOfKey } from "../signing-key.ts";
 import { pauseMs, type Verdict, verdictOf } from "./verdict.ts";
+
+/** The settings of a webhook whose texts go out. */
+type WebhookSecrets = Pick<WebhookSettings, "url" | "headers" | "secret">;
 
 /** A page of the journal, or a part of one that the receiver refused as a whole. */
 interface WebhookBatch {
@@ -49,7 +55,7 @@ export class Webhook {
     this.#options = options;
     const { journals, settings } = options;
     const where = Object.entries(settings.where).map(([pointer, value]) => ({ pointer, value: String(value) }));
-    const selection = { journal: settings.subscription ?? "", where };
+    const selection = { journal: settings.subscription ?? "", where, when: settings.when };
     const after: Start = settings.after;
     const consumer = {
       wants: () => !this.#delivering,
@@ -177,30 +183,34 @@ export class Webhook {
   }
 
   async #attempt({ id, body }: { readonly id: string; readonly body: string }): Promise<Verdict> {
-    const { url, secret, timeout, headers } = this.#options.settings;
-    const timestamp = String(Math.floor(Date.now() / 1_000));
-    const signed = {
-      "content-type": "application/json",
-      "webhook-id": id,
-      "webhook-timestamp": timestamp,
-      ...(secret !== undefined && { "webhook-signature": signatures(secret, `${id}.${timestamp}.${body}`) }),
-    };
+    const { timeout } = this.#options.settings;
+    let origin = "";
+    let href = "";
     // Not AbortSignal.any: on Node 20, each call leaks a little memory into a signal that outlives it.
     const attempt = new AbortController();
     this.#abort = () => attempt.abort();
     const timer = setTimeout(() => attempt.abort(new DOMException("", "TimeoutError")), timeout);
     try {
       const { signal } = attempt;
+      const { url, secret, headers } = await resolved(this.#options.settings, signal);
+      ({ href, origin } = new URL(url));
+      const timestamp = String(Math.floor(Date.now() / 1_000));
+      const signed = {
+        "content-type": "application/json",
+        "webhook-id": id,
+        "webhook-timestamp": timestamp,
+        ...(secret !== undefined && { "webhook-signature": signatures(secret, `${id}.${timestamp}.${body}`) }),
+      };
       const request = { method: "POST", headers: { ...headers, ...signed }, body, redirect: "manual", signal } as const;
       const response = await fetch(url, request);
       await response.body?.cancel();
       return verdictOf(response, Date.now());
     } catch (error) {
       const { name, message, cause } = error as Error;
+      if (error instanceof Unresolved) return failed(`the webhook's settings could not be resolved: ${message}`);
       if (name === "TimeoutError") return failed(`the receiver did not answer within ${timeout} ms`);
       const reason = cause instanceof Error ? cause.message : message;
       // Deno's message names the whole URL, whose path and query may contain credentials.
-      const { href, origin } = new URL(url);
       return failed(`the receiver could not be reached (${reason.replaceAll(href, origin)})`);
     } finally {
       clearTimeout(timer);
@@ -243,4 +253,19 @@ function signatures(secrets: string | readonly string[], content: string): strin
 function sign(secret: string, content: string): string {
   const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : Buffer.from(secret);
   return createHmac("sha256", key).update(content).digest("base64");
+}
+
+/** Resolves the placeholders of a delivery attempt. @throws Unresolved */
+async function resolved(settings: WebhookSettings, signal: AbortSignal): Promise<WebhookSecrets> {
+  const { url, headers, secret } = settings;
+  const outgoing: WebhookSecrets = { url, headers, secret };
+  const files = new Map<string, string>();
+  for (const path of placeholdersIn(outgoing).files) files.set(path, await readSecretFile(path, signal));
+  const filled = fillPlaceholders(outgoing, (_, path) => files.get(path) ?? "");
+  checkResolved(url, filled);
+  for (const secret of [filled.secret ?? []].flat()) {
+    const fault = faultOfKey(secret);
+    if (fault !== undefined) throw new Unresolved(`the secret ${fault}`);
+  }
+  return filled;
 }

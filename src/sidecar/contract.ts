@@ -7,7 +7,7 @@ import type { Page, Start } from "../core/messages/journal.ts";
 import type { SubscriptionState } from "../core/messages/subscriptions.ts";
 import type { CancelCounts, Counters, Outcome, RequestKind } from "../core/outcome.ts";
 import type { Failure } from "../errors.ts";
-import type { Rule } from "../protocols/condition.ts";
+import type { Condition, Rule } from "../protocols/condition.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 
 /**
@@ -47,6 +47,8 @@ export type ToThread =
       readonly limit: number;
       /** Rules that all hold for the messages to return. */
       readonly where: readonly Rule[];
+      /** A condition that holds for them, too. */
+      readonly when?: Condition | undefined;
       /** True to reply only once there is a message to return. */
       readonly wait: boolean;
     }

@@ -70,7 +70,13 @@ test("a greeting is kept as it was written, with the default time limit", () => 
     { expect: { match: { "/type": "auth_required" }, within: 5000 } },
     greeting[1],
     greeting[2],
-    { expect: { match: { "/type": "auth_ok" }, reject: { "/type": "auth_invalid", "/fatal": true }, within: 1000 } },
+    {
+      expect: {
+        match: { "/type": "auth_ok" },
+        reject: { match: { "/type": "auth_invalid", "/fatal": true } },
+        within: 1000,
+      },
+    },
   ]);
 });
 

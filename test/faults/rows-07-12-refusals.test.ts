@@ -40,6 +40,7 @@ function attemptsInAMinute(status: number, seed: number): number {
       proof: "",
       lastActivityAt: 0,
       traffic: NO_TRAFFIC,
+      secrets: [],
       settings,
     }).session;
   };

@@ -4,12 +4,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { check, dotted } from "../../src/config/problems.ts";
 import { upstreamSchema } from "../../src/config/schema.ts";
-import { matchStep } from "../../src/core/connection/greeting.ts";
+import { matchStep, type StepMatch } from "../../src/core/connection/greeting.ts";
 import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { newSession, type SessionContext, step } from "../../src/core/connection/session.ts";
 import { Subscriptions } from "../../src/core/messages/subscriptions.ts";
 import { type Condition, matchesFrame } from "../../src/protocols/condition.ts";
 import { type JsonOptions, json } from "../../src/protocols/json.ts";
+import { isJson } from "../../src/protocols/json-message.ts";
+import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
+import type { FromThread } from "../../src/sidecar/contract.ts";
+import { Journals, MAIN } from "../../src/sidecar/thread/journals.ts";
+
+await preparePatterns({ text: "" });
 
 const parse = (settings: object) => upstreamSchema.parse({ url: "wss://example.org/", ...settings });
 
@@ -29,10 +35,40 @@ function decoded(options: JsonOptions, frame: string): string {
 const withId = (members: string) => `{"id":7${members && `,${members}`}}`;
 const without = (members: string) => `{${members}}`;
 
+/** The verdict of a greeting's step on a frame. */
+function verdictOf(greetingStep: object, frame: string): StepMatch {
+  const expect = parse({ greeting: [greetingStep] }).greeting[0]?.expect;
+  assert.ok(expect);
+  return matchStep({ expect }, frame);
+}
+
+/** Reports whether a webhook with this filter gets a frame. */
+function isPushed(when: Condition, frame: string): boolean {
+  const [webhook] = parse({ webhooks: [{ url: "http://127.0.0.1/", when }] }).webhooks;
+  assert.ok(webhook);
+  const posted: FromThread[] = [];
+  const journals = new Journals("u", { count: 10, bytes: 1_000 }, (message) => posted.push(message));
+  journals.open(MAIN, { epoch: "e", former: [] });
+  journals.append(MAIN, frame, isJson(frame) ? "json" : "text");
+  const read = { type: "read", upstream: "u", seq: 1, journal: MAIN, after: "earliest", limit: 10 } as const;
+  journals.read({ ...read, where: [], when: webhook.when, wait: false });
+  const [message] = posted;
+  assert.ok(message?.type === "page" && typeof message.page === "object");
+  return message.page.entries.length > 0;
+}
+
 /** Reports whether the heartbeat that expects `condition` takes a frame for its reply. */
 function isHeartbeatReply(condition: Condition, frame: string): boolean {
   const settings = parse({ keepalive: { ping: "20s", heartbeat: { send: "B", every: "1s", expect: condition } } });
-  const context: SessionContext = { now: 0, lastActivityAt: 0, traffic: NO_TRAFFIC, random: 0, proof: "p", settings };
+  const context: SessionContext = {
+    now: 0,
+    lastActivityAt: 0,
+    traffic: NO_TRAFFIC,
+    random: 0,
+    proof: "p",
+    secrets: [],
+    settings,
+  };
   let session = step(newSession, { type: "start" }, context).session;
   const { connection } = session;
   session = step(session, { type: "opened", connection }, context).session;
@@ -50,7 +86,7 @@ function isOfSubscription(condition: Condition, frame: string): boolean {
   const agreed = { type: "reply", body: "{}", queueMs: 0, upstreamMs: 0 } as const;
   const context = { now: 0, random: 0, retry: { from: 1, to: 1, stable: 1 } };
   all.settled(1, agreed, context);
-  return all.message(frame, context) !== undefined;
+  return all.message(frame, context, isJson(frame)) !== undefined;
 }
 
 /** Each reports whether a frame with these members meets the condition, as seen from outside. */
@@ -61,10 +97,10 @@ const places: Readonly<Record<string, (condition: Condition, members: string) =>
   errors: (when, members) => decoded({ errors: { when, do: "fail_oldest" } }, without(members)) === "error",
   answers: (when, members) => decoded({ answers: [{ when, send: "A" }] }, without(members)) === "answer",
   greeting(condition, members) {
-    const [expectStep] = parse({ greeting: [{ expect: condition }] }).greeting;
-    assert.ok(expectStep && "expect" in expectStep);
-    return matchStep(expectStep, without(members)) === "matched";
+    return verdictOf({ expect: condition }, without(members)) === "matched";
   },
+  "a greeting's reject": (reject, members) =>
+    verdictOf({ expect: { match: {} }, reject }, without(members)) === "rejected",
   heartbeat: (condition, members) => isHeartbeatReply(condition, without(members)),
   rotation(condition, members) {
     const { rotate } = parse({ reconnect: { rotate: { on: condition } } }).reconnect;
@@ -72,8 +108,15 @@ const places: Readonly<Record<string, (condition: Condition, members: string) =>
     return matchesFrame(without(members), rotate.on);
   },
   subscription: (condition, members) => isOfSubscription(condition, without(members)),
+  webhook: (condition, members) => isPushed(condition, without(members)),
+  any: (condition, members) => matchesFrame(without(members), { any: [NEVER, condition] }),
+  all: (condition, members) => matchesFrame(without(members), { all: [{ lacks: ["/never"] }, condition] }),
+  not: (condition, members) => !matchesFrame(without(members), { not: condition }),
 };
 
+const NEVER: Condition = { has: ["/never"] };
+
+/** Forms of conditions, with frames that are JSON objects. */
 const table: readonly (readonly [condition: Condition, members: string, expected: boolean])[] = [
   [{ match: { "/type": 5 } }, '"type":5', true],
   [{ match: { "/type": 5 } }, '"type":5.0', true],
@@ -98,7 +141,51 @@ const table: readonly (readonly [condition: Condition, members: string, expected
   [{ match: { "/a": 1 }, has: ["/b"], lacks: ["/c"] }, '"a":1,"b":1', true],
   [{ match: { "/a": 1 }, has: ["/b"], lacks: ["/c"] }, '"a":1', false],
   [{ match: { "/a": 1 }, has: ["/b"], lacks: ["/c"] }, '"a":1,"b":1,"c":1', false],
+  [{ text: '"a": ?1' }, '"a":1', true],
+  [{ text: '"a": ?1' }, '"b":1', false],
+  [{ text: "a", match: { "/b": 1 } }, '"a":0,"b":1', true],
+  [{ text: "a", match: { "/b": 1 } }, '"a":0,"b":2', false],
+  [{ any: [{ match: { "/a": 1 } }, { has: ["/b"] }] }, '"b":0', true],
+  [{ any: [{ match: { "/a": 1 } }, { has: ["/b"] }] }, '"a":2', false],
+  [{ all: [{ match: { "/a": 1 } }, { has: ["/b"] }] }, '"a":1,"b":0', true],
+  [{ all: [{ match: { "/a": 1 } }, { has: ["/b"] }] }, '"a":1', false],
+  [{ not: { match: { "/a": 1 } } }, '"a":2', true],
+  [{ not: { match: { "/a": 1 } } }, '"a":1', false],
+  [{ has: ["/a"], not: { any: [{ has: ["/b"] }, { has: ["/c"] }] } }, '"a":0', true],
+  [{ has: ["/a"], not: { any: [{ has: ["/b"] }, { has: ["/c"] }] } }, '"a":0,"c":0', false],
 ];
+
+/** Forms of conditions, with frames that are no JSON. */
+const texts: readonly (readonly [condition: Condition, frame: string, expected: boolean])[] = [
+  [{ text: "^pong" }, "pong 7", true],
+  [{ text: "^pong" }, "ping 7", false],
+  [{ text: "^(?i:ERR)" }, "err: no", true],
+  [{ lacks: ["/a"] }, "pong", false],
+  [{ not: { has: ["/a"] } }, "pong", true],
+  [{ any: [{ has: ["/a"] }, { text: "^pong$" }] }, "pong", true],
+  [{ all: [{ text: "^p" }, { text: "g$" }] }, "pong", true],
+  [{ all: [{ text: "^p" }, { text: "g$" }] }, "pon", false],
+];
+
+/** The places that look at frames without an id: each reports whether the frame meets the condition. */
+const placesOfText: Readonly<Record<string, (condition: Condition, frame: string) => boolean>> = {
+  errors: (when, frame) => decoded({ errors: { when, do: "fail_oldest" } }, frame) === "error",
+  answers: (when, frame) => decoded({ answers: [{ when, send: "A" }] }, frame) === "answer",
+  greeting: (expect, frame) => verdictOf({ expect }, frame) === "matched",
+  "a greeting's reject": (reject, frame) => verdictOf({ expect: { match: {} }, reject }, frame) === "rejected",
+  heartbeat: isHeartbeatReply,
+  rotation: (condition, frame) => matchesFrame(frame, condition),
+  subscription: isOfSubscription,
+  webhook: isPushed,
+};
+
+for (const [place, meets] of Object.entries(placesOfText)) {
+  test(`a condition of ${place} looks at frames that are not JSON`, () => {
+    for (const [condition, frame, expected] of texts) {
+      assert.equal(meets(condition, frame), expected, `${JSON.stringify(condition)} and ${frame}`);
+    }
+  });
+}
 
 for (const [place, meets] of Object.entries(places)) {
   test(`a condition of ${place} has the meaning that it has everywhere`, () => {
@@ -108,13 +195,17 @@ for (const [place, meets] of Object.entries(places)) {
   });
 }
 
-test("the values by which a greeting step rejects have the same meaning", () => {
-  for (const [{ match, has, lacks }, members, expected] of table) {
-    if (!match || has || lacks) continue;
-    const [expectStep] = parse({ greeting: [{ expect: { has: ["/never"], reject: match } }] }).greeting;
-    assert.ok(expectStep && "expect" in expectStep);
-    assert.equal(matchStep(expectStep, without(members)), expected ? "rejected" : "other");
+test("the short form of a greeting's reject has the same meaning", () => {
+  for (const [{ match, ...rest }, members, expected] of table) {
+    if (!match || Object.keys(rest).length > 0) continue;
+    const verdict = verdictOf({ expect: { has: ["/never"], reject: match } }, without(members));
+    assert.equal(verdict, expected ? "rejected" : "other");
   }
+});
+
+test("a greeting alone may expect any frame, JSON or not", () => {
+  for (const frame of ["{}", "[]", "hello", ""]) assert.equal(verdictOf({ expect: { match: {} } }, frame), "matched");
+  assert.equal(verdictOf({ expect: { match: {} }, reject: { text: "no" } }, "no"), "rejected");
 });
 
 /** What the configuration has at each place, around a condition; and the key that an error names. */
@@ -124,7 +215,9 @@ const around: Readonly<Record<string, readonly [key: string, settings: (conditio
   final: ["protocol.final.0", (condition) => ({ protocol: { preset: "json", final: [condition] } })],
   errors: ["protocol.errors.when", (when) => ({ protocol: { preset: "json", errors: { when, do: "fail_all" } } })],
   answers: ["protocol.answers.0.when", (when) => ({ protocol: { preset: "json", answers: [{ when, send: "A" }] } })],
-  greeting: ["greeting.0.expect", (condition) => ({ greeting: [{ expect: condition }] })],
+  "a greeting's reject": ["greeting.0.reject", (reject) => ({ greeting: [{ expect: { has: ["/a"] }, reject }] })],
+  webhook: ["webhooks.0.when", (when) => ({ webhooks: [{ url: "http://127.0.0.1/", when }] })],
+  "another condition": ["reconnect.rotate.on.not", (not) => ({ reconnect: { rotate: { on: { not } } } })],
   heartbeat: [
     "keepalive.heartbeat.expect",
     (condition) => ({ keepalive: { heartbeat: { send: "B", expect: condition } } }),
@@ -135,10 +228,14 @@ const around: Readonly<Record<string, readonly [key: string, settings: (conditio
 for (const [place, [key, settings]] of Object.entries(around)) {
   test(`an empty condition of ${place} is refused by its key`, () => {
     const problems = (condition: object) => problemsOf(settings(condition));
-    assert.deepEqual(problems({}), [`${key}: must say what to look at: match, has or lacks`]);
+    assert.deepEqual(problems({}), [`${key}: must say what to look at: match, has, lacks, text, any, all or not`]);
     assert.deepEqual(problems({ match: {} }), [`${key}.match: must have at least one value`]);
     assert.deepEqual(problems({ has: [] }), [`${key}.has: must have at least one pointer`]);
     assert.deepEqual(problems({ lacks: [] }), [`${key}.lacks: must have at least one pointer`]);
+    assert.deepEqual(problems({ text: "" }), [`${key}.text: must not be empty`]);
+    assert.deepEqual(problems({ text: "(" }), [`${key}.text: must be an RE2 pattern: missing closing )`]);
+    assert.deepEqual(problems({ any: [] }), [`${key}.any: must have at least one condition`]);
+    assert.deepEqual(problems({ all: [{ any: [] }] }), [`${key}.all.0.any: must have at least one condition`]);
   });
 }
 
@@ -147,6 +244,9 @@ test("an empty condition of a subscription is refused by its key, and so are emp
   assert.deepEqual(subscribed({}), ["subscriptions.a.match: is missing"]);
   assert.deepEqual(subscribed({ match: {} }), ["subscriptions.a.match: must have at least one value"]);
   assert.deepEqual(subscribed({ has: [] }), ["subscriptions.a.has: must have at least one pointer"]);
+  assert.deepEqual(problemsOf({ greeting: [{ expect: {} }] }), [
+    "greeting.0.expect: must say what to look at: match, has, lacks, text, any, all or not",
+  ]);
   assert.deepEqual(problemsOf({ greeting: [{ expect: { has: ["/a"], reject: {} } }] }), [
     "greeting.0.expect.reject: must have at least one value",
   ]);

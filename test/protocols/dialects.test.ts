@@ -94,7 +94,7 @@ describe("home-assistant", () => {
     assert.deepEqual(greeting, [
       { expect: { match: { "/type": "auth_required" }, within: 5_000 } },
       { send: { type: "auth", access_token: "secret" } },
-      { expect: { match: { "/type": "auth_ok" }, reject: { "/type": "auth_invalid" }, within: 5_000 } },
+      { expect: { match: { "/type": "auth_ok" }, reject: { match: { "/type": "auth_invalid" } }, within: 5_000 } },
     ]);
   });
 

@@ -228,6 +228,8 @@ test("a module can return every type of frame that a preset can", () => {
   assert.deepEqual(decoded({ type: "error", fails: "all" }), { type: "error", fails: "all" });
   assert.deepEqual(decoded({ type: "error" }), { type: "error", fails: "oldest" });
   assert.deepEqual(decoded({ type: "answer", frame: "pong" }), { type: "answer", frame: "pong" });
+  const kept = { type: "answer", frame: "pong", keep: "any" };
+  assert.deepEqual(decoded({ type: "answer", frame: "pong", keep: true }), kept);
   assert.equal(decoded({ type: "answer" }).type, "noise");
   const last = decoded({ type: "reply", id: 7, gather: (frames: string[]) => frames.join("+") });
   assert.ok(last.type === "reply");

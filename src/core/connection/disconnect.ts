@@ -1,5 +1,6 @@
 /** The reasons why a connection or a connection attempt ends, and how soon each allows the next attempt. */
 import type { UpstreamSettings } from "../../config/schema.ts";
+import type { RetryClass } from "../../protocols/preset.ts";
 import type { Rung } from "./liveness.ts";
 
 export type Disconnect =
@@ -17,7 +18,13 @@ export type Disconnect =
   | { readonly reason: "credentials"; readonly detail: string }
   /** A rung of the liveness ladder expired: the connection is half-open, or the peer hangs. */
   | { readonly reason: "silent"; readonly rung: Rung; readonly withinMs: number }
-  | { readonly reason: "greeting"; readonly rejected: boolean; readonly detail: string }
+  | {
+      readonly reason: "greeting";
+      readonly rejected: boolean;
+      readonly detail: string;
+      /** By default `refuse` for a rejection, `retry` for a failure. */
+      readonly class?: RetryClass | undefined;
+    }
   /** The peer did not complete the close handshake in time, so the socket was destroyed. */
   | { readonly reason: "unclosed"; readonly withinMs: number }
   /** We abandoned the connection, because continuing would have mixed up replies. */
@@ -87,7 +94,6 @@ const SLOW_MS = 5_000;
 export type RetryDecision = { readonly type: "retry"; readonly atLeastMs: number } | { readonly type: "refuse" };
 
 type Policy = Pick<UpstreamSettings["reconnect"], "codes" | "statuses">;
-type RetryClass = Policy["codes"][string];
 
 const RETRY_SOON: RetryDecision = { type: "retry", atLeastMs: 0 };
 
@@ -111,7 +117,7 @@ function isTemporary(status: number): boolean {
 export function decideRetry(disconnect: Disconnect, { codes, statuses }: Policy): RetryDecision {
   switch (disconnect.reason) {
     case "greeting":
-      return disconnect.rejected ? { type: "refuse" } : RETRY_SOON;
+      return decisionFor(disconnect.class ?? (disconnect.rejected ? "refuse" : "retry"), 0);
     case "closed":
       return decisionFor(codes[disconnect.code] ?? CLASS_OF_CODE[disconnect.code] ?? "retry", 0);
     case "status":

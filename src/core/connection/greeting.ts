@@ -2,9 +2,8 @@
 
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { withResponse } from "../../protocols/challenge.ts";
-import { testOf, testOfValues } from "../../protocols/condition.ts";
-import { readFrame } from "../../protocols/json-message.ts";
-import type { GreetingStep } from "../../protocols/preset.ts";
+import { frameText, isEmpty, testOf } from "../../protocols/condition.ts";
+import type { Expectation, GreetingStep } from "../../protocols/preset.ts";
 import type { Body } from "../../protocols/protocol.ts";
 
 /**
@@ -12,15 +11,15 @@ import type { Body } from "../../protocols/protocol.ts";
  */
 export type StepMatch = "matched" | "rejected" | "other";
 
-export function matchStep({ expect }: Extract<GreetingStep, { expect: unknown }>, frame: Body): StepMatch {
-  const json = readFrame(frame);
-  if ("why" in json) return "other";
-  if (expect.reject && testOfValues(expect.reject)(json)) return "rejected";
-  return testOf(expect)(json) ? "matched" : "other";
+/** A frame that meets both conditions is rejected: a refusal often has the shape of any other reply. */
+export function matchStep({ expect }: { readonly expect: Expectation }, frame: Body): StepMatch {
+  const seen = frameText(frame);
+  if (expect.reject && testOf(expect.reject)(seen)) return "rejected";
+  return isEmpty(expect) || testOf(expect)(seen) ? "matched" : "other";
 }
 
 /** The frame of a send step: text as it is, any other value as JSON. `expected` is the frame of the step before it. */
-export function greetingFrame({ send, challenge }: Extract<GreetingStep, { send: unknown }>, expected?: Body): string {
+export function greetingFrame({ send, challenge }: Pick<GreetingStep, "send" | "challenge">, expected?: Body): string {
   const text = typeof send === "string" ? send : JSON.stringify(send);
   return challenge && expected !== undefined ? withResponse(text, challenge, expected) : text;
 }

@@ -2,7 +2,10 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
+import { textOf } from "../../protocols/json-message.ts";
+import type { Expectation } from "../../protocols/preset.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
+import { excerptOf } from "../../secrets.ts";
 import { aroundInterval, fullJitter } from "../util/backoff.ts";
 import {
   type Disconnect,
@@ -50,6 +53,8 @@ interface Greeting {
   readonly phase: "greeting";
   readonly connection: number;
   readonly step: number;
+  /** The last frame that came and did not match. */
+  readonly last?: Body | undefined;
 }
 
 interface Ready {
@@ -60,8 +65,6 @@ interface Ready {
   readonly hasTraffic: boolean;
   readonly ladder: Ladder;
 }
-
-type ExpectStep = Extract<UpstreamSettings["greeting"][number], { expect: unknown }>;
 
 export interface Session {
   readonly at: Phase;
@@ -133,6 +136,8 @@ export interface SessionContext {
   readonly lastActivityAt: number;
   /** The byte counts of the current connection. */
   readonly traffic: Traffic;
+  /** Texts that must not be shown. */
+  readonly secrets: readonly string[];
   readonly settings: Pick<UpstreamSettings, "connect_within" | "greeting" | "keepalive" | "reconnect" | "close_code">;
 }
 
@@ -225,14 +230,13 @@ function greet(
   const { settings, now } = context;
   const effects = [...before];
   for (let index = from; index < settings.greeting.length; index++) {
-    const greetingStep = settings.greeting[index];
-    if (greetingStep && "expect" in greetingStep) {
-      effects.push({ type: "timer", ms: greetingStep.expect.within, isPeerDeadline: true });
-      return { session: { ...session, at: { phase: "greeting", connection, step: index } }, effects };
-    }
-    if (greetingStep) {
+    const greetingStep = settings.greeting[index] ?? {};
+    if ("send" in greetingStep) {
       effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply), by: "greeting" });
     }
+    if (!greetingStep.expect) continue;
+    effects.push({ type: "timer", ms: greetingStep.expect.within, isPeerDeadline: true });
+    return { session: { ...session, at: { phase: "greeting", connection, step: index } }, effects };
   }
   const ladder = newLadder(settings.keepalive, now);
   const at: Ready = { phase: "ready", connection, since: now, hasTraffic: false, ladder };
@@ -284,21 +288,30 @@ function passedOn({ connection, frame }: FrameInput): SessionEffect {
 }
 
 function onGreetingFrame(session: Session, at: Greeting, input: FrameInput, context: SessionContext): Transition {
-  const expected = expectStep(at, context);
+  const { frame, origin } = input;
+  const expect = expectation(at, context);
   const body = seenBy("greeting", input);
-  const match = expected && body !== undefined ? matchStep(expected, body) : "other";
+  const match = expect && body !== undefined ? matchStep({ expect }, body) : "other";
   if (match === "matched") return greet(session, at.connection, at.step + 1, context, body, answered(input));
   if (match === "other") {
-    const { frame, origin } = input;
-    return { session, effects: [origin ? passedOn(input) : { type: "message", frame }] };
+    const last = body ?? frame;
+    return {
+      session: { ...session, at: { ...at, last } },
+      effects: [origin ? passedOn(input) : { type: "message", frame }],
+    };
   }
-  return giveUp(session, at.connection, { reason: "greeting", rejected: true, detail: `step ${at.step + 1}` }, context);
+  const detail = `step ${at.step + 1} received ${excerptOf(textOf(body ?? frame), context.secrets)}`;
+  return giveUp(
+    session,
+    at.connection,
+    { reason: "greeting", rejected: true, detail, class: expect?.reject?.class },
+    context,
+  );
 }
 
-/** The expect step that the greeting is waiting at. */
-function expectStep({ step }: Greeting, { settings }: SessionContext): ExpectStep | undefined {
-  const greetingStep = settings.greeting[step];
-  return greetingStep && "expect" in greetingStep ? greetingStep : undefined;
+/** The expectation of the step that the greeting is waiting at. */
+function expectation({ step }: Greeting, { settings }: SessionContext): Expectation | undefined {
+  return settings.greeting[step]?.expect;
 }
 
 function onDropped(session: Session, connection: number, disconnect: Disconnect, context: SessionContext): Transition {
@@ -416,8 +429,9 @@ function onTimer(session: Session, context: SessionContext): Transition {
     case "refused":
       return connect(session, context);
     case "greeting": {
-      const within = expectStep(at, context)?.expect.within ?? 0;
-      const detail = `step ${at.step + 1} received no matching frame within ${within} ms`;
+      const within = expectation(at, context)?.within ?? 0;
+      const last = at.last === undefined ? "" : `; the last frame was ${excerptOf(textOf(at.last), context.secrets)}`;
+      const detail = `step ${at.step + 1} received no matching frame within ${within} ms${last}`;
       return giveUp(session, at.connection, { reason: "greeting", rejected: false, detail }, context);
     }
     case "ready":

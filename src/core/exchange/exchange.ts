@@ -162,6 +162,8 @@ export class Exchange {
         this.#message(frame);
         break;
       case "answer":
+        // Keep it first: the upstream may forget what was answered.
+        if (decoded.keep) this.#message(frame, decoded.keep === "json" ? true : undefined);
         this.#replyToUpstream(connection, decoded, now, buffered);
         break;
       case "error":

@@ -1,6 +1,6 @@
 /** The messages that came while a subscription's request was in flight: they may turn out to belong to it. */
 
-import type { Json } from "../../protocols/json-message.ts";
+import type { FrameText } from "../../protocols/condition.ts";
 
 /** Bounds of each room. */
 const COUNT_MAX = 1_000;
@@ -12,7 +12,7 @@ class Room {
   #characters = 0;
   overflowed = false;
 
-  takes({ text }: Json): boolean {
+  takes({ text = "" }: FrameText): boolean {
     this.overflowed ||= this.#count >= COUNT_MAX || this.#characters >= CHARACTERS_MAX;
     if (this.overflowed) return false;
     this.#count++;
@@ -27,13 +27,13 @@ class Room {
  */
 export class EarlyMessages {
   /** In order of arrival. */
-  readonly list: Json[] = [];
+  readonly list: FrameText[] = [];
   readonly #claimed = new Room();
   readonly #unclaimed = new Room();
 
-  add(json: Json, claimed: boolean): void {
+  add(frame: FrameText, claimed: boolean): void {
     const room = claimed ? this.#claimed : this.#unclaimed;
-    if (room.takes(json)) this.list.push(json);
+    if (room.takes(frame)) this.list.push(frame);
   }
 
   /** True if messages are missing. `shared`: the upstream treats the subscription and an active one as one. */

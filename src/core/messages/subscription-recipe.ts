@@ -1,12 +1,14 @@
 /** The recipe of a subscription: the messages that begin and end it, and the tests of the frames that concern it. */
 
 import type { SubscriptionSettings } from "../../config/schema.ts";
-import { type Condition, compile, type Test } from "../../protocols/condition.ts";
+import { type Condition, compile, type FrameText, pointersOf, type Test } from "../../protocols/condition.ts";
 import { locate, type Pointer, parsePointer, replace } from "../../protocols/json-edit.ts";
 import { checkedJson, type Json } from "../../protocols/json-message.ts";
+import { ID, needsIdToSend, requestOf } from "../../protocols/subscription-request.ts";
 
 export interface Recipe {
-  readonly request: string;
+  /** A text, which is sent as it is, or a value. Placeholders are in it until it is sent; also in `unsubscribe`. */
+  readonly request: unknown;
   /** Where the frame that agrees has the upstream's id. */
   readonly idPointer: Pointer | undefined;
   /** Tests if a message belongs to the subscription, given the upstream's id. */
@@ -19,7 +21,7 @@ export interface Recipe {
   readonly ended: Test | undefined;
   /** Where messages may have the upstream's id. */
   readonly idPlaces: readonly IdPlace[];
-  readonly unsubscribe: string | undefined;
+  readonly unsubscribe: unknown;
   /** False if a request that may have been sent must not be repeated. */
   readonly renews: boolean;
   /** The longest time without a message, in milliseconds. */
@@ -32,8 +34,6 @@ interface IdPlace {
   readonly has: Test;
 }
 
-/** The placeholder for the upstream's id in conditions and in `unsubscribe`. */
-const ID = "$id";
 /** The id of a subscription without one, as JSON. */
 export const NO_ID = "null";
 
@@ -43,26 +43,26 @@ export function recipeOf(settings: SubscriptionSettings): Recipe {
   if (preset === undefined) {
     return {
       ...common,
-      request: messageText(request),
+      request,
       idPointer: id === undefined ? undefined : parsePointer(id),
       owns: compile(condition, ID),
       agreed: agreed && listOf(agreed).map((each) => compile(each)),
       refused: refused && compile(refused),
       idPlaces: [...placesIn(condition), ...(ended ? placesIn(ended) : [])],
-      unsubscribe: unsubscribe === undefined ? undefined : messageText(unsubscribe),
+      unsubscribe,
     };
   }
   const match = { "/method": "eth_subscription", "/params/subscription": ID };
   return {
     ...common,
     ended: ended && endingTest(ended, "/result", { match }),
-    request: messageText({ jsonrpc: "2.0", method: "eth_subscribe", params }),
+    request: requestOf({ preset, params }),
     idPointer: ["result"],
     owns: compile({ match }, ID),
     agreed: undefined,
     refused: undefined,
     idPlaces: placesIn({ match }),
-    unsubscribe: messageText({ jsonrpc: "2.0", method: "eth_unsubscribe", params: [ID] }),
+    unsubscribe: { jsonrpc: "2.0", method: "eth_unsubscribe", params: [ID] },
   };
 }
 
@@ -81,13 +81,11 @@ function endingTest(ended: Condition, id: string | undefined, condition: Conditi
   return (json, upstreamId) => ends(json, upstreamId) && owns(json, upstreamId);
 }
 
-function placesIn({ match = {} }: Condition): readonly IdPlace[] {
-  const places = Object.keys(match).filter((pointer) => match[pointer] === ID);
-  return places.map((at) => ({ pointer: parsePointer(at), has: compile({ match: { [at]: ID } }, ID) }));
-}
-
-function messageText(message: unknown): string {
-  return typeof message === "string" ? message : JSON.stringify(message);
+function placesIn(condition: Condition): readonly IdPlace[] {
+  return pointersOf(condition, ID).map((at) => ({
+    pointer: parsePointer(at),
+    has: compile({ match: { [at]: ID } }, ID),
+  }));
 }
 
 const has = (pointer: string, value: string | boolean): Test => compile({ match: { [pointer]: value } });
@@ -106,41 +104,31 @@ const REFUSALS: readonly Test[] = [
 const NO_ERROR: ReadonlySet<string> = new Set(["null", "false", "0", '""']);
 
 /** Tests if a reply refuses in one of the common forms. */
-export function refusesCommonly(json: Json): boolean {
-  const error = sourceAt(json, ["error"]);
-  return (error !== undefined && !NO_ERROR.has(error)) || REFUSALS.some((test) => test(json));
+export function refusesCommonly(frame: FrameText): boolean {
+  const error = sourceAt(frame, ["error"]);
+  return (error !== undefined && !NO_ERROR.has(error)) || REFUSALS.some((test) => test(frame));
 }
 
 /** Tests if the reply to `unsubscribe` refuses. JSON-RPC servers return false for what they cannot end. */
-export function refusesToEnd(json: Json, { refused }: Recipe): boolean {
-  return refused?.(json) === true || refusesCommonly(json) || sourceAt(json, ["result"]) === "false";
+export function refusesToEnd(frame: FrameText, { refused }: Recipe): boolean {
+  return refused?.(frame) === true || refusesCommonly(frame) || sourceAt(frame, ["result"]) === "false";
 }
 
 /** Returns the upstream's id in a frame, as JSON; undefined if there is none. */
-export function idIn(json: Json, pointer: Pointer): string | undefined {
-  const id = sourceAt(json, pointer);
+export function idIn(frame: FrameText, pointer: Pointer): string | undefined {
+  const id = sourceAt(frame, pointer);
   return id === "null" ? undefined : id;
 }
 
-function sourceAt({ text, root }: Json, pointer: Pointer): string | undefined {
+function sourceAt({ text, root }: FrameText, pointer: Pointer): string | undefined {
+  if (root === undefined) return undefined;
   const place = locate(text, root, pointer);
   return place.type === "found" ? text.slice(place.value.start, place.value.end) : undefined;
 }
 
-/** The strings of a JSON text, and with each the colon that makes it a name. */
-const STRINGS = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
-
-/**
- * Returns the message that ends the subscription; undefined if the recipe has none. The id is put into the text as the
- * upstream wrote it: a parsed one beyond 2^53 would be another.
- */
-export function unsubscribeMessage({ unsubscribe }: Recipe, id: string): string | undefined {
-  return unsubscribe?.replace(STRINGS, (found, colon) => (found === `"${ID}"` && colon === undefined ? id : found));
-}
-
 /** True if the subscription cannot be ended without the upstream's id. */
 export function needsIdToEnd(recipe: Recipe): boolean {
-  return unsubscribeMessage(recipe, "0") !== unsubscribeMessage(recipe, "1");
+  return needsIdToSend(recipe.unsubscribe);
 }
 
 /** Replaces the upstream's id, which changes with every connection, with our name. */

@@ -2,8 +2,11 @@
 
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
+import { type FrameText, frameText } from "../../protocols/condition.ts";
 import { pointerText } from "../../protocols/json-edit.ts";
-import { checkedJson, type Json, readFrame } from "../../protocols/json-message.ts";
+import { checkedJson, readFrame } from "../../protocols/json-message.ts";
+import type { Body } from "../../protocols/protocol.ts";
+import { endMessage, messageText } from "../../protocols/subscription-request.ts";
 import type { Outcome } from "../outcome.ts";
 import { fullJitter } from "../util/backoff.ts";
 import { EarlyMessages } from "./early-messages.ts";
@@ -15,7 +18,6 @@ import {
   recipeOf,
   refusesCommonly,
   refusesToEnd,
-  unsubscribeMessage,
   withOurName,
 } from "./subscription-recipe.ts";
 
@@ -42,7 +44,7 @@ export type SubscriptionEffect =
   /** Send the message without waiting for a reply, and report the outcome to `settled` under this number. */
   | { readonly type: "send"; readonly number: number; readonly message: string }
   | { readonly type: "state"; readonly name: string; readonly state: SubscriptionState }
-  | { readonly type: "message"; readonly name: string; readonly text: string }
+  | { readonly type: "message"; readonly name: string; readonly text: string; readonly kind: "json" | "text" }
   /** An unknown number of messages that came before the confirmation could not be kept. */
   | { readonly type: "missed"; readonly name: string }
   /** The removal of that number is over. Without a failure the upstream agreed, or there was nothing to end. */
@@ -113,6 +115,14 @@ interface Context {
   readonly retry: { readonly from: number; readonly to: number; readonly stable: number };
 }
 
+/** The handling of secrets in subscriptions of the configuration. */
+export interface SecretHandling {
+  /** Resolves the placeholders of a message. */
+  fill<Value>(message: Value): Value;
+  /** Quotes a frame for people. */
+  show(frame: string): string;
+}
+
 interface Agreement {
   /** The upstream's id, as JSON; `null` if the recipe has none. */
   readonly id: string;
@@ -143,6 +153,11 @@ export class Subscriptions {
   #next: number | undefined;
   #isNextKnown = true;
   #effects: SubscriptionEffect[] = [];
+  readonly #secrets: SecretHandling;
+
+  constructor(secrets: SecretHandling = { fill: (message) => message, show: (frame) => frame.slice(0, 200) }) {
+    this.#secrets = secrets;
+  }
 
   /** True if there is none, and none to end: no message can concern any. */
   get isIdle(): boolean {
@@ -246,11 +261,9 @@ export class Subscriptions {
     const subscription = this.#timedOut.get(number);
     this.#timedOut.delete(number);
     if (!subscription || outcome.type !== "reply") return this.#take();
-    const json = readFrame(outcome.body);
-    if ("why" in json) return this.#take();
     const asking = newAsking(number);
     const { recipe } = subscription;
-    consider(recipe, asking, json, true);
+    this.#consider(recipe, asking, frameText(outcome.body), true);
     const agreement = decided(recipe, asking) ? agreementIn(recipe, asking) : undefined;
     if (!agreement || "code" in agreement) return this.#take();
     const isOurs = this.#byName.get(subscription.name) === subscription;
@@ -273,18 +286,21 @@ export class Subscriptions {
     return this.#take();
   }
 
-  /** Returns undefined if the message concerns no subscription; otherwise the effects, of which there may be none. */
-  message(text: string, context: Context): readonly SubscriptionEffect[] | undefined {
-    const json = checkedJson(text);
+  /**
+   * Returns undefined if the message concerns no subscription; otherwise the effects, of which there may be none.
+   * @param isJson true if the text was checked
+   */
+  message(text: string, context: Context, isJson = true): readonly SubscriptionEffect[] | undefined {
+    const frame = isJson ? checkedJson(text) : { text };
     let isClaimed = false;
-    for (const subscription of this.#byName.values()) if (this.#deliver(subscription, json, context)) isClaimed = true;
-    this.#early?.add(json, isClaimed);
+    for (const subscription of this.#byName.values()) if (this.#deliver(subscription, frame, context)) isClaimed = true;
+    this.#early?.add(frame, isClaimed);
     // Only an agreement starts a subscription's messages, so this one is delivered with the early ones.
     if (this.#early) {
-      for (const subscription of [...this.#all()]) if (this.#confirm(subscription, json, context)) isClaimed = true;
+      for (const subscription of [...this.#all()]) if (this.#confirm(subscription, frame, context)) isClaimed = true;
     }
     for (const [number, { recipe, id, removal }] of this.#undoing) {
-      if (!recipe.ended?.(json, id)) continue;
+      if (!recipe.ended?.(frame, id)) continue;
       this.#undoing.delete(number);
       this.#report(removal);
       isClaimed = true;
@@ -302,7 +318,11 @@ export class Subscriptions {
     this.#early ??= new EarlyMessages();
     this.#inFlight.set(number, subscription);
     this.#enter(subscription, newAsking(number));
-    this.#effects.push({ type: "request", number, message: subscription.recipe.request });
+    this.#effects.push({
+      type: "request",
+      number,
+      message: messageText(this.#secrets.fill(subscription.recipe.request)),
+    });
   }
 
   #onOutcome(subscription: Subscription, number: number, outcome: Outcome, context: Context): void {
@@ -315,21 +335,26 @@ export class Subscriptions {
       this.#settle(subscription, isOpen ? overdue(stage, failure) : failure, context);
       return;
     }
-    const json = outcome.type === "reply" ? readFrame(outcome.body) : { why: "the request has no single reply" };
-    if ("why" in json) {
-      this.#settle(subscription, unreadable(subscription.recipe, `the reply is not JSON: ${json.why}`), context);
+    const { recipe } = subscription;
+    if (outcome.type !== "reply") {
+      this.#settle(subscription, unreadable(recipe, "the request has no single reply"), context);
       return;
     }
-    consider(subscription.recipe, stage, json, true);
+    const frame = frameText(outcome.body);
+    const isTaken = this.#consider(recipe, stage, frame, true);
+    if (!isTaken && frame.root === undefined) {
+      this.#settle(subscription, unreadable(recipe, `the reply is not JSON: ${reasonOf(outcome.body)}`), context);
+      return;
+    }
     subscription.dueAt = context.now + AGREE_WITHIN_MS;
     this.#isNextKnown = false;
     this.#decide(subscription, stage, context);
   }
 
   /** Takes a message that may confirm or refuse the request. @returns true if it does */
-  #confirm(subscription: Subscription, json: Json, context: Context): boolean {
+  #confirm(subscription: Subscription, frame: FrameText, context: Context): boolean {
     const { recipe, stage } = subscription;
-    if (stage.phase !== "asking" || !consider(recipe, stage, json, false)) return false;
+    if (stage.phase !== "asking" || !this.#consider(recipe, stage, frame, false)) return false;
     this.#decide(subscription, stage, context);
     return true;
   }
@@ -366,19 +391,21 @@ export class Subscriptions {
     const { silenceMs } = subscription.recipe;
     const dueAt = silenceMs === undefined ? undefined : now + silenceMs;
     this.#enter(subscription, { phase: "active", id, since: now, heardAt: now }, dueAt);
-    for (const json of early?.list ?? []) this.#deliver(subscription, json, context);
+    for (const frame of early?.list ?? []) this.#deliver(subscription, frame, context);
     if (isMissing) this.#effects.push({ type: "missed", name: subscription.name });
   }
 
   /** @returns false if the message is not one of the subscription's */
-  #deliver(subscription: Subscription, json: Json, context: Context): boolean {
+  #deliver(subscription: Subscription, frame: FrameText, context: Context): boolean {
     const { name, recipe, stage } = subscription;
     if (stage.phase !== "active") return false;
-    const isEnd = recipe.ended?.(json, stage.id) === true;
-    if (!isEnd && !recipe.owns(json, stage.id)) return false;
-    this.#effects.push({ type: "message", name, text: withOurName(json, recipe, stage.id, name) });
+    const isEnd = recipe.ended?.(frame, stage.id) === true;
+    if (!isEnd && !recipe.owns(frame, stage.id)) return false;
+    const kind = frame.root ? "json" : "text";
+    const text = frame.root ? withOurName(frame, recipe, stage.id, name) : (frame.text ?? "");
+    this.#effects.push({ type: "message", name, text, kind });
     if (isEnd) {
-      const detail = `the upstream ended the subscription: ${shown(json)}`;
+      const detail = `the upstream ended the subscription: ${this.#shown(frame)}`;
       this.#end(subscription, stage, { code: "connection_lost", sent: "yes", detail }, context);
     } else {
       stage.heardAt = context.now;
@@ -442,7 +469,7 @@ export class Subscriptions {
    * only by their channel.
    */
   #undo(unsubscription: Unsubscription): void {
-    const message = unsubscribeMessage(unsubscription.recipe, unsubscription.id);
+    const message = this.#endMessage(unsubscription.recipe, unsubscription.id);
     if (message === undefined || this.#isShared(message)) {
       this.#report(unsubscription.removal);
       return;
@@ -464,7 +491,7 @@ export class Subscriptions {
     for (const { recipe, stage } of this.#byName.values()) {
       const isNameless = stage.phase === "asking" && !needsIdToEnd(recipe);
       const id = stage.phase === "active" ? stage.id : isNameless ? NO_ID : undefined;
-      if (id !== undefined && unsubscribeMessage(recipe, id) === message) return true;
+      if (id !== undefined && this.#endMessage(recipe, id) === message) return true;
     }
     return false;
   }
@@ -474,7 +501,7 @@ export class Subscriptions {
     if (!unsubscription) return;
     this.#undoing.delete(number);
     const { recipe, id, removal } = unsubscription;
-    const message = unsubscribeMessage(recipe, id);
+    const message = this.#endMessage(recipe, id);
     const failure = outcome.type === "failed" ? outcome.failure : undefined;
     if (failure?.retryAfterMs !== undefined) {
       // Nothing else would ever end the subscription.
@@ -485,12 +512,59 @@ export class Subscriptions {
       this.#effects.push({ type: "send", number: ++this.#number, message });
       this.#report(removal, { code: "reply_timeout", sent: "maybe", detail: `nothing confirms it: ${failure.detail}` });
     } else {
-      this.#report(removal, failure ?? disagreement(recipe, outcome));
+      this.#report(removal, failure ?? this.#disagreement(recipe, outcome));
     }
+  }
+
+  /** Returns the message that ends the subscription; undefined if the recipe has none. */
+  #endMessage({ unsubscribe }: Recipe, id: string): string | undefined {
+    return unsubscribe === undefined ? undefined : endMessage(this.#secrets.fill(unsubscribe), id);
   }
 
   #report(removal: number | undefined, failure?: Failure): void {
     if (removal !== undefined) this.#effects.push({ type: "removed", removal, failure });
+  }
+
+  /**
+   * Takes a frame that may confirm or refuse a request. What a common refusal looks like counts only in a reply, since
+   * a message may be about anything; and not if `agreed` takes it. A frame that is not JSON needs a condition.
+   * @returns true if it does
+   */
+  #consider({ agreed, refused, idPointer }: Recipe, asking: Asking, frame: FrameText, isReply: boolean): boolean {
+    const isPlainReply = isReply && frame.root !== undefined;
+    const index = agreed
+      ? agreed.findIndex((test, at) => !asking.confirmed.has(at) && test(frame))
+      : isPlainReply
+        ? 0
+        : -1;
+    const isCommon = isReply && (agreed === undefined || index < 0) && refusesCommonly(frame);
+    if (refused?.(frame) || isCommon) {
+      asking.refusals++;
+      asking.refusal ??= this.#shown(frame);
+      return true;
+    }
+    if (index < 0) return false;
+    asking.confirmed.add(index);
+    asking.confirmation = this.#shown(frame);
+    if (idPointer) asking.id ??= idIn(frame, idPointer);
+    return true;
+  }
+
+  /** The reason why an outcome does not confirm the end of a subscription; undefined if it does. */
+  #disagreement(recipe: Recipe, outcome: Outcome): Failure | undefined {
+    if (outcome.type !== "reply")
+      return { code: "reply_timeout", sent: "maybe", detail: "nothing confirms the end of the subscription" };
+    const frame = frameText(outcome.body);
+    if (frame.root && !refusesToEnd(frame, recipe)) return undefined;
+    const detail =
+      frame.root || refusesToEnd(frame, recipe)
+        ? `the upstream did not agree to end it: ${this.#shown(frame)}`
+        : `the upstream may not have ended it: the reply is not JSON: ${reasonOf(outcome.body)}`;
+    return { code: "invalid_reply", sent: "yes", detail };
+  }
+
+  #shown({ text }: FrameText): string {
+    return text === undefined ? "(bytes)" : this.#secrets.show(text);
   }
 
   #enter(subscription: Subscription, stage: Stage, dueAt?: number): void {
@@ -528,26 +602,6 @@ function earlier(a: number | undefined, b: number): number {
   return a === undefined || b < a ? b : a;
 }
 
-/**
- * Takes a frame that may confirm or refuse a request. What a common refusal looks like counts only in a reply, since a
- * message may be about anything; and not if `agreed` takes it.
- * @returns true if it does
- */
-function consider({ agreed, refused, idPointer }: Recipe, asking: Asking, json: Json, isReply: boolean): boolean {
-  const index = agreed ? agreed.findIndex((test, at) => !asking.confirmed.has(at) && test(json)) : isReply ? 0 : -1;
-  const isCommon = isReply && (agreed === undefined || index < 0) && refusesCommonly(json);
-  if (refused?.(json) || isCommon) {
-    asking.refusals++;
-    asking.refusal ??= shown(json);
-    return true;
-  }
-  if (index < 0) return false;
-  asking.confirmed.add(index);
-  asking.confirmation = shown(json);
-  if (idPointer) asking.id ??= idIn(json, idPointer);
-  return true;
-}
-
 /** True if as many frames have confirmed or refused as the recipe waits for. */
 function decided({ agreed }: Recipe, { confirmed, refusals }: Asking): boolean {
   return confirmed.size + refusals >= (agreed?.length ?? 1);
@@ -578,19 +632,8 @@ function overdue({ confirmed, refusal }: Asking, failure: Failure): Failure {
   return { ...failure, sent: "yes", detail: `only ${confirmed.size} of the confirmations came in time` };
 }
 
-/** The reason why an outcome does not confirm the end of a subscription; undefined if it does. */
-function disagreement(recipe: Recipe, outcome: Outcome): Failure | undefined {
-  if (outcome.type !== "reply")
-    return { code: "reply_timeout", sent: "maybe", detail: "nothing confirms the end of the subscription" };
-  const json = readFrame(outcome.body);
-  if (!("why" in json) && !refusesToEnd(json, recipe)) return undefined;
-  const detail =
-    "why" in json
-      ? `the upstream may not have ended it: the reply is not JSON: ${json.why}`
-      : `the upstream did not agree to end it: ${shown(json)}`;
-  return { code: "invalid_reply", sent: "yes", detail };
-}
-
-function shown({ text }: Json): string {
-  return text.slice(0, 200);
+/** The reason why a frame is not JSON. */
+function reasonOf(frame: Body): string {
+  const json = readFrame(frame);
+  return "why" in json ? json.why : "it is";
 }

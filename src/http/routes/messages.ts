@@ -194,14 +194,13 @@ function readFlag(c: Context<Env>, name: string): boolean {
   throw refused("invalid_request", `${name} must be 1 or 0`);
 }
 
-/** `where=/params/type=trade`: the value at the pointer must be this one. */
+/** `where=/params/type=trade`: the value at the pointer must be this one. `where=/result`: there must be a value. */
 function readWhere(c: Context<Env>): readonly Rule[] {
   const texts = c.req.queries("where") ?? [];
   if (texts.length > RULES_MAX) throw refused("invalid_request", `where may be given at most ${RULES_MAX} times`);
   const rules = texts.map((text) => {
     const at = text.indexOf("=");
-    if (at < 0) throw refused("invalid_request", "where must be a JSON pointer, = and a value, such as /type=trade");
-    return { pointer: text.slice(0, at), value: text.slice(at + 1) };
+    return at < 0 ? { pointer: text } : { pointer: text.slice(0, at), value: text.slice(at + 1) };
   });
   try {
     compileWhere(rules);

@@ -10,6 +10,7 @@ import { type Failure, refused, type Sent, SidesocketError } from "../../errors.
 import { check as demandJson } from "../../protocols/json-check.ts";
 import { locate } from "../../protocols/json-edit.ts";
 import { checkedJson, MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
+import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import type { SubscriptionInfo } from "../../sidecar/host/subscriptions.ts";
 import { readMessage } from "../call/body.ts";
 import { leaveSignal } from "../call/caller-left.ts";
@@ -142,7 +143,9 @@ async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }:
   } catch (error) {
     throw refused("invalid_request", `the body is not usable JSON: ${(error as Error).message}`);
   }
-  const checked = check(subscriptionOrderSchema, withMessagesAsText(text));
+  const given = withMessagesAsText(text);
+  await preparePatterns(given);
+  const checked = check(subscriptionOrderSchema, given);
   if ("value" in checked) return checked.value;
   const all = checked.problems.map(({ path, what }) => `${dotted(path) || "the body"} ${what}`);
   throw refused("invalid_request", all.join("; "));

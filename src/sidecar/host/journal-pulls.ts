@@ -2,7 +2,7 @@
 
 import type { Cursor, Page, Start } from "../../core/messages/journal.ts";
 import type { Failure } from "../../errors.ts";
-import type { Rule } from "../../protocols/condition.ts";
+import type { Condition, Rule } from "../../protocols/condition.ts";
 import type { NoPage, ReadCommand, ToThread } from "../contract.ts";
 
 /** A journal, and a filter of its messages. */
@@ -11,6 +11,8 @@ export interface JournalSelection {
   readonly journal: string;
   /** Rules that all hold for the wanted messages; empty for every message. */
   readonly where: readonly Rule[];
+  /** A condition that holds for them, too. */
+  readonly when?: Condition | undefined;
 }
 
 /** Receives the outcome of a pull, in the turn in which it arrived, so that no message can slip between two pulls. */
@@ -85,7 +87,7 @@ export class JournalPulls {
       listener.end(this.#end);
       return () => {};
     }
-    const key = JSON.stringify([selection.journal, selection.where]);
+    const key = JSON.stringify([selection.journal, selection.where, selection.when]);
     let shared = this.#sharedPulls.get(key);
     if (shared && (shared.from.epoch !== from.epoch || shared.from.seq > from.seq)) return undefined;
     if (!shared) {
@@ -131,8 +133,8 @@ export class JournalPulls {
     listener: PageListener,
   ): number {
     const seq = ++this.#lastSeq;
-    const { journal, where } = selection;
-    const command = { type: "read", upstream: this.#upstream, seq, journal, after, limit, where, wait } as const;
+    const { journal, where, when } = selection;
+    const command = { type: "read", upstream: this.#upstream, seq, journal, after, limit, where, when, wait } as const;
     this.#pulls.set(seq, { command, listener });
     this.#post(command);
     return seq;

@@ -21,11 +21,12 @@ import {
 } from "../../core/connection/session.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
+import { maskSecrets } from "../../secrets.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
 import type { Framing } from "./framing.ts";
-import { withoutSecrets } from "./hide-secrets.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
+import type { Resolved } from "./resolve-placeholders.ts";
 import { Sockets } from "./sockets.ts";
 
 export interface ConnectionEvents {
@@ -144,7 +145,7 @@ export class Connection {
 
   /** Hides the secrets of the settings, as the newest attempt has resolved them. */
   withoutSecrets(text: string): string {
-    return withoutSecrets(text, this.#sockets.resolvedSettings);
+    return maskSecrets(text, this.resolved.secrets);
   }
 
   /** Closes the retired connections that owe no reply any more. */
@@ -155,6 +156,11 @@ export class Connection {
   details(now: number): Pick<UpstreamDetails, "lastFrameAgeMs" | "roundTripMs" | "bufferedBytes"> {
     const { roundTripMs } = this.#activity;
     return { lastFrameAgeMs: this.#activity.frameAgeMs(now), roundTripMs, bufferedBytes: this.buffered() };
+  }
+
+  /** The settings of the newest attempt. */
+  get resolved(): Resolved {
+    return this.#sockets.resolved;
   }
 
   get #session(): Session {
@@ -177,7 +183,8 @@ export class Connection {
       proof: this.#activity.proof(before.connection),
       lastActivityAt: this.#activity.heardAt,
       traffic: this.#sockets.traffic(before.connection),
-      settings: this.#sockets.resolvedSettings,
+      secrets: this.resolved.secrets,
+      settings: this.resolved.settings,
     };
     const { rotation, effects } = stepRotation(this.#rotation, input, context);
     this.#rotation = rotation;

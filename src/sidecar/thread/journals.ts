@@ -1,8 +1,8 @@
 /** The journals of one upstream on its thread, and the reads that wait for messages. */
 
 import { Journal, type Message, type Page, type ReadOptions, type Start } from "../../core/messages/journal.ts";
-import { compileWhere } from "../../protocols/condition.ts";
-import { checkedJson } from "../../protocols/json-message.ts";
+import { compile, compileWhere, type FrameText } from "../../protocols/condition.ts";
+import { checkedJson, textOf } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { FromThread, JournalEpochs, NoPage, ReadCommand } from "../contract.ts";
 
@@ -84,9 +84,7 @@ export class Journals {
 
   read(command: ReadCommand): void {
     const { after, limit } = command;
-    const match = command.where.length > 0 ? compileWhere(command.where) : undefined;
-    const where = match && (({ kind, data }: Message) => kind === "json" && match(checkedJson(data as string)));
-    this.#attempt({ command, options: { after, limit, where } });
+    this.#attempt({ command, options: { after, limit, where: filterOf(command) } });
   }
 
   cancelRead(seq: number): void {
@@ -121,6 +119,20 @@ export class Journals {
   #postPage(seq: number, page: Page | NoPage): void {
     this.#post({ type: "page", upstream: this.#upstream, seq, page });
   }
+}
+
+function filterOf({ where, when }: ReadCommand): ReadOptions["where"] {
+  if (where.length === 0 && when === undefined) return undefined;
+  const meets = compileWhere(where);
+  const holds = when && compile(when);
+  return (message) => {
+    const seen = seenIn(message);
+    return meets(seen) && (holds === undefined || holds(seen));
+  };
+}
+
+function seenIn({ kind, data }: Message): FrameText {
+  return kind === "json" ? checkedJson(data as string) : { text: textOf(data) };
 }
 
 /**

@@ -2,17 +2,17 @@
 
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
+import { placeholdersIn } from "../../placeholders.ts";
 import { fromModule, preset } from "../../protocols/presets.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
+
+type ProtocolSettings = UpstreamSettings["protocol"];
 
 /** The time that a user's module has to load: it may await something that never happens. */
 const LOAD_WITHIN_MS = 10_000;
 
 /** Loads the protocol that the settings name. Rejects with a plain Error that names the file and the reason. */
-export async function loadProtocol(
-  settings: UpstreamSettings["protocol"],
-  withinMs = LOAD_WITHIN_MS,
-): Promise<Protocol> {
+export async function loadProtocol(settings: ProtocolSettings, withinMs = LOAD_WITHIN_MS): Promise<Protocol> {
   const known = preset(settings)?.protocol;
   if (known) return typeof known === "function" ? known() : known;
   const path = typeof settings === "string" ? settings : settings.preset;
@@ -22,4 +22,24 @@ export async function loadProtocol(
   } catch (error) {
     throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
+}
+
+/** Returns the protocol with the answers of the newest attempt's settings, if there are placeholders in them. */
+export function withResolvedAnswers(
+  protocol: Protocol,
+  settings: ProtocolSettings,
+  resolved: () => ProtocolSettings,
+): Protocol {
+  const { files, credentials, escapes } = placeholdersIn(settings);
+  if (files.size === 0 && !credentials && !escapes) return protocol;
+  let built = { from: settings, protocol };
+  const current = (): Protocol => {
+    const from = resolved();
+    if (from === built.from) return built.protocol;
+    const renewed = preset(from)?.protocol;
+    // A protocol that has to be loaded has no answers.
+    built = { from, protocol: typeof renewed === "object" ? renewed : protocol };
+    return built.protocol;
+  };
+  return { ...protocol, decode: (frame) => current().decode(frame) };
 }

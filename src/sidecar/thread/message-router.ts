@@ -2,7 +2,12 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { NewRequest } from "../../core/exchange/request-table.ts";
 import type { MessageKind } from "../../core/messages/journal.ts";
-import { AGREE_WITHIN_MS, type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
+import {
+  AGREE_WITHIN_MS,
+  type SecretHandling,
+  type SubscriptionEffect,
+  Subscriptions,
+} from "../../core/messages/subscriptions.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import { isJson } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
@@ -14,6 +19,7 @@ type CommandOf<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }
 interface RouterEnvironment {
   now(): number;
   post(message: FromThread): void;
+  readonly secrets: SecretHandling;
   /** Makes a request or a send of the subscriptions; `onSettled` is called with its outcome. */
   request(request: NewRequest, now: number): void;
 }
@@ -25,7 +31,7 @@ export class MessageRouter {
   readonly #accepts: Protocol["accepts"];
   readonly #env: RouterEnvironment;
   readonly #journals: Journals;
-  readonly #subscriptions = new Subscriptions();
+  readonly #subscriptions: Subscriptions;
   /** How many messages came since the exit's stop step and were not kept; undefined before it. */
   #unkept: number | undefined;
 
@@ -41,6 +47,7 @@ export class MessageRouter {
     this.#retry = { from: Math.min(from, to), to, stable };
     this.#accepts = accepts;
     this.#env = env;
+    this.#subscriptions = new Subscriptions(env.secrets);
     this.#journals = new Journals(name, settings.messages, env.post);
     this.#journals.open(MAIN, life);
   }
@@ -83,8 +90,8 @@ export class MessageRouter {
       return;
     }
     const kind = kindOf(frame, this.#accepts, json);
-    const isWanted = kind === "json" && !this.#subscriptions.isIdle;
-    const effects = isWanted ? this.#subscriptions.message(frame as string, this.#context()) : undefined;
+    const isWanted = typeof frame === "string" && !this.#subscriptions.isIdle;
+    const effects = isWanted ? this.#subscriptions.message(frame, this.#context(), kind === "json") : undefined;
     if (effects) this.#carryOut(effects);
     else this.#journals.append(MAIN, frame, kind);
   }
@@ -156,7 +163,7 @@ export class MessageRouter {
           this.#env.post({ type: "subscription", upstream: this.#name, name: effect.name, state: effect.state });
           break;
         case "message":
-          this.#journals.append(effect.name, effect.text, "json");
+          this.#journals.append(effect.name, effect.text, effect.kind);
           break;
         case "missed":
           this.#journals.missed(effect.name, "more came before the upstream agreed than could be kept");

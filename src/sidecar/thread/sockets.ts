@@ -7,7 +7,7 @@ import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts } from "../contract.ts";
-import { type ResolveSettings, settingsResolver } from "./resolve-placeholders.ts";
+import { asTheyAre, type Resolved, type ResolveSettings, settingsResolver } from "./resolve-placeholders.ts";
 import { openSocket, type Socket, type SocketEvents } from "./socket.ts";
 import { openUnresolved } from "./unresolved-socket.ts";
 
@@ -22,7 +22,7 @@ interface Retired {
 /** There may be two sockets at a time, while one makes way for its successor. */
 export class Sockets {
   readonly #settings: UpstreamSettings;
-  #resolved: UpstreamSettings;
+  #resolved: Resolved;
   readonly #resolve: ResolveSettings | undefined;
   readonly #lookup: LookupFunction | undefined;
   readonly #sockets = new Map<number, Socket>();
@@ -30,13 +30,13 @@ export class Sockets {
 
   constructor(name: string, settings: UpstreamSettings, lookup: LookupFunction | undefined) {
     this.#settings = settings;
-    this.#resolved = settings;
+    this.#resolved = asTheyAre(settings);
     this.#resolve = settingsResolver(name, settings);
     this.#lookup = lookup;
   }
 
   /** The settings of the newest attempt, with all placeholders resolved. */
-  get resolvedSettings(): UpstreamSettings {
+  get resolved(): Resolved {
     return this.#resolved;
   }
 
@@ -47,8 +47,8 @@ export class Sockets {
   /** When the connection has dropped, `gone` must be called. */
   open(connection: number, withinMs: number, events: SocketEvents): void {
     const target = { settings: this.#settings, withinMs, lookup: this.#lookup };
-    const onResolved = (settings: UpstreamSettings) => {
-      this.#resolved = settings;
+    const onResolved = (resolved: Resolved) => {
+      this.#resolved = resolved;
     };
     const socket = this.#resolve
       ? openUnresolved(this.#resolve, target, onResolved, events)

@@ -1,11 +1,12 @@
 /** A socket whose settings must first be resolved. */
 
 import type { Disconnect } from "../../core/connection/disconnect.ts";
-import { type ResolveSettings, Unresolved } from "./resolve-placeholders.ts";
+import { Unresolved } from "../../secret-file.ts";
+import type { Resolved, ResolveSettings } from "./resolve-placeholders.ts";
 import { openSocket, type Socket, type SocketEvents, type SocketTarget } from "./socket.ts";
 
 /** Called with the settings of an attempt, before its socket is opened. */
-type OnResolved = (settings: Awaited<ReturnType<ResolveSettings>>) => void;
+type OnResolved = (resolved: Resolved) => void;
 
 /**
  * Resolves settings, such as a token from a file or a signed URL from the user's function, and then opens a socket with
@@ -30,12 +31,12 @@ export function openUnresolved(
   const timer = setTimeout(() => fail({ reason: "timeout", withinMs }), withinMs);
 
   resolve(leaving.signal).then(
-    (settings) => {
+    (resolved) => {
       if (leaving.signal.aborted) return;
       clearTimeout(timer);
-      onResolved(settings);
+      onResolved(resolved);
       const left = Math.max(1, withinMs - (performance.now() - began));
-      socket = openSocket({ settings, withinMs: left, lookup }, events);
+      socket = openSocket({ settings: resolved.settings, withinMs: left, lookup }, events);
     },
     (error: unknown) => {
       const detail = error instanceof Unresolved ? error.message : "they cannot be resolved";

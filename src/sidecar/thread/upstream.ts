@@ -9,10 +9,12 @@ import { unconfirmable } from "../../core/exchange/failures.ts";
 import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
+import { excerptOf } from "../../secrets.ts";
 import { Alarm } from "../alarm.ts";
 import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
 import { Framing } from "./framing.ts";
+import { withResolvedAnswers } from "./load-protocol.ts";
 import { MessageRouter } from "./message-router.ts";
 
 /** Services of the thread that an upstream lives on. */
@@ -48,12 +50,21 @@ export class Upstream {
     this.#name = name;
     this.#settings = settings;
     this.#env = env;
+    const resolved = withResolvedAnswers(
+      protocol,
+      settings.protocol,
+      () => this.#connection.resolved.settings.protocol,
+    );
     const mask = (text: string) => this.#connection.withoutSecrets(text);
-    this.#exchange = new Exchange(protocol, settings.limits, mask, configuredFrames(settings));
+    this.#exchange = new Exchange(resolved, settings.limits, mask, configuredFrames(settings));
     this.#alarm = new Alarm(env.now, () => this.#expire());
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
       request: (request, now) => this.#request("subscriptions", request, now),
+      secrets: {
+        fill: (message) => this.#connection.resolved.fill(message),
+        show: (reply) => excerptOf(reply, this.#connection.resolved.secrets),
+      },
     });
     const frames = typeof settings.protocol === "string" ? undefined : settings.protocol.frames;
     const framing = new Framing(frames, protocol.accepts, settings.limits.reply_bytes);

@@ -2,7 +2,9 @@
 
 import type { LookupFunction } from "node:net";
 import { type MessagePort, workerData } from "node:worker_threads";
+import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
+import { unsendable } from "../../protocols/subscription-request.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
@@ -26,7 +28,7 @@ type OpenCommand = Extract<ToThread, { type: "open" }>;
 
 /** An upstream of this thread. */
 type Slot =
-  /** Its protocol is being loaded; commands that arrive meanwhile wait. */
+  /** Its protocol, or the compiler of patterns, is being loaded; commands that arrive meanwhile wait. */
   | { readonly state: "loading"; readonly waiting: UpstreamCommand[] }
   | { readonly state: "open"; readonly upstream: Upstream }
   /** The host has received `unusable`; commands are ignored. */
@@ -49,7 +51,10 @@ export function serveThread(platform: ThreadPlatform): void {
 
   const load = async ({ upstream: name, settings, epochs }: OpenCommand): Promise<Upstream | undefined> => {
     try {
+      await preparePatterns(settings);
       const protocol = await loadProtocol(settings.protocol);
+      const [fault] = unsendable(protocol, settings.subscriptions);
+      if (fault) throw new Error(`subscriptions.${fault.path.join(".")} ${fault.what}`);
       const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup }, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
       upstream.start();
@@ -64,8 +69,18 @@ export function serveThread(platform: ThreadPlatform): void {
     const waiting: UpstreamCommand[] = [];
     upstreams.set(command.upstream, { state: "loading", waiting });
     const upstream = await load(command);
-    upstreams.set(command.upstream, upstream ? { state: "open", upstream } : { state: "unusable" });
-    for (const each of waiting) upstream?.handle(each);
+    if (upstream) await serve(upstream, command.upstream, waiting);
+    else upstreams.set(command.upstream, { state: "unusable" });
+  };
+
+  /** Handles the commands that wait, and those that arrive meanwhile, in order. */
+  const serve = async (upstream: Upstream, name: string, waiting: UpstreamCommand[]): Promise<void> => {
+    upstreams.set(name, { state: "loading", waiting });
+    for (let command = waiting.shift(); command; command = waiting.shift()) {
+      if (command.type === "subscribe") await preparePatterns(command.settings);
+      upstream.handle(command);
+    }
+    upstreams.set(name, { state: "open", upstream });
   };
 
   const handle = (message: ToThread): void => {
@@ -84,8 +99,10 @@ export function serveThread(platform: ThreadPlatform): void {
         break;
       default: {
         const slot = upstreams.get(message.upstream);
-        if (slot?.state === "open") slot.upstream.handle(message);
-        else if (slot?.state === "loading") slot.waiting.push(message);
+        if (slot?.state === "loading") slot.waiting.push(message);
+        else if (slot?.state === "open" && message.type === "subscribe")
+          void serve(slot.upstream, message.upstream, [message]);
+        else if (slot?.state === "open") slot.upstream.handle(message);
       }
     }
   };

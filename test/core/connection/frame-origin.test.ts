@@ -15,12 +15,13 @@ const context = {
   random: 0.5,
   proof: "fresh",
   lastActivityAt: 0,
+  secrets: [],
   traffic: NO_TRAFFIC,
   settings: {
     ...settings,
     greeting: [
       { send: { id: 1, type: "login" } },
-      { expect: { match: { "/id": 1, "/type": "ok" }, reject: { "/type": "no" }, within: 3_000 } },
+      { expect: { match: { "/id": 1, "/type": "ok" }, reject: { match: { "/type": "no" } }, within: 3_000 } },
     ],
     keepalive: {
       ...settings.keepalive,

@@ -7,7 +7,7 @@ import { greetingFrame, matchStep, type StepMatch } from "../../../src/core/conn
 import type { Values } from "../../../src/protocols/condition.ts";
 
 function verdictOn(frame: string | Uint8Array, match: Values, reject?: Values): StepMatch {
-  return matchStep({ expect: { match, within: 5_000, ...(reject && { reject }) } }, frame);
+  return matchStep({ expect: { match, within: 5_000, ...(reject && { reject: { match: reject } }) } }, frame);
 }
 
 const ok: Values = { "/type": "auth_ok" };

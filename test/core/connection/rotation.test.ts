@@ -38,6 +38,7 @@ class World {
       now: this.now,
       lastActivityAt: 0,
       traffic: NO_TRAFFIC,
+      secrets: [],
       random: this.random,
       proof: "p",
       settings,

@@ -156,7 +156,7 @@ test("a greeting that times out or is refused is given up, and the failure names
   model.frame(NO);
   assert.deepEqual(availability(model.session), {
     type: "down",
-    failure: { code: "login_refused", detail: "the upstream refused the greeting: step 4" },
+    failure: { code: "login_refused", detail: 'the upstream refused the greeting: step 4 received {"type":"no"}' },
     until: model.timer,
   });
 });

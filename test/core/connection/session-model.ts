@@ -20,7 +20,7 @@ export const settings: SessionContext["settings"] = {
     { send: "HELLO" },
     { expect: { match: { "/type": "challenge" }, within: 3_000 } },
     { send: { type: "auth" } },
-    { expect: { match: { "/type": "ok" }, reject: { "/type": "no" }, within: 4_000 } },
+    { expect: { match: { "/type": "ok" }, reject: { match: { "/type": "no" } }, within: 4_000 } },
     { send: { type: "thanks" } },
   ],
   keepalive: { ping: 15_000, pong_within: 5_000, heartbeat: null, silence: null },
@@ -103,7 +103,15 @@ export class SessionModel {
     const proof = `proof${++this.#proofs}`;
     if (input.type === "close") this.#ending = true;
     const before = this.session;
-    const { session, effects } = step(before, input, { now, random, proof, lastActivityAt, traffic, settings });
+    const { session, effects } = step(before, input, {
+      now,
+      random,
+      proof,
+      lastActivityAt,
+      traffic,
+      secrets: [],
+      settings,
+    });
     this.session = session;
     for (const effect of effects) this.#perform(effect);
     this.#check(before);

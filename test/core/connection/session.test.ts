@@ -22,6 +22,7 @@ const context = {
   proof: "fresh",
   lastActivityAt: NOW - 3_000,
   traffic: NO_TRAFFIC,
+  secrets: [],
   settings: beating,
 };
 const resting = { due: NOW + 7_000, awaitsReply: false, seen: 0 };

@@ -76,7 +76,7 @@ class World {
 
   give(input: SessionInput): void {
     const { now } = this;
-    const clock = { now, random: 0.5, proof: "proof", lastActivityAt: now, traffic: NO_TRAFFIC };
+    const clock = { now, random: 0.5, proof: "proof", lastActivityAt: now, traffic: NO_TRAFFIC, secrets: [] };
     const context = { ...clock, settings: this.#settings };
     const before = this.session;
     const { session, effects } = step(before, input, context);

@@ -12,8 +12,8 @@ export default {
     ["ending an item removes its first sibling", "siblings?.indexOf(entry) ?? -1", "0"],
     [
       "sent bytes still count as waiting",
-      "if (this.#held.delete(entry)) this.#heldBytes -= entry.phase.bytes;",
-      "this.#held.delete(entry);",
+      "if (this.#held[entry.request.owner].delete(entry)) this.#heldBytes -= entry.phase.bytes;",
+      "this.#held[entry.request.owner].delete(entry);",
     ],
   ],
 };

@@ -19,6 +19,6 @@ test("an escaped placeholder loses its escape, even where nothing else is to be 
     greeting: [{ send: { text: "$${credentials:token} $${NAME}" } }],
   });
   const resolved = await settingsResolver("default", settings)?.(signal);
-  assert.equal(resolved?.headers["x-template"], "${file:/run/token}");
-  assert.deepEqual(resolved?.greeting, [{ send: { text: "${credentials:token} $${NAME}" } }]);
+  assert.equal(resolved?.settings.headers["x-template"], "${file:/run/token}");
+  assert.deepEqual(resolved?.settings.greeting, [{ send: { text: "${credentials:token} $${NAME}" } }]);
 });

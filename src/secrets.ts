@@ -1,0 +1,116 @@
+/** The secrets of an upstream's settings, and texts for people from which they are masked. */
+
+/** Names of headers, parameters and subprotocols that carry secrets, such as authorization, cookie or access_token. */
+const SECRET_NAME = /auth|cookie|token|secret|passw|passphrase|api[-_]?key|credential|bearer|signature/i;
+
+/** Members of a login that say what the message is, and are no secrets. */
+const NAMING =
+  /^(?:jsonrpc|version|protocol|type|kind|op|opcode|method|event|action|command|cmd|name|topic|channel|id)$/i;
+
+/** The look of a generated key: long, without spaces, and with a digit. */
+const KEY_LIKE = /^(?=.*\d)[\w+/=.~-]{16,}$/;
+
+/** A shorter text cannot be told from an ordinary word or number, and hides nothing. */
+const SECRET_MIN = 4;
+
+/** The most characters of a peer's frame that a text for people has. */
+const EXCERPT_MAX = 200;
+/** The most characters that are searched for secrets. */
+const SEARCHED_MAX = 16_384;
+
+/** True if `name` is that of a secret. */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name);
+}
+
+/** The settings whose texts go out to the upstream. */
+export interface Outgoing {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly greeting: readonly object[];
+  readonly keepalive: object;
+  readonly protocol: string | object;
+  readonly subscriptions: object;
+}
+
+/** Picks the settings whose texts go out. */
+export function outgoingOf({ url, headers, greeting, keepalive, protocol, subscriptions }: Outgoing): Outgoing {
+  return { url, headers, greeting, keepalive, protocol, subscriptions };
+}
+
+/**
+ * Returns the texts that must not be shown, longest first. Everything that a greeting sends is one, except what names
+ * the message; elsewhere, what has a secret's name or the look of a key.
+ * @param resolved the texts that took the place of placeholders
+ */
+export function secretsOf(
+  settings: Outgoing & { readonly subprotocols?: readonly string[] },
+  resolved: Iterable<string> = [],
+): readonly string[] {
+  const { url, headers, greeting, keepalive, protocol, subscriptions, subprotocols = [] } = settings;
+  const found = new Set<string>(resolved);
+  for (const value of Object.values(headers)) for (const part of partsOf(value)) found.add(part);
+  for (const part of secretsOfUrl(url)) found.add(part);
+  for (const name of subprotocols) if (isSecretName(name) || KEY_LIKE.test(name)) found.add(name);
+  collect(greeting, found, (text, name) => name === undefined || !NAMING.test(name) || KEY_LIKE.test(text));
+  const isSecret = (text: string, name?: string) => (name !== undefined && isSecretName(name)) || KEY_LIKE.test(text);
+  collect([keepalive, protocol, subscriptions], found, isSecret);
+  return [...found].filter(({ length }) => length >= SECRET_MIN).sort((a, b) => b.length - a.length);
+}
+
+/** A header's value, and the credentials in it behind their scheme. */
+function partsOf(value: string): string[] {
+  const [, behind] = /^\w+ +(.+)$/.exec(value) ?? [];
+  return behind === undefined ? [value] : [value, behind];
+}
+
+function secretsOfUrl(url: string): string[] {
+  if (!URL.canParse(url)) return [];
+  const { username, password, pathname, search, searchParams } = new URL(url);
+  const written = search
+    .slice(1)
+    .split("&")
+    .map((pair) => pair.slice(pair.indexOf("=") + 1));
+  const path = pathname.split("/").filter((segment) => KEY_LIKE.test(segment));
+  return [username, decodeURIComponentSafely(password), password, ...written, ...searchParams.values(), ...path];
+}
+
+function decodeURIComponentSafely(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Adds the texts in a value that `isSecret`, given the name of the nearest member around each. */
+function collect(value: unknown, found: Set<string>, isSecret: (text: string, name?: string) => boolean): void {
+  const walk = (item: unknown, name?: string): void => {
+    if (typeof item === "string") {
+      if (isSecret(item, name)) found.add(item);
+    } else if (Array.isArray(item)) {
+      for (const each of item) walk(each, name);
+    } else if (typeof item === "object" && item !== null) {
+      for (const [key, each] of Object.entries(item)) walk(each, key);
+    }
+  };
+  walk(value);
+}
+
+/** Replaces secrets, as they are and as JSON writes them. */
+export function maskSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((masked, secret) => {
+    const written = JSON.stringify(secret).slice(1, -1);
+    return masked.replaceAll(written, "(redacted)").replaceAll(secret, "(redacted)");
+  }, text);
+}
+
+/**
+ * Quotes a frame's text for people: on one line, without secrets, at most 200 characters.
+ * @param text undefined for bytes that are not UTF-8
+ */
+export function excerptOf(text: string | undefined, secrets: readonly string[]): string {
+  if (text === undefined) return "(bytes)";
+  const masked = maskSecrets(text.slice(0, SEARCHED_MAX), secrets).replace(/\s+/g, " ").replace(/\p{C}/gu, "�");
+  return masked.length > EXCERPT_MAX ? `${masked.slice(0, EXCERPT_MAX)}…` : masked;
+}
