@@ -17,7 +17,7 @@ export default {
     ["removing an unanswered subscription has no effect", "this.#leaving.add(subscription);", ""],
     [
       "messages before the reply are lost",
-      "for (const json of early?.list ?? []) this.#deliver(subscription, json, context);",
+      "for (const frame of early?.list ?? []) this.#deliver(subscription, frame, context);",
       "",
     ],
     [
@@ -46,8 +46,8 @@ export default {
     ["a late confirmation of a lost connection counts", "this.#timedOut.clear();", ""],
     [
       "removing one subscription ends another",
-      "unsubscribeMessage(recipe, id) === message) return true",
-      "unsubscribeMessage(recipe, id) === undefined) return true",
+      "this.#endMessage(recipe, id) === message) return true",
+      "this.#endMessage(recipe, id) === undefined) return true",
     ],
     [
       "an unsubscribe that found no room is forgotten",
@@ -71,11 +71,11 @@ export default {
       "confirmed.size + refusals >= (agreed?.length ?? 1)",
       "confirmed.size + refusals >= 1",
     ],
-    ["a refusal in common words is an agreement", "if (refused?.(json) || isCommon) {", "if (refused?.(json)) {"],
-    ["a refusal in described words is an agreement", "if (refused?.(json) || isCommon) {", "if (isCommon) {"],
+    ["a refusal in common words is an agreement", "if (refused?.(frame) || isCommon) {", "if (refused?.(frame)) {"],
+    ["a refusal in described words is an agreement", "if (refused?.(frame) || isCommon) {", "if (isCommon) {"],
     ["a silent subscription stays at the upstream", "this.#undo({ recipe, id: stage.id, removal: undefined });", ""],
     ["a message does not postpone the silence", "stage.heardAt = context.now;", ""],
     ["an agreement that cannot be read is left behind", "this.#undoUnclear(recipe, stage, result);", ""],
-    ["an unsubscribe that was refused counts as done", "failure ?? disagreement(recipe, outcome)", "failure"],
+    ["an unsubscribe that was refused counts as done", "failure ?? this.#disagreement(recipe, outcome)", "failure"],
   ],
 };
