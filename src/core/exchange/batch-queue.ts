@@ -1,7 +1,7 @@
 /** The queue of batches that wait for places in flight, the oldest first. */
 import type { RequestKind } from "../outcome.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
-import type { NewRequest, OwnedRequest, Owner } from "./request-table.ts";
+import type { OwnedRequest, Owner } from "./request-table.ts";
 
 /** A batch whose items are taken in as places become free. Only {@link BatchQueue} changes it. */
 export interface WaitingBatch {
