@@ -154,3 +154,14 @@ test("a module's adopt is used if its result is usable; otherwise the frame goes
   assert.equal(module(() => ({ frame: "x", id: "a" }), callers).adopt?.("x", 0)?.id, "a");
   assert.throws(() => module(1), /"adopt"/);
 });
+
+test("an answer can carry an id of its own and keep what it answers", () => {
+  const rule = { when: { match: { "/type": "ask" } }, send: { id: 0 }, keep: true };
+  const frame = '{"type":"ask"}';
+  assert.deepEqual(json({ answers: [rule] }).decode(frame), {
+    type: "answer",
+    frame: '{"id":0}',
+    adopt: true,
+    keep: "json",
+  });
+});

@@ -5,6 +5,9 @@ import { test } from "node:test";
 import type { SubscriptionSettings } from "../../../src/config/schema.ts";
 import { AGREE_WITHIN_MS, type SubscriptionEffect, Subscriptions } from "../../../src/core/messages/subscriptions.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
+import { preparePatterns } from "../../../src/protocols/lazy-pattern.ts";
+
+await preparePatterns({ text: "" });
 
 const ticks: SubscriptionSettings = {
   request: { method: "subscribe", params: ["ticks"] },
@@ -622,4 +625,57 @@ test("the upstream's id goes into the unsubscription as the upstream wrote it, a
     const expected = `request {"$id" : "unsub","ids":[${id},"a\\"$id"],"n":90071992547409931}`;
     assert.deepEqual(brief(all.remove("a", 1)), [expected]);
   }
+});
+
+test("conditions on the text confirm, refuse and claim frames that are not JSON", () => {
+  const all = new Subscriptions();
+  const settings = {
+    request: "SUB",
+    agreed: { text: "^OK" },
+    refused: { text: "^NO" },
+    text: "^tick",
+    ended: { text: "^end" },
+  };
+  const say = (body: string): Outcome => ({ type: "reply", body, queueMs: 0, upstreamMs: 0 });
+  const hearText = (text: string) => all.message(text, at(0), false);
+  all.connected();
+  all.add("a", settings);
+  assert.deepEqual(settle(all, 1, say("OK 1")), ["a active"]);
+  assert.deepEqual(hearText("tick 1"), [{ type: "message", name: "a", text: "tick 1", kind: "text" }]);
+  assert.equal(hearText("tock 1"), undefined);
+  assert.deepEqual(brief(hearText("end")), ["a: end", "a failed"]);
+  all.expire(at(100));
+  assert.equal(failureIn(all.settled(2, say("NO"), at(100)))?.detail, "the upstream refused it: NO");
+  all.expire(at(300));
+  assert.match(failureIn(all.settled(3, say("WHAT"), at(300)))?.detail ?? "", /^the reply is not JSON: /);
+});
+
+test("an id inside any, all and not is hidden behind our name", () => {
+  const all = new Subscriptions();
+  const any = [{ match: { "/sub": "$id" } }, { all: [{ match: { "/of": "$id" } }] }];
+  all.connected();
+  all.add("a", { request: {}, id: "/result", any });
+  settle(all, 1, reply(5));
+  assert.deepEqual(hear(all, '{"sub":5}'), ['a: {"sub":"a"}']);
+  assert.deepEqual(hear(all, '{"sub":6,"of":5}'), ['a: {"sub":6,"of":"a"}']);
+  assert.deepEqual(hear(all, '{"sub":6}'), []);
+});
+
+test("placeholders are filled in whenever a message is sent, and replies are shown without secrets", () => {
+  let secret = "one";
+  const all = new Subscriptions({
+    fill: (message) => JSON.parse(JSON.stringify(message).replaceAll("KEY", secret)),
+    show: (frame) => frame.replaceAll(secret, "(redacted)"),
+  });
+  const sent = (effects: readonly SubscriptionEffect[]) =>
+    effects.flatMap((effect) => (effect.type === "request" ? [effect.message] : []));
+  all.connected();
+  const settings = { ...ticks, request: { key: "KEY" }, unsubscribe: '{"key":"KEY","id":"$id"}' };
+  assert.deepEqual(sent(all.add("a", settings)), ['{"key":"one"}']);
+  const refusal: Outcome = { type: "reply", body: '{"error":"one"}', queueMs: 0, upstreamMs: 0 };
+  assert.equal(failureIn(all.settled(1, refusal, at(0)))?.detail, 'the upstream refused it: {"error":"(redacted)"}');
+  secret = "two";
+  assert.deepEqual(sent(all.expire(at(100))), ['{"key":"two"}']);
+  all.settled(2, { type: "reply", body: '{"result":90071992547409931}', queueMs: 0, upstreamMs: 0 }, at(100));
+  assert.deepEqual(sent(all.remove("a", 1)), ['{"key":"two","id":90071992547409931}']);
 });
