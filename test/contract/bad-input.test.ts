@@ -138,7 +138,7 @@ describe("bad input", () => {
 
   test("an unknown query parameter is refused with the known ones, and so is a repeated one; probes take any", () =>
     harmless(async () => {
-      const unknown = invalid(/unknown query parameter "timout" \(known here: timeout, pick\)/);
+      const unknown = invalid(/unknown query parameter "timout" \(known here: timeout, idle, pick\)/);
       await problem(await post(`${REQUEST}?timout=5`, good), unknown);
       await rpcProblem(await post("/rpc?timout=5", good), invalid(/"timout" \(known here: timeout\)/));
       await problem(await post("/shutdown?now=1", ""), invalid(/"now" \(known here: force\)/));
