@@ -6,14 +6,7 @@ import { textOf } from "../../protocols/json-message.ts";
 import type { Expectation } from "../../protocols/preset.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
-import { aroundInterval, fullJitter } from "../util/backoff.ts";
-import {
-  type Disconnect,
-  decideRetry,
-  decideRetryAfterService,
-  describeDisconnect,
-  disconnectWhileGreeting,
-} from "./disconnect.ts";
+import { type Disconnect, describeDisconnect } from "./disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "./frame-origin.ts";
 import { greetingFrame, matchStep } from "./greeting.ts";
 import {
@@ -30,6 +23,7 @@ import {
   withPingSent,
   withPong,
 } from "./liveness.ts";
+import { decideRetry, decideRetryAfterService, disconnectWhileGreeting, retryDelay } from "./retry.ts";
 
 /**
  * Every attempt gets its own connection number; input from any other connection is stale and ignored.
@@ -346,11 +340,7 @@ function scheduleRetry(
   const { now, random, settings } = context;
   const { failures, flaps, served } = afterService(session, context);
   const decision = served ? decideRetryAfterService(cause, settings.reconnect) : decideRetry(cause, settings.reconnect);
-  const unbounded =
-    decision.type === "refuse"
-      ? aroundInterval(settings.reconnect.refused, random)
-      : decision.atLeastMs + fullJitter(failures, settings.reconnect.from, settings.reconnect.to, random);
-  const delay = Math.min(unbounded, TIMER_MAX_MS);
+  const delay = Math.min(retryDelay(decision, failures, settings.reconnect, random), TIMER_MAX_MS);
   const phase = decision.type === "refuse" ? "refused" : "waiting";
   return {
     session: { ...session, failures: failures + 1, flaps, at: { phase, until: now + delay, cause } },

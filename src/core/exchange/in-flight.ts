@@ -2,11 +2,11 @@
 import type { Failure } from "../../errors.ts";
 import type { Body, Protocol, ReplyFrame } from "../../protocols/protocol.ts";
 import type { Counters, Failed, Outcome } from "../outcome.ts";
-import { TimerWheel } from "../util/timer-wheel.ts";
 import { ConfiguredFrames } from "./configured-frames.ts";
 import { CorrelateById } from "./correlate-by-id.ts";
 import { CorrelateByOrder } from "./correlate-by-order.ts";
 import type { Correlation } from "./correlation.ts";
+import { Deadlines } from "./deadlines.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
@@ -31,7 +31,7 @@ export class InFlight {
   readonly #delivery: DeliveryProofs;
   readonly #effects: Effects;
   readonly #counters: Counters;
-  readonly #wheel = new TimerWheel<Entry>();
+  readonly #deadlines = new Deadlines();
   readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
 
   constructor(
@@ -53,23 +53,21 @@ export class InFlight {
 
   /** When `due` must be called; undefined if no request has a deadline. */
   get nextDeadline(): number | undefined {
-    return this.#wheel.next();
+    return this.#deadlines.next;
   }
 
-  /** Takes the requests whose deadline has passed off the wheel. */
+  /** Takes the requests whose deadline has passed. */
   due(now: number): readonly Entry[] {
-    return this.#wheel.due(now);
+    return this.#deadlines.due(now);
   }
 
   add(entry: HeldEntry): void {
     this.table.add(entry);
-    this.#wheel.add(entry, entry.dueAt);
+    this.#deadlines.add(entry);
   }
 
   reschedule(entry: Entry, dueAt: number): void {
-    this.#wheel.remove(entry, entry.dueAt);
-    entry.dueAt = dueAt;
-    this.#wheel.add(entry, dueAt);
+    this.#deadlines.move(entry, dueAt);
   }
 
   /**
@@ -77,7 +75,7 @@ export class InFlight {
    * take its frame, the request has failed before the shell comes to this effect.
    */
   beginStream(entry: SentEntry): void {
-    this.#wheel.remove(entry, entry.dueAt);
+    this.#deadlines.remove(entry);
     this.#effects.push({ type: "begun", seq: entry.request.seq });
   }
 
@@ -112,7 +110,7 @@ export class InFlight {
 
   /** From its first frame on a stream has no deadline: it goes on for as long as it is read and does not stall. */
   #passOn(entry: SentEntry, body: Body, now: number): void {
-    this.#wheel.remove(entry, entry.dueAt);
+    this.#deadlines.remove(entry);
     const exceeded = this.#reassembly.passOn(entry, body, now);
     if (exceeded === undefined) this.#effects.push({ type: "part", seq: entry.request.seq, body });
     else this.failEarly(entry, failures.unread(exceeded), now);
@@ -182,7 +180,7 @@ export class InFlight {
   forget(entry: Entry): void {
     this.table.remove(entry);
     if (entry.confirms && isSent(entry)) this.#delivery.forget(entry);
-    this.#wheel.remove(entry, entry.dueAt);
+    this.#deadlines.remove(entry);
     this.#reassembly.forget(entry);
   }
 

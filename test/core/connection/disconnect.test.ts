@@ -2,12 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  type Disconnect,
-  decideRetry as decideRetryBy,
-  describeDisconnect,
-  type RetryDecision,
-} from "../../../src/core/connection/disconnect.ts";
+import { type Disconnect, describeDisconnect } from "../../../src/core/connection/disconnect.ts";
+import { decideRetry as decideRetryBy, type RetryDecision } from "../../../src/core/connection/retry.ts";
 
 const decideRetry = (disconnect: Disconnect): RetryDecision => decideRetryBy(disconnect, { codes: {}, statuses: {} });
 const soon: RetryDecision = { type: "retry", atLeastMs: 0 };

@@ -3,7 +3,7 @@ export default {
   tests: ["test/core/exchange/exchange", "test/core/exchange/lane"],
   deno: true,
   mutants: [
-    ["deadlines are ignored", "this.#wheel.add(entry, entry.dueAt);", ""],
+    ["deadlines are ignored", "this.#deadlines.add(entry);", ""],
     ["a request ends twice", "this.forget(entry);\n    const times", "const times"],
   ],
 };
