@@ -156,9 +156,9 @@ describe("in front of a JSON-RPC upstream", () => {
     assert.equal(big.result.length, 12_000_000);
   });
 
-  test("a reply in a binary frame is application/octet-stream", async () => {
+  test("a reply of JSON in a binary frame is application/json", async () => {
     const response = await product.request(call("b", "binary"));
-    assert.equal(response.headers.get("content-type"), "application/octet-stream");
+    assert.equal(response.headers.get("content-type"), "application/json");
     assert.deepEqual(await response.json(), { jsonrpc: "2.0", id: "b", result: ["x"] });
   });
 
