@@ -39,7 +39,9 @@ test("without rules, a second frame is never the next caller's reply: the connec
       return connection.flood(Buffer.concat(both), () => left-- > 0);
     },
   });
-  const config = { upstreams: { default: { url: upstream.url, protocol: "text" } } };
+  // Each renewal after the first one backs off.
+  const reconnect = { from: "1ms", to: "20ms" };
+  const config = { upstreams: { default: { url: upstream.url, protocol: "text", reconnect } } };
   const product = await startProduct({ config, t });
   const replies = Array.from({ length: 10 }, async (_, n) => (await product.request(`m${n}`, plain)).text());
   for (const [n, reply] of (await Promise.all(replies)).entries()) assert.equal(reply, `m${n} one`);

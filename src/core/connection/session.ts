@@ -485,6 +485,8 @@ export function availability({ at }: Session): Availability {
     case "greeting":
       return { type: "hold" };
     case "waiting":
+      // We left the connection ourselves, so the upstream is not down: requests may wait for the next one.
+      if (at.cause.reason === "renewed") return { type: "hold" };
       return {
         type: "down",
         failure: { code: "upstream_down", detail: describeDisconnect(at.cause) },
