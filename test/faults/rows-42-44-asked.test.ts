@@ -7,6 +7,7 @@ import { RawConnection } from "../support/http.ts";
 import { type Config, type Product, startProduct } from "../support/product.ts";
 import { seeded } from "../support/random.ts";
 import type { ExitReport } from "../support/report.ts";
+import { runtime } from "../support/root.ts";
 import { type Cleanup, delay, until } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { deeds, say, sayAndSee } from "./deeds.ts";
@@ -213,7 +214,10 @@ for (const [name, { bound, within, code }] of waits) {
   });
 }
 
-test("row 44: a third signal has its default effect, whatever hangs", async (t) => {
+// On Deno a stuck thread counts as ended, so the exit is over before half a second makes the signal another wish.
+const hangsOn = { skip: runtime === "deno" ? "nothing holds up the exit on Deno for so long" : false };
+
+test("row 44: a third signal has its default effect, whatever hangs", hangsOn, async (t) => {
   const { upstream, upstreams, pipe } = await deeds(t);
   const product = await startProduct({ config: { shutdown: { kill: "20s" }, upstreams }, t });
   await product.ready();
