@@ -125,8 +125,9 @@ describe("under load", () => {
     assert.ok(ms < 3_000, `${ms} ms`);
     assert.equal(product.report().exit_code, 0);
     assert.equal(upstream.connections[0]?.closed?.code, 1001);
+    // 408 is the farewell of an idle connection: a request that crosses it was not sent.
     assert.ok(
-      outcomes.every((outcome) => outcome === 200 || outcome === 503 || outcome === "refused"),
+      outcomes.every((outcome) => outcome === "refused" || [200, 408, 503].includes(outcome)),
       `${new Set(outcomes)}`,
     );
     t.diagnostic(`stopped in ${Math.round(ms)} ms`);
