@@ -119,9 +119,12 @@ interface Terminal {
   readonly exited: Promise<number | null>;
 }
 
-/** Starts a command in a pseudo-terminal, and waits until it listens. */
+/**
+ * Starts a command in a pseudo-terminal, and waits until it listens.
+ * `exec`, because a shell that stays (dash does) takes the Ctrl-C too, and its 130 hides the command's own code.
+ */
 async function inTerminal(t: Cleanup, command: string, cwd: string): Promise<Terminal> {
-  const args = ["--quiet", "--return", "--command", command, "/dev/null"];
+  const args = ["--quiet", "--return", "--command", `exec ${command}`, "/dev/null"];
   const script = spawn(findOnPath("script"), args, { cwd, stdio: ["pipe", "pipe", "ignore"] });
   const exited = new Promise<number | null>((resolve) => script.once("exit", resolve));
   t.after(async () => {
@@ -184,7 +187,7 @@ for (const { name, command, file, key, prefix, needs } of starters) {
 
 test("closing the terminal ends the process in order", { skip: lacks("script") }, async (t) => {
   const upstream = await startUpstream({ t });
-  const terminal = await inTerminal(t, `exec ${started(upstream)}`, root);
+  const terminal = await inTerminal(t, started(upstream), root);
   await upstream.until(() => upstream.connections.length === 1);
   terminal.close();
   await upstream.until(() => upstream.last.closed !== undefined, { within: 10_000 });
