@@ -7,7 +7,6 @@ import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
-import type { ResponseHeaders } from "../problem.ts";
 import { readMessage } from "./body.ts";
 import { leaveSignal } from "./caller-left.ts";
 import { type CallerRequest, detached, locationOf, outcomeOf, readKey } from "./detached.ts";
@@ -23,8 +22,8 @@ export interface PreparedRequest extends CallerRequest {
 }
 
 export interface CallResult extends UpstreamOutcome {
-  /** Headers of the response, whatever it makes of the outcome. */
-  readonly headers: ResponseHeaders;
+  /** Headers of the response, whatever it makes of the outcome; the record is its own, to be completed. */
+  readonly headers: Record<string, string>;
 }
 
 /** Turns the caller's message into the frame to send, or refuses it. */
@@ -42,21 +41,18 @@ export async function call(
   return { outcome, upstream, headers, request };
 }
 
-/** The protocol of the path's upstream. Until the thread has loaded it, this waits, within the request's timeout. */
-export function loadedProtocol(c: Context<Env>): ProtocolTraits | Promise<ProtocolTraits> {
-  const upstream = upstreamOf(c);
-  return upstream.protocol ?? waitForProtocol(c, upstream);
-}
-
-async function waitForProtocol(c: Context<Env>, upstream: UpstreamPort): Promise<ProtocolTraits> {
-  const protocol = await upstream.openedWithin(readWaitLimit(c).timeoutMs);
+/**
+ * Waits within the request's timeout until the thread has loaded the protocol of the path's upstream. Only for an
+ * upstream whose `protocol` is undefined: to await one that is there would delay each request by a turn.
+ */
+export async function openedProtocol(c: Context<Env>): Promise<ProtocolTraits> {
+  const protocol = await upstreamOf(c).openedWithin(readWaitLimit(c).timeoutMs);
   c.set("openedAfterMs", performance.now() - c.get("began"));
   return protocol;
 }
 
 /** @throws SidesocketError `not_found`: the upstream speaks another protocol */
-export async function demandProtocol(c: Context<Env>, protocol: string): Promise<void> {
-  const { name } = await loadedProtocol(c);
+export function demandProtocol(c: Context<Env>, { name }: ProtocolTraits, protocol: string): void {
   if (name === protocol) return;
   const upstream = upstreamOf(c).name;
   const cure = `use /v1/upstreams/${upstream}/request`;
@@ -72,8 +68,9 @@ export async function prepare(
 ): Promise<PreparedRequest> {
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   const { timeoutMs, applied } = readWaitLimit(c);
-  const protocol = await loadedProtocol(c);
-  const body = await readMessage(c, protocol.accepts, upstreamOf(c).settings.limits.request_bytes, lifecycle);
+  const { protocol: loaded, settings } = upstreamOf(c);
+  const protocol = loaded ?? (await openedProtocol(c));
+  const body = await readMessage(c, protocol.accepts, settings.limits.request_bytes, lifecycle);
   const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
   return { kind, body: frameOf(body, protocol), timeoutMs: leftMs, applied };
 }

@@ -1,8 +1,9 @@
 /** Upstreams by the names that paths give them. */
 
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import { refused } from "../../errors.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import type { RouteStep } from "../routing.ts";
 
 type Upstreams = AppParts["upstreams"];
 
@@ -17,11 +18,8 @@ export function findUpstream(upstreams: Upstreams, name: string): UpstreamPort {
 }
 
 /** Sets `c.var.upstream` to the upstream that the path names, `default` where it names none; refuses an unknown one. */
-export function withUpstream(upstreams: Upstreams): MiddlewareHandler<Env> {
-  return (c, next) => {
-    c.set("upstream", findUpstream(upstreams, c.req.param("upstream") ?? "default"));
-    return next();
-  };
+export function withUpstream(upstreams: Upstreams): RouteStep {
+  return (c) => c.set("upstream", findUpstream(upstreams, c.req.param("upstream") ?? "default"));
 }
 
 /** The upstream of a route that is registered with {@link withUpstream}. */

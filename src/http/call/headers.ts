@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import type { Env } from "../ports.ts";
-import { commonHeaders, type ResponseHeaders } from "../problem.ts";
+import { commonHeaders } from "../problem.ts";
 
 export interface CallFacts {
   /** The preference that was followed (RFC 7240). */
@@ -15,7 +15,11 @@ export interface CallFacts {
   readonly replayed?: boolean | undefined;
 }
 
-export function callHeaders(c: Context<Env>, { applied, servedBy, location, replayed }: CallFacts): ResponseHeaders {
+/** @returns a new record */
+export function callHeaders(
+  c: Context<Env>,
+  { applied, servedBy, location, replayed }: CallFacts,
+): Record<string, string> {
   const headers = commonHeaders(c);
   if (applied !== undefined) headers["Preference-Applied"] = applied;
   if (servedBy !== undefined) headers["Sidesocket-Upstream"] = servedBy;

@@ -68,19 +68,17 @@ function pickedResponse(
   return c.body(value.text, 200, { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) });
 }
 
-/** Responds with the frame's bytes unchanged, in its media type. */
+/** Responds with the frame's bytes unchanged, in its media type. @param headers completed in place: a copy costs 1 % */
 export function replyResponse(
   c: Context<Env>,
   upstream: UpstreamPort,
   reply: Replied,
-  headers: ResponseHeaders,
+  headers: Record<string, string>,
 ): Response {
-  const type = mediaType(reply, upstream.protocol?.accepts === "json");
+  headers["Content-Type"] = mediaType(reply, upstream.protocol?.accepts === "json");
+  headers["Server-Timing"] = serverTiming(c, reply);
   // Not `c.body`: Hono would make `Headers` of them, which costs more than the rest of the response.
-  return new Response(reply.body as string | Uint8Array<ArrayBuffer>, {
-    status: 200,
-    headers: { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) },
-  });
+  return new Response(reply.body as string | Uint8Array<ArrayBuffer>, { status: 200, headers });
 }
 
 function mediaType({ body, isText }: Replied, json: boolean): string {

@@ -6,8 +6,8 @@ import { refused } from "../../errors.ts";
 import { graphqlResult, graphqlStep, operationOf, subscribeFrame } from "../../protocols/graphql.ts";
 import { GRAPHQL_TRANSPORT_WS } from "../../protocols/graphql-transport-ws.ts";
 import { type Body, InvalidMessage } from "../../protocols/protocol.ts";
-import { demandProtocol, prepare, send } from "../call/call.ts";
-import { withUpstream } from "../call/find-upstream.ts";
+import { demandProtocol, openedProtocol, prepare, send } from "../call/call.ts";
+import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { serverTiming } from "../call/respond.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { problem } from "../problem.ts";
@@ -44,7 +44,7 @@ const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstrea
 export function graphqlRoutes(app: App, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
   const handle = async (c: Context<Env>): Promise<Response> => {
-    await demandProtocol(c, GRAPHQL_TRANSPORT_WS);
+    demandProtocol(c, upstreamOf(c).protocol ?? (await openedProtocol(c)), GRAPHQL_TRANSPORT_WS);
     const type = accepts(c, {
       header: "Accept",
       supports: [RESPONSE_TYPE, JSON_TYPE, EVENTS_TYPE],

@@ -2,7 +2,7 @@
 
 import { batchFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
-import { call, loadedProtocol, prepare } from "../call/call.ts";
+import { call, openedProtocol, prepare } from "../call/call.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { demandOneReply, readPick, respond } from "../call/respond.ts";
 import { respondAsync } from "../call/respond-async.ts";
@@ -54,7 +54,7 @@ export function requestRoutes(app: App, parts: AppParts): void {
 
   app.openapi(requestRoute, named, async (c) => {
     const pointer = readPick(c);
-    const format = streamFormatOf(c, await loadedProtocol(c));
+    const format = streamFormatOf(c, upstreamOf(c).protocol ?? (await openedProtocol(c)));
     if (format) {
       if (pointer) throw refused("invalid_request", "pick does not go with a stream: accept application/json");
       return streamReply(c, await prepare(c, parts, "stream"), format);

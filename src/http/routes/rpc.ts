@@ -2,8 +2,8 @@
 
 import type { Context } from "hono";
 import { callerId, callerIds } from "../../protocols/json-rpc.ts";
-import { call, demandProtocol } from "../call/call.ts";
-import { withUpstream } from "../call/find-upstream.ts";
+import { call, demandProtocol, openedProtocol } from "../call/call.ts";
+import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { replyResponse } from "../call/respond.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { type App, createRoute } from "../routing.ts";
@@ -41,7 +41,7 @@ const rpcNamedRoute = createRoute(
 export function rpcRoutes(app: App, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
   const handle = async (c: Context<Env>): Promise<Response> => {
-    await demandProtocol(c, "json-rpc");
+    demandProtocol(c, upstreamOf(c).protocol ?? (await openedProtocol(c)), "json-rpc");
     const { outcome, upstream, headers, request } = await call(c, parts, "rpc");
     switch (outcome.type) {
       case "reply":

@@ -1,4 +1,4 @@
-/** Responses to messages: each adds its headers to a record of its own. */
+/** Responses to messages: each completes the headers of its call. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,6 +13,8 @@ const reply = { type: "reply", body: '{"result":{"price":7}}', queueMs: 1, upstr
 const failed = { type: "failed", failure: { code: "reply_timeout", sent: "maybe", detail: "none came" } } as const;
 /** Frozen: adding a header to it throws. */
 const headers = Object.freeze({ "X-Request-Id": "r-1", Location: "/v1/requests/1" });
+/** The record of one response, to be completed. */
+const ownHeaders = () => ({ ...headers });
 
 async function responseOf(handler: (c: Context<Env>) => Response): Promise<Response> {
   const app = new Hono<Env>();
@@ -28,9 +30,11 @@ async function responseOf(handler: (c: Context<Env>) => Response): Promise<Respo
   return app.request("/");
 }
 
-test("a reply's headers are added to those of its call, which stay as they are", async () => {
-  const whole = await responseOf((c) => respond(c, { outcome: reply, upstream, headers }, undefined));
-  const picked = await responseOf((c) => respond(c, { outcome: reply, upstream, headers }, ["result", "price"]));
+test("a reply's headers are added to those of its call", async () => {
+  const respondTo = (pointer?: string[]) =>
+    responseOf((c) => respond(c, { outcome: reply, upstream, headers: ownHeaders() }, pointer));
+  const whole = await respondTo();
+  const picked = await respondTo(["result", "price"]);
   for (const [response, type] of [
     [whole, "application/json"],
     [picked, "text/plain; charset=utf-8"],
