@@ -1,8 +1,8 @@
 /** Conditions on frames, and the one compiler of all of them. */
 
 import type { Span } from "./json-check.ts";
-import { locate, parsePointer } from "./json-edit.ts";
 import { idOf, type Json, readFrame, textOf } from "./json-message.ts";
+import { locate, parsePointer } from "./json-place.ts";
 import { kindOf, stringAt } from "./json-text.ts";
 import { compilePattern } from "./lazy-pattern.ts";
 import type { Body } from "./protocol.ts";

@@ -34,9 +34,9 @@ export function watchTurns(product: Product) {
   return {
     longest,
     /** Fails if a turn of either thread was too long. */
-    assertShort(allowedMs = ALLOWED_MS): void {
+    assertShort(allowedMs = ALLOWED_MS, of?: Turn["turn"]): void {
       assert.deepEqual(
-        longest().filter(({ ms }) => ms > allowedMs),
+        longest().filter(({ turn, ms }) => ms > allowedMs && (of ?? turn) === turn),
         [],
         "turns that took too long",
       );

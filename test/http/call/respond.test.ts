@@ -14,7 +14,7 @@ const failed = { type: "failed", failure: { code: "reply_timeout", sent: "maybe"
 /** Frozen: adding a header to it throws. */
 const headers = Object.freeze({ "X-Request-Id": "r-1", Location: "/v1/requests/1" });
 
-async function responseOf(handler: (c: Context<Env>) => Response): Promise<Response> {
+async function responseOf(handler: (c: Context<Env>) => Response | Promise<Response>): Promise<Response> {
   const app = new Hono<Env>();
   app.use((c, next) => {
     c.set("began", performance.now());
