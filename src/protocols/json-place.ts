@@ -49,6 +49,20 @@ export function locate(text: string, root: Span, pointer: Pointer): Place {
   return walk.place;
 }
 
+/** The characters between two pauses: some milliseconds, even of a text that is nothing but commas. */
+const STEP = 64 * 1024;
+
+/** Follows `pointer` from `root`, and yields where other work may be done. */
+export function* locateInSteps(text: string, root: Span, pointer: Pointer): Generator<undefined, Place> {
+  const walk = new Walk(text, root, pointer);
+  yield* inSteps(walk);
+  return walk.place;
+}
+
+export function* inSteps(work: { run(until: number): boolean }): Generator<undefined, void> {
+  for (let until = STEP; !work.run(until); until += STEP) yield;
+}
+
 /** A container on the way. */
 interface Level {
   readonly start: number;

@@ -2,7 +2,7 @@
 
 import { Check, JsonFault, type Span } from "./json-check.ts";
 import { nameOf, textOf } from "./json-message.ts";
-import { type Place, type Pointer, parsePointer, pointerText, Walk } from "./json-place.ts";
+import { inSteps, locateInSteps, type Place, type Pointer, parsePointer, pointerText } from "./json-place.ts";
 import { elements, kindOf, members, stringAt } from "./json-text.ts";
 import type { Body } from "./protocol.ts";
 
@@ -21,9 +21,6 @@ const KEYS_SHOWN = 10;
 const KEY_CHARACTERS = 40;
 const ERROR_CHARACTERS = 300;
 const DESCRIBED_CHARACTERS = 64 * 1024;
-
-/** The characters between two pauses: some milliseconds, even of a text that is nothing but commas. */
-const STEP = 64 * 1024;
 
 /** Parses a caller's pointer. Throws an Error with the fault if it is invalid, or longer than any reply needs. */
 export function parseCallersPointer(text: string): Pointer {
@@ -75,16 +72,6 @@ export function* pickInSteps(reply: Body, pointer: Pointer): Generator<undefined
     case "blocked":
       return { why: nothingAt(text, pointer, place.value, place.rest) };
   }
-}
-
-function* locateInSteps(text: string, root: Span, pointer: Pointer): Generator<undefined, Place> {
-  const walk = new Walk(text, root, pointer);
-  yield* inSteps(walk);
-  return walk.place;
-}
-
-function* inSteps(work: { run(until: number): boolean }): Generator<undefined, void> {
-  for (let until = STEP; !work.run(until); until += STEP) yield;
 }
 
 /** Returns the `error` of a reply as it was written. */

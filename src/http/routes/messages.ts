@@ -199,7 +199,8 @@ function readFlag(c: Context<Env>, name: string): boolean {
 function readWhere(c: Context<Env>): readonly Rule[] {
   const texts = c.req.queries("where") ?? [];
   if (texts.length > RULES_MAX) throw refused("invalid_request", `where may be given at most ${RULES_MAX} times`);
-  const rules = texts.map((text) => {
+  // Sorted and without repetitions, so that readers with the same filter share it.
+  const rules = [...new Set(texts)].sort().map((text) => {
     const at = text.indexOf("=");
     return at < 0 ? { pointer: text } : { pointer: text.slice(0, at), value: text.slice(at + 1) };
   });
