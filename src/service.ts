@@ -7,6 +7,7 @@ import { deferred } from "./core/util/deferred.ts";
 import type { DemoUpstream } from "./demo/demo-upstream.ts";
 import type { Failure } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
+import { belowApp } from "./http/below-app.ts";
 import { farewell } from "./http/farewell.ts";
 import { loopbackHosts } from "./http/guard.ts";
 import type { Access, WebhookState } from "./http/ports.ts";
@@ -76,6 +77,7 @@ export class Service {
         connectionsMax: config.listen.connections,
         onFull: warnFull(config.listen.connections),
         farewell: farewell(),
+        refusal: belowApp,
       })
       .catch(async (error: unknown) => {
         await demo?.stop();
@@ -127,8 +129,10 @@ export class Service {
     const listener = this.#listener;
     await this.#demo?.stop();
     if (!listener) return;
+    const { answer } = this.#config.shutdown;
+    await listener.lull(answer);
     listener.close();
-    await listener.answered(this.#config.shutdown.answer);
+    await listener.answered(answer);
   }
 
   readonly #front: HttpSide = {

@@ -24,6 +24,7 @@ const { port } = await runtime.listen({
   connectionsMax: CONNECTIONS,
   onFull: () => process.exit(3),
   farewell: "",
+  refusal: (status: number) => ({ status, reason: "", headers: {}, body: "" }),
 });
 
 const sockets = Array.from({ length: CONNECTIONS }, () => connect(port, "127.0.0.1").setEncoding("latin1"));

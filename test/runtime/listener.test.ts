@@ -24,6 +24,7 @@ const place = {
   connectionsMax: 1_000,
   onFull: () => {},
   farewell: FAREWELL,
+  refusal: (status: number, body: string) => ({ status, reason: "", headers: { Connection: "close" }, body }),
 };
 
 interface Site extends Listener {
