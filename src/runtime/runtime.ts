@@ -18,6 +18,8 @@ export interface Runtime {
   write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
   /** Returns those of the needs that the runtime does not permit. Node permits everything. */
   refused(needs: Needs): Promise<Needs>;
+  /** Returns how many descriptors the process may have; undefined if the system does not tell. */
+  descriptorsMax(): number | undefined;
   /** Starts the sidecar's thread. Post nothing before its first message: the thread does not listen until then. */
   startThread(): Thread;
   /** Starts the HTTP listener. Rejects with the system's error (EADDRINUSE, EACCES, …) if it cannot listen. */
@@ -57,6 +59,8 @@ export interface ListenOptions {
   /** The maximum number of open connections. More are closed on arrival, each with a call of `onFull`. */
   readonly connectionsMax: number;
   onFull(): void;
+  /** The listener does not accept connections any more, and cannot be mended. */
+  onDeaf(): void;
   /** The response, as bytes of HTTP, with which an idle connection ends. */
   readonly farewell: string;
   /** The response to a request that the listener cannot hand to `fetch`. */

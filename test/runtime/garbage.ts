@@ -23,6 +23,7 @@ const { port } = await runtime.listen({
   keepAliveMs: 60_000,
   connectionsMax: CONNECTIONS,
   onFull: () => process.exit(3),
+  onDeaf: () => {},
   farewell: "",
   refusal: (status: number) => ({ status, reason: "", headers: {}, body: "" }),
 });

@@ -23,6 +23,7 @@ const place = {
   keepAliveMs: 60_000,
   connectionsMax: 1_000,
   onFull: () => {},
+  onDeaf: () => {},
   farewell: FAREWELL,
   refusal: (status: number, body: string) => ({ status, reason: "", headers: { Connection: "close" }, body }),
 };
