@@ -31,6 +31,10 @@ const LULL_MS = 20;
 /** Connections that the system may accept for us before we do. It has a limit of its own, 4,096 on Linux. */
 const BACKLOG = 4_096;
 
+const TOO_SLOW =
+  `the header must arrive within ${HEADERS_WITHIN_MS / 1_000} s, ` +
+  `and the whole request within ${REQUEST_WITHIN_MS / 1_000} s`;
+
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
 
 interface TrackedSocket {
@@ -255,10 +259,7 @@ function refusalFor({ code }: NodeJS.ErrnoException, refusal: ListenOptions["ref
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return refusal(413, "the extensions of the body's chunks are larger than 16 KiB: leave them out");
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return refusal(
-        408,
-        `the header must arrive within ${HEADERS_WITHIN_MS / 1_000} s, and the request within ${REQUEST_WITHIN_MS / 1_000} s`,
-      );
+      return refusal(408, TOO_SLOW);
     default:
       return refusal(400, `the request is not valid HTTP/1.1${code?.startsWith("HPE_") ? ` (${code})` : ""}`);
   }

@@ -12,12 +12,15 @@ const SERVED_MAX = 16;
 const WAITING_MAX = 4_096;
 const WAITING_IN_ALL_MAX = 16_384;
 
+/** A socket of Node's HTTP server, whose parser also stops while it is `_paused`. Deno stops for nothing else. */
+type ServedSocket = Socket & { _paused?: boolean; readonly parser?: { resume?(): void } | null };
+
 export type Serve = (request: IncomingMessage, response: ServerResponse) => void;
 
 let waitingInAll = 0;
 
 export class Pipeline {
-  readonly #socket: Socket;
+  readonly #socket: ServedSocket;
   readonly #serve: Serve;
   #served = 0;
   #waiting: (readonly [IncomingMessage, ServerResponse])[] = [];
@@ -47,7 +50,8 @@ export class Pipeline {
     }
     this.#waiting.push([request, response]);
     waitingInAll++;
-    this.#pause();
+    if (this.#isPaused) this.#pauseAgain();
+    else this.#pause();
   }
 
   /** A response is complete: serves the next requests in a later turn, so that other connections have theirs. */
@@ -78,18 +82,22 @@ export class Pipeline {
   }
 
   #pause(): void {
-    if (this.#isPaused) return;
     this.#isPaused = true;
     this.#socket.on("resume", this.#pauseAgain);
-    this.#socket.pause();
+    this.#pauseAgain();
   }
 
   /** Node resumes the socket with each response that was taken. */
-  readonly #pauseAgain = () => this.#socket.pause();
+  readonly #pauseAgain = () => {
+    this.#socket._paused = true;
+    this.#socket.pause();
+  };
 
   #resume(): void {
     this.#isPaused = false;
     this.#socket.off("resume", this.#pauseAgain);
+    this.#socket._paused = false;
+    this.#socket.parser?.resume?.();
     this.#socket.resume();
   }
 }
