@@ -10,7 +10,7 @@ import { decodeText, readCounted, tooLarge } from "./http/call/body.ts";
 import { DEFAULT_TIMEOUT_MS, parseTimeoutWithin } from "./http/call/timeout.ts";
 import { problemDocument } from "./http/problem.ts";
 import { errorLines, log } from "./log.ts";
-import { type Pointer, parsePointer } from "./protocols/json-edit.ts";
+import { type Pointer, parsePointer } from "./protocols/json-place.ts";
 import { pick } from "./protocols/pick.ts";
 import type { Body } from "./protocols/protocol.ts";
 import type { Runtime } from "./runtime/runtime.ts";

@@ -5,8 +5,9 @@ import { upstreamSchema } from "./config/schema.ts";
 import { isLoopback } from "./config/wire.ts";
 import { deferred } from "./core/util/deferred.ts";
 import type { DemoUpstream } from "./demo/demo-upstream.ts";
-import type { Failure } from "./errors.ts";
+import { type Failure, refused } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
+import { belowApp } from "./http/below-app.ts";
 import { farewell } from "./http/farewell.ts";
 import { loopbackHosts } from "./http/guard.ts";
 import type { Access, WebhookState } from "./http/ports.ts";
@@ -30,6 +31,8 @@ export class Service {
   readonly #demo: DemoUpstream | undefined;
   readonly #webhooks: ReadonlyMap<string, readonly Webhook[]>;
   #listener: Listener | undefined;
+  /** Resolves when the listener does not accept connections any more. */
+  #deaf = new Promise<Failure>(() => {});
   #ready = true;
   #accepting = true;
   readonly #ended = deferred<ExitReport>();
@@ -66,6 +69,8 @@ export class Service {
     const demo = config.demo ? await (await import("./demo/demo-upstream.ts")).startDemo() : undefined;
     const app = deferred<ReturnType<typeof buildApp>>();
     let fetch: ListenOptions["fetch"] = async (request, env) => (await app.promise).fetch(request, env as object);
+    const connectionsMax = withinDescriptors(config, runtime.descriptorsMax());
+    const deaf = deferred<Failure>();
     // Listen first: if the address is in use, no upstream must be contacted. Early requests wait for the app.
     const listener = await runtime
       .listen({
@@ -73,9 +78,11 @@ export class Service {
         host: config.listen.host,
         port: config.listen.port,
         keepAliveMs: config.listen.keep_alive,
-        connectionsMax: config.listen.connections,
-        onFull: warnFull(config.listen.connections),
+        connectionsMax,
+        onFull: warnFull(connectionsMax),
+        onDeaf: () => deaf.resolve(refused("congested", DEAF).failure),
         farewell: farewell(),
+        refusal: belowApp,
       })
       .catch(async (error: unknown) => {
         await demo?.stop();
@@ -83,6 +90,7 @@ export class Service {
       });
     const service = new Service(config, runtime, demo);
     service.#listener = listener;
+    service.#deaf = deaf.promise;
     const built = service.#app(listener.port);
     app.resolve(built);
     fetch = (request, env) => built.fetch(request, env as object);
@@ -106,7 +114,7 @@ export class Service {
 
   /** Resolves with the reason when the service cannot go on. */
   get failing(): Promise<Failure> {
-    return this.#sidecars.failing;
+    return Promise.race([this.#sidecars.failing, this.#deaf]);
   }
 
   /** Resolves at the end of the exit, whatever its cause: the process may end now. */
@@ -127,8 +135,10 @@ export class Service {
     const listener = this.#listener;
     await this.#demo?.stop();
     if (!listener) return;
+    const { answer } = this.#config.shutdown;
+    await listener.lull(answer);
     listener.close();
-    await listener.answered(this.#config.shutdown.answer);
+    await listener.answered(answer);
   }
 
   readonly #front: HttpSide = {
@@ -185,6 +195,24 @@ export class Service {
       isLoopback(listen.host) || configured.length > 0 ? new Set([...loopbackHosts(port), ...configured]) : undefined;
     return { tokens, shutdownTokens, hosts, origins: listen.origins };
   }
+}
+
+const DEAF =
+  "the listener accepts no connections any more, as on Deno after the descriptors ran out: " +
+  "raise the limit (ulimit -n), or lower listen.connections";
+
+/** Descriptors for everything but callers: files, threads, and for each upstream two sockets and its webhooks. */
+const OTHER_DESCRIPTORS = 128;
+const UPSTREAM_DESCRIPTORS = 4;
+
+/** The connections that there are descriptors for, with a warning if these are fewer than configured. */
+function withinDescriptors({ listen, upstreams }: LoadedConfig, max: number | undefined): number {
+  if (max === undefined) return listen.connections;
+  const others = Math.min(max / 2, OTHER_DESCRIPTORS + UPSTREAM_DESCRIPTORS * upstreams.size);
+  const possible = Math.max(1, Math.floor(max - others));
+  if (possible >= listen.connections) return listen.connections;
+  log.warn(`listen.connections is ${possible} instead of ${listen.connections}: the limit of descriptors is ${max}`);
+  return possible;
 }
 
 /** Warns at most once a minute: rejected clients try again. */

@@ -14,6 +14,7 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/message-codec.ts",
   "sidecar/batching.ts",
   "sidecar/alarm.ts",
+  "sidecar/turns.ts",
 ];
 
 /** Decides and touches nothing. */

@@ -224,6 +224,8 @@ export const upstreamSchema = z
     limits: z
       .strictObject({
         in_flight: wholeNumber(1, 1_000_000).prefault(1024),
+        /** The most messages in one batch. */
+        batch_items: wholeNumber(1, 100_000).prefault(1024),
         request_bytes: size.prefault("1MiB"),
         reply_bytes: size.prefault("16MiB"),
         /** The longest pause between two frames of one reply. */

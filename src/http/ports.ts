@@ -125,10 +125,12 @@ interface OnNode {
 
 /**
  * Hono's environment: bindings and variables. `exclusive` is true on our own listener, where no foreign middleware can
- * read `incoming` or write `outgoing`.
+ * read `incoming` or write `outgoing`. `proceed` asks for the body, if the client waits to be asked.
  */
 export interface Env {
-  Bindings: (OnNode & { readonly exclusive?: boolean }) | { readonly [Name in keyof OnNode | "exclusive"]?: undefined };
+  Bindings:
+    | (OnNode & { readonly exclusive?: boolean; readonly proceed?: (() => void) | undefined })
+    | { readonly [Name in keyof OnNode | "exclusive" | "proceed"]?: undefined };
   Variables: {
     requestId: string;
     /** When the HTTP request arrived, by `performance.now()`. */

@@ -1,8 +1,9 @@
 /** Challenge–response logins, which prove that we know a password without sending it. */
 
 import { createHash } from "node:crypto";
-import { insertMissing, locate, parsePointer } from "./json-edit.ts";
+import { insertMissing } from "./json-edit.ts";
 import { readFrame } from "./json-message.ts";
+import { locate, parsePointer } from "./json-place.ts";
 import { kindOf, stringAt } from "./json-text.ts";
 import type { Body } from "./protocol.ts";
 

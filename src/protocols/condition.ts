@@ -1,8 +1,8 @@
 /** Conditions on frames, and the one compiler of all of them. */
 
 import type { Span } from "./json-check.ts";
-import { locate, parsePointer } from "./json-edit.ts";
 import { idOf, type Json, readFrame, textOf } from "./json-message.ts";
+import { locate, locateInSteps, parsePointer } from "./json-place.ts";
 import { kindOf, stringAt } from "./json-text.ts";
 import { compilePattern } from "./lazy-pattern.ts";
 import type { Body } from "./protocol.ts";
@@ -94,6 +94,24 @@ export function pointersOf({ match = {}, any = [], all = [], not }: Condition, w
  */
 export function compileWhere(rules: readonly Rule[]): Test {
   return allOf(rules.map(({ pointer, value }) => valueAt(pointer, value === undefined ? isThere : isWritten(value))));
+}
+
+/** Does what {@link compileWhere} does, and yields where other work may be done, for a text that takes too long. */
+export function* whereInSteps(rules: readonly Rule[], { text, root }: FrameText): Generator<undefined, boolean> {
+  if (root === undefined) return rules.length === 0;
+  for (const { pointer, value } of rules) {
+    const place = yield* locateInSteps(text, root, parsePointer(pointer));
+    if (place.type !== "found") return false;
+    if (value !== undefined && !isWritten(value)(text, place.value, undefined)) return false;
+  }
+  return true;
+}
+
+/** How many times a condition may walk over a frame. */
+export function rulesIn({ match = {}, has = [], lacks = [], text, any = [], all = [], not }: Condition): number {
+  const inner = [...any, ...all, ...(not ? [not] : [])].map(rulesIn);
+  const own = Object.keys(match).length + has.length + lacks.length + (text === undefined ? 0 : 1);
+  return inner.reduce((total, rules) => total + rules, own);
 }
 
 /**

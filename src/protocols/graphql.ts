@@ -5,8 +5,8 @@
  */
 
 import { type OperationKind, parseDocument } from "./graphql-document.ts";
-import { locate } from "./json-edit.ts";
 import { type Json, nameOf, readFrame, readMessage } from "./json-message.ts";
+import { locate } from "./json-place.ts";
 import { elements, type JsonKind, kindOf, members, stringAt } from "./json-text.ts";
 import { type Body, InvalidMessage } from "./protocol.ts";
 

@@ -1,8 +1,9 @@
 /** Rules that answer the upstream's own requests with fixed frames, into which parts of the request are copied. */
 
 import { type Condition, compile, type FrameText } from "./condition.ts";
-import { insertMissing, locate, type Pointer, parsePointer, replace } from "./json-edit.ts";
+import { insertMissing, replace } from "./json-edit.ts";
 import { readFrame } from "./json-message.ts";
+import { locate, type Pointer, parsePointer } from "./json-place.ts";
 
 export interface AnswerRule {
   readonly when: Condition;

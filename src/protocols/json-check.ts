@@ -59,49 +59,92 @@ export interface MemberSink {
  * `maxDepth` bounds the nesting of arrays and objects. Throws {@link JsonFault}.
  */
 export function check(text: string, maxDepth = Number.POSITIVE_INFINITY, sink?: MemberSink): Span {
-  const start = skipSpace(text, 0);
-  const outer: number[] = []; // closers of the containers around the innermost one
-  let closer = NONE;
-  let at = start;
-  let name = start; // key of the outermost object's newest member
-  let value = start;
-  for (;;) {
-    if (closer === CLOSE_BRACE) {
-      const key = at;
-      at = checkKey(text, at);
-      if (outer.length === 1) [name, value] = [key, at];
-    }
-    const code = text.charCodeAt(at);
-    if (code === OPEN_BRACE || code === OPEN_BRACKET) {
-      if (outer.length >= maxDepth) throw new JsonFault(`nested deeper than ${maxDepth} levels`, text, at);
-      outer.push(closer);
-      closer = code === OPEN_BRACE ? CLOSE_BRACE : CLOSE_BRACKET;
-      at = skipSpace(text, at + 1);
-      if (text.charCodeAt(at) !== closer) continue; // with the container's first value
-      closer = outer.pop() ?? NONE;
-      at += 1;
-    } else {
-      at = checkScalar(text, at, code);
-    }
-    // A value ends here: close every container that it completes, up to a comma or the end.
-    for (;;) {
-      const end = at;
-      if (closer === CLOSE_BRACE && outer.length === 1) sink?.member(text, name, value, end);
+  const checking = new Check(text, maxDepth, sink);
+  checking.run(Number.POSITIVE_INFINITY);
+  return checking.root;
+}
+
+/** Checks a text step by step, for one that takes too long at once. */
+export class Check {
+  readonly #text: string;
+  readonly #maxDepth: number;
+  readonly #sink: MemberSink | undefined;
+  readonly #start: number;
+  /** Closers of the containers around the innermost one. */
+  readonly #outer: number[] = [];
+  #closer = NONE;
+  #at: number;
+  /** Key and value of the outermost object's newest member. */
+  #name: number;
+  #value: number;
+  #end = -1;
+
+  constructor(text: string, maxDepth = Number.POSITIVE_INFINITY, sink?: MemberSink) {
+    this.#text = text;
+    this.#maxDepth = maxDepth;
+    this.#sink = sink;
+    const start = skipSpace(text, 0);
+    this.#start = start;
+    this.#at = start;
+    this.#name = start;
+    this.#value = start;
+  }
+
+  /** The span of the value, once `run` has returned true. */
+  get root(): Span {
+    return { start: this.#start, end: this.#end };
+  }
+
+  /** Goes on until the end, or the position `until`. @returns true at the end. Throws {@link JsonFault} */
+  run(until: number): boolean {
+    const text = this.#text;
+    const outer = this.#outer;
+    let closer = this.#closer;
+    let at = this.#at;
+    while (at < until) {
+      if (closer === CLOSE_BRACE) {
+        const key = at;
+        at = checkKey(text, at);
+        if (outer.length === 1) [this.#name, this.#value] = [key, at];
+      }
+      const code = text.charCodeAt(at);
+      if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+        if (outer.length >= this.#maxDepth) {
+          throw new JsonFault(`nested deeper than ${this.#maxDepth} levels`, text, at);
+        }
+        outer.push(closer);
+        closer = code === OPEN_BRACE ? CLOSE_BRACE : CLOSE_BRACKET;
+        at = skipSpace(text, at + 1);
+        if (text.charCodeAt(at) !== closer) continue; // with the container's first value
+        closer = outer.pop() ?? NONE;
+        at += 1;
+      } else {
+        at = checkScalar(text, at, code);
+      }
+      // A value ends here: close every container that it completes, up to a comma or the end.
+      for (;;) {
+        const end = at;
+        if (closer === CLOSE_BRACE && outer.length === 1) this.#sink?.member(text, this.#name, this.#value, end);
+        at = skipSpace(text, at);
+        if (closer === NONE) {
+          if (at < text.length) throw new JsonFault(`expected the end, found ${found(text, at)}`, text, at);
+          this.#end = end;
+          return true;
+        }
+        const next = text.charCodeAt(at);
+        if (next !== COMMA && next !== closer) {
+          const wanted = `"," or "${String.fromCharCode(closer)}"`;
+          throw new JsonFault(`expected ${wanted}, found ${found(text, at)}`, text, at);
+        }
+        at += 1;
+        if (next === COMMA) break;
+        closer = outer.pop() ?? NONE;
+      }
       at = skipSpace(text, at);
-      if (closer === NONE) {
-        if (at < text.length) throw new JsonFault(`expected the end, found ${found(text, at)}`, text, at);
-        return { start, end };
-      }
-      const next = text.charCodeAt(at);
-      if (next !== COMMA && next !== closer) {
-        const wanted = `"," or "${String.fromCharCode(closer)}"`;
-        throw new JsonFault(`expected ${wanted}, found ${found(text, at)}`, text, at);
-      }
-      at += 1;
-      if (next === COMMA) break;
-      closer = outer.pop() ?? NONE;
     }
-    at = skipSpace(text, at);
+    this.#closer = closer;
+    this.#at = at;
+    return false;
   }
 }
 

@@ -1,79 +1,13 @@
 /**
- * Edits of JSON text that find, insert, replace or remove one value and leave every other byte untouched.
+ * Edits of JSON text that insert, replace or remove one value and leave every other byte untouched.
  *
  * Like `json-text.ts`, they require text that passed `check`. The result would pass again if the inserted value is
  * JSON.
  */
 
 import type { Span } from "./json-check.ts";
-import { elements, kindOf, type Member, members } from "./json-text.ts";
-
-/** The tokens of a JSON pointer (RFC 6901). */
-export type Pointer = readonly string[];
-
-/** The result of following a pointer. */
-export type Place =
-  /**
-   * `holder` is the object with the value as its member `key`; undefined for an array element and for the whole text.
-   */
-  | {
-      readonly type: "found";
-      readonly value: Span;
-      readonly holder: { readonly object: Span; readonly key: string } | undefined;
-    }
-  /** The object `parent` has no member `rest[0]`. */
-  | { readonly type: "missing"; readonly parent: Span; readonly rest: Pointer }
-  /** A scalar, or an array without that element, is in the way. */
-  | { readonly type: "blocked" }
-  /** An object on the way has `key` twice. Parsers differ in which one they take, so it must not carry an id. */
-  | { readonly type: "duplicate"; readonly key: string };
-
-/** Parses a pointer such as `/params/id`. Throws an Error with the fault if it is invalid. */
-export function parsePointer(pointer: string): Pointer {
-  if (pointer === "") return [];
-  if (!pointer.startsWith("/")) throw new Error(`"${pointer}" is not a JSON pointer: it must begin with "/"`);
-  if (/~(?![01])/.test(pointer)) throw new Error(`"${pointer}" is not a JSON pointer: write "~0" for "~"`);
-  const tokens = pointer.slice(1).split("/");
-  return tokens.map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
-}
-
-/** Returns a pointer in its written form. */
-export function pointerText(pointer: Pointer): string {
-  return pointer.map((token) => `/${token.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
-}
-
-/** Follows `pointer` from `root`. */
-export function locate(text: string, root: Span, pointer: Pointer): Place {
-  let value = root;
-  let holder: { readonly object: Span; readonly key: string } | undefined;
-  for (const [depth, token] of pointer.entries()) {
-    let child: Span | undefined;
-    const kind = kindOf(text, value);
-    if (kind === "array") child = elementAt(text, value, token);
-    if (kind === "object") {
-      for (const member of members(text, value)) {
-        if (member.key !== token) continue;
-        if (child !== undefined) return { type: "duplicate", key: token };
-        child = member.value;
-      }
-      if (child === undefined) return { type: "missing", parent: value, rest: pointer.slice(depth) };
-    }
-    if (child === undefined) return { type: "blocked" };
-    holder = kind === "object" ? { object: value, key: token } : undefined;
-    value = child;
-  }
-  return { type: "found", value, holder };
-}
-
-function elementAt(text: string, array: Span, token: string): Span | undefined {
-  if (!/^(?:0|[1-9]\d*)$/.test(token)) return undefined;
-  let remaining = Number(token);
-  for (const element of elements(text, array)) {
-    if (remaining === 0) return element;
-    remaining -= 1;
-  }
-  return undefined;
-}
+import type { Place } from "./json-place.ts";
+import { type Member, members } from "./json-text.ts";
 
 /** Replaces `span` with `by`. */
 export function replace(text: string, span: Span, by: string): string {

@@ -9,7 +9,7 @@ import { type Condition, compile } from "./condition.ts";
 import type { ErrorDeed } from "./json.ts";
 import { type MemberSink, OPEN_BRACKET, type Span, skipSpace } from "./json-check.ts";
 import { insertFirst, remove, replace } from "./json-edit.ts";
-import { idOf, inKindOf, MAX_MESSAGE_DEPTH, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
+import { idOf, inKindOf, isJson, MAX_MESSAGE_DEPTH, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
 import { elements, type JsonKind, keyAt, kindOf, stringAt } from "./json-text.ts";
 import {
   type Adopted,
@@ -79,11 +79,31 @@ export function callerId(message: Body): string | undefined {
   return "why" in json ? undefined : fields.ownId(json.text);
 }
 
-/** Returns the id of each item of a batch; undefined if the message is not a batch. Never throws. */
-export function callerIds(message: Body): readonly (string | undefined)[] | undefined {
-  const json = readFrame(message);
-  if ("why" in json || kindOf(json.text, json.root) !== "array") return undefined;
-  return Array.from(elements(json.text, json.root), ({ start, end }) => callerId(json.text.slice(start, end)));
+/**
+ * Returns the id of each item of a batch; undefined if the message is not a batch of at most `itemsMax`. Never throws.
+ */
+export function callerIds(message: Body, itemsMax: number): readonly (string | undefined)[] | undefined {
+  const batch = batchIn(message);
+  if (batch === undefined) return undefined;
+  const items = itemsOf(batch, itemsMax + 1);
+  return items.length > itemsMax || !isJson(batch) ? undefined : items.map(callerId);
+}
+
+/** The text of a message that is a batch, if it is JSON at all. */
+function batchIn(message: Body): string | undefined {
+  const text = textOf(message);
+  return text?.charCodeAt(skipSpace(text, 0)) === OPEN_BRACKET ? text : undefined;
+}
+
+/** The first `max` items of an array. In a text that is not JSON, the walk ends with the text. */
+function itemsOf(text: string, max: number): readonly string[] {
+  const items: string[] = [];
+  for (const { start, end } of elements(text, { start: skipSpace(text, 0), end: text.length })) {
+    if (start >= text.length) break;
+    items.push(text.slice(start, end));
+    if (items.length === max) break;
+  }
+  return items;
 }
 
 const FIELDS = ["jsonrpc", "id", "method", "result", "error"] as const;
@@ -120,11 +140,13 @@ const ID_KINDS: ReadonlySet<JsonKind> = new Set(["string", "number", "null"]);
 /**
  * Splits a batch, whose items may nest as deep as single messages. A message that is not a batch is left to `encode`.
  */
-function split(message: Body): readonly string[] | undefined {
-  const batch = textOf(message);
-  if (batch === undefined || batch.charCodeAt(skipSpace(batch, 0)) !== OPEN_BRACKET) return undefined;
-  const { text, root } = readMessage(batch, MAX_MESSAGE_DEPTH + 1);
-  const items = Array.from(elements(text, root), (item) => text.slice(item.start, item.end));
+function split(message: Body, itemsMax: number): readonly string[] | undefined {
+  const batch = batchIn(message);
+  if (batch === undefined) return undefined;
+  // Count before checking, which would take a hundred times as long for a body full of the smallest items.
+  const items = itemsOf(batch, itemsMax + 1);
+  if (items.length > itemsMax) return items;
+  readMessage(batch, MAX_MESSAGE_DEPTH + 1);
   if (items.length === 0) throw new InvalidMessage("shape", "the batch is empty");
   return items;
 }

@@ -84,7 +84,8 @@ export function keyAt(text: string, name: number): string {
   return stringAt(text, { start: name, end: valueEnd(text, name) });
 }
 
-function valueEnd(text: string, start: number): number {
+/** Returns the end of the value that begins at `start`. */
+export function valueEnd(text: string, start: number): number {
   const first = text.charCodeAt(start);
   if (first === QUOTE) return stringEnd(text, start) ?? text.length;
   if (isOpener(first)) return containerEnd(text, start);
@@ -115,10 +116,10 @@ function containerEnd(text: string, start: number): number {
 /** A brace differs from its bracket by this one bit, which saves a comparison per character. */
 const BRACE_BIT = OPEN_BRACE ^ OPEN_BRACKET;
 
-function isOpener(code: number): boolean {
+export function isOpener(code: number): boolean {
   return (code | BRACE_BIT) === OPEN_BRACE;
 }
 
-function isCloser(code: number): boolean {
+export function isCloser(code: number): boolean {
   return (code | BRACE_BIT) === CLOSE_BRACE;
 }

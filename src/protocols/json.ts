@@ -9,8 +9,9 @@ import { type Condition, compile, compileAny, type FrameText } from "./condition
 import { type IdKind, idsOf } from "./id-kinds.ts";
 import { type AnswerRule, answering, literalId, textOfAnswer } from "./json-answer.ts";
 import type { Span } from "./json-check.ts";
-import { insertMissing, locate, type Place, parsePointer, remove, replace } from "./json-edit.ts";
+import { insertMissing, remove, replace } from "./json-edit.ts";
 import { inKindOf, type Json, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
+import { locate, type Place, parsePointer } from "./json-place.ts";
 import { kindOf } from "./json-text.ts";
 import {
   type Adopted,

@@ -90,7 +90,7 @@ export function fromModule(exports: unknown): Protocol {
     decode: (frame) => asDecoded(frame, isId, correlation, () => decode(frame)),
     ...(adopt && correlation === "id" && { adopt: (frame, id) => asAdopted(() => adopt(frame, id), ids) }),
     ...(cancel && { cancel: (id: WireId) => asCancel(() => cancel(id)) }),
-    ...(split && { split: (message) => asCallersFault(() => asItems(split(input(message)))) }),
+    ...(split && { split: (message: Body) => asCallersFault(() => asItems(split(input(message)))) }),
   };
 }
 

@@ -121,10 +121,11 @@ export interface Protocol {
   /** Returns the frame that cancels the rest of the reply to `id`; omitted if the protocol has none. */
   cancel?(id: WireId): Body | undefined;
   /**
-   * Splits a batch into its items, each a message by itself; undefined if `message` is not a batch.
+   * Splits a batch into its items, each a message by itself; undefined if `message` is not a batch. One of more than
+   * `itemsMax` is refused as a whole, so it need not be split any further than one item beyond.
    * Throws {@link InvalidMessage} if the batch is empty.
    */
-  split?(message: Body): readonly string[] | undefined;
+  split?(message: Body, itemsMax: number): readonly string[] | undefined;
   /** Sets our id in a message. Throws {@link InvalidMessage} if the message is not one of this protocol. */
   encode(message: Body, id: number, mode: Mode): Encoded;
   /**

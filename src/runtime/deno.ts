@@ -2,6 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 import { reuseConnectionEntries } from "./deno.server.ts";
+import { watchAccepting } from "./deno.watch.ts";
+import { descriptorsMax } from "./descriptors.ts";
 import { listen } from "./listener.ts";
 import { holdLock } from "./lock.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
@@ -19,13 +21,18 @@ interface DenoApi {
 const { Deno } = globalThis as unknown as { readonly Deno: DenoApi };
 
 export const runtime: Runtime = {
+  descriptorsMax,
   name: "deno",
   version: process.versions.deno ?? "",
 
   /** On Deno, SIGUSR1 would end the process, too. */
   endingSignals: [...ENDING_SIGNALS, "SIGUSR1"],
 
-  listen: (options) => listen(options, reuseConnectionEntries),
+  listen: (options) =>
+    listen(options, (server) => {
+      reuseConnectionEntries(server);
+      watchAccepting(server, options.onDeaf);
+    }),
 
   /** On Deno, `process.stdout` and `process.stderr` block on a pipe that nobody reads; Deno's own streams do not. */
   async write(stream, bytes) {

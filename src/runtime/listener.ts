@@ -1,6 +1,7 @@
 /** The HTTP listener of both runtimes. */
 
 import {
+  createServer,
   type IncomingMessage,
   type OutgoingHttpHeader,
   type OutgoingHttpHeaders,
@@ -8,9 +9,10 @@ import {
   ServerResponse,
 } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import type { Listener, ListenOptions } from "./runtime.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { Listener, ListenOptions, Refusal } from "./runtime.ts";
 
 /** Time limits for slow senders, in milliseconds: for the header, for the whole request, and between checks. */
 const HEADERS_WITHIN_MS = 10_000;
@@ -22,6 +24,16 @@ const CHECK_EVERY_MS = 1_000;
  * request may be on its way, and from its dismissal, so that the client sees its end before it is cut.
  */
 const GRACE_MS = 100;
+/** The grace of a connection that had no request yet: many callers of `/shutdown` at once are slow to send theirs. */
+const FRESH_GRACE_MS = 400;
+/** The time without a new connection after which none is on its way, in milliseconds. */
+const LULL_MS = 20;
+/** Connections that the system may accept for us before we do. It has a limit of its own, 4,096 on Linux. */
+const BACKLOG = 4_096;
+
+const TOO_SLOW =
+  `the header must arrive within ${HEADERS_WITHIN_MS / 1_000} s, ` +
+  `and the whole request within ${REQUEST_WITHIN_MS / 1_000} s`;
 
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
 
@@ -34,6 +46,9 @@ interface TrackedSocket {
   responses: number;
   /** Those of the responses that had to wait for another one on the same connection. */
   readonly queued: Set<ServerResponse>;
+  readonly pipeline: Pipeline;
+  /** The newest request. */
+  request: IncomingMessage | undefined;
 }
 
 /**
@@ -44,32 +59,51 @@ export async function listen(
   options: ListenOptions,
   onListening: (server: Server) => void = () => {},
 ): Promise<Listener> {
-  const { fetch, host, port, keepAliveMs, connectionsMax, onFull, farewell } = options;
+  const { fetch, host, port, keepAliveMs, connectionsMax, onFull, farewell, refusal } = options;
   const connections = new Map<Socket, TrackedSocket>();
+  /** Requests whose body comes only after `100 Continue`. */
+  const expecting = new WeakSet<IncomingMessage>();
+  let connectedAt = performance.now();
   let retired = false;
 
   /** Announces the end of its connection once the listener is retired, unless another response is to follow on it. */
   class RetirableResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
+      // Whether its body will still come is unknown, so the next request could not be told from it.
+      if (expecting.has(this.req)) this.setHeader("Connection", "close");
       if (retired && connections.get(this.req.socket)?.responses === 1) this.setHeader("Connection", "close");
       // One of two overloads: the reason may be left out.
       return super.writeHead(status, reason as string, headers);
     }
   }
 
-  const server = createAdaptorServer({
-    async fetch(request, { incoming, outgoing }) {
-      const response = await fetch(request, { incoming, outgoing, exclusive: true });
+  const serve = getRequestListener(
+    async (request, { incoming, outgoing }) => {
+      const awaited = incoming as IncomingMessage;
+      const proceed = expecting.has(awaited)
+        ? () => {
+            if (expecting.delete(awaited)) (outgoing as ServerResponse).writeContinue();
+          }
+        : undefined;
+      const response = await fetch(request, { incoming, outgoing, exclusive: true, proceed });
       return outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
     },
-    serverOptions: {
-      headersTimeout: HEADERS_WITHIN_MS,
-      requestTimeout: REQUEST_WITHIN_MS,
-      connectionsCheckingInterval: CHECK_EVERY_MS,
-      keepAliveTimeout: keepAliveMs,
-      ServerResponse: RetirableResponse,
+    {
+      errorHandler(error) {
+        if (!(error instanceof RequestError)) return new Response(null, { status: 500 });
+        const { status, headers, body } = refusal(400, `the request target is invalid: ${error.message}`);
+        return new Response(body, { status, headers });
+      },
     },
-  }) as Server;
+  );
+  const server = createServer({
+    headersTimeout: HEADERS_WITHIN_MS,
+    requestTimeout: REQUEST_WITHIN_MS,
+    connectionsCheckingInterval: CHECK_EVERY_MS,
+    keepAliveTimeout: keepAliveMs,
+    requireHostHeader: false,
+    ServerResponse: RetirableResponse,
+  });
   /** Called after each response; set while the exit waits for the last one. */
   let onAnswered = (): void => {};
   function answered(this: ServerResponse): void {
@@ -77,11 +111,13 @@ export async function listen(
     if (connection) {
       connection.responses--;
       connection.queued.delete(this);
+      connection.pipeline.answered();
     }
     onAnswered();
   }
 
   server.on("connection", (socket: Socket) => {
+    connectedAt = performance.now();
     // Stay below the limit of descriptors: on Deno, a listener that ran out of them never accepts again.
     if (connections.size >= connectionsMax) {
       socket.destroy();
@@ -89,28 +125,61 @@ export async function listen(
       return;
     }
     const queued = new Set<ServerResponse>();
-    connections.set(socket, { since: performance.now(), dismissed: false, responses: 0, queued });
+    const pipeline = new Pipeline(socket, serve);
+    const since = performance.now();
+    connections.set(socket, { since, dismissed: false, responses: 0, queued, pipeline, request: undefined });
     socket.once("close", () => {
       // Runs before the response's own `close` event.
       connections.delete(socket);
+      pipeline.closed();
       // Node closes only the response that was being written. The queued ones would be read forever, for nobody.
       for (const response of queued) if (!response.socket) response.destroy().emit("close");
     });
   });
-  server.prependListener("request", ({ socket }, response) => {
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = request;
     const connection = connections.get(socket);
     if (!connection) return;
     connection.since = Number.NEGATIVE_INFINITY;
     connection.responses++;
+    connection.request = request;
     if (!response.socket) connection.queued.add(response);
     response.on("close", answered);
+    const refused = refusalOf(request);
+    if (refused) response.writeHead(refused.status, refused.headers).end(refused.body);
+    else connection.pipeline.take(request, response);
+  };
+  const refusalOf = ({ headers }: IncomingMessage): Refusal | undefined => {
+    if (headers.host === undefined) return refusal(400, "the Host header is missing: send the host of the URL");
+    const { expect } = headers;
+    if (expect === undefined || /^100-continue$/i.test(expect)) return undefined;
+    return refusal(417, "only Expect: 100-continue is supported: leave the header out");
+  };
+  server.on("request", take);
+  server.on("checkExpectation", take);
+  server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+    expecting.add(request);
+    take(request, response);
+  });
+  server.on("connect", (_request: IncomingMessage, socket: Socket) => {
+    socket.end(asText(refusal(405, "CONNECT is not allowed: this is no proxy")));
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const connection = connections.get(socket);
+    // Its request waits in the system because we do not read: it is not the client that is slow.
+    if (connection?.pipeline.isPaused && error.code === "ERR_HTTP_REQUEST_TIMEOUT") return;
+    // A response to an earlier request comes first, so that this one could be taken for it.
+    const mayAnswer = !connection || connection.responses === 0 || isForTheIncomplete(connection, socket);
+    if (socket.writable && mayAnswer && error.code !== "ECONNRESET") socket.write(asText(refusalFor(error, refusal)));
+    socket.destroySoon();
   });
   // Node's `close` ends idle connections, and mistakes one for idle whose response is handed over but not yet written.
   server.closeIdleConnections = () => {};
   const cut = (kept: ReadonlySet<object>): void => {
     const now = performance.now();
     for (const [socket, connection] of connections) {
-      if (kept.has(socket) || connection.since > now - GRACE_MS) continue;
+      const graceMs = connection.request || connection.dismissed ? GRACE_MS : FRESH_GRACE_MS;
+      if (kept.has(socket) || connection.since > now - graceMs) continue;
       if (connection.dismissed || connection.responses > 0) socket.destroy();
       else dismiss(socket, connection, now);
     }
@@ -125,7 +194,7 @@ export async function listen(
     new Set([...connections].filter(([, { responses }]) => responses > 0).map(([socket]) => socket));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, host, resolve);
+    server.listen({ port, host, backlog: BACKLOG }, resolve);
   });
   onListening(server);
 
@@ -135,6 +204,15 @@ export async function listen(
       retired = true;
       const now = performance.now();
       for (const connection of connections.values()) if (connection.responses === 0) connection.since = now;
+    },
+    async lull(withinMs) {
+      const until = performance.now() + withinMs;
+      for (let from = performance.now(); from < until; from = performance.now()) {
+        await new Promise((resolve) => setTimeout(resolve, Math.min(LULL_MS, until - from)));
+        // After a long turn the timer comes first, and only then what has arrived meanwhile.
+        await new Promise(setImmediate);
+        if (connectedAt < from) return;
+      }
     },
     close() {
       server.close();
@@ -166,4 +244,28 @@ export async function listen(
       });
     },
   };
+}
+
+/** True if the only response that is owed is that to the request with the fault, and nothing of it was written. */
+function isForTheIncomplete({ responses, request }: TrackedSocket, socket: Socket): boolean {
+  const { _httpMessage: current } = socket as { readonly _httpMessage?: ServerResponse | null };
+  return responses === 1 && request?.complete === false && current?.headersSent === false;
+}
+
+function refusalFor({ code }: NodeJS.ErrnoException, refusal: ListenOptions["refusal"]): Refusal {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return refusal(431, "the header of the request is larger than 16 KiB");
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return refusal(413, "the extensions of the body's chunks are larger than 16 KiB: leave them out");
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return refusal(408, TOO_SLOW);
+    default:
+      return refusal(400, `the request is not valid HTTP/1.1${code?.startsWith("HPE_") ? ` (${code})` : ""}`);
+  }
+}
+
+function asText({ status, reason, headers, body }: Refusal): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return [`HTTP/1.1 ${status} ${reason}`, ...lines, "", body].join("\r\n");
 }

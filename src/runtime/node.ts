@@ -2,6 +2,7 @@
 
 import { constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
+import { descriptorsMax } from "./descriptors.ts";
 import { listen } from "./listener.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
@@ -29,6 +30,7 @@ function openStream(name: "stdout" | "stderr"): NodeJS.WritableStream {
 const streams: { stdout?: NodeJS.WritableStream; stderr?: NodeJS.WritableStream } = {};
 
 export const runtime: Runtime = {
+  descriptorsMax,
   name: "node",
   version: process.versions.node,
 

@@ -18,6 +18,8 @@ export interface Runtime {
   write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
   /** Returns those of the needs that the runtime does not permit. Node permits everything. */
   refused(needs: Needs): Promise<Needs>;
+  /** Returns how many descriptors the process may have; undefined if the system does not tell. */
+  descriptorsMax(): number | undefined;
   /** Starts the sidecar's thread. Post nothing before its first message: the thread does not listen until then. */
   startThread(): Thread;
   /** Starts the HTTP listener. Rejects with the system's error (EADDRINUSE, EACCES, …) if it cannot listen. */
@@ -57,8 +59,20 @@ export interface ListenOptions {
   /** The maximum number of open connections. More are closed on arrival, each with a call of `onFull`. */
   readonly connectionsMax: number;
   onFull(): void;
+  /** The listener does not accept connections any more, and cannot be mended. */
+  onDeaf(): void;
   /** The response, as bytes of HTTP, with which an idle connection ends. */
   readonly farewell: string;
+  /** The response to a request that the listener cannot hand to `fetch`. */
+  refusal(status: 400 | 405 | 408 | 413 | 417 | 431, detail: string): Refusal;
+}
+
+/** A response that the listener writes by itself; its connection ends with it. */
+export interface Refusal {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
 }
 
 /** The HTTP listener. The exit ends it step by step: `close` alone could wait forever. */
@@ -66,6 +80,11 @@ export interface Listener {
   readonly port: number;
   /** Ends each connection with its next response, and gives idle ones a grace in which to get one. */
   retire(): void;
+  /**
+   * Resolves when no connection has come for a moment: those that the system has accepted for us would be reset by
+   * `close`. Takes no longer than `withinMs`.
+   */
+  lull(withinMs: number): Promise<void>;
   /** Stops accepting connections. */
   close(): void;
   /** Resolves when every begun response is written, except those on a kept connection. */

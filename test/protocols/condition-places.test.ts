@@ -47,7 +47,12 @@ function isPushed(when: Condition, frame: string): boolean {
   const [webhook] = parse({ webhooks: [{ url: "http://127.0.0.1/", when }] }).webhooks;
   assert.ok(webhook);
   const posted: FromThread[] = [];
-  const journals = new Journals("u", { count: 10, bytes: 1_000 }, (message) => posted.push(message));
+  const journals = new Journals(
+    "u",
+    { count: 10, bytes: 1_000 },
+    (message) => posted.push(message),
+    (work) => work(),
+  );
   journals.open(MAIN, { epoch: "e", former: [] });
   journals.append(MAIN, frame, isJson(frame) ? "json" : "text");
   const read = { type: "read", upstream: "u", seq: 1, journal: MAIN, after: "earliest", limit: 10 } as const;

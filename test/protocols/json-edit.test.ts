@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { check, type Span } from "../../src/protocols/json-check.ts";
-import { insertFirst, insertMissing, locate, parsePointer, remove, replace } from "../../src/protocols/json-edit.ts";
+import { insertFirst, insertMissing, remove, replace } from "../../src/protocols/json-edit.ts";
+import { locate, parsePointer } from "../../src/protocols/json-place.ts";
 import { elements, kindOf, members } from "../../src/protocols/json-text.ts";
 import { arrayText, jsonText, objectText } from "./json-samples.ts";
 

@@ -4,6 +4,8 @@ export default {
   deno: true,
   mutants: [
     ["the caller's id goes on the wire", "frame: replace(text, span, String(id))", "frame: text"],
+    ["a batch is taken apart to its end", "if (items.length === max) break;", ""],
+    ["ids are collected of a batch that is too large", "items.length > itemsMax || ", ""],
     [
       "the reply keeps our wire id",
       'typeof own === "string" ? replace(text, span, own)',

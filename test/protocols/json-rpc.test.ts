@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { callerId, jsonRpc, rpcError, rpcErrorCode } from "../../src/protocols/json-rpc.ts";
+import { callerId, callerIds, jsonRpc, rpcError, rpcErrorCode } from "../../src/protocols/json-rpc.ts";
 import { type Body, type Decoded, InvalidMessage } from "../../src/protocols/protocol.ts";
 import { codePoint } from "./code-point.ts";
 import { jsonText, numberText, strangers, stringText, woundedText } from "./json-samples.ts";
@@ -215,27 +215,38 @@ test("no frame makes decode throw, and no frame without one of our ids becomes a
 
 test("a batch is split into its items as written, whatever they are", () => {
   const items = ['{"id" : 1.0}', "7", '"a,b]"', "[]", "null"];
-  assert.deepEqual(jsonRpc.split?.(` [ ${items.join(" ,\n")} ] `), items);
-  assert.deepEqual(jsonRpc.split?.(bytes("[{}]")), ["{}"]);
+  assert.deepEqual(jsonRpc.split?.(` [ ${items.join(" ,\n")} ] `, 10), items);
+  assert.deepEqual(jsonRpc.split?.(bytes("[{}]"), 10), ["{}"]);
   assert.throws(() => jsonRpc.encode("7", OURS, "rpc"), InvalidMessage);
 });
 
 test("a message that is not a batch is not split, and an empty or broken batch is refused", () => {
-  assert.equal(jsonRpc.split?.('{"a":[1]}'), undefined);
-  assert.throws(() => jsonRpc.split?.(" [ ] "), {
+  assert.equal(jsonRpc.split?.('{"a":[1]}', 10), undefined);
+  assert.throws(() => jsonRpc.split?.(" [ ] ", 10), {
     name: "InvalidMessage",
     kind: "shape",
     message: "the batch is empty",
   });
-  assert.throws(() => jsonRpc.split?.("[{}"), { name: "InvalidMessage", kind: "parse" });
+  assert.throws(() => jsonRpc.split?.("[{}", 10), { name: "InvalidMessage", kind: "parse" });
+});
+
+test("a batch is split no further than one item beyond the limit, and its ids are not collected", () => {
+  const batch = `[${'{"id":1},'.repeat(9)}{"id":2}]`;
+  assert.equal(jsonRpc.split?.(batch, 10)?.length, 10);
+  assert.equal(jsonRpc.split?.(batch, 5)?.length, 6);
+  assert.deepEqual(callerIds(batch, 10), [...Array(9).fill("1"), "2"]);
+  assert.equal(callerIds(batch, 9), undefined);
+  for (const broken of ["[", "[{", "[1,", '["', "[}", "[]]"]) {
+    assert.equal(callerIds(broken, 10), undefined, broken);
+  }
 });
 
 test("an item of a batch may nest as deep as a single message, and no deeper", () => {
   const deep = (levels: number): string =>
     `{"jsonrpc":"2.0","method":"m","params":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
-  const [item = ""] = jsonRpc.split?.(`[${deep(64)}]`) ?? [];
+  const [item = ""] = jsonRpc.split?.(`[${deep(64)}]`, 10) ?? [];
   assert.equal(jsonRpc.encode(item, OURS, "rpc").frame, deep(64));
-  assert.throws(() => jsonRpc.split?.(`[${deep(65)}]`), { kind: "parse" });
+  assert.throws(() => jsonRpc.split?.(`[${deep(65)}]`, 10), { kind: "parse" });
   assert.throws(() => jsonRpc.encode(deep(65), OURS, "rpc"), { kind: "parse" });
 });
 

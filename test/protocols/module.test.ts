@@ -207,7 +207,7 @@ test("a module that accepts anything gets bodies as they are, and its methods ke
 });
 
 test("a module's split returns strings, or its message is refused", () => {
-  const splitting = (split: () => unknown) => fromModule({ default: { ...sums, split } }).split?.("[]");
+  const splitting = (split: () => unknown) => fromModule({ default: { ...sums, split } }).split?.("[]", 10);
   assert.deepEqual(
     splitting(() => ["a", "b"]),
     ["a", "b"],

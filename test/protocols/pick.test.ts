@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parsePointer } from "../../src/protocols/json-edit.ts";
+import { parsePointer } from "../../src/protocols/json-place.ts";
 import { type Picked, pick } from "../../src/protocols/pick.ts";
 
 const at = (reply: string | Uint8Array, pointer: string): Picked => pick(reply, parsePointer(pointer));
@@ -52,7 +52,7 @@ test("an upstream's error is the reason for a missing value, and can be picked i
 });
 
 test("a wide object is described by its first keys, each of bounded length", () => {
-  const wide = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`${n}${"k".repeat(1_000)}`, n]));
+  const wide = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`${n}${"k".repeat(1_000)}`, n]));
   const picked = at(JSON.stringify({ wide }), "/wide/none");
   assert.ok("why" in picked && picked.why.length < 700 && picked.why.endsWith("…"), JSON.stringify(picked));
 });

@@ -23,7 +23,9 @@ const { port } = await runtime.listen({
   keepAliveMs: 60_000,
   connectionsMax: CONNECTIONS,
   onFull: () => process.exit(3),
+  onDeaf: () => {},
   farewell: "",
+  refusal: (status: number) => ({ status, reason: "", headers: {}, body: "" }),
 });
 
 const sockets = Array.from({ length: CONNECTIONS }, () => connect(port, "127.0.0.1").setEncoding("latin1"));

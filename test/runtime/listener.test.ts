@@ -9,6 +9,8 @@ import { bounded, type Cleanup, delay, until } from "../support/until.ts";
 
 /** Time that a connection without a pending request is spared, in milliseconds. */
 const GRACE_MS = 100;
+/** The same before its first request. */
+const FRESH_GRACE_MS = 400;
 /** Time limit for a header, in milliseconds. */
 const HEADERS_WITHIN_MS = 10_000;
 /** More bytes than the buffers of both ends of a connection can hold. */
@@ -23,7 +25,9 @@ const place = {
   keepAliveMs: 60_000,
   connectionsMax: 1_000,
   onFull: () => {},
+  onDeaf: () => {},
   farewell: FAREWELL,
+  refusal: (status: number, body: string) => ({ status, reason: "", headers: { Connection: "close" }, body }),
 };
 
 interface Site extends Listener {
@@ -136,7 +140,7 @@ test("a new connection is not cut and gets its response; one that stays silent i
     assert.equal((await fresh.response()).body, "here");
     await other.until(() => other.ended);
     assert.equal(silent.ended, undefined);
-    await delay(GRACE_MS);
+    await delay(FRESH_GRACE_MS);
     site.cut(new Set());
     // Node itself would wait longer for a header.
     await silent.until(() => silent.ended, { within: 5_000 });

@@ -12,6 +12,8 @@ export type Disconnect =
   | { readonly reason: "oversized"; readonly limitBytes: number }
   /** A message came in more than `limit` fragments, which follow from `limits.reply_bytes`. */
   | { readonly reason: "fragmented"; readonly limit: number; readonly limitBytes: number }
+  /** More pings and pongs that nobody asked for than `limit` came within a second. */
+  | { readonly reason: "flooded"; readonly limit: number }
   | { readonly reason: "timeout"; readonly withinMs: number }
   /** The settings for the attempt could not be resolved. */
   | { readonly reason: "credentials"; readonly detail: string }
@@ -50,6 +52,8 @@ export function describeDisconnect(disconnect: Disconnect): string {
       return `the upstream sent a frame larger than limits.reply_bytes (${disconnect.limitBytes} bytes)`;
     case "fragmented":
       return describePieces(disconnect.limit, disconnect.limitBytes);
+    case "flooded":
+      return `the upstream sent more than ${disconnect.limit} pings and unsolicited pongs within a second`;
     case "timeout":
       return `no connection within ${disconnect.withinMs} ms (connect_within)`;
     case "credentials":

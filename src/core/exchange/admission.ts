@@ -1,7 +1,7 @@
 /** The admission of new requests: each is taken in, or refused for a limit, a mistake in it, or a passed deadline. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
-import type { Body, Encoded, Protocol } from "../../protocols/protocol.ts";
+import { type Body, type Encoded, InvalidMessage, type Protocol } from "../../protocols/protocol.ts";
 import type { RequestKind } from "../outcome.ts";
 import { OpenBatch } from "./batch.ts";
 import { BatchQueue, type WaitingBatch } from "./batch-queue.ts";
@@ -10,11 +10,12 @@ import type { InFlight } from "./in-flight.ts";
 import type { NewRequest, OwnedRequest, Owner } from "./request-table.ts";
 import type { SendQueue } from "./send-queue.ts";
 
-type AdmissionLimits = Pick<UpstreamSettings["limits"], "in_flight" | "buffered_bytes">;
+type AdmissionLimits = Pick<UpstreamSettings["limits"], "in_flight" | "batch_items" | "buffered_bytes">;
 
 export class Admission {
   readonly #protocol: Protocol;
   readonly #inFlightMax: number;
+  readonly #itemsMax: number;
   readonly #bufferedMax: number;
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
@@ -32,6 +33,7 @@ export class Admission {
   ) {
     this.#protocol = protocol;
     this.#inFlightMax = Math.min(limits.in_flight, requests.correlation.capacity);
+    this.#itemsMax = limits.batch_items;
     this.#bufferedMax = limits.buffered_bytes;
     this.#requests = requests;
     this.#sendQueue = sendQueue;
@@ -56,7 +58,7 @@ export class Admission {
   take(owner: Owner, incoming: NewRequest, now: number, buffered: number): boolean {
     let items: readonly string[] | undefined;
     try {
-      if (incoming.kind !== "stream") items = this.#protocol.split?.(incoming.body);
+      if (incoming.kind !== "stream") items = this.#itemsOf(incoming.body);
     } catch (error) {
       this.#requests.refuse({ owner, seq: incoming.seq, batch: undefined }, 0, failures.invalid(error));
       return false;
@@ -71,6 +73,14 @@ export class Admission {
       if (problem) this.#refuseRest(batch, problem);
     }
     return true;
+  }
+
+  /** The items of a batch; undefined for a single message. Throws {@link InvalidMessage}. */
+  #itemsOf(body: Body): readonly string[] | undefined {
+    const items = this.#protocol.split?.(body, this.#itemsMax);
+    if (items === undefined || items.length <= this.#itemsMax) return items;
+    const detail = `the batch has more than ${this.#itemsMax} items (limits.batch_items): send it in several`;
+    throw new InvalidMessage("shape", detail);
   }
 
   /** Takes in the items of batches that there are places for. Call whenever a place may have become free. */

@@ -25,7 +25,7 @@ const REQUEST: FrameOrigin = { type: "request" };
 
 type ExchangeLimits = Pick<
   UpstreamSettings["limits"],
-  "in_flight" | "buffered_bytes" | "reply_bytes" | "reply_pause" | "pace"
+  "in_flight" | "batch_items" | "buffered_bytes" | "reply_bytes" | "reply_pause" | "pace"
 >;
 
 /** The most frames that make one reply, unless the protocol states its own bound. */

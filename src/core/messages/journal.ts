@@ -55,12 +55,22 @@ export interface Cursor {
   readonly seq: number;
 }
 
+/** Selects messages, never gaps. */
+export interface MessageFilter {
+  /** The number of rules: each may walk over a whole message. */
+  readonly rules: number;
+  /** What it said of a message before; undefined if it does not know, or no more. */
+  known(seq: number): boolean | undefined;
+  /** @returns undefined if the message takes too long to examine at once: read on when the filter knows it */
+  selects(seq: number, bytes: number, message: () => Message): boolean | undefined;
+}
+
 export interface ReadOptions {
   readonly after: Start;
   /** Maximum number of entries in the page. */
   readonly limit: number;
-  /** Filters messages, never gaps. Undefined selects all. */
-  readonly where?: ((message: Message) => boolean) | undefined;
+  /** Undefined selects all. */
+  readonly where?: MessageFilter | undefined;
 }
 
 export interface Page {
@@ -85,8 +95,12 @@ export interface JournalBounds {
  * than one page a minute, so the page size determines how slow a reader may be.
  */
 const PAGE_BYTES = 64 * 1024;
-/** Maximum number of messages that a filter examines for one page, so that a rare match never blocks the thread. */
-const PAGE_SCAN = 2_000;
+/**
+ * Maximum of bytes times rules that a filter examines for one page, so that a rare match never blocks the thread: some
+ * milliseconds. A message that it knows already counts as {@link KNOWN_BYTES}.
+ */
+const SCAN_BYTES = 256 * 1024;
+const KNOWN_BYTES = 16;
 /** Approximate overhead of an entry besides its data, in bytes. */
 const ENTRY_BYTES = 128;
 
@@ -175,16 +189,21 @@ export class Journal {
     const entries: JournalEntry[] = from.gap ? [from.gap] : [];
     let next = Math.max(from.seq, this.#oldest - 1);
     let bytes = 0;
-    for (let scanned = 0; next < this.#newest && entries.length < limit && scanned < PAGE_SCAN; scanned++) {
+    let scanned = 0;
+    while (next < this.#newest && entries.length < limit && scanned < SCAN_BYTES) {
       const stored = this.#entryAt(next + 1);
       const size = sizeOf(stored);
-      const entry = "gap" in stored ? stored : this.#message(stored);
-      const isSelected = "gap" in entry || where === undefined || where(entry);
-      if (isSelected && bytes > 0 && bytes + size > PAGE_BYTES) break;
+      let isSelected: boolean | undefined = true;
+      if (where && !("gap" in stored)) {
+        const known = where.known(stored.seq);
+        scanned += known === undefined ? size * where.rules : KNOWN_BYTES;
+        isSelected = known ?? where.selects(stored.seq, size, () => this.#message(stored));
+      }
+      if (isSelected === undefined || (isSelected && bytes > 0 && bytes + size > PAGE_BYTES)) break;
       next++;
       if (!isSelected) continue;
       bytes += size;
-      entries.push(entry);
+      entries.push("gap" in stored ? stored : this.#message(stored));
     }
     return { epoch: this.epoch, entries, next, end: next === this.#newest, gone: from.gone };
   }

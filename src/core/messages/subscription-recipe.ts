@@ -2,8 +2,9 @@
 
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import { type Condition, compile, type FrameText, pointersOf, type Test } from "../../protocols/condition.ts";
-import { locate, type Pointer, parsePointer, replace } from "../../protocols/json-edit.ts";
+import { replace } from "../../protocols/json-edit.ts";
 import { checkedJson, type Json } from "../../protocols/json-message.ts";
+import { locate, type Pointer, parsePointer } from "../../protocols/json-place.ts";
 import { ID, needsIdToSend, requestOf } from "../../protocols/subscription-request.ts";
 
 export interface Recipe {

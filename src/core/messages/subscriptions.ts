@@ -3,8 +3,8 @@
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { type FrameText, frameText } from "../../protocols/condition.ts";
-import { pointerText } from "../../protocols/json-edit.ts";
 import { checkedJson, readFrame } from "../../protocols/json-message.ts";
+import { pointerText } from "../../protocols/json-place.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { endMessage, messageText } from "../../protocols/subscription-request.ts";
 import type { Outcome } from "../outcome.ts";

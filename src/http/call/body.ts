@@ -20,6 +20,8 @@ export async function readMessage(
   const binary = checkType(c.req.header("content-type"), accepts);
   const declared = Number(c.req.header("content-length") ?? Number.NaN);
   if (declared > limitBytes) throw tooLarge(limitBytes);
+  // The client waits for this, if it is to send the body at all.
+  c.env?.proceed?.();
   // A chunked body has no length and must be counted; the HTTP parser holds the others to their Content-Length.
   const bytes = await readBody(c, limitBytes, Number.isNaN(declared), stopping);
   if (bytes.byteLength === 0) throw refused("invalid_request", "the body is empty: send one message in it");

@@ -3,7 +3,7 @@
 import type { Context } from "hono";
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptState } from "../../core/kept-replies.ts";
-import type { Pointer } from "../../protocols/json-edit.ts";
+import type { Pointer } from "../../protocols/json-place.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import type { ResponseHeaders } from "../problem.ts";
 import type { JsonOf } from "../routing.ts";
@@ -37,7 +37,7 @@ export function keptReplyResponse(
   headers: ResponseHeaders,
   location: string,
   pointer: Pointer | undefined,
-): Response {
+): Response | Promise<Response> {
   if (hasEnded(state)) return respond(c, { outcome: outcomeOf(state), upstream, headers }, pointer);
   const late = state.phase === "late" ? state.failed.failure : undefined;
   const body: JsonOf<"pendingSchema"> = {

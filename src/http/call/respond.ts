@@ -3,10 +3,11 @@
 import type { Context } from "hono";
 import { type Replied, repeatableFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
-import { type Pointer, parsePointer } from "../../protocols/json-edit.ts";
-import { pick } from "../../protocols/pick.ts";
+import type { Pointer } from "../../protocols/json-place.ts";
+import { parseCallersPointer, pickInSteps } from "../../protocols/pick.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
+import { inTurns } from "../../sidecar/turns.ts";
 import type { Env, UpstreamPort } from "../ports.ts";
 import { problem, type ResponseHeaders } from "../problem.ts";
 import { rpcBatch } from "../rpc-error.ts";
@@ -17,7 +18,7 @@ export function readPick(c: Context<Env>): Pointer | undefined {
   const given = c.req.url.includes("?") ? c.req.query("pick") : undefined;
   if (given === undefined) return undefined;
   try {
-    return parsePointer(given);
+    return parseCallersPointer(given);
   } catch (error) {
     throw refused("invalid_request", `pick: ${(error as Error).message}`);
   }
@@ -36,7 +37,7 @@ export function respond(
   c: Context<Env>,
   { outcome, upstream, headers }: CallResult,
   pointer: Pointer | undefined,
-): Response {
+): Response | Promise<Response> {
   switch (outcome.type) {
     case "reply":
       return pointer
@@ -53,14 +54,14 @@ export function respond(
   }
 }
 
-function pickedResponse(
+async function pickedResponse(
   c: Context<Env>,
   upstream: UpstreamPort,
   reply: Replied,
   headers: ResponseHeaders,
   pointer: Pointer,
-): Response {
-  const value = pick(reply.body, pointer);
+): Promise<Response> {
+  const value = await inTurns(pickInSteps(reply.body, pointer));
   if ("why" in value) {
     return problem(c, { code: "invalid_reply", sent: "yes", detail: `pick: ${value.why}` }, upstream, headers);
   }

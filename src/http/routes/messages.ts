@@ -13,6 +13,7 @@ import {
 } from "../../core/messages/journal.ts";
 import { type Failure, refused } from "../../errors.ts";
 import { compileWhere, type Rule } from "../../protocols/condition.ts";
+import { parseCallersPointer } from "../../protocols/pick.ts";
 import type { JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import { leaveSignal } from "../call/caller-left.ts";
@@ -198,11 +199,13 @@ function readFlag(c: Context<Env>, name: string): boolean {
 function readWhere(c: Context<Env>): readonly Rule[] {
   const texts = c.req.queries("where") ?? [];
   if (texts.length > RULES_MAX) throw refused("invalid_request", `where may be given at most ${RULES_MAX} times`);
-  const rules = texts.map((text) => {
+  // Sorted and without repetitions, so that readers with the same filter share it.
+  const rules = [...new Set(texts)].sort().map((text) => {
     const at = text.indexOf("=");
     return at < 0 ? { pointer: text } : { pointer: text.slice(0, at), value: text.slice(at + 1) };
   });
   try {
+    for (const { pointer } of rules) parseCallersPointer(pointer);
     compileWhere(rules);
   } catch (error) {
     throw refused("invalid_request", `where: ${(error as Error).message}`);

@@ -54,7 +54,7 @@ export function rpcRoutes(app: App, parts: AppParts): void {
         // An invalid message has the id null, unless the protocol could read its id.
         if (outcome.invalid) return rpcFailure(c, upstream, outcome, headers);
         // A thread that is full or gone reports no ids: take them from the message.
-        const ids = callerIds(request.body);
+        const ids = callerIds(request.body, upstream.settings.limits.batch_items);
         const each = ids?.map((own) => ({ ...outcome, own }));
         if (each) return rpcBatch(c, upstream, { items: each, done: 0 }, headers);
         return rpcFailure(c, upstream, { ...outcome, own: outcome.own ?? callerId(request.body) }, headers);

@@ -8,8 +8,8 @@ import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import { check as demandJson } from "../../protocols/json-check.ts";
-import { locate } from "../../protocols/json-edit.ts";
 import { checkedJson, MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
+import { locate } from "../../protocols/json-place.ts";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import type { SubscriptionInfo } from "../../sidecar/host/subscriptions.ts";
 import { readMessage } from "../call/body.ts";

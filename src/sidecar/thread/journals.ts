@@ -1,15 +1,17 @@
 /** The journals of one upstream on its thread, and the reads that wait for messages. */
 
 import { Journal, type Message, type Page, type ReadOptions, type Start } from "../../core/messages/journal.ts";
-import { compile, compileWhere, type FrameText } from "../../protocols/condition.ts";
-import { checkedJson, textOf } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { FromThread, JournalEpochs, NoPage, ReadCommand } from "../contract.ts";
+import { takeTurn } from "../turns.ts";
+import { JournalFilters } from "./journal-filters.ts";
 
 interface WaitingRead {
   readonly command: ReadCommand;
   /** The options to read on with: after the messages that were examined and did not match. */
   options: ReadOptions;
+  /** True while it waits for its turn. */
+  isQueued: boolean;
 }
 
 /** The journal of the messages that no subscription claims. */
@@ -20,20 +22,24 @@ export class Journals {
   readonly #bounds: { readonly count: number; readonly bytes: number };
   readonly #post: (message: FromThread) => void;
   readonly #journals = new Map<string, Journal>();
+  readonly #takeTurn: (work: () => void) => void;
+  readonly #filters = new JournalFilters();
   readonly #waiting = new Map<number, WaitingRead>();
-  #retryIsScheduled = false;
 
   constructor(
     upstream: string,
     bounds: { readonly count: number; readonly bytes: number },
     post: (message: FromThread) => void,
+    take = takeTurn,
   ) {
+    this.#takeTurn = take;
     this.#upstream = upstream;
     this.#bounds = bounds;
     this.#post = post;
   }
 
   open(name: string, { epoch, former }: JournalEpochs): void {
+    this.#filters.forget();
     this.#journals.set(name, new Journal(epoch, this.#bounds, former, Date.now()));
   }
 
@@ -83,56 +89,50 @@ export class Journals {
   }
 
   read(command: ReadCommand): void {
-    const { after, limit } = command;
-    this.#attempt({ command, options: { after, limit, where: filterOf(command) } });
+    const { seq, after, limit } = command;
+    const where = this.#filters.of(command);
+    const waiting = { command, options: { after, limit, where }, isQueued: false };
+    this.#waiting.set(seq, waiting);
+    this.#queue(waiting);
   }
 
   cancelRead(seq: number): void {
     this.#waiting.delete(seq);
   }
 
+  /** Reads when its turn has come: there may be thousands, and requests go before them. */
+  #queue(waiting: WaitingRead): void {
+    if (waiting.isQueued) return;
+    waiting.isQueued = true;
+    this.#takeTurn(() => {
+      waiting.isQueued = false;
+      if (this.#waiting.get(waiting.command.seq) === waiting) this.#attempt(waiting);
+    });
+  }
+
   #attempt(waiting: WaitingRead): void {
     const { command, options } = waiting;
     const journal = this.#journals.get(command.journal);
     const page = journal ? (journal.read(options) ?? "ahead") : "nowhere";
-    const due = typeof page === "string" || !command.wait || page.entries.length > 0;
+    const due = typeof page === "string" || page.entries.length > 0 || (page.end && !command.wait);
     if (due || isFarFrom(command.after, page, journal?.size ?? 0)) {
       this.#waiting.delete(command.seq);
       this.#postPage(command.seq, page);
       return;
     }
     waiting.options = { ...options, after: { epoch: page.epoch, seq: page.next } };
-    this.#waiting.set(command.seq, waiting);
-    if (!page.end) this.#scheduleRetry();
+    const readOn = () => this.#queue(waiting);
+    if (!page.end && !this.#filters.awaits(options.where, page.next + 1, readOn)) readOn();
   }
 
-  /** Retries the waiting reads at the end of the turn, so that messages of one turn share a page. */
+  /** Retries the waiting reads after this turn, so that messages of one turn share a page. */
   #scheduleRetry(): void {
-    if (this.#retryIsScheduled || this.#waiting.size === 0) return;
-    this.#retryIsScheduled = true;
-    setImmediate(() => {
-      this.#retryIsScheduled = false;
-      for (const waiting of [...this.#waiting.values()]) this.#attempt(waiting);
-    });
+    for (const waiting of this.#waiting.values()) this.#queue(waiting);
   }
 
   #postPage(seq: number, page: Page | NoPage): void {
     this.#post({ type: "page", upstream: this.#upstream, seq, page });
   }
-}
-
-function filterOf({ where, when }: ReadCommand): ReadOptions["where"] {
-  if (where.length === 0 && when === undefined) return undefined;
-  const meets = compileWhere(where);
-  const holds = when && compile(when);
-  return (message) => {
-    const seen = seenIn(message);
-    return meets(seen) && (holds === undefined || holds(seen));
-  };
-}
-
-function seenIn({ kind, data }: Message): FrameText {
-  return kind === "json" ? checkedJson(data as string) : { text: textOf(data) };
 }
 
 /**

@@ -83,6 +83,13 @@ function fragmentsFor(replyBytes: number): number {
   return 65_536 + Math.floor(replyBytes / 64);
 }
 
+/**
+ * The most control frames that nobody asked for, within any second: a peer that sends more is left, since each takes
+ * its time on the thread, and one read may bring thirty thousand.
+ */
+const CONTROL_MAX = 1_000;
+const CONTROL_WITHIN_MS = 1_000;
+
 /** ws would break a closing socket after 30 s by itself; the bound of `close` is the only one here, so disable that. */
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -114,6 +121,8 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     maxFragments: fragmentsFor(limits.reply_bytes),
     maxBufferedChunks: CHUNKS,
     closeTimeout: NEVER_MS,
+    // ws would break the connection, without a reason, when 60 of its own are on their way.
+    autoPong: false,
     ...(ca === undefined ? {} : { ca }),
     ...(lookup === undefined ? {} : { lookup }),
   };
@@ -148,6 +157,24 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     inTurn = 0;
     ws.pause();
     setImmediate(() => ws.resume());
+  };
+
+  /** Pings that were sent and whose pong has not come. */
+  let pongsDue = 0;
+  let control = 0;
+  let controlSince = performance.now();
+  /** @returns false if the peer sends too many, and is left */
+  const takeControl = (bytes: number): boolean => {
+    if (cause) return false;
+    takeTurns(bytes);
+    const now = performance.now();
+    if (now - controlSince >= CONTROL_WITHIN_MS) {
+      controlSince = now;
+      control = 0;
+    }
+    if (++control <= CONTROL_MAX) return true;
+    fail({ reason: "flooded", limit: CONTROL_MAX });
+    return false;
   };
 
   let chunks = 0;
@@ -193,10 +220,14 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     events.frame(isBinary ? data : data.toString());
   });
   ws.on("pong", (data: Buffer) => {
+    if (pongsDue > 0) pongsDue--;
+    else if (!takeControl(data.length)) return;
     framed = read;
     events.pong(data.toString());
   });
-  ws.on("ping", () => {
+  ws.on("ping", (data: Buffer) => {
+    if (!takeControl(data.length)) return;
+    ws.pong(data, true, ignoreError);
     framed = read;
     events.pinged();
   });
@@ -229,6 +260,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     },
     ping(proof) {
       if (ws.readyState !== WebSocket.OPEN) return;
+      pongsDue++;
       ws.ping(proof, true, (error?: Error) => {
         if (!error) events.pingSent(proof);
       });

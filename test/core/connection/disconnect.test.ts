@@ -86,6 +86,7 @@ const mentions: readonly [Disconnect, ...RegExp[]][] = [
   [{ reason: "tls", detail: "CERT_HAS_EXPIRED" }, /\bTLS\b/, /CERT_HAS_EXPIRED/],
   [{ reason: "network", detail: "ECONNREFUSED" }, /reached/, /ECONNREFUSED/],
   [{ reason: "handshake", detail: "wrong key" }, /handshake/, /wrong key/],
+  [{ reason: "flooded", limit: 1_000 }, /more than 1000 pings and unsolicited pongs/],
   [{ reason: "protocol", detail: "RSV1" }, /broke the WebSocket protocol/, /RSV1/],
   [{ reason: "oversized", limitBytes: 4_096 }, /limits\.reply_bytes/, /\b4096 bytes\b/],
   [{ reason: "fragmented", limit: 70_000, limitBytes: 4_096 }, /limits\.reply_bytes/, /\b70000 for 4096 bytes\b/],

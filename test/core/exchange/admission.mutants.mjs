@@ -3,6 +3,7 @@ export default {
   tests: ["test/core/exchange/exchange", "test/core/exchange/lane"],
   deno: true,
   mutants: [
+    ["a batch may have any number of items", "items.length <= this.#itemsMax", "true"],
     ["draining accepts new requests", "if (this.#closed) return failures.shuttingDown;", ""],
     [
       "a request past its deadline is admitted",

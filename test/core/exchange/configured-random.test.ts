@@ -64,7 +64,14 @@ class World {
         heartbeat: { send: call("beat"), every: BEAT_MS, expect: { match: { "/id": id } }, within: NEVER_MS },
       },
     };
-    const limits = { in_flight: 1_000, buffered_bytes: 2 ** 24, reply_bytes: 2 ** 24, reply_pause: 60_000, pace: null };
+    const limits = {
+      in_flight: 1_000,
+      batch_items: 1_000,
+      buffered_bytes: 2 ** 24,
+      reply_bytes: 2 ** 24,
+      reply_pause: 60_000,
+      pace: null,
+    };
     this.exchange = new Exchange(protocol, limits, (text) => text);
     this.give({ type: "start" });
     this.connect();

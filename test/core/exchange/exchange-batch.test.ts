@@ -66,6 +66,15 @@ test("an empty batch is refused", () => {
   model.fails(model.call("[]", "rpc"), "invalid_request", "no");
 });
 
+test("a batch of more items than the limit is refused as a whole", () => {
+  const model = new ExchangeModel(jsonRpc, { batch_items: 2 });
+  model.connect();
+  model.fails(model.call(`[${echo("a", "1")},${echo("b", "2")},${echo("c", "3")}]`, "rpc"), "invalid_request", "no");
+  assert.equal(model.taken.length, 0);
+  model.call(`[${echo("a", "1")},${echo("b", "2")}]`, "rpc");
+  assert.equal(model.taken.length, 2);
+});
+
 test("an invalid item fails alone, with the caller's own id", () => {
   const model = connected();
   const seq = model.call(`[${echo("a", "1")}, 7, {"jsonrpc":"2.0","id":"x"}]`, "rpc");

@@ -78,6 +78,7 @@ export class ExchangeModel {
   constructor(protocol: Protocol, limits: Partial<UpstreamSettings["limits"]> = {}, configured: readonly Body[] = []) {
     const all = {
       in_flight: 1_024,
+      batch_items: 1_000,
       buffered_bytes: 2 ** 24,
       reply_bytes: 2 ** 24,
       reply_pause: 60_000,

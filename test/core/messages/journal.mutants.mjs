@@ -19,12 +19,13 @@ export default {
     ["a message larger than a page is never delivered", "isSelected && bytes > 0 && bytes", "isSelected && bytes"],
     ["a page has no bound in bytes", "bytes + size > PAGE_BYTES", "bytes + size < PAGE_BYTES * 0"],
     ["a page holds one message too many", "entries.length < limit", "entries.length <= limit"],
-    ["a filter scans the whole journal at once", "scanned < PAGE_SCAN", "scanned < PAGE_SCAN * 1e9"],
+    ["a filter scans the whole journal at once", "scanned < SCAN_BYTES", "scanned < SCAN_BYTES * 1e9"],
     [
       "a filter hides gaps",
-      '"gap" in entry || where === undefined || where(entry)',
-      'where === undefined || (!("gap" in entry) && where(entry))',
+      "let isSelected: boolean | undefined = true;",
+      'let isSelected: boolean | undefined = !(where && "gap" in stored);',
     ],
+    ["a filter examines what it knows", "isSelected = known ?? where", "isSelected = where"],
     [
       "a filter never moves past rejected messages",
       "next++;\n      if (!isSelected) continue;",

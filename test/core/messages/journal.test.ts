@@ -7,6 +7,7 @@ import {
   cursorText,
   Journal,
   type JournalEntry,
+  type MessageFilter,
   type Page,
   parseCursor,
 } from "../../../src/core/messages/journal.ts";
@@ -166,6 +167,27 @@ test("a cursor from before a crash gets a gap even after the entry of the crash 
   assert.equal(brief(read(journal, { epoch: "before", seq: 1 }).entries), "[crashed ?] m4 m5");
 });
 
+/** A filter that knows nothing from before. */
+function endsIn(text: string): MessageFilter {
+  return {
+    rules: 1,
+    known: () => undefined,
+    selects: (_seq, _bytes, message) => String(message().data).endsWith(text),
+  };
+}
+
+test("a message that a filter cannot examine at once ends the page before it, and one that it knows is not examined", () => {
+  const journal = filled(10, { count: 100, bytes: 100_000 });
+  const unsure: MessageFilter = {
+    rules: 1,
+    known: (seq) => (seq < 4 ? seq === 2 : undefined),
+    selects: (seq) => (seq === 6 ? undefined : true),
+  };
+  const page = journal.read({ after: "earliest", limit: 100, where: unsure });
+  assert.equal(brief(page?.entries ?? []), "m2 m4 m5");
+  assert.deepEqual([page?.next, page?.end], [5, false]);
+});
+
 test("a filter selects messages but keeps every gap, and its cursor moves past the messages it skips", () => {
   const journal = filled(10_000, { count: 20_000, bytes: 100 * 1024 * 1024 });
   journal.markAway(1, "");
@@ -173,7 +195,7 @@ test("a filter selects messages but keeps every gap, and its cursor moves past t
   const seen: string[] = [];
   let pages = 0;
   for (let after: Cursor | "earliest" = "earliest"; ; pages++) {
-    const page = journal.read({ after, limit: 100, where: ({ data }) => String(data).endsWith("000") });
+    const page = journal.read({ after, limit: 100, where: endsIn("000") });
     assert.ok(page);
     if (page.entries.length > 0) seen.push(brief(page.entries));
     after = at(page.next);

@@ -16,7 +16,7 @@ const headers = Object.freeze({ "X-Request-Id": "r-1", Location: "/v1/requests/1
 /** The record of one response, to be completed. */
 const ownHeaders = () => ({ ...headers });
 
-async function responseOf(handler: (c: Context<Env>) => Response): Promise<Response> {
+async function responseOf(handler: (c: Context<Env>) => Response | Promise<Response>): Promise<Response> {
   const app = new Hono<Env>();
   app.use((c, next) => {
     c.set("began", performance.now());

@@ -1,0 +1,28 @@
+/** Many callers of /shutdown at once. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RawConnection } from "../support/http.ts";
+import { startProduct } from "../support/product.ts";
+import { startUpstream } from "../support/upstream.ts";
+
+test("five hundred callers of /shutdown at once all get the report", async (t) => {
+  const upstream = await startUpstream({ t });
+  const product = await startProduct({ upstream, t });
+  await product.ready();
+  const ends = await Promise.all(
+    Array.from({ length: 500 }, async () => {
+      try {
+        const connection = await RawConnection.open(product, t);
+        connection.send({ method: "POST", path: "/shutdown" });
+        const { status, body } = await connection.response(20_000);
+        return status === 200 && "exit_code" in JSON.parse(body) ? "report" : `${status} ${body}`;
+      } catch (error) {
+        return String((error as NodeJS.ErrnoException).code ?? error);
+      }
+    }),
+  );
+  const counts = new Map<string, number>();
+  for (const end of ends) counts.set(end, (counts.get(end) ?? 0) + 1);
+  assert.deepEqual([...counts], [["report", 500]]);
+  assert.equal((await product.ended()).code, 0);
+});

@@ -1,0 +1,76 @@
+/** The product under a probe on each of its threads, for tests that no turn of an event loop is long. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Product, ProductOptions } from "./product.ts";
+import { root, runtime } from "./root.ts";
+
+/** The turns that are no fault, in milliseconds: the bound, and what a collection of garbage may add on its own. */
+const ALLOWED_MS = 40;
+
+const probe = join(root, "test", "support", "probe.mjs");
+
+/** Options of a product with a heap of 512 MB and the probe on its main thread. */
+export const probed = {
+  runtimeArgs:
+    runtime === "node"
+      ? ["--max-old-space-size=512", "--import", probe]
+      : ["--v8-flags=--max-old-space-size=512", "--preload", probe],
+  // The probe reads /proc, for which Deno wants every permission.
+  denoPermissions: ["--allow-all"],
+} as const satisfies ProductOptions;
+
+/** Settings of an upstream that bring the probe to the sidecar's thread. */
+export const probedThread = { credentials: probe, headers: { "x-probe": "${credentials:probe}" } } as const;
+
+interface Turn {
+  readonly turn: "main" | "thread";
+  readonly ms: number;
+}
+
+/** The turns that were too long, from now on. */
+export function watchTurns(product: Product) {
+  const from = turnsIn(product).length;
+  const longest = () => turnsIn(product).slice(from);
+  return {
+    longest,
+    /** Fails if a turn of either thread was too long. */
+    assertShort(allowedMs = ALLOWED_MS, of?: Turn["turn"]): void {
+      assert.deepEqual(
+        longest().filter(({ turn, ms }) => ms > allowedMs && (of ?? turn) === turn),
+        [],
+        "turns that took too long",
+      );
+    },
+  };
+}
+
+function turnsIn(product: Product): readonly Turn[] {
+  return product
+    .stderr()
+    .split("\n")
+    .filter((line) => line.startsWith('{"turn":'))
+    .map((line) => JSON.parse(line) as Turn);
+}
+
+/** Polls `/livez` until told to end. `end` returns the longest time to an answer, in milliseconds. */
+export function pollLive(product: Product): { end(): Promise<number> } {
+  let going = true;
+  let longest = 0;
+  const polling = (async () => {
+    while (going) {
+      const from = performance.now();
+      const response = await product.fetch("/livez");
+      await response.text();
+      assert.equal(response.status, 200);
+      longest = Math.max(longest, performance.now() - from);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  })();
+  return {
+    async end() {
+      going = false;
+      await polling;
+      return longest;
+    },
+  };
+}
