@@ -3,6 +3,7 @@
 import type { LoadedConfig } from "./config/load.ts";
 import { upstreamSchema } from "./config/schema.ts";
 import { isLoopback } from "./config/wire.ts";
+import { memoryOf } from "./core/util/budget.ts";
 import { deferred } from "./core/util/deferred.ts";
 import type { DemoUpstream } from "./demo/demo-upstream.ts";
 import type { Failure } from "./errors.ts";
@@ -12,6 +13,7 @@ import { loopbackHosts } from "./http/guard.ts";
 import type { Access, WebhookState } from "./http/ports.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
+import { Tokens } from "./http/tokens.ts";
 import { log } from "./log.ts";
 import { Webhook } from "./push/webhook.ts";
 import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
@@ -39,7 +41,8 @@ export class Service {
     this.#runtime = runtime;
     this.#demo = demo;
     const upstreams = demo ? new Map([["default", upstreamSchema.parse({ url: demo.url })]]) : config.upstreams;
-    this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front);
+    const memory = memoryOf(config.limits, runtime.memoryLimit);
+    this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front, memory);
     this.#webhooks = new Map(
       [...this.#sidecars.upstreams].map(([name, { settings, journals }]) => {
         const onChange = (state: WebhookState) => logWebhook(name, state);
@@ -150,7 +153,8 @@ export class Service {
       upstreams: this.#sidecars.upstreams,
       access: this.#access(port),
       webhooks: this.#webhooks,
-      keeper: new ReplyKeeper(this.#config.replies),
+      budget: this.#sidecars.budget,
+      keeper: new ReplyKeeper(this.#config.replies, this.#sidecars.budget),
       about: {
         version,
         runtime: `${this.#runtime.name} ${this.#runtime.version}`,
@@ -183,7 +187,12 @@ export class Service {
     const configured = listen.hosts.map((host) => host.toLowerCase());
     const hosts =
       isLoopback(listen.host) || configured.length > 0 ? new Set([...loopbackHosts(port), ...configured]) : undefined;
-    return { tokens, shutdownTokens, hosts, origins: listen.origins };
+    return {
+      tokens: new Tokens(tokens),
+      shutdownTokens: new Tokens(shutdownTokens),
+      hosts,
+      origins: listen.origins,
+    };
   }
 }
 

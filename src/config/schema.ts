@@ -24,7 +24,7 @@ import {
   protocol,
   scalarsByPointer,
 } from "./protocol-settings.ts";
-import { duration, durationOrOff, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
+import { duration, durationOrOff, durationOrZero, MAX_DURATION_MS, parseSize, size, wholeNumber } from "./units.ts";
 import {
   bareHost,
   HEADER_NAME,
@@ -379,6 +379,21 @@ const repliesSchema = z.strictObject({
   bytes: size.prefault("16MiB"),
 });
 
+/** The least memory: below it, hardly one large reply has room. */
+const MEMORY_MIN = "16MiB";
+
+function isEnoughMemory(bytes: number): boolean {
+  return bytes >= parseSize(MEMORY_MIN);
+}
+
+/** Bounds of the whole process. */
+const limitsSchema = z.strictObject({
+  /** The bytes that callers and upstreams can make it hold; by default a quarter of what the heap or container allows. */
+  memory: z
+    .union([z.literal("auto"), size.refine(isEnoughMemory)], `must be auto, or a size of at least ${MEMORY_MIN}`)
+    .prefault("auto"),
+});
+
 const upstreamName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _ or -");
 
 /** The configuration file. Without `upstreams` the service runs its demo. */
@@ -400,6 +415,7 @@ export const configSchema = z.strictObject({
     })
     .optional(),
   replies: repliesSchema.prefault({}),
+  limits: limitsSchema.prefault({}),
   shutdown: shutdownSchema.prefault({}),
 });
 
@@ -416,6 +432,7 @@ export type UpstreamSettings = z.output<typeof upstreamSchema>;
 /** An upstream as the file has it: durations and sizes with units, defaults left out. */
 export type UpstreamInput = z.input<typeof upstreamSchema>;
 export type ListenSettings = z.output<typeof listenSchema>;
+export type ProcessLimits = z.output<typeof limitsSchema>;
 export type ReplySettings = z.output<typeof repliesSchema>;
 /** The time limit of each step of the exit, in milliseconds. */
 export type ShutdownBounds = z.output<typeof shutdownSchema>;

@@ -92,6 +92,15 @@ export function isUnsent(outcome: Outcome): boolean {
   return outcome.type === "failed" && outcome.failure.sent === "no";
 }
 
+/** How far the message has come that has this outcome; of a batch, the one that has come furthest. */
+export function sentOf(outcome: Outcome): Sent {
+  if (isUnsent(outcome)) return "no";
+  if (outcome.type === "failed") return outcome.failure.sent;
+  if (outcome.type === "done") return "maybe";
+  if (outcome.type === "reply") return "yes";
+  return outcome.items.some((item) => sentOf(item) === "yes") ? "yes" : "maybe";
+}
+
 /**
  * Reduces a batch to one failure, for callers that can only report the whole; undefined if no item failed. The caller
  * would also repeat it as a whole, so one item that may have been sent is enough for the batch to count as such.

@@ -18,6 +18,8 @@ export interface Runtime {
   write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
   /** Returns those of the needs that the runtime does not permit. Node permits everything. */
   refused(needs: Needs): Promise<Needs>;
+  /** The memory that the process may use, in bytes: the limit of its heap or of its container. */
+  readonly memoryLimit: number;
   /** Starts the sidecar's thread. Post nothing before its first message: the thread does not listen until then. */
   startThread(): Thread;
   /** Starts the HTTP listener. Rejects with the system's error (EADDRINUSE, EACCES, …) if it cannot listen. */

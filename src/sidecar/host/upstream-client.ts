@@ -17,6 +17,7 @@ import { ReportedState } from "./reported-state.ts";
 import { type OpenStream, StreamedReplies, type StreamedRequest, type StreamReader } from "./streamed-replies.ts";
 import { UpstreamSubscriptions } from "./subscriptions.ts";
 import { type SidecarThread, THREAD_GRACE_MS, type ThreadClient } from "./supervised-thread.ts";
+import { ThreadBudget } from "./thread-budget.ts";
 import { type Cancelled, ThreadConfirmations } from "./thread-confirmations.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -43,6 +44,7 @@ export class UpstreamClient implements ThreadClient {
   /** Undefined until the thread has opened the upstream. */
   protocol: ProtocolTraits | undefined;
   readonly #thread: SidecarThread;
+  readonly #budget: ThreadBudget;
   readonly #waiters = new Waiters((seq) => this.#failOverdue(seq));
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
@@ -58,10 +60,11 @@ export class UpstreamClient implements ThreadClient {
   /** The reason why nothing new is taken; undefined while new requests are. */
   #refusal: Failure | undefined;
 
-  constructor(name: string, settings: UpstreamSettings, thread: SidecarThread) {
+  constructor(name: string, settings: UpstreamSettings, thread: SidecarThread, budget = ThreadBudget.unlimited()) {
     this.name = name;
     this.settings = settings;
     this.#thread = thread;
+    this.#budget = budget;
     const post = (message: ToThread) => thread.post(message);
     this.journals = new JournalPulls(name, post);
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
@@ -196,7 +199,9 @@ export class UpstreamClient implements ThreadClient {
   // Messages and events of the thread.
 
   openingMessages(): readonly ToThread[] {
-    const open = { type: "open", upstream: this.name, settings: this.settings, epochs: this.#epochs.next() } as const;
+    const { name: upstream, settings } = this;
+    const epochs = this.#epochs.next();
+    const open = { type: "open", upstream, settings, epochs, memory: this.#budget.memory } as const;
     return [open, ...this.subscriptions.openingMessages()];
   }
 
@@ -249,6 +254,7 @@ export class UpstreamClient implements ThreadClient {
   }
 
   crashed(detail: string, unposted: ReadonlySet<number>): void {
+    this.#budget.crashed();
     const lastError = `the sidecar's thread died (${detail})`;
     const failure = { code: "sidecar_crashed", sent: "maybe", detail: lastError } as const;
     this.#late.failAll(failure);

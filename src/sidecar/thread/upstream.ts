@@ -7,6 +7,7 @@ import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
 import { unconfirmable } from "../../core/exchange/failures.ts";
 import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
+import type { Budget } from "../../core/util/budget.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
@@ -24,6 +25,7 @@ export interface UpstreamEnvironment {
   /** `alone`: no other message is expected before the turn of the event loop ends. */
   post(message: FromThread, alone?: boolean): void;
   readonly lookup?: LookupFunction | undefined;
+  readonly budget: Budget;
 }
 
 export type UpstreamCommand = Exclude<ToThread, { type: "open" | "heartbeat" | "end" }>;
