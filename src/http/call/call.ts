@@ -97,10 +97,10 @@ export async function send(c: Context<Env>, parts: AppParts, request: PreparedRe
 /** The place of a late reply, if it comes; undefined if there is no room to keep it. */
 function lateLocation(
   c: Context<Env>,
-  { keeper, access }: AppParts,
+  { keeper }: AppParts,
   upstream: UpstreamPort,
   outcome: CallerOutcome,
 ): string | undefined {
-  const kept = keeper.keepLate(upstream.name, callerOf(c, access), outcome);
+  const kept = keeper.keepLate(upstream.name, callerOf(c).identity, outcome);
   return kept && locationOf(kept);
 }
