@@ -22,6 +22,7 @@ const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts", "secrets.ts"
 /** Open to every part of the HTTP side. */
 const HTTP: readonly Place[] = [
   "http/guard.ts",
+  "http/held-bytes.ts",
   "http/openapi.ts",
   "http/ports.ts",
   "http/problem.ts",
@@ -31,6 +32,8 @@ const HTTP: readonly Place[] = [
   "http/rpc-error.ts",
   "http/schemas.ts",
   "http/stop-signal.ts",
+  "http/tokens.ts",
+  "http/whole-response.ts",
 ];
 
 /** The foundations of the HTTP side. */

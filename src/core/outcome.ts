@@ -126,6 +126,25 @@ function isInvalid(item: Replied | Failed): boolean {
   return item.type === "failed" && item.failure.code === "invalid_request";
 }
 
+/** From this size on a reply counts in the budget, and crosses between threads as bytes that are not copied. */
+export const HEAVY_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+/** The reply with its text as bytes. */
+export function inBytes(reply: Replied): Replied & { readonly body: Uint8Array } {
+  const { body } = reply;
+  return typeof body === "string" ? { ...reply, body: encoder.encode(body), isText: true } : { ...reply, body };
+}
+
+/** The bytes of an outcome that count in the budget from its arrival on. */
+export function countedBytes(outcome: Outcome): number {
+  if (outcome.type === "batch") {
+    return outcome.items.reduce((total, item) => total + (item.type === "reply" ? item.body.length : 0), 0);
+  }
+  return outcome.type === "reply" && outcome.body.length >= HEAVY_BYTES ? outcome.body.length : 0;
+}
+
 /** Overhead of a buffered frame, in bytes: without it, many small frames would slip through the bound. */
 const FRAME_BYTES = 128;
 

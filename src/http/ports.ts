@@ -98,6 +98,8 @@ export interface ResponseStream {
   readonly destroyed: boolean;
   /** Bytes written but not yet taken by the operating system; `drain` follows when it reaches 0. */
   readonly writableLength: number;
+  /** Null while the response waits for another one on its connection. */
+  readonly socket: object | null;
   /** True if writes are framed as chunks and `end` adds the last chunk. */
   chunkedEncoding: boolean;
   on(event: "close" | "drain" | "error", listener: () => void): void;
@@ -134,6 +136,7 @@ export interface Env {
   Bindings: (OnNode & { readonly exclusive?: boolean }) | { readonly [Name in keyof OnNode | "exclusive"]?: undefined };
   Variables: {
     requestId: string;
+    budget: Budget;
     /** When the HTTP request arrived, by `performance.now()`. */
     began: number;
     /** Set where a token is required. */

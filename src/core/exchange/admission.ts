@@ -62,7 +62,7 @@ export class Admission {
       return false;
     }
     const problem = this.#problem(owner, incoming, items, now, buffered);
-    const request = { owner, seq: incoming.seq, batch: items && new OpenBatch(items.length) };
+    const request = { owner, seq: incoming.seq, batch: items && new OpenBatch(items.length, this.#requests.budget) };
     if (items === undefined) {
       this.#admit(request, incoming, 0, incoming.body, problem, now, now);
     } else {

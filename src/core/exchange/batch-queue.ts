@@ -74,6 +74,7 @@ export class BatchQueue {
       const { request } = batch;
       if (request.owner !== owner || (seq !== undefined && request.seq !== seq)) continue;
       items += batch.items.length - batch.next;
+      request.batch?.abandon();
       this.#remove(batch);
     }
     return items;

@@ -23,6 +23,9 @@ const PRESSURE = { streams: 0.6, bodies: 0.75, everything: 0.9, ready: 0.95 } as
 
 export type Refusal = keyof typeof PRESSURE;
 
+/** The steps in their order. */
+export const REFUSALS = Object.keys(PRESSURE) as readonly Refusal[];
+
 /** Messages up to this size pass until `everything` is refused: a few large ones must not keep all small ones out. */
 export const SMALL_BYTES = 64 * 1024;
 
@@ -115,10 +118,11 @@ export class Budget {
     return this.held >= this.limit * PRESSURE[what];
   }
 
-  /** True if there is room for a message of this size. */
-  hasRoomFor(bytes: number): boolean {
+  /** True if the account may hold so many bytes more of a message of this size. */
+  hasRoomFor(account: Account, bytes: number, size = bytes): boolean {
     const after = this.held + bytes;
-    return after <= this.limit * (bytes <= SMALL_BYTES ? PRESSURE.everything : PRESSURE.bodies);
+    if (size <= SMALL_BYTES) return after <= this.limit * PRESSURE.everything;
+    return after <= this.limit * PRESSURE.bodies && this.heldBy(account) + bytes <= this.partOf(account);
   }
 
   /** True if the account may hold so many bytes more. What is alone in its account always may, so that all get on. */

@@ -66,14 +66,14 @@ export async function demandProtocol(c: Context<Env>, protocol: string): Promise
 /** Reads the caller's message. @throws SidesocketError if it cannot be sent */
 export async function prepare(
   c: Context<Env>,
-  { lifecycle }: AppParts,
+  parts: AppParts,
   kind: RequestKind,
   frameOf: FrameOf = (body) => body,
 ): Promise<PreparedRequest> {
-  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   const { timeoutMs, applied } = readWaitLimit(c);
   const protocol = await loadedProtocol(c);
-  const body = await readMessage(c, protocol.accepts, upstreamOf(c).settings.limits.request_bytes, lifecycle);
+  const body = await readMessage(c, protocol.accepts, upstreamOf(c).settings.limits.request_bytes, parts);
   const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
   return { kind, body: frameOf(body, protocol), timeoutMs: leftMs, applied };
 }

@@ -10,6 +10,7 @@ import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { Env, UpstreamPort } from "../ports.ts";
 import { problem, type ResponseHeaders } from "../problem.ts";
 import { rpcBatch } from "../rpc-error.ts";
+import { wholeResponse } from "../whole-response.ts";
 import type { CallResult } from "./call.ts";
 
 /** The pointer in `?pick`, if any. @throws SidesocketError if it is not a JSON pointer */
@@ -65,7 +66,7 @@ function pickedResponse(
     return problem(c, { code: "invalid_reply", sent: "yes", detail: `pick: ${value.why}` }, upstream, headers);
   }
   const type = "text/plain; charset=utf-8";
-  return c.body(value.text, 200, { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) });
+  return wholeResponse(c, value.text, { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) });
 }
 
 /** Responds with the frame's bytes unchanged, in its media type. */
@@ -76,11 +77,7 @@ export function replyResponse(
   headers: ResponseHeaders,
 ): Response {
   const type = mediaType(reply, upstream.protocol?.accepts === "json");
-  // Not `c.body`: Hono would make `Headers` of them, which costs more than the rest of the response.
-  return new Response(reply.body as string | Uint8Array<ArrayBuffer>, {
-    status: 200,
-    headers: { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) },
-  });
+  return wholeResponse(c, reply.body, { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) });
 }
 
 function mediaType({ body, isText }: Replied, json: boolean): string {

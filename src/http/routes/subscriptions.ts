@@ -136,8 +136,8 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
   app.openapi(messagesRoute, named, (c) => journalResponse(c, parts, find(c, upstreamOf(c)).name));
 }
 
-async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }: UpstreamPort) {
-  const text = (await readMessage(c, "json", settings.limits.request_bytes, lifecycle)) as string;
+async function readOrder(c: Context<Env>, parts: AppParts, { settings }: UpstreamPort) {
+  const text = (await readMessage(c, "json", settings.limits.request_bytes, parts)) as string;
   try {
     demandJson(text, MAX_MESSAGE_DEPTH);
   } catch (error) {

@@ -73,11 +73,14 @@ export function streamJournal(
   { journals, selection, after, once, format }: StreamOptions,
   headers: ResponseHeaders,
 ): Response {
-  const paced: PacedResponse = new PacedResponse({
-    resume: () => reader.resume(),
-    left: () => reader.close(),
-    beat: () => (typeof reader.place === "string" ? undefined : format.beat(reader.place)),
-  });
+  const paced: PacedResponse = new PacedResponse(
+    {
+      resume: () => reader.resume(),
+      left: () => reader.close(),
+      beat: () => (typeof reader.place === "string" ? undefined : format.beat(reader.place)),
+    },
+    c.get("budget"),
+  );
   const finish = (end: ReadEnd | "read") => {
     paced.end(format.end(reader.place, end));
     reader.close();

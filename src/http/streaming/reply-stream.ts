@@ -159,7 +159,8 @@ class ReplyStream implements StreamReader {
 
   respond(c: Context<Env>, headers: ResponseHeaders): Response {
     const { beat } = this.#format;
-    const paced = new PacedResponse({ resume: () => this.#pump(), left: () => this.leave(), beat: () => beat });
+    const source = { resume: () => this.#pump(), left: () => this.leave(), beat: () => beat };
+    const paced = new PacedResponse(source, c.get("budget"));
     this.#response = paced;
     const response = paced.respond(c, headers);
     this.#pump();

@@ -24,15 +24,9 @@ export class ThreadBudget {
     return new ThreadBudget(new Budget(memory), memory, 0);
   }
 
-  /** Takes over bytes that the thread took, and has posted: from here on they are the host's to give. */
-  takeOver(account: Account, bytes: number): void {
-    this.#takenOver.give(account, bytes);
-    this.host.take(account, bytes);
-  }
-
-  /** Bytes that the thread took and has posted are gone: nobody wants them any more. */
-  drop(account: Account, bytes: number): void {
-    this.#takenOver.give(account, bytes);
+  /** Bytes that the thread took, and has posted, are here: from here on they count where they are kept. */
+  arrived(account: Account, bytes: number): void {
+    if (bytes > 0) this.#takenOver.give(account, bytes);
   }
 
   /** The thread is gone, with all that it held and all that was on its way. */

@@ -2,9 +2,9 @@
 
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { shuttingDown, tooMany } from "../../core/exchange/failures.ts";
+import { noMemory, shuttingDown, tooMany } from "../../core/exchange/failures.ts";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
-import { type CallerOutcome, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
+import { type CallerOutcome, countedBytes, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
 import { deferred } from "../../core/util/deferred.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -66,7 +66,7 @@ export class UpstreamClient implements ThreadClient {
     this.#thread = thread;
     this.#budget = budget;
     const post = (message: ToThread) => thread.post(message);
-    this.journals = new JournalPulls(name, post);
+    this.journals = new JournalPulls(name, post, (bytes) => budget.arrived("pages", bytes));
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
     thread.add(name, this);
@@ -111,18 +111,23 @@ export class UpstreamClient implements ThreadClient {
   /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
   request({ kind, body, timeoutMs, signal }: UpstreamRequest): Promise<CallerOutcome> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const refusal = this.#refusal ?? this.#tooMany();
+    const { host } = this.#budget;
+    const bytes = body.length;
+    const refusal = this.#refusal ?? this.#tooMany() ?? this.#noMemory(bytes);
     if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
+    host.take("in_flight", bytes);
     const seq = this.#waiters.draw();
     const deadline = performance.now() + timeoutMs;
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiters.take(seq);
+        host.give("in_flight", bytes);
         this.#thread.post({ type: "abandon", upstream: this.name, seq });
         reject(signal?.reason);
       };
       const settle = (outcome: CallerOutcome) => {
         signal?.removeEventListener("abort", leave);
+        host.give("in_flight", bytes);
         resolve(outcome);
       };
       signal?.addEventListener("abort", leave, { once: true });
@@ -140,7 +145,9 @@ export class UpstreamClient implements ThreadClient {
    * @returns the failure, if the request was refused
    */
   stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure {
-    const refusal = this.#refusal ?? this.#tooMany();
+    const { host } = this.#budget;
+    const congested = host.refuses("streams") ? noMemory(host.limit, "another stream") : undefined;
+    const refusal = this.#refusal ?? this.#tooMany() ?? congested ?? this.#noMemory(request.body.length);
     return refusal ?? this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
   }
 
@@ -209,6 +216,7 @@ export class UpstreamClient implements ThreadClient {
     switch (message.type) {
       case "settled":
         this.#replies += repliesIn(message.outcome);
+        this.#budget.arrived("answers", countedBytes(message.outcome));
         this.#end(message.seq, message.outcome);
         break;
       case "begun":
@@ -291,6 +299,11 @@ export class UpstreamClient implements ThreadClient {
     const { in_flight } = this.settings.limits;
     const present = this.#waiters.size + this.#streams.size;
     return present < in_flight ? undefined : tooMany(present, in_flight);
+  }
+
+  #noMemory(bytes: number): Failure | undefined {
+    const { host } = this.#budget;
+    return host.hasRoomFor("in_flight", bytes) ? undefined : noMemory(host.limit);
   }
 
   #end(seq: number, outcome: Outcome): void {

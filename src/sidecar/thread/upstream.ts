@@ -58,7 +58,7 @@ export class Upstream {
       () => this.#connection.resolved.settings.protocol,
     );
     const mask = (text: string) => this.#connection.withoutSecrets(text);
-    this.#exchange = new Exchange(resolved, settings.limits, mask, configuredFrames(settings));
+    this.#exchange = new Exchange(resolved, settings.limits, mask, configuredFrames(settings), env.budget);
     this.#alarm = new Alarm(env.now, () => this.#expire());
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,

@@ -7,7 +7,7 @@ import {
   Budget,
   budgetMemory,
   memoryOf,
-  type Refusal,
+  REFUSALS,
   SMALL_BYTES,
   sidesFor,
   sidesOfThread,
@@ -15,7 +15,7 @@ import {
 import { Shares } from "../../../src/core/util/shares.ts";
 
 const MIB = 1024 * 1024;
-const STEPS: readonly Refusal[] = ["streams", "bodies", "everything", "ready"];
+const STEPS = REFUSALS;
 
 const taking = fc.record({
   account: fc.constantFrom(...ACCOUNTS),
@@ -65,8 +65,8 @@ test("the steps come one after the other, and none is left before the ones above
         const now = STEPS.map((step) => budget.refuses(step));
         assert.deepEqual([...now].sort().reverse(), now, "a later step without an earlier one");
         for (const [at, was] of before.entries()) assert.ok(now[at] || !was, "more pressure, and a step less");
-        if (budget.refuses("bodies")) assert.ok(!budget.hasRoomFor(SMALL_BYTES + 1));
-        if (budget.refuses("everything")) assert.ok(!budget.hasRoomFor(1));
+        if (budget.refuses("bodies")) assert.ok(!budget.hasRoomFor("bodies", SMALL_BYTES + 1));
+        if (budget.refuses("everything")) assert.ok(!budget.hasRoomFor("bodies", 1));
         before = now;
       }
     }),
@@ -94,10 +94,15 @@ test("what asks before it takes stays within its part and the limit, unless it i
 
 test("a message that is small passes where a large one does not any more", () => {
   const budget = Budget.alone(100 * MIB);
-  budget.take("in_flight", 80 * MIB);
-  assert.deepEqual([budget.hasRoomFor(MIB), budget.hasRoomFor(SMALL_BYTES)], [false, true]);
-  budget.give("in_flight", 10 * MIB);
-  assert.deepEqual([budget.hasRoomFor(MIB), budget.hasRoomFor(10 * MIB)], [true, false]);
+  budget.take("answers", 40 * MIB);
+  budget.take("in_flight", 30 * MIB);
+  const rooms = (...sizes: number[]) => sizes.map((size) => budget.hasRoomFor("in_flight", size));
+  assert.deepEqual(rooms(4 * MIB, 10 * MIB), [true, false]);
+  budget.take("in_flight", 10 * MIB);
+  assert.deepEqual(rooms(MIB, SMALL_BYTES), [false, true]);
+  assert.equal(budget.hasRoomFor("in_flight", SMALL_BYTES, MIB), false, "a part of a large one");
+  budget.give("answers", 40 * MIB);
+  assert.deepEqual(rooms(10 * MIB, 11 * MIB), [true, false], "no more than its part of the whole");
 });
 
 test("a thread that is gone takes all that it held with it, and all that was on its way", () => {
