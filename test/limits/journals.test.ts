@@ -1,5 +1,6 @@
 /** Limits of messages: a large one that many read at once, and one that many subscriptions keep. */
 import assert from "node:assert/strict";
+import type { Socket } from "node:net";
 import process from "node:process";
 import { test } from "node:test";
 import { MESSAGES } from "../support/messages.ts";
@@ -16,7 +17,7 @@ test("one large message is read by many at once, in turn, and each gets the whol
   scene.upstream.last.socket.send(note(LARGE));
   const kept = async (): Promise<number> => (await scene.memory()).accounts.journals ?? 0;
   await until(async () => (await kept()) > LARGE.length, { within: 20_000, every: 50, what: "the message" });
-  const silent = [];
+  const silent: Socket[] = [];
   for (const accept of ["text/event-stream", "application/json"]) {
     const text = `GET ${MESSAGES}?after=earliest HTTP/1.1\r\nHost: localhost\r\nAccept: ${accept}\r\n\r\n`;
     for (let n = 0; n < READERS / 2; n++) silent.push(await scene.client(text));
@@ -36,7 +37,10 @@ test("one large message is read by many at once, in turn, and each gets the whol
 
 test("a message that a hundred subscriptions keep is kept once, and small ones no more than their part", async (t) => {
   const subscriptions = Object.fromEntries(
-    Array.from({ length: 100 }, (_, n) => [`s${n}`, { request: `{"id":${n + 1}}`, match: { "/method": "note" } }]),
+    Array.from({ length: 100 }, (_, n) => [
+      `s${n}`,
+      { request: { jsonrpc: "2.0", method: "subscribe", params: [n] }, match: { "/method": "note" } },
+    ]),
   );
   const scene = await startScene(
     t,

@@ -1,6 +1,7 @@
 /** The outcomes of a batch, collected in the order of its items until all of them have ended. */
 import type { Failed, Outcome, Replied } from "../outcome.ts";
 import { Budget } from "../util/budget.ts";
+import { flat } from "../util/flat.ts";
 import * as failures from "./failures.ts";
 
 export class OpenBatch {
@@ -37,6 +38,7 @@ export class OpenBatch {
     if (!this.#budget.allows("answers", bytes)) return { type: "failed", failure: failures.noRoomFor(this.#budget) };
     this.#budget.take("answers", bytes);
     this.#bytes += bytes;
-    return reply;
+    // Of a frame with many replies each would be a slice, and keep the others alive.
+    return typeof reply.body === "string" ? { ...reply, body: flat(reply.body) } : reply;
   }
 }

@@ -6,6 +6,7 @@ import { subscriptionOrderJson } from "../../config/json-schema.ts";
 import { check, dotted } from "../../config/problems.ts";
 import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config/schema.ts";
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
+import { flat } from "../../core/util/flat.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import { check as demandJson } from "../../protocols/json-check.ts";
 import { locate } from "../../protocols/json-edit.ts";
@@ -159,7 +160,7 @@ function withMessagesAsText(text: string): unknown {
     const place = locate(text, checkedJson(text).root, [key]);
     if (place.type === "duplicate") throw refused("invalid_request", `${key} occurs twice`);
     if (place.type !== "found" || text[place.value.start] === '"') return [];
-    return [[key, compact(text.slice(place.value.start, place.value.end))]];
+    return [[key, flat(compact(text.slice(place.value.start, place.value.end)))]];
   });
   return Array.isArray(order) ? order : { ...order, ...Object.fromEntries(messages) };
 }

@@ -8,6 +8,7 @@ import { Exchange } from "../../core/exchange/exchange.ts";
 import { unconfirmable } from "../../core/exchange/failures.ts";
 import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
 import type { Budget } from "../../core/util/budget.ts";
+import { flat } from "../../core/util/flat.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
@@ -65,7 +66,7 @@ export class Upstream {
       request: (request, now) => this.#request("subscriptions", request, now),
       secrets: {
         fill: (message) => this.#connection.resolved.fill(message),
-        show: (reply) => excerptOf(reply, this.#connection.resolved.secrets),
+        show: (reply) => flat(excerptOf(reply, this.#connection.resolved.secrets)),
       },
     });
     const frames = typeof settings.protocol === "string" ? undefined : settings.protocol.frames;
