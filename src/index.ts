@@ -16,6 +16,7 @@ import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { DEFAULT_TIMEOUT_MS } from "./http/call/timeout.ts";
 import type { UpstreamPort } from "./http/ports.ts";
+import { Quotas } from "./http/quotas.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
 import { Tokens } from "./http/tokens.ts";
@@ -238,11 +239,12 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
   const { tokens = [], hosts, origins = [], onFault = (error) => console.error(error) } = options;
   const all = Object.entries(sidecars);
   const known = new Tokens(tokens);
+  const upstreams = new Map(all.map(([name, sidecar]) => [name, named(name, sidecar.port)]));
   const budget = Budget.alone(memoryOf({ memory: "auto" }, runtime.memoryLimit));
   const stopping = new StopSignal();
   for (const [, sidecar] of all) sidecar.stopping.on(() => stopping.now());
   return buildApp({
-    upstreams: new Map(all.map(([name, sidecar]) => [name, named(name, sidecar.port)])),
+    upstreams,
     access: {
       tokens: known,
       shutdownTokens: known,
@@ -251,7 +253,8 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
     },
     webhooks: new Map(),
     budget,
-    keeper: new ReplyKeeper(configSchema.parse({}).replies, budget),
+    quotas: Quotas.of({}, known.shares > 1, upstreams, budget),
+    keeper: new ReplyKeeper(configSchema.parse({}).replies, budget, { keys: undefined, shared: known.identities > 1 }),
     about: { version, runtime: `${runtime.name} ${runtime.version}` },
     onFault,
     lifecycle: {

@@ -11,6 +11,7 @@ import { buildApp } from "./http/app.ts";
 import { farewell } from "./http/farewell.ts";
 import { loopbackHosts } from "./http/guard.ts";
 import type { Access, WebhookState } from "./http/ports.ts";
+import { Quotas } from "./http/quotas.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
 import { Tokens } from "./http/tokens.ts";
@@ -149,12 +150,18 @@ export class Service {
 
   #app(port: number) {
     const service = this;
+    const access = this.#access(port);
+    const { quota, replies } = this.#config;
     return buildApp({
       upstreams: this.#sidecars.upstreams,
-      access: this.#access(port),
+      access,
       webhooks: this.#webhooks,
       budget: this.#sidecars.budget,
-      keeper: new ReplyKeeper(this.#config.replies, this.#sidecars.budget),
+      quotas: Quotas.of(quota, access.tokens.shares > 1, this.#sidecars.upstreams, this.#sidecars.budget),
+      keeper: new ReplyKeeper(replies, this.#sidecars.budget, {
+        keys: quota.keys,
+        shared: access.tokens.identities > 1,
+      }),
       about: {
         version,
         runtime: `${this.#runtime.name} ${this.#runtime.version}`,

@@ -26,6 +26,7 @@ const HTTP: readonly Place[] = [
   "http/openapi.ts",
   "http/ports.ts",
   "http/problem.ts",
+  "http/quotas.ts",
   "http/reply-keeper.ts",
   "http/request-id.ts",
   "http/routing.ts",

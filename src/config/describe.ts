@@ -9,7 +9,7 @@ const REDACTED = "(redacted)";
 
 /** Describes the configuration as a plain object for JSON. Durations are milliseconds, sizes bytes. */
 export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
-  const { listen, upstreams, replies, limits, shutdown, tokens, shutdownTokens, insecure, log, demo, warnings } =
+  const { listen, upstreams, replies, limits, quota, shutdown, tokens, shutdownTokens, insecure, log, demo, warnings } =
     loaded;
   return {
     listen,
@@ -17,6 +17,7 @@ export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
     upstreams: Object.fromEntries([...upstreams].map(([name, settings]) => [name, describeUpstream(settings)])),
     replies,
     limits,
+    quota,
     shutdown,
     tokens: tokens.length,
     shutdown_tokens: shutdownTokens.length,

@@ -26,6 +26,7 @@ import type {
   ListenSettings,
   LogSettings,
   ProcessLimits,
+  QuotaSettings,
   ReplySettings,
   ShutdownBounds,
   UpstreamSettings,
@@ -41,6 +42,7 @@ export interface LoadedConfig {
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
   readonly replies: ReplySettings;
   readonly limits: ProcessLimits;
+  readonly quota: QuotaSettings;
   readonly shutdown: ShutdownBounds;
   /** Bearer tokens of the API; if there are none, the API is open to this machine. */
   readonly tokens: readonly string[];
@@ -136,6 +138,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     upstreams,
     replies: config.replies,
     limits: config.limits,
+    quota: config.quota,
     shutdown: config.shutdown,
     tokens,
     shutdownTokens: own.length > 0 ? own : tokens,

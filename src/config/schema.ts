@@ -394,6 +394,20 @@ const limitsSchema = z.strictObject({
     .prefault("auto"),
 });
 
+/** The most that the caller of one token may have, instead of its fair share. */
+const quotaSchema = z.strictObject({
+  /** Requests in flight at each upstream. */
+  in_flight: wholeNumber(1, 1_000_000).optional(),
+  /** Bytes of messages in flight at all upstreams. */
+  bytes: size.optional(),
+  /** Streams of each upstream. */
+  streams: wholeNumber(1, 1_000_000).optional(),
+  /** Subscriptions at each upstream. */
+  subscriptions: wholeNumber(1, 10_000).optional(),
+  /** Idempotency-Keys that live. */
+  keys: wholeNumber(1, 1_000_000).optional(),
+});
+
 const upstreamName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _ or -");
 
 /** The configuration file. Without `upstreams` the service runs its demo. */
@@ -416,6 +430,7 @@ export const configSchema = z.strictObject({
     .optional(),
   replies: repliesSchema.prefault({}),
   limits: limitsSchema.prefault({}),
+  quota: quotaSchema.prefault({}),
   shutdown: shutdownSchema.prefault({}),
 });
 
@@ -432,6 +447,7 @@ export type UpstreamSettings = z.output<typeof upstreamSchema>;
 /** An upstream as the file has it: durations and sizes with units, defaults left out. */
 export type UpstreamInput = z.input<typeof upstreamSchema>;
 export type ListenSettings = z.output<typeof listenSchema>;
+export type QuotaSettings = z.output<typeof quotaSchema>;
 export type ProcessLimits = z.output<typeof limitsSchema>;
 export type ReplySettings = z.output<typeof repliesSchema>;
 /** The time limit of each step of the exit, in milliseconds. */

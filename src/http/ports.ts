@@ -10,6 +10,7 @@ import type { JournalPulls } from "../sidecar/host/journal-pulls.ts";
 import type { OpenStream, StreamedRequest, StreamReader } from "../sidecar/host/streamed-replies.ts";
 import type { UpstreamSubscriptions } from "../sidecar/host/subscriptions.ts";
 import type { UpstreamRequest } from "../sidecar/host/upstream-client.ts";
+import type { Quotas } from "./quotas.ts";
 import type { ReplyKeeper } from "./reply-keeper.ts";
 import type { StopSignal } from "./stop-signal.ts";
 import type { Caller, Tokens } from "./tokens.ts";
@@ -82,6 +83,8 @@ export interface AppParts {
   /** Webhook receivers by upstream name. */
   readonly webhooks: ReadonlyMap<string, readonly { readonly state: WebhookState }[]>;
   readonly budget: Budget;
+  /** Undefined where all callers are one. */
+  readonly quotas: Quotas | undefined;
   readonly keeper: ReplyKeeper;
   readonly about: { readonly version: string; readonly runtime: string };
   /** Receives internal errors; the caller sees only that one occurred. */

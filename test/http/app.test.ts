@@ -17,6 +17,7 @@ function appOver(...upstreams: readonly UpstreamPort[]) {
     access: { tokens: new Tokens([]), shutdownTokens: new Tokens([]), hosts: undefined, origins: [] },
     webhooks: new Map(),
     budget: Budget.alone(),
+    quotas: undefined,
     keeper: new ReplyKeeper(configSchema.parse({}).replies),
     about: { version: "0.0.0", runtime: "test" },
     onFault(error) {

@@ -47,6 +47,7 @@ test("half-sent bodies take no more than their part, and small ones pass beside 
   for (const client of clients) client.once("data", () => refused++).resume();
   const held = async (): Promise<number> => (await scene.memory()).accounts.bodies ?? 0;
   await until(() => refused > 0, { within: 20_000, every: 20, what: "a refusal" });
+  assert.ok((await held()) > 0.25 * (await scene.memory()).limit_bytes, `${await held()} bytes`);
   assert.ok((await held()) <= 0.5 * (await scene.memory()).limit_bytes);
   await scene.borne(() => {
     for (const client of clients) client.destroy();

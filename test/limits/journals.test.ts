@@ -5,7 +5,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { MESSAGES } from "../support/messages.ts";
 import { until } from "../support/until.ts";
-import { MIB, startScene } from "./scene.ts";
+import { HOST, MIB, startScene } from "./scene.ts";
 
 /** The long form has as many as an attacker would: `READERS=150`. */
 const READERS = Number(process.env.READERS ?? 60);
@@ -19,7 +19,7 @@ test("one large message is read by many at once, in turn, and each gets the whol
   await until(async () => (await kept()) > LARGE.length, { within: 20_000, every: 50, what: "the message" });
   const silent: Socket[] = [];
   for (const accept of ["text/event-stream", "application/json"]) {
-    const text = `GET ${MESSAGES}?after=earliest HTTP/1.1\r\nHost: localhost\r\nAccept: ${accept}\r\n\r\n`;
+    const text = `GET ${MESSAGES}?after=earliest HTTP/1.1\r\n${HOST}\r\nAccept: ${accept}\r\n\r\n`;
     for (let n = 0; n < READERS / 2; n++) silent.push(await scene.client(text));
   }
   const read = async (): Promise<string> => {

@@ -90,7 +90,7 @@ export async function startScene(
     client(text) {
       return new Promise((resolve, reject) => {
         const socket = connect(product.port, "127.0.0.1", () => {
-          socket.write(text);
+          socket.write(text.replace(HOST, `Host: 127.0.0.1:${product.port}`));
           resolve(socket);
         });
         socket.pause();
@@ -129,11 +129,14 @@ function countRestarts(product: Product): { readonly restarts: number } {
   return { restarts: product.stderr().split("the sidecar's thread died").length - 1 };
 }
 
+/** Stands in a request for the header that the service demands. */
+export const HOST = "Host: …";
+
 /** An HTTP request as text. */
 export function requestText(path: string, body: string, headers: Readonly<Record<string, string>> = {}): string {
   const all = { "Content-Type": "application/json", "Content-Length": String(body.length), ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
-  return `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${lines.join("\r\n")}\r\n\r\n${body}`;
+  return `POST ${path} HTTP/1.1\r\n${HOST}\r\n${lines.join("\r\n")}\r\n\r\n${body}`;
 }
 
 export const REQUEST = "/v1/upstreams/default/request";

@@ -79,16 +79,18 @@ export async function prepare(
 }
 
 /** Sends the request and waits for its outcome, which may be that of an equivalent of the upstream. */
-export async function send(c: Context<Env>, parts: AppParts, request: PreparedRequest): Promise<CallResult> {
-  const { kind, body, timeoutMs, applied } = request;
+export async function send(c: Context<Env>, parts: AppParts, prepared: PreparedRequest): Promise<CallResult> {
+  const { kind, body, timeoutMs, applied } = prepared;
   const named = upstreamOf(c);
   const key = readKey(c);
   if (key !== undefined) {
-    const { state, location, replayed } = await detached(c, parts, request, key);
+    const { state, location, replayed } = await detached(c, parts, prepared, key);
     return { outcome: outcomeOf(state), upstream: named, headers: callHeaders(c, { applied, location, replayed }) };
   }
   const signal = leaveSignal(c);
-  const { outcome, upstream } = await requestInTurn(parts.upstreams, named, { kind, body, timeoutMs, signal });
+  const leave = parts.quotas?.request(named.name, callerOf(c).share, body.length);
+  const request = { kind, body, timeoutMs, signal };
+  const { outcome, upstream } = await requestInTurn(parts.upstreams, named, request).finally(leave);
   const servedBy = named.settings.failover.length > 0 ? upstream.name : undefined;
   const location = "later" in outcome ? lateLocation(c, parts, upstream, outcome) : undefined;
   return { outcome, upstream, headers: callHeaders(c, { applied, servedBy, location }) };

@@ -50,7 +50,7 @@ export interface DetachedResult {
  */
 export async function detached(
   c: Context<Env>,
-  { keeper, lifecycle, upstreams }: AppParts,
+  { keeper, lifecycle, quotas, upstreams }: AppParts,
   { kind, body, timeoutMs }: CallerRequest,
   key: string | undefined,
   waitMs?: number,
@@ -67,8 +67,13 @@ export async function detached(
   }
   const replayed = former !== undefined && former.state.phase !== "pending";
 
-  const request = async () => (await requestInTurn(upstreams, upstream, { kind, body, timeoutMs })).outcome;
+  const leave = former ? undefined : quotas?.request(upstream.name, callerOf(c).share, body.length);
+  const request = async () => {
+    const { outcome } = await requestInTurn(upstreams, upstream, { kind, body, timeoutMs }).finally(leave);
+    return outcome;
+  };
   const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, request);
+  if (typeof kept === "string") leave?.();
   if (typeof kept === "string") throw refused("too_many_in_flight", whyNoRoom[kept], RETRY_SOON_MS);
 
   const signals = { left: leaveSignal(c), stopping: lifecycle.stopping };

@@ -60,7 +60,7 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
       streams ||= subscribes;
       return frame;
     });
-    if (streams) return streamReply(c, request, distinct);
+    if (streams) return streamReply(c, parts, request, distinct);
     const { outcome, upstream, headers } = await send(c, parts, request);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
     const unusable = (detail: string) => problem(c, { code: "invalid_reply", sent: "yes", detail }, upstream, headers);

@@ -20,6 +20,7 @@ import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWait } from "../call/timeout.ts";
+import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, failureHeaders, problem } from "../problem.ts";
 import { type App, createRoute } from "../routing.ts";
@@ -67,7 +68,7 @@ export function messageRoutes(app: App, parts: AppParts): void {
 /** Responds with the messages of one of the upstream's journals, in the format that the caller accepts. */
 export function journalResponse(
   c: Context<Env>,
-  { lifecycle }: AppParts,
+  { lifecycle, quotas }: AppParts,
   journal: string,
 ): Response | Promise<Response> {
   const upstream = upstreamOf(c);
@@ -92,7 +93,8 @@ export function journalResponse(
   const headers = streamHeaders(commonHeaders(c), format.mediaType);
   // A response to HEAD has no body: nobody would read the stream.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
-  return streamJournal(c, { journals, selection, after, once, format }, headers);
+  const onEnd = quotas?.stream(upstream.name, callerOf(c).share);
+  return streamJournal(c, { journals, selection, after, once, format, onEnd }, headers);
 }
 
 /** The reason why no reader is taken now, which passes. */

@@ -17,6 +17,7 @@ import { readMessage } from "../call/body.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWaitLimit } from "../call/timeout.ts";
+import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, type JsonOf, json } from "../routing.ts";
@@ -105,7 +106,12 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
       const detail = `limits.subscriptions (${settings.limits.subscriptions}) is reached: delete one or raise it`;
       throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
     }
-    await subscribe(c, parts, upstream, { name, order, timeoutMs });
+    if (!existing) parts.quotas?.subscribe(upstream.name, name, callerOf(c).share);
+    try {
+      await subscribe(c, parts, upstream, { name, order, timeoutMs });
+    } finally {
+      if (!subscriptions.get(name)) parts.quotas?.unsubscribe(upstream.name, name);
+    }
     const created = subscriptions.get(name);
     if (!created) throw refused("not_found", "the subscription was deleted meanwhile");
     const body = stateOf(upstream, created);
@@ -129,6 +135,7 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     const { name } = find(c, upstream);
     const { timeoutMs, applied } = readWaitLimit(c, UNSUBSCRIBE_WITHIN_MS);
     const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
+    parts.quotas?.unsubscribe(upstream.name, name);
     const failure = await unsubscribed(upstream.subscriptions.remove(name), timeoutMs, parts.lifecycle);
     if (failure) throw new SidesocketError({ ...failure, detail: `removed here, but ${failure.detail}` });
     return c.body(null, 204, headers);

@@ -71,8 +71,11 @@ export class PacedResponse {
   /** The end of the response, if it was written before its rest was. */
   #last: string | undefined;
   readonly #budget: Budget;
+  #onEnd: () => void;
 
-  constructor(source: PacedSource, budget: Budget) {
+  /** @param onEnd called once nobody reads any more */
+  constructor(source: PacedSource, budget: Budget, onEnd: () => void = () => {}) {
+    this.#onEnd = onEnd;
     this.#source = source;
     this.#budget = budget;
     this.#heartbeat = setInterval(() => {
@@ -178,6 +181,8 @@ export class PacedResponse {
     clearInterval(this.#heartbeat);
     clearTimeout(this.#stalled);
     this.#pipe = undefined;
+    this.#onEnd();
+    this.#onEnd = () => {};
     for (const { release } of this.#rest.splice(0)) release();
     this.#waiting = 0;
   }
