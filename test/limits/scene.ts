@@ -61,16 +61,17 @@ export async function startScene(
   options: UpstreamOptions = {},
   config: Config = {},
   settings: Config = {},
+  { args = [], token }: { readonly args?: readonly string[]; readonly token?: string } = {},
 ): Promise<Scene> {
   const upstream = await startUpstream({ ...options, t });
   const upstreams = { default: { url: upstream.url, ...settings } };
-  const product = await startProduct({ config: { upstreams, ...config }, runtimeArgs: heapFlag, t });
+  const product = await startProduct({ config: { upstreams, ...config }, args, runtimeArgs: heapFlag, t });
   await product.ready();
-  const [command = "", ...args] =
+  const [command = "", ...watching] =
     runtime === "node"
       ? [nodePath(), join(root, "build", "test", "limits", "watcher.js")]
       : [denoPath(), "run", "--quiet", "--allow-all", "--no-check", join(root, "test", "limits", "watcher.ts")];
-  const watcher = await Child.start({ command, args: [...args, product.url, String(product.pid)], t });
+  const watcher = await Child.start({ command, args: [...watching, product.url, String(product.pid), token ?? ""], t });
   const port = await watcher.until(() => /^(\d+)\n/.exec(watcher.stdout)?.[1], { within: 20_000, what: "its port" });
   const watched = async (): Promise<Watched> => (await (await fetch(`http://127.0.0.1:${port}`)).json()) as Watched;
   await until(async () => (await watched()).served > 0, { what: "the first honest reply" });
@@ -79,7 +80,8 @@ export async function startScene(
     for (const socket of sockets) socket.destroy();
   });
   const memory = async (): Promise<Memory> => {
-    const response = await product.fetch("/v1/upstreams");
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const response = await product.fetch("/v1/upstreams", { headers });
     return ((await response.json()) as { readonly memory: Memory }).memory;
   };
   return {

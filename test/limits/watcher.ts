@@ -6,7 +6,7 @@ import { residentBytes } from "../support/proc.ts";
 import { delay } from "../support/until.ts";
 import type { Watched } from "./scene.ts";
 
-const [url = "", pid = ""] = process.argv.slice(2);
+const [url = "", pid = "", token = ""] = process.argv.slice(2);
 const ECHO = "/v1/upstreams/default/request";
 const WITHIN_MS = 20_000;
 
@@ -33,7 +33,11 @@ async function probe(): Promise<void> {
 async function call(): Promise<void> {
   for (let n = 0; ; n++) {
     const body = JSON.stringify({ jsonrpc: "2.0", id: n, method: "echo", params: ["honest", n] });
-    const init = { method: "POST", headers: { "content-type": "application/json" }, body };
+    const init = {
+      method: "POST",
+      headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
+      body,
+    };
     const { status, text } = await answered(ECHO, init).catch((error) => ({ status: 0, text: String(error) }));
     const isRight = status === 200 && text === JSON.stringify({ jsonrpc: "2.0", id: n, result: ["honest", n] });
     if (isRight) watched = { ...watched, served: watched.served + 1 };
