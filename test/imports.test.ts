@@ -33,7 +33,7 @@ const HTTP: readonly Place[] = [
   "http/rpc-error.ts",
   "http/schemas.ts",
   "http/stop-signal.ts",
-  "http/tokens.ts",
+  "http/callers.ts",
   "http/whole-response.ts",
 ];
 

@@ -388,7 +388,7 @@ function isEnoughMemory(bytes: number): boolean {
 
 /** Bounds of the whole process. */
 const limitsSchema = z.strictObject({
-  /** The bytes that callers and upstreams can make it hold; by default a quarter of what the heap or container allows. */
+  /** The bytes that callers and upstreams can make it hold; by default a quarter of the heap or the container. */
   memory: z
     .union([z.literal("auto"), size.refine(isEnoughMemory)], `must be auto, or a size of at least ${MEMORY_MIN}`)
     .prefault("auto"),

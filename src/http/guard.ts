@@ -2,8 +2,8 @@
 
 import type { Context } from "hono";
 import { refused, type SidesocketError } from "../errors.ts";
+import { ANYBODY, type Caller, type Tokens } from "./callers.ts";
 import type { Access, Env } from "./ports.ts";
-import { ANYBODY, type Caller, type Tokens } from "./tokens.ts";
 
 /** Probes arrive under a pod's address and without a token, so they report nothing but a status. */
 const BARE_PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/healthz"]);

@@ -10,10 +10,10 @@ import type { JournalPulls } from "../sidecar/host/journal-pulls.ts";
 import type { OpenStream, StreamedRequest, StreamReader } from "../sidecar/host/streamed-replies.ts";
 import type { UpstreamSubscriptions } from "../sidecar/host/subscriptions.ts";
 import type { UpstreamRequest } from "../sidecar/host/upstream-client.ts";
+import type { Caller, Tokens } from "./callers.ts";
 import type { Quotas } from "./quotas.ts";
 import type { ReplyKeeper } from "./reply-keeper.ts";
 import type { StopSignal } from "./stop-signal.ts";
-import type { Caller, Tokens } from "./tokens.ts";
 
 export interface UpstreamPort {
   readonly name: string;

@@ -5,10 +5,10 @@ import { test } from "node:test";
 import { configSchema } from "../../src/config/schema.ts";
 import { Budget } from "../../src/core/util/budget.ts";
 import { buildApp } from "../../src/http/app.ts";
+import { Tokens } from "../../src/http/callers.ts";
 import type { UpstreamPort } from "../../src/http/ports.ts";
 import { ReplyKeeper } from "../../src/http/reply-keeper.ts";
 import { StopSignal } from "../../src/http/stop-signal.ts";
-import { Tokens } from "../../src/http/tokens.ts";
 import { fakeUpstream } from "./fake-upstream.ts";
 
 function appOver(...upstreams: readonly UpstreamPort[]) {

@@ -55,7 +55,7 @@ export function noMemory(limit: number, what = "the message"): Failure {
 
 /** The failure of a request whose reply came, and found no memory. */
 export function noRoomFor({ limit }: Budget): Failure {
-  const detail = `the reply came, but there is no room for it beside those that wait to be read (limits.memory: ${limit})`;
+  const detail = `the reply came, but those that wait to be read leave no room for it (limits.memory: ${limit})`;
   return { code: "congested", sent: "yes", detail };
 }
 

@@ -32,11 +32,7 @@ export default {
     ["batches take the last places", " && free > this.#inFlightMax * LEFT_TO_OTHERS", ""],
     ["a batch without a place waits like others", "places === 0 || ", ""],
     ["a request overtakes batches that wait", "      this.admitWaiting(now);\n", ""],
-    [
-      "a batch takes one place too many",
-      "this.#requests.table.size < this.#inFlightMax",
-      "this.#requests.table.size <= this.#inFlightMax",
-    ],
+    ["a batch takes one place too many", "const item = free > 0 ?", "const item = free >= 0 ?"],
     [
       "a batch waits beyond its deadline",
       "this.#refuseRest(batch, failures.noPlace(",
