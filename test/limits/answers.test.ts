@@ -78,6 +78,26 @@ test("requests of 1 MB in flight that find no room are refused unsent, and the o
   await scene.borne(() => {});
 });
 
+test("a stop in the midst of unread replies and half-sent bodies stays within its bound", async (t) => {
+  const scene = await startScene(t, {
+    onMessage(message, connection) {
+      const { id, method, params } = JSON.parse(String(message));
+      const result = method === "large" ? `"${LARGE}"` : JSON.stringify(params);
+      connection.socket.send(`{"jsonrpc":"2.0","id":${id},"result":${result}}`);
+    },
+  });
+  await all(3, (n) => scene.client(requestText(REQUEST, rpc(n, "large"))));
+  const half = requestText(REQUEST, "x".repeat(MIB / 2), { "Content-Length": String(MIB) });
+  await all(20, () => scene.client(half));
+  await until(async () => (await scene.memory()).held_bytes > LARGE.length, { within: 20_000, what: "replies" });
+  const began = performance.now();
+  const { code } = await scene.product.stop();
+  const took = Math.round(performance.now() - began);
+  t.diagnostic(`${took} ms, exit code ${code}`);
+  assert.equal(code, 0);
+  assert.ok(took < 9_500, `${took} ms`);
+});
+
 function all<Item>(count: number, make: (n: number) => Promise<Item>): Promise<Item[]> {
   return Promise.all(Array.from({ length: count }, (_, n) => make(n)));
 }
