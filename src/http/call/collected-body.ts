@@ -6,6 +6,7 @@ import { refused, SidesocketError } from "../../errors.ts";
 
 /** The least size of the piece that chunks are collected in. */
 const PIECE_BYTES = 4 * 1024;
+const NOTHING = new Uint8Array();
 
 export function tooLarge(limitBytes: number) {
   return refused("payload_too_large", `the body exceeds limits.request_bytes (${limitBytes} bytes)`);
@@ -19,7 +20,7 @@ export class CollectedBody {
   readonly #limitBytes: number;
   readonly #expected: number;
   readonly #budget: Budget;
-  #piece: Uint8Array = new Uint8Array();
+  #piece: Uint8Array = NOTHING;
   #size = 0;
   #taken = 0;
 
@@ -53,7 +54,7 @@ export class CollectedBody {
   leave(): void {
     this.#budget.give("bodies", this.#taken);
     this.#taken = 0;
-    this.#piece = new Uint8Array();
+    this.#piece = NOTHING;
     this.#size = 0;
   }
 
