@@ -3,7 +3,7 @@
 import type { LoadedConfig } from "./config/load.ts";
 import { upstreamSchema } from "./config/schema.ts";
 import { isLoopback } from "./config/wire.ts";
-import { memoryOf } from "./core/util/budget.ts";
+import { type Budget, memoryOf } from "./core/util/budget.ts";
 import { deferred } from "./core/util/deferred.ts";
 import type { DemoUpstream } from "./demo/demo-upstream.ts";
 import type { Failure } from "./errors.ts";
@@ -44,6 +44,7 @@ export class Service {
     const upstreams = demo ? new Map([["default", upstreamSchema.parse({ url: demo.url })]]) : config.upstreams;
     const memory = memoryOf(config.limits, runtime.memoryLimit);
     this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front, memory);
+    warnOfMemory(upstreams, this.#sidecars.budget);
     this.#webhooks = new Map(
       [...this.#sidecars.upstreams].map(([name, { settings, journals }]) => {
         const onChange = (state: WebhookState) => logWebhook(name, state);
@@ -200,6 +201,16 @@ export class Service {
       hosts,
       origins: listen.origins,
     };
+  }
+}
+
+/** Warns of journals that can never hold what they are configured to hold. */
+function warnOfMemory(upstreams: LoadedConfig["upstreams"], budget: Budget): void {
+  const part = Math.floor(budget.partOf("journals"));
+  for (const [name, { messages }] of upstreams) {
+    if (messages.bytes <= part) continue;
+    const cure = "raise limits.memory, or the heap or container that it follows";
+    log.warn(`upstream ${name}: all journals together keep ${part} bytes, less than its messages.bytes: ${cure}`);
   }
 }
 
