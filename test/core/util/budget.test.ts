@@ -133,7 +133,13 @@ test("shares never exceed what there is, and a newcomer finds room beside any nu
       const held = ["a", "b", "c"].reduce((total, caller) => total + shares.heldBy(caller), 0);
       assert.equal(shares.total, held);
       if (capacity >= 16) assert.ok(shares.admits("newcomer"));
-      for (const caller of ["a", "b", "c"]) shares.give(caller, shares.heldBy(caller));
+      for (const caller of ["a", "b", "c"]) {
+        const before = shares.heldBy(caller);
+        if (before === 0) continue;
+        shares.give(caller);
+        assert.equal(shares.heldBy(caller), before - 1);
+        shares.give(caller, before - 1);
+      }
       assert.equal(shares.total, 0);
     }),
   );
