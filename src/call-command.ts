@@ -5,8 +5,10 @@ import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { type UpstreamSettings, upstreamSchema } from "./config/schema.ts";
 import { batchFailure, type Outcome } from "./core/outcome.ts";
+import { Budget } from "./core/util/budget.ts";
 import { type Failure, refused, retryFor, type Sent, SidesocketError } from "./errors.ts";
-import { decodeText, readCounted, tooLarge } from "./http/call/body.ts";
+import { decodeText, readChunks } from "./http/call/body.ts";
+import { CollectedBody, tooLarge } from "./http/call/collected-body.ts";
 import { DEFAULT_TIMEOUT_MS, parseTimeoutWithin } from "./http/call/timeout.ts";
 import { problemDocument } from "./http/problem.ts";
 import { errorLines, log } from "./log.ts";
@@ -102,11 +104,17 @@ async function request(client: UpstreamClient, body: string, { timeoutMs, pointe
 
 /** Reads the message, for `-` from standard input. A newline at its end is the shell's, not part of the message. */
 async function read(message: string, limitBytes: number): Promise<string> {
-  const given = message === "-" ? decodeText(await readCounted(process.stdin, limitBytes)) : message;
+  const given = message === "-" ? await readInput(limitBytes) : message;
   const text = message === "-" ? given.replace(/\r?\n$/, "") : given;
   if (text === "") throw refused("invalid_request", "the message is empty");
   if (Buffer.byteLength(text) > limitBytes) throw tooLarge(limitBytes);
   return text;
+}
+
+async function readInput(limitBytes: number): Promise<string> {
+  const collected = new CollectedBody(limitBytes, Budget.alone());
+  await readChunks(process.stdin, collected);
+  return decodeText(collected.whole());
 }
 
 function failureOf(error: unknown): Result {

@@ -11,10 +11,13 @@ import {
   upstreamSchema,
 } from "./config/schema.ts";
 import { batchFailure, type Replied } from "./core/outcome.ts";
+import { Budget, memoryOf } from "./core/util/budget.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { DEFAULT_TIMEOUT_MS } from "./http/call/timeout.ts";
+import { Tokens } from "./http/callers.ts";
 import type { UpstreamPort } from "./http/ports.ts";
+import { Quotas } from "./http/quotas.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
 import { preparePatterns } from "./protocols/lazy-pattern.ts";
@@ -98,13 +101,19 @@ export class Sidecar {
     }
     const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
     const front: AppFront = { refusing: false, stopping: new StopSignal() };
-    const sidecars = new Sidecars(new Map([["default", settings]]), bounds, runtime.startThread, {
-      ...noHttpSide,
-      refuse: () => {
-        front.refusing = true;
+    const sidecars = new Sidecars(
+      new Map([["default", settings]]),
+      bounds,
+      runtime.startThread,
+      {
+        ...noHttpSide,
+        refuse: () => {
+          front.refusing = true;
+        },
+        stop: () => front.stopping.now(),
       },
-      stop: () => front.stopping.now(),
-    });
+      memoryOf({ memory: "auto" }, runtime.memoryLimit),
+    );
     const [client] = sidecars.upstreams.values();
     if (!client) throw new RangeError("unreachable: one upstream was given");
     try {
@@ -211,7 +220,7 @@ export class Sidecar {
 }
 
 export interface AppOptions {
-  /** Bearer tokens of the API. By default it requires none. */
+  /** Bearer tokens of the API, each `NAME:TOKEN` or only the token. By default it requires none. */
   readonly tokens?: readonly string[];
   /** Allowed values of `Host`. By default any. */
   readonly hosts?: readonly string[];
@@ -229,18 +238,23 @@ export interface AppOptions {
 export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: AppOptions = {}) {
   const { tokens = [], hosts, origins = [], onFault = (error) => console.error(error) } = options;
   const all = Object.entries(sidecars);
+  const known = new Tokens(tokens);
+  const upstreams = new Map(all.map(([name, sidecar]) => [name, named(name, sidecar.port)]));
+  const budget = Budget.alone(memoryOf({ memory: "auto" }, runtime.memoryLimit));
   const stopping = new StopSignal();
   for (const [, sidecar] of all) sidecar.stopping.on(() => stopping.now());
   return buildApp({
-    upstreams: new Map(all.map(([name, sidecar]) => [name, named(name, sidecar.port)])),
+    upstreams,
     access: {
-      tokens,
-      shutdownTokens: tokens,
+      tokens: known,
+      shutdownTokens: known,
       hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
       origins,
     },
     webhooks: new Map(),
-    keeper: new ReplyKeeper(configSchema.parse({}).replies),
+    budget,
+    quotas: Quotas.of({}, known.shares > 1, upstreams, budget),
+    keeper: new ReplyKeeper(configSchema.parse({}).replies, budget, { keys: undefined, shared: known.identities > 1 }),
     about: { version, runtime: `${runtime.name} ${runtime.version}` },
     onFault,
     lifecycle: {

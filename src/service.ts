@@ -3,14 +3,17 @@
 import type { LoadedConfig } from "./config/load.ts";
 import { upstreamSchema } from "./config/schema.ts";
 import { isLoopback } from "./config/wire.ts";
+import { type Budget, memoryOf } from "./core/util/budget.ts";
 import { deferred } from "./core/util/deferred.ts";
 import type { DemoUpstream } from "./demo/demo-upstream.ts";
 import { type Failure, refused } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { belowApp } from "./http/below-app.ts";
+import { Tokens } from "./http/callers.ts";
 import { farewell } from "./http/farewell.ts";
 import { loopbackHosts } from "./http/guard.ts";
 import type { Access, WebhookState } from "./http/ports.ts";
+import { Quotas } from "./http/quotas.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
 import { log } from "./log.ts";
@@ -42,7 +45,9 @@ export class Service {
     this.#runtime = runtime;
     this.#demo = demo;
     const upstreams = demo ? new Map([["default", upstreamSchema.parse({ url: demo.url })]]) : config.upstreams;
-    this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front);
+    const memory = memoryOf(config.limits, runtime.memoryLimit);
+    this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front, memory);
+    warnOfMemory(upstreams, this.#sidecars.budget);
     this.#webhooks = new Map(
       [...this.#sidecars.upstreams].map(([name, { settings, journals }]) => {
         const onChange = (state: WebhookState) => logWebhook(name, state);
@@ -156,11 +161,18 @@ export class Service {
 
   #app(port: number) {
     const service = this;
+    const access = this.#access(port);
+    const { quota, replies } = this.#config;
     return buildApp({
       upstreams: this.#sidecars.upstreams,
-      access: this.#access(port),
+      access,
       webhooks: this.#webhooks,
-      keeper: new ReplyKeeper(this.#config.replies),
+      budget: this.#sidecars.budget,
+      quotas: Quotas.of(quota, access.tokens.shares > 1, this.#sidecars.upstreams, this.#sidecars.budget),
+      keeper: new ReplyKeeper(replies, this.#sidecars.budget, {
+        keys: quota.keys,
+        shared: access.tokens.identities > 1,
+      }),
       about: {
         version,
         runtime: `${this.#runtime.name} ${this.#runtime.version}`,
@@ -193,7 +205,22 @@ export class Service {
     const configured = listen.hosts.map((host) => host.toLowerCase());
     const hosts =
       isLoopback(listen.host) || configured.length > 0 ? new Set([...loopbackHosts(port), ...configured]) : undefined;
-    return { tokens, shutdownTokens, hosts, origins: listen.origins };
+    return {
+      tokens: new Tokens(tokens),
+      shutdownTokens: new Tokens(shutdownTokens),
+      hosts,
+      origins: listen.origins,
+    };
+  }
+}
+
+/** Warns of journals that can never hold what they are configured to hold. */
+function warnOfMemory(upstreams: LoadedConfig["upstreams"], budget: Budget): void {
+  const part = Math.floor(budget.partOf("journals"));
+  for (const [name, { messages }] of upstreams) {
+    if (messages.bytes <= part) continue;
+    const cure = "raise limits.memory, or the heap or container that it follows";
+    log.warn(`upstream ${name}: all journals together keep ${part} bytes, less than its messages.bytes: ${cure}`);
   }
 }
 

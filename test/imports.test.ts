@@ -23,15 +23,19 @@ const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts", "secrets.ts"
 /** Open to every part of the HTTP side. */
 const HTTP: readonly Place[] = [
   "http/guard.ts",
+  "http/held-bytes.ts",
   "http/openapi.ts",
   "http/ports.ts",
   "http/problem.ts",
+  "http/quotas.ts",
   "http/reply-keeper.ts",
   "http/request-id.ts",
   "http/routing.ts",
   "http/rpc-error.ts",
   "http/schemas.ts",
   "http/stop-signal.ts",
+  "http/callers.ts",
+  "http/whole-response.ts",
 ];
 
 /** The foundations of the HTTP side. */

@@ -9,12 +9,15 @@ const REDACTED = "(redacted)";
 
 /** Describes the configuration as a plain object for JSON. Durations are milliseconds, sizes bytes. */
 export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
-  const { listen, upstreams, replies, shutdown, tokens, shutdownTokens, insecure, log, demo, warnings } = loaded;
+  const { listen, upstreams, replies, limits, quota, shutdown, tokens, shutdownTokens, insecure, log, demo, warnings } =
+    loaded;
   return {
     listen,
     demo,
     upstreams: Object.fromEntries([...upstreams].map(([name, settings]) => [name, describeUpstream(settings)])),
     replies,
+    limits,
+    quota,
     shutdown,
     tokens: tokens.length,
     shutdown_tokens: shutdownTokens.length,

@@ -22,7 +22,15 @@ import { resolveModule, resolvePath } from "./paths.ts";
 import type { Path, Problem } from "./problems.ts";
 import { ConfigError, check, dotted } from "./problems.ts";
 import { isModulePath } from "./protocol-settings.ts";
-import type { ListenSettings, LogSettings, ReplySettings, ShutdownBounds, UpstreamSettings } from "./schema.ts";
+import type {
+  ListenSettings,
+  LogSettings,
+  ProcessLimits,
+  QuotaSettings,
+  ReplySettings,
+  ShutdownBounds,
+  UpstreamSettings,
+} from "./schema.ts";
 import { configSchema, logSchema, shutdownTotal } from "./schema.ts";
 import { API_TOKENS, readTokens, SHUTDOWN_TOKENS } from "./tokens.ts";
 import { isLoopback } from "./wire.ts";
@@ -33,6 +41,8 @@ export interface LoadedConfig {
   /** Upstreams by name, in the file's order; empty for the demo. */
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
   readonly replies: ReplySettings;
+  readonly limits: ProcessLimits;
+  readonly quota: QuotaSettings;
   readonly shutdown: ShutdownBounds;
   /** Bearer tokens of the API; if there are none, the API is open to this machine. */
   readonly tokens: readonly string[];
@@ -127,6 +137,8 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     listen: config.listen,
     upstreams,
     replies: config.replies,
+    limits: config.limits,
+    quota: config.quota,
     shutdown: config.shutdown,
     tokens,
     shutdownTokens: own.length > 0 ? own : tokens,

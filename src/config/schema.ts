@@ -24,7 +24,7 @@ import {
   protocol,
   scalarsByPointer,
 } from "./protocol-settings.ts";
-import { duration, durationOrOff, durationOrZero, MAX_DURATION_MS, size, wholeNumber } from "./units.ts";
+import { duration, durationOrOff, durationOrZero, MAX_DURATION_MS, parseSize, size, wholeNumber } from "./units.ts";
 import {
   bareHost,
   HEADER_NAME,
@@ -381,6 +381,35 @@ const repliesSchema = z.strictObject({
   bytes: size.prefault("16MiB"),
 });
 
+/** The least memory: below it, hardly one large reply has room. */
+const MEMORY_MIN = "16MiB";
+
+function isEnoughMemory(bytes: number): boolean {
+  return bytes >= parseSize(MEMORY_MIN);
+}
+
+/** Bounds of the whole process. */
+const limitsSchema = z.strictObject({
+  /** The bytes that callers and upstreams can make it hold; by default a quarter of the heap or the container. */
+  memory: z
+    .union([z.literal("auto"), size.refine(isEnoughMemory)], `must be auto, or a size of at least ${MEMORY_MIN}`)
+    .prefault("auto"),
+});
+
+/** The most that the caller of one token may have, instead of its fair share. */
+const quotaSchema = z.strictObject({
+  /** Requests in flight at each upstream. */
+  in_flight: wholeNumber(1, 1_000_000).optional(),
+  /** Bytes of messages in flight at all upstreams. */
+  bytes: size.optional(),
+  /** Streams of each upstream. */
+  streams: wholeNumber(1, 1_000_000).optional(),
+  /** Subscriptions at each upstream. */
+  subscriptions: wholeNumber(1, 10_000).optional(),
+  /** Idempotency-Keys that live. */
+  keys: wholeNumber(1, 1_000_000).optional(),
+});
+
 const upstreamName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _ or -");
 
 /** The configuration file. Without `upstreams` the service runs its demo. */
@@ -402,6 +431,8 @@ export const configSchema = z.strictObject({
     })
     .optional(),
   replies: repliesSchema.prefault({}),
+  limits: limitsSchema.prefault({}),
+  quota: quotaSchema.prefault({}),
   shutdown: shutdownSchema.prefault({}),
 });
 
@@ -418,6 +449,8 @@ export type UpstreamSettings = z.output<typeof upstreamSchema>;
 /** An upstream as the file has it: durations and sizes with units, defaults left out. */
 export type UpstreamInput = z.input<typeof upstreamSchema>;
 export type ListenSettings = z.output<typeof listenSchema>;
+export type QuotaSettings = z.output<typeof quotaSchema>;
+export type ProcessLimits = z.output<typeof limitsSchema>;
 export type ReplySettings = z.output<typeof repliesSchema>;
 /** The time limit of each step of the exit, in milliseconds. */
 export type ShutdownBounds = z.output<typeof shutdownSchema>;

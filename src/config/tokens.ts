@@ -44,6 +44,11 @@ export async function readTokens(
   return split(content, `${file.from}: ${file.value}`);
 }
 
+/** The text of a token that has a name before it: `NAME:TOKEN`. */
+function withoutName(token: string): string {
+  return token.replace(/^[\w.-]{1,64}:/, "");
+}
+
 /** Good for a warning only: Kubernetes mounts secrets with mode 0644, and Windows has no such bits. */
 async function isWorldReadable(path: string): Promise<boolean> {
   if (process.platform === "win32") return false;
@@ -61,7 +66,8 @@ function split(text: string, from: string): readonly string[] {
     .filter((line) => line !== "");
   if (tokens.length === 0)
     throw new ConfigError(`${from}: is empty; a token of at least ${MIN_TOKEN_LENGTH} characters is required`);
-  for (const token of tokens) {
+  for (const line of tokens) {
+    const token = withoutName(line);
     if (token.length < MIN_TOKEN_LENGTH) {
       throw new ConfigError(
         `${from}: has a token of ${token.length} characters; ` +

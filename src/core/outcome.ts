@@ -92,6 +92,15 @@ export function isUnsent(outcome: Outcome): boolean {
   return outcome.type === "failed" && outcome.failure.sent === "no";
 }
 
+/** How far the message has come that has this outcome; of a batch, the one that has come furthest. */
+export function sentOf(outcome: Outcome): Sent {
+  if (isUnsent(outcome)) return "no";
+  if (outcome.type === "failed") return outcome.failure.sent;
+  if (outcome.type === "done") return "maybe";
+  if (outcome.type === "reply") return "yes";
+  return outcome.items.some((item) => sentOf(item) === "yes") ? "yes" : "maybe";
+}
+
 /**
  * Reduces a batch to one failure, for callers that can only report the whole; undefined if no item failed. The caller
  * would also repeat it as a whole, so one item that may have been sent is enough for the batch to count as such.
@@ -115,6 +124,25 @@ export function repeatableFailure({ items, done }: Omit<Batch, "type">): Failure
 
 function isInvalid(item: Replied | Failed): boolean {
   return item.type === "failed" && item.failure.code === "invalid_request";
+}
+
+/** From this size on a reply counts in the budget, and crosses between threads as bytes that are not copied. */
+export const HEAVY_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+/** The reply with its text as bytes. */
+export function inBytes(reply: Replied): Replied & { readonly body: Uint8Array } {
+  const { body } = reply;
+  return typeof body === "string" ? { ...reply, body: encoder.encode(body), isText: true } : { ...reply, body };
+}
+
+/** The bytes of an outcome that count in the budget from its arrival on. */
+export function countedBytes(outcome: Outcome): number {
+  if (outcome.type === "batch") {
+    return outcome.items.reduce((total, item) => total + (item.type === "reply" ? item.body.length : 0), 0);
+  }
+  return outcome.type === "reply" && outcome.body.length >= HEAVY_BYTES ? outcome.body.length : 0;
 }
 
 /** Overhead of a buffered frame, in bytes: without it, many small frames would slip through the bound. */

@@ -26,6 +26,7 @@ export function buildApp(parts: AppParts): App {
   const servesPages = access.origins.length > 0;
   app.use((c, next) => {
     c.set("began", performance.now());
+    c.set("budget", parts.budget);
     c.set("requestId", requestId(c.req.header("x-request-id")));
     const refusal = guardCaller(c, access) ?? (servesPages ? undefined : guardRoute(c, access));
     if (refusal) throw refusal;

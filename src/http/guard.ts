@@ -1,8 +1,8 @@
 /** Guards by Host, Origin and token; each check returns the refusal, or undefined. */
 
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context } from "hono";
 import { refused, type SidesocketError } from "../errors.ts";
+import { ANYBODY, type Caller, type Tokens } from "./callers.ts";
 import type { Access, Env } from "./ports.ts";
 
 /** Probes arrive under a pod's address and without a token, so they report nothing but a status. */
@@ -17,7 +17,7 @@ export function guardCaller(c: Context<Env>, access: Access): SidesocketError | 
 /** Checks the token that the route requires. */
 export function guardRoute(c: Context<Env>, access: Access): SidesocketError | undefined {
   if (BARE_PROBES.has(c.req.path)) return undefined;
-  return checkToken(c, tokensFor(c.req.path, access));
+  return checkToken(c, tokensFor(c.req.path, access), (caller) => c.set("caller", caller));
 }
 
 /** True if the caller of a bare probe may see details. */
@@ -25,16 +25,9 @@ export function mayLookInside(c: Context<Env>, access: Access): boolean {
   return (checkHost(c, access) ?? checkOrigin(c, access) ?? checkToken(c, access.tokens)) === undefined;
 }
 
-/** Identifies the caller by a digest of its token; without tokens all callers are one. */
-export function callerOf(c: Context<Env>, { tokens }: Access): string {
-  return tokens.length === 0
-    ? ""
-    : sha256(
-        c.req
-          .header("authorization")
-          ?.replace(/^Bearer +/i, "")
-          .trim() ?? "",
-      ).toString("hex");
+/** The caller that the token belongs to; without tokens all callers are one. */
+export function callerOf(c: Context<Env>): Caller {
+  return c.get("caller") ?? ANYBODY;
 }
 
 /** Values of `Host` that address loopback on the given port. */
@@ -69,23 +62,22 @@ function checkOrigin(c: Context<Env>, { origins }: Access): SidesocketError | un
   return undefined;
 }
 
-function tokensFor(path: string, access: Access): readonly string[] {
+function tokensFor(path: string, access: Access): Tokens {
   return path === "/shutdown" ? access.shutdownTokens : access.tokens;
 }
 
-function checkToken(c: Context<Env>, tokens: readonly string[]): SidesocketError | undefined {
-  if (tokens.length === 0) return undefined;
+/** @param onKnown called with the caller, unless no token is needed */
+function checkToken(
+  c: Context<Env>,
+  tokens: Tokens,
+  onKnown: (caller: Caller) => void = () => {},
+): SidesocketError | undefined {
+  if (tokens.isEmpty) return undefined;
   const given = /^Bearer +([\w.~+/-]+=*) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  if (given !== undefined && isOneOf(given, tokens)) return undefined;
+  const caller = given === undefined ? undefined : tokens.callerOf(given);
+  if (caller) {
+    onKnown(caller);
+    return undefined;
+  }
   return refused("unauthorized", "missing or wrong token: send it as `Authorization: Bearer …`");
-}
-
-/** Compares digests in constant time, and always with every token, so that timing reveals nothing. */
-function isOneOf(given: string, tokens: readonly string[]): boolean {
-  const digest = sha256(given);
-  return tokens.reduce((found, token) => timingSafeEqual(digest, sha256(token)) || found, false);
-}
-
-function sha256(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }

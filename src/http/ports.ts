@@ -2,6 +2,7 @@
 
 import type { UpstreamSettings } from "../config/schema.ts";
 import type { CallerOutcome } from "../core/outcome.ts";
+import type { Budget } from "../core/util/budget.ts";
 import type { Failure } from "../errors.ts";
 import type { ProtocolTraits, UpstreamDetails, UpstreamState } from "../sidecar/contract.ts";
 import type { ExitReport } from "../sidecar/host/exit.ts";
@@ -9,6 +10,8 @@ import type { JournalPulls } from "../sidecar/host/journal-pulls.ts";
 import type { OpenStream, StreamedRequest, StreamReader } from "../sidecar/host/streamed-replies.ts";
 import type { UpstreamSubscriptions } from "../sidecar/host/subscriptions.ts";
 import type { UpstreamRequest } from "../sidecar/host/upstream-client.ts";
+import type { Caller, Tokens } from "./callers.ts";
+import type { Quotas } from "./quotas.ts";
 import type { ReplyKeeper } from "./reply-keeper.ts";
 import type { StopSignal } from "./stop-signal.ts";
 
@@ -63,10 +66,10 @@ export interface Lifecycle {
 
 /** Rules by which callers are admitted. */
 export interface Access {
-  /** Bearer tokens of the API; if empty, no token is required. */
-  readonly tokens: readonly string[];
+  /** Bearer tokens of the API; if there are none, no token is required. */
+  readonly tokens: Tokens;
   /** Bearer tokens of `/shutdown`. */
-  readonly shutdownTokens: readonly string[];
+  readonly shutdownTokens: Tokens;
   /** Values of `Host` that are served, in lower case, with or without a port; undefined serves any. */
   readonly hosts: ReadonlySet<string> | undefined;
   /** Origins of web pages that may call the API. */
@@ -79,6 +82,9 @@ export interface AppParts {
   readonly access: Access;
   /** Webhook receivers by upstream name. */
   readonly webhooks: ReadonlyMap<string, readonly { readonly state: WebhookState }[]>;
+  readonly budget: Budget;
+  /** Undefined where all callers are one. */
+  readonly quotas: Quotas | undefined;
   readonly keeper: ReplyKeeper;
   readonly about: { readonly version: string; readonly runtime: string };
   /** Receives internal errors; the caller sees only that one occurred. */
@@ -95,6 +101,8 @@ export interface ResponseStream {
   readonly destroyed: boolean;
   /** Bytes written but not yet taken by the operating system; `drain` follows when it reaches 0. */
   readonly writableLength: number;
+  /** Null while the response waits for another one on its connection. */
+  readonly socket: object | null;
   /** True if writes are framed as chunks and `end` adds the last chunk. */
   chunkedEncoding: boolean;
   on(event: "close" | "drain" | "error", listener: () => void): void;
@@ -133,8 +141,11 @@ export interface Env {
     | { readonly [Name in keyof OnNode | "exclusive" | "proceed"]?: undefined };
   Variables: {
     requestId: string;
+    budget: Budget;
     /** When the HTTP request arrived, by `performance.now()`. */
     began: number;
+    /** Set where a token is required. */
+    caller?: Caller;
     /** The upstream that the path names; set on routes that are registered with `withUpstream`. */
     upstream?: UpstreamPort;
     /** Milliseconds from `began` until the protocol was loaded, if the request had to wait for it. */

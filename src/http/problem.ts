@@ -46,7 +46,7 @@ const titleOf: Readonly<Record<ErrorCode, string>> = {
   gone: "No longer kept",
   too_many_in_flight: "Too many requests in flight",
   paced: "Message rate limit reached",
-  congested: "The upstream cannot keep up",
+  congested: "No room for more at the moment",
   upstream_down: "The upstream is not connected",
   shutting_down: "The service is shutting down",
   cancelled: "The request was cancelled",

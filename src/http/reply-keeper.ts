@@ -2,8 +2,9 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { ReplySettings } from "../config/schema.ts";
-import { KeptReplies, type KeptReply, type KeptState } from "../core/kept-replies.ts";
+import { KeptReplies, type KeptReply, type KeptState, type KeyShares, type NoRoom } from "../core/kept-replies.ts";
 import type { CallerOutcome, Outcome } from "../core/outcome.ts";
+import type { Budget } from "../core/util/budget.ts";
 import { refused } from "../errors.ts";
 import type { LeaveSignal } from "../sidecar/host/upstream-client.ts";
 import type { StopSignal } from "./stop-signal.ts";
@@ -19,9 +20,9 @@ export class ReplyKeeper {
   readonly #replies: KeptReplies;
   readonly #bounds: ReplySettings;
 
-  constructor(bounds: ReplySettings) {
+  constructor(bounds: ReplySettings, budget?: Budget, shares?: KeyShares) {
     this.#bounds = bounds;
-    this.#replies = new KeptReplies(bounds);
+    this.#replies = new KeptReplies(bounds, budget, shares);
   }
 
   /** The kept reply of an earlier request with this key; undefined if there was none or it was forgotten. */
@@ -32,26 +33,25 @@ export class ReplyKeeper {
   /**
    * Keeps the outcome of a request. Runs `request` only if there is room.
    * @param owner the caller that may fetch it
-   * @returns undefined if `replies.count` pending requests leave no room
+   * @returns why there is no room, if there is none
    */
   keep(
     about: Pick<KeptReply, "upstream"> & Partial<Pick<KeptReply, "key" | "digest">>,
     owner: string,
     request: () => Promise<CallerOutcome>,
-  ): KeptReply | undefined {
+  ): KeptReply | NoRoom {
     const { upstream, key, digest } = about;
-    const kept = this.#replies.open({ id: this.#newId(owner), upstream, key, digest }, performance.now());
-    if (kept) request().then((outcome) => this.#settle(kept, outcome));
+    const kept = this.#replies.open({ id: this.#newId(owner), upstream, owner, key, digest }, performance.now());
+    if (typeof kept !== "string") request().then((outcome) => this.#settle(kept, outcome));
     return kept;
   }
 
   /** Keeps the late reply of a request that has just timed out. */
   keepLate(upstream: string, owner: string, outcome: CallerOutcome): KeptReply | undefined {
-    const kept = this.#replies.open(
-      { id: this.#newId(owner), upstream, key: undefined, digest: undefined },
-      performance.now(),
-    );
-    if (kept) this.#settle(kept, outcome);
+    const record = { id: this.#newId(owner), upstream, owner, key: undefined, digest: undefined };
+    const kept = this.#replies.open(record, performance.now());
+    if (typeof kept === "string") return undefined;
+    this.#settle(kept, outcome);
     return kept;
   }
 

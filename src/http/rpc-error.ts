@@ -5,6 +5,7 @@ import { type Batch, type Failed, type Replied, repeatableFailure } from "../cor
 import { rpcError, rpcErrorCode, rpcReply } from "../protocols/json-rpc.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, type ResponseHeaders, statusFor, titleFor } from "./problem.ts";
+import { wholeResponse } from "./whole-response.ts";
 
 /** Responds with 200, and each item carries its own outcome, unless clients should repeat the whole batch. */
 export function rpcBatch(
@@ -17,7 +18,8 @@ export function rpcBatch(
   const failure = repeatableFailure(batch);
   const ofFailure = failure && failureHeaders(c, failure);
   const status = failure ? statusFor(failure) : 200;
-  return c.body(`[${texts.join(",")}]`, status, { ...ofFailure, ...headers, "Content-Type": "application/json" });
+  const all = { ...ofFailure, ...headers, "Content-Type": "application/json" };
+  return wholeResponse(c, `[${texts.join(",")}]`, all, status);
 }
 
 /** True if the caller expects JSON-RPC, whatever the response is. */

@@ -68,13 +68,30 @@ export const upstreamStateSchema = z
   })
   .openapi("Upstream");
 
-export const upstreamListSchema = z.object({ upstreams: z.array(upstreamStateSchema) }).openapi("Upstreams");
+const bytes = z.int().nonnegative();
+
+const memorySchema = z
+  .object({
+    limit_bytes: bytes.describe("limits.memory"),
+    held_bytes: bytes.describe("what callers and upstreams make the process hold"),
+    accounts: z
+      .object({ bodies: bytes, in_flight: bytes, answers: bytes, pages: bytes, journals: bytes, kept: bytes })
+      .describe("held_bytes by its owner"),
+    refuses: z
+      .enum(["nothing", "streams", "bodies", "everything", "ready"])
+      .describe("the furthest step of the pressure: each includes those before"),
+  })
+  .openapi("Memory");
+
+export const upstreamListSchema = z
+  .object({ upstreams: z.array(upstreamStateSchema), memory: memorySchema })
+  .openapi("Upstreams");
 
 export const livenessSchema = z.object({ status: z.literal("alive") }).openapi("Liveness");
 
 export const readinessSchema = z
   .object({
-    status: z.enum(["ready", "not_ready", "shutting_down"]),
+    status: z.enum(["ready", "not_ready", "congested", "shutting_down"]),
     upstreams: z.record(z.string(), z.string()).optional().describe("phases by name; only with a token"),
     errors: z
       .record(z.string(), z.string())

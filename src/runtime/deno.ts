@@ -6,6 +6,7 @@ import { watchAccepting } from "./deno.watch.ts";
 import { descriptorsMax } from "./descriptors.ts";
 import { listen } from "./listener.ts";
 import { holdLock } from "./lock.ts";
+import { memoryLimit } from "./memory.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
 
@@ -38,6 +39,8 @@ export const runtime: Runtime = {
   async write(stream, bytes) {
     for (let done = 0; done < bytes.byteLength; ) done += await Deno[stream].write(bytes.subarray(done));
   },
+
+  memoryLimit: memoryLimit(),
 
   async refused({ net, read }) {
     const lacking = async <Item>(items: readonly Item[], descriptor: (item: Item) => PermissionDescriptor) => {

@@ -4,6 +4,7 @@ import { constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { descriptorsMax } from "./descriptors.ts";
 import { listen } from "./listener.ts";
+import { memoryLimit } from "./memory.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
 
@@ -46,6 +47,8 @@ export const runtime: Runtime = {
       stream.write(bytes, (failure) => (failure ? reject(failure) : resolve()));
     });
   },
+
+  memoryLimit: memoryLimit(),
 
   async refused() {
     return { net: [], read: [] };

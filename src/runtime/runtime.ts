@@ -20,6 +20,8 @@ export interface Runtime {
   refused(needs: Needs): Promise<Needs>;
   /** Returns how many descriptors the process may have; undefined if the system does not tell. */
   descriptorsMax(): number | undefined;
+  /** The memory that the process may use, in bytes: the limit of its heap or of its container. */
+  readonly memoryLimit: number;
   /** Starts the sidecar's thread. Post nothing before its first message: the thread does not listen until then. */
   startThread(): Thread;
   /** Starts the HTTP listener. Rejects with the system's error (EADDRINUSE, EACCES, …) if it cannot listen. */

@@ -1,13 +1,14 @@
 /** The start of the sidecar's thread, as far as both runtimes do it alike. */
 
 import { MessageChannel, Worker } from "node:worker_threads";
+import { memoryLimit } from "./memory.ts";
 import type { ThreadEnd } from "./runtime.ts";
 
 /**
- * The maximum heap of the thread, in MiB. Frames and messages in transit are the bulk of it and have their own bounds;
- * anything that no bound foresaw ends the thread and not the process.
+ * The maximum heap of the thread, in MiB, and never more than the process may have. Frames and messages in transit are
+ * the bulk of it and have their own bounds; anything that no bound foresaw ends the thread and not the process.
  */
-const HEAP_MIB = 1_024;
+const HEAP_MIB = Math.min(1_024, Math.floor(memoryLimit() / 1024 ** 2));
 /** The young generation, in MiB. Frames are short-lived: under a flood, a larger one only takes longer to collect. */
 const YOUNG_MIB = 8;
 

@@ -6,6 +6,7 @@ import type { Phase } from "../core/connection/session.ts";
 import type { Page, Start } from "../core/messages/journal.ts";
 import type { SubscriptionState } from "../core/messages/subscriptions.ts";
 import type { CancelCounts, Counters, Outcome, RequestKind } from "../core/outcome.ts";
+import type { BudgetMemory } from "../core/util/budget.ts";
 import type { Failure } from "../errors.ts";
 import type { Condition, Rule } from "../protocols/condition.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
@@ -22,6 +23,7 @@ export type ToThread =
       readonly upstream: string;
       readonly settings: UpstreamSettings;
       readonly epochs: JournalEpochs;
+      readonly memory: ThreadMemory;
     }
   | {
       readonly type: "request";
@@ -120,6 +122,12 @@ export type FromThread =
   /** `discarded`: the messages that were counted instead of kept since `stop`. */
   | { readonly type: "cancelled"; readonly upstream: string; readonly counts: CancelCounts; readonly discarded: number }
   | { readonly type: "stopped"; readonly upstream: "*" };
+
+/** The thread's side of the budget of memory, which the host and all threads share. */
+export interface ThreadMemory {
+  readonly budget: BudgetMemory;
+  readonly side: number;
+}
 
 /** The epoch of a new journal, and those of its predecessors, which died with their threads and all they kept. */
 export interface JournalEpochs {

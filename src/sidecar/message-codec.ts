@@ -1,7 +1,7 @@
 /** The codec of the messages that cross the thread boundary. */
 
 import type { Gap, Message, Page } from "../core/messages/journal.ts";
-import type { Replied, RequestKind } from "../core/outcome.ts";
+import { HEAVY_BYTES, type Replied, type RequestKind } from "../core/outcome.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { FromThread, NoPage, ToThread } from "./contract.ts";
 
@@ -45,7 +45,7 @@ interface RowWriter<Whole extends readonly unknown[]> {
  * Replies are transferred instead of copied from this size on, a long text as its bytes, which also spares the HTTP
  * side the encoding. Below it the copy costs less than the bookkeeping.
  */
-const TRANSFER_BYTES = 64 * 1024;
+const TRANSFER_BYTES = HEAVY_BYTES;
 
 const encoder = new TextEncoder();
 

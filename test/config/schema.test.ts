@@ -54,6 +54,8 @@ test("an empty configuration has all defaults", () => {
   assert.deepEqual(config, {
     listen: { host: "127.0.0.1", port: 8787, hosts: [], origins: [], keep_alive: 75_000, connections: 20_000 },
     replies: { keep: 300_000, count: 10_000, bytes: 2 ** 24 },
+    limits: { memory: "auto" },
+    quota: {},
     shutdown: { delay: 0, drain: 3000, close: 2000, flush: 1000, join: 2000, kill: 500, answer: 500 },
   });
   assert.equal(shutdownTotal(config.shutdown), 9000);

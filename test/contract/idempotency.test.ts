@@ -80,12 +80,13 @@ describe("Idempotency-Key", () => {
     assert.equal(holding.count("no key"), 0);
   });
 
-  test("other routes, and requests without a key, are independent", async () => {
+  test("/send, and requests without a key, are independent; every route that waits for a reply is one", async () => {
     const body = call("echo", ["scoped"]);
-    for (const path of [REQUEST, SEND, "/rpc"]) assert.equal(replayed(await post(path, "scope", body)), null);
+    for (const path of [REQUEST, SEND]) assert.equal(replayed(await post(path, "scope", body)), null);
     await product.post(REQUEST, body);
-    assert.equal(replayed(await post("/rpc/default", "scope", body)), "true");
-    assert.equal(await holding.came("scoped", 4), 4);
+    for (const path of ["/rpc", "/rpc/default", REQUEST])
+      assert.equal(replayed(await post(path, "scope", body)), "true");
+    assert.equal(await holding.came("scoped", 3), 3);
   });
 
   test("a request that failed unsent is really tried again", async (t) => {
@@ -161,19 +162,21 @@ describe("Idempotency-Key", () => {
     assert.equal(holding.count("async"), 1);
   });
 
-  test("a key belongs to its caller", async (t) => {
+  test("a key belongs to its caller, whichever of the caller's tokens and routes it comes by", async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "sidesocket-tokens-"));
     t.after(() => rm(folder, { recursive: true, force: true }));
-    const tokens = ["1".repeat(32), "2".repeat(32)];
-    await writeFile(join(folder, "tokens"), tokens.join("\n"));
+    const tokens = ["1", "2", "3", "4", "5", "6"].map((letter) => letter.repeat(32));
+    const names = ["", "", "alice:", "alice:", "bob:", "bob:"];
+    await writeFile(join(folder, "tokens"), tokens.map((token, at) => `${names[at]}${token}`).join("\n"));
     const args = ["--token-file", join(folder, "tokens")];
     const other = await startProduct({ upstream: holding.upstream, args, t });
-    for (const token of tokens) {
+    for (const [at, token] of tokens.entries()) {
       const headers = { "idempotency-key": "mine", authorization: `Bearer ${token}` };
-      const response = await other.post(REQUEST, call("echo", ["for each"]), { headers });
-      assert.deepEqual([response.status, replayed(response)], [200, null]);
+      const path = at % 2 === 0 ? REQUEST : "/rpc";
+      const response = await other.post(path, call("echo", ["for each"]), { headers });
+      assert.deepEqual([response.status, replayed(response)], [200, at % 2 === 0 ? null : "true"]);
     }
-    assert.equal(holding.count("for each"), 2);
+    assert.equal(holding.count("for each"), 3);
   });
 
   test("a batch sends each item once", async () => {

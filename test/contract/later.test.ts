@@ -194,11 +194,11 @@ describe("replies that are fetched", () => {
     await problem(await makeRequest(), full);
   });
 
-  test("a reply is only for the token of its request", async (t) => {
+  test("a reply is only for the caller of its request", async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "sidesocket-tokens-"));
     t.after(() => rm(folder, { recursive: true, force: true }));
     const [one, two] = ["1".repeat(32), "2".repeat(32)];
-    await writeFile(join(folder, "tokens"), `${one}\n${two}\n`);
+    await writeFile(join(folder, "tokens"), `one:${one}\ntwo:${two}\n`);
     const args = ["--token-file", join(folder, "tokens")];
     const other = await startProduct({ upstream: holding.upstream, args, t });
     const as = (token: string) => ({ authorization: `Bearer ${token}` });

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { KeptReplies, type KeptReply } from "../../src/core/kept-replies.ts";
 import type { Failed, Outcome } from "../../src/core/outcome.ts";
+import { Budget } from "../../src/core/util/budget.ts";
 import type { Sent } from "../../src/errors.ts";
 
 const bounds = { keep: 1_000, count: 3, bytes: 100 };
@@ -11,7 +12,8 @@ const reply = (bytes: number): Outcome => ({ type: "reply", body: "x".repeat(byt
 const failed = (sent: Sent): Failed => ({ type: "failed", failure: { code: "connection_lost", sent, detail: "gone" } });
 
 function open(replies: KeptReplies, id: string, now = 0, key?: string): KeptReply {
-  return replies.open({ id, upstream: "u", key, digest: key && "d" }, now) ?? assert.fail(`no room for ${id}`);
+  const kept = replies.open({ id, upstream: "u", owner: "me", key, digest: key && "d" }, now);
+  return typeof kept === "string" ? assert.fail(`no room for ${id}: ${kept}`) : kept;
 }
 
 test("a pending record is kept indefinitely, an ended one for the configured time", () => {
@@ -39,7 +41,8 @@ test("a late record is kept for the configured time, which restarts when its rep
 test("the oldest ended record is evicted to make room, a pending one never", () => {
   const replies = new KeptReplies(bounds);
   const [a, b, c] = [open(replies, "a"), open(replies, "b"), open(replies, "c")];
-  assert.equal(replies.open({ id: "d", upstream: "u", key: undefined, digest: undefined }, 0), undefined);
+  const another = { id: "d", upstream: "u", owner: "me", key: undefined, digest: undefined };
+  assert.equal(replies.open(another, 0), "full");
   replies.end(b, reply(1), 1);
   replies.end(a, reply(1), 2);
   open(replies, "d", 3);
@@ -61,6 +64,52 @@ test("exceeding the bytes discards the oldest reply but keeps its record", () =>
     [["ended"], "dropped", 0],
     "watchers get a reply that does not fit",
   );
+});
+
+test("a failure counts with everything that it holds, and loses its texts when they do not fit", () => {
+  const replies = new KeptReplies(bounds);
+  const failure = { code: "reply_timeout", sent: "maybe", detail: "no reply" } as const;
+  const [late, ended, all] = [open(replies, "late"), open(replies, "ended"), open(replies, "all")];
+  replies.markLate(late, { type: "failed", failure, own: "i".repeat(50) }, 0);
+  assert.equal(replies.bytes, 50);
+  replies.end(ended, { type: "failed", failure, own: "i".repeat(50), upstreamError: "e".repeat(20) }, 0);
+  assert.equal(replies.bytes, 70);
+  assert.deepEqual(late.state, { phase: "late", failed: { type: "failed", failure } });
+  replies.end(all, { type: "batch", items: [{ type: "failed", failure, own: "i".repeat(50) }], done: 1 }, 0);
+  assert.deepEqual(
+    [ended.state, all.state],
+    [
+      { phase: "ended", outcome: { type: "failed", failure } },
+      { phase: "dropped", sent: "maybe" },
+    ],
+  );
+  assert.equal(replies.bytes, 0);
+});
+
+test("a key lives its time: records without one are evicted first, and then new keys are refused", () => {
+  const replies = new KeptReplies(bounds);
+  const [a, b, c] = [open(replies, "a", 0, "a"), open(replies, "b", 0, "b"), open(replies, "c", 0)];
+  for (const kept of [a, b, c]) replies.end(kept, reply(1), 0);
+  const d = open(replies, "d", 1, "d");
+  assert.deepEqual([replies.byId("c", 1), replies.byKey("a", 1)], [undefined, a]);
+  const another = { id: "e", upstream: "u", owner: "me", key: "e", digest: "d" };
+  assert.equal(replies.open(another, 1), "full");
+  assert.equal(replies.open({ ...another, key: undefined }, 1), "full");
+  replies.end(d, failed("no"), 1);
+  assert.equal(open(replies, "e", 1, "e").key, "e", "an unsent request has no key any more");
+  assert.equal(replies.byKey("a", 999), a);
+  assert.equal(replies.byKey("a", 1_000), undefined);
+});
+
+test("where callers share, nobody's keys leave no room for those of the next", () => {
+  const replies = new KeptReplies({ ...bounds, count: 16 }, Budget.alone(), { keys: undefined, shared: true });
+  const fill = (owner: string): number => {
+    for (let n = 0; ; n++) {
+      const id = `${owner}${n}`;
+      if (replies.open({ id, upstream: "u", owner, key: id, digest: "d" }, 0) === "share") return n;
+    }
+  };
+  assert.deepEqual([fill("a"), fill("b"), fill("c")], [9, 4, 2]);
 });
 
 test("a key finds its request unless that ended unsent", () => {
@@ -112,22 +161,29 @@ test("the bounds always hold, and the bytes are those of the kept replies", () =
     fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
       const replies = new KeptReplies(bounds);
       const all: KeptReply[] = [];
+      /** The keys of ended requests, and until when each lives. */
+      const keyed = new Map<string, number>();
       let now = 0;
       for (const { act, at, size, ms } of steps) {
         now += ms;
         const kept = all[at % Math.max(all.length, 1)];
         if (act === "open") {
-          const opened = replies.open({ id: `${all.length}`, upstream: "u", key: `${at}`, digest: "d" }, now);
-          if (opened) all.push(opened);
+          const key = at % 2 === 0 ? `${at}` : undefined;
+          if (key !== undefined && replies.byKey(key, now)) continue;
+          const id = `${all.length}`;
+          const opened = replies.open({ id, upstream: "u", owner: `${at % 3}`, key, digest: "d" }, now);
+          if (typeof opened !== "string") all.push(opened);
         } else if (kept?.state.phase === "pending" && act === "late") {
           replies.markLate(kept, failed("maybe"), now);
         } else if (kept?.state.phase === "pending" || kept?.state.phase === "late") {
           replies.end(kept, reply(size), now);
+          if (kept.key !== undefined) keyed.set(kept.key, now + bounds.keep);
         }
+        for (const [key, until] of keyed) if (now < until) assert.ok(replies.byKey(key, now), "a key was forgotten");
         const known = all.filter((one) => replies.byId(one.id, now) === one);
-        const bytes = known.map(({ state }) =>
-          state.phase === "ended" && state.outcome.type === "reply" ? state.outcome.body.length : 0,
-        );
+        const bytes = known.map(({ state }) => {
+          return state.phase === "ended" && state.outcome.type === "reply" ? state.outcome.body.length : 0;
+        });
         assert.equal(replies.size, known.length);
         assert.equal(
           replies.bytes,

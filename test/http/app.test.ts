@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configSchema } from "../../src/config/schema.ts";
+import { Budget } from "../../src/core/util/budget.ts";
 import { buildApp } from "../../src/http/app.ts";
+import { Tokens } from "../../src/http/callers.ts";
 import type { UpstreamPort } from "../../src/http/ports.ts";
 import { ReplyKeeper } from "../../src/http/reply-keeper.ts";
 import { StopSignal } from "../../src/http/stop-signal.ts";
@@ -12,8 +14,10 @@ import { fakeUpstream } from "./fake-upstream.ts";
 function appOver(...upstreams: readonly UpstreamPort[]) {
   return buildApp({
     upstreams: new Map(upstreams.map((upstream) => [upstream.name, upstream])),
-    access: { tokens: [], shutdownTokens: [], hosts: undefined, origins: [] },
+    access: { tokens: new Tokens([]), shutdownTokens: new Tokens([]), hosts: undefined, origins: [] },
     webhooks: new Map(),
+    budget: Budget.alone(),
+    quotas: undefined,
     keeper: new ReplyKeeper(configSchema.parse({}).replies),
     about: { version: "0.0.0", runtime: "test" },
     onFault(error) {

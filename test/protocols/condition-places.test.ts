@@ -51,6 +51,7 @@ function isPushed(when: Condition, frame: string): boolean {
     "u",
     { count: 10, bytes: 1_000 },
     (message) => posted.push(message),
+    undefined,
     (work) => work(),
   );
   journals.open(MAIN, { epoch: "e", former: [] });

@@ -6,6 +6,7 @@ import { textOf } from "../../protocols/json-message.ts";
 import type { Expectation } from "../../protocols/preset.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
+import { flat } from "../util/flat.ts";
 import { type Disconnect, describeDisconnect } from "./disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "./frame-origin.ts";
 import { greetingFrame, matchStep } from "./greeting.ts";
@@ -294,7 +295,7 @@ function onGreetingFrame(session: Session, at: Greeting, input: FrameInput, cont
       effects: [origin ? passedOn(input) : { type: "message", frame }],
     };
   }
-  const detail = `step ${at.step + 1} received ${excerptOf(textOf(body ?? frame), context.secrets)}`;
+  const detail = `step ${at.step + 1} received ${flat(excerptOf(textOf(body ?? frame), context.secrets))}`;
   return giveUp(
     session,
     at.connection,
@@ -420,7 +421,8 @@ function onTimer(session: Session, context: SessionContext): Transition {
       return connect(session, context);
     case "greeting": {
       const within = expectation(at, context)?.within ?? 0;
-      const last = at.last === undefined ? "" : `; the last frame was ${excerptOf(textOf(at.last), context.secrets)}`;
+      const last =
+        at.last === undefined ? "" : `; the last frame was ${flat(excerptOf(textOf(at.last), context.secrets))}`;
       const detail = `step ${at.step + 1} received no matching frame within ${within} ms${last}`;
       return giveUp(session, at.connection, { reason: "greeting", rejected: false, detail }, context);
     }

@@ -3,6 +3,8 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { type Body, type Encoded, InvalidMessage, type Protocol } from "../../protocols/protocol.ts";
 import type { RequestKind } from "../outcome.ts";
+import { flat } from "../util/flat.ts";
+import { isFair } from "../util/shares.ts";
 import { OpenBatch } from "./batch.ts";
 import { BatchQueue, type WaitingBatch } from "./batch-queue.ts";
 import * as failures from "./failures.ts";
@@ -11,6 +13,9 @@ import type { NewRequest, OwnedRequest, Owner } from "./request-table.ts";
 import type { SendQueue } from "./send-queue.ts";
 
 type AdmissionLimits = Pick<UpstreamSettings["limits"], "in_flight" | "batch_items" | "buffered_bytes">;
+
+/** The part of all places that batches leave to single requests. */
+const LEFT_TO_OTHERS = 0.125;
 
 export class Admission {
   readonly #protocol: Protocol;
@@ -64,7 +69,7 @@ export class Admission {
       return false;
     }
     const problem = this.#problem(owner, incoming, items, now, buffered);
-    const request = { owner, seq: incoming.seq, batch: items && new OpenBatch(items.length) };
+    const request = { owner, seq: incoming.seq, batch: items && new OpenBatch(items.length, this.#requests.budget) };
     if (items === undefined) {
       this.#admit(request, incoming, 0, incoming.body, problem, now, now);
     } else {
@@ -85,19 +90,22 @@ export class Admission {
 
   /** Takes in the items of batches that there are places for. Call whenever a place may have become free. */
   admitWaiting(now: number): void {
-    while (!this.#waiting.isEmpty && this.#requests.table.size < this.#inFlightMax) {
-      const item = this.#waiting.take();
-      if (item)
-        this.#admit(
-          item.batch.request,
-          item.batch.incoming,
-          item.index,
-          item.body,
-          undefined,
-          now,
-          item.batch.arrivedAt,
-        );
+    while (!this.#waiting.isEmpty) {
+      const free = this.#inFlightMax - this.#requests.table.size;
+      const item = free > 0 ? this.#waiting.take((batch) => this.#mayHave(batch, free)) : undefined;
+      if (!item) return;
+      const { request, incoming, arrivedAt } = item.batch;
+      this.#admit(request, incoming, item.index, item.body, undefined, now, arrivedAt);
     }
+  }
+
+  /**
+   * True if a batch may have one more of the free places. A batch that has many leaves as many free, and all batches
+   * together leave some to others; but one that has none may have the last.
+   */
+  #mayHave({ request: { owner, seq } }: WaitingBatch, free: number): boolean {
+    const places = this.#requests.table.placesOf(owner, seq);
+    return places === 0 || (isFair(places, free) && free > this.#inFlightMax * LEFT_TO_OTHERS);
   }
 
   /** Fails the items that have waited for a place until the deadline of their batch. */
@@ -125,7 +133,7 @@ export class Admission {
 
   /**
    * The failure of a request that is not taken in; for a batch, all its items share it. A single message needs a place
-   * at once, for which no batch waits; a batch may wait for its places.
+   * at once; a batch may wait for its places, of which it leaves others as many as it takes.
    */
   #problem(
     owner: Owner,
@@ -135,12 +143,14 @@ export class Admission {
     buffered: number,
   ): Failure | undefined {
     const count = items?.length ?? 1;
-    if (this.#requests.table.size + count > this.#inFlightMax) this.#expire(now);
+    if (this.#requests.table.size + count > this.#inFlightMax) {
+      this.#expire(now);
+      this.admitWaiting(now);
+    }
     const { size, heldBytes } = this.#requests.table;
     if (this.#closed) return failures.shuttingDown;
     if (incoming.deadline <= now) return failures.timedOut("no", 0, "reply");
-    if (!items && (size >= this.#inFlightMax || !this.#waiting.isEmpty))
-      return failures.tooMany(size, this.#inFlightMax);
+    if (!items && size >= this.#inFlightMax) return failures.tooMany(size, this.#inFlightMax);
     const problem = this.#sendQueue.problem(owner, count, now);
     if (problem) return problem;
     const waiting = heldBytes + this.#waiting.bytes + buffered + sizeOf(incoming.body);
@@ -181,12 +191,12 @@ export class Admission {
     this.#requests.add({
       request,
       index,
-      wire: own ?? drawn,
+      wire: flatId(own) ?? drawn,
       expectsReply,
       confirms: kind === "confirm",
       streams: kind === "stream",
       subscribes: kind === "stream" && encoded.subscribes === true,
-      own: encoded.own,
+      own: flatId(encoded.own),
       deadline,
       dueAt: this.#sendQueue.dueAt(deadline, now),
       arrivedAt,
@@ -197,6 +207,11 @@ export class Admission {
       },
     });
   }
+}
+
+/** The id without the message that it is a slice of, which would live for as long as the request. */
+function flatId<Id>(id: Id): Id | string {
+  return typeof id === "string" ? flat(id) : id;
 }
 
 function isSend(kind: RequestKind): kind is "send" | "confirm" {

@@ -47,10 +47,10 @@ export class BatchQueue {
     this.#bytes += batch.bytes;
   }
 
-  /** Takes the next item of the oldest batch. */
-  take(): WaitingItem | undefined {
-    const [batch] = this.#batches;
-    return batch && this.#takeOf(batch);
+  /** Takes the next item of the oldest batch that may have another place. */
+  take(mayHave: (batch: WaitingBatch) => boolean): WaitingItem | undefined {
+    for (const batch of this.#batches) if (mayHave(batch)) return this.#takeOf(batch);
+    return undefined;
   }
 
   /** Takes all items of a batch that are left. */
@@ -74,6 +74,7 @@ export class BatchQueue {
       const { request } = batch;
       if (request.owner !== owner || (seq !== undefined && request.seq !== seq)) continue;
       items += batch.items.length - batch.next;
+      request.batch?.abandon();
       this.#remove(batch);
     }
     return items;

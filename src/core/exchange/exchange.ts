@@ -6,6 +6,7 @@ import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import type { Availability } from "../connection/session.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
+import { Budget } from "../util/budget.ts";
 import { Admission, sizeOf } from "./admission.ts";
 import type { ConfiguredFrame } from "./configured-frames.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
@@ -63,6 +64,7 @@ export class Exchange {
     limits: ExchangeLimits,
     mask: (text: string) => string,
     configured: readonly Body[] = [],
+    budget = Budget.alone(),
   ) {
     this.#heard = new HeardFrames(protocol, mask);
     this.#protocol = protocol;
@@ -72,8 +74,9 @@ export class Exchange {
       maxFrames: protocol.maxFrames ?? MAX_FRAMES,
       maxBytes: limits.reply_bytes,
       pauseMs: limits.reply_pause,
+      budget,
     });
-    this.#requests = new InFlight(protocol, this.#reassembly, this.#delivery, this.#effects, this.counters);
+    this.#requests = new InFlight(protocol, this.#reassembly, this.#delivery, this.#effects, this.counters, budget);
     this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#heard, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire);

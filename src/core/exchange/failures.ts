@@ -5,6 +5,7 @@ import { InvalidMessage } from "../../protocols/protocol.ts";
 import { type Disconnect, describeDisconnect } from "../connection/disconnect.ts";
 import type { Availability } from "../connection/session.ts";
 import type { Failed } from "../outcome.ts";
+import type { Budget } from "../util/budget.ts";
 
 type UpstreamLimits = UpstreamSettings["limits"];
 
@@ -44,6 +45,18 @@ export function paced(retryAfterMs: number, { messages, per, queue }: NonNullabl
 export function congested(bufferedBytes: UpstreamLimits["buffered_bytes"]): Failure {
   const detail = `too many bytes are waiting to be sent (limits.buffered_bytes: ${bufferedBytes})`;
   return { code: "congested", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
+}
+
+/** The failure of a message for which the process has no memory. */
+export function noMemory(limit: number, what = "the message"): Failure {
+  const detail = `there is no room for ${what}: the service holds nearly all that it may (limits.memory: ${limit})`;
+  return { code: "congested", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
+}
+
+/** The failure of a request whose reply came, and found no memory. */
+export function noRoomFor({ limit }: Budget): Failure {
+  const detail = `the reply came, but those that wait to be read leave no room for it (limits.memory: ${limit})`;
+  return { code: "congested", sent: "yes", detail };
 }
 
 export function unavailable(availability: Extract<Availability, { type: "down" }>, now: number): Failure {

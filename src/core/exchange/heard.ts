@@ -2,6 +2,7 @@
 import type { Heard } from "../../errors.ts";
 import { textOf } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
+import { flat } from "../util/flat.ts";
 
 /** The most characters of a frame that are shown. */
 const SHOWN_CHARACTERS = 200;
@@ -46,6 +47,6 @@ export class HeardFrames {
   shown(text: string): string {
     // Masked before it is cut, so that no secret is left in part; a longer text could take long to search.
     const masked = this.#mask(text.slice(0, 100 * SHOWN_CHARACTERS)).replace(/\p{C}/gu, "�");
-    return masked.length > SHOWN_CHARACTERS ? `${masked.slice(0, SHOWN_CHARACTERS)}…` : masked;
+    return flat(masked.length > SHOWN_CHARACTERS ? `${masked.slice(0, SHOWN_CHARACTERS)}…` : masked);
   }
 }

@@ -1,7 +1,8 @@
 /** The requests in flight, each with its place in the table and its batch, its deadline and the frames of its reply. */
 import type { Failure } from "../../errors.ts";
 import type { Body, Protocol, ReplyFrame } from "../../protocols/protocol.ts";
-import type { Counters, Failed, Outcome } from "../outcome.ts";
+import { type Counters, type Failed, HEAVY_BYTES, inBytes, type Outcome } from "../outcome.ts";
+import type { Budget } from "../util/budget.ts";
 import { ConfiguredFrames } from "./configured-frames.ts";
 import { CorrelateById } from "./correlate-by-id.ts";
 import { CorrelateByOrder } from "./correlate-by-order.ts";
@@ -27,6 +28,7 @@ export class InFlight {
   readonly table = new RequestTable();
   readonly configured = new ConfiguredFrames();
   readonly correlation: Correlation;
+  readonly budget: Budget;
   readonly #protocol: Protocol;
   readonly #delivery: DeliveryProofs;
   readonly #effects: Effects;
@@ -40,11 +42,13 @@ export class InFlight {
     delivery: DeliveryProofs,
     effects: Effects,
     counters: Counters,
+    budget: Budget,
   ) {
     const byOrder = protocol.correlation === "order";
     const { table, configured } = this;
     this.correlation = byOrder ? new CorrelateByOrder(protocol) : new CorrelateById(table, configured, protocol);
     this.#protocol = protocol;
+    this.budget = budget;
     this.#delivery = delivery;
     this.#effects = effects;
     this.#counters = counters;
@@ -156,6 +160,7 @@ export class InFlight {
   abandon(seq: number, now: number): void {
     for (const entry of this.table.entriesOf("caller", seq)) {
       this.#counters.abandoned++;
+      entry.request.batch?.abandon();
       this.#orphan(entry, now, entry.streams);
     }
   }
@@ -198,8 +203,18 @@ export class InFlight {
     if (frame !== undefined) this.#effects.push({ type: "send", connection: phase.connection, frame });
   }
 
+  /** The reply, if it is small or there is memory for it until its caller has taken it. */
+  #passable(outcome: Outcome): Outcome {
+    if (outcome.type !== "reply" || outcome.body.length < HEAVY_BYTES) return outcome;
+    const heavy = inBytes(outcome);
+    if (!this.budget.allows("answers", heavy.body.length))
+      return failures.failed(failures.noRoomFor(this.budget), undefined);
+    this.budget.take("answers", heavy.body.length);
+    return heavy;
+  }
+
   #settle({ owner, seq, batch }: OwnedRequest, index: number, outcome: Outcome): void {
-    const whole = batch ? batch.settle(index, outcome) : outcome;
+    const whole = batch ? batch.settle(index, outcome) : owner === "caller" ? this.#passable(outcome) : outcome;
     if (whole) this.#effects.push({ type: "settle", owner, seq, outcome: whole });
   }
 }

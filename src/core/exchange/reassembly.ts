@@ -1,6 +1,7 @@
 /** The reassembly of replies that come in several frames. */
 import type { Body } from "../../protocols/protocol.ts";
 import { weightOf } from "../outcome.ts";
+import type { Budget } from "../util/budget.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
 
 /** The bound on the frames of all requests together, as a multiple of `limits.reply_bytes`. */
@@ -18,6 +19,7 @@ interface ReassemblyBounds {
   readonly maxBytes: number;
   /** `limits.reply_pause` */
   readonly pauseMs: number;
+  readonly budget: Budget;
 }
 
 interface PartialReply {
@@ -68,24 +70,29 @@ export class Reassembly<Key extends Recipient> {
   taken(key: Key, weight: number): void {
     const reply = this.#replies.get(key);
     if (!reply) return;
-    reply.size -= weight;
-    this.#size -= weight;
+    this.#count(reply, -weight);
   }
 
   #take(key: Key, size: number, now: number, kept?: Body): string | undefined {
-    const { maxBytes, pauseMs } = this.#bounds;
+    const { maxBytes, pauseMs, budget } = this.#bounds;
     const known = this.#replies.get(key);
     if ((known?.size ?? 0) + size > maxBytes) return `more than limits.reply_bytes (${maxBytes} bytes)`;
     if (this.#size + size > SHARE * maxBytes) {
       return `with those of other requests more than ${SHARE} times limits.reply_bytes (${maxBytes} bytes)`;
     }
+    if (!budget.allows("answers", size)) return `more than there is room for (limits.memory: ${budget.limit} bytes)`;
     const reply = known ?? this.#begin(key, now + pauseMs);
     reply.until = now + pauseMs;
     reply.count++;
-    reply.size += size;
-    this.#size += size;
+    this.#count(reply, size);
     if (kept !== undefined) reply.frames.push(kept);
     return undefined;
+  }
+
+  #count(reply: PartialReply, bytes: number): void {
+    reply.size += bytes;
+    this.#size += bytes;
+    this.#bounds.budget.take("answers", bytes);
   }
 
   #begin(key: Key, until: number): PartialReply {
@@ -132,7 +139,7 @@ export class Reassembly<Key extends Recipient> {
   forget(key: Key): void {
     const reply = this.#replies.get(key);
     if (!reply) return;
-    this.#size -= reply.size;
+    this.#count(reply, -reply.size);
     this.#replies.delete(key);
     this.#wheel.remove(key, reply.filedAt);
   }

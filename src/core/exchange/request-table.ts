@@ -170,6 +170,11 @@ export class RequestTable {
     else siblings.splice(at, 1);
   }
 
+  /** How many places one request has. */
+  placesOf(owner: Owner, seq: number): number {
+    return this.#bySeq[owner].get(seq)?.length ?? 0;
+  }
+
   /** The entries of one request. */
   entriesOf(owner: Owner, seq: number): readonly Entry[] {
     return [...(this.#bySeq[owner].get(seq) ?? [])];

@@ -1,5 +1,6 @@
 /** A store for bodies that come and go in the same order: as bytes, back to back, in reusable blocks. */
 import type { Body } from "../../protocols/protocol.ts";
+import { Budget } from "../util/budget.ts";
 
 /** The location of a body. */
 export interface StoredBody {
@@ -20,7 +21,7 @@ interface Block {
 
 const BLOCK_BYTES = 64 * 1024;
 /** A larger body gets its own block, because it could leave too much of a shared one unused. */
-const SHARED_MAX_BYTES = 8 * 1024;
+export const SHARED_MAX_BYTES = 8 * 1024;
 /** Maximum number of empty blocks kept for reuse. */
 const SPARE_MAX = 16;
 
@@ -35,8 +36,25 @@ export class BodyStore {
   /** Allocated with the first body: most journals of quiet subscriptions stay empty. */
   #current: Block | undefined;
   readonly #spare: Block[] = [];
+  readonly #budget: Budget;
+
+  constructor(budget = Budget.alone()) {
+    this.#budget = budget;
+  }
 
   put(body: Body): StoredBody {
+    const stored = this.#put(body);
+    this.#budget.take("journals", stored.length);
+    return stored;
+  }
+
+  /** Keeps a large body that another store keeps, too: its bytes are there once. Each of the stores releases it. */
+  share(stored: StoredBody): StoredBody {
+    stored.block.bodies++;
+    return stored;
+  }
+
+  #put(body: Body): StoredBody {
     if (body.length > SHARED_MAX_BYTES) {
       // Not `slice`: on a Buffer it would share the sender's memory.
       return inOwnBlock(typeof body === "string" ? encoder.encode(body) : new Uint8Array(body));
@@ -64,8 +82,9 @@ export class BodyStore {
   }
 
   /** Frees the body; it must not be read again. */
-  release({ block }: StoredBody): void {
+  release({ block, length }: StoredBody): void {
     block.bodies--;
+    if (block.shared || block.bodies === 0) this.#budget.give("journals", length);
     if (block.bodies > 0 || !block.shared) return;
     block.used = 0;
     if (block !== this.#current && this.#spare.length < SPARE_MAX) this.#spare.push(block);

@@ -1,5 +1,6 @@
 /** The journal of an upstream's unsolicited messages: in order of arrival, bounded by count and bytes. */
 import type { Body } from "../../protocols/protocol.ts";
+import { Budget } from "../util/budget.ts";
 import { BodyStore, type StoredBody } from "./body-store.ts";
 
 /** `json`: text that is one JSON value. */
@@ -101,8 +102,16 @@ const PAGE_BYTES = 64 * 1024;
  */
 const SCAN_BYTES = 256 * 1024;
 const KNOWN_BYTES = 16;
+/** A page of which there is more than usual: it has a message that is large. */
+const HEAVY_PAGE_BYTES = 2 * PAGE_BYTES;
 /** Approximate overhead of an entry besides its data, in bytes. */
 const ENTRY_BYTES = 128;
+
+/** The bytes of a page's messages that count in the budget until its readers have taken them: those of a large page. */
+export function countedBytesOf({ entries }: Pick<Page, "entries">): number {
+  const bytes = entries.reduce((total, entry) => total + ("data" in entry ? entry.data.length : 0), 0);
+  return bytes >= HEAVY_PAGE_BYTES ? bytes : 0;
+}
 
 /** Messages that a reader missed appear as a gap in their place. Times are arguments. */
 export class Journal {
@@ -112,7 +121,8 @@ export class Journal {
   readonly #startedAt: number;
   /** Indexed by `seq % count`. */
   readonly #ring: (StoredMessage | Gap | undefined)[] = [];
-  readonly #bodies = new BodyStore();
+  readonly #budget: Budget;
+  readonly #bodies: BodyStore;
   #oldest = 1;
   #newest = 0;
   #bytes = 0;
@@ -126,8 +136,16 @@ export class Journal {
    * @param formerEpochs the epochs that this journal continues and that were lost with their thread
    * @param at           when this life begins, by the wall clock
    */
-  constructor(epoch: string, bounds: JournalBounds, formerEpochs: readonly string[] = [], at = 0) {
+  constructor(
+    epoch: string,
+    bounds: JournalBounds,
+    formerEpochs: readonly string[] = [],
+    at = 0,
+    budget = Budget.alone(),
+  ) {
     this.epoch = epoch;
+    this.#budget = budget;
+    this.#bodies = new BodyStore(budget);
     this.#bounds = bounds;
     this.#formerEpochs = formerEpochs;
     this.#startedAt = at;
@@ -147,11 +165,28 @@ export class Journal {
     return this.#newest;
   }
 
-  append(data: Body, kind: MessageKind, at: number): void {
+  /**
+   * @param same the body as another journal keeps it, if it is large and the same
+   * @returns the body as it is kept
+   */
+  append(data: Body, kind: MessageKind, at: number, same?: StoredBody): StoredBody {
     this.markBack(at);
-    const body = this.#bodies.put(data);
+    const body = same ? this.#bodies.share(same) : this.#bodies.put(data);
     this.#makeRoom(body.length);
     this.#push({ seq: this.#newest + 1, at, kind, body });
+    return body;
+  }
+
+  /** Evicts the oldest entry, for lack of memory, but never the newest. @returns false if there is no other */
+  shrink(): boolean {
+    if (this.size < 2) return false;
+    this.#evictOldest();
+    return true;
+  }
+
+  /** Nobody reads it any more. */
+  close(): void {
+    while (this.size > 0) this.#evictOldest();
   }
 
   /** The connection is gone: messages that the upstream sends from now on are missed. */
@@ -260,6 +295,7 @@ export class Journal {
     this.#newest = entry.seq;
     this.#ring[entry.seq % this.#bounds.count] = entry;
     this.#bytes += sizeOf(entry);
+    this.#budget.take("journals", ENTRY_BYTES);
   }
 
   #message({ seq, at, kind, body }: StoredMessage): Message {
@@ -269,6 +305,7 @@ export class Journal {
   #evictOldest(): void {
     const entry = this.#entryAt(this.#oldest);
     this.#bytes -= sizeOf(entry);
+    this.#budget.give("journals", ENTRY_BYTES);
     this.#ring[this.#oldest % this.#bounds.count] = undefined;
     this.#oldest++;
     if ("gap" in entry) this.#newestEvictedGap = entry.seq;

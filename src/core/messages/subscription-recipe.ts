@@ -6,6 +6,7 @@ import { replace } from "../../protocols/json-edit.ts";
 import { checkedJson, type Json } from "../../protocols/json-message.ts";
 import { locate, type Pointer, parsePointer } from "../../protocols/json-place.ts";
 import { ID, needsIdToSend, requestOf } from "../../protocols/subscription-request.ts";
+import { flat } from "../util/flat.ts";
 
 export interface Recipe {
   /** A text, which is sent as it is, or a value. Placeholders are in it until it is sent; also in `unsubscribe`. */
@@ -118,7 +119,7 @@ export function refusesToEnd(frame: FrameText, { refused }: Recipe): boolean {
 /** Returns the upstream's id in a frame, as JSON; undefined if there is none. */
 export function idIn(frame: FrameText, pointer: Pointer): string | undefined {
   const id = sourceAt(frame, pointer);
-  return id === "null" ? undefined : id;
+  return id === undefined || id === "null" ? undefined : flat(id);
 }
 
 function sourceAt({ text, root }: FrameText, pointer: Pointer): string | undefined {

@@ -3,9 +3,10 @@
 import type { Context } from "hono";
 import { refused } from "../../errors.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
-import type { Env, IncomingBody, Lifecycle } from "../ports.ts";
+import type { AppParts, Env, IncomingBody } from "../ports.ts";
 import type { StopSignal } from "../stop-signal.ts";
 import { callerLeft } from "./caller-left.ts";
+import { CollectedBody, tooLarge } from "./collected-body.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -14,7 +15,7 @@ export async function readMessage(
   c: Context<Env>,
   accepts: Protocol["accepts"],
   limitBytes: number,
-  { stopping }: Pick<Lifecycle, "stopping">,
+  { lifecycle: { stopping }, budget }: Pick<AppParts, "lifecycle" | "budget">,
 ): Promise<Body> {
   checkCoding(c.req.header("content-encoding"));
   const binary = checkType(c.req.header("content-type"), accepts);
@@ -22,10 +23,10 @@ export async function readMessage(
   if (declared > limitBytes) throw tooLarge(limitBytes);
   // The client waits for this, if it is to send the body at all.
   c.env?.proceed?.();
-  // A chunked body has no length and must be counted; the HTTP parser holds the others to their Content-Length.
-  const bytes = await readBody(c, limitBytes, Number.isNaN(declared), stopping);
+  const expected = Number.isNaN(declared) ? undefined : declared;
+  const bytes = await readBody(c, new CollectedBody(limitBytes, budget, expected), expected === undefined, stopping);
   if (bytes.byteLength === 0) throw refused("invalid_request", "the body is empty: send one message in it");
-  return binary ? bytes : decodeText(bytes);
+  return binary ? owned(bytes) : decodeText(bytes);
 }
 
 /** @throws SidesocketError if the bytes are not UTF-8 */
@@ -35,6 +36,11 @@ export function decodeText(bytes: Uint8Array): string {
   } catch {
     throw refused("invalid_request", "the body is not valid UTF-8");
   }
+}
+
+/** The bytes themselves or, if they are a small part of a buffer that they would keep alive, a copy. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
 
 function checkCoding(header: string | undefined): void {
@@ -60,35 +66,26 @@ function checkType(header: string | undefined, accepts: Protocol["accepts"]): bo
   throw refused("unsupported_media_type", `this upstream takes ${wanted}; the body has ${got}${form}`);
 }
 
-/** @throws SidesocketError as soon as the body exceeds the limit */
-export async function readCounted(body: AsyncIterable<Uint8Array> | null, limitBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.byteLength;
-    if (size > limitBytes) throw tooLarge(limitBytes);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-export function tooLarge(limitBytes: number) {
-  return refused("payload_too_large", `the body exceeds limits.request_bytes (${limitBytes} bytes)`);
-}
-
 /**
  * Reads the body; the exit ends the reading, since a stalled body must not hold it up. On our own listener it takes the
  * chunks directly: the Request's way to them makes another copy, and a promise and five listeners for each step.
  */
-function readBody(c: Context<Env>, limitBytes: number, counted: boolean, stopping: StopSignal): Promise<Uint8Array> {
+function readBody(
+  c: Context<Env>,
+  collected: CollectedBody,
+  counted: boolean,
+  stopping: StopSignal,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => {
       stopping.off(listener);
+      collected.leave();
       reject(error);
     };
-    const done = (bytes: Uint8Array) => {
+    const done = () => {
       stopping.off(listener);
-      resolve(bytes);
+      resolve(collected.whole());
+      collected.leave();
     };
     const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was incomplete"));
     const listener = stopping.on(stop);
@@ -96,30 +93,38 @@ function readBody(c: Context<Env>, limitBytes: number, counted: boolean, stoppin
     if (stopping.come) stop();
     // The caller left earlier, so no event would report it.
     else if (incoming?.destroyed) fail(callerLeft);
-    else if (incoming) takeAll(incoming, limitBytes, done, fail);
-    else if (counted) readCounted(c.req.raw.body, limitBytes).then(done, fail);
-    else c.req.arrayBuffer().then((read) => done(new Uint8Array(read)), fail);
+    else if (incoming) takeAll(incoming, collected, done, fail);
+    else if (counted) readChunks(c.req.raw.body, collected).then(done, fail);
+    else
+      c.req
+        .arrayBuffer()
+        .then((read) => collected.add(new Uint8Array(read)))
+        .then(done, fail);
   });
+}
+
+/** @throws SidesocketError as soon as the body is too large, or there is no memory for it */
+export async function readChunks(body: AsyncIterable<Uint8Array> | null, collected: CollectedBody): Promise<void> {
+  for await (const chunk of body ?? []) collected.add(chunk);
 }
 
 function takeAll(
   incoming: IncomingBody,
-  limitBytes: number,
-  resolve: (bytes: Uint8Array) => void,
-  reject: (error: unknown) => void,
+  collected: CollectedBody,
+  done: () => void,
+  fail: (error: unknown) => void,
 ): void {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
   const take = (chunk: Uint8Array) => {
-    size += chunk.byteLength;
-    chunks.push(chunk);
-    if (size <= limitBytes) return;
-    incoming.off("data", take).pause();
-    reject(tooLarge(limitBytes));
+    try {
+      collected.add(chunk);
+    } catch (error) {
+      incoming.off("data", take).pause();
+      fail(error);
+    }
   };
   incoming.on("data", take);
-  incoming.on("end", () => resolve(chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)));
-  incoming.on("error", reject);
+  incoming.on("end", done);
+  incoming.on("error", fail);
   // After `end` this has no effect.
-  incoming.on("close", () => reject(callerLeft));
+  incoming.on("close", () => fail(callerLeft));
 }

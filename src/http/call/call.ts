@@ -62,30 +62,32 @@ export function demandProtocol(c: Context<Env>, { name }: ProtocolTraits, protoc
 /** Reads the caller's message. @throws SidesocketError if it cannot be sent */
 export async function prepare(
   c: Context<Env>,
-  { lifecycle }: AppParts,
+  parts: AppParts,
   kind: RequestKind,
   frameOf: FrameOf = (body) => body,
 ): Promise<PreparedRequest> {
-  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   const { timeoutMs, applied } = readWaitLimit(c);
   const { protocol: loaded, settings } = upstreamOf(c);
   const protocol = loaded ?? (await openedProtocol(c));
-  const body = await readMessage(c, protocol.accepts, settings.limits.request_bytes, lifecycle);
+  const body = await readMessage(c, protocol.accepts, settings.limits.request_bytes, parts);
   const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
   return { kind, body: frameOf(body, protocol), timeoutMs: leftMs, applied };
 }
 
 /** Sends the request and waits for its outcome, which may be that of an equivalent of the upstream. */
-export async function send(c: Context<Env>, parts: AppParts, request: PreparedRequest): Promise<CallResult> {
-  const { kind, body, timeoutMs, applied } = request;
+export async function send(c: Context<Env>, parts: AppParts, prepared: PreparedRequest): Promise<CallResult> {
+  const { kind, body, timeoutMs, applied } = prepared;
   const named = upstreamOf(c);
   const key = readKey(c);
   if (key !== undefined) {
-    const { state, location, replayed } = await detached(c, parts, request, key);
+    const { state, location, replayed } = await detached(c, parts, prepared, key);
     return { outcome: outcomeOf(state), upstream: named, headers: callHeaders(c, { applied, location, replayed }) };
   }
   const signal = leaveSignal(c);
-  const { outcome, upstream } = await requestInTurn(parts.upstreams, named, { kind, body, timeoutMs, signal });
+  const leave = parts.quotas?.request(named.name, callerOf(c).share, body.length);
+  const request = { kind, body, timeoutMs, signal };
+  const { outcome, upstream } = await requestInTurn(parts.upstreams, named, request).finally(leave);
   const servedBy = named.settings.failover.length > 0 ? upstream.name : undefined;
   const location = "later" in outcome ? lateLocation(c, parts, upstream, outcome) : undefined;
   return { outcome, upstream, headers: callHeaders(c, { applied, servedBy, location }) };
@@ -94,10 +96,10 @@ export async function send(c: Context<Env>, parts: AppParts, request: PreparedRe
 /** The place of a late reply, if it comes; undefined if there is no room to keep it. */
 function lateLocation(
   c: Context<Env>,
-  { keeper, access }: AppParts,
+  { keeper }: AppParts,
   upstream: UpstreamPort,
   outcome: CallerOutcome,
 ): string | undefined {
-  const kept = keeper.keepLate(upstream.name, callerOf(c, access), outcome);
+  const kept = keeper.keepLate(upstream.name, callerOf(c).identity, outcome);
   return kept && locationOf(kept);
 }

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
-import type { KeptReply, KeptState } from "../../core/kept-replies.ts";
+import type { KeptReply, KeptState, NoRoom } from "../../core/kept-replies.ts";
 import type { Outcome, RequestKind } from "../../core/outcome.ts";
 import { type Failure, refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -50,14 +50,16 @@ export interface DetachedResult {
  */
 export async function detached(
   c: Context<Env>,
-  { keeper, lifecycle, access, upstreams }: AppParts,
+  { keeper, lifecycle, quotas, upstreams }: AppParts,
   { kind, body, timeoutMs }: CallerRequest,
   key: string | undefined,
   waitMs?: number,
 ): Promise<DetachedResult> {
   const upstream = upstreamOf(c);
-  const owner = callerOf(c, access);
-  const scope = key === undefined ? undefined : [owner, upstream.name, kind, key].join(" ");
+  const owner = callerOf(c).identity;
+  // A key counts on `/rpc` and on `/v1` alike: the message must not be sent twice because of its route.
+  const scope =
+    key === undefined ? undefined : [owner, upstream.name, kind === "rpc" ? "request" : kind, key].join(" ");
   const digest = key === undefined ? undefined : digestOf(body);
   const former = scope === undefined ? undefined : keeper.byKey(scope);
   if (former && former.digest !== digest) {
@@ -65,15 +67,14 @@ export async function detached(
   }
   const replayed = former !== undefined && former.state.phase !== "pending";
 
-  const request = async () => (await requestInTurn(upstreams, upstream, { kind, body, timeoutMs })).outcome;
+  const leave = former ? undefined : quotas?.request(upstream.name, callerOf(c).share, body.length);
+  const request = async () => {
+    const { outcome } = await requestInTurn(upstreams, upstream, { kind, body, timeoutMs }).finally(leave);
+    return outcome;
+  };
   const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, request);
-  if (!kept) {
-    throw refused(
-      "too_many_in_flight",
-      "replies.count is reached by pending requests: wait for one to end",
-      RETRY_SOON_MS,
-    );
-  }
+  if (typeof kept === "string") leave?.();
+  if (typeof kept === "string") throw refused("too_many_in_flight", whyNoRoom[kept], RETRY_SOON_MS);
 
   const signals = { left: leaveSignal(c), stopping: lifecycle.stopping };
   // The first caller waits until the message's own deadline; a repeated one waits for a late reply, too.
@@ -93,7 +94,7 @@ export function outcomeOf(state: KeptState): Outcome {
     case "pending":
       return { type: "failed", failure: stillPending };
     case "dropped":
-      return { type: "failed", failure: noRoom };
+      return { type: "failed", failure: { code: "gone", sent: state.sent, detail: dropped } };
   }
 }
 
@@ -107,10 +108,11 @@ const stillPending: Failure = {
   detail: "no reply came in time; the first request with this Idempotency-Key is still pending",
 };
 
-const noRoom: Failure = {
-  code: "gone",
-  sent: "yes",
-  detail: "the message was sent, but its reply is no longer kept (replies.bytes, replies.count)",
+const dropped = "the reply is no longer kept (replies.bytes, replies.count, limits.memory)";
+
+const whyNoRoom: Readonly<Record<NoRoom, string>> = {
+  full: "replies.count is reached by pending requests and Idempotency-Keys, which live for replies.keep: wait for one",
+  share: "your share of the Idempotency-Keys that can be kept is used up (quota.keys): they live for replies.keep",
 };
 
 function digestOf(body: Body): string {

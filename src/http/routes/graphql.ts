@@ -14,6 +14,7 @@ import { problem } from "../problem.ts";
 import { type App, createRoute, type Schemas } from "../routing.ts";
 import { escapeSeparators, event } from "../streaming/render.ts";
 import { BEAT, errorEvent, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
+import { wholeResponse } from "../whole-response.ts";
 
 const JSON_TYPE = "application/json";
 const EVENTS_TYPE = "text/event-stream";
@@ -59,7 +60,7 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
       streams ||= subscribes;
       return frame;
     });
-    if (streams) return streamReply(c, request, distinct);
+    if (streams) return streamReply(c, parts, request, distinct);
     const { outcome, upstream, headers } = await send(c, parts, request);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
     const unusable = (detail: string) => problem(c, { code: "invalid_reply", sent: "yes", detail }, upstream, headers);
@@ -67,11 +68,8 @@ export function graphqlRoutes(app: App, parts: AppParts): void {
     const result = graphqlResult(outcome.body);
     if ("why" in result) return unusable(result.why);
     const status = type === RESPONSE_TYPE && !result.executed ? 400 : 200;
-    return c.body(result.result, status, {
-      ...headers,
-      "Content-Type": `${type}; charset=utf-8`,
-      "Server-Timing": serverTiming(c, outcome),
-    });
+    const more = { "Content-Type": `${type}; charset=utf-8`, "Server-Timing": serverTiming(c, outcome) };
+    return wholeResponse(c, result.result, { ...headers, ...more }, status);
   };
   app.openapi(graphqlRoute, named, handle);
   app.openapi(graphqlNamedRoute, named, handle);

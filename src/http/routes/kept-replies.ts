@@ -24,11 +24,11 @@ const keptRoute = createRoute(
   }),
 );
 
-export function keptRoutes(app: App, { keeper, access, lifecycle, upstreams }: AppParts): void {
+export function keptRoutes(app: App, { keeper, lifecycle, upstreams }: AppParts): void {
   app.openapi(keptRoute, async (c) => {
     const pointer = readPick(c);
     const waitMs = readWait(c);
-    const kept = keeper.find(c.req.param("id") ?? "", callerOf(c, access));
+    const kept = keeper.find(c.req.param("id") ?? "", callerOf(c).identity);
     const signals = { left: leaveSignal(c), stopping: lifecycle.stopping };
     const state = await keeper.wait(kept, hasEnded, waitMs, signals);
     const headers = commonHeaders(c);

@@ -2,16 +2,18 @@
 
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
+import { noMemory, RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import {
   type Cursor,
+  countedBytesOf,
   cursorText,
   type JournalEntry,
   type Page,
   parseCursor,
   type Start,
 } from "../../core/messages/journal.ts";
-import { type Failure, refused } from "../../errors.ts";
+import type { Budget } from "../../core/util/budget.ts";
+import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import { compileWhere, type Rule } from "../../protocols/condition.ts";
 import { parseCallersPointer } from "../../protocols/pick.ts";
 import type { JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
@@ -19,16 +21,20 @@ import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWait } from "../call/timeout.ts";
+import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, failureHeaders, problem } from "../problem.ts";
 import { type App, createRoute } from "../routing.ts";
 import { ndjson, refusedEvents, sse, streamJournal } from "../streaming/journal-stream.ts";
 import { streamHeaders } from "../streaming/paced-response.ts";
 import { jsonOf } from "../streaming/render.ts";
+import { wholeResponse } from "../whole-response.ts";
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1_000;
 const RULES_MAX = 16;
+/** How long a page may be in coming for lack of memory, in milliseconds. */
+const PAGE_WITHIN_MS = 5_000;
 
 const JSON_TYPE = "application/json";
 const EVENTS_TYPE = "text/event-stream";
@@ -63,17 +69,17 @@ export function messageRoutes(app: App, parts: AppParts): void {
 /** Responds with the messages of one of the upstream's journals, in the format that the caller accepts. */
 export function journalResponse(
   c: Context<Env>,
-  { lifecycle }: AppParts,
+  { lifecycle, quotas }: AppParts,
   journal: string,
 ): Response | Promise<Response> {
   const upstream = upstreamOf(c);
   const { journals } = upstream;
-  const refusal = refusalOf(lifecycle, upstream);
   const type = accepts(c, {
     header: "Accept",
     supports: [JSON_TYPE, ...Object.keys(STREAM_FORMATS)],
     default: JSON_TYPE,
   });
+  const refusal = refusalOf(lifecycle, upstream) ?? (type === JSON_TYPE ? undefined : noMoreStreams(c.get("budget")));
   if (refusal && type !== EVENTS_TYPE) throw refusal;
   const selection = { journal, where: readWhere(c) };
   if (type === JSON_TYPE) return onePage(c, upstream, selection);
@@ -88,7 +94,8 @@ export function journalResponse(
   const headers = streamHeaders(commonHeaders(c), format.mediaType);
   // A response to HEAD has no body: nobody would read the stream.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
-  return streamJournal(c, { journals, selection, after, once, format }, headers);
+  const onEnd = quotas?.stream(upstream.name, callerOf(c).share);
+  return streamJournal(c, { journals, selection, after, once, format, onEnd }, headers);
 }
 
 /** The reason why no reader is taken now, which passes. */
@@ -100,6 +107,10 @@ function refusalOf({ accepting }: AppParts["lifecycle"], { journals, settings }:
   return refused("too_many_in_flight", detail, RETRY_SOON_MS);
 }
 
+function noMoreStreams(budget: Budget) {
+  return budget.refuses("streams") ? new SidesocketError(noMemory(budget.limit, "another stream")) : undefined;
+}
+
 /** Responds with at most `limit` kept messages; if there are none, with the first to come within `wait`. */
 function onePage(c: Context<Env>, upstream: UpstreamPort, selection: JournalSelection): Promise<Response> {
   const after = readStart("after", c.req.query("after"));
@@ -107,6 +118,7 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, selection: JournalSele
   const waitMs = readWait(c);
   return new Promise((resolve) => {
     const respond = (response: Response) => {
+      clearTimeout(patience);
       clearTimeout(timer);
       reader.close();
       resolve(response);
@@ -125,6 +137,7 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, selection: JournalSele
         wants: () => true,
         page: (page) => respond(page.gone ? goneResponse(c, upstream, page) : pageResponse(c, page)),
         caughtUp: () => {
+          clearTimeout(patience);
           if (waitMs === 0) respondEmpty();
           else timer = setTimeout(respondEmpty, waitMs);
         },
@@ -132,6 +145,9 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, selection: JournalSele
       },
       limit,
     );
+    // The thread reads large messages only while there is memory for them, for one reader after the other.
+    const refuse = () => respond(problem(c, noMemory(c.get("budget").limit, "the messages"), upstream));
+    const patience = setTimeout(refuse, PAGE_WITHIN_MS);
     leaveSignal(c).addEventListener("abort", () => respond(new Response(null, { status: 499 })), { once: true });
     reader.resume();
   });
@@ -141,10 +157,21 @@ function emptyPage(c: Context<Env>, { epoch, seq }: Cursor): Response {
   return pageResponse(c, { epoch, entries: [], next: seq });
 }
 
-function pageResponse(c: Context<Env>, { epoch, entries, next }: Pick<Page, "epoch" | "entries" | "next">): Response {
+type PageBody = Pick<Page, "epoch" | "entries" | "next">;
+
+function pageText({ epoch, entries, next }: PageBody): string {
   const items = entries.map((entry) => jsonOf(epoch, entry)).join(",");
-  const text = `{"messages":[${items}],"next":"${cursorText({ epoch, seq: next })}"}\n`;
-  return c.body(text, 200, { ...commonHeaders(c), "Content-Type": JSON_TYPE });
+  return `{"messages":[${items}],"next":"${cursorText({ epoch, seq: next })}"}\n`;
+}
+
+/** The bodies of large pages: readers of the same page have the same bytes. */
+const largePages = new WeakMap<PageBody, Uint8Array>();
+const encoder = new TextEncoder();
+
+function pageResponse(c: Context<Env>, page: PageBody): Response {
+  const text = largePages.get(page) ?? (countedBytesOf(page) > 0 ? encoder.encode(pageText(page)) : pageText(page));
+  if (typeof text !== "string") largePages.set(page, text);
+  return wholeResponse(c, text, { ...commonHeaders(c), "Content-Type": JSON_TYPE });
 }
 
 function goneResponse(c: Context<Env>, upstream: UpstreamPort, { epoch, entries }: Page): Response {

@@ -57,7 +57,7 @@ export function requestRoutes(app: App, parts: AppParts): void {
     const format = streamFormatOf(c, upstreamOf(c).protocol ?? (await openedProtocol(c)));
     if (format) {
       if (pointer) throw refused("invalid_request", "pick does not go with a stream: accept application/json");
-      return streamReply(c, await prepare(c, parts, "stream"), format);
+      return streamReply(c, parts, await prepare(c, parts, "stream"), format);
     }
     if (readIdle(c, upstreamOf(c).settings.limits.reply_pause) !== undefined) {
       throw refused("invalid_request", "idle is for streams: accept application/x-ndjson or text/event-stream");

@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { redactUrl } from "../../config/wire.ts";
+import { ACCOUNTS, type Account, type Budget, REFUSALS } from "../../core/util/budget.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { mayLookInside } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
@@ -43,7 +44,7 @@ const oneRoute = createRoute(
 );
 
 export function statusRoutes(app: App, parts: AppParts): void {
-  const { upstreams, lifecycle, about } = parts;
+  const { upstreams, lifecycle, about, budget } = parts;
 
   app.openapi(livezRoute, (c) => c.json<JsonOf<"livenessSchema">>({ status: "alive" }, 200, commonHeaders(c)));
 
@@ -51,7 +52,13 @@ export function statusRoutes(app: App, parts: AppParts): void {
     const isMissing = [...upstreams.values()].some(
       ({ settings, state }) => settings.required && state.phase !== "ready",
     );
-    const status = !lifecycle.ready ? "shutting_down" : isMissing ? "not_ready" : "ready";
+    const status = !lifecycle.ready
+      ? "shutting_down"
+      : isMissing
+        ? "not_ready"
+        : budget.refuses("ready")
+          ? "congested"
+          : "ready";
     const phases = Object.fromEntries([...upstreams.values()].map(({ name, state }) => [name, state.phase]));
     const errors = Object.fromEntries(
       [...upstreams.values()].flatMap(({ name, state: { phase, lastError } }) =>
@@ -72,12 +79,23 @@ export function statusRoutes(app: App, parts: AppParts): void {
 
   app.openapi(listRoute, async (c) => {
     const states = await Promise.all([...upstreams.values()].map((upstream) => stateOf(upstream, parts)));
-    return c.json<JsonOf<"upstreamListSchema">>({ upstreams: states }, 200, commonHeaders(c));
+    return c.json<JsonOf<"upstreamListSchema">>({ upstreams: states, memory: memoryOf(budget) }, 200, commonHeaders(c));
   });
 
   app.openapi(oneRoute, withUpstream(upstreams), async (c) =>
     c.json(await stateOf(upstreamOf(c), parts), 200, commonHeaders(c)),
   );
+}
+
+function memoryOf(budget: Budget): JsonOf<"upstreamListSchema">["memory"] {
+  const { limit, held } = budget;
+  const accounts = Object.fromEntries(ACCOUNTS.map((account) => [account, budget.heldBy(account)]));
+  return {
+    limit_bytes: limit,
+    held_bytes: held,
+    accounts: accounts as Record<Account, number>,
+    refuses: REFUSALS.findLast((step) => budget.refuses(step)) ?? "nothing",
+  };
 }
 
 async function stateOf(upstream: UpstreamPort, { webhooks }: AppParts): Promise<JsonOf<"upstreamStateSchema">> {

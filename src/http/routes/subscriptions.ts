@@ -6,6 +6,7 @@ import { subscriptionOrderJson } from "../../config/json-schema.ts";
 import { check, dotted } from "../../config/problems.ts";
 import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config/schema.ts";
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
+import { flat } from "../../core/util/flat.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import { check as demandJson } from "../../protocols/json-check.ts";
 import { checkedJson, MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
@@ -16,6 +17,7 @@ import { readMessage } from "../call/body.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWaitLimit } from "../call/timeout.ts";
+import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, type JsonOf, json } from "../routing.ts";
@@ -104,7 +106,12 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
       const detail = `limits.subscriptions (${settings.limits.subscriptions}) is reached: delete one or raise it`;
       throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
     }
-    await subscribe(c, parts, upstream, { name, order, timeoutMs });
+    if (!existing) parts.quotas?.subscribe(upstream.name, name, callerOf(c).share);
+    try {
+      await subscribe(c, parts, upstream, { name, order, timeoutMs });
+    } finally {
+      if (!subscriptions.get(name)) parts.quotas?.unsubscribe(upstream.name, name);
+    }
     const created = subscriptions.get(name);
     if (!created) throw refused("not_found", "the subscription was deleted meanwhile");
     const body = stateOf(upstream, created);
@@ -128,6 +135,7 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
     const { name } = find(c, upstream);
     const { timeoutMs, applied } = readWaitLimit(c, UNSUBSCRIBE_WITHIN_MS);
     const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
+    parts.quotas?.unsubscribe(upstream.name, name);
     const failure = await unsubscribed(upstream.subscriptions.remove(name), timeoutMs, parts.lifecycle);
     if (failure) throw new SidesocketError({ ...failure, detail: `removed here, but ${failure.detail}` });
     return c.body(null, 204, headers);
@@ -136,8 +144,8 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
   app.openapi(messagesRoute, named, (c) => journalResponse(c, parts, find(c, upstreamOf(c)).name));
 }
 
-async function readOrder(c: Context<Env>, { lifecycle }: AppParts, { settings }: UpstreamPort) {
-  const text = (await readMessage(c, "json", settings.limits.request_bytes, lifecycle)) as string;
+async function readOrder(c: Context<Env>, parts: AppParts, { settings }: UpstreamPort) {
+  const text = (await readMessage(c, "json", settings.limits.request_bytes, parts)) as string;
   try {
     demandJson(text, MAX_MESSAGE_DEPTH);
   } catch (error) {
@@ -159,7 +167,7 @@ function withMessagesAsText(text: string): unknown {
     const place = locate(text, checkedJson(text).root, [key]);
     if (place.type === "duplicate") throw refused("invalid_request", `${key} occurs twice`);
     if (place.type !== "found" || text[place.value.start] === '"') return [];
-    return [[key, compact(text.slice(place.value.start, place.value.end))]];
+    return [[key, flat(compact(text.slice(place.value.start, place.value.end)))]];
   });
   return Array.isArray(order) ? order : { ...order, ...Object.fromEntries(messages) };
 }

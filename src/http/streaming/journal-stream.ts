@@ -66,18 +66,24 @@ export interface StreamOptions {
   /** True to send what is kept and end. */
   readonly once: boolean;
   readonly format: JournalStreamFormat;
+  /** Called when the stream has ended. */
+  readonly onEnd?: (() => void) | undefined;
 }
 
 export function streamJournal(
   c: Context<Env>,
-  { journals, selection, after, once, format }: StreamOptions,
+  { journals, selection, after, once, format, onEnd }: StreamOptions,
   headers: ResponseHeaders,
 ): Response {
-  const paced: PacedResponse = new PacedResponse({
-    resume: () => reader.resume(),
-    left: () => reader.close(),
-    beat: () => (typeof reader.place === "string" ? undefined : format.beat(reader.place)),
-  });
+  const paced: PacedResponse = new PacedResponse(
+    {
+      resume: () => reader.resume(),
+      left: () => reader.close(),
+      beat: () => (typeof reader.place === "string" ? undefined : format.beat(reader.place)),
+    },
+    c.get("budget"),
+    onEnd,
+  );
   const finish = (end: ReadEnd | "read") => {
     paced.end(format.end(reader.place, end));
     reader.close();

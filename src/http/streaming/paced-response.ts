@@ -1,14 +1,19 @@
 /** Endless response, written at the pace of its reader. */
 
 import type { Context } from "hono";
+import type { Budget } from "../../core/util/budget.ts";
+import { hold } from "../held-bytes.ts";
 import type { Env, ResponseStream } from "../ports.ts";
 import type { ResponseHeaders } from "../problem.ts";
+import { STUCK_MS } from "../whole-response.ts";
 
 /** Bytes written ahead of the reader; at this many its source pauses. */
 const AHEAD_BYTES = 64 * 1024;
 /** Proxies give up on a stream that is silent for 60 s. */
 const HEARTBEAT_MS = 15_000;
-/** A reader that takes nothing for this long, although bytes are waiting, is cut. */
+/** The bytes that are handed over at a time: less than what a connection takes makes no progress visible. */
+const PIECE_BYTES = 128 * 1024;
+/** A reader that takes nothing for this long, although bytes are waiting, is cut; if they are many, sooner. */
 const STALLED_MS = 60_000;
 
 /**
@@ -59,9 +64,20 @@ export class PacedResponse {
   readonly #heartbeat: NodeJS.Timeout;
   #pipe: Pipe | undefined;
   #stalled: NodeJS.Timeout | undefined;
+  /** What waits to be written, and the place reached in the first of it. */
+  readonly #rest: { readonly bytes: Uint8Array; readonly release: () => void }[] = [];
+  #at = 0;
+  #waiting = 0;
+  /** The end of the response, if it was written before its rest was. */
+  #last: string | undefined;
+  readonly #budget: Budget;
+  #onEnd: () => void;
 
-  constructor(source: PacedSource) {
+  /** @param onEnd called once nobody reads any more */
+  constructor(source: PacedSource, budget: Budget, onEnd: () => void = () => {}) {
+    this.#onEnd = onEnd;
     this.#source = source;
+    this.#budget = budget;
     this.#heartbeat = setInterval(() => {
       const beat = this.room > 0 ? source.beat() : undefined;
       if (beat !== undefined) this.write(beat);
@@ -89,19 +105,49 @@ export class PacedResponse {
 
   /** Bytes that may still be written; zero or less if the reader has enough. */
   get room(): number {
-    return this.#pipe ? AHEAD_BYTES - this.#pipe.waiting : 0;
+    return this.#pipe ? AHEAD_BYTES - this.#pipe.waiting - this.#waiting : 0;
   }
 
   /** Must be the caller's last step: it may call `resume` before it returns. */
   write(data: string | Uint8Array): void {
     const bytes = typeof data === "string" ? encoder.encode(data) : data;
-    if (bytes.length === 0) return;
-    this.#pipe?.write(bytes);
-    if (this.#pipe && this.room <= 0) this.#stalled ??= setTimeout(() => this.#cut(), STALLED_MS).unref();
+    if (bytes.length === 0 || !this.#pipe) return;
+    if (bytes.length <= PIECE_BYTES && this.#rest.length === 0) this.#pipe.write(bytes);
+    else {
+      // Shared by all readers of the page, and not copied: each has its own place in it.
+      this.#rest.push({ bytes, release: hold(this.#budget, "pages", bytes) });
+      this.#waiting += bytes.length;
+      this.#writeRest();
+    }
+    if (this.#pipe && this.room <= 0) this.#watch();
+  }
+
+  /** Writes the next piece of what waits. */
+  #writeRest(): void {
+    const [first] = this.#rest;
+    if (!first) return;
+    const piece = first.bytes.subarray(this.#at, this.#at + PIECE_BYTES);
+    this.#at += piece.length;
+    this.#waiting -= piece.length;
+    if (this.#at >= first.bytes.length) {
+      this.#rest.shift();
+      this.#at = 0;
+      first.release();
+    }
+    this.#pipe?.write(piece);
+  }
+
+  #watch(): void {
+    const withinMs = this.#waiting > PIECE_BYTES ? STUCK_MS : STALLED_MS;
+    this.#stalled ??= setTimeout(() => this.#cut(), withinMs).unref();
   }
 
   /** Ends the response after `last`, which the reader may still take. */
   end(last: string): void {
+    if (this.#rest.length > 0) {
+      this.#last = last;
+      return;
+    }
     const pipe = this.#pipe;
     this.#close();
     if (last !== "") pipe?.write(encoder.encode(last));
@@ -112,7 +158,11 @@ export class PacedResponse {
     if (!this.#pipe) return;
     clearTimeout(this.#stalled);
     this.#stalled = undefined;
-    this.#source.resume();
+    if (this.#rest.length > 0) {
+      this.#writeRest();
+      this.#watch();
+    } else if (this.#last === undefined) this.#source.resume();
+    else this.end(this.#last);
   }
 
   #cut(): void {
@@ -131,6 +181,10 @@ export class PacedResponse {
     clearInterval(this.#heartbeat);
     clearTimeout(this.#stalled);
     this.#pipe = undefined;
+    this.#onEnd();
+    this.#onEnd = () => {};
+    for (const { release } of this.#rest.splice(0)) release();
+    this.#waiting = 0;
   }
 }
 

@@ -2,7 +2,8 @@
 
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import type { Outcome } from "../../core/outcome.ts";
+import { type Outcome, weightOf } from "../../core/outcome.ts";
+import type { Budget } from "../../core/util/budget.ts";
 import { refused } from "../../errors.ts";
 import { isJson, textOf } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -14,7 +15,8 @@ import { readKey } from "../call/detached.ts";
 import { upstreamOf } from "../call/find-upstream.ts";
 import { callHeaders } from "../call/headers.ts";
 import { readIdle } from "../call/timeout.ts";
-import type { Env } from "../ports.ts";
+import { callerOf } from "../guard.ts";
+import type { AppParts, Env } from "../ports.ts";
 import { problem, problemDocument, type ResponseHeaders } from "../problem.ts";
 import { LINE_BEAT, PacedResponse, streamHeaders } from "./paced-response.ts";
 import { base64, escapeSeparators, event, jsonText, oneLine } from "./render.ts";
@@ -97,6 +99,7 @@ function frameText(frame: Body, takes: ProtocolTraits["accepts"]): string | unde
  */
 export function streamReply(
   c: Context<Env>,
+  { quotas }: Pick<AppParts, "quotas">,
   { body, timeoutMs, applied }: PreparedRequest,
   format: ReplyStreamFormat,
 ): Promise<Response> {
@@ -107,6 +110,7 @@ export function streamReply(
   const idleMs = readIdle(c, upstream.settings.limits.reply_pause);
   const headers = callHeaders(c, { applied });
   const signal = leaveSignal(c);
+  const leave = quotas?.stream(upstream.name, callerOf(c).share);
   return new Promise((resolve) => {
     const failed = (outcome: Outcome & { type: "failed" }) => problem(c, outcome.failure, upstream, headers);
     const respond = (response: Response) => {
@@ -119,6 +123,7 @@ export function streamReply(
     };
     const frames = new ReplyStream(
       format,
+      c.get("budget"),
       (failure) => problemDocument(failure, upstream, c.get("requestId")),
       (outcome) => {
         if (outcome?.type === "failed") return respond(failed(outcome));
@@ -126,7 +131,9 @@ export function streamReply(
         respond(frames.respond(c, streamHeaders(headers, format.mediaType)));
       },
     );
+    frames.onLeave = leave;
     const opened = upstream.stream({ body, timeoutMs, idleMs }, frames);
+    if ("code" in opened) leave?.();
     if ("code" in opened) return respond(failed({ type: "failed", failure: opened }));
     frames.source = opened;
     signal.addEventListener("abort", left, { once: true });
@@ -139,6 +146,11 @@ type FailedOutcome = Extract<Outcome, { type: "failed" }>;
 /** Buffers frames between the upstream and a caller that reads at its own pace. */
 class ReplyStream implements StreamReader {
   source: OpenStream | undefined;
+  /** Called when nobody reads any more. */
+  onLeave: (() => void) | undefined;
+  readonly #budget: Budget;
+  /** The frames that wait after the end: until then the thread counts them. */
+  #counted = 0;
   readonly #format: ReplyStreamFormat;
   readonly #describe: (failure: FailedOutcome["failure"]) => object;
   /** Called once: when the response can begin, or with the outcome if that came first. */
@@ -149,17 +161,20 @@ class ReplyStream implements StreamReader {
 
   constructor(
     format: ReplyStreamFormat,
+    budget: Budget,
     describe: (failure: FailedOutcome["failure"]) => object,
     onBegin: (outcome?: Outcome) => void,
   ) {
     this.#format = format;
+    this.#budget = budget;
     this.#describe = describe;
     this.#onBegin = onBegin;
   }
 
   respond(c: Context<Env>, headers: ResponseHeaders): Response {
     const { beat } = this.#format;
-    const paced = new PacedResponse({ resume: () => this.#pump(), left: () => this.leave(), beat: () => beat });
+    const source = { resume: () => this.#pump(), left: () => this.leave(), beat: () => beat };
+    const paced = new PacedResponse(source, c.get("budget"));
     this.#response = paced;
     const response = paced.respond(c, headers);
     this.#pump();
@@ -183,6 +198,7 @@ class ReplyStream implements StreamReader {
     }
     // More frames came than may wait: drop them, since the caller was not reading.
     if (outcome.type === "failed" && outcome.failure.code === "invalid_reply") this.#waiting = [];
+    this.#count();
     this.#advance(outcome);
     if (!this.#response) this.leave();
   }
@@ -191,7 +207,16 @@ class ReplyStream implements StreamReader {
   leave(): void {
     this.#response = undefined;
     this.#waiting = [];
+    this.#count();
     this.source?.leave();
+    this.onLeave?.();
+    this.onLeave = undefined;
+  }
+
+  #count(): void {
+    const waiting = this.#outcome ? this.#waiting.reduce((total, frame) => total + weightOf(frame), 0) : 0;
+    this.#budget.take("answers", waiting - this.#counted);
+    this.#counted = waiting;
   }
 
   /** Begins the response if it has not begun, else continues it. */
@@ -213,6 +238,7 @@ class ReplyStream implements StreamReader {
       text += this.#format.frame(this.#waiting[read] as Body);
     }
     if (read > 0) this.source?.taken(this.#waiting.splice(0, read));
+    if (read > 0 && this.#counted > 0) this.#count();
     if (this.#waiting.length > 0 || !this.#outcome) {
       paced.write(text);
       return;

@@ -1,6 +1,6 @@
 /** The host side of an upstream's journals, which pulls pages from the thread. */
 
-import type { Cursor, Page, Start } from "../../core/messages/journal.ts";
+import { type Cursor, countedBytesOf, type Page, type Start } from "../../core/messages/journal.ts";
 import type { Failure } from "../../errors.ts";
 import type { Condition, Rule } from "../../protocols/condition.ts";
 import type { NoPage, ReadCommand, ToThread } from "../contract.ts";
@@ -28,6 +28,19 @@ export type ReadEnd = "stopping" | NoPage | Failure;
 /** The most entries that cross at a time. */
 export const PAGE_LIMIT = 1_000;
 
+interface Wanted {
+  readonly selection: JournalSelection;
+  readonly after: Start;
+  readonly limit: number;
+  readonly wait: boolean;
+}
+
+/** A pull whose page has not come yet, with all who asked for it meanwhile. */
+interface PendingRead {
+  readonly seq: number;
+  readonly readers: Set<PageListener>;
+}
+
 /** A pull that waits at the end of a journal, for all its readers. */
 interface SharedPull {
   readonly selection: JournalSelection;
@@ -48,10 +61,14 @@ export class JournalPulls {
   readonly #pulls = new Map<number, { readonly command: ReadCommand; readonly listener: PageListener }>();
   readonly #sharedPulls = new Map<string, SharedPull>();
   readonly #readers = new Set<(end: ReadEnd) => void>();
+  readonly #reads = new Map<string, PendingRead>();
+  readonly #arrived: (bytes: number) => void;
   #lastSeq = 0;
   #end: ReadEnd | undefined;
 
-  constructor(upstream: string, post: (message: ToThread) => void) {
+  /** @param arrived called with the bytes of each large page, which the thread has counted until then */
+  constructor(upstream: string, post: (message: ToThread) => void, arrived: (bytes: number) => void = () => {}) {
+    this.#arrived = arrived;
     this.#upstream = upstream;
     this.#post = post;
   }
@@ -73,8 +90,36 @@ export class JournalPulls {
       listener.end(this.#end);
       return () => {};
     }
-    const seq = this.#pull({ selection, after, limit, wait: false }, listener);
-    return () => this.#cancel(seq);
+    // Readers that ask for the same before it has come share it: nobody has seen anything newer yet.
+    const key = JSON.stringify([selection.journal, selection.where, selection.when, after, limit]);
+    const pending = this.#reads.get(key) ?? this.#beginRead(key, { selection, after, limit, wait: false });
+    pending.readers.add(listener);
+    return () => {
+      if (!pending.readers.delete(listener) || pending.readers.size > 0 || this.#reads.get(key) !== pending) return;
+      this.#reads.delete(key);
+      this.#cancel(pending.seq);
+    };
+  }
+
+  #beginRead(key: string, wanted: Wanted): PendingRead {
+    const readers = new Set<PageListener>();
+    const over = () => {
+      if (this.#reads.get(key)?.readers === readers) this.#reads.delete(key);
+      return [...readers].filter((reader) => readers.delete(reader));
+    };
+    const pending = {
+      readers,
+      seq: this.#pull(wanted, {
+        page: (page) => {
+          for (const reader of over()) reader.page(page);
+        },
+        end: (end) => {
+          for (const reader of over()) reader.end(end);
+        },
+      }),
+    };
+    this.#reads.set(key, pending);
+    return pending;
   }
 
   /**
@@ -106,6 +151,7 @@ export class JournalPulls {
   }
 
   receive(seq: number, page: Page | NoPage): void {
+    if (typeof page !== "string") this.#arrived(countedBytesOf(page));
     const pull = this.#pulls.get(seq);
     this.#pulls.delete(seq);
     if (typeof page === "string") pull?.listener.end(page);
@@ -122,16 +168,14 @@ export class JournalPulls {
     if (this.#end) return 0;
     this.#end = end;
     this.#pulls.clear();
+    this.#reads.clear();
     this.#sharedPulls.clear();
     const readers = [...this.#readers];
     for (const onEnd of readers) onEnd(end);
     return readers.length;
   }
 
-  #pull(
-    { selection, after, limit, wait }: { selection: JournalSelection; after: Start; limit: number; wait: boolean },
-    listener: PageListener,
-  ): number {
+  #pull({ selection, after, limit, wait }: Wanted, listener: PageListener): number {
     const seq = ++this.#lastSeq;
     const { journal, where, when } = selection;
     const command = { type: "read", upstream: this.#upstream, seq, journal, after, limit, where, when, wait } as const;

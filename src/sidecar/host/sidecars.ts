@@ -1,9 +1,11 @@
 /** All upstreams of one program, on their threads. */
 
 import type { ShutdownBounds, UpstreamSettings } from "../../config/schema.ts";
+import { Budget, budgetMemory, sidesFor } from "../../core/util/budget.ts";
 import type { Failure } from "../../errors.ts";
 import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
 import { type RawThread, SidecarThread } from "./supervised-thread.ts";
+import { ThreadBudget } from "./thread-budget.ts";
 import { UpstreamClient } from "./upstream-client.ts";
 
 /** The most threads, each of which costs about 12 MB; with more upstreams than this, they share threads. */
@@ -19,6 +21,8 @@ export interface ExitOptions {
 /** The upstreams start and exit together. */
 export class Sidecars {
   readonly upstreams: ReadonlyMap<string, UpstreamClient>;
+  /** The host's side of the budget. */
+  readonly budget: Budget;
   readonly #threads: readonly SidecarThread[];
   readonly #bounds: ShutdownBounds;
   readonly #http: HttpSide;
@@ -27,20 +31,29 @@ export class Sidecars {
   /** The worst exit code of all failures that led to the exit or occurred during it. */
   #exitCode: number | undefined;
 
+  /** @param memoryBytes the limit of the budget of all upstreams together */
   constructor(
     settings: ReadonlyMap<string, UpstreamSettings>,
     bounds: ShutdownBounds,
     startThread: () => RawThread,
     http: HttpSide = noHttpSide,
+    memoryBytes = Number.POSITIVE_INFINITY,
   ) {
-    const threads = Array.from({ length: Math.min(settings.size, THREADS_MAX) }, () => new SidecarThread(startThread));
+    const count = Math.min(settings.size, THREADS_MAX);
+    const memory = budgetMemory(memoryBytes, sidesFor(count));
+    const budget = new Budget(memory);
+    const threads = Array.from({ length: count }, (_, index) => ({
+      thread: new SidecarThread(startThread),
+      budget: new ThreadBudget(budget, memory, index),
+    }));
     const upstreams = [...settings].map(([name, upstream], index): [string, UpstreamClient] => {
-      const thread = threads[index % threads.length];
-      if (!thread) throw new RangeError(`unreachable: no thread for upstream "${name}"`);
-      return [name, new UpstreamClient(name, upstream, thread)];
+      const shared = threads[index % count];
+      if (!shared) throw new RangeError(`unreachable: no thread for upstream "${name}"`);
+      return [name, new UpstreamClient(name, upstream, shared.thread, shared.budget)];
     });
+    this.budget = budget;
     this.upstreams = new Map(upstreams);
-    this.#threads = threads;
+    this.#threads = threads.map(({ thread }) => thread);
     this.#bounds = bounds;
     this.#http = http;
   }

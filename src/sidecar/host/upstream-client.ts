@@ -2,9 +2,9 @@
 
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { shuttingDown, tooMany } from "../../core/exchange/failures.ts";
+import { noMemory, shuttingDown, tooMany } from "../../core/exchange/failures.ts";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
-import { type CallerOutcome, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
+import { type CallerOutcome, countedBytes, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
 import { deferred } from "../../core/util/deferred.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -17,6 +17,7 @@ import { ReportedState } from "./reported-state.ts";
 import { type OpenStream, StreamedReplies, type StreamedRequest, type StreamReader } from "./streamed-replies.ts";
 import { UpstreamSubscriptions } from "./subscriptions.ts";
 import { type SidecarThread, THREAD_GRACE_MS, type ThreadClient } from "./supervised-thread.ts";
+import { ThreadBudget } from "./thread-budget.ts";
 import { type Cancelled, ThreadConfirmations } from "./thread-confirmations.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -43,6 +44,7 @@ export class UpstreamClient implements ThreadClient {
   /** Undefined until the thread has opened the upstream. */
   protocol: ProtocolTraits | undefined;
   readonly #thread: SidecarThread;
+  readonly #budget: ThreadBudget;
   readonly #waiters = new Waiters((seq) => this.#failOverdue(seq));
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
@@ -58,12 +60,13 @@ export class UpstreamClient implements ThreadClient {
   /** The reason why nothing new is taken; undefined while new requests are. */
   #refusal: Failure | undefined;
 
-  constructor(name: string, settings: UpstreamSettings, thread: SidecarThread) {
+  constructor(name: string, settings: UpstreamSettings, thread: SidecarThread, budget = ThreadBudget.unlimited()) {
     this.name = name;
     this.settings = settings;
     this.#thread = thread;
+    this.#budget = budget;
     const post = (message: ToThread) => thread.post(message);
-    this.journals = new JournalPulls(name, post);
+    this.journals = new JournalPulls(name, post, (bytes) => budget.arrived("pages", bytes));
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
     thread.add(name, this);
@@ -108,18 +111,23 @@ export class UpstreamClient implements ThreadClient {
   /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
   request({ kind, body, timeoutMs, signal }: UpstreamRequest): Promise<CallerOutcome> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const refusal = this.#refusal ?? this.#tooMany();
+    const { host } = this.#budget;
+    const bytes = body.length;
+    const refusal = this.#refusal ?? this.#tooMany() ?? this.#noMemory(bytes);
     if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
+    host.take("in_flight", bytes);
     const seq = this.#waiters.draw();
     const deadline = performance.now() + timeoutMs;
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiters.take(seq);
+        host.give("in_flight", bytes);
         this.#thread.post({ type: "abandon", upstream: this.name, seq });
         reject(signal?.reason);
       };
       const settle = (outcome: CallerOutcome) => {
         signal?.removeEventListener("abort", leave);
+        host.give("in_flight", bytes);
         resolve(outcome);
       };
       signal?.addEventListener("abort", leave, { once: true });
@@ -137,7 +145,9 @@ export class UpstreamClient implements ThreadClient {
    * @returns the failure, if the request was refused
    */
   stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure {
-    const refusal = this.#refusal ?? this.#tooMany();
+    const { host } = this.#budget;
+    const congested = host.refuses("streams") ? noMemory(host.limit, "another stream") : undefined;
+    const refusal = this.#refusal ?? this.#tooMany() ?? congested ?? this.#noMemory(request.body.length);
     return refusal ?? this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
   }
 
@@ -196,7 +206,9 @@ export class UpstreamClient implements ThreadClient {
   // Messages and events of the thread.
 
   openingMessages(): readonly ToThread[] {
-    const open = { type: "open", upstream: this.name, settings: this.settings, epochs: this.#epochs.next() } as const;
+    const { name: upstream, settings } = this;
+    const epochs = this.#epochs.next();
+    const open = { type: "open", upstream, settings, epochs, memory: this.#budget.memory } as const;
     return [open, ...this.subscriptions.openingMessages()];
   }
 
@@ -204,6 +216,7 @@ export class UpstreamClient implements ThreadClient {
     switch (message.type) {
       case "settled":
         this.#replies += repliesIn(message.outcome);
+        this.#budget.arrived("answers", countedBytes(message.outcome));
         this.#end(message.seq, message.outcome);
         break;
       case "begun":
@@ -249,6 +262,7 @@ export class UpstreamClient implements ThreadClient {
   }
 
   crashed(detail: string, unposted: ReadonlySet<number>): void {
+    this.#budget.crashed();
     const lastError = `the sidecar's thread died (${detail})`;
     const failure = { code: "sidecar_crashed", sent: "maybe", detail: lastError } as const;
     this.#late.failAll(failure);
@@ -285,6 +299,11 @@ export class UpstreamClient implements ThreadClient {
     const { in_flight } = this.settings.limits;
     const present = this.#waiters.size + this.#streams.size;
     return present < in_flight ? undefined : tooMany(present, in_flight);
+  }
+
+  #noMemory(bytes: number): Failure | undefined {
+    const { host } = this.#budget;
+    return host.hasRoomFor("in_flight", bytes) ? undefined : noMemory(host.limit);
   }
 
   #end(seq: number, outcome: Outcome): void {

@@ -1,6 +1,15 @@
 /** The journals of one upstream on its thread, and the reads that wait for messages. */
 
-import { Journal, type Message, type Page, type ReadOptions, type Start } from "../../core/messages/journal.ts";
+import { SHARED_MAX_BYTES, type StoredBody } from "../../core/messages/body-store.ts";
+import {
+  countedBytesOf,
+  Journal,
+  type Message,
+  type Page,
+  type ReadOptions,
+  type Start,
+} from "../../core/messages/journal.ts";
+import { Budget } from "../../core/util/budget.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { FromThread, JournalEpochs, NoPage, ReadCommand } from "../contract.ts";
 import { takeTurn } from "../turns.ts";
@@ -14,6 +23,9 @@ interface WaitingRead {
   isQueued: boolean;
 }
 
+/** How often reads that wait for memory look for it, in milliseconds. */
+const ROOM_EVERY_MS = 20;
+
 /** The journal of the messages that no subscription claims. */
 export const MAIN = "";
 
@@ -25,13 +37,19 @@ export class Journals {
   readonly #takeTurn: (work: () => void) => void;
   readonly #filters = new JournalFilters();
   readonly #waiting = new Map<number, WaitingRead>();
+  #roomTimer: NodeJS.Timeout | undefined;
+  readonly #budget: Budget;
+  /** The large message of this turn, which may go to several journals. */
+  #large: { readonly data: Body; readonly stored: StoredBody } | undefined;
 
   constructor(
     upstream: string,
     bounds: { readonly count: number; readonly bytes: number },
     post: (message: FromThread) => void,
+    budget = Budget.alone(),
     take = takeTurn,
   ) {
+    this.#budget = budget;
     this.#takeTurn = take;
     this.#upstream = upstream;
     this.#bounds = bounds;
@@ -40,11 +58,12 @@ export class Journals {
 
   open(name: string, { epoch, former }: JournalEpochs): void {
     this.#filters.forget();
-    this.#journals.set(name, new Journal(epoch, this.#bounds, former, Date.now()));
+    this.#journals.set(name, new Journal(epoch, this.#bounds, former, Date.now(), this.#budget));
   }
 
   /** Ends the reads that wait for a message of this journal. */
   remove(name: string): void {
+    this.#journals.get(name)?.close();
     this.#journals.delete(name);
     this.#scheduleRetry();
   }
@@ -56,8 +75,38 @@ export class Journals {
   }
 
   append(name: string, data: Body, kind: Message["kind"]): void {
-    this.#journals.get(name)?.append(data, kind, Date.now());
+    const journal = this.#journals.get(name);
+    if (!journal) return;
+    const same = this.#large?.data === data ? this.#large.stored : undefined;
+    if (!same) this.#makeRoom(journal, data.length);
+    const stored = journal.append(data, kind, Date.now(), same);
+    if (!same && data.length > SHARED_MAX_BYTES) this.#remember(data, stored);
     this.#scheduleRetry();
+  }
+
+  #remember(data: Body, stored: StoredBody): void {
+    if (!this.#large) {
+      setImmediate(() => {
+        this.#large = undefined;
+      });
+    }
+    this.#large = { data, stored };
+  }
+
+  /**
+   * Evicts messages until the journals of all upstreams are within their part of the memory: of this journal, if it
+   * has as much as the others on average, and of the largest otherwise.
+   */
+  #makeRoom(journal: Journal, bytes: number): void {
+    const { size } = this.#journals;
+    while (this.#budget.heldBy("journals") + bytes > this.#budget.partOf("journals")) {
+      const isLarge = journal.bytes * size >= this.kept.bytes;
+      if (!(isLarge ? journal : this.#largest()).shrink() && !journal.shrink()) return;
+    }
+  }
+
+  #largest(): Journal {
+    return [...this.#journals.values()].reduce((largest, one) => (one.bytes > largest.bytes ? one : largest));
   }
 
   /** Opens a gap in every journal: the connection is gone. */
@@ -112,6 +161,10 @@ export class Journals {
 
   #attempt(waiting: WaitingRead): void {
     const { command, options } = waiting;
+    if (!this.#budget.allows("pages", 0)) {
+      this.#retryLater();
+      return;
+    }
     const journal = this.#journals.get(command.journal);
     const page = journal ? (journal.read(options) ?? "ahead") : "nowhere";
     const due = typeof page === "string" || page.entries.length > 0 || (page.end && !command.wait);
@@ -130,7 +183,16 @@ export class Journals {
     for (const waiting of this.#waiting.values()) this.#queue(waiting);
   }
 
+  /** Waits for the readers of large pages to take them: others are read in their turn. */
+  #retryLater(): void {
+    this.#roomTimer ??= setTimeout(() => {
+      this.#roomTimer = undefined;
+      this.#scheduleRetry();
+    }, ROOM_EVERY_MS).unref();
+  }
+
   #postPage(seq: number, page: Page | NoPage): void {
+    if (typeof page !== "string") this.#budget.take("pages", countedBytesOf(page));
     this.#post({ type: "page", upstream: this.#upstream, seq, page });
   }
 }

@@ -9,6 +9,7 @@ import {
   Subscriptions,
 } from "../../core/messages/subscriptions.ts";
 import type { Outcome } from "../../core/outcome.ts";
+import type { Budget } from "../../core/util/budget.ts";
 import { isJson } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import type { FromThread, JournalEpochs, ToThread } from "../contract.ts";
@@ -17,6 +18,7 @@ import { Journals, MAIN } from "./journals.ts";
 type CommandOf<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
 
 interface RouterEnvironment {
+  readonly budget: Budget;
   now(): number;
   post(message: FromThread): void;
   readonly secrets: SecretHandling;
@@ -48,7 +50,7 @@ export class MessageRouter {
     this.#accepts = accepts;
     this.#env = env;
     this.#subscriptions = new Subscriptions(env.secrets);
-    this.#journals = new Journals(name, settings.messages, env.post);
+    this.#journals = new Journals(name, settings.messages, env.post, env.budget);
     this.#journals.open(MAIN, life);
   }
 

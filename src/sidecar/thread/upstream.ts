@@ -7,6 +7,8 @@ import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
 import { unconfirmable } from "../../core/exchange/failures.ts";
 import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
+import type { Budget } from "../../core/util/budget.ts";
+import { flat } from "../../core/util/flat.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
@@ -24,6 +26,7 @@ export interface UpstreamEnvironment {
   /** `alone`: no other message is expected before the turn of the event loop ends. */
   post(message: FromThread, alone?: boolean): void;
   readonly lookup?: LookupFunction | undefined;
+  readonly budget: Budget;
 }
 
 export type UpstreamCommand = Exclude<ToThread, { type: "open" | "heartbeat" | "end" }>;
@@ -56,14 +59,14 @@ export class Upstream {
       () => this.#connection.resolved.settings.protocol,
     );
     const mask = (text: string) => this.#connection.withoutSecrets(text);
-    this.#exchange = new Exchange(resolved, settings.limits, mask, configuredFrames(settings));
+    this.#exchange = new Exchange(resolved, settings.limits, mask, configuredFrames(settings), env.budget);
     this.#alarm = new Alarm(env.now, () => this.#expire());
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
       request: (request, now) => this.#request("subscriptions", request, now),
       secrets: {
         fill: (message) => this.#connection.resolved.fill(message),
-        show: (reply) => excerptOf(reply, this.#connection.resolved.secrets),
+        show: (reply) => flat(excerptOf(reply, this.#connection.resolved.secrets)),
       },
     });
     const frames = typeof settings.protocol === "string" ? undefined : settings.protocol.frames;

@@ -2,6 +2,7 @@
 
 import type { LookupFunction } from "node:net";
 import { type MessagePort, workerData } from "node:worker_threads";
+import { Budget } from "../../core/util/budget.ts";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
 import { unsendable } from "../../protocols/subscription-request.ts";
@@ -40,6 +41,8 @@ export function serveThread(platform: ThreadPlatform): void {
   const now = () => performance.now();
   const outbox = new Outbox(port, now, packFromThread);
   const upstreams = new Map<string, Slot>();
+  /** Known from the first `open` on; all upstreams of the thread have it in common. */
+  let budget: Budget | undefined;
   /**
    * This thread's clock minus the host's, by which deadlines are converted. Each batch measures it, plus the time that
    * the batch took to arrive, so the smallest value is the best. The first alone would not do: after a slow start, it
@@ -49,13 +52,15 @@ export function serveThread(platform: ThreadPlatform): void {
 
   const post = (message: FromThread, alone?: boolean): void => outbox.push(message, alone);
 
-  const load = async ({ upstream: name, settings, epochs }: OpenCommand): Promise<Upstream | undefined> => {
+  const load = async ({ upstream: name, settings, epochs, memory }: OpenCommand): Promise<Upstream | undefined> => {
     try {
       await preparePatterns(settings);
       const protocol = await loadProtocol(settings.protocol);
       const [fault] = unsendable(protocol, settings.subscriptions);
       if (fault) throw new Error(`subscriptions.${fault.path.join(".")} ${fault.what}`);
-      const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup }, epochs);
+      budget ??= new Budget(memory.budget, memory.side);
+      const env = { now, post, lookup: platform.lookup, budget };
+      const upstream = new Upstream(name, settings, protocol, env, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
       upstream.start();
       return upstream;

@@ -29,12 +29,11 @@ export default {
       "this.#waiting.bytes + sizeOf",
     ],
     ["bytes of a batch that waits do not count", "heldBytes + this.#waiting.bytes +", "heldBytes +"],
-    ["a request overtakes batches that wait", " || !this.#waiting.isEmpty)", ")"],
-    [
-      "a batch takes one place too many",
-      "this.#requests.table.size < this.#inFlightMax",
-      "this.#requests.table.size <= this.#inFlightMax",
-    ],
+    ["a batch takes all places", "(isFair(places, free) && free > this.#inFlightMax * LEFT_TO_OTHERS)", "free > 0"],
+    ["batches take the last places", " && free > this.#inFlightMax * LEFT_TO_OTHERS", ""],
+    ["a batch without a place waits like others", "places === 0 || ", ""],
+    ["a request overtakes batches that wait", "      this.admitWaiting(now);\n", ""],
+    ["a batch takes one place too many", "const item = free > 0 ?", "const item = free >= 0 ?"],
     [
       "a batch waits beyond its deadline",
       "this.#refuseRest(batch, failures.noPlace(",

@@ -50,7 +50,7 @@ function replyToAll(model: ExchangeModel, from = 0): void {
   for (let at = from; at < model.taken.length; at++) model.frame(replyTo(model.taken[at]?.frame ?? ""));
 }
 
-test("batches over the limit wait for places and get them in order, even one larger than the limit", () => {
+test("batches over the limit wait for places, each gets its own in order, and none has to wait for another to end", () => {
   const model = new ExchangeModel(jsonRpc, { in_flight: 3 });
   model.connect();
   const first = model.call(echo(0, "1"));
@@ -58,7 +58,7 @@ test("batches over the limit wait for places and get them in order, even one lar
   assert.deepEqual([model.exchange.inFlight, model.taken.length], [3, 3]);
   replyToAll(model);
   const order = model.taken.map(({ frame }) => JSON.parse(String(frame)).params);
-  assert.deepEqual(order.flat(), [0, 1, 2, 3, 4, 5, 6, 7]);
+  assert.deepEqual(order.flat(), [0, 1, 2, 6, 3, 4, 7, 5]);
   assert.match(model.reply(first), /"result":0/);
   assert.deepEqual(
     [ends(model, second), ends(model, third)],
@@ -80,6 +80,19 @@ test("a single request takes no place that a batch waits for", () => {
   model.fails(model.call(echo("c")), "too_many_in_flight", "no", 1_000);
   replyToAll(model, 1);
   assert.deepEqual(ends(model, batch), [1]);
+});
+
+test("however many batches there are, single requests find places beside them", () => {
+  const model = new ExchangeModel(jsonRpc, { in_flight: 64 });
+  model.connect();
+  const items = Array.from({ length: 100 }, (_, n) => n);
+  model.call(batchOf(...items));
+  assert.equal(model.exchange.inFlight, 33, "one batch leaves as much as it takes");
+  for (let n = 0; n < 7; n++) model.call(batchOf(...items));
+  const before = model.exchange.inFlight;
+  assert.ok(before < 64 && before >= 56, `${before}`);
+  model.call(echo("single"));
+  assert.equal(model.exchange.inFlight, before + 1);
 });
 
 test("items that get no place within the deadline of their batch fail as not sent", () => {

@@ -1,0 +1,108 @@
+/** The quotas of callers: how much each of them may hold of what all of them share. */
+
+import type { QuotaSettings, UpstreamSettings } from "../config/schema.ts";
+import { RETRY_SOON_MS } from "../core/exchange/failures.ts";
+import type { Budget } from "../core/util/budget.ts";
+import { Shares } from "../core/util/shares.ts";
+import { refused } from "../errors.ts";
+
+type Limits = Pick<UpstreamSettings, "limits" | "messages">;
+
+interface UpstreamShares {
+  readonly in_flight: Shares;
+  readonly streams: Shares;
+  readonly subscriptions: Shares;
+}
+
+/**
+ * Applies where several callers share, or where quotas are configured. Callers are told apart by their tokens: with one
+ * token or none all are one, and only the limits of the upstream count.
+ */
+export class Quotas {
+  readonly #upstreams: ReadonlyMap<string, UpstreamShares>;
+  readonly #bytes: Shares;
+  /** The callers that created the subscriptions, by upstream and name. */
+  readonly #creators = new Map<string, string>();
+
+  constructor(
+    settings: QuotaSettings,
+    shared: boolean,
+    upstreams: ReadonlyMap<string, { readonly settings: Limits }>,
+    budget: Budget,
+  ) {
+    const sharesOf = (capacity: number, quota: number | undefined) => new Shares(capacity, quota, shared);
+    this.#bytes = sharesOf(budget.partOf("in_flight"), settings.bytes);
+    this.#upstreams = new Map(
+      [...upstreams].map(
+        ([
+          name,
+          {
+            settings: { limits, messages },
+          },
+        ]): [string, UpstreamShares] => [
+          name,
+          {
+            in_flight: sharesOf(limits.in_flight, settings.in_flight),
+            streams: sharesOf(messages.readers, settings.streams),
+            subscriptions: sharesOf(limits.subscriptions, settings.subscriptions),
+          },
+        ],
+      ),
+    );
+  }
+
+  /** @returns undefined if nothing is shared: then quotas cost nothing */
+  static of(...given: ConstructorParameters<typeof Quotas>): Quotas | undefined {
+    const [settings, shared] = given;
+    const isSet = Object.values(settings).some((quota) => quota !== undefined);
+    return shared || isSet ? new Quotas(...given) : undefined;
+  }
+
+  /** Counts a request. @returns a function to call at its end @throws SidesocketError beyond the caller's share */
+  request(upstream: string, caller: string, bytes: number): () => void {
+    const { in_flight } = this.#of(upstream);
+    if (!in_flight.admits(caller)) throw exceeded("requests in flight", "in_flight");
+    if (!this.#bytes.admits(caller, bytes)) throw exceeded("bytes in flight", "bytes");
+    in_flight.take(caller);
+    this.#bytes.take(caller, bytes);
+    return () => {
+      in_flight.give(caller);
+      this.#bytes.give(caller, bytes);
+    };
+  }
+
+  /** Counts a stream. @returns and throws as `request` */
+  stream(upstream: string, caller: string): () => void {
+    const { streams } = this.#of(upstream);
+    if (!streams.admits(caller)) throw exceeded("streams", "streams");
+    streams.take(caller);
+    return () => streams.give(caller);
+  }
+
+  /** Counts a subscription until it is removed. @throws SidesocketError beyond the caller's share */
+  subscribe(upstream: string, name: string, caller: string): void {
+    const { subscriptions } = this.#of(upstream);
+    if (!subscriptions.admits(caller)) throw exceeded("subscriptions", "subscriptions");
+    subscriptions.take(caller);
+    this.#creators.set(`${upstream} ${name}`, caller);
+  }
+
+  unsubscribe(upstream: string, name: string): void {
+    const key = `${upstream} ${name}`;
+    const creator = this.#creators.get(key);
+    if (creator === undefined) return;
+    this.#creators.delete(key);
+    this.#of(upstream).subscriptions.give(creator);
+  }
+
+  #of(upstream: string): UpstreamShares {
+    const shares = this.#upstreams.get(upstream);
+    if (!shares) throw new RangeError(`unreachable: no upstream "${upstream}"`);
+    return shares;
+  }
+}
+
+function exceeded(what: string, quota: keyof QuotaSettings) {
+  const cure = `wait for one of yours to end, or set quota.${quota}`;
+  return refused("too_many_in_flight", `your share of the ${what} is used up: ${cure}`, RETRY_SOON_MS);
+}

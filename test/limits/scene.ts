@@ -1,0 +1,148 @@
+/** The scene of the limits: the service in a small heap, an upstream, and a watcher in a process of its own. */
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { Child } from "../support/child.ts";
+import { residentBytes } from "../support/proc.ts";
+import { type Config, type Product, startProduct } from "../support/product.ts";
+import { denoPath, nodePath, root, runtime } from "../support/root.ts";
+import { type Cleanup, until } from "../support/until.ts";
+import { startUpstream, type Upstream, type UpstreamOptions } from "../support/upstream.ts";
+
+export const MIB = 1024 * 1024;
+
+/** The heap of the service, as a small container would have it. */
+const HEAP_MIB = 512;
+/** What the process may need at most: its heap, what lies beside it, and its code. */
+const RESIDENT_MAX = 900 * MIB;
+/** The bound on a quiet machine is 100 ms; this one runs other tests beside. */
+const PROBE_MS = 5_000;
+/** How soon the memory must be free again after the attack. */
+const FREE_WITHIN_MS = 10_000;
+
+/** What the watcher has seen since it was last asked. */
+export interface Watched {
+  readonly probes: number;
+  /** Milliseconds of the slowest probe. */
+  readonly slowest: number;
+  /** Right replies to honest requests, and what else came. */
+  readonly served: number;
+  readonly failed: readonly string[];
+  /** The most resident memory. */
+  readonly resident: number;
+}
+
+interface Memory {
+  readonly limit_bytes: number;
+  readonly held_bytes: number;
+  readonly accounts: Readonly<Record<string, number>>;
+  readonly refuses: string;
+}
+
+export interface Scene {
+  readonly product: Product;
+  readonly upstream: Upstream;
+  memory(): Promise<Memory>;
+  watched(): Promise<Watched>;
+  /** Opens a connection that sends this, and reads nothing unless it is told to. */
+  client(text: string): Promise<Socket>;
+  /**
+   * Asserts that the service has borne the attack: it lives, answers, serves others, and stops within its bound.
+   * @param over ends the attack; within ten seconds nothing may be held any more
+   */
+  borne(over: () => void, kept?: readonly string[]): Promise<void>;
+}
+
+const heapFlag =
+  runtime === "node" ? [`--max-old-space-size=${HEAP_MIB}`] : [`--v8-flags=--max-old-space-size=${HEAP_MIB}`];
+
+export async function startScene(
+  t: Cleanup & { diagnostic(text: string): void },
+  options: UpstreamOptions = {},
+  config: Config = {},
+  settings: Config = {},
+  { args = [], token }: { readonly args?: readonly string[]; readonly token?: string } = {},
+): Promise<Scene> {
+  const upstream = await startUpstream({ ...options, t });
+  const upstreams = { default: { url: upstream.url, ...settings } };
+  const product = await startProduct({ config: { upstreams, ...config }, args, runtimeArgs: heapFlag, t });
+  await product.ready();
+  const [command = "", ...watching] =
+    runtime === "node"
+      ? [nodePath(), join(root, "build", "test", "limits", "watcher.js")]
+      : [denoPath(), "run", "--quiet", "--allow-all", "--no-check", join(root, "test", "limits", "watcher.ts")];
+  const watcher = await Child.start({ command, args: [...watching, product.url, String(product.pid), token ?? ""], t });
+  const port = await watcher.until(() => /^(\d+)\n/.exec(watcher.stdout)?.[1], { within: 20_000, what: "its port" });
+  const watched = async (): Promise<Watched> => (await (await fetch(`http://127.0.0.1:${port}`)).json()) as Watched;
+  await until(async () => (await watched()).served > 0, { what: "the first honest reply" });
+  const sockets: Socket[] = [];
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy();
+  });
+  const memory = async (): Promise<Memory> => {
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const response = await product.fetch("/v1/upstreams", { headers });
+    return ((await response.json()) as { readonly memory: Memory }).memory;
+  };
+  return {
+    product,
+    upstream,
+    memory,
+    watched,
+    client(text) {
+      return new Promise((resolve, reject) => {
+        const socket = connect(product.port, "127.0.0.1", () => {
+          socket.write(text.replace(HOST, `Host: 127.0.0.1:${product.port}`));
+          resolve(socket);
+        });
+        socket.pause();
+        socket.once("error", reject);
+        socket.once("connect", () => socket.off("error", reject).on("error", () => {}));
+        sockets.push(socket);
+      });
+    },
+    async borne(over, kept = []) {
+      const during = await watched();
+      t.diagnostic(JSON.stringify({ ...during, resident: `${Math.round(during.resident / MIB)} MB` }));
+      t.diagnostic(JSON.stringify(await memory()));
+      over();
+      const began = performance.now();
+      await until(
+        async () => {
+          const { accounts } = await memory();
+          return Object.entries(accounts).every(([account, held]) => kept.includes(account) || held < MIB);
+        },
+        { within: FREE_WITHIN_MS, every: 100, what: "the memory to be free" },
+      );
+      const after = Math.round(residentBytes(product.pid) / MIB);
+      t.diagnostic(`free after ${Math.round(performance.now() - began)} ms, ${after} MB resident`);
+      assert.ok(during.probes > 0 && during.served > 0, JSON.stringify(during));
+      assert.deepEqual(during.failed, [], "others are served");
+      assert.ok(during.slowest < PROBE_MS, `/livez took ${during.slowest} ms`);
+      assert.ok(during.resident < RESIDENT_MAX, `${Math.round(during.resident / MIB)} MB resident`);
+      assert.equal(product.child.exit, undefined, "it lives");
+      const { restarts } = countRestarts(product);
+      assert.equal(restarts, 0, "no thread was restarted");
+    },
+  };
+}
+
+function countRestarts(product: Product): { readonly restarts: number } {
+  return { restarts: product.stderr().split("the sidecar's thread died").length - 1 };
+}
+
+/** Stands in a request for the header that the service demands. */
+export const HOST = "Host: …";
+
+/** An HTTP request as text. */
+export function requestText(path: string, body: string, headers: Readonly<Record<string, string>> = {}): string {
+  const all = { "Content-Type": "application/json", "Content-Length": String(body.length), ...headers };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  return `POST ${path} HTTP/1.1\r\n${HOST}\r\n${lines.join("\r\n")}\r\n\r\n${body}`;
+}
+
+export const REQUEST = "/v1/upstreams/default/request";
+
+export function rpc(id: number | string, method: string, ...params: readonly unknown[]): string {
+  return JSON.stringify({ jsonrpc: "2.0", id, method, params });
+}

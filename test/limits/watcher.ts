@@ -1,0 +1,57 @@
+/** Watches a service from a process of its own: whether it lives, how soon it answers, and whether others are served. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { residentBytes } from "../support/proc.ts";
+import { delay } from "../support/until.ts";
+import type { Watched } from "./scene.ts";
+
+const [url = "", pid = "", token = ""] = process.argv.slice(2);
+const ECHO = "/v1/upstreams/default/request";
+const WITHIN_MS = 20_000;
+
+let watched: Watched = { probes: 0, slowest: 0, served: 0, failed: [], resident: 0 };
+
+async function answered(path: string, init?: RequestInit): Promise<{ readonly status: number; readonly text: string }> {
+  const response = await fetch(new URL(path, url), { signal: AbortSignal.timeout(WITHIN_MS), ...init });
+  return { status: response.status, text: await response.text() };
+}
+
+async function probe(): Promise<void> {
+  for (;;) {
+    const began = performance.now();
+    const { status } = await answered("/livez").catch((error) => ({ status: String(error) }));
+    const slowest = Math.max(watched.slowest, performance.now() - began);
+    const resident = Math.max(watched.resident, residentBytes(Number(pid)));
+    const failed = status === 200 ? watched.failed : [...watched.failed, `/livez: ${status}`];
+    watched = { ...watched, probes: watched.probes + 1, slowest, resident, failed };
+    await delay(25);
+  }
+}
+
+/** Calls like an ordinary client, which knows nothing of the attack. */
+async function call(): Promise<void> {
+  for (let n = 0; ; n++) {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: n, method: "echo", params: ["honest", n] });
+    const init = {
+      method: "POST",
+      headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
+      body,
+    };
+    const { status, text } = await answered(ECHO, init).catch((error) => ({ status: 0, text: String(error) }));
+    const isRight = status === 200 && text === JSON.stringify({ jsonrpc: "2.0", id: n, result: ["honest", n] });
+    if (isRight) watched = { ...watched, served: watched.served + 1 };
+    else watched = { ...watched, failed: [...watched.failed, `${status} ${text.slice(0, 200)}`] };
+    await delay(25);
+  }
+}
+
+const control = createServer((_request, response) => {
+  response.end(JSON.stringify(watched));
+  watched = { probes: 0, slowest: 0, served: 0, failed: [], resident: 0 };
+});
+control.listen(0, "127.0.0.1", () => {
+  process.stdout.write(`${(control.address() as AddressInfo).port}\n`);
+  void probe();
+  void call();
+});
