@@ -20,7 +20,7 @@ import { StopSignal } from "./http/stop-signal.ts";
 import { preparePatterns } from "./protocols/lazy-pattern.ts";
 import type { Body } from "./protocols/protocol.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
-import type { UpstreamState } from "./sidecar/contract.ts";
+import type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
 import type { ExitReport } from "./sidecar/host/exit.ts";
 import { readMessages, type UpstreamMessage } from "./sidecar/host/message-iterator.ts";
 import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
@@ -32,7 +32,7 @@ export { SidesocketError } from "./errors.ts";
 export type { ProtocolModule } from "./protocols/module.ts";
 export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protocol.ts";
 export { InvalidMessage } from "./protocols/protocol.ts";
-export type { UpstreamState } from "./sidecar/contract.ts";
+export type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
 export type { ExitReport, StepReport } from "./sidecar/host/exit.ts";
 export type { UpstreamMessage } from "./sidecar/host/message-iterator.ts";
 
@@ -43,6 +43,8 @@ export type { UpstreamMessage } from "./sidecar/host/message-iterator.ts";
 export interface SidecarOptions extends Omit<UpstreamInput, "webhooks"> {
   /** Time limits of the steps of the exit, such as `{ drain: "3s" }`. */
   readonly shutdown?: Partial<Record<keyof ShutdownBounds, string>>;
+  /** Called with what your modules print and throw on the thread. By default it is printed with `console.error`. */
+  readonly onReport?: (report: ThreadReport) => void;
 }
 
 export interface RequestOptions {
@@ -90,7 +92,7 @@ export class Sidecar {
    * @throws SidesocketError with the code `invalid_config` if an option is invalid or the protocol cannot be loaded, or
    *   `sidecar_crashed` if the thread cannot be kept alive
    */
-  static async start({ shutdown, ...options }: SidecarOptions): Promise<Sidecar> {
+  static async start({ shutdown, onReport = printReport, ...options }: SidecarOptions): Promise<Sidecar> {
     await preparePatterns(options);
     const settings = withModuleFound(demand(check(upstreamSchema, options)));
     if (settings.webhooks.length > 0) {
@@ -107,6 +109,7 @@ export class Sidecar {
     });
     const [client] = sidecars.upstreams.values();
     if (!client) throw new RangeError("unreachable: one upstream was given");
+    client.onReport(onReport);
     try {
       await sidecars.opened();
     } catch (error) {
@@ -275,6 +278,9 @@ function named(name: string, client: UpstreamClient): UpstreamPort {
     get inFlight() {
       return client.inFlight;
     },
+    get down() {
+      return client.down;
+    },
     openedWithin: (timeoutMs) => client.openedWithin(timeoutMs),
     request: (request) => client.request(request),
     stream: (request, reader) => client.stream(request, reader),
@@ -297,6 +303,10 @@ function worstOf(reports: readonly ExitReport[]): ExitReport {
   const [worst] = [...reports].sort((a, b) => b.exit_code - a.exit_code || b.ms - a.ms);
   if (!worst) return { cause: "/shutdown", forced: false, exit_code: 0, ms: 0, steps: [] };
   return worst;
+}
+
+function printReport({ event, text }: ThreadReport): void {
+  console.error(`sidesocket: a module on the thread ${event === "dying" ? "ended it with" : event}: ${text}`);
 }
 
 function demand<Output>(checked: Checked<Output>): Output {

@@ -21,6 +21,8 @@ export interface UpstreamPort {
   openedWithin(timeoutMs: number): Promise<ProtocolTraits>;
   readonly state: UpstreamState & { readonly since: Date };
   readonly inFlight: number;
+  /** The failure of everything that needs the sidecar's thread, while there is none. */
+  readonly down?: Failure | undefined;
   /** Unsolicited messages. */
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;

@@ -37,13 +37,16 @@ export interface Needs {
 export interface Thread {
   /** The host's end of the channel. */
   readonly port: MessagePort;
-  /** Resolves when the thread has really ended; never rejects. `error` is the reason of a crash. */
+  /** The word in which the thread notes the upstream that it works for. Readable even when the thread is gone. */
+  readonly mark: Int32Array;
+  /** Resolves when the thread has really ended; never rejects. */
   readonly ended: Promise<ThreadEnd>;
   /** Terminates the thread, whatever it does. It may run on until `ended` resolves. */
   terminate(): void;
 }
 
 export interface ThreadEnd {
+  /** The reason of a crash, in the runtime's words or ours. What a user's module says is in the thread's own report. */
   readonly error: string | undefined;
 }
 

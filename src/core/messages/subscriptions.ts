@@ -18,6 +18,7 @@ import {
   recipeOf,
   refusesCommonly,
   refusesToEnd,
+  USABLE_ID,
   withOurName,
 } from "./subscription-recipe.ts";
 
@@ -610,7 +611,10 @@ function decided({ agreed }: Recipe, { confirmed, refusals }: Asking): boolean {
 function agreementIn(recipe: Recipe, { confirmed, id, refusal, confirmation }: Asking): Agreement | Failure {
   if (confirmed.size === 0) return refusedAs(refusal, "it");
   if (recipe.idPointer && id === undefined)
-    return unreadable(recipe, `the reply has no id at ${pointerText(recipe.idPointer)}: ${confirmation}`);
+    return unreadable(
+      recipe,
+      `the reply has no usable id (${USABLE_ID}) at ${pointerText(recipe.idPointer)}: ${confirmation}`,
+    );
   return { id: id ?? NO_ID, partly: refusal === undefined ? undefined : refusedAs(refusal, "a part of it") };
 }
 

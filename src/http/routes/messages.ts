@@ -11,7 +11,7 @@ import {
   parseCursor,
   type Start,
 } from "../../core/messages/journal.ts";
-import { type Failure, refused } from "../../errors.ts";
+import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import { compileWhere, type Rule } from "../../protocols/condition.ts";
 import type { JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
@@ -91,8 +91,9 @@ export function journalResponse(
 }
 
 /** The reason why no reader is taken now, which passes. */
-function refusalOf({ accepting }: AppParts["lifecycle"], { journals, settings }: UpstreamPort) {
+function refusalOf({ accepting }: AppParts["lifecycle"], { journals, settings, down }: UpstreamPort) {
   if (!accepting) return refused("shutting_down", "the service is shutting down");
+  if (down) return new SidesocketError(down);
   const { readers } = settings.messages;
   if (journals.readers < readers) return undefined;
   const detail = `messages.readers (${readers}) is reached: close a reader, or raise the limit`;

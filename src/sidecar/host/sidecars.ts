@@ -3,10 +3,13 @@
 import type { ShutdownBounds, UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
-import { type RawThread, SidecarThread } from "./supervised-thread.ts";
+import { type RawThread, type Separate, SidecarThread } from "./supervised-thread.ts";
 import { UpstreamClient } from "./upstream-client.ts";
 
-/** The most threads, each of which costs about 12 MB; with more upstreams than this, they share threads. */
+/**
+ * The threads to begin with, each of which costs about 12 MB; with more upstreams than this, they share threads. One
+ * that keeps killing its thread gets another one of its own.
+ */
 const THREADS_MAX = 8;
 
 export interface ExitOptions {
@@ -19,7 +22,7 @@ export interface ExitOptions {
 /** The upstreams start and exit together. */
 export class Sidecars {
   readonly upstreams: ReadonlyMap<string, UpstreamClient>;
-  readonly #threads: readonly SidecarThread[];
+  readonly #threads: SidecarThread[];
   readonly #bounds: ShutdownBounds;
   readonly #http: HttpSide;
   readonly #force = new AbortController();
@@ -33,7 +36,15 @@ export class Sidecars {
     startThread: () => RawThread,
     http: HttpSide = noHttpSide,
   ) {
-    const threads = Array.from({ length: Math.min(settings.size, THREADS_MAX) }, () => new SidecarThread(startThread));
+    const separate: Separate = (from, names) => {
+      const own = new SidecarThread(startThread, separate);
+      this.#threads.push(own);
+      for (const name of names) from.handOver(name, own);
+    };
+    const threads = Array.from(
+      { length: Math.min(settings.size, THREADS_MAX) },
+      () => new SidecarThread(startThread, separate),
+    );
     const upstreams = [...settings].map(([name, upstream], index): [string, UpstreamClient] => {
       const thread = threads[index % threads.length];
       if (!thread) throw new RangeError(`unreachable: no thread for upstream "${name}"`);
@@ -50,7 +61,7 @@ export class Sidecars {
     await Promise.all([...this.upstreams.values()].map((upstream) => upstream.opened));
   }
 
-  /** Resolves with the failure when a protocol cannot be loaded, or a thread has died too often. */
+  /** Resolves with the failure when a protocol cannot be loaded, or a thread cannot be ended. */
   get failing(): Promise<Failure> {
     return Promise.race([...this.upstreams.values()].map((upstream) => upstream.failing));
   }

@@ -5,10 +5,19 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import { shuttingDown, tooMany } from "../../core/exchange/failures.ts";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
 import { type CallerOutcome, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
+import { aroundInterval } from "../../core/util/backoff.ts";
 import { deferred } from "../../core/util/deferred.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { CloseCounts, FromThread, ProtocolTraits, ToThread, UpstreamDetails, UpstreamState } from "../contract.ts";
+import type {
+  CloseCounts,
+  FromThread,
+  ProtocolTraits,
+  ThreadReport,
+  ToThread,
+  UpstreamDetails,
+  UpstreamState,
+} from "../contract.ts";
 import { Inspections } from "./inspections.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
@@ -42,7 +51,7 @@ export class UpstreamClient implements ThreadClient {
   readonly settings: UpstreamSettings;
   /** Undefined until the thread has opened the upstream. */
   protocol: ProtocolTraits | undefined;
-  readonly #thread: SidecarThread;
+  #thread: SidecarThread;
   readonly #waiters = new Waiters((seq) => this.#failOverdue(seq));
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
@@ -57,12 +66,15 @@ export class UpstreamClient implements ThreadClient {
   #replies = 0;
   /** The reason why nothing new is taken; undefined while new requests are. */
   #refusal: Failure | undefined;
+  /** The reason why there is no thread for a while; undefined while there is one, or soon will be. */
+  #down: Failure | undefined;
+  readonly #reportListeners = new Set<(report: ThreadReport) => void>();
 
   constructor(name: string, settings: UpstreamSettings, thread: SidecarThread) {
     this.name = name;
     this.settings = settings;
     this.#thread = thread;
-    const post = (message: ToThread) => thread.post(message);
+    const post = (message: ToThread) => this.#post(message);
     this.journals = new JournalPulls(name, post);
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
@@ -81,7 +93,7 @@ export class UpstreamClient implements ThreadClient {
     return pTimeout(this.opened, { milliseconds, message: refused("upstream_down", "its protocol is being loaded") });
   }
 
-  /** Resolves with the failure when the protocol cannot be loaded, or the thread has died too often. */
+  /** Resolves with the failure when the protocol cannot be loaded, or its thread cannot be ended or kept alive. */
   get failing(): Promise<Failure> {
     return this.#failing.promise;
   }
@@ -100,6 +112,16 @@ export class UpstreamClient implements ThreadClient {
     return this.#replies;
   }
 
+  /** The failure of everything that needs the thread; undefined while there is one, or soon will be. */
+  get down(): Failure | undefined {
+    return this.#down && { ...this.#down, retryAfterMs: this.state.retryInMs };
+  }
+
+  /** Calls `listener` with what the user's modules print and throw. */
+  onReport(listener: (report: ThreadReport) => void): void {
+    this.#reportListeners.add(listener);
+  }
+
   /** @returns a function that stops listening */
   onState(listener: (state: UpstreamState) => void): () => void {
     return this.#state.onChange(listener);
@@ -108,7 +130,7 @@ export class UpstreamClient implements ThreadClient {
   /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
   request({ kind, body, timeoutMs, signal }: UpstreamRequest): Promise<CallerOutcome> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const refusal = this.#refusal ?? this.#tooMany();
+    const refusal = this.#refusal ?? this.down ?? this.#tooMany();
     if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
     const seq = this.#waiters.draw();
     const deadline = performance.now() + timeoutMs;
@@ -137,12 +159,13 @@ export class UpstreamClient implements ThreadClient {
    * @returns the failure, if the request was refused
    */
   stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure {
-    const refusal = this.#refusal ?? this.#tooMany();
+    const refusal = this.#refusal ?? this.down ?? this.#tooMany();
     return refusal ?? this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
   }
 
   /** @returns the details that only the thread knows; undefined if it does not reply within `withinMs` */
   inspect(withinMs: number): Promise<UpstreamDetails | undefined> {
+    if (this.#down) return Promise.resolve(undefined);
     const seq = this.#waiters.draw();
     const details = this.#inspections.add(seq, withinMs);
     this.#thread.post({ type: "inspect", upstream: this.name, seq });
@@ -191,6 +214,12 @@ export class UpstreamClient implements ThreadClient {
     this.#failAll(() => ({ code: "cancelled", sent: "maybe", detail: "the service stopped before the reply came" }));
     this.#waiters.clearTimer();
     return left;
+  }
+
+  /** Without a thread there is nothing to end at the upstream. */
+  #post(message: ToThread): void {
+    if (this.#down && message.type === "unsubscribe") this.subscriptions.removed(message.seq, undefined);
+    else this.#thread.post(message);
   }
 
   // Messages and events of the thread.
@@ -257,6 +286,34 @@ export class UpstreamClient implements ThreadClient {
     else this.journals.repost();
     this.subscriptions.crashed(failure);
     this.#state.set({ phase: "idle", attempts: 0, lastError });
+  }
+
+  /** An upstream that was never open is a mistake in the configuration: the start fails, like that of any other. */
+  refused(detail: string): number | undefined {
+    if (!this.protocol) {
+      this.lost(detail);
+      return undefined;
+    }
+    const retryInMs = aroundInterval(this.settings.reconnect.refused, Math.random());
+    this.#state.set({ phase: "refused", attempts: 0, lastError: detail, retryInMs });
+    this.#down = { code: "upstream_down", sent: "no", detail };
+    const unsent: Outcome = { type: "failed", failure: this.#down };
+    for (const seq of this.#thread.withdraw(this.name)) this.#end(seq, unsent);
+    return retryInMs;
+  }
+
+  tried(): void {
+    this.#down = undefined;
+    this.journals.repost();
+    this.#state.set({ ...this.#state.current, phase: "idle", retryInMs: undefined });
+  }
+
+  moved(thread: SidecarThread): void {
+    this.#thread = thread;
+  }
+
+  report(report: ThreadReport): void {
+    for (const listener of this.#reportListeners) listener(report);
   }
 
   lost(detail: string): void {

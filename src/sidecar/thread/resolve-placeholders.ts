@@ -22,13 +22,17 @@ export function asTheyAre(settings: UpstreamSettings): Resolved {
 }
 
 /** @returns undefined if every attempt can use the settings as they are */
-export function settingsResolver(name: string, settings: UpstreamSettings): ResolveSettings | undefined {
+export function settingsResolver(
+  name: string,
+  settings: UpstreamSettings,
+  threw: Threw = () => {},
+): ResolveSettings | undefined {
   const { url, credentials, ca } = settings;
   const outgoing = outgoingOf(settings);
   const used = placeholdersIn(outgoing);
   if (used.files.size === 0 && !used.credentials && !used.escapes && ca === undefined) return undefined;
   return async (signal) => {
-    const values = used.credentials ? await callModule(credentials ?? "", { upstream: name, signal }) : {};
+    const values = used.credentials ? await callModule(credentials ?? "", { upstream: name, signal }, threw) : {};
     const files = new Map<string, string>();
     for (const path of used.files) files.set(path, await readSecretFile(path));
     const find = (kind: "file" | "credentials", key: string) => (kind === "file" ? files.get(key) : values[key]);
@@ -47,9 +51,17 @@ function missing(name: string): never {
   throw new Unresolved(`the credentials module returned no string named ${name}`);
 }
 
-/** Calls the user's function. An error's message may hold a secret: only its name and code are reported. */
-async function callModule(path: string, about: { readonly upstream: string; readonly signal: AbortSignal }) {
+/** Reports an exception of a user's module to the log. */
+type Threw = (what: string, error: unknown) => void;
+
+/** Calls the user's function. An error's message is for the log: callers learn only its name and code. */
+async function callModule(
+  path: string,
+  about: { readonly upstream: string; readonly signal: AbortSignal },
+  threw: Threw,
+) {
   const module = await import(path).catch((error: unknown) => {
+    threw("the credentials module cannot be loaded", error);
     throw new Unresolved(`the credentials module cannot be loaded (${codeOf(error)})`);
   });
   const credentials: unknown = module.default;
@@ -60,6 +72,7 @@ async function callModule(path: string, about: { readonly upstream: string; read
   try {
     values = await credentials(about);
   } catch (error) {
+    threw("the credentials module failed", error);
     throw new Unresolved(`the credentials module failed (${codeOf(error)})`);
   }
   if (typeof values !== "object" || values === null) throw new Unresolved("the credentials module returned no object");

@@ -15,6 +15,7 @@ import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../co
 import { Connection } from "./connection.ts";
 import { Framing } from "./framing.ts";
 import { withResolvedAnswers } from "./load-protocol.ts";
+import type { Work } from "./mark.ts";
 import { MessageRouter } from "./message-router.ts";
 
 /** Services of the thread that an upstream lives on. */
@@ -23,6 +24,10 @@ export interface UpstreamEnvironment {
   now(): number;
   /** `alone`: no other message is expected before the turn of the event loop ends. */
   post(message: FromThread, alone?: boolean): void;
+  /** Does everything that the upstream's sockets and timers begin: the host must know for whom the thread works. */
+  readonly work: Work;
+  /** Reports an exception of a user's module, which was caught. */
+  threw(what: string, error: unknown): void;
   readonly lookup?: LookupFunction | undefined;
 }
 
@@ -57,7 +62,7 @@ export class Upstream {
     );
     const mask = (text: string) => this.#connection.withoutSecrets(text);
     this.#exchange = new Exchange(resolved, settings.limits, mask, configuredFrames(settings));
-    this.#alarm = new Alarm(env.now, () => this.#expire());
+    this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire()));
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
       request: (request, now) => this.#request("subscriptions", request, now),
@@ -89,6 +94,11 @@ export class Upstream {
 
   start(): void {
     this.#connection.start();
+  }
+
+  /** Hides the secrets of the settings in a text. */
+  withoutSecrets(text: string): string {
+    return this.#connection.withoutSecrets(text);
   }
 
   handle(command: UpstreamCommand): void {

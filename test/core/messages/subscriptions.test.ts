@@ -26,6 +26,14 @@ const reply = (result: unknown): Outcome => ({
 });
 const tick = (subscription: unknown, n = 0) => JSON.stringify({ method: "tick", params: { subscription, n } });
 
+/** A reply whose id is a list in a list, and so on. */
+const nested = (levels: number): Outcome => ({
+  type: "reply",
+  body: `{"result":${"[".repeat(levels)}${"]".repeat(levels)}}`,
+  queueMs: 0,
+  upstreamMs: 0,
+});
+
 /** Abbreviates effects but `removed`: `request 1`, `a active`, `a: {…}`, and with its message if it unsubscribes. */
 function brief(effects: readonly SubscriptionEffect[] = []): string[] {
   return effects.flatMap((effect): string[] => {
@@ -262,7 +270,10 @@ const refusals: readonly (readonly [string, Outcome, RegExp])[] = [
     { type: "reply", body: '{"error":{"code":-1}}', queueMs: 0, upstreamMs: 0 },
     /refused it: \{"error":\{"code":-1/,
   ],
-  ["no id", reply(null), /the reply has no id at \/result/],
+  ["no id", reply(null), /the reply has no usable id .* at \/result/],
+  ["a deep id", nested(9), /the reply has no usable id \(at most 1024 characters and 8 levels\)/],
+  ["an id of a million levels", nested(1_000_000), /the reply has no usable id/],
+  ["a long id", reply("x".repeat(1_024)), /the reply has no usable id/],
   ["no JSON", { type: "reply", body: "}", queueMs: 0, upstreamMs: 0 }, /not JSON/],
   ["no reply", { type: "failed", failure: { code: "reply_timeout", sent: "maybe", detail: "too late" } }, /too late/],
 ];
@@ -434,7 +445,7 @@ test("an agreement that cannot be read is undone if that needs no id; otherwise 
   assert.deepEqual(settle(all, 1, body({ ok: true })), ["a failed", "request UNSUB"]);
   all.add("b", ticks);
   const effects = all.settled(3, body({ ok: true }), at(0));
-  assert.match(failureIn(effects)?.detail ?? "", /no id at \/result.*it sends until the connection ends/);
+  assert.match(failureIn(effects)?.detail ?? "", /no usable id .* at \/result.*it sends until the connection ends/);
 });
 
 const stop = JSON.stringify({ method: "tick", params: { subscription: "0x1", stop: true } });
