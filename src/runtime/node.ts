@@ -3,6 +3,7 @@
 import { constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { listen } from "./listener.ts";
+import { createLookup, systemSources } from "./lookup.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
 
@@ -36,6 +37,8 @@ export const runtime: Runtime = {
   endingSignals: ENDING_SIGNALS,
 
   listen,
+
+  lookup: createLookup(systemSources),
 
   write(name, bytes) {
     streams[name] ??= openStream(name);

@@ -1,5 +1,6 @@
 /** The interface to the runtime, which `node.ts` and `deno.ts` implement. */
 
+import type { LookupFunction } from "node:net";
 import type { MessagePort } from "node:worker_threads";
 
 /** Ending signals of both runtimes. */
@@ -18,6 +19,8 @@ export interface Runtime {
   write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
   /** Returns those of the needs that the runtime does not permit. Node permits everything. */
   refused(needs: Needs): Promise<Needs>;
+  /** A resolver of host names that can be interrupted; undefined if the runtime's own can be. */
+  readonly lookup?: LookupFunction;
   /** Starts the sidecar's thread. Post nothing before its first message: the thread does not listen until then. */
   startThread(): Thread;
   /** Starts the HTTP listener. Rejects with the system's error (EADDRINUSE, EACCES, …) if it cannot listen. */
