@@ -10,6 +10,7 @@ import {
   type UpstreamSettings,
   upstreamSchema,
 } from "./config/schema.ts";
+import { BEARER_TOKEN } from "./config/wire.ts";
 import { batchFailure, type Replied } from "./core/outcome.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
@@ -216,6 +217,8 @@ export class Sidecar {
 export interface AppOptions {
   /** Bearer tokens of the API. By default it requires none. */
   readonly tokens?: readonly string[];
+  /** Serves `/shutdown` even without tokens, to anyone who can reach the app. By default it is 403 then. */
+  readonly openShutdown?: boolean;
   /** Allowed values of `Host`. By default any. */
   readonly hosts?: readonly string[];
   /** Web origins that may call from a browser. By default none. */
@@ -226,11 +229,14 @@ export interface AppOptions {
 
 /**
  * Creates the HTTP API for your own sidecars: a Hono app, whose `fetch` works on any server. `/shutdown` runs the exit
- * of the sidecars and does not end the process.
+ * of the sidecars and does not end the process; it needs a token, unless `openShutdown` is set.
  * @param sidecars the sidecars by the names that the API uses for them
  */
 export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: AppOptions = {}) {
-  const { tokens = [], hosts, origins = [], onFault = (error) => console.error(error) } = options;
+  const { tokens = [], openShutdown = false, hosts, origins = [] } = options;
+  const { onFault = (error) => console.error(error) } = options;
+  if (!tokens.every((token) => BEARER_TOKEN.test(token)))
+    throw refused("invalid_config", "tokens: a token may have only letters, digits and - . _ ~ + / =");
   const all = Object.entries(sidecars);
   const stopping = new StopSignal();
   for (const [, sidecar] of all) sidecar.stopping.on(() => stopping.now());
@@ -239,6 +245,7 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
     access: {
       tokens,
       shutdownTokens: tokens,
+      openShutdown,
       hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
       origins,
     },

@@ -46,7 +46,9 @@ export class Service {
         const onChange = (state: WebhookState) => logWebhook(name, state);
         return [
           name,
-          settings.webhooks.map((webhook) => new Webhook({ upstream: name, settings: webhook, journals, onChange })),
+          settings.webhooks.map(
+            (webhook) => new Webhook({ upstream: name, settings: webhook, journals, lookup: runtime.lookup, onChange }),
+          ),
         ];
       }),
     );
@@ -188,9 +190,10 @@ export class Service {
   #access(port: number): Access {
     const { listen, tokens, shutdownTokens } = this.#config;
     const configured = listen.hosts.map((host) => host.toLowerCase());
-    const hosts =
-      isLoopback(listen.host) || configured.length > 0 ? new Set([...loopbackHosts(port), ...configured]) : undefined;
-    return { tokens, shutdownTokens, hosts, origins: listen.origins };
+    const openShutdown = isLoopback(listen.host);
+    const loopback = loopbackHosts(port, openShutdown ? listen.host.toLowerCase() : "localhost");
+    const hosts = openShutdown || configured.length > 0 ? new Set([...loopback, ...configured]) : undefined;
+    return { tokens, shutdownTokens, openShutdown, hosts, origins: listen.origins };
   }
 }
 

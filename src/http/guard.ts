@@ -2,6 +2,7 @@
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context } from "hono";
+import { BEARER_TOKEN } from "../config/wire.ts";
 import { refused, type SidesocketError } from "../errors.ts";
 import type { Access, Env } from "./ports.ts";
 
@@ -17,7 +18,11 @@ export function guardCaller(c: Context<Env>, access: Access): SidesocketError | 
 /** Checks the token that the route requires. */
 export function guardRoute(c: Context<Env>, access: Access): SidesocketError | undefined {
   if (BARE_PROBES.has(c.req.path)) return undefined;
-  return checkToken(c, tokensFor(c.req.path, access));
+  if (c.req.path !== "/shutdown") return checkToken(c, access.tokens);
+  if (access.shutdownTokens.length === 0 && !access.openShutdown) {
+    return refused("forbidden", "/shutdown needs a token here: configure one for it (SIDESOCKET_SHUTDOWN_TOKEN_FILE)");
+  }
+  return checkToken(c, access.shutdownTokens);
 }
 
 /** True if the caller of a bare probe may see details. */
@@ -37,9 +42,9 @@ export function callerOf(c: Context<Env>, { tokens }: Access): string {
       ).toString("hex");
 }
 
-/** Values of `Host` that address loopback on the given port. */
-export function loopbackHosts(port: number): string[] {
-  const names = ["127.0.0.1", "localhost", "[::1]"];
+/** Values of `Host` that address loopback on the given port. `host` is one more loopback address, such as 127.0.0.2. */
+export function loopbackHosts(port: number, host: string): string[] {
+  const names = ["127.0.0.1", "localhost", "[::1]", host.includes(":") ? `[${host}]` : host];
   return names.flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`]));
 }
 
@@ -69,14 +74,10 @@ function checkOrigin(c: Context<Env>, { origins }: Access): SidesocketError | un
   return undefined;
 }
 
-function tokensFor(path: string, access: Access): readonly string[] {
-  return path === "/shutdown" ? access.shutdownTokens : access.tokens;
-}
-
 function checkToken(c: Context<Env>, tokens: readonly string[]): SidesocketError | undefined {
   if (tokens.length === 0) return undefined;
-  const given = /^Bearer +([\w.~+/-]+=*) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  if (given !== undefined && isOneOf(given, tokens)) return undefined;
+  const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  if (given !== undefined && BEARER_TOKEN.test(given) && isOneOf(given, tokens)) return undefined;
   return refused("unauthorized", "missing or wrong token: send it as `Authorization: Bearer …`");
 }
 

@@ -69,6 +69,8 @@ export interface Access {
   readonly tokens: readonly string[];
   /** Bearer tokens of `/shutdown`. */
   readonly shutdownTokens: readonly string[];
+  /** True if `/shutdown` is served even without a token. */
+  readonly openShutdown: boolean;
   /** Values of `Host` that are served, in lower case, with or without a port; undefined serves any. */
   readonly hosts: ReadonlySet<string> | undefined;
   /** Origins of web pages that may call the API. */

@@ -12,7 +12,7 @@ import { fakeUpstream } from "./fake-upstream.ts";
 function appOver(...upstreams: readonly UpstreamPort[]) {
   return buildApp({
     upstreams: new Map(upstreams.map((upstream) => [upstream.name, upstream])),
-    access: { tokens: [], shutdownTokens: [], hosts: undefined, origins: [] },
+    access: { tokens: [], shutdownTokens: [], openShutdown: true, hosts: undefined, origins: [] },
     webhooks: new Map(),
     keeper: new ReplyKeeper(configSchema.parse({}).replies),
     about: { version: "0.0.0", runtime: "test" },

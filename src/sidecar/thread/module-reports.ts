@@ -22,6 +22,8 @@ interface ReportEnvironment {
 export class ModuleReports {
   readonly #mark: Mark;
   readonly #env: ReportEnvironment;
+  /** The URLs of modules whose messages may hold a secret that nobody else knows yet. */
+  readonly #secretive = new Set<string>();
   /** The upstreams that use a module, by its URL. */
   readonly #users = new Map<string, string[]>();
   /** The beginning of the current second, and the number of reports in it. */
@@ -41,6 +43,7 @@ export class ModuleReports {
       if (!path?.startsWith("file:")) continue;
       this.#users.set(path, [...(this.#users.get(path) ?? []), upstream]);
     }
+    if (credentials !== undefined) this.#secretive.add(credentials);
   }
 
   /** Reports a text that a module printed. */
@@ -51,7 +54,7 @@ export class ModuleReports {
 
   /** Reports an exception of a module that was caught. */
   threw(upstream: string, what: string, error: unknown): void {
-    this.#limited("threw", upstream, `${what}: ${traceOf(error)}`);
+    this.#limited("threw", upstream, `${what}: ${this.#traceOf(error)}`);
   }
 
   /**
@@ -68,13 +71,20 @@ export class ModuleReports {
       process.removeListener("uncaughtException", onException);
       return end(code);
     };
-    const onException = (error: unknown) => die(traceOf(error), 1);
+    const onException = (error: unknown) => die(this.#traceOf(error), 1);
     process.on("uncaughtException", onException);
-    process.exit = (code) => die(traceOf(new Error(`process.exit(${code ?? ""}) was called`)), Number(code ?? 0));
+    process.exit = (code) => die(this.#traceOf(new Error(`process.exit(${code ?? ""}) was called`)), Number(code ?? 0));
     return (code) => {
       process.removeListener("uncaughtException", onException);
       return end(code);
     };
+  }
+
+  /** The message and the place of what was thrown; of a credentials module, the place alone. */
+  #traceOf(error: unknown): string {
+    const trace = traceOf(error);
+    if (![...this.#secretive].some((path) => trace.includes(path))) return trace;
+    return stackOnly(trace);
   }
 
   #culprit(stack = ""): string {
@@ -100,6 +110,12 @@ export class ModuleReports {
     const report = { event, text: masked };
     this.#env.post({ type: "report", upstream, report });
   }
+}
+
+/** The places in a stack, without the message. */
+export function stackOnly(stack: string): string {
+  const places = stack.split("\n").filter((line) => /^ +at /.test(line));
+  return ["(its message may hold a secret)", ...places].join("\n");
 }
 
 /** The message and the place of a thrown value, which may be anything, even a value that cannot be printed. */

@@ -4,6 +4,7 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import { fillPlaceholders, placeholdersIn } from "../../placeholders.ts";
 import { checkResolved, codeOf, readSecretFile, Unresolved } from "../../secret-file.ts";
 import { outgoingOf, secretsOf } from "../../secrets.ts";
+import { stackOnly } from "./module-reports.ts";
 
 /** The settings of one attempt. */
 export interface Resolved {
@@ -54,14 +55,20 @@ function missing(name: string): never {
 /** Reports an exception of a user's module to the log. */
 type Threw = (what: string, error: unknown) => void;
 
-/** Calls the user's function. An error's message is for the log: callers learn only its name and code. */
+/** Only the stack of a thrown value, without its message. */
+function placesOf(error: unknown): { readonly stack: string } {
+  const stack = error instanceof Error ? String(error.stack) : "";
+  return { stack: stackOnly(stack) };
+}
+
+/** Calls the user's function. An error's message may hold a secret: callers learn only its name and code. */
 async function callModule(
   path: string,
   about: { readonly upstream: string; readonly signal: AbortSignal },
   threw: Threw,
 ) {
   const module = await import(path).catch((error: unknown) => {
-    threw("the credentials module cannot be loaded", error);
+    threw("the credentials module cannot be loaded", placesOf(error));
     throw new Unresolved(`the credentials module cannot be loaded (${codeOf(error)})`);
   });
   const credentials: unknown = module.default;
@@ -72,7 +79,7 @@ async function callModule(
   try {
     values = await credentials(about);
   } catch (error) {
-    threw("the credentials module failed", error);
+    threw("the credentials module failed", placesOf(error));
     throw new Unresolved(`the credentials module failed (${codeOf(error)})`);
   }
   if (typeof values !== "object" || values === null) throw new Unresolved("the credentials module returned no object");
