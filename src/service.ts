@@ -1,6 +1,7 @@
 /** The service of one process: the listener, the sidecars, the demo, and their common end. */
 
 import type { LoadedConfig } from "./config/load.ts";
+import { answersAfterDelivery } from "./config/protocol-settings.ts";
 import { type UpstreamSettings, upstreamSchema } from "./config/schema.ts";
 import { isLoopback } from "./config/wire.ts";
 import { deferred } from "./core/util/deferred.ts";
@@ -43,13 +44,14 @@ export class Service {
     this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front);
     this.#webhooks = new Map(
       [...this.#sidecars.upstreams].map(([name, { settings, journals }]) => {
-        const onChange = (state: WebhookState) => logWebhook(name, state);
-        return [
-          name,
-          settings.webhooks.map(
-            (webhook) => new Webhook({ upstream: name, settings: webhook, journals, lookup: runtime.lookup, onChange }),
-          ),
-        ];
+        const common = {
+          upstream: name,
+          journals,
+          lookup: runtime.lookup,
+          isAwaited: answersAfterDelivery(settings.protocol).length > 0,
+          onChange: (state: WebhookState) => logWebhook(name, state),
+        };
+        return [name, settings.webhooks.map((webhook) => new Webhook({ ...common, settings: webhook }))];
       }),
     );
     for (const [name, upstream] of this.#sidecars.upstreams) {

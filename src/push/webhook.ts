@@ -29,6 +29,8 @@ export interface WebhookOptions {
   readonly upstream: string;
   readonly settings: WebhookSettings;
   readonly journals: JournalPulls;
+  /** True if answers to the upstream wait for deliveries. */
+  readonly isAwaited?: boolean;
   /** The resolver of host names; undefined for the runtime's own. */
   readonly lookup?: LookupFunction | undefined;
   /** Called when deliveries begin to fail, and when they succeed again. */
@@ -148,6 +150,9 @@ export class Webhook {
   #onTaken({ epoch, entries, next }: WebhookBatch): void {
     this.#acknowledged = cursorText({ epoch, seq: next });
     this.#delivered += entries.length;
+    const { isAwaited, journals, settings } = this.#options;
+    const seqs = entries.flatMap((entry) => ("gap" in entry ? [] : entry.seq));
+    if (isAwaited && seqs.length > 0) journals.delivered(settings.subscription ?? "", epoch, seqs);
   }
 
   /** The halves of a refused batch; for a single message, the gap that is delivered in its place. */

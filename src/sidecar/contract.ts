@@ -57,6 +57,14 @@ export type ToThread =
       readonly wait: boolean;
     }
   | { readonly type: "cancelRead"; readonly upstream: string; readonly seq: number }
+  /** Reports that a webhook has delivered messages of a journal: answers may wait for them. */
+  | {
+      readonly type: "delivered";
+      readonly upstream: string;
+      readonly journal: string;
+      readonly epoch: string;
+      readonly seqs: readonly number[];
+    }
   /** Adds a subscription with a journal of its own. A `subscription` follows, and another on every change. */
   | {
       readonly type: "subscribe";

@@ -49,9 +49,16 @@ export class Journals {
     return { messages: sum(({ size }) => size), bytes: sum(({ bytes }) => bytes) };
   }
 
-  append(name: string, data: Body, kind: Message["kind"]): void {
-    this.#journals.get(name)?.append(data, kind, Date.now());
+  /** @returns the message's number; undefined if there is no such journal */
+  append(name: string, data: Body, kind: Message["kind"]): number | undefined {
+    const journal = this.#journals.get(name);
+    journal?.append(data, kind, Date.now());
     this.#scheduleRetry();
+    return journal?.newest;
+  }
+
+  epochOf(name: string): string | undefined {
+    return this.#journals.get(name)?.epoch;
   }
 
   /** Opens a gap in every journal: the connection is gone. */

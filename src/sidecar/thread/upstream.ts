@@ -76,7 +76,10 @@ export class Upstream {
     this.#connection = new Connection(name, settings, framing, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
       availability: (availability, now) => this.#onAvailability(availability, now),
-      lost: (connection, why, now) => this.#carryOut(this.#exchange.onLost(connection, why, now)),
+      lost: (connection, why, now) => {
+        this.#router.onConnectionLost(connection);
+        this.#carryOut(this.#exchange.onLost(connection, why, now));
+      },
       away: (why) => this.#router.onLost(why, this.#withdrawSubscriptions()),
       rotated: () => this.#router.onRotated(this.#withdrawSubscriptions()),
       proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames, env.now())),
@@ -124,6 +127,11 @@ export class Upstream {
         break;
       case "cancelRead":
         this.#router.unread(command.seq);
+        break;
+      case "delivered":
+        for (const answer of this.#router.delivered(command)) {
+          this.#carryOut(this.#exchange.answer(answer, now, this.#connection.buffered(answer.connection)));
+        }
         break;
       case "inspect":
         this.#post({ type: "inspected", upstream: this.#name, seq: command.seq, details: this.#details(now) });
@@ -222,7 +230,7 @@ export class Upstream {
           this.#exchange.onOwnFrame(this.#env.now());
           break;
         case "message":
-          this.#router.message(effect.frame, effect.json);
+          this.#router.message(effect.frame, effect.json, effect.answer);
           break;
         case "probe":
           this.#connection.probe();
@@ -266,7 +274,7 @@ export class Upstream {
       inFlight: this.#exchange.inFlight,
       ...this.#connection.details(now),
       kept: this.#router.kept,
-      counters: { ...this.#exchange.counters },
+      counters: { ...this.#exchange.counters, unanswered: this.#router.unanswered },
     };
   }
 }
