@@ -48,8 +48,8 @@ const LEAST_MAX_ID = 65_535;
 export type ModuleThrew = (what: string, error: unknown) => void;
 
 /**
- * Builds a guarded protocol from a module's exports. Throws a plain Error that names the missing or invalid member. What
- * the module throws later is reported to `threw`, and never told to callers: it may hold anything.
+ * Builds a guarded protocol from a module's exports. Throws a plain Error that names the missing or invalid member.
+ * What the module throws later is reported to `threw`, and never told to callers: it may hold anything.
  */
 export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Protocol {
   const main = isObject(exports) ? exports.default : undefined;

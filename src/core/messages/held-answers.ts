@@ -23,7 +23,7 @@ interface Waiting {
   readonly places: readonly KeptAt[];
 }
 
-/** The most answers that wait: each holds its frame, and an upstream may send requests faster than they are delivered. */
+/** The most answers that wait: an upstream may send requests faster than they are delivered. */
 const HELD_MAX = 1_000;
 
 /**

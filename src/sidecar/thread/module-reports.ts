@@ -14,6 +14,8 @@ const WINDOW_MS = 1_000;
 interface ReportEnvironment {
   now(): number;
   post(message: FromThread): void;
+  /** Takes what is written to the runtime's own standard streams. */
+  takePrints?: ((print: (text: string) => void) => void) | undefined;
   /** Hides the secrets of an upstream. */
   mask(upstream: string, text: string): string;
 }
@@ -33,21 +35,27 @@ export class ModuleReports {
   constructor(mark: Mark, env: ReportEnvironment) {
     this.#mark = mark;
     this.#env = env;
-    takePrints((text) => this.printed(text));
   }
 
-  /** Takes in the modules that an upstream's settings name. */
+  /** Takes in the modules that an upstream's settings name. Without any, nothing on the thread prints. */
   add(upstream: string, { protocol, credentials }: Pick<UpstreamSettings, "protocol" | "credentials">): void {
     const paths = [typeof protocol === "string" ? protocol : protocol.preset, credentials];
     for (const path of paths) {
       if (!path?.startsWith("file:")) continue;
+      if (this.#users.size === 0) this.#takePrints();
       this.#users.set(path, [...(this.#users.get(path) ?? []), upstream]);
     }
     if (credentials !== undefined) this.#secretive.add(credentials);
   }
 
+  #takePrints(): void {
+    const print = (text: string) => this.#printed(text);
+    takePrints(print);
+    this.#env.takePrints?.(print);
+  }
+
   /** Reports a text that a module printed. */
-  printed(text: string): void {
+  #printed(text: string): void {
     const shown = text.trimEnd();
     if (shown !== "") this.#limited("printed", this.#culprit(new Error().stack), shown);
   }

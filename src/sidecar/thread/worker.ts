@@ -60,8 +60,7 @@ export function serveThread(platform: ThreadPlatform): void {
     const slot = upstreams.get(name);
     return slot?.state === "open" ? slot.upstream.withoutSecrets(text) : text;
   };
-  const reports = new ModuleReports(mark, { now, post, mask });
-  platform.takePrints?.((text) => reports.printed(text));
+  const reports = new ModuleReports(mark, { now, post, mask, takePrints: platform.takePrints });
   const end = reports.endOnExceptions(() => outbox.flush());
 
   const load = async (command: OpenCommand, work: Work): Promise<Upstream | undefined> => {
