@@ -77,6 +77,7 @@ export async function call(command: CallCommand, config: LoadedConfig, runtime: 
   const sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread);
   const [client] = sidecars.upstreams.values();
   if (!client) throw new RangeError("unreachable: there is one upstream");
+  client.onReport(({ event, text }) => log.info(`the module of the protocol: ${event}`, { [event]: text }));
   const giveSignalsBack = endOnSignals(runtime.endingSignals, (exit) => sidecars.exit(exit));
   const result = await request(client, body, options);
   const report = await sidecars.exit({ cause: "call" });

@@ -10,12 +10,13 @@ import {
   type UpstreamSettings,
   upstreamSchema,
 } from "./config/schema.ts";
+import { BEARER_TOKEN } from "./config/wire.ts";
 import { batchFailure, type Replied } from "./core/outcome.ts";
 import { Budget, memoryOf } from "./core/util/budget.ts";
 import { refused, SidesocketError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { DEFAULT_TIMEOUT_MS } from "./http/call/timeout.ts";
-import { Tokens } from "./http/callers.ts";
+import { partsOf, Tokens } from "./http/callers.ts";
 import type { UpstreamPort } from "./http/ports.ts";
 import { Quotas } from "./http/quotas.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
@@ -23,7 +24,7 @@ import { StopSignal } from "./http/stop-signal.ts";
 import { preparePatterns } from "./protocols/lazy-pattern.ts";
 import type { Body } from "./protocols/protocol.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
-import type { UpstreamState } from "./sidecar/contract.ts";
+import type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
 import type { ExitReport } from "./sidecar/host/exit.ts";
 import { readMessages, type UpstreamMessage } from "./sidecar/host/message-iterator.ts";
 import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
@@ -35,7 +36,7 @@ export { SidesocketError } from "./errors.ts";
 export type { ProtocolModule } from "./protocols/module.ts";
 export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protocol.ts";
 export { InvalidMessage } from "./protocols/protocol.ts";
-export type { UpstreamState } from "./sidecar/contract.ts";
+export type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
 export type { ExitReport, StepReport } from "./sidecar/host/exit.ts";
 export type { UpstreamMessage } from "./sidecar/host/message-iterator.ts";
 
@@ -46,6 +47,8 @@ export type { UpstreamMessage } from "./sidecar/host/message-iterator.ts";
 export interface SidecarOptions extends Omit<UpstreamInput, "webhooks"> {
   /** Time limits of the steps of the exit, such as `{ drain: "3s" }`. */
   readonly shutdown?: Partial<Record<keyof ShutdownBounds, string>>;
+  /** Called with what your modules print and throw on the thread. By default it is printed with `console.error`. */
+  readonly onReport?: (report: ThreadReport) => void;
 }
 
 export interface RequestOptions {
@@ -93,7 +96,7 @@ export class Sidecar {
    * @throws SidesocketError with the code `invalid_config` if an option is invalid or the protocol cannot be loaded, or
    *   `sidecar_crashed` if the thread cannot be kept alive
    */
-  static async start({ shutdown, ...options }: SidecarOptions): Promise<Sidecar> {
+  static async start({ shutdown, onReport = printReport, ...options }: SidecarOptions): Promise<Sidecar> {
     await preparePatterns(options);
     const settings = withModuleFound(demand(check(upstreamSchema, options)));
     if (settings.webhooks.length > 0) {
@@ -116,6 +119,7 @@ export class Sidecar {
     );
     const [client] = sidecars.upstreams.values();
     if (!client) throw new RangeError("unreachable: one upstream was given");
+    client.onReport(onReport);
     try {
       await sidecars.opened();
     } catch (error) {
@@ -222,6 +226,8 @@ export class Sidecar {
 export interface AppOptions {
   /** Bearer tokens of the API, each `NAME:TOKEN` or only the token. By default it requires none. */
   readonly tokens?: readonly string[];
+  /** Serves `/shutdown` even without tokens, to anyone who can reach the app. By default it is 403 then. */
+  readonly openShutdown?: boolean;
   /** Allowed values of `Host`. By default any. */
   readonly hosts?: readonly string[];
   /** Web origins that may call from a browser. By default none. */
@@ -232,11 +238,14 @@ export interface AppOptions {
 
 /**
  * Creates the HTTP API for your own sidecars: a Hono app, whose `fetch` works on any server. `/shutdown` runs the exit
- * of the sidecars and does not end the process.
+ * of the sidecars and does not end the process; it needs a token, unless `openShutdown` is set.
  * @param sidecars the sidecars by the names that the API uses for them
  */
 export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: AppOptions = {}) {
-  const { tokens = [], hosts, origins = [], onFault = (error) => console.error(error) } = options;
+  const { tokens = [], openShutdown = false, hosts, origins = [] } = options;
+  const { onFault = (error) => console.error(error) } = options;
+  if (!tokens.every((token) => BEARER_TOKEN.test(partsOf(token).text)))
+    throw refused("invalid_config", "tokens: a token may have only letters, digits and - . _ ~ + / =");
   const all = Object.entries(sidecars);
   const known = new Tokens(tokens);
   const upstreams = new Map(all.map(([name, sidecar]) => [name, named(name, sidecar.port)]));
@@ -248,6 +257,7 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
     access: {
       tokens: known,
       shutdownTokens: known,
+      openShutdown,
       hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
       origins,
     },
@@ -289,6 +299,9 @@ function named(name: string, client: UpstreamClient): UpstreamPort {
     get inFlight() {
       return client.inFlight;
     },
+    get down() {
+      return client.down;
+    },
     openedWithin: (timeoutMs) => client.openedWithin(timeoutMs),
     request: (request) => client.request(request),
     stream: (request, reader) => client.stream(request, reader),
@@ -311,6 +324,10 @@ function worstOf(reports: readonly ExitReport[]): ExitReport {
   const [worst] = [...reports].sort((a, b) => b.exit_code - a.exit_code || b.ms - a.ms);
   if (!worst) return { cause: "/shutdown", forced: false, exit_code: 0, ms: 0, steps: [] };
   return worst;
+}
+
+function printReport({ event, text }: ThreadReport): void {
+  console.error(`sidesocket: a module on the thread ${event === "dying" ? "ended it with" : event}: ${text}`);
 }
 
 function demand<Output>(checked: Checked<Output>): Output {

@@ -34,8 +34,11 @@ async function main(): Promise<void> {
   }
 }
 
-function load(flags: Parameters<typeof loadConfig>[0]["flags"] & object): Promise<LoadedConfig> {
-  return loadConfig({ flags, env: process.env });
+async function load(flags: Parameters<typeof loadConfig>[0]["flags"] & object): Promise<LoadedConfig> {
+  const config = await loadConfig({ flags, env: process.env });
+  // Overwrites the arguments in the list of processes, on both runtimes.
+  if (config.secretOnCommandLine) process.title = "sidesocket";
+  return config;
 }
 
 async function callOnce(command: CallCommand, config: LoadedConfig): Promise<never> {

@@ -1,7 +1,8 @@
 /** The service of one process: the listener, the sidecars, the demo, and their common end. */
 
 import type { LoadedConfig } from "./config/load.ts";
-import { upstreamSchema } from "./config/schema.ts";
+import { answersAfterDelivery } from "./config/protocol-settings.ts";
+import { type UpstreamSettings, upstreamSchema } from "./config/schema.ts";
 import { isLoopback } from "./config/wire.ts";
 import { type Budget, memoryOf } from "./core/util/budget.ts";
 import { deferred } from "./core/util/deferred.ts";
@@ -19,6 +20,7 @@ import { StopSignal } from "./http/stop-signal.ts";
 import { log } from "./log.ts";
 import { Webhook } from "./push/webhook.ts";
 import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
+import type { ThreadReport } from "./sidecar/contract.ts";
 import type { ExitReport, HttpSide } from "./sidecar/host/exit.ts";
 import { type ExitOptions, Sidecars } from "./sidecar/host/sidecars.ts";
 import { version } from "./version.ts";
@@ -50,17 +52,26 @@ export class Service {
     warnOfMemory(upstreams, this.#sidecars.budget);
     this.#webhooks = new Map(
       [...this.#sidecars.upstreams].map(([name, { settings, journals }]) => {
-        const onChange = (state: WebhookState) => logWebhook(name, state);
-        return [
-          name,
-          settings.webhooks.map((webhook) => new Webhook({ upstream: name, settings: webhook, journals, onChange })),
-        ];
+        const common = {
+          upstream: name,
+          journals,
+          lookup: runtime.lookup,
+          isAwaited: answersAfterDelivery(settings.protocol).length > 0,
+          onChange: (state: WebhookState) => logWebhook(name, state),
+        };
+        return [name, settings.webhooks.map((webhook) => new Webhook({ ...common, settings: webhook }))];
       }),
     );
     for (const [name, upstream] of this.#sidecars.upstreams) {
+      upstream.onReport((report) => logReport(name, upstream.settings, report));
       upstream.onState(({ phase, attempts, lastError, retryInMs }) => {
-        // A connection turns idle only if its thread has died.
-        const level = phase === "idle" ? "error" : phase === "waiting" || phase === "refused" ? "warn" : "info";
+        // A connection turns idle with an error only if its thread has died.
+        const level =
+          phase === "idle" && lastError !== undefined
+            ? "error"
+            : phase === "waiting" || phase === "refused"
+              ? "warn"
+              : "info";
         log[level](`upstream ${name}: ${phase}`, { upstream: name, phase, attempts, lastError, retryInMs });
       });
     }
@@ -203,11 +214,13 @@ export class Service {
   #access(port: number): Access {
     const { listen, tokens, shutdownTokens } = this.#config;
     const configured = listen.hosts.map((host) => host.toLowerCase());
-    const hosts =
-      isLoopback(listen.host) || configured.length > 0 ? new Set([...loopbackHosts(port), ...configured]) : undefined;
+    const openShutdown = isLoopback(listen.host);
+    const loopback = loopbackHosts(port, openShutdown ? listen.host.toLowerCase() : "localhost");
+    const hosts = openShutdown || configured.length > 0 ? new Set([...loopback, ...configured]) : undefined;
     return {
       tokens: new Tokens(tokens),
       shutdownTokens: new Tokens(shutdownTokens),
+      openShutdown,
       hosts,
       origins: listen.origins,
     };
@@ -250,6 +263,20 @@ function warnFull(max: number): () => void {
     warnedAt = performance.now();
     log.warn(`rejecting connections: ${max} are open already (listen.connections)`);
   };
+}
+
+/** Logs what a user's module printed or threw, marked with the module: nothing of it goes anywhere else. */
+function logReport(
+  upstream: string,
+  { protocol, credentials }: Pick<UpstreamSettings, "protocol" | "credentials">,
+  { event, text }: ThreadReport,
+): void {
+  const path = typeof protocol === "string" ? protocol : protocol.preset;
+  const modules = [path, credentials].filter((each) => each?.startsWith("file:"));
+  const facts = { upstream, module: modules.join(" "), [event]: text };
+  if (event === "printed") log.info(`upstream ${upstream}: its module printed`, facts);
+  else if (event === "threw") log.error(`upstream ${upstream}: its module threw`, facts);
+  else log.error("the sidecar's thread dies", facts);
 }
 
 function logWebhook(upstream: string, { url, failures, lastError, acknowledged, givenUp }: WebhookState): void {

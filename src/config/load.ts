@@ -15,6 +15,7 @@ import { hasTextRules } from "../protocols/text.ts";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
+import { exposedFlags, exposedVariables } from "./exposed.ts";
 import type { ConfigFile } from "./file.ts";
 import type { Override } from "./overrides.ts";
 import { applyOverrides, overrideAt, readOverrides } from "./overrides.ts";
@@ -52,6 +53,8 @@ export interface LoadedConfig {
   readonly log: LogSettings;
   /** True if no upstream is configured. */
   readonly demo: boolean;
+  /** True if a secret is written out on the command line, which the list of processes shows. */
+  readonly secretOnCommandLine: boolean;
   /** Sentences for the log about settings that are allowed but risky. */
   readonly warnings: readonly string[];
   /** Sources: the paths of the files that were read, and the variables that were named as `${NAME}`. */
@@ -124,13 +127,25 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     warn(`${problem}, and there is no token (--insecure)`);
   }
 
+  const shown = exposedFlags(flags);
+  if (shown.length > 0) {
+    const cure = "use a variable or, better, a file: ${file:…} in a configuration";
+    warn(`${shown.join(", ")}: other users see a secret on the command line in the list of processes: ${cure}`);
+  }
+  const secretVariables = [...(file?.secretVariables ?? []), ...overrides.variables];
+  const exposed = exposedVariables(env, secretVariables);
+  if (exposed.length > 0) {
+    const cure = "use files: SIDESOCKET_TOKEN_FILE, ${file:…}";
+    warn(`${exposed.join(", ")}: other processes of this user can read a secret in the environment: ${cure}`);
+  }
+
   const total = shutdownTotal(config.shutdown);
   if (total > CONTAINER_GRACE_MS) {
     const grace = "a container's default grace period is 10 s (Docker) or 30 s (Kubernetes), after which it is killed";
     warn(`${where(["shutdown"])}: the bounds add up to ${total / 1_000} s: ${grace}`);
   }
 
-  for (const name of [...SECRET_VARIABLES, ...(file?.secretVariables ?? []), ...overrides.variables]) {
+  for (const name of [...SECRET_VARIABLES, ...secretVariables]) {
     if (env[name] !== undefined) delete env[name];
   }
   return {
@@ -145,6 +160,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     insecure,
     log,
     demo: upstreams.size === 0,
+    secretOnCommandLine: shown.length > 0,
     warnings,
     sources: { files, variables: [...new Set([...(file?.variables ?? []), ...overrides.variables])] },
   };

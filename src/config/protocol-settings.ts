@@ -102,6 +102,17 @@ const answer = z
     copy: z.record(memberPointer, pointer).optional(),
     /** True if what is answered is a message, too. */
     keep: z.boolean().optional(),
+    /** `delivered`: the answer waits until a webhook has delivered what it answers, for at most `within`. */
+    after: z.enum(["delivered"], "must be delivered").optional(),
+    within: duration.optional(),
+  })
+  .refine(({ after, within }) => after !== undefined || within === undefined, {
+    path: ["within"],
+    error: "needs after: delivered",
+  })
+  .refine(({ after, keep }) => after === undefined || keep !== false, {
+    path: ["keep"],
+    error: "must not be false: only a message can be delivered",
   })
   .refine(({ send, copy }) => copy === undefined || (typeof send === "object" && send !== null), {
     path: ["copy"],
@@ -267,3 +278,10 @@ export const heartbeat = z.strictObject({
   expect: condition.optional(),
   within: duration.prefault("10s"),
 });
+
+/** The places of the answers that wait for a delivery, in the settings of a protocol. */
+export function answersAfterDelivery(protocol: string | object): readonly (readonly (string | number)[])[] {
+  if (typeof protocol === "string" || !("answers" in protocol)) return [];
+  const answers = (protocol.answers ?? []) as readonly { readonly after?: unknown }[];
+  return answers.flatMap(({ after }, index) => (after === undefined ? [] : [["answers", index, "after"]]));
+}

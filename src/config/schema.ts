@@ -13,6 +13,7 @@ import { needsIdToSend } from "../protocols/subscription-request.ts";
 import { faultOfKey, KEY_MIN } from "../signing-key.ts";
 import { misplacedPlaceholders } from "./placeholder-places.ts";
 import {
+  answersAfterDelivery,
   CONDITION_KEYS,
   condition,
   conditionShape,
@@ -30,6 +31,7 @@ import {
   HEADER_NAME,
   HEADER_VALUE,
   isHost,
+  isPlaintextDelivery,
   isPlaintextSecret,
   needsCredentials,
   RESERVED_HEADER,
@@ -177,6 +179,8 @@ const signingKey = z
 const webhookSchema = z.strictObject({
   url: webUrl,
   headers: headers.prefault({}),
+  /** Allows credentials over http:// to a host that is not loopback. */
+  allow_plaintext: z.boolean().prefault(false),
   /** Key that signs each batch (HMAC-SHA256 by Standard Webhooks); while you replace it, the new and the old one. */
   secret: z
     .union([signingKey, z.array(signingKey).min(1, "must have a key").max(2, "must have at most two keys")], {
@@ -313,6 +317,17 @@ export const upstreamSchema = z
     for (const { path, what } of misplacedPlaceholders(upstream))
       context.addIssue({ code: "custom", path: [...path], message: what });
     const { webhooks, subscriptions } = upstream;
+    if (webhooks.length === 0) {
+      for (const path of answersAfterDelivery(upstream.protocol)) {
+        const message = "can never be: this upstream has no webhook that delivers the message";
+        context.addIssue({ code: "custom", path: ["protocol", ...path], message });
+      }
+    }
+    webhooks.forEach((webhook, index) => {
+      if (webhook.allow_plaintext || !isPlaintextDelivery(webhook)) return;
+      const message = "would send credentials in the clear: use https://, or set allow_plaintext: true";
+      context.addIssue({ code: "custom", path: ["webhooks", index, "url"], message });
+    });
     webhooks.forEach(({ subscription: name }, index) => {
       if (name === undefined || Object.hasOwn(subscriptions, name)) return;
       const message = "is not among this upstream's subscriptions";

@@ -7,6 +7,7 @@ import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
 import { readVariable } from "./environment.ts";
 import { ConfigError } from "./problems.ts";
+import { BEARER_TOKEN } from "./wire.ts";
 
 /** The shortest token, in characters: a shorter one can be guessed (threat T6). `openssl rand -hex 32` prints 64. */
 const MIN_TOKEN_LENGTH = 32;
@@ -74,9 +75,11 @@ function split(text: string, from: string): readonly string[] {
           `at least ${MIN_TOKEN_LENGTH} are required (openssl rand -hex 32)`,
       );
     }
-    // Other characters are not allowed in an Authorization header.
-    if (!/^[\x21-\x7e]+$/.test(token))
-      throw new ConfigError(`${from}: has a token with spaces or non-ASCII characters`);
+    if (!BEARER_TOKEN.test(token)) {
+      throw new ConfigError(
+        `${from}: has a token with characters that no bearer token has (A-Z a-z 0-9 - . _ ~ + / =)`,
+      );
+    }
   }
   return [...new Set(tokens)];
 }

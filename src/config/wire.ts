@@ -13,6 +13,9 @@ export const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Header fields of the handshake: setting them by hand breaks it. */
 export const RESERVED_HEADER = /^(?:connection|upgrade|content-length|transfer-encoding|sec-websocket-.*)$/i;
 
+/** A bearer token of RFC 6750, section 2.1: what an `Authorization` header can carry. */
+export const BEARER_TOKEN = /^[\w.~+/-]+=*$/;
+
 /** Settings of presets that hold secrets. */
 export const PRESET_SECRETS = ["token", "payload", "password"] as const;
 
@@ -57,6 +60,15 @@ export function isPlaintextSecret(upstream: Credentials): boolean {
     greeting.some((step) => "send" in step) ||
     (typeof protocol === "object" && PRESET_SECRETS.some((name) => name in protocol))
   );
+}
+
+/** True if a webhook would send a secret in the clear: its signing key is none, since it is never sent. */
+export function isPlaintextDelivery(webhook: Pick<Credentials, "url" | "headers">): boolean {
+  const { url, headers } = webhook;
+  if (!URL.canParse(url)) return false;
+  const { protocol, hostname, searchParams } = new URL(url);
+  if (protocol !== "http:" || isLoopback(hostname)) return false;
+  return isDeferred({ url, headers }) || [...searchParams.keys(), ...Object.keys(headers)].some(isSecretName);
 }
 
 /** True if a text of `value` is resolved only by a connection attempt. */

@@ -62,6 +62,8 @@ export interface Counters {
   noise: number;
   /** Requests from the upstream that were answered by a rule. */
   answered: number;
+  /** Requests from the upstream that got no answer, because their message was not delivered in time. */
+  unanswered: number;
 }
 
 export const zeroCounters: Readonly<Counters> = {
@@ -75,6 +77,7 @@ export const zeroCounters: Readonly<Counters> = {
   messages: 0,
   noise: 0,
   answered: 0,
+  unanswered: 0,
 };
 
 /** Numbers of cancelled requests, by whether their message had been sent. */

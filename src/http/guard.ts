@@ -1,6 +1,7 @@
 /** Guards by Host, Origin and token; each check returns the refusal, or undefined. */
 
 import type { Context } from "hono";
+import { BEARER_TOKEN } from "../config/wire.ts";
 import { refused, type SidesocketError } from "../errors.ts";
 import { ANYBODY, type Caller, type Tokens } from "./callers.ts";
 import type { Access, Env } from "./ports.ts";
@@ -17,7 +18,12 @@ export function guardCaller(c: Context<Env>, access: Access): SidesocketError | 
 /** Checks the token that the route requires. */
 export function guardRoute(c: Context<Env>, access: Access): SidesocketError | undefined {
   if (BARE_PROBES.has(c.req.path)) return undefined;
-  return checkToken(c, tokensFor(c.req.path, access), (caller) => c.set("caller", caller));
+  const isShutdown = c.req.path === "/shutdown";
+  if (isShutdown && access.shutdownTokens.isEmpty && !access.openShutdown) {
+    return refused("forbidden", "/shutdown needs a token here: configure one for it (SIDESOCKET_SHUTDOWN_TOKEN_FILE)");
+  }
+  const tokens = isShutdown ? access.shutdownTokens : access.tokens;
+  return checkToken(c, tokens, (caller) => c.set("caller", caller));
 }
 
 /** True if the caller of a bare probe may see details. */
@@ -30,9 +36,9 @@ export function callerOf(c: Context<Env>): Caller {
   return c.get("caller") ?? ANYBODY;
 }
 
-/** Values of `Host` that address loopback on the given port. */
-export function loopbackHosts(port: number): string[] {
-  const names = ["127.0.0.1", "localhost", "[::1]"];
+/** Values of `Host` that address loopback on the given port. `host` is one more loopback address, such as 127.0.0.2. */
+export function loopbackHosts(port: number, host: string): string[] {
+  const names = ["127.0.0.1", "localhost", "[::1]", host.includes(":") ? `[${host}]` : host];
   return names.flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`]));
 }
 
@@ -62,10 +68,6 @@ function checkOrigin(c: Context<Env>, { origins }: Access): SidesocketError | un
   return undefined;
 }
 
-function tokensFor(path: string, access: Access): Tokens {
-  return path === "/shutdown" ? access.shutdownTokens : access.tokens;
-}
-
 /** @param onKnown called with the caller, unless no token is needed */
 function checkToken(
   c: Context<Env>,
@@ -73,8 +75,8 @@ function checkToken(
   onKnown: (caller: Caller) => void = () => {},
 ): SidesocketError | undefined {
   if (tokens.isEmpty) return undefined;
-  const given = /^Bearer +([\w.~+/-]+=*) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  const caller = given === undefined ? undefined : tokens.callerOf(given);
+  const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  const caller = given !== undefined && BEARER_TOKEN.test(given) ? tokens.callerOf(given) : undefined;
   if (caller) {
     onKnown(caller);
     return undefined;

@@ -24,6 +24,8 @@ export interface UpstreamPort {
   openedWithin(timeoutMs: number): Promise<ProtocolTraits>;
   readonly state: UpstreamState & { readonly since: Date };
   readonly inFlight: number;
+  /** The failure of everything that needs the sidecar's thread, while there is none. */
+  readonly down?: Failure | undefined;
   /** Unsolicited messages. */
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
@@ -70,6 +72,8 @@ export interface Access {
   readonly tokens: Tokens;
   /** Bearer tokens of `/shutdown`. */
   readonly shutdownTokens: Tokens;
+  /** True if `/shutdown` is served even without a token. */
+  readonly openShutdown: boolean;
   /** Values of `Host` that are served, in lower case, with or without a port; undefined serves any. */
   readonly hosts: ReadonlySet<string> | undefined;
   /** Origins of web pages that may call the API. */

@@ -13,7 +13,13 @@ export interface AnswerRule {
   readonly copy?: Readonly<Record<string, string>> | undefined;
   /** True if the request is a message, too. */
   readonly keep?: boolean | undefined;
+  /** `delivered`: the answer waits until a webhook has delivered the request, which is a message, too. */
+  readonly after?: "delivered" | undefined;
+  /** How long it waits, in milliseconds. Without a delivery by then, nothing is sent. */
+  readonly within?: number | undefined;
 }
+
+const DELIVERED_WITHIN_MS = 30_000;
 
 export interface Answer {
   readonly frame: string;
@@ -21,6 +27,7 @@ export interface Answer {
   readonly adopt?: true;
   /** Set if the frame is a message, too: `json` if it is known to be JSON. */
   readonly keep?: "json" | "any";
+  readonly deliveredWithinMs?: number;
 }
 
 /**
@@ -33,7 +40,8 @@ export function answering(rules: readonly AnswerRule[], idAt: string): (frame: F
   const compiled = rules.map((rule) => ({
     test: compile(rule.when),
     text: textOfAnswer(rule),
-    keep: rule.keep === true,
+    keep: rule.keep === true || rule.after !== undefined,
+    deliveredWithinMs: rule.after && (rule.within ?? DELIVERED_WITHIN_MS),
     adopt: literalId(rule, idAt) !== undefined,
     copies: Object.entries(rule.copy ?? {}).map(([to, from]): [Pointer, Pointer] => [
       parsePointer(to),
@@ -48,6 +56,7 @@ export function answering(rules: readonly AnswerRule[], idAt: string): (frame: F
       frame: rule.copies.reduce((text, [to, from]) => copied(request, from, text, to), rule.text),
       ...(rule.adopt && { adopt: true }),
       ...(rule.keep && { keep }),
+      ...(rule.deliveredWithinMs !== undefined && { deliveredWithinMs: rule.deliveredWithinMs }),
     };
   };
 }

@@ -44,8 +44,14 @@ const MAX_RESULTS = 10_000;
 /** With fewer ids, a late reply could be taken for the reply to a newer request. */
 const LEAST_MAX_ID = 65_535;
 
-/** Builds a guarded protocol from a module's exports. Throws a plain Error that names the missing or invalid member. */
-export function fromModule(exports: unknown): Protocol {
+/** Reports an exception of the module to the log: `what` is the method that threw. */
+export type ModuleThrew = (what: string, error: unknown) => void;
+
+/**
+ * Builds a guarded protocol from a module's exports. Throws a plain Error that names the missing or invalid member.
+ * What the module throws later is reported to `threw`, and never told to callers: it may hold anything.
+ */
+export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Protocol {
   const main = isObject(exports) ? exports.default : undefined;
   const definition = typeof main === "function" ? (main as Method)() : main;
   if (!isObject(definition)) {
@@ -86,11 +92,14 @@ export function fromModule(exports: unknown): Protocol {
     ids,
     maxFrames,
     streams: definition.streams === true,
-    encode: (message, id, mode) => asCallersFault(() => asEncoded(encode(input(message), id, mode), ids)),
-    decode: (frame) => asDecoded(frame, isId, correlation, () => decode(frame)),
-    ...(adopt && correlation === "id" && { adopt: (frame, id) => asAdopted(() => adopt(frame, id), ids) }),
-    ...(cancel && { cancel: (id: WireId) => asCancel(() => cancel(id)) }),
-    ...(split && { split: (message: Body) => asCallersFault(() => asItems(split(input(message)))) }),
+    encode: (message, id, mode) =>
+      asCallersFault("encode", threw, () => asEncoded(encode(input(message), id, mode), ids)),
+    decode: (frame) => asDecoded(frame, isId, correlation, threw, decode),
+    ...(adopt && correlation === "id" && { adopt: (frame, id) => asAdopted(threw, () => adopt(frame, id), ids) }),
+    ...(cancel && { cancel: (id: WireId) => asCancel(threw, () => cancel(id)) }),
+    ...(split && {
+      split: (message: Body) => asCallersFault("split", threw, () => asItems(split(input(message)))),
+    }),
   };
 }
 
@@ -117,25 +126,39 @@ function utf8Text(message: Body): string {
   return text;
 }
 
-/** Turns any exception into an {@link InvalidMessage}, so that the caller of the message gets it. */
-function asCallersFault<T>(work: () => T): T {
+/** A result of the module that is wrong. Its message is ours, and callers may see it. */
+class ModuleFault extends Error {}
+
+/**
+ * Turns any exception into an {@link InvalidMessage}. The caller gets the words of one that the module meant for it, by
+ * its name, since a module need not import ours; of any other, the caller learns only that there was one.
+ */
+function asCallersFault<T>(what: string, threw: ModuleThrew, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw error instanceof InvalidMessage ? error : new InvalidMessage("shape", reason(error));
+    if (error instanceof InvalidMessage) throw error;
+    if (error instanceof ModuleFault || isInvalidMessage(error)) throw new InvalidMessage("shape", error.message);
+    threw(`the protocol's ${what} threw`, error);
+    throw new InvalidMessage("shape", `the protocol's ${what} threw an exception, which is in the log`);
   }
 }
 
+function isInvalidMessage(error: unknown): error is Error {
+  return error instanceof Error && error.name === "InvalidMessage" && isString(error.message);
+}
+
 function asEncoded(result: unknown, ids: Protocol["ids"]): Encoded {
-  if (!isObject(result) || !isBody(result.frame))
-    throw new Error("the protocol's encode returned no frame for this message");
-  const { frame, own, id } = result;
+  const frame = isObject(result) ? bodyIn(result.frame) : undefined;
+  if (!isObject(result) || frame === undefined)
+    throw new ModuleFault("the protocol's encode returned no frame for this message");
+  const { own, id } = result;
   const expectsReply = result.expectsReply !== false;
   const subscribes = result.subscribes === true;
   if (ids !== "callers") return { frame, expectsReply, subscribes, own };
   if (isString(id)) return { frame, expectsReply, subscribes, own, id };
   if (expectsReply)
-    throw new Error(
+    throw new ModuleFault(
       'the protocol\'s encode returned no id for this message: with "ids" of "callers" it must be a string',
     );
   return { frame, expectsReply, own };
@@ -144,28 +167,30 @@ function asEncoded(result: unknown, ids: Protocol["ids"]): Encoded {
 function asItems(result: unknown): readonly string[] | undefined {
   if (result === undefined) return undefined;
   if (Array.isArray(result) && result.every((item) => typeof item === "string")) return result;
-  throw new Error("the protocol's split returned something other than strings for this message");
+  throw new ModuleFault("the protocol's split returned something other than strings for this message");
 }
 
 /** Without a usable result the frame goes out as it was written. */
-function asAdopted(work: () => unknown, ids: Protocol["ids"]): Adopted | undefined {
+function asAdopted(threw: ModuleThrew, work: () => unknown, ids: Protocol["ids"]): Adopted | undefined {
   try {
     const result = work();
-    if (!isObject(result) || !isBody(result.frame)) return undefined;
-    const { frame, own, id } = result;
+    const frame = isObject(result) ? bodyIn(result.frame) : undefined;
+    if (!isObject(result) || frame === undefined) return undefined;
+    const { own, id } = result;
     if (ids !== "callers") return { frame, own };
     return isString(id) ? { frame, own, id } : undefined;
-  } catch {
+  } catch (error) {
+    threw("the protocol's adopt threw", error);
     return undefined;
   }
 }
 
 /** Without a usable frame nothing is cancelled, and further frames count as late. */
-function asCancel(work: () => unknown): Body | undefined {
+function asCancel(threw: ModuleThrew, work: () => unknown): Body | undefined {
   try {
-    const frame = work();
-    return isBody(frame) ? frame : undefined;
-  } catch {
+    return bodyIn(work());
+  } catch (error) {
+    threw("the protocol's cancel threw", error);
     return undefined;
   }
 }
@@ -175,16 +200,17 @@ function asDecoded(
   frame: Body,
   isId: (value: unknown) => value is WireId,
   correlation: Protocol["correlation"],
-  decode: () => unknown,
+  threw: ModuleThrew,
+  decode: Method,
 ): Decoded {
   try {
-    const result = decode();
-    const classify = (each: unknown) => asDecodedMessage(frame, isId, correlation, each);
+    const result = decode(frame);
+    const classify = (each: unknown) => asDecodedMessage(frame, isId, correlation, threw, each);
     if (!Array.isArray(result)) return classify(result);
     if (result.length > MAX_RESULTS) return noise(`the protocol's decode returned more than ${MAX_RESULTS} results`);
     return { type: "several", results: result.map(classify) };
   } catch (error) {
-    return noise(reason(error));
+    return decodeThrew(threw, error);
   }
 }
 
@@ -192,19 +218,23 @@ function asDecodedMessage(
   frame: Body,
   isId: (value: unknown) => value is WireId,
   correlation: Protocol["correlation"],
+  threw: ModuleThrew,
   result: unknown,
 ): DecodedMessage {
   try {
     if (!isObject(result)) return noise("the protocol's decode returned nothing for this frame");
     if (result.type === "message") {
-      return result.render === undefined ? { type: "message" } : { type: "message", render: renderer(frame, result) };
+      return result.render === undefined
+        ? { type: "message" }
+        : { type: "message", render: renderer(frame, threw, result) };
     }
     if (result.type === "noise") return noise(reasonIn(result.why));
     if (result.type === "answer") {
-      return isBody(result.frame)
+      const answer = bodyIn(result.frame);
+      return answer !== undefined
         ? {
             type: "answer",
-            frame: result.frame,
+            frame: answer,
             ...(result.adopt === true && { adopt: true }),
             ...(result.keep === true && { keep: "any" }),
           }
@@ -217,40 +247,40 @@ function asDecodedMessage(
     const type = result.type === "error" ? "invalid" : NAMED.find((known) => known === result.type);
     if (type === undefined) return noise("the protocol's decode returned no known type for this frame");
     if (!isId(id)) return noise("the protocol's decode returned no usable id for this frame");
-    const render = renderer(frame, result);
+    const render = renderer(frame, threw, result);
     const restoring = typeof result.render === "function" && { render };
     if (type === "invalid") return { type, id, why: reasonIn(result.why), ...restoring };
     if (type === "progress") return { type, id, ...restoring };
     return type === "reply" && result.gather !== undefined
-      ? { type, id, render, gather: gatherer(frame, result) }
+      ? { type, id, render, gather: gatherer(frame, threw, result) }
       : { type, id, render };
   } catch (error) {
-    return noise(reason(error));
+    return decodeThrew(threw, error);
   }
 }
 
 /** Without a `render` that works, the caller gets the frame as it arrived, with our id. */
-function renderer(frame: Body, result: Fields): (own: unknown) => Body {
-  if (typeof result.render !== "function") return () => frame;
+function renderer(frame: Body, threw: ModuleThrew, result: Fields): (own: unknown) => Body {
+  if (typeof result.render !== "function") return () => copied(frame);
   const render = method(result, "render");
   return (own) => {
     try {
-      const body = render(own);
-      return isBody(body) ? body : frame;
-    } catch {
-      return frame;
+      return bodyIn(render(own)) ?? copied(frame);
+    } catch (error) {
+      threw("a render of the protocol threw", error);
+      return copied(frame);
     }
   };
 }
 
 /** Without a `gather` that works, the caller gets only the last frame. */
-function gatherer(frame: Body, result: Fields): (frames: readonly Body[]) => Body {
+function gatherer(frame: Body, threw: ModuleThrew, result: Fields): (frames: readonly Body[]) => Body {
   return (frames) => {
     try {
-      const body = method(result, "gather")(frames);
-      return isBody(body) ? body : frame;
-    } catch {
-      return frame;
+      return bodyIn(method(result, "gather")(frames)) ?? copied(frame);
+    } catch (error) {
+      threw("a gather of the protocol threw", error);
+      return copied(frame);
     }
   };
 }
@@ -263,17 +293,27 @@ function reasonIn(why: unknown): string {
   return typeof why === "string" && why !== "" ? why : "the protocol named no reason";
 }
 
-/** Describes a thrown value, which may be anything, even a value that cannot be printed. */
-function reason(error: unknown): string {
-  return error instanceof Error ? reasonIn(error.message) : "the protocol threw something that is not an Error";
+function decodeThrew(threw: ModuleThrew, error: unknown): DecodedMessage {
+  threw("the protocol's decode threw", error);
+  return noise("the protocol's decode threw an exception, which is in the log");
 }
 
 function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null;
 }
 
-function isBody(value: unknown): value is Body {
-  return typeof value === "string" || value instanceof Uint8Array;
+/**
+ * A copy of the bytes in what the module returned, or its text. The bytes of a reply are transferred to the host, and
+ * the module may return the same ones again: they must never be taken from it.
+ */
+function bodyIn(value: unknown): Body | undefined {
+  if (typeof value === "string") return value;
+  return value instanceof Uint8Array ? copied(value) : undefined;
+}
+
+/** A copy of bytes, which the module may have kept. */
+function copied<Kind extends Body>(body: Kind): Kind | Uint8Array {
+  return typeof body === "string" ? body : new Uint8Array(body);
 }
 
 function isString(value: unknown): value is string {

@@ -10,7 +10,7 @@ import { type ObsOptions, obs } from "./obs.ts";
 import type { Preset } from "./preset.ts";
 import { hasTextRules, type TextOptions, text } from "./text.ts";
 
-export { fromModule } from "./module.ts";
+export { fromModule, type ModuleThrew } from "./module.ts";
 
 /** The settings of each preset. */
 interface Settings {

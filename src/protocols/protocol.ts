@@ -71,9 +71,16 @@ export type DecodedMessage =
   /**
    * A request of the upstream's own, with the frame that answers it. `adopt`: the frame carries an id that is not the
    * upstream's, and gets one of ours in its place. Handed on as a message only with `keep`, which is `json` if the
-   * protocol has verified that it is JSON.
+   * protocol has verified that it is JSON. With `deliveredWithinMs` the frame waits, at most that long, until the
+   * message has been delivered; otherwise it is never sent.
    */
-  | { readonly type: "answer"; readonly frame: Body; readonly adopt?: true; readonly keep?: "json" | "any" }
+  | {
+      readonly type: "answer";
+      readonly frame: Body;
+      readonly adopt?: true;
+      readonly keep?: "json" | "any";
+      readonly deliveredWithinMs?: number;
+    }
   /**
    * An unsolicited message. `json` is set if the protocol has verified that the frame is JSON; `render` returns the
    * message, if it is not the frame.

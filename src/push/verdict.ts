@@ -1,6 +1,7 @@
 /** The verdict of a webhook receiver on a batch, and what follows from it. */
 import { fullJitter } from "../core/util/backoff.ts";
 import { retryAfterMs } from "../core/util/retry-after.ts";
+import type { Acknowledgement } from "./post.ts";
 
 const RETRY_FROM_MS = 500;
 const RETRY_TO_MS = 60_000;
@@ -20,11 +21,11 @@ export type Verdict =
 /** Statuses that blame the request itself: malformed, too large, of a wrong media type, unprocessable. */
 const REFUSED: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 
-export function verdictOf({ ok, status, headers }: Pick<Response, "ok" | "status" | "headers">, now: number): Verdict {
-  if (ok) return { type: "taken" };
+export function verdictOf({ status, retryAfter }: Acknowledgement, now: number): Verdict {
+  if (status >= 200 && status < 300) return { type: "taken" };
   if (status === 410) return { type: "gone", why: "the receiver answered 410: nothing more is sent to it" };
   const why = `the receiver answered ${status}`;
-  const after = retryAfterMs(headers.get("retry-after"), now);
+  const after = retryAfterMs(retryAfter, now);
   return { type: REFUSED.has(status) ? "refused" : "failed", why, retryAfterMs: after };
 }
 

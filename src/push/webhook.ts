@@ -1,5 +1,6 @@
 /** The webhook: delivers a journal's messages to a receiver, in order and in batches. */
 import { createHmac } from "node:crypto";
+import type { LookupFunction } from "node:net";
 import type { WebhookSettings } from "../config/schema.ts";
 import { cursorText, type Gap, type JournalEntry, type Page, type Start } from "../core/messages/journal.ts";
 import type { WebhookState } from "../http/ports.ts";
@@ -9,6 +10,7 @@ import { checkResolved, readSecretFile, Unresolved } from "../secret-file.ts";
 import type { JournalPulls, ReadEnd } from "../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../sidecar/host/journal-reader.ts";
 import { faultOfKey } from "../signing-key.ts";
+import { Poster } from "./post.ts";
 import { pauseMs, type Verdict, verdictOf } from "./verdict.ts";
 
 /** The settings of a webhook whose texts go out. */
@@ -27,6 +29,10 @@ export interface WebhookOptions {
   readonly upstream: string;
   readonly settings: WebhookSettings;
   readonly journals: JournalPulls;
+  /** True if answers to the upstream wait for deliveries. */
+  readonly isAwaited?: boolean;
+  /** The resolver of host names; undefined for the runtime's own. */
+  readonly lookup?: LookupFunction | undefined;
   /** Called when deliveries begin to fail, and when they succeed again. */
   onChange(state: WebhookState): void;
 }
@@ -41,6 +47,7 @@ export interface WebhookOptions {
 export class Webhook {
   readonly #options: WebhookOptions;
   readonly #reader: JournalReader;
+  readonly #poster: Poster;
   /** Aborts the request in flight, or the pause before the next one. */
   #abort: () => void = () => {};
   #stopped = false;
@@ -53,7 +60,8 @@ export class Webhook {
 
   constructor(options: WebhookOptions) {
     this.#options = options;
-    const { journals, settings } = options;
+    const { journals, settings, lookup } = options;
+    this.#poster = new Poster(lookup);
     const where = Object.entries(settings.where).map(([pointer, value]) => ({ pointer, value: String(value) }));
     const selection = { journal: settings.subscription ?? "", where, when: settings.when };
     const after: Start = settings.after;
@@ -82,6 +90,7 @@ export class Webhook {
   stop(): void {
     this.#stopped = true;
     this.#abort();
+    this.#poster.close();
     this.#reader.close();
   }
 
@@ -141,6 +150,9 @@ export class Webhook {
   #onTaken({ epoch, entries, next }: WebhookBatch): void {
     this.#acknowledged = cursorText({ epoch, seq: next });
     this.#delivered += entries.length;
+    const { isAwaited, journals, settings } = this.#options;
+    const seqs = entries.flatMap((entry) => ("gap" in entry ? [] : entry.seq));
+    if (isAwaited && seqs.length > 0) journals.delivered(settings.subscription ?? "", epoch, seqs);
   }
 
   /** The halves of a refused batch; for a single message, the gap that is delivered in its place. */
@@ -201,17 +213,14 @@ export class Webhook {
         "webhook-timestamp": timestamp,
         ...(secret !== undefined && { "webhook-signature": signatures(secret, `${id}.${timestamp}.${body}`) }),
       };
-      const request = { method: "POST", headers: { ...headers, ...signed }, body, redirect: "manual", signal } as const;
-      const response = await fetch(url, request);
-      await response.body?.cancel();
-      return verdictOf(response, Date.now());
+      const answer = await this.#poster.post({ url, headers: { ...headers, ...signed }, body, signal });
+      return verdictOf(answer, Date.now());
     } catch (error) {
-      const { name, message, cause } = error as Error;
+      const { name, message } = error as Error;
       if (error instanceof Unresolved) return failed(`the webhook's settings could not be resolved: ${message}`);
       if (name === "TimeoutError") return failed(`the receiver did not answer within ${timeout} ms`);
-      const reason = cause instanceof Error ? cause.message : message;
-      // Deno's message names the whole URL, whose path and query may contain credentials.
-      return failed(`the receiver could not be reached (${reason.replaceAll(href, origin)})`);
+      // A message that names the whole URL would name its path and query, which may contain credentials.
+      return failed(`the receiver could not be reached (${message.replaceAll(href, origin)})`);
     } finally {
       clearTimeout(timer);
     }

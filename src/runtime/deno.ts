@@ -59,12 +59,12 @@ export const runtime: Runtime = {
    */
   startThread() {
     const lock = `sidesocket-${randomUUID()}`;
-    const { worker, port, exited } = startWorker("deno.worker", lock);
+    const { worker, port, mark, exited } = startWorker("deno.worker", lock);
     const ended = exited.then(async (end) => {
       await holdLock(lock, async () => {});
       return end;
     });
-    return { port, ended, terminate: () => void worker.terminate() };
+    return { port, mark, ended, terminate: () => void worker.terminate() };
   },
 
   /** On Deno a plain exit does not wait for threads. */

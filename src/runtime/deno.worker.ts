@@ -12,4 +12,21 @@ await new Promise<void>((held) => {
   });
 });
 
-serveThread({});
+/** The part of Deno's own standard streams by which a module may print. Their types are not among Node's. */
+interface DenoStream {
+  write(bytes: Uint8Array): Promise<number>;
+  writeSync(bytes: Uint8Array): number;
+}
+
+serveThread({
+  takePrints(print) {
+    const { Deno } = globalThis as unknown as { readonly Deno: Record<"stdout" | "stderr", DenoStream> };
+    for (const stream of [Deno.stdout, Deno.stderr]) {
+      stream.writeSync = (bytes) => {
+        print(new TextDecoder().decode(bytes));
+        return bytes.byteLength;
+      };
+      stream.write = async (bytes) => stream.writeSync(bytes);
+    }
+  },
+});

@@ -4,6 +4,7 @@ import { constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { descriptorsMax } from "./descriptors.ts";
 import { listen } from "./listener.ts";
+import { createLookup, systemSources } from "./lookup.ts";
 import { memoryLimit } from "./memory.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
@@ -40,6 +41,8 @@ export const runtime: Runtime = {
 
   listen,
 
+  lookup: createLookup(systemSources),
+
   write(name, bytes) {
     streams[name] ??= openStream(name);
     const stream = streams[name];
@@ -56,8 +59,8 @@ export const runtime: Runtime = {
 
   /** On Node `exit` is reliable: a worker emits it when its thread is gone. */
   startThread() {
-    const { worker, port, exited } = startWorker("node.worker", "");
-    return { port, ended: exited, terminate: () => void worker.terminate() };
+    const { worker, port, mark, exited } = startWorker("node.worker", "");
+    return { port, mark, ended: exited, terminate: () => void worker.terminate() };
   },
 
   /** `process.exit` waits forever for a thread that is stuck in a native call. Only a signal does not. */

@@ -1,5 +1,6 @@
 /** The interface to the runtime, which `node.ts` and `deno.ts` implement. */
 
+import type { LookupFunction } from "node:net";
 import type { MessagePort } from "node:worker_threads";
 
 /** Ending signals of both runtimes. */
@@ -22,6 +23,8 @@ export interface Runtime {
   descriptorsMax(): number | undefined;
   /** The memory that the process may use, in bytes: the limit of its heap or of its container. */
   readonly memoryLimit: number;
+  /** A resolver of host names that can be interrupted; undefined if the runtime's own can be. */
+  readonly lookup?: LookupFunction;
   /** Starts the sidecar's thread. Post nothing before its first message: the thread does not listen until then. */
   startThread(): Thread;
   /** Starts the HTTP listener. Rejects with the system's error (EADDRINUSE, EACCES, …) if it cannot listen. */
@@ -41,13 +44,16 @@ export interface Needs {
 export interface Thread {
   /** The host's end of the channel. */
   readonly port: MessagePort;
-  /** Resolves when the thread has really ended; never rejects. `error` is the reason of a crash. */
+  /** The word in which the thread notes the upstream that it works for. Readable even when the thread is gone. */
+  readonly mark: Int32Array;
+  /** Resolves when the thread has really ended; never rejects. */
   readonly ended: Promise<ThreadEnd>;
   /** Terminates the thread, whatever it does. It may run on until `ended` resolves. */
   terminate(): void;
 }
 
 export interface ThreadEnd {
+  /** The reason of a crash, in the runtime's words or ours. What a user's module says is in the thread's own report. */
   readonly error: string | undefined;
 }
 

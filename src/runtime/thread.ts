@@ -15,11 +15,12 @@ const YOUNG_MIB = 8;
 /** Starts a worker of `node:worker_threads` with its own channel. */
 export function startWorker(entry: string, lock: string) {
   const { port1, port2 } = new MessageChannel();
+  const mark = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   // The compiler does not rewrite this path: the entry lies beside this file and has its extension.
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
   const worker = new Worker(new URL(`./${entry}${extension}`, import.meta.url), {
     name: "sidesocket",
-    workerData: { port: port2, lock },
+    workerData: { port: port2, lock, mark },
     transferList: [port2],
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, maxYoungGenerationSizeMb: YOUNG_MIB },
   });
@@ -34,5 +35,5 @@ export function startWorker(entry: string, lock: string) {
       resolve({ error: error ?? (code === 0 ? undefined : `the thread ended with code ${code}`) });
     });
   });
-  return { worker, port: port1, exited };
+  return { worker, port: port1, mark, exited };
 }

@@ -17,7 +17,11 @@ import type { Body, Protocol } from "../protocols/protocol.ts";
  * docs/thread-messages.md describes the contract for people.
  */
 export type ToThread =
-  /** The first message to an upstream: loads its protocol and begins to connect. Reply: `opened` or `unusable`. */
+  /**
+   * The first message to an upstream: loads its protocol and begins to connect. Reply: `opened` or `unusable`. The
+   * thread numbers its upstreams from 1, in the order of these messages, and notes the number in its mark while it
+   * works for one.
+   */
   | {
       readonly type: "open";
       readonly upstream: string;
@@ -55,6 +59,14 @@ export type ToThread =
       readonly wait: boolean;
     }
   | { readonly type: "cancelRead"; readonly upstream: string; readonly seq: number }
+  /** Reports that a webhook has delivered messages of a journal: answers may wait for them. */
+  | {
+      readonly type: "delivered";
+      readonly upstream: string;
+      readonly journal: string;
+      readonly epoch: string;
+      readonly seqs: readonly number[];
+    }
   /** Adds a subscription with a journal of its own. A `subscription` follows, and another on every change. */
   | {
       readonly type: "subscribe";
@@ -89,6 +101,8 @@ export type FromThread =
   /** The thread listens: the first message of every thread. */
   | { readonly type: "ready"; readonly upstream: "*" }
   | { readonly type: "heartbeat"; readonly upstream: "*" }
+  /** A text for the log alone. The upstream is `*` if it is not known which one's module it comes from. */
+  | { readonly type: "report"; readonly upstream: string; readonly report: ThreadReport }
   | { readonly type: "opened"; readonly upstream: string; readonly protocol: ProtocolTraits }
   | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
@@ -127,6 +141,16 @@ export type FromThread =
 export interface ThreadMemory {
   readonly budget: BudgetMemory;
   readonly side: number;
+}
+
+/**
+ * - `printed`: a user's module wrote to the console or to a standard stream.
+ * - `threw`: an exception of a user's module, which was caught.
+ * - `dying`: an exception that nothing caught, or `process.exit`, of which the thread dies.
+ */
+export interface ThreadReport {
+  readonly event: "printed" | "threw" | "dying";
+  readonly text: string;
 }
 
 /** The epoch of a new journal, and those of its predecessors, which died with their threads and all they kept. */

@@ -193,7 +193,8 @@ test("weak, empty, missing and ambiguous tokens are refused without showing them
     { env: { SIDESOCKET_SHUTDOWN_TOKEN: "short" } },
     /^SIDESOCKET_SHUTDOWN_TOKEN: has a token of 5 characters; at least 32/,
   );
-  await refused({ env: { SIDESOCKET_TOKEN: `${TOKEN} x` } }, /^SIDESOCKET_TOKEN: has a token with spaces/);
+  await refused({ env: { SIDESOCKET_TOKEN: `${TOKEN} x` } }, /^SIDESOCKET_TOKEN: has a token with characters/);
+  await refused({ env: { SIDESOCKET_TOKEN: `${TOKEN},x` } }, /^SIDESOCKET_TOKEN: has a token with characters/);
   await refused({ env: { SIDESOCKET_TOKEN_FILE: "" } }, /^SIDESOCKET_TOKEN_FILE: is empty/);
   await refused({ flags: { "token-file": "nope" } }, /^--token-file: cannot read nope: no such file$/);
   await refused({ files: { t: "\n" }, flags: { "token-file": "t" } }, /^--token-file: t: is empty/);
@@ -319,4 +320,27 @@ test("exit bounds beyond a container's grace period are allowed with a warning",
     /^f\.yaml:2:\d+: shutdown: the bounds add up to 10\.001 s: .*Docker.*Kubernetes/,
   );
   assert.equal(beyond.warnings.length, 1);
+});
+
+test("secrets on the command line and in the environment are warned of by name, and others are not", async () => {
+  const shown = async (flags: NonNullable<LoadInput["flags"]>, env: Record<string, string> = {}) => {
+    const { warnings, secretOnCommandLine } = await load({ flags, env });
+    return [secretOnCommandLine, ...warnings.map((warning) => warning.slice(0, warning.indexOf(":")))];
+  };
+  const upstream = "wss://example.org";
+  assert.deepEqual(await shown({ upstream, "upstream-header": ["Authorization: Bearer c4n4ry"] }), [
+    true,
+    "--upstream-header",
+  ]);
+  assert.deepEqual(await shown({ upstream: `${upstream}/?token=c4n4ry` }), [true, "--upstream"]);
+  assert.deepEqual(await shown({ upstream: "wss://me:c4n4ry@example.org" }), [true, "--upstream"]);
+  assert.deepEqual(await shown({ upstream, "upstream-header": ["X-Version: 7"] }), [false]);
+  assert.deepEqual(await shown({ upstream, "upstream-header": ["Authorization: Bearer ${KEY}"] }, { KEY: "c4n4ry" }), [
+    false,
+    "KEY",
+  ]);
+  assert.deepEqual(await shown({}, { SIDESOCKET_TOKEN: TOKEN, SIDESOCKET_UPSTREAM_URL: `${upstream}/?key=c4n4ry` }), [
+    false,
+    "SIDESOCKET_TOKEN",
+  ]);
 });

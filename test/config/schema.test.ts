@@ -127,6 +127,19 @@ test("an invalid value is reported with its key and the cure", () => {
     [{ credentials: "token" }, /^credentials: must be the path of a module/],
     [{ headers: { "x-key": "${credentials:key}" } }, /^credentials: is missing/],
     [{ url: "ws://example.org/?${file:/run/key}" }, /^url: would send credentials in the clear/],
+    [
+      { protocol: { preset: "json", answers: [{ when: { has: ["/id"] }, send: {}, after: "delivered" }] } },
+      /^protocol\.answers\.0\.after: can never be: this upstream has no webhook that delivers the message/,
+    ],
+    [
+      { protocol: { preset: "json", answers: [{ when: { has: ["/id"] }, send: {}, within: "1s" }] } },
+      /^protocol\.answers\.0\.within: needs after: delivered/,
+    ],
+    [
+      { webhooks: [{ url: "http://example.org/", headers: { Authorization: "Bearer x" } }] },
+      /^webhooks\.0\.url: would send credentials in the clear: use https:\/\/, or set allow_plaintext: true/,
+    ],
+    [{ webhooks: [{ url: "http://example.org/?${file:/run/key}" }] }, /^webhooks\.0\.url: would send credentials/],
     [{ limits: { request_bytes: "32MiB" } }, /^limits\.buffered_bytes: must not be smaller than limits\.request_bytes/],
     [{ reconnect: { from: "1m" } }, /^reconnect\.from: must not be longer than reconnect\.to/],
     [{ close_code: 1006 }, /^close_code: must be 1000, 1001, or from 3000 to 4999/],

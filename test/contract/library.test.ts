@@ -264,6 +264,11 @@ describe("the app as a fetch handler", () => {
     body,
   });
 
+  test("refuses tokens that no caller could send", () => {
+    for (const token of ["with spaces in it", "with,comma", "ümlaut", ""])
+      assert.throws(() => createApp({}, { tokens: [token] }), { code: "invalid_config" }, token);
+  });
+
   test("serves requests without a server", async () => {
     await using one = await Sidecar.start({ url: upstream.url });
     await using two = await Sidecar.start({ url: upstream.url, protocol: "text" });
@@ -421,7 +426,9 @@ describe("the app as a fetch handler", () => {
 
   test("/shutdown ends the sidecars and leaves the process alone", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
-    const app = createApp({ default: sidecar });
+    const closed = await createApp({ default: sidecar }).request("/shutdown", { method: "POST" });
+    await problem(closed, { status: 403, code: "forbidden", sent: "no" });
+    const app = createApp({ default: sidecar }, { openShutdown: true });
     const [one, two] = await Promise.all([1, 2].map(() => app.request("/shutdown", { method: "POST" })));
     const report = (await one?.json()) as { cause: string; exit_code: number };
     assert.deepEqual([report.cause, report.exit_code], ["/shutdown", 0]);

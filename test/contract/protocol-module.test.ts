@@ -87,16 +87,70 @@ describe("a user's protocol module", () => {
     });
   }
 
-  test("that keeps crashing ends the process with code 70 and a reason", async (t) => {
+  test("that keeps crashing keeps its upstream down for a while, and the process lives", async (t) => {
     const deed = "if (crash) process.exit(3);";
     const product = await startProduct({ config: await speaking(t, protocolModule(deed)), t });
     for (let crash = 0; crash < 5; crash += 1) {
       await product.ready();
       await (await text(product, "crash silent")).body?.cancel();
     }
-    assert.equal((await product.ended()).code, 70, product.stderr());
-    assert.match(product.stderr(), /died 5 times/);
-    assert.equal(product.report().exit_code, 70);
+    await until(async () => (await product.state()).phase === "refused");
+    const down = {
+      status: 503,
+      code: "upstream_down",
+      sent: "no",
+      detail: /died 5 times.*the reason is in the log/,
+    } as const;
+    const refused = await text(product, "again");
+    assert.ok(Number(refused.headers.get("retry-after")) > 30);
+    await problem(refused, down);
+    await problem(await product.fetch("/v1/upstreams/default/messages"), down);
+    const { last_error, retry_in_ms } = await product.state();
+    assert.match(String(last_error), /died 5 times/);
+    assert.ok(Number(retry_in_ms) > 30_000);
+    assert.equal((await product.fetch("/readyz")).status, 503);
+    const { code } = await product.stop();
+    assert.equal(code, 0, product.stderr());
+  });
+
+  test("that throws tells the log alone, with the place, and what it prints goes there, too", async (t) => {
+    const deeds = `
+      if (text === "print") { console.log("printed-" + "log"); process.stdout.write("printed-" + "raw\\n"); }
+      if (text === "refuse") throw Object.assign(new Error("say something else"), { name: "InvalidMessage" });
+      if (crash) throw new Error("thrown-on-purpose");`;
+    const product = await startProduct({ config: await speaking(t, protocolModule(deeds)), t });
+    await product.ready();
+    const refusal = { status: 400, code: "invalid_request", sent: "no" } as const;
+    await problem(await text(product, "refuse"), { ...refusal, detail: /^say something else$/ });
+    await problem(await text(product, "crash"), { ...refusal, detail: /^the protocol's encode threw an exception, / });
+    assert.equal(await (await text(product, "print")).text(), "print");
+    await until(() => /printed-raw/.test(product.stderr()));
+    for (const pattern of [/lines\.mjs.*printed-log/, /thrown-on-purpose.*lines\.mjs:\d+:\d+/])
+      assert.match(product.stderr(), pattern);
+    assert.match(product.stdout(), /^listening on \S+\n$/);
+  });
+
+  test("that throws later tells the log alone: not the callers whose requests it ends, nor the state", async (t) => {
+    const deed = "if (crash) setTimeout(() => { throw new Error('thrown-' + 'later'); });";
+    const product = await startProduct({ config: await speaking(t, protocolModule(deed)), t });
+    await product.ready();
+    await problem(await text(product, "crash silent"), {
+      status: 502,
+      code: "sidecar_crashed",
+      sent: "maybe",
+      detail: /^the sidecar's thread died \(the reason is in the log\)$/,
+    });
+    assert.doesNotMatch(JSON.stringify(await product.state()), /thrown-later/);
+    assert.match(product.stderr(), /thrown-later.*lines\.mjs:\d+:\d+/);
+  });
+
+  test("that returns the same bytes again and again keeps them", async (t) => {
+    const constant = protocolModule("")
+      .replace("export default {", "const bytes = new Uint8Array(1 << 20).fill(65);\nexport default {")
+      .replace('() => words.join(" ")', "() => bytes");
+    const product = await startProduct({ config: await speaking(t, constant), t });
+    for (let n = 0; n < 3; n++) assert.equal((await (await text(product, "again")).text()).length, 1 << 20);
+    assert.doesNotMatch(product.stderr(), /died/);
   });
 
   test("that crashes its thread at every load ends the start with code 70 and a reason", async (t) => {

@@ -1,8 +1,9 @@
 /** Access control, and secrets that never leave. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { startFaultUpstream } from "../faults/upstream.ts";
 import { rawRequest } from "../support/http.ts";
@@ -173,6 +174,41 @@ test("any address may be listened on with a token or with --insecure", async (t)
   const open = await startProduct({ upstream, t, args: ["--host", "0.0.0.0", "--insecure"] });
   assert.equal((await rawRequest(`http://127.0.0.1:${open.port}`, { path: "/version" })).status, 200);
   assert.match(open.stderr(), /--insecure/);
+});
+
+test("/shutdown is never open beyond loopback: without a token of its own or of the API it is 403", async (t) => {
+  const upstream = await startUpstream({ t });
+  const args = ["--host", "0.0.0.0", "--insecure"];
+  const stop = { method: "POST", path: "/shutdown" };
+  const open = await startProduct({ upstream, t, args });
+  const refused = await rawRequest(`http://127.0.0.1:${open.port}`, stop);
+  await problem(refused, { status: 403, code: "forbidden", sent: "no", detail: /SIDESOCKET_SHUTDOWN_TOKEN/ });
+  assert.equal((await open.stop()).code, 0);
+  const guarded = await startProduct({ upstream, t, args, env: { SIDESOCKET_SHUTDOWN_TOKEN: SHUTDOWN } });
+  const there = `http://127.0.0.1:${guarded.port}`;
+  assert.equal((await rawRequest(there, stop)).status, 401);
+  assert.equal((await rawRequest(there, { ...stop, ...bearer(SHUTDOWN) })).status, 200);
+});
+
+test("every loopback address knows its own name", async (t) => {
+  const upstream = await startUpstream({ t });
+  const product = await startProduct({ upstream, t, args: ["--host", "127.0.0.2"] });
+  for (const host of [`127.0.0.2:${product.port}`, `127.0.0.1:${product.port}`, `localhost:${product.port}`])
+    assert.equal((await rawRequest(product, { path: "/version", headers: { Host: host } })).status, 200, host);
+  const foreign = await rawRequest(product, { path: "/version", headers: { Host: `127.0.0.3:${product.port}` } });
+  assert.equal(foreign.status, 421);
+});
+
+test("a secret on the command line is warned of, and hidden in the list of processes", {
+  skip: process.platform === "linux" ? false : "only Linux has /proc",
+}, async (t) => {
+  const upstream = await startUpstream({ t });
+  const args = ["--upstream-header", "Authorization: Bearer canary-on-the-command-line"];
+  const product = await startProduct({ upstream, t, args, env: { SIDESOCKET_TOKEN: FIRST } });
+  await product.until(() => /--upstream-header: .*list of processes/.test(product.stderr()));
+  assert.match(product.stderr(), /SIDESOCKET_TOKEN: .*environment.*SIDESOCKET_TOKEN_FILE/);
+  assert.doesNotMatch(await readFile(`/proc/${product.pid}/cmdline`, "latin1"), /canary/);
+  assert.doesNotMatch(product.stderr(), /canary/);
 });
 
 test("credentials are not sent in the clear to another machine", async () => {

@@ -434,3 +434,18 @@ test("numbers beyond 2^53 in the messages and ids of a subscription stay as they
   assert.ok(upstream.texts[0]?.includes(`"n":${big}`), upstream.texts[0]);
   assert.ok(upstream.texts[1]?.includes(`"of":${big}`), upstream.texts[1]);
 });
+
+test("a subscription of the configuration cannot be deleted by a caller", async (t) => {
+  const declared = { request: { op: "subscribe" }, match: { "/topic": "t" } };
+  const answer: Parameters<typeof startJson>[1] = ({ id }, connection) => connection.send({ id, success: true });
+  const { product, upstream } = await startJson(t, answer, { subscriptions: { declared } });
+  await until(async () => (await phase(product, "declared")) === "active");
+  await problem(await remove(product, "declared"), {
+    status: 409,
+    code: "conflict",
+    sent: "no",
+    detail: /belongs to the configuration: remove subscriptions\.declared of upstream default there/,
+  });
+  upstream.last.send({ topic: "t" });
+  await until(async () => (await journal(product, "declared")).length === 1);
+});

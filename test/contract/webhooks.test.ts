@@ -251,3 +251,44 @@ test("two secrets give two signatures, in the order of the settings", async (t) 
   const signed = keys.map((key) => `v1,${createHmac("sha256", key).update(content).digest("base64")}`);
   assert.equal(headers["webhook-signature"], signed.join(" "));
 });
+
+test("an answer that waits for the delivery goes out after the receiver's 2xx, and never without one", async (t) => {
+  const receiver = await Receiver.start(t);
+  let refusing = true;
+  receiver.status = ({ text }) => (text.includes("poison") ? 422 : refusing ? 503 : 204);
+  const upstream = await startUpstream({ t, onMessage: () => {} });
+  const answers = [
+    {
+      when: { has: ["/envelope_id"] },
+      send: { ack: true },
+      copy: { "/envelope_id": "/envelope_id" },
+      after: "delivered",
+      within: "20s",
+    },
+    { when: { has: ["/impatient"] }, send: { ack: "too late" }, after: "delivered", within: "1ms" },
+  ];
+  const settings = {
+    url: upstream.url,
+    protocol: { preset: "json", answers },
+    webhooks: [{ url: receiver.url, give_up_after: "100ms" }],
+  };
+  const product = await startProduct({ config: { upstreams: { default: settings } }, t });
+  await product.ready();
+  const send = (message: object) => upstream.last.send(message);
+  const counters = async () => (await product.state()).counters as unknown as Record<string, number>;
+  send({ impatient: 1 });
+  send({ envelope_id: "first" });
+  await receiver.until(() => receiver.deliveries.length >= 2);
+  await until(async () => (await counters()).unanswered === 1);
+  assert.deepEqual(upstream.texts, [], "it is not delivered yet");
+  refusing = false;
+  await upstream.until(() => upstream.texts.length === 1, { within: 20_000 });
+  assert.deepEqual(JSON.parse(upstream.texts[0] ?? ""), { envelope_id: "first", ack: true });
+  send({ envelope_id: "poison" });
+  send({ envelope_id: "second" });
+  await upstream.until(() => upstream.texts.length === 2, { within: 20_000 });
+  assert.match(upstream.texts[1] ?? "", /second/, "what the receiver refused is not acknowledged");
+  upstream.kill();
+  await until(async () => (await counters()).unanswered === 2);
+  assert.equal((await counters()).answered, 2);
+});

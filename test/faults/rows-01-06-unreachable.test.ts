@@ -10,8 +10,10 @@ import { written } from "../contract/files.ts";
 import { DEFAULT_BOUND_MS, stopBy } from "../exit/stopping.ts";
 import { Child } from "../support/child.ts";
 import { nameserverHost } from "../support/free-port.ts";
+import { startProduct } from "../support/product.ts";
 import { denoPath, nodePath, runtime } from "../support/root.ts";
 import { type Cleanup, delay, until } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
 import type { Handshake } from "./handshake.ts";
 import { intact, type Scene, scene } from "./scene.ts";
 import { startFaultUpstream } from "./upstream.ts";
@@ -100,6 +102,23 @@ test("row 3: a silent name server holds neither the connect deadline nor the sto
   assert.equal(code, 0, here.product.stderr());
   assert.deepEqual(report.steps.at(-1)?.outcome, "done");
   assert.ok(ms < DEFAULT_BOUND_MS, `${ms} ms`);
+});
+
+test("row 3: a silent name server that a webhook's receiver needs does not hold the stop", async (t) => {
+  const server = nameserverHost();
+  const wrapper = await resolving(t, server);
+  const queries = wrapper && (await startDns(t, server, undefined));
+  if (!queries) return t.skip(NO_NAMESERVER);
+  const upstream = await startUpstream({ t });
+  const webhooks = [{ url: "http://nobody.example:9/", timeout: "60s" }];
+  const config = { upstreams: { default: { url: upstream.url, webhooks } } };
+  const product = await startProduct({ config, wrapper, t });
+  await product.ready();
+  upstream.broadcast("news");
+  await until(() => queries.length > 0, { what: "a query for the receiver's name" });
+  const { code, report, ms } = await stopBy(product, "SIGTERM");
+  assert.equal(code, 0, product.stderr());
+  assert.ok(ms - report.ms < 1_000, `the report says ${report.ms} ms, and the process was gone after ${ms} ms`);
 });
 
 /** Listens and never accepts: once its backlog is full, the kernel drops every further SYN. */

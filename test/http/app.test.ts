@@ -14,7 +14,13 @@ import { fakeUpstream } from "./fake-upstream.ts";
 function appOver(...upstreams: readonly UpstreamPort[]) {
   return buildApp({
     upstreams: new Map(upstreams.map((upstream) => [upstream.name, upstream])),
-    access: { tokens: new Tokens([]), shutdownTokens: new Tokens([]), hosts: undefined, origins: [] },
+    access: {
+      tokens: new Tokens([]),
+      shutdownTokens: new Tokens([]),
+      openShutdown: true,
+      hosts: undefined,
+      origins: [],
+    },
     webhooks: new Map(),
     budget: Budget.alone(),
     quotas: undefined,

@@ -107,7 +107,7 @@ test("a failure in decode is noise", () => {
     decoding(() => {
       throw new Error("oh");
     }),
-    { type: "noise", why: "oh" },
+    { type: "noise", why: "the protocol's decode threw an exception, which is in the log" },
   );
   assert.equal(
     decoding(() => {
@@ -201,9 +201,44 @@ test("a module that accepts anything gets bodies as they are, and its methods ke
     },
   });
   const bytes = new Uint8Array([255]);
-  assert.equal(protocol.encode(bytes, 1, "request").frame, bytes);
+  assert.deepEqual(protocol.encode(bytes, 1, "request").frame, bytes);
   const { frame, expectsReply } = protocol.encode("x", 1, "request");
   assert.deepEqual([frame, expectsReply], ["> x", false]);
+});
+
+test("bytes that a module returns, or leaves as they came, are copied: it may keep and return them again", () => {
+  const constant = new Uint8Array(8);
+  const returning = { type: "reply", id: 7, render: () => constant, gather: () => constant };
+  const protocol = fromModule({
+    default: {
+      ...sums,
+      streams: true,
+      encode: () => ({ frame: constant }),
+      adopt: () => ({ frame: constant }),
+      cancel: () => constant,
+      decode: (frame: unknown) =>
+        frame === constant ? { type: "reply", id: 7 } : [returning, { type: "answer", frame: constant }],
+    },
+  });
+  const several = protocol.decode("x");
+  assert.ok(several.type === "several");
+  const [reply, answer] = several.results;
+  assert.ok(reply?.type === "reply" && answer?.type === "answer");
+  const unrendered = protocol.decode(constant);
+  assert.ok(unrendered.type === "reply");
+  const bodies = [
+    protocol.encode("x", 1, "request").frame,
+    protocol.adopt?.("x", 1)?.frame,
+    protocol.cancel?.(7),
+    reply.render("7"),
+    reply.gather?.([]),
+    answer.frame,
+    unrendered.render("7"),
+  ];
+  for (const [index, body] of bodies.entries()) {
+    assert.deepEqual(body, constant, String(index));
+    assert.notEqual((body as Uint8Array).buffer, constant.buffer, String(index));
+  }
 });
 
 test("a module's split returns strings, or its message is refused", () => {

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pauseMs, verdictOf } from "../../src/push/verdict.ts";
 
-const answer = (status: number, after?: string) =>
-  verdictOf(new Response(null, { status, ...(after !== undefined && { headers: { "retry-after": after } }) }), 0);
+const answer = (status: number, after?: string) => verdictOf({ status, retryAfter: after }, 0);
 
 test("a status is taken, refused for its content, the end, or a failure that may pass", () => {
   const types = (statuses: readonly number[]) => [...new Set(statuses.map((status) => answer(status).type))];

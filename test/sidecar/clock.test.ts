@@ -9,13 +9,14 @@ import { startFaultUpstream } from "../faults/upstream.ts";
 
 /** A thread that receives its first batches `ms` later than they were posted. */
 function slowAtFirst(ms: number): RawThread {
-  const { port, ended, terminate } = runtime.startThread();
+  const { port, mark, ended, terminate } = runtime.startThread();
   let held: Parameters<typeof port.postMessage>[] | undefined = [];
   const release = () => {
     for (const batch of held ?? []) port.postMessage(...batch);
     held = undefined;
   };
   return {
+    mark,
     ended,
     terminate,
     port: {

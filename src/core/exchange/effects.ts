@@ -1,5 +1,6 @@
 /** The effects of an exchange: what its shell must carry out, in order. */
 import type { Body } from "../../protocols/protocol.ts";
+import type { HeldAnswer } from "../messages/held-answers.ts";
 import type { Outcome } from "../outcome.ts";
 import type { Owner, SentEntry } from "./request-table.ts";
 
@@ -15,8 +16,16 @@ export type ExchangeEffect =
   | { readonly type: "late"; readonly owner: Owner; readonly seq: number; readonly outcome: Outcome }
   /** Send a frame of ours: the reply to a request of the upstream's, or the cancellation of a stream. */
   | { readonly type: "send"; readonly connection: number; readonly frame: Body }
-  /** An unsolicited message. `json`: the protocol has already parsed it as JSON. */
-  | { readonly type: "message"; readonly frame: Body; readonly json?: true | undefined }
+  /**
+   * An unsolicited message. `json`: the protocol has already parsed it as JSON. `answer`: the upstream gets it once the
+   * message has been delivered.
+   */
+  | {
+      readonly type: "message";
+      readonly frame: Body;
+      readonly json?: true | undefined;
+      readonly answer?: HeldAnswer | undefined;
+    }
   /** Ping the peer: its pong turns `maybe` into `yes`. */
   | { readonly type: "probe" }
   /** Replies can no longer be told apart on this connection: open a new one. */

@@ -5,6 +5,7 @@ import type { Body, DecodedMessage, FrameWithId, Protocol, ReplyFrame, WireId } 
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import type { Availability } from "../connection/session.ts";
+import type { HeldAnswer } from "../messages/held-answers.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
 import { Budget } from "../util/budget.ts";
 import { Admission, sizeOf } from "./admission.ts";
@@ -164,11 +165,18 @@ export class Exchange {
         this.counters.noise++;
         this.#message(frame);
         break;
-      case "answer":
+      case "answer": {
+        const { deliveredWithinMs: withinMs, adopt = false } = decoded;
+        const json = decoded.keep === "json" ? true : undefined;
+        if (withinMs !== undefined) {
+          this.#message(frame, json, { connection, frame: decoded.frame, adopt, withinMs });
+          break;
+        }
         // Keep it first: the upstream may forget what was answered.
-        if (decoded.keep) this.#message(frame, decoded.keep === "json" ? true : undefined);
+        if (decoded.keep) this.#message(frame, json);
         this.#replyToUpstream(connection, decoded, now, buffered);
         break;
+      }
       case "error":
         this.#failUnnamed(connection, decoded, now);
         this.#message(frame);
@@ -256,6 +264,12 @@ export class Exchange {
   /** Makes room: the reader of a stream has taken frames of this weight. */
   taken(seq: number, weight: number): void {
     this.#requests.taken(seq, weight);
+  }
+
+  /** Sends an answer whose message has been delivered. */
+  answer({ connection, frame, adopt }: HeldAnswer, now: number, buffered: number): readonly ExchangeEffect[] {
+    this.#replyToUpstream(connection, { frame, ...(adopt && { adopt }) }, now, buffered);
+    return this.#flush(now);
   }
 
   /** Counts a frame that the connection sent by itself (greeting, heartbeat, ping, pong) for `limits.pace`. */
@@ -381,7 +395,7 @@ export class Exchange {
   /** Replies to an upstream that requests faster than it reads would pile up: `limits.buffered_bytes` bounds them. */
   #replyToUpstream(
     connection: number,
-    answer: Extract<DecodedMessage, { type: "answer" }>,
+    answer: Pick<Extract<DecodedMessage, { type: "answer" }>, "frame" | "adopt">,
     now: number,
     buffered: number,
   ) {
@@ -400,10 +414,10 @@ export class Exchange {
     });
   }
 
-  #message(frame: Body, json?: true): void {
+  #message(frame: Body, json?: true, answer?: HeldAnswer): void {
     this.counters.messages++;
     this.#heard.add(frame);
-    this.#effects.push({ type: "message", frame, json });
+    this.#effects.push({ type: "message", frame, json, answer });
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import { type Condition, compile, type FrameText, pointersOf, type Test } from "../../protocols/condition.ts";
+import { check, JsonFault } from "../../protocols/json-check.ts";
 import { replace } from "../../protocols/json-edit.ts";
 import { checkedJson, type Json } from "../../protocols/json-message.ts";
 import { locate, type Pointer, parsePointer } from "../../protocols/json-place.ts";
@@ -116,10 +117,28 @@ export function refusesToEnd(frame: FrameText, { refused }: Recipe): boolean {
   return refused?.(frame) === true || refusesCommonly(frame) || sourceAt(frame, ["result"]) === "false";
 }
 
-/** Returns the upstream's id in a frame, as JSON; undefined if there is none. */
+/** Bounds of an id: it is kept for as long as the subscription, and becomes a part of what ends it. */
+const ID_CHARACTERS = 1_024;
+const ID_DEPTH = 8;
+
+/** What counts as an id, for a sentence. */
+export const USABLE_ID = `at most ${ID_CHARACTERS} characters and ${ID_DEPTH} levels`;
+
+/** Returns the upstream's id in a frame, as JSON; undefined if there is none that can be used. */
 export function idIn(frame: FrameText, pointer: Pointer): string | undefined {
   const id = sourceAt(frame, pointer);
-  return id === undefined || id === "null" ? undefined : flat(id);
+  return id === undefined || id === "null" || !isUsable(id) ? undefined : flat(id);
+}
+
+function isUsable(id: string): boolean {
+  if (id.length > ID_CHARACTERS) return false;
+  try {
+    check(id, ID_DEPTH);
+    return true;
+  } catch (error) {
+    if (error instanceof JsonFault) return false;
+    throw error;
+  }
 }
 
 function sourceAt({ text, root }: FrameText, pointer: Pointer): string | undefined {

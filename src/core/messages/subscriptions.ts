@@ -3,23 +3,24 @@
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { type FrameText, frameText } from "../../protocols/condition.ts";
-import { checkedJson, readFrame } from "../../protocols/json-message.ts";
+import { checkedJson } from "../../protocols/json-message.ts";
 import { pointerText } from "../../protocols/json-place.ts";
-import type { Body } from "../../protocols/protocol.ts";
 import { endMessage, messageText } from "../../protocols/subscription-request.ts";
 import type { Outcome } from "../outcome.ts";
 import { fullJitter } from "../util/backoff.ts";
-import { EarlyMessages } from "./early-messages.ts";
 import {
-  idIn,
-  NO_ID,
-  needsIdToEnd,
-  type Recipe,
-  recipeOf,
-  refusesCommonly,
-  refusesToEnd,
-  withOurName,
-} from "./subscription-recipe.ts";
+  type Agreement,
+  type Asking,
+  agreementIn,
+  consider,
+  decided,
+  newAsking,
+  overdue,
+  reasonOf,
+  unreadable,
+} from "./agreement.ts";
+import { EarlyMessages } from "./early-messages.ts";
+import { NO_ID, needsIdToEnd, type Recipe, recipeOf, refusesToEnd, withOurName } from "./subscription-recipe.ts";
 
 /**
  * - `waiting`: there is no connection.
@@ -57,20 +58,6 @@ type Stage =
   /** `final`: what may have been sent must not be sent again. */
   | { readonly phase: "failed"; readonly final: boolean };
 
-interface Asking {
-  readonly phase: "asking";
-  readonly number: number;
-  /** The indexes of the confirmations that have come. */
-  readonly confirmed: Set<number>;
-  /** The upstream's id, as JSON, once a confirmation had it. */
-  id: string | undefined;
-  refusals: number;
-  /** The beginning of the first frame that refused. */
-  refusal: string | undefined;
-  /** The beginning of the last frame that confirmed. */
-  confirmation: string;
-}
-
 interface Active {
   readonly phase: "active";
   /** The upstream's id, as JSON. */
@@ -95,6 +82,8 @@ interface Subscription {
 
 /** How long the upstream may take to agree, in milliseconds: from the request to its reply, and to the last frame. */
 export const AGREE_WITHIN_MS = 10_000;
+/** The shortest pause after a refusal, in milliseconds; `reconnect.refused` may be shorter. */
+const REFUSED_PAUSE_MS = 1_000;
 /** The number of timed-out requests, newest first, that are remembered for a late reply. */
 const TIMED_OUT_MAX = 1_000;
 
@@ -121,13 +110,6 @@ export interface SecretHandling {
   fill<Value>(message: Value): Value;
   /** Quotes a frame for people. */
   show(frame: string): string;
-}
-
-interface Agreement {
-  /** The upstream's id, as JSON; `null` if the recipe has none. */
-  readonly id: string;
-  /** The part that was refused, if any. */
-  readonly partly: Failure | undefined;
 }
 
 /**
@@ -447,7 +429,10 @@ export class Subscriptions {
       this.#giveUp(subscription, failure);
       return;
     }
-    const delay = Math.max(retry.from, fullJitter(subscription.failures++, retry.from, retry.to, random));
+    // An upstream that has just refused is not asked the same at once, unless it is configured to be.
+    const least = failure.code === "invalid_reply" ? Math.min(REFUSED_PAUSE_MS, retry.to) : retry.from;
+    const backoff = fullJitter(subscription.failures++, retry.from, retry.to, random);
+    const delay = Math.max(retry.from, least, backoff);
     subscription.lastFailure = failure;
     this.#enter(subscription, { phase: "failed", final: false }, now + delay);
   }
@@ -525,29 +510,8 @@ export class Subscriptions {
     if (removal !== undefined) this.#effects.push({ type: "removed", removal, failure });
   }
 
-  /**
-   * Takes a frame that may confirm or refuse a request. What a common refusal looks like counts only in a reply, since
-   * a message may be about anything; and not if `agreed` takes it. A frame that is not JSON needs a condition.
-   * @returns true if it does
-   */
-  #consider({ agreed, refused, idPointer }: Recipe, asking: Asking, frame: FrameText, isReply: boolean): boolean {
-    const isPlainReply = isReply && frame.root !== undefined;
-    const index = agreed
-      ? agreed.findIndex((test, at) => !asking.confirmed.has(at) && test(frame))
-      : isPlainReply
-        ? 0
-        : -1;
-    const isCommon = isReply && (agreed === undefined || index < 0) && refusesCommonly(frame);
-    if (refused?.(frame) || isCommon) {
-      asking.refusals++;
-      asking.refusal ??= this.#shown(frame);
-      return true;
-    }
-    if (index < 0) return false;
-    asking.confirmed.add(index);
-    asking.confirmation = this.#shown(frame);
-    if (idPointer) asking.id ??= idIn(frame, idPointer);
-    return true;
+  #consider(recipe: Recipe, asking: Asking, frame: FrameText, isReply: boolean): boolean {
+    return consider(recipe, asking, frame, isReply, (each) => this.#shown(each));
   }
 
   /** The reason why an outcome does not confirm the end of a subscription; undefined if it does. */
@@ -582,58 +546,10 @@ export class Subscriptions {
   }
 }
 
-function newAsking(number: number): Asking {
-  return {
-    phase: "asking",
-    number,
-    confirmed: new Set(),
-    id: undefined,
-    refusals: 0,
-    refusal: undefined,
-    confirmation: "",
-  };
-}
-
 function isFinal({ stage }: Subscription): boolean {
   return stage.phase === "failed" && stage.final;
 }
 
 function earlier(a: number | undefined, b: number): number {
   return a === undefined || b < a ? b : a;
-}
-
-/** True if as many frames have confirmed or refused as the recipe waits for. */
-function decided({ agreed }: Recipe, { confirmed, refusals }: Asking): boolean {
-  return confirmed.size + refusals >= (agreed?.length ?? 1);
-}
-
-function agreementIn(recipe: Recipe, { confirmed, id, refusal, confirmation }: Asking): Agreement | Failure {
-  if (confirmed.size === 0) return refusedAs(refusal, "it");
-  if (recipe.idPointer && id === undefined)
-    return unreadable(recipe, `the reply has no id at ${pointerText(recipe.idPointer)}: ${confirmation}`);
-  return { id: id ?? NO_ID, partly: refusal === undefined ? undefined : refusedAs(refusal, "a part of it") };
-}
-
-function refusedAs(refusal: string | undefined, what: string): Failure {
-  return { code: "invalid_reply", sent: "yes", detail: `the upstream refused ${what}: ${refusal}` };
-}
-
-/** The failure of an agreement that cannot be read. A subscription that cannot be named cannot be ended either. */
-function unreadable(recipe: Recipe, why: string): Failure {
-  const isLeft = recipe.unsubscribe === undefined || needsIdToEnd(recipe);
-  const detail = isLeft ? `${why}; if the upstream agreed, it sends until the connection ends` : why;
-  return { code: "invalid_reply", sent: "yes", detail };
-}
-
-/** The failure of a request whose time is up: what has come by then says more. */
-function overdue({ confirmed, refusal }: Asking, failure: Failure): Failure {
-  if (refusal !== undefined) return refusedAs(refusal, "it, or a part of it");
-  if (confirmed.size === 0) return failure;
-  return { ...failure, sent: "yes", detail: `only ${confirmed.size} of the confirmations came in time` };
-}
-
-/** The reason why a frame is not JSON. */
-function reasonOf(frame: Body): string {
-  const json = readFrame(frame);
-  return "why" in json ? json.why : "it is";
 }

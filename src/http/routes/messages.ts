@@ -99,8 +99,9 @@ export function journalResponse(
 }
 
 /** The reason why no reader is taken now, which passes. */
-function refusalOf({ accepting }: AppParts["lifecycle"], { journals, settings }: UpstreamPort) {
+function refusalOf({ accepting }: AppParts["lifecycle"], { journals, settings, down }: UpstreamPort) {
   if (!accepting) return refused("shutting_down", "the service is shutting down");
+  if (down) return new SidesocketError(down);
   const { readers } = settings.messages;
   if (journals.readers < readers) return undefined;
   const detail = `messages.readers (${readers}) is reached: close a reader, or raise the limit`;

@@ -133,6 +133,10 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
   app.openapi(deletedRoute, named, async (c) => {
     const upstream = upstreamOf(c);
     const { name } = find(c, upstream);
+    if (upstream.subscriptions.isDeclared(name)) {
+      const declared = `subscriptions.${name} of upstream ${upstream.name}`;
+      throw refused("conflict", `the subscription belongs to the configuration: remove ${declared} there`);
+    }
     const { timeoutMs, applied } = readWaitLimit(c, UNSUBSCRIBE_WITHIN_MS);
     const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
     parts.quotas?.unsubscribe(upstream.name, name);

@@ -158,6 +158,11 @@ export class JournalPulls {
     else pull?.listener.page(page);
   }
 
+  /** Reports messages of a journal that were delivered. */
+  delivered(journal: string, epoch: string, seqs: readonly number[]): void {
+    this.#post({ type: "delivered", upstream: this.#upstream, journal, epoch, seqs });
+  }
+
   /** Posts every pending pull to a new thread. Its page begins with the gap that the crash left. */
   repost(): void {
     for (const { command } of this.#pulls.values()) this.#post(command);

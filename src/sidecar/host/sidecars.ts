@@ -4,11 +4,14 @@ import type { ShutdownBounds, UpstreamSettings } from "../../config/schema.ts";
 import { Budget, budgetMemory, sidesFor } from "../../core/util/budget.ts";
 import type { Failure } from "../../errors.ts";
 import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
-import { type RawThread, SidecarThread } from "./supervised-thread.ts";
+import { type RawThread, type Separate, SidecarThread } from "./supervised-thread.ts";
 import { ThreadBudget } from "./thread-budget.ts";
 import { UpstreamClient } from "./upstream-client.ts";
 
-/** The most threads, each of which costs about 12 MB; with more upstreams than this, they share threads. */
+/**
+ * The threads to begin with, each of which costs about 12 MB; with more upstreams than this, they share threads. One
+ * that keeps killing its thread gets another one of its own.
+ */
 const THREADS_MAX = 8;
 
 export interface ExitOptions {
@@ -23,7 +26,7 @@ export class Sidecars {
   readonly upstreams: ReadonlyMap<string, UpstreamClient>;
   /** The host's side of the budget. */
   readonly budget: Budget;
-  readonly #threads: readonly SidecarThread[];
+  readonly #threads: SidecarThread[];
   readonly #bounds: ShutdownBounds;
   readonly #http: HttpSide;
   readonly #force = new AbortController();
@@ -39,21 +42,29 @@ export class Sidecars {
     http: HttpSide = noHttpSide,
     memoryBytes = Number.POSITIVE_INFINITY,
   ) {
-    const count = Math.min(settings.size, THREADS_MAX);
-    const memory = budgetMemory(memoryBytes, sidesFor(count));
+    // Each upstream may get a thread of its own, besides those that they share.
+    const memory = budgetMemory(memoryBytes, sidesFor(THREADS_MAX + settings.size));
     const budget = new Budget(memory);
-    const threads = Array.from({ length: count }, (_, index) => ({
-      thread: new SidecarThread(startThread),
-      budget: new ThreadBudget(budget, memory, index),
-    }));
+    const threads: SidecarThread[] = [];
+    const separate: Separate = (from, names) => {
+      const own = start();
+      for (const name of names) from.handOver(name, own);
+    };
+    const start = (): SidecarThread => {
+      const thread = new SidecarThread(startThread, separate, new ThreadBudget(budget, memory, threads.length));
+      threads.push(thread);
+      return thread;
+    };
+    const count = Math.min(settings.size, THREADS_MAX);
+    for (let index = 0; index < count; index++) start();
     const upstreams = [...settings].map(([name, upstream], index): [string, UpstreamClient] => {
-      const shared = threads[index % count];
-      if (!shared) throw new RangeError(`unreachable: no thread for upstream "${name}"`);
-      return [name, new UpstreamClient(name, upstream, shared.thread, shared.budget)];
+      const thread = threads[index % count];
+      if (!thread) throw new RangeError(`unreachable: no thread for upstream "${name}"`);
+      return [name, new UpstreamClient(name, upstream, thread)];
     });
     this.budget = budget;
     this.upstreams = new Map(upstreams);
-    this.#threads = threads.map(({ thread }) => thread);
+    this.#threads = threads;
     this.#bounds = bounds;
     this.#http = http;
   }
@@ -63,7 +74,7 @@ export class Sidecars {
     await Promise.all([...this.upstreams.values()].map((upstream) => upstream.opened));
   }
 
-  /** Resolves with the failure when a protocol cannot be loaded, or a thread has died too often. */
+  /** Resolves with the failure when a protocol cannot be loaded, or a thread cannot be ended. */
   get failing(): Promise<Failure> {
     return Promise.race([...this.upstreams.values()].map((upstream) => upstream.failing));
   }

@@ -28,6 +28,7 @@ type SubscriptionListener = (state: SubscriptionState | undefined) => void;
 /** Keeps the subscriptions, so that a new thread gets them all, and the state of each. */
 export class UpstreamSubscriptions {
   readonly #upstream: string;
+  readonly #declared: ReadonlySet<string>;
   readonly #post: (message: ToThread) => void;
   readonly #records = new Map<string, SubscriptionRecord>();
   readonly #listeners = new Map<string, Set<SubscriptionListener>>();
@@ -42,6 +43,7 @@ export class UpstreamSubscriptions {
   ) {
     this.#upstream = upstream;
     this.#post = post;
+    this.#declared = new Set(Object.keys(declared));
     for (const [name, settings] of Object.entries(declared)) this.#record(name, settings);
   }
 
@@ -56,6 +58,11 @@ export class UpstreamSubscriptions {
   get(name: string): SubscriptionInfo | undefined {
     const record = this.#records.get(name);
     return record && { name, settings: record.settings, since: record.since, ...record.state };
+  }
+
+  /** True for a subscription of the configuration, which no caller may remove. */
+  isDeclared(name: string): boolean {
+    return this.#declared.has(name);
   }
 
   /** @param name must be free */

@@ -2,8 +2,9 @@
 
 import { fullJitter } from "../../core/util/backoff.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
-import type { FromThread, ToThread } from "../contract.ts";
+import type { FromThread, ThreadReport, ToThread } from "../contract.ts";
 import { packToThread, type RowFromThread, unpackFromThread } from "../message-codec.ts";
+import { ThreadBudget } from "./thread-budget.ts";
 
 /** A thread as the runtime starts it: the part of `Thread` in `runtime/runtime.ts` that the host needs. */
 export interface RawThread {
@@ -13,6 +14,8 @@ export interface RawThread {
     ref(): void;
     unref(): void;
   };
+  /** The number of the upstream that it works for, or 0; readable even when the thread is gone. */
+  readonly mark: Int32Array;
   readonly ended: Promise<{ readonly error: string | undefined }>;
   terminate(): void;
 }
@@ -24,9 +27,22 @@ export interface ThreadClient {
   receive(message: FromThread): void;
   /** The thread died: no reply comes to anything posted so far. The `unposted` requests never even reached it. */
   crashed(detail: string, unposted: ReadonlySet<number>): void;
-  /** The thread died too often and is not restarted. */
+  /** The thread cannot be ended, and is not replaced. */
   lost(detail: string): void;
+  /**
+   * The upstream alone has killed its thread too often.
+   * @returns milliseconds until it is tried again; undefined for never
+   */
+  refused(detail: string): number | undefined;
+  /** The pause after `refused` is over: a thread is started. */
+  tried(): void;
+  /** Messages go to this thread from here on. */
+  moved(thread: SidecarThread): void;
+  report(report: ThreadReport): void;
 }
+
+/** Moves these upstreams to another thread of their own, since one of them kills the thread that they are on. */
+export type Separate = (from: SidecarThread, upstreams: readonly string[]) => void;
 
 /** How long the thread may take to report that a bound of its own has passed, in milliseconds. */
 export const THREAD_GRACE_MS = 50;
@@ -34,6 +50,8 @@ export const THREAD_GRACE_MS = 50;
 /** Five crashes within half a minute are no accident: another restart would only heat the machine. */
 const CRASHES_MAX = 5;
 const CRASHES_WITHIN_MS = 30_000;
+/** The crashes of a shared thread for which one upstream is to blame, until it is separated from the others. */
+const SHARED_CRASHES_MAX = 2;
 const RESTART_FROM_MS = 100;
 const RESTART_TO_MS = 5_000;
 
@@ -51,6 +69,10 @@ const UNENDING_MS = 2_000;
 type Running = {
   readonly phase: "running";
   readonly thread: RawThread;
+  /** The upstreams in the order in which the thread was given them, by which it numbers them. */
+  names: readonly string[];
+  /** The thread has reported the exception of which it dies, and the upstream to blame, if it is known. */
+  dying: { readonly upstream: string } | undefined;
   /** Undefined until the thread is `ready`. */
   outbox: Outbox<ToThread> | undefined;
   missed: number;
@@ -61,21 +83,34 @@ type ThreadPhase =
   /** It died, or hung and is being terminated. Messages posted from here on wait for the next thread. */
   | { readonly phase: "ending"; readonly thread: RawThread }
   | { readonly phase: "waiting"; readonly timer: NodeJS.Timeout }
+  /** The only upstream has killed it too often. Messages posted from here on are dropped: its client knows. */
+  | { readonly phase: "refused"; readonly timer: NodeJS.Timeout | undefined }
   | { readonly phase: "ended" };
+
+interface Crash {
+  readonly at: number;
+  /** The upstream to blame, if it is known. */
+  readonly culprit: string | undefined;
+}
 
 /** Serves several upstreams by their names, through one thread at a time. */
 export class SidecarThread {
+  /** Where the memory counts that the thread holds. */
+  readonly budget: ThreadBudget;
   readonly #start: () => RawThread;
+  readonly #separate: Separate;
   readonly #clients = new Map<string, ThreadClient>();
   readonly #heartbeat: NodeJS.Timeout;
   /** Messages posted while no thread listened. */
   #unposted: ToThread[] = [];
   #phase: ThreadPhase;
-  #crashes: number[] = [];
+  #crashes: readonly Crash[] = [];
   #restarts = true;
 
-  constructor(start: () => RawThread) {
+  constructor(start: () => RawThread, separate: Separate = () => {}, budget = ThreadBudget.unlimited()) {
+    this.budget = budget;
     this.#start = start;
+    this.#separate = separate;
     this.#phase = this.#launch();
     this.#heartbeat = setInterval(() => this.#checkHeartbeat(), HEARTBEAT_MS).unref();
   }
@@ -85,15 +120,30 @@ export class SidecarThread {
     this.#clients.set(name, client);
   }
 
+  /** Moves an upstream to a new thread, with what was posted for it and reached none. Call while this one is dead. */
+  handOver(name: string, to: SidecarThread): void {
+    const client = this.#clients.get(name);
+    if (!client) return;
+    this.#clients.delete(name);
+    to.add(name, client);
+    client.moved(to);
+    const isMoved = (message: ToThread) => message.upstream === name;
+    for (const message of this.#unposted.filter(isMoved)) to.post(message);
+    this.#unposted = this.#unposted.filter((message) => !isMoved(message));
+  }
+
   /** False if no reply comes to anything posted from here on. */
   get alive(): boolean {
-    return this.#phase.phase === "running" || (this.#restarts && this.#phase.phase !== "ended");
+    const { phase } = this.#phase;
+    return phase === "running" || (this.#restarts && (phase === "ending" || phase === "waiting"));
   }
 
   /** @param alone true if nothing else is on its way to the thread */
   post(message: ToThread, alone = false): void {
     if (this.#phase.phase === "running" && this.#phase.outbox) this.#phase.outbox.push(message, alone);
-    else if (this.alive && !this.#abandonsUnposted(message)) this.#unposted.push(message);
+    // Every subscription is among the opening messages of the next thread, and must not be requested twice.
+    else if (this.alive && message.type !== "subscribe" && !this.#cancelsUnposted(message))
+      this.#unposted.push(message);
   }
 
   /**
@@ -111,16 +161,21 @@ export class SidecarThread {
     return withdrawn;
   }
 
-  /** A request that has reached no thread is withdrawn with its `abandon`: no thread need know of either. */
-  #abandonsUnposted(message: ToThread): boolean {
-    return message.type === "abandon" && this.withdraw(message.upstream, message.seq).length > 0;
+  /** A request or a read that has reached no thread is withdrawn with its end: no thread need know of either. */
+  #cancelsUnposted(message: ToThread): boolean {
+    if (message.type === "abandon") return this.withdraw(message.upstream, message.seq).length > 0;
+    if (message.type !== "cancelRead") return false;
+    const { upstream, seq } = message;
+    const at = this.#unposted.findIndex((one) => one.type === "read" && one.upstream === upstream && one.seq === seq);
+    if (at >= 0) this.#unposted.splice(at, 1);
+    return at >= 0;
   }
 
   /** From here on a thread that ends is not replaced. */
   stopRestarting(): void {
     this.#restarts = false;
     clearInterval(this.#heartbeat);
-    if (this.#phase.phase !== "waiting") return;
+    if (this.#phase.phase !== "waiting" && this.#phase.phase !== "refused") return;
     clearTimeout(this.#phase.timer);
     this.#phase = { phase: "ended" };
   }
@@ -143,12 +198,13 @@ export class SidecarThread {
 
   #launch(): ThreadPhase {
     const thread = this.#start();
-    const running: Running = { phase: "running", thread, outbox: undefined, missed: 0 };
+    const running: Running = { phase: "running", thread, names: [], dying: undefined, outbox: undefined, missed: 0 };
     thread.port.on("message", (batch) => {
       running.missed = 0;
       if (this.#phase !== running) return;
       unpackFromThread(batch.row, (message) => {
         if (message.type === "ready") this.#onReady(running);
+        else if (message.type === "report") this.#onReport(running, message);
         else this.#clients.get(message.upstream)?.receive(message);
       });
     });
@@ -157,10 +213,18 @@ export class SidecarThread {
   }
 
   #onReady(running: Running): void {
+    running.names = [...this.#clients.keys()];
     running.outbox = new Outbox(running.thread.port, () => performance.now(), packToThread);
     const opening = [...this.#clients.values()].flatMap((client) => client.openingMessages());
     for (const message of [...opening, ...this.#unposted.splice(0)]) running.outbox.push(message);
     running.outbox.flush();
+  }
+
+  /** A report of an unknown upstream's module goes to the log of the first: what matters is that it is read. */
+  #onReport(running: Running, { upstream, report }: Extract<FromThread, { type: "report" }>): void {
+    if (report.event === "dying") running.dying = { upstream };
+    const [first] = this.#clients.values();
+    (this.#clients.get(upstream) ?? first)?.report(report);
   }
 
   #checkHeartbeat(): void {
@@ -181,17 +245,19 @@ export class SidecarThread {
 
   #onEnded(running: Running, error: string | undefined): void {
     const hung = this.#phase !== running;
-    const detail = error ?? "it ended unexpectedly";
+    const detail = running.dying ? "the reason is in the log" : (error ?? "it ended unexpectedly");
     // First of all: a client that posts again on the crash must not post to the dead thread.
     this.#phase = { phase: "ending", thread: running.thread };
     // The crash of a hung thread was reported when it was detected.
     if (!hung && (this.#restarts || error !== undefined)) this.#reportCrash(detail);
     this.#phase = { phase: "ended" };
     if (!this.#restarts) return;
-    const now = performance.now();
-    this.#crashes = [...this.#crashes.filter((at) => now - at < CRASHES_WITHIN_MS), now];
-    if (this.#crashes.length >= CRASHES_MAX) {
-      this.#giveUp(`it died ${CRASHES_MAX} times within ${CRASHES_WITHIN_MS / 1_000} s; the last time: ${detail}`);
+    this.#noteCrash(running);
+    if (this.#clients.size > 1) {
+      const leaving = this.#leaving();
+      if (leaving.length > 0) this.#separate(this, leaving);
+    } else if (this.#crashes.length >= CRASHES_MAX) {
+      this.#refuse(`it died ${CRASHES_MAX} times within ${CRASHES_WITHIN_MS / 1_000} s; the last time: ${detail}`);
       return;
     }
     const delay = fullJitter(this.#crashes.length - 1, RESTART_FROM_MS, RESTART_TO_MS, Math.random());
@@ -199,6 +265,44 @@ export class SidecarThread {
       this.#phase = this.#launch();
     }, delay);
     this.#phase = { phase: "waiting", timer };
+  }
+
+  #noteCrash({ thread, names, dying }: Running): void {
+    const now = performance.now();
+    const name = names[(thread.mark[0] ?? 0) - 1] ?? dying?.upstream ?? "*";
+    const culprit = this.#clients.has(name) ? name : undefined;
+    this.#crashes = [...this.#crashes.filter(({ at }) => now - at < CRASHES_WITHIN_MS), { at: now, culprit }];
+  }
+
+  /**
+   * The upstreams that must leave a shared thread: the one that keeps killing it or, if that is not known, half of
+   * them, so that the one to blame is soon alone.
+   */
+  #leaving(): readonly string[] {
+    const culprit = this.#crashes.at(-1)?.culprit;
+    const same = this.#crashes.filter((crash) => crash.culprit === culprit).length;
+    if (same < SHARED_CRASHES_MAX && this.#crashes.length < CRASHES_MAX) return [];
+    const names = [...this.#clients.keys()];
+    this.#crashes = [];
+    return culprit === undefined ? names.slice(Math.ceil(names.length / 2)) : [culprit];
+  }
+
+  /** Keeps the only upstream of this thread down, and starts the next thread after the pause that its client states. */
+  #refuse(detail: string): void {
+    const said = `the sidecar's thread was given up: ${detail}`;
+    this.#phase = { phase: "refused", timer: undefined };
+    const [pause] = [...this.#clients.values()].map((client) => client.refused(said));
+    this.#unposted = [];
+    if (pause === undefined) this.stopRestarting();
+    else this.#phase = { phase: "refused", timer: setTimeout(() => this.#try(), pause) };
+  }
+
+  /** One more crash soon, and the upstream is refused again. */
+  #try(): void {
+    const now = performance.now();
+    this.#crashes = this.#crashes.slice(1).map((crash) => ({ ...crash, at: now }));
+    this.#phase = this.#launch();
+    for (const client of this.#clients.values()) client.tried();
   }
 
   #giveUp(detail: string): void {

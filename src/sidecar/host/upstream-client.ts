@@ -5,10 +5,19 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import { noMemory, shuttingDown, tooMany } from "../../core/exchange/failures.ts";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
 import { type CallerOutcome, countedBytes, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
+import { aroundInterval } from "../../core/util/backoff.ts";
 import { deferred } from "../../core/util/deferred.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { CloseCounts, FromThread, ProtocolTraits, ToThread, UpstreamDetails, UpstreamState } from "../contract.ts";
+import type {
+  CloseCounts,
+  FromThread,
+  ProtocolTraits,
+  ThreadReport,
+  ToThread,
+  UpstreamDetails,
+  UpstreamState,
+} from "../contract.ts";
 import { Inspections } from "./inspections.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
@@ -17,7 +26,7 @@ import { ReportedState } from "./reported-state.ts";
 import { type OpenStream, StreamedReplies, type StreamedRequest, type StreamReader } from "./streamed-replies.ts";
 import { UpstreamSubscriptions } from "./subscriptions.ts";
 import { type SidecarThread, THREAD_GRACE_MS, type ThreadClient } from "./supervised-thread.ts";
-import { ThreadBudget } from "./thread-budget.ts";
+import type { ThreadBudget } from "./thread-budget.ts";
 import { type Cancelled, ThreadConfirmations } from "./thread-confirmations.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -43,8 +52,7 @@ export class UpstreamClient implements ThreadClient {
   readonly settings: UpstreamSettings;
   /** Undefined until the thread has opened the upstream. */
   protocol: ProtocolTraits | undefined;
-  readonly #thread: SidecarThread;
-  readonly #budget: ThreadBudget;
+  #thread: SidecarThread;
   readonly #waiters = new Waiters((seq) => this.#failOverdue(seq));
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
@@ -59,14 +67,16 @@ export class UpstreamClient implements ThreadClient {
   #replies = 0;
   /** The reason why nothing new is taken; undefined while new requests are. */
   #refusal: Failure | undefined;
+  /** The reason why there is no thread for a while; undefined while there is one, or soon will be. */
+  #down: Failure | undefined;
+  readonly #reportListeners = new Set<(report: ThreadReport) => void>();
 
-  constructor(name: string, settings: UpstreamSettings, thread: SidecarThread, budget = ThreadBudget.unlimited()) {
+  constructor(name: string, settings: UpstreamSettings, thread: SidecarThread) {
     this.name = name;
     this.settings = settings;
     this.#thread = thread;
-    this.#budget = budget;
-    const post = (message: ToThread) => thread.post(message);
-    this.journals = new JournalPulls(name, post, (bytes) => budget.arrived("pages", bytes));
+    const post = (message: ToThread) => this.#post(message);
+    this.journals = new JournalPulls(name, post, (bytes) => this.#budget.arrived("pages", bytes));
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
     thread.add(name, this);
@@ -84,7 +94,7 @@ export class UpstreamClient implements ThreadClient {
     return pTimeout(this.opened, { milliseconds, message: refused("upstream_down", "its protocol is being loaded") });
   }
 
-  /** Resolves with the failure when the protocol cannot be loaded, or the thread has died too often. */
+  /** Resolves with the failure when the protocol cannot be loaded, or its thread cannot be ended or kept alive. */
   get failing(): Promise<Failure> {
     return this.#failing.promise;
   }
@@ -103,6 +113,16 @@ export class UpstreamClient implements ThreadClient {
     return this.#replies;
   }
 
+  /** The failure of everything that needs the thread; undefined while there is one, or soon will be. */
+  get down(): Failure | undefined {
+    return this.#down && { ...this.#down, retryAfterMs: this.state.retryInMs };
+  }
+
+  /** Calls `listener` with what the user's modules print and throw. */
+  onReport(listener: (report: ThreadReport) => void): void {
+    this.#reportListeners.add(listener);
+  }
+
   /** @returns a function that stops listening */
   onState(listener: (state: UpstreamState) => void): () => void {
     return this.#state.onChange(listener);
@@ -113,7 +133,7 @@ export class UpstreamClient implements ThreadClient {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { host } = this.#budget;
     const bytes = body.length;
-    const refusal = this.#refusal ?? this.#tooMany() ?? this.#noMemory(bytes);
+    const refusal = this.#refusal ?? this.down ?? this.#tooMany() ?? this.#noMemory(bytes);
     if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
     host.take("in_flight", bytes);
     const seq = this.#waiters.draw();
@@ -147,12 +167,13 @@ export class UpstreamClient implements ThreadClient {
   stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure {
     const { host } = this.#budget;
     const congested = host.refuses("streams") ? noMemory(host.limit, "another stream") : undefined;
-    const refusal = this.#refusal ?? this.#tooMany() ?? congested ?? this.#noMemory(request.body.length);
+    const refusal = this.#refusal ?? this.down ?? this.#tooMany() ?? congested ?? this.#noMemory(request.body.length);
     return refusal ?? this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
   }
 
   /** @returns the details that only the thread knows; undefined if it does not reply within `withinMs` */
   inspect(withinMs: number): Promise<UpstreamDetails | undefined> {
+    if (this.#down) return Promise.resolve(undefined);
     const seq = this.#waiters.draw();
     const details = this.#inspections.add(seq, withinMs);
     this.#thread.post({ type: "inspect", upstream: this.name, seq });
@@ -201,6 +222,12 @@ export class UpstreamClient implements ThreadClient {
     this.#failAll(() => ({ code: "cancelled", sent: "maybe", detail: "the service stopped before the reply came" }));
     this.#waiters.clearTimer();
     return left;
+  }
+
+  /** Without a thread there is nothing to end at the upstream. */
+  #post(message: ToThread): void {
+    if (this.#down && message.type === "unsubscribe") this.subscriptions.removed(message.seq, undefined);
+    else this.#thread.post(message);
   }
 
   // Messages and events of the thread.
@@ -271,6 +298,38 @@ export class UpstreamClient implements ThreadClient {
     else this.journals.repost();
     this.subscriptions.crashed(failure);
     this.#state.set({ phase: "idle", attempts: 0, lastError });
+  }
+
+  /** An upstream that was never open is a mistake in the configuration: the start fails, like that of any other. */
+  refused(detail: string): number | undefined {
+    if (!this.protocol) {
+      this.lost(detail);
+      return undefined;
+    }
+    const retryInMs = aroundInterval(this.settings.reconnect.refused, Math.random());
+    this.#state.set({ phase: "refused", attempts: 0, lastError: detail, retryInMs });
+    this.#down = { code: "upstream_down", sent: "no", detail };
+    const unsent: Outcome = { type: "failed", failure: this.#down };
+    for (const seq of this.#thread.withdraw(this.name)) this.#end(seq, unsent);
+    return retryInMs;
+  }
+
+  tried(): void {
+    this.#down = undefined;
+    this.journals.repost();
+    this.#state.set({ ...this.#state.current, phase: "idle", retryInMs: undefined });
+  }
+
+  get #budget(): ThreadBudget {
+    return this.#thread.budget;
+  }
+
+  moved(thread: SidecarThread): void {
+    this.#thread = thread;
+  }
+
+  report(report: ThreadReport): void {
+    for (const listener of this.#reportListeners) listener(report);
   }
 
   lost(detail: string): void {

@@ -24,6 +24,7 @@ import type { Body, WireId } from "../../protocols/protocol.ts";
 import { maskSecrets } from "../../secrets.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
 import type { Framing } from "./framing.ts";
+import type { Work } from "./mark.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
 import type { Resolved } from "./resolve-placeholders.ts";
@@ -63,6 +64,8 @@ interface ConnectionEnvironment {
   /** Milliseconds of a monotonic clock. */
   now(): number;
   readonly lookup?: LookupFunction | undefined;
+  readonly work: Work;
+  threw(what: string, error: unknown): void;
 }
 
 /** Decides nothing itself: the pair of sessions does, and receives as inputs what happens on the sockets and timers. */
@@ -90,7 +93,7 @@ export class Connection {
     this.#framing = framing;
     this.#env = env;
     this.#events = events;
-    this.#sockets = new Sockets(name, settings, env.lookup);
+    this.#sockets = new Sockets(name, settings, env);
   }
 
   start(): void {
@@ -169,7 +172,7 @@ export class Connection {
 
   #newTimer(): PhaseTimer {
     const timer: PhaseTimer = new PhaseTimer(() =>
-      this.#advance({ type: timer === this.#timer ? "timer" : "rotationTimer" }),
+      this.#env.work(() => this.#advance({ type: timer === this.#timer ? "timer" : "rotationTimer" })),
     );
     return timer;
   }
@@ -258,7 +261,7 @@ export class Connection {
 
   #retire(connection: number, withinMs: number): void {
     this.#sockets.retire(connection, withinMs, this.#activity.proof(connection), () =>
-      this.#onRetirementExpired(connection),
+      this.#env.work(() => this.#onRetirementExpired(connection)),
     );
     this.#events.sentOwn(this.#env.now());
     this.#events.rotated();

@@ -74,14 +74,20 @@ export class Journals {
     return { messages: sum(({ size }) => size), bytes: sum(({ bytes }) => bytes) };
   }
 
-  append(name: string, data: Body, kind: Message["kind"]): void {
+  /** @returns the message's number; undefined if there is no such journal */
+  append(name: string, data: Body, kind: Message["kind"]): number | undefined {
     const journal = this.#journals.get(name);
-    if (!journal) return;
+    if (!journal) return undefined;
     const same = this.#large?.data === data ? this.#large.stored : undefined;
     if (!same) this.#makeRoom(journal, data.length);
     const stored = journal.append(data, kind, Date.now(), same);
     if (!same && data.length > SHARED_MAX_BYTES) this.#remember(data, stored);
     this.#scheduleRetry();
+    return journal.newest;
+  }
+
+  epochOf(name: string): string | undefined {
+    return this.#journals.get(name)?.epoch;
   }
 
   #remember(data: Body, stored: StoredBody): void {

@@ -3,7 +3,7 @@
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { placeholdersIn } from "../../placeholders.ts";
-import { fromModule, preset } from "../../protocols/presets.ts";
+import { fromModule, type ModuleThrew, preset } from "../../protocols/presets.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
 
 type ProtocolSettings = UpstreamSettings["protocol"];
@@ -12,13 +12,17 @@ type ProtocolSettings = UpstreamSettings["protocol"];
 const LOAD_WITHIN_MS = 10_000;
 
 /** Loads the protocol that the settings name. Rejects with a plain Error that names the file and the reason. */
-export async function loadProtocol(settings: ProtocolSettings, withinMs = LOAD_WITHIN_MS): Promise<Protocol> {
+export async function loadProtocol(
+  settings: ProtocolSettings,
+  threw: ModuleThrew = () => {},
+  withinMs = LOAD_WITHIN_MS,
+): Promise<Protocol> {
   const known = preset(settings)?.protocol;
   if (known) return typeof known === "function" ? known() : known;
   const path = typeof settings === "string" ? settings : settings.preset;
   const message = `it was not loaded within ${withinMs / 1_000} s`;
   try {
-    return fromModule(await pTimeout(import(path), { milliseconds: withinMs, message }));
+    return fromModule(await pTimeout(import(path), { milliseconds: withinMs, message }), threw);
   } catch (error) {
     throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }

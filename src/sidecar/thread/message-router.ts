@@ -1,6 +1,7 @@
 /** The router of an upstream's messages: each goes to the journal of its subscription, or to the main one. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { NewRequest } from "../../core/exchange/request-table.ts";
+import { type HeldAnswer, HeldAnswers, type KeptAt } from "../../core/messages/held-answers.ts";
 import type { MessageKind } from "../../core/messages/journal.ts";
 import {
   AGREE_WITHIN_MS,
@@ -34,6 +35,7 @@ export class MessageRouter {
   readonly #env: RouterEnvironment;
   readonly #journals: Journals;
   readonly #subscriptions: Subscriptions;
+  readonly #held = new HeldAnswers();
   /** How many messages came since the exit's stop step and were not kept; undefined before it. */
   #unkept: number | undefined;
 
@@ -62,9 +64,15 @@ export class MessageRouter {
     return this.#unkept ?? 0;
   }
 
-  /** When `expire` must be called; undefined if nothing has to be requested again. */
+  /** Answers that were not sent, because their messages were not delivered. */
+  get unanswered(): number {
+    return this.#held.dropped;
+  }
+
+  /** When `expire` must be called; undefined if nothing is due. */
   get nextDeadline(): number | undefined {
-    return this.#subscriptions.nextDeadline;
+    const [one, other] = [this.#subscriptions.nextDeadline, this.#held.nextDeadline];
+    return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
   }
 
   read(command: CommandOf<"read">): void {
@@ -85,17 +93,37 @@ export class MessageRouter {
     this.#journals.remove(name);
   }
 
-  /** `json`: true if the protocol has already parsed the frame as JSON. */
-  message(frame: Body, json?: boolean): void {
+  /**
+   * @param json true if the protocol has already parsed the frame as JSON
+   * @param answer the answer that `delivered` returns once the message has been delivered
+   */
+  message(frame: Body, json?: boolean, answer?: HeldAnswer): void {
+    const places = this.#keep(frame, json);
+    if (answer) this.#held.hold(answer, places, this.#env.now());
+  }
+
+  /** Returns the answers that waited for these messages. */
+  delivered({ journal, epoch, seqs }: CommandOf<"delivered">): readonly HeldAnswer[] {
+    return this.#journals.epochOf(journal) === epoch ? this.#held.delivered(journal, seqs) : [];
+  }
+
+  /** A connection has ended: requests that came over it can no longer be answered. */
+  onConnectionLost(connection: number): void {
+    this.#held.lost(connection);
+  }
+
+  /** @returns where the message is kept */
+  #keep(frame: Body, json?: boolean): readonly KeptAt[] {
     if (this.#unkept !== undefined) {
       this.#unkept++;
-      return;
+      return [];
     }
     const kind = kindOf(frame, this.#accepts, json);
     const isWanted = typeof frame === "string" && !this.#subscriptions.isIdle;
     const effects = isWanted ? this.#subscriptions.message(frame, this.#context(), kind === "json") : undefined;
-    if (effects) this.#carryOut(effects);
-    else this.#journals.append(MAIN, frame, kind);
+    if (effects) return this.#carryOut(effects);
+    const seq = this.#journals.append(MAIN, frame, kind);
+    return seq === undefined ? [] : [{ journal: MAIN, seq }];
   }
 
   /** From here on messages are counted and not kept. */
@@ -141,6 +169,7 @@ export class MessageRouter {
 
   /** Call when `nextDeadline` has come. */
   expire(): void {
+    this.#held.expire(this.#env.now());
     this.#carryOut(this.#subscriptions.expire(this.#context()));
   }
 
@@ -148,7 +177,13 @@ export class MessageRouter {
     return { now: this.#env.now(), random: Math.random(), retry: this.#retry };
   }
 
-  #carryOut(effects: readonly SubscriptionEffect[]): void {
+  /**
+   * @returns where the message that had these effects is kept. Messages after an agreement are others, that came before
+   *   it, and may be this one again: none of them counts.
+   */
+  #carryOut(effects: readonly SubscriptionEffect[]): readonly KeptAt[] {
+    const places: KeptAt[] = [];
+    let isAgreed = false;
     for (const effect of effects) {
       switch (effect.type) {
         case "request":
@@ -159,14 +194,17 @@ export class MessageRouter {
           break;
         }
         case "state":
+          isAgreed ||= effect.state.phase === "active";
           if (effect.state.phase === "active") this.#journals.back(effect.name);
           if (effect.state.phase === "failed")
             this.#journals.still(effect.name, effect.state.lastFailure?.detail ?? "");
           this.#env.post({ type: "subscription", upstream: this.#name, name: effect.name, state: effect.state });
           break;
-        case "message":
-          this.#journals.append(effect.name, effect.text, effect.kind);
+        case "message": {
+          const seq = this.#journals.append(effect.name, effect.text, effect.kind);
+          if (seq !== undefined && !isAgreed) places.push({ journal: effect.name, seq });
           break;
+        }
         case "missed":
           this.#journals.missed(effect.name, "more came before the upstream agreed than could be kept");
           break;
@@ -176,6 +214,7 @@ export class MessageRouter {
         }
       }
     }
+    return places;
   }
 }
 

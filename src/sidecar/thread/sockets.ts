@@ -7,6 +7,7 @@ import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts } from "../contract.ts";
+import type { Work } from "./mark.ts";
 import { asTheyAre, type Resolved, type ResolveSettings, settingsResolver } from "./resolve-placeholders.ts";
 import { openSocket, type Socket, type SocketEvents } from "./socket.ts";
 import { openUnresolved } from "./unresolved-socket.ts";
@@ -19,20 +20,26 @@ interface Retired {
   readonly proof: string;
 }
 
+interface SocketsEnvironment {
+  readonly lookup?: LookupFunction | undefined;
+  readonly work: Work;
+  threw(what: string, error: unknown): void;
+}
+
 /** There may be two sockets at a time, while one makes way for its successor. */
 export class Sockets {
   readonly #settings: UpstreamSettings;
   #resolved: Resolved;
   readonly #resolve: ResolveSettings | undefined;
-  readonly #lookup: LookupFunction | undefined;
+  readonly #env: SocketsEnvironment;
   readonly #sockets = new Map<number, Socket>();
   readonly #retired = new Map<number, Retired>();
 
-  constructor(name: string, settings: UpstreamSettings, lookup: LookupFunction | undefined) {
+  constructor(name: string, settings: UpstreamSettings, env: SocketsEnvironment) {
     this.#settings = settings;
     this.#resolved = asTheyAre(settings);
-    this.#resolve = settingsResolver(name, settings);
-    this.#lookup = lookup;
+    this.#resolve = settingsResolver(name, settings, env.threw);
+    this.#env = env;
   }
 
   /** The settings of the newest attempt, with all placeholders resolved. */
@@ -46,13 +53,14 @@ export class Sockets {
 
   /** When the connection has dropped, `gone` must be called. */
   open(connection: number, withinMs: number, events: SocketEvents): void {
-    const target = { settings: this.#settings, withinMs, lookup: this.#lookup };
+    const target = { settings: this.#settings, withinMs, lookup: this.#env.lookup };
+    const marked = markedEvents(events, this.#env.work);
     const onResolved = (resolved: Resolved) => {
       this.#resolved = resolved;
     };
     const socket = this.#resolve
-      ? openUnresolved(this.#resolve, target, onResolved, events)
-      : openSocket(target, events);
+      ? openUnresolved(this.#resolve, target, onResolved, marked)
+      : openSocket(target, marked);
     this.#sockets.set(connection, socket);
   }
 
@@ -132,4 +140,16 @@ export class Sockets {
       if (connection !== current) socket.close(this.#settings.close_code, withinMs);
     }
   }
+}
+
+/** The same events, each handled under the upstream's mark. */
+function markedEvents(events: SocketEvents, work: Work): SocketEvents {
+  return {
+    opened: () => work(() => events.opened()),
+    frame: (frame) => work(() => events.frame(frame)),
+    pingSent: (proof) => work(() => events.pingSent(proof)),
+    pong: (proof) => work(() => events.pong(proof)),
+    pinged: () => work(() => events.pinged()),
+    dropped: (drop) => work(() => events.dropped(drop)),
+  };
 }

@@ -17,6 +17,7 @@ import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../co
 import { Connection } from "./connection.ts";
 import { Framing } from "./framing.ts";
 import { withResolvedAnswers } from "./load-protocol.ts";
+import type { Work } from "./mark.ts";
 import { MessageRouter } from "./message-router.ts";
 
 /** Services of the thread that an upstream lives on. */
@@ -25,6 +26,10 @@ export interface UpstreamEnvironment {
   now(): number;
   /** `alone`: no other message is expected before the turn of the event loop ends. */
   post(message: FromThread, alone?: boolean): void;
+  /** Does everything that the upstream's sockets and timers begin: the host must know for whom the thread works. */
+  readonly work: Work;
+  /** Reports an exception of a user's module, which was caught. */
+  threw(what: string, error: unknown): void;
   readonly lookup?: LookupFunction | undefined;
   readonly budget: Budget;
 }
@@ -60,7 +65,7 @@ export class Upstream {
     );
     const mask = (text: string) => this.#connection.withoutSecrets(text);
     this.#exchange = new Exchange(resolved, settings.limits, mask, configuredFrames(settings), env.budget);
-    this.#alarm = new Alarm(env.now, () => this.#expire());
+    this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire()));
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
       request: (request, now) => this.#request("subscriptions", request, now),
@@ -74,7 +79,10 @@ export class Upstream {
     this.#connection = new Connection(name, settings, framing, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
       availability: (availability, now) => this.#onAvailability(availability, now),
-      lost: (connection, why, now) => this.#carryOut(this.#exchange.onLost(connection, why, now)),
+      lost: (connection, why, now) => {
+        this.#router.onConnectionLost(connection);
+        this.#carryOut(this.#exchange.onLost(connection, why, now));
+      },
       away: (why) => this.#router.onLost(why, this.#withdrawSubscriptions()),
       rotated: () => this.#router.onRotated(this.#withdrawSubscriptions()),
       proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames, env.now())),
@@ -92,6 +100,11 @@ export class Upstream {
 
   start(): void {
     this.#connection.start();
+  }
+
+  /** Hides the secrets of the settings in a text. */
+  withoutSecrets(text: string): string {
+    return this.#connection.withoutSecrets(text);
   }
 
   handle(command: UpstreamCommand): void {
@@ -117,6 +130,11 @@ export class Upstream {
         break;
       case "cancelRead":
         this.#router.unread(command.seq);
+        break;
+      case "delivered":
+        for (const answer of this.#router.delivered(command)) {
+          this.#carryOut(this.#exchange.answer(answer, now, this.#connection.buffered(answer.connection)));
+        }
         break;
       case "inspect":
         this.#post({ type: "inspected", upstream: this.#name, seq: command.seq, details: this.#details(now) });
@@ -215,7 +233,7 @@ export class Upstream {
           this.#exchange.onOwnFrame(this.#env.now());
           break;
         case "message":
-          this.#router.message(effect.frame, effect.json);
+          this.#router.message(effect.frame, effect.json, effect.answer);
           break;
         case "probe":
           this.#connection.probe();
@@ -259,7 +277,7 @@ export class Upstream {
       inFlight: this.#exchange.inFlight,
       ...this.#connection.details(now),
       kept: this.#router.kept,
-      counters: { ...this.#exchange.counters },
+      counters: { ...this.#exchange.counters, unanswered: this.#router.unanswered },
     };
   }
 }

@@ -10,11 +10,15 @@ import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { loadProtocol } from "./load-protocol.ts";
+import { Mark, type Work } from "./mark.ts";
+import { ModuleReports } from "./module-reports.ts";
 import { Upstream, type UpstreamCommand } from "./upstream.ts";
 
 /** The parts that each runtime provides for the thread. */
 export interface ThreadPlatform {
   readonly lookup?: LookupFunction | undefined;
+  /** Passes on what is written to the runtime's own standard streams. */
+  takePrints?(print: (text: string) => void): void;
 }
 
 /** The data with which the host starts a thread. */
@@ -23,6 +27,8 @@ export interface ThreadData {
   readonly port: MessagePort;
   /** Deno: the Web Lock that this thread must hold as long as it lives. */
   readonly lock: string;
+  /** Notes the upstream that the thread works for, by its number. */
+  readonly mark: Int32Array;
 }
 
 type OpenCommand = Extract<ToThread, { type: "open" }>;
@@ -30,14 +36,14 @@ type OpenCommand = Extract<ToThread, { type: "open" }>;
 /** An upstream of this thread. */
 type Slot =
   /** Its protocol, or the compiler of patterns, is being loaded; commands that arrive meanwhile wait. */
-  | { readonly state: "loading"; readonly waiting: UpstreamCommand[] }
-  | { readonly state: "open"; readonly upstream: Upstream }
+  | { readonly state: "loading"; readonly waiting: UpstreamCommand[]; readonly work: Work }
+  | { readonly state: "open"; readonly upstream: Upstream; readonly work: Work }
   /** The host has received `unusable`; commands are ignored. */
   | { readonly state: "unusable" };
 
 /** Serves the host's commands. Each runtime has its own entry file for the thread, which calls this once. */
 export function serveThread(platform: ThreadPlatform): void {
-  const { port } = workerData as ThreadData;
+  const { port, mark: word } = workerData as ThreadData;
   const now = () => performance.now();
   const outbox = new Outbox(port, now, packFromThread);
   const upstreams = new Map<string, Slot>();
@@ -52,17 +58,27 @@ export function serveThread(platform: ThreadPlatform): void {
 
   const post = (message: FromThread, alone?: boolean): void => outbox.push(message, alone);
 
-  const load = async ({ upstream: name, settings, epochs, memory }: OpenCommand): Promise<Upstream | undefined> => {
+  const mark = new Mark(word);
+  const mask = (name: string, text: string): string => {
+    const slot = upstreams.get(name);
+    return slot?.state === "open" ? slot.upstream.withoutSecrets(text) : text;
+  };
+  const reports = new ModuleReports(mark, { now, post, mask, takePrints: platform.takePrints });
+  const end = reports.endOnExceptions(() => outbox.flush());
+
+  const load = async (command: OpenCommand, work: Work): Promise<Upstream | undefined> => {
+    const { upstream: name, settings, epochs, memory } = command;
+    const threw = (what: string, error: unknown) => reports.threw(name, what, error);
     try {
       await preparePatterns(settings);
-      const protocol = await loadProtocol(settings.protocol);
+      const protocol = await loadProtocol(settings.protocol, threw);
       const [fault] = unsendable(protocol, settings.subscriptions);
       if (fault) throw new Error(`subscriptions.${fault.path.join(".")} ${fault.what}`);
       budget ??= new Budget(memory.budget, memory.side);
-      const env = { now, post, lookup: platform.lookup, budget };
+      const env = { now, post, work, threw, lookup: platform.lookup, budget };
       const upstream = new Upstream(name, settings, protocol, env, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
-      upstream.start();
+      work(() => upstream.start());
       return upstream;
     } catch (error) {
       post({ type: "unusable", upstream: name, detail: error instanceof Error ? error.message : String(error) });
@@ -72,20 +88,23 @@ export function serveThread(platform: ThreadPlatform): void {
 
   const open = async (command: OpenCommand): Promise<void> => {
     const waiting: UpstreamCommand[] = [];
-    upstreams.set(command.upstream, { state: "loading", waiting });
-    const upstream = await load(command);
-    if (upstream) await serve(upstream, command.upstream, waiting);
+    const work = mark.add(command.upstream);
+    reports.add(command.upstream, command.settings);
+    upstreams.set(command.upstream, { state: "loading", waiting, work });
+    const upstream = await load(command, work);
+    if (upstream) await serve(upstream, work, command.upstream, waiting);
     else upstreams.set(command.upstream, { state: "unusable" });
   };
 
   /** Handles the commands that wait, and those that arrive meanwhile, in order. */
-  const serve = async (upstream: Upstream, name: string, waiting: UpstreamCommand[]): Promise<void> => {
-    upstreams.set(name, { state: "loading", waiting });
+  const serve = async (upstream: Upstream, work: Work, name: string, waiting: UpstreamCommand[]): Promise<void> => {
+    upstreams.set(name, { state: "loading", waiting, work });
+    const handle = (command: UpstreamCommand) => work(() => upstream.handle(command));
     for (let command = waiting.shift(); command; command = waiting.shift()) {
       if (command.type === "subscribe") await preparePatterns(command.settings);
-      upstream.handle(command);
+      handle(command);
     }
-    upstreams.set(name, { state: "open", upstream });
+    upstreams.set(name, { state: "open", upstream, work });
   };
 
   const handle = (message: ToThread): void => {
@@ -100,14 +119,14 @@ export function serveThread(platform: ThreadPlatform): void {
         outbox.push({ type: "stopped", upstream: "*" });
         outbox.flush();
         // The only call that ends a thread from within on both runtimes. Messages posted before it still arrive.
-        process.exit(0);
+        end(0);
         break;
       default: {
         const slot = upstreams.get(message.upstream);
         if (slot?.state === "loading") slot.waiting.push(message);
         else if (slot?.state === "open" && message.type === "subscribe")
-          void serve(slot.upstream, message.upstream, [message]);
-        else if (slot?.state === "open") slot.upstream.handle(message);
+          void serve(slot.upstream, slot.work, message.upstream, [message]);
+        else if (slot?.state === "open") slot.work(() => slot.upstream.handle(message));
       }
     }
   };

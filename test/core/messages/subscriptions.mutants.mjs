@@ -55,7 +55,11 @@ export default {
       "new Map().set(unsubscription,",
     ],
     ["a subscription that ended with its connection is unsubscribed", "this.#postponed.clear();", ""],
-    ["a failed subscription is retried at once", "Math.max(retry.from, fullJitter", "Math.max(0, fullJitter"],
+    [
+      "a failed subscription is retried at once",
+      "const delay = Math.max(retry.from, least, backoff);",
+      "const delay = backoff;",
+    ],
     [
       "what may have been sent is sent again",
       'if (!subscription.recipe.renews && failure.sent !== "no") {',
@@ -66,13 +70,6 @@ export default {
       "if (!recipe.renews && isSent) {",
       'if (!recipe.renews && stage.phase === "active") {',
     ],
-    [
-      "one confirmation is enough",
-      "confirmed.size + refusals >= (agreed?.length ?? 1)",
-      "confirmed.size + refusals >= 1",
-    ],
-    ["a refusal in common words is an agreement", "if (refused?.(frame) || isCommon) {", "if (refused?.(frame)) {"],
-    ["a refusal in described words is an agreement", "if (refused?.(frame) || isCommon) {", "if (isCommon) {"],
     ["a silent subscription stays at the upstream", "this.#undo({ recipe, id: stage.id, removal: undefined });", ""],
     ["a message does not postpone the silence", "stage.heardAt = context.now;", ""],
     ["an agreement that cannot be read is left behind", "this.#undoUnclear(recipe, stage, result);", ""],

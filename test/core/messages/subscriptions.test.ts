@@ -26,6 +26,14 @@ const reply = (result: unknown): Outcome => ({
 });
 const tick = (subscription: unknown, n = 0) => JSON.stringify({ method: "tick", params: { subscription, n } });
 
+/** A reply whose id is a list in a list, and so on. */
+const nested = (levels: number): Outcome => ({
+  type: "reply",
+  body: `{"result":${"[".repeat(levels)}${"]".repeat(levels)}}`,
+  queueMs: 0,
+  upstreamMs: 0,
+});
+
 /** Abbreviates effects but `removed`: `request 1`, `a active`, `a: {…}`, and with its message if it unsubscribes. */
 function brief(effects: readonly SubscriptionEffect[] = []): string[] {
   return effects.flatMap((effect): string[] => {
@@ -110,7 +118,7 @@ test("a message from before a refusal is not delivered to the next agreement", (
   all.add("a", ticks);
   hear(all, tick("0x1"));
   settle(all, 1, reply(null));
-  all.expire(at(100));
+  all.expire(at(1_000));
   assert.deepEqual(settle(all, 2, reply("0x1")), ["a active"]);
 });
 
@@ -234,10 +242,11 @@ test("an unsubscription without room is repeated later, unless the subscription 
   assert.equal(all.nextDeadline, undefined, "it may have arrived");
 });
 
-test("consecutive refusals back off, none is repeated at once, and an agreement resets the backoff", () => {
+test("consecutive failures back off, none is repeated at once, and an agreement resets the backoff", () => {
   const all = new Subscriptions();
+  const late: Outcome = { type: "failed", failure: { code: "reply_timeout", sent: "no", detail: "too late" } };
   const refusedAfter = (number: number, random: number) => {
-    all.settled(number, reply(null), { now: 0, random, retry });
+    all.settled(number, late, { now: 0, random, retry });
     return all.nextDeadline;
   };
   all.connected();
@@ -256,13 +265,32 @@ test("consecutive refusals back off, none is repeated at once, and an agreement 
   assert.deepEqual([all.nextDeadline, brief(all.expire(at(10_000)))], [undefined, []], "without a connection");
 });
 
+test("a refused request pauses for a second at least, unless reconnect.refused is shorter", () => {
+  for (const [to, delays] of [
+    [10_000, [1_000, 1_000, 1_000, 1_000, 1_598]],
+    [300, [300, 300]],
+  ] as const) {
+    const all = new Subscriptions();
+    all.connected();
+    all.add("a", ticks);
+    for (const [index, delay] of delays.entries()) {
+      all.settled(index + 1, reply(null), { ...at(0), retry: { ...retry, to } });
+      assert.equal(all.nextDeadline, delay);
+      all.expire({ ...at(delay), retry: { ...retry, to } });
+    }
+  }
+});
+
 const refusals: readonly (readonly [string, Outcome, RegExp])[] = [
   [
     "an error",
     { type: "reply", body: '{"error":{"code":-1}}', queueMs: 0, upstreamMs: 0 },
     /refused it: \{"error":\{"code":-1/,
   ],
-  ["no id", reply(null), /the reply has no id at \/result/],
+  ["no id", reply(null), /the reply has no usable id .* at \/result/],
+  ["a deep id", nested(9), /the reply has no usable id \(at most 1024 characters and 8 levels\)/],
+  ["an id of a million levels", nested(1_000_000), /the reply has no usable id/],
+  ["a long id", reply("x".repeat(1_024)), /the reply has no usable id/],
   ["no JSON", { type: "reply", body: "}", queueMs: 0, upstreamMs: 0 }, /not JSON/],
   ["no reply", { type: "failed", failure: { code: "reply_timeout", sent: "maybe", detail: "too late" } }, /too late/],
 ];
@@ -274,9 +302,10 @@ for (const [name, outcome, why] of refusals) {
     const [effect] = all.settled(1, outcome, { now: 1_000, random: 0.999, retry });
     assert.ok(effect?.type === "state" && effect.state.phase === "failed");
     assert.match(effect.state.lastFailure?.detail ?? "", why);
-    assert.equal(all.nextDeadline, 1_100);
-    assert.deepEqual(brief(all.expire(at(1_099))), []);
-    assert.deepEqual(brief(all.expire(at(1_100))), ["a asking", "request 2"]);
+    const due = outcome.type === "reply" ? 2_000 : 1_100;
+    assert.equal(all.nextDeadline, due);
+    assert.deepEqual(brief(all.expire(at(due - 1))), []);
+    assert.deepEqual(brief(all.expire(at(due))), ["a asking", "request 2"]);
     assert.equal(all.nextDeadline, undefined);
     assert.deepEqual(settle(all, 2, reply("0x1")), ["a active"]);
   });
@@ -434,7 +463,7 @@ test("an agreement that cannot be read is undone if that needs no id; otherwise 
   assert.deepEqual(settle(all, 1, body({ ok: true })), ["a failed", "request UNSUB"]);
   all.add("b", ticks);
   const effects = all.settled(3, body({ ok: true }), at(0));
-  assert.match(failureIn(effects)?.detail ?? "", /no id at \/result.*it sends until the connection ends/);
+  assert.match(failureIn(effects)?.detail ?? "", /no usable id .* at \/result.*it sends until the connection ends/);
 });
 
 const stop = JSON.stringify({ method: "tick", params: { subscription: "0x1", stop: true } });
@@ -646,8 +675,8 @@ test("conditions on the text confirm, refuse and claim frames that are not JSON"
   assert.deepEqual(brief(hearText("end")), ["a: end", "a failed"]);
   all.expire(at(100));
   assert.equal(failureIn(all.settled(2, say("NO"), at(100)))?.detail, "the upstream refused it: NO");
-  all.expire(at(300));
-  assert.match(failureIn(all.settled(3, say("WHAT"), at(300)))?.detail ?? "", /^the reply is not JSON: /);
+  all.expire(at(1_100));
+  assert.match(failureIn(all.settled(3, say("WHAT"), at(1_100)))?.detail ?? "", /^the reply is not JSON: /);
 });
 
 test("an id inside any, all and not is hidden behind our name", () => {
@@ -675,7 +704,7 @@ test("placeholders are filled in whenever a message is sent, and replies are sho
   const refusal: Outcome = { type: "reply", body: '{"error":"one"}', queueMs: 0, upstreamMs: 0 };
   assert.equal(failureIn(all.settled(1, refusal, at(0)))?.detail, 'the upstream refused it: {"error":"(redacted)"}');
   secret = "two";
-  assert.deepEqual(sent(all.expire(at(100))), ['{"key":"two"}']);
-  all.settled(2, { type: "reply", body: '{"result":90071992547409931}', queueMs: 0, upstreamMs: 0 }, at(100));
+  assert.deepEqual(sent(all.expire(at(1_000))), ['{"key":"two"}']);
+  all.settled(2, { type: "reply", body: '{"result":90071992547409931}', queueMs: 0, upstreamMs: 0 }, at(1_000));
   assert.deepEqual(sent(all.remove("a", 1)), ['{"key":"two","id":90071992547409931}']);
 });

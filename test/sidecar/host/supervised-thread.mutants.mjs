@@ -38,7 +38,29 @@ export default {
       "(this.#restarts || error !== undefined)) void detail;",
     ],
     ["a dead thread is not restarted", "      this.#phase = this.#launch();\n    }, delay);", "    }, delay);"],
-    ["a thread is restarted without end", "this.#crashes.length >= CRASHES_MAX", "this.#crashes.length < 0"],
+    [
+      "a thread is restarted without end",
+      "} else if (this.#crashes.length >= CRASHES_MAX)",
+      "} else if (!this.#crashes)",
+    ],
+    [
+      "the upstream that kills a shared thread stays on it",
+      "if (leaving.length > 0) this.#separate(this, leaving);",
+      "",
+      { tests: ["test/sidecar/host/supervised-thread"] },
+    ],
+    [
+      "nobody in particular is to blame for a crash",
+      "const culprit = this.#clients.has(name) ? name : undefined;",
+      "const culprit = undefined;",
+      { tests: ["test/sidecar/host/supervised-thread"] },
+    ],
+    [
+      "a refused upstream has five more crashes each time",
+      "this.#crashes = this.#crashes.slice(1).map((crash) => ({ ...crash, at: now }));",
+      "this.#crashes = [];",
+      { tests: ["test/sidecar/host/supervised-thread"] },
+    ],
     [
       "a thread is restarted at once",
       "RESTART_FROM_MS, RESTART_TO_MS, Math.random()",

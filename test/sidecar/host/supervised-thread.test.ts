@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import { deferred } from "../../../src/core/util/deferred.ts";
 import type { MessageBatch } from "../../../src/sidecar/batching.ts";
 import type { FromThread, ToThread } from "../../../src/sidecar/contract.ts";
-import { type RawThread, SidecarThread } from "../../../src/sidecar/host/supervised-thread.ts";
+import { type RawThread, SidecarThread, type ThreadClient } from "../../../src/sidecar/host/supervised-thread.ts";
 import type { RowFromThread, RowToThread } from "../../../src/sidecar/message-codec.ts";
 
 /** The longest delay of the first restart, in milliseconds. */
@@ -15,6 +15,7 @@ class FakeThread implements RawThread {
   readonly #end = deferred<{ readonly error: string | undefined }>();
   readonly #messages = new EventEmitter();
   readonly ended = this.#end.promise;
+  readonly mark = new Int32Array(1);
   /** The messages posted to it. */
   readonly received: unknown[] = [];
   readonly port = {
@@ -38,6 +39,14 @@ class FakeThread implements RawThread {
   terminate(): void {}
 }
 
+const unexpected = {
+  lost: () => assert.fail("the thread was given up"),
+  refused: () => assert.fail("its upstream was refused"),
+  tried: () => assert.fail("its upstream was tried again"),
+  moved: () => assert.fail("its upstream was moved"),
+  report: () => {},
+};
+
 function supervised(t: TestContext, random = 0.5, onCrash: (thread: SidecarThread) => void = () => {}) {
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   t.mock.method(Math, "random", () => random);
@@ -54,7 +63,7 @@ function supervised(t: TestContext, random = 0.5, onCrash: (thread: SidecarThrea
       crashes.push({ detail, unposted: [...unposted] });
       onCrash(thread);
     },
-    lost: () => assert.fail("the thread was given up"),
+    ...unexpected,
   });
   t.after(() => {
     thread.stopRestarting();
@@ -125,4 +134,96 @@ test("a restart that is due is called off when the exit begins", async (t) => {
   assert.equal(thread.alive, false);
   tick(60_000);
   assert.equal(threads.length, 1);
+});
+
+/** Upstreams on one thread, and what happens to them: `refused`, `tried`, or the number of the thread they moved to. */
+function sharing(t: TestContext, names: readonly string[]) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let now = 0;
+  t.mock.method(performance, "now", () => now);
+  const tick = (ms: number) => {
+    now += ms;
+    t.mock.timers.tick(ms);
+  };
+  const raw: FakeThread[] = [];
+  const start = () => {
+    raw.push(new FakeThread());
+    return raw.at(-1) as FakeThread;
+  };
+  const all: SidecarThread[] = [];
+  const separate = (from: SidecarThread, leaving: readonly string[]) => {
+    const own = new SidecarThread(start, separate);
+    all.push(own);
+    for (const name of leaving) from.handOver(name, own);
+  };
+  all.push(new SidecarThread(start, separate));
+  const events: string[] = [];
+  const client = (name: string): ThreadClient => ({
+    ...unexpected,
+    openingMessages: () => [{ type: "inspect", upstream: name, seq: 1 }],
+    receive: () => {},
+    crashed: () => {},
+    refused: () => {
+      events.push(`${name} refused`);
+      return 60_000;
+    },
+    tried: () => events.push(`${name} tried`),
+    moved: (to) => events.push(`${name} on ${all.indexOf(to)}`),
+  });
+  for (const name of names) all[0]?.add(name, client(name));
+  t.after(() => {
+    for (const one of all) one.stopRestarting();
+    t.mock.reset();
+    t.mock.timers.reset();
+  });
+  /** The newest thread that serves the upstream begins to work for it, and dies. */
+  const dies = async (name: string, blamed: boolean) => {
+    for (const one of raw) if (one.received.length === 0) one.posts({ type: "ready", upstream: "*" });
+    const opened = (one: FakeThread) => (one.received as ToThread[]).map(({ upstream }) => upstream);
+    const thread = raw.findLast((one) => opened(one).includes(name));
+    assert.ok(thread);
+    thread.mark[0] = blamed ? opened(thread).indexOf(name) + 1 : 0;
+    await thread.dies("on purpose");
+    tick(RESTART_FROM_MS * 32);
+  };
+  return { all, events, dies, tick };
+}
+
+test("an upstream that kills a shared thread twice gets a thread of its own, and there is refused for a while", async (t) => {
+  const { events, dies, tick } = sharing(t, ["a", "b", "c"]);
+  await dies("b", true);
+  assert.deepEqual(events, []);
+  await dies("b", true);
+  assert.deepEqual(events.splice(0), ["b on 1"]);
+  for (let death = 1; death <= 5; death++) await dies("b", true);
+  assert.deepEqual(events.splice(0), ["b refused"]);
+  tick(60_000);
+  assert.deepEqual(events.splice(0), ["b tried"]);
+  await dies("b", true);
+  assert.deepEqual(events.splice(0), ["b refused"], "one more crash suffices");
+  tick(60_000);
+  tick(30_000);
+  await dies("b", true);
+  assert.deepEqual(events, ["b tried"], "an old crash counts no more");
+});
+
+test("upstreams of a thread that dies for an unknown reason are separated by halves, until one is alone", async (t) => {
+  const { events, dies } = sharing(t, ["a", "b", "c", "d"]);
+  await dies("d", false);
+  await dies("d", false);
+  assert.deepEqual(events.splice(0), ["c on 1", "d on 1"]);
+  await dies("d", false);
+  await dies("d", false);
+  assert.deepEqual(events, ["d on 2"]);
+});
+
+test("what was posted for an upstream while its thread was dead reaches the thread that it moves to", async (t) => {
+  const { all, dies } = sharing(t, ["a", "b"]);
+  await dies("b", true);
+  all[0]?.post(request(7));
+  await dies("b", true);
+  const [first, own] = all;
+  assert.deepEqual(first?.withdraw("a", 7), [], "it went out with the restart");
+  own?.post({ ...(request(8) as Extract<ToThread, { type: "request" }>), upstream: "b" });
+  assert.deepEqual(own?.withdraw("b"), [8]);
 });

@@ -25,6 +25,7 @@ function starting() {
       ref: () => {},
       unref: () => {},
     },
+    mark: new Int32Array(1),
     ended: end.promise,
     terminate: () => {},
   };

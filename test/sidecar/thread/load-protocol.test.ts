@@ -9,7 +9,7 @@ test("a module that takes too long to load is given up, and named in the error",
   const url = pathToFileURL(
     await written(t, "waits.mjs", "await new Promise((resolve) => setTimeout(resolve, 500)); export default {};"),
   ).href;
-  await assert.rejects(loadProtocol(url, 100), { message: `${url}: it was not loaded within 0.1 s` });
+  await assert.rejects(loadProtocol(url, undefined, 100), { message: `${url}: it was not loaded within 0.1 s` });
 });
 
 test("a module that cannot be loaded is named in the error", async (t) => {

@@ -2,7 +2,7 @@
 export default {
   tests: ["test/contract/exit"],
   mutants: [
-    ["the thread does not end itself", "process.exit(0);", "return;"],
+    ["the thread does not end itself", "end(0);", "return;"],
     [
       "a busy thread gets extra time to close",
       "Math.max(0, message.withinMs - delayMs)",

@@ -1,0 +1,96 @@
+/** One HTTP request to a webhook's receiver, on Node's own client, whose lookup of names can be interrupted. */
+
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { LookupFunction } from "node:net";
+
+/** The part of a response that decides what becomes of a delivery. */
+export interface Acknowledgement {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+}
+
+interface Delivery {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Posts to one receiver, over a connection that is kept. `fetch` would look names up by getaddrinfo, which runs on a
+ * system thread that nothing can interrupt: while a name server is silent, the process could not end.
+ */
+export class Poster {
+  readonly #lookup: LookupFunction | undefined;
+  readonly #agents = { "http:": new HttpAgent({ keepAlive: true }), "https:": new HttpsAgent({ keepAlive: true }) };
+
+  /** @param lookup the resolver of host names; undefined for the runtime's own */
+  constructor(lookup: LookupFunction | undefined) {
+    this.#lookup = lookup;
+  }
+
+  /** Resolves once the receiver has answered. Rejects with the signal's reason, or with the error of the network. */
+  async post(delivery: Delivery): Promise<Acknowledgement> {
+    try {
+      return await this.#once(delivery);
+    } catch (error) {
+      // The receiver had closed the kept connection: that says nothing about the delivery.
+      if (!(error instanceof StaleConnection)) throw error;
+      return await this.#once(delivery);
+    }
+  }
+
+  /** Closes the kept connection. */
+  close(): void {
+    for (const agent of Object.values(this.#agents)) agent.destroy();
+  }
+
+  #once({ url, headers, body, signal }: Delivery): Promise<Acknowledgement> {
+    const isSecure = new URL(url).protocol === "https:";
+    const options = {
+      method: "POST",
+      headers: { ...headers, "content-length": String(Buffer.byteLength(body)) },
+      agent: this.#agents[isSecure ? "https:" : "http:"],
+      ...(this.#lookup && { lookup: this.#lookup }),
+    };
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const request = isSecure ? httpsRequest(url, options) : httpRequest(url, options);
+      const abort = () => request.destroy();
+      const end = (settle: () => void) => {
+        signal.removeEventListener("abort", abort);
+        settle();
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      request.once("response", (response) => end(() => resolve(taken(response))));
+      // Later errors follow from the end of the request.
+      request.on("error", (error) => end(() => reject(signal.aborted ? signal.reason : reasonOf(error, request))));
+      request.end(body);
+    });
+  }
+}
+
+/** A kept connection that was closed before the request went out on it. */
+class StaleConnection extends Error {}
+
+function reasonOf(error: NodeJS.ErrnoException, { reusedSocket }: ClientRequest): Error {
+  return reusedSocket && error.code === "ECONNRESET" ? new StaleConnection(error.message) : error;
+}
+
+/** How much of a response is read, and for how long, so that its connection can be kept. */
+const READ_MAX_BYTES = 64 * 1024;
+const READ_WITHIN_MS = 5_000;
+
+function taken(response: IncomingMessage): Acknowledgement {
+  let read = 0;
+  response.on("data", (chunk: Buffer) => {
+    read += chunk.length;
+    if (read > READ_MAX_BYTES) response.destroy();
+  });
+  response.on("error", () => {});
+  const timer = setTimeout(() => response.destroy(), READ_WITHIN_MS);
+  response.once("close", () => clearTimeout(timer));
+  const { statusCode: status = 0, headers } = response;
+  return { status, retryAfter: headers["retry-after"] };
+}
