@@ -219,6 +219,15 @@ export const upstreamSchema = z
     protocol: protocol.prefault("json-rpc"),
     /** Time for DNS, TCP, TLS and upgrade together. */
     connect_within: duration.prefault("10s"),
+    /** A host with several addresses: the delays of RFC 8305, at most a twentieth and a tenth of connect_within. */
+    addresses: z
+      .strictObject({
+        /** Time to wait for the addresses of IPv6 once those of IPv4 are known. */
+        ipv6_wait: durationOrZero.prefault("50ms"),
+        /** Time after which the next address is tried as well. */
+        next_after: duration.prefault("250ms"),
+      })
+      .prefault({}),
     /** Steps to run on every connection before it counts as ready. By default those of the protocol. */
     greeting: z.array(greetingStep).optional(),
     limits: z

@@ -1,6 +1,5 @@
 /** The connection to an upstream, which carries out the session's effects on sockets and timers. */
 
-import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../../core/connection/frame-origin.ts";
@@ -20,6 +19,7 @@ import {
   wantsFrames,
 } from "../../core/connection/session.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
+import type { Network } from "../../net/connect.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import { maskSecrets } from "../../secrets.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
@@ -62,7 +62,7 @@ export interface ConnectionEvents {
 interface ConnectionEnvironment {
   /** Milliseconds of a monotonic clock. */
   now(): number;
-  readonly lookup?: LookupFunction | undefined;
+  readonly network: Network;
 }
 
 /** Decides nothing itself: the pair of sessions does, and receives as inputs what happens on the sockets and timers. */
@@ -90,7 +90,7 @@ export class Connection {
     this.#framing = framing;
     this.#env = env;
     this.#events = events;
-    this.#sockets = new Sockets(name, settings, env.lookup);
+    this.#sockets = new Sockets(name, settings, env.network);
   }
 
   start(): void {

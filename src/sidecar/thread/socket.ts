@@ -1,7 +1,8 @@
 /** The upstream's socket, and the only file that imports `ws`. */
 
+import type { ClientRequestArgs } from "node:http";
 import { createRequire } from "node:module";
-import type { LookupFunction, Socket as TcpSocket } from "node:net";
+import type { Socket as TcpSocket } from "node:net";
 import process from "node:process";
 import pTimeout from "p-timeout";
 import type { ClientOptions } from "ws";
@@ -9,6 +10,7 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Traffic } from "../../core/connection/liveness.ts";
 import { retryAfterMs } from "../../core/util/retry-after.ts";
+import { connectTo, type Network, startTls } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
 
 // Required, not imported: to find the exports of CommonJS, Node would parse the files of ws, and so read them twice.
@@ -46,11 +48,10 @@ export interface Socket {
 
 export interface SocketTarget {
   /** `ca` holds the certificates themselves, not the name of their file. */
-  readonly settings: Pick<UpstreamSettings, "url" | "headers" | "subprotocols" | "ca" | "limits">;
+  readonly settings: Pick<UpstreamSettings, "url" | "headers" | "subprotocols" | "ca" | "limits" | "addresses">;
   /** One deadline over DNS, TCP, TLS and upgrade together. */
   readonly withinMs: number;
-  /** The resolver of host names; undefined for the runtime's own. */
-  readonly lookup?: LookupFunction | undefined;
+  readonly network: Network;
 }
 
 /** The time that the peer has to end TCP after it began the close handshake, in milliseconds. */
@@ -83,6 +84,13 @@ function fragmentsFor(replyBytes: number): number {
   return 65_536 + Math.floor(replyBytes / 64);
 }
 
+/** The types of ws know neither the one nor the right form of the other. */
+type SocketOptions = Omit<ClientOptions, "createConnection"> & {
+  readonly closeTimeout: number;
+  readonly createConnection: ConnectByRace;
+};
+type ConnectByRace = NonNullable<ClientRequestArgs["createConnection"]>;
+
 /** ws would break a closing socket after 30 s by itself; the bound of `close` is the only one here, so disable that. */
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -102,11 +110,23 @@ class WatchedWebSocket extends WebSocket {
   }
 }
 
-export function openSocket({ settings, withinMs, lookup }: SocketTarget, events: SocketEvents): Socket {
-  const { url, headers, subprotocols, ca, limits } = settings;
-  const options: ClientOptions & { readonly closeTimeout: number } = {
+export function openSocket({ settings, withinMs, network }: SocketTarget, events: SocketEvents): Socket {
+  const { url, headers, subprotocols, ca, limits, addresses } = settings;
+  /** Ends the race for a TCP connection. */
+  let leaveRace = (): void => {};
+  const connectByRace: ConnectByRace = (_request, done) => {
+    const { hostname, protocol, port } = new URL(url);
+    const isSecure = protocol === "wss:";
+    const host = { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (isSecure ? 443 : 80)) };
+    leaveRace = connectTo(network, host, { withinMs, pauses: addresses }, (error, tcp) => {
+      // ws and Node's HTTP client ignore the socket if there is an error, but the type wants one.
+      if (!tcp) done(error, undefined as unknown as TcpSocket);
+      else done(null, isSecure ? startTls(tcp, host, ca) : tcp);
+    });
+    return undefined;
+  };
+  const options: SocketOptions = {
     headers,
-    minVersion: "TLSv1.2",
     followRedirects: false,
     perMessageDeflate: false,
     skipUTF8Validation: false,
@@ -114,8 +134,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     maxFragments: fragmentsFor(limits.reply_bytes),
     maxBufferedChunks: CHUNKS,
     closeTimeout: NEVER_MS,
-    ...(ca === undefined ? {} : { ca }),
-    ...(lookup === undefined ? {} : { lookup }),
+    createConnection: connectByRace,
   };
   const ws = new WatchedWebSocket(url, subprotocols, options);
   /** The cause of the end, if one was seen before the event `close`, which itself says little. */
@@ -208,6 +227,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
   ws.on("error", (error: NodeJS.ErrnoException) => fail(disconnectOf(error, limits.reply_bytes)));
   ws.once("close", (code: number, reason: Buffer) => {
     clearTimeout(closing);
+    leaveRace();
     events.dropped(cause ?? { reason: "closed", code, text: printable(reason.toString()) });
   });
 

@@ -1,10 +1,10 @@
 /** The sockets of an upstream that are not gone yet. */
 
-import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
+import type { Network } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts } from "../contract.ts";
 import { asTheyAre, type Resolved, type ResolveSettings, settingsResolver } from "./resolve-placeholders.ts";
@@ -24,15 +24,15 @@ export class Sockets {
   readonly #settings: UpstreamSettings;
   #resolved: Resolved;
   readonly #resolve: ResolveSettings | undefined;
-  readonly #lookup: LookupFunction | undefined;
+  readonly #network: Network;
   readonly #sockets = new Map<number, Socket>();
   readonly #retired = new Map<number, Retired>();
 
-  constructor(name: string, settings: UpstreamSettings, lookup: LookupFunction | undefined) {
+  constructor(name: string, settings: UpstreamSettings, network: Network) {
     this.#settings = settings;
     this.#resolved = asTheyAre(settings);
     this.#resolve = settingsResolver(name, settings);
-    this.#lookup = lookup;
+    this.#network = network;
   }
 
   /** The settings of the newest attempt, with all placeholders resolved. */
@@ -46,7 +46,7 @@ export class Sockets {
 
   /** When the connection has dropped, `gone` must be called. */
   open(connection: number, withinMs: number, events: SocketEvents): void {
-    const target = { settings: this.#settings, withinMs, lookup: this.#lookup };
+    const target = { settings: this.#settings, withinMs, network: this.#network };
     const onResolved = (resolved: Resolved) => {
       this.#resolved = resolved;
     };

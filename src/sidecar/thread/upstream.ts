@@ -1,5 +1,4 @@
 /** The upstream on the sidecar's thread: host commands, its connection and its exchange, wired together. */
-import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { configuredFrames } from "../../core/connection/greeting.ts";
 import type { Availability } from "../../core/connection/session.ts";
@@ -7,6 +6,7 @@ import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
 import { unconfirmable } from "../../core/exchange/failures.ts";
 import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
+import type { Network } from "../../net/connect.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
@@ -23,7 +23,7 @@ export interface UpstreamEnvironment {
   now(): number;
   /** `alone`: no other message is expected before the turn of the event loop ends. */
   post(message: FromThread, alone?: boolean): void;
-  readonly lookup?: LookupFunction | undefined;
+  readonly network: Network;
 }
 
 export type UpstreamCommand = Exclude<ToThread, { type: "open" | "heartbeat" | "end" }>;

@@ -1,7 +1,7 @@
 /** The thread's message loop, which serves the host's commands. */
 
-import type { LookupFunction } from "node:net";
 import { type MessagePort, workerData } from "node:worker_threads";
+import type { Network } from "../../net/connect.ts";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
 import { unsendable } from "../../protocols/subscription-request.ts";
@@ -13,7 +13,7 @@ import { Upstream, type UpstreamCommand } from "./upstream.ts";
 
 /** The parts that each runtime provides for the thread. */
 export interface ThreadPlatform {
-  readonly lookup?: LookupFunction | undefined;
+  readonly network: Network;
 }
 
 /** The data with which the host starts a thread. */
@@ -55,7 +55,7 @@ export function serveThread(platform: ThreadPlatform): void {
       const protocol = await loadProtocol(settings.protocol);
       const [fault] = unsendable(protocol, settings.subscriptions);
       if (fault) throw new Error(`subscriptions.${fault.path.join(".")} ${fault.what}`);
-      const upstream = new Upstream(name, settings, protocol, { now, post, lookup: platform.lookup }, epochs);
+      const upstream = new Upstream(name, settings, protocol, { now, post, network: platform.network }, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
       upstream.start();
       return upstream;
