@@ -69,6 +69,9 @@ const url = z.string().superRefine((text, context) => {
   if (new URL(text).host.includes("$")) return wrong("must have its host written out, without ${…}");
 });
 
+/** A host that an upstream may name: `*.` stands for one or more labels before at least two. */
+const NAMED_HOST = /^(?:(?:\*\.[\w-]+\.)?[\w.-]+|\[[\da-f:]+\])(?::\d{1,5})?$/;
+
 const subscriptionName = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _, . or -");
@@ -287,6 +290,24 @@ export const upstreamSchema = z
             drain: duration.prefault("30s"),
           })
           .refine(({ every, on }) => every !== undefined || on !== undefined, "must have every or on")
+          .nullable()
+          .prefault(null),
+        /** Connects next to the address that a message names, if its host is listed; otherwise, and later, to url. */
+        to_address: z
+          .strictObject({
+            /** The messages that name one. */
+            on: condition,
+            /** The place of the address in them. */
+            at: memberPointer,
+            hosts: z
+              .array(
+                z
+                  .string()
+                  .toLowerCase()
+                  .regex(NAMED_HOST, "must be a host such as example.org, example.org:8443 or *.example.org"),
+              )
+              .min(1, "must have at least one host"),
+          })
           .nullable()
           .prefault(null),
       })

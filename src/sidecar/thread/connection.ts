@@ -4,6 +4,7 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import { type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../../core/connection/frame-origin.ts";
 import type { Rung } from "../../core/connection/liveness.ts";
+import { addressNaming } from "../../core/connection/reconnect-address.ts";
 import {
   newRotation,
   type Rotation,
@@ -77,6 +78,9 @@ export class Connection {
   #timer = this.#newTimer();
   #rotationTimer = this.#newTimer();
   #lastError: string | undefined;
+  readonly #addressNamedIn: ReturnType<typeof addressNaming> | undefined;
+  /** The last connection on which the upstream named an address that is not followed: it is reported once. */
+  #unfollowedOn: number | undefined;
   #foundDeadBy: Rung | undefined;
   #close: CloseCounts | undefined;
 
@@ -91,6 +95,8 @@ export class Connection {
     this.#env = env;
     this.#events = events;
     this.#sockets = new Sockets(name, settings, env.network);
+    const { to_address } = settings.reconnect;
+    this.#addressNamedIn = to_address ? addressNaming(to_address) : undefined;
   }
 
   start(): void {
@@ -297,12 +303,26 @@ export class Connection {
   #frame(connection: number, frame: Body, now: number): void {
     const { current, successor } = this.#rotation;
     const session = successor?.connection === connection ? successor : current;
+    if (session.connection === connection) this.#noteAddress(connection, frame, now);
     if (!wantsFrames(session, connection)) {
       this.#events.frame(connection, frame, now);
       return;
     }
     const origin = looksAtFrames(session) ? this.#events.originOf(connection, frame) : undefined;
     this.#advance({ type: "frame", connection, frame, origin });
+  }
+
+  /** Notes the address that a frame names for the next connection. A rotation that the same frame begins uses it. */
+  #noteAddress(connection: number, frame: Body, now: number): void {
+    const named = this.#addressNamedIn?.(frame, this.resolved.settings);
+    if (named === undefined) return;
+    if ("url" in named) {
+      this.#sockets.follow(named.url);
+    } else if (this.#unfollowedOn !== connection) {
+      this.#unfollowedOn = connection;
+      this.#lastError = `the address that the upstream named is not followed: ${named.why} (reconnect.to_address)`;
+      this.#events.state(this.#state(now));
+    }
   }
 
   #pong(connection: number, proof: string): void {

@@ -49,6 +49,8 @@ export interface Socket {
 export interface SocketTarget {
   /** `ca` holds the certificates themselves, not the name of their file. */
   readonly settings: Pick<UpstreamSettings, "url" | "headers" | "subprotocols" | "ca" | "limits" | "addresses">;
+  /** The address that the upstream has named for this connection; undefined for that of the settings. */
+  readonly url: string | undefined;
   /** One deadline over DNS, TCP, TLS and upgrade together. */
   readonly withinMs: number;
   readonly network: Network;
@@ -110,8 +112,11 @@ class WatchedWebSocket extends WebSocket {
   }
 }
 
-export function openSocket({ settings, withinMs, network }: SocketTarget, events: SocketEvents): Socket {
-  const { url, headers, subprotocols, ca, limits, addresses } = settings;
+export function openSocket(
+  { settings, url = settings.url, withinMs, network }: SocketTarget,
+  events: SocketEvents,
+): Socket {
+  const { headers, subprotocols, ca, limits, addresses } = settings;
   /** Ends the race for a TCP connection. */
   let leaveRace = (): void => {};
   const connectByRace: ConnectByRace = (_request, done) => {

@@ -6,6 +6,7 @@ import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
 import type { Network } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
+import { secretsOf } from "../../secrets.ts";
 import type { CloseCounts } from "../contract.ts";
 import { asTheyAre, type Resolved, type ResolveSettings, settingsResolver } from "./resolve-placeholders.ts";
 import { openSocket, type Socket, type SocketEvents } from "./socket.ts";
@@ -23,6 +24,8 @@ interface Retired {
 export class Sockets {
   readonly #settings: UpstreamSettings;
   #resolved: Resolved;
+  /** The address of the next connection, if the upstream has named one. */
+  #named: string | undefined;
   readonly #resolve: ResolveSettings | undefined;
   readonly #network: Network;
   readonly #sockets = new Map<number, Socket>();
@@ -40,16 +43,25 @@ export class Sockets {
     return this.#resolved;
   }
 
+  /** Lets the next connection go to this address, and only that one. */
+  follow(url: string): void {
+    this.#named = url;
+    this.#resolved = withSecretsOf(this.#resolved, url);
+  }
+
   get size(): number {
     return this.#sockets.size;
   }
 
   /** When the connection has dropped, `gone` must be called. */
   open(connection: number, withinMs: number, events: SocketEvents): void {
-    const target = { settings: this.#settings, withinMs, network: this.#network };
+    const url = this.#named;
+    this.#named = undefined;
+    const target = { settings: this.#settings, url, withinMs, network: this.#network };
     const onResolved = (resolved: Resolved) => {
-      this.#resolved = resolved;
+      this.#resolved = withSecretsOf(resolved, url);
     };
+    if (!this.#resolve) onResolved(asTheyAre(this.#settings));
     const socket = this.#resolve
       ? openUnresolved(this.#resolve, target, onResolved, events)
       : openSocket(target, events);
@@ -132,4 +144,10 @@ export class Sockets {
       if (connection !== current) socket.close(this.#settings.close_code, withinMs);
     }
   }
+}
+
+/** Hides the secrets of an address that the upstream has named. */
+function withSecretsOf(resolved: Resolved, url: string | undefined): Resolved {
+  if (url === undefined) return resolved;
+  return { ...resolved, secrets: secretsOf({ ...resolved.settings, url }, resolved.secrets) };
 }
