@@ -27,6 +27,7 @@ import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts
 import type { Framing } from "./framing.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
+import { shownRefusal } from "./refused-upgrade.ts";
 import type { Resolved } from "./resolve-placeholders.ts";
 import { Sockets } from "./sockets.ts";
 
@@ -336,7 +337,9 @@ export class Connection {
     return now;
   }
 
-  #dropped(connection: number, drop: Disconnect): void {
+  #dropped(connection: number, given: Disconnect): void {
+    const { settings, secrets } = this.resolved;
+    const drop = given.reason === "status" ? shownRefusal(given, settings.url, secrets) : given;
     const close = this.#sockets.gone(connection, drop);
     if (this.#close) this.#close = closedBoth(this.#close, close, connection === this.#session.connection);
     this.#advance({ type: "dropped", connection, disconnect: drop });

@@ -9,9 +9,9 @@ import type { ClientOptions } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Traffic } from "../../core/connection/liveness.ts";
-import { retryAfterMs } from "../../core/util/retry-after.ts";
 import { connectTo, type Network, startTls } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
+import { readBody, refusalOf } from "./refused-upgrade.ts";
 
 // Required, not imported: to find the exports of CommonJS, Node would parse the files of ws, and so read them twice.
 const { WebSocket } = createRequire(import.meta.url)("ws") as typeof import("ws");
@@ -225,9 +225,13 @@ export function openSocket(
     events.pinged();
   });
   ws.on("unexpected-response", (_request, response) => {
-    const { statusCode: status = 0, headers } = response;
-    response.destroy();
-    fail({ reason: "status", status, retryAfterMs: retryAfterMs(headers["retry-after"], Date.now()) });
+    // If the time for the attempt ends first, the status is still the reason.
+    const refusal = refusalOf(response, Date.now());
+    cause ??= refusal;
+    readBody(response, (body) => {
+      if (cause === refusal) cause = { ...refusal, body };
+      ws.terminate();
+    });
   });
   ws.on("error", (error: NodeJS.ErrnoException) => fail(disconnectOf(error, limits.reply_bytes)));
   ws.once("close", (code: number, reason: Buffer) => {

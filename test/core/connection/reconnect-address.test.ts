@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { addressNaming } from "../../../src/core/connection/reconnect-address.ts";
 
 const on = { match: { "/type": "reconnect" } };
-const hosts = ["next.example", "*.gateway.example", "other.example:8443", "127.0.0.1"];
+const hosts = ["next.example", "*.gateway.example", "other.example:8443", "127.0.0.1", "first.example"];
 const find = addressNaming({ on, at: "/url", hosts });
 const secure = { url: "wss://first.example/socket?v=10&token=abcd", allow_plaintext: false };
 const plain = { url: "ws://127.0.0.1:9/", allow_plaintext: false };
@@ -28,6 +28,7 @@ test("an address is followed only to a listed host, and never out of TLS", () =>
     ["wss://next.example.evil.example/", /not among/],
     ["wss://user:secret@next.example/", /^wss:\/\/next\.example has credentials in it$/],
     ["ws://next.example/", /^ws:\/\/next\.example would leave TLS$/],
+    ["ws://first.example/", /^ws:\/\/first\.example would leave TLS$/],
     ["https://next.example/", /^it is not a ws:\/\/ or wss:\/\/ address$/],
     ["/relative", /^it is not a URL$/],
     [`wss://next.example/${"x".repeat(5_000)}`, /^it is not a URL$/],
