@@ -2,9 +2,9 @@
 
 import { type MessagePort, workerData } from "node:worker_threads";
 import type { Network } from "../../net/connect.ts";
+import { faultsOfFrames } from "../../protocols/configured-faults.ts";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
-import { unsendable } from "../../protocols/subscription-request.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
@@ -53,8 +53,8 @@ export function serveThread(platform: ThreadPlatform): void {
     try {
       await preparePatterns(settings);
       const protocol = await loadProtocol(settings.protocol);
-      const [fault] = unsendable(protocol, settings.subscriptions);
-      if (fault) throw new Error(`subscriptions.${fault.path.join(".")} ${fault.what}`);
+      const [fault] = faultsOfFrames(protocol, settings);
+      if (fault) throw new Error(`${fault.path.join(".")} ${fault.what}`);
       const upstream = new Upstream(name, settings, protocol, { now, post, network: platform.network }, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
       upstream.start();
