@@ -54,18 +54,21 @@ const headers = z
       .refine((name) => !RESERVED_HEADER.test(name), "is reserved for the handshake (see subprotocols)"),
     z.string().regex(HEADER_VALUE, "must be one line of Latin-1 text, without control characters"),
   )
-  .refine((all) => unique(Object.keys(all).map((name) => name.toLowerCase())), "has the same header twice");
+  .refine(
+    (all) => unique(Object.keys(all).map((name) => name.toLowerCase())),
+    "has the same header twice, in whatever case: leave one out",
+  );
 
 const subprotocols = z
   .array(z.string().regex(HEADER_NAME, "must be a token without spaces or commas"))
-  .refine(unique, "has the same name twice");
+  .refine(unique, "has the same name twice: leave one out");
 
 const url = z.string().superRefine((text, context) => {
   const wrong = (message: string) => context.addIssue({ code: "custom", message });
   if (!URL.canParse(text)) return wrong("must be a URL such as wss://example.org/socket");
   const { protocol: scheme } = new URL(text);
   if (scheme !== "ws:" && scheme !== "wss:") return wrong("must start with ws:// or wss://");
-  if (text.includes("#")) return wrong("must not have a fragment (#)");
+  if (text.includes("#")) return wrong("must not have a fragment: leave out # and what follows");
   if (new URL(text).host.includes("$")) return wrong("must have its host written out, without ${…}");
 });
 
@@ -126,11 +129,11 @@ function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): 
   const wrong = (key: keyof SubscriptionInput, message: string) =>
     context.addIssue({ code: "custom", path: [key], message });
   if (given.preset) {
-    if (given.params === undefined) wrong("params", "is missing");
+    if (given.params === undefined) wrong("params", "is missing: a list such as [newHeads]");
     for (const key of RECIPE_KEYS) if (given[key] !== undefined) wrong(key, "is set by the preset: leave it out");
   } else {
-    if (given.request === undefined) wrong("request", "is missing");
-    if (!isCondition(given)) wrong("match", "is missing");
+    if (given.request === undefined) wrong("request", "is missing: the message that subscribes, or a preset");
+    if (!isCondition(given)) wrong("match", "is missing: a condition for its messages (match, has, text, any, …)");
     if (given.params !== undefined) wrong("params", "is only for a preset: leave it out");
   }
   const namesId = (part: Condition | undefined) => part !== undefined && pointersOf(part, "$id").length > 0;
@@ -211,7 +214,7 @@ export const upstreamSchema = z
     /** Makes readiness depend on it. */
     required: z.boolean().prefault(true),
     /** Names of equivalent upstreams, tried in order with requests that were certainly not sent to this one. */
-    failover: z.array(z.string()).refine(unique, "has the same name twice").prefault([]),
+    failover: z.array(z.string()).refine(unique, "has the same name twice: leave one out").prefault([]),
     /** Path of a PEM file with the certificates to trust instead of the default ones. */
     ca: z.string().min(1, "must be the path of a PEM file").optional(),
     headers: headers.prefault({}),
@@ -343,7 +346,8 @@ export const upstreamSchema = z
     const { webhooks, subscriptions } = upstream;
     webhooks.forEach(({ subscription: name }, index) => {
       if (name === undefined || Object.hasOwn(subscriptions, name)) return;
-      const message = "is not among this upstream's subscriptions";
+      const known = Object.keys(subscriptions).join(", ") || "there are none";
+      const message = `is not among this upstream's subscriptions (${known})`;
       context.addIssue({ code: "custom", path: ["webhooks", index, "subscription"], message });
     });
   })
@@ -423,8 +427,11 @@ export const configSchema = z.strictObject({
           const wrong = (message: string) =>
             context.addIssue({ code: "custom", path: [name, "failover", index], message });
           const equivalent = Object.hasOwn(all, other) ? all[other] : undefined;
-          if (!equivalent || other === name) wrong("must be the name of another upstream");
-          else if (JSON.stringify(equivalent.protocol) !== JSON.stringify(protocol)) wrong("speaks another protocol");
+          if (!equivalent || other === name) {
+            const others = Object.keys(all).filter((each) => each !== name);
+            wrong(`must be the name of another upstream (${others.join(", ") || "there is no other"})`);
+          } else if (JSON.stringify(equivalent.protocol) !== JSON.stringify(protocol))
+            wrong("speaks another protocol: give both the same");
         });
       }
     })
