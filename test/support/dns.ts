@@ -5,9 +5,8 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { Cleanup } from "./until.ts";
 
-/** The numbers of the record types A and AAAA. */
+/** The number of the record type A. */
 export const A = 1;
-export const AAAA = 28;
 /** Response codes. */
 export const SERVFAIL = 2;
 export const NXDOMAIN = 3;
