@@ -16,10 +16,11 @@ test("a key is found by a few wrong letters, by another spelling, or in another 
     "in_flight",
     "inFlight",
     "uri",
+    "ulr",
   ];
   const expected = [
     ...["connect_within", "connect_within", "connect_within", "headers", "limits", "limits.in_flight"],
-    ...["limits.in_flight", "url"],
+    ...["limits.in_flight", "url", "url"],
   ];
   assert.deepEqual(
     found.map((key) => closest(key, KNOWN)),
