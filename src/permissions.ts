@@ -16,6 +16,10 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   for (const upstream of upstreams.values()) {
     for (const webhook of upstream.webhooks) net.push(hostOf(webhook.url));
     net.push(hostOf(upstream.url));
+    const standard = upstream.url.startsWith("wss:") ? 443 : 80;
+    for (const host of upstream.reconnect.to_address?.hosts ?? []) {
+      net.push(/:\d+$/.test(host) ? host : `${host}:${standard}`);
+    }
     read.push(...placeholdersIn([outgoingOf(upstream), upstream.webhooks]).files);
   }
   return { net: [...new Set(net)], read: [...new Set(read)] };

@@ -16,7 +16,7 @@ const SECRET_MIN = 4;
 /** The most characters of a peer's frame that a text for people has. */
 const EXCERPT_MAX = 200;
 /** The most characters that are searched for secrets. */
-const SEARCHED_MAX = 16_384;
+export const SEARCHED_MAX = 16_384;
 
 /** True if `name` is that of a secret. */
 export function isSecretName(name: string): boolean {
@@ -106,11 +106,17 @@ export function maskSecrets(text: string, secrets: readonly string[]): string {
 }
 
 /**
- * Quotes a frame's text for people: on one line, without secrets, at most 200 characters.
+ * Quotes a peer's text for people: on one line, without secrets, at most `max` characters.
  * @param text undefined for bytes that are not UTF-8
  */
-export function excerptOf(text: string | undefined, secrets: readonly string[]): string {
+export function excerptOf(text: string | undefined, secrets: readonly string[], max = EXCERPT_MAX): string {
   if (text === undefined) return "(bytes)";
   const masked = maskSecrets(text.slice(0, SEARCHED_MAX), secrets).replace(/\s+/g, " ").replace(/\p{C}/gu, "�");
-  return masked.length > EXCERPT_MAX ? `${masked.slice(0, EXCERPT_MAX)}…` : masked;
+  return masked.length > max ? `${masked.slice(0, max)}…` : masked;
+}
+
+/** A URL of a peer for people: its credentials, its query and the keys in its path may be secrets. */
+export function withoutQuery({ protocol, host, pathname, search }: URL): string {
+  const path = pathname.split("/").map((segment) => (KEY_LIKE.test(segment) ? "(redacted)" : segment));
+  return `${protocol}//${host}${path.join("/")}${search === "" ? "" : "?…"}`;
 }

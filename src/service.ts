@@ -55,7 +55,7 @@ export class Service {
         const common = {
           upstream: name,
           journals,
-          lookup: runtime.lookup,
+          network: runtime.network,
           isAwaited: answersAfterDelivery(settings.protocol).length > 0,
           onChange: (state: WebhookState) => logWebhook(name, state),
         };

@@ -61,7 +61,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     { from: ["sidecar/host/"], to: ["sidecar/host/", ...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
     {
       from: ["sidecar/thread/"],
-      to: ["sidecar/thread/", ...BOTH_SIDES, ...CORE, "placeholders.ts", "secret-file.ts"],
+      to: ["sidecar/thread/", ...BOTH_SIDES, ...CORE, "net/", "placeholders.ts", "secret-file.ts"],
       types: ["config/schema.ts"],
     },
     { from: BOTH_SIDES, to: [...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
@@ -78,13 +78,19 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
         "sidecar/host/",
         ...BOTH_SIDES,
         "core/",
+        "net/",
         "placeholders.ts",
         "secret-file.ts",
         "signing-key.ts",
       ],
       types: ["config/schema.ts", "http/ports.ts"],
     },
-    { from: ["runtime/"], to: ["runtime/", "sidecar/thread/worker.ts"] },
+    { from: ["net/"], to: ["net/", "core/connection/address-race.ts"] },
+    {
+      from: ["runtime/"],
+      to: ["runtime/", "sidecar/thread/worker.ts", "net/"],
+      types: ["core/connection/address-race.ts"],
+    },
     { from: ["demo/"], to: ["demo/"] },
   ];
 

@@ -5,6 +5,7 @@ import { presetNames } from "../protocols/presets.ts";
 import type { Environment } from "./environment.ts";
 import { readVariable } from "./environment.ts";
 import { ConfigError } from "./problems.ts";
+import { closest } from "./suggestions.ts";
 
 /** An option. With `multiple` it is repeatable, and its variable holds several values split at `separator`. */
 interface Option {
@@ -165,7 +166,9 @@ function parse(argv: readonly string[]) {
     });
   } catch (cause) {
     const [first = ""] = (cause as Error).message.split(/\. |\n/);
-    throw usage(first.replace(/\.$/, ""), cause);
+    const [, unknown = ""] = /^Unknown option '--([\w-]+)'/.exec(first) ?? [];
+    const close = unknown && closest(unknown, Object.keys({ ...SETTINGS, ...CALL_OPTIONS, ...SWITCHES }));
+    throw usage(`${first.replace(/\.$/, "")}${close ? `: did you mean --${close}?` : ""}`, cause);
   }
 }
 

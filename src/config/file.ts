@@ -44,7 +44,10 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
   if (faults.length > 0)
     throw new ConfigError(faults.map((fault) => `${at(fault.pos[0])}: ${describeFault(fault, text)}`));
   if (!isMap(document.contents)) {
-    const what = document.contents === null ? "is empty" : "must be a mapping of keys to values";
+    const what =
+      document.contents === null
+        ? "is empty: give an upstream, or leave the file out to run the demo"
+        : "must be a mapping of keys to values";
     throw new ConfigError(`${at(document.contents?.range?.[0] ?? 0)}: ${what}`);
   }
 
@@ -107,7 +110,7 @@ function toPlain(document: Document, name: string): Record<string, unknown> {
 function describeFault(fault: YAMLError, text: string): string {
   if (fault.code === "DUPLICATE_KEY") {
     const key = /^["']?([\w/~-]+)/.exec(text.slice(fault.pos[0]))?.[1];
-    return key === undefined ? "this key occurs twice" : `${key}: this key occurs twice`;
+    return `${key === undefined ? "" : `${key}: `}this key occurs twice: leave one out`;
   }
   if (fault.code === "TAG_RESOLVE_FAILED") return "unknown tag (quote a string that starts with !)";
   if (fault.code === "BAD_ALIAS") return NO_ANCHOR;

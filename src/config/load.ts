@@ -8,9 +8,9 @@ import { readFile as readFromDisk } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
+import { faultsOfFrames } from "../protocols/configured-faults.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { preset } from "../protocols/presets.ts";
-import { unsendable } from "../protocols/subscription-request.ts";
 import { hasTextRules } from "../protocols/text.ts";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
@@ -107,7 +107,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   for (const [name, settings] of Object.entries(config.upstreams ?? {})) {
     const path = ["upstreams", name];
     await checkPatterns(settings, [...path, "protocol"], where);
-    await checkSubscriptions(settings, [...path, "subscriptions"], where);
+    await checkFrames(settings, path, where);
     const protocolFrom = overrideAt([...path, "protocol"], overrides.list) === undefined ? folder : cwd;
     upstreams.set(name, {
       ...settings,
@@ -242,15 +242,11 @@ async function checkPatterns({ protocol }: UpstreamSettings, at: Path, where: Lo
   if (faults.length > 0) throw new ConfigError(faults.map(({ path, what }) => `${where([...at, ...path])}: ${what}`));
 }
 
-/** Refuses subscriptions that the protocol can never send. Those of a module are checked where it is loaded. */
-async function checkSubscriptions(
-  { protocol, subscriptions }: UpstreamSettings,
-  at: Path,
-  where: Locate,
-): Promise<void> {
-  const known = preset(protocol)?.protocol;
-  if (known === undefined || Object.keys(subscriptions).length === 0) return;
-  const faults = unsendable(typeof known === "function" ? await known() : known, subscriptions);
+/** Refuses frames that the protocol can never send or understand. Those of a module are checked where it is loaded. */
+async function checkFrames(settings: UpstreamSettings, at: Path, where: Locate): Promise<void> {
+  const known = preset(settings.protocol)?.protocol;
+  if (known === undefined) return;
+  const faults = faultsOfFrames(typeof known === "function" ? await known() : known, settings);
   if (faults.length > 0) throw new ConfigError(faults.map(({ path, what }) => `${where([...at, ...path])}: ${what}`));
 }
 

@@ -1,6 +1,7 @@
 /** Problems of a configuration, each with its key, what is wrong with it, and its place. */
 
 import type { z } from "zod";
+import { knownKeys, meant } from "./suggestions.ts";
 
 /**
  * Thrown if the configuration cannot be used: the service does not start (exit code 2).
@@ -36,7 +37,7 @@ export type Checked<Output> = { readonly value: Output } | { readonly problems: 
 /** Parses `input`; reports every problem in our own words. */
 export function check<Schema extends z.ZodType>(schema: Schema, input: unknown): Checked<z.output<Schema>> {
   // Compiling the schema does not pay: each input is checked once.
-  const result = schema.safeParse(input, { error: wording, jitless: true });
+  const result = schema.safeParse(input, { error: wording, jitless: true, reportInput: true });
   return result.success ? { value: result.data } : { problems: result.error.issues.flatMap((issue) => explain(issue)) };
 }
 
@@ -62,28 +63,40 @@ const KINDS: Record<string, string> = {
 /** The text for issues whose schema has none of its own. */
 function wording(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === "invalid_type") {
-    if (issue.input === undefined) return "is missing";
+    if (issue.input === undefined) return MISSING;
     return `must be ${KINDS[issue.expected] ?? `of type ${issue.expected}`}`;
   }
+  // Only here is the schema known. `explain` makes the sentences, one for each key.
+  if (issue.code === "unrecognized_keys") return knownKeys(issue.inst).join(" ");
   if (issue.code === "invalid_value") return `must be one of ${issue.values.map(String).join(", ")}`;
   return undefined;
 }
+
+const MISSING = "is missing";
 
 function explain(issue: Issue, parents: Path = []): Problem[] {
   const path = [...parents, ...issue.path];
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((key) => ({ path: [...path, key], part: "key", what: "is not a known key" }));
+      return issue.keys.map((key) => {
+        const what = `is not a known key (${meant(key, issue.message.split(" "))})`;
+        return { path: [...path, key], part: "key", what };
+      });
     case "invalid_key":
       return [{ path, part: "key", what: issue.issues[0]?.message ?? issue.message }];
     case "invalid_union": {
       // Report the problems of the branch that has the value's shape.
       const intended = issue.errors.find((branch) => branch.length > 0 && branch.every((inner) => !shapeless(inner)));
       if (intended !== undefined) return intended.flatMap((inner) => explain(inner, path));
-      return [{ path, part: "value", what: issue.message }];
+      return [{ path, part: "value", what: issue.input === undefined ? MISSING : issue.message }];
     }
-    default:
+    case "custom":
       return [{ path, part: "value", what: issue.message }];
+    default: {
+      // Zod's own words for a missing value depend on its schema.
+      const isMissing = "input" in issue && issue.input === undefined && issue.message !== MISSING;
+      return [{ path, part: "value", what: isMissing ? `${MISSING}: ${issue.message}` : issue.message }];
+    }
   }
 }
 

@@ -56,20 +56,26 @@ const headers = z
       .refine((name) => !RESERVED_HEADER.test(name), "is reserved for the handshake (see subprotocols)"),
     z.string().regex(HEADER_VALUE, "must be one line of Latin-1 text, without control characters"),
   )
-  .refine((all) => unique(Object.keys(all).map((name) => name.toLowerCase())), "has the same header twice");
+  .refine(
+    (all) => unique(Object.keys(all).map((name) => name.toLowerCase())),
+    "has the same header twice, in whatever case: leave one out",
+  );
 
 const subprotocols = z
   .array(z.string().regex(HEADER_NAME, "must be a token without spaces or commas"))
-  .refine(unique, "has the same name twice");
+  .refine(unique, "has the same name twice: leave one out");
 
 const url = z.string().superRefine((text, context) => {
   const wrong = (message: string) => context.addIssue({ code: "custom", message });
   if (!URL.canParse(text)) return wrong("must be a URL such as wss://example.org/socket");
   const { protocol: scheme } = new URL(text);
   if (scheme !== "ws:" && scheme !== "wss:") return wrong("must start with ws:// or wss://");
-  if (text.includes("#")) return wrong("must not have a fragment (#)");
+  if (text.includes("#")) return wrong("must not have a fragment: leave out # and what follows");
   if (new URL(text).host.includes("$")) return wrong("must have its host written out, without ${…}");
 });
+
+/** A host that an upstream may name: `*.` stands for one or more labels before at least two. */
+const NAMED_HOST = /^(?:(?:\*\.[\w-]+\.)?[\w.-]+|\[[\da-f:]+\])(?::\d{1,5})?$/;
 
 const subscriptionName = z
   .string()
@@ -125,11 +131,11 @@ function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): 
   const wrong = (key: keyof SubscriptionInput, message: string) =>
     context.addIssue({ code: "custom", path: [key], message });
   if (given.preset) {
-    if (given.params === undefined) wrong("params", "is missing");
+    if (given.params === undefined) wrong("params", "is missing: a list such as [newHeads]");
     for (const key of RECIPE_KEYS) if (given[key] !== undefined) wrong(key, "is set by the preset: leave it out");
   } else {
-    if (given.request === undefined) wrong("request", "is missing");
-    if (!isCondition(given)) wrong("match", "is missing");
+    if (given.request === undefined) wrong("request", "is missing: the message that subscribes, or a preset");
+    if (!isCondition(given)) wrong("match", "is missing: a condition for its messages (match, has, text, any, …)");
     if (given.params !== undefined) wrong("params", "is only for a preset: leave it out");
   }
   const namesId = (part: Condition | undefined) => part !== undefined && pointersOf(part, "$id").length > 0;
@@ -212,7 +218,7 @@ export const upstreamSchema = z
     /** Makes readiness depend on it. */
     required: z.boolean().prefault(true),
     /** Names of equivalent upstreams, tried in order with requests that were certainly not sent to this one. */
-    failover: z.array(z.string()).refine(unique, "has the same name twice").prefault([]),
+    failover: z.array(z.string()).refine(unique, "has the same name twice: leave one out").prefault([]),
     /** Path of a PEM file with the certificates to trust instead of the default ones. */
     ca: z.string().min(1, "must be the path of a PEM file").optional(),
     headers: headers.prefault({}),
@@ -223,6 +229,15 @@ export const upstreamSchema = z
     protocol: protocol.prefault("json-rpc"),
     /** Time for DNS, TCP, TLS and upgrade together. */
     connect_within: duration.prefault("10s"),
+    /** A host with several addresses: the delays of RFC 8305, at most a twentieth and a tenth of connect_within. */
+    addresses: z
+      .strictObject({
+        /** Time to wait for the addresses of IPv6 once those of IPv4 are known. */
+        ipv6_wait: durationOrZero.prefault("50ms"),
+        /** Time after which the next address is tried as well. */
+        next_after: duration.prefault("250ms"),
+      })
+      .prefault({}),
     /** Steps to run on every connection before it counts as ready. By default those of the protocol. */
     greeting: z.array(greetingStep).optional(),
     limits: z
@@ -286,6 +301,24 @@ export const upstreamSchema = z
           .refine(({ every, on }) => every !== undefined || on !== undefined, "must have every or on")
           .nullable()
           .prefault(null),
+        /** Connects next to the address that a message names, if its host is listed; otherwise, and later, to url. */
+        to_address: z
+          .strictObject({
+            /** The messages that name one. */
+            on: condition,
+            /** The place of the address in them. */
+            at: memberPointer,
+            hosts: z
+              .array(
+                z
+                  .string()
+                  .toLowerCase()
+                  .regex(NAMED_HOST, "must be a host such as example.org, example.org:8443 or *.example.org"),
+              )
+              .min(1, "must have at least one host"),
+          })
+          .nullable()
+          .prefault(null),
       })
       .refine(({ from, to }) => from <= to, { path: ["from"], error: "must not be longer than reconnect.to" })
       .prefault({}),
@@ -330,7 +363,8 @@ export const upstreamSchema = z
     });
     webhooks.forEach(({ subscription: name }, index) => {
       if (name === undefined || Object.hasOwn(subscriptions, name)) return;
-      const message = "is not among this upstream's subscriptions";
+      const known = Object.keys(subscriptions).join(", ") || "there are none";
+      const message = `is not among this upstream's subscriptions (${known})`;
       context.addIssue({ code: "custom", path: ["webhooks", index, "subscription"], message });
     });
   })
@@ -439,8 +473,11 @@ export const configSchema = z.strictObject({
           const wrong = (message: string) =>
             context.addIssue({ code: "custom", path: [name, "failover", index], message });
           const equivalent = Object.hasOwn(all, other) ? all[other] : undefined;
-          if (!equivalent || other === name) wrong("must be the name of another upstream");
-          else if (JSON.stringify(equivalent.protocol) !== JSON.stringify(protocol)) wrong("speaks another protocol");
+          if (!equivalent || other === name) {
+            const others = Object.keys(all).filter((each) => each !== name);
+            wrong(`must be the name of another upstream (${others.join(", ") || "there is no other"})`);
+          } else if (JSON.stringify(equivalent.protocol) !== JSON.stringify(protocol))
+            wrong("speaks another protocol: give both the same");
         });
       }
     })

@@ -51,6 +51,7 @@ export const jsonRpc: Protocol = {
   split,
   encode,
   adopt,
+  fault,
   decode,
 };
 
@@ -187,6 +188,15 @@ function adopt(frame: Body, id: number): Adopted | undefined {
   if (span === undefined || result !== undefined || error !== undefined || twice.includes("id")) return undefined;
   const { text } = json;
   return { frame: inKindOf(frame, replace(text, span, String(id))), own: text.slice(span.start, span.end) };
+}
+
+/** Only a frame that calls itself JSON-RPC must be: a greeting may be anything. */
+function fault(frame: string): string | undefined {
+  const fields = new RpcMembers();
+  const json = readFrame(frame, fields);
+  if ("why" in json || fields.jsonrpc === undefined) return undefined;
+  const isResponse = fields.result !== undefined || fields.error !== undefined;
+  return isResponse ? undefined : misshapen(json.text, fields);
 }
 
 const NOT_OUR_ID = "its id is not a number as we sent it";

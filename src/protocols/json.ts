@@ -106,6 +106,13 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
     return typeof kept === "string" ? { frame, own, id: kept } : undefined;
   }
 
+  function fault(frame: string): string | undefined {
+    const json = readFrame(frame);
+    if ("why" in json) return undefined;
+    const place = locate(json.text, json.root, outPointer);
+    return place.type === "duplicate" ? `"${place.key}" occurs twice on the way to "${out}"` : undefined;
+  }
+
   function decode(frame: Body): Decoded {
     const json = readFrame(frame);
     if ("why" in json) return decodeText({ text: textOf(frame) }, json.why);
@@ -141,7 +148,7 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
 
   const { collect } = options;
   const several = { streams: collect !== undefined, maxFrames: collect?.frames };
-  return { name, correlation: "id", accepts: "json", maxId, ids, ...several, encode, adopt, decode };
+  return { name, correlation: "id", accepts: "json", maxId, ids, ...several, encode, adopt, fault, decode };
 }
 
 /** Compiles the options into a function that classifies frames with one of our ids. */

@@ -142,6 +142,8 @@ export interface Protocol {
    * and their ids may be those of requests.
    */
   adopt?(frame: Body, id: number): Adopted | undefined;
+  /** The reason why a frame of the configuration, which `encode` does not see, is none of this protocol's. */
+  fault?(frame: string): string | undefined;
   /** Classifies a frame. Must not throw on any input: an unknown frame is `noise`. */
   decode(frame: Body): Decoded;
 }

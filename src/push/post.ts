@@ -2,7 +2,8 @@
 
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import type { LookupFunction } from "node:net";
+import type { Duplex } from "node:stream";
+import { connectTo, type Network, startTls } from "../net/connect.ts";
 
 /** The part of a response that decides what becomes of a delivery. */
 export interface Acknowledgement {
@@ -17,17 +18,35 @@ interface Delivery {
   readonly signal: AbortSignal;
 }
 
+interface ConnectOptions {
+  readonly host: string;
+  readonly port: number | string;
+}
+
+type Connected = (error: Error | null, socket?: Duplex) => void;
+
+/** Shapes the race of a receiver's addresses; a delivery itself is bounded by its timeout. */
+const BOUNDS = { withinMs: 10_000, pauses: { ipv6_wait: 50, next_after: 250 } };
+
 /**
  * Posts to one receiver, over a connection that is kept. `fetch` would look names up by getaddrinfo, which runs on a
  * system thread that nothing can interrupt: while a name server is silent, the process could not end.
  */
 export class Poster {
-  readonly #lookup: LookupFunction | undefined;
+  readonly #network: Network;
   readonly #agents = { "http:": new HttpAgent({ keepAlive: true }), "https:": new HttpsAgent({ keepAlive: true }) };
+  readonly #races = new Set<() => void>();
 
-  /** @param lookup the resolver of host names; undefined for the runtime's own */
-  constructor(lookup: LookupFunction | undefined) {
-    this.#lookup = lookup;
+  constructor(network: Network) {
+    this.#network = network;
+    for (const agent of Object.values(this.#agents)) {
+      // Without a socket returned, the agent waits for the one that `done` is called with.
+      Object.assign(agent, {
+        createConnection: (options: ConnectOptions, done: Connected): undefined => {
+          this.#connect(options, agent instanceof HttpsAgent, done);
+        },
+      });
+    }
   }
 
   /** Resolves once the receiver has answered. Rejects with the signal's reason, or with the error of the network. */
@@ -43,7 +62,18 @@ export class Poster {
 
   /** Closes the kept connection. */
   close(): void {
+    for (const leave of this.#races) leave();
     for (const agent of Object.values(this.#agents)) agent.destroy();
+  }
+
+  #connect({ host: hostname, port }: ConnectOptions, isSecure: boolean, done: Connected): void {
+    const host = { hostname, port: Number(port) };
+    const leave = connectTo(this.#network, host, BOUNDS, (error, tcp) => {
+      this.#races.delete(leave);
+      if (!tcp) done(error);
+      else done(null, isSecure ? startTls(tcp, host, undefined) : tcp);
+    });
+    this.#races.add(leave);
   }
 
   #once({ url, headers, body, signal }: Delivery): Promise<Acknowledgement> {
@@ -52,7 +82,6 @@ export class Poster {
       method: "POST",
       headers: { ...headers, "content-length": String(Buffer.byteLength(body)) },
       agent: this.#agents[isSecure ? "https:" : "http:"],
-      ...(this.#lookup && { lookup: this.#lookup }),
     };
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();

@@ -1,10 +1,10 @@
 /** The webhook: delivers a journal's messages to a receiver, in order and in batches. */
 import { createHmac } from "node:crypto";
-import type { LookupFunction } from "node:net";
 import type { WebhookSettings } from "../config/schema.ts";
 import { cursorText, type Gap, type JournalEntry, type Page, type Start } from "../core/messages/journal.ts";
 import type { WebhookState } from "../http/ports.ts";
 import { jsonOf } from "../http/streaming/render.ts";
+import type { Network } from "../net/connect.ts";
 import { fillPlaceholders, placeholdersIn } from "../placeholders.ts";
 import { checkResolved, readSecretFile, Unresolved } from "../secret-file.ts";
 import type { JournalPulls, ReadEnd } from "../sidecar/host/journal-pulls.ts";
@@ -32,7 +32,7 @@ export interface WebhookOptions {
   /** True if answers to the upstream wait for deliveries. */
   readonly isAwaited?: boolean;
   /** The resolver of host names; undefined for the runtime's own. */
-  readonly lookup?: LookupFunction | undefined;
+  readonly network: Network;
   /** Called when deliveries begin to fail, and when they succeed again. */
   onChange(state: WebhookState): void;
 }
@@ -60,8 +60,8 @@ export class Webhook {
 
   constructor(options: WebhookOptions) {
     this.#options = options;
-    const { journals, settings, lookup } = options;
-    this.#poster = new Poster(lookup);
+    const { journals, settings, network } = options;
+    this.#poster = new Poster(network);
     const where = Object.entries(settings.where).map(([pointer, value]) => ({ pointer, value: String(value) }));
     const selection = { journal: settings.subscription ?? "", where, when: settings.when };
     const after: Start = settings.after;

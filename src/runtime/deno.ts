@@ -1,6 +1,7 @@
 /** The runtime Deno. */
 
 import { randomUUID } from "node:crypto";
+import { network } from "./deno.network.ts";
 import { reuseConnectionEntries } from "./deno.server.ts";
 import { watchAccepting } from "./deno.watch.ts";
 import { descriptorsMax } from "./descriptors.ts";
@@ -52,6 +53,8 @@ export const runtime: Runtime = {
       read: await lacking(read, (path) => ({ name: "read", path })),
     };
   },
+
+  network,
 
   /**
    * On Deno a worker emits `exit` at once, whatever its thread does. The Web Lock that the thread holds is reliable: it

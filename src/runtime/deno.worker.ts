@@ -2,6 +2,7 @@
 
 import { workerData } from "node:worker_threads";
 import { serveThread, type ThreadData } from "../sidecar/thread/worker.ts";
+import { network } from "./deno.network.ts";
 import { holdLock } from "./lock.ts";
 
 // Hold the lock until the thread is gone: the host waits for it, and only a thread that holds one can be terminated.
@@ -19,6 +20,7 @@ interface DenoStream {
 }
 
 serveThread({
+  network,
   takePrints(print) {
     const { Deno } = globalThis as unknown as { readonly Deno: Record<"stdout" | "stderr", DenoStream> };
     for (const stream of [Deno.stdout, Deno.stderr]) {

@@ -2,7 +2,9 @@
 
 import { Resolver } from "node:dns";
 import { readFileSync } from "node:fs";
-import { isIP, type LookupFunction } from "node:net";
+import { isIP } from "node:net";
+import type { Address, Family } from "../core/connection/address-race.ts";
+import type { AddressAnswer, Network } from "../net/connect.ts";
 
 /** Time that a server has for the first of its two tries, in milliseconds. `connect_within` bounds the whole lookup. */
 const SERVER_TIMEOUT_MS = 2_000;
@@ -22,61 +24,94 @@ export const systemSources: LookupSources = {
 };
 
 /**
- * Creates a lookup without getaddrinfo, which runs on a system thread that nothing can interrupt: while a DNS server
+ * Creates a resolver without getaddrinfo, which runs on a system thread that nothing can interrupt: while a DNS server
  * is silent, neither the sidecar's thread nor the process could end (10 s measured). c-ares queries the same servers
  * and can be cancelled at any moment, but ignores the hosts file, `search` and `ndots`, so these are handled here.
  * Other sources of the system (mDNS, LDAP) are not queried.
  */
-export function createLookup(sources: LookupSources): LookupFunction {
-  return (hostname, options, callback) => {
-    resolveAll(hostname, sources).then(
-      (addresses) => {
-        const wanted = addresses.filter(({ family }) => !options.family || family === familyOf(options.family));
-        const [first] = wanted;
-        if (!first) callback(notFound(hostname), "");
-        else if (options.all) callback(null, wanted);
-        else callback(null, first.address, first.family);
-      },
-      (error: NodeJS.ErrnoException) => callback(error, ""),
-    );
+export function createResolve(sources: LookupSources): Network["resolve"] {
+  return ({ hostname }, onAnswer) => {
+    const name = hostname.toLowerCase();
+    const addresses = withoutQuery(name, sources);
+    let left = false;
+    const answer = (given: AddressAnswer): void => {
+      if (!left) onAnswer(given);
+    };
+    if (addresses.length > 0) {
+      queueMicrotask(() => answer({ families: [4, 6], addresses }));
+      return () => {
+        left = true;
+      };
+    }
+    const resolver = new Resolver({ timeout: SERVER_TIMEOUT_MS, tries: SERVER_TRIES });
+    if (sources.servers) resolver.setServers(sources.servers);
+    queryInTurn(resolver, candidates(name, sources.resolvConf() ?? ""), answer);
+    return () => {
+      left = true;
+      resolver.cancel();
+    };
   };
 }
 
-interface Address {
-  readonly address: string;
-  readonly family: number;
-}
-
-async function resolveAll(hostname: string, sources: LookupSources): Promise<Address[]> {
-  if (isIP(hostname)) return [{ address: hostname, family: isIP(hostname) }];
-  const name = hostname.toLowerCase();
+/** The addresses of a name for which no server needs to be asked. */
+function withoutQuery(name: string, sources: LookupSources): readonly Address[] {
   const listed = fromHosts(sources.hosts() ?? "", name.replace(/\.$/, ""));
   if (listed.length > 0) return listed;
   // Localhost is loopback, whatever the files and the servers say (RFC 6761, section 6.3).
-  if (name === "localhost" || name.endsWith(".localhost")) {
-    return [
-      { address: "127.0.0.1", family: 4 },
-      { address: "::1", family: 6 },
-    ];
-  }
-  const resolver = new Resolver({ timeout: SERVER_TIMEOUT_MS, tries: SERVER_TRIES });
-  if (sources.servers) resolver.setServers(sources.servers);
-  let failure: Error = notFound(hostname);
-  for (const candidate of candidates(name, sources.resolvConf() ?? "")) {
-    try {
-      return await query(resolver, candidate);
-    } catch (error) {
-      failure = error as Error;
+  if (name !== "localhost" && !name.endsWith(".localhost")) return [];
+  return [
+    { address: "127.0.0.1", family: 4 },
+    { address: "::1", family: 6 },
+  ];
+}
+
+/** Queries one name after another, until a server knows addresses of one. */
+function queryInTurn(
+  resolver: Resolver,
+  [name = "", ...others]: readonly string[],
+  answer: (given: AddressAnswer) => void,
+) {
+  let isFound = false;
+  let isOver = false;
+  /** Held back as long as it may turn out that another name is to be queried. */
+  let failed: AddressAnswer | undefined;
+
+  const onFailure = (family: Family, error: NodeJS.ErrnoException): void => {
+    const failure: AddressAnswer = { families: [family], addresses: [], error };
+    if (isFound) {
+      answer(failure);
+      return;
     }
+    // A name that does not exist has no address in the other family either, so that answer is not waited for.
+    if (failed === undefined && error.code !== "ENOTFOUND") {
+      failed = failure;
+      return;
+    }
+    isOver = true;
+    if (others.length > 0) queryInTurn(resolver, others, answer);
+    else answer({ families: [4, 6], addresses: [], error: failed?.error ?? error });
+  };
+
+  for (const family of [6, 4] as const) {
+    resolver[family === 4 ? "resolve4" : "resolve6"](name, (error, found) => {
+      if (isOver || error?.code === "ECANCELLED") return;
+      if (error) {
+        onFailure(family, error);
+        return;
+      }
+      isFound = true;
+      if (failed) answer(failed);
+      failed = undefined;
+      answer({ families: [family], addresses: found.map((address) => ({ address, family })) });
+    });
   }
-  throw failure;
 }
 
 /** Finds the addresses of a name in a hosts file: lines of `address name…`, where `#` begins a comment. */
 export function fromHosts(text: string, name: string): Address[] {
   return text.split("\n").flatMap((line) => {
     const [address = "", ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
-    const family = isIP(address);
+    const family = isIP(address) as Family | 0;
     return family && names.some((each) => each.toLowerCase() === name) ? [{ address, family }] : [];
   });
 }
@@ -96,32 +131,6 @@ export function candidates(name: string, resolvConf: string): string[] {
   }
   const searched = search.map((domain) => `${name}.${domain.replace(/\.$/, "")}`);
   return name.split(".").length - 1 >= ndots ? [name, ...searched] : [...searched, name];
-}
-
-/** Queries both families at once; one of them suffices. */
-async function query(resolver: Resolver, name: string): Promise<Address[]> {
-  const queries = ([4, 6] as const).map(
-    (family) =>
-      new Promise<Address[]>((resolve, reject) => {
-        const method = family === 4 ? "resolve4" : "resolve6";
-        resolver[method](name, (error, addresses) => {
-          if (error) reject(error);
-          else resolve(addresses.map((address) => ({ address, family })));
-        });
-      }),
-  );
-  const [four, six] = await Promise.allSettled(queries);
-  const found = [four, six].flatMap((result) => (result?.status === "fulfilled" ? result.value : []));
-  if (found.length === 0) throw four?.status === "rejected" ? four.reason : notFound(name);
-  return found;
-}
-
-function familyOf(family: number | string): number {
-  return family === "IPv6" || family === 6 ? 6 : 4;
-}
-
-function notFound(hostname: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), { code: "ENOTFOUND" });
 }
 
 function readIfThere(path: string): string | undefined {

@@ -4,8 +4,8 @@ import { constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { descriptorsMax } from "./descriptors.ts";
 import { listen } from "./listener.ts";
-import { createLookup, systemSources } from "./lookup.ts";
 import { memoryLimit } from "./memory.ts";
+import { network } from "./node.network.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
 import { startWorker } from "./thread.ts";
 
@@ -41,7 +41,7 @@ export const runtime: Runtime = {
 
   listen,
 
-  lookup: createLookup(systemSources),
+  network,
 
   write(name, bytes) {
     streams[name] ??= openStream(name);

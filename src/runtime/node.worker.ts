@@ -1,6 +1,6 @@
 /** The entry of the sidecar's thread on Node. */
 
 import { serveThread } from "../sidecar/thread/worker.ts";
-import { createLookup, systemSources } from "./lookup.ts";
+import { network } from "./node.network.ts";
 
-serveThread({ lookup: createLookup(systemSources) });
+serveThread({ network });

@@ -1,7 +1,7 @@
 /** The interface to the runtime, which `node.ts` and `deno.ts` implement. */
 
-import type { LookupFunction } from "node:net";
 import type { MessagePort } from "node:worker_threads";
+import type { Network } from "../net/connect.ts";
 
 /** Ending signals of both runtimes. */
 export const ENDING_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR2"];
@@ -23,8 +23,8 @@ export interface Runtime {
   descriptorsMax(): number | undefined;
   /** The memory that the process may use, in bytes: the limit of its heap or of its container. */
   readonly memoryLimit: number;
-  /** A resolver of host names that can be interrupted; undefined if the runtime's own can be. */
-  readonly lookup?: LookupFunction;
+  /** The network, whose resolution of names can be interrupted. */
+  readonly network: Network;
   /** Starts the sidecar's thread. Post nothing before its first message: the thread does not listen until then. */
   startThread(): Thread;
   /** Starts the HTTP listener. Rejects with the system's error (EADDRINUSE, EACCES, …) if it cannot listen. */

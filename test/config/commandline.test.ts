@@ -64,7 +64,7 @@ test("check-config takes one file", () => {
 
 test("unknown options and commands are refused with a pointer to --help, without repeating stray arguments", () => {
   const cases: [string[], RegExp][] = [
-    [["--upstraem", "wss://a"], /Unknown option '--upstraem' \(see --help\)$/],
+    [["--upstraem", "wss://a"], /Unknown option '--upstraem': did you mean --upstream\? \(see --help\)$/],
     [["--token=c4n4ry"], /Unknown option '--token' \(see --help\)$/],
     [["--port"], /--port.* \(see --help\)$/],
     [["--insecure=yes"], /--insecure.* \(see --help\)$/],

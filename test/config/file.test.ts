@@ -29,12 +29,12 @@ test("YAML and JSON give the same value", () => {
 
 test("a syntax error is reported with its line and column", () => {
   const cases: [string, RegExp][] = [
-    ["", /^file\.yaml:1:1: is empty$/],
-    ["# nothing\n", /^file\.yaml:1:1: is empty$/],
+    ["", /^file\.yaml:1:1: is empty: give an upstream, or leave the file out to run the demo$/],
+    ["# nothing\n", /^file\.yaml:1:1: is empty: give an upstream, or leave the file out to run the demo$/],
     ["- a\n", /^file\.yaml:1:1: must be a mapping/],
     ["just text", /^file\.yaml:1:1: must be a mapping/],
-    ["a: 1\nb: 2\na: 3\n", /^file\.yaml:3:1: a: this key occurs twice$/],
-    ['{ "a": { "b": 1,\n "b": 2 } }', /^file\.yaml:2:2: b: this key occurs twice$/],
+    ["a: 1\nb: 2\na: 3\n", /^file\.yaml:3:1: a: this key occurs twice: leave one out$/],
+    ['{ "a": { "b": 1,\n "b": 2 } }', /^file\.yaml:2:2: b: this key occurs twice: leave one out$/],
     ["a: 1\n  b: 2\n", /^file\.yaml:[12]:\d+: \w/],
     ['a: "open\n', /^file\.yaml:\d:\d+: Missing closing/],
     ["a: [1, 2\n", /^file\.yaml:\d:\d+: /],

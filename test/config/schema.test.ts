@@ -30,6 +30,7 @@ test("an upstream needs only its url and gets every default, in milliseconds and
     subprotocols: [],
     protocol: "json-rpc",
     connect_within: 10_000,
+    addresses: { ipv6_wait: 50, next_after: 250 },
     greeting: [],
     limits: {
       in_flight: 1024,
@@ -41,7 +42,7 @@ test("an upstream needs only its url and gets every default, in milliseconds and
       pace: null,
     },
     keepalive: { ping: 15_000, pong_within: 5000, heartbeat: null, silence: null },
-    reconnect: { from: 200, to: 30_000, refused: 60_000, codes: {}, statuses: {}, rotate: null },
+    reconnect: { from: 200, to: 30_000, refused: 60_000, codes: {}, statuses: {}, rotate: null, to_address: null },
     messages: { count: 10_000, bytes: 16_777_216, readers: 10_000 },
     subscriptions: {},
     webhooks: [],

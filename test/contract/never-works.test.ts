@@ -1,4 +1,4 @@
-/** Subscriptions that can never work, which fail the start instead of waiting for somebody to look at their state. */
+/** Configured frames that can never work, which fail the start instead of waiting for somebody to look at a state. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -41,6 +41,66 @@ for (const [said, subscription, protocol = "json-rpc"] of cases) {
     });
   });
 }
+
+/** Frames of the configuration by the name of their fault, with the settings that have them. */
+const frames: readonly (readonly [said: string, settings: object])[] = [
+  ["greeting.0.send: can never work: it is not JSON: ", { greeting: [{ send: '{"op": "login"' }] }],
+  [
+    'greeting.1.send: can never work: "method" is missing',
+    { greeting: [{ send: {} }, { send: { jsonrpc: "2.0", id: 1 } }] },
+  ],
+  ['greeting.0.send: can never work: "jsonrpc" must be "2.0"', { greeting: [{ send: { jsonrpc: 2, method: "a" } }] }],
+  [
+    'keepalive.heartbeat.send: can never work: "jsonrpc" must be "2.0"',
+    { keepalive: { heartbeat: { send: { jsonrpc: "1.0", id: 1, method: "a" } } } },
+  ],
+  [
+    "keepalive.heartbeat.send: can never work: $id stands where this protocol has no id",
+    { keepalive: { heartbeat: { send: { ref: "$id" } } } },
+  ],
+  ["greeting.0.send: can never work: $id stands where", { protocol: "text", greeting: [{ send: "LOGIN $id" }] }],
+  [
+    "greeting.0.send: can never work: $id stands where",
+    { protocol: { preset: "json", id: { out: "/ref" } }, greeting: [{ send: { id: "$id" } }] },
+  ],
+  [
+    'greeting.0.send: can never work: "id" occurs twice',
+    { protocol: "json", greeting: [{ send: '{"id": 1, "id": 2}' }] },
+  ],
+  [
+    "protocol.answers.0.send: can never work: it is not JSON",
+    { protocol: { preset: "json", answers: [{ when: { has: ["/ping"] }, send: "[pong" }] } },
+  ],
+];
+
+for (const [said, settings] of frames) {
+  test(`a frame of the configuration that can never work is refused: ${said}`, async () => {
+    const readFile = async () => JSON.stringify({ upstreams: { a: { url: "ws://127.0.0.1:1/", ...settings } } });
+    await assert.rejects(loadConfig({ flags: { config: ["c.json"] }, env: {}, readFile }), (error: Error) => {
+      assert.ok(error.message.includes(`upstreams.a.${said}`), error.message);
+      return true;
+    });
+  });
+}
+
+test("a frame of the configuration may have another form than the requests of its protocol", async () => {
+  const sends = ["ping", "", { op: "login" }, { id: 1 }, { jsonrpc: "2.0", id: "$id", method: "a" }, [1], 7];
+  const response = { jsonrpc: "2.0", id: 1, result: {} };
+  const readFile = async () => {
+    const greeting = [...sends, response].map((send) => ({ send }));
+    return JSON.stringify({ upstreams: { a: { url: "ws://127.0.0.1:1/", greeting } } });
+  };
+  await loadConfig({ flags: { config: ["c.json"] }, env: {}, readFile });
+});
+
+test("the start fails over a greeting with an id that a protocol module cannot fill in", async (t) => {
+  const protocol = await written(t, "picky.mjs", MODULE);
+  const upstream = { url: "ws://127.0.0.1:1/", protocol, greeting: [{ send: { id: "$id" } }] };
+  const file = await written(t, "config.json", JSON.stringify({ upstreams: { default: upstream } }));
+  const { code, stderr } = await runProduct(["--config", file, "--port", "0"], { t });
+  assert.notEqual(code, 0, stderr);
+  assert.match(stderr, /greeting\.0\.send can never work: \$id stands where this protocol has no id/);
+});
 
 test("check-config fails over a subscription that can never work", async (t) => {
   const subscriptions = { s: { request: [rpc], has } };

@@ -1,19 +1,14 @@
 /** Fault rows 1 to 6: an upstream that is absent, has no name, or stays silent. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { problem, timed } from "../contract/expect.ts";
-import { written } from "../contract/files.ts";
 import { DEFAULT_BOUND_MS, stopBy } from "../exit/stopping.ts";
-import { Child } from "../support/child.ts";
+import { NXDOMAIN, SERVFAIL, startDns } from "../support/dns.ts";
 import { nameserverHost } from "../support/free-port.ts";
 import { startProduct } from "../support/product.ts";
-import { denoPath, nodePath, runtime } from "../support/root.ts";
-import { type Cleanup, delay, until } from "../support/until.ts";
+import { until } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
+import { deadAddress, resolving } from "./addresses.ts";
 import type { Handshake } from "./handshake.ts";
 import { intact, type Scene, scene } from "./scene.ts";
 import { startFaultUpstream } from "./upstream.ts";
@@ -39,63 +34,36 @@ test("row 1: an upstream that refuses at first is retried, and ready within one 
   await intact(here);
 });
 
-/** Builds a wrapper that mounts files over the system's resolver configuration; undefined without root. */
-async function resolving(t: Cleanup, server: string): Promise<string[] | undefined> {
-  const file = await written(t, "resolv.conf", `nameserver ${server}\noptions timeout:2 attempts:1\n`);
-  const wrapper = ["unshare", "--mount", "sh", "-c", `mount --bind ${file} /etc/resolv.conf && exec "$@"`, "sh"];
-  const [command = "", ...args] = [...wrapper, "true"];
-  return spawnSync(command, args).status === 0 ? wrapper : undefined;
-}
-
-/** Starts a DNS server that answers with this code, or never; undefined if port 53 is not available. */
-async function startDns(t: Cleanup, server: string, answerCode: number | undefined): Promise<string[] | undefined> {
-  const queries: string[] = [];
-  const socket = createSocket("udp4");
-  socket.on("message", (query, from) => {
-    queries.push(query.toString("latin1", 12));
-    if (answerCode === undefined) return;
-    query.writeUInt16BE(0x8180 | answerCode, 2);
-    socket.send(query, from.port, from.address);
-  });
-  socket.bind(53, server);
-  t.after(async () => {
-    socket.close();
-  });
-  return await Promise.race([
-    once(socket, "listening").then(() => queries),
-    once(socket, "error").then(() => undefined),
-  ]);
-}
-
 const NO_NAMESERVER = "a name server of our own needs root here";
 
 for (const [name, code] of [
-  ["gives NXDOMAIN", 3],
-  ["gives SERVFAIL", 2],
+  ["gives NXDOMAIN", NXDOMAIN],
+  ["gives SERVFAIL", SERVFAIL],
   ["nobody can be asked for", undefined],
 ] as const) {
   test(`row 2: a name that ${name} counts as down, for the reason dns`, async (t) => {
-    const server = nameserverHost();
-    const wrapper = await resolving(t, server);
-    const queries = wrapper && (code === undefined ? ["nobody"] : await startDns(t, server, code));
-    if (!queries) return t.skip(NO_NAMESERVER);
+    const host = nameserverHost();
+    const wrapper = await resolving(t, { server: host });
+    const unasked = { queries: ["nobody"] };
+    const dns = wrapper && (code === undefined ? unasked : await startDns(t, () => code, { host, port: 53 }));
+    if (!dns) return t.skip(NO_NAMESERVER);
     const here = await scene(t, { url: "ws://nobody.invalid:9/" }, { allow_plaintext: true }, { wrapper });
     assert.match((await here.phase("waiting")).last_error ?? "", /^the upstream's name could not be resolved/);
-    assert.ok(queries.length > 0);
+    assert.ok(dns.queries.length > 0);
     await isDown(here);
     assert.equal((await stopBy(here.product, "SIGTERM")).code, 0);
   });
 }
 
 test("row 3: a silent name server holds neither the connect deadline nor the stop nor the join", async (t) => {
-  const server = nameserverHost();
-  const wrapper = await resolving(t, server);
-  const queries = wrapper && (await startDns(t, server, undefined));
-  if (!queries) return t.skip(NO_NAMESERVER);
+  const host = nameserverHost();
+  const wrapper = await resolving(t, { server: host });
+  const dns = wrapper && (await startDns(t, () => undefined, { host, port: 53 }));
+  if (!dns) return t.skip(NO_NAMESERVER);
   const settings = { allow_plaintext: true, connect_within: "400ms" };
   const here = await scene(t, { url: "ws://nobody.example:9/" }, settings, { wrapper });
   assert.match((await here.phase("waiting")).last_error ?? "", /no connection within 400 ms/);
-  assert.ok(queries.length > 0);
+  assert.ok(dns.queries.length > 0);
   await isDown(here);
   await here.phase("connecting");
   const { code, report, ms } = await stopBy(here.product, "SIGTERM");
@@ -106,55 +74,24 @@ test("row 3: a silent name server holds neither the connect deadline nor the sto
 
 test("row 3: a silent name server that a webhook's receiver needs does not hold the stop", async (t) => {
   const server = nameserverHost();
-  const wrapper = await resolving(t, server);
-  const queries = wrapper && (await startDns(t, server, undefined));
-  if (!queries) return t.skip(NO_NAMESERVER);
+  const wrapper = await resolving(t, { server });
+  const dns = wrapper && (await startDns(t, () => undefined, { host: server, port: 53 }));
+  if (!dns) return t.skip(NO_NAMESERVER);
   const upstream = await startUpstream({ t });
   const webhooks = [{ url: "http://nobody.example:9/", timeout: "60s" }];
   const config = { upstreams: { default: { url: upstream.url, webhooks } } };
   const product = await startProduct({ config, wrapper, t });
   await product.ready();
   upstream.broadcast("news");
-  await until(() => queries.length > 0, { what: "a query for the receiver's name" });
+  await until(() => dns.queries.length > 0, { what: "a query for the receiver's name" });
   const { code, report, ms } = await stopBy(product, "SIGTERM");
   assert.equal(code, 0, product.stderr());
   assert.ok(ms - report.ms < 1_000, `the report says ${report.ms} ms, and the process was gone after ${ms} ms`);
 });
 
-/** Listens and never accepts: once its backlog is full, the kernel drops every further SYN. */
-const LISTENER = `import { createServer } from "node:net";
-const where = { host: "127.0.0.1", port: 0, backlog: 1 };
-const server = createServer().listen(where, () => console.log(server.address().port));`;
-
-const QUEUE_AT_MOST = 5_000;
-const SYN_ANSWERED_WITHIN_MS = 400;
-
-async function droppingSyn(t: Cleanup): Promise<{ readonly url: string; readonly release: () => void }> {
-  const file = await written(t, "listener.mjs", LISTENER);
-  const [command, args] = runtime === "node" ? [nodePath(), [file]] : [denoPath(), ["run", "--allow-net", file]];
-  const child = await Child.start({ command, args, t });
-  const port = Number(await child.until(() => /^\d+\n/.exec(child.stdout)?.[0]));
-  child.signal("SIGSTOP");
-  const sockets: Socket[] = [];
-  t.after(async () => {
-    for (const socket of sockets) socket.destroy();
-  });
-  for (let answered = true; answered; ) {
-    const socket = connect(port, "127.0.0.1");
-    socket.on("error", () => {});
-    sockets.push(socket);
-    answered = await Promise.race([
-      once(socket, "connect").then(() => true),
-      delay(SYN_ANSWERED_WITHIN_MS).then(() => false),
-    ]);
-    assert.ok(sockets.length < QUEUE_AT_MOST, "the backlog never fills");
-  }
-  return { url: `ws://127.0.0.1:${port}/`, release: () => child.signal("SIGCONT") };
-}
-
 test("row 4: a dropped SYN is given up at the connect deadline, and retried", async (t) => {
-  const upstream = await droppingSyn(t);
-  const here = await scene(t, upstream, { connect_within: "300ms" });
+  const { port } = await deadAddress(t);
+  const here = await scene(t, { url: `ws://127.0.0.1:${port}/` }, { connect_within: "300ms" });
   const began = performance.now();
   await until(async () => (await here.state()).attempts >= 2, { what: "two attempts" });
   assert.ok(performance.now() - began >= 250);

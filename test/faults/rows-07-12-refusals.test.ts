@@ -22,6 +22,9 @@ import { type FaultUpstream, startFaultUpstream } from "./upstream.ts";
 
 const SLOWLY = { reconnect: { ...QUICK, refused: "600ms" } };
 
+/** A header's value, which an upstream may repeat. */
+const KEY = "k7d9f3a1c5e8b2d4f6";
+
 /** Milliseconds between consecutive attempts. */
 const gaps = (upstream: FaultUpstream): number[] =>
   upstream.peers.slice(1).map(({ since }, at) => since - (upstream.peers[at]?.since ?? 0));
@@ -68,7 +71,7 @@ for (const [row, statuses] of [
     const of = await scenes(t, Object.fromEntries(upstreams));
     for (const [status, [upstream]] of upstreams) {
       const here = of(status);
-      await here.logged(new RegExp(`answered the upgrade with HTTP ${status}$`));
+      await here.logged(new RegExp(`answered the upgrade with HTTP ${status}(, |: |$)`));
       if (upstream.peers.length === 1) {
         const detail = new RegExp(`HTTP ${status}`);
         await problem(await here.request("echo"), { status: 503, code: "upstream_down", sent: "no", detail });
@@ -128,9 +131,52 @@ test("row 10: a redirect is not followed", async (t) => {
   );
   const here = await scene(t, upstream);
   await upstream.until(() => upstream.peers.length > 1, { what: "the next attempt" });
-  await here.logged(/answered the upgrade with HTTP 302$/);
+  await here.logged(/answered the upgrade with HTTP 302, a redirect to http:\S+ that is not followed$/);
   await intact(here);
   assert.equal(elsewhere.connections.length, 0);
+});
+
+/** Refusals with a body or a Location, and what is shown of them. */
+const SAID: ReadonlyMap<string, readonly [handshake: Handshake, shown: RegExp]> = new Map([
+  [
+    "json",
+    [
+      { do: "refuse", status: 401, body: '{"error": "token\\u0020expired"}\n' },
+      /HTTP 401: \{"error": "token\\u0020expired"\}$/,
+    ],
+  ],
+  ["echo", [{ do: "refuse", status: 403, body: `no: Bearer ${KEY}, you` }, /HTTP 403: no: \(redacted\), you$/]],
+  ["long", [{ do: "refuse", status: 503, body: `${"é".repeat(1_024)}${"x".repeat(99_000)}` }, /HTTP 503: é{1024}…$/]],
+  ["cut", [{ do: "refuse", status: 500, headers: { "Content-Length": "99" }, body: "begun" }, /HTTP 500: begun$/]],
+  [
+    "login",
+    [
+      { do: "refuse", status: 302, headers: { Location: `/login/${KEY}?next=/${KEY}` }, body: "<a>moved</a>" },
+      /HTTP 302, a redirect to ws:\/\/127\.0\.0\.1:\d+\/login\/\(redacted\)\?… that is not followed: <a>moved<\/a>$/,
+    ],
+  ],
+  [
+    "location",
+    [
+      { do: "refuse", status: 426, headers: { Location: "https://u:p@docs.example/ws" } },
+      /HTTP 426, and Location https:\/\/docs\.example\/ws$/,
+    ],
+  ],
+]);
+
+test("rows 7 to 10: a refusal is shown with its words and its Location, without secrets", async (t) => {
+  const upstreams = await Promise.all(
+    [...SAID].map(async ([name, [handshake]]) => {
+      const upstream = await startFaultUpstream((n) => (n === 1 ? { handshake } : {}), { t });
+      return [name, [upstream, { headers: { authorization: `Bearer ${KEY}` } }]] as const;
+    }),
+  );
+  const of = await scenes(t, Object.fromEntries(upstreams));
+  for (const [name, [, shown]] of SAID) await of(name).logged(shown);
+  for (const name of SAID.keys()) await of(name).phase("ready");
+  const { product } = of("json");
+  assert.equal((await stopBy(product, "SIGTERM")).code, 0);
+  assert.ok(!(product.stdout() + product.stderr()).includes(KEY), "the secret was printed");
 });
 
 const false101: ReadonlyMap<string, Handshake> = new Map<string, Handshake>([

@@ -43,7 +43,7 @@ export async function scene(
   t: Cleanup,
   upstream: Reachable,
   settings: Settings = {},
-  options: Pick<ProductOptions, "env" | "wrapper"> = {},
+  options: Pick<ProductOptions, "env" | "wrapper" | "denoPermissions"> = {},
 ): Promise<Scene> {
   const of = await scenes(t, { default: [upstream, settings] }, options);
   return of("default");
@@ -53,7 +53,7 @@ export async function scene(
 export async function scenes(
   t: Cleanup,
   upstreams: Readonly<Record<string, readonly [Reachable, Settings?]>>,
-  options: Pick<ProductOptions, "env" | "wrapper"> = {},
+  options: Pick<ProductOptions, "env" | "wrapper" | "denoPermissions"> = {},
 ): Promise<(name: string) => Scene> {
   const entries = Object.entries(upstreams).map(([name, [{ url }, settings]]) => {
     const defaults = { reconnect: QUICK, headers: { authorization: `Bearer ${CANARY}` } };

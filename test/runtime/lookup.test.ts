@@ -1,66 +1,43 @@
 /** Name lookup on Node: the hosts file, resolv.conf and silent servers. */
 
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
-import { createSocket } from "node:dgram";
-import type { LookupAddress } from "node:dns";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { candidates, createLookup, fromHosts, type LookupSources } from "../../src/runtime/lookup.ts";
+import type { Address } from "../../src/core/connection/address-race.ts";
+import type { AddressAnswer } from "../../src/net/connect.ts";
+import { candidates, createResolve, fromHosts, type LookupSources } from "../../src/runtime/lookup.ts";
+import { A, type DnsReply, type NameServer, NXDOMAIN, startDns } from "../support/dns.ts";
 import { runtime } from "../support/root.ts";
-import type { Cleanup } from "../support/until.ts";
+import { type Cleanup, until } from "../support/until.ts";
 
 /** Only Node resolves names this way: Deno may lack permission to query servers itself. */
 const nodeOnly = { skip: runtime === "deno" ? "Deno uses the system's lookup" : false };
 
 const nothing: LookupSources = { hosts: () => undefined, resolvConf: () => undefined };
 
-function resolve(name: string, sources: Partial<LookupSources>, family = 0): Promise<LookupAddress[]> {
+/** Resolves a name; the promise settles when both families are answered. */
+function resolve(name: string, sources: Partial<LookupSources>): Promise<readonly Address[]> {
+  const answers: AddressAnswer[] = [];
   return new Promise((resolve, reject) => {
-    createLookup({ ...nothing, ...sources })(name, { all: true, family }, (error, addresses) => {
-      if (error) reject(error);
-      else resolve(addresses as LookupAddress[]);
+    createResolve({ ...nothing, ...sources })({ hostname: name, port: 9 }, (answer) => {
+      answers.push(answer);
+      if (answers.flatMap(({ families }) => families).length < 2) return;
+      const addresses = answers.flatMap((each) => each.addresses);
+      if (addresses.length > 0) resolve(addresses);
+      else reject(answer.error);
     });
   });
 }
 
-/** Starts a DNS server that knows the given A records, or that never replies. */
-async function startDns(t: Cleanup, records: Readonly<Record<string, string>> | "silent") {
-  const socket = createSocket("udp4");
-  const queries: string[] = [];
-  socket.on("message", (query, from) => {
-    const labels: string[] = [];
-    let at = 12;
-    for (let length = query[at] ?? 0; length > 0; length = query[at] ?? 0) {
-      labels.push(query.toString("latin1", at + 1, at + 1 + length));
-      at += 1 + length;
-    }
-    const name = labels.join(".");
-    const type = query.readUInt16BE(at + 1);
-    queries.push(name);
-    if (records === "silent") return;
-    const address = type === 1 ? records[name] : undefined;
-    const header = Buffer.from(query.subarray(0, 12));
-    header.writeUInt16BE(records[name] === undefined ? 0x8183 : 0x8180, 2);
-    header.writeUInt16BE(address === undefined ? 0 : 1, 6);
-    header.writeUInt32BE(0, 8);
-    const reply =
-      address === undefined ? [] : [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, ...address.split(".").map(Number)];
-    socket.send(Buffer.concat([header, query.subarray(12, at + 5), Buffer.from(reply)]), from.port, from.address);
-  });
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
-  t.after(async () => {
-    socket.close();
-  });
-  return { server: `127.0.0.1:${(socket.address() as AddressInfo).port}`, queries };
+/** Starts a name server that knows these A records. */
+async function knowing(t: Cleanup, records: Readonly<Record<string, readonly string[]>>): Promise<NameServer> {
+  return started(t, (name, type) => (type === A ? records[name] : records[name] && []) ?? NXDOMAIN);
 }
 
-test("an address resolves to itself, in either family", async () => {
-  assert.deepEqual(await resolve("192.0.2.1", {}), [{ address: "192.0.2.1", family: 4 }]);
-  assert.deepEqual(await resolve("::1", {}), [{ address: "::1", family: 6 }]);
-});
+async function started(t: Cleanup, reply: DnsReply): Promise<NameServer> {
+  const dns = await startDns(t, reply);
+  assert.ok(dns);
+  return dns;
+}
 
 test("the hosts file comes first, ignoring case and comments", () => {
   const hosts =
@@ -77,7 +54,7 @@ test("the hosts file comes first, ignoring case and comments", () => {
 test("localhost is loopback even without a hosts file", async () => {
   const families = (await resolve("localhost", {})).map(({ address }) => address);
   assert.deepEqual(families, ["127.0.0.1", "::1"]);
-  assert.deepEqual(await resolve("api.localhost", {}, 4), [{ address: "127.0.0.1", family: 4 }]);
+  assert.equal((await resolve("api.localhost", {})).length, 2);
 });
 
 test("search and ndots of resolv.conf determine the names to query and their order", () => {
@@ -89,21 +66,43 @@ test("search and ndots of resolv.conf determine the names to query and their ord
 });
 
 test("the search list is queried until a server knows the name", nodeOnly, async (t) => {
-  const dns = await startDns(t, { "db.svc.example": "192.0.2.9" });
+  const dns = await knowing(t, { "db.svc.example": ["192.0.2.9"] });
   const sources = { servers: [dns.server], resolvConf: () => "search ns.example svc.example\n" };
   assert.deepEqual(await resolve("db", sources), [{ address: "192.0.2.9", family: 4 }]);
   assert.ok(dns.queries.includes("db.ns.example"));
 });
 
 test("an unknown name fails with ENOTFOUND", nodeOnly, async (t) => {
-  const dns = await startDns(t, {});
+  const dns = await knowing(t, {});
   await assert.rejects(resolve("nobody.example", { servers: [dns.server] }), { code: "ENOTFOUND" });
 });
 
 test("a silent server fails within a bound", nodeOnly, async (t) => {
-  const dns = await startDns(t, "silent");
+  const dns = await started(t, () => undefined);
   const began = performance.now();
   await assert.rejects(resolve("slow.example", { servers: [dns.server] }), { code: "ETIMEOUT" });
   assert.ok(performance.now() - began < 15_000);
   assert.ok(dns.queries.length >= 2, "queried more than once");
+});
+
+test("a family whose query gets no reply does not hold up the other", nodeOnly, async (t) => {
+  const dns = await started(t, (_name, type) => (type === A ? ["192.0.2.9"] : undefined));
+  const resolve = createResolve({ ...nothing, servers: [dns.server] });
+  const began = performance.now();
+  const answer = await new Promise<AddressAnswer>((answered) => {
+    const leave = resolve({ hostname: "half.example", port: 9 }, answered);
+    t.after(leave);
+  });
+  assert.deepEqual(answer, { families: [4], addresses: [{ address: "192.0.2.9", family: 4 }] });
+  assert.ok(performance.now() - began < 1_500);
+});
+
+test("a lookup that is left queries nobody any more, and answers nothing", nodeOnly, async (t) => {
+  const dns = await started(t, () => undefined);
+  const resolve = createResolve({ ...nothing, servers: [dns.server], resolvConf: () => "search one.example\n" });
+  const leave = resolve({ hostname: "slow", port: 9 }, () => assert.fail("an answer"));
+  await until(() => dns.queries.length === 2, { what: "both queries" });
+  leave();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([...new Set(dns.queries)], ["slow.one.example"]);
 });

@@ -6,7 +6,14 @@ export type Disconnect =
   /** An open connection ended, with or without (1006) a close frame. `text` is the peer's reason, made printable. */
   | { readonly reason: "closed"; readonly code: number; readonly text: string }
   /** The response to the upgrade was not 101. */
-  | { readonly reason: "status"; readonly status: number; readonly retryAfterMs?: number | undefined }
+  | {
+      readonly reason: "status";
+      readonly status: number;
+      readonly retryAfterMs?: number | undefined;
+      readonly location?: string | undefined;
+      /** The beginning of its body: bytes as they came, then a text for people. */
+      readonly body?: Uint8Array | string | undefined;
+    }
   | { readonly reason: "dns" | "tls" | "network" | "handshake" | "protocol"; readonly detail: string }
   /** A frame exceeded `limits.reply_bytes`. */
   | { readonly reason: "oversized"; readonly limitBytes: number }
@@ -37,7 +44,7 @@ export function describeDisconnect(disconnect: Disconnect): string {
     case "closed":
       return describeClose(disconnect.code, disconnect.text);
     case "status":
-      return `the upstream answered the upgrade with HTTP ${disconnect.status}`;
+      return describeRefusal(disconnect);
     case "dns":
       return `the upstream's name could not be resolved (${disconnect.detail})`;
     case "tls":
@@ -69,6 +76,13 @@ export function describeDisconnect(disconnect: Disconnect): string {
     case "renewed":
       return `the connection was renewed: ${disconnect.detail}`;
   }
+}
+
+function describeRefusal({ status, location, body }: Extract<Disconnect, { reason: "status" }>): string {
+  const isRedirect = status >= 300 && status < 400;
+  const place = isRedirect ? `, a redirect to ${location} that is not followed` : `, and Location ${location}`;
+  const said = typeof body === "string" && body.trim() !== "" ? `: ${body.trim()}` : "";
+  return `the upstream answered the upgrade with HTTP ${status}${location === undefined ? "" : place}${said}`;
 }
 
 function describeClose(code: number, text: string): string {

@@ -4,7 +4,6 @@ import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { type FrameText, frameText } from "../../protocols/condition.ts";
 import { checkedJson } from "../../protocols/json-message.ts";
-import { pointerText } from "../../protocols/json-place.ts";
 import { endMessage, messageText } from "../../protocols/subscription-request.ts";
 import type { Outcome } from "../outcome.ts";
 import { fullJitter } from "../util/backoff.ts";

@@ -1,10 +1,10 @@
 /** The connection to an upstream, which carries out the session's effects on sockets and timers. */
 
-import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../../core/connection/frame-origin.ts";
 import type { Rung } from "../../core/connection/liveness.ts";
+import { addressNaming } from "../../core/connection/reconnect-address.ts";
 import {
   newRotation,
   type Rotation,
@@ -20,6 +20,7 @@ import {
   wantsFrames,
 } from "../../core/connection/session.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
+import type { Network } from "../../net/connect.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import { maskSecrets } from "../../secrets.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
@@ -27,6 +28,7 @@ import type { Framing } from "./framing.ts";
 import type { Work } from "./mark.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
+import { shownRefusal } from "./refused-upgrade.ts";
 import type { Resolved } from "./resolve-placeholders.ts";
 import { Sockets } from "./sockets.ts";
 
@@ -63,7 +65,7 @@ export interface ConnectionEvents {
 interface ConnectionEnvironment {
   /** Milliseconds of a monotonic clock. */
   now(): number;
-  readonly lookup?: LookupFunction | undefined;
+  readonly network: Network;
   readonly work: Work;
   threw(what: string, error: unknown): void;
 }
@@ -80,6 +82,9 @@ export class Connection {
   #timer = this.#newTimer();
   #rotationTimer = this.#newTimer();
   #lastError: string | undefined;
+  readonly #addressNamedIn: ReturnType<typeof addressNaming> | undefined;
+  /** The last connection on which the upstream named an address that is not followed: it is reported once. */
+  #unfollowedOn: number | undefined;
   #foundDeadBy: Rung | undefined;
   #close: CloseCounts | undefined;
 
@@ -94,6 +99,8 @@ export class Connection {
     this.#env = env;
     this.#events = events;
     this.#sockets = new Sockets(name, settings, env);
+    const { to_address } = settings.reconnect;
+    this.#addressNamedIn = to_address ? addressNaming(to_address) : undefined;
   }
 
   start(): void {
@@ -300,12 +307,26 @@ export class Connection {
   #frame(connection: number, frame: Body, now: number): void {
     const { current, successor } = this.#rotation;
     const session = successor?.connection === connection ? successor : current;
+    if (session.connection === connection) this.#noteAddress(connection, frame, now);
     if (!wantsFrames(session, connection)) {
       this.#events.frame(connection, frame, now);
       return;
     }
     const origin = looksAtFrames(session) ? this.#events.originOf(connection, frame) : undefined;
     this.#advance({ type: "frame", connection, frame, origin });
+  }
+
+  /** Notes the address that a frame names for the next connection. A rotation that the same frame begins uses it. */
+  #noteAddress(connection: number, frame: Body, now: number): void {
+    const named = this.#addressNamedIn?.(frame, this.resolved.settings);
+    if (named === undefined) return;
+    if ("url" in named) {
+      this.#sockets.follow(named.url);
+    } else if (this.#unfollowedOn !== connection) {
+      this.#unfollowedOn = connection;
+      this.#lastError = `the address that the upstream named is not followed: ${named.why} (reconnect.to_address)`;
+      this.#events.state(this.#state(now));
+    }
   }
 
   #pong(connection: number, proof: string): void {
@@ -319,7 +340,9 @@ export class Connection {
     return now;
   }
 
-  #dropped(connection: number, drop: Disconnect): void {
+  #dropped(connection: number, given: Disconnect): void {
+    const { settings, secrets } = this.resolved;
+    const drop = given.reason === "status" ? shownRefusal(given, settings.url, secrets) : given;
     const close = this.#sockets.gone(connection, drop);
     if (this.#close) this.#close = closedBoth(this.#close, close, connection === this.#session.connection);
     this.#advance({ type: "dropped", connection, disconnect: drop });

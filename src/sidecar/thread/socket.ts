@@ -1,15 +1,17 @@
 /** The upstream's socket, and the only file that imports `ws`. */
 
+import type { ClientRequestArgs } from "node:http";
 import { createRequire } from "node:module";
-import type { LookupFunction, Socket as TcpSocket } from "node:net";
+import type { Socket as TcpSocket } from "node:net";
 import process from "node:process";
 import pTimeout from "p-timeout";
 import type { ClientOptions } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Traffic } from "../../core/connection/liveness.ts";
-import { retryAfterMs } from "../../core/util/retry-after.ts";
+import { connectTo, type Network, startTls } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
+import { readBody, refusalOf } from "./refused-upgrade.ts";
 
 // Required, not imported: to find the exports of CommonJS, Node would parse the files of ws, and so read them twice.
 const { WebSocket } = createRequire(import.meta.url)("ws") as typeof import("ws");
@@ -46,11 +48,12 @@ export interface Socket {
 
 export interface SocketTarget {
   /** `ca` holds the certificates themselves, not the name of their file. */
-  readonly settings: Pick<UpstreamSettings, "url" | "headers" | "subprotocols" | "ca" | "limits">;
+  readonly settings: Pick<UpstreamSettings, "url" | "headers" | "subprotocols" | "ca" | "limits" | "addresses">;
+  /** The address that the upstream has named for this connection; undefined for that of the settings. */
+  readonly url: string | undefined;
   /** One deadline over DNS, TCP, TLS and upgrade together. */
   readonly withinMs: number;
-  /** The resolver of host names; undefined for the runtime's own. */
-  readonly lookup?: LookupFunction | undefined;
+  readonly network: Network;
 }
 
 /** The time that the peer has to end TCP after it began the close handshake, in milliseconds. */
@@ -89,6 +92,12 @@ function fragmentsFor(replyBytes: number): number {
  */
 const CONTROL_MAX = 1_000;
 const CONTROL_WITHIN_MS = 1_000;
+/** The types of ws know neither the one nor the right form of the other. */
+type SocketOptions = Omit<ClientOptions, "createConnection"> & {
+  readonly closeTimeout: number;
+  readonly createConnection: ConnectByRace;
+};
+type ConnectByRace = NonNullable<ClientRequestArgs["createConnection"]>;
 
 /** ws would break a closing socket after 30 s by itself; the bound of `close` is the only one here, so disable that. */
 const NEVER_MS = 2 ** 31 - 1;
@@ -109,11 +118,26 @@ class WatchedWebSocket extends WebSocket {
   }
 }
 
-export function openSocket({ settings, withinMs, lookup }: SocketTarget, events: SocketEvents): Socket {
-  const { url, headers, subprotocols, ca, limits } = settings;
-  const options: ClientOptions & { readonly closeTimeout: number } = {
+export function openSocket(
+  { settings, url = settings.url, withinMs, network }: SocketTarget,
+  events: SocketEvents,
+): Socket {
+  const { headers, subprotocols, ca, limits, addresses } = settings;
+  /** Ends the race for a TCP connection. */
+  let leaveRace = (): void => {};
+  const connectByRace: ConnectByRace = (_request, done) => {
+    const { hostname, protocol, port } = new URL(url);
+    const isSecure = protocol === "wss:";
+    const host = { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (isSecure ? 443 : 80)) };
+    leaveRace = connectTo(network, host, { withinMs, pauses: addresses }, (error, tcp) => {
+      // ws and Node's HTTP client ignore the socket if there is an error, but the type wants one.
+      if (!tcp) done(error, undefined as unknown as TcpSocket);
+      else done(null, isSecure ? startTls(tcp, host, ca) : tcp);
+    });
+    return undefined;
+  };
+  const options: SocketOptions = {
     headers,
-    minVersion: "TLSv1.2",
     followRedirects: false,
     perMessageDeflate: false,
     skipUTF8Validation: false,
@@ -123,8 +147,7 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     closeTimeout: NEVER_MS,
     // ws would break the connection, without a reason, when 60 of its own are on their way.
     autoPong: false,
-    ...(ca === undefined ? {} : { ca }),
-    ...(lookup === undefined ? {} : { lookup }),
+    createConnection: connectByRace,
   };
   const ws = new WatchedWebSocket(url, subprotocols, options);
   /** The cause of the end, if one was seen before the event `close`, which itself says little. */
@@ -232,13 +255,18 @@ export function openSocket({ settings, withinMs, lookup }: SocketTarget, events:
     events.pinged();
   });
   ws.on("unexpected-response", (_request, response) => {
-    const { statusCode: status = 0, headers } = response;
-    response.destroy();
-    fail({ reason: "status", status, retryAfterMs: retryAfterMs(headers["retry-after"], Date.now()) });
+    // If the time for the attempt ends first, the status is still the reason.
+    const refusal = refusalOf(response, Date.now());
+    cause ??= refusal;
+    readBody(response, (body) => {
+      if (cause === refusal) cause = { ...refusal, body };
+      ws.terminate();
+    });
   });
   ws.on("error", (error: NodeJS.ErrnoException) => fail(disconnectOf(error, limits.reply_bytes)));
   ws.once("close", (code: number, reason: Buffer) => {
     clearTimeout(closing);
+    leaveRace();
     events.dropped(cause ?? { reason: "closed", code, text: printable(reason.toString()) });
   });
 

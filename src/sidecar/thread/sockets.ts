@@ -1,11 +1,12 @@
 /** The sockets of an upstream that are not gone yet. */
 
-import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
+import type { Network } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
+import { secretsOf } from "../../secrets.ts";
 import type { CloseCounts } from "../contract.ts";
 import type { Work } from "./mark.ts";
 import { asTheyAre, type Resolved, type ResolveSettings, settingsResolver } from "./resolve-placeholders.ts";
@@ -21,7 +22,7 @@ interface Retired {
 }
 
 interface SocketsEnvironment {
-  readonly lookup?: LookupFunction | undefined;
+  readonly network: Network;
   readonly work: Work;
   threw(what: string, error: unknown): void;
 }
@@ -30,6 +31,8 @@ interface SocketsEnvironment {
 export class Sockets {
   readonly #settings: UpstreamSettings;
   #resolved: Resolved;
+  /** The address of the next connection, if the upstream has named one. */
+  #named: string | undefined;
   readonly #resolve: ResolveSettings | undefined;
   readonly #env: SocketsEnvironment;
   readonly #sockets = new Map<number, Socket>();
@@ -47,17 +50,26 @@ export class Sockets {
     return this.#resolved;
   }
 
+  /** Lets the next connection go to this address, and only that one. */
+  follow(url: string): void {
+    this.#named = url;
+    this.#resolved = withSecretsOf(this.#resolved, url);
+  }
+
   get size(): number {
     return this.#sockets.size;
   }
 
   /** When the connection has dropped, `gone` must be called. */
   open(connection: number, withinMs: number, events: SocketEvents): void {
-    const target = { settings: this.#settings, withinMs, lookup: this.#env.lookup };
+    const url = this.#named;
+    this.#named = undefined;
+    const target = { settings: this.#settings, url, withinMs, network: this.#env.network };
     const marked = markedEvents(events, this.#env.work);
     const onResolved = (resolved: Resolved) => {
-      this.#resolved = resolved;
+      this.#resolved = withSecretsOf(resolved, url);
     };
+    if (!this.#resolve) onResolved(asTheyAre(this.#settings));
     const socket = this.#resolve
       ? openUnresolved(this.#resolve, target, onResolved, marked)
       : openSocket(target, marked);
@@ -152,4 +164,10 @@ function markedEvents(events: SocketEvents, work: Work): SocketEvents {
     pinged: () => work(() => events.pinged()),
     dropped: (drop) => work(() => events.dropped(drop)),
   };
+}
+
+/** Hides the secrets of an address that the upstream has named. */
+function withSecretsOf(resolved: Resolved, url: string | undefined): Resolved {
+  if (url === undefined) return resolved;
+  return { ...resolved, secrets: secretsOf({ ...resolved.settings, url }, resolved.secrets) };
 }

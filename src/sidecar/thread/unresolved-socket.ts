@@ -14,7 +14,7 @@ type OnResolved = (resolved: Resolved) => void;
  */
 export function openUnresolved(
   resolve: ResolveSettings,
-  { withinMs, lookup }: Pick<SocketTarget, "withinMs" | "lookup">,
+  { url, withinMs, network }: Omit<SocketTarget, "settings">,
   onResolved: OnResolved,
   events: SocketEvents,
 ): Socket {
@@ -36,7 +36,7 @@ export function openUnresolved(
       clearTimeout(timer);
       onResolved(resolved);
       const left = Math.max(1, withinMs - (performance.now() - began));
-      socket = openSocket({ settings: resolved.settings, withinMs: left, lookup }, events);
+      socket = openSocket({ settings: resolved.settings, url, withinMs: left, network }, events);
     },
     (error: unknown) => {
       const detail = error instanceof Unresolved ? error.message : "they cannot be resolved";

@@ -1,5 +1,4 @@
 /** The upstream on the sidecar's thread: host commands, its connection and its exchange, wired together. */
-import type { LookupFunction } from "node:net";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { configuredFrames } from "../../core/connection/greeting.ts";
 import type { Availability } from "../../core/connection/session.ts";
@@ -9,6 +8,7 @@ import { unconfirmable } from "../../core/exchange/failures.ts";
 import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { flat } from "../../core/util/flat.ts";
+import type { Network } from "../../net/connect.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
@@ -30,7 +30,7 @@ export interface UpstreamEnvironment {
   readonly work: Work;
   /** Reports an exception of a user's module, which was caught. */
   threw(what: string, error: unknown): void;
-  readonly lookup?: LookupFunction | undefined;
+  readonly network: Network;
   readonly budget: Budget;
 }
 

@@ -1,11 +1,11 @@
 /** The thread's message loop, which serves the host's commands. */
 
-import type { LookupFunction } from "node:net";
 import { type MessagePort, workerData } from "node:worker_threads";
 import { Budget } from "../../core/util/budget.ts";
+import type { Network } from "../../net/connect.ts";
+import { faultsOfFrames } from "../../protocols/configured-faults.ts";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
-import { unsendable } from "../../protocols/subscription-request.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
@@ -16,7 +16,7 @@ import { Upstream, type UpstreamCommand } from "./upstream.ts";
 
 /** The parts that each runtime provides for the thread. */
 export interface ThreadPlatform {
-  readonly lookup?: LookupFunction | undefined;
+  readonly network: Network;
   /** Passes on what is written to the runtime's own standard streams. */
   takePrints?(print: (text: string) => void): void;
 }
@@ -72,10 +72,10 @@ export function serveThread(platform: ThreadPlatform): void {
     try {
       await preparePatterns(settings);
       const protocol = await loadProtocol(settings.protocol, threw);
-      const [fault] = unsendable(protocol, settings.subscriptions);
-      if (fault) throw new Error(`subscriptions.${fault.path.join(".")} ${fault.what}`);
+      const [fault] = faultsOfFrames(protocol, settings);
+      if (fault) throw new Error(`${fault.path.join(".")} ${fault.what}`);
       budget ??= new Budget(memory.budget, memory.side);
-      const env = { now, post, work, threw, lookup: platform.lookup, budget };
+      const env = { now, post, work, threw, network: platform.network, budget };
       const upstream = new Upstream(name, settings, protocol, env, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
       work(() => upstream.start());

@@ -125,3 +125,14 @@ test("every close code and status has a decision with a bounded delay", () => {
     }),
   );
 });
+
+test("a refused upgrade is described with its Location and the words of its body", () => {
+  const described = (rest: object) => describeDisconnect({ reason: "status", status: 302, ...rest });
+  const answered = "the upstream answered the upgrade with HTTP 302";
+  assert.equal(described({}), answered);
+  assert.equal(described({ body: " moved " }), `${answered}: moved`);
+  assert.equal(described({ body: new Uint8Array([65]) }), answered, "bytes are not shown before they are masked");
+  const location = "https://a.example/";
+  assert.equal(described({ location }), `${answered}, a redirect to https://a.example/ that is not followed`);
+  assert.match(described({ location, status: 401, body: "no" }), /HTTP 401, and Location https:\/\/a\.example\/: no$/);
+});

@@ -24,7 +24,7 @@ export const settings: SessionContext["settings"] = {
     { send: { type: "thanks" } },
   ],
   keepalive: { ping: 15_000, pong_within: 5_000, heartbeat: null, silence: null },
-  reconnect: { from: 200, to: 30_000, refused: 60_000, codes: {}, statuses: {}, rotate: null },
+  reconnect: { from: 200, to: 30_000, refused: 60_000, codes: {}, statuses: {}, rotate: null, to_address: null },
   close_code: 1001,
 };
 

@@ -1,0 +1,66 @@
+/** The address that an upstream names for the next connection, and the decision whether it may be followed. */
+
+import type { UpstreamSettings } from "../../config/schema.ts";
+import { type Condition, compile, type FrameText, frameText } from "../../protocols/condition.ts";
+import { locate, type Pointer, parsePointer } from "../../protocols/json-place.ts";
+import { kindOf, stringAt } from "../../protocols/json-text.ts";
+import type { Body } from "../../protocols/protocol.ts";
+
+/** An address to follow, or the reason why it is not followed: without its path and query, which may be secrets. */
+export type NamedAddress = { readonly url: string } | { readonly why: string };
+
+type NamingContext = Pick<UpstreamSettings, "url" | "allow_plaintext">;
+
+const URL_MAX = 4_096;
+
+/** Compiles `reconnect.to_address`: the returned function finds the address in a frame that names one. */
+export function addressNaming({
+  on,
+  at,
+  hosts,
+}: NamingRule): (frame: Body, from: NamingContext) => NamedAddress | undefined {
+  const names = compile(on);
+  const pointer = parsePointer(at);
+  return (frame, from) => {
+    const seen = frameText(frame);
+    if (!names(seen)) return undefined;
+    const text = textAt(seen, pointer);
+    if (text === undefined) return { why: `there is no text at ${at}` };
+    return judge(text, hosts, from);
+  };
+}
+
+interface NamingRule {
+  readonly on: Condition;
+  readonly at: string;
+  readonly hosts: readonly string[];
+}
+
+function textAt({ text, root }: FrameText, pointer: Pointer): string | undefined {
+  if (root === undefined || text === undefined) return undefined;
+  const place = locate(text, root, pointer);
+  return place.type === "found" && kindOf(text, place.value) === "string" ? stringAt(text, place.value) : undefined;
+}
+
+function judge(text: string, hosts: readonly string[], { url, allow_plaintext }: NamingContext): NamedAddress {
+  if (text.length > URL_MAX || !URL.canParse(text)) return { why: "it is not a URL" };
+  const named = new URL(text);
+  const configured = new URL(url);
+  if (named.protocol !== "wss:" && named.protocol !== "ws:") return { why: "it is not a ws:// or wss:// address" };
+  const shown = `${named.protocol}//${named.host}`;
+  if (named.username !== "" || named.password !== "") return { why: `${shown} has credentials in it` };
+  if (!hosts.some((host) => isAllowed(named, host))) return { why: `${named.host} is not among its hosts` };
+  const maySendInClear = configured.protocol === "ws:" && (allow_plaintext || named.hostname === configured.hostname);
+  if (named.protocol === "ws:" && !maySendInClear) return { why: `${shown} would leave TLS` };
+  if (named.search === "") named.search = configured.search;
+  named.hash = "";
+  return { url: named.href };
+}
+
+/** `allowed` may have a port, by default that of the scheme; `*.` stands for one or more labels. */
+function isAllowed({ protocol, hostname, port }: URL, allowed: string): boolean {
+  const standard = protocol === "wss:" ? 443 : 80;
+  const host = `${hostname}:${port || standard}`;
+  const wanted = /:\d+$/.test(allowed) ? allowed : `${allowed}:${standard}`;
+  return wanted.startsWith("*.") ? host.endsWith(wanted.slice(1)) : host === wanted;
+}
