@@ -159,7 +159,7 @@ export class Exchange {
         break;
       case "noise":
         this.counters.noise++;
-        this.#message(frame);
+        this.#message(frame, undefined, decoded.why);
         break;
       case "answer":
         // Keep it first: the upstream may forget what was answered.
@@ -397,9 +397,9 @@ export class Exchange {
     });
   }
 
-  #message(frame: Body, json?: true): void {
+  #message(frame: Body, json?: true, why?: string): void {
     this.counters.messages++;
-    this.#heard.add(frame);
+    this.#heard.add(frame, why);
     this.#effects.push({ type: "message", frame, json });
   }
 }
