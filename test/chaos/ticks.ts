@@ -48,7 +48,7 @@ export class Ticks {
 
 export interface TickOptions {
   readonly upstream: string;
-  /** True where no message can be missed: then a gap does not excuse a missing one. */
+  /** True where no connection breaks: then only a gap for want of room excuses a missing message. */
   readonly lossless: boolean;
   readonly problem: (text: string) => void;
 }
@@ -59,7 +59,8 @@ export class TickReader {
   readonly #options: TickOptions;
   readonly #done: Promise<void>;
   #going = true;
-  #gapped = false;
+  /** True if a gap since the last tick excuses missing ones. */
+  #excused = false;
   last = 0;
   gaps = 0;
 
@@ -100,16 +101,15 @@ export class TickReader {
   #take({ gap, data }: Item): void {
     const { problem, upstream, lossless } = this.#options;
     if (gap) {
-      this.#gapped = true;
+      this.#excused ||= !lossless || gap.reason === "overflow";
       this.gaps += 1;
       return;
     }
     const { n } = (data as { readonly params: { readonly n?: number } }).params;
     if (n === undefined) return; // The message that ended the subscription.
     if (n <= this.last) problem(`${upstream}: tick ${n} came after ${this.last}`);
-    else if (n > this.last + 1 && (lossless || !this.#gapped))
-      problem(`${upstream}: no tick from ${this.last} to ${n}`);
-    this.#gapped = false;
+    else if (n > this.last + 1 && !this.#excused) problem(`${upstream}: no tick from ${this.last} to ${n}`);
+    this.#excused = false;
     this.last = Math.max(this.last, n);
   }
 }

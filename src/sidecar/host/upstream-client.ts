@@ -2,7 +2,7 @@
 
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { shuttingDown, tooMany } from "../../core/exchange/failures.ts";
+import { shuttingDown, tooManyCallers } from "../../core/exchange/failures.ts";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
 import { type CallerOutcome, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
 import { deferred } from "../../core/util/deferred.ts";
@@ -19,6 +19,9 @@ import { UpstreamSubscriptions } from "./subscriptions.ts";
 import { type SidecarThread, THREAD_GRACE_MS, type ThreadClient } from "./supervised-thread.ts";
 import { type Cancelled, ThreadConfirmations } from "./thread-confirmations.ts";
 import { Waiters } from "./waiters.ts";
+
+/** The number of callers that may always wait for the thread, however few requests may be in flight. */
+const CALLERS_AT_LEAST = 1_024;
 
 export interface UpstreamRequest {
   readonly kind: RequestKind;
@@ -108,7 +111,7 @@ export class UpstreamClient implements ThreadClient {
   /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
   request({ kind, body, timeoutMs, signal }: UpstreamRequest): Promise<CallerOutcome> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const refusal = this.#refusal ?? this.#tooMany();
+    const refusal = this.#refusal ?? this.#tooManyCallers();
     if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
     const seq = this.#waiters.draw();
     const deadline = performance.now() + timeoutMs;
@@ -137,7 +140,7 @@ export class UpstreamClient implements ThreadClient {
    * @returns the failure, if the request was refused
    */
   stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure {
-    const refusal = this.#refusal ?? this.#tooMany();
+    const refusal = this.#refusal ?? this.#tooManyCallers();
     return refusal ?? this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
   }
 
@@ -281,10 +284,13 @@ export class UpstreamClient implements ThreadClient {
 
   // Outcomes.
 
-  #tooMany(): Failure | undefined {
-    const { in_flight } = this.settings.limits;
-    const present = this.#waiters.size + this.#streams.size;
-    return present < in_flight ? undefined : tooMany(present, in_flight);
+  /**
+   * Bounds the callers that wait for the thread, even one that hangs. The thread itself enforces `limits.in_flight`: it
+   * counts a batch as its items, and lets batches wait, which may be more of them than the cap.
+   */
+  #tooManyCallers(): Failure | undefined {
+    const most = Math.max(this.settings.limits.in_flight, CALLERS_AT_LEAST);
+    return this.#waiters.size + this.#streams.size < most ? undefined : tooManyCallers(most);
   }
 
   #end(seq: number, outcome: Outcome): void {
