@@ -45,12 +45,16 @@ function errorIn(text: string, root: Span): string | undefined {
 
 /** Describes the value at the longest prefix of the pointer that leads to one. */
 function describeEnd(text: string, root: Span, pointer: Pointer): string {
-  for (let length = pointer.length - 1; length > 0; length--) {
-    const part = pointer.slice(0, length);
-    const place = locate(text, root, part);
-    if (place.type === "found") return `"${pointerText(part)}" is ${describe(text, place.value)}`;
+  let value = root;
+  let depth = 0;
+  // Token by token, since whole prefixes would be followed from the root again and again.
+  for (const token of pointer.slice(0, -1)) {
+    const place = locate(text, value, [token]);
+    if (place.type !== "found") break;
+    value = place.value;
+    depth++;
   }
-  return `it is ${describe(text, root)}`;
+  return `${depth === 0 ? "it" : `"${pointerText(pointer.slice(0, depth))}"`} is ${describe(text, value)}`;
 }
 
 function describe(text: string, value: Span): string {
