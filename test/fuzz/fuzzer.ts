@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { shuffle } from "../support/random.ts";
 import { root } from "../support/root.ts";
 
 export interface Target {
@@ -44,6 +45,8 @@ export interface FuzzResult {
 
 const LENGTH_MAX = 64 * 1024;
 const POOL_MAX = 500;
+/** The most inputs of earlier runs, or turns, to go on from: each of them is tried first. */
+const KEPT_MAX = 50;
 const SLOW_MS = 100;
 /** The best of several tries counts: a machine may be busy. */
 const TRIES = 4;
@@ -55,7 +58,7 @@ const CORPUS = join(root, "test", "fuzz", "corpus");
 
 export async function fuzz(target: Target, { random, isOver, keepIn }: FuzzOptions): Promise<FuzzResult> {
   const first = [...target.seeds.map((seed) => Buffer.from(seed)), ...corpusOf(target.name)];
-  const pool = [...first, ...inputsIn(keepIn).slice(0, POOL_MAX)];
+  const pool = [...first, ...shuffle(inputsIn(keepIn), random).slice(0, KEPT_MAX)];
   const seen = new Set<string>();
   let inputs = 0;
   const count = (finding?: Finding): FuzzResult => ({ inputs, ways: seen.size, finding });
