@@ -53,7 +53,7 @@ export interface Heard {
  * - `later`: it may succeed once something has passed: a limit, a pause, a stop.
  * - `now`: nothing that is known stands in its way.
  */
-type Retry = "never" | "later" | "now";
+export type Retry = "never" | "later" | "now";
 
 const retryOf: Readonly<Record<ErrorCode, Retry>> = {
   invalid_request: "never",
@@ -117,6 +117,11 @@ export class SidesocketError extends Error {
 
   get sent(): Sent {
     return this.failure.sent;
+  }
+
+  /** The use of repeating the same request: `never`, `later` or `now`. It does not say whether that is safe. */
+  get retry(): Retry {
+    return retryFor(this.failure);
   }
 
   /** True only if the message was certainly not sent: sending it again cannot deliver it twice. */

@@ -31,7 +31,7 @@ import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import { version } from "./version.ts";
 
-export type { ErrorCode, Failure, Sent } from "./errors.ts";
+export type { ErrorCode, Failure, Retry, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";
 export type { ProtocolModule } from "./protocols/module.ts";
 export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protocol.ts";

@@ -162,10 +162,11 @@ export const subscriptionOrderSchema = z
 
 const webUrl = z
   .string()
-  .refine(
-    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
-    "must be an http:// or https:// URL",
-  )
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+    error: "must be an http:// or https:// URL",
+    // The other checks can only look at a URL.
+    abort: true,
+  })
   .refine((text) => !new URL(text).host.includes("$"), "must have its host written out, without ${…}")
   .refine((text) => {
     const { username, password } = new URL(text);

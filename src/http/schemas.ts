@@ -261,6 +261,9 @@ export const messageParameters: Parameter[] = [
     enum: ["0", "1"],
     default: "0",
   }),
+  query("lastEventId", "The same as `Last-Event-ID`, from clients that cannot set the header; events only", {
+    type: "string",
+  }),
   {
     name: "Last-Event-ID",
     in: "header",

@@ -1,22 +1,27 @@
 /**
- * The proof of isolation: many clients with equal ids, which the greeting and the heartbeat have too, and an upstream
- * that replies shuffled, twice, late, and with forged and stale ids.
+ * The proof of isolation: many clients with equal ids, which the greeting, the heartbeat and a subscription have too,
+ * and upstreams of every dialect that reply shuffled, in bundles, in several frames, twice, late, and with forged and
+ * stale ids.
  *
  * No reply may reach another's request: each request carries its own number. A heartbeat that missed its reply would
- * cost the connection.
+ * cost the connection, and a tick that was lost or came twice is found by its number.
  */
-import { call, intact, scene } from "../faults/scene.ts";
+import { call } from "../faults/scene.ts";
 import { residentBytes } from "../support/proc.ts";
 import { seeded } from "../support/random.ts";
 import type { ChaosOptions, Findings } from "./chaos.ts";
 import { mebibytes } from "./chaos.ts";
-import { Ledger } from "./ledger.ts";
-import { startUpstreamProcess } from "./upstream-process.ts";
+import type { DialectName } from "./dialects.ts";
+import { assertIntact, assertStops, figuresOf, judge, type Line, requestedOn, startLines } from "./lines.ts";
 
-const CLIENTS = 150;
+/** The lane has one request in flight, for which the others wait within their deadlines. */
+const CLIENTS: Readonly<Record<DialectName, number>> = { rpc: 40, bundles: 40, parts: 80, lane: 8 };
 const BATCH_AT_MOST = 40;
-const SETTINGS = {
-  limits: { in_flight: CLIENTS * BATCH_AT_MOST },
+/** Late replies take up to a second: some are in time, some reach nobody. */
+const TIMEOUT_MS = 800;
+
+/** Frames of the configuration with the ids that callers use. */
+const CONFIGURED = {
   greeting: [1, "beat"].flatMap((id) => [
     { send: call("login", [`login ${id}`], id) },
     { expect: { match: { "/id": id, "/result/0": `login ${id}` } } },
@@ -25,49 +30,57 @@ const SETTINGS = {
     heartbeat: { send: call("beat", ["beat"]), every: "20ms", within: "30s", expect: { match: { "/id": 1 } } },
   },
 };
-/** Late replies take up to a second: some are in time, some reach nobody. */
-const TIMEOUT_MS = 800;
+
+function settings(name: DialectName) {
+  const limits = { in_flight: CLIENTS[name] * BATCH_AT_MOST };
+  return name === "rpc" || name === "bundles" ? { limits, ...CONFIGURED } : { limits };
+}
 
 export interface IsolationOptions extends Omit<ChaosOptions, "ms" | "only" | "lateMs"> {
   readonly requests: number;
 }
 
 export async function isolation({ seed, requests, t, report = () => {} }: IsolationOptions): Promise<Findings> {
-  const upstream = await startUpstreamProcess({ seed, t });
-  const here = await scene(t, upstream, SETTINGS);
-  await here.product.ready();
-  await upstream.mood({ answer: "mixed" });
-  const before = residentBytes(here.product.pid);
-  const ledger = new Ledger(() => 30_000);
+  const lines = await startLines({ t, seed, settings, graceMs: () => 30_000, lossless: true });
+  const before = residentBytes(lines.product.pid);
   const began = performance.now();
-  const client = async (random: () => number): Promise<void> => {
-    while (ledger.requested < requests) {
-      const batch = random() < 0.5 ? 1 + Math.floor(random() * BATCH_AT_MOST) : undefined;
-      await ledger.request(here.product, { timeoutMs: TIMEOUT_MS, batch });
-      if (ledger.requested % 10_000 < BATCH_AT_MOST) report(`${ledger.requested} of ${requests}`);
+  let reported = 0;
+  const client = async ({ dialect, ledger }: Line, random: () => number): Promise<void> => {
+    while (requestedOn(lines) < requests) {
+      const inBatch = dialect.batchAtMost > 1 && random() < 0.5;
+      const batch = inBatch ? 1 + Math.floor(random() * BATCH_AT_MOST) : undefined;
+      await ledger.request(lines.product, { timeoutMs: TIMEOUT_MS, batch });
+      if (requestedOn(lines) < reported + 10_000) continue;
+      reported = requestedOn(lines);
+      report(`${reported} of ${requests}`);
     }
   };
-  await Promise.all(Array.from({ length: CLIENTS }, (_, n) => client(seeded(seed + n))));
+  await Promise.all(
+    lines.all.flatMap((line) => Array.from({ length: CLIENTS[line.name] }, (_, n) => client(line, seeded(seed + n)))),
+  );
   const seconds = (performance.now() - began) / 1_000;
-  const after = residentBytes(here.product.pid);
-  const { counters } = await here.state();
-  await upstream.mood({ answer: "echo" });
-  await intact(here).catch((error: unknown) => ledger.problem(String(error)));
-  const { configured, connections } = await upstream.stats();
-  if (configured < 10) ledger.problem(`only ${configured} greetings and heartbeats were sent`);
-  if (connections !== 1) ledger.problem(`${connections} connections: a heartbeat got no reply`);
-  const { ends, codes, problems } = ledger.judge(await upstream.received());
+  const after = residentBytes(lines.product.pid);
+  await assertIntact(lines);
+  const figures = await figuresOf(lines);
+  for (const { name, ledger, upstream } of lines.all) {
+    const { configured, connections } = await upstream.stats();
+    if (configured < 10 && "keepalive" in settings(name)) {
+      ledger.problem(`only ${configured} greetings and heartbeats were sent`);
+    }
+    if (connections !== 1) ledger.problem(`${connections} connections: a heartbeat or a reply was missed`);
+  }
+  await assertStops(lines);
+  const { ends, codes, problems } = await judge(lines);
   return {
     figures: {
       seed,
-      requests: ledger.requested,
+      requests: requestedOn(lines),
       ...ends,
       ...codes,
-      "configured frames": configured,
-      "requests per second": Math.round(ledger.requested / seconds),
+      "requests per second": Math.round(requestedOn(lines) / seconds),
       "rss MiB": `${mebibytes(before)} to ${mebibytes(after)}`,
-      counters: JSON.stringify(counters),
+      ...figures,
     },
-    problems: ends.reply > 0 ? problems : [...problems, "nothing was answered"],
+    problems,
   };
 }

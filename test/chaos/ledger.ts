@@ -5,10 +5,11 @@
  * compared.
  */
 import type { Product } from "../support/product.ts";
+import { type Dialect, dialects, type Outcome } from "./dialects.ts";
 
 export interface LedgerRequest {
   readonly timeoutMs: number;
-  /** The number of calls in one HTTP request, all with the same id. A single call without a list by default. */
+  /** The number of requests in one HTTP request, all with the same id. A single one without a list by default. */
   readonly batch?: number | undefined;
   /** Leaves after this long, with or without a response. */
   readonly leaveAfterMs?: number | undefined;
@@ -16,12 +17,6 @@ export interface LedgerRequest {
 
 /** A request's end for its caller. `left`: the caller did not wait for it. */
 type End = "reply" | "no" | "maybe" | "yes" | "left";
-
-interface Answer {
-  readonly id?: unknown;
-  readonly result?: unknown;
-  readonly error?: { readonly data?: { readonly code?: string; readonly sent?: End } };
-}
 
 export interface Verdict {
   readonly ends: Readonly<Record<End, number>>;
@@ -33,9 +28,6 @@ export interface Verdict {
 /** Further ones are only counted. */
 const PROBLEMS_AT_MOST = 20;
 
-/** One id for all calls: only the number distinguishes them. */
-const ID = 1;
-
 export class Ledger {
   /** Ends by the request's number. */
   readonly #ends: (End | undefined)[] = [];
@@ -44,11 +36,20 @@ export class Ledger {
   #problemCount = 0;
   /** How far a response may exceed its deadline, in milliseconds. */
   readonly #graceMs: () => number;
+  readonly #dialect: Dialect;
+  readonly #upstream: string;
   /** The largest excess of a response over its deadline. */
   latestMs = 0;
 
-  constructor(graceMs: () => number) {
+  constructor(graceMs: () => number, dialect: Dialect = dialects.rpc, upstream = "default") {
     this.#graceMs = graceMs;
+    this.#dialect = dialect;
+    this.#upstream = upstream;
+  }
+
+  /** The number of requests that got a reply. */
+  get replies(): number {
+    return this.#ends.filter((end) => end === "reply").length;
   }
 
   get requested(): number {
@@ -63,15 +64,17 @@ export class Ledger {
   /** Makes a request, waits for its end, and records it. Never rejects. */
   async request(product: Pick<Product, "post">, { timeoutMs, batch, leaveAfterMs }: LedgerRequest): Promise<void> {
     const numbers = Array.from({ length: batch ?? 1 }, () => this.#ends.push(undefined) - 1);
-    const calls = numbers.map((n) => ({ jsonrpc: "2.0", id: ID, method: "number", params: [n] }));
+    const isBatch = batch !== undefined;
     // A missing response is a fault to find, not to wait for.
     const signal = AbortSignal.timeout(leaveAfterMs ?? timeoutMs + 30_000);
+    const headers = { "content-type": this.#dialect.contentType };
+    const body = this.#dialect.body(numbers, isBatch);
     const began = performance.now();
-    let answers: unknown;
+    let outcomes: readonly Outcome[];
     try {
-      const query = `?timeout=${timeoutMs}ms`;
-      const response = await product.post(`/rpc${query}`, batch === undefined ? calls[0] : calls, { signal });
-      answers = await response.json();
+      const path = `${this.#dialect.path(this.#upstream)}?timeout=${timeoutMs}ms`;
+      const response = await product.post(path, body, { signal, headers });
+      outcomes = await this.#dialect.read(response, numbers, isBatch);
     } catch (error) {
       for (const n of numbers) this.#ends[n] = "left";
       const { cause } = error as Error;
@@ -85,30 +88,23 @@ export class Ledger {
     if (lateMs > this.#graceMs()) {
       this.problem(`request ${numbers.join()} ended ${Math.round(lateMs)} ms after its deadline`);
     }
-    this.#take(numbers, answers, batch !== undefined);
-  }
-
-  #take(numbers: readonly number[], answers: unknown, batch: boolean): void {
-    // The refusal of a whole batch may arrive as one error.
-    const each = Array.isArray(answers) ? (answers as Answer[]) : numbers.map(() => answers as Answer);
-    if (each.length !== numbers.length || Array.isArray(answers) !== batch) {
-      this.problem(`${numbers.length} requests got ${each.length} replies`);
+    if (outcomes.length !== numbers.length) {
+      this.problem(`${numbers.length} requests got ${outcomes.length} replies`);
     }
-    for (const [at, n] of numbers.entries()) this.#end(n, each[at] ?? {});
+    for (const [at, n] of numbers.entries()) this.#end(n, outcomes[at]);
   }
 
-  #end(n: number, { id, result, error }: Answer): void {
-    if (error === undefined) {
+  #end(n: number, outcome: Outcome | undefined): void {
+    if (outcome === undefined) return;
+    if (outcome.type === "reply") {
       this.#ends[n] = "reply";
-      if (id !== ID || !Array.isArray(result) || result.length !== 1 || result[0] !== n) {
-        this.problem(`request ${n} got a reply that is not its own: ${JSON.stringify({ id, result })}`);
-      }
+      if (!outcome.own) this.problem(`request ${n} got a reply that is not its own: ${outcome.shown}`);
       return;
     }
-    const { code = "(none)", sent } = error.data ?? {};
+    const { code, sent } = outcome;
     this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1);
     if (sent === "no" || sent === "maybe" || sent === "yes") this.#ends[n] = sent;
-    else this.problem(`request ${n} failed without a valid sent: ${JSON.stringify(error)}`);
+    else this.problem(`request ${n} failed with ${code} and without a valid sent: ${sent}`);
   }
 
   /** Compares the ends with the number of times that each request reached the upstream. */

@@ -3,7 +3,15 @@ import { join } from "node:path";
 import { Child } from "../support/child.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
 import type { Cleanup } from "../support/until.ts";
+import type { DialectName } from "./dialects.ts";
 import type { Deed, Mood, Stats } from "./moods.ts";
+
+export interface UpstreamProcessOptions {
+  readonly seed?: number;
+  /** `rpc` by default. */
+  readonly dialect?: DialectName;
+  readonly t?: Cleanup;
+}
 
 export class UpstreamProcess {
   readonly port: number;
@@ -16,13 +24,17 @@ export class UpstreamProcess {
     this.#control = `http://127.0.0.1:${control}/`;
   }
 
-  static async start(options: { readonly seed?: number; readonly t?: Cleanup } = {}): Promise<UpstreamProcess> {
+  static async start(options: UpstreamProcessOptions = {}): Promise<UpstreamProcess> {
     const seed = String(options.seed ?? 1);
     const [command, ...args] =
       runtime === "node"
         ? [nodePath(), join(root, "build", "test", "chaos", "upstream.js")]
         : [denoPath(), "run", "--quiet", "--allow-all", "--no-check", join(root, "test", "chaos", "upstream.ts")];
-    const child = await Child.start({ command: command as string, args: [...args, seed], t: options.t });
+    const child = await Child.start({
+      command: command as string,
+      args: [...args, seed, options.dialect ?? "rpc"],
+      t: options.t,
+    });
     const line = await child.until(() => /^(\{.*\})\n/.exec(child.stdout)?.[1], { within: 20_000, what: "its ports" });
     const { port, control } = JSON.parse(line) as { readonly port: number; readonly control: number };
     return new UpstreamProcess(child, port, control);
@@ -54,6 +66,6 @@ export class UpstreamProcess {
   }
 }
 
-export function startUpstreamProcess(options: { readonly seed?: number; readonly t?: Cleanup } = {}) {
+export function startUpstreamProcess(options: UpstreamProcessOptions = {}) {
   return UpstreamProcess.start(options);
 }

@@ -5,9 +5,16 @@ import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { type Behaviour, startFaultUpstream } from "../faults/upstream.ts";
 import { violations } from "../faults/violations.ts";
-import { answers, type Deed, type Mood, type Stats } from "./moods.ts";
+import { seeded } from "../support/random.ts";
+import { answersOf, numberIn } from "./answers.ts";
+import type { DialectName } from "./dialects.ts";
+import type { Deed, Mood, Stats } from "./moods.ts";
+import { Ticks } from "./ticks.ts";
 
-const known = answers(Number(process.argv[2] ?? 1));
+const seed = Number(process.argv[2] ?? 1);
+const dialect = (process.argv[3] ?? "rpc") as DialectName;
+const ticks = new Ticks(seeded(seed));
+const known = answersOf(dialect, seed, ticks);
 /** The number of arrivals of each numbered request. */
 let received = new Uint8Array(1_024);
 let messages = 0;
@@ -29,10 +36,10 @@ function behaviour(): Behaviour {
     ...(mood.handshake === undefined ? {} : { handshake: mood.handshake }),
     onMessage: (peer, frame) => {
       peer.frames.length = 0; // Frames are only counted; keeping all of them would fill the memory.
-      const { params } = JSON.parse(frame.payload.toString("utf8")) as { readonly params?: readonly unknown[] };
-      if (typeof params?.[0] === "number") count(params[0]);
-      else configured += 1;
-      known.get(mood.answer)?.(peer, frame);
+      const n = numberIn(dialect, frame);
+      if (n === undefined) configured += 1;
+      else count(n);
+      (known.get(mood.answer) ?? known.get("mixed"))?.(peer, frame);
     },
     onPing: (peer, payload) => {
       if (!mood.mute) peer.pong(payload);
@@ -94,7 +101,8 @@ const control = createServer((request, response) => {
   });
   request.on("end", async () => {
     if (body !== "") await carryOut(JSON.parse(body) as Deed);
-    const stats: Stats = { connections: upstream.peers.length, messages, configured };
+    const { sent, ended } = ticks;
+    const stats: Stats = { connections: upstream.peers.length, messages, configured, ticks: sent, ended };
     response.end(JSON.stringify(stats));
   });
 });

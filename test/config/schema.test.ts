@@ -370,3 +370,9 @@ test("failover names another upstream of the file that speaks the same protocol"
   }
   assert.match(two(["b"], "text").join(), /upstreams\.a\.failover\.0: speaks another protocol/);
 });
+
+test("a webhook's url that is none is one problem, and the rest of it is not looked at", () => {
+  for (const url of ["", "hook", "ftp://example.org/"]) {
+    assert.deepEqual(upstreamProblems({ webhooks: [{ url }] }), ["webhooks.0.url: must be an http:// or https:// URL"]);
+  }
+});

@@ -232,6 +232,21 @@ test("the in-flight cap responds 429 and frees its places when requests end", as
   assert.equal(upstream.messages.length, 4);
 });
 
+test("more batches than the cap has places wait for them, and a single request does not", async (t) => {
+  const upstream = await startUpstream({ t });
+  const limits = { in_flight: 1 };
+  const product = await startProduct({ config: { upstreams: { default: { url: upstream.url, limits } } }, t });
+  await product.ready();
+  const batches = ["a", "b", "c"].map((id) => product.rpc([call("sleep", [100], id), call("echo", [id], id)]));
+  await upstream.until(() => upstream.messages.length > 0);
+  const full = { status: 429, code: "too_many_in_flight", sent: "no", detail: /in_flight: 1/ } as const;
+  await problem(await product.request(call("echo")), full);
+  for (const response of await Promise.all(batches)) {
+    const [, { id, result } = {}] = (await response.json()) as readonly { id: unknown; result: unknown }[];
+    assert.deepEqual(result, [id]);
+  }
+});
+
 test("thirty batches of a hundred at once are all served, though they are more than the cap", async (t) => {
   const upstream = await startUpstream({ t });
   const product = await startProduct({ upstream, t });

@@ -159,6 +159,18 @@ test("a frame that cannot be inflated is noise, kept as it came, and no reply", 
   assert.equal(((await product.state()).counters as { noise: number }).noise, 1);
 });
 
+test("a time-out says why the framing took the last frame for noise", async (t) => {
+  const upstream = await startUpstream({
+    t,
+    onMessage: (_, connection) => connection.send(Buffer.from("rubbish")),
+  });
+  const product = await speaking(t, upstream, { preset: "json", frames: { inflate: "gzip" } });
+  const response = await product.post("/v1/upstreams/default/request?timeout=300ms", { type: "get" });
+  const { heard, detail } = (await response.json()) as { heard: Record<string, unknown>; detail: string };
+  assert.deepEqual(heard, { frames: 1, last: "rubbish", why: "the frame cannot be inflated (Z_DATA_ERROR)" });
+  assert.match(detail, /the last: rubbish \(the frame cannot be inflated \(Z_DATA_ERROR\)\)/);
+});
+
 test("JSON in binary frames is JSON: replies, subscriptions, filters and readers see values", async (t) => {
   const bytes = (value: unknown) => Buffer.from(JSON.stringify(value));
   const upstream = await startUpstream({

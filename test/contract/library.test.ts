@@ -163,6 +163,7 @@ describe("a sidecar", () => {
   test("failures are SidesocketErrors with their code and `sent`", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url, limits: { in_flight: 1 } });
     await assert.rejects(sidecar.request("{"), failsAs("invalid_request", "no"));
+    await assert.rejects(sidecar.request("{"), { retry: "never" });
     await assert.rejects(sidecar.request(call("silent"), { timeoutMs: 50 }), failsAs("reply_timeout", "maybe"));
     for (const timeoutMs of [0, -1, Number.NaN, 2 ** 31, Number.POSITIVE_INFINITY]) {
       await assert.rejects(sidecar.request(call("echo"), { timeoutMs }), failsAs("invalid_request", "no"));
@@ -171,6 +172,7 @@ describe("a sidecar", () => {
     const pending = sidecar.request(call("silent"));
     const lost = assert.rejects(pending, failsAs("connection_lost", "maybe"));
     await assert.rejects(sidecar.request(call("echo")), failsAs("too_many_in_flight", "no"));
+    await assert.rejects(sidecar.request(call("echo")), { retry: "later" });
     await upstream.until(() => upstream.messages.length > before);
     upstream.kill();
     await lost;

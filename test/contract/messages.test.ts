@@ -144,6 +144,26 @@ test("a stream resumes from Last-Event-ID, even before a message, and ends with 
   assert.deepEqual(counts, { readers: 3 });
 });
 
+test("a client that cannot set Last-Event-ID resumes by lastEventId, which only events take", async (t) => {
+  const { product, upstream } = await start(t);
+  for (const n of [1, 2, 3]) upstream.broadcast(note(n));
+  await arrived(product, 3);
+  const [first, second] = (await page(product)).messages;
+  const resumed = async (query: string, headers: Readonly<Record<string, string>>) => {
+    const stream = await Stream.open(product, `${MESSAGES}?poll=1&${query}`, { ...SSE, ...headers }, t);
+    await stream.until(() => stream.ended);
+    return stream.dataEvents
+      .filter(({ name }) => name === "message")
+      .map(({ data }) => JSON.parse(data ?? "").params.n);
+  };
+  const query = `after=latest&lastEventId=${first?.cursor}`;
+  assert.deepEqual(await resumed(query, {}), [2, 3]);
+  assert.deepEqual(await resumed(query, { "last-event-id": second?.cursor ?? "" }), [3]);
+  assert.deepEqual(await resumed("after=earliest&lastEventId=", {}), [1, 2, 3]);
+  const refused = { status: 400, code: "invalid_request", sent: "no", detail: /lastEventId is for events/ } as const;
+  await problem(await product.fetch(`${MESSAGES}?${query}`), refused);
+});
+
 test("evicted messages are an exact gap: 410 for a page, in its place in a stream", async (t) => {
   const { product, upstream } = await start(t, { messages: { count: 10 } });
   upstream.broadcast(note(1));

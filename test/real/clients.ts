@@ -22,8 +22,8 @@ export interface EthersProvider {
 export interface Ethers {
   readonly JsonRpcProvider: new (
     url: string,
-    network: number,
-    options: { readonly staticNetwork: boolean; readonly pollingInterval?: number },
+    network?: number,
+    options?: { readonly staticNetwork: boolean; readonly pollingInterval?: number },
   ) => EthersProvider;
   readonly Wallet: new (
     key: string,
@@ -60,7 +60,7 @@ interface ClientOptions {
 }
 
 export interface Viem {
-  readonly http: (url: string, options: { readonly batch: boolean; readonly onFetchRequest?: unknown }) => Transport;
+  readonly http: (url: string, options?: { readonly batch: boolean; readonly onFetchRequest?: unknown }) => Transport;
   readonly createPublicClient: (options: ClientOptions) => ViemClient;
   readonly createWalletClient: (options: ClientOptions) => ViemWallet;
 }

@@ -33,6 +33,15 @@ type ExchangeLimits = Pick<
 /** The most frames that make one reply, unless the protocol states its own bound. */
 const MAX_FRAMES = 1_000;
 
+/** Facts of a frame that is a message. */
+interface MessageFacts {
+  readonly json?: true | undefined;
+  /** The answer that waits for its delivery. */
+  readonly answer?: HeldAnswer | undefined;
+  /** The reason why it answers nothing, if that is remarkable. */
+  readonly why?: string | undefined;
+}
+
 /**
  * Pure: inputs are method calls with the time as an argument, outputs are effects in order. Each request ends exactly
  * once.
@@ -159,21 +168,21 @@ export class Exchange {
   #onDecoded(connection: number, decoded: DecodedMessage, frame: Body, now: number, buffered: number): void {
     switch (decoded.type) {
       case "message":
-        this.#message(decoded.render ? decoded.render(undefined) : frame, decoded.json);
+        this.#message(decoded.render ? decoded.render(undefined) : frame, { json: decoded.json });
         break;
       case "noise":
         this.counters.noise++;
-        this.#message(frame);
+        this.#message(frame, { why: decoded.why });
         break;
       case "answer": {
         const { deliveredWithinMs: withinMs, adopt = false } = decoded;
         const json = decoded.keep === "json" ? true : undefined;
         if (withinMs !== undefined) {
-          this.#message(frame, json, { connection, frame: decoded.frame, adopt, withinMs });
+          this.#message(frame, { json, answer: { connection, frame: decoded.frame, adopt, withinMs } });
           break;
         }
         // Keep it first: the upstream may forget what was answered.
-        if (decoded.keep) this.#message(frame, json);
+        if (decoded.keep) this.#message(frame, { json });
         this.#replyToUpstream(connection, decoded, now, buffered);
         break;
       }
@@ -414,9 +423,9 @@ export class Exchange {
     });
   }
 
-  #message(frame: Body, json?: true, answer?: HeldAnswer): void {
+  #message(frame: Body, { json, answer, why }: MessageFacts = {}): void {
     this.counters.messages++;
-    this.#heard.add(frame);
+    this.#heard.add(frame, why);
     this.#effects.push({ type: "message", frame, json, answer });
   }
 }

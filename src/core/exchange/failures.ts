@@ -37,6 +37,12 @@ export function tooMany(present: number, inFlight: UpstreamLimits["in_flight"]):
   return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
+/** The failure of a request of which the thread has not heard. */
+export function tooManyCallers(most: number): Failure {
+  const detail = `${most} callers already wait for replies of this upstream`;
+  return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
+}
+
 export function paced(retryAfterMs: number, { messages, per, queue }: NonNullable<UpstreamLimits["pace"]>): Failure {
   const detail = `at most ${messages} messages in ${per} ms may be sent, and ${queue} are already queued (limits.pace)`;
   return { code: "paced", sent: "no", detail, retryAfterMs: Math.ceil(retryAfterMs) };

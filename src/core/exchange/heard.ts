@@ -14,6 +14,7 @@ export class HeardFrames {
   readonly #mask: (text: string) => string;
   #count = 0;
   #last: Body = "";
+  #why: string | undefined;
 
   constructor(protocol: Pick<Protocol, "decode">, mask: (text: string) => string) {
     this.#protocol = protocol;
@@ -25,17 +26,23 @@ export class HeardFrames {
     return this.#count;
   }
 
-  add(frame: Body): void {
+  /** @param why the reason why the frame is noise, which its protocol cannot know if framing found it */
+  add(frame: Body, why?: string): void {
     this.#count++;
     this.#last = frame;
+    this.#why = why;
   }
 
   /** The frames since the count was `before`; undefined if there are none. */
   since(before: number): Heard | undefined {
     if (this.#count <= before) return undefined;
-    const decoded = this.#protocol.decode(this.#last);
-    const why = decoded.type === "noise" ? decoded.why : decoded.type === "message" ? decoded.hint : undefined;
+    const why = this.#why ?? this.#hint();
     return { frames: this.#count - before, last: this.#lastText(), ...(why !== undefined && { why: this.#mask(why) }) };
+  }
+
+  #hint(): string | undefined {
+    const decoded = this.#protocol.decode(this.#last);
+    return decoded.type === "message" ? decoded.hint : undefined;
   }
 
   #lastText(): string {

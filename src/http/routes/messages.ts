@@ -41,7 +41,7 @@ const EVENTS_TYPE = "text/event-stream";
 const STREAM_FORMATS = { [EVENTS_TYPE]: sse, "application/x-ndjson": ndjson } as const;
 
 /** Query parameters of routes that read messages. */
-export const MESSAGE_QUERY = ["after", "limit", "wait", "where", "poll"];
+export const MESSAGE_QUERY = ["after", "limit", "wait", "where", "poll", "lastEventId"];
 
 const messagesRoute = createRoute(
   { method: "get", path: "/v1/upstreams/{upstream}/messages", query: MESSAGE_QUERY },
@@ -82,10 +82,12 @@ export function journalResponse(
   const refusal = refusalOf(lifecycle, upstream) ?? (type === JSON_TYPE ? undefined : noMoreStreams(c.get("budget")));
   if (refusal && type !== EVENTS_TYPE) throw refusal;
   const selection = { journal, where: readWhere(c) };
+  if (type !== EVENTS_TYPE && c.req.query("lastEventId") !== undefined) {
+    throw refused("invalid_request", "lastEventId is for events: use after, or Accept: text/event-stream");
+  }
   if (type === JSON_TYPE) return onePage(c, upstream, selection);
   const format = STREAM_FORMATS[type as keyof typeof STREAM_FORMATS];
-  const lastSeen = format === sse ? c.req.header("last-event-id") : undefined;
-  const after = readStart(lastSeen ? "Last-Event-ID" : "after", lastSeen || c.req.query("after"));
+  const after = format === sse ? readResume(c) : readStart("after", c.req.query("after"));
   const once = readFlag(c, "poll");
   if (refusal) {
     const headers = streamHeaders(failureHeaders(c, refusal.failure), format.mediaType);
@@ -206,6 +208,16 @@ function readStart(name: string, text: string | undefined): Start {
   const cursor = parseCursor(text);
   if (cursor) return cursor;
   throw refused("invalid_request", `${name} must be a cursor (the \`next\` of a page), earliest or latest`);
+}
+
+/** The start of a stream of events. Clients that cannot set the header of a reconnect have a parameter for it. */
+function readResume(c: Context<Env>): Start {
+  const given = [
+    ["Last-Event-ID", c.req.header("last-event-id")],
+    ["lastEventId", c.req.query("lastEventId")],
+  ] as const;
+  for (const [name, text] of given) if (text) return readStart(name, text);
+  return readStart("after", c.req.query("after"));
 }
 
 function readLimit(c: Context<Env>): number {

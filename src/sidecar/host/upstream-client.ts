@@ -2,7 +2,7 @@
 
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { noMemory, shuttingDown, tooMany } from "../../core/exchange/failures.ts";
+import { noMemory, shuttingDown, tooManyCallers } from "../../core/exchange/failures.ts";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
 import { type CallerOutcome, countedBytes, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
 import { aroundInterval } from "../../core/util/backoff.ts";
@@ -29,6 +29,9 @@ import { type SidecarThread, THREAD_GRACE_MS, type ThreadClient } from "./superv
 import type { ThreadBudget } from "./thread-budget.ts";
 import { type Cancelled, ThreadConfirmations } from "./thread-confirmations.ts";
 import { Waiters } from "./waiters.ts";
+
+/** The number of callers that may always wait for the thread, however few requests may be in flight. */
+const CALLERS_AT_LEAST = 1_024;
 
 export interface UpstreamRequest {
   readonly kind: RequestKind;
@@ -133,7 +136,7 @@ export class UpstreamClient implements ThreadClient {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { host } = this.#budget;
     const bytes = body.length;
-    const refusal = this.#refusal ?? this.down ?? this.#tooMany() ?? this.#noMemory(bytes);
+    const refusal = this.#refusal ?? this.down ?? this.#tooManyCallers() ?? this.#noMemory(bytes);
     if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
     host.take("in_flight", bytes);
     const seq = this.#waiters.draw();
@@ -167,7 +170,8 @@ export class UpstreamClient implements ThreadClient {
   stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure {
     const { host } = this.#budget;
     const congested = host.refuses("streams") ? noMemory(host.limit, "another stream") : undefined;
-    const refusal = this.#refusal ?? this.down ?? this.#tooMany() ?? congested ?? this.#noMemory(request.body.length);
+    const refusal =
+      this.#refusal ?? this.down ?? this.#tooManyCallers() ?? congested ?? this.#noMemory(request.body.length);
     return refusal ?? this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
   }
 
@@ -354,10 +358,13 @@ export class UpstreamClient implements ThreadClient {
 
   // Outcomes.
 
-  #tooMany(): Failure | undefined {
-    const { in_flight } = this.settings.limits;
-    const present = this.#waiters.size + this.#streams.size;
-    return present < in_flight ? undefined : tooMany(present, in_flight);
+  /**
+   * Bounds the callers that wait for the thread, even one that hangs. The thread itself enforces `limits.in_flight`: it
+   * counts a batch as its items, and lets batches wait, which may be more of them than the cap.
+   */
+  #tooManyCallers(): Failure | undefined {
+    const most = Math.max(this.settings.limits.in_flight, CALLERS_AT_LEAST);
+    return this.#waiters.size + this.#streams.size < most ? undefined : tooManyCallers(most);
   }
 
   #noMemory(bytes: number): Failure | undefined {

@@ -26,6 +26,18 @@ export default {
       "if (this.#refusal) void detail;",
       { tests: ["test/exit/bounds"] },
     ],
+    [
+      "batches beyond the cap are refused by their number",
+      "Math.max(this.settings.limits.in_flight, CALLERS_AT_LEAST)",
+      "this.settings.limits.in_flight",
+      { tests: ["test/contract/failures"] },
+    ],
+    [
+      "callers of a thread that hangs pile up without bound",
+      "this.#waiters.size + this.#streams.size < most",
+      "most > 0",
+      { tests: ["test/sidecar/host/upstream-client"] },
+    ],
     ["a reply during drain is not counted", "this.#replies += repliesIn(message.outcome);", ""],
   ],
 };

@@ -57,6 +57,15 @@ test("a request that times out before its thread listens is unsent, and is not s
   thread.stopRestarting();
 });
 
+test("callers of a thread that does not listen are bounded, though none of them is in flight", async () => {
+  const { thread, client } = starting();
+  const waiting = Array.from({ length: 1_024 }, () => client.request(request(60_000)));
+  assert.deepEqual(facts(await client.request(request(60_000))), ["too_many_in_flight", "no"]);
+  client.abandonAll();
+  assert.equal((await Promise.all(waiting)).length, 1_024);
+  thread.stopRestarting();
+});
+
 test("a request that waits for its thread when the exit begins fails as unsent", async () => {
   const { received, thread, client, ready } = starting();
   const outcomes = [client.request(request(10_000)), streamed(client, 10_000)];
