@@ -13,6 +13,7 @@ import { Inspections } from "./inspections.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
+import { Lines } from "./lines.ts";
 import { ReportedState } from "./reported-state.ts";
 import { type OpenStream, StreamedReplies, type StreamedRequest, type StreamReader } from "./streamed-replies.ts";
 import { UpstreamSubscriptions } from "./subscriptions.ts";
@@ -46,6 +47,7 @@ export class UpstreamClient implements ThreadClient {
   readonly #waiters = new Waiters((seq) => this.#failOverdue(seq));
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
+  readonly lines: Lines;
   readonly #streams: StreamedReplies;
   readonly #epochs = new EpochSequence();
   readonly #late = new LateReplies();
@@ -66,6 +68,7 @@ export class UpstreamClient implements ThreadClient {
     this.journals = new JournalPulls(name, post);
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
+    this.lines = new Lines(name, thread);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
   }
@@ -157,8 +160,9 @@ export class UpstreamClient implements ThreadClient {
     const unsent: Outcome = { type: "failed", failure: shuttingDown };
     for (const seq of this.#thread.withdraw(this.name)) this.#end(seq, unsent);
     this.#postStep({ type: "drain", upstream: this.name });
+    this.lines.close();
     // If no request waits, there is nothing to drain: do not wait for the report of a thread that may hang.
-    if (this.#waiters.size === 0) this.#confirmations.drained.resolve();
+    if (this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();
     return this.#confirmations.drained.promise;
   }
 
@@ -190,6 +194,7 @@ export class UpstreamClient implements ThreadClient {
     const left = this.#waiters.size;
     this.#failAll(() => ({ code: "cancelled", sent: "maybe", detail: "the service stopped before the reply came" }));
     this.#waiters.clearTimer();
+    this.lines.end();
     return left;
   }
 
@@ -197,7 +202,7 @@ export class UpstreamClient implements ThreadClient {
 
   openingMessages(): readonly ToThread[] {
     const open = { type: "open", upstream: this.name, settings: this.settings, epochs: this.#epochs.next() } as const;
-    return [open, ...this.subscriptions.openingMessages()];
+    return [open, ...this.subscriptions.openingMessages(), ...this.lines.openingMessages()];
   }
 
   receive(message: FromThread): void {
@@ -256,6 +261,7 @@ export class UpstreamClient implements ThreadClient {
     if (this.#refusal) this.#confirmations.skip();
     else this.journals.repost();
     this.subscriptions.crashed(failure);
+    this.lines.crashed();
     this.#state.set({ phase: "idle", attempts: 0, lastError });
   }
 
@@ -274,6 +280,7 @@ export class UpstreamClient implements ThreadClient {
   #giveUp(failure: Failure): void {
     this.#refusal ??= failure;
     this.#failAll(() => failure);
+    this.lines.end();
     this.journals.end(failure);
     this.#failing.resolve(failure);
     this.#opening.reject(new SidesocketError(failure));

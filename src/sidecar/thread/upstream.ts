@@ -5,13 +5,15 @@ import { configuredFrames } from "../../core/connection/greeting.ts";
 import type { Availability } from "../../core/connection/session.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
-import { unconfirmable } from "../../core/exchange/failures.ts";
+import { tooMany, unconfirmable } from "../../core/exchange/failures.ts";
 import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
+import type { Failure } from "../../errors.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
 import { Alarm } from "../alarm.ts";
 import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
+import { lineOf } from "../line.ts";
 import { Connection } from "./connection.ts";
 import { Framing } from "./framing.ts";
 import { withResolvedAnswers } from "./load-protocol.ts";
@@ -170,12 +172,29 @@ export class Upstream {
   // The exchange.
 
   #request(owner: Owner, request: NewRequest, now: number): void {
+    const refusal = lineOf(request.seq) > 0 && this.#tooMany();
+    if (refusal) {
+      this.#post({
+        type: "settled",
+        upstream: this.#name,
+        seq: request.seq,
+        outcome: { type: "failed", failure: refusal },
+      });
+      return;
+    }
     if (request.kind === "confirm" && this.#settings.keepalive.ping === null) {
       const outcome = { type: "failed", failure: unconfirmable } as const;
       this.#post({ type: "settled", upstream: this.#name, seq: request.seq, outcome });
       return;
     }
     this.#carryOut(this.#exchange.request(owner, request, now, this.#connection.buffered()));
+  }
+
+  /** The host counts its own requests; those of lines come past it. */
+  #tooMany(): Failure | undefined {
+    const { in_flight } = this.#settings.limits;
+    const { inFlight } = this.#exchange;
+    return inFlight < in_flight ? undefined : tooMany(inFlight, in_flight);
   }
 
   #carryOut(effects: readonly ExchangeEffect[]): void {

@@ -8,6 +8,7 @@ import { unsendable } from "../../protocols/subscription-request.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
+import { ThreadLines } from "./lines.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Upstream, type UpstreamCommand } from "./upstream.ts";
 
@@ -40,14 +41,10 @@ export function serveThread(platform: ThreadPlatform): void {
   const now = () => performance.now();
   const outbox = new Outbox(port, now, packFromThread);
   const upstreams = new Map<string, Slot>();
-  /**
-   * This thread's clock minus the host's, by which deadlines are converted. Each batch measures it, plus the time that
-   * the batch took to arrive, so the smallest value is the best. The first alone would not do: after a slow start, it
-   * would postpone every deadline for good.
-   */
-  let skew = Number.POSITIVE_INFINITY;
 
-  const post = (message: FromThread, alone?: boolean): void => outbox.push(message, alone);
+  const post = (message: FromThread, alone?: boolean): void => {
+    if (!lines.post(message)) outbox.push(message, alone);
+  };
 
   const load = async ({ upstream: name, settings, epochs }: OpenCommand): Promise<Upstream | undefined> => {
     try {
@@ -91,6 +88,12 @@ export function serveThread(platform: ThreadPlatform): void {
       case "heartbeat":
         outbox.push(message);
         break;
+      case "line":
+        lines.open(message);
+        break;
+      case "unline":
+        lines.close(message.line);
+        break;
       case "end":
         outbox.push({ type: "stopped", upstream: "*" });
         outbox.flush();
@@ -107,7 +110,20 @@ export function serveThread(platform: ThreadPlatform): void {
     }
   };
 
-  port.on("message", (batch: MessageBatch<RowToThread>) => {
+  const lines = new ThreadLines({ now, handle, receiver: (take) => receiver(now, take) });
+  port.on("message", receiver(now, handle));
+  outbox.push({ type: "ready", upstream: "*" });
+  outbox.flush();
+}
+
+/**
+ * Receives the batches of one sender, and hands on their messages with times by this thread's clock. The difference of
+ * the two clocks is measured by each batch, plus the time that the batch took to arrive, so the smallest value is the
+ * best. The first alone would not do: after a slow start, it would postpone every deadline for good.
+ */
+function receiver(now: () => number, handle: (message: ToThread) => void): (batch: MessageBatch<RowToThread>) => void {
+  let skew = Number.POSITIVE_INFINITY;
+  return (batch) => {
     const measured = now() - batch.at;
     skew = Math.min(skew, measured);
     const delayMs = measured - skew;
@@ -117,9 +133,7 @@ export function serveThread(platform: ThreadPlatform): void {
       else if (message.type === "close") handle({ ...message, withinMs: Math.max(0, message.withinMs - delayMs) });
       else handle(message);
     });
-  });
-  outbox.push({ type: "ready", upstream: "*" });
-  outbox.flush();
+  };
 }
 
 function traitsOf({ name, accepts, streams }: Protocol): ProtocolTraits {
