@@ -97,15 +97,11 @@ const scenarios: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
   async messages({ url }) {
     await using sidecar = await Sidecar.start({ url });
     sidecar.requestSync(call("notify", [3]));
-    const seen = [...sidecar.messagesSync({ idleMs: 200, where: { "/method": "note" } })];
-    const [first] = seen;
-    const later = [...sidecar.messagesSync({ idleMs: 200, after: first?.cursor ?? "" })];
-    const latest = sidecar.messagesSync({ idleMs: 2_000, after: "latest" });
-    const awaited = sidecar.request(call("sleep", [1]));
-    await awaited;
+    const notes = { idleMs: 500, where: { "/method": "note" } };
+    const seen = [...sidecar.messagesSync(notes)];
+    const later = [...sidecar.messagesSync({ ...notes, after: seen[0]?.cursor ?? "" })];
+    const [newest] = sidecar.messagesSync({ after: "latest" });
     const place = failureOf(() => sidecar.messagesSync({ after: "nonsense" }).next());
-    sidecar.sendSync(call("notify", [1]));
-    const newest = latest.next().value;
     const data = (entries: readonly unknown[]) => entries.map((entry) => (entry as { readonly data?: unknown }).data);
     return { seen: data(seen), later: data(later), newest: data([newest]), place };
   },

@@ -83,13 +83,16 @@ test("limits.in_flight counts the calls of lines", async (t) => {
 
 test("messagesSync iterates from a place, with a filter, until nothing comes for idleMs", async (t) => {
   const upstream = await startUpstream({ t });
+  const tick = { jsonrpc: "2.0", method: "tick" };
+  const ticks = setInterval(() => upstream.connections.at(-1)?.send(tick), 50);
+  t.after(() => clearInterval(ticks));
   const seen = await scenario<Record<string, unknown>>(t, "messages", { url: upstream.url });
   const note = (n: number) => JSON.stringify({ jsonrpc: "2.0", method: "note", params: { n } });
   const { place, ...data } = seen;
   assert.deepEqual(data, {
     seen: [note(1), note(2), note(3)],
     later: [note(2), note(3)],
-    newest: [note(1)],
+    newest: [JSON.stringify(tick)],
   });
   assert.deepEqual(failed(place as Failed), ["invalid_request", "no"]);
 });

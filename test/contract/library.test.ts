@@ -10,7 +10,6 @@ import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
-import { StopSignal } from "../../src/http/stop-signal.ts";
 import { createApp, Sidecar, SidesocketError, type UpstreamState } from "../../src/index.ts";
 import { never } from "../faults/replies.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
@@ -304,29 +303,6 @@ describe("the app as a fetch handler", () => {
     );
     const failed = await post("/v1/upstreams/two/request", "{oops", {});
     assert.equal((await problem(failed, { status: 400, code: "invalid_request", sent: "no" })).upstream, "two");
-  });
-
-  test("a bug of ours is reported in the path's format; JSON-RPC gets no status that it retries", async () => {
-    const port = {
-      protocol: { name: "json-rpc", accepts: "json" },
-      settings: { limits: { request_bytes: 1_000 }, failover: [] },
-    };
-    const broken = {
-      port: { ...port, request: () => Promise.reject(new Error("a mistake")) },
-      exiting: false,
-      refusing: false,
-      stopping: new StopSignal(),
-    };
-    const faults: unknown[] = [];
-    const app = createApp({ broken: broken as unknown as Sidecar }, { onFault: (error) => faults.push(error) });
-    const rpc = await app.request("/rpc", json(call("echo")));
-    const facts = ["sidesocket-code", "sidesocket-sent", "content-type"].map((name) => rpc.headers.get(name));
-    assert.deepEqual([rpc.status, ...facts], [200, "internal_error", "maybe", "application/json"]);
-    const { error } = (await rpc.json()) as { error: { data: { sent: string } } };
-    assert.equal(error.data.sent, "maybe");
-    const failed = await app.request("/v1/upstreams/broken/request", json(call("echo")));
-    await problem(failed, { status: 500, code: "internal_error", sent: "maybe" });
-    assert.equal(faults.length, 2);
   });
 
   test("runs inside an app whose middleware reads bodies and sets headers, behind that app's listener", async (t) => {

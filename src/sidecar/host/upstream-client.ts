@@ -9,11 +9,11 @@ import { deferred } from "../../core/util/deferred.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { CloseCounts, FromThread, ProtocolTraits, ToThread, UpstreamDetails, UpstreamState } from "../contract.ts";
+import { BlockingLines } from "./blocking-lines.ts";
 import { Inspections } from "./inspections.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
-import { Lines } from "./lines.ts";
 import { ReportedState } from "./reported-state.ts";
 import { type OpenStream, StreamedReplies, type StreamedRequest, type StreamReader } from "./streamed-replies.ts";
 import { UpstreamSubscriptions } from "./subscriptions.ts";
@@ -47,7 +47,7 @@ export class UpstreamClient implements ThreadClient {
   readonly #waiters = new Waiters((seq) => this.#failOverdue(seq));
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
-  readonly lines: Lines;
+  readonly lines: BlockingLines;
   readonly #streams: StreamedReplies;
   readonly #epochs = new EpochSequence();
   readonly #late = new LateReplies();
@@ -68,7 +68,7 @@ export class UpstreamClient implements ThreadClient {
     this.journals = new JournalPulls(name, post);
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
-    this.lines = new Lines(name, thread);
+    this.lines = new BlockingLines(name, thread);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
   }

@@ -8,7 +8,7 @@ import { unsendable } from "../../protocols/subscription-request.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
-import { ThreadLines } from "./lines.ts";
+import { ThreadLines } from "./blocking-lines.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Upstream, type UpstreamCommand } from "./upstream.ts";
 

@@ -25,7 +25,7 @@ interface HostThread {
 /** Ids are drawn for all upstreams of the process: those of one thread must differ. */
 let lastId = 0;
 
-export class Lines {
+export class BlockingLines {
   readonly #upstream: string;
   readonly #thread: HostThread;
   readonly #lines = new Map<number, HostLine>();
