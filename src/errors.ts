@@ -36,6 +36,7 @@ export type ErrorCode =
   | "invalid_reply"
   | "reply_timeout"
   | "invalid_config"
+  | "would_block"
   | "internal_error";
 
 /** Frames of the upstream that answered nothing. */
@@ -80,6 +81,7 @@ const retryOf: Readonly<Record<ErrorCode, Retry>> = {
   invalid_reply: "never",
   reply_timeout: "now",
   invalid_config: "never",
+  would_block: "never",
   internal_error: "later",
 };
 

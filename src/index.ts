@@ -11,11 +11,10 @@ import {
   upstreamSchema,
 } from "./config/schema.ts";
 import { BEARER_TOKEN } from "./config/wire.ts";
-import { batchFailure, type Replied } from "./core/outcome.ts";
+import { DEFAULT_TIMEOUT_MS } from "./core/outcome.ts";
 import { Budget, memoryOf } from "./core/util/budget.ts";
-import { refused, SidesocketError } from "./errors.ts";
+import { refused } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
-import { DEFAULT_TIMEOUT_MS } from "./http/call/timeout.ts";
 import { partsOf, Tokens } from "./http/callers.ts";
 import type { UpstreamPort } from "./http/ports.ts";
 import { Quotas } from "./http/quotas.ts";
@@ -23,12 +22,21 @@ import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
 import { preparePatterns } from "./protocols/lazy-pattern.ts";
 import type { Body } from "./protocols/protocol.ts";
+import { demandSent, replyValue, validTimeout } from "./reply-value.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
 import type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
 import type { ExitReport } from "./sidecar/host/exit.ts";
-import { readMessages, type UpstreamMessage } from "./sidecar/host/message-iterator.ts";
+import { readMessages } from "./sidecar/host/message-iterator.ts";
 import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
+import type { Line } from "./sidecar/line.ts";
+import type { ReadSelection, UpstreamMessage } from "./sidecar/upstream-message.ts";
+import {
+  type BlockingMessagesOptions,
+  type BlockingRequestOptions,
+  type BlockingSendOptions,
+  LineUpstream,
+} from "./sync.ts";
 import { version } from "./version.ts";
 
 export type { ErrorCode, Failure, Retry, Sent } from "./errors.ts";
@@ -38,7 +46,8 @@ export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protoco
 export { InvalidMessage } from "./protocols/protocol.ts";
 export type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
 export type { ExitReport, StepReport } from "./sidecar/host/exit.ts";
-export type { UpstreamMessage } from "./sidecar/host/message-iterator.ts";
+export type { Line } from "./sidecar/line.ts";
+export type { UpstreamMessage } from "./sidecar/upstream-message.ts";
 
 /**
  * The settings of an upstream, as in the configuration file but without webhooks. Durations and sizes are strings with
@@ -63,11 +72,7 @@ export interface SendOptions extends RequestOptions {
   readonly confirm?: boolean;
 }
 
-export interface MessagesOptions {
-  /** The start: a cursor, after which reading begins, or `earliest` (the default) or `latest`. */
-  readonly after?: string;
-  /** Filter: only messages with all of these values, by JSON pointer. */
-  readonly where?: Readonly<Record<string, string | number | boolean | null>>;
+export interface MessagesOptions extends ReadSelection {
   /** Ends the iteration. */
   readonly signal?: AbortSignal;
 }
@@ -75,19 +80,32 @@ export interface MessagesOptions {
 /** The progress of the exit, for an app in front of the sidecar. */
 interface AppFront {
   refusing: boolean;
+  /** True once an app serves the sidecar from its thread. */
+  serving: boolean;
   readonly stopping: StopSignal;
 }
+
+/** What an app needs of a sidecar, and its user does not. */
+interface Inner {
+  readonly sidecars: Sidecars;
+  readonly client: UpstreamClient;
+  readonly front: AppFront;
+}
+
+const innerOf = new WeakMap<Sidecar, Inner>();
 
 /** One upstream WebSocket on a thread of its own. */
 export class Sidecar {
   readonly #sidecars: Sidecars;
   readonly #client: UpstreamClient;
   readonly #front: AppFront;
+  #own: LineUpstream | undefined;
 
-  private constructor(sidecars: Sidecars, client: UpstreamClient, front: AppFront) {
-    this.#sidecars = sidecars;
-    this.#client = client;
-    this.#front = front;
+  private constructor(inner: Inner) {
+    innerOf.set(this, inner);
+    this.#sidecars = inner.sidecars;
+    this.#client = inner.client;
+    this.#front = inner.front;
   }
 
   /**
@@ -103,7 +121,7 @@ export class Sidecar {
       throw refused("invalid_config", "webhooks: only the service pushes messages; read them with messages()");
     }
     const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
-    const front: AppFront = { refusing: false, stopping: new StopSignal() };
+    const front: AppFront = { refusing: false, serving: false, stopping: new StopSignal() };
     const sidecars = new Sidecars(
       new Map([["default", settings]]),
       bounds,
@@ -126,7 +144,7 @@ export class Sidecar {
       await sidecars.exit({ cause: "start failed" });
       throw error;
     }
-    return new Sidecar(sidecars, client, front);
+    return new Sidecar({ sidecars, client, front });
   }
 
   /**
@@ -139,22 +157,10 @@ export class Sidecar {
     const outcome = await this.#client.request({
       kind: "request",
       body: owned(message),
-      timeoutMs: valid(timeoutMs),
+      timeoutMs: validTimeout(timeoutMs),
       signal,
     });
-    switch (outcome.type) {
-      case "reply":
-        return outcome.isText ? textOf(outcome) : outcome.body;
-      case "done":
-        return "";
-      case "batch": {
-        const failure = batchFailure(outcome);
-        if (failure) throw new SidesocketError(failure);
-        return `[${outcome.items.map((item) => (item.type === "reply" ? textOf(item) : "")).join(",")}]`;
-      }
-      case "failed":
-        throw new SidesocketError(outcome.failure);
-    }
+    return replyValue(outcome);
   }
 
   /**
@@ -166,9 +172,13 @@ export class Sidecar {
   async send(message: Body, options: SendOptions = {}): Promise<void> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, confirm = false } = options;
     const kind = confirm ? "confirm" : "send";
-    const outcome = await this.#client.request({ kind, body: owned(message), timeoutMs: valid(timeoutMs), signal });
-    const failure = outcome.type === "batch" ? batchFailure(outcome) : "failure" in outcome && outcome.failure;
-    if (failure) throw new SidesocketError(failure);
+    const outcome = await this.#client.request({
+      kind,
+      body: owned(message),
+      timeoutMs: validTimeout(timeoutMs),
+      signal,
+    });
+    demandSent(outcome);
   }
 
   /**
@@ -179,6 +189,40 @@ export class Sidecar {
    */
   messages(options: MessagesOptions = {}): AsyncGenerator<UpstreamMessage, void> {
     return readMessages(this.#client.journals, options);
+  }
+
+  /**
+   * Like `request`, but returns when the reply is there; the thread of the caller sleeps meanwhile.
+   * @throws SidesocketError also with the code `would_block` if `createApp` serves this sidecar from this thread
+   */
+  requestSync(message: Body, options?: BlockingRequestOptions): Body {
+    return this.#blocking().requestSync(message, options);
+  }
+
+  /** Like `send`, but returns when it is done; the thread of the caller sleeps meanwhile. */
+  sendSync(message: Body, options?: BlockingSendOptions): void {
+    this.#blocking().sendSync(message, options);
+  }
+
+  /** Like `messages`, but sleeps until the next one is there. */
+  messagesSync(options?: BlockingMessagesOptions): Generator<UpstreamMessage, void> {
+    return this.#blocking().messagesSync(options);
+  }
+
+  /**
+   * Makes a line for another thread, to be posted there with `postMessage(line, [line.supply])`, or as `workerData`;
+   * `attach` of `sidesocket/sync` takes it up. All lines and this sidecar share one connection and its limits.
+   */
+  line(): Line {
+    return this.#client.lines.create();
+  }
+
+  #blocking(): LineUpstream {
+    if (this.#front.serving) {
+      throw refused("would_block", "this thread serves HTTP: call it from another thread, by a line()");
+    }
+    this.#own ??= new LineUpstream(this.#client.lines.create(), this.#client.lines);
+    return this.#own;
   }
 
   /** The current state of the connection. */
@@ -201,25 +245,6 @@ export class Sidecar {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.exit({ cause: "dispose" });
-  }
-
-  /** The interface of the upstream for the HTTP API. */
-  get port(): UpstreamClient {
-    return this.#client;
-  }
-
-  /** Fires at the second step of the exit. */
-  get stopping(): StopSignal {
-    return this.#front.stopping;
-  }
-
-  get exiting(): boolean {
-    return this.#sidecars.exiting;
-  }
-
-  /** True once new requests are refused: after the exit has begun and `shutdown.delay` has passed. */
-  get refusing(): boolean {
-    return this.#front.refusing;
   }
 }
 
@@ -246,12 +271,17 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
   const { onFault = (error) => console.error(error) } = options;
   if (!tokens.every((token) => BEARER_TOKEN.test(partsOf(token).text)))
     throw refused("invalid_config", "tokens: a token may have only letters, digits and - . _ ~ + / =");
-  const all = Object.entries(sidecars);
+  const all = Object.entries(sidecars).map(([name, sidecar]) => {
+    const inner = innerOf.get(sidecar);
+    if (!inner) throw new TypeError(`${name} is not a Sidecar of this copy of sidesocket`);
+    inner.front.serving = true;
+    return { name, ...inner };
+  });
   const known = new Tokens(tokens);
-  const upstreams = new Map(all.map(([name, sidecar]) => [name, named(name, sidecar.port)]));
+  const upstreams = new Map(all.map(({ name, client }) => [name, named(name, client)]));
   const budget = Budget.alone(memoryOf({ memory: "auto" }, runtime.memoryLimit));
   const stopping = new StopSignal();
-  for (const [, sidecar] of all) sidecar.stopping.on(() => stopping.now());
+  for (const { front } of all) front.stopping.on(() => stopping.now());
   return buildApp({
     upstreams,
     access: {
@@ -269,15 +299,14 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
     onFault,
     lifecycle: {
       get ready() {
-        return !all.some(([, sidecar]) => sidecar.exiting);
+        return !all.some((each) => each.sidecars.exiting);
       },
       get accepting() {
-        return !all.some(([, sidecar]) => sidecar.refusing);
+        return !all.some(({ front }) => front.refusing);
       },
       stopping,
       async exit({ cause, force }) {
-        const reports = await Promise.all(all.map(([, sidecar]) => sidecar.exit({ cause, force })));
-        return worstOf(reports);
+        return worstOf(await Promise.all(all.map((each) => each.sidecars.exit({ cause, force }))));
       },
     },
   });
@@ -341,13 +370,4 @@ function demand<Output>(checked: Checked<Output>): Output {
  */
 function owned(message: Body): Body {
   return typeof message === "string" ? message : Uint8Array.prototype.slice.call(message);
-}
-
-function textOf({ body }: Replied): string {
-  return typeof body === "string" ? body : new TextDecoder().decode(body);
-}
-
-function valid(timeoutMs: number): number {
-  if (Number.isFinite(timeoutMs) && timeoutMs >= 1 && timeoutMs < 2 ** 31) return timeoutMs;
-  throw refused("invalid_request", "timeoutMs must be from 1 to 2147483647");
 }

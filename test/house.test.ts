@@ -27,6 +27,7 @@ const RELATIVE = /^(What|Who|Whom|Whose|Whoever|Where|Whether)\b/;
 const COUNTERPARTS: readonly (readonly string[])[] = [
   // The state machine on the thread, its list on the host, its routes.
   ["core/messages/subscriptions.ts", "http/routes/subscriptions.ts", "sidecar/host/subscriptions.ts"],
+  ["sidecar/host/blocking-lines.ts", "sidecar/thread/blocking-lines.ts"],
   // The store, and the routes that read it.
   ["core/kept-replies.ts", "http/routes/kept-replies.ts"],
   // The protocol's messages, and the routes that speak it over HTTP.

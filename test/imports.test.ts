@@ -11,6 +11,8 @@ type Place = string;
 /** Known to both sides of the thread boundary: the contract, and tools that know neither side. */
 const BOTH_SIDES: readonly Place[] = [
   "sidecar/contract.ts",
+  "sidecar/line.ts",
+  "sidecar/upstream-message.ts",
   "sidecar/message-codec.ts",
   "sidecar/batching.ts",
   "sidecar/alarm.ts",
@@ -64,6 +66,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
       to: ["sidecar/thread/", ...BOTH_SIDES, ...CORE, "net/", "placeholders.ts", "secret-file.ts"],
       types: ["config/schema.ts"],
     },
+    { from: ["sidecar/caller/"], to: ["sidecar/caller/", ...BOTH_SIDES, ...CORE] },
     { from: BOTH_SIDES, to: [...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
     { from: ["http/streaming/"], to: ["http/streaming/", "http/call/", ...HTTP, ...BEHIND_HTTP] },
     { from: ["http/call/"], to: ["http/call/", ...HTTP, ...BEHIND_HTTP] },

@@ -8,6 +8,9 @@ import type { Body, Mode } from "../protocols/protocol.ts";
  */
 export type RequestKind = Mode | "send" | "confirm" | "stream";
 
+/** The time that a caller waits for its reply unless it says otherwise, in milliseconds. */
+export const DEFAULT_TIMEOUT_MS = 25_000;
+
 /** How a request ended. */
 export type Outcome =
   | Replied

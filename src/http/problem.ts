@@ -29,6 +29,7 @@ const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   invalid_reply: 502,
   reply_timeout: 504,
   invalid_config: 503,
+  would_block: 500,
   internal_error: 500,
 };
 
@@ -56,6 +57,7 @@ const titleOf: Readonly<Record<ErrorCode, string>> = {
   invalid_reply: "The upstream's reply cannot be used",
   reply_timeout: "No reply in time",
   invalid_config: "The upstream's configuration is invalid",
+  would_block: "The call would block its own server",
   internal_error: "Internal error",
 };
 

@@ -1,10 +1,10 @@
 /** Batching of the messages that cross the thread boundary. */
 
-import type { Pack, RowFromThread, RowToThread } from "./message-codec.ts";
+import type { Pack, RowFromThread, RowToThread, Transferred } from "./message-codec.ts";
 
 /** The part of a MessagePort that an outbox needs. */
 export interface Sender {
-  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+  postMessage(message: unknown, transfer?: readonly Transferred[]): void;
 }
 
 /** The messages that cross in one postMessage. */
@@ -29,7 +29,7 @@ export class Outbox<Message> {
   #count = 0;
   #countBefore = 1;
   #flushIsScheduled = false;
-  #transfer: ArrayBuffer[] = [];
+  #transfer: Transferred[] = [];
 
   constructor(port: Sender, now: () => number, pack: Pack<Message>) {
     this.#port = port;

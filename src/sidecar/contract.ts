@@ -1,5 +1,6 @@
 /** The thread contract: every message that crosses between the host and the sidecar's thread. */
 
+import type { MessagePort } from "node:worker_threads";
 import type { SubscriptionSettings, UpstreamSettings } from "../config/schema.ts";
 import type { Rung } from "../core/connection/liveness.ts";
 import type { Phase } from "../core/connection/session.ts";
@@ -79,6 +80,18 @@ export type ToThread =
     }
   /** Reply: `unsubscribed`, once the upstream has agreed or failed to, or the connection has ended. */
   | { readonly type: "unsubscribe"; readonly upstream: string; readonly name: string; readonly seq: number }
+  /** Opens a blocking caller's line, which carries requests and reads of its own, and their outcomes. */
+  | {
+      readonly type: "line";
+      readonly upstream: string;
+      readonly line: number;
+      /** The number of this thread among those that the line has had. */
+      readonly thread: number;
+      readonly words: SharedArrayBuffer;
+      readonly port: MessagePort;
+    }
+  /** The line's caller is gone: forgets its request. */
+  | { readonly type: "unline"; readonly upstream: string; readonly line: number }
   /** Reply: `inspected`. */
   | { readonly type: "inspect"; readonly upstream: string; readonly seq: number }
   /** Asks for a sign of life. Reply: `heartbeat`. */

@@ -1,5 +1,6 @@
 /** The codec of the messages that cross the thread boundary. */
 
+import type { MessagePort } from "node:worker_threads";
 import type { Gap, Message, Page } from "../core/messages/journal.ts";
 import { HEAVY_BYTES, type Replied, type RequestKind } from "../core/outcome.ts";
 import type { Body } from "../protocols/protocol.ts";
@@ -50,11 +51,19 @@ const TRANSFER_BYTES = HEAVY_BYTES;
 const encoder = new TextEncoder();
 
 /** Appends a message to the row of a batch; the buffers that the receiver is to own are appended to `transfer`. */
-export type Pack<Sent> = (message: Sent, row: unknown[], transfer: ArrayBuffer[]) => void;
+export type Pack<Sent> = (message: Sent, row: unknown[], transfer: Transferred[]) => void;
 
-export function packToThread(message: ToThread, row: RowWriter<RequestColumns | [PlainToThread]>): void {
+/** What the receiver is to own. */
+export type Transferred = ArrayBuffer | MessagePort;
+
+export function packToThread(
+  message: ToThread,
+  row: RowWriter<RequestColumns | [PlainToThread]>,
+  transfer: Transferred[],
+): void {
   if (message.type === "request") packRequest(message, row);
   else row.push(message);
+  if (message.type === "line") transfer.push(message.port);
 }
 
 /** Calls `take` with each message of a row, in order. */
@@ -70,7 +79,7 @@ export function unpackToThread(row: RowToThread, take: (message: ToThread) => vo
 export function packFromThread(
   message: FromThread,
   row: RowWriter<ReplyColumns | PartColumns | [PlainFromThread]>,
-  transfer: ArrayBuffer[],
+  transfer: Transferred[],
 ): void {
   switch (message.type) {
     case "settled":
@@ -132,7 +141,7 @@ function packReply(
   { type, upstream, seq }: Ended,
   { body, isText = false, queueMs, upstreamMs }: Replied,
   row: RowWriter<ReplyColumns>,
-  transfer: ArrayBuffer[],
+  transfer: Transferred[],
 ): void {
   const isLongText = typeof body === "string" && body.length >= TRANSFER_BYTES;
   const packed = transferred(isLongText ? encoder.encode(body) : body, transfer);
@@ -157,7 +166,7 @@ function unpackReplied(row: RowReader<unknown>): Complete<Replied> {
 
 type PartColumns = Columns<Part, ["type", "upstream", "seq", "body"]>;
 
-function packPart({ type, upstream, seq, body }: Part, row: RowWriter<PartColumns>, transfer: ArrayBuffer[]): void {
+function packPart({ type, upstream, seq, body }: Part, row: RowWriter<PartColumns>, transfer: Transferred[]): void {
   row.push(type, upstream, seq, transferred(body, transfer));
 }
 
@@ -199,7 +208,7 @@ function packBody(body: Body): PackedBody {
   return isWhole ? buffer : new Uint8Array(body).buffer;
 }
 
-function transferred(body: Body, transfer: ArrayBuffer[]): PackedBody {
+function transferred(body: Body, transfer: Transferred[]): PackedBody {
   const packed = packBody(body);
   if (typeof packed !== "string" && packed.byteLength >= TRANSFER_BYTES) transfer.push(packed);
   return packed;

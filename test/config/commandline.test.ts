@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ENVIRONMENT_NAMES, helpText, parseCommandLine, readSetting } from "../../src/config/commandline.ts";
 import { configSchema, LOG_LEVELS, logSchema } from "../../src/config/schema.ts";
-import { DEFAULT_TIMEOUT_MS } from "../../src/http/call/timeout.ts";
+import { DEFAULT_TIMEOUT_MS } from "../../src/core/outcome.ts";
 import { presetNames } from "../../src/protocols/presets.ts";
 
 test("serve is the default command", () => {

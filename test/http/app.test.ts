@@ -9,9 +9,19 @@ import { Tokens } from "../../src/http/callers.ts";
 import type { UpstreamPort } from "../../src/http/ports.ts";
 import { ReplyKeeper } from "../../src/http/reply-keeper.ts";
 import { StopSignal } from "../../src/http/stop-signal.ts";
+import { problem } from "../contract/expect.ts";
 import { fakeUpstream } from "./fake-upstream.ts";
 
 function appOver(...upstreams: readonly UpstreamPort[]) {
+  return appWith(
+    (error) => {
+      throw error;
+    },
+    ...upstreams,
+  );
+}
+
+function appWith(onFault: (error: unknown) => void, ...upstreams: readonly UpstreamPort[]) {
   return buildApp({
     upstreams: new Map(upstreams.map((upstream) => [upstream.name, upstream])),
     access: {
@@ -26,9 +36,7 @@ function appOver(...upstreams: readonly UpstreamPort[]) {
     quotas: undefined,
     keeper: new ReplyKeeper(configSchema.parse({}).replies),
     about: { version: "0.0.0", runtime: "test" },
-    onFault(error) {
-      throw error;
-    },
+    onFault,
     lifecycle: {
       ready: true,
       accepting: true,
@@ -123,4 +131,18 @@ test("every route accepts the query parameters that its description has, and no 
     const names = parameters.filter((parameter) => parameter.in === "query").map(({ name }) => name);
     assert.deepEqual([...(place.query ?? [])].sort(), names.sort(), `${place.method} ${place.path}`);
   }
+});
+
+test("a bug of ours is reported in the path's format; JSON-RPC gets no status that it retries", async () => {
+  const faults: unknown[] = [];
+  const broken = fakeUpstream("broken", { request: () => Promise.reject(new Error("a mistake")) });
+  const app = appWith((error) => faults.push(error), broken);
+  const rpc = await app.request("/rpc", message);
+  const facts = ["sidesocket-code", "sidesocket-sent", "content-type"].map((name) => rpc.headers.get(name));
+  assert.deepEqual([rpc.status, ...facts], [200, "internal_error", "maybe", "application/json"]);
+  const { error } = (await rpc.json()) as { error: { data: { sent: string } } };
+  assert.equal(error.data.sent, "maybe");
+  const failed = await app.request("/v1/upstreams/broken/request", message);
+  await problem(failed, { status: 500, code: "internal_error", sent: "maybe" });
+  assert.equal(faults.length, 2);
 });

@@ -157,7 +157,7 @@ test("bytes cross as buffers: Deno takes 120 ns for each element of a typed arra
     { type: "page", upstream: "a", seq: 4, page },
   ];
   const commands: unknown[] = [];
-  packToThread(request(1, data), commands);
+  packToThread(request(1, data), commands, []);
   const row: unknown[] = [];
   for (const message of sent) packFromThread(message, row, []);
   const hasView = (value: unknown): boolean =>

@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptState } from "../../core/kept-replies.ts";
+import { DEFAULT_TIMEOUT_MS } from "../../core/outcome.ts";
 import type { Pointer } from "../../protocols/json-place.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import type { ResponseHeaders } from "../problem.ts";
@@ -12,7 +13,7 @@ import { detached, hasEnded, outcomeOf, readKey } from "./detached.ts";
 import { upstreamOf } from "./find-upstream.ts";
 import { callHeaders } from "./headers.ts";
 import { demandOneReply, respond } from "./respond.ts";
-import { DEFAULT_TIMEOUT_MS, readTimeout } from "./timeout.ts";
+import { readTimeout } from "./timeout.ts";
 
 /** Sends the message; responds with 202, or with the reply if it comes within `waitS` seconds. */
 export async function respondAsync(

@@ -2,10 +2,10 @@
 
 import type { Context } from "hono";
 import { parseTimeout } from "../../config/units.ts";
+import { DEFAULT_TIMEOUT_MS } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import type { Env } from "../ports.ts";
 
-export const DEFAULT_TIMEOUT_MS = 25_000;
 export const MAX_TIMEOUT_MS = 120_000;
 
 export interface WaitLimit {

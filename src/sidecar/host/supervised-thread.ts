@@ -3,14 +3,14 @@
 import { fullJitter } from "../../core/util/backoff.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ThreadReport, ToThread } from "../contract.ts";
-import { packToThread, type RowFromThread, unpackFromThread } from "../message-codec.ts";
+import { packToThread, type RowFromThread, type Transferred, unpackFromThread } from "../message-codec.ts";
 import { ThreadBudget } from "./thread-budget.ts";
 
 /** A thread as the runtime starts it: the part of `Thread` in `runtime/runtime.ts` that the host needs. */
 export interface RawThread {
   readonly port: {
     on(event: "message", listener: (batch: MessageBatch<RowFromThread>) => void): unknown;
-    postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+    postMessage(message: unknown, transfer?: readonly Transferred[]): void;
     ref(): void;
     unref(): void;
   };
@@ -146,6 +146,11 @@ export class SidecarThread {
       this.#unposted.push(message);
   }
 
+  /** Posts what waits for the end of the turn: for a caller that blocks before it comes. */
+  flush(): void {
+    if (this.#phase.phase === "running") this.#phase.outbox?.flush();
+  }
+
   /**
    * Withdraws an upstream's requests that have reached no thread: the one with this number, or all.
    * @returns the numbers of the withdrawn requests, of which nothing was sent or will be
@@ -229,13 +234,19 @@ export class SidecarThread {
 
   #checkHeartbeat(): void {
     if (this.#phase.phase !== "running") return;
-    const { thread, outbox, missed } = this.#phase;
+    const { outbox, missed } = this.#phase;
     if (missed < (outbox ? MISSED_MAX : MISSED_MAX_AT_START)) {
       this.#phase.missed++;
       outbox?.push({ type: "heartbeat", upstream: "*" });
       return;
     }
-    const detail = `it did not respond for ${(missed * HEARTBEAT_MS) / 1_000} s`;
+    this.hung(`it did not respond for ${(missed * HEARTBEAT_MS) / 1_000} s`);
+  }
+
+  /** Gives up a thread that does not respond; the next one is started once it has ended. */
+  hung(detail: string): void {
+    if (this.#phase.phase !== "running") return;
+    const { thread } = this.#phase;
     this.#phase = { phase: "ending", thread };
     this.#reportCrash(detail);
     const timer = setTimeout(() => this.#giveUp(`${detail}, and cannot be ended`), UNENDING_MS);

@@ -18,6 +18,7 @@ import type {
   UpstreamDetails,
   UpstreamState,
 } from "../contract.ts";
+import { BlockingLines } from "./blocking-lines.ts";
 import { Inspections } from "./inspections.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
@@ -59,6 +60,7 @@ export class UpstreamClient implements ThreadClient {
   readonly #waiters = new Waiters((seq) => this.#failOverdue(seq));
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
+  readonly lines: BlockingLines;
   readonly #streams: StreamedReplies;
   readonly #epochs = new EpochSequence();
   readonly #late = new LateReplies();
@@ -82,6 +84,11 @@ export class UpstreamClient implements ThreadClient {
     this.journals = new JournalPulls(name, post, (bytes) => this.#budget.arrived("pages", bytes));
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
+    this.lines = new BlockingLines(name, {
+      post,
+      flush: () => this.#thread.flush(),
+      hung: (detail) => this.#thread.hung(detail),
+    });
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
   }
@@ -192,8 +199,9 @@ export class UpstreamClient implements ThreadClient {
     const unsent: Outcome = { type: "failed", failure: shuttingDown };
     for (const seq of this.#thread.withdraw(this.name)) this.#end(seq, unsent);
     this.#postStep({ type: "drain", upstream: this.name });
+    this.lines.close();
     // If no request waits, there is nothing to drain: do not wait for the report of a thread that may hang.
-    if (this.#waiters.size === 0) this.#confirmations.drained.resolve();
+    if (this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();
     return this.#confirmations.drained.promise;
   }
 
@@ -225,6 +233,7 @@ export class UpstreamClient implements ThreadClient {
     const left = this.#waiters.size;
     this.#failAll(() => ({ code: "cancelled", sent: "maybe", detail: "the service stopped before the reply came" }));
     this.#waiters.clearTimer();
+    this.lines.end();
     return left;
   }
 
@@ -240,7 +249,7 @@ export class UpstreamClient implements ThreadClient {
     const { name: upstream, settings } = this;
     const epochs = this.#epochs.next();
     const open = { type: "open", upstream, settings, epochs, memory: this.#budget.memory } as const;
-    return [open, ...this.subscriptions.openingMessages()];
+    return [open, ...this.subscriptions.openingMessages(), ...this.lines.openingMessages()];
   }
 
   receive(message: FromThread): void {
@@ -301,6 +310,7 @@ export class UpstreamClient implements ThreadClient {
     if (this.#refusal) this.#confirmations.skip();
     else this.journals.repost();
     this.subscriptions.crashed(failure);
+    this.lines.crashed();
     this.#state.set({ phase: "idle", attempts: 0, lastError });
   }
 
@@ -351,6 +361,7 @@ export class UpstreamClient implements ThreadClient {
   #giveUp(failure: Failure): void {
     this.#refusal ??= failure;
     this.#failAll(() => failure);
+    this.lines.end();
     this.journals.end(failure);
     this.#failing.resolve(failure);
     this.#opening.reject(new SidesocketError(failure));

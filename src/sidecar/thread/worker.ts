@@ -1,6 +1,8 @@
 /** The thread's message loop, which serves the host's commands. */
 
 import { type MessagePort, workerData } from "node:worker_threads";
+import { countedBytesOf } from "../../core/messages/journal.ts";
+import { countedBytes } from "../../core/outcome.ts";
 import { Budget } from "../../core/util/budget.ts";
 import type { Network } from "../../net/connect.ts";
 import { faultsOfFrames } from "../../protocols/configured-faults.ts";
@@ -9,6 +11,7 @@ import type { Protocol } from "../../protocols/protocol.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
+import { ThreadLines } from "./blocking-lines.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Mark, type Work } from "./mark.ts";
 import { ModuleReports } from "./module-reports.ts";
@@ -49,14 +52,18 @@ export function serveThread(platform: ThreadPlatform): void {
   const upstreams = new Map<string, Slot>();
   /** Known from the first `open` on; all upstreams of the thread have it in common. */
   let budget: Budget | undefined;
-  /**
-   * This thread's clock minus the host's, by which deadlines are converted. Each batch measures it, plus the time that
-   * the batch took to arrive, so the smallest value is the best. The first alone would not do: after a slow start, it
-   * would postpone every deadline for good.
-   */
-  let skew = Number.POSITIVE_INFINITY;
 
-  const post = (message: FromThread, alone?: boolean): void => outbox.push(message, alone);
+  const post = (message: FromThread, alone?: boolean): void => {
+    if (lines.post(message)) giveUp(message);
+    else outbox.push(message, alone);
+  };
+
+  /** Counts as taken what a blocking caller gets: it has one reply or page at a time. */
+  const giveUp = (message: FromThread): void => {
+    if (message.type === "settled" || message.type === "late") budget?.give("answers", countedBytes(message.outcome));
+    else if (message.type === "page" && typeof message.page !== "string")
+      budget?.give("pages", countedBytesOf(message.page));
+  };
 
   const mark = new Mark(word);
   const mask = (name: string, text: string): string => {
@@ -115,6 +122,12 @@ export function serveThread(platform: ThreadPlatform): void {
       case "heartbeat":
         outbox.push(message);
         break;
+      case "line":
+        lines.open(message);
+        break;
+      case "unline":
+        lines.close(message.line);
+        break;
       case "end":
         outbox.push({ type: "stopped", upstream: "*" });
         outbox.flush();
@@ -131,7 +144,20 @@ export function serveThread(platform: ThreadPlatform): void {
     }
   };
 
-  port.on("message", (batch: MessageBatch<RowToThread>) => {
+  const lines = new ThreadLines({ now, handle, receiver: (take) => receiver(now, take) });
+  port.on("message", receiver(now, handle));
+  outbox.push({ type: "ready", upstream: "*" });
+  outbox.flush();
+}
+
+/**
+ * Receives the batches of one sender, and hands on their messages with times by this thread's clock. The difference of
+ * the two clocks is measured by each batch, plus the time that the batch took to arrive, so the smallest value is the
+ * best. The first alone would not do: after a slow start, it would postpone every deadline for good.
+ */
+function receiver(now: () => number, handle: (message: ToThread) => void): (batch: MessageBatch<RowToThread>) => void {
+  let skew = Number.POSITIVE_INFINITY;
+  return (batch) => {
     const measured = now() - batch.at;
     skew = Math.min(skew, measured);
     const delayMs = measured - skew;
@@ -141,9 +167,7 @@ export function serveThread(platform: ThreadPlatform): void {
       else if (message.type === "close") handle({ ...message, withinMs: Math.max(0, message.withinMs - delayMs) });
       else handle(message);
     });
-  });
-  outbox.push({ type: "ready", upstream: "*" });
-  outbox.flush();
+  };
 }
 
 function traitsOf({ name, accepts, streams }: Protocol): ProtocolTraits {

@@ -1,0 +1,111 @@
+/** The host's side of an upstream's lines: opens each of them to every new thread. */
+
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { refused } from "../../errors.ts";
+import type { ToThread } from "../contract.ts";
+import { end, type Line, newWords, ring, type Supply, Word } from "../line.ts";
+
+/** The most lines of an upstream: each has a port, and may have one request in flight beyond `limits.in_flight`. */
+const LINES_MAX = 256;
+
+interface HostLine {
+  readonly id: number;
+  readonly shared: SharedArrayBuffer;
+  readonly words: Int32Array;
+  readonly supply: MessagePort;
+}
+
+/** The thread of the upstream. */
+interface HostThread {
+  post(message: ToThread): void;
+  flush(): void;
+  hung(detail: string): void;
+}
+
+/** Ids are drawn for all upstreams of the process: those of one thread must differ. */
+let lastId = 0;
+
+export class BlockingLines {
+  readonly #upstream: string;
+  readonly #thread: HostThread;
+  readonly #lines = new Map<number, HostLine>();
+  #closed = false;
+
+  constructor(upstream: string, thread: HostThread) {
+    this.#upstream = upstream;
+    this.#thread = thread;
+  }
+
+  /** The number of lines. */
+  get size(): number {
+    return this.#lines.size;
+  }
+
+  /** @throws SidesocketError `too_many_in_flight` if there are too many lines, `shutting_down` after `close` */
+  create(): Line {
+    if (this.#closed) throw refused("shutting_down", "the sidecar has exited, or is about to");
+    if (this.#lines.size === LINES_MAX) {
+      throw refused("too_many_in_flight", `there are ${LINES_MAX} lines already: close those that are not used`);
+    }
+    const { port1: supply, port2 } = new MessageChannel();
+    const shared = newWords();
+    const line: HostLine = { id: ++lastId, shared, words: new Int32Array(shared), supply };
+    this.#lines.set(line.id, line);
+    // The caller has closed the line, or its thread has ended.
+    supply.on("close", () => this.#remove(line.id));
+    supply.unref();
+    this.#thread.post(this.#opening(line));
+    this.flush();
+    return { upstream: this.#upstream, id: line.id, words: shared, supply: port2 };
+  }
+
+  /** Lets everything go that this thread has posted, before it blocks. */
+  flush(): void {
+    this.#thread.flush();
+  }
+
+  /** A caller beside the host has found that the thread hangs. */
+  hung(detail: string): void {
+    this.#thread.hung(detail);
+  }
+
+  /** The messages that open every line on a new thread. */
+  openingMessages(): readonly ToThread[] {
+    return [...this.#lines.values()].map((line) => this.#opening(line));
+  }
+
+  /** Wakes all callers: nothing comes from the thread that was the last. */
+  crashed(): void {
+    for (const { words } of this.#lines.values()) end(words, Atomics.load(words, Word.opened));
+  }
+
+  /** Refuses new requests. Those on their way still end as the exit has it. */
+  close(): void {
+    this.#closed = true;
+    for (const { words } of this.#lines.values()) {
+      Atomics.store(words, Word.closed, 1);
+      ring(words);
+    }
+  }
+
+  /** The thread is gone and none will follow. */
+  end(): void {
+    this.close();
+    this.crashed();
+    for (const { supply } of this.#lines.values()) supply.close();
+    this.#lines.clear();
+  }
+
+  #opening({ id, shared, words, supply }: HostLine): ToThread {
+    const { port1, port2 } = new MessageChannel();
+    const thread = Atomics.add(words, Word.opened, 1) + 1;
+    supply.postMessage({ port: port1, thread } satisfies Supply, [port1]);
+    ring(words);
+    return { type: "line", upstream: this.#upstream, line: id, thread, words: shared, port: port2 };
+  }
+
+  #remove(id: number): void {
+    if (!this.#lines.delete(id)) return;
+    this.#thread.post({ type: "unline", upstream: this.#upstream, line: id });
+  }
+}

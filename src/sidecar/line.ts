@@ -1,0 +1,74 @@
+/** Lines: what a blocking caller, the thread and the host of its upstream know of one. */
+
+import type { MessagePort } from "node:worker_threads";
+
+/**
+ * A blocking caller's own way to the thread: a port, and words in shared memory on which the caller sleeps. Can be
+ * posted to another thread, together with its `supply`, and becomes a caller there.
+ */
+export interface Line {
+  /** The upstream, by the name that the thread has for it. */
+  readonly upstream: string;
+  readonly id: number;
+  /** {@link Word}s, 32 bits each. */
+  readonly words: SharedArrayBuffer;
+  /**
+   * Where the host posts a {@link Supply} for each new thread. Nobody ever listens here or on these ports: Deno 2.9
+   * inverts the order of messages if a port that has a listener is read synchronously.
+   */
+  readonly supply: MessagePort;
+}
+
+/** What leads a caller to a thread. */
+export interface Supply {
+  readonly port: MessagePort;
+  /** The number of the thread among those that the line has had, from 1. */
+  readonly thread: number;
+}
+
+/** Places of the words. */
+export const Word = {
+  /** Changes whenever there is something to look at. The caller sleeps on it. */
+  bell: 0,
+  /** The number of threads that the line has had: each gets a port of its own. */
+  opened: 1,
+  /** The number of those that have ended. */
+  ended: 2,
+  /** 1 once no new request is taken. */
+  closed: 3,
+  /** Counts while the thread turns, every {@link BEAT_MS}. */
+  beat: 4,
+} as const;
+
+const WORDS = 5;
+export const BEAT_MS = 100;
+
+export function newWords(): SharedArrayBuffer {
+  return new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT);
+}
+
+export function ring(words: Int32Array): void {
+  Atomics.add(words, Word.bell, 1);
+  Atomics.notify(words, Word.bell);
+}
+
+/** Wakes the caller because the thread with this number has ended. */
+export function end(words: Int32Array, thread: number): void {
+  if (Atomics.load(words, Word.ended) < thread) Atomics.store(words, Word.ended, thread);
+  ring(words);
+}
+
+/**
+ * Requests of a line have numbers from this multiple on, so that the thread knows by a number to which line an outcome
+ * belongs; those of the host are below it. A line makes fewer requests than that in a century.
+ */
+const NUMBERS = 2 ** 40;
+
+export function firstNumber(line: number): number {
+  return line * NUMBERS;
+}
+
+/** The line that numbers its requests so; 0 for the host. */
+export function lineOf(seq: number): number {
+  return Math.floor(seq / NUMBERS);
+}

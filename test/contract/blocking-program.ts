@@ -1,0 +1,164 @@
+/** A program that blocks: runs one scenario in front of an upstream and prints what it saw as JSON. */
+
+import process from "node:process";
+import { Worker } from "node:worker_threads";
+import { Sidecar, SidesocketError } from "../../src/index.ts";
+import { attach, type BlockingUpstream } from "../../src/sync.ts";
+
+const call = (method: string, params: unknown = [], id: unknown = 1) =>
+  JSON.stringify({ jsonrpc: "2.0", id, method, params });
+
+interface Job {
+  readonly url: string;
+  readonly protocol: string;
+  readonly calls: number;
+  /** A message with which the thread does something: see `deeds`. */
+  readonly deed: string;
+}
+
+/** Runs `wanted`, and returns the facts of the error that it throws. */
+function failureOf(wanted: () => unknown) {
+  const began = performance.now();
+  try {
+    return { returned: wanted() };
+  } catch (error) {
+    if (!(error instanceof SidesocketError)) throw error;
+    return { code: error.code, sent: error.sent, ms: performance.now() - began };
+  }
+}
+
+/** Makes `calls` calls, and returns how many got another's reply. */
+function swapped(upstream: BlockingUpstream | Sidecar, name: string, calls: number): number {
+  let wrong = 0;
+  for (let n = 0; n < calls; n++) {
+    const reply = upstream.requestSync(call("echo", [name, n], `${name}-${n}`));
+    if (reply !== JSON.stringify({ jsonrpc: "2.0", id: `${name}-${n}`, result: [name, n] })) wrong++;
+  }
+  return wrong;
+}
+
+/** Runs `task` with a line of this sidecar in another thread: posts what it returns. */
+async function inThread(sidecar: Sidecar, task: string, argument: number | string): Promise<unknown> {
+  const line = sidecar.line();
+  const worker = new Worker(new URL(import.meta.url), {
+    workerData: { line, task, argument },
+    transferList: [line.supply],
+  });
+  return new Promise((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+}
+
+const scenarios: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
+  async requests({ url }) {
+    await using sidecar = await Sidecar.start({ url });
+    const text = sidecar.requestSync(call("echo", ["ü"], "mine"));
+    const bytes = sidecar.requestSync(new TextEncoder().encode(call("echo", ["ü"])));
+    const large = String(sidecar.requestSync(call("big", [3_000_000]))).length;
+    const batch = sidecar.requestSync(`[${call("echo", [1], "a")},${call("echo", [2], "b")}]`);
+    sidecar.sendSync(call("silent", ["sent"]));
+    sidecar.sendSync(call("silent", ["proven"]), { confirm: true });
+    return { text, bytes, large, batch };
+  },
+
+  async mixed({ url }) {
+    await using sidecar = await Sidecar.start({ url });
+    // Posted before the blocking one, in the same turn: it goes first.
+    const before = sidecar.request(call("echo", ["before"]));
+    const blocking = sidecar.requestSync(call("echo", ["blocking"]));
+    return [await before, blocking, await sidecar.request(call("echo", ["after"]))];
+  },
+
+  async timeouts({ url, calls }) {
+    await using sidecar = await Sidecar.start({ url });
+    const failed = failureOf(() => sidecar.requestSync(call("sleep", [300]), { timeoutMs: 100 }));
+    const invalid = [0, Number.NaN, 2 ** 31].map((timeoutMs) =>
+      failureOf(() => sidecar.requestSync(call("echo"), { timeoutMs })),
+    );
+    return { failed, invalid, swapped: swapped(sidecar, "main", calls) };
+  },
+
+  async lines({ url, calls }) {
+    await using sidecar = await Sidecar.start({ url });
+    const threads = Array.from({ length: 4 }, () => inThread(sidecar, "calls", calls));
+    const own = swapped(sidecar, "host", 50);
+    return { threads: await Promise.all(threads), own };
+  },
+
+  async full({ url }) {
+    await using sidecar = await Sidecar.start({ url, limits: { in_flight: 1 } });
+    const slow = sidecar.request(call("sleep", [500]));
+    const failed = failureOf(() => sidecar.requestSync(call("echo")));
+    await slow;
+    return { failed, next: sidecar.requestSync(call("echo", ["next"])) };
+  },
+
+  async messages({ url }) {
+    await using sidecar = await Sidecar.start({ url });
+    sidecar.requestSync(call("notify", [3]));
+    const notes = { idleMs: 500, where: { "/method": "note" } };
+    const seen = [...sidecar.messagesSync(notes)];
+    const later = [...sidecar.messagesSync({ ...notes, after: seen[0]?.cursor ?? "" })];
+    const [newest] = sidecar.messagesSync({ after: "latest" });
+    const place = failureOf(() => sidecar.messagesSync({ after: "nonsense" }).next());
+    const data = (entries: readonly unknown[]) => entries.map((entry) => (entry as { readonly data?: unknown }).data);
+    return { seen: data(seen), later: data(later), newest: data([newest]), place };
+  },
+
+  async leaving({ url }) {
+    await using sidecar = await Sidecar.start({ url, limits: { in_flight: 3 } });
+    const threads = Array.from({ length: 3 }, () => inThread(sidecar, "stuck", ""));
+    const areAllStuck = () => failureOf(() => sidecar.requestSync(call("echo"))).code === "too_many_in_flight";
+    while (!areAllStuck()) await new Promise((resolve) => setTimeout(resolve, 20));
+    const report = await sidecar.exit();
+    const after = failureOf(() => sidecar.requestSync(call("echo")));
+    return { threads: await Promise.all(threads), steps: report.steps, after };
+  },
+
+  /** The protocol ends or hangs the thread: see the test. */
+  async crash({ url, protocol, deed }) {
+    await using sidecar = await Sidecar.start({ url, protocol });
+    sidecar.requestSync("echo one");
+    const failed = failureOf(() => sidecar.requestSync(deed, { timeoutMs: 20_000 }));
+    const beside = failureOf(() => sidecar.requestSync("echo one"));
+    // The host needs turns of the loop to start the next thread.
+    let again = failureOf(() => sidecar.requestSync("echo one"));
+    while (again.code === "sidecar_crashed") {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      again = failureOf(() => sidecar.requestSync("echo one"));
+    }
+    return { failed, beside, again: again.returned };
+  },
+
+  async crashOfLine({ url, protocol, deed }) {
+    await using sidecar = await Sidecar.start({ url, protocol });
+    return await inThread(sidecar, "crash", deed);
+  },
+};
+
+const tasks: Readonly<Record<string, (upstream: BlockingUpstream, argument: never) => unknown>> = {
+  calls: (upstream, calls: number) => swapped(upstream, String(Math.random()), calls),
+  stuck(upstream) {
+    const attempt = () => failureOf(() => upstream.requestSync(call("silent"), { timeoutMs: 60_000 }));
+    let failed = attempt();
+    // The host's own try may have had the last place.
+    while (failed.code === "too_many_in_flight") failed = attempt();
+    return failed;
+  },
+  crash(upstream, deed: string) {
+    upstream.requestSync("echo one");
+    const failed = failureOf(() => upstream.requestSync(deed, { timeoutMs: 20_000 }));
+    // The host restarts the thread and opens the line again: the next call waits for it.
+    return { failed, again: upstream.requestSync("echo one") };
+  },
+};
+
+const { isMainThread, parentPort, workerData } = await import("node:worker_threads");
+if (isMainThread) {
+  const [scenario = "", job = "{}"] = process.argv.slice(2);
+  console.log(JSON.stringify(await scenarios[scenario]?.(JSON.parse(job) as Job)));
+} else {
+  using upstream = attach(workerData.line);
+  parentPort?.postMessage(tasks[workerData.task]?.(upstream, workerData.argument as never));
+}

@@ -1,0 +1,135 @@
+/** Blocking calls: a program that does not await. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { deeds } from "../faults/deeds.ts";
+import { run } from "../support/child.ts";
+import { denoPath, nodePath, root, runtime } from "../support/root.ts";
+import type { Cleanup } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
+
+interface Failed {
+  readonly code?: string;
+  readonly sent?: string;
+  readonly ms?: number;
+  readonly returned?: unknown;
+}
+
+/** Runs a scenario of the program beside this file. */
+async function scenario<Seen>(t: Cleanup, name: string, job: object): Promise<Seen> {
+  const program = fileURLToPath(import.meta.url).replace(".test.", "-program.");
+  const [command, args] = runtime === "deno" ? [denoPath(), ["run", "--allow-all"]] : [nodePath(), []];
+  const all = [...args, program, name, JSON.stringify(job)];
+  const { code, stdout, stderr } = await run({ command, args: all, cwd: root, t, within: 40_000 });
+  assert.equal(code, 0, `${stdout}${stderr}`);
+  return JSON.parse(stdout) as Seen;
+}
+
+const failed = ({ code, sent }: Failed) => [code, sent];
+const echoed = (params: unknown, id: unknown = 1) => JSON.stringify({ jsonrpc: "2.0", id, result: params });
+
+test("requestSync and sendSync return what request and send resolve with", async (t) => {
+  const upstream = await startUpstream({ t });
+  const seen = await scenario<Record<string, unknown>>(t, "requests", { url: upstream.url });
+  assert.deepEqual(seen, {
+    text: echoed(["ü"], "mine"),
+    bytes: echoed(["ü"]),
+    large: echoed("x".repeat(3_000_000)).length,
+    batch: `[${echoed([1], "a")},${echoed([2], "b")}]`,
+  });
+  for (const word of ["sent", "proven"])
+    assert.ok(
+      upstream.texts.some((text) => text.includes(word)),
+      word,
+    );
+  assert.equal(upstream.last.closed?.code, 1001);
+});
+
+test("blocking and awaited calls of one sidecar go out in their order, and each gets its own reply", async (t) => {
+  const upstream = await startUpstream({ t });
+  const replies = await scenario<string[]>(t, "mixed", { url: upstream.url });
+  assert.deepEqual(replies, [echoed(["before"]), echoed(["blocking"]), echoed(["after"])]);
+  const order = ["before", "blocking", "after"].map((word) => upstream.texts.findIndex((text) => text.includes(word)));
+  assert.deepEqual(order, [0, 1, 2]);
+});
+
+test("a blocking call ends at its timeout, and its late reply is nobody else's", async (t) => {
+  const upstream = await startUpstream({ t });
+  const seen = await scenario<{ failed: Failed; invalid: Failed[]; swapped: number }>(t, "timeouts", {
+    url: upstream.url,
+    calls: 1_000,
+  });
+  assert.deepEqual(failed(seen.failed), ["reply_timeout", "maybe"]);
+  assert.ok((seen.failed.ms ?? 0) >= 99, `${seen.failed.ms} ms`);
+  for (const each of seen.invalid) assert.deepEqual(failed(each), ["invalid_request", "no"]);
+  assert.equal(seen.swapped, 0);
+});
+
+test("threads that were given lines share one connection, and each gets its own replies", async (t) => {
+  const upstream = await startUpstream({ t });
+  const seen = await scenario<{ threads: number[]; own: number }>(t, "lines", { url: upstream.url, calls: 500 });
+  assert.deepEqual(seen, { threads: [0, 0, 0, 0], own: 0 });
+  assert.equal(upstream.connections.length, 1);
+  assert.equal(upstream.texts.length, 4 * 500 + 50);
+});
+
+test("limits.in_flight counts the calls of lines", async (t) => {
+  const upstream = await startUpstream({ t });
+  const seen = await scenario<{ failed: Failed; next: string }>(t, "full", { url: upstream.url });
+  assert.deepEqual(failed(seen.failed), ["too_many_in_flight", "no"]);
+  assert.equal(seen.next, echoed(["next"]));
+});
+
+test("messagesSync iterates from a place, with a filter, until nothing comes for idleMs", async (t) => {
+  const upstream = await startUpstream({ t });
+  const tick = { jsonrpc: "2.0", method: "tick" };
+  const ticks = setInterval(() => upstream.connections.at(-1)?.send(tick), 50);
+  t.after(() => clearInterval(ticks));
+  const seen = await scenario<Record<string, unknown>>(t, "messages", { url: upstream.url });
+  const note = (n: number) => JSON.stringify({ jsonrpc: "2.0", method: "note", params: { n } });
+  const { place, ...data } = seen;
+  assert.deepEqual(data, {
+    seen: [note(1), note(2), note(3)],
+    later: [note(2), note(3)],
+    newest: [JSON.stringify(tick)],
+  });
+  assert.deepEqual(failed(place as Failed), ["invalid_request", "no"]);
+});
+
+test("an exit ends the calls that block other threads, and refuses later ones", async (t) => {
+  const upstream = await startUpstream({ t });
+  const url = upstream.url;
+  const seen = await scenario<{
+    threads: Failed[];
+    steps: { step: string; counts: { cancelled: unknown } }[];
+    after: Failed;
+  }>(t, "leaving", { url });
+  assert.deepEqual(
+    seen.threads.map(failed),
+    seen.threads.map(() => ["cancelled", "maybe"]),
+  );
+  const cancelled = seen.steps.find(({ step }) => step === "cancel");
+  assert.deepEqual([seen.threads.length, cancelled?.counts.cancelled], [3, { no: 0, maybe: 3, yes: 0 }]);
+  assert.deepEqual(failed(seen.after), ["shutting_down", "no"]);
+});
+
+for (const [name, deed, withinMs] of [
+  ["ends", "exit", 1_000],
+  ["throws", "throw", 1_000],
+  ["hangs", "hang", 9_000],
+] as const) {
+  for (const place of ["crash", "crashOfLine"]) {
+    const where = place === "crash" ? "beside the host" : "of another thread";
+    test(`a call ${where} is woken with an error when the thread ${name}, and a later one is served`, async (t) => {
+      const { upstream, upstreams } = await deeds(t);
+      const { protocol } = upstreams.default as { readonly protocol: string };
+      const job = { url: upstream.url, protocol, deed };
+      const seen = await scenario<{ failed: Failed; beside?: Failed; again: string }>(t, place, job);
+      assert.deepEqual(failed(seen.failed), ["sidecar_crashed", "maybe"]);
+      assert.ok((seen.failed.ms ?? 0) < withinMs, `${seen.failed.ms} ms`);
+      assert.equal(seen.again, "echo one");
+      if (seen.beside) assert.deepEqual(failed(seen.beside), ["sidecar_crashed", "no"]);
+    });
+  }
+}
