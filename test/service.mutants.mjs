@@ -10,7 +10,7 @@ export default {
     ],
     [
       "the report is not flushed to its callers",
-      "await listener.answered(this.#config.shutdown.answer);",
+      "await listener.answered(answer);",
       "",
       { tests: ["test/contract/exit", "test/exit/callers"] },
     ],

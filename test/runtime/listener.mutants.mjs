@@ -3,7 +3,11 @@ export default {
   tests: ["test/runtime/listener"],
   mutants: [
     ["a connection being written to counts as idle", "server.closeIdleConnections = () => {};", ""],
-    ["a connection without a request is not cut", "since: performance.now(),", "since: Number.POSITIVE_INFINITY,"],
+    [
+      "a connection without a request is not cut",
+      "const since = performance.now();",
+      "const since = Number.POSITIVE_INFINITY;",
+    ],
     [
       "the answer step has no bound",
       "setTimeout(() => server.closeAllConnections(), withinMs)",
@@ -21,14 +25,18 @@ export default {
       "connection.since",
       { tests: ["test/exit/callers"] },
     ],
-    ["a connection opened just now is cut", " || connection.since > now - GRACE_MS", ""],
+    ["a connection opened just now is cut", " || connection.since > now - graceMs", ""],
     ["an idle connection ends without the farewell", "socket.end(farewell);", "socket.end();"],
     [
       "an idle connection has no grace at the retirement",
       "connection.responses === 0) connection.since = now;",
       "false) {}",
     ],
-    ["a retired listener keeps connections", 'this.setHeader("Connection", "close");', ""],
+    [
+      "a retired listener keeps connections",
+      "if (retired && connections.get(this.req.socket)?.responses === 1)",
+      "if (false)",
+    ],
     ["a caller that left is awaited", "connections.delete(socket);", ""],
     ["a caller that left closes only one response", 'response.destroy().emit("close")', "response.destroy()"],
     ["a finished response counts as being written", "connection.responses--;", ""],

@@ -5,8 +5,8 @@ export default {
   mutants: [
     [
       "a request's bytes are transferred away from the caller",
-      'row: RowWriter<RequestColumns | [PlainToThread]>): void {\n  if (message.type === "request") packRequest(message, row);',
-      'row: RowWriter<RequestColumns | [PlainToThread]>, transfer: ArrayBuffer[]): void {\n  if (message.type === "request") {\n    transferred(message.body, transfer);\n    packRequest(message, row);\n  }',
+      'if (message.type === "request") packRequest(message, row);',
+      'if (message.type === "request") {\n    transferred(message.body, transfer);\n    packRequest(message, row);\n  }',
     ],
     [
       "a view transfers its whole buffer",

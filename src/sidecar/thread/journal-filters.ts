@@ -6,7 +6,7 @@ import { checkedJson, textOf } from "../../protocols/json-message.ts";
 import type { ReadCommand } from "../contract.ts";
 import { inTurns } from "../turns.ts";
 
-type Wanted = Pick<ReadCommand, "journal" | "where" | "when">;
+type Filtered = Pick<ReadCommand, "journal" | "where" | "when">;
 
 /** The filters to remember, so that a reader that comes back page by page scans no message twice. */
 const REMEMBERED_MAX = 64;
@@ -45,7 +45,7 @@ export class JournalFilters {
   readonly #examiner = new Examiner();
 
   /** @returns undefined if every message is wanted */
-  of(wanted: Wanted): Filter | undefined {
+  of(wanted: Filtered): Filter | undefined {
     const { journal, where, when } = wanted;
     if (where.length === 0 && when === undefined) return undefined;
     const key = JSON.stringify([journal, where, when]);
@@ -86,7 +86,7 @@ export class Filter implements MessageFilter {
   readonly #large = new Map<number, boolean>();
   readonly #examiner: Examiner;
 
-  constructor({ where, when }: Wanted, examiner: Examiner) {
+  constructor({ where, when }: Filtered, examiner: Examiner) {
     this.#examiner = examiner;
     this.#where = where;
     this.#test = compileWhere(where);

@@ -5,7 +5,7 @@ import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { retryAfterMs } from "../../core/util/retry-after.ts";
 import { excerptOf, SEARCHED_MAX, withoutQuery } from "../../secrets.ts";
 
-type Refusal = Extract<Disconnect, { reason: "status" }>;
+type RefusedUpgrade = Extract<Disconnect, { reason: "status" }>;
 
 /** The time that a body has behind its headers, in milliseconds: no attempt may wait longer for an explanation. */
 const BODY_WITHIN_MS = 500;
@@ -13,7 +13,7 @@ const BODY_WITHIN_MS = 500;
 const SHOWN_MAX = 1_024;
 
 /** The refusal as its headers have it. */
-export function refusalOf({ statusCode: status = 0, headers }: IncomingMessage, now: number): Refusal {
+export function refusalOf({ statusCode: status = 0, headers }: IncomingMessage, now: number): RefusedUpgrade {
   const after = retryAfterMs(headers["retry-after"], now);
   return { reason: "status", status, retryAfterMs: after, location: headers.location };
 }
@@ -42,7 +42,7 @@ export function readBody(response: IncomingMessage, done: (body: Uint8Array) => 
 const ENDS = ["end", "close", "error"] as const;
 
 /** Makes what a peer wrote fit for people: without secrets, control characters and the query of a location. */
-export function shownRefusal(refusal: Refusal, url: string, secrets: readonly string[]): Refusal {
+export function shownRefusal(refusal: RefusedUpgrade, url: string, secrets: readonly string[]): RefusedUpgrade {
   const { body, location } = refusal;
   const isRelative = location !== undefined && URL.canParse(location, url);
   const target = isRelative ? withoutQuery(new URL(location, url)) : location;

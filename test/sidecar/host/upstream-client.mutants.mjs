@@ -10,7 +10,7 @@ export default {
     ],
     [
       "an idle thread that hangs holds up the drain",
-      "if (this.#waiters.size === 0) this.#confirmations.drained.resolve();",
+      "if (this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();",
       "",
       { tests: ["test/exit/bounds"] },
     ],
