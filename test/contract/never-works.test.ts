@@ -11,7 +11,7 @@ const has = ["/method"];
 
 const MODULE = `export default {
   name: "picky",
-  encode() { throw new Error("only commands are sent"); },
+  encode() { throw Object.assign(new Error("only commands are sent"), { name: "InvalidMessage" }); },
   decode: () => ({ type: "message" }),
 };`;
 

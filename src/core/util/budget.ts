@@ -21,10 +21,10 @@ export const ACCOUNTS = Object.keys(PART) as readonly Account[];
 /** What is refused under pressure, each from a higher part of the limit on; each step includes the ones before. */
 const PRESSURE = { streams: 0.6, bodies: 0.75, everything: 0.9, ready: 0.95 } as const;
 
-export type Pressed = keyof typeof PRESSURE;
+export type PressureStep = keyof typeof PRESSURE;
 
 /** The steps in their order. */
-export const REFUSALS = Object.keys(PRESSURE) as readonly Pressed[];
+export const REFUSALS = Object.keys(PRESSURE) as readonly PressureStep[];
 
 /** Messages up to this size pass until `everything` is refused: a few large ones must not keep all small ones out. */
 export const SMALL_BYTES = 64 * 1024;
@@ -114,7 +114,7 @@ export class Budget {
   }
 
   /** True under so much pressure that this is refused. */
-  refuses(what: Pressed): boolean {
+  refuses(what: PressureStep): boolean {
     return this.held >= this.limit * PRESSURE[what];
   }
 
