@@ -85,7 +85,8 @@ export class Service {
     const demo = config.demo ? await (await import("./demo/demo-upstream.ts")).startDemo() : undefined;
     const app = deferred<ReturnType<typeof buildApp>>();
     let fetch: ListenOptions["fetch"] = async (request, env) => (await app.promise).fetch(request, env as object);
-    const connectionsMax = withinDescriptors(config, runtime.descriptorsMax());
+    const descriptorsMax = runtime.descriptorsMax();
+    const connectionsMax = withinDescriptors(config, descriptorsMax);
     const deaf = deferred<Failure>();
     // Listen first: if the address is in use, no upstream must be contacted. Early requests wait for the app.
     const listener = await runtime
@@ -104,6 +105,11 @@ export class Service {
         await demo?.stop();
         throw error;
       });
+    const { connections } = config.listen;
+    if (connectionsMax < connections) {
+      const cause = `the limit of descriptors is ${descriptorsMax}`;
+      log.warn(`listen.connections is ${connectionsMax} instead of ${connections}: ${cause}`);
+    }
     const service = new Service(config, runtime, demo);
     service.#listener = listener;
     service.#deaf = deaf.promise;
@@ -245,14 +251,10 @@ const DEAF =
 const OTHER_DESCRIPTORS = 128;
 const UPSTREAM_DESCRIPTORS = 4;
 
-/** The connections that there are descriptors for, with a warning if these are fewer than configured. */
-function withinDescriptors({ listen, upstreams }: LoadedConfig, max: number | undefined): number {
-  if (max === undefined) return listen.connections;
+/** The connections that there are descriptors for: at most as many as configured. */
+function withinDescriptors({ listen, upstreams }: LoadedConfig, max = Number.POSITIVE_INFINITY): number {
   const others = Math.min(max / 2, OTHER_DESCRIPTORS + UPSTREAM_DESCRIPTORS * upstreams.size);
-  const possible = Math.max(1, Math.floor(max - others));
-  if (possible >= listen.connections) return listen.connections;
-  log.warn(`listen.connections is ${possible} instead of ${listen.connections}: the limit of descriptors is ${max}`);
-  return possible;
+  return Math.min(listen.connections, Math.max(1, Math.floor(max - others)));
 }
 
 /** Warns at most once a minute: rejected clients try again. */

@@ -7,18 +7,18 @@ import { soakHeld, soakStops } from "./stops.ts";
 /** Lenient, since other tests run beside them. */
 const limits: Limits = { ...LIMITS, stopP99Ms: 1_000, stopMaxMs: 1_000 };
 
-test("forty sidecars start, work and exit in one process, and leave no descriptor, thread or timer", async () => {
-  const { problems, figures } = await soakCycles({ count: 40, limits });
+test("twenty sidecars start, work and exit in one process, and leave no descriptor, thread or timer", async () => {
+  const { problems, figures } = await soakCycles({ count: 20, limits });
   assert.deepEqual(problems, [], JSON.stringify(figures));
 });
 
-test("sixty reconnects keep the thread, and leave no descriptor or timer", async () => {
-  const { problems, figures } = await soakReconnects({ count: 60, limits });
+test("forty reconnects keep the thread, and leave no descriptor or timer", async () => {
+  const { problems, figures } = await soakReconnects({ count: 40, limits });
   assert.deepEqual(problems, [], JSON.stringify(figures));
 });
 
-test("six whole processes start, work and end with code 0", async () => {
-  const { problems, figures } = await soakStops({ count: 6, limits });
+test("four whole processes start, work and end with code 0", async () => {
+  const { problems, figures } = await soakStops({ count: 4, limits });
   assert.deepEqual(problems, [], JSON.stringify(figures));
 });
 
