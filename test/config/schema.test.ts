@@ -34,6 +34,7 @@ test("an upstream needs only its url and gets every default, in milliseconds and
     greeting: [],
     limits: {
       in_flight: 1024,
+      batch_items: 1024,
       request_bytes: 1_048_576,
       reply_bytes: 16_777_216,
       reply_pause: 60_000,

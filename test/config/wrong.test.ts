@@ -40,7 +40,10 @@ const FILES: readonly Row[] = [
     "replies: { keep: -1s }",
     "1:18: replies.keep: must be a duration with its unit (ms, s, m or h), such as 10s or 500ms",
   ],
-  ["log: { level: debug }", "1:1: log: is not a known key (known here: listen, upstreams, replies, shutdown)"],
+  [
+    "log: { level: debug }",
+    "1:1: log: is not a known key (known here: listen, upstreams, replies, limits, quota, shutdown)",
+  ],
   ['{\n "listen": {\n  "port": "x" } }', "3:11: listen.port: must be a whole number from 0 to 65535"],
 ];
 

@@ -79,5 +79,5 @@ test("row 54: where every address fails, each is named with its reason", async (
   const wrapper = await resolving(t, { hosts });
   if (!wrapper) return t.skip(NEEDS_ROOT);
   const here = await scene(t, urlOf("none.test"), { allow_plaintext: true }, { wrapper });
-  await here.logged(/^the upstream could not be reached \(ECONNREFUSED at 127\.0\.0\.8, E\w+ at 255\.255\.255\.255\)$/);
+  await here.logged(/could not be reached \((?=.*ECONNREFUSED at 127\.0\.0\.8)(?=.*ENETUNREACH at 255\.255\.255\.255)/);
 });

@@ -247,7 +247,9 @@ for (const [place, [key, settings]] of Object.entries(around)) {
 
 test("an empty condition of a subscription is refused by its key, and so are empty values to reject", () => {
   const subscribed = (condition: object) => problemsOf({ subscriptions: { a: { request: "SUB", ...condition } } });
-  assert.deepEqual(subscribed({}), ["subscriptions.a.match: is missing"]);
+  assert.deepEqual(subscribed({}), [
+    "subscriptions.a.match: is missing: a condition for its messages (match, has, text, any, …)",
+  ]);
   assert.deepEqual(subscribed({ match: {} }), ["subscriptions.a.match: must have at least one value"]);
   assert.deepEqual(subscribed({ has: [] }), ["subscriptions.a.has: must have at least one pointer"]);
   assert.deepEqual(problemsOf({ greeting: [{ expect: {} }] }), [

@@ -6,8 +6,9 @@ import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
+/** Places enough for a batch of twenty, which leaves as many free as it takes. */
 function connected(): ExchangeModel {
-  const model = new ExchangeModel(jsonRpc, { in_flight: 20 });
+  const model = new ExchangeModel(jsonRpc, { in_flight: 41 });
   model.connect();
   return model;
 }
