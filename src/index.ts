@@ -1,15 +1,10 @@
 /** The library: the sidecar inside your own program, and the HTTP API as a fetch handler. */
 
 import { pathToFileURL } from "node:url";
+import { BlockingSidecar } from "./blocking-sidecar.ts";
 import { type Checked, check, dotted } from "./config/problems.ts";
 import { isModulePath } from "./config/protocol-settings.ts";
-import {
-  configSchema,
-  type ShutdownBounds,
-  type UpstreamInput,
-  type UpstreamSettings,
-  upstreamSchema,
-} from "./config/schema.ts";
+import { configSchema, type UpstreamSettings, upstreamSchema } from "./config/schema.ts";
 import { BEARER_TOKEN } from "./config/wire.ts";
 import { DEFAULT_TIMEOUT_MS } from "./core/outcome.ts";
 import { Budget, memoryOf } from "./core/util/budget.ts";
@@ -20,6 +15,7 @@ import type { UpstreamPort } from "./http/ports.ts";
 import { Quotas } from "./http/quotas.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
+import type { KeptOptions } from "./keeper.ts";
 import { preparePatterns } from "./protocols/lazy-pattern.ts";
 import type { Body } from "./protocols/protocol.ts";
 import { demandSent, replyValue, validTimeout } from "./reply-value.ts";
@@ -31,6 +27,7 @@ import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import type { Line } from "./sidecar/line.ts";
 import type { ReadSelection, UpstreamMessage } from "./sidecar/upstream-message.ts";
+import type { SidecarOptions } from "./sidecar-options.ts";
 import {
   type BlockingMessagesOptions,
   type BlockingRequestOptions,
@@ -39,6 +36,7 @@ import {
 } from "./sync.ts";
 import { version } from "./version.ts";
 
+export type { BlockingSidecar } from "./blocking-sidecar.ts";
 export type { ErrorCode, Failure, Retry, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";
 export type { ProtocolModule } from "./protocols/module.ts";
@@ -48,17 +46,7 @@ export type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
 export type { ExitReport, StepReport } from "./sidecar/host/exit.ts";
 export type { Line } from "./sidecar/line.ts";
 export type { UpstreamMessage } from "./sidecar/upstream-message.ts";
-
-/**
- * The settings of an upstream, as in the configuration file but without webhooks. Durations and sizes are strings with
- * units, such as `"10s"` and `"1MiB"`.
- */
-export interface SidecarOptions extends Omit<UpstreamInput, "webhooks"> {
-  /** Time limits of the steps of the exit, such as `{ drain: "3s" }`. */
-  readonly shutdown?: Partial<Record<keyof ShutdownBounds, string>>;
-  /** Called with what your modules print and throw on the thread. By default it is printed with `console.error`. */
-  readonly onReport?: (report: ThreadReport) => void;
-}
+export type { SidecarOptions } from "./sidecar-options.ts";
 
 export interface RequestOptions {
   /** Time to wait for the reply, in milliseconds: from 1 to 2^31 - 1, by default 25,000. */
@@ -145,6 +133,16 @@ export class Sidecar {
       throw error;
     }
     return new Sidecar({ sidecars, client, front });
+  }
+
+  /**
+   * Starts a sidecar for a program that blocks all the time, and returns when it is ready. A thread of its own, the
+   * keeper, runs what `start` runs beside its caller. End it with `exitSync()`, or declare it with `using`; at the end
+   * of the program it exits by itself.
+   * @throws SidesocketError as `start` does
+   */
+  static startSync(options: KeptOptions): BlockingSidecar {
+    return new BlockingSidecar(options);
   }
 
   /**

@@ -112,7 +112,7 @@ const LAZY: readonly Place[] = [
 ];
 
 /** The thread's entry points, which are named by URL and imported by nobody. */
-const isThreadEntry = (path: string): boolean => /^runtime\/\w+\.worker\.ts$/.test(path);
+const isThreadEntry = (path: string): boolean => /^(runtime\/)?\w+\.worker\.ts$/.test(path);
 const THREAD_SIDE: Place = "sidecar/thread/";
 const THREAD: Place = "sidecar/thread/worker.ts";
 const PLACEHOLDERS: Place = "placeholders.ts";

@@ -131,6 +131,35 @@ const scenarios: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
     return { failed, beside, again: again.returned };
   },
 
+  /** Never awaits: nothing of this program's event loop runs before the end. */
+  async kept({ url, calls }) {
+    using sidecar = Sidecar.startSync({ url });
+    const own = swapped(sidecar, "kept", calls);
+    const { phase } = sidecar.state;
+    const report = sidecar.exitSync();
+    const again = sidecar.exitSync() === report;
+    return { own, phase, report, again, after: failureOf(() => sidecar.requestSync(call("echo"))) };
+  },
+
+  async keptCrash({ url, protocol, deed }) {
+    using sidecar = Sidecar.startSync({ url, protocol });
+    sidecar.requestSync("echo one");
+    const failed = failureOf(() => sidecar.requestSync(deed, { timeoutMs: 20_000 }));
+    return { failed, again: sidecar.requestSync("echo one") };
+  },
+
+  async keptToTheEnd({ url }) {
+    const sidecar = Sidecar.startSync({ url });
+    return sidecar.requestSync(call("echo", ["left"]));
+  },
+
+  async keptWrong() {
+    return [
+      failureOf(() => Sidecar.startSync({ url: "http://127.0.0.1/" })),
+      failureOf(() => Sidecar.startSync({ url: "ws://127.0.0.1/", headers: (() => {}) as never })),
+    ];
+  },
+
   async crashOfLine({ url, protocol, deed }) {
     await using sidecar = await Sidecar.start({ url, protocol });
     return await inThread(sidecar, "crash", deed);

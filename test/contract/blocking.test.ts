@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { ExitReport } from "../../src/index.ts";
 import { deeds } from "../faults/deeds.ts";
 import { run } from "../support/child.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
@@ -112,6 +113,43 @@ test("an exit ends the calls that block other threads, and refuses later ones", 
   const cancelled = seen.steps.find(({ step }) => step === "cancel");
   assert.deepEqual([seen.threads.length, cancelled?.counts.cancelled], [3, { no: 0, maybe: 3, yes: 0 }]);
   assert.deepEqual(failed(seen.after), ["shutting_down", "no"]);
+});
+
+test("a program that never awaits starts, calls and ends its sidecar, and gets the whole report", async (t) => {
+  const upstream = await startUpstream({ t });
+  const seen = await scenario<Record<string, unknown>>(t, "kept", { url: upstream.url, calls: 200 });
+  const { report, after, ...rest } = seen as { report: ExitReport; after: Failed };
+  assert.deepEqual(rest, { own: 0, phase: "ready", again: true });
+  assert.deepEqual([report.cause, report.forced, report.exit_code], ["exitSync()", false, 0]);
+  assert.deepEqual(
+    report.steps.map(({ step, outcome }) => [step, outcome]),
+    ["drain", "stop", "close", "cancel", "join"].map((step) => [step, "done"]),
+  );
+  assert.deepEqual(failed(after), ["shutting_down", "no"]);
+  assert.equal(upstream.last.closed?.code, 1001);
+});
+
+test("a program that just ends leaves the upstream by a close handshake", async (t) => {
+  const upstream = await startUpstream({ t });
+  assert.equal(await scenario(t, "keptToTheEnd", { url: upstream.url }), echoed(["left"]));
+  assert.equal(upstream.last.closed?.code, 1001);
+});
+
+test("startSync refuses what start refuses, and what cannot be given to a thread", async (t) => {
+  const seen = await scenario<Failed[]>(t, "keptWrong", {});
+  assert.deepEqual(seen.map(failed), [
+    ["invalid_config", "no"],
+    ["invalid_config", "no"],
+  ]);
+});
+
+test("a program that never awaits is served by the next thread when one dies", async (t) => {
+  const { upstream, upstreams } = await deeds(t);
+  const { protocol } = upstreams.default as { readonly protocol: string };
+  const job = { url: upstream.url, protocol, deed: "exit" };
+  const seen = await scenario<{ failed: Failed; again: string }>(t, "keptCrash", job);
+  assert.deepEqual(failed(seen.failed), ["sidecar_crashed", "maybe"]);
+  assert.equal(seen.again, "echo one");
 });
 
 for (const [name, deed, withinMs] of [
