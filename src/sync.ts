@@ -91,15 +91,15 @@ export class LineUpstream implements BlockingUpstream {
 
   *messagesSync({ idleMs, ...selection }: BlockingMessagesOptions = {}): Generator<UpstreamMessage, void> {
     const { start, rules } = readSelection(selection);
-    const waitMs = idleMs === undefined ? WAIT_MS : validTimeout(idleMs, "idleMs");
+    const boundMs = idleMs === undefined ? Number.POSITIVE_INFINITY : validTimeout(idleMs, "idleMs");
     let after = start;
+    let idleFrom = performance.now();
     // The first read does not wait: it turns `latest` into a place that later reads start from.
-    for (let wait = 0; ; wait = waitMs) {
-      const page = this.#caller.read(after, PAGE_LIMIT, rules, wait);
-      if (page === undefined) {
-        if (wait > 0 && idleMs !== undefined) return;
-        continue;
-      }
+    for (let waitMs = 0; ; waitMs = Math.min(WAIT_MS, idleFrom + boundMs - performance.now())) {
+      // Pages without messages come, too: those of a filter that has looked far ahead.
+      if (waitMs < 0) return;
+      const page = this.#caller.read(after, PAGE_LIMIT, rules, waitMs);
+      if (page === undefined) continue;
       if (page === "nowhere") return;
       if (page === "ahead") throw refused("invalid_request", cursorAhead);
       if ("code" in page) {
@@ -110,6 +110,7 @@ export class LineUpstream implements BlockingUpstream {
       }
       after = { epoch: page.epoch, seq: page.next };
       for (const entry of page.entries) yield messageOf(page.epoch, entry);
+      if (page.entries.length > 0) idleFrom = performance.now();
     }
   }
 
