@@ -4,10 +4,10 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
 import { type Failure, refused, SidesocketError } from "./errors.ts";
 import type { UpstreamState } from "./sidecar/contract.ts";
 import type { ExitReport } from "./sidecar/host/exit.ts";
-import { type Line, newWords, Word } from "./sidecar/line.ts";
+import { BeatWatch, type Line, newWords, SILENT_MS, SLICE_MS, Word } from "./sidecar/line.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 
-/** What a thread of its own can be given. */
+/** The options that can be given to a thread of its own. */
 export type KeptOptions = Omit<SidecarOptions, "onReport">;
 
 export interface KeeperData {
@@ -31,9 +31,6 @@ export type KeeperReply =
 
 /** The keeper loads the library and starts a thread, both on a machine that may be busy. */
 const START_WITHIN_MS = 60_000;
-/** A keeper that does not turn for so long hangs. */
-const SILENT_MS = 5_000;
-const SLICE_MS = 250;
 
 export class Keeper {
   readonly #port: MessagePort;
@@ -71,8 +68,7 @@ export class Keeper {
 
   #reply<Type extends KeeperReply["type"]>(type: Type, withinMs: number): Extract<KeeperReply, { type: Type }> {
     const began = performance.now();
-    let beat = Atomics.load(this.#words, Word.beat);
-    let beatAt = began;
+    const beats = new BeatWatch(this.#words, began);
     for (;;) {
       const bell = Atomics.load(this.#words, Word.bell);
       const hasEnded = Atomics.load(this.#words, Word.ended) > 0;
@@ -80,10 +76,9 @@ export class Keeper {
       if (found) return demandType(found.message, type);
       if (hasEnded) throw refused("sidecar_crashed", "the sidecar's keeper has ended");
       const now = performance.now();
-      const beatNow = Atomics.load(this.#words, Word.beat);
-      if (beatNow !== beat) [beat, beatAt] = [beatNow, now];
-      const silentMs = beat === 0 ? START_WITHIN_MS : SILENT_MS;
-      if (now - beatAt >= silentMs || now - began >= withinMs) {
+      // It beats only once its modules are loaded.
+      const silentMs = Atomics.load(this.#words, Word.beat) === 0 ? START_WITHIN_MS : SILENT_MS;
+      if (beats.silentMs(now) >= silentMs || now - began >= withinMs) {
         throw refused("sidecar_crashed", `the sidecar's keeper did not respond for ${silentMs / 1_000} s`);
       }
       Atomics.wait(this.#words, Word.bell, bell, SLICE_MS);

@@ -13,13 +13,13 @@ export interface Line {
   /** {@link Word}s, 32 bits each. */
   readonly words: SharedArrayBuffer;
   /**
-   * Where the host posts a {@link Supply} for each new thread. Nobody ever listens here or on these ports: Deno 2.9
+   * The port to which the host posts a {@link Supply} for each new thread. Nobody ever listens here or there: Deno 2.9
    * inverts the order of messages if a port that has a listener is read synchronously.
    */
   readonly supply: MessagePort;
 }
 
-/** What leads a caller to a thread. */
+/** The way of a caller to a thread. */
 export interface Supply {
   readonly port: MessagePort;
   /** The number of the thread among those that the line has had, from 1. */
@@ -42,6 +42,30 @@ export const Word = {
 
 const WORDS = 5;
 export const BEAT_MS = 100;
+/** A sleeper wakes at least this often, to see whether the other side still turns. */
+export const SLICE_MS = 250;
+/** Another side that does not turn for so long hangs. */
+export const SILENT_MS = 5_000;
+
+/** Notices by its beats whether the other side of a line turns. */
+export class BeatWatch {
+  readonly #words: Int32Array;
+  #beat: number;
+  #changedAt: number;
+
+  constructor(words: Int32Array, now: number) {
+    this.#words = words;
+    this.#beat = Atomics.load(words, Word.beat);
+    this.#changedAt = now;
+  }
+
+  /** @returns the milliseconds since the last beat was noticed */
+  silentMs(now: number): number {
+    const beat = Atomics.load(this.#words, Word.beat);
+    if (beat !== this.#beat) [this.#beat, this.#changedAt] = [beat, now];
+    return now - this.#changedAt;
+  }
+}
 
 export function newWords(): SharedArrayBuffer {
   return new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT);

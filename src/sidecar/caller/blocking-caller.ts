@@ -1,7 +1,6 @@
 /** A blocking caller of an upstream: sleeps on its line until the outcome is there. */
 
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { shuttingDown } from "../../core/exchange/failures.ts";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
 import type { Page, Start } from "../../core/messages/journal.ts";
 import type { Outcome, RequestKind } from "../../core/outcome.ts";
@@ -10,16 +9,11 @@ import type { Rule } from "../../protocols/condition.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { MessageBatch } from "../batching.ts";
 import type { FromThread, NoPage, ToThread } from "../contract.ts";
-import { end, firstNumber, type Line, type Supply, Word } from "../line.ts";
+import { BeatWatch, end, firstNumber, type Line, SILENT_MS, SLICE_MS, type Supply, Word } from "../line.ts";
 import { packToThread, type RowFromThread, unpackFromThread } from "../message-codec.ts";
 
 /** How long the thread may take to report that a deadline has passed: it knows whether the message was sent. */
 const GRACE_MS = 50;
-/** The caller wakes at least this often, to see whether the thread still turns. */
-const SLICE_MS = 250;
-/** A thread that does not turn for so long hangs. */
-const SILENT_MS = 5_000;
-
 /** The time in which the thread replies to a read that does not wait for messages. */
 const PROMPT_MS = 1_000;
 
@@ -93,8 +87,7 @@ export class BlockingCaller {
     const thread = this.#openThread(deadline);
     if (typeof thread !== "number") return thread;
     this.#post(command);
-    let beat = Atomics.load(this.#words, Word.beat);
-    let beatAt = performance.now();
+    const beats = new BeatWatch(this.#words, performance.now());
     for (;;) {
       const bell = Atomics.load(this.#words, Word.bell);
       // In this order: a thread posts its last outcomes before it ends.
@@ -104,9 +97,7 @@ export class BlockingCaller {
       if (hasEnded) return crashed("it ended while the request waited");
       const now = performance.now();
       if (now >= deadline + GRACE_MS) return unreported;
-      const beatNow = Atomics.load(this.#words, Word.beat);
-      if (beatNow !== beat) [beat, beatAt] = [beatNow, now];
-      else if (now - beatAt >= SILENT_MS) return this.#hung(`it did not respond for ${SILENT_MS / 1_000} s`);
+      if (beats.silentMs(now) >= SILENT_MS) return this.#hung(`it did not respond for ${SILENT_MS / 1_000} s`);
       Atomics.wait(this.#words, Word.bell, bell, Math.min(SLICE_MS, Math.max(1, deadline + GRACE_MS - now)));
     }
   }
@@ -123,7 +114,7 @@ export class BlockingCaller {
     const until = Math.min(deadline, performance.now() + HOLD_MS);
     for (;;) {
       const bell = Atomics.load(this.#words, Word.bell);
-      if (Atomics.load(this.#words, Word.closed) === 1) return shuttingDown;
+      if (Atomics.load(this.#words, Word.closed) === 1) return closed;
       this.#takeSupply();
       if (Atomics.load(this.#words, Word.ended) < this.#thread) return this.#thread;
       const now = performance.now();
@@ -163,6 +154,12 @@ export class BlockingCaller {
     return reply;
   }
 }
+
+const closed: Failure = {
+  code: "shutting_down",
+  sent: "no",
+  detail: "the line was closed, or its sidecar has exited, is about to, or was given up",
+};
 
 const unreported: Failure = {
   code: "reply_timeout",

@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { refused } from "../../errors.ts";
 import type { ToThread } from "../contract.ts";
 import { end, type Line, newWords, ring, type Supply, Word } from "../line.ts";
+import type { SidecarThread } from "./supervised-thread.ts";
 
 /** The most lines of an upstream: each has a port, and may have one request in flight beyond `limits.in_flight`. */
 const LINES_MAX = 256;
@@ -15,25 +16,23 @@ interface HostLine {
   readonly supply: MessagePort;
 }
 
-/** The thread of the upstream. */
-interface HostThread {
-  post(message: ToThread): void;
-  flush(): void;
-  hung(detail: string): void;
-}
+/** The thread of the upstream, which may be another one later. */
+type HostThread = Pick<SidecarThread, "listens" | "flush" | "hung">;
 
 /** Ids are drawn for all upstreams of the process: those of one thread must differ. */
 let lastId = 0;
 
 export class BlockingLines {
   readonly #upstream: string;
-  readonly #thread: HostThread;
+  readonly #thread: () => HostThread;
+  readonly #post: (message: ToThread) => void;
   readonly #lines = new Map<number, HostLine>();
   #closed = false;
 
-  constructor(upstream: string, thread: HostThread) {
+  constructor(upstream: string, thread: () => HostThread, post: (message: ToThread) => void) {
     this.#upstream = upstream;
     this.#thread = thread;
+    this.#post = post;
   }
 
   /** The number of lines. */
@@ -54,19 +53,20 @@ export class BlockingLines {
     // The caller has closed the line, or its thread has ended.
     supply.on("close", () => this.#remove(line.id));
     supply.unref();
-    this.#thread.post(this.#opening(line));
+    // A thread that does not listen yet gets it among its opening messages.
+    if (this.#thread().listens) this.#post(this.#opening(line));
     this.flush();
     return { upstream: this.#upstream, id: line.id, words: shared, supply: port2 };
   }
 
   /** Lets everything go that this thread has posted, before it blocks. */
   flush(): void {
-    this.#thread.flush();
+    this.#thread().flush();
   }
 
   /** A caller beside the host has found that the thread hangs. */
   hung(detail: string): void {
-    this.#thread.hung(detail);
+    this.#thread().hung(detail);
   }
 
   /** The messages that open every line on a new thread. */
@@ -106,6 +106,6 @@ export class BlockingLines {
 
   #remove(id: number): void {
     if (!this.#lines.delete(id)) return;
-    this.#thread.post({ type: "unline", upstream: this.#upstream, line: id });
+    this.#post({ type: "unline", upstream: this.#upstream, line: id });
   }
 }

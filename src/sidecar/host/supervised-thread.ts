@@ -95,7 +95,7 @@ interface Crash {
 
 /** Serves several upstreams by their names, through one thread at a time. */
 export class SidecarThread {
-  /** Where the memory counts that the thread holds. */
+  /** The account of the memory that the thread holds. */
   readonly budget: ThreadBudget;
   readonly #start: () => RawThread;
   readonly #separate: Separate;
@@ -144,6 +144,11 @@ export class SidecarThread {
     // Every subscription is among the opening messages of the next thread, and must not be requested twice.
     else if (this.alive && message.type !== "subscribe" && !this.#cancelsUnposted(message))
       this.#unposted.push(message);
+  }
+
+  /** True if what is posted now reaches the present thread, unless that dies. */
+  get listens(): boolean {
+    return this.#phase.phase === "running" && this.#phase.outbox !== undefined;
   }
 
   /** Posts what waits for the end of the turn: for a caller that blocks before it comes. */

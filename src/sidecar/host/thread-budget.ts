@@ -8,7 +8,7 @@ export class ThreadBudget {
   readonly host: Budget;
   /** The thread's own side, by which it finds it. */
   readonly memory: ThreadMemory;
-  /** What the host has taken over of the thread's bytes. */
+  /** The bytes of the thread that the host has taken over. */
   readonly #takenOver: Budget;
 
   constructor(host: Budget, memory: BudgetMemory, index: number) {

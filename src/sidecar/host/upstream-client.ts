@@ -84,11 +84,7 @@ export class UpstreamClient implements ThreadClient {
     this.journals = new JournalPulls(name, post, (bytes) => this.#budget.arrived("pages", bytes));
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
-    this.lines = new BlockingLines(name, {
-      post,
-      flush: () => this.#thread.flush(),
-      hung: (detail) => this.#thread.hung(detail),
-    });
+    this.lines = new BlockingLines(name, () => this.#thread, post);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
   }
