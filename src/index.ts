@@ -73,7 +73,7 @@ interface AppFront {
   readonly stopping: StopSignal;
 }
 
-/** What an app needs of a sidecar, and its user does not. */
+/** The parts of a sidecar that an app needs, and its user does not. */
 interface Inner {
   readonly sidecars: Sidecars;
   readonly client: UpstreamClient;

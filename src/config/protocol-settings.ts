@@ -141,7 +141,7 @@ const common = {
 const protocolOptions = z.discriminatedUnion("preset", [
   z.strictObject({
     preset: z.literal("json-rpc"),
-    /** What to do with an error that names no request. */
+    /** The way to treat an error that names no request. */
     errors: z.strictObject({ when: condition, do: z.enum(ERROR_DEEDS) }).optional(),
     ...common,
   }),
@@ -165,7 +165,7 @@ const protocolOptions = z.discriminatedUnion("preset", [
       final: conditions.optional(),
       /** Makes the reply an array of all frames with the id; `frames` bounds their number. */
       collect: z.strictObject({ frames: wholeNumber(1, 1_000_000).prefault(1000) }).optional(),
-      /** What to do with an error that names no request. */
+      /** The way to treat an error that names no request. */
       errors: z.strictObject({ when: condition, do: z.enum(ERROR_DEEDS) }).optional(),
       /** Requests of the upstream's own, with our answers. */
       answers: z.array(answer).optional(),

@@ -198,7 +198,7 @@ function bare({ failure: { code, sent, detail } }: Failed): Failed {
 
 /** The most of a detail that is left of a failure: those of an upstream can be long. */
 const DETAIL_CHARACTERS = 500;
-/** What an item of a batch costs besides its texts, in bytes. */
+/** The bytes that an item of a batch costs besides its texts. */
 const ITEM_BYTES = 128;
 
 /** The size of the texts and bytes in a state. A text counts its UTF-16 units, which is close enough for a bound. */

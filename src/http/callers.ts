@@ -12,7 +12,7 @@ export interface Caller {
   readonly share: string;
 }
 
-/** Whoever calls where no token is needed. */
+/** The caller where no token is needed. */
 export const ANYBODY: Caller = { identity: "", share: "" };
 
 interface Known extends Caller {

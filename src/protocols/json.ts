@@ -23,7 +23,7 @@ import {
   type Protocol,
 } from "./protocol.ts";
 
-/** What to do with an error that names no request. */
+/** The way to treat an error that names no request. */
 export const ERROR_DEEDS = ["fail_oldest", "message", "fail_all"] as const;
 export type ErrorDeed = (typeof ERROR_DEEDS)[number];
 

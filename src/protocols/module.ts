@@ -49,7 +49,7 @@ export type ModuleThrew = (what: string, error: unknown) => void;
 
 /**
  * Builds a guarded protocol from a module's exports. Throws a plain Error that names the missing or invalid member.
- * What the module throws later is reported to `threw`, and never told to callers: it may hold anything.
+ * An exception of the module is reported to `threw`, and never to callers: it may hold anything.
  */
 export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Protocol {
   const main = isObject(exports) ? exports.default : undefined;

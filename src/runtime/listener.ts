@@ -69,7 +69,7 @@ export async function listen(
   /** Announces the end of its connection once the listener is retired, unless another response is to follow on it. */
   class RetirableResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
-      // Whether its body will still come is unknown, so the next request could not be told from it.
+      // Its body may still come, and could not be told from the next request.
       if (expecting.has(this.req)) this.setHeader("Connection", "close");
       if (retired && connections.get(this.req.socket)?.responses === 1) this.setHeader("Connection", "close");
       // One of two overloads: the reason may be left out.

@@ -53,7 +53,7 @@ const encoder = new TextEncoder();
 /** Appends a message to the row of a batch; the buffers that the receiver is to own are appended to `transfer`. */
 export type Pack<Sent> = (message: Sent, row: unknown[], transfer: Transferred[]) => void;
 
-/** What the receiver is to own. */
+/** The objects that the receiver is to own. */
 export type Transferred = ArrayBuffer | MessagePort;
 
 export function packToThread(

@@ -21,7 +21,7 @@ export interface LinesOptions {
   readonly seed: number;
   /** The settings of each upstream besides those of its dialect. */
   readonly settings: (name: DialectName) => Config;
-  /** What the product connects to instead of the upstream itself. */
+  /** The address that the product connects to instead of the upstream itself. */
   readonly via?: (name: DialectName, upstream: UpstreamProcess) => Promise<{ readonly url: string }>;
   readonly graceMs: () => number;
   /** True if no connection is broken. */

@@ -96,7 +96,7 @@ export async function attempt(target: Target, input: Buffer): Promise<{ way: str
   return { why: `${input.length} bytes took more than ${slowMs} ms, each of ${TRIES} times` };
 }
 
-/** What happened, without the values that are different each time. */
+/** The event, without the values that are different each time. */
 function wayOf(text: string): string {
   return text
     .replace(/"(?:[^"\\]|\\.)*"/g, '""')

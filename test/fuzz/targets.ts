@@ -224,7 +224,7 @@ const AMBIGUOUS = Symbol("several values, or none that JSON.parse can tell");
 /** The value at a pointer as JSON.parse sees it. */
 function valueAt(frame: Body, pointer: string): unknown {
   const text = typeof frame === "string" ? frame : Buffer.from(frame).toString("utf8");
-  // What is nested too deeply is not JSON to us, and a key that occurs twice is none.
+  // Text that is nested too deeply is not JSON to us, and a key that occurs twice is none.
   if (typeof frame !== "string" || text.length > 10_000 || text.split(/[[{]/).length > 50) return AMBIGUOUS;
   let value = parsed(text);
   if (value === undefined) return undefined;

@@ -13,14 +13,14 @@ export const MIB = 1024 * 1024;
 
 /** The heap of the service, as a small container would have it. */
 const HEAP_MIB = 512;
-/** What the process may need at most: its heap, what lies beside it, and its code. */
+/** The most that the process may need: its heap, what lies beside it, and its code. */
 const RESIDENT_MAX = 900 * MIB;
 /** The bound on a quiet machine is 100 ms; this one runs other tests beside. */
 const PROBE_MS = 5_000;
 /** How soon the memory must be free again after the attack. */
 const FREE_WITHIN_MS = 10_000;
 
-/** What the watcher has seen since it was last asked. */
+/** The watcher's findings since it was last asked. */
 export interface Watched {
   readonly probes: number;
   /** Milliseconds of the slowest probe. */

@@ -60,7 +60,7 @@ export interface Cursor {
 export interface MessageFilter {
   /** The number of rules: each may walk over a whole message. */
   readonly rules: number;
-  /** What it said of a message before; undefined if it does not know, or no more. */
+  /** The earlier verdict on a message; undefined if there is none, or no longer. */
   known(seq: number): boolean | undefined;
   /** @returns undefined if the message takes too long to examine at once: read on when the filter knows it */
   selects(seq: number, bytes: number, message: () => Message): boolean | undefined;

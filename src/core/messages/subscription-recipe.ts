@@ -121,7 +121,7 @@ export function refusesToEnd(frame: FrameText, { refused }: Recipe): boolean {
 const ID_CHARACTERS = 1_024;
 const ID_DEPTH = 8;
 
-/** What counts as an id, for a sentence. */
+/** The bounds of an id, for a sentence. */
 export const USABLE_ID = `at most ${ID_CHARACTERS} characters and ${ID_DEPTH} levels`;
 
 /** Returns the upstream's id in a frame, as JSON; undefined if there is none that can be used. */

@@ -18,7 +18,7 @@ export type Account = keyof typeof PART;
 
 export const ACCOUNTS = Object.keys(PART) as readonly Account[];
 
-/** What is refused under pressure, each from a higher part of the limit on; each step includes the ones before. */
+/** Steps of refusal under pressure, each from a higher part of the limit on, and including the ones before. */
 const PRESSURE = { streams: 0.6, bodies: 0.75, everything: 0.9, ready: 0.95 } as const;
 
 export type PressureStep = keyof typeof PRESSURE;

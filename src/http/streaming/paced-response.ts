@@ -64,7 +64,7 @@ export class PacedResponse {
   readonly #heartbeat: NodeJS.Timeout;
   #pipe: Pipe | undefined;
   #stalled: NodeJS.Timeout | undefined;
-  /** What waits to be written, and the place reached in the first of it. */
+  /** Pieces that wait to be written, and the place reached in the first of them. */
   readonly #rest: { readonly bytes: Uint8Array; readonly release: () => void }[] = [];
   #at = 0;
   #waiting = 0;

@@ -82,7 +82,7 @@ export class Filter implements MessageFilter {
   #to = 0;
   /** The matches among them, in order. */
   #matches: number[] = [];
-  /** What was found of large messages, the newest last. */
+  /** Findings about large messages, the newest last. */
   readonly #large = new Map<number, boolean>();
   readonly #examiner: Examiner;
 
