@@ -9,10 +9,11 @@ import { startUpstream } from "../support/upstream.ts";
 
 const few = ["sh", "-c", 'ulimit -n 200; exec "$@"', "sh"];
 
-/** Opens more connections than there are descriptors for, and leaves them. */
-async function crowd(product: { readonly url: string }, t: Cleanup): Promise<void> {
+/** Opens more connections than there are descriptors for, and holds them until the test destroys them. */
+async function crowd(product: { readonly url: string }, t: Cleanup): Promise<RawConnection[]> {
   const open = () => RawConnection.open(product, t).catch(() => undefined);
-  for (const connection of await Promise.all(Array.from({ length: 250 }, open))) connection?.destroy();
+  const opened = await Promise.all(Array.from({ length: 250 }, open));
+  return opened.filter((connection) => connection !== undefined);
 }
 
 test("listen.connections is lowered to what the system allows, with a warning", async (t) => {
@@ -20,7 +21,7 @@ test("listen.connections is lowered to what the system allows, with a warning", 
   const product = await startProduct({ upstream, t, wrapper: few, denoPermissions: ["--allow-all"] });
   await product.ready();
   assert.match(product.stderr(), /listen\.connections is \d+ instead of 20000: the limit of descriptors is 200/);
-  await crowd(product, t);
+  for (const connection of await crowd(product, t)) connection.destroy();
   const response = await product.request({ jsonrpc: "2.0", id: 1, method: "echo", params: [] });
   assert.equal(response.status, 200);
   assert.equal((await product.stop()).code, 0);
