@@ -70,7 +70,7 @@ export async function listen(
   class RetirableResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
       // Its body may still come, and could not be told from the next request.
-      if (expecting.has(this.req)) this.setHeader("Connection", "close");
+      if (this.req.headers.expect !== undefined && expecting.has(this.req)) this.setHeader("Connection", "close");
       if (retired && connections.get(this.req.socket)?.responses === 1) this.setHeader("Connection", "close");
       // One of two overloads: the reason may be left out.
       return super.writeHead(status, reason as string, headers);
@@ -80,11 +80,12 @@ export async function listen(
   const serve = getRequestListener(
     async (request, { incoming, outgoing }) => {
       const awaited = incoming as IncomingMessage;
-      const proceed = expecting.has(awaited)
-        ? () => {
-            if (expecting.delete(awaited)) (outgoing as ServerResponse).writeContinue();
-          }
-        : undefined;
+      const proceed =
+        awaited.headers.expect === undefined
+          ? undefined
+          : () => {
+              if (expecting.delete(awaited)) (outgoing as ServerResponse).writeContinue();
+            };
       const response = await fetch(request, { incoming, outgoing, exclusive: true, proceed });
       return outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
     },

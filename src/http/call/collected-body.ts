@@ -47,7 +47,7 @@ export class CollectedBody {
 
   /** The bytes so far. */
   whole(): Uint8Array {
-    return this.#piece.subarray(0, this.#size);
+    return this.#size === this.#piece.byteLength ? this.#piece : this.#piece.subarray(0, this.#size);
   }
 
   /** Gives back what was taken. Call once the body is somebody else's, or nobody's. */

@@ -69,7 +69,7 @@ export async function detached(
 
   const leave = former ? undefined : quotas?.request(upstream.name, callerOf(c).share, body.length);
   const request = async () => {
-    const { outcome } = await requestInTurn(upstreams, upstream, { kind, body, timeoutMs }).finally(leave);
+    const { outcome } = await requestInTurn(upstreams, upstream, { kind, body, timeoutMs }, leave);
     return outcome;
   };
   const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, request);

@@ -16,16 +16,31 @@ const ABSENT: ReadonlySet<Failure["code"]> = new Set(["upstream_down", "connecti
 /**
  * Sends the request to the upstream and then, while nothing was sent, to its equivalents in order, all within one
  * timeout. If all are absent, the outcome is the first one's failure.
+ * @param leave called at the end, whatever it is
  */
 export async function requestInTurn(
   upstreams: ReadonlyMap<string, UpstreamPort>,
   upstream: UpstreamPort,
   request: UpstreamRequest,
+  leave: (() => void) | undefined,
 ): Promise<UpstreamOutcome> {
-  const deadline = performance.now() + request.timeoutMs;
-  const first: UpstreamOutcome = { upstream, outcome: await upstream.request(request) };
+  try {
+    const deadline = performance.now() + request.timeoutMs;
+    const first: UpstreamOutcome = { upstream, outcome: await upstream.request(request) };
+    return upstream.settings.failover.length === 0 ? first : await failOver(upstreams, first, request, deadline);
+  } finally {
+    leave?.();
+  }
+}
+
+async function failOver(
+  upstreams: ReadonlyMap<string, UpstreamPort>,
+  first: UpstreamOutcome,
+  request: UpstreamRequest,
+  deadline: number,
+): Promise<UpstreamOutcome> {
   let last = first;
-  for (const name of upstream.settings.failover) {
+  for (const name of first.upstream.settings.failover) {
     if (!isAbsent(last.outcome)) return last;
     const next = upstreams.get(name);
     const timeoutMs = deadline - performance.now();

@@ -21,7 +21,8 @@ export interface WaitLimit {
 export function readWaitLimit(c: Context<Env>, defaultMs = DEFAULT_TIMEOUT_MS): WaitLimit {
   const timeoutMs = readTimeout(c);
   if (timeoutMs !== undefined) return { timeoutMs, applied: undefined };
-  const seconds = preferredWait(c.req.header("prefer") ?? "");
+  const prefer = c.req.header("prefer");
+  const seconds = prefer === undefined ? 0 : preferredWait(prefer);
   if (seconds === 0) return { timeoutMs: defaultMs, applied: undefined };
   return { timeoutMs: seconds * 1_000, applied: `wait=${seconds}` };
 }

@@ -179,7 +179,9 @@ export class Connection {
 
   #newTimer(): PhaseTimer {
     const timer: PhaseTimer = new PhaseTimer(() =>
-      this.#env.work(() => this.#advance({ type: timer === this.#timer ? "timer" : "rotationTimer" })),
+      this.#env.work((input) => this.#advance(input), {
+        type: timer === this.#timer ? "timer" : "rotationTimer",
+      } as const),
     );
     return timer;
   }
@@ -268,7 +270,7 @@ export class Connection {
 
   #retire(connection: number, withinMs: number): void {
     this.#sockets.retire(connection, withinMs, this.#activity.proof(connection), () =>
-      this.#env.work(() => this.#onRetirementExpired(connection)),
+      this.#env.work((retired) => this.#onRetirementExpired(retired), connection),
     );
     this.#events.sentOwn(this.#env.now());
     this.#events.rotated();

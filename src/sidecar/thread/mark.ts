@@ -24,10 +24,10 @@ export class Mark {
   add(name: string): Work {
     const number = this.#names.push(name);
     const word = this.#word;
-    return (work) => {
+    return (work, argument) => {
       const before = word[0] ?? NONE;
       word[0] = number;
-      const result = work();
+      const result = work(argument);
       // An exception leaves the mark, for it is about to end the thread.
       word[0] = before;
       return result;
@@ -35,5 +35,5 @@ export class Mark {
   }
 }
 
-/** Does some work under an upstream's mark. */
-export type Work = <Result>(work: () => Result) => Result;
+/** Does some work under an upstream's mark. With the argument apart, frames and requests need no closure of their own. */
+export type Work = <Argument, Result>(work: (argument: Argument) => Result, argument: Argument) => Result;

@@ -157,12 +157,12 @@ export class Sockets {
 /** The same events, each handled under the upstream's mark. */
 function markedEvents(events: SocketEvents, work: Work): SocketEvents {
   return {
-    opened: () => work(() => events.opened()),
-    frame: (frame) => work(() => events.frame(frame)),
-    pingSent: (proof) => work(() => events.pingSent(proof)),
-    pong: (proof) => work(() => events.pong(proof)),
-    pinged: () => work(() => events.pinged()),
-    dropped: (drop) => work(() => events.dropped(drop)),
+    opened: () => work(events.opened, undefined),
+    frame: (frame) => work(events.frame, frame),
+    pingSent: (proof) => work(events.pingSent, proof),
+    pong: (proof) => work(events.pong, proof),
+    pinged: () => work(events.pinged, undefined),
+    dropped: (drop) => work(events.dropped, drop),
   };
 }
 

@@ -65,7 +65,7 @@ export class Upstream {
     );
     const mask = (text: string) => this.#connection.withoutSecrets(text);
     this.#exchange = new Exchange(resolved, settings.limits, mask, configuredFrames(settings), env.budget);
-    this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire()));
+    this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire(), undefined));
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
       request: (request, now) => this.#request("subscriptions", request, now),
@@ -97,6 +97,8 @@ export class Upstream {
       closed: (close) => this.#post({ type: "closed", upstream: name, close }),
     });
   }
+
+  readonly #awaits = (connection: number): boolean => this.#exchange.awaits(connection);
 
   start(): void {
     this.#connection.start();
@@ -242,7 +244,7 @@ export class Upstream {
           this.#connection.renew(effect.detail);
       }
     }
-    this.#connection.closeRetired((connection) => this.#exchange.awaits(connection));
+    this.#connection.closeRetired(this.#awaits);
     if (this.#draining) this.#reportDrained();
     this.#setAlarm();
   }

@@ -37,10 +37,12 @@ export interface ThreadData {
 type OpenCommand = Extract<ToThread, { type: "open" }>;
 
 /** An upstream of this thread. */
+type Handle = (command: UpstreamCommand) => void;
+
 type Slot =
   /** Its protocol, or the compiler of patterns, is being loaded; commands that arrive meanwhile wait. */
   | { readonly state: "loading"; readonly waiting: UpstreamCommand[]; readonly work: Work }
-  | { readonly state: "open"; readonly upstream: Upstream; readonly work: Work }
+  | { readonly state: "open"; readonly upstream: Upstream; readonly work: Work; readonly handle: Handle }
   /** The host has received `unusable`; commands are ignored. */
   | { readonly state: "unusable" };
 
@@ -85,7 +87,7 @@ export function serveThread(platform: ThreadPlatform): void {
       const env = { now, post, work, threw, network: platform.network, budget };
       const upstream = new Upstream(name, settings, protocol, env, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
-      work(() => upstream.start());
+      work(() => upstream.start(), undefined);
       return upstream;
     } catch (error) {
       post({ type: "unusable", upstream: name, detail: error instanceof Error ? error.message : String(error) });
@@ -106,12 +108,12 @@ export function serveThread(platform: ThreadPlatform): void {
   /** Handles the commands that wait, and those that arrive meanwhile, in order. */
   const serve = async (upstream: Upstream, work: Work, name: string, waiting: UpstreamCommand[]): Promise<void> => {
     upstreams.set(name, { state: "loading", waiting, work });
-    const handle = (command: UpstreamCommand) => work(() => upstream.handle(command));
+    const handle: Handle = (command) => upstream.handle(command);
     for (let command = waiting.shift(); command; command = waiting.shift()) {
       if (command.type === "subscribe") await preparePatterns(command.settings);
-      handle(command);
+      work(handle, command);
     }
-    upstreams.set(name, { state: "open", upstream, work });
+    upstreams.set(name, { state: "open", upstream, work, handle });
   };
 
   const handle = (message: ToThread): void => {
@@ -139,7 +141,7 @@ export function serveThread(platform: ThreadPlatform): void {
         if (slot?.state === "loading") slot.waiting.push(message);
         else if (slot?.state === "open" && message.type === "subscribe")
           void serve(slot.upstream, slot.work, message.upstream, [message]);
-        else if (slot?.state === "open") slot.work(() => slot.upstream.handle(message));
+        else if (slot?.state === "open") slot.work(slot.handle, message);
       }
     }
   };
