@@ -4,7 +4,7 @@ import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { type FrameText, frameText } from "../../protocols/condition.ts";
 import { checkedJson } from "../../protocols/json-message.ts";
-import { endMessage, messageText } from "../../protocols/subscription-request.ts";
+import { messageText } from "../../protocols/subscription-request.ts";
 import type { Outcome } from "../outcome.ts";
 import { fullJitter } from "../util/backoff.ts";
 import {
@@ -19,7 +19,8 @@ import {
   unreadable,
 } from "./agreement.ts";
 import { EarlyMessages } from "./early-messages.ts";
-import { NO_ID, needsIdToEnd, type Recipe, recipeOf, refusesToEnd, withOurName } from "./subscription-recipe.ts";
+import { NO_ID, needsIdToEnd, type Recipe, recipeOf, withOurName } from "./subscription-recipe.ts";
+import { type SecretHandling, shown, Unsubscriptions } from "./unsubscriptions.ts";
 
 /**
  * - `waiting`: there is no connection.
@@ -86,29 +87,12 @@ const REFUSED_PAUSE_MS = 1_000;
 /** The number of timed-out requests, newest first, that are remembered for a late reply. */
 const TIMED_OUT_MAX = 1_000;
 
-/** A subscription that the upstream must end. */
-interface Unsubscription {
-  readonly recipe: Recipe;
-  /** The upstream's id, as JSON. */
-  readonly id: string;
-  /** The removal that waits for it, if any. */
-  readonly removal: number | undefined;
-}
-
 interface Context {
   readonly now: number;
   /** In [0, 1). */
   readonly random: number;
   /** `stable`: how long a subscription must last, and carry messages, for its failures to be forgotten. */
   readonly retry: { readonly from: number; readonly to: number; readonly stable: number };
-}
-
-/** The handling of secrets in subscriptions of the configuration. */
-export interface SecretHandling {
-  /** Resolves the placeholders of a message. */
-  fill<Value>(message: Value): Value;
-  /** Quotes a frame for people. */
-  show(frame: string): string;
 }
 
 /**
@@ -123,10 +107,7 @@ export class Subscriptions {
   readonly #inFlight = new Map<number, Subscription>();
   /** Requests that timed out and may still get a late reply, by our number. */
   readonly #timedOut = new Map<number, Subscription>();
-  /** Unsubscriptions that were sent, by our number. */
-  readonly #undoing = new Map<number, Unsubscription>();
-  /** Unsubscriptions that could not be sent for lack of room, with the time of the next attempt. */
-  readonly #postponed = new Map<Unsubscription, number>();
+  readonly #unsubscriptions: Unsubscriptions;
   /** Messages since the first of the requests that are in flight; undefined if none is. */
   #early: EarlyMessages | undefined;
   #connected = false;
@@ -138,11 +119,17 @@ export class Subscriptions {
 
   constructor(secrets: SecretHandling = { fill: (message) => message, show: (frame) => frame.slice(0, 200) }) {
     this.#secrets = secrets;
+    this.#unsubscriptions = new Unsubscriptions(secrets, {
+      request: (message) => this.#send("request", message),
+      send: (message) => this.#send("send", message),
+      removed: (removal, failure) => this.#effects.push({ type: "removed", removal, failure }),
+      isShared: (message) => this.#isShared(message),
+    });
   }
 
   /** True if there is none, and none to end: no message can concern any. */
   get isIdle(): boolean {
-    return this.#byName.size === 0 && this.#leaving.size === 0 && this.#undoing.size === 0;
+    return this.#byName.size === 0 && this.#leaving.size === 0 && this.#unsubscriptions.isIdle;
   }
 
   /** The time at which `expire` must be called; undefined if nothing is due. Looked up after every frame, so cached. */
@@ -150,7 +137,7 @@ export class Subscriptions {
     if (this.#isNextKnown) return this.#next;
     this.#isNextKnown = true;
     const times = [...this.#all()].flatMap(({ dueAt }) => dueAt ?? []);
-    this.#next = [...times, ...this.#postponed.values()].reduce<number | undefined>(earlier, undefined);
+    this.#next = [...times, ...this.#unsubscriptions.attempts].reduce<number | undefined>(earlier, undefined);
     return this.#next;
   }
 
@@ -180,14 +167,14 @@ export class Subscriptions {
     this.#isNextKnown = false;
     switch (subscription?.stage.phase) {
       case "active":
-        this.#undo({ recipe: subscription.recipe, id: subscription.stage.id, removal });
+        this.#unsubscriptions.begin({ recipe: subscription.recipe, id: subscription.stage.id, removal });
         break;
       case "asking":
         subscription.removal = removal;
         this.#leaving.add(subscription);
         break;
       default:
-        this.#report(removal);
+        this.#unsubscriptions.report(removal);
     }
     return this.#take();
   }
@@ -205,13 +192,11 @@ export class Subscriptions {
    */
   lost(why: string, withdrawn: readonly number[]): readonly SubscriptionEffect[] {
     this.#connected = false;
-    for (const { removal } of [...this.#leaving, ...this.#undoing.values(), ...this.#postponed.keys()])
-      this.#report(removal);
+    for (const { removal } of this.#leaving) this.#unsubscriptions.report(removal);
+    this.#unsubscriptions.lost();
     this.#leaving.clear();
     this.#inFlight.clear();
     this.#timedOut.clear();
-    this.#undoing.clear();
-    this.#postponed.clear();
     this.#early = undefined;
     for (const subscription of this.#byName.values()) {
       const { recipe, stage } = subscription;
@@ -230,7 +215,7 @@ export class Subscriptions {
     const subscription = this.#inFlight.get(number);
     this.#inFlight.delete(number);
     if (subscription) this.#onOutcome(subscription, number, outcome, context);
-    else this.#onUndone(number, outcome, context);
+    else if (this.#unsubscriptions.settled(number, outcome, context.now, context.retry.from)) this.#isNextKnown = false;
     return this.#take();
   }
 
@@ -249,7 +234,7 @@ export class Subscriptions {
     if (!agreement || "code" in agreement) return this.#take();
     const isOurs = this.#byName.get(subscription.name) === subscription;
     if (isOurs && isFinal(subscription)) this.#activate(subscription, agreement, true, context);
-    else this.#undo({ recipe, id: agreement.id, removal: undefined });
+    else this.#unsubscriptions.begin({ recipe, id: agreement.id, removal: undefined });
     return this.#take();
   }
 
@@ -258,12 +243,8 @@ export class Subscriptions {
     const { now } = context;
     for (const subscription of [...this.#all()])
       if (subscription.dueAt !== undefined && subscription.dueAt <= now) this.#onDue(subscription, context);
-    for (const [unsubscription, retryAt] of [...this.#postponed]) {
-      if (retryAt > now) continue;
-      this.#postponed.delete(unsubscription);
-      this.#isNextKnown = false;
-      this.#undo(unsubscription);
-    }
+    this.#unsubscriptions.expire(now);
+    this.#isNextKnown = false;
     return this.#take();
   }
 
@@ -280,12 +261,7 @@ export class Subscriptions {
     if (this.#early) {
       for (const subscription of [...this.#all()]) if (this.#confirm(subscription, frame, context)) isClaimed = true;
     }
-    for (const [number, { recipe, id, removal }] of this.#undoing) {
-      if (!recipe.ended?.(frame, id)) continue;
-      this.#undoing.delete(number);
-      this.#report(removal);
-      isClaimed = true;
-    }
+    if (this.#unsubscriptions.confirm(frame)) isClaimed = true;
     return isClaimed ? this.#take() : undefined;
   }
 
@@ -299,11 +275,7 @@ export class Subscriptions {
     this.#early ??= new EarlyMessages();
     this.#inFlight.set(number, subscription);
     this.#enter(subscription, newAsking(number));
-    this.#effects.push({
-      type: "request",
-      number,
-      message: messageText(this.#secrets.fill(subscription.recipe.request)),
-    });
+    this.#send("request", messageText(this.#secrets.fill(subscription.recipe.request)), number);
   }
 
   #onOutcome(subscription: Subscription, number: number, outcome: Outcome, context: Context): void {
@@ -351,8 +323,12 @@ export class Subscriptions {
     if (stage.phase === "asking") this.#inFlight.delete(stage.number);
     if (this.#leaving.delete(subscription)) {
       this.#isNextKnown = false;
-      if (!("code" in result)) this.#undo({ recipe, id: result.id, removal });
-      else this.#report(removal, result.code === "reply_timeout" && result.sent !== "no" ? result : undefined);
+      if (!("code" in result)) this.#unsubscriptions.begin({ recipe, id: result.id, removal });
+      else
+        this.#unsubscriptions.report(
+          removal,
+          result.code === "reply_timeout" && result.sent !== "no" ? result : undefined,
+        );
     } else if ("code" in result) {
       this.#fail(subscription, result, context);
       if (stage.phase === "asking") this.#undoUnclear(recipe, stage, result);
@@ -412,7 +388,7 @@ export class Subscriptions {
         if (subscription.dueAt > context.now) return;
         const detail = `no message came within ${silenceMs} ms (silence)`;
         this.#end(subscription, stage, { code: "reply_timeout", sent: "yes", detail }, context);
-        this.#undo({ recipe, id: stage.id, removal: undefined });
+        this.#unsubscriptions.begin({ recipe, id: stage.id, removal: undefined });
       }
     }
   }
@@ -448,26 +424,11 @@ export class Subscriptions {
     if (this.#timedOut.size > TIMED_OUT_MAX && oldest !== undefined) this.#timedOut.delete(oldest);
   }
 
-  /**
-   * Unsubscribes, unless that would end another subscription as well: an upstream may treat two as one, or know them
-   * only by their channel.
-   */
-  #undo(unsubscription: Unsubscription): void {
-    const message = this.#endMessage(unsubscription.recipe, unsubscription.id);
-    if (message === undefined || this.#isShared(message)) {
-      this.#report(unsubscription.removal);
-      return;
-    }
-    const number = ++this.#number;
-    this.#undoing.set(number, unsubscription);
-    this.#effects.push({ type: "request", number, message });
-  }
-
   /** Ends what the upstream has agreed to, or may have, in frames that do not suffice: nothing may be left behind. */
   #undoUnclear(recipe: Recipe, { id, confirmed, refusals }: Asking, { code }: Failure): void {
     const isUnclear = confirmed.size > 0 || (code === "invalid_reply" && refusals === 0);
     if (isUnclear && (id !== undefined || !needsIdToEnd(recipe)))
-      this.#undo({ recipe, id: id ?? NO_ID, removal: undefined });
+      this.#unsubscriptions.begin({ recipe, id: id ?? NO_ID, removal: undefined });
   }
 
   /** True if the message would end another subscription, which is active or being requested. */
@@ -475,59 +436,23 @@ export class Subscriptions {
     for (const { recipe, stage } of this.#byName.values()) {
       const isNameless = stage.phase === "asking" && !needsIdToEnd(recipe);
       const id = stage.phase === "active" ? stage.id : isNameless ? NO_ID : undefined;
-      if (id !== undefined && this.#endMessage(recipe, id) === message) return true;
+      if (id !== undefined && this.#unsubscriptions.messageFor(recipe, id) === message) return true;
     }
     return false;
-  }
-
-  #onUndone(number: number, outcome: Outcome, { now, retry }: Context): void {
-    const unsubscription = this.#undoing.get(number);
-    if (!unsubscription) return;
-    this.#undoing.delete(number);
-    const { recipe, id, removal } = unsubscription;
-    const message = this.#endMessage(recipe, id);
-    const failure = outcome.type === "failed" ? outcome.failure : undefined;
-    if (failure?.retryAfterMs !== undefined) {
-      // Nothing else would ever end the subscription.
-      this.#postponed.set(unsubscription, now + Math.max(retry.from, failure.retryAfterMs));
-      this.#isNextKnown = false;
-    } else if (failure?.code === "invalid_request" && message !== undefined) {
-      // The protocol takes no request without the caller's id: what is sent so gets no reply.
-      this.#effects.push({ type: "send", number: ++this.#number, message });
-      this.#report(removal, { code: "reply_timeout", sent: "maybe", detail: `nothing confirms it: ${failure.detail}` });
-    } else {
-      this.#report(removal, failure ?? this.#disagreement(recipe, outcome));
-    }
-  }
-
-  /** Returns the message that ends the subscription; undefined if the recipe has none. */
-  #endMessage({ unsubscribe }: Recipe, id: string): string | undefined {
-    return unsubscribe === undefined ? undefined : endMessage(this.#secrets.fill(unsubscribe), id);
-  }
-
-  #report(removal: number | undefined, failure?: Failure): void {
-    if (removal !== undefined) this.#effects.push({ type: "removed", removal, failure });
   }
 
   #consider(recipe: Recipe, asking: Asking, frame: FrameText, isReply: boolean): boolean {
     return consider(recipe, asking, frame, isReply, (each) => this.#shown(each));
   }
 
-  /** The reason why an outcome does not confirm the end of a subscription; undefined if it does. */
-  #disagreement(recipe: Recipe, outcome: Outcome): Failure | undefined {
-    if (outcome.type !== "reply")
-      return { code: "reply_timeout", sent: "maybe", detail: "nothing confirms the end of the subscription" };
-    const frame = frameText(outcome.body);
-    if (frame.root && !refusesToEnd(frame, recipe)) return undefined;
-    const detail =
-      frame.root || refusesToEnd(frame, recipe)
-        ? `the upstream did not agree to end it: ${this.#shown(frame)}`
-        : `the upstream may not have ended it: the reply is not JSON: ${reasonOf(outcome.body)}`;
-    return { code: "invalid_reply", sent: "yes", detail };
+  #shown(frame: FrameText): string {
+    return shown(frame, this.#secrets);
   }
 
-  #shown({ text }: FrameText): string {
-    return text === undefined ? "(bytes)" : this.#secrets.show(text);
+  /** @returns the number under which the outcome will be reported to `settled` */
+  #send(type: "request" | "send", message: string, number = ++this.#number): number {
+    this.#effects.push({ type, number, message });
+    return number;
   }
 
   #enter(subscription: Subscription, stage: Stage, dueAt?: number): void {

@@ -35,5 +35,5 @@ export class Mark {
   }
 }
 
-/** Does some work under an upstream's mark. With the argument apart, frames and requests need no closure of their own. */
+/** Does some work under an upstream's mark. The argument comes apart, so that no frame needs a closure of its own. */
 export type Work = <Argument, Result>(work: (argument: Argument) => Result, argument: Argument) => Result;

@@ -3,12 +3,8 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { NewRequest } from "../../core/exchange/request-table.ts";
 import { type HeldAnswer, HeldAnswers, type KeptAt } from "../../core/messages/held-answers.ts";
 import type { MessageKind } from "../../core/messages/journal.ts";
-import {
-  AGREE_WITHIN_MS,
-  type SecretHandling,
-  type SubscriptionEffect,
-  Subscriptions,
-} from "../../core/messages/subscriptions.ts";
+import { AGREE_WITHIN_MS, type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
+import type { SecretHandling } from "../../core/messages/unsubscriptions.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { isJson } from "../../protocols/json-message.ts";

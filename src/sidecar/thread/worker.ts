@@ -37,12 +37,12 @@ export interface ThreadData {
 type OpenCommand = Extract<ToThread, { type: "open" }>;
 
 /** An upstream of this thread. */
-type Handle = (command: UpstreamCommand) => void;
+type HandleCommand = (command: UpstreamCommand) => void;
 
 type Slot =
   /** Its protocol, or the compiler of patterns, is being loaded; commands that arrive meanwhile wait. */
   | { readonly state: "loading"; readonly waiting: UpstreamCommand[]; readonly work: Work }
-  | { readonly state: "open"; readonly upstream: Upstream; readonly work: Work; readonly handle: Handle }
+  | { readonly state: "open"; readonly upstream: Upstream; readonly work: Work; readonly handle: HandleCommand }
   /** The host has received `unusable`; commands are ignored. */
   | { readonly state: "unusable" };
 
@@ -108,7 +108,7 @@ export function serveThread(platform: ThreadPlatform): void {
   /** Handles the commands that wait, and those that arrive meanwhile, in order. */
   const serve = async (upstream: Upstream, work: Work, name: string, waiting: UpstreamCommand[]): Promise<void> => {
     upstreams.set(name, { state: "loading", waiting, work });
-    const handle: Handle = (command) => upstream.handle(command);
+    const handle: HandleCommand = (command) => upstream.handle(command);
     for (let command = waiting.shift(); command; command = waiting.shift()) {
       if (command.type === "subscribe") await preparePatterns(command.settings);
       work(handle, command);

@@ -45,17 +45,6 @@ export default {
     ["a subscription confirmed too late stays", "if (isOpen) this.#remember(number, subscription);", ""],
     ["a late confirmation of a lost connection counts", "this.#timedOut.clear();", ""],
     [
-      "removing one subscription ends another",
-      "this.#endMessage(recipe, id) === message) return true",
-      "this.#endMessage(recipe, id) === undefined) return true",
-    ],
-    [
-      "an unsubscribe that found no room is forgotten",
-      "this.#postponed.set(unsubscription,",
-      "new Map().set(unsubscription,",
-    ],
-    ["a subscription that ended with its connection is unsubscribed", "this.#postponed.clear();", ""],
-    [
       "a failed subscription is retried at once",
       "const delay = Math.max(retry.from, least, backoff);",
       "const delay = backoff;",
@@ -70,9 +59,12 @@ export default {
       "if (!recipe.renews && isSent) {",
       'if (!recipe.renews && stage.phase === "active") {',
     ],
-    ["a silent subscription stays at the upstream", "this.#undo({ recipe, id: stage.id, removal: undefined });", ""],
+    [
+      "a silent subscription stays at the upstream",
+      "this.#unsubscriptions.begin({ recipe, id: stage.id, removal: undefined });",
+      "",
+    ],
     ["a message does not postpone the silence", "stage.heardAt = context.now;", ""],
     ["an agreement that cannot be read is left behind", "this.#undoUnclear(recipe, stage, result);", ""],
-    ["an unsubscribe that was refused counts as done", "failure ?? this.#disagreement(recipe, outcome)", "failure"],
   ],
 };
