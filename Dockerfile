@@ -1,4 +1,4 @@
-# One image per runtime: docker build --target node . (or --target deno). Both hold the same dist/src and node_modules.
+# One image per runtime: docker build --target node . (or --target deno). Both hold the same bundle and no node_modules.
 #
 # It listens on 127.0.0.1, which is right beside another container of the same pod. To publish the port, give it a token:
 #   docker run --read-only --cap-drop ALL --security-opt no-new-privileges -p 8787:8787 \
@@ -6,16 +6,14 @@
 ARG NODE_VERSION=24
 ARG DENO_VERSION=2.9.6
 
-FROM node:${NODE_VERSION}-bookworm-slim AS modules
+FROM node:${NODE_VERSION}-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN ["npm", "ci", "--omit=dev"]
-
-FROM modules AS build
 RUN ["npm", "ci"]
-COPY tsconfig.json ./
+COPY LICENSE ./
+COPY scripts/build.mjs ./scripts/
 COPY src ./src
-RUN ["npm", "run", "build"]
+RUN ["node", "scripts/build.mjs", "--cli"]
 
 FROM denoland/deno:bin-${DENO_VERSION} AS deno-binary
 
@@ -24,25 +22,23 @@ FROM node:${NODE_VERSION}-bookworm-slim AS node
 RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY package.json LICENSE scripts/healthy.mjs ./
-COPY --from=modules /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 ENV NODE_ENV=production NODE_OPTIONS="" WS_NO_BUFFER_UTIL=1
 USER 65532:65532
 EXPOSE 8787
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["node", "healthy.mjs"]
-ENTRYPOINT ["tini", "--", "node", "dist/main.js"]
+ENTRYPOINT ["tini", "--", "node", "dist/cli/main.js"]
 
 FROM debian:bookworm-slim AS deno
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates tini && rm -rf /var/lib/apt/lists/*
 COPY --from=deno-binary /deno /usr/local/bin/deno
 WORKDIR /app
-COPY package.json deno.json deno.lock LICENSE scripts/healthy.mjs ./
-COPY --from=modules /app/node_modules ./node_modules
-COPY src ./src
-# Compiled now, since nothing can be written later.
+COPY package.json LICENSE scripts/healthy.mjs ./
+COPY --from=build /app/dist ./dist
+# Cached now, since nothing can be written later.
 ENV DENO_DIR=/app/.deno DENO_NO_UPDATE_CHECK=1 WS_NO_BUFFER_UTIL=1
-RUN ["deno", "cache", "src/main.ts", "src/runtime/deno.worker.ts", "healthy.mjs"]
+RUN ["deno", "cache", "dist/cli/main.js", "dist/cli/sidesocket-thread.js", "healthy.mjs"]
 USER 65532:65532
 EXPOSE 8787
 STOPSIGNAL SIGTERM
@@ -50,4 +46,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["deno", "run", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env=PORT", "healthy.mjs"]
 # The upstream is fixed by configuration and not known here; --allow-net=127.0.0.1,example.org:443 narrows it.
 # What V8 is told: docs/runtimes.md.
-ENTRYPOINT ["tini", "--", "deno", "run", "--v8-flags=--no-allocation-site-pretenuring", "--no-prompt", "--allow-net", "--allow-env", "--allow-read", "src/main.ts"]
+ENTRYPOINT ["tini", "--", "deno", "run", "--v8-flags=--no-allocation-site-pretenuring", "--no-prompt", "--allow-net", "--allow-env", "--allow-read", "dist/cli/main.js"]

@@ -42,7 +42,7 @@ if (node === undefined && runtimes.includes("node")) {
 
 const files = testFiles("test").filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)));
 if (files.some((file) => file.startsWith("test/real/")) && hasNpm) installOnce("test/real");
-if (runtimes.includes("node")) compile();
+if (runtimes.includes("node")) await compile();
 const deno = runtimes.includes("deno") ? denoPath() : "";
 
 const scratch = mkdtempSync(join(tmpdir(), "sidesocket-tests-"));
@@ -85,12 +85,14 @@ function testFiles(folder) {
     .sort();
 }
 
-/** Compiles dist/, which the tests start as a process, and build/, the tests and their imports. */
-function compile() {
-  for (const project of ["tsconfig.json", "tsconfig.test.json"]) {
-    const { status } = spawnSync(node, ["node_modules/typescript/bin/tsc", "-p", project], { stdio: "inherit" });
-    if (status !== 0) process.exit(1);
-  }
+/** Bundles the command line, which the tests start as a process, and compiles build/, the tests and their imports. */
+async function compile() {
+  const { buildCommandLine } = await import("./build.mjs");
+  await buildCommandLine();
+  const { status } = spawnSync(node, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.test.json"], {
+    stdio: "inherit",
+  });
+  if (status !== 0) process.exit(1);
 }
 
 /** Runs both runtimes from one queue, slow files first, so that no core is idle while a slow file remains. */

@@ -29,6 +29,12 @@ export type KeeperReply =
   | { readonly type: "exited"; readonly report: ExitReport }
   | { readonly type: "failed"; readonly failure: Failure };
 
+/** The file beside this one, which the compiler does not rename here. Bundlers find the path of the compiled one. */
+const keeperFile = (): URL =>
+  import.meta.url.endsWith(".ts")
+    ? new URL(import.meta.url.replace(/[^/]+$/, "sidesocket-keeper.ts"))
+    : new URL("./sidesocket-keeper.js", import.meta.url);
+
 /** The keeper loads the library and starts a thread, both on a machine that may be busy. */
 const START_WITHIN_MS = 60_000;
 
@@ -44,10 +50,8 @@ export class Keeper {
     const words = newWords();
     this.#port = port1;
     this.#words = new Int32Array(words);
-    // The compiler does not rewrite this path: the entry lies beside this file and has its extension.
-    const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
     const data: KeeperData = { options, port: port2, words };
-    const worker = start(new URL(`./keeper.worker${extension}`, import.meta.url), data);
+    const worker = start(keeperFile(), data);
     // Its end is known by its words. Without a listener its errors would end the program.
     worker.on("error", () => {});
     worker.unref();

@@ -2,9 +2,7 @@
 /** The command line program: from arguments to configuration to service. */
 
 import { type CallCommand, helpText, parseCommandLine } from "./config/commandline.ts";
-import { describeConfig } from "./config/describe.ts";
-import { configJsonSchema } from "./config/json-schema.ts";
-import { type LoadedConfig, loadConfig } from "./config/load.ts";
+import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import type { Failure } from "./errors.ts";
 import { errorLines, log, outputLines, startLog } from "./log.ts";
@@ -23,39 +21,49 @@ async function main(): Promise<void> {
       return print(helpText());
     case "version":
       return print(version);
-    case "config-schema":
+    case "config-schema": {
+      const { configJsonSchema } = await import("./config/json-schema.ts");
       return print(JSON.stringify(configJsonSchema(), undefined, 2));
-    case "check-config":
+    }
+    case "check-config": {
+      const { describeConfig } = await import("./config/describe.ts");
       return print(JSON.stringify(describeConfig(await load(parsed.flags)), undefined, 2));
-    case "call":
-      return callOnce(parsed, await load(parsed.flags));
-    case "serve":
-      return serve(await load(parsed.flags));
+    }
+    case "call": {
+      const ahead = startAhead(runtime);
+      return callOnce(parsed, await load(parsed.flags), ahead);
+    }
+    case "serve": {
+      const ahead = startAhead(runtime);
+      return serve(await load(parsed.flags), ahead);
+    }
   }
 }
 
-async function load(flags: Parameters<typeof loadConfig>[0]["flags"] & object): Promise<LoadedConfig> {
+async function load(
+  flags: Parameters<typeof import("./config/load.ts").loadConfig>[0]["flags"] & object,
+): Promise<LoadedConfig> {
+  const { loadConfig } = await import("./config/load.ts");
   const config = await loadConfig({ flags, env: process.env });
   // Overwrites the arguments in the list of processes, on both runtimes.
   if (config.secretOnCommandLine) process.title = "sidesocket";
   return config;
 }
 
-async function callOnce(command: CallCommand, config: LoadedConfig): Promise<never> {
+async function callOnce(command: CallCommand, config: LoadedConfig, ahead: Runtime): Promise<never> {
   startLog(config.log);
   const { call, upstreamOf } = await import("./call-command.ts");
   const { sources } = config;
   await demandPermissions({ upstreams: upstreamOf(config), sources }, command.message);
-  const { exitCode, joined } = await call(command, config, runtime);
+  const { exitCode, joined } = await call(command, config, ahead);
   return end(exitCode, joined);
 }
 
-async function serve(config: LoadedConfig): Promise<void> {
+async function serve(config: LoadedConfig, ahead: Runtime): Promise<void> {
   startLog(config.log);
   for (const warning of config.warnings) log.warn(warning);
   await demandPermissions(config);
   // Until the service exists, signals keep their default effect: there is nothing to end in order.
-  const ahead = startAhead(runtime);
   const { Service } = await import("./service.ts");
   const service = await Service.start(config, ahead);
   endOnSignals(runtime.endingSignals, (options) => service.exit(options));
@@ -72,9 +80,9 @@ async function serve(config: LoadedConfig): Promise<void> {
 }
 
 /** Starts the first thread now, so that both threads load at once. It connects to nothing until it is told to. */
-function startAhead({ startThread, ...rest }: Runtime): Runtime {
-  const ahead = [startThread()];
-  return { ...rest, startThread: () => ahead.pop() ?? startThread() };
+function startAhead(from: Runtime): Runtime {
+  const ahead = [from.startThread()];
+  return Object.create(from, { startThread: { value: () => ahead.pop() ?? from.startThread() } });
 }
 
 function greet({ url, demoUrl }: Service): void {
@@ -87,7 +95,8 @@ async function demandPermissions(config: Parameters<typeof needsOf>[0], message?
   const needs = needsOf(config);
   const { net, read } = await runtime.refused(needs);
   if (net.length + read.length === 0) return;
-  const command = commandFor(needs, config.sources.variables, process.argv.slice(2), message);
+  const [, program = "", ...args] = process.argv;
+  const command = commandFor(program, needs, config.sources.variables, args, message);
   throw new ConfigError(
     `Deno lacks permission to reach or read ${[...net, ...read].join(", ")}. Use:\n\n  ${command}\n`,
   );

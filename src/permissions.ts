@@ -1,5 +1,6 @@
 /** The permissions that Deno needs, and the command that grants them. */
 
+import { dirname } from "node:path";
 import type { LoadedConfig } from "./config/load.ts";
 import { redactUrl } from "./config/wire.ts";
 import { placeholdersIn } from "./placeholders.ts";
@@ -33,24 +34,27 @@ const VARIABLES = ["SIDESOCKET_*", "PORT", "NO_COLOR", "WS_NO_BUFFER_UTIL", "LOG
 
 /**
  * Builds the command that works, with the given arguments. Those that may hold a secret are left out.
+ * @param program the path of the running program, in the folder of all its files
  * @param variables the variables that the configuration names besides our own
  * @param message the argument that is the message of `call`, which may hold a secret
  */
 export function commandFor(
+  program: string,
   { net, read }: Needs,
   variables: readonly string[],
   argv: readonly string[],
   message?: string,
 ): string {
+  const [file = program] = /\bsrc\/main\.ts$/.exec(program) ?? [];
   const flags = [
     `--allow-net=${net.join(",")}`,
     `--allow-env=${[...VARIABLES, ...variables].join(",")}`,
-    `--allow-read=${["src", ...read].join(",")}`,
+    `--allow-read=${[dirname(file), ...read].join(",")}`,
   ];
   return [
     "deno run",
     ...flags.map(quoted),
-    "src/main.ts",
+    quoted(file),
     ...argv.map((argument, index) => (argument === message && argument !== "-" ? "…" : shown(argument, index, argv))),
   ].join(" ");
 }

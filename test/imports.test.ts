@@ -112,7 +112,7 @@ const LAZY: readonly Place[] = [
 ];
 
 /** The thread's entry points, which are named by URL and imported by nobody. */
-const isThreadEntry = (path: string): boolean => /^(runtime\/)?\w+\.worker\.ts$/.test(path);
+const isThreadEntry = (path: string): boolean => /^(runtime\/)?sidesocket-\w+\.ts$/.test(path);
 const THREAD_SIDE: Place = "sidecar/thread/";
 const THREAD: Place = "sidecar/thread/worker.ts";
 const PLACEHOLDERS: Place = "placeholders.ts";
@@ -280,10 +280,10 @@ const RULES: readonly Rule[] = [
         ["service.ts imports sidecar/thread/upstream.ts"],
       ],
       [
-        { "runtime/node.worker.ts": `import { a } from "../sidecar/thread/socket.ts";` },
-        ["runtime/node.worker.ts imports sidecar/thread/socket.ts"],
+        { "runtime/sidesocket-thread.ts": `import { a } from "../sidecar/thread/socket.ts";` },
+        ["runtime/sidesocket-thread.ts imports sidecar/thread/socket.ts"],
       ],
-      [{ "runtime/node.worker.ts": `import { a } from "../sidecar/thread/worker.ts";` }, []],
+      [{ "runtime/sidesocket-thread.ts": `import { a } from "../sidecar/thread/worker.ts";` }, []],
     ],
   },
   {
@@ -339,7 +339,10 @@ const RULES: readonly Rule[] = [
       ),
     broken: [
       [{ "index.ts": `export { a } from "./main.ts";` }, ["index.ts imports main.ts"]],
-      [{ "runtime/node.ts": `import "./node.worker.ts";` }, ["runtime/node.ts imports runtime/node.worker.ts"]],
+      [
+        { "runtime/node.ts": `import "./sidesocket-thread.ts";` },
+        ["runtime/node.ts imports runtime/sidesocket-thread.ts"],
+      ],
     ],
   },
   {

@@ -1,6 +1,6 @@
 /** JSON Schemas for editors and for the OpenAPI document. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { PLACEHOLDER_PATTERN } from "../placeholders.ts";
 import { configSchema, subscriptionOrderSchema } from "./schema.ts";
 

@@ -1,6 +1,6 @@
 /** Schemas of an upstream's protocol, greeting and heartbeat, and of the conditions in them. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { type Condition, PARTS } from "../protocols/condition.ts";
 import { INFLATES } from "../protocols/frames.ts";
 import { ID_KINDS } from "../protocols/id-kinds.ts";

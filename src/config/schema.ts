@@ -4,7 +4,7 @@
  * Settings keep the names of the file throughout the program. Parsed durations are milliseconds, parsed sizes bytes.
  */
 
-import { z } from "zod";
+import * as z from "zod";
 import { placeholdersIn } from "../placeholders.ts";
 import { type Condition, pointersOf } from "../protocols/condition.ts";
 import type { GreetingStep } from "../protocols/preset.ts";

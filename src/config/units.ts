@@ -5,7 +5,7 @@
  * seconds or milliseconds.
  */
 
-import { z } from "zod";
+import * as z from "zod";
 
 /** The longest duration, in milliseconds (24.8 days): a longer timer fires at once on both runtimes. */
 export const MAX_DURATION_MS = 2 ** 31 - 1;

@@ -5,7 +5,6 @@ import { network } from "./deno.network.ts";
 import { reuseConnectionEntries } from "./deno.server.ts";
 import { watchAccepting } from "./deno.watch.ts";
 import { descriptorsMax } from "./descriptors.ts";
-import { listen } from "./listener.ts";
 import { holdLock } from "./lock.ts";
 import { memoryLimit } from "./memory.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
@@ -30,18 +29,22 @@ export const runtime: Runtime = {
   /** On Deno, SIGUSR1 would end the process, too. */
   endingSignals: [...ENDING_SIGNALS, "SIGUSR1"],
 
-  listen: (options) =>
-    listen(options, (server) => {
+  async listen(options) {
+    const { listen } = await import("./listener.ts");
+    return listen(options, (server) => {
       reuseConnectionEntries(server);
       watchAccepting(server, options.onDeaf);
-    }),
+    });
+  },
 
   /** On Deno, `process.stdout` and `process.stderr` block on a pipe that nobody reads; Deno's own streams do not. */
   async write(stream, bytes) {
     for (let done = 0; done < bytes.byteLength; ) done += await Deno[stream].write(bytes.subarray(done));
   },
 
-  memoryLimit: memoryLimit(),
+  get memoryLimit() {
+    return memoryLimit();
+  },
 
   async refused({ net, read }) {
     const lacking = async <Item>(items: readonly Item[], descriptor: (item: Item) => PermissionDescriptor) => {
@@ -62,7 +65,7 @@ export const runtime: Runtime = {
    */
   startThread() {
     const lock = `sidesocket-${randomUUID()}`;
-    const { worker, port, mark, exited } = startWorker("deno.worker", lock);
+    const { worker, port, mark, exited } = startWorker(lock);
     const ended = exited.then(async (end) => {
       await holdLock(lock, async () => {});
       return end;

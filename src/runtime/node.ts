@@ -3,7 +3,6 @@
 import { constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { descriptorsMax } from "./descriptors.ts";
-import { listen } from "./listener.ts";
 import { memoryLimit } from "./memory.ts";
 import { network } from "./node.network.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
@@ -39,7 +38,8 @@ export const runtime: Runtime = {
   /** Not SIGUSR1, with which Node opens its inspector. */
   endingSignals: ENDING_SIGNALS,
 
-  listen,
+  /** The HTTP server is loaded by a service only: `sidesocket call` has none. */
+  listen: async (options) => (await import("./listener.ts")).listen(options),
 
   network,
 
@@ -51,7 +51,9 @@ export const runtime: Runtime = {
     });
   },
 
-  memoryLimit: memoryLimit(),
+  get memoryLimit() {
+    return memoryLimit();
+  },
 
   async refused() {
     return { net: [], read: [] };
@@ -59,7 +61,7 @@ export const runtime: Runtime = {
 
   /** On Node `exit` is reliable: a worker emits it when its thread is gone. */
   startThread() {
-    const { worker, port, mark, exited } = startWorker("node.worker", "");
+    const { worker, port, mark, exited } = startWorker("");
     return { port, mark, ended: exited, terminate: () => void worker.terminate() };
   },
 

@@ -1,7 +1,8 @@
 /** The runtime that this process runs on. */
 
+import { runtime as deno } from "./deno.ts";
+import { runtime as node } from "./node.ts";
 import type { Runtime } from "./runtime.ts";
 
-const { runtime: picked } = "Deno" in globalThis ? await import("./deno.ts") : await import("./node.ts");
-
-export const runtime: Runtime = picked;
+// Imported plainly and not awaited: `require` refuses a graph that awaits.
+export const runtime: Runtime = "Deno" in globalThis ? deno : node;

@@ -12,13 +12,17 @@ const HEAP_MIB = Math.min(1_024, Math.floor(memoryLimit() / 1024 ** 2));
 /** The young generation, in MiB. Frames are short-lived: under a flood, a larger one only takes longer to collect. */
 const YOUNG_MIB = 8;
 
+/** The file beside this one, which the compiler does not rename here. Bundlers find the path of the compiled one. */
+const threadFile = (): URL =>
+  import.meta.url.endsWith(".ts")
+    ? new URL(import.meta.url.replace(/[^/]+$/, "sidesocket-thread.ts"))
+    : new URL("./sidesocket-thread.js", import.meta.url);
+
 /** Starts a worker of `node:worker_threads` with its own channel. */
-export function startWorker(entry: string, lock: string) {
+export function startWorker(lock: string) {
   const { port1, port2 } = new MessageChannel();
   const mark = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  // The compiler does not rewrite this path: the entry lies beside this file and has its extension.
-  const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
-  const worker = new Worker(new URL(`./${entry}${extension}`, import.meta.url), {
+  const worker = new Worker(threadFile(), {
     name: "sidesocket",
     workerData: { port: port2, lock, mark },
     transferList: [port2],

@@ -1,20 +1,16 @@
 /** The upstream's socket, and the only file that imports `ws`. */
 
 import type { ClientRequestArgs } from "node:http";
-import { createRequire } from "node:module";
 import type { Socket as TcpSocket } from "node:net";
 import process from "node:process";
 import pTimeout from "p-timeout";
-import type { ClientOptions } from "ws";
+import { type ClientOptions, WebSocket } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Traffic } from "../../core/connection/liveness.ts";
 import { connectTo, type Network, startTls } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { readBody, refusalOf } from "./refused-upgrade.ts";
-
-// Required, not imported: to find the exports of CommonJS, Node would parse the files of ws, and so read them twice.
-const { WebSocket } = createRequire(import.meta.url)("ws") as typeof import("ws");
 
 /** Called only after `openSocket` has returned. Whatever happens, `dropped` is called exactly once, and last. */
 export interface SocketEvents {

@@ -1,4 +1,4 @@
-/** Mutants of `src/runtime/deno.worker.ts`. */
+/** Mutants of `src/runtime/deno.thread.ts`. */
 export default {
   tests: ["test/contract/exit"],
   deno: true,

@@ -1,0 +1,115 @@
+/**
+ * The build: dist/cli for the command line, bundled so that it starts fast, and the rest of dist/ for programs that
+ * import the library.
+ *
+ *   node scripts/build.mjs [--cli]
+ *
+ * The library's modules stay as they are written, so that a program shares its packages with them; only the files that
+ * its threads begin with are bundled, each into one file that can lie anywhere. `--cli` builds the command line alone.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const CLI = "dist/cli";
+const THREAD = "src/runtime/sidesocket-thread.ts";
+const LICENCES = "THIRD-PARTY-LICENSES.txt";
+
+/** Reads node's own modules by `require`: for an `import`, Node evaluates every export, and loads `fetch` for it. */
+const requireBuiltins = {
+  name: "require-builtins",
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === "require-call" ? { path, external: true } : { path, namespace: "builtin" },
+    );
+    onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/** Leaves out the messages of zod in fifty languages, of which only English is used. */
+const englishOnly = {
+  name: "english-only",
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, ({ path }) => ({
+      contents: `export { default as en } from "./en.js";`,
+      resolveDir: dirname(path),
+    }));
+  },
+};
+
+const options = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  metafile: true,
+  logLevel: "warning",
+  legalComments: "none", // The licences are in a file of their own.
+  banner: {
+    js: 'import { createRequire as createRequireOf } from "node:module";\nconst require = createRequireOf(import.meta.url);',
+  },
+  plugins: [requireBuiltins, englishOnly],
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values: flags } = parseArgs({ options: { cli: { type: "boolean" } } });
+  if (!flags.cli) await buildLibrary();
+  await buildCommandLine();
+}
+
+/** Bundles the command line: what a start does not need stays in files of its own, loaded when it is needed. */
+export async function buildCommandLine() {
+  const outdir = CLI;
+  const main = await build({ ...options, outdir, entryPoints: ["src/main.ts"], splitting: true });
+  // Built apart, because the threads share no module: one that they shared would be cut into more files.
+  const thread = await build({ ...options, outdir, entryPoints: [THREAD], splitting: true });
+  const made = [main, thread].flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => basename(path)));
+  for (const old of readdirSync(join(root, CLI))) if (!made.includes(old)) rmSync(join(root, CLI, old));
+  writeLicences(CLI, [main, thread]);
+}
+
+async function buildLibrary() {
+  for (const old of existsSync(join(root, "dist")) ? readdirSync(join(root, "dist")) : []) {
+    if (old !== basename(CLI)) rmSync(join(root, "dist", old), { recursive: true });
+  }
+  const tsc = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"];
+  const { status } = spawnSync(process.execPath, tsc, { cwd: root, stdio: "inherit" });
+  if (status !== 0) process.exit(1);
+  const files = await build({
+    ...options,
+    outbase: "src",
+    outdir: "dist",
+    entryPoints: [THREAD, "src/sidesocket-keeper.ts"],
+  });
+  writeLicences("dist", [files]);
+}
+
+/** Writes the licences of the packages whose code is in the bundles. */
+function writeLicences(folder, bundles) {
+  const inputs = bundles.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  const packages = new Set(inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []));
+  const texts = [...packages].sort().map((path) => {
+    const manifest = JSON.parse(readFileSync(join(root, path, "package.json"), "utf8"));
+    const { name, version, license } = manifest;
+    return `${name} ${version} (${license})\n\n${licenceText(join(root, path), manifest).trim()}\n`;
+  });
+  mkdirSync(join(root, folder), { recursive: true });
+  writeFileSync(join(root, folder, LICENCES), texts.join(`\n${"-".repeat(80)}\n\n`));
+}
+
+/** Some packages name the MIT licence and do not hold its text: theirs is ours, with their authors. */
+function licenceText(folder, { name, license, author }) {
+  const file = readdirSync(folder).find((each) => /^licen[cs]e(\.|$)/i.test(each));
+  if (file !== undefined) return readFileSync(join(folder, file), "utf8");
+  const holder = (typeof author === "string" ? author : author?.name) ?? `the authors of ${name}`;
+  if (license !== "MIT") throw new Error(`${name} is bundled, but holds no text of its licence: ${license}`);
+  return readFileSync(join(root, "LICENSE"), "utf8").replace(/^Copyright .*$/m, `Copyright (c) ${holder}`);
+}
