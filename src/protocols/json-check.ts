@@ -54,6 +54,13 @@ export interface MemberSink {
   member(text: string, name: number, start: number, end: number): void;
 }
 
+/** The ends of the arrays and objects from a length on and down to a depth, by their starts. */
+interface NotedEnds {
+  readonly length: number;
+  readonly depth: number;
+  readonly ends: Map<number, number>;
+}
+
 /**
  * Checks that `text` is one JSON value (RFC 8259) with nothing but white space around it, and returns the value's span.
  * `maxDepth` bounds the nesting of arrays and objects. Throws {@link JsonFault}.
@@ -69,6 +76,9 @@ export class Check {
   readonly #text: string;
   readonly #maxDepth: number;
   readonly #sink: MemberSink | undefined;
+  readonly #noted: NotedEnds | undefined;
+  /** The starts of the open containers, as deep as their ends are noted. */
+  readonly #starts: number[] = [];
   readonly #start: number;
   /** Closers of the containers around the innermost one. */
   readonly #outer: number[] = [];
@@ -79,10 +89,11 @@ export class Check {
   #value: number;
   #end = -1;
 
-  constructor(text: string, maxDepth = Number.POSITIVE_INFINITY, sink?: MemberSink) {
+  constructor(text: string, maxDepth = Number.POSITIVE_INFINITY, sink?: MemberSink, noted?: NotedEnds) {
     this.#text = text;
     this.#maxDepth = maxDepth;
     this.#sink = sink;
+    this.#noted = noted;
     const start = skipSpace(text, 0);
     this.#start = start;
     this.#at = start;
@@ -112,6 +123,7 @@ export class Check {
         if (outer.length >= this.#maxDepth) {
           throw new JsonFault(`nested deeper than ${this.#maxDepth} levels`, text, at);
         }
+        if (this.#noted !== undefined) this.#begin(this.#noted, at);
         outer.push(closer);
         closer = code === OPEN_BRACE ? CLOSE_BRACE : CLOSE_BRACKET;
         at = skipSpace(text, at + 1);
@@ -139,12 +151,23 @@ export class Check {
         at += 1;
         if (next === COMMA) break;
         closer = outer.pop() ?? NONE;
+        if (this.#noted !== undefined) this.#note(this.#noted, at);
       }
       at = skipSpace(text, at);
     }
     this.#closer = closer;
     this.#at = at;
     return false;
+  }
+
+  #begin({ depth }: NotedEnds, start: number): void {
+    if (this.#outer.length < depth) this.#starts[this.#outer.length] = start;
+  }
+
+  #note({ length, depth, ends }: NotedEnds, end: number): void {
+    if (this.#outer.length >= depth) return;
+    const start = this.#starts[this.#outer.length] as number;
+    if (end - start >= length) ends.set(start, end);
   }
 }
 

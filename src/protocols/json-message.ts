@@ -1,6 +1,8 @@
 /** Readers that the JSON protocols share: for callers' messages, upstreams' frames, and ids. */
 
-import { check, JsonFault, type MemberSink, type Span, skipSpace } from "./json-check.ts";
+import { check, JsonFault, type MemberSink, OPEN_BRACE, type Span, skipSpace } from "./json-check.ts";
+import { members } from "./json-text.ts";
+import { LOOKED_AT_MAX, type Outline, outlineOf } from "./outline.ts";
 import { type Body, InvalidMessage } from "./protocol.ts";
 
 /** A JSON text and the span of its value. */
@@ -43,7 +45,21 @@ export function readMessage(message: Body, maxDepth = MAX_MESSAGE_DEPTH, sink?: 
 
 /** Reads an upstream's frame, however deep, or returns the reason why it is not JSON. */
 export function readFrame(frame: Body, sink?: MemberSink): Json | { readonly why: string } {
+  const outline = typeof frame === "string" ? outlineOf(frame) : undefined;
+  if (outline !== undefined) return readOutlined(outline, sink);
   return read(frame, Number.POSITIVE_INFINITY, sink);
+}
+
+/** Reads a large text that was checked before. */
+function readOutlined({ text, root }: Outline, sink: MemberSink | undefined): Json | { readonly why: string } {
+  if ("why" in root) return root;
+  if (sink === undefined || text.charCodeAt(root.start) !== OPEN_BRACE) return { text, root };
+  let count = 0;
+  for (const { name, value } of members(text, root)) {
+    if (++count > LOOKED_AT_MAX) return { why: `it is large and its object has more than ${LOOKED_AT_MAX} members` };
+    sink.member(text, name.start, value.start, value.end);
+  }
+  return { text, root };
 }
 
 /** Wraps a text that was checked before and is known to be one JSON value. */

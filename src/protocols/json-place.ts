@@ -7,6 +7,7 @@
 
 import { COMMA, OPEN_BRACKET, QUOTE, type Span, skipSpace, stringEnd } from "./json-check.ts";
 import { isCloser, isOpener, stringAt, valueEnd } from "./json-text.ts";
+import { inSteps, LOOKED_AT_MAX, type Outline, outlineOf } from "./outline.ts";
 
 /** The tokens of a JSON pointer (RFC 6901). */
 export type Pointer = readonly string[];
@@ -23,7 +24,10 @@ export type Place =
     }
   /** The object `parent` has no member `rest[0]`. */
   | { readonly type: "missing"; readonly parent: Span; readonly rest: Pointer }
-  /** A scalar, or an array without that element, is in the way: `value`, in which `rest[0]` was looked for. */
+  /**
+   * A scalar, or an array without that element, is in the way: `value`, in which `rest[0]` was looked for. In a large
+   * text whose outline is known, so is an object or array in which too much would have to be looked at.
+   */
   | { readonly type: "blocked"; readonly value: Span; readonly rest: Pointer }
   /** An object on the way has `key` twice. Parsers differ in which one they take, so it must not carry an id. */
   | { readonly type: "duplicate"; readonly key: string };
@@ -49,18 +53,11 @@ export function locate(text: string, root: Span, pointer: Pointer): Place {
   return walk.place;
 }
 
-/** The characters between two pauses: some milliseconds, even of a text that is nothing but commas. */
-const STEP = 64 * 1024;
-
 /** Follows `pointer` from `root`, and yields where other work may be done. */
 export function* locateInSteps(text: string, root: Span, pointer: Pointer): Generator<undefined, Place> {
   const walk = new Walk(text, root, pointer);
   yield* inSteps(walk);
   return walk.place;
-}
-
-export function* inSteps(work: { run(until: number): boolean }): Generator<undefined, void> {
-  for (let until = STEP; !work.run(until); until += STEP) yield;
 }
 
 /** A container on the way. */
@@ -79,6 +76,9 @@ interface Level {
 export class Walk {
   readonly #text: string;
   readonly #pointer: Pointer;
+  readonly #outline: Outline | undefined;
+  /** The members and elements that were looked at. */
+  #lookedAt = 0;
   readonly #levels: Level[] = [];
   /** How many of the levels are objects: in these, what follows may be a second member with the same key. */
   #objects = 0;
@@ -92,6 +92,7 @@ export class Walk {
 
   constructor(text: string, root: Span, pointer: Pointer) {
     this.#text = text;
+    this.#outline = outlineOf(text);
     this.#pointer = pointer;
     this.#at = root.start;
     if (pointer.length > 0) {
@@ -143,10 +144,17 @@ export class Walk {
     const text = this.#text;
     const at = this.#at;
     if (at >= text.length) unchecked();
-    if (isCloser(text.charCodeAt(at))) this.#leave(level, at + 1);
+    if (this.#outline !== undefined && ++this.#lookedAt > LOOKED_AT_MAX) this.#giveUp(this.#outline, level);
+    else if (isCloser(text.charCodeAt(at))) this.#leave(level, at + 1);
     else if (!level.isArray) this.#stepMember(level, at);
     else if (level.before-- !== 0) this.#pass(at);
     else this.#meet(level, at);
+  }
+
+  #giveUp({ ends }: Outline, { start }: Level): void {
+    const value = { start, end: ends.get(start) ?? start };
+    this.#place = { type: "blocked", value, rest: this.#pointer.slice(this.#levels.length - 1) };
+    this.#done = true;
   }
 
   #stepMember(level: Level, at: number): void {
@@ -171,6 +179,11 @@ export class Walk {
   /** Goes over a value. */
   #pass(start: number): void {
     if (isOpener(this.#text.charCodeAt(start))) {
+      const end = this.#outline?.ends.get(start);
+      if (end !== undefined) {
+        this.#onValueEnd(end);
+        return;
+      }
       this.#skipped = 1;
       this.#at = start + 1;
     } else {

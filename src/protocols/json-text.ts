@@ -18,6 +18,7 @@ import {
   skipSpace,
   stringEnd,
 } from "./json-check.ts";
+import { outlineOf } from "./outline.ts";
 
 /** One member of an object. */
 export interface Member {
@@ -88,7 +89,7 @@ export function keyAt(text: string, name: number): string {
 export function valueEnd(text: string, start: number): number {
   const first = text.charCodeAt(start);
   if (first === QUOTE) return stringEnd(text, start) ?? text.length;
-  if (isOpener(first)) return containerEnd(text, start);
+  if (isOpener(first)) return outlineOf(text)?.ends.get(start) ?? containerEnd(text, start);
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === COMMA || code <= SPACE || isCloser(code)) return at;

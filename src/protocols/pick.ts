@@ -2,8 +2,9 @@
 
 import { Check, JsonFault, type Span } from "./json-check.ts";
 import { nameOf, textOf } from "./json-message.ts";
-import { inSteps, locateInSteps, type Place, type Pointer, parsePointer, pointerText } from "./json-place.ts";
+import { locateInSteps, type Place, type Pointer, parsePointer, pointerText } from "./json-place.ts";
 import { elements, kindOf, members, stringAt } from "./json-text.ts";
+import { inSteps } from "./outline.ts";
 import type { Body } from "./protocol.ts";
 
 /** The value at a pointer, as bare text; or the reason why there is none. */

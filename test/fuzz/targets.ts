@@ -133,13 +133,17 @@ async function frameTarget({ name, protocol: settings, request, frames, reply }:
       const seq = model.call(request);
       const ways: string[] = [];
       for (const part of splitAt(input, APART).slice(0, 20)) {
-        const read = framing.read(bodyOf(part));
-        if ("why" in read) {
-          ways.push(read.why);
-          model.carryOut(model.exchange.onUnreadable(model.connection, bodyOf(part), read.why, model.now));
+        const pieces: Body[] = [];
+        const steps = framing.handle(bodyOf(part), (piece) => pieces.push(piece));
+        let step = steps.next();
+        while (!step.done) step = steps.next();
+        if (step.value) {
+          const { why } = step.value;
+          ways.push(why);
+          model.carryOut(model.exchange.onUnreadable(model.connection, bodyOf(part), why, model.now));
           continue;
         }
-        for (const piece of read.slice(0, 100)) {
+        for (const piece of pieces.slice(0, 100)) {
           const decoded = protocol.decode(piece);
           ways.push(
             decoded.type === "noise" || decoded.type === "invalid" ? `${decoded.type} ${decoded.why}` : decoded.type,

@@ -27,14 +27,25 @@ interface Turn {
   readonly ms: number;
 }
 
-/** The turns that were too long, from now on. */
-export function watchTurns(product: Product) {
-  const from = turnsIn(product).length;
-  const longest = () => turnsIn(product).slice(from);
+/** The turns that were too long, in some span of time. */
+export interface Turns {
+  longest(): readonly Turn[];
+  /** The same turns, without those that come from now on. */
+  until(): Turns;
+  assertShort(allowedMs?: number, of?: Turn["turn"]): void;
+}
+
+/** The turns that are too long, from now on. */
+export function watchTurns(product: Product, from = turnsIn(product).length, to?: number): Turns {
+  const longest = () => turnsIn(product).slice(from, to);
   return {
     longest,
+    until: () => watchTurns(product, from, turnsIn(product).length),
     /** Fails if a turn of either thread was too long. */
     assertShort(allowedMs = ALLOWED_MS, of?: Turn["turn"]): void {
+      for (const thread of of ? [of] : (["main", "thread"] as const)) {
+        assert.ok(product.stderr().includes(JSON.stringify({ probe: thread })), `there is no probe on ${thread}`);
+      }
       assert.deepEqual(
         longest().filter(({ turn, ms }) => ms > allowedMs && (of ?? turn) === turn),
         [],

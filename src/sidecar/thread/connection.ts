@@ -24,6 +24,7 @@ import type { Network } from "../../net/connect.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import { maskSecrets } from "../../secrets.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
+import { Arrivals, type Handling } from "./arrivals.ts";
 import type { Framing } from "./framing.ts";
 import type { Work } from "./mark.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
@@ -76,6 +77,8 @@ export class Connection {
   readonly #events: ConnectionEvents;
   readonly #sockets: Sockets;
   readonly #framing: Framing;
+  /** The frames of each connection that has a socket. */
+  readonly #arrivals = new Map<number, Arrivals>();
   readonly #activity = new PeerActivity();
   #rotation: Rotation = newRotation;
   /** The timers of the current session and of its successor, which swap when the successor takes over. */
@@ -129,8 +132,10 @@ export class Connection {
     this.#reportClosed();
   }
 
+  /** Ends every connection at once. What arrived on it and was not handled yet comes too late. */
   destroy(): void {
     this.#closeAll(0);
+    for (const arrivals of [...this.#arrivals.values()]) arrivals.discard();
   }
 
   #closeAll(withinMs: number): void {
@@ -178,10 +183,12 @@ export class Connection {
   }
 
   #newTimer(): PhaseTimer {
-    const timer: PhaseTimer = new PhaseTimer(() =>
-      this.#env.work((input) => this.#advance(input), {
-        type: timer === this.#timer ? "timer" : "rotationTimer",
-      } as const),
+    const timer: PhaseTimer = new PhaseTimer(
+      () =>
+        this.#env.work((input) => this.#advance(input), {
+          type: timer === this.#timer ? "timer" : "rotationTimer",
+        } as const),
+      () => [...this.#arrivals.values()].some(({ isEmpty }) => !isEmpty),
     );
     return timer;
   }
@@ -283,27 +290,33 @@ export class Connection {
   }
 
   #connect(connection: number, withinMs: number): void {
+    const arrivals = new Arrivals({
+      work: this.#env.work,
+      hold: () => this.#sockets.hold(connection),
+      release: () => this.#sockets.release(connection),
+    });
+    this.#arrivals.set(connection, arrivals);
     this.#sockets.open(connection, withinMs, {
       opened: () => this.#advance({ type: "opened", connection }),
-      frame: (frame) => this.#received(connection, frame),
+      frame: (frame) => this.#received(connection, arrivals, frame),
       pingSent: (proof) => this.#advance({ type: "pingSent", connection, proof }),
       pong: (proof) => this.#pong(connection, proof),
       pinged: () => this.#events.sentOwn(this.#heard(connection)),
-      dropped: (drop) => this.#dropped(connection, drop),
+      dropped: (drop) => arrivals.end(() => this.#dropped(connection, drop)),
     });
   }
 
-  /** Takes a frame apart. Everything behind this sees the messages in it as frames of their own. */
-  #received(connection: number, frame: Body): void {
+  #received(connection: number, arrivals: Arrivals, frame: Body): void {
     const now = this.#heard(connection);
     this.#activity.frame(now);
-    if (this.#framing.isWhole(frame)) {
-      this.#frame(connection, frame, now);
-      return;
-    }
-    const read = this.#framing.read(frame);
-    if ("why" in read) this.#events.unreadable(connection, frame, read.why, now);
-    else for (const piece of read) this.#frame(connection, piece, now);
+    if (arrivals.isEmpty && this.#framing.isPlain(frame)) this.#frame(connection, frame, now);
+    else arrivals.add(this.#takeApart(connection, frame));
+  }
+
+  /** Takes a frame apart. Everything behind this sees the messages in it as frames of their own. */
+  *#takeApart(connection: number, frame: Body): Handling {
+    const fault = yield* this.#framing.handle(frame, (message) => this.#frame(connection, message, this.#env.now()));
+    if (fault) this.#events.unreadable(connection, frame, fault.why, this.#env.now());
   }
 
   #frame(connection: number, frame: Body, now: number): void {
@@ -345,6 +358,7 @@ export class Connection {
   #dropped(connection: number, given: Disconnect): void {
     const { settings, secrets } = this.resolved;
     const drop = given.reason === "status" ? shownRefusal(given, settings.url, secrets) : given;
+    this.#arrivals.delete(connection);
     const close = this.#sockets.gone(connection, drop);
     if (this.#close) this.#close = closedBoth(this.#close, close, connection === this.#session.connection);
     this.#advance({ type: "dropped", connection, disconnect: drop });

@@ -5,6 +5,7 @@ import { concatenated } from "../../protocols/bytes.ts";
 import type { FrameOptions } from "../../protocols/frames.ts";
 import { inKindOf, readFrame, textOf } from "../../protocols/json-message.ts";
 import { elements, kindOf } from "../../protocols/json-text.ts";
+import { knowing, LARGE_TEXT, outlineInSteps } from "../../protocols/outline.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 
 /** A frame that could not be taken apart. */
@@ -33,18 +34,38 @@ export class Framing {
     this.#maxBytes = maxBytes;
   }
 
-  /** True if `read` would return just this frame. Nearly every frame is such a one. */
-  isWhole(frame: Body): boolean {
-    return typeof frame === "string" && this.#options.split === undefined;
+  /** True if `handle` would just hand on this frame. Nearly every frame is such a one. */
+  isPlain(frame: Body): boolean {
+    return typeof frame === "string" && this.#options.split === undefined && !this.#isLarge(frame);
   }
 
-  /** The messages of a frame, each in a form in which JSON is text. */
-  read(frame: Body): readonly Body[] | Unreadable {
+  /**
+   * Hands on the messages of a frame, each in a form in which JSON is text. Yields where other work may go on, and
+   * while a large message is handed on, its outline is known.
+   * @returns the reason if the frame could not be taken apart; then nothing was handed on
+   */
+  *handle(frame: Body, handOn: (message: Body) => void): Generator<undefined, Unreadable | undefined> {
     const inflated = this.#inflate(frame);
     if ("why" in inflated) return inflated;
-    const pieces = this.#split(inflated.body);
+    const pieces = yield* this.#split(inflated.body);
     if (pieces.length > MAX_PIECES) return { why: `the frame holds more than ${MAX_PIECES} messages` };
-    return this.#isJson ? pieces.map(jsonAsText) : pieces;
+    for (const piece of pieces) yield* this.#handOn(piece, handOn);
+    return undefined;
+  }
+
+  /** Where messages are JSON, bytes that hold JSON are its text: the opcode of a frame says nothing about its content. */
+  *#handOn(piece: Body, handOn: (message: Body) => void): Generator<undefined, void> {
+    const text = this.#isJson ? textOf(piece) : undefined;
+    if (text === undefined) handOn(piece);
+    else if (this.#isLarge(text)) {
+      const outline = yield* outlineInSteps(text);
+      if (typeof piece !== "string" && "why" in outline.root) handOn(piece);
+      else knowing(outline, () => handOn(text));
+    } else handOn(typeof piece === "string" || "why" in readFrame(text) ? piece : text);
+  }
+
+  #isLarge(text: string): boolean {
+    return this.#isJson && text.length > LARGE_TEXT;
   }
 
   /** Ends a frame that goes out with the separator, unless it has it already. */
@@ -70,10 +91,14 @@ export class Framing {
     }
   }
 
-  #split(frame: Body): readonly Body[] {
+  *#split(frame: Body): Generator<undefined, readonly Body[]> {
     const { split } = this.#options;
     if (split === undefined) return [frame];
-    if (split === "array") return elementsOf(frame);
+    if (split === "array") {
+      const array = textOf(frame);
+      if (array === undefined || !this.#isLarge(array)) return elementsOf(frame);
+      return knowing(yield* outlineInSteps(array), () => elementsOf(array));
+    }
     const text = textOf(frame);
     if (text === undefined) return [frame];
     const pieces = piecesOf(text, split);
@@ -102,13 +127,6 @@ function elementsOf(frame: Body): readonly Body[] {
     if (pieces.push(json.text.slice(start, end)) > MAX_PIECES) break;
   }
   return pieces;
-}
-
-/** Where messages are JSON, bytes that hold JSON are its text: the opcode of a frame says nothing about its content. */
-function jsonAsText(frame: Body): Body {
-  if (typeof frame === "string") return frame;
-  const json = readFrame(frame);
-  return "why" in json ? frame : json.text;
 }
 
 const CM_DEFLATE = 8;

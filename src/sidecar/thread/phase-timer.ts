@@ -5,10 +5,13 @@ const CATCH_UP_MS = 50;
 
 export class PhaseTimer {
   readonly #onRing: () => void;
+  readonly #isHeld: () => boolean;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(onRing: () => void) {
+  /** @param isHeld true while the peer may have sent what was not read yet: then nothing rings */
+  constructor(onRing: () => void, isHeld: () => boolean = () => false) {
     this.#onRing = onRing;
+    this.#isHeld = isHeld;
   }
 
   /**
@@ -18,6 +21,12 @@ export class PhaseTimer {
    */
   set(ms: number | undefined, blames = false): void {
     clearTimeout(this.#timer);
-    this.#timer = ms === undefined ? undefined : setTimeout(blames ? () => this.set(CATCH_UP_MS) : this.#onRing, ms);
+    this.#timer = ms === undefined ? undefined : setTimeout(() => this.#onDue(blames), ms);
+  }
+
+  #onDue(blames: boolean): void {
+    const isHeld = this.#isHeld();
+    if (blames || isHeld) this.set(CATCH_UP_MS, isHeld);
+    else this.#onRing();
   }
 }

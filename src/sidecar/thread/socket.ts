@@ -36,6 +36,9 @@ export interface Socket {
   /** @returns false if the socket is not open, and did not take the frame */
   write(frame: Body): boolean;
   ping(proof: string): void;
+  /** Reads no more until `release`. */
+  hold(): void;
+  release(): void;
   /** Begins the close handshake, and breaks the socket if the peer does not finish it in time; with 0, at once. */
   close(code: number, withinMs: number): void;
   /** Breaks the socket at once, without a close frame; `dropped` follows. */
@@ -169,13 +172,18 @@ export function openSocket(
     });
   };
 
+  let isHeld = false;
+  const resume = (): void => {
+    if (!isHeld) ws.resume();
+  };
+
   let inTurn = 0;
   const takeTurns = (bytes: number): void => {
     inTurn += FRAME_BYTES + bytes;
     if (inTurn < TURN_BYTES) return;
     inTurn = 0;
     ws.pause();
-    setImmediate(() => ws.resume());
+    setImmediate(resume);
   };
 
   /** Pings that were sent and whose pong has not come. */
@@ -201,7 +209,7 @@ export function openSocket(
   const gatherChunks = (): void => {
     if (++chunks < FEW_CHUNKS) return;
     ws.pause();
-    setTimeout(() => ws.resume(), Math.min(GATHER_MAX_MS, 2 ** (chunks / FEW_CHUNKS)));
+    setTimeout(resume, Math.min(GATHER_MAX_MS, 2 ** (chunks / FEW_CHUNKS)));
   };
 
   /** Breaks the socket: ws stays CONNECTING after a refused upgrade, and CLOSING for long after a protocol error. */
@@ -288,6 +296,14 @@ export function openSocket(
       ws.ping(proof, true, (error?: Error) => {
         if (!error) events.pingSent(proof);
       });
+    },
+    hold() {
+      isHeld = true;
+      ws.pause();
+    },
+    release() {
+      isHeld = false;
+      ws.resume();
     },
     close(code, closeWithinMs) {
       closedBy ??= "us";

@@ -103,6 +103,15 @@ export class Sockets {
     this.#sockets.get(connection)?.ping(proof);
   }
 
+  /** Reads no more from the connection until `release`. */
+  hold(connection: number): void {
+    this.#sockets.get(connection)?.hold();
+  }
+
+  release(connection: number): void {
+    this.#sockets.get(connection)?.release();
+  }
+
   close(connection: number, code: number, withinMs: number): void {
     this.#sockets.get(connection)?.close(code, withinMs);
   }

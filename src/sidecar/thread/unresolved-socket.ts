@@ -60,6 +60,8 @@ export function openUnresolved(
     },
     write: (frame) => socket?.write(frame) ?? false,
     ping: (proof) => socket?.ping(proof),
+    hold: () => socket?.hold(),
+    release: () => socket?.release(),
     close: (code, closeWithinMs) => (socket ? socket.close(code, closeWithinMs) : destroy()),
     destroy,
   };

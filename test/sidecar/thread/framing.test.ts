@@ -10,6 +10,12 @@ import { Framing, MAX_PIECES } from "../../../src/sidecar/thread/framing.ts";
 const MAX_BYTES = 1_000;
 const bytes = (text: string) => new TextEncoder().encode(text);
 const framing = (options?: FrameOptions, accepts: "json" | "any" = "json") => new Framing(options, accepts, MAX_BYTES);
+/** The messages of a frame, or the reason why it cannot be taken apart. */
+function read(taking: Framing, frame: Body): readonly Body[] | { readonly why: string } {
+  const messages: Body[] = [];
+  const steps = taking.handle(frame, (message) => messages.push(message));
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value ?? messages;
+}
 const plain = (bodies: unknown) =>
   Array.isArray(bodies) ? bodies.map((body) => (typeof body === "string" ? body : [...body])) : bodies;
 
@@ -34,12 +40,12 @@ const table: readonly (readonly [what: string, options: FrameOptions, frame: str
 ];
 describe("splitting", () => {
   for (const [what, options, frame, pieces] of table) {
-    test(what, () => assert.deepEqual(framing(options).read(frame), pieces));
+    test(what, () => assert.deepEqual(read(framing(options), frame), pieces));
   }
 
   test("the messages in bytes are bytes", () => {
-    assert.deepEqual(plain(framing({ split: "\n" }, "any").read(bytes("a\nb"))), [[97], [98]]);
-    assert.deepEqual(plain(framing({ split: "\n" }, "any").read(Uint8Array.of(255, 10))), [[255, 10]]);
+    assert.deepEqual(plain(read(framing({ split: "\n" }, "any"), bytes("a\nb"))), [[97], [98]]);
+    assert.deepEqual(plain(read(framing({ split: "\n" }, "any"), Uint8Array.of(255, 10))), [[255, 10]]);
   });
 
   test("joining messages with the separator and splitting them gives them back", () => {
@@ -47,7 +53,7 @@ describe("splitting", () => {
     fc.assert(
       fc.property(separators, fc.array(fc.string({ minLength: 1 })), (split, messages) => {
         const clean = messages.filter((message) => !message.includes("-") && !message.includes(split));
-        assert.deepEqual(framing({ split }).read(clean.map((message) => message + split).join("")), clean);
+        assert.deepEqual(read(framing({ split }), clean.map((message) => message + split).join("")), clean);
       }),
     );
   });
@@ -57,9 +63,9 @@ describe("splitting", () => {
       ["\n", "a\n".repeat(MAX_PIECES + 1)],
       ["array", `[${"1,".repeat(MAX_PIECES)}1]`],
     ] as const) {
-      assert.match(String((framing({ split }).read(frame) as { why: string }).why), /more than 10000 messages/);
+      assert.match(String((read(framing({ split }), frame) as { why: string }).why), /more than 10000 messages/);
     }
-    assert.equal((framing({ split: "\n" }).read(`${"\n".repeat(MAX_PIECES * 2)}a`) as readonly Body[]).length, 1);
+    assert.equal((read(framing({ split: "\n" }), `${"\n".repeat(MAX_PIECES * 2)}a`) as readonly Body[]).length, 1);
   });
 });
 
@@ -84,11 +90,11 @@ describe("inflating", () => {
     ["auto leaves other bytes", "auto", bytes(json)],
     ["a text frame is left as it is", "gzip", json],
   ] as const) {
-    test(what, () => assert.deepEqual(framing({ inflate }).read(frame), [json]));
+    test(what, () => assert.deepEqual(read(framing({ inflate }), frame), [json]));
   }
 
   test("a frame is inflated before it is split", () => {
-    assert.deepEqual(framing({ inflate: "gzip", split: "\n" }).read(gzipSync("1\n2\n")), ["1", "2"]);
+    assert.deepEqual(read(framing({ inflate: "gzip", split: "\n" }), gzipSync("1\n2\n")), ["1", "2"]);
   });
 
   test("a frame that cannot be inflated, or beyond the bound, is unreadable and says why", () => {
@@ -98,28 +104,37 @@ describe("inflating", () => {
       ["gzip", gzipSync("x".repeat(100)).subarray(0, 15), /cannot be inflated/],
       ["gzip", gzipSync("x".repeat(MAX_BYTES + 1)), /more than limits\.reply_bytes \(1000 bytes\)/],
     ] as const) {
-      assert.match(String((framing({ inflate }).read(frame) as { why: string }).why), why);
+      assert.match(String((read(framing({ inflate }), frame) as { why: string }).why), why);
     }
-    assert.deepEqual(framing({ inflate: "gzip" }, "any").read(gzipSync("x".repeat(MAX_BYTES))), [
+    assert.deepEqual(read(framing({ inflate: "gzip" }, "any"), gzipSync("x".repeat(MAX_BYTES))), [
       "x".repeat(MAX_BYTES),
     ]);
   });
 });
 
 describe("bytes in a protocol that accepts JSON", () => {
-  for (const [what, frame, read] of [
+  for (const [what, frame, messages] of [
     ["that hold JSON are its text", bytes(' {"a":1.0}'), [' {"a":1.0}']],
     ["that hold other text stay bytes", bytes("hello"), [[...bytes("hello")]]],
     ["that are no text stay bytes", Uint8Array.of(0, 255, 1), [[0, 255, 1]]],
   ] as const) {
     test(what, () => {
-      assert.equal(framing().isWhole(frame), false);
-      assert.deepEqual(plain(framing().read(frame)), read);
+      assert.equal(framing().isPlain(frame), false);
+      assert.deepEqual(plain(read(framing(), frame)), messages);
     });
   }
 
   test("stay bytes where any body is accepted, and text frames are not looked at", () => {
-    assert.deepEqual(plain(framing(undefined, "any").read(bytes("{}"))), [[123, 125]]);
-    assert.deepEqual([framing().isWhole("{}"), framing({ split: "\n" }).isWhole("{}")], [true, false]);
+    assert.deepEqual(plain(read(framing(undefined, "any"), bytes("{}"))), [[123, 125]]);
+    assert.deepEqual([framing().isPlain("{}"), framing({ split: "\n" }).isPlain("{}")], [true, false]);
+  });
+
+  test("large ones are text or bytes as small ones are, and so are the elements of a large array", () => {
+    const large = `[${"1,".repeat(50_000)}1]`;
+    assert.equal(framing().isPlain(large), false);
+    assert.equal(framing(undefined, "any").isPlain(large), true);
+    assert.deepEqual(read(framing(), bytes(large)), [large]);
+    assert.deepEqual(plain(read(framing(), bytes(`${large},`))), [[...bytes(`${large},`)]]);
+    assert.deepEqual(read(framing({ split: "array" }), `[7,${large},"8"]`), ["7", large, '"8"']);
   });
 });

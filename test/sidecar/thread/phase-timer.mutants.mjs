@@ -4,8 +4,14 @@ export default {
   mutants: [
     [
       "a peer is blamed before its pending frames are read",
-      "blames ? () => this.set(CATCH_UP_MS) : this.#onRing",
-      "blames ? this.#onRing : this.#onRing",
+      "if (blames || isHeld) this.set(CATCH_UP_MS, isHeld);",
+      "if (isHeld) this.set(CATCH_UP_MS, isHeld);",
+    ],
+    [
+      "a peer is blamed while its frames wait to be handled",
+      "if (blames || isHeld) this.set(CATCH_UP_MS, isHeld);",
+      "if (blames) this.set(CATCH_UP_MS);",
+      { tests: ["test/sidecar/thread/phase-timer"] },
     ],
   ],
 };

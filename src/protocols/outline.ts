@@ -1,0 +1,69 @@
+/**
+ * The outline of a large JSON text: whether it is JSON, and where its large values end. It is found in steps, between
+ * which other work may go on; whatever reads the text afterwards then goes over its large values at once.
+ */
+
+import { Check, JsonFault, type Span } from "./json-check.ts";
+
+/** The largest text, in UTF-16 code units, that is checked at once: that takes some milliseconds at most. */
+export const LARGE_TEXT = 64 * 1024;
+
+/** The length from which on the end of an array or object is noted, unless it lies deeper than any pointer reaches. */
+const NOTED_LENGTH = 16 * 1024;
+const NOTED_DEPTH = 66;
+
+/**
+ * The most members and elements of a large text that are looked at for one value. Those of the containers that the
+ * pointer leads through count, and not what lies within their other members.
+ */
+export const LOOKED_AT_MAX = 16_384;
+
+/** The characters between two pauses: some milliseconds, even of a text that is nothing but commas. */
+const STEP = 64 * 1024;
+
+export interface Outline {
+  readonly text: string;
+  /** The span of the value, or the reason why the text is not JSON. */
+  readonly root: Span | { readonly why: string };
+  /** The ends of long arrays and objects, by their starts. */
+  readonly ends: ReadonlyMap<number, number>;
+}
+
+/** Checks a text, and yields where other work may be done. */
+export function* outlineInSteps(text: string): Generator<undefined, Outline> {
+  const ends = new Map<number, number>();
+  const checking = new Check(text, Number.POSITIVE_INFINITY, undefined, {
+    length: NOTED_LENGTH,
+    depth: NOTED_DEPTH,
+    ends,
+  });
+  try {
+    yield* inSteps(checking);
+    return { text, root: checking.root, ends };
+  } catch (error) {
+    if (error instanceof JsonFault) return { text, root: { why: error.message }, ends };
+    throw error;
+  }
+}
+
+export function* inSteps(work: { run(until: number): boolean }): Generator<undefined, void> {
+  for (let until = STEP; !work.run(until); until += STEP) yield;
+}
+
+/** The outline that is known now. One at a time, for as long as its text is dealt with: it is no cache. */
+let known: Outline | undefined;
+
+/** Does some work to which the outline's text is known. */
+export function knowing<Result>(outline: Outline, work: () => Result): Result {
+  known = outline;
+  try {
+    return work();
+  } finally {
+    known = undefined;
+  }
+}
+
+/** The outline of a text, if it is known. */
+export function outlineOf(text: string): Outline | undefined {
+  return text.length > LARGE_TEXT && known?.text === text ? known : undefined;
+}
