@@ -24,6 +24,7 @@ const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts", "secrets.ts"
 
 /** Open to every part of the HTTP side. */
 const HTTP: readonly Place[] = [
+  "http/described.ts",
   "http/guard.ts",
   "http/held-bytes.ts",
   "http/openapi.ts",
