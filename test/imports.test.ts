@@ -59,7 +59,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     },
     {
       from: ["config/"],
-      to: ["config/", "protocols/", "errors.ts", "placeholders.ts", "secrets.ts", "signing-key.ts"],
+      to: ["config/", "protocols/", "errors.ts", "placeholders.ts", "secrets.ts", "signing-key.ts", "version.ts"],
     },
     { from: ["sidecar/host/"], to: ["sidecar/host/", ...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
     {
