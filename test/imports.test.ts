@@ -24,6 +24,7 @@ const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts", "secrets.ts"
 
 /** Open to every part of the HTTP side. */
 const HTTP: readonly Place[] = [
+  "http/described.ts",
   "http/guard.ts",
   "http/held-bytes.ts",
   "http/openapi.ts",
@@ -58,7 +59,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     },
     {
       from: ["config/"],
-      to: ["config/", "protocols/", "errors.ts", "placeholders.ts", "secrets.ts", "signing-key.ts"],
+      to: ["config/", "protocols/", "errors.ts", "placeholders.ts", "secrets.ts", "signing-key.ts", "version.ts"],
     },
     { from: ["sidecar/host/"], to: ["sidecar/host/", ...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
     {

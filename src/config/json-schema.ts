@@ -2,18 +2,77 @@
 
 import * as z from "zod";
 import { PLACEHOLDER_PATTERN } from "../placeholders.ts";
+import { version } from "../version.ts";
 import { configSchema, subscriptionOrderSchema } from "./schema.ts";
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/** A schema, and those that it refers to, by name. */
+export interface SchemaWithParts {
+  readonly schema: JsonSchema;
+  readonly parts: Readonly<Record<string, JsonSchema>>;
+}
 
 /** The JSON Schema of the configuration file as it is written, where any value may be a placeholder. */
 export function configJsonSchema(): object {
-  const schema = z.toJSONSchema(configSchema, {
-    io: "input",
-    override: ({ jsonSchema }) => allowPlaceholders(jsonSchema),
-  });
-  return { title: "sidesocket configuration", ...schema };
+  const { schema, parts } = withParts(configSchema, "#/$defs/");
+  const all = { ...schema, $defs: parts };
+  for (const each of [...schemasIn(all)]) allowPlaceholders(each);
+  const { $schema, ...rest } = all;
+  return { $schema, $id: `urn:sidesocket:config:${version}`, title: "sidesocket configuration", ...rest };
 }
 
-function allowPlaceholders(schema: z.core.JSONSchema.BaseSchema): void {
+/** The JSON Schema of the body that creates a subscription. @param base the place of its parts, such as `#/$defs/` */
+export function subscriptionOrderJson(base: string): SchemaWithParts {
+  const { schema, parts } = withParts(subscriptionOrderSchema, base);
+  const { $schema: _, ...rest } = schema;
+  return { schema: rest, parts };
+}
+
+/**
+ * Zod numbers the parts that have no name. Those that are any JSON, which each `z.json()` defines again, become one;
+ * the others stand where they are used.
+ */
+function withParts(source: z.ZodType, base: string): SchemaWithParts {
+  const { $defs = {}, ...schema } = z.toJSONSchema(source, { io: "input" });
+  const parts: Record<string, JsonSchema> = {};
+  const pending: JsonSchema[] = [schema];
+  const rename = (reference: JsonSchema) => {
+    const key = reference.$ref?.replace("#/$defs/", "");
+    if (key === undefined) return;
+    const part = $defs[key] as JsonSchema;
+    const name = isAnyJson(part, key) ? "Json" : key;
+    if (name.startsWith("__")) {
+      delete reference.$ref;
+      rename(Object.assign(reference, structuredClone(part)));
+      return;
+    }
+    reference.$ref = `${base}${name}`;
+    if (name in parts) return;
+    const { id: _, ...rest } = part;
+    parts[name] = name === "Json" ? { description: "Any JSON value." } : rest;
+    pending.push(parts[name]);
+  };
+  for (const root of pending) for (const each of schemasIn(root)) rename(each);
+  return { schema, parts };
+}
+
+/** True for a part that is the definition of JSON: a scalar, or a list or a mapping of itself. */
+function isAnyJson({ anyOf = [] }: JsonSchema, key: string): boolean {
+  return anyOf.some(({ type, items }) => type === "array" && (items as JsonSchema).$ref === `#/$defs/${key}`);
+}
+
+/** A schema and all inside of it, the outer ones first. */
+function* schemasIn(schema: JsonSchema): Generator<JsonSchema> {
+  yield schema;
+  const { properties = {}, $defs = {}, items, additionalProperties, propertyNames, anyOf = [], oneOf = [] } = schema;
+  const inside = [items, additionalProperties, propertyNames, anyOf, oneOf];
+  for (const inner of [...Object.values(properties), ...Object.values($defs), ...inside].flat()) {
+    if (typeof inner === "object") yield* schemasIn(inner);
+  }
+}
+
+function allowPlaceholders(schema: JsonSchema): void {
   if (schema.pattern !== undefined) schema.pattern = `${schema.pattern}|${PLACEHOLDER_PATTERN}`;
   // A bound applies to numbers only, a pattern to strings only.
   if (schema.type === "integer") Object.assign(schema, { type: ["integer", "string"], pattern: PLACEHOLDER_PATTERN });
@@ -22,15 +81,4 @@ function allowPlaceholders(schema: z.core.JSONSchema.BaseSchema): void {
   delete schema.enum;
   delete schema.minLength;
   schema.anyOf = [values ? { enum: values } : { minLength }, { pattern: PLACEHOLDER_PATTERN }];
-}
-
-/**
- * The JSON Schema of the body that creates a subscription. Conditions inside of conditions are not described: a
- * reference would lead to the root of the document that this schema is put into.
- */
-export function subscriptionOrderJson(): object {
-  const { $defs: _, ...schema } = z.toJSONSchema(subscriptionOrderSchema, { io: "input" });
-  return JSON.parse(JSON.stringify(schema), (_, value) =>
-    value?.$ref === undefined ? value : { type: "object", description: "A condition" },
-  );
 }

@@ -45,7 +45,7 @@ const textPattern = z
   });
 
 /** A condition inside of another one. */
-const inner: z.ZodType<Condition> = z.lazy(() => condition).meta({ id: "Condition" });
+const inner: z.ZodType<Condition> = z.lazy(() => condition);
 const inners = z.array(inner).min(1, "must have at least one condition");
 
 /** The parts of a condition (see protocols/condition.ts), which some mappings have beside other keys. */
@@ -77,7 +77,10 @@ export const CONDITION_KEYS = Object.keys(conditionShape) as readonly ConditionK
 
 const EMPTY_CONDITION = `must say what to look at: ${PARTS}`;
 
-export const condition = z.strictObject(conditionShape).refine(isCondition, EMPTY_CONDITION);
+export const condition = z
+  .strictObject(conditionShape)
+  .refine(isCondition, EMPTY_CONDITION)
+  .meta({ id: "Condition", description: "A test of a frame; all of its parts must hold." });
 
 const conditions = z.array(condition).min(1, "must have at least one condition");
 

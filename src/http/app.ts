@@ -8,6 +8,7 @@ import { guardCaller, guardRoute } from "./guard.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem, type ResponseHeaders } from "./problem.ts";
 import { requestId } from "./request-id.ts";
+import { documentRoutes } from "./routes/document.ts";
 import { graphqlRoutes } from "./routes/graphql.ts";
 import { keptRoutes } from "./routes/kept-replies.ts";
 import { messageRoutes } from "./routes/messages.ts";
@@ -20,7 +21,7 @@ import { App } from "./routing.ts";
 import { isRpc, rpcFailure } from "./rpc-error.ts";
 
 export function buildApp(parts: AppParts): App {
-  const { access, about } = parts;
+  const { access } = parts;
   const app = new App();
 
   const servesPages = access.origins.length > 0;
@@ -50,10 +51,7 @@ export function buildApp(parts: AppParts): App {
   subscriptionRoutes(app, parts);
   statusRoutes(app, parts);
   shutdownRoutes(app, parts);
-  app.get("/openapi.json", async (c) => {
-    const { openApiDocument } = await import("./openapi.ts");
-    return c.json(openApiDocument(app.described, about.version));
-  });
+  documentRoutes(app, parts);
   refuseOtherMethods(app);
 
   app.notFound((c) => problem(c, refused("not_found", "no such route (/openapi.json lists all routes)").failure));

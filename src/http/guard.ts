@@ -7,7 +7,7 @@ import { ANYBODY, type Caller, type Tokens } from "./callers.ts";
 import type { Access, Env } from "./ports.ts";
 
 /** Probes arrive under a pod's address and without a token, so they report nothing but a status. */
-const BARE_PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/healthz"]);
+export const BARE_PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/healthz"]);
 
 /** Checks what a web page cannot forge: Host and Origin. */
 export function guardCaller(c: Context<Env>, access: Access): SidesocketError | undefined {

@@ -33,6 +33,11 @@ const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   internal_error: 500,
 };
 
+/** The codes of HTTP responses: a call that would block is one of the library's. */
+export const HTTP_CODES: readonly ErrorCode[] = (Object.keys(statusOf) as ErrorCode[]).filter(
+  (code) => code !== "would_block",
+);
+
 const titleOf: Readonly<Record<ErrorCode, string>> = {
   invalid_request: "Invalid request",
   unauthorized: "A valid token is required",
@@ -77,7 +82,7 @@ export function facts(failure: Failure, upstream?: FailedUpstream, requestId?: s
   };
 }
 
-export function statusFor(failure: Failure): ContentfulStatusCode {
+export function statusFor(failure: Pick<Failure, "code">): ContentfulStatusCode {
   return statusOf[failure.code];
 }
 

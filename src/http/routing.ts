@@ -4,11 +4,12 @@ import type { RouteConfig } from "@hono/zod-openapi";
 import { type Context, Hono } from "hono";
 import type { z } from "zod";
 import { refused } from "../errors.ts";
+import type * as described from "./described.ts";
 import type { Env } from "./ports.ts";
 import type * as schemas from "./schemas.ts";
 
-/** The module of schemas. It costs as much to load as the rest of this folder, so only the document loads it. */
-export type Schemas = typeof schemas;
+/** The modules of the document. They cost as much to load as the rest of this folder, so only the document does. */
+export type Schemas = typeof schemas & typeof described;
 
 /** The JSON that a schema describes. Handlers annotate what they send with it, so that the document stays true. */
 export type JsonOf<Name extends keyof Schemas> = Schemas[Name] extends z.ZodType ? z.infer<Schemas[Name]> : never;
@@ -17,7 +18,12 @@ type RoutePlace = Pick<RouteConfig, "method" | "path"> & {
   /** Query parameters, those that the description has: any other is refused. Without it nothing is. */
   readonly query?: readonly string[];
 };
-type RouteDescription = Omit<RouteConfig, "method" | "path">;
+type RouteDescription = Omit<RouteConfig, "method" | "path"> & {
+  /** The name of the function in a generated client. */
+  readonly operationId: string;
+  readonly tags: [keyof Schemas["TAGS"]];
+  readonly summary: string;
+};
 
 export interface Route {
   readonly place: RoutePlace;
@@ -28,11 +34,6 @@ export interface Route {
 export function createRoute(place: RoutePlace, describe: (schemas: Schemas) => RouteDescription): Route {
   const { method, path } = place;
   return { place, describe: (schemas) => ({ method, path, ...describe(schemas) }) };
-}
-
-/** A described response or request body in JSON. */
-export function json<Schema>(description: string, schema: Schema) {
-  return { description, content: { "application/json": { schema } } };
 }
 
 /** Runs before a route's handler, or refuses. Synchronous: a middleware of Hono's costs each request two promises. */

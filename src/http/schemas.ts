@@ -1,30 +1,73 @@
-/** Schemas and parameters of the HTTP API, for the handlers' types and for the OpenAPI document. */
+/** Schemas of the bodies of the HTTP API, for the handlers' types and for the OpenAPI document. */
 
 import { z } from "@hono/zod-openapi";
+import { HTTP_CODES } from "./problem.ts";
 
-const sent = z.enum(["no", "maybe", "yes"]);
+const sent = z
+  .enum(["no", "maybe", "yes"])
+  .describe("no: never handed to the socket; maybe: handed over, without proof of arrival; yes: arrival is proven")
+  .openapi("Sent");
+
+const code = z.enum(HTTP_CODES).openapi("Code");
+
+const phase = z
+  .enum(["idle", "connecting", "greeting", "ready", "waiting", "refused", "closing", "closed"])
+  .openapi("Phase");
+
+const gapReason = z.enum(["overflow", "away", "crashed", "expired", "refused"]).openapi("GapReason");
+
+/** The facts of a failure, in a problem document and in the `data` of a JSON-RPC error. */
+const facts = {
+  code,
+  sent,
+  retry_safe: z.boolean().describe("true exactly if sent is no"),
+  retry: z
+    .enum(["never", "later", "now"])
+    .describe("never: the same request fails again; later: once something has passed; now: nothing stands in its way"),
+  detail: z.string().describe("one sentence for people, which may change"),
+  heard: z
+    .object({ frames: z.int(), last: z.string(), why: z.string().optional() })
+    .optional()
+    .describe("with reply_timeout: the frames that came meanwhile and answered nothing, the last one cut"),
+  request_id: z.string().optional().describe("as in X-Request-Id"),
+  upstream: z.string().optional(),
+  upstream_state: phase.optional(),
+};
 
 export const problemSchema = z
   .object({
-    type: z.string(),
+    type: z.string().describe("urn:sidesocket:error: and the code"),
     title: z.string(),
     status: z.int(),
-    detail: z.string(),
-    code: z.string(),
-    sent: sent.describe(
-      "no: never handed to the socket; maybe: handed over, without proof of arrival; yes: arrival is proven",
-    ),
-    retry_safe: z.boolean(),
-    retry: z
-      .enum(["never", "later", "now"])
-      .describe(
-        "never: the same request fails again; later: once something has passed; now: nothing stands in its way",
-      ),
-    request_id: z.string(),
-    upstream: z.string().optional(),
-    upstream_state: z.string().optional(),
+    ...facts,
+    oldest: z.string().optional().describe("of messages that are gone: the oldest cursor that is kept"),
+    resume: z.string().optional().describe("of messages that are gone: the `after` that goes on from there"),
+    dropped: z.int().nullable().optional().describe("of messages that are gone: their number, null if unknown"),
+    reason: gapReason.optional().describe("of messages that are gone"),
   })
-  .openapi("Problem");
+  .openapi("Problem", {
+    example: {
+      type: "urn:sidesocket:error:reply_timeout",
+      title: "No reply in time",
+      status: 504,
+      code: "reply_timeout",
+      sent: "maybe",
+      retry_safe: false,
+      retry: "now",
+      detail: "no reply came in time",
+      request_id: "aa7a8bb5-1160-4a51-8161-857b7ef69054",
+      upstream: "default",
+      upstream_state: "ready",
+    },
+  });
+
+export const rpcErrorSchema = z
+  .object({
+    jsonrpc: z.literal("2.0"),
+    id: z.union([z.string(), z.number(), z.null()]),
+    error: z.object({ code: z.int(), message: z.string(), data: z.object(facts).optional() }),
+  })
+  .openapi("RpcError");
 
 export const upstreamStateSchema = z
   .object({
@@ -32,7 +75,7 @@ export const upstreamStateSchema = z
     url: z.string().describe("scheme, host and port only"),
     protocol: z.string(),
     required: z.boolean(),
-    phase: z.enum(["idle", "connecting", "greeting", "ready", "waiting", "refused", "closing", "closed"]),
+    phase,
     since: z.string().describe("RFC 3339"),
     attempts: z.int().describe("failed attempts since the upstream last proved itself"),
     last_error: z.string().nullable(),
@@ -92,7 +135,7 @@ export const livenessSchema = z.object({ status: z.literal("alive") }).openapi("
 export const readinessSchema = z
   .object({
     status: z.enum(["ready", "not_ready", "congested", "shutting_down"]),
-    upstreams: z.record(z.string(), z.string()).optional().describe("phases by name; only with a token"),
+    upstreams: z.record(z.string(), phase).optional().describe("phases by name; only with a token"),
     errors: z
       .record(z.string(), z.string())
       .optional()
@@ -126,7 +169,7 @@ const gapSchema = z
     after: z.string().nullable(),
     before: z.string(),
     dropped: z.int().nullable().describe("null if the number cannot be known"),
-    reason: z.enum(["overflow", "away", "crashed", "expired", "refused"]),
+    reason: gapReason,
     from: z.string().optional(),
     to: z.string().optional(),
     why: z.string().optional(),
@@ -161,145 +204,28 @@ export const subscriptionSchema = z
 
 export const subscriptionListSchema = z.object({ subscriptions: z.array(subscriptionSchema) }).openapi("Subscriptions");
 
-/** The responses that every route may have besides its success. */
-export const failures = {
-  default: {
-    description: "A failure: RFC 9457, with `Sidesocket-Code` and `Sidesocket-Sent` repeated as headers",
-    content: { "application/problem+json": { schema: problemSchema } },
-  },
-} as const;
-
-/** Any message or reply: its shape is the upstream's business, so nothing is validated or parsed. */
-const anything = { schema: {} } as const;
-export const anyMessage = {
-  required: true,
-  content: { "application/json": anything, "text/plain": anything, "application/octet-stream": anything },
-} as const;
-
-export const upstreamParams = z.object({ upstream: z.string() });
-
-/** Narrower than the package's own type, which is a union over three versions of OpenAPI. */
-type Parameter = {
-  name: string;
-  in: "path" | "query" | "header";
-  required?: boolean;
-  description?: string;
-  schema: ParameterSchema;
-};
-
-type ParameterSchema = {
-  type: "string" | "integer" | "boolean" | "array";
-  items?: ParameterSchema;
-  enum?: string[];
-  default?: string | number | boolean;
-  minimum?: number;
-  maximum?: number;
-  minLength?: number;
-  maxLength?: number;
-};
-
-export const upstreamParameter: Parameter = {
-  name: "upstream",
-  in: "path",
-  required: true,
-  schema: { type: "string" },
-};
-
-/** Parameters of routes that wait for a reply. Handlers read them without a schema: this is the hot path. */
-export const waitParameters: Parameter[] = [
-  {
-    name: "timeout",
-    in: "query",
-    description: "How long to wait for the reply: `10`, `2.5s`, `500ms`; a bare number is seconds, at most 120s",
-    schema: { type: "string", default: "25s" },
-  },
-  {
-    name: "Prefer",
-    in: "header",
-    description: "`wait=N`, in seconds, and on `/request` also `respond-async` (RFC 7240)",
-    schema: { type: "string" },
-  },
-];
-
-const query = (name: string, description: string, schema: ParameterSchema): Parameter => ({
-  name,
-  in: "query",
-  description,
-  schema,
-});
-
-/** The parameter of streams, whose `timeout` is only for their first frame. */
-export const idleParameter: Parameter = query(
-  "idle",
-  "The longest pause between two frames of a stream: `10`, `500ms`; at most `limits.reply_pause`",
-  { type: "string" },
-);
-
-/** Parameters of routes that read messages. */
-export const messageParameters: Parameter[] = [
-  upstreamParameter,
-  query("after", "Where to begin: after this cursor, at `earliest`, or at `latest`", {
-    type: "string",
-    default: "earliest",
-  }),
-  query("limit", "The maximum number of messages in a page", {
-    type: "integer",
-    minimum: 1,
-    maximum: 1_000,
-    default: 100,
-  }),
-  query("wait", "How long a page waits for its first message: `10`, `2.5s`; at most 120s", {
-    type: "string",
-    default: "0",
-  }),
-  query("where", "Only messages with this value at this JSON pointer: `/params/type=trade`; all conditions must hold", {
-    type: "array",
-    items: { type: "string" },
-  }),
-  query("poll", "`1`: a stream sends the messages that are kept, and ends", {
-    type: "string",
-    enum: ["0", "1"],
-    default: "0",
-  }),
-  query("lastEventId", "The same as `Last-Event-ID`, from clients that cannot set the header; events only", {
-    type: "string",
-  }),
-  {
-    name: "Last-Event-ID",
-    in: "header",
-    description: "The cursor that an EventSource has reached; takes precedence over `after`",
-    schema: { type: "string" },
-  },
-];
-
-export const idParameter: Parameter = { name: "id", in: "path", required: true, schema: { type: "string" } };
-
-export const waitParameter = query("wait", "How long to wait for the reply: `10`, `2.5s`; at most 120s", {
-  type: "string",
-  default: "0",
-});
-
-/** Parameter of routes whose requests may be repeated. */
-export const keyParameter: Parameter = {
-  name: "Idempotency-Key",
-  in: "header",
-  description: "Of requests with the same key, message and token only one is sent; the others get its reply",
-  schema: { type: "string", minLength: 1, maxLength: 255 },
-};
-
 export const pendingSchema = z
   .object({
     state: z.enum(["pending", "late"]).describe("late: its timeout has passed, and its reply may still come"),
     location: z.string().describe("path to poll again"),
-    code: z.string().optional().describe("reply_timeout, if the state is late"),
+    code: code.optional().describe("reply_timeout, if the state is late"),
     sent: sent.optional(),
   })
   .openapi("Pending");
 
-export const pickParameter = query(
-  "pick",
-  "A JSON pointer, such as `/result/price`: the response is the value there, as bare text",
-  {
-    type: "string",
-  },
-);
+export const graphqlRequestSchema = z
+  .object({
+    query: z.string(),
+    operationName: z.string().nullable().optional(),
+    variables: z.record(z.string(), z.any()).nullable().optional(),
+    extensions: z.record(z.string(), z.any()).nullable().optional(),
+  })
+  .openapi("GraphqlRequest", { example: { query: "{ hello }" } });
+
+export const graphqlResultSchema = z
+  .object({
+    data: z.record(z.string(), z.any()).nullable().optional(),
+    errors: z.array(z.object({ message: z.string() }).loose()).optional(),
+    extensions: z.record(z.string(), z.any()).optional(),
+  })
+  .openapi("GraphqlResult");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { configJsonSchema } from "../../src/config/json-schema.ts";
+import { configJsonSchema, subscriptionOrderJson } from "../../src/config/json-schema.ts";
 import { check, dotted } from "../../src/config/problems.ts";
 import { configSchema, shutdownTotal, upstreamSchema } from "../../src/config/schema.ts";
 
@@ -314,6 +314,16 @@ test("problems never repeat a value", () => {
     assert.ok(found.length > 0, JSON.stringify(input));
     assert.ok(!found.join("\n").includes(canary), found.join("\n"));
   }
+});
+
+test("the JSON Schema of a subscription refers to conditions and any JSON by name", () => {
+  const { schema, parts } = subscriptionOrderJson("#/parts/");
+  assert.deepEqual(Object.keys(parts).sort(), ["Condition", "Json"]);
+  const { any, not, request } = schema.properties as Record<string, unknown>;
+  const condition = { $ref: "#/parts/Condition" };
+  assert.deepEqual([any, not], [{ type: "array", minItems: 1, items: condition }, condition]);
+  assert.deepEqual(request, { $ref: "#/parts/Json" });
+  assert.equal((parts.Condition?.properties as Record<string, { $ref?: string }>)?.not?.$ref, "#/parts/Condition");
 });
 
 test("the JSON Schema describes the file as it is written", () => {

@@ -249,7 +249,7 @@ describe("replies that are fetched", () => {
       route?.parameters?.map(({ name }) => name),
       ["id", "wait", "pick"],
     );
-    assert.deepEqual(Object.keys(route?.responses ?? {}), ["200", "202", "default"]);
+    for (const status of ["200", "202", "404", "410"]) assert.ok(status in (route?.responses ?? {}), status);
     for (const path of ["/v1/upstreams/{upstream}/request", "/v1/upstreams/{upstream}/send", "/rpc"]) {
       assert.ok(
         paths[path]?.post?.parameters?.some(({ name }) => name === "Idempotency-Key"),

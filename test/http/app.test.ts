@@ -125,7 +125,7 @@ test("a 405 lists each method of the path once", async () => {
 
 test("every route accepts the query parameters that its description has, and no others", async () => {
   const { described } = appOver(fakeUpstream("a"));
-  const schemas = await import("../../src/http/schemas.ts");
+  const schemas = { ...(await import("../../src/http/schemas.ts")), ...(await import("../../src/http/described.ts")) };
   for (const { place, describe } of described) {
     const parameters = (describe(schemas).parameters ?? []) as { readonly in: string; readonly name: string }[];
     const names = parameters.filter((parameter) => parameter.in === "query").map(({ name }) => name);

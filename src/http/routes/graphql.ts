@@ -21,23 +21,50 @@ const EVENTS_TYPE = "text/event-stream";
 /** The newer media type: its status shows whether the operation was executed. */
 const RESPONSE_TYPE = "application/graphql-response+json";
 
-const described = ({ failures }: Schemas) => ({
+const described = ({
+  CALL_FAILURES,
+  CALL_HEADERS,
+  failures,
+  graphqlRequestSchema,
+  graphqlResultSchema,
+  headers,
+  problemSchema,
+}: Schemas) => ({
   summary: "GraphQL over HTTP; with Accept: text/event-stream results come one by one, and subscriptions are allowed",
-  request: { body: { required: true, content: { [JSON_TYPE]: { schema: {} } } } },
+  request: { body: { required: true, content: { [JSON_TYPE]: { schema: graphqlRequestSchema } } } },
   responses: {
-    200: { description: "The result: `data`, `errors`, or both" },
-    400: { description: `Not executed, with \`errors\` only; given to callers that accept ${RESPONSE_TYPE}` },
-    ...failures,
+    ...failures(...CALL_FAILURES),
+    200: {
+      description: "The result: `data`, `errors`, or both",
+      headers: headers("Server-Timing", ...CALL_HEADERS),
+      content: {
+        [JSON_TYPE]: { schema: graphqlResultSchema },
+        [RESPONSE_TYPE]: { schema: graphqlResultSchema },
+        [EVENTS_TYPE]: { schema: { type: "string" as const } },
+      },
+    },
+    400: {
+      description: `Not executed, with \`errors\` only, for callers that accept ${RESPONSE_TYPE}; or a failure`,
+      headers: headers("Server-Timing", "Sidesocket-Code", "Sidesocket-Sent", ...CALL_HEADERS),
+      content: {
+        [RESPONSE_TYPE]: { schema: graphqlResultSchema },
+        "application/problem+json": { schema: problemSchema },
+      },
+    },
   },
 });
 
 const QUERY = ["timeout", "idle"];
 
 const graphqlRoute = createRoute({ method: "post", path: "/graphql", query: QUERY }, (schemas) => ({
+  operationId: "queryGraphql",
+  tags: ["GraphQL"],
   parameters: [...schemas.waitParameters, schemas.idleParameter, schemas.keyParameter],
   ...described(schemas),
 }));
 const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstream}", query: QUERY }, (schemas) => ({
+  operationId: "queryUpstreamGraphql",
+  tags: ["GraphQL"],
   parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.idleParameter, schemas.keyParameter],
   ...described(schemas),
 }));

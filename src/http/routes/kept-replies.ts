@@ -9,17 +9,32 @@ import { readWait } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, json } from "../routing.ts";
+import { type App, createRoute } from "../routing.ts";
 
 const keptRoute = createRoute(
   { method: "get", path: "/v1/requests/{id}", query: ["wait", "pick"] },
-  ({ failures, idParameter, pendingSchema, pickParameter, waitParameter }) => ({
+  ({ failures, headers, idParameter, jsonResponse, pendingSchema, pickParameter, replyContent, waitParameter }) => ({
+    operationId: "fetchReply",
+    tags: ["Requests"],
     summary: "Fetch a late or asynchronous reply",
-    parameters: [idParameter, waitParameter, pickParameter],
+    parameters: [idParameter("The last part of the request's `Location`"), waitParameter, pickParameter],
     responses: {
-      200: { description: "The reply, in the media type of its frame" },
-      202: json("The reply may still come", pendingSchema),
-      ...failures,
+      200: {
+        description: "The reply, in the media type of its frame; the value alone, as text, with `pick`",
+        headers: headers("Server-Timing"),
+        content: replyContent,
+      },
+      202: jsonResponse("The reply may still come", pendingSchema, "Location", "Retry-After"),
+      204: { description: "The message was sent, and has no reply", headers: headers() },
+      ...failures(
+        "not_found",
+        "gone",
+        "payload_too_large",
+        "too_many_in_flight",
+        "connection_lost",
+        "upstream_down",
+        "reply_timeout",
+      ),
     },
   }),
 );

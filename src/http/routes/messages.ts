@@ -24,7 +24,7 @@ import { readWait } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, failureHeaders, problem } from "../problem.ts";
-import { type App, createRoute } from "../routing.ts";
+import { type App, createRoute, type Schemas } from "../routing.ts";
 import { ndjson, refusedEvents, sse, streamJournal } from "../streaming/journal-stream.ts";
 import { streamHeaders } from "../streaming/paced-response.ts";
 import { jsonOf } from "../streaming/render.ts";
@@ -43,22 +43,27 @@ const STREAM_FORMATS = { [EVENTS_TYPE]: sse, "application/x-ndjson": ndjson } as
 /** Query parameters of routes that read messages. */
 export const MESSAGE_QUERY = ["after", "limit", "wait", "where", "poll", "lastEventId"];
 
+/** The responses of routes that read messages. */
+export function messageResponses({ failures, headers, pageSchema, streamContent }: Schemas) {
+  return {
+    200: {
+      description: "A page; or, by `Accept`, one line or event per message until the reader leaves",
+      // A request for events is refused by a stream that ends at once.
+      headers: headers("Sidesocket-Code", "Sidesocket-Sent", "Retry-After"),
+      content: { [JSON_TYPE]: { schema: pageSchema }, ...streamContent },
+    },
+    ...failures("not_found", "gone", "too_many_in_flight", "sidecar_crashed", "shutting_down"),
+  };
+}
+
 const messagesRoute = createRoute(
   { method: "get", path: "/v1/upstreams/{upstream}/messages", query: MESSAGE_QUERY },
-  ({ failures, messageParameters, pageSchema }) => ({
+  (schemas) => ({
+    operationId: "readMessages",
+    tags: ["Messages"],
     summary: "Read unsolicited messages",
-    parameters: messageParameters,
-    responses: {
-      200: {
-        description: "A page; or, by `Accept`, one line or event per message until the reader leaves",
-        content: {
-          [JSON_TYPE]: { schema: pageSchema },
-          "application/x-ndjson": { schema: { type: "string" } },
-          "text/event-stream": { schema: { type: "string" } },
-        },
-      },
-      ...failures,
-    },
+    parameters: schemas.messageParameters,
+    responses: messageResponses(schemas),
   }),
 );
 

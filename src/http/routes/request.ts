@@ -14,7 +14,24 @@ import { streamFormatOf, streamReply } from "../streaming/reply-stream.ts";
 
 const requestRoute = createRoute(
   { method: "post", path: "/v1/upstreams/{upstream}/request", query: ["timeout", "idle", "pick"] },
-  ({ anyMessage, failures, idleParameter, keyParameter, pickParameter, upstreamParameter, waitParameters }) => ({
+  ({
+    anyMessage,
+    CALL_FAILURES,
+    CALL_HEADERS,
+    failures,
+    headers,
+    idleParameter,
+    jsonResponse,
+    keyParameter,
+    pendingSchema,
+    pickParameter,
+    replyContent,
+    streamContent,
+    upstreamParameter,
+    waitParameters,
+  }) => ({
+    operationId: "request",
+    tags: ["Requests"],
     summary: "Send one message and wait for its reply",
     parameters: [upstreamParameter, ...waitParameters, idleParameter, keyParameter, pickParameter],
     request: { body: anyMessage },
@@ -22,16 +39,36 @@ const requestRoute = createRoute(
       200: {
         description:
           "The reply, in the media type of its frame; a reply of several frames may come as one line or event for each",
+        headers: headers("Server-Timing", ...CALL_HEADERS),
+        content: { ...replyContent, ...streamContent },
       },
-      202: { description: "With `Prefer: respond-async`: the reply will be at `Location`" },
-      ...failures,
+      202: jsonResponse(
+        "With `Prefer: respond-async`: the reply will be at `Location`",
+        pendingSchema,
+        "Location",
+        "Retry-After",
+        ...CALL_HEADERS,
+      ),
+      204: { description: "The message was sent, and has no reply", headers: headers(...CALL_HEADERS) },
+      ...failures(...CALL_FAILURES),
     },
   }),
 );
 
 const sendRoute = createRoute(
   { method: "post", path: "/v1/upstreams/{upstream}/send", query: ["timeout", "confirm"] },
-  ({ anyMessage, failures, keyParameter, upstreamParameter, waitParameters }) => ({
+  ({
+    anyMessage,
+    CALL_FAILURES,
+    CALL_HEADERS,
+    failures,
+    headers,
+    keyParameter,
+    upstreamParameter,
+    waitParameters,
+  }) => ({
+    operationId: "send",
+    tags: ["Requests"],
     summary: "Send one message without waiting for a reply",
     parameters: [
       upstreamParameter,
@@ -45,7 +82,13 @@ const sendRoute = createRoute(
       keyParameter,
     ],
     request: { body: anyMessage },
-    responses: { 204: { description: "Handed to the socket, which does not prove that it arrived" }, ...failures },
+    responses: {
+      204: {
+        description: "Handed to the socket, which does not prove that it arrived; with `confirm` it did",
+        headers: headers("Sidesocket-Sent", ...CALL_HEADERS),
+      },
+      ...failures(...CALL_FAILURES),
+    },
   }),
 );
 

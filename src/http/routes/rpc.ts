@@ -6,33 +6,37 @@ import { call, demandProtocol, openedProtocol } from "../call/call.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { replyResponse } from "../call/respond.ts";
 import type { AppParts, Env } from "../ports.ts";
-import { type App, createRoute } from "../routing.ts";
+import { type App, createRoute, type Schemas } from "../routing.ts";
 import { rpcBatch, rpcFailure } from "../rpc-error.ts";
 
-const described = {
+const described = ({ CALL_FAILURES, CALL_HEADERS, headers, json, rpcFailures, rpcMessage }: Schemas) => ({
   summary: "JSON-RPC 2.0 over HTTP: single requests, notifications and batches",
-  request: { body: { required: true, content: { "application/json": { schema: {} } } } },
+  request: { body: rpcMessage },
   responses: {
-    200: { description: "The reply, or an array of replies in the caller's order" },
-    204: { description: "Only notifications, which have no reply" },
-    default: { description: "A JSON-RPC error whose `data` holds the facts of a problem; nothing was sent" },
+    200: {
+      description:
+        "The reply, or an array of replies in the caller's order; also an error of sidesocket whose `data.sent` is " +
+        "not `no`, with `Sidesocket-Code`",
+      headers: headers("Server-Timing", "Sidesocket-Code", "Sidesocket-Sent", "Location", ...CALL_HEADERS),
+      content: { "application/json": json },
+    },
+    204: { description: "Only notifications, which have no reply", headers: headers(...CALL_HEADERS) },
+    ...rpcFailures(...CALL_FAILURES),
   },
-};
+});
 
-const rpcRoute = createRoute(
-  { method: "post", path: "/rpc", query: ["timeout"] },
-  ({ keyParameter, waitParameters }) => ({
-    parameters: [...waitParameters, keyParameter],
-    ...described,
-  }),
-);
-const rpcNamedRoute = createRoute(
-  { method: "post", path: "/rpc/{upstream}", query: ["timeout"] },
-  ({ keyParameter, upstreamParameter, waitParameters }) => ({
-    parameters: [upstreamParameter, ...waitParameters, keyParameter],
-    ...described,
-  }),
-);
+const rpcRoute = createRoute({ method: "post", path: "/rpc", query: ["timeout"] }, (schemas) => ({
+  operationId: "callRpc",
+  tags: ["JSON-RPC"],
+  parameters: [...schemas.waitParameters, schemas.keyParameter],
+  ...described(schemas),
+}));
+const rpcNamedRoute = createRoute({ method: "post", path: "/rpc/{upstream}", query: ["timeout"] }, (schemas) => ({
+  operationId: "callUpstreamRpc",
+  tags: ["JSON-RPC"],
+  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.keyParameter],
+  ...described(schemas),
+}));
 
 /**
  * JSON-RPC clients repeat a request by themselves on 502, 503 and 504. So a status other than 2xx always means that

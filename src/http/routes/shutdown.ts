@@ -3,11 +3,13 @@
 import { refused } from "../../errors.ts";
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type JsonOf, json } from "../routing.ts";
+import { type App, createRoute, type JsonOf } from "../routing.ts";
 
 const shutdownRoute = createRoute(
   { method: "post", path: "/shutdown", query: ["force"] },
-  ({ failures, reportSchema }) => ({
+  ({ failures, jsonResponse, reportSchema }) => ({
+    operationId: "shutDown",
+    tags: ["Exit"],
     summary: "Run the exit protocol; every caller gets the same report",
     parameters: [
       {
@@ -18,8 +20,8 @@ const shutdownRoute = createRoute(
       },
     ],
     responses: {
-      200: json("The exit report", reportSchema),
-      ...failures,
+      200: jsonResponse("The exit report", reportSchema),
+      ...failures(),
     },
   }),
 );

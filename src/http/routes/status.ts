@@ -7,39 +7,66 @@ import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { mayLookInside } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type JsonOf, json, type Schemas } from "../routing.ts";
+import { type App, createRoute, type JsonOf, type Schemas } from "../routing.ts";
 
 /** Milliseconds that the thread has to report its counters; after that they are null in the response. */
 const INSPECT_WITHIN_MS = 500;
 
 // Probes have no `query`: what a prober adds to their URL must not turn them unhealthy.
-const livezRoute = createRoute({ method: "get", path: "/livez" }, ({ livenessSchema }) => ({
-  summary: "Liveness of the process",
-  responses: { 200: json("Alive", livenessSchema) },
-}));
-const readiness = ({ readinessSchema }: Schemas) => ({
-  summary: "Readiness: every required upstream is connected and greeted, and no exit has begun",
-  responses: { 200: json("Ready", readinessSchema), 503: json("Not ready", readinessSchema) },
-});
-const readyzRoute = createRoute({ method: "get", path: "/readyz" }, readiness);
-const healthzRoute = createRoute({ method: "get", path: "/healthz" }, readiness);
-const versionRoute = createRoute({ method: "get", path: "/version", query: [] }, ({ failures, versionSchema }) => ({
-  summary: "Version and runtime",
-  responses: { 200: json("The version", versionSchema), ...failures },
-}));
+const livezRoute = createRoute(
+  { method: "get", path: "/livez" },
+  ({ jsonResponse, livenessSchema, probeFailures }) => ({
+    operationId: "getLiveness",
+    tags: ["State"],
+    summary: "Liveness of the process",
+    responses: { 200: jsonResponse("Alive", livenessSchema), ...probeFailures() },
+  }),
+);
+const readiness = (operationId: string) =>
+  function describe({ jsonResponse, probeFailures, readinessSchema }: Schemas) {
+    const tags: ["State"] = ["State"];
+    return {
+      operationId,
+      tags,
+      summary: "Readiness: every required upstream is connected and greeted, and no exit has begun",
+      responses: {
+        200: jsonResponse("Ready", readinessSchema),
+        503: jsonResponse("Not ready", readinessSchema),
+        ...probeFailures(),
+      },
+    };
+  };
+const readyzRoute = createRoute({ method: "get", path: "/readyz" }, readiness("getReadiness"));
+const healthzRoute = createRoute({ method: "get", path: "/healthz" }, readiness("getHealth"));
+const versionRoute = createRoute(
+  { method: "get", path: "/version", query: [] },
+  ({ failures, jsonResponse, versionSchema }) => ({
+    operationId: "getVersion",
+    tags: ["State"],
+    summary: "Version and runtime",
+    responses: { 200: jsonResponse("The version", versionSchema), ...failures() },
+  }),
+);
 const listRoute = createRoute(
   { method: "get", path: "/v1/upstreams", query: [] },
-  ({ failures, upstreamListSchema }) => ({
+  ({ failures, jsonResponse, upstreamListSchema }) => ({
+    operationId: "listUpstreams",
+    tags: ["State"],
     summary: "The state of all upstreams",
-    responses: { 200: json("All upstreams, in the order of the configuration", upstreamListSchema), ...failures },
+    responses: {
+      200: jsonResponse("All upstreams, in the order of the configuration", upstreamListSchema),
+      ...failures(),
+    },
   }),
 );
 const oneRoute = createRoute(
   { method: "get", path: "/v1/upstreams/{upstream}", query: [] },
-  ({ failures, upstreamParams, upstreamStateSchema }) => ({
+  ({ failures, jsonResponse, upstreamParameter, upstreamStateSchema }) => ({
+    operationId: "getUpstream",
+    tags: ["State"],
     summary: "The state of one upstream",
-    request: { params: upstreamParams },
-    responses: { 200: json("The state", upstreamStateSchema), ...failures },
+    parameters: [upstreamParameter],
+    responses: { 200: jsonResponse("The state", upstreamStateSchema), ...failures("not_found") },
   }),
 );
 

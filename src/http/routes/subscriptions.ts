@@ -2,7 +2,6 @@
 
 import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
-import { subscriptionOrderJson } from "../../config/json-schema.ts";
 import { check, dotted } from "../../config/problems.ts";
 import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config/schema.ts";
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
@@ -20,66 +19,93 @@ import { readWaitLimit } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type JsonOf, json } from "../routing.ts";
-import { journalResponse, MESSAGE_QUERY } from "./messages.ts";
+import { type App, createRoute, type JsonOf } from "../routing.ts";
+import { journalResponse, MESSAGE_QUERY, messageResponses } from "./messages.ts";
 
 /** How long DELETE waits for the upstream to agree, unless the caller says. */
 const UNSUBSCRIBE_WITHIN_MS = 5_000;
 
 const path = "/v1/upstreams/{upstream}/subscriptions";
 
+const NAME = "The name of the subscription";
+
 const createdRoute = createRoute(
   { method: "post", path, query: ["timeout"] },
-  ({ failures, subscriptionSchema, upstreamParameter, waitParameters }) => ({
+  ({ failures, jsonResponse, subscriptionOrder, subscriptionSchema, upstreamParameter, waitParameters }) => ({
+    operationId: "createSubscription",
+    tags: ["Subscriptions"],
     summary: "Create a subscription, which is renewed on every reconnect",
     parameters: [upstreamParameter, ...waitParameters],
-    request: {
-      body: { required: true, content: { "application/json": { schema: subscriptionOrderJson() } } },
-    },
+    request: { body: subscriptionOrder },
     responses: {
-      201: json("The upstream has agreed; the subscription is at `Location`", subscriptionSchema),
-      200: json("The same subscription exists already", subscriptionSchema),
-      ...failures,
+      201: jsonResponse(
+        "The upstream has agreed; the subscription is at `Location`",
+        subscriptionSchema,
+        "Location",
+        "Preference-Applied",
+      ),
+      200: jsonResponse("The same subscription exists already", subscriptionSchema, "Preference-Applied"),
+      ...failures(
+        "not_found",
+        "conflict",
+        "payload_too_large",
+        "unsupported_media_type",
+        "too_many_in_flight",
+        "connection_lost",
+        "upstream_down",
+        "reply_timeout",
+      ),
     },
   }),
 );
 
 const listRoute = createRoute(
   { method: "get", path, query: [] },
-  ({ failures, subscriptionListSchema, upstreamParameter }) => ({
+  ({ failures, jsonResponse, subscriptionListSchema, upstreamParameter }) => ({
+    operationId: "listSubscriptions",
+    tags: ["Subscriptions"],
     summary: "List subscriptions",
     parameters: [upstreamParameter],
-    responses: { 200: json("All subscriptions", subscriptionListSchema), ...failures },
+    responses: { 200: jsonResponse("All subscriptions", subscriptionListSchema), ...failures("not_found") },
   }),
 );
 
 const oneRoute = createRoute(
   { method: "get", path: `${path}/{id}`, query: [] },
-  ({ failures, idParameter, subscriptionSchema, upstreamParameter }) => ({
+  ({ failures, idParameter, jsonResponse, subscriptionSchema, upstreamParameter }) => ({
+    operationId: "getSubscription",
+    tags: ["Subscriptions"],
     summary: "The state of one subscription",
-    parameters: [upstreamParameter, idParameter],
-    responses: { 200: json("The state", subscriptionSchema), ...failures },
+    parameters: [upstreamParameter, idParameter(NAME)],
+    responses: { 200: jsonResponse("The state", subscriptionSchema), ...failures("not_found") },
   }),
 );
 
 const deletedRoute = createRoute(
   { method: "delete", path: `${path}/{id}`, query: ["timeout"] },
-  ({ failures, idParameter, upstreamParameter, waitParameters }) => ({
+  ({ failures, headers, idParameter, upstreamParameter, waitParameters }) => ({
+    operationId: "deleteSubscription",
+    tags: ["Subscriptions"],
     summary: "Remove a subscription",
-    parameters: [upstreamParameter, idParameter, ...waitParameters],
+    parameters: [upstreamParameter, idParameter(NAME), ...waitParameters],
     responses: {
-      204: { description: "Removed, with its messages, and ended at the upstream if it has an `unsubscribe`" },
-      ...failures,
+      204: {
+        description: "Removed, with its messages, and ended at the upstream if it has an `unsubscribe`",
+        headers: headers("Preference-Applied"),
+      },
+      ...failures("not_found", "conflict", "invalid_reply", "upstream_down", "reply_timeout"),
     },
   }),
 );
 
 const messagesRoute = createRoute(
   { method: "get", path: `${path}/{id}/messages`, query: MESSAGE_QUERY },
-  ({ failures, idParameter, messageParameters }) => ({
+  (schemas) => ({
+    operationId: "readSubscriptionMessages",
+    tags: ["Subscriptions"],
     summary: "Read the messages of a subscription",
-    parameters: [idParameter, ...messageParameters],
-    responses: { 200: { description: "As for the messages of the upstream" }, ...failures },
+    parameters: [schemas.idParameter(NAME), ...schemas.messageParameters],
+    responses: messageResponses(schemas),
   }),
 );
 
