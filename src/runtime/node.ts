@@ -59,8 +59,8 @@ export const runtime: Runtime = {
 
   /** On Node `exit` is reliable: a worker emits it when its thread is gone. */
   startThread() {
-    const { worker, port, mark, exited } = startWorker("node.worker", "");
-    return { port, mark, ended: exited, terminate: () => void worker.terminate() };
+    const { exited: ended, ...thread } = startWorker("node.worker", "");
+    return { ...thread, ended };
   },
 
   /** `process.exit` waits forever for a thread that is stuck in a native call. Only a signal does not. */
