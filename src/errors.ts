@@ -38,6 +38,7 @@ export type ErrorCode =
   | "invalid_config"
   | "would_block"
   | "rpc_error"
+  | "service_lost"
   | "internal_error";
 
 /** Frames of the upstream that answered nothing. */
@@ -85,6 +86,7 @@ const retryOf: Readonly<Record<ErrorCode, Retry>> = {
   would_block: "never",
   // Only the upstream's own code could say more: see `retryFor`.
   rpc_error: "later",
+  service_lost: "now",
   internal_error: "later",
 };
 

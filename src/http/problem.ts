@@ -31,6 +31,7 @@ const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   invalid_config: 503,
   would_block: 500,
   rpc_error: 502,
+  service_lost: 502,
   internal_error: 500,
 };
 
@@ -60,6 +61,7 @@ const titleOf: Readonly<Record<ErrorCode, string>> = {
   invalid_config: "The upstream's configuration is invalid",
   would_block: "The call would block its own server",
   rpc_error: "The upstream replied with an error",
+  service_lost: "The service could not be reached",
   internal_error: "Internal error",
 };
 
