@@ -1,7 +1,11 @@
 /** A sidecar for a program that blocks all the time: started, called and ended without a turn of the event loop. */
 
 import { Keeper, type KeptOptions } from "./keeper.ts";
-import type { Body } from "./protocols/protocol.ts";
+import type { RpcParams } from "./library/async-upstream.ts";
+import type { SidecarExitOptions } from "./library/ending.ts";
+import { demandKnown } from "./library/option-names.ts";
+import type { ReplyAs, ReplyForm } from "./library/pending-reply.ts";
+import type { Sendable } from "./library/sendable.ts";
 import type { UpstreamState } from "./sidecar/contract.ts";
 import type { ExitReport } from "./sidecar/host/exit.ts";
 import type { Line } from "./sidecar/line.ts";
@@ -9,6 +13,7 @@ import type { UpstreamMessage } from "./sidecar/upstream-message.ts";
 import {
   type BlockingMessagesOptions,
   type BlockingRequestOptions,
+  type BlockingRpcOptions,
   type BlockingSendOptions,
   type BlockingUpstream,
   LineUpstream,
@@ -27,11 +32,15 @@ export class BlockingSidecar implements BlockingUpstream {
     process.once("exit", this.#onEnd);
   }
 
-  requestSync(message: Body, options?: BlockingRequestOptions): Body {
+  requestSync<As extends ReplyForm = "frame">(message: Sendable, options?: BlockingRequestOptions<As>): ReplyAs<As> {
     return this.#line.requestSync(message, options);
   }
 
-  sendSync(message: Body, options?: BlockingSendOptions): void {
+  rpcSync<Result = unknown>(method: string, params?: RpcParams, options?: BlockingRpcOptions): Result {
+    return this.#line.rpcSync<Result>(method, params, options);
+  }
+
+  sendSync(message: Sendable, options?: BlockingSendOptions): void {
     this.#line.sendSync(message, options);
   }
 
@@ -50,7 +59,9 @@ export class BlockingSidecar implements BlockingUpstream {
   }
 
   /** Runs the exit protocol and returns its report: once, however often it is called. */
-  exitSync({ cause = "exitSync()", force = false }: { cause?: string; force?: boolean } = {}): ExitReport {
+  exitSync(options: SidecarExitOptions = {}): ExitReport {
+    demandKnown(options, { cause: true, force: true }, "exitSync");
+    const { cause = "exitSync()", force = false } = options;
     process.off("exit", this.#onEnd);
     this.#report ??= this.#keeper.exit(cause, force);
     return this.#report;

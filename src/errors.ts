@@ -37,6 +37,8 @@ export type ErrorCode =
   | "reply_timeout"
   | "invalid_config"
   | "would_block"
+  | "rpc_error"
+  | "service_lost"
   | "internal_error";
 
 /** Frames of the upstream that answered nothing. */
@@ -82,11 +84,25 @@ const retryOf: Readonly<Record<ErrorCode, Retry>> = {
   reply_timeout: "now",
   invalid_config: "never",
   would_block: "never",
+  // Only the upstream's own code could say more: see `retryFor`.
+  rpc_error: "later",
+  service_lost: "now",
   internal_error: "later",
 };
 
-export function retryFor({ code }: Pick<Failure, "code">): Retry {
-  return retryOf[code];
+/** The errors of JSON-RPC itself: not JSON, not a request, no such method, and wrong parameters. */
+const NEVER_RPC: readonly number[] = [-32700, -32600, -32601, -32602];
+
+export function retryFor({ code, rpc }: Pick<Failure, "code" | "rpc">): Retry {
+  return rpc && NEVER_RPC.includes(rpc.code) ? "never" : retryOf[code];
+}
+
+/** The error object with which an upstream replies to a call by JSON-RPC. */
+export interface RpcErrorObject {
+  readonly code: number;
+  readonly message: string;
+  /** The upstream's own details, if it gives any. */
+  readonly data?: unknown;
 }
 
 /** A failure as plain data, which can cross the thread boundary: classes lose their names there. */
@@ -101,6 +117,8 @@ export interface Failure {
   readonly heard?: Heard | undefined;
   /** True for a `reply_timeout` after which no late reply is waited for. */
   readonly final?: boolean | undefined;
+  /** The upstream's own error. Only set on `rpc_error`. */
+  readonly rpc?: RpcErrorObject | undefined;
 }
 
 /** The error that the library throws. Decide by `code` and `sent`: the message is for people and may change. */
@@ -119,6 +137,11 @@ export class SidesocketError extends Error {
 
   get sent(): Sent {
     return this.failure.sent;
+  }
+
+  /** The upstream's own error object, if `code` is `rpc_error`: its `code`, `message` and `data`. */
+  get rpc(): RpcErrorObject | undefined {
+    return this.failure.rpc;
   }
 
   /** The use of repeating the same request: `never`, `later` or `now`. It does not say whether that is safe. */

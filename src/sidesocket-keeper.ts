@@ -35,7 +35,7 @@ try {
           reply({ type: "state", state: sidecar.state });
           break;
         case "exit":
-          reply({ type: "exited", report: await sidecar.exit(request) });
+          reply({ type: "exited", report: await sidecar.exit({ cause: request.cause, force: request.force }) });
           process.exit(0);
       }
     } catch (error) {

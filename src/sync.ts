@@ -1,8 +1,12 @@
 /** Blocking calls: the library for threads that were given a line by a sidecar's host. */
 
-import { DEFAULT_TIMEOUT_MS } from "./core/outcome.ts";
 import { refused, SidesocketError } from "./errors.ts";
-import type { Body } from "./protocols/protocol.ts";
+import type { RpcParams } from "./library/async-upstream.ts";
+import { timeoutOf } from "./library/call-options.ts";
+import { demandKnown } from "./library/option-names.ts";
+import { demandForm, type ReplyAs, type ReplyForm, replyAs } from "./library/pending-reply.ts";
+import { rpcRequest, rpcResult } from "./library/rpc-call.ts";
+import { bodyOf, type Sendable } from "./library/sendable.ts";
 import { demandSent, replyValue, validTimeout } from "./reply-value.ts";
 import { BlockingCaller, type HostBeside } from "./sidecar/caller/blocking-caller.ts";
 import type { Line } from "./sidecar/line.ts";
@@ -16,16 +20,24 @@ import {
 
 export type { ErrorCode, Failure, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";
+export type { RpcParams } from "./library/async-upstream.ts";
+export type { ReplyAs, ReplyForm } from "./library/pending-reply.ts";
+export type { Sendable } from "./library/sendable.ts";
 export type { Body } from "./protocols/protocol.ts";
 export type { Line } from "./sidecar/line.ts";
 export type { UpstreamMessage } from "./sidecar/upstream-message.ts";
 
-export interface BlockingRequestOptions {
+export interface BlockingRpcOptions {
   /** Time to wait for the reply, in milliseconds: from 1 to 2^31 - 1, by default 25,000. */
   readonly timeoutMs?: number;
 }
 
-export interface BlockingSendOptions extends BlockingRequestOptions {
+export interface BlockingRequestOptions<As extends ReplyForm = ReplyForm> extends BlockingRpcOptions {
+  /** The form of the reply: `text`, `bytes`, the value of its `json`, or, by default, its `frame` as it came. */
+  readonly as?: As;
+}
+
+export interface BlockingSendOptions extends BlockingRpcOptions {
   /** Waits for the peer's pong to a ping that follows the message, which proves that the peer received it. */
   readonly confirm?: boolean;
 }
@@ -42,13 +54,18 @@ export interface BlockingUpstream extends Disposable {
    * of a JSON array; for a message that gets no reply an empty string, once it was handed to the socket.
    * @throws SidesocketError with the `code` and `sent` of the HTTP API
    */
-  requestSync(message: Body, options?: BlockingRequestOptions): Body;
+  requestSync<As extends ReplyForm = "frame">(message: Sendable, options?: BlockingRequestOptions<As>): ReplyAs<As>;
+  /**
+   * Calls a method by JSON-RPC 2.0 and returns its result.
+   * @throws SidesocketError as `requestSync` does, and `rpc_error` for an error of the upstream, which is its `rpc`
+   */
+  rpcSync<Result = unknown>(method: string, params?: RpcParams, options?: BlockingRpcOptions): Result;
   /**
    * Sends one message without waiting for a reply. Returns when it was handed to the socket; with `confirm`, when the
    * peer has proved that it received it.
    * @throws SidesocketError with the `code` and `sent` of the HTTP API
    */
-  sendSync(message: Body, options?: BlockingSendOptions): void;
+  sendSync(message: Sendable, options?: BlockingSendOptions): void;
   /**
    * Iterates over the unsolicited messages of the upstream, in order, until the exit. Missed messages are reported as a
    * gap in their place.
@@ -80,16 +97,31 @@ export class LineUpstream implements BlockingUpstream {
     this.#caller = new BlockingCaller(line, beside);
   }
 
-  requestSync(message: Body, { timeoutMs = DEFAULT_TIMEOUT_MS }: BlockingRequestOptions = {}): Body {
-    return replyValue(this.#caller.request("request", message, validTimeout(timeoutMs)));
+  requestSync<As extends ReplyForm = "frame">(
+    message: Sendable,
+    options: BlockingRequestOptions<As> = {},
+  ): ReplyAs<As> {
+    demandKnown(options, { timeoutMs: true, as: true }, "requestSync");
+    const as = options.as ?? ("frame" as As);
+    demandForm(as);
+    return replyAs(replyValue(this.#caller.request("request", bodyOf(message), timeoutOf(options))), as);
   }
 
-  sendSync(message: Body, options: BlockingSendOptions = {}): void {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, confirm = false } = options;
-    demandSent(this.#caller.request(confirm ? "confirm" : "send", message, validTimeout(timeoutMs)));
+  rpcSync<Result = unknown>(method: string, params?: RpcParams, options: BlockingRpcOptions = {}): Result {
+    demandKnown(options, { timeoutMs: true }, "rpcSync");
+    return rpcResult<Result>(
+      replyValue(this.#caller.request("rpc", rpcRequest(method, params, 1), timeoutOf(options))),
+    );
   }
 
-  *messagesSync({ idleMs, ...selection }: BlockingMessagesOptions = {}): Generator<UpstreamMessage, void> {
+  sendSync(message: Sendable, options: BlockingSendOptions = {}): void {
+    demandKnown(options, { timeoutMs: true, confirm: true }, "sendSync");
+    demandSent(this.#caller.request(options.confirm ? "confirm" : "send", bodyOf(message), timeoutOf(options)));
+  }
+
+  *messagesSync(options: BlockingMessagesOptions = {}): Generator<UpstreamMessage, void> {
+    demandKnown(options, { after: true, where: true, idleMs: true }, "messagesSync");
+    const { idleMs, ...selection } = options;
     const { start, rules } = readSelection(selection);
     const boundMs = idleMs === undefined ? Number.POSITIVE_INFINITY : validTimeout(idleMs, "idleMs");
     let after = start;

@@ -13,6 +13,7 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/contract.ts",
   "sidecar/line.ts",
   "sidecar/upstream-message.ts",
+  "sidecar/exit-report.ts",
   "sidecar/message-codec.ts",
   "sidecar/batching.ts",
   "sidecar/alarm.ts",
@@ -21,6 +22,18 @@ const BOTH_SIDES: readonly Place[] = [
 
 /** Decides and touches nothing. */
 const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts", "secrets.ts"];
+
+/** The part of the library that works wherever there is a `fetch`: the client has it, too. */
+const LIBRARY_ANYWHERE: readonly Place[] = [
+  "library/async-upstream.ts",
+  "library/call-options.ts",
+  "library/option-names.ts",
+  "library/pending-reply.ts",
+  "library/random-name.ts",
+  "library/rpc-call.ts",
+  "library/sendable.ts",
+  "library/subscription.ts",
+];
 
 /** Open to every part of the HTTP side. */
 const HTTP: readonly Place[] = [
@@ -96,6 +109,16 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
       types: ["core/connection/address-race.ts"],
     },
     { from: ["demo/"], to: ["demo/"] },
+    {
+      from: LIBRARY_ANYWHERE,
+      to: [...LIBRARY_ANYWHERE, "errors.ts", "reply-value.ts", "config/suggestions.ts", "core/outcome.ts"],
+      types: [...BOTH_SIDES, ...CORE],
+    },
+    {
+      from: ["client.ts", "client/"],
+      to: ["client/", ...LIBRARY_ANYWHERE, "errors.ts"],
+      types: [...BOTH_SIDES, ...CORE],
+    },
   ];
 
 /** Pure modules that compute, each with the one file of core and protocols that may use it. */
@@ -240,6 +263,20 @@ const RULES: readonly Rule[] = [
       [{ "core/a.ts": `const at = Date.now();` }, ["core/a.ts uses Date.now"]],
       [{ "protocols/a.ts": "// setTimeout\nconst a = `setTimeout`;" }, []],
       [{ "protocols/a.ts": "const a = /[\"'`/]/.test(b);\nconsole.log(a);" }, ["protocols/a.ts uses console"]],
+    ],
+  },
+  {
+    name: "the client and all that it loads use no package and no module of a runtime",
+    breaks: (tree) =>
+      loadedBy(tree, "client.ts").flatMap(({ path, imports }) =>
+        imports.filter(({ inSrc, typeOnly }) => !inSrc && !typeOnly).map(({ to }) => `${path} imports ${to}`),
+      ),
+    broken: [
+      [
+        { "client.ts": `export { a } from "./errors.ts";`, "errors.ts": `import { b } from "node:path";` },
+        ["errors.ts imports node:path"],
+      ],
+      [{ "client.ts": `import type { A } from "./a.ts";`, "a.ts": `import { z } from "zod";` }, []],
     ],
   },
   {
@@ -494,6 +531,19 @@ function importersOf(tree: Tree, targets: readonly string[], mayImport: (path: s
     .flatMap(({ path, imports }) =>
       imports.filter(({ to }) => targets.includes(to)).map(({ to }) => `${path} imports ${to}`),
     );
+}
+
+/** Finds the modules that a module loads, itself first. */
+function loadedBy(tree: Tree, path: string): Tree {
+  const found = new Set<Module>();
+  const visit = (wanted: string): void => {
+    const module = tree.find((one) => one.path === wanted);
+    if (!module || found.has(module)) return;
+    found.add(module);
+    for (const { to, inSrc, typeOnly } of module.imports) if (inSrc && !typeOnly) visit(to);
+  };
+  visit(path);
+  return [...found];
 }
 
 /** Finds each import circle once, as the path around it. */

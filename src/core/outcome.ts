@@ -11,6 +11,9 @@ export type RequestKind = Mode | "send" | "confirm" | "stream";
 /** The time that a caller waits for its reply unless it says otherwise, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 25_000;
 
+/** The time that a caller waits for the upstream to agree to the end of a subscription, unless it says otherwise. */
+export const UNSUBSCRIBE_TIMEOUT_MS = 5_000;
+
 /** How a request ended. */
 export type Outcome =
   | Replied

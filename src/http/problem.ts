@@ -30,6 +30,8 @@ const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   reply_timeout: 504,
   invalid_config: 503,
   would_block: 500,
+  rpc_error: 502,
+  service_lost: 502,
   internal_error: 500,
 };
 
@@ -63,6 +65,8 @@ const titleOf: Readonly<Record<ErrorCode, string>> = {
   reply_timeout: "No reply in time",
   invalid_config: "The upstream's configuration is invalid",
   would_block: "The call would block its own server",
+  rpc_error: "The upstream replied with an error",
+  service_lost: "The service could not be reached",
   internal_error: "Internal error",
 };
 

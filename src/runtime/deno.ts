@@ -65,12 +65,12 @@ export const runtime: Runtime = {
    */
   startThread() {
     const lock = `sidesocket-${randomUUID()}`;
-    const { worker, port, mark, exited } = startWorker(lock);
+    const { exited, ...thread } = startWorker(lock);
     const ended = exited.then(async (end) => {
       await holdLock(lock, async () => {});
       return end;
     });
-    return { port, mark, ended, terminate: () => void worker.terminate() };
+    return { ...thread, ended };
   },
 
   /** On Deno a plain exit does not wait for threads. */

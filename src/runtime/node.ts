@@ -61,8 +61,8 @@ export const runtime: Runtime = {
 
   /** On Node `exit` is reliable: a worker emits it when its thread is gone. */
   startThread() {
-    const { worker, port, mark, exited } = startWorker("");
-    return { port, mark, ended: exited, terminate: () => void worker.terminate() };
+    const { exited: ended, ...thread } = startWorker("");
+    return { ...thread, ended };
   },
 
   /** `process.exit` waits forever for a thread that is stuck in a native call. Only a signal does not. */

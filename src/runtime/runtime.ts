@@ -50,6 +50,9 @@ export interface Thread {
   readonly ended: Promise<ThreadEnd>;
   /** Terminates the thread, whatever it does. It may run on until `ended` resolves. */
   terminate(): void;
+  /** Lets the program end although the thread runs, until `ref` is called. */
+  unref(): void;
+  ref(): void;
 }
 
 export interface ThreadEnd {

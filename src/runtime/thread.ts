@@ -39,5 +39,18 @@ export function startWorker(lock: string) {
       resolve({ error: error ?? (code === 0 ? undefined : `the thread ended with code ${code}`) });
     });
   });
-  return { worker, port: port1, mark, exited };
+  return {
+    port: port1,
+    mark,
+    exited,
+    terminate: () => void worker.terminate(),
+    unref() {
+      worker.unref();
+      port1.unref();
+    },
+    ref() {
+      worker.ref();
+      port1.ref();
+    },
+  };
 }

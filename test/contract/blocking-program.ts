@@ -23,7 +23,7 @@ function failureOf(wanted: () => unknown) {
     return { returned: wanted() };
   } catch (error) {
     if (!(error instanceof SidesocketError)) throw error;
-    return { code: error.code, sent: error.sent, ms: performance.now() - began };
+    return { code: error.code, sent: error.sent, message: error.message, ms: performance.now() - began };
   }
 }
 
@@ -158,6 +158,32 @@ const scenarios: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
       failureOf(() => Sidecar.startSync({ url: "http://127.0.0.1/" })),
       failureOf(() => Sidecar.startSync({ url: "ws://127.0.0.1/", headers: (() => {}) as never })),
     ];
+  },
+
+  async everyday({ url }) {
+    await using sidecar = await Sidecar.start({ url });
+    const message = { jsonrpc: "2.0", id: 1, method: "echo", params: ["ü"] };
+    const text: string = sidecar.requestSync(message, { as: "text" });
+    const bytes: Uint8Array = sidecar.requestSync(message, { as: "bytes" });
+    const value = sidecar.requestSync(message, { as: "json" });
+    const result = sidecar.rpcSync<string[]>("echo", ["ü"]);
+    sidecar.sendSync({ ...message, method: "silent" });
+    const failed = failureOf(() => sidecar.rpcSync("error", [-32005, "too much"]));
+    const wrong = [
+      failureOf(() => sidecar.requestSync(message, { timeout: 5 } as object)),
+      failureOf(() => sidecar.sendSync(message, { confirn: true } as object)),
+      failureOf(() => sidecar.requestSync(message, { as: "yaml" as "json" })),
+      failureOf(() => sidecar.messagesSync({ idle: 5 } as object).next()),
+      failureOf(() => sidecar.requestSync(Promise.resolve())),
+    ];
+    return { text, bytes: new TextDecoder().decode(bytes), value, result, failed, wrong };
+  },
+
+  /** Ends without an exit: nothing but the sidecar would keep this program. */
+  async released({ url }) {
+    const sidecar = await Sidecar.start({ url });
+    sidecar.unref();
+    return await sidecar.rpc("sleep", [50]);
   },
 
   async crashOfLine({ url, protocol, deed }) {

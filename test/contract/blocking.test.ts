@@ -13,6 +13,7 @@ import { startUpstream } from "../support/upstream.ts";
 interface Failed {
   readonly code?: string;
   readonly sent?: string;
+  readonly message?: string;
   readonly ms?: number;
   readonly returned?: unknown;
 }
@@ -44,6 +45,26 @@ test("requestSync and sendSync return what request and send resolve with", async
       upstream.texts.some((text) => text.includes(word)),
       word,
     );
+  assert.equal(upstream.last.closed?.code, 1001);
+});
+
+test("blocking calls take objects, return replies in the form that is asked for, and name wrong options", async (t) => {
+  const upstream = await startUpstream({ t });
+  const seen = await scenario<Record<string, unknown>>(t, "everyday", { url: upstream.url });
+  const { failed: refusal, wrong, ...replies } = seen as { failed: Failed; wrong: Failed[] };
+  const text = echoed(["ü"]);
+  assert.deepEqual(replies, { text, bytes: text, value: JSON.parse(text), result: ["ü"] });
+  assert.deepEqual(failed(refusal), ["rpc_error", "yes"]);
+  for (const each of wrong) assert.deepEqual(failed(each), ["invalid_request", "no"]);
+  const words = ["did you mean timeoutMs", "did you mean confirm", "frame, text, bytes, json", "idleMs", "a Promise"];
+  words.forEach((word, at) => {
+    assert.ok(wrong[at]?.message?.includes(word), `${word}: ${wrong[at]?.message}`);
+  });
+});
+
+test("a program ends although its sidecar runs, once unref allows it, by a close handshake", async (t) => {
+  const upstream = await startUpstream({ t });
+  assert.deepEqual(await scenario(t, "released", { url: upstream.url }), [50]);
   assert.equal(upstream.last.closed?.code, 1001);
 });
 

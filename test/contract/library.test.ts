@@ -10,7 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
-import { createApp, Sidecar, SidesocketError, type UpstreamState } from "../../src/index.ts";
+import { createApp, createSidecars, Sidecar, SidesocketError, type UpstreamState } from "../../src/index.ts";
 import { never } from "../faults/replies.ts";
 import { startFaultUpstream } from "../faults/upstream.ts";
 import { descriptors, descriptorTargets, threads } from "../support/proc.ts";
@@ -202,6 +202,23 @@ describe("a sidecar", () => {
     await assert.rejects(start({ protocol: broken }), /encode/);
   });
 
+  test("nothing internal is among its members", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url });
+    assert.deepEqual(Object.keys(sidecar), []);
+    const members = Object.getOwnPropertyNames(Sidecar.prototype).sort().join(" ");
+    assert.equal(
+      members,
+      "close constructor exit line messages messagesSync name on readState request requestSync rpc rpcSync send " +
+        "sendSync state subscribe unref unsubscribe",
+    );
+    assert.deepEqual(Object.getOwnPropertyNames(Sidecar).sort(), ["length", "name", "prototype", "start", "startSync"]);
+  });
+
+  test("only JSON-RPC has rpc", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url, protocol: "text" });
+    await assert.rejects(sidecar.rpc("echo"), failsAs("not_found", "no"));
+  });
+
   test("a protocol module is found by its path or its URL", async (t) => {
     const source = `export default {
       name: "upper", correlation: "order", accepts: "any",
@@ -250,6 +267,46 @@ describe("a sidecar", () => {
   });
 });
 
+describe("several sidecars", () => {
+  let upstream: Upstream;
+  before(async () => {
+    upstream = await startUpstream();
+  });
+  after(async () => {
+    await upstream?.stop();
+  });
+
+  test("have their names, and exit together", async () => {
+    const other = await startUpstream();
+    try {
+      const group = await createSidecars({ one: { url: upstream.url }, other: { url: other.url } });
+      await using _end = group;
+      const { one, other: second } = group.upstreams;
+      assert.deepEqual([one.name, second.name], ["one", "other"]);
+      assert.deepEqual([await one.rpc("echo", [1]), await second.rpc("echo", [2])], [[1], [2]]);
+      assert.deepEqual([upstream.last.texts.length, other.last.texts.length], [1, 1]);
+      const app = createApp(group.upstreams);
+      assert.equal((await app.request("/v1/upstreams/other")).status, 200);
+      const report = await group.exit({ cause: "the test" });
+      assert.deepEqual([report.cause, report.exit_code], ["the test", 0]);
+      await assert.rejects(one.rpc("echo"), failsAs("shutting_down", "no"));
+      await assert.rejects(second.rpc("echo"), failsAs("shutting_down", "no"));
+    } finally {
+      await other.stop();
+    }
+  });
+
+  test("are refused as a whole, by the names of the upstream and the option", async () => {
+    const start = (upstreams: object, options = {}) => createSidecars(upstreams as Record<string, never>, options);
+    const url = upstream.url;
+    await assert.rejects(start({ a: { url }, b: { url, hurry: 1 } }), /^SidesocketError: upstreams.b.hurry is not/);
+    await assert.rejects(start({ "not a name": { url } }), failsAs("invalid_config", "no"));
+    await assert.rejects(start({}), failsAs("invalid_config", "no"));
+    await assert.rejects(start({ a: { url } }, { shutDown: {} }), /did you mean shutdown/);
+    await assert.rejects(start({ a: { url, webhooks: [{ url: "http://127.0.0.1:1/" }] } }), /webhooks: only the/);
+  });
+});
+
 describe("the app as a fetch handler", () => {
   let upstream: Upstream;
   before(async () => {
@@ -262,6 +319,10 @@ describe("the app as a fetch handler", () => {
     method: "POST",
     headers: { "content-type": "application/json" },
     body,
+  });
+
+  test("names an option that nobody knows", () => {
+    assert.throws(() => createApp({}, { token: ["a"] } as object), /^SidesocketError: token is not .* mean tokens\?/);
   });
 
   test("refuses tokens that no caller could send", () => {

@@ -2,15 +2,14 @@
 
 import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
-import { check, dotted } from "../../config/problems.ts";
-import { type SubscriptionSettings, subscriptionOrderSchema } from "../../config/schema.ts";
-import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
+import { checkedOrder } from "../../config/subscription-order.ts";
+import { UNSUBSCRIBE_TIMEOUT_MS } from "../../core/outcome.ts";
 import { flat } from "../../core/util/flat.ts";
-import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
+import { refused, SidesocketError } from "../../errors.ts";
 import { check as demandJson } from "../../protocols/json-check.ts";
 import { checkedJson, MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts";
 import { locate } from "../../protocols/json-place.ts";
-import { preparePatterns } from "../../protocols/lazy-pattern.ts";
+import { demandUndeclared, subscribe, unsubscribed } from "../../sidecar/host/subscribe.ts";
 import type { SubscriptionInfo } from "../../sidecar/host/subscriptions.ts";
 import { readMessage } from "../call/body.ts";
 import { leaveSignal } from "../call/caller-left.ts";
@@ -21,9 +20,6 @@ import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { type App, createRoute, type JsonOf } from "../routing.ts";
 import { journalResponse, MESSAGE_QUERY, messageResponses } from "./messages.ts";
-
-/** How long DELETE waits for the upstream to agree, unless the caller says. */
-const UNSUBSCRIBE_WITHIN_MS = 5_000;
 
 const path = "/v1/upstreams/{upstream}/subscriptions";
 
@@ -114,27 +110,21 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
 
   app.openapi(createdRoute, named, async (c) => {
     const upstream = upstreamOf(c);
-    const { subscriptions, settings } = upstream;
+    const { subscriptions } = upstream;
     if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
     const { timeoutMs, applied } = readWaitLimit(c);
     const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
     const { name = `s-${randomUUID()}`, ...order } = await readOrder(c, parts, upstream);
     const existing = subscriptions.get(name);
-    if (existing && !isSame(existing.settings, order)) {
-      const detail = `a different subscription ${JSON.stringify(name)} exists: delete it, or choose another name`;
-      throw refused("conflict", detail);
-    }
-    if (existing && !subscriptions.watched(name)) {
-      if (existing.phase === "failed" && existing.lastFailure) throw new SidesocketError(existing.lastFailure);
-      return c.json(stateOf(upstream, existing), 200, headers);
-    }
-    if (!existing && subscriptions.size >= settings.limits.subscriptions) {
-      const detail = `limits.subscriptions (${settings.limits.subscriptions}) is reached: delete one or raise it`;
-      throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
-    }
-    if (!existing) parts.quotas?.subscribe(upstream.name, name, callerOf(c).share);
     try {
-      await subscribe(c, parts, upstream, { name, order, timeoutMs });
+      await subscribe(upstream, {
+        name,
+        order,
+        timeoutMs,
+        left: leaveSignal(c),
+        stopping: parts.lifecycle.stopping,
+        admit: () => parts.quotas?.subscribe(upstream.name, name, callerOf(c).share),
+      });
     } finally {
       if (!subscriptions.get(name)) parts.quotas?.unsubscribe(upstream.name, name);
     }
@@ -159,15 +149,12 @@ export function subscriptionRoutes(app: App, parts: AppParts): void {
   app.openapi(deletedRoute, named, async (c) => {
     const upstream = upstreamOf(c);
     const { name } = find(c, upstream);
-    if (upstream.subscriptions.isDeclared(name)) {
-      const declared = `subscriptions.${name} of upstream ${upstream.name}`;
-      throw refused("conflict", `the subscription belongs to the configuration: remove ${declared} there`);
-    }
-    const { timeoutMs, applied } = readWaitLimit(c, UNSUBSCRIBE_WITHIN_MS);
+    demandUndeclared(upstream, name);
+    const { timeoutMs, applied } = readWaitLimit(c, UNSUBSCRIBE_TIMEOUT_MS);
     const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
     parts.quotas?.unsubscribe(upstream.name, name);
-    const failure = await unsubscribed(upstream.subscriptions.remove(name), timeoutMs, parts.lifecycle);
-    if (failure) throw new SidesocketError({ ...failure, detail: `removed here, but ${failure.detail}` });
+    const failure = await unsubscribed(upstream.subscriptions.remove(name), timeoutMs, parts.lifecycle.stopping);
+    if (failure) throw new SidesocketError(failure);
     return c.body(null, 204, headers);
   });
 
@@ -181,12 +168,7 @@ async function readOrder(c: Context<Env>, parts: AppParts, { settings }: Upstrea
   } catch (error) {
     throw refused("invalid_request", `the body is not usable JSON: ${(error as Error).message}`);
   }
-  const given = withMessagesAsText(text);
-  await preparePatterns(given);
-  const checked = check(subscriptionOrderSchema, given);
-  if ("value" in checked) return checked.value;
-  const all = checked.problems.map(({ path, what }) => `${dotted(path) || "the body"} ${what}`);
-  throw refused("invalid_request", all.join("; "));
+  return checkedOrder(withMessagesAsText(text), "the body");
 }
 
 /** Parses an order, and keeps the text of its messages: a parsed number beyond 2^53 would be another. */
@@ -205,94 +187,6 @@ function withMessagesAsText(text: string): unknown {
 /** Removes the space between the tokens of a JSON text. */
 function compact(text: string): string {
   return text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, "$1");
-}
-
-/** True if two orders are equal, whether their messages are values, as in the configuration, or texts. */
-function isSame(one: SubscriptionSettings, other: SubscriptionSettings): boolean {
-  const [a, b] = [one, other].map(({ request, unsubscribe, ...rest }) => {
-    const texts = [request, unsubscribe].map((each) => (typeof each === "string" ? each : JSON.stringify(each)));
-    return JSON.stringify([rest, texts]);
-  });
-  return a === b;
-}
-
-/** Waits for the upstream to end a removed subscription. @returns why it is not known to have ended */
-function unsubscribed(
-  ended: Promise<Failure | undefined>,
-  timeoutMs: number,
-  { stopping }: AppParts["lifecycle"],
-): Promise<Failure | undefined> {
-  const detail = "the upstream did not confirm the end of the subscription";
-  return new Promise((resolve) => {
-    const end = (failure: Failure | undefined) => {
-      clearTimeout(timer);
-      stopping.off(onStop);
-      resolve(failure);
-    };
-    const stop = () => end({ code: "cancelled", sent: "maybe", detail: `${detail} before the service stopped` });
-    const late = () => end({ code: "reply_timeout", sent: "maybe", detail: `${detail} in time` });
-    const timer = setTimeout(late, timeoutMs);
-    const onStop = stopping.on(stop);
-    if (stopping.come) stop();
-    void ended.then(end);
-  });
-}
-
-/**
- * Resolves when the upstream has agreed. On any other end, the caller's leaving included, it rejects and removes the
- * subscription, unless another caller waits for the same one.
- */
-function subscribe(
-  c: Context<Env>,
-  { lifecycle: { stopping } }: AppParts,
-  { subscriptions, state: { phase: connection } }: UpstreamPort,
-  {
-    name,
-    order,
-    timeoutMs,
-  }: { readonly name: string; readonly order: SubscriptionSettings; readonly timeoutMs: number },
-): Promise<void> {
-  const left = leaveSignal(c);
-  return new Promise((resolve, reject) => {
-    const existing = subscriptions.get(name);
-    let phase = existing?.phase ?? "waiting";
-    // On a ready connection the request goes out before we hear of it; an existing subscription may have sent its own.
-    let sent: Sent = connection === "ready" || existing ? "maybe" : "no";
-    const end = (settle: () => void) => {
-      clearTimeout(timer);
-      unwatch();
-      stopping.off(onStop);
-      left.removeEventListener("abort", leave);
-      settle();
-    };
-    const undo = (reason: unknown) => {
-      end(() => reject(reason));
-      if (!subscriptions.watched(name)) void subscriptions.remove(name);
-    };
-    const fail = (failure: Failure) => undo(new SidesocketError(failure));
-    const leave = () => undo(left.reason);
-    const unwatch = subscriptions.watch(name, (state) => {
-      if (state === undefined) {
-        return fail({ code: "conflict", sent, detail: "the subscription was deleted before the upstream agreed" });
-      }
-      ({ phase } = state);
-      if (phase === "asking") sent = "maybe";
-      if (phase === "active") end(resolve);
-      else if (phase === "failed" && state.lastFailure) fail(state.lastFailure);
-    });
-    const timer = setTimeout(() => {
-      if (phase === "asking") fail({ code: "reply_timeout", sent, detail: "the upstream did not agree in time" });
-      else if (sent === "no") fail({ code: "upstream_down", sent, detail: "the upstream is not connected" });
-      else fail({ code: "connection_lost", sent, detail: "the connection was lost before the upstream agreed" });
-    }, timeoutMs);
-    const onStop = stopping.on(() => {
-      if (sent === "no") fail({ code: "shutting_down", sent, detail: "the service is shutting down" });
-      else fail({ code: "cancelled", sent, detail: "the service stopped before the upstream agreed" });
-    });
-    left.addEventListener("abort", leave, { once: true });
-    if (!existing) subscriptions.add(name, order);
-    if (left.aborted) leave();
-  });
 }
 
 function find(c: Context<Env>, { subscriptions }: UpstreamPort): SubscriptionInfo {

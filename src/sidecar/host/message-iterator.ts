@@ -14,18 +14,20 @@ import type { JournalPulls, ReadEnd } from "./journal-pulls.ts";
 import { JournalReader } from "./journal-reader.ts";
 
 interface ReadingOptions extends ReadSelection {
+  /** The name of a subscription; by default the main journal is read. */
+  readonly journal?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export async function* readMessages(
   journals: JournalPulls,
-  { signal, ...selection }: ReadingOptions,
+  { signal, journal = "", ...selection }: ReadingOptions,
 ): AsyncGenerator<UpstreamMessage, void> {
   const { start, rules } = readSelection(selection);
   let next = deferred<Page | undefined>();
   let waiting = true;
   let over: ReadEnd | undefined;
-  const reader = new JournalReader(journals, { journal: "", where: rules }, start, {
+  const reader = new JournalReader(journals, { journal, where: rules }, start, {
     wants: () => waiting,
     page: (page) => {
       waiting = false;

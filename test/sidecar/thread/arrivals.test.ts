@@ -8,7 +8,7 @@ function scene() {
   const log: string[] = [];
   const turns: (() => void)[] = [];
   const arrivals = new Arrivals({
-    work: (work) => work(),
+    work: (does, argument) => does(argument),
     hold: () => log.push("hold"),
     release: () => log.push("release"),
     takeTurn: (work) => turns.push(work),

@@ -1,0 +1,167 @@
+/** Calls of the service's HTTP API, each of which ends in time with a response or a SidesocketError. */
+
+import { type ErrorCode, type Failure, refused, type Sent, SidesocketError } from "../errors.ts";
+
+/** The part of `fetch` that the client needs. */
+export type Fetch = (url: string, init: RequestInit) => Response | Promise<Response>;
+
+export interface ServiceCall {
+  readonly method: "GET" | "POST" | "DELETE";
+  /** From the service's address on, with its query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array | undefined;
+  /** The time within which the response must begin, or with `read` be complete, in milliseconds. */
+  readonly withinMs: number;
+  /** Aborts when the caller leaves: the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How long the service may take to report that a time has passed which it was given itself, in milliseconds. */
+export const SERVICE_GRACE_MS = 5_000;
+
+/** Failures to connect, after which nothing was sent, by the names that Node and Bun give them. */
+const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
+  "ECONNREFUSED",
+  "ConnectionRefused",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+export class RemoteService {
+  readonly #address: string;
+  readonly #token: string | undefined;
+  readonly #fetch: Fetch;
+
+  constructor(address: string, token: string | undefined, fetch: Fetch) {
+    this.#address = address;
+    this.#token = token;
+    this.#fetch = fetch;
+  }
+
+  /**
+   * Makes a call, and hands its response to `read` within the call's time.
+   * @throws SidesocketError `service_lost` if there is no response, or it breaks off, or is none of sidesocket
+   */
+  async call<Value>(call: ServiceCall, read: (response: Response) => Promise<Value>): Promise<Value> {
+    call.signal?.throwIfAborted();
+    const ending = new AbortController();
+    const leave = () => ending.abort();
+    const timer = setTimeout(() => ending.abort(), call.withinMs);
+    call.signal?.addEventListener("abort", leave, { once: true });
+    let sent: Sent = "maybe";
+    try {
+      const response = await this.#begin(call, ending.signal);
+      // A reply has come: the upstream has the message.
+      if (response.status === 200) sent = "yes";
+      return await read(response);
+    } catch (error) {
+      call.signal?.throwIfAborted();
+      if (error instanceof SidesocketError) throw error;
+      const because = ending.signal.aborted ? `it did not respond within ${call.withinMs} ms` : textOf(error);
+      throw lost(because, isNotConnected(error) ? "no" : sent, error);
+    } finally {
+      clearTimeout(timer);
+      call.signal?.removeEventListener("abort", leave);
+    }
+  }
+
+  /**
+   * Makes a call whose response goes on for as long as it is read: only its beginning is bounded.
+   * @throws SidesocketError as `call` does, and the service's own failure
+   */
+  async stream(call: ServiceCall, ending: AbortController): Promise<ReadableStream<Uint8Array>> {
+    const timer = setTimeout(() => ending.abort(), call.withinMs);
+    try {
+      const response = await this.#begin(call, ending.signal);
+      if (response.status !== 200) throw await failureOf(response);
+      if (!response.body) throw lost("its response has no body", "no");
+      return response.body;
+    } catch (error) {
+      if (error instanceof SidesocketError) throw error;
+      throw lost(textOf(error), "no", error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #begin({ method, path, headers, body }: ServiceCall, signal: AbortSignal): Promise<Response> {
+    const authorization = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+    return await this.#fetch(this.#address + path, {
+      method,
+      headers: { ...headers, ...authorization },
+      signal,
+      redirect: "error",
+      ...(body !== undefined && { body: body as string | Uint8Array<ArrayBuffer> }),
+    });
+  }
+}
+
+/** The failure in a response: of a problem document, or of the error of JSON-RPC that has the same facts. */
+export async function failureOf(response: Response): Promise<SidesocketError> {
+  const { headers, status } = response;
+  const text = await response.text();
+  const facts = factsIn(text);
+  const code = headers.get("sidesocket-code") ?? facts.code;
+  if (typeof code !== "string") return lost(`HTTP ${status} is no response of sidesocket`, "maybe");
+  const seconds = Number(headers.get("retry-after") ?? Number.NaN);
+  const failure: Failure = {
+    code: code as ErrorCode,
+    sent: sentOf(headers.get("sidesocket-sent") ?? facts.sent),
+    detail: String(facts.detail ?? facts.title ?? code),
+    ...(Number.isFinite(seconds) && { retryAfterMs: seconds * 1_000 }),
+    ...(isHeard(facts.heard) && { heard: facts.heard }),
+  };
+  return new SidesocketError(failure);
+}
+
+/** True if the response is a failure of sidesocket, whatever its status: on `/rpc`, 200 may be one. */
+export function isFailure({ ok, headers }: Response): boolean {
+  return !ok || headers.has("sidesocket-code");
+}
+
+type Facts = Readonly<Record<string, unknown>>;
+
+function factsIn(text: string): Facts {
+  try {
+    const body: Facts = Object(JSON.parse(text));
+    return Object((body.error as Facts | undefined)?.data ?? body);
+  } catch {
+    return {};
+  }
+}
+
+function sentOf(text: unknown): Sent {
+  return text === "no" || text === "yes" ? text : "maybe";
+}
+
+function isHeard(value: unknown): value is NonNullable<Failure["heard"]> {
+  return typeof value === "object" && value !== null && "frames" in value;
+}
+
+export function lost(because: string, sent: Sent, cause?: unknown): SidesocketError {
+  return new SidesocketError({ code: "service_lost", sent, detail: `the service was lost: ${because}` }, { cause });
+}
+
+function isNotConnected(error: unknown): boolean {
+  const { code, cause } = Object(error) as { readonly code?: unknown; readonly cause?: { readonly code?: unknown } };
+  return NOT_CONNECTED.has(code) || NOT_CONNECTED.has(cause?.code);
+}
+
+function textOf(error: unknown): string {
+  const { message, cause } = Object(error) as {
+    readonly message?: string;
+    readonly cause?: { readonly message?: string };
+  };
+  return [message ?? String(error), cause?.message].filter((text) => text).join(": ");
+}
+
+/** @throws SidesocketError `invalid_config` for what is no address of a service */
+export function addressOf(url: string | URL): string {
+  const text = String(url);
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+    throw refused("invalid_config", "url must be the http:// or https:// address of a service");
+  }
+  return text.replace(/[?#].*$/, "").replace(/\/+$/, "");
+}

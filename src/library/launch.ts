@@ -1,0 +1,86 @@
+/** The start of the upstreams of one program, on threads that share one exit and one budget of memory. */
+
+import { pathToFileURL } from "node:url";
+import { type Checked, check, dotted } from "../config/problems.ts";
+import { isModulePath } from "../config/protocol-settings.ts";
+import { configSchema, type UpstreamSettings, upstreamSchema } from "../config/schema.ts";
+import { memoryOf } from "../core/util/budget.ts";
+import { refused } from "../errors.ts";
+import { StopSignal } from "../http/stop-signal.ts";
+import { preparePatterns } from "../protocols/lazy-pattern.ts";
+import { runtime } from "../runtime/pick-runtime.ts";
+import type { ThreadReport } from "../sidecar/contract.ts";
+import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
+import type { SidecarOptions } from "../sidecar-options.ts";
+import type { AppFront, Inner } from "./inner.ts";
+import { ThreadHold } from "./thread-hold.ts";
+
+/** The options that a program gives once, however many upstreams it has. */
+export type LaunchOptions = Pick<SidecarOptions, "shutdown" | "onReport">;
+/** The options of each upstream. */
+export type UpstreamOptions = Omit<SidecarOptions, keyof LaunchOptions>;
+
+/** @throws SidesocketError `invalid_config` if an option is invalid or a protocol cannot be loaded */
+export async function launchOne(options: UpstreamOptions, launch: LaunchOptions): Promise<Inner> {
+  await preparePatterns(options);
+  const settings = demand(check(upstreamSchema, options));
+  const [inner] = await launchAll(new Map([["default", settings]]), launch);
+  if (!inner) throw new RangeError("unreachable: one upstream was given");
+  return inner;
+}
+
+/** @throws SidesocketError as `launchOne` does */
+export async function launchNamed(upstreams: object, launch: LaunchOptions): Promise<readonly Inner[]> {
+  await preparePatterns(upstreams);
+  const { upstreams: all = {} } = demand(check(configSchema, { upstreams }));
+  return await launchAll(new Map(Object.entries(all)), launch);
+}
+
+async function launchAll(
+  given: ReadonlyMap<string, UpstreamSettings>,
+  { shutdown, onReport = printReport }: LaunchOptions,
+): Promise<readonly Inner[]> {
+  const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
+  const settings = new Map([...given].map(([name, upstream]) => [name, withModuleFound(upstream)]));
+  for (const { webhooks } of settings.values()) {
+    if (webhooks.length === 0) continue;
+    throw refused("invalid_config", "webhooks: only the service pushes messages; read them with messages()");
+  }
+  const front: AppFront = { refusing: false, serving: false, stopping: new StopSignal() };
+  const refuse = () => {
+    front.refusing = true;
+  };
+  const http = { ...noHttpSide, refuse, stop: () => front.stopping.now() };
+  const hold = new ThreadHold();
+  const memory = memoryOf({ memory: "auto" }, runtime.memoryLimit);
+  const sidecars = new Sidecars(settings, bounds, hold.start, http, memory);
+  const clients = [...sidecars.upstreams.values()];
+  for (const client of clients) client.onReport(onReport);
+  try {
+    await sidecars.opened();
+  } catch (error) {
+    await sidecars.exit({ cause: "start failed" });
+    throw error;
+  }
+  return clients.map((client) => ({ sidecars, client, front, hold }));
+}
+
+/** Resolves relative paths of modules against the current folder: the thread would use that of its own file. */
+function withModuleFound(settings: UpstreamSettings): UpstreamSettings {
+  const { protocol, credentials } = settings;
+  const found = (path: string) => (isModulePath(path) && !path.startsWith("file:") ? pathToFileURL(path).href : path);
+  return {
+    ...settings,
+    ...(typeof protocol === "string" && { protocol: found(protocol) }),
+    ...(credentials !== undefined && { credentials: found(credentials) }),
+  };
+}
+
+function printReport({ event, text }: ThreadReport): void {
+  console.error(`sidesocket: a module on the thread ${event === "dying" ? "ended it with" : event}: ${text}`);
+}
+
+function demand<Output>(checked: Checked<Output>): Output {
+  if ("value" in checked) return checked.value;
+  throw refused("invalid_config", checked.problems.map(({ path, what }) => `${dotted(path)} ${what}`).join("; "));
+}

@@ -1,0 +1,41 @@
+/** Messages as the library's callers give them. */
+
+import { refused } from "../errors.ts";
+import type { Body } from "../protocols/protocol.ts";
+
+/** A message to send: text, bytes, or an object or list that is sent as JSON. */
+export type Sendable = Body | object;
+
+/**
+ * Turns a message into a frame's body; an object into JSON.
+ * @throws SidesocketError `invalid_request` for a value that is no message
+ */
+export function bodyOf(message: Sendable): Body {
+  if (typeof message === "string" || message instanceof Uint8Array) return message;
+  const text = typeof message === "object" && message !== null ? jsonOf(message) : undefined;
+  // JSON of a promise, a Map or an ArrayBuffer is an empty object: nobody wants to send that.
+  const isEmpty = text === "{}" && !isPlain(message);
+  if (text !== undefined && !isEmpty && !ArrayBuffer.isView(message)) return text;
+  throw refused(
+    "invalid_request",
+    `the message must be text, a Uint8Array, or an object for JSON, not ${named(message)}`,
+  );
+}
+
+function jsonOf(message: object): string | undefined {
+  try {
+    return JSON.stringify(message);
+  } catch (error) {
+    throw refused("invalid_request", `the message cannot be written as JSON: ${(error as Error).message}`);
+  }
+}
+
+function isPlain(message: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(message);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function named(message: unknown): string {
+  if (typeof message !== "object" || message === null) return String(message === null ? null : typeof message);
+  return `a ${message.constructor?.name ?? "value"}`;
+}

@@ -1,0 +1,37 @@
+/** The hold that the threads of a sidecar have on their program: it does not end while they run, unless it may. */
+
+import { runtime } from "../runtime/pick-runtime.ts";
+import type { Thread } from "../runtime/runtime.ts";
+
+export class ThreadHold {
+  readonly #threads = new Set<Thread>();
+  /** Called when nothing else holds the program; undefined while the threads do. */
+  #onIdle: (() => void) | undefined;
+
+  /** Starts a thread, which holds the program if the others do. */
+  readonly start = (): Thread => {
+    const thread = runtime.startThread();
+    this.#threads.add(thread);
+    void thread.ended.then(() => this.#threads.delete(thread));
+    // Whoever starts it listens to its port in this turn, which holds the program again.
+    queueMicrotask(() => {
+      if (this.#onIdle) thread.unref();
+    });
+    return thread;
+  };
+
+  /** @param onIdle called when nothing else holds the program */
+  release(onIdle: () => void): void {
+    this.hold();
+    this.#onIdle = onIdle;
+    process.once("beforeExit", onIdle);
+    for (const thread of this.#threads) thread.unref();
+  }
+
+  hold(): void {
+    if (!this.#onIdle) return;
+    process.off("beforeExit", this.#onIdle);
+    this.#onIdle = undefined;
+    for (const thread of this.#threads) thread.ref();
+  }
+}
