@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line program: from arguments to configuration to service. */
 
-import { type CallCommand, helpText, parseCommandLine } from "./config/commandline.ts";
+import { type CallCommand, helpText, parseCommandLine, type RunCommand } from "./config/commandline.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import type { Failure } from "./errors.ts";
@@ -33,6 +33,10 @@ async function main(): Promise<void> {
       const ahead = startAhead(runtime);
       return callOnce(parsed, await load(parsed.flags), ahead);
     }
+    case "run": {
+      const ahead = startAhead(runtime);
+      return run(parsed, await load(parsed.flags), ahead);
+    }
     case "serve": {
       const ahead = startAhead(runtime);
       return serve(await load(parsed.flags), ahead);
@@ -56,6 +60,16 @@ async function callOnce(command: CallCommand, config: LoadedConfig, ahead: Runti
   const { sources } = config;
   await demandPermissions({ upstreams: upstreamOf(config), sources }, command.message);
   const { exitCode, joined } = await call(command, config, ahead);
+  return end(exitCode, joined);
+}
+
+async function run(command: RunCommand, config: LoadedConfig, ahead: Runtime): Promise<never> {
+  startLog(config.log);
+  for (const warning of config.warnings) log.warn(warning);
+  const { upstreams, sources } = config;
+  await demandPermissions({ upstreams, sources: { ...sources, files: [...sources.files, command.script] } });
+  const { runScript } = await import("./run-command.ts");
+  const { exitCode, joined } = await runScript(command, config, ahead);
   return end(exitCode, joined);
 }
 

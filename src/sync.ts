@@ -1,5 +1,6 @@
 /** Blocking calls: the library for threads that were given a line by a sidecar's host. */
 
+import { workerData } from "node:worker_threads";
 import { refused, SidesocketError } from "./errors.ts";
 import type { RpcParams } from "./library/async-upstream.ts";
 import { timeoutOf } from "./library/call-options.ts";
@@ -9,7 +10,7 @@ import { rpcRequest, rpcResult } from "./library/rpc-call.ts";
 import { bodyOf, type Sendable } from "./library/sendable.ts";
 import { demandSent, replyValue, validTimeout } from "./reply-value.ts";
 import { BlockingCaller, type HostBeside } from "./sidecar/caller/blocking-caller.ts";
-import type { Line } from "./sidecar/line.ts";
+import { type Line, SCRIPT_LINES } from "./sidecar/line.ts";
 import {
   cursorAhead,
   messageOf,
@@ -82,6 +83,25 @@ export interface BlockingUpstream extends Disposable {
  */
 export function attach(line: Line): BlockingUpstream {
   return new LineUpstream(line);
+}
+
+const scriptUpstreams = new Map<string, BlockingUpstream>();
+
+/**
+ * An upstream of the script that `sidesocket run` has started, by its name in the configuration. Only for the script's
+ * own thread, which gets the same object each time.
+ * @throws SidesocketError `not_found` for an unknown name, or if the script was not started so
+ */
+export function upstream(name = "default"): BlockingUpstream {
+  const data = workerData as { readonly [SCRIPT_LINES]?: ReadonlyMap<string, Line> } | null;
+  const lines = data?.[SCRIPT_LINES];
+  if (!lines) throw refused("not_found", "this thread was not started by `sidesocket run`: use attach(line)");
+  const [only] = lines.values();
+  const line = lines.get(name) ?? (name === "default" && lines.size === 1 ? only : undefined);
+  if (!line) throw refused("not_found", `unknown upstream "${name}" (configured: ${[...lines.keys()].join(", ")})`);
+  const known = scriptUpstreams.get(name) ?? attach(line);
+  scriptUpstreams.set(name, known);
+  return known;
 }
 
 /** The most entries of a page. */

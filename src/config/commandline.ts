@@ -115,6 +115,7 @@ export type Flags = {
 export type Command =
   | { readonly command: "serve" | "check-config"; readonly flags: Flags }
   | CallCommand
+  | RunCommand
   | { readonly command: "help" | "version" | "config-schema" };
 
 export interface CallCommand {
@@ -124,6 +125,15 @@ export interface CallCommand {
   readonly message: string;
   readonly timeout?: string | undefined;
   readonly pick?: string | undefined;
+}
+
+export interface RunCommand {
+  readonly command: "run";
+  readonly flags: Flags;
+  /** The path of the script. */
+  readonly script: string;
+  /** The arguments of the script. */
+  readonly args: readonly string[];
 }
 
 /**
@@ -145,6 +155,11 @@ export function parseCommandLine(argv: readonly string[]): Command {
   }
   if (timeout !== undefined || pick !== undefined) throw usage("--timeout and --pick are only for call");
   if (command === "serve" && rest.length === 0) return { command, flags };
+  if (command === "run") {
+    const [script, ...args] = rest;
+    if (script === undefined) throw usage("run takes a script: sidesocket run [options] SCRIPT [-- its arguments]");
+    return { command, flags, script, args };
+  }
   if (command === "check-config") {
     const [file, extra] = rest;
     if (file === undefined || extra !== undefined || flags.config !== undefined) {
@@ -153,7 +168,9 @@ export function parseCommandLine(argv: readonly string[]): Command {
     return { command, flags: { ...flags, config: file } };
   }
   // A stray argument is not repeated: it can be part of a secret whose quotes were forgotten.
-  throw usage(command === "serve" ? "serve takes options only" : "unknown command (known: serve, call, check-config)");
+  throw usage(
+    command === "serve" ? "serve takes options only" : "unknown command (known: serve, call, run, check-config)",
+  );
 }
 
 function parse(argv: readonly string[]) {
@@ -218,6 +235,7 @@ export function helpText(): string {
     "",
     "usage: sidesocket [serve] [options]",
     "       sidesocket call MESSAGE [options]",
+    "       sidesocket run [options] SCRIPT [-- its arguments]",
     "       sidesocket check-config FILE",
     "",
     "Without an upstream it starts a demo. Flags win over [environment variables], which win over the file.",

@@ -19,6 +19,9 @@ export interface Line {
   readonly supply: MessagePort;
 }
 
+/** The name in a worker's data of the lines that `sidesocket run` gives to a script, by the names of their upstreams. */
+export const SCRIPT_LINES = "sidesocket";
+
 /** The way of a caller to a thread. */
 export interface Supply {
   readonly port: MessagePort;
