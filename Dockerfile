@@ -28,7 +28,7 @@ USER 65532:65532
 EXPOSE 8787
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["node", "healthy.mjs"]
-ENTRYPOINT ["tini", "--", "node", "dist/cli/main.js"]
+ENTRYPOINT ["tini", "--", "node", "dist/main.js"]
 
 FROM debian:bookworm-slim AS deno
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates tini && rm -rf /var/lib/apt/lists/*
@@ -38,7 +38,7 @@ COPY package.json LICENSE scripts/healthy.mjs ./
 COPY --from=build /app/dist ./dist
 # Cached now, since nothing can be written later.
 ENV DENO_DIR=/app/.deno DENO_NO_UPDATE_CHECK=1 WS_NO_BUFFER_UTIL=1
-RUN ["deno", "cache", "dist/cli/main.js", "dist/cli/sidesocket-thread.js", "healthy.mjs"]
+RUN ["deno", "cache", "dist/main.js", "dist/cli/sidesocket-thread.js", "healthy.mjs"]
 USER 65532:65532
 EXPOSE 8787
 STOPSIGNAL SIGTERM
@@ -46,4 +46,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["deno", "run", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env=PORT", "healthy.mjs"]
 # The upstream is fixed by configuration and not known here; --allow-net=127.0.0.1,example.org:443 narrows it.
 # What V8 is told: docs/runtimes.md.
-ENTRYPOINT ["tini", "--", "deno", "run", "--v8-flags=--no-allocation-site-pretenuring", "--no-prompt", "--allow-net", "--allow-env", "--allow-read", "dist/cli/main.js"]
+ENTRYPOINT ["tini", "--", "deno", "run", "--v8-flags=--no-allocation-site-pretenuring", "--no-prompt", "--allow-net", "--allow-env", "--allow-read", "dist/main.js"]

@@ -47,7 +47,7 @@ export async function startRow({ name, runtime, file, path, batchPath = path, me
   const own = ["--port", "0", ...(flags.length > 0 ? flags : ["--upstream", upstreamUrl])];
   const [program, ...before] =
     runtime === "deno" ? [denoPath(), "run", V8_FLAGS, "--allow-all", "--no-prompt"] : [process.execPath];
-  const main = runtime === "deno" ? "src/main.ts" : "dist/cli/main.js";
+  const main = runtime === "deno" ? "src/main.ts" : "dist/main.js";
   const service = await serve(program, [...before, ...(file ? [file, upstreamUrl] : [main, ...own])]);
   return { ...service, name, runtime, path, batchPath, messagesPath };
 }

@@ -17,6 +17,8 @@ import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const CLI = "dist/cli";
+/** The path of the program, which does not tell how it is built. */
+const PROGRAM = "dist/main.js";
 const THREAD = "src/runtime/sidesocket-thread.ts";
 const LICENCES = "THIRD-PARTY-LICENSES.txt";
 
@@ -74,6 +76,7 @@ export async function buildCommandLine() {
   const made = [main, thread].flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => basename(path)));
   for (const old of readdirSync(join(root, CLI))) if (!made.includes(old)) rmSync(join(root, CLI, old));
   writeLicences(CLI, [main, thread]);
+  writeFileSync(join(root, PROGRAM), `#!/usr/bin/env node\nimport "./${basename(CLI)}/main.js";\n`, { mode: 0o755 });
 }
 
 async function buildLibrary() {

@@ -62,7 +62,7 @@ export function productCommand(
 
 function runtimeCommand(options: Pick<ProductOptions, "denoPermissions" | "runtimeArgs">): string[] {
   const flags = options.runtimeArgs ?? [];
-  if (runtime === "node") return [nodePath(), ...flags, join(root, "dist", "cli", "main.js")];
+  if (runtime === "node") return [nodePath(), ...flags, join(root, "dist", "main.js")];
   const permissions = options.denoPermissions ?? DENO_PERMISSIONS;
   return [denoPath(), "run", "--quiet", "--no-prompt", ...permissions, ...flags, join(root, "src", "main.ts")];
 }
