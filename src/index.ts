@@ -1,6 +1,7 @@
 /** The library: the sidecar inside your own program, and the HTTP API as a fetch handler. */
 
 import { pathToFileURL } from "node:url";
+import type { Hono } from "hono";
 import { BlockingSidecar } from "./blocking-sidecar.ts";
 import { type Checked, check, dotted } from "./config/problems.ts";
 import { isModulePath } from "./config/protocol-settings.ts";
@@ -15,19 +16,18 @@ import type { UpstreamPort } from "./http/ports.ts";
 import { Quotas } from "./http/quotas.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
-import type { KeptOptions } from "./keeper.ts";
 import { preparePatterns } from "./protocols/lazy-pattern.ts";
 import type { Body } from "./protocols/protocol.ts";
 import { demandSent, replyValue, validTimeout } from "./reply-value.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
-import type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
-import type { ExitReport } from "./sidecar/host/exit.ts";
+import type { ExitReport } from "./sidecar/exit-report.ts";
 import { readMessages } from "./sidecar/host/message-iterator.ts";
 import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import type { Line } from "./sidecar/line.ts";
+import type { ThreadReport, UpstreamState } from "./sidecar/reports.ts";
 import type { ReadSelection, UpstreamMessage } from "./sidecar/upstream-message.ts";
-import type { SidecarOptions } from "./sidecar-options.ts";
+import type { KeptOptions, SidecarOptions } from "./sidecar-options.ts";
 import {
   type BlockingMessagesOptions,
   type BlockingRequestOptions,
@@ -42,11 +42,12 @@ export { SidesocketError } from "./errors.ts";
 export type { ProtocolModule } from "./protocols/module.ts";
 export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protocol.ts";
 export { InvalidMessage } from "./protocols/protocol.ts";
-export type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
-export type { ExitReport, StepReport } from "./sidecar/host/exit.ts";
+export type { ExitReport, StepReport } from "./sidecar/exit-report.ts";
 export type { Line } from "./sidecar/line.ts";
+export type { ThreadReport, UpstreamState } from "./sidecar/reports.ts";
 export type { UpstreamMessage } from "./sidecar/upstream-message.ts";
-export type { SidecarOptions } from "./sidecar-options.ts";
+export type { KeptOptions, SidecarOptions } from "./sidecar-options.ts";
+export type * from "./upstream-options.ts";
 
 export interface RequestOptions {
   /** Time to wait for the reply, in milliseconds: from 1 to 2^31 - 1, by default 25,000. */
@@ -246,6 +247,9 @@ export class Sidecar {
   }
 }
 
+/** The HTTP API as a Hono app: serve its `fetch`, or mount it in an app of yours. */
+export type App = Hono;
+
 export interface AppOptions {
   /** Bearer tokens of the API, each `NAME:TOKEN` or only the token. By default it requires none. */
   readonly tokens?: readonly string[];
@@ -264,7 +268,7 @@ export interface AppOptions {
  * of the sidecars and does not end the process; it needs a token, unless `openShutdown` is set.
  * @param sidecars the sidecars by the names that the API uses for them
  */
-export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: AppOptions = {}) {
+export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: AppOptions = {}): App {
   const { tokens = [], openShutdown = false, hosts, origins = [] } = options;
   const { onFault = (error) => console.error(error) } = options;
   if (!tokens.every((token) => BEARER_TOKEN.test(partsOf(token).text)))
@@ -280,7 +284,7 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
   const budget = Budget.alone(memoryOf({ memory: "auto" }, runtime.memoryLimit));
   const stopping = new StopSignal();
   for (const { front } of all) front.stopping.on(() => stopping.now());
-  return buildApp({
+  const app = buildApp({
     upstreams,
     access: {
       tokens: known,
@@ -308,6 +312,8 @@ export function createApp(sidecars: Readonly<Record<string, Sidecar>>, options: 
       },
     },
   });
+  // Its bindings and variables are ours: an app of yours has others.
+  return app as Hono<object> as App;
 }
 
 /** Gives a sidecar its name in the app: by itself each is called `default`. */

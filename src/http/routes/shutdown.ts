@@ -4,7 +4,7 @@ import { refused } from "../../errors.ts";
 import { guardShutdown } from "../guard.ts";
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type JsonOf, type RouteStep } from "../routing.ts";
+import { createRoute, type JsonOf, type RoutedApp, type RouteStep } from "../routing.ts";
 
 const shutdownRoute = createRoute(
   { method: "post", path: "/shutdown", query: ["force"] },
@@ -27,7 +27,7 @@ const shutdownRoute = createRoute(
   }),
 );
 
-export function shutdownRoutes(app: App, { access, lifecycle }: AppParts): void {
+export function shutdownRoutes(app: RoutedApp, { access, lifecycle }: AppParts): void {
   const guarded: RouteStep = (c) => {
     const refusal = guardShutdown(c, access);
     if (refusal) throw refusal;

@@ -19,7 +19,7 @@ import { readWaitLimit } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type JsonOf } from "../routing.ts";
+import { createRoute, type JsonOf, type RoutedApp } from "../routing.ts";
 import { journalResponse, MESSAGE_QUERY, messageResponses } from "./messages.ts";
 
 /** How long DELETE waits for the upstream to agree, unless the caller says. */
@@ -109,7 +109,7 @@ const messagesRoute = createRoute(
   }),
 );
 
-export function subscriptionRoutes(app: App, parts: AppParts): void {
+export function subscriptionRoutes(app: RoutedApp, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
 
   app.openapi(createdRoute, named, async (c) => {

@@ -3,31 +3,11 @@
 import pTimeout from "p-timeout";
 import type { ShutdownBounds } from "../../config/schema.ts";
 import type { CloseCounts } from "../contract.ts";
+import type { ExitReport, StepName, StepOutcome, StepReport } from "../exit-report.ts";
 import { type SidecarThread, THREAD_GRACE_MS } from "./supervised-thread.ts";
 import type { UpstreamClient } from "./upstream-client.ts";
 
-export type StepName = "drain" | "stop" | "close" | "cancel" | "join";
-
-/** `done`: within its bound · `forced`: ended by force after its bound · `failed`: not ended even by force. */
-export type StepOutcome = "done" | "forced" | "failed" | "skipped";
-
-export interface StepReport {
-  readonly step: StepName;
-  readonly outcome: StepOutcome;
-  readonly ms: number;
-  readonly counts: Readonly<Record<string, unknown>>;
-}
-
-/** The report of an exit: the reply to `/shutdown`, one line in the log, and what tests assert. */
-export interface ExitReport {
-  /** The trigger: `SIGTERM`, `SIGINT`, `/shutdown`, `call`, or the code of a failure. */
-  readonly cause: string;
-  /** A socket was destroyed after the close bound, or a thread was terminated. */
-  readonly forced: boolean;
-  readonly exit_code: number;
-  readonly ms: number;
-  readonly steps: readonly StepReport[];
-}
+export type { ExitReport } from "../exit-report.ts";
 
 /** The HTTP side's part in the exit; every method does nothing if the sidecar is used as a library. */
 export interface HttpSide {
