@@ -37,6 +37,7 @@ import {
 import { version } from "./version.ts";
 
 export type { BlockingSidecar } from "./blocking-sidecar.ts";
+export type { Duration, Size } from "./config/unit-table.ts";
 export type { ErrorCode, Failure, Retry, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";
 export type { ProtocolModule } from "./protocols/module.ts";
