@@ -1,15 +1,16 @@
 /** A sidecar for a program that blocks all the time: started, called and ended without a turn of the event loop. */
 
-import { Keeper, type KeptOptions } from "./keeper.ts";
+import { Keeper } from "./keeper.ts";
 import type { RpcParams } from "./library/async-upstream.ts";
 import type { SidecarExitOptions } from "./library/ending.ts";
 import { demandKnown } from "./library/option-names.ts";
 import type { ReplyAs, ReplyForm } from "./library/pending-reply.ts";
 import type { Sendable } from "./library/sendable.ts";
-import type { UpstreamState } from "./sidecar/contract.ts";
-import type { ExitReport } from "./sidecar/host/exit.ts";
+import type { ExitReport } from "./sidecar/exit-report.ts";
 import type { Line } from "./sidecar/line.ts";
+import type { UpstreamState } from "./sidecar/reports.ts";
 import type { UpstreamMessage } from "./sidecar/upstream-message.ts";
+import type { KeptOptions } from "./sidecar-options.ts";
 import {
   type BlockingMessagesOptions,
   type BlockingRequestOptions,

@@ -1,6 +1,7 @@
 /** The library: the sidecar inside your own program, and the HTTP API as a fetch handler. */
 
 export type { BlockingSidecar } from "./blocking-sidecar.ts";
+export type { Duration, Size } from "./config/unit-table.ts";
 export type { ErrorCode, Failure, Retry, RpcErrorObject, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";
 export type {
@@ -14,10 +15,10 @@ export type {
   SubscribeOptions,
   SubscriptionOrder,
 } from "./library/async-upstream.ts";
-export { type AppOptions, createApp } from "./library/create-app.ts";
+export { type App, type AppOptions, createApp } from "./library/create-app.ts";
 export { createSidecars, type NamedSidecar, type SidecarGroup } from "./library/create-sidecars.ts";
 export type { SidecarExitOptions } from "./library/ending.ts";
-export type { LaunchOptions, UpstreamOptions } from "./library/launch.ts";
+export type { LaunchOptions } from "./library/launch.ts";
 export type { PendingReply } from "./library/pending-reply.ts";
 export type { Sendable } from "./library/sendable.ts";
 export { Sidecar } from "./library/sidecar.ts";
@@ -25,8 +26,9 @@ export type { MessageSubscription, UnsubscribeOptions } from "./library/subscrip
 export type { ProtocolModule } from "./protocols/module.ts";
 export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protocol.ts";
 export { InvalidMessage } from "./protocols/protocol.ts";
-export type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
 export type { ExitReport, StepReport } from "./sidecar/exit-report.ts";
 export type { Line } from "./sidecar/line.ts";
+export type { ThreadReport, UpstreamState } from "./sidecar/reports.ts";
 export type { UpstreamMessage } from "./sidecar/upstream-message.ts";
-export type { SidecarOptions } from "./sidecar-options.ts";
+export type { KeptOptions, SidecarOptions } from "./sidecar-options.ts";
+export type * from "./upstream-options.ts";

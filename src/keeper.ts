@@ -2,13 +2,10 @@
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { type Failure, refused, SidesocketError } from "./errors.ts";
-import type { UpstreamState } from "./sidecar/contract.ts";
-import type { ExitReport } from "./sidecar/host/exit.ts";
+import type { ExitReport } from "./sidecar/exit-report.ts";
 import { BeatWatch, type Line, newWords, SILENT_MS, SLICE_MS, Word } from "./sidecar/line.ts";
-import type { SidecarOptions } from "./sidecar-options.ts";
-
-/** The options that can be given to a thread of its own. */
-export type KeptOptions = Omit<SidecarOptions, "onReport">;
+import type { UpstreamState } from "./sidecar/reports.ts";
+import type { KeptOptions } from "./sidecar-options.ts";
 
 export interface KeeperData {
   readonly options: KeptOptions;

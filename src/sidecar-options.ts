@@ -1,15 +1,18 @@
 /** The options of a sidecar in a program of its own. */
 
-import type { ShutdownBounds, UpstreamInput } from "./config/schema.ts";
-import type { ThreadReport } from "./sidecar/contract.ts";
+import type { ThreadReport } from "./sidecar/reports.ts";
+import type { ShutdownOptions, UpstreamOptions } from "./upstream-options.ts";
 
 /**
- * The settings of an upstream, as in the configuration file but without webhooks. Durations and sizes are strings with
- * units, such as `"10s"` and `"1MiB"`.
+ * The options of an upstream, as in the configuration file but without webhooks, and of its sidecar. A wrong one is
+ * refused with a SidesocketError `invalid_config` that names it.
  */
-export interface SidecarOptions extends Omit<UpstreamInput, "webhooks"> {
+export interface SidecarOptions extends UpstreamOptions {
   /** Time limits of the steps of the exit, such as `{ drain: "3s" }`. */
-  readonly shutdown?: Partial<Record<keyof ShutdownBounds, string>>;
+  readonly shutdown?: ShutdownOptions | undefined;
   /** Called with what your modules print and throw on the thread. By default it is printed with `console.error`. */
-  readonly onReport?: (report: ThreadReport) => void;
+  readonly onReport?: ((report: ThreadReport) => void) | undefined;
 }
+
+/** The options that can be given to a thread of its own: functions cannot. */
+export type KeptOptions = Omit<SidecarOptions, "onReport">;

@@ -109,6 +109,7 @@ const PAGE_LIMIT = 1_000;
 /** The longest single wait for a page; the next one follows. */
 const WAIT_MS = 60_000;
 
+/** @internal */
 export class LineUpstream implements BlockingUpstream {
   readonly #caller: BlockingCaller;
 

@@ -13,6 +13,7 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/contract.ts",
   "sidecar/line.ts",
   "sidecar/upstream-message.ts",
+  "sidecar/reports.ts",
   "sidecar/exit-report.ts",
   "sidecar/message-codec.ts",
   "sidecar/batching.ts",

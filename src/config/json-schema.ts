@@ -22,6 +22,13 @@ export function configJsonSchema(): object {
   return { $schema, $id: `urn:sidesocket:config:${version}`, title: "sidesocket configuration", ...rest };
 }
 
+/** The JSON Schema of the options of an upstream and of the exit, as the library takes them: without placeholders. */
+export function optionsJson(): SchemaWithParts {
+  const { schema, parts } = withParts(configSchema, "#/$defs/");
+  const { upstreams = {}, shutdown = {} } = schema.properties as Record<string, JsonSchema>;
+  return { schema: { properties: { upstream: upstreams.additionalProperties as JsonSchema, shutdown } }, parts };
+}
+
 /** The JSON Schema of the body that creates a subscription. @param base the place of its parts, such as `#/$defs/` */
 export function subscriptionOrderJson(base: string): SchemaWithParts {
   const { schema, parts } = withParts(subscriptionOrderSchema, base);

@@ -45,25 +45,18 @@ const textPattern = z
   });
 
 /** A condition inside of another one. */
-const inner: z.ZodType<Condition> = z.lazy(() => condition);
+const inner: z.ZodType<Condition, Condition> = z.lazy(() => condition);
 const inners = z.array(inner).min(1, "must have at least one condition");
 
 /** The parts of a condition (see protocols/condition.ts), which some mappings have beside other keys. */
 export const conditionShape = {
-  /** Values by JSON pointer, exact in their JSON type. */
-  match: values.optional(),
-  /** Pointers at which there must be a value. */
-  has: pointers.optional(),
-  /** Pointers at which there must be none. */
-  lacks: pointers.optional(),
-  /** An RE2 pattern that the frame's text matches. */
-  text: textPattern.optional(),
-  /** Conditions of which one must hold. */
-  any: inners.optional(),
-  /** Conditions that must all hold. */
-  all: inners.optional(),
-  /** A condition that must not hold. */
-  not: inner.optional(),
+  match: values.optional().describe('Values by JSON pointer, exact in their JSON type: 7 is also 7.0, but never "7".'),
+  has: pointers.optional().describe("JSON pointers at which there must be a value; null is one."),
+  lacks: pointers.optional().describe("JSON pointers at which there must be none."),
+  text: textPattern.optional().describe("An RE2 pattern that the frame's text matches, whether or not it is JSON."),
+  any: inners.optional().describe("Conditions of which one must hold."),
+  all: inners.optional().describe("Conditions that must all hold."),
+  not: inner.optional().describe("A condition that must not hold."),
 };
 
 type ConditionKey = keyof typeof conditionShape;
@@ -98,16 +91,18 @@ const jsonValue = z.json({ error: "must be a text, or a value to be sent as JSON
 
 const answer = z
   .strictObject({
-    when: condition,
-    /** A string is sent as is, any other value as JSON. */
-    send: jsonValue,
-    /** Pointers: place in the answer → source in the request. */
-    copy: z.record(memberPointer, pointer).optional(),
-    /** True if what is answered is a message, too. */
-    keep: z.boolean().optional(),
-    /** `delivered`: the answer waits until a webhook has delivered what it answers, for at most `within`. */
-    after: z.enum(["delivered"], "must be delivered").optional(),
-    within: duration.optional(),
+    when: condition.describe("The requests of the upstream that are answered."),
+    send: jsonValue.describe("The answer: a text, sent as it is, or a value, sent as JSON."),
+    copy: z
+      .record(memberPointer, pointer)
+      .optional()
+      .describe("JSON pointers: place in the answer → source in the request."),
+    keep: z.boolean().optional().describe("True if what is answered is a message, too."),
+    after: z
+      .enum(["delivered"], "must be delivered")
+      .optional()
+      .describe("Makes the answer wait until a webhook has delivered what it answers, for at most within."),
+    within: duration.optional().describe("The longest wait for the delivery."),
   })
   .refine(({ after, within }) => after !== undefined || within === undefined, {
     path: ["within"],
@@ -128,92 +123,121 @@ const COLLECT_WITHOUT_FINAL = { path: ["collect"], error: "needs final: which fr
 const common = {
   frames: z
     .strictObject({
-      /** The separator of the messages in a frame, which also ends what is sent; or `array`. */
       split: z
         .string()
         .min(1, "must not be empty: it is a separator, or array")
         .max(16, "must have at most 16 characters")
-        .optional(),
-      /** The compression of binary frames. */
-      inflate: z.enum(INFLATES).optional(),
+        .optional()
+        .describe("The separator of the messages in a frame, which also ends what is sent; or array."),
+      inflate: z.enum(INFLATES).optional().describe("The compression of binary frames."),
     })
     .refine(({ split, inflate }) => split !== undefined || inflate !== undefined, "must have split or inflate")
-    .optional(),
+    .optional()
+    .describe("How messages lie in frames, where it is not one in each."),
 };
 
-const protocolOptions = z.discriminatedUnion("preset", [
-  z.strictObject({
-    preset: z.literal("json-rpc"),
-    /** The way to treat an error that names no request. */
-    errors: z.strictObject({ when: condition, do: z.enum(ERROR_DEEDS) }).optional(),
-    ...common,
-  }),
-  z
-    .strictObject({
-      preset: z.literal("json"),
+const collect = z
+  .strictObject({
+    frames: wholeNumber(1, 1_000_000)
+      .prefault(1000)
+      .describe("The most frames of a reply; more fail with invalid_reply."),
+  })
+  .optional();
+
+const jsonErrors = z
+  .strictObject({
+    when: condition.describe("The errors that name no request."),
+    do: z.enum(ERROR_DEEDS).describe("What becomes of the requests in flight."),
+  })
+  .optional()
+  .describe("The way to treat an error that names no request.");
+
+const protocolOptions = z
+  .discriminatedUnion("preset", [
+    z.strictObject({ preset: z.literal("json-rpc"), errors: jsonErrors, ...common }),
+    z
+      .strictObject({
+        preset: z.literal("json"),
+        ...common,
+        id: z
+          .strictObject({
+            out: memberPointer.prefault("/id").describe("The place of the id in requests."),
+            in: memberPointer.prefault("/id").describe("The place of the id in replies."),
+            kind: z.enum(ID_KINDS).prefault("int").describe("The kind of ids."),
+          })
+          .prefault({})
+          .describe("Where ids are, and what they are."),
+        reply: condition.optional().describe("A frame with our id that does not meet this is a message, not a reply."),
+        skip: conditions.optional().describe("Frames with our id that precede the reply; they are messages."),
+        final: conditions.optional().describe("Frames that end a request."),
+        collect: collect.describe("Makes the reply an array of all frames with the id. Needs final."),
+        errors: jsonErrors,
+        answers: z.array(answer).optional().describe("Requests of the upstream's own, with our answers."),
+      })
+      .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
+    z
+      .strictObject({
+        preset: z.literal("text"),
+        ...common,
+        id: z
+          .strictObject({
+            out: pattern.describe("A pattern that finds the caller's id, or a template with $id and $message."),
+            in: pattern.describe("A pattern that finds the id in replies."),
+            kind: z.enum(TEXT_ID_KINDS).prefault("int").describe("The kind of ids."),
+          })
+          .superRefine(checkTextId)
+          .optional()
+          .describe("Where ids are, and what they are; without it, replies are correlated by order."),
+        reply: pattern.optional().describe("A pattern of replies: other frames are messages."),
+        skip: z
+          .array(pattern)
+          .min(1, "must have at least one pattern")
+          .optional()
+          .describe("Patterns of frames that precede the reply; they are messages."),
+        final: z
+          .array(pattern)
+          .min(1, "must have at least one pattern")
+          .optional()
+          .describe("Patterns of frames that end a request."),
+        collect: collect.describe("Makes the reply all frames up to the final one. Needs final."),
+        errors: z
+          .strictObject({
+            when: pattern.describe("The errors that name no request."),
+            do: z.enum(ERROR_DEEDS).describe("What becomes of the requests in flight."),
+          })
+          .optional()
+          .describe("The way to treat an error that names no request. Needs id."),
+      })
+      .refine(({ id, errors }) => id !== undefined || errors === undefined, {
+        path: ["errors"],
+        error: "needs id: without ids, the error is the reply to the request that waits",
+      })
+      .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
+    z.strictObject({ preset: z.literal("cdp"), ...common }),
+    z.strictObject({
+      preset: z.literal("graphql-transport-ws"),
       ...common,
-      /** The place of the id in requests (`out`) and replies (`in`), and its kind. */
-      id: z
-        .strictObject({
-          out: memberPointer.prefault("/id"),
-          in: memberPointer.prefault("/id"),
-          kind: z.enum(ID_KINDS).prefault("int"),
-        })
-        .prefault({}),
-      /** A frame with our id that does not meet this is a message, not a reply. */
-      reply: condition.optional(),
-      /** Frames with our id that precede the reply; they are messages. */
-      skip: conditions.optional(),
-      /** Frames that end a request. */
-      final: conditions.optional(),
-      /** Makes the reply an array of all frames with the id; `frames` bounds their number. */
-      collect: z.strictObject({ frames: wholeNumber(1, 1_000_000).prefault(1000) }).optional(),
-      /** The way to treat an error that names no request. */
-      errors: z.strictObject({ when: condition, do: z.enum(ERROR_DEEDS) }).optional(),
-      /** Requests of the upstream's own, with our answers. */
-      answers: z.array(answer).optional(),
-    })
-    .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
-  z
-    .strictObject({
-      preset: z.literal("text"),
+      payload: z.record(z.string(), z.json()).optional().describe("The payload of connection_init."),
+    }),
+    z.strictObject({
+      preset: z.literal("home-assistant"),
       ...common,
-      /** The place and the kind of ids; without it, replies are correlated by order. */
-      id: z
-        .strictObject({ out: pattern, in: pattern, kind: z.enum(TEXT_ID_KINDS).prefault("int") })
-        .superRefine(checkTextId)
-        .optional(),
-      /** As for `json`, with patterns in place of conditions. Without ids they are for all frames. */
-      reply: pattern.optional(),
-      skip: z.array(pattern).min(1, "must have at least one pattern").optional(),
-      final: z.array(pattern).min(1, "must have at least one pattern").optional(),
-      /** Makes the reply all frames up to the final one; `frames` bounds their number. */
-      collect: z.strictObject({ frames: wholeNumber(1, 1_000_000).prefault(1000) }).optional(),
-      errors: z.strictObject({ when: pattern, do: z.enum(ERROR_DEEDS) }).optional(),
-    })
-    .refine(({ id, errors }) => id !== undefined || errors === undefined, {
-      path: ["errors"],
-      error: "needs id: without ids, the error is the reply to the request that waits",
-    })
-    .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
-  z.strictObject({ preset: z.literal("cdp"), ...common }),
-  z.strictObject({
-    preset: z.literal("graphql-transport-ws"),
-    ...common,
-    payload: z.record(z.string(), z.json()).optional(),
-  }),
-  z.strictObject({
-    preset: z.literal("home-assistant"),
-    ...common,
-    token: z.string().min(1, "must not be empty").optional(),
-  }),
-  z.strictObject({
-    preset: z.literal("obs"),
-    ...common,
-    events: wholeNumber(0, 2 ** 31 - 1).optional(),
-    password: z.string().min(1, "must not be empty").optional(),
-  }),
-]);
+      token: z
+        .string()
+        .min(1, "must not be empty")
+        .optional()
+        .describe("The access token; without it, give a greeting."),
+    }),
+    z.strictObject({
+      preset: z.literal("obs"),
+      ...common,
+      events: wholeNumber(0, 2 ** 31 - 1)
+        .optional()
+        .describe("The kinds of events to subscribe to, as a bit mask (EventSubscription)."),
+      password: z.string().min(1, "must not be empty").optional().describe("The password of obs-websocket."),
+    }),
+  ])
+  .meta({ id: "ProtocolOptions", description: "A preset with its options." });
 
 const PRESETS = presetNames.join(", ");
 const PROTOCOL_FORM = `must be a preset (${PRESETS}), the path of a module (it starts with ./ or /), or { preset: … }`;
@@ -230,31 +254,39 @@ export const protocol = z.union(
 const rejection = z
   .strictObject({
     ...conditionShape,
-    class: z.enum(["retry", "slow", "refuse"], "must be retry, slow or refuse").optional(),
+    class: z
+      .enum(["retry", "slow", "refuse"], "must be retry, slow or refuse")
+      .optional()
+      .describe("When the next attempt is made. By default refuse."),
   })
   .refine(isCondition, EMPTY_CONDITION);
 
 const expectation = z
   .strictObject({
     ...conditionShape,
-    /** `match: {}`, and nothing else, takes any frame. */
-    match: scalarsByPointer.optional(),
-    /** Short for `reject: { match: … }` beside `expect`. */
-    reject: values.optional(),
-    within: duration.prefault("5s"),
+    match: scalarsByPointer
+      .optional()
+      .describe("As in a condition; an empty mapping, and nothing else, takes any frame."),
+    reject: values.optional().describe("Short for a reject with this match beside expect."),
+    within: duration.prefault("5s").describe("The time within which the frame must come."),
   })
   .refine(isCondition, EMPTY_CONDITION);
 
-/** `reject` is looked at before `expect`. */
-const expecting = { expect: expectation, reject: rejection.optional() };
+const expecting = {
+  expect: expectation.describe("The frame to wait for."),
+  reject: rejection.optional().describe("A frame that refuses; looked at before expect."),
+};
 
 export const greetingStep = z
   .union(
     [
       // First: a step without send must not be told that it is missing.
       z.strictObject(expecting),
-      /** A string is sent as is, any other value as JSON. */
-      z.strictObject({ send: jsonValue, ...expecting, expect: expectation.optional() }),
+      z.strictObject({
+        send: jsonValue.describe("The message to send: a text, sent as it is, or a value, sent as JSON."),
+        ...expecting,
+        expect: expectation.optional().describe("The frame to wait for after it."),
+      }),
     ],
     { error: "must be { send: … } or { expect: { match: … } }, or both in one" },
   )
@@ -267,7 +299,8 @@ export const greetingStep = z
     const rejected = reject ?? (expect?.reject && { match: expect.reject });
     if (!expect) return sending;
     return { ...sending, expect: { ...withoutReject(expect), ...(rejected && { reject: rejected }) } };
-  });
+  })
+  .meta({ id: "GreetingStep", description: "A step of the greeting, which sends, expects, or both." });
 
 function withoutReject<Expect extends { readonly reject?: unknown }>({ reject: _, ...rest }: Expect) {
   return rest;
@@ -275,11 +308,12 @@ function withoutReject<Expect extends { readonly reject?: unknown }>({ reject: _
 
 /** A message in the upstream's protocol that requests a sign of life from its application. */
 export const heartbeat = z.strictObject({
-  send: z.json({ error: "must be a text, or a value to be sent as JSON" }),
-  every: duration.prefault("30s"),
-  /** The reply; without it the heartbeat is only sent. */
-  expect: condition.optional(),
-  within: duration.prefault("10s"),
+  send: z
+    .json({ error: "must be a text, or a value to be sent as JSON" })
+    .describe("The message: a text, sent as it is, or a value, sent as JSON."),
+  every: duration.prefault("30s").describe("The time between heartbeats."),
+  expect: condition.optional().describe("The reply; without it the heartbeat is only sent."),
+  within: duration.prefault("10s").describe("The time within which the reply must come."),
 });
 
 /** The places of the answers that wait for a delivery, in the settings of a protocol. */

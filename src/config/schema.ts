@@ -8,7 +8,7 @@ import * as z from "zod";
 import { placeholdersIn } from "../placeholders.ts";
 import { type Condition, pointersOf } from "../protocols/condition.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
-import { preset } from "../protocols/presets.ts";
+import { preset, presetNames } from "../protocols/presets.ts";
 import { needsIdToSend } from "../protocols/subscription-request.ts";
 import { faultOfKey, KEY_MIN } from "../signing-key.ts";
 import { misplacedPlaceholders } from "./placeholder-places.ts";
@@ -96,31 +96,42 @@ const message = (error: string) =>
  * and `unsubscribe` stands for the value at `id` in the frame with which the upstream agrees.
  */
 const subscriptionShape = {
-  /** Subscriptions of Ethereum, which differ only in their parameters. */
-  preset: z.literal("eth_subscribe").optional(),
+  preset: z
+    .literal("eth_subscribe")
+    .optional()
+    .describe("Subscriptions of Ethereum, which differ only in their parameters."),
   params: z
     .array(z.json())
     .min(1, "must not be empty")
     .refine(isExact, "has a number beyond 2^53, which would be rounded: use request, as a text")
-    .optional(),
-  /** The message that subscribes. */
-  request: message("must be the message that subscribes").optional(),
-  /** The place of the upstream's own id for the subscription in the frame with which it agrees. */
-  id: memberPointer.optional(),
+    .optional()
+    .describe("The parameters of a preset, such as [newHeads]. Only with a preset, which needs them."),
+  request: message("must be the message that subscribes")
+    .optional()
+    .describe("The message that subscribes: a text, sent as it is, or a value, sent as JSON. Not with a preset."),
+  id: memberPointer
+    .optional()
+    .describe("The place of the upstream's own id for the subscription in the frame with which it agrees."),
   /** The condition that its messages meet. */
   ...conditionShape,
-  /** The message that unsubscribes. */
-  unsubscribe: message("must be the message that unsubscribes").optional(),
-  /** The confirmations, as replies or as messages; all of them must come. By default the reply, unless it refuses. */
-  agreed: z.union([condition, z.array(condition).min(1, "must have at least one condition")]).optional(),
-  /** A reply or a message that refuses the request, beside the forms that are known. */
-  refused: condition.optional(),
-  /** The message with which the upstream ends the subscription. */
-  ended: condition.optional(),
-  /** False for a request that does something: what may have been sent is never sent again. */
-  renew: z.boolean().optional(),
-  /** The longest time without a message of the subscription: after it, the request is repeated. */
-  silence: duration.optional(),
+  unsubscribe: message("must be the message that unsubscribes")
+    .optional()
+    .describe("The message that unsubscribes; $id stands for the upstream's id."),
+  agreed: z
+    .union([condition, z.array(condition).min(1, "must have at least one condition")])
+    .optional()
+    .describe(
+      "The confirmations, as replies or as messages; all of them must come. By default the reply, unless it refuses.",
+    ),
+  refused: condition.optional().describe("A reply or a message that refuses the request, beside the known forms."),
+  ended: condition.optional().describe("The message with which the upstream ends the subscription."),
+  renew: z
+    .boolean()
+    .optional()
+    .describe("False for a request that does something: what may have been sent is never sent again."),
+  silence: duration
+    .optional()
+    .describe("The longest time without a message of the subscription: after it, the request is repeated."),
 };
 
 type SubscriptionInput = z.output<z.ZodObject<typeof subscriptionShape>>;
@@ -149,7 +160,10 @@ function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): 
 }
 
 /** A subscription of the configuration, which has it under its name. */
-const subscription = z.strictObject(subscriptionShape).superRefine(checkSubscription);
+const subscription = z.strictObject(subscriptionShape).superRefine(checkSubscription).meta({
+  id: "Subscription",
+  description: "A standing request for messages, and the condition for them; or a preset that has both.",
+});
 
 /** A subscription as a caller creates it: its name, if any, is inside. */
 export const subscriptionOrderSchema = z
@@ -184,131 +198,177 @@ const signingKey = z
 
 /** A receiver that messages are pushed to. Only the configuration can name one, never a request. */
 const webhookSchema = z.strictObject({
-  url: webUrl,
-  headers: headers.prefault({}),
-  /** Allows credentials over http:// to a host that is not loopback. */
-  allow_plaintext: z.boolean().prefault(false),
-  /** Key that signs each batch (HMAC-SHA256 by Standard Webhooks); while you replace it, the new and the old one. */
+  url: webUrl.describe("The receiver: an http:// or https:// URL without credentials, its host written out."),
+  headers: headers.prefault({}).describe("Headers of each delivery, by name."),
+  allow_plaintext: z
+    .boolean()
+    .prefault(false)
+    .describe("Allows credentials over http:// to a host that is not loopback."),
   secret: z
     .union([signingKey, z.array(signingKey).min(1, "must have a key").max(2, "must have at most two keys")], {
       error: "must be a key, or a list of two",
     })
-    .optional(),
-  /** The subscription whose messages are pushed; without it, messages that belong to no subscription. */
-  subscription: subscriptionName.optional(),
-  /** Filter: only messages with these values, by JSON pointer. */
-  where: scalarsByPointer.prefault({}),
-  /** Filter: only messages that meet this condition. */
-  when: condition.optional(),
-  /** The start of the first batch. */
-  after: z.enum(["earliest", "latest"]).prefault("earliest"),
-  /** The maximum number of messages in a batch. */
-  batch: wholeNumber(1, 1_000).prefault(100),
-  /** Time within which the receiver must acknowledge a batch. */
-  timeout: duration.prefault("10s"),
-  /** Time for which a message that the receiver refuses (400, 413, 415, 422) is repeated; null for ever. */
-  give_up_after: duration.nullable().prefault("15s"),
+    .optional()
+    .describe("Signs each batch (HMAC-SHA256 by Standard Webhooks); while you replace it, the new and the old key."),
+  subscription: subscriptionName
+    .optional()
+    .describe("The subscription whose messages are pushed; without it, those that belong to no subscription."),
+  where: scalarsByPointer
+    .prefault({})
+    .describe("Filter: only messages with these values, by JSON pointer, compared as text."),
+  when: condition.optional().describe("Filter: only messages that meet this condition."),
+  after: z.enum(["earliest", "latest"]).prefault("earliest").describe("The start of the first batch."),
+  batch: wholeNumber(1, 1_000).prefault(100).describe("The most messages in a batch."),
+  timeout: duration.prefault("10s").describe("The time within which the receiver must acknowledge a batch."),
+  give_up_after: duration
+    .nullable()
+    .prefault("15s")
+    .describe("How long a message that the receiver refuses (400, 413, 415, 422) is repeated; null for ever."),
 });
 
 /** One upstream: its address, its login and its limits. */
 export const upstreamSchema = z
   .strictObject({
-    url,
-    /** Allows credentials over ws:// to a non-loopback host. */
-    allow_plaintext: z.boolean().prefault(false),
-    /** Makes readiness depend on it. */
-    required: z.boolean().prefault(true),
-    /** Names of equivalent upstreams, tried in order with requests that were certainly not sent to this one. */
-    failover: z.array(z.string()).refine(unique, "has the same name twice: leave one out").prefault([]),
-    /** Path of a PEM file with the certificates to trust instead of the default ones. */
-    ca: z.string().min(1, "must be the path of a PEM file").optional(),
-    headers: headers.prefault({}),
-    /** Path of a module whose function returns the values of `${credentials:NAME}` for each connection attempt. */
-    credentials: z.string().refine(isModulePath, "must be the path of a module (it starts with ./ or /)").optional(),
-    /** By default those of the protocol. */
-    subprotocols: subprotocols.optional(),
-    protocol: protocol.prefault("json-rpc"),
-    /** Time for DNS, TCP, TLS and upgrade together. */
-    connect_within: duration.prefault("10s"),
-    /** A host with several addresses: the delays of RFC 8305, at most a twentieth and a tenth of connect_within. */
+    url: url.describe("The address: a ws:// or wss:// URL without a fragment, its host written out."),
+    allow_plaintext: z
+      .boolean()
+      .prefault(false)
+      .describe("Allows credentials over ws:// to a host that is not loopback."),
+    required: z.boolean().prefault(true).describe("Makes readiness depend on this upstream."),
+    failover: z
+      .array(z.string())
+      .refine(unique, "has the same name twice: leave one out")
+      .prefault([])
+      .describe("Equivalent upstreams, tried in order with requests that were certainly not sent to this one."),
+    ca: z
+      .string()
+      .min(1, "must be the path of a PEM file")
+      .optional()
+      .describe("The path of a PEM file with the certificates to trust instead of the default ones."),
+    headers: headers.prefault({}).describe("Headers of the handshake, by name."),
+    credentials: z
+      .string()
+      .refine(isModulePath, "must be the path of a module (it starts with ./ or /)")
+      .optional()
+      .describe(
+        "The path of a module whose function returns the values of ${credentials:NAME} for each connection attempt.",
+      ),
+    subprotocols: subprotocols.optional().describe("Offered in the handshake. By default those of the protocol."),
+    protocol: protocol
+      .prefault("json-rpc")
+      .describe(`A preset (${presetNames.join(", ")}), a preset with its options, or the path of a module.`),
+    connect_within: duration
+      .prefault("10s")
+      .describe("The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed."),
     addresses: z
       .strictObject({
-        /** Time to wait for the addresses of IPv6 once those of IPv4 are known. */
-        ipv6_wait: durationOrZero.prefault("50ms"),
-        /** Time after which the next address is tried as well. */
-        next_after: duration.prefault("250ms"),
+        ipv6_wait: durationOrZero
+          .prefault("50ms")
+          .describe("The time to wait for the addresses of IPv6 once those of IPv4 are known."),
+        next_after: duration.prefault("250ms").describe("The time after which the next address is tried as well."),
       })
-      .prefault({}),
-    /** Steps to run on every connection before it counts as ready. By default those of the protocol. */
-    greeting: z.array(greetingStep).optional(),
+      .prefault({})
+      .describe("The delays of a host with several addresses (RFC 8305), shorter with a short connect_within."),
+    greeting: z
+      .array(greetingStep)
+      .optional()
+      .describe("Steps to run on every connection before it counts as ready. By default those of the protocol."),
     limits: z
       .strictObject({
-        in_flight: wholeNumber(1, 1_000_000).prefault(1024),
-        /** The most messages in one batch. */
-        batch_items: wholeNumber(1, 100_000).prefault(1024),
-        request_bytes: size.prefault("1MiB"),
-        reply_bytes: size.prefault("16MiB"),
-        /** The longest pause between two frames of one reply. */
-        reply_pause: duration.prefault("60s"),
-        buffered_bytes: size.prefault("16MiB"),
-        subscriptions: wholeNumber(0, 10_000).prefault(100),
-        /** Rate limit: at most `messages` in any span of `per` plus `jitter`; up to `queue` more wait their turn. */
+        in_flight: wholeNumber(1, 1_000_000)
+          .prefault(1024)
+          .describe("The most requests at a time; more fail with too_many_in_flight."),
+        batch_items: wholeNumber(1, 100_000)
+          .prefault(1024)
+          .describe("The most messages in one batch; a larger batch fails with invalid_request."),
+        request_bytes: size
+          .prefault("1MiB")
+          .describe("The largest message of a caller; a larger one fails with payload_too_large."),
+        reply_bytes: size
+          .prefault("16MiB")
+          .describe("The largest message of the upstream; a larger one ends the connection with connection_lost."),
+        reply_pause: duration
+          .prefault("60s")
+          .describe(
+            "The longest pause between two frames of one reply; after a longer one it fails with reply_timeout.",
+          ),
+        buffered_bytes: size
+          .prefault("16MiB")
+          .describe("The most bytes that wait for the upstream; more fail with congested. At least request_bytes."),
+        subscriptions: wholeNumber(0, 10_000)
+          .prefault(100)
+          .describe("The most subscriptions at a time; more fail with too_many_in_flight."),
         pace: z
           .strictObject({
-            messages: wholeNumber(1, 100_000),
-            per: duration.prefault("1s"),
-            queue: wholeNumber(0, 1_000_000).prefault(100),
-            /** The most by which one message may be delayed on its way more than another. */
-            jitter: durationOrZero.prefault("100ms"),
-            /** The frames that count: those of callers and subscriptions, or all that go out. */
-            counts: z.enum(["messages", "all"], "must be messages or all").prefault("messages"),
+            messages: wholeNumber(1, 100_000).describe("The most messages in any span of per plus jitter."),
+            per: duration.prefault("1s").describe("The span in which messages are counted."),
+            queue: wholeNumber(0, 1_000_000)
+              .prefault(100)
+              .describe("The most messages that wait for their turn; more fail with paced."),
+            jitter: durationOrZero
+              .prefault("100ms")
+              .describe("The most by which one message may be delayed on its way more than another."),
+            counts: z
+              .enum(["messages", "all"], "must be messages or all")
+              .prefault("messages")
+              .describe("The frames that count: those of callers and subscriptions, or all that go out."),
           })
           .nullable()
-          .prefault(null),
+          .prefault(null)
+          .describe("The rate limit of the upstream; null for none."),
       })
       .refine(({ request_bytes, buffered_bytes }) => request_bytes <= buffered_bytes, {
         path: ["buffered_bytes"],
         error: "must not be smaller than limits.request_bytes: the largest message could never be sent",
       })
-      .prefault({}),
-    /** Checks that detect a dead peer. */
+      .prefault({})
+      .describe("Bounds of what callers may ask of this upstream, and of what it may send."),
     keepalive: z
       .strictObject({
-        /** Time between pings; `off` sends none. */
-        ping: durationOrOff.prefault("15s"),
-        pong_within: duration.prefault("5s"),
-        heartbeat: heartbeat.nullable().prefault(null),
-        /** The longest time without a message or ping from the peer. */
-        silence: duration.nullable().prefault(null),
+        ping: durationOrOff.prefault("15s").describe("The time between pings; off sends none."),
+        pong_within: duration
+          .prefault("5s")
+          .describe("The time within which a pong must come; without one the connection is given up."),
+        heartbeat: heartbeat
+          .nullable()
+          .prefault(null)
+          .describe("A message of the upstream's own protocol that asks for a sign of life; null for none."),
+        silence: duration
+          .nullable()
+          .prefault(null)
+          .describe("The longest time without a message or ping from the peer; null for any."),
       })
-      .prefault({}),
+      .prefault({})
+      .describe("Checks that detect a dead peer."),
     reconnect: z
       .strictObject({
-        from: duration.prefault("200ms"),
-        to: duration.prefault("30s"),
-        /** Time between attempts after the upstream refused the connection: a rotated token needs no restart. */
-        refused: duration.prefault("60s"),
-        /** Exceptions to the classes of docs/configuration.md or of the preset, by close code and by upgrade status. */
-        codes: classes(/^[1-4]\d{3}$/, "must be a close code from 1000 to 4999"),
-        statuses: classes(/^[1-5]\d{2}$/, "must be an HTTP status"),
-        /** Replaces the connection at an age, or on a matching message: the next one is opened before it is left. */
+        from: duration.prefault("200ms").describe("The ceiling of the random delay before the first attempt."),
+        to: duration.prefault("30s").describe("The ceiling of the delays, which double. At least from."),
+        refused: duration
+          .prefault("60s")
+          .describe("The time between attempts after a refusal: a rotated token needs no restart."),
+        codes: classes(/^[1-4]\d{3}$/, "must be a close code from 1000 to 4999").describe(
+          "The class of a close code, where it is not that of docs/configuration.md or of the preset.",
+        ),
+        statuses: classes(/^[1-5]\d{2}$/, "must be an HTTP status").describe(
+          "The class of a status in response to the upgrade, where it is not that of docs/configuration.md.",
+        ),
         rotate: z
           .strictObject({
-            every: duration.optional(),
-            on: condition.optional(),
-            /** Time for the old connection to deliver its outstanding replies. */
-            drain: duration.prefault("30s"),
+            every: duration.optional().describe("The age at which a connection is replaced, up to a quarter sooner."),
+            on: condition.optional().describe("The messages after which it is replaced."),
+            drain: duration
+              .prefault("30s")
+              .describe("The time for the old connection to deliver its outstanding replies."),
           })
           .refine(({ every, on }) => every !== undefined || on !== undefined, "must have every or on")
           .nullable()
-          .prefault(null),
-        /** Connects next to the address that a message names, if its host is listed; otherwise, and later, to url. */
+          .prefault(null)
+          .describe("Replaces the connection at an age, or on a matching message: the next one is opened first."),
         to_address: z
           .strictObject({
-            /** The messages that name one. */
-            on: condition,
-            /** The place of the address in them. */
-            at: memberPointer,
+            on: condition.describe("The messages that name an address."),
+            at: memberPointer.describe("The place of the address in them."),
             hosts: z
               .array(
                 z
@@ -316,28 +376,37 @@ export const upstreamSchema = z
                   .toLowerCase()
                   .regex(NAMED_HOST, "must be a host such as example.org, example.org:8443 or *.example.org"),
               )
-              .min(1, "must have at least one host"),
+              .min(1, "must have at least one host")
+              .describe("The hosts that may be named; *.example.org stands for any below it."),
           })
           .nullable()
-          .prefault(null),
+          .prefault(null)
+          .describe("Connects next to the address that a message names, if its host is listed; later to url again."),
       })
       .refine(({ from, to }) => from <= to, { path: ["from"], error: "must not be longer than reconnect.to" })
-      .prefault({}),
-    /** Bounds of each journal of unsolicited messages, and of its concurrent readers. */
+      .prefault({})
+      .describe("When the next connection is attempted, and where."),
     messages: z
       .strictObject({
-        count: wholeNumber(1, 10_000_000).prefault(10_000),
-        bytes: size.prefault("16MiB"),
-        readers: wholeNumber(1, 1_000_000).prefault(10_000),
+        count: wholeNumber(1, 10_000_000)
+          .prefault(10_000)
+          .describe("The most messages that are kept; older ones make way, and readers get a gap."),
+        bytes: size.prefault("16MiB").describe("The most bytes that are kept."),
+        readers: wholeNumber(1, 1_000_000)
+          .prefault(10_000)
+          .describe("The most concurrent streams and long polls; more fail with too_many_in_flight."),
       })
-      .prefault({}),
-    /** Subscriptions by name, renewed on every connection; each has its own journal. */
-    subscriptions: z.record(subscriptionName, subscription).prefault({}),
-    webhooks: z.array(webhookSchema).prefault([]),
-    /** The close code that is sent. Reserved codes must not be (RFC 6455, section 7.4). */
+      .prefault({})
+      .describe("Bounds of each journal of unsolicited messages, and of its readers."),
+    subscriptions: z
+      .record(subscriptionName, subscription)
+      .prefault({})
+      .describe("Subscriptions by name, renewed on every connection; each has its own journal."),
+    webhooks: z.array(webhookSchema).prefault([]).describe("Receivers that messages are pushed to."),
     close_code: wholeNumber(1000, 4999)
       .refine((code) => code <= 1001 || code >= 3000, "must be 1000, 1001, or from 3000 to 4999")
-      .prefault(1001),
+      .prefault(1001)
+      .describe("The close code that is sent: 1000, 1001, or from 3000 to 4999 (RFC 6455, section 7.4)."),
   })
   .refine((upstream) => upstream.credentials !== undefined || !needsCredentials(upstream), {
     path: ["credentials"],
@@ -391,10 +460,9 @@ const listenSchema = z.strictObject({
     .string()
     .refine(isHost, "must be an address or a host name, without a port")
     .transform(bareHost)
-    .prefault("127.0.0.1"),
-  /** The port to listen on; 0 picks a free one. */
-  port: wholeNumber(0, 65535).prefault(8787),
-  /** Allowed values of `Host`, besides the loopback names. */
+    .prefault("127.0.0.1")
+    .describe("The address to listen on, without a port. Beyond loopback a token is needed."),
+  port: wholeNumber(0, 65535).prefault(8787).describe("The port to listen on; 0 picks a free one."),
   hosts: z
     .array(
       z
@@ -402,33 +470,38 @@ const listenSchema = z.strictObject({
         .regex(/^[\w.:[\]-]+$/, "must be a host name, with or without a port")
         .toLowerCase(),
     )
-    .prefault([]),
-  /** Web origins that may call from a browser. `*` is not supported. */
+    .prefault([])
+    .describe("Allowed values of Host, besides the loopback names; others get misdirected."),
   origins: z
     .array(z.string().regex(/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/, "must be an origin such as https://example.org"))
-    .prefault([]),
-  keep_alive: duration.prefault("75s"),
-  /** The maximum number of open connections: more are closed on arrival. */
-  connections: wholeNumber(1, 1_000_000).prefault(20_000),
+    .prefault([])
+    .describe("Web origins that may call from a browser; others get forbidden. `*` is not supported."),
+  keep_alive: duration
+    .prefault("75s")
+    .describe("The time for which an idle connection stays open: above that of a load balancer in front."),
+  connections: wholeNumber(1, 1_000_000)
+    .prefault(20_000)
+    .describe("The most open connections: more are closed on arrival."),
 });
 
 const shutdownSchema = z
   .strictObject({
-    delay: durationOrZero.prefault("0s"),
-    drain: durationOrZero.prefault("3s"),
-    close: durationOrZero.prefault("2s"),
-    flush: durationOrZero.prefault("1s"),
-    join: durationOrZero.prefault("2s"),
-    kill: durationOrZero.prefault("500ms"),
-    answer: durationOrZero.prefault("500ms"),
+    delay: durationOrZero
+      .prefault("0s")
+      .describe("The time for which new requests are still served while readiness is 503."),
+    drain: durationOrZero.prefault("3s").describe("The time for outstanding replies to come."),
+    close: durationOrZero.prefault("2s").describe("The time for the upstream to answer the close frame."),
+    flush: durationOrZero.prefault("1s").describe("The time for responses to be written."),
+    join: durationOrZero.prefault("2s").describe("The time for the thread to end by itself."),
+    kill: durationOrZero.prefault("500ms").describe("The time for the thread to end after it was terminated."),
+    answer: durationOrZero.prefault("500ms").describe("The time for the report to be written to callers of /shutdown."),
   })
   .refine((bounds) => shutdownTotal(bounds) <= MAX_DURATION_MS, `adds up to more than ${MAX_DURATION_MS}ms`);
 
-/** Bounds of kept replies: late and asynchronous ones, and those with an Idempotency-Key. */
 const repliesSchema = z.strictObject({
-  keep: duration.prefault("5m"),
-  count: wholeNumber(1, 1_000_000).prefault(10_000),
-  bytes: size.prefault("16MiB"),
+  keep: duration.prefault("5m").describe("The time for which a reply can be fetched, and a key is known."),
+  count: wholeNumber(1, 1_000_000).prefault(10_000).describe("The most replies and keys that are kept."),
+  bytes: size.prefault("16MiB").describe("The most bytes of replies that are kept."),
 });
 
 /** The least memory: below it, hardly one large reply has room. */
@@ -438,33 +511,29 @@ function isEnoughMemory(bytes: number): boolean {
   return bytes >= parseSize(MEMORY_MIN);
 }
 
-/** Bounds of the whole process. */
 const limitsSchema = z.strictObject({
-  /** The bytes that callers and upstreams can make it hold; by default a quarter of the heap or the container. */
   memory: z
     .union([z.literal("auto"), size.refine(isEnoughMemory)], `must be auto, or a size of at least ${MEMORY_MIN}`)
-    .prefault("auto"),
+    .prefault("auto")
+    .describe(
+      "The bytes that callers and upstreams can make the process hold; auto is a quarter of the heap or the container.",
+    ),
 });
 
-/** The most that the caller of one token may have, instead of its fair share. */
 const quotaSchema = z.strictObject({
-  /** Requests in flight at each upstream. */
-  in_flight: wholeNumber(1, 1_000_000).optional(),
-  /** Bytes of messages in flight at all upstreams. */
-  bytes: size.optional(),
-  /** Streams of each upstream. */
-  streams: wholeNumber(1, 1_000_000).optional(),
-  /** Subscriptions at each upstream. */
-  subscriptions: wholeNumber(1, 10_000).optional(),
-  /** Idempotency-Keys that live. */
-  keys: wholeNumber(1, 1_000_000).optional(),
+  in_flight: wholeNumber(1, 1_000_000).optional().describe("The most requests in flight at each upstream."),
+  bytes: size.optional().describe("The most bytes of messages in flight at all upstreams."),
+  streams: wholeNumber(1, 1_000_000).optional().describe("The most streams of each upstream."),
+  subscriptions: wholeNumber(1, 10_000).optional().describe("The most subscriptions at each upstream."),
+  keys: wholeNumber(1, 1_000_000).optional().describe("The most Idempotency-Keys that live."),
 });
 
 const upstreamName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _ or -");
 
 /** The configuration file. Without `upstreams` the service runs its demo. */
 export const configSchema = z.strictObject({
-  listen: listenSchema.prefault({}),
+  $schema: z.string().optional().describe("The place of this schema, for editors. It is not read."),
+  listen: listenSchema.prefault({}).describe("The listener of the HTTP API."),
   upstreams: z
     .record(upstreamName, upstreamSchema)
     .refine((all) => Object.keys(all).length > 0, "must have at least one upstream (leave the key out to run the demo)")
@@ -482,11 +551,16 @@ export const configSchema = z.strictObject({
         });
       }
     })
-    .optional(),
-  replies: repliesSchema.prefault({}),
-  limits: limitsSchema.prefault({}),
-  quota: quotaSchema.prefault({}),
-  shutdown: shutdownSchema.prefault({}),
+    .optional()
+    .describe("Upstreams by name. Without this key, the demo runs."),
+  replies: repliesSchema
+    .prefault({})
+    .describe("Bounds of kept replies: late and asynchronous ones, and those with an Idempotency-Key."),
+  limits: limitsSchema.prefault({}).describe("Bounds of the whole process."),
+  quota: quotaSchema
+    .prefault({})
+    .describe("The most that the caller of one token may have, instead of its fair share."),
+  shutdown: shutdownSchema.prefault({}).describe("The time limit of each step of the exit."),
 });
 
 /** Settings of the log. They are not in the file: they belong to the environment that starts the process. */
@@ -499,8 +573,6 @@ export const logSchema = z.strictObject({
 export type SubscriptionSettings = z.output<typeof subscription>;
 export type WebhookSettings = z.output<typeof webhookSchema>;
 export type UpstreamSettings = z.output<typeof upstreamSchema>;
-/** An upstream as the file has it: durations and sizes with units, defaults left out. */
-export type UpstreamInput = z.input<typeof upstreamSchema>;
 export type ListenSettings = z.output<typeof listenSchema>;
 export type QuotaSettings = z.output<typeof quotaSchema>;
 export type ProcessLimits = z.output<typeof limitsSchema>;

@@ -32,7 +32,8 @@ const LISTED = 12;
 export function meant(key: string, known: readonly string[]): string {
   const close = closest(key, known);
   if (close !== undefined) return `did you mean ${close}?`;
-  const here = known.filter((name) => !name.includes("."));
+  // `$schema` is for editors: nobody types it.
+  const here = known.filter((name) => !/[.$]/.test(name));
   return `known here: ${here.slice(0, LISTED).join(", ")}${here.length > LISTED ? ", …" : ""}`;
 }
 

@@ -6,15 +6,13 @@
  */
 
 import * as z from "zod";
+import { BYTES, type Duration, MILLISECONDS, type Size } from "./unit-table.ts";
 
 /** The longest duration, in milliseconds (24.8 days): a longer timer fires at once on both runtimes. */
 export const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /** The largest size, in bytes: far above the frames that `ws` or a JavaScript string can hold. */
 export const MAX_SIZE_BYTES = 2 ** 31 - 1;
-
-const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
-const BYTES = { B: 1, kB: 1000, MB: 1000 ** 2, GB: 1000 ** 3, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
 // The bounds on digits keep the arithmetic small: these texts come from query strings, too.
 const DURATION = /^(\d{1,16})(?:\.(\d{1,9}))?(ms|s|m|h)$/;
@@ -78,8 +76,8 @@ export function parseTimeout(text: string, minimum = 1): number {
 }
 
 /** A schema for text that `parse` turns into a number. The pattern is for editors: it is in the JSON Schema. */
-function unit<Value>(form: string, pattern: RegExp, parse: (text: string) => Value) {
-  return z
+function unit<Text extends string, Value>(form: string, pattern: RegExp, parse: (text: string) => Value) {
+  const schema: z.ZodType = z
     .string({
       error: ({ input }) => (typeof input === "number" ? `needs a unit: ${form}` : form),
     })
@@ -92,27 +90,32 @@ function unit<Value>(form: string, pattern: RegExp, parse: (text: string) => Val
         return z.NEVER;
       }
     });
+  // Zod knows only that a pattern takes text.
+  return schema as z.ZodType<Value, Text>;
 }
 
 /** A duration of at least 1 ms: text in, milliseconds out. */
-export const duration = unit(DURATION_FORM, DURATION, (text) => parseDuration(text));
+export const duration = unit<Duration, number>(DURATION_FORM, DURATION, (text) => parseDuration(text));
 
 /** A duration that may be 0 ("do not wait"): text in, milliseconds out. */
-export const durationOrZero = unit(DURATION_FORM, DURATION, (text) => parseDuration(text, 0));
+export const durationOrZero = unit<Duration, number>(DURATION_FORM, DURATION, (text) => parseDuration(text, 0));
 
 /** A duration of at least 1 ms, or `off`, which becomes null. */
-export const durationOrOff = unit(`${DURATION_FORM}, or off`, new RegExp(`${DURATION.source}|^off$`), (text) =>
-  text === "off" ? null : parseDuration(text),
+export const durationOrOff = unit<Duration | "off", number | null>(
+  `${DURATION_FORM}, or off`,
+  new RegExp(`${DURATION.source}|^off$`),
+  (text) => (text === "off" ? null : parseDuration(text)),
 );
 
 /** A size of at least one byte: text in, bytes out. */
-export const size = unit(SIZE_FORM, SIZE, parseSize);
+export const size = unit<Size, number>(SIZE_FORM, SIZE, parseSize);
 
 /** A whole number within bounds. A string of digits counts, too: `${PORT}` and flags are strings. */
-export function wholeNumber(least: number, most: number) {
+export function wholeNumber(least: number, most: number): z.ZodType<number, number> {
   const error = `must be a whole number from ${least} to ${most}`;
-  return z.preprocess(
+  const schema: z.ZodType = z.preprocess(
     (input) => (typeof input === "string" && /^\d{1,10}$/.test(input) ? Number(input) : input),
     z.int({ error }).min(least, error).max(most, error),
   );
+  return schema as z.ZodType<number, number>;
 }

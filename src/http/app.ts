@@ -17,12 +17,12 @@ import { rpcRoutes } from "./routes/rpc.ts";
 import { shutdownRoutes } from "./routes/shutdown.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
-import { App } from "./routing.ts";
+import { RoutedApp } from "./routing.ts";
 import { isRpc, rpcFailure } from "./rpc-error.ts";
 
-export function buildApp(parts: AppParts): App {
+export function buildApp(parts: AppParts): RoutedApp {
   const { access } = parts;
-  const app = new App();
+  const app = new RoutedApp();
 
   const servesPages = access.origins.length > 0;
   app.use((c, next) => {

@@ -18,12 +18,16 @@ export function guardCaller(c: Context<Env>, access: Access): SidesocketError | 
 /** Checks the token that the route requires. */
 export function guardRoute(c: Context<Env>, access: Access): SidesocketError | undefined {
   if (BARE_PROBES.has(c.req.path)) return undefined;
-  const isShutdown = c.req.path === "/shutdown";
-  if (isShutdown && access.shutdownTokens.isEmpty && !access.openShutdown) {
+  if (c.req.path === "/shutdown") return guardShutdown(c, access);
+  return checkToken(c, access.tokens, (caller) => c.set("caller", caller));
+}
+
+/** Checks the token of `/shutdown`, also where an app has the route under a path that we do not know. */
+export function guardShutdown(c: Context<Env>, { shutdownTokens, openShutdown }: Access): SidesocketError | undefined {
+  if (shutdownTokens.isEmpty && !openShutdown) {
     return refused("forbidden", "/shutdown needs a token here: configure one for it (SIDESOCKET_SHUTDOWN_TOKEN_FILE)");
   }
-  const tokens = isShutdown ? access.shutdownTokens : access.tokens;
-  return checkToken(c, tokens, (caller) => c.set("caller", caller));
+  return checkToken(c, shutdownTokens, (caller) => c.set("caller", caller));
 }
 
 /** True if the caller of a bare probe may see details. */

@@ -41,7 +41,7 @@ export type RouteStep = (c: Context<Env>) => void;
 
 type RouteHandler = (c: Context<Env>) => Response | Promise<Response>;
 
-export class App extends Hono<Env> {
+export class RoutedApp extends Hono<Env> {
   readonly described: Route[] = [];
 
   /** Registers a route. Its description validates nothing: handlers read what they need from the request. */

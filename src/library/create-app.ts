@@ -1,5 +1,6 @@
 /** The HTTP API in front of a program's own sidecars, as a fetch handler. */
 
+import type { Hono } from "hono";
 import { configSchema } from "../config/schema.ts";
 import { BEARER_TOKEN } from "../config/wire.ts";
 import { Budget, memoryOf } from "../core/util/budget.ts";
@@ -17,6 +18,9 @@ import { version } from "../version.ts";
 import type { NamedSidecar } from "./create-sidecars.ts";
 import { innerOf } from "./inner.ts";
 import { demandKnown, type OptionNames } from "./option-names.ts";
+
+/** The HTTP API as a Hono app: serve its `fetch`, or mount it in an app of yours. */
+export type App = Hono;
 
 export interface AppOptions {
   /** Bearer tokens of the API, each `NAME:TOKEN` or only the token. By default it requires none. */
@@ -44,7 +48,7 @@ const OPTIONS: OptionNames<AppOptions> = {
  * of the sidecars and does not end the process; it needs a token, unless `openShutdown` is set.
  * @param sidecars the sidecars by the names that the API uses for them
  */
-export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, options: AppOptions = {}) {
+export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, options: AppOptions = {}): App {
   demandKnown(options, OPTIONS, "createApp", "invalid_config");
   const { tokens = [], openShutdown = false, hosts, origins = [] } = options;
   const { onFault = (error) => console.error(error) } = options;
@@ -61,7 +65,7 @@ export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, opti
   const budget = Budget.alone(memoryOf({ memory: "auto" }, runtime.memoryLimit));
   const stopping = new StopSignal();
   for (const { front } of all) front.stopping.on(() => stopping.now());
-  return buildApp({
+  const app = buildApp({
     upstreams,
     access: {
       tokens: known,
@@ -89,6 +93,8 @@ export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, opti
       },
     },
   });
+  // Its bindings and variables are ours: an app of yours has others.
+  return app as Hono<object> as App;
 }
 
 /** Gives a sidecar its name in the app: by itself each is called `default`. */

@@ -2,8 +2,9 @@
 
 import { refused } from "../errors.ts";
 import type { ExitReport } from "../sidecar/exit-report.ts";
+import type { UpstreamOptions } from "../upstream-options.ts";
 import { exit, letProgramEnd, type SidecarExitOptions } from "./ending.ts";
-import { type LaunchOptions, launchNamed, type UpstreamOptions } from "./launch.ts";
+import { type LaunchOptions, launchNamed } from "./launch.ts";
 import { demandKnown, type OptionNames } from "./option-names.ts";
 import { type Sidecar, sidecarOf } from "./sidecar.ts";
 

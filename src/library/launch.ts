@@ -12,13 +12,12 @@ import { runtime } from "../runtime/pick-runtime.ts";
 import type { ThreadReport } from "../sidecar/contract.ts";
 import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
 import type { SidecarOptions } from "../sidecar-options.ts";
+import type { UpstreamOptions } from "../upstream-options.ts";
 import type { AppFront, Inner } from "./inner.ts";
 import { ThreadHold } from "./thread-hold.ts";
 
 /** The options that a program gives once, however many upstreams it has. */
 export type LaunchOptions = Pick<SidecarOptions, "shutdown" | "onReport">;
-/** The options of each upstream. */
-export type UpstreamOptions = Omit<SidecarOptions, keyof LaunchOptions>;
 
 /** @throws SidesocketError `invalid_config` if an option is invalid or a protocol cannot be loaded */
 export async function launchOne(options: UpstreamOptions, launch: LaunchOptions): Promise<Inner> {

@@ -4,7 +4,6 @@ import { BlockingSidecar } from "../blocking-sidecar.ts";
 import { checkedOrder } from "../config/subscription-order.ts";
 import type { RequestKind } from "../core/outcome.ts";
 import { refused, SidesocketError } from "../errors.ts";
-import type { KeptOptions } from "../keeper.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { demandSent, replyValue } from "../reply-value.ts";
 import type { UpstreamState } from "../sidecar/contract.ts";
@@ -13,7 +12,7 @@ import { readMessages } from "../sidecar/host/message-iterator.ts";
 import { demandUndeclared, subscribe, unsubscribed } from "../sidecar/host/subscribe.ts";
 import type { Line } from "../sidecar/line.ts";
 import type { UpstreamMessage } from "../sidecar/upstream-message.ts";
-import type { SidecarOptions } from "../sidecar-options.ts";
+import type { KeptOptions, SidecarOptions } from "../sidecar-options.ts";
 import {
   type BlockingMessagesOptions,
   type BlockingRequestOptions,

@@ -2,8 +2,6 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { SubscriptionSettings, UpstreamSettings } from "../config/schema.ts";
-import type { Rung } from "../core/connection/liveness.ts";
-import type { Phase } from "../core/connection/session.ts";
 import type { Page, Start } from "../core/messages/journal.ts";
 import type { SubscriptionState } from "../core/messages/subscriptions.ts";
 import type { CancelCounts, Counters, Outcome, RequestKind } from "../core/outcome.ts";
@@ -11,6 +9,9 @@ import type { BudgetMemory } from "../core/util/budget.ts";
 import type { Failure } from "../errors.ts";
 import type { Condition, Rule } from "../protocols/condition.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
+import type { ThreadReport, UpstreamState } from "./reports.ts";
+
+export type { ThreadReport, UpstreamState } from "./reports.ts";
 
 /**
  * A message from the host to the thread. Every message, in either direction, names its upstream; `*` is the thread
@@ -156,16 +157,6 @@ export interface ThreadMemory {
   readonly side: number;
 }
 
-/**
- * - `printed`: a user's module wrote to the console or to a standard stream.
- * - `threw`: an exception of a user's module, which was caught.
- * - `dying`: an exception that nothing caught, or `process.exit`, of which the thread dies.
- */
-export interface ThreadReport {
-  readonly event: "printed" | "threw" | "dying";
-  readonly text: string;
-}
-
 /** The epoch of a new journal, and those of its predecessors, which died with their threads and all they kept. */
 export interface JournalEpochs {
   readonly epoch: string;
@@ -177,19 +168,6 @@ export type NoPage = "ahead" | "nowhere";
 
 /** The part of a protocol that the host needs; the protocol itself may be a module that only the thread has loaded. */
 export type ProtocolTraits = Pick<Protocol, "name" | "accepts" | "streams">;
-
-/** The phase of an upstream, which the host knows at any moment. */
-export interface UpstreamState {
-  readonly phase: Phase["phase"];
-  /** Failed attempts since the last success. */
-  readonly attempts: number;
-  /** The reason why the last connection or attempt ended; undefined before the first end. */
-  readonly lastError?: string | undefined;
-  /** The rung of the liveness ladder that last found a connection dead. */
-  readonly foundDeadBy?: Rung | undefined;
-  /** Milliseconds until the next attempt, in `waiting` and `refused`. */
-  readonly retryInMs?: number | undefined;
-}
 
 /** The details of an upstream that only the thread knows. */
 export interface UpstreamDetails {

@@ -1,5 +1,7 @@
 /** Lines: what a blocking caller, the thread and the host of its upstream know of one. */
 
+// biome-ignore lint/suspicious/noTsIgnore: users without @types/node get `any`, and no error.
+/** @ts-ignore Types of Node are optional. */
 import type { MessagePort } from "node:worker_threads";
 
 /**

@@ -320,14 +320,22 @@ test("the JSON Schema of a subscription refers to conditions and any JSON by nam
   const { schema, parts } = subscriptionOrderJson("#/parts/");
   assert.deepEqual(Object.keys(parts).sort(), ["Condition", "Json"]);
   const { any, not, request } = schema.properties as Record<string, unknown>;
+  const [alternatives, negated, message] = [any, not, request] as { items?: object; $ref?: string }[];
   const condition = { $ref: "#/parts/Condition" };
-  assert.deepEqual([any, not], [{ type: "array", minItems: 1, items: condition }, condition]);
-  assert.deepEqual(request, { $ref: "#/parts/Json" });
+  assert.deepEqual([alternatives?.items, negated?.$ref], [condition, condition.$ref]);
+  assert.equal(message?.$ref, "#/parts/Json");
   assert.equal((parts.Condition?.properties as Record<string, { $ref?: string }>)?.not?.$ref, "#/parts/Condition");
+});
+
+test("a file may name its schema", () => {
+  const { $schema: _, ...rest } = configSchema.parse({ $schema: "./schema.json" });
+  assert.deepEqual(rest, configSchema.parse({}));
 });
 
 test("the JSON Schema describes the file as it is written", () => {
   const schema = JSON.parse(JSON.stringify(configJsonSchema()));
+  assert.match(schema.$id, /^urn:sidesocket:config:\d/);
+  assert.match(schema.properties.listen.properties.port.description, /0 picks a free one/);
   assert.equal(schema.additionalProperties, false);
   assert.equal(schema.properties.listen.properties.port.default, 8787);
   const upstream = schema.properties.upstreams.additionalProperties;

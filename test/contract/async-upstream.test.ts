@@ -6,7 +6,7 @@ import { type Product, startProduct } from "../support/product.ts";
 import type { Upstream } from "../support/upstream.ts";
 import { behaviours, startSubscribable } from "./async-behaviours.ts";
 
-const reconnect = { from: "10ms", to: "50ms" };
+const reconnect = { from: "10ms", to: "50ms" } as const;
 
 describe("a sidecar of this program", () => {
   let upstream: Upstream;

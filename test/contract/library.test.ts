@@ -93,7 +93,7 @@ describe("a sidecar", () => {
 
   test("send with confirm resolves once the peer has the message; without a pong it is maybe", async (t) => {
     const peer = await startFaultUpstream((n) => ({ onMessage: never, ...(n > 1 && { onPing: false }) }), { t });
-    const keepalive = { ping: "10m", pong_within: "10m" };
+    const keepalive = { ping: "10m", pong_within: "10m" } as const;
     await using sidecar = await Sidecar.start({ url: peer.url, keepalive, reconnect: { from: "10ms", to: "20ms" } });
     for (let n = 1; n <= 5; n++) {
       assert.equal(await sidecar.send(call("note", [n]), { confirm: true }), undefined);
@@ -466,6 +466,9 @@ describe("the app as a fetch handler", () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const closed = await createApp({ default: sidecar }).request("/shutdown", { method: "POST" });
     await problem(closed, { status: 403, code: "forbidden", sent: "no" });
+    const around = new Hono().route("/api", createApp({ default: sidecar }));
+    const closedBelow = await around.request("/api/shutdown", { method: "POST" });
+    await problem(closedBelow, { status: 403, code: "forbidden", sent: "no" });
     const app = createApp({ default: sidecar }, { openShutdown: true });
     const [one, two] = await Promise.all([1, 2].map(() => app.request("/shutdown", { method: "POST" })));
     const report = (await one?.json()) as { cause: string; exit_code: number };

@@ -2,7 +2,7 @@
 
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute } from "../routing.ts";
+import { createRoute, type RoutedApp } from "../routing.ts";
 
 const documentRoute = createRoute({ method: "get", path: "/openapi.json" }, ({ failures, jsonResponse }) => ({
   operationId: "getDocument",
@@ -11,7 +11,7 @@ const documentRoute = createRoute({ method: "get", path: "/openapi.json" }, ({ f
   responses: { 200: jsonResponse("OpenAPI 3.1", { type: "object" }), ...failures() },
 }));
 
-export function documentRoutes(app: App, { about, access }: AppParts): void {
+export function documentRoutes(app: RoutedApp, { about, access }: AppParts): void {
   app.openapi(documentRoute, async (c) => {
     const { openApiDocument } = await import("../openapi.ts");
     return c.json(openApiDocument(app.described, about.version, access), 200, commonHeaders(c));

@@ -11,7 +11,7 @@ import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { serverTiming } from "../call/respond.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { problem } from "../problem.ts";
-import { type App, createRoute, type Schemas } from "../routing.ts";
+import { createRoute, type RoutedApp, type Schemas } from "../routing.ts";
 import { escapeSeparators, event } from "../streaming/render.ts";
 import { BEAT, errorEvent, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
 import { wholeResponse } from "../whole-response.ts";
@@ -69,7 +69,7 @@ const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstrea
   ...described(schemas),
 }));
 
-export function graphqlRoutes(app: App, parts: AppParts): void {
+export function graphqlRoutes(app: RoutedApp, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
   const handle = async (c: Context<Env>): Promise<Response> => {
     demandProtocol(c, upstreamOf(c).protocol ?? (await openedProtocol(c)), GRAPHQL_TRANSPORT_WS);

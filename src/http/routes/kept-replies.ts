@@ -9,7 +9,7 @@ import { readWait } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute } from "../routing.ts";
+import { createRoute, type RoutedApp } from "../routing.ts";
 
 const keptRoute = createRoute(
   { method: "get", path: "/v1/requests/{id}", query: ["wait", "pick"] },
@@ -39,7 +39,7 @@ const keptRoute = createRoute(
   }),
 );
 
-export function keptRoutes(app: App, { keeper, lifecycle, upstreams }: AppParts): void {
+export function keptRoutes(app: RoutedApp, { keeper, lifecycle, upstreams }: AppParts): void {
   app.openapi(keptRoute, async (c) => {
     const pointer = readPick(c);
     const waitMs = readWait(c);

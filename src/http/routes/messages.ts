@@ -24,7 +24,7 @@ import { readWait } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, failureHeaders, problem } from "../problem.ts";
-import { type App, createRoute, type Schemas } from "../routing.ts";
+import { createRoute, type RoutedApp, type Schemas } from "../routing.ts";
 import { ndjson, refusedEvents, sse, streamJournal } from "../streaming/journal-stream.ts";
 import { streamHeaders } from "../streaming/paced-response.ts";
 import { jsonOf } from "../streaming/render.ts";
@@ -67,7 +67,7 @@ const messagesRoute = createRoute(
   }),
 );
 
-export function messageRoutes(app: App, parts: AppParts): void {
+export function messageRoutes(app: RoutedApp, parts: AppParts): void {
   app.openapi(messagesRoute, withUpstream(parts.upstreams), (c) => journalResponse(c, parts, ""));
 }
 

@@ -9,7 +9,7 @@ import { respondAsync } from "../call/respond-async.ts";
 import { readAsync, readIdle } from "../call/timeout.ts";
 import type { AppParts } from "../ports.ts";
 import { problem } from "../problem.ts";
-import { type App, createRoute } from "../routing.ts";
+import { createRoute, type RoutedApp } from "../routing.ts";
 import { streamFormatOf, streamReply } from "../streaming/reply-stream.ts";
 
 const requestRoute = createRoute(
@@ -92,7 +92,7 @@ const sendRoute = createRoute(
   }),
 );
 
-export function requestRoutes(app: App, parts: AppParts): void {
+export function requestRoutes(app: RoutedApp, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
 
   app.openapi(requestRoute, named, async (c) => {

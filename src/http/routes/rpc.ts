@@ -6,7 +6,7 @@ import { call, demandProtocol, openedProtocol } from "../call/call.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { replyResponse } from "../call/respond.ts";
 import type { AppParts, Env } from "../ports.ts";
-import { type App, createRoute, type Schemas } from "../routing.ts";
+import { createRoute, type RoutedApp, type Schemas } from "../routing.ts";
 import { rpcBatch, rpcFailure } from "../rpc-error.ts";
 
 const described = ({ CALL_FAILURES, CALL_HEADERS, headers, json, rpcFailures, rpcMessage }: Schemas) => ({
@@ -42,7 +42,7 @@ const rpcNamedRoute = createRoute({ method: "post", path: "/rpc/{upstream}", que
  * JSON-RPC clients repeat a request by themselves on 502, 503 and 504. So a status other than 2xx always means that
  * nothing was sent; the failure of a message that may have been sent is a 200 with an error in the body.
  */
-export function rpcRoutes(app: App, parts: AppParts): void {
+export function rpcRoutes(app: RoutedApp, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
   const handle = async (c: Context<Env>): Promise<Response> => {
     demandProtocol(c, upstreamOf(c).protocol ?? (await openedProtocol(c)), "json-rpc");

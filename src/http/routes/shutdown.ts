@@ -1,9 +1,10 @@
 /** Route that runs the exit protocol and returns its report. */
 
 import { refused } from "../../errors.ts";
+import { guardShutdown } from "../guard.ts";
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type JsonOf } from "../routing.ts";
+import { createRoute, type JsonOf, type RoutedApp, type RouteStep } from "../routing.ts";
 
 const shutdownRoute = createRoute(
   { method: "post", path: "/shutdown", query: ["force"] },
@@ -26,8 +27,12 @@ const shutdownRoute = createRoute(
   }),
 );
 
-export function shutdownRoutes(app: App, { lifecycle }: AppParts): void {
-  app.openapi(shutdownRoute, async (c) => {
+export function shutdownRoutes(app: RoutedApp, { access, lifecycle }: AppParts): void {
+  const guarded: RouteStep = (c) => {
+    const refusal = guardShutdown(c, access);
+    if (refusal) throw refusal;
+  };
+  app.openapi(shutdownRoute, guarded, async (c) => {
     const force = readForce(c.req.query("force"));
     const connection = c.env?.incoming?.socket;
     const report = await lifecycle.exit({ cause: "/shutdown", force, connection });

@@ -7,7 +7,7 @@ import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { mayLookInside } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type JsonOf, type Schemas } from "../routing.ts";
+import { createRoute, type JsonOf, type RoutedApp, type Schemas } from "../routing.ts";
 
 /** Milliseconds that the thread has to report its counters; after that they are null in the response. */
 const INSPECT_WITHIN_MS = 500;
@@ -70,7 +70,7 @@ const oneRoute = createRoute(
   }),
 );
 
-export function statusRoutes(app: App, parts: AppParts): void {
+export function statusRoutes(app: RoutedApp, parts: AppParts): void {
   const { upstreams, lifecycle, about, budget } = parts;
 
   app.openapi(livezRoute, (c) => c.json<JsonOf<"livenessSchema">>({ status: "alive" }, 200, commonHeaders(c)));

@@ -18,7 +18,7 @@ import { readWaitLimit } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
-import { type App, createRoute, type JsonOf } from "../routing.ts";
+import { createRoute, type JsonOf, type RoutedApp } from "../routing.ts";
 import { journalResponse, MESSAGE_QUERY, messageResponses } from "./messages.ts";
 
 const path = "/v1/upstreams/{upstream}/subscriptions";
@@ -105,7 +105,7 @@ const messagesRoute = createRoute(
   }),
 );
 
-export function subscriptionRoutes(app: App, parts: AppParts): void {
+export function subscriptionRoutes(app: RoutedApp, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
 
   app.openapi(createdRoute, named, async (c) => {

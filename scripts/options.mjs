@@ -1,0 +1,123 @@
+/**
+ * The types of the library's options, written from the schema of the configuration into src/upstream-options.ts.
+ *
+ *   npm run build && node scripts/options.mjs [--check]
+ *
+ * Descriptions, defaults and bounds have one source this way: an editor shows what the JSON Schema says. `--check`
+ * writes nothing, and fails if the file is not the one that the schema makes.
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const PATH = "src/upstream-options.ts";
+
+/** Names of the parts of the schema; those of the schema itself are taken by what options become. */
+const NAMES = {
+  ProtocolOptions: "ProtocolOptions",
+  GreetingStep: "GreetingStepOptions",
+  Condition: "ConditionOptions",
+  Subscription: "SubscriptionOptions",
+  Json: "JsonValue",
+};
+
+const JSON_TYPE = "string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }";
+
+const { optionsJson } = await import(new URL("../dist/config/json-schema.js", import.meta.url).href);
+const { schema, parts } = optionsJson();
+const { upstream, shutdown } = schema.properties;
+// Webhooks are pushed by the service only.
+delete upstream.properties.webhooks;
+
+const text = formatted(
+  [
+    "/** Options of an upstream, and of its exit, written by scripts/options.mjs from the schema of the configuration. */",
+    'import type { Duration, Size } from "./config/unit-table.ts";',
+    declaration("UpstreamOptions", { ...upstream, description: "An upstream: its address, its login and its limits." }),
+    declaration("ShutdownOptions", { ...shutdown, description: "The time limit of each step of the exit." }),
+    ...Object.entries(parts).map(([name, part]) => declaration(NAMES[name], part)),
+  ].join("\n\n"),
+);
+
+if (process.argv.includes("--check")) {
+  if (readFileSync(PATH, "utf8") === text) process.exit(0);
+  console.error(`${PATH} is not what the schema makes: run npm run build && node scripts/options.mjs`);
+  process.exit(1);
+}
+writeFileSync(PATH, text);
+
+function declaration(name, part) {
+  const comment = docComment([part.description]);
+  if (name === NAMES.Json) return `${comment}export type ${name} = ${JSON_TYPE};`;
+  if (part.properties) return `${comment}export interface ${name} ${typeOf(part)}`;
+  return `${comment}export type ${name} = ${typeOf(part)};`;
+}
+
+/** The type of the values that a schema takes. */
+function typeOf(part) {
+  const { $ref, anyOf, oneOf, const: only, enum: values, type } = part;
+  if ($ref !== undefined) return NAMES[$ref.replace("#/$defs/", "")];
+  const alternatives = anyOf ?? oneOf;
+  if (alternatives) return [...new Set(alternatives.map(typeOf))].join(" | ");
+  if (only !== undefined) return JSON.stringify(only);
+  if (values !== undefined) return values.map((value) => JSON.stringify(value)).join(" | ");
+  if (Array.isArray(type)) return type.join(" | ");
+  switch (type) {
+    case "string":
+      return textType(part.pattern ?? "");
+    case "integer":
+      return "number";
+    case "array":
+      return `readonly (${typeOf(part.items)})[]`;
+    case "object":
+      return part.properties ? membersOf(part) : `Readonly<Record<string, ${typeOf(part.additionalProperties)}>>`;
+    default:
+      return type;
+  }
+}
+
+/** Durations and sizes are known by their patterns. */
+function textType(pattern) {
+  if (pattern.endsWith("(ms|s|m|h)$")) return "Duration";
+  if (pattern.endsWith("(ms|s|m|h)$|^off$")) return 'Duration | "off"';
+  return pattern.endsWith("|GiB)$") ? "Size" : "string";
+}
+
+function membersOf({ properties, required = [] }) {
+  const members = Object.entries(properties).map(([key, part]) => {
+    const isOptional = !required.includes(key);
+    const type = `${typeOf(part)}${isOptional ? " | undefined" : ""}`;
+    return `${docComment([part.description, boundsOf(part), defaultOf(part)])}readonly ${key}${isOptional ? "?" : ""}: ${type};`;
+  });
+  return `{\n${members.join("\n")}\n}`;
+}
+
+function boundsOf({ type, minimum, maximum }) {
+  return type === "integer" && `From ${minimum.toLocaleString("en")} to ${maximum.toLocaleString("en")}.`;
+}
+
+/** An empty mapping or list says nothing that the absence of the key does not. */
+function defaultOf({ default: value }) {
+  if (value === undefined || (typeof value === "object" && value !== null)) return undefined;
+  return `Default: \`${JSON.stringify(value)}\`.`;
+}
+
+function docComment(sentences) {
+  const words = sentences.filter(Boolean).join(" ");
+  if (words === "") return "";
+  if (words.length < 100) return `/** ${words} */\n`;
+  const lines = words.match(/.{1,104}(?:\s|$)/g).map((line) => ` * ${line.trim()}`);
+  return `/**\n${lines.join("\n")}\n */\n`;
+}
+
+function formatted(source) {
+  const require = createRequire(import.meta.url);
+  const biome = require.resolve("@biomejs/biome/bin/biome");
+  const args = [biome, "format", `--stdin-file-path=${PATH}`];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { input: source, encoding: "utf8" });
+  if (status !== 0) throw new Error(`biome cannot format the options: ${stderr}`);
+  return stdout;
+}

@@ -1,0 +1,24 @@
+/** Reports of an upstream and of its thread, as the users of the library get them. */
+
+/** The phase of an upstream, which the host knows at any moment. */
+export interface UpstreamState {
+  readonly phase: "idle" | "connecting" | "greeting" | "ready" | "waiting" | "refused" | "closing" | "closed";
+  /** Failed attempts since the last success. */
+  readonly attempts: number;
+  /** The reason why the last connection or attempt ended; undefined before the first end. */
+  readonly lastError?: string | undefined;
+  /** The rung of the liveness ladder that last found a connection dead. */
+  readonly foundDeadBy?: "ping" | "heartbeat" | "silence" | undefined;
+  /** Milliseconds until the next attempt, in `waiting` and `refused`. */
+  readonly retryInMs?: number | undefined;
+}
+
+/**
+ * - `printed`: a user's module wrote to the console or to a standard stream.
+ * - `threw`: an exception of a user's module, which was caught.
+ * - `dying`: an exception that nothing caught, or `process.exit`, of which the thread dies.
+ */
+export interface ThreadReport {
+  readonly event: "printed" | "threw" | "dying";
+  readonly text: string;
+}

@@ -1,0 +1,557 @@
+/** Options of an upstream, and of its exit, written by scripts/options.mjs from the schema of the configuration. */
+
+import type { Duration, Size } from "./config/unit-table.ts";
+
+/** An upstream: its address, its login and its limits. */
+export interface UpstreamOptions {
+  /** The address: a ws:// or wss:// URL without a fragment, its host written out. */
+  readonly url: string;
+  /** Allows credentials over ws:// to a host that is not loopback. Default: `false`. */
+  readonly allow_plaintext?: boolean | undefined;
+  /** Makes readiness depend on this upstream. Default: `true`. */
+  readonly required?: boolean | undefined;
+  /** Equivalent upstreams, tried in order with requests that were certainly not sent to this one. */
+  readonly failover?: readonly string[] | undefined;
+  /** The path of a PEM file with the certificates to trust instead of the default ones. */
+  readonly ca?: string | undefined;
+  /** Headers of the handshake, by name. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /**
+   * The path of a module whose function returns the values of ${credentials:NAME} for each connection
+   * attempt.
+   */
+  readonly credentials?: string | undefined;
+  /** Offered in the handshake. By default those of the protocol. */
+  readonly subprotocols?: readonly string[] | undefined;
+  /**
+   * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs), a preset with its
+   * options, or the path of a module. Default: `"json-rpc"`.
+   */
+  readonly protocol?: string | ProtocolOptions | undefined;
+  /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
+  readonly connect_within?: Duration | undefined;
+  /** The delays of a host with several addresses (RFC 8305), shorter with a short connect_within. */
+  readonly addresses?:
+    | {
+        /** The time to wait for the addresses of IPv6 once those of IPv4 are known. Default: `"50ms"`. */
+        readonly ipv6_wait?: Duration | undefined;
+        /** The time after which the next address is tried as well. Default: `"250ms"`. */
+        readonly next_after?: Duration | undefined;
+      }
+    | undefined;
+  /** Steps to run on every connection before it counts as ready. By default those of the protocol. */
+  readonly greeting?: readonly GreetingStepOptions[] | undefined;
+  /** Bounds of what callers may ask of this upstream, and of what it may send. */
+  readonly limits?:
+    | {
+        /**
+         * The most requests at a time; more fail with too_many_in_flight. From 1 to 1,000,000. Default: `1024`.
+         */
+        readonly in_flight?: number | undefined;
+        /**
+         * The most messages in one batch; a larger batch fails with invalid_request. From 1 to 100,000. Default:
+         * `1024`.
+         */
+        readonly batch_items?: number | undefined;
+        /** The largest message of a caller; a larger one fails with payload_too_large. Default: `"1MiB"`. */
+        readonly request_bytes?: Size | undefined;
+        /**
+         * The largest message of the upstream; a larger one ends the connection with connection_lost. Default:
+         * `"16MiB"`.
+         */
+        readonly reply_bytes?: Size | undefined;
+        /**
+         * The longest pause between two frames of one reply; after a longer one it fails with reply_timeout.
+         * Default: `"60s"`.
+         */
+        readonly reply_pause?: Duration | undefined;
+        /**
+         * The most bytes that wait for the upstream; more fail with congested. At least request_bytes. Default:
+         * `"16MiB"`.
+         */
+        readonly buffered_bytes?: Size | undefined;
+        /**
+         * The most subscriptions at a time; more fail with too_many_in_flight. From 0 to 10,000. Default: `100`.
+         */
+        readonly subscriptions?: number | undefined;
+        /** The rate limit of the upstream; null for none. Default: `null`. */
+        readonly pace?:
+          | {
+              /** The most messages in any span of per plus jitter. From 1 to 100,000. */
+              readonly messages: number;
+              /** The span in which messages are counted. Default: `"1s"`. */
+              readonly per?: Duration | undefined;
+              /**
+               * The most messages that wait for their turn; more fail with paced. From 0 to 1,000,000. Default: `100`.
+               */
+              readonly queue?: number | undefined;
+              /** The most by which one message may be delayed on its way more than another. Default: `"100ms"`. */
+              readonly jitter?: Duration | undefined;
+              /**
+               * The frames that count: those of callers and subscriptions, or all that go out. Default: `"messages"`.
+               */
+              readonly counts?: "messages" | "all" | undefined;
+            }
+          | null
+          | undefined;
+      }
+    | undefined;
+  /** Checks that detect a dead peer. */
+  readonly keepalive?:
+    | {
+        /** The time between pings; off sends none. Default: `"15s"`. */
+        readonly ping?: Duration | "off" | undefined;
+        /** The time within which a pong must come; without one the connection is given up. Default: `"5s"`. */
+        readonly pong_within?: Duration | undefined;
+        /**
+         * A message of the upstream's own protocol that asks for a sign of life; null for none. Default: `null`.
+         */
+        readonly heartbeat?:
+          | {
+              /** The message: a text, sent as it is, or a value, sent as JSON. */
+              readonly send: JsonValue;
+              /** The time between heartbeats. Default: `"30s"`. */
+              readonly every?: Duration | undefined;
+              /** The reply; without it the heartbeat is only sent. */
+              readonly expect?: ConditionOptions | undefined;
+              /** The time within which the reply must come. Default: `"10s"`. */
+              readonly within?: Duration | undefined;
+            }
+          | null
+          | undefined;
+        /** The longest time without a message or ping from the peer; null for any. Default: `null`. */
+        readonly silence?: Duration | null | undefined;
+      }
+    | undefined;
+  /** When the next connection is attempted, and where. */
+  readonly reconnect?:
+    | {
+        /** The ceiling of the random delay before the first attempt. Default: `"200ms"`. */
+        readonly from?: Duration | undefined;
+        /** The ceiling of the delays, which double. At least from. Default: `"30s"`. */
+        readonly to?: Duration | undefined;
+        /** The time between attempts after a refusal: a rotated token needs no restart. Default: `"60s"`. */
+        readonly refused?: Duration | undefined;
+        /** The class of a close code, where it is not that of docs/configuration.md or of the preset. */
+        readonly codes?: Readonly<Record<string, "retry" | "slow" | "refuse">> | undefined;
+        /** The class of a status in response to the upgrade, where it is not that of docs/configuration.md. */
+        readonly statuses?: Readonly<Record<string, "retry" | "slow" | "refuse">> | undefined;
+        /**
+         * Replaces the connection at an age, or on a matching message: the next one is opened first. Default:
+         * `null`.
+         */
+        readonly rotate?:
+          | {
+              /** The age at which a connection is replaced, up to a quarter sooner. */
+              readonly every?: Duration | undefined;
+              /** The messages after which it is replaced. */
+              readonly on?: ConditionOptions | undefined;
+              /** The time for the old connection to deliver its outstanding replies. Default: `"30s"`. */
+              readonly drain?: Duration | undefined;
+            }
+          | null
+          | undefined;
+        /**
+         * Connects next to the address that a message names, if its host is listed; later to url again. Default:
+         * `null`.
+         */
+        readonly to_address?:
+          | {
+              /** The messages that name an address. */
+              readonly on: ConditionOptions;
+              /** The place of the address in them. */
+              readonly at: string;
+              /** The hosts that may be named; *.example.org stands for any below it. */
+              readonly hosts: readonly string[];
+            }
+          | null
+          | undefined;
+      }
+    | undefined;
+  /** Bounds of each journal of unsolicited messages, and of its readers. */
+  readonly messages?:
+    | {
+        /**
+         * The most messages that are kept; older ones make way, and readers get a gap. From 1 to 10,000,000.
+         * Default: `10000`.
+         */
+        readonly count?: number | undefined;
+        /** The most bytes that are kept. Default: `"16MiB"`. */
+        readonly bytes?: Size | undefined;
+        /**
+         * The most concurrent streams and long polls; more fail with too_many_in_flight. From 1 to 1,000,000.
+         * Default: `10000`.
+         */
+        readonly readers?: number | undefined;
+      }
+    | undefined;
+  /** Subscriptions by name, renewed on every connection; each has its own journal. */
+  readonly subscriptions?: Readonly<Record<string, SubscriptionOptions>> | undefined;
+  /**
+   * The close code that is sent: 1000, 1001, or from 3000 to 4999 (RFC 6455, section 7.4). From 1,000 to
+   * 4,999. Default: `1001`.
+   */
+  readonly close_code?: number | undefined;
+}
+
+/** The time limit of each step of the exit. */
+export interface ShutdownOptions {
+  /** The time for which new requests are still served while readiness is 503. Default: `"0s"`. */
+  readonly delay?: Duration | undefined;
+  /** The time for outstanding replies to come. Default: `"3s"`. */
+  readonly drain?: Duration | undefined;
+  /** The time for the upstream to answer the close frame. Default: `"2s"`. */
+  readonly close?: Duration | undefined;
+  /** The time for responses to be written. Default: `"1s"`. */
+  readonly flush?: Duration | undefined;
+  /** The time for the thread to end by itself. Default: `"2s"`. */
+  readonly join?: Duration | undefined;
+  /** The time for the thread to end after it was terminated. Default: `"500ms"`. */
+  readonly kill?: Duration | undefined;
+  /** The time for the report to be written to callers of /shutdown. Default: `"500ms"`. */
+  readonly answer?: Duration | undefined;
+}
+
+/** A preset with its options. */
+export type ProtocolOptions =
+  | {
+      readonly preset: "json-rpc";
+      /** The way to treat an error that names no request. */
+      readonly errors?:
+        | {
+            /** The errors that name no request. */
+            readonly when: ConditionOptions;
+            /** What becomes of the requests in flight. */
+            readonly do: "fail_oldest" | "message" | "fail_all";
+          }
+        | undefined;
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+    }
+  | {
+      readonly preset: "json";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Where ids are, and what they are. */
+      readonly id?:
+        | {
+            /** The place of the id in requests. Default: `"/id"`. */
+            readonly out?: string | undefined;
+            /** The place of the id in replies. Default: `"/id"`. */
+            readonly in?: string | undefined;
+            /** The kind of ids. Default: `"int"`. */
+            readonly kind?: "int" | "int32" | "string" | "increasing" | "keep" | undefined;
+          }
+        | undefined;
+      /** A frame with our id that does not meet this is a message, not a reply. */
+      readonly reply?: ConditionOptions | undefined;
+      /** Frames with our id that precede the reply; they are messages. */
+      readonly skip?: readonly ConditionOptions[] | undefined;
+      /** Frames that end a request. */
+      readonly final?: readonly ConditionOptions[] | undefined;
+      /** Makes the reply an array of all frames with the id. Needs final. */
+      readonly collect?:
+        | {
+            /** The most frames of a reply; more fail with invalid_reply. From 1 to 1,000,000. Default: `1000`. */
+            readonly frames?: number | undefined;
+          }
+        | undefined;
+      /** The way to treat an error that names no request. */
+      readonly errors?:
+        | {
+            /** The errors that name no request. */
+            readonly when: ConditionOptions;
+            /** What becomes of the requests in flight. */
+            readonly do: "fail_oldest" | "message" | "fail_all";
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?:
+        | readonly {
+            /** The requests of the upstream that are answered. */
+            readonly when: ConditionOptions;
+            /** The answer: a text, sent as it is, or a value, sent as JSON. */
+            readonly send: JsonValue;
+            /** JSON pointers: place in the answer → source in the request. */
+            readonly copy?: Readonly<Record<string, string>> | undefined;
+            /** True if what is answered is a message, too. */
+            readonly keep?: boolean | undefined;
+            /** Makes the answer wait until a webhook has delivered what it answers, for at most within. */
+            readonly after?: "delivered" | undefined;
+            /** The longest wait for the delivery. */
+            readonly within?: Duration | undefined;
+          }[]
+        | undefined;
+    }
+  | {
+      readonly preset: "text";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Where ids are, and what they are; without it, replies are correlated by order. */
+      readonly id?:
+        | {
+            /** A pattern that finds the caller's id, or a template with $id and $message. */
+            readonly out: string;
+            /** A pattern that finds the id in replies. */
+            readonly in: string;
+            /** The kind of ids. Default: `"int"`. */
+            readonly kind?: "int" | "int32" | "increasing" | "keep" | undefined;
+          }
+        | undefined;
+      /** A pattern of replies: other frames are messages. */
+      readonly reply?: string | undefined;
+      /** Patterns of frames that precede the reply; they are messages. */
+      readonly skip?: readonly string[] | undefined;
+      /** Patterns of frames that end a request. */
+      readonly final?: readonly string[] | undefined;
+      /** Makes the reply all frames up to the final one. Needs final. */
+      readonly collect?:
+        | {
+            /** The most frames of a reply; more fail with invalid_reply. From 1 to 1,000,000. Default: `1000`. */
+            readonly frames?: number | undefined;
+          }
+        | undefined;
+      /** The way to treat an error that names no request. Needs id. */
+      readonly errors?:
+        | {
+            /** The errors that name no request. */
+            readonly when: string;
+            /** What becomes of the requests in flight. */
+            readonly do: "fail_oldest" | "message" | "fail_all";
+          }
+        | undefined;
+    }
+  | {
+      readonly preset: "cdp";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+    }
+  | {
+      readonly preset: "graphql-transport-ws";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** The payload of connection_init. */
+      readonly payload?: Readonly<Record<string, JsonValue>> | undefined;
+    }
+  | {
+      readonly preset: "home-assistant";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** The access token; without it, give a greeting. */
+      readonly token?: string | undefined;
+    }
+  | {
+      readonly preset: "obs";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** The kinds of events to subscribe to, as a bit mask (EventSubscription). From 0 to 2,147,483,647. */
+      readonly events?: number | undefined;
+      /** The password of obs-websocket. */
+      readonly password?: string | undefined;
+    };
+
+/** A step of the greeting, which sends, expects, or both. */
+export type GreetingStepOptions =
+  | {
+      /** The frame to wait for. */
+      readonly expect: {
+        /** As in a condition; an empty mapping, and nothing else, takes any frame. */
+        readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+        /** JSON pointers at which there must be a value; null is one. */
+        readonly has?: readonly string[] | undefined;
+        /** JSON pointers at which there must be none. */
+        readonly lacks?: readonly string[] | undefined;
+        /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
+        readonly text?: string | undefined;
+        /** Conditions of which one must hold. */
+        readonly any?: readonly ConditionOptions[] | undefined;
+        /** Conditions that must all hold. */
+        readonly all?: readonly ConditionOptions[] | undefined;
+        /** A condition that must not hold. */
+        readonly not?: ConditionOptions | undefined;
+        /** Short for a reject with this match beside expect. */
+        readonly reject?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+        /** The time within which the frame must come. Default: `"5s"`. */
+        readonly within?: Duration | undefined;
+      };
+      /** A frame that refuses; looked at before expect. */
+      readonly reject?:
+        | {
+            /** Values by JSON pointer, exact in their JSON type: 7 is also 7.0, but never "7". */
+            readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+            /** JSON pointers at which there must be a value; null is one. */
+            readonly has?: readonly string[] | undefined;
+            /** JSON pointers at which there must be none. */
+            readonly lacks?: readonly string[] | undefined;
+            /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
+            readonly text?: string | undefined;
+            /** Conditions of which one must hold. */
+            readonly any?: readonly ConditionOptions[] | undefined;
+            /** Conditions that must all hold. */
+            readonly all?: readonly ConditionOptions[] | undefined;
+            /** A condition that must not hold. */
+            readonly not?: ConditionOptions | undefined;
+            /** When the next attempt is made. By default refuse. */
+            readonly class?: "retry" | "slow" | "refuse" | undefined;
+          }
+        | undefined;
+    }
+  | {
+      /** The message to send: a text, sent as it is, or a value, sent as JSON. */
+      readonly send: JsonValue;
+      /** The frame to wait for after it. */
+      readonly expect?:
+        | {
+            /** As in a condition; an empty mapping, and nothing else, takes any frame. */
+            readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+            /** JSON pointers at which there must be a value; null is one. */
+            readonly has?: readonly string[] | undefined;
+            /** JSON pointers at which there must be none. */
+            readonly lacks?: readonly string[] | undefined;
+            /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
+            readonly text?: string | undefined;
+            /** Conditions of which one must hold. */
+            readonly any?: readonly ConditionOptions[] | undefined;
+            /** Conditions that must all hold. */
+            readonly all?: readonly ConditionOptions[] | undefined;
+            /** A condition that must not hold. */
+            readonly not?: ConditionOptions | undefined;
+            /** Short for a reject with this match beside expect. */
+            readonly reject?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+            /** The time within which the frame must come. Default: `"5s"`. */
+            readonly within?: Duration | undefined;
+          }
+        | undefined;
+      /** A frame that refuses; looked at before expect. */
+      readonly reject?:
+        | {
+            /** Values by JSON pointer, exact in their JSON type: 7 is also 7.0, but never "7". */
+            readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+            /** JSON pointers at which there must be a value; null is one. */
+            readonly has?: readonly string[] | undefined;
+            /** JSON pointers at which there must be none. */
+            readonly lacks?: readonly string[] | undefined;
+            /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
+            readonly text?: string | undefined;
+            /** Conditions of which one must hold. */
+            readonly any?: readonly ConditionOptions[] | undefined;
+            /** Conditions that must all hold. */
+            readonly all?: readonly ConditionOptions[] | undefined;
+            /** A condition that must not hold. */
+            readonly not?: ConditionOptions | undefined;
+            /** When the next attempt is made. By default refuse. */
+            readonly class?: "retry" | "slow" | "refuse" | undefined;
+          }
+        | undefined;
+    };
+
+/** Any JSON value. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+/** A test of a frame; all of its parts must hold. */
+export interface ConditionOptions {
+  /** Values by JSON pointer, exact in their JSON type: 7 is also 7.0, but never "7". */
+  readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+  /** JSON pointers at which there must be a value; null is one. */
+  readonly has?: readonly string[] | undefined;
+  /** JSON pointers at which there must be none. */
+  readonly lacks?: readonly string[] | undefined;
+  /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
+  readonly text?: string | undefined;
+  /** Conditions of which one must hold. */
+  readonly any?: readonly ConditionOptions[] | undefined;
+  /** Conditions that must all hold. */
+  readonly all?: readonly ConditionOptions[] | undefined;
+  /** A condition that must not hold. */
+  readonly not?: ConditionOptions | undefined;
+}
+
+/** A standing request for messages, and the condition for them; or a preset that has both. */
+export interface SubscriptionOptions {
+  /** Subscriptions of Ethereum, which differ only in their parameters. */
+  readonly preset?: "eth_subscribe" | undefined;
+  /** The parameters of a preset, such as [newHeads]. Only with a preset, which needs them. */
+  readonly params?: readonly JsonValue[] | undefined;
+  /** The message that subscribes: a text, sent as it is, or a value, sent as JSON. Not with a preset. */
+  readonly request?: JsonValue | undefined;
+  /** The place of the upstream's own id for the subscription in the frame with which it agrees. */
+  readonly id?: string | undefined;
+  /** Values by JSON pointer, exact in their JSON type: 7 is also 7.0, but never "7". */
+  readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+  /** JSON pointers at which there must be a value; null is one. */
+  readonly has?: readonly string[] | undefined;
+  /** JSON pointers at which there must be none. */
+  readonly lacks?: readonly string[] | undefined;
+  /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
+  readonly text?: string | undefined;
+  /** Conditions of which one must hold. */
+  readonly any?: readonly ConditionOptions[] | undefined;
+  /** Conditions that must all hold. */
+  readonly all?: readonly ConditionOptions[] | undefined;
+  /** A condition that must not hold. */
+  readonly not?: ConditionOptions | undefined;
+  /** The message that unsubscribes; $id stands for the upstream's id. */
+  readonly unsubscribe?: JsonValue | undefined;
+  /**
+   * The confirmations, as replies or as messages; all of them must come. By default the reply, unless it
+   * refuses.
+   */
+  readonly agreed?: ConditionOptions | readonly ConditionOptions[] | undefined;
+  /** A reply or a message that refuses the request, beside the known forms. */
+  readonly refused?: ConditionOptions | undefined;
+  /** The message with which the upstream ends the subscription. */
+  readonly ended?: ConditionOptions | undefined;
+  /** False for a request that does something: what may have been sent is never sent again. */
+  readonly renew?: boolean | undefined;
+  /** The longest time without a message of the subscription: after it, the request is repeated. */
+  readonly silence?: Duration | undefined;
+}
