@@ -12,12 +12,12 @@ import type {
   SubscriptionOrder,
 } from "../library/async-upstream.ts";
 import { callOptions, timeoutOf } from "../library/call-options.ts";
+import { MessageSubscription, type UnsubscribeOptions } from "../library/message-subscription.ts";
 import { demandKnown, type OptionNames } from "../library/option-names.ts";
 import { PendingReply } from "../library/pending-reply.ts";
 import { randomName } from "../library/random-name.ts";
 import { rpcRequest, rpcResult } from "../library/rpc-call.ts";
 import { bodyOf, type Sendable } from "../library/sendable.ts";
-import { MessageSubscription, type UnsubscribeOptions } from "../library/subscription.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { ExitReport } from "../sidecar/exit-report.ts";
 import type { ReadSelection, UpstreamMessage } from "../sidecar/upstream-message.ts";

@@ -13,6 +13,7 @@ import type { ThreadReport } from "../sidecar/contract.ts";
 import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
 import type { SidecarOptions } from "../sidecar-options.ts";
 import type { AppFront, Inner } from "./inner.ts";
+import { lineOrders } from "./line-orders.ts";
 import { ThreadHold } from "./thread-hold.ts";
 
 /** The options that a program gives once, however many upstreams it has. */
@@ -55,7 +56,10 @@ async function launchAll(
   const memory = memoryOf({ memory: "auto" }, runtime.memoryLimit);
   const sidecars = new Sidecars(settings, bounds, hold.start, http, memory);
   const clients = [...sidecars.upstreams.values()];
-  for (const client of clients) client.onReport(onReport);
+  for (const client of clients) {
+    client.onReport(onReport);
+    client.lines.takeOrders(lineOrders(client));
+  }
   try {
     await sidecars.opened();
   } catch (error) {
