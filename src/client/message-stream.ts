@@ -120,7 +120,7 @@ interface StreamLine {
 type Item = UpstreamMessage | { readonly end: SidesocketError | undefined };
 
 function parse(line: string): Item {
-  const { cursor, at: time, data, encoding, gap, end } = JSON.parse(line) as StreamLine;
+  const { cursor, at: time, data, encoding, gap, end } = parsed(line);
   if (end) {
     if (end.reason === "shutting_down" || end.reason === "gone") return { end: undefined };
     const failure = { code: end.reason as ErrorCode, sent: "no", detail: end.detail ?? end.reason } as const;
@@ -137,6 +137,14 @@ function parse(line: string): Item {
   // As the upstream wrote it: a parsed number beyond 2^53 would be another.
   const start = line.indexOf('"data":') + '"data":'.length;
   return { ...head, kind: "json", data: line.slice(start, -1) };
+}
+
+function parsed(line: string): StreamLine {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    throw lost("a line of its stream of messages is not JSON", "no", error);
+  }
 }
 
 function bytesOf(base64: string): Uint8Array {

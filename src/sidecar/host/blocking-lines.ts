@@ -1,7 +1,7 @@
 /** The host's side of an upstream's lines: opens each of them to every new thread. */
 
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { refused, SidesocketError } from "../../errors.ts";
+import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { ToThread } from "../contract.ts";
 import { end, type Line, type LineOrder, newWords, type OrderReply, ring, type Supply, Word } from "../line.ts";
 import type { SidecarThread } from "./supervised-thread.ts";
@@ -71,13 +71,14 @@ export class BlockingLines {
       this.#orders.unsubscribe(order.name);
       return { number, created: false };
     } catch (error) {
-      if (!(error instanceof SidesocketError)) throw error;
-      return { number, created: false, failure: error.failure };
+      const internal: Failure = { code: "internal_error", sent: "no", detail: String(error) };
+      return { number, created: false, failure: error instanceof SidesocketError ? error.failure : internal };
     }
   }
 
   async #onOrder({ supply, words }: HostLine, order: LineOrder): Promise<void> {
-    if (order.type === "subscribe") await this.#orders.prepare(order.order);
+    // What could not be prepared is refused with the reason.
+    if (order.type === "subscribe") await this.#orders.prepare(order.order).catch(() => {});
     supply.postMessage(this.order(order));
     ring(words);
   }
