@@ -1,8 +1,10 @@
 /** A sidecar for a program that blocks all the time: started, called and ended without a turn of the event loop. */
 
 import { Keeper } from "./keeper.ts";
-import type { RpcParams } from "./library/async-upstream.ts";
+import type { RpcParams, SubscriptionOrder } from "./library/async-upstream.ts";
+import type { BlockingSubscription } from "./library/blocking-subscription.ts";
 import type { SidecarExitOptions } from "./library/ending.ts";
+import type { UnsubscribeOptions } from "./library/message-subscription.ts";
 import { demandKnown } from "./library/option-names.ts";
 import type { ReplyAs, ReplyForm } from "./library/pending-reply.ts";
 import type { Sendable } from "./library/sendable.ts";
@@ -16,6 +18,7 @@ import {
   type BlockingRequestOptions,
   type BlockingRpcOptions,
   type BlockingSendOptions,
+  type BlockingSubscribeOptions,
   type BlockingUpstream,
   LineUpstream,
 } from "./sync.ts";
@@ -47,6 +50,14 @@ export class BlockingSidecar implements BlockingUpstream {
 
   messagesSync(options?: BlockingMessagesOptions): Generator<UpstreamMessage, void> {
     return this.#line.messagesSync(options);
+  }
+
+  subscribeSync(order: SubscriptionOrder, options?: BlockingSubscribeOptions): BlockingSubscription {
+    return this.#line.subscribeSync(order, options);
+  }
+
+  unsubscribeSync(name: string, options?: UnsubscribeOptions): void {
+    this.#line.unsubscribeSync(name, options);
   }
 
   /** The current state of the connection. */

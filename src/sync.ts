@@ -2,10 +2,13 @@
 
 import { workerData } from "node:worker_threads";
 import { refused, SidesocketError } from "./errors.ts";
-import type { RpcParams } from "./library/async-upstream.ts";
-import { timeoutOf } from "./library/call-options.ts";
+import type { RpcParams, SubscriptionOrder } from "./library/async-upstream.ts";
+import { BlockingSubscription } from "./library/blocking-subscription.ts";
+import { callOptions, timeoutOf } from "./library/call-options.ts";
+import type { UnsubscribeOptions } from "./library/message-subscription.ts";
 import { demandKnown } from "./library/option-names.ts";
 import { demandForm, type ReplyAs, type ReplyForm, replyAs } from "./library/pending-reply.ts";
+import { randomName } from "./library/random-name.ts";
 import { rpcRequest, rpcResult } from "./library/rpc-call.ts";
 import { bodyOf, type Sendable } from "./library/sendable.ts";
 import { demandSent, replyValue, validTimeout } from "./reply-value.ts";
@@ -21,7 +24,8 @@ import {
 
 export type { ErrorCode, Failure, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";
-export type { RpcParams } from "./library/async-upstream.ts";
+export type { RpcParams, SubscriptionOrder } from "./library/async-upstream.ts";
+export type { BlockingSubscription } from "./library/blocking-subscription.ts";
 export type { ReplyAs, ReplyForm } from "./library/pending-reply.ts";
 export type { Sendable } from "./library/sendable.ts";
 export type { Body } from "./protocols/protocol.ts";
@@ -44,9 +48,13 @@ export interface BlockingSendOptions extends BlockingRpcOptions {
 }
 
 export interface BlockingMessagesOptions extends ReadSelection {
+  /** The name of a subscription, to read its messages; by default those that no subscription claims. */
+  readonly subscription?: string;
   /** Ends the iteration once no message has come for so long, in milliseconds. By default it waits until the exit. */
   readonly idleMs?: number;
 }
+
+export interface BlockingSubscribeOptions extends BlockingRpcOptions, Omit<BlockingMessagesOptions, "subscription"> {}
 
 /** The calls of an upstream that return when they are done, and let nothing else run on their thread meanwhile. */
 export interface BlockingUpstream extends Disposable {
@@ -70,9 +78,21 @@ export interface BlockingUpstream extends Disposable {
   /**
    * Iterates over the unsolicited messages of the upstream, in order, until the exit. Missed messages are reported as a
    * gap in their place.
-   * @throws SidesocketError with the code `invalid_request` if the cursor or a pointer is invalid
+   * @throws SidesocketError with the code `invalid_request` if the cursor or a pointer is invalid, or `not_found` for
+   *   an unknown subscription
    */
   messagesSync(options?: BlockingMessagesOptions): Generator<UpstreamMessage, void>;
+  /**
+   * Subscribes, and returns an iterator over the messages of the subscription once the upstream has agreed. It is
+   * renewed on every reconnect. To leave the iteration unsubscribes.
+   * @throws SidesocketError if the upstream does not agree in time: nothing is left of the subscription then
+   */
+  subscribeSync(order: SubscriptionOrder, options?: BlockingSubscribeOptions): BlockingSubscription;
+  /**
+   * Removes a subscription by its name, and returns when the upstream has agreed, or there was nothing to tell it.
+   * @throws SidesocketError if it did not, though the subscription is removed all the same; `not_found` without one
+   */
+  unsubscribeSync(name: string, options?: UnsubscribeOptions): void;
   /** Gives the line back. */
   close(): void;
 }
@@ -102,6 +122,10 @@ export function upstream(name = "default"): BlockingUpstream {
   const known = scriptUpstreams.get(name) ?? attach(line);
   scriptUpstreams.set(name, known);
   return known;
+}
+
+interface JournalReading extends Omit<BlockingMessagesOptions, "subscription"> {
+  readonly journal?: string | undefined;
 }
 
 /** The most entries of a page. */
@@ -141,26 +165,58 @@ export class LineUpstream implements BlockingUpstream {
   }
 
   *messagesSync(options: BlockingMessagesOptions = {}): Generator<UpstreamMessage, void> {
-    demandKnown(options, { after: true, where: true, idleMs: true }, "messagesSync");
-    const { idleMs, ...selection } = options;
+    demandKnown(options, { after: true, where: true, idleMs: true, subscription: true }, "messagesSync");
+    const { subscription: journal, ...reading } = options;
+    if (yield* this.#read({ ...reading, journal })) return;
+    if (journal !== undefined) throw refused("not_found", `unknown subscription ${JSON.stringify(journal)}`);
+  }
+
+  subscribeSync(order: SubscriptionOrder, options: BlockingSubscribeOptions = {}): BlockingSubscription {
+    demandKnown(options, { timeoutMs: true, after: true, where: true, idleMs: true }, "subscribeSync");
+    const { name = randomName("s") } = order;
+    const { timeoutMs, ...reading } = options;
+    const made = this.#caller.subscribe(name, bodyOf({ ...order, name }) as string, timeoutOf(options));
+    if ("code" in made) throw new SidesocketError(made);
+    return new BlockingSubscription(name, this.#subscribed({ ...reading, journal: name }), {
+      remove: (removal) => this.unsubscribeSync(name, removal),
+      leave: () => {
+        if (made.created) this.#caller.leave(name);
+      },
+    });
+  }
+
+  /** Removed meanwhile, it has nothing to read: that is the end, and no error. */
+  *#subscribed(reading: JournalReading): Generator<UpstreamMessage, void> {
+    yield* this.#read(reading);
+  }
+
+  unsubscribeSync(name: string, options: UnsubscribeOptions = {}): void {
+    const failure = this.#caller.unsubscribe(name, callOptions.unsubscribe(options).timeoutMs);
+    if (failure) throw new SidesocketError(failure);
+  }
+
+  /** @returns false if there was no such journal from the beginning */
+  *#read({ idleMs, journal, ...selection }: JournalReading): Generator<UpstreamMessage, boolean> {
     const { start, rules } = readSelection(selection);
     const boundMs = idleMs === undefined ? Number.POSITIVE_INFINITY : validTimeout(idleMs, "idleMs");
     let after = start;
+    let begun = false;
     let idleFrom = performance.now();
     // The first read does not wait: it turns `latest` into a place that later reads start from.
     for (let waitMs = 0; ; waitMs = Math.min(WAIT_MS, idleFrom + boundMs - performance.now())) {
       // Pages without messages come, too: those of a filter that has looked far ahead.
-      if (waitMs < 0) return;
-      const page = this.#caller.read(after, PAGE_LIMIT, rules, waitMs);
+      if (waitMs < 0) return true;
+      const page = this.#caller.read({ journal, after, limit: PAGE_LIMIT, where: rules }, waitMs);
       if (page === undefined) continue;
-      if (page === "nowhere") return;
+      if (page === "nowhere") return begun;
       if (page === "ahead") throw refused("invalid_request", cursorAhead);
       if ("code" in page) {
-        if (page.code === "shutting_down") return;
+        if (page.code === "shutting_down") return true;
         // The next thread's journal begins with a gap for what was lost with this one.
         if (page.code === "sidecar_crashed" && page.sent === "maybe") continue;
         throw new SidesocketError(page);
       }
+      begun = true;
       after = { epoch: page.epoch, seq: page.next };
       for (const entry of page.entries) yield messageOf(page.epoch, entry);
       if (page.entries.length > 0) idleFrom = performance.now();

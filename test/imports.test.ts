@@ -33,7 +33,7 @@ const LIBRARY_ANYWHERE: readonly Place[] = [
   "library/random-name.ts",
   "library/rpc-call.ts",
   "library/sendable.ts",
-  "library/subscription.ts",
+  "library/message-subscription.ts",
 ];
 
 /** Open to every part of the HTTP side. */

@@ -2,7 +2,8 @@
 
 import { type ErrorCode, SidesocketError } from "../errors.ts";
 import type { ReadSelection, UpstreamMessage } from "../sidecar/upstream-message.ts";
-import { failureOf, lost, type RemoteService, SERVICE_GRACE_MS } from "./remote-service.ts";
+import { pause } from "./pause.ts";
+import { failureOf, lost, type RemoteService } from "./remote-service.ts";
 
 /** The service sends white space every 15 s: without any for so long, the stream is dead, whatever the socket says. */
 const SILENT_MS = 40_000;
@@ -59,7 +60,7 @@ export async function* streamMessages(
 }
 
 async function newest(service: RemoteService, path: string, signal: AbortSignal): Promise<string> {
-  const call = { method: "GET", path: `${path}?after=latest`, withinMs: SERVICE_GRACE_MS, signal } as const;
+  const call = { method: "GET", path: `${path}?after=latest`, waitMs: 0, signal } as const;
   return await service.call(call, async (response) => {
     if (!response.ok) throw await failureOf(response);
     return ((await response.json()) as { readonly next: string }).next;
@@ -75,7 +76,7 @@ async function* lines(service: RemoteService, path: string, signal: AbortSignal)
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const headers = { accept: "application/x-ndjson" };
-    const body = await service.stream({ method: "GET", path, headers, withinMs: SERVICE_GRACE_MS }, ending);
+    const body = await service.stream({ method: "GET", path, headers, waitMs: 0 }, ending);
     const reader = body.getReader();
     // A `fetch` of the caller's own may know nothing of the signal.
     const cancel = () => void reader.cancel().catch(() => {});
@@ -119,7 +120,7 @@ interface StreamLine {
 type Item = UpstreamMessage | { readonly end: SidesocketError | undefined };
 
 function parse(line: string): Item {
-  const { cursor, at: time, data, encoding, gap, end } = JSON.parse(line) as StreamLine;
+  const { cursor, at: time, data, encoding, gap, end } = parsed(line);
   if (end) {
     if (end.reason === "shutting_down" || end.reason === "gone") return { end: undefined };
     const failure = { code: end.reason as ErrorCode, sent: "no", detail: end.detail ?? end.reason } as const;
@@ -138,20 +139,14 @@ function parse(line: string): Item {
   return { ...head, kind: "json", data: line.slice(start, -1) };
 }
 
-function bytesOf(base64: string): Uint8Array {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+function parsed(line: string): StreamLine {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    throw lost("a line of its stream of messages is not JSON", "no", error);
+  }
 }
 
-/** Waits, or until the signal aborts. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end, { once: true });
-    if (signal?.aborted) end();
-  });
+function bytesOf(base64: string): Uint8Array {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

@@ -11,14 +11,14 @@ export interface ServiceCall {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | undefined;
-  /** The time within which the response must begin, or with `read` be complete, in milliseconds. */
-  readonly withinMs: number;
+  /** The time that the service itself may wait before it responds, in milliseconds. */
+  readonly waitMs: number;
   /** Aborts when the caller leaves: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How long the service may take to report that a time has passed which it was given itself, in milliseconds. */
-export const SERVICE_GRACE_MS = 5_000;
+/** How long a response may take beyond the time that the service waits for, in milliseconds. */
+const GRACE_MS = 5_000;
 
 /** Failures to connect, after which nothing was sent, by the names that Node and Bun give them. */
 const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
@@ -33,11 +33,22 @@ export class RemoteService {
   readonly #address: string;
   readonly #token: string | undefined;
   readonly #fetch: Fetch;
+  readonly #closing = new AbortController();
 
   constructor(address: string, token: string | undefined, fetch: Fetch) {
     this.#address = address;
     this.#token = token;
     this.#fetch = fetch;
+  }
+
+  /** Aborts when the client is closed. */
+  get closed(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Refuses further calls. */
+  close(): void {
+    this.#closing.abort();
   }
 
   /**
@@ -46,20 +57,21 @@ export class RemoteService {
    */
   async call<Value>(call: ServiceCall, read: (response: Response) => Promise<Value>): Promise<Value> {
     call.signal?.throwIfAborted();
+    if (this.#closing.signal.aborted) throw refused("shutting_down", "the client was closed");
+    const withinMs = Math.ceil(call.waitMs) + GRACE_MS;
     const ending = new AbortController();
     const leave = () => ending.abort();
-    const timer = setTimeout(() => ending.abort(), call.withinMs);
+    const timer = setTimeout(leave, withinMs);
     call.signal?.addEventListener("abort", leave, { once: true });
-    let sent: Sent = "maybe";
+    let sent: Sent = call.method === "GET" ? "no" : "maybe";
     try {
       const response = await this.#begin(call, ending.signal);
-      // A reply has come: the upstream has the message.
-      if (response.status === 200) sent = "yes";
+      sent = sentOf(response.headers.get("sidesocket-sent") ?? sent);
       return await read(response);
     } catch (error) {
       call.signal?.throwIfAborted();
       if (error instanceof SidesocketError) throw error;
-      const because = ending.signal.aborted ? `it did not respond within ${call.withinMs} ms` : textOf(error);
+      const because = ending.signal.aborted ? `it did not respond within ${withinMs} ms` : textOf(error);
       throw lost(because, isNotConnected(error) ? "no" : sent, error);
     } finally {
       clearTimeout(timer);
@@ -72,7 +84,7 @@ export class RemoteService {
    * @throws SidesocketError as `call` does, and the service's own failure
    */
   async stream(call: ServiceCall, ending: AbortController): Promise<ReadableStream<Uint8Array>> {
-    const timer = setTimeout(() => ending.abort(), call.withinMs);
+    const timer = setTimeout(() => ending.abort(), call.waitMs + GRACE_MS);
     try {
       const response = await this.#begin(call, ending.signal);
       if (response.status !== 200) throw await failureOf(response);

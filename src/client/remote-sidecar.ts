@@ -12,25 +12,18 @@ import type {
   SubscriptionOrder,
 } from "../library/async-upstream.ts";
 import { callOptions, timeoutOf } from "../library/call-options.ts";
+import { MessageSubscription, type UnsubscribeOptions } from "../library/message-subscription.ts";
 import { demandKnown, type OptionNames } from "../library/option-names.ts";
 import { PendingReply } from "../library/pending-reply.ts";
 import { randomName } from "../library/random-name.ts";
 import { rpcRequest, rpcResult } from "../library/rpc-call.ts";
 import { bodyOf, type Sendable } from "../library/sendable.ts";
-import { MessageSubscription, type UnsubscribeOptions } from "../library/subscription.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { ExitReport } from "../sidecar/exit-report.ts";
 import type { ReadSelection, UpstreamMessage } from "../sidecar/upstream-message.ts";
-import { type MessageStreamOptions, pause, streamMessages } from "./message-stream.ts";
-import {
-  addressOf,
-  type Fetch,
-  failureOf,
-  isFailure,
-  RemoteService,
-  SERVICE_GRACE_MS,
-  type ServiceCall,
-} from "./remote-service.ts";
+import { type Content, contentOf, MessageSender, WAIT_MAX_MS } from "./message-sender.ts";
+import { type MessageStreamOptions, streamMessages } from "./message-stream.ts";
+import { addressOf, type Fetch, failureOf, isFailure, RemoteService } from "./remote-service.ts";
 
 export interface ClientOptions {
   /** The bearer token of the API, if the service requires one. */
@@ -50,42 +43,21 @@ export interface ClientOptions {
 
 const OPTIONS: OptionNames<ClientOptions> = { token: true, upstream: true, repeat: true, resumeMs: true, fetch: true };
 const RESUME_MS = 30_000;
-/** The service waits no longer for one response; beyond it, a late reply is fetched. */
-const WAIT_MAX_MS = 120_000;
 /** The steps of an exit have bounds of their own, which the service knows. */
 const EXIT_WITHIN_MS = 120_000;
 const REPEAT_MAX = 100;
-const REPEAT_FROM_MS = 100;
-const REPEAT_TO_MS = 5_000;
 
 /** Connects to a service by its address. Nothing is sent before the first call. */
 export function connect(url: string | URL, options: ClientOptions = {}): RemoteSidecar {
   return new RemoteSidecar(url, options);
 }
 
-/** The times of one call, and its caller's leave. */
-interface Attempt {
-  readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** A body with its media type, as HTTP declares it. */
-interface Content {
-  readonly type: string;
-  readonly body: Body;
-}
-
 export class RemoteSidecar implements AsyncSidecar {
   readonly #service: RemoteService;
   readonly #path: string;
   readonly #rpcPath: string;
-  readonly #repeat: number;
+  readonly #sender: MessageSender;
   readonly #resumeMs: number;
-  readonly #closing = new AbortController();
-  /** The places of late replies, by the errors of their requests. */
-  readonly #late = new WeakMap<SidesocketError, string>();
-  /** The upstream takes JSON only: bytes are declared to be JSON, too. */
-  #takesJson = false;
   #exit: Promise<ExitReport> | undefined;
 
   constructor(url: string | URL, options: ClientOptions) {
@@ -97,7 +69,7 @@ export class RemoteSidecar implements AsyncSidecar {
     this.#service = new RemoteService(addressOf(url), token, given ?? ((to, init) => fetch(to, init)));
     this.#path = `/v1/upstreams/${encodeURIComponent(upstream)}`;
     this.#rpcPath = `/rpc/${encodeURIComponent(upstream)}`;
-    this.#repeat = repeat;
+    this.#sender = new MessageSender(this.#service, repeat);
     this.#resumeMs = timeoutOf({ timeoutMs: resumeMs });
   }
 
@@ -107,20 +79,21 @@ export class RemoteSidecar implements AsyncSidecar {
 
   async #request(content: () => Content, options: RequestOptions): Promise<Body> {
     const { timeoutMs, signal } = callOptions.request(options);
-    return await this.#reply(`${this.#path}/request`, content(), { deadline: performance.now() + timeoutMs, signal });
+    const attempt = { deadline: performance.now() + timeoutMs, signal };
+    return await this.#sender.request(`${this.#path}/request`, content(), attempt);
   }
 
   async rpc<Result = unknown>(method: string, params?: RpcParams, options: RequestOptions = {}): Promise<Result> {
     const { timeoutMs, signal } = callOptions.request(options);
     const content = { type: "application/json", body: rpcRequest(method, params, 1) };
     const attempt = { deadline: performance.now() + timeoutMs, signal };
-    return rpcResult<Result>(await this.#reply(this.#rpcPath, content, attempt));
+    return rpcResult<Result>(await this.#sender.request(this.#rpcPath, content, attempt));
   }
 
   async send(message: Sendable, options: SendOptions = {}): Promise<void> {
     const { timeoutMs, signal, confirm } = callOptions.send(options);
     const attempt = { deadline: performance.now() + timeoutMs, signal };
-    await this.#post(`${this.#path}/send`, confirm ? "confirm=pong" : "", contentOf(message), attempt);
+    await this.#sender.send(`${this.#path}/send`, confirm ? "confirm=pong" : "", contentOf(message), attempt);
   }
 
   /**
@@ -130,84 +103,9 @@ export class RemoteSidecar implements AsyncSidecar {
   lateReply(error: SidesocketError, options: RequestOptions = {}): PendingReply {
     const fetched = async () => {
       const { timeoutMs, signal } = callOptions.request(options);
-      return await this.#fetchLate(error, { deadline: performance.now() + timeoutMs, signal });
+      return await this.#sender.lateReply(error, { deadline: performance.now() + timeoutMs, signal });
     };
     return PendingReply.of(fetched());
-  }
-
-  async #reply(path: string, content: Content, attempt: Attempt): Promise<Body> {
-    try {
-      return await this.#post(path, "", content, attempt);
-    } catch (error) {
-      // The service waits for so long at most, the caller for longer.
-      const isEarly = error instanceof SidesocketError && error.code === "reply_timeout" && left(attempt) > 1;
-      if (!isEarly) throw error;
-      return await this.#fetchLate(error, attempt);
-    }
-  }
-
-  async #fetchLate(error: SidesocketError, attempt: Attempt): Promise<Body> {
-    const location = this.#late.get(error);
-    if (location === undefined) throw error;
-    for (;;) {
-      const waitMs = Math.min(WAIT_MAX_MS, left(attempt));
-      const path = `${location}?wait=${Math.ceil(waitMs)}ms`;
-      const reply = await this.#call({ method: "GET", path, waitMs, attempt }, async (response) => {
-        if (response.status === 202) return undefined;
-        if (isFailure(response)) throw await failureOf(response);
-        return await bodyIn(response);
-      });
-      if (reply !== undefined) return reply;
-      if (left(attempt) <= 1) throw error;
-    }
-  }
-
-  /** Posts a message, and repeats it as often as the caller has allowed. */
-  async #post(path: string, query: string, content: Content, attempt: Attempt): Promise<Body> {
-    const key = this.#repeat > 0 ? { "idempotency-key": randomName("k") } : {};
-    for (let repeated = 0; ; ) {
-      const type = this.#takesJson ? "application/json" : content.type;
-      try {
-        return await this.#postOnce(path, query, { ...content, type }, key, attempt);
-      } catch (error) {
-        if (!(error instanceof SidesocketError)) throw error;
-        if (error.code === "unsupported_media_type" && type === BYTES) this.#takesJson = true;
-        else {
-          const pauseMs = this.#pauseBefore(repeated, error);
-          if (pauseMs === undefined || pauseMs >= left(attempt)) throw error;
-          await pause(pauseMs, attempt.signal);
-          repeated++;
-        }
-      }
-    }
-  }
-
-  async #postOnce(
-    path: string,
-    query: string,
-    { type, body }: Content,
-    key: Readonly<Record<string, string>>,
-    attempt: Attempt,
-  ): Promise<Body> {
-    const waitMs = Math.min(WAIT_MAX_MS, left(attempt));
-    const withTimeout = `${path}?timeout=${Math.ceil(waitMs)}ms${query && `&${query}`}`;
-    const headers = { "content-type": type, ...key };
-    const call = { method: "POST", path: withTimeout, headers, body, waitMs, attempt } as const;
-    return await this.#call(call, async (response) => {
-      if (!isFailure(response)) return await bodyIn(response);
-      const failure = await failureOf(response);
-      const location = response.headers.get("location");
-      if (location !== null) this.#late.set(failure, location);
-      throw failure;
-    });
-  }
-
-  /** The pause before a message is sent again; undefined if it must not be, or need not. */
-  #pauseBefore(repeated: number, { code, retrySafe, retry, failure }: SidesocketError): number | undefined {
-    const mayRepeat = code === "service_lost" || (retrySafe && retry !== "never");
-    if (repeated >= this.#repeat || !mayRepeat) return undefined;
-    const backoff = Math.random() * Math.min(REPEAT_TO_MS, REPEAT_FROM_MS * 2 ** Math.min(repeated, 10));
-    return Math.max(failure.retryAfterMs ?? 0, backoff);
   }
 
   messages(options: MessagesOptions = {}): AsyncGenerator<UpstreamMessage, void> {
@@ -228,7 +126,7 @@ export class RemoteSidecar implements AsyncSidecar {
   ): AsyncGenerator<UpstreamMessage, void> {
     const ending = new AbortController();
     const end = () => ending.abort();
-    const ends = [this.#closing.signal, signal].filter((each) => each !== undefined);
+    const ends = [this.#service.closed, signal].filter((each) => each !== undefined);
     for (const each of ends) each.addEventListener("abort", end, { once: true });
     if (ends.some(({ aborted }) => aborted)) end();
     try {
@@ -250,11 +148,10 @@ export class RemoteSidecar implements AsyncSidecar {
   async #subscribe(order: SubscriptionOrder, options: SubscribeOptions): Promise<boolean> {
     const { timeoutMs, signal } = callOptions.subscribe(options);
     const waitMs = Math.min(WAIT_MAX_MS, timeoutMs);
-    const attempt = { deadline: performance.now() + timeoutMs, signal };
     const headers = { "content-type": "application/json" };
     const path = `${this.#path}/subscriptions?timeout=${Math.ceil(waitMs)}ms`;
-    const call = { method: "POST", path, headers, body: bodyOf(order), waitMs, attempt } as const;
-    return await this.#call(call, async (response) => {
+    const call = { method: "POST", path, headers, body: bodyOf(order), waitMs, signal } as const;
+    return await this.#service.call(call, async (response) => {
       if (isFailure(response)) throw await failureOf(response);
       await response.text();
       return response.status === 201;
@@ -277,9 +174,8 @@ export class RemoteSidecar implements AsyncSidecar {
   async unsubscribe(name: string, options: UnsubscribeOptions = {}): Promise<void> {
     const { timeoutMs } = callOptions.unsubscribe(options);
     const waitMs = Math.min(WAIT_MAX_MS, timeoutMs);
-    const attempt = { deadline: performance.now() + waitMs, signal: undefined };
     const path = `${this.#subscriptionPath(name)}?timeout=${Math.ceil(waitMs)}ms`;
-    await this.#call({ method: "DELETE", path, waitMs, attempt }, async (response) => {
+    await this.#service.call({ method: "DELETE", path, waitMs }, async (response) => {
       if (isFailure(response)) throw await failureOf(response);
     });
   }
@@ -289,8 +185,8 @@ export class RemoteSidecar implements AsyncSidecar {
   }
 
   async readState(): Promise<ConnectionState> {
-    const call = { method: "GET", path: this.#path, waitMs: 0, attempt: { deadline: 0, signal: undefined } } as const;
-    return await this.#call(call, async (response) => {
+    const call = { method: "GET", path: this.#path, waitMs: 0 } as const;
+    return await this.#service.call(call, async (response) => {
       if (isFailure(response)) throw await failureOf(response);
       const { phase, since, attempts, last_error, retry_in_ms } = (await response.json()) as StateBody;
       return {
@@ -315,9 +211,8 @@ export class RemoteSidecar implements AsyncSidecar {
   }
 
   async #shutDown(force: boolean): Promise<ExitReport> {
-    const attempt = { deadline: 0, signal: undefined };
-    const call = { method: "POST", path: `/shutdown?force=${force}`, waitMs: EXIT_WITHIN_MS, attempt } as const;
-    return await this.#call(call, async (response) => {
+    const call = { method: "POST", path: `/shutdown?force=${force}`, waitMs: EXIT_WITHIN_MS } as const;
+    return await this.#service.call(call, async (response) => {
       if (isFailure(response)) throw await failureOf(response);
       return (await response.json()) as ExitReport;
     });
@@ -325,20 +220,11 @@ export class RemoteSidecar implements AsyncSidecar {
 
   /** Ends the iterations of this client and refuses further calls. The service goes on. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#service.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  async #call<Value>(
-    { waitMs, attempt, ...call }: Omit<ServiceCall, "withinMs" | "signal"> & { waitMs: number; attempt: Attempt },
-    read: (response: Response) => Promise<Value>,
-  ): Promise<Value> {
-    if (this.#closing.signal.aborted) throw refused("shutting_down", "the client was closed");
-    const withinMs = Math.ceil(waitMs) + SERVICE_GRACE_MS;
-    return await this.#service.call({ ...call, withinMs, signal: attempt.signal }, read);
   }
 }
 
@@ -348,22 +234,4 @@ interface StateBody {
   readonly attempts: number;
   readonly last_error: string | null;
   readonly retry_in_ms: number | null;
-}
-
-const BYTES = "application/octet-stream";
-
-function contentOf(message: Sendable): Content {
-  const body = bodyOf(message);
-  return { type: typeof body === "string" ? "application/json" : BYTES, body };
-}
-
-/** The body of a response, in the form that its frame had; empty for a message that gets no reply. */
-async function bodyIn(response: Response): Promise<Body> {
-  const type = response.headers.get("content-type") ?? "";
-  return type.startsWith(BYTES) ? new Uint8Array(await response.arrayBuffer()) : await response.text();
-}
-
-/** The time that an attempt has left: at least the least that can be waited. */
-function left({ deadline }: Attempt): number {
-  return Math.max(1, deadline - performance.now());
 }

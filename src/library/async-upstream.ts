@@ -3,9 +3,9 @@
 import type { Condition } from "../protocols/condition.ts";
 import type { ExitReport } from "../sidecar/exit-report.ts";
 import type { ReadSelection, UpstreamMessage } from "../sidecar/upstream-message.ts";
+import type { MessageSubscription, UnsubscribeOptions } from "./message-subscription.ts";
 import type { PendingReply } from "./pending-reply.ts";
 import type { Sendable } from "./sendable.ts";
-import type { MessageSubscription, UnsubscribeOptions } from "./subscription.ts";
 
 /** The parameters of a call by JSON-RPC: by position, or by name. */
 export type RpcParams = readonly unknown[] | Readonly<Record<string, unknown>>;

@@ -14,6 +14,7 @@ import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
 import type { SidecarOptions } from "../sidecar-options.ts";
 import type { UpstreamOptions } from "../upstream-options.ts";
 import type { AppFront, Inner } from "./inner.ts";
+import { lineOrders } from "./line-orders.ts";
 import { ThreadHold } from "./thread-hold.ts";
 
 /** The options that a program gives once, however many upstreams it has. */
@@ -54,7 +55,10 @@ async function launchAll(
   const memory = memoryOf({ memory: "auto" }, runtime.memoryLimit);
   const sidecars = new Sidecars(settings, bounds, hold.start, http, memory);
   const clients = [...sidecars.upstreams.values()];
-  for (const client of clients) client.onReport(onReport);
+  for (const client of clients) {
+    client.onReport(onReport);
+    client.lines.takeOrders(lineOrders(client));
+  }
   try {
     await sidecars.opened();
   } catch (error) {

@@ -18,6 +18,7 @@ import {
   type BlockingRequestOptions,
   type BlockingRpcOptions,
   type BlockingSendOptions,
+  type BlockingSubscribeOptions,
   LineUpstream,
 } from "../sync.ts";
 import type {
@@ -30,15 +31,16 @@ import type {
   SubscribeOptions,
   SubscriptionOrder,
 } from "./async-upstream.ts";
+import type { BlockingSubscription } from "./blocking-subscription.ts";
 import { callOptions } from "./call-options.ts";
 import { exit, letProgramEnd, type SidecarExitOptions } from "./ending.ts";
 import { type Inner, innerOf } from "./inner.ts";
 import { launchOne } from "./launch.ts";
+import { MessageSubscription, type UnsubscribeOptions } from "./message-subscription.ts";
 import { PendingReply, type ReplyAs, type ReplyForm } from "./pending-reply.ts";
 import { randomName } from "./random-name.ts";
 import { rpcRequest, rpcResult } from "./rpc-call.ts";
 import { bodyOf, type Sendable } from "./sendable.ts";
-import { MessageSubscription, type UnsubscribeOptions } from "./subscription.ts";
 
 /** Makes a sidecar of what was launched: for this folder, not for users. */
 export let sidecarOf: (inner: Inner) => Sidecar;
@@ -173,6 +175,16 @@ export class Sidecar implements AsyncSidecar {
   /** Like `messages`, but sleeps until the next one is there. */
   messagesSync(options?: BlockingMessagesOptions): Generator<UpstreamMessage, void> {
     return this.#blocking().messagesSync(options);
+  }
+
+  /** Like `subscribe`, but returns when the upstream has agreed, and its iterator sleeps until a message is there. */
+  subscribeSync(order: SubscriptionOrder, options?: BlockingSubscribeOptions): BlockingSubscription {
+    return this.#blocking().subscribeSync(order, options);
+  }
+
+  /** Like `unsubscribe`, but returns when the upstream has agreed; the thread of the caller sleeps meanwhile. */
+  unsubscribeSync(name: string, options?: UnsubscribeOptions): void {
+    this.#blocking().unsubscribeSync(name, options);
   }
 
   /**

@@ -9,9 +9,14 @@ let compiler: ((text: string) => Pattern) | undefined;
  * the value is checked or its conditions are compiled.
  */
 export async function preparePatterns(value: unknown): Promise<void> {
-  if (compiler !== undefined || !mayHavePattern(value)) return;
+  if (arePatternsReady(value)) return;
   const { Pattern } = await import("./pattern.ts");
   compiler = (text) => new Pattern(text);
+}
+
+/** True if a condition anywhere in `value` can be compiled: it has no `text`, or the compiler is loaded. */
+export function arePatternsReady(value: unknown): boolean {
+  return compiler !== undefined || !mayHavePattern(value);
 }
 
 /** Compiles a pattern. Throws an Error with the fault, which does not quote the pattern. */

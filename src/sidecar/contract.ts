@@ -81,6 +81,17 @@ export type ToThread =
     }
   /** Reply: `unsubscribed`, once the upstream has agreed or failed to, or the connection has ended. */
   | { readonly type: "unsubscribe"; readonly upstream: string; readonly name: string; readonly seq: number }
+  /**
+   * Asks whether the upstream has agreed to a subscription. Reply: one `settled`, `done` or with the failure, once that
+   * is known; without `wait` at once, as a failure if it has not agreed so far.
+   */
+  | {
+      readonly type: "agree";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly name: string;
+      readonly wait: boolean;
+    }
   /** Opens a blocking caller's line, which carries requests and reads of its own, and their outcomes. */
   | {
       readonly type: "line";

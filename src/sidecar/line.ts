@@ -3,6 +3,7 @@
 // biome-ignore lint/suspicious/noTsIgnore: users without @types/node get `any`, and no error.
 /** @ts-ignore Types of Node are optional. */
 import type { MessagePort } from "node:worker_threads";
+import type { Failure } from "../errors.ts";
 
 /**
  * A blocking caller's own way to the thread: a port, and words in shared memory on which the caller sleeps. Can be
@@ -15,14 +16,28 @@ export interface Line {
   /** {@link Word}s, 32 bits each. */
   readonly words: SharedArrayBuffer;
   /**
-   * The port to which the host posts a {@link Supply} for each new thread. Nobody ever listens here or there: Deno 2.9
-   * inverts the order of messages if a port that has a listener is read synchronously.
+   * The port to which the host posts a {@link Supply} for each new thread, and from which it takes orders. Nobody ever
+   * listens here: Deno 2.9 inverts the order of messages if a port that has a listener is read synchronously.
    */
   readonly supply: MessagePort;
 }
 
 /** The name in a worker's data of the lines that `sidesocket run` gives to a script, by the names of their upstreams. */
 export const SCRIPT_LINES = "sidesocket";
+
+/** An order of the caller to the host, which answers it by an {@link OrderReply}. */
+export type LineOrder =
+  /** Adds a subscription, by the JSON of its order, unless the same one is there. */
+  | { readonly type: "subscribe"; readonly number: number; readonly name: string; readonly order: string }
+  /** Forgets a subscription, which the caller removes on the thread itself. */
+  | { readonly type: "unsubscribe"; readonly number: number; readonly name: string };
+
+export interface OrderReply {
+  readonly number: number;
+  /** True if a subscription was added. */
+  readonly created: boolean;
+  readonly failure?: Failure | undefined;
+}
 
 /** The way of a caller to a thread. */
 export interface Supply {

@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { Worker } from "node:worker_threads";
-import { Sidecar, SidesocketError } from "../../src/index.ts";
+import { Sidecar, SidesocketError, type SubscriptionOrder } from "../../src/index.ts";
 import { attach, type BlockingUpstream } from "../../src/sync.ts";
 
 const call = (method: string, params: unknown = [], id: unknown = 1) =>
@@ -106,6 +106,17 @@ const scenarios: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
     return { seen: data(seen), later: data(later), newest: data([newest]), place };
   },
 
+  async subscriptions({ url }) {
+    // One of the requests never gets its reply, for which the exit would wait.
+    const shutdown = { drain: "50ms" } as const;
+    await using sidecar = await Sidecar.start({ url, shutdown });
+    // Before anything awaits: the compiler of patterns is not loaded.
+    const pattern = failureOf(() => sidecar.subscribeSync({ ...ticks("pattern"), text: "tick" }));
+    const beside = subscribed(sidecar);
+    using kept = Sidecar.startSync({ url, shutdown });
+    return { pattern, beside, line: await inThread(sidecar, "subscribed", ""), kept: subscribed(kept) };
+  },
+
   async leaving({ url }) {
     await using sidecar = await Sidecar.start({ url, limits: { in_flight: 3 } });
     const threads = Array.from({ length: 3 }, () => inThread(sidecar, "stuck", ""));
@@ -192,7 +203,51 @@ const scenarios: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
   },
 };
 
+const ticks = (topic: string): SubscriptionOrder => ({
+  request: { jsonrpc: "2.0", method: "subscribe", params: [topic] },
+  id: "/result",
+  match: { "/method": "tick", "/params/subscription": "$id" },
+  unsubscribe: { jsonrpc: "2.0", method: "unsubscribe", params: ["$id"] },
+});
+
+/** Does with subscriptions all that there is to do; the upstream sends ticks of `news` all the time. */
+function subscribed(upstream: BlockingUpstream | Sidecar) {
+  const numbers: number[] = [];
+  for (const message of upstream.subscribeSync(ticks("news"))) {
+    if ("data" in message) numbers.push(JSON.parse(String(message.data)).params.n);
+    if (numbers.length === 3) break;
+  }
+  const named = upstream.subscribeSync({ name: "named", ...ticks("news") });
+  const again = upstream.subscribeSync({ name: "named", ...ticks("news") }, { idleMs: 5_000 });
+  const [first] = upstream.messagesSync({ subscription: "named", idleMs: 5_000 });
+  again.return();
+  const isStillThere = !named.next().done;
+  upstream.unsubscribeSync("named");
+  // Those that were read already, and then the end.
+  const ends = [...named].length >= 0;
+  const quiet = upstream.subscribeSync(ticks("quiet"), { idleMs: 50 });
+  const none = [...quiet].length;
+  const refusing = upstream.subscribeSync(ticks("refusing"));
+  return {
+    numbers: numbers.map((n) => n - (numbers[0] ?? 0)),
+    first: first !== undefined && "data" in first,
+    isStillThere,
+    ends,
+    none,
+    failures: [
+      failureOf(() => upstream.subscribeSync(ticks("forbidden"))),
+      failureOf(() => upstream.subscribeSync({ name: "silent", ...ticks("silence") }, { timeoutMs: 100 })),
+      failureOf(() => upstream.subscribeSync({ ...ticks("news"), silense: "9s" } as SubscriptionOrder)),
+      failureOf(() => upstream.subscribeSync(ticks("news"), { timeout: 5 } as object)),
+      failureOf(() => upstream.unsubscribeSync("silent")),
+      failureOf(() => upstream.messagesSync({ subscription: "silent" }).next()),
+      failureOf(() => refusing.unsubscribeSync()),
+    ],
+  };
+}
+
 const tasks: Readonly<Record<string, (upstream: BlockingUpstream, argument: never) => unknown>> = {
+  subscribed: (upstream) => subscribed(upstream),
   calls: (upstream, calls: number) => swapped(upstream, String(Math.random()), calls),
   stuck(upstream) {
     const attempt = () => failureOf(() => upstream.requestSync(call("silent"), { timeoutMs: 60_000 }));

@@ -9,6 +9,7 @@ import { run } from "../support/child.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
 import type { Cleanup } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
+import { received, startSubscribable } from "./async-behaviours.ts";
 
 interface Failed {
   readonly code?: string;
@@ -117,6 +118,44 @@ test("messagesSync iterates from a place, with a filter, until nothing comes for
     newest: [JSON.stringify(tick)],
   });
   assert.deepEqual(failed(place as Failed), ["invalid_request", "no"]);
+});
+
+test("a blocking program subscribes, beside the host, on a line and through a keeper", async (t) => {
+  const upstream = await startSubscribable();
+  t.after(() => upstream.stop());
+  let n = 0;
+  const ticks = setInterval(() => {
+    n++;
+    for (const connection of upstream.live)
+      connection.send({ jsonrpc: "2.0", method: "tick", params: { subscription: "of news", n } });
+  }, 10);
+  t.after(async () => clearInterval(ticks));
+  const seen = await scenario<Record<string, object>>(t, "subscriptions", { url: upstream.url });
+  const { pattern, ...places } = seen as { pattern: Failed };
+  assert.deepEqual(failed(pattern), ["invalid_request", "no"]);
+  assert.match(pattern.message ?? "", /await subscribe/);
+  assert.deepEqual(Object.keys(places), ["beside", "line", "kept"]);
+  for (const [place, { failures, ...rest }] of Object.entries(places as Record<string, { failures: Failed[] }>)) {
+    assert.deepEqual(rest, { numbers: [0, 1, 2], first: true, isStillThere: true, ends: true, none: 0 }, place);
+    assert.deepEqual(
+      failures.map(failed),
+      [
+        ["invalid_reply", "yes"],
+        ["reply_timeout", "maybe"],
+        ["invalid_request", "no"],
+        ["invalid_request", "no"],
+        ["not_found", "no"],
+        ["not_found", "no"],
+        ["invalid_reply", "yes"],
+      ],
+      place,
+    );
+  }
+  const unsubscribed = received(upstream, '"unsubscribe"');
+  assert.deepEqual(
+    ["news", "quiet", "refusing"].map((topic) => unsubscribed.filter((text) => text.includes(`of ${topic}`)).length),
+    [6, 3, 3],
+  );
 });
 
 test("an exit ends the calls that block other threads, and refuses later ones", async (t) => {

@@ -47,11 +47,12 @@ test("a service that is not there is an error that says whether anything was sen
   await assert.rejects(nobody.readState(), failsAs("service_lost", "no"));
   const deaf = client(() => Promise.reject(new TypeError("fetch failed")));
   await assert.rejects(deaf.send(call("echo")), failsAs("service_lost", "maybe"));
+  await assert.rejects(deaf.readState(), failsAs("service_lost", "no"));
   const broken = client(async (url, init) => {
     const { status, headers } = await reach(url, init);
     return new Response(new ReadableStream({ start: (out) => out.error(new Error("cut")) }), { status, headers });
   });
-  await assert.rejects(broken.request(call("echo")), failsAs("service_lost", "yes"));
+  await assert.rejects(broken.request(call("echo")), failsAs("service_lost", "maybe"));
 });
 
 test("a response that is none of sidesocket is no reply", async () => {
@@ -92,6 +93,17 @@ test("a message whose response is lost is repeated by its key, and sent once", a
   assert.equal(received(upstream, '"repeated"').length, 1);
   calls = 0;
   await assert.rejects(client(losing, { repeat: 1 }).send(call("echo")), failsAs("service_lost", "maybe"));
+});
+
+test("a message that may have been sent stays so, whatever its repetitions end with", async () => {
+  let calls = 0;
+  const losing: Fetch = async (url, init) => {
+    if (++calls > 1) throw refusedConnection();
+    await reach(url, init);
+    throw new TypeError("fetch failed");
+  };
+  await assert.rejects(client(losing, { repeat: 2 }).rpc("echo", ["once"]), failsAs("service_lost", "maybe"));
+  assert.deepEqual([calls, received(upstream, '"once"').length], [3, 1]);
 });
 
 test("a message that was refused unsent is repeated only if that may help", async () => {

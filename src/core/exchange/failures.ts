@@ -12,6 +12,17 @@ type UpstreamLimits = UpstreamSettings["limits"];
 /** Nothing predicts when a limit that was reached has room again; a client may well wait a second. */
 export const RETRY_SOON_MS = 1_000;
 
+/**
+ * The failure of a subscription to which the upstream has not agreed in time.
+ * @param phase of the subscription
+ * @param sent of its request
+ */
+export function overdueAgreement(phase: string, sent: Sent): Failure {
+  if (phase === "asking") return { code: "reply_timeout", sent, detail: "the upstream did not agree in time" };
+  if (sent === "no") return { code: "upstream_down", sent, detail: "the upstream is not connected" };
+  return { code: "connection_lost", sent, detail: "the connection was lost before the upstream agreed" };
+}
+
 export const shuttingDown: Failure = { code: "shutting_down", sent: "no", detail: "the service is shutting down" };
 
 export const notTaken: Failure = {

@@ -9,7 +9,18 @@ import type { Rule } from "../../protocols/condition.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { MessageBatch } from "../batching.ts";
 import type { FromThread, NoPage, ToThread } from "../contract.ts";
-import { BeatWatch, end, firstNumber, type Line, SILENT_MS, SLICE_MS, type Supply, Word } from "../line.ts";
+import {
+  BeatWatch,
+  end,
+  firstNumber,
+  type Line,
+  type LineOrder,
+  type OrderReply,
+  SILENT_MS,
+  SLICE_MS,
+  type Supply,
+  Word,
+} from "../line.ts";
 import { packToThread, type RowFromThread, unpackFromThread } from "../message-codec.ts";
 
 /** How long the thread may take to report that a deadline has passed: it knows whether the message was sent. */
@@ -17,7 +28,7 @@ const GRACE_MS = 50;
 /** The time in which the thread replies to a read that does not wait for messages. */
 const PROMPT_MS = 1_000;
 
-type Reply = Extract<FromThread, { type: "settled" | "page" }>;
+type Reply = Extract<FromThread, { type: "settled" | "page" | "unsubscribed" }>;
 
 /** The host of the line, if it lives on the caller's own thread: it cannot restart the sidecar's thread meanwhile. */
 export interface HostBeside {
@@ -25,6 +36,16 @@ export interface HostBeside {
   flush(): void;
   /** The caller has found that the thread hangs. */
   hung(detail: string): void;
+  /** Carries out an order at once. */
+  order(order: LineOrder): OrderReply;
+}
+
+export interface BlockingRead {
+  /** The name of a subscription; by default the main journal is read. */
+  readonly journal?: string | undefined;
+  readonly after: Start;
+  readonly limit: number;
+  readonly where: readonly Rule[];
 }
 
 export class BlockingCaller {
@@ -34,6 +55,8 @@ export class BlockingCaller {
   #port: MessagePort | undefined;
   /** The number of the thread that the port leads to; 0 before the first. */
   #thread = 0;
+  /** The replies of the host that have not been taken. */
+  #replied: OrderReply[] = [];
   #lastSeq: number;
 
   constructor(line: Line, beside?: HostBeside) {
@@ -57,14 +80,95 @@ export class BlockingCaller {
   }
 
   /**
-   * Reads the next page of the messages that no subscription claims; sleeps until there is one, at most `timeoutMs`.
+   * Subscribes, and sleeps until the upstream has agreed, at most `timeoutMs`.
+   * @returns the failure, if it does not: nothing is left of the subscription then
+   */
+  subscribe(name: string, order: string, timeoutMs: number): OrderReply | Failure {
+    const deadline = performance.now() + timeoutMs;
+    const ordered = this.#order({ type: "subscribe", number: ++this.#lastSeq, name, order }, deadline);
+    if ("code" in ordered) return ordered;
+    const failure = this.#agreement(name, deadline);
+    if (!failure) return ordered;
+    if (ordered.created) this.leave(name);
+    return failure;
+  }
+
+  /** @returns the failure, if the upstream has not agreed in time */
+  #agreement(name: string, deadline: number): Failure | undefined {
+    const { upstream } = this.#line;
+    const seq = ++this.#lastSeq;
+    let reply = this.#exchange({ type: "agree", upstream, seq, name, wait: true }, seq, deadline);
+    if ("code" in reply && reply.code === "reply_timeout") {
+      this.#post({ type: "abandon", upstream, seq });
+      // The thread knows whether the request has gone out.
+      const again = ++this.#lastSeq;
+      const until = performance.now() + PROMPT_MS;
+      reply = this.#exchange({ type: "agree", upstream, seq: again, name, wait: false }, again, until);
+    }
+    if ("code" in reply) return reply;
+    return reply.type === "settled" && reply.outcome.type === "failed" ? reply.outcome.failure : undefined;
+  }
+
+  /**
+   * Removes a subscription, and sleeps until the upstream has agreed, at most `timeoutMs`.
+   * @returns the failure, if it is not known to have: the subscription is removed all the same
+   */
+  unsubscribe(name: string, timeoutMs: number): Failure | undefined {
+    const deadline = performance.now() + timeoutMs;
+    const ordered = this.#order({ type: "unsubscribe", number: ++this.#lastSeq, name }, deadline);
+    if ("code" in ordered) return ordered;
+    const seq = ++this.#lastSeq;
+    const command: ToThread = { type: "unsubscribe", upstream: this.#line.upstream, name, seq };
+    const reply = this.#exchange(command, seq, deadline);
+    const failure = "code" in reply ? reply : reply.type === "unsubscribed" ? reply.failure : undefined;
+    // With the thread its connection has ended, and the subscription with that.
+    if (!failure || failure.code === "sidecar_crashed") return undefined;
+    return { ...failure, detail: `removed here, but ${failure.detail}` };
+  }
+
+  /** Removes a subscription, and does not wait for the upstream's consent. */
+  leave(name: string): void {
+    const ordered = this.#order({ type: "unsubscribe", number: ++this.#lastSeq, name }, performance.now() + PROMPT_MS);
+    if ("code" in ordered) return;
+    const seq = ++this.#lastSeq;
+    this.#post({ type: "unsubscribe", upstream: this.#line.upstream, name, seq });
+  }
+
+  /** Gives the host an order, and sleeps until it is carried out. @returns the failure, if it cannot be */
+  #order(order: LineOrder, deadline: number): OrderReply | Failure {
+    if (Atomics.load(this.#words, Word.closed) === 1) return closed;
+    if (this.#beside) return replyOf(this.#beside.order(order));
+    this.#line.supply.postMessage(order);
+    for (;;) {
+      const bell = Atomics.load(this.#words, Word.bell);
+      this.#takeSupply();
+      const reply = this.#replied.find(({ number }) => number === order.number);
+      this.#replied = [];
+      if (reply) return replyOf(reply);
+      if (Atomics.load(this.#words, Word.closed) === 1) return closed;
+      const now = performance.now();
+      if (now >= deadline) return this.#unheard(order);
+      Atomics.wait(this.#words, Word.bell, bell, Math.min(SLICE_MS, Math.max(1, deadline - now)));
+    }
+  }
+
+  /** The host does not turn: what it finds later must not have an effect. */
+  #unheard(order: LineOrder): Failure {
+    const { type, name } = order;
+    if (type === "subscribe") this.#line.supply.postMessage({ type: "unsubscribe", number: ++this.#lastSeq, name });
+    return { code: "reply_timeout", sent: "maybe", detail: "the sidecar's host did not respond in time" };
+  }
+
+  /**
+   * Reads the next page of a journal, by default of the messages that no subscription claims; sleeps until there is
+   * one, at most `timeoutMs`.
    * @returns undefined if there is none in time
    */
-  read(after: Start, limit: number, where: readonly Rule[], timeoutMs: number): Page | NoPage | Failure | undefined {
+  read({ after, limit, where, journal = "" }: BlockingRead, timeoutMs: number): Page | NoPage | Failure | undefined {
     const seq = ++this.#lastSeq;
     const { upstream } = this.#line;
     const wait = timeoutMs > 0;
-    const command: ToThread = { type: "read", upstream, seq, journal: "", after, limit, where, wait };
+    const command: ToThread = { type: "read", upstream, seq, journal, after, limit, where, wait };
     const reply = this.#exchange(command, seq, performance.now() + (wait ? timeoutMs : PROMPT_MS));
     if ("code" in reply) {
       if (reply.code !== "reply_timeout") return reply;
@@ -127,10 +231,14 @@ export class BlockingCaller {
   /** Takes the newest port that the host has posted. */
   #takeSupply(): void {
     for (let found = receiveMessageOnPort(this.#line.supply); found; found = receiveMessageOnPort(this.#line.supply)) {
+      const { message } = found as { readonly message: Supply | OrderReply };
+      if ("number" in message) {
+        this.#replied.push(message);
+        continue;
+      }
       this.#port?.close();
-      const { port, thread } = (found as { readonly message: Supply }).message;
-      this.#port = port;
-      this.#thread = thread;
+      this.#port = message.port;
+      this.#thread = message.thread;
     }
   }
 
@@ -148,11 +256,16 @@ export class BlockingCaller {
       if (!found) break;
       const { row } = (found as { readonly message: MessageBatch<RowFromThread> }).message;
       unpackFromThread(row, (message) => {
-        if ((message.type === "settled" || message.type === "page") && message.seq === seq) reply = message;
+        const isReply = message.type === "settled" || message.type === "page" || message.type === "unsubscribed";
+        if (isReply && message.seq === seq) reply = message;
       });
     }
     return reply;
   }
+}
+
+function replyOf(reply: OrderReply): OrderReply | Failure {
+  return reply.failure ?? reply;
 }
 
 const closed: Failure = {

@@ -1,9 +1,9 @@
 /** The host's side of an upstream's lines: opens each of them to every new thread. */
 
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { refused } from "../../errors.ts";
+import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { ToThread } from "../contract.ts";
-import { end, type Line, newWords, ring, type Supply, Word } from "../line.ts";
+import { end, type Line, type LineOrder, newWords, type OrderReply, ring, type Supply, Word } from "../line.ts";
 import type { SidecarThread } from "./supervised-thread.ts";
 
 /** The most lines of an upstream: each has a port, and may have one request in flight beyond `limits.in_flight`. */
@@ -19,6 +19,24 @@ interface HostLine {
 /** The thread of the upstream, which may be another one later. */
 type HostThread = Pick<SidecarThread, "listens" | "flush" | "hung">;
 
+/** Carries out the orders of lines. */
+export interface LineOrders {
+  /** Loads what the order needs. */
+  prepare(order: string): Promise<void>;
+  /** @returns true if a subscription was added. @throws SidesocketError if it cannot be */
+  subscribe(name: string, order: string): boolean;
+  /** @throws SidesocketError if there is no such subscription, or it is not the caller's to remove */
+  unsubscribe(name: string): void;
+}
+
+const noOrders: LineOrders = {
+  prepare: () => Promise.resolve(),
+  subscribe() {
+    throw refused("invalid_request", "this sidecar takes no subscriptions from lines");
+  },
+  unsubscribe() {},
+};
+
 /** Ids are drawn for all upstreams of the process: those of one thread must differ. */
 let lastId = 0;
 
@@ -28,6 +46,7 @@ export class BlockingLines {
   readonly #post: (message: ToThread) => void;
   readonly #lines = new Map<number, HostLine>();
   #closed = false;
+  #orders = noOrders;
 
   constructor(upstream: string, thread: () => HostThread, post: (message: ToThread) => void) {
     this.#upstream = upstream;
@@ -38,6 +57,30 @@ export class BlockingLines {
   /** The number of lines. */
   get size(): number {
     return this.#lines.size;
+  }
+
+  takeOrders(orders: LineOrders): void {
+    this.#orders = orders;
+  }
+
+  /** Carries out an order of a caller on this thread, which nobody could wait for. */
+  order(order: LineOrder): OrderReply {
+    const { number } = order;
+    try {
+      if (order.type === "subscribe") return { number, created: this.#orders.subscribe(order.name, order.order) };
+      this.#orders.unsubscribe(order.name);
+      return { number, created: false };
+    } catch (error) {
+      const internal: Failure = { code: "internal_error", sent: "no", detail: String(error) };
+      return { number, created: false, failure: error instanceof SidesocketError ? error.failure : internal };
+    }
+  }
+
+  async #onOrder({ supply, words }: HostLine, order: LineOrder): Promise<void> {
+    // What could not be prepared is refused with the reason.
+    if (order.type === "subscribe") await this.#orders.prepare(order.order).catch(() => {});
+    supply.postMessage(this.order(order));
+    ring(words);
   }
 
   /** @throws SidesocketError `too_many_in_flight` if there are too many lines, `shutting_down` after `close` */
@@ -52,6 +95,7 @@ export class BlockingLines {
     this.#lines.set(line.id, line);
     // The caller has closed the line, or its thread has ended.
     supply.on("close", () => this.#remove(line.id));
+    supply.on("message", (order: LineOrder) => void this.#onOrder(line, order));
     supply.unref();
     // A thread that does not listen yet gets it among its opening messages.
     if (this.#thread().listens) this.#post(this.#opening(line));

@@ -1,7 +1,7 @@
 /** The waits of callers who subscribe and unsubscribe, each with an end. */
 
 import type { SubscriptionSettings } from "../../config/schema.ts";
-import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
+import { overdueAgreement, RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import type { UpstreamState } from "../contract.ts";
 import type { SubscriptionInfo, UpstreamSubscriptions } from "./subscriptions.ts";
@@ -38,23 +38,33 @@ interface WantedSubscription {
  * @throws SidesocketError `conflict` if there is another subscription of this name
  */
 export async function subscribe(upstream: SubscribedUpstream, wanted: WantedSubscription): Promise<void> {
-  const { subscriptions, settings } = upstream;
-  const { name, order } = wanted;
+  const existing = claim(upstream, wanted);
+  if (existing && !upstream.subscriptions.watched(wanted.name)) return;
+  if (!existing) wanted.admit?.();
+  await agreed(upstream, wanted, existing);
+}
+
+/**
+ * Looks for the same subscription.
+ * @throws SidesocketError if there is another one of this name, if it has failed, or if there is no room for a new one
+ */
+export function claim(
+  { subscriptions, settings }: SubscribedUpstream,
+  { name, order }: Pick<WantedSubscription, "name" | "order">,
+): SubscriptionInfo | undefined {
   const existing = subscriptions.get(name);
   if (existing && !isSame(existing.settings, order)) {
     const detail = `a different subscription ${JSON.stringify(name)} exists: delete it, or choose another name`;
     throw refused("conflict", detail);
   }
-  if (existing && !subscriptions.watched(name)) {
-    if (existing.phase === "failed" && existing.lastFailure) throw new SidesocketError(existing.lastFailure);
-    return;
+  if (existing && !subscriptions.watched(name) && existing.phase === "failed" && existing.lastFailure) {
+    throw new SidesocketError(existing.lastFailure);
   }
   if (!existing && subscriptions.size >= settings.limits.subscriptions) {
     const detail = `limits.subscriptions (${settings.limits.subscriptions}) is reached: delete one or raise it`;
     throw refused("too_many_in_flight", detail, RETRY_SOON_MS);
   }
-  if (!existing) wanted.admit?.();
-  await agreed(upstream, wanted, existing);
+  return existing;
 }
 
 function agreed(
@@ -88,7 +98,7 @@ function agreed(
       if (phase === "active") end(resolve);
       else if (phase === "failed" && state.lastFailure) fail(state.lastFailure);
     });
-    const timer = setTimeout(() => fail(overdue(phase, sent)), timeoutMs);
+    const timer = setTimeout(() => fail(overdueAgreement(phase, sent)), timeoutMs);
     const onStop = stopping.on(() => {
       if (sent === "no") fail({ code: "shutting_down", sent, detail: "the service is shutting down" });
       else fail({ code: "cancelled", sent, detail: "the service stopped before the upstream agreed" });
@@ -97,13 +107,6 @@ function agreed(
     if (!existing) subscriptions.add(name, order);
     if (left?.aborted) leave();
   });
-}
-
-/** The failure of a subscription to which the upstream has not agreed in time. */
-function overdue(phase: SubscriptionInfo["phase"], sent: Sent): Failure {
-  if (phase === "asking") return { code: "reply_timeout", sent, detail: "the upstream did not agree in time" };
-  if (sent === "no") return { code: "upstream_down", sent, detail: "the upstream is not connected" };
-  return { code: "connection_lost", sent, detail: "the connection was lost before the upstream agreed" };
 }
 
 /** True if two orders are equal, whether their messages are values, as in the configuration, or texts. */

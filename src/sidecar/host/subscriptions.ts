@@ -70,6 +70,12 @@ export class UpstreamSubscriptions {
     this.#post(this.#subscribe(name, this.#record(name, settings)));
   }
 
+  /** Forgets a subscription, which its caller removes on the thread itself. */
+  forget(name: string): void {
+    if (!this.#records.delete(name)) return;
+    for (const listener of this.#listeners.get(name) ?? []) listener(undefined);
+  }
+
   /**
    * Removes a subscription at once, whether or not the upstream agrees. Resolves with the failure if it does not; the
    * caller bounds the wait.

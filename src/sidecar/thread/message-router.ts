@@ -10,6 +10,7 @@ import type { Budget } from "../../core/util/budget.ts";
 import { isJson } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import type { FromThread, JournalEpochs, ToThread } from "../contract.ts";
+import { AgreementWaits } from "./agreement-waits.ts";
 import { Journals, MAIN } from "./journals.ts";
 
 type CommandOf<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
@@ -32,6 +33,7 @@ export class MessageRouter {
   readonly #journals: Journals;
   readonly #subscriptions: Subscriptions;
   readonly #held = new HeldAnswers();
+  readonly #agreements: AgreementWaits;
   /** How many messages came since the exit's stop step and were not kept; undefined before it. */
   #unkept: number | undefined;
 
@@ -48,6 +50,9 @@ export class MessageRouter {
     this.#accepts = accepts;
     this.#env = env;
     this.#subscriptions = new Subscriptions(env.secrets);
+    this.#agreements = new AgreementWaits((seq, outcome) =>
+      env.post({ type: "settled", upstream: name, seq, outcome }),
+    );
     this.#journals = new Journals(name, settings.messages, env.post, env.budget);
     this.#journals.open(MAIN, life);
   }
@@ -87,6 +92,20 @@ export class MessageRouter {
   unsubscribe({ name, seq }: CommandOf<"unsubscribe">): void {
     this.#carryOut(this.#subscriptions.remove(name, seq));
     this.#journals.remove(name);
+    this.#agreements.onRemoved(name);
+  }
+
+  agree({ seq, name, wait }: CommandOf<"agree">): void {
+    this.#agreements.ask(seq, name, wait);
+  }
+
+  abandon(seq: number): void {
+    this.#agreements.abandon(seq);
+  }
+
+  /** Exit: those who wait for an agreement are released. */
+  cancel(): void {
+    this.#agreements.cancel();
   }
 
   /**
@@ -195,6 +214,7 @@ export class MessageRouter {
           if (effect.state.phase === "failed")
             this.#journals.still(effect.name, effect.state.lastFailure?.detail ?? "");
           this.#env.post({ type: "subscription", upstream: this.#name, name: effect.name, state: effect.state });
+          this.#agreements.onState(effect.name, effect.state);
           break;
         case "message": {
           const seq = this.#journals.append(effect.name, effect.text, effect.kind);

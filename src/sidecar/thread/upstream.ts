@@ -116,6 +116,7 @@ export class Upstream {
         this.#request("caller", command, now);
         break;
       case "abandon":
+        this.#router.abandon(command.seq);
         this.#carryOut(this.#exchange.abandon(command.seq, now));
         break;
       case "taken":
@@ -126,6 +127,9 @@ export class Upstream {
         break;
       case "unsubscribe":
         this.#router.unsubscribe(command);
+        break;
+      case "agree":
+        this.#router.agree(command);
         break;
       case "read":
         this.#router.read(command);
@@ -155,6 +159,7 @@ export class Upstream {
       case "cancel": {
         const { effects, counts } = this.#exchange.cancel();
         this.#carryOut(effects);
+        this.#router.cancel();
         this.#connection.destroy();
         this.#post({ type: "cancelled", upstream: this.#name, counts, discarded: this.#router.unkept });
       }

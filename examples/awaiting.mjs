@@ -1,0 +1,12 @@
+import process from "node:process";
+import { Sidecar } from "sidesocket";
+
+const sidecar = await Sidecar.start({ url: process.argv[2] });
+console.log(await sidecar.rpc("echo", ["hello"], { timeoutMs: 5_000 }));
+
+const clock = { request: { jsonrpc: "2.0", method: "subscribe" }, match: { "/method": "tick" } };
+for await (const message of sidecar.subscribe(clock)) {
+  console.log(JSON.parse(message.data).method);
+  break;
+}
+console.log((await sidecar.exit()).exit_code);
