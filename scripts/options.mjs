@@ -6,11 +6,11 @@
  * Descriptions, defaults and bounds have one source this way: an editor shows what the JSON Schema says. `--check`
  * writes nothing, and fails if the file is not the one that the schema makes.
  */
-import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { runTool } from "./tool.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const PATH = "src/upstream-options.ts";
@@ -116,8 +116,7 @@ function docComment(sentences) {
 function formatted(source) {
   const require = createRequire(import.meta.url);
   const biome = require.resolve("@biomejs/biome/bin/biome");
-  const args = [biome, "format", `--stdin-file-path=${PATH}`];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { input: source, encoding: "utf8" });
+  const { status, stdout, stderr } = runTool(biome, ["format", `--stdin-file-path=${PATH}`], { input: source });
   if (status !== 0) throw new Error(`biome cannot format the options: ${stderr}`);
   return stdout;
 }

@@ -6,12 +6,12 @@
  * It has neither the types of Node nor `skipLibCheck`, as a stranger's program may have. Fails beyond the bounds, or if
  * the types of another package than Hono are loaded.
  */
-import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { runTool } from "./tool.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const FOLDER = "build/public-types";
@@ -45,8 +45,7 @@ writeFileSync(join(FOLDER, "tsconfig.json"), JSON.stringify({ compilerOptions, f
 
 const require = createRequire(import.meta.url);
 const tsc = join(require.resolve("typescript/package.json"), "..", "bin", "tsc");
-const args = [tsc, "--project", FOLDER, "--extendedDiagnostics", "--listFiles"];
-const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+const { status, stdout } = runTool(tsc, ["--project", FOLDER, "--extendedDiagnostics", "--listFiles"]);
 
 const problems = status === 0 ? [] : [stdout];
 const memoryMb = Number(/Memory used:\s*(\d+)K/.exec(stdout)?.[1]) / 1_000;
