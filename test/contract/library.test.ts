@@ -209,7 +209,7 @@ describe("a sidecar", () => {
     assert.equal(
       members,
       "close constructor exit line messages messagesSync name on readState request requestSync rpc rpcSync send " +
-        "sendSync state subscribe unref unsubscribe",
+        "sendSync state subscribe subscribeSync unref unsubscribe unsubscribeSync",
     );
     assert.deepEqual(Object.getOwnPropertyNames(Sidecar).sort(), ["length", "name", "prototype", "start", "startSync"]);
   });
