@@ -87,8 +87,8 @@ function testFiles(folder) {
 
 /** Bundles the command line, which the tests start as a process, and compiles build/, the tests and their imports. */
 async function compile() {
-  const { buildCommandLine } = await import("./build.mjs");
-  await buildCommandLine();
+  const { buildCommandLine, buildThreadFiles } = await import("./build.mjs");
+  await Promise.all([buildCommandLine(), buildThreadFiles("build/src")]);
   const { status } = spawnSync(node, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.test.json"], {
     stdio: "inherit",
   });

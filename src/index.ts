@@ -20,6 +20,7 @@ import { preparePatterns } from "./protocols/lazy-pattern.ts";
 import type { Body } from "./protocols/protocol.ts";
 import { demandSent, replyValue, validTimeout } from "./reply-value.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
+import { besideThread } from "./runtime/thread.ts";
 import type { ThreadReport, UpstreamState } from "./sidecar/contract.ts";
 import type { ExitReport } from "./sidecar/host/exit.ts";
 import { readMessages } from "./sidecar/host/message-iterator.ts";
@@ -34,6 +35,7 @@ import {
   type BlockingSendOptions,
   LineUpstream,
 } from "./sync.ts";
+import { findThreadFile } from "./thread-files.ts";
 import { version } from "./version.ts";
 
 export type { BlockingSidecar } from "./blocking-sidecar.ts";
@@ -102,18 +104,19 @@ export class Sidecar {
    * @throws SidesocketError with the code `invalid_config` if an option is invalid or the protocol cannot be loaded, or
    *   `sidecar_crashed` if the thread cannot be kept alive
    */
-  static async start({ shutdown, onReport = printReport, ...options }: SidecarOptions): Promise<Sidecar> {
+  static async start({ shutdown, onReport = printReport, threadFile, ...options }: SidecarOptions): Promise<Sidecar> {
     await preparePatterns(options);
     const settings = withModuleFound(demand(check(upstreamSchema, options)));
     if (settings.webhooks.length > 0) {
       throw refused("invalid_config", "webhooks: only the service pushes messages; read them with messages()");
     }
     const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
+    const file = findThreadFile("threadFile", threadFile, besideThread);
     const front: AppFront = { refusing: false, serving: false, stopping: new StopSignal() };
     const sidecars = new Sidecars(
       new Map([["default", settings]]),
       bounds,
-      runtime.startThread,
+      () => runtime.startThread(file),
       {
         ...noHttpSide,
         refuse: () => {

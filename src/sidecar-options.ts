@@ -12,4 +12,6 @@ export interface SidecarOptions extends Omit<UpstreamInput, "webhooks"> {
   readonly shutdown?: Partial<Record<keyof ShutdownBounds, string>>;
   /** Called with what your modules print and throw on the thread. By default it is printed with `console.error`. */
   readonly onReport?: (report: ThreadReport) => void;
+  /** The file that the thread begins with, if a bundler has moved it: a path or a URL of `sidesocket-thread.mjs`. */
+  readonly threadFile?: string | URL;
 }
