@@ -38,7 +38,7 @@ COPY package.json LICENSE scripts/healthy.mjs ./
 COPY --from=build /app/dist ./dist
 # Cached now, since nothing can be written later.
 ENV DENO_DIR=/app/.deno DENO_NO_UPDATE_CHECK=1 WS_NO_BUFFER_UTIL=1
-RUN ["deno", "cache", "dist/main.js", "dist/cli/sidesocket-thread.js", "healthy.mjs"]
+RUN ["deno", "cache", "dist/main.js", "dist/cli/sidesocket-thread.mjs", "healthy.mjs"]
 USER 65532:65532
 EXPOSE 8787
 STOPSIGNAL SIGTERM

@@ -175,7 +175,7 @@ function versions() {
   };
   const deno = runtimes.includes("deno") && spawnSync(denoPath(), ["--version"], { encoding: "utf8" }).stdout;
   const all = {
-    sidesocket: JSON.parse(readFileSync("package.json", "utf8")).version,
+    sidesocket: /version = "(.*)"/.exec(readFileSync("src/version.ts", "utf8"))?.[1],
     Node: process.versions.node,
     Deno: deno ? /^deno (\S+)/.exec(deno)?.[1] : undefined,
     hono: version("hono"),

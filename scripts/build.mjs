@@ -56,23 +56,34 @@ const options = {
   logLevel: "warning",
   legalComments: "none", // The licences are in a file of their own.
   banner: {
-    js: 'import { createRequire as createRequireOf } from "node:module";\nconst require = createRequireOf(import.meta.url);',
+    js: [
+      'import { createRequire as createRequireOf } from "node:module";',
+      "const require = createRequireOf(import.meta.url);",
+    ].join("\n"),
   },
   plugins: [requireBuiltins, englishOnly],
 };
 
+/** They are modules wherever they are copied to, whatever package.json is near. */
+const MODULE_FILES = { outExtension: { ".js": ".mjs" } };
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values: flags } = parseArgs({ options: { cli: { type: "boolean" } } });
-  if (!flags.cli) await buildLibrary();
+  await (flags.cli ? buildCommandLine() : buildAll());
+}
+
+export async function buildAll() {
+  await buildLibrary();
   await buildCommandLine();
 }
 
 /** Bundles the command line: what a start does not need stays in files of its own, loaded when it is needed. */
 export async function buildCommandLine() {
   const outdir = CLI;
+  mkdirSync(join(root, CLI), { recursive: true });
   const main = await build({ ...options, outdir, entryPoints: ["src/main.ts"], splitting: true });
   // Built apart, because the threads share no module: one that they shared would be cut into more files.
-  const thread = await build({ ...options, outdir, entryPoints: [THREAD], splitting: true });
+  const thread = await build({ ...options, ...MODULE_FILES, outdir, entryPoints: [THREAD], splitting: true });
   const made = [main, thread].flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => basename(path)));
   for (const old of readdirSync(join(root, CLI))) if (!made.includes(old)) rmSync(join(root, CLI, old));
   writeLicences(CLI, [main, thread]);
@@ -86,13 +97,13 @@ async function buildLibrary() {
   const tsc = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"];
   const { status } = spawnSync(process.execPath, tsc, { cwd: root, stdio: "inherit" });
   if (status !== 0) process.exit(1);
-  const files = await build({
-    ...options,
-    outbase: "src",
-    outdir: "dist",
-    entryPoints: [THREAD, "src/sidesocket-keeper.ts"],
-  });
-  writeLicences("dist", [files]);
+  writeLicences("dist", [await buildThreadFiles("dist")]);
+}
+
+/** Bundles the files that the library's threads begin with, each into one beside the compiled module that starts it. */
+export function buildThreadFiles(outdir) {
+  const entryPoints = [THREAD, "src/sidesocket-keeper.ts"];
+  return build({ ...options, ...MODULE_FILES, outbase: "src", outdir, entryPoints });
 }
 
 /** Writes the licences of the packages whose code is in the bundles. */

@@ -16,6 +16,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { misfits, readMutants } from "./mutant-tables.mjs";
+import { endGroup } from "./programs.mjs";
 
 /** A mutant's time limit: this many times what its tests take without it, plus the time to compile. */
 const TIMES = 3;
@@ -180,12 +181,4 @@ function endAll() {
   for (const child of running) endGroup(child, "SIGTERM");
   // Each run ends its own children.
   setTimeout(() => process.exit(1), END_MS);
-}
-
-function endGroup(child, signal) {
-  try {
-    process.kill(-child.pid, signal);
-  } catch {
-    // The whole group has ended.
-  }
 }

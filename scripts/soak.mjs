@@ -12,11 +12,9 @@
  * Without a number all soaks run, for hours; with some, only those. Stops wait while the machine's load is above L.
  * Exits with 1 if something was left behind or took too long. test/soak/soaks.ts and stops.ts have the limits.
  */
-import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { denoPath } from "./deno.mjs";
+import { prepareRuntimes, resultOf, runProgram } from "./programs.mjs";
 
 /** The default number of repetitions, and the average time that one may take before the soak is given up. */
 const SOAKS = {
@@ -36,8 +34,6 @@ const LONGEST_MS = 2 ** 31 - 1;
 const MEMORY_FLAGS = ["--expose-gc"];
 const EAGER_FLAGS = [...MEMORY_FLAGS, "--max-semi-space-size=1", "--gc-global"];
 
-process.chdir(fileURLToPath(new URL("..", import.meta.url)));
-
 const { values: flags } = parseArgs({
   options: {
     node: { type: "boolean" },
@@ -49,18 +45,7 @@ const { values: flags } = parseArgs({
 const named = Object.keys(SOAKS).filter((name) => flags[name] !== undefined);
 const soaks = named.length > 0 ? named : Object.keys(SOAKS);
 
-const onDeno = "Deno" in globalThis;
-const runtimes = ["node", "deno"].filter((name) => flags[name] || (!flags.node && !flags.deno));
-if (onDeno && runtimes.includes("node")) {
-  console.error("Node is skipped under Deno: use npm run soak");
-  runtimes.splice(runtimes.indexOf("node"), 1);
-}
-if (runtimes.includes("node")) compile();
-
-let running;
-process.once("exit", () => running && endGroup(running));
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
-
+const runtimes = await prepareRuntimes(flags);
 let soaked = 0;
 let failed = 0;
 for (const runtime of runtimes) {
@@ -74,44 +59,14 @@ for (const runtime of runtimes) {
 console.log(`\n${soaked} soaks, ${failed} failed`);
 process.exit(soaked > 0 && failed === 0 ? 0 : 1);
 
-function compile() {
-  for (const project of ["tsconfig.json", "tsconfig.test.json"]) {
-    const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", project], {
-      stdio: "inherit",
-    });
-    if (status !== 0) process.exit(1);
-  }
-}
-
-function command(runtime, soak, count) {
-  const v8 = soak === "reconnects" ? EAGER_FLAGS : MEMORY_FLAGS;
-  const what = [soak, count, flags["below-load"] ?? "Infinity"];
-  if (runtime === "node") return [process.execPath, [...v8, "build/test/soak/run.js", ...what]];
-  const args = ["run", "--allow-all", "--no-check", "--no-prompt", `--v8-flags=${v8.join(",")}`];
-  return [denoPath(), [...args, "test/soak/run.ts", ...what]];
-}
-
-/** Runs one soak. Its last line of output is the result; stderr shows its progress. */
+/** Runs one soak; stderr shows its progress. */
 async function run(runtime, soak, count) {
-  const [program, args] = command(runtime, soak, count);
-  const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
-  // A group of its own, so that no child outlives it.
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], detached: true, env });
-  running = child;
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
+  const v8 = soak === "reconnects" ? EAGER_FLAGS : MEMORY_FLAGS;
   // Waiting for a calm machine has no bound.
   const limitMs = flags["below-load"] === undefined ? EXTRA_MS + Number(count) * SOAKS[soak].limitMs : LONGEST_MS;
-  const limit = setTimeout(() => endGroup(child), Math.min(limitMs, LONGEST_MS));
-  const [code, signal] = await new Promise((resolve) => child.once("close", (...end) => resolve(end)));
-  clearTimeout(limit);
-  endGroup(child);
-  running = undefined;
-  try {
-    return { runtime, soak, ...JSON.parse(output.trimEnd().split("\n").at(-1)) };
-  } catch {
-    return { runtime, soak, figures: {}, problems: [`the soak ended with ${signal ?? `code ${code}`} and no figures`] };
-  }
+  const args = [soak, count, flags["below-load"] ?? "Infinity"];
+  const ended = await runProgram(runtime, "soak/run", args, { v8, limitMs: Math.min(limitMs, LONGEST_MS) });
+  return { runtime, soak, ...resultOf(ended) };
 }
 
 function print({ runtime, soak, figures, problems }) {
@@ -125,12 +80,4 @@ function shown(value) {
   if (typeof value === "string") return value;
   if (typeof value === "number") return Number.isInteger(value) ? value : value.toFixed(2);
   return `p50 ${value.p50.toFixed(1)}, p99 ${value.p99.toFixed(1)}, max ${value.max.toFixed(1)} ms`;
-}
-
-function endGroup(child) {
-  try {
-    process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
-  } catch {
-    // The whole group has ended.
-  }
 }

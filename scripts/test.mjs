@@ -7,19 +7,17 @@
  * The last lines are `node: N passed, N failed` and `deno: N passed, N failed`, counted in the runners' JUnit reports.
  * Nothing passes silently: a file without tests, a hung file and a process that ends with an error count as failed.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { denoPath, installOnce } from "./deno.mjs";
+import { compile, endGroup } from "./programs.mjs";
 
 /** The limit of a whole file: tests have bounds of their own, and this catches what they forgot. */
 const FILE_LIMIT_MS = 180_000;
-
-process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
 const { values: flags, positionals: parts } = parseArgs({
   allowPositionals: true,
@@ -42,7 +40,7 @@ if (node === undefined && runtimes.includes("node")) {
 
 const files = testFiles("test").filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)));
 if (files.some((file) => file.startsWith("test/real/")) && hasNpm) installOnce("test/real");
-if (runtimes.includes("node")) await compile();
+if (runtimes.includes("node")) await compile(node);
 const deno = runtimes.includes("deno") ? denoPath() : "";
 
 const scratch = mkdtempSync(join(tmpdir(), "sidesocket-tests-"));
@@ -83,16 +81,6 @@ function testFiles(folder) {
     })
     .filter((file) => hasNpm || !file.startsWith("test/real/"))
     .sort();
-}
-
-/** Bundles the command line, which the tests start as a process, and compiles build/, the tests and their imports. */
-async function compile() {
-  const { buildCommandLine } = await import("./build.mjs");
-  await buildCommandLine();
-  const { status } = spawnSync(node, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.test.json"], {
-    stdio: "inherit",
-  });
-  if (status !== 0) process.exit(1);
 }
 
 /** Runs both runtimes from one queue, slow files first, so that no core is idle while a slow file remains. */
@@ -163,14 +151,6 @@ async function runFile(runtime, file) {
 function environment() {
   const { NODE_OPTIONS, NODE_TEST_CONTEXT, ...env } = process.env;
   return { ...env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
-}
-
-function endGroup(child) {
-  try {
-    process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
-  } catch {
-    // The whole group has ended.
-  }
 }
 
 /** Counts the innermost tests. Deno reports a suite as one more test, whose name begins its tests' names. */

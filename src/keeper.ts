@@ -2,10 +2,12 @@
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { type Failure, refused, SidesocketError } from "./errors.ts";
+import { besideThread } from "./runtime/thread.ts";
 import type { ExitReport } from "./sidecar/exit-report.ts";
 import { BeatWatch, type Line, newWords, SILENT_MS, SLICE_MS, Word } from "./sidecar/line.ts";
 import type { UpstreamState } from "./sidecar/reports.ts";
 import type { KeptOptions } from "./sidecar-options.ts";
+import { findThreadFile } from "./thread-files.ts";
 
 export interface KeeperData {
   readonly options: KeptOptions;
@@ -26,11 +28,12 @@ export type KeeperReply =
   | { readonly type: "exited"; readonly report: ExitReport }
   | { readonly type: "failed"; readonly failure: Failure };
 
-/** The file beside this one, which the compiler does not rename here. Bundlers find the path of the compiled one. */
-const keeperFile = (): URL =>
-  import.meta.url.endsWith(".ts")
+/** The keeper's file beside this one: the source, or the bundle, by exactly the words that bundlers look for. */
+function besideKeeper(): URL {
+  return import.meta.url.endsWith(".ts")
     ? new URL(import.meta.url.replace(/[^/]+$/, "sidesocket-keeper.ts"))
-    : new URL("./sidesocket-keeper.js", import.meta.url);
+    : new URL("./sidesocket-keeper.mjs", import.meta.url);
+}
 
 /** The keeper loads the library and starts a thread, both on a machine that may be busy. */
 const START_WITHIN_MS = 60_000;
@@ -42,13 +45,15 @@ export class Keeper {
   readonly line: Line;
 
   /** Starts the keeper, and sleeps until its sidecar has started. @throws SidesocketError if it cannot */
-  constructor(options: KeptOptions) {
+  constructor({ keeperFile, ...options }: KeptOptions) {
+    const file = findThreadFile("keeperFile", keeperFile, besideKeeper);
+    const threadFile = findThreadFile("threadFile", options.threadFile, besideThread).href;
     const { port1, port2 } = new MessageChannel();
     const words = newWords();
     this.#port = port1;
     this.#words = new Int32Array(words);
-    const data: KeeperData = { options, port: port2, words };
-    const worker = start(keeperFile(), data);
+    const data: KeeperData = { options: { ...options, threadFile }, port: port2, words };
+    const worker = start(file, data);
     // Its end is known by its words. Without a listener its errors would end the program.
     worker.on("error", () => {});
     worker.unref();

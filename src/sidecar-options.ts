@@ -12,7 +12,12 @@ export interface SidecarOptions extends UpstreamOptions {
   readonly shutdown?: ShutdownOptions | undefined;
   /** Called with what your modules print and throw on the thread. By default it is printed with `console.error`. */
   readonly onReport?: ((report: ThreadReport) => void) | undefined;
+  /** The file that the thread begins with, if a bundler has moved it: a path or a URL of `sidesocket-thread.mjs`. */
+  readonly threadFile?: string | URL | undefined;
 }
 
 /** The options that can be given to a thread of its own: functions cannot. */
-export type KeptOptions = Omit<SidecarOptions, "onReport">;
+export interface KeptOptions extends Omit<SidecarOptions, "onReport"> {
+  /** The file that the keeper begins with, if a bundler has moved it: a path or a URL of `sidesocket-keeper.mjs`. */
+  readonly keeperFile?: string | URL | undefined;
+}

@@ -32,6 +32,8 @@ const ROOTED =
   /(?<![\w./@:-])(?:src|test|docs|bench|scripts|\.ci|\.github)\/(?:[\w./*-]|\{[\w,.-]+\})*[\w*}](?:#[\w-]+)?/g;
 /** The name of a source file, or the end of its path. */
 const NAMED = /(?<![\w./@*}-])(?:[\w-]+\/)*[\w-][\w.-]*\.(?:ts|mjs)\b/g;
+/** The files that threads begin with, which the build makes of sources of the same names. */
+const BUILT = /(?:^|\/)sidesocket-(?:thread|keeper)\.mjs$/;
 
 /** `row 34`, `rows 19 to 22`, `row 20 and row 21`, `Rows 7, 8 and 9`. */
 const ROW_CITED = /\b[Rr]ows? \d+(?:(?:,| and| to|, and)(?: row)? \d+)*/g;
@@ -77,7 +79,8 @@ const RULES: readonly Rule[] = [
           return lost(tree, file, heading).length > 0;
         });
         const ends = [...prose.matchAll(NAMED)].filter(
-          ([named]) => ![...tree.keys()].some((known) => known === named || known.endsWith(`/${named}`)),
+          ([named]) =>
+            !BUILT.test(named) && ![...tree.keys()].some((known) => known === named || known.endsWith(`/${named}`)),
         );
         const names = new Set([...rooted, ...ends].map(([named]) => named));
         return [...names].map((named) => `${path} names ${named}`);

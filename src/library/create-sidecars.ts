@@ -20,7 +20,7 @@ export interface SidecarGroup<Name extends string> extends AsyncDisposable {
   unref(): void;
 }
 
-const LAUNCH: OptionNames<LaunchOptions> = { shutdown: true, onReport: true };
+const LAUNCH: OptionNames<LaunchOptions> = { shutdown: true, onReport: true, threadFile: true };
 
 /**
  * Starts several upstreams, and resolves when their threads are ready: up to eight, which they share beyond that. They

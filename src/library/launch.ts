@@ -9,16 +9,18 @@ import { refused } from "../errors.ts";
 import { StopSignal } from "../http/stop-signal.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { runtime } from "../runtime/pick-runtime.ts";
+import { besideThread } from "../runtime/thread.ts";
 import type { ThreadReport } from "../sidecar/contract.ts";
 import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
 import type { SidecarOptions } from "../sidecar-options.ts";
+import { findThreadFile } from "../thread-files.ts";
 import type { UpstreamOptions } from "../upstream-options.ts";
 import type { AppFront, Inner } from "./inner.ts";
 import { lineOrders } from "./line-orders.ts";
 import { ThreadHold } from "./thread-hold.ts";
 
 /** The options that a program gives once, however many upstreams it has. */
-export type LaunchOptions = Pick<SidecarOptions, "shutdown" | "onReport">;
+export type LaunchOptions = Pick<SidecarOptions, "shutdown" | "onReport" | "threadFile">;
 
 /** @throws SidesocketError `invalid_config` if an option is invalid or a protocol cannot be loaded */
 export async function launchOne(options: UpstreamOptions, launch: LaunchOptions): Promise<Inner> {
@@ -38,7 +40,7 @@ export async function launchNamed(upstreams: object, launch: LaunchOptions): Pro
 
 async function launchAll(
   given: ReadonlyMap<string, UpstreamSettings>,
-  { shutdown, onReport = printReport }: LaunchOptions,
+  { shutdown, onReport = printReport, threadFile }: LaunchOptions,
 ): Promise<readonly Inner[]> {
   const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
   const settings = new Map([...given].map(([name, upstream]) => [name, withModuleFound(upstream)]));
@@ -51,7 +53,7 @@ async function launchAll(
     front.refusing = true;
   };
   const http = { ...noHttpSide, refuse, stop: () => front.stopping.now() };
-  const hold = new ThreadHold();
+  const hold = new ThreadHold(findThreadFile("threadFile", threadFile, besideThread));
   const memory = memoryOf({ memory: "auto" }, runtime.memoryLimit);
   const sidecars = new Sidecars(settings, bounds, hold.start, http, memory);
   const clients = [...sidecars.upstreams.values()];

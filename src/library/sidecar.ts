@@ -61,8 +61,8 @@ export class Sidecar implements AsyncSidecar {
    * @throws SidesocketError with the code `invalid_config` if an option is invalid or the protocol cannot be loaded, or
    *   `sidecar_crashed` if the thread cannot be kept alive
    */
-  static async start({ shutdown, onReport, ...options }: SidecarOptions): Promise<Sidecar> {
-    const launch = { ...(shutdown && { shutdown }), ...(onReport && { onReport }) };
+  static async start({ shutdown, onReport, threadFile, ...options }: SidecarOptions): Promise<Sidecar> {
+    const launch = { ...(shutdown && { shutdown }), ...(onReport && { onReport }), ...(threadFile && { threadFile }) };
     return new Sidecar(await launchOne(options, launch));
   }
 

@@ -4,13 +4,19 @@ import { runtime } from "../runtime/pick-runtime.ts";
 import type { Thread } from "../runtime/runtime.ts";
 
 export class ThreadHold {
+  readonly #file: URL;
   readonly #threads = new Set<Thread>();
   /** Called when nothing else holds the program; undefined while the threads do. */
   #onIdle: (() => void) | undefined;
 
+  /** @param file the file that each thread begins with */
+  constructor(file: URL) {
+    this.#file = file;
+  }
+
   /** Starts a thread, which holds the program if the others do. */
   readonly start = (): Thread => {
-    const thread = runtime.startThread();
+    const thread = runtime.startThread(this.#file);
     this.#threads.add(thread);
     void thread.ended.then(() => this.#threads.delete(thread));
     // Whoever starts it listens to its port in this turn, which holds the program again.

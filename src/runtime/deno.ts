@@ -8,7 +8,7 @@ import { descriptorsMax } from "./descriptors.ts";
 import { holdLock } from "./lock.ts";
 import { memoryLimit } from "./memory.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
-import { startWorker } from "./thread.ts";
+import { besideThread, startWorker } from "./thread.ts";
 
 type PermissionDescriptor = { name: "net"; host: string } | { name: "read"; path: string };
 
@@ -63,9 +63,9 @@ export const runtime: Runtime = {
    * On Deno a worker emits `exit` at once, whatever its thread does. The Web Lock that the thread holds is reliable: it
    * is granted to us only when the thread's context is gone. Besides, only a thread that holds one can be terminated.
    */
-  startThread() {
+  startThread(file = besideThread()) {
     const lock = `sidesocket-${randomUUID()}`;
-    const { exited, ...thread } = startWorker(lock);
+    const { exited, ...thread } = startWorker(file, lock);
     const ended = exited.then(async (end) => {
       await holdLock(lock, async () => {});
       return end;

@@ -25,8 +25,11 @@ export interface Runtime {
   readonly memoryLimit: number;
   /** The network, whose resolution of names can be interrupted. */
   readonly network: Network;
-  /** Starts the sidecar's thread. Post nothing before its first message: the thread does not listen until then. */
-  startThread(): Thread;
+  /**
+   * Starts the sidecar's thread. Post nothing before its first message: the thread does not listen until then.
+   * @param file the file that it begins with; by default the one beside our modules
+   */
+  startThread(file?: URL): Thread;
   /** Starts the HTTP listener. Rejects with the system's error (EADDRINUSE, EACCES, …) if it cannot listen. */
   listen(options: ListenOptions): Promise<Listener>;
   /** Ends the process although a thread cannot be joined, by force if a plain exit would wait for it. */

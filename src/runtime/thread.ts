@@ -12,17 +12,18 @@ const HEAP_MIB = Math.min(1_024, Math.floor(memoryLimit() / 1024 ** 2));
 /** The young generation, in MiB. Frames are short-lived: under a flood, a larger one only takes longer to collect. */
 const YOUNG_MIB = 8;
 
-/** The file beside this one, which the compiler does not rename here. Bundlers find the path of the compiled one. */
-const threadFile = (): URL =>
-  import.meta.url.endsWith(".ts")
+/** The thread's file beside this one: the source, or the bundle, by exactly the words that bundlers look for. */
+export function besideThread(): URL {
+  return import.meta.url.endsWith(".ts")
     ? new URL(import.meta.url.replace(/[^/]+$/, "sidesocket-thread.ts"))
-    : new URL("./sidesocket-thread.js", import.meta.url);
+    : new URL("./sidesocket-thread.mjs", import.meta.url);
+}
 
 /** Starts a worker of `node:worker_threads` with its own channel. */
-export function startWorker(lock: string) {
+export function startWorker(file: URL, lock: string) {
   const { port1, port2 } = new MessageChannel();
   const mark = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const worker = new Worker(threadFile(), {
+  const worker = new Worker(file, {
     name: "sidesocket",
     workerData: { port: port2, lock, mark },
     transferList: [port2],
