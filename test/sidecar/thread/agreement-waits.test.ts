@@ -56,11 +56,13 @@ test("removal, the caller's leave and the exit end the waiting", () => {
   waits.ask(1, "a", true);
   waits.ask(2, "a", true);
   waits.abandon(2);
+  waits.onState("a", inPhase("asking"));
   waits.onRemoved("a");
   waits.ask(3, "a", true);
+  waits.ask(5, "a", false);
   waits.ask(4, "b", true);
   waits.onState("b", inPhase("asking"));
   waits.cancel();
   waits.cancel();
-  assert.deepEqual(outcomes, ["1 conflict no", "3 shutting_down no", "4 cancelled maybe"]);
+  assert.deepEqual(outcomes, ["1 conflict maybe", "5 upstream_down no", "3 shutting_down no", "4 cancelled maybe"]);
 });
