@@ -10,7 +10,9 @@ const [url = "", pid = "", token = ""] = process.argv.slice(2);
 const ECHO = "/v1/upstreams/default/request";
 const WITHIN_MS = 20_000;
 
-let watched: Watched = { probes: 0, slowest: 0, served: 0, failed: [], resident: 0 };
+const nothing: Watched = { probes: 0, median: 0, slowest: 0, served: 0, failed: [], resident: 0 };
+let watched = nothing;
+let times: number[] = [];
 
 async function answered(path: string, init?: RequestInit): Promise<{ readonly status: number; readonly text: string }> {
   const response = await fetch(new URL(path, url), { signal: AbortSignal.timeout(WITHIN_MS), ...init });
@@ -21,10 +23,10 @@ async function probe(): Promise<void> {
   for (;;) {
     const began = performance.now();
     const { status } = await answered("/livez").catch((error) => ({ status: String(error) }));
-    const slowest = Math.max(watched.slowest, performance.now() - began);
+    times.push(performance.now() - began);
     const resident = Math.max(watched.resident, residentBytes(Number(pid)));
     const failed = status === 200 ? watched.failed : [...watched.failed, `/livez: ${status}`];
-    watched = { ...watched, probes: watched.probes + 1, slowest, resident, failed };
+    watched = { ...watched, probes: watched.probes + 1, resident, failed };
     await delay(25);
   }
 }
@@ -47,8 +49,11 @@ async function call(): Promise<void> {
 }
 
 const control = createServer((_request, response) => {
-  response.end(JSON.stringify(watched));
-  watched = { probes: 0, slowest: 0, served: 0, failed: [], resident: 0 };
+  const sorted = times.sort((a, b) => a - b);
+  const median = Math.round(sorted[sorted.length >> 1] ?? 0);
+  response.end(JSON.stringify({ ...watched, median, slowest: Math.round(sorted.at(-1) ?? 0) } satisfies Watched));
+  watched = nothing;
+  times = [];
 });
 control.listen(0, "127.0.0.1", () => {
   process.stdout.write(`${(control.address() as AddressInfo).port}\n`);
