@@ -12,7 +12,7 @@ import type { Protocol } from "../../protocols/protocol.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
-import { takeTurn } from "../turns.ts";
+import { takeUrgentTurn } from "../turns.ts";
 import { ThreadLines } from "./blocking-lines.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Mark, type Work } from "./mark.ts";
@@ -114,7 +114,7 @@ export function serveThread(platform: ThreadPlatform): void {
     const handle = (command: UpstreamCommand) => work(() => upstream.handle(command));
     for (let command = waiting.shift(); command; command = waiting.shift()) {
       if (command.type === "subscribe") await preparePatterns(command.settings);
-      else if (isLarge(command)) await new Promise<void>(takeTurn);
+      else if (isLarge(command)) await new Promise<void>(takeUrgentTurn);
       handle(command);
     }
     upstreams.set(name, { state: "open", upstream, work });
