@@ -13,6 +13,7 @@ import { getRequestListener, RequestError } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Pipeline } from "./pipeline.ts";
 import type { Listener, ListenOptions, Refusal } from "./runtime.ts";
+import { WriteDeadline } from "./write-deadline.ts";
 
 /** Time limits for slow senders, in milliseconds: for the header, for the whole request, and between checks. */
 const HEADERS_WITHIN_MS = 10_000;
@@ -190,6 +191,13 @@ export async function listen(
     connection.since = now;
     socket.end(farewell);
   };
+  const deadline = new WriteDeadline();
+  setInterval(() => {
+    const now = performance.now();
+    for (const [socket, { responses }] of connections) {
+      if (responses > 0 && deadline.isOver(socket, now)) socket.destroy();
+    }
+  }, CHECK_EVERY_MS).unref();
   const answering = (): ReadonlySet<Socket> =>
     new Set([...connections].filter(([, { responses }]) => responses > 0).map(([socket]) => socket));
   await new Promise<void>((resolve, reject) => {
