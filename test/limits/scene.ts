@@ -31,6 +31,8 @@ export interface Watched {
   /** Right replies to honest requests, and what else came. */
   readonly served: number;
   readonly failed: readonly string[];
+  /** Milliseconds of half of the right replies, and of all but a hundredth. */
+  readonly calls: { readonly median: number; readonly p99: number };
   /** The most resident memory. */
   readonly resident: number;
 }
@@ -93,7 +95,7 @@ export async function startScene(
     client(text) {
       return new Promise((resolve, reject) => {
         const socket = connect(product.port, "127.0.0.1", () => {
-          socket.write(text.replace(HOST, `Host: 127.0.0.1:${product.port}`));
+          socket.write(text.replaceAll(HOST, `Host: 127.0.0.1:${product.port}`));
           resolve(socket);
         });
         socket.pause();

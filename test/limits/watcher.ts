@@ -10,9 +10,18 @@ const [url = "", pid = "", token = ""] = process.argv.slice(2);
 const ECHO = "/v1/upstreams/default/request";
 const WITHIN_MS = 20_000;
 
-const nothing: Watched = { probes: 0, median: 0, slowest: 0, served: 0, failed: [], resident: 0 };
+const calls = { median: 0, p99: 0 };
+const nothing: Watched = { probes: 0, median: 0, slowest: 0, served: 0, failed: [], calls, resident: 0 };
 let watched = nothing;
+/** Milliseconds of the probes, and of the right replies. */
 let times: number[] = [];
+let replies: number[] = [];
+
+/** The value that this part of all do not exceed. */
+function quantile(all: number[], part: number): number {
+  const sorted = all.sort((a, b) => a - b);
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);
+}
 
 async function answered(path: string, init?: RequestInit): Promise<{ readonly status: number; readonly text: string }> {
   const response = await fetch(new URL(path, url), { signal: AbortSignal.timeout(WITHIN_MS), ...init });
@@ -40,8 +49,10 @@ async function call(): Promise<void> {
       headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
       body,
     };
+    const began = performance.now();
     const { status, text } = await answered(ECHO, init).catch((error) => ({ status: 0, text: String(error) }));
     const isRight = status === 200 && text === JSON.stringify({ jsonrpc: "2.0", id: n, result: ["honest", n] });
+    if (isRight) replies.push(performance.now() - began);
     if (isRight) watched = { ...watched, served: watched.served + 1 };
     else watched = { ...watched, failed: [...watched.failed, `${status} ${text.slice(0, 200)}`] };
     await delay(25);
@@ -49,11 +60,16 @@ async function call(): Promise<void> {
 }
 
 const control = createServer((_request, response) => {
-  const sorted = times.sort((a, b) => a - b);
-  const median = Math.round(sorted[sorted.length >> 1] ?? 0);
-  response.end(JSON.stringify({ ...watched, median, slowest: Math.round(sorted.at(-1) ?? 0) } satisfies Watched));
+  const found = {
+    ...watched,
+    median: quantile(times, 0.5),
+    slowest: quantile(times, 1),
+    calls: { median: quantile(replies, 0.5), p99: quantile(replies, 0.99) },
+  };
+  response.end(JSON.stringify(found satisfies Watched));
   watched = nothing;
   times = [];
+  replies = [];
 });
 control.listen(0, "127.0.0.1", () => {
   process.stdout.write(`${(control.address() as AddressInfo).port}\n`);
