@@ -18,6 +18,7 @@ import { Quotas } from "./http/quotas.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
 import { log } from "./log.ts";
+import { logPressure } from "./pressure-log.ts";
 import { Webhook } from "./push/webhook.ts";
 import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
 import type { ThreadReport } from "./sidecar/contract.ts";
@@ -40,6 +41,7 @@ export class Service {
   #deaf = new Promise<Failure>(() => {});
   #ready = true;
   #accepting = true;
+  readonly #endPressureLog: () => void;
   readonly #ended = deferred<ExitReport>();
 
   private constructor(config: LoadedConfig, runtime: Runtime, demo: DemoUpstream | undefined) {
@@ -50,6 +52,7 @@ export class Service {
     const memory = memoryOf(config.limits, runtime.memoryLimit);
     this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front, memory);
     warnOfMemory(upstreams, this.#sidecars.budget);
+    this.#endPressureLog = logPressure(this.#sidecars.budget);
     this.#webhooks = new Map(
       [...this.#sidecars.upstreams].map(([name, { settings, journals }]) => {
         const common = {
@@ -148,8 +151,13 @@ export class Service {
   exit(options: ExitOptions): Promise<ExitReport> {
     const first = !this.#sidecars.exiting;
     const report = this.#sidecars.exit(options);
-    if (first) report.then((done) => this.#answer().then(() => this.#ended.resolve(done)));
+    if (first) report.then((done) => this.#answer().then(() => this.#end(done)));
     return report;
+  }
+
+  #end(report: ExitReport): void {
+    this.#endPressureLog();
+    this.#ended.resolve(report);
   }
 
   /** Step 5 of the exit: sends the report to the callers of `/shutdown`, then closes the listener. */

@@ -1,9 +1,11 @@
 /** The lockfiles: complete, so that nothing is installed unverified, and in agreement. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { root } from "./support/root.ts";
+import { denoPath, nodePath, root, runtime } from "./support/root.ts";
 
 type Locked = Readonly<Record<string, { readonly version?: string; readonly integrity?: string }>>;
 
@@ -39,4 +41,27 @@ describe("lockfiles", () => {
   test("npm and Deno install the same versions of the same packages", () => {
     assert.deepEqual([...byDeno()].sort(), [...byNpm(".")].sort());
   });
+
+  test("what runs with the service is in the bill of materials, and has a licence that asks only for its notice", (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "sidesocket-sbom-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const sbom = join(folder, "sbom.json");
+    const script = join(root, "scripts", "audit.mjs");
+    const [command, args] = runtime === "node" ? [nodePath(), []] : [denoPath(), ["run", "--quiet", "--allow-all"]];
+    const { status, stdout } = spawnSync(command, [...args, script, "--offline", "--sbom", sbom], { encoding: "utf8" });
+    assert.equal(status, 0, stdout);
+    const { components } = JSON.parse(readFileSync(sbom, "utf8")) as { components: readonly { name: string }[] };
+    const { dependencies } = read<{ dependencies: Record<string, string> }>("package.json");
+    const named = new Set(components.map(({ name }) => name));
+    assert.deepEqual(
+      Object.keys(dependencies).filter((name) => !named.has(name)),
+      [],
+    );
+  });
+});
+
+test("the image starts without options of Node, and nothing in it opens the inspector", () => {
+  const image = readFileSync(join(root, "Dockerfile"), "utf8");
+  assert.match(image, /^ENV .*NODE_OPTIONS=""/m);
+  assert.doesNotMatch(image, /--inspect/);
 });

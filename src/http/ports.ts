@@ -126,6 +126,7 @@ export interface IncomingBody {
   on(event: "error", listener: (error: Error) => void): IncomingBody;
   off(event: "data", listener: (chunk: Uint8Array) => void): IncomingBody;
   pause(): void;
+  resume(): void;
 }
 
 /** Bindings that a listener on Node's own server adds to an HTTP request. */

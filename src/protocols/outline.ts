@@ -1,6 +1,8 @@
 /**
- * The outline of a large JSON text: whether it is JSON, and where its large values end. It is found in steps, between
- * which other work may go on; whatever reads the text afterwards then goes over its large values at once.
+ * Outlines of large JSON texts: whether they are JSON, and where their large values end.
+ *
+ * An outline is found in steps, between which other work may go on; whatever reads the text afterwards goes over its
+ * large values at once.
  */
 
 import { Check, JsonFault, type Span } from "./json-check.ts";

@@ -13,6 +13,7 @@ import { getRequestListener, RequestError } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Pipeline } from "./pipeline.ts";
 import type { Listener, ListenOptions, Refusal } from "./runtime.ts";
+import { WriteDeadline } from "./write-deadline.ts";
 
 /** Time limits for slow senders, in milliseconds: for the header, for the whole request, and between checks. */
 const HEADERS_WITHIN_MS = 10_000;
@@ -26,8 +27,10 @@ const CHECK_EVERY_MS = 1_000;
 const GRACE_MS = 100;
 /** The grace of a connection that had no request yet: many callers of `/shutdown` at once are slow to send theirs. */
 const FRESH_GRACE_MS = 400;
-/** The time without a new connection after which none is on its way, in milliseconds. */
+/** The time without a new connection or request after which none is on its way, in milliseconds. */
 const LULL_MS = 20;
+/** At the end, the times that the bound may pass, as long as requests come and responses go within each of them. */
+const ANSWERING_TIMES = 3;
 /** Connections that the system may accept for us before we do. It has a limit of its own, 4,096 on Linux. */
 const BACKLOG = 4_096;
 
@@ -64,6 +67,8 @@ export async function listen(
   /** Requests whose body comes only after `100 Continue`. */
   const expecting = new WeakSet<IncomingMessage>();
   let connectedAt = performance.now();
+  /** When a request was last taken, or a response completed: many callers at once follow each other. */
+  let progressAt = Number.NEGATIVE_INFINITY;
   let retired = false;
 
   /** Announces the end of its connection once the listener is retired, unless another response is to follow on it. */
@@ -108,6 +113,7 @@ export async function listen(
   /** Called after each response; set while the exit waits for the last one. */
   let onAnswered = (): void => {};
   function answered(this: ServerResponse): void {
+    progressAt = performance.now();
     const connection = connections.get(this.req.socket);
     if (connection) {
       connection.responses--;
@@ -141,6 +147,7 @@ export async function listen(
     const { socket } = request;
     const connection = connections.get(socket);
     if (!connection) return;
+    progressAt = performance.now();
     connection.since = Number.NEGATIVE_INFINITY;
     connection.responses++;
     connection.request = request;
@@ -179,8 +186,9 @@ export async function listen(
   const cut = (kept: ReadonlySet<object>): void => {
     const now = performance.now();
     for (const [socket, connection] of connections) {
-      const graceMs = connection.request || connection.dismissed ? GRACE_MS : FRESH_GRACE_MS;
-      if (kept.has(socket) || connection.since > now - graceMs) continue;
+      const isFresh = !connection.request && !connection.dismissed;
+      const since = isFresh ? Math.max(connection.since, progressAt) : connection.since;
+      if (kept.has(socket) || since > now - (isFresh ? FRESH_GRACE_MS : GRACE_MS)) continue;
       if (connection.dismissed || connection.responses > 0) socket.destroy();
       else dismiss(socket, connection, now);
     }
@@ -191,6 +199,13 @@ export async function listen(
     connection.since = now;
     socket.end(farewell);
   };
+  const deadline = new WriteDeadline();
+  setInterval(() => {
+    const now = performance.now();
+    for (const [socket, { responses }] of connections) {
+      if (responses > 0 && deadline.isOver(socket, now)) socket.destroy();
+    }
+  }, CHECK_EVERY_MS).unref();
   const answering = (): ReadonlySet<Socket> =>
     new Set([...connections].filter(([, { responses }]) => responses > 0).map(([socket]) => socket));
   await new Promise<void>((resolve, reject) => {
@@ -212,7 +227,7 @@ export async function listen(
         await new Promise((resolve) => setTimeout(resolve, Math.min(LULL_MS, until - from)));
         // After a long turn the timer comes first, and only then what has arrived meanwhile.
         await new Promise(setImmediate);
-        if (connectedAt < from) return;
+        if (connectedAt < from && progressAt < from) return;
       }
     },
     close() {
@@ -232,7 +247,13 @@ export async function listen(
       return new Promise((resolve) => {
         // A connection that was just opened may be about to request the report, too.
         const graces = setInterval(() => cut(answering()), GRACE_MS);
-        const last = setTimeout(() => server.closeAllConnections(), withinMs);
+        const until = performance.now() + ANSWERING_TIMES * withinMs;
+        const giveUp = () => {
+          const leftMs = Math.min(progressAt + withinMs, until) - performance.now();
+          if (leftMs > 0) last = setTimeout(giveUp, leftMs);
+          else server.closeAllConnections();
+        };
+        let last = setTimeout(giveUp, withinMs);
         const check = () => {
           if (connections.size > 0) return;
           clearInterval(graces);

@@ -3,12 +3,22 @@
 /** The time that pieces may take together in one turn, in milliseconds. The last one may exceed it. */
 const TURN_MS = 4;
 
+const urgent: (() => void)[] = [];
 const waiting: (() => void)[] = [];
 let isScheduled = false;
 
 /** Runs a piece of work in a later turn, after the pieces that wait already. It must not throw. */
 export function takeTurn(work: () => void): void {
   waiting.push(work);
+  if (!isScheduled) schedule();
+}
+
+/**
+ * Like {@link takeTurn}, for work that callers wait for: it goes before the other, of which there is then one piece in
+ * each turn at least.
+ */
+export function takeUrgentTurn(work: () => void): void {
+  urgent.push(work);
   if (!isScheduled) schedule();
 }
 
@@ -35,11 +45,16 @@ function schedule(): void {
 
 function runTurn(): void {
   isScheduled = false;
+  runFrom(urgent);
+  runFrom(waiting);
+  if (urgent.length + waiting.length > 0 && !isScheduled) schedule();
+}
+
+function runFrom(queue: (() => void)[]): void {
   const until = performance.now() + TURN_MS;
-  let work = waiting.shift();
+  let work = queue.shift();
   while (work) {
     work();
-    work = performance.now() < until ? waiting.shift() : undefined;
+    work = performance.now() < until ? queue.shift() : undefined;
   }
-  if (waiting.length > 0 && !isScheduled) schedule();
 }

@@ -19,3 +19,8 @@ test("tokens of one name are one caller; those without a name share their keys, 
   assert.deepEqual([tokens.identities, tokens.shares, tokens.isEmpty], [3, 4, false]);
   for (const wrong of ["alice:one", "alice", "", "six"]) assert.equal(tokens.callerOf(wrong), undefined);
 });
+
+test("a token is compared with all that are known, even after one has fitted", () => {
+  const token = "t".repeat(32);
+  assert.equal(new Tokens([`first:${token}`, `last:${token}`]).callerOf(token)?.identity, "last");
+});

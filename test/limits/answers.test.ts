@@ -10,15 +10,21 @@ const ATTACKERS = Number(process.env.ATTACKERS ?? 160);
 /** More than the sockets of a connection hold. */
 const LARGE = "x".repeat(15_000_000);
 
-test("clients that never read a large reply cost a part of the memory, and ten seconds", async (t) => {
+/** Below the size from which replies are written in pieces; together, more than the sockets hold. */
+const SMALL = "x".repeat(60_000);
+const SMALL_REPLIES = 400;
+
+test("clients that never read their replies cost a part of the memory, and ten seconds", async (t) => {
   const scene = await startScene(t, {
     onMessage(message, connection) {
       const { id, method, params } = JSON.parse(String(message));
-      const result = method === "large" ? `"${LARGE}"` : JSON.stringify(params);
+      const texts: Record<string, string> = { large: LARGE, small: SMALL };
+      const result = JSON.stringify(texts[method] ?? params);
       connection.socket.send(`{"jsonrpc":"2.0","id":${id},"result":${result}}`);
     },
   });
   const clients = await all(ATTACKERS / 16, (n) => scene.client(requestText(REQUEST, rpc(n, "large"))));
+  const pipelining = await scene.client(requestText(REQUEST, rpc(0, "small")).repeat(SMALL_REPLIES));
   const held = async (): Promise<number> => (await scene.memory()).accounts.answers ?? 0;
   await until(async () => (await held()) > 0, { within: 20_000, every: 20, what: "a reply" });
   let most = 0;
@@ -31,6 +37,12 @@ test("clients that never read a large reply cost a part of the memory, and ten s
     },
     { within: 40_000, every: 50, what: "the clients to be cut" },
   );
+  // It does not read, so only what it writes tells it that its connection has ended.
+  const isCut = (): boolean => {
+    if (!pipelining.destroyed) pipelining.write("\r\n");
+    return pipelining.destroyed;
+  };
+  await until(isCut, { within: 30_000, every: 200, what: "the reader of small replies to be cut" });
   const { limit_bytes } = await scene.memory();
   assert.ok(most <= 0.5 * limit_bytes + LARGE.length, `${most} bytes of ${limit_bytes}`);
   await scene.borne(() => {
@@ -76,6 +88,9 @@ test("requests of 1 MB in flight that find no room are refused unsent, and the o
   assert.ok(served.length > 10 && refused.length > 10);
   for (const { sent, body } of refused) assert.deepEqual([sent, JSON.parse(body).code], ["no", "congested"]);
   await scene.borne(() => {});
+  const log = scene.product.stderr();
+  assert.match(log, /much of limits\.memory is held: new streams/);
+  await until(() => /memory: enough is free again/.test(scene.product.stderr()), { what: "the end of it in the log" });
 });
 
 test("a stop in the midst of unread replies and half-sent bodies stays within its bound", async (t) => {

@@ -10,9 +10,7 @@ const RESET = "Error: the server ended the connection (reset) before a response"
 
 test("five hundred callers of /shutdown at once all get the report", async (t) => {
   const upstream = await startUpstream({ t });
-  // The callers share two cores with the service: their requests may take longer to arrive than the default allows.
-  const config = { upstreams: { default: { url: upstream.url } }, shutdown: { answer: "5s" } };
-  const product = await startProduct({ config, t });
+  const product = await startProduct({ upstream, t });
   await product.ready();
   // Connected first: the system resets a connection that the service has not accepted when it stops listening.
   const connections = await Promise.all(Array.from({ length: 500 }, () => RawConnection.open(product, t)));

@@ -10,7 +10,18 @@ const [url = "", pid = "", token = ""] = process.argv.slice(2);
 const ECHO = "/v1/upstreams/default/request";
 const WITHIN_MS = 20_000;
 
-let watched: Watched = { probes: 0, slowest: 0, served: 0, failed: [], resident: 0 };
+const calls = { median: 0, p99: 0 };
+const nothing: Watched = { probes: 0, median: 0, slowest: 0, served: 0, failed: [], calls, resident: 0 };
+let watched = nothing;
+/** Milliseconds of the probes, and of the right replies. */
+let times: number[] = [];
+let replies: number[] = [];
+
+/** The value that this part of all do not exceed. */
+function quantile(all: number[], part: number): number {
+  const sorted = all.sort((a, b) => a - b);
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);
+}
 
 async function answered(path: string, init?: RequestInit): Promise<{ readonly status: number; readonly text: string }> {
   const response = await fetch(new URL(path, url), { signal: AbortSignal.timeout(WITHIN_MS), ...init });
@@ -21,10 +32,10 @@ async function probe(): Promise<void> {
   for (;;) {
     const began = performance.now();
     const { status } = await answered("/livez").catch((error) => ({ status: String(error) }));
-    const slowest = Math.max(watched.slowest, performance.now() - began);
+    times.push(performance.now() - began);
     const resident = Math.max(watched.resident, residentBytes(Number(pid)));
     const failed = status === 200 ? watched.failed : [...watched.failed, `/livez: ${status}`];
-    watched = { ...watched, probes: watched.probes + 1, slowest, resident, failed };
+    watched = { ...watched, probes: watched.probes + 1, resident, failed };
     await delay(25);
   }
 }
@@ -38,8 +49,10 @@ async function call(): Promise<void> {
       headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
       body,
     };
+    const began = performance.now();
     const { status, text } = await answered(ECHO, init).catch((error) => ({ status: 0, text: String(error) }));
     const isRight = status === 200 && text === JSON.stringify({ jsonrpc: "2.0", id: n, result: ["honest", n] });
+    if (isRight) replies.push(performance.now() - began);
     if (isRight) watched = { ...watched, served: watched.served + 1 };
     else watched = { ...watched, failed: [...watched.failed, `${status} ${text.slice(0, 200)}`] };
     await delay(25);
@@ -47,8 +60,16 @@ async function call(): Promise<void> {
 }
 
 const control = createServer((_request, response) => {
-  response.end(JSON.stringify(watched));
-  watched = { probes: 0, slowest: 0, served: 0, failed: [], resident: 0 };
+  const found = {
+    ...watched,
+    median: quantile(times, 0.5),
+    slowest: quantile(times, 1),
+    calls: { median: quantile(replies, 0.5), p99: quantile(replies, 0.99) },
+  };
+  response.end(JSON.stringify(found satisfies Watched));
+  watched = nothing;
+  times = [];
+  replies = [];
 });
 control.listen(0, "127.0.0.1", () => {
   process.stdout.write(`${(control.address() as AddressInfo).port}\n`);

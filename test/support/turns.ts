@@ -22,7 +22,7 @@ export const probed = {
 /** Settings of an upstream that bring the probe to the sidecar's thread. */
 export const probedThread = { credentials: probe, headers: { "x-probe": "${credentials:probe}" } } as const;
 
-interface Turn {
+export interface Turn {
   readonly turn: "main" | "thread";
   readonly ms: number;
 }

@@ -7,6 +7,7 @@ import type { AppParts, Env, IncomingBody } from "../ports.ts";
 import type { StopSignal } from "../stop-signal.ts";
 import { callerLeft } from "./caller-left.ts";
 import { CollectedBody, tooLarge } from "./collected-body.ts";
+import { pace } from "./paced-reading.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -117,6 +118,7 @@ function takeAll(
   const take = (chunk: Uint8Array) => {
     try {
       collected.add(chunk);
+      if (!collected.isComplete) pace(incoming, chunk.byteLength);
     } catch (error) {
       incoming.off("data", take).pause();
       fail(error);

@@ -18,6 +18,7 @@ export function tooLarge(limitBytes: number) {
  */
 export class CollectedBody {
   readonly #limitBytes: number;
+  readonly #declared: number;
   readonly #expected: number;
   readonly #budget: Budget;
   #piece: Uint8Array = NOTHING;
@@ -27,6 +28,7 @@ export class CollectedBody {
   /** @param expected the size of the whole body, if it is known */
   constructor(limitBytes: number, budget: Budget, expected = limitBytes) {
     this.#limitBytes = limitBytes;
+    this.#declared = expected;
     this.#expected = Math.max(expected, PIECE_BYTES);
     this.#budget = budget;
   }
@@ -48,6 +50,11 @@ export class CollectedBody {
   /** The bytes so far. */
   whole(): Uint8Array {
     return this.#size === this.#piece.byteLength ? this.#piece : this.#piece.subarray(0, this.#size);
+  }
+
+  /** True once there are as many bytes as were announced, or may be. */
+  get isComplete(): boolean {
+    return this.#size >= this.#declared;
   }
 
   /** Gives back what was taken. Call once the body is somebody else's, or nobody's. */

@@ -1,6 +1,6 @@
 /** The frames that a connection has received, in their order: a large one is handled in turns, and others wait. */
 
-import { takeTurn } from "../turns.ts";
+import { takeUrgentTurn } from "../turns.ts";
 import type { Work } from "./mark.ts";
 
 /** Handles a frame, and yields where other work may go on. */
@@ -53,7 +53,7 @@ export class Arrivals {
   }
 
   #later(): void {
-    (this.#env.takeTurn ?? takeTurn)(() => this.#env.work(() => this.#turn(), undefined));
+    (this.#env.takeTurn ?? takeUrgentTurn)(() => this.#env.work(() => this.#turn(), undefined));
   }
 
   #turn(): void {

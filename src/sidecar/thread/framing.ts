@@ -53,12 +53,15 @@ export class Framing {
     return undefined;
   }
 
-  /** Where messages are JSON, bytes that hold JSON are its text: the opcode of a frame says nothing about its content. */
+  /** Where messages are JSON, bytes that hold JSON are its text: the opcode says nothing about the content. */
   *#handOn(piece: Body, handOn: (message: Body) => void): Generator<undefined, void> {
     const text = this.#isJson ? textOf(piece) : undefined;
     if (text === undefined) handOn(piece);
     else if (this.#isLarge(text)) {
+      // Turns of their own: making text of a large frame takes long, and so does what becomes of its message.
+      yield;
       const outline = yield* outlineInSteps(text);
+      yield;
       if (typeof piece !== "string" && "why" in outline.root) handOn(piece);
       else knowing(outline, () => handOn(text));
     } else handOn(typeof piece === "string" || "why" in readFrame(text) ? piece : text);

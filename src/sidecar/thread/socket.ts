@@ -9,6 +9,7 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Traffic } from "../../core/connection/liveness.ts";
 import { connectTo, type Network, startTls } from "../../net/connect.ts";
+import { sentBy } from "../../net/sent-bytes.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { readBody, refusalOf } from "./refused-upgrade.ts";
 
@@ -317,15 +318,6 @@ export function openSocket(
       ws.terminate();
     },
   };
-}
-
-/**
- * A number that changes when the operating system takes bytes. Node shows how far it has come within one write. On
- * Deno, where the handle has no such count, only a write that is complete shows.
- */
-function sentBy(tcp: TcpSocket): number {
-  const { _handle } = tcp as { readonly _handle?: { readonly writeQueueSize?: number } | null };
-  return tcp.bytesWritten - tcp.writableLength - (_handle?.writeQueueSize ?? 0);
 }
 
 /** Ignores a write error, which `dropped` reports. Without a callback, ws would emit it a second time. */

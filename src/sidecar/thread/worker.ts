@@ -7,10 +7,12 @@ import { Budget } from "../../core/util/budget.ts";
 import type { Network } from "../../net/connect.ts";
 import { faultsOfFrames } from "../../protocols/configured-faults.ts";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
+import { LARGE_TEXT } from "../../protocols/outline.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
+import { takeUrgentTurn } from "../turns.ts";
 import { ThreadLines } from "./blocking-lines.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Mark, type Work } from "./mark.ts";
@@ -36,12 +38,15 @@ export interface ThreadData {
 
 type OpenCommand = Extract<ToThread, { type: "open" }>;
 
-/** An upstream of this thread. */
 type HandleCommand = (command: UpstreamCommand) => void;
 
+/** An upstream of this thread. */
 type Slot =
-  /** Its protocol, or the compiler of patterns, is being loaded; commands that arrive meanwhile wait. */
-  | { readonly state: "loading"; readonly waiting: UpstreamCommand[]; readonly work: Work }
+  /**
+   * Its protocol, or the compiler of patterns, is being loaded, or a large request waits for its turn; commands that
+   * arrive meanwhile wait.
+   */
+  | { readonly state: "busy"; readonly waiting: UpstreamCommand[]; readonly work: Work }
   | { readonly state: "open"; readonly upstream: Upstream; readonly work: Work; readonly handle: HandleCommand }
   /** The host has received `unusable`; commands are ignored. */
   | { readonly state: "unusable" };
@@ -99,7 +104,7 @@ export function serveThread(platform: ThreadPlatform): void {
     const waiting: UpstreamCommand[] = [];
     const work = mark.add(command.upstream);
     reports.add(command.upstream, command.settings);
-    upstreams.set(command.upstream, { state: "loading", waiting, work });
+    upstreams.set(command.upstream, { state: "busy", waiting, work });
     const upstream = await load(command, work);
     if (upstream) await serve(upstream, work, command.upstream, waiting);
     else upstreams.set(command.upstream, { state: "unusable" });
@@ -107,10 +112,11 @@ export function serveThread(platform: ThreadPlatform): void {
 
   /** Handles the commands that wait, and those that arrive meanwhile, in order. */
   const serve = async (upstream: Upstream, work: Work, name: string, waiting: UpstreamCommand[]): Promise<void> => {
-    upstreams.set(name, { state: "loading", waiting, work });
+    upstreams.set(name, { state: "busy", waiting, work });
     const handle: HandleCommand = (command) => upstream.handle(command);
     for (let command = waiting.shift(); command; command = waiting.shift()) {
       if (command.type === "subscribe") await preparePatterns(command.settings);
+      else if (isLarge(command)) await new Promise<void>(takeUrgentTurn);
       work(handle, command);
     }
     upstreams.set(name, { state: "open", upstream, work, handle });
@@ -138,8 +144,8 @@ export function serveThread(platform: ThreadPlatform): void {
         break;
       default: {
         const slot = upstreams.get(message.upstream);
-        if (slot?.state === "loading") slot.waiting.push(message);
-        else if (slot?.state === "open" && message.type === "subscribe")
+        if (slot?.state === "busy") slot.waiting.push(message);
+        else if (slot?.state === "open" && (message.type === "subscribe" || isLarge(message)))
           void serve(slot.upstream, slot.work, message.upstream, [message]);
         else if (slot?.state === "open") slot.work(slot.handle, message);
       }
@@ -150,6 +156,11 @@ export function serveThread(platform: ThreadPlatform): void {
   port.on("message", receiver(now, handle));
   outbox.push({ type: "ready", upstream: "*" });
   outbox.flush();
+}
+
+/** True for a request that takes some milliseconds to be checked and written: each has a turn. */
+function isLarge(command: UpstreamCommand): boolean {
+  return command.type === "request" && command.body.length > LARGE_TEXT;
 }
 
 /**
