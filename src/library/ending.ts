@@ -13,7 +13,7 @@ export interface SidecarExitOptions {
 
 const EXIT: OptionNames<SidecarExitOptions> = { cause: true, force: true };
 
-/** Runs the exit protocol, once however often it is called. */
+/** Runs the exit protocol, once however often it is called. @internal */
 export async function exit({ sidecars, hold }: Inner, options: SidecarExitOptions): Promise<ExitReport> {
   demandKnown(options, EXIT, "exit");
   const { cause = "exit()", force = false } = options;
@@ -22,7 +22,7 @@ export async function exit({ sidecars, hold }: Inner, options: SidecarExitOption
   return await sidecars.exit({ cause, force });
 }
 
-/** Lets the program end: the exit begins when nothing else holds it. */
+/** Lets the program end: the exit begins when nothing else holds it. @internal */
 export function letProgramEnd(inner: Inner): void {
   if (inner.sidecars.exiting) return;
   inner.hold.release(() => void exit(inner, { cause: "the program ended" }));

@@ -10,8 +10,8 @@ import { StopSignal } from "../http/stop-signal.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { runtime } from "../runtime/pick-runtime.ts";
 import { besideThread } from "../runtime/thread.ts";
-import type { ThreadReport } from "../sidecar/contract.ts";
 import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
+import type { ThreadReport } from "../sidecar/reports.ts";
 import type { SidecarOptions } from "../sidecar-options.ts";
 import { findThreadFile } from "../thread-files.ts";
 import type { UpstreamOptions } from "../upstream-options.ts";
@@ -22,7 +22,7 @@ import { ThreadHold } from "./thread-hold.ts";
 /** The options that a program gives once, however many upstreams it has. */
 export type LaunchOptions = Pick<SidecarOptions, "shutdown" | "onReport" | "threadFile">;
 
-/** @throws SidesocketError `invalid_config` if an option is invalid or a protocol cannot be loaded */
+/** @internal @throws SidesocketError `invalid_config` if an option is invalid or a protocol cannot be loaded */
 export async function launchOne(options: UpstreamOptions, launch: LaunchOptions): Promise<Inner> {
   await preparePatterns(options);
   const settings = demand(check(upstreamSchema, options));
@@ -31,7 +31,7 @@ export async function launchOne(options: UpstreamOptions, launch: LaunchOptions)
   return inner;
 }
 
-/** @throws SidesocketError as `launchOne` does */
+/** @internal @throws SidesocketError as `launchOne` does */
 export async function launchNamed(upstreams: object, launch: LaunchOptions): Promise<readonly Inner[]> {
   await preparePatterns(upstreams);
   const { upstreams: all = {} } = demand(check(configSchema, { upstreams }));

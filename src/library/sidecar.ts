@@ -6,11 +6,11 @@ import type { RequestKind } from "../core/outcome.ts";
 import { refused, SidesocketError } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { demandSent, replyValue } from "../reply-value.ts";
-import type { UpstreamState } from "../sidecar/contract.ts";
 import type { ExitReport } from "../sidecar/exit-report.ts";
 import { readMessages } from "../sidecar/host/message-iterator.ts";
 import { demandUndeclared, subscribe, unsubscribed } from "../sidecar/host/subscribe.ts";
 import type { Line } from "../sidecar/line.ts";
+import type { UpstreamState } from "../sidecar/reports.ts";
 import type { UpstreamMessage } from "../sidecar/upstream-message.ts";
 import type { KeptOptions, SidecarOptions } from "../sidecar-options.ts";
 import {
@@ -42,7 +42,7 @@ import { randomName } from "./random-name.ts";
 import { rpcRequest, rpcResult } from "./rpc-call.ts";
 import { bodyOf, type Sendable } from "./sendable.ts";
 
-/** Makes a sidecar of what was launched: for this folder, not for users. */
+/** Makes a sidecar of what was launched: for this folder, not for users. @internal */
 export let sidecarOf: (inner: Inner) => Sidecar;
 
 /** One upstream WebSocket on a thread of its own. */
