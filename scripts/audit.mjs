@@ -48,7 +48,8 @@ function licenseOf(path) {
 }
 
 function billOfMaterials(components) {
-  const { name, version } = JSON.parse(readFileSync("package.json", "utf8"));
+  const { name } = JSON.parse(readFileSync("package.json", "utf8"));
+  const [, version] = /version = "(.*)"/.exec(readFileSync("src/version.ts", "utf8"));
   return {
     bomFormat: "CycloneDX",
     specVersion: "1.5",

@@ -64,8 +64,7 @@ async function callOnce(command: CallCommand, config: LoadedConfig, ahead: Runti
 }
 
 async function run(command: RunCommand, config: LoadedConfig, ahead: Runtime): Promise<never> {
-  startLog(config.log);
-  for (const warning of config.warnings) log.warn(warning);
+  startLogOf(config);
   const { upstreams, sources } = config;
   await demandPermissions({ upstreams, sources: { ...sources, files: [...sources.files, command.script] } });
   const { runScript } = await import("./run-command.ts");
@@ -73,9 +72,13 @@ async function run(command: RunCommand, config: LoadedConfig, ahead: Runtime): P
   return end(exitCode, joined);
 }
 
-async function serve(config: LoadedConfig, ahead: Runtime): Promise<void> {
+function startLogOf(config: LoadedConfig): void {
   startLog(config.log);
   for (const warning of config.warnings) log.warn(warning);
+}
+
+async function serve(config: LoadedConfig, ahead: Runtime): Promise<void> {
+  startLogOf(config);
   await demandPermissions(config);
   // Until the service exists, signals keep their default effect: there is nothing to end in order.
   const { Service } = await import("./service.ts");

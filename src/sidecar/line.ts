@@ -22,7 +22,7 @@ export interface Line {
   readonly supply: MessagePort;
 }
 
-/** The name in a worker's data of the lines that `sidesocket run` gives to a script, by the names of their upstreams. */
+/** The name in a worker's data of the lines that `sidesocket run` gives to a script, by the names of the upstreams. */
 export const SCRIPT_LINES = "sidesocket";
 
 /** An order of the caller to the host, which answers it by an {@link OrderReply}. */
