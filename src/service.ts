@@ -59,7 +59,7 @@ export class Service {
           upstream: name,
           journals,
           network: runtime.network,
-          isAwaited: answersAfterDelivery(settings.protocol).length > 0,
+          isAwaited: answersAfterDelivery(settings.protocol),
           onChange: (state: WebhookState) => logWebhook(name, state),
         };
         return [name, settings.webhooks.map((webhook) => new Webhook({ ...common, settings: webhook }))];

@@ -290,7 +290,9 @@ export type ProtocolOptions =
             readonly copy?: Readonly<Record<string, string>> | undefined;
             /** True if what is answered is a message, too. */
             readonly keep?: boolean | undefined;
-            /** Makes the answer wait until a webhook has delivered what it answers, for at most within. */
+            /**
+             * Makes the answer wait, at most for within, until a webhook or a reader has acknowledged what it answers.
+             */
             readonly after?: "delivered" | undefined;
             /** The longest wait for the delivery. */
             readonly within?: Duration | undefined;

@@ -101,7 +101,9 @@ const answer = z
     after: z
       .enum(["delivered"], "must be delivered")
       .optional()
-      .describe("Makes the answer wait until a webhook has delivered what it answers, for at most within."),
+      .describe(
+        "Makes the answer wait, at most for within, until a webhook or a reader has acknowledged what it answers.",
+      ),
     within: duration.optional().describe("The longest wait for the delivery."),
   })
   .refine(({ after, within }) => after !== undefined || within === undefined, {
@@ -316,9 +318,9 @@ export const heartbeat = z.strictObject({
   within: duration.prefault("10s").describe("The time within which the reply must come."),
 });
 
-/** The places of the answers that wait for a delivery, in the settings of a protocol. */
-export function answersAfterDelivery(protocol: string | object): readonly (readonly (string | number)[])[] {
-  if (typeof protocol === "string" || !("answers" in protocol)) return [];
+/** True if answers of the protocol wait for a delivery. */
+export function answersAfterDelivery(protocol: string | object): boolean {
+  if (typeof protocol === "string" || !("answers" in protocol)) return false;
   const answers = (protocol.answers ?? []) as readonly { readonly after?: unknown }[];
-  return answers.flatMap(({ after }, index) => (after === undefined ? [] : [["answers", index, "after"]]));
+  return answers.some(({ after }) => after !== undefined);
 }

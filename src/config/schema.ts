@@ -13,7 +13,6 @@ import { needsIdToSend } from "../protocols/subscription-request.ts";
 import { faultOfKey, KEY_MIN } from "../signing-key.ts";
 import { misplacedPlaceholders } from "./placeholder-places.ts";
 import {
-  answersAfterDelivery,
   CONDITION_KEYS,
   condition,
   conditionShape,
@@ -420,12 +419,6 @@ export const upstreamSchema = z
     for (const { path, what } of misplacedPlaceholders(upstream))
       context.addIssue({ code: "custom", path: [...path], message: what });
     const { webhooks, subscriptions } = upstream;
-    if (webhooks.length === 0) {
-      for (const path of answersAfterDelivery(upstream.protocol)) {
-        const message = "can never be: this upstream has no webhook that delivers the message";
-        context.addIssue({ code: "custom", path: ["protocol", ...path], message });
-      }
-    }
     webhooks.forEach((webhook, index) => {
       if (webhook.allow_plaintext || !isPlaintextDelivery(webhook)) return;
       const message = "would send credentials in the clear: use https://, or set allow_plaintext: true";

@@ -136,6 +136,16 @@ export const messageParameters: Parameter[] = [
   }),
 ];
 
+export const acknowledgeParameters: Parameter[] = [
+  upstreamParameter,
+  {
+    ...query("through", "The cursor of a message, or the `next` of a page: all messages up to it are acknowledged", {
+      type: "string",
+    }),
+    required: true,
+  },
+];
+
 /** The parameter of routes that name a subscription or a kept reply. */
 export function idParameter(of: string): Parameter {
   return { name: "id", in: "path", required: true, description: of, schema: { type: "string" } };

@@ -202,6 +202,10 @@ export const subscriptionSchema = z
   })
   .openapi("Subscription");
 
+export const acknowledgedSchema = z
+  .object({ answered: z.int().describe("the number of answers that were sent") })
+  .openapi("Acknowledged");
+
 export const subscriptionListSchema = z.object({ subscriptions: z.array(subscriptionSchema) }).openapi("Subscriptions");
 
 export const pendingSchema = z

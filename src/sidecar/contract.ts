@@ -2,7 +2,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { SubscriptionSettings, UpstreamSettings } from "../config/schema.ts";
-import type { Page, Start } from "../core/messages/journal.ts";
+import type { Cursor, Page, Start } from "../core/messages/journal.ts";
 import type { SubscriptionState } from "../core/messages/subscriptions.ts";
 import type { CancelCounts, Counters, Outcome, RequestKind } from "../core/outcome.ts";
 import type { BudgetMemory } from "../core/util/budget.ts";
@@ -69,6 +69,14 @@ export type ToThread =
       readonly epoch: string;
       readonly seqs: readonly number[];
     }
+  /** A reader has the messages of a journal up to a place: answers may wait for them. Reply: `acknowledged`. */
+  | {
+      readonly type: "acknowledge";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly journal: string;
+      readonly through: Cursor;
+    }
   /** Adds a subscription with a journal of its own. A `subscription` follows, and another on every change. */
   | {
       readonly type: "subscribe";
@@ -119,7 +127,8 @@ export type ToThread =
   /** Exit, step 4: ends the thread. Reply: `stopped`. */
   | { readonly type: "end"; readonly upstream: "*" };
 
-export type ReadCommand = Extract<ToThread, { type: "read" }>;
+export type CommandOf<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
+export type ReadCommand = CommandOf<"read">;
 
 /** A message from the thread to the host. */
 export type FromThread =
@@ -139,6 +148,7 @@ export type FromThread =
    */
   | { readonly type: "part"; readonly upstream: string; readonly seq: number; readonly body: Body }
   | { readonly type: "page"; readonly upstream: string; readonly seq: number; readonly page: Page | NoPage }
+  | { readonly type: "acknowledged"; readonly upstream: string; readonly seq: number; readonly answered: Answered }
   /** The late outcome of a request that was `settled` with `reply_timeout`. */
   | { readonly type: "late"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
   | { readonly type: "state"; readonly upstream: string; readonly state: UpstreamState }
@@ -161,6 +171,12 @@ export type FromThread =
   /** `discarded`: the messages that were counted instead of kept since `stop`. */
   | { readonly type: "cancelled"; readonly upstream: string; readonly counts: CancelCounts; readonly discarded: number }
   | { readonly type: "stopped"; readonly upstream: "*" };
+
+/**
+ * The number of answers that an acknowledgement has sent. `nowhere`: there is no such journal. `ahead`: the place is
+ * beyond its newest message. `gone`: its messages died with a former thread, and the answers to them.
+ */
+export type Answered = number | "nowhere" | "ahead" | "gone";
 
 /** The thread's side of the budget of memory, which the host and all threads share. */
 export interface ThreadMemory {

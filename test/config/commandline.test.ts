@@ -52,6 +52,12 @@ test("--help, --version and --config-schema count anywhere on the line", () => {
   assert.deepEqual(parseCommandLine(["--config-schema"]), { command: "config-schema" });
 });
 
+test("run takes a script, and passes on what follows it", () => {
+  const parsed = parseCommandLine(["run", "--port", "1", "s.mjs", "a", "--", "--flag"]);
+  assert.deepEqual(parsed, { command: "run", flags: { port: "1" }, script: "s.mjs", args: ["a", "--flag"] });
+  assert.throws(() => parseCommandLine(["run"]), { name: "ConfigError", message: /^run takes a script/ });
+});
+
 test("check-config takes one file", () => {
   assert.deepEqual(parseCommandLine(["check-config", "f.yaml"]), {
     command: "check-config",
@@ -68,7 +74,7 @@ test("unknown options and commands are refused with a pointer to --help, without
     [["--token=c4n4ry"], /Unknown option '--token' \(see --help\)$/],
     [["--port"], /--port.* \(see --help\)$/],
     [["--insecure=yes"], /--insecure.* \(see --help\)$/],
-    [["cal", "c4n4ry"], /^unknown command \(known: serve, call, check-config\) \(see --help\)$/],
+    [["cal", "c4n4ry"], /^unknown command \(known: serve, call, run, check-config\) \(see --help\)$/],
     [["call", "c4n4ry", "c4n4ry"], /^call takes one message, .* \(see --help\)$/],
     [["--timeout", "10"], /^--timeout and --pick are only for call \(see --help\)$/],
     [["serve", "c4n4ry"], /^serve takes options only \(see --help\)$/],

@@ -321,3 +321,29 @@ test("an EventSource that is refused for now gets a stream that ends, so that it
   await (await pending).body?.cancel();
   assert.equal((await product.ended()).code, 0);
 });
+
+test("an answer that waits for its message goes out once a reader acknowledges that", async (t) => {
+  const when = { has: ["/params/ask"] };
+  const answers = [{ when, send: { ack: null }, copy: { "/ack": "/params/n" }, after: "delivered", within: "60s" }];
+  const { product, upstream } = await start(t, { protocol: { preset: "json", answers } });
+  const acknowledge = (through: string) =>
+    product.fetch(`${MESSAGES}/acknowledge?through=${encodeURIComponent(through)}`, { method: "POST" });
+  for (let n = 1; n <= 3; n++) upstream.broadcast(note(n, { ask: true }));
+  upstream.broadcast(note(4));
+  await arrived(product, 4);
+  const { messages, next } = await page(product);
+  assert.deepEqual(upstream.texts, [], "to read acknowledges nothing");
+  const first = await acknowledge(messages[1]?.cursor ?? "");
+  assert.deepEqual([first.status, await first.json()], [200, { answered: 2 }]);
+  await upstream.until(() => upstream.texts.length === 2);
+  assert.deepEqual(upstream.texts, ['{"ack":1}', '{"ack":2}']);
+  assert.deepEqual(await (await acknowledge(next)).json(), { answered: 1 });
+  assert.deepEqual(await (await acknowledge(next)).json(), { answered: 0 }, "each answer goes out once");
+  await upstream.until(() => upstream.texts.length === 3);
+  const ahead = next.replace(/\d+$/, (seq) => String(Number(seq) + 1_000));
+  await problem(await acknowledge(ahead), { status: 400, code: "invalid_request", sent: "no" });
+  await problem(await acknowledge("other-1"), { status: 410, code: "gone", sent: "no" });
+  await problem(await acknowledge("nothing"), { status: 400, code: "invalid_request", sent: "no" });
+  const unknown = `/v1/upstreams/default/subscriptions/none/messages/acknowledge?through=${next}`;
+  await problem(await product.fetch(unknown, { method: "POST" }), { status: 404, code: "not_found", sent: "no" });
+});

@@ -74,6 +74,8 @@ const REQUESTS: readonly (readonly [number, path: string, operation: string, ini
   [200, `${UPSTREAM}/messages?poll=1`, "readMessages", { headers: { Accept: "application/x-ndjson" } }],
   [410, `${UPSTREAM}/messages?after=aaaaaaaaaaaa-1`, "readMessages"],
   [400, `${UPSTREAM}/messages?after=x`, "readMessages"],
+  [410, `${UPSTREAM}/messages/acknowledge?through=aaaaaaaaaaaa-1`, "acknowledgeMessages", { method: "POST" }],
+  [400, `${UPSTREAM}/messages/acknowledge`, "acknowledgeMessages", { method: "POST" }],
   [
     201,
     `${UPSTREAM}/subscriptions`,
@@ -91,6 +93,12 @@ const REQUESTS: readonly (readonly [number, path: string, operation: string, ini
   [200, `${UPSTREAM}/subscriptions/clock`, "getSubscription"],
   [200, `${UPSTREAM}/subscriptions/clock/messages`, "readSubscriptionMessages"],
   [404, `${UPSTREAM}/subscriptions/none/messages`, "readSubscriptionMessages"],
+  [
+    410,
+    `${UPSTREAM}/subscriptions/clock/messages/acknowledge?through=aaaaaaaaaaaa-1`,
+    "acknowledgeSubscriptionMessages",
+    { method: "POST" },
+  ],
   [204, `${UPSTREAM}/subscriptions/clock`, "deleteSubscription", { method: "DELETE" }],
   [404, `${UPSTREAM}/subscriptions/clock`, "deleteSubscription", { method: "DELETE" }],
   [200, "/livez", "getLiveness"],

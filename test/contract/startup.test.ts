@@ -199,6 +199,7 @@ describe("the configuration", () => {
     }
     assert.match((await runProduct(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
     const schema = JSON.parse((await runProduct(["--config-schema"])).stdout) as { properties: object };
-    assert.deepEqual(Object.keys(schema.properties), ["listen", "upstreams", "replies", "limits", "quota", "shutdown"]);
+    const keys = ["$schema", "listen", "upstreams", "replies", "limits", "quota", "shutdown"];
+    assert.deepEqual(Object.keys(schema.properties), keys);
   });
 });

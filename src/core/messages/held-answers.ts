@@ -1,4 +1,4 @@
-/** Answers to the upstream that wait until the message they acknowledge has been delivered. */
+/** Answers to the upstream that wait until the message they acknowledge has been delivered or read. */
 import type { Body } from "../../protocols/protocol.ts";
 
 /** An answer, and the connection that its request came over. */
@@ -64,6 +64,14 @@ export class HeldAnswers {
       this.#forget(waiting);
       return [waiting.answer];
     });
+  }
+
+  /** Returns the answers to all messages of a journal up to this one, in their order. */
+  acknowledged(journal: string, through: number): readonly HeldAnswer[] {
+    const isMeant = ({ places }: Waiting) => places.some((place) => place.journal === journal && place.seq <= through);
+    const meant = [...this.#waiting].filter(isMeant);
+    for (const waiting of meant) this.#forget(waiting);
+    return meant.map(({ answer }) => answer);
   }
 
   /** Drops the answers to requests that came over a connection which has ended. */

@@ -24,7 +24,7 @@ import { readWait } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, failureHeaders, problem } from "../problem.ts";
-import { createRoute, type RoutedApp, type Schemas } from "../routing.ts";
+import { createRoute, type JsonOf, type RoutedApp, type Schemas } from "../routing.ts";
 import { ndjson, refusedEvents, sse, streamJournal } from "../streaming/journal-stream.ts";
 import { streamHeaders } from "../streaming/paced-response.ts";
 import { jsonOf } from "../streaming/render.ts";
@@ -33,6 +33,8 @@ import { wholeResponse } from "../whole-response.ts";
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1_000;
 const RULES_MAX = 16;
+/** How long the thread may take to send answers, in milliseconds. */
+const ACKNOWLEDGE_WITHIN_MS = 5_000;
 /** How long a page may be in coming for lack of memory, in milliseconds. */
 const PAGE_WITHIN_MS = 5_000;
 
@@ -67,8 +69,56 @@ const messagesRoute = createRoute(
   }),
 );
 
+/** The query parameters of routes that acknowledge messages. */
+export const ACKNOWLEDGE_QUERY = ["through"];
+
+/** The responses of routes that acknowledge messages. */
+export function acknowledgeResponses({ acknowledgedSchema, failures, jsonResponse }: Schemas) {
+  return {
+    200: jsonResponse("The answers that waited for these messages were sent", acknowledgedSchema),
+    ...failures("not_found", "gone", "reply_timeout", "shutting_down"),
+  };
+}
+
+const acknowledgeRoute = createRoute(
+  { method: "post", path: "/v1/upstreams/{upstream}/messages/acknowledge", query: ACKNOWLEDGE_QUERY },
+  (schemas) => ({
+    operationId: "acknowledgeMessages",
+    tags: ["Messages"],
+    summary: "Acknowledge messages, so that answers that wait for them are sent (`after: delivered`)",
+    parameters: schemas.acknowledgeParameters,
+    responses: acknowledgeResponses(schemas),
+  }),
+);
+
 export function messageRoutes(app: RoutedApp, parts: AppParts): void {
-  app.openapi(messagesRoute, withUpstream(parts.upstreams), (c) => journalResponse(c, parts, ""));
+  const named = withUpstream(parts.upstreams);
+  app.openapi(messagesRoute, named, (c) => journalResponse(c, parts, ""));
+  app.openapi(acknowledgeRoute, named, (c) => acknowledge(c, parts, ""));
+}
+
+/** Acknowledges the messages of one of the upstream's journals up to the cursor in `through`. */
+export async function acknowledge(c: Context<Env>, { lifecycle }: AppParts, journal: string): Promise<Response> {
+  const upstream = upstreamOf(c);
+  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  if (upstream.down) throw new SidesocketError(upstream.down);
+  const through = parseCursor(c.req.query("through") ?? "");
+  if (!through) throw refused("invalid_request", "through must be the cursor of a message, or the `next` of a page");
+  const answered = await upstream.journals.acknowledge(journal, through, ACKNOWLEDGE_WITHIN_MS);
+  switch (answered) {
+    case undefined: {
+      const detail = "the sidecar's thread did not say whether the answers were sent: acknowledge again";
+      throw new SidesocketError({ code: "reply_timeout", sent: "maybe", detail });
+    }
+    case "gone":
+      throw refused("gone", "these messages are not kept any more, and the answers to them were never sent");
+    case "ahead":
+      throw refused("invalid_request", "through is ahead of the newest message");
+    case "nowhere":
+      throw new SidesocketError(failureOf(answered));
+    default:
+      return c.json<JsonOf<"acknowledgedSchema">>({ answered }, 200, commonHeaders(c));
+  }
 }
 
 /** Responds with the messages of one of the upstream's journals, in the format that the caller accepts. */

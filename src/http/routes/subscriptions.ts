@@ -19,7 +19,14 @@ import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { createRoute, type JsonOf, type RoutedApp } from "../routing.ts";
-import { journalResponse, MESSAGE_QUERY, messageResponses } from "./messages.ts";
+import {
+  ACKNOWLEDGE_QUERY,
+  acknowledge,
+  acknowledgeResponses,
+  journalResponse,
+  MESSAGE_QUERY,
+  messageResponses,
+} from "./messages.ts";
 
 const path = "/v1/upstreams/{upstream}/subscriptions";
 
@@ -105,6 +112,17 @@ const messagesRoute = createRoute(
   }),
 );
 
+const acknowledgeRoute = createRoute(
+  { method: "post", path: `${path}/{id}/messages/acknowledge`, query: ACKNOWLEDGE_QUERY },
+  (schemas) => ({
+    operationId: "acknowledgeSubscriptionMessages",
+    tags: ["Subscriptions"],
+    summary: "Acknowledge the messages of a subscription, so that answers that wait for them are sent",
+    parameters: [schemas.idParameter(NAME), ...schemas.acknowledgeParameters],
+    responses: acknowledgeResponses(schemas),
+  }),
+);
+
 export function subscriptionRoutes(app: RoutedApp, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
 
@@ -159,6 +177,7 @@ export function subscriptionRoutes(app: RoutedApp, parts: AppParts): void {
   });
 
   app.openapi(messagesRoute, named, (c) => journalResponse(c, parts, find(c, upstreamOf(c)).name));
+  app.openapi(acknowledgeRoute, named, (c) => acknowledge(c, parts, find(c, upstreamOf(c)).name));
 }
 
 async function readOrder(c: Context<Env>, parts: AppParts, { settings }: UpstreamPort) {

@@ -3,7 +3,8 @@
 import { type Cursor, countedBytesOf, type Page, type Start } from "../../core/messages/journal.ts";
 import type { Failure } from "../../errors.ts";
 import type { Condition, Rule } from "../../protocols/condition.ts";
-import type { NoPage, ReadCommand, ToThread } from "../contract.ts";
+import type { Answered, NoPage, ReadCommand, ToThread } from "../contract.ts";
+import { Questions } from "./questions.ts";
 
 /** A journal, and a filter of its messages. */
 export interface JournalSelection {
@@ -62,6 +63,7 @@ export class JournalPulls {
   readonly #sharedPulls = new Map<string, SharedPull>();
   readonly #readers = new Set<(end: ReadEnd) => void>();
   readonly #reads = new Map<string, PendingRead>();
+  readonly #acknowledgements = new Questions<Answered>();
   readonly #arrived: (bytes: number) => void;
   #lastSeq = 0;
   #end: ReadEnd | undefined;
@@ -161,6 +163,21 @@ export class JournalPulls {
   /** Reports messages of a journal that were delivered. */
   delivered(journal: string, epoch: string, seqs: readonly number[]): void {
     this.#post({ type: "delivered", upstream: this.#upstream, journal, epoch, seqs });
+  }
+
+  /**
+   * Tells that a reader has the messages of a journal up to a place, so that the answers that wait for them are sent.
+   * @returns their number, or why there is none; undefined if the thread does not tell within `withinMs`
+   */
+  acknowledge(journal: string, through: Cursor, withinMs: number): Promise<Answered | undefined> {
+    const seq = ++this.#lastSeq;
+    const answered = this.#acknowledgements.add(seq, withinMs);
+    this.#post({ type: "acknowledge", upstream: this.#upstream, seq, journal, through });
+    return answered;
+  }
+
+  acknowledged(seq: number, answered: Answered): void {
+    this.#acknowledgements.receive(seq, answered);
   }
 
   /** Posts every pending pull to a new thread. Its page begins with the gap that the crash left. */

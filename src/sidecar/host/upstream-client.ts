@@ -19,10 +19,10 @@ import type {
   UpstreamState,
 } from "../contract.ts";
 import { BlockingLines } from "./blocking-lines.ts";
-import { Inspections } from "./inspections.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
+import { Questions } from "./questions.ts";
 import { ReportedState } from "./reported-state.ts";
 import { type OpenStream, StreamedReplies, type StreamedRequest, type StreamReader } from "./streamed-replies.ts";
 import { UpstreamSubscriptions } from "./subscriptions.ts";
@@ -64,7 +64,7 @@ export class UpstreamClient implements ThreadClient {
   readonly #streams: StreamedReplies;
   readonly #epochs = new EpochSequence();
   readonly #late = new LateReplies();
-  readonly #inspections = new Inspections();
+  readonly #inspections = new Questions<UpstreamDetails>();
   readonly #state = new ReportedState();
   readonly #opening = deferred<ProtocolTraits>();
   readonly #confirmations = new ThreadConfirmations();
@@ -266,6 +266,9 @@ export class UpstreamClient implements ThreadClient {
         break;
       case "page":
         this.journals.receive(message.seq, message.page);
+        break;
+      case "acknowledged":
+        this.journals.acknowledged(message.seq, message.answered);
         break;
       case "subscription":
         this.subscriptions.receive(message.name, message.state);

@@ -2,6 +2,7 @@
 
 import { SHARED_MAX_BYTES, type StoredBody } from "../../core/messages/body-store.ts";
 import {
+  type Cursor,
   countedBytesOf,
   Journal,
   type Message,
@@ -84,6 +85,12 @@ export class Journals {
     if (!same && data.length > SHARED_MAX_BYTES) this.#remember(data, stored);
     this.#scheduleRetry();
     return journal.newest;
+  }
+
+  /** The place of the newest message, or the one before the first; undefined without such a journal. */
+  newestOf(name: string): Cursor | undefined {
+    const journal = this.#journals.get(name);
+    return journal && { epoch: journal.epoch, seq: journal.newest };
   }
 
   epochOf(name: string): string | undefined {

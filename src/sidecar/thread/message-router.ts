@@ -9,11 +9,9 @@ import type { Outcome } from "../../core/outcome.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { isJson } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
-import type { FromThread, JournalEpochs, ToThread } from "../contract.ts";
+import type { Answered, CommandOf, FromThread, JournalEpochs } from "../contract.ts";
 import { AgreementWaits } from "./agreement-waits.ts";
 import { Journals, MAIN } from "./journals.ts";
-
-type CommandOf<Type extends ToThread["type"]> = Extract<ToThread, { type: Type }>;
 
 interface RouterEnvironment {
   readonly budget: Budget;
@@ -120,6 +118,14 @@ export class MessageRouter {
   /** Returns the answers that waited for these messages. */
   delivered({ journal, epoch, seqs }: CommandOf<"delivered">): readonly HeldAnswer[] {
     return this.#journals.epochOf(journal) === epoch ? this.#held.delivered(journal, seqs) : [];
+  }
+
+  /** Returns the answers that waited for the messages up to a place, or why there can be none. */
+  acknowledged({ journal, through }: CommandOf<"acknowledge">): readonly HeldAnswer[] | Exclude<Answered, number> {
+    const place = this.#journals.newestOf(journal);
+    if (place === undefined) return "nowhere";
+    if (place.epoch !== through.epoch) return "gone";
+    return through.seq > place.seq ? "ahead" : this.#held.acknowledged(journal, through.seq);
   }
 
   /** A connection has ended: requests that came over it can no longer be answered. */

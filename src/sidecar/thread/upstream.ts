@@ -6,6 +6,7 @@ import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
 import { unconfirmable } from "../../core/exchange/failures.ts";
 import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
+import type { HeldAnswer } from "../../core/messages/held-answers.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { flat } from "../../core/util/flat.ts";
 import type { Network } from "../../net/connect.ts";
@@ -13,7 +14,7 @@ import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
 import { Alarm } from "../alarm.ts";
-import type { FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
+import type { CommandOf, FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
 import { Framing } from "./framing.ts";
 import { withResolvedAnswers } from "./load-protocol.ts";
@@ -138,9 +139,10 @@ export class Upstream {
         this.#router.unread(command.seq);
         break;
       case "delivered":
-        for (const answer of this.#router.delivered(command)) {
-          this.#carryOut(this.#exchange.answer(answer, now, this.#connection.buffered(answer.connection)));
-        }
+        this.#answer(this.#router.delivered(command), now);
+        break;
+      case "acknowledge":
+        this.#acknowledge(command, now);
         break;
       case "inspect":
         this.#post({ type: "inspected", upstream: this.#name, seq: command.seq, details: this.#details(now) });
@@ -164,6 +166,19 @@ export class Upstream {
         this.#post({ type: "cancelled", upstream: this.#name, counts, discarded: this.#router.unkept });
       }
     }
+  }
+
+  #acknowledge(command: CommandOf<"acknowledge">, now: number): void {
+    const answers = this.#router.acknowledged(command);
+    if (typeof answers !== "string") this.#answer(answers, now);
+    const answered = typeof answers === "string" ? answers : answers.length;
+    this.#post({ type: "acknowledged", upstream: this.#name, seq: command.seq, answered });
+  }
+
+  /** Sends the answers whose messages have arrived. */
+  #answer(answers: readonly HeldAnswer[], now: number): void {
+    for (const answer of answers)
+      this.#carryOut(this.#exchange.answer(answer, now, this.#connection.buffered(answer.connection)));
   }
 
   // The connection.

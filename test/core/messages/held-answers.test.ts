@@ -18,6 +18,18 @@ test("an answer is returned once, for a delivery of its message from any journal
   assert.deepEqual([held.nextDeadline, held.dropped], [undefined, 0]);
 });
 
+test("an acknowledgement returns the answers to all messages of its journal up to its place, in order", () => {
+  const held = new HeldAnswers();
+  held.hold(answer("one"), [at(1)], 0);
+  held.hold(answer("tick"), [at(1, "ticks")], 0);
+  held.hold(answer("two"), [at(2)], 0);
+  held.hold(answer("three"), [at(3)], 0);
+  assert.deepEqual(frames(held.acknowledged("", 2)), ["one", "two"]);
+  assert.deepEqual(frames(held.acknowledged("", 3)), ["three"]);
+  assert.deepEqual(frames(held.acknowledged("ticks", 9)), ["tick"]);
+  assert.deepEqual([held.nextDeadline, held.dropped], [undefined, 0]);
+});
+
 test("an answer whose message is not delivered in time is dropped and counted", () => {
   const held = new HeldAnswers();
   held.hold(answer("late", 100), [at(1)], 0);
