@@ -27,7 +27,8 @@ export function eventOf(epoch: string, entry: JournalEntry): string {
 }
 
 export function event(name: string, id: string | undefined, data: string): string {
-  const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`);
+  const texts = hasLineEnd(data) ? data.split(/\r\n|\r|\n/) : [data];
+  const lines = texts.map((line) => `data: ${line}\n`);
   return `${id === undefined ? "" : `id: ${id}\n`}event: ${name}\n${lines.join("")}\n`;
 }
 
@@ -54,15 +55,22 @@ function time(ms: number | undefined): string | undefined {
 
 /** Puts JSON on one line. Line breaks cannot occur inside its strings, so each is insignificant white space. */
 export function oneLine(json: string): string {
-  return escapeSeparators(/[\r\n]/.test(json) ? json.replaceAll(/[\r\n]+/g, " ") : json);
+  return escapeSeparators(hasLineEnd(json) ? json.replaceAll(/[\r\n]+/g, " ") : json);
 }
+
+/** To look for one character is ten times faster than a pattern of several, and most texts have none of them. */
+function hasLineEnd(text: string): boolean {
+  return text.includes("\n") || text.includes("\r");
+}
+
+const SEPARATORS = ["\u0085", "\u2028", "\u2029"] as const;
 
 /**
  * Escapes the characters at which line readers of other languages break a line, although JSON allows them in a string:
  * NEL, LS and PS (Python's `splitlines`, Java's `Scanner`). Outside of strings JSON has none of them.
  */
 export function escapeSeparators(json: string): string {
-  return /[\u0085\u2028\u2029]/.test(json) ? json.replaceAll(/[\u0085\u2028\u2029]/g, escaped) : json;
+  return SEPARATORS.some((each) => json.includes(each)) ? json.replaceAll(/[\u0085\u2028\u2029]/g, escaped) : json;
 }
 
 function escaped(separator: string): string {
