@@ -16,6 +16,7 @@ import { type Pointer, parsePointer } from "./protocols/json-place.ts";
 import { pick } from "./protocols/pick.ts";
 import type { Body } from "./protocols/protocol.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { isJoined } from "./sidecar/exit-report.ts";
 import { Sidecars } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import { endOnSignals } from "./signals.ts";
@@ -87,7 +88,7 @@ export async function call(command: CallCommand, config: LoadedConfig, runtime: 
   log.debug("exit", { report });
 
   const exitCode = await print(result, client, runtime);
-  const joined = report.steps.every(({ step, outcome }) => step !== "join" || outcome !== "failed");
+  const joined = isJoined(report);
   return { exitCode: joined ? exitCode : report.exit_code, joined };
 }
 

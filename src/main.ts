@@ -10,7 +10,7 @@ import { commandFor, needsOf } from "./permissions.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { Service } from "./service.ts";
-import type { ExitReport } from "./sidecar/host/exit.ts";
+import { type ExitReport, isJoined } from "./sidecar/exit-report.ts";
 import { endOnSignals } from "./signals.ts";
 import { version } from "./version.ts";
 
@@ -135,7 +135,7 @@ const LAST_LINES_WITHIN_MS = 250;
 
 /** Ends the process of a service that has started. There is no other way out. */
 async function leave(report: ExitReport): Promise<never> {
-  const joined = report.steps.every(({ step, outcome }) => step !== "join" || outcome !== "failed");
+  const joined = isJoined(report);
   errorLines.push(`${JSON.stringify(report)}\n`);
   return end(report.exit_code, joined);
 }

@@ -11,6 +11,7 @@ import { memoryOf } from "./core/util/budget.ts";
 import { deferred } from "./core/util/deferred.ts";
 import { errorLines, log } from "./log.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { isJoined } from "./sidecar/exit-report.ts";
 import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
 import { type Line, SCRIPT_LINES } from "./sidecar/line.ts";
 import { endOnSignals } from "./signals.ts";
@@ -54,7 +55,7 @@ export async function runScript({ script, args }: RunCommand, config: LoadedConf
   await demo?.stop();
   giveSignalsBack();
   log.debug("exit", { report });
-  const joined = report.steps.every(({ step, outcome }) => step !== "join" || outcome !== "failed");
+  const joined = isJoined(report);
   if (!joined || exitCode === 0) exitCode = report.exit_code;
   return { exitCode, joined };
 }

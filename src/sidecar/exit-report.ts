@@ -22,3 +22,8 @@ export interface ExitReport {
   readonly ms: number;
   readonly steps: readonly StepReport[];
 }
+
+/** False if a thread could not be joined and is left behind. */
+export function isJoined({ steps }: ExitReport): boolean {
+  return steps.every(({ step, outcome }) => step !== "join" || outcome !== "failed");
+}
