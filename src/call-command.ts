@@ -1,9 +1,10 @@
 /** The command `sidesocket call`: one upstream, one request, the exit protocol, and the reply on standard output. */
 
 import type { CallCommand } from "./config/commandline.ts";
+import { demoUpstreams } from "./config/demo-settings.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
-import { type UpstreamSettings, upstreamSchema } from "./config/schema.ts";
+import type { UpstreamSettings } from "./config/schema.ts";
 import { batchFailure, DEFAULT_TIMEOUT_MS, type Outcome } from "./core/outcome.ts";
 import { Budget } from "./core/util/budget.ts";
 import { type Failure, refused, retryFor, type Sent, SidesocketError } from "./errors.ts";
@@ -12,6 +13,7 @@ import { CollectedBody, tooLarge } from "./http/call/collected-body.ts";
 import { parseTimeoutWithin } from "./http/call/timeout.ts";
 import { problemDocument } from "./http/problem.ts";
 import { errorLines, log } from "./log.ts";
+import { logModules } from "./module-log.ts";
 import { type Pointer, parsePointer } from "./protocols/json-place.ts";
 import { pick } from "./protocols/pick.ts";
 import type { Body } from "./protocols/protocol.ts";
@@ -68,7 +70,7 @@ export async function call(command: CallCommand, config: LoadedConfig, runtime: 
   const options = readOptions(command);
   const chosen = upstreamOf(config);
   const demo = chosen.size === 0 ? await (await import("./demo/demo-upstream.ts")).startDemo() : undefined;
-  const upstreams = demo ? new Map([["default", upstreamSchema.parse({ url: demo.url })]]) : chosen;
+  const upstreams = demo ? demoUpstreams(demo) : chosen;
   const [settings] = upstreams.values();
   if (!settings) throw new RangeError("unreachable: there is one upstream");
   // Read standard input before the thread starts: until then a signal simply ends the process.
@@ -78,7 +80,7 @@ export async function call(command: CallCommand, config: LoadedConfig, runtime: 
   const sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread);
   const [client] = sidecars.upstreams.values();
   if (!client) throw new RangeError("unreachable: there is one upstream");
-  client.onReport(({ event, text }) => log.info(`the module of the protocol: ${event}`, { [event]: text }));
+  logModules(sidecars.upstreams);
   const giveSignalsBack = endOnSignals(runtime.endingSignals, (exit) => sidecars.exit(exit));
   const result = await request(client, body, options);
   const report = await sidecars.exit({ cause: "call" });

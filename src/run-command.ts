@@ -4,12 +4,13 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { RunCommand } from "./config/commandline.ts";
+import { demoUpstreams } from "./config/demo-settings.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
-import { upstreamSchema } from "./config/schema.ts";
 import { memoryOf } from "./core/util/budget.ts";
 import { deferred } from "./core/util/deferred.ts";
 import { errorLines, log } from "./log.ts";
+import { logModules } from "./module-log.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { isJoined } from "./sidecar/exit-report.ts";
 import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
@@ -30,7 +31,7 @@ interface RunEnd {
 /** Runs the script, then the exit protocol; on a signal the other way round. The exit code is the script's. */
 export async function runScript({ script, args }: RunCommand, config: LoadedConfig, runtime: Runtime): Promise<RunEnd> {
   const demo = config.demo ? await (await import("./demo/demo-upstream.ts")).startDemo() : undefined;
-  const upstreams = demo ? new Map([["default", upstreamSchema.parse({ url: demo.url })]]) : config.upstreams;
+  const upstreams = demo ? demoUpstreams(demo) : config.upstreams;
   for (const [name, { webhooks }] of upstreams) {
     if (webhooks.length === 0) continue;
     throw new ConfigError(
@@ -39,9 +40,7 @@ export async function runScript({ script, args }: RunCommand, config: LoadedConf
   }
   const memory = memoryOf(config.limits, runtime.memoryLimit);
   const sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, noHttpSide, memory);
-  for (const [name, client] of sidecars.upstreams) {
-    client.onReport(({ event, text }) => log.info(`upstream ${name}: its module: ${event}`, { [event]: text }));
-  }
+  logModules(sidecars.upstreams);
   const signalled = deferred<void>();
   const giveSignalsBack = endOnSignals(runtime.endingSignals, (options) => {
     signalled.resolve();

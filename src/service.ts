@@ -1,8 +1,8 @@
 /** The service of one process: the listener, the sidecars, the demo, and their common end. */
 
+import { demoUpstreams } from "./config/demo-settings.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { answersAfterDelivery } from "./config/protocol-settings.ts";
-import { type UpstreamSettings, upstreamSchema } from "./config/schema.ts";
 import { isLoopback } from "./config/wire.ts";
 import { type Budget, memoryOf } from "./core/util/budget.ts";
 import { deferred } from "./core/util/deferred.ts";
@@ -18,10 +18,10 @@ import { Quotas } from "./http/quotas.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
 import { log } from "./log.ts";
+import { logModules } from "./module-log.ts";
 import { logPressure } from "./pressure-log.ts";
 import { Webhook } from "./push/webhook.ts";
 import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
-import type { ThreadReport } from "./sidecar/contract.ts";
 import type { ExitReport, HttpSide } from "./sidecar/host/exit.ts";
 import { type ExitOptions, Sidecars } from "./sidecar/host/sidecars.ts";
 import { version } from "./version.ts";
@@ -48,7 +48,7 @@ export class Service {
     this.#config = config;
     this.#runtime = runtime;
     this.#demo = demo;
-    const upstreams = demo ? new Map([["default", upstreamSchema.parse({ url: demo.url })]]) : config.upstreams;
+    const upstreams = demo ? demoUpstreams(demo) : config.upstreams;
     const memory = memoryOf(config.limits, runtime.memoryLimit);
     this.#sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, this.#front, memory);
     warnOfMemory(upstreams, this.#sidecars.budget);
@@ -65,8 +65,8 @@ export class Service {
         return [name, settings.webhooks.map((webhook) => new Webhook({ ...common, settings: webhook }))];
       }),
     );
+    logModules(this.#sidecars.upstreams);
     for (const [name, upstream] of this.#sidecars.upstreams) {
-      upstream.onReport((report) => logReport(name, upstream.settings, report));
       upstream.onState(({ phase, attempts, lastError, retryInMs }) => {
         // A connection turns idle with an error only if its thread has died.
         const level =
@@ -273,20 +273,6 @@ function warnFull(max: number): () => void {
     warnedAt = performance.now();
     log.warn(`rejecting connections: ${max} are open already (listen.connections)`);
   };
-}
-
-/** Logs what a user's module printed or threw, marked with the module: nothing of it goes anywhere else. */
-function logReport(
-  upstream: string,
-  { protocol, credentials }: Pick<UpstreamSettings, "protocol" | "credentials">,
-  { event, text }: ThreadReport,
-): void {
-  const path = typeof protocol === "string" ? protocol : protocol.preset;
-  const modules = [path, credentials].filter((each) => each?.startsWith("file:"));
-  const facts = { upstream, module: modules.join(" "), [event]: text };
-  if (event === "printed") log.info(`upstream ${upstream}: its module printed`, facts);
-  else if (event === "threw") log.error(`upstream ${upstream}: its module threw`, facts);
-  else log.error("the sidecar's thread dies", facts);
 }
 
 function logWebhook(upstream: string, { url, failures, lastError, acknowledged, givenUp }: WebhookState): void {
