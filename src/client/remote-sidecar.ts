@@ -43,6 +43,8 @@ export interface ClientOptions {
 
 const OPTIONS: OptionNames<ClientOptions> = { token: true, upstream: true, repeat: true, resumeMs: true, fetch: true };
 const RESUME_MS = 30_000;
+/** How long the service waits for its thread to send answers, in milliseconds. */
+const ACKNOWLEDGE_MS = 5_000;
 /** The steps of an exit have bounds of their own, which the service knows. */
 const EXIT_WITHIN_MS = 120_000;
 const REPEAT_MAX = 100;
@@ -182,6 +184,15 @@ export class RemoteSidecar implements AsyncSidecar {
 
   #subscriptionPath(name: string): string {
     return `${this.#path}/subscriptions/${encodeURIComponent(name)}`;
+  }
+
+  async acknowledge(cursor: string, subscription?: string): Promise<number> {
+    const from = subscription === undefined ? this.#path : this.#subscriptionPath(subscription);
+    const path = `${from}/messages/acknowledge?through=${encodeURIComponent(cursor)}`;
+    return await this.#service.call({ method: "POST", path, waitMs: ACKNOWLEDGE_MS }, async (response) => {
+      if (isFailure(response)) throw await failureOf(response);
+      return ((await response.json()) as { readonly answered: number }).answered;
+    });
   }
 
   async readState(): Promise<ConnectionState> {

@@ -111,6 +111,14 @@ export interface AsyncUpstream {
    * @throws SidesocketError if it did not, though the subscription is removed all the same; `not_found` without one
    */
   unsubscribe(name: string, options?: UnsubscribeOptions): Promise<void>;
+  /**
+   * Acknowledges the messages up to this cursor, of the upstream or of one subscription, so that the answers that wait
+   * for them (`after: delivered`) are sent. To read a message does not acknowledge it.
+   * @returns the number of answers that were sent
+   * @throws SidesocketError `invalid_request` for a wrong cursor, `gone` if its messages are not kept any more, or
+   *   `not_found` for an unknown subscription
+   */
+  acknowledge(cursor: string, subscription?: string): Promise<number>;
   /** The state of the connection. */
   readState(): Promise<ConnectionState>;
 }

@@ -83,6 +83,7 @@ export function replyJson<Value>(body: Body): Value {
   }
 }
 
-function unusable(detail: string): SidesocketError {
+/** The failure of a caller who got a reply that is not of the wanted form. */
+export function unusable(detail: string): SidesocketError {
   return new SidesocketError({ code: "invalid_reply", sent: "yes", detail });
 }

@@ -3,7 +3,7 @@
 import { refused, SidesocketError } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { RpcParams } from "./async-upstream.ts";
-import { replyJson } from "./pending-reply.ts";
+import { replyJson, unusable } from "./pending-reply.ts";
 import { bodyOf } from "./sendable.ts";
 
 /** @param id left out of the request, and of its reply, if it is undefined: sidesocket has its own on the wire */
@@ -30,8 +30,4 @@ function rpcFailure(error: unknown): SidesocketError {
   const rpc = { code, message, ...(data !== undefined && { data }) };
   const detail = `the upstream replied with the error ${code}: ${message}`;
   return new SidesocketError({ code: "rpc_error", sent: "yes", detail, rpc });
-}
-
-function unusable(detail: string): SidesocketError {
-  return new SidesocketError({ code: "invalid_reply", sent: "yes", detail });
 }

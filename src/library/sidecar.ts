@@ -7,6 +7,7 @@ import { refused, SidesocketError } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 import { demandSent, replyValue } from "../reply-value.ts";
 import type { ExitReport } from "../sidecar/exit-report.ts";
+import { acknowledge } from "../sidecar/host/acknowledge.ts";
 import { readMessages } from "../sidecar/host/message-iterator.ts";
 import { demandUndeclared, subscribe, unsubscribed } from "../sidecar/host/subscribe.ts";
 import type { Line } from "../sidecar/line.ts";
@@ -202,6 +203,10 @@ export class Sidecar implements AsyncSidecar {
     }
     this.#own ??= new LineUpstream(client.lines.create(), client.lines);
     return this.#own;
+  }
+
+  async acknowledge(cursor: string, subscription = ""): Promise<number> {
+    return await acknowledge(this.#inner.client.journals, subscription, cursor);
   }
 
   /** The current state of the connection. */

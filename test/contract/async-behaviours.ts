@@ -262,3 +262,26 @@ export const behaviours: Readonly<Record<string, (scene: Scene) => Promise<void>
     await bounded(reading);
   },
 };
+
+/** Settings of a protocol whose answer waits for its message, and the behaviour of an upstream that has it. */
+export const answering = {
+  preset: "json",
+  answers: [{ when: { has: ["/ask"] }, send: { ack: true }, after: "delivered", within: "60s" }],
+} as const;
+
+export async function acknowledges({ caller, upstream }: Scene): Promise<void> {
+  const messages = caller.messages();
+  const first = messages.next();
+  await until(async () => (await caller.readState()).phase === "ready");
+  upstream.last.send({ ask: 1 });
+  const { value } = await bounded(first);
+  const { cursor } = value as UpstreamMessage;
+  assert.deepEqual(upstream.texts, [], "to read acknowledges nothing");
+  assert.equal(await caller.acknowledge(cursor), 1);
+  await upstream.until(() => upstream.texts.length === 1);
+  assert.equal(await caller.acknowledge(cursor), 0, "an answer is sent once");
+  await assert.rejects(caller.acknowledge("other-1"), failsAs("gone", "no"));
+  await assert.rejects(caller.acknowledge("nothing"), failsAs("invalid_request", "no"));
+  await assert.rejects(caller.acknowledge(cursor, "nobody"), failsAs("not_found", "no"));
+  await messages.return();
+}

@@ -3,8 +3,8 @@ import { after, before, describe, test } from "node:test";
 import { connect } from "../../src/client.ts";
 import { type AsyncSidecar, Sidecar } from "../../src/index.ts";
 import { type Product, startProduct } from "../support/product.ts";
-import type { Upstream } from "../support/upstream.ts";
-import { behaviours, startSubscribable } from "./async-behaviours.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { acknowledges, answering, behaviours, startSubscribable } from "./async-behaviours.ts";
 
 const reconnect = { from: "10ms", to: "50ms" } as const;
 
@@ -40,4 +40,22 @@ describe("the client of a service", () => {
   });
 
   for (const [name, behaves] of Object.entries(behaviours)) test(name, () => behaves({ caller, upstream }));
+});
+
+describe("an answer that waits for its message is sent once a reader acknowledges that", () => {
+  test("in this program", async (t) => {
+    const upstream = await startUpstream({ t, onMessage: () => {} });
+    await using caller = await Sidecar.start({ url: upstream.url, protocol: answering });
+    await acknowledges({ caller, upstream });
+  });
+
+  test("behind HTTP", async (t) => {
+    const upstream = await startUpstream({ t, onMessage: () => {} });
+    const product = await startProduct({
+      config: { upstreams: { default: { url: upstream.url, protocol: answering } } },
+      t,
+    });
+    await using caller = connect(product.url);
+    await acknowledges({ caller, upstream });
+  });
 });

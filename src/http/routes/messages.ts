@@ -16,6 +16,7 @@ import type { Budget } from "../../core/util/budget.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import { compileWhere, type Rule } from "../../protocols/condition.ts";
 import { parseCallersPointer } from "../../protocols/pick.ts";
+import { acknowledge } from "../../sidecar/host/acknowledge.ts";
 import type { JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import { leaveSignal } from "../call/caller-left.ts";
@@ -33,8 +34,6 @@ import { wholeResponse } from "../whole-response.ts";
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1_000;
 const RULES_MAX = 16;
-/** How long the thread may take to send answers, in milliseconds. */
-const ACKNOWLEDGE_WITHIN_MS = 5_000;
 /** How long a page may be in coming for lack of memory, in milliseconds. */
 const PAGE_WITHIN_MS = 5_000;
 
@@ -94,31 +93,16 @@ const acknowledgeRoute = createRoute(
 export function messageRoutes(app: RoutedApp, parts: AppParts): void {
   const named = withUpstream(parts.upstreams);
   app.openapi(messagesRoute, named, (c) => journalResponse(c, parts, ""));
-  app.openapi(acknowledgeRoute, named, (c) => acknowledge(c, parts, ""));
+  app.openapi(acknowledgeRoute, named, (c) => acknowledgeResponse(c, parts, ""));
 }
 
 /** Acknowledges the messages of one of the upstream's journals up to the cursor in `through`. */
-export async function acknowledge(c: Context<Env>, { lifecycle }: AppParts, journal: string): Promise<Response> {
+export async function acknowledgeResponse(c: Context<Env>, { lifecycle }: AppParts, journal: string) {
   const upstream = upstreamOf(c);
   if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
   if (upstream.down) throw new SidesocketError(upstream.down);
-  const through = parseCursor(c.req.query("through") ?? "");
-  if (!through) throw refused("invalid_request", "through must be the cursor of a message, or the `next` of a page");
-  const answered = await upstream.journals.acknowledge(journal, through, ACKNOWLEDGE_WITHIN_MS);
-  switch (answered) {
-    case undefined: {
-      const detail = "the sidecar's thread did not say whether the answers were sent: acknowledge again";
-      throw new SidesocketError({ code: "reply_timeout", sent: "maybe", detail });
-    }
-    case "gone":
-      throw refused("gone", "these messages are not kept any more, and the answers to them were never sent");
-    case "ahead":
-      throw refused("invalid_request", "through is ahead of the newest message");
-    case "nowhere":
-      throw new SidesocketError(failureOf(answered));
-    default:
-      return c.json<JsonOf<"acknowledgedSchema">>({ answered }, 200, commonHeaders(c));
-  }
+  const answered = await acknowledge(upstream.journals, journal, c.req.query("through") ?? "");
+  return c.json<JsonOf<"acknowledgedSchema">>({ answered }, 200, commonHeaders(c));
 }
 
 /** Responds with the messages of one of the upstream's journals, in the format that the caller accepts. */

@@ -21,7 +21,7 @@ import { commonHeaders } from "../problem.ts";
 import { createRoute, type JsonOf, type RoutedApp } from "../routing.ts";
 import {
   ACKNOWLEDGE_QUERY,
-  acknowledge,
+  acknowledgeResponse,
   acknowledgeResponses,
   journalResponse,
   MESSAGE_QUERY,
@@ -177,7 +177,7 @@ export function subscriptionRoutes(app: RoutedApp, parts: AppParts): void {
   });
 
   app.openapi(messagesRoute, named, (c) => journalResponse(c, parts, find(c, upstreamOf(c)).name));
-  app.openapi(acknowledgeRoute, named, (c) => acknowledge(c, parts, find(c, upstreamOf(c)).name));
+  app.openapi(acknowledgeRoute, named, (c) => acknowledgeResponse(c, parts, find(c, upstreamOf(c)).name));
 }
 
 async function readOrder(c: Context<Env>, parts: AppParts, { settings }: UpstreamPort) {

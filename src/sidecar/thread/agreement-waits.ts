@@ -7,7 +7,7 @@ import type { Failure, Sent } from "../../errors.ts";
 
 interface KnownAgreement {
   readonly phase: SubscriptionState["phase"];
-  /** Whether the request has gone out. */
+  /** True once the request has gone out. */
   readonly sent: Sent;
 }
 
