@@ -5,7 +5,7 @@ import { type CallCommand, helpText, parseCommandLine, type RunCommand } from ".
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import type { Failure } from "./errors.ts";
-import { errorLines, log, outputLines, startLog } from "./log.ts";
+import { errorLines, log, outputLines, printReport, startLog } from "./log.ts";
 import { commandFor, needsOf } from "./permissions.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -136,7 +136,7 @@ const LAST_LINES_WITHIN_MS = 250;
 /** Ends the process of a service that has started. There is no other way out. */
 async function leave(report: ExitReport): Promise<never> {
   const joined = isJoined(report);
-  errorLines.push(`${JSON.stringify(report)}\n`);
+  printReport(report);
   return end(report.exit_code, joined);
 }
 

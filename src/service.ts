@@ -21,9 +21,11 @@ import { log } from "./log.ts";
 import { logModules } from "./module-log.ts";
 import { logPressure } from "./pressure-log.ts";
 import { Webhook } from "./push/webhook.ts";
+import { logRequests } from "./request-log.ts";
 import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
 import type { ExitReport, HttpSide } from "./sidecar/host/exit.ts";
 import { type ExitOptions, Sidecars } from "./sidecar/host/sidecars.ts";
+import { Telemetry } from "./telemetry/telemetry.ts";
 import { version } from "./version.ts";
 
 /** Builds everything from a configuration and owns its life. */
@@ -36,6 +38,7 @@ export class Service {
   readonly #sidecars: Sidecars;
   readonly #demo: DemoUpstream | undefined;
   readonly #webhooks: ReadonlyMap<string, readonly Webhook[]>;
+  readonly #telemetry: Telemetry;
   #listener: Listener | undefined;
   /** Resolves when the listener does not accept connections any more. */
   #deaf = new Promise<Failure>(() => {});
@@ -44,7 +47,8 @@ export class Service {
   readonly #endPressureLog: () => void;
   readonly #ended = deferred<ExitReport>();
 
-  private constructor(config: LoadedConfig, runtime: Runtime, demo: DemoUpstream | undefined) {
+  private constructor(config: LoadedConfig, runtime: Runtime, demo: DemoUpstream | undefined, telemetry: Telemetry) {
+    this.#telemetry = telemetry;
     this.#config = config;
     this.#runtime = runtime;
     this.#demo = demo;
@@ -66,7 +70,9 @@ export class Service {
       }),
     );
     logModules(this.#sidecars.upstreams);
+    logRequests(this.#telemetry);
     for (const [name, upstream] of this.#sidecars.upstreams) {
+      this.#telemetry.watch(name, upstream);
       upstream.onState(({ phase, attempts, lastError, retryInMs }) => {
         // A connection turns idle with an error only if its thread has died.
         const level =
@@ -91,6 +97,7 @@ export class Service {
     const descriptorsMax = runtime.descriptorsMax();
     const connectionsMax = withinDescriptors(config, descriptorsMax);
     const deaf = deferred<Failure>();
+    const telemetry = new Telemetry();
     // Listen first: if the address is in use, no upstream must be contacted. Early requests wait for the app.
     const listener = await runtime
       .listen({
@@ -102,7 +109,11 @@ export class Service {
         onFull: warnFull(connectionsMax),
         onDeaf: () => deaf.resolve(refused("congested", DEAF).failure),
         farewell: farewell(),
-        refusal: belowApp,
+        refusal: (status, detail) => {
+          const response = belowApp(status, detail);
+          telemetry.failed(response.request, response.failure);
+          return response;
+        },
       })
       .catch(async (error: unknown) => {
         await demo?.stop();
@@ -113,7 +124,7 @@ export class Service {
       const cause = `the limit of descriptors is ${descriptorsMax}`;
       log.warn(`listen.connections is ${connectionsMax} instead of ${connections}: ${cause}`);
     }
-    const service = new Service(config, runtime, demo);
+    const service = new Service(config, runtime, demo, telemetry);
     service.#listener = listener;
     service.#deaf = deaf.promise;
     const built = service.#app(listener.port);
@@ -198,6 +209,7 @@ export class Service {
         keys: quota.keys,
         shared: access.tokens.identities > 1,
       }),
+      telemetry: this.#telemetry,
       about: {
         version,
         runtime: `${this.#runtime.name} ${this.#runtime.version}`,
@@ -216,7 +228,7 @@ export class Service {
           log.info("shutdown requested", {
             cause: options.cause,
             force: options.force,
-            peer: connection?.remoteAddress,
+            address: connection?.remoteAddress,
           });
           return this.exit(options);
         },

@@ -39,6 +39,7 @@ const LIBRARY_ANYWHERE: readonly Place[] = [
 /** Open to every part of the HTTP side. */
 const HTTP: readonly Place[] = [
   "http/described.ts",
+  "http/ended-request.ts",
   "http/guard.ts",
   "http/held-bytes.ts",
   "http/openapi.ts",
@@ -56,7 +57,7 @@ const HTTP: readonly Place[] = [
 ];
 
 /** The foundations of the HTTP side. */
-const BEHIND_HTTP: readonly Place[] = ["sidecar/host/", ...BOTH_SIDES, ...CORE, "config/", "version.ts"];
+const BEHIND_HTTP: readonly Place[] = ["sidecar/host/", ...BOTH_SIDES, ...CORE, "config/", "telemetry/", "version.ts"];
 
 /**
  * Who may import whom inside src/. `types` may be imported with `import type` only. Files not named here (main.ts,
@@ -103,6 +104,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
       ],
       types: ["config/schema.ts", "http/ports.ts"],
     },
+    { from: ["telemetry/"], to: ["telemetry/"], types: ["errors.ts", "sidecar/reports.ts"] },
     { from: ["net/"], to: ["net/", "core/connection/address-race.ts"] },
     {
       from: ["runtime/"],

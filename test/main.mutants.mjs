@@ -2,7 +2,7 @@
 export default {
   tests: ["test/contract/exit"],
   mutants: [
-    ["the report is not printed", "errorLines.push(`${JSON.stringify(report)}\\n`);", ""],
+    ["the report is not printed", "  printReport(report);\n", ""],
     [
       "the last lines are not flushed",
       'left behind\\n");\n  await errorLines.flushed(LAST_LINES_WITHIN_MS);',

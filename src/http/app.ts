@@ -4,12 +4,14 @@ import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
 import { isCallerLeft } from "./call/caller-left.ts";
+import { HttpRequestRecord } from "./ended-request.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem, type ResponseHeaders } from "./problem.ts";
 import { requestId } from "./request-id.ts";
 import { documentRoutes } from "./routes/document.ts";
 import { graphqlRoutes } from "./routes/graphql.ts";
+import { historyRoutes } from "./routes/history.ts";
 import { keptRoutes } from "./routes/kept-replies.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { requestRoutes } from "./routes/request.ts";
@@ -19,9 +21,10 @@ import { statusRoutes } from "./routes/status.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
 import { RoutedApp } from "./routing.ts";
 import { isRpc, rpcFailure } from "./rpc-error.ts";
+import { EventStreams } from "./streaming/event-stream.ts";
 
 export function buildApp(parts: AppParts): RoutedApp {
-  const { access } = parts;
+  const { access, telemetry } = parts;
   const app = new RoutedApp();
 
   const servesPages = access.origins.length > 0;
@@ -29,9 +32,12 @@ export function buildApp(parts: AppParts): RoutedApp {
     c.set("began", performance.now());
     c.set("budget", parts.budget);
     c.set("requestId", requestId(c.req.header("x-request-id")));
+    const ended = (response: Response) => telemetry.requestEnded(new HttpRequestRecord(c, response.status));
     const refusal = guardCaller(c, access) ?? (servesPages ? undefined : guardRoute(c, access));
-    if (refusal) throw refusal;
-    return next();
+    if (!refusal) return next().then(() => ended(c.res));
+    const response = failureResponse(c, refusal.failure);
+    ended(response);
+    return Promise.resolve(response);
   });
   if (servesPages) {
     // Before the token check: a preflight carries no token, and a page must be able to read its 401.
@@ -43,28 +49,27 @@ export function buildApp(parts: AppParts): RoutedApp {
     });
   }
 
+  const eventStreams = new EventStreams(parts);
   requestRoutes(app, parts);
   rpcRoutes(app, parts);
   graphqlRoutes(app, parts);
   keptRoutes(app, parts);
   messageRoutes(app, parts);
   subscriptionRoutes(app, parts);
-  statusRoutes(app, parts);
+  statusRoutes(app, parts, eventStreams);
+  historyRoutes(app, parts, eventStreams);
   shutdownRoutes(app, parts);
   documentRoutes(app, parts);
   refuseOtherMethods(app);
 
   app.notFound((c) => problem(c, refused("not_found", "no such route (/openapi.json lists all routes)").failure));
   app.onError((error, c) => {
-    if (error instanceof SidesocketError) {
-      const { failure } = error;
-      return isRpc(c) ? rpcFailure(c, c.get("upstream"), { type: "failed", failure }) : problem(c, failure);
-    }
+    if (error instanceof SidesocketError) return failureResponse(c, error.failure);
     // The caller has left and its request was abandoned: this response reaches nobody.
     if (isCallerLeft(c, error)) return new Response(null, { status: 499 });
     parts.onFault(error, c.get("requestId"));
     const detail = "internal error in sidesocket: look up this request id in its log";
-    return refusal(c, { code: "internal_error", sent: "maybe", detail });
+    return failureResponse(c, { code: "internal_error", sent: "maybe", detail });
   });
   return app;
 }
@@ -89,8 +94,9 @@ function crossOrigin(origins: readonly string[]) {
 }
 
 /** The response to a failure outside a route, in the format of its path: JSON-RPC or problem document. */
-function refusal(c: Context<Env>, failure: Failure, more?: ResponseHeaders): Response {
-  return isRpc(c) ? rpcFailure(c, undefined, { type: "failed", failure }, more) : problem(c, failure, undefined, more);
+function failureResponse(c: Context<Env>, failure: Failure, more?: ResponseHeaders): Response {
+  if (isRpc(c)) return rpcFailure(c, c.get("upstream"), { type: "failed", failure }, more);
+  return problem(c, failure, undefined, more);
 }
 
 /** Refuses a known path with another method: 405, with the methods it has in `Allow`. */
@@ -106,7 +112,7 @@ function refuseOtherMethods(app: Hono<Env>): void {
         "method_not_allowed",
         `${c.req.method} is not allowed on this path (allowed: ${allow})`,
       );
-      return refusal(c, failure, { Allow: allow });
+      return failureResponse(c, failure, { Allow: allow });
     });
   }
 }

@@ -1,11 +1,16 @@
 /** The responses to requests that do not reach the app: not HTTP, too slow, or with a header that nobody serves. */
 
-import { type ErrorCode, refused } from "../errors.ts";
+import { type ErrorCode, type Failure, refused } from "../errors.ts";
+import type { EndedRequest } from "../telemetry/telemetry.ts";
+import { UNMATCHED } from "./ended-request.ts";
 import { problemDocument } from "./problem.ts";
 import { requestId } from "./request-id.ts";
 
 /** A response that the listener writes by itself; its connection ends with it. */
 export interface BelowApp {
+  /** What telemetry gets to know: the app never saw the request. */
+  readonly request: Omit<EndedRequest, "failure" | "reply">;
+  readonly failure: Failure;
   readonly status: number;
   readonly reason: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -39,5 +44,14 @@ export function belowApp(status: BelowAppStatus, detail: string): BelowApp {
     "Sidesocket-Code": failure.code,
     "Sidesocket-Sent": failure.sent,
   };
-  return { status, reason, headers, body };
+  const request = {
+    requestId: id,
+    method: "unknown",
+    route: UNMATCHED,
+    status,
+    totalMs: 0,
+    upstream: undefined,
+    address: undefined,
+  };
+  return { request, failure, status, reason, headers, body };
 }

@@ -56,6 +56,9 @@ export const replyContent = {
 /** Replies and messages one by one. */
 export const streamContent = { "application/x-ndjson": text, "text/event-stream": text };
 
+/** Events as they come. */
+export const eventContent = { "text/event-stream": text };
+
 /** Narrower than the package's own type, which is a union over three versions of OpenAPI. */
 type Parameter = {
   name: string;

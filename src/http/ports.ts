@@ -1,7 +1,7 @@
 /** Interfaces through which the HTTP side sees the rest: the smallest ones, so that a fake is ten lines. */
 
 import type { UpstreamSettings } from "../config/schema.ts";
-import type { CallerOutcome } from "../core/outcome.ts";
+import type { CallerOutcome, Replied } from "../core/outcome.ts";
 import type { Budget } from "../core/util/budget.ts";
 import type { Failure } from "../errors.ts";
 import type { ProtocolTraits, UpstreamDetails, UpstreamState } from "../sidecar/contract.ts";
@@ -10,6 +10,7 @@ import type { JournalPulls } from "../sidecar/host/journal-pulls.ts";
 import type { OpenStream, StreamedRequest, StreamReader } from "../sidecar/host/streamed-replies.ts";
 import type { UpstreamSubscriptions } from "../sidecar/host/subscriptions.ts";
 import type { UpstreamRequest } from "../sidecar/host/upstream-client.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Caller, Tokens } from "./callers.ts";
 import type { Quotas } from "./quotas.ts";
 import type { ReplyKeeper } from "./reply-keeper.ts";
@@ -90,6 +91,7 @@ export interface AppParts {
   /** Undefined where all callers are one. */
   readonly quotas: Quotas | undefined;
   readonly keeper: ReplyKeeper;
+  readonly telemetry: Telemetry;
   readonly about: { readonly version: string; readonly runtime: string };
   /** Receives internal errors; the caller sees only that one occurred. */
   onFault(error: unknown, requestId: string): void;
@@ -153,6 +155,14 @@ export interface Env {
     caller?: Caller;
     /** The upstream that the path names; set on routes that are registered with `withUpstream`. */
     upstream?: UpstreamPort;
+    /** The upstream that took the request, where it is another one than the path names. */
+    servedBy?: UpstreamPort;
+    /** The template of the route's path; unset if no route serves the request. */
+    route?: string;
+    /** The failure that the response reports; of a batch the first one. */
+    failure?: Failure;
+    /** The reply that the response carries. */
+    reply?: Replied;
     /** Milliseconds from `began` until the protocol was loaded, if the request had to wait for it. */
     openedAfterMs?: number;
   };

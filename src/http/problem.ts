@@ -116,6 +116,12 @@ export function failureHeaders(c: Context<Env>, failure: Failure): Record<string
   return headers;
 }
 
+/** Notes the failure that a response reports, for telemetry. */
+export function noteFailure(c: Context<Env>, failure: Failure, upstream: UpstreamPort | undefined): void {
+  c.set("failure", failure);
+  if (upstream) c.set("servedBy", upstream);
+}
+
 export function problem(
   c: Context<Env>,
   failure: Failure,
@@ -123,6 +129,7 @@ export function problem(
   more?: ResponseHeaders,
   members?: Record<string, unknown>,
 ): Response {
+  noteFailure(c, failure, upstream);
   const document = { ...problemDocument(failure, upstream, c.get("requestId")), ...members };
   const headers = { ...failureHeaders(c, failure), ...more, "Content-Type": "application/problem+json" };
   return c.body(`${JSON.stringify(document)}\n`, statusFor(failure), headers);

@@ -51,6 +51,7 @@ export class RoutedApp extends Hono<Env> {
     const handler = handlers.at(-1) as RouteHandler;
     const steps = handlers.slice(0, -1) as RouteStep[];
     const checked: RouteHandler = (c) => {
+      c.set("route", path);
       if (query && c.req.url.includes("?")) demandKnown(c, query);
       for (const step of steps) step(c);
       return handler(c);

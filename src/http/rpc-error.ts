@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { type Batch, type Failed, type Replied, repeatableFailure } from "../core/outcome.ts";
 import { rpcError, rpcErrorCode, rpcReply } from "../protocols/json-rpc.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
-import { facts, failureHeaders, type ResponseHeaders, statusFor, titleFor } from "./problem.ts";
+import { facts, failureHeaders, noteFailure, type ResponseHeaders, statusFor, titleFor } from "./problem.ts";
 import { wholeResponse } from "./whole-response.ts";
 
 /** Responds with 200, and each item carries its own outcome, unless clients should repeat the whole batch. */
@@ -15,6 +15,8 @@ export function rpcBatch(
   headers: ResponseHeaders,
 ): Response {
   const texts = batch.items.map((item) => (item.type === "reply" ? textOf(item) : errorText(c, upstream, item)));
+  const failed = batch.items.find((item) => item.type === "failed" && item.upstreamError === undefined);
+  if (failed?.type === "failed") noteFailure(c, failed.failure, upstream);
   const failure = repeatableFailure(batch);
   const ofFailure = failure && failureHeaders(c, failure);
   const status = failure ? statusFor(failure) : 200;
@@ -34,6 +36,7 @@ export function rpcFailure(
   more?: ResponseHeaders,
 ): Response {
   const { failure } = failed;
+  if (failed.upstreamError === undefined) noteFailure(c, failure, upstream);
   const headers = { ...failureHeaders(c, failure), ...more, "Content-Type": "application/json" };
   return c.body(`${errorText(c, upstream, failed)}\n`, failure.sent === "no" ? statusFor(failure) : 200, headers);
 }

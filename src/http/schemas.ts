@@ -69,6 +69,13 @@ export const rpcErrorSchema = z
   })
   .openapi("RpcError");
 
+const latency = {
+  count: z.int().describe("replies"),
+  failed: z.int().describe("failures"),
+  p50_ms: z.number().nullable().describe("at most 10 % off, as the other"),
+  p99_ms: z.number().nullable(),
+};
+
 export const upstreamStateSchema = z
   .object({
     name: z.string(),
@@ -108,8 +115,45 @@ export const upstreamStateSchema = z
       }),
     ),
     counters: z.record(z.string(), z.int()).nullable(),
+    latency: z
+      .object({
+        ...latency,
+        windows: z.array(z.object({ at: z.string().describe("RFC 3339: its beginning"), ...latency })),
+      })
+      .describe("replies over HTTP in the last five minutes, and the same by windows of ten seconds, oldest first"),
   })
   .openapi("Upstream");
+
+export const stateChangeSchema = z.object({
+  at: z.string().describe("RFC 3339"),
+  phase,
+  attempts: z.int(),
+  last_error: z.string().nullable(),
+  retry_in_ms: z.int().nullable(),
+});
+
+export const upstreamDetailsSchema = upstreamStateSchema
+  .extend({ history: z.array(stateChangeSchema).describe("the last 200 changes of its state, oldest first") })
+  .openapi("UpstreamDetails");
+
+export const failureListSchema = z
+  .object({
+    failures: z.array(
+      z.object({
+        at: z.string().describe("RFC 3339"),
+        request_id: z.string(),
+        method: z.string(),
+        route: z.string().describe("the template of the path, or `unmatched`"),
+        upstream: z.string().nullable(),
+        code,
+        sent,
+        status: z.int(),
+        detail: z.string(),
+        total_ms: z.number(),
+      }),
+    ),
+  })
+  .openapi("Failures");
 
 const bytes = z.int().nonnegative();
 

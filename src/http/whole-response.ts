@@ -35,7 +35,7 @@ export function wholeResponse(
   outgoing.writeHead(status, { ...Object.fromEntries(c.res.headers), ...headers, "Content-Length": length });
   writeInPieces(outgoing, bytes, hold(c.get("budget"), "answers", bytes));
   // A placeholder: the listener sees that the response is written already.
-  return c.body(null);
+  return c.body(null, status);
 }
 
 /** @param onEnd called when the last byte was taken or the reader has left */

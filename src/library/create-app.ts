@@ -14,6 +14,7 @@ import { StopSignal } from "../http/stop-signal.ts";
 import { runtime } from "../runtime/pick-runtime.ts";
 import type { ExitReport } from "../sidecar/exit-report.ts";
 import type { UpstreamClient } from "../sidecar/host/upstream-client.ts";
+import { Telemetry } from "../telemetry/telemetry.ts";
 import { version } from "../version.ts";
 import type { NamedSidecar } from "./create-sidecars.ts";
 import { innerOf } from "./inner.ts";
@@ -62,6 +63,8 @@ export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, opti
   });
   const known = new Tokens(tokens);
   const upstreams = new Map(all.map(({ name, client }) => [name, named(name, client)]));
+  const telemetry = new Telemetry();
+  for (const { name, client } of all) telemetry.watch(name, client);
   const budget = Budget.alone(memoryOf({ memory: "auto" }, runtime.memoryLimit));
   const stopping = new StopSignal();
   for (const { front } of all) front.stopping.on(() => stopping.now());
@@ -78,6 +81,7 @@ export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, opti
     budget,
     quotas: Quotas.of({}, known.shares > 1, upstreams, budget),
     keeper: new ReplyKeeper(configSchema.parse({}).replies, budget, { keys: undefined, shared: known.identities > 1 }),
+    telemetry,
     about: { version, runtime: `${runtime.name} ${runtime.version}` },
     onFault,
     lifecycle: {

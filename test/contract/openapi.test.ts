@@ -108,6 +108,9 @@ const REQUESTS: readonly (readonly [number, path: string, operation: string, ini
   [200, "/v1/upstreams", "listUpstreams"],
   [200, UPSTREAM, "getUpstream"],
   [404, "/v1/upstreams/none", "getUpstream"],
+  [200, "/v1/upstreams", "listUpstreams", { method: "HEAD", headers: { Accept: "text/event-stream" } }],
+  [200, "/v1/events", "readEvents", { method: "HEAD" }],
+  [200, "/v1/failures", "listFailures"],
   [200, "/openapi.json", "getDocument"],
   [400, "/shutdown?force=perhaps", "shutDown", { method: "POST" }],
 ];

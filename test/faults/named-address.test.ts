@@ -44,7 +44,7 @@ test("a named address is for the next connection, whenever that comes, and for o
   await second.stop();
   first.last.destroy();
   await first.until(() => first.peers.length === 2);
-  await product.until(() => product.log().find(({ properties }) => /ECONNREFUSED/.test(JSON.stringify(properties))));
+  await product.until(() => product.log().find((line) => /ECONNREFUSED/.test(JSON.stringify(line))));
 });
 
 test("an address whose host is not listed is not followed, and the log says so", async (t) => {
@@ -53,7 +53,7 @@ test("an address whose host is not listed is not followed, and the log says so",
   await first.until(() => first.peers.length === 2);
   assert.equal(second.peers.length, 0);
   const why = `the address that the upstream named is not followed: ${host} is not among its hosts`;
-  await product.until(() => product.log().find(({ properties }) => JSON.stringify(properties).includes(why)));
+  await product.until(() => product.log().find((line) => JSON.stringify(line).includes(why)));
   assert.equal((await product.stop()).code, 0);
   assert.ok(!product.stderr().includes(SECRET), "the address was shown");
 });

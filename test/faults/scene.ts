@@ -74,8 +74,8 @@ function view(product: Product, name: string): Scene {
   const errors = (): string[] =>
     product
       .log()
-      .map(({ properties }) => (properties ?? {}) as { readonly upstream?: string; readonly lastError?: string })
-      .flatMap(({ upstream, lastError }) => (upstream === name && lastError !== undefined ? [lastError] : []));
+      .filter((line) => line["sidesocket.upstream"] === name)
+      .flatMap((line) => (line["sidesocket.last_error"] as string | undefined) ?? []);
   return {
     product,
     state,

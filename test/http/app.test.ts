@@ -9,6 +9,7 @@ import { Tokens } from "../../src/http/callers.ts";
 import type { UpstreamPort } from "../../src/http/ports.ts";
 import { ReplyKeeper } from "../../src/http/reply-keeper.ts";
 import { StopSignal } from "../../src/http/stop-signal.ts";
+import { Telemetry } from "../../src/telemetry/telemetry.ts";
 import { problem } from "../contract/expect.ts";
 import { fakeUpstream } from "./fake-upstream.ts";
 
@@ -35,6 +36,7 @@ function appWith(onFault: (error: unknown) => void, ...upstreams: readonly Upstr
     budget: Budget.alone(),
     quotas: undefined,
     keeper: new ReplyKeeper(configSchema.parse({}).replies),
+    telemetry: new Telemetry(),
     about: { version: "0.0.0", runtime: "test" },
     onFault,
     lifecycle: {

@@ -45,7 +45,10 @@ function isObject(value: unknown): value is LogLine {
 
 function findReport(value: unknown, depth: number): ExitReport | undefined {
   if (!isObject(value) || depth < 0) return undefined;
-  if (Array.isArray(value.steps) && typeof value.exit_code === "number") return value as unknown as ExitReport;
+  if (Array.isArray(value.steps) && typeof value.exit_code === "number") {
+    const { cause, forced, exit_code, ms, steps } = value as unknown as ExitReport;
+    return { cause, forced, exit_code, ms, steps };
+  }
   for (const inner of Object.values(value)) {
     const found = findReport(inner, depth - 1);
     if (found !== undefined) return found;

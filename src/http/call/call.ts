@@ -88,6 +88,7 @@ export async function send(c: Context<Env>, parts: AppParts, prepared: PreparedR
   const leave = parts.quotas?.request(named.name, callerOf(c).share, body.length);
   const request = { kind, body, timeoutMs, signal };
   const { outcome, upstream } = await requestInTurn(parts.upstreams, named, request, leave);
+  if (upstream !== named) c.set("servedBy", upstream);
   const servedBy = named.settings.failover.length > 0 ? upstream.name : undefined;
   const location = "later" in outcome ? lateLocation(c, parts, upstream, outcome) : undefined;
   return { outcome, upstream, headers: callHeaders(c, { applied, servedBy, location }) };

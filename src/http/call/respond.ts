@@ -87,8 +87,13 @@ function mediaType({ body, isText }: Replied, json: boolean): string {
   return json ? "application/json" : "text/plain; charset=utf-8";
 }
 
-/** Milliseconds until the message was handed to the socket, from then until its reply, and in total. */
-export function serverTiming(c: Context<Env>, { queueMs, upstreamMs }: Replied): string {
+/**
+ * Milliseconds until the message was handed to the socket, from then until its reply, and in total. Notes the reply as
+ * the one that the response carries.
+ */
+export function serverTiming(c: Context<Env>, reply: Replied): string {
+  c.set("reply", reply);
+  const { queueMs, upstreamMs } = reply;
   const total = performance.now() - c.get("began");
   return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}, total;dur=${total.toFixed(1)}`;
 }

@@ -24,7 +24,7 @@ import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWait } from "../call/timeout.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
-import { commonHeaders, failureHeaders, problem } from "../problem.ts";
+import { commonHeaders, failureHeaders, noteFailure, problem } from "../problem.ts";
 import { createRoute, type JsonOf, type RoutedApp, type Schemas } from "../routing.ts";
 import { ndjson, refusedEvents, sse, streamJournal } from "../streaming/journal-stream.ts";
 import { streamHeaders } from "../streaming/paced-response.ts";
@@ -129,6 +129,7 @@ export function journalResponse(
   const after = format === sse ? readResume(c) : readStart("after", c.req.query("after"));
   const once = readFlag(c, "poll");
   if (refusal) {
+    noteFailure(c, refusal.failure, upstream);
     const headers = streamHeaders(failureHeaders(c, refusal.failure), format.mediaType);
     return c.body(refusedEvents(after, refusal.failure), 200, headers);
   }

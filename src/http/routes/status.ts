@@ -1,16 +1,25 @@
 /** Routes of probes, of the state of upstreams, and of the version. */
 
 import type { Context } from "hono";
+import { accepts } from "hono/accepts";
 import { redactUrl } from "../../config/wire.ts";
 import { ACCOUNTS, type Account, type Budget, REFUSALS } from "../../core/util/budget.ts";
+import type { Latency } from "../../telemetry/latency-windows.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { mayLookInside } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { createRoute, type JsonOf, type RoutedApp, type Schemas } from "../routing.ts";
+import type { EventStreams } from "../streaming/event-stream.ts";
+import { changeJson } from "./history.ts";
 
 /** Milliseconds that the thread has to report its counters; after that they are null in the response. */
 const INSPECT_WITHIN_MS = 500;
+/** Milliseconds between two events with the state of all upstreams. */
+const REPEAT_MS = 1_000;
+
+const JSON_TYPE = "application/json";
+const EVENTS_TYPE = "text/event-stream";
 
 // Probes have no `query`: what a prober adds to their URL must not turn them unhealthy.
 const livezRoute = createRoute(
@@ -49,29 +58,32 @@ const versionRoute = createRoute(
 );
 const listRoute = createRoute(
   { method: "get", path: "/v1/upstreams", query: [] },
-  ({ failures, jsonResponse, upstreamListSchema }) => ({
-    operationId: "listUpstreams",
-    tags: ["State"],
-    summary: "The state of all upstreams",
-    responses: {
-      200: jsonResponse("All upstreams, in the order of the configuration", upstreamListSchema),
-      ...failures(),
-    },
-  }),
+  ({ eventContent, failures, jsonResponse, upstreamListSchema }) => {
+    const listed = jsonResponse(
+      "All upstreams, in the order of the configuration; as events `upstreams`, at once and then every second",
+      upstreamListSchema,
+    );
+    return {
+      operationId: "listUpstreams",
+      tags: ["State"],
+      summary: "The state of all upstreams",
+      responses: { 200: { ...listed, content: { ...listed.content, ...eventContent } }, ...failures() },
+    };
+  },
 );
 const oneRoute = createRoute(
   { method: "get", path: "/v1/upstreams/{upstream}", query: [] },
-  ({ failures, jsonResponse, upstreamParameter, upstreamStateSchema }) => ({
+  ({ failures, jsonResponse, upstreamParameter, upstreamDetailsSchema }) => ({
     operationId: "getUpstream",
     tags: ["State"],
-    summary: "The state of one upstream",
+    summary: "The state of one upstream, with the last changes of it",
     parameters: [upstreamParameter],
-    responses: { 200: jsonResponse("The state", upstreamStateSchema), ...failures("not_found") },
+    responses: { 200: jsonResponse("The state", upstreamDetailsSchema), ...failures("not_found") },
   }),
 );
 
-export function statusRoutes(app: RoutedApp, parts: AppParts): void {
-  const { upstreams, lifecycle, about, budget } = parts;
+export function statusRoutes(app: RoutedApp, parts: AppParts, streams: EventStreams): void {
+  const { upstreams, lifecycle, about, budget, telemetry } = parts;
 
   app.openapi(livezRoute, (c) => c.json<JsonOf<"livenessSchema">>({ status: "alive" }, 200, commonHeaders(c)));
 
@@ -104,14 +116,25 @@ export function statusRoutes(app: RoutedApp, parts: AppParts): void {
     c.json<JsonOf<"versionSchema">>({ name: "sidesocket", ...about }, 200, commonHeaders(c)),
   );
 
-  app.openapi(listRoute, async (c) => {
+  const list = async (): Promise<JsonOf<"upstreamListSchema">> => {
     const states = await Promise.all([...upstreams.values()].map((upstream) => stateOf(upstream, parts)));
-    return c.json<JsonOf<"upstreamListSchema">>({ upstreams: states, memory: memoryOf(budget) }, 200, commonHeaders(c));
+    return { upstreams: states, memory: memoryOf(budget) };
+  };
+  const lists = new Repeated(list);
+  app.openapi(listRoute, async (c) => {
+    const type = accepts(c, { header: "Accept", supports: [JSON_TYPE, EVENTS_TYPE], default: JSON_TYPE });
+    if (type === EVENTS_TYPE) {
+      return streams.respond(c, (emit) => lists.subscribe((state) => emit("upstreams", state)));
+    }
+    return c.json(await list(), 200, commonHeaders(c));
   });
 
-  app.openapi(oneRoute, withUpstream(upstreams), async (c) =>
-    c.json(await stateOf(upstreamOf(c), parts), 200, commonHeaders(c)),
-  );
+  app.openapi(oneRoute, withUpstream(upstreams), async (c) => {
+    const upstream = upstreamOf(c);
+    const state = await stateOf(upstream, parts);
+    const history = telemetry.changesOf(upstream.name).map(changeJson);
+    return c.json<JsonOf<"upstreamDetailsSchema">>({ ...state, history }, 200, commonHeaders(c));
+  });
 }
 
 function memoryOf(budget: Budget): JsonOf<"upstreamListSchema">["memory"] {
@@ -125,8 +148,39 @@ function memoryOf(budget: Budget): JsonOf<"upstreamListSchema">["memory"] {
   };
 }
 
-async function stateOf(upstream: UpstreamPort, { webhooks }: AppParts): Promise<JsonOf<"upstreamStateSchema">> {
+/** Repeats a question every second for as long as somebody wants its answers: each is the same for all. */
+class Repeated<Answer> {
+  readonly #ask: () => Promise<Answer>;
+  readonly #listeners = new Set<(answer: Answer) => void>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(ask: () => Promise<Answer>) {
+    this.#ask = ask;
+  }
+
+  /** Calls `listener` at once and then every second. @returns a function that stops it */
+  subscribe(listener: (answer: Answer) => void): () => void {
+    this.#listeners.add(listener);
+    this.#ask().then((answer) => this.#listeners.has(listener) && listener(answer));
+    this.#timer ??= setInterval(async () => {
+      const answer = await this.#ask();
+      for (const each of this.#listeners) each(answer);
+    }, REPEAT_MS).unref();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    };
+  }
+}
+
+async function stateOf(
+  upstream: UpstreamPort,
+  { webhooks, telemetry }: AppParts,
+): Promise<JsonOf<"upstreamStateSchema">> {
   const details = await upstream.inspect(INSPECT_WITHIN_MS);
+  const { windows, ...latency } = telemetry.latencyOf(upstream.name);
   const { phase, since, attempts, lastError, foundDeadBy, retryInMs } = upstream.state;
   return {
     name: upstream.name,
@@ -153,5 +207,13 @@ async function stateOf(upstream: UpstreamPort, { webhooks }: AppParts): Promise<
       }),
     ),
     counters: details ? { ...details.counters } : null,
+    latency: {
+      ...latencyJson(latency),
+      windows: windows.map(({ at, ...window }) => ({ at: new Date(at).toISOString(), ...latencyJson(window) })),
+    },
   };
+}
+
+function latencyJson({ count, failed, p50Ms, p99Ms }: Latency) {
+  return { count, failed, p50_ms: p50Ms, p99_ms: p99Ms };
 }

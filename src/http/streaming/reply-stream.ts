@@ -15,6 +15,7 @@ import { readKey } from "../call/detached.ts";
 import { upstreamOf } from "../call/find-upstream.ts";
 import { callHeaders } from "../call/headers.ts";
 import { readIdle } from "../call/timeout.ts";
+import { HttpRequestRecord } from "../ended-request.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { problem, problemDocument, type ResponseHeaders } from "../problem.ts";
@@ -99,7 +100,7 @@ function frameText(frame: Body, takes: ProtocolTraits["accepts"]): string | unde
  */
 export function streamReply(
   c: Context<Env>,
-  { quotas }: Pick<AppParts, "quotas">,
+  { quotas, telemetry }: Pick<AppParts, "quotas" | "telemetry">,
   { body, timeoutMs, applied }: PreparedRequest,
   format: ReplyStreamFormat,
 ): Promise<Response> {
@@ -124,7 +125,10 @@ export function streamReply(
     const frames = new ReplyStream(
       format,
       c.get("budget"),
-      (failure) => problemDocument(failure, upstream, c.get("requestId")),
+      (failure) => {
+        telemetry.failed(new HttpRequestRecord(c, 200), failure);
+        return problemDocument(failure, upstream, c.get("requestId"));
+      },
       (outcome) => {
         if (outcome?.type === "failed") return respond(failed(outcome));
         if (outcome?.type === "done") return respond(c.body(null, 204, headers));

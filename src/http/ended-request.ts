@@ -1,0 +1,49 @@
+/** Record of an HTTP request at its end, for telemetry. */
+
+import type { Context } from "hono";
+import type { EndedRequest } from "../telemetry/telemetry.ts";
+import type { Env } from "./ports.ts";
+
+/** The route of a request that no route serves. */
+export const UNMATCHED = "unmatched";
+
+/** Reads from the request only when asked: of a success nobody needs the address or the id. */
+export class HttpRequestRecord implements EndedRequest {
+  readonly #c: Context<Env>;
+  readonly status: number;
+  readonly totalMs: number;
+
+  constructor(c: Context<Env>, status: number) {
+    this.#c = c;
+    this.status = status;
+    this.totalMs = performance.now() - c.get("began");
+  }
+
+  get requestId() {
+    return this.#c.get("requestId");
+  }
+
+  get method() {
+    return this.#c.req.method;
+  }
+
+  get route() {
+    return this.#c.get("route") ?? UNMATCHED;
+  }
+
+  get upstream() {
+    return (this.#c.get("servedBy") ?? this.#c.get("upstream"))?.name;
+  }
+
+  get failure() {
+    return this.#c.get("failure");
+  }
+
+  get reply() {
+    return this.#c.get("reply");
+  }
+
+  get address() {
+    return this.#c.env?.incoming?.socket?.remoteAddress;
+  }
+}

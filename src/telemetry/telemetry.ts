@@ -1,0 +1,141 @@
+/** Telemetry: the one place that every ended request and every change of an upstream's state is reported to. */
+
+import type { Failure } from "../errors.ts";
+import type { UpstreamState } from "../sidecar/reports.ts";
+import { type Latency, LatencyWindows } from "./latency-windows.ts";
+import { Ring } from "./ring.ts";
+
+/** An HTTP request that has been responded to; a stream when its response begins. */
+export interface EndedRequest {
+  readonly requestId: string;
+  readonly method: string;
+  /** The template of its path, or `unmatched`: never what a caller chose. */
+  readonly route: string;
+  readonly status: number;
+  readonly totalMs: number;
+  /** The upstream that it was for, if any. */
+  readonly upstream: string | undefined;
+  readonly failure: Failure | undefined;
+  /** Of a reply: milliseconds until the message was handed to the socket, and from then until the reply. */
+  readonly reply: { readonly queueMs: number; readonly upstreamMs: number } | undefined;
+  /** The address of the caller, where it is known. */
+  readonly address: string | undefined;
+}
+
+/** A failed request as it is remembered. */
+export interface FailedRequest extends Omit<EndedRequest, "failure" | "reply"> {
+  readonly at: Date;
+  readonly failure: Failure;
+}
+
+/** A change of an upstream's state. */
+export interface StateChange extends Omit<UpstreamState, "foundDeadBy"> {
+  readonly at: Date;
+  readonly upstream: string;
+}
+
+export type TelemetryEvent =
+  | { readonly type: "failure"; readonly request: FailedRequest }
+  | { readonly type: "state"; readonly change: StateChange };
+
+/** The numbers that are kept: of failures of each kind, and of changes for each upstream. */
+const FAILURES = 50;
+const CHANGES = 200;
+
+/** An upstream whose changes are remembered. */
+interface Watched {
+  readonly latency: LatencyWindows;
+  readonly changes: Ring<StateChange>;
+  readonly unwatch: () => void;
+}
+
+export class Telemetry {
+  /** Failures of requests that named an upstream apart from all others, which strangers can cause at will. */
+  readonly #failures = { ofUpstreams: new Ring<FailedRequest>(FAILURES), others: new Ring<FailedRequest>(FAILURES) };
+  readonly #upstreams = new Map<string, Watched>();
+  readonly #listeners = new Set<(event: TelemetryEvent) => void>();
+  /** Called with each request, also with those that succeeded: must cost next to nothing. */
+  readonly #observers: ((request: EndedRequest) => void)[] = [];
+
+  /** Remembers the changes of an upstream from now on. */
+  watch(
+    name: string,
+    upstream: {
+      readonly state: UpstreamState & { readonly since: Date };
+      onState(listener: (state: UpstreamState) => void): () => void;
+    },
+  ): void {
+    this.unwatch(name);
+    const changes = new Ring<StateChange>(CHANGES);
+    const { since, ...state } = upstream.state;
+    changes.add(changeOf(name, state, since));
+    const unwatch = upstream.onState((now) => {
+      const change = changeOf(name, now, new Date());
+      changes.add(change);
+      this.#emit({ type: "state", change });
+    });
+    this.#upstreams.set(name, { latency: new LatencyWindows(), changes, unwatch });
+  }
+
+  /** Forgets an upstream. */
+  unwatch(name: string): void {
+    this.#upstreams.get(name)?.unwatch();
+    this.#upstreams.delete(name);
+  }
+
+  requestEnded(request: EndedRequest): void {
+    const { upstream, failure, reply } = request;
+    const latency = upstream === undefined ? undefined : this.#upstreams.get(upstream)?.latency;
+    if (failure) {
+      latency?.failed(Date.now());
+      this.failed(request, failure);
+    } else if (reply) latency?.replied(request.totalMs, Date.now());
+    for (const observe of this.#observers) observe(request);
+  }
+
+  /** Remembers a failure whose response had begun before, or that never reached the app. */
+  failed(request: Omit<EndedRequest, "failure" | "reply">, failure: Failure): void {
+    const { requestId, method, route, status, totalMs, upstream, address } = request;
+    const at = new Date();
+    const failed: FailedRequest = { at, requestId, method, route, status, totalMs, upstream, address, failure };
+    (upstream === undefined ? this.#failures.others : this.#failures.ofUpstreams).add(failed);
+    this.#emit({ type: "failure", request: failed });
+  }
+
+  /** The last failures, oldest first: 50 of requests that named an upstream, and 50 others. */
+  get failures(): readonly FailedRequest[] {
+    const { ofUpstreams, others } = this.#failures;
+    return [...ofUpstreams.items, ...others.items].sort((a, b) => a.at.getTime() - b.at.getTime());
+  }
+
+  /** The last changes of an upstream's state, oldest first. */
+  changesOf(upstream: string): readonly StateChange[] {
+    return this.#upstreams.get(upstream)?.changes.items ?? [];
+  }
+
+  /** The replies and failures of an upstream in the last five minutes. */
+  latencyOf(upstream: string): Latency & { readonly windows: ReturnType<LatencyWindows["windows"]> } {
+    const latency = this.#upstreams.get(upstream)?.latency ?? new LatencyWindows();
+    const now = Date.now();
+    return { ...latency.total(now), windows: latency.windows(now) };
+  }
+
+  /** @returns a function that stops listening */
+  on(listener: (event: TelemetryEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls `observer` with each request, for as long as the telemetry lives. */
+  observe(observer: (request: EndedRequest) => void): void {
+    this.#observers.push(observer);
+  }
+
+  #emit(event: TelemetryEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+function changeOf(upstream: string, { phase, attempts, lastError, retryInMs }: UpstreamState, at: Date): StateChange {
+  return { at, upstream, phase, attempts, lastError, retryInMs };
+}

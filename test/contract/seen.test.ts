@@ -1,0 +1,163 @@
+/** What is seen of requests and states: log lines, recent failures, changes, and their stream. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { RawConnection } from "../support/http.ts";
+import { type Product, startProduct } from "../support/product.ts";
+import { until } from "../support/until.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+
+const CANARY = "canary-3f9c1e";
+const REQUEST = "/v1/upstreams/default/request";
+
+interface Failed {
+  readonly request_id: string;
+  readonly upstream: string | null;
+  readonly code: string;
+  readonly sent: string;
+  readonly status: number;
+  readonly route: string;
+  readonly detail: string;
+  readonly total_ms: number;
+}
+
+interface Event {
+  readonly type: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Collects the events of a stream until it ends. */
+async function collect(response: Response, events: Event[]): Promise<void> {
+  let text = "";
+  for await (const bytes of (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
+    text += bytes;
+    const whole = text.split("\n\n");
+    text = whole.pop() as string;
+    for (const lines of whole) {
+      const [, type, data] = /^event: (.*)\ndata: (.*)$/.exec(lines) ?? [];
+      if (type !== undefined && data !== undefined) events.push({ type, data: JSON.parse(data) });
+    }
+  }
+}
+
+describe("a service that is watched", () => {
+  let upstream: Upstream;
+  let product: Product;
+  before(async () => {
+    upstream = await startUpstream();
+    const headers = { "x-secret": CANARY };
+    const settings = { url: `${upstream.url}?key=${CANARY}`, headers, reconnect: { from: "20ms", to: "50ms" } };
+    product = await startProduct({ config: { upstreams: { default: settings } }, args: ["--log-level", "debug"] });
+    await product.ready();
+  });
+  after(async () => {
+    await product?.kill();
+    await upstream?.stop();
+  });
+
+  const failures = async () =>
+    ((await (await product.fetch("/v1/failures")).json()) as { failures: Failed[] }).failures;
+  const lineOf = (id: string | null) =>
+    product.until(() => product.log().find((line) => line["http.request.id"] === id), {
+      what: () => `a line of ${id}`,
+    });
+
+  test("a failed request leaves one line and one entry, found by its id, with its code and `sent`", async () => {
+    const message = { jsonrpc: "2.0", id: 1, method: "silent", params: [CANARY] };
+    const response = await product.post(`${REQUEST}?timeout=50ms`, message);
+    assert.equal(response.status, 504);
+    const id = response.headers.get("x-request-id");
+    const line = await lineOf(id);
+    assert.equal(line["log.level"], "warn");
+    assert.equal(
+      line.message,
+      "upstream default: POST /v1/upstreams/{upstream}/request failed: reply_timeout, sent: maybe",
+    );
+    assert.deepEqual(
+      [line["error.code"], line["sidesocket.sent"], line["http.response.status_code"], line["client.address"]],
+      ["reply_timeout", "maybe", 504, "127.0.0.1"],
+    );
+    const [failed] = await failures();
+    assert(failed);
+    assert.deepEqual(
+      [failed.request_id, failed.upstream, failed.code, failed.sent, failed.status, failed.route],
+      [id, "default", "reply_timeout", "maybe", 504, "/v1/upstreams/{upstream}/request"],
+    );
+    assert(failed.total_ms >= 40 && failed.total_ms < 5_000, String(failed.total_ms));
+    assert.equal(product.log().filter((each) => each["http.request.id"] === id).length, 1);
+  });
+
+  test("a failure on /rpc, which has the status 200, is seen as one", async () => {
+    const response = await product.fetch("/rpc?timeout=50ms", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: '{"jsonrpc":"2.0","id":1,"method":"silent"}',
+    });
+    assert.equal(response.status, 200);
+    await lineOf(response.headers.get("x-request-id"));
+    const [failed] = await failures();
+    assert.deepEqual([failed?.route, failed?.code, failed?.status], ["/rpc", "reply_timeout", 200]);
+  });
+
+  test("refused callers are seen, those that never reach the app as well, and a flood of them is counted", async () => {
+    const none = await product.fetch(`/${CANARY}?q=${CANARY}`);
+    assert.equal((await lineOf(none.headers.get("x-request-id")))["sidesocket.route"], "unmatched");
+    const connection = await RawConnection.open(product);
+    connection.write("nonsense\r\n\r\n");
+    const refused = await connection.response();
+    assert.equal(refused.status, 400);
+    await lineOf(refused.headers.get("x-request-id") ?? null);
+    for (let number = 0; number < 30; number++) await product.fetch("/nowhere");
+    const summary = () => product.log().find(({ message }) => /^\d+ more requests failed/.test(String(message)));
+    const line = await product.until(summary, { what: () => "a line that counts the rest" });
+    assert.equal(typeof line["sidesocket.not_found"], "number");
+  });
+
+  test("a success is a line at the level debug, with its times", async () => {
+    const response = await product.request({ jsonrpc: "2.0", id: 1, method: "echo", params: [CANARY] });
+    assert.equal(response.status, 200);
+    const line = await lineOf(response.headers.get("x-request-id"));
+    assert.equal(line["log.level"], "debug");
+    for (const name of ["queue_ms", "upstream_ms", "total_ms"]) {
+      assert.equal(typeof line[`sidesocket.${name}`], "number", name);
+    }
+  });
+
+  test("changes of state and failures are streamed and remembered, and the stream ends with the service", async () => {
+    const events: Event[] = [];
+    const states: Event[] = [];
+    const streams = [
+      collect(await product.fetch("/v1/events"), events),
+      collect(await product.fetch("/v1/upstreams", { headers: { Accept: "text/event-stream" } }), states),
+    ];
+    await until(() => states.length >= 2, { what: () => "two states" });
+    upstream.last.kill();
+    await until(() => events.some(({ data }) => data.phase === "ready"), { what: () => "the state ready" });
+    const phases = events.map(({ data }) => data.phase);
+    assert.deepEqual([phases.at(0), phases.at(-1)], ["waiting", "ready"]);
+    await product.fetch("/nowhere");
+    await until(() => events.some(({ type }) => type === "failure"), { what: () => "a failure" });
+
+    const { history, latency } = (await product.state()) as {
+      history: { phase: string; last_error: string | null }[];
+      latency: { count: number; failed: number; p50_ms: number };
+    };
+    assert.deepEqual([history.at(0)?.phase, history.at(-1)?.phase], ["idle", "ready"]);
+    assert(history.some(({ phase, last_error }) => phase === "waiting" && last_error !== null));
+    assert.equal(latency.count, 1);
+    assert(latency.failed >= 2 && latency.p50_ms > 0);
+    const listed = states.at(-1)?.data as { upstreams: { name: string }[] };
+    assert.deepEqual(
+      listed.upstreams.map(({ name }) => name),
+      ["default"],
+    );
+
+    const told = [await product.state(), await failures(), events, states, history].map((each) => JSON.stringify(each));
+    assert.equal((await product.stop()).code, 0);
+    await Promise.all(streams);
+    assert.deepEqual(
+      [events.at(-1), states.at(-1)].map((event) => event?.type),
+      ["end", "end"],
+    );
+    assert.ok(![...told, product.stderr()].some((text) => text.includes(CANARY)), "a secret or a payload was shown");
+  });
+});
