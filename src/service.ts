@@ -26,6 +26,7 @@ import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
 import type { ExitReport, HttpSide } from "./sidecar/host/exit.ts";
 import { type ExitOptions, Sidecars } from "./sidecar/host/sidecars.ts";
 import { Telemetry } from "./telemetry/telemetry.ts";
+import { logUpstream } from "./upstream-log.ts";
 import { version } from "./version.ts";
 
 /** Builds everything from a configuration and owns its life. */
@@ -73,16 +74,7 @@ export class Service {
     logRequests(this.#telemetry);
     for (const [name, upstream] of this.#sidecars.upstreams) {
       this.#telemetry.watch(name, upstream);
-      upstream.onState(({ phase, attempts, lastError, retryInMs }) => {
-        // A connection turns idle with an error only if its thread has died.
-        const level =
-          phase === "idle" && lastError !== undefined
-            ? "error"
-            : phase === "waiting" || phase === "refused"
-              ? "warn"
-              : "info";
-        log[level](`upstream ${name}: ${phase}`, { upstream: name, phase, attempts, lastError, retryInMs });
-      });
+      logUpstream(upstream);
     }
   }
 

@@ -30,6 +30,8 @@ export type ToThread =
       readonly settings: UpstreamSettings;
       readonly epochs: JournalEpochs;
       readonly memory: ThreadMemory;
+      /** True to have every frame that goes out or comes in reported as `traced`. */
+      readonly traces?: boolean | undefined;
     }
   | {
       readonly type: "request";
@@ -137,6 +139,7 @@ export type FromThread =
   | { readonly type: "heartbeat"; readonly upstream: "*" }
   /** A text for the log alone. The upstream is `*` if it is not known which one's module it comes from. */
   | { readonly type: "report"; readonly upstream: string; readonly report: ThreadReport }
+  | { readonly type: "traced"; readonly upstream: string; readonly frame: TracedFrame }
   | { readonly type: "opened"; readonly upstream: string; readonly protocol: ProtocolTraits }
   | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
@@ -177,6 +180,15 @@ export type FromThread =
  * beyond its newest message. `gone`: its messages died with a former thread, and the answers to them.
  */
 export type Answered = number | "nowhere" | "ahead" | "gone";
+
+/** A frame as the log shows it. */
+export interface TracedFrame {
+  readonly direction: "sent" | "received";
+  /** The number of the connection. */
+  readonly connection: number;
+  /** The frame's text, cut and without secrets. */
+  readonly text: string;
+}
 
 /** The thread's side of the budget of memory, which the host and all threads share. */
 export interface ThreadMemory {

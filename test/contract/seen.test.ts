@@ -161,3 +161,23 @@ describe("a service that is watched", () => {
     assert.ok(![...told, product.stderr()].some((text) => text.includes(CANARY)), "a secret or a payload was shown");
   });
 });
+
+test("at the level trace the log shows frames, without the secrets of the settings", async (t) => {
+  const upstream = await startUpstream({ t });
+  const greeting = [{ send: { jsonrpc: "2.0", id: 1, method: "echo", params: { token: CANARY } } }];
+  const settings = { url: `${upstream.url}/${CANARY}?key=${CANARY}`, greeting };
+  const config = { upstreams: { default: settings } };
+  const product = await startProduct({ config, args: ["--log-level", "trace"], t });
+  await product.ready();
+  assert.equal(
+    (await product.request({ jsonrpc: "2.0", id: "mine", method: "echo", params: ["payload"] })).status,
+    200,
+  );
+  const frames = () => product.log().filter((line) => "sidesocket.direction" in line);
+  await product.until(() => frames().some(({ message }) => String(message).includes('received {"jsonrpc"')));
+  const sent = frames().filter((line) => line["sidesocket.direction"] === "sent");
+  assert.match(String(sent[0]?.message), /"token":"\(redacted\)"/);
+  assert.match(String(sent[1]?.message), /"params":\["payload"\]/);
+  assert.equal((await product.stop()).code, 0);
+  assert.ok(!product.stderr().includes(CANARY), "a secret was shown");
+});

@@ -15,6 +15,7 @@ import type {
   ProtocolTraits,
   ThreadReport,
   ToThread,
+  TracedFrame,
   UpstreamDetails,
   UpstreamState,
 } from "../contract.ts";
@@ -74,6 +75,7 @@ export class UpstreamClient implements ThreadClient {
   #refusal: Failure | undefined;
   /** The reason why there is no thread for a while; undefined while there is one, or soon will be. */
   #down: Failure | undefined;
+  readonly #frameListeners = new Set<(frame: TracedFrame) => void>();
   readonly #reportListeners = new Set<(report: ThreadReport) => void>();
 
   constructor(name: string, settings: UpstreamSettings, thread: SidecarThread) {
@@ -127,6 +129,11 @@ export class UpstreamClient implements ThreadClient {
   /** Calls `listener` with what the user's modules print and throw. */
   onReport(listener: (report: ThreadReport) => void): void {
     this.#reportListeners.add(listener);
+  }
+
+  /** Calls `listener` with every frame of the threads that are started from now on. */
+  onFrame(listener: (frame: TracedFrame) => void): void {
+    this.#frameListeners.add(listener);
   }
 
   /** @returns a function that stops listening */
@@ -244,7 +251,14 @@ export class UpstreamClient implements ThreadClient {
   openingMessages(): readonly ToThread[] {
     const { name: upstream, settings } = this;
     const epochs = this.#epochs.next();
-    const open = { type: "open", upstream, settings, epochs, memory: this.#budget.memory } as const;
+    const open = {
+      type: "open",
+      upstream,
+      settings,
+      epochs,
+      memory: this.#budget.memory,
+      traces: this.#frameListeners.size > 0,
+    } as const;
     return [open, ...this.subscriptions.openingMessages(), ...this.lines.openingMessages()];
   }
 
@@ -269,6 +283,9 @@ export class UpstreamClient implements ThreadClient {
         break;
       case "acknowledged":
         this.journals.acknowledged(message.seq, message.answered);
+        break;
+      case "traced":
+        for (const listener of this.#frameListeners) listener(message.frame);
         break;
       case "subscription":
         this.subscriptions.receive(message.name, message.state);

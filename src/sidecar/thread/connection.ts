@@ -25,6 +25,7 @@ import type { Body, WireId } from "../../protocols/protocol.ts";
 import { maskSecrets } from "../../secrets.ts";
 import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
 import { Arrivals, type Handling } from "./arrivals.ts";
+import type { FrameTrace } from "./frame-trace.ts";
 import type { Framing } from "./framing.ts";
 import type { Work } from "./mark.ts";
 import { PeerActivity, provenBy } from "./peer-activity.ts";
@@ -69,6 +70,8 @@ interface ConnectionEnvironment {
   readonly network: Network;
   readonly work: Work;
   threw(what: string, error: unknown): void;
+  /** Undefined unless frames are traced. */
+  readonly trace?: FrameTrace | undefined;
 }
 
 /** Decides nothing itself: the pair of sessions does, and receives as inputs what happens on the sockets and timers. */
@@ -148,6 +151,7 @@ export class Connection {
    * @returns false if the socket did not take the frame
    */
   write(connection: number, frame: Body, entry?: SentEntry): boolean {
+    this.#env.trace?.add("sent", connection, frame, this.resolved.secrets, this.#env.now());
     const taken = this.#sockets.write(connection, this.#framing.end(frame));
     if (taken && entry) this.#activity.wrote(entry);
     return taken;
@@ -309,6 +313,7 @@ export class Connection {
   #received(connection: number, arrivals: Arrivals, frame: Body): void {
     const now = this.#heard(connection);
     this.#activity.frame(now);
+    this.#env.trace?.add("received", connection, frame, this.resolved.secrets, now);
     if (arrivals.isEmpty && this.#framing.isPlain(frame)) this.#frame(connection, frame, now);
     else arrivals.add(this.#takeApart(connection, frame));
   }

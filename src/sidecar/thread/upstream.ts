@@ -16,6 +16,7 @@ import { excerptOf } from "../../secrets.ts";
 import { Alarm } from "../alarm.ts";
 import type { CommandOf, FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
+import type { FrameTrace } from "./frame-trace.ts";
 import { Framing } from "./framing.ts";
 import { withResolvedAnswers } from "./load-protocol.ts";
 import type { Work } from "./mark.ts";
@@ -33,6 +34,8 @@ export interface UpstreamEnvironment {
   threw(what: string, error: unknown): void;
   readonly network: Network;
   readonly budget: Budget;
+  /** Undefined unless frames are traced. */
+  readonly trace?: FrameTrace | undefined;
 }
 
 export type UpstreamCommand = Exclude<ToThread, { type: "open" | "heartbeat" | "end" }>;

@@ -14,6 +14,7 @@ import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { takeUrgentTurn } from "../turns.ts";
 import { ThreadLines } from "./blocking-lines.ts";
+import { FrameTrace } from "./frame-trace.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Mark, type Work } from "./mark.ts";
 import { ModuleReports } from "./module-reports.ts";
@@ -81,7 +82,7 @@ export function serveThread(platform: ThreadPlatform): void {
   const end = reports.endOnExceptions(() => outbox.flush());
 
   const load = async (command: OpenCommand, work: Work): Promise<Upstream | undefined> => {
-    const { upstream: name, settings, epochs, memory } = command;
+    const { upstream: name, settings, epochs, memory, traces } = command;
     const threw = (what: string, error: unknown) => reports.threw(name, what, error);
     try {
       await preparePatterns(settings);
@@ -89,7 +90,8 @@ export function serveThread(platform: ThreadPlatform): void {
       const [fault] = faultsOfFrames(protocol, settings);
       if (fault) throw new Error(`${fault.path.join(".")} ${fault.what}`);
       budget ??= new Budget(memory.budget, memory.side);
-      const env = { now, post, work, threw, network: platform.network, budget };
+      const trace = traces ? new FrameTrace((frame) => post({ type: "traced", upstream: name, frame })) : undefined;
+      const env = { now, post, work, threw, network: platform.network, budget, trace };
       const upstream = new Upstream(name, settings, protocol, env, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
       work(() => upstream.start(), undefined);

@@ -1,0 +1,34 @@
+/** Log lines about upstreams: their states and, at the level `trace`, their frames. */
+
+import { redactUrl } from "./config/wire.ts";
+import { log } from "./log.ts";
+import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
+import type { UpstreamState } from "./sidecar/reports.ts";
+
+/** Logs what happens to an upstream from now on. */
+export function logUpstream(client: UpstreamClient): void {
+  const { name, settings } = client;
+  const url = redactUrl(settings.url);
+  let reason: string | undefined;
+  client.onState((state) => {
+    const isNews = state.lastError !== reason;
+    reason = state.lastError;
+    logState(name, url, state, isNews);
+  });
+  if (!log.isEnabledFor("trace")) return;
+  client.onFrame(({ direction, connection, text }) => {
+    log.trace(`upstream ${name}: ${direction} ${text}`, { upstream: name, direction, connection });
+  });
+}
+
+/** @param isNews false if the reason is that of the line before */
+function logState(upstream: string, url: string, state: UpstreamState, isNews: boolean): void {
+  const { phase, attempts, lastError, retryInMs } = state;
+  const isDown = phase === "waiting" || phase === "refused";
+  // A connection turns idle with an error only if its thread has died.
+  const level = phase === "idle" && lastError !== undefined ? "error" : isDown ? "warn" : "info";
+  const next = retryInMs === undefined ? "" : `, next attempt in ${(retryInMs / 1_000).toFixed(1)} s`;
+  const why = lastError !== undefined && (isDown || isNews) ? `: ${lastError}` : "";
+  const facts = { upstream, url, phase, attempts, retryInMs, ...(why !== "" && { lastError }) };
+  log[level](`upstream ${upstream}: ${phase}${next}${why}`, facts);
+}
