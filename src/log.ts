@@ -54,6 +54,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   method: "http.request.method",
   status: "http.response.status_code",
   address: "client.address",
+  caller: "user.name",
   code: "error.code",
   detail: "error.message",
   traceId: "trace.id",

@@ -51,6 +51,7 @@ export function belowApp(status: BelowAppStatus, detail: string): BelowApp {
     status,
     totalMs: 0,
     upstream: undefined,
+    caller: undefined,
     address: undefined,
   };
   return { request, failure, status, reason, headers, body };

@@ -43,6 +43,10 @@ export class HttpRequestRecord implements EndedRequest {
     return this.#c.get("reply");
   }
 
+  get caller() {
+    return this.#c.get("caller")?.share;
+  }
+
   get address() {
     return this.#c.env?.incoming?.socket?.remoteAddress;
   }

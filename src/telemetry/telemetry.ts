@@ -18,6 +18,8 @@ export interface EndedRequest {
   readonly failure: Failure | undefined;
   /** Of a reply: milliseconds until the message was handed to the socket, and from then until the reply. */
   readonly reply: { readonly queueMs: number; readonly upstreamMs: number } | undefined;
+  /** The name of the caller's token, or its place in the list; undefined where none is needed, or none was valid. */
+  readonly caller: string | undefined;
   /** The address of the caller, where it is known. */
   readonly address: string | undefined;
 }
@@ -95,9 +97,10 @@ export class Telemetry {
 
   /** Remembers a failure whose response had begun before, or that never reached the app. */
   failed(request: Omit<EndedRequest, "failure" | "reply">, failure: Failure): void {
-    const { requestId, method, route, status, totalMs, upstream, address } = request;
+    const { requestId, method, route, status, totalMs, upstream, caller, address } = request;
     const at = new Date();
-    const failed: FailedRequest = { at, requestId, method, route, status, totalMs, upstream, address, failure };
+    const of = { requestId, method, route, status, totalMs, upstream, caller, address };
+    const failed: FailedRequest = { at, ...of, failure };
     (upstream === undefined ? this.#failures.others : this.#failures.ofUpstreams).add(failed);
     this.#emit({ type: "failure", request: failed });
   }

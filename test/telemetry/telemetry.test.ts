@@ -103,6 +103,7 @@ function ended(more: Partial<EndedRequest>): EndedRequest {
     upstream: undefined,
     failure: undefined,
     reply: undefined,
+    caller: undefined,
     address: undefined,
     ...more,
   };
