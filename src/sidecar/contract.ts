@@ -2,7 +2,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { SubscriptionSettings, UpstreamSettings } from "../config/schema.ts";
-import type { Cursor, Page, Start } from "../core/messages/journal.ts";
+import type { Cursor, JournalLosses, Page, Start } from "../core/messages/journal.ts";
 import type { SubscriptionState } from "../core/messages/subscriptions.ts";
 import type { CancelCounts, Counters, Outcome, RequestKind } from "../core/outcome.ts";
 import type { BudgetMemory } from "../core/util/budget.ts";
@@ -136,7 +136,8 @@ export type ReadCommand = CommandOf<"read">;
 export type FromThread =
   /** The thread listens: the first message of every thread. */
   | { readonly type: "ready"; readonly upstream: "*" }
-  | { readonly type: "heartbeat"; readonly upstream: "*" }
+  /** `lagMs`: the lags of the thread's event loop that were measured since the last one. */
+  | { readonly type: "heartbeat"; readonly upstream: "*"; readonly lagMs: readonly number[] }
   /** A text for the log alone. The upstream is `*` if it is not known which one's module it comes from. */
   | { readonly type: "report"; readonly upstream: string; readonly report: ThreadReport }
   | { readonly type: "traced"; readonly upstream: string; readonly frame: TracedFrame }
@@ -220,6 +221,16 @@ export interface UpstreamDetails {
   /** The messages in all journals of the upstream. */
   readonly kept: { readonly messages: number; readonly bytes: number };
   readonly counters: Counters;
+  readonly ends: ConnectionEnds;
+  readonly losses: JournalLosses;
+}
+
+/** Numbers by `codeOf`, with a bound on the names: the upstream chooses close codes. */
+export interface ConnectionEnds {
+  /** Open connections that ended, except those that were replaced in time, and those that the exit closes. */
+  readonly disconnects: Readonly<Record<string, number>>;
+  /** Attempts that led to no open connection. */
+  readonly failedAttempts: Readonly<Record<string, number>>;
 }
 
 export interface CloseCounts {

@@ -87,7 +87,7 @@ test("messages of one turn cross together, in order and unchanged", async () => 
     { type: "part", upstream: "a", seq: 6, body: "part" },
     { type: "page", upstream: "a", seq: 7, page: "ahead" },
     { type: "settled", upstream: "a", seq: 8, outcome: { ...reply(new Uint8Array([5])), isText: true } },
-    { type: "heartbeat", upstream: "*" },
+    { type: "heartbeat", upstream: "*", lagMs: [0.5, 3] },
   ];
   assert.deepEqual(await across(fromThread, reports), [reports]);
 });

@@ -38,6 +38,12 @@ export type Disconnect =
   /** We abandoned the connection, because continuing would have mixed up replies. */
   | { readonly reason: "renewed"; readonly detail: string };
 
+/** A name for counts: the close code of an open connection, the status of a refused upgrade, or the reason. */
+export function codeOf(disconnect: Disconnect): string {
+  if (disconnect.reason === "closed") return String(disconnect.code);
+  return disconnect.reason === "status" ? `http_${disconnect.status}` : disconnect.reason;
+}
+
 /** Text for people: in logs, on the state route, and as the `detail` of errors. */
 export function describeDisconnect(disconnect: Disconnect): string {
   switch (disconnect.reason) {

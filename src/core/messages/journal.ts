@@ -43,6 +43,16 @@ export interface Gap {
 
 export type JournalEntry = Message | Gap;
 
+/** What readers cannot have any more, or never could. */
+export interface JournalLosses {
+  /** Messages that were evicted to make room for newer ones, whether or not they had been read. */
+  readonly evicted: number;
+  /** Gaps that readers got, by reason; those who share a page count as one. */
+  readonly gaps: Readonly<Partial<Record<GapReason, number>>>;
+  /** The messages that are missing in these gaps, as far as their number is known. */
+  readonly missed: number;
+}
+
 type GapDetails = Omit<Gap["gap"], "after" | "before">;
 
 type StoredMessage = Omit<Message, "data"> & { readonly body: StoredBody };
@@ -131,6 +141,7 @@ export class Journal {
   /** Start and reason of the time without a connection; undefined while connected, and before the first connection. */
   #away: { readonly from: number; readonly why: string } | undefined;
   #wasConnected = false;
+  #evicted = 0;
 
   /**
    * @param formerEpochs the epochs that this journal continues and that were lost with their thread
@@ -158,6 +169,11 @@ export class Journal {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** The number of messages that were evicted so far. */
+  get evicted(): number {
+    return this.#evicted;
   }
 
   /** The `seq` of the newest entry; 0 before the first. */
@@ -309,7 +325,10 @@ export class Journal {
     this.#ring[this.#oldest % this.#bounds.count] = undefined;
     this.#oldest++;
     if ("gap" in entry) this.#newestEvictedGap = entry.seq;
-    else this.#bodies.release(entry.body);
+    else {
+      this.#evicted++;
+      this.#bodies.release(entry.body);
+    }
   }
 
   #entryAt(seq: number): StoredMessage | Gap {

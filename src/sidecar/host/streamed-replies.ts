@@ -46,12 +46,22 @@ export class StreamedReplies {
   readonly #upstream: string;
   readonly #post: (message: ToThread) => void;
   readonly #overdueFailure: (seq: number) => Failure;
+  readonly #onEnd: (outcome: Outcome) => void;
   readonly #open = new Map<number, Open>();
   /** The streams whose reader has not left: it may hold frames for long after the last has arrived. */
   readonly #read = new Set<number>();
 
-  /** @param overdueFailure gives the failure of a stream that the thread has not begun or ended in time */
-  constructor(upstream: string, post: (message: ToThread) => void, overdueFailure: (seq: number) => Failure) {
+  /**
+   * @param overdueFailure gives the failure of a stream that the thread has not begun or ended in time
+   * @param onEnd called when a stream ends, unless its reader has left
+   */
+  constructor(
+    upstream: string,
+    post: (message: ToThread) => void,
+    overdueFailure: (seq: number) => Failure,
+    onEnd: (outcome: Outcome) => void = () => {},
+  ) {
+    this.#onEnd = onEnd;
     this.#upstream = upstream;
     this.#post = post;
     this.#overdueFailure = overdueFailure;
@@ -113,8 +123,10 @@ export class StreamedReplies {
   /** @returns false if there is no such stream */
   end(seq: number, outcome: Outcome): boolean {
     const open = this.#close(seq);
-    open?.reader.end(outcome);
-    return open !== undefined;
+    if (!open) return false;
+    this.#onEnd(outcome);
+    open.reader.end(outcome);
+    return true;
   }
 
   /** Ends every stream, because the exit has begun, and abandons its request. @returns the number of streams */

@@ -1,6 +1,7 @@
 /** A supervised thread, which is restarted when it dies or hangs, and joined at the end. */
 
 import { fullJitter } from "../../core/util/backoff.ts";
+import { Histogram } from "../../core/util/histogram.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ThreadReport, ToThread } from "../contract.ts";
 import { packToThread, type RowFromThread, type Transferred, unpackFromThread } from "../message-codec.ts";
@@ -93,8 +94,15 @@ interface Crash {
   readonly culprit: string | undefined;
 }
 
+/** The number of threads that the program has started, restarts not counted. */
+let threads = 0;
+
 /** Serves several upstreams by their names, through one thread at a time. */
 export class SidecarThread {
+  /** A name that no other thread of the program has, whatever it serves. */
+  readonly name = `sidecar-${++threads}`;
+  /** The lag of the thread's event loop; the host measures its own. */
+  readonly lag = new Histogram();
   /** The account of the memory that the thread holds. */
   readonly budget: ThreadBudget;
   readonly #start: () => RawThread;
@@ -106,6 +114,7 @@ export class SidecarThread {
   #phase: ThreadPhase;
   #crashes: readonly Crash[] = [];
   #restarts = true;
+  #crashed = 0;
 
   constructor(start: () => RawThread, separate: Separate = () => {}, budget = ThreadBudget.unlimited()) {
     this.budget = budget;
@@ -144,6 +153,11 @@ export class SidecarThread {
     // Every subscription is among the opening messages of the next thread, and must not be requested twice.
     else if (this.alive && message.type !== "subscribe" && !this.#cancelsUnposted(message))
       this.#unposted.push(message);
+  }
+
+  /** How often it died, or hung and was given up. */
+  get crashes(): number {
+    return this.#crashed;
   }
 
   /** True if what is posted now reaches the present thread, unless that dies. */
@@ -215,6 +229,7 @@ export class SidecarThread {
       unpackFromThread(batch.row, (message) => {
         if (message.type === "ready") this.#onReady(running);
         else if (message.type === "report") this.#onReport(running, message);
+        else if (message.type === "heartbeat") for (const ms of message.lagMs) this.lag.observe(ms / 1_000);
         else this.#clients.get(message.upstream)?.receive(message);
       });
     });
@@ -329,6 +344,7 @@ export class SidecarThread {
 
   /** No reply comes to anything posted to this thread. Requests that never reached it are known to be unsent. */
   #reportCrash(detail: string): void {
+    this.#crashed++;
     const unposted = new Set(this.#unposted.flatMap((message) => (message.type === "request" ? message.seq : [])));
     this.#unposted = [];
     for (const client of this.#clients.values()) client.crashed(detail, unposted);

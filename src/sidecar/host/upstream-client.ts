@@ -20,6 +20,7 @@ import type {
   UpstreamState,
 } from "../contract.ts";
 import { BlockingLines } from "./blocking-lines.ts";
+import { CallStats } from "./call-stats.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
@@ -76,6 +77,8 @@ export class UpstreamClient implements ThreadClient {
   /** The reason why there is no thread for a while; undefined while there is one, or soon will be. */
   #down: Failure | undefined;
   readonly #frameListeners = new Set<(frame: TracedFrame) => void>();
+  /** The calls of the host's callers, as they ended. */
+  readonly calls = new CallStats();
   readonly #reportListeners = new Set<(report: ThreadReport) => void>();
 
   constructor(name: string, settings: UpstreamSettings, thread: SidecarThread) {
@@ -84,7 +87,8 @@ export class UpstreamClient implements ThreadClient {
     this.#thread = thread;
     const post = (message: ToThread) => this.#post(message);
     this.journals = new JournalPulls(name, post, (bytes) => this.#budget.arrived("pages", bytes));
-    this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq));
+    const onEnd = (outcome: Outcome) => this.calls.ended(outcome);
+    this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq), onEnd);
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
     this.lines = new BlockingLines(name, () => this.#thread, post);
     thread.add(name, this);
@@ -114,6 +118,11 @@ export class UpstreamClient implements ThreadClient {
 
   get inFlight(): number {
     return this.#waiters.size;
+  }
+
+  /** The thread that serves it at present. */
+  get thread(): Pick<SidecarThread, "name" | "lag" | "crashes"> {
+    return this.#thread;
   }
 
   /** The total number of replies. */
@@ -147,10 +156,14 @@ export class UpstreamClient implements ThreadClient {
     const { host } = this.#budget;
     const bytes = body.length;
     const refusal = this.#refusal ?? this.down ?? this.#tooManyCallers() ?? this.#noMemory(bytes);
-    if (refusal) return Promise.resolve({ type: "failed", failure: refusal });
+    if (refusal) {
+      this.calls.failed(refusal);
+      return Promise.resolve({ type: "failed", failure: refusal });
+    }
     host.take("in_flight", bytes);
     const seq = this.#waiters.draw();
-    const deadline = performance.now() + timeoutMs;
+    const began = performance.now();
+    const deadline = began + timeoutMs;
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiters.take(seq);
@@ -161,6 +174,8 @@ export class UpstreamClient implements ThreadClient {
       const settle = (outcome: CallerOutcome) => {
         signal?.removeEventListener("abort", leave);
         host.give("in_flight", bytes);
+        // The clock is read only for those that did not reply: a reply brings its time along.
+        this.calls.ended(outcome, outcome.type === "reply" ? 0 : performance.now() - began);
         resolve(outcome);
       };
       signal?.addEventListener("abort", leave, { once: true });
@@ -182,12 +197,17 @@ export class UpstreamClient implements ThreadClient {
     const congested = host.refuses("streams") ? noMemory(host.limit, "another stream") : undefined;
     const refusal =
       this.#refusal ?? this.down ?? this.#tooManyCallers() ?? congested ?? this.#noMemory(request.body.length);
-    return refusal ?? this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
+    if (refusal) {
+      this.calls.failed(refusal);
+      return refusal;
+    }
+    return this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
   }
 
   /** @returns the details that only the thread knows; undefined if it does not reply within `withinMs` */
   inspect(withinMs: number): Promise<UpstreamDetails | undefined> {
-    if (this.#down) return Promise.resolve(undefined);
+    // A thread that is no more would let the caller wait in vain.
+    if (this.#down || !this.#thread.alive) return Promise.resolve(undefined);
     const seq = this.#waiters.draw();
     const details = this.#inspections.add(seq, withinMs);
     this.#thread.post({ type: "inspect", upstream: this.name, seq });

@@ -1,7 +1,7 @@
 /** The connection to an upstream, which carries out the session's effects on sockets and timers. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
+import { codeOf, type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../../core/connection/frame-origin.ts";
 import type { Rung } from "../../core/connection/liveness.ts";
 import { addressNaming } from "../../core/connection/reconnect-address.ts";
@@ -20,10 +20,11 @@ import {
   wantsFrames,
 } from "../../core/connection/session.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
+import { BoundedCounts } from "../../core/util/bounded-counts.ts";
 import type { Network } from "../../net/connect.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import { maskSecrets } from "../../secrets.ts";
-import type { CloseCounts, UpstreamDetails, UpstreamState } from "../contract.ts";
+import type { CloseCounts, ConnectionEnds, UpstreamDetails, UpstreamState } from "../contract.ts";
 import { Arrivals, type Handling } from "./arrivals.ts";
 import type { FrameTrace } from "./frame-trace.ts";
 import type { Framing } from "./framing.ts";
@@ -92,6 +93,8 @@ export class Connection {
   /** The last connection on which the upstream named an address that is not followed: it is reported once. */
   #unfollowedOn: number | undefined;
   #foundDeadBy: Rung | undefined;
+  readonly #disconnects = new BoundedCounts();
+  readonly #failedAttempts = new BoundedCounts();
   #close: CloseCounts | undefined;
 
   constructor(
@@ -177,6 +180,10 @@ export class Connection {
     return { lastFrameAgeMs: this.#activity.frameAgeMs(now), roundTripMs, bufferedBytes: this.buffered() };
   }
 
+  get ends(): ConnectionEnds {
+    return { disconnects: this.#disconnects.all, failedAttempts: this.#failedAttempts.all };
+  }
+
   /** The settings of the newest attempt. */
   get resolved(): Resolved {
     return this.#sockets.resolved;
@@ -211,7 +218,8 @@ export class Connection {
     };
     const { rotation, effects } = stepRotation(this.#rotation, input, context);
     this.#rotation = rotation;
-    for (const effect of effects) if (effect.type === "lost") this.#recordCause(effect.cause);
+    const wasOpen = before.at.phase !== "connecting";
+    for (const effect of effects) if (effect.type === "lost") this.#recordCause(effect.cause, wasOpen);
     const session = rotation.current;
     const moved = session.at.phase !== before.at.phase || session.connection !== before.connection;
     if (moved) this.#events.state(this.#state(now));
@@ -219,7 +227,8 @@ export class Connection {
     if (moved) this.#events.availability(availability(session), now);
   }
 
-  #recordCause(why: Disconnect): void {
+  #recordCause(why: Disconnect, wasOpen: boolean): void {
+    (wasOpen ? this.#disconnects : this.#failedAttempts).add(codeOf(why));
     this.#lastError = describeDisconnect(why);
     if (why.reason === "silent") this.#foundDeadBy = why.rung;
   }
@@ -261,6 +270,7 @@ export class Connection {
         this.#retire(effect.connection, effect.withinMs);
         break;
       case "rotationFailed":
+        this.#failedAttempts.add(codeOf(effect.cause));
         this.#lastError = `${describeDisconnect(effect.cause)}; the current connection stays`;
         this.#events.state(this.#state(now));
         break;

@@ -4,7 +4,9 @@ import { SHARED_MAX_BYTES, type StoredBody } from "../../core/messages/body-stor
 import {
   type Cursor,
   countedBytesOf,
+  type GapReason,
   Journal,
+  type JournalLosses,
   type Message,
   type Page,
   type ReadOptions,
@@ -39,6 +41,10 @@ export class Journals {
   readonly #filters = new JournalFilters();
   readonly #waiting = new Map<number, WaitingRead>();
   #roomTimer: NodeJS.Timeout | undefined;
+  /** The evictions of journals that are gone. */
+  #evictedBefore = 0;
+  #missed = 0;
+  readonly #gaps: Partial<Record<GapReason, number>> = {};
   readonly #budget: Budget;
   /** The large message of this turn, which may go to several journals. */
   #large: { readonly data: Body; readonly stored: StoredBody } | undefined;
@@ -64,7 +70,9 @@ export class Journals {
 
   /** Ends the reads that wait for a message of this journal. */
   remove(name: string): void {
-    this.#journals.get(name)?.close();
+    const journal = this.#journals.get(name);
+    this.#evictedBefore += journal?.evicted ?? 0;
+    journal?.close();
     this.#journals.delete(name);
     this.#scheduleRetry();
   }
@@ -73,6 +81,11 @@ export class Journals {
     const all = [...this.#journals.values()];
     const sum = (of: (journal: Journal) => number) => all.reduce((total, journal) => total + of(journal), 0);
     return { messages: sum(({ size }) => size), bytes: sum(({ bytes }) => bytes) };
+  }
+
+  get losses(): JournalLosses {
+    const evicted = [...this.#journals.values()].reduce((total, journal) => total + journal.evicted, 0);
+    return { evicted: this.#evictedBefore + evicted, gaps: { ...this.#gaps }, missed: this.#missed };
   }
 
   /** @returns the message's number; undefined if there is no such journal */
@@ -205,8 +218,20 @@ export class Journals {
   }
 
   #postPage(seq: number, page: Page | NoPage): void {
-    if (typeof page !== "string") this.#budget.take("pages", countedBytesOf(page));
+    if (typeof page !== "string") {
+      this.#budget.take("pages", countedBytesOf(page));
+      this.#countGaps(page);
+    }
     this.#post({ type: "page", upstream: this.#upstream, seq, page });
+  }
+
+  #countGaps({ entries }: Page): void {
+    for (const entry of entries) {
+      if (!("gap" in entry)) continue;
+      const { reason, dropped } = entry.gap;
+      this.#gaps[reason] = (this.#gaps[reason] ?? 0) + 1;
+      this.#missed += dropped ?? 0;
+    }
   }
 }
 

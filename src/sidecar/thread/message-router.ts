@@ -2,7 +2,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { NewRequest } from "../../core/exchange/request-table.ts";
 import { type HeldAnswer, HeldAnswers, type KeptAt } from "../../core/messages/held-answers.ts";
-import type { MessageKind } from "../../core/messages/journal.ts";
+import type { JournalLosses, MessageKind } from "../../core/messages/journal.ts";
 import { AGREE_WITHIN_MS, type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
 import type { SecretHandling } from "../../core/messages/unsubscriptions.ts";
 import type { Outcome } from "../../core/outcome.ts";
@@ -57,6 +57,10 @@ export class MessageRouter {
 
   get kept(): { readonly messages: number; readonly bytes: number } {
     return this.#journals.kept;
+  }
+
+  get losses(): JournalLosses {
+    return this.#journals.losses;
   }
 
   get unkept(): number {

@@ -303,6 +303,8 @@ export class Upstream {
       ...this.#connection.details(now),
       kept: this.#router.kept,
       counters: { ...this.#exchange.counters, unanswered: this.#router.unanswered },
+      ends: this.#connection.ends,
+      losses: this.#router.losses,
     };
   }
 }

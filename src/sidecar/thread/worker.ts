@@ -11,6 +11,7 @@ import { LARGE_TEXT } from "../../protocols/outline.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
+import { EventLoopLag } from "../event-loop-lag.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { takeUrgentTurn } from "../turns.ts";
 import { ThreadLines } from "./blocking-lines.ts";
@@ -58,6 +59,8 @@ export function serveThread(platform: ThreadPlatform): void {
   const now = () => performance.now();
   const outbox = new Outbox(port, now, packFromThread);
   const upstreams = new Map<string, Slot>();
+  /** The lags that no heartbeat has reported yet. The host asks each second, until the exit. */
+  const lags: number[] = [];
   /** Known from the first `open` on; all upstreams of the thread have it in common. */
   let budget: Budget | undefined;
 
@@ -130,7 +133,7 @@ export function serveThread(platform: ThreadPlatform): void {
         void open(message);
         break;
       case "heartbeat":
-        outbox.push(message);
+        outbox.push({ ...message, lagMs: lags.splice(0) });
         break;
       case "line":
         lines.open(message);
@@ -154,11 +157,17 @@ export function serveThread(platform: ThreadPlatform): void {
     }
   };
 
+  new EventLoopLag(now, (ms) => {
+    if (lags.length < LAGS_MAX) lags.push(ms);
+  });
   const lines = new ThreadLines({ now, handle, receiver: (take) => receiver(now, take) });
   port.on("message", receiver(now, handle));
   outbox.push({ type: "ready", upstream: "*" });
   outbox.flush();
 }
+
+/** The most lags that wait for a heartbeat: those of a quarter of a minute. */
+const LAGS_MAX = 64;
 
 /** True for a request that takes some milliseconds to be checked and written: each has a turn. */
 function isLarge(command: UpstreamCommand): boolean {
