@@ -10,7 +10,7 @@ import { outgoingOf } from "./secrets.ts";
 /** Lists the addresses and files of a configuration, files that were already read included. */
 export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   const net: string[] = [];
-  if (listen) net.push(listen.port === 0 ? bracketed(listen.host) : `${bracketed(listen.host)}:${listen.port}`);
+  for (const each of listen ? [listen, listen.metrics ?? []].flat() : []) net.push(addressOf(each));
   const read = [...sources.files];
   // The demo listens on loopback, on a port that is not yet known.
   if (upstreams.size === 0) net.push("127.0.0.1");
@@ -69,6 +69,11 @@ function shown(argument: string, index: number, argv: readonly string[]): string
 /** Quotes an argument for a shell: some expand a `*`. */
 function quoted(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A port that is not yet known needs all of them. */
+function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return port === 0 ? bracketed(host) : `${bracketed(host)}:${port}`;
 }
 
 function hostOf(url: string): string {

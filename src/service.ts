@@ -13,7 +13,9 @@ import { belowApp } from "./http/below-app.ts";
 import { Tokens } from "./http/callers.ts";
 import { farewell } from "./http/farewell.ts";
 import { loopbackHosts } from "./http/guard.ts";
-import type { Access, WebhookState } from "./http/ports.ts";
+import { Metrics } from "./http/metrics/metrics.ts";
+import { buildMetricsApp } from "./http/metrics-app.ts";
+import type { Access, AppParts, WebhookState } from "./http/ports.ts";
 import { Quotas } from "./http/quotas.ts";
 import { ReplyKeeper } from "./http/reply-keeper.ts";
 import { StopSignal } from "./http/stop-signal.ts";
@@ -41,6 +43,8 @@ export class Service {
   readonly #webhooks: ReadonlyMap<string, readonly Webhook[]>;
   readonly #telemetry: Telemetry;
   #listener: Listener | undefined;
+  /** The listener of its own for metrics, if it is configured. */
+  #metricsListener: Listener | undefined;
   /** Resolves when the listener does not accept connections any more. */
   #deaf = new Promise<Failure>(() => {});
   #ready = true;
@@ -111,6 +115,14 @@ export class Service {
         await demo?.stop();
         throw error;
       });
+    const metricsApp = deferred<ReturnType<typeof buildMetricsApp>>();
+    const metricsListener = await listenForMetrics(config, runtime, metricsApp.promise).catch(
+      async (error: unknown) => {
+        listener.close();
+        await demo?.stop();
+        throw error;
+      },
+    );
     const { connections } = config.listen;
     if (connectionsMax < connections) {
       const cause = `the limit of descriptors is ${descriptorsMax}`;
@@ -119,16 +131,20 @@ export class Service {
     const service = new Service(config, runtime, demo, telemetry);
     service.#listener = listener;
     service.#deaf = deaf.promise;
-    const built = service.#app(listener.port);
+    const parts = service.#parts(service.#access(listener.port));
+    const built = buildApp(parts);
     app.resolve(built);
+    if (metricsListener) {
+      service.#metricsListener = metricsListener;
+      metricsApp.resolve(buildMetricsApp(parts, service.#metricsAccess(metricsListener.port)));
+    }
     fetch = (request, env) => built.fetch(request, env as object);
     return service;
   }
 
   /** The base URL, `http://host:port`. */
   get url(): string {
-    const { host } = this.#config.listen;
-    return `http://${host.includes(":") ? `[${host}]` : host}:${this.#listener?.port}`;
+    return urlOf(this.#config.listen.host, this.#listener?.port);
   }
 
   get demoUrl(): string | undefined {
@@ -170,14 +186,16 @@ export class Service {
     if (!listener) return;
     const { answer } = this.#config.shutdown;
     await listener.lull(answer);
-    listener.close();
-    await listener.answered(answer);
+    const listeners = [listener, this.#metricsListener ?? []].flat();
+    for (const each of listeners) each.close();
+    await Promise.all(listeners.map((each) => each.answered(answer)));
   }
 
   readonly #front: HttpSide = {
     unready: () => {
       this.#ready = false;
       this.#listener?.retire();
+      this.#metricsListener?.retire();
     },
     refuse: () => {
       this.#accepting = false;
@@ -187,11 +205,10 @@ export class Service {
     cut: () => this.#listener?.cut(this.#kept),
   };
 
-  #app(port: number) {
+  #parts(access: Access): AppParts {
     const service = this;
-    const access = this.#access(port);
     const { quota, replies } = this.#config;
-    return buildApp({
+    return {
       upstreams: this.#sidecars.upstreams,
       access,
       webhooks: this.#webhooks,
@@ -202,6 +219,7 @@ export class Service {
         shared: access.tokens.identities > 1,
       }),
       telemetry: this.#telemetry,
+      metrics: new Metrics(this.#telemetry),
       about: {
         version,
         runtime: `${this.#runtime.name} ${this.#runtime.version}`,
@@ -225,7 +243,24 @@ export class Service {
           return this.exit(options);
         },
       },
-    });
+    };
+  }
+
+  /** Guards the metrics like the rest, for their own address; without a token on loopback and where it is `open`. */
+  #metricsAccess(port: number): Access {
+    const { listen, tokens } = this.#config;
+    const { host = "", open = false } = listen.metrics ?? {};
+    const isLocal = isLoopback(host);
+    const names = [...loopbackHosts(port, host.toLowerCase()), ...listen.hosts];
+    const hosts = isLocal ? new Set(names) : undefined;
+    const none = new Tokens([]);
+    return {
+      tokens: isLocal || open ? none : new Tokens(tokens),
+      shutdownTokens: none,
+      openShutdown: true, // It is not served there, and not found.
+      hosts,
+      origins: [],
+    };
   }
 
   /** Guards loopback by its host names, and other addresses by the configured names or, without these, by the token. */
@@ -243,6 +278,36 @@ export class Service {
       origins: listen.origins,
     };
   }
+}
+
+/** Connections to the listener of the metrics: a few scrapers keep one each. */
+const SCRAPERS_MAX = 64;
+
+/** Listens for scrapes, if that is configured. Early ones wait for the app. */
+async function listenForMetrics(
+  { listen }: LoadedConfig,
+  runtime: Runtime,
+  app: Promise<ReturnType<typeof buildMetricsApp>>,
+): Promise<Listener | undefined> {
+  if (!listen.metrics) return undefined;
+  const { host, port } = listen.metrics;
+  const listener = await runtime.listen({
+    fetch: async (request, env) => (await app).fetch(request, env as object),
+    host,
+    port,
+    keepAliveMs: listen.keep_alive,
+    connectionsMax: SCRAPERS_MAX,
+    onFull: () => {},
+    onDeaf: () => {},
+    farewell: farewell(),
+    refusal: belowApp,
+  });
+  log.info(`metrics on ${urlOf(host, listener.port)}/metrics`);
+  return listener;
+}
+
+function urlOf(host: string, port: number | undefined): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** Warns of journals that can never hold what they are configured to hold. */

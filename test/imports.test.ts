@@ -18,6 +18,7 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/message-codec.ts",
   "sidecar/batching.ts",
   "sidecar/alarm.ts",
+  "sidecar/event-loop-lag.ts",
   "sidecar/turns.ts",
 ];
 
@@ -87,7 +88,8 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     { from: ["http/streaming/"], to: ["http/streaming/", "http/call/", ...HTTP, ...BEHIND_HTTP] },
     { from: ["http/call/"], to: ["http/call/", ...HTTP, ...BEHIND_HTTP] },
     { from: ["http/routes/"], to: ["http/routes/", "http/call/", "http/streaming/", ...HTTP, ...BEHIND_HTTP] },
-    { from: ["http/app.ts"], to: ["http/", ...BEHIND_HTTP] },
+    { from: ["http/metrics/"], to: ["http/metrics/", ...HTTP, ...BEHIND_HTTP] },
+    { from: ["http/app.ts", "http/metrics-app.ts"], to: ["http/", ...BEHIND_HTTP] },
     { from: HTTP, to: [...HTTP, ...BEHIND_HTTP] },
     {
       from: ["push/"],
@@ -136,6 +138,7 @@ const LAZY: readonly Place[] = [
   "protocols/text-ids.ts",
   "protocols/text-rules.ts",
   "protocols/pattern.ts",
+  "http/metrics/metrics-text.ts",
 ];
 
 /** The thread's entry points, which are named by URL and imported by nobody. */

@@ -10,7 +10,7 @@ export default {
     ],
     [
       "the report is not flushed to its callers",
-      "await listener.answered(answer);",
+      "await Promise.all(listeners.map((each) => each.answered(answer)));",
       "",
       { tests: ["test/contract/exit", "test/exit/callers"] },
     ],

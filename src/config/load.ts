@@ -127,6 +127,13 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     warn(`${problem}, and there is no token (--insecure)`);
   }
 
+  const { metrics } = config.listen;
+  if (metrics && !isLoopback(metrics.host) && !metrics.open && tokens.length === 0) {
+    const problem = `${where(["listen", "metrics", "host"])}: ${metrics.host} is reachable from other machines`;
+    const cure = "set a token (SIDESOCKET_TOKEN or --token-file), or allow it with `open: true` beside it";
+    throw new ConfigError(`${problem}: ${cure}`);
+  }
+
   const shown = exposedFlags(flags);
   if (shown.length > 0) {
     const cure = "use a variable or, better, a file: ${file:…} in a configuration";

@@ -448,6 +448,23 @@ export const upstreamSchema = z
     };
   });
 
+/** The port that exporters of OpenTelemetry listen on by default. */
+const METRICS_PORT = 9464;
+
+const metricsListenSchema = z.strictObject({
+  host: z
+    .string()
+    .refine(isHost, "must be an address or a host name, without a port")
+    .transform(bareHost)
+    .prefault("127.0.0.1")
+    .describe("The address to listen on, without a port."),
+  port: wholeNumber(0, 65535).prefault(METRICS_PORT).describe("The port to listen on; 0 picks a free one."),
+  open: z
+    .boolean()
+    .prefault(false)
+    .describe("Serves /metrics without a token beyond loopback, too; on loopback it never needs one."),
+});
+
 const listenSchema = z.strictObject({
   host: z
     .string()
@@ -475,6 +492,9 @@ const listenSchema = z.strictObject({
   connections: wholeNumber(1, 1_000_000)
     .prefault(20_000)
     .describe("The most open connections: more are closed on arrival."),
+  metrics: metricsListenSchema
+    .optional()
+    .describe("A listener of its own for /metrics and the probes, which serves nothing else."),
 });
 
 const shutdownSchema = z

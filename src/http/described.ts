@@ -59,6 +59,9 @@ export const streamContent = { "application/x-ndjson": text, "text/event-stream"
 /** Events as they come. */
 export const eventContent = { "text/event-stream": text };
 
+/** The two formats of metrics. */
+export const metricsContent = { "text/plain": text, "application/openmetrics-text": text };
+
 /** Narrower than the package's own type, which is a union over three versions of OpenAPI. */
 type Parameter = {
   name: string;

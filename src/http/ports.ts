@@ -3,8 +3,10 @@
 import type { UpstreamSettings } from "../config/schema.ts";
 import type { CallerOutcome, Replied } from "../core/outcome.ts";
 import type { Budget } from "../core/util/budget.ts";
+import type { Histogram } from "../core/util/histogram.ts";
 import type { Failure } from "../errors.ts";
 import type { ProtocolTraits, UpstreamDetails, UpstreamState } from "../sidecar/contract.ts";
+import type { CallStats } from "../sidecar/host/call-stats.ts";
 import type { ExitReport } from "../sidecar/host/exit.ts";
 import type { JournalPulls } from "../sidecar/host/journal-pulls.ts";
 import type { OpenStream, StreamedRequest, StreamReader } from "../sidecar/host/streamed-replies.ts";
@@ -33,6 +35,10 @@ export interface UpstreamPort {
   request(request: UpstreamRequest): Promise<CallerOutcome>;
   stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure;
   inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
+  /** The calls so far, as they ended. */
+  readonly calls: Pick<CallStats, "durations" | "failures">;
+  /** The thread that serves it at present. */
+  readonly thread: { readonly name: string; readonly crashes: number; readonly lag: Histogram };
 }
 
 /** Progress of one webhook receiver. */
@@ -81,6 +87,11 @@ export interface Access {
   readonly origins: readonly string[];
 }
 
+export interface MetricsPort {
+  /** Reads everything that is counted. */
+  scrape(parts: AppParts, isOpenMetrics: boolean): Promise<{ readonly type: string; readonly text: string }>;
+}
+
 export interface AppParts {
   readonly upstreams: ReadonlyMap<string, UpstreamPort>;
   readonly lifecycle: Lifecycle;
@@ -92,6 +103,7 @@ export interface AppParts {
   readonly quotas: Quotas | undefined;
   readonly keeper: ReplyKeeper;
   readonly telemetry: Telemetry;
+  readonly metrics: MetricsPort;
   readonly about: { readonly version: string; readonly runtime: string };
   /** Receives internal errors; the caller sees only that one occurred. */
   onFault(error: unknown, requestId: string): void;

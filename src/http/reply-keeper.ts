@@ -25,6 +25,15 @@ export class ReplyKeeper {
     this.#replies = new KeptReplies(bounds, budget, shares);
   }
 
+  /** The number of records, and the bytes of their replies. */
+  get size(): number {
+    return this.#replies.size;
+  }
+
+  get bytes(): number {
+    return this.#replies.bytes;
+  }
+
   /** The kept reply of an earlier request with this key; undefined if there was none or it was forgotten. */
   byKey(key: string): KeptReply | undefined {
     return this.#replies.byKey(key, performance.now());

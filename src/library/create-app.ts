@@ -7,6 +7,7 @@ import { Budget, memoryOf } from "../core/util/budget.ts";
 import { refused } from "../errors.ts";
 import { buildApp } from "../http/app.ts";
 import { partsOf, Tokens } from "../http/callers.ts";
+import { Metrics } from "../http/metrics/metrics.ts";
 import type { UpstreamPort } from "../http/ports.ts";
 import { Quotas } from "../http/quotas.ts";
 import { ReplyKeeper } from "../http/reply-keeper.ts";
@@ -68,6 +69,8 @@ export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, opti
   const budget = Budget.alone(memoryOf({ memory: "auto" }, runtime.memoryLimit));
   const stopping = new StopSignal();
   for (const { front } of all) front.stopping.on(() => stopping.now());
+  const metrics = new Metrics(telemetry);
+  stopping.on(() => metrics.stop());
   const app = buildApp({
     upstreams,
     access: {
@@ -82,6 +85,7 @@ export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, opti
     quotas: Quotas.of({}, known.shares > 1, upstreams, budget),
     keeper: new ReplyKeeper(configSchema.parse({}).replies, budget, { keys: undefined, shared: known.identities > 1 }),
     telemetry,
+    metrics,
     about: { version, runtime: `${runtime.name} ${runtime.version}` },
     onFault,
     lifecycle: {
@@ -124,6 +128,10 @@ function named(name: string, client: UpstreamClient): UpstreamPort {
     request: (request) => client.request(request),
     stream: (request, reader) => client.stream(request, reader),
     inspect: (withinMs) => client.inspect(withinMs),
+    calls: client.calls,
+    get thread() {
+      return client.thread;
+    },
   };
 }
 

@@ -102,6 +102,7 @@ const REQUESTS: readonly (readonly [number, path: string, operation: string, ini
   [204, `${UPSTREAM}/subscriptions/clock`, "deleteSubscription", { method: "DELETE" }],
   [404, `${UPSTREAM}/subscriptions/clock`, "deleteSubscription", { method: "DELETE" }],
   [200, "/livez", "getLiveness"],
+  [200, "/metrics", "getMetrics"],
   [503, "/readyz", "getReadiness"],
   [503, "/healthz", "getHealth"],
   [200, "/version", "getVersion"],

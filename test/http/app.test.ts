@@ -6,6 +6,7 @@ import { configSchema } from "../../src/config/schema.ts";
 import { Budget } from "../../src/core/util/budget.ts";
 import { buildApp } from "../../src/http/app.ts";
 import { Tokens } from "../../src/http/callers.ts";
+import { Metrics } from "../../src/http/metrics/metrics.ts";
 import type { UpstreamPort } from "../../src/http/ports.ts";
 import { ReplyKeeper } from "../../src/http/reply-keeper.ts";
 import { StopSignal } from "../../src/http/stop-signal.ts";
@@ -23,6 +24,7 @@ function appOver(...upstreams: readonly UpstreamPort[]) {
 }
 
 function appWith(onFault: (error: unknown) => void, ...upstreams: readonly UpstreamPort[]) {
+  const telemetry = new Telemetry();
   return buildApp({
     upstreams: new Map(upstreams.map((upstream) => [upstream.name, upstream])),
     access: {
@@ -36,7 +38,8 @@ function appWith(onFault: (error: unknown) => void, ...upstreams: readonly Upstr
     budget: Budget.alone(),
     quotas: undefined,
     keeper: new ReplyKeeper(configSchema.parse({}).replies),
-    telemetry: new Telemetry(),
+    telemetry,
+    metrics: new Metrics(telemetry),
     about: { version: "0.0.0", runtime: "test" },
     onFault,
     lifecycle: {

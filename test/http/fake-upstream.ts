@@ -1,8 +1,10 @@
 /** Upstream port without a thread: echoes what is sent to it. */
 
 import { upstreamSchema } from "../../src/config/schema.ts";
+import { Histogram } from "../../src/core/util/histogram.ts";
 import type { UpstreamPort } from "../../src/http/ports.ts";
 import type { ProtocolTraits } from "../../src/sidecar/contract.ts";
+import { CallStats } from "../../src/sidecar/host/call-stats.ts";
 import { JournalPulls } from "../../src/sidecar/host/journal-pulls.ts";
 import { UpstreamSubscriptions } from "../../src/sidecar/host/subscriptions.ts";
 
@@ -21,6 +23,8 @@ export function fakeUpstream(name: string, parts: Partial<UpstreamPort> = {}): U
     request: ({ body }) => Promise.resolve({ type: "reply", body, queueMs: 0, upstreamMs: 0 }),
     stream: () => ({ code: "internal_error", sent: "no", detail: "the fake upstream does not stream" }),
     inspect: () => Promise.resolve(undefined),
+    calls: new CallStats(),
+    thread: { name: "sidecar-1", crashes: 0, lag: new Histogram() },
     ...parts,
   };
 }

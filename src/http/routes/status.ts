@@ -82,8 +82,9 @@ const oneRoute = createRoute(
   }),
 );
 
-export function statusRoutes(app: RoutedApp, parts: AppParts, streams: EventStreams): void {
-  const { upstreams, lifecycle, about, budget, telemetry } = parts;
+/** The routes of probes, which the listener of the metrics serves, too. */
+export function probeRoutes(app: RoutedApp, parts: AppParts): void {
+  const { upstreams, lifecycle, budget } = parts;
 
   app.openapi(livezRoute, (c) => c.json<JsonOf<"livenessSchema">>({ status: "alive" }, 200, commonHeaders(c)));
 
@@ -111,6 +112,10 @@ export function statusRoutes(app: RoutedApp, parts: AppParts, streams: EventStre
   };
   app.openapi(readyzRoute, ready);
   app.openapi(healthzRoute, ready);
+}
+
+export function statusRoutes(app: RoutedApp, parts: AppParts, streams: EventStreams): void {
+  const { upstreams, about, budget, telemetry } = parts;
 
   app.openapi(versionRoute, (c) =>
     c.json<JsonOf<"versionSchema">>({ name: "sidesocket", ...about }, 200, commonHeaders(c)),
