@@ -18,7 +18,7 @@ import { buildAll } from "./build.mjs";
 import { installOnce } from "./deno.mjs";
 
 const FOLDER = "build/package";
-const CONTENT = ["dist", "docs", "examples", "CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"];
+const CONTENT = ["dist", "docs", "examples", "ops", "CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"];
 /** What only the repository needs. */
 const NOT_SHIPPED = ["private", "scripts", "devDependencies"];
 
