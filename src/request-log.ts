@@ -40,8 +40,8 @@ function subjectOf({ method, route, upstream }: Pick<EndedRequest, "method" | "r
 }
 
 function factsOf(request: Omit<EndedRequest, "failure" | "reply">) {
-  const { requestId, method, route, upstream, status, totalMs, caller, address } = request;
-  return { requestId, method, route, upstream, status, totalMs: rounded(totalMs), caller, address };
+  const { requestId, traceId, method, route, upstream, status, totalMs, caller, address } = request;
+  return { requestId, traceId, method, route, upstream, status, totalMs: rounded(totalMs), caller, address };
 }
 
 function timesOf(reply: EndedRequest["reply"]) {

@@ -77,7 +77,11 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
       from: ["config/"],
       to: ["config/", "protocols/", "errors.ts", "placeholders.ts", "secrets.ts", "signing-key.ts", "version.ts"],
     },
-    { from: ["sidecar/host/"], to: ["sidecar/host/", ...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
+    {
+      from: ["sidecar/host/"],
+      to: ["sidecar/host/", ...BOTH_SIDES, ...CORE, "version.ts"],
+      types: ["config/schema.ts"],
+    },
     {
       from: ["sidecar/thread/"],
       to: ["sidecar/thread/", ...BOTH_SIDES, ...CORE, "net/", "placeholders.ts", "secret-file.ts"],

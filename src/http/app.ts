@@ -2,6 +2,7 @@
 
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
+import { readTraceparent } from "../core/util/traceparent.ts";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
 import { isCallerLeft } from "./call/caller-left.ts";
 import { HttpRequestRecord } from "./ended-request.ts";
@@ -33,6 +34,9 @@ export function buildApp(parts: AppParts): RoutedApp {
     c.set("began", performance.now());
     c.set("budget", parts.budget);
     c.set("requestId", requestId(c.req.header("x-request-id")));
+    const traceparent = c.req.header("traceparent");
+    const trace = traceparent === undefined ? undefined : readTraceparent(traceparent);
+    if (trace) c.set("trace", trace);
     const ended = (response: Response) => telemetry.requestEnded(new HttpRequestRecord(c, response.status));
     const refusal = guardCaller(c, access) ?? (servesPages ? undefined : guardRoute(c, access));
     if (!refusal) return next().then(() => ended(c.res));
@@ -81,7 +85,15 @@ export function buildApp(parts: AppParts): RoutedApp {
 function crossOrigin(origins: readonly string[]) {
   return cors({
     origin: [...origins],
-    allowHeaders: ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer", "X-Request-Id"],
+    allowHeaders: [
+      "Authorization",
+      "Content-Type",
+      "Idempotency-Key",
+      "Last-Event-ID",
+      "Prefer",
+      "Traceparent",
+      "X-Request-Id",
+    ],
     exposeHeaders: [
       "X-Request-Id",
       "Sidesocket-Code",
@@ -92,6 +104,7 @@ function crossOrigin(origins: readonly string[]) {
       "Location",
       "Preference-Applied",
       "Idempotency-Replayed",
+      "Traceparent",
     ],
   });
 }

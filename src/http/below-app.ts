@@ -53,6 +53,7 @@ export function belowApp(status: BelowAppStatus, detail: string): BelowApp {
     upstream: undefined,
     caller: undefined,
     address: undefined,
+    traceId: undefined,
   };
   return { request, failure, status, reason, headers, body };
 }

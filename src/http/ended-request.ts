@@ -47,6 +47,10 @@ export class HttpRequestRecord implements EndedRequest {
     return this.#c.get("caller")?.share;
   }
 
+  get traceId() {
+    return this.#c.get("trace")?.traceId;
+  }
+
   get address() {
     return this.#c.env?.incoming?.socket?.remoteAddress;
   }

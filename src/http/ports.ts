@@ -4,6 +4,7 @@ import type { UpstreamSettings } from "../config/schema.ts";
 import type { CallerOutcome, Replied } from "../core/outcome.ts";
 import type { Budget } from "../core/util/budget.ts";
 import type { Histogram } from "../core/util/histogram.ts";
+import type { TraceContext } from "../core/util/traceparent.ts";
 import type { Failure } from "../errors.ts";
 import type { ProtocolTraits, UpstreamDetails, UpstreamState } from "../sidecar/contract.ts";
 import type { CallStats } from "../sidecar/host/call-stats.ts";
@@ -163,6 +164,8 @@ export interface Env {
     budget: Budget;
     /** When the HTTP request arrived, by `performance.now()`. */
     began: number;
+    /** The trace that the request is a part of, if its `traceparent` is valid. */
+    trace?: TraceContext;
     /** Set where a token is required. */
     caller?: Caller;
     /** The upstream that the path names; set on routes that are registered with `withUpstream`. */

@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { traceparentOf } from "../core/util/traceparent.ts";
 import { type ErrorCode, type Failure, retryFor } from "../errors.ts";
 import type { Env, UpstreamPort } from "./ports.ts";
 
@@ -99,7 +100,14 @@ export type ResponseHeaders = Readonly<Record<string, string>>;
 
 /** Headers of every response, in a new record. */
 export function commonHeaders(c: Context<Env>): Record<string, string> {
-  return { "X-Request-Id": c.get("requestId"), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" };
+  const headers: Record<string, string> = {
+    "X-Request-Id": c.get("requestId"),
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+  };
+  const trace = c.get("trace");
+  if (trace) headers.traceparent = traceparentOf(trace);
+  return headers;
 }
 
 /** Headers of a failure, with `Retry-After` exactly where retrying is safe and may help. */

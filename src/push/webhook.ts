@@ -9,6 +9,7 @@ import { fillPlaceholders, placeholdersIn } from "../placeholders.ts";
 import { checkResolved, readSecretFile, Unresolved } from "../secret-file.ts";
 import type { JournalPulls, ReadEnd } from "../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../sidecar/host/journal-reader.ts";
+import { spanStarter } from "../sidecar/host/spans.ts";
 import { faultOfKey } from "../signing-key.ts";
 import { Poster } from "./post.ts";
 import { pauseMs, type Verdict, verdictOf } from "./verdict.ts";
@@ -200,6 +201,9 @@ export class Webhook {
     let href = "";
     // Not AbortSignal.any: on Node 20, each call leaks a little memory into a signal that outlives it.
     const attempt = new AbortController();
+    const { hostname } = new URL(this.#options.settings.url);
+    const attributes = { "http.request.method": "POST", "server.address": hostname };
+    const span = spanStarter()?.("POST", { ...attributes, "sidesocket.upstream": this.#options.upstream });
     this.#abort = () => attempt.abort();
     const timer = setTimeout(() => attempt.abort(new DOMException("", "TimeoutError")), timeout);
     try {
@@ -211,11 +215,17 @@ export class Webhook {
         "content-type": "application/json",
         "webhook-id": id,
         "webhook-timestamp": timestamp,
+        ...(span && { traceparent: span.traceparent }),
         ...(secret !== undefined && { "webhook-signature": signatures(secret, `${id}.${timestamp}.${body}`) }),
       };
-      const answer = await this.#poster.post({ url, headers: { ...headers, ...signed }, body, signal });
-      return verdictOf(answer, Date.now());
+      const delivery = { url, headers: { ...headers, ...signed }, body, signal };
+      const post = () => this.#poster.post(delivery);
+      const answer = await (span ? span.run(post) : post());
+      const verdict = verdictOf(answer, Date.now());
+      span?.end({ "http.response.status_code": answer.status }, verdict.type === "taken" ? undefined : verdict.type);
+      return verdict;
     } catch (error) {
+      span?.end({}, "failed");
       const { name, message } = error as Error;
       if (error instanceof Unresolved) return failed(`the webhook's settings could not be resolved: ${message}`);
       if (name === "TimeoutError") return failed(`the receiver did not answer within ${timeout} ms`);

@@ -22,6 +22,8 @@ export interface EndedRequest {
   readonly caller: string | undefined;
   /** The address of the caller, where it is known. */
   readonly address: string | undefined;
+  /** The trace that the request is a part of, if its caller said so. */
+  readonly traceId: string | undefined;
 }
 
 /** A failed request as it is remembered. */
@@ -97,9 +99,9 @@ export class Telemetry {
 
   /** Remembers a failure whose response had begun before, or that never reached the app. */
   failed(request: Omit<EndedRequest, "failure" | "reply">, failure: Failure): void {
-    const { requestId, method, route, status, totalMs, upstream, caller, address } = request;
+    const { requestId, method, route, status, totalMs, upstream, caller, address, traceId } = request;
     const at = new Date();
-    const of = { requestId, method, route, status, totalMs, upstream, caller, address };
+    const of = { requestId, method, route, status, totalMs, upstream, caller, address, traceId };
     const failed: FailedRequest = { at, ...of, failure };
     (upstream === undefined ? this.#failures.others : this.#failures.ofUpstreams).add(failed);
     this.#emit({ type: "failure", request: failed });

@@ -115,6 +115,35 @@ describe("a service with a listener of its own for metrics", () => {
     assert.ok(!metrics.text.includes(CANARY) && !metrics.text.includes(TOKEN));
   });
 
+  test("HTTP requests are counted by template, method, status and code, and no caller adds a label", async () => {
+    const count = async (labels: Readonly<Record<string, string>>) =>
+      (await scrape(own)).sum("http_server_request_duration_seconds_count", labels) ?? 0;
+    const served = {
+      http_route: "/v1/upstreams/{upstream}/request",
+      http_request_method: "POST",
+      http_response_status_code: "200",
+    };
+    const before = await count(served);
+    assert.equal((await request(call("echo"))).status, 200);
+    assert.equal(await count(served), before + 1);
+    assert.equal(await count({ http_response_status_code: "504", error_type: "reply_timeout" }), 1);
+
+    const strange = async (round: number) => {
+      const paths = [`/nowhere/${CANARY}-${round}`, `/v1/upstreams/${CANARY}-${round}`, `/v1/requests/${round}`];
+      for (const method of ["GET", "PURGE", "REPORT"]) {
+        for (const path of paths) await (await product.fetch(path, { ...AUTHORIZED, method })).body?.cancel();
+      }
+    };
+    await strange(1);
+    const once = await scrape(own);
+    for (let round = 2; round < 6; round++) await strange(round);
+    const often = await scrape(own);
+    assert.equal(often.samples.length, once.samples.length);
+    const unmatched = { http_route: "unmatched", http_request_method: "_OTHER", error_type: "not_found" };
+    assert.ok((often.sum("http_server_request_duration_seconds_count", unmatched) ?? 0) >= 10, often.text);
+    assert.ok(!often.text.includes(CANARY));
+  });
+
   test("round trips and the lag of the event loops are measured", async () => {
     const measured = await until(async () => {
       const metrics = await scrape(own);

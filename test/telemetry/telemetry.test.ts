@@ -105,6 +105,7 @@ function ended(more: Partial<EndedRequest>): EndedRequest {
     reply: undefined,
     caller: undefined,
     address: undefined,
+    traceId: undefined,
     ...more,
   };
 }

@@ -72,12 +72,12 @@ export async function prepare(
   const protocol = loaded ?? (await openedProtocol(c));
   const body = await readMessage(c, protocol.accepts, settings.limits.request_bytes, parts);
   const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
-  return { kind, body: frameOf(body, protocol), timeoutMs: leftMs, applied };
+  return { kind, body: frameOf(body, protocol), timeoutMs: leftMs, applied, trace: c.get("trace") };
 }
 
 /** Sends the request and waits for its outcome, which may be that of an equivalent of the upstream. */
 export async function send(c: Context<Env>, parts: AppParts, prepared: PreparedRequest): Promise<CallResult> {
-  const { kind, body, timeoutMs, applied } = prepared;
+  const { kind, body, timeoutMs, applied, trace } = prepared;
   const named = upstreamOf(c);
   const key = readKey(c);
   if (key !== undefined) {
@@ -86,7 +86,7 @@ export async function send(c: Context<Env>, parts: AppParts, prepared: PreparedR
   }
   const signal = leaveSignal(c);
   const leave = parts.quotas?.request(named.name, callerOf(c).share, body.length);
-  const request = { kind, body, timeoutMs, signal };
+  const request = { kind, body, timeoutMs, trace, signal };
   const { outcome, upstream } = await requestInTurn(parts.upstreams, named, request, leave);
   if (upstream !== named) c.set("servedBy", upstream);
   const servedBy = named.settings.failover.length > 0 ? upstream.name : undefined;

@@ -5,6 +5,7 @@ import type { Context } from "hono";
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptReply, KeptState, NoRoom } from "../../core/kept-replies.ts";
 import type { Outcome, RequestKind } from "../../core/outcome.ts";
+import type { TraceContext } from "../../core/util/traceparent.ts";
 import { type Failure, refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { callerOf } from "../guard.ts";
@@ -18,6 +19,7 @@ export interface CallerRequest {
   readonly kind: RequestKind;
   readonly body: Body;
   readonly timeoutMs: number;
+  readonly trace?: TraceContext | undefined;
 }
 
 /** Printable ASCII. RFC 8941 wants a quoted string, most callers send a bare one: the whole value is the key. */
@@ -51,7 +53,7 @@ export interface DetachedResult {
 export async function detached(
   c: Context<Env>,
   { keeper, lifecycle, quotas, upstreams }: AppParts,
-  { kind, body, timeoutMs }: CallerRequest,
+  { kind, body, timeoutMs, trace }: CallerRequest,
   key: string | undefined,
   waitMs?: number,
 ): Promise<DetachedResult> {
@@ -69,7 +71,7 @@ export async function detached(
 
   const leave = former ? undefined : quotas?.request(upstream.name, callerOf(c).share, body.length);
   const request = async () => {
-    const { outcome } = await requestInTurn(upstreams, upstream, { kind, body, timeoutMs }, leave);
+    const { outcome } = await requestInTurn(upstreams, upstream, { kind, body, timeoutMs, trace }, leave);
     return outcome;
   };
   const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, request);

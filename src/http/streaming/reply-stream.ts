@@ -101,7 +101,7 @@ function frameText(frame: Body, takes: ProtocolTraits["accepts"]): string | unde
 export function streamReply(
   c: Context<Env>,
   { quotas, telemetry }: Pick<AppParts, "quotas" | "telemetry">,
-  { body, timeoutMs, applied }: PreparedRequest,
+  { body, timeoutMs, applied, trace }: PreparedRequest,
   format: ReplyStreamFormat,
 ): Promise<Response> {
   if (readKey(c) !== undefined) {
@@ -136,7 +136,7 @@ export function streamReply(
       },
     );
     frames.onLeave = leave;
-    const opened = upstream.stream({ body, timeoutMs, idleMs }, frames);
+    const opened = upstream.stream({ body, timeoutMs, idleMs, trace }, frames);
     if ("code" in opened) leave?.();
     if ("code" in opened) return respond(failed({ type: "failed", failure: opened }));
     frames.source = opened;

@@ -3,6 +3,7 @@
 import { stalled } from "../../core/exchange/failures.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import { weightOf } from "../../core/outcome.ts";
+import type { TraceContext } from "../../core/util/traceparent.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ToThread } from "../contract.ts";
@@ -29,6 +30,8 @@ export interface StreamedRequest {
   readonly body: Body;
   /** The time to begin in, in milliseconds. */
   readonly timeoutMs: number;
+  /** The trace that the caller's request is a part of, if it says so. */
+  readonly trace?: TraceContext | undefined;
   /** The longest pause that the caller accepts before a frame, once the stream has begun; by default any. */
   readonly idleMs?: number | undefined;
 }
@@ -40,28 +43,32 @@ interface Open {
   timer: NodeJS.Timeout | undefined;
   /** How many frames have arrived. With the first one it is certain that the upstream has the request. */
   frames: number;
+  readonly onEnd: ReturnType<OnBegin>;
 }
+
+/** Returns the function that is called with the stream's outcome, or without one if its reader has left. */
+type OnBegin = (trace: TraceContext | undefined) => (outcome: Outcome | undefined) => void;
 
 export class StreamedReplies {
   readonly #upstream: string;
   readonly #post: (message: ToThread) => void;
   readonly #overdueFailure: (seq: number) => Failure;
-  readonly #onEnd: (outcome: Outcome) => void;
+  readonly #onBegin: OnBegin;
   readonly #open = new Map<number, Open>();
   /** The streams whose reader has not left: it may hold frames for long after the last has arrived. */
   readonly #read = new Set<number>();
 
   /**
    * @param overdueFailure gives the failure of a stream that the thread has not begun or ended in time
-   * @param onEnd called when a stream ends, unless its reader has left
+   * @param onBegin called for each stream
    */
   constructor(
     upstream: string,
     post: (message: ToThread) => void,
     overdueFailure: (seq: number) => Failure,
-    onEnd: (outcome: Outcome) => void = () => {},
+    onBegin: OnBegin = () => () => {},
   ) {
-    this.#onEnd = onEnd;
+    this.#onBegin = onBegin;
     this.#upstream = upstream;
     this.#post = post;
     this.#overdueFailure = overdueFailure;
@@ -73,12 +80,17 @@ export class StreamedReplies {
   }
 
   /** @param graceMs if the thread has not ended the stream that long after its time to begin, the host does */
-  open(seq: number, { body, timeoutMs, idleMs }: StreamedRequest, graceMs: number, reader: StreamReader): OpenStream {
+  open(
+    seq: number,
+    { body, timeoutMs, trace, idleMs }: StreamedRequest,
+    graceMs: number,
+    reader: StreamReader,
+  ): OpenStream {
     const upstream = this.#upstream;
     const deadline = performance.now() + timeoutMs;
     const timer = setTimeout(() => this.#giveUp(seq, this.#overdueFailure(seq)), timeoutMs + graceMs);
     this.#read.add(seq);
-    this.#open.set(seq, { reader, idleMs, timer, frames: 0 });
+    this.#open.set(seq, { reader, idleMs, timer, frames: 0, onEnd: this.#onBegin(trace) });
     this.#post({ type: "request", upstream, seq, kind: "stream", body, deadline });
     return {
       taken: (frames) => {
@@ -87,7 +99,10 @@ export class StreamedReplies {
       },
       leave: () => {
         this.#read.delete(seq);
-        if (this.#close(seq)) this.#post({ type: "abandon", upstream, seq });
+        const open = this.#close(seq);
+        if (!open) return;
+        open.onEnd(undefined);
+        this.#post({ type: "abandon", upstream, seq });
       },
     };
   }
@@ -124,7 +139,7 @@ export class StreamedReplies {
   end(seq: number, outcome: Outcome): boolean {
     const open = this.#close(seq);
     if (!open) return false;
-    this.#onEnd(outcome);
+    open.onEnd(outcome);
     open.reader.end(outcome);
     return true;
   }

@@ -7,6 +7,7 @@ import { HOLD_MS } from "../../core/exchange/send-queue.ts";
 import { type CallerOutcome, countedBytes, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
 import { aroundInterval } from "../../core/util/backoff.ts";
 import { deferred } from "../../core/util/deferred.ts";
+import type { TraceContext } from "../../core/util/traceparent.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type {
@@ -20,6 +21,7 @@ import type {
   UpstreamState,
 } from "../contract.ts";
 import { BlockingLines } from "./blocking-lines.ts";
+import { startCallSpan } from "./call-spans.ts";
 import { CallStats } from "./call-stats.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
@@ -40,6 +42,8 @@ export interface UpstreamRequest {
   readonly kind: RequestKind;
   readonly body: Body;
   readonly timeoutMs: number;
+  /** The trace that the caller's request is a part of, if it says so. */
+  readonly trace?: TraceContext | undefined;
   /** Aborts when the caller leaves: the request is forgotten, and its promise rejects with the signal's reason. */
   readonly signal?: LeaveSignal | undefined;
 }
@@ -87,8 +91,8 @@ export class UpstreamClient implements ThreadClient {
     this.#thread = thread;
     const post = (message: ToThread) => this.#post(message);
     this.journals = new JournalPulls(name, post, (bytes) => this.#budget.arrived("pages", bytes));
-    const onEnd = (outcome: Outcome) => this.calls.ended(outcome);
-    this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq), onEnd);
+    const begin = (trace?: TraceContext) => this.#beginStream(trace);
+    this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq), begin);
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
     this.lines = new BlockingLines(name, () => this.#thread, post);
     thread.add(name, this);
@@ -151,15 +155,13 @@ export class UpstreamClient implements ThreadClient {
   }
 
   /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
-  request({ kind, body, timeoutMs, signal }: UpstreamRequest): Promise<CallerOutcome> {
+  request({ kind, body, timeoutMs, trace, signal }: UpstreamRequest): Promise<CallerOutcome> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { host } = this.#budget;
     const bytes = body.length;
     const refusal = this.#refusal ?? this.down ?? this.#tooManyCallers() ?? this.#noMemory(bytes);
-    if (refusal) {
-      this.calls.failed(refusal);
-      return Promise.resolve({ type: "failed", failure: refusal });
-    }
+    if (refusal) return Promise.resolve({ type: "failed", failure: this.#refused(refusal, trace) });
+    const endSpan = startCallSpan(this, trace);
     host.take("in_flight", bytes);
     const seq = this.#waiters.draw();
     const began = performance.now();
@@ -169,6 +171,7 @@ export class UpstreamClient implements ThreadClient {
         this.#waiters.take(seq);
         host.give("in_flight", bytes);
         this.#thread.post({ type: "abandon", upstream: this.name, seq });
+        endSpan?.(undefined);
         reject(signal?.reason);
       };
       const settle = (outcome: CallerOutcome) => {
@@ -176,6 +179,7 @@ export class UpstreamClient implements ThreadClient {
         host.give("in_flight", bytes);
         // The clock is read only for those that did not reply: a reply brings its time along.
         this.calls.ended(outcome, outcome.type === "reply" ? 0 : performance.now() - began);
+        endSpan?.(outcome);
         resolve(outcome);
       };
       signal?.addEventListener("abort", leave, { once: true });
@@ -197,11 +201,23 @@ export class UpstreamClient implements ThreadClient {
     const congested = host.refuses("streams") ? noMemory(host.limit, "another stream") : undefined;
     const refusal =
       this.#refusal ?? this.down ?? this.#tooManyCallers() ?? congested ?? this.#noMemory(request.body.length);
-    if (refusal) {
-      this.calls.failed(refusal);
-      return refusal;
-    }
+    if (refusal) return this.#refused(refusal, request.trace);
     return this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
+  }
+
+  /** Counts a call that was refused at once. */
+  #refused(failure: Failure, trace: TraceContext | undefined): Failure {
+    this.calls.failed(failure);
+    startCallSpan(this, trace)?.({ type: "failed", failure });
+    return failure;
+  }
+
+  #beginStream(trace: TraceContext | undefined): (outcome: Outcome | undefined) => void {
+    const endSpan = startCallSpan(this, trace);
+    return (outcome) => {
+      if (outcome) this.calls.ended(outcome);
+      endSpan?.(outcome);
+    };
   }
 
   /** @returns the details that only the thread knows; undefined if it does not reply within `withinMs` */
