@@ -56,9 +56,10 @@ async function load(
 
 async function callOnce(command: CallCommand, config: LoadedConfig, ahead: Runtime): Promise<never> {
   startLog(config.log);
-  const { call, upstreamOf } = await import("./call-command.ts");
+  const { call } = await import("./commands/call-command.ts");
+  const { oneUpstream } = await import("./commands/one-upstream.ts");
   const { sources } = config;
-  await demandPermissions({ upstreams: upstreamOf(config), sources }, command.message);
+  await demandPermissions({ upstreams: oneUpstream(config, command.options.to), sources }, command.words);
   const { exitCode, joined } = await call(command, config, ahead);
   return end(exitCode, joined);
 }
@@ -67,7 +68,7 @@ async function run(command: RunCommand, config: LoadedConfig, ahead: Runtime): P
   startLogOf(config);
   const { upstreams, sources } = config;
   await demandPermissions({ upstreams, sources: { ...sources, files: [...sources.files, command.script] } });
-  const { runScript } = await import("./run-command.ts");
+  const { runScript } = await import("./commands/run-command.ts");
   const { exitCode, joined } = await runScript(command, config, ahead);
   return end(exitCode, joined);
 }
@@ -108,12 +109,12 @@ function greet({ url, demoUrl }: Service): void {
 }
 
 /** Checks permissions: on Deno a denied connection would look like an upstream that is down, and be retried forever. */
-async function demandPermissions(config: Parameters<typeof needsOf>[0], message?: string): Promise<void> {
+async function demandPermissions(config: Parameters<typeof needsOf>[0], words: readonly string[] = []): Promise<void> {
   const needs = needsOf(config);
   const { net, read } = await runtime.refused(needs);
   if (net.length + read.length === 0) return;
   const [, program = "", ...args] = process.argv;
-  const command = commandFor(program, needs, config.sources.variables, args, message);
+  const command = commandFor(program, needs, config.sources.variables, args, words);
   throw new ConfigError(
     `Deno lacks permission to reach or read ${[...net, ...read].join(", ")}. Use:\n\n  ${command}\n`,
   );

@@ -36,14 +36,14 @@ const VARIABLES = ["SIDESOCKET_*", "PORT", "NO_COLOR", "WS_NO_BUFFER_UTIL", "LOG
  * Builds the command that works, with the given arguments. Those that may hold a secret are left out.
  * @param program the path of the running program, in the folder of all its files
  * @param variables the variables that the configuration names besides our own
- * @param message the argument that is the message of `call`, which may hold a secret
+ * @param words the arguments that are the message of `call`, or its parameters, which may hold a secret
  */
 export function commandFor(
   program: string,
   { net, read }: Needs,
   variables: readonly string[],
   argv: readonly string[],
-  message?: string,
+  words: readonly string[] = [],
 ): string {
   const [file = program] = /\bsrc\/main\.ts$/.exec(program) ?? [];
   const flags = [
@@ -55,7 +55,9 @@ export function commandFor(
     "deno run",
     ...flags.map(quoted),
     quoted(file),
-    ...argv.map((argument, index) => (argument === message && argument !== "-" ? "…" : shown(argument, index, argv))),
+    ...argv.map((argument, index) =>
+      words.includes(argument) && argument !== "-" ? "…" : shown(argument, index, argv),
+    ),
   ].join(" ");
 }
 

@@ -145,6 +145,9 @@ const LAZY: readonly Place[] = [
   "http/metrics/metrics-text.ts",
 ];
 
+/** The commands besides `serve`, which must not delay its start. */
+const COMMANDS: Place = "commands/";
+
 /** The thread's entry points, which are named by URL and imported by nobody. */
 const isThreadEntry = (path: string): boolean => /^(runtime\/)?sidesocket-\w+\.ts$/.test(path);
 const THREAD_SIDE: Place = "sidecar/thread/";
@@ -306,6 +309,22 @@ const RULES: readonly Rule[] = [
       ],
       [{ "config/load.ts": `const a = await import("../protocols/text-ids.ts");` }, []],
       [{ "protocols/text-ids.ts": `import { Pattern } from "./pattern.ts";` }, []],
+    ],
+  },
+  {
+    name: "a command is loaded only when it is run",
+    breaks: (tree) =>
+      tree
+        .filter(({ path }) => !path.startsWith(COMMANDS))
+        .flatMap(({ path, imports }) =>
+          imports
+            .filter(({ to, typeOnly, lazy }) => to.startsWith(COMMANDS) && !typeOnly && !lazy)
+            .map(({ to }) => `${path} imports ${to}`),
+        ),
+    broken: [
+      [{ "main.ts": `import { call } from "./commands/call.ts";` }, ["main.ts imports commands/call.ts"]],
+      [{ "main.ts": `const { call } = await import("./commands/call.ts");` }, []],
+      [{ "main.ts": `import type { End } from "./commands/end.ts";` }, []],
     ],
   },
   {

@@ -2,6 +2,14 @@
 
 import { parseArgs } from "node:util";
 import { presetNames } from "../protocols/presets.ts";
+import {
+  COMMAND_OPTIONS,
+  COMMANDS,
+  type CommandOptions,
+  commandNames,
+  commandOptionsHelp,
+  misplacedOption,
+} from "./command-options.ts";
 import type { Environment } from "./environment.ts";
 import { readVariable } from "./environment.ts";
 import { ConfigError } from "./problems.ts";
@@ -80,16 +88,6 @@ const SETTINGS = {
   },
 } as const satisfies Record<string, Option>;
 
-/** Options of `call`. They have no variables. */
-const CALL_OPTIONS = {
-  timeout: { type: "string", hint: "TIME", help: "call: time to wait for the reply, such as 10, 2.5s or 500ms (25s)" },
-  pick: {
-    type: "string",
-    hint: "POINTER",
-    help: "call: part of the reply to print, as a JSON pointer such as /result",
-  },
-} as const;
-
 const SWITCHES = {
   insecure: { type: "boolean", help: "allow a non-loopback host without a token" },
   "config-schema": { type: "boolean", help: "print the JSON Schema of the configuration file" },
@@ -121,10 +119,9 @@ export type Command =
 export interface CallCommand {
   readonly command: "call";
   readonly flags: Flags;
-  /** The message itself, or `-` to read it from standard input. */
-  readonly message: string;
-  readonly timeout?: string | undefined;
-  readonly pick?: string | undefined;
+  readonly options: CommandOptions;
+  /** The message itself, `-` to read it from standard input, or a method and its parameters. Never empty. */
+  readonly words: readonly string[];
 }
 
 export interface RunCommand {
@@ -144,47 +141,76 @@ export function parseCommandLine(argv: readonly string[]): Command {
   const { values, positionals } = parse(argv);
   for (const command of ["help", "version", "config-schema"] as const) if (values[command] === true) return { command };
 
-  const { help: _help, version: _version, "config-schema": _schema, timeout, pick, ...flags } = values;
-  const [command = "serve", ...rest] = positionals;
-  if (command === "call") {
-    const [message, extra] = rest;
-    if (message === undefined || extra !== undefined) {
-      throw usage("call takes one message, or - to read it from standard input: sidesocket call '{…}' [options]");
-    }
-    return { command, flags, message, timeout, pick };
+  const { help: _help, version: _version, "config-schema": _schema, ...given } = values;
+  const { options, flags } = separate(given);
+  const [first = "serve", ...rest] = positionals;
+  if (/^wss?:\/\//i.test(first)) {
+    if (rest.length > 0 || flags.upstream !== undefined) throw usage("one address of one upstream, and options only");
+    return checked({ command: "serve", flags: { ...flags, upstream: first } }, options);
   }
-  if (timeout !== undefined || pick !== undefined) throw usage("--timeout and --pick are only for call");
-  if (command === "serve" && rest.length === 0) return { command, flags };
-  if (command === "run") {
-    const [script, ...args] = rest;
-    if (script === undefined) throw usage("run takes a script: sidesocket run [options] SCRIPT [-- its arguments]");
-    return { command, flags, script, args };
-  }
-  if (command === "check-config") {
-    const [file, extra] = rest;
-    if (file === undefined || extra !== undefined || flags.config !== undefined) {
-      throw usage("check-config takes one file: sidesocket check-config FILE");
-    }
-    return { command, flags: { ...flags, config: file } };
-  }
+  const command = commandNames.find((name) => name === first);
   // A stray argument is not repeated: it can be part of a secret whose quotes were forgotten.
-  throw usage(
-    command === "serve" ? "serve takes options only" : "unknown command (known: serve, call, run, check-config)",
-  );
+  if (command === undefined) {
+    const close = closest(first, commandNames);
+    throw usage(`unknown command${close ? `: did you mean ${close}?` : ""} (known: ${commandNames.join(", ")})`);
+  }
+  switch (command) {
+    case "serve":
+      if (rest.length > 0) throw usage("serve takes options only");
+      return checked({ command, flags }, options);
+    case "call":
+      if (rest.length === 0 || (rest.length > 1 && isWholeMessage(rest[0]))) {
+        throw usage("call takes one message, - to read it from standard input, or a method with its parameters");
+      }
+      return checked({ command, flags, options, words: rest }, options);
+    case "run": {
+      const [script, ...args] = rest;
+      if (script === undefined) throw usage("run takes a script: sidesocket run [options] SCRIPT [-- its arguments]");
+      return checked({ command, flags, script, args }, options);
+    }
+    case "check-config": {
+      const [file, extra] = rest;
+      if (file === undefined || extra !== undefined || flags.config !== undefined) {
+        throw usage("check-config takes one file: sidesocket check-config FILE");
+      }
+      return checked({ command, flags: { ...flags, config: file } }, options);
+    }
+  }
+}
+
+/** True for an argument of `call` that is a message whatever the protocol: JSON, or `-` for standard input. */
+export function isWholeMessage(word = ""): boolean {
+  return word === "-" || /^\s*[{[]/.test(word);
+}
+
+type Parsed = Extract<Command, { readonly flags: Flags }>;
+
+function checked<Checked extends Parsed>(parsed: Checked, options: CommandOptions): Checked {
+  const misplaced = misplacedOption(options, parsed.command);
+  if (misplaced !== undefined) throw usage(misplaced);
+  return parsed;
+}
+
+/** Separates the options of commands from the settings. */
+function separate(given: CommandOptions & Flags): { readonly options: CommandOptions; readonly flags: Flags } {
+  const isOption = ([name]: readonly [string, unknown]) => Object.hasOwn(COMMAND_OPTIONS, name);
+  const all = Object.entries(given);
+  return {
+    options: Object.fromEntries(all.filter(isOption)),
+    flags: Object.fromEntries(all.filter((each) => !isOption(each))),
+  };
 }
 
 function parse(argv: readonly string[]) {
+  const known = { ...SETTINGS, ...COMMAND_OPTIONS, ...SWITCHES };
   try {
-    return parseArgs({
-      args: [...argv],
-      options: { ...SETTINGS, ...CALL_OPTIONS, ...SWITCHES },
-      allowPositionals: true,
-      strict: true,
-    });
+    return parseArgs({ args: [...argv], options: known, allowPositionals: true, strict: true });
   } catch (cause) {
     const [first = ""] = (cause as Error).message.split(/\. |\n/);
+    if (/^Unknown option '-\d/.test(first))
+      throw usage("a negative number stands after --, as every argument may", cause);
     const [, unknown = ""] = /^Unknown option '--([\w-]+)'/.exec(first) ?? [];
-    const close = unknown && closest(unknown, Object.keys({ ...SETTINGS, ...CALL_OPTIONS, ...SWITCHES }));
+    const close = unknown && closest(unknown, Object.keys(known));
     throw usage(`${first.replace(/\.$/, "")}${close ? `: did you mean --${close}?` : ""}`, cause);
   }
 }
@@ -226,22 +252,17 @@ export function helpText(): string {
   const settings = Object.entries(SETTINGS).map(
     ([name, { hint, env, help }]) => `  --${name} ${hint}\n      ${help} [${env}]`,
   );
-  const callOptions = Object.entries(CALL_OPTIONS).map(
-    ([name, { hint, help }]) => `  --${name} ${hint}\n      ${help}`,
-  );
   const switches = Object.entries(SWITCHES).map(([name, { help }]) => `  --${name}\n      ${help}`);
   return [
     "Call any WebSocket API as if it were HTTP.",
     "",
-    "usage: sidesocket [serve] [options]",
-    "       sidesocket call MESSAGE [options]",
-    "       sidesocket run [options] SCRIPT [-- its arguments]",
-    "       sidesocket check-config FILE",
+    ...Object.values(COMMANDS).map((usage, index) => `${index === 0 ? "usage:" : "      "} sidesocket ${usage}`),
+    "       sidesocket ws://… [options]",
     "",
     "Without an upstream it starts a demo. Flags win over [environment variables], which win over the file.",
     "",
     ...settings,
-    ...callOptions,
+    ...commandOptionsHelp(),
     ...switches,
   ].join("\n");
 }

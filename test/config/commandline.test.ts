@@ -52,6 +52,11 @@ test("--help, --version and --config-schema count anywhere on the line", () => {
   assert.deepEqual(parseCommandLine(["--config-schema"]), { command: "config-schema" });
 });
 
+test("an address alone serves that upstream", () => {
+  const parsed = parseCommandLine(["wss://example.org/x", "--port", "0"]);
+  assert.deepEqual(parsed, { command: "serve", flags: { upstream: "wss://example.org/x", port: "0" } });
+});
+
 test("run takes a script, and passes on what follows it", () => {
   const parsed = parseCommandLine(["run", "--port", "1", "s.mjs", "a", "--", "--flag"]);
   assert.deepEqual(parsed, { command: "run", flags: { port: "1" }, script: "s.mjs", args: ["a", "--flag"] });
@@ -74,9 +79,15 @@ test("unknown options and commands are refused with a pointer to --help, without
     [["--token=c4n4ry"], /Unknown option '--token' \(see --help\)$/],
     [["--port"], /--port.* \(see --help\)$/],
     [["--insecure=yes"], /--insecure.* \(see --help\)$/],
-    [["cal", "c4n4ry"], /^unknown command \(known: serve, call, run, check-config\) \(see --help\)$/],
-    [["call", "c4n4ry", "c4n4ry"], /^call takes one message, .* \(see --help\)$/],
-    [["--timeout", "10"], /^--timeout and --pick are only for call \(see --help\)$/],
+    [["cal", "c4n4ry"], /^unknown command: did you mean call\? \(known: serve, call, .*\) \(see --help\)$/],
+    [["c4n4ry"], /^unknown command \(known: .*\) \(see --help\)$/],
+    [["call"], /^call takes one message, .* \(see --help\)$/],
+    [["call", "{}", "c4n4ry"], /^call takes one message, .* \(see --help\)$/],
+    [["call", "-", "c4n4ry"], /^call takes one message, .* \(see --help\)$/],
+    [["call", "sum", "-1"], /^a negative number stands after --/],
+    [["--timeout", "10"], /^--timeout is only for call \(see --help\)$/],
+    [["wss://c4n4ry", "more"], /^one address of one upstream/],
+    [["wss://c4n4ry", "--upstream", "ws://c4n4ry"], /^one address of one upstream/],
     [["serve", "c4n4ry"], /^serve takes options only \(see --help\)$/],
   ];
   for (const [argv, expected] of cases) {
@@ -132,14 +143,13 @@ test("the help names every option and variable", () => {
     assert.ok(help.includes(option), option);
 });
 
-test("call takes one message and has options of its own", () => {
-  const argv = ["call", "-", "--timeout", "2s", "--pick=/result", "--upstream", "wss://a"];
+test("call takes words and options of its own, and settings", () => {
+  const argv = ["call", "sum", "1", "--pick", "/a", "--to", "b", "--pick", "/c", "--port", "1", "--", "-2"];
   assert.deepEqual(parseCommandLine(argv), {
     command: "call",
-    flags: { upstream: "wss://a" },
-    message: "-",
-    timeout: "2s",
-    pick: "/result",
+    flags: { port: "1" },
+    options: { pick: ["/a", "/c"], to: "b" },
+    words: ["sum", "1", "-2"],
   });
 });
 

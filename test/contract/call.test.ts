@@ -75,6 +75,29 @@ describe("sidesocket call", () => {
     failed(none, 5, { code: "invalid_reply", sent: "yes", detail: /no luck/ });
   });
 
+  test("several picks are a line each, in their order; one that is missing prints none", async () => {
+    const two = ["--pick", "/result/b", "--pick", "/result/a"];
+    const picked = await call(message("echo", { a: 1, b: ["x"] }), two);
+    assert.deepEqual([picked.code, picked.stdout, picked.stderr], [0, '["x"]\n1\n', ""]);
+    const none = await call(message("echo", { a: 1 }), two);
+    failed(none, 5, { code: "invalid_reply", sent: "yes", detail: /"\/result\/b"/ });
+  });
+
+  test("a method has its parameters as JSON, or as text where they are none; no number is rounded", async () => {
+    const params = ["1", "0x10", "12345678901234567890", '{"a": [true]}', '"7"', "two words"];
+    const ran = await call("echo", params);
+    const sent = '[1,"0x10",12345678901234567890,{"a": [true]},"7","two words"]';
+    assert.deepEqual([ran.code, ran.stderr], [0, ""]);
+    assert.equal(
+      upstream.last.texts[0]?.replace(/"id":\w+/, '"id":0'),
+      `{"jsonrpc":"2.0","id":0,"method":"echo","params":${sent}}`,
+    );
+    assert.equal(JSON.parse(ran.stdout).id, 1);
+    assert.equal((await call("echo", ["--pick", "/result/0", "--", "-5"])).stdout, "-5\n");
+    await call("echo");
+    assert.equal(JSON.parse(upstream.last.texts[0] ?? "").params, undefined);
+  });
+
   test("- reads the message from standard input, without its last newline", async () => {
     const ran = await call("-", [], { input: `${message("echo", ["in"])}\n` });
     assert.equal(ran.stdout, '{"jsonrpc":"2.0","id":1,"result":["in"]}\n');
@@ -82,6 +105,11 @@ describe("sidesocket call", () => {
     try {
       const args = ["call", "-", "--protocol", "text", "--upstream", lines.url];
       assert.equal((await runProduct(args, { input: "a\nb\n" })).stdout, "<a\nb>\n");
+      const text = (words: string[]) => runProduct(["call", ...words, "--protocol", "text", "--upstream", lines.url]);
+      assert.equal((await text(["hello you"])).stdout, "<hello you>\n");
+      const params = await text(["hello", "you"]);
+      assert.equal(params.code, 2);
+      assert.match(params.stderr, /with parameters is for the protocol json-rpc/);
     } finally {
       await lines.stop();
     }
@@ -131,12 +159,17 @@ describe("sidesocket call", () => {
     });
   }
 
-  test("default is used among several upstreams, and required to exist", async () => {
+  test("--to chooses an upstream; default is used among several, and required to exist", async () => {
     const ran = await runProduct(["call", message("echo"), "--config", await config(several)]);
     assert.equal(ran.code, 2);
-    assert.match(ran.stderr, /named default \(configured: a, b\)/);
+    assert.match(ran.stderr, /none is named default: choose by --to \(a, b\)/);
     const file = await config({ upstreams: { ...several.upstreams, default: { url: upstream.url } } });
     assert.equal((await runProduct(["call", message("echo"), "--config", file])).code, 0);
+    const named = await config({ upstreams: { ...several.upstreams, third: { url: upstream.url } } });
+    assert.equal((await runProduct(["call", "echo", "x", "--config", named, "--to", "third"])).code, 0);
+    const unknown = await runProduct(["call", "echo", "--config", named, "--to", "thrid"]);
+    assert.deepEqual([unknown.code, unknown.stdout], [2, ""]);
+    assert.match(unknown.stderr, /--to: unknown upstream \(did you mean third\?\)/);
   });
 
   test("the demo is used when no upstream is given", async () => {

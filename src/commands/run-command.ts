@@ -3,34 +3,33 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
-import type { RunCommand } from "./config/commandline.ts";
-import { demoUpstreams } from "./config/demo-settings.ts";
-import type { LoadedConfig } from "./config/load.ts";
-import { ConfigError } from "./config/problems.ts";
-import { memoryOf } from "./core/util/budget.ts";
-import { deferred } from "./core/util/deferred.ts";
-import { errorLines, log } from "./log.ts";
-import { logModules } from "./module-log.ts";
-import type { Runtime } from "./runtime/runtime.ts";
-import { isJoined } from "./sidecar/exit-report.ts";
-import { noHttpSide, Sidecars } from "./sidecar/host/sidecars.ts";
-import { type Line, SCRIPT_LINES } from "./sidecar/line.ts";
-import { endOnSignals } from "./signals.ts";
+import type { RunCommand } from "../config/commandline.ts";
+import { demoUpstreams } from "../config/demo-settings.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import { ConfigError } from "../config/problems.ts";
+import { memoryOf } from "../core/util/budget.ts";
+import { deferred } from "../core/util/deferred.ts";
+import { errorLines, log } from "../log.ts";
+import { logModules } from "../module-log.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { isJoined } from "../sidecar/exit-report.ts";
+import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
+import { type Line, SCRIPT_LINES } from "../sidecar/line.ts";
+import { endOnSignals } from "../signals.ts";
+import { type CommandEnd, USELESS } from "./failed.ts";
 
 /** The time that a script has to end by itself once its calls are refused, in milliseconds. */
 const SCRIPT_GRACE_MS = 2_000;
 /** The exit code of a script with an uncaught error, and of one that had to be cut. */
 const FAILED = 1;
 
-interface RunEnd {
-  readonly exitCode: number;
-  /** False if a thread could not be joined and is left behind. */
-  readonly joined: boolean;
-}
-
 /** Runs the script, then the exit protocol; on a signal the other way round. The exit code is the script's. */
-export async function runScript({ script, args }: RunCommand, config: LoadedConfig, runtime: Runtime): Promise<RunEnd> {
-  const demo = config.demo ? await (await import("./demo/demo-upstream.ts")).startDemo() : undefined;
+export async function runScript(
+  { script, args }: RunCommand,
+  config: LoadedConfig,
+  runtime: Runtime,
+): Promise<CommandEnd> {
+  const demo = config.demo ? await (await import("../demo/demo-upstream.ts")).startDemo() : undefined;
   const upstreams = demo ? demoUpstreams(demo) : config.upstreams;
   for (const [name, { webhooks }] of upstreams) {
     if (webhooks.length === 0) continue;
@@ -63,7 +62,7 @@ export async function runScript({ script, args }: RunCommand, config: LoadedConf
 function refusedStart(error: unknown, sidecars: Sidecars): number {
   if (sidecars.exiting) return 0;
   errorLines.push(`sidesocket: ${(error as Error).message}\n`);
-  return 2;
+  return USELESS;
 }
 
 /** @returns the exit code of the script */

@@ -1,0 +1,26 @@
+/** The one upstream that a command works with, of those that are configured. */
+
+import type { LoadedConfig } from "../config/load.ts";
+import { ConfigError } from "../config/problems.ts";
+import type { UpstreamSettings } from "../config/schema.ts";
+import { meant } from "../config/suggestions.ts";
+
+/**
+ * Picks the upstream by its name or, without one, that named `default`, or the only one.
+ * @returns that upstream by its name; an empty map for the demo
+ * @throws ConfigError if there is none of that name, or if there are several and none is named `default`
+ */
+export function oneUpstream(
+  { upstreams }: Pick<LoadedConfig, "upstreams">,
+  name: string | undefined,
+): ReadonlyMap<string, UpstreamSettings> {
+  const names = [...upstreams.keys()];
+  const chosen = name ?? (upstreams.size === 1 ? names[0] : "default");
+  const settings = upstreams.get(chosen ?? "");
+  if (settings) return new Map([[chosen ?? "", settings]]);
+  // The only one has the name `default`, too, as in the API; so has the demo.
+  if (upstreams.size <= 1 && (name ?? "default") === "default") return upstreams;
+  if (name !== undefined)
+    throw new ConfigError(`--to: unknown upstream (${meant(name, names.length === 0 ? ["default"] : names)})`);
+  throw new ConfigError(`several upstreams, and none is named default: choose by --to (${names.join(", ")})`);
+}

@@ -1,0 +1,75 @@
+/** The commands, and the options that only some of them take: one table for parsing and for the help. */
+
+/** The commands with their arguments, in the order of the help. */
+export const COMMANDS = {
+  serve: "[serve] [options]",
+  call: "call MESSAGE | call METHOD [PARAMS…] [options]",
+  run: "run [options] SCRIPT [-- its arguments]",
+  "check-config": "check-config FILE",
+} as const;
+
+export type CommandName = keyof typeof COMMANDS;
+
+export const commandNames = Object.keys(COMMANDS) as readonly CommandName[];
+
+interface CommandOption {
+  readonly type: "string" | "boolean";
+  /** The commands that take it. */
+  readonly of: readonly CommandName[];
+  readonly hint?: string;
+  readonly help: string;
+  readonly multiple?: boolean;
+}
+
+/** They have no variables. */
+export const COMMAND_OPTIONS = {
+  to: {
+    type: "string",
+    of: ["call"],
+    hint: "NAME",
+    help: "the upstream of the file (default, or the only one)",
+  },
+  timeout: {
+    type: "string",
+    of: ["call"],
+    hint: "TIME",
+    help: "time to wait for the reply, such as 10, 2.5s or 500ms (25s)",
+  },
+  pick: {
+    type: "string",
+    of: ["call"],
+    hint: "POINTER",
+    help: "part of the reply to print, as a JSON pointer such as /result; repeatable, with a line for each",
+    multiple: true,
+  },
+} as const satisfies Record<string, CommandOption>;
+
+export type CommandOptionName = keyof typeof COMMAND_OPTIONS;
+
+type Value<Spec> = Spec extends { readonly type: "boolean" }
+  ? boolean
+  : Spec extends { readonly multiple: true }
+    ? readonly string[]
+    : string;
+
+/** The given options of a command by name, unchecked. */
+export type CommandOptions = {
+  readonly [Name in CommandOptionName]?: Value<(typeof COMMAND_OPTIONS)[Name]> | undefined;
+};
+
+/** @returns the first of the options that the command does not take, with those that do */
+export function misplacedOption(options: CommandOptions, command: CommandName): string | undefined {
+  for (const [name, { of }] of Object.entries<CommandOption>(COMMAND_OPTIONS)) {
+    if (options[name as CommandOptionName] === undefined || of.includes(command)) continue;
+    return `--${name} is only for ${of.join(" and ")}`;
+  }
+  return undefined;
+}
+
+/** The lines of the help about these options. */
+export function commandOptionsHelp(): readonly string[] {
+  return Object.entries<CommandOption>(COMMAND_OPTIONS).map(
+    ([name, { of, hint, help }]) =>
+      `  --${name}${hint === undefined ? "" : ` ${hint}`}\n      ${of.join(", ")}: ${help}`,
+  );
+}
