@@ -1,14 +1,20 @@
 #!/usr/bin/env node
 /** The command line program: from arguments to configuration to service. */
 
-import { type CallCommand, helpText, parseCommandLine, type RunCommand } from "./config/commandline.ts";
+import {
+  type CallCommand,
+  helpText,
+  type ListenCommand,
+  parseCommandLine,
+  type RunCommand,
+} from "./config/commandline.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import type { Failure } from "./errors.ts";
 import { errorLines, log, outputLines, printReport, startLog } from "./log.ts";
 import { commandFor, needsOf } from "./permissions.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
-import type { Runtime } from "./runtime/runtime.ts";
+import type { Needs, Runtime } from "./runtime/runtime.ts";
 import type { Service } from "./service.ts";
 import { type ExitReport, isJoined } from "./sidecar/exit-report.ts";
 import { endOnSignals } from "./signals.ts";
@@ -33,6 +39,8 @@ async function main(): Promise<void> {
       const ahead = startAhead(runtime);
       return callOnce(parsed, await load(parsed.flags), ahead);
     }
+    case "listen":
+      return listen(parsed);
     case "run": {
       const ahead = startAhead(runtime);
       return run(parsed, await load(parsed.flags), ahead);
@@ -64,6 +72,30 @@ async function callOnce(command: CallCommand, config: LoadedConfig, ahead: Runti
   return end(exitCode, joined);
 }
 
+async function listen(command: ListenCommand): Promise<never> {
+  const { flags, options } = command;
+  const { listenToService, listenToUpstream } = await import("./commands/listen-command.ts");
+  const { nextTo } = await import("./commands/cursor-file.ts");
+  const { cursor } = options;
+  const read = cursor === undefined ? [] : [cursor];
+  const write = cursor === undefined ? [] : [cursor, nextTo(cursor)];
+  if (options.service !== undefined) {
+    const { hostOf, serviceAccess } = await import("./commands/service-access.ts");
+    const access = await serviceAccess({ flags, options, env: process.env });
+    startLogOf(access);
+    await demandNeeds({ net: [hostOf(access)], read, write }, access.sources.variables);
+    const { exitCode, joined } = await listenToService(command, access, runtime);
+    return end(exitCode, joined);
+  }
+  const config = await load(flags);
+  startLogOf(config);
+  const { oneUpstream } = await import("./commands/one-upstream.ts");
+  const needs = needsOf({ upstreams: oneUpstream(config, options.to), sources: config.sources });
+  await demandNeeds({ ...needs, read: [...needs.read, ...read], write }, config.sources.variables);
+  const { exitCode, joined } = await listenToUpstream(command, config, runtime);
+  return end(exitCode, joined);
+}
+
 async function run(command: RunCommand, config: LoadedConfig, ahead: Runtime): Promise<never> {
   startLogOf(config);
   const { upstreams, sources } = config;
@@ -73,9 +105,9 @@ async function run(command: RunCommand, config: LoadedConfig, ahead: Runtime): P
   return end(exitCode, joined);
 }
 
-function startLogOf(config: LoadedConfig): void {
-  startLog(config.log);
-  for (const warning of config.warnings) log.warn(warning);
+function startLogOf({ log: settings, warnings }: Pick<LoadedConfig, "log" | "warnings">): void {
+  startLog(settings);
+  for (const warning of warnings) log.warn(warning);
 }
 
 async function serve(config: LoadedConfig, ahead: Runtime): Promise<void> {
@@ -109,15 +141,17 @@ function greet({ url, demoUrl }: Service): void {
 }
 
 /** Checks permissions: on Deno a denied connection would look like an upstream that is down, and be retried forever. */
-async function demandPermissions(config: Parameters<typeof needsOf>[0], words: readonly string[] = []): Promise<void> {
-  const needs = needsOf(config);
-  const { net, read } = await runtime.refused(needs);
-  if (net.length + read.length === 0) return;
+async function demandPermissions(config: Parameters<typeof needsOf>[0], words?: readonly string[]): Promise<void> {
+  await demandNeeds(needsOf(config), config.sources.variables, words);
+}
+
+async function demandNeeds(needs: Needs, variables: readonly string[], words?: readonly string[]): Promise<void> {
+  const { net, read, write } = await runtime.refused(needs);
+  const lacking = [...net, ...new Set([...read, ...write])];
+  if (lacking.length === 0) return;
   const [, program = "", ...args] = process.argv;
-  const command = commandFor(program, needs, config.sources.variables, args, words);
-  throw new ConfigError(
-    `Deno lacks permission to reach or read ${[...net, ...read].join(", ")}. Use:\n\n  ${command}\n`,
-  );
+  const command = commandFor(program, needs, variables, args, words);
+  throw new ConfigError(`Deno lacks permission to reach, read or write ${lacking.join(", ")}. Use:\n\n  ${command}\n`);
 }
 
 /** Ends the service in order after an uncaught error, because it may have left anything half done. */

@@ -23,7 +23,7 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
     }
     read.push(...placeholdersIn([outgoingOf(upstream), upstream.webhooks]).files);
   }
-  return { net: [...new Set(net)], read: [...new Set(read)] };
+  return { net: [...new Set(net)], read: [...new Set(read)], write: [] };
 }
 
 /** The part of a configuration that needs permissions. Without `listen` nothing listens. */
@@ -40,7 +40,7 @@ const VARIABLES = ["SIDESOCKET_*", "PORT", "NO_COLOR", "WS_NO_BUFFER_UTIL", "LOG
  */
 export function commandFor(
   program: string,
-  { net, read }: Needs,
+  { net, read, write }: Needs,
   variables: readonly string[],
   argv: readonly string[],
   words: readonly string[] = [],
@@ -50,6 +50,7 @@ export function commandFor(
     `--allow-net=${net.join(",")}`,
     `--allow-env=${[...VARIABLES, ...variables].join(",")}`,
     `--allow-read=${[dirname(file), ...read].join(",")}`,
+    ...(write.length === 0 ? [] : [`--allow-write=${write.join(",")}`]),
   ];
   return [
     "deno run",

@@ -4,6 +4,7 @@
 export const COMMANDS = {
   serve: "[serve] [options]",
   call: "call MESSAGE | call METHOD [PARAMS…] [options]",
+  listen: "listen [--service URL] [options]",
   run: "run [options] SCRIPT [-- its arguments]",
   "check-config": "check-config FILE",
 } as const;
@@ -25,9 +26,9 @@ interface CommandOption {
 export const COMMAND_OPTIONS = {
   to: {
     type: "string",
-    of: ["call"],
+    of: ["call", "listen"],
     hint: "NAME",
-    help: "the upstream of the file (default, or the only one)",
+    help: "the upstream of the file or the service (default, or the only one)",
   },
   timeout: {
     type: "string",
@@ -41,6 +42,33 @@ export const COMMAND_OPTIONS = {
     hint: "POINTER",
     help: "part of the reply to print, as a JSON pointer such as /result; repeatable, with a line for each",
     multiple: true,
+  },
+  service: {
+    type: "string",
+    of: ["listen"],
+    hint: "URL",
+    help: "http:// or https:// address of a running service",
+  },
+  after: {
+    type: "string",
+    of: ["listen"],
+    hint: "CURSOR",
+    help: "the message after which to begin, earliest (default) or latest",
+  },
+  where: {
+    type: "string",
+    of: ["listen"],
+    hint: "POINTER=VALUE",
+    help: "only messages with this value, such as /params/type=trade; repeatable",
+    multiple: true,
+  },
+  subscription: { type: "string", of: ["listen"], hint: "ID", help: "only messages of this subscription" },
+  limit: { type: "string", of: ["listen"], hint: "N", help: "end after so many messages" },
+  cursor: {
+    type: "string",
+    of: ["listen"],
+    hint: "FILE",
+    help: "keep the cursor of the last printed message in this file, and continue from it",
   },
 } as const satisfies Record<string, CommandOption>;
 

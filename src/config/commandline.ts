@@ -113,6 +113,7 @@ export type Flags = {
 export type Command =
   | { readonly command: "serve" | "check-config"; readonly flags: Flags }
   | CallCommand
+  | ListenCommand
   | RunCommand
   | { readonly command: "help" | "version" | "config-schema" };
 
@@ -122,6 +123,12 @@ export interface CallCommand {
   readonly options: CommandOptions;
   /** The message itself, `-` to read it from standard input, or a method and its parameters. Never empty. */
   readonly words: readonly string[];
+}
+
+export interface ListenCommand {
+  readonly command: "listen";
+  readonly flags: Flags;
+  readonly options: CommandOptions;
 }
 
 export interface RunCommand {
@@ -163,6 +170,14 @@ export function parseCommandLine(argv: readonly string[]): Command {
         throw usage("call takes one message, - to read it from standard input, or a method with its parameters");
       }
       return checked({ command, flags, options, words: rest }, options);
+    case "listen": {
+      if (rest.length > 0) throw usage("listen takes options only");
+      const { upstream, config } = flags;
+      if (options.service !== undefined && (upstream ?? config) !== undefined) {
+        throw usage("listen takes --service or, to connect by itself, --upstream or --config");
+      }
+      return checked({ command, flags, options }, options);
+    }
     case "run": {
       const [script, ...args] = rest;
       if (script === undefined) throw usage("run takes a script: sidesocket run [options] SCRIPT [-- its arguments]");

@@ -88,7 +88,7 @@ const SECRET_VARIABLES = [
  */
 export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadInput): Promise<LoadedConfig> {
   const files: string[] = [];
-  const read = reader(readFile ?? ((path) => readFromDisk(path, "utf8")), cwd, files);
+  const read = readerOf(readFile ?? ((path) => readFromDisk(path, "utf8")), cwd, files);
   const warnings: string[] = [];
   const warn = (warning: string): unknown => warnings.push(warning);
 
@@ -187,7 +187,7 @@ async function readConfigFile(given: Given, read: ReadFile, env: Environment): P
 }
 
 /** @param files collects the path of each file that is read */
-function reader(readFile: (path: string) => Promise<string>, cwd: string, files: string[]): ReadFile {
+export function readerOf(readFile: (path: string) => Promise<string>, cwd: string, files: string[]): ReadFile {
   return async ({ value, from }) => {
     const path = resolvePath(value, cwd);
     try {
@@ -223,7 +223,7 @@ function demand<Schema extends z.ZodType>(schema: Schema, input: unknown, where:
   throw new ConfigError(checked.problems.map(({ path, part, what }) => `${where(path, part)}: ${what}`));
 }
 
-function readLog(flags: Flags, env: Environment): LogSettings {
+export function readLog(flags: Flags, env: Environment): LogSettings {
   const [level] = readSetting("log-level", flags, env);
   const [format] = readSetting("log-format", flags, env);
   const sources: Record<string, Given | undefined> = { level, format };

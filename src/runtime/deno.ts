@@ -10,7 +10,7 @@ import { memoryLimit } from "./memory.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
 import { besideThread, startWorker } from "./thread.ts";
 
-type PermissionDescriptor = { name: "net"; host: string } | { name: "read"; path: string };
+type PermissionDescriptor = { name: "net"; host: string } | { name: "read" | "write"; path: string };
 
 /** The part of Deno's own API that is used. Its types are not among Node's. */
 interface DenoApi {
@@ -46,7 +46,7 @@ export const runtime: Runtime = {
     return memoryLimit();
   },
 
-  async refused({ net, read }) {
+  async refused({ net, read, write }) {
     const lacking = async <Item>(items: readonly Item[], descriptor: (item: Item) => PermissionDescriptor) => {
       const states = await Promise.all(items.map((item) => Deno.permissions.query(descriptor(item))));
       return items.filter((_item, index) => states[index]?.state !== "granted");
@@ -54,6 +54,7 @@ export const runtime: Runtime = {
     return {
       net: await lacking(net, (host) => ({ name: "net", host })),
       read: await lacking(read, (path) => ({ name: "read", path })),
+      write: await lacking(write, (path) => ({ name: "write", path })),
     };
   },
 

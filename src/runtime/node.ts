@@ -56,7 +56,7 @@ export const runtime: Runtime = {
   },
 
   async refused() {
-    return { net: [], read: [] };
+    return { net: [], read: [], write: [] };
   },
 
   /** On Node `exit` is reliable: a worker emits it when its thread is gone. */

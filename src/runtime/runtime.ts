@@ -40,8 +40,10 @@ export interface Runtime {
 export interface Needs {
   /** Addresses as `host:port`; without a port, any port. */
   readonly net: readonly string[];
-  /** Paths of files and folders. */
+  /** Paths of files and folders to read. */
   readonly read: readonly string[];
+  /** Paths of files to write. */
+  readonly write: readonly string[];
 }
 
 export interface Thread {

@@ -85,6 +85,12 @@ test("unknown options and commands are refused with a pointer to --help, without
     [["call", "{}", "c4n4ry"], /^call takes one message, .* \(see --help\)$/],
     [["call", "-", "c4n4ry"], /^call takes one message, .* \(see --help\)$/],
     [["call", "sum", "-1"], /^a negative number stands after --/],
+    [["listen", "c4n4ry"], /^listen takes options only/],
+    [
+      ["listen", "--service", "http://c4n4ry", "--upstream", "ws://c4n4ry"],
+      /^listen takes --service or, .* --upstream/,
+    ],
+    [["serve", "--service", "http://c4n4ry"], /^--service is only for listen/],
     [["--timeout", "10"], /^--timeout is only for call \(see --help\)$/],
     [["wss://c4n4ry", "more"], /^one address of one upstream/],
     [["wss://c4n4ry", "--upstream", "ws://c4n4ry"], /^one address of one upstream/],

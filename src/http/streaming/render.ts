@@ -1,11 +1,23 @@
 /** Renderings of messages and gaps: members of a JSON page, ndjson lines, server-sent events. */
 
-import { cursorText, type JournalEntry, type Page } from "../../core/messages/journal.ts";
+import { cursorText, type Gap, type JournalEntry, type Message, type Page } from "../../core/messages/journal.ts";
+import type { UpstreamMessage } from "../../sidecar/upstream-message.ts";
 
 /** `{ cursor, at, data }` or `{ cursor, at, gap }`, on one line. */
 export function jsonOf(epoch: string, entry: JournalEntry): string {
-  const cursor = cursorText({ epoch, seq: entry.seq });
-  const head = `{"cursor":"${cursor}","at":"${new Date(entry.at).toISOString()}"`;
+  return itemJson(cursorText({ epoch, seq: entry.seq }), new Date(entry.at), entry);
+}
+
+/** The same for a message as readers of the library have it. */
+export function lineOf(message: UpstreamMessage): string {
+  return itemJson(message.cursor, message.at, message);
+}
+
+/** The content of an entry, with its place and time left out. */
+type EntryContent = Pick<Message, "kind" | "data"> | Pick<Gap, "gap">;
+
+function itemJson(cursor: string, at: Date, entry: EntryContent): string {
+  const head = `{"cursor":"${cursor}","at":"${at.toISOString()}"`;
   if ("gap" in entry) return `${head},"gap":${gapJson(entry.gap)}}`;
   switch (entry.kind) {
     case "json":
