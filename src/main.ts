@@ -7,6 +7,7 @@ import {
   type ListenCommand,
   parseCommandLine,
   type RunCommand,
+  type StatusCommand,
 } from "./config/commandline.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
@@ -41,6 +42,8 @@ async function main(): Promise<void> {
     }
     case "listen":
       return listen(parsed);
+    case "status":
+      return status(parsed);
     case "run": {
       const ahead = startAhead(runtime);
       return run(parsed, await load(parsed.flags), ahead);
@@ -80,11 +83,7 @@ async function listen(command: ListenCommand): Promise<never> {
   const read = cursor === undefined ? [] : [cursor];
   const write = cursor === undefined ? [] : [cursor, nextTo(cursor)];
   if (options.service !== undefined) {
-    const { hostOf, serviceAccess } = await import("./commands/service-access.ts");
-    const access = await serviceAccess({ flags, options, env: process.env });
-    startLogOf(access);
-    await demandNeeds({ net: [hostOf(access)], read, write }, access.sources.variables);
-    const { exitCode, joined } = await listenToService(command, access, runtime);
+    const { exitCode, joined } = await listenToService(command, await access(command, { read, write }), runtime);
     return end(exitCode, joined);
   }
   const config = await load(flags);
@@ -94,6 +93,21 @@ async function listen(command: ListenCommand): Promise<never> {
   await demandNeeds({ ...needs, read: [...needs.read, ...read], write }, config.sources.variables);
   const { exitCode, joined } = await listenToUpstream(command, config, runtime);
   return end(exitCode, joined);
+}
+
+async function status(command: StatusCommand): Promise<never> {
+  const { status: ask } = await import("./commands/status-command.ts");
+  const { exitCode, joined } = await ask(command.options, await access(command), runtime);
+  return end(exitCode, joined);
+}
+
+/** Finds the running service of a command, and checks the permission to ask it. */
+async function access({ flags, options }: ListenCommand | StatusCommand, files: Partial<Needs> = {}) {
+  const { hostOf, serviceAccess } = await import("./commands/service-access.ts");
+  const service = await serviceAccess({ flags, options, env: process.env });
+  startLog(service.log);
+  await demandNeeds({ net: [hostOf(service)], read: [], write: [], ...files }, service.sources.variables);
+  return service;
 }
 
 async function run(command: RunCommand, config: LoadedConfig, ahead: Runtime): Promise<never> {

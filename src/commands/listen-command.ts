@@ -118,7 +118,8 @@ const SOURCE_ENDED: Failure = {
 };
 
 function failureOf(error: unknown): Failure {
-  if (error instanceof SidesocketError) return error.failure;
+  // To read sends no message of anybody.
+  if (error instanceof SidesocketError) return { ...error.failure, sent: "no" };
   return { code: "internal_error", sent: "no", detail: (error as Error).message };
 }
 

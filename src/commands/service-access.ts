@@ -15,7 +15,6 @@ export interface ServiceAccess {
   readonly url: string;
   readonly token: string | undefined;
   readonly log: LogSettings;
-  readonly warnings: readonly string[];
   readonly sources: LoadedConfig["sources"];
 }
 
@@ -27,20 +26,19 @@ interface AccessInput {
 
 /**
  * The service is that of `--service` or, without it, the one that would run with this configuration. Its token is the
- * first of the API's tokens.
+ * first of the API's tokens. Warnings about the configuration are the service's own to give.
  * @throws ConfigError as the service itself does
  */
 export async function serviceAccess({ options: { service }, flags, env }: AccessInput): Promise<ServiceAccess> {
   if (service === undefined) {
-    const { listen, tokens, log, warnings, sources } = await loadConfig({ flags, env });
-    return { url: urlOf(listen), token: firstOf(tokens), log, warnings, sources };
+    const { listen, tokens, log, sources } = await loadConfig({ flags, env });
+    return { url: urlOf(listen), token: firstOf(tokens), log, sources };
   }
   const files: string[] = [];
-  const warnings: string[] = [];
   const read = readerOf((path) => readFile(path, "utf8"), ".", files);
-  const tokens = await readTokens(API_TOKENS, flags, env, read, (warning) => warnings.push(warning));
+  const tokens = await readTokens(API_TOKENS, flags, env, read, () => {});
   const sources = { files, variables: [] };
-  return { url: checkedUrl(service), token: firstOf(tokens), log: readLog(flags, env), warnings, sources };
+  return { url: checkedUrl(service), token: firstOf(tokens), log: readLog(flags, env), sources };
 }
 
 /** The host and port of the service, as Deno's permissions have them. */

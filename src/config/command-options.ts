@@ -5,6 +5,7 @@ export const COMMANDS = {
   serve: "[serve] [options]",
   call: "call MESSAGE | call METHOD [PARAMS…] [options]",
   listen: "listen [--service URL] [options]",
+  status: "status [--service URL] [--json]",
   run: "run [options] SCRIPT [-- its arguments]",
   "check-config": "check-config FILE",
 } as const;
@@ -45,10 +46,11 @@ export const COMMAND_OPTIONS = {
   },
   service: {
     type: "string",
-    of: ["listen"],
+    of: ["listen", "status"],
     hint: "URL",
     help: "http:// or https:// address of a running service",
   },
+  json: { type: "boolean", of: ["status"], help: "print the state as the API gives it" },
   after: {
     type: "string",
     of: ["listen"],

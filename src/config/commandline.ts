@@ -114,6 +114,7 @@ export type Command =
   | { readonly command: "serve" | "check-config"; readonly flags: Flags }
   | CallCommand
   | ListenCommand
+  | StatusCommand
   | RunCommand
   | { readonly command: "help" | "version" | "config-schema" };
 
@@ -127,6 +128,12 @@ export interface CallCommand {
 
 export interface ListenCommand {
   readonly command: "listen";
+  readonly flags: Flags;
+  readonly options: CommandOptions;
+}
+
+export interface StatusCommand {
+  readonly command: "status";
   readonly flags: Flags;
   readonly options: CommandOptions;
 }
@@ -178,6 +185,9 @@ export function parseCommandLine(argv: readonly string[]): Command {
       }
       return checked({ command, flags, options }, options);
     }
+    case "status":
+      if (rest.length > 0) throw usage("status takes options only");
+      return checked({ command, flags, options }, options);
     case "run": {
       const [script, ...args] = rest;
       if (script === undefined) throw usage("run takes a script: sidesocket run [options] SCRIPT [-- its arguments]");
