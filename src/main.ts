@@ -11,9 +11,10 @@ import {
 } from "./config/commandline.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
+import { demandNeeds, demandPermissions } from "./demand-permissions.ts";
 import type { Failure } from "./errors.ts";
 import { errorLines, log, outputLines, printReport, startLog } from "./log.ts";
-import { commandFor, needsOf } from "./permissions.ts";
+import { needsOf } from "./permissions.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
 import type { Needs, Runtime } from "./runtime/runtime.ts";
 import type { Service } from "./service.ts";
@@ -44,6 +45,11 @@ async function main(): Promise<void> {
       return listen(parsed);
     case "status":
       return status(parsed);
+    case "doctor": {
+      const { doctor } = await import("./commands/doctor-command.ts");
+      const { exitCode, joined } = await doctor(parsed, runtime);
+      return end(exitCode, joined);
+    }
     case "run": {
       const ahead = startAhead(runtime);
       return run(parsed, await load(parsed.flags), ahead);
@@ -152,20 +158,6 @@ function startAhead(from: Runtime): Runtime {
 function greet({ url, demoUrl }: Service): void {
   outputLines.push(`listening on ${url}\n`);
   if (demoUrl !== undefined) errorLines.push(demoHint(url, demoUrl));
-}
-
-/** Checks permissions: on Deno a denied connection would look like an upstream that is down, and be retried forever. */
-async function demandPermissions(config: Parameters<typeof needsOf>[0], words?: readonly string[]): Promise<void> {
-  await demandNeeds(needsOf(config), config.sources.variables, words);
-}
-
-async function demandNeeds(needs: Needs, variables: readonly string[], words?: readonly string[]): Promise<void> {
-  const { net, read, write } = await runtime.refused(needs);
-  const lacking = [...net, ...new Set([...read, ...write])];
-  if (lacking.length === 0) return;
-  const [, program = "", ...args] = process.argv;
-  const command = commandFor(program, needs, variables, args, words);
-  throw new ConfigError(`Deno lacks permission to reach, read or write ${lacking.join(", ")}. Use:\n\n  ${command}\n`);
 }
 
 /** Ends the service in order after an uncaught error, because it may have left anything half done. */

@@ -7,6 +7,7 @@ import { isLoopback } from "./config/wire.ts";
 import { type Budget, memoryOf } from "./core/util/budget.ts";
 import { deferred } from "./core/util/deferred.ts";
 import type { DemoUpstream } from "./demo/demo-upstream.ts";
+import { withinDescriptors } from "./descriptor-limit.ts";
 import { type Failure, refused } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { belowApp } from "./http/below-app.ts";
@@ -323,16 +324,6 @@ function warnOfMemory(upstreams: LoadedConfig["upstreams"], budget: Budget): voi
 const DEAF =
   "the listener accepts no connections any more, as on Deno after the descriptors ran out: " +
   "raise the limit (ulimit -n), or lower listen.connections";
-
-/** Descriptors for everything but callers: files, threads, and for each upstream two sockets and its webhooks. */
-const OTHER_DESCRIPTORS = 128;
-const UPSTREAM_DESCRIPTORS = 4;
-
-/** The connections that there are descriptors for: at most as many as configured. */
-function withinDescriptors({ listen, upstreams }: LoadedConfig, max = Number.POSITIVE_INFINITY): number {
-  const others = Math.min(max / 2, OTHER_DESCRIPTORS + UPSTREAM_DESCRIPTORS * upstreams.size);
-  return Math.min(listen.connections, Math.max(1, Math.floor(max - others)));
-}
 
 /** Warns at most once a minute: rejected clients try again. */
 function warnFull(max: number): () => void {

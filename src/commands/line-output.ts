@@ -14,16 +14,25 @@ export class LineOutput {
   /** Gives up the write that is under way. */
   #giveUp: (() => void) | undefined;
   #isEnding = false;
+  #isUnread = false;
 
   constructor({ write }: Runtime) {
     this.#write = write;
+  }
+
+  /** True once a line was not taken. */
+  get isUnread(): boolean {
+    return this.#isUnread;
   }
 
   /** Resolves when the line was taken. @throws Unread */
   async line(text: string): Promise<void> {
     if (this.#isEnding) throw new Unread();
     await new Promise<void>((resolve, reject) => {
-      this.#giveUp = () => reject(new Unread());
+      this.#giveUp = () => {
+        this.#isUnread = true;
+        reject(new Unread());
+      };
       this.#write("stdout", this.#encoder.encode(`${text}\n`)).then(resolve, this.#giveUp);
     });
   }

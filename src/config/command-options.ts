@@ -6,6 +6,7 @@ export const COMMANDS = {
   call: "call MESSAGE | call METHOD [PARAMS…] [options]",
   listen: "listen [--service URL] [options]",
   status: "status [--service URL] [--json]",
+  doctor: "doctor [options]",
   run: "run [options] SCRIPT [-- its arguments]",
   "check-config": "check-config FILE",
 } as const;

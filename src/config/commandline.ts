@@ -112,6 +112,7 @@ export type Flags = {
 /** A parsed command line. `check-config` has its file in `flags.config`. */
 export type Command =
   | { readonly command: "serve" | "check-config"; readonly flags: Flags }
+  | DoctorCommand
   | CallCommand
   | ListenCommand
   | StatusCommand
@@ -136,6 +137,11 @@ export interface StatusCommand {
   readonly command: "status";
   readonly flags: Flags;
   readonly options: CommandOptions;
+}
+
+export interface DoctorCommand {
+  readonly command: "doctor";
+  readonly flags: Flags;
 }
 
 export interface RunCommand {
@@ -170,7 +176,8 @@ export function parseCommandLine(argv: readonly string[]): Command {
   }
   switch (command) {
     case "serve":
-      if (rest.length > 0) throw usage("serve takes options only");
+    case "doctor":
+      if (rest.length > 0) throw usage(`${command} takes options only`);
       return checked({ command, flags }, options);
     case "call":
       if (rest.length === 0 || (rest.length > 1 && isWholeMessage(rest[0]))) {

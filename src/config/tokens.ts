@@ -51,7 +51,7 @@ function withoutName(token: string): string {
 }
 
 /** Good for a warning only: Kubernetes mounts secrets with mode 0644, and Windows has no such bits. */
-async function isWorldReadable(path: string): Promise<boolean> {
+export async function isWorldReadable(path: string): Promise<boolean> {
   if (process.platform === "win32") return false;
   try {
     return ((await stat(path)).mode & 0o004) !== 0;

@@ -1,0 +1,98 @@
+/** The command `sidesocket doctor`: what would fail if the service started now, and the cure. */
+
+import type { DoctorCommand } from "../config/commandline.ts";
+import { type LoadedConfig, loadConfig } from "../config/load.ts";
+import { ConfigError } from "../config/problems.ts";
+import type { UpstreamSettings } from "../config/schema.ts";
+import { lackingPermissions } from "../demand-permissions.ts";
+import { startLog } from "../log.ts";
+import { needsOf } from "../permissions.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { isJoined } from "../sidecar/exit-report.ts";
+import { checkLogins } from "./doctor-login.ts";
+import { checkDescriptors, checkPort, checkProxies, checkSecretFiles, variables } from "./doctor-machine.ts";
+import { checkWay } from "./doctor-network.ts";
+import type { Way } from "./doctor-way.ts";
+import { type CommandEnd, UNREAD } from "./failed.ts";
+import { type Finding, fail, isOver, ok, textOf, warn } from "./findings.ts";
+import { LineOutput } from "./line-output.ts";
+
+const SOMETHING_FAILS = 1;
+const NOT_JOINED = 70;
+/** The time that a receiver of webhooks has to accept a connection, in milliseconds. */
+const RECEIVER_WITHIN_MS = 5_000;
+
+export async function doctor({ flags }: DoctorCommand, runtime: Runtime): Promise<CommandEnd> {
+  const output = new LineOutput(runtime);
+  let isHealthy = true;
+  const print = async (findings: readonly Finding[]): Promise<void> => {
+    if (isOver(findings)) isHealthy = false;
+    for (const finding of findings) await output.line(textOf(finding));
+  };
+  try {
+    await print([ok(`runtime: ${runtime.name} ${runtime.version}`), checkProxies(variables)]);
+    const config = await loadConfig({ flags, env: process.env }).catch(problemsOf);
+    if (!("upstreams" in config)) {
+      await print(config);
+      return { exitCode: SOMETHING_FAILS, joined: true };
+    }
+    if (config.secretOnCommandLine) process.title = "sidesocket";
+    // Its findings say it all; a record of the log would say it again.
+    startLog({ ...config.log, level: "fatal" });
+    const warnings = config.warnings.map((warning) => warn(warning));
+    await print([ok(`configuration: ${described(config)}`), ...warnings]);
+    const lacking = await lackingPermissions(needsOf(config), config.sources.variables);
+    if (lacking !== undefined) {
+      await print([fail(`permissions: ${lacking}`)]);
+      return { exitCode: SOMETHING_FAILS, joined: true };
+    }
+    await print([checkDescriptors(config, runtime.descriptorsMax()), await checkPort(config)]);
+    await print(await checkSecretFiles(config));
+    const joined = await checkUpstreams(config, runtime, print);
+    return { exitCode: joined ? (isHealthy ? 0 : SOMETHING_FAILS) : NOT_JOINED, joined };
+  } catch (error) {
+    if (error instanceof ConfigError || !output.isUnread) throw error;
+    return { exitCode: UNREAD, joined: true };
+  }
+}
+
+/** Checks the way to each upstream, then connects to those that can be reached. @returns false if a thread stays */
+async function checkUpstreams(
+  config: LoadedConfig,
+  runtime: Runtime,
+  print: (findings: readonly Finding[]) => Promise<void>,
+): Promise<boolean> {
+  const reachable = new Map<string, UpstreamSettings>();
+  const ways = await Promise.all(
+    [...config.upstreams].map(async ([name, settings]) => {
+      const findings = await checkWay(runtime.network, wayOf(name, settings));
+      if (!isOver(findings)) reachable.set(name, settings);
+      return [...findings, ...(await checkReceivers(name, settings, runtime))];
+    }),
+  );
+  await print(ways.flat());
+  const { findings, report } = await checkLogins(reachable, config, runtime);
+  await print(findings);
+  return report === undefined || isJoined(report);
+}
+
+function wayOf(name: string, { url, ca, connect_within, addresses }: UpstreamSettings): Way {
+  return { name: `upstream ${name}`, url, ca, withinMs: connect_within, pauses: addresses };
+}
+
+async function checkReceivers(name: string, { webhooks, addresses }: UpstreamSettings, { network }: Runtime) {
+  const ways = webhooks.map(({ url }, index): Way => {
+    return { name: `upstream ${name}, webhook ${index + 1}`, url, withinMs: RECEIVER_WITHIN_MS, pauses: addresses };
+  });
+  return (await Promise.all(ways.map((way) => checkWay(network, way)))).flat();
+}
+
+function described({ demo, upstreams, sources }: LoadedConfig): string {
+  const from = sources.files.length === 0 ? "no file" : [...new Set(sources.files)].join(", ");
+  return demo ? `no upstream, so the service starts a demo (${from})` : `${[...upstreams.keys()].join(", ")} (${from})`;
+}
+
+function problemsOf(error: unknown): readonly Finding[] {
+  if (!(error instanceof ConfigError)) throw error;
+  return error.problems.map((problem) => fail(`configuration: ${problem}`));
+}

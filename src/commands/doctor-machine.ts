@@ -1,0 +1,80 @@
+/** The checks of `sidesocket doctor` on this machine: variables, limits, secret files and the port. */
+
+import { createServer } from "node:net";
+import process from "node:process";
+import type { Environment } from "../config/environment.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import { isWorldReadable } from "../config/tokens.ts";
+import { withinDescriptors } from "../descriptor-limit.ts";
+import { placeholdersIn } from "../placeholders.ts";
+import { codeOf, readSecretFile } from "../secret-file.ts";
+import { outgoingOf } from "../secrets.ts";
+import { type Finding, fail, ok, warn } from "./findings.ts";
+
+/** Variables by which other programs find a proxy; they may be written in small letters, too. */
+const PROXY_VARIABLES = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "WSS_PROXY", "WS_PROXY"];
+
+export function checkProxies(env: Environment): Finding {
+  try {
+    const names = PROXY_VARIABLES.flatMap((name) => [name, name.toLowerCase()]);
+    const set = names.filter((name) => (env[name] ?? "") !== "");
+    if (set.length === 0) return ok("proxy: no variable names one");
+    const cure = "where only a proxy leads out, let this machine reach the upstreams without it";
+    return warn(`proxy: ${set.join(", ")} is set and not used: upstreams are connected to directly`, cure);
+  } catch {
+    return warn("proxy: the variables of proxies may not be read, and are not used");
+  }
+}
+
+export function checkDescriptors(config: LoadedConfig, max: number | undefined): Finding {
+  if (max === undefined) return ok("descriptors: not checked, since their limit cannot be read here");
+  const { connections } = config.listen;
+  const within = withinDescriptors(config, max);
+  if (within === connections) return ok(`descriptors: ${max} are enough for listen.connections (${connections})`);
+  const cure = "raise it (ulimit -n), or lower listen.connections";
+  return warn(`descriptors: the limit of ${max} lowers listen.connections from ${connections} to ${within}`, cure);
+}
+
+/** Checks the files that placeholders name, for the user that runs this. */
+export async function checkSecretFiles({ upstreams }: LoadedConfig): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const [name, upstream] of upstreams) {
+    for (const path of placeholdersIn([outgoingOf(upstream), upstream.webhooks]).files) {
+      const at = `secret file of upstream ${name}`;
+      try {
+        await readSecretFile(path);
+      } catch (error) {
+        findings.push(fail(`${at}: ${(error as Error).message}`, "write the secret into it, readable for this user"));
+        continue;
+      }
+      if (!(await isWorldReadable(path))) findings.push(ok(`${at}: ${path}`));
+      else findings.push(warn(`${at}: ${path} can be read by every user of this machine`, `chmod o-r ${path}`));
+    }
+  }
+  return findings;
+}
+
+/** Listens for a moment where the service would. */
+export async function checkPort({ listen: { host, port } }: LoadedConfig): Promise<Finding> {
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host, port }, resolve);
+    });
+    return ok(port === 0 ? `listen: any free port of ${host}` : `listen: ${host}:${port} is free`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const cures: Readonly<Record<string, string>> = {
+      EADDRINUSE: "end the program that listens there, perhaps this service, or choose another port (--port)",
+      EACCES: "choose a port above 1023 (--port)",
+      EADDRNOTAVAIL: "choose an address of this machine (--host)",
+    };
+    return fail(`listen: ${host}:${port} cannot be listened on (${codeOf(error)})`, cures[code ?? ""]);
+  } finally {
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+}
+
+/** The variables of this process. */
+export const variables: Environment = process.env;

@@ -1,0 +1,45 @@
+/** The checks of `sidesocket doctor` on the way to a host: its name, its port and its certificate. */
+
+import { isIP } from "node:net";
+import type { Host, Network } from "../net/connect.ts";
+import { checkCertificate } from "./doctor-certificate.ts";
+import { reasonOf, tcpTo, type Way, withinTime } from "./doctor-way.ts";
+import { type Finding, fail, isOver, ok } from "./findings.ts";
+
+/** Checks one step after the other, up to the first that fails. */
+export async function checkWay(network: Network, way: Way): Promise<readonly Finding[]> {
+  const { hostname, port, protocol } = new URL(way.url);
+  const isSecure = protocol === "wss:" || protocol === "https:";
+  const host = { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (isSecure ? 443 : 80)) };
+  const findings: Finding[] = [];
+  if (!isIP(host.hostname)) {
+    findings.push(await checkName(network, host, way));
+    if (isOver(findings)) return findings;
+  }
+  const connected = await tcpTo(network, host, way);
+  if (!("socket" in connected)) return [...findings, connected];
+  findings.push(ok(`${way.name}: ${host.hostname}:${host.port} accepts connections`));
+  try {
+    return isSecure ? [...findings, await checkCertificate(network, connected.socket, host, way)] : findings;
+  } finally {
+    connected.socket.destroy();
+  }
+}
+
+async function checkName(network: Network, host: Host, { name, withinMs }: Way): Promise<Finding> {
+  const cure = "correct the name in the url, or this machine's name servers";
+  const addresses: string[] = [];
+  let reason: Error | undefined;
+  const families = new Set<number>();
+  const answered = await withinTime<true>(withinMs, (done) =>
+    network.resolve(host, ({ families: all, addresses: found, error }) => {
+      for (const family of all) families.add(family);
+      for (const { address } of found) addresses.push(address);
+      reason ??= error;
+      if (families.size === 2) done(true);
+    }),
+  );
+  if (addresses.length > 0) return ok(`${name}: ${host.hostname} has the address ${addresses.join(", ")}`);
+  const why = answered ? (reason ? reasonOf(reason) : "it has no address") : `no answer within ${withinMs} ms`;
+  return fail(`${name}: ${host.hostname} cannot be resolved (${why})`, cure);
+}
