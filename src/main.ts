@@ -1,22 +1,14 @@
 #!/usr/bin/env node
 /** The command line program: from arguments to configuration to service. */
 
-import {
-  type CallCommand,
-  helpText,
-  type ListenCommand,
-  parseCommandLine,
-  type RunCommand,
-  type StatusCommand,
-} from "./config/commandline.ts";
-import type { LoadedConfig } from "./config/load.ts";
+import type { CommandEnd } from "./commands/failed.ts";
+import { type Flags, helpText, parseCommandLine } from "./config/commandline.ts";
 import { ConfigError } from "./config/problems.ts";
-import { demandNeeds, demandPermissions } from "./demand-permissions.ts";
+import { demandPermissions } from "./demand-permissions.ts";
 import type { Failure } from "./errors.ts";
-import { errorLines, log, outputLines, printReport, startLog } from "./log.ts";
-import { needsOf } from "./permissions.ts";
+import { errorLines, log, outputLines, printReport } from "./log.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
-import type { Needs, Runtime } from "./runtime/runtime.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 import type { Service } from "./service.ts";
 import { type ExitReport, isJoined } from "./sidecar/exit-report.ts";
 import { endOnSignals } from "./signals.ts";
@@ -35,102 +27,41 @@ async function main(): Promise<void> {
     }
     case "check-config": {
       const { describeConfig } = await import("./config/describe.ts");
-      return print(JSON.stringify(describeConfig(await load(parsed.flags)), undefined, 2));
+      const { loadForProcess } = await import("./process-config.ts");
+      return print(JSON.stringify(describeConfig(await loadForProcess(parsed.flags)), undefined, 2));
     }
     case "call": {
       const ahead = startAhead(runtime);
-      return callOnce(parsed, await load(parsed.flags), ahead);
+      const { call } = await import("./commands/call-command.ts");
+      return end(await call(parsed, ahead));
     }
-    case "listen":
-      return listen(parsed);
-    case "status":
-      return status(parsed);
+    case "listen": {
+      const { listen } = await import("./commands/listen-command.ts");
+      return end(await listen(parsed, runtime));
+    }
+    case "status": {
+      const { status } = await import("./commands/status-command.ts");
+      return end(await status(parsed, runtime));
+    }
     case "doctor": {
       const { doctor } = await import("./commands/doctor-command.ts");
-      const { exitCode, joined } = await doctor(parsed, runtime);
-      return end(exitCode, joined);
+      return end(await doctor(parsed, runtime));
     }
     case "run": {
       const ahead = startAhead(runtime);
-      return run(parsed, await load(parsed.flags), ahead);
+      const { run } = await import("./commands/run-command.ts");
+      return end(await run(parsed, ahead));
     }
     case "serve": {
       const ahead = startAhead(runtime);
-      return serve(await load(parsed.flags), ahead);
+      return serve(parsed.flags, ahead);
     }
   }
 }
 
-async function load(
-  flags: Parameters<typeof import("./config/load.ts").loadConfig>[0]["flags"] & object,
-): Promise<LoadedConfig> {
-  const { loadConfig } = await import("./config/load.ts");
-  const config = await loadConfig({ flags, env: process.env });
-  // Overwrites the arguments in the list of processes, on both runtimes.
-  if (config.secretOnCommandLine) process.title = "sidesocket";
-  return config;
-}
-
-async function callOnce(command: CallCommand, config: LoadedConfig, ahead: Runtime): Promise<never> {
-  startLog(config.log);
-  const { call } = await import("./commands/call-command.ts");
-  const { oneUpstream } = await import("./commands/one-upstream.ts");
-  const { sources } = config;
-  await demandPermissions({ upstreams: oneUpstream(config, command.options.to), sources }, command.words);
-  const { exitCode, joined } = await call(command, config, ahead);
-  return end(exitCode, joined);
-}
-
-async function listen(command: ListenCommand): Promise<never> {
-  const { flags, options } = command;
-  const { listenToService, listenToUpstream } = await import("./commands/listen-command.ts");
-  const { nextTo } = await import("./commands/cursor-file.ts");
-  const { cursor } = options;
-  const read = cursor === undefined ? [] : [cursor];
-  const write = cursor === undefined ? [] : [cursor, nextTo(cursor)];
-  if (options.service !== undefined) {
-    const { exitCode, joined } = await listenToService(command, await access(command, { read, write }), runtime);
-    return end(exitCode, joined);
-  }
-  const config = await load(flags);
-  startLogOf(config);
-  const { oneUpstream } = await import("./commands/one-upstream.ts");
-  const needs = needsOf({ upstreams: oneUpstream(config, options.to), sources: config.sources });
-  await demandNeeds({ ...needs, read: [...needs.read, ...read], write }, config.sources.variables);
-  const { exitCode, joined } = await listenToUpstream(command, config, runtime);
-  return end(exitCode, joined);
-}
-
-async function status(command: StatusCommand): Promise<never> {
-  const { status: ask } = await import("./commands/status-command.ts");
-  const { exitCode, joined } = await ask(command.options, await access(command), runtime);
-  return end(exitCode, joined);
-}
-
-/** Finds the running service of a command, and checks the permission to ask it. */
-async function access({ flags, options }: ListenCommand | StatusCommand, files: Partial<Needs> = {}) {
-  const { hostOf, serviceAccess } = await import("./commands/service-access.ts");
-  const service = await serviceAccess({ flags, options, env: process.env });
-  startLog(service.log);
-  await demandNeeds({ net: [hostOf(service)], read: [], write: [], ...files }, service.sources.variables);
-  return service;
-}
-
-async function run(command: RunCommand, config: LoadedConfig, ahead: Runtime): Promise<never> {
-  startLogOf(config);
-  const { upstreams, sources } = config;
-  await demandPermissions({ upstreams, sources: { ...sources, files: [...sources.files, command.script] } });
-  const { runScript } = await import("./commands/run-command.ts");
-  const { exitCode, joined } = await runScript(command, config, ahead);
-  return end(exitCode, joined);
-}
-
-function startLogOf({ log: settings, warnings }: Pick<LoadedConfig, "log" | "warnings">): void {
-  startLog(settings);
-  for (const warning of warnings) log.warn(warning);
-}
-
-async function serve(config: LoadedConfig, ahead: Runtime): Promise<void> {
+async function serve(flags: Flags, ahead: Runtime): Promise<void> {
+  const { loadForProcess, startLogOf } = await import("./process-config.ts");
+  const config = await loadForProcess(flags);
   startLogOf(config);
   await demandPermissions(config);
   // Until the service exists, signals keep their default effect: there is nothing to end in order.
@@ -178,10 +109,10 @@ const LAST_LINES_WITHIN_MS = 250;
 async function leave(report: ExitReport): Promise<never> {
   const joined = isJoined(report);
   printReport(report);
-  return end(report.exit_code, joined);
+  return end({ exitCode: report.exit_code, joined });
 }
 
-async function end(exitCode: number, joined: boolean): Promise<never> {
+async function end({ exitCode, joined }: CommandEnd): Promise<never> {
   if (!joined) errorLines.push("the sidecar's thread could not be joined: it is left behind\n");
   await errorLines.flushed(LAST_LINES_WITHIN_MS);
   if (!joined) runtime.abandon(exitCode);

@@ -16,7 +16,6 @@ export default {
       "",
       { tests: ["test/faults/rows-38"] },
     ],
-    ["warnings are not printed", "log.warn(warning);", "void warning;", { tests: ["test/exit/bounds"] }],
     [
       "a crash loop does not end the service",
       "service.exit({ cause: code, exitCode: exitCodeOf(code) });",

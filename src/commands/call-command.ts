@@ -2,17 +2,18 @@
 
 import { type CallCommand, isWholeMessage } from "../config/commandline.ts";
 import { demoUpstreams } from "../config/demo-settings.ts";
-import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problems.ts";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { batchFailure, DEFAULT_TIMEOUT_MS, type Outcome } from "../core/outcome.ts";
 import { Budget } from "../core/util/budget.ts";
+import { demandPermissions } from "../demand-permissions.ts";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
 import { decodeText, readChunks } from "../http/call/body.ts";
 import { CollectedBody, tooLarge } from "../http/call/collected-body.ts";
 import { parseTimeoutWithin } from "../http/call/timeout.ts";
-import { errorLines, log } from "../log.ts";
+import { errorLines, log, startLog } from "../log.ts";
 import { logModules } from "../module-log.ts";
+import { loadForProcess } from "../process-config.ts";
 import { type Pointer, parsePointer } from "../protocols/json-place.ts";
 import { pick } from "../protocols/pick.ts";
 import type { Body } from "../protocols/protocol.ts";
@@ -59,9 +60,12 @@ function messageOf([first = "", ...params]: readonly string[], { protocol }: Ups
 type Result = { readonly replies: readonly Body[] } | { readonly failure: Failure };
 
 /** Runs the command: prints the reply to standard output, or the problem to standard error. */
-export async function call(command: CallCommand, config: LoadedConfig, runtime: Runtime): Promise<CommandEnd> {
-  const options = readOptions(command);
+export async function call(command: CallCommand, runtime: Runtime): Promise<CommandEnd> {
+  const config = await loadForProcess(command.flags);
+  startLog(config.log);
   const chosen = oneUpstream(config, command.options.to);
+  await demandPermissions({ upstreams: chosen, sources: config.sources }, command.words);
+  const options = readOptions(command);
   const demo = chosen.size === 0 ? await (await import("../demo/demo-upstream.ts")).startDemo() : undefined;
   const upstreams = demo ? demoUpstreams(demo) : chosen;
   const [settings] = upstreams.values();

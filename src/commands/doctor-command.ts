@@ -1,12 +1,13 @@
 /** The command `sidesocket doctor`: what would fail if the service started now, and the cure. */
 
 import type { DoctorCommand } from "../config/commandline.ts";
-import { type LoadedConfig, loadConfig } from "../config/load.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problems.ts";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { lackingPermissions } from "../demand-permissions.ts";
 import { startLog } from "../log.ts";
 import { needsOf } from "../permissions.ts";
+import { loadForProcess } from "../process-config.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { isJoined } from "../sidecar/exit-report.ts";
 import { checkLogins } from "./doctor-login.ts";
@@ -31,12 +32,11 @@ export async function doctor({ flags }: DoctorCommand, runtime: Runtime): Promis
   };
   try {
     await print([ok(`runtime: ${runtime.name} ${runtime.version}`), checkProxies(variables)]);
-    const config = await loadConfig({ flags, env: process.env }).catch(problemsOf);
+    const config = await loadForProcess(flags).catch(problemsOf);
     if (!("upstreams" in config)) {
       await print(config);
       return { exitCode: SOMETHING_FAILS, joined: true };
     }
-    if (config.secretOnCommandLine) process.title = "sidesocket";
     // Its findings say it all; a record of the log would say it again.
     startLog({ ...config.log, level: "fatal" });
     const warnings = config.warnings.map((warning) => warn(warning));

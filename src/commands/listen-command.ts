@@ -6,10 +6,13 @@ import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problems.ts";
 import { meant } from "../config/suggestions.ts";
 import { memoryOf } from "../core/util/budget.ts";
+import { demandNeeds } from "../demand-permissions.ts";
 import { type Failure, SidesocketError } from "../errors.ts";
 import { lineOf } from "../http/streaming/render.ts";
 import { log } from "../log.ts";
 import { logModules } from "../module-log.ts";
+import { needsOf } from "../permissions.ts";
+import { loadForProcess, startLogOf } from "../process-config.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type ExitReport, isJoined } from "../sidecar/exit-report.ts";
 import { readMessages } from "../sidecar/host/message-iterator.ts";
@@ -18,11 +21,11 @@ import type { UpstreamClient } from "../sidecar/host/upstream-client.ts";
 import { type ReadSelection, readSelection, type UpstreamMessage } from "../sidecar/upstream-message.ts";
 import { endOnSignals } from "../signals.ts";
 import { logUpstream } from "../upstream-log.ts";
-import { CursorFile } from "./cursor-file.ts";
+import { CursorFile, nextTo } from "./cursor-file.ts";
 import { type CommandEnd, printFailure } from "./failed.ts";
 import { LineOutput, Unread } from "./line-output.ts";
 import { oneUpstream } from "./one-upstream.ts";
-import type { ServiceAccess } from "./service-access.ts";
+import { accessService, type ServiceAccess } from "./service-access.ts";
 
 /** A service that is away is tried for as long as a timer can wait: a listener ends only when it is told to. */
 const RESUME_MS = 2 ** 31 - 1;
@@ -41,28 +44,26 @@ interface Source {
   readonly client?: UpstreamClient;
 }
 
-/** Listens to a running service. */
-export async function listenToService(
-  command: ListenCommand,
-  access: ServiceAccess,
-  runtime: Runtime,
-): Promise<CommandEnd> {
-  return await listen(command, () => serviceSource(access, command.options.to), runtime);
-}
-
-/** Listens to an upstream of the configuration, without any service. */
-export async function listenToUpstream(
-  command: ListenCommand,
-  config: LoadedConfig,
-  runtime: Runtime,
-): Promise<CommandEnd> {
-  if (config.demo)
+export async function listen(command: ListenCommand, runtime: Runtime): Promise<CommandEnd> {
+  const { to, service, cursor } = command.options;
+  const read = cursor === undefined ? [] : [cursor];
+  const write = cursor === undefined ? [] : [cursor, nextTo(cursor)];
+  if (service !== undefined) {
+    const access = await accessService(command, { read, write });
+    return await listenTo(command, () => serviceSource(access, to), runtime);
+  }
+  const config = await loadForProcess(command.flags);
+  startLogOf(config);
+  if (config.demo) {
     throw new ConfigError("listen needs a running service (--service URL) or an upstream (--upstream URL)");
-  const chosen = oneUpstream(config, command.options.to);
-  return await listen(command, () => upstreamSource(chosen, command, config, runtime), runtime);
+  }
+  const chosen = oneUpstream(config, to);
+  const needs = needsOf({ upstreams: chosen, sources: config.sources });
+  await demandNeeds({ ...needs, read: [...needs.read, ...read], write }, config.sources.variables);
+  return await listenTo(command, () => upstreamSource(chosen, command, config, runtime), runtime);
 }
 
-async function listen(command: ListenCommand, begin: () => Source, runtime: Runtime): Promise<CommandEnd> {
+async function listenTo(command: ListenCommand, begin: () => Source, runtime: Runtime): Promise<CommandEnd> {
   const options = readOptions(command);
   const { cursor: path } = command.options;
   const cursor = path === undefined ? undefined : await CursorFile.open(path);

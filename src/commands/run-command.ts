@@ -5,12 +5,13 @@ import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { RunCommand } from "../config/commandline.ts";
 import { demoUpstreams } from "../config/demo-settings.ts";
-import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problems.ts";
 import { memoryOf } from "../core/util/budget.ts";
 import { deferred } from "../core/util/deferred.ts";
+import { demandPermissions } from "../demand-permissions.ts";
 import { errorLines, log } from "../log.ts";
 import { logModules } from "../module-log.ts";
+import { loadForProcess, startLogOf } from "../process-config.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { isJoined } from "../sidecar/exit-report.ts";
 import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
@@ -24,11 +25,11 @@ const SCRIPT_GRACE_MS = 2_000;
 const FAILED = 1;
 
 /** Runs the script, then the exit protocol; on a signal the other way round. The exit code is the script's. */
-export async function runScript(
-  { script, args }: RunCommand,
-  config: LoadedConfig,
-  runtime: Runtime,
-): Promise<CommandEnd> {
+export async function run({ flags, script, args }: RunCommand, runtime: Runtime): Promise<CommandEnd> {
+  const config = await loadForProcess(flags);
+  startLogOf(config);
+  const { sources } = config;
+  await demandPermissions({ upstreams: config.upstreams, sources: { ...sources, files: [...sources.files, script] } });
   const demo = config.demo ? await (await import("../demo/demo-upstream.ts")).startDemo() : undefined;
   const upstreams = demo ? demoUpstreams(demo) : config.upstreams;
   for (const [name, { webhooks }] of upstreams) {

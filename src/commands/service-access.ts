@@ -4,45 +4,62 @@ import { readFile } from "node:fs/promises";
 import { addressOf } from "../client/remote-service.ts";
 import type { CommandOptions } from "../config/command-options.ts";
 import type { Flags } from "../config/commandline.ts";
-import type { Environment } from "../config/environment.ts";
-import { type LoadedConfig, loadConfig, readerOf, readLog } from "../config/load.ts";
+import { type LoadedConfig, readerOf, readLog } from "../config/load.ts";
 import { ConfigError } from "../config/problems.ts";
 import type { LogSettings } from "../config/schema.ts";
 import { API_TOKENS, readTokens } from "../config/tokens.ts";
+import { demandNeeds } from "../demand-permissions.ts";
 import { partsOf } from "../http/callers.ts";
+import { startLog } from "../log.ts";
+import { loadForProcess } from "../process-config.ts";
+import type { Needs } from "../runtime/runtime.ts";
 
 export interface ServiceAccess {
   readonly url: string;
   readonly token: string | undefined;
-  readonly log: LogSettings;
-  readonly sources: LoadedConfig["sources"];
-}
-
-interface AccessInput {
-  readonly options: Pick<CommandOptions, "service">;
-  readonly flags: Flags;
-  readonly env: Environment;
 }
 
 /**
- * The service is that of `--service` or, without it, the one that would run with this configuration. Its token is the
+ * Finds the service of `--service` or, without it, the one that would run with this configuration; its token is the
  * first of the API's tokens. Warnings about the configuration are the service's own to give.
- * @throws ConfigError as the service itself does
+ * @param files that the command reads and writes besides
+ * @throws ConfigError as the service itself does, and if Deno does not permit to ask it
  */
-export async function serviceAccess({ options: { service }, flags, env }: AccessInput): Promise<ServiceAccess> {
-  if (service === undefined) {
-    const { listen, tokens, log, sources } = await loadConfig({ flags, env });
-    return { url: urlOf(listen), token: firstOf(tokens), log, sources };
-  }
-  const files: string[] = [];
-  const read = readerOf((path) => readFile(path, "utf8"), ".", files);
-  const tokens = await readTokens(API_TOKENS, flags, env, read, () => {});
-  const sources = { files, variables: [] };
-  return { url: checkedUrl(service), token: firstOf(tokens), log: readLog(flags, env), sources };
+export async function accessService(
+  { flags, options }: AccessInput,
+  files: Pick<Needs, "read" | "write"> = { read: [], write: [] },
+): Promise<ServiceAccess> {
+  const { log, variables, ...access } = await (options.service === undefined
+    ? configured(flags)
+    : named(options.service, flags));
+  startLog(log);
+  await demandNeeds({ net: [hostOf(access.url)], ...files }, variables);
+  return access;
 }
 
-/** The host and port of the service, as Deno's permissions have them. */
-export function hostOf({ url }: ServiceAccess): string {
+interface AccessInput {
+  readonly flags: Flags;
+  readonly options: Pick<CommandOptions, "service">;
+}
+
+interface Found extends ServiceAccess {
+  readonly log: LogSettings;
+  /** The variables that the configuration names. */
+  readonly variables: readonly string[];
+}
+
+async function configured(flags: Flags): Promise<Found> {
+  const { listen, tokens, log, sources } = await loadForProcess(flags);
+  return { url: urlOf(listen), token: firstOf(tokens), log, variables: sources.variables };
+}
+
+async function named(service: string, flags: Flags): Promise<Found> {
+  const read = readerOf((path) => readFile(path, "utf8"), ".", []);
+  const tokens = await readTokens(API_TOKENS, flags, process.env, read, () => {});
+  return { url: checkedUrl(service), token: firstOf(tokens), log: readLog(flags, process.env), variables: [] };
+}
+
+function hostOf(url: string): string {
   const { hostname, port, protocol } = new URL(url);
   return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
 }

@@ -2,24 +2,22 @@
 
 import { sanitizeControlSequences } from "@logtape/logtape";
 import { failureOf, lost, RemoteService } from "../client/remote-service.ts";
-import type { CommandOptions } from "../config/command-options.ts";
+import type { StatusCommand } from "../config/commandline.ts";
 import { SidesocketError } from "../errors.ts";
 import type { JsonOf } from "../http/routing.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type CommandEnd, printFailure, UNREAD } from "./failed.ts";
 import { LineOutput } from "./line-output.ts";
-import type { ServiceAccess } from "./service-access.ts";
+import { accessService } from "./service-access.ts";
 
 const NOT_READY = 1;
 
 type StateList = JsonOf<"upstreamListSchema">;
 
 /** Prints the state, as the service gives it or as a table. The exit code says whether the service is ready. */
-export async function status(
-  { json = false }: Pick<CommandOptions, "json">,
-  { url, token }: ServiceAccess,
-  runtime: Runtime,
-): Promise<CommandEnd> {
+export async function status(command: StatusCommand, runtime: Runtime): Promise<CommandEnd> {
+  const { url, token } = await accessService(command);
+  const { json = false } = command.options;
   const service = new RemoteService(url, token, fetch);
   try {
     const [readiness, state] = await Promise.all([readReadiness(service), readState(service)]);
