@@ -40,6 +40,6 @@ export class LineOutput {
   /** Takes no more lines; one that is under way has a last moment. */
   end(): void {
     this.#isEnding = true;
-    setTimeout(() => this.#giveUp?.(), LAST_LINE_WITHIN_MS).unref();
+    setTimeout(() => this.#giveUp?.(), LAST_LINE_WITHIN_MS);
   }
 }
