@@ -57,19 +57,30 @@ function checkHost(c: Context<Env>, { hosts }: Access): SidesocketError | undefi
   return refused("misdirected", "the Host header names a host that is not served here: add it to listen.hosts");
 }
 
-/** Browsers send an Origin, programs do not. A page may call only if the configuration lists its origin. */
-function checkOrigin(c: Context<Env>, { origins }: Access): SidesocketError | undefined {
+/** Browsers send an Origin, programs do not. A page may call if the configuration lists its origin, or if it is ours. */
+function checkOrigin(c: Context<Env>, access: Access): SidesocketError | undefined {
   const origin = c.req.header("origin");
-  if (origin !== undefined && !origins.includes(origin)) {
+  const site = c.req.header("sec-fetch-site");
+  if (origin !== undefined && !access.origins.includes(origin) && !isOwnPage(c, access, origin, site)) {
     return refused("forbidden", "web pages of this Origin may not call this service: add it to listen.origins");
   }
-  if (origin === undefined && c.req.header("sec-fetch-site") === "cross-site") {
+  if (origin === undefined && site === "cross-site") {
     return refused(
       "forbidden",
       "web pages of other sites may not call this service: add their origin to listen.origins",
     );
   }
   return undefined;
+}
+
+/**
+ * True for a page that came from this service: its Origin has the host and port that the request was sent to. Only where
+ * these are checked: a page that reaches us by DNS rebinding is of one origin with us, too.
+ */
+function isOwnPage(c: Context<Env>, { hosts }: Access, origin: string, site: string | undefined): boolean {
+  if (hosts === undefined || (site !== undefined && site !== "same-origin")) return false;
+  const own = (c.req.header("host") ?? new URL(c.req.url).host).toLowerCase();
+  return own !== "" && (origin === `http://${own}` || origin === `https://${own}`);
 }
 
 /** @param onKnown called with the caller, unless no token is needed */
