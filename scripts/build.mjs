@@ -20,6 +20,8 @@ const CLI = "dist/cli";
 /** The path of the program, which does not tell how it is built. */
 const PROGRAM = "dist/main.js";
 const THREAD = "src/runtime/sidesocket-thread.ts";
+/** The packages of the pages, which are in the sources in compressed form. */
+const OF_PAGES = ["htm", "preact"];
 const LICENCES = "THIRD-PARTY-LICENSES.txt";
 
 /** Reads node's own modules by `require`: for an `import`, Node evaluates every export, and loads `fetch` for it. */
@@ -109,7 +111,8 @@ export function buildThreadFiles(outdir) {
 /** Writes the licences of the packages whose code is in the bundles. */
 function writeLicences(folder, bundles) {
   const inputs = bundles.flatMap(({ metafile }) => Object.keys(metafile.inputs));
-  const packages = new Set(inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []));
+  const bundled = inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []);
+  const packages = new Set([...bundled, ...OF_PAGES.map((name) => `node_modules/${name}`)]);
   const texts = [...packages].sort().map((path) => {
     const manifest = JSON.parse(readFileSync(join(root, path, "package.json"), "utf8"));
     const { name, version, license } = manifest;

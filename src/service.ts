@@ -212,6 +212,7 @@ export class Service {
     return {
       upstreams: this.#sidecars.upstreams,
       access,
+      page: this.#config.listen.page,
       webhooks: this.#webhooks,
       budget: this.#sidecars.budget,
       quotas: Quotas.of(quota, access.tokens.shares > 1, this.#sidecars.upstreams, this.#sidecars.budget),

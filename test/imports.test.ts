@@ -44,6 +44,7 @@ const HTTP: readonly Place[] = [
   "http/guard.ts",
   "http/held-bytes.ts",
   "http/openapi.ts",
+  "http/page-files.ts",
   "http/ports.ts",
   "http/problem.ts",
   "http/quotas.ts",

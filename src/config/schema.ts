@@ -486,6 +486,10 @@ const listenSchema = z.strictObject({
     .array(z.string().regex(/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/, "must be an origin such as https://example.org"))
     .prefault([])
     .describe("Web origins that may call from a browser; others get forbidden. `*` is not supported."),
+  page: z
+    .boolean()
+    .prefault(true)
+    .describe("Serves the pages for people: the state at /, and the browser of the API at /docs."),
   keep_alive: duration
     .prefault("75s")
     .describe("The time for which an idle connection stays open: above that of a load balancer in front."),

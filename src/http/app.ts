@@ -16,6 +16,7 @@ import { historyRoutes } from "./routes/history.ts";
 import { keptRoutes } from "./routes/kept-replies.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { pageRoutes } from "./routes/pages.ts";
 import { requestRoutes } from "./routes/request.ts";
 import { rpcRoutes } from "./routes/rpc.ts";
 import { shutdownRoutes } from "./routes/shutdown.ts";
@@ -30,6 +31,7 @@ export function buildApp(parts: AppParts): RoutedApp {
   const app = new RoutedApp();
 
   const servesPages = access.origins.length > 0;
+  pageRoutes(app, parts);
   app.use((c, next) => {
     c.set("began", performance.now());
     c.set("budget", parts.budget);

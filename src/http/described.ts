@@ -1,7 +1,7 @@
 /** Parameters, headers and responses that routes share in the OpenAPI document. */
 
 import type { ErrorCode } from "../errors.ts";
-import { HTTP_CODES, statusFor } from "./problem.ts";
+import { HTTP_CODES, statusFor, titleFor } from "./problem.ts";
 
 /** The groups of routes, in the order of the document. */
 export const TAGS = {
@@ -288,7 +288,7 @@ export function failureComponents(): Record<string, { description: string }> {
       const codes = HTTP_CODES.filter((code) => statusFor({ code }) === status);
       components[`${form}${status}`] = failure(
         form,
-        `One of the failures ${codes.map((code) => `\`${code}\``).join(", ")}`,
+        `One of: ${codes.map((code) => `\`${code}\` (${titleFor({ code })})`).join(", ")}`,
       );
     }
     components[form] = failure(form, "Any other failure, such as of a request that cannot be read");

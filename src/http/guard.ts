@@ -47,7 +47,7 @@ export function loopbackHosts(port: number, host: string): string[] {
 }
 
 /** Stops DNS rebinding: a page whose site's name resolves to us still sends that name as the Host. */
-function checkHost(c: Context<Env>, { hosts }: Access): SidesocketError | undefined {
+export function checkHost(c: Context<Env>, { hosts }: Access): SidesocketError | undefined {
   // Our listener refuses a request without a Host. A fetch handler may get none; the URL names the same host.
   const given = c.req.header("host") ?? new URL(c.req.url).host;
   if (hosts?.has(given)) return undefined;
@@ -57,7 +57,7 @@ function checkHost(c: Context<Env>, { hosts }: Access): SidesocketError | undefi
   return refused("misdirected", "the Host header names a host that is not served here: add it to listen.hosts");
 }
 
-/** Browsers send an Origin, programs do not. A page may call if the configuration lists its origin, or if it is ours. */
+/** Browsers send an Origin, programs do not. A page may call if its origin is in the configuration, or ours. */
 function checkOrigin(c: Context<Env>, access: Access): SidesocketError | undefined {
   const origin = c.req.header("origin");
   const site = c.req.header("sec-fetch-site");
@@ -74,8 +74,8 @@ function checkOrigin(c: Context<Env>, access: Access): SidesocketError | undefin
 }
 
 /**
- * True for a page that came from this service: its Origin has the host and port that the request was sent to. Only where
- * these are checked: a page that reaches us by DNS rebinding is of one origin with us, too.
+ * True for a page that came from this service: its Origin has the host and port that the request was sent to. Only
+ * where these are checked: a page that reaches us by DNS rebinding is of one origin with us, too.
  */
 function isOwnPage(c: Context<Env>, { hosts }: Access, origin: string, site: string | undefined): boolean {
   if (hosts === undefined || (site !== undefined && site !== "same-origin")) return false;

@@ -97,6 +97,8 @@ export interface AppParts {
   readonly upstreams: ReadonlyMap<string, UpstreamPort>;
   readonly lifecycle: Lifecycle;
   readonly access: Access;
+  /** True to serve the pages for people, at `/` and `/docs`. */
+  readonly page: boolean;
   /** Webhook receivers by upstream name. */
   readonly webhooks: ReadonlyMap<string, readonly { readonly state: WebhookState }[]>;
   readonly budget: Budget;

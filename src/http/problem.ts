@@ -91,7 +91,7 @@ export function statusFor(failure: Pick<Failure, "code">): ContentfulStatusCode 
   return statusOf[failure.code];
 }
 
-export function titleFor(failure: Failure): string {
+export function titleFor(failure: Pick<Failure, "code">): string {
   return titleOf[failure.code];
 }
 

@@ -33,6 +33,8 @@ export interface AppOptions {
   readonly hosts?: readonly string[];
   /** Web origins that may call from a browser. By default none. */
   readonly origins?: readonly string[];
+  /** Serves the pages for people, at `/` and `/docs`. By default it does. */
+  readonly page?: boolean;
   /** Called with errors that are sidesocket's own fault. By default they are printed with `console.error`. */
   readonly onFault?: (error: unknown, requestId: string) => void;
 }
@@ -42,6 +44,7 @@ const OPTIONS: OptionNames<AppOptions> = {
   openShutdown: true,
   hosts: true,
   origins: true,
+  page: true,
   onFault: true,
 };
 
@@ -52,7 +55,7 @@ const OPTIONS: OptionNames<AppOptions> = {
  */
 export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, options: AppOptions = {}): App {
   demandKnown(options, OPTIONS, "createApp", "invalid_config");
-  const { tokens = [], openShutdown = false, hosts, origins = [] } = options;
+  const { tokens = [], openShutdown = false, hosts, origins = [], page = true } = options;
   const { onFault = (error) => console.error(error) } = options;
   if (!tokens.every((token) => BEARER_TOKEN.test(partsOf(token).text)))
     throw refused("invalid_config", "tokens: a token may have only letters, digits and - . _ ~ + / =");
@@ -80,6 +83,7 @@ export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, opti
       hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
       origins,
     },
+    page,
     webhooks: new Map(),
     budget,
     quotas: Quotas.of({}, known.shares > 1, upstreams, budget),

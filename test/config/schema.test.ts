@@ -54,7 +54,15 @@ test("an upstream needs only its url and gets every default, in milliseconds and
 test("an empty configuration has all defaults", () => {
   const config = configSchema.parse({});
   assert.deepEqual(config, {
-    listen: { host: "127.0.0.1", port: 8787, hosts: [], origins: [], keep_alive: 75_000, connections: 20_000 },
+    listen: {
+      host: "127.0.0.1",
+      port: 8787,
+      hosts: [],
+      origins: [],
+      page: true,
+      keep_alive: 75_000,
+      connections: 20_000,
+    },
     replies: { keep: 300_000, count: 10_000, bytes: 2 ** 24 },
     limits: { memory: "auto" },
     quota: {},

@@ -34,6 +34,7 @@ function appWith(onFault: (error: unknown) => void, ...upstreams: readonly Upstr
       hosts: undefined,
       origins: [],
     },
+    page: true,
     webhooks: new Map(),
     budget: Budget.alone(),
     quotas: undefined,
