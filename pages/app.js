@@ -4,7 +4,7 @@ import { Failures } from "./failures.js";
 import { bytes, duration } from "./format.js";
 import { html, render } from "./preact.js";
 import { TryRequest } from "./request.js";
-import { address, follow, json, token, urlOf } from "./service.js";
+import { address, call, follow, json, token, urlOf } from "./service.js";
 import { ExitReport, StopDialog } from "./stop.js";
 import { Messages, Tail } from "./tail.js";
 import { AskToken } from "./token.js";
@@ -56,10 +56,12 @@ function set(more) {
   draw();
 }
 
-function start() {
+async function start() {
   following.abort();
   following = new AbortController();
   const { signal } = following;
+  if (token.text === "" && (await needsToken())) return set({ link: "locked", why: undefined });
+  if (signal.aborted) return;
   const lost = (error, againAt) => {
     if (error?.status === 401) set({ link: "locked", why: token.text === "" ? undefined : error.message });
     else set({ link: "lost", why: error?.status ? error.message : undefined, againAt });
@@ -67,6 +69,15 @@ function start() {
   follow("/v1/upstreams", { signal, silentMs: SILENT_MS, on: { event: (_name, data) => onUpstreams(data), lost } });
   follow("/v1/events", { signal, on: { open: () => catchUp(), event: onEvent } });
   pollSubscriptions(signal);
+}
+
+/** Asks a probe, which tells more if no token is needed: a call without one would be a failure in the log. */
+async function needsToken() {
+  const body = await call("/readyz").then(
+    (response) => response.json(),
+    () => ({ upstreams: {} }),
+  );
+  return body.upstreams === undefined;
 }
 
 function onUpstreams({ upstreams, memory }) {
@@ -92,6 +103,7 @@ function rateOf(name) {
 
 function onEvent(name, data) {
   if (name === "failure") set({ failures: [data, ...state.failures].slice(0, FAILURES) });
+  if (name === "gap") catchUp();
   if (name !== "state") return;
   const { upstream, ...change } = data;
   const changes = [...(state.history[upstream] ?? []), change].slice(-CHANGES);

@@ -8,6 +8,8 @@ import { local, texts } from "./service.js";
 const ROWS = 150;
 /** The least time between two drawings, in milliseconds: a flood would otherwise take every frame. */
 const DRAW_MS = 200;
+/** Milliseconds before a stream that was cut is opened again. */
+const AGAIN_MS = 2_000;
 /** Characters of a message that are shown. */
 const CHARACTERS = 400;
 
@@ -22,6 +24,7 @@ export class Tail {
   gaps = 0;
   #lines = [];
   #rest = "";
+  #last = "";
   #stop = new AbortController();
   #drawn = 0;
   #pending = false;
@@ -34,15 +37,26 @@ export class Tail {
     Object.assign(this, { path, rows: [], came: 0, gaps: 0, isPaused: false, status: "live" });
     this.#lines = [];
     this.#rest = "";
+    this.#last = "";
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     this.onChange();
-    try {
-      for await (const text of texts(`${path}?after=${after}`, "application/x-ndjson", signal)) this.#take(text);
-      this.#end(signal, "the stream has ended");
-    } catch (error) {
-      this.#end(signal, error.status ? error.message : "the connection was lost");
+    for (let from = after; !signal.aborted; from = this.#cursor() ?? "latest") {
+      try {
+        const path = `${this.path}?after=${from}`;
+        for await (const text of texts(path, "application/x-ndjson", signal)) this.#take(text);
+      } catch (error) {
+        // Whatever the service refuses stays refused; a connection that was lost comes back.
+        if (error.status && error.status !== 503) return this.#end(signal, error.message);
+      }
+      this.#rest = "";
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
+  }
+
+  /** The place to go on after: that of the newest line. */
+  #cursor() {
+    return /^\{"cursor":"([^"]*)"/.exec(this.#last)?.[1];
   }
 
   stop() {
@@ -73,6 +87,7 @@ export class Tail {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop();
     for (const line of lines) this.#lines.push(line.trimStart());
+    this.#last = this.#lines.findLast((line) => line.startsWith('{"cursor":')) ?? this.#last;
     this.#schedule();
   }
 

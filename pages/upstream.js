@@ -4,7 +4,9 @@ import { bytes, clock, count, duration, millis, plural } from "./format.js";
 import { html } from "./preact.js";
 import { local } from "./service.js";
 
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+/** What the timeline may span, by what is known. */
+const SPANS = [5, 15, 60];
 
 /** The kind of each phase: it decides the colour, the shape, and the height in the timeline. */
 const KIND = {
@@ -85,14 +87,15 @@ function NextAttempt({ state, now }) {
   return html`<span class="next">${tried}next attempt <b>${when}</b></span>`;
 }
 
-/** The stretches of the last hour, each with its phase; before the oldest known change there is none. */
+/** The stretches of time with one phase, of the last hour at most; before the oldest known change there is none. */
 function stretches(state, history, now) {
   const changes = history.map(({ at, phase }) => ({ at: local(at), phase }));
   const last = { at: local(state.since), phase: state.phase };
   if (changes.at(-1)?.phase !== last.phase) changes.push(last);
   return changes
     .filter(({ phase }, index) => phase !== changes[index - 1]?.phase)
-    .map(({ at, phase }, index, all) => ({ phase, from: Math.max(at, now - HOUR_MS), to: all[index + 1]?.at ?? now }))
+    .map(({ at, phase }, index, all) => ({ phase, at, to: all[index + 1]?.at ?? now }))
+    .map(({ phase, at, to }) => ({ phase, from: Math.max(at, now - SPANS.at(-1) * MINUTE_MS), to }))
     .filter(({ from, to }) => to > from);
 }
 
@@ -105,10 +108,12 @@ function Timeline({ state, history, now }) {
   const breaks = all.filter(({ phase }, at) => phase !== "ready" && all[at - 1]?.phase === "ready").length;
   const share = known > 0 ? Math.floor((1_000 * ready) / known) / 10 : 0;
   const text = `${share} % ready, ${plural(breaks, "interruption")}`;
-  const x = (at) => ((at - now + HOUR_MS) / HOUR_MS) * 1_000;
+  const minutes = SPANS.find((each) => now - (all[0]?.from ?? now) <= each * MINUTE_MS) ?? SPANS.at(-1);
+  const span = minutes === 60 ? "hour" : `${minutes} min`;
+  const x = (at) => 1_000 + ((at - now) / (minutes * MINUTE_MS)) * 1_000;
   return html`<figure class="timeline">
-    <figcaption><span>Last hour</span><b>${text}</b></figcaption>
-    <svg viewBox="0 0 1000 24" preserveAspectRatio="none" role="img" aria-label=${`The last hour: ${text}`}>
+    <figcaption><span>Last ${span}</span><b>${text}</b></figcaption>
+    <svg viewBox="0 0 1000 24" preserveAspectRatio="none" role="img" aria-label=${`The last ${span}: ${text}`}>
       ${all.map(({ phase, from, to }) => {
         const kind = kindOf(phase);
         const width = Math.max(1.5, x(to) - x(from));
@@ -122,7 +127,9 @@ function Timeline({ state, history, now }) {
         ><title>${phase}, ${clock(from)}, ${duration(to - from)}</title></rect>`;
       })}
     </svg>
-    <div class="axis" aria-hidden="true"><span>1 h ago</span><span>30 min</span><span>now</span></div>
+    <div class="axis" aria-hidden="true">
+      <span>${minutes} min ago</span><span>${minutes / 2} min</span><span>now</span>
+    </div>
   </figure>`;
 }
 
