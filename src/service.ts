@@ -278,6 +278,7 @@ export class Service {
       openShutdown,
       hosts,
       origins: listen.origins,
+      cors: { allowHeaders: listen.cors.allow_headers, maxAgeMs: listen.cors.max_age },
     };
   }
 }

@@ -28,8 +28,9 @@ const COUNTERPARTS: readonly (readonly string[])[] = [
   // The state machine on the thread, its list on the host, its routes.
   ["core/messages/subscriptions.ts", "http/routes/subscriptions.ts", "sidecar/host/subscriptions.ts"],
   ["sidecar/host/blocking-lines.ts", "sidecar/thread/blocking-lines.ts"],
-  // The store, and the routes that read it.
+  // The stores, and the routes in front of them.
   ["core/kept-replies.ts", "http/routes/kept-replies.ts"],
+  ["http/routes/tickets.ts", "http/tickets.ts"],
   // The protocol's messages, and the routes that speak it over HTTP.
   ["http/routes/graphql.ts", "protocols/graphql.ts"],
 ];

@@ -54,6 +54,7 @@ const HTTP: readonly Place[] = [
   "http/rpc-error.ts",
   "http/schemas.ts",
   "http/stop-signal.ts",
+  "http/tickets.ts",
   "http/callers.ts",
   "http/whole-response.ts",
 ];

@@ -486,6 +486,18 @@ const listenSchema = z.strictObject({
     .array(z.string().regex(/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/, "must be an origin such as https://example.org"))
     .prefault([])
     .describe("Web origins that may call from a browser; others get forbidden. `*` is not supported."),
+  cors: z
+    .strictObject({
+      allow_headers: z
+        .array(z.string().regex(/^[!#$%&'*+.^_`|~\w-]+$/, "must be the name of a header"))
+        .prefault([])
+        .describe("Headers that these pages may send, besides those of the API and of traces."),
+      max_age: durationOrZero
+        .prefault("10m")
+        .describe("The time for which a browser may remember what pages of an origin may do."),
+    })
+    .prefault({})
+    .describe("What browsers are told about pages of listen.origins. Credentials are never allowed."),
   page: z
     .boolean()
     .prefault(true)

@@ -7,7 +7,7 @@ import { type Failure, refused, SidesocketError } from "../errors.ts";
 import { isCallerLeft } from "./call/caller-left.ts";
 import { HttpRequestRecord } from "./ended-request.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
-import type { AppParts, Env } from "./ports.ts";
+import type { Access, AppParts, Env } from "./ports.ts";
 import { problem, type ResponseHeaders } from "./problem.ts";
 import { requestId } from "./request-id.ts";
 import { documentRoutes } from "./routes/document.ts";
@@ -22,14 +22,17 @@ import { rpcRoutes } from "./routes/rpc.ts";
 import { shutdownRoutes } from "./routes/shutdown.ts";
 import { probeRoutes, statusRoutes } from "./routes/status.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
+import { ticketRoutes } from "./routes/tickets.ts";
 import { RoutedApp } from "./routing.ts";
 import { isRpc, rpcFailure } from "./rpc-error.ts";
 import { EventStreams } from "./streaming/event-stream.ts";
+import { Tickets } from "./tickets.ts";
 
 export function buildApp(parts: AppParts): RoutedApp {
   const { access, telemetry } = parts;
   const app = new RoutedApp();
 
+  const tickets = new Tickets();
   const servesPages = access.origins.length > 0;
   pageRoutes(app, parts);
   app.use((c, next) => {
@@ -40,7 +43,7 @@ export function buildApp(parts: AppParts): RoutedApp {
     const trace = traceparent === undefined ? undefined : readTraceparent(traceparent);
     if (trace) c.set("trace", trace);
     const ended = (response: Response) => telemetry.requestEnded(new HttpRequestRecord(c, response.status));
-    const refusal = guardCaller(c, access) ?? (servesPages ? undefined : guardRoute(c, access));
+    const refusal = guardCaller(c, access) ?? (servesPages ? undefined : guardRoute(c, access, tickets));
     if (!refusal) return next().then(() => ended(c.res));
     const response = failureResponse(c, refusal.failure);
     ended(response);
@@ -48,9 +51,9 @@ export function buildApp(parts: AppParts): RoutedApp {
   });
   if (servesPages) {
     // Before the token check: a preflight carries no token, and a page must be able to read its 401.
-    app.use(crossOrigin(access.origins));
+    app.use(crossOrigin(access));
     app.use((c, next) => {
-      const refusal = guardRoute(c, access);
+      const refusal = guardRoute(c, access, tickets);
       if (refusal) throw refusal;
       return next();
     });
@@ -67,6 +70,7 @@ export function buildApp(parts: AppParts): RoutedApp {
   statusRoutes(app, parts, eventStreams);
   historyRoutes(app, parts, eventStreams);
   metricsRoutes(app, parts);
+  ticketRoutes(app, parts, tickets);
   shutdownRoutes(app, parts);
   documentRoutes(app, parts);
   refuseOtherMethods(app);
@@ -83,19 +87,23 @@ export function buildApp(parts: AppParts): RoutedApp {
   return app;
 }
 
+const ALLOWED_HEADERS = [
+  "Authorization",
+  "Content-Type",
+  "Idempotency-Key",
+  "Last-Event-ID",
+  "Prefer",
+  "Traceparent",
+  "Tracestate",
+  "X-Request-Id",
+];
+
 /** Lets pages of the allowed origins call and read our headers. Without credentials: the API uses no cookies. */
-function crossOrigin(origins: readonly string[]) {
+function crossOrigin({ origins, cors: { allowHeaders, maxAgeMs } }: Access) {
   return cors({
     origin: [...origins],
-    allowHeaders: [
-      "Authorization",
-      "Content-Type",
-      "Idempotency-Key",
-      "Last-Event-ID",
-      "Prefer",
-      "Traceparent",
-      "X-Request-Id",
-    ],
+    allowHeaders: [...ALLOWED_HEADERS, ...allowHeaders],
+    maxAge: Math.floor(maxAgeMs / 1_000),
     exposeHeaders: [
       "X-Request-Id",
       "Sidesocket-Code",

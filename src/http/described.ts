@@ -108,6 +108,11 @@ export const idleParameter: Parameter = query(
   { type: "string" },
 );
 
+/** The parameter of streams of events, for clients that cannot send a token. */
+export const ticketParameter: Parameter = query("ticket", "A ticket in place of the token; events only", {
+  type: "string",
+});
+
 /** Parameters of routes that read messages. */
 export const messageParameters: Parameter[] = [
   upstreamParameter,
@@ -137,6 +142,8 @@ export const messageParameters: Parameter[] = [
   query("lastEventId", "The same as `Last-Event-ID`, from clients that cannot set the header; events only", {
     type: "string",
   }),
+  query("last_event_id", "Another name of `lastEventId`", { type: "string" }),
+  ticketParameter,
   header("Last-Event-ID", "The cursor that an EventSource has reached; takes precedence over `after`", {
     type: "string",
   }),

@@ -5,6 +5,7 @@ import { BEARER_TOKEN } from "../config/wire.ts";
 import { refused, type SidesocketError } from "../errors.ts";
 import { ANYBODY, type Caller, type Tokens } from "./callers.ts";
 import type { Access, Env } from "./ports.ts";
+import type { Tickets } from "./tickets.ts";
 
 /** Probes arrive under a pod's address and without a token, so they report nothing but a status. */
 export const BARE_PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/healthz"]);
@@ -16,10 +17,21 @@ export function guardCaller(c: Context<Env>, access: Access): SidesocketError | 
 }
 
 /** Checks the token that the route requires. */
-export function guardRoute(c: Context<Env>, access: Access): SidesocketError | undefined {
+export function guardRoute(c: Context<Env>, access: Access, tickets: Tickets): SidesocketError | undefined {
   if (BARE_PROBES.has(c.req.path)) return undefined;
   if (c.req.path === "/shutdown") return guardShutdown(c, access);
-  return checkToken(c, access.tokens, (caller) => c.set("caller", caller));
+  const refusal = checkToken(c, access.tokens, (caller) => c.set("caller", caller));
+  return refusal && redeemTicket(c, tickets) ? undefined : refusal;
+}
+
+/** Takes a ticket in place of a token: a browser's EventSource can set no header, and asks for events. */
+function redeemTicket(c: Context<Env>, tickets: Tickets): boolean {
+  if (c.req.method !== "GET" || c.req.header("authorization") !== undefined) return false;
+  const ticket = c.req.query("ticket");
+  if (ticket === undefined || !c.req.header("accept")?.includes("text/event-stream")) return false;
+  const caller = tickets.redeem(ticket, c.req.path, performance.now());
+  if (caller) c.set("caller", caller);
+  return caller !== undefined;
 }
 
 /** Checks the token of `/shutdown`, also where an app has the route under a path that we do not know. */

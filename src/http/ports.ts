@@ -86,6 +86,8 @@ export interface Access {
   readonly hosts: ReadonlySet<string> | undefined;
   /** Origins of web pages that may call the API. */
   readonly origins: readonly string[];
+  /** What browsers are told about them: the headers that they may send besides ours, and for how long that holds. */
+  readonly cors: { readonly allowHeaders: readonly string[]; readonly maxAgeMs: number };
 }
 
 export interface MetricsPort {

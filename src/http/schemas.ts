@@ -246,6 +246,17 @@ export const subscriptionSchema = z
   })
   .openapi("Subscription");
 
+export const ticketOrderSchema = z
+  .object({ route: z.string().describe("the path of a stream of events, without a query") })
+  .openapi("TicketOrder");
+
+export const ticketSchema = z
+  .object({
+    ticket: z.string().describe("the value of `?ticket=`, once"),
+    expires_at: z.string().describe("RFC 3339"),
+  })
+  .openapi("Ticket");
+
 export const acknowledgedSchema = z
   .object({ answered: z.int().describe("the number of answers that were sent") })
   .openapi("Acknowledged");

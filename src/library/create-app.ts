@@ -33,17 +33,25 @@ export interface AppOptions {
   readonly hosts?: readonly string[];
   /** Web origins that may call from a browser. By default none. */
   readonly origins?: readonly string[];
+  /**
+   * What browsers are told about pages of `origins`: headers that they may send besides those of the API and of traces,
+   * and the time for which a browser may remember it, in milliseconds. By default none, and ten minutes.
+   */
+  readonly cors?: { readonly allowHeaders?: readonly string[]; readonly maxAgeMs?: number };
   /** Serves the pages for people, at `/` and `/docs`. By default it does. */
   readonly page?: boolean;
   /** Called with errors that are sidesocket's own fault. By default they are printed with `console.error`. */
   readonly onFault?: (error: unknown, requestId: string) => void;
 }
 
+const CORS_MAX_AGE_MS = 600_000;
+
 const OPTIONS: OptionNames<AppOptions> = {
   tokens: true,
   openShutdown: true,
   hosts: true,
   origins: true,
+  cors: true,
   page: true,
   onFault: true,
 };
@@ -55,7 +63,7 @@ const OPTIONS: OptionNames<AppOptions> = {
  */
 export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, options: AppOptions = {}): App {
   demandKnown(options, OPTIONS, "createApp", "invalid_config");
-  const { tokens = [], openShutdown = false, hosts, origins = [], page = true } = options;
+  const { tokens = [], openShutdown = false, hosts, origins = [], cors = {}, page = true } = options;
   const { onFault = (error) => console.error(error) } = options;
   if (!tokens.every((token) => BEARER_TOKEN.test(partsOf(token).text)))
     throw refused("invalid_config", "tokens: a token may have only letters, digits and - . _ ~ + / =");
@@ -82,6 +90,7 @@ export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, opti
       openShutdown,
       hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
       origins,
+      cors: { allowHeaders: cors.allowHeaders ?? [], maxAgeMs: cors.maxAgeMs ?? CORS_MAX_AGE_MS },
     },
     page,
     webhooks: new Map(),

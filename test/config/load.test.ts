@@ -62,6 +62,7 @@ test("flags win over the environment, it over the file, and the file over the de
     port: 3,
     hosts: [],
     origins: [],
+    cors: { allow_headers: [], max_age: 600_000 },
     page: true,
     keep_alive: 5000,
     connections: 20_000,

@@ -59,6 +59,7 @@ test("an empty configuration has all defaults", () => {
       port: 8787,
       hosts: [],
       origins: [],
+      cors: { allow_headers: [], max_age: 600_000 },
       page: true,
       keep_alive: 75_000,
       connections: 20_000,

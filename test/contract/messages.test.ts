@@ -158,6 +158,7 @@ test("a client that cannot set Last-Event-ID resumes by lastEventId, which only 
   };
   const query = `after=latest&lastEventId=${first?.cursor}`;
   assert.deepEqual(await resumed(query, {}), [2, 3]);
+  assert.deepEqual(await resumed(`last_event_id=${first?.cursor}`, {}), [2, 3]);
   assert.deepEqual(await resumed(query, { "last-event-id": second?.cursor ?? "" }), [3]);
   assert.deepEqual(await resumed("after=earliest&lastEventId=", {}), [1, 2, 3]);
   const refused = { status: 400, code: "invalid_request", sent: "no", detail: /lastEventId is for events/ } as const;

@@ -62,6 +62,8 @@ const REQUESTS: readonly (readonly [number, path: string, operation: string, ini
   [204, `${UPSTREAM}/send?confirm=pong`, "send", json(call("echo"))],
   [400, `${UPSTREAM}/send?confirm=ping`, "send", json(call("echo"))],
   [404, "/v1/requests/none", "fetchReply"],
+  [201, "/v1/tickets", "issueTicket", json({ route: "/v1/events" })],
+  [400, "/v1/tickets", "issueTicket", json({})],
   [200, "/rpc/default", "callUpstreamRpc", json(call("echo"))],
   [200, "/rpc/default?timeout=50ms", "callUpstreamRpc", json(call("sleep", 300))],
   [204, "/rpc/default", "callUpstreamRpc", json({ jsonrpc: "2.0", method: "echo" })],

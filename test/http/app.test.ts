@@ -33,6 +33,7 @@ function appWith(onFault: (error: unknown) => void, ...upstreams: readonly Upstr
       openShutdown: true,
       hosts: undefined,
       origins: [],
+      cors: { allowHeaders: [], maxAgeMs: 0 },
     },
     page: true,
     webhooks: new Map(),

@@ -19,10 +19,11 @@ const failuresRoute = createRoute(
   }),
 );
 const eventsRoute = createRoute(
-  { method: "get", path: "/v1/events", query: [] },
-  ({ failures, eventContent, headers }) => ({
+  { method: "get", path: "/v1/events", query: ["ticket"] },
+  ({ failures, eventContent, headers, ticketParameter }) => ({
     operationId: "readEvents",
     tags: ["State"],
+    parameters: [ticketParameter],
     summary: "Changes of upstreams' states, and failures, as they come",
     responses: {
       200: {

@@ -41,8 +41,11 @@ const JSON_TYPE = "application/json";
 const EVENTS_TYPE = "text/event-stream";
 const STREAM_FORMATS = { [EVENTS_TYPE]: sse, "application/x-ndjson": ndjson } as const;
 
+/** Parameters for clients that cannot set the header, by the names that polyfills and we have for it. */
+const LAST_EVENT_ID = ["lastEventId", "last_event_id"] as const;
+
 /** Query parameters of routes that read messages. */
-export const MESSAGE_QUERY = ["after", "limit", "wait", "where", "poll", "lastEventId"];
+export const MESSAGE_QUERY = ["after", "limit", "wait", "where", "poll", "lastEventId", "last_event_id", "ticket"];
 
 /** The responses of routes that read messages. */
 export function messageResponses({ failures, headers, pageSchema, streamContent }: Schemas) {
@@ -121,8 +124,9 @@ export function journalResponse(
   const refusal = refusalOf(lifecycle, upstream) ?? (type === JSON_TYPE ? undefined : noMoreStreams(c.get("budget")));
   if (refusal && type !== EVENTS_TYPE) throw refusal;
   const selection = { journal, where: readWhere(c) };
-  if (type !== EVENTS_TYPE && c.req.query("lastEventId") !== undefined) {
-    throw refused("invalid_request", "lastEventId is for events: use after, or Accept: text/event-stream");
+  for (const name of type === EVENTS_TYPE ? [] : LAST_EVENT_ID) {
+    if (c.req.query(name) !== undefined)
+      throw refused("invalid_request", `${name} is for events: use after, or Accept: text/event-stream`);
   }
   if (type === JSON_TYPE) return onePage(c, upstream, selection);
   const format = STREAM_FORMATS[type as keyof typeof STREAM_FORMATS];
@@ -254,7 +258,7 @@ function readStart(name: string, text: string | undefined): Start {
 function readResume(c: Context<Env>): Start {
   const given = [
     ["Last-Event-ID", c.req.header("last-event-id")],
-    ["lastEventId", c.req.query("lastEventId")],
+    ...LAST_EVENT_ID.map((name) => [name, c.req.query(name)] as const),
   ] as const;
   for (const [name, text] of given) if (text) return readStart(name, text);
   return readStart("after", c.req.query("after"));

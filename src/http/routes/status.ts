@@ -57,8 +57,8 @@ const versionRoute = createRoute(
   }),
 );
 const listRoute = createRoute(
-  { method: "get", path: "/v1/upstreams", query: [] },
-  ({ eventContent, failures, jsonResponse, upstreamListSchema }) => {
+  { method: "get", path: "/v1/upstreams", query: ["ticket"] },
+  ({ eventContent, failures, jsonResponse, ticketParameter, upstreamListSchema }) => {
     const listed = jsonResponse(
       "All upstreams, in the order of the configuration; as events `upstreams`, at once and then every second",
       upstreamListSchema,
@@ -67,6 +67,7 @@ const listRoute = createRoute(
       operationId: "listUpstreams",
       tags: ["State"],
       summary: "The state of all upstreams",
+      parameters: [ticketParameter],
       responses: { 200: { ...listed, content: { ...listed.content, ...eventContent } }, ...failures() },
     };
   },
