@@ -262,6 +262,7 @@ export class Service {
       openShutdown: true, // It is not served there, and not found.
       hosts,
       origins: [],
+      cors: { allowHeaders: [], maxAgeMs: 0 },
     };
   }
 
