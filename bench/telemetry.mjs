@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 import { readTraceparent } from "../dist/core/util/traceparent.js";
-import { Metrics } from "../dist/http/metrics/metrics.js";
+import { Metrics } from "../dist/http/metrics/registry.js";
 import { CallStats } from "../dist/sidecar/host/call-stats.js";
 import { spanStarter } from "../dist/sidecar/host/spans.js";
 import { Telemetry } from "../dist/telemetry/telemetry.js";

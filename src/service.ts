@@ -14,7 +14,7 @@ import { belowApp } from "./http/below-app.ts";
 import { Tokens } from "./http/callers.ts";
 import { farewell } from "./http/farewell.ts";
 import { loopbackHosts } from "./http/guard.ts";
-import { Metrics } from "./http/metrics/metrics.ts";
+import { Metrics } from "./http/metrics/registry.ts";
 import { buildMetricsApp } from "./http/metrics-app.ts";
 import type { Access, AppParts, WebhookState } from "./http/ports.ts";
 import { Quotas } from "./http/quotas.ts";

@@ -7,7 +7,7 @@ import { Budget, memoryOf } from "../core/util/budget.ts";
 import { refused } from "../errors.ts";
 import { buildApp } from "../http/app.ts";
 import { partsOf, Tokens } from "../http/callers.ts";
-import { Metrics } from "../http/metrics/metrics.ts";
+import { Metrics } from "../http/metrics/registry.ts";
 import type { UpstreamPort } from "../http/ports.ts";
 import { Quotas } from "../http/quotas.ts";
 import { ReplyKeeper } from "../http/reply-keeper.ts";

@@ -6,7 +6,7 @@ import { configSchema } from "../../src/config/schema.ts";
 import { Budget } from "../../src/core/util/budget.ts";
 import { buildApp } from "../../src/http/app.ts";
 import { Tokens } from "../../src/http/callers.ts";
-import { Metrics } from "../../src/http/metrics/metrics.ts";
+import { Metrics } from "../../src/http/metrics/registry.ts";
 import type { UpstreamPort } from "../../src/http/ports.ts";
 import { ReplyKeeper } from "../../src/http/reply-keeper.ts";
 import { StopSignal } from "../../src/http/stop-signal.ts";

@@ -1,4 +1,4 @@
-/** Spans for the OpenTelemetry SDK that a program has registered; without one, nothing is loaded and nothing is done. */
+/** Spans for the OpenTelemetry SDK that a program has registered; without one, nothing is loaded for them. */
 
 import type { AttributeValue, Context, Tracer } from "@opentelemetry/api";
 import { type TraceContext, traceparentOf } from "../../core/util/traceparent.ts";
@@ -6,7 +6,7 @@ import { version } from "../../version.ts";
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
 
-export interface Span {
+export interface ClientSpan {
   /** The header that makes what a receiver does a part of this span. */
   readonly traceparent: string;
   /** Does what belongs to the span: an SDK that watches outgoing requests puts its own spans below it. */
@@ -20,7 +20,7 @@ const REGISTERED = Symbol.for("opentelemetry.js.api.1");
 
 type Api = typeof import("@opentelemetry/api");
 
-type StartSpan = (name: string, attributes: Attributes, caller?: TraceContext) => Span;
+type StartSpan = (name: string, attributes: Attributes, caller?: TraceContext) => ClientSpan;
 
 let start: StartSpan | undefined;
 let isLoading = false;
@@ -56,7 +56,7 @@ function spanOf(
   name: string,
   attributes: Attributes,
   caller: TraceContext | undefined,
-): Span {
+): ClientSpan {
   let parent: Context = context.active();
   if (caller && trace.getSpan(parent) === undefined) {
     const { traceId, spanId, flags: traceFlags } = caller;
