@@ -49,13 +49,13 @@ const PHASES: Readonly<Record<UpstreamState["phase"], true>> = {
   closed: true,
 };
 
-type Value = number | undefined;
+type Measured = number | undefined;
 
 function family(
   type: "counter" | "gauge",
   name: string,
   help: string,
-  samples: (scrape: Scrape) => readonly (readonly [Value | boolean, Labels?])[],
+  samples: (scrape: Scrape) => readonly (readonly [Measured | boolean, Labels?])[],
 ): MetricFamily {
   const known = (scrape: Scrape) =>
     samples(scrape).flatMap(([value, labels = {}]) => (value === undefined ? [] : [{ labels, value: Number(value) }]));
@@ -86,7 +86,7 @@ function ofUpstream(
   type: "counter" | "gauge",
   name: string,
   help: string,
-  value: (upstream: ScrapedUpstream, scrape: Scrape) => Value,
+  value: (upstream: ScrapedUpstream, scrape: Scrape) => Measured,
 ): MetricFamily {
   return family(type, name, help, (scrape) =>
     scrape.upstreams.map((each) => [value(each, scrape), { upstream: each.port.name }]),
@@ -113,7 +113,7 @@ function counted(name: string, help: string, value: (details: UpstreamDetails) =
   return ofUpstream("counter", name, help, ({ details }) => details && value(details));
 }
 
-const seconds = (ms: Value): Value => (ms === undefined ? undefined : ms / 1_000);
+const seconds = (ms: Measured): Measured => (ms === undefined ? undefined : ms / 1_000);
 
 const HTTP: readonly MetricFamily[] = [
   histogram(

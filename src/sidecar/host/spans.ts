@@ -1,4 +1,4 @@
-/** Spans for the OpenTelemetry SDK that a program has registered; without one, nothing is loaded for them. */
+/** Spans for the OpenTelemetry SDK that a program has registered; without one, nothing is loaded or done. */
 
 import type { AttributeValue, Context, Tracer } from "@opentelemetry/api";
 import { type TraceContext, traceparentOf } from "../../core/util/traceparent.ts";
