@@ -66,8 +66,15 @@ async function serve(flags: Flags, ahead: Runtime): Promise<void> {
   await demandPermissions(config);
   // Until the service exists, signals keep their default effect: there is nothing to end in order.
   const { Service } = await import("./service.ts");
-  const service = await Service.start(config, ahead);
-  endOnSignals(runtime.endingSignals, (options) => service.exit(options));
+  const loadAgain = async () => {
+    const again = await loadForProcess(flags);
+    await demandPermissions(again);
+    return again;
+  };
+  const service = await Service.start(config, ahead, loadAgain);
+  // The log has the outcome of a reload.
+  const reload = () => service.reload("SIGHUP").catch(() => {});
+  endOnSignals(runtime.endingSignals, (options) => service.exit(options), { reload });
   endOnFaults(service);
   service.ended.then(leave);
   service.failing.then(({ code, detail }) => {

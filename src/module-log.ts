@@ -5,8 +5,8 @@ import { log } from "./log.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import type { ThreadReport } from "./sidecar/reports.ts";
 
-export function logModules(upstreams: ReadonlyMap<string, UpstreamClient>): void {
-  for (const [name, client] of upstreams) client.onReport((report) => logReport(name, client.settings, report));
+export function logModules(upstreams: Iterable<UpstreamClient>): void {
+  for (const client of upstreams) client.onReport((report) => logReport(client.name, client.settings, report));
 }
 
 function logReport(

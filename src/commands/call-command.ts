@@ -77,7 +77,7 @@ export async function call(command: CallCommand, runtime: Runtime): Promise<Comm
   const sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread);
   const [client] = sidecars.upstreams.values();
   if (!client) throw new RangeError("unreachable: there is one upstream");
-  logModules(sidecars.upstreams);
+  logModules(sidecars.upstreams.values());
   const giveSignalsBack = endOnSignals(runtime.endingSignals, (exit) => sidecars.exit(exit));
   const result = await request(client, body, options);
   const report = await sidecars.exit({ cause: "call" });

@@ -182,7 +182,7 @@ function upstreamSource(
   const sidecars = new Sidecars(chosen, shutdown, runtime.startThread, noHttpSide, memory);
   const [client] = sidecars.upstreams.values();
   if (!client) throw new RangeError("unreachable: there is one upstream");
-  logModules(sidecars.upstreams);
+  logModules(sidecars.upstreams.values());
   for (const upstream of sidecars.upstreams.values()) logUpstream(upstream);
   return {
     client,

@@ -40,7 +40,7 @@ export async function run({ flags, script, args }: RunCommand, runtime: Runtime)
   }
   const memory = memoryOf(config.limits, runtime.memoryLimit);
   const sidecars = new Sidecars(upstreams, config.shutdown, runtime.startThread, noHttpSide, memory);
-  logModules(sidecars.upstreams);
+  logModules(sidecars.upstreams.values());
   const signalled = deferred<void>();
   const giveSignalsBack = endOnSignals(runtime.endingSignals, (options) => {
     signalled.resolve();

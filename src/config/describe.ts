@@ -9,8 +9,8 @@ const REDACTED = "(redacted)";
 
 /** Describes the configuration as a plain object for JSON. Durations are milliseconds, sizes bytes. */
 export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
-  const { listen, upstreams, replies, limits, quota, shutdown, tokens, shutdownTokens, insecure, log, demo, warnings } =
-    loaded;
+  const { listen, upstreams, replies, limits, quota, shutdown, watch, tokens, shutdownTokens } = loaded;
+  const { insecure, log, demo, warnings } = loaded;
   return {
     listen,
     demo,
@@ -19,6 +19,7 @@ export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
     limits,
     quota,
     shutdown,
+    watch,
     tokens: tokens.length,
     shutdown_tokens: shutdownTokens.length,
     insecure,

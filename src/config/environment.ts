@@ -67,3 +67,19 @@ export function expand(template: string, env: Environment): Expanded {
     return "";
   }
 }
+
+/**
+ * An environment that can be read again although what holds secrets is deleted from it (threat T8): what was deleted is
+ * remembered here, where no other process sees it.
+ */
+export function rememberingEnvironment(env: Environment): Environment {
+  const deleted = new Map<string, string>();
+  return new Proxy(env, {
+    get: (target, name) => (typeof name === "string" ? (deleted.get(name) ?? target[name]) : undefined),
+    deleteProperty: (target, name) => {
+      const value = typeof name === "string" ? target[name] : undefined;
+      if (value !== undefined) deleted.set(String(name), value);
+      return Reflect.deleteProperty(target, name);
+    },
+  });
+}

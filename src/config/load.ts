@@ -45,6 +45,8 @@ export interface LoadedConfig {
   readonly limits: ProcessLimits;
   readonly quota: QuotaSettings;
   readonly shutdown: ShutdownBounds;
+  /** True to reload when a file of the configuration has changed. */
+  readonly watch: boolean;
   /** Bearer tokens of the API; if there are none, the API is open to this machine. */
   readonly tokens: readonly string[];
   /** Bearer tokens of `/shutdown`: by default those of the API. */
@@ -63,7 +65,10 @@ export interface LoadedConfig {
 
 export interface LoadInput {
   readonly flags?: Flags;
-  /** Read by name only. Variables that hold secrets are deleted from it (threat T8), so it can be loaded once. */
+  /**
+   * Read by name only. Variables that hold secrets are deleted from it (threat T8): to load it again, give one that
+   * remembers them.
+   */
   readonly env: Environment;
   /** Reads a file's text; rejects as `node:fs/promises` does. */
   readonly readFile?: (path: string) => Promise<string>;
@@ -162,6 +167,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     limits: config.limits,
     quota: config.quota,
     shutdown: config.shutdown,
+    watch: config.watch,
     tokens,
     shutdownTokens: own.length > 0 ? own : tokens,
     insecure,

@@ -590,6 +590,10 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe("The most that the caller of one token may have, instead of its fair share."),
   shutdown: shutdownSchema.prefault({}).describe("The time limit of each step of the exit."),
+  watch: z
+    .boolean()
+    .prefault(false)
+    .describe("Looks every second whether this file, or a file that it names, has changed, and reloads it."),
 });
 
 /** Settings of the log. They are not in the file: they belong to the environment that starts the process. */

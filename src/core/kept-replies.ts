@@ -45,9 +45,9 @@ export interface KeyShares {
  * before its time, because its message could be sent twice. Time is an argument, in milliseconds.
  */
 export class KeptReplies {
-  readonly #bounds: ReplySettings;
+  #bounds: ReplySettings;
   readonly #budget: Budget;
-  readonly #bytesMax: number;
+  #bytesMax: number;
   readonly #byId = new Map<string, KeptReply>();
   readonly #byKey = new Map<string, KeptReply>();
   readonly #keys: Shares;
@@ -62,6 +62,13 @@ export class KeptReplies {
     this.#budget = budget;
     this.#bytesMax = Math.min(bounds.bytes, budget.partOf("kept"));
     this.#keys = new Shares(bounds.count, keys, shared);
+  }
+
+  /** Keeps by other bounds from here on: what is beyond them goes when the next one comes. */
+  reconfigure(bounds: ReplySettings, { keys, shared }: KeyShares): void {
+    this.#bounds = bounds;
+    this.#bytesMax = Math.min(bounds.bytes, this.#budget.partOf("kept"));
+    this.#keys.reconfigure(bounds.count, keys, shared);
   }
 
   get size(): number {

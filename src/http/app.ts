@@ -17,6 +17,7 @@ import { keptRoutes } from "./routes/kept-replies.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { pageRoutes } from "./routes/pages.ts";
+import { reloadRoutes } from "./routes/reload.ts";
 import { requestRoutes } from "./routes/request.ts";
 import { rpcRoutes } from "./routes/rpc.ts";
 import { shutdownRoutes } from "./routes/shutdown.ts";
@@ -72,6 +73,7 @@ export function buildApp(parts: AppParts): RoutedApp {
   metricsRoutes(app, parts);
   ticketRoutes(app, parts, tickets);
   shutdownRoutes(app, parts);
+  reloadRoutes(app, parts, parts.reload);
   documentRoutes(app, parts);
   refuseOtherMethods(app);
 

@@ -12,6 +12,7 @@ export const TAGS = {
   Subscriptions: "Standing requests for messages, renewed on every connect",
   State: "Probes, upstreams and version",
   Exit: "The ordered end of the process",
+  Reload: "A changed configuration, without a restart",
 } as const;
 
 /** Any JSON: its shape is the upstream's business, so nothing is validated or parsed. */

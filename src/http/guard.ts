@@ -10,6 +10,9 @@ import type { Tickets } from "./tickets.ts";
 /** Probes arrive under a pod's address and without a token, so they report nothing but a status. */
 export const BARE_PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/healthz"]);
 
+/** Routes for whoever operates the service: they need the token of `/shutdown`. */
+const OPERATING: ReadonlySet<string> = new Set(["/shutdown", "/reload"]);
+
 /** Checks what a web page cannot forge: Host and Origin. */
 export function guardCaller(c: Context<Env>, access: Access): SidesocketError | undefined {
   if (BARE_PROBES.has(c.req.path)) return undefined;
@@ -19,7 +22,7 @@ export function guardCaller(c: Context<Env>, access: Access): SidesocketError | 
 /** Checks the token that the route requires. */
 export function guardRoute(c: Context<Env>, access: Access, tickets?: Tickets): SidesocketError | undefined {
   if (BARE_PROBES.has(c.req.path)) return undefined;
-  if (c.req.path === "/shutdown") return guardShutdown(c, access);
+  if (OPERATING.has(c.req.path)) return guardOperator(c, access);
   const refusal = checkToken(c, access.tokens, (caller) => c.set("caller", caller));
   return refusal && tickets && redeemTicket(c, tickets) ? undefined : refusal;
 }
@@ -35,9 +38,10 @@ function redeemTicket(c: Context<Env>, tickets: Tickets): boolean {
 }
 
 /** Checks the token of `/shutdown`, also where an app has the route under a path that we do not know. */
-export function guardShutdown(c: Context<Env>, { shutdownTokens, openShutdown }: Access): SidesocketError | undefined {
+export function guardOperator(c: Context<Env>, { shutdownTokens, openShutdown }: Access): SidesocketError | undefined {
   if (shutdownTokens.isEmpty && !openShutdown) {
-    return refused("forbidden", "/shutdown needs a token here: configure one for it (SIDESOCKET_SHUTDOWN_TOKEN_FILE)");
+    const cure = "configure one for it (SIDESOCKET_SHUTDOWN_TOKEN_FILE)";
+    return refused("forbidden", `${c.req.path} needs a token here: ${cure}`);
   }
   return checkToken(c, shutdownTokens, (caller) => c.set("caller", caller));
 }

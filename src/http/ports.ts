@@ -74,6 +74,39 @@ export interface Lifecycle {
   }): Promise<ExitReport>;
 }
 
+/** The last reload of the configuration. */
+export interface ReloadState {
+  readonly lastAt: Date;
+  readonly lastSuccess: boolean;
+  /** What was wrong; null after a success. */
+  readonly lastError: string | null;
+  readonly lastSuccessAt: Date | null;
+  readonly successes: number;
+  readonly failures: number;
+}
+
+/** What a reload has changed. */
+export interface ReloadReport {
+  /** The upstreams that changed, by name. */
+  readonly changed: Record<string, "in_place" | "rotated" | "replaced" | "added" | "removed">;
+  readonly unchanged: string[];
+  /** Keys outside of upstreams that are in force now. */
+  readonly applied: string[];
+  /** Keys that have changed and are not in force. */
+  readonly needs_restart: string[];
+  /** The files that were read. */
+  readonly files: string[];
+  readonly ms: number;
+}
+
+/** Reloads the configuration. */
+export interface ReloadPort {
+  /** Undefined before the first reload. */
+  readonly state: ReloadState | undefined;
+  /** Rejects with a SidesocketError if nothing has changed because something is wrong. */
+  run(cause: string): Promise<ReloadReport>;
+}
+
 /** Rules by which callers are admitted. */
 export interface Access {
   /** Bearer tokens of the API; if there are none, no token is required. */
@@ -109,6 +142,8 @@ export interface AppParts {
   readonly keeper: ReplyKeeper;
   readonly telemetry: Telemetry;
   readonly metrics: MetricsPort;
+  /** Undefined where there is nothing to reload from: in an app of the library. */
+  readonly reload?: ReloadPort | undefined;
   readonly about: { readonly version: string; readonly runtime: string };
   /** Receives internal errors; the caller sees only that one occurred. */
   onFault(error: unknown, requestId: string): void;

@@ -8,6 +8,8 @@ import { refused } from "../errors.ts";
 
 type Limits = Pick<UpstreamSettings, "limits" | "messages">;
 
+type Upstreams = ReadonlyMap<string, { readonly settings: Limits }>;
+
 interface UpstreamShares {
   readonly in_flight: Shares;
   readonly streams: Shares;
@@ -19,36 +21,35 @@ interface UpstreamShares {
  * token or none all are one, and only the limits of the upstream count.
  */
 export class Quotas {
-  readonly #upstreams: ReadonlyMap<string, UpstreamShares>;
+  readonly #upstreams = new Map<string, UpstreamShares>();
   readonly #bytes: Shares;
+  readonly #budget: Budget;
   /** The callers that created the subscriptions, by upstream and name. */
   readonly #creators = new Map<string, string>();
 
-  constructor(
-    settings: QuotaSettings,
-    shared: boolean,
-    upstreams: ReadonlyMap<string, { readonly settings: Limits }>,
-    budget: Budget,
-  ) {
-    const sharesOf = (capacity: number, quota: number | undefined) => new Shares(capacity, quota, shared);
-    this.#bytes = sharesOf(budget.partOf("in_flight"), settings.bytes);
-    this.#upstreams = new Map(
-      [...upstreams].map(
-        ([
-          name,
-          {
-            settings: { limits, messages },
-          },
-        ]): [string, UpstreamShares] => [
-          name,
-          {
-            in_flight: sharesOf(limits.in_flight, settings.in_flight),
-            streams: sharesOf(messages.readers, settings.streams),
-            subscriptions: sharesOf(limits.subscriptions, settings.subscriptions),
-          },
-        ],
-      ),
-    );
+  constructor(settings: QuotaSettings, shared: boolean, upstreams: Upstreams, budget: Budget) {
+    this.#budget = budget;
+    this.#bytes = new Shares(budget.partOf("in_flight"), settings.bytes, shared);
+    this.reconfigure(settings, shared, upstreams, new Set());
+  }
+
+  /**
+   * Shares by other rules from here on; what callers hold counts on.
+   * @param fresh the names of upstreams that hold nothing yet, though there may have been others of their names
+   */
+  reconfigure(settings: QuotaSettings, shared: boolean, upstreams: Upstreams, fresh: ReadonlySet<string>): void {
+    const isGone = (name: string) => !upstreams.has(name) || fresh.has(name);
+    for (const name of this.#upstreams.keys()) if (isGone(name)) this.#upstreams.delete(name);
+    for (const key of this.#creators.keys()) if (isGone(key.split(" ", 1).join())) this.#creators.delete(key);
+    this.#bytes.reconfigure(this.#budget.partOf("in_flight"), settings.bytes, shared);
+    for (const [name, { settings: upstream }] of upstreams) {
+      const { limits, messages } = upstream;
+      const shares = this.#upstreams.get(name) ?? newShares();
+      shares.in_flight.reconfigure(limits.in_flight, settings.in_flight, shared);
+      shares.streams.reconfigure(messages.readers, settings.streams, shared);
+      shares.subscriptions.reconfigure(limits.subscriptions, settings.subscriptions, shared);
+      this.#upstreams.set(name, shares);
+    }
   }
 
   /** @returns undefined if nothing is shared: then quotas cost nothing */
@@ -97,9 +98,14 @@ export class Quotas {
 
   #of(upstream: string): UpstreamShares {
     const shares = this.#upstreams.get(upstream);
-    if (!shares) throw new RangeError(`unreachable: no upstream "${upstream}"`);
+    if (!shares) throw refused("not_found", `the upstream ${upstream} has just been removed by a reload`);
     return shares;
   }
+}
+
+function newShares(): UpstreamShares {
+  const shares = () => new Shares(0, undefined, false);
+  return { in_flight: shares(), streams: shares(), subscriptions: shares() };
 }
 
 function exceeded(what: string, quota: keyof QuotaSettings) {

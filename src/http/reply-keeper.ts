@@ -18,11 +18,16 @@ const HALF_BYTES = 16;
 export class ReplyKeeper {
   readonly #secret = randomBytes(32);
   readonly #replies: KeptReplies;
-  readonly #bounds: ReplySettings;
+  #bounds: ReplySettings;
 
   constructor(bounds: ReplySettings, budget?: Budget, shares?: KeyShares) {
     this.#bounds = bounds;
     this.#replies = new KeptReplies(bounds, budget, shares);
+  }
+
+  reconfigure(bounds: ReplySettings, shares: KeyShares): void {
+    this.#bounds = bounds;
+    this.#replies.reconfigure(bounds, shares);
   }
 
   /** The number of records, and the bytes of their replies. */

@@ -170,8 +170,35 @@ const memorySchema = z
   })
   .openapi("Memory");
 
+export const reloadStateSchema = z
+  .object({
+    at: z.string().describe("RFC 3339"),
+    success: z.boolean(),
+    error: z.string().nullable().describe("what was wrong; then nothing has changed"),
+    successes: z.int(),
+    failures: z.int(),
+  })
+  .openapi("ReloadState");
+
+const means = z.enum(["in_place", "rotated", "replaced", "added", "removed"]);
+
+export const reloadReportSchema = z
+  .object({
+    changed: z.record(z.string(), means).describe("the upstreams that have changed, by name"),
+    unchanged: z.array(z.string()).describe("the other upstreams: nothing of theirs was touched"),
+    applied: z.array(z.string()).describe("other keys that are in force now"),
+    needs_restart: z.array(z.string()).describe("keys that have changed, and are not in force before a restart"),
+    files: z.array(z.string()).describe("the files that were read"),
+    ms: z.int(),
+  })
+  .openapi("ReloadReport");
+
 export const upstreamListSchema = z
-  .object({ upstreams: z.array(upstreamStateSchema), memory: memorySchema })
+  .object({
+    upstreams: z.array(upstreamStateSchema),
+    memory: memorySchema,
+    reload: reloadStateSchema.nullable().describe("the last reload of the configuration; null before the first"),
+  })
   .openapi("Upstreams");
 
 export const livenessSchema = z.object({ status: z.literal("alive") }).openapi("Liveness");

@@ -34,6 +34,8 @@ export interface WebhookOptions {
   readonly isAwaited?: boolean;
   /** The resolver of host names; undefined for the runtime's own. */
   readonly network: Network;
+  /** The webhook of the same receiver whose place this one takes, with other settings. */
+  readonly former?: Webhook | undefined;
   /** Called when deliveries begin to fail, and when they succeed again. */
   onChange(state: WebhookState): void;
 }
@@ -53,6 +55,8 @@ export class Webhook {
   #abort: () => void = () => {};
   #stopped = false;
   #delivering = false;
+  /** The place before the first message that was neither acknowledged nor given up. */
+  #done: Start;
   #acknowledged: string | null = null;
   #delivered = 0;
   #failures = 0;
@@ -61,18 +65,33 @@ export class Webhook {
 
   constructor(options: WebhookOptions) {
     this.#options = options;
-    const { journals, settings, network } = options;
+    const { journals, settings, network, former } = options;
+    this.#done = former?.place ?? settings.after;
+    if (former) {
+      this.#acknowledged = former.#acknowledged;
+      this.#delivered = former.#delivered;
+      this.#givenUp = former.#givenUp;
+      former.stop();
+    }
     this.#poster = new Poster(network);
     const where = Object.entries(settings.where).map(([pointer, value]) => ({ pointer, value: String(value) }));
     const selection = { journal: settings.subscription ?? "", where, when: settings.when };
-    const after: Start = settings.after;
     const consumer = {
       wants: () => !this.#delivering,
       page: (page: Page) => this.#onPage(page),
       end: (end: ReadEnd) => this.#onEnd(end),
     };
-    this.#reader = new JournalReader(journals, selection, after, consumer, settings.batch);
+    this.#reader = new JournalReader(journals, selection, this.#done, consumer, settings.batch);
     this.#reader.resume();
+  }
+
+  get settings(): WebhookSettings {
+    return this.#options.settings;
+  }
+
+  /** The place from which another webhook goes on without losing a message. */
+  get place(): Start {
+    return this.#delivering ? this.#done : this.#reader.place;
   }
 
   get state(): WebhookState {
@@ -97,6 +116,9 @@ export class Webhook {
 
   #onPage({ epoch, entries, next }: Page): void {
     this.#delivering = true;
+    const [first] = entries;
+    // A gap counts from the place before it, which another webhook must have as well.
+    if (first && (typeof this.#done === "string" || !("gap" in first))) this.#done = { epoch, seq: first.seq - 1 };
     this.#deliver([{ epoch, entries, next, isPart: false }]).then((done) => {
       if (!done) return;
       this.#delivering = false;
@@ -149,7 +171,8 @@ export class Webhook {
   }
 
   #onTaken({ epoch, entries, next }: WebhookBatch): void {
-    this.#acknowledged = cursorText({ epoch, seq: next });
+    this.#done = { epoch, seq: next };
+    this.#acknowledged = cursorText(this.#done);
     this.#delivered += entries.length;
     const { isAwaited, journals, settings } = this.#options;
     const seqs = entries.flatMap((entry) => ("gap" in entry ? [] : entry.seq));
@@ -172,7 +195,8 @@ export class Webhook {
     }
     // A gap that is refused as well is only counted: repeating it would block everything behind it.
     if (isGap(batch)) {
-      this.#acknowledged = cursorText({ epoch, seq: next });
+      this.#done = { epoch, seq: next };
+      this.#acknowledged = cursorText(this.#done);
       return [];
     }
     this.#givenUp++;

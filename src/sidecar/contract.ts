@@ -114,6 +114,18 @@ export type ToThread =
     }
   /** The line's caller is gone: forgets its request. */
   | { readonly type: "unline"; readonly upstream: string; readonly line: number }
+  /**
+   * Follows other settings of the same protocol. `anew`: only a new connection does, which replaces the present one;
+   * the present one stays until then.
+   */
+  | {
+      readonly type: "reconfigure";
+      readonly upstream: string;
+      readonly settings: UpstreamSettings;
+      readonly anew: boolean;
+    }
+  /** Forgets the upstream. Comes after `cancel`, if the thread has others. */
+  | { readonly type: "remove"; readonly upstream: string }
   /** Reply: `inspected`. */
   | { readonly type: "inspect"; readonly upstream: string; readonly seq: number }
   /** Asks for a sign of life. Reply: `heartbeat`. */

@@ -26,6 +26,8 @@ export interface Rotation {
 
 export type RotationInput =
   | SessionInput
+  /** The settings have changed. `anew`: only a new connection follows them. */
+  | { readonly type: "settings"; readonly anew: boolean }
   /** The upstream requests that this connection be replaced. */
   | { readonly type: "rotate"; readonly connection: number }
   /** The second timer fired: the successor's or, while there is none, the one that starts a rotation. */
@@ -59,6 +61,9 @@ export const newRotation: Rotation = {
   requestedOn: undefined,
 };
 
+/** The time that a replaced connection has for its replies if no setting says so: the default of that setting. */
+const DRAIN_MS = 30_000;
+
 const CLEAR_ROTATION_TIMER: RotationTimer = { type: "rotationTimer", ms: undefined };
 
 export function stepRotation(rotation: Rotation, input: RotationInput, context: SessionContext): RotationTransition {
@@ -66,6 +71,8 @@ export function stepRotation(rotation: Rotation, input: RotationInput, context: 
   switch (input.type) {
     case "rotate":
       return onRotationRequest(rotation, input.connection, context);
+    case "settings":
+      return onSettings(rotation, input.anew, context);
     case "rotationTimer":
       if (successor) return stepSuccessor(rotation, successor, { type: "timer" }, context);
       return startSuccessor(rotation, context);
@@ -93,6 +100,22 @@ function onRotationRequest(rotation: Rotation, connection: number, context: Sess
   return { rotation: requested, effects: [{ type: "rotationTimer", ms }] };
 }
 
+/** A connection that serves is replaced by one that follows the settings; the successor on its way begins again. */
+function onSettings(rotation: Rotation, anew: boolean, context: SessionContext): RotationTransition {
+  const { session, effects } = step(rotation.current, { type: "settings", anew }, context);
+  const current = { ...rotation, current: session };
+  if (session.at.phase !== "ready") return { rotation: current, effects };
+  const { successor, requestedOn } = rotation;
+  // A rotation that is due anyway, or on its way, need not be scheduled.
+  if (!anew && (successor || requestedOn === session.at.connection)) return { rotation: current, effects };
+  const then = !anew
+    ? { rotation: current, effects: scheduleRotation(context, context.now - session.at.since) }
+    : successor
+      ? stepSuccessor(current, successor, { type: "settings", anew }, context)
+      : startSuccessor(current, context);
+  return { ...then, effects: [...effects, ...then.effects] };
+}
+
 function startSuccessor(rotation: Rotation, context: SessionContext): RotationTransition {
   const { current } = rotation;
   if (current.at.phase !== "ready") return { rotation, effects: [] };
@@ -109,7 +132,7 @@ function stepSuccessor(
   const { session, effects } = step(successor, input, context);
   const translated = effects.map(successorEffect);
   if (session.at.phase !== "ready") return { rotation: { ...rotation, successor: session }, effects: translated };
-  const withinMs = context.settings.reconnect.rotate?.drain ?? 0;
+  const withinMs = context.settings.reconnect.rotate?.drain ?? DRAIN_MS;
   return {
     rotation: { ...rotation, current: session, successor: undefined },
     effects: [
@@ -145,10 +168,14 @@ function stepCurrent(rotation: Rotation, input: SessionInput, context: SessionCo
   return { rotation: { ...rotation, current: session }, effects: [...effects, ...timer] };
 }
 
-/** Schedules the rotation by age, up to a quarter early, so that replicas do not all rotate at once. */
-function scheduleRotation({ random, settings }: SessionContext): readonly RotationTimer[] {
+/**
+ * Schedules the rotation by age, up to a quarter early, so that replicas do not all rotate at once.
+ * @param age of a connection whose rotation is scheduled again; an earlier schedule is cleared
+ */
+function scheduleRotation({ random, settings }: SessionContext, age?: number): readonly RotationTimer[] {
   const every = settings.reconnect.rotate?.every;
-  return every === undefined ? [] : [{ type: "rotationTimer", ms: Math.ceil(every * (1 - random / 4)) }];
+  if (every === undefined) return age === undefined ? [] : [CLEAR_ROTATION_TIMER];
+  return [{ type: "rotationTimer", ms: Math.max(0, Math.ceil(every * (1 - random / 4) - (age ?? 0))) }];
 }
 
 function successorEffect(effect: SessionEffect): RotationEffect {

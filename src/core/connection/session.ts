@@ -95,6 +95,8 @@ export type SessionInput =
   | { readonly type: "probe" }
   /** Replace this connection by a new one. */
   | { readonly type: "renew"; readonly detail: string }
+  /** The settings have changed. `anew`: an attempt by the former ones, or the pause after one, is pointless. */
+  | { readonly type: "settings"; readonly anew: boolean }
   /** Close for good and abort any attempt. Repeat with 0 to destroy a socket that is still closing. */
   | { readonly type: "close"; readonly withinMs: number };
 
@@ -184,6 +186,8 @@ export function step(session: Session, input: SessionInput, context: SessionCont
       return ping(session, at, context);
     case "renew":
       return renew(session, input.detail, context);
+    case "settings":
+      return onSettings(session, input.anew, context);
     case "close":
       return close(session, input.withinMs, context);
   }
@@ -395,7 +399,7 @@ function onRungDue(session: Session, at: Ready, context: SessionContext): Transi
     const moved = withBytesMoved(at.ladder, due, keepalive, traffic, now);
     if (moved) return enterReady(session, { ...at, ladder: moved }, context, []);
     // We were suspended, so the missed deadline proves nothing: restart the ladder with a ping.
-    if (wasSuspended(due, now)) return afterSuspension(session, at, context);
+    if (wasSuspended(due, now)) return restartLadder(session, at, context);
     const withinMs = rungTimeoutMs(due.rung, keepalive);
     return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs }, context);
   }
@@ -407,7 +411,8 @@ function onRungDue(session: Session, at: Ready, context: SessionContext): Transi
   ]);
 }
 
-function afterSuspension(session: Session, before: Ready, context: SessionContext): Transition {
+/** Begins the ladder again, with a ping. */
+function restartLadder(session: Session, before: Ready, context: SessionContext): Transition {
   const { keepalive } = context.settings;
   const at = { ...before, ladder: newLadder(keepalive, context.now) };
   return keepalive.ping === null ? enterReady(session, at, context, []) : ping(session, at, context);
@@ -446,6 +451,31 @@ function renew(session: Session, detail: string, context: SessionContext): Trans
   const { failures, flaps } = afterService(session, context);
   if (failures > 0) return scheduleRetry(session, cause, context, left);
   return connect({ ...session, failures: 1, flaps }, context, left);
+}
+
+/** An open connection stays, and is checked by the new settings from here on. */
+function onSettings(session: Session, anew: boolean, context: SessionContext): Transition {
+  const { at } = session;
+  const fresh: Session = { ...session, failures: 0, flaps: 0 };
+  switch (at.phase) {
+    case "ready":
+      return restartLadder(session, at, context);
+    case "connecting":
+    case "greeting": {
+      if (!anew) return stay(session);
+      const { connection } = at;
+      const cause: Disconnect = { reason: "renewed", detail: "its settings have changed" };
+      return connect(fresh, context, [
+        { type: "destroy", connection },
+        { type: "lost", connection, cause },
+      ]);
+    }
+    case "waiting":
+    case "refused":
+      return anew ? connect(fresh, context) : stay(session);
+    default:
+      return stay(session);
+  }
 }
 
 function close(session: Session, withinMs: number, { settings }: SessionContext): Transition {

@@ -19,9 +19,9 @@ const LEFT_TO_OTHERS = 0.125;
 
 export class Admission {
   readonly #protocol: Protocol;
-  readonly #inFlightMax: number;
-  readonly #itemsMax: number;
-  readonly #bufferedMax: number;
+  #inFlightMax = 0;
+  #itemsMax = 0;
+  #bufferedMax = 0;
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
   readonly #expire: (now: number) => void;
@@ -37,12 +37,17 @@ export class Admission {
     expire: (now: number) => void,
   ) {
     this.#protocol = protocol;
-    this.#inFlightMax = Math.min(limits.in_flight, requests.correlation.capacity);
-    this.#itemsMax = limits.batch_items;
-    this.#bufferedMax = limits.buffered_bytes;
     this.#requests = requests;
     this.#sendQueue = sendQueue;
     this.#expire = expire;
+    this.reconfigure(limits);
+  }
+
+  /** Admits by other limits from here on; what was admitted stays. */
+  reconfigure(limits: AdmissionLimits): void {
+    this.#inFlightMax = Math.min(limits.in_flight, this.#requests.correlation.capacity);
+    this.#itemsMax = limits.batch_items;
+    this.#bufferedMax = limits.buffered_bytes;
   }
 
   /** When `expireWaiting` must be called; undefined if no batch waits for places. */

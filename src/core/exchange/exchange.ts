@@ -52,12 +52,12 @@ interface MessageFacts {
 export class Exchange {
   readonly #protocol: Protocol;
   /** `limits.buffered_bytes` */
-  readonly #bufferedMax: number;
+  #bufferedMax: number;
   readonly #effects = new Effects();
   readonly #delivery = new DeliveryProofs();
   readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
   /** `limits.reply_pause` */
-  readonly #pauseMs: number;
+  #pauseMs: number;
   readonly #heard: HeardFrames;
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
@@ -91,8 +91,23 @@ export class Exchange {
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire);
     this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery);
+    this.#reserve(configured);
+  }
+
+  /** Follows other limits from here on, and reserves the ids of other frames of the configuration. */
+  reconfigure(limits: ExchangeLimits, configured: readonly Body[], now: number): readonly ExchangeEffect[] {
+    this.#bufferedMax = limits.buffered_bytes;
+    this.#pauseMs = limits.reply_pause;
+    this.#reassembly.reconfigure(limits.reply_bytes, limits.reply_pause);
+    this.#sendQueue.reconfigure(limits.pace, now);
+    this.#admission.reconfigure(limits);
+    this.#reserve(configured);
+    return this.#flush(now);
+  }
+
+  #reserve(configured: readonly Body[]): void {
     for (const frame of configured) {
-      const id = protocol.adopt?.(frame, 0)?.id;
+      const id = this.#protocol.adopt?.(frame, 0)?.id;
       if (id !== undefined) this.#requests.configured.reserve(id);
     }
   }

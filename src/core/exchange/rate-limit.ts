@@ -16,6 +16,11 @@ export class RateLimit {
     this.#sent = new Array(messages).fill(Number.NEGATIVE_INFINITY);
   }
 
+  /** When the last messages went out, the oldest first. */
+  get sent(): readonly number[] {
+    return [...this.#sent.slice(this.#next), ...this.#sent.slice(0, this.#next)];
+  }
+
   /** When the `ahead`-th message from now, counted from 0, may go out if every message before it goes at once. */
   at(ahead: number, now: number): number {
     const { length } = this.#sent;

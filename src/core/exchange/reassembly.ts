@@ -17,7 +17,7 @@ interface ReassemblyBounds {
   readonly maxFrames: number;
   /** `limits.reply_bytes` */
   readonly maxBytes: number;
-  /** `limits.reply_pause` */
+  /** `limits.reply_pause`, from the next frame on. */
   readonly pauseMs: number;
   readonly budget: Budget;
 }
@@ -39,7 +39,7 @@ interface PartialReply {
  * all requests together, timed out ones included.
  */
 export class Reassembly<Key extends Recipient> {
-  readonly #bounds: ReassemblyBounds;
+  #bounds: ReassemblyBounds;
   readonly #replies = new Map<Key, PartialReply>();
   /** A new frame does not move its reply on the wheel: only `stalled` does, once for each pause. */
   readonly #wheel = new TimerWheel<Key>();
@@ -47,6 +47,10 @@ export class Reassembly<Key extends Recipient> {
 
   constructor(bounds: ReassemblyBounds) {
     this.#bounds = bounds;
+  }
+
+  reconfigure(maxBytes: number, pauseMs: number): void {
+    this.#bounds = { ...this.#bounds, maxBytes, pauseMs };
   }
 
   /** When `stalled` must be called; undefined if no reply is incomplete. */

@@ -24,7 +24,7 @@ export class SendQueue {
   readonly #delivery: DeliveryProofs;
   readonly #heard: Pick<HeardFrames, "count">;
   readonly #effects: Effects;
-  readonly #pace: { readonly settings: Pace; readonly limit: RateLimit; readonly reserved: number } | undefined;
+  #pace: { readonly settings: Pace; readonly limit: RateLimit; readonly reserved: number } | undefined;
   /** Whose message goes out next, if both owners have some. */
   #turn: Owner = "caller";
   #pacedUntil: number | undefined;
@@ -42,9 +42,21 @@ export class SendQueue {
     this.#heard = heard;
     this.#delivery = delivery;
     this.#effects = effects;
-    // Our own frames do not wait: one message less leaves room for a ping or a heartbeat.
-    const reserved = pace?.counts === "all" && pace.messages > 1 ? 1 : 0;
-    this.#pace = pace ? { settings: pace, limit: new RateLimit(pace), reserved } : undefined;
+    this.#pace = pace ? paceOf(pace, new RateLimit(pace)) : undefined;
+  }
+
+  /** Follows another rate limit from here on. What went out under the former one counts. */
+  reconfigure(pace: Pace | null, now: number): void {
+    if (!pace) {
+      this.#pace = undefined;
+      this.#pacedUntil = undefined;
+      return;
+    }
+    const limit = new RateLimit(pace);
+    // Without a former limit it is not known what went out: the first span is taken to be used up.
+    const sent = this.#pace?.limit.sent ?? new Array<number>(pace.messages).fill(now);
+    for (const at of sent) limit.take(at);
+    this.#pace = paceOf(pace, limit);
   }
 
   /** When the rate limit admits the next message; undefined if none waits for it. */
@@ -193,4 +205,10 @@ export class SendQueue {
 
 function other(owner: Owner): Owner {
   return owner === "caller" ? "subscriptions" : "caller";
+}
+
+/** Our own frames do not wait: one message less leaves room for a ping or a heartbeat. */
+function paceOf(settings: Pace, limit: RateLimit) {
+  const reserved = settings.counts === "all" && settings.messages > 1 ? 1 : 0;
+  return { settings, limit, reserved };
 }

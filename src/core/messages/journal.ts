@@ -126,11 +126,11 @@ export function countedBytesOf({ entries }: Pick<Page, "entries">): number {
 /** Messages that a reader missed appear as a gap in their place. Times are arguments. */
 export class Journal {
   readonly epoch: string;
-  readonly #bounds: JournalBounds;
+  #bounds: JournalBounds;
   readonly #formerEpochs: readonly string[];
   readonly #startedAt: number;
   /** Indexed by `seq % count`. */
-  readonly #ring: (StoredMessage | Gap | undefined)[] = [];
+  #ring: (StoredMessage | Gap | undefined)[] = [];
   readonly #budget: Budget;
   readonly #bodies: BodyStore;
   #oldest = 1;
@@ -191,6 +191,19 @@ export class Journal {
     this.#makeRoom(body.length);
     this.#push({ seq: this.#newest + 1, at, kind, body });
     return body;
+  }
+
+  /** Keeps what the other bounds have room for, the newest first. */
+  resize(bounds: JournalBounds): void {
+    while (this.size > 0 && (this.size > bounds.count || this.#bytes > bounds.bytes)) {
+      // A message larger than the byte bound is kept alone.
+      if (this.size === 1) break;
+      this.#evictOldest();
+    }
+    const kept: (StoredMessage | Gap | undefined)[] = [];
+    for (let seq = this.#oldest; seq <= this.#newest; seq++) kept[seq % bounds.count] = this.#entryAt(seq);
+    this.#ring = kept;
+    this.#bounds = bounds;
   }
 
   /** Evicts the oldest entry, for lack of memory, but never the newest. @returns false if there is no other */

@@ -6,9 +6,9 @@
  * fixed parts. A caller that need not share may hold everything.
  */
 export class Shares {
-  readonly #capacity: number;
-  readonly #quota: number | undefined;
-  readonly #shared: boolean;
+  #capacity: number;
+  #quota: number | undefined;
+  #shared: boolean;
   readonly #held = new Map<string, number>();
   #total = 0;
 
@@ -17,6 +17,13 @@ export class Shares {
    * @param shared false if all callers are one
    */
   constructor(capacity: number, quota: number | undefined, shared: boolean) {
+    this.#capacity = capacity;
+    this.#quota = quota;
+    this.#shared = shared;
+  }
+
+  /** Shares by other rules from here on; nothing that is held is taken away. */
+  reconfigure(capacity: number, quota: number | undefined, shared: boolean): void {
     this.#capacity = capacity;
     this.#quota = quota;
     this.#shared = shared;

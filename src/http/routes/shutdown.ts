@@ -1,7 +1,7 @@
 /** Route that runs the exit protocol and returns its report. */
 
 import { refused } from "../../errors.ts";
-import { guardShutdown } from "../guard.ts";
+import { guardOperator } from "../guard.ts";
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { createRoute, type JsonOf, type RoutedApp, type RouteStep } from "../routing.ts";
@@ -29,7 +29,7 @@ const shutdownRoute = createRoute(
 
 export function shutdownRoutes(app: RoutedApp, { access, lifecycle }: AppParts): void {
   const guarded: RouteStep = (c) => {
-    const refusal = guardShutdown(c, access);
+    const refusal = guardOperator(c, access);
     if (refusal) throw refusal;
   };
   app.openapi(shutdownRoute, guarded, async (c) => {

@@ -12,6 +12,7 @@ import { commonHeaders } from "../problem.ts";
 import { createRoute, type JsonOf, type RoutedApp, type Schemas } from "../routing.ts";
 import type { EventStreams } from "../streaming/event-stream.ts";
 import { changeJson } from "./history.ts";
+import { shownReload } from "./reload.ts";
 
 /** Milliseconds that the thread has to report its counters; after that they are null in the response. */
 const INSPECT_WITHIN_MS = 500;
@@ -124,7 +125,7 @@ export function statusRoutes(app: RoutedApp, parts: AppParts, streams: EventStre
 
   const list = async (): Promise<JsonOf<"upstreamListSchema">> => {
     const states = await Promise.all([...upstreams.values()].map((upstream) => stateOf(upstream, parts)));
-    return { upstreams: states, memory: memoryOf(budget) };
+    return { upstreams: states, memory: memoryOf(budget), reload: shownReload(parts.reload?.state) };
   };
   const lists = new Repeated(list);
   app.openapi(listRoute, async (c) => {

@@ -1,7 +1,8 @@
 /** All upstreams of one program, on their threads. */
 
 import type { ShutdownBounds, UpstreamSettings } from "../../config/schema.ts";
-import { Budget, budgetMemory, sidesFor } from "../../core/util/budget.ts";
+import { Budget, type BudgetMemory, budgetMemory, sidesFor } from "../../core/util/budget.ts";
+import { deferred } from "../../core/util/deferred.ts";
 import type { Failure } from "../../errors.ts";
 import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
 import { type RawThread, type Separate, SidecarThread } from "./supervised-thread.ts";
@@ -21,15 +22,22 @@ export interface ExitOptions {
   readonly exitCode?: number | undefined;
 }
 
-/** The upstreams start and exit together. */
+/** The upstreams start and exit together; some may come and go meanwhile. */
 export class Sidecars {
-  readonly upstreams: ReadonlyMap<string, UpstreamClient>;
   /** The host's side of the budget. */
   readonly budget: Budget;
-  readonly #threads: SidecarThread[];
-  readonly #bounds: ShutdownBounds;
+  /** The time limits of the exit's steps. */
+  bounds: ShutdownBounds;
+  readonly #upstreams = new Map<string, UpstreamClient>();
+  /** All that are on a thread: those that serve, that are to serve soon, and that run their exit steps. */
+  readonly #alive = new Set<UpstreamClient>();
+  readonly #memory: BudgetMemory;
+  /** By the number of their sides in the budget. */
+  readonly #threads: (SidecarThread | undefined)[];
+  readonly #startThread: () => RawThread;
   readonly #http: HttpSide;
   readonly #force = new AbortController();
+  readonly #failing = deferred<Failure>();
   #exit: Promise<ExitReport> | undefined;
   /** The worst exit code of all failures that led to the exit or occurred during it. */
   #exitCode: number | undefined;
@@ -42,41 +50,66 @@ export class Sidecars {
     http: HttpSide = noHttpSide,
     memoryBytes = Number.POSITIVE_INFINITY,
   ) {
-    // Each upstream may get a thread of its own, besides those that they share.
-    const memory = budgetMemory(memoryBytes, sidesFor(THREADS_MAX + settings.size));
-    const budget = new Budget(memory);
-    const threads: SidecarThread[] = [];
-    const separate: Separate = (from, names) => {
-      const own = start();
-      for (const name of names) from.handOver(name, own);
-    };
-    const start = (): SidecarThread => {
-      const thread = new SidecarThread(startThread, separate, new ThreadBudget(budget, memory, threads.length));
-      threads.push(thread);
-      return thread;
-    };
-    const count = Math.min(settings.size, THREADS_MAX);
-    for (let index = 0; index < count; index++) start();
-    const upstreams = [...settings].map(([name, upstream], index): [string, UpstreamClient] => {
-      const thread = threads[index % count];
-      if (!thread) throw new RangeError(`unreachable: no thread for upstream "${name}"`);
-      return [name, new UpstreamClient(name, upstream, thread)];
-    });
-    this.budget = budget;
-    this.upstreams = new Map(upstreams);
-    this.#threads = threads;
-    this.#bounds = bounds;
+    // Each upstream may get a thread of its own, besides those that they share; and one may make way for another.
+    const threadsMax = THREADS_MAX + Math.max(settings.size, THREADS_MAX);
+    this.#memory = budgetMemory(memoryBytes, sidesFor(threadsMax));
+    this.#threads = new Array<SidecarThread | undefined>(threadsMax).fill(undefined);
+    this.budget = new Budget(this.#memory);
+    this.bounds = bounds;
+    this.#startThread = startThread;
     this.#http = http;
+    for (const [name, upstream] of settings) this.#serve(name, this.open(name, upstream));
+  }
+
+  get upstreams(): ReadonlyMap<string, UpstreamClient> {
+    return this.#upstreams;
+  }
+
+  /** Opens an upstream on a thread, and lets it connect. It does not serve before it is among those of `serve`. */
+  open(name: string, settings: UpstreamSettings): UpstreamClient {
+    const client = new UpstreamClient(name, settings, this.#threadFor(name));
+    this.#alive.add(client);
+    return client;
+  }
+
+  /** Replaces the upstreams that serve, all at once. @returns those that serve no more, which must `leave` */
+  serve(upstreams: ReadonlyMap<string, UpstreamClient>): readonly UpstreamClient[] {
+    const serving = new Set(upstreams.values());
+    const leaving = [...this.#upstreams.values()].filter((client) => !serving.has(client));
+    const known = new Set(this.#upstreams.values());
+    this.#upstreams.clear();
+    for (const [name, client] of upstreams) {
+      if (known.has(client)) this.#upstreams.set(name, client);
+      else this.#serve(name, client);
+    }
+    return leaving;
+  }
+
+  /** Runs the exit steps of one upstream, and ends its thread if that has no other. */
+  async leave(client: UpstreamClient, why: string): Promise<ExitReport> {
+    client.leave(why);
+    const { bounds } = this;
+    const report = await runExit({
+      cause: why,
+      bounds: { ...bounds, delay: 0 },
+      upstreams: [client],
+      threads: [threadOf(client)],
+      http: noHttpSide,
+      force: this.#force.signal,
+    });
+    this.#alive.delete(client);
+    this.#free(client.thread);
+    return report;
   }
 
   /** Resolves when every upstream is open on its thread, connected or not; rejects if one cannot be opened. */
   async opened(): Promise<void> {
-    await Promise.all([...this.upstreams.values()].map((upstream) => upstream.opened));
+    await Promise.all([...this.#upstreams.values()].map((upstream) => upstream.opened));
   }
 
   /** Resolves with the failure when a protocol cannot be loaded, or a thread cannot be ended. */
   get failing(): Promise<Failure> {
-    return Promise.race([...this.upstreams.values()].map((upstream) => upstream.failing));
+    return this.#failing.promise;
   }
 
   get exiting(): boolean {
@@ -89,15 +122,80 @@ export class Sidecars {
     if (exitCode !== undefined) this.#exitCode = Math.max(exitCode, this.#exitCode ?? 0);
     this.#exit ??= runExit({
       cause,
-      bounds: this.#bounds,
-      upstreams: [...this.upstreams.values()],
-      threads: this.#threads,
+      bounds: this.bounds,
+      upstreams: [...this.#alive],
+      threads: this.#present,
       http: this.#http,
       force: this.#force.signal,
       exitCode: () => this.#exitCode,
     });
     return this.#exit;
   }
+
+  #serve(name: string, client: UpstreamClient): void {
+    this.#upstreams.set(name, client);
+    client.failing.then((failure) => {
+      if (this.#upstreams.get(name) === client) this.#failing.resolve(failure);
+    });
+  }
+
+  get #present(): readonly SidecarThread[] {
+    return this.#threads.filter((thread) => thread !== undefined);
+  }
+
+  /** A new thread or, once there are enough, the one with the fewest upstreams. None serves two of one name. */
+  #threadFor(name: string): SidecarThread {
+    const fit = this.#present.filter((thread) => thread.alive && !thread.has(name));
+    const isEnough = this.#present.length >= THREADS_MAX && fit.length > 0;
+    const fresh = isEnough ? undefined : this.#start();
+    const [first, ...others] = fit;
+    if (fresh || !first) return fresh ?? unreachable(name);
+    return others.reduce((least, thread) => (thread.size < least.size ? thread : least), first);
+  }
+
+  readonly #separate: Separate = (from, names) => {
+    const own = this.#start();
+    // Without a place in the budget they stay together.
+    if (own) for (const name of names) from.handOver(name, own);
+  };
+
+  /** @returns undefined if the budget has no place for one more */
+  #start(): SidecarThread | undefined {
+    const index = this.#threads.indexOf(undefined);
+    if (index < 0) return undefined;
+    const budget = new ThreadBudget(this.budget, this.#memory, index);
+    const thread = new SidecarThread(this.#startThread, this.#separate, budget);
+    this.#threads[index] = thread;
+    return thread;
+  }
+
+  /** The place of a thread that has ended can be taken by another; that of one that could not be ended is lost. */
+  #free(thread: SidecarThread): void {
+    const index = this.#threads.indexOf(thread);
+    if (index < 0 || thread.alive || thread.isRunning) return;
+    thread.budget.crashed();
+    this.#threads[index] = undefined;
+  }
+}
+
+/** The thread as one upstream leaves it: only the last one ends it. */
+function threadOf(client: UpstreamClient) {
+  return {
+    stopRestarting: () => {
+      if (client.thread.size === 1) client.thread.stopRestarting();
+    },
+    end: async () => {
+      client.thread.remove(client.name);
+      if (client.thread.size === 0) await client.thread.end();
+    },
+    terminate: async () => {
+      if (client.thread.size === 0) await client.thread.terminate();
+    },
+  };
+}
+
+function unreachable(name: string): never {
+  throw new RangeError(`unreachable: no thread for upstream "${name}"`);
 }
 
 export const noHttpSide: HttpSide = { unready() {}, refuse() {}, stop() {}, async flushed() {}, cut() {} };

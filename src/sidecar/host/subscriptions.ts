@@ -1,5 +1,6 @@
 /** The host side of an upstream's subscriptions. */
 
+import { isDeepStrictEqual } from "node:util";
 import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { SubscriptionState } from "../../core/messages/subscriptions.ts";
 import { type Deferred, deferred } from "../../core/util/deferred.ts";
@@ -23,12 +24,14 @@ interface SubscriptionRecord {
   lost: Failure | undefined;
 }
 
+type Declared = Readonly<Record<string, SubscriptionSettings>>;
+
 type SubscriptionListener = (state: SubscriptionState | undefined) => void;
 
 /** Keeps the subscriptions, so that a new thread gets them all, and the state of each. */
 export class UpstreamSubscriptions {
   readonly #upstream: string;
-  readonly #declared: ReadonlySet<string>;
+  #declared: ReadonlySet<string>;
   readonly #post: (message: ToThread) => void;
   readonly #records = new Map<string, SubscriptionRecord>();
   readonly #listeners = new Map<string, Set<SubscriptionListener>>();
@@ -36,11 +39,7 @@ export class UpstreamSubscriptions {
   readonly #removals = new Map<number, Deferred<Failure | undefined>>();
   #removal = 0;
 
-  constructor(
-    upstream: string,
-    declared: Readonly<Record<string, SubscriptionSettings>>,
-    post: (message: ToThread) => void,
-  ) {
+  constructor(upstream: string, declared: Declared, post: (message: ToThread) => void) {
     this.#upstream = upstream;
     this.#post = post;
     this.#declared = new Set(Object.keys(declared));
@@ -63,6 +62,14 @@ export class UpstreamSubscriptions {
   /** True for a subscription of the configuration, which no caller may remove. */
   isDeclared(name: string): boolean {
     return this.#declared.has(name);
+  }
+
+  /** Follows other declarations: ends those that are gone or changed, and one of a caller whose name is taken now. */
+  redeclare(before: Declared, after: Declared): void {
+    this.#declared = new Set(Object.keys(after));
+    const isSame = (name: string) => isDeepStrictEqual(before[name], after[name]);
+    for (const name of Object.keys({ ...before, ...after })) if (!isSame(name)) void this.remove(name);
+    for (const [name, settings] of Object.entries(after)) if (!isSame(name)) this.add(name, settings);
   }
 
   /** @param name must be free */

@@ -124,9 +124,28 @@ export class SidecarThread {
     this.#heartbeat = setInterval(() => this.#checkHeartbeat(), HEARTBEAT_MS).unref();
   }
 
-  /** Adds an upstream. Must be called before the thread can be ready: in the turn that created it. */
+  /** Adds an upstream, which a thread that listens opens now, and any other once it does. */
   add(name: string, client: ThreadClient): void {
     this.#clients.set(name, client);
+    if (this.#phase.phase !== "running" || !this.#phase.outbox) return;
+    this.#phase.names = [...this.#phase.names, name];
+    for (const message of client.openingMessages()) this.#phase.outbox.push(message);
+  }
+
+  has(name: string): boolean {
+    return this.#clients.has(name);
+  }
+
+  /** How many upstreams it serves. */
+  get size(): number {
+    return this.#clients.size;
+  }
+
+  /** Forgets an upstream that has run its exit steps, with all that the thread keeps of it. */
+  remove(name: string): void {
+    if (!this.#clients.delete(name)) return;
+    this.#unposted = this.#unposted.filter(({ upstream }) => upstream !== name);
+    if (this.listens) this.post({ type: "remove", upstream: name });
   }
 
   /** Moves an upstream to a new thread, with what was posted for it and reached none. Call while this one is dead. */
@@ -141,6 +160,11 @@ export class SidecarThread {
     this.#unposted = this.#unposted.filter((message) => !isMoved(message));
   }
 
+  /** True until the present thread has really ended. */
+  get isRunning(): boolean {
+    return "thread" in this.#phase;
+  }
+
   /** False if no reply comes to anything posted from here on. */
   get alive(): boolean {
     const { phase } = this.#phase;
@@ -150,9 +174,7 @@ export class SidecarThread {
   /** @param alone true if nothing else is on its way to the thread */
   post(message: ToThread, alone = false): void {
     if (this.#phase.phase === "running" && this.#phase.outbox) this.#phase.outbox.push(message, alone);
-    // Every subscription is among the opening messages of the next thread, and must not be requested twice.
-    else if (this.alive && message.type !== "subscribe" && !this.#cancelsUnposted(message))
-      this.#unposted.push(message);
+    else if (this.alive && !isInOpening(message) && !this.#cancelsUnposted(message)) this.#unposted.push(message);
   }
 
   /** How often it died, or hung and was given up. */
@@ -349,4 +371,9 @@ export class SidecarThread {
     this.#unposted = [];
     for (const client of this.#clients.values()) client.crashed(detail, unposted);
   }
+}
+
+/** True for what the opening messages of the next thread say: a subscription must not be requested twice. */
+function isInOpening({ type }: ToThread): boolean {
+  return type === "subscribe" || type === "reconfigure";
 }

@@ -59,7 +59,7 @@ export interface LeaveSignal {
 /** Settles each request with the outcome that the thread reports, or with a failure if the thread reports none. */
 export class UpstreamClient implements ThreadClient {
   readonly name: string;
-  readonly settings: UpstreamSettings;
+  #settings: UpstreamSettings;
   /** Undefined until the thread has opened the upstream. */
   protocol: ProtocolTraits | undefined;
   #thread: SidecarThread;
@@ -76,6 +76,8 @@ export class UpstreamClient implements ThreadClient {
   readonly #confirmations = new ThreadConfirmations();
   readonly #failing = deferred<Failure>();
   #replies = 0;
+  /** The failure of new requests if only this upstream is ended, and the service goes on. */
+  #leaving: Failure | undefined;
   /** The reason why nothing new is taken; undefined while new requests are. */
   #refusal: Failure | undefined;
   /** The reason why there is no thread for a while; undefined while there is one, or soon will be. */
@@ -87,7 +89,7 @@ export class UpstreamClient implements ThreadClient {
 
   constructor(name: string, settings: UpstreamSettings, thread: SidecarThread) {
     this.name = name;
-    this.settings = settings;
+    this.#settings = settings;
     this.#thread = thread;
     const post = (message: ToThread) => this.#post(message);
     this.journals = new JournalPulls(name, post, (bytes) => this.#budget.arrived("pages", bytes));
@@ -97,6 +99,21 @@ export class UpstreamClient implements ThreadClient {
     this.lines = new BlockingLines(name, () => this.#thread, post);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
+  }
+
+  get settings(): UpstreamSettings {
+    return this.#settings;
+  }
+
+  /**
+   * Follows other settings of the same protocol from here on.
+   * @param anew replaces the connection by one that follows them; the present one delivers what it owes
+   */
+  reconfigure(settings: UpstreamSettings, anew: boolean): void {
+    const before = this.#settings.subscriptions;
+    this.#settings = settings;
+    this.#post({ type: "reconfigure", upstream: this.name, settings, anew });
+    this.subscriptions.redeclare(before, settings.subscriptions);
   }
 
   /** Resolves when the thread has opened the upstream; rejects if it cannot, if no thread lives, or on an exit. */
@@ -125,7 +142,7 @@ export class UpstreamClient implements ThreadClient {
   }
 
   /** The thread that serves it at present. */
-  get thread(): Pick<SidecarThread, "name" | "lag" | "crashes"> {
+  get thread(): SidecarThread {
     return this.#thread;
   }
 
@@ -230,12 +247,18 @@ export class UpstreamClient implements ThreadClient {
     return details;
   }
 
+  /** The exit's steps that follow are those of this upstream alone, because of `why`. */
+  leave(why: string): void {
+    this.#leaving = { code: "shutting_down", sent: "no", detail: why };
+  }
+
   // The exit's steps, in their order. Each resolves when the thread reports it; the caller bounds the waiting.
 
   drain(): Promise<void> {
-    this.#refusal ??= shuttingDown;
-    this.#opening.reject(new SidesocketError(shuttingDown));
-    const unsent: Outcome = { type: "failed", failure: shuttingDown };
+    const refusal = this.#leaving ?? shuttingDown;
+    this.#refusal ??= refusal;
+    this.#opening.reject(new SidesocketError(refusal));
+    const unsent: Outcome = { type: "failed", failure: refusal };
     for (const seq of this.#thread.withdraw(this.name)) this.#end(seq, unsent);
     this.#postStep({ type: "drain", upstream: this.name });
     this.lines.close();
@@ -270,7 +293,8 @@ export class UpstreamClient implements ThreadClient {
   /** Fails every request that still waits, because the thread did not: none is left. @returns their number */
   abandonAll(): number {
     const left = this.#waiters.size;
-    this.#failAll(() => ({ code: "cancelled", sent: "maybe", detail: "the service stopped before the reply came" }));
+    const detail = this.#leaving?.detail ?? "the service stopped before the reply came";
+    this.#failAll(() => ({ code: "cancelled", sent: "maybe", detail }));
     this.#waiters.clearTimer();
     this.lines.end();
     return left;
@@ -303,7 +327,7 @@ export class UpstreamClient implements ThreadClient {
       case "settled":
         this.#replies += repliesIn(message.outcome);
         this.#budget.arrived("answers", countedBytes(message.outcome));
-        this.#end(message.seq, message.outcome);
+        this.#end(message.seq, this.#leaving ? withReason(message.outcome, this.#leaving.detail) : message.outcome);
         break;
       case "begun":
         this.#streams.begin(message.seq);
@@ -355,6 +379,8 @@ export class UpstreamClient implements ThreadClient {
 
   crashed(detail: string, unposted: ReadonlySet<number>): void {
     this.#budget.crashed();
+    // The next thread must not open it again.
+    if (this.#leaving) this.#thread.remove(this.name);
     const lastError = `the sidecar's thread died (${detail})`;
     const failure = { code: "sidecar_crashed", sent: "maybe", detail: lastError } as const;
     this.#late.failAll(failure);
@@ -459,6 +485,17 @@ export class UpstreamClient implements ThreadClient {
   #overdueFailure(seq: number): Failure {
     return this.#thread.withdraw(this.name, seq).length > 0 ? unposted : unreported;
   }
+}
+
+/** The outcome with the reason why the upstream ended, in place of the exit of the service. */
+function withReason(outcome: Outcome, detail: string): Outcome {
+  if (outcome.type === "batch")
+    return { ...outcome, items: outcome.items.map((item) => withReason(item, detail) as typeof item) };
+  if (outcome.type !== "failed") return outcome;
+  const { code } = outcome.failure;
+  return code === "shutting_down" || code === "cancelled"
+    ? { ...outcome, failure: { ...outcome.failure, detail } }
+    : outcome;
 }
 
 const unposted: Failure = {

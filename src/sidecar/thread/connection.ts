@@ -89,7 +89,7 @@ export class Connection {
   #timer = this.#newTimer();
   #rotationTimer = this.#newTimer();
   #lastError: string | undefined;
-  readonly #addressNamedIn: ReturnType<typeof addressNaming> | undefined;
+  #addressNamedIn: ReturnType<typeof addressNaming> | undefined;
   /** The last connection on which the upstream named an address that is not followed: it is reported once. */
   #unfollowedOn: number | undefined;
   #foundDeadBy: Rung | undefined;
@@ -108,8 +108,15 @@ export class Connection {
     this.#env = env;
     this.#events = events;
     this.#sockets = new Sockets(name, settings, env);
-    const { to_address } = settings.reconnect;
-    this.#addressNamedIn = to_address ? addressNaming(to_address) : undefined;
+    this.#addressNamedIn = namingOf(settings);
+  }
+
+  /** @param anew replaces the connection, or begins its attempt again: only a new one follows the settings */
+  reconfigure(settings: UpstreamSettings, anew: boolean): void {
+    this.#sockets.reconfigure(settings);
+    this.#addressNamedIn = namingOf(settings);
+    this.#unfollowedOn = undefined;
+    this.#advance({ type: "settings", anew });
   }
 
   start(): void {
@@ -406,6 +413,10 @@ export class Connection {
     const { phase } = at;
     return { phase, attempts: failures, lastError: this.#lastError, foundDeadBy: this.#foundDeadBy, retryInMs };
   }
+}
+
+function namingOf({ reconnect: { to_address } }: UpstreamSettings) {
+  return to_address ? addressNaming(to_address) : undefined;
 }
 
 /** The current connection determines the close code; any connection that had to be broken makes the close forced. */

@@ -25,12 +25,16 @@ const nothing: FrameOptions = {};
 export class Framing {
   readonly #options: FrameOptions;
   readonly #isJson: boolean;
-  readonly #maxBytes: number;
+  #maxBytes: number;
 
   /** @param maxBytes `limits.reply_bytes`, which bounds inflated frames as well */
   constructor(options: FrameOptions | undefined, accepts: Protocol["accepts"], maxBytes: number) {
     this.#options = options ?? nothing;
     this.#isJson = accepts === "json";
+    this.#maxBytes = maxBytes;
+  }
+
+  reconfigure(maxBytes: number): void {
     this.#maxBytes = maxBytes;
   }
 

@@ -34,7 +34,7 @@ export const MAIN = "";
 
 export class Journals {
   readonly #upstream: string;
-  readonly #bounds: { readonly count: number; readonly bytes: number };
+  #bounds: { readonly count: number; readonly bytes: number };
   readonly #post: (message: FromThread) => void;
   readonly #journals = new Map<string, Journal>();
   readonly #takeTurn: (work: () => void) => void;
@@ -66,6 +66,20 @@ export class Journals {
   open(name: string, { epoch, former }: JournalEpochs): void {
     this.#filters.forget();
     this.#journals.set(name, new Journal(epoch, this.#bounds, former, Date.now(), this.#budget));
+  }
+
+  /** Keeps as much as these bounds allow, in every journal. */
+  resize(bounds: { readonly count: number; readonly bytes: number }): void {
+    this.#bounds = bounds;
+    for (const journal of this.#journals.values()) journal.resize(bounds);
+  }
+
+  /** Forgets everything: the upstream is removed. */
+  end(): void {
+    for (const journal of this.#journals.values()) journal.close();
+    this.#journals.clear();
+    this.#waiting.clear();
+    clearTimeout(this.#roomTimer);
   }
 
   /** Ends the reads that wait for a message of this journal. */

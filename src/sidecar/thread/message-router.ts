@@ -25,7 +25,7 @@ interface RouterEnvironment {
 /** Also carries out the effects of the subscriptions, whose requests go the same way as those of callers. */
 export class MessageRouter {
   readonly #name: string;
-  readonly #retry: { readonly from: number; readonly to: number; readonly stable: number };
+  #retry: { readonly from: number; readonly to: number; readonly stable: number };
   readonly #accepts: Protocol["accepts"];
   readonly #env: RouterEnvironment;
   readonly #journals: Journals;
@@ -42,9 +42,8 @@ export class MessageRouter {
     life: JournalEpochs,
     env: RouterEnvironment,
   ) {
-    const { from, to: stable, refused: to } = settings.reconnect;
     this.#name = name;
-    this.#retry = { from: Math.min(from, to), to, stable };
+    this.#retry = retryOf(settings);
     this.#accepts = accepts;
     this.#env = env;
     this.#subscriptions = new Subscriptions(env.secrets);
@@ -53,6 +52,16 @@ export class MessageRouter {
     );
     this.#journals = new Journals(name, settings.messages, env.post, env.budget);
     this.#journals.open(MAIN, life);
+  }
+
+  reconfigure(settings: UpstreamSettings): void {
+    this.#retry = retryOf(settings);
+    this.#journals.resize(settings.messages);
+  }
+
+  /** Gives back all memory: the upstream is removed. */
+  end(): void {
+    this.#journals.end();
   }
 
   get kept(): { readonly messages: number; readonly bytes: number } {
@@ -242,6 +251,10 @@ export class MessageRouter {
     }
     return places;
   }
+}
+
+function retryOf({ reconnect: { from, to: stable, refused: to } }: UpstreamSettings) {
+  return { from: Math.min(from, to), to, stable };
 }
 
 /** The type that readers see of `data`. Bytes stay bytes, whatever they hold; so does text in a protocol of text. */

@@ -27,7 +27,7 @@ export class ModuleReports {
   /** The URLs of modules whose messages may hold a secret that nobody else knows yet. */
   readonly #secretive = new Set<string>();
   /** The upstreams that use a module, by its URL. */
-  readonly #users = new Map<string, string[]>();
+  readonly #users = new Map<string, Set<string>>();
   /** The beginning of the current second, and the number of reports in it. */
   #since = Number.NEGATIVE_INFINITY;
   #count = 0;
@@ -43,9 +43,14 @@ export class ModuleReports {
     for (const path of paths) {
       if (!path?.startsWith("file:")) continue;
       if (this.#users.size === 0) this.#takePrints();
-      this.#users.set(path, [...(this.#users.get(path) ?? []), upstream]);
+      this.#users.set(path, (this.#users.get(path) ?? new Set()).add(upstream));
     }
     if (credentials !== undefined) this.#secretive.add(credentials);
+  }
+
+  /** The upstream is gone; its modules stay loaded, and known to print. */
+  remove(upstream: string): void {
+    for (const users of this.#users.values()) users.delete(upstream);
   }
 
   #takePrints(): void {
@@ -97,7 +102,9 @@ export class ModuleReports {
 
   #culprit(stack = ""): string {
     if (this.#mark.current !== undefined) return this.#mark.current;
-    const found = new Set([...this.#users].flatMap(([path, upstreams]) => (stack.includes(path) ? upstreams : [])));
+    const found = new Set(
+      [...this.#users].flatMap(([path, upstreams]) => (stack.includes(path) ? [...upstreams] : [])),
+    );
     const [only = "*"] = found;
     return found.size === 1 ? only : "*";
   }

@@ -6,7 +6,7 @@ import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
 import type { Network } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import { secretsOf } from "../../secrets.ts";
+import { outgoingOf, secretsOf } from "../../secrets.ts";
 import type { CloseCounts } from "../contract.ts";
 import type { Work } from "./mark.ts";
 import { asTheyAre, type Resolved, type ResolveSettings, settingsResolver } from "./resolve-placeholders.ts";
@@ -29,16 +29,18 @@ interface SocketsEnvironment {
 
 /** There may be two sockets at a time, while one makes way for its successor. */
 export class Sockets {
-  readonly #settings: UpstreamSettings;
+  readonly #name: string;
+  #settings: UpstreamSettings;
   #resolved: Resolved;
   /** The address of the next connection, if the upstream has named one. */
   #named: string | undefined;
-  readonly #resolve: ResolveSettings | undefined;
+  #resolve: ResolveSettings | undefined;
   readonly #env: SocketsEnvironment;
   readonly #sockets = new Map<number, Socket>();
   readonly #retired = new Map<number, Retired>();
 
   constructor(name: string, settings: UpstreamSettings, env: SocketsEnvironment) {
+    this.#name = name;
     this.#settings = settings;
     this.#resolved = asTheyAre(settings);
     this.#resolve = settingsResolver(name, settings, env.threw);
@@ -48,6 +50,19 @@ export class Sockets {
   /** The settings of the newest attempt, with all placeholders resolved. */
   get resolved(): Resolved {
     return this.#resolved;
+  }
+
+  /** The next attempt follows these settings; of those that an attempt resolves, the present ones count until then. */
+  reconfigure(settings: UpstreamSettings): void {
+    this.#settings = settings;
+    this.#named = undefined;
+    this.#resolve = settingsResolver(this.#name, settings, this.#env.threw);
+    const { settings: present } = this.#resolved;
+    const keepalive = { ...settings.keepalive, heartbeat: present.keepalive.heartbeat };
+    this.#resolved = {
+      ...this.#resolved,
+      settings: { ...settings, ...outgoingOf(present), keepalive } as typeof settings,
+    };
   }
 
   /** Lets the next connection go to this address, and only that one. */

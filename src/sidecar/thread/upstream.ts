@@ -43,12 +43,13 @@ export type UpstreamCommand = Exclude<ToThread, { type: "open" | "heartbeat" | "
 /** Passes commands and frames to the exchange and carries out its effects. Makes no decisions. */
 export class Upstream {
   readonly #name: string;
-  readonly #settings: UpstreamSettings;
+  #settings: UpstreamSettings;
   readonly #env: UpstreamEnvironment;
   readonly #exchange: Exchange;
   readonly #alarm: Alarm;
   readonly #router: MessageRouter;
   readonly #connection: Connection;
+  readonly #framing: Framing;
   /** True while the host waits for `drained`. */
   #draining = false;
 
@@ -79,8 +80,8 @@ export class Upstream {
       },
     });
     const frames = typeof settings.protocol === "string" ? undefined : settings.protocol.frames;
-    const framing = new Framing(frames, protocol.accepts, settings.limits.reply_bytes);
-    this.#connection = new Connection(name, settings, framing, env, {
+    this.#framing = new Framing(frames, protocol.accepts, settings.limits.reply_bytes);
+    this.#connection = new Connection(name, settings, this.#framing, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),
       availability: (availability, now) => this.#onAvailability(availability, now),
       lost: (connection, why, now) => {
@@ -150,6 +151,9 @@ export class Upstream {
       case "inspect":
         this.#post({ type: "inspected", upstream: this.#name, seq: command.seq, details: this.#details(now) });
         break;
+      case "reconfigure":
+        this.#reconfigure(command, now);
+        break;
       case "drain":
         this.#draining = true;
         this.#carryOut(this.#exchange.drain(now));
@@ -167,8 +171,21 @@ export class Upstream {
         this.#router.cancel();
         this.#connection.destroy();
         this.#post({ type: "cancelled", upstream: this.#name, counts, discarded: this.#router.unkept });
+        break;
       }
+      case "remove":
+        this.#connection.destroy();
+        this.#alarm.clear();
+        this.#router.end();
     }
+  }
+
+  #reconfigure({ settings, anew }: CommandOf<"reconfigure">, now: number): void {
+    this.#settings = settings;
+    this.#framing.reconfigure(settings.limits.reply_bytes);
+    this.#router.reconfigure(settings);
+    this.#carryOut(this.#exchange.reconfigure(settings.limits, configuredFrames(settings), now));
+    this.#connection.reconfigure(settings, anew);
   }
 
   #acknowledge(command: CommandOf<"acknowledge">, now: number): void {

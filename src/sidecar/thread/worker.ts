@@ -10,7 +10,7 @@ import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import { LARGE_TEXT } from "../../protocols/outline.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
-import type { FromThread, ProtocolTraits, ToThread } from "../contract.ts";
+import type { CommandOf, FromThread, ProtocolTraits, ToThread } from "../contract.ts";
 import { EventLoopLag } from "../event-loop-lag.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { takeUrgentTurn } from "../turns.ts";
@@ -120,11 +120,17 @@ export function serveThread(platform: ThreadPlatform): void {
     upstreams.set(name, { state: "busy", waiting, work });
     const handle: HandleCommand = (command) => upstream.handle(command);
     for (let command = waiting.shift(); command; command = waiting.shift()) {
-      if (command.type === "subscribe") await preparePatterns(command.settings);
+      if (needsPatterns(command)) await preparePatterns(command.settings);
       else if (isLarge(command)) await new Promise<void>(takeUrgentTurn);
       work(handle, command);
+      if (command.type === "remove") return forget(name);
     }
     upstreams.set(name, { state: "open", upstream, work, handle });
+  };
+
+  const forget = (name: string): void => {
+    upstreams.delete(name);
+    reports.remove(name);
   };
 
   const handle = (message: ToThread): void => {
@@ -150,8 +156,9 @@ export function serveThread(platform: ThreadPlatform): void {
       default: {
         const slot = upstreams.get(message.upstream);
         if (slot?.state === "busy") slot.waiting.push(message);
-        else if (slot?.state === "open" && (message.type === "subscribe" || isLarge(message)))
+        else if (slot?.state === "open" && takesTime(message))
           void serve(slot.upstream, slot.work, message.upstream, [message]);
+        else if (slot?.state === "unusable" && message.type === "remove") forget(message.upstream);
         else if (slot?.state === "open") slot.work(slot.handle, message);
       }
     }
@@ -168,6 +175,14 @@ export function serveThread(platform: ThreadPlatform): void {
 
 /** The most lags that wait for a heartbeat: those of a quarter of a minute. */
 const LAGS_MAX = 64;
+function needsPatterns(command: UpstreamCommand): command is CommandOf<"subscribe" | "reconfigure"> {
+  return command.type === "subscribe" || command.type === "reconfigure";
+}
+
+/** True for a command after which the upstream may not be open at once, or any more. */
+function takesTime(command: UpstreamCommand): boolean {
+  return needsPatterns(command) || command.type === "remove" || isLarge(command);
+}
 
 /** True for a request that takes some milliseconds to be checked and written: each has a turn. */
 function isLarge(command: UpstreamCommand): boolean {
