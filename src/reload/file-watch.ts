@@ -3,6 +3,8 @@
 import { stat } from "node:fs/promises";
 
 const LOOK_EVERY_MS = 1_000;
+/** The time until the look that tells whether a file that has changed is written to its end. */
+const LOOK_AGAIN_MS = 200;
 
 /**
  * Looks every second, and follows links: so it sees a file that is written in place, one that is renamed over it, a
@@ -36,7 +38,6 @@ export class FileWatch {
     const seen = await Promise.all(paths.map(looksOf));
     // Meanwhile other files may be watched.
     if (paths !== this.#paths) return;
-    this.#timer = setTimeout(() => this.#look(paths), LOOK_EVERY_MS).unref();
     const isSteady = seen.every((looks, index) => looks === this.#last[index]);
     this.#last = seen;
     let isChanged = false;
@@ -46,6 +47,8 @@ export class FileWatch {
       isChanged ||= known !== undefined && known !== looks;
       if (known === undefined || isSteady) this.#known.set(path, looks);
     });
+    const pauseMs = isChanged && !isSteady ? LOOK_AGAIN_MS : LOOK_EVERY_MS;
+    this.#timer = setTimeout(() => this.#look(paths), pauseMs).unref();
     if (isSteady && isChanged) this.#onChange();
   }
 }
