@@ -1,4 +1,4 @@
-/** The rules by which a service admits callers, and shares among them what there is. A reload changes them. */
+/** The rules by which a service admits callers and shares among them what there is, in force until a reload. */
 
 import type { LoadedConfig } from "./config/load.ts";
 import { isLoopback } from "./config/wire.ts";

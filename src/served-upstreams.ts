@@ -1,4 +1,4 @@
-/** The upstreams that a service serves, with their webhooks and their lines in the log. A reload changes them. */
+/** The upstreams that a service serves until a reload changes them, with their webhooks and lines in the log. */
 
 import pTimeout from "p-timeout";
 import { answersAfterDelivery } from "./config/protocol-settings.ts";

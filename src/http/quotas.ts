@@ -8,7 +8,7 @@ import { refused } from "../errors.ts";
 
 type Limits = Pick<UpstreamSettings, "limits" | "messages">;
 
-type Upstreams = ReadonlyMap<string, { readonly settings: Limits }>;
+type LimitsByUpstream = ReadonlyMap<string, { readonly settings: Limits }>;
 
 interface UpstreamShares {
   readonly in_flight: Shares;
@@ -27,7 +27,7 @@ export class Quotas {
   /** The callers that created the subscriptions, by upstream and name. */
   readonly #creators = new Map<string, string>();
 
-  constructor(settings: QuotaSettings, shared: boolean, upstreams: Upstreams, budget: Budget) {
+  constructor(settings: QuotaSettings, shared: boolean, upstreams: LimitsByUpstream, budget: Budget) {
     this.#budget = budget;
     this.#bytes = new Shares(budget.partOf("in_flight"), settings.bytes, shared);
     this.reconfigure(settings, shared, upstreams, new Set());
@@ -37,7 +37,7 @@ export class Quotas {
    * Shares by other rules from here on; what callers hold counts on.
    * @param fresh the names of upstreams that hold nothing yet, though there may have been others of their names
    */
-  reconfigure(settings: QuotaSettings, shared: boolean, upstreams: Upstreams, fresh: ReadonlySet<string>): void {
+  reconfigure(settings: QuotaSettings, shared: boolean, upstreams: LimitsByUpstream, fresh: ReadonlySet<string>): void {
     const isGone = (name: string) => !upstreams.has(name) || fresh.has(name);
     for (const name of this.#upstreams.keys()) if (isGone(name)) this.#upstreams.delete(name);
     for (const key of this.#creators.keys()) if (isGone(key.split(" ", 1).join())) this.#creators.delete(key);

@@ -68,6 +68,7 @@ test("an empty configuration has all defaults", () => {
     limits: { memory: "auto" },
     quota: {},
     shutdown: { delay: 0, drain: 3000, close: 2000, flush: 1000, join: 2000, kill: 500, answer: 500 },
+    watch: false,
   });
   assert.equal(shutdownTotal(config.shutdown), 9000);
 });

@@ -42,7 +42,7 @@ const FILES: readonly Row[] = [
   ],
   [
     "log: { level: debug }",
-    "1:1: log: is not a known key (known here: listen, upstreams, replies, limits, quota, shutdown)",
+    "1:1: log: is not a known key (known here: listen, upstreams, replies, limits, quota, shutdown, watch)",
   ],
   ['{\n "listen": {\n  "port": "x" } }', "3:11: listen.port: must be a whole number from 0 to 65535"],
 ];

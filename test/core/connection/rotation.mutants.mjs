@@ -3,6 +3,13 @@ export default {
   tests: ["test/core/connection/rotation"],
   deno: true,
   mutants: [
+    [
+      "settings start a second successor beside the first",
+      ": successor\n      ? stepSuccessor(",
+      ": false && successor\n      ? stepSuccessor(",
+    ],
+    ["the age begins anew with the settings", "context.now - session.at.since", "0"],
+    ["a replaced connection loses its replies", "rotate?.drain ?? DRAIN_MS", "rotate?.drain ?? 0"],
     ["two successors connect at a time", "if (successor || at.phase", "if (at.phase"],
     ["an upstream that requests every rotation gets no pause", "if (before === 0) return", "if (before >= 0) return"],
     ["a repeated request shortens the wait", " || requestedOn === connection", ""],

@@ -188,6 +188,69 @@ test("rotations run one at a time, and never for a connection that was already r
   assert.equal(world.newest, 3);
 });
 
+test("settings that need a new connection replace the one that serves, and begin the attempt under way again", () => {
+  const world = new World();
+  world.give({ type: "start" });
+  world.give({ type: "settings", anew: true });
+  assert.deepEqual([[...world.open], world.newest, world.lost], [[2], 2, [1]], "the attempt begins again");
+  world.greeted(2);
+  world.give({ type: "settings", anew: true });
+  assert.deepEqual([world.availability, [...world.open]], [{ type: "ready", connection: 2 }, [2, 3]]);
+  world.give({ type: "settings", anew: true });
+  assert.deepEqual([world.availability, [...world.open]], [{ type: "ready", connection: 2 }, [2, 4]]);
+  world.greeted(4);
+  assert.deepEqual([world.availability, world.retired], [{ type: "ready", connection: 4 }, [2]]);
+});
+
+test("settings that need a new connection are tried at once, whatever the former ones had failed with", () => {
+  for (const status of [503, 401]) {
+    const world = new World();
+    world.give({ type: "start" });
+    world.give({ type: "dropped", connection: 1, disconnect: { reason: "status", status } });
+    world.give({ type: "settings", anew: false });
+    assert.equal(world.newest, 1, "other settings wait");
+    world.give({ type: "settings", anew: true });
+    assert.deepEqual([world.newest, world.rotation.current.failures], [2, 0]);
+  }
+});
+
+test("other settings leave the connection, and its rotation comes at the age that they give", () => {
+  const world = new World().ready();
+  world.now = 40_000;
+  const effects = world.give({ type: "settings", anew: false });
+  assert.deepEqual([world.newest, world.rotationTimer], [1, 60_000]);
+  assert.ok(
+    effects.some(({ type }) => type === "ping"),
+    "the peer is checked by the new settings from here on",
+  );
+});
+
+test("a replaced connection has time for its replies although no setting says how much", () => {
+  const context = {
+    now: 0,
+    lastActivityAt: 0,
+    traffic: NO_TRAFFIC,
+    secrets: [],
+    random: 0,
+    proof: "p",
+    settings: base,
+  };
+  const plain = { ...context, settings: { ...base, greeting: [] } };
+  const given = [
+    { type: "start" },
+    { type: "opened", connection: 1 },
+    { type: "settings", anew: true },
+    { type: "opened", connection: 2 },
+  ] as const;
+  let rotation = newRotation;
+  let last: readonly RotationEffect[] = [];
+  for (const input of given) ({ rotation, effects: last } = stepRotation(rotation, input, plain));
+  assert.deepEqual(
+    last.find(({ type }) => type === "retire"),
+    { type: "retire", connection: 1, withinMs: 30_000 },
+  );
+});
+
 test("sessions never share a socket, each has its timer, no connection repeats, and a close ends both", () => {
   const connection = fc.nat({ max: 12 });
   const anyInput: fc.Arbitrary<RotationInput> = fc.oneof(
@@ -198,6 +261,7 @@ test("sessions never share a socket, each has its timer, no connection repeats, 
     fc.record({ type: fc.constant("pong" as const), connection, proof: fc.constant("p") }),
     fc.record({ type: fc.constant("dropped" as const), connection, disconnect: fc.constant(network) }),
     fc.constantFrom<RotationInput>({ type: "timer" }, { type: "rotationTimer" }),
+    fc.record({ type: fc.constant("settings" as const), anew: fc.boolean() }),
   );
   // Inputs that fit the current state, so that a run makes progress.
   const fitting = fc

@@ -62,6 +62,7 @@ const anyMove: fc.Arbitrary<Move<SessionModel>> = fc.oneof(
     }),
   ),
   always("probe", (model) => model.give({ type: "probe" })),
+  fc.boolean().map((anew) => move(`settings ${anew}`, (model: SessionModel) => model.give({ type: "settings", anew }))),
   always("renew", (model) => model.give({ type: "renew", detail: "test" })),
   fc
     .tuple(fc.constantFrom(-1, 1, 2, 9), disconnects)

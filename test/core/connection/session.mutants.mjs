@@ -33,7 +33,17 @@ export default {
       'return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs }, context);',
       "return withinMs < 0 ? stay(session) : ping(session, at, context);",
     ],
-    ["giving up leaves the socket open", '{ type: "destroy", connection },\n    ', ""],
+    [
+      "corrected settings wait for the pause after the wrong ones",
+      "return anew ? connect(fresh, context) : stay(session);",
+      "return stay(session);",
+    ],
+    ["an attempt by former settings goes on", "if (!anew) return stay(session);", "return stay(session);"],
+    [
+      "giving up leaves the socket open",
+      'return scheduleRetry(session, cause, context, [\n    { type: "destroy", connection },',
+      "return scheduleRetry(session, cause, context, [",
+    ],
     ["a renewal does not report the lost connection", '{ type: "lost", connection: at.connection, cause },', ""],
     [
       "a closed session connects again",

@@ -6,7 +6,7 @@ import { HOLD_MS } from "../../../src/core/exchange/exchange.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import { text } from "../../../src/protocols/text.ts";
 import { echo, replyTo } from "./echo.ts";
-import { ExchangeModel } from "./exchange-model.ts";
+import { ExchangeModel, exact } from "./exchange-model.ts";
 
 // Requests in flight.
 
@@ -247,4 +247,51 @@ test("a request between attempts fails at once with the time until the next atte
     model.fails(model.call(echo("new")), code, "no", 0);
     assert.deepEqual([model.taken, model.exchange.nextDeadline], [[], undefined]);
   }
+});
+
+// Other limits.
+
+const limits = {
+  in_flight: 3,
+  batch_items: 10,
+  buffered_bytes: 2 ** 20,
+  reply_bytes: 2 ** 20,
+  reply_pause: 1_000,
+  pace: null,
+};
+
+test("other limits admit from here on, and what is in flight stays", () => {
+  const model = new ExchangeModel(jsonRpc, { in_flight: 3 });
+  model.connect();
+  const all = ["a", "b", "c"].map((value) => model.call(echo(value)));
+  model.carryOut(model.exchange.reconfigure({ ...limits, in_flight: 1 }, [], model.now));
+  model.fails(model.call(echo("d")), "too_many_in_flight", "no", 1_000);
+  for (const { frame } of model.taken) model.frame(replyTo(frame));
+  for (const seq of all) model.reply(seq);
+  model.call(echo("e"));
+  model.fails(model.call(echo("f")), "too_many_in_flight", "no", 1_000);
+  model.carryOut(model.exchange.reconfigure({ ...limits, in_flight: 2 }, [], model.now));
+  model.call(echo("g"));
+  assert.equal(model.exchange.inFlight, 2);
+});
+
+test("a rate limit that comes, changes or goes holds back what the upstream would refuse, and nothing longer", () => {
+  const pace = (messages: number) => ({ messages, per: 1_000, queue: 100, ...exact });
+  const model = new ExchangeModel(jsonRpc);
+  model.connect();
+  const reconfigure = (given: typeof limits.pace | ReturnType<typeof pace>) =>
+    model.carryOut(model.exchange.reconfigure({ ...limits, in_flight: 100, pace: given }, [], model.now));
+  const sent = () => model.taken.length;
+  model.call(echo("a"));
+  reconfigure(pace(2));
+  for (const value of ["b", "c", "d"]) model.call(echo(value));
+  assert.equal(sent(), 1, "nobody knows how many went out in the last second");
+  model.pass(1_000);
+  assert.equal(sent(), 3);
+  reconfigure(pace(3));
+  assert.equal(sent(), 4, "two of three turns are used up");
+  model.call(echo("e"));
+  assert.equal(sent(), 4);
+  reconfigure(null);
+  assert.equal(sent(), 5);
 });

@@ -19,6 +19,11 @@ export default {
       "const preferred = rest[this.#turn].next();",
       "const preferred = rest.subscriptions.next();",
     ],
+    [
+      "a changed rate limit forgets what went out",
+      "this.#pace?.limit.sent ?? new Array<number>(pace.messages).fill(now)",
+      "[] as number[]",
+    ],
     ["our own frames do not count for the pace", 'if (this.#pace?.settings.counts === "all")', "if (false)"],
     ["no turn is left for a ping", "const at = limit.at(reserved, now);", "const at = limit.at(0, now);"],
     ["a new connection inherits its predecessor's debts", "this.#requests.correlation.clear();", ""],

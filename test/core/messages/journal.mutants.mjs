@@ -46,6 +46,12 @@ export default {
       "this.markBack(at);\n    this.#away = { from: at, why };",
       "this.markBack(at);",
     ],
+    [
+      "entries stay at their places in a ring of another size",
+      "kept[seq % bounds.count]",
+      "kept[seq % this.#bounds.count]",
+    ],
+    ["other bounds count from the next message on", "this.size > bounds.count || this.#bytes > bounds.bytes", "false"],
     ["a gap before the first message is dated 1970", "oldest?.at ?? this.#startedAt", "0"],
   ],
 };

@@ -273,3 +273,26 @@ test("a reader that follows its cursor gets every message once and in order, or 
     ),
   );
 });
+
+test("other bounds keep the newest entries, at their cursors, and a reader behind them gets the gap", () => {
+  fc.assert(
+    fc.property(fc.nat({ max: 30 }), fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 40 }), (n, was, is) => {
+      const journal = filled(n, { count: was, bytes: roomy.bytes });
+      journal.resize({ count: is, bytes: roomy.bytes });
+      const kept = Math.min(n, was, is);
+      const numbers = Array.from({ length: kept }, (_, index) => `m${n - kept + 1 + index}`);
+      const gap = n > kept ? [`[overflow ${n - kept}]`] : [];
+      assert.equal(brief(read(journal, "earliest").entries), [...gap, ...numbers].join(" "));
+      for (let more = n + 1; more <= n + is; more++) journal.append(`m${more}`, "text", more);
+      assert.equal(journal.size, is);
+      assert.equal(brief(read(journal, at(n + is - 1)).entries), `m${n + is}`);
+    }),
+  );
+});
+
+test("a smaller bound of bytes keeps a message that is larger than it, alone", () => {
+  const journal = filled(3);
+  journal.resize({ count: 10, bytes: 1 });
+  assert.equal(brief(read(journal, "earliest").entries), "[overflow 2] m3");
+  assert.equal(journal.bytes, ENTRY + 2);
+});

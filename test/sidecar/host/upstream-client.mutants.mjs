@@ -4,7 +4,7 @@ export default {
   mutants: [
     [
       "an exiting sidecar accepts new work",
-      "this.#refusal ??= shuttingDown;",
+      "this.#refusal ??= refusal;",
       "",
       { tests: ["test/contract/library"] },
     ],
