@@ -1,6 +1,6 @@
 /** Mutants of `src/signals.ts`. */
 export default {
-  tests: ["test/contract/exit", "test/contract/signals"],
+  tests: ["test/contract/exit", "test/contract/signals", "test/signals"],
   mutants: [
     ["a signal that is delivered twice forces the exit", "if (now < wishEndsAt) {", "if (false) {"],
     ["no later signal forces the exit", "wishEndsAt = now + SAME_WISH_MS;", "wishEndsAt = Number.POSITIVE_INFINITY;"],
@@ -11,6 +11,7 @@ export default {
     ],
     ["the second signal is ignored", "exit({ cause: signal, force });", "exit({ cause: signal });"],
     ["the first signal forces the exit", "exit({ cause: signal, force });", "exit({ cause: signal, force: true });"],
+    ["a closed window leaves the service behind", "terminals.every(isTerminal)", "true"],
     ["the third signal is ignored", "if (force) giveBack();", "", { tests: ["test/faults/rows-42"] }],
   ],
 };

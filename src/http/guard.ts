@@ -11,7 +11,7 @@ import type { Tickets } from "./tickets.ts";
 export const BARE_PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/healthz"]);
 
 /** Routes for whoever operates the service: they need the token of `/shutdown`. */
-const OPERATING: ReadonlySet<string> = new Set(["/shutdown", "/reload"]);
+export const OPERATING: ReadonlySet<string> = new Set(["/shutdown", "/reload"]);
 
 /** Checks what a web page cannot forge: Host and Origin. */
 export function guardCaller(c: Context<Env>, access: Access): SidesocketError | undefined {

@@ -3,7 +3,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { subscriptionOrderJson } from "../config/json-schema.ts";
 import * as described from "./described.ts";
-import { BARE_PROBES } from "./guard.ts";
+import { BARE_PROBES, OPERATING } from "./guard.ts";
 import type { Access } from "./ports.ts";
 import type { Route } from "./routing.ts";
 import * as schemas from "./schemas.ts";
@@ -30,7 +30,7 @@ export function openApiDocument(
   registry.registerComponent("securitySchemes", "token", {
     type: "http",
     scheme: "bearer",
-    description: "A token of the API, or that of `/shutdown` if it has one of its own",
+    description: "A token of the API, or for `/shutdown` and `/reload` theirs, if they have one of their own",
   });
   const all = routes.map(({ describe }) => describe({ ...schemas, ...described }));
   for (const route of all) registry.registerPath({ ...route, security: securityOf(route.path, access) });
@@ -59,6 +59,6 @@ function securityOf(
   path: string,
   { tokens, shutdownTokens, openShutdown }: Pick<Access, "tokens" | "shutdownTokens" | "openShutdown">,
 ): Record<string, string[]>[] {
-  const isNeeded = path === "/shutdown" ? !shutdownTokens.isEmpty || !openShutdown : !tokens.isEmpty;
+  const isNeeded = OPERATING.has(path) ? !shutdownTokens.isEmpty || !openShutdown : !tokens.isEmpty;
   return isNeeded && !BARE_PROBES.has(path) ? [TOKEN] : [{}, TOKEN];
 }

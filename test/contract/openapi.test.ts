@@ -115,6 +115,8 @@ const REQUESTS: readonly (readonly [number, path: string, operation: string, ini
   [200, "/v1/events", "readEvents", { method: "HEAD" }],
   [200, "/v1/failures", "listFailures"],
   [200, "/openapi.json", "getDocument"],
+  [200, "/reload", "reload", { method: "POST" }],
+  [400, "/reload?force=true", "reload", { method: "POST" }],
   [400, "/shutdown?force=perhaps", "shutDown", { method: "POST" }],
 ];
 

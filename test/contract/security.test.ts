@@ -176,17 +176,19 @@ test("any address may be listened on with a token or with --insecure", async (t)
   assert.match(open.stderr(), /--insecure/);
 });
 
-test("/shutdown is never open beyond loopback: without a token of its own or of the API it is 403", async (t) => {
+test("/shutdown and /reload are never open beyond loopback: without a token of its own or of the API it is 403", async (t) => {
   const upstream = await startUpstream({ t });
   const args = ["--host", "0.0.0.0", "--insecure"];
   const stop = { method: "POST", path: "/shutdown" };
   const open = await startProduct({ upstream, t, args });
   const refused = await rawRequest(`http://127.0.0.1:${open.port}`, stop);
   await problem(refused, { status: 403, code: "forbidden", sent: "no", detail: /SIDESOCKET_SHUTDOWN_TOKEN/ });
+  assert.equal((await rawRequest(`http://127.0.0.1:${open.port}`, { ...stop, path: "/reload" })).status, 403);
   assert.equal((await open.stop()).code, 0);
   const guarded = await startProduct({ upstream, t, args, env: { SIDESOCKET_SHUTDOWN_TOKEN: SHUTDOWN } });
   const there = `http://127.0.0.1:${guarded.port}`;
   assert.equal((await rawRequest(there, stop)).status, 401);
+  assert.equal((await rawRequest(there, { ...stop, path: "/reload" })).status, 401);
   assert.equal((await rawRequest(there, { ...stop, ...bearer(SHUTDOWN) })).status, 200);
 });
 

@@ -25,7 +25,7 @@ async function start(t: Cleanup, wrapper: readonly string[] = []) {
   return { upstream, product };
 }
 
-const signals = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR2", ...(runtime === "deno" ? ["SIGUSR1"] : [])];
+const signals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR2", ...(runtime === "deno" ? ["SIGUSR1"] : [])];
 for (const cause of signals as NodeJS.Signals[]) {
   test(`${cause} lets a reply on its way in, and ends the process in order`, async (t) => {
     const { upstream, product } = await start(t);
@@ -42,7 +42,7 @@ for (const cause of signals as NodeJS.Signals[]) {
 for (const [first, second] of [
   ["SIGTERM", "SIGTERM"],
   ["SIGINT", "SIGTERM"],
-  ["SIGHUP", "SIGINT"],
+  ["SIGQUIT", "SIGINT"],
 ] as const) {
   test(`${first} and ${second} within half a second are one wish`, async (t) => {
     const { upstream, product } = await start(t);

@@ -1,6 +1,6 @@
 /** Mutants of `src/core/connection/session.ts`. */
 export default {
-  tests: ["test/core/connection/session", "test/core/connection/liveness"],
+  tests: ["test/core/connection/session", "test/core/connection/liveness", "test/core/connection/rotation"],
   deno: true,
   mutants: [
     [

@@ -2,12 +2,7 @@
 export default {
   tests: ["test/contract/exit"],
   mutants: [
-    [
-      "an exiting sidecar accepts new work",
-      "this.#refusal ??= refusal;",
-      "",
-      { tests: ["test/contract/library"] },
-    ],
+    ["an exiting sidecar accepts new work", "this.#refusal ??= refusal;", "", { tests: ["test/contract/library"] }],
     [
       "an idle thread that hangs holds up the drain",
       "if (this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();",
