@@ -1,13 +1,15 @@
 /**
- * The soaks: starts, stops and reconnects, repeated on Node (compiled) and on Deno (from source), each soak in its own
+ * The soaks: starts, stops, reconnects and reloads, repeated on Node (compiled) and on Deno (from source), each soak in its own
  * process and with its own table.
  *
- *   node scripts/soak.mjs [--node] [--deno] [--cycles N] [--reconnects N] [--stops N] [--held N] [--below-load L]
+ *   node scripts/soak.mjs [--node] [--deno] [--cycles N] [--reconnects N] [--stops N] [--held N] [--reloads N]
+ *     [--below-load L]
  *
  * - cycles: start, connect, request and exit of the library, all in one process
  * - reconnects: of one sidecar, whose thread stays
  * - stops: of the whole program, healthy
  * - held: the same, while an upstream, the thread or clients try to hold the stop
+ * - reloads: of one service under load, by random files, of which a quarter is wrong
  *
  * Without a number all soaks run, for hours; with some, only those. Stops wait while the machine's load is above L.
  * Exits with 1 if something was left behind or took too long. test/soak/soaks.ts and stops.ts have the limits.
@@ -22,6 +24,7 @@ const SOAKS = {
   reconnects: { count: "10000", limitMs: 2_000 },
   stops: { count: "1000", limitMs: 5_000 },
   held: { count: "20", limitMs: 60_000 },
+  reloads: { count: "10000", limitMs: 2_000 },
 };
 const EXTRA_MS = 120_000;
 /** A timer with a longer delay would fire at once. */

@@ -7,6 +7,7 @@ import { loadavg } from "node:os";
 import process from "node:process";
 import { runtime } from "../support/root.ts";
 import { delay } from "../support/until.ts";
+import { soakReloads } from "./reloads.ts";
 import { LIMITS, type Soaked, type SoakOptions, soakCycles, soakReconnects } from "./soaks.ts";
 import { soakHeld, soakStops } from "./stops.ts";
 
@@ -15,6 +16,7 @@ const soaks: Readonly<Record<string, (options: SoakOptions) => Promise<Soaked>>>
   reconnects: soakReconnects,
   stops: soakStops,
   held: (options) => soakHeld(options),
+  reloads: (options) => soakReloads(options),
 };
 
 const [name = "", count = "", belowLoad = "Infinity"] = process.argv.slice(2);
