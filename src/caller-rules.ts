@@ -1,6 +1,7 @@
 /** The rules by which a service admits callers and shares among them what there is, in force until a reload. */
 
 import type { LoadedConfig } from "./config/load.ts";
+import type { ReloadPlan, UpstreamChange } from "./config/reload-plan.ts";
 import { isLoopback } from "./config/wire.ts";
 import { Tokens } from "./http/callers.ts";
 import { loopbackHosts } from "./http/guard.ts";
@@ -35,9 +36,11 @@ export class CallerRules {
     return this.#quotas;
   }
 
-  /** @param fresh the names of upstreams that hold nothing yet */
-  reconfigure(config: Rules, fresh: ReadonlySet<string>): void {
+  /** Call once the upstreams of the plan serve. */
+  reconfigure({ upstreams: changes, after: { config } }: ReloadPlan): void {
     const { tokens, shutdownTokens, quota, replies } = config;
+    const isFresh = (change: UpstreamChange) => change === "added" || change === "replaced";
+    const fresh = new Set([...changes].flatMap(([name, change]) => (isFresh(change) ? name : [])));
     const { upstreams, budget } = this.#sidecars;
     this.#tokens = new Tokens(tokens);
     this.#shutdownTokens = new Tokens(shutdownTokens);

@@ -59,7 +59,7 @@ export class ServedUpstreams {
    * @returns the rest of the plan, which takes effect in the turn that calls it, and resolves when all that has left
    *   is gone; rejects, and leaves nothing behind, if an upstream cannot be opened
    */
-  async prepare({ upstreams: changes, after }: ReloadPlan): Promise<(bounds: ShutdownBounds) => Promise<void>> {
+  async prepare({ upstreams: changes, after }: ReloadPlan): Promise<() => Promise<void>> {
     const opened = new Map<string, UpstreamClient>();
     // The demo's upstream is not in the configuration.
     const settings = after.config.demo ? undefined : after.config.upstreams;
@@ -78,8 +78,8 @@ export class ServedUpstreams {
         await Promise.all([...opened.values()].map((client) => this.sidecars.leave(client, DISCARDED)));
       throw error;
     }
-    return async (bounds) => {
-      this.sidecars.bounds = bounds;
+    return async () => {
+      this.sidecars.bounds = after.config.shutdown;
       if (settings) await this.#change(changes, settings, opened);
     };
   }

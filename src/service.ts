@@ -20,9 +20,9 @@ import { logPressure } from "./pressure-log.ts";
 import { type LoadAgain, type Reloadable, Reloader } from "./reload/reloader.ts";
 import { logRequests } from "./request-log.ts";
 import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
+import { ServedUpstreams } from "./served-upstreams.ts";
 import type { ExitReport, HttpSide } from "./sidecar/host/exit.ts";
 import type { ExitOptions } from "./sidecar/host/sidecars.ts";
-import { ServedUpstreams } from "./served-upstreams.ts";
 import { Telemetry } from "./telemetry/telemetry.ts";
 import { version } from "./version.ts";
 
@@ -206,11 +206,9 @@ export class Service {
         const change = await this.#served.prepare(plan);
         // An exit that has begun ends what was prepared, too.
         if (sidecars.exiting) throw refused("shutting_down", "the service is shutting down: nothing is reloaded");
-        const { config } = plan.after;
-        this.#config = config;
-        const isGone = change(config.shutdown);
-        const isFresh = (name: string) => ["added", "replaced"].includes(plan.upstreams.get(name) ?? "");
-        this.#rules.reconfigure(config, new Set([...plan.upstreams.keys()].filter(isFresh)));
+        this.#config = plan.after.config;
+        const isGone = change();
+        this.#rules.reconfigure(plan);
         await isGone;
       },
     };

@@ -3,7 +3,7 @@
 import { ACCOUNTS, REFUSALS } from "../../core/util/budget.ts";
 import { BUCKET_BOUNDS, type Histogram } from "../../core/util/histogram.ts";
 import type { UpstreamDetails, UpstreamState } from "../../sidecar/contract.ts";
-import type { AppParts, UpstreamPort, WebhookState } from "../ports.ts";
+import type { AppParts, ReloadState, UpstreamPort, WebhookState } from "../ports.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
 
 /** An upstream at a scrape; without details if its thread did not respond. */
@@ -14,6 +14,8 @@ export interface ScrapedUpstream {
 
 /** Everything that a scrape reads. */
 export interface Scrape extends Pick<AppParts, "lifecycle" | "webhooks" | "budget" | "keeper" | "about"> {
+  /** The last reload of the configuration; undefined before the first. */
+  readonly reloads: ReloadState | undefined;
   readonly requests: RequestMetrics;
   /** The lag of the host's event loop. */
   readonly lag: Histogram;
@@ -426,6 +428,22 @@ const PROCESS: readonly MetricFamily[] = [
     "Bytes of the replies that are kept to be fetched.",
     ({ keeper }) => [[keeper.bytes]],
   ),
+  family(
+    "gauge",
+    "sidesocket_config_last_reload_successful",
+    "1 if the last reload of the configuration was carried out, 0 if something was wrong; none before the first.",
+    ({ reloads }) => (reloads ? [[reloads.lastSuccess]] : []),
+  ),
+  family(
+    "gauge",
+    "sidesocket_config_last_reload_success_timestamp_seconds",
+    "When the configuration was last reloaded with success.",
+    ({ reloads }) => (reloads?.lastSuccessAt ? [[reloads.lastSuccessAt.getTime() / 1_000]] : []),
+  ),
+  family("counter", "sidesocket_config_reloads_total", "Reloads of the configuration.", ({ reloads }) => [
+    [reloads?.successes ?? 0, { outcome: "success" }],
+    [reloads?.failures ?? 0, { outcome: "failure" }],
+  ]),
 ];
 
 /** All families, in the order of the text. */

@@ -26,12 +26,12 @@ export class Metrics implements MetricsPort {
       () => performance.now(),
       (ms) => this.#lag.observe(ms / 1_000),
     );
-    const { lifecycle, webhooks, budget, keeper, about } = parts;
+    const { lifecycle, webhooks, budget, keeper, about, reload } = parts;
     const [{ metricsText }, ...upstreams] = await Promise.all([
       import("./metrics-text.ts"),
       ...[...parts.upstreams.values()].map(async (port) => ({ port, details: await port.inspect(INSPECT_WITHIN_MS) })),
     ]);
-    const scrape = { requests: this.#requests, lag: this.#lag, upstreams, at: Date.now() };
+    const scrape = { requests: this.#requests, lag: this.#lag, upstreams, at: Date.now(), reloads: reload?.state };
     return metricsText({ ...scrape, lifecycle, webhooks, budget, keeper, about }, isOpenMetrics);
   }
 
