@@ -77,7 +77,7 @@ export const COMMAND_OPTIONS = {
 
 export type CommandOptionName = keyof typeof COMMAND_OPTIONS;
 
-type Value<Spec> = Spec extends { readonly type: "boolean" }
+type OptionValue<Spec> = Spec extends { readonly type: "boolean" }
   ? boolean
   : Spec extends { readonly multiple: true }
     ? readonly string[]
@@ -85,7 +85,7 @@ type Value<Spec> = Spec extends { readonly type: "boolean" }
 
 /** The given options of a command by name, unchecked. */
 export type CommandOptions = {
-  readonly [Name in CommandOptionName]?: Value<(typeof COMMAND_OPTIONS)[Name]> | undefined;
+  readonly [Name in CommandOptionName]?: OptionValue<(typeof COMMAND_OPTIONS)[Name]> | undefined;
 };
 
 /** @returns the first of the options that the command does not take, with those that do */
