@@ -25,6 +25,10 @@ async function main(): Promise<void> {
       const { configJsonSchema } = await import("./config/json-schema.ts");
       return print(JSON.stringify(configJsonSchema(), undefined, 2));
     }
+    case "completion": {
+      const { completion } = await import("./commands/completion.ts");
+      return print(completion(parsed.shell));
+    }
     case "check-config": {
       const { describeConfig } = await import("./config/describe.ts");
       const { loadForProcess } = await import("./process-config.ts");

@@ -9,6 +9,7 @@ export const COMMANDS = {
   doctor: "doctor [options]",
   run: "run [options] SCRIPT [-- its arguments]",
   "check-config": "check-config FILE",
+  completion: "completion bash|zsh|fish",
 } as const;
 
 export type CommandName = keyof typeof COMMANDS;

@@ -95,6 +95,27 @@ const SWITCHES = {
   version: { type: "boolean", help: "print the version" },
 } as const;
 
+const SHELLS = ["bash", "zsh", "fish"] as const;
+
+export type Shell = (typeof SHELLS)[number];
+
+/** An option as people see it. */
+export interface OptionLine {
+  readonly name: string;
+  /** The kind of its value; undefined for a switch. */
+  readonly hint?: string;
+  readonly help: string;
+  /** The commands that take it; undefined if all do. */
+  readonly of?: readonly string[];
+}
+
+/** All options, of every command. */
+export const optionLines: readonly OptionLine[] = Object.entries<Omit<OptionLine, "name">>({
+  ...SETTINGS,
+  ...COMMAND_OPTIONS,
+  ...SWITCHES,
+}).map(([name, option]) => ({ ...option, name }));
+
 /** All variables of ours. Deno must be allowed to read these, `YAML_VARIABLES`, and those that the file names. */
 export const ENVIRONMENT_NAMES: readonly string[] = [
   ...Object.values(SETTINGS).map(({ env }) => env),
@@ -117,6 +138,7 @@ export type Command =
   | ListenCommand
   | StatusCommand
   | RunCommand
+  | { readonly command: "completion"; readonly flags: Flags; readonly shell: Shell }
   | { readonly command: "help" | "version" | "config-schema" };
 
 export interface CallCommand {
@@ -199,6 +221,12 @@ export function parseCommandLine(argv: readonly string[]): Command {
       const [script, ...args] = rest;
       if (script === undefined) throw usage("run takes a script: sidesocket run [options] SCRIPT [-- its arguments]");
       return checked({ command, flags, script, args }, options);
+    }
+    case "completion": {
+      const [name, extra] = rest;
+      const shell = SHELLS.find((each) => each === name);
+      if (shell === undefined || extra !== undefined) throw usage(`completion takes a shell: ${SHELLS.join(", ")}`);
+      return checked({ command, flags, shell }, options);
     }
     case "check-config": {
       const [file, extra] = rest;
