@@ -1,4 +1,4 @@
-/** The command `sidesocket completion`: scripts by which shells complete commands and options, from the options' table. */
+/** The command `sidesocket completion`: scripts by which shells complete commands and options, made from our tables. */
 
 import { type CommandName, commandNames } from "../config/command-options.ts";
 import { type OptionLine, optionLines, type Shell } from "../config/commandline.ts";
