@@ -29,8 +29,9 @@ interface Event {
 /** Collects the events of a stream until it ends. */
 async function collect(response: Response, events: Event[]): Promise<void> {
   let text = "";
-  for await (const bytes of (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
-    text += bytes;
+  const decoder = new TextDecoder();
+  for await (const bytes of response.body as ReadableStream<Uint8Array>) {
+    text += decoder.decode(bytes, { stream: true });
     const whole = text.split("\n\n");
     text = whole.pop() as string;
     for (const lines of whole) {
