@@ -307,3 +307,30 @@ test("watch: true sees a file that is written in place, renamed over, and swappe
   await seen(3);
   await watching.stop("SIGTERM");
 });
+
+test("an exit during a reload wins, and a reload during an exit is refused", async (t) => {
+  const here = await mkdtemp(join(tmpdir(), "sidesocket-exit-"));
+  t.after(() => rm(here, { recursive: true }));
+  const file = join(here, "config.yaml");
+  const text = (names: readonly string[]) =>
+    JSON.stringify({
+      shutdown: { drain: "20s" },
+      upstreams: Object.fromEntries(names.map((name) => [name, { url: a.url }])),
+    });
+  await writeFile(file, text(["a", "b"]));
+  const ending = await startProduct({ args: ["--config", file], t });
+  await ending.ready();
+  const begun = a.texts.length;
+  const pending = ending.post("/v1/upstreams/b/request", call(20, "sleep", [700]));
+  await a.until(() => a.texts.length > begun);
+  await writeFile(file, text(["a"]));
+  const reloaded = ending.post("/reload", "");
+  await until(async () => (await ending.fetch("/v1/upstreams/b")).status === 404);
+  ending.child.signal("SIGTERM");
+  await until(async () => (await ending.fetch("/readyz")).status === 503);
+  await problem(await ending.post("/reload", ""), { status: 503, code: "shutting_down", sent: "no" });
+  assert.deepEqual([(await pending).status, (await reloaded).status], [200, 200]);
+  const { code } = await ending.ended();
+  const joined = ending.report().steps.find(({ step }) => step === "join");
+  assert.deepEqual([code, joined?.outcome], [0, "done"], ending.stderr());
+});
