@@ -11,7 +11,7 @@ import { loadForProcess } from "../process-config.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { isJoined } from "../sidecar/exit-report.ts";
 import { checkLogins } from "./doctor-login.ts";
-import { checkDescriptors, checkPort, checkProxies, checkSecretFiles, variables } from "./doctor-machine.ts";
+import { checkDescriptors, checkPorts, checkProxies, checkSecretFiles, variables } from "./doctor-machine.ts";
 import { checkWay } from "./doctor-network.ts";
 import type { Way } from "./doctor-way.ts";
 import { type CommandEnd, UNREAD } from "./failed.ts";
@@ -46,7 +46,7 @@ export async function doctor({ flags }: DoctorCommand, runtime: Runtime): Promis
       await print([fail(`permissions: ${lacking}`)]);
       return { exitCode: SOMETHING_FAILS, joined: true };
     }
-    await print([checkDescriptors(config, runtime.descriptorsMax()), await checkPort(config)]);
+    await print([checkDescriptors(config, runtime.descriptorsMax()), ...(await checkPorts(config))]);
     await print(await checkSecretFiles(config));
     const joined = await checkUpstreams(config, runtime, print);
     return { exitCode: joined ? (isHealthy ? 0 : SOMETHING_FAILS) : NOT_JOINED, joined };

@@ -54,23 +54,36 @@ export async function checkSecretFiles({ upstreams }: LoadedConfig): Promise<rea
   return findings;
 }
 
-/** Listens for a moment where the service would. */
-export async function checkPort({ listen: { host, port } }: LoadedConfig): Promise<Finding> {
+/** Listens for a moment wherever the service would. */
+export async function checkPorts({ listen }: LoadedConfig): Promise<readonly Finding[]> {
+  const findings = [await checkPort("listen", listen, "--host", "--port")];
+  const { metrics } = listen;
+  if (metrics) findings.push(await checkPort("listen.metrics", metrics, "listen.metrics.host", "listen.metrics.port"));
+  return findings;
+}
+
+/** @param hostSetting and `portSetting`: the names of the settings that mend it */
+async function checkPort(
+  name: string,
+  { host, port }: { readonly host: string; readonly port: number },
+  hostSetting: string,
+  portSetting: string,
+): Promise<Finding> {
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen({ host, port }, resolve);
     });
-    return ok(port === 0 ? `listen: any free port of ${host}` : `listen: ${host}:${port} is free`);
+    return ok(port === 0 ? `${name}: any free port of ${host}` : `${name}: ${host}:${port} is free`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const cures: Readonly<Record<string, string>> = {
-      EADDRINUSE: "end the program that listens there, perhaps this service, or choose another port (--port)",
-      EACCES: "choose a port above 1023 (--port)",
-      EADDRNOTAVAIL: "choose an address of this machine (--host)",
+      EADDRINUSE: `end the program that listens there, perhaps this service, or choose another port (${portSetting})`,
+      EACCES: `choose a port above 1023 (${portSetting})`,
+      EADDRNOTAVAIL: `choose an address of this machine (${hostSetting})`,
     };
-    return fail(`listen: ${host}:${port} cannot be listened on (${codeOf(error)})`, cures[code ?? ""]);
+    return fail(`${name}: ${host}:${port} cannot be listened on (${codeOf(error)})`, cures[code ?? ""]);
   } finally {
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }

@@ -64,7 +64,7 @@ export async function listen(command: ListenCommand, runtime: Runtime): Promise<
 }
 
 async function listenTo(command: ListenCommand, begin: () => Source, runtime: Runtime): Promise<CommandEnd> {
-  const options = readOptions(command);
+  const options = readListening(command);
   const { cursor: path } = command.options;
   const cursor = path === undefined ? undefined : await CursorFile.open(path);
   const source = begin();
@@ -193,7 +193,7 @@ function upstreamSource(
 }
 
 /** @throws ConfigError for an option that is invalid */
-function readOptions({ options }: ListenCommand): Listening {
+export function readListening({ options }: Pick<ListenCommand, "options">): Listening {
   const { limit: count, after, where: rules = [], subscription } = options;
   const limit = count === undefined ? Number.POSITIVE_INFINITY : Number(count);
   if (count !== undefined && !/^[1-9]\d{0,14}$/.test(count))

@@ -15,11 +15,11 @@ export function oneUpstream(
   name: string | undefined,
 ): ReadonlyMap<string, UpstreamSettings> {
   const names = [...upstreams.keys()];
-  const chosen = name ?? (upstreams.size === 1 ? names[0] : "default");
-  const settings = upstreams.get(chosen ?? "");
-  if (settings) return new Map([[chosen ?? "", settings]]);
+  const chosen = name ?? "default";
+  const settings = upstreams.get(chosen);
+  if (settings) return new Map([[chosen, settings]]);
   // The only one has the name `default`, too, as in the API; so has the demo.
-  if (upstreams.size <= 1 && (name ?? "default") === "default") return upstreams;
+  if (upstreams.size <= 1 && chosen === "default") return upstreams;
   if (name !== undefined)
     throw new ConfigError(`--to: unknown upstream (${meant(name, names.length === 0 ? ["default"] : names)})`);
   throw new ConfigError(`several upstreams, and none is named default: choose by --to (${names.join(", ")})`);

@@ -4,9 +4,9 @@ export default {
   mutants: [
     [
       "an unknown name takes the first one",
-      'upstreams.get(chosen ?? "")',
-      'upstreams.get(chosen ?? "") ?? [...upstreams.values()][0]',
+      "upstreams.get(chosen)",
+      "upstreams.get(chosen) ?? [...upstreams.values()][0]",
     ],
-    ["the only one must be named default", 'upstreams.size === 1 ? names[0] : "default"', '"default"'],
+    ["the only one must be named default", "upstreams.size <= 1", "upstreams.size < 1"],
   ],
 };

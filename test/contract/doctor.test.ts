@@ -154,7 +154,8 @@ describe("sidesocket doctor", () => {
     await chmod(secret, 0o644);
     const file = join(folder, "open.yaml");
     const headers = { authorization: `Bearer \${file:${secret}}` };
-    await writeFile(file, JSON.stringify({ upstreams: { default: { url: upstream.url, headers } } }));
+    const listen = { metrics: { port } };
+    await writeFile(file, JSON.stringify({ listen, upstreams: { default: { url: upstream.url, headers } } }));
     const ran = await runProduct(["doctor", "--config", file, "--port", String(port)], {
       env: { HTTPS_PROXY: "http://user:c4n4ry@proxy:1" },
       wrapper: ["/bin/sh", "-c", 'ulimit -n 256; exec "$@"', "sh"],
@@ -162,6 +163,7 @@ describe("sidesocket doctor", () => {
     }).finally(() => taken.close());
     assert.equal(ran.code, 1, ran.stdout);
     assert.match(ran.stdout, new RegExp(`^fail {2}listen: 127.0.0.1:${port} .*EADDRINUSE.*; .*--port`, "m"));
+    assert.match(ran.stdout, new RegExp(`^fail {2}listen.metrics: 127.0.0.1:${port} .*listen.metrics.port`, "m"));
     assert.match(ran.stdout, /^warn {2}secret file of upstream default: .*every user.*; chmod o-r/m);
     assert.match(ran.stdout, /^warn {2}proxy: HTTPS_PROXY is set and not used/m);
     // On Deno the limit is shown only with every permission.

@@ -106,9 +106,6 @@ describe("sidesocket listen", () => {
   const usages: readonly (readonly [args: readonly string[], code: number, said: RegExp])[] = [
     [[], 2, /listen needs a running service/],
     [["--service", "ws://127.0.0.1:1"], 2, /--service must be the http/],
-    [["--service", "http://127.0.0.1:1", "--limit", "0"], 2, /--limit must be a whole number from 1/],
-    [["--service", "http://127.0.0.1:1", "--where", "/a"], 2, /--where must be POINTER=VALUE/],
-    [["--service", "http://127.0.0.1:1", "--after", "x"], 2, /--after must be a message's cursor/],
     [["--upstream", "ws://127.0.0.1:1", "--subscription", "x"], 2, /--subscription: unknown subscription/],
     [["--service", "http://127.0.0.1:1"], 3, /"code":"service_lost","sent":"no"/],
   ];
