@@ -66,8 +66,14 @@ async function start() {
     if (error?.status === 401) set({ link: "locked", why: token.text === "" ? undefined : error.message });
     else set({ link: "lost", why: error?.status ? error.message : undefined, againAt });
   };
-  follow("/v1/upstreams", { signal, silentMs: SILENT_MS, on: { event: (_name, data) => onUpstreams(data), lost } });
-  follow("/v1/events", { signal, on: { open: () => catchUp(), event: onEvent } });
+  let isLet = false;
+  const open = () => {
+    // Only now: with a wrong token each stream would be one more failure in the log.
+    if (!isLet) follow("/v1/events", { signal, on: { open: () => catchUp(), event: onEvent } });
+    isLet = true;
+  };
+  const event = (_name, data) => onUpstreams(data);
+  follow("/v1/upstreams", { signal, silentMs: SILENT_MS, on: { open, event, lost } });
   pollSubscriptions(signal);
 }
 

@@ -156,17 +156,19 @@ export class BrowserPage {
     await this.#call("Input.dispatchMouseEvent", { type: "mouseReleased", ...at });
   }
 
-  async look(scheme: "light" | "dark", width = 1_180, height = 820): Promise<void> {
+  async look(scheme: "light" | "dark", width = 1_240, height = 860): Promise<void> {
     const features = [
       { name: "prefers-color-scheme", value: scheme },
       { name: "prefers-reduced-motion", value: "reduce" },
     ];
     await this.#call("Emulation.setEmulatedMedia", { features });
+    await this.#call("Emulation.setScrollbarsHidden", { hidden: true });
     await this.#call("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
   }
 
-  /** The whole page, or what a window of this size shows of it, as a PNG. */
+  /** The top of the page, as a PNG. */
   async screenshot(): Promise<Uint8Array> {
+    await this.evaluate("scrollTo(0, 0)");
     const { data } = await this.#call("Page.captureScreenshot", { format: "png" });
     return Buffer.from(data as string, "base64");
   }

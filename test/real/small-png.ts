@@ -12,16 +12,13 @@ interface Image {
   readonly rgb: Uint8Array;
 }
 
-/** Draws the picture anew with the 256 colours that it has most of; others become the nearest of these. */
+/** Draws the picture anew with 256 of its colours; others become the nearest of these. */
 export function smallPng(png: Uint8Array): Uint8Array {
   const { width, height, rgb } = decode(png);
   const counts = new Map<number, number>();
   const colourAt = (at: number) => (((rgb[at] ?? 0) << 16) | ((rgb[at + 1] ?? 0) << 8) | (rgb[at + 2] ?? 0)) >>> 0;
   for (let at = 0; at < rgb.length; at += 3) counts.set(colourAt(at), (counts.get(colourAt(at)) ?? 0) + 1);
-  const palette = [...counts]
-    .sort(([, a], [, b]) => b - a)
-    .slice(0, COLOURS)
-    .map(([colour]) => colour);
+  const palette = paletteOf([...counts].sort(([, a], [, b]) => b - a).map(([colour]) => colour));
   const indexOf = new Map<number, number>();
   for (const colour of counts.keys()) indexOf.set(colour, nearest(palette, colour));
   const rows = Buffer.alloc((width + 1) * height);
@@ -43,12 +40,29 @@ export function smallPng(png: Uint8Array): Uint8Array {
   ]);
 }
 
+/** Half of them the most frequent ones, and half those that would be missed most: thin lines have few pixels. */
+function paletteOf(colours: readonly number[]): readonly number[] {
+  const palette = colours.slice(0, COLOURS / 2);
+  const others = colours.slice(COLOURS / 2);
+  const missed = others.map((colour) => Math.min(...palette.map((each) => distance(each, colour))));
+  while (palette.length < Math.min(COLOURS, colours.length)) {
+    const added = others[missed.indexOf(Math.max(...missed))] ?? 0;
+    palette.push(added);
+    others.forEach((colour, index) => {
+      missed[index] = Math.min(missed[index] ?? 0, distance(added, colour));
+    });
+  }
+  return palette;
+}
+
+function distance(one: number, other: number): number {
+  return [16, 8, 0].reduce((sum, shift) => sum + (((one >> shift) & 255) - ((other >> shift) & 255)) ** 2, 0);
+}
+
 function nearest(palette: readonly number[], colour: number): number {
-  const distance = (other: number) =>
-    [16, 8, 0].reduce((sum, shift) => sum + (((colour >> shift) & 255) - ((other >> shift) & 255)) ** 2, 0);
   let best = 0;
   for (let index = 1; index < palette.length; index++) {
-    if (distance(palette[index] ?? 0) < distance(palette[best] ?? 0)) best = index;
+    if (distance(palette[index] ?? 0, colour) < distance(palette[best] ?? 0, colour)) best = index;
   }
   return best;
 }
