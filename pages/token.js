@@ -1,11 +1,13 @@
 /** The form that asks for the token. */
 
-import { html, useState } from "./preact.js";
+import { html, useEffect, useRef, useState } from "./preact.js";
 import { token } from "./service.js";
 
 /** @param why says why the last one was refused */
 export function AskToken({ why, onToken }) {
   const [text, setText] = useState("");
+  const input = useRef();
+  useEffect(() => input.current.focus(), []);
   const use = (event) => {
     event.preventDefault();
     token.text = text;
@@ -18,7 +20,7 @@ export function AskToken({ why, onToken }) {
       <input
         type="password"
         autocomplete="off"
-        autofocus
+        ref=${input}
         value=${text}
         onInput=${({ target }) => setText(target.value.trim())}
       />

@@ -466,16 +466,17 @@ n9L3yPlxzyFcQtmeT6a5Lujcv2ybH+6EfXfYTMd8ZTqu5Hzh6+/Eu6WuvEf+D7pcgGAxHgAA`,
   },
   "token.js": {
     type: "text/javascript; charset=utf-8",
-    etag: '"fS87JKhIyOwlsjb056txsL"',
+    etag: '"KytlifLiGGk1-PH8tyrMyk"',
     gzip: `
-H4sIAAAAAAACA1VSTY+bMBC951c8WdEqiaIg7XUBdaVe9lZ101NVaR0YirtgI8842Qjx3ysbknYvmBneh+cN2W6HY0tonO8hrRZo
-fudYQlqCuHeyB+yy1cr0g/OCEa303R6B6VW0ECY03vVQh2zwpCs5/GH19A+dFP4DMfmzqWhGrbLdDl8G7XWPS3sF6yunl+jdaRY4
-S7hohqcmMNXxJvSRpJtgKzHO4pnfj9FkM0bqHs4eZ88txhVQOcuCn0IfsgeTHOlDfqG4D7BRavt0xwUmFNjQmaxsUZRJAkj1YfDp
-/EqNDp1sEg1LRlEfBeIxt5drzKgpPjxJ8Dbl95anwKtOMxdq0Ja6GLyCs6/h1Bsp1mNgmsoklbePZVzSkh0sUc3Qs3OetY8zbD3G
-6B4eFofhJu9Js7MK3nVUKN2RF1Xmp/L7nGmencqZO+XZUL5Ns2enT9TdJC6mJlXOubomref520sCArmxQ5ClAOQ6UJyJ+eJ8re59
-HcRVrh86EiqUa5rPnxpXBb53zroLVKzHmOd07zr7Eq2K9bgZIdr/JolrLsrbYjdz85DoB/Gm32y3N362pJml0ZaiNufbkCftYy5B
-xNlbr9fGKtSG9amjerkQiqKAUlP5gwlG8mzmLIo86Du9NVZU+SJgib+2sZDWMESfEKyYDlcXUHUu6eyhbQ3DsHQmj0F7iWFrC13X
-npgPeRbFyzyrzTm65Vn8jcq3p9W0+gvK1IppygMAAA==`,
+H4sIAAAAAAACA01TTWvjMBC951cMIhQnBBt6rWW2sHvobWmzp1KobI/X2tqS0YySBuP/vkhy0l48mtGbNx9PLvZ7OPYInXUjcK8Y
+FH1QcIF7BLYfaHLYF5uNHifrGGboeRwO4Al/dR02HI/P2EX7wooRFuicHUHkxeRQNZz/I/HwRRBJv4EI3Uk3mFCbYr+HH5NyaoRz
+fwFSF4qH0M6giMEahLMicNh5wjY0h5+RuvOmYW0NPNLHMRTJ5pB6AGuOqeYO5g1AYw0xvDJ+8gEI+Yif/AbyNkAmxO7hhtNm8pxu
+n7HL4s1t+izbgawSJm+8c2g472zjKdsd4PXtG48nBAkZntBwTAqtAEQ/n1y0P7FTfuBUBNb1hz5BQjApvI6TUEv4OGTvTJTmvYxa
+NoMikmJSBoegqQBrXnw9apbb2RMuVaQq+/sq6L9qAAaxJVCpcln09wm2nYMEd3drhelK71CRNQKcHVAKNaBjUZV19Zy0KYu6SrlL
+WUzV+5JqDqrG4Upx1i2KKuljuyjz4++nCAQo42JXB4AvE4aZiM7WteIWV55tY8dpQEYpbNd9XTns5HaONMsteFKDR7mdw0q/otY8
+BZjcztkMrNxf5PBiZHV9I1kK5jE9Z6fHbLe75hfrQos43eq0+nSds1YurMYzW3ONjUobAa0mVQ/Yrg2BlBKEWKo/hKC5LFLOykiT
+uqX32rConhiIw1+iDXCvCVjV4A3rAS7WQzPYyHMAZVrQBAZP6GBSjsO+lQHVtg6J8rII5FVZtPoUqpVFeEnV+8Nm2fwHtxY8vCgE
+AAA=`,
   },
   "upstream.js": {
     type: "text/javascript; charset=utf-8",
