@@ -37,7 +37,8 @@ export interface MetricFamily {
   readonly name: string;
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
-  samples(scrape: Scrape): readonly Sample[];
+  /** Made one by one: there may be many. */
+  samples(scrape: Scrape): Iterable<Sample>;
 }
 
 const PHASES: Readonly<Record<UpstreamState["phase"], true>> = {
@@ -59,8 +60,9 @@ function family(
   help: string,
   samples: (scrape: Scrape) => readonly (readonly [Measured | boolean, Labels?])[],
 ): MetricFamily {
-  const known = (scrape: Scrape) =>
-    samples(scrape).flatMap(([value, labels = {}]) => (value === undefined ? [] : [{ labels, value: Number(value) }]));
+  function* known(scrape: Scrape): Generator<Sample> {
+    for (const [value, labels = {}] of samples(scrape)) if (value !== undefined) yield { labels, value: Number(value) };
+  }
   return { name, type, help, samples: known };
 }
 
@@ -69,7 +71,9 @@ function histogram(
   help: string,
   series: (scrape: Scrape) => readonly (readonly [Histogram, Labels])[],
 ): MetricFamily {
-  const samples = (scrape: Scrape) => series(scrape).flatMap(([each, labels]) => partsOf(name, each, labels));
+  function* samples(scrape: Scrape): Generator<Sample> {
+    for (const [each, labels] of series(scrape)) yield* partsOf(name, each, labels);
+  }
   return { name, type: "histogram", help, samples };
 }
 
