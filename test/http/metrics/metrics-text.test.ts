@@ -30,6 +30,7 @@ function scrapeOf(count: number): Scrape {
       stopping: new StopSignal(),
       exit: () => Promise.reject(new Error("unused")),
     },
+    reloads: undefined,
     webhooks: new Map(),
     budget: Budget.alone(1_000_000),
     keeper: new ReplyKeeper(configSchema.parse({}).replies),
