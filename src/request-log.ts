@@ -32,7 +32,12 @@ function logFailure(request: FailedRequest): void {
   const { failure, status } = request;
   const { code, sent, detail } = failure;
   const level = status >= 400 && status < 500 ? "info" : "warn";
-  log[level](`${subjectOf(request)} failed: ${code}, sent: ${sent}`, { ...factsOf(request), code, sent, detail });
+  log[level](`${subjectOf(request)} failed: ${code} (sent: ${sent}): ${detail}`, {
+    ...factsOf(request),
+    code,
+    sent,
+    detail,
+  });
 }
 
 function subjectOf({ method, route, upstream }: Pick<EndedRequest, "method" | "route" | "upstream">): string {
