@@ -302,7 +302,8 @@ export class UpstreamClient implements ThreadClient {
 
   /** Without a thread there is nothing to end at the upstream. */
   #post(message: ToThread): void {
-    if (this.#down && message.type === "unsubscribe") this.subscriptions.removed(message.seq, undefined);
+    const isGone = this.#down !== undefined || !this.#thread.listens;
+    if (isGone && message.type === "unsubscribe") this.subscriptions.removed(message.seq, undefined);
     else this.#thread.post(message);
   }
 
