@@ -13,17 +13,13 @@ export function completion(shell: Shell): string {
 const scripts: Readonly<Record<Shell, () => string>> = { bash, zsh, fish };
 
 function bash(): string {
-  const files = optionLines.filter(({ hint = "" }) => FILES.test(hint)).map(({ name }) => `--${name}`);
   const cases = commandNames.map((command) => `    ${command}) options="${optionsOf(command).join(" ")}" ;;`);
   return [
     "_sidesocket() {",
-    '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" options',
+    '  local word="${COMP_WORDS[COMP_CWORD]}" options',
     '  case "${COMP_WORDS[1]}" in',
     ...cases,
     `    *) options="${optionsOf("serve").join(" ")}" ;;`,
-    "  esac",
-    '  case "$before" in',
-    `    ${files.join("|")}) COMPREPLY=($(compgen -f -- "$word")); return ;;`,
     "  esac",
     '  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$word"))',
     `  elif [[ $COMP_CWORD -eq 1 ]]; then COMPREPLY=($(compgen -W "${commandNames.join(" ")}" -- "$word"))`,

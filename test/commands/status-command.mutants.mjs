@@ -4,10 +4,5 @@ export default {
   mutants: [
     ["whatever answers is ready", 'readiness === "ready" ? 0 : NOT_READY', "0"],
     ["a failure of the state is printed as the state", "if (!response.ok) throw await failureOf(response);", ""],
-    [
-      "any server has a readiness",
-      'if (said === undefined) throw lost("its readiness is none of sidesocket", "no");',
-      "",
-    ],
   ],
 };

@@ -37,6 +37,12 @@ for (const shell of ["zsh", "fish"]) {
   });
 }
 
+test("fish completes the values of options that are files, and no other", async () => {
+  const script = await scriptOf("fish");
+  assert.match(script, /-l config -r -F /);
+  assert.match(script, /-l port -x /);
+});
+
 test("another shell is exit code 2, with those that are known", async () => {
   const ran = await runProduct(["completion", "csh"]);
   assert.equal(ran.code, 2);
