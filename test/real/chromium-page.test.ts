@@ -244,6 +244,22 @@ describe("the page, in Chromium", {
     await fitsInto(360);
   });
 
+  test("a page's EventSource reads with a ticket, once", async () => {
+    const read = `(async () => {
+      const headers = { Authorization: "Bearer ${TOKEN}", "Content-Type": "application/json" };
+      const init = { method: "POST", headers, body: JSON.stringify({ route: "/v1/upstreams" }) };
+      const { ticket } = await (await fetch("/v1/tickets", init)).json();
+      const first = () => new Promise((done) => {
+        const source = new EventSource("/v1/upstreams?ticket=" + ticket);
+        const end = (outcome) => done(outcome, source.close());
+        source.addEventListener("upstreams", ({ data }) => end(JSON.parse(data).upstreams[0].name));
+        source.onerror = () => end(source.readyState === EventSource.CLOSED ? "closed for good" : "again");
+      });
+      return [await first(), await first()];
+    })()`;
+    assert.deepEqual(await page.evaluate(read), ["exchange", "closed for good"]);
+  });
+
   test("stops the service by keyboard alone, after a typed word, and shows the report", async () => {
     await page.goto(`${address}/`);
     await page.shows(".upstream .phase", /refused/);
