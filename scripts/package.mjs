@@ -9,7 +9,7 @@
  * (test/package): as the README says, with each version of Node and with Deno, and by each bundler.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -19,6 +19,8 @@ import { installOnce } from "./deno.mjs";
 
 const FOLDER = "build/package";
 const CONTENT = ["dist", "docs", "examples", "ops", "CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"];
+/** The pictures that documents show; the others would be a third of the package. */
+const SHOWN = ["refused-light.png", "docs-light.png"];
 /** What only the repository needs. */
 const NOT_SHIPPED = ["private", "scripts", "devDependencies"];
 
@@ -37,6 +39,7 @@ function pack() {
   mkdirSync(content, { recursive: true });
   for (const path of CONTENT) cpSync(path, join(content, path), { recursive: true });
   rmSync(join(content, "docs/benchmarks/results.json"));
+  for (const name of readdirSync("docs/page")) if (!SHOWN.includes(name)) rmSync(join(content, "docs/page", name));
   const manifest = JSON.parse(readFileSync("package.json", "utf8"));
   for (const key of NOT_SHIPPED) delete manifest[key];
   const { name, ...rest } = manifest;
