@@ -87,3 +87,40 @@ test("a request that was posted to a silent thread may have been sent", async ()
   assert.deepEqual([facts(outcome), requests(received).length], [["reply_timeout", "maybe"], 1]);
   thread.stopRestarting();
 });
+
+test("settings that change before the thread listens are those that it opens, with their subscriptions alone", async () => {
+  const { received, thread, client, ready } = starting();
+  const subscribed = (method: string) =>
+    upstreamSchema.parse({
+      url: "ws://127.0.0.1:1",
+      subscriptions: { s: { request: { jsonrpc: "2.0", method }, match: { "/a": 1 } } },
+    });
+  client.reconfigure(subscribed("one"), false);
+  client.reconfigure(subscribed("two"), true);
+  ready();
+  assert.deepEqual(
+    received.map(({ type }) => type),
+    ["open", "subscribe"],
+  );
+  const [open, subscribe] = received;
+  assert.equal(open?.type === "open" && open.settings, client.settings);
+  assert.match(JSON.stringify(subscribe), /"method":"two"/);
+  assert.equal(await client.subscriptions.remove("none"), undefined);
+  thread.stopRestarting();
+});
+
+test("a thread that listens learns of settings, and of an upstream that it gets or loses later", () => {
+  const { received, thread, client, ready } = starting();
+  ready();
+  received.length = 0;
+  client.reconfigure(upstreamSchema.parse({ url: "ws://127.0.0.1:2" }), true);
+  new UpstreamClient("b", client.settings, thread);
+  thread.remove("b");
+  thread.flush();
+  assert.deepEqual(
+    received.map(({ type, upstream }) => `${type} ${upstream}`),
+    ["reconfigure a", "open b", "remove b"],
+  );
+  assert.deepEqual([thread.has("a"), thread.has("b"), thread.size], [true, false, 1]);
+  thread.stopRestarting();
+});
