@@ -2,6 +2,12 @@
 export default {
   tests: ["test/contract/exit"],
   mutants: [
+    [
+      "a removal reaches the next thread, and takes a new subscription with it",
+      "this.#down !== undefined || !this.#thread.listens",
+      "this.#down !== undefined",
+      { tests: ["test/sidecar/host/upstream-client"] },
+    ],
     ["an exiting sidecar accepts new work", "this.#refusal ??= refusal;", "", { tests: ["test/contract/library"] }],
     [
       "an idle thread that hangs holds up the drain",
