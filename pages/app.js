@@ -175,7 +175,7 @@ function App({ now }) {
       ${link === "locked" && html`<${AskToken} why=${state.why} onToken=${begin} />`}
       ${report && html`<${ExitReport} report=${report} />`}
       ${link === "live" && state.memory.refuses !== "nothing" && html`<${Pressure} memory=${state.memory} />`}
-      ${link === "connecting" && html`<p class="hint">Connecting to ${address}.</p>`}
+      ${link === "connecting" && html`<p class="hint">Waiting for the first data of the service at ${address}.</p>`}
       ${report ? html`<${Failures} all=${failures} now=${now} />` : html`<${Everything} now=${now} />`}
     </main>
     ${

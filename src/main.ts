@@ -99,6 +99,7 @@ function startAhead(from: Runtime): Runtime {
 
 function greet({ url, demoUrl }: Service): void {
   outputLines.push(`listening on ${url}\n`);
+  log.info(`sidesocket ${version} on ${runtime.name} ${runtime.version} serves ${url}`, { url });
   if (demoUrl !== undefined) errorLines.push(demoHint(url, demoUrl));
 }
 

@@ -52,8 +52,11 @@ export function secretsOf(
   for (const value of Object.values(headers)) for (const part of partsOf(value)) found.add(part);
   for (const part of secretsOfUrl(url)) found.add(part);
   for (const name of subprotocols) if (isSecretName(name) || KEY_LIKE.test(name)) found.add(name);
-  collect(greeting, found, (text, name) => name === undefined || !NAMING.test(name) || KEY_LIKE.test(text));
   const isSecret = (text: string, name?: string) => (name !== undefined && isSecretName(name)) || KEY_LIKE.test(text);
+  for (const { send, ...expected } of greeting as readonly { readonly send?: unknown }[]) {
+    collect(send, found, (text, name) => name === undefined || !NAMING.test(name) || KEY_LIKE.test(text));
+    collect(expected, found, isSecret);
+  }
   collect([keepalive, protocol, subscriptions], found, isSecret);
   return [...found].filter(({ length }) => length >= SECRET_MIN).sort((a, b) => b.length - a.length);
 }

@@ -111,7 +111,7 @@ export class Service {
     );
     const { connections } = config.listen;
     if (connectionsMax < connections) {
-      const cause = `the limit of descriptors is ${descriptorsMax}`;
+      const cause = `the limit of descriptors is ${descriptorsMax} (raise it with ulimit -n)`;
       log.warn(`listen.connections is ${connectionsMax} instead of ${connections}: ${cause}`);
     }
     const service = new Service(config, runtime, demo, listener, telemetry);

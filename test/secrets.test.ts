@@ -24,6 +24,19 @@ test("the secrets of URL, headers, subprotocols, greeting and preset are masked,
   }
 });
 
+test("what a greeting expects is shown, so that a refusal can be told from others", () => {
+  const greeting = [
+    { send: { type: "auth", access_token: "greeting-k3y" } },
+    {
+      expect: { match: { "/type": "auth_ok", "/session_token": "expected-k3y" } },
+      reject: { match: { "/type": "auth_invalid" } },
+    },
+  ];
+  const hidden = secretsOf(upstreamSchema.parse({ url: "wss://example.org", greeting }));
+  const frame = '{"type":"auth_invalid","was":"greeting-k3y","session_token":"expected-k3y"}';
+  assert.equal(maskSecrets(frame, hidden), '{"type":"auth_invalid","was":"(redacted)","session_token":"(redacted)"}');
+});
+
 test("an excerpt is one short line without secrets", () => {
   assert.equal(excerptOf("a\n  greeting-k3y\tb", secrets), "a (redacted) b");
   assert.equal(excerptOf("x".repeat(300), secrets), `${"x".repeat(200)}…`);
