@@ -225,7 +225,7 @@ test("row 44: a third signal has its default effect, whatever hangs", hangsOn, a
   void say(product, "never").catch(() => {});
   for (const force of [false, true]) {
     product.child.signal("SIGTERM");
-    await product.until(() => product.stderr().includes(`"force":${force}`));
+    await product.until(() => product.stderr().includes(`force":${force}`));
     await delay(600); // so that the next one is another wish
   }
   const { signal, ms } = await product.stop("SIGTERM", 5_000);
