@@ -53,6 +53,11 @@ export class Tokens {
     return new Set(this.#known.map(({ identity }) => identity)).size;
   }
 
+  /** True if a token of this caller is valid. */
+  knows({ share }: Caller): boolean {
+    return this.#known.some((known) => known.share === share);
+  }
+
   /** Compares digests in constant time, and always with every token, so that timing reveals nothing. */
   callerOf(given: string): Caller | undefined {
     const digest = sha256(given);

@@ -24,17 +24,19 @@ export function guardRoute(c: Context<Env>, access: Access, tickets?: Tickets): 
   if (BARE_PROBES.has(c.req.path)) return undefined;
   if (OPERATING.has(c.req.path)) return guardOperator(c, access);
   const refusal = checkToken(c, access.tokens, (caller) => c.set("caller", caller));
-  return refusal && tickets && redeemTicket(c, tickets) ? undefined : refusal;
+  return refusal && tickets && redeemTicket(c, access, tickets) ? undefined : refusal;
 }
 
 /** Takes a ticket in place of a token: a browser's EventSource can set no header, and asks for events. */
-function redeemTicket(c: Context<Env>, tickets: Tickets): boolean {
+function redeemTicket(c: Context<Env>, { tokens }: Access, tickets: Tickets): boolean {
   if (c.req.method !== "GET" || c.req.header("authorization") !== undefined) return false;
   const ticket = c.req.query("ticket");
   if (ticket === undefined || !c.req.header("accept")?.includes("text/event-stream")) return false;
   const caller = tickets.redeem(ticket, c.req.path, performance.now());
-  if (caller) c.set("caller", caller);
-  return caller !== undefined;
+  // Its token may have been taken away by a reload.
+  if (!caller || !tokens.knows(caller)) return false;
+  c.set("caller", caller);
+  return true;
 }
 
 /** Checks the token of `/shutdown`, also where an app has the route under a path that we do not know. */

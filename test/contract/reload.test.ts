@@ -218,9 +218,13 @@ test("tokens change in place, and neither token of the API reloads", async () =>
   assert.equal((await request("a", call(11), SECOND)).status, 401);
   assert.deepEqual((await change({ upstreams })).applied, ["tokens"]);
   assert.equal((await request("a", call(12), SECOND)).status, 200);
+  const issued = await product.post("/v1/tickets", { route: "/v1/events" }, bearer(SECOND));
+  const { ticket } = (await issued.json()) as { readonly ticket: string };
   await writeFile(join(folder, "token"), FIRST);
   await change({ upstreams });
   assert.equal((await request("a", call(13), SECOND)).status, 401);
+  const stream = await product.fetch(`/v1/events?ticket=${ticket}`, { headers: { Accept: "text/event-stream" } });
+  assert.equal(stream.status, 401, "a ticket ends with its token");
 });
 
 test("a webhook goes on where it was with other settings, and ends with its entry", async (t) => {
