@@ -145,15 +145,21 @@ export class BrowserPage {
     await this.#call("Input.insertText", { text });
   }
 
-  /** Clicks in the middle of an element. */
+  /** Clicks in the middle of an element, again while it moves away under the mouse: the page lives. */
   async click(selector: string): Promise<void> {
     const place = `(() => { const element = document.querySelector(${JSON.stringify(selector)});
       element.scrollIntoView({ block: "center" });
+      window.isClicked = false;
+      element.addEventListener("click", () => { window.isClicked = true; }, { capture: true, once: true });
       const { x, y, width, height } = element.getBoundingClientRect();
       return { x: x + width / 2, y: y + height / 2 }; })()`;
-    const at = { ...(await this.evaluate<Fields>(place)), button: "left", clickCount: 1 };
-    await this.#call("Input.dispatchMouseEvent", { type: "mousePressed", ...at });
-    await this.#call("Input.dispatchMouseEvent", { type: "mouseReleased", ...at });
+    const isClicked = async () => {
+      const at = { ...(await this.evaluate<Fields>(place)), button: "left", clickCount: 1 };
+      await this.#call("Input.dispatchMouseEvent", { type: "mousePressed", ...at });
+      await this.#call("Input.dispatchMouseEvent", { type: "mouseReleased", ...at });
+      return await this.evaluate<boolean>("window.isClicked");
+    };
+    await until(isClicked, { every: 100, what: () => `a click on ${selector}` });
   }
 
   async look(scheme: "light" | "dark", width = 1_240, height = 860): Promise<void> {

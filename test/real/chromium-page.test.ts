@@ -23,10 +23,14 @@ const STOP_TOKEN = "stop-token-0123456789abcdef0123456789";
 const SCREENSHOTS = process.env["SCREENSHOTS"];
 const AXE = join(root, "test", "real", "node_modules", "axe-core", "axe.min.js");
 const FLOOD_MS = 1_500;
+const FLOOD_LEAST = 2_000;
 const PER_SECOND = 5_000;
 
 describe("the page, in Chromium", {
-  skip: lacks("chromium") || (!existsSync(AXE) && "axe-core is not installed"),
+  skip:
+    lacks("chromium") ||
+    (!existsSync(AXE) && "axe-core is not installed") ||
+    (runtime === "deno" && "the pages are the same on both, and test/contract/pages.test.ts fetches them"),
 }, () => {
   let page: BrowserPage;
   let upstream: Upstream;
@@ -91,8 +95,6 @@ describe("the page, in Chromium", {
 
   /** Findings of axe that are serious or worse. Of the rows of messages it sees a few: all are alike. */
   async function findings(...schemes: readonly ("light" | "dark")[]): Promise<string[]> {
-    // The pages are the same on both runtimes, and axe takes seconds.
-    if (runtime === "deno") return [];
     await page.evaluate(readFileSync(AXE, "utf8"));
     const found: string[] = [];
     for (const scheme of schemes) {
@@ -170,7 +172,9 @@ describe("the page, in Chromium", {
     }
     let n = 0;
     const flood = async (ms: number) => {
-      for (const began = performance.now(); performance.now() < began + ms; await delay(10)) {
+      const began = performance.now();
+      // A busy machine sends fewer in the time: it goes on until there are enough.
+      for (; performance.now() < began + ms || n < FLOOD_LEAST; await delay(10)) {
         const due = ((performance.now() - began) / 1_000) * PER_SECOND;
         for (let sent = 0; sent < 200 && n < due; sent++) {
           upstream.broadcast({
@@ -182,7 +186,6 @@ describe("the page, in Chromium", {
       }
     };
     const longest = await page.longestTask(() => flood(FLOOD_MS));
-    assert.ok(n > 2_000, `only ${n} messages`);
     await page.shows(".rows li:last-child", new RegExp(`"n":${n - 1},`));
     assert.ok(longest < 50, `${longest} ms`);
     assert.ok((await page.heapBytes()) < 100e6);
