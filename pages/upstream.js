@@ -5,7 +5,7 @@ import { html } from "./preact.js";
 import { local } from "./service.js";
 
 const MINUTE_MS = 60_000;
-/** What the timeline may span, by what is known. */
+/** The spans of the timeline: the shortest that holds all that is known is taken. */
 const SPANS = [5, 15, 60];
 
 /** The kind of each phase: it decides the colour, the shape, and the height in the timeline. */

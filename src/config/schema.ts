@@ -497,7 +497,7 @@ const listenSchema = z.strictObject({
         .describe("The time for which a browser may remember what pages of an origin may do."),
     })
     .prefault({})
-    .describe("What browsers are told about pages of listen.origins. Credentials are never allowed."),
+    .describe("Rules for browsers about pages of listen.origins. Credentials are never allowed."),
   page: z
     .boolean()
     .prefault(true)

@@ -8,7 +8,7 @@ import { requestId } from "./request-id.ts";
 
 /** A response that the listener writes by itself; its connection ends with it. */
 export interface BelowApp {
-  /** What telemetry gets to know: the app never saw the request. */
+  /** The record for telemetry: the app never saw the request. */
   readonly request: Omit<EndedRequest, "failure" | "reply">;
   readonly failure: Failure;
   readonly status: number;

@@ -78,14 +78,14 @@ export interface Lifecycle {
 export interface ReloadState {
   readonly lastAt: Date;
   readonly lastSuccess: boolean;
-  /** What was wrong; null after a success. */
+  /** The mistake or fault; null after a success. */
   readonly lastError: string | null;
   readonly lastSuccessAt: Date | null;
   readonly successes: number;
   readonly failures: number;
 }
 
-/** What a reload has changed. */
+/** The changes that a reload has made. */
 export interface ReloadReport {
   /** The upstreams that changed, by name. */
   readonly changed: Record<string, "in_place" | "rotated" | "replaced" | "added" | "removed">;
@@ -119,7 +119,7 @@ export interface Access {
   readonly hosts: ReadonlySet<string> | undefined;
   /** Origins of web pages that may call the API. */
   readonly origins: readonly string[];
-  /** What browsers are told about them: the headers that they may send besides ours, and for how long that holds. */
+  /** Rules for browsers about them: the headers that they may send besides ours, and for how long that holds. */
   readonly cors: { readonly allowHeaders: readonly string[]; readonly maxAgeMs: number };
 }
 

@@ -34,7 +34,7 @@ export interface AppOptions {
   /** Web origins that may call from a browser. By default none. */
   readonly origins?: readonly string[];
   /**
-   * What browsers are told about pages of `origins`: headers that they may send besides those of the API and of traces,
+   * Rules for browsers about pages of `origins`: headers that they may send besides those of the API and of traces,
    * and the time for which a browser may remember it, in milliseconds. By default none, and ten minutes.
    */
   readonly cors?: { readonly allowHeaders?: readonly string[]; readonly maxAgeMs?: number };

@@ -11,7 +11,7 @@ const BUCKETS_PER_DOUBLING = 4;
 /** Enough for more than two minutes, the longest that a caller may wait. */
 const BUCKETS = 90;
 
-/** What a span of time held. The percentiles are at most 10 % off, and null without a reply. */
+/** The replies and failures of a span of time. The percentiles are at most 10 % off, and null without a reply. */
 export interface Latency {
   readonly count: number;
   readonly failed: number;

@@ -1,4 +1,4 @@
-/** What is seen of requests and states: log lines, recent failures, changes, and their stream. */
+/** Requests and states as an operator sees them: log lines, recent failures, changes, and their stream. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { RawConnection } from "../support/http.ts";

@@ -98,7 +98,7 @@ export class BrowserPage {
     if (method === "Tracing.tracingComplete") this.#traceEnded();
   }
 
-  /** What the Content-Security-Policy has stopped, on this page and those before. */
+  /** Violations of the Content-Security-Policy, on this page and those before. */
   async violated(): Promise<readonly string[]> {
     this.#violations.push(...(await this.evaluate<string[]>("globalThis.violations?.splice(0) ?? []")));
     return this.#violations;

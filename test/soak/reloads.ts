@@ -20,7 +20,7 @@ const CALLERS = 2;
 /** Between two requests of a caller: the load is there to lose requests, not to fill the machine. */
 const PAUSE_MS = 5;
 const WARM_UP = 50;
-/** What a request to an upstream that comes and goes may fail with; the others may not fail. */
+/** Codes with which a request to an upstream that comes and goes may fail; the others may not fail. */
 const HONEST = new Set(["not_found", "shutting_down", "upstream_down", "cancelled", "connection_lost"]);
 
 /** An upstream that echoes, and keeps nothing of what it got. */

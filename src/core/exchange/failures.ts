@@ -66,7 +66,7 @@ export function congested(bufferedBytes: UpstreamLimits["buffered_bytes"]): Fail
 
 /** The failure of a message for which the process has no memory. */
 export function noMemory(limit: number, what = "the message"): Failure {
-  const detail = `there is no room for ${what}: the service holds nearly all that it may (limits.memory: ${limit})`;
+  const detail = `there is no room for ${what}: too much of limits.memory (${limit} bytes) is held`;
   return { code: "congested", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 

@@ -43,7 +43,7 @@ export interface Gap {
 
 export type JournalEntry = Message | Gap;
 
-/** What readers cannot have any more, or never could. */
+/** Messages that readers cannot have any more, or never could. */
 export interface JournalLosses {
   /** Messages that were evicted to make room for newer ones, whether or not they had been read. */
   readonly evicted: number;

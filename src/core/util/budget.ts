@@ -71,6 +71,7 @@ export class Budget {
   readonly limit: number;
   readonly #cells: Float64Array;
   readonly #row: number;
+  #turnedAway = 0;
 
   constructor({ limit, cells }: BudgetMemory, side = 0) {
     this.limit = limit;
@@ -118,8 +119,19 @@ export class Budget {
     return this.held >= this.limit * PRESSURE[what];
   }
 
-  /** True if the account may hold so many bytes more of a message of this size. */
+  /** True if the account may hold so many bytes more of a message of this size. If not, the message is counted. */
   hasRoomFor(account: Account, bytes: number, size = bytes): boolean {
+    const hasRoom = this.#hasRoomFor(account, bytes, size);
+    if (!hasRoom) this.#turnedAway++;
+    return hasRoom;
+  }
+
+  /** The number of messages that this side has found no room for. */
+  get turnedAway(): number {
+    return this.#turnedAway;
+  }
+
+  #hasRoomFor(account: Account, bytes: number, size: number): boolean {
     const after = this.held + bytes;
     if (size <= SMALL_BYTES) return after <= this.limit * PRESSURE.everything;
     return after <= this.limit * PRESSURE.bodies && this.heldBy(account) + bytes <= this.partOf(account);

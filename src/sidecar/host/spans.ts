@@ -15,7 +15,7 @@ export interface ClientSpan {
   end(attributes: Attributes, error?: string): void;
 }
 
-/** Where each copy of the API finds what an SDK has registered with another: by it an SDK is seen without the API. */
+/** The place that all copies of the API share for what an SDK registers: it shows an SDK without loading the API. */
 const REGISTERED = Symbol.for("opentelemetry.js.api.1");
 
 type Api = typeof import("@opentelemetry/api");
@@ -45,7 +45,7 @@ function load(): void {
       const tracer = api.trace.getTracer("sidesocket", version);
       start = (name, attributes, caller) => spanOf(api, tracer, name, attributes, caller);
     },
-    // Whoever registered an SDK has the API, but perhaps where we cannot find it.
+    // An SDK was registered through the API, which may be installed where we cannot find it.
     () => {},
   );
 }

@@ -8,6 +8,7 @@ export default {
     ["a large message passes like a small one", "size <= SMALL_BYTES", "size > 0"],
     ["what is alone must fit, too", "if (present <= 0) return true;", ""],
     ["an account has no part", "present + bytes <= this.partOf(account) && ", ""],
+    ["messages without room are not counted", "if (!hasRoom) this.#turnedAway++;", ""],
     ["readiness goes first", "ready: 0.95", "ready: 0.5"],
   ],
 };

@@ -103,6 +103,7 @@ test("a message that is small passes where a large one does not any more", () =>
   assert.equal(budget.hasRoomFor("in_flight", SMALL_BYTES, MIB), false, "a part of a large one");
   budget.give("answers", 40 * MIB);
   assert.deepEqual(rooms(10 * MIB, 11 * MIB), [true, false], "no more than its part of the whole");
+  assert.equal(budget.turnedAway, 4);
 });
 
 test("a thread that is gone takes all that it held with it, and all that was on its way", () => {
