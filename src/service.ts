@@ -80,6 +80,11 @@ export class Service {
     const connectionsMax = withinDescriptors(config, descriptorsMax);
     const deaf = deferred<Failure>();
     const telemetry = new Telemetry();
+    const refusal: ListenOptions["refusal"] = (status, detail) => {
+      const response = belowApp(status, detail);
+      telemetry.failed(response.request, response.failure);
+      return response;
+    };
     // Listen first: if the address is in use, no upstream must be contacted. Early requests wait for the app.
     const listener = await runtime
       .listen({
@@ -91,18 +96,14 @@ export class Service {
         onFull: warnFull(connectionsMax),
         onDeaf: () => deaf.resolve(refused("congested", DEAF).failure),
         farewell: farewell(),
-        refusal: (status, detail) => {
-          const response = belowApp(status, detail);
-          telemetry.failed(response.request, response.failure);
-          return response;
-        },
+        refusal,
       })
       .catch(async (error: unknown) => {
         await demo?.stop();
         throw error;
       });
     const metricsApp = deferred<ReturnType<typeof buildMetricsApp>>();
-    const metricsListener = await listenForMetrics(config, runtime, metricsApp.promise).catch(
+    const metricsListener = await listenForMetrics(config, runtime, metricsApp.promise, refusal).catch(
       async (error: unknown) => {
         listener.close();
         await demo?.stop();
@@ -266,6 +267,7 @@ async function listenForMetrics(
   { listen }: LoadedConfig,
   runtime: Runtime,
   app: Promise<ReturnType<typeof buildMetricsApp>>,
+  refusal: ListenOptions["refusal"],
 ): Promise<Listener | undefined> {
   if (!listen.metrics) return undefined;
   const { host, port } = listen.metrics;
@@ -278,7 +280,7 @@ async function listenForMetrics(
     onFull: () => {},
     onDeaf: () => {},
     farewell: farewell(),
-    refusal: belowApp,
+    refusal,
   });
   log.info(`metrics on ${urlOf(host, listener.port)}/metrics`);
   return listener;

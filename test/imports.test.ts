@@ -95,7 +95,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     { from: ["http/call/"], to: ["http/call/", ...HTTP, ...BEHIND_HTTP] },
     { from: ["http/routes/"], to: ["http/routes/", "http/call/", "http/streaming/", ...HTTP, ...BEHIND_HTTP] },
     { from: ["http/metrics/"], to: ["http/metrics/", ...HTTP, ...BEHIND_HTTP] },
-    { from: ["http/app.ts", "http/metrics-app.ts"], to: ["http/", ...BEHIND_HTTP] },
+    { from: ["http/app.ts", "http/app-frame.ts", "http/metrics-app.ts"], to: ["http/", ...BEHIND_HTTP] },
     { from: HTTP, to: [...HTTP, ...BEHIND_HTTP] },
     {
       from: ["push/"],

@@ -2,14 +2,10 @@
 
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import { readTraceparent } from "../core/util/traceparent.ts";
-import { type Failure, refused, SidesocketError } from "../errors.ts";
-import { isCallerLeft } from "./call/caller-left.ts";
-import { HttpRequestRecord } from "./ended-request.ts";
+import { refused } from "../errors.ts";
+import { failureResponse, frameFailures, frameRequests } from "./app-frame.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
 import type { Access, AppParts, Env } from "./ports.ts";
-import { problem, type ResponseHeaders } from "./problem.ts";
-import { requestId } from "./request-id.ts";
 import { documentRoutes } from "./routes/document.ts";
 import { graphqlRoutes } from "./routes/graphql.ts";
 import { historyRoutes } from "./routes/history.ts";
@@ -25,31 +21,21 @@ import { probeRoutes, statusRoutes } from "./routes/status.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
 import { ticketRoutes } from "./routes/tickets.ts";
 import { RoutedApp } from "./routing.ts";
-import { isRpc, rpcFailure } from "./rpc-error.ts";
 import { EventStreams } from "./streaming/event-stream.ts";
 import { Tickets } from "./tickets.ts";
 
 export function buildApp(parts: AppParts): RoutedApp {
-  const { access, telemetry } = parts;
+  const { access } = parts;
   const app = new RoutedApp();
 
   const tickets = new Tickets();
   const servesPages = access.origins.length > 0;
   pageRoutes(app, parts);
-  app.use((c, next) => {
-    c.set("began", performance.now());
-    c.set("budget", parts.budget);
-    c.set("requestId", requestId(c.req.header("x-request-id")));
-    const traceparent = c.req.header("traceparent");
-    const trace = traceparent === undefined ? undefined : readTraceparent(traceparent);
-    if (trace) c.set("trace", trace);
-    const ended = (response: Response) => telemetry.requestEnded(new HttpRequestRecord(c, response.status));
-    const refusal = guardCaller(c, access) ?? (servesPages ? undefined : guardRoute(c, access, tickets));
-    if (!refusal) return next().then(() => ended(c.res));
-    const response = failureResponse(c, refusal.failure);
-    ended(response);
-    return Promise.resolve(response);
-  });
+  frameRequests(
+    app,
+    parts,
+    (c) => guardCaller(c, access) ?? (servesPages ? undefined : guardRoute(c, access, tickets)),
+  );
   if (servesPages) {
     // Before the token check: a preflight carries no token, and a page must be able to read its 401.
     app.use(crossOrigin(access));
@@ -76,16 +62,7 @@ export function buildApp(parts: AppParts): RoutedApp {
   reloadRoutes(app, parts, parts.reload);
   documentRoutes(app, parts);
   refuseOtherMethods(app);
-
-  app.notFound((c) => problem(c, refused("not_found", "no such route (/openapi.json lists all routes)").failure));
-  app.onError((error, c) => {
-    if (error instanceof SidesocketError) return failureResponse(c, error.failure);
-    // The caller has left and its request was abandoned: this response reaches nobody.
-    if (isCallerLeft(c, error)) return new Response(null, { status: 499 });
-    parts.onFault(error, c.get("requestId"));
-    const detail = "internal error in sidesocket: look up this request id in its log";
-    return failureResponse(c, { code: "internal_error", sent: "maybe", detail });
-  });
+  frameFailures(app, parts, "/openapi.json lists all routes");
   return app;
 }
 
@@ -119,12 +96,6 @@ function crossOrigin({ origins, cors: { allowHeaders, maxAgeMs } }: Access) {
       "Traceparent",
     ],
   });
-}
-
-/** The response to a failure outside a route, in the format of its path: JSON-RPC or problem document. */
-function failureResponse(c: Context<Env>, failure: Failure, more?: ResponseHeaders): Response {
-  if (isRpc(c)) return rpcFailure(c, c.get("upstream"), { type: "failed", failure }, more);
-  return problem(c, failure, undefined, more);
 }
 
 /** Refuses a known path with another method: 405, with the methods it has in `Allow`. */

@@ -207,6 +207,10 @@ describe("a service with a listener of its own for metrics", () => {
     }
     const rebound = await rawRequest(own, { path: "/metrics", headers: { Host: "attacker.example" } });
     assert.equal(rebound.status, 421);
+    const id = rebound.headers.get("x-request-id");
+    await product.until(() => product.log().some((line) => line["http.request.id"] === id), {
+      what: () => "a line of the refused scrape",
+    });
   });
 
   test("a thread that does not respond leaves out its details, and the scrape is answered in time", async () => {

@@ -1,0 +1,56 @@
+/** The frame of every app: the record of each request, the check of its caller, and the responses to failures. */
+
+import type { Context } from "hono";
+import { readTraceparent } from "../core/util/traceparent.ts";
+import { type Failure, refused, SidesocketError } from "../errors.ts";
+import { isCallerLeft } from "./call/caller-left.ts";
+import { HttpRequestRecord } from "./ended-request.ts";
+import type { AppParts, Env } from "./ports.ts";
+import { problem, type ResponseHeaders } from "./problem.ts";
+import { requestId } from "./request-id.ts";
+import type { RoutedApp } from "./routing.ts";
+import { isRpc, rpcFailure } from "./rpc-error.ts";
+
+/**
+ * Reports each request to telemetry at its end, also a refused one. Register it before the routes that it is for.
+ * @param check returns the refusal of a caller, if any
+ */
+export function frameRequests(
+  app: RoutedApp,
+  { budget, telemetry }: AppParts,
+  check: (c: Context<Env>) => SidesocketError | undefined,
+): void {
+  app.use((c, next) => {
+    c.set("began", performance.now());
+    c.set("budget", budget);
+    c.set("requestId", requestId(c.req.header("x-request-id")));
+    const traceparent = c.req.header("traceparent");
+    const trace = traceparent === undefined ? undefined : readTraceparent(traceparent);
+    if (trace) c.set("trace", trace);
+    const ended = (response: Response) => telemetry.requestEnded(new HttpRequestRecord(c, response.status));
+    const refusal = check(c);
+    if (!refusal) return next().then(() => ended(c.res));
+    const response = failureResponse(c, refusal.failure);
+    ended(response);
+    return Promise.resolve(response);
+  });
+}
+
+/** @param served names the routes that there are, for callers of others */
+export function frameFailures(app: RoutedApp, { onFault }: AppParts, served: string): void {
+  app.notFound((c) => problem(c, refused("not_found", `no such route (${served})`).failure));
+  app.onError((error, c) => {
+    if (error instanceof SidesocketError) return failureResponse(c, error.failure);
+    // The caller has left and its request was abandoned: this response reaches nobody.
+    if (isCallerLeft(c, error)) return new Response(null, { status: 499 });
+    onFault(error, c.get("requestId"));
+    const detail = "internal error in sidesocket: look up this request id in its log";
+    return failureResponse(c, { code: "internal_error", sent: "maybe", detail });
+  });
+}
+
+/** The response to a failure outside a route, in the format of its path: JSON-RPC or problem document. */
+export function failureResponse(c: Context<Env>, failure: Failure, more?: ResponseHeaders): Response {
+  if (isRpc(c)) return rpcFailure(c, c.get("upstream"), { type: "failed", failure }, more);
+  return problem(c, failure, undefined, more);
+}
