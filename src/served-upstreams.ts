@@ -15,7 +15,7 @@ import type { HttpSide } from "./sidecar/host/exit.ts";
 import { Sidecars } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
-import { logUpstream } from "./upstream-log.ts";
+import { frameLog, logUpstream } from "./upstream-log.ts";
 
 type SettingsByName = ReadonlyMap<string, UpstreamSettings>;
 
@@ -42,7 +42,7 @@ export class ServedUpstreams {
   ) {
     this.#telemetry = telemetry;
     this.#runtime = runtime;
-    this.sidecars = new Sidecars(settings, bounds, runtime.startThread, front, memoryBytes);
+    this.sidecars = new Sidecars(settings, bounds, runtime.startThread, front, memoryBytes, frameLog());
     for (const client of this.sidecars.upstreams.values()) {
       logUpstream(client);
       logModules([client]);

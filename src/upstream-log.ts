@@ -2,6 +2,7 @@
 
 import { redactUrl } from "./config/wire.ts";
 import { log } from "./log.ts";
+import type { FrameListener } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import type { UpstreamState } from "./sidecar/reports.ts";
 
@@ -15,10 +16,14 @@ export function logUpstream(client: UpstreamClient): void {
     reason = state.lastError;
     logState(name, url, state, isNews);
   });
-  if (!log.isEnabledFor("trace")) return;
-  client.onFrame(({ direction, connection, text }) => {
-    log.trace(`upstream ${name}: ${direction} ${text}`, { upstream: name, direction, connection });
-  });
+}
+
+/** Logs frames; undefined unless the level shows them, so that threads need not trace any. */
+export function frameLog(): FrameListener | undefined {
+  if (!log.isEnabledFor("trace")) return undefined;
+  return (upstream, { direction, connection, text }) => {
+    log.trace(`upstream ${upstream}: ${direction} ${text}`, { upstream, direction, connection });
+  };
 }
 
 /** @param isNews false if the reason is that of the line before */

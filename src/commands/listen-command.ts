@@ -20,7 +20,7 @@ import { type ExitOptions, noHttpSide, Sidecars } from "../sidecar/host/sidecars
 import type { UpstreamClient } from "../sidecar/host/upstream-client.ts";
 import { type ReadSelection, readSelection, type UpstreamMessage } from "../sidecar/upstream-message.ts";
 import { endOnSignals } from "../signals.ts";
-import { logUpstream } from "../upstream-log.ts";
+import { frameLog, logUpstream } from "../upstream-log.ts";
 import { CursorFile, nextTo } from "./cursor-file.ts";
 import { type CommandEnd, printFailure } from "./failed.ts";
 import { LineOutput, Unread } from "./line-output.ts";
@@ -179,7 +179,7 @@ function upstreamSource(
     throw new ConfigError(`--subscription: unknown subscription (${meant(subscription, subscriptions)})`);
   }
   const memory = memoryOf(limits, runtime.memoryLimit);
-  const sidecars = new Sidecars(chosen, shutdown, runtime.startThread, noHttpSide, memory);
+  const sidecars = new Sidecars(chosen, shutdown, runtime.startThread, noHttpSide, memory, frameLog());
   const [client] = sidecars.upstreams.values();
   if (!client) throw new RangeError("unreachable: there is one upstream");
   logModules(sidecars.upstreams.values());

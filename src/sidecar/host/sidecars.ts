@@ -4,6 +4,7 @@ import type { ShutdownBounds, UpstreamSettings } from "../../config/schema.ts";
 import { Budget, type BudgetMemory, budgetMemory, sidesFor } from "../../core/util/budget.ts";
 import { deferred } from "../../core/util/deferred.ts";
 import type { Failure } from "../../errors.ts";
+import type { TracedFrame } from "../contract.ts";
 import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
 import { type RawThread, type Separate, SidecarThread } from "./supervised-thread.ts";
 import { ThreadBudget } from "./thread-budget.ts";
@@ -22,6 +23,8 @@ export interface ExitOptions {
   readonly exitCode?: number | undefined;
 }
 
+export type FrameListener = (upstream: string, frame: TracedFrame) => void;
+
 /** The upstreams start and exit together; some may come and go meanwhile. */
 export class Sidecars {
   /** The host's side of the budget. */
@@ -36,20 +39,26 @@ export class Sidecars {
   readonly #threads: (SidecarThread | undefined)[];
   readonly #startThread: () => RawThread;
   readonly #http: HttpSide;
+  readonly #onFrame: FrameListener | undefined;
   readonly #force = new AbortController();
   readonly #failing = deferred<Failure>();
   #exit: Promise<ExitReport> | undefined;
   /** The worst exit code of all failures that led to the exit or occurred during it. */
   #exitCode: number | undefined;
 
-  /** @param memoryBytes the limit of the budget of all upstreams together */
+  /**
+   * @param memoryBytes the limit of the budget of all upstreams together
+   * @param onFrame called with every frame of the upstreams; without it the threads trace none
+   */
   constructor(
     settings: ReadonlyMap<string, UpstreamSettings>,
     bounds: ShutdownBounds,
     startThread: () => RawThread,
     http: HttpSide = noHttpSide,
     memoryBytes = Number.POSITIVE_INFINITY,
+    onFrame?: FrameListener,
   ) {
+    this.#onFrame = onFrame;
     // Each upstream may get a thread of its own, besides those that they share; and one may make way for another.
     const threadsMax = THREADS_MAX + Math.max(settings.size, THREADS_MAX);
     this.#memory = budgetMemory(memoryBytes, sidesFor(threadsMax));
@@ -67,7 +76,9 @@ export class Sidecars {
 
   /** Opens an upstream on a thread, and lets it connect. It does not serve before it is among those of `serve`. */
   open(name: string, settings: UpstreamSettings): UpstreamClient {
-    const client = new UpstreamClient(name, settings, this.#threadFor(name));
+    const trace = this.#onFrame;
+    const onFrame = trace && ((frame: TracedFrame) => trace(name, frame));
+    const client = new UpstreamClient(name, settings, this.#threadFor(name), onFrame);
     this.#alive.add(client);
     return client;
   }

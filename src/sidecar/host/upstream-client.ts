@@ -82,13 +82,16 @@ export class UpstreamClient implements ThreadClient {
   #refusal: Failure | undefined;
   /** The reason why there is no thread for a while; undefined while there is one, or soon will be. */
   #down: Failure | undefined;
-  readonly #frameListeners = new Set<(frame: TracedFrame) => void>();
+  /** Undefined unless frames are traced. */
+  readonly #onFrame: ((frame: TracedFrame) => void) | undefined;
   /** The calls of the host's callers, as they ended. */
   readonly calls = new CallStats();
   readonly #reportListeners = new Set<(report: ThreadReport) => void>();
 
-  constructor(name: string, settings: UpstreamSettings, thread: SidecarThread) {
+  constructor(name: string, settings: UpstreamSettings, thread: SidecarThread, onFrame?: (frame: TracedFrame) => void) {
     this.name = name;
+    // Known before the thread is: it opens the upstream at once if it runs already.
+    this.#onFrame = onFrame;
     this.#settings = settings;
     this.#thread = thread;
     const post = (message: ToThread) => this.#post(message);
@@ -159,11 +162,6 @@ export class UpstreamClient implements ThreadClient {
   /** Calls `listener` with what the user's modules print and throw. */
   onReport(listener: (report: ThreadReport) => void): void {
     this.#reportListeners.add(listener);
-  }
-
-  /** Calls `listener` with every frame of the threads that are started from now on. */
-  onFrame(listener: (frame: TracedFrame) => void): void {
-    this.#frameListeners.add(listener);
   }
 
   /** @returns a function that stops listening */
@@ -318,7 +316,7 @@ export class UpstreamClient implements ThreadClient {
       settings,
       epochs,
       memory: this.#budget.memory,
-      traces: this.#frameListeners.size > 0,
+      traces: this.#onFrame !== undefined,
     } as const;
     return [open, ...this.subscriptions.openingMessages(), ...this.lines.openingMessages()];
   }
@@ -346,7 +344,7 @@ export class UpstreamClient implements ThreadClient {
         this.journals.acknowledged(message.seq, message.answered);
         break;
       case "traced":
-        for (const listener of this.#frameListeners) listener(message.frame);
+        this.#onFrame?.(message.frame);
         break;
       case "subscription":
         this.subscriptions.receive(message.name, message.state);

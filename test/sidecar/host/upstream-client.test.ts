@@ -124,3 +124,17 @@ test("a thread that listens learns of settings, and of an upstream that it gets 
   assert.deepEqual([thread.has("a"), thread.has("b"), thread.size], [true, false, 1]);
   thread.stopRestarting();
 });
+
+test("a thread that listens is told whether to trace an upstream that it gets later", () => {
+  const { received, thread, client, ready } = starting();
+  ready();
+  received.length = 0;
+  new UpstreamClient("b", client.settings, thread, () => {});
+  new UpstreamClient("c", client.settings, thread);
+  thread.flush();
+  assert.deepEqual(
+    received.map((message) => message.type === "open" && message.traces),
+    [true, false],
+  );
+  thread.stopRestarting();
+});
