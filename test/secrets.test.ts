@@ -1,7 +1,7 @@
 /** Tests of the secrets of an upstream's settings, and of texts that are masked. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { upstreamSchema } from "../src/config/schema.ts";
+import { upstreamSchema } from "../src/config/upstream-settings.ts";
 import { excerptOf, maskSecrets, secretsOf } from "../src/secrets.ts";
 
 const secrets = secretsOf(

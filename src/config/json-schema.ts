@@ -3,7 +3,8 @@
 import * as z from "zod";
 import { PLACEHOLDER_PATTERN } from "../placeholders.ts";
 import { version } from "../version.ts";
-import { configSchema, subscriptionOrderSchema } from "./schema.ts";
+import { configSchema } from "./schema.ts";
+import { subscriptionOrderSchema } from "./subscription-settings.ts";
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 

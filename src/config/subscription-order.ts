@@ -3,7 +3,7 @@
 import { refused } from "../errors.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { check, dotted } from "./problems.ts";
-import { subscriptionOrderSchema } from "./schema.ts";
+import { subscriptionOrderSchema } from "./subscription-settings.ts";
 
 /** @param whole the name of the order itself in an error */
 export async function checkedOrder(given: unknown, whole: string) {

@@ -3,7 +3,8 @@
 import { pathToFileURL } from "node:url";
 import { type Checked, check, dotted } from "../config/problems.ts";
 import { isModulePath } from "../config/protocol-settings.ts";
-import { configSchema, type UpstreamSettings, upstreamSchema } from "../config/schema.ts";
+import { configSchema, type UpstreamSettings } from "../config/schema.ts";
+import { upstreamSchema } from "../config/upstream-settings.ts";
 import { memoryOf } from "../core/util/budget.ts";
 import { refused } from "../errors.ts";
 import { StopSignal } from "../http/stop-signal.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { check, dotted } from "../../src/config/problems.ts";
-import { upstreamSchema } from "../../src/config/schema.ts";
+import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
 
 await preparePatterns({ text: "" });

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configJsonSchema, subscriptionOrderJson } from "../../src/config/json-schema.ts";
 import { check, dotted } from "../../src/config/problems.ts";
-import { configSchema, shutdownTotal, upstreamSchema } from "../../src/config/schema.ts";
+import { configSchema, shutdownTotal } from "../../src/config/schema.ts";
+import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 
 const WSS = "wss://example.org/socket";
 

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { z } from "zod";
 import { configJsonSchema } from "../../src/config/json-schema.ts";
-import type { configSchema, upstreamSchema } from "../../src/config/schema.ts";
+import type { configSchema } from "../../src/config/schema.ts";
+import type { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import type { SidecarOptions } from "../../src/index.ts";
 import type { ShutdownOptions, UpstreamOptions } from "../../src/upstream-options.ts";
 

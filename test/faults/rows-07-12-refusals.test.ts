@@ -6,7 +6,7 @@ import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { WebSocketServer } from "ws";
-import { upstreamSchema } from "../../src/config/schema.ts";
+import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { newSession, type Session, step } from "../../src/core/connection/session.ts";
 import { problem } from "../contract/expect.ts";

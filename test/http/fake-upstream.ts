@@ -1,6 +1,6 @@
 /** Upstream port without a thread: echoes what is sent to it. */
 
-import { upstreamSchema } from "../../src/config/schema.ts";
+import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { Histogram } from "../../src/core/util/histogram.ts";
 import type { UpstreamPort } from "../../src/http/ports.ts";
 import type { ProtocolTraits } from "../../src/sidecar/contract.ts";

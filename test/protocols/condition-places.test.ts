@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { check, dotted } from "../../src/config/problems.ts";
-import { upstreamSchema } from "../../src/config/schema.ts";
+import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { matchStep, type StepMatch } from "../../src/core/connection/greeting.ts";
 import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { newSession, type SessionContext, step } from "../../src/core/connection/session.ts";

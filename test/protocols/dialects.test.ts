@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { upstreamSchema } from "../../src/config/schema.ts";
+import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { preset } from "../../src/protocols/presets.ts";
 import type { Decoded, Protocol } from "../../src/protocols/protocol.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { upstreamSchema } from "../../src/config/schema.ts";
+import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { preset, presetNames } from "../../src/protocols/presets.ts";
 import { text } from "../../src/protocols/text.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { upstreamSchema } from "../../src/config/schema.ts";
+import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { written } from "../contract/files.ts";
 import { runtime } from "../support/root.ts";
 import { bounded } from "../support/until.ts";

@@ -1,7 +1,8 @@
 /** Tests of deadlines across the clocks of host and thread. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { configSchema, upstreamSchema } from "../../src/config/schema.ts";
+import { configSchema } from "../../src/config/schema.ts";
+import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { runtime } from "../../src/runtime/pick-runtime.ts";
 import { Sidecars } from "../../src/sidecar/host/sidecars.ts";
 import type { RawThread } from "../../src/sidecar/host/supervised-thread.ts";

@@ -1,7 +1,7 @@
 /** Tests of an upstream's host side while its thread is not listening yet. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { upstreamSchema } from "../../../src/config/schema.ts";
+import { upstreamSchema } from "../../../src/config/upstream-settings.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
 import { deferred } from "../../../src/core/util/deferred.ts";
 import type { MessageBatch } from "../../../src/sidecar/batching.ts";

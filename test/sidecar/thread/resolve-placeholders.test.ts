@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { upstreamSchema } from "../../../src/config/schema.ts";
+import { upstreamSchema } from "../../../src/config/upstream-settings.ts";
 import { settingsResolver } from "../../../src/sidecar/thread/resolve-placeholders.ts";
 
 const { signal } = new AbortController();

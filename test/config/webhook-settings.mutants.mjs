@@ -1,4 +1,4 @@
-/** Mutants of `src/config/schema.ts`. */
+/** Mutants of `src/config/webhook-settings.ts`. */
 export default {
   tests: ["test/config/schema"],
   mutants: [
