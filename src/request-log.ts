@@ -2,7 +2,7 @@
 
 import { log } from "./log.ts";
 import { LineRate } from "./telemetry/line-rate.ts";
-import type { EndedRequest, FailedRequest, Telemetry } from "./telemetry/telemetry.ts";
+import type { EndedRequest, FailedRequest, RequestFacts, Telemetry } from "./telemetry/telemetry.ts";
 
 /** Logs requests as they end: never a payload, a URL or a header. */
 export function logRequests(telemetry: Telemetry): void {
@@ -40,11 +40,11 @@ function logFailure(request: FailedRequest): void {
   });
 }
 
-function subjectOf({ method, route, upstream }: Pick<EndedRequest, "method" | "route" | "upstream">): string {
+function subjectOf({ method, route, upstream }: Pick<RequestFacts, "method" | "route" | "upstream">): string {
   return upstream === undefined ? `${method} ${route}` : `upstream ${upstream}: ${method} ${route}`;
 }
 
-function factsOf(request: Omit<EndedRequest, "failure" | "reply">) {
+function factsOf(request: RequestFacts) {
   const { requestId, traceId, method, route, upstream, status, totalMs, caller, address } = request;
   return { requestId, traceId, method, route, upstream, status, totalMs: rounded(totalMs), caller, address };
 }

@@ -1,7 +1,7 @@
 /** The responses to requests that do not reach the app: not HTTP, too slow, or with a header that nobody serves. */
 
 import { type ErrorCode, type Failure, refused } from "../errors.ts";
-import type { EndedRequest } from "../telemetry/telemetry.ts";
+import type { RequestFacts } from "../telemetry/telemetry.ts";
 import { UNMATCHED } from "./ended-request.ts";
 import { problemDocument } from "./problem.ts";
 import { requestId } from "./request-id.ts";
@@ -9,7 +9,7 @@ import { requestId } from "./request-id.ts";
 /** A response that the listener writes by itself; its connection ends with it. */
 export interface BelowApp {
   /** The record for telemetry: the app never saw the request. */
-  readonly request: Omit<EndedRequest, "failure" | "reply">;
+  readonly request: RequestFacts;
   readonly failure: Failure;
   readonly status: number;
   readonly reason: string;

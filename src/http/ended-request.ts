@@ -11,12 +11,15 @@ export const UNMATCHED = "unmatched";
 export class HttpRequestRecord implements EndedRequest {
   readonly #c: Context<Env>;
   readonly status: number;
-  readonly totalMs: number;
+  readonly endedAt = performance.now();
 
   constructor(c: Context<Env>, status: number) {
     this.#c = c;
     this.status = status;
-    this.totalMs = performance.now() - c.get("began");
+  }
+
+  get totalMs() {
+    return this.endedAt - this.#c.get("began");
   }
 
   get requestId() {

@@ -20,7 +20,7 @@ export interface Latency {
 }
 
 interface Window {
-  /** The number of the window: its beginning in milliseconds of the clock, by `WINDOW_MS`. */
+  /** The number of the window: its beginning in milliseconds of `performance.now()`, by `WINDOW_MS`. */
   readonly number: number;
   readonly buckets: Uint32Array;
   count: number;
@@ -30,7 +30,7 @@ interface Window {
 export class LatencyWindows {
   #windows: Window[] = [];
 
-  /** Adds a reply that took `ms`. @param now milliseconds of the wall clock */
+  /** Adds a reply that took `ms`. @param now milliseconds of `performance.now()`, which a request has read anyhow */
   replied(ms: number, now: number): void {
     const window = this.#at(now);
     window.count++;
@@ -43,9 +43,16 @@ export class LatencyWindows {
     this.#at(now).failed++;
   }
 
-  /** The kept windows with the time of their beginning, oldest first. Windows in which nothing ended are left out. */
-  windows(now: number): readonly (Latency & { readonly at: number })[] {
-    return this.#kept(now).map((window) => ({ at: window.number * WINDOW_MS, ...latencyOf([window]) }));
+  /**
+   * The kept windows with the time of their beginning in milliseconds since 1970, whole seconds, oldest first. Windows
+   * in which nothing ended are left out.
+   * @param epoch the time at which `now` was 0
+   */
+  windows(now: number, epoch: number): readonly (Latency & { readonly at: number })[] {
+    return this.#kept(now).map((window) => ({
+      at: Math.round((epoch + window.number * WINDOW_MS) / 1_000) * 1_000,
+      ...latencyOf([window]),
+    }));
   }
 
   /** All kept windows as one. */
@@ -61,8 +68,7 @@ export class LatencyWindows {
   #at(now: number): Window {
     const number = Math.floor(now / WINDOW_MS);
     const newest = this.#windows.at(-1);
-    // A clock that was set back goes on in the newest window.
-    if (newest && newest.number >= number) return newest;
+    if (newest?.number === number) return newest;
     const window: Window = { number, buckets: new Uint32Array(BUCKETS), count: 0, failed: 0 };
     this.#windows = [...this.#kept(now), window];
     return window;

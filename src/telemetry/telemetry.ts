@@ -6,7 +6,7 @@ import { type Latency, LatencyWindows } from "./latency-windows.ts";
 import { Ring } from "./ring.ts";
 
 /** An HTTP request that has been responded to; a stream when its response begins. */
-export interface EndedRequest {
+export interface RequestFacts {
   readonly requestId: string;
   readonly method: string;
   /** The template of its path, or `unmatched`: never what a caller chose. */
@@ -15,9 +15,6 @@ export interface EndedRequest {
   readonly totalMs: number;
   /** The upstream that it was for, if any. */
   readonly upstream: string | undefined;
-  readonly failure: Failure | undefined;
-  /** Of a reply: milliseconds until the message was handed to the socket, and from then until the reply. */
-  readonly reply: { readonly queueMs: number; readonly upstreamMs: number } | undefined;
   /** The name of the caller's token, or its place in the list; undefined where none is needed, or none was valid. */
   readonly caller: string | undefined;
   /** The address of the caller, where it is known. */
@@ -26,8 +23,17 @@ export interface EndedRequest {
   readonly traceId: string | undefined;
 }
 
+/** A request as it is reported at its end. */
+export interface EndedRequest extends RequestFacts {
+  /** The time of its end, on the clock of `performance.now()`. */
+  readonly endedAt: number;
+  readonly failure: Failure | undefined;
+  /** Of a reply: milliseconds until the message was handed to the socket, and from then until the reply. */
+  readonly reply: { readonly queueMs: number; readonly upstreamMs: number } | undefined;
+}
+
 /** A failed request as it is remembered. */
-export interface FailedRequest extends Omit<EndedRequest, "failure" | "reply"> {
+export interface FailedRequest extends RequestFacts {
   readonly at: Date;
   readonly failure: Failure;
 }
@@ -91,14 +97,14 @@ export class Telemetry {
     const { upstream, failure, reply } = request;
     const latency = upstream === undefined ? undefined : this.#upstreams.get(upstream)?.latency;
     if (failure) {
-      latency?.failed(Date.now());
+      latency?.failed(request.endedAt);
       this.failed(request, failure);
-    } else if (reply) latency?.replied(request.totalMs, Date.now());
+    } else if (reply) latency?.replied(request.totalMs, request.endedAt);
     for (const observe of this.#observers) observe(request);
   }
 
   /** Remembers a failure whose response had begun before, or that never reached the app. */
-  failed(request: Omit<EndedRequest, "failure" | "reply">, failure: Failure): void {
+  failed(request: RequestFacts, failure: Failure): void {
     const { requestId, method, route, status, totalMs, upstream, caller, address, traceId } = request;
     const at = new Date();
     const of = { requestId, method, route, status, totalMs, upstream, caller, address, traceId };
@@ -121,8 +127,8 @@ export class Telemetry {
   /** The replies and failures of an upstream in the last five minutes. */
   latencyOf(upstream: string): Latency & { readonly windows: ReturnType<LatencyWindows["windows"]> } {
     const latency = this.#upstreams.get(upstream)?.latency ?? new LatencyWindows();
-    const now = Date.now();
-    return { ...latency.total(now), windows: latency.windows(now) };
+    const now = performance.now();
+    return { ...latency.total(now), windows: latency.windows(now, Date.now() - now) };
   }
 
   /** @returns a function that stops listening */

@@ -8,7 +8,7 @@ export default {
       "this.#failures.ofUpstreams.add(failed);",
     ],
     ["a failure is not remembered", "      this.failed(request, failure);\n", ""],
-    ["replies are not measured", "else if (reply) latency?.replied(request.totalMs, Date.now());", ""],
+    ["replies are not measured", "else if (reply) latency?.replied(request.totalMs, request.endedAt);", ""],
     ["an upstream is watched for good", "this.#upstreams.get(name)?.unwatch();", ""],
   ],
 };
