@@ -20,6 +20,7 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/alarm.ts",
   "sidecar/event-loop-lag.ts",
   "sidecar/turns.ts",
+  "sidecar/upstream-numbers.ts",
 ];
 
 /** Decides and touches nothing. */

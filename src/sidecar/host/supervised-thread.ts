@@ -5,6 +5,7 @@ import { Histogram } from "../../core/util/histogram.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ThreadReport, ToThread } from "../contract.ts";
 import { packToThread, type RowFromThread, type Transferred, unpackFromThread } from "../message-codec.ts";
+import { UpstreamNumbers } from "../upstream-numbers.ts";
 import { ThreadBudget } from "./thread-budget.ts";
 
 /** A thread as the runtime starts it: the part of `Thread` in `runtime/runtime.ts` that the host needs. */
@@ -70,8 +71,8 @@ const UNENDING_MS = 2_000;
 type Running = {
   readonly phase: "running";
   readonly thread: RawThread;
-  /** The upstreams in the order in which the thread was given them, by which it numbers them. */
-  names: readonly string[];
+  /** The numbers that the thread gives its upstreams, in the order in which it was given them. */
+  readonly numbers: UpstreamNumbers;
   /** The thread has reported the exception of which it dies, and the upstream to blame, if it is known. */
   dying: { readonly upstream: string } | undefined;
   /** Undefined until the thread is `ready`. */
@@ -128,7 +129,7 @@ export class SidecarThread {
   add(name: string, client: ThreadClient): void {
     this.#clients.set(name, client);
     if (this.#phase.phase !== "running" || !this.#phase.outbox) return;
-    this.#phase.names = [...this.#phase.names, name];
+    this.#phase.numbers.add(name);
     for (const message of client.openingMessages()) this.#phase.outbox.push(message);
   }
 
@@ -144,6 +145,7 @@ export class SidecarThread {
   /** Forgets an upstream that has run its exit steps, with all that the thread keeps of it. */
   remove(name: string): void {
     if (!this.#clients.delete(name)) return;
+    if (this.#phase.phase === "running") this.#phase.numbers.remove(name);
     this.#unposted = this.#unposted.filter(({ upstream }) => upstream !== name);
     if (this.listens) this.post({ type: "remove", upstream: name });
   }
@@ -244,7 +246,8 @@ export class SidecarThread {
 
   #launch(): ThreadPhase {
     const thread = this.#start();
-    const running: Running = { phase: "running", thread, names: [], dying: undefined, outbox: undefined, missed: 0 };
+    const numbers = new UpstreamNumbers();
+    const running: Running = { phase: "running", thread, numbers, dying: undefined, outbox: undefined, missed: 0 };
     thread.port.on("message", (batch) => {
       running.missed = 0;
       if (this.#phase !== running) return;
@@ -260,7 +263,7 @@ export class SidecarThread {
   }
 
   #onReady(running: Running): void {
-    running.names = [...this.#clients.keys()];
+    for (const name of this.#clients.keys()) running.numbers.add(name);
     running.outbox = new Outbox(running.thread.port, () => performance.now(), packToThread);
     const opening = [...this.#clients.values()].flatMap((client) => client.openingMessages());
     for (const message of [...opening, ...this.#unposted.splice(0)]) running.outbox.push(message);
@@ -320,9 +323,9 @@ export class SidecarThread {
     this.#phase = { phase: "waiting", timer };
   }
 
-  #noteCrash({ thread, names, dying }: Running): void {
+  #noteCrash({ thread, numbers, dying }: Running): void {
     const now = performance.now();
-    const name = names[(thread.mark[0] ?? 0) - 1] ?? dying?.upstream ?? "*";
+    const name = numbers.nameOf(thread.mark[0] ?? 0) ?? dying?.upstream ?? "*";
     const culprit = this.#clients.has(name) ? name : undefined;
     this.#crashes = [...this.#crashes.filter(({ at }) => now - at < CRASHES_WITHIN_MS), { at: now, culprit }];
   }

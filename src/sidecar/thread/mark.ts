@@ -1,5 +1,7 @@
 /** The mark by which the host knows, even after the thread's death, for which upstream the thread was working. */
 
+import { UpstreamNumbers } from "../upstream-numbers.ts";
+
 /** No upstream. */
 const NONE = 0;
 
@@ -9,7 +11,7 @@ const NONE = 0;
  */
 export class Mark {
   readonly #word: Int32Array;
-  readonly #names: string[] = [];
+  readonly #numbers = new UpstreamNumbers();
 
   constructor(word: Int32Array) {
     this.#word = word;
@@ -17,12 +19,12 @@ export class Mark {
 
   /** The upstream that is worked for; undefined for none. */
   get current(): string | undefined {
-    return this.#names[(this.#word[0] ?? NONE) - 1];
+    return this.#numbers.nameOf(this.#word[0] ?? NONE);
   }
 
   /** Adds an upstream, under the next number. @returns a function that does work for it */
   add(name: string): Work {
-    const number = this.#names.push(name);
+    const number = this.#numbers.add(name);
     const word = this.#word;
     return (work, argument) => {
       const before = word[0] ?? NONE;
@@ -32,6 +34,11 @@ export class Mark {
       word[0] = before;
       return result;
     };
+  }
+
+  /** Forgets an upstream that has left: some come and go all the time. */
+  remove(name: string): void {
+    this.#numbers.remove(name);
   }
 }
 

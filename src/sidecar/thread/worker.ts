@@ -130,6 +130,7 @@ export function serveThread(platform: ThreadPlatform): void {
 
   const forget = (name: string): void => {
     upstreams.delete(name);
+    mark.remove(name);
     reports.remove(name);
   };
 
