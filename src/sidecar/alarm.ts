@@ -29,6 +29,16 @@ export class Alarm {
     );
   }
 
+  /** Lets the program end before it rings. */
+  unref(): void {
+    this.#timer?.unref();
+  }
+
+  /** Holds the program until it has rung, after `unref`. */
+  ref(): void {
+    this.#timer?.ref();
+  }
+
   clear(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -194,7 +194,7 @@ const scenarios: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
   async released({ url }) {
     const sidecar = await Sidecar.start({ url });
     sidecar.unref();
-    return await sidecar.rpc("sleep", [50]);
+    return { result: await sidecar.rpc("sleep", [50]), leftAt: Date.now() };
   },
 
   async crashOfLine({ url, protocol, deed }) {

@@ -1,4 +1,4 @@
-/** The callers that wait for an outcome, by the number of their request. */
+/** The callers that wait for an outcome, by the number of their request: they hold the program, and only they do. */
 
 import type { CallerOutcome } from "../../core/outcome.ts";
 import { SlotTable } from "../../core/util/slot-table.ts";
@@ -36,10 +36,13 @@ export class Waiters {
   add(seq: number, waiter: Waiter): void {
     this.#slots.put(seq, waiter);
     this.#alarm.set(waiter.until);
+    if (this.size === 1) this.#alarm.ref();
   }
 
   take(seq: number): Waiter | undefined {
-    return this.#slots.take(seq);
+    const waiter = this.#slots.take(seq);
+    if (this.size === 0) this.#alarm.unref();
+    return waiter;
   }
 
   /** Stops the timer: no waiter is reported as overdue any more. */
@@ -48,7 +51,7 @@ export class Waiters {
   }
 
   *takeAll(): Generator<[number, Waiter], void> {
-    for (const one of [...this.#slots]) if (this.#slots.take(one[0])) yield one;
+    for (const one of [...this.#slots]) if (this.take(one[0])) yield one;
   }
 
   #reportOverdue(): void {

@@ -10,5 +10,7 @@ export default {
       "if (until <= now) this.#onOverdue(seq);",
       "if (until <= now || seq) this.#onOverdue(seq);",
     ],
+    ["a waiter that was taken holds the program", "if (this.size === 0) this.#alarm.unref();", ""],
+    ["a waiter after another does not hold the program", "if (this.size === 1) this.#alarm.ref();", ""],
   ],
 };
