@@ -19,6 +19,7 @@ const PATH = "src/upstream-options.ts";
 const NAMES = {
   ProtocolOptions: "ProtocolOptions",
   GreetingStep: "GreetingStepOptions",
+  Answer: "AnswerOptions",
   Condition: "ConditionOptions",
   Subscription: "SubscriptionOptions",
   Json: "JsonValue",

@@ -1,7 +1,7 @@
 /** The upstreams that a service serves until a reload changes them, with their webhooks and lines in the log. */
 
 import pTimeout from "p-timeout";
-import { answersAfterDelivery } from "./config/protocol-settings.ts";
+import { answersAfterDelivery } from "./config/answer-settings.ts";
 import type { ReloadPlan } from "./config/reload-plan.ts";
 import type { ShutdownBounds, UpstreamSettings, WebhookSettings } from "./config/schema.ts";
 import type { Budget } from "./core/util/budget.ts";

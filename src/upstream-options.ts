@@ -234,6 +234,8 @@ export type ProtocolOptions =
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
           }
         | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
     }
   | {
       readonly preset: "json";
@@ -246,6 +248,8 @@ export type ProtocolOptions =
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
           }
         | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
       /** Where ids are, and what they are. */
       readonly id?:
         | {
@@ -279,25 +283,6 @@ export type ProtocolOptions =
             readonly do: "fail_oldest" | "message" | "fail_all";
           }
         | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?:
-        | readonly {
-            /** The requests of the upstream that are answered. */
-            readonly when: ConditionOptions;
-            /** The answer: a text, sent as it is, or a value, sent as JSON. */
-            readonly send: JsonValue;
-            /** JSON pointers: place in the answer → source in the request. */
-            readonly copy?: Readonly<Record<string, string>> | undefined;
-            /** True if what is answered is a message, too. */
-            readonly keep?: boolean | undefined;
-            /**
-             * Makes the answer wait, at most for within, until a webhook or a reader has acknowledged what it answers.
-             */
-            readonly after?: "delivered" | undefined;
-            /** The longest wait for the delivery. */
-            readonly within?: Duration | undefined;
-          }[]
-        | undefined;
     }
   | {
       readonly preset: "text";
@@ -310,6 +295,8 @@ export type ProtocolOptions =
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
           }
         | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
       /** Where ids are, and what they are; without it, replies are correlated by order. */
       readonly id?:
         | {
@@ -355,6 +342,8 @@ export type ProtocolOptions =
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
           }
         | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
     }
   | {
       readonly preset: "graphql-transport-ws";
@@ -367,6 +356,8 @@ export type ProtocolOptions =
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
           }
         | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
       /** The payload of connection_init. */
       readonly payload?: Readonly<Record<string, JsonValue>> | undefined;
     }
@@ -381,6 +372,8 @@ export type ProtocolOptions =
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
           }
         | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
       /** The access token; without it, give a greeting. */
       readonly token?: string | undefined;
     }
@@ -395,6 +388,8 @@ export type ProtocolOptions =
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
           }
         | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
       /** The kinds of events to subscribe to, as a bit mask (EventSubscription). From 0 to 2,147,483,647. */
       readonly events?: number | undefined;
       /** The password of obs-websocket. */
@@ -556,4 +551,24 @@ export interface SubscriptionOptions {
   readonly renew?: boolean | undefined;
   /** The longest time without a message of the subscription: after it, the request is repeated. */
   readonly silence?: Duration | undefined;
+}
+
+/** A rule that answers requests of the upstream's own. */
+export interface AnswerOptions {
+  /** The requests of the upstream that are answered: a condition, or a pattern of their text. */
+  readonly when: string | ConditionOptions;
+  /**
+   * The answer: a text, sent as it is, or a value, sent as JSON; $NAME is a group (?<NAME>…) of the pattern.
+   */
+  readonly send: JsonValue;
+  /** JSON pointers: place in the answer → source in the request. */
+  readonly copy?: Readonly<Record<string, string>> | undefined;
+  /** True if what is answered is a message, too. */
+  readonly keep?: boolean | undefined;
+  /**
+   * Makes the answer wait, at most for within, until a webhook or a reader has acknowledged what it answers.
+   */
+  readonly after?: "delivered" | undefined;
+  /** The longest wait for the delivery. */
+  readonly within?: Duration | undefined;
 }

@@ -1,14 +1,22 @@
-/** Schemas of an upstream's protocol, greeting and heartbeat, and of the conditions in them. */
+/** Schemas of an upstream's protocol, greeting and heartbeat. */
 
 import * as z from "zod";
-import { type Condition, PARTS } from "../protocols/condition.ts";
 import { INFLATES } from "../protocols/frames.ts";
 import { ID_KINDS } from "../protocols/id-kinds.ts";
 import { ERROR_DEEDS } from "../protocols/json.ts";
-import { compilePattern } from "../protocols/lazy-pattern.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
 import { isTemplate, TEXT_ID_KINDS, templatePlaces } from "../protocols/text.ts";
+import { answers, jsonValue } from "./answer-settings.ts";
+import {
+  condition,
+  conditionShape,
+  EMPTY_CONDITION,
+  isCondition,
+  memberPointer,
+  scalarsByPointer,
+  values,
+} from "./condition-settings.ts";
 import { duration, wholeNumber } from "./units.ts";
 
 /**
@@ -17,63 +25,6 @@ import { duration, wholeNumber } from "./units.ts";
 export function isModulePath(protocol: string): boolean {
   return /^(?:\.{0,2}\/|\.{1,2}\\|[A-Za-z]:[\\/]|file:)/.test(protocol);
 }
-
-/** A JSON pointer (RFC 6901). The empty one is the whole message. */
-const pointer = z.string().regex(/^(?:\/(?:[^~/]|~[01])*)*$/, "must be a JSON pointer, such as /id or /data/request");
-
-export const scalarsByPointer = z.record(
-  pointer,
-  z.union([z.string(), z.number(), z.boolean(), z.null()], { error: "must be a text, a number, true, false or null" }),
-);
-
-export const memberPointer = pointer.min(1, "must be a JSON pointer to a member, such as /id");
-
-const values = scalarsByPointer.refine((all) => Object.keys(all).length > 0, "must have at least one value");
-const pointers = z.array(pointer).min(1, "must have at least one pointer");
-
-/** A pattern of a condition. Its compiler must be ready: see {@link preparePatterns}. */
-const textPattern = z
-  .string()
-  .min(1, "must not be empty")
-  .max(1_000, "must have at most 1000 characters")
-  .superRefine((text, context) => {
-    try {
-      compilePattern(text);
-    } catch (error) {
-      context.addIssue({ code: "custom", message: (error as Error).message });
-    }
-  });
-
-/** A condition inside of another one. */
-const inner: z.ZodType<Condition, Condition> = z.lazy(() => condition);
-const inners = z.array(inner).min(1, "must have at least one condition");
-
-/** The parts of a condition (see protocols/condition.ts), which some mappings have beside other keys. */
-export const conditionShape = {
-  match: values.optional().describe('Values by JSON pointer, exact in their JSON type: 7 is also 7.0, but never "7".'),
-  has: pointers.optional().describe("JSON pointers at which there must be a value; null is one."),
-  lacks: pointers.optional().describe("JSON pointers at which there must be none."),
-  text: textPattern.optional().describe("An RE2 pattern that the frame's text matches, whether or not it is JSON."),
-  any: inners.optional().describe("Conditions of which one must hold."),
-  all: inners.optional().describe("Conditions that must all hold."),
-  not: inner.optional().describe("A condition that must not hold."),
-};
-
-type ConditionKey = keyof typeof conditionShape;
-
-/** True if a mapping with {@link conditionShape} has at least one part of a condition. */
-export function isCondition(given: { readonly [Key in ConditionKey]?: unknown }): boolean {
-  return CONDITION_KEYS.some((key) => given[key] !== undefined);
-}
-
-export const CONDITION_KEYS = Object.keys(conditionShape) as readonly ConditionKey[];
-
-const EMPTY_CONDITION = `must say what to look at: ${PARTS}`;
-
-export const condition = z
-  .strictObject(conditionShape)
-  .refine(isCondition, EMPTY_CONDITION)
-  .meta({ id: "Condition", description: "A test of a frame; all of its parts must hold." });
 
 const conditions = z.array(condition).min(1, "must have at least one condition");
 
@@ -87,41 +38,9 @@ function checkTextId({ out, kind }: { out: string; kind: string }, context: z.Re
   else if (templatePlaces(out) !== "id message") refuse("must have $id and $message, each once");
 }
 
-const jsonValue = z.json({ error: "must be a text, or a value to be sent as JSON" });
-
-const answer = z
-  .strictObject({
-    when: condition.describe("The requests of the upstream that are answered."),
-    send: jsonValue.describe("The answer: a text, sent as it is, or a value, sent as JSON."),
-    copy: z
-      .record(memberPointer, pointer)
-      .optional()
-      .describe("JSON pointers: place in the answer → source in the request."),
-    keep: z.boolean().optional().describe("True if what is answered is a message, too."),
-    after: z
-      .enum(["delivered"], "must be delivered")
-      .optional()
-      .describe(
-        "Makes the answer wait, at most for within, until a webhook or a reader has acknowledged what it answers.",
-      ),
-    within: duration.optional().describe("The longest wait for the delivery."),
-  })
-  .refine(({ after, within }) => after !== undefined || within === undefined, {
-    path: ["within"],
-    error: "needs after: delivered",
-  })
-  .refine(({ after, keep }) => after === undefined || keep !== false, {
-    path: ["keep"],
-    error: "must not be false: only a message can be delivered",
-  })
-  .refine(({ send, copy }) => copy === undefined || (typeof send === "object" && send !== null), {
-    path: ["copy"],
-    error: "needs a send that is a mapping",
-  });
-
 const COLLECT_WITHOUT_FINAL = { path: ["collect"], error: "needs final: which frame is the last one" };
 
-/** How messages lie in frames, for every preset. */
+/** The options of every preset. */
 const common = {
   frames: z
     .strictObject({
@@ -136,6 +55,7 @@ const common = {
     .refine(({ split, inflate }) => split !== undefined || inflate !== undefined, "must have split or inflate")
     .optional()
     .describe("How messages lie in frames, where it is not one in each."),
+  answers,
 };
 
 const collect = z
@@ -174,7 +94,6 @@ const protocolOptions = z
         final: conditions.optional().describe("Frames that end a request."),
         collect: collect.describe("Makes the reply an array of all frames with the id. Needs final."),
         errors: jsonErrors,
-        answers: z.array(answer).optional().describe("Requests of the upstream's own, with our answers."),
       })
       .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
     z
@@ -317,10 +236,3 @@ export const heartbeat = z.strictObject({
   expect: condition.optional().describe("The reply; without it the heartbeat is only sent."),
   within: duration.prefault("10s").describe("The time within which the reply must come."),
 });
-
-/** True if answers of the protocol wait for a delivery. */
-export function answersAfterDelivery(protocol: string | object): boolean {
-  if (typeof protocol === "string" || !("answers" in protocol)) return false;
-  const answers = (protocol.answers ?? []) as readonly { readonly after?: unknown }[];
-  return answers.some(({ after }) => after !== undefined);
-}

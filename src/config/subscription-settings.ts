@@ -4,8 +4,8 @@ import * as z from "zod";
 import { placeholdersIn } from "../placeholders.ts";
 import { type Condition, pointersOf } from "../protocols/condition.ts";
 import { needsIdToSend } from "../protocols/subscription-request.ts";
+import { CONDITION_KEYS, condition, conditionShape, isCondition, memberPointer } from "./condition-settings.ts";
 import { subscriptionName } from "./fields.ts";
-import { CONDITION_KEYS, condition, conditionShape, isCondition, memberPointer } from "./protocol-settings.ts";
 import { duration } from "./units.ts";
 
 /** True if every number is the one that was written: beyond 2^53 a parsed one may be another. */

@@ -3,9 +3,10 @@
 import * as z from "zod";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset, presetNames } from "../protocols/presets.ts";
+import { condition, memberPointer } from "./condition-settings.ts";
 import { headers, NAMED_HOST, subscriptionName, unique } from "./fields.ts";
 import { misplacedPlaceholders } from "./placeholder-places.ts";
-import { condition, greetingStep, heartbeat, isModulePath, memberPointer, protocol } from "./protocol-settings.ts";
+import { greetingStep, heartbeat, isModulePath, protocol } from "./protocol-settings.ts";
 import { subscription } from "./subscription-settings.ts";
 import { duration, durationOrOff, durationOrZero, size, wholeNumber } from "./units.ts";
 import { webhookSchema } from "./webhook-settings.ts";

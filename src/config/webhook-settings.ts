@@ -3,8 +3,8 @@
 import * as z from "zod";
 import { placeholdersIn } from "../placeholders.ts";
 import { faultOfKey, KEY_MIN } from "../signing-key.ts";
+import { condition, scalarsByPointer } from "./condition-settings.ts";
 import { headers, subscriptionName } from "./fields.ts";
-import { condition, scalarsByPointer } from "./protocol-settings.ts";
 import { duration, wholeNumber } from "./units.ts";
 
 const webUrl = z

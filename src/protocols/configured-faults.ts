@@ -1,5 +1,6 @@
 /** The frames of greetings, heartbeats and answers that the protocol can never make sense of. */
 
+import { type AnswerRule, sampleAnswer } from "./answers.ts";
 import { readFrame, textOf } from "./json-message.ts";
 import type { Protocol } from "./protocol.ts";
 import { ID, messageText, unsendable } from "./subscription-request.ts";
@@ -46,12 +47,12 @@ function configuredFaults(
 
 function framesOf({ greeting, keepalive: { heartbeat }, protocol }: Configured) {
   const { answers = [] } = (typeof protocol === "object" ? protocol : {}) as {
-    readonly answers?: readonly { readonly send: unknown }[];
+    readonly answers?: readonly AnswerRule[];
   };
   return [
     ...greeting.flatMap(({ send }, at) => (send === undefined ? [] : [{ path: ["greeting", at, "send"], send }])),
     ...(heartbeat ? [{ path: ["keepalive", "heartbeat", "send"], send: heartbeat.send }] : []),
-    ...answers.map(({ send }, at) => ({ path: ["protocol", "answers", at, "send"], send })),
+    ...answers.map((rule, at) => ({ path: ["protocol", "answers", at, "send"], send: sampleAnswer(rule) })),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** Preset for graphql-transport-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md). */
 
+import { type AnswerRule, withAnswers } from "./answers.ts";
 import { operationOf } from "./graphql.ts";
 import { json } from "./json.ts";
 import { type Preset, STEP_MS } from "./preset.ts";
@@ -11,6 +12,12 @@ export interface GraphqlOptions {
 
 export const GRAPHQL_TRANSPORT_WS = "graphql-transport-ws";
 
+const PING: AnswerRule = {
+  when: { match: { "/type": "ping" } },
+  send: { type: "pong" },
+  copy: { "/payload": "/payload" },
+};
+
 /**
  * Builds the preset. A request is a `subscribe` frame; its reply is the array of all frames that arrive for it: `next`
  * frames, then `complete` or `error`.
@@ -21,13 +28,13 @@ export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
       id: { kind: "string" },
       final: [{ match: { "/type": "complete" } }, { match: { "/type": "error" } }],
       collect: {},
-      answers: [{ when: { match: { "/type": "ping" } }, send: { type: "pong" }, copy: { "/payload": "/payload" } }],
     },
     GRAPHQL_TRANSPORT_WS,
   );
+  const answering = withAnswers(protocol, [PING]);
   return {
     protocol: {
-      ...protocol,
+      ...answering,
       encode(message, id, mode) {
         // Throws if the server would close the socket over the message.
         const subscribes = operationOf(message) === "subscription";

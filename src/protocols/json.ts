@@ -5,9 +5,8 @@
  * particular services are built from this.
  */
 
-import { type Condition, compile, compileAny, type FrameText } from "./condition.ts";
+import { type Condition, compile, compileAny } from "./condition.ts";
 import { type IdKind, idsOf } from "./id-kinds.ts";
-import { type AnswerRule, answering, literalId, textOfAnswer } from "./json-answer.ts";
 import type { Span } from "./json-check.ts";
 import { insertMissing, remove, replace } from "./json-edit.ts";
 import { inKindOf, type Json, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
@@ -47,7 +46,6 @@ export interface JsonOptions {
   /** Makes the reply an array of all frames with the id; `frames` bounds their number. */
   readonly collect?: { readonly frames?: number | undefined } | undefined;
   readonly errors?: { readonly when: Condition; readonly do: ErrorDeed } | undefined;
-  readonly answers?: readonly AnswerRule[] | undefined;
 }
 
 /** Builds the protocol. Throws if a pointer is invalid or a condition is empty. */
@@ -57,10 +55,6 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
   const inPointer = parsePointer(into);
   if (out === "" || into === "") throw new Error("an id cannot be the whole message: its pointer must name a member");
   const { maxId, ids, write, read } = idsOf(kind);
-  const answers = options.answers ?? [];
-  const answer = answering(answers, out);
-  /** Ids that answers carry. Where callers' own ids are on the wire, callers must use others. */
-  const reserved = new Set(answers.map((rule) => literalId(rule, out) && adopt(textOfAnswer(rule), 0)?.id));
   const isError = options.errors && options.errors.do !== "message" ? compile(options.errors.when) : undefined;
   const fails = options.errors?.do === "fail_all" ? "all" : "oldest";
   const classify = classifier(options);
@@ -89,9 +83,6 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
     if (place.type === "missing" || typeof id !== "string") {
       throw new InvalidMessage("shape", `this protocol keeps your id: "${out}" must be a string or a number`);
     }
-    if (mode === "request" && reserved.has(id)) {
-      throw new InvalidMessage("shape", `the configuration uses the id ${id} in an answer: use another one`);
-    }
     return { frame: text, expectsReply: true, id, own: slice(text, place.value) };
   }
 
@@ -115,10 +106,8 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
 
   function decode(frame: Body): Decoded {
     const json = readFrame(frame);
-    if ("why" in json) return decodeText({ text: textOf(frame) }, json.why);
+    if ("why" in json) return decodeText(frame, json.why);
     const { text, root } = json;
-    const answered = answer(json);
-    if (answered !== undefined) return { type: "answer", ...answered };
     const place = locate(text, root, inPointer);
     if (place.type === "duplicate")
       return {
@@ -140,10 +129,8 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
   }
 
   /** A frame that is not JSON has no id, but a rule may know its text. */
-  function decodeText(frame: FrameText, why: string): Decoded {
-    const answered = answer(frame);
-    if (answered !== undefined) return { type: "answer", ...answered };
-    return isError?.(frame) ? { type: "error", fails } : { type: "noise", why };
+  function decodeText(frame: Body, why: string): Decoded {
+    return isError?.({ text: textOf(frame) }) ? { type: "error", fails } : { type: "noise", why };
   }
 
   const { collect } = options;

@@ -5,7 +5,7 @@ import type { Pattern } from "./pattern.ts";
 let compiler: ((text: string) => Pattern) | undefined;
 
 /**
- * Loads the compiler if a condition anywhere in `value`, which may be unchecked, has a `text`. Must be awaited before
+ * Loads the compiler if a condition anywhere in `value`, which may be unchecked, has a pattern. Must be awaited before
  * the value is checked or its conditions are compiled.
  */
 export async function preparePatterns(value: unknown): Promise<void> {
@@ -14,7 +14,7 @@ export async function preparePatterns(value: unknown): Promise<void> {
   compiler = (text) => new Pattern(text);
 }
 
-/** True if a condition anywhere in `value` can be compiled: it has no `text`, or the compiler is loaded. */
+/** True if a condition anywhere in `value` can be compiled: it has no pattern, or the compiler is loaded. */
 export function arePatternsReady(value: unknown): boolean {
   return compiler !== undefined || !mayHavePattern(value);
 }
@@ -25,10 +25,13 @@ export function compilePattern(text: string): Pattern {
   return compiler(text);
 }
 
-/** Takes any text under the key `text` for a pattern: if it is none, the compiler is loaded for nothing. */
+/** The keys under which a text may be a pattern: of a condition, and of what has one in short. */
+const KEYS: ReadonlySet<string> = new Set(["text", "when"]);
+
+/** Takes any text under such a key for a pattern: if it is none, the compiler is loaded for nothing. */
 function mayHavePattern(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   return Object.entries(value).some(
-    ([key, item]) => (key === "text" && typeof item === "string") || mayHavePattern(item),
+    ([key, item]) => (KEYS.has(key) && typeof item === "string") || mayHavePattern(item),
   );
 }

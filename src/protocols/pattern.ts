@@ -31,8 +31,25 @@ export class Pattern {
     return Object.hasOwn(this.#pattern.namedGroups(), group);
   }
 
+  /** The names of its groups. */
+  get names(): readonly string[] {
+    return Object.keys(this.#pattern.namedGroups());
+  }
+
   test(text: string): boolean {
     return this.#pattern.test(text.slice(0, SEEN));
+  }
+
+  /**
+   * Returns the text of each named group of the first match; empty for one that took no part in it. Undefined without a
+   * match, or if one may continue beyond the text that is seen.
+   */
+  groups(text: string): ReadonlyMap<string, string> | undefined {
+    const matcher = this.#pattern.matcher(text.slice(0, SEEN));
+    if (!matcher.find()) return undefined;
+    const { names } = this;
+    if (text.length > SEEN && names.some((name) => matcher.end(name) === SEEN)) return undefined;
+    return new Map(names.map((name) => [name, matcher.group(name) ?? ""]));
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Registry of the built-in presets, by name. */
 
+import type { AnswerRule } from "./answers.ts";
 import { cdp } from "./cdp.ts";
 import type { FrameOptions } from "./frames.ts";
 import { GRAPHQL_TRANSPORT_WS, type GraphqlOptions, graphqlTransportWs } from "./graphql-transport-ws.ts";
@@ -40,16 +41,25 @@ const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) =
   obs,
 };
 
+/** The settings of every preset. */
+interface CommonSettings {
+  readonly frames?: FrameOptions | undefined;
+  readonly answers?: readonly AnswerRule[] | undefined;
+}
+
 /** A preset's name with its settings. The configuration's schema refuses unknown ones. */
 export type PresetSettings = {
-  [Name in PresetName]: { readonly preset: Name; readonly frames?: FrameOptions | undefined } & Settings[Name];
+  [Name in PresetName]: { readonly preset: Name } & CommonSettings & Settings[Name];
 }[PresetName];
 
 export type PresetName = keyof Settings;
 
 export const presetNames = Object.keys(PRESETS) as readonly PresetName[];
 
-/** Builds the preset of that name; undefined if there is none. Throws if its settings are invalid. */
+/**
+ * Builds the preset of that name, without what every preset takes; undefined if there is none. Throws if its settings
+ * are invalid.
+ */
 export function preset(nameOrSettings: string | PresetSettings): Preset | undefined {
   const settings = typeof nameOrSettings === "string" ? { preset: nameOrSettings } : nameOrSettings;
   if (!Object.hasOwn(PRESETS, settings.preset)) return undefined;

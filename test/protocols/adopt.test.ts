@@ -12,6 +12,7 @@ import { obs } from "../../src/protocols/obs.ts";
 import type { Protocol } from "../../src/protocols/protocol.ts";
 import { text } from "../../src/protocols/text.ts";
 import { textIds } from "../../src/protocols/text-ids.ts";
+import { answeringJson } from "./answering-json.ts";
 
 const ours = 4711;
 const keep = json({ id: { kind: "keep" } });
@@ -116,7 +117,7 @@ function isAdopted(protocol: Protocol, frame: string): boolean {
 
 test("an answer gets an id of ours unless it repeats the upstream's", () => {
   const when = { match: { "/type": "ask" } };
-  const of = (rule: object) => json({ answers: [{ when, send: { id: 0, type: "tell" }, ...rule }] });
+  const of = (rule: object) => answeringJson({ answers: [{ when, send: { id: 0, type: "tell" }, ...rule }] });
   const ask = '{"type":"ask","id":0}';
   assert.equal(isAdopted(of({}), ask), true);
   assert.equal(isAdopted(of({ send: '{"id":"x"}' }), ask), true);
@@ -124,7 +125,7 @@ test("an answer gets an id of ours unless it repeats the upstream's", () => {
   assert.equal(isAdopted(of({ when: { match: { "/id": 0 } } }), ask), false);
   assert.equal(isAdopted(of({ send: { type: "tell" } }), ask), false);
   assert.equal(isAdopted(of({ send: "TELL" }), ask), false);
-  const nested = json({
+  const nested = answeringJson({
     id: { out: "/m/id", in: "/m/id" },
     answers: [{ when, send: { m: { id: 1 } }, copy: { "/m": "/m" } }],
   });
@@ -133,7 +134,7 @@ test("an answer gets an id of ours unless it repeats the upstream's", () => {
 
 test("a caller cannot use the id that an answer carries, where callers' ids are on the wire", () => {
   const answers = [{ when: { match: { "/type": "ask" } }, send: { id: "a", type: "tell" } }];
-  const protocol = json({ id: { kind: "keep" }, answers });
+  const protocol = answeringJson({ id: { kind: "keep" }, answers });
   assert.throws(() => protocol.encode('{"id":"\\u0061"}', 0, "request"), /in an answer: use another/);
   assert.equal(protocol.encode('{"id":"b"}', 0, "request").id, '"b"');
   assert.equal(protocol.encode('{"id":"a"}', 0, "rpc").id, '"a"');
@@ -158,7 +159,7 @@ test("a module's adopt is used if its result is usable; otherwise the frame goes
 test("an answer can carry an id of its own and keep what it answers", () => {
   const rule = { when: { match: { "/type": "ask" } }, send: { id: 0 }, keep: true };
   const frame = '{"type":"ask"}';
-  assert.deepEqual(json({ answers: [rule] }).decode(frame), {
+  assert.deepEqual(answeringJson({ answers: [rule] }).decode(frame), {
     type: "answer",
     frame: '{"id":0}',
     adopt: true,

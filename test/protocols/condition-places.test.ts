@@ -8,12 +8,14 @@ import { matchStep, type StepMatch } from "../../src/core/connection/greeting.ts
 import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { newSession, type SessionContext, step } from "../../src/core/connection/session.ts";
 import { Subscriptions } from "../../src/core/messages/subscriptions.ts";
+import { withAnswers } from "../../src/protocols/answers.ts";
 import { type Condition, matchesFrame } from "../../src/protocols/condition.ts";
-import { type JsonOptions, json } from "../../src/protocols/json.ts";
+import { json } from "../../src/protocols/json.ts";
 import { isJson } from "../../src/protocols/json-message.ts";
 import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
 import type { FromThread } from "../../src/sidecar/contract.ts";
 import { Journals, MAIN } from "../../src/sidecar/thread/journals.ts";
+import type { AnsweringOptions } from "./answering-json.ts";
 
 await preparePatterns({ text: "" });
 
@@ -25,10 +27,10 @@ function problemsOf(settings: object): readonly string[] {
 }
 
 /** The type of a frame in the `json` protocol of these options, which come through the configuration. */
-function decoded(options: JsonOptions, frame: string): string {
+function decoded(options: AnsweringOptions, frame: string): string {
   const { protocol } = parse({ protocol: { preset: "json", ...options } });
   assert.ok(typeof protocol === "object" && protocol.preset === "json");
-  return json(protocol).decode(frame).type;
+  return withAnswers(json(protocol), protocol.answers).decode(frame).type;
 }
 
 /** `members` of a JSON object, in a frame that has our id, or in one that has none. */

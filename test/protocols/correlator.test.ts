@@ -3,14 +3,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type JsonOptions, json } from "../../src/protocols/json.ts";
+import { json } from "../../src/protocols/json.ts";
 import type { Decoded } from "../../src/protocols/protocol.ts";
+import { type AnsweringOptions, answeringJson } from "./answering-json.ts";
 import { jsonText, woundedText } from "./json-samples.ts";
 
 const type = (value: string) => ({ match: { "/type": value } });
 
 /** Every option at once. */
-const everything: JsonOptions = {
+const everything: AnsweringOptions = {
   reply: { lacks: ["/method"] },
   skip: [type("ack"), type("working")],
   final: [type("done"), { has: ["/error"] }],
@@ -36,7 +37,7 @@ const frames: readonly (readonly [frame: string, type: Decoded["type"]])[] = [
 ];
 for (const [frame, expected] of frames) {
   test(`with every option, ${frame} is: ${expected}`, () => {
-    assert.equal(json(everything).decode(frame).type, expected);
+    assert.equal(answeringJson(everything).decode(frame).type, expected);
   });
 }
 
@@ -71,7 +72,7 @@ test("an error without an id fails the oldest request, all or none, by its optio
 });
 
 test("an answer is its rule's frame, with values copied byte for byte", () => {
-  const answers: JsonOptions["answers"] = [
+  const answers: AnsweringOptions["answers"] = [
     {
       when: type("ping"),
       send: { type: "pong", id: 0 },
@@ -79,7 +80,7 @@ test("an answer is its rule's frame, with values copied byte for byte", () => {
     },
     { when: type("hello"), send: "hello yourself" },
   ];
-  const answer = (frame: string) => json({ answers }).decode(frame);
+  const answer = (frame: string) => answeringJson({ answers }).decode(frame);
   assert.deepEqual(answer('{"type":"ping","id":9007199254740993,"data":[1, 2]}'), {
     type: "answer",
     frame: '{"echo":{"of":[1, 2]},"type":"pong","id":9007199254740993}',
@@ -90,7 +91,7 @@ test("an answer is its rule's frame, with values copied byte for byte", () => {
 });
 
 test("an answer is JSON whatever the upstream's request is", () => {
-  const protocol = json({
+  const protocol = answeringJson({
     answers: [{ when: { has: [""] }, send: { type: "pong" }, copy: { "/a/b": "/id", "/type": "/type" } }],
   });
   fc.assert(
@@ -103,7 +104,7 @@ test("an answer is JSON whatever the upstream's request is", () => {
 });
 
 test("no frame makes decode throw under any option", () => {
-  const protocol = json(everything);
+  const protocol = answeringJson(everything);
   fc.assert(fc.property(fc.oneof(woundedText, jsonText, fc.uint8Array()), (frame) => void protocol.decode(frame)));
 });
 

@@ -24,6 +24,7 @@ export type { ExchangeEffect } from "./effects.ts";
 export { HOLD_MS } from "./send-queue.ts";
 
 const REQUEST: FrameOrigin = { type: "request" };
+const ANSWERED: FrameOrigin = { type: "answered" };
 
 type ExchangeLimits = Pick<
   UpstreamSettings["limits"],
@@ -226,11 +227,11 @@ export class Exchange {
     return adopted.frame;
   }
 
-  /** Finds out what a frame answers, and changes nothing. Frames without ids have no origin. */
+  /** Finds out what a frame answers, or that it is answered, and changes nothing. Other frames have no origin. */
   originOf(connection: number, frame: Body): FrameOrigin | undefined {
-    if (this.#protocol.correlation === "order") return undefined;
     const decoded = this.#protocol.decode(frame);
-    if (!("id" in decoded)) return undefined;
+    if (decoded.type === "answer") return ANSWERED;
+    if (this.#protocol.correlation === "order" || !("id" in decoded)) return undefined;
     const { id } = decoded;
     const { configured, correlation } = this.#requests;
     const found = configured.find(connection, id);

@@ -3,6 +3,7 @@
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { placeholdersIn } from "../../placeholders.ts";
+import { withAnswers } from "../../protocols/answers.ts";
 import { fromModule, type ModuleThrew, preset } from "../../protocols/presets.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
 
@@ -28,22 +29,25 @@ export async function loadProtocol(
   }
 }
 
-/** Returns the protocol with the answers of the newest attempt's settings, if there are placeholders in them. */
-export function withResolvedAnswers(
+/** Adds the answers of the settings to a protocol; with placeholders in them, those of the newest attempt. */
+export function withConfiguredAnswers(
   protocol: Protocol,
   settings: ProtocolSettings,
   resolved: () => ProtocolSettings,
 ): Protocol {
-  const { files, credentials, escapes } = placeholdersIn(settings);
-  if (files.size === 0 && !credentials && !escapes) return protocol;
-  let built = { from: settings, protocol };
+  const rulesIn = (each: ProtocolSettings) => (typeof each === "string" ? undefined : each.answers);
+  const answering = withAnswers(protocol, rulesIn(settings));
+  const { files, credentials, escapes } = placeholdersIn(rulesIn(settings) ?? []);
+  if (files.size === 0 && !credentials && !escapes) return answering;
+  let built = { from: settings, answering };
   const current = (): Protocol => {
     const from = resolved();
-    if (from === built.from) return built.protocol;
-    const renewed = preset(from)?.protocol;
-    // A protocol that has to be loaded has no answers.
-    built = { from, protocol: typeof renewed === "object" ? renewed : protocol };
-    return built.protocol;
+    if (from !== built.from) built = { from, answering: withAnswers(protocol, rulesIn(from)) };
+    return built.answering;
   };
-  return { ...protocol, decode: (frame) => current().decode(frame) };
+  return {
+    ...answering,
+    encode: (message, id, mode) => current().encode(message, id, mode),
+    decode: (frame) => current().decode(frame),
+  };
 }

@@ -18,7 +18,7 @@ import type { CommandOf, FromThread, JournalEpochs, ToThread, UpstreamDetails } 
 import { Connection } from "./connection.ts";
 import type { FrameTrace } from "./frame-trace.ts";
 import { Framing } from "./framing.ts";
-import { withResolvedAnswers } from "./load-protocol.ts";
+import { withConfiguredAnswers } from "./load-protocol.ts";
 import type { Work } from "./mark.ts";
 import { MessageRouter } from "./message-router.ts";
 
@@ -63,13 +63,13 @@ export class Upstream {
     this.#name = name;
     this.#settings = settings;
     this.#env = env;
-    const resolved = withResolvedAnswers(
+    const answering = withConfiguredAnswers(
       protocol,
       settings.protocol,
       () => this.#connection.resolved.settings.protocol,
     );
     const mask = (text: string) => this.#connection.withoutSecrets(text);
-    this.#exchange = new Exchange(resolved, settings.limits, mask, configuredFrames(settings), env.budget);
+    this.#exchange = new Exchange(answering, settings.limits, mask, configuredFrames(settings), env.budget);
     this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire(), undefined));
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,

@@ -56,6 +56,11 @@ function give(session: Session, frame: string, origin?: FrameOrigin): string {
   return [then.session.at.phase, ...then.effects.map(briefly)].join(", ");
 }
 
+test("no expect sees a frame that a rule answers, whatever it looks like", () => {
+  for (const session of [greeting, beaten]) assert.match(give(session, YES, { type: "answered" }), /, frame/);
+  assert.match(give(greeting, '{"id":1,"type":"no"}', { type: "answered" }), /^greeting, frame/);
+});
+
 test("the greeting's expect sees the reply with the id that the configuration wrote", () => {
   assert.equal(give(greeting, WIRE, configured("greeting")), "ready, answered 7 57, timer 7000");
 });

@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ConfiguredBy } from "../../../src/core/connection/frame-origin.ts";
+import { withAnswers } from "../../../src/protocols/answers.ts";
 import type { IdKind } from "../../../src/protocols/id-kinds.ts";
 import { json } from "../../../src/protocols/json.ts";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
 import type { Body } from "../../../src/protocols/protocol.ts";
 import { text } from "../../../src/protocols/text.ts";
+import { answeringJson } from "../../protocols/answering-json.ts";
 import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
@@ -50,7 +52,7 @@ for (const kind of ["int", "int32", "string", "increasing", "keep"] as const sat
 
 test("an answer with an id of its own is sent under one of ours, and its reply is dropped", () => {
   const answers = [{ when: { match: { "/type": "ask" } }, send: { id: 1, params: "told" } }];
-  const model = connected(json({ answers }));
+  const model = connected(answeringJson({ answers }));
   const seq = model.call('{"params":"mine"}');
   model.frame('{"type":"ask"}');
   const [answer] = model.ownFrames;
@@ -59,6 +61,16 @@ test("an answer with an id of its own is sent under one of ours, and its reply i
   model.frame(replyTo(model.taken[0]?.frame ?? ""));
   assert.equal(JSON.parse(model.reply(seq)).result, "mine");
   assert.deepEqual([model.exchange.counters.late, model.messages], [1, []]);
+});
+
+test("a frame that a rule answers is known as such, whether or not the protocol has ids", () => {
+  const rules = [{ when: { match: { "/type": "ask" } }, send: { type: "told" } }];
+  for (const protocol of [json(), jsonRpc, text]) {
+    const model = connected(withAnswers(protocol, rules));
+    assert.deepEqual(model.exchange.originOf(1, '{"id":1,"type":"ask"}'), { type: "answered" });
+    assert.equal(model.exchange.originOf(1, '{"type":"other"}'), undefined);
+    assert.deepEqual(model.ownFrames, [], "it only looks");
+  }
 });
 
 test("a reply that met its condition is not late; its repetition answers nothing", () => {

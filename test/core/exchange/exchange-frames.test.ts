@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type JsonOptions, json } from "../../../src/protocols/json.ts";
+import { json } from "../../../src/protocols/json.ts";
 import type { Body, Decoded, DecodedMessage } from "../../../src/protocols/protocol.ts";
 import { text } from "../../../src/protocols/text.ts";
+import { type AnsweringOptions, answeringJson } from "../../protocols/answering-json.ts";
 import { ExchangeModel, exact } from "./exchange-model.ts";
 
-const rows: JsonOptions = {
+const rows: AnsweringOptions = {
   skip: [{ has: ["/ack"] }],
   final: [{ has: ["/end"] }],
   collect: { frames: 3 },
@@ -15,8 +16,11 @@ const rows: JsonOptions = {
   answers: [{ when: { has: ["/ask"] }, send: {}, copy: { "/answer": "/ask" } }],
 };
 
-function connected(options: JsonOptions, limits: ConstructorParameters<typeof ExchangeModel>[1] = {}): ExchangeModel {
-  const model = new ExchangeModel(json(options), limits);
+function connected(
+  options: AnsweringOptions,
+  limits: ConstructorParameters<typeof ExchangeModel>[1] = {},
+): ExchangeModel {
+  const model = new ExchangeModel(answeringJson(options), limits);
   model.connect();
   return model;
 }

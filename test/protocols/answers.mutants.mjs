@@ -1,0 +1,16 @@
+/** Mutants of `src/protocols/answers.ts`. */
+export default {
+  tests: ["test/protocols/answers", "test/protocols/adopt"],
+  deno: true,
+  mutants: [
+    [
+      "a protocol's own reading comes first",
+      "answer(frameText(frame)) ?? protocol.decode(frame)",
+      "protocol.decode(frame)",
+    ],
+    ["texts in JSON are not escaped", "JSON.stringify(found).slice(1, -1)", "found"],
+    ["the upstream's id is replaced", "one !== undefined && one.own ===", "one !== undefined || one ==="],
+    ["a demanded id is replaced", "...demandedPlaces(rule)]", "]"],
+    ["groups of the id are unknown", "&& `$${name}` !== ID", ""],
+  ],
+};
