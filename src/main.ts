@@ -2,7 +2,9 @@
 /** The command line program: from arguments to configuration to service. */
 
 import type { CommandEnd } from "./commands/failed.ts";
+import type { ServiceRecording } from "./commands/record-command.ts";
 import { type Flags, helpText, parseCommandLine } from "./config/commandline.ts";
+import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { demandPermissions } from "./demand-permissions.ts";
 import type { Failure } from "./errors.ts";
@@ -13,6 +15,8 @@ import type { Service } from "./service.ts";
 import { type ExitReport, isJoined } from "./sidecar/exit-report.ts";
 import { endOnSignals } from "./signals.ts";
 import { version } from "./version.ts";
+
+type StartRecording = (config: LoadedConfig) => ServiceRecording;
 
 async function main(): Promise<void> {
   const parsed = parseCommandLine(process.argv.slice(2));
@@ -56,6 +60,15 @@ async function main(): Promise<void> {
       const { run } = await import("./commands/run-command.ts");
       return end(await run(parsed, ahead));
     }
+    case "record": {
+      const ahead = startAhead(runtime);
+      const { recording } = await import("./commands/record-command.ts");
+      return serve(parsed.flags, ahead, (config) => recording(parsed, config, ahead));
+    }
+    case "mock": {
+      const { mock } = await import("./commands/mock-command.ts");
+      return end(await mock(parsed, runtime));
+    }
     case "serve": {
       const ahead = startAhead(runtime);
       return serve(parsed.flags, ahead);
@@ -63,11 +76,13 @@ async function main(): Promise<void> {
   }
 }
 
-async function serve(flags: Flags, ahead: Runtime): Promise<void> {
+/** @param record begins the recording of an upstream, if one is to be recorded */
+async function serve(flags: Flags, ahead: Runtime, record?: StartRecording): Promise<void> {
   const { loadForProcess, startLogOf } = await import("./process-config.ts");
   const config = await loadForProcess(flags);
   startLogOf(config);
   await demandPermissions(config);
+  const recording = record?.(config);
   // Until the service exists, signals keep their default effect: there is nothing to end in order.
   const { Service } = await import("./service.ts");
   const loadAgain = async () => {
@@ -75,18 +90,26 @@ async function serve(flags: Flags, ahead: Runtime): Promise<void> {
     await demandPermissions(again);
     return again;
   };
-  const service = await Service.start(config, ahead, loadAgain);
+  const tapeOf = recording && ((name: string) => (name === recording.upstream ? recording.recorder : undefined));
+  const service = await Service.start(config, ahead, loadAgain, tapeOf);
   // The log has the outcome of a reload.
   const reload = () => service.reload("SIGHUP").catch(() => {});
   endOnSignals(runtime.endingSignals, (options) => service.exit(options), { reload });
   endOnFaults(service);
-  service.ended.then(leave);
+  service.ended.then(async (report) => {
+    await recording?.end(report.cause);
+    return await leave(report);
+  });
+  recording?.recorder.over.then((why) => service.exit({ cause: `record: ${why}` }));
   service.failing.then(({ code, detail }) => {
     log.fatal(`giving up: ${detail}`);
     service.exit({ cause: code, exitCode: exitCodeOf(code) });
   });
   await service.opened.then(
-    () => greet(service),
+    () => {
+      greet(service, recording);
+      recording?.begin();
+    },
     () => {}, // The exit is under way: `failing` or an earlier request began it.
   );
 }
@@ -97,8 +120,10 @@ function startAhead(from: Runtime): Runtime {
   return Object.create(from, { startThread: { value: () => ahead.pop() ?? from.startThread() } });
 }
 
-function greet({ url, demoUrl }: Service): void {
-  outputLines.push(`listening on ${url}\n`);
+function greet({ url, demoUrl }: Service, recording: ServiceRecording | undefined): void {
+  const lines = recording ? errorLines : outputLines;
+  lines.push(`listening on ${url}\n`);
+  if (recording) lines.push(`recording upstream ${recording.upstream} on standard output\n`);
   log.info(`sidesocket ${version} on ${runtime.name} ${runtime.version} serves ${url}`, { url });
   if (demoUrl !== undefined) errorLines.push(demoHint(url, demoUrl));
 }

@@ -13,6 +13,9 @@ const KEY_LIKE = /^(?=.*\d)[\w+/=.~-]{16,}$/;
 /** A shorter text cannot be told from an ordinary word or number, and hides nothing. */
 const SECRET_MIN = 4;
 
+/** Stands where a secret was. */
+export const REDACTED = "(redacted)";
+
 /** The most characters of a peer's frame that a text for people has. */
 const EXCERPT_MAX = 200;
 /** The most characters that are searched for secrets. */
@@ -104,7 +107,7 @@ function collect(value: unknown, found: Set<string>, isSecret: (text: string, na
 export function maskSecrets(text: string, secrets: readonly string[]): string {
   return secrets.reduce((masked, secret) => {
     const written = JSON.stringify(secret).slice(1, -1);
-    return masked.replaceAll(written, "(redacted)").replaceAll(secret, "(redacted)");
+    return masked.replaceAll(written, REDACTED).replaceAll(secret, REDACTED);
   }, text);
 }
 
@@ -120,6 +123,6 @@ export function excerptOf(text: string | undefined, secrets: readonly string[], 
 
 /** A URL of a peer for people: its credentials, its query and the keys in its path may be secrets. */
 export function withoutQuery({ protocol, host, pathname, search }: URL): string {
-  const path = pathname.split("/").map((segment) => (KEY_LIKE.test(segment) ? "(redacted)" : segment));
+  const path = pathname.split("/").map((segment) => (KEY_LIKE.test(segment) ? REDACTED : segment));
   return `${protocol}//${host}${path.join("/")}${search === "" ? "" : "?…"}`;
 }

@@ -12,7 +12,7 @@ import { logModules } from "./module-log.ts";
 import { Webhook } from "./push/webhook.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { HttpSide } from "./sidecar/host/exit.ts";
-import { Sidecars } from "./sidecar/host/sidecars.ts";
+import { Sidecars, type TapeOf } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { frameLog, logUpstream } from "./upstream-log.ts";
@@ -39,10 +39,11 @@ export class ServedUpstreams {
     front: HttpSide,
     memoryBytes: number,
     telemetry: Telemetry,
+    tapeOf?: TapeOf,
   ) {
     this.#telemetry = telemetry;
     this.#runtime = runtime;
-    this.sidecars = new Sidecars(settings, bounds, runtime.startThread, front, memoryBytes, frameLog());
+    this.sidecars = new Sidecars(settings, bounds, runtime.startThread, front, memoryBytes, frameLog(), tapeOf);
     for (const client of this.sidecars.upstreams.values()) {
       logUpstream(client);
       logModules([client]);

@@ -22,7 +22,7 @@ import { logRequests } from "./request-log.ts";
 import type { Listener, ListenOptions, Runtime } from "./runtime/runtime.ts";
 import { ServedUpstreams } from "./served-upstreams.ts";
 import type { ExitReport, HttpSide } from "./sidecar/host/exit.ts";
-import type { ExitOptions } from "./sidecar/host/sidecars.ts";
+import type { ExitOptions, TapeOf } from "./sidecar/host/sidecars.ts";
 import { Telemetry } from "./telemetry/telemetry.ts";
 import { version } from "./version.ts";
 
@@ -54,6 +54,7 @@ export class Service {
     demo: DemoUpstream | undefined,
     listener: Listener,
     telemetry: Telemetry,
+    tapeOf: TapeOf | undefined,
   ) {
     this.#config = config;
     this.#runtime = runtime;
@@ -62,7 +63,7 @@ export class Service {
     this.#telemetry = telemetry;
     const upstreams = demo ? demoUpstreams(demo) : config.upstreams;
     const memory = memoryOf(config.limits, runtime.memoryLimit);
-    this.#served = new ServedUpstreams(upstreams, config.shutdown, runtime, this.#front, memory, telemetry);
+    this.#served = new ServedUpstreams(upstreams, config.shutdown, runtime, this.#front, memory, telemetry, tapeOf);
     this.#rules = new CallerRules(config, listener.port, this.#served.sidecars);
     this.#endPressureLog = logPressure(this.#served.sidecars.budget);
     logRequests(telemetry);
@@ -72,7 +73,7 @@ export class Service {
    * Starts listening, then the threads. When it resolves the service can be ended; loading and connecting go on.
    * Rejects with the system's error if it cannot listen.
    */
-  static async start(config: LoadedConfig, runtime: Runtime, loadAgain: LoadAgain): Promise<Service> {
+  static async start(config: LoadedConfig, runtime: Runtime, loadAgain: LoadAgain, tapeOf?: TapeOf): Promise<Service> {
     const demo = config.demo ? await (await import("./demo/demo-upstream.ts")).startDemo() : undefined;
     const app = deferred<ReturnType<typeof buildApp>>();
     let fetch: ListenOptions["fetch"] = async (request, env) => (await app.promise).fetch(request, env as object);
@@ -115,7 +116,7 @@ export class Service {
       const cause = `the limit of descriptors is ${descriptorsMax} (raise it with ulimit -n)`;
       log.warn(`listen.connections is ${connectionsMax} instead of ${connections}: ${cause}`);
     }
-    const service = new Service(config, runtime, demo, listener, telemetry);
+    const service = new Service(config, runtime, demo, listener, telemetry, tapeOf);
     service.#deaf = deaf.promise;
     service.#reloader = new Reloader(config, loadAgain, service.#reloadable);
     const parts = service.#parts();

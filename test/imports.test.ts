@@ -122,6 +122,11 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     },
     { from: ["demo/"], to: ["demo/"] },
     {
+      from: ["recording/"],
+      to: ["recording/", "config/", "protocols/", "secrets.ts", "secret-file.ts", "core/util/"],
+      types: ["sidecar/contract.ts", "sidecar/host/upstream-client.ts"],
+    },
+    {
       from: LIBRARY_ANYWHERE,
       to: [...LIBRARY_ANYWHERE, "errors.ts", "reply-value.ts", "config/suggestions.ts", "core/outcome.ts"],
       types: [...BOTH_SIDES, ...CORE],
@@ -147,6 +152,9 @@ const LAZY: readonly Place[] = [
   "protocols/pattern.ts",
   "http/metrics/metrics-text.ts",
 ];
+
+/** The one client of WebSockets, and the servers that stand in for upstreams. */
+const KNOW_WS: readonly Place[] = ["sidecar/thread/socket.ts", "demo/demo-upstream.ts", "recording/mock-server.ts"];
 
 /** The commands besides `serve`, which must not delay its start. */
 const COMMANDS: Place = "commands/";
@@ -357,12 +365,17 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
-    name: "only sidecar/thread/socket.ts and the demo know ws",
-    breaks: (tree) =>
-      importersOf(tree, ["ws"], (path) => path === "sidecar/thread/socket.ts" || path.startsWith("demo/")),
+    name: "only sidecar/thread/socket.ts, and the servers of the demo and of recordings, know ws",
+    breaks: (tree) => importersOf(tree, ["ws"], (path) => KNOW_WS.includes(path)),
     broken: [
       [{ "sidecar/thread/worker.ts": `import { WebSocket } from "ws";` }, ["sidecar/thread/worker.ts imports ws"]],
-      [{ "demo/a.ts": `import { WebSocketServer } from "ws";`, "sidecar/thread/socket.ts": `import "ws";` }, []],
+      [
+        {
+          "demo/demo-upstream.ts": `import { WebSocketServer } from "ws";`,
+          "sidecar/thread/socket.ts": `import "ws";`,
+        },
+        [],
+      ],
     ],
   },
   {

@@ -8,6 +8,8 @@ export const COMMANDS = {
   status: "status [--service URL] [--json]",
   doctor: "doctor [options]",
   run: "run [options] SCRIPT [-- its arguments]",
+  record: "record [options]",
+  mock: "mock RECORDING [options]",
   "check-config": "check-config FILE",
   completion: "completion bash|zsh|fish",
 } as const;
@@ -29,7 +31,7 @@ interface CommandOption {
 export const COMMAND_OPTIONS = {
   to: {
     type: "string",
-    of: ["call", "listen"],
+    of: ["call", "listen", "record"],
     hint: "NAME",
     help: "the upstream of the file or the service (default, or the only one)",
   },
@@ -68,6 +70,18 @@ export const COMMAND_OPTIONS = {
   },
   subscription: { type: "string", of: ["listen"], hint: "ID", help: "only messages of this subscription" },
   limit: { type: "string", of: ["listen"], hint: "N", help: "end after so many messages" },
+  for: { type: "string", of: ["record"], hint: "TIME", help: "end after this time, such as 30s or 5m" },
+  bytes: { type: "string", of: ["record"], hint: "SIZE", help: "the largest recording, such as 1MiB (64MiB)" },
+  speed: { type: "string", of: ["mock"], hint: "N", help: "divide the pauses of the recording by N (1)" },
+  immediate: { type: "boolean", of: ["mock"], help: "make no pauses" },
+  strict: { type: "boolean", of: ["mock"], help: "close a connection on which a frame comes that was not recorded" },
+  ignore: {
+    type: "string",
+    of: ["mock"],
+    hint: "POINTER",
+    help: "compare frames without this place, such as /params/time; repeatable",
+    multiple: true,
+  },
   cursor: {
     type: "string",
     of: ["listen"],

@@ -138,6 +138,8 @@ export type Command =
   | ListenCommand
   | StatusCommand
   | RunCommand
+  | RecordCommand
+  | MockCommand
   | { readonly command: "completion"; readonly flags: Flags; readonly shell: Shell }
   | { readonly command: "help" | "version" | "config-schema" };
 
@@ -173,6 +175,20 @@ export interface RunCommand {
   readonly script: string;
   /** The arguments of the script. */
   readonly args: readonly string[];
+}
+
+export interface RecordCommand {
+  readonly command: "record";
+  readonly flags: Flags;
+  readonly options: CommandOptions;
+}
+
+export interface MockCommand {
+  readonly command: "mock";
+  readonly flags: Flags;
+  readonly options: CommandOptions;
+  /** The path of the recording. */
+  readonly file: string;
 }
 
 /**
@@ -215,12 +231,18 @@ export function parseCommandLine(argv: readonly string[]): Command {
       return checked({ command, flags, options }, options);
     }
     case "status":
-      if (rest.length > 0) throw usage("status takes options only");
+    case "record":
+      if (rest.length > 0) throw usage(`${command} takes options only`);
       return checked({ command, flags, options }, options);
     case "run": {
       const [script, ...args] = rest;
       if (script === undefined) throw usage("run takes a script: sidesocket run [options] SCRIPT [-- its arguments]");
       return checked({ command, flags, script, args }, options);
+    }
+    case "mock": {
+      const [file, extra] = rest;
+      if (file === undefined || extra !== undefined) throw usage("mock takes one file: sidesocket mock RECORDING");
+      return checked({ command, flags, options, file }, options);
     }
     case "completion": {
       const [name, extra] = rest;

@@ -32,6 +32,8 @@ export type ToThread =
       readonly memory: ThreadMemory;
       /** True to have every frame that goes out or comes in reported as `traced`. */
       readonly traces?: boolean | undefined;
+      /** The most bytes to report as `taped`, of all that connections exchange; undefined for none. */
+      readonly tapeBytes?: number | undefined;
     }
   | {
       readonly type: "request";
@@ -153,6 +155,7 @@ export type FromThread =
   /** A text for the log alone. The upstream is `*` if it is not known which one's module it comes from. */
   | { readonly type: "report"; readonly upstream: string; readonly report: ThreadReport }
   | { readonly type: "traced"; readonly upstream: string; readonly frame: TracedFrame }
+  | { readonly type: "taped"; readonly upstream: string; readonly entry: TapeEntry }
   | { readonly type: "opened"; readonly upstream: string; readonly protocol: ProtocolTraits }
   | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
@@ -202,6 +205,33 @@ export interface TracedFrame {
   /** The frame's text, cut and without secrets. */
   readonly text: string;
 }
+
+/** An event of a connection as a recording has it, without secrets. `at`: milliseconds of the system's clock. */
+export type TapeEntry = { readonly at: number } & (
+  | {
+      readonly event: "open";
+      readonly connection: number;
+      readonly url: string;
+      readonly headers: Readonly<Record<string, string>>;
+      /** The subprotocols that were offered, and the one that was agreed on: empty for none. */
+      readonly offered: readonly string[];
+      readonly subprotocol: string;
+    }
+  | { readonly event: "sent" | "received"; readonly connection: number; readonly frame: Body }
+  /** `code`: null if the connection was broken; `why` says the reason. */
+  | {
+      readonly event: "close";
+      readonly connection: number;
+      readonly by: "us" | "peer" | null;
+      readonly code: number | null;
+      readonly reason: string;
+      readonly why: string;
+    }
+  /** An attempt led to no open connection. */
+  | { readonly event: "failed"; readonly why: string }
+  /** The bytes are used up: nothing follows. */
+  | { readonly event: "full" }
+);
 
 /** The thread's side of the budget of memory, which the host and all threads share. */
 export interface ThreadMemory {

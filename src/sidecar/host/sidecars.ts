@@ -8,7 +8,7 @@ import type { TracedFrame } from "../contract.ts";
 import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
 import { type RawThread, type Separate, SidecarThread } from "./supervised-thread.ts";
 import { ThreadBudget } from "./thread-budget.ts";
-import { UpstreamClient } from "./upstream-client.ts";
+import { type Tape, UpstreamClient } from "./upstream-client.ts";
 
 /**
  * The threads to begin with, each of which costs about 12 MB; with more upstreams than this, they share threads. One
@@ -25,6 +25,9 @@ export interface ExitOptions {
 
 export type FrameListener = (upstream: string, frame: TracedFrame) => void;
 
+/** Returns the tape of an upstream that is recorded. */
+export type TapeOf = (upstream: string) => Tape | undefined;
+
 /** The upstreams start and exit together; some may come and go meanwhile. */
 export class Sidecars {
   /** The host's side of the budget. */
@@ -40,6 +43,7 @@ export class Sidecars {
   readonly #startThread: () => RawThread;
   readonly #http: HttpSide;
   readonly #onFrame: FrameListener | undefined;
+  readonly #tapeOf: TapeOf | undefined;
   readonly #force = new AbortController();
   readonly #failing = deferred<Failure>();
   #exit: Promise<ExitReport> | undefined;
@@ -57,8 +61,10 @@ export class Sidecars {
     http: HttpSide = noHttpSide,
     memoryBytes = Number.POSITIVE_INFINITY,
     onFrame?: FrameListener,
+    tapeOf?: TapeOf,
   ) {
     this.#onFrame = onFrame;
+    this.#tapeOf = tapeOf;
     // Each upstream may get a thread of its own, besides those that they share; and one may make way for another.
     const threadsMax = THREADS_MAX + Math.max(settings.size, THREADS_MAX);
     this.#memory = budgetMemory(memoryBytes, sidesFor(threadsMax));
@@ -78,7 +84,7 @@ export class Sidecars {
   open(name: string, settings: UpstreamSettings): UpstreamClient {
     const trace = this.#onFrame;
     const onFrame = trace && ((frame: TracedFrame) => trace(name, frame));
-    const client = new UpstreamClient(name, settings, this.#threadFor(name), onFrame);
+    const client = new UpstreamClient(name, settings, this.#threadFor(name), onFrame, this.#tapeOf?.(name));
     this.#alive.add(client);
     return client;
   }

@@ -14,6 +14,7 @@ import type {
   CloseCounts,
   FromThread,
   ProtocolTraits,
+  TapeEntry,
   ThreadReport,
   ToThread,
   TracedFrame,
@@ -56,6 +57,13 @@ export interface LeaveSignal {
   removeEventListener(event: "abort", listener: () => void): void;
 }
 
+/** A recording of what connections exchange. */
+export interface Tape {
+  /** The most bytes that it takes. */
+  readonly bytes: number;
+  onEntry(entry: TapeEntry): void;
+}
+
 /** Settles each request with the outcome that the thread reports, or with a failure if the thread reports none. */
 export class UpstreamClient implements ThreadClient {
   readonly name: string;
@@ -84,14 +92,23 @@ export class UpstreamClient implements ThreadClient {
   #down: Failure | undefined;
   /** Undefined unless frames are traced. */
   readonly #onFrame: ((frame: TracedFrame) => void) | undefined;
+  /** Undefined unless what connections exchange is recorded. */
+  readonly #tape: Tape | undefined;
   /** The calls of the host's callers, as they ended. */
   readonly calls = new CallStats();
   readonly #reportListeners = new Set<(report: ThreadReport) => void>();
 
-  constructor(name: string, settings: UpstreamSettings, thread: SidecarThread, onFrame?: (frame: TracedFrame) => void) {
+  constructor(
+    name: string,
+    settings: UpstreamSettings,
+    thread: SidecarThread,
+    onFrame?: (frame: TracedFrame) => void,
+    tape?: Tape,
+  ) {
     this.name = name;
     // Known before the thread is: it opens the upstream at once if it runs already.
     this.#onFrame = onFrame;
+    this.#tape = tape;
     this.#settings = settings;
     this.#thread = thread;
     const post = (message: ToThread) => this.#post(message);
@@ -317,6 +334,7 @@ export class UpstreamClient implements ThreadClient {
       epochs,
       memory: this.#budget.memory,
       traces: this.#onFrame !== undefined,
+      tapeBytes: this.#tape?.bytes,
     } as const;
     return [open, ...this.subscriptions.openingMessages(), ...this.lines.openingMessages()];
   }
@@ -345,6 +363,9 @@ export class UpstreamClient implements ThreadClient {
         break;
       case "traced":
         this.#onFrame?.(message.frame);
+        break;
+      case "taped":
+        this.#tape?.onEntry(message.entry);
         break;
       case "subscription":
         this.subscriptions.receive(message.name, message.state);

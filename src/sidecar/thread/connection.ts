@@ -26,6 +26,7 @@ import type { Body, WireId } from "../../protocols/protocol.ts";
 import { maskSecrets } from "../../secrets.ts";
 import type { CloseCounts, ConnectionEnds, UpstreamDetails, UpstreamState } from "../contract.ts";
 import { Arrivals, type Handling } from "./arrivals.ts";
+import type { FrameTape } from "./frame-tape.ts";
 import type { FrameTrace } from "./frame-trace.ts";
 import type { Framing } from "./framing.ts";
 import type { Work } from "./mark.ts";
@@ -73,6 +74,8 @@ interface ConnectionEnvironment {
   threw(what: string, error: unknown): void;
   /** Undefined unless frames are traced. */
   readonly trace?: FrameTrace | undefined;
+  /** Undefined unless what is exchanged is recorded. */
+  readonly tape?: FrameTape | undefined;
 }
 
 /** Decides nothing itself: the pair of sessions does, and receives as inputs what happens on the sockets and timers. */
@@ -163,6 +166,7 @@ export class Connection {
   write(connection: number, frame: Body, entry?: SentEntry): boolean {
     this.#env.trace?.add("sent", connection, frame, this.resolved.secrets, this.#env.now());
     const taken = this.#sockets.write(connection, this.#framing.end(frame));
+    if (taken) this.#env.tape?.frame("sent", connection, frame, this.resolved.secrets);
     if (taken && entry) this.#activity.wrote(entry);
     return taken;
   }
@@ -318,13 +322,19 @@ export class Connection {
     });
     this.#arrivals.set(connection, arrivals);
     this.#sockets.open(connection, withinMs, {
-      opened: () => this.#advance({ type: "opened", connection }),
+      opened: () => this.#opened(connection),
       frame: (frame) => this.#received(connection, arrivals, frame),
       pingSent: (proof) => this.#advance({ type: "pingSent", connection, proof }),
       pong: (proof) => this.#pong(connection, proof),
       pinged: () => this.#events.sentOwn(this.#heard(connection)),
       dropped: (drop) => arrivals.end(() => this.#dropped(connection, drop)),
     });
+  }
+
+  #opened(connection: number): void {
+    const { settings, secrets } = this.resolved;
+    this.#env.tape?.opened(connection, settings, this.#sockets.agreed(connection), secrets);
+    this.#advance({ type: "opened", connection });
   }
 
   #received(connection: number, arrivals: Arrivals, frame: Body): void {
@@ -338,10 +348,13 @@ export class Connection {
   /** Takes a frame apart. Everything behind this sees the messages in it as frames of their own. */
   *#takeApart(connection: number, frame: Body): Handling {
     const fault = yield* this.#framing.handle(frame, (message) => this.#frame(connection, message, this.#env.now()));
-    if (fault) this.#events.unreadable(connection, frame, fault.why, this.#env.now());
+    if (!fault) return;
+    this.#env.tape?.frame("received", connection, frame, this.resolved.secrets);
+    this.#events.unreadable(connection, frame, fault.why, this.#env.now());
   }
 
   #frame(connection: number, frame: Body, now: number): void {
+    this.#env.tape?.frame("received", connection, frame, this.resolved.secrets);
     const { current, successor } = this.#rotation;
     const session = successor?.connection === connection ? successor : current;
     if (session.connection === connection) this.#noteAddress(connection, frame, now);
@@ -382,6 +395,7 @@ export class Connection {
     const drop = given.reason === "status" ? shownRefusal(given, settings.url, secrets) : given;
     this.#arrivals.delete(connection);
     const close = this.#sockets.gone(connection, drop);
+    this.#env.tape?.closed(connection, drop, close.by, secrets);
     if (this.#close) this.#close = closedBoth(this.#close, close, connection === this.#session.connection);
     this.#advance({ type: "dropped", connection, disconnect: drop });
     if (connection !== this.#session.connection && !this.#isClosing) this.#lostOther(connection, drop);

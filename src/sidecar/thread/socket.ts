@@ -27,7 +27,16 @@ export interface SocketEvents {
   dropped(drop: Disconnect): void;
 }
 
+/** The outcome of a connection's handshake. */
+export interface Agreed {
+  readonly url: string;
+  /** Empty for none. */
+  readonly subprotocol: string;
+}
+
 export interface Socket {
+  /** Undefined before the connection is open. */
+  readonly agreed: Agreed | undefined;
   /** Bytes handed to the socket and not yet taken by the operating system. */
   readonly buffered: number;
   /** Undefined before the connection is open. */
@@ -276,6 +285,9 @@ export function openSocket(
   });
 
   return {
+    get agreed() {
+      return tcp && { url: ws.url, subprotocol: ws.protocol };
+    },
     get buffered() {
       return ws.bufferedAmount;
     },

@@ -10,7 +10,7 @@ import { outgoingOf, secretsOf } from "../../secrets.ts";
 import type { CloseCounts } from "../contract.ts";
 import type { Work } from "./mark.ts";
 import { asTheyAre, type Resolved, type ResolveSettings, settingsResolver } from "./resolve-placeholders.ts";
-import { openSocket, type Socket, type SocketEvents } from "./socket.ts";
+import { type Agreed, openSocket, type Socket, type SocketEvents } from "./socket.ts";
 import { openUnresolved } from "./unresolved-socket.ts";
 
 /** A connection that was left for its successor and still owes replies. */
@@ -107,6 +107,11 @@ export class Sockets {
   /** The byte counts of a connection, which are zero before its socket is there. */
   traffic(connection: number): Traffic {
     return this.#sockets.get(connection)?.traffic ?? NO_TRAFFIC;
+  }
+
+  /** The address of an open connection, and the subprotocol that was agreed on. */
+  agreed(connection: number): Agreed | undefined {
+    return this.#sockets.get(connection)?.agreed;
   }
 
   /** @returns false if the socket did not take the frame */

@@ -49,6 +49,9 @@ export function openUnresolved(
     else queueMicrotask(() => fail({ reason: "closed", code: 1006, text: "" }));
   };
   return {
+    get agreed() {
+      return socket?.agreed;
+    },
     get buffered() {
       return socket?.buffered ?? 0;
     },

@@ -16,6 +16,7 @@ import { excerptOf } from "../../secrets.ts";
 import { Alarm } from "../alarm.ts";
 import type { CommandOf, FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
+import type { FrameTape } from "./frame-tape.ts";
 import type { FrameTrace } from "./frame-trace.ts";
 import { Framing } from "./framing.ts";
 import { withConfiguredAnswers } from "./load-protocol.ts";
@@ -36,6 +37,8 @@ export interface UpstreamEnvironment {
   readonly budget: Budget;
   /** Undefined unless frames are traced. */
   readonly trace?: FrameTrace | undefined;
+  /** Undefined unless what connections exchange is recorded. */
+  readonly tape?: FrameTape | undefined;
 }
 
 export type UpstreamCommand = Exclude<ToThread, { type: "open" | "heartbeat" | "end" }>;

@@ -15,6 +15,7 @@ import { EventLoopLag } from "../event-loop-lag.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { takeUrgentTurn } from "../turns.ts";
 import { ThreadLines } from "./blocking-lines.ts";
+import { FrameTape } from "./frame-tape.ts";
 import { FrameTrace } from "./frame-trace.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Mark, type Work } from "./mark.ts";
@@ -85,7 +86,7 @@ export function serveThread(platform: ThreadPlatform): void {
   const end = reports.endOnExceptions(() => outbox.flush());
 
   const load = async (command: OpenCommand, work: Work): Promise<Upstream | undefined> => {
-    const { upstream: name, settings, epochs, memory, traces } = command;
+    const { upstream: name, settings, epochs, memory, traces, tapeBytes } = command;
     const threw = (what: string, error: unknown) => reports.threw(name, what, error);
     try {
       await preparePatterns(settings);
@@ -94,7 +95,11 @@ export function serveThread(platform: ThreadPlatform): void {
       if (fault) throw new Error(`${fault.path.join(".")} ${fault.what}`);
       budget ??= new Budget(memory.budget, memory.side);
       const trace = traces ? new FrameTrace((frame) => post({ type: "traced", upstream: name, frame })) : undefined;
-      const env = { now, post, work, threw, network: platform.network, budget, trace };
+      const tape =
+        tapeBytes === undefined
+          ? undefined
+          : new FrameTape(tapeBytes, Date.now, (entry) => post({ type: "taped", upstream: name, entry }));
+      const env = { now, post, work, threw, network: platform.network, budget, trace, tape };
       const upstream = new Upstream(name, settings, protocol, env, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
       work(() => upstream.start(), undefined);

@@ -1,0 +1,210 @@
+/**
+ * The playback of a recording in the upstream's place: the client's frames in, the recorded reactions out.
+ *
+ * A frame of the upstream reacts to the client's frame whose id it repeats; any other, to the last one before it, or to
+ * the opening. So a client that is slower or faster than the recorded one gets everything in the order of its causes.
+ */
+
+import type { Pointer } from "../protocols/json-place.ts";
+import type { Body, DecodedMessage, Protocol, WireId } from "../protocols/protocol.ts";
+import type { CloseEntry, FrameEntry, RecordingEntry } from "./recording-format.ts";
+import { type Comparable, comparable, isSame } from "./same-message.ts";
+
+/** Something that the upstream does, so long after what it reacts to. */
+export type Reaction = { readonly afterMs: number } & (
+  | { readonly frame: Body }
+  /** The code is undefined if the connection breaks without a close frame. */
+  | { readonly close: { readonly code: number | undefined; readonly reason: string } }
+);
+
+/** A reaction, with the frame as it was recorded. */
+type Recorded = { readonly afterMs: number } & (
+  | { readonly entry: FrameEntry; readonly isReply: boolean }
+  | { readonly entry: CloseEntry }
+);
+
+interface Step {
+  readonly frame: Body;
+  readonly form: Comparable;
+  readonly at: number;
+  readonly reactions: Recorded[];
+}
+
+/** A recorded connection, as often as it is played. */
+export interface Scene {
+  readonly subprotocol: string;
+  readonly opening: Omit<Step, "frame" | "form">;
+  readonly steps: readonly Step[];
+}
+
+/** The most frames before a reply among which a protocol that does not show its ids is searched for the request. */
+const SEARCHED_STEPS = 256;
+
+/** Builds a scene of each connection that was open. */
+export function scenesOf(
+  entries: readonly RecordingEntry[],
+  protocol: Protocol,
+  ignored: readonly Pointer[],
+): readonly Scene[] {
+  const scenes: SceneBuilder[] = [];
+  const byConnection = new Map<number, SceneBuilder>();
+  for (const entry of entries) {
+    if (entry.event === "failed" || entry.event === "end") continue;
+    let scene = byConnection.get(entry.connection);
+    if (!scene || entry.event === "open") {
+      scene = new SceneBuilder(entry, protocol, ignored);
+      byConnection.set(entry.connection, scene);
+      scenes.push(scene);
+    }
+    scene.add(entry);
+  }
+  return scenes;
+}
+
+class SceneBuilder implements Scene {
+  readonly subprotocol: string;
+  readonly opening: Scene["opening"];
+  readonly steps: Step[] = [];
+  readonly #protocol: Protocol;
+  readonly #ignored: readonly Pointer[];
+  /** The newest step with each id, where the protocol shows ids as texts. */
+  readonly #byId = new Map<string, Step>();
+
+  constructor(first: RecordingEntry, protocol: Protocol, ignored: readonly Pointer[]) {
+    this.subprotocol = first.event === "open" ? first.subprotocol : "";
+    this.opening = { at: first.at, reactions: [] };
+    this.#protocol = protocol;
+    this.#ignored = ignored;
+  }
+
+  add(entry: Exclude<RecordingEntry, { readonly event: "failed" | "end" }>): void {
+    switch (entry.event) {
+      case "sent":
+        this.#sent(entry);
+        break;
+      case "received": {
+        const id = idIn(this.#protocol, entry.frame);
+        const request = id === undefined ? undefined : this.#stepOf(id);
+        const cause = request ?? this.#latest;
+        cause.reactions.push({ entry, isReply: request !== undefined, afterMs: pauseMs(cause, entry) });
+        break;
+      }
+      case "close":
+        if (entry.by !== "us") this.#latest.reactions.push({ entry, afterMs: pauseMs(this.#latest, entry) });
+    }
+  }
+
+  #sent({ frame, at }: FrameEntry): void {
+    const step: Step = { frame, at, form: formOf(this.#protocol, frame, this.#ignored), reactions: [] };
+    this.steps.push(step);
+    const id = shownId(this.#protocol, frame);
+    if (id !== undefined) this.#byId.set(id, step);
+  }
+
+  get #latest(): Scene["opening"] {
+    return this.steps.at(-1) ?? this.opening;
+  }
+
+  #stepOf(id: WireId): Step | undefined {
+    const shown = this.#byId.get(String(id));
+    if (shown || typeof id === "string") return shown;
+    return this.steps.slice(-SEARCHED_STEPS).findLast(({ frame }) => hasId(this.#protocol, frame, id));
+  }
+}
+
+function pauseMs(from: { readonly at: number }, to: { readonly at: number }): number {
+  return Math.max(0, to.at - from.at);
+}
+
+/** Plays a scene for one client. */
+export class Player {
+  readonly #scene: Scene;
+  readonly #protocol: Protocol;
+  readonly #ignored: readonly Pointer[];
+  readonly #unused: Set<Step>;
+
+  constructor(scene: Scene, protocol: Protocol, ignored: readonly Pointer[]) {
+    this.#scene = scene;
+    this.#protocol = protocol;
+    this.#ignored = ignored;
+    this.#unused = new Set(scene.steps);
+  }
+
+  /** The reactions to the opening. */
+  begin(): readonly Reaction[] {
+    return this.#scene.opening.reactions.map((reaction) => this.#reaction(reaction, undefined));
+  }
+
+  /**
+   * Takes the first recorded frame that is the same and was not sent yet or, if all were, the last one again.
+   * @returns the reactions; undefined if no such frame was recorded
+   */
+  onFrame(frame: Body): readonly Reaction[] | undefined {
+    const live = formOf(this.#protocol, frame, this.#ignored);
+    const isMeant = ({ form }: Step) => isSame(form, live);
+    const step = first(this.#unused, isMeant) ?? this.#scene.steps.findLast(isMeant);
+    if (!step) return undefined;
+    this.#unused.delete(step);
+    return step.reactions.map((reaction) => this.#reaction(reaction, frame));
+  }
+
+  /** The first recorded frame that was not sent yet. */
+  get next(): Body | undefined {
+    return first(this.#unused, () => true)?.frame;
+  }
+
+  #reaction(recorded: Recorded, cause: Body | undefined): Reaction {
+    const { afterMs } = recorded;
+    if (!("isReply" in recorded)) {
+      const { code, reason } = recorded.entry;
+      return { afterMs, close: { code: code === null || code === NO_CLOSE_FRAME ? undefined : code, reason } };
+    }
+    const { entry, isReply } = recorded;
+    const frame = isReply && cause !== undefined ? answered(this.#protocol, entry.frame, cause) : entry.frame;
+    return { afterMs, frame };
+  }
+}
+
+const NO_CLOSE_FRAME = 1006;
+
+function first<Item>(items: Iterable<Item>, isMeant: (item: Item) => boolean): Item | undefined {
+  for (const item of items) if (isMeant(item)) return item;
+  return undefined;
+}
+
+/** The message without its id, which differs from run to run. */
+function formOf(protocol: Protocol, frame: Body, ignored: readonly Pointer[]): Comparable {
+  return comparable(protocol.adopt?.(frame, 0)?.frame ?? frame, ignored);
+}
+
+/** The id of a client's frame, if the protocol shows it as a text. */
+function shownId(protocol: Protocol, frame: Body): string | undefined {
+  const adopted = protocol.adopt?.(frame, 0);
+  if (adopted?.id !== undefined) return adopted.id;
+  return typeof adopted?.own === "string" ? adopted.own.replace(/^"(.*)"$/, "$1") : undefined;
+}
+
+/** True if the frame is the same once it is given this id. */
+function hasId(protocol: Protocol, frame: Body, id: number): boolean {
+  const adopted = protocol.adopt?.(frame, id);
+  return adopted !== undefined && isSame(comparable(frame, []), comparable(adopted.frame, []));
+}
+
+function idIn(protocol: Protocol, frame: Body): WireId | undefined {
+  if (protocol.correlation === "order") return undefined;
+  const decoded = messageIn(protocol, frame);
+  return decoded && "id" in decoded ? decoded.id : undefined;
+}
+
+/** Puts the id of the client's frame in the place of the recorded one. */
+function answered(protocol: Protocol, reply: Body, cause: Body): Body {
+  const decoded = messageIn(protocol, reply);
+  const adopted = protocol.adopt?.(cause, 0);
+  if (!adopted || !decoded || !("render" in decoded)) return reply;
+  return decoded.render?.(adopted.own) ?? reply;
+}
+
+function messageIn(protocol: Protocol, frame: Body): DecodedMessage | undefined {
+  const decoded = protocol.decode(frame);
+  return decoded.type === "several" ? undefined : decoded;
+}

@@ -1,0 +1,76 @@
+/** Frames without secrets: nothing of a secret is left, and JSON stays JSON of the same shape. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { maskFrame } from "../../src/protocols/masked-frame.ts";
+
+const SECRET = 'c4n"ary/2f\\9b71e08d';
+
+describe("a masked frame", () => {
+  const cases: readonly (readonly [frame: string, masked: string])[] = [
+    ['{"a":"x-s3cr3tt-y","b":1.50}', '{"a":"x-(redacted)-y","b":1.50}'],
+    ['{"token":"issued","n":1}', '{"token":"(redacted)","n":1}'],
+    ['{"tokens":["a","b"],"c":"d"}', '{"tokens":["(redacted)","(redacted)"],"c":"d"}'],
+    ['{"total_tokens":5,"c":"d"}', '{"total_tokens":5,"c":"d"}'],
+    ['{"auth":{"user":"bob"},"c":["d"]}', '{"auth":{"user":"bob"},"c":["d"]}'],
+    ['{"pin":77777,"other":7777}', '{"pin":"(redacted)","other":7777}'],
+    ['{"a":"77777"} ', '{"a":"(redacted)"} '],
+    ["AUTH s3cr3tt now", "AUTH (redacted) now"],
+    ['{"s3cr3tt":1}', '{"s3cr3tt":1}'],
+  ];
+  for (const [frame, masked] of cases) {
+    test(`of ${frame} is ${masked}`, () => assert.equal(maskFrame(frame, ["s3cr3tt", "77777"]), masked));
+  }
+
+  test("has no secret that is escaped, in a key, or in bytes", () => {
+    const frames: readonly (string | Uint8Array)[] = [
+      `{"a":${JSON.stringify(SECRET).replaceAll("/", "\\/").replaceAll("c", "\\u0063")}}`,
+      `{${JSON.stringify(SECRET)}:[1,2]}`,
+      new TextEncoder().encode(JSON.stringify({ a: [SECRET] })),
+      new Uint8Array([255, ...new TextEncoder().encode(SECRET), 254]),
+    ];
+    for (const frame of frames) {
+      const masked = maskFrame(frame, [SECRET]);
+      const bytes = typeof masked === "string" ? new TextEncoder().encode(masked) : masked;
+      const text = new TextDecoder("latin1").decode(bytes);
+      assert.ok(!text.includes("9b71e08d"), text);
+    }
+  });
+
+  test("keeps the length of bytes that are no text", () => {
+    const bytes = new Uint8Array([255, ...new TextEncoder().encode("s3cr3tt"), 254]);
+    assert.deepEqual([...maskFrame(bytes, ["s3cr3tt"])], [255, 42, 42, 42, 42, 42, 42, 42, 254]);
+    assert.equal(bytes[1], "s".charCodeAt(0));
+  });
+
+  test("of any JSON has the same shape, without the secret", () => {
+    const leaf = fc.oneof(
+      fc.constant(SECRET),
+      fc.string(),
+      fc.integer(),
+      fc.constant(`<${SECRET}>`),
+      fc.constant(null),
+    );
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 4 },
+        leaf,
+        fc.array(tie("tree"), { maxLength: 4 }),
+        fc.dictionary(fc.string(), tie("tree"), { maxKeys: 4 }),
+      ),
+    }));
+    const shape = (value: unknown): unknown =>
+      Array.isArray(value)
+        ? value.map(shape)
+        : typeof value === "object" && value !== null
+          ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shape(item)]))
+          : typeof value;
+    fc.assert(
+      fc.property(tree, fc.nat(2), (value, space) => {
+        const masked = maskFrame(JSON.stringify(value, undefined, space), [SECRET]) as string;
+        assert.deepEqual(shape(JSON.parse(masked)), shape(JSON.parse(JSON.stringify(value))));
+        assert.ok(!masked.includes("9b71e08d"));
+      }),
+    );
+  });
+});
