@@ -33,6 +33,10 @@ async function main(): Promise<void> {
       const { completion } = await import("./commands/completion.ts");
       return print(completion(parsed.shell));
     }
+    case "presets": {
+      const { presets } = await import("./commands/presets-command.ts");
+      return print(presets(parsed));
+    }
     case "check-config": {
       const { describeConfig } = await import("./config/describe.ts");
       const { loadForProcess } = await import("./process-config.ts");

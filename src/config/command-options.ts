@@ -10,6 +10,7 @@ export const COMMANDS = {
   run: "run [options] SCRIPT [-- its arguments]",
   record: "record [options]",
   mock: "mock RECORDING [options]",
+  presets: "presets [NAME]",
   "check-config": "check-config FILE",
   completion: "completion bash|zsh|fish",
 } as const;

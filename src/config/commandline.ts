@@ -140,6 +140,7 @@ export type Command =
   | RunCommand
   | RecordCommand
   | MockCommand
+  | PresetsCommand
   | { readonly command: "completion"; readonly flags: Flags; readonly shell: Shell }
   | { readonly command: "help" | "version" | "config-schema" };
 
@@ -191,6 +192,13 @@ export interface MockCommand {
   readonly file: string;
 }
 
+export interface PresetsCommand {
+  readonly command: "presets";
+  readonly flags: Flags;
+  /** The preset whose configuration is asked for. */
+  readonly preset: string | undefined;
+}
+
 /**
  * Parses the arguments (`process.argv.slice(2)`).
  * @throws ConfigError for an unknown option or command
@@ -238,6 +246,11 @@ export function parseCommandLine(argv: readonly string[]): Command {
       const [script, ...args] = rest;
       if (script === undefined) throw usage("run takes a script: sidesocket run [options] SCRIPT [-- its arguments]");
       return checked({ command, flags, script, args }, options);
+    }
+    case "presets": {
+      const [preset, extra] = rest;
+      if (extra !== undefined) throw usage("presets takes one name at most: sidesocket presets [NAME]");
+      return checked({ command, flags, preset }, options);
     }
     case "mock": {
       const [file, extra] = rest;

@@ -1,0 +1,20 @@
+/** The command `sidesocket presets`: the presets with a line each, and the configuration to start from. */
+
+import type { PresetsCommand } from "../config/commandline.ts";
+import { ConfigError } from "../config/problems.ts";
+import { meant } from "../config/suggestions.ts";
+import { PRESET_GUIDES, type PresetGuide } from "../protocols/preset-guides.ts";
+
+/** @throws ConfigError for a preset that nobody knows */
+export function presets({ preset }: Pick<PresetsCommand, "preset">): string {
+  if (preset === undefined) return listOf(Object.entries(PRESET_GUIDES));
+  const guides: Readonly<Record<string, PresetGuide>> = PRESET_GUIDES;
+  if (!Object.hasOwn(guides, preset)) throw new ConfigError(`unknown preset (${meant(preset, Object.keys(guides))})`);
+  const { purpose, start } = guides[preset] as PresetGuide;
+  return [`# ${preset}: ${purpose}`, ...start].join("\n");
+}
+
+function listOf(guides: readonly (readonly [name: string, guide: PresetGuide])[]): string {
+  const width = Math.max(...guides.map(([name]) => name.length));
+  return guides.map(([name, { purpose }]) => `${name.padEnd(width)}  ${purpose}`).join("\n");
+}
