@@ -21,6 +21,7 @@ const NAMES = {
   GreetingStep: "GreetingStepOptions",
   Answer: "AnswerOptions",
   Condition: "ConditionOptions",
+  Capture: "CaptureOptions",
   Subscription: "SubscriptionOptions",
   Json: "JsonValue",
 };
@@ -36,7 +37,7 @@ delete upstream.properties.webhooks;
 const text = formatted(
   [
     "/** Options of an upstream, and of its exit, written by scripts/options.mjs from the schema of the configuration. */",
-    'import type { Duration, Size } from "./config/unit-table.ts";',
+    'import type { CapturedDuration, Duration, Size } from "./config/unit-table.ts";',
     declaration("UpstreamOptions", { ...upstream, description: "An upstream: its address, its login and its limits." }),
     declaration("ShutdownOptions", { ...shutdown, description: "The time limit of each step of the exit." }),
     ...Object.entries(parts).map(([name, part]) => declaration(NAMES[name], part)),
@@ -82,6 +83,7 @@ function typeOf(part) {
 
 /** Durations and sizes are known by their patterns. */
 function textType(pattern) {
+  if (pattern.includes("conn:")) return "CapturedDuration | Duration";
   if (pattern.endsWith("(ms|s|m|h)$")) return "Duration";
   if (pattern.endsWith("(ms|s|m|h)$|^off$")) return 'Duration | "off"';
   return pattern.endsWith("|GiB)$") ? "Size" : "string";

@@ -28,6 +28,7 @@ export type ErrorCode =
   | "paced"
   | "congested"
   | "upstream_down"
+  | "not_ready"
   | "shutting_down"
   | "cancelled"
   | "login_refused"
@@ -74,6 +75,7 @@ const retryOf: Readonly<Record<ErrorCode, Retry>> = {
   paced: "later",
   congested: "later",
   upstream_down: "later",
+  not_ready: "later",
   shutting_down: "later",
   cancelled: "later",
   // The login is tried again every `reconnect.refused`, so that a rotated token needs no restart.

@@ -1,26 +1,37 @@
 /** The grammar of placeholders in the texts of a configuration, the only place that knows it. */
 
 /**
- * Placeholders are resolved at two moments. Reading the configuration puts in variables and turns `$${` into a literal
- * `${`. Files and credentials are resolved by every connection attempt, so that a secret can change without a restart;
- * until then a literal `${file:` or `${credentials:` keeps its escape.
+ * Placeholders are resolved at three moments. Reading the configuration puts in variables and turns `$${` into a literal
+ * `${`. Files and credentials are resolved by every connection attempt, so that a secret can change without a restart.
+ * Values that frames have brought are resolved when the text that has them goes out. Until then a literal `${file:`,
+ * `${credentials:` or `${conn:` keeps its escape.
  */
 export type Token =
   | { readonly kind: "text" | "malformed"; readonly source: string }
-  /** `$${`. `deferred`: what follows would make it a placeholder for a connection attempt. */
-  | { readonly kind: "escape"; readonly source: string; readonly deferred: boolean }
+  /** `$${`. `before`: the kind of placeholder that what follows would make it. */
+  | { readonly kind: "escape"; readonly source: string; readonly before: DeferredKind | undefined }
   /** `${NAME}`: an environment variable. */
   | { readonly kind: "variable"; readonly source: string; readonly name: string }
-  /** `${file:/path}`, the text of a file, or `${credentials:name}`, a text that the user's own module returns. */
-  | { readonly kind: DeferredKind; readonly source: string; readonly name: string };
+  /**
+   * `${file:/path}`, the text of a file; `${credentials:name}`, a text that the user's own module returns; or
+   * `${conn:name}`, a value that `capture` took out of a frame.
+   */
+  | DeferredToken;
 
-type DeferredKind = "file" | "credentials";
+interface DeferredToken {
+  readonly kind: DeferredKind;
+  readonly source: string;
+  readonly name: string;
+}
 
-const PLACEHOLDER = String.raw`\$\{(?:(?<kind>file|credentials):(?<of>[^}]*)|(?<variable>[A-Za-z_]\w*))\}`;
-const DEFERRED_NEXT = "(?=(?:file|credentials):)";
-const ESCAPE = String.raw`(?<deferred>\$\$\{${DEFERRED_NEXT})|(?<escaped>\$\$\{)`;
+const DEFERRED_KINDS = ["file", "credentials", "conn"] as const;
+
+export type DeferredKind = (typeof DEFERRED_KINDS)[number];
+
+const KIND = DEFERRED_KINDS.join("|");
+const PLACEHOLDER = String.raw`\$\{(?:(?<kind>${KIND}):(?<of>[^}]*)|(?<variable>[A-Za-z_]\w*))\}`;
+const ESCAPE = String.raw`\$\$\{(?=(?<before>${KIND}):)|(?<escaped>\$\$\{)`;
 const GRAMMAR = new RegExp(String.raw`${ESCAPE}|${PLACEHOLDER}|\$\{`, "g");
-const DEFERRED_START = new RegExp(String.raw`\$\{${DEFERRED_NEXT}`, "g");
 
 /** Matches any text that has a placeholder, escaped or not: for a JSON Schema, which knows no named groups. */
 export const PLACEHOLDER_PATTERN = PLACEHOLDER.replaceAll(/\?<\w+>/g, "?:");
@@ -32,54 +43,79 @@ export function tokenize(text: string): Token[] {
   for (const { 0: source, index, groups = {} } of text.matchAll(GRAMMAR)) {
     if (index > end) tokens.push({ kind: "text", source: text.slice(end, index) });
     end = index + source.length;
-    const { kind, of: name = "", variable, escaped, deferred } = groups;
-    if (kind === "file" || kind === "credentials") tokens.push({ kind, source, name });
+    const { kind, of: name = "", variable, escaped, before } = groups;
+    if (isDeferredKind(kind)) tokens.push({ kind, source, name });
     else if (variable !== undefined) tokens.push({ kind: "variable", source, name: variable });
-    else if (deferred ?? escaped) tokens.push({ kind: "escape", source, deferred: deferred !== undefined });
+    else if (isDeferredKind(before) || escaped !== undefined)
+      tokens.push({ kind: "escape", source, before: isDeferredKind(before) ? before : undefined });
     else tokens.push({ kind: "malformed", source });
   }
   if (end < text.length) tokens.push({ kind: "text", source: text.slice(end) });
   return tokens;
 }
 
-/** Escapes a literal text, so that no part of it is resolved by a connection attempt. */
-export function escapeDeferred(literal: string): string {
-  return literal.replace(DEFERRED_START, (start) => `$${start}`);
+function isDeferredKind(kind: string | undefined): kind is DeferredKind {
+  return DEFERRED_KINDS.some((known) => known === kind);
 }
 
-/** The placeholders that a connection attempt must resolve. */
+export function isDeferred(token: Token): token is DeferredToken {
+  return isDeferredKind(token.kind);
+}
+
+/** Escapes a literal text, so that no part of it is taken for a placeholder of these kinds. */
+export function escapeDeferred(literal: string, kinds: readonly DeferredKind[] = DEFERRED_KINDS): string {
+  if (kinds.length === 0) return literal;
+  return literal.replace(new RegExp(String.raw`\$\{(?=(?:${kinds.join("|")}):)`, "g"), (start) => `$${start}`);
+}
+
+/** The placeholders that are left in texts once the configuration was read. */
 export interface UsedPlaceholders {
   /** Paths. */
   readonly files: ReadonlySet<string>;
   /** True if the user's module is needed. */
   readonly credentials: boolean;
-  /** True if a literal `${file:` or `${credentials:` still has its escape. */
+  /** Names of values that frames bring. */
+  readonly captured: ReadonlySet<string>;
+  /** True if the literal start of a placeholder still has its escape. */
   readonly escapes: boolean;
 }
 
 /** @param value any JSON value; its texts are searched, its keys are not */
 export function placeholdersIn(value: unknown): UsedPlaceholders {
   const files = new Set<string>();
+  const captured = new Set<string>();
   let credentials = false;
   let escapes = false;
   mapTexts(value, (text) => {
     for (const token of tokenize(text)) {
       if (token.kind === "file") files.add(token.name);
+      if (token.kind === "conn") captured.add(token.name);
       if (token.kind === "credentials") credentials = true;
-      if (token.kind === "escape") escapes ||= token.deferred;
+      if (token.kind === "escape") escapes ||= token.before !== undefined;
     }
     return text;
   });
-  return { files, credentials, escapes };
+  return { files, credentials, captured, escapes };
 }
 
-/** Resolves the placeholders of a connection attempt in all texts of a value. A resolved text is not searched again. */
-export function fillPlaceholders<Value>(value: Value, resolve: (kind: DeferredKind, name: string) => string): Value {
+type Resolve = (kind: DeferredKind, name: string) => string;
+
+/**
+ * Resolves the placeholders in all texts of a value. A resolved text is not searched again.
+ * @param later kinds that are resolved by another call: their placeholders and escapes stay
+ */
+export function fillPlaceholders<Value>(value: Value, resolve: Resolve, later: readonly DeferredKind[] = []): Value {
+  return mapTexts(value, (text) => fillText(text, resolve, later)) as Value;
+}
+
+/** Does the same for one text. */
+export function fillText(text: string, resolve: Resolve, later: readonly DeferredKind[] = []): string {
   const fill = (token: Token): string => {
-    if (token.kind === "file" || token.kind === "credentials") return resolve(token.kind, token.name);
-    return token.kind === "escape" && token.deferred ? "${" : token.source;
+    if (isDeferred(token) && !later.includes(token.kind)) return escapeDeferred(resolve(token.kind, token.name), later);
+    const isMet = token.kind === "escape" && token.before !== undefined && !later.includes(token.before);
+    return isMet ? "${" : token.source;
   };
-  return mapTexts(value, (text) => tokenize(text).map(fill).join("")) as Value;
+  return tokenize(text).map(fill).join("");
 }
 
 function mapTexts(value: unknown, map: (text: string) => string): unknown {

@@ -34,11 +34,12 @@ export interface Outgoing {
   readonly keepalive: object;
   readonly protocol: string | object;
   readonly subscriptions: object;
+  readonly add: object;
 }
 
 /** Picks the settings whose texts go out. */
-export function outgoingOf({ url, headers, greeting, keepalive, protocol, subscriptions }: Outgoing): Outgoing {
-  return { url, headers, greeting, keepalive, protocol, subscriptions };
+export function outgoingOf({ url, headers, greeting, keepalive, protocol, subscriptions, add }: Outgoing): Outgoing {
+  return { url, headers, greeting, keepalive, protocol, subscriptions, add };
 }
 
 /**
@@ -50,7 +51,7 @@ export function secretsOf(
   settings: Outgoing & { readonly subprotocols?: readonly string[] },
   resolved: Iterable<string> = [],
 ): readonly string[] {
-  const { url, headers, greeting, keepalive, protocol, subscriptions, subprotocols = [] } = settings;
+  const { url, headers, greeting, keepalive, protocol, subscriptions, add, subprotocols = [] } = settings;
   const found = new Set<string>(resolved);
   for (const value of Object.values(headers)) for (const part of partsOf(value)) found.add(part);
   for (const part of secretsOfUrl(url)) found.add(part);
@@ -60,7 +61,7 @@ export function secretsOf(
     collect(send, found, (text, name) => name === undefined || !NAMING.test(name) || KEY_LIKE.test(text));
     collect(expected, found, isSecret);
   }
-  collect([keepalive, protocol, subscriptions], found, isSecret);
+  collect([keepalive, protocol, subscriptions, add], found, isSecret);
   return [...found].filter(({ length }) => length >= SECRET_MIN).sort((a, b) => b.length - a.length);
 }
 
@@ -101,6 +102,12 @@ function collect(value: unknown, found: Set<string>, isSecret: (text: string, na
     }
   };
   walk(value);
+}
+
+/** Joins two lists of secrets, longest first: a short one may be a part of a long one. */
+export function joinedSecrets(some: readonly string[], others: readonly string[]): readonly string[] {
+  if (others.length === 0) return some;
+  return [...new Set([...some, ...others])].sort((a, b) => b.length - a.length);
 }
 
 /** Replaces secrets, as they are and as JSON writes them. */

@@ -1,6 +1,6 @@
 /** Options of an upstream, and of its exit, written by scripts/options.mjs from the schema of the configuration. */
 
-import type { Duration, Size } from "./config/unit-table.ts";
+import type { CapturedDuration, Duration, Size } from "./config/unit-table.ts";
 
 /** An upstream: its address, its login and its limits. */
 export interface UpstreamOptions {
@@ -41,6 +41,13 @@ export interface UpstreamOptions {
     | undefined;
   /** Steps to run on every connection before it counts as ready. By default those of the protocol. */
   readonly greeting?: readonly GreetingStepOptions[] | undefined;
+  /** Values to take out of frames. By default those of the protocol. */
+  readonly capture?: readonly CaptureOptions[] | undefined;
+  /**
+   * Values that are put into every message of a caller, by JSON pointer, as by `add` of JSON Patch (RFC
+   * 6902).
+   */
+  readonly add?: Readonly<Record<string, JsonValue>> | undefined;
   /** Bounds of what callers may ask of this upstream, and of what it may send. */
   readonly limits?:
     | {
@@ -110,8 +117,8 @@ export interface UpstreamOptions {
           | {
               /** The message: a text, sent as it is, or a value, sent as JSON. */
               readonly send: JsonValue;
-              /** The time between heartbeats. Default: `"30s"`. */
-              readonly every?: Duration | undefined;
+              /** The time between heartbeats; or ${conn:NAME} and a unit. Default: `"30s"`. */
+              readonly every?: CapturedDuration | Duration | undefined;
               /** The reply; without it the heartbeat is only sent. */
               readonly expect?: ConditionOptions | undefined;
               /** The time within which the reply must come. Default: `"10s"`. */
@@ -158,7 +165,7 @@ export interface UpstreamOptions {
         readonly to_address?:
           | {
               /** The messages that name an address. */
-              readonly on: ConditionOptions;
+              readonly when: ConditionOptions;
               /** The place of the address in them. */
               readonly at: string;
               /** The hosts that may be named; *.example.org stands for any below it. */
@@ -399,6 +406,8 @@ export type ProtocolOptions =
 /** A step of the greeting, which sends, expects, or both. */
 export type GreetingStepOptions =
   | {
+      /** True: only on a connection that begins anew. False: only on one that resumes. */
+      readonly first?: boolean | undefined;
       /** The frame to wait for. */
       readonly expect: {
         /** As in a condition; an empty mapping, and nothing else, takes any frame. */
@@ -445,6 +454,8 @@ export type GreetingStepOptions =
   | {
       /** The message to send: a text, sent as it is, or a value, sent as JSON. */
       readonly send: JsonValue;
+      /** True: only on a connection that begins anew. False: only on one that resumes. */
+      readonly first?: boolean | undefined;
       /** The frame to wait for after it. */
       readonly expect?:
         | {
@@ -490,6 +501,18 @@ export type GreetingStepOptions =
           }
         | undefined;
     };
+
+/** Values that frames of the upstream bring. */
+export interface CaptureOptions {
+  /** The frames that bring the values. */
+  readonly when: ConditionOptions;
+  /** JSON pointers to the values, by name; null forgets the value. */
+  readonly values: Readonly<Record<string, string | null>>;
+  /** True if the next connection begins with them. */
+  readonly keep?: boolean | undefined;
+  /** True if they must not be shown. */
+  readonly secret?: boolean | undefined;
+}
 
 /** Any JSON value. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };

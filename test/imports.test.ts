@@ -73,7 +73,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     { from: ["core/util/"], to: ["core/util/"] },
     {
       from: ["core/", "protocols/"],
-      to: ["core/", "protocols/", "secrets.ts"],
+      to: ["core/", "protocols/", "placeholders.ts", "secrets.ts"],
       types: ["errors.ts", "config/schema.ts"],
     },
     {

@@ -14,20 +14,21 @@ const settings = {
 
 /** Texts made of the pieces of placeholders. */
 const pieces = fc
-  .array(fc.constantFrom("$", "$$", "{", "${", "file:", "credentials:", "/a", "}", "x"))
+  .array(fc.constantFrom("$", "$$", "{", "${", "file:", "credentials:", "conn:", "/a", "}", "x"))
   .map((all) => all.join(""));
 
 test("each kind of placeholder is a token", () => {
   const cases: readonly (readonly [source: string, token: object])[] = [
     ["${file:/run/token}", { kind: "file", name: "/run/token" }],
     ["${credentials:query}", { kind: "credentials", name: "query" }],
+    ["${conn:session}", { kind: "conn", name: "session" }],
     ["${NAME_1}", { kind: "variable", name: "NAME_1" }],
-    ["$${", { kind: "escape", deferred: false }],
+    ["$${", { kind: "escape", before: undefined }],
     ["${", { kind: "malformed" }],
     ["$ {NAME}", { kind: "text" }],
   ];
   for (const [source, token] of cases) assert.deepEqual(tokenize(source), [{ ...token, source }], source);
-  assert.deepEqual(tokenize("$${file:/run/token}")[0], { kind: "escape", source: "$${", deferred: true });
+  assert.deepEqual(tokenize("$${file:/run/token}")[0], { kind: "escape", source: "$${", before: "file" });
   for (const source of ["${1A}", "${A-B}", "${file:/a", "${}"]) assert.equal(tokenize(source)[0]?.kind, "malformed");
 });
 
@@ -51,13 +52,24 @@ test("the pattern for editors matches exactly the texts with a placeholder, esca
 });
 
 test("placeholders are found at any depth, unless they are escaped", () => {
-  assert.deepEqual(placeholdersIn(settings), { files: new Set(["/run/token"]), credentials: true, escapes: true });
+  assert.deepEqual(placeholdersIn(settings), {
+    files: new Set(["/run/token"]),
+    credentials: true,
+    captured: new Set(),
+    escapes: true,
+  });
   assert.deepEqual(placeholdersIn("$${credentials:a} $${file:/a}"), {
     files: new Set(),
     credentials: false,
+    captured: new Set(),
     escapes: true,
   });
-  assert.deepEqual(placeholdersIn("${NAME} $${ {file:/a}"), { files: new Set(), credentials: false, escapes: false });
+  assert.deepEqual(placeholdersIn("${NAME} $${ {file:/a}"), {
+    files: new Set(),
+    credentials: false,
+    captured: new Set(),
+    escapes: false,
+  });
 });
 
 test("every text is filled in once, and everything else stays as it is", () => {

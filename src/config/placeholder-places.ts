@@ -1,6 +1,8 @@
 /** The places of an upstream's settings in which placeholders are resolved later: those that go out. */
 
-import { tokenize } from "../placeholders.ts";
+import { type DeferredKind, isDeferred, tokenize } from "../placeholders.ts";
+import { type CaptureRule, capturePlan, type DurationOfValue } from "../protocols/capture-plan.ts";
+import type { GreetingStep } from "../protocols/preset.ts";
 import type { Path } from "./problems.ts";
 
 /** Patterns of paths. `*` is any one key, `**` at the end whatever follows. */
@@ -18,9 +20,23 @@ const PLACES: readonly (readonly string[])[] = [
   ["subscriptions", "*", "request", "**"],
   ["subscriptions", "*", "params", "**"],
   ["subscriptions", "*", "unsubscribe", "**"],
+  ["add", "**"],
   ["webhooks", "*", "url"],
   ["webhooks", "*", "secret"],
   ["webhooks", "*", "headers", "*"],
+];
+
+/** The places of values that frames bring. */
+const CAPTURED_PLACES: readonly (readonly string[])[] = [
+  ["url"],
+  ["headers", "*"],
+  ["greeting", "*", "send", "**"],
+  ["keepalive", "heartbeat", "send", "**"],
+  ["protocol", "answers", "*", "send", "**"],
+  ["subscriptions", "*", "request", "**"],
+  ["subscriptions", "*", "params", "**"],
+  ["subscriptions", "*", "unsubscribe", "**"],
+  ["add", "**"],
 ];
 
 interface Misplaced {
@@ -33,30 +49,71 @@ const IN_A_KEY = "is not resolved in a key: use it in a value";
 /** The user's module runs on the sidecar's thread, webhooks do not. */
 const IN_A_WEBHOOK = "is not resolved in a webhook: use ${file:…}";
 
+/** A captured value is put in later than files and credentials, and in fewer places. */
+function isPlace(path: Path, kind: DeferredKind): boolean {
+  return (kind === "conn" ? CAPTURED_PLACES : PLACES).some((place) => isAt(path, place));
+}
+
+/** Calls `look` with each text of a value, and with each of its keys. */
+function eachText(value: unknown, path: Path, look: (text: string, path: Path, isKey: boolean) => void): void {
+  if (typeof value === "string") look(value, path, false);
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, item] of Object.entries(value)) {
+    look(key, path, true);
+    eachText(item, [...path, Array.isArray(value) ? Number(key) : key], look);
+  }
+}
+
 /** Finds the placeholders that would stay as they are written. */
 export function misplacedPlaceholders(upstream: object): readonly Misplaced[] {
   const found: Misplaced[] = [];
-  const look = (text: string, path: Path, isKey = false): void => {
+  eachText(upstream, [], (text, path, isKey) => {
     for (const token of tokenize(text)) {
-      const deferred =
-        token.kind === "file" || token.kind === "credentials" || (token.kind === "escape" && token.deferred);
-      if (!deferred) continue;
-      const start = token.kind === "file" ? "${file:…}" : token.kind === "credentials" ? "${credentials:…}" : "$${…";
+      const kind = isDeferred(token) ? token.kind : token.kind === "escape" ? token.before : undefined;
+      if (kind === undefined) continue;
+      const start = token.kind === "escape" ? "$${…" : `\${${kind}:…}`;
       if (isKey) found.push({ path, what: `${start} ${IN_A_KEY}` });
-      else if (!PLACES.some((place) => isAt(path, place))) found.push({ path, what: `${start} ${ELSEWHERE}` });
+      else if (!isPlace(path, kind)) found.push({ path, what: `${start} ${ELSEWHERE}` });
       else if (path[0] === "webhooks" && token.kind === "credentials")
         found.push({ path, what: `${start} ${IN_A_WEBHOOK}` });
     }
+  });
+  return found;
+}
+
+/** The settings that captured values are put into. */
+interface Capturing {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly greeting: readonly GreetingStep[];
+  readonly capture: readonly CaptureRule[];
+  readonly keepalive: { readonly heartbeat: { readonly every: number | DurationOfValue } | null };
+}
+
+/** Finds the values that are not there, or cannot be there, where they are needed. */
+export function misusedValues(upstream: Capturing): readonly Misplaced[] {
+  const { url, greeting, keepalive, capture: _, ...rest } = upstream;
+  const { names: known, kept, resuming } = capturePlan(upstream);
+  const found: Misplaced[] = [];
+  const look = (name: string, path: Path): void => {
+    const wrong = (what: string) => found.push({ path, what: `\${conn:${name}} ${what}` });
+    const isHandshake = path[0] === "url" || path[0] === "headers";
+    if (!known.has(name)) wrong(`names no value of capture (${[...known].join(", ") || "there are none"})`);
+    else if (isHandshake && !kept.has(name)) wrong("is not known before the connection: its capture needs keep: true");
   };
-  const walk = (value: unknown, path: Path): void => {
-    if (typeof value === "string") look(value, path);
-    if (typeof value !== "object" || value === null) return;
-    for (const [key, item] of Object.entries(value)) {
-      look(key, path, true);
-      walk(item, [...path, Array.isArray(value) ? Number(key) : key]);
-    }
-  };
-  walk(upstream, []);
+  eachText({ url, greeting, ...rest }, [], (text, path, isKey) => {
+    if (isKey || !isPlace(path, "conn")) return;
+    for (const token of tokenize(text)) if (token.kind === "conn") look(token.name, path);
+  });
+  const every = keepalive.heartbeat?.every;
+  if (typeof every === "object") look(every.value, ["keepalive", "heartbeat", "every"]);
+  if (tokenize(url.split("?", 1)[0] ?? "").some(({ kind }) => kind === "conn"))
+    found.push({ path: ["url"], what: "may have ${conn:…} only in its query" });
+  greeting.forEach(({ first }, index) => {
+    if (first === undefined) return;
+    const what = "needs a step with first: false that sends ${conn:…}, or one in url or headers, of a value with keep";
+    if (resuming.size === 0) found.push({ path: ["greeting", index, "first"], what });
+  });
   return found;
 }
 

@@ -17,7 +17,7 @@ import {
   scalarsByPointer,
   values,
 } from "./condition-settings.ts";
-import { duration, wholeNumber } from "./units.ts";
+import { duration, durationOrValue, wholeNumber } from "./units.ts";
 
 /**
  * True for the path of a module, such as `./mine.js`, `/opt/mine.js` or a `file:` URL; false for the name of a preset.
@@ -193,7 +193,13 @@ const expectation = z
   })
   .refine(isCondition, EMPTY_CONDITION);
 
+const first = z
+  .boolean()
+  .optional()
+  .describe("True: only on a connection that begins anew. False: only on one that resumes.");
+
 const expecting = {
+  first,
   expect: expectation.describe("The frame to wait for."),
   reject: rejection.optional().describe("A frame that refuses; looked at before expect."),
 };
@@ -232,7 +238,7 @@ export const heartbeat = z.strictObject({
   send: z
     .json({ error: "must be a text, or a value to be sent as JSON" })
     .describe("The message: a text, sent as it is, or a value, sent as JSON."),
-  every: duration.prefault("30s").describe("The time between heartbeats."),
+  every: durationOrValue.prefault("30s").describe("The time between heartbeats; or ${conn:NAME} and a unit."),
   expect: condition.optional().describe("The reply; without it the heartbeat is only sent."),
   within: duration.prefault("10s").describe("The time within which the reply must come."),
 });

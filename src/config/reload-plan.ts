@@ -48,6 +48,9 @@ export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limi
   connect_within: "in_place",
   addresses: "in_place",
   greeting: "rotated",
+  // A connection has the values that its frames have brought.
+  capture: "rotated",
+  add: "rotated",
   limits: {
     in_flight: "in_place",
     batch_items: "in_place",

@@ -97,6 +97,6 @@ export const subscriptionOrderSchema = z
   .strictObject({ name: subscriptionName.optional(), ...subscriptionShape })
   .superRefine(checkSubscription)
   .refine((order) => {
-    const { files, credentials, escapes } = placeholdersIn(order);
-    return files.size === 0 && !credentials && !escapes;
-  }, "must have no ${file:…} or ${credentials:…}: they are for the configuration");
+    const { files, credentials, captured, escapes } = placeholdersIn(order);
+    return files.size === 0 && captured.size === 0 && !credentials && !escapes;
+  }, "must have no ${file:…}, ${credentials:…} or ${conn:…}: they are for the configuration");

@@ -14,5 +14,8 @@ export const BYTES = {
 /** A duration with its unit, such as `10s` or `500ms`. */
 export type Duration = `${number}${keyof typeof MILLISECONDS}`;
 
+/** A duration whose number a frame of the upstream brings, such as `${conn:interval}ms`. */
+export type CapturedDuration = `\${conn:${string}}${keyof typeof MILLISECONDS}`;
+
 /** A size with its unit, such as `64KiB` or `16MiB`. */
 export type Size = `${number}${keyof typeof BYTES}`;

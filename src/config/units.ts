@@ -6,7 +6,8 @@
  */
 
 import * as z from "zod";
-import { BYTES, type Duration, MILLISECONDS, type Size } from "./unit-table.ts";
+import type { DurationOfValue } from "../protocols/capture-plan.ts";
+import { BYTES, type CapturedDuration, type Duration, MILLISECONDS, type Size } from "./unit-table.ts";
 
 /** The longest duration, in milliseconds (24.8 days): a longer timer fires at once on both runtimes. */
 export const MAX_DURATION_MS = 2 ** 31 - 1;
@@ -105,6 +106,19 @@ export const durationOrOff = unit<Duration | "off", number | null>(
   `${DURATION_FORM}, or off`,
   new RegExp(`${DURATION.source}|^off$`),
   (text) => (text === "off" ? null : parseDuration(text)),
+);
+
+const VALUE = /^\$\{conn:([^}]*)\}(ms|s|m|h)$/;
+
+/** A duration of at least 1 ms, or one whose number is a captured value, such as `${conn:interval}ms`. */
+export const durationOrValue = unit<Duration | CapturedDuration, number | DurationOfValue>(
+  `${DURATION_FORM}, or a captured value with its unit, such as \${conn:interval}ms`,
+  new RegExp(`${DURATION.source}|${VALUE.source}`),
+  (text) => {
+    const [, value, unit] = VALUE.exec(text) ?? [];
+    if (value === undefined) return parseDuration(text);
+    return { value, unitMs: MILLISECONDS[unit as keyof typeof MILLISECONDS] };
+  },
 );
 
 /** A size of at least one byte: text in, bytes out. */

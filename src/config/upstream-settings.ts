@@ -1,11 +1,13 @@
 /** Schema of an upstream. */
 
 import * as z from "zod";
+import type { CaptureRule } from "../protocols/capture-plan.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset, presetNames } from "../protocols/presets.ts";
+import { additions, capture } from "./capture-settings.ts";
 import { condition, memberPointer } from "./condition-settings.ts";
 import { headers, NAMED_HOST, subscriptionName, unique } from "./fields.ts";
-import { misplacedPlaceholders } from "./placeholder-places.ts";
+import { misplacedPlaceholders, misusedValues } from "./placeholder-places.ts";
 import { greetingStep, heartbeat, isModulePath, protocol } from "./protocol-settings.ts";
 import { subscription } from "./subscription-settings.ts";
 import { duration, durationOrOff, durationOrZero, size, wholeNumber } from "./units.ts";
@@ -78,6 +80,8 @@ export const upstreamSchema = z
       .array(greetingStep)
       .optional()
       .describe("Steps to run on every connection before it counts as ready. By default those of the protocol."),
+    capture: capture.optional().describe("Values to take out of frames. By default those of the protocol."),
+    add: additions.prefault({}),
     limits: z
       .strictObject({
         in_flight: wholeNumber(1, 1_000_000)
@@ -172,7 +176,7 @@ export const upstreamSchema = z
           .describe("Replaces the connection at an age, or on a matching message: the next one is opened first."),
         to_address: z
           .strictObject({
-            on: condition.describe("The messages that name an address."),
+            when: condition.describe("The messages that name an address."),
             at: memberPointer.describe("The place of the address in them."),
             hosts: z
               .array(
@@ -237,7 +241,7 @@ export const upstreamSchema = z
       context.addIssue({ code: "custom", path: ["webhooks", index, "subscription"], message });
     });
   })
-  .transform(({ protocol, subprotocols, greeting, reconnect, ...rest }, context) => {
+  .transform(({ protocol, subprotocols, greeting, capture, reconnect, ...rest }, context) => {
     const brought = preset(protocol);
     if (brought && greeting === undefined && brought.greeting === null) {
       const message = "needs its token ({ preset: …, token: … }) or a greeting that logs in";
@@ -245,8 +249,13 @@ export const upstreamSchema = z
     }
     const steps: readonly GreetingStep[] = greeting ?? brought?.greeting ?? [];
     const codes: typeof reconnect.codes = { ...brought?.codes, ...reconnect.codes };
+    const rules: readonly CaptureRule[] = capture ?? brought?.capture ?? [];
+    const filled = { ...rest, protocol, greeting: steps, capture: rules };
+    for (const { path, what } of misusedValues(filled))
+      context.addIssue({ code: "custom", path: [...path], message: what });
     return {
       ...rest,
+      capture: rules,
       protocol,
       subprotocols: subprotocols ?? [...(brought?.subprotocols ?? [])],
       greeting: steps,

@@ -44,6 +44,7 @@ interface Credentials {
   readonly keepalive: object;
   readonly protocol: string | object;
   readonly subscriptions: object;
+  readonly add: object;
 }
 
 /** True if a secret would leave this machine in the clear (threat T19). A text that a greeting sends counts as one. */

@@ -253,6 +253,7 @@ export const CALL_FAILURES = [
   "too_many_in_flight",
   "connection_lost",
   "upstream_down",
+  "not_ready",
   "reply_timeout",
 ] as const satisfies readonly ErrorCode[];
 

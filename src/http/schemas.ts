@@ -96,6 +96,21 @@ export const upstreamStateSchema = z
     last_frame_age_ms: z.int().nullable(),
     round_trip_ms: z.number().nullable(),
     buffered_bytes: z.int().nullable(),
+    captured: z
+      .record(
+        z.string(),
+        z.object({
+          present: z.boolean(),
+          secret: z.boolean(),
+          keep: z.boolean().describe("true if the next connection begins with it"),
+          value: z
+            .union([z.string(), z.number(), z.boolean(), z.null()])
+            .describe("null if it is secret or not there; a number beyond 2^53 is a text"),
+          fault: z.string().nullable().describe("why the last value was not taken"),
+        }),
+      )
+      .nullable()
+      .describe("the values of capture, by name"),
     readers: z.int().describe("readers of messages: streams and long polls"),
     kept: z
       .object({ messages: z.int(), bytes: z.int() })
@@ -243,6 +258,10 @@ const gapSchema = z
     reason: gapReason,
     from: z.string().optional(),
     to: z.string().optional(),
+    filled: z
+      .boolean()
+      .optional()
+      .describe("of upstreams that can resume: true if it has, and so has sent what was missed"),
     why: z.string().optional(),
   })
   .openapi("Gap");

@@ -1,11 +1,12 @@
 /** Answers to the upstream's own requests, by rules of the configuration, which every preset takes. */
 
+import { escapeDeferred, placeholdersIn } from "../placeholders.ts";
 import { type Condition, compile, type FrameText, frameText } from "./condition.ts";
 import { insertMissing, replace } from "./json-edit.ts";
 import { readFrame } from "./json-message.ts";
 import { locate, type Pointer, parsePointer } from "./json-place.ts";
 import { compilePattern } from "./lazy-pattern.ts";
-import { type Decoded, InvalidMessage, type Protocol } from "./protocol.ts";
+import { type AnswerForm, type Decoded, InvalidMessage, type Protocol } from "./protocol.ts";
 import { ID, messageText } from "./subscription-request.ts";
 
 export interface AnswerRule {
@@ -54,6 +55,7 @@ function answering(protocol: Protocol, rules: readonly AnswerRule[]): Answering 
   const compiled = rules.map((rule) => ({
     test: compile(rule.when),
     fill: filling(rule),
+    form: formToFill(rule),
     keep: rule.keep === true || rule.after !== undefined,
     deliveredWithinMs: rule.after && (rule.within ?? DELIVERED_WITHIN_MS),
     adopt: carriesOwnId(rule, protocol),
@@ -63,12 +65,13 @@ function answering(protocol: Protocol, rules: readonly AnswerRule[]): Answering 
     ]),
   }));
   return (request) => {
-    for (const { test, fill, keep, deliveredWithinMs, adopt, copies } of compiled) {
+    for (const { test, fill, form, keep, deliveredWithinMs, adopt, copies } of compiled) {
       const text = test(request) ? fill(request) : undefined;
       if (text === undefined) continue;
       return {
         type: "answer",
-        frame: copies.reduce((answer, [to, from]) => copied(request, from, answer, to), text),
+        frame: copies.reduce((answer, [to, from]) => copied(request, from, answer, to, form), text),
+        ...(form && { fill: form }),
         ...(adopt && { adopt: true }),
         ...(keep && { keep: protocol.accepts === "json" && request.root !== undefined ? "json" : "any" }),
         ...(deliveredWithinMs !== undefined && { deliveredWithinMs }),
@@ -89,9 +92,10 @@ function filling(rule: AnswerRule): (request: FrameText) => string | undefined {
   const groups = new Set(namesIn(template).filter((name) => groupsOf(rule).includes(name)));
   if (rule.when.text === undefined || groups.size === 0) return () => template;
   const pattern = compilePattern(rule.when.text);
+  const form = formToFill(rule);
   return ({ text = "" }) => {
     const values = pattern.groups(text);
-    return values && filled(rule, (name) => values.get(name));
+    return values && filled(rule, (name) => literal(values.get(name), form));
   };
 }
 
@@ -165,10 +169,29 @@ function demandedPlaces({ when: { match = {} }, send }: AnswerRule): readonly st
 
 // Copies.
 
-function copied({ text: request, root }: FrameText, from: Pointer, answer: string, to: Pointer): string {
+function copied(
+  { text: request, root }: FrameText,
+  from: Pointer,
+  answer: string,
+  to: Pointer,
+  form: AnswerForm | undefined,
+): string {
   if (root === undefined) return answer;
   const source = locate(request, root, from);
-  return source.type === "found" ? put(answer, to, request.slice(source.value.start, source.value.end)) : answer;
+  if (source.type !== "found") return answer;
+  return put(answer, to, literal(request.slice(source.value.start, source.value.end), form));
+}
+
+/** The form of an answer into which captured values are put when it goes out; undefined if none are. */
+function formToFill({ send }: Pick<AnswerRule, "send">): AnswerForm | undefined {
+  const { captured, escapes } = placeholdersIn(send);
+  if (captured.size === 0 && !escapes) return undefined;
+  return typeof send === "string" ? "text" : "json";
+}
+
+/** What the upstream wrote must not be taken for a placeholder of an answer that is filled later. */
+function literal<Text extends string | undefined>(text: Text, form: AnswerForm | undefined): Text | string {
+  return form === undefined || text === undefined ? text : escapeDeferred(text, ["conn"]);
 }
 
 /** Puts a value into a JSON text; leaves the text as it is if another value is in the way. */

@@ -1,5 +1,6 @@
 /** A preset: a protocol with the defaults of its connections, which the configuration overrides. */
 
+import type { CaptureRule } from "./capture-plan.ts";
 import type { Challenge } from "./challenge.ts";
 import type { Condition } from "./condition.ts";
 import type { Protocol } from "./protocol.ts";
@@ -10,6 +11,8 @@ export interface GreetingStep {
   /** Only in presets: responds to the challenge in the frame of the expect step before. */
   readonly challenge?: Challenge;
   readonly expect?: Expectation | undefined;
+  /** True: only on a connection that begins anew. False: only on one that resumes. */
+  readonly first?: boolean | undefined;
 }
 
 /** A condition on the frame to come; an empty one takes any frame. */
@@ -34,6 +37,7 @@ export interface Preset {
   readonly subprotocols?: readonly string[];
   /** Null if the preset cannot greet because it has no token. */
   readonly greeting?: readonly GreetingStep[] | null;
+  readonly capture?: readonly CaptureRule[];
   /** The retry class of the protocol's own close codes; core/connection/disconnect.ts has all others. */
   readonly codes?: Readonly<Record<number, RetryClass>>;
 }

@@ -44,6 +44,9 @@ export interface Adopted {
 /** Returns a frame as the caller sees it: with its own id restored, otherwise unchanged. */
 type Render = (own: unknown) => Body;
 
+/** The form of an answer, which decides how values are put into it. */
+export type AnswerForm = "text" | "json";
+
 /** The classification of a frame from the upstream, or of each of several messages in it. */
 export type Decoded = DecodedMessage | { readonly type: "several"; readonly results: readonly DecodedMessage[] };
 
@@ -80,6 +83,8 @@ export type DecodedMessage =
       readonly adopt?: true;
       readonly keep?: "json" | "any";
       readonly deliveredWithinMs?: number;
+      /** Set if captured values are put into it when it goes out. */
+      readonly fill?: AnswerForm | undefined;
     }
   /**
    * An unsolicited message. `json` is set if the protocol has verified that the frame is JSON; `render` returns the

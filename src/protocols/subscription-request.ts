@@ -30,7 +30,7 @@ export function messageText(message: unknown): string {
 }
 
 /** The strings of a JSON text, and with each the colon that makes it a name. */
-const STRINGS = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
+export const STRINGS = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
 
 /**
  * Returns the message that ends a subscription. The id is put into the text as the upstream wrote it: a parsed one

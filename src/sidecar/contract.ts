@@ -9,7 +9,7 @@ import type { BudgetMemory } from "../core/util/budget.ts";
 import type { Failure } from "../errors.ts";
 import type { Condition, Rule } from "../protocols/condition.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
-import type { ThreadReport, UpstreamState } from "./reports.ts";
+import type { CapturedValue, ThreadReport, UpstreamState } from "./reports.ts";
 
 export type { ThreadReport, UpstreamState } from "./reports.ts";
 
@@ -260,6 +260,8 @@ export interface UpstreamDetails {
   readonly roundTripMs?: number | undefined;
   /** Bytes handed to the socket and not yet taken by the operating system. */
   readonly bufferedBytes: number;
+  /** The values of `capture`, by name. */
+  readonly captured: Readonly<Record<string, CapturedValue>>;
   /** The messages in all journals of the upstream. */
   readonly kept: { readonly messages: number; readonly bytes: number };
   readonly counters: Counters;

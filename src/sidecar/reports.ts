@@ -22,3 +22,14 @@ export interface ThreadReport {
   readonly event: "printed" | "threw" | "dying";
   readonly text: string;
 }
+
+/** A value of `capture` as people may see it. */
+export interface CapturedValue {
+  readonly present: boolean;
+  readonly secret: boolean;
+  readonly keep: boolean;
+  /** The value as the upstream wrote it. Absent if it is secret, or not there. */
+  readonly json?: string;
+  /** Why the last value was not taken. */
+  readonly fault?: string;
+}

@@ -31,6 +31,8 @@ test("an upstream needs only its url and gets every default, in milliseconds and
     subprotocols: [],
     protocol: "json-rpc",
     connect_within: 10_000,
+    add: {},
+    capture: [],
     addresses: { ipv6_wait: 50, next_after: 250 },
     greeting: [],
     limits: {

@@ -118,12 +118,12 @@ const UPSTREAMS: readonly Row[] = [
     "4:41: upstreams.a.reconnect.rotate.on.match: must have at least one value",
   ],
   [
-    "reconnect: { to_address: { on: { has: [/a] }, at: /u, hosts: [] } }",
-    "4:66: upstreams.a.reconnect.to_address.hosts: must have at least one host",
+    "reconnect: { to_address: { when: { has: [/a] }, at: /u, hosts: [] } }",
+    "4:68: upstreams.a.reconnect.to_address.hosts: must have at least one host",
   ],
   [
-    "reconnect: { to_address: { on: { has: [/a] }, at: /u, hosts: ['https://a'] } }",
-    "4:67: upstreams.a.reconnect.to_address.hosts.0: must be a host such as example.org, example.org:8443 or *.example.org",
+    "reconnect: { to_address: { when: { has: [/a] }, at: /u, hosts: ['https://a'] } }",
+    "4:69: upstreams.a.reconnect.to_address.hosts.0: must be a host such as example.org, example.org:8443 or *.example.org",
   ],
   ["close_code: 1005", "4:17: upstreams.a.close_code: must be 1000, 1001, or from 3000 to 4999"],
   [

@@ -13,7 +13,7 @@ async function pair(t: Cleanup, listed: (named: string) => string, rotates: bool
   const first = await startFaultUpstream({}, { t });
   const second = await startFaultUpstream({}, { t });
   const { host } = new URL(second.url);
-  const to_address = { on, at: "/params/url", hosts: [listed(host)] };
+  const to_address = { when: on, at: "/params/url", hosts: [listed(host)] };
   const reconnect = { from: "20ms", to: "100ms", to_address, ...(rotates && { rotate: { on } }) };
   const product = await startProduct({ config: { upstreams: { default: { url: first.url, reconnect } } }, t });
   await product.ready();

@@ -7,6 +7,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { WebSocketServer } from "ws";
 import { upstreamSchema } from "../../src/config/upstream-settings.ts";
+import { nothingCaptured } from "../../src/core/connection/captured-values.ts";
 import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { newSession, type Session, step } from "../../src/core/connection/session.ts";
 import { problem } from "../contract/expect.ts";
@@ -44,6 +45,8 @@ function attemptsInAMinute(status: number, seed: number): number {
       lastActivityAt: 0,
       traffic: NO_TRAFFIC,
       secrets: [],
+      captured: nothingCaptured,
+      canResume: false,
       settings,
     }).session;
   };

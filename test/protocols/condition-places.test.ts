@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { check, dotted } from "../../src/config/problems.ts";
 import { upstreamSchema } from "../../src/config/upstream-settings.ts";
+import { nothingCaptured } from "../../src/core/connection/captured-values.ts";
 import { matchStep, type StepMatch } from "../../src/core/connection/greeting.ts";
 import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { newSession, type SessionContext, step } from "../../src/core/connection/session.ts";
@@ -75,6 +76,8 @@ function isHeartbeatReply(condition: Condition, frame: string): boolean {
     random: 0,
     proof: "p",
     secrets: [],
+    captured: nothingCaptured,
+    canResume: false,
     settings,
   };
   let session = step(newSession, { type: "start" }, context).session;

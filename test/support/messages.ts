@@ -8,6 +8,7 @@ export interface GapFacts {
   readonly before: string;
   readonly dropped: number | null;
   readonly reason: string;
+  readonly filled?: boolean;
   readonly why?: string;
 }
 

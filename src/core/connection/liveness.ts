@@ -61,8 +61,9 @@ export interface Due {
   readonly isPeerDeadline: boolean;
 }
 
-type Keepalive = UpstreamSettings["keepalive"];
-type Heartbeat = NonNullable<Keepalive["heartbeat"]>;
+/** The settings once captured values are put in. `every` is infinite while one of them is not there. */
+export type Keepalive = Omit<UpstreamSettings["keepalive"], "heartbeat"> & { readonly heartbeat: Heartbeat | null };
+type Heartbeat = Omit<NonNullable<UpstreamSettings["keepalive"]["heartbeat"]>, "every"> & { readonly every: number };
 
 /** A deadline noticed this many milliseconds late means that we were suspended or blocked, not a dead peer. */
 const SUSPENDED_MS = 1_000;
@@ -138,6 +139,14 @@ export function withHeartbeatSent(
 
 export function withHeartbeatReply(ladder: Ladder, { every }: Heartbeat, now: number): Ladder {
   return { ...ladder, heartbeat: idleHeartbeat(every, now) };
+}
+
+/** The time between heartbeats has changed, or a value that they need has come. */
+export function withHeartbeatInterval(ladder: Ladder, { every }: Heartbeat, now: number): Ladder {
+  const { heartbeat } = ladder;
+  if (heartbeat.awaitsReply) return ladder;
+  const due = Number.isFinite(every) ? Math.min(heartbeat.due, now + every) : every;
+  return { ...ladder, heartbeat: { ...heartbeat, due } };
 }
 
 /**

@@ -15,11 +15,11 @@ const URL_MAX = 4_096;
 
 /** Compiles `reconnect.to_address`: the returned function finds the address in a frame that names one. */
 export function addressNaming({
-  on,
+  when,
   at,
   hosts,
 }: NamingRule): (frame: Body, from: NamingContext) => NamedAddress | undefined {
-  const names = compile(on);
+  const names = compile(when);
   const pointer = parsePointer(at);
   return (frame, from) => {
     const seen = frameText(frame);
@@ -31,7 +31,7 @@ export function addressNaming({
 }
 
 interface NamingRule {
-  readonly on: Condition;
+  readonly when: Condition;
   readonly at: string;
   readonly hosts: readonly string[];
 }
@@ -44,6 +44,8 @@ function textAt({ text, root }: FrameText, pointer: Pointer): string | undefined
 
 function judge(text: string, hosts: readonly string[], { url, allow_plaintext }: NamingContext): NamedAddress {
   if (text.length > URL_MAX || !URL.canParse(text)) return { why: "it is not a URL" };
+  // The query of the configuration has placeholders; those of the upstream must not be filled.
+  if (text.includes("${")) return { why: "there is a ${ in it" };
   const named = new URL(text);
   const configured = new URL(url);
   if (named.protocol !== "wss:" && named.protocol !== "ws:") return { why: "it is not a ws:// or wss:// address" };

@@ -64,6 +64,8 @@ export const newRotation: Rotation = {
 /** The time that a replaced connection has for its replies if no setting says so: the default of that setting. */
 const DRAIN_MS = 30_000;
 
+const ROTATED = "it was rotated, and the next connection resumes";
+
 const CLEAR_ROTATION_TIMER: RotationTimer = { type: "rotationTimer", ms: undefined };
 
 export function stepRotation(rotation: Rotation, input: RotationInput, context: SessionContext): RotationTransition {
@@ -119,6 +121,8 @@ function onSettings(rotation: Rotation, anew: boolean, context: SessionContext):
 function startSuccessor(rotation: Rotation, context: SessionContext): RotationTransition {
   const { current } = rotation;
   if (current.at.phase !== "ready") return { rotation, effects: [] };
+  // What the one connection still brings would come on the other as well: break before make.
+  if (context.canResume) return stepCurrent(rotation, { type: "renew", detail: ROTATED }, context);
   const idle: Session = { ...newSession, connection: current.connection };
   return stepSuccessor(rotation, idle, { type: "start" }, context);
 }

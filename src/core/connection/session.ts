@@ -7,10 +7,13 @@ import type { Expectation } from "../../protocols/preset.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import { excerptOf } from "../../secrets.ts";
 import { flat } from "../util/flat.ts";
+import { ValueMissing } from "./captured-texts.ts";
+import { type Captured, isResuming, valuesOf } from "./captured-values.ts";
 import { type Disconnect, describeDisconnect } from "./disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "./frame-origin.ts";
-import { greetingFrame, matchStep } from "./greeting.ts";
+import { greetingFrame, heartbeatFrame, isStepOf, keepaliveWith, matchStep } from "./greeting.ts";
 import {
+  type Keepalive,
   type Ladder,
   newLadder,
   nextDue,
@@ -18,13 +21,20 @@ import {
   type Traffic,
   wasSuspended,
   withBytesMoved,
+  withHeartbeatInterval,
   withHeartbeatReply,
   withHeartbeatSent,
   withPing,
   withPingSent,
   withPong,
 } from "./liveness.ts";
-import { decideRetry, decideRetryAfterService, disconnectWhileGreeting, retryDelay } from "./retry.ts";
+import {
+  decideRetry,
+  decideRetryAfterService,
+  disconnectWhileGreeting,
+  type RetryDecision,
+  retryDelay,
+} from "./retry.ts";
 
 /**
  * Every attempt gets its own connection number; input from any other connection is stale and ignored.
@@ -91,6 +101,8 @@ export type SessionInput =
   | { readonly type: "pong"; readonly connection: number; readonly proof: string }
   /** The phase's timer fired. */
   | { readonly type: "timer" }
+  /** A value that the heartbeat needs has come, or has changed. */
+  | { readonly type: "captured"; readonly connection: number }
   /** Ping now: a request awaits proof of delivery. */
   | { readonly type: "probe" }
   /** Replace this connection by a new one. */
@@ -112,6 +124,8 @@ export type SessionEffect =
   | { readonly type: "destroy"; readonly connection: number }
   /** Set the one timer; undefined clears it. `isPeerDeadline`: the peer counts as dead if nothing arrives first. */
   | { readonly type: "timer"; readonly ms: number | undefined; readonly isPeerDeadline?: true }
+  /** Forget the values that are kept for the next connection: it begins anew. */
+  | { readonly type: "forget" }
   /** Requests on this connection will receive no further replies. */
   | { readonly type: "lost"; readonly connection: number; readonly cause: Disconnect }
   /** The upstream has received everything written before the ping with this proof. */
@@ -135,7 +149,15 @@ export interface SessionContext {
   readonly traffic: Traffic;
   /** Texts that must not be shown. */
   readonly secrets: readonly string[];
+  readonly captured: Captured;
+  /** True if the next connection can go on where this one ends. */
+  readonly canResume: boolean;
   readonly settings: Pick<UpstreamSettings, "connect_within" | "greeting" | "keepalive" | "reconnect" | "close_code">;
+}
+
+/** The context with the captured values of the session's connection in the heartbeat. */
+interface Context extends SessionContext {
+  readonly settings: Omit<SessionContext["settings"], "keepalive"> & { readonly keepalive: Keepalive };
 }
 
 export interface Transition {
@@ -157,10 +179,16 @@ const SERVED_MS = 2_000;
 /** How long a replaced connection may take for its close handshake, in milliseconds. */
 export const RENEW_CLOSE_MS = 2_000;
 
+/** The failed greetings after which an attempt no longer tries to resume: the upstream may have forgotten us. */
+const RESUMES_MAX = 3;
+
 const CLEAR_TIMER: SessionEffect = { type: "timer", ms: undefined };
 
-export function step(session: Session, input: SessionInput, context: SessionContext): Transition {
+export function step(session: Session, input: SessionInput, given: SessionContext): Transition {
   const { at } = session;
+  const values = valuesOf(given.captured, session.connection);
+  const keepalive = keepaliveWith(given.settings.keepalive, values);
+  const context: Context = { ...given, settings: { ...given.settings, keepalive } };
   if ("connection" in input && !("connection" in at && at.connection === input.connection)) return stay(session);
   switch (input.type) {
     case "start":
@@ -180,6 +208,8 @@ export function step(session: Session, input: SessionInput, context: SessionCont
       return onPong(session, input.proof, context);
     case "timer":
       return onTimer(session, context);
+    case "captured":
+      return onCaptured(session, context);
     case "probe":
       if (at.phase !== "ready" || at.ladder.ping.awaits || context.settings.keepalive.ping === null)
         return stay(session);
@@ -209,7 +239,7 @@ function stay(session: Session): Transition {
   return { session, effects: [] };
 }
 
-function connect(session: Session, { settings }: SessionContext, before: readonly SessionEffect[] = []): Transition {
+function connect(session: Session, { settings }: Context, before: readonly SessionEffect[] = []): Transition {
   const connection = session.connection + 1;
   return {
     session: { ...session, connection, at: { phase: "connecting", connection } },
@@ -222,16 +252,25 @@ function greet(
   session: Session,
   connection: number,
   from: number,
-  context: SessionContext,
+  context: Context,
   reply?: Body,
   before: readonly SessionEffect[] = [],
 ): Transition {
-  const { settings, now } = context;
+  const { settings, now, captured } = context;
   const effects = [...before];
+  const resumes = isResuming(captured, connection);
   for (let index = from; index < settings.greeting.length; index++) {
     const greetingStep = settings.greeting[index] ?? {};
+    if (!isStepOf(greetingStep, resumes)) continue;
     if ("send" in greetingStep) {
-      effects.push({ type: "send", connection, frame: greetingFrame(greetingStep, reply), by: "greeting" });
+      try {
+        const frame = greetingFrame(greetingStep, valuesOf(captured, connection), reply);
+        effects.push({ type: "send", connection, frame, by: "greeting" });
+      } catch (error) {
+        if (!(error instanceof ValueMissing)) throw error;
+        const detail = `step ${index + 1} cannot be sent: ${error.message}`;
+        return giveUp(session, connection, { reason: "greeting", rejected: false, detail }, context, effects);
+      }
     }
     if (!greetingStep.expect) continue;
     effects.push({ type: "timer", ms: greetingStep.expect.within, isPeerDeadline: true });
@@ -246,7 +285,7 @@ function greet(
 function enterReady(
   session: Session,
   at: Ready,
-  { now, lastActivityAt, settings }: SessionContext,
+  { now, lastActivityAt, settings }: Context,
   before: SessionEffect[],
 ): Transition {
   const due = nextDue(at.ladder, settings.keepalive, lastActivityAt);
@@ -258,7 +297,7 @@ function enterReady(
 }
 
 /** Notes real traffic, without which the connection has not served. */
-function onTraffic(session: Session, input: FrameInput, context: SessionContext): Transition {
+function onTraffic(session: Session, input: FrameInput, context: Context): Transition {
   const { at } = session;
   const working = at.phase === "ready" ? { ...session, at: { ...at, hasTraffic: true } } : session;
   const { heartbeat } = context.settings.keepalive;
@@ -286,7 +325,7 @@ function passedOn({ connection, frame }: FrameInput): SessionEffect {
   return { type: "frame", connection, frame };
 }
 
-function onGreetingFrame(session: Session, at: Greeting, input: FrameInput, context: SessionContext): Transition {
+function onGreetingFrame(session: Session, at: Greeting, input: FrameInput, context: Context): Transition {
   const { frame, origin } = input;
   const expect = expectation(at, context);
   const body = seenBy("greeting", input);
@@ -309,11 +348,11 @@ function onGreetingFrame(session: Session, at: Greeting, input: FrameInput, cont
 }
 
 /** The expectation of the step that the greeting is waiting at. */
-function expectation({ step }: Greeting, { settings }: SessionContext): Expectation | undefined {
+function expectation({ step }: Greeting, { settings }: Context): Expectation | undefined {
   return settings.greeting[step]?.expect;
 }
 
-function onDropped(session: Session, connection: number, disconnect: Disconnect, context: SessionContext): Transition {
+function onDropped(session: Session, connection: number, disconnect: Disconnect, context: Context): Transition {
   const isGreeting = session.at.phase === "greeting";
   const cause = isGreeting ? disconnectWhileGreeting(disconnect, context.settings.reconnect) : disconnect;
   return scheduleRetry(session, cause, context, [{ type: "lost", connection, cause }]);
@@ -326,7 +365,7 @@ function onDropped(session: Session, connection: number, disconnect: Disconnect,
  */
 function afterService(
   { at, failures, flaps }: Session,
-  { now, settings }: SessionContext,
+  { now, settings }: Context,
 ): Pick<Session, "failures" | "flaps"> & { readonly served: boolean } {
   const age = at.phase === "ready" && at.hasTraffic ? now - at.since : 0;
   if (age < SERVED_MS) return { failures, flaps, served: false };
@@ -339,43 +378,60 @@ function afterService(
 function scheduleRetry(
   session: Session,
   cause: Disconnect,
-  context: SessionContext,
+  context: Context,
   before: readonly SessionEffect[],
 ): Transition {
   const { now, random, settings } = context;
   const { failures, flaps, served } = afterService(session, context);
-  const decision = served ? decideRetryAfterService(cause, settings.reconnect) : decideRetry(cause, settings.reconnect);
+  const decided = served ? decideRetryAfterService(cause, settings.reconnect) : decideRetry(cause, settings.reconnect);
+  const isLeft = context.canResume && isPointless(cause, decided, failures);
+  // A refusal to go on says nothing about beginning anew.
+  const decision: RetryDecision = isLeft ? { type: "retry", atLeastMs: 0 } : decided;
+  const forgetting: readonly SessionEffect[] = isLeft ? [{ type: "forget" }] : [];
   const delay = Math.min(retryDelay(decision, failures, settings.reconnect, random), TIMER_MAX_MS);
   const phase = decision.type === "refuse" ? "refused" : "waiting";
   return {
     session: { ...session, failures: failures + 1, flaps, at: { phase, until: now + delay, cause } },
-    effects: [...before, { type: "timer", ms: delay }],
+    effects: [...before, ...forgetting, { type: "timer", ms: delay }],
   };
 }
 
+/** True if another attempt to resume would probably end the same way. */
+function isPointless(cause: Disconnect, decision: RetryDecision, failures: number): boolean {
+  if (decision.type === "refuse") return true;
+  return cause.reason === "greeting" && !cause.rejected && failures + 1 >= RESUMES_MAX;
+}
+
 /** Destroys the socket and schedules the next attempt. */
-function giveUp(session: Session, connection: number, cause: Disconnect, context: SessionContext): Transition {
+function giveUp(
+  session: Session,
+  connection: number,
+  cause: Disconnect,
+  context: Context,
+  before: readonly SessionEffect[] = [],
+): Transition {
   return scheduleRetry(session, cause, context, [
+    ...before,
     { type: "destroy", connection },
     { type: "lost", connection, cause },
   ]);
 }
 
-function ping(session: Session, at: Ready, context: SessionContext): Transition {
+function ping(session: Session, at: Ready, context: Context): Transition {
   const { proof, now, settings, traffic } = context;
   const { connection } = at;
   const ladder = withPing(at.ladder, proof, settings.keepalive, traffic, now);
   return enterReady(session, { ...at, ladder }, context, [{ type: "ping", connection, proof }]);
 }
 
-function onPingSent(session: Session, proof: string, context: SessionContext): Transition {
+function onPingSent(session: Session, proof: string, context: Context): Transition {
   const { at } = session;
   if (at.phase !== "ready" || at.ladder.ping.proof !== proof || !at.ladder.ping.awaits) return stay(session);
   const ladder = withPingSent(at.ladder, context.settings.keepalive, context.traffic, context.now);
   return enterReady(session, { ...at, ladder }, context, []);
 }
 
-function onPong(session: Session, proof: string, context: SessionContext): Transition {
+function onPong(session: Session, proof: string, context: Context): Transition {
   const { at } = session;
   if (at.phase !== "ready" || at.ladder.ping.proof === undefined) return stay(session);
   const { keepalive } = context.settings;
@@ -390,7 +446,7 @@ function onPong(session: Session, proof: string, context: SessionContext): Trans
 }
 
 /** Acts on the rung that is due: sends its ping or heartbeat, or gives up on the peer. */
-function onRungDue(session: Session, at: Ready, context: SessionContext): Transition {
+function onRungDue(session: Session, at: Ready, context: Context): Transition {
   const { now, lastActivityAt, settings, traffic } = context;
   const { keepalive } = settings;
   const due = nextDue(at.ladder, keepalive, lastActivityAt);
@@ -404,21 +460,28 @@ function onRungDue(session: Session, at: Ready, context: SessionContext): Transi
     return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs }, context);
   }
   if (due.rung === "ping" || keepalive.heartbeat === null) return ping(session, at, context);
-  const frame = greetingFrame(keepalive.heartbeat);
+  const frame = heartbeatFrame(keepalive.heartbeat, valuesOf(context.captured, at.connection));
   const ladder = withHeartbeatSent(at.ladder, keepalive.heartbeat, traffic, now);
   return enterReady(session, { ...at, ladder }, context, [
     { type: "send", connection: at.connection, frame, by: "heartbeat" },
   ]);
 }
 
+function onCaptured(session: Session, context: Context): Transition {
+  const { at } = session;
+  const { heartbeat } = context.settings.keepalive;
+  if (at.phase !== "ready" || heartbeat === null) return stay(session);
+  return enterReady(session, { ...at, ladder: withHeartbeatInterval(at.ladder, heartbeat, context.now) }, context, []);
+}
+
 /** Begins the ladder again, with a ping. */
-function restartLadder(session: Session, before: Ready, context: SessionContext): Transition {
+function restartLadder(session: Session, before: Ready, context: Context): Transition {
   const { keepalive } = context.settings;
   const at = { ...before, ladder: newLadder(keepalive, context.now) };
   return keepalive.ping === null ? enterReady(session, at, context, []) : ping(session, at, context);
 }
 
-function onTimer(session: Session, context: SessionContext): Transition {
+function onTimer(session: Session, context: Context): Transition {
   const { at } = session;
   switch (at.phase) {
     case "waiting":
@@ -438,7 +501,7 @@ function onTimer(session: Session, context: SessionContext): Transition {
   }
 }
 
-function renew(session: Session, detail: string, context: SessionContext): Transition {
+function renew(session: Session, detail: string, context: Context): Transition {
   const { at } = session;
   const { close_code: code } = context.settings;
   if (at.phase !== "ready") return stay(session);
@@ -454,7 +517,7 @@ function renew(session: Session, detail: string, context: SessionContext): Trans
 }
 
 /** An open connection stays, and is checked by the new settings from here on. */
-function onSettings(session: Session, anew: boolean, context: SessionContext): Transition {
+function onSettings(session: Session, anew: boolean, context: Context): Transition {
   const { at } = session;
   const fresh: Session = { ...session, failures: 0, flaps: 0 };
   switch (at.phase) {
@@ -478,7 +541,7 @@ function onSettings(session: Session, anew: boolean, context: SessionContext): T
   }
 }
 
-function close(session: Session, withinMs: number, { settings }: SessionContext): Transition {
+function close(session: Session, withinMs: number, { settings }: Context): Transition {
   const { at } = session;
   const closeConnection = (connection: number): SessionEffect => {
     return { type: "close", connection, code: settings.close_code, withinMs };

@@ -5,6 +5,7 @@ import { type Body, type Encoded, InvalidMessage, type Protocol } from "../../pr
 import type { RequestKind } from "../outcome.ts";
 import { flat } from "../util/flat.ts";
 import { isFair } from "../util/shares.ts";
+import type { Add } from "./additions.ts";
 import { OpenBatch } from "./batch.ts";
 import { BatchQueue, type WaitingBatch } from "./batch-queue.ts";
 import * as failures from "./failures.ts";
@@ -25,21 +26,27 @@ export class Admission {
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
   readonly #expire: (now: number) => void;
+  readonly #add: Add | undefined;
   readonly #waiting = new BatchQueue();
   #closed = false;
 
-  /** @param expire ends requests past their deadline. Called if there is no room: on a busy thread the timer is late */
+  /**
+   * @param expire ends requests past their deadline. Called if there is no room: on a busy thread the timer is late
+   * @param add completes the messages of callers
+   */
   constructor(
     protocol: Protocol,
     limits: AdmissionLimits,
     requests: InFlight,
     sendQueue: SendQueue,
     expire: (now: number) => void,
+    add?: Add,
   ) {
     this.#protocol = protocol;
     this.#requests = requests;
     this.#sendQueue = sendQueue;
     this.#expire = expire;
+    this.#add = add;
     this.reconfigure(limits);
   }
 
@@ -209,6 +216,7 @@ export class Admission {
         type: "held",
         message: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : encoded.frame,
         bytes: sizeOf(encoded.frame),
+        add: request.owner === "caller" ? this.#add : undefined,
       },
     });
   }

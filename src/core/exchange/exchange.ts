@@ -1,13 +1,23 @@
 /** The exchange: which request a frame answers, and how each request ends. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
-import type { Body, DecodedMessage, FrameWithId, Protocol, ReplyFrame, WireId } from "../../protocols/protocol.ts";
+import type {
+  AnswerForm,
+  Body,
+  DecodedMessage,
+  FrameWithId,
+  Protocol,
+  ReplyFrame,
+  WireId,
+} from "../../protocols/protocol.ts";
+import { ValueMissing } from "../connection/captured-texts.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import type { Availability } from "../connection/session.ts";
 import type { HeldAnswer } from "../messages/held-answers.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
 import { Budget } from "../util/budget.ts";
+import type { Add } from "./additions.ts";
 import { Admission, sizeOf } from "./admission.ts";
 import type { ConfiguredFrame } from "./configured-frames.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
@@ -33,6 +43,13 @@ type ExchangeLimits = Pick<
 
 /** The most frames that make one reply, unless the protocol states its own bound. */
 const MAX_FRAMES = 1_000;
+
+/** Puts values into what goes out. Each throws ValueMissing if one is not known. */
+export interface ExchangeValues {
+  readonly add?: Add;
+  /** Fills an answer, which is a text or JSON. */
+  fill?(connection: number, frame: string, form: AnswerForm): string;
+}
 
 /** Facts of a frame that is a message. */
 interface MessageFacts {
@@ -65,10 +82,14 @@ export class Exchange {
   readonly #admission: Admission;
   readonly #timedOut: TimedOut;
   readonly counters: Counters = { ...zeroCounters };
+  readonly #values: ExchangeValues;
+  /** Answers that were not sent, because a value in them was not known. */
+  unfilled = 0;
 
   /**
    * @param mask hides the secrets of the configuration in a text
    * @param configured the frames that the greeting and the heartbeat will send
+   * @param values completes what goes out with values of the configuration and of the upstream's frames
    */
   constructor(
     protocol: Protocol,
@@ -76,7 +97,9 @@ export class Exchange {
     mask: (text: string) => string,
     configured: readonly Body[] = [],
     budget = Budget.alone(),
+    values: ExchangeValues = {},
   ) {
+    this.#values = values;
     this.#heard = new HeardFrames(protocol, mask);
     this.#protocol = protocol;
     this.#bufferedMax = limits.buffered_bytes;
@@ -90,7 +113,7 @@ export class Exchange {
     this.#requests = new InFlight(protocol, this.#reassembly, this.#delivery, this.#effects, this.counters, budget);
     this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#heard, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
-    this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire);
+    this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire, values.add);
     this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery);
     this.#reserve(configured);
   }
@@ -191,10 +214,10 @@ export class Exchange {
         this.#message(frame, { why: decoded.why });
         break;
       case "answer": {
-        const { deliveredWithinMs: withinMs, adopt = false } = decoded;
+        const { deliveredWithinMs: withinMs, adopt = false, fill } = decoded;
         const json = decoded.keep === "json" ? true : undefined;
         if (withinMs !== undefined) {
-          this.#message(frame, { json, answer: { connection, frame: decoded.frame, adopt, withinMs } });
+          this.#message(frame, { json, answer: { connection, frame: decoded.frame, adopt, fill, withinMs } });
           break;
         }
         // Keep it first: the upstream may forget what was answered.
@@ -292,8 +315,8 @@ export class Exchange {
   }
 
   /** Sends an answer whose message has been delivered. */
-  answer({ connection, frame, adopt }: HeldAnswer, now: number, buffered: number): readonly ExchangeEffect[] {
-    this.#replyToUpstream(connection, { frame, ...(adopt && { adopt }) }, now, buffered);
+  answer({ connection, frame, adopt, fill }: HeldAnswer, now: number, buffered: number): readonly ExchangeEffect[] {
+    this.#replyToUpstream(connection, { frame, ...(adopt && { adopt }), ...(fill && { fill }) }, now, buffered);
     return this.#flush(now);
   }
 
@@ -420,11 +443,15 @@ export class Exchange {
   /** Replies to an upstream that requests faster than it reads would pile up: `limits.buffered_bytes` bounds them. */
   #replyToUpstream(
     connection: number,
-    answer: Pick<Extract<DecodedMessage, { type: "answer" }>, "frame" | "adopt">,
+    answer: Pick<Extract<DecodedMessage, { type: "answer" }>, "frame" | "adopt" | "fill">,
     now: number,
     buffered: number,
   ) {
-    const { frame } = answer;
+    const frame = this.#filled(connection, answer);
+    if (frame === undefined) {
+      this.unfilled++;
+      return;
+    }
     if (buffered + sizeOf(frame) > this.#bufferedMax) {
       // An older connection is being closed already.
       if (this.#delivery.isNewest(connection))
@@ -437,6 +464,17 @@ export class Exchange {
       connection,
       frame: answer.adopt ? this.adopt(connection, frame, "answer") : frame,
     });
+  }
+
+  /** @returns undefined if a value is not known */
+  #filled(connection: number, { frame, fill }: Pick<HeldAnswer, "frame" | "fill">): Body | undefined {
+    if (fill === undefined || this.#values.fill === undefined || typeof frame !== "string") return frame;
+    try {
+      return this.#values.fill(connection, frame, fill);
+    } catch (error) {
+      if (error instanceof ValueMissing) return undefined;
+      throw error;
+    }
   }
 
   #message(frame: Body, { json, answer, why }: MessageFacts = {}): void {

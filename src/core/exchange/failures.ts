@@ -2,6 +2,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure, Heard, Sent } from "../../errors.ts";
 import { InvalidMessage } from "../../protocols/protocol.ts";
+import { ValueMissing } from "../connection/captured-texts.ts";
 import { type Disconnect, describeDisconnect } from "../connection/disconnect.ts";
 import type { Availability } from "../connection/session.ts";
 import type { Failed } from "../outcome.ts";
@@ -181,4 +182,16 @@ export function invalid(error: unknown): Failed {
   if (!(error instanceof InvalidMessage)) throw error;
   const failure: Failure = { code: "invalid_request", sent: "no", detail: error.message };
   return { type: "failed", failure, own: error.own, invalid: error.kind };
+}
+
+/** A message that needs a value which no frame has brought. */
+export function notReady({ message }: ValueMissing): Failure {
+  return { code: "not_ready", sent: "no", detail: message, retryAfterMs: RETRY_SOON_MS };
+}
+
+/** Makes an outcome of an error of the last step before the socket. */
+export function unsendable(error: unknown, own: unknown): Failed {
+  if (error instanceof ValueMissing) return failed(notReady(error), own);
+  const outcome = invalid(error);
+  return { ...outcome, own: outcome.own ?? (typeof own === "string" ? own : undefined) };
 }

@@ -1,6 +1,7 @@
 /** The table of the requests in flight, by their ids on the wire and by their owners' numbers. */
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import type { RequestKind } from "../outcome.ts";
+import type { Add } from "./additions.ts";
 import type { OpenBatch } from "./batch.ts";
 
 /** The side that made a request: a caller, through the host, or the upstream's subscriptions. Each numbers its own. */
@@ -31,6 +32,8 @@ export interface HeldPhase {
   /** The frame, or where ids increase the function that encodes it once its id is drawn. */
   readonly message: Body | ((wire: number) => Body);
   readonly bytes: number;
+  /** Completes the frame at the last moment. */
+  readonly add: Add | undefined;
 }
 
 /** From the moment when an entry's frame is handed to a socket. */

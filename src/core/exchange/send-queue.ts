@@ -167,20 +167,24 @@ export class SendQueue {
     return at <= now;
   }
 
-  /** Draws the id and encodes the frame only now if ids increase; the protocol may still refuse the message. */
+  /**
+   * Draws the id and encodes the frame only now if ids increase, and completes it. The protocol may still refuse the
+   * message, or a value may be missing.
+   */
   #write(entry: HeldEntry, connection: number, now: number): void {
-    const { message } = entry.phase;
-    if (typeof message !== "function") {
-      this.#handOver(entry, entry.wire, message, connection, now);
-      return;
-    }
-    const wire = this.#requests.correlation.draw();
+    const { message, add } = entry.phase;
+    let wire = entry.wire;
     let frame: Body;
     try {
-      frame = message(wire);
+      if (typeof message === "function") {
+        const drawn = this.#requests.correlation.draw();
+        wire = drawn;
+        frame = message(drawn);
+      } else frame = message;
+      if (add) frame = add(frame);
     } catch (error) {
       this.#requests.forget(entry);
-      this.#requests.refuse(entry.request, entry.index, failures.invalid(error));
+      this.#requests.refuse(entry.request, entry.index, failures.unsendable(error, entry.own));
       return;
     }
     this.#handOver(entry, wire, frame, connection, now);

@@ -1,5 +1,5 @@
 /** Answers to the upstream that wait until the message they acknowledge has been delivered or read. */
-import type { Body } from "../../protocols/protocol.ts";
+import type { AnswerForm, Body } from "../../protocols/protocol.ts";
 
 /** An answer, and the connection that its request came over. */
 export interface HeldAnswer {
@@ -7,6 +7,8 @@ export interface HeldAnswer {
   readonly frame: Body;
   /** True if the frame carries an id that is not the upstream's. */
   readonly adopt: boolean;
+  /** Set if captured values are put into it when it goes out. */
+  readonly fill?: AnswerForm | undefined;
   /** How long it may wait, in milliseconds. */
   readonly withinMs: number;
 }

@@ -36,6 +36,8 @@ export interface Gap {
     /** For `away`: its start and end as wall-clock times in milliseconds. */
     readonly from?: number | undefined;
     readonly to?: number | undefined;
+    /** For `away`, if the upstream can resume: true if it has, and so has sent or sends what was missed. */
+    readonly filled?: boolean | undefined;
     /** For `away`, and where there was no room. */
     readonly why?: string | undefined;
   };
@@ -141,6 +143,8 @@ export class Journal {
   /** Start and reason of the time without a connection; undefined while connected, and before the first connection. */
   #away: { readonly from: number; readonly why: string } | undefined;
   #wasConnected = false;
+  /** True while a connection brings what was missed, and may yet fail to. */
+  #isResuming = false;
   #evicted = 0;
 
   /**
@@ -186,7 +190,7 @@ export class Journal {
    * @returns the body as it is kept
    */
   append(data: Body, kind: MessageKind, at: number, same?: StoredBody): StoredBody {
-    this.markBack(at);
+    if (!this.#isResuming) this.markBack(at);
     const body = same ? this.#bodies.share(same) : this.#bodies.put(data);
     this.#makeRoom(body.length);
     this.#push({ seq: this.#newest + 1, at, kind, body });
@@ -220,7 +224,13 @@ export class Journal {
 
   /** The connection is gone: messages that the upstream sends from now on are missed. */
   markAway(at: number, why: string): void {
+    this.#isResuming = false;
     if (this.#wasConnected) this.#away ??= { from: at, why };
+  }
+
+  /** While `on`, messages are those of the time away. The gap comes behind them, and says how that ended. */
+  markResuming(on: boolean): void {
+    this.#isResuming = on && this.#away !== undefined;
   }
 
   /** Appends the gap so far and begins the next one: readers should not have to wait until the connection is back. */
@@ -238,12 +248,13 @@ export class Journal {
   }
 
   /** Messages can arrive (again): appends the gap of the time away, if there was one. */
-  markBack(at: number): void {
+  markBack(at: number, filled?: boolean): void {
     this.#wasConnected = true;
+    this.#isResuming = false;
     if (this.#away === undefined) return;
     const { from, why } = this.#away;
     this.#away = undefined;
-    this.#appendGap(at, { dropped: null, reason: "away", from, to: at, why });
+    this.#appendGap(at, { dropped: null, reason: "away", from, to: at, why, ...(filled !== undefined && { filled }) });
   }
 
   /** Returns undefined if the cursor is ahead of every entry: it was never handed out. */

@@ -5,6 +5,8 @@ import type { Failure } from "../../errors.ts";
 import { type FrameText, frameText } from "../../protocols/condition.ts";
 import { checkedJson } from "../../protocols/json-message.ts";
 import { messageText } from "../../protocols/subscription-request.ts";
+import { ValueMissing } from "../connection/captured-texts.ts";
+import { notReady } from "../exchange/failures.ts";
 import type { Outcome } from "../outcome.ts";
 import { fullJitter } from "../util/backoff.ts";
 import {
@@ -44,6 +46,8 @@ export type SubscriptionEffect =
   | { readonly type: "request"; readonly number: number; readonly message: string }
   /** Send the message without waiting for a reply, and report the outcome to `settled` under this number. */
   | { readonly type: "send"; readonly number: number; readonly message: string }
+  /** The request of that number needs a value that is not known: report the failure to `settled`. */
+  | { readonly type: "unready"; readonly number: number; readonly failure: Failure }
   | { readonly type: "state"; readonly name: string; readonly state: SubscriptionState }
   | { readonly type: "message"; readonly name: string; readonly text: string; readonly kind: "json" | "text" }
   /** An unknown number of messages that came before the confirmation could not be kept. */
@@ -275,7 +279,12 @@ export class Subscriptions {
     this.#early ??= new EarlyMessages();
     this.#inFlight.set(number, subscription);
     this.#enter(subscription, newAsking(number));
-    this.#send("request", messageText(this.#secrets.fill(subscription.recipe.request)), number);
+    try {
+      this.#send("request", messageText(this.#secrets.fill(subscription.recipe.request)), number);
+    } catch (error) {
+      if (!(error instanceof ValueMissing)) throw error;
+      this.#effects.push({ type: "unready", number, failure: notReady(error) });
+    }
   }
 
   #onOutcome(subscription: Subscription, number: number, outcome: Outcome, context: Context): void {

@@ -3,6 +3,7 @@
 import type { Failure } from "../../errors.ts";
 import { type FrameText, frameText } from "../../protocols/condition.ts";
 import { endMessage } from "../../protocols/subscription-request.ts";
+import { ValueMissing } from "../connection/captured-texts.ts";
 import type { Outcome } from "../outcome.ts";
 import { reasonOf } from "./agreement.ts";
 import { type Recipe, refusesToEnd } from "./subscription-recipe.ts";
@@ -17,8 +18,8 @@ export interface Unsubscription {
 
 /** The handling of secrets in subscriptions of the configuration. */
 export interface SecretHandling {
-  /** Resolves the placeholders of a message. */
-  fill<Value>(message: Value): Value;
+  /** Resolves the placeholders of a message. @throws ValueMissing */
+  fill(message: unknown): unknown;
   /** Quotes a frame for people. */
   show(frame: string): string;
 }
@@ -63,13 +64,21 @@ export class Unsubscriptions {
    */
   begin(unsubscription: Unsubscription): void {
     const message = this.messageFor(unsubscription.recipe, unsubscription.id);
-    if (message === undefined || this.#outlet.isShared(message)) this.report(unsubscription.removal);
+    if (message === undefined && unsubscription.recipe.unsubscribe !== undefined) {
+      const detail = "the message that ends it needs a value that is no longer known (capture)";
+      this.report(unsubscription.removal, { code: "not_ready", sent: "no", detail });
+    } else if (message === undefined || this.#outlet.isShared(message)) this.report(unsubscription.removal);
     else this.#sent.set(this.#outlet.request(message), unsubscription);
   }
 
-  /** The message that ends the subscription; undefined if the recipe has none. */
+  /** The message that ends the subscription; undefined if the recipe has none, or a value in it is missing. */
   messageFor({ unsubscribe }: Recipe, id: string): string | undefined {
-    return unsubscribe === undefined ? undefined : endMessage(this.#secrets.fill(unsubscribe), id);
+    try {
+      return unsubscribe === undefined ? undefined : endMessage(this.#secrets.fill(unsubscribe), id);
+    } catch (error) {
+      if (error instanceof ValueMissing) return undefined;
+      throw error;
+    }
   }
 
   report(removal: number | undefined, failure?: Failure): void {

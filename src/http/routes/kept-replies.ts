@@ -33,6 +33,7 @@ const keptRoute = createRoute(
         "too_many_in_flight",
         "connection_lost",
         "upstream_down",
+        "not_ready",
         "reply_timeout",
       ),
     },

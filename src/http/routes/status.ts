@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { redactUrl } from "../../config/wire.ts";
 import { ACCOUNTS, type Account, type Budget, REFUSALS } from "../../core/util/budget.ts";
+import type { UpstreamDetails } from "../../sidecar/contract.ts";
 import type { Latency } from "../../telemetry/latency-windows.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { mayLookInside } from "../guard.ts";
@@ -204,6 +205,7 @@ async function stateOf(
     last_frame_age_ms: details?.lastFrameAgeMs ?? null,
     round_trip_ms: details?.roundTripMs === undefined ? null : Number(details.roundTripMs.toFixed(2)),
     buffered_bytes: details?.bufferedBytes ?? null,
+    captured: details ? capturedJson(details.captured) : null,
     readers: upstream.journals.readers,
     kept: details ? { ...details.kept } : null,
     webhooks: (webhooks.get(upstream.name) ?? []).map(
@@ -219,6 +221,20 @@ async function stateOf(
       windows: windows.map(({ at, ...window }) => ({ at: new Date(at).toISOString(), ...latencyJson(window) })),
     },
   };
+}
+
+function capturedJson(captured: UpstreamDetails["captured"]) {
+  return Object.fromEntries(
+    Object.entries(captured).map(([name, { json, fault, ...marks }]) => {
+      return [name, { ...marks, value: json === undefined ? null : shownScalar(json), fault: fault ?? null }];
+    }),
+  );
+}
+
+/** A number that a parser would change is shown as text. */
+function shownScalar(json: string): string | number | boolean {
+  const value: string | number | boolean = JSON.parse(json);
+  return typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value) ? json : value;
 }
 
 function latencyJson({ count, failed, p50Ms, p99Ms }: Latency) {

@@ -56,6 +56,7 @@ const createdRoute = createRoute(
         "too_many_in_flight",
         "connection_lost",
         "upstream_down",
+        "not_ready",
         "reply_timeout",
       ),
     },

@@ -57,8 +57,9 @@ export function rendered(render: (epoch: string, entry: JournalEntry) => string)
   };
 }
 
-function gapJson({ after, before, dropped, reason, from, to, why }: Extract<JournalEntry, { gap: unknown }>["gap"]) {
-  return jsonText({ after, before, dropped, reason, from: time(from), to: time(to), why });
+function gapJson({ from, to, why, filled, ...place }: Extract<JournalEntry, { gap: unknown }>["gap"]) {
+  const { after, before, dropped, reason } = place;
+  return jsonText({ after, before, dropped, reason, from: time(from), to: time(to), filled, why });
 }
 
 function time(ms: number | undefined): string | undefined {

@@ -1,6 +1,7 @@
 /** The connection to an upstream, which carries out the session's effects on sockets and timers. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
+import type { Values } from "../../core/connection/captured-values.ts";
 import { codeOf, type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../../core/connection/frame-origin.ts";
 import type { Rung } from "../../core/connection/liveness.ts";
@@ -23,9 +24,10 @@ import type { SentEntry } from "../../core/exchange/request-table.ts";
 import { BoundedCounts } from "../../core/util/bounded-counts.ts";
 import type { Network } from "../../net/connect.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
-import { maskSecrets } from "../../secrets.ts";
+import { excerptOf, joinedSecrets, maskSecrets } from "../../secrets.ts";
 import type { CloseCounts, ConnectionEnds, UpstreamDetails, UpstreamState } from "../contract.ts";
 import { Arrivals, type Handling } from "./arrivals.ts";
+import { Captures } from "./captures.ts";
 import type { FrameTape } from "./frame-tape.ts";
 import type { FrameTrace } from "./frame-trace.ts";
 import type { Framing } from "./framing.ts";
@@ -45,6 +47,11 @@ export interface ConnectionEvents {
   lost(connection: number, why: Disconnect, now: number): void;
   /** There is no connection, so messages of the upstream are missed from here on. */
   away(why: string): void;
+  /**
+   * The next connection is expected to go on where the last one ended, or is not. If so, what comes until it is ready
+   * was not missed.
+   */
+  resuming(isExpected: boolean): void;
   /** A new connection has replaced the current one. */
   rotated(): void;
   /** A pong proved that the peer has the first `messages` messages written to this connection. */
@@ -78,12 +85,21 @@ interface ConnectionEnvironment {
   readonly tape?: FrameTape | undefined;
 }
 
+const NONE: readonly string[] = [];
+
 /** Decides nothing itself: the pair of sessions does, and receives as inputs what happens on the sockets and timers. */
 export class Connection {
   readonly #env: ConnectionEnvironment;
   readonly #events: ConnectionEvents;
   readonly #sockets: Sockets;
   readonly #framing: Framing;
+  readonly #captures: Captures;
+  /** The newest connection that resumes: what older ones still bring comes again. */
+  #resumedBy = 0;
+  /** The address that the upstream has named, and the connection that went there. */
+  #namedAddress: { readonly url: string; readonly connection: number } | undefined;
+  /** Both lists of secrets as one: it is needed for every step of the session. */
+  #joined = { configured: NONE, brought: NONE, all: NONE };
   /** The frames of each connection that has a socket. */
   readonly #arrivals = new Map<number, Arrivals>();
   readonly #activity = new PeerActivity();
@@ -111,12 +127,14 @@ export class Connection {
     this.#env = env;
     this.#events = events;
     this.#sockets = new Sockets(name, settings, env);
+    this.#captures = new Captures(settings);
     this.#addressNamedIn = namingOf(settings);
   }
 
   /** @param anew replaces the connection, or begins its attempt again: only a new one follows the settings */
   reconfigure(settings: UpstreamSettings, anew: boolean): void {
     this.#sockets.reconfigure(settings);
+    this.#captures.reconfigure(settings);
     this.#addressNamedIn = namingOf(settings);
     this.#unfollowedOn = undefined;
     this.#advance({ type: "settings", anew });
@@ -164,9 +182,9 @@ export class Connection {
    * @returns false if the socket did not take the frame
    */
   write(connection: number, frame: Body, entry?: SentEntry): boolean {
-    this.#env.trace?.add("sent", connection, frame, this.resolved.secrets, this.#env.now());
+    this.#env.trace?.add("sent", connection, frame, this.#secrets, this.#env.now());
     const taken = this.#sockets.write(connection, this.#framing.end(frame));
-    if (taken) this.#env.tape?.frame("sent", connection, frame, this.resolved.secrets);
+    if (taken) this.#env.tape?.frame("sent", connection, frame, this.#secrets);
     if (taken && entry) this.#activity.wrote(entry);
     return taken;
   }
@@ -176,9 +194,34 @@ export class Connection {
     return this.#sockets.buffered(connection);
   }
 
-  /** Hides the secrets of the settings, as the newest attempt has resolved them. */
+  /** The secrets of the settings, as the newest attempt has resolved them, and those that frames have brought. */
+  get #secrets(): readonly string[] {
+    const { secrets: configured } = this.resolved;
+    const { secrets: brought } = this.#captures;
+    const joined = this.#joined;
+    if (joined.configured !== configured || joined.brought !== brought)
+      this.#joined = { configured, brought, all: joinedSecrets(configured, brought) };
+    return this.#joined.all;
+  }
+
+  /** Hides the secrets in a text. */
   withoutSecrets(text: string): string {
-    return maskSecrets(text, this.resolved.secrets);
+    return maskSecrets(text, this.#secrets);
+  }
+
+  /** Quotes a peer's text for people. */
+  excerpt(text: string): string {
+    return excerptOf(text, this.#secrets);
+  }
+
+  /** The values that frames of a connection have brought. */
+  valuesOf(connection = this.#session.connection): Values {
+    return this.#captures.valuesOf(connection);
+  }
+
+  /** True if the connection goes on where the one before it ended; undefined if none of this upstream does. */
+  get hasResumed(): boolean | undefined {
+    return this.#captures.mayResume ? this.#captures.isResuming(this.#session.connection) : undefined;
   }
 
   /** Closes the retired connections that owe no reply any more. */
@@ -186,9 +229,10 @@ export class Connection {
     if (this.#sockets.anyRetired) this.#sockets.closeRetired(owes);
   }
 
-  details(now: number): Pick<UpstreamDetails, "lastFrameAgeMs" | "roundTripMs" | "bufferedBytes"> {
+  details(now: number): Pick<UpstreamDetails, "lastFrameAgeMs" | "roundTripMs" | "bufferedBytes" | "captured"> {
     const { roundTripMs } = this.#activity;
-    return { lastFrameAgeMs: this.#activity.frameAgeMs(now), roundTripMs, bufferedBytes: this.buffered() };
+    const captured = this.#captures.shown(this.#session.connection);
+    return { lastFrameAgeMs: this.#activity.frameAgeMs(now), roundTripMs, bufferedBytes: this.buffered(), captured };
   }
 
   get ends(): ConnectionEnds {
@@ -224,7 +268,9 @@ export class Connection {
       proof: this.#activity.proof(before.connection),
       lastActivityAt: this.#activity.heardAt,
       traffic: this.#sockets.traffic(before.connection),
-      secrets: this.resolved.secrets,
+      secrets: this.#secrets,
+      captured: this.#captures.state,
+      canResume: this.#captures.canResume,
       settings: this.resolved.settings,
     };
     const { rotation, effects } = stepRotation(this.#rotation, input, context);
@@ -235,7 +281,15 @@ export class Connection {
     const moved = session.at.phase !== before.at.phase || session.connection !== before.connection;
     if (moved) this.#events.state(this.#state(now));
     for (const effect of effects) this.#perform(effect, now);
+    if (moved && session.at.phase === "ready") this.#followAgain(session.connection);
     if (moved) this.#events.availability(availability(session), now);
+  }
+
+  /** A connection that resumed at a named address leaves it to the next one, unless another was named. */
+  #followAgain(connection: number): void {
+    const named = this.#namedAddress;
+    if (named?.connection !== connection || !this.#captures.isResuming(connection)) return;
+    if (!this.#sockets.hasNamed) this.#sockets.follow(named.url);
   }
 
   #recordCause(why: Disconnect, wasOpen: boolean): void {
@@ -252,6 +306,9 @@ export class Connection {
       case "send":
         this.write(effect.connection, this.#events.adopt(effect.connection, effect.frame, effect.by));
         this.#events.sentOwn(now);
+        break;
+      case "forget":
+        this.#captures.forget();
         break;
       case "answered":
         this.#events.answered(effect.connection, effect.id);
@@ -287,6 +344,7 @@ export class Connection {
         break;
       case "lost":
         this.#events.away(describeDisconnect(effect.cause));
+        this.#events.resuming(this.#captures.canResume);
         this.#events.lost(effect.connection, effect.cause, now);
         break;
       case "proven":
@@ -320,8 +378,15 @@ export class Connection {
       hold: () => this.#sockets.hold(connection),
       release: () => this.#sockets.release(connection),
     });
+    this.#captures.onAttempt(connection);
+    const isResuming = this.#captures.isResuming(connection);
+    if (isResuming) this.#supersede(connection);
+    if (this.#rotation.current.connection === connection) this.#events.resuming(isResuming);
     this.#arrivals.set(connection, arrivals);
-    this.#sockets.open(connection, withinMs, {
+    const begins = this.#captures.valuesOf(connection);
+    // Where connections resume, a named address belongs to what is resumed.
+    const follows = !this.#captures.mayResume || isResuming;
+    const named = this.#sockets.open(connection, withinMs, begins, follows, {
       opened: () => this.#opened(connection),
       frame: (frame) => this.#received(connection, arrivals, frame),
       pingSent: (proof) => this.#advance({ type: "pingSent", connection, proof }),
@@ -329,18 +394,26 @@ export class Connection {
       pinged: () => this.#events.sentOwn(this.#heard(connection)),
       dropped: (drop) => arrivals.end(() => this.#dropped(connection, drop)),
     });
+    this.#namedAddress = named === undefined ? undefined : { url: named, connection };
+  }
+
+  /** The upstream sends again what it has sent since: older connections must bring nothing more. */
+  #supersede(connection: number): void {
+    this.#resumedBy = connection;
+    for (const arrivals of this.#arrivals.values()) arrivals.discard();
   }
 
   #opened(connection: number): void {
-    const { settings, secrets } = this.resolved;
-    this.#env.tape?.opened(connection, settings, this.#sockets.agreed(connection), secrets);
+    const { settings } = this.resolved;
+    this.#env.tape?.opened(connection, settings, this.#sockets.agreed(connection), this.#secrets);
     this.#advance({ type: "opened", connection });
   }
 
   #received(connection: number, arrivals: Arrivals, frame: Body): void {
+    if (connection < this.#resumedBy) return;
     const now = this.#heard(connection);
     this.#activity.frame(now);
-    this.#env.trace?.add("received", connection, frame, this.resolved.secrets, now);
+    this.#env.trace?.add("received", connection, frame, this.#secretsWith(frame), now);
     if (arrivals.isEmpty && this.#framing.isPlain(frame)) this.#frame(connection, frame, now);
     else arrivals.add(this.#takeApart(connection, frame));
   }
@@ -349,12 +422,23 @@ export class Connection {
   *#takeApart(connection: number, frame: Body): Handling {
     const fault = yield* this.#framing.handle(frame, (message) => this.#frame(connection, message, this.#env.now()));
     if (!fault) return;
-    this.#env.tape?.frame("received", connection, frame, this.resolved.secrets);
+    this.#env.tape?.frame("received", connection, frame, this.#secretsWith(frame));
     this.#events.unreadable(connection, frame, fault.why, this.#env.now());
   }
 
+  /** The secrets that hide the parts of a frame, those included that it brings. */
+  #secretsWith(frame: Body): readonly string[] {
+    if (!this.#captures.hasSecrets) return this.#secrets;
+    const brought: string[] = [];
+    const handling = this.#framing.handle(frame, (message) => brought.push(...this.#captures.secretsIn(message)));
+    while (!handling.next().done);
+    return joinedSecrets(this.#secrets, brought);
+  }
+
   #frame(connection: number, frame: Body, now: number): void {
-    this.#env.tape?.frame("received", connection, frame, this.resolved.secrets);
+    const isHeartbeatChanged = this.#captures.take(connection, frame, this.resolved.settings.keepalive);
+    if (isHeartbeatChanged) this.#advance({ type: "captured", connection });
+    this.#env.tape?.frame("received", connection, frame, this.#secrets);
     const { current, successor } = this.#rotation;
     const session = successor?.connection === connection ? successor : current;
     if (session.connection === connection) this.#noteAddress(connection, frame, now);
@@ -391,15 +475,22 @@ export class Connection {
   }
 
   #dropped(connection: number, given: Disconnect): void {
-    const { settings, secrets } = this.resolved;
-    const drop = given.reason === "status" ? shownRefusal(given, settings.url, secrets) : given;
+    const { settings } = this.resolved;
+    const drop = this.#shown(given, settings.url);
     this.#arrivals.delete(connection);
+    this.#captures.onEnded(connection);
     const close = this.#sockets.gone(connection, drop);
-    this.#env.tape?.closed(connection, drop, close.by, secrets);
+    this.#env.tape?.closed(connection, drop, close.by, this.#secrets);
     if (this.#close) this.#close = closedBoth(this.#close, close, connection === this.#session.connection);
     this.#advance({ type: "dropped", connection, disconnect: drop });
     if (connection !== this.#session.connection && !this.#isClosing) this.#lostOther(connection, drop);
     this.#reportClosed();
+  }
+
+  /** The end of a connection without secrets: peers repeat them. */
+  #shown(drop: Disconnect, url: string): Disconnect {
+    if (drop.reason === "status") return shownRefusal(drop, url, this.#secrets);
+    return drop.reason === "closed" ? { ...drop, text: this.withoutSecrets(drop.text) } : drop;
   }
 
   /** The replies that another connection than the current one still owes, even late ones, do not come any more. */

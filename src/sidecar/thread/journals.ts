@@ -172,8 +172,13 @@ export class Journals {
     this.#scheduleRetry();
   }
 
-  back(name: string): void {
-    this.#journals.get(name)?.markBack(Date.now());
+  /** While `on`, what comes until `back` was missed before: it belongs in front of the gap. */
+  resuming(name: string, on: boolean): void {
+    this.#journals.get(name)?.markResuming(on);
+  }
+
+  back(name: string, filled?: boolean): void {
+    this.#journals.get(name)?.markBack(Date.now(), filled);
     this.#scheduleRetry();
   }
 

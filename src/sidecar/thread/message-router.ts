@@ -165,9 +165,17 @@ export class MessageRouter {
     this.#unkept ??= 0;
   }
 
-  /** Call when a connection is ready, so that messages can come again. */
-  onReady(): void {
-    this.#journals.back(MAIN);
+  /** Call when it is known whether the next connection goes on where the last one ended. */
+  onResuming(isExpected: boolean): void {
+    this.#journals.resuming(MAIN, isExpected);
+  }
+
+  /**
+   * Call when a connection is ready, so that messages can come again.
+   * @param filled true if the upstream has sent what was missed; undefined if it never does
+   */
+  onReady(filled: boolean | undefined): void {
+    this.#journals.back(MAIN, filled);
   }
 
   /** Requests the subscriptions. Call once the requests that waited for the connection have gone out. */
@@ -227,6 +235,9 @@ export class MessageRouter {
           this.#env.request({ seq: effect.number, kind: effect.type, body: effect.message, deadline }, now);
           break;
         }
+        case "unready":
+          this.onSettled(effect.number, { type: "failed", failure: effect.failure, own: undefined });
+          break;
         case "state":
           isAgreed ||= effect.state.phase === "active";
           if (effect.state.phase === "active") this.#journals.back(effect.name);

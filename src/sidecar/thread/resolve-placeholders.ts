@@ -1,21 +1,34 @@
 /** Settings whose placeholders are resolved by each connection attempt. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { fillPlaceholders, placeholdersIn } from "../../placeholders.ts";
+import { filledHandshake } from "../../core/connection/captured-texts.ts";
+import type { Values } from "../../core/connection/captured-values.ts";
+import { type DeferredKind, fillPlaceholders, placeholdersIn } from "../../placeholders.ts";
 import { checkResolved, codeOf, readSecretFile, Unresolved } from "../../secret-file.ts";
 import { outgoingOf, secretsOf } from "../../secrets.ts";
 import { stackOnly } from "./module-reports.ts";
 
-/** The settings of one attempt. */
+/** The settings of one attempt. Captured values are put in only when a text goes out. */
 export interface Resolved {
   readonly settings: UpstreamSettings;
+  /** The address and the headers to connect with, where they differ from those of the settings. */
+  readonly handshake?: Pick<UpstreamSettings, "url" | "headers"> | undefined;
   /** Texts that must not be shown. */
   readonly secrets: readonly string[];
-  /** Resolves the placeholders of a value that comes from the configuration. */
+  /** Resolves the files and credentials in a value that comes from the configuration. */
   fill<Value>(value: Value): Value;
 }
 
-export type ResolveSettings = (signal: AbortSignal) => Promise<Resolved>;
+/** What an attempt begins with: the values that were kept, and the address that the upstream has named, if any. */
+export interface AttemptBase {
+  readonly values: Values;
+  readonly named: string | undefined;
+}
+
+export type ResolveSettings = (signal: AbortSignal, base: AttemptBase) => Promise<Resolved>;
+
+/** Captured values are put in later. */
+const LATER: readonly DeferredKind[] = ["conn"];
 
 /** Settings that need no resolving. */
 export function asTheyAre(settings: UpstreamSettings): Resolved {
@@ -31,16 +44,21 @@ export function settingsResolver(
   const { url, credentials, ca } = settings;
   const outgoing = outgoingOf(settings);
   const used = placeholdersIn(outgoing);
-  if (used.files.size === 0 && !used.credentials && !used.escapes && ca === undefined) return undefined;
-  return async (signal) => {
+  const captured = placeholdersIn([url, settings.headers]).captured;
+  const isPlain = used.files.size === 0 && !used.credentials && !used.escapes && captured.size === 0;
+  if (isPlain && ca === undefined) return undefined;
+  return async (signal, { values: kept, named }) => {
     const values = used.credentials ? await callModule(credentials ?? "", { upstream: name, signal }, threw) : {};
     const files = new Map<string, string>();
     for (const path of used.files) files.set(path, await readSecretFile(path));
-    const find = (kind: "file" | "credentials", key: string) => (kind === "file" ? files.get(key) : values[key]);
-    const fill = <Value>(value: Value) => fillPlaceholders(value, (kind, key) => find(kind, key) ?? missing(key));
+    const find = (kind: DeferredKind, key: string) => (kind === "file" ? files.get(key) : values[key]);
+    const fill = <Value>(value: Value) =>
+      fillPlaceholders(value, (kind, key) => find(kind, key) ?? missing(key), LATER);
     const filled = { ...settings, ...(fill(outgoing) as typeof settings) };
-    checkResolved(url, filled);
+    const handshake = filledHandshake({ url: named ?? filled.url, headers: filled.headers }, kept);
+    checkResolved(named ?? url, handshake);
     return {
+      handshake,
       settings: { ...filled, ...(ca !== undefined && { ca: await readSecretFile(ca) }) },
       secrets: secretsOf(filled, [...files.values(), ...Object.values(values)]),
       fill,

@@ -1,6 +1,7 @@
 /** The sockets of an upstream that are not gone yet. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
+import type { Values } from "../../core/connection/captured-values.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
@@ -65,6 +66,11 @@ export class Sockets {
     };
   }
 
+  /** True if the next connection goes to an address that the upstream has named. */
+  get hasNamed(): boolean {
+    return this.#named !== undefined;
+  }
+
   /** Lets the next connection go to this address, and only that one. */
   follow(url: string): void {
     this.#named = url;
@@ -75,9 +81,20 @@ export class Sockets {
     return this.#sockets.size;
   }
 
-  /** When the connection has dropped, `gone` must be called. */
-  open(connection: number, withinMs: number, events: SocketEvents): void {
-    const url = this.#named;
+  /**
+   * When the connection has dropped, `gone` must be called.
+   * @param values those that the connection begins with
+   * @param followsNamed false if an address that the upstream has named is not for this attempt
+   * @returns the address that the upstream has named, if the attempt goes there
+   */
+  open(
+    connection: number,
+    withinMs: number,
+    values: Values,
+    followsNamed: boolean,
+    events: SocketEvents,
+  ): string | undefined {
+    const url = followsNamed ? this.#named : undefined;
     this.#named = undefined;
     const target = { settings: this.#settings, url, withinMs, network: this.#env.network };
     const marked = markedEvents(events, this.#env.work);
@@ -86,9 +103,10 @@ export class Sockets {
     };
     if (!this.#resolve) onResolved(asTheyAre(this.#settings));
     const socket = this.#resolve
-      ? openUnresolved(this.#resolve, target, onResolved, marked)
+      ? openUnresolved(this.#resolve, { values, named: url }, target, onResolved, marked)
       : openSocket(target, marked);
     this.#sockets.set(connection, socket);
+    return url;
   }
 
   /** @returns the end of the connection, as the exit reports it */

@@ -2,7 +2,7 @@
 
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { Unresolved } from "../../secret-file.ts";
-import type { Resolved, ResolveSettings } from "./resolve-placeholders.ts";
+import type { AttemptBase, Resolved, ResolveSettings } from "./resolve-placeholders.ts";
 import { openSocket, type Socket, type SocketEvents, type SocketTarget } from "./socket.ts";
 
 /** Called with the settings of an attempt, before its socket is opened. */
@@ -14,7 +14,8 @@ type OnResolved = (resolved: Resolved) => void;
  */
 export function openUnresolved(
   resolve: ResolveSettings,
-  { url, withinMs, network }: Omit<SocketTarget, "settings">,
+  base: AttemptBase,
+  { withinMs, network }: Pick<SocketTarget, "withinMs" | "network">,
   onResolved: OnResolved,
   events: SocketEvents,
 ): Socket {
@@ -30,13 +31,14 @@ export function openUnresolved(
   };
   const timer = setTimeout(() => fail({ reason: "timeout", withinMs }), withinMs);
 
-  resolve(leaving.signal).then(
+  resolve(leaving.signal, base).then(
     (resolved) => {
       if (leaving.signal.aborted) return;
       clearTimeout(timer);
       onResolved(resolved);
       const left = Math.max(1, withinMs - (performance.now() - began));
-      socket = openSocket({ settings: resolved.settings, url, withinMs: left, network }, events);
+      const settings = { ...resolved.settings, ...resolved.handshake };
+      socket = openSocket({ settings, url: resolved.handshake?.url, withinMs: left, network }, events);
     },
     (error: unknown) => {
       const detail = error instanceof Unresolved ? error.message : "they cannot be resolved";

@@ -1,7 +1,9 @@
 /** The upstream on the sidecar's thread: host commands, its connection and its exchange, wired together. */
 import type { UpstreamSettings } from "../../config/schema.ts";
+import { filledJson, filledMessage, filledText } from "../../core/connection/captured-texts.ts";
 import { configuredFrames } from "../../core/connection/greeting.ts";
 import type { Availability } from "../../core/connection/session.ts";
+import { withAdditions } from "../../core/exchange/additions.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
 import { unconfirmable } from "../../core/exchange/failures.ts";
@@ -12,7 +14,6 @@ import { flat } from "../../core/util/flat.ts";
 import type { Network } from "../../net/connect.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
-import { excerptOf } from "../../secrets.ts";
 import { Alarm } from "../alarm.ts";
 import type { CommandOf, FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
@@ -72,14 +73,20 @@ export class Upstream {
       () => this.#connection.resolved.settings.protocol,
     );
     const mask = (text: string) => this.#connection.withoutSecrets(text);
-    this.#exchange = new Exchange(answering, settings.limits, mask, configuredFrames(settings), env.budget);
+    this.#exchange = new Exchange(answering, settings.limits, mask, configuredFrames(settings), env.budget, {
+      add: (frame) => withAdditions(frame, this.#connection.resolved.settings.add, this.#connection.valuesOf()),
+      fill: (connection, frame, form) => {
+        const values = this.#connection.valuesOf(connection);
+        return form === "text" ? filledText(frame, values) : filledJson(frame, values);
+      },
+    });
     this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire(), undefined));
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
       request: (request, now) => this.#request("subscriptions", request, now),
       secrets: {
-        fill: (message) => this.#connection.resolved.fill(message),
-        show: (reply) => flat(excerptOf(reply, this.#connection.resolved.secrets)),
+        fill: (message) => filledMessage(this.#connection.resolved.fill(message), this.#connection.valuesOf()),
+        show: (reply) => flat(this.#connection.excerpt(reply)),
       },
     });
     const frames = typeof settings.protocol === "string" ? undefined : settings.protocol.frames;
@@ -92,6 +99,7 @@ export class Upstream {
         this.#carryOut(this.#exchange.onLost(connection, why, now));
       },
       away: (why) => this.#router.onLost(why, this.#withdrawSubscriptions()),
+      resuming: (isExpected) => this.#router.onResuming(isExpected),
       rotated: () => this.#router.onRotated(this.#withdrawSubscriptions()),
       proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames, env.now())),
       message: (frame) => this.#onGreetingMessage(frame),
@@ -208,7 +216,7 @@ export class Upstream {
 
   #onAvailability(availability: Availability, now: number): void {
     const ready = availability.type === "ready";
-    if (ready) this.#router.onReady();
+    if (ready) this.#router.onReady(this.#connection.hasResumed);
     this.#carryOut(this.#exchange.onAvailability(availability, now));
     if (ready) this.#router.onConnected();
   }
@@ -322,7 +330,7 @@ export class Upstream {
       inFlight: this.#exchange.inFlight,
       ...this.#connection.details(now),
       kept: this.#router.kept,
-      counters: { ...this.#exchange.counters, unanswered: this.#router.unanswered },
+      counters: { ...this.#exchange.counters, unanswered: this.#router.unanswered + this.#exchange.unfilled },
       ends: this.#connection.ends,
       losses: this.#router.losses,
     };

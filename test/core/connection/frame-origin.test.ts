@@ -1,6 +1,7 @@
 /** Tests of the session's conditions on frames whose origin is known. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { nothingCaptured } from "../../../src/core/connection/captured-values.ts";
 import type { ConfiguredBy, FrameOrigin } from "../../../src/core/connection/frame-origin.ts";
 import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
 import { looksAtFrames, newSession, type Session, step, wantsFrames } from "../../../src/core/connection/session.ts";
@@ -16,6 +17,8 @@ const context = {
   proof: "fresh",
   lastActivityAt: 0,
   secrets: [],
+  captured: nothingCaptured,
+  canResume: false,
   traffic: NO_TRAFFIC,
   settings: {
     ...settings,

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressNaming } from "../../../src/core/connection/reconnect-address.ts";
 
-const on = { match: { "/type": "reconnect" } };
+const when = { match: { "/type": "reconnect" } };
 const hosts = ["next.example", "*.gateway.example", "other.example:8443", "127.0.0.1", "first.example"];
-const find = addressNaming({ on, at: "/url", hosts });
+const find = addressNaming({ when, at: "/url", hosts });
 const secure = { url: "wss://first.example/socket?v=10&token=abcd", allow_plaintext: false };
 const plain = { url: "ws://127.0.0.1:9/", allow_plaintext: false };
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { nothingCaptured } from "../../../src/core/connection/captured-values.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
 import {
@@ -39,6 +40,8 @@ class World {
       lastActivityAt: 0,
       traffic: NO_TRAFFIC,
       secrets: [],
+      captured: nothingCaptured,
+      canResume: false,
       random: this.random,
       proof: "p",
       settings,
@@ -231,6 +234,8 @@ test("a replaced connection has time for its replies although no setting says ho
     lastActivityAt: 0,
     traffic: NO_TRAFFIC,
     secrets: [],
+    captured: nothingCaptured,
+    canResume: false,
     random: 0,
     proof: "p",
     settings: base,

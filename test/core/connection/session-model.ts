@@ -1,6 +1,7 @@
 /** A model of the sidecar around the session, with invariants that hold after every step. */
 import assert from "node:assert/strict";
 import { MAX_DURATION_MS } from "../../../src/config/units.ts";
+import { nothingCaptured } from "../../../src/core/connection/captured-values.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
 import {
@@ -44,6 +45,8 @@ export function briefly(effect: SessionEffect): string {
       return `ping ${effect.connection} ${effect.proof}`;
     case "close":
       return `close ${effect.connection} ${effect.code} in ${effect.withinMs}`;
+    case "forget":
+      return "forget";
     case "destroy":
       return `destroy ${effect.connection}`;
     case "timer":
@@ -110,6 +113,8 @@ export class SessionModel {
       lastActivityAt,
       traffic,
       secrets: [],
+      captured: nothingCaptured,
+      canResume: false,
       settings,
     });
     this.session = session;

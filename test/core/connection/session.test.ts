@@ -1,6 +1,7 @@
 /** Tests of the session as a table: the result of every input in every phase. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { nothingCaptured } from "../../../src/core/connection/captured-values.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { type Ladder, NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
 import { type Phase, type Session, type SessionInput, step } from "../../../src/core/connection/session.ts";
@@ -23,6 +24,8 @@ const context = {
   lastActivityAt: NOW - 3_000,
   traffic: NO_TRAFFIC,
   secrets: [],
+  captured: nothingCaptured,
+  canResume: false,
   settings: beating,
 };
 const resting = { due: NOW + 7_000, awaitsReply: false, seen: 0 };

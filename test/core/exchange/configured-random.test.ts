@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { nothingCaptured } from "../../../src/core/connection/captured-values.ts";
 import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
 import {
   availability,
@@ -83,7 +84,16 @@ class World {
 
   give(input: SessionInput): void {
     const { now } = this;
-    const clock = { now, random: 0.5, proof: "proof", lastActivityAt: now, traffic: NO_TRAFFIC, secrets: [] };
+    const clock = {
+      now,
+      random: 0.5,
+      proof: "proof",
+      lastActivityAt: now,
+      traffic: NO_TRAFFIC,
+      secrets: [],
+      captured: nothingCaptured,
+      canResume: false,
+    };
     const context = { ...clock, settings: this.#settings };
     const before = this.session;
     const { session, effects } = step(before, input, context);

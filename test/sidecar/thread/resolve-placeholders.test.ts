@@ -18,7 +18,7 @@ test("an escaped placeholder loses its escape, even where nothing else is to be 
     headers: { "x-template": "$${file:/run/token}" },
     greeting: [{ send: { text: "$${credentials:token} $${NAME}" } }],
   });
-  const resolved = await settingsResolver("default", settings)?.(signal);
+  const resolved = await settingsResolver("default", settings)?.(signal, { values: new Map(), named: undefined });
   assert.equal(resolved?.settings.headers["x-template"], "${file:/run/token}");
   assert.deepEqual(resolved?.settings.greeting, [{ send: { text: "${credentials:token} $${NAME}" } }]);
 });

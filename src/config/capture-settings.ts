@@ -1,0 +1,33 @@
+/** Schemas of the values that frames bring, and of what they are put into. */
+
+import * as z from "zod";
+import { condition, memberPointer, pointer } from "./condition-settings.ts";
+
+const VALUE_NAME = /^[A-Za-z_]\w{0,63}$/;
+
+/** Values that are taken out of frames, by name. */
+export const capture = z
+  .array(
+    z
+      .strictObject({
+        when: condition.describe("The frames that bring the values."),
+        values: z
+          .record(
+            z.string().regex(VALUE_NAME, "must be a name of letters, digits and _, at most 64, such as session"),
+            pointer.nullable(),
+          )
+          .refine((all) => Object.keys(all).length > 0, "must have at least one value")
+          .describe("JSON pointers to the values, by name; null forgets the value."),
+        keep: z.boolean().optional().describe("True if the next connection begins with them."),
+        secret: z.boolean().optional().describe("True if they must not be shown."),
+      })
+      .meta({ id: "Capture", description: "Values that frames of the upstream bring." }),
+  )
+  .max(100, "must have at most 100 rules");
+
+/** Values that are put into every message of a caller. */
+export const additions = z
+  .record(memberPointer, z.json())
+  .describe(
+    "Values that are put into every message of a caller, by JSON pointer, as by `add` of JSON Patch (RFC 6902).",
+  );

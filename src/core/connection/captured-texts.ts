@@ -1,0 +1,68 @@
+/** The texts and JSON messages into which captured values are put when they go out. */
+
+import { fillText, type Token, tokenize } from "../../placeholders.ts";
+import { STRINGS } from "../../protocols/subscription-request.ts";
+import { textOfScalar, type Values } from "./captured-values.ts";
+
+/** Thrown where a value is needed that no frame has brought yet. */
+export class ValueMissing extends Error {
+  override readonly name = "ValueMissing";
+
+  constructor(name: string) {
+    super(`\${conn:${name}} is needed, and no frame has brought it yet`);
+  }
+}
+
+/** The kinds that a connection attempt has resolved before. */
+const ATTEMPTS = ["file", "credentials"] as const;
+
+/** Fills a text that goes out as it is. @throws ValueMissing */
+export function filledText(text: string, values: Values): string {
+  return fillText(text, (_, name) => textOfScalar(scalarOf(values, name)), ATTEMPTS);
+}
+
+/**
+ * Fills JSON. A string that is nothing but one placeholder becomes the value in its own type, as the upstream wrote it.
+ * @throws ValueMissing
+ */
+export function filledJson(json: string, values: Values): string {
+  return json.replace(STRINGS, (found: string, colon?: string) => {
+    const inner = found.slice(1, found.lastIndexOf('"'));
+    const [only, ...others] = tokenize(inner);
+    if (only?.kind === "conn" && others.length === 0 && colon === undefined) return scalarOf(values, only.name);
+    const part = (_: string, name: string) => JSON.stringify(textOfScalar(scalarOf(values, name))).slice(1, -1);
+    return `"${fillText(inner, part, ATTEMPTS)}"${colon ?? ""}`;
+  });
+}
+
+/** Fills a message of the configuration: a text, or a value that is sent as JSON. @throws ValueMissing */
+export function filledMessage(message: unknown, values: Values): string {
+  return typeof message === "string" ? filledText(message, values) : filledJson(JSON.stringify(message), values);
+}
+
+function scalarOf(values: Values, name: string): string {
+  const json = values.get(name);
+  if (json === undefined) throw new ValueMissing(name);
+  return json;
+}
+
+/** The URL and the headers of an attempt. A parameter or a header whose value is not there is left out. */
+export function filledHandshake<Handshake extends { readonly url: string; readonly headers: object }>(
+  { url, headers }: Handshake,
+  values: Values,
+): { readonly url: string; readonly headers: Readonly<Record<string, string>> } {
+  const [path = "", ...rest] = url.split("?");
+  const parts = rest.length === 0 ? [] : rest.join("?").split("&");
+  const isThere = (text: string) => tokenize(text).every((token) => !isMissing(token, values));
+  const encoded = (part: string) =>
+    fillText(part, (_, name) => encodeURIComponent(textOfScalar(scalarOf(values, name))), ATTEMPTS);
+  const query = parts.filter(isThere).map(encoded).join("&");
+  const filled = Object.entries(headers).flatMap(([name, value]) =>
+    isThere(value) ? [[name, filledText(value, values)]] : [],
+  );
+  return { url: query === "" ? path : `${path}?${query}`, headers: Object.fromEntries(filled) };
+}
+
+function isMissing(token: Token, values: Values): boolean {
+  return token.kind === "conn" && !values.has(token.name);
+}
