@@ -69,6 +69,10 @@ async function main(): Promise<void> {
       const { recording } = await import("./commands/record-command.ts");
       return serve(parsed.flags, ahead, (config) => recording(parsed, config, ahead));
     }
+    case "probe": {
+      const { probe } = await import("./commands/probe-command.ts");
+      return end(await probe(parsed, runtime));
+    }
     case "mock": {
       const { mock } = await import("./commands/mock-command.ts");
       return end(await mock(parsed, runtime));

@@ -121,6 +121,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
       types: ["core/connection/address-race.ts"],
     },
     { from: ["demo/"], to: ["demo/"] },
+    { from: ["probe/"], to: ["probe/"] },
     {
       from: ["recording/"],
       to: ["recording/", "config/", "protocols/", "secrets.ts", "secret-file.ts", "core/util/"],

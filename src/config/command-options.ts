@@ -11,6 +11,7 @@ export const COMMANDS = {
   record: "record [options]",
   mock: "mock RECORDING [options]",
   presets: "presets [NAME]",
+  probe: "probe URL [options]",
   "check-config": "check-config FILE",
   completion: "completion bash|zsh|fish",
 } as const;
@@ -71,7 +72,7 @@ export const COMMAND_OPTIONS = {
   },
   subscription: { type: "string", of: ["listen"], hint: "ID", help: "only messages of this subscription" },
   limit: { type: "string", of: ["listen"], hint: "N", help: "end after so many messages" },
-  for: { type: "string", of: ["record"], hint: "TIME", help: "end after this time, such as 30s or 5m" },
+  for: { type: "string", of: ["record", "probe"], hint: "TIME", help: "end after this time, such as 30s or 5m" },
   bytes: { type: "string", of: ["record"], hint: "SIZE", help: "the largest recording, such as 1MiB (64MiB)" },
   speed: { type: "string", of: ["mock"], hint: "N", help: "divide the pauses of the recording by N (1)" },
   immediate: { type: "boolean", of: ["mock"], help: "make no pauses" },

@@ -140,6 +140,7 @@ export type Command =
   | RunCommand
   | RecordCommand
   | MockCommand
+  | ProbeCommand
   | PresetsCommand
   | { readonly command: "completion"; readonly flags: Flags; readonly shell: Shell }
   | { readonly command: "help" | "version" | "config-schema" };
@@ -199,6 +200,14 @@ export interface PresetsCommand {
   readonly preset: string | undefined;
 }
 
+export interface ProbeCommand {
+  readonly command: "probe";
+  readonly flags: Flags;
+  readonly options: CommandOptions;
+  /** The address of the upstream. */
+  readonly url: string;
+}
+
 /**
  * Parses the arguments (`process.argv.slice(2)`).
  * @throws ConfigError for an unknown option or command
@@ -251,6 +260,12 @@ export function parseCommandLine(argv: readonly string[]): Command {
       const [preset, extra] = rest;
       if (extra !== undefined) throw usage("presets takes one name at most: sidesocket presets [NAME]");
       return checked({ command, flags, preset }, options);
+    }
+    case "probe": {
+      const [url, extra] = rest;
+      if (url === undefined || extra !== undefined || flags.upstream !== undefined || flags.config !== undefined)
+        throw usage("probe takes one address: sidesocket probe URL");
+      return checked({ command, flags, options, url }, options);
     }
     case "mock": {
       const [file, extra] = rest;

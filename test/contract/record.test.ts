@@ -21,7 +21,7 @@ const CANARY = {
 const configFor = (url: string) => ({
   upstreams: {
     default: {
-      url: `${url}/feed?key=${CANARY.query}`,
+      url: `${url}feed?key=${CANARY.query}`,
       headers: { authorization: `Bearer ${CANARY.header}` },
       greeting: [
         { send: { jsonrpc: "2.0", id: 1, method: "login", params: [CANARY.greeting] }, expect: { has: ["/result"] } },
@@ -102,7 +102,7 @@ describe("a recorded dialogue", () => {
     const [head, open] = lines;
     assert.deepEqual([head.recording, head.upstream, head.protocol], [1, "default", "json-rpc"]);
     assert.deepEqual(open.headers, { authorization: "(redacted)" });
-    assert.equal(open.url, `${upstream.url}/feed?…`);
+    assert.equal(open.url, `${upstream.url}feed?…`);
     const closes = lines.filter(({ event }) => event === "close");
     assert.deepEqual(
       closes.map(({ connection, by, code, reason }) => [connection, by, code, reason]),
@@ -116,7 +116,7 @@ describe("a recorded dialogue", () => {
     const file = join(folder, "recording.ndjson");
     await writeFile(file, stdout);
     const mock = await startCommand(["mock", file, "--immediate"], t);
-    const product = await startProduct({ config: configFor(mock.url), t });
+    const product = await startProduct({ config: configFor(`${mock.url}/`), t });
     const played = await converse(product.url);
     assert.deepEqual(played, real);
     assert.equal(mock.child.stderr, "");
