@@ -73,6 +73,10 @@ async function main(): Promise<void> {
       const { probe } = await import("./commands/probe-command.ts");
       return end(await probe(parsed, runtime));
     }
+    case "check-protocol": {
+      const { checkProtocol } = await import("./commands/check-protocol-command.ts");
+      return end(await checkProtocol(parsed, runtime));
+    }
     case "mock": {
       const { mock } = await import("./commands/mock-command.ts");
       return end(await mock(parsed, runtime));

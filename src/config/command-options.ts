@@ -13,6 +13,7 @@ export const COMMANDS = {
   presets: "presets [NAME]",
   probe: "probe URL [options]",
   "check-config": "check-config FILE",
+  "check-protocol": "check-protocol MODULE --replay FILE",
   completion: "completion bash|zsh|fish",
 } as const;
 
@@ -83,6 +84,12 @@ export const COMMAND_OPTIONS = {
     hint: "POINTER",
     help: "compare frames without this place, such as /params/time; repeatable",
     multiple: true,
+  },
+  replay: {
+    type: "string",
+    of: ["check-protocol"],
+    hint: "FILE",
+    help: 'a recording, or lines such as {"event":"received","text":"…"}',
   },
   cursor: {
     type: "string",

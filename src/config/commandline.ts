@@ -140,6 +140,7 @@ export type Command =
   | RunCommand
   | RecordCommand
   | MockCommand
+  | CheckProtocolCommand
   | ProbeCommand
   | PresetsCommand
   | { readonly command: "completion"; readonly flags: Flags; readonly shell: Shell }
@@ -208,6 +209,14 @@ export interface ProbeCommand {
   readonly url: string;
 }
 
+export interface CheckProtocolCommand {
+  readonly command: "check-protocol";
+  readonly flags: Flags;
+  readonly options: CommandOptions;
+  /** The path of the module. */
+  readonly module: string;
+}
+
 /**
  * Parses the arguments (`process.argv.slice(2)`).
  * @throws ConfigError for an unknown option or command
@@ -266,6 +275,12 @@ export function parseCommandLine(argv: readonly string[]): Command {
       if (url === undefined || extra !== undefined || flags.upstream !== undefined || flags.config !== undefined)
         throw usage("probe takes one address: sidesocket probe URL");
       return checked({ command, flags, options, url }, options);
+    }
+    case "check-protocol": {
+      const [module, extra] = rest;
+      if (module === undefined || extra !== undefined)
+        throw usage("check-protocol takes one module: sidesocket check-protocol MODULE --replay FILE");
+      return checked({ command, flags, options, module }, options);
     }
     case "mock": {
       const [file, extra] = rest;

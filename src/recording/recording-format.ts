@@ -30,6 +30,8 @@ export interface Recording {
   /** Undefined in a file of entries alone, which people may write by hand. */
   readonly head: RecordingHead | undefined;
   readonly entries: readonly RecordingEntry[];
+  /** The number of each entry's line. */
+  readonly lines: readonly number[];
 }
 
 /** Returns an entry as a line, without the line break. */
@@ -52,6 +54,7 @@ function written(frame: Body): { readonly text: string } | { readonly base64: st
 export function parseRecording(text: string): Recording {
   let head: RecordingHead | undefined;
   const entries: RecordingEntry[] = [];
+  const lines: number[] = [];
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const wrong = (what: string) => new RangeError(`line ${index + 1}: ${what}`);
@@ -65,10 +68,12 @@ export function parseRecording(text: string): Recording {
     }
     const entry = entryOf(fields);
     if (typeof entry === "string") throw wrong(entry);
-    if (entry) entries.push(entry);
+    if (!entry) continue;
+    entries.push(entry);
+    lines.push(index + 1);
   }
   if (head === undefined && entries.length === 0) throw new RangeError("it holds no entry of a recording");
-  return { head, entries };
+  return { head, entries, lines };
 }
 
 type LineFields = Readonly<Record<string, unknown>>;

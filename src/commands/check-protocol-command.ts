@@ -1,0 +1,87 @@
+/** The command `sidesocket check-protocol`: a protocol module over recorded frames, without an upstream. */
+
+import type { CheckProtocolCommand } from "../config/commandline.ts";
+import { ConfigError } from "../config/problems.ts";
+import { demandNeeds } from "../demand-permissions.ts";
+import { textOf } from "../protocols/json-message.ts";
+import type { Body, DecodedMessage, Protocol } from "../protocols/protocol.ts";
+import { readRecording } from "../recording/read-recording.ts";
+import { loadModule } from "../recording/recorded-protocol.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { excerptOf } from "../secrets.ts";
+import { type CommandEnd, UNREAD } from "./failed.ts";
+import { LineOutput } from "./line-output.ts";
+
+/** The exit code if the module threw, or returned something that cannot be used. */
+const FAULTY = 1;
+
+export async function checkProtocol(command: CheckProtocolCommand, runtime: Runtime): Promise<CommandEnd> {
+  const { module, options } = command;
+  const { replay } = options;
+  if (replay === undefined) throw new ConfigError("check-protocol needs frames: --replay FILE");
+  await demandNeeds({ net: [], read: [module, replay], write: [] }, []);
+  const { entries, lines } = await readRecording(replay);
+  const faults: string[] = [];
+  const protocol = await loadModule(module, (what, error) => faults.push(`${what}: ${described(error)}`));
+  const output = new LineOutput(runtime);
+  let frames = 0;
+  let faulty = 0;
+  try {
+    for (const [index, entry] of entries.entries()) {
+      if (entry.event !== "received") continue;
+      frames++;
+      const results = resultsOf(protocol, entry.frame);
+      const all = [...results, ...faults.splice(0).map((fault) => `fault: ${fault}`)];
+      if (all.some((result) => result.startsWith("fault: "))) faulty++;
+      await output.line(`line ${lines[index]}: ${shown(entry.frame)}`);
+      for (const result of all) await output.line(`  ${result}`);
+    }
+    await output.line(`${frames} frames, ${faulty} with faults`);
+  } catch (error) {
+    if (!output.isUnread) throw error;
+    return { exitCode: UNREAD, joined: true };
+  }
+  return { exitCode: faulty === 0 ? 0 : FAULTY, joined: true };
+}
+
+/** The module's results for a frame, in words. */
+function resultsOf(protocol: Protocol, frame: Body): readonly string[] {
+  const decoded = protocol.decode(frame);
+  const results = decoded.type === "several" ? decoded.results : [decoded];
+  return results.filter((result) => result.type !== "noise" || !THREW.test(result.why)).map(resultText);
+}
+
+/** The words of protocols/module.ts for a result that it cannot use; what was thrown is reported with its place. */
+const UNUSABLE = /^the protocol's decode returned/;
+const THREW = /^the protocol's decode threw/;
+
+function resultText(result: DecodedMessage): string {
+  switch (result.type) {
+    case "noise":
+      return UNUSABLE.test(result.why) ? `fault: ${result.why}` : `noise: ${result.why}`;
+    case "error":
+      return `error, which fails ${result.fails === "all" ? "all requests" : "the oldest request"}`;
+    case "answer":
+      return `answer: ${shown(result.frame)}`;
+    case "message":
+      return result.render ? `message: ${shown(result.render(undefined))}` : "message";
+    case "invalid":
+      return `invalid reply to ${result.id}: ${result.why}`;
+    default:
+      return result.render
+        ? `${result.type} to ${result.id}: ${shown(result.render(undefined))}`
+        : `${result.type} to ${result.id}`;
+  }
+}
+
+function shown(body: Body): string {
+  const text = textOf(body);
+  return text === undefined ? `(${body.length} bytes)` : excerptOf(text, []);
+}
+
+/** The error with its place in the module. */
+function described(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [, place] = /^\s+at .*?([^/\\(\s]+:\d+:\d+)\)?$/m.exec(error.stack ?? "") ?? [];
+  return `${error.name}: ${error.message}${place === undefined ? "" : ` (${place})`}`;
+}
