@@ -181,8 +181,9 @@ test("losing the upstream fails 200 pending requests within 100 ms, and requests
     assert.equal((await product.request(call("echo"))).status, 200);
     return Math.max(...ends.map(([, at]) => at)) - killedAt - controlMs;
   };
-  // A busy machine can only add time, so the best of three is the product's own.
-  const rounds = [await round(), await round(), await round()];
+  // A busy machine can only add time, so one of three is the product's own.
+  const rounds = [await round()];
+  while (rounds.length < 3 && Math.min(...rounds) >= 100) rounds.push(await round());
   assert.ok(Math.min(...rounds) < 100, `${rounds} ms`);
 });
 
