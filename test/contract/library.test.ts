@@ -245,7 +245,7 @@ describe("a sidecar", () => {
     assert.equal(upstream.last.closed?.code, 1001);
   });
 
-  test("sixty starts and stops leak no descriptor and no thread", async () => {
+  test("twenty starts and stops leak no descriptor and no thread", async () => {
     const cycle = async (): Promise<void> => {
       const sidecar = await Sidecar.start({ url: upstream.url });
       await sidecar.request(call("echo"));
@@ -260,7 +260,7 @@ describe("a sidecar", () => {
     await quiet();
     const files = descriptors(process.pid);
     const tasks = threads(process.pid);
-    await Promise.all([lane(30), lane(30)]);
+    await Promise.all([lane(10), lane(10)]);
     await quiet();
     const targets = () => `at first ${files} descriptors and ${tasks} threads: ${descriptorTargets(process.pid)}`;
     await until(() => descriptors(process.pid) <= files && threads(process.pid) <= tasks, { what: targets });
