@@ -1,12 +1,14 @@
 /** Fault rows 17 to 22: peers that do not answer or are slow, and every way to close. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { problem, timed, unstarved } from "../contract/expect.ts";
+import { sideBySide } from "../support/side-by-side.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { startProxy } from "./proxy.ts";
 import { never } from "./replies.ts";
 import { intact, QUICK, scene, scenes } from "./scene.ts";
 import { type FaultUpstream, startFaultUpstream } from "./upstream.ts";
+
+const test = sideBySide("rows 17 to 22", 2);
 
 const lost = { status: 502, code: "connection_lost", sent: "maybe" } as const;
 
