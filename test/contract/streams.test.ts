@@ -1,12 +1,14 @@
 /** Replies of several frames through /request: each frame as a line or an event, as it arrives. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { MESSAGES, Stream } from "../support/messages.ts";
 import { type Product, startProduct } from "../support/product.ts";
+import { sideBySide } from "../support/side-by-side.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 import { problem } from "./expect.ts";
 import { written } from "./files.ts";
+
+const test = sideBySide("replies of several frames");
 
 const REQUEST = "/v1/upstreams/default/request";
 const LINES = { accept: "application/x-ndjson" };
