@@ -7,8 +7,12 @@ import { MESSAGES, page, Stream } from "../support/messages.ts";
 import { threads } from "../support/proc.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { runtime } from "../support/root.ts";
+import { sideBySide } from "../support/side-by-side.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { type Deeds, deeds, say, sayAndSee } from "./deeds.ts";
+
+/** The thread's pulse takes six seconds to find it. */
+const waiting = sideBySide("rows 39 and 40: a thread without a pulse");
 
 const CRASHED = { status: 502, code: "sidecar_crashed", sent: "maybe" } as const;
 /** The pulse: five unanswered beats of a second, found at the sixth. */
@@ -78,7 +82,7 @@ test("row 38: a thread that runs out of memory takes nothing with it, and restar
   assert.equal((await product.stop()).code, 0);
 });
 
-test("row 39: a hung thread is found by its pulse and replaced, and pending requests fail", async (t) => {
+waiting("row 39: a hung thread is found by its pulse and replaced, and pending requests fail", async (t) => {
   const { product, upstream } = await start(t);
   const count = threads(product.pid);
   const pending = say(product, "never");
@@ -120,7 +124,7 @@ for (const cause of ["SIGTERM", "/shutdown"] as const) {
   });
 }
 
-test("row 40: a thread stuck in a native call is found by its pulse", async (t) => {
+waiting("row 40: a thread stuck in a native call is found by its pulse", async (t) => {
   const { product, upstream, pipe } = await start(t, SMALL);
   const began = performance.now();
   const { answer } = await sayAndSee(product, `block ${pipe}`, upstream);
