@@ -24,8 +24,9 @@ export interface UpstreamOptions {
   /** Offered in the handshake. By default those of the protocol. */
   readonly subprotocols?: readonly string[] | undefined;
   /**
-   * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs), a preset with its
-   * options, or the path of a module. Default: `"json-rpc"`.
+   * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, binance, deribit,
+   * graphql-ws, kraken, signalr, socket.io, webdriver-bidi, xrpl, zwave-js), a preset with its options, or
+   * the path of a module. Default: `"json-rpc"`.
    */
   readonly protocol?: string | ProtocolOptions | undefined;
   /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
@@ -110,9 +111,7 @@ export interface UpstreamOptions {
         readonly ping?: Duration | "off" | undefined;
         /** The time within which a pong must come; without one the connection is given up. Default: `"5s"`. */
         readonly pong_within?: Duration | undefined;
-        /**
-         * A message of the upstream's own protocol that asks for a sign of life; null for none. Default: `null`.
-         */
+        /** A message that asks the upstream for a sign of life; null for none. By default the protocol's. */
         readonly heartbeat?:
           | {
               /** The message: a text, sent as it is, or a value, sent as JSON. */
@@ -401,6 +400,140 @@ export type ProtocolOptions =
       readonly events?: number | undefined;
       /** The password of obs-websocket. */
       readonly password?: string | undefined;
+    }
+  | {
+      readonly preset: "binance";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+    }
+  | {
+      readonly preset: "deribit";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** The id of an API key; without it, the connection does not log in. */
+      readonly client_id?: string | undefined;
+      /** The secret of the API key. */
+      readonly client_secret?: string | undefined;
+    }
+  | {
+      readonly preset: "graphql-ws";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+    }
+  | {
+      readonly preset: "kraken";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+    }
+  | {
+      readonly preset: "signalr";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+    }
+  | {
+      readonly preset: "socket.io";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** The payload with which the connection logs in, as JSON. */
+      readonly auth?: string | undefined;
+    }
+  | {
+      readonly preset: "webdriver-bidi";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+    }
+  | {
+      readonly preset: "xrpl";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+    }
+  | {
+      readonly preset: "zwave-js";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** The version of the messages; by default the smallest, 0. */
+      readonly schema?: string | undefined;
     };
 
 /** A step of the greeting, which sends, expects, or both. */

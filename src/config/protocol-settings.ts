@@ -1,6 +1,7 @@
 /** Schemas of an upstream's protocol, greeting and heartbeat. */
 
 import * as z from "zod";
+import { DIALECTS, type DialectName } from "../protocols/dialects.ts";
 import { INFLATES } from "../protocols/frames.ts";
 import { ID_KINDS } from "../protocols/id-kinds.ts";
 import { ERROR_DEEDS } from "../protocols/json.ts";
@@ -58,6 +59,8 @@ const common = {
   answers,
 };
 
+const optionalText = z.string().min(1, "must not be empty").optional();
+
 const collect = z
   .strictObject({
     frames: wholeNumber(1, 1_000_000)
@@ -73,6 +76,13 @@ const jsonErrors = z
   })
   .optional()
   .describe("The way to treat an error that names no request.");
+
+/** A dialect with its options, which are texts. */
+const dialectOptions = (Object.keys(DIALECTS) as DialectName[]).map((name) => {
+  const { options = {} }: { readonly options?: Readonly<Record<string, string>> } = DIALECTS[name];
+  const texts = Object.entries(options).map(([key, what]) => [key, optionalText.describe(what)] as const);
+  return z.strictObject({ preset: z.literal(name), ...common, ...Object.fromEntries(texts) });
+});
 
 const protocolOptions = z
   .discriminatedUnion("preset", [
@@ -157,6 +167,7 @@ const protocolOptions = z
         .describe("The kinds of events to subscribe to, as a bit mask (EventSubscription)."),
       password: z.string().min(1, "must not be empty").optional().describe("The password of obs-websocket."),
     }),
+    ...dialectOptions,
   ])
   .meta({ id: "ProtocolOptions", description: "A preset with its options." });
 

@@ -140,8 +140,8 @@ export const upstreamSchema = z
           .describe("The time within which a pong must come; without one the connection is given up."),
         heartbeat: heartbeat
           .nullable()
-          .prefault(null)
-          .describe("A message of the upstream's own protocol that asks for a sign of life; null for none."),
+          .optional()
+          .describe("A message that asks the upstream for a sign of life; null for none. By default the protocol's."),
         silence: duration
           .nullable()
           .prefault(null)
@@ -241,7 +241,7 @@ export const upstreamSchema = z
       context.addIssue({ code: "custom", path: ["webhooks", index, "subscription"], message });
     });
   })
-  .transform(({ protocol, subprotocols, greeting, capture, reconnect, ...rest }, context) => {
+  .transform(({ protocol, subprotocols, greeting, capture, keepalive, reconnect, ...rest }, context) => {
     const brought = preset(protocol);
     if (brought && greeting === undefined && brought.greeting === null) {
       const message = "needs its token ({ preset: …, token: … }) or a greeting that logs in";
@@ -250,15 +250,13 @@ export const upstreamSchema = z
     const steps: readonly GreetingStep[] = greeting ?? brought?.greeting ?? [];
     const codes: typeof reconnect.codes = { ...brought?.codes, ...reconnect.codes };
     const rules: readonly CaptureRule[] = capture ?? brought?.capture ?? [];
-    const filled = { ...rest, protocol, greeting: steps, capture: rules };
+    const { heartbeat = brought?.heartbeat ?? null } = keepalive;
+    const filled = { ...rest, protocol, greeting: steps, capture: rules, keepalive: { ...keepalive, heartbeat } };
     for (const { path, what } of misusedValues(filled))
       context.addIssue({ code: "custom", path: [...path], message: what });
     return {
-      ...rest,
-      capture: rules,
-      protocol,
+      ...filled,
       subprotocols: subprotocols ?? [...(brought?.subprotocols ?? [])],
-      greeting: steps,
       reconnect: { ...reconnect, codes },
     };
   });

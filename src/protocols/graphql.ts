@@ -19,25 +19,25 @@ export function subscribeFrame(body: Body): string {
 }
 
 /**
- * Returns the kind of operation that a `subscribe` frame runs; undefined if the document has no such operation or
+ * Returns the kind of operation that a frame of this `type` runs; undefined if the document has no such operation or
  * several, which the server refuses by itself. Throws {@link InvalidMessage} if the server would close the socket,
  * which all callers share, over the frame.
  */
-export function operationOf(frame: Body): OperationKind | undefined {
+export function operationOf(frame: Body, type: "subscribe" | "start" = "subscribe"): OperationKind | undefined {
   const json = readMessage(frame);
-  const usage = 'a request is { "type": "subscribe", "payload": { "query": … } }';
+  const usage = `a request is { "type": "${type}", "payload": { "query": … } }`;
   const payload = memberOf(json, "payload");
-  if (stringIn(json, "type") !== "subscribe" || payload === undefined) throw new InvalidMessage("shape", usage);
+  if (stringIn(json, "type") !== type || payload === undefined) throw new InvalidMessage("shape", usage);
   if (kindOf(payload.text, payload.root) !== "object")
     throw new InvalidMessage("shape", "a GraphQL request is an object");
   const seen = new Set<string>();
   for (const { key, value } of members(payload.text, payload.root)) {
     if (seen.has(key)) throw new InvalidMessage("shape", `"${key}" occurs twice`);
     seen.add(key);
-    const type = MEMBERS.get(key);
+    const wanted = MEMBERS.get(key);
     const found = kindOf(payload.text, value);
-    if (type === undefined || found === type || (found === "null" && key !== "query")) continue;
-    throw new InvalidMessage("shape", `"${key}" must be ${nameOf(type)}, not ${nameOf(found)}`);
+    if (wanted === undefined || found === wanted || (found === "null" && key !== "query")) continue;
+    throw new InvalidMessage("shape", `"${key}" must be ${nameOf(wanted)}, not ${nameOf(found)}`);
   }
   const query = stringIn(payload, "query");
   if (query === undefined) throw new InvalidMessage("shape", '"query" is missing');

@@ -1,15 +1,12 @@
 /** Guides to the presets, as `sidesocket presets` prints them: a line and a configuration to start from for each. */
 
+import type { Dialect } from "./dialect.ts";
+import { DIALECTS } from "./dialects.ts";
 import type { PresetName } from "./presets.ts";
 
-export interface PresetGuide {
-  /** The upstreams that the preset is for, as in the table of docs/protocols.md. */
-  readonly purpose: string;
-  /** The lines of a configuration file, which is valid once its variables are set. */
-  readonly start: readonly string[];
-}
+export type PresetGuide = Pick<Dialect, "purpose" | "start">;
 
-/** A new preset needs its entry here. */
+/** A new preset needs its entry here, unless it is a dialect. */
 export const PRESET_GUIDES: Readonly<Record<PresetName, PresetGuide>> = {
   "json-rpc": {
     purpose: "JSON-RPC 2.0: single messages, notifications, batches",
@@ -96,4 +93,5 @@ export const PRESET_GUIDES: Readonly<Record<PresetName, PresetGuide>> = {
       "      # events: 33                  # a bit mask (EventSubscription); by default all but the frequent ones",
     ],
   },
+  ...DIALECTS,
 };

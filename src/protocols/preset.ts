@@ -3,6 +3,7 @@
 import type { CaptureRule } from "./capture-plan.ts";
 import type { Challenge } from "./challenge.ts";
 import type { Condition } from "./condition.ts";
+import type { FrameOptions } from "./frames.ts";
 import type { Protocol } from "./protocol.ts";
 
 /** A step of a greeting, in its parsed form: it sends, expects, or does one after the other. */
@@ -31,6 +32,17 @@ export interface Rejection extends Condition {
 /** The class of a disconnect: retry soon, retry after some seconds, or retry only every `reconnect.refused`. */
 export type RetryClass = "retry" | "slow" | "refuse";
 
+/** A message that asks the upstream for a sign of life, in its parsed form. */
+export interface HeartbeatMessage {
+  readonly send: unknown;
+  /** Milliseconds between two of them. */
+  readonly every: number;
+  /** The reply; without it, the message is only sent. */
+  readonly expect?: Condition | undefined;
+  /** Milliseconds within which the reply must come. */
+  readonly within: number;
+}
+
 export interface Preset {
   /** The protocol, or a function that loads it together with modules that only it needs. */
   readonly protocol: Protocol | (() => Promise<Protocol>);
@@ -38,6 +50,8 @@ export interface Preset {
   /** Null if the preset cannot greet because it has no token. */
   readonly greeting?: readonly GreetingStep[] | null;
   readonly capture?: readonly CaptureRule[];
+  readonly heartbeat?: HeartbeatMessage;
+  readonly frames?: FrameOptions;
   /** The retry class of the protocol's own close codes; core/connection/disconnect.ts has all others. */
   readonly codes?: Readonly<Record<number, RetryClass>>;
 }

@@ -2,6 +2,7 @@
 
 import type { AnswerRule } from "./answers.ts";
 import { cdp } from "./cdp.ts";
+import { DIALECTS, type DialectName, type DialectSettings } from "./dialects.ts";
 import type { FrameOptions } from "./frames.ts";
 import { GRAPHQL_TRANSPORT_WS, type GraphqlOptions, graphqlTransportWs } from "./graphql-transport-ws.ts";
 import { type HomeAssistantOptions, homeAssistant } from "./home-assistant.ts";
@@ -14,7 +15,7 @@ import { hasTextRules, type TextOptions, text } from "./text.ts";
 export { fromModule, type ModuleThrew } from "./module.ts";
 
 /** The settings of each preset. */
-interface Settings {
+interface Settings extends DialectSettings {
   readonly "json-rpc": JsonRpcOptions;
   readonly json: JsonOptions;
   readonly text: TextOptions;
@@ -24,8 +25,7 @@ interface Settings {
   readonly obs: ObsOptions;
 }
 
-/** The only list of presets; the configuration's schema takes their names from here. */
-const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) => Preset } = {
+const BUILT: { readonly [Name in Exclude<keyof Settings, DialectName>]: (settings: Settings[Name]) => Preset } = {
   "json-rpc": (settings) => ({ protocol: jsonRpcWith(settings) }),
   json: (settings) => ({ protocol: json(settings) }),
   text: ({ id, ...rules }) => ({
@@ -40,6 +40,11 @@ const PRESETS: { readonly [Name in keyof Settings]: (settings: Settings[Name]) =
   "home-assistant": homeAssistant,
   obs,
 };
+
+const dialects = Object.entries(DIALECTS).map(([name, { build }]) => [name, build] as const);
+
+/** The only list of presets; the configuration's schema takes their names from here. */
+const PRESETS: Readonly<Record<string, (settings: never) => Preset>> = { ...BUILT, ...Object.fromEntries(dialects) };
 
 /** The settings of every preset. */
 interface CommonSettings {
@@ -63,6 +68,12 @@ export const presetNames = Object.keys(PRESETS) as readonly PresetName[];
 export function preset(nameOrSettings: string | PresetSettings): Preset | undefined {
   const settings = typeof nameOrSettings === "string" ? { preset: nameOrSettings } : nameOrSettings;
   if (!Object.hasOwn(PRESETS, settings.preset)) return undefined;
-  const build = PRESETS[settings.preset as PresetName] as (settings: object) => Preset;
+  const build = PRESETS[settings.preset] as (settings: object) => Preset;
   return build(settings);
+}
+
+/** How messages lie in frames: as the settings say, or as the preset brings it. */
+export function framesOf(settings: string | PresetSettings): FrameOptions | undefined {
+  const given = typeof settings === "string" ? undefined : settings.frames;
+  return given ?? preset(settings)?.frames;
 }

@@ -6,7 +6,7 @@ import { ConfigError } from "../config/problems.ts";
 import { isModulePath } from "../config/protocol-settings.ts";
 import type { FrameOptions } from "../protocols/frames.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
-import { fromModule, type ModuleThrew, preset, presetNames } from "../protocols/presets.ts";
+import { framesOf, fromModule, type ModuleThrew, preset, presetNames } from "../protocols/presets.ts";
 import type { Protocol } from "../protocols/protocol.ts";
 import type { RecordingHead } from "./recording-format.ts";
 
@@ -34,7 +34,7 @@ export async function recordedProtocol(
     await preparePatterns(settings);
     const known = preset(settings)?.protocol;
     if (known) {
-      const frames = typeof settings === "string" ? undefined : settings.frames;
+      const frames = framesOf(settings);
       return { protocol: typeof known === "function" ? await known() : known, frames: frames ?? {} };
     }
   } catch (error) {

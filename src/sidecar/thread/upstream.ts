@@ -13,6 +13,7 @@ import type { Budget } from "../../core/util/budget.ts";
 import { flat } from "../../core/util/flat.ts";
 import type { Network } from "../../net/connect.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
+import { framesOf } from "../../protocols/presets.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { CommandOf, FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
@@ -89,7 +90,7 @@ export class Upstream {
         show: (reply) => flat(this.#connection.excerpt(reply)),
       },
     });
-    const frames = typeof settings.protocol === "string" ? undefined : settings.protocol.frames;
+    const frames = framesOf(settings.protocol);
     this.#framing = new Framing(frames, protocol.accepts, settings.limits.reply_bytes);
     this.#connection = new Connection(name, settings, this.#framing, env, {
       state: (state) => this.#post({ type: "state", upstream: name, state }),

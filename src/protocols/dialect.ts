@@ -1,0 +1,16 @@
+/** A dialect: a preset that is one file, with its guide and its options, which are all texts. */
+
+import type { Preset } from "./preset.ts";
+
+/** The names of all options, so that their types need no list elsewhere. */
+type Texts<Option extends string> = { readonly [Name in Option]?: string | undefined };
+
+export interface Dialect<Option extends string = string> {
+  /** The upstreams that it is for, as in the table of docs/protocols.md. */
+  readonly purpose: string;
+  /** The lines of a configuration file to start from, which is valid once its variables are set. */
+  readonly start: readonly string[];
+  /** Descriptions of the options. */
+  readonly options?: Readonly<Record<Option, string>>;
+  build(options: Texts<Option>): Preset;
+}

@@ -1,0 +1,33 @@
+/** The dialects by name: a new one is a file in dialects/, and a line here. */
+
+import type { Dialect } from "./dialect.ts";
+import { binance } from "./dialects/binance.ts";
+import { deribit } from "./dialects/deribit.ts";
+import { graphqlWs } from "./dialects/graphql-ws.ts";
+import { kraken } from "./dialects/kraken.ts";
+import { signalr } from "./dialects/signalr.ts";
+import { socketIo } from "./dialects/socket-io.ts";
+import { webdriverBidi } from "./dialects/webdriver-bidi.ts";
+import { xrpl } from "./dialects/xrpl.ts";
+import { zwaveJs } from "./dialects/zwave-js.ts";
+
+export const DIALECTS = {
+  binance,
+  deribit,
+  "graphql-ws": graphqlWs,
+  kraken,
+  signalr,
+  "socket.io": socketIo,
+  "webdriver-bidi": webdriverBidi,
+  xrpl,
+  "zwave-js": zwaveJs,
+} satisfies Readonly<Record<string, Dialect<never>>>;
+
+export type DialectName = keyof typeof DIALECTS;
+
+type OptionsOf<One> = One extends Dialect<infer Option> ? Option : never;
+
+/** The options of each dialect. */
+export type DialectSettings = {
+  readonly [Name in DialectName]: { readonly [Option in OptionsOf<(typeof DIALECTS)[Name]>]?: string | undefined };
+};
