@@ -196,7 +196,7 @@ function reportOf(given: string, looks: readonly Look[], proposals: readonly Pro
   const hints = hintsFor(looks).map((hint) => `# ${hint}`);
   const shown = proposals.flatMap(({ dialect, sureness, reasons, settings }) => [
     `# ${sureness}: ${dialect}, because ${reasons.join(", and ")}`,
-    ...(settings ? [] : ["#   no preset of that name: write a module, see docs/protocols.md, “Your own”"]),
+    ...(settings ? [] : ["#   there is no preset for it: describe it by rules, or write a module (docs/protocols.md)"]),
   ]);
   if (proposals.length === 0 && !failed) shown.push("# nothing that is known: see sidesocket presets");
   const best = proposals.find(({ settings }) => settings !== undefined);

@@ -8,7 +8,7 @@ export interface Proposal {
   readonly reasons: readonly string[];
   /** The address at which the sign was seen. */
   readonly url: string;
-  /** The lines of the upstream's settings besides its url; undefined if it needs a module. */
+  /** The lines of the upstream's settings besides its url; undefined if there is no preset for it. */
   readonly settings: readonly string[] | undefined;
 }
 

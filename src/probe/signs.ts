@@ -21,7 +21,7 @@ export type Sureness = "certain" | "likely" | "possible";
 export interface Sign {
   readonly dialect: string;
   readonly sureness: Sureness;
-  /** The lines of the upstream's settings besides its url; undefined if it needs a module. */
+  /** The lines of the upstream's settings besides its url; undefined if there is no preset for it. */
   readonly settings?: readonly string[];
   /** @returns the reason, if the look shows the sign */
   seen(look: Look): string | undefined;
