@@ -1,15 +1,18 @@
 /** Blocking calls: a program that does not await. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { ExitReport } from "../../src/index.ts";
 import { deeds } from "../faults/deeds.ts";
 import { run } from "../support/child.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
+import { sideBySide } from "../support/side-by-side.ts";
 import type { Cleanup } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { received, startSubscribable } from "./async-behaviours.ts";
+
+/** Two at a time, since one waits for the pulse of a hung thread: each runs in a program of its own. */
+const test = sideBySide("a blocking program", 2);
 
 interface Failed {
   readonly code?: string;
@@ -31,6 +34,27 @@ async function scenario<Seen>(t: Cleanup, name: string, job: object): Promise<Se
 
 const failed = ({ code, sent }: Failed) => [code, sent];
 const echoed = (params: unknown, id: unknown = 1) => JSON.stringify({ jsonrpc: "2.0", id, result: params });
+
+for (const [name, deed, withinMs] of [
+  ["hangs", "hang", 9_000],
+  ["ends", "exit", 1_000],
+  ["throws", "throw", 1_000],
+] as const) {
+  // A hang takes 6 s to be found: once is enough.
+  for (const place of deed === "hang" ? ["crashOfLine"] : ["crash", "crashOfLine"]) {
+    const where = place === "crash" ? "beside the host" : "of another thread";
+    test(`a call ${where} is woken with an error when the thread ${name}, and a later one is served`, async (t) => {
+      const { upstream, upstreams } = await deeds(t);
+      const { protocol } = upstreams.default as { readonly protocol: string };
+      const job = { url: upstream.url, protocol, deed };
+      const seen = await scenario<{ failed: Failed; beside?: Failed; again: string }>(t, place, job);
+      assert.deepEqual(failed(seen.failed), ["sidecar_crashed", "maybe"]);
+      assert.ok((seen.failed.ms ?? 0) < withinMs, `${seen.failed.ms} ms`);
+      assert.equal(seen.again, "echo one");
+      if (seen.beside) assert.deepEqual(failed(seen.beside), ["sidecar_crashed", "no"]);
+    });
+  }
+}
 
 test("requestSync and sendSync return what request and send resolve with", async (t) => {
   const upstream = await startUpstream({ t });
@@ -215,24 +239,3 @@ test("a program that never awaits is served by the next thread when one dies", a
   assert.deepEqual(failed(seen.failed), ["sidecar_crashed", "maybe"]);
   assert.equal(seen.again, "echo one");
 });
-
-for (const [name, deed, withinMs] of [
-  ["ends", "exit", 1_000],
-  ["throws", "throw", 1_000],
-  ["hangs", "hang", 9_000],
-] as const) {
-  // A hang takes 6 s to be found: once is enough.
-  for (const place of deed === "hang" ? ["crashOfLine"] : ["crash", "crashOfLine"]) {
-    const where = place === "crash" ? "beside the host" : "of another thread";
-    test(`a call ${where} is woken with an error when the thread ${name}, and a later one is served`, async (t) => {
-      const { upstream, upstreams } = await deeds(t);
-      const { protocol } = upstreams.default as { readonly protocol: string };
-      const job = { url: upstream.url, protocol, deed };
-      const seen = await scenario<{ failed: Failed; beside?: Failed; again: string }>(t, place, job);
-      assert.deepEqual(failed(seen.failed), ["sidecar_crashed", "maybe"]);
-      assert.ok((seen.failed.ms ?? 0) < withinMs, `${seen.failed.ms} ms`);
-      assert.equal(seen.again, "echo one");
-      if (seen.beside) assert.deepEqual(failed(seen.beside), ["sidecar_crashed", "no"]);
-    });
-  }
-}
