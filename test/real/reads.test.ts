@@ -1,4 +1,4 @@
-/** Three thousand reads at once through viem and ethers with their defaults, which is more than `limits.in_flight`. */
+/** Fifteen hundred reads at once through viem and ethers with their defaults, which is more than `limits.in_flight`. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { denoPath, nodePath, root, runtime } from "../support/root.ts";
 import type { Cleanup } from "../support/until.ts";
 import { loadEthers, loadViem } from "./clients.ts";
 
-const READS = 3_000;
+const READS = 1_500;
 
 /** The balance of each account is the account's own number. */
 const account = (number: number): string => `0x${(number + 1).toString(16).padStart(40, "0")}`;
@@ -26,14 +26,14 @@ async function startRpc(t: Cleanup): Promise<string> {
   return `${product.url}/rpc`;
 }
 
-test("viem reads three thousand balances at once", async (t) => {
+test("viem reads fifteen hundred balances at once", async (t) => {
   const { createPublicClient, http, foundry } = await loadViem();
   const client = createPublicClient({ chain: foundry, transport: http(await startRpc(t)) });
   const read = await Promise.all(balances.map((_, number) => client.getBalance({ address: account(number) })));
   assert.deepEqual(read, balances);
 });
 
-test("ethers reads three thousand balances at once, in its batches", async (t) => {
+test("ethers reads fifteen hundred balances at once, in its batches", async (t) => {
   const { JsonRpcProvider } = await loadEthers();
   const provider = new JsonRpcProvider(await startRpc(t));
   t.after(async () => provider.destroy());
