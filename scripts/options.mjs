@@ -22,6 +22,7 @@ const NAMES = {
   Answer: "AnswerOptions",
   Condition: "ConditionOptions",
   Capture: "CaptureOptions",
+  IdPlace: "IdPlaceOptions",
   Subscription: "SubscriptionOptions",
   Json: "JsonValue",
 };

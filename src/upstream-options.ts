@@ -259,10 +259,16 @@ export type ProtocolOptions =
       /** Where ids are, and what they are. */
       readonly id?:
         | {
-            /** The place of the id in requests. Default: `"/id"`. */
-            readonly out?: string | undefined;
-            /** The place of the id in replies. Default: `"/id"`. */
-            readonly in?: string | undefined;
+            /**
+             * The place of the id in requests: a JSON pointer, or several, of which the first that is there counts.
+             * Default: `"/id"`.
+             */
+            readonly out?: string | IdPlaceOptions | readonly (string | IdPlaceOptions)[] | undefined;
+            /**
+             * The place of the id in replies: a JSON pointer, or several, of which the first that is there counts.
+             * Default: `"/id"`.
+             */
+            readonly in?: string | IdPlaceOptions | readonly (string | IdPlaceOptions)[] | undefined;
             /** The kind of ids. Default: `"int"`. */
             readonly kind?: "int" | "int32" | "string" | "increasing" | "keep" | undefined;
           }
@@ -727,4 +733,12 @@ export interface AnswerOptions {
   readonly after?: "delivered" | undefined;
   /** The longest wait for the delivery. */
   readonly within?: Duration | undefined;
+}
+
+/** A place of ids in some messages. */
+export interface IdPlaceOptions {
+  /** The JSON pointer of the id. */
+  readonly at: string;
+  /** The messages that have an id there. By default all. */
+  readonly when?: ConditionOptions | undefined;
 }

@@ -3,7 +3,6 @@
 import * as z from "zod";
 import { DIALECTS, type DialectName } from "../protocols/dialects.ts";
 import { INFLATES } from "../protocols/frames.ts";
-import { ID_KINDS } from "../protocols/id-kinds.ts";
 import { ERROR_DEEDS } from "../protocols/json.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
@@ -14,10 +13,10 @@ import {
   conditionShape,
   EMPTY_CONDITION,
   isCondition,
-  memberPointer,
   scalarsByPointer,
   values,
 } from "./condition-settings.ts";
+import { jsonId } from "./id-settings.ts";
 import { duration, durationOrValue, wholeNumber } from "./units.ts";
 
 /**
@@ -91,14 +90,7 @@ const protocolOptions = z
       .strictObject({
         preset: z.literal("json"),
         ...common,
-        id: z
-          .strictObject({
-            out: memberPointer.prefault("/id").describe("The place of the id in requests."),
-            in: memberPointer.prefault("/id").describe("The place of the id in replies."),
-            kind: z.enum(ID_KINDS).prefault("int").describe("The kind of ids."),
-          })
-          .prefault({})
-          .describe("Where ids are, and what they are."),
+        id: jsonId.prefault({}).describe("Where ids are, and what they are."),
         reply: condition.optional().describe("A frame with our id that does not meet this is a message, not a reply."),
         skip: conditions.optional().describe("Frames with our id that precede the reply; they are messages."),
         final: conditions.optional().describe("Frames that end a request."),

@@ -1,5 +1,6 @@
 /**
- * Configurable protocol for JSON objects in which a reply repeats the id of its request.
+ * Configurable protocol for JSON in which a reply repeats the id of its request: objects, or arrays whose elements have
+ * meanings by position.
  *
  * By default the id is an integer in `id`, both ways, and every frame with one of our ids is a reply. The presets for
  * particular services are built from this.
@@ -7,11 +8,12 @@
 
 import { type Condition, compile, compileAny } from "./condition.ts";
 import { type IdKind, idsOf } from "./id-kinds.ts";
+import { PlaceFinder, type PlacesOfId } from "./id-places.ts";
 import type { Span } from "./json-check.ts";
 import { insertMissing, remove, replace } from "./json-edit.ts";
 import { inKindOf, type Json, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
-import { locate, type Place, parsePointer } from "./json-place.ts";
-import { kindOf } from "./json-text.ts";
+import type { Place } from "./json-place.ts";
+import { isOpener, kindOf } from "./json-text.ts";
 import {
   type Adopted,
   type Body,
@@ -29,10 +31,10 @@ export type ErrorDeed = (typeof ERROR_DEEDS)[number];
 export interface JsonOptions {
   readonly id?:
     | {
-        /** JSON pointer of the id in a request; by default `/id`. */
-        readonly out?: string | undefined;
-        /** JSON pointer of the id in a reply; by default `/id`. */
-        readonly in?: string | undefined;
+        /** The place of the id in a request; by default `/id`. */
+        readonly out?: PlacesOfId | undefined;
+        /** The place of the id in a reply; by default `/id`. */
+        readonly in?: PlacesOfId | undefined;
         /** By default `int`. */
         readonly kind?: IdKind | undefined;
       }
@@ -51,46 +53,50 @@ export interface JsonOptions {
 /** Builds the protocol. Throws if a pointer is invalid or a condition is empty. */
 export function json(options: JsonOptions = {}, name = "json"): Protocol {
   const { out = "/id", in: into = "/id", kind = "int" } = options.id ?? {};
-  const outPointer = parsePointer(out);
-  const inPointer = parsePointer(into);
-  if (out === "" || into === "") throw new Error("an id cannot be the whole message: its pointer must name a member");
+  const outward = new PlaceFinder(out);
+  const inward = new PlaceFinder(into);
   const { maxId, ids, write, read } = idsOf(kind);
+  const isId = (text: string, value: Span): boolean => read(text, value) !== undefined;
   const isError = options.errors && options.errors.do !== "message" ? compile(options.errors.when) : undefined;
   const fails = options.errors?.do === "fail_all" ? "all" : "oldest";
   const classify = classifier(options);
+  const shape = outward.inArrays ? (outward.inObjects ? "an object or an array" : "an array") : "an object";
 
-  /** Every message expects a reply, whatever its mode: only JSON-RPC has notifications. */
+  /** Every message with a place for an id expects a reply, whatever its mode: only JSON-RPC has notifications. */
   function encode(message: Body, id: number, mode: Mode): Encoded {
-    const { text, root } = readMessage(message);
-    const found = kindOf(text, root);
-    if (found === "array")
-      throw new InvalidMessage("shape", "the message must be an object: this protocol has no batches");
-    if (found !== "object") throw new InvalidMessage("shape", `the message must be an object, not ${nameOf(found)}`);
-    const place = locate(text, root, outPointer);
-    if (place.type === "blocked")
-      throw new InvalidMessage("shape", `no id can be placed at "${out}": the message has another value in the way`);
-    if (place.type === "duplicate")
-      throw new InvalidMessage("shape", `"${place.key}" occurs twice on the way to "${out}"`);
+    const json = readMessage(message);
+    const { text } = json;
+    const found = kindOf(text, json.root);
+    if (!(found === "object" ? outward.inObjects : found === "array" && outward.inArrays)) {
+      const why = found === "array" ? ": this protocol has no batches" : `, not ${nameOf(found)}`;
+      throw new InvalidMessage("shape", `the message must be ${shape}${why}`);
+    }
+    const place = outward.find(json, isElement);
+    if (!isOpen(text, place)) {
+      // An array that expects no reply may have its content there; an object has room for an id.
+      if (mode === "rpc" && (found === "array" || place === undefined)) return { frame: text, expectsReply: false };
+      throw new InvalidMessage("shape", whyNot(text, place, outward.text));
+    }
     if (ids === "callers") return keep(text, place, mode);
     if (place.type === "missing") return { frame: insertMissing(text, place, write(id)), expectsReply: true };
     return { frame: replace(text, place.value, write(id)), expectsReply: true, own: slice(text, place.value) };
   }
 
   /** Encodes with the caller's own id. A message that expects no reply needs none. */
-  function keep(text: string, place: Place & { type: "found" | "missing" }, mode: Mode): Encoded {
+  function keep(text: string, place: OpenPlace, mode: Mode): Encoded {
     if (place.type === "missing" && mode === "rpc") return { frame: text, expectsReply: false };
     const id = place.type === "found" ? read(text, place.value) : undefined;
     if (place.type === "missing" || typeof id !== "string") {
-      throw new InvalidMessage("shape", `this protocol keeps your id: "${out}" must be a string or a number`);
+      throw new InvalidMessage("shape", `this protocol keeps your id: ${outward.text} must be a string or a number`);
     }
     return { frame: text, expectsReply: true, id, own: slice(text, place.value) };
   }
 
   function adopt(frame: Body, id: number): Adopted | undefined {
     const json = readFrame(frame);
-    if ("why" in json || kindOf(json.text, json.root) !== "object") return undefined;
-    const place = locate(json.text, json.root, outPointer);
-    if (place.type !== "found") return undefined;
+    if ("why" in json) return undefined;
+    const place = outward.find(json, isElement);
+    if (!isOpen(json.text, place) || place.type === "missing") return undefined;
     const own = slice(json.text, place.value);
     if (ids !== "callers") return { frame: inKindOf(frame, replace(json.text, place.value, write(id))), own };
     const kept = read(json.text, place.value);
@@ -100,22 +106,19 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
   function fault(frame: string): string | undefined {
     const json = readFrame(frame);
     if ("why" in json) return undefined;
-    const place = locate(json.text, json.root, outPointer);
-    return place.type === "duplicate" ? `"${place.key}" occurs twice on the way to "${out}"` : undefined;
+    const place = outward.find(json, isElement);
+    return place?.type === "duplicate" ? `"${place.key}" occurs twice on the way to ${outward.text}` : undefined;
   }
 
   function decode(frame: Body): Decoded {
     const json = readFrame(frame);
     if ("why" in json) return decodeText(frame, json.why);
-    const { text, root } = json;
-    const place = locate(text, root, inPointer);
-    if (place.type === "duplicate")
-      return {
-        type: "noise",
-        why: `"${place.key}" occurs twice on the way to "${into}"`,
-      };
-    const id = place.type === "found" ? read(text, place.value) : undefined;
-    if (place.type !== "found" || id === undefined) {
+    const { text } = json;
+    const place = inward.find(json, isId);
+    if (place?.type === "duplicate")
+      return { type: "noise", why: `"${place.key}" occurs twice on the way to ${inward.text}` };
+    const id = place?.type === "found" ? read(text, place.value) : undefined;
+    if (place?.type !== "found" || id === undefined) {
       return isError?.(json) ? { type: "error", fails } : { type: "message", json: true };
     }
     const type = classify(json);
@@ -149,6 +152,36 @@ function classifier({ reply, skip, final, collect }: JsonOptions) {
     if (!isFinal || isFinal(json)) return "reply";
     return collect ? "part" : "progress";
   };
+}
+
+/** A place where an id is or can be put. */
+type OpenPlace = Place & { readonly type: "found" | "missing" };
+
+/** An array or object as an element of an array is content, and no id. As a member it may be a caller's odd id. */
+function isOpen(text: string, place: Place | undefined): place is OpenPlace {
+  if (place?.type === "found") return place.holder !== undefined || isElement(text, place.value);
+  return place?.type === "missing";
+}
+
+function isElement(text: string, value: Span): boolean {
+  return !isOpener(text.charCodeAt(value.start));
+}
+
+/** The reason why a message can have no id. */
+function whyNot(text: string, place: Exclude<Place, { type: "missing" }> | undefined, at: string): string {
+  switch (place?.type) {
+    case undefined:
+      return `the message gets no reply: it meets no condition of ${at} (id.out)`;
+    case "duplicate":
+      return `"${place.key}" occurs twice on the way to ${at}`;
+    case "blocked": {
+      const isShort = kindOf(text, place.value) === "array";
+      const why = isShort ? "the array has no such element; null will do" : "the message has another value in the way";
+      return `no id can be placed at ${at}: ${why}`;
+    }
+    case "found":
+      return `the message has ${nameOf(kindOf(text, place.value))} at ${at}, where its id must be`;
+  }
 }
 
 function gather(frames: readonly Body[]): string {

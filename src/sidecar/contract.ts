@@ -249,7 +249,10 @@ export interface JournalEpochs {
 export type NoPage = "ahead" | "nowhere";
 
 /** The part of a protocol that the host needs; the protocol itself may be a module that only the thread has loaded. */
-export type ProtocolTraits = Pick<Protocol, "name" | "accepts" | "streams">;
+export type ProtocolTraits = Pick<Protocol, "name" | "accepts" | "streams"> & {
+  /** True if an array is a batch of messages, and no message by itself. */
+  readonly batches: boolean;
+};
 
 /** The details of an upstream that only the thread knows. */
 export interface UpstreamDetails {

@@ -67,7 +67,7 @@ const message = { method: "POST", headers: { "Content-Type": "application/json" 
 test("a path reaches the upstream that it names, on every family of routes", async () => {
   const app = appOver(
     fakeUpstream("a"),
-    fakeUpstream("b", { protocol: { name: "text", accepts: "any", streams: false } }),
+    fakeUpstream("b", { protocol: { name: "text", accepts: "any", streams: false, batches: false } }),
   );
   for (const path of ["/v1/upstreams/a/request", "/v1/upstreams/b/request", "/rpc/a"]) {
     const response = await app.request(path, message);

@@ -8,7 +8,7 @@ import { CallStats } from "../../src/sidecar/host/call-stats.ts";
 import { JournalPulls } from "../../src/sidecar/host/journal-pulls.ts";
 import { UpstreamSubscriptions } from "../../src/sidecar/host/subscriptions.ts";
 
-const jsonRpc: ProtocolTraits = { name: "json-rpc", accepts: "json", streams: false };
+const jsonRpc: ProtocolTraits = { name: "json-rpc", accepts: "json", streams: false, batches: true };
 
 export function fakeUpstream(name: string, parts: Partial<UpstreamPort> = {}): UpstreamPort {
   return {

@@ -26,8 +26,8 @@ export function readPick(c: Context<Env>): Pointer | undefined {
 }
 
 /** Refuses a batch: its items may fail apart, and one picked value could not report that. */
-export function demandOneReply(body: Body, { accepts }: ProtocolTraits): Body {
-  if (accepts === "json" && typeof body === "string" && /^\s*\[/.test(body)) {
+export function demandOneReply(body: Body, { batches }: ProtocolTraits): Body {
+  if (batches && typeof body === "string" && /^\s*\[/.test(body)) {
     throw refused("invalid_request", "pick needs exactly one reply: send the messages of the batch one by one");
   }
   return body;

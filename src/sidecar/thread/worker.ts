@@ -215,6 +215,6 @@ function receiver(now: () => number, handle: (message: ToThread) => void): (batc
   };
 }
 
-function traitsOf({ name, accepts, streams }: Protocol): ProtocolTraits {
-  return { name, accepts, streams };
+function traitsOf({ name, accepts, streams, split }: Protocol): ProtocolTraits {
+  return { name, accepts, streams, batches: split !== undefined };
 }

@@ -1,0 +1,41 @@
+/** Schemas of ids in JSON messages: their places, and their kinds. */
+
+import * as z from "zod";
+import { ID_KINDS } from "../protocols/id-kinds.ts";
+import { condition, memberPointer } from "./condition-settings.ts";
+
+const PLACE_FORM = "must be a JSON pointer to a member, such as /id or /1, or { at: …, when: … }, or a list of these";
+
+const place = z.union([
+  memberPointer,
+  z
+    .strictObject({
+      at: memberPointer.describe("The JSON pointer of the id."),
+      when: condition.optional().describe("The messages that have an id there. By default all."),
+    })
+    .meta({ id: "IdPlace", description: "A place of ids in some messages." }),
+]);
+
+/** The most places of ids: each is looked for in every frame. */
+const PLACES_MAX = 16;
+
+const places = z.union(
+  [
+    ...place.options,
+    z
+      .array(place, { error: PLACE_FORM })
+      .min(1, "must have at least one place")
+      .max(PLACES_MAX, `must have at most ${PLACES_MAX} places`),
+  ],
+  { error: PLACE_FORM },
+);
+
+export const jsonId = z.strictObject({
+  out: places
+    .prefault("/id")
+    .describe("The place of the id in requests: a JSON pointer, or several, of which the first that is there counts."),
+  in: places
+    .prefault("/id")
+    .describe("The place of the id in replies: a JSON pointer, or several, of which the first that is there counts."),
+  kind: z.enum(ID_KINDS).prefault("int").describe("The kind of ids."),
+});
