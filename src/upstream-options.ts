@@ -270,7 +270,11 @@ export type ProtocolOptions =
              */
             readonly in?: string | IdPlaceOptions | readonly (string | IdPlaceOptions)[] | undefined;
             /** The kind of ids. Default: `"int"`. */
-            readonly kind?: "int" | "int32" | "string" | "increasing" | "keep" | undefined;
+            readonly kind?: "int" | "int32" | "string" | "uuid" | "increasing" | "keep" | undefined;
+            /** The beginning of ids of kind string. */
+            readonly prefix?: string | undefined;
+            /** More places in a reply that repeat the id, such as that of an echoed request: JSON pointers. */
+            readonly echo?: readonly string[] | undefined;
           }
         | undefined;
       /** A frame with our id that does not meet this is a message, not a reply. */

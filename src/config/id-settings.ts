@@ -30,12 +30,35 @@ const places = z.union(
   { error: PLACE_FORM },
 );
 
-export const jsonId = z.strictObject({
-  out: places
-    .prefault("/id")
-    .describe("The place of the id in requests: a JSON pointer, or several, of which the first that is there counts."),
-  in: places
-    .prefault("/id")
-    .describe("The place of the id in replies: a JSON pointer, or several, of which the first that is there counts."),
-  kind: z.enum(ID_KINDS).prefault("int").describe("The kind of ids."),
-});
+export const jsonId = z
+  .strictObject({
+    out: places
+      .prefault("/id")
+      .describe(
+        "The place of the id in requests: a JSON pointer, or several, of which the first that is there counts.",
+      ),
+    in: places
+      .prefault("/id")
+      .describe("The place of the id in replies: a JSON pointer, or several, of which the first that is there counts."),
+    kind: z.enum(ID_KINDS).prefault("int").describe("The kind of ids."),
+    prefix: z
+      .string()
+      .min(1, "must not be empty")
+      .max(64, "must have at most 64 characters")
+      .optional()
+      .describe("The beginning of ids of kind string."),
+    echo: z
+      .array(memberPointer)
+      .min(1, "must have at least one pointer")
+      .max(PLACES_MAX, `must have at most ${PLACES_MAX} pointers`)
+      .optional()
+      .describe("More places in a reply that repeat the id, such as that of an echoed request: JSON pointers."),
+  })
+  .refine(({ kind, prefix }) => prefix === undefined || kind === "string", {
+    path: ["prefix"],
+    error: "needs kind: string",
+  })
+  .refine(({ kind, echo }) => echo === undefined || kind !== "keep", {
+    path: ["echo"],
+    error: "is not needed with kind: keep: the id on the wire is the caller's",
+  });

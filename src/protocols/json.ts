@@ -11,8 +11,8 @@ import { type IdKind, idsOf } from "./id-kinds.ts";
 import { PlaceFinder, type PlacesOfId } from "./id-places.ts";
 import type { Span } from "./json-check.ts";
 import { insertMissing, remove, replace } from "./json-edit.ts";
-import { inKindOf, type Json, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
-import type { Place } from "./json-place.ts";
+import { checkedJson, inKindOf, type Json, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
+import { locate, type Place, type Pointer, parsePointer } from "./json-place.ts";
 import { isOpener, kindOf } from "./json-text.ts";
 import {
   type Adopted,
@@ -22,6 +22,7 @@ import {
   InvalidMessage,
   type Mode,
   type Protocol,
+  type WireId,
 } from "./protocol.ts";
 
 /** The way to treat an error that names no request. */
@@ -37,6 +38,10 @@ export interface JsonOptions {
         readonly in?: PlacesOfId | undefined;
         /** By default `int`. */
         readonly kind?: IdKind | undefined;
+        /** The beginning of ids of kind `string`. */
+        readonly prefix?: string | undefined;
+        /** JSON pointers of more places in a reply that repeat the id, such as that of an echoed request. */
+        readonly echo?: readonly string[] | undefined;
       }
     | undefined;
   /** A frame with our id that does not meet this is a message, not a reply. */
@@ -51,11 +56,12 @@ export interface JsonOptions {
 }
 
 /** Builds the protocol. Throws if a pointer is invalid or a condition is empty. */
-export function json(options: JsonOptions = {}, name = "json"): Protocol {
-  const { out = "/id", in: into = "/id", kind = "int" } = options.id ?? {};
+export function json(options: JsonOptions = {}, name = "json", seed?: string): Protocol {
+  const { out = "/id", in: into = "/id", kind = "int", prefix, echo = [] } = options.id ?? {};
   const outward = new PlaceFinder(out);
   const inward = new PlaceFinder(into);
-  const { maxId, ids, write, read } = idsOf(kind);
+  const { maxId, ids, write, read } = idsOf(kind, { prefix, seed });
+  const echoes = echo.map(parsePointer);
   const isId = (text: string, value: Span): boolean => read(text, value) !== undefined;
   const isError = options.errors && options.errors.do !== "message" ? compile(options.errors.when) : undefined;
   const fails = options.errors?.do === "fail_all" ? "all" : "oldest";
@@ -125,10 +131,20 @@ export function json(options: JsonOptions = {}, name = "json"): Protocol {
     if (type === "message") return { type, json: true };
     const render = (own: unknown): Body => {
       if (ids === "callers") return frame;
-      return inKindOf(frame, typeof own === "string" ? replace(text, place.value, own) : withoutId(text, place));
+      const restored = withOwnId(text, place, own);
+      return inKindOf(
+        frame,
+        echoes.reduce((each, at) => withOwnEcho(each, at, id, own), restored),
+      );
     };
     if (type === "reply" && options.collect) return { type, id, render, gather };
     return { type, id, render };
+  }
+
+  /** Restores the caller's id in a place that repeats ours. */
+  function withOwnEcho(text: string, at: Pointer, id: WireId, own: unknown): string {
+    const place = locate(text, checkedJson(text).root, at);
+    return place.type === "found" && read(text, place.value) === id ? withOwnId(text, place, own) : text;
   }
 
   /** A frame that is not JSON has no id, but a rule may know its text. */
@@ -190,6 +206,10 @@ function gather(frames: readonly Body[]): string {
 
 function slice(text: string, span: Span): string {
   return text.slice(span.start, span.end);
+}
+
+function withOwnId(text: string, place: Place & { type: "found" }, own: unknown): string {
+  return typeof own === "string" ? replace(text, place.value, own) : withoutId(text, place);
 }
 
 /** Removes the id. An element of an array becomes null instead, because removal would move the others. */

@@ -25,9 +25,11 @@ interface Settings extends DialectSettings {
   readonly obs: ObsOptions;
 }
 
-const BUILT: { readonly [Name in Exclude<keyof Settings, DialectName>]: (settings: Settings[Name]) => Preset } = {
+const BUILT: {
+  readonly [Name in Exclude<keyof Settings, DialectName>]: (settings: Settings[Name], seed?: string) => Preset;
+} = {
   "json-rpc": (settings) => ({ protocol: jsonRpcWith(settings) }),
-  json: (settings) => ({ protocol: json(settings) }),
+  json: (settings, seed) => ({ protocol: json(settings, "json", seed) }),
   text: ({ id, ...rules }) => ({
     protocol: id
       ? async () => (await import("./text-ids.ts")).textIds({ id, ...rules })
@@ -44,7 +46,10 @@ const BUILT: { readonly [Name in Exclude<keyof Settings, DialectName>]: (setting
 const dialects = Object.entries(DIALECTS).map(([name, { build }]) => [name, build] as const);
 
 /** The only list of presets; the configuration's schema takes their names from here. */
-const PRESETS: Readonly<Record<string, (settings: never) => Preset>> = { ...BUILT, ...Object.fromEntries(dialects) };
+const PRESETS: Readonly<Record<string, (settings: never, seed?: string) => Preset>> = {
+  ...BUILT,
+  ...Object.fromEntries(dialects),
+};
 
 /** The settings of every preset. */
 interface CommonSettings {
@@ -64,12 +69,14 @@ export const presetNames = Object.keys(PRESETS) as readonly PresetName[];
 /**
  * Builds the preset of that name, without what every preset takes; undefined if there is none. Throws if its settings
  * are invalid.
+ *
+ * @param seed a random UUID, for ids that no other process may have
  */
-export function preset(nameOrSettings: string | PresetSettings): Preset | undefined {
+export function preset(nameOrSettings: string | PresetSettings, seed?: string): Preset | undefined {
   const settings = typeof nameOrSettings === "string" ? { preset: nameOrSettings } : nameOrSettings;
   if (!Object.hasOwn(PRESETS, settings.preset)) return undefined;
-  const build = PRESETS[settings.preset] as (settings: object) => Preset;
-  return build(settings);
+  const build = PRESETS[settings.preset] as (settings: object, seed?: string) => Preset;
+  return build(settings, seed);
 }
 
 /** How messages lie in frames: as the settings say, or as the preset brings it. */

@@ -202,10 +202,72 @@ test("WAMP's hello keeps its realm, also when it is sent by the greeting", () =>
   assert.deepEqual(sent(protocol, '[1,"realm1",{}]', "rpc"), { frame: '[1,"realm1",{}]', expectsReply: false });
 });
 
+const SEED = "0f8fad5b-d9cb-469f-a165-70867728950e";
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+describe("an id of kind uuid", () => {
+  const protocol = json({ id: { kind: "uuid" } }, "json", SEED);
+
+  test("is a UUID, whatever its number, and leads back to it, also in capitals", () => {
+    fc.assert(
+      fc.property(fc.nat({ max: protocol.maxId }), fc.boolean(), (number, capitals) => {
+        const { frame } = protocol.encode('{"id":"mine"}', number, "request");
+        const { id } = JSON.parse(String(frame)) as { id: string };
+        assert.match(id, UUID);
+        const decoded = protocol.decode(JSON.stringify({ id: capitals ? id.toUpperCase() : id }));
+        assert.ok(decoded.type === "reply");
+        assert.deepEqual([decoded.id, decoded.render('"mine"')], [number, '{"id":"mine"}']);
+      }),
+    );
+  });
+
+  test("is none of another process, and no other text", () => {
+    const other = json({ id: { kind: "uuid" } }, "json", "7c9e6679-7425-40de-944b-e07fc1f90ae7");
+    assert.equal(protocol.decode(other.encode("{}", 1, "request").frame).type, "message");
+    for (const id of ["", "1", SEED.slice(0, 24), `${SEED.slice(0, 24)}00000000000g`, `${SEED}0`])
+      assert.equal(protocol.decode(JSON.stringify({ id })).type, "message", id);
+  });
+});
+
+test("an id of kind string may begin with a prefix", () => {
+  const protocol = json({ id: { kind: "string", prefix: 'a"-' } });
+  assert.equal(sent(protocol, "{}").frame, '{"id":"a\\"-4711"}');
+  assert.equal(heard(protocol, '{"id":"a\\"-4711"}', "1"), '{"id":1}');
+  for (const id of ["4711", 'a"-04711', 'a"-', 'b"-4711']) {
+    assert.equal(heard(protocol, JSON.stringify({ id })), "message", id);
+  }
+});
+
+describe("a reply that repeats the id", () => {
+  const protocol = json({ id: { echo: ["/request/id", "/request/ids/0"] } });
+  const echo = '{"id":4711,"request":{"id":4711,"command":"c","ids":[4711,2]}}';
+
+  test("has the caller's in all of the places", () => {
+    assert.equal(heard(protocol, echo, '"x"'), '{"id":"x","request":{"id":"x","command":"c","ids":["x",2]}}');
+    assert.equal(heard(protocol, echo), '{"request":{"command":"c","ids":[null,2]}}');
+  });
+
+  test("keeps what is there and is not ours", () => {
+    const other = '{"id":4711,"request":{"id":4712,"ids":"4711"}}';
+    assert.equal(heard(protocol, other, "1"), '{"id":1,"request":{"id":4712,"ids":"4711"}}');
+    assert.equal(heard(protocol, '{"id":4711}', "1"), '{"id":1}');
+  });
+});
+
+test("a prefix and an echo are refused where they mean nothing", () => {
+  const paths = (id: object) => issuesOf(id).map(({ path }) => path.at(-1));
+  assert.deepEqual(paths({ prefix: "a" }), ["prefix"]);
+  assert.deepEqual(paths({ kind: "keep", echo: ["/request/id"] }), ["echo"]);
+  assert.deepEqual(paths({ kind: "string", prefix: "a", echo: ["/request/id"] }), []);
+});
+
+function issuesOf(id: object) {
+  const settings = { url: "wss://example.org/", protocol: { preset: "json", id } };
+  return upstreamSchema.safeParse(settings).error?.issues ?? [];
+}
+
 test("a wrong place is refused with what is possible", () => {
-  const parsed = (id: object) =>
-    upstreamSchema.safeParse({ url: "wss://example.org/", protocol: { preset: "json", id } }).error?.issues ?? [];
   for (const id of [{ out: "1" }, { in: [] }, { in: { when: { has: ["/a"] } } }, { out: [7] }])
-    assert.ok(parsed(id).length > 0, JSON.stringify(id));
-  assert.deepEqual(parsed({ out: ["/a", { at: "/b", when: { match: { "/c": 1 } } }], in: "/0/x" }), []);
+    assert.ok(issuesOf(id).length > 0, JSON.stringify(id));
+  assert.deepEqual(issuesOf({ out: ["/a", { at: "/b", when: { match: { "/c": 1 } } }], in: "/0/x" }), []);
 });

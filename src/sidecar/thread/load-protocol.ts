@@ -18,7 +18,7 @@ export async function loadProtocol(
   threw: ModuleThrew = () => {},
   withinMs = LOAD_WITHIN_MS,
 ): Promise<Protocol> {
-  const known = preset(settings)?.protocol;
+  const known = preset(settings, crypto.randomUUID())?.protocol;
   if (known) return typeof known === "function" ? known() : known;
   const path = typeof settings === "string" ? settings : settings.preset;
   const message = `it was not loaded within ${withinMs / 1_000} s`;
