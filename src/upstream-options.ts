@@ -290,6 +290,8 @@ export type ProtocolOptions =
             readonly frames?: number | undefined;
           }
         | undefined;
+      /** The message that ends a request which nobody reads any more; $id is the request's id. */
+      readonly cancel?: JsonValue | undefined;
       /** The way to treat an error that names no request. */
       readonly errors?:
         | {

@@ -6,6 +6,7 @@ import { INFLATES } from "../protocols/frames.ts";
 import { ERROR_DEEDS } from "../protocols/json.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
+import { needsIdToSend } from "../protocols/subscription-request.ts";
 import { isTemplate, TEXT_ID_KINDS, templatePlaces } from "../protocols/text.ts";
 import { answers, jsonValue } from "./answer-settings.ts";
 import {
@@ -95,6 +96,13 @@ const protocolOptions = z
         skip: conditions.optional().describe("Frames with our id that precede the reply; they are messages."),
         final: conditions.optional().describe("Frames that end a request."),
         collect: collect.describe("Makes the reply an array of all frames with the id. Needs final."),
+        cancel: jsonValue
+          .optional()
+          .refine(
+            (cancel) => cancel === undefined || needsIdToSend(cancel),
+            "must have $id, where the request's id goes",
+          )
+          .describe("The message that ends a request which nobody reads any more; $id is the request's id."),
         errors: jsonErrors,
       })
       .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),

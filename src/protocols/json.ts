@@ -24,6 +24,7 @@ import {
   type Protocol,
   type WireId,
 } from "./protocol.ts";
+import { endMessage } from "./subscription-request.ts";
 
 /** The way to treat an error that names no request. */
 export const ERROR_DEEDS = ["fail_oldest", "message", "fail_all"] as const;
@@ -53,6 +54,8 @@ export interface JsonOptions {
   /** Makes the reply an array of all frames with the id; `frames` bounds their number. */
   readonly collect?: { readonly frames?: number | undefined } | undefined;
   readonly errors?: { readonly when: Condition; readonly do: ErrorDeed } | undefined;
+  /** The message that ends a request which nobody reads any more, with `$id` where its id goes. */
+  readonly cancel?: unknown;
 }
 
 /** Builds the protocol. Throws if a pointer is invalid or a condition is empty. */
@@ -152,9 +155,11 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
     return isError?.({ text: textOf(frame) }) ? { type: "error", fails } : { type: "noise", why };
   }
 
-  const { collect } = options;
+  const { collect, cancel: end } = options;
+  const cancel =
+    end === undefined ? {} : { cancel: (id: WireId) => endMessage(end, typeof id === "number" ? write(id) : id) };
   const several = { streams: collect !== undefined, maxFrames: collect?.frames };
-  return { name, correlation: "id", accepts: "json", maxId, ids, ...several, encode, adopt, fault, decode };
+  return { name, correlation: "id", accepts: "json", maxId, ids, ...several, ...cancel, encode, adopt, fault, decode };
 }
 
 /** Compiles the options into a function that classifies frames with one of our ids. */

@@ -22,6 +22,7 @@ const PROTOCOLS = {
     id: { out: { at: "/1", when: { match: { "/0": "REQ" } } }, in: "/1", kind: "string" },
     final: [{ match: { "/0": "EOSE" } }],
     collect: {},
+    cancel: ["CLOSE", "$id"],
   },
 };
 
@@ -47,7 +48,8 @@ function upstreamFor([first, id, third, fourth, fifth]: readonly unknown[], conn
       return;
     case "/nostr":
       if (first === "REQ") for (const content of ["a", "b"]) connection.send(["EVENT", id, { content }]);
-      connection.send(first === "REQ" ? ["EOSE", id] : ["OK", "e1", true, ""]);
+      if (first === "REQ" && third !== null) connection.send(["EOSE", id]);
+      if (first === "EVENT") connection.send(["OK", "e1", true, ""]);
   }
 }
 
@@ -100,6 +102,13 @@ test("requests, replies, answers and messages may be arrays", async (t) => {
   assert.deepEqual(await ask("nostr", ["REQ", "s", {}]), [...events, ["EOSE", "s"]]);
   assert.equal((await post("nostr/send", ["EVENT", { kind: 1 }])).status, 204);
   assert.deepEqual(await messagesOf("nostr", "wait=5"), [["OK", "e1", true, ""]]);
+  const leaving = new AbortController();
+  const left = product.post("/v1/upstreams/nostr/request", ["REQ", "s", null], { signal: leaving.signal });
+  const endless = await upstream.until(() => upstream.texts.find((text) => text.endsWith(",null]")));
+  leaving.abort();
+  await assert.rejects(left);
+  const id = JSON.parse(endless)[1];
+  await upstream.until(() => upstream.texts.includes(JSON.stringify(["CLOSE", id])));
   const wrong = await post("nostr/request", ["EVENT", { kind: 1 }]);
   assert.equal(wrong.status, 400);
   assert.match(((await wrong.json()) as { detail: string }).detail, /gets no reply: it meets no condition of "\/1"/);

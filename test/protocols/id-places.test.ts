@@ -254,6 +254,17 @@ describe("a reply that repeats the id", () => {
   });
 });
 
+test("the frame that ends a request has its id as it is on the wire", () => {
+  const ended = (options: object) => configured(options).cancel?.(7);
+  assert.equal(ended({ cancel: { type: "stop", of: "$id" } }), '{"type":"stop","of":7}');
+  assert.equal(ended({ id: { out: "/1", in: "/1", kind: "string" }, cancel: ["CLOSE", "$id"] }), '["CLOSE","7"]');
+  assert.equal(configured({ id: { kind: "keep" }, cancel: { of: "$id" } }).cancel?.('"x"'), '{"of":"x"}');
+  assert.equal(ended({}), undefined);
+  const cancel = { type: "stop" };
+  const wrong = upstreamSchema.safeParse({ url: "wss://example.org/", protocol: { preset: "json", cancel } });
+  assert.match(wrong.error?.issues[0]?.message ?? "", /must have \$id/);
+});
+
 test("a prefix and an echo are refused where they mean nothing", () => {
   const paths = (id: object) => issuesOf(id).map(({ path }) => path.at(-1));
   assert.deepEqual(paths({ prefix: "a" }), ["prefix"]);

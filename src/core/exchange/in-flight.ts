@@ -161,7 +161,7 @@ export class InFlight {
     for (const entry of this.table.entriesOf("caller", seq)) {
       this.#counters.abandoned++;
       entry.request.batch?.abandon();
-      this.#orphan(entry, now, entry.streams);
+      this.#orphan(entry, now, true);
     }
   }
 
