@@ -1,8 +1,8 @@
 /** The grammar of placeholders in the texts of a configuration, the only place that knows it. */
 
 /**
- * Placeholders are resolved at three moments. Reading the configuration puts in variables and turns `$${` into a literal
- * `${`. Files and credentials are resolved by every connection attempt, so that a secret can change without a restart.
+ * Placeholders are resolved at three moments. Reading the configuration puts in variables and turns `$${` into a
+ * literal `${`. Files and credentials are resolved by every connection attempt, so that a secret can change without a restart.
  * Values that frames have brought are resolved when the text that has them goes out. Until then a literal `${file:`,
  * `${credentials:` or `${conn:` keeps its escape.
  */
@@ -53,6 +53,17 @@ export function tokenize(text: string): Token[] {
   if (end < text.length) tokens.push({ kind: "text", source: text.slice(end) });
   return tokens;
 }
+
+/** The placeholder of a value that frames bring, as the configuration has it. */
+export function capturedPlaceholder(name: string): string {
+  return `\${conn:${name}}`;
+}
+
+/** Matches such a placeholder, whose name is the first group, and nothing else. */
+export const CAPTURED_PATTERN = String.raw`\$\{conn:([^}]*)\}`;
+
+/** The type of texts that begin with such a placeholder. */
+export type CapturedStart = `\${conn:${string}}`;
 
 function isDeferredKind(kind: string | undefined): kind is DeferredKind {
   return DEFERRED_KINDS.some((known) => known === kind);

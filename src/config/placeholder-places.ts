@@ -1,6 +1,6 @@
 /** The places of an upstream's settings in which placeholders are resolved later: those that go out. */
 
-import { type DeferredKind, isDeferred, tokenize } from "../placeholders.ts";
+import { capturedPlaceholder, type DeferredKind, isDeferred, tokenize } from "../placeholders.ts";
 import { type CaptureRule, capturePlan, type DurationOfValue } from "../protocols/capture-plan.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import type { Path } from "./problems.ts";
@@ -71,7 +71,7 @@ export function misplacedPlaceholders(upstream: object): readonly Misplaced[] {
     for (const token of tokenize(text)) {
       const kind = isDeferred(token) ? token.kind : token.kind === "escape" ? token.before : undefined;
       if (kind === undefined) continue;
-      const start = token.kind === "escape" ? "$${…" : `\${${kind}:…}`;
+      const start = token.kind === "escape" ? "$${…" : `$${"{"}${kind}:…}`;
       if (isKey) found.push({ path, what: `${start} ${IN_A_KEY}` });
       else if (!isPlace(path, kind)) found.push({ path, what: `${start} ${ELSEWHERE}` });
       else if (path[0] === "webhooks" && token.kind === "credentials")
@@ -96,7 +96,7 @@ export function misusedValues(upstream: Capturing): readonly Misplaced[] {
   const { names: known, kept, resuming } = capturePlan(upstream);
   const found: Misplaced[] = [];
   const look = (name: string, path: Path): void => {
-    const wrong = (what: string) => found.push({ path, what: `\${conn:${name}} ${what}` });
+    const wrong = (what: string) => found.push({ path, what: `${capturedPlaceholder(name)} ${what}` });
     const isHandshake = path[0] === "url" || path[0] === "headers";
     if (!known.has(name)) wrong(`names no value of capture (${[...known].join(", ") || "there are none"})`);
     else if (isHandshake && !kept.has(name)) wrong("is not known before the connection: its capture needs keep: true");

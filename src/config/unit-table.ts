@@ -1,5 +1,7 @@
 /** Units of durations and sizes, and the types of texts that end with one. */
 
+import type { CapturedStart } from "../placeholders.ts";
+
 export const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 export const BYTES = {
   B: 1,
@@ -15,7 +17,7 @@ export const BYTES = {
 export type Duration = `${number}${keyof typeof MILLISECONDS}`;
 
 /** A duration whose number a frame of the upstream brings, such as `${conn:interval}ms`. */
-export type CapturedDuration = `\${conn:${string}}${keyof typeof MILLISECONDS}`;
+export type CapturedDuration = `${CapturedStart}${keyof typeof MILLISECONDS}`;
 
 /** A size with its unit, such as `64KiB` or `16MiB`. */
 export type Size = `${number}${keyof typeof BYTES}`;

@@ -6,6 +6,7 @@
  */
 
 import * as z from "zod";
+import { CAPTURED_PATTERN, capturedPlaceholder } from "../placeholders.ts";
 import type { DurationOfValue } from "../protocols/capture-plan.ts";
 import { BYTES, type CapturedDuration, type Duration, MILLISECONDS, type Size } from "./unit-table.ts";
 
@@ -108,11 +109,11 @@ export const durationOrOff = unit<Duration | "off", number | null>(
   (text) => (text === "off" ? null : parseDuration(text)),
 );
 
-const VALUE = /^\$\{conn:([^}]*)\}(ms|s|m|h)$/;
+const VALUE = new RegExp(`^${CAPTURED_PATTERN}(ms|s|m|h)$`);
 
 /** A duration of at least 1 ms, or one whose number is a captured value, such as `${conn:interval}ms`. */
 export const durationOrValue = unit<Duration | CapturedDuration, number | DurationOfValue>(
-  `${DURATION_FORM}, or a captured value with its unit, such as \${conn:interval}ms`,
+  `${DURATION_FORM}, or a captured value with its unit, such as ${capturedPlaceholder("interval")}ms`,
   new RegExp(`${DURATION.source}|${VALUE.source}`),
   (text) => {
     const [, value, unit] = VALUE.exec(text) ?? [];

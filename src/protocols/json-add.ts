@@ -7,8 +7,8 @@ import { elements, kindOf } from "./json-text.ts";
 import { type Body, InvalidMessage } from "./protocol.ts";
 
 /**
- * Puts a value into a message: a member of an object is set, an element of an array is inserted. Objects and arrays that
- * are missing on the way are made; `0` and `-` lead to an array.
+ * Puts a value into a message: a member of an object is set, an element of an array is inserted. Objects and arrays
+ * that are missing on the way are made; `0` and `-` lead to an array.
  * @param value JSON
  * @throws InvalidMessage if the message has no such place
  */

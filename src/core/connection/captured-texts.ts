@@ -1,6 +1,6 @@
 /** The texts and JSON messages into which captured values are put when they go out. */
 
-import { fillText, type Token, tokenize } from "../../placeholders.ts";
+import { capturedPlaceholder, fillText, type Token, tokenize } from "../../placeholders.ts";
 import { STRINGS } from "../../protocols/subscription-request.ts";
 import { textOfScalar, type Values } from "./captured-values.ts";
 
@@ -9,7 +9,7 @@ export class ValueMissing extends Error {
   override readonly name = "ValueMissing";
 
   constructor(name: string) {
-    super(`\${conn:${name}} is needed, and no frame has brought it yet`);
+    super(`${capturedPlaceholder(name)} is needed, and no frame has brought it yet`);
   }
 }
 
