@@ -2,7 +2,8 @@
 
 /**
  * Placeholders are resolved at three moments. Reading the configuration puts in variables and turns `$${` into a
- * literal `${`. Files and credentials are resolved by every connection attempt, so that a secret can change without a restart.
+ * literal `${`. Files and credentials are resolved by every connection attempt, so that a secret can change without
+ * a restart.
  * Values that frames have brought are resolved when the text that has them goes out. Until then a literal `${file:`,
  * `${credentials:` or `${conn:` keeps its escape.
  */

@@ -2,7 +2,7 @@
 
 import { capturedPlaceholder, fillText, type Token, tokenize } from "../../placeholders.ts";
 import { STRINGS } from "../../protocols/subscription-request.ts";
-import { textOfScalar, type Values } from "./captured-values.ts";
+import { type CapturedScalars, textOfScalar } from "./captured-values.ts";
 
 /** Thrown where a value is needed that no frame has brought yet. */
 export class ValueMissing extends Error {
@@ -17,7 +17,7 @@ export class ValueMissing extends Error {
 const ATTEMPTS = ["file", "credentials"] as const;
 
 /** Fills a text that goes out as it is. @throws ValueMissing */
-export function filledText(text: string, values: Values): string {
+export function filledText(text: string, values: CapturedScalars): string {
   return fillText(text, (_, name) => textOfScalar(scalarOf(values, name)), ATTEMPTS);
 }
 
@@ -25,7 +25,7 @@ export function filledText(text: string, values: Values): string {
  * Fills JSON. A string that is nothing but one placeholder becomes the value in its own type, as the upstream wrote it.
  * @throws ValueMissing
  */
-export function filledJson(json: string, values: Values): string {
+export function filledJson(json: string, values: CapturedScalars): string {
   return json.replace(STRINGS, (found: string, colon?: string) => {
     const inner = found.slice(1, found.lastIndexOf('"'));
     const [only, ...others] = tokenize(inner);
@@ -36,11 +36,11 @@ export function filledJson(json: string, values: Values): string {
 }
 
 /** Fills a message of the configuration: a text, or a value that is sent as JSON. @throws ValueMissing */
-export function filledMessage(message: unknown, values: Values): string {
+export function filledMessage(message: unknown, values: CapturedScalars): string {
   return typeof message === "string" ? filledText(message, values) : filledJson(JSON.stringify(message), values);
 }
 
-function scalarOf(values: Values, name: string): string {
+function scalarOf(values: CapturedScalars, name: string): string {
   const json = values.get(name);
   if (json === undefined) throw new ValueMissing(name);
   return json;
@@ -49,7 +49,7 @@ function scalarOf(values: Values, name: string): string {
 /** The URL and the headers of an attempt. A parameter or a header whose value is not there is left out. */
 export function filledHandshake<Handshake extends { readonly url: string; readonly headers: object }>(
   { url, headers }: Handshake,
-  values: Values,
+  values: CapturedScalars,
 ): { readonly url: string; readonly headers: Readonly<Record<string, string>> } {
   const [path = "", ...rest] = url.split("?");
   const parts = rest.length === 0 ? [] : rest.join("?").split("&");
@@ -63,6 +63,6 @@ export function filledHandshake<Handshake extends { readonly url: string; readon
   return { url: query === "" ? path : `${path}?${query}`, headers: Object.fromEntries(filled) };
 }
 
-function isMissing(token: Token, values: Values): boolean {
+function isMissing(token: Token, values: CapturedScalars): boolean {
   return token.kind === "conn" && !values.has(token.name);
 }

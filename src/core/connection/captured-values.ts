@@ -8,11 +8,11 @@ import type { Body } from "../../protocols/protocol.ts";
 import { flat } from "../util/flat.ts";
 
 /** Scalars as the upstream wrote them, in JSON: a number may be beyond 2^53. */
-export type Values = ReadonlyMap<string, string>;
+export type CapturedScalars = ReadonlyMap<string, string>;
 
 /** The values of one connection. */
 interface OfConnection {
-  readonly values: Values;
+  readonly values: CapturedScalars;
   /** True if it began with everything that it needs to go on where the one before it ended. */
   readonly resumes: boolean;
 }
@@ -21,7 +21,7 @@ interface OfConnection {
 export interface Captured {
   readonly connections: ReadonlyMap<number, OfConnection>;
   /** The kept values, with which the next connection begins. */
-  readonly kept: Values;
+  readonly kept: CapturedScalars;
   /** The newest connection that has brought or forgotten a kept value: older ones no longer change any. */
   readonly keptOn: number;
   /** The texts of secret values, the newest last. Former ones may still be on their way through logs. */
@@ -38,7 +38,7 @@ export const nothingCaptured: Captured = {
   faults: new Map(),
 };
 
-const NO_VALUES: Values = new Map();
+const NO_VALUES: CapturedScalars = new Map();
 
 /** The longest value, in characters of its JSON. */
 export const VALUE_MAX = 4_096;
@@ -47,7 +47,7 @@ const SECRETS_MAX = 64;
 /** A shorter text cannot be told from an ordinary word or number. */
 const SECRET_MIN = 4;
 
-export function valuesOf({ connections }: Captured, connection: number): Values {
+export function valuesOf({ connections }: Captured, connection: number): CapturedScalars {
   return connections.get(connection)?.values ?? NO_VALUES;
 }
 
@@ -127,7 +127,7 @@ function changed(
   name: string,
   change: (values: Map<string, string>) => unknown,
 ): Captured {
-  const edited = (before: Values): Values => {
+  const edited = (before: CapturedScalars): CapturedScalars => {
     const values = new Map(before);
     change(values);
     return values;

@@ -8,7 +8,7 @@ import type { Expectation, GreetingStep } from "../../protocols/preset.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { messageText } from "../../protocols/subscription-request.ts";
 import { filledMessage, filledText } from "./captured-texts.ts";
-import { textOfScalar, type Values } from "./captured-values.ts";
+import { type CapturedScalars, textOfScalar } from "./captured-values.ts";
 import type { Keepalive } from "./liveness.ts";
 
 /**
@@ -34,7 +34,7 @@ export function isStepOf({ first }: Pick<GreetingStep, "first">, resumes: boolea
  */
 export function greetingFrame(
   { send, challenge }: Pick<GreetingStep, "send" | "challenge">,
-  values: Values,
+  values: CapturedScalars,
   expected?: Body,
 ): string {
   const text = filledMessage(send, values);
@@ -43,7 +43,7 @@ export function greetingFrame(
 }
 
 /** @throws ValueMissing if `every` is finite although a value is not there */
-export function heartbeatFrame({ send }: { readonly send: unknown }, values: Values): string {
+export function heartbeatFrame({ send }: { readonly send: unknown }, values: CapturedScalars): string {
   return filledMessage(send, values);
 }
 
@@ -52,17 +52,17 @@ const EVERY_MIN_MS = 100;
 const EVERY_MAX_MS = 2 ** 31 - 1;
 
 /** The settings with the captured values in them. */
-export function keepaliveWith(keepalive: UpstreamSettings["keepalive"], values: Values): Keepalive {
+export function keepaliveWith(keepalive: UpstreamSettings["keepalive"], values: CapturedScalars): Keepalive {
   const { heartbeat, ...rest } = keepalive;
   if (heartbeat === null) return { ...rest, heartbeat };
   const isReady = [...namesIn(heartbeat)].every((name) => values.has(name));
   return { ...rest, heartbeat: { ...heartbeat, every: isReady ? intervalOf(heartbeat.every, values) : Infinity } };
 }
 
-type Heartbeat = NonNullable<UpstreamSettings["keepalive"]["heartbeat"]>;
+type HeartbeatSettings = NonNullable<UpstreamSettings["keepalive"]["heartbeat"]>;
 
 /** An interval that is no positive number is none: no heartbeat is due. */
-function intervalOf(every: Heartbeat["every"], values: Values): number {
+function intervalOf(every: HeartbeatSettings["every"], values: CapturedScalars): number {
   if (typeof every === "number") return every;
   const number = Number(textOfScalar(values.get(every.value) ?? ""));
   if (!(number > 0)) return Infinity;
@@ -72,7 +72,7 @@ function intervalOf(every: Heartbeat["every"], values: Values): number {
 /** The names of captured values in the message of a heartbeat, by the settings, which do not change. */
 const namesByHeartbeat = new WeakMap<object, ReadonlySet<string>>();
 
-function namesIn(heartbeat: Heartbeat): ReadonlySet<string> {
+function namesIn(heartbeat: HeartbeatSettings): ReadonlySet<string> {
   const known = namesByHeartbeat.get(heartbeat);
   if (known) return known;
   const names = placeholdersIn(heartbeat.send).captured;

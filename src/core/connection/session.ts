@@ -156,7 +156,7 @@ export interface SessionContext {
 }
 
 /** The context with the captured values of the session's connection in the heartbeat. */
-interface Context extends SessionContext {
+interface StepContext extends SessionContext {
   readonly settings: Omit<SessionContext["settings"], "keepalive"> & { readonly keepalive: Keepalive };
 }
 
@@ -188,7 +188,7 @@ export function step(session: Session, input: SessionInput, given: SessionContex
   const { at } = session;
   const values = valuesOf(given.captured, session.connection);
   const keepalive = keepaliveWith(given.settings.keepalive, values);
-  const context: Context = { ...given, settings: { ...given.settings, keepalive } };
+  const context: StepContext = { ...given, settings: { ...given.settings, keepalive } };
   if ("connection" in input && !("connection" in at && at.connection === input.connection)) return stay(session);
   switch (input.type) {
     case "start":
@@ -239,7 +239,7 @@ function stay(session: Session): Transition {
   return { session, effects: [] };
 }
 
-function connect(session: Session, { settings }: Context, before: readonly SessionEffect[] = []): Transition {
+function connect(session: Session, { settings }: StepContext, before: readonly SessionEffect[] = []): Transition {
   const connection = session.connection + 1;
   return {
     session: { ...session, connection, at: { phase: "connecting", connection } },
@@ -252,7 +252,7 @@ function greet(
   session: Session,
   connection: number,
   from: number,
-  context: Context,
+  context: StepContext,
   reply?: Body,
   before: readonly SessionEffect[] = [],
 ): Transition {
@@ -285,7 +285,7 @@ function greet(
 function enterReady(
   session: Session,
   at: Ready,
-  { now, lastActivityAt, settings }: Context,
+  { now, lastActivityAt, settings }: StepContext,
   before: SessionEffect[],
 ): Transition {
   const due = nextDue(at.ladder, settings.keepalive, lastActivityAt);
@@ -297,7 +297,7 @@ function enterReady(
 }
 
 /** Notes real traffic, without which the connection has not served. */
-function onTraffic(session: Session, input: FrameInput, context: Context): Transition {
+function onTraffic(session: Session, input: FrameInput, context: StepContext): Transition {
   const { at } = session;
   const working = at.phase === "ready" ? { ...session, at: { ...at, hasTraffic: true } } : session;
   const { heartbeat } = context.settings.keepalive;
@@ -325,7 +325,7 @@ function passedOn({ connection, frame }: FrameInput): SessionEffect {
   return { type: "frame", connection, frame };
 }
 
-function onGreetingFrame(session: Session, at: Greeting, input: FrameInput, context: Context): Transition {
+function onGreetingFrame(session: Session, at: Greeting, input: FrameInput, context: StepContext): Transition {
   const { frame, origin } = input;
   const expect = expectation(at, context);
   const body = seenBy("greeting", input);
@@ -348,11 +348,11 @@ function onGreetingFrame(session: Session, at: Greeting, input: FrameInput, cont
 }
 
 /** The expectation of the step that the greeting is waiting at. */
-function expectation({ step }: Greeting, { settings }: Context): Expectation | undefined {
+function expectation({ step }: Greeting, { settings }: StepContext): Expectation | undefined {
   return settings.greeting[step]?.expect;
 }
 
-function onDropped(session: Session, connection: number, disconnect: Disconnect, context: Context): Transition {
+function onDropped(session: Session, connection: number, disconnect: Disconnect, context: StepContext): Transition {
   const isGreeting = session.at.phase === "greeting";
   const cause = isGreeting ? disconnectWhileGreeting(disconnect, context.settings.reconnect) : disconnect;
   return scheduleRetry(session, cause, context, [{ type: "lost", connection, cause }]);
@@ -365,7 +365,7 @@ function onDropped(session: Session, connection: number, disconnect: Disconnect,
  */
 function afterService(
   { at, failures, flaps }: Session,
-  { now, settings }: Context,
+  { now, settings }: StepContext,
 ): Pick<Session, "failures" | "flaps"> & { readonly served: boolean } {
   const age = at.phase === "ready" && at.hasTraffic ? now - at.since : 0;
   if (age < SERVED_MS) return { failures, flaps, served: false };
@@ -378,7 +378,7 @@ function afterService(
 function scheduleRetry(
   session: Session,
   cause: Disconnect,
-  context: Context,
+  context: StepContext,
   before: readonly SessionEffect[],
 ): Transition {
   const { now, random, settings } = context;
@@ -407,7 +407,7 @@ function giveUp(
   session: Session,
   connection: number,
   cause: Disconnect,
-  context: Context,
+  context: StepContext,
   before: readonly SessionEffect[] = [],
 ): Transition {
   return scheduleRetry(session, cause, context, [
@@ -417,21 +417,21 @@ function giveUp(
   ]);
 }
 
-function ping(session: Session, at: Ready, context: Context): Transition {
+function ping(session: Session, at: Ready, context: StepContext): Transition {
   const { proof, now, settings, traffic } = context;
   const { connection } = at;
   const ladder = withPing(at.ladder, proof, settings.keepalive, traffic, now);
   return enterReady(session, { ...at, ladder }, context, [{ type: "ping", connection, proof }]);
 }
 
-function onPingSent(session: Session, proof: string, context: Context): Transition {
+function onPingSent(session: Session, proof: string, context: StepContext): Transition {
   const { at } = session;
   if (at.phase !== "ready" || at.ladder.ping.proof !== proof || !at.ladder.ping.awaits) return stay(session);
   const ladder = withPingSent(at.ladder, context.settings.keepalive, context.traffic, context.now);
   return enterReady(session, { ...at, ladder }, context, []);
 }
 
-function onPong(session: Session, proof: string, context: Context): Transition {
+function onPong(session: Session, proof: string, context: StepContext): Transition {
   const { at } = session;
   if (at.phase !== "ready" || at.ladder.ping.proof === undefined) return stay(session);
   const { keepalive } = context.settings;
@@ -446,7 +446,7 @@ function onPong(session: Session, proof: string, context: Context): Transition {
 }
 
 /** Acts on the rung that is due: sends its ping or heartbeat, or gives up on the peer. */
-function onRungDue(session: Session, at: Ready, context: Context): Transition {
+function onRungDue(session: Session, at: Ready, context: StepContext): Transition {
   const { now, lastActivityAt, settings, traffic } = context;
   const { keepalive } = settings;
   const due = nextDue(at.ladder, keepalive, lastActivityAt);
@@ -467,7 +467,7 @@ function onRungDue(session: Session, at: Ready, context: Context): Transition {
   ]);
 }
 
-function onCaptured(session: Session, context: Context): Transition {
+function onCaptured(session: Session, context: StepContext): Transition {
   const { at } = session;
   const { heartbeat } = context.settings.keepalive;
   if (at.phase !== "ready" || heartbeat === null) return stay(session);
@@ -475,13 +475,13 @@ function onCaptured(session: Session, context: Context): Transition {
 }
 
 /** Begins the ladder again, with a ping. */
-function restartLadder(session: Session, before: Ready, context: Context): Transition {
+function restartLadder(session: Session, before: Ready, context: StepContext): Transition {
   const { keepalive } = context.settings;
   const at = { ...before, ladder: newLadder(keepalive, context.now) };
   return keepalive.ping === null ? enterReady(session, at, context, []) : ping(session, at, context);
 }
 
-function onTimer(session: Session, context: Context): Transition {
+function onTimer(session: Session, context: StepContext): Transition {
   const { at } = session;
   switch (at.phase) {
     case "waiting":
@@ -501,7 +501,7 @@ function onTimer(session: Session, context: Context): Transition {
   }
 }
 
-function renew(session: Session, detail: string, context: Context): Transition {
+function renew(session: Session, detail: string, context: StepContext): Transition {
   const { at } = session;
   const { close_code: code } = context.settings;
   if (at.phase !== "ready") return stay(session);
@@ -517,7 +517,7 @@ function renew(session: Session, detail: string, context: Context): Transition {
 }
 
 /** An open connection stays, and is checked by the new settings from here on. */
-function onSettings(session: Session, anew: boolean, context: Context): Transition {
+function onSettings(session: Session, anew: boolean, context: StepContext): Transition {
   const { at } = session;
   const fresh: Session = { ...session, failures: 0, flaps: 0 };
   switch (at.phase) {
@@ -541,7 +541,7 @@ function onSettings(session: Session, anew: boolean, context: Context): Transiti
   }
 }
 
-function close(session: Session, withinMs: number, { settings }: Context): Transition {
+function close(session: Session, withinMs: number, { settings }: StepContext): Transition {
   const { at } = session;
   const closeConnection = (connection: number): SessionEffect => {
     return { type: "close", connection, code: settings.close_code, withinMs };

@@ -4,7 +4,7 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import { withAdded } from "../../protocols/json-add.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { filledJson } from "../connection/captured-texts.ts";
-import type { Values } from "../connection/captured-values.ts";
+import type { CapturedScalars } from "../connection/captured-values.ts";
 
 /**
  * Completes a caller's message when it is handed to the socket.
@@ -12,7 +12,7 @@ import type { Values } from "../connection/captured-values.ts";
  */
 export type Add = (frame: Body) => Body;
 
-export function withAdditions(frame: Body, add: UpstreamSettings["add"], values: Values): Body {
+export function withAdditions(frame: Body, add: UpstreamSettings["add"], values: CapturedScalars): Body {
   return Object.entries(add).reduce(
     (message, [pointer, value]) => withAdded(message, pointer, filledJson(JSON.stringify(value), values)),
     frame,

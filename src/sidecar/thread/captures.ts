@@ -3,6 +3,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import {
   type Captured,
+  type CapturedScalars,
   canResume,
   capture,
   isResuming,
@@ -10,7 +11,6 @@ import {
   onAttempt,
   onEnded,
   secretsIn,
-  type Values,
   valuesOf,
   withoutKept,
 } from "../../core/connection/captured-values.ts";
@@ -27,7 +27,7 @@ export class Captures {
     this.#plan = capturePlan(settings);
   }
 
-  /** Values of other names than before are gone with the connections that have them. */
+  /** CapturedScalars of other names than before are gone with the connections that have them. */
   reconfigure(settings: UpstreamSettings): void {
     this.#plan = capturePlan(settings);
   }
@@ -54,7 +54,7 @@ export class Captures {
     return isResuming(this.#state, connection);
   }
 
-  valuesOf(connection: number): Values {
+  valuesOf(connection: number): CapturedScalars {
     return valuesOf(this.#state, connection);
   }
 

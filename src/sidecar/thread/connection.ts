@@ -1,7 +1,7 @@
 /** The connection to an upstream, which carries out the session's effects on sockets and timers. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
-import type { Values } from "../../core/connection/captured-values.ts";
+import type { CapturedScalars } from "../../core/connection/captured-values.ts";
 import { codeOf, type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../../core/connection/frame-origin.ts";
 import type { Rung } from "../../core/connection/liveness.ts";
@@ -215,7 +215,7 @@ export class Connection {
   }
 
   /** The values that frames of a connection have brought. */
-  valuesOf(connection = this.#session.connection): Values {
+  valuesOf(connection = this.#session.connection): CapturedScalars {
     return this.#captures.valuesOf(connection);
   }
 

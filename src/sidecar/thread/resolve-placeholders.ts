@@ -2,7 +2,7 @@
 
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { filledHandshake } from "../../core/connection/captured-texts.ts";
-import type { Values } from "../../core/connection/captured-values.ts";
+import type { CapturedScalars } from "../../core/connection/captured-values.ts";
 import { type DeferredKind, fillPlaceholders, placeholdersIn } from "../../placeholders.ts";
 import { checkResolved, codeOf, readSecretFile, Unresolved } from "../../secret-file.ts";
 import { outgoingOf, secretsOf } from "../../secrets.ts";
@@ -21,7 +21,7 @@ export interface Resolved {
 
 /** What an attempt begins with: the values that were kept, and the address that the upstream has named, if any. */
 export interface AttemptBase {
-  readonly values: Values;
+  readonly values: CapturedScalars;
   readonly named: string | undefined;
 }
 

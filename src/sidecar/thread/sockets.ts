@@ -1,7 +1,7 @@
 /** The sockets of an upstream that are not gone yet. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
-import type { Values } from "../../core/connection/captured-values.ts";
+import type { CapturedScalars } from "../../core/connection/captured-values.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
@@ -90,7 +90,7 @@ export class Sockets {
   open(
     connection: number,
     withinMs: number,
-    values: Values,
+    values: CapturedScalars,
     followsNamed: boolean,
     events: SocketEvents,
   ): string | undefined {
