@@ -128,20 +128,16 @@ describe("sidesocket call", () => {
 
   test("the exit code reports delivery: 3 no, 4 maybe, 5 yes", async () => {
     const nobody = `ws://127.0.0.1:${await freePort()}`;
+    const down = await runProduct(["call", message("echo"), "--upstream", nobody]);
+    failed(down, 3, { code: "upstream_down", sent: "no" });
     const waits = join(folder, "waits.mjs");
     await writeFile(waits, "await new Promise((resolve) => setTimeout(resolve, 1e9));");
-    const [down, loading, silent, dropped, neither] = await Promise.all([
-      runProduct(["call", message("echo"), "--upstream", nobody]),
-      call(message("echo"), ["--protocol", waits, "--timeout", "500ms"]),
-      call(message("silent"), ["--timeout", "2.5s"]),
-      call(message("drop")),
-      call(message("neither")),
-    ]);
-    failed(down, 3, { code: "upstream_down", sent: "no" });
+    const loading = await call(message("echo"), ["--protocol", waits, "--timeout", "500ms"]);
     failed(loading, 3, { code: "upstream_down", sent: "no" });
+    const silent = await call(message("silent"), ["--timeout", "2.5s"]);
     failed(silent, 4, { code: "reply_timeout", sent: "maybe" });
-    failed(dropped, 4, { code: "connection_lost", sent: "maybe" });
-    failed(neither, 5, { code: "invalid_reply", sent: "yes" });
+    failed(await call(message("drop")), 4, { code: "connection_lost", sent: "maybe" });
+    failed(await call(message("neither")), 5, { code: "invalid_reply", sent: "yes" });
   });
 
   const several = { upstreams: { a: { url: "ws://127.0.0.1:1" }, b: { url: "ws://127.0.0.1:1" } } };
