@@ -39,9 +39,9 @@ export function withAnswers(protocol: Protocol, rules: readonly AnswerRule[] | u
   const reserved = new Set(rules.flatMap((rule) => (carriesOwnId(rule, protocol) ? [ownId(rule, protocol)] : [])));
   return {
     ...protocol,
-    encode(message, id, mode) {
-      const encoded = protocol.encode(message, id, mode);
-      if (mode === "request" && encoded.id !== undefined && reserved.has(encoded.id)) {
+    encode(message, id, route) {
+      const encoded = protocol.encode(message, id, route);
+      if (route === "request" && encoded.id !== undefined && reserved.has(encoded.id)) {
         const why = `the configuration uses the id ${encoded.id} in an answer: use another one`;
         throw new InvalidMessage("shape", why);
       }

@@ -9,5 +9,5 @@ import type { Preset } from "./preset.ts";
  * nothing identifies the request that failed, and that request times out.
  */
 export function cdp(): Preset {
-  return { protocol: json({ id: { kind: "int32" }, reply: { lacks: ["/method"] } }, "cdp") };
+  return { protocol: json({ id: { kind: "int32" }, idsAlways: true, reply: { lacks: ["/method"] } }, "cdp") };
 }

@@ -26,6 +26,7 @@ export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
   const protocol = json(
     {
       id: { kind: "string" },
+      idsAlways: true,
       final: [{ match: { "/type": "complete" } }, { match: { "/type": "error" } }],
       collect: {},
     },
@@ -35,10 +36,10 @@ export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
   return {
     protocol: {
       ...answering,
-      encode(message, id, mode) {
+      encode(message, id, route) {
         // Throws if the server would close the socket over the message.
         const subscribes = operationOf(message) === "subscription";
-        return { ...protocol.encode(message, id, mode), subscribes };
+        return { ...protocol.encode(message, id, route), subscribes };
       },
       cancel: (id) => JSON.stringify({ id: String(id), type: "complete" }),
     },

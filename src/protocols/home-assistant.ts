@@ -14,7 +14,10 @@ export interface HomeAssistantOptions {
  */
 export function homeAssistant({ token }: HomeAssistantOptions): Preset {
   return {
-    protocol: json({ id: { kind: "increasing" }, skip: [{ match: { "/type": "event" } }] }, "home-assistant"),
+    protocol: json(
+      { id: { kind: "increasing" }, idsAlways: true, skip: [{ match: { "/type": "event" } }] },
+      "home-assistant",
+    ),
     greeting:
       token === undefined
         ? null

@@ -17,8 +17,8 @@ import {
   type Decoded,
   type Encoded,
   InvalidMessage,
-  type Mode,
   type Protocol,
+  type SendRoute,
 } from "./protocol.ts";
 
 export interface JsonRpcOptions {
@@ -152,26 +152,47 @@ function split(message: Body, itemsMax: number): readonly string[] | undefined {
   return items;
 }
 
-function encode(message: Body, id: number, mode: Mode): Encoded {
+/** A response to the upstream has the upstream's id, which must not be exchanged. */
+function encode(message: Body, id: number, route: SendRoute): Encoded {
   const fields = new RpcMembers();
   const { text, root } = readMessage(message, MAX_MESSAGE_DEPTH, fields);
   const kind = kindOf(text, root);
   if (kind !== "object") throw new InvalidMessage("shape", `the message must be an object, not ${nameOf(kind)}`);
   const own = fields.ownId(text);
-  const why = misshapen(text, fields);
+  const isResponse = fields.method === undefined && (fields.result ?? fields.error) !== undefined;
+  if (isResponse && route === "request") throw new InvalidMessage("shape", NO_REPLY_TO_RESPONSE, own);
+  const responds = isResponse && route === "send";
+  const why = responds ? misshapenResponse(text, fields) : misshapen(text, fields);
   if (why !== undefined) throw new InvalidMessage("shape", why, own);
   const span = fields.id;
+  if (responds) return { frame: text, expectsReply: false };
   if (span !== undefined) return { frame: replace(text, span, String(id)), expectsReply: true, own };
-  if (mode === "rpc") return { frame: text, expectsReply: false };
+  if (route !== "request") return { frame: text, expectsReply: false };
   return { frame: insertFirst(text, root, "id", String(id)), expectsReply: true };
 }
 
-/** Returns the reason why an object is not a request; undefined if it is one. */
-function misshapen(text: string, { id, jsonrpc: version, method, twice }: RpcMembers): string | undefined {
+const NO_REPLY_TO_RESPONSE = "the message is a response, to which nobody replies: send it with /send";
+
+/** Returns the reason why an object has no usable id, or two of a member; undefined if neither. */
+function unreadable(text: string, { id, twice }: RpcMembers): string | undefined {
   if (twice[0] !== undefined) return `"${twice[0]}" occurs twice`;
-  if (id !== undefined && !ID_KINDS.has(kindOf(text, id))) {
-    return `"id" must be a string, a number or null, not ${nameOf(kindOf(text, id))}`;
-  }
+  if (id === undefined || ID_KINDS.has(kindOf(text, id))) return undefined;
+  return `"id" must be a string, a number or null, not ${nameOf(kindOf(text, id))}`;
+}
+
+/** Returns the reason why an object is not a response; undefined if it is one. */
+function misshapenResponse(text: string, fields: RpcMembers): string | undefined {
+  const why = unreadable(text, fields);
+  if (why !== undefined) return why;
+  if (fields.id === undefined) return '"id" is missing: a response has that of the upstream\'s request';
+  return fields.result && fields.error ? 'a response has "result" or "error", not both' : undefined;
+}
+
+/** Returns the reason why an object is not a request; undefined if it is one. */
+function misshapen(text: string, fields: RpcMembers): string | undefined {
+  const why = unreadable(text, fields);
+  if (why !== undefined) return why;
+  const { jsonrpc: version, method } = fields;
   if (version === undefined) return '"jsonrpc": "2.0" is missing';
   if (kindOf(text, version) !== "string" || stringAt(text, version) !== "2.0") return '"jsonrpc" must be "2.0"';
   if (method === undefined) return '"method" is missing';

@@ -20,8 +20,8 @@ import {
   type Decoded,
   type Encoded,
   InvalidMessage,
-  type Mode,
   type Protocol,
+  type SendRoute,
   type WireId,
 } from "./protocol.ts";
 import { endMessage } from "./subscription-request.ts";
@@ -56,6 +56,8 @@ export interface JsonOptions {
   readonly errors?: { readonly when: Condition; readonly do: ErrorDeed } | undefined;
   /** The message that ends a request which nobody reads any more, with `$id` where its id goes. */
   readonly cancel?: unknown;
+  /** Only in presets: the upstream wants an id in every message, even if nobody awaits a reply to it. */
+  readonly idsAlways?: true;
 }
 
 /** Builds the protocol. Throws if a pointer is invalid or a condition is empty. */
@@ -71,8 +73,7 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
   const classify = classifier(options);
   const shape = outward.inArrays ? (outward.inObjects ? "an object or an array" : "an array") : "an object";
 
-  /** Every message with a place for an id expects a reply, whatever its mode: only JSON-RPC has notifications. */
-  function encode(message: Body, id: number, mode: Mode): Encoded {
+  function encode(message: Body, id: number, route: SendRoute): Encoded {
     const json = readMessage(message);
     const { text } = json;
     const found = kindOf(text, json.root);
@@ -81,19 +82,15 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
       throw new InvalidMessage("shape", `the message must be ${shape}${why}`);
     }
     const place = outward.find(json, isElement);
-    if (!isOpen(text, place)) {
-      // An array that expects no reply may have its content there; an object has room for an id.
-      if (mode === "rpc" && (found === "array" || place === undefined)) return { frame: text, expectsReply: false };
-      throw new InvalidMessage("shape", whyNot(text, place, outward.text));
-    }
-    if (ids === "callers") return keep(text, place, mode);
+    if (route === "send" && !options.idsAlways && !isWritten(text, place)) return { frame: text, expectsReply: false };
+    if (!isOpen(text, place)) throw new InvalidMessage("shape", whyNot(text, place, outward.text));
+    if (ids === "callers") return keep(text, place);
     if (place.type === "missing") return { frame: insertMissing(text, place, write(id)), expectsReply: true };
     return { frame: replace(text, place.value, write(id)), expectsReply: true, own: slice(text, place.value) };
   }
 
-  /** Encodes with the caller's own id. A message that expects no reply needs none. */
-  function keep(text: string, place: OpenPlace, mode: Mode): Encoded {
-    if (place.type === "missing" && mode === "rpc") return { frame: text, expectsReply: false };
+  /** Encodes with the caller's own id. */
+  function keep(text: string, place: OpenPlace): Encoded {
     const id = place.type === "found" ? read(text, place.value) : undefined;
     if (place.type === "missing" || typeof id !== "string") {
       throw new InvalidMessage("shape", `this protocol keeps your id: ${outward.text} must be a string or a number`);
@@ -182,6 +179,11 @@ type OpenPlace = Place & { readonly type: "found" | "missing" };
 function isOpen(text: string, place: Place | undefined): place is OpenPlace {
   if (place?.type === "found") return place.holder !== undefined || isElement(text, place.value);
   return place?.type === "missing";
+}
+
+/** True if the message has something in the place of its id that can be one, or two of it. */
+function isWritten(text: string, place: Place | undefined): boolean {
+  return place?.type === "duplicate" || (place?.type === "found" && isOpen(text, place));
 }
 
 function isElement(text: string, value: Span): boolean {

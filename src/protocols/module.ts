@@ -92,8 +92,10 @@ export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Pro
     ids,
     maxFrames,
     streams: definition.streams === true,
-    encode: (message, id, mode) =>
-      asCallersFault("encode", threw, () => asEncoded(encode(input(message), id, mode), ids)),
+    encode: (message, id, route) => {
+      const mode: Mode = route === "send" ? "rpc" : route;
+      return asCallersFault("encode", threw, () => asEncoded(encode(input(message), id, mode), ids));
+    },
     decode: (frame) => asDecoded(frame, isId, correlation, threw, decode),
     ...(adopt && correlation === "id" && { adopt: (frame, id) => asAdopted(threw, () => adopt(frame, id), ids) }),
     ...(cancel && { cancel: (id: WireId) => asCancel(threw, () => cancel(id)) }),

@@ -20,7 +20,7 @@ export function obs({ events, password }: ObsOptions): Preset {
   const subscribed = events === undefined ? {} : { eventSubscriptions: events };
   return {
     protocol: json(
-      { id: { out: REQUEST_ID, in: REQUEST_ID, kind: "string" }, reply: { lacks: ["/d/eventType"] } },
+      { id: { out: REQUEST_ID, in: REQUEST_ID, kind: "string" }, idsAlways: true, reply: { lacks: ["/d/eventType"] } },
       "obs",
     ),
     subprotocols: ["obswebsocket.json"],

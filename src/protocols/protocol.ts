@@ -11,8 +11,14 @@ export type Body = string | Uint8Array;
 /** An id on the wire: a number, which is ours; or a string, the caller's own, in a protocol that keeps it. */
 export type WireId = number | string;
 
-/** The route of a message: `rpc` has JSON-RPC's notifications, `request` always expects a reply. */
+/** The route of a message, as modules know it: in `rpc` one without an id expects no reply, in `request` all do. */
 export type Mode = "request" | "rpc";
+
+/**
+ * The route of a message. `send` expects no reply to anything: a message gets no id that its caller did not write, and
+ * may be a response to the upstream. Modules see it as `rpc`.
+ */
+export type SendRoute = Mode | "send";
 
 /** A message that is ready for the socket. */
 export interface Encoded {
@@ -139,7 +145,7 @@ export interface Protocol {
    */
   split?(message: Body, itemsMax: number): readonly string[] | undefined;
   /** Sets our id in a message. Throws {@link InvalidMessage} if the message is not one of this protocol. */
-  encode(message: Body, id: number, mode: Mode): Encoded;
+  encode(message: Body, id: number, route: SendRoute): Encoded;
   /**
    * Sets our id in a frame of the configuration that carries an id: a step of the greeting, a heartbeat, an answer.
    * Undefined if it carries none, and goes out as it is. Called twice: with 0, to see whether there is an id, and with

@@ -1,6 +1,6 @@
 /** The messages of a subscription, and a check that its protocol can send them. */
 
-import { type Encoded, InvalidMessage, type Mode, type Protocol } from "./protocol.ts";
+import { type Encoded, InvalidMessage, type Protocol, type SendRoute } from "./protocol.ts";
 
 /** The placeholder for the upstream's id in conditions and in `unsubscribe`. */
 export const ID = "$id";
@@ -59,16 +59,20 @@ export function unsendable(
     if ("why" in request) found.push({ path: [name, key], what: `can never be sent: ${request.why}` });
     else if (!request.expectsReply) found.push({ path: [name, key], what: "can never be agreed to: it gets no reply" });
     if (settings.unsubscribe === undefined) return found;
-    const unsubscribe = encoded(protocol, settings.unsubscribe, "rpc");
+    const unsubscribe = encoded(protocol, settings.unsubscribe, "send");
     if ("why" in unsubscribe)
       found.push({ path: [name, "unsubscribe"], what: `can never be sent: ${unsubscribe.why}` });
     return found;
   });
 }
 
-function encoded(protocol: Pick<Protocol, "encode">, message: unknown, mode: Mode): Encoded | { readonly why: string } {
+function encoded(
+  protocol: Pick<Protocol, "encode">,
+  message: unknown,
+  route: SendRoute,
+): Encoded | { readonly why: string } {
   try {
-    return protocol.encode(messageText(message), 0, mode);
+    return protocol.encode(messageText(message), 0, route);
   } catch (error) {
     if (error instanceof InvalidMessage) return { why: error.message };
     throw error;

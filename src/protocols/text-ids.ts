@@ -14,8 +14,8 @@ import {
   type Decoded,
   type Encoded,
   InvalidMessage,
-  type Mode,
   type Protocol,
+  type SendRoute,
 } from "./protocol.ts";
 import { isTemplate, PLACES, type TextIds, type TextOptions } from "./text.ts";
 import { classifier, demandPatterns, gather, several } from "./text-rules.ts";
@@ -34,15 +34,16 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
   const isError = errors && errors.do !== "message" ? new Pattern(errors.when) : undefined;
   const fails = errors?.do === "fail_all" ? "all" : "oldest";
 
-  function encode(message: Body, wire: number, mode: Mode): Encoded {
+  function encode(message: Body, wire: number, route: SendRoute): Encoded {
     const text = textOf(message);
     if (text === undefined) throw new InvalidMessage("parse", "the bytes are not UTF-8");
     if (text === "") throw new InvalidMessage("shape", "the body is empty");
-    if (!outward) return { frame: inKindOf(message, filled(id.out, wire, text)), expectsReply: true };
-    const own = outward.find(text, "id")?.part;
+    if (!outward && route === "request") {
+      return { frame: inKindOf(message, filled(id.out, wire, text)), expectsReply: true };
+    }
+    const own = idIn(text);
     if (own === undefined || own.start === own.end) {
-      // A message that expects no reply needs no id.
-      if (mode === "rpc") return { frame: message, expectsReply: false };
+      if (route !== "request") return { frame: message, expectsReply: false };
       throw new InvalidMessage("shape", "the message has no id: the pattern `id.out` of this protocol finds none");
     }
     const written = text.slice(own.start, own.end);
@@ -91,19 +92,38 @@ function filled(template: string, id: number, message: string): string {
 }
 
 /**
- * Finds the id in a text that a template could have made, which is digits or the placeholder itself. It sees only the
- * configuration's own frames, so its expression need not be RE2's.
+ * Finds the id in a text that a template could have made, which is digits or the placeholder itself. Without a regular
+ * expression: a caller's text must not make one go back and forth.
  */
 function inTemplate(template: string): (text: string) => Span | undefined {
-  const parts = template.split(/(\$(?:id|message)(?!\w))/).map((part) => {
-    if (part === "$id") return "(?<id>\\d+|\\$id)";
-    return part === "$message" ? ".*" : part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-  });
-  const expression = new RegExp(`^${parts.join("")}$`, "ds");
+  const [before = "", first, between = "", , after = ""] = template.split(/(\$(?:id|message)(?!\w))/);
+  const isFirst = first === "$id";
   return (text) => {
-    const found = expression.exec(text)?.indices?.groups?.id;
-    return found && { start: found[0], end: found[1] };
+    const end = text.length - after.length;
+    if (!text.startsWith(before) || !text.endsWith(after) || end < before.length) return undefined;
+    const span = isFirst ? idFrom(text, before.length) : idUpTo(text, end);
+    const rest = isFirst ? { start: span.end, end } : { start: before.length, end: span.start };
+    const hasBetween = isFirst
+      ? text.startsWith(between, rest.start)
+      : text.startsWith(between, rest.end - between.length);
+    return hasBetween && rest.end - rest.start >= between.length ? span : undefined;
   };
+}
+
+const isDigit = (text: string, at: number): boolean => /^\d$/.test(text.charAt(at));
+
+function idFrom(text: string, start: number): Span {
+  if (text.startsWith("$id", start)) return { start, end: start + 3 };
+  let end = start;
+  while (isDigit(text, end)) end++;
+  return { start, end };
+}
+
+function idUpTo(text: string, end: number): Span {
+  if (text.endsWith("$id", end)) return { start: end - 3, end };
+  let start = end;
+  while (isDigit(text, start - 1)) start--;
+  return { start, end };
 }
 
 function replaced(text: string, { start, end }: Span, by: string): string {

@@ -173,7 +173,7 @@ async function messageTarget({ name, protocol: settings, request, reply }: Spoke
       try {
         const items = protocol.split?.(body, 1_024) ?? [body];
         for (const item of items.slice(0, 100)) {
-          for (const mode of ["request", "rpc"] as const) protocol.encode(item, 7, mode);
+          for (const route of ["request", "rpc", "send"] as const) protocol.encode(item, 7, route);
         }
       } catch (error) {
         assert.ok(error instanceof InvalidMessage, `threw ${error}`);

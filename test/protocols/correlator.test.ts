@@ -138,7 +138,7 @@ test("a request must have an id if ids are kept; a message without a reply need 
       message: /"\/id" must be a string or a number/,
     });
   }
-  assert.deepEqual(keep.encode("{}", 1, "rpc"), { frame: "{}", expectsReply: false });
+  assert.deepEqual(keep.encode("{}", 1, "send"), { frame: "{}", expectsReply: false });
 });
 
 test("the kind of id determines the owner of the ids on the wire", () => {

@@ -180,12 +180,12 @@ export class Admission {
   ): void {
     const { correlation } = this.#requests;
     const { ids = "ours" } = this.#protocol;
-    const mode = isSend(kind) ? "rpc" : kind === "stream" ? "request" : kind;
+    const route = isSend(kind) ? "send" : kind === "stream" ? "request" : kind;
     // A refused message needs no id; and if all ids are taken, none could be drawn.
     const drawn = problem || ids !== "ours" ? undefined : correlation.draw();
     let encoded: Encoded;
     try {
-      encoded = this.#protocol.encode(body, drawn ?? 0, mode);
+      encoded = this.#protocol.encode(body, drawn ?? 0, route);
     } catch (error) {
       this.#requests.refuse(request, index, failures.invalid(error));
       return;
@@ -214,7 +214,7 @@ export class Admission {
       arrivedAt,
       phase: {
         type: "held",
-        message: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, mode).frame : encoded.frame,
+        message: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, route).frame : encoded.frame,
         bytes: sizeOf(encoded.frame),
         add: request.owner === "caller" ? this.#add : undefined,
       },

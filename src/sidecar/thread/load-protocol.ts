@@ -47,7 +47,7 @@ export function withConfiguredAnswers(
   };
   return {
     ...answering,
-    encode: (message, id, mode) => current().encode(message, id, mode),
+    encode: (message, id, route) => current().encode(message, id, route),
     decode: (frame) => current().decode(frame),
   };
 }

@@ -221,7 +221,7 @@ test("increasing ids increase in the order of sending, whatever waited, timed ou
       for (const go of moves) {
         if (go === "call") model.call('{"id":"mine"}');
         if (go === "short") model.call("{}", "request", 50);
-        if (go === "send") model.call("{}", "send");
+        if (go === "send") model.call('{"id":"unread"}', "send");
         if (go === "bad") model.call("[]");
         if (go === "connect") model.connect();
         if (go === "lose") model.lose();

@@ -1,0 +1,9 @@
+/** Mutants of `src/protocols/text-ids.ts`. */
+export default {
+  tests: ["test/protocols/send-ids", "test/protocols/text-ids"],
+  mutants: [
+    ["a template fills what expects no reply", '!outward && route === "request"', "!outward"],
+    ["what stands between is not looked at", "return hasBetween && ", "return "],
+    ["the end of the template is not looked at", " || !text.endsWith(after)", ""],
+  ],
+};
