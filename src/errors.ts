@@ -117,6 +117,11 @@ export interface Failure {
   readonly retryAfterMs?: number | undefined;
   /** The frames that came while the request waited, and answered nothing. Only set on `reply_timeout`. */
   readonly heard?: Heard | undefined;
+  /**
+   * A code of what ended the connection, or keeps it from being opened: a close code, `http_` and the status of a
+   * refused upgrade, or a word. Only set on `upstream_down`, `login_refused` and `connection_lost`.
+   */
+  readonly cause?: string | undefined;
   /** True for a `reply_timeout` after which no late reply is waited for. */
   readonly final?: boolean | undefined;
   /** The upstream's own error. Only set on `rpc_error`. */

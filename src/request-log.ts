@@ -30,11 +30,12 @@ export function logRequests(telemetry: Telemetry): void {
 /** The caller's mistakes are information; all else needs somebody's attention. */
 function logFailure(request: FailedRequest): void {
   const { failure, status } = request;
-  const { code, sent, detail } = failure;
+  const { code, cause, sent, detail } = failure;
   const level = status >= 400 && status < 500 ? "info" : "warn";
   log[level](`${subjectOf(request)} failed: ${code} (sent: ${sent}): ${detail}`, {
     ...factsOf(request),
     code,
+    cause,
     sent,
     detail,
   });

@@ -1,20 +1,22 @@
 /** Log lines about upstreams: their states and, at the level `trace`, their frames. */
 
 import { redactUrl } from "./config/wire.ts";
+import { ago, span } from "./core/util/ago.ts";
 import { log } from "./log.ts";
 import type { FrameListener } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
-import type { UpstreamState } from "./sidecar/reports.ts";
+import type { KnownState, UpstreamState } from "./sidecar/reports.ts";
 
 /** Logs what happens to an upstream from now on. */
 export function logUpstream(client: UpstreamClient): void {
   const { name, settings } = client;
   const url = redactUrl(settings.url);
-  let reason: string | undefined;
+  let before: KnownState = client.state;
   client.onState((state) => {
-    const isNews = state.lastError !== reason;
-    reason = state.lastError;
-    logState(name, url, state, isNews);
+    const isNews = state.lastError !== before.lastError;
+    const service = isDown(state) ? `; ${served(client.state, before)}` : "";
+    before = client.state;
+    logState(name, url, state, isNews, service);
   });
 }
 
@@ -26,14 +28,27 @@ export function frameLog(): FrameListener | undefined {
   };
 }
 
-/** @param isNews false if the reason is that of the line before */
-function logState(upstream: string, url: string, state: UpstreamState, isNews: boolean): void {
-  const { phase, attempts, lastError, retryInMs } = state;
-  const isDown = phase === "waiting" || phase === "refused";
+function isDown({ phase }: UpstreamState): boolean {
+  return phase === "waiting" || phase === "refused";
+}
+
+/** Tells an upstream that was never there from one that went away, or comes and goes. */
+function served({ readyUntil }: KnownState, before: KnownState): string {
+  const now = Date.now();
+  if (before.phase === "ready") return `it was ready for ${span(now - before.since.getTime())}`;
+  return readyUntil === undefined ? "it was never ready" : `it was ready until ${ago(now - readyUntil.getTime())}`;
+}
+
+/**
+ * @param isNews false if the reason is that of the line before
+ * @param service how long it was ready, or when
+ */
+function logState(upstream: string, url: string, state: UpstreamState, isNews: boolean, service: string): void {
+  const { phase, attempts, lastError, lastCause, retryInMs } = state;
   // A connection turns idle with an error only if its thread has died.
-  const level = phase === "idle" && lastError !== undefined ? "error" : isDown ? "warn" : "info";
+  const level = phase === "idle" && lastError !== undefined ? "error" : isDown(state) ? "warn" : "info";
   const next = retryInMs === undefined ? "" : `, next attempt in ${(retryInMs / 1_000).toFixed(1)} s`;
-  const why = lastError !== undefined && (isDown || isNews) ? `: ${lastError}` : "";
-  const facts = { upstream, url, phase, attempts, retryInMs, ...(why !== "" && { lastError }) };
-  log[level](`upstream ${upstream}: ${phase}${next}${why}`, facts);
+  const why = lastError !== undefined && (isDown(state) || isNews) ? `: ${lastError}` : "";
+  const facts = { upstream, url, phase, attempts, retryInMs, ...(why !== "" && { lastError, cause: lastCause }) };
+  log[level](`upstream ${upstream}: ${phase}${next}${why}${service}`, facts);
 }

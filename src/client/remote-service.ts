@@ -123,6 +123,7 @@ export async function failureOf(response: Response): Promise<SidesocketError> {
     sent: sentOf(headers.get("sidesocket-sent") ?? facts.sent),
     detail: String(facts.detail ?? facts.title ?? code),
     ...(Number.isFinite(seconds) && { retryAfterMs: seconds * 1_000 }),
+    ...(typeof facts.cause === "string" && { cause: facts.cause }),
     ...(isHeard(facts.heard) && { heard: facts.heard }),
   };
   return new SidesocketError(failure);

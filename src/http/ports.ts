@@ -6,13 +6,14 @@ import type { Budget } from "../core/util/budget.ts";
 import type { Histogram } from "../core/util/histogram.ts";
 import type { TraceContext } from "../core/util/traceparent.ts";
 import type { Failure } from "../errors.ts";
-import type { ProtocolTraits, UpstreamDetails, UpstreamState } from "../sidecar/contract.ts";
+import type { ProtocolTraits, UpstreamDetails } from "../sidecar/contract.ts";
 import type { CallStats } from "../sidecar/host/call-stats.ts";
 import type { ExitReport } from "../sidecar/host/exit.ts";
 import type { JournalPulls } from "../sidecar/host/journal-pulls.ts";
 import type { OpenStream, StreamedRequest, StreamReader } from "../sidecar/host/streamed-replies.ts";
 import type { UpstreamSubscriptions } from "../sidecar/host/subscriptions.ts";
 import type { UpstreamRequest } from "../sidecar/host/upstream-client.ts";
+import type { KnownState } from "../sidecar/reports.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Caller, Tokens } from "./callers.ts";
 import type { Quotas } from "./quotas.ts";
@@ -26,7 +27,7 @@ export interface UpstreamPort {
   readonly protocol: ProtocolTraits | undefined;
   /** Waits for `protocol` on behalf of a request with this timeout. */
   openedWithin(timeoutMs: number): Promise<ProtocolTraits>;
-  readonly state: UpstreamState & { readonly since: Date };
+  readonly state: KnownState;
   readonly inFlight: number;
   /** The failure of everything that needs the sidecar's thread, while there is none. */
   readonly down?: Failure | undefined;

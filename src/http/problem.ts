@@ -83,6 +83,7 @@ export function facts(failure: Failure, upstream?: FailedUpstream, requestId?: s
     retry_safe: failure.sent === "no",
     retry: retryFor(failure),
     detail: failure.detail,
+    ...(failure.cause !== undefined && { cause: failure.cause }),
     ...(failure.heard && { heard: failure.heard }),
     ...(requestId !== undefined && { request_id: requestId }),
     ...(upstream && { upstream: upstream.name, upstream_state: upstream.state.phase }),

@@ -14,6 +14,11 @@ const phase = z
   .enum(["idle", "connecting", "greeting", "ready", "waiting", "refused", "closing", "closed"])
   .openapi("Phase");
 
+const cause = z
+  .string()
+  .describe("a close code, http_ and the status of a refused upgrade, or a word, as in sidesocket_disconnects_total")
+  .openapi("Cause");
+
 const gapReason = z.enum(["overflow", "away", "crashed", "expired", "refused"]).openapi("GapReason");
 
 /** The facts of a failure, in a problem document and in the `data` of a JSON-RPC error. */
@@ -25,6 +30,7 @@ const facts = {
     .enum(["never", "later", "now"])
     .describe("never: the same request fails again; later: once something has passed; now: nothing stands in its way"),
   detail: z.string().describe("one sentence for people, which may change"),
+  cause: cause.optional(),
   heard: z
     .object({ frames: z.int(), last: z.string(), why: z.string().optional() })
     .optional()
@@ -84,8 +90,13 @@ export const upstreamStateSchema = z
     required: z.boolean(),
     phase,
     since: z.string().describe("RFC 3339"),
+    ready_until: z
+      .string()
+      .nullable()
+      .describe("RFC 3339: when it was last ready; null while it is, and if it was not since the service started"),
     attempts: z.int().describe("failed attempts since the upstream last proved itself"),
     last_error: z.string().nullable(),
+    last_cause: cause.nullable(),
     found_dead_by: z
       .enum(["ping", "heartbeat", "silence"])
       .nullable()
@@ -93,7 +104,13 @@ export const upstreamStateSchema = z
     retry_in_ms: z.int().nullable(),
     in_flight: z.int(),
     /** This and the other nullable figures are null if the thread did not reply in time. */
+    in_flight_max: z.int().nullable().describe("how many may be in flight at once"),
+    first_in_flight_age_ms: z
+      .int()
+      .nullable()
+      .describe("since the request came that has been in flight for longest; null without any"),
     last_frame_age_ms: z.int().nullable(),
+    last_pong_age_ms: z.int().nullable().describe("of the current connection; null before its first"),
     round_trip_ms: z.number().nullable(),
     buffered_bytes: z.int().nullable(),
     captured: z
@@ -144,6 +161,7 @@ export const stateChangeSchema = z.object({
   phase,
   attempts: z.int(),
   last_error: z.string().nullable(),
+  last_cause: cause.nullable(),
   retry_in_ms: z.int().nullable(),
 });
 
@@ -161,6 +179,7 @@ export const failureListSchema = z
         route: z.string().describe("the template of the path, or `unmatched`"),
         upstream: z.string().nullable(),
         code,
+        cause: cause.nullable(),
         sent,
         status: z.int(),
         detail: z.string(),

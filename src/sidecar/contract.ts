@@ -257,6 +257,12 @@ export type ProtocolTraits = Pick<Protocol, "name" | "accepts" | "streams"> & {
 /** The details of an upstream that only the thread knows. */
 export interface UpstreamDetails {
   readonly inFlight: number;
+  /** How many may be in flight at once. */
+  readonly inFlightMax: number;
+  /** Milliseconds since the request came that was taken in before the others in flight; undefined without any. */
+  readonly firstInFlightAgeMs?: number | undefined;
+  /** Milliseconds since the last pong of the current connection; undefined before it. */
+  readonly lastPongAgeMs?: number | undefined;
   /** Milliseconds since the last frame arrived; undefined before the first. */
   readonly lastFrameAgeMs?: number | undefined;
   /** Milliseconds from the last ping to its pong; undefined before the first. */

@@ -7,10 +7,20 @@ export interface UpstreamState {
   readonly attempts: number;
   /** The reason why the last connection or attempt ended; undefined before the first end. */
   readonly lastError?: string | undefined;
+  /** The code of that reason: a close code, `http_` and the status of a refused upgrade, or a word. */
+  readonly lastCause?: string | undefined;
   /** The rung of the liveness ladder that last found a connection dead. */
   readonly foundDeadBy?: "ping" | "heartbeat" | "silence" | undefined;
   /** Milliseconds until the next attempt, in `waiting` and `refused`. */
   readonly retryInMs?: number | undefined;
+}
+
+/** What the host knows of an upstream's state besides, also of the time before its thread crashed. */
+export interface KnownState extends UpstreamState {
+  /** The time at which the current phase began. */
+  readonly since: Date;
+  /** When it was last ready; undefined while it is, and if it never was. */
+  readonly readyUntil?: Date | undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Telemetry: the one place that every ended request and every change of an upstream's state is reported to. */
 
 import type { Failure } from "../errors.ts";
-import type { UpstreamState } from "../sidecar/reports.ts";
+import type { KnownState, UpstreamState } from "../sidecar/reports.ts";
 import { type Latency, LatencyWindows } from "./latency-windows.ts";
 import { Ring } from "./ring.ts";
 
@@ -71,14 +71,13 @@ export class Telemetry {
   watch(
     name: string,
     upstream: {
-      readonly state: UpstreamState & { readonly since: Date };
+      readonly state: KnownState;
       onState(listener: (state: UpstreamState) => void): () => void;
     },
   ): void {
     this.unwatch(name);
     const changes = new Ring<StateChange>(CHANGES);
-    const { since, ...state } = upstream.state;
-    changes.add(changeOf(name, state, since));
+    changes.add(changeOf(name, upstream.state, upstream.state.since));
     const unwatch = upstream.onState((now) => {
       const change = changeOf(name, now, new Date());
       changes.add(change);
@@ -147,6 +146,7 @@ export class Telemetry {
   }
 }
 
-function changeOf(upstream: string, { phase, attempts, lastError, retryInMs }: UpstreamState, at: Date): StateChange {
-  return { at, upstream, phase, attempts, lastError, retryInMs };
+function changeOf(upstream: string, state: UpstreamState, at: Date): StateChange {
+  const { phase, attempts, lastError, lastCause, retryInMs } = state;
+  return { at, upstream, phase, attempts, lastError, lastCause, retryInMs };
 }

@@ -1,6 +1,7 @@
 /** Requests and states as an operator sees them: log lines, recent failures, changes, and their stream. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { startFaultUpstream } from "../faults/upstream.ts";
 import { RawConnection } from "../support/http.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { until } from "../support/until.ts";
@@ -18,6 +19,7 @@ interface Failed {
   readonly status: number;
   readonly route: string;
   readonly detail: string;
+  readonly cause: string | null;
   readonly total_ms: number;
 }
 
@@ -75,6 +77,8 @@ describe("a service that is watched", () => {
       String(line.message),
       /^upstream default: POST \/v1\/upstreams\/\{upstream\}\/request failed: reply_timeout \(sent: maybe\): no reply/,
     );
+    const heard = /^no reply came within \d+ ms; no frame came since it was sent, nor before on its connection, opened/;
+    assert.match(String(line["error.message"]), heard);
     assert.deepEqual(
       [line["error.code"], line["sidesocket.sent"], line["http.response.status_code"], line["client.address"]],
       ["reply_timeout", "maybe", 504, "127.0.0.1"],
@@ -141,11 +145,14 @@ describe("a service that is watched", () => {
     await until(() => events.some(({ type }) => type === "failure"), { what: () => "a failure" });
 
     const { history, latency } = (await product.state()) as {
-      history: { phase: string; last_error: string | null }[];
+      history: { phase: string; last_error: string | null; last_cause: string | null }[];
       latency: { count: number; failed: number; p50_ms: number };
     };
     assert.deepEqual([history.at(0)?.phase, history.at(-1)?.phase], ["idle", "ready"]);
-    assert(history.some(({ phase, last_error }) => phase === "waiting" && last_error !== null));
+    const away = history.find(({ phase }) => phase === "waiting");
+    assert.deepEqual([away?.last_cause, away?.last_error?.includes("1006")], ["1006", true]);
+    const lineOfLoss = product.log().find((each) => each["sidesocket.cause"] === "1006");
+    assert.match(String(lineOfLoss?.message), /: waiting, next attempt in .*; it was ready for \d+(\.\d)? m?s$/);
     assert.equal(latency.count, 1);
     assert(latency.failed >= 2 && latency.p50_ms > 0);
     const listed = states.at(-1)?.data as { upstreams: { name: string }[] };
@@ -163,6 +170,36 @@ describe("a service that is watched", () => {
     );
     assert.ok(![...told, product.stderr()].some((text) => text.includes(CANARY)), "a secret or a payload was shown");
   });
+});
+
+test("a failure says what keeps the upstream away, as a code, and whether it was ever there", async (t) => {
+  const upstream = await startFaultUpstream({ handshake: { do: "refuse", status: 403 } }, { t });
+  const settings = { url: upstream.url, reconnect: { from: "20ms", to: "50ms", refused: "700ms" } };
+  const product = await startProduct({ config: { upstreams: { default: settings } }, t });
+  const refused = () => product.log().find((line) => line["sidesocket.phase"] === "refused");
+  const line = await product.until(refused, { what: () => "a line of the refusal" });
+  assert.equal(line["sidesocket.cause"], "http_403");
+  assert.match(String(line.message), /HTTP 403.*; it was never ready$/);
+  const response = await product.request({ jsonrpc: "2.0", id: 1, method: "echo" });
+  const problem = (await response.json()) as Failed;
+  assert.deepEqual([problem.code, problem.cause], ["upstream_down", "http_403"]);
+  assert.match(problem.detail, /; it was never ready \((one attempt|\d+ attempts) since its thread started\)$/);
+  const { failures } = (await (await product.fetch("/v1/failures")).json()) as { failures: Failed[] };
+  assert.deepEqual(
+    failures.map(({ cause }) => cause),
+    ["http_403"],
+  );
+  const { ready_until, last_cause } = await product.state();
+  assert.deepEqual([ready_until, last_cause], [null, "http_403"]);
+  upstream.script = {};
+  await product.ready();
+  upstream.script = { handshake: { do: "refuse", status: 403 } };
+  upstream.last.reset();
+  const gone = async () => {
+    const { phase, ready_until: until } = await product.state();
+    return (phase === "refused" || phase === "waiting") && Date.parse(String(until)) > 0;
+  };
+  await until(gone, { what: () => "an upstream that was ready until lately" });
 });
 
 test("at the level trace the log shows frames, without the secrets of the settings", async (t) => {

@@ -25,7 +25,13 @@ export type Disconnect =
   /** The settings for the attempt could not be resolved. */
   | { readonly reason: "credentials"; readonly detail: string }
   /** A rung of the liveness ladder expired: the connection is half-open, or the peer hangs. */
-  | { readonly reason: "silent"; readonly rung: Rung; readonly withinMs: number }
+  | {
+      readonly reason: "silent";
+      readonly rung: Rung;
+      readonly withinMs: number;
+      /** When the peer was last heard, in words. */
+      readonly heard?: string | undefined;
+    }
   | {
       readonly reason: "greeting";
       readonly rejected: boolean;
@@ -44,8 +50,16 @@ export function codeOf(disconnect: Disconnect): string {
   return disconnect.reason === "status" ? `http_${disconnect.status}` : disconnect.reason;
 }
 
-/** Text for people: in logs, on the state route, and as the `detail` of errors. */
-export function describeDisconnect(disconnect: Disconnect): string {
+/**
+ * Text for people: in logs, on the state route, and as the `detail` of errors.
+ * @param then follows what happened, before all that is known besides
+ */
+export function describeDisconnect(disconnect: Disconnect, then = ""): string {
+  const heard = disconnect.reason === "silent" && disconnect.heard !== undefined ? `; ${disconnect.heard}` : "";
+  return `${describe(disconnect)}${then}${heard}`;
+}
+
+function describe(disconnect: Disconnect): string {
   switch (disconnect.reason) {
     case "closed":
       return describeClose(disconnect.code, disconnect.text);

@@ -9,7 +9,7 @@ import { excerptOf } from "../../secrets.ts";
 import { flat } from "../util/flat.ts";
 import { ValueMissing } from "./captured-texts.ts";
 import { type Captured, isResuming, valuesOf } from "./captured-values.ts";
-import { type Disconnect, describeDisconnect } from "./disconnect.ts";
+import { codeOf, type Disconnect, describeDisconnect } from "./disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "./frame-origin.ts";
 import { greetingFrame, heartbeatFrame, isStepOf, keepaliveWith, matchStep } from "./greeting.ts";
 import {
@@ -35,6 +35,7 @@ import {
   type RetryDecision,
   retryDelay,
 } from "./retry.ts";
+import { lastSigns, type Signs } from "./signs-of-life.ts";
 
 /**
  * Every attempt gets its own connection number; input from any other connection is stale and ignored.
@@ -79,6 +80,8 @@ export interface Session {
   readonly failures: number;
   /** Connections in a row that served, and ended before they were as old as the longest backoff. */
   readonly flaps: number;
+  /** When the last connection that was ready ended, or was left. */
+  readonly readyUntil?: number | undefined;
 }
 
 /** A frame arrived; required only where {@link wantsFrames} is true. */
@@ -147,6 +150,8 @@ export interface SessionContext {
   readonly lastActivityAt: number;
   /** The byte counts of the current connection. */
   readonly traffic: Traffic;
+  /** What has come over the current connection, for the description of its end. */
+  readonly signs?: Readonly<Signs> | undefined;
   /** Texts that must not be shown. */
   readonly secrets: readonly string[];
   readonly captured: Captured;
@@ -184,7 +189,13 @@ const RESUMES_MAX = 3;
 
 const CLEAR_TIMER: SessionEffect = { type: "timer", ms: undefined };
 
-export function step(session: Session, input: SessionInput, given: SessionContext): Transition {
+export function step(before: Session, input: SessionInput, context: SessionContext): Transition {
+  const { session, effects } = transition(before, input, context);
+  if (before.at.phase !== "ready" || session.at.phase === "ready") return { session, effects };
+  return { session: { ...session, readyUntil: context.now }, effects };
+}
+
+function transition(session: Session, input: SessionInput, given: SessionContext): Transition {
   const { at } = session;
   const values = valuesOf(given.captured, session.connection);
   const keepalive = keepaliveWith(given.settings.keepalive, values);
@@ -457,7 +468,8 @@ function onRungDue(session: Session, at: Ready, context: StepContext): Transitio
     // We were suspended, so the missed deadline proves nothing: restart the ladder with a ping.
     if (wasSuspended(due, now)) return restartLadder(session, at, context);
     const withinMs = rungTimeoutMs(due.rung, keepalive);
-    return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs }, context);
+    const heard = context.signs && lastSigns(context.signs, now, keepalive.ping !== null);
+    return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs, heard }, context);
   }
   if (due.rung === "ping" || keepalive.heartbeat === null) return ping(session, at, context);
   const frame = heartbeatFrame(keepalive.heartbeat, valuesOf(context.captured, at.connection));
@@ -569,9 +581,23 @@ function close(session: Session, withinMs: number, { settings }: StepContext): T
 export type Availability =
   | { readonly type: "ready"; readonly connection: number }
   | { readonly type: "hold" }
-  | { readonly type: "down"; readonly failure: Omit<Failure, "sent" | "retryAfterMs">; readonly until?: number };
+  | {
+      readonly type: "down";
+      readonly failure: Omit<Failure, "sent" | "retryAfterMs">;
+      readonly until?: number;
+      /** Undefined once no attempt follows. */
+      readonly service?: PastService;
+    };
 
-export function availability({ at }: Session): Availability {
+/** Whether an upstream that is down has ever been there. */
+export interface PastService {
+  /** When it was last ready, by the monotonic clock; undefined if it never was. */
+  readonly readyUntil: number | undefined;
+  readonly attempts: number;
+}
+
+export function availability({ at, readyUntil, connection }: Session): Availability {
+  const service = { readyUntil, attempts: connection };
   switch (at.phase) {
     case "ready":
       return { type: "ready", connection: at.connection };
@@ -584,12 +610,14 @@ export function availability({ at }: Session): Availability {
       if (at.cause.reason === "renewed") return { type: "hold" };
       return {
         type: "down",
-        failure: { code: "upstream_down", detail: describeDisconnect(at.cause) },
+        failure: { code: "upstream_down", detail: describeDisconnect(at.cause), cause: codeOf(at.cause) },
         until: at.until,
+        service,
       };
     case "refused": {
       const code = at.cause.reason === "greeting" ? "login_refused" : "upstream_down";
-      return { type: "down", failure: { code, detail: describeDisconnect(at.cause) }, until: at.until };
+      const failure = { code, detail: describeDisconnect(at.cause), cause: codeOf(at.cause) } as const;
+      return { type: "down", failure, until: at.until, service };
     }
     case "closing":
     case "closed":

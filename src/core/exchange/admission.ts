@@ -57,6 +57,11 @@ export class Admission {
     this.#bufferedMax = limits.buffered_bytes;
   }
 
+  /** How many requests may be in flight at once. */
+  get inFlightMax(): number {
+    return this.#inFlightMax;
+  }
+
   /** When `expireWaiting` must be called; undefined if no batch waits for places. */
   get nextDeadline(): number | undefined {
     return this.#waiting.nextDeadline;
@@ -161,12 +166,17 @@ export class Admission {
     }
     const { size, heldBytes } = this.#requests.table;
     if (this.#closed) return failures.shuttingDown;
-    if (incoming.deadline <= now) return failures.timedOut("no", 0, "reply");
-    if (!items && size >= this.#inFlightMax) return failures.tooMany(size, this.#inFlightMax);
+    if (incoming.deadline <= now) return failures.unsentInTime(0);
+    if (!items && size >= this.#inFlightMax) return this.#full(now);
     const problem = this.#sendQueue.problem(owner, count, now);
     if (problem) return problem;
     const waiting = heldBytes + this.#waiting.bytes + buffered + sizeOf(incoming.body);
     return waiting > this.#bufferedMax ? failures.congested(this.#bufferedMax) : undefined;
+  }
+
+  #full(now: number): Failure {
+    const { size, firstArrivedAt = now, streaming } = this.#requests.table;
+    return failures.tooMany(size, this.#inFlightMax, now - firstArrivedAt, streaming);
   }
 
   #admit(

@@ -14,6 +14,7 @@ import { ValueMissing } from "../connection/captured-texts.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import type { Availability } from "../connection/session.ts";
+import { SignsOfLife } from "../connection/signs-of-life.ts";
 import type { HeldAnswer } from "../messages/held-answers.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
 import { Budget } from "../util/budget.ts";
@@ -77,6 +78,7 @@ export class Exchange {
   /** `limits.reply_pause` */
   #pauseMs: number;
   readonly #heard: HeardFrames;
+  readonly #signs: Pick<SignsOfLife, "of">;
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
   readonly #admission: Admission;
@@ -90,6 +92,7 @@ export class Exchange {
    * @param mask hides the secrets of the configuration in a text
    * @param configured the frames that the greeting and the heartbeat will send
    * @param values completes what goes out with values of the configuration and of the upstream's frames
+   * @param signs what has come over each connection
    */
   constructor(
     protocol: Protocol,
@@ -98,8 +101,10 @@ export class Exchange {
     configured: readonly Body[] = [],
     budget = Budget.alone(),
     values: ExchangeValues = {},
+    signs: Pick<SignsOfLife, "of"> = new SignsOfLife(),
   ) {
     this.#values = values;
+    this.#signs = signs;
     this.#heard = new HeardFrames(protocol, mask);
     this.#protocol = protocol;
     this.#bufferedMax = limits.buffered_bytes;
@@ -138,6 +143,16 @@ export class Exchange {
 
   get inFlight(): number {
     return this.#requests.table.size;
+  }
+
+  get inFlightMax(): number {
+    return this.#admission.inFlightMax;
+  }
+
+  /** Milliseconds since the request came that was taken in before the others in flight; undefined without any. */
+  firstInFlightAgeMs(now: number): number | undefined {
+    const { firstArrivedAt } = this.#requests.table;
+    return firstArrivedAt === undefined ? undefined : Math.round(now - firstArrivedAt);
   }
 
   /** True if a reply may still come over this connection. */
@@ -332,7 +347,8 @@ export class Exchange {
   }
 
   #expireDue(now: number): void {
-    for (const entry of this.#requests.due(now)) this.#timeOut(entry, now);
+    const { onTheWire } = this.#requests.table;
+    for (const entry of this.#requests.due(now)) this.#timeOut(entry, now, onTheWire);
     this.#admission.expireWaiting(now);
     for (const entry of this.#reassembly.stalled(now)) this.#stall(entry, now);
     if (!this.#requests.correlation.expire(now)) return;
@@ -367,18 +383,27 @@ export class Exchange {
     return this.#effects.take();
   }
 
-  #timeOut(entry: Entry, now: number): void {
+  /** @param waiting how many requests wait for their replies, with those that are due */
+  #timeOut(entry: Entry, now: number, waiting: number): void {
     const waitedMs = entry.dueAt - entry.arrivedAt;
-    if (!isSent(entry) && entry.dueAt < entry.deadline) {
-      this.#requests.fail(entry, failures.notConnected(waitedMs));
+    if (!isSent(entry)) {
+      const isOnTime = entry.dueAt < entry.deadline;
+      this.#requests.fail(entry, isOnTime ? failures.notConnected(waitedMs) : failures.unsentInTime(waitedMs));
       return;
     }
     const sent = this.#delivery.sent(entry);
-    const frames = this.#reassembly.countOf(entry);
-    if (isSent(entry) && !entry.streams) this.#timedOut.keep(entry);
+    const { connection, at: sentAt, heard } = entry.phase;
+    const failure = failures.timedOut(sent, waitedMs, awaited(entry), {
+      now,
+      sentAt,
+      frames: this.#reassembly.countOf(entry),
+      heard: entry.expectsReply ? this.#heard.since(heard) : undefined,
+      signs: this.#signs.of(connection),
+      others: entry.streams ? waiting : waiting - 1,
+    });
+    if (!entry.streams) this.#timedOut.keep(entry);
     if (sent === "maybe") this.#effects.push({ type: "probe" });
-    const heard = isSent(entry) && entry.expectsReply ? this.#heard.since(entry.phase.heard) : undefined;
-    this.#requests.failEarly(entry, failures.timedOut(sent, waitedMs, awaited(entry), frames, heard), now);
+    this.#requests.failEarly(entry, failure, now);
   }
 
   /** Ends a request, even one that timed out before, whose reply began and then paused for too long. */

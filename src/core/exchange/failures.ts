@@ -3,9 +3,11 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure, Heard, Sent } from "../../errors.ts";
 import { InvalidMessage } from "../../protocols/protocol.ts";
 import { ValueMissing } from "../connection/captured-texts.ts";
-import { type Disconnect, describeDisconnect } from "../connection/disconnect.ts";
-import type { Availability } from "../connection/session.ts";
+import { codeOf, type Disconnect, describeDisconnect } from "../connection/disconnect.ts";
+import type { Availability, PastService } from "../connection/session.ts";
+import { type Signs, signsSince } from "../connection/signs-of-life.ts";
 import type { Failed } from "../outcome.ts";
+import { ago } from "../util/ago.ts";
 import type { Budget } from "../util/budget.ts";
 
 type UpstreamLimits = UpstreamSettings["limits"];
@@ -44,8 +46,16 @@ export function noPlace(waitedMs: number, inFlight: UpstreamLimits["in_flight"])
   return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
-export function tooMany(present: number, inFlight: UpstreamLimits["in_flight"]): Failure {
-  const detail = `${present} requests are already in flight (limits.in_flight: ${inFlight})`;
+/** @param firstMs how long ago the first of the present ones came @param streams how many of them are streams */
+export function tooMany(
+  present: number,
+  inFlight: UpstreamLimits["in_flight"],
+  firstMs: number,
+  streams: number,
+): Failure {
+  const of = streams === 0 ? "" : `, ${streams === 1 ? "one" : streams} of them streamed`;
+  const full = `${present} requests are already in flight (limits.in_flight: ${inFlight})`;
+  const detail = `${full}; the first came ${ago(firstMs)}${of}`;
   return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
@@ -78,12 +88,19 @@ export function noRoomFor({ limit }: Budget): Failure {
 }
 
 export function unavailable(availability: Extract<Availability, { type: "down" }>, now: number): Failure {
-  const { failure, until } = availability;
+  const { failure, until, service } = availability;
   return {
     ...failure,
+    ...(service && { detail: `${failure.detail}; ${served(service, now)}` }),
     sent: "no",
     retryAfterMs: until === undefined ? undefined : Math.max(0, Math.ceil(until - now)),
   };
+}
+
+/** Tells an upstream that was never there from one that went away. */
+function served({ readyUntil, attempts }: PastService, now: number): string {
+  if (readyUntil !== undefined) return `it was ready until ${ago(now - readyUntil)}`;
+  return `it was never ready (${attempts === 1 ? "one attempt" : `${attempts} attempts`} since its thread started)`;
 }
 
 export function notConnected(waitedMs: number): Failure {
@@ -94,18 +111,41 @@ export function notConnected(waitedMs: number): Failure {
 /** The event that ends the wait of a message that went out: its reply, or the pong that proves its delivery. */
 export type Awaited = "reply" | "pong";
 
-/**
- * @param frames how many frames of its reply have come
- * @param heard the frames meanwhile that answered nothing
- */
-export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited, frames = 0, heard?: Heard): Failure {
-  const within = `within ${Math.round(waitedMs)} ms`;
-  if (sent === "no") return { code: "reply_timeout", sent, detail: `the message could not be sent ${within}` };
-  const missed = frames === 0 ? `no ${awaited} came ${within}` : `the reply was not whole ${within}: ${came(frames)}`;
-  if (!heard) return { code: "reply_timeout", sent, detail: missed };
-  const why = heard.why === undefined ? "" : ` (${heard.why})`;
-  const others = `${came(heard.frames)} that answered nothing; the last: ${heard.last}${why}`;
-  return { code: "reply_timeout", sent, detail: `${missed}; ${others}`, heard };
+/** What is known of the upstream when a request times out that was sent. */
+interface Diagnosis {
+  readonly now: number;
+  readonly sentAt: number;
+  /** How many frames of its reply have come. */
+  readonly frames: number;
+  /** The frames since it was sent that answered nothing. */
+  readonly heard: Heard | undefined;
+  /** What came over its connection. */
+  readonly signs: Readonly<Signs> | undefined;
+  /** How many other requests wait for their replies. */
+  readonly others: number;
+}
+
+export function unsentInTime(waitedMs: number): Failure {
+  return { code: "reply_timeout", sent: "no", detail: `the message could not be sent ${within(waitedMs)}` };
+}
+
+export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited, diagnosis: Diagnosis): Failure {
+  const { now, sentAt, frames, heard, signs, others } = diagnosis;
+  const parts = [
+    frames === 0
+      ? `no ${awaited} came ${within(waitedMs)}`
+      : `the reply was not whole ${within(waitedMs)}: ${came(frames)}`,
+  ];
+  if (heard) {
+    const why = heard.why === undefined ? "" : ` (${heard.why})`;
+    parts.push(`${came(heard.frames)} that answered nothing; the last: ${heard.last}${why}`);
+  } else if (signs) parts.push(signsSince(sentAt, signs, now));
+  if (others > 0) parts.push(others === 1 ? "one other request waits, too" : `${others} other requests wait, too`);
+  return { code: "reply_timeout", sent, detail: parts.join("; "), ...(heard && { heard }) };
+}
+
+function within(ms: number): string {
+  return `within ${Math.round(ms)} ms`;
 }
 
 /** @param bound the name of the bound on the pause */
@@ -120,7 +160,8 @@ function came(frames: number): string {
 }
 
 export function lost(sent: Sent, why: Disconnect, awaited: Awaited): Failure {
-  return { code: "connection_lost", sent, detail: `${describeDisconnect(why)} before the ${awaited} came` };
+  const detail = describeDisconnect(why, ` before the ${awaited} came`);
+  return { code: "connection_lost", sent, detail, cause: codeOf(why) };
 }
 
 export function unusable(why: string): Failure {

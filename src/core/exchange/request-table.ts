@@ -127,6 +127,20 @@ export class RequestTable {
     return this.#size - this.#held.caller.size - this.#held.subscriptions.size - this.#streaming.size;
   }
 
+  /** How many sent entries are streams. */
+  get streaming(): number {
+    return this.#streaming.size;
+  }
+
+  /** When the request came that was taken in before all others; undefined if there is none. */
+  get firstArrivedAt(): number | undefined {
+    const firsts = [this.#bySeq.caller, this.#bySeq.subscriptions].flatMap((bySeq) => {
+      const [entries = []] = bySeq.values();
+      return entries.slice(0, 1).map(({ arrivedAt }) => arrivedAt);
+    });
+    return firsts.length === 0 ? undefined : Math.min(...firsts);
+  }
+
   has(wire: WireId): boolean {
     return this.#byWire.has(wire);
   }

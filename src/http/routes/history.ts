@@ -61,6 +61,7 @@ function failureJson(request: FailedRequest): JsonOf<"failureListSchema">["failu
     route,
     upstream: upstream ?? null,
     code: failure.code,
+    cause: failure.cause ?? null,
     sent: failure.sent,
     status,
     detail: failure.detail,
@@ -68,12 +69,14 @@ function failureJson(request: FailedRequest): JsonOf<"failureListSchema">["failu
   };
 }
 
-export function changeJson({ at, phase, attempts, lastError, retryInMs }: StateChange): JsonOf<"stateChangeSchema"> {
+export function changeJson(change: StateChange): JsonOf<"stateChangeSchema"> {
+  const { at, phase, attempts, lastError, lastCause, retryInMs } = change;
   return {
     at: at.toISOString(),
     phase,
     attempts,
     last_error: lastError ?? null,
+    last_cause: lastCause ?? null,
     retry_in_ms: retryInMs ?? null,
   };
 }

@@ -189,7 +189,7 @@ async function stateOf(
 ): Promise<JsonOf<"upstreamStateSchema">> {
   const details = await upstream.inspect(INSPECT_WITHIN_MS);
   const { windows, ...latency } = telemetry.latencyOf(upstream.name);
-  const { phase, since, attempts, lastError, foundDeadBy, retryInMs } = upstream.state;
+  const { phase, since, readyUntil, attempts, lastError, lastCause, foundDeadBy, retryInMs } = upstream.state;
   return {
     name: upstream.name,
     url: redactUrl(upstream.settings.url),
@@ -197,12 +197,17 @@ async function stateOf(
     required: upstream.settings.required,
     phase,
     since: since.toISOString(),
+    ready_until: readyUntil?.toISOString() ?? null,
     attempts,
     last_error: lastError ?? null,
+    last_cause: lastCause ?? null,
     found_dead_by: foundDeadBy ?? null,
     retry_in_ms: retryInMs ?? null,
     in_flight: details?.inFlight ?? upstream.inFlight,
+    in_flight_max: details?.inFlightMax ?? null,
+    first_in_flight_age_ms: details?.firstInFlightAgeMs ?? null,
     last_frame_age_ms: details?.lastFrameAgeMs ?? null,
+    last_pong_age_ms: details?.lastPongAgeMs ?? null,
     round_trip_ms: details?.roundTripMs === undefined ? null : Number(details.roundTripMs.toFixed(2)),
     buffered_bytes: details?.bufferedBytes ?? null,
     captured: details ? capturedJson(details.captured) : null,

@@ -20,6 +20,7 @@ import {
   type Session,
   wantsFrames,
 } from "../../core/connection/session.ts";
+import type { Signs, SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
 import { BoundedCounts } from "../../core/util/bounded-counts.ts";
 import type { Network } from "../../net/connect.ts";
@@ -77,6 +78,7 @@ interface ConnectionEnvironment {
   /** Milliseconds of a monotonic clock. */
   now(): number;
   readonly network: Network;
+  readonly signs: SignsOfLife;
   readonly work: Work;
   threw(what: string, error: unknown): void;
   /** Undefined unless frames are traced. */
@@ -108,6 +110,7 @@ export class Connection {
   #timer = this.#newTimer();
   #rotationTimer = this.#newTimer();
   #lastError: string | undefined;
+  #lastCause: string | undefined;
   #addressNamedIn: ReturnType<typeof addressNaming> | undefined;
   /** The last connection on which the upstream named an address that is not followed: it is reported once. */
   #unfollowedOn: number | undefined;
@@ -229,10 +232,18 @@ export class Connection {
     if (this.#sockets.anyRetired) this.#sockets.closeRetired(owes);
   }
 
-  details(now: number): Pick<UpstreamDetails, "lastFrameAgeMs" | "roundTripMs" | "bufferedBytes" | "captured"> {
+  details(
+    now: number,
+  ): Pick<UpstreamDetails, "lastFrameAgeMs" | "lastPongAgeMs" | "roundTripMs" | "bufferedBytes" | "captured"> {
     const { roundTripMs } = this.#activity;
-    const captured = this.#captures.shown(this.#session.connection);
-    return { lastFrameAgeMs: this.#activity.frameAgeMs(now), roundTripMs, bufferedBytes: this.buffered(), captured };
+    const pongAt = this.#env.signs.of(this.#session.connection)?.pongAt;
+    return {
+      lastFrameAgeMs: this.#activity.frameAgeMs(now),
+      lastPongAgeMs: pongAt === undefined ? undefined : Math.round(now - pongAt),
+      roundTripMs,
+      bufferedBytes: this.buffered(),
+      captured: this.#captures.shown(this.#session.connection),
+    };
   }
 
   get ends(): ConnectionEnds {
@@ -268,6 +279,7 @@ export class Connection {
       proof: this.#activity.proof(before.connection),
       lastActivityAt: this.#activity.heardAt,
       traffic: this.#sockets.traffic(before.connection),
+      signs: this.#env.signs.of(before.connection),
       secrets: this.#secrets,
       captured: this.#captures.state,
       canResume: this.#captures.canResume,
@@ -294,8 +306,13 @@ export class Connection {
 
   #recordCause(why: Disconnect, wasOpen: boolean): void {
     (wasOpen ? this.#disconnects : this.#failedAttempts).add(codeOf(why));
-    this.#lastError = describeDisconnect(why);
+    this.#note(why);
     if (why.reason === "silent") this.#foundDeadBy = why.rung;
+  }
+
+  #note(why: Disconnect, more = ""): void {
+    this.#lastError = `${describeDisconnect(why)}${more}`;
+    this.#lastCause = codeOf(why);
   }
 
   #perform(effect: RotationEffect, now: number): void {
@@ -339,7 +356,7 @@ export class Connection {
         break;
       case "rotationFailed":
         this.#failedAttempts.add(codeOf(effect.cause));
-        this.#lastError = `${describeDisconnect(effect.cause)}; the current connection stays`;
+        this.#note(effect.cause, "; the current connection stays");
         this.#events.state(this.#state(now));
         break;
       case "lost":
@@ -386,11 +403,18 @@ export class Connection {
     const begins = this.#captures.valuesOf(connection);
     // Where connections resume, a named address belongs to what is resumed.
     const follows = !this.#captures.mayResume || isResuming;
+    const signs = this.#env.signs.begin(connection);
     const named = this.#sockets.open(connection, withinMs, begins, follows, {
-      opened: () => this.#opened(connection),
-      frame: (frame) => this.#received(connection, arrivals, frame),
+      opened: () => {
+        signs.openedAt = this.#env.now();
+        this.#opened(connection);
+      },
+      frame: (frame) => this.#received(connection, arrivals, signs, frame),
       pingSent: (proof) => this.#advance({ type: "pingSent", connection, proof }),
-      pong: (proof) => this.#pong(connection, proof),
+      pong: (proof) => {
+        signs.pongAt = this.#env.now();
+        this.#pong(connection, proof);
+      },
       pinged: () => this.#events.sentOwn(this.#heard(connection)),
       dropped: (drop) => arrivals.end(() => this.#dropped(connection, drop)),
     });
@@ -409,9 +433,10 @@ export class Connection {
     this.#advance({ type: "opened", connection });
   }
 
-  #received(connection: number, arrivals: Arrivals, frame: Body): void {
+  #received(connection: number, arrivals: Arrivals, signs: Signs, frame: Body): void {
     if (connection < this.#resumedBy) return;
     const now = this.#heard(connection);
+    signs.frameAt = now;
     this.#activity.frame(now);
     this.#env.trace?.add("received", connection, frame, this.#secretsWith(frame), now);
     if (arrivals.isEmpty && this.#framing.isPlain(frame)) this.#frame(connection, frame, now);
@@ -459,6 +484,7 @@ export class Connection {
     } else if (this.#unfollowedOn !== connection) {
       this.#unfollowedOn = connection;
       this.#lastError = `the address that the upstream named is not followed: ${named.why} (reconnect.to_address)`;
+      this.#lastCause = undefined;
       this.#events.state(this.#state(now));
     }
   }
@@ -479,6 +505,7 @@ export class Connection {
     const drop = this.#shown(given, settings.url);
     this.#arrivals.delete(connection);
     this.#captures.onEnded(connection);
+    this.#env.signs.end(connection);
     const close = this.#sockets.gone(connection, drop);
     this.#env.tape?.closed(connection, drop, close.by, this.#secrets);
     if (this.#close) this.#close = closedBoth(this.#close, close, connection === this.#session.connection);
@@ -515,8 +542,14 @@ export class Connection {
   #state(now: number): UpstreamState {
     const { at, failures } = this.#session;
     const retryInMs = "until" in at ? Math.max(0, Math.round(at.until - now)) : undefined;
-    const { phase } = at;
-    return { phase, attempts: failures, lastError: this.#lastError, foundDeadBy: this.#foundDeadBy, retryInMs };
+    return {
+      phase: at.phase,
+      attempts: failures,
+      lastError: this.#lastError,
+      lastCause: this.#lastCause,
+      foundDeadBy: this.#foundDeadBy,
+      retryInMs,
+    };
   }
 }
 

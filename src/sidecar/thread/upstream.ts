@@ -3,6 +3,7 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import { filledJson, filledMessage, filledText } from "../../core/connection/captured-texts.ts";
 import { configuredFrames } from "../../core/connection/greeting.ts";
 import type { Availability } from "../../core/connection/session.ts";
+import { SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import { withAdditions } from "../../core/exchange/additions.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
@@ -14,7 +15,7 @@ import { flat } from "../../core/util/flat.ts";
 import type { Network } from "../../net/connect.ts";
 import { matchesFrame } from "../../protocols/condition.ts";
 import { framesOf } from "../../protocols/presets.ts";
-import type { Body, Protocol } from "../../protocols/protocol.ts";
+import type { AnswerForm, Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { CommandOf, FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
 import { Connection } from "./connection.ts";
@@ -74,13 +75,16 @@ export class Upstream {
       () => this.#connection.resolved.settings.protocol,
     );
     const mask = (text: string) => this.#connection.withoutSecrets(text);
-    this.#exchange = new Exchange(answering, settings.limits, mask, configuredFrames(settings), env.budget, {
-      add: (frame) => withAdditions(frame, this.#connection.resolved.settings.add, this.#connection.valuesOf()),
-      fill: (connection, frame, form) => {
-        const values = this.#connection.valuesOf(connection);
-        return form === "text" ? filledText(frame, values) : filledJson(frame, values);
+    const signs = new SignsOfLife();
+    const values = {
+      add: (frame: Body) => withAdditions(frame, this.#connection.resolved.settings.add, this.#connection.valuesOf()),
+      fill: (connection: number, frame: string, form: AnswerForm) => {
+        const known = this.#connection.valuesOf(connection);
+        return form === "text" ? filledText(frame, known) : filledJson(frame, known);
       },
-    });
+    };
+    const configured = configuredFrames(settings);
+    this.#exchange = new Exchange(answering, settings.limits, mask, configured, env.budget, values, signs);
     this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire(), undefined));
     this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
       ...env,
@@ -92,27 +96,33 @@ export class Upstream {
     });
     const frames = framesOf(settings.protocol);
     this.#framing = new Framing(frames, protocol.accepts, settings.limits.reply_bytes);
-    this.#connection = new Connection(name, settings, this.#framing, env, {
-      state: (state) => this.#post({ type: "state", upstream: name, state }),
-      availability: (availability, now) => this.#onAvailability(availability, now),
-      lost: (connection, why, now) => {
-        this.#router.onConnectionLost(connection);
-        this.#carryOut(this.#exchange.onLost(connection, why, now));
+    this.#connection = new Connection(
+      name,
+      settings,
+      this.#framing,
+      { ...env, signs },
+      {
+        state: (state) => this.#post({ type: "state", upstream: name, state }),
+        availability: (availability, now) => this.#onAvailability(availability, now),
+        lost: (connection, why, now) => {
+          this.#router.onConnectionLost(connection);
+          this.#carryOut(this.#exchange.onLost(connection, why, now));
+        },
+        away: (why) => this.#router.onLost(why, this.#withdrawSubscriptions()),
+        resuming: (isExpected) => this.#router.onResuming(isExpected),
+        rotated: () => this.#router.onRotated(this.#withdrawSubscriptions()),
+        proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames, env.now())),
+        message: (frame) => this.#onGreetingMessage(frame),
+        frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
+        adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),
+        originOf: (connection, frame) => this.#exchange.originOf(connection, frame),
+        answered: (connection, id) => this.#exchange.onConfiguredReply(connection, id),
+        unreadable: (connection, frame, why, now) =>
+          this.#carryOut(this.#exchange.onUnreadable(connection, frame, why, now)),
+        sentOwn: (now) => this.#exchange.onOwnFrame(now),
+        closed: (close) => this.#post({ type: "closed", upstream: name, close }),
       },
-      away: (why) => this.#router.onLost(why, this.#withdrawSubscriptions()),
-      resuming: (isExpected) => this.#router.onResuming(isExpected),
-      rotated: () => this.#router.onRotated(this.#withdrawSubscriptions()),
-      proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames, env.now())),
-      message: (frame) => this.#onGreetingMessage(frame),
-      frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
-      adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),
-      originOf: (connection, frame) => this.#exchange.originOf(connection, frame),
-      answered: (connection, id) => this.#exchange.onConfiguredReply(connection, id),
-      unreadable: (connection, frame, why, now) =>
-        this.#carryOut(this.#exchange.onUnreadable(connection, frame, why, now)),
-      sentOwn: (now) => this.#exchange.onOwnFrame(now),
-      closed: (close) => this.#post({ type: "closed", upstream: name, close }),
-    });
+    );
   }
 
   readonly #awaits = (connection: number): boolean => this.#exchange.awaits(connection);
@@ -329,6 +339,8 @@ export class Upstream {
   #details(now: number): UpstreamDetails {
     return {
       inFlight: this.#exchange.inFlight,
+      inFlightMax: this.#exchange.inFlightMax,
+      firstInFlightAgeMs: this.#exchange.firstInFlightAgeMs(now),
       ...this.#connection.details(now),
       kept: this.#router.kept,
       counters: { ...this.#exchange.counters, unanswered: this.#router.unanswered + this.#exchange.unfilled },

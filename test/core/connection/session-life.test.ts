@@ -143,8 +143,13 @@ test("a greeting that times out or is refused is given up, and the failure names
   model.fire();
   assert.deepEqual(availability(model.session), {
     type: "down",
-    failure: { code: "upstream_down", detail: "the greeting failed: step 2 received no matching frame within 3000 ms" },
+    failure: {
+      code: "upstream_down",
+      detail: "the greeting failed: step 2 received no matching frame within 3000 ms",
+      cause: "greeting",
+    },
     until: model.timer,
+    service: { readyUntil: undefined, attempts: 1 },
   });
   model.over(model.connection, { reason: "closed", code: 1006, text: "" });
   assert.equal(model.phase, "waiting", "the end of a socket that we destroyed is not a second failure");
@@ -156,8 +161,13 @@ test("a greeting that times out or is refused is given up, and the failure names
   model.frame(NO);
   assert.deepEqual(availability(model.session), {
     type: "down",
-    failure: { code: "login_refused", detail: 'the upstream refused the greeting: step 4 received {"type":"no"}' },
+    failure: {
+      code: "login_refused",
+      detail: 'the upstream refused the greeting: step 4 received {"type":"no"}',
+      cause: "greeting",
+    },
     until: model.timer,
+    service: { readyUntil: undefined, attempts: 2 },
   });
 });
 
@@ -248,6 +258,26 @@ test("an unanswered ping ends the connection; a pong proves the delivery of ever
   model.fire();
   assert.equal(model.phase, "waiting");
   assert.match(JSON.stringify(availability(model.session)), /did not answer a ping within 5000 ms/);
+});
+
+test("a peer that counts as dead is described with when it was last heard, and since when it was ready", () => {
+  const model = new SessionModel();
+  model.becomeReady();
+  model.signs = { openedAt: 0, frameAt: 0 };
+  model.fire();
+  model.fire();
+  const down = availability(model.session);
+  assert.ok(down.type === "down");
+  assert.match(down.failure.detail, /; the last frame came 20\.0 s ago, and no pong since it was opened 20\.0 s ago$/);
+  assert.equal(down.failure.cause, "silent");
+  assert.deepEqual(down.service, { readyUntil: model.now, attempts: 1 });
+  const readyUntil = model.now;
+  model.fire();
+  model.over(model.connection, { reason: "status", status: 403 });
+  const refused = availability(model.session);
+  assert.ok(refused.type === "down");
+  assert.equal(refused.failure.cause, "http_403");
+  assert.deepEqual(refused.service, { readyUntil, attempts: 2 });
 });
 
 test("a renewal reports the old connection as lost, closes it with a handshake, and connects at once", () => {

@@ -13,6 +13,7 @@ import {
   type SessionInput,
   step,
 } from "../../../src/core/connection/session.ts";
+import type { Signs } from "../../../src/core/connection/signs-of-life.ts";
 
 /** Settings with distinct numbers, so that a test shows which one was used. */
 export const settings: SessionContext["settings"] = {
@@ -77,6 +78,7 @@ export class SessionModel {
   now = 0;
   lastActivityAt = 0;
   traffic = NO_TRAFFIC;
+  signs: Signs = {};
   random = 0.5;
   settings = settings;
   /** When the timer fires. */
@@ -102,7 +104,7 @@ export class SessionModel {
   }
 
   give(input: SessionInput): readonly SessionEffect[] {
-    const { now, random, settings, lastActivityAt, traffic } = this;
+    const { now, random, settings, lastActivityAt, traffic, signs } = this;
     const proof = `proof${++this.#proofs}`;
     if (input.type === "close") this.#ending = true;
     const before = this.session;
@@ -112,6 +114,7 @@ export class SessionModel {
       proof,
       lastActivityAt,
       traffic,
+      signs,
       secrets: [],
       captured: nothingCaptured,
       canResume: false,

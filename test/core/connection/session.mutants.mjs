@@ -30,7 +30,7 @@ export default {
     ["a ping that left starts the clock of another", " || at.ladder.ping.proof !== proof", ""],
     [
       "a silent peer is pinged without end",
-      'return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs }, context);',
+      'return giveUp(session, at.connection, { reason: "silent", rung: due.rung, withinMs, heard }, context);',
       "return withinMs < 0 ? stay(session) : ping(session, at, context);",
     ],
     [

@@ -5,11 +5,7 @@ export default {
   mutants: [
     ["a batch may have any number of items", "items.length <= this.#itemsMax", "true"],
     ["draining accepts new requests", "if (this.#closed) return failures.shuttingDown;", ""],
-    [
-      "a request past its deadline is admitted",
-      'if (incoming.deadline <= now) return failures.timedOut("no", 0, "reply");',
-      "",
-    ],
+    ["a request past its deadline is admitted", "if (incoming.deadline <= now) return failures.unsentInTime(0);", ""],
     [
       "an expired request keeps its place",
       "this.#expire(now);",

@@ -25,6 +25,68 @@ test("a time-out reports the frames that answered nothing since the request was 
   assert.equal(model.fails(quiet, "reply_timeout", "maybe").failure.heard, undefined);
 });
 
+test("a time-out says whether anything came since it was sent, what came before, and who else waits", () => {
+  const model = connected();
+  const answered = model.call(echo("a"));
+  model.frame(replyTo(model.taken[0]?.frame ?? ""));
+  assert.equal(model.reply(answered).length > 0, true);
+  model.pass(500);
+  const [first, second] = [model.call(echo("b"), "request", 100), model.call(echo("c"), "request", 700)];
+  model.pass(200);
+  const [quiet, others] = [/; no frame came since it was sent, the last 600 ms ago/, /; one other request waits, too$/];
+  for (const text of [quiet, others]) assert.match(model.fails(first, "reply_timeout", "maybe").failure.detail, text);
+  // A time-out pings, and only the pong comes.
+  model.ping();
+  model.pong();
+  model.frame(replyTo(model.taken[1]?.frame ?? ""));
+  model.pass(1_000);
+  const { detail } = model.fails(second, "reply_timeout", "yes").failure;
+  assert.match(detail, /; other frames came, the last 500 ms ago; the last pong came 500 ms ago$/);
+});
+
+test("a time-out on a connection that has never brought a frame says so", () => {
+  const model = connected();
+  const seq = model.call(echo("a"), "request", 100);
+  model.pass(100);
+  const { detail } = model.fails(seq, "reply_timeout", "maybe").failure;
+  assert.match(detail, /; no frame came since it was sent, nor before on its connection, opened 100 ms ago$/);
+});
+
+test("a request that finds no place says how long ago the first of those in flight came", () => {
+  const model = new ExchangeModel(jsonRpc, { in_flight: 2 });
+  model.connect();
+  model.call(echo("a"));
+  model.pass(2_500);
+  model.call(echo("b"), "stream");
+  const refused = model.call(echo("c"));
+  assert.equal(
+    model.fails(refused, "too_many_in_flight", "no", 1_000).failure.detail,
+    "2 requests are already in flight (limits.in_flight: 2); the first came 2.5 s ago, one of them streamed",
+  );
+});
+
+test("a request that finds no connection says whether there ever was one", () => {
+  const model = connected();
+  const failure = { code: "upstream_down", detail: "it refused", cause: "http_403" } as const;
+  for (const [readyUntil, attempts, said] of [
+    [model.now, 1, "it was ready until 400 ms ago"],
+    [undefined, 1, "it was never ready (one attempt since its thread started)"],
+    [undefined, 7, "it was never ready (7 attempts since its thread started)"],
+  ] as const) {
+    model.availability({ type: "down", failure, until: model.now + 1_000, service: { readyUntil, attempts } });
+    model.pass(400);
+    const refused = model.fails(model.call(echo("a")), "upstream_down", "no", 600).failure;
+    assert.deepEqual([refused.detail, refused.cause], [`it refused; ${said}`, "http_403"]);
+  }
+});
+
+test("a lost request has a code of what ended its connection", () => {
+  const model = connected();
+  const seq = model.call(echo("a"));
+  model.lose({ reason: "closed", code: 1011, text: "" });
+  assert.equal(model.fails(seq, "connection_lost", "maybe").failure.cause, "1011");
+});
+
 test("a time-out says why the last frame could not be read, or is no reply", () => {
   for (const [frame, why] of [
     ["429 Too Many Requests", /expected the end, found "T"/],

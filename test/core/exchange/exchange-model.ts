@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import type { UpstreamSettings } from "../../../src/config/schema.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import type { Availability } from "../../../src/core/connection/session.ts";
+import type { Signs } from "../../../src/core/connection/signs-of-life.ts";
 import { Exchange, type ExchangeEffect } from "../../../src/core/exchange/exchange.ts";
 import type { Owner } from "../../../src/core/exchange/request-table.ts";
 import type { Failed, Outcome, RequestKind } from "../../../src/core/outcome.ts";
+import { Budget } from "../../../src/core/util/budget.ts";
 import type { ErrorCode, Sent } from "../../../src/errors.ts";
 import type { Body, Protocol } from "../../../src/protocols/protocol.ts";
 
@@ -64,6 +66,7 @@ export class ExchangeModel {
   /** Replies to the upstream's own requests, and cancellations of streams. */
   readonly ownFrames: Body[] = [];
   readonly pings: Ping[] = [];
+  readonly #signs = new Map<number, Signs>();
   renewals = 0;
   onTaken: (taken: Taken) => void = () => {};
   /** Called when a renewal has closed the old connection. The listener makes the new one. */
@@ -85,7 +88,10 @@ export class ExchangeModel {
       pace: null,
       ...limits,
     };
-    this.exchange = new Exchange(protocol, all, (text) => text.replaceAll("secret", "***"), configured);
+    const mask = (text: string) => text.replaceAll("secret", "***");
+    this.exchange = new Exchange(protocol, all, mask, configured, Budget.alone(), {
+      of: (connection) => this.#signs.get(connection),
+    });
   }
 
   // Callers.
@@ -155,6 +161,7 @@ export class ExchangeModel {
   /** Makes a new connection before breaking the current one. */
   succeed(): void {
     this.connection++;
+    this.#signs.set(this.connection, { openedAt: this.now });
     this.#takenHere = [];
     this.availability({ type: "ready", connection: this.connection });
   }
@@ -185,6 +192,8 @@ export class ExchangeModel {
   }
 
   frame(frame: Body, connection = this.connection): void {
+    const signs = this.#signs.get(connection);
+    if (signs) signs.frameAt = this.now;
     this.carryOut(this.exchange.onFrame(connection, frame, this.now, this.buffered));
   }
 
@@ -196,6 +205,8 @@ export class ExchangeModel {
   pong(): void {
     const ping = this.pings.shift();
     if (ping === undefined) return;
+    const signs = this.#signs.get(ping.connection);
+    if (signs) signs.pongAt = this.now;
     for (const taken of ping.taken.slice(0, ping.handedOver)) taken.proven = true;
     this.carryOut(this.exchange.onProven(ping.connection, ping.handedOver, this.now));
   }
