@@ -57,7 +57,7 @@ export function Upstream({ state, history, rate, now, subscriptions }) {
       <h2 id="upstream-${state.name}">${state.name}</h2>
       <${Phase} phase=${state.phase} />
       <span class="since">
-        for <b>${duration(now - since)}</b>, since <time datetime=${state.since}>${clock(since)}</time>
+        for <b>${duration(now - since)}</b>, since <time datetime=${state.since}>${clock(since)}</time>${serviceOf(state)}
       </span>
       <${NextAttempt} state=${state} now=${now} />
       <span class="place">${state.url} · ${state.protocol || "protocol not loaded"}${
@@ -76,6 +76,13 @@ export function Upstream({ state, history, rate, now, subscriptions }) {
     <${Subscriptions} all=${subscriptions} />
     <${Webhooks} all=${state.webhooks} />
   </article>`;
+}
+
+/** Tells an upstream that went away from one that was never there. */
+function serviceOf({ phase, ready_until: until, attempts }) {
+  if (phase === "ready" || phase === "idle") return "";
+  if (until !== null) return `, ready until ${clock(local(until))}`;
+  return attempts > 0 ? html`, <b>never ready</b> since the service started` : "";
 }
 
 function NextAttempt({ state, now }) {
@@ -136,7 +143,7 @@ function Timeline({ state, history, now }) {
 function Figures({ state, rate }) {
   const { latency, counters, kept } = state;
   return html`<dl class="figures">
-    <${Figure} name="Requests" value=${rate === undefined ? "–" : `${rate}/s`} more=${`${state.in_flight} in flight`} />
+    <${Figure} name="Requests" value=${rate === undefined ? "–" : `${rate}/s`} more=${inFlight(state)} />
     <${Figure}
       kind="wide-figure"
       name="Time to reply"
@@ -147,7 +154,7 @@ function Figures({ state, rate }) {
     <${Figure}
       name="Round trip"
       value=${millis(state.round_trip_ms)}
-      more=${state.last_frame_age_ms === null ? "no frame yet" : `last frame ${duration(state.last_frame_age_ms)} ago`}
+      more=${heard(state)}
     />
     <${Figure}
       name="Kept messages"
@@ -155,7 +162,7 @@ function Figures({ state, rate }) {
       more=${`${bytes(kept?.bytes)}, ${plural(state.readers, "reader")}`}
     />
     <${Figure}
-      name="Requests in all"
+      name="Requests passed on"
       value=${count(counters?.requests)}
       more=${counters ? `${count(counters.failures)} failed, ${count(counters.late)} late` : "no figures in time"}
     />
@@ -165,6 +172,17 @@ function Figures({ state, rate }) {
       more=${counters ? `${count(counters.messages)} messages came` : ""}
     />
   </dl>`;
+}
+
+function inFlight({ in_flight: present, in_flight_max: max, first_in_flight_age_ms: firstMs }) {
+  const of = max === null ? "" : ` of ${count(max)}`;
+  return `${count(present)}${of} in flight${firstMs === null ? "" : `, the first ${duration(firstMs)} old`}`;
+}
+
+function heard({ phase, last_frame_age_ms: frameMs, last_pong_age_ms: pongMs }) {
+  const frame = frameMs === null ? "no frame yet" : `last frame ${duration(frameMs)} ago`;
+  if (pongMs !== null) return `${frame}, last pong ${duration(pongMs)} ago`;
+  return phase === "ready" ? `${frame}, no pong yet` : frame;
 }
 
 function Figure({ kind, name, value, more, extra }) {

@@ -151,6 +151,9 @@ describe("the page, in Chromium", {
     await page.shows(".failures", /reply_timeout/);
     await page.shows(".failures", /sent: maybe/);
     await page.shows(".failures", new RegExp(failed.headers.get("x-request-id") ?? ""));
+    await page.shows(".figures", /0 of 1,024 in flight/);
+    await post("silent", [], "?timeout=50ms");
+    await page.shows(".failures li", /reply_timeout\s+2 times/);
   });
 
   test("tries a request, and shows its times and the curl line without the token", async () => {
@@ -209,6 +212,7 @@ describe("the page, in Chromium", {
     await page.shows(".upstream .reason", /could not be reached|ECONNREFUSED/);
     await post("echo");
     await page.shows(".failures", /upstream_down/);
+    await page.shows(".upstream", /ready until \d\d:\d\d:\d\d/);
     await photograph("waiting");
     await upstream.restart();
     await page.shows(".upstream .phase", /ready/);
