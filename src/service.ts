@@ -83,7 +83,7 @@ export class Service {
     const telemetry = new Telemetry();
     const refusal: ListenOptions["refusal"] = (status, detail) => {
       const response = belowApp(status, detail);
-      telemetry.failed(response.request, response.failure);
+      telemetry.refusedBelowApp(response.request, response.failure);
       return response;
     };
     // Listen first: if the address is in use, no upstream must be contacted. Early requests wait for the app.

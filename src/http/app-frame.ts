@@ -22,6 +22,7 @@ export function frameRequests(
 ): void {
   app.use((c, next) => {
     c.set("began", performance.now());
+    telemetry.requestBegan(c.req.method);
     c.set("budget", budget);
     c.set("requestId", requestId(c.req.header("x-request-id")));
     const traceparent = c.req.header("traceparent");
@@ -36,8 +37,12 @@ export function frameRequests(
   });
 }
 
-/** @param served names the routes that there are, for callers of others */
+/**
+ * Register it after the routes.
+ * @param served names the routes that there are, for callers of others
+ */
 export function frameFailures(app: RoutedApp, { onFault }: AppParts, served: string): void {
+  refuseOtherMethods(app);
   app.notFound((c) => problem(c, refused("not_found", `no such route (${served})`).failure));
   app.onError((error, c) => {
     if (error instanceof SidesocketError) return failureResponse(c, error.failure);
@@ -47,6 +52,24 @@ export function frameFailures(app: RoutedApp, { onFault }: AppParts, served: str
     const detail = "internal error in sidesocket: look up this request id in its log";
     return failureResponse(c, { code: "internal_error", sent: "maybe", detail });
   });
+}
+
+/** Refuses a known path with another method: 405, with the methods it has in `Allow`. */
+function refuseOtherMethods(app: RoutedApp): void {
+  const methods = new Map<string, Set<string>>();
+  for (const { path, method } of app.routes) {
+    if (method !== "ALL") methods.set(path, (methods.get(path) ?? new Set()).add(method));
+  }
+  for (const [path, known] of methods) {
+    const allow = [...known, ...(known.has("GET") ? ["HEAD"] : [])].join(", ");
+    app.all(path, (c: Context<Env>) => {
+      const { failure } = refused(
+        "method_not_allowed",
+        `${c.req.method} is not allowed on this path (allowed: ${allow})`,
+      );
+      return failureResponse(c, failure, { Allow: allow });
+    });
+  }
 }
 
 /** The response to a failure outside a route, in the format of its path: JSON-RPC or problem document. */

@@ -1,11 +1,9 @@
 /** The Hono app: the checks that every HTTP request passes, then the families of routes. */
 
-import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import { refused } from "../errors.ts";
-import { failureResponse, frameFailures, frameRequests } from "./app-frame.ts";
+import { frameFailures, frameRequests } from "./app-frame.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
-import type { Access, AppParts, Env } from "./ports.ts";
+import type { Access, AppParts } from "./ports.ts";
 import { documentRoutes } from "./routes/document.ts";
 import { graphqlRoutes } from "./routes/graphql.ts";
 import { historyRoutes } from "./routes/history.ts";
@@ -61,7 +59,6 @@ export function buildApp(parts: AppParts): RoutedApp {
   shutdownRoutes(app, parts);
   reloadRoutes(app, parts, parts.reload);
   documentRoutes(app, parts);
-  refuseOtherMethods(app);
   frameFailures(app, parts, "/openapi.json lists all routes");
   return app;
 }
@@ -96,22 +93,4 @@ function crossOrigin({ origins, cors: { allowHeaders, maxAgeMs } }: Access) {
       "Traceparent",
     ],
   });
-}
-
-/** Refuses a known path with another method: 405, with the methods it has in `Allow`. */
-function refuseOtherMethods(app: Hono<Env>): void {
-  const methods = new Map<string, Set<string>>();
-  for (const { path, method } of app.routes) {
-    if (method !== "ALL") methods.set(path, (methods.get(path) ?? new Set()).add(method));
-  }
-  for (const [path, known] of methods) {
-    const allow = [...known, ...(known.has("GET") ? ["HEAD"] : [])].join(", ");
-    app.all(path, (c: Context<Env>) => {
-      const { failure } = refused(
-        "method_not_allowed",
-        `${c.req.method} is not allowed on this path (allowed: ${allow})`,
-      );
-      return failureResponse(c, failure, { Allow: allow });
-    });
-  }
 }

@@ -66,6 +66,8 @@ export class Telemetry {
   readonly #listeners = new Set<(event: TelemetryEvent) => void>();
   /** Called with each request, also with those that succeeded: must cost next to nothing. */
   readonly #observers: ((request: EndedRequest) => void)[] = [];
+  readonly #beginnings: ((method: string) => void)[] = [];
+  readonly #refusals = new Map<number, number>();
 
   /** Remembers the changes of an upstream from now on. */
   watch(
@@ -92,6 +94,11 @@ export class Telemetry {
     this.#upstreams.delete(name);
   }
 
+  /** `requestEnded` follows, whatever becomes of the request. */
+  requestBegan(method: string): void {
+    for (const observe of this.#beginnings) observe(method);
+  }
+
   requestEnded(request: EndedRequest): void {
     const { upstream, failure, reply } = request;
     const latency = upstream === undefined ? undefined : this.#upstreams.get(upstream)?.latency;
@@ -102,7 +109,18 @@ export class Telemetry {
     for (const observe of this.#observers) observe(request);
   }
 
-  /** Remembers a failure whose response had begun before, or that never reached the app. */
+  /** Remembers and counts a request that the listener refused, so that it never reached the app. */
+  refusedBelowApp(request: RequestFacts, failure: Failure): void {
+    this.#refusals.set(request.status, (this.#refusals.get(request.status) ?? 0) + 1);
+    this.failed(request, failure);
+  }
+
+  /** How many requests the listener has refused, by status. */
+  get refusals(): ReadonlyMap<number, number> {
+    return this.#refusals;
+  }
+
+  /** Remembers a failure whose response had begun before. */
   failed(request: RequestFacts, failure: Failure): void {
     const { requestId, method, route, status, totalMs, upstream, caller, address, traceId } = request;
     const at = new Date();
@@ -139,6 +157,11 @@ export class Telemetry {
   /** Calls `observer` with each request, for as long as the telemetry lives. */
   observe(observer: (request: EndedRequest) => void): void {
     this.#observers.push(observer);
+  }
+
+  /** Calls `observer` with the method of each request as it begins. */
+  observeBeginnings(observer: (method: string) => void): void {
+    this.#beginnings.push(observer);
   }
 
   #emit(event: TelemetryEvent): void {

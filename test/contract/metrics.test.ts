@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { freePort } from "../support/free-port.ts";
-import { rawRequest } from "../support/http.ts";
+import { RawConnection, rawRequest } from "../support/http.ts";
 import { type Metrics, readMetrics, scrape } from "../support/metrics.ts";
 import { type Product, runProduct, startProduct } from "../support/product.ts";
 import { root } from "../support/root.ts";
@@ -142,6 +142,29 @@ describe("a service with a listener of its own for metrics", () => {
     const unmatched = { http_route: "unmatched", http_request_method: "_OTHER", error_type: "not_found" };
     assert.ok((often.sum("http_server_request_duration_seconds_count", unmatched) ?? 0) >= 10, often.text);
     assert.ok(!often.text.includes(CANARY));
+  });
+
+  test("requests that wait, and those that the listener refuses, are counted", async () => {
+    const active = async () =>
+      (await scrape(own)).sum("http_server_active_requests", { http_request_method: "POST" }) ?? 0;
+    assert.equal(await active(), 0);
+    const waiting = request(call("sleep", [1_500]));
+    await until(async () => (await active()) === 1, { what: () => "a request that waits" });
+    assert.equal((await waiting).status, 200);
+    assert.equal(await active(), 0);
+    const refused = async () =>
+      (await scrape(own)).sum("sidesocket_http_refused_total", { http_response_status_code: "400" }) ?? 0;
+    const before = await refused();
+    const connection = await RawConnection.open(product);
+    connection.write("nonsense\r\n\r\n");
+    assert.equal((await connection.response()).status, 400);
+    assert.equal(await refused(), before + 1);
+  });
+
+  test("another method than GET is refused with those that there are", async () => {
+    const response = await fetch(own, { method: "DELETE" });
+    await problem(response, { status: 405, code: "method_not_allowed", sent: "no" });
+    assert.equal(response.headers.get("allow"), "GET, HEAD");
   });
 
   test("round trips and the lag of the event loops are measured", async () => {

@@ -17,6 +17,8 @@ export interface Scrape extends Pick<AppParts, "lifecycle" | "webhooks" | "budge
   /** The last reload of the configuration; undefined before the first. */
   readonly reloads: ReloadState | undefined;
   readonly requests: RequestMetrics;
+  /** How many requests the listener has refused, by status. */
+  readonly refusals: ReadonlyMap<number, number>;
   /** The lag of the host's event loop. */
   readonly lag: Histogram;
   readonly upstreams: readonly ScrapedUpstream[];
@@ -135,6 +137,18 @@ const HTTP: readonly MetricFamily[] = [
           ...(error && { error_type: error }),
         },
       ]),
+  ),
+  family(
+    "gauge",
+    "http_server_active_requests",
+    "HTTP requests that wait for their response; a stream until it begins.",
+    ({ requests }) => [...requests.active].map(([method, count]) => [count, { http_request_method: method }]),
+  ),
+  family(
+    "counter",
+    "sidesocket_http_refused_total",
+    "Requests that the listener refused before they reached the app: not HTTP, too slow or too large.",
+    ({ refusals }) => [...refusals].map(([status, count]) => [count, { http_response_status_code: String(status) }]),
   ),
 ];
 

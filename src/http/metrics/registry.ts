@@ -10,12 +10,15 @@ import { RequestMetrics } from "./request-metrics.ts";
 const INSPECT_WITHIN_MS = 500;
 
 export class Metrics implements MetricsPort {
+  readonly #telemetry: Pick<Telemetry, "refusals">;
   readonly #requests = new RequestMetrics();
   readonly #lag = new Histogram();
   /** Undefined before the first scrape: until somebody looks, nothing need be measured. */
   #timer: EventLoopLag | undefined;
 
   constructor(telemetry: Telemetry) {
+    this.#telemetry = telemetry;
+    telemetry.observeBeginnings((method) => this.#requests.began(method));
     telemetry.observe(({ route, method, status, failure, totalMs }) => {
       this.#requests.ended(route, method, status, failure?.code, totalMs);
     });
@@ -31,8 +34,12 @@ export class Metrics implements MetricsPort {
       import("./metrics-text.ts"),
       ...[...parts.upstreams.values()].map(async (port) => ({ port, details: await port.inspect(INSPECT_WITHIN_MS) })),
     ]);
-    const scrape = { requests: this.#requests, lag: this.#lag, upstreams, at: Date.now(), reloads: reload?.state };
-    return metricsText({ ...scrape, lifecycle, webhooks, budget, keeper, about }, isOpenMetrics);
+    const { refusals } = this.#telemetry;
+    const scrape = { requests: this.#requests, refusals, lag: this.#lag, upstreams, at: Date.now() };
+    return metricsText(
+      { ...scrape, reloads: reload?.state, lifecycle, webhooks, budget, keeper, about },
+      isOpenMetrics,
+    );
   }
 
   stop(): void {

@@ -35,8 +35,23 @@ const OTHER_METHOD = "_OTHER";
  */
 export class RequestMetrics {
   readonly #byRoute = new Map<string, RequestSeries[]>();
+  readonly #active = new Map<string, number>();
+
+  began(method: string): void {
+    this.#addActive(method, 1);
+  }
+
+  /** How many requests wait for their response, by method. */
+  get active(): ReadonlyMap<string, number> {
+    return this.#active;
+  }
 
   ended(route: string, method: string, status: number, error: ErrorCode | undefined, totalMs: number): void {
+    this.#addActive(method, -1);
+    this.#record(route, method, status, error, totalMs);
+  }
+
+  #record(route: string, method: string, status: number, error: ErrorCode | undefined, totalMs: number): void {
     const ofRoute = this.#byRoute.get(route) ?? this.#addRoute(route);
     const seconds = totalMs / 1_000;
     for (const series of ofRoute) {
@@ -50,12 +65,17 @@ export class RequestMetrics {
       histogram.observe(seconds);
       ofRoute.push({ route, method, status, error, histogram });
     } else {
-      this.ended(route, OTHER_METHOD, status, error, totalMs);
+      this.#record(route, OTHER_METHOD, status, error, totalMs);
     }
   }
 
   get series(): readonly RequestSeries[] {
     return [...this.#byRoute.values()].flat();
+  }
+
+  #addActive(given: string, more: 1 | -1): void {
+    const method = METHODS.has(given) ? given : OTHER_METHOD;
+    this.#active.set(method, (this.#active.get(method) ?? 0) + more);
   }
 
   #addRoute(route: string): RequestSeries[] {

@@ -89,9 +89,8 @@ export class ExchangeModel {
       ...limits,
     };
     const mask = (text: string) => text.replaceAll("secret", "***");
-    this.exchange = new Exchange(protocol, all, mask, configured, Budget.alone(), {
-      of: (connection) => this.#signs.get(connection),
-    });
+    const signs = { of: (connection: number) => this.#signs.get(connection) };
+    this.exchange = new Exchange(protocol, all, mask, configured, Budget.alone(), {}, signs);
   }
 
   // Callers.

@@ -18,6 +18,7 @@ function scrapeOf(count: number): Scrape {
   const thread = { name: "sidecar-1", crashes: 0, lag: new Histogram() };
   return {
     requests: new RequestMetrics(),
+    refusals: new Map(),
     lag: new Histogram(),
     upstreams: Array.from({ length: count }, (_, n) => ({
       port: fakeUpstream(`u${n}`, { thread }),
