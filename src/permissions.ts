@@ -3,6 +3,8 @@
 import { dirname } from "node:path";
 import type { LoadedConfig } from "./config/load.ts";
 import { redactUrl } from "./config/wire.ts";
+import { type Host, hostOf } from "./net/connect.ts";
+import { proxyFor, type TunnelProxy } from "./net/reach.ts";
 import { placeholdersIn } from "./placeholders.ts";
 import type { Needs } from "./runtime/runtime.ts";
 import { outgoingOf } from "./secrets.ts";
@@ -15,11 +17,12 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   // The demo listens on loopback, on a port that is not yet known.
   if (upstreams.size === 0) net.push("127.0.0.1");
   for (const upstream of upstreams.values()) {
-    for (const webhook of upstream.webhooks) net.push(hostOf(webhook.url));
-    net.push(hostOf(upstream.url));
-    const standard = upstream.url.startsWith("wss:") ? 443 : 80;
-    for (const host of upstream.reconnect.to_address?.hosts ?? []) {
-      net.push(/:\d+$/.test(host) ? host : `${host}:${standard}`);
+    for (const webhook of upstream.webhooks) net.push(...wayTo(hostOf(webhook.url), webhook.proxy));
+    const host = hostOf(upstream.url);
+    net.push(...wayTo(host, upstream.proxy));
+    for (const named of upstream.reconnect.to_address?.hosts ?? []) {
+      const [, hostname = named, port = host.isSecure ? 443 : 80] = /^(.+):(\d+)$/.exec(named) ?? [];
+      net.push(...wayTo({ hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port) }, upstream.proxy));
     }
     read.push(...placeholdersIn([outgoingOf(upstream), upstream.webhooks]).files);
   }
@@ -79,9 +82,12 @@ function addressOf({ host, port }: { readonly host: string; readonly port: numbe
   return port === 0 ? bracketed(host) : `${bracketed(host)}:${port}`;
 }
 
-function hostOf(url: string): string {
-  const { hostname, port, protocol: scheme } = new URL(url);
-  return `${hostname}:${port || (scheme === "wss:" || scheme === "https:" ? 443 : 80)}`;
+/** What is connected to or resolved on the way to a host. Only some hosts below a `*.` may be exceptions of a proxy. */
+function wayTo(host: Host, configured: TunnelProxy | undefined): readonly string[] {
+  const proxy = proxyFor(host, configured);
+  if (proxy === undefined) return [addressOf({ host: host.hostname, port: host.port })];
+  const isNeeded = proxy.scheme === "socks5" || host.hostname.startsWith("*.");
+  return [proxy, ...(isNeeded ? [host] : [])].map(({ hostname, port }) => addressOf({ host: hostname, port }));
 }
 
 /** Puts an IPv6 address into brackets: Deno wants them with a port and without. */

@@ -26,9 +26,20 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** The settings whose texts go out to the upstream. */
+/** A proxy, with the user and the password that it wants. */
+export interface ProxyAddress {
+  readonly scheme: "http" | "https" | "socks5" | "socks5h";
+  /** Without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+/** The settings whose texts go out to the upstream, or to the proxy before it. */
 export interface Outgoing {
   readonly url: string;
+  readonly proxy?: ProxyAddress | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly greeting: readonly object[];
   readonly keepalive: object;
@@ -38,8 +49,9 @@ export interface Outgoing {
 }
 
 /** Picks the settings whose texts go out. */
-export function outgoingOf({ url, headers, greeting, keepalive, protocol, subscriptions, add }: Outgoing): Outgoing {
-  return { url, headers, greeting, keepalive, protocol, subscriptions, add };
+export function outgoingOf(settings: Outgoing): Outgoing {
+  const { url, proxy, headers, greeting, keepalive, protocol, subscriptions, add } = settings;
+  return { url, proxy, headers, greeting, keepalive, protocol, subscriptions, add };
 }
 
 /**
@@ -51,8 +63,9 @@ export function secretsOf(
   settings: Outgoing & { readonly subprotocols?: readonly string[] },
   resolved: Iterable<string> = [],
 ): readonly string[] {
-  const { url, headers, greeting, keepalive, protocol, subscriptions, add, subprotocols = [] } = settings;
+  const { url, proxy, headers, greeting, keepalive, protocol, subscriptions, add, subprotocols = [] } = settings;
   const found = new Set<string>(resolved);
+  for (const text of [proxy?.username, proxy?.password]) if (text !== undefined) found.add(text);
   for (const value of Object.values(headers)) for (const part of partsOf(value)) found.add(part);
   for (const part of secretsOfUrl(url)) found.add(part);
   for (const name of subprotocols) if (isSecretName(name) || KEY_LIKE.test(name)) found.add(name);
@@ -126,6 +139,11 @@ export function excerptOf(text: string | undefined, secrets: readonly string[], 
   if (text === undefined) return "(bytes)";
   const masked = maskSecrets(text.slice(0, SEARCHED_MAX), secrets).replace(/\s+/g, " ").replace(/\p{C}/gu, "�");
   return masked.length > max ? `${masked.slice(0, max)}…` : masked;
+}
+
+/** A proxy for people and for permissions, without its user and password. */
+export function shownProxy({ scheme, hostname, port }: ProxyAddress): string {
+  return `${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
 /** A URL of a peer for people: its credentials, its query and the keys in its path may be secrets. */

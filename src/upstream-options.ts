@@ -8,6 +8,19 @@ export interface UpstreamOptions {
   readonly url: string;
   /** Allows credentials over ws:// to a host that is not loopback. Default: `false`. */
   readonly allow_plaintext?: boolean | undefined;
+  /**
+   * The proxy to the upstream: an http://, https://, socks5:// or socks5h:// URL, env, or one with
+   * exceptions.
+   */
+  readonly proxy?:
+    | string
+    | {
+        /** The proxy. */
+        readonly url: string;
+        /** The hosts that are connected to without it, as in NO_PROXY. */
+        readonly except?: readonly string[] | undefined;
+      }
+    | undefined;
   /** Makes readiness depend on this upstream. Default: `true`. */
   readonly required?: boolean | undefined;
   /** Equivalent upstreams, tried in order with requests that were certainly not sent to this one. */

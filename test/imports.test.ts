@@ -114,7 +114,16 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
       types: ["config/schema.ts", "http/ports.ts"],
     },
     { from: ["telemetry/"], to: ["telemetry/"], types: ["errors.ts", "sidecar/reports.ts"] },
-    { from: ["net/"], to: ["net/", "core/connection/address-race.ts"] },
+    {
+      from: ["net/"],
+      to: [
+        "net/",
+        "core/connection/address-race.ts",
+        "core/connection/proxy-dialogue.ts",
+        "core/connection/proxy-exceptions.ts",
+        "secrets.ts",
+      ],
+    },
     {
       from: ["runtime/"],
       to: ["runtime/", "sidecar/thread/worker.ts", "net/"],

@@ -21,7 +21,7 @@ export async function checkCertificate(network: Network, tcp: Socket, host: Host
   } catch (error) {
     return fail(`${at}: ${(error as Error).message}`);
   }
-  const ended = await handshake(startTls(tcp, host, trusted), withinMs);
+  const ended = await handshake(startTls(tcp, host, { ca: trusted }), withinMs);
   if (ended === undefined) return fail(`${at} is not answered within ${withinMs} ms`, NO_TLS);
   if (ended instanceof Error) {
     const { dates, cure } = await explain(network, host, way, ended);

@@ -31,8 +31,9 @@ export async function doctor({ flags }: DoctorCommand, runtime: Runtime): Promis
     for (const finding of findings) await output.line(textOf(finding));
   };
   try {
-    await print([ok(`runtime: ${runtime.name} ${runtime.version}`), checkProxies(variables)]);
+    await print([ok(`runtime: ${runtime.name} ${runtime.version}`)]);
     const config = await loadForProcess(flags).catch(problemsOf);
+    await print([checkProxies(variables, "upstreams" in config ? config.upstreams : new Map())]);
     if (!("upstreams" in config)) {
       await print(config);
       return { exitCode: SOMETHING_FAILS, joined: true };
@@ -76,13 +77,14 @@ async function checkUpstreams(
   return report === undefined || isJoined(report);
 }
 
-function wayOf(name: string, { url, ca, connect_within, addresses }: UpstreamSettings): Way {
-  return { name: `upstream ${name}`, url, ca, withinMs: connect_within, pauses: addresses };
+function wayOf(name: string, { url, proxy, ca, connect_within, addresses }: UpstreamSettings): Way {
+  return { name: `upstream ${name}`, url, proxy, ca, withinMs: connect_within, pauses: addresses };
 }
 
 async function checkReceivers(name: string, { webhooks, addresses }: UpstreamSettings, { network }: Runtime) {
-  const ways = webhooks.map(({ url }, index): Way => {
-    return { name: `upstream ${name}, webhook ${index + 1}`, url, withinMs: RECEIVER_WITHIN_MS, pauses: addresses };
+  const ways = webhooks.map(({ url, proxy }, index): Way => {
+    const about = `upstream ${name}, webhook ${index + 1}`;
+    return { name: about, url, proxy, withinMs: RECEIVER_WITHIN_MS, pauses: addresses };
   });
   return (await Promise.all(ways.map((way) => checkWay(network, way)))).flat();
 }

@@ -14,12 +14,14 @@ import { type Finding, fail, ok, warn } from "./findings.ts";
 /** Variables by which other programs find a proxy; they may be written in small letters, too. */
 const PROXY_VARIABLES = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "WSS_PROXY", "WS_PROXY"];
 
-export function checkProxies(env: Environment): Finding {
+export function checkProxies(env: Environment, upstreams: LoadedConfig["upstreams"]): Finding {
+  const own = [...upstreams].filter(([, { proxy, webhooks }]) => proxy ?? webhooks.some((each) => each.proxy));
+  if (own.length > 0) return ok(`proxy: used by ${own.map(([name]) => name).join(", ")}`);
   try {
     const names = PROXY_VARIABLES.flatMap((name) => [name, name.toLowerCase()]);
     const set = names.filter((name) => (env[name] ?? "") !== "");
     if (set.length === 0) return ok("proxy: no variable names one");
-    const cure = "where only a proxy leads out, let this machine reach the upstreams without it";
+    const cure = "where only a proxy leads out, set `proxy: env` for the upstream";
     return warn(`proxy: ${set.join(", ")} is set and not used: upstreams are connected to directly`, cure);
   } catch {
     return warn("proxy: the variables of proxies may not be read, and are not used");

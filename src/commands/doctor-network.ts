@@ -1,33 +1,42 @@
 /** The checks of `sidesocket doctor` on the way to a host: its name, its port and its certificate. */
 
 import { isIP } from "node:net";
-import type { Host, Network } from "../net/connect.ts";
+import { type Host, hostOf, type Network } from "../net/connect.ts";
+import { proxyFor } from "../net/reach.ts";
+import { shownProxy } from "../secrets.ts";
 import { checkCertificate } from "./doctor-certificate.ts";
 import { reasonOf, tcpTo, type Way, withinTime } from "./doctor-way.ts";
 import { type Finding, fail, isOver, ok } from "./findings.ts";
 
 /** Checks one step after the other, up to the first that fails. */
 export async function checkWay(network: Network, way: Way): Promise<readonly Finding[]> {
-  const { hostname, port, protocol } = new URL(way.url);
-  const isSecure = protocol === "wss:" || protocol === "https:";
-  const host = { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (isSecure ? 443 : 80)) };
+  const host = hostOf(way.url);
+  const proxy = proxyFor(host, way.proxy);
   const findings: Finding[] = [];
-  if (!isIP(host.hostname)) {
-    findings.push(await checkName(network, host, way));
+  for (const named of proxy ? [proxy, ...(proxy.scheme === "socks5" ? [host] : [])] : [host]) {
+    if (isIP(named.hostname)) continue;
+    findings.push(await checkName(network, named, way, named === host ? "url" : "proxy"));
     if (isOver(findings)) return findings;
   }
   const connected = await tcpTo(network, host, way);
   if (!("socket" in connected)) return [...findings, connected];
-  findings.push(ok(`${way.name}: ${host.hostname}:${host.port} accepts connections`));
+  const through = proxy ? ` through the proxy ${shownProxy(proxy)}` : "";
+  findings.push(ok(`${way.name}: ${host.hostname}:${host.port} accepts connections${through}`));
   try {
-    return isSecure ? [...findings, await checkCertificate(network, connected.socket, host, way)] : findings;
+    return host.isSecure ? [...findings, await checkCertificate(network, connected.socket, host, way)] : findings;
   } finally {
     connected.socket.destroy();
   }
 }
 
-async function checkName(network: Network, host: Host, { name, withinMs }: Way): Promise<Finding> {
-  const cure = "correct the name in the url, or this machine's name servers";
+/** @param setting the one that has the name */
+async function checkName(
+  network: Network,
+  host: Host,
+  { name, withinMs }: Way,
+  setting: "url" | "proxy",
+): Promise<Finding> {
+  const cure = `correct the name in ${setting === "url" ? "the url" : setting}, or this machine's name servers`;
   const addresses: string[] = [];
   let reason: Error | undefined;
   const families = new Set<number>();

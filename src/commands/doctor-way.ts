@@ -2,7 +2,8 @@
 
 import type { Socket } from "node:net";
 import type { Pauses } from "../core/connection/address-race.ts";
-import { connectTo, type Host, type Network } from "../net/connect.ts";
+import type { Host, Network } from "../net/connect.ts";
+import { ProxyError, reach, type TunnelProxy } from "../net/reach.ts";
 import { type Finding, fail } from "./findings.ts";
 
 export interface Way {
@@ -12,6 +13,7 @@ export interface Way {
   readonly url: string;
   /** The file of the certificates that are trusted. */
   readonly ca?: string | undefined;
+  readonly proxy: TunnelProxy | undefined;
   readonly withinMs: number;
   readonly pauses: Pauses;
 }
@@ -31,18 +33,36 @@ export async function withinTime<Value>(ms: number, begin: (done: (value: Value)
 
 type TcpEnd = { readonly socket: Socket } | Finding;
 
-export async function tcpTo(network: Network, host: Host, { name, withinMs, pauses }: Way): Promise<TcpEnd> {
+/** Connects to a host, through the proxy if there is one. */
+export async function tcpTo(network: Network, host: Host, way: Way): Promise<TcpEnd> {
+  const { name, withinMs } = way;
   const at = `${name}: ${host.hostname}:${host.port}`;
+  let waitsFor: string | undefined;
   const result = await withinTime<TcpEnd>(withinMs, (done) => {
-    const leave = connectTo(network, host, { withinMs, pauses }, (error, socket) => {
+    const reaching = reach(network, host, way, (error, socket) => {
       const cure = "start it, or correct the host and the port in the url; a firewall may refuse, too";
-      done(socket ? { socket } : fail(`${at} cannot be reached (${reasonOf(error)})`, cure));
+      if (socket) done({ socket });
+      else if (error instanceof ProxyError) done(fail(`${name}: ${error.message}`, CURES[error.failure.fault]));
+      else done(fail(`${at} cannot be reached (${reasonOf(error)})`, cure));
     });
-    return leave;
+    return () => {
+      waitsFor = reaching.waitsFor;
+      reaching.leave();
+    };
   });
+  if (result) return result;
+  if (waitsFor !== undefined) return fail(`${name}: ${waitsFor} within ${withinMs} ms`, CURES.unreachable);
   const cure = "a firewall or a route swallows the packets: let this machine through";
-  return result ?? fail(`${at} does not answer within ${withinMs} ms`, cure);
+  return fail(`${at} does not answer within ${withinMs} ms`, cure);
 }
+
+const CURES = {
+  unreachable: "correct the host and the port in proxy, or start the proxy",
+  credentials: "correct the user and the password in proxy",
+  refused: "let the proxy's rules allow this host and port for CONNECT",
+  target: "correct the host and the port in the url: the proxy works, and the upstream cannot be reached from there",
+  garbled: "correct the scheme and the port in proxy",
+} as const;
 
 export function reasonOf(error: Error | null): string {
   return (error as NodeJS.ErrnoException | null)?.code ?? error?.message ?? "no reason given";

@@ -1,6 +1,6 @@
 /** The configuration without its secrets (threat T7), as `check-config` prints it. */
 
-import { isSecretName } from "../secrets.ts";
+import { isSecretName, shownProxy } from "../secrets.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { UpstreamSettings } from "./schema.ts";
 import { PRESET_SECRETS, redactUrl } from "./wire.ts";
@@ -30,6 +30,7 @@ export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
 
 function describeUpstream({
   url,
+  proxy,
   headers,
   subprotocols,
   greeting,
@@ -41,6 +42,7 @@ function describeUpstream({
 }: UpstreamSettings): Record<string, unknown> {
   return {
     url: redactUrl(url),
+    proxy: describeProxy(proxy),
     headers: Object.keys(headers),
     subprotocols: subprotocols.map((name) => (isSecretName(name) ? REDACTED : name)),
     protocol: describeProtocol(protocol),
@@ -51,12 +53,17 @@ function describeUpstream({
     webhooks: webhooks.map((webhook) => ({
       ...webhook,
       url: redactUrl(webhook.url),
+      proxy: describeProxy(webhook.proxy),
       headers: Object.keys(webhook.headers),
       secret: webhook.secret === undefined ? undefined : REDACTED,
     })),
     keepalive: { ...keepalive, ...(keepalive.heartbeat && { heartbeat: { ...keepalive.heartbeat, send: REDACTED } }) },
     ...rest,
   };
+}
+
+function describeProxy(proxy: UpstreamSettings["proxy"]): unknown {
+  return proxy && { url: shownProxy(proxy), except: proxy.except };
 }
 
 function describeProtocol(protocol: UpstreamSettings["protocol"]): unknown {

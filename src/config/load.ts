@@ -23,6 +23,7 @@ import { resolveModule, resolvePath } from "./paths.ts";
 import type { Path, Problem } from "./problems.ts";
 import { ConfigError, check, dotted } from "./problems.ts";
 import { isModulePath } from "./protocol-settings.ts";
+import { withEnvProxies } from "./proxy-settings.ts";
 import type {
   ListenSettings,
   LogSettings,
@@ -34,7 +35,7 @@ import type {
 } from "./schema.ts";
 import { configSchema, logSchema, shutdownTotal } from "./schema.ts";
 import { API_TOKENS, readTokens, SHUTDOWN_TOKENS } from "./tokens.ts";
-import { isLoopback } from "./wire.ts";
+import { isLoopback, isPlaintextLogin } from "./wire.ts";
 
 /** The whole configuration of a service. Durations are milliseconds, sizes bytes, paths absolute. */
 export interface LoadedConfig {
@@ -102,6 +103,8 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   const content = file?.value ?? {};
   const overrides = readOverrides(flags, env, content);
   applyOverrides(content, overrides.list);
+  const proxies = withEnvProxies(content["upstreams"], env);
+  if (proxies.variables.length > 0) content["upstreams"] = proxies.upstreams;
   const where = locator(file, overrides.list);
   await preparePatterns(content);
   const config = demand(configSchema, content, where);
@@ -137,6 +140,15 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     const problem = `${where(["listen", "metrics", "host"])}: ${metrics.host} is reachable from other machines`;
     const cure = "set a token (SIDESOCKET_TOKEN or --token-file), or allow it with `open: true` beside it";
     throw new ConfigError(`${problem}: ${cure}`);
+  }
+
+  for (const [name, { proxy, webhooks }] of upstreams) {
+    [proxy, ...webhooks.map((webhook) => webhook.proxy)].forEach((each, index) => {
+      if (!each || !isPlaintextLogin(each)) return;
+      const at = index === 0 ? [] : ["webhooks", index - 1];
+      const why = `a proxy of ${each.scheme}:// is sent its password in the clear`;
+      warn(`${where(["upstreams", name, ...at, "proxy"])}: ${why}: use an https:// proxy where there is one`);
+    });
   }
 
   const shown = exposedFlags(flags);
@@ -175,7 +187,10 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     demo: upstreams.size === 0,
     secretOnCommandLine: shown.length > 0,
     warnings,
-    sources: { files, variables: [...new Set([...(file?.variables ?? []), ...overrides.variables])] },
+    sources: {
+      files,
+      variables: [...new Set([...(file?.variables ?? []), ...overrides.variables, ...proxies.variables])],
+    },
   };
 }
 

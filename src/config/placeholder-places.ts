@@ -8,6 +8,8 @@ import type { Path } from "./problems.ts";
 /** Patterns of paths. `*` is any one key, `**` at the end whatever follows. */
 const PLACES: readonly (readonly string[])[] = [
   ["url"],
+  ["proxy", "username"],
+  ["proxy", "password"],
   ["headers", "*"],
   ["greeting", "*", "send", "**"],
   ["greeting", "*", "expect", "match", "*"],
@@ -24,6 +26,8 @@ const PLACES: readonly (readonly string[])[] = [
   ["webhooks", "*", "url"],
   ["webhooks", "*", "secret"],
   ["webhooks", "*", "headers", "*"],
+  ["webhooks", "*", "proxy", "username"],
+  ["webhooks", "*", "proxy", "password"],
 ];
 
 /** The places of values that frames bring. */

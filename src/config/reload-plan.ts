@@ -39,6 +39,7 @@ export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limi
   required: "in_place",
   failover: "in_place",
   ca: "rotated",
+  proxy: "rotated",
   headers: "rotated",
   credentials: "rotated",
   subprotocols: "rotated",

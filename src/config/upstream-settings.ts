@@ -9,6 +9,7 @@ import { condition, memberPointer } from "./condition-settings.ts";
 import { headers, NAMED_HOST, subscriptionName, unique } from "./fields.ts";
 import { misplacedPlaceholders, misusedValues } from "./placeholder-places.ts";
 import { greetingStep, heartbeat, isModulePath, protocol } from "./protocol-settings.ts";
+import { proxy } from "./proxy-settings.ts";
 import { subscription } from "./subscription-settings.ts";
 import { duration, durationOrOff, durationOrZero, size, wholeNumber } from "./units.ts";
 import { webhookSchema } from "./webhook-settings.ts";
@@ -41,6 +42,9 @@ export const upstreamSchema = z
       .boolean()
       .prefault(false)
       .describe("Allows credentials over ws:// to a host that is not loopback."),
+    proxy: proxy.describe(
+      "The proxy to the upstream: an http://, https://, socks5:// or socks5h:// URL, env, or one with exceptions.",
+    ),
     required: z.boolean().prefault(true).describe("Makes readiness depend on this upstream."),
     failover: z
       .array(z.string())

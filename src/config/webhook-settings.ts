@@ -5,6 +5,7 @@ import { placeholdersIn } from "../placeholders.ts";
 import { faultOfKey, KEY_MIN } from "../signing-key.ts";
 import { condition, scalarsByPointer } from "./condition-settings.ts";
 import { headers, subscriptionName } from "./fields.ts";
+import { proxy } from "./proxy-settings.ts";
 import { duration, wholeNumber } from "./units.ts";
 
 const webUrl = z
@@ -37,6 +38,7 @@ export const webhookSchema = z.strictObject({
     .boolean()
     .prefault(false)
     .describe("Allows credentials over http:// to a host that is not loopback."),
+  proxy: proxy.describe("The proxy to the receiver, as that of an upstream."),
   secret: z
     .union([signingKey, z.array(signingKey).min(1, "must have a key").max(2, "must have at most two keys")], {
       error: "must be a key, or a list of two",

@@ -2,7 +2,7 @@
 
 import { isIPv4, isIPv6 } from "node:net";
 import { placeholdersIn } from "../placeholders.ts";
-import { isSecretName, outgoingOf } from "../secrets.ts";
+import { isSecretName, outgoingOf, type ProxyAddress } from "../secrets.ts";
 
 /** A token of RFC 9110, section 5.6.2: header names and subprotocols are made of it. */
 export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -38,6 +38,7 @@ export function isLoopback(host: string): boolean {
 /** The settings of an upstream that may hold secrets. */
 interface Credentials {
   readonly url: string;
+  readonly proxy?: ProxyAddress | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly subprotocols?: readonly string[] | undefined;
   readonly greeting?: readonly object[] | undefined;
@@ -49,12 +50,12 @@ interface Credentials {
 
 /** True if a secret would leave this machine in the clear (threat T19). A text that a greeting sends counts as one. */
 export function isPlaintextSecret(upstream: Credentials): boolean {
-  const { url, headers, subprotocols = [], greeting = [], protocol } = upstream;
+  const { url, proxy, headers, subprotocols = [], greeting = [], protocol } = upstream;
   if (!URL.canParse(url)) return false;
   const { protocol: scheme, hostname, username, password, searchParams } = new URL(url);
-  if (scheme !== "ws:" || isLoopback(hostname)) return false;
+  if (scheme !== "ws:" || staysHere(hostname, proxy)) return false;
   return (
-    isDeferred(outgoingOf({ ...upstream, greeting })) ||
+    isDeferred(outgoingOf({ ...upstream, greeting, proxy: undefined })) ||
     username !== "" ||
     password !== "" ||
     [...searchParams.keys(), ...Object.keys(headers), ...subprotocols].some(isSecretName) ||
@@ -63,12 +64,22 @@ export function isPlaintextSecret(upstream: Credentials): boolean {
   );
 }
 
+/** Another machine's proxy means itself by a name of loopback. */
+function staysHere(hostname: string, proxy: ProxyAddress | undefined): boolean {
+  return isLoopback(hostname) && (proxy === undefined || isLoopback(proxy.hostname));
+}
+
+/** True if a proxy's password would leave this machine in the clear, as it does but for https:// proxies. */
+export function isPlaintextLogin({ scheme, hostname, password }: ProxyAddress): boolean {
+  return password !== undefined && scheme !== "https" && !isLoopback(hostname);
+}
+
 /** True if a webhook would send a secret in the clear: its signing key is none, since it is never sent. */
-export function isPlaintextDelivery(webhook: Pick<Credentials, "url" | "headers">): boolean {
-  const { url, headers } = webhook;
+export function isPlaintextDelivery(webhook: Pick<Credentials, "url" | "headers" | "proxy">): boolean {
+  const { url, headers, proxy } = webhook;
   if (!URL.canParse(url)) return false;
   const { protocol, hostname, searchParams } = new URL(url);
-  if (protocol !== "http:" || isLoopback(hostname)) return false;
+  if (protocol !== "http:" || staysHere(hostname, proxy)) return false;
   return isDeferred({ url, headers }) || [...searchParams.keys(), ...Object.keys(headers)].some(isSecretName);
 }
 

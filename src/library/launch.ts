@@ -1,8 +1,10 @@
 /** The start of the upstreams of one program, on threads that share one exit and one budget of memory. */
 
+import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { type Checked, check, dotted } from "../config/problems.ts";
+import { type Checked, ConfigError, check, dotted } from "../config/problems.ts";
 import { isModulePath } from "../config/protocol-settings.ts";
+import { withEnvProxies } from "../config/proxy-settings.ts";
 import { configSchema, type UpstreamSettings } from "../config/schema.ts";
 import { upstreamSchema } from "../config/upstream-settings.ts";
 import { memoryOf } from "../core/util/budget.ts";
@@ -26,7 +28,7 @@ export type LaunchOptions = Pick<SidecarOptions, "shutdown" | "onReport" | "thre
 /** @internal @throws SidesocketError `invalid_config` if an option is invalid or a protocol cannot be loaded */
 export async function launchOne(options: UpstreamOptions, launch: LaunchOptions): Promise<Inner> {
   await preparePatterns(options);
-  const settings = demand(check(upstreamSchema, options));
+  const settings = demand(check(upstreamSchema, optionsWithProxies({ default: options })["default"]));
   const [inner] = await launchAll(new Map([["default", settings]]), launch);
   if (!inner) throw new RangeError("unreachable: one upstream was given");
   return inner;
@@ -35,8 +37,18 @@ export async function launchOne(options: UpstreamOptions, launch: LaunchOptions)
 /** @internal @throws SidesocketError as `launchOne` does */
 export async function launchNamed(upstreams: object, launch: LaunchOptions): Promise<readonly Inner[]> {
   await preparePatterns(upstreams);
-  const { upstreams: all = {} } = demand(check(configSchema, { upstreams }));
+  const { upstreams: all = {} } = demand(check(configSchema, { upstreams: optionsWithProxies(upstreams) }));
   return await launchAll(new Map(Object.entries(all)), launch);
+}
+
+/** @throws SidesocketError `invalid_config` if a variable that names a proxy is wrong or may not be read */
+function optionsWithProxies(upstreams: object): Readonly<Record<string, unknown>> {
+  try {
+    return withEnvProxies(upstreams, process.env).upstreams as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof ConfigError) throw refused("invalid_config", error.message);
+    throw error;
+  }
 }
 
 async function launchAll(

@@ -121,8 +121,20 @@ export function connectTo(
   return leave;
 }
 
+/** The host that a URL names, and whether it speaks TLS. */
+export function hostOf(url: string): Host & { readonly isSecure: boolean } {
+  const { hostname, port, protocol } = new URL(url);
+  const isSecure = protocol === "wss:" || protocol === "https:";
+  return { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (isSecure ? 443 : 80)), isSecure };
+}
+
+/** What TLS needs besides the host, as texts of PEM. */
+export interface TlsMaterial {
+  readonly ca?: string | undefined;
+}
+
 /** Begins TLS on a connected socket. The certificate must be the host's, whichever address has connected. */
-export function startTls(socket: Socket, { hostname }: Host, ca: string | undefined): TLSSocket {
+export function startTls(socket: Socket, { hostname }: Host, { ca }: TlsMaterial): TLSSocket {
   const servername = isIP(hostname) ? "" : hostname;
   return connectTls({ socket, host: hostname, servername, minVersion: "TLSv1.2", ...(ca !== undefined && { ca }) });
 }

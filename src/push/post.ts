@@ -3,7 +3,8 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
-import { connectTo, type Network, startTls } from "../net/connect.ts";
+import { type Network, startTls } from "../net/connect.ts";
+import { type Reaching, reach, type TunnelProxy } from "../net/reach.ts";
 
 /** The part of a response that decides what becomes of a delivery. */
 export interface Acknowledgement {
@@ -13,6 +14,7 @@ export interface Acknowledgement {
 
 interface Delivery {
   readonly url: string;
+  readonly proxy: TunnelProxy | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   readonly signal: AbortSignal;
@@ -29,13 +31,15 @@ type Connected = (error: Error | null, socket?: Duplex) => void;
 const BOUNDS = { withinMs: 10_000, pauses: { ipv6_wait: 50, next_after: 250 } };
 
 /**
- * Posts to one receiver, over a connection that is kept. `fetch` would look names up by getaddrinfo, which runs on a
- * system thread that nothing can interrupt: while a name server is silent, the process could not end.
+ * Posts to one receiver, one request at a time, over a connection that is kept. `fetch` would look names up by
+ * getaddrinfo, which runs on a system thread that nothing can interrupt: while a name server is silent, the process
+ * could not end.
  */
 export class Poster {
   readonly #network: Network;
   readonly #agents = { "http:": new HttpAgent({ keepAlive: true }), "https:": new HttpsAgent({ keepAlive: true }) };
-  readonly #races = new Set<() => void>();
+  #proxy: TunnelProxy | undefined;
+  #reaching: Reaching | undefined;
 
   constructor(network: Network) {
     this.#network = network;
@@ -47,6 +51,11 @@ export class Poster {
         },
       });
     }
+  }
+
+  /** The step on the way to the receiver that has not ended. */
+  get waitsFor(): string | undefined {
+    return this.#reaching?.waitsFor;
   }
 
   /** Resolves once the receiver has answered. Rejects with the signal's reason, or with the error of the network. */
@@ -62,21 +71,28 @@ export class Poster {
 
   /** Closes the kept connection. */
   close(): void {
-    for (const leave of this.#races) leave();
+    this.#leave();
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
 
   #connect({ host: hostname, port }: ConnectOptions, isSecure: boolean, done: Connected): void {
     const host = { hostname, port: Number(port) };
-    const leave = connectTo(this.#network, host, BOUNDS, (error, tcp) => {
-      this.#races.delete(leave);
+    this.#leave();
+    this.#reaching = reach(this.#network, host, { ...BOUNDS, proxy: this.#proxy }, (error, tcp) => {
+      this.#reaching = undefined;
       if (!tcp) done(error);
-      else done(null, isSecure ? startTls(tcp, host, undefined) : tcp);
+      else done(null, isSecure ? startTls(tcp, host, {}) : tcp);
     });
-    this.#races.add(leave);
   }
 
-  #once({ url, headers, body, signal }: Delivery): Promise<Acknowledgement> {
+  /** Nothing else ends the way to a receiver that nobody waits for any more. */
+  #leave(): void {
+    this.#reaching?.leave();
+    this.#reaching = undefined;
+  }
+
+  #once({ url, proxy, headers, body, signal }: Delivery): Promise<Acknowledgement> {
+    this.#proxy = proxy;
     const isSecure = new URL(url).protocol === "https:";
     const options = {
       method: "POST",
@@ -86,7 +102,12 @@ export class Poster {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const request = isSecure ? httpsRequest(url, options) : httpRequest(url, options);
-      const abort = () => request.destroy();
+      const abort = () => {
+        request.destroy();
+        this.#leave();
+        // Without a socket, the request itself reports nothing.
+        end(() => reject(signal.reason));
+      };
       const end = (settle: () => void) => {
         signal.removeEventListener("abort", abort);
         settle();
@@ -94,7 +115,7 @@ export class Poster {
       signal.addEventListener("abort", abort, { once: true });
       request.once("response", (response) => end(() => resolve(taken(response))));
       // Later errors follow from the end of the request.
-      request.on("error", (error) => end(() => reject(signal.aborted ? signal.reason : reasonOf(error, request))));
+      request.on("error", (error) => end(() => reject(reasonOf(error, request))));
       request.end(body);
     });
   }

@@ -15,7 +15,7 @@ import { Poster } from "./post.ts";
 import { pauseMs, type Verdict, verdictOf } from "./verdict.ts";
 
 /** The settings of a webhook whose texts go out. */
-type WebhookSecrets = Pick<WebhookSettings, "url" | "headers" | "secret">;
+type WebhookSecrets = Pick<WebhookSettings, "url" | "proxy" | "headers" | "secret">;
 
 /** A page of the journal, or a part of one that the receiver refused as a whole. */
 interface WebhookBatch {
@@ -229,10 +229,14 @@ export class Webhook {
     const attributes = { "http.request.method": "POST", "server.address": hostname };
     const span = spanStarter()?.("POST", { ...attributes, "sidesocket.upstream": this.#options.upstream });
     this.#abort = () => attempt.abort();
-    const timer = setTimeout(() => attempt.abort(new DOMException("", "TimeoutError")), timeout);
+    let waitsFor: string | undefined;
+    const timer = setTimeout(() => {
+      waitsFor = this.#poster.waitsFor;
+      attempt.abort(new DOMException("", "TimeoutError"));
+    }, timeout);
     try {
       const { signal } = attempt;
-      const { url, secret, headers } = await resolved(this.#options.settings, signal);
+      const { url, proxy, secret, headers } = await resolved(this.#options.settings, signal);
       ({ href, origin } = new URL(url));
       const timestamp = String(Math.floor(Date.now() / 1_000));
       const signed = {
@@ -242,7 +246,7 @@ export class Webhook {
         ...(span && { traceparent: span.traceparent }),
         ...(secret !== undefined && { "webhook-signature": signatures(secret, `${id}.${timestamp}.${body}`) }),
       };
-      const delivery = { url, headers: { ...headers, ...signed }, body, signal };
+      const delivery = { url, proxy, headers: { ...headers, ...signed }, body, signal };
       const post = () => this.#poster.post(delivery);
       const answer = await (span ? span.run(post) : post());
       const verdict = verdictOf(answer, Date.now());
@@ -252,7 +256,10 @@ export class Webhook {
       span?.end({}, "failed");
       const { name, message } = error as Error;
       if (error instanceof Unresolved) return failed(`the webhook's settings could not be resolved: ${message}`);
-      if (name === "TimeoutError") return failed(`the receiver did not answer within ${timeout} ms`);
+      if (name === "TimeoutError") {
+        const step = waitsFor === undefined ? "" : `: ${waitsFor}`;
+        return failed(`the receiver did not answer within ${timeout} ms${step}`);
+      }
       // A message that names the whole URL would name its path and query, which may contain credentials.
       return failed(`the receiver could not be reached (${message.replaceAll(href, origin)})`);
     } finally {
@@ -300,8 +307,8 @@ function sign(secret: string, content: string): string {
 
 /** Resolves the placeholders of a delivery attempt. @throws Unresolved */
 async function resolved(settings: WebhookSettings, signal: AbortSignal): Promise<WebhookSecrets> {
-  const { url, headers, secret } = settings;
-  const outgoing: WebhookSecrets = { url, headers, secret };
+  const { url, proxy, headers, secret } = settings;
+  const outgoing: WebhookSecrets = { url, proxy, headers, secret };
   const files = new Map<string, string>();
   for (const path of placeholdersIn(outgoing).files) files.set(path, await readSecretFile(path, signal));
   const filled = fillPlaceholders(outgoing, (_, path) => files.get(path) ?? "");

@@ -1,6 +1,7 @@
 /** The reasons why a connection or a connection attempt ends, and their descriptions. */
 import type { RetryClass } from "../../protocols/preset.ts";
 import type { Rung } from "./liveness.ts";
+import type { ProxyFault } from "./proxy-dialogue.ts";
 
 export type Disconnect =
   /** An open connection ended, with or without (1006) a close frame. `text` is the peer's reason, made printable. */
@@ -21,7 +22,14 @@ export type Disconnect =
   | { readonly reason: "fragmented"; readonly limit: number; readonly limitBytes: number }
   /** More pings and pongs that nobody asked for than `limit` came within a second. */
   | { readonly reason: "flooded"; readonly limit: number }
-  | { readonly reason: "timeout"; readonly withinMs: number }
+  | {
+      readonly reason: "timeout";
+      readonly withinMs: number;
+      /** The step before the upstream itself that has not ended. */
+      readonly waitedFor?: string | undefined;
+    }
+  /** There is no way through the proxy. `detail` names it. */
+  | { readonly reason: "proxy"; readonly fault: ProxyFault; readonly detail: string; readonly class: RetryClass }
   /** The settings for the attempt could not be resolved. */
   | { readonly reason: "credentials"; readonly detail: string }
   /** A rung of the liveness ladder expired: the connection is half-open, or the peer hangs. */
@@ -47,6 +55,7 @@ export type Disconnect =
 /** A name for counts: the close code of an open connection, the status of a refused upgrade, or the reason. */
 export function codeOf(disconnect: Disconnect): string {
   if (disconnect.reason === "closed") return String(disconnect.code);
+  if (disconnect.reason === "proxy") return `proxy_${disconnect.fault}`;
   return disconnect.reason === "status" ? `http_${disconnect.status}` : disconnect.reason;
 }
 
@@ -82,7 +91,9 @@ function describe(disconnect: Disconnect): string {
     case "flooded":
       return `the upstream sent more than ${disconnect.limit} pings and unsolicited pongs within a second`;
     case "timeout":
-      return `no connection within ${disconnect.withinMs} ms (connect_within)`;
+      return describeTimeout(disconnect);
+    case "proxy":
+      return disconnect.detail;
     case "credentials":
       return `the settings for this attempt could not be resolved: ${disconnect.detail}`;
     case "silent":
@@ -96,6 +107,10 @@ function describe(disconnect: Disconnect): string {
     case "renewed":
       return `the connection was renewed: ${disconnect.detail}`;
   }
+}
+
+function describeTimeout({ withinMs, waitedFor }: Extract<Disconnect, { reason: "timeout" }>): string {
+  return `no connection within ${withinMs} ms (connect_within)${waitedFor === undefined ? "" : `: ${waitedFor}`}`;
 }
 
 function describeRefusal({ status, location, body }: Extract<Disconnect, { reason: "status" }>): string {

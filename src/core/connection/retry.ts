@@ -38,6 +38,8 @@ export function decideRetry(disconnect: Disconnect, { codes, statuses }: Policy)
   switch (disconnect.reason) {
     case "greeting":
       return decisionFor(disconnect.class ?? (disconnect.rejected ? "refuse" : "retry"), 0);
+    case "proxy":
+      return decisionFor(disconnect.class, 0);
     case "closed":
       return decisionFor(codes[disconnect.code] ?? CLASS_OF_CODE[disconnect.code] ?? "retry", 0);
     case "status":

@@ -8,7 +8,8 @@ import { type ClientOptions, WebSocket } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Traffic } from "../../core/connection/liveness.ts";
-import { connectTo, type Network, startTls } from "../../net/connect.ts";
+import { hostOf, type Network, startTls } from "../../net/connect.ts";
+import { ProxyError, type Reaching, reach } from "../../net/reach.ts";
 import { sentBy } from "../../net/sent-bytes.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { readBody, refusalOf } from "./refused-upgrade.ts";
@@ -57,10 +58,13 @@ export interface Socket {
 
 export interface SocketTarget {
   /** `ca` holds the certificates themselves, not the name of their file. */
-  readonly settings: Pick<UpstreamSettings, "url" | "headers" | "subprotocols" | "ca" | "limits" | "addresses">;
+  readonly settings: Pick<
+    UpstreamSettings,
+    "url" | "proxy" | "headers" | "subprotocols" | "ca" | "limits" | "addresses"
+  >;
   /** The address that the upstream has named for this connection; undefined for that of the settings. */
   readonly url: string | undefined;
-  /** One deadline over DNS, TCP, TLS and upgrade together. */
+  /** One deadline over the proxy, DNS, TCP, TLS and upgrade together. */
   readonly withinMs: number;
   readonly network: Network;
 }
@@ -131,17 +135,15 @@ export function openSocket(
   { settings, url = settings.url, withinMs, network }: SocketTarget,
   events: SocketEvents,
 ): Socket {
-  const { headers, subprotocols, ca, limits, addresses } = settings;
-  /** Ends the race for a TCP connection. */
-  let leaveRace = (): void => {};
+  const { proxy, headers, subprotocols, ca, limits, addresses } = settings;
+  let reaching: Reaching | undefined;
   const connectByRace: ConnectByRace = (_request, done) => {
-    const { hostname, protocol, port } = new URL(url);
-    const isSecure = protocol === "wss:";
-    const host = { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (isSecure ? 443 : 80)) };
-    leaveRace = connectTo(network, host, { withinMs, pauses: addresses }, (error, tcp) => {
+    const host = hostOf(url);
+    reaching = reach(network, host, { proxy, withinMs, pauses: addresses }, (error, tcp) => {
+      reaching = undefined;
       // ws and Node's HTTP client ignore the socket if there is an error, but the type wants one.
       if (!tcp) done(error, undefined as unknown as TcpSocket);
-      else done(null, isSecure ? startTls(tcp, host, ca) : tcp);
+      else done(null, host.isSecure ? startTls(tcp, host, { ca }) : tcp);
     });
     return undefined;
   };
@@ -228,11 +230,12 @@ export function openSocket(
     ws.terminate();
   };
 
+  const timeOut = (): void => fail({ reason: "timeout", withinMs, waitedFor: reaching?.waitsFor });
   const opened = new Promise<void>((resolve) => {
     ws.once("open", resolve);
     ws.once("close", () => resolve());
   });
-  pTimeout(opened, { milliseconds: withinMs, fallback: () => fail({ reason: "timeout", withinMs }) });
+  pTimeout(opened, { milliseconds: withinMs, fallback: timeOut });
 
   ws.onPeerClose = () => {
     handshakeDone = true;
@@ -280,7 +283,7 @@ export function openSocket(
   ws.on("error", (error: NodeJS.ErrnoException) => fail(disconnectOf(error, limits.reply_bytes)));
   ws.once("close", (code: number, reason: Buffer) => {
     clearTimeout(closing);
-    leaveRace();
+    reaching?.leave();
     events.dropped(cause ?? { reason: "closed", code, text: printable(reason.toString()) });
   });
 
@@ -342,6 +345,9 @@ function printable(text: string): string {
 
 /** Classifies the error of a failed connect or a broken frame, by its names on the two runtimes. */
 function disconnectOf(error: NodeJS.ErrnoException, limitBytes: number): Disconnect {
+  if (error instanceof ProxyError) {
+    return { reason: "proxy", fault: error.failure.fault, detail: error.message, class: error.failure.class };
+  }
   const code = error.code ?? "";
   const detail = code || printable(error.message);
   if (/^WS_ERR_UNSUPPORTED_(MESSAGE|DATA_PAYLOAD)_LENGTH$/.test(code)) return { reason: "oversized", limitBytes };

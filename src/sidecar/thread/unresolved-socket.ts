@@ -37,8 +37,10 @@ export function openUnresolved(
       clearTimeout(timer);
       onResolved(resolved);
       const left = Math.max(1, withinMs - (performance.now() - began));
+      const dropped = (drop: Disconnect) => events.dropped(drop.reason === "timeout" ? { ...drop, withinMs } : drop);
       const settings = { ...resolved.settings, ...resolved.handshake };
-      socket = openSocket({ settings, url: resolved.handshake?.url, withinMs: left, network }, events);
+      const target = { settings, url: resolved.handshake?.url, withinMs: left, network };
+      socket = openSocket(target, { ...events, dropped });
     },
     (error: unknown) => {
       const detail = error instanceof Unresolved ? error.message : "they cannot be resolved";
