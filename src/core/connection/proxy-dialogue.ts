@@ -93,7 +93,10 @@ function readConnect(bytes: Uint8Array, hasLogin: boolean): ProxyAnswer {
 }
 
 function refusalOf(status: number, head: string, hasLogin: boolean): ProxyFailure {
-  if (status === 407) return failed("credentials", `${loginFault(hasLogin)} (HTTP 407${acceptedBy(head)})`, "refuse");
+  // tinyproxy answers a wrong password with the status of a server.
+  if (status === 407 || status === 401) {
+    return failed("credentials", `${loginFault(hasLogin)} (HTTP ${status}${acceptedBy(head)})`, "refuse");
+  }
   if (status >= 500) return failed("target", `could not reach the upstream (HTTP ${status})`);
   const isTemporary = [408, 425, 429].includes(status);
   return failed("refused", `does not allow this connection (HTTP ${status})`, isTemporary ? "retry" : "refuse");

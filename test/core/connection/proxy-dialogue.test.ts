@@ -64,6 +64,7 @@ describe("CONNECT", () => {
       head("407 X", 'proxy-authenticate: NTLM\r\nproxy-authenticate: Basic realm="x"\r\n'),
       "credentials, refuse: asks for credentials (HTTP 407)",
     ],
+    [head("401 X"), "credentials, refuse: refused the credentials (HTTP 401)", login],
     [head("403 Filtered"), "refused, refuse: does not allow this connection (HTTP 403)"],
     [head("405 No"), "refused, refuse: does not allow this connection (HTTP 405)"],
     [head("429 Slow"), "refused, retry: does not allow this connection (HTTP 429)"],
