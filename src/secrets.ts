@@ -36,10 +36,11 @@ export interface ProxyAddress {
   readonly password?: string | undefined;
 }
 
-/** The settings whose texts go out to the upstream, or to the proxy before it. */
+/** The settings whose texts go out to the upstream or to the proxy before it, or open what does. */
 export interface Outgoing {
   readonly url: string;
   readonly proxy?: ProxyAddress | undefined;
+  readonly tls?: { readonly passphrase?: string | undefined } | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly greeting: readonly object[];
   readonly keepalive: object;
@@ -50,8 +51,8 @@ export interface Outgoing {
 
 /** Picks the settings whose texts go out. */
 export function outgoingOf(settings: Outgoing): Outgoing {
-  const { url, proxy, headers, greeting, keepalive, protocol, subscriptions, add } = settings;
-  return { url, proxy, headers, greeting, keepalive, protocol, subscriptions, add };
+  const { url, proxy, tls, headers, greeting, keepalive, protocol, subscriptions, add } = settings;
+  return { url, proxy, tls, headers, greeting, keepalive, protocol, subscriptions, add };
 }
 
 /**
@@ -63,9 +64,9 @@ export function secretsOf(
   settings: Outgoing & { readonly subprotocols?: readonly string[] },
   resolved: Iterable<string> = [],
 ): readonly string[] {
-  const { url, proxy, headers, greeting, keepalive, protocol, subscriptions, add, subprotocols = [] } = settings;
+  const { url, proxy, tls, headers, greeting, keepalive, protocol, subscriptions, add, subprotocols = [] } = settings;
   const found = new Set<string>(resolved);
-  for (const text of [proxy?.username, proxy?.password]) if (text !== undefined) found.add(text);
+  for (const text of [proxy?.username, proxy?.password, tls?.passphrase]) if (text !== undefined) found.add(text);
   for (const value of Object.values(headers)) for (const part of partsOf(value)) found.add(part);
   for (const part of secretsOfUrl(url)) found.add(part);
   for (const name of subprotocols) if (isSecretName(name) || KEY_LIKE.test(name)) found.add(name);

@@ -27,6 +27,25 @@ export interface UpstreamOptions {
   readonly failover?: readonly string[] | undefined;
   /** The path of a PEM file with the certificates to trust instead of the default ones. */
   readonly ca?: string | undefined;
+  /** TLS with the upstream. Its files are read again for each attempt. */
+  readonly tls?:
+    | {
+        /** The path of a PEM file with the certificates to trust instead of the default ones. */
+        readonly ca?: string | undefined;
+        /** The path of a PEM file with our certificate, and those between it and its root. */
+        readonly cert?: string | undefined;
+        /** The path of a PEM file with the key of our certificate. */
+        readonly key?: string | undefined;
+        /** The path of a PFX (PKCS #12) file with our certificate and its key. */
+        readonly pfx?: string | undefined;
+        /** Opens the key or the PFX file. */
+        readonly passphrase?: string | undefined;
+        /** The name to ask for, and to find in the upstream's certificate, instead of the host of the url. */
+        readonly servername?: string | undefined;
+        /** The oldest version of TLS that is agreed to. Default: `"1.2"`. */
+        readonly min_version?: "1.2" | "1.3" | undefined;
+      }
+    | undefined;
   /** Headers of the handshake, by name. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**

@@ -70,6 +70,7 @@ const BEHIND_HTTP: readonly Place[] = ["sidecar/host/", ...BOTH_SIDES, ...CORE, 
 const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly Place[]; readonly types?: Place[] }[] =
   [
     { from: ["errors.ts", "version.ts", "placeholders.ts", "secrets.ts", "secret-file.ts", "signing-key.ts"], to: [] },
+    { from: ["tls-files.ts"], to: ["secret-file.ts"] },
     { from: ["core/util/"], to: ["core/util/"] },
     {
       from: ["core/", "protocols/"],
@@ -78,7 +79,16 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     },
     {
       from: ["config/"],
-      to: ["config/", "protocols/", "errors.ts", "placeholders.ts", "secrets.ts", "signing-key.ts", "version.ts"],
+      to: [
+        "config/",
+        "protocols/",
+        "errors.ts",
+        "placeholders.ts",
+        "secrets.ts",
+        "signing-key.ts",
+        "tls-files.ts",
+        "version.ts",
+      ],
     },
     {
       from: ["sidecar/host/"],
@@ -87,7 +97,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     },
     {
       from: ["sidecar/thread/"],
-      to: ["sidecar/thread/", ...BOTH_SIDES, ...CORE, "net/", "placeholders.ts", "secret-file.ts"],
+      to: ["sidecar/thread/", ...BOTH_SIDES, ...CORE, "net/", "placeholders.ts", "secret-file.ts", "tls-files.ts"],
       types: ["config/schema.ts"],
     },
     { from: ["sidecar/caller/"], to: ["sidecar/caller/", ...BOTH_SIDES, ...CORE] },

@@ -13,7 +13,7 @@ const EXPIRES_SOON_MS = 14 * 24 * 60 * 60 * 1_000;
 const NO_TLS = "the port may speak no TLS: correct the port, or use ws://";
 
 export async function checkCertificate(network: Network, tcp: Socket, host: Host, way: Way): Promise<Finding> {
-  const { name, ca, withinMs } = way;
+  const { name, ca, tls, withinMs } = way;
   const at = `${name}: TLS with ${host.hostname}:${host.port}`;
   let trusted: string | undefined;
   try {
@@ -21,7 +21,10 @@ export async function checkCertificate(network: Network, tcp: Socket, host: Host
   } catch (error) {
     return fail(`${at}: ${(error as Error).message}`);
   }
-  const ended = await handshake(startTls(tcp, host, { ca: trusted }), withinMs);
+  const ended = await handshake(
+    startTls(tcp, host, { ca: trusted, servername: tls?.servername, min_version: tls?.min_version }),
+    withinMs,
+  );
   if (ended === undefined) return fail(`${at} is not answered within ${withinMs} ms`, NO_TLS);
   if (ended instanceof Error) {
     const { dates, cure } = await explain(network, host, way, ended);

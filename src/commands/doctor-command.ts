@@ -77,8 +77,8 @@ async function checkUpstreams(
   return report === undefined || isJoined(report);
 }
 
-function wayOf(name: string, { url, proxy, ca, connect_within, addresses }: UpstreamSettings): Way {
-  return { name: `upstream ${name}`, url, proxy, ca, withinMs: connect_within, pauses: addresses };
+function wayOf(name: string, { url, proxy, ca, tls, connect_within, addresses }: UpstreamSettings): Way {
+  return { name: `upstream ${name}`, url, proxy, ca: tls.ca ?? ca, tls, withinMs: connect_within, pauses: addresses };
 }
 
 async function checkReceivers(name: string, { webhooks, addresses }: UpstreamSettings, { network }: Runtime) {

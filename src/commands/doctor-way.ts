@@ -13,6 +13,7 @@ export interface Way {
   readonly url: string;
   /** The file of the certificates that are trusted. */
   readonly ca?: string | undefined;
+  readonly tls?: { readonly servername?: string | undefined; readonly min_version?: "1.2" | "1.3" } | undefined;
   readonly proxy: TunnelProxy | undefined;
   readonly withinMs: number;
   readonly pauses: Pauses;

@@ -31,6 +31,7 @@ export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
 function describeUpstream({
   url,
   proxy,
+  tls,
   headers,
   subprotocols,
   greeting,
@@ -43,6 +44,7 @@ function describeUpstream({
   return {
     url: redactUrl(url),
     proxy: describeProxy(proxy),
+    tls: { ...tls, ...(tls.passphrase !== undefined && { passphrase: REDACTED }) },
     headers: Object.keys(headers),
     subprotocols: subprotocols.map((name) => (isSecretName(name) ? REDACTED : name)),
     protocol: describeProtocol(protocol),

@@ -8,10 +8,12 @@ import { readFile as readFromDisk } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
+import { tokenize } from "../placeholders.ts";
 import { faultsOfFrames } from "../protocols/configured-faults.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { preset } from "../protocols/presets.ts";
 import { hasTextRules } from "../protocols/text.ts";
+import { faultOfFile, faultOfPair, TLS_FILES } from "../tls-files.ts";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
@@ -119,7 +121,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     const protocolFrom = overrideAt([...path, "protocol"], overrides.list) === undefined ? folder : cwd;
     upstreams.set(name, {
       ...settings,
-      ...(await findCertificates(settings, folder, where([...path, "ca"]), read)),
+      ...(await findCertificates(settings, folder, (key) => where([...path, ...key]), read)),
       ...(await findModule("protocol", settings, protocolFrom, where([...path, "protocol"]), read)),
       ...(await findModule("credentials", settings, folder, where([...path, "credentials"]), read)),
     });
@@ -253,12 +255,31 @@ export function readLog(flags: Flags, env: Environment): LogSettings {
 }
 
 /** Finds the absolute path of the upstream's certificates. The file must exist before anything starts. */
-async function findCertificates({ ca }: UpstreamSettings, folder: string, from: string, read: ReadFile) {
-  if (ca === undefined) return {};
-  const path = resolvePath(ca, folder);
-  const pem = await read({ value: path, from });
-  if (!pem.includes("-----BEGIN ")) throw new ConfigError(`${from}: ${path} has no certificate in PEM format`);
-  return { ca: path };
+async function findCertificates(
+  { ca, tls }: UpstreamSettings,
+  folder: string,
+  at: (key: Path) => string,
+  read: ReadFile,
+) {
+  const contents: Record<string, string> = {};
+  const find = async (setting: (typeof TLS_FILES)[number], given: string | undefined, key: Path) => {
+    if (given === undefined) return {};
+    const path = resolvePath(given, folder);
+    const content = await read({ value: path, from: at(key) });
+    const fault = faultOfFile(setting, content);
+    if (fault !== undefined) throw new ConfigError(`${at(key)}: ${path} ${fault}`);
+    contents[setting] = content;
+    return { [setting]: path };
+  };
+  const trusted = await find("ca", ca, ["ca"]);
+  const found: Partial<UpstreamSettings["tls"]> = {};
+  for (const setting of TLS_FILES) Object.assign(found, await find(setting, tls[setting], ["tls", setting]));
+  const { passphrase } = tls;
+  // A passphrase that an attempt resolves is tried by the attempt.
+  const isKnown = passphrase === undefined || tokenize(passphrase).every(({ kind }) => kind === "text");
+  const fault = isKnown ? faultOfPair({ ...contents, passphrase }) : undefined;
+  if (fault !== undefined) throw new ConfigError(`${at(["tls", "key"])}: ${fault}`);
+  return { ...trusted, tls: { ...tls, ...found } };
 }
 
 /** Checks the patterns of a text protocol. Their compiler is loaded only if there are any. */

@@ -10,6 +10,7 @@ const PLACES: readonly (readonly string[])[] = [
   ["url"],
   ["proxy", "username"],
   ["proxy", "password"],
+  ["tls", "passphrase"],
   ["headers", "*"],
   ["greeting", "*", "send", "**"],
   ["greeting", "*", "expect", "match", "*"],

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { placeholdersIn } from "../placeholders.ts";
 import { outgoingOf } from "../secrets.ts";
+import { TLS_FILES } from "../tls-files.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { UpstreamSettings } from "./schema.ts";
 import { PRESET_SECRETS } from "./wire.ts";
@@ -28,10 +29,11 @@ export type ProcessMeans = "in_place" | "restart";
 
 type KeysOf<Settings, Means> = { readonly [Key in keyof Required<Settings>]: Means };
 
-/** Every key of an upstream; those of `limits` and `keepalive` apart. */
-export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limits" | "keepalive"> & {
+/** Every key of an upstream; those of `limits`, `keepalive` and `tls` apart. */
+export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limits" | "keepalive" | "tls"> & {
   readonly limits: KeysOf<UpstreamSettings["limits"], UpstreamMeans>;
   readonly keepalive: KeysOf<UpstreamSettings["keepalive"], UpstreamMeans>;
+  readonly tls: KeysOf<UpstreamSettings["tls"], UpstreamMeans>;
 } = {
   url: "rotated",
   // It only permits other settings.
@@ -39,6 +41,15 @@ export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limi
   required: "in_place",
   failover: "in_place",
   ca: "rotated",
+  tls: {
+    ca: "rotated",
+    cert: "rotated",
+    key: "rotated",
+    pfx: "rotated",
+    passphrase: "rotated",
+    servername: "rotated",
+    min_version: "rotated",
+  },
   proxy: "rotated",
   headers: "rotated",
   credentials: "rotated",
@@ -181,8 +192,9 @@ function hasPlaceholders(value: unknown): boolean {
 
 /** The files that a connection attempt reads. */
 export function filesOf(settings: UpstreamSettings): readonly string[] {
-  const { ca } = settings;
-  return [...placeholdersIn(outgoingOf(settings)).files, ...(ca === undefined ? [] : [ca])];
+  const { ca, tls } = settings;
+  const certificates = [ca, ...TLS_FILES.map((setting) => tls[setting])].filter((path) => path !== undefined);
+  return [...placeholdersIn(outgoingOf(settings)).files, ...certificates];
 }
 
 /** The path of a user's module; undefined for what is none. */

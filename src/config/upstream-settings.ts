@@ -11,6 +11,7 @@ import { misplacedPlaceholders, misusedValues } from "./placeholder-places.ts";
 import { greetingStep, heartbeat, isModulePath, protocol } from "./protocol-settings.ts";
 import { proxy } from "./proxy-settings.ts";
 import { subscription } from "./subscription-settings.ts";
+import { tls } from "./tls-settings.ts";
 import { duration, durationOrOff, durationOrZero, size, wholeNumber } from "./units.ts";
 import { webhookSchema } from "./webhook-settings.ts";
 import { HEADER_NAME, isPlaintextDelivery, isPlaintextSecret, needsCredentials } from "./wire.ts";
@@ -56,6 +57,7 @@ export const upstreamSchema = z
       .min(1, "must be the path of a PEM file")
       .optional()
       .describe("The path of a PEM file with the certificates to trust instead of the default ones."),
+    tls: tls.describe("TLS with the upstream. Its files are read again for each attempt."),
     headers: headers.prefault({}).describe("Headers of the handshake, by name."),
     credentials: z
       .string()
@@ -224,6 +226,10 @@ export const upstreamSchema = z
   .refine((upstream) => upstream.credentials !== undefined || !needsCredentials(upstream), {
     path: ["credentials"],
     error: "is missing: ${credentials:…} needs a module that returns its value",
+  })
+  .refine(({ ca, tls }) => ca === undefined || tls.ca === undefined, {
+    path: ["ca"],
+    error: "is the same as tls.ca: leave one out",
   })
   .refine((upstream) => upstream.allow_plaintext || !isPlaintextSecret(upstream), {
     path: ["url"],

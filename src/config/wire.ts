@@ -55,7 +55,7 @@ export function isPlaintextSecret(upstream: Credentials): boolean {
   const { protocol: scheme, hostname, username, password, searchParams } = new URL(url);
   if (scheme !== "ws:" || staysHere(hostname, proxy)) return false;
   return (
-    isDeferred(outgoingOf({ ...upstream, greeting, proxy: undefined })) ||
+    isDeferred(outgoingOf({ ...upstream, greeting, proxy: undefined, tls: undefined })) ||
     username !== "" ||
     password !== "" ||
     [...searchParams.keys(), ...Object.keys(headers), ...subprotocols].some(isSecretName) ||

@@ -128,15 +128,32 @@ export function hostOf(url: string): Host & { readonly isSecure: boolean } {
   return { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (isSecure ? 443 : 80)), isSecure };
 }
 
-/** What TLS needs besides the host, as texts of PEM. */
+/** What TLS needs besides the host: texts of PEM, and a PFX in base64. */
 export interface TlsMaterial {
   readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly pfx?: string | undefined;
+  readonly passphrase?: string | undefined;
+  /** Takes the place of the host's name, in the certificate as well. */
+  readonly servername?: string | undefined;
+  readonly min_version?: "1.2" | "1.3" | undefined;
 }
 
 /** Begins TLS on a connected socket. The certificate must be the host's, whichever address has connected. */
-export function startTls(socket: Socket, { hostname }: Host, { ca }: TlsMaterial): TLSSocket {
-  const servername = isIP(hostname) ? "" : hostname;
-  return connectTls({ socket, host: hostname, servername, minVersion: "TLSv1.2", ...(ca !== undefined && { ca }) });
+export function startTls(socket: Socket, { hostname }: Host, material: TlsMaterial): TLSSocket {
+  const { ca, cert, key, pfx, passphrase, servername = isIP(hostname) ? "" : hostname, min_version = "1.2" } = material;
+  return connectTls({
+    socket,
+    host: material.servername ?? hostname,
+    servername,
+    minVersion: `TLSv${min_version}`,
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    ...(pfx !== undefined && { pfx: Buffer.from(pfx, "base64") }),
+    ...(passphrase !== undefined && { passphrase }),
+  });
 }
 
 function answerAtOnce(address: Address) {

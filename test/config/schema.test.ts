@@ -25,6 +25,7 @@ test("an upstream needs only its url and gets every default, in milliseconds and
   assert.deepEqual(upstreamSchema.parse({ url: WSS }), {
     url: WSS,
     allow_plaintext: false,
+    tls: { min_version: "1.2" },
     required: true,
     failover: [],
     headers: {},

@@ -6,6 +6,7 @@ import type { CapturedScalars } from "../../core/connection/captured-values.ts";
 import { type DeferredKind, fillPlaceholders, placeholdersIn } from "../../placeholders.ts";
 import { checkResolved, codeOf, readSecretFile, Unresolved } from "../../secret-file.ts";
 import { outgoingOf, secretsOf } from "../../secrets.ts";
+import { readTlsFiles, TLS_FILES } from "../../tls-files.ts";
 import { stackOnly } from "./module-reports.ts";
 
 /** The settings of one attempt. Captured values are put in only when a text goes out. */
@@ -41,12 +42,13 @@ export function settingsResolver(
   settings: UpstreamSettings,
   threw: Threw = () => {},
 ): ResolveSettings | undefined {
-  const { url, credentials, ca } = settings;
+  const { url, credentials, ca, tls } = settings;
+  const hasFiles = ca !== undefined || TLS_FILES.some((setting) => tls[setting] !== undefined);
   const outgoing = outgoingOf(settings);
   const used = placeholdersIn(outgoing);
   const captured = placeholdersIn([url, settings.headers]).captured;
   const isPlain = used.files.size === 0 && !used.credentials && !used.escapes && captured.size === 0;
-  if (isPlain && ca === undefined) return undefined;
+  if (isPlain && !hasFiles) return undefined;
   return async (signal, { values: kept, named }) => {
     const values = used.credentials ? await callModule(credentials ?? "", { upstream: name, signal }, threw) : {};
     const files = new Map<string, string>();
@@ -59,7 +61,7 @@ export function settingsResolver(
     checkResolved(named ?? url, handshake);
     return {
       handshake,
-      settings: { ...filled, ...(ca !== undefined && { ca: await readSecretFile(ca) }) },
+      settings: { ...filled, tls: await readTlsFiles({ ...filled.tls, ca: tls.ca ?? ca }) },
       secrets: secretsOf(filled, [...files.values(), ...Object.values(values)]),
       fill,
     };

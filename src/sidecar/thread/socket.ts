@@ -57,10 +57,10 @@ export interface Socket {
 }
 
 export interface SocketTarget {
-  /** `ca` holds the certificates themselves, not the name of their file. */
+  /** `tls` holds certificates and keys themselves, not the names of their files. */
   readonly settings: Pick<
     UpstreamSettings,
-    "url" | "proxy" | "headers" | "subprotocols" | "ca" | "limits" | "addresses"
+    "url" | "proxy" | "headers" | "subprotocols" | "tls" | "limits" | "addresses"
   >;
   /** The address that the upstream has named for this connection; undefined for that of the settings. */
   readonly url: string | undefined;
@@ -135,7 +135,7 @@ export function openSocket(
   { settings, url = settings.url, withinMs, network }: SocketTarget,
   events: SocketEvents,
 ): Socket {
-  const { proxy, headers, subprotocols, ca, limits, addresses } = settings;
+  const { proxy, headers, subprotocols, tls, limits, addresses } = settings;
   let reaching: Reaching | undefined;
   const connectByRace: ConnectByRace = (_request, done) => {
     const host = hostOf(url);
@@ -143,7 +143,7 @@ export function openSocket(
       reaching = undefined;
       // ws and Node's HTTP client ignore the socket if there is an error, but the type wants one.
       if (!tcp) done(error, undefined as unknown as TcpSocket);
-      else done(null, host.isSecure ? startTls(tcp, host, { ca }) : tcp);
+      else done(null, host.isSecure ? startTls(tcp, host, tls) : tcp);
     });
     return undefined;
   };
