@@ -140,7 +140,7 @@ describe("proxy: env", () => {
 
 test("the permissions cover the proxy in place of the hosts behind it", async () => {
   const reconnect = {
-    to_address: { on: { has: ["/x"] }, at: "/x", hosts: ["other.example", "*.sub.example:9", "free.example"] },
+    to_address: { when: { has: ["/x"] }, at: "/x", hosts: ["other.example", "*.sub.example:9", "free.example"] },
   };
   const net = async (proxy: unknown) => {
     const { upstreams, sources } = await load({ proxy, reconnect });

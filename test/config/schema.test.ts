@@ -162,7 +162,7 @@ test("an invalid value is reported with its key and the cure", () => {
     [{ protocol: { preset: "xml" } }, /^protocol: must be a preset/],
     [
       { protocol: { preset: "json", id: { kind: "float" } } },
-      /^protocol\.id\.kind: must be one of int, int32, string, increasing, keep/,
+      /^protocol\.id\.kind: must be one of int, int32, string, uuid, increasing, keep/,
     ],
     [{ protocol: { preset: "text", id: { out: "#$id" } } }, /^protocol\.id\.in: is missing/],
     [

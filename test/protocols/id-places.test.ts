@@ -7,7 +7,7 @@ import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { withAnswers } from "../../src/protocols/answers.ts";
 import { type JsonOptions, json } from "../../src/protocols/json.ts";
 import { preset } from "../../src/protocols/presets.ts";
-import { type Decoded, InvalidMessage, type Mode, type Protocol } from "../../src/protocols/protocol.ts";
+import { type Decoded, InvalidMessage, type Protocol, type SendRoute } from "../../src/protocols/protocol.ts";
 import { arrayText, jsonText, woundedText } from "./json-samples.ts";
 
 const OURS = 4711;
@@ -21,8 +21,8 @@ function configured(options: object): Protocol {
   return withAnswers(protocol, settings.protocol.answers);
 }
 
-function sent(protocol: Protocol, message: string, mode: Mode = "request") {
-  return protocol.encode(message, OURS, mode);
+function sent(protocol: Protocol, message: string, route: SendRoute = "request") {
+  return protocol.encode(message, OURS, route);
 }
 
 /** What a caller gets of a frame, or what else the frame is. */
@@ -68,7 +68,7 @@ describe("an id in an array", () => {
 
   test("is left alone where a message that expects no reply has content in its place", () => {
     for (const message of ['["EVENT",{"kind":1}]', '["AUTH"]'])
-      assert.deepEqual(sent(json(arrays), message, "rpc"), { frame: message, expectsReply: false });
+      assert.deepEqual(sent(json(arrays), message, "send"), { frame: message, expectsReply: false });
   });
 
   test("is put into frames of the configuration, and not over their content", () => {
@@ -106,7 +106,7 @@ describe("of several places", () => {
     const protocol = json({ id: { out, in: [{ at: "/call", when: { lacks: ["/other"] } }, "/other"] } });
     assert.equal(sent(protocol, '{"type":"ask"}').frame, '{"ask":4711,"type":"ask"}');
     assert.throws(() => sent(protocol, '{"type":"tell"}'), refused(/meets no condition of "\/call" or "\/ask"/));
-    assert.deepEqual(sent(protocol, '{"type":"tell"}', "rpc"), { frame: '{"type":"tell"}', expectsReply: false });
+    assert.deepEqual(sent(protocol, '{"type":"tell"}', "send"), { frame: '{"type":"tell"}', expectsReply: false });
     assert.equal(heard(protocol, '{"call":1,"other":4711}', "5"), '{"call":1,"other":5}');
   });
 });
@@ -199,7 +199,7 @@ for (const [name, { options, request, frames }] of Object.entries(DIALECTS)) {
 test("WAMP's hello keeps its realm, also when it is sent by the greeting", () => {
   const protocol = configured(DIALECTS.WAMP?.options ?? {});
   assert.equal(protocol.adopt?.('[1,"realm1",{}]', 7), undefined);
-  assert.deepEqual(sent(protocol, '[1,"realm1",{}]', "rpc"), { frame: '[1,"realm1",{}]', expectsReply: false });
+  assert.deepEqual(sent(protocol, '[1,"realm1",{}]', "send"), { frame: '[1,"realm1",{}]', expectsReply: false });
 });
 
 const SEED = "0f8fad5b-d9cb-469f-a165-70867728950e";

@@ -14,5 +14,5 @@ export const binance: Dialect<never> = {
     "    reconnect: { rotate: { every: 23h } }   # Binance ends each connection after 24 hours",
   ],
   // An error that has no id names no request: it is a message, because several requests may be in flight.
-  build: () => ({ protocol: json({ id: { kind: "int" }, reply: { lacks: ["/e"] } }, "binance") }),
+  build: () => ({ protocol: json({ id: { kind: "int" }, idsAlways: true, reply: { lacks: ["/e"] } }, "binance") }),
 };

@@ -25,6 +25,7 @@ export const graphqlWs: Dialect<never> = {
     const protocol = json(
       {
         id: { kind: "string" },
+        idsAlways: true,
         final: [{ match: { "/type": "complete" } }, { match: { "/type": "error" } }],
         collect: {},
       },

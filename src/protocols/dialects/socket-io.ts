@@ -60,7 +60,7 @@ export const socketIo: Dialect<"auth"> = {
     "    url: wss://example.org/socket.io/?EIO=4&transport=websocket",
     "    protocol:",
     "      preset: socket.io",
-    `      # auth: '{"token":"\${TOKEN}"}'   # what a client gives as auth`,
+    '      # auth: \'{"token":"${TOKEN}"}\'   # what a client gives as auth',
   ],
   options: { auth: "The payload with which the connection logs in, as JSON." },
   build: ({ auth = "" }) => ({

@@ -18,7 +18,11 @@ export const webdriverBidi: Dialect<never> = {
   ],
   build: () => ({
     protocol: json(
-      { id: { kind: "int" }, reply: { any: [{ match: { "/type": "success" } }, { match: { "/type": "error" } }] } },
+      {
+        id: { kind: "int" },
+        idsAlways: true,
+        reply: { any: [{ match: { "/type": "success" } }, { match: { "/type": "error" } }] },
+      },
       "webdriver-bidi",
     ),
   }),

@@ -23,7 +23,11 @@ export const zwaveJs: Dialect<"schema"> = {
   options: { schema: "The version of the messages; by default the smallest, 0." },
   build: ({ schema = "0" }) => ({
     protocol: json(
-      { id: { out: MESSAGE_ID, in: MESSAGE_ID, kind: "string" }, reply: { match: { "/type": "result" } } },
+      {
+        id: { out: MESSAGE_ID, in: MESSAGE_ID, kind: "string" },
+        idsAlways: true,
+        reply: { match: { "/type": "result" } },
+      },
       "zwave-js",
     ),
     greeting: [

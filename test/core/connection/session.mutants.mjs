@@ -39,11 +39,7 @@ export default {
       "return stay(session);",
     ],
     ["an attempt by former settings goes on", "if (!anew) return stay(session);", "return stay(session);"],
-    [
-      "giving up leaves the socket open",
-      'return scheduleRetry(session, cause, context, [\n    { type: "destroy", connection },',
-      "return scheduleRetry(session, cause, context, [",
-    ],
+    ["giving up leaves the socket open", '    ...before,\n    { type: "destroy", connection },', "    ...before,"],
     ["a renewal does not report the lost connection", '{ type: "lost", connection: at.connection, cause },', ""],
     [
       "a closed session connects again",

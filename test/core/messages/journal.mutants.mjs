@@ -33,8 +33,8 @@ export default {
     ],
     [
       "an outage leaves no gap",
-      'this.#appendGap(at, { dropped: null, reason: "away", from, to: at, why });',
-      "void [from, at, why];",
+      'this.#appendGap(at, { dropped: null, reason: "away", from, to: at, why, ...(filled !== undefined && { filled }) });',
+      "void [from, at, why, filled];",
     ],
     [
       "a gap precedes the first connection",
