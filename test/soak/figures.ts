@@ -11,10 +11,20 @@ export function ownHoldings(): Holdings {
   return { descriptors: descriptors(process.pid), threads: threads(process.pid), "timers and handles": timers() };
 }
 
-/** Counts the sockets of another process; its other resources are not the product's business. */
+/**
+ * Counts the TCP sockets of another process. Its other resources are not the product's business, nor are the sockets
+ * that its runtime opens for itself, which are of another kind.
+ */
 export function socketsOf(pid: number): Holdings {
-  const sockets = descriptorTargets(pid).filter((target) => target.startsWith("socket:"));
+  const ofTcp = new Set(["tcp", "tcp6"].flatMap((table) => inodesIn(`/proc/${pid}/net/${table}`)));
+  const sockets = descriptorTargets(pid).filter((target) => ofTcp.has(/^socket:\[(\d+)\]$/.exec(target)?.[1] ?? ""));
   return { "upstream's sockets": sockets.length };
+}
+
+/** The inodes of a table of sockets, which stand in its tenth column. */
+function inodesIn(table: string): readonly string[] {
+  const [, ...rows] = readFileSync(table, "utf8").trim().split("\n");
+  return rows.map((row) => row.trim().split(/\s+/)[9] ?? "");
 }
 
 /** Waits until no more is held than `before`; after a while, returns what is held all the same. */
