@@ -276,6 +276,8 @@ describe("the page, in Chromium", {
     await page.press("Enter");
     await page.evaluate("document.querySelector('dialog input').select()");
     await page.type("stop");
+    const isEnabled = () => page.evaluate<boolean>("!document.querySelector('dialog .danger').disabled");
+    await until(isEnabled, { what: "the button to take the word" });
     await page.press("Enter");
     await page.shows("dialog", /Refused.*Token of \/shutdown|Token of \/shutdown.*Refused/s);
     assert.deepEqual(await findings("dark"), []);
