@@ -18,6 +18,7 @@ upstreams:
   default:
     url: "${url}"
     close_code: 4000
+    messages: { count: 1000000, bytes: 64MiB }   # the long form has more than are kept by default
     protocol: { preset: json, answers: [{ when: { match: { /op: 1 } }, send: { op: 1, d: "\${conn:seq}" } }] }
     capture:
       - { when: { match: { /op: 10 } }, values: { interval: /d/heartbeat_interval } }
