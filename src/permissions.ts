@@ -82,7 +82,7 @@ function addressOf({ host, port }: { readonly host: string; readonly port: numbe
   return port === 0 ? bracketed(host) : `${bracketed(host)}:${port}`;
 }
 
-/** What is connected to or resolved on the way to a host. Only some hosts below a `*.` may be exceptions of a proxy. */
+/** The hosts to connect to or to resolve on the way to one. Only some below a `*.` may be exceptions of a proxy. */
 function wayTo(host: Host, configured: TunnelProxy | undefined): readonly string[] {
   const proxy = proxyFor(host, configured);
   if (proxy === undefined) return [addressOf({ host: host.hostname, port: host.port })];

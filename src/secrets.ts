@@ -11,7 +11,7 @@ const NAMING =
 const KEY_LIKE = /^(?=.*\d)[\w+/=.~-]{16,}$/;
 
 /** A shorter text cannot be told from an ordinary word or number, and hides nothing. */
-const SECRET_MIN = 4;
+export const SECRET_MIN = 4;
 
 /** Stands where a secret was. */
 export const REDACTED = "(redacted)";

@@ -128,7 +128,7 @@ export function hostOf(url: string): Host & { readonly isSecure: boolean } {
   return { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (isSecure ? 443 : 80)), isSecure };
 }
 
-/** What TLS needs besides the host: texts of PEM, and a PFX in base64. */
+/** The options of TLS: texts of PEM, and a PFX in base64. */
 export interface TlsMaterial {
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;

@@ -189,7 +189,7 @@ function formToFill({ send }: Pick<AnswerRule, "send">): AnswerForm | undefined 
   return typeof send === "string" ? "text" : "json";
 }
 
-/** What the upstream wrote must not be taken for a placeholder of an answer that is filled later. */
+/** Escapes the upstream's text: nothing in it is a placeholder of an answer that is filled later. */
 function literal<Text extends string | undefined>(text: Text, form: AnswerForm | undefined): Text | string {
   return form === undefined || text === undefined ? text : escapeDeferred(text, ["conn"]);
 }

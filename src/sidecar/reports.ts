@@ -15,7 +15,7 @@ export interface UpstreamState {
   readonly retryInMs?: number | undefined;
 }
 
-/** What the host knows of an upstream's state besides, also of the time before its thread crashed. */
+/** The host's own part of an upstream's state, also of the time before its thread crashed. */
 export interface KnownState extends UpstreamState {
   /** The time at which the current phase began. */
   readonly since: Date;

@@ -25,7 +25,7 @@ function sent(protocol: Protocol, message: string, route: SendRoute = "request")
   return protocol.encode(message, OURS, route);
 }
 
-/** What a caller gets of a frame, or what else the frame is. */
+/** The frame as a caller gets it, or its kind if no caller does. */
 function heard(protocol: Protocol, frame: string, own?: unknown): string {
   const decoded = protocol.decode(frame);
   return decoded.type === "reply" || decoded.type === "part" ? String(decoded.render(own)) : decoded.type;

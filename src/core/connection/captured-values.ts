@@ -5,6 +5,7 @@ import { type FrameText, frameText, testOf } from "../../protocols/condition.ts"
 import { locate, parsePointer } from "../../protocols/json-place.ts";
 import { kindOf } from "../../protocols/json-text.ts";
 import type { Body } from "../../protocols/protocol.ts";
+import { SECRET_MIN } from "../../secrets.ts";
 import { flat } from "../util/flat.ts";
 
 /** Scalars as the upstream wrote them, in JSON: a number may be beyond 2^53. */
@@ -44,8 +45,6 @@ const NO_VALUES: CapturedScalars = new Map();
 export const VALUE_MAX = 4_096;
 /** The most secret texts that are remembered for masking. */
 const SECRETS_MAX = 64;
-/** A shorter text cannot be told from an ordinary word or number. */
-const SECRET_MIN = 4;
 
 export function valuesOf({ connections }: Captured, connection: number): CapturedScalars {
   return connections.get(connection)?.values ?? NO_VALUES;

@@ -121,7 +121,7 @@ function onSettings(rotation: Rotation, anew: boolean, context: SessionContext):
 function startSuccessor(rotation: Rotation, context: SessionContext): RotationTransition {
   const { current } = rotation;
   if (current.at.phase !== "ready") return { rotation, effects: [] };
-  // What the one connection still brings would come on the other as well: break before make.
+  // Break before make: the frames that one connection still brings would come on the other as well.
   if (context.canResume) return stepCurrent(rotation, { type: "renew", detail: ROTATED }, context);
   const idle: Session = { ...newSession, connection: current.connection };
   return stepSuccessor(rotation, idle, { type: "start" }, context);

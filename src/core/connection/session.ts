@@ -150,7 +150,7 @@ export interface SessionContext {
   readonly lastActivityAt: number;
   /** The byte counts of the current connection. */
   readonly traffic: Traffic;
-  /** What has come over the current connection, for the description of its end. */
+  /** The signs of life of the current connection, for the description of its end. */
   readonly signs?: Readonly<Signs> | undefined;
   /** Texts that must not be shown. */
   readonly secrets: readonly string[];
@@ -589,7 +589,7 @@ export type Availability =
       readonly service?: PastService;
     };
 
-/** Whether an upstream that is down has ever been there. */
+/** The past service of an upstream that is down. */
 export interface PastService {
   /** When it was last ready, by the monotonic clock; undefined if it never was. */
   readonly readyUntil: number | undefined;

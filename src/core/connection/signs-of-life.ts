@@ -2,7 +2,7 @@
 
 import { ago } from "../util/ago.ts";
 
-/** What has come over a connection so far, by the monotonic clock. */
+/** The times at which something last came over a connection, by the monotonic clock. */
 export interface Signs {
   /** When its socket was opened; undefined before that. */
   openedAt?: number | undefined;

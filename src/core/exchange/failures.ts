@@ -111,7 +111,7 @@ export function notConnected(waitedMs: number): Failure {
 /** The event that ends the wait of a message that went out: its reply, or the pong that proves its delivery. */
 export type Awaited = "reply" | "pong";
 
-/** What is known of the upstream when a request times out that was sent. */
+/** The facts about the upstream when a request times out that was sent. */
 interface Diagnosis {
   readonly now: number;
   readonly sentAt: number;
@@ -119,7 +119,7 @@ interface Diagnosis {
   readonly frames: number;
   /** The frames since it was sent that answered nothing. */
   readonly heard: Heard | undefined;
-  /** What came over its connection. */
+  /** The signs of life of its connection. */
   readonly signs: Readonly<Signs> | undefined;
   /** How many other requests wait for their replies. */
   readonly others: number;

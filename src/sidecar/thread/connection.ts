@@ -401,7 +401,7 @@ export class Connection {
     if (this.#rotation.current.connection === connection) this.#events.resuming(isResuming);
     this.#arrivals.set(connection, arrivals);
     const begins = this.#captures.valuesOf(connection);
-    // Where connections resume, a named address belongs to what is resumed.
+    // A named address belongs to the session that is resumed, if connections can resume.
     const follows = !this.#captures.mayResume || isResuming;
     const signs = this.#env.signs.begin(connection);
     const named = this.#sockets.open(connection, withinMs, begins, follows, {

@@ -20,7 +20,7 @@ export interface Resolved {
   fill<Value>(value: Value): Value;
 }
 
-/** What an attempt begins with: the values that were kept, and the address that the upstream has named, if any. */
+/** The start of an attempt: the values that were kept, and the address that the upstream has named, if any. */
 export interface AttemptBase {
   readonly values: CapturedScalars;
   readonly named: string | undefined;
