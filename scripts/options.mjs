@@ -32,8 +32,8 @@ const JSON_TYPE = "string | number | boolean | null | readonly JsonValue[] | { r
 const { optionsJson } = await import(new URL("../dist/config/json-schema.js", import.meta.url).href);
 const { schema, parts } = optionsJson();
 const { upstream, shutdown } = schema.properties;
-// Webhooks are pushed by the service only.
-delete upstream.properties.webhooks;
+// Only the service pushes to webhooks, and has instances.
+for (const key of ["webhooks", "params", "instances"]) delete upstream.properties[key];
 
 const text = formatted(
   [

@@ -49,7 +49,7 @@ export class CallerRules {
     else this.#quotas = Quotas.of(quota, isShared, upstreams, budget);
     // A subscription of the file takes its name from that of a caller, which counts no more.
     for (const [name, { settings }] of upstreams)
-      for (const declared of Object.keys(settings.subscriptions)) this.#quotas?.unsubscribe(name, declared);
+      for (const declared of Object.keys(settings.subscriptions)) this.#quotas?.unsubscribe({ name }, declared);
     this.keeper.reconfigure(replies, this.#keyShares(config));
   }
 

@@ -1,11 +1,11 @@
 /** The grammar of placeholders in the texts of a configuration, the only place that knows it. */
 
 /**
- * Placeholders are resolved at three moments. Reading the configuration puts in variables and turns `$${` into a
- * literal `${`. Files and credentials are resolved by every connection attempt, so that a secret can change without
- * a restart.
- * Values that frames have brought are resolved when the text that has them goes out. Until then a literal `${file:`,
- * `${credentials:` or `${conn:` keeps its escape.
+ * Placeholders are resolved at four moments. Reading the configuration puts in variables and turns `$${` into a
+ * literal `${`. Parameters are put in when an instance is opened. Files and credentials are resolved by every
+ * connection attempt, so that a secret can change without a restart.
+ * Values that frames have brought are resolved when the text that has them goes out. Until then a literal start of a
+ * placeholder of these kinds, such as `${file:`, keeps its escape.
  */
 export type Token =
   | { readonly kind: "text" | "malformed"; readonly source: string }
@@ -14,8 +14,8 @@ export type Token =
   /** `${NAME}`: an environment variable. */
   | { readonly kind: "variable"; readonly source: string; readonly name: string }
   /**
-   * `${file:/path}`, the text of a file; `${credentials:name}`, a text that the user's own module returns; or
-   * `${conn:name}`, a value that `capture` took out of a frame.
+   * `${param:name}`, which each instance has a value for; `${file:/path}`, the text of a file; `${credentials:name}`,
+   * a text that the user's own module returns; or `${conn:name}`, a value that `capture` took out of a frame.
    */
   | DeferredToken;
 
@@ -25,7 +25,7 @@ interface DeferredToken {
   readonly name: string;
 }
 
-const DEFERRED_KINDS = ["file", "credentials", "conn"] as const;
+const DEFERRED_KINDS = ["param", "file", "credentials", "conn"] as const;
 
 export type DeferredKind = (typeof DEFERRED_KINDS)[number];
 
@@ -128,6 +128,46 @@ export function fillText(text: string, resolve: Resolve, later: readonly Deferre
     return isMet ? "${" : token.source;
   };
   return tokenize(text).map(fill).join("");
+}
+
+/** The names of the parameters in all texts of a value. */
+export function paramsIn(value: unknown): ReadonlySet<string> {
+  const names = new Set<string>();
+  mapTexts(value, (text) => {
+    for (const token of tokenize(text)) if (token.kind === "param") names.add(token.name);
+    return text;
+  });
+  return names;
+}
+
+/** Thrown for a parameter whose `$` would make the placeholder behind it a literal one. */
+export class EscapingParam extends Error {
+  override readonly name = "EscapingParam";
+
+  constructor(kind: DeferredKind) {
+    super(`a value that ends with $ cannot stand before \${${kind}:…}`);
+  }
+}
+
+/**
+ * Puts parameters into all texts of a value. No attempt takes them for placeholders, not even together with the text
+ * around them, and they take the meaning of no placeholder away.
+ * @throws EscapingParam
+ */
+export function fillParams<Value>(value: Value, find: (name: string) => string): Value {
+  return mapTexts(value, (text) => {
+    let filled = "";
+    let literal = "";
+    for (const token of tokenize(text)) {
+      if (token.kind === "param") literal += find(token.name);
+      else if (isDeferred(token)) {
+        if (literal.endsWith("$")) throw new EscapingParam(token.kind);
+        filled += escapeDeferred(literal) + token.source;
+        literal = "";
+      } else literal += token.kind === "escape" && token.before !== undefined ? "${" : token.source;
+    }
+    return filled + escapeDeferred(literal);
+  }) as Value;
 }
 
 function mapTexts(value: unknown, map: (text: string) => string): unknown {

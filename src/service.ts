@@ -15,6 +15,7 @@ import { Metrics } from "./http/metrics/registry.ts";
 import { buildMetricsApp } from "./http/metrics-app.ts";
 import type { AppParts } from "./http/ports.ts";
 import { StopSignal } from "./http/stop-signal.ts";
+import { Instances } from "./instances/instance-registry.ts";
 import { log } from "./log.ts";
 import { logPressure } from "./pressure-log.ts";
 import { type LoadAgain, type Reloadable, Reloader } from "./reload/reloader.ts";
@@ -34,6 +35,7 @@ export class Service {
   /** Connections that wait for the report of the exit: they are cut last. */
   readonly #kept = new Set<object>();
   readonly #served: ServedUpstreams;
+  readonly #instances: Instances;
   readonly #rules: CallerRules;
   readonly #demo: DemoUpstream | undefined;
   readonly #telemetry: Telemetry;
@@ -64,6 +66,7 @@ export class Service {
     const upstreams = demo ? demoUpstreams(demo) : config.upstreams;
     const memory = memoryOf(config.limits, runtime.memoryLimit);
     this.#served = new ServedUpstreams(upstreams, config.shutdown, runtime, this.#front, memory, telemetry, tapeOf);
+    this.#instances = new Instances(this.#served.sidecars, telemetry);
     this.#rules = new CallerRules(config, listener.port, this.#served.sidecars);
     this.#endPressureLog = logPressure(this.#served.sidecars.budget);
     logRequests(telemetry);
@@ -211,7 +214,8 @@ export class Service {
         this.#config = plan.after.config;
         const isGone = change();
         this.#rules.reconfigure(plan);
-        await isGone;
+        const { tokens } = this.#rules.access;
+        await Promise.all([isGone, this.#instances.follow(plan.upstreams, (owner) => tokens.admitsOwner(owner))]);
       },
     };
   }
@@ -222,6 +226,7 @@ export class Service {
     const { access, keeper } = this.#rules;
     return {
       upstreams: sidecars.upstreams,
+      instances: this.#instances,
       access,
       page: this.#config.listen.page,
       webhooks,

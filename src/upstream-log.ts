@@ -7,8 +7,11 @@ import type { FrameListener } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import type { KnownState, UpstreamState } from "./sidecar/reports.ts";
 
-/** Logs what happens to an upstream from now on. */
-export function logUpstream(client: UpstreamClient): void {
+/**
+ * Logs what happens to an upstream from now on.
+ * @param good the level of what is no problem
+ */
+export function logUpstream(client: UpstreamClient, good: "info" | "debug" = "info"): void {
   const { name, settings } = client;
   const url = redactUrl(settings.url);
   let before: KnownState = client.state;
@@ -16,7 +19,7 @@ export function logUpstream(client: UpstreamClient): void {
     const isNews = state.lastError !== before.lastError;
     const service = isDown(state) ? `; ${served(client.state, before)}` : "";
     before = client.state;
-    logState(name, url, state, isNews, service);
+    logState(name, url, state, { isNews, service, good });
   });
 }
 
@@ -39,14 +42,19 @@ function served({ readyUntil }: KnownState, before: KnownState): string {
   return readyUntil === undefined ? "it was never ready" : `it was ready until ${ago(now - readyUntil.getTime())}`;
 }
 
-/**
- * @param isNews false if the reason is that of the line before
- * @param service how long it was ready, or when
- */
-function logState(upstream: string, url: string, state: UpstreamState, isNews: boolean, service: string): void {
+interface StateLine {
+  /** False if the reason is that of the line before. */
+  readonly isNews: boolean;
+  /** How long it was ready, or when. */
+  readonly service: string;
+  /** The level of what is no problem. */
+  readonly good: "info" | "debug";
+}
+
+function logState(upstream: string, url: string, state: UpstreamState, { isNews, service, good }: StateLine): void {
   const { phase, attempts, lastError, lastCause, retryInMs } = state;
   // A connection turns idle with an error only if its thread has died.
-  const level = phase === "idle" && lastError !== undefined ? "error" : isDown(state) ? "warn" : "info";
+  const level = phase === "idle" && lastError !== undefined ? "error" : isDown(state) ? "warn" : good;
   const next = retryInMs === undefined ? "" : `, next attempt in ${(retryInMs / 1_000).toFixed(1)} s`;
   const why = lastError !== undefined && (isDown(state) || isNews) ? `: ${lastError}` : "";
   const facts = { upstream, url, phase, attempts, retryInMs, ...(why !== "" && { lastError, cause: lastCause }) };

@@ -19,6 +19,7 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/batching.ts",
   "sidecar/alarm.ts",
   "sidecar/event-loop-lag.ts",
+  "sidecar/instance-name.ts",
   "sidecar/turns.ts",
   "sidecar/upstream-numbers.ts",
 ];
@@ -44,7 +45,9 @@ const HTTP: readonly Place[] = [
   "http/ended-request.ts",
   "http/guard.ts",
   "http/held-bytes.ts",
+  "http/named-upstream.ts",
   "http/openapi.ts",
+  "http/owned-ids.ts",
   "http/page-files.ts",
   "http/ports.ts",
   "http/problem.ts",
@@ -57,6 +60,7 @@ const HTTP: readonly Place[] = [
   "http/stop-signal.ts",
   "http/tickets.ts",
   "http/callers.ts",
+  "http/upstream-path.ts",
   "http/whole-response.ts",
 ];
 

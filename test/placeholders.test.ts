@@ -4,7 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { expand } from "../src/config/environment.ts";
-import { fillPlaceholders, PLACEHOLDER_PATTERN, placeholdersIn, tokenize } from "../src/placeholders.ts";
+import {
+  fillParams,
+  fillPlaceholders,
+  PLACEHOLDER_PATTERN,
+  paramsIn,
+  placeholdersIn,
+  tokenize,
+} from "../src/placeholders.ts";
 
 const settings = {
   url: "wss://example.org/?${credentials:query}",
@@ -14,7 +21,7 @@ const settings = {
 
 /** Texts made of the pieces of placeholders. */
 const pieces = fc
-  .array(fc.constantFrom("$", "$$", "{", "${", "file:", "credentials:", "conn:", "/a", "}", "x"))
+  .array(fc.constantFrom("$", "$$", "{", "${", "file:", "credentials:", "conn:", "param:", "/a", "}", "x"))
   .map((all) => all.join(""));
 
 test("each kind of placeholder is a token", () => {
@@ -22,6 +29,7 @@ test("each kind of placeholder is a token", () => {
     ["${file:/run/token}", { kind: "file", name: "/run/token" }],
     ["${credentials:query}", { kind: "credentials", name: "query" }],
     ["${conn:session}", { kind: "conn", name: "session" }],
+    ["${param:room}", { kind: "param", name: "room" }],
     ["${NAME_1}", { kind: "variable", name: "NAME_1" }],
     ["$${", { kind: "escape", before: undefined }],
     ["${", { kind: "malformed" }],
@@ -116,4 +124,36 @@ test("the values of adjacent variables are never taken for a placeholder togethe
 test("a path that is not absolute is refused when the configuration is read", () => {
   assert.match(String(expand("${file:token}", {}).problems), /not absolute/);
   assert.deepEqual(expand("${file:/run/token}", {}), { text: "${file:/run/token}", names: [], problems: [] });
+});
+
+test("parameters are found at any depth and filled in, and all other placeholders stay", () => {
+  const template = {
+    url: "/${param:a}?${file:/x}",
+    list: ["$${param:b}", { c: "${param:c}${credentials:d}" }, "${conn:e}"],
+  };
+  assert.deepEqual([...paramsIn(template)], ["a", "c"]);
+  assert.deepEqual(
+    fillParams(template, (name) => name.toUpperCase()),
+    { url: "/A?${file:/x}", list: ["$${param:b}", { c: "C${credentials:d}" }, "${conn:e}"] },
+  );
+});
+
+test("a parameter is never taken for a placeholder, not even with the text around it", () => {
+  fc.assert(
+    fc.property(pieces, pieces, pieces, (before, first, second) => {
+      const template = expand(`${before.replaceAll("$", () => "$$")}V`, {}).text;
+      const values: Record<string, string> = { first, second };
+      const filled = fillParams(`${template}\${param:first}\${param:second}`, (name) => values[name] ?? "");
+      const sent = fillPlaceholders(filled, () => assert.fail("a placeholder was resolved"));
+      assert.ok(sent.endsWith(`V${first}${second}`), sent);
+    }),
+    { numRuns: 1_000, examples: [["", "${", "file:/etc/passwd}"]] },
+  );
+  for (const next of ["${file:/x}", "${credentials:x}", "${conn:x}"]) {
+    const before = fillParams(`\${param:a}${next}`, () => "${conn:b}");
+    assert.equal(before, `$\${conn:b}${next}`);
+  }
+  const joined = fillParams("$\u007bx${param:a}", () => "{file:/etc/passwd}");
+  assert.deepEqual(placeholdersIn(joined).files, new Set());
+  assert.deepEqual(placeholdersIn(fillParams("${${param:a}", () => "file:/etc/passwd}")).files, new Set());
 });

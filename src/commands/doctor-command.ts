@@ -67,8 +67,9 @@ async function checkUpstreams(
   const ways = await Promise.all(
     [...config.upstreams].map(async ([name, settings]) => {
       const findings = await checkWay(runtime.network, wayOf(name, settings));
-      if (!isOver(findings)) reachable.set(name, settings);
-      return [...findings, ...(await checkReceivers(name, settings, runtime))];
+      if (!isOver(findings) && !settings.template) reachable.set(name, settings);
+      const unopened = settings.template ? [ok(`upstream ${name}: only its instances connect`)] : [];
+      return [...findings, ...unopened, ...(await checkReceivers(name, settings, runtime))];
     }),
   );
   await print(ways.flat());

@@ -17,9 +17,12 @@ export function oneUpstream(
   const names = [...upstreams.keys()];
   const chosen = name ?? "default";
   const settings = upstreams.get(chosen);
-  if (settings) return new Map([[chosen, settings]]);
   // The only one has the name `default`, too, as in the API; so has the demo.
-  if (upstreams.size <= 1 && chosen === "default") return upstreams;
+  const isOnly = upstreams.size <= 1 && chosen === "default";
+  const found = settings ? new Map([[chosen, settings]]) : isOnly ? upstreams : undefined;
+  for (const [each, { template }] of found ?? [])
+    if (template) throw new ConfigError(`upstream ${each} has no connection of its own, only instances: use the API`);
+  if (found) return found;
   if (name !== undefined)
     throw new ConfigError(`--to: unknown upstream (${meant(name, names.length === 0 ? ["default"] : names)})`);
   throw new ConfigError(`several upstreams, and none is named default: choose by --to (${names.join(", ")})`);

@@ -32,7 +32,8 @@ export async function run({ flags, script, args }: RunCommand, runtime: Runtime)
   await demandPermissions({ upstreams: config.upstreams, sources: { ...sources, files: [...sources.files, script] } });
   const demo = config.demo ? await (await import("../demo/demo-upstream.ts")).startDemo() : undefined;
   const upstreams = demo ? demoUpstreams(demo) : config.upstreams;
-  for (const [name, { webhooks }] of upstreams) {
+  for (const [name, { webhooks, instances }] of upstreams) {
+    if (instances) throw new ConfigError(`upstreams.${name}.instances: only the service has them`);
     if (webhooks.length === 0) continue;
     throw new ConfigError(
       `upstreams.${name}.webhooks: only the service pushes messages: read them with messagesSync()`,

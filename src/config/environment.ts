@@ -27,7 +27,7 @@ export interface Expanded {
 
 /**
  * Replaces each `${NAME}` with the variable's value, and `$${` with `${`, once: a value is never searched again.
- * `${file:…}` and `${credentials:…}` stay, and a variable's value is never taken for one of them.
+ * All other placeholders stay, such as `${file:…}`, and a variable's value is never taken for one of them.
  * An unset or empty variable is a problem: a login with an empty password would fail somewhere far away.
  */
 export function expand(template: string, env: Environment): Expanded {

@@ -118,6 +118,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     const path = ["upstreams", name];
     await checkPatterns(settings, [...path, "protocol"], where);
     await checkFrames(settings, path, where);
+    await checkParams(settings, path, where);
     const protocolFrom = overrideAt([...path, "protocol"], overrides.list) === undefined ? folder : cwd;
     upstreams.set(name, {
       ...settings,
@@ -135,6 +136,13 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     if (!insecure)
       throw new ConfigError(`${problem}: set a token (SIDESOCKET_TOKEN or --token-file), or allow it with --insecure`);
     warn(`${problem}, and there is no token (--insecure)`);
+  }
+
+  for (const [name, { instances }] of tokens.length > 0 ? upstreams : []) {
+    if (instances?.credential?.toLowerCase() !== "authorization") continue;
+    const place = where(["upstreams", name, "instances", "credential"]);
+    const cure = "take another header, and write ${param:credential} where the upstream wants it";
+    throw new ConfigError(`${place}: Authorization has a token of this API, which the upstream must not see: ${cure}`);
   }
 
   const { metrics } = config.listen;
@@ -289,6 +297,19 @@ async function checkPatterns({ protocol }: UpstreamSettings, at: Path, where: Lo
   const { faultsOf } = await import("../protocols/text-rules.ts");
   const faults = faultsOf(protocol);
   if (faults.length > 0) throw new ConfigError(faults.map(({ path, what }) => `${where([...at, ...path])}: ${what}`));
+}
+
+/** Checks the patterns of parameters. Their compiler is loaded only if there are any. */
+async function checkParams({ params }: UpstreamSettings, at: Path, where: Locate): Promise<void> {
+  if (Object.keys(params).length === 0) return;
+  const { Pattern } = await import("../protocols/pattern.ts");
+  for (const [name, text] of Object.entries(params)) {
+    try {
+      new Pattern(text);
+    } catch (error) {
+      throw new ConfigError(`${where([...at, "params", name])}: ${(error as Error).message}`);
+    }
+  }
 }
 
 /** Refuses frames that the protocol can never send or understand. Those of a module are checked where it is loaded. */

@@ -1,6 +1,6 @@
 /** The places of an upstream's settings in which placeholders are resolved later: those that go out. */
 
-import { capturedPlaceholder, type DeferredKind, isDeferred, tokenize } from "../placeholders.ts";
+import { capturedPlaceholder, type DeferredKind, isDeferred, type Token, tokenize } from "../placeholders.ts";
 import { type CaptureRule, capturePlan, type DurationOfValue } from "../protocols/capture-plan.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import type { Path } from "./problems.ts";
@@ -8,9 +8,6 @@ import type { Path } from "./problems.ts";
 /** Patterns of paths. `*` is any one key, `**` at the end whatever follows. */
 const PLACES: readonly (readonly string[])[] = [
   ["url"],
-  ["proxy", "username"],
-  ["proxy", "password"],
-  ["tls", "passphrase"],
   ["headers", "*"],
   ["greeting", "*", "send", "**"],
   ["greeting", "*", "expect", "match", "*"],
@@ -31,6 +28,13 @@ const PLACES: readonly (readonly string[])[] = [
   ["webhooks", "*", "proxy", "password"],
 ];
 
+/** The places on the way to the upstream, in which callers have no say. */
+const WAY_PLACES: readonly (readonly string[])[] = [
+  ["proxy", "username"],
+  ["proxy", "password"],
+  ["tls", "passphrase"],
+];
+
 /** The places of values that frames bring. */
 const CAPTURED_PLACES: readonly (readonly string[])[] = [
   ["url"],
@@ -44,6 +48,18 @@ const CAPTURED_PLACES: readonly (readonly string[])[] = [
   ["add", "**"],
 ];
 
+/** The places of which everything that goes out is kept secret. */
+const SECRET_PLACES: readonly (readonly string[])[] = [
+  ["headers", "*"],
+  ["greeting", "*", "send", "**"],
+  ["protocol", "token"],
+  ["protocol", "password"],
+  ["protocol", "payload", "**"],
+];
+
+/** The parameter whose value is the credential of an instance's caller. */
+export const CREDENTIAL_PARAM = "credential";
+
 interface Misplaced {
   readonly path: Path;
   readonly what: string;
@@ -51,12 +67,15 @@ interface Misplaced {
 
 const ELSEWHERE = "is not resolved here: use ${NAME}, or write the value";
 const IN_A_KEY = "is not resolved in a key: use it in a value";
-/** The user's module runs on the sidecar's thread, webhooks do not. */
+/** The user's module runs on the sidecar's thread, webhooks do not; and instances have none. */
 const IN_A_WEBHOOK = "is not resolved in a webhook: use ${file:…}";
 
-/** A captured value is put in later than files and credentials, and in fewer places. */
+const NOT_SECRET = "is not kept secret here: use the credential in a header, or in what a greeting sends";
+
 function isPlace(path: Path, kind: DeferredKind): boolean {
-  return (kind === "conn" ? CAPTURED_PLACES : PLACES).some((place) => isAt(path, place));
+  // A captured value is put in later than all others.
+  if (kind === "conn") return isAmong(path, CAPTURED_PLACES);
+  return isAmong(path, PLACES) || (kind !== "param" && isAmong(path, WAY_PLACES));
 }
 
 /** Calls `look` with each text of a value, and with each of its keys. */
@@ -79,7 +98,9 @@ export function misplacedPlaceholders(upstream: object): readonly Misplaced[] {
       const start = token.kind === "escape" ? "$${…" : `$${"{"}${kind}:…}`;
       if (isKey) found.push({ path, what: `${start} ${IN_A_KEY}` });
       else if (!isPlace(path, kind)) found.push({ path, what: `${start} ${ELSEWHERE}` });
-      else if (path[0] === "webhooks" && token.kind === "credentials")
+      else if (isCredential(token) && !isAmong(path, SECRET_PLACES))
+        found.push({ path, what: `${start} ${NOT_SECRET}` });
+      else if (path[0] === "webhooks" && (token.kind === "credentials" || token.kind === "param"))
         found.push({ path, what: `${start} ${IN_A_WEBHOOK}` });
     }
   });
@@ -120,6 +141,14 @@ export function misusedValues(upstream: Capturing): readonly Misplaced[] {
     if (resuming.size === 0) found.push({ path: ["greeting", index, "first"], what });
   });
   return found;
+}
+
+function isCredential(token: Token): boolean {
+  return token.kind === "param" && token.name === CREDENTIAL_PARAM;
+}
+
+function isAmong(path: Path, places: readonly (readonly string[])[]): boolean {
+  return places.some((place) => isAt(path, place));
 }
 
 function isAt(path: Path, place: readonly string[]): boolean {

@@ -85,6 +85,11 @@ export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limi
   messages: "in_place",
   subscriptions: "in_place",
   webhooks: "in_place",
+  // They count for instances that are opened from then on.
+  params: "in_place",
+  instances: "in_place",
+  // It has a connection from then on, or none any more.
+  template: "replaced",
   close_code: "in_place",
 };
 

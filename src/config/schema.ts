@@ -5,6 +5,7 @@
  */
 
 import * as z from "zod";
+import { isTemplate } from "./instance-settings.ts";
 import { listenSchema } from "./listen-settings.ts";
 import type { subscription } from "./subscription-settings.ts";
 import { duration, durationOrZero, MAX_DURATION_MS, parseSize, size, wholeNumber } from "./units.ts";
@@ -56,6 +57,7 @@ const quotaSchema = z.strictObject({
   streams: wholeNumber(1, 1_000_000).optional().describe("The most streams of each upstream."),
   subscriptions: wholeNumber(1, 10_000).optional().describe("The most subscriptions at each upstream."),
   keys: wholeNumber(1, 1_000_000).optional().describe("The most Idempotency-Keys that live."),
+  instances: wholeNumber(1, 100_000).optional().describe("The most instances of each upstream."),
 });
 
 const upstreamName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _ or -");
@@ -76,7 +78,8 @@ export const configSchema = z.strictObject({
           if (!equivalent || other === name) {
             const others = Object.keys(all).filter((each) => each !== name);
             wrong(`must be the name of another upstream (${others.join(", ") || "there is no other"})`);
-          } else if (JSON.stringify(equivalent.protocol) !== JSON.stringify(protocol))
+          } else if (isTemplate(equivalent)) wrong("has no connection of its own, only instances");
+          else if (JSON.stringify(equivalent.protocol) !== JSON.stringify(protocol))
             wrong("speaks another protocol: give both the same");
         });
       }

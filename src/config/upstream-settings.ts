@@ -7,6 +7,7 @@ import { preset, presetNames } from "../protocols/presets.ts";
 import { additions, capture } from "./capture-settings.ts";
 import { condition, memberPointer } from "./condition-settings.ts";
 import { headers, NAMED_HOST, subscriptionName, unique } from "./fields.ts";
+import { instancesSchema, isTemplate, paramsSchema, templateFaults } from "./instance-settings.ts";
 import { misplacedPlaceholders, misusedValues } from "./placeholder-places.ts";
 import { greetingStep, heartbeat, isModulePath, protocol } from "./protocol-settings.ts";
 import { proxy } from "./proxy-settings.ts";
@@ -218,6 +219,8 @@ export const upstreamSchema = z
       .prefault({})
       .describe("Subscriptions by name, renewed on every connection; each has its own journal."),
     webhooks: z.array(webhookSchema).prefault([]).describe("Receivers that messages are pushed to."),
+    params: paramsSchema,
+    instances: instancesSchema,
     close_code: wholeNumber(1000, 4999)
       .refine((code) => code <= 1001 || code >= 3000, "must be 1000, 1001, or from 3000 to 4999")
       .prefault(1001)
@@ -236,7 +239,7 @@ export const upstreamSchema = z
     error: "would send credentials in the clear: use wss://, or set allow_plaintext: true",
   })
   .superRefine((upstream, context) => {
-    for (const { path, what } of misplacedPlaceholders(upstream))
+    for (const { path, what } of [...misplacedPlaceholders(upstream), ...templateFaults(upstream)])
       context.addIssue({ code: "custom", path: [...path], message: what });
     const { webhooks, subscriptions } = upstream;
     webhooks.forEach((webhook, index) => {
@@ -266,6 +269,9 @@ export const upstreamSchema = z
       context.addIssue({ code: "custom", path: [...path], message: what });
     return {
       ...filled,
+      template: isTemplate(rest),
+      // Nothing waits for a connection that there never is.
+      required: rest.required && !isTemplate(rest),
       subprotocols: subprotocols ?? [...(brought?.subprotocols ?? [])],
       reconnect: { ...reconnect, codes },
     };

@@ -46,11 +46,12 @@ interface Credentials {
   readonly protocol: string | object;
   readonly subscriptions: object;
   readonly add: object;
+  readonly instances?: { readonly credential?: string | undefined } | null | undefined;
 }
 
 /** True if a secret would leave this machine in the clear (threat T19). A text that a greeting sends counts as one. */
 export function isPlaintextSecret(upstream: Credentials): boolean {
-  const { url, proxy, headers, subprotocols = [], greeting = [], protocol } = upstream;
+  const { url, proxy, headers, subprotocols = [], greeting = [], protocol, instances } = upstream;
   if (!URL.canParse(url)) return false;
   const { protocol: scheme, hostname, username, password, searchParams } = new URL(url);
   if (scheme !== "ws:" || staysHere(hostname, proxy)) return false;
@@ -60,6 +61,7 @@ export function isPlaintextSecret(upstream: Credentials): boolean {
     password !== "" ||
     [...searchParams.keys(), ...Object.keys(headers), ...subprotocols].some(isSecretName) ||
     greeting.some((step) => "send" in step) ||
+    typeof instances?.credential === "string" ||
     (typeof protocol === "object" && PRESET_SECRETS.some((name) => name in protocol))
   );
 }

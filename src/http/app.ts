@@ -7,6 +7,7 @@ import type { Access, AppParts } from "./ports.ts";
 import { documentRoutes } from "./routes/document.ts";
 import { graphqlRoutes } from "./routes/graphql.ts";
 import { historyRoutes } from "./routes/history.ts";
+import { instanceRoutes } from "./routes/instances.ts";
 import { keptRoutes } from "./routes/kept-replies.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
@@ -24,7 +25,7 @@ import { Tickets } from "./tickets.ts";
 
 export function buildApp(parts: AppParts): RoutedApp {
   const { access } = parts;
-  const app = new RoutedApp();
+  const app = new RoutedApp(parts.instances !== undefined);
 
   const tickets = new Tickets();
   const servesPages = access.origins.length > 0;
@@ -49,6 +50,7 @@ export function buildApp(parts: AppParts): RoutedApp {
   rpcRoutes(app, parts);
   graphqlRoutes(app, parts);
   keptRoutes(app, parts);
+  instanceRoutes(app, parts);
   messageRoutes(app, parts);
   subscriptionRoutes(app, parts);
   probeRoutes(app, parts);

@@ -10,10 +10,12 @@ export interface Caller {
   readonly identity: string;
   /** The caller that shares with others what there is. Each token without a name has a share of its own. */
   readonly share: string;
+  /** The caller whose instances these are. No other token is ever the same owner, unless it has the same name. */
+  readonly owner: string;
 }
 
 /** The caller where no token is needed. */
-export const ANYBODY: Caller = { identity: "", share: "" };
+export const ANYBODY: Caller = { identity: "", share: "", owner: "" };
 
 interface Known extends Caller {
   readonly digest: Buffer;
@@ -34,7 +36,9 @@ export class Tokens {
   constructor(tokens: readonly string[]) {
     this.#known = tokens.map((token, index) => {
       const { name, text } = partsOf(token);
-      return { identity: name ?? "", share: name ?? `#${index + 1}`, digest: sha256(text) };
+      const digest = sha256(text);
+      const owner = name ?? `#${digest.toString("base64url")}`;
+      return { identity: name ?? "", share: name ?? `#${index + 1}`, owner, digest };
     });
   }
 
@@ -56,6 +60,11 @@ export class Tokens {
   /** True if a token of this caller is valid. */
   knows({ share }: Caller): boolean {
     return this.#known.some((known) => known.share === share);
+  }
+
+  /** True if a token of this owner is valid, or none is needed. */
+  admitsOwner(owner: string): boolean {
+    return this.isEmpty || this.#known.some((known) => known.owner === owner);
   }
 
   /** Compares digests in constant time, and always with every token, so that timing reveals nothing. */

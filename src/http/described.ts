@@ -8,6 +8,7 @@ export const TAGS = {
   Requests: "Send a message, with or without waiting for its reply",
   "JSON-RPC": "JSON-RPC 2.0 over HTTP, for clients that know nothing of sidesocket",
   GraphQL: "GraphQL over HTTP, for upstreams that speak graphql-transport-ws",
+  Instances: "Connections of one caller each, with all that an upstream has",
   Messages: "What the upstream sends unsolicited: pages, lines or events",
   Subscriptions: "Standing requests for messages, renewed on every connect",
   State: "Probes, upstreams and version",
@@ -64,7 +65,7 @@ export const eventContent = { "text/event-stream": text };
 export const metricsContent = { "text/plain": text, "application/openmetrics-text": text };
 
 /** Narrower than the package's own type, which is a union over three versions of OpenAPI. */
-type Parameter = {
+export type Parameter = {
   name: string;
   in: "path" | "query" | "header";
   required?: boolean;
@@ -159,6 +160,15 @@ export const acknowledgeParameters: Parameter[] = [
     required: true,
   },
 ];
+
+/** The parameter of the routes of an instance. */
+export const instanceParameter: Parameter = {
+  name: "instance",
+  in: "path",
+  required: true,
+  description: "The id of an instance of yours",
+  schema: { type: "string" },
+};
 
 /** The parameter of routes that name a subscription or a kept reply. */
 export function idParameter(of: string): Parameter {

@@ -38,6 +38,10 @@ export class HttpRequestRecord implements EndedRequest {
     return (this.#c.get("servedBy") ?? this.#c.get("upstream"))?.name;
   }
 
+  get instance() {
+    return this.#c.get("upstream")?.instance?.id;
+  }
+
   get failure() {
     return this.#c.get("failure");
   }

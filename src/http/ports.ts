@@ -21,8 +21,14 @@ import type { ReplyKeeper } from "./reply-keeper.ts";
 import type { StopSignal } from "./stop-signal.ts";
 
 export interface UpstreamPort {
+  /** The name in the configuration, which an instance has from its upstream. */
   readonly name: string;
-  readonly settings: Pick<UpstreamSettings, "url" | "required" | "limits" | "messages" | "failover">;
+  /** Set on instances. */
+  readonly instance?: InstanceFacts | undefined;
+  readonly settings: Pick<
+    UpstreamSettings,
+    "url" | "required" | "limits" | "messages" | "failover" | "template" | "instances"
+  >;
   /** Undefined until the thread has opened the upstream. */
   readonly protocol: ProtocolTraits | undefined;
   /** Waits for `protocol` on behalf of a request with this timeout. */
@@ -41,6 +47,54 @@ export interface UpstreamPort {
   readonly calls: Pick<CallStats, "durations" | "failures">;
   /** The thread that serves it at present. */
   readonly thread: { readonly name: string; readonly crashes: number; readonly lag: Histogram };
+}
+
+/** The facts of an instance, beside those of any upstream. */
+export interface InstanceFacts {
+  readonly id: string;
+  readonly openedAt: Date;
+  /** The time without use after which it ends, in milliseconds. */
+  readonly idleMs: number;
+  /** The time at which it ends, however it is used. */
+  readonly endsAt: Date;
+}
+
+export interface OpenInstance extends UpstreamPort {
+  readonly instance: InstanceFacts;
+}
+
+/** An order of a caller for an instance. */
+export interface InstanceOrder {
+  readonly params: Readonly<Record<string, string>>;
+  /** By default that of the configuration, which is the longest. */
+  readonly idleMs?: number | undefined;
+  /** The value of the header that the configuration names. */
+  readonly credential?: string | undefined;
+}
+
+/** The reasons why instances end. */
+export const INSTANCE_ENDS = ["deleted", "idle", "life", "reload", "failed"] as const;
+
+export type InstanceEnd = (typeof INSTANCE_ENDS)[number];
+
+/** The instances of one upstream so far. */
+export interface InstanceCounts {
+  readonly open: number;
+  readonly opened: number;
+  readonly ended: Readonly<Record<InstanceEnd, number>>;
+}
+
+/** The connections that callers have opened for themselves. */
+export interface InstancesPort {
+  /** @param onEnd called once it is gone @throws SidesocketError, and leaves nothing behind, if it cannot be opened */
+  open(upstream: string, order: InstanceOrder, caller: Caller, onEnd: () => void): Promise<OpenInstance>;
+  /** @throws SidesocketError `not_found`, also for an instance of another caller; `gone` if it has ended */
+  find(upstream: string, id: string, caller: Caller): OpenInstance;
+  /** Those of one caller. */
+  list(upstream: string, caller: Caller): readonly OpenInstance[];
+  /** Resolves once it has run its exit steps. */
+  end(instance: OpenInstance): Promise<void>;
+  counts(upstream: string): InstanceCounts;
 }
 
 /** Progress of one webhook receiver. */
@@ -143,6 +197,8 @@ export interface AppParts {
   readonly keeper: ReplyKeeper;
   readonly telemetry: Telemetry;
   readonly metrics: MetricsPort;
+  /** Undefined in an app of the library, whose program opens the connections that it needs. */
+  readonly instances?: InstancesPort | undefined;
   /** Undefined where there is nothing to reload from: in an app of the library. */
   readonly reload?: ReloadPort | undefined;
   readonly about: { readonly version: string; readonly runtime: string };
@@ -208,7 +264,7 @@ export interface Env {
     trace?: TraceContext;
     /** Set where a token is required. */
     caller?: Caller;
-    /** The upstream that the path names; set on routes that are registered with `withUpstream`. */
+    /** The upstream or the instance that the path names; set on routes that are registered with `withUpstream`. */
     upstream?: UpstreamPort;
     /** The upstream that took the request, where it is another one than the path names. */
     servedBy?: UpstreamPort;

@@ -5,8 +5,9 @@ import { RETRY_SOON_MS } from "../core/exchange/failures.ts";
 import type { Budget } from "../core/util/budget.ts";
 import { Shares } from "../core/util/shares.ts";
 import { refused } from "../errors.ts";
+import { type PathHolder, pathOf } from "./upstream-path.ts";
 
-type Limits = Pick<UpstreamSettings, "limits" | "messages">;
+type Limits = Pick<UpstreamSettings, "limits" | "messages" | "template" | "instances">;
 
 type LimitsByUpstream = ReadonlyMap<string, { readonly settings: Limits }>;
 
@@ -14,18 +15,19 @@ interface UpstreamShares {
   readonly in_flight: Shares;
   readonly streams: Shares;
   readonly subscriptions: Shares;
+  readonly instances: Shares;
 }
 
 /**
  * Applies where several callers share, or where quotas are configured. Callers are told apart by their tokens: with one
- * token or none all are one, and only the limits of the upstream count.
+ * token or none all are one, and only the limits of the upstream count. What they hold of its instances counts, too.
  */
 export class Quotas {
   readonly #upstreams = new Map<string, UpstreamShares>();
   readonly #bytes: Shares;
   readonly #budget: Budget;
-  /** The callers that created the subscriptions, by upstream and name. */
-  readonly #creators = new Map<string, string>();
+  /** The callers that created the subscriptions, by the path of the upstream or instance, and by name. */
+  readonly #creators = new Map<string, { readonly upstream: string; readonly caller: string }>();
 
   constructor(settings: QuotaSettings, shared: boolean, upstreams: LimitsByUpstream, budget: Budget) {
     this.#budget = budget;
@@ -40,14 +42,17 @@ export class Quotas {
   reconfigure(settings: QuotaSettings, shared: boolean, upstreams: LimitsByUpstream, fresh: ReadonlySet<string>): void {
     const isGone = (name: string) => !upstreams.has(name) || fresh.has(name);
     for (const name of this.#upstreams.keys()) if (isGone(name)) this.#upstreams.delete(name);
-    for (const key of this.#creators.keys()) if (isGone(key.split(" ", 1).join())) this.#creators.delete(key);
+    for (const [key, { upstream }] of this.#creators) if (isGone(upstream)) this.#creators.delete(key);
     this.#bytes.reconfigure(this.#budget.partOf("in_flight"), settings.bytes, shared);
     for (const [name, { settings: upstream }] of upstreams) {
-      const { limits, messages } = upstream;
+      const { limits, messages, template, instances } = upstream;
+      // Each connection of the upstream has these limits.
+      const connections = (template ? 0 : 1) + (instances?.max ?? 0);
       const shares = this.#upstreams.get(name) ?? newShares();
-      shares.in_flight.reconfigure(limits.in_flight, settings.in_flight, shared);
-      shares.streams.reconfigure(messages.readers, settings.streams, shared);
-      shares.subscriptions.reconfigure(limits.subscriptions, settings.subscriptions, shared);
+      shares.in_flight.reconfigure(limits.in_flight * connections, settings.in_flight, shared);
+      shares.streams.reconfigure(messages.readers * connections, settings.streams, shared);
+      shares.subscriptions.reconfigure(limits.subscriptions * connections, settings.subscriptions, shared);
+      shares.instances.reconfigure(instances?.max ?? 0, settings.instances, shared);
       this.#upstreams.set(name, shares);
     }
   }
@@ -80,20 +85,37 @@ export class Quotas {
     return () => streams.give(caller);
   }
 
-  /** Counts a subscription until it is removed. @throws SidesocketError beyond the caller's share */
-  subscribe(upstream: string, name: string, caller: string): void {
-    const { subscriptions } = this.#of(upstream);
-    if (!subscriptions.admits(caller)) throw exceeded("subscriptions", "subscriptions");
-    subscriptions.take(caller);
-    this.#creators.set(`${upstream} ${name}`, caller);
+  /** Counts an instance. @returns and throws as `request` */
+  instance(upstream: string, caller: string): () => void {
+    const { instances } = this.#of(upstream);
+    if (!instances.admits(caller)) throw exceeded("instances", "instances");
+    instances.take(caller);
+    return () => instances.give(caller);
   }
 
-  unsubscribe(upstream: string, name: string): void {
-    const key = `${upstream} ${name}`;
+  /** Counts a subscription until it is removed. @throws SidesocketError beyond the caller's share */
+  subscribe(upstream: PathHolder, name: string, caller: string): void {
+    const { subscriptions } = this.#of(upstream.name);
+    if (!subscriptions.admits(caller)) throw exceeded("subscriptions", "subscriptions");
+    subscriptions.take(caller);
+    this.#creators.set(`${pathOf(upstream)} ${name}`, { upstream: upstream.name, caller });
+  }
+
+  unsubscribe(upstream: PathHolder, name: string): void {
+    this.#forget(`${pathOf(upstream)} ${name}`);
+  }
+
+  /** All subscriptions of an instance are gone with it. */
+  ended(instance: PathHolder): void {
+    const start = `${pathOf(instance)} `;
+    for (const key of this.#creators.keys()) if (key.startsWith(start)) this.#forget(key);
+  }
+
+  #forget(key: string): void {
     const creator = this.#creators.get(key);
     if (creator === undefined) return;
     this.#creators.delete(key);
-    this.#of(upstream).subscriptions.give(creator);
+    this.#upstreams.get(creator.upstream)?.subscriptions.give(creator.caller);
   }
 
   #of(upstream: string): UpstreamShares {
@@ -105,7 +127,7 @@ export class Quotas {
 
 function newShares(): UpstreamShares {
   const shares = () => new Shares(0, undefined, false);
-  return { in_flight: shares(), streams: shares(), subscriptions: shares() };
+  return { in_flight: shares(), streams: shares(), subscriptions: shares(), instances: shares() };
 }
 
 function exceeded(what: string, quota: keyof QuotaSettings) {

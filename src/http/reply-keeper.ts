@@ -1,22 +1,16 @@
 /** Keeper of replies that are fetched later: the store of kept replies, with a clock, ids and watchers. */
 
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { ReplySettings } from "../config/schema.ts";
 import { KeptReplies, type KeptReply, type KeptState, type KeyShares, type NoRoom } from "../core/kept-replies.ts";
 import type { CallerOutcome, Outcome } from "../core/outcome.ts";
 import type { Budget } from "../core/util/budget.ts";
 import { refused } from "../errors.ts";
 import type { LeaveSignal } from "../sidecar/host/upstream-client.ts";
+import { OwnedIds } from "./owned-ids.ts";
 import type { StopSignal } from "./stop-signal.ts";
 
-/**
- * Each half of an id. The first half is random; the second authenticates it and its owner, so that an id of ours is
- * recognized even after its reply was forgotten.
- */
-const HALF_BYTES = 16;
-
 export class ReplyKeeper {
-  readonly #secret = randomBytes(32);
+  readonly #ids = new OwnedIds();
   readonly #replies: KeptReplies;
   #bounds: ReplySettings;
 
@@ -55,14 +49,14 @@ export class ReplyKeeper {
     request: () => Promise<CallerOutcome>,
   ): KeptReply | NoRoom {
     const { upstream, key, digest } = about;
-    const kept = this.#replies.open({ id: this.#newId(owner), upstream, owner, key, digest }, performance.now());
+    const kept = this.#replies.open({ id: this.#ids.next(owner), upstream, owner, key, digest }, performance.now());
     if (typeof kept !== "string") request().then((outcome) => this.#settle(kept, outcome));
     return kept;
   }
 
   /** Keeps the late reply of a request that has just timed out. */
   keepLate(upstream: string, owner: string, outcome: CallerOutcome): KeptReply | undefined {
-    const record = { id: this.#newId(owner), upstream, owner, key: undefined, digest: undefined };
+    const record = { id: this.#ids.next(owner), upstream, owner, key: undefined, digest: undefined };
     const kept = this.#replies.open(record, performance.now());
     if (typeof kept === "string") return undefined;
     this.#settle(kept, outcome);
@@ -71,7 +65,7 @@ export class ReplyKeeper {
 
   /** @throws SidesocketError `not_found`, also for a reply of another caller; `gone` if it is no longer kept */
   find(id: string, owner: string): KeptReply {
-    const kept = this.#isOurs(id, owner) ? this.#replies.byId(id, performance.now()) : null;
+    const kept = this.#ids.isOf(owner, id) ? this.#replies.byId(id, performance.now()) : null;
     if (kept === null) throw refused("not_found", "unknown request id: use the Location of a response of yours");
     if (kept) return kept;
     const { keep, count } = this.#bounds;
@@ -122,20 +116,5 @@ export class ReplyKeeper {
     const { later, ...failed } = outcome;
     this.#replies.markLate(kept, failed, performance.now());
     later.then(end);
-  }
-
-  #newId(owner: string): string {
-    const random = randomBytes(HALF_BYTES);
-    return Buffer.concat([random, this.#tag(random, owner)]).toString("base64url");
-  }
-
-  #isOurs(id: string, owner: string): boolean {
-    const bytes = Buffer.from(id, "base64url");
-    if (bytes.length !== 2 * HALF_BYTES || bytes.toString("base64url") !== id) return false;
-    return timingSafeEqual(bytes.subarray(HALF_BYTES), this.#tag(bytes.subarray(0, HALF_BYTES), owner));
-  }
-
-  #tag(random: Uint8Array, owner: string): Buffer {
-    return createHmac("sha256", this.#secret).update(random).update(owner).digest().subarray(0, HALF_BYTES);
   }
 }

@@ -18,17 +18,19 @@ type RoutePlace = Pick<RouteConfig, "method" | "path"> & {
   /** Query parameters, those that the description has: any other is refused. Without it nothing is. */
   readonly query?: readonly string[];
 };
-type RouteDescription = Omit<RouteConfig, "method" | "path"> & {
+type RouteDescription = Omit<RouteConfig, "method" | "path" | "parameters"> & {
   /** The name of the function in a generated client. */
   readonly operationId: string;
   readonly tags: [keyof Schemas["TAGS"]];
   readonly summary: string;
+  parameters?: described.Parameter[];
 };
+type DescribedRoute = RouteDescription & Pick<RouteConfig, "method" | "path">;
 
 export interface Route {
   readonly place: RoutePlace;
   /** Called only when the document is requested. */
-  readonly describe: (schemas: Schemas) => RouteConfig;
+  readonly describe: (schemas: Schemas) => DescribedRoute;
 }
 
 export function createRoute(place: RoutePlace, describe: (schemas: Schemas) => RouteDescription): Route {
@@ -41,11 +43,48 @@ export type RouteStep = (c: Context<Env>) => void;
 
 type RouteHandler = (c: Context<Env>) => Response | Promise<Response>;
 
+/** The part of a path behind which an instance may be named. */
+const UPSTREAM = "{upstream}";
+
+/** The same route for an instance of the upstream that the path names. */
+function ofInstance({ place, describe }: Route): Route {
+  const path = place.path.replace(UPSTREAM, `${UPSTREAM}/instances/{instance}`);
+  return {
+    place: { ...place, path },
+    describe: (schemas) => {
+      const { operationId, summary, parameters = [], ...rest } = describe(schemas);
+      const { instanceParameter } = schemas;
+      return {
+        ...rest,
+        path,
+        operationId: `${operationId}OfInstance`,
+        tags: ["Instances"],
+        summary: `${summary} (of an instance)`,
+        parameters: [...parameters, instanceParameter],
+      };
+    },
+  };
+}
+
 export class RoutedApp extends Hono<Env> {
   readonly described: Route[] = [];
+  readonly #hasInstances: boolean;
+
+  /** @param hasInstances true to serve each route of an upstream for its instances, too */
+  constructor(hasInstances = false) {
+    super();
+    this.#hasInstances = hasInstances;
+  }
 
   /** Registers a route. Its description validates nothing: handlers read what they need from the request. */
   openapi(route: Route, ...handlers: [...steps: RouteStep[], handler: RouteHandler]): void {
+    this.#register(route, handlers);
+    const { path } = route.place;
+    if (this.#hasInstances && path.includes(UPSTREAM) && !path.includes("/instances"))
+      this.#register(ofInstance(route), handlers);
+  }
+
+  #register(route: Route, handlers: [...steps: RouteStep[], handler: RouteHandler]): void {
     this.described.push(route);
     const { method, path, query } = route.place;
     const handler = handlers.at(-1) as RouteHandler;

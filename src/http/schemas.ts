@@ -133,6 +133,7 @@ export const upstreamStateSchema = z
       .object({ messages: z.int(), bytes: z.int() })
       .nullable()
       .describe("unsolicited messages; gaps count as messages"),
+    instances: z.int().nullable().describe("open instances, those of all callers; null for an upstream without any"),
     webhooks: z.array(
       z.object({
         url: z.string().describe("scheme and host only"),
@@ -165,7 +166,28 @@ export const stateChangeSchema = z.object({
   retry_in_ms: z.int().nullable(),
 });
 
+export const instanceSchema = z
+  .object({
+    id: z.string(),
+    path: z.string().describe("below which it has the routes of an upstream"),
+    phase,
+    opened_at: z.string().describe("RFC 3339"),
+    idle_ms: z.int().describe("the time without a request or a reader after which it ends"),
+    ends_at: z.string().describe("RFC 3339; the time at which it ends, however it is used"),
+  })
+  .openapi("Instance");
+
+export const instanceListSchema = z.object({ instances: z.array(instanceSchema) }).openapi("Instances");
+
+export const instanceOrderSchema = z
+  .object({
+    params: z.record(z.string(), z.string()).optional().describe("a value for each parameter of the upstream"),
+    idle: z.string().optional().describe("`10s`, `500ms`; at most `instances.idle`, which it is by default"),
+  })
+  .openapi("InstanceOrder", { example: { params: { room: "lobby" }, idle: "30s" } });
+
 export const upstreamDetailsSchema = upstreamStateSchema
+  .extend({ instance: instanceSchema.optional().describe("of an instance: what only instances have") })
   .extend({ history: z.array(stateChangeSchema).describe("the last 200 changes of its state, oldest first") })
   .openapi("UpstreamDetails");
 

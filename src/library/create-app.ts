@@ -8,13 +8,12 @@ import { refused } from "../errors.ts";
 import { buildApp } from "../http/app.ts";
 import { partsOf, Tokens } from "../http/callers.ts";
 import { Metrics } from "../http/metrics/registry.ts";
-import type { UpstreamPort } from "../http/ports.ts";
+import { namedUpstream } from "../http/named-upstream.ts";
 import { Quotas } from "../http/quotas.ts";
 import { ReplyKeeper } from "../http/reply-keeper.ts";
 import { StopSignal } from "../http/stop-signal.ts";
 import { runtime } from "../runtime/pick-runtime.ts";
 import type { ExitReport } from "../sidecar/exit-report.ts";
-import type { UpstreamClient } from "../sidecar/host/upstream-client.ts";
 import { Telemetry } from "../telemetry/telemetry.ts";
 import { version } from "../version.ts";
 import type { NamedSidecar } from "./create-sidecars.ts";
@@ -74,7 +73,7 @@ export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, opti
     return { name, ...inner };
   });
   const known = new Tokens(tokens);
-  const upstreams = new Map(all.map(({ name, client }) => [name, named(name, client)]));
+  const upstreams = new Map(all.map(({ name, client }) => [name, namedUpstream(client, name)]));
   const telemetry = new Telemetry();
   for (const { name, client } of all) telemetry.watch(name, client);
   const budget = Budget.alone(memoryOf({ memory: "auto" }, runtime.memoryLimit));
@@ -116,36 +115,6 @@ export function createApp(sidecars: Readonly<Record<string, NamedSidecar>>, opti
   });
   // Its bindings and variables are ours: an app of yours has others.
   return app as Hono<object> as App;
-}
-
-/** Gives a sidecar its name in the app: by itself each is called `default`. */
-function named(name: string, client: UpstreamClient): UpstreamPort {
-  return {
-    name,
-    settings: client.settings,
-    journals: client.journals,
-    subscriptions: client.subscriptions,
-    get protocol() {
-      return client.protocol;
-    },
-    get state() {
-      return client.state;
-    },
-    get inFlight() {
-      return client.inFlight;
-    },
-    get down() {
-      return client.down;
-    },
-    openedWithin: (timeoutMs) => client.openedWithin(timeoutMs),
-    request: (request) => client.request(request),
-    stream: (request, reader) => client.stream(request, reader),
-    inspect: (withinMs) => client.inspect(withinMs),
-    calls: client.calls,
-    get thread() {
-      return client.thread;
-    },
-  };
 }
 
 function worstOf(reports: readonly ExitReport[]): ExitReport {

@@ -57,9 +57,11 @@ async function launchAll(
 ): Promise<readonly Inner[]> {
   const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
   const settings = new Map([...given].map(([name, upstream]) => [name, withModuleFound(upstream)]));
-  for (const { webhooks } of settings.values()) {
-    if (webhooks.length === 0) continue;
-    throw refused("invalid_config", "webhooks: only the service pushes messages; read them with messages()");
+  for (const { webhooks, instances } of settings.values()) {
+    if (webhooks.length > 0)
+      throw refused("invalid_config", "webhooks: only the service pushes messages; read them with messages()");
+    if (instances)
+      throw refused("invalid_config", "instances: only the service has them; start a sidecar for each of your own");
   }
   const front: AppFront = { refusing: false, serving: false, stopping: new StopSignal() };
   const refuse = () => {

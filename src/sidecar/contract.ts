@@ -20,9 +20,9 @@ export type { ThreadReport, UpstreamState } from "./reports.ts";
  */
 export type ToThread =
   /**
-   * The first message to an upstream: loads its protocol and begins to connect. Reply: `opened` or `unusable`. The
-   * thread numbers its upstreams from 1, in the order of these messages, and notes the number in its mark while it
-   * works for one.
+   * The first message to an upstream: loads its protocol and begins to connect, unless it is a template of instances.
+   * Reply: `opened` or `unusable`. The thread numbers its upstreams from 1, in the order of these messages, and notes
+   * the number in its mark while it works for one.
    */
   | {
       readonly type: "open";

@@ -27,6 +27,8 @@ export interface RequestFacts {
 export interface EndedRequest extends RequestFacts {
   /** The time of its end, on the clock of `performance.now()`. */
   readonly endedAt: number;
+  /** The id of the instance that it was for, if any. */
+  readonly instance?: string | undefined;
   readonly failure: Failure | undefined;
   /** Of a reply: milliseconds until the message was handed to the socket, and from then until the reply. */
   readonly reply: { readonly queueMs: number; readonly upstreamMs: number } | undefined;
@@ -52,6 +54,12 @@ export type TelemetryEvent =
 const FAILURES = 50;
 const CHANGES = 200;
 
+/** The part of an upstream that is watched. */
+interface WatchedUpstream {
+  readonly state: KnownState;
+  onState(listener: (state: UpstreamState) => void): () => void;
+}
+
 /** An upstream whose changes are remembered. */
 interface Watched {
   readonly latency: LatencyWindows;
@@ -70,20 +78,23 @@ export class Telemetry {
   readonly #refusals = new Map<number, number>();
 
   /** Remembers the changes of an upstream from now on. */
-  watch(
-    name: string,
-    upstream: {
-      readonly state: KnownState;
-      onState(listener: (state: UpstreamState) => void): () => void;
-    },
-  ): void {
+  watch(name: string, upstream: WatchedUpstream): void {
+    this.#watch(name, upstream, (change) => this.#emit({ type: "state", change }));
+  }
+
+  /** The same for an instance, by its id: its changes are for its owner alone. */
+  watchInstance(id: string, instance: WatchedUpstream): void {
+    this.#watch(id, instance, () => {});
+  }
+
+  #watch(name: string, upstream: WatchedUpstream, tell: (change: StateChange) => void): void {
     this.unwatch(name);
     const changes = new Ring<StateChange>(CHANGES);
     changes.add(changeOf(name, upstream.state, upstream.state.since));
     const unwatch = upstream.onState((now) => {
       const change = changeOf(name, now, new Date());
       changes.add(change);
-      this.#emit({ type: "state", change });
+      tell(change);
     });
     this.#upstreams.set(name, { latency: new LatencyWindows(), changes, unwatch });
   }
@@ -100,12 +111,13 @@ export class Telemetry {
   }
 
   requestEnded(request: EndedRequest): void {
-    const { upstream, failure, reply } = request;
-    const latency = upstream === undefined ? undefined : this.#upstreams.get(upstream)?.latency;
-    if (failure) {
-      latency?.failed(request.endedAt);
-      this.failed(request, failure);
-    } else if (reply) latency?.replied(request.totalMs, request.endedAt);
+    const { upstream, instance, failure, reply } = request;
+    for (const name of [upstream, instance]) {
+      const latency = name === undefined ? undefined : this.#upstreams.get(name)?.latency;
+      if (failure) latency?.failed(request.endedAt);
+      else if (reply) latency?.replied(request.totalMs, request.endedAt);
+    }
+    if (failure) this.failed(request, failure);
     for (const observe of this.#observers) observe(request);
   }
 

@@ -23,6 +23,8 @@ const misplaced: readonly (readonly [key: string, settings: object])[] = [
   ["reconnect.rotate.on.match./a", { reconnect: { rotate: { on: { match: { "/a": "${credentials:a}" } } } } }],
   ["subscriptions.s.match./a", { subscriptions: { s: { request: {}, match: { "/a": "${file:/run/a}" } } } }],
   ["subscriptions.s.request", { subscriptions: { s: { request: { "${file:/run/a}": 1 }, has: ["/a"] } } }],
+  ["proxy.username", { proxy: "http://${param:a}:b@127.0.0.1:1" }],
+  ["tls.passphrase", { tls: { passphrase: "${param:a}" } }],
   ["webhooks.0.secret", { webhooks: [{ url: "http://127.0.0.1/", secret: "${credentials:a}" }] }],
 ];
 

@@ -51,6 +51,9 @@ test("an upstream needs only its url and gets every default, in milliseconds and
     messages: { count: 10_000, bytes: 16_777_216, readers: 10_000 },
     subscriptions: {},
     webhooks: [],
+    params: {},
+    instances: null,
+    template: false,
     close_code: 1001,
   });
 });

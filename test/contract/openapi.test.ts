@@ -41,7 +41,7 @@ const json = (body: unknown, headers: Record<string, string> = {}): RequestInit 
 });
 
 /** Requests with the statuses of their responses. */
-const REQUESTS: readonly (readonly [number, path: string, operation: string, init?: RequestInit])[] = [
+const REQUESTS: readonly (readonly [number, path: string, operation: string, init?: RequestInit | undefined])[] = [
   [200, `${UPSTREAM}/request`, "request", json(call("echo"))],
   [200, `${UPSTREAM}/request?pick=/result/0`, "request", json(call("echo", 1))],
   [200, `${UPSTREAM}/request`, "request", json([call("echo")], { Prefer: "wait=9", "X-Request-Id": "mine" })],
@@ -91,6 +91,10 @@ const REQUESTS: readonly (readonly [number, path: string, operation: string, ini
     "createSubscription",
     json({ name: "clock", request: call("subscribe"), match: { "/method": "tick" } }),
   ],
+  [201, `${UPSTREAM}/instances`, "openInstance", { method: "POST" }],
+  [400, `${UPSTREAM}/instances`, "openInstance", json({ params: { none: "" } })],
+  [200, `${UPSTREAM}/instances`, "listInstances"],
+  [404, `${UPSTREAM}/instances/none`, "deleteInstance", { method: "DELETE" }],
   [200, `${UPSTREAM}/subscriptions`, "listSubscriptions"],
   [200, `${UPSTREAM}/subscriptions/clock`, "getSubscription"],
   [200, `${UPSTREAM}/subscriptions/clock/messages`, "readSubscriptionMessages"],
@@ -124,6 +128,14 @@ async function documentOf(fetched: Promise<Response> | Response): Promise<Docume
   return (await (await fetched).json()) as Document;
 }
 
+/** The same requests to an instance: each route of an upstream is one of its instances, too. */
+function ofInstance(instance: string): typeof REQUESTS {
+  const [, ...below] = instance.split("/v1/upstreams");
+  return REQUESTS.filter(([, path]) => /\/default\b/.test(path) && !path.includes("/instances")).map(
+    ([status, path, id, init]) => [status, path.replace("/default", below.join()), `${id}OfInstance`, init],
+  );
+}
+
 /** Finds what a reference leads to. */
 function resolve<Type>(document: object, target: Type & Referring): Type {
   if (target.$ref === undefined) return target;
@@ -148,7 +160,7 @@ describe("the OpenAPI document", () => {
   before(async () => {
     demo = await startDemo();
     const limits = { request_bytes: "1KiB" };
-    const upstreams = { default: { url: demo.url, limits }, away: { url: "ws://127.0.0.1:1" } };
+    const upstreams = { default: { url: demo.url, limits, instances: {} }, away: { url: "ws://127.0.0.1:1" } };
     product = await startProduct({ config: { upstreams } });
     document = await documentOf(product.fetch("/openapi.json"));
   });
@@ -178,7 +190,10 @@ describe("the OpenAPI document", () => {
     await until(isReady, { what: () => "the upstream is ready" });
     const operations = new Map(operationsOf(document).map((operation) => [operation.operationId, operation]));
     const untested = new Set(operations.keys());
-    for (const [status, path, id, init] of REQUESTS) {
+    const { path: instance } = (await (await product.fetch(`${UPSTREAM}/instances`, { method: "POST" })).json()) as {
+      path: string;
+    };
+    for (const [status, path, id, init] of [...REQUESTS, ...ofInstance(instance)]) {
       untested.delete(id);
       const response = await product.fetch(path, init);
       const where = `${status} of ${id} at ${path}`;

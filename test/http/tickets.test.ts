@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TICKET_MS, Tickets } from "../../src/http/tickets.ts";
 
-const of = (share: string) => ({ identity: share, share });
+const of = (share: string) => ({ identity: share, share, owner: share });
 const PATH = "/v1/events";
 
 test("a ticket is good until its time, and stands for the caller that it was issued to", () => {

@@ -7,8 +7,9 @@ export default {
       "(upstream === undefined ? this.#failures.others : this.#failures.ofUpstreams).add(failed);",
       "this.#failures.ofUpstreams.add(failed);",
     ],
-    ["a failure is not remembered", "      this.failed(request, failure);\n", ""],
+    ["a failure is not remembered", "if (failure) this.failed(request, failure);", ""],
     ["replies are not measured", "else if (reply) latency?.replied(request.totalMs, request.endedAt);", ""],
+    ["the replies of an instance are not its own", "of [upstream, instance])", "of [upstream])"],
     ["an upstream is watched for good", "this.#upstreams.get(name)?.unwatch();", ""],
   ],
 };

@@ -13,12 +13,12 @@ export class ValueMissing extends Error {
   }
 }
 
-/** The kinds that a connection attempt has resolved before. */
-const ATTEMPTS = ["file", "credentials"] as const;
+/** The kinds that were resolved before a connection: what looks like one is literal by now. */
+const RESOLVED = ["param", "file", "credentials"] as const;
 
 /** Fills a text that goes out as it is. @throws ValueMissing */
 export function filledText(text: string, values: CapturedScalars): string {
-  return fillText(text, (_, name) => textOfScalar(scalarOf(values, name)), ATTEMPTS);
+  return fillText(text, (_, name) => textOfScalar(scalarOf(values, name)), RESOLVED);
 }
 
 /**
@@ -31,7 +31,7 @@ export function filledJson(json: string, values: CapturedScalars): string {
     const [only, ...others] = tokenize(inner);
     if (only?.kind === "conn" && others.length === 0 && colon === undefined) return scalarOf(values, only.name);
     const part = (_: string, name: string) => JSON.stringify(textOfScalar(scalarOf(values, name))).slice(1, -1);
-    return `"${fillText(inner, part, ATTEMPTS)}"${colon ?? ""}`;
+    return `"${fillText(inner, part, RESOLVED)}"${colon ?? ""}`;
   });
 }
 
@@ -55,7 +55,7 @@ export function filledHandshake<Handshake extends { readonly url: string; readon
   const parts = rest.length === 0 ? [] : rest.join("?").split("&");
   const isThere = (text: string) => tokenize(text).every((token) => !isMissing(token, values));
   const encoded = (part: string) =>
-    fillText(part, (_, name) => encodeURIComponent(textOfScalar(scalarOf(values, name))), ATTEMPTS);
+    fillText(part, (_, name) => encodeURIComponent(textOfScalar(scalarOf(values, name))), RESOLVED);
   const query = parts.filter(isThere).map(encoded).join("&");
   const filled = Object.entries(headers).flatMap(([name, value]) =>
     isThere(value) ? [[name, filledText(value, values)]] : [],

@@ -7,6 +7,7 @@ import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import { pathOf } from "../upstream-path.ts";
 import { readMessage } from "./body.ts";
 import { leaveSignal } from "./caller-left.ts";
 import { type CallerRequest, detached, locationOf, outcomeOf, readKey } from "./detached.ts";
@@ -54,9 +55,9 @@ export async function openedProtocol(c: Context<Env>): Promise<ProtocolTraits> {
 /** @throws SidesocketError `not_found`: the upstream speaks another protocol */
 export function demandProtocol(c: Context<Env>, { name }: ProtocolTraits, protocol: string): void {
   if (name === protocol) return;
-  const upstream = upstreamOf(c).name;
-  const cure = `use /v1/upstreams/${upstream}/request`;
-  throw refused("not_found", `upstream "${upstream}" speaks ${name}, not ${protocol}: ${cure}`);
+  const upstream = upstreamOf(c);
+  const cure = `use ${pathOf(upstream)}/request`;
+  throw refused("not_found", `upstream "${upstream.name}" speaks ${name}, not ${protocol}: ${cure}`);
 }
 
 /** Reads the caller's message. @throws SidesocketError if it cannot be sent */

@@ -10,6 +10,7 @@ import { type Failure, refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env } from "../ports.ts";
+import { pathOf } from "../upstream-path.ts";
 import { leaveSignal } from "./caller-left.ts";
 import { requestInTurn } from "./failover.ts";
 import { upstreamOf } from "./find-upstream.ts";
@@ -61,7 +62,7 @@ export async function detached(
   const owner = callerOf(c).identity;
   // A key counts on `/rpc` and on `/v1` alike: the message must not be sent twice because of its route.
   const scope =
-    key === undefined ? undefined : [owner, upstream.name, kind === "rpc" ? "request" : kind, key].join(" ");
+    key === undefined ? undefined : [owner, pathOf(upstream), kind === "rpc" ? "request" : kind, key].join(" ");
   const digest = key === undefined ? undefined : digestOf(body);
   const former = scope === undefined ? undefined : keeper.byKey(scope);
   if (former && former.digest !== digest) {

@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { refused } from "../../errors.ts";
+import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import type { RouteStep } from "../routing.ts";
 
@@ -17,9 +18,27 @@ export function findUpstream(upstreams: Upstreams, name: string): UpstreamPort {
   throw refused("not_found", `unknown upstream ${JSON.stringify(name.slice(0, 64))} (configured: ${configured})`);
 }
 
-/** Sets `c.var.upstream` to the upstream that the path names, `default` where it names none; refuses an unknown one. */
-export function withUpstream(upstreams: Upstreams): RouteStep {
-  return (c) => c.set("upstream", findUpstream(upstreams, c.req.param("upstream") ?? "default"));
+/**
+ * Sets `c.var.upstream` to the upstream or instance that the path names, `default` where it names none; refuses an
+ * unknown one.
+ * @param opens false for routes that need no connection: they are for templates of instances, too
+ */
+export function withUpstream(
+  { upstreams, instances }: Pick<AppParts, "upstreams" | "instances">,
+  opens = true,
+): RouteStep {
+  return (c) => {
+    const upstream = findUpstream(upstreams, c.req.param("upstream") ?? "default");
+    const id = c.req.param("instance");
+    if (id !== undefined && instances) c.set("upstream", instances.find(upstream.name, id, callerOf(c)));
+    else if (opens && upstream.settings.template) throw unopened(upstream.name);
+    else c.set("upstream", upstream);
+  };
+}
+
+function unopened(name: string) {
+  const cure = `POST /v1/upstreams/${name}/instances opens one for you`;
+  return refused("not_found", `upstream "${name}" has no connection of its own: ${cure}`);
 }
 
 /** The upstream of a route that is registered with {@link withUpstream}. */

@@ -3,7 +3,7 @@
 import { ACCOUNTS, REFUSALS } from "../../core/util/budget.ts";
 import { BUCKET_BOUNDS, type Histogram } from "../../core/util/histogram.ts";
 import type { UpstreamDetails, UpstreamState } from "../../sidecar/contract.ts";
-import type { AppParts, ReloadState, UpstreamPort, WebhookState } from "../ports.ts";
+import type { AppParts, InstanceCounts, ReloadState, UpstreamPort, WebhookState } from "../ports.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
 
 /** An upstream at a scrape; without details if its thread did not respond. */
@@ -13,7 +13,7 @@ export interface ScrapedUpstream {
 }
 
 /** Everything that a scrape reads. */
-export interface Scrape extends Pick<AppParts, "lifecycle" | "webhooks" | "budget" | "keeper" | "about"> {
+export interface Scrape extends Pick<AppParts, "lifecycle" | "webhooks" | "instances" | "budget" | "keeper" | "about"> {
   /** The last reload of the configuration; undefined before the first. */
   readonly reloads: ReloadState | undefined;
   readonly requests: RequestMetrics;
@@ -351,6 +351,38 @@ const MESSAGES: readonly MetricFamily[] = [
   ),
 ];
 
+function ofInstances(
+  type: "counter" | "gauge",
+  name: string,
+  help: string,
+  samples: (counts: InstanceCounts) => readonly (readonly [number, Labels?])[],
+): MetricFamily {
+  return family(type, name, help, ({ upstreams, instances }) =>
+    upstreams.flatMap(({ port: { name: upstream, settings } }) => {
+      const counts = settings.instances ? instances?.counts(upstream) : undefined;
+      return counts ? samples(counts).map(([value, labels]) => [value, { upstream, ...labels }] as const) : [];
+    }),
+  );
+}
+
+const INSTANCES: readonly MetricFamily[] = [
+  ofInstances(
+    "gauge",
+    "sidesocket_upstream_instances",
+    "Instances of the upstream that are open, those that are closing included.",
+    ({ open }) => [[open]],
+  ),
+  ofInstances("counter", "sidesocket_upstream_instances_opened_total", "Instances that were opened.", ({ opened }) => [
+    [opened],
+  ]),
+  ofInstances(
+    "counter",
+    "sidesocket_upstream_instances_ended_total",
+    "Instances that have ended, by reason.",
+    ({ ended }) => Object.entries(ended).map(([reason, count]) => [count, { reason }]),
+  ),
+];
+
 function ofWebhook(
   type: "counter" | "gauge",
   name: string,
@@ -471,6 +503,7 @@ export const FAMILIES: readonly MetricFamily[] = [
   ...CONNECTION,
   ...REQUESTS,
   ...MESSAGES,
+  ...INSTANCES,
   ...WEBHOOKS,
   ...PROCESS,
 ];

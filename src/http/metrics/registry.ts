@@ -29,7 +29,7 @@ export class Metrics implements MetricsPort {
       () => performance.now(),
       (ms) => this.#lag.observe(ms / 1_000),
     );
-    const { lifecycle, webhooks, budget, keeper, about, reload } = parts;
+    const { lifecycle, webhooks, instances, budget, keeper, about, reload } = parts;
     const [{ metricsText }, ...upstreams] = await Promise.all([
       import("./metrics-text.ts"),
       ...[...parts.upstreams.values()].map(async (port) => ({ port, details: await port.inspect(INSPECT_WITHIN_MS) })),
@@ -37,7 +37,7 @@ export class Metrics implements MetricsPort {
     const { refusals } = this.#telemetry;
     const scrape = { requests: this.#requests, refusals, lag: this.#lag, upstreams, at: Date.now() };
     return metricsText(
-      { ...scrape, reloads: reload?.state, lifecycle, webhooks, budget, keeper, about },
+      { ...scrape, reloads: reload?.state, lifecycle, webhooks, instances, budget, keeper, about },
       isOpenMetrics,
     );
   }

@@ -70,7 +70,7 @@ const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstrea
 }));
 
 export function graphqlRoutes(app: RoutedApp, parts: AppParts): void {
-  const named = withUpstream(parts.upstreams);
+  const named = withUpstream(parts);
   const handle = async (c: Context<Env>): Promise<Response> => {
     demandProtocol(c, upstreamOf(c).protocol ?? (await openedProtocol(c)), GRAPHQL_TRANSPORT_WS);
     const type = accepts(c, {

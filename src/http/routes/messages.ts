@@ -94,7 +94,7 @@ const acknowledgeRoute = createRoute(
 );
 
 export function messageRoutes(app: RoutedApp, parts: AppParts): void {
-  const named = withUpstream(parts.upstreams);
+  const named = withUpstream(parts);
   app.openapi(messagesRoute, named, (c) => journalResponse(c, parts, ""));
   app.openapi(acknowledgeRoute, named, (c) => acknowledgeResponse(c, parts, ""));
 }

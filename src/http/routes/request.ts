@@ -93,7 +93,7 @@ const sendRoute = createRoute(
 );
 
 export function requestRoutes(app: RoutedApp, parts: AppParts): void {
-  const named = withUpstream(parts.upstreams);
+  const named = withUpstream(parts);
 
   app.openapi(requestRoute, named, async (c) => {
     const pointer = readPick(c);

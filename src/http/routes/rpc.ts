@@ -43,7 +43,7 @@ const rpcNamedRoute = createRoute({ method: "post", path: "/rpc/{upstream}", que
  * nothing was sent; the failure of a message that may have been sent is a 200 with an error in the body.
  */
 export function rpcRoutes(app: RoutedApp, parts: AppParts): void {
-  const named = withUpstream(parts.upstreams);
+  const named = withUpstream(parts);
   const handle = async (c: Context<Env>): Promise<Response> => {
     demandProtocol(c, upstreamOf(c).protocol ?? (await openedProtocol(c)), "json-rpc");
     const { outcome, upstream, headers, request } = await call(c, parts, "rpc");

@@ -13,6 +13,7 @@ import { commonHeaders } from "../problem.ts";
 import { createRoute, type JsonOf, type RoutedApp, type Schemas } from "../routing.ts";
 import type { EventStreams } from "../streaming/event-stream.ts";
 import { changeJson } from "./history.ts";
+import { instanceJson } from "./instances.ts";
 import { shownReload } from "./reload.ts";
 
 /** Milliseconds that the thread has to report its counters; after that they are null in the response. */
@@ -137,11 +138,13 @@ export function statusRoutes(app: RoutedApp, parts: AppParts, streams: EventStre
     return c.json(await list(), 200, commonHeaders(c));
   });
 
-  app.openapi(oneRoute, withUpstream(upstreams), async (c) => {
+  app.openapi(oneRoute, withUpstream(parts, false), async (c) => {
     const upstream = upstreamOf(c);
     const state = await stateOf(upstream, parts);
-    const history = telemetry.changesOf(upstream.name).map(changeJson);
-    return c.json<JsonOf<"upstreamDetailsSchema">>({ ...state, history }, 200, commonHeaders(c));
+    const { instance } = upstream;
+    const history = telemetry.changesOf(instance?.id ?? upstream.name).map(changeJson);
+    const body = { ...state, ...(instance && { instance: instanceJson(upstream, instance) }), history };
+    return c.json<JsonOf<"upstreamDetailsSchema">>(body, 200, commonHeaders(c));
   });
 }
 
@@ -185,10 +188,10 @@ class Repeated<Answer> {
 
 async function stateOf(
   upstream: UpstreamPort,
-  { webhooks, telemetry }: AppParts,
+  { webhooks, telemetry, instances }: AppParts,
 ): Promise<JsonOf<"upstreamStateSchema">> {
   const details = await upstream.inspect(INSPECT_WITHIN_MS);
-  const { windows, ...latency } = telemetry.latencyOf(upstream.name);
+  const { windows, ...latency } = telemetry.latencyOf(upstream.instance?.id ?? upstream.name);
   const { phase, since, readyUntil, attempts, lastError, lastCause, foundDeadBy, retryInMs } = upstream.state;
   return {
     name: upstream.name,
@@ -213,7 +216,8 @@ async function stateOf(
     captured: details ? capturedJson(details.captured) : null,
     readers: upstream.journals.readers,
     kept: details ? { ...details.kept } : null,
-    webhooks: (webhooks.get(upstream.name) ?? []).map(
+    instances: upstream.settings.instances && instances ? instances.counts(upstream.name).open : null,
+    webhooks: (upstream.instance ? [] : (webhooks.get(upstream.name) ?? [])).map(
       ({ state: { lastError: last_error, givenUp: given_up, ...state } }) => ({
         ...state,
         last_error,

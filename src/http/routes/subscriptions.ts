@@ -19,6 +19,7 @@ import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { createRoute, type JsonOf, type RoutedApp } from "../routing.ts";
+import { pathOf } from "../upstream-path.ts";
 import {
   ACKNOWLEDGE_QUERY,
   acknowledgeResponse,
@@ -125,7 +126,7 @@ const acknowledgeRoute = createRoute(
 );
 
 export function subscriptionRoutes(app: RoutedApp, parts: AppParts): void {
-  const named = withUpstream(parts.upstreams);
+  const named = withUpstream(parts);
 
   app.openapi(createdRoute, named, async (c) => {
     const upstream = upstreamOf(c);
@@ -142,10 +143,10 @@ export function subscriptionRoutes(app: RoutedApp, parts: AppParts): void {
         timeoutMs,
         left: leaveSignal(c),
         stopping: parts.lifecycle.stopping,
-        admit: () => parts.quotas?.subscribe(upstream.name, name, callerOf(c).share),
+        admit: () => parts.quotas?.subscribe(upstream, name, callerOf(c).share),
       });
     } finally {
-      if (!subscriptions.get(name)) parts.quotas?.unsubscribe(upstream.name, name);
+      if (!subscriptions.get(name)) parts.quotas?.unsubscribe(upstream, name);
     }
     const created = subscriptions.get(name);
     if (!created) throw refused("not_found", "the subscription was deleted meanwhile");
@@ -171,7 +172,7 @@ export function subscriptionRoutes(app: RoutedApp, parts: AppParts): void {
     demandUndeclared(upstream, name);
     const { timeoutMs, applied } = readWaitLimit(c, UNSUBSCRIBE_TIMEOUT_MS);
     const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
-    parts.quotas?.unsubscribe(upstream.name, name);
+    parts.quotas?.unsubscribe(upstream, name);
     const failure = await unsubscribed(upstream.subscriptions.remove(name), timeoutMs, parts.lifecycle.stopping);
     if (failure) throw new SidesocketError(failure);
     return c.body(null, 204, headers);
@@ -220,7 +221,7 @@ function unknown(c: Context<Env>): SidesocketError {
   return refused("not_found", `unknown subscription ${id} (GET …/subscriptions lists all)`);
 }
 
-function stateOf({ name: upstream }: UpstreamPort, info: SubscriptionInfo): JsonOf<"subscriptionSchema"> {
+function stateOf(upstream: UpstreamPort, info: SubscriptionInfo): JsonOf<"subscriptionSchema"> {
   const { name, phase, since, activations, lastFailure } = info;
   return {
     id: name,
@@ -228,6 +229,6 @@ function stateOf({ name: upstream }: UpstreamPort, info: SubscriptionInfo): Json
     since: since.toISOString(),
     activations,
     last_error: lastFailure?.detail ?? null,
-    messages: `/v1/upstreams/${upstream}/subscriptions/${name}/messages`,
+    messages: `${pathOf(upstream)}/subscriptions/${name}/messages`,
   };
 }

@@ -12,7 +12,8 @@ import { TICKET_MS, type Tickets } from "../tickets.ts";
 const PATH = "/v1/tickets";
 const BODY_BYTES = 4_096;
 /** The routes that are streams of events, as their paths are written. */
-const STREAMS = /^\/v1\/(?:events|upstreams|upstreams\/[^/?#]+\/(?:subscriptions\/[^/?#]+\/)?messages)$/;
+const STREAMS =
+  /^\/v1\/(?:events|upstreams|upstreams\/[^/?#]+\/(?:instances\/[^/?#]+\/)?(?:subscriptions\/[^/?#]+\/)?messages)$/;
 
 const ticketRoute = createRoute(
   { method: "post", path: PATH, query: [] },

@@ -2,6 +2,7 @@
 
 import { batchFailure, type Outcome, sentOf } from "../../core/outcome.ts";
 import type { TraceContext } from "../../core/util/traceparent.ts";
+import { configuredName } from "../instance-name.ts";
 import { spanStarter } from "./spans.ts";
 
 interface Called {
@@ -35,7 +36,7 @@ export function startCallSpan(
       // The host alone: path and query of an address may be secret.
       "server.address": hostname,
       "server.port": Number(port) || (protocol === "wss:" ? 443 : 80),
-      "sidesocket.upstream": called.name,
+      "sidesocket.upstream": configuredName(called.name),
     },
     caller,
   );

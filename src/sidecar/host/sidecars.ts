@@ -5,6 +5,7 @@ import { Budget, type BudgetMemory, budgetMemory, sidesFor } from "../../core/ut
 import { deferred } from "../../core/util/deferred.ts";
 import type { Failure } from "../../errors.ts";
 import type { TracedFrame } from "../contract.ts";
+import type { CallStats } from "./call-stats.ts";
 import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
 import { type RawThread, type Separate, SidecarThread } from "./supervised-thread.ts";
 import { ThreadBudget } from "./thread-budget.ts";
@@ -82,9 +83,19 @@ export class Sidecars {
 
   /** Opens an upstream on a thread, and lets it connect. It does not serve before it is among those of `serve`. */
   open(name: string, settings: UpstreamSettings): UpstreamClient {
+    return this.#open(name, settings, this.#threadFor(name));
+  }
+
+  /** Opens an instance on the thread of its upstream, among whose calls its own count. It never serves by its name. */
+  openInstance(upstream: UpstreamClient, name: string, settings: UpstreamSettings): UpstreamClient {
+    const thread = upstream.thread.alive ? upstream.thread : this.#threadFor(name);
+    return this.#open(name, settings, thread, upstream.calls);
+  }
+
+  #open(name: string, settings: UpstreamSettings, thread: SidecarThread, calls?: CallStats): UpstreamClient {
     const trace = this.#onFrame;
     const onFrame = trace && ((frame: TracedFrame) => trace(name, frame));
-    const client = new UpstreamClient(name, settings, this.#threadFor(name), onFrame, this.#tapeOf?.(name));
+    const client = new UpstreamClient(name, settings, thread, { onFrame, tape: this.#tapeOf?.(name), calls });
     this.#alive.add(client);
     return client;
   }
@@ -103,9 +114,8 @@ export class Sidecars {
   }
 
   /** Runs the exit steps of one upstream, and ends its thread if that has no other. */
-  async leave(client: UpstreamClient, why: string): Promise<ExitReport> {
+  async leave(client: UpstreamClient, why: string, bounds = this.bounds): Promise<ExitReport> {
     client.leave(why);
-    const { bounds } = this;
     const report = await runExit({
       cause: why,
       bounds: { ...bounds, delay: 0 },

@@ -112,6 +112,11 @@ export class UpstreamSubscriptions {
     };
   }
 
+  /** True while somebody waits for a subscription. */
+  get isAwaited(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   /** True if the subscription has listeners. */
   watched(name: string): boolean {
     return this.#listeners.has(name);

@@ -64,6 +64,14 @@ export interface Tape {
   onEntry(entry: TapeEntry): void;
 }
 
+interface UpstreamClientOptions {
+  /** Called with each frame. Without it, frames are not traced. */
+  readonly onFrame?: ((frame: TracedFrame) => void) | undefined;
+  readonly tape?: Tape | undefined;
+  /** Statistics that its calls count in, too, if they are not counted apart. */
+  readonly calls?: CallStats | undefined;
+}
+
 /** Settles each request with the outcome that the thread reports, or with a failure if the thread reports none. */
 export class UpstreamClient implements ThreadClient {
   readonly name: string;
@@ -95,17 +103,17 @@ export class UpstreamClient implements ThreadClient {
   /** Undefined unless what connections exchange is recorded. */
   readonly #tape: Tape | undefined;
   /** The calls of the host's callers, as they ended. */
-  readonly calls = new CallStats();
+  readonly calls: CallStats;
   readonly #reportListeners = new Set<(report: ThreadReport) => void>();
 
   constructor(
     name: string,
     settings: UpstreamSettings,
     thread: SidecarThread,
-    onFrame?: (frame: TracedFrame) => void,
-    tape?: Tape,
+    { onFrame, tape, calls = new CallStats() }: UpstreamClientOptions = {},
   ) {
     this.name = name;
+    this.calls = calls;
     // Known before the thread is: it opens the upstream at once if it runs already.
     this.#onFrame = onFrame;
     this.#tape = tape;
@@ -159,6 +167,12 @@ export class UpstreamClient implements ThreadClient {
 
   get inFlight(): number {
     return this.#waiters.size;
+  }
+
+  /** True while a caller waits for something, or reads. */
+  get isUsed(): boolean {
+    const { subscriptions, journals } = this;
+    return this.#waiters.size > 0 || this.#streams.size > 0 || journals.readers > 0 || subscriptions.isAwaited;
   }
 
   /** The thread that serves it at present. */

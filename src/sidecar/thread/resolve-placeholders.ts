@@ -7,6 +7,7 @@ import { type DeferredKind, fillPlaceholders, placeholdersIn } from "../../place
 import { checkResolved, codeOf, readSecretFile, Unresolved } from "../../secret-file.ts";
 import { outgoingOf, secretsOf } from "../../secrets.ts";
 import { readTlsFiles, TLS_FILES } from "../../tls-files.ts";
+import { configuredName } from "../instance-name.ts";
 import { stackOnly } from "./module-reports.ts";
 
 /** The settings of one attempt. Captured values are put in only when a text goes out. */
@@ -49,8 +50,9 @@ export function settingsResolver(
   const captured = placeholdersIn([url, settings.headers]).captured;
   const isPlain = used.files.size === 0 && !used.credentials && !used.escapes && captured.size === 0;
   if (isPlain && !hasFiles) return undefined;
+  const upstream = configuredName(name);
   return async (signal, { values: kept, named }) => {
-    const values = used.credentials ? await callModule(credentials ?? "", { upstream: name, signal }, threw) : {};
+    const values = used.credentials ? await callModule(credentials ?? "", { upstream, signal }, threw) : {};
     const files = new Map<string, string>();
     for (const path of used.files) files.set(path, await readSecretFile(path));
     const find = (kind: DeferredKind, key: string) => (kind === "file" ? files.get(key) : values[key]);

@@ -102,7 +102,7 @@ export function serveThread(platform: ThreadPlatform): void {
       const env = { now, post, work, threw, network: platform.network, budget, trace, tape };
       const upstream = new Upstream(name, settings, protocol, env, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
-      work(() => upstream.start(), undefined);
+      if (!settings.template) work(() => upstream.start(), undefined);
       return upstream;
     } catch (error) {
       post({ type: "unusable", upstream: name, detail: error instanceof Error ? error.message : String(error) });

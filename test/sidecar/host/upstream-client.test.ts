@@ -129,7 +129,7 @@ test("a thread that listens is told whether to trace an upstream that it gets la
   const { received, thread, client, ready } = starting();
   ready();
   received.length = 0;
-  new UpstreamClient("b", client.settings, thread, () => {});
+  new UpstreamClient("b", client.settings, thread, { onFrame: () => {} });
   new UpstreamClient("c", client.settings, thread);
   thread.flush();
   assert.deepEqual(

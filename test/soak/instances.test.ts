@@ -1,0 +1,79 @@
+/**
+ * Instances that come and go: `INSTANCES=6000 npm test -- soak/instances` is the long form, a hundred each second for a
+ * minute, and the only one that proves something about memory.
+ */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { descriptors, residentBytes, threads } from "../support/proc.ts";
+import { type Product, startProduct } from "../support/product.ts";
+import { delay, until } from "../support/until.ts";
+import { startUpstream } from "../support/upstream.ts";
+
+const COUNT = Number(process.env.INSTANCES ?? 120);
+const PER_SECOND = 100;
+/** Callers at a time, each of which opens, asks and deletes. */
+const CALLERS = 8;
+const WARM_UP = 60;
+/** Growth of the resident memory per instance that is not chance, in bytes; judged in the long form. */
+const LEFT_MAX = 2_048;
+const JUDGED = 5_000;
+
+async function cycle(product: Product, n: number): Promise<void> {
+  const order = { params: { room: `room-${n}` } };
+  const opened = await product.post("/v1/upstreams/rooms/instances", order);
+  assert.equal(opened.status, 201, await opened.clone().text());
+  const { path } = (await opened.json()) as { path: string };
+  const reply = await product.post(`${path}/request`, { jsonrpc: "2.0", id: n, method: "echo", params: [n] });
+  assert.deepEqual(await reply.json(), { jsonrpc: "2.0", id: n, result: [n] });
+  const deleted = await product.fetch(path, { method: "DELETE" });
+  assert.equal(deleted.status, 204, await deleted.text());
+}
+
+/** Runs this many cycles, none before its time. */
+async function storm(product: Product, count: number): Promise<void> {
+  const began = performance.now();
+  let next = 0;
+  const call = async () => {
+    while (next < count) {
+      const n = next++;
+      await delay(Math.max(0, began + (n * 1_000) / PER_SECOND - performance.now()));
+      await cycle(product, n);
+    }
+  };
+  await Promise.all(Array.from({ length: CALLERS }, call));
+}
+
+test("instances that come and go leave no descriptor, thread, socket or memory", async (t) => {
+  await using upstream = await startUpstream();
+  await using product = await startProduct({
+    config: {
+      upstreams: {
+        rooms: { url: `${upstream.url}\${param:room}`, params: { room: "[a-z0-9-]{1,40}" }, instances: { max: 50 } },
+      },
+    },
+  });
+  await product.ready();
+  await storm(product, WARM_UP);
+  const before = {
+    descriptors: descriptors(product.pid),
+    threads: threads(product.pid),
+    bytes: residentBytes(product.pid),
+  };
+  const began = performance.now();
+  await storm(product, COUNT);
+  const seconds = (performance.now() - began) / 1_000;
+  await until(() => upstream.live.length === 0, { within: 5_000, what: "all sockets to close" });
+  await until(() => descriptors(product.pid) <= before.descriptors + 2, {
+    within: 5_000,
+    every: 50,
+    what: () => `${descriptors(product.pid)} descriptors to be ${before.descriptors}`,
+  });
+  assert.ok(threads(product.pid) <= before.threads, `${threads(product.pid)} threads, before ${before.threads}`);
+  assert.equal((await product.state("rooms")).instances, 0);
+  const left = (residentBytes(product.pid) - before.bytes) / COUNT;
+  t.diagnostic(`${COUNT} instances in ${seconds.toFixed(1)} s, ${Math.round(left)} bytes left for each`);
+  if (COUNT >= JUDGED) assert.ok(left <= LEFT_MAX, `${left} bytes are left for each instance`);
+  const { code } = await product.stop("SIGTERM");
+  assert.equal(code, 0);
+});
