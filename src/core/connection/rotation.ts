@@ -1,14 +1,14 @@
 /** The rotation of an upstream's connection: make before break, as a pure state machine around two sessions. */
 import { fullJitter } from "../util/backoff.ts";
 import type { Disconnect } from "./disconnect.ts";
+import { step } from "./session.ts";
 import {
   newSession,
   type Session,
   type SessionContext,
   type SessionEffect,
   type SessionInput,
-  step,
-} from "./session.ts";
+} from "./session-state.ts";
 
 /**
  * A connection is replaced because of its age, or because the upstream announces that it is going away. It stays in use

@@ -10,10 +10,10 @@ import type {
   ReplyFrame,
   WireId,
 } from "../../protocols/protocol.ts";
+import type { Availability } from "../connection/availability.ts";
 import { ValueMissing } from "../connection/captured-texts.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
-import type { Availability } from "../connection/session.ts";
 import { SignsOfLife } from "../connection/signs-of-life.ts";
 import type { HeldAnswer } from "../messages/held-answers.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";

@@ -2,9 +2,9 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure, Heard, Sent } from "../../errors.ts";
 import { InvalidMessage } from "../../protocols/protocol.ts";
+import type { Availability, PastService } from "../connection/availability.ts";
 import { ValueMissing } from "../connection/captured-texts.ts";
 import { codeOf, type Disconnect, describeDisconnect } from "../connection/disconnect.ts";
-import type { Availability, PastService } from "../connection/session.ts";
 import { type Signs, signsSince } from "../connection/signs-of-life.ts";
 import type { Failed } from "../outcome.ts";
 import { ago } from "../util/ago.ts";

@@ -2,7 +2,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
-import type { Availability } from "../connection/session.ts";
+import type { Availability } from "../connection/availability.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";

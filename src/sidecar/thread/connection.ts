@@ -1,6 +1,7 @@
 /** The connection to an upstream, which carries out the session's effects on sockets and timers. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
+import { type Availability, availability } from "../../core/connection/availability.ts";
 import type { CapturedScalars } from "../../core/connection/captured-values.ts";
 import { codeOf, type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../../core/connection/frame-origin.ts";
@@ -13,13 +14,8 @@ import {
   type RotationInput,
   stepRotation,
 } from "../../core/connection/rotation.ts";
-import {
-  type Availability,
-  availability,
-  looksAtFrames,
-  type Session,
-  wantsFrames,
-} from "../../core/connection/session.ts";
+import { looksAtFrames, wantsFrames } from "../../core/connection/session.ts";
+import type { Session } from "../../core/connection/session-state.ts";
 import type { Signs, SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
 import { BoundedCounts } from "../../core/util/bounded-counts.ts";

@@ -1,8 +1,8 @@
 /** The upstream on the sidecar's thread: host commands, its connection and its exchange, wired together. */
 import type { UpstreamSettings } from "../../config/schema.ts";
+import type { Availability } from "../../core/connection/availability.ts";
 import { filledJson, filledMessage, filledText } from "../../core/connection/captured-texts.ts";
 import { configuredFrames } from "../../core/connection/greeting.ts";
-import type { Availability } from "../../core/connection/session.ts";
 import { SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import { withAdditions } from "../../core/exchange/additions.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { nothingCaptured } from "../../../src/core/connection/captured-values.ts";
 import type { ConfiguredBy, FrameOrigin } from "../../../src/core/connection/frame-origin.ts";
 import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
-import { looksAtFrames, newSession, type Session, step, wantsFrames } from "../../../src/core/connection/session.ts";
+import { looksAtFrames, step, wantsFrames } from "../../../src/core/connection/session.ts";
+import { newSession, type Session } from "../../../src/core/connection/session-state.ts";
 import { briefly, settings } from "./session-model.ts";
 
 const YES = '{"id":1,"type":"ok"}';

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { MAX_DURATION_MS } from "../../../src/config/units.ts";
-import { availability, type SessionContext, wantsFrames } from "../../../src/core/connection/session.ts";
+import { availability } from "../../../src/core/connection/availability.ts";
+import { wantsFrames } from "../../../src/core/connection/session.ts";
+import type { SessionContext } from "../../../src/core/connection/session-state.ts";
 import { OK, OTHER, SessionModel, settings } from "./session-model.ts";
 
 const never = MAX_DURATION_MS;

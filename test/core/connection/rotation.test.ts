@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { availability as availabilityOf } from "../../../src/core/connection/availability.ts";
 import { nothingCaptured } from "../../../src/core/connection/captured-values.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
@@ -12,7 +13,6 @@ import {
   type RotationInput,
   stepRotation,
 } from "../../../src/core/connection/rotation.ts";
-import { availability as availabilityOf } from "../../../src/core/connection/session.ts";
 import { settings as base, OK } from "./session-model.ts";
 
 const greeting = [{ expect: { match: { "/type": "ok" }, within: 4_000 } }];

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAX_DURATION_MS } from "../../../src/config/units.ts";
+import { availability } from "../../../src/core/connection/availability.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
-import { availability } from "../../../src/core/connection/session.ts";
 import { CHALLENGE, NO, OK, OTHER, SessionModel, settings } from "./session-model.ts";
 
 const network: Disconnect = { reason: "network", detail: "ECONNREFUSED" };

@@ -4,6 +4,7 @@ import { MAX_DURATION_MS } from "../../../src/config/units.ts";
 import { nothingCaptured } from "../../../src/core/connection/captured-values.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
+import { step } from "../../../src/core/connection/session.ts";
 import {
   newSession,
   type Phase,
@@ -11,8 +12,7 @@ import {
   type SessionContext,
   type SessionEffect,
   type SessionInput,
-  step,
-} from "../../../src/core/connection/session.ts";
+} from "../../../src/core/connection/session-state.ts";
 import type { Signs } from "../../../src/core/connection/signs-of-life.ts";
 
 /** Settings with distinct numbers, so that a test shows which one was used. */

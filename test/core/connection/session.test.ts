@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { nothingCaptured } from "../../../src/core/connection/captured-values.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { type Ladder, NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
-import { type Phase, type Session, type SessionInput, step } from "../../../src/core/connection/session.ts";
+import { step } from "../../../src/core/connection/session.ts";
+import type { Phase, Session, SessionInput } from "../../../src/core/connection/session-state.ts";
 import { briefly, CHALLENGE, NO, OK, OTHER, settings } from "./session-model.ts";
 
 const NOW = 1_000_000;

@@ -2,18 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { availability } from "../../../src/core/connection/availability.ts";
 import { nothingCaptured } from "../../../src/core/connection/captured-values.ts";
 import { NO_TRAFFIC } from "../../../src/core/connection/liveness.ts";
+import { looksAtFrames, step, wantsFrames } from "../../../src/core/connection/session.ts";
 import {
-  availability,
-  looksAtFrames,
   newSession,
   type SessionContext,
   type SessionEffect,
   type SessionInput,
-  step,
-  wantsFrames,
-} from "../../../src/core/connection/session.ts";
+} from "../../../src/core/connection/session-state.ts";
 import type { ExchangeEffect } from "../../../src/core/exchange/effects.ts";
 import { Exchange } from "../../../src/core/exchange/exchange.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";

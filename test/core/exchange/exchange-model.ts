@@ -1,8 +1,8 @@
 /** The surroundings of an exchange in tests: callers, alarm, session and socket. */
 import assert from "node:assert/strict";
 import type { UpstreamSettings } from "../../../src/config/schema.ts";
+import type { Availability } from "../../../src/core/connection/availability.ts";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
-import type { Availability } from "../../../src/core/connection/session.ts";
 import type { Signs } from "../../../src/core/connection/signs-of-life.ts";
 import { Exchange, type ExchangeEffect } from "../../../src/core/exchange/exchange.ts";
 import type { Owner } from "../../../src/core/exchange/request-table.ts";
