@@ -8,7 +8,7 @@ import { address, call, follow, json, token, urlOf } from "./service.js";
 import { ExitReport, StopDialog } from "./stop.js";
 import { Messages, Tail } from "./tail.js";
 import { AskToken } from "./token.js";
-import { kindOf, Phase, Upstream } from "./upstream.js";
+import { Health, healthOf, Upstream } from "./upstream.js";
 
 const FAILURES = 50;
 const CHANGES = 200;
@@ -114,6 +114,7 @@ function onEvent(name, data) {
   const { upstream, ...change } = data;
   const changes = [...(state.history[upstream] ?? []), change].slice(-CHANGES);
   set({ history: { ...state.history, [upstream]: changes } });
+  readSubscriptions(upstream, following.signal).then(draw);
 }
 
 /** Reads what has happened before the streams began, or while they were cut. */
@@ -135,26 +136,31 @@ async function catchUp() {
 async function pollSubscriptions(signal) {
   while (!signal.aborted) {
     for (const { name } of state.upstreams) {
-      const path = `/v1/upstreams/${name}/subscriptions`;
-      const found = await json(path, { signal }).catch(() => undefined);
-      if (found) state.subscriptions = { ...state.subscriptions, [name]: found.subscriptions };
+      await readSubscriptions(name, signal);
     }
     draw();
     await new Promise((resolve) => setTimeout(resolve, state.upstreams.length > 0 ? SUBSCRIPTIONS_EVERY_MS : 500));
   }
 }
 
+async function readSubscriptions(name, signal) {
+  const found = await json(`/v1/upstreams/${name}/subscriptions`, { signal }).catch(() => undefined);
+  if (found) state.subscriptions = { ...state.subscriptions, [name]: found.subscriptions };
+}
+
 const RANK = ["bad", "poor", "busy", "off", "good"];
 
-/** The upstream that is worst off. */
+/** The health of the upstream that is worst off. */
 function worst() {
-  return [...state.upstreams].sort((a, b) => RANK.indexOf(kindOf(a.phase)) - RANK.indexOf(kindOf(b.phase)))[0];
+  const now = Date.now();
+  const all = state.upstreams.map((upstream) => healthOf(upstream, state.failures, now));
+  return all.sort((a, b) => RANK.indexOf(a.kind) - RANK.indexOf(b.kind))[0];
 }
 
 function titleOf() {
   if (state.report) return "stopped · sidesocket";
   if (state.link !== "live") return `${state.link === "lost" ? "cannot reach" : state.link} · sidesocket`;
-  return `${worst()?.phase ?? "no upstream"} · ${address} · sidesocket`;
+  return `${worst()?.word ?? "no upstream"} · ${address} · sidesocket`;
 }
 
 function App({ now }) {
@@ -162,7 +168,7 @@ function App({ now }) {
   return html`<header class="top">
       <h1>sidesocket</h1>
       <span class="host">${address}</span>
-      ${link === "live" && upstreams.length > 0 && html`<${Phase} phase=${worst().phase} />`}
+      ${link === "live" && upstreams.length > 0 && html`<${Health} of=${worst()} />`}
       <span class="about">${about && `${about.version} on ${about.runtime}`}</span>
       <nav>
         <a href=${urlOf("/docs")}>API</a>
@@ -195,6 +201,7 @@ function Everything({ now }) {
     (upstream) => html`<${Upstream}
         key=${upstream.name}
         state=${upstream}
+        health=${healthOf(upstream, failures, now)}
         history=${history[upstream.name] ?? []}
         subscriptions=${subscriptions[upstream.name]}
         rate=${rateOf(upstream.name)}

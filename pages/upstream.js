@@ -43,21 +43,34 @@ export function kindOf(phase) {
   return KIND[phase] ?? "off";
 }
 
-export function Phase({ phase }) {
+/**
+ * The upstream as its users see it: `kind`, a `word`, and the failures that make it worse than its connection. A ready
+ * connection says nothing about requests: each of them may time out.
+ */
+export function healthOf({ name, phase }, failures, now) {
   const kind = kindOf(phase);
+  const recent = failures.filter(
+    ({ upstream, status, at }) => upstream === name && status >= 500 && now - local(at) <= MINUTE_MS,
+  );
+  return kind === "good" && recent.length > 0
+    ? { kind: "poor", word: `${phase}, but requests fail`, recent, phase }
+    : { kind, word: phase, recent, phase };
+}
+
+export function Health({ of: { kind, word, phase } }) {
   return html`<span class="phase ${kind}" title=${MEANING[phase]}>
-    <svg viewBox="0 0 16 16" aria-hidden="true">${SHAPE[kind]}</svg>${phase}
+    <svg viewBox="0 0 16 16" aria-hidden="true">${SHAPE[kind]}</svg>${word}
   </span>`;
 }
 
-export function Upstream({ state, history, rate, now, subscriptions }) {
+export function Upstream({ state, health, history, rate, now, subscriptions }) {
   const since = local(state.since);
-  return html`<article class="panel upstream ${kindOf(state.phase)}" aria-labelledby="upstream-${state.name}">
+  return html`<article class="panel upstream ${health.kind}" aria-labelledby="upstream-${state.name}">
     <header>
       <h2 id="upstream-${state.name}">${state.name}</h2>
-      <${Phase} phase=${state.phase} />
+      <${Health} of=${health} />
       <span class="since">
-        for <b>${duration(now - since)}</b>, since <time datetime=${state.since}>${clock(since)}</time>${serviceOf(state)}
+        ${health.word === state.phase ? "" : `${state.phase} `}for <b>${duration(now - since)}</b>, since <time datetime=${state.since}>${clock(since)}</time>${serviceOf(state)}
       </span>
       <${NextAttempt} state=${state} now=${now} />
       <span class="place">${state.url} · ${state.protocol || "protocol not loaded"}${
@@ -71,11 +84,23 @@ export function Upstream({ state, history, rate, now, subscriptions }) {
         ${state.found_dead_by && html` (found by ${state.found_dead_by})`}
       </p>`
     }
+    <${Trouble} recent=${health.recent} />
     <${Timeline} state=${state} history=${history} now=${now} />
     <${Figures} state=${state} rate=${rate} />
     <${Subscriptions} all=${subscriptions} />
     <${Webhooks} all=${state.webhooks} />
   </article>`;
+}
+
+/** The failures of the last minute: how many, since when, and their codes. */
+function Trouble({ recent }) {
+  if (recent.length === 0) return null;
+  const codes = [...new Set(recent.map(({ code }) => code))];
+  const since = local(recent.at(-1).at);
+  return html`<p class="reason trouble">
+    <b>${plural(recent.length, "failed request")}</b> in the last minute, since ${clock(since)}:${" "}
+    ${codes.map((code) => html`<code key=${code}>${code}</code>${" "}`)}
+  </p>`;
 }
 
 /** Tells an upstream that went away from one that was never there. */
@@ -86,7 +111,8 @@ function serviceOf({ phase, ready_until: until, attempts }) {
 }
 
 function NextAttempt({ state, now }) {
-  const { retry_in_ms: inMs, received, attempts } = state;
+  const { phase, retry_in_ms: inMs, received, attempts } = state;
+  if (phase === "ready") return null;
   const tried = attempts > 0 ? `${plural(attempts, "failed attempt")}, ` : "";
   if (inMs === null) return attempts > 0 && html`<span class="next">${plural(attempts, "failed attempt")}</span>`;
   const left = received + inMs - now;
@@ -107,6 +133,13 @@ function stretches(state, history, now) {
 }
 
 const HEIGHT = { good: 24, busy: 17, poor: 11, bad: 11, off: 4 };
+
+const LEGEND = [
+  ["good", "ready"],
+  ["busy", "connecting"],
+  ["poor", "between attempts"],
+  ["bad", "refused"],
+];
 
 function Timeline({ state, history, now }) {
   const all = stretches(state, history, now);
@@ -137,6 +170,13 @@ function Timeline({ state, history, now }) {
     <div class="axis" aria-hidden="true">
       <span>${minutes} min ago</span><span>${minutes / 2} min</span><span>now</span>
     </div>
+    <ul class="legend" aria-hidden="true">
+      ${LEGEND.map(
+        ([kind, word]) => html`<li key=${kind}>
+          <svg viewBox="0 0 12 24"><rect class=${kind} y=${24 - HEIGHT[kind]} width="12" height=${HEIGHT[kind]} /></svg>${word}
+        </li>`,
+      )}
+    </ul>
   </figure>`;
 }
 
@@ -157,9 +197,9 @@ function Figures({ state, rate }) {
       more=${heard(state)}
     />
     <${Figure}
-      name="Kept messages"
+      name="Kept"
       value=${count(kept?.messages)}
-      more=${`${bytes(kept?.bytes)}, ${plural(state.readers, "reader")}`}
+      more=${`messages and gaps, ${bytes(kept?.bytes)}, ${plural(state.readers, "reader")}`}
     />
     <${Figure}
       name="Requests passed on"
@@ -169,7 +209,7 @@ function Figures({ state, rate }) {
     <${Figure}
       name="Connections"
       value=${count(counters?.connects)}
-      more=${counters ? `${count(counters.messages)} messages came` : ""}
+      more=${counters ? `${count(counters.messages)} messages in all` : ""}
     />
   </dl>`;
 }

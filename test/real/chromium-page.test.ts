@@ -154,6 +154,9 @@ describe("the page, in Chromium", {
     await page.shows(".figures", /0 of 1,024 in flight/);
     await post("silent", [], "?timeout=50ms");
     await page.shows(".failures li", /reply_timeout\s*2 times/);
+    await page.shows(".top .phase", /ready, but requests fail/);
+    await page.shows(".upstream .phase", /ready, but requests fail/);
+    await page.shows(".trouble", /2 failed requests in the last minute, since [\d:]+: reply_timeout/);
   });
 
   test("tries a request, and shows its times and the curl line without the token", async () => {
