@@ -140,7 +140,7 @@ async function frameTarget({ name, protocol: settings, request, frames, reply }:
         if (step.value) {
           const { why } = step.value;
           ways.push(why);
-          model.carryOut(model.exchange.onUnreadable(model.connection, bodyOf(part), why, model.now));
+          model.carryOut(model.exchange.onUnreadable(bodyOf(part), why, model.now));
           continue;
         }
         for (const piece of pieces.slice(0, 100)) {

@@ -1,17 +1,8 @@
 /** The exchange: which request a frame answers, and how each request ends. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
-import type {
-  AnswerForm,
-  Body,
-  DecodedMessage,
-  FrameWithId,
-  Protocol,
-  ReplyFrame,
-  WireId,
-} from "../../protocols/protocol.ts";
+import type { Body, Protocol, WireId } from "../../protocols/protocol.ts";
 import type { Availability } from "../connection/availability.ts";
-import { ValueMissing } from "../connection/captured-texts.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import { SignsOfLife } from "../connection/signs-of-life.ts";
@@ -19,23 +10,22 @@ import type { HeldAnswer } from "../messages/held-answers.ts";
 import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
 import { Budget } from "../util/budget.ts";
 import type { Add } from "./additions.ts";
-import { Admission, sizeOf } from "./admission.ts";
-import type { ConfiguredFrame } from "./configured-frames.ts";
+import { Admission } from "./admission.ts";
+import { ConfiguredIds } from "./configured-ids.ts";
 import { DeliveryProofs } from "./delivery-proofs.ts";
 import { Effects, type ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
 import { HeardFrames } from "./heard.ts";
 import { InFlight } from "./in-flight.ts";
+import { IncomingFrames } from "./incoming-frames.ts";
 import { Reassembly } from "./reassembly.ts";
 import { type Entry, isSent, type NewRequest, type Owner, type SentEntry } from "./request-table.ts";
 import { SendQueue } from "./send-queue.ts";
 import { TimedOut, type TimedOutEntry } from "./timed-out.ts";
+import { type FillAnswer, UpstreamAnswers } from "./upstream-answers.ts";
 
 export type { ExchangeEffect } from "./effects.ts";
 export { HOLD_MS } from "./send-queue.ts";
-
-const REQUEST: FrameOrigin = { type: "request" };
-const ANSWERED: FrameOrigin = { type: "answered" };
 
 type ExchangeLimits = Pick<
   UpstreamSettings["limits"],
@@ -48,17 +38,7 @@ const MAX_FRAMES = 1_000;
 /** Puts values into what goes out. Each throws ValueMissing if one is not known. */
 export interface ExchangeValues {
   readonly add?: Add;
-  /** Fills an answer, which is a text or JSON. */
-  fill?(connection: number, frame: string, form: AnswerForm): string;
-}
-
-/** Facts of a frame that is a message. */
-interface MessageFacts {
-  readonly json?: true | undefined;
-  /** The answer that waits for its delivery. */
-  readonly answer?: HeldAnswer | undefined;
-  /** The reason why it answers nothing, if that is remarkable. */
-  readonly why?: string | undefined;
+  readonly fill?: FillAnswer;
 }
 
 /**
@@ -66,12 +46,11 @@ interface MessageFacts {
  * once.
  *
  * `Admission` takes a request in, `InFlight` keeps it with all that belongs to it, and `SendQueue` hands it to the
- * socket as soon as it can. None of these knows the exchange, which dispatches every input to those that it concerns.
+ * socket as soon as it can. `IncomingFrames` takes what
+ * the upstream sends. None of these knows the exchange, which dispatches every input to those that it concerns.
  */
 export class Exchange {
   readonly #protocol: Protocol;
-  /** `limits.buffered_bytes` */
-  #bufferedMax: number;
   readonly #effects = new Effects();
   readonly #delivery = new DeliveryProofs();
   readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
@@ -83,10 +62,10 @@ export class Exchange {
   readonly #sendQueue: SendQueue;
   readonly #admission: Admission;
   readonly #timedOut: TimedOut;
+  readonly #configured: ConfiguredIds;
+  readonly #answers: UpstreamAnswers;
+  readonly #incoming: IncomingFrames;
   readonly counters: Counters = { ...zeroCounters };
-  readonly #values: ExchangeValues;
-  /** Answers that were not sent, because a value in them was not known. */
-  unfilled = 0;
 
   /**
    * @param mask hides the secrets of the configuration in a text
@@ -103,11 +82,9 @@ export class Exchange {
     values: ExchangeValues = {},
     signs: Pick<SignsOfLife, "of"> = new SignsOfLife(),
   ) {
-    this.#values = values;
     this.#signs = signs;
     this.#heard = new HeardFrames(protocol, mask);
     this.#protocol = protocol;
-    this.#bufferedMax = limits.buffered_bytes;
     this.#pauseMs = limits.reply_pause;
     this.#reassembly = new Reassembly({
       maxFrames: protocol.maxFrames ?? MAX_FRAMES,
@@ -120,25 +97,44 @@ export class Exchange {
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire, values.add);
     this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery);
-    this.#reserve(configured);
+    this.#configured = new ConfiguredIds(protocol, this.#requests, this.#delivery);
+    this.#answers = new UpstreamAnswers(
+      this.#configured,
+      this.#sendQueue,
+      this.#delivery,
+      this.#effects,
+      this.counters,
+      limits.buffered_bytes,
+      values.fill,
+    );
+    this.#incoming = new IncomingFrames({
+      protocol,
+      requests: this.#requests,
+      configured: this.#configured,
+      answers: this.#answers,
+      timedOut: this.#timedOut,
+      delivery: this.#delivery,
+      heard: this.#heard,
+      effects: this.#effects,
+      counters: this.counters,
+    });
+    this.#configured.reserve(configured);
   }
 
   /** Follows other limits from here on, and reserves the ids of other frames of the configuration. */
   reconfigure(limits: ExchangeLimits, configured: readonly Body[], now: number): readonly ExchangeEffect[] {
-    this.#bufferedMax = limits.buffered_bytes;
+    this.#answers.reconfigure(limits.buffered_bytes);
     this.#pauseMs = limits.reply_pause;
     this.#reassembly.reconfigure(limits.reply_bytes, limits.reply_pause);
     this.#sendQueue.reconfigure(limits.pace, now);
     this.#admission.reconfigure(limits);
-    this.#reserve(configured);
+    this.#configured.reserve(configured);
     return this.#flush(now);
   }
 
-  #reserve(configured: readonly Body[]): void {
-    for (const frame of configured) {
-      const id = this.#protocol.adopt?.(frame, 0)?.id;
-      if (id !== undefined) this.#requests.configured.reserve(id);
-    }
+  /** Answers that were not sent, because a value in them was not known. */
+  get unfilled(): number {
+    return this.#answers.unfilled;
   }
 
   get inFlight(): number {
@@ -201,89 +197,31 @@ export class Exchange {
 
   /** Takes a frame from the upstream. `buffered`: as for `request`. */
   onFrame(connection: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
-    const decoded = this.#protocol.decode(frame);
-    if (decoded.type !== "several") this.#onDecoded(connection, decoded, frame, now, buffered);
-    else {
-      for (const each of decoded.results) {
-        // A message among several is not the frame, as far as the protocol says which part of it is.
-        const part = "render" in each && each.render ? each.render(undefined) : frame;
-        this.#onDecoded(connection, each, part, now, buffered);
-      }
-    }
+    this.#incoming.take(connection, frame, now, buffered);
     return this.#flush(now);
   }
 
   /** Takes a frame that could not be taken apart, and is therefore no message of this protocol. */
-  onUnreadable(connection: number, frame: Body, why: string, now: number): readonly ExchangeEffect[] {
-    this.#onDecoded(connection, { type: "noise", why }, frame, now, 0);
+  onUnreadable(frame: Body, why: string, now: number): readonly ExchangeEffect[] {
+    this.#incoming.takeUnreadable(frame, why);
     return this.#flush(now);
-  }
-
-  #onDecoded(connection: number, decoded: DecodedMessage, frame: Body, now: number, buffered: number): void {
-    switch (decoded.type) {
-      case "message":
-        this.#message(decoded.render ? decoded.render(undefined) : frame, { json: decoded.json });
-        break;
-      case "noise":
-        this.counters.noise++;
-        this.#message(frame, { why: decoded.why });
-        break;
-      case "answer": {
-        const { deliveredWithinMs: withinMs, adopt = false, fill } = decoded;
-        const json = decoded.keep === "json" ? true : undefined;
-        if (withinMs !== undefined) {
-          this.#message(frame, { json, answer: { connection, frame: decoded.frame, adopt, fill, withinMs } });
-          break;
-        }
-        // Keep it first: the upstream may forget what was answered.
-        if (decoded.keep) this.#message(frame, { json });
-        this.#replyToUpstream(connection, decoded, now, buffered);
-        break;
-      }
-      case "error":
-        this.#failUnnamed(connection, decoded, now);
-        this.#message(frame);
-        break;
-      default:
-        this.#onFrameWithId(connection, decoded, frame, now);
-    }
   }
 
   // Frames of the configuration.
 
-  /**
-   * Gives a frame of the configuration an id of ours in place of its own, so that no request can have the same. Returns
-   * the frame to write at once, unchanged if it carries no id.
-   */
+  /** Gives a frame of the configuration an id of ours: see `ConfiguredIds`. @returns the frame to write at once */
   adopt(connection: number, frame: Body, by: ConfiguredBy): Body {
-    const adopt = (id: number) => this.#protocol.adopt?.(frame, id);
-    const carried = adopt(0);
-    if (carried === undefined) return frame;
-    const id = carried.id ?? this.#requests.correlation.draw();
-    const adopted = typeof id === "number" ? (adopt(id) ?? carried) : carried;
-    this.#requests.configured.add(connection, id, by, carried.own);
-    return adopted.frame;
+    return this.#configured.adopt(connection, frame, by);
   }
 
   /** Finds out what a frame answers, or that it is answered, and changes nothing. Other frames have no origin. */
   originOf(connection: number, frame: Body): FrameOrigin | undefined {
-    const decoded = this.#protocol.decode(frame);
-    if (decoded.type === "answer") return ANSWERED;
-    if (this.#protocol.correlation === "order" || !("id" in decoded)) return undefined;
-    const { id } = decoded;
-    const { configured, correlation } = this.#requests;
-    const found = configured.find(connection, id);
-    if (found) {
-      const isReply = decoded.type === "reply" || decoded.type === "invalid";
-      return { type: "configured", by: found.by, id, body: rendered(decoded, frame, found), isReply };
-    }
-    const ofRequest = correlation.find(connection, id) !== undefined;
-    return ofRequest || (this.#delivery.isNewest(connection) && correlation.isTaken(id)) ? REQUEST : undefined;
+    return this.#configured.originOf(connection, frame, this.#protocol.decode(frame));
   }
 
   /** Takes the reply to a frame of the configuration that met a condition. */
   onConfiguredReply(connection: number, id: WireId): void {
-    this.#requests.configured.onReply(connection, id);
+    this.#configured.onReply(connection, id);
   }
 
   /** Reports the outcome of a `write`. `taken`: false if the socket refused the frame, so that it never left. */
@@ -331,7 +269,7 @@ export class Exchange {
 
   /** Sends an answer whose message has been delivered. */
   answer({ connection, frame, adopt, fill }: HeldAnswer, now: number, buffered: number): readonly ExchangeEffect[] {
-    this.#replyToUpstream(connection, { frame, ...(adopt && { adopt }), ...(fill && { fill }) }, now, buffered);
+    this.#answers.send(connection, { frame, ...(adopt && { adopt }), ...(fill && { fill }) }, now, buffered);
     return this.#flush(now);
   }
 
@@ -412,106 +350,6 @@ export class Exchange {
     if ("request" in entry) this.#requests.giveUp(entry, failure, now);
     else for (const effect of this.#timedOut.giveUp(entry, failure)) this.#effects.push(effect);
   }
-
-  // Frames.
-
-  #onFrameWithId(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
-    const entry = this.#requests.correlation.find(connection, decoded.id);
-    const configured = entry ? undefined : this.#requests.configured.find(connection, decoded.id);
-    if (configured) {
-      this.#onConfiguredFrame(connection, configured, decoded, frame);
-    } else if (decoded.type === "progress") {
-      if (entry) entry.phase.acknowledged = true;
-      this.#message(frame);
-    } else if (entry) {
-      this.#requests.onReplyFrame(entry, decoded, now);
-    } else {
-      this.#stray(connection, decoded, frame, now);
-    }
-  }
-
-  /**
-   * Takes a frame that answers one of the configuration's and met no condition. The reply is counted and dropped. Any
-   * other frame is a message: a greeting may have subscribed.
-   */
-  #onConfiguredFrame(connection: number, configured: ConfiguredFrame, decoded: FrameWithId, frame: Body): void {
-    const isReply = decoded.type === "reply" || decoded.type === "invalid";
-    if (!isReply || configured.answered) {
-      this.#message(rendered(decoded, frame, configured));
-      return;
-    }
-    this.counters.late++;
-    this.#requests.configured.onReply(connection, decoded.id);
-  }
-
-  #stray(connection: number, decoded: ReplyFrame, frame: Body, now: number): void {
-    const newest = this.#delivery.isNewest(connection);
-    const stray = this.#requests.correlation.stray(decoded.id, newest, decoded.type !== "part", now);
-    if (stray !== "message") this.counters[stray]++;
-    if (stray === "late") {
-      for (const effect of this.#timedOut.onReplyFrame(connection, decoded, now)) this.#effects.push(effect);
-    } else {
-      this.#message(frame);
-    }
-  }
-
-  /** Fails the requests that an error without an id may refer to. */
-  #failUnnamed(connection: number, { fails, error }: Extract<DecodedMessage, { type: "error" }>, now: number): void {
-    const sent = this.#requests.table.sentOn(connection).sort((a, b) => a.phase.order - b.phase.order);
-    if (fails === "only" && sent.length !== 1) return;
-    for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
-      const failure = failures.unnamed(this.#delivery.sent(entry), fails, error && this.#heard.shown(error));
-      this.#requests.failEarly(entry, failure, now, error);
-    }
-  }
-
-  /** Replies to an upstream that requests faster than it reads would pile up: `limits.buffered_bytes` bounds them. */
-  #replyToUpstream(
-    connection: number,
-    answer: Pick<Extract<DecodedMessage, { type: "answer" }>, "frame" | "adopt" | "fill">,
-    now: number,
-    buffered: number,
-  ) {
-    const frame = this.#filled(connection, answer);
-    if (frame === undefined) {
-      this.unfilled++;
-      return;
-    }
-    if (buffered + sizeOf(frame) > this.#bufferedMax) {
-      // An older connection is being closed already.
-      if (this.#delivery.isNewest(connection))
-        this.#sendQueue.renew(connection, now, "the upstream sends requests and does not read the replies");
-      return;
-    }
-    this.counters.answered++;
-    this.#effects.push({
-      type: "send",
-      connection,
-      frame: answer.adopt ? this.adopt(connection, frame, "answer") : frame,
-    });
-  }
-
-  /** @returns undefined if a value is not known */
-  #filled(connection: number, { frame, fill }: Pick<HeldAnswer, "frame" | "fill">): Body | undefined {
-    if (fill === undefined || this.#values.fill === undefined || typeof frame !== "string") return frame;
-    try {
-      return this.#values.fill(connection, frame, fill);
-    } catch (error) {
-      if (error instanceof ValueMissing) return undefined;
-      throw error;
-    }
-  }
-
-  #message(frame: Body, { json, answer, why }: MessageFacts = {}): void {
-    this.counters.messages++;
-    this.#heard.add(frame, why);
-    this.#effects.push({ type: "message", frame, json, answer });
-  }
-}
-
-/** A frame with the id that the configuration wrote in place of ours. */
-function rendered(decoded: FrameWithId, frame: Body, { own }: ConfiguredFrame): Body {
-  return decoded.render?.(own) ?? frame;
 }
 
 function earliest(a: number | undefined, b: number | undefined): number | undefined {

@@ -63,7 +63,7 @@ export interface ConnectionEvents {
   /** The reply to a frame of the configuration met its condition, and is not passed on. */
   answered(connection: number, id: WireId): void;
   /** A frame that could not be taken apart, and the reason. */
-  unreadable(connection: number, frame: Body, why: string, now: number): void;
+  unreadable(frame: Body, why: string, now: number): void;
   /** A frame that nobody requested went out: of a greeting or a heartbeat, a ping or a pong. */
   sentOwn(now: number): void;
   /** After `close`: every socket is gone. */
@@ -444,7 +444,7 @@ export class Connection {
     const fault = yield* this.#framing.handle(frame, (message) => this.#frame(connection, message, this.#env.now()));
     if (!fault) return;
     this.#env.tape?.frame("received", connection, frame, this.#secretsWith(frame));
-    this.#events.unreadable(connection, frame, fault.why, this.#env.now());
+    this.#events.unreadable(frame, fault.why, this.#env.now());
   }
 
   /** The secrets that hide the parts of a frame, those included that it brings. */

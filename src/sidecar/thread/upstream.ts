@@ -117,8 +117,7 @@ export class Upstream {
         adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),
         originOf: (connection, frame) => this.#exchange.originOf(connection, frame),
         answered: (connection, id) => this.#exchange.onConfiguredReply(connection, id),
-        unreadable: (connection, frame, why, now) =>
-          this.#carryOut(this.#exchange.onUnreadable(connection, frame, why, now)),
+        unreadable: (frame, why, now) => this.#carryOut(this.#exchange.onUnreadable(frame, why, now)),
         sentOwn: (now) => this.#exchange.onOwnFrame(now),
         closed: (close) => this.#post({ type: "closed", upstream: name, close }),
       },

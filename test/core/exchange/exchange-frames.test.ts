@@ -60,7 +60,7 @@ test("a frame that could not be taken apart is noise, a message, and no reply", 
   const model = new ExchangeModel(text);
   model.connect();
   model.call("a");
-  model.carryOut(model.exchange.onUnreadable(model.connection, "A", "it is broken", model.now));
+  model.carryOut(model.exchange.onUnreadable("A", "it is broken", model.now));
   assert.deepEqual([model.messages, model.exchange.counters.noise, model.open.length], [["A"], 1, 1]);
 });
 

@@ -1,0 +1,10 @@
+/** Mutants of `src/core/exchange/incoming-frames.ts`. */
+export default {
+  tests: ["test/core/exchange/exchange-frames", "test/core/exchange/exchange-configured"],
+  deno: true,
+  mutants: [
+    ["an acknowledgement proves nothing", "if (entry) entry.phase.acknowledged = true;", ""],
+    ["an error without an id fails all requests", 'fails === "all" ? sent : sent.slice(0, 1)', "sent"],
+    ["the reply to a frame of the configuration is a message", "if (!isReply || configured.answered) {", "{"],
+  ],
+};
