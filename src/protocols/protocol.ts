@@ -136,6 +136,8 @@ export interface Protocol {
   readonly maxFrames?: number | undefined;
   /** True if a reply may have several frames (`part`), so that each can be handed on as it arrives. */
   readonly streams?: boolean | undefined;
+  /** True for a reply that refuses what was requested. Omitted if the common forms of a refusal are all. */
+  refuses?(reply: string): boolean;
   /** Returns the frame that cancels the rest of the reply to `id`; omitted if the protocol has none. */
   cancel?(id: WireId): Body | undefined;
   /**

@@ -5,7 +5,7 @@ import type { FrameText } from "../../protocols/condition.ts";
 import { readFrame } from "../../protocols/json-message.ts";
 import { pointerText } from "../../protocols/json-place.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import { idIn, NO_ID, needsIdToEnd, type Recipe, refusesCommonly, USABLE_ID } from "./subscription-recipe.ts";
+import { idIn, NO_ID, needsIdToEnd, type Recipe, USABLE_ID } from "./subscription-recipe.ts";
 
 /** A request for a subscription that has been made, and what has come of it. */
 export interface Asking {
@@ -48,7 +48,7 @@ export function newAsking(number: number): Asking {
  * @returns true if it does
  */
 export function consider(
-  { agreed, refused, idPointer }: Recipe,
+  { agreed, refused, isRefusal, idPointer }: Recipe,
   asking: Asking,
   frame: FrameText,
   isReply: boolean,
@@ -60,7 +60,7 @@ export function consider(
     : isPlainReply
       ? 0
       : -1;
-  const isCommon = isReply && (agreed === undefined || index < 0) && refusesCommonly(frame);
+  const isCommon = isReply && (agreed === undefined || index < 0) && isRefusal(frame);
   if (refused?.(frame) || isCommon) {
     asking.refusals++;
     asking.refusal ??= show(frame);

@@ -6,6 +6,7 @@ import { check, JsonFault } from "../../protocols/json-check.ts";
 import { replace } from "../../protocols/json-edit.ts";
 import { checkedJson, type Json } from "../../protocols/json-message.ts";
 import { locate, type Pointer, parsePointer } from "../../protocols/json-place.ts";
+import type { Protocol } from "../../protocols/protocol.ts";
 import { ID, needsIdToSend, requestOf } from "../../protocols/subscription-request.ts";
 import { flat } from "../util/flat.ts";
 
@@ -20,6 +21,8 @@ export interface Recipe {
   readonly agreed: readonly Test[] | undefined;
   /** Tests if a reply or a message refuses, beside the common forms of a refusal. */
   readonly refused: Test | undefined;
+  /** Tests if a reply refuses, in one of the common forms or as the protocol says. */
+  readonly isRefusal: Test;
   /** Tests if a message ends the subscription, given the upstream's id. */
   readonly ended: Test | undefined;
   /** Where messages may have the upstream's id. */
@@ -40,9 +43,15 @@ interface IdPlace {
 /** The id of a subscription without one, as JSON. */
 export const NO_ID = "null";
 
-export function recipeOf(settings: SubscriptionSettings): Recipe {
+/** @param refuses tells the replies that refuse in the protocol's own form */
+export function recipeOf(settings: SubscriptionSettings, refuses?: Protocol["refuses"]): Recipe {
   const { preset, params, request, id, agreed, refused, ended, renew, silence, unsubscribe, ...condition } = settings;
-  const common = { ended: ended && endingTest(ended, id, condition), renews: renew !== false, silenceMs: silence };
+  const common = {
+    ended: ended && endingTest(ended, id, condition),
+    isRefusal: refusalTest(refuses),
+    renews: renew !== false,
+    silenceMs: silence,
+  };
   if (preset === undefined) {
     return {
       ...common,
@@ -106,15 +115,19 @@ const REFUSALS: readonly Test[] = [
 /** Values of `error` in replies that have none. */
 const NO_ERROR: ReadonlySet<string> = new Set(["null", "false", "0", '""']);
 
+function refusalTest(refuses: Protocol["refuses"]): Test {
+  return (frame) => refusesCommonly(frame) || (frame.text !== undefined && refuses?.(frame.text) === true);
+}
+
 /** Tests if a reply refuses in one of the common forms. */
-export function refusesCommonly(frame: FrameText): boolean {
+function refusesCommonly(frame: FrameText): boolean {
   const error = sourceAt(frame, ["error"]);
   return (error !== undefined && !NO_ERROR.has(error)) || REFUSALS.some((test) => test(frame));
 }
 
 /** Tests if the reply to `unsubscribe` refuses. JSON-RPC servers return false for what they cannot end. */
-export function refusesToEnd(frame: FrameText, { refused }: Recipe): boolean {
-  return refused?.(frame) === true || refusesCommonly(frame) || sourceAt(frame, ["result"]) === "false";
+export function refusesToEnd(frame: FrameText, { refused, isRefusal }: Recipe): boolean {
+  return refused?.(frame) === true || isRefusal(frame) || sourceAt(frame, ["result"]) === "false";
 }
 
 /** Bounds of an id: it is kept for as long as the subscription, and becomes a part of what ends it. */

@@ -4,6 +4,7 @@ import type { SubscriptionSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { type FrameText, frameText } from "../../protocols/condition.ts";
 import { checkedJson } from "../../protocols/json-message.ts";
+import type { Protocol } from "../../protocols/protocol.ts";
 import { messageText } from "../../protocols/subscription-request.ts";
 import { ValueMissing } from "../connection/captured-texts.ts";
 import { notReady } from "../exchange/failures.ts";
@@ -120,9 +121,15 @@ export class Subscriptions {
   #isNextKnown = true;
   #effects: SubscriptionEffect[] = [];
   readonly #secrets: SecretHandling;
+  readonly #refuses: Protocol["refuses"];
 
-  constructor(secrets: SecretHandling = { fill: (message) => message, show: (frame) => frame.slice(0, 200) }) {
+  /** @param refuses tells the replies that refuse in the protocol's own form */
+  constructor(
+    secrets: SecretHandling = { fill: (message) => message, show: (frame) => frame.slice(0, 200) },
+    refuses?: Protocol["refuses"],
+  ) {
     this.#secrets = secrets;
+    this.#refuses = refuses;
     this.#unsubscriptions = new Unsubscriptions(secrets, {
       request: (message) => this.#send("request", message),
       send: (message) => this.#send("send", message),
@@ -149,7 +156,7 @@ export class Subscriptions {
   add(name: string, settings: SubscriptionSettings, lost?: Failure): readonly SubscriptionEffect[] {
     const subscription: Subscription = {
       name,
-      recipe: recipeOf(settings),
+      recipe: recipeOf(settings, this.#refuses),
       stage: { phase: "waiting" },
       activations: 0,
       lastFailure: lost,

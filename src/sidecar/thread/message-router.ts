@@ -38,7 +38,7 @@ export class MessageRouter {
   constructor(
     name: string,
     settings: UpstreamSettings,
-    accepts: Protocol["accepts"],
+    { accepts, refuses }: Pick<Protocol, "accepts" | "refuses">,
     life: JournalEpochs,
     env: RouterEnvironment,
   ) {
@@ -46,7 +46,7 @@ export class MessageRouter {
     this.#retry = retryOf(settings);
     this.#accepts = accepts;
     this.#env = env;
-    this.#subscriptions = new Subscriptions(env.secrets);
+    this.#subscriptions = new Subscriptions(env.secrets, refuses);
     this.#agreements = new AgreementWaits((seq, outcome) =>
       env.post({ type: "settled", upstream: name, seq, outcome }),
     );

@@ -86,7 +86,7 @@ export class Upstream {
     const configured = configuredFrames(settings);
     this.#exchange = new Exchange(answering, settings.limits, mask, configured, env.budget, values, signs);
     this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire(), undefined));
-    this.#router = new MessageRouter(name, settings, protocol.accepts, life, {
+    this.#router = new MessageRouter(name, settings, protocol, life, {
       ...env,
       request: (request, now) => this.#request("subscriptions", request, now),
       secrets: {

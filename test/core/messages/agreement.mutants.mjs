@@ -8,6 +8,7 @@ export default {
       "confirmed.size + refusals >= 1",
     ],
     ["a refusal in common words is an agreement", "if (refused?.(frame) || isCommon) {", "if (refused?.(frame)) {"],
+    ["a message refuses in common words", "const isCommon = isReply && ", "const isCommon = "],
     ["a refusal in described words is an agreement", "if (refused?.(frame) || isCommon) {", "if (isCommon) {"],
   ],
 };

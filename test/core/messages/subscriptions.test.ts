@@ -311,6 +311,17 @@ for (const [name, outcome, why] of refusals) {
   });
 }
 
+test("a reply that refuses in the protocol's own form is no agreement, and a message in that form is none of it", () => {
+  const all = new Subscriptions(undefined, (text) => text.startsWith("[8,"));
+  all.connected();
+  all.add("a", { request: [32, null, {}, "ticks"], match: { "/0": 36 }, unsubscribe: [34] });
+  assert.equal(all.message("[8,68]", at(0)), undefined);
+  const refusal: Outcome = { type: "reply", body: '[8,32,null,{},"no"]', queueMs: 0, upstreamMs: 0 };
+  const [effect] = all.settled(1, refusal, at(0));
+  assert.ok(effect?.type === "state" && effect.state.phase === "failed");
+  assert.match(effect.state.lastFailure?.detail ?? "", /refused it: \[8,32,/);
+});
+
 test("a subscription without an id is known by fixed values", () => {
   const all = new Subscriptions();
   all.connected();
