@@ -13,6 +13,7 @@ export type Token =
   | { readonly kind: "escape"; readonly source: string; readonly before: DeferredKind | undefined }
   /** `${NAME}`: an environment variable. */
   | { readonly kind: "variable"; readonly source: string; readonly name: string }
+  | QuotedToken
   /**
    * `${param:name}`, which each instance has a value for; `${file:/path}`, the text of a file; `${credentials:name}`,
    * a text that the user's own module returns; or `${conn:name}`, a value that `capture` took out of a frame.
@@ -25,34 +26,69 @@ interface DeferredToken {
   readonly name: string;
 }
 
+/**
+ * `${file:$…}`, and so for each kind: a literal text that is resolved when that kind is. Nobody writes it: it stands
+ * for what would not be literal as it is, such as a `$` before a placeholder.
+ */
+interface QuotedToken {
+  readonly kind: "quoted";
+  readonly source: string;
+  readonly of: DeferredKind;
+  readonly text: string;
+}
+
 const DEFERRED_KINDS = ["param", "file", "credentials", "conn"] as const;
 
 export type DeferredKind = (typeof DEFERRED_KINDS)[number];
 
 const KIND = DEFERRED_KINDS.join("|");
 const PLACEHOLDER = String.raw`\$\{(?:(?<kind>${KIND}):(?<of>[^}]*)|(?<variable>[A-Za-z_]\w*))\}`;
-const ESCAPE = String.raw`\$\$\{(?=(?<before>${KIND}):)|(?<escaped>\$\$\{)`;
-const GRAMMAR = new RegExp(String.raw`${ESCAPE}|${PLACEHOLDER}|\$\{`, "g");
 
 /** Matches any text that has a placeholder, escaped or not: for a JSON Schema, which knows no named groups. */
 export const PLACEHOLDER_PATTERN = PLACEHOLDER.replaceAll(/\?<\w+>/g, "?:");
 
+const GRAMMAR = grammarOf(DEFERRED_KINDS);
+
+function grammarOf(kinds: readonly DeferredKind[]): RegExp {
+  const any = kinds.join("|");
+  const escaped = String.raw`\$\$\{(?=(?<before>${any}):)|(?<escaped>\$\$\{)`;
+  return new RegExp(String.raw`${escaped}|${PLACEHOLDER.replace(KIND, any)}|\$\{`, "g");
+}
+
+/** The start of a quoted text, behind which it stands in the encoding of URLs. */
+const QUOTE = "$";
+
+function quoted(of: DeferredKind, text: string): string {
+  return `\${${of}:${QUOTE}${encodeURIComponent(text)}}`;
+}
+
 /** Splits a text into tokens whose sources add up to it. */
-export function tokenize(text: string): Token[] {
+export function tokenize(text: string, grammar = GRAMMAR): Token[] {
   const tokens: Token[] = [];
   let end = 0;
-  for (const { 0: source, index, groups = {} } of text.matchAll(GRAMMAR)) {
+  for (const { 0: source, index, groups = {} } of text.matchAll(grammar)) {
     if (index > end) tokens.push({ kind: "text", source: text.slice(end, index) });
     end = index + source.length;
     const { kind, of: name = "", variable, escaped, before } = groups;
-    if (isDeferredKind(kind)) tokens.push({ kind, source, name });
-    else if (variable !== undefined) tokens.push({ kind: "variable", source, name: variable });
+    if (isDeferredKind(kind)) {
+      const literal = quotedIn(name);
+      tokens.push(literal === undefined ? { kind, source, name } : { kind: "quoted", source, of: kind, text: literal });
+    } else if (variable !== undefined) tokens.push({ kind: "variable", source, name: variable });
     else if (isDeferredKind(before) || escaped !== undefined)
       tokens.push({ kind: "escape", source, before: isDeferredKind(before) ? before : undefined });
     else tokens.push({ kind: "malformed", source });
   }
   if (end < text.length) tokens.push({ kind: "text", source: text.slice(end) });
   return tokens;
+}
+
+function quotedIn(name: string): string | undefined {
+  if (!name.startsWith(QUOTE)) return undefined;
+  try {
+    return decodeURIComponent(name.slice(QUOTE.length));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The placeholder of a value that frames bring, as the configuration has it. */
@@ -78,6 +114,41 @@ export function isDeferred(token: Token): token is DeferredToken {
 export function escapeDeferred(literal: string, kinds: readonly DeferredKind[] = DEFERRED_KINDS): string {
   if (kinds.length === 0) return literal;
   return literal.replace(new RegExp(String.raw`\$\{(?=(?:${kinds.join("|")}):)`, "g"), (start) => `$${start}`);
+}
+
+/**
+ * A text that is put together from literal parts and from the placeholders of later moments. However they meet, a
+ * literal part is never taken for a placeholder, and a placeholder never for literal.
+ */
+export class PartlyFilled {
+  readonly #later: readonly DeferredKind[];
+  #text = "";
+  #literal = "";
+
+  constructor(later: readonly DeferredKind[] = DEFERRED_KINDS) {
+    this.#later = later;
+  }
+
+  literal(text: string): void {
+    this.#literal += text;
+  }
+
+  /** Adds a literal text of which no reader of templates sees a word, such as a `$NAME`. */
+  hidden(text: string): void {
+    const of = this.#later.at(-1);
+    if (of === undefined) this.literal(text);
+    else this.placeholder(of, quoted(of, text));
+  }
+
+  placeholder(kind: DeferredKind, source: string): void {
+    const literal = escapeDeferred(this.#literal, this.#later);
+    this.#text += literal.replace(/\$+$/, (dollars) => quoted(kind, dollars)) + source;
+    this.#literal = "";
+  }
+
+  end(): string {
+    return this.#text + escapeDeferred(this.#literal, this.#later);
+  }
 }
 
 /** The placeholders that are left in texts once the configuration was read. */
@@ -110,24 +181,59 @@ export function placeholdersIn(value: unknown): UsedPlaceholders {
   return { files, credentials, captured, escapes };
 }
 
-type Resolve = (kind: DeferredKind, name: string) => string;
+export type Resolve = (kind: DeferredKind, name: string) => string;
 
-/**
- * Resolves the placeholders in all texts of a value. A resolved text is not searched again.
- * @param later kinds that are resolved by another call: their placeholders and escapes stay
- */
-export function fillPlaceholders<Value>(value: Value, resolve: Resolve, later: readonly DeferredKind[] = []): Value {
-  return mapTexts(value, (text) => fillText(text, resolve, later)) as Value;
+/** A moment at which placeholders of some kinds are resolved. */
+export interface Moment {
+  /** Its kinds first, those of later moments behind. What looks like one of an earlier moment is literal by now. */
+  readonly grammar: RegExp;
+  readonly later: readonly DeferredKind[];
 }
 
-/** Does the same for one text. */
-export function fillText(text: string, resolve: Resolve, later: readonly DeferredKind[] = []): string {
-  const fill = (token: Token): string => {
-    if (isDeferred(token) && !later.includes(token.kind)) return escapeDeferred(resolve(token.kind, token.name), later);
-    const isMet = token.kind === "escape" && token.before !== undefined && !later.includes(token.before);
-    return isMet ? "${" : token.source;
-  };
-  return tokenize(text).map(fill).join("");
+function moment(now: readonly DeferredKind[], later: readonly DeferredKind[]): Moment {
+  return { grammar: grammarOf([...now, ...later]), later };
+}
+
+const PARAMS = moment(["param"], ["file", "credentials", "conn"]);
+
+/** A connection attempt. */
+export const ATTEMPT = moment(["file", "credentials"], ["conn"]);
+
+/** A text goes out over a connection. */
+export const GOING_OUT = moment(["conn"], []);
+
+/** A text goes out that no moment before has seen. */
+export const ALL_AT_ONCE = moment(DEFERRED_KINDS, []);
+
+/** Resolves the placeholders in all texts of a value. A resolved text is not searched again. */
+export function fillPlaceholders<Value>(value: Value, resolve: Resolve, at: Moment): Value {
+  return mapTexts(value, (text) => fillText(text, resolve, at)) as Value;
+}
+
+/**
+ * Does the same for one text.
+ * @param hides true if what is put in must not be read as a template
+ */
+export function fillText(text: string, resolve: Resolve, { grammar, later }: Moment, hides = false): string {
+  const filled = new PartlyFilled(later);
+  for (const token of tokenize(text, grammar)) {
+    if (isDeferred(token)) {
+      if (later.includes(token.kind)) filled.placeholder(token.kind, token.source);
+      else if (hides) filled.hidden(resolve(token.kind, token.name));
+      else filled.literal(resolve(token.kind, token.name));
+    } else if (token.kind === "quoted") {
+      if (later.includes(token.of)) filled.placeholder(token.of, token.source);
+      else filled.literal(token.text);
+    } else if (token.kind === "escape" && token.before !== undefined) filled.literal("${");
+    else filled.literal(token.source);
+  }
+  return filled.end();
+}
+
+/** Makes quoted texts plain again: for a look at a value that does not go out. */
+export function unquoted<Value>(value: Value): Value {
+  const plain = (token: Token) => (token.kind === "quoted" ? token.text : token.source);
+  return mapTexts(value, (text) => tokenize(text).map(plain).join("")) as Value;
 }
 
 /** The names of the parameters in all texts of a value. */
@@ -140,34 +246,9 @@ export function paramsIn(value: unknown): ReadonlySet<string> {
   return names;
 }
 
-/** Thrown for a parameter whose `$` would make the placeholder behind it a literal one. */
-export class EscapingParam extends Error {
-  override readonly name = "EscapingParam";
-
-  constructor(kind: DeferredKind) {
-    super(`a value that ends with $ cannot stand before \${${kind}:…}`);
-  }
-}
-
-/**
- * Puts parameters into all texts of a value. No attempt takes them for placeholders, not even together with the text
- * around them, and they take the meaning of no placeholder away.
- * @throws EscapingParam
- */
-export function fillParams<Value>(value: Value, find: (name: string) => string): Value {
-  return mapTexts(value, (text) => {
-    let filled = "";
-    let literal = "";
-    for (const token of tokenize(text)) {
-      if (token.kind === "param") literal += find(token.name);
-      else if (isDeferred(token)) {
-        if (literal.endsWith("$")) throw new EscapingParam(token.kind);
-        filled += escapeDeferred(literal) + token.source;
-        literal = "";
-      } else literal += token.kind === "escape" && token.before !== undefined ? "${" : token.source;
-    }
-    return filled + escapeDeferred(literal);
-  }) as Value;
+/** Puts parameters into all texts of a value. `hides` as for `fillText`. */
+export function fillParams<Value>(value: Value, find: (name: string) => string, hides = false): Value {
+  return mapTexts(value, (text) => fillText(text, (_, name) => find(name), PARAMS, hides)) as Value;
 }
 
 function mapTexts(value: unknown, map: (text: string) => string): unknown {

@@ -1,5 +1,7 @@
 /** The secrets of an upstream's settings, and texts for people from which they are masked. */
 
+import { unquoted } from "./placeholders.ts";
+
 /** Names of headers, parameters and subprotocols that carry secrets, such as authorization, cookie or access_token. */
 const SECRET_NAME = /auth|cookie|token|secret|passw|passphrase|api[-_]?key|credential|bearer|signature/i;
 
@@ -75,7 +77,7 @@ export function secretsOf(
     collect(send, found, (text, name) => name === undefined || !NAMING.test(name) || KEY_LIKE.test(text));
     collect(expected, found, isSecret);
   }
-  collect([keepalive, protocol, subscriptions, add], found, isSecret);
+  collect(unquoted([keepalive, protocol, subscriptions, add]), found, isSecret);
   return [...found].filter(({ length }) => length >= SECRET_MIN).sort((a, b) => b.length - a.length);
 }
 

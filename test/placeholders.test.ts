@@ -4,13 +4,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { expand } from "../src/config/environment.ts";
+import { filledText } from "../src/core/connection/captured-texts.ts";
 import {
+  ALL_AT_ONCE,
+  ATTEMPT,
   fillParams,
   fillPlaceholders,
   PLACEHOLDER_PATTERN,
   paramsIn,
   placeholdersIn,
   tokenize,
+  unquoted,
 } from "../src/placeholders.ts";
 
 const settings = {
@@ -81,7 +85,7 @@ test("placeholders are found at any depth, unless they are escaped", () => {
 });
 
 test("every text is filled in once, and everything else stays as it is", () => {
-  const found = fillPlaceholders(settings, (kind, name) => `<${kind} ${name} \${file:/x} $&>`);
+  const found = fillPlaceholders(settings, (kind, name) => `<${kind} ${name} \${file:/x} $&>`, ALL_AT_ONCE);
   assert.deepEqual(found, {
     url: "wss://example.org/?<credentials query ${file:/x} $&>",
     headers: { authorization: "Bearer <file /run/token ${file:/x} $&>" },
@@ -96,7 +100,7 @@ test("the value of a variable is never taken for a placeholder, whatever it hold
       const read = expand("a${V}b", { V: value });
       assert.deepEqual(read.problems, []);
       assert.equal(
-        fillPlaceholders(read.text, () => assert.fail("a placeholder was resolved")),
+        fillPlaceholders(read.text, () => assert.fail("a placeholder was resolved"), ALL_AT_ONCE),
         `a${value}b`,
       );
       // An escaped template comes out as it was written.
@@ -113,7 +117,7 @@ test("the values of adjacent variables are never taken for a placeholder togethe
       if (first === "" || second === "") return;
       const { text } = expand("${A}${B}", { A: first, B: second });
       assert.equal(
-        fillPlaceholders(text, () => assert.fail("a placeholder was resolved")),
+        fillPlaceholders(text, () => assert.fail("a placeholder was resolved"), ALL_AT_ONCE),
         first + second,
       );
     }),
@@ -134,7 +138,7 @@ test("parameters are found at any depth and filled in, and all other placeholder
   assert.deepEqual([...paramsIn(template)], ["a", "c"]);
   assert.deepEqual(
     fillParams(template, (name) => name.toUpperCase()),
-    { url: "/A?${file:/x}", list: ["$${param:b}", { c: "C${credentials:d}" }, "${conn:e}"] },
+    { url: "/A?${file:/x}", list: ["${param:b}", { c: "C${credentials:d}" }, "${conn:e}"] },
   );
 });
 
@@ -144,16 +148,48 @@ test("a parameter is never taken for a placeholder, not even with the text aroun
       const template = expand(`${before.replaceAll("$", () => "$$")}V`, {}).text;
       const values: Record<string, string> = { first, second };
       const filled = fillParams(`${template}\${param:first}\${param:second}`, (name) => values[name] ?? "");
-      const sent = fillPlaceholders(filled, () => assert.fail("a placeholder was resolved"));
-      assert.ok(sent.endsWith(`V${first}${second}`), sent);
+      const sent = fillPlaceholders(filled, () => assert.fail("a placeholder was resolved"), ATTEMPT);
+      const out = filledText(sent, new Map());
+      assert.ok(out.endsWith(`V${first}${second}`), out);
     }),
     { numRuns: 1_000, examples: [["", "${", "file:/etc/passwd}"]] },
   );
-  for (const next of ["${file:/x}", "${credentials:x}", "${conn:x}"]) {
-    const before = fillParams(`\${param:a}${next}`, () => "${conn:b}");
-    assert.equal(before, `$\${conn:b}${next}`);
-  }
   const joined = fillParams("$\u007bx${param:a}", () => "{file:/etc/passwd}");
   assert.deepEqual(placeholdersIn(joined).files, new Set());
   assert.deepEqual(placeholdersIn(fillParams("${${param:a}", () => "file:/etc/passwd}")).files, new Set());
+});
+
+test("values and placeholders of every moment go out as they are, wherever they meet", () => {
+  fc.assert(
+    fc.property(
+      fc.array(pieces, { minLength: 5, maxLength: 5 }),
+      fc.array(fc.nat(5), { maxLength: 8 }),
+      (values, order) => {
+        const [variable = "", param = "", file = "", credentials = "", conn = ""] = values;
+        if (variable === "") return;
+        const kinds = ["${V}", "${param:p}", "${file:/f}", "${credentials:c}", "${conn:n}", "-"];
+        const brought = [...values, "-"];
+        const read = expand(order.map((at) => kinds[at]).join(""), { V: variable });
+        assert.deepEqual(read.problems, []);
+        const opened = fillParams(read.text, () => param);
+        const attempted = fillPlaceholders(opened, (kind) => (kind === "file" ? file : credentials), ATTEMPT);
+        const sent = filledText(attempted, new Map([["n", JSON.stringify(conn)]]));
+        assert.equal(sent, order.map((at) => brought[at]).join(""));
+      },
+    ),
+    {
+      numRuns: 2_000,
+      examples: [
+        [
+          ["a$", "b$$", "", "$", "${file:/x}"],
+          [0, 2, 1, 2, 3, 2, 4, 4],
+        ],
+      ],
+    },
+  );
+});
+
+test("only the reader of a configuration makes quoted texts", () => {
+  assert.match(expand("${conn:$a}", {}).problems.join(), /name begins with \$/);
+  assert.equal(unquoted(expand("${V}", { V: "$a}" }, true).text), "$a}");
 });

@@ -1,7 +1,7 @@
 /** Environment variables, read one by one: Deno permits them by name, and listing them would need all of them. */
 
 import { isAbsolute } from "node:path";
-import { escapeDeferred, tokenize } from "../placeholders.ts";
+import { PartlyFilled, tokenize } from "../placeholders.ts";
 import { ConfigError } from "./problems.ts";
 
 /** The variables by name: `process.env`, or a plain object in tests. */
@@ -29,36 +29,41 @@ export interface Expanded {
  * Replaces each `${NAME}` with the variable's value, and `$${` with `${`, once: a value is never searched again.
  * All other placeholders stay, such as `${file:…}`, and a variable's value is never taken for one of them.
  * An unset or empty variable is a problem: a login with an empty password would fail somewhere far away.
+ * @param hides true if a value must not be read as a template
  */
-export function expand(template: string, env: Environment): Expanded {
+export function expand(template: string, env: Environment, hides = false): Expanded {
   const names: string[] = [];
   const problems: string[] = [];
-  let text = "";
-  let literal = "";
+  const text = new PartlyFilled();
   for (const token of tokenize(template)) {
     switch (token.kind) {
       case "text":
-        literal += token.source;
+        text.literal(token.source);
         break;
       case "escape":
-        literal += "${";
+        text.literal("${");
         break;
       case "malformed":
         problems.push("has a ${ without a variable's name and a } after it (write $${ for a literal ${)");
         break;
-      case "variable":
+      case "variable": {
         names.push(token.name);
-        literal += readNonEmpty(token.name);
+        const value = readNonEmpty(token.name);
+        if (hides) text.hidden(value);
+        else text.literal(value);
+        break;
+      }
+      case "quoted":
+        problems.push(`has a \${${token.of}:…} whose name begins with $`);
         break;
       default:
         if (token.kind === "file" && !isAbsolute(token.name)) {
           problems.push("has a ${file:…} whose path is not absolute: write the whole path");
         }
-        text += escapeDeferred(literal) + token.source;
-        literal = "";
+        text.placeholder(token.kind, token.source);
     }
   }
-  return { text: text + escapeDeferred(literal), names, problems };
+  return { text: text.end(), names, problems };
 
   function readNonEmpty(name: string): string {
     const value = readVariable(env, name);

@@ -66,7 +66,7 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
     Scalar(part, scalar, parents) {
       if (part === "key" || typeof scalar.value !== "string") return;
       const path = pathOf([...parents, scalar]);
-      const expanded = expand(scalar.value, env);
+      const expanded = expand(scalar.value, env, isTemplate(path) && !isAnchored([...parents, scalar]));
       scalar.value = expanded.text;
       problems.push(...expanded.problems.map((what) => `${at(startOf(scalar))}: ${dotted(path)}: ${what}`));
       for (const variable of expanded.names) {
@@ -144,6 +144,16 @@ const SECRET_PLACES = new Set([
 
 function isSecretPlace([root, , key]: readonly string[]): boolean {
   return root === "upstreams" && key !== undefined && SECRET_PLACES.has(key);
+}
+
+/** True for the answers of a protocol, in which names stand for groups: a variable's value must not be read so. */
+function isTemplate([root, , key, option, , send]: readonly string[]): boolean {
+  return root === "upstreams" && key === "protocol" && option === "answers" && send === "send";
+}
+
+/** True if a part of the file may stand in other places, too. */
+function isAnchored(nodes: readonly unknown[]): boolean {
+  return nodes.some((node) => (node as Partial<Node & { anchor: unknown }> | null)?.anchor !== undefined);
 }
 
 /** The offset of the value at `path`, or of its nearest existing ancestor. */

@@ -5,10 +5,10 @@ import type { UpstreamSettings } from "../config/schema.ts";
 import { HEADER_VALUE } from "../config/wire.ts";
 import { refused } from "../errors.ts";
 import type { InstanceOrder } from "../http/ports.ts";
-import { EscapingParam, fillParams, paramsIn } from "../placeholders.ts";
+import { fillParams, paramsIn } from "../placeholders.ts";
 import type { Pattern } from "../protocols/pattern.ts";
 import { checkResolved } from "../secret-file.ts";
-import { outgoingOf } from "../secrets.ts";
+import { type Outgoing, outgoingOf } from "../secrets.ts";
 
 /** The most characters of a value: those that a pattern sees. */
 const VALUE_MAX = 1_024;
@@ -50,12 +50,11 @@ export async function filledSettings(settings: UpstreamSettings, order: Instance
   return { ...filled, headers };
 }
 
-function filledTexts<Value>(value: Value, find: (name: string) => string): Value {
-  try {
-    return fillParams(value, find);
-  } catch (error) {
-    throw error instanceof EscapingParam ? refused("invalid_request", `params: ${error.message}`) : error;
-  }
+/** Fills the settings that go out. Names in answers stand for groups: values must not be read so. */
+function filledTexts({ protocol, ...outgoing }: Outgoing, find: (name: string) => string): Outgoing {
+  const filled = { ...fillParams(outgoing, find), protocol: fillParams(protocol, find) };
+  if (typeof protocol === "string" || !("answers" in protocol)) return filled;
+  return { ...filled, protocol: { ...Object(filled.protocol), answers: fillParams(protocol.answers, find, true) } };
 }
 
 function missing(name: string): never {

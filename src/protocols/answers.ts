@@ -1,6 +1,6 @@
 /** Answers to the upstream's own requests, by rules of the configuration, which every preset takes. */
 
-import { escapeDeferred, placeholdersIn } from "../placeholders.ts";
+import { escapeDeferred, isDeferred, PartlyFilled, type Token, tokenize, unquoted } from "../placeholders.ts";
 import { type Condition, compile, type FrameText, frameText } from "./condition.ts";
 import { insertMissing, replace } from "./json-edit.ts";
 import { readFrame } from "./json-message.ts";
@@ -92,21 +92,32 @@ function filling(rule: AnswerRule): (request: FrameText) => string | undefined {
   const groups = new Set(namesIn(template).filter((name) => groupsOf(rule).includes(name)));
   if (rule.when.text === undefined || groups.size === 0) return () => template;
   const pattern = compilePattern(rule.when.text);
-  const form = formToFill(rule);
   return ({ text = "" }) => {
     const values = pattern.groups(text);
-    return values && filled(rule, (name) => literal(values.get(name), form));
+    return values && filled(rule, (name) => values.get(name));
   };
 }
 
-/** The answer with the values of groups. In JSON they are texts, or within texts, and are escaped as such. */
-function filled({ send }: AnswerRule, value: (name: string) => string | undefined): string {
+/**
+ * The answer with the values of groups, and with the placeholders that are filled when it goes out: what those bring is
+ * no template. In JSON the values are texts, or within texts, and are escaped as such.
+ */
+function filled({ send }: Pick<AnswerRule, "send">, value: (name: string) => string | undefined): string {
   const isText = typeof send === "string";
-  return messageText(send).replace(NAMES, (written, name: string) => {
-    const found = value(name);
-    if (found === undefined) return written;
-    return isText ? found : JSON.stringify(found).slice(1, -1);
-  });
+  const inText = (source: string) =>
+    source.replace(NAMES, (written, name: string) => {
+      const found = value(name);
+      if (found === undefined) return written;
+      return isText ? found : JSON.stringify(found).slice(1, -1);
+    });
+  const answer = new PartlyFilled(formToFill({ send }) === undefined ? [] : undefined);
+  for (const token of tokenize(messageText(send))) {
+    if (isDeferred(token)) answer.placeholder(token.kind, token.source);
+    else if (token.kind === "quoted") answer.placeholder(token.of, token.source);
+    else if (token.kind === "escape" && token.before !== undefined) answer.literal("${");
+    else answer.literal(inText(token.source));
+  }
+  return answer.end();
 }
 
 function groupsOf({ when }: Pick<AnswerRule, "when">): readonly string[] {
@@ -114,7 +125,8 @@ function groupsOf({ when }: Pick<AnswerRule, "when">): readonly string[] {
 }
 
 function namesIn(template: string): readonly string[] {
-  return Array.from(template.matchAll(NAMES), ([, name = ""]) => name);
+  const texts = tokenize(template).filter(({ kind }) => kind === "text");
+  return texts.flatMap(({ source }) => Array.from(source.matchAll(NAMES), ([, name = ""]) => name));
 }
 
 /** The names in an answer that look like groups and are none, beside groups of which there are some. */
@@ -127,7 +139,8 @@ export function unknownGroups(rule: Pick<AnswerRule, "when" | "send">): readonly
 /** The answer as it may go out, for checks: every group has the same value. */
 export function sampleAnswer(rule: AnswerRule, value = "1"): string {
   const groups = groupsOf(rule);
-  return filled(rule, (name) => (groups.includes(name) ? value : undefined));
+  const sample = filled(rule, (name) => (groups.includes(name) ? value : undefined));
+  return typeof rule.send === "string" ? unquoted(sample) : JSON.stringify(unquoted(JSON.parse(sample)));
 }
 
 // Ids.
@@ -158,7 +171,7 @@ function probe(rule: AnswerRule, value: string): string {
 
 /** The places at which the answer has the value that the condition demands there. */
 function demandedPlaces({ when: { match = {} }, send }: AnswerRule): readonly string[] {
-  const text = messageText(send);
+  const text = messageText(unquoted(send));
   const json = readFrame(text);
   if ("why" in json) return [];
   return Object.keys(match).filter((pointer) => {
@@ -179,19 +192,16 @@ function copied(
   if (root === undefined) return answer;
   const source = locate(request, root, from);
   if (source.type !== "found") return answer;
-  return put(answer, to, literal(request.slice(source.value.start, source.value.end), form));
+  const value = request.slice(source.value.start, source.value.end);
+  return put(answer, to, form === undefined ? value : escapeDeferred(value));
 }
 
-/** The form of an answer into which captured values are put when it goes out; undefined if none are. */
+/** The form of an answer that is filled when it goes out; undefined if nothing is left to fill. */
 function formToFill({ send }: Pick<AnswerRule, "send">): AnswerForm | undefined {
-  const { captured, escapes } = placeholdersIn(send);
-  if (captured.size === 0 && !escapes) return undefined;
+  const isLeft = (token: Token) =>
+    isDeferred(token) || token.kind === "quoted" || (token.kind === "escape" && token.before !== undefined);
+  if (!tokenize(messageText(send)).some(isLeft)) return undefined;
   return typeof send === "string" ? "text" : "json";
-}
-
-/** Escapes the upstream's text: nothing in it is a placeholder of an answer that is filled later. */
-function literal<Text extends string | undefined>(text: Text, form: AnswerForm | undefined): Text | string {
-  return form === undefined || text === undefined ? text : escapeDeferred(text, ["conn"]);
 }
 
 /** Puts a value into a JSON text; leaves the text as it is if another value is in the way. */

@@ -5,7 +5,7 @@ import { cursorText, type Gap, type JournalEntry, type Page, type Start } from "
 import type { WebhookState } from "../http/ports.ts";
 import { jsonOf } from "../http/streaming/render.ts";
 import type { Network } from "../net/connect.ts";
-import { fillPlaceholders, placeholdersIn } from "../placeholders.ts";
+import { ALL_AT_ONCE, fillPlaceholders, placeholdersIn } from "../placeholders.ts";
 import { checkResolved, readSecretFile, Unresolved } from "../secret-file.ts";
 import type { JournalPulls, ReadEnd } from "../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../sidecar/host/journal-reader.ts";
@@ -311,7 +311,7 @@ async function resolved(settings: WebhookSettings, signal: AbortSignal): Promise
   const outgoing: WebhookSecrets = { url, proxy, headers, secret };
   const files = new Map<string, string>();
   for (const path of placeholdersIn(outgoing).files) files.set(path, await readSecretFile(path, signal));
-  const filled = fillPlaceholders(outgoing, (_, path) => files.get(path) ?? "");
+  const filled = fillPlaceholders(outgoing, (_, path) => files.get(path) ?? "", ALL_AT_ONCE);
   checkResolved(url, filled);
   for (const secret of [filled.secret ?? []].flat()) {
     const fault = faultOfKey(secret);

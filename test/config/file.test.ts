@@ -142,3 +142,23 @@ test("modules are resolved to file: URLs on this machine", () => {
   assert.equal(resolveModule("file:./protocol.js", "/etc/side"), "file:///etc/side/protocol.js");
   assert.equal(resolveModule("file://other.example/protocol.js", "/etc/side"), undefined);
 });
+
+test("a variable's value in an answer is no template, and an anchored one stays plain", () => {
+  const text = [
+    "upstreams:",
+    "  default:",
+    '    headers: { a: &shared "${V}" }',
+    "    protocol:",
+    "      preset: text",
+    '      answers: [{ when: "(?<n>.)", send: "$n ${V}" }, { when: "b", send: *shared }]',
+  ];
+  const { value } = parseConfigFile(text.join("\n"), "a.yaml", { V: "a$n" });
+  const { headers, protocol } = (
+    value as { upstreams: { default: { headers: object; protocol: { answers: object } } } }
+  ).upstreams.default;
+  assert.deepEqual(headers, { a: "a$n" });
+  assert.deepEqual(protocol.answers, [
+    { when: "(?<n>.)", send: "$n ${conn:$a%24n}" },
+    { when: "b", send: "a$n" },
+  ]);
+});

@@ -110,7 +110,7 @@ async function protocolOf(settings: unknown): Promise<{ protocol: Protocol; fram
   await preparePatterns(settings);
   const config = configSchema.parse({ upstreams: { a: { url: "ws://127.0.0.1:1", protocol: settings } } });
   const parsed = config.upstreams?.a?.protocol ?? assert.fail("no protocol");
-  const protocol = withConfiguredAnswers(await loadProtocol(parsed), parsed, () => parsed);
+  const protocol = withConfiguredAnswers(await loadProtocol(parsed), parsed);
   return { protocol, frames: typeof parsed === "object" ? parsed.frames : undefined };
 }
 

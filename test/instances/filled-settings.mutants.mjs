@@ -4,12 +4,7 @@ export default {
   mutants: [
     ["a part of a value may match", "String.raw`\\A(?:${text})\\z`", "text"],
     ["an alternative leaves the anchors", "String.raw`\\A(?:${text})\\z`", "String.raw`\\A${text}\\z`"],
-    [
-      "a value that escapes a placeholder is a fault",
-      'refused("invalid_request", `params: ${error.message}`) : error',
-      "error : error",
-    ],
-    ["an encoded value is refused", 'filledTexts({ ...outgoing, url: "" }, find)', "filledTexts(outgoing, find)"],
+    ["a value is read for groups", "fillParams(protocol.answers, find, true)", "fillParams(protocol.answers, find)"],
     ["a value is not encoded in the address", "encodeURIComponent(find(name))", "find(name)"],
     ["a value may lead to the folder above", "if (DOTS.test(filled.url))", "if (false)"],
     [

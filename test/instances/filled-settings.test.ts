@@ -3,9 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { upstreamSchema } from "../../src/config/upstream-settings.ts";
-import { filledMessage } from "../../src/core/connection/captured-texts.ts";
+import { filledMessage, filledText } from "../../src/core/connection/captured-texts.ts";
 import { SidesocketError } from "../../src/errors.ts";
 import { filledSettings } from "../../src/instances/filled-settings.ts";
+import { ATTEMPT, fillPlaceholders } from "../../src/placeholders.ts";
+import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
+import { loadProtocol, withConfiguredAnswers } from "../../src/sidecar/thread/load-protocol.ts";
+
+await preparePatterns({ text: "" });
 
 const URL_START = "wss://example.org/rooms/";
 
@@ -53,17 +58,23 @@ test("captured values stay where they are, and a parameter beside one never beco
   assert.equal(filledMessage(add, new Map()), '{"/params/who":"${conn:session}"}');
 });
 
-test("a value takes the meaning of no placeholder away", async () => {
+test("a value takes the meaning of no placeholder away, and is no group of an answer", async () => {
   const settings = upstreamSchema.parse({
     url: URL_START,
     params: { who: ".*" },
     headers: { "x-key": "${param:who}${file:/run/key}" },
+    protocol: { preset: "text", answers: [{ when: "^(?<a>.)", send: "$a ${param:who}" }] },
     instances: {},
   });
-  const refused = filledSettings(settings, { params: { who: "a$" } });
-  await assert.rejects(refused, /params: a value that ends with \$ cannot stand before \$\{file:…\}/);
-  const { headers } = await filledSettings(settings, { params: { who: "$a" } });
-  assert.deepEqual(headers, { "x-key": "$a${file:/run/key}" });
+  const { headers, protocol } = await filledSettings(settings, { params: { who: "$a$" } });
+  assert.deepEqual(
+    fillPlaceholders(headers, () => "s3cret", ATTEMPT),
+    { "x-key": "$a$s3cret" },
+  );
+  const answering = withConfiguredAnswers(await loadProtocol(protocol), protocol);
+  const answer = answering.decode("x");
+  assert.ok(answer.type === "answer" && typeof answer.frame === "string");
+  assert.equal(filledText(answer.frame, new Map()), "x $a$");
   // In an address it is encoded.
   const encoded = { ...settings, url: `${URL_START}?\${param:who}\${file:/run/key}`, headers: {} };
   assert.equal((await filledSettings(encoded, { params: { who: "$" } })).url, `${URL_START}?%24\${file:/run/key}`);

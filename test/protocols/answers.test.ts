@@ -3,8 +3,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { expand } from "../../src/config/environment.ts";
 import { check, dotted } from "../../src/config/problems.ts";
 import { upstreamSchema } from "../../src/config/upstream-settings.ts";
+import { filledAnswer } from "../../src/core/connection/captured-texts.ts";
+import { withAnswers } from "../../src/protocols/answers.ts";
 import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
 import { presetNames } from "../../src/protocols/presets.ts";
 import type { Decoded, Protocol } from "../../src/protocols/protocol.ts";
@@ -19,7 +22,7 @@ async function protocolOf(options: object): Promise<Protocol> {
   const parsed = parse(options);
   assert.ok("value" in parsed, JSON.stringify(parsed));
   const settings = parsed.value.protocol;
-  return withConfiguredAnswers(await loadProtocol(settings), settings, () => settings);
+  return withConfiguredAnswers(await loadProtocol(settings), settings);
 }
 
 /** The frame that answers one of the upstream's, and whether it gets an id of ours. */
@@ -114,6 +117,52 @@ test("an id in an answer is replaced by ours unless it comes from the request, i
     assert.ok(typeof answer === "object", JSON.stringify([rule, answer]));
     assert.equal(answer.adopt, adopts, JSON.stringify(rule));
   }
+});
+
+test("what a placeholder brings into an answer is never read for groups, and what the upstream brings for no placeholder", async () => {
+  const pieces = fc.array(fc.constantFrom("$", "{", "}", "${", "conn:b}", "file:/b}", "$a", "a", '"', "x"), {
+    maxLength: 6,
+  });
+  const texts = pieces.map((all) => all.join(""));
+  const plain = await loadProtocol("text");
+  const send = "$a${V}$a${file:/f}${conn:c}$a";
+  const parts = ({ env, file, conn, group }: Readonly<Record<string, string>>) => [
+    group,
+    env,
+    group,
+    file,
+    conn,
+    group,
+  ];
+  await fc.assert(
+    fc.asyncProperty(fc.record({ env: texts, file: texts, conn: texts, group: texts }), async (values) => {
+      if (values.env === "") return;
+      const expanded = expand(send, { V: values.env }, true);
+      assert.deepEqual(expanded.problems, []);
+      const conn = new Map([["c", JSON.stringify(values.conn)]]);
+      for (const form of ["text", "json"] as const) {
+        const given = form === "text" ? expanded.text : { in: expanded.text };
+        const protocol = withAnswers(plain, [{ when: { text: "(?s)^P(?<a>.*)" }, send: given }]);
+        const answer = protocol.decode(`P${values.group}`);
+        assert.ok(answer.type === "answer" && answer.fill === form && typeof answer.frame === "string");
+        const sent = filledAnswer(answer.frame, form, conn, () => values.file);
+        const expected = parts(values).join("");
+        assert.equal(sent, form === "text" ? expected : JSON.stringify({ in: expected }));
+      }
+    }),
+    { numRuns: 200, examples: [[{ env: "$a$", file: "$a", conn: "$a$", group: "$" }]] },
+  );
+});
+
+test("a variable's value in an answer is neither a group that is missing nor an id that is not the upstream's", async () => {
+  const { text: secret } = expand("${V}", { V: "pa$$word" }, true);
+  const { text: id } = expand("${V}", { V: "7" }, true);
+  const rule = { when: "(?<all>.*ask.*)", send: { "/key": secret } };
+  const problems = parse({ preset: "json", answers: [rule] });
+  assert.ok("value" in problems, JSON.stringify(problems));
+  const demanded = { when: { match: { "/id": "7" } }, send: { id, ok: 1 } };
+  const protocol = await protocolOf({ preset: "json", answers: [demanded] });
+  assert.deepEqual(answerTo(protocol, '{"id":"7"}'), { frame: JSON.stringify({ id, ok: 1 }), adopt: false });
 });
 
 test("a name in an answer that is no group of its pattern is refused", () => {

@@ -1,6 +1,16 @@
 /** The texts and JSON messages into which captured values are put when they go out. */
 
-import { capturedPlaceholder, fillText, type Token, tokenize } from "../../placeholders.ts";
+import {
+  ALL_AT_ONCE,
+  capturedPlaceholder,
+  fillText,
+  GOING_OUT,
+  type Moment,
+  type Resolve,
+  type Token,
+  tokenize,
+} from "../../placeholders.ts";
+import type { AnswerForm } from "../../protocols/protocol.ts";
 import { STRINGS } from "../../protocols/subscription-request.ts";
 import { type CapturedScalars, textOfScalar } from "./captured-values.ts";
 
@@ -13,12 +23,9 @@ export class ValueMissing extends Error {
   }
 }
 
-/** The kinds that were resolved before a connection: what looks like one is literal by now. */
-const RESOLVED = ["param", "file", "credentials"] as const;
-
 /** Fills a text that goes out as it is. @throws ValueMissing */
 export function filledText(text: string, values: CapturedScalars): string {
-  return fillText(text, (_, name) => textOfScalar(scalarOf(values, name)), RESOLVED);
+  return fillText(text, (_, name) => textOfScalar(scalarOf(values, name)), GOING_OUT);
 }
 
 /**
@@ -26,12 +33,28 @@ export function filledText(text: string, values: CapturedScalars): string {
  * @throws ValueMissing
  */
 export function filledJson(json: string, values: CapturedScalars): string {
+  return filledStrings(json, values, (_, name) => textOfScalar(scalarOf(values, name)), GOING_OUT);
+}
+
+/** Fills an answer, which has placeholders of all kinds until it goes out. @throws ValueMissing */
+export function filledAnswer(
+  answer: string,
+  form: AnswerForm,
+  values: CapturedScalars,
+  resolveOthers: Resolve,
+): string {
+  const resolve: Resolve = (kind, name) =>
+    kind === "conn" ? textOfScalar(scalarOf(values, name)) : resolveOthers(kind, name);
+  return form === "text" ? fillText(answer, resolve, ALL_AT_ONCE) : filledStrings(answer, values, resolve, ALL_AT_ONCE);
+}
+
+function filledStrings(json: string, values: CapturedScalars, resolve: Resolve, at: Moment): string {
   return json.replace(STRINGS, (found: string, colon?: string) => {
-    const inner = found.slice(1, found.lastIndexOf('"'));
-    const [only, ...others] = tokenize(inner);
-    if (only?.kind === "conn" && others.length === 0 && colon === undefined) return scalarOf(values, only.name);
-    const part = (_: string, name: string) => JSON.stringify(textOfScalar(scalarOf(values, name))).slice(1, -1);
-    return `"${fillText(inner, part, RESOLVED)}"${colon ?? ""}`;
+    const string = found.slice(0, found.lastIndexOf('"') + 1);
+    const [only, ...others] = tokenize(string.slice(1, -1), at.grammar);
+    if (only === undefined || (only.kind === "text" && others.length === 0)) return found;
+    if (only.kind === "conn" && others.length === 0 && colon === undefined) return scalarOf(values, only.name);
+    return JSON.stringify(fillText(JSON.parse(string), resolve, at)) + (colon ?? "");
   });
 }
 
@@ -53,9 +76,9 @@ export function filledHandshake<Handshake extends { readonly url: string; readon
 ): { readonly url: string; readonly headers: Readonly<Record<string, string>> } {
   const [path = "", ...rest] = url.split("?");
   const parts = rest.length === 0 ? [] : rest.join("?").split("&");
-  const isThere = (text: string) => tokenize(text).every((token) => !isMissing(token, values));
+  const isThere = (text: string) => tokenize(text, GOING_OUT.grammar).every((token) => !isMissing(token, values));
   const encoded = (part: string) =>
-    fillText(part, (_, name) => encodeURIComponent(textOfScalar(scalarOf(values, name))), RESOLVED);
+    fillText(part, (_, name) => encodeURIComponent(textOfScalar(scalarOf(values, name))), GOING_OUT);
   const query = parts.filter(isThere).map(encoded).join("&");
   const filled = Object.entries(headers).flatMap(([name, value]) =>
     isThere(value) ? [[name, filledText(value, values)]] : [],

@@ -2,7 +2,6 @@
 
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { placeholdersIn } from "../../placeholders.ts";
 import { withAnswers } from "../../protocols/answers.ts";
 import { fromModule, type ModuleThrew, preset } from "../../protocols/presets.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
@@ -29,25 +28,7 @@ export async function loadProtocol(
   }
 }
 
-/** Adds the answers of the settings to a protocol; with placeholders in them, those of the newest attempt. */
-export function withConfiguredAnswers(
-  protocol: Protocol,
-  settings: ProtocolSettings,
-  resolved: () => ProtocolSettings,
-): Protocol {
-  const rulesIn = (each: ProtocolSettings) => (typeof each === "string" ? undefined : each.answers);
-  const answering = withAnswers(protocol, rulesIn(settings));
-  const { files, credentials, escapes } = placeholdersIn(rulesIn(settings) ?? []);
-  if (files.size === 0 && !credentials && !escapes) return answering;
-  let built = { from: settings, answering };
-  const current = (): Protocol => {
-    const from = resolved();
-    if (from !== built.from) built = { from, answering: withAnswers(protocol, rulesIn(from)) };
-    return built.answering;
-  };
-  return {
-    ...answering,
-    encode: (message, id, route) => current().encode(message, id, route),
-    decode: (frame) => current().decode(frame),
-  };
+/** Adds the answers of the settings to a protocol. */
+export function withConfiguredAnswers(protocol: Protocol, settings: ProtocolSettings): Protocol {
+  return withAnswers(protocol, typeof settings === "string" ? undefined : settings.answers);
 }

@@ -3,7 +3,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { filledHandshake } from "../../core/connection/captured-texts.ts";
 import type { CapturedScalars } from "../../core/connection/captured-values.ts";
-import { type DeferredKind, fillPlaceholders, placeholdersIn } from "../../placeholders.ts";
+import { ATTEMPT, type DeferredKind, fillPlaceholders, placeholdersIn } from "../../placeholders.ts";
 import { checkResolved, codeOf, readSecretFile, Unresolved } from "../../secret-file.ts";
 import { outgoingOf, secretsOf } from "../../secrets.ts";
 import { readTlsFiles, TLS_FILES } from "../../tls-files.ts";
@@ -19,6 +19,8 @@ export interface Resolved {
   readonly secrets: readonly string[];
   /** Resolves the files and credentials in a value that comes from the configuration. */
   fill<Value>(value: Value): Value;
+  /** Resolves one of them. */
+  resolve(kind: DeferredKind, name: string): string;
 }
 
 /** The start of an attempt: the values that were kept, and the address that the upstream has named, if any. */
@@ -29,12 +31,9 @@ export interface AttemptBase {
 
 export type ResolveSettings = (signal: AbortSignal, base: AttemptBase) => Promise<Resolved>;
 
-/** Captured values are put in later. */
-const LATER: readonly DeferredKind[] = ["conn"];
-
 /** Settings that need no resolving. */
 export function asTheyAre(settings: UpstreamSettings): Resolved {
-  return { settings, secrets: secretsOf(settings), fill: (value) => value };
+  return { settings, secrets: secretsOf(settings), fill: (value) => value, resolve: (_, name) => missing(name) };
 }
 
 /** @returns undefined if every attempt can use the settings as they are */
@@ -56,8 +55,8 @@ export function settingsResolver(
     const files = new Map<string, string>();
     for (const path of used.files) files.set(path, await readSecretFile(path));
     const find = (kind: DeferredKind, key: string) => (kind === "file" ? files.get(key) : values[key]);
-    const fill = <Value>(value: Value) =>
-      fillPlaceholders(value, (kind, key) => find(kind, key) ?? missing(key), LATER);
+    const resolve = (kind: DeferredKind, key: string) => find(kind, key) ?? missing(key);
+    const fill = <Value>(value: Value) => fillPlaceholders(value, resolve, ATTEMPT);
     const filled = { ...settings, ...(fill(outgoing) as typeof settings) };
     const handshake = filledHandshake({ url: named ?? filled.url, headers: filled.headers }, kept);
     checkResolved(named ?? url, handshake);
@@ -66,6 +65,7 @@ export function settingsResolver(
       settings: { ...filled, tls: await readTlsFiles({ ...filled.tls, ca: tls.ca ?? ca }) },
       secrets: secretsOf(filled, [...files.values(), ...Object.values(values)]),
       fill,
+      resolve,
     };
   };
 }

@@ -1,7 +1,7 @@
 /** The upstream on the sidecar's thread: host commands, its connection and its exchange, wired together. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Availability } from "../../core/connection/availability.ts";
-import { filledJson, filledMessage, filledText } from "../../core/connection/captured-texts.ts";
+import { filledAnswer, filledMessage } from "../../core/connection/captured-texts.ts";
 import { configuredFrames } from "../../core/connection/greeting.ts";
 import { SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import { withAdditions } from "../../core/exchange/additions.ts";
@@ -69,19 +69,13 @@ export class Upstream {
     this.#name = name;
     this.#settings = settings;
     this.#env = env;
-    const answering = withConfiguredAnswers(
-      protocol,
-      settings.protocol,
-      () => this.#connection.resolved.settings.protocol,
-    );
+    const answering = withConfiguredAnswers(protocol, settings.protocol);
     const mask = (text: string) => this.#connection.withoutSecrets(text);
     const signs = new SignsOfLife();
     const values = {
       add: (frame: Body) => withAdditions(frame, this.#connection.resolved.settings.add, this.#connection.valuesOf()),
-      fill: (connection: number, frame: string, form: AnswerForm) => {
-        const known = this.#connection.valuesOf(connection);
-        return form === "text" ? filledText(frame, known) : filledJson(frame, known);
-      },
+      fill: (connection: number, frame: string, form: AnswerForm) =>
+        filledAnswer(frame, form, this.#connection.valuesOf(connection), this.#connection.resolved.resolve),
     };
     const configured = configuredFrames(settings);
     this.#exchange = new Exchange(answering, settings.limits, mask, configured, env.budget, values, signs);
