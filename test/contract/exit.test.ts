@@ -47,6 +47,29 @@ async function shutDown(product: Product, query = ""): Promise<ExitReport> {
   return (await response.json()) as ExitReport;
 }
 
+test("the drain waits for a caller's reply and agreement, and not for a subscription that nobody waits for", async (t) => {
+  const upstream = await startUpstream({ t });
+  const never = { request: call("silent"), match: { "/method": "never" } };
+  const product = await startProduct({
+    config: { shutdown: { drain: "20s" }, upstreams: { default: { url: upstream.url, subscriptions: { never } } } },
+    t,
+  });
+  await product.ready();
+  const soon = product.request(call("sleep", [300]));
+  const agreed = product.post("/v1/upstreams/default/subscriptions", {
+    name: "later",
+    request: call("sleep", [600]),
+    match: { "/method": "later" },
+  });
+  await upstream.until(() => upstream.messages.length === 3);
+  product.child.signal("SIGTERM");
+  assert.equal((await soon).status, 200);
+  assert.equal((await agreed).status, 201, await (await agreed).text());
+  await product.ended();
+  const report = printed(product);
+  assert.deepEqual(steps(report), ALL_DONE);
+});
+
 for (const cause of ["SIGTERM", "SIGINT", "/shutdown"] as const) {
   test(`idle, ${cause} ends it at once with code 0, a report and close code 1001`, async (t) => {
     const { upstream, product } = await start(t);

@@ -161,6 +161,11 @@ export class Exchange {
     return this.#requests.table.onTheWire;
   }
 
+  /** True if a caller may still get a reply, streams aside. */
+  get owesCallers(): boolean {
+    return this.#requests.table.owesCallers;
+  }
+
   get nextDeadline(): number | undefined {
     const { nextDeadline, correlation } = this.#requests;
     const ofReplies = earliest(nextDeadline, this.#reassembly.nextDeadline);

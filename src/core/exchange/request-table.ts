@@ -127,6 +127,11 @@ export class RequestTable {
     return this.#size - this.#held.caller.size - this.#held.subscriptions.size - this.#streaming.size;
   }
 
+  /** True if a caller may still get a reply. Nobody waits for the one to a subscription's request. */
+  get owesCallers(): boolean {
+    return [...this.#bySeq.caller.values()].flat().some((entry) => isSent(entry) && !entry.streams);
+  }
+
   /** How many sent entries are streams. */
   get streaming(): number {
     return this.#streaming.size;

@@ -38,6 +38,8 @@ export class UpstreamSubscriptions {
   /** Removals that the thread has not reported yet, by number. */
   readonly #removals = new Map<number, Deferred<Failure | undefined>>();
   #removal = 0;
+  /** Resolved once no caller waits for an upstream that was asked; undefined while nobody wants to know. */
+  #settled: Deferred<void> | undefined;
 
   constructor(upstream: string, declared: Declared, post: (message: ToThread) => void) {
     this.#upstream = upstream;
@@ -109,7 +111,15 @@ export class UpstreamSubscriptions {
     this.#listeners.set(name, listeners.add(listener));
     return () => {
       if (listeners.delete(listener) && listeners.size === 0) this.#listeners.delete(name);
+      this.#reportSettled();
     };
+  }
+
+  /** Resolves once no caller waits for an upstream that was asked to agree. */
+  settled(): Promise<void> {
+    this.#settled ??= deferred();
+    this.#reportSettled();
+    return this.#settled.promise;
   }
 
   /** True while somebody waits for a subscription. */
@@ -147,6 +157,12 @@ export class UpstreamSubscriptions {
     if (record.state.phase !== state.phase) record.since = new Date();
     record.state = state;
     for (const listener of this.#listeners.get(name) ?? []) listener(state);
+    this.#reportSettled();
+  }
+
+  #reportSettled(): void {
+    const isAsked = (name: string) => this.#records.get(name)?.state.phase === "asking";
+    if (this.#settled && ![...this.#listeners.keys()].some(isAsked)) this.#settled.resolve();
   }
 
   #record(name: string, settings: SubscriptionSettings): SubscriptionRecord {

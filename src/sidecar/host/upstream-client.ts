@@ -283,7 +283,7 @@ export class UpstreamClient implements ThreadClient {
 
   // The exit's steps, in their order. Each resolves when the thread reports it; the caller bounds the waiting.
 
-  drain(): Promise<void> {
+  async drain(): Promise<void> {
     const refusal = this.#leaving ?? shuttingDown;
     this.#refusal ??= refusal;
     this.#opening.reject(new SidesocketError(refusal));
@@ -293,7 +293,7 @@ export class UpstreamClient implements ThreadClient {
     this.lines.close();
     // If no request waits, there is nothing to drain: do not wait for the report of a thread that may hang.
     if (this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();
-    return this.#confirmations.drained.promise;
+    await Promise.all([this.#confirmations.drained.promise, this.subscriptions.settled()]);
   }
 
   /** Ends all readers. @returns the number of readers */

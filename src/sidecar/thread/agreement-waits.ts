@@ -22,6 +22,11 @@ export class AgreementWaits {
     this.#settle = settle;
   }
 
+  /** The subscriptions that callers wait for. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
   /** A caller asks: it gets its outcome once that is known or, if it does not wait, now. */
   ask(seq: number, name: string, wait: boolean): void {
     const outcome = this.#outcome(name);

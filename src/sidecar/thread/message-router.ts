@@ -110,6 +110,11 @@ export class MessageRouter {
     this.#agreements.ask(seq, name, wait);
   }
 
+  /** True if a caller waits for the upstream to agree to a subscription. */
+  get owesAgreement(): boolean {
+    return this.#agreements.size > 0;
+  }
+
   abandon(seq: number): void {
     this.#agreements.abandon(seq);
   }

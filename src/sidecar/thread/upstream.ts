@@ -300,7 +300,7 @@ export class Upstream {
       }
     }
     this.#connection.closeRetired(this.#awaits);
-    if (this.#draining) this.#reportDrained();
+    this.#reportDrained();
     this.#setAlarm();
   }
 
@@ -308,6 +308,7 @@ export class Upstream {
     const now = this.#env.now();
     this.#carryOut(this.#exchange.expire(now));
     this.#router.expire();
+    this.#reportDrained();
     this.#setAlarm();
   }
 
@@ -324,7 +325,7 @@ export class Upstream {
   }
 
   #reportDrained(): void {
-    if (!this.#draining || this.#exchange.onTheWire > 0) return;
+    if (!this.#draining || this.#exchange.owesCallers || this.#router.owesAgreement) return;
     this.#draining = false;
     this.#post({ type: "drained", upstream: this.#name });
   }

@@ -4,8 +4,18 @@ export default {
   mutants: [
     [
       "the drain ends before the replies arrive",
-      "if (!this.#draining || this.#exchange.onTheWire > 0) return;",
-      "if (!this.#draining) return;",
+      "if (!this.#draining || this.#exchange.owesCallers || this.#router.owesAgreement) return;",
+      "if (!this.#draining || this.#router.owesAgreement) return;",
+    ],
+    [
+      "the drain waits for what no caller waits for",
+      "this.#exchange.owesCallers || this.#router.owesAgreement",
+      "this.#exchange.onTheWire > 0 || this.#router.owesAgreement",
+    ],
+    [
+      "the drain cancels a caller who waits for an agreement",
+      "this.#exchange.owesCallers || this.#router.owesAgreement",
+      "this.#exchange.owesCallers",
     ],
   ],
 };
