@@ -6,10 +6,14 @@ import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { preset, presetNames } from "../../src/protocols/presets.ts";
 import { text } from "../../src/protocols/text.ts";
 
-test("every preset is found by its name and bears it", () => {
+/** Presets of services that speak JSON-RPC, for which `/rpc` and `rpc()` are there, too. */
+const SPEAKING_JSON_RPC: readonly string[] = ["json-rpc", "deribit"];
+
+test("every preset is found by its name, and bears it, or that of JSON-RPC if it speaks that", () => {
   for (const name of presetNames) {
-    assert.equal(preset(name)?.protocol.name, name);
-    assert.equal(preset({ preset: name })?.protocol.name, name);
+    const borne = SPEAKING_JSON_RPC.includes(name) ? "json-rpc" : name;
+    assert.equal(preset(name)?.protocol.name, borne);
+    assert.equal(preset({ preset: name })?.protocol.name, borne);
   }
 });
 

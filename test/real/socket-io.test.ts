@@ -1,47 +1,13 @@
 /** The preset socket.io in front of npm's `socket.io`, a server that nobody here wrote. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { startProduct } from "../support/product.ts";
-import { type Cleanup, until } from "../support/until.ts";
-import { load } from "./packages.ts";
+import { until } from "../support/until.ts";
+import { startSocketIo } from "./socket-io.ts";
 
-interface Socket {
-  readonly handshake: { readonly auth: { readonly token?: string } };
-  on(event: string, listener: (...args: readonly never[]) => void): void;
-  emit(event: string, ...args: readonly unknown[]): void;
-}
-
-interface Server {
-  use(step: (socket: Socket, next: (error?: Error) => void) => void): void;
-  on(event: "connection", listener: (socket: Socket) => void): void;
-  readonly sockets: { readonly sockets: ReadonlyMap<string, Socket> };
-  disconnectSockets(close: boolean): void;
-  close(): Promise<void>;
-}
-
-interface SocketIo {
-  readonly Server: new (http: ReturnType<typeof createServer>, options: object) => Server;
-}
-
-async function startSocketIo(t: Cleanup): Promise<{ readonly url: string; readonly io: Server }> {
-  const { Server } = await load<SocketIo>("socket.io");
-  const http = createServer();
-  // Pings that are not answered within 100 ms end the connection.
-  const io = new Server(http, { pingInterval: 100, pingTimeout: 100 });
-  io.use((socket, next) => next(socket.handshake.auth.token === "right" ? undefined : new Error("not you")));
-  io.on("connection", (socket) => {
-    socket.on("add", (a: number, b: number, acknowledge: (sum: number) => void) => acknowledge(a + b));
-    socket.on("shout", (text: string) => socket.emit("heard", text.toUpperCase()));
-  });
-  http.listen(0, "127.0.0.1");
-  await once(http, "listening");
-  t.after(() => io.close());
-  const { port } = http.address() as AddressInfo;
-  return { url: `ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`, io };
-}
+const PINGS = { pingMs: 100, pongWithinMs: 1_000 };
+/** As many take longer than a connection without pongs lives. */
+const PONGS = 14;
 
 function upstreamAt(url: string, token: string) {
   const reconnect = { from: "20ms", to: "100ms", refused: "1h" };
@@ -49,7 +15,7 @@ function upstreamAt(url: string, token: string) {
 }
 
 test("events are acknowledged and heard, through a disconnect, and pings are answered", async (t) => {
-  const { url, io } = await startSocketIo(t);
+  const { url, io } = await startSocketIo({ t, token: "right", ...PINGS });
   const product = await startProduct({ config: { upstreams: { default: upstreamAt(url, "right") } }, t });
   const add = async (a: number, b: number) => (await product.request(["add", a, b])).json();
   const sums = await Promise.all(Array.from({ length: 50 }, (_, n) => add(n, 1)));
@@ -69,10 +35,9 @@ test("events are acknowledged and heard, through a disconnect, and pings are ans
 
   const connections = async () => ((await product.state()).counters as { connects: number }).connects;
   const before = await connections();
-  // Longer than a connection without pongs lives.
   const { answered } = (await product.state()).counters as { answered: number };
-  await until(async () => ((await product.state()).counters as { answered: number }).answered >= answered + 4, {
-    what: "four pongs",
+  await until(async () => ((await product.state()).counters as { answered: number }).answered >= answered + PONGS, {
+    what: "pongs",
   });
   assert.equal(await connections(), before);
 
@@ -83,7 +48,7 @@ test("events are acknowledged and heard, through a disconnect, and pings are ans
 });
 
 test("a login that the server refuses is login_refused", async (t) => {
-  const { url } = await startSocketIo(t);
+  const { url } = await startSocketIo({ t, token: "right", ...PINGS });
   const product = await startProduct({ config: { upstreams: { default: upstreamAt(url, "wrong") } }, t });
   await until(async () => (await product.state()).phase === "refused", { what: "the refusal" });
   const response = await product.request(["add", 1, 1]);

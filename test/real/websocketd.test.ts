@@ -1,33 +1,25 @@
 /** websocketd with jq, a line protocol without ids that answers in order. */
 import assert from "node:assert/strict";
-import process from "node:process";
 import { after, before, describe, test } from "node:test";
-import { Child } from "../support/child.ts";
-import { freePort } from "../support/free-port.ts";
 import { type Product, startProduct } from "../support/product.ts";
-import { findOnPath } from "../support/root.ts";
+import type { Cleanup } from "../support/until.ts";
 import { lacks } from "./programs.ts";
+import { startWebsocketd } from "./websocketd.ts";
 
 const sum = (a: number, b: number): string => JSON.stringify({ id: "the same", a, b });
 
 describe("in front of websocketd with jq, line by line", { skip: lacks("websocketd", "jq") }, () => {
-  let websocketd: Child;
+  const cleanups: (() => unknown)[] = [];
+  const t: Cleanup = { after: (cleanup) => cleanups.push(cleanup) } as Cleanup;
   let product: Product;
   before(async () => {
-    const port = await freePort();
-    const jq = ["jq", "--unbuffered", "-c", "{id:.id,sum:(.a+.b)}"];
-    const args = ["--address=127.0.0.1", `--port=${port}`, ...jq];
-    websocketd = await Child.start({ command: findOnPath("websocketd"), args, env: process.env });
-    await websocketd.until(() => /Starting WebSocket server/.test(websocketd.output()), {
-      what: "websocketd to listen",
-    });
-    const upstream = { url: `ws://127.0.0.1:${port}/`, protocol: "text", reconnect: { from: "20ms", to: "200ms" } };
-    product = await startProduct({ config: { upstreams: { default: upstream } } });
+    const { url } = await startWebsocketd(["jq", "--unbuffered", "-c", "{id:.id,sum:(.a+.b)}"], t);
+    const upstream = { url, protocol: "text", reconnect: { from: "20ms", to: "200ms" } };
+    product = await startProduct({ config: { upstreams: { default: upstream } }, t });
     await product.ready();
   });
   after(async () => {
-    await product?.kill();
-    await websocketd?.kill();
+    for (const cleanup of cleanups.reverse()) await cleanup();
   });
 
   const makeRequest = (line: string): Promise<Response> =>

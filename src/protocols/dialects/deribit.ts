@@ -32,15 +32,12 @@ export const deribit: Dialect<"client_id" | "client_secret"> = {
     client_secret: "The secret of the API key.",
   },
   build: ({ client_id, client_secret }) => ({
-    protocol: {
-      ...withAnswers(jsonRpcWith({}), [
-        {
-          when: { match: { "/method": "heartbeat", "/params/type": "test_request" } },
-          send: { jsonrpc: "2.0", id: "$id", method: "public/test", params: {} },
-        },
-      ]),
-      name: "deribit",
-    },
+    protocol: withAnswers(jsonRpcWith({}), [
+      {
+        when: { match: { "/method": "heartbeat", "/params/type": "test_request" } },
+        send: { jsonrpc: "2.0", id: "$id", method: "public/test", params: {} },
+      },
+    ]),
     greeting: [
       ...(client_id === undefined
         ? []

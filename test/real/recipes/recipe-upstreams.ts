@@ -13,6 +13,11 @@ import { recordedProtocol } from "../../../src/recording/recorded-protocol.ts";
 import { root } from "../../support/root.ts";
 import type { Cleanup } from "../../support/until.ts";
 import { startAnvil } from "../anvil.ts";
+import { startGraphql } from "../graphql.ts";
+import { startInspector } from "../inspector.ts";
+import { lacks } from "../programs.ts";
+import { startSocketIo } from "../socket-io.ts";
+import { startWebsocketd } from "../websocketd.ts";
 
 export interface RecipeUpstream {
   readonly url: string;
@@ -30,6 +35,13 @@ interface Software {
 
 const SOFTWARE: Readonly<Record<string, Software>> = {
   "json-rpc": { start: (t) => startAnvil({ t }) },
+  cdp: { start: (t) => startInspector({ t }) },
+  "graphql-transport-ws": { start: (t) => startGraphql({ t, token: "TOKEN" }) },
+  "socket.io": { start: (t) => startSocketIo({ t, token: "CHAT_TOKEN", pingMs: 20_000, pongWithinMs: 20_000 }) },
+  text: {
+    start: (t) => startWebsocketd(["jq", "--unbuffered", "-c", "{sum: (.a + .b)}"], t),
+    skip: lacks("websocketd", "jq"),
+  },
 };
 
 /** The software of a page; undefined if it has a recording. */
