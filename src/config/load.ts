@@ -305,7 +305,7 @@ async function checkParams({ params }: UpstreamSettings, at: Path, where: Locate
   const { Pattern } = await import("../protocols/pattern.ts");
   for (const [name, text] of Object.entries(params)) {
     try {
-      new Pattern(text);
+      Pattern.whole(text);
     } catch (error) {
       throw new ConfigError(`${where([...at, "params", name])}: ${(error as Error).message}`);
     }

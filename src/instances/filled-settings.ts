@@ -87,9 +87,7 @@ async function wholePatterns(patterns: Params): Promise<ReadonlyMap<string, Patt
   const known = compiledPatterns.get(patterns);
   if (known) return known;
   const { Pattern } = await import("../protocols/pattern.ts");
-  const compiled = new Map(
-    Object.entries(patterns).map(([name, text]) => [name, new Pattern(String.raw`\A(?:${text})\z`)] as const),
-  );
+  const compiled = new Map(Object.entries(patterns).map(([name, text]) => [name, Pattern.whole(text)] as const));
   compiledPatterns.set(patterns, compiled);
   return compiled;
 }

@@ -22,7 +22,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import { logUpstream } from "../upstream-log.ts";
 import { filledSettings } from "./filled-settings.ts";
 
-/** The interval in which instances are looked at: one may end that much later than its settings say, never sooner. */
+/** The interval of the looks at instances. One ends at most two of them later than its settings say, never sooner. */
 const TICK_MS = 250;
 /** The most instances that have ended of which the reason is remembered. */
 const REASONS_MAX = 1_000;
@@ -60,16 +60,18 @@ export class Instances implements InstancesPort {
     this.#telemetry = telemetry;
   }
 
-  async open(upstream: string, order: InstanceOrder, { owner }: Caller, onEnd: () => void): Promise<OpenInstance> {
+  async open(upstream: string, order: InstanceOrder, caller: Caller, onEnd: () => void): Promise<OpenInstance> {
     const from = this.#upstream(upstream);
-    const { instances } = from.settings;
+    const template = from.settings;
+    const { instances } = template;
     if (!instances)
       throw refused("not_found", `upstream "${upstream}" has no instances: configure \`instances\` for it`);
-    const settings = await filledSettings(from.settings, order);
+    const settings = await filledSettings(template, order);
     // From here on in one turn: nobody else takes the place, and the exit has not begun.
     if (this.#sidecars.exiting) throw refused("shutting_down", "the service is shutting down");
-    if (this.#sidecars.upstreams.get(upstream) !== from)
-      throw refused("not_found", `the upstream ${upstream} has just been replaced by a reload`, RETRY_MS);
+    // A reload came between, whose settings nothing else would bring.
+    if (this.#sidecars.upstreams.get(upstream) !== from || from.settings !== template)
+      return this.open(upstream, order, caller, onEnd);
     if (this.#openOf(upstream) >= instances.max) {
       const detail = `instances.max (${instances.max}) is reached: DELETE one, wait until one ends, or raise it`;
       throw refused("too_many_in_flight", detail, RETRY_MS);
@@ -77,7 +79,7 @@ export class Instances implements InstancesPort {
     const client = this.#sidecars.openInstance(from, instanceName(upstream, ++this.#opened), settings);
     const openedAt = new Date();
     const facts: InstanceFacts = {
-      id: this.#ids.next(ownerIn(upstream, owner)),
+      id: this.#ids.next(ownerIn(upstream, caller.owner)),
       openedAt,
       idleMs: order.idleMs ?? instances.idle,
       endsAt: new Date(openedAt.getTime() + instances.life),
@@ -86,7 +88,7 @@ export class Instances implements InstancesPort {
     const entry: HeldInstance = {
       port: namedUpstream(client, upstream, facts),
       client,
-      owner,
+      owner: caller.owner,
       order,
       endsMs: now + instances.life,
       usedMs: now,

@@ -27,6 +27,13 @@ export class Pattern {
     if (size > MAX_SIZE) throw new Error(`is too large a pattern: ${size} steps (at most ${MAX_SIZE})`);
   }
 
+  /** The pattern for whole texts only. Throws like the constructor; an unfinished quotation counts as a fault. */
+  static whole(text: string): Pattern {
+    // By itself it must be one, too: the brackets of `a)|(b` would pair with those here.
+    new Pattern(text);
+    return new Pattern(String.raw`\A(?:${text})\z`);
+  }
+
   has(group: string): boolean {
     return Object.hasOwn(this.#pattern.namedGroups(), group);
   }

@@ -19,6 +19,7 @@ const REFUSED: readonly (readonly [upstream: object, problem: RegExp])[] = [
   [{ url: "wss://example.org/", params, instances: {} }, /rooms\.params\.room: is used nowhere/],
   [{ url: URL_TEXT, params: { room: "(" }, instances: {} }, /rooms\.params\.room: must be an RE2 pattern/],
   [{ url: URL_TEXT, params: { room: "a)|(b" }, instances: {} }, /rooms\.params\.room: must be an RE2 pattern/],
+  [{ url: URL_TEXT, params: { room: "\\Qa" }, instances: {} }, /rooms\.params\.room: must be an RE2 pattern/],
   [{ url: "wss://${param:room}/", params, instances: {} }, /rooms\.url: must be a URL/],
   [
     { url: "wss://${param:room}@example.org/", params, instances: {} },

@@ -2,8 +2,6 @@
 export default {
   tests: ["test/instances/filled-settings"],
   mutants: [
-    ["a part of a value may match", "String.raw`\\A(?:${text})\\z`", "text"],
-    ["an alternative leaves the anchors", "String.raw`\\A(?:${text})\\z`", "String.raw`\\A${text}\\z`"],
     ["a value is read for groups", "fillParams(protocol.answers, find, true)", "fillParams(protocol.answers, find)"],
     ["a value is not encoded in the address", "encodeURIComponent(find(name))", "find(name)"],
     ["a value may lead to the folder above", "if (DOTS.test(filled.url))", "if (false)"],
