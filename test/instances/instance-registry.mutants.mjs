@@ -1,6 +1,6 @@
 /** Mutants of `src/instances/instance-registry.ts`. */
 export default {
-  tests: ["test/contract/instances"],
+  tests: ["test/contract/instances", "test/contract/instance-ends"],
   mutants: [
     [
       "anybody finds an instance",
@@ -10,5 +10,8 @@ export default {
     ["an instance in use is idle", "if (client.isUsed) entry.usedMs = now + TICK_MS;", ""],
     ["there is no limit", "if (this.#openOf(upstream) >= instances.max)", "if (false)"],
     ["a deleted instance waits for its replies", "{ ...bounds, drain: 0 }", "bounds"],
+    ["an ended instance holds its place", "this.#entries.delete(id);", ""],
+    ["an ended instance holds its share", "    onEnd();", ""],
+    ["values that fit no more stay", "if (!filled) return this.#end", "if (false) return this.#end"],
   ],
 };

@@ -315,11 +315,12 @@ export function openSocket(
     },
     hold() {
       isHeld = true;
-      ws.pause();
+      if (handshakeDone) ws.pause();
     },
     release() {
       isHeld = false;
-      ws.resume();
+      // An attempt that was broken has no socket, and ws would throw.
+      if (handshakeDone) ws.resume();
     },
     close(code, closeWithinMs) {
       closedBy ??= "us";

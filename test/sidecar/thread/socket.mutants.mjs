@@ -14,5 +14,11 @@ export default {
       "if (closeWithinMs < 0) giveUp();",
       { tests: ["test/faults/rows-42", "test/exit/bounds"] },
     ],
+    [
+      "a broken attempt is read on",
+      "if (handshakeDone) ws.resume();",
+      "ws.resume();",
+      { tests: ["test/contract/instance-ends"] },
+    ],
   ],
 };
