@@ -1,6 +1,7 @@
-/** The frames of greetings, heartbeats and answers that the protocol can never make sense of. */
+/** The faults of what the configuration sends, or adds to messages: the protocol could never make sense of it. */
 
 import { type AnswerRule, sampleAnswer } from "./answers.ts";
+import { isInTheWay } from "./json-add.ts";
 import { readFrame, textOf } from "./json-message.ts";
 import type { Protocol } from "./protocol.ts";
 import { ID, messageText, unsendable } from "./subscription-request.ts";
@@ -10,6 +11,7 @@ interface Configured {
   readonly greeting: readonly { readonly send?: unknown }[];
   readonly keepalive: { readonly heartbeat: { readonly send: unknown } | null };
   readonly protocol: string | object;
+  readonly add: Readonly<Record<string, unknown>>;
 }
 
 interface ConfiguredFault {
@@ -22,8 +24,18 @@ export function faultsOfFrames(protocol: Protocol, settings: Configured & Subscr
   const subscriptions = unsendable(protocol, settings.subscriptions);
   return [
     ...configuredFaults(protocol, settings),
+    ...misplacedAdditions(protocol, settings),
     ...subscriptions.map(({ path, what }) => ({ path: ["subscriptions", ...path], what })),
   ];
+}
+
+/** The values of `add` that would take the id of a message away, whose place is the protocol's. */
+function misplacedAdditions({ idPlaces = [] }: Protocol, { add }: Configured): readonly ConfiguredFault[] {
+  return Object.keys(add).flatMap((pointer) => {
+    const place = idPlaces.find((each) => isInTheWay(pointer, each));
+    const what = `would replace or move the id at "${place}", whose place is the protocol's: choose another one`;
+    return place === undefined ? [] : [{ path: ["add", pointer], what }];
+  });
 }
 
 interface Subscribed {

@@ -23,6 +23,7 @@ export class PlaceFinder {
   readonly #places: readonly Compiled[];
   /** The place of a protocol that has one, in every message: the way of nearly all frames. */
   readonly #only: Pointer | undefined;
+  readonly pointers: readonly string[];
   /** The places, for a sentence. */
   readonly text: string;
   /** True if messages with an id may be arrays, or objects. */
@@ -41,6 +42,7 @@ export class PlaceFinder {
     );
     const [first, second] = this.#places;
     this.#only = second === undefined && first?.when === undefined ? first?.pointer : undefined;
+    this.pointers = pointers;
     this.text = pointers.map((pointer) => `"${pointer}"`).join(" or ");
     this.inArrays = pointers.some((pointer) => ELEMENT.test(pointer));
     this.inObjects = pointers.some((pointer) => !ELEMENT.test(pointer));

@@ -22,6 +22,18 @@ export function withAdded(message: Body, pointer: string, value: string): Body {
   return inKindOf(message, added);
 }
 
+/** True if what is added would replace what is at another place, or move it, or go into it. */
+export function isInTheWay(added: string, place: string): boolean {
+  const [to, of] = [parsePointer(added), parsePointer(place)];
+  const shared = to.findIndex((token, depth) => token !== of[depth]);
+  if (shared < 0 || shared >= of.length) return true;
+  const [index = "", element = ""] = [to[shared], of[shared]];
+  // An element is inserted before those from its index on.
+  return shared === to.length - 1 && INDEX.test(index) && INDEX.test(element) && Number(index) < Number(element);
+}
+
+const INDEX = /^(?:0|[1-9]\d*)$/;
+
 function addedAt(text: string, place: Place, value: string): string | undefined {
   switch (place.type) {
     case "found": {

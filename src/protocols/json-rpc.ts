@@ -48,6 +48,7 @@ export const jsonRpc: Protocol = {
   correlation: "id",
   accepts: "json",
   maxId: Number.MAX_SAFE_INTEGER,
+  idPlaces: ["/id"],
   split,
   encode,
   adopt,

@@ -156,7 +156,9 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
   const cancel =
     end === undefined ? {} : { cancel: (id: WireId) => endMessage(end, typeof id === "number" ? write(id) : id) };
   const several = { streams: collect !== undefined, maxFrames: collect?.frames };
-  return { name, correlation: "id", accepts: "json", maxId, ids, ...several, ...cancel, encode, adopt, fault, decode };
+  const idPlaces = outward.pointers;
+  const ways = { encode, adopt, fault, decode };
+  return { name, correlation: "id", accepts: "json", maxId, ids, idPlaces, ...several, ...cancel, ...ways };
 }
 
 /** Compiles the options into a function that classifies frames with one of our ids. */

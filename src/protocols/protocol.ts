@@ -132,6 +132,8 @@ export interface Protocol {
    * - `callers`: the callers' own ids travel unchanged; one that is already in flight is refused.
    */
   readonly ids?: "ours" | "increasing" | "callers" | undefined;
+  /** JSON pointers of the places of ids in what goes out; omitted if they are in no JSON, or are not known. */
+  readonly idPlaces?: readonly string[] | undefined;
   /** The most parts of one reply; by default 1,000. */
   readonly maxFrames?: number | undefined;
   /** True if a reply may have several frames (`part`), so that each can be handed on as it arrives. */

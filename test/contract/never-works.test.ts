@@ -122,3 +122,33 @@ test("the start fails over a subscription that a protocol module can never send"
   assert.notEqual(code, 0, stderr);
   assert.match(stderr, /subscriptions\.s\.request can never be sent: only commands are sent/);
 });
+
+/** Pointers of `add`, and the place of the id that each would take away in the protocol, if any. */
+const additions: readonly (readonly [pointer: string, protocol: object | string, place: string | undefined])[] = [
+  ["/id", "json-rpc", "/id"],
+  ["/id/a", "json-rpc", "/id"],
+  ["/params/0", "json-rpc", undefined],
+  ["/ids", "json-rpc", undefined],
+  ["/d", "obs", "/d/requestId"],
+  ["/d/other", "obs", undefined],
+  ["/b", { preset: "json", id: { in: "/r", out: ["/a", { at: "/b", when: { has: ["/c"] } }] } }, "/b"],
+  ["/0", { preset: "json", id: { in: "/1", out: "/1" } }, "/1"],
+  ["/1", { preset: "json", id: { in: "/1", out: "/1" } }, "/1"],
+  ["/2", { preset: "json", id: { in: "/1", out: "/1" } }, undefined],
+  ["/0/x", { preset: "json", id: { in: "/1", out: "/1" } }, undefined],
+  ["/10", { preset: "json", id: { in: "/9", out: "/9" } }, undefined],
+  ["/-", { preset: "json", id: { in: "/1", out: "/1" } }, undefined],
+];
+
+test("what add would put into the place of the id is refused, and what it puts beside is not", async () => {
+  for (const [pointer, protocol, place] of additions) {
+    const upstreams = { a: { url: "ws://127.0.0.1:1/", protocol, add: { [pointer]: 1 } } };
+    const readFile = async () => JSON.stringify({ upstreams });
+    const said = await loadConfig({ flags: { config: ["c.json"] }, env: {}, readFile }).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    if (place === undefined) assert.equal(said, undefined, pointer);
+    else assert.ok(said?.includes(`upstreams.a.add.${pointer}: would replace or move the id at "${place}"`), said);
+  }
+});
