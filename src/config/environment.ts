@@ -54,7 +54,7 @@ export function expand(template: string, env: Environment, hides = false): Expan
         break;
       }
       case "quoted":
-        problems.push(`has a \${${token.of}:…} whose name begins with $`);
+        problems.push(`has ${token.source}, whose name begins with $`);
         break;
       default:
         if (token.kind === "file" && !isAbsolute(token.name)) {
