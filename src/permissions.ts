@@ -14,11 +14,16 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   const net: string[] = [];
   for (const each of listen ? [listen, listen.metrics ?? []].flat() : []) net.push(addressOf(each));
   const read = [...sources.files];
+  const write: string[] = [];
   // The demo listens on loopback, on a port that is not yet known.
   if (upstreams.size === 0) net.push("127.0.0.1");
   for (const upstream of upstreams.values()) {
     for (const webhook of upstream.webhooks) net.push(...wayTo(hostOf(webhook.url), webhook.proxy));
     const host = hostOf(upstream.url);
+    if (host.socketPath !== undefined) {
+      read.push(host.socketPath);
+      write.push(host.socketPath);
+    }
     net.push(...wayTo(host, upstream.proxy));
     for (const named of upstream.reconnect.to_address?.hosts ?? []) {
       const [, hostname = named, port = host.isSecure ? 443 : 80] = /^(.+):(\d+)$/.exec(named) ?? [];
@@ -26,7 +31,7 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
     }
     read.push(...placeholdersIn([outgoingOf(upstream), upstream.webhooks]).files);
   }
-  return { net: [...new Set(net)], read: [...new Set(read)], write: [] };
+  return { net: [...new Set(net)], read: [...new Set(read)], write };
 }
 
 /** The part of a configuration that needs permissions. Without `listen` nothing listens. */
@@ -68,7 +73,8 @@ export function commandFor(
 function shown(argument: string, index: number, argv: readonly string[]): string {
   if (argv[index - 1] === "--upstream-header" || /^--upstream-header=/.test(argument)) return "…";
   const url = argument.replace(/^--upstream=/, "");
-  if (/^wss?:/.test(url) && URL.canParse(url) && `${redactUrl(url)}` !== url.replace(/\/$/, "")) return "…";
+  if (/^(?:wss?|ws\+unix):/.test(url) && URL.canParse(url) && `${redactUrl(url)}` !== url.replace(/\/$/, ""))
+    return "…";
   return quoted(argument);
 }
 
@@ -84,6 +90,7 @@ function addressOf({ host, port }: { readonly host: string; readonly port: numbe
 
 /** The hosts to connect to or to resolve on the way to one. Only some below a `*.` may be exceptions of a proxy. */
 function wayTo(host: Host, configured: TunnelProxy | undefined): readonly string[] {
+  if (host.socketPath !== undefined) return [`unix:${host.socketPath}`];
   const proxy = proxyFor(host, configured);
   if (proxy === undefined) return [addressOf({ host: host.hostname, port: host.port })];
   const isNeeded = proxy.scheme === "socks5" || host.hostname.startsWith("*.");

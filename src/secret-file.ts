@@ -1,6 +1,7 @@
 /** The reading of the files that placeholders name. */
 
 import { readFile } from "node:fs/promises";
+import { localSocketOf } from "./local-socket.ts";
 
 /** The reason why a placeholder has no value, for people: it names files and modules, never their content. */
 export class Unresolved extends Error {}
@@ -22,7 +23,7 @@ export function checkResolved(
   configured: string,
   { url, headers }: { readonly url: string; readonly headers: Readonly<Record<string, string>> },
 ): void {
-  const hostOf = (text: string) => (URL.canParse(text) ? new URL(text).host : undefined);
+  const hostOf = (text: string) => localSocketOf(text)?.path ?? (URL.canParse(text) ? new URL(text).host : undefined);
   if (url.includes("#") || /\s/.test(url) || hostOf(url) !== hostOf(configured)) {
     throw new Unresolved("a resolved value is not allowed in the url");
   }

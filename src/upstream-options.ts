@@ -4,7 +4,10 @@ import type { CapturedDuration, Duration, Size } from "./config/unit-table.ts";
 
 /** An upstream: its address, its login and its limits. */
 export interface UpstreamOptions {
-  /** The address: a ws:// or wss:// URL without a fragment, its host written out. */
+  /**
+   * The address: a ws:// or wss:// URL without a fragment, its host written out; or ws+unix: and a socket's
+   * path.
+   */
   readonly url: string;
   /** Allows credentials over ws:// to a host that is not loopback. Default: `false`. */
   readonly allow_plaintext?: boolean | undefined;

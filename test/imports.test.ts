@@ -73,7 +73,8 @@ const BEHIND_HTTP: readonly Place[] = ["sidecar/host/", ...BOTH_SIDES, ...CORE, 
  */
 const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly Place[]; readonly types?: Place[] }[] =
   [
-    { from: ["errors.ts", "version.ts", "placeholders.ts", "secret-file.ts", "signing-key.ts"], to: [] },
+    { from: ["errors.ts", "version.ts", "placeholders.ts", "local-socket.ts", "signing-key.ts"], to: [] },
+    { from: ["secret-file.ts"], to: ["local-socket.ts"] },
     // A secret may be quoted where it stands.
     { from: ["secrets.ts"], to: ["placeholders.ts"] },
     { from: ["tls-files.ts"], to: ["secret-file.ts"] },
@@ -89,6 +90,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
         "config/",
         "protocols/",
         "errors.ts",
+        "local-socket.ts",
         "placeholders.ts",
         "secrets.ts",
         "signing-key.ts",
@@ -98,12 +100,21 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     },
     {
       from: ["sidecar/host/"],
-      to: ["sidecar/host/", ...BOTH_SIDES, ...CORE, "version.ts"],
+      to: ["sidecar/host/", ...BOTH_SIDES, ...CORE, "local-socket.ts", "version.ts"],
       types: ["config/schema.ts"],
     },
     {
       from: ["sidecar/thread/"],
-      to: ["sidecar/thread/", ...BOTH_SIDES, ...CORE, "net/", "placeholders.ts", "secret-file.ts", "tls-files.ts"],
+      to: [
+        "sidecar/thread/",
+        ...BOTH_SIDES,
+        ...CORE,
+        "net/",
+        "local-socket.ts",
+        "placeholders.ts",
+        "secret-file.ts",
+        "tls-files.ts",
+      ],
       types: ["config/schema.ts"],
     },
     { from: ["sidecar/caller/"], to: ["sidecar/caller/", ...BOTH_SIDES, ...CORE] },
@@ -134,6 +145,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
       from: ["net/"],
       to: [
         "net/",
+        "local-socket.ts",
         "core/connection/address-race.ts",
         "core/connection/proxy-dialogue.ts",
         "core/connection/proxy-exceptions.ts",

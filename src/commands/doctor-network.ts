@@ -5,7 +5,7 @@ import { type Host, hostOf, type Network } from "../net/connect.ts";
 import { proxyFor } from "../net/reach.ts";
 import { shownProxy } from "../secrets.ts";
 import { checkCertificate } from "./doctor-certificate.ts";
-import { reasonOf, tcpTo, type Way, withinTime } from "./doctor-way.ts";
+import { reasonOf, shownHost, tcpTo, type Way, withinTime } from "./doctor-way.ts";
 import { type Finding, fail, isOver, ok } from "./findings.ts";
 
 /** Checks one step after the other, up to the first that fails. */
@@ -14,14 +14,14 @@ export async function checkWay(network: Network, way: Way): Promise<readonly Fin
   const proxy = proxyFor(host, way.proxy);
   const findings: Finding[] = [];
   for (const named of proxy ? [proxy, ...(proxy.scheme === "socks5" ? [host] : [])] : [host]) {
-    if (isIP(named.hostname)) continue;
+    if (isIP(named.hostname) || named.socketPath !== undefined) continue;
     findings.push(await checkName(network, named, way, named === host ? "url" : "proxy"));
     if (isOver(findings)) return findings;
   }
   const connected = await tcpTo(network, host, way);
   if (!("socket" in connected)) return [...findings, connected];
   const through = proxy ? ` through the proxy ${shownProxy(proxy)}` : "";
-  findings.push(ok(`${way.name}: ${host.hostname}:${host.port} accepts connections${through}`));
+  findings.push(ok(`${way.name}: ${shownHost(host)} accepts connections${through}`));
   try {
     return host.isSecure ? [...findings, await checkCertificate(network, connected.socket, host, way)] : findings;
   } finally {

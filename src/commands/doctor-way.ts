@@ -37,11 +37,14 @@ type TcpEnd = { readonly socket: Socket } | Finding;
 /** Connects to a host, through the proxy if there is one. */
 export async function tcpTo(network: Network, host: Host, way: Way): Promise<TcpEnd> {
   const { name, withinMs } = way;
-  const at = `${name}: ${host.hostname}:${host.port}`;
+  const at = `${name}: ${shownHost(host)}`;
   let waitsFor: string | undefined;
   const result = await withinTime<TcpEnd>(withinMs, (done) => {
     const reaching = reach(network, host, way, (error, socket) => {
-      const cure = "start it, or correct the host and the port in the url; a firewall may refuse, too";
+      const cure =
+        host.socketPath === undefined
+          ? "start it, or correct the host and the port in the url; a firewall may refuse, too"
+          : "start it, correct the path in the url, or let this user read and write the socket";
       if (socket) done({ socket });
       else if (error instanceof ProxyError) done(fail(`${name}: ${error.message}`, CURES[error.failure.fault]));
       else done(fail(`${at} cannot be reached (${reasonOf(error)})`, cure));
@@ -64,6 +67,11 @@ const CURES = {
   target: "correct the host and the port in the url: the proxy works, and the upstream cannot be reached from there",
   garbled: "correct the scheme and the port in proxy",
 } as const;
+
+/** The host as people write it. */
+export function shownHost({ hostname, port, socketPath }: Host): string {
+  return socketPath ?? `${hostname}:${port}`;
+}
 
 export function reasonOf(error: Error | null): string {
   return (error as NodeJS.ErrnoException | null)?.code ?? error?.message ?? "no reason given";

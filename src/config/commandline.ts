@@ -228,7 +228,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
   const { help: _help, version: _version, "config-schema": _schema, ...given } = values;
   const { options, flags } = separate(given);
   const [first = "serve", ...rest] = positionals;
-  if (/^wss?:\/\//i.test(first)) {
+  if (/^(?:wss?:\/\/|ws\+unix:)/i.test(first)) {
     if (rest.length > 0 || flags.upstream !== undefined) throw usage("one address of one upstream, and options only");
     return checked({ command: "serve", flags: { ...flags, upstream: first } }, options);
   }

@@ -1,6 +1,7 @@
 /** Schema of an upstream. */
 
 import * as z from "zod";
+import { isLocal, localSocketOf } from "../local-socket.ts";
 import type { CaptureRule } from "../protocols/capture-plan.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset, presetNames } from "../protocols/presets.ts";
@@ -31,7 +32,13 @@ const url = z.string().superRefine((text, context) => {
   const wrong = (message: string) => context.addIssue({ code: "custom", message });
   if (!URL.canParse(text)) return wrong("must be a URL such as wss://example.org/socket");
   const { protocol: scheme } = new URL(text);
-  if (scheme !== "ws:" && scheme !== "wss:") return wrong("must start with ws:// or wss://");
+  if (isLocal(text)) {
+    const local = localSocketOf(text);
+    if (!local)
+      return wrong("must name a socket by its whole path: ws+unix:/run/app.sock, or ws+unix:/run/app.sock:/path");
+    return local.path.includes("$") ? wrong("must have the path of its socket written out, without ${…}") : undefined;
+  }
+  if (scheme !== "ws:" && scheme !== "wss:") return wrong("must start with ws://, wss:// or ws+unix:/");
   if (text.includes("#")) return wrong("must not have a fragment: leave out # and what follows");
   if (new URL(text).host.includes("$")) return wrong("must have its host written out, without ${…}");
 });
@@ -39,7 +46,9 @@ const url = z.string().superRefine((text, context) => {
 /** One upstream: its address, its login and its limits. */
 export const upstreamSchema = z
   .strictObject({
-    url: url.describe("The address: a ws:// or wss:// URL without a fragment, its host written out."),
+    url: url.describe(
+      "The address: a ws:// or wss:// URL without a fragment, its host written out; or ws+unix: and a socket's path.",
+    ),
     allow_plaintext: z
       .boolean()
       .prefault(false)

@@ -1,6 +1,7 @@
 /** Rules of the network for addresses, header fields and credentials. */
 
 import { isIPv4, isIPv6 } from "node:net";
+import { localSocketOf } from "../local-socket.ts";
 import { placeholdersIn } from "../placeholders.ts";
 import { isSecretName, outgoingOf, type ProxyAddress } from "../secrets.ts";
 
@@ -99,6 +100,8 @@ export function needsCredentials({ greeting = [], ...upstream }: Credentials): b
 /** The URL without its secrets: scheme, host and port. Userinfo, path and query can hold secrets. */
 export function redactUrl(url: string): string {
   if (!URL.canParse(url)) return "(not a URL)";
+  const local = localSocketOf(url);
+  if (local) return `ws+unix:${local.path}`;
   const { protocol, host } = new URL(url);
   return `${protocol}//${host}`;
 }

@@ -1,6 +1,6 @@
 /** The TCP connection to a host, by the first of its addresses that connects. */
 
-import { isIP, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import {
   type Address,
@@ -10,11 +10,14 @@ import {
   type RaceInput,
   stepRace,
 } from "../core/connection/address-race.ts";
+import { localSocketOf } from "../local-socket.ts";
 
 /** A host by its name or its address, without brackets. */
 export interface Host {
   readonly hostname: string;
   readonly port: number;
+  /** The path of the Unix socket that is connected to in place of an address. */
+  readonly socketPath?: string | undefined;
 }
 
 /** The addresses of some families of a host. `error` is the reason why there are none. */
@@ -121,8 +124,42 @@ export function connectTo(
   return leave;
 }
 
+/** As `connectTo`, for a Unix socket. */
+export function connectToPath(path: string, done: (error: Error | null, socket?: Socket) => void): () => void {
+  let socket: Socket;
+  try {
+    socket = connect({ path });
+  } catch (error) {
+    // Deno throws if a permission is missing.
+    queueMicrotask(() => done(error as Error));
+    return () => {};
+  }
+  const stop = (): void => {
+    socket.off("connect", onConnect);
+    socket.off("error", onError);
+  };
+  const onConnect = (): void => {
+    stop();
+    done(null, socket);
+  };
+  const onError = (error: Error): void => {
+    stop();
+    done(error);
+  };
+  socket.on("connect", onConnect);
+  socket.on("error", onError);
+  return () => {
+    stop();
+    // Breaking it may still emit an error.
+    socket.on("error", () => {});
+    socket.destroy();
+  };
+}
+
 /** The host that a URL names, and whether it speaks TLS. */
 export function hostOf(url: string): Host & { readonly isSecure: boolean } {
+  const local = localSocketOf(url);
+  if (local) return { hostname: local.path, port: 0, isSecure: false, socketPath: local.path };
   const { hostname, port, protocol } = new URL(url);
   const isSecure = protocol === "wss:" || protocol === "https:";
   return { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (isSecure ? 443 : 80)), isSecure };

@@ -10,7 +10,7 @@ import {
 } from "../core/connection/proxy-dialogue.ts";
 import { isExcepted } from "../core/connection/proxy-exceptions.ts";
 import { shownProxy } from "../secrets.ts";
-import { connectTo, type Host, type Network, type RaceBounds, startTls } from "./connect.ts";
+import { connectTo, connectToPath, type Host, type Network, type RaceBounds, startTls } from "./connect.ts";
 
 export interface TunnelProxy extends ProxyLogin, Host {
   /** The hosts that are connected to without it, as in NO_PROXY. */
@@ -41,7 +41,7 @@ export interface Reaching {
 
 /** The proxy on the way to a host, if there is one. */
 export function proxyFor(host: Host, proxy: TunnelProxy | undefined): TunnelProxy | undefined {
-  return proxy && !isExcepted(host, proxy.except) ? proxy : undefined;
+  return proxy && host.socketPath === undefined && !isExcepted(host, proxy.except) ? proxy : undefined;
 }
 
 /** As `connectTo`, whose bound and whose duties of the caller it shares. Errors of a tunnel are ProxyErrors. */
@@ -51,6 +51,7 @@ export function reach(
   { proxy: configured, ...bounds }: ProxiedRace,
   done: (error: Error | null, socket?: Socket) => void,
 ): Reaching {
+  if (host.socketPath !== undefined) return { leave: connectToPath(host.socketPath, done), waitsFor: undefined };
   const proxy = proxyFor(host, configured);
   if (!proxy) return { leave: connectTo(network, host, bounds, done), waitsFor: undefined };
   const shown = shownProxy(proxy);

@@ -2,6 +2,7 @@
 
 import { batchFailure, type Outcome, sentOf } from "../../core/outcome.ts";
 import type { TraceContext } from "../../core/util/traceparent.ts";
+import { localSocketOf } from "../../local-socket.ts";
 import { configuredName } from "../instance-name.ts";
 import { spanStarter } from "./spans.ts";
 
@@ -28,14 +29,15 @@ export function startCallSpan(
   const start = spanStarter();
   if (!start) return undefined;
   const system = systemOf(called);
+  const local = localSocketOf(called.settings.url);
   const { hostname, port, protocol } = new URL(called.settings.url);
   const span = start(
     system,
     {
       "rpc.system.name": system,
       // The host alone: path and query of an address may be secret.
-      "server.address": hostname,
-      "server.port": Number(port) || (protocol === "wss:" ? 443 : 80),
+      "server.address": local?.path ?? hostname,
+      ...(!local && { "server.port": Number(port) || (protocol === "wss:" ? 443 : 80) }),
       "sidesocket.upstream": configuredName(called.name),
     },
     caller,

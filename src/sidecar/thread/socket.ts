@@ -8,6 +8,7 @@ import { type ClientOptions, WebSocket } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Traffic } from "../../core/connection/liveness.ts";
+import { localSocketOf } from "../../local-socket.ts";
 import { hostOf, type Network, startTls } from "../../net/connect.ts";
 import { ProxyError, type Reaching, reach } from "../../net/reach.ts";
 import { sentBy } from "../../net/sent-bytes.ts";
@@ -160,7 +161,7 @@ export function openSocket(
     autoPong: false,
     createConnection: connectByRace,
   };
-  const ws = new WatchedWebSocket(url, subprotocols, options);
+  const ws = new WatchedWebSocket(localSocketOf(url)?.url ?? url, subprotocols, options);
   /** The cause of the end, if one was seen before the event `close`, which itself says little. */
   let cause: Disconnect | undefined;
   let closedBy: "us" | "peer" | undefined;
@@ -289,7 +290,7 @@ export function openSocket(
 
   return {
     get agreed() {
-      return tcp && { url: ws.url, subprotocol: ws.protocol };
+      return tcp && { url: localSocketOf(url) ? url : ws.url, subprotocol: ws.protocol };
     },
     get buffered() {
       return ws.bufferedAmount;
