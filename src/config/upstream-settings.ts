@@ -43,6 +43,9 @@ const url = z.string().superRefine((text, context) => {
   if (new URL(text).host.includes("$")) return wrong("must have its host written out, without ${…}");
 });
 
+/** `drain` of a rotation that only the preset asks for, in milliseconds. */
+const ROTATION_DRAIN_MS = 30_000;
+
 /** One upstream: its address, its login and its limits. */
 export const upstreamSchema = z
   .strictObject({
@@ -273,6 +276,7 @@ export const upstreamSchema = z
     const codes: typeof reconnect.codes = { ...brought?.codes, ...reconnect.codes };
     const rules: readonly CaptureRule[] = capture ?? brought?.capture ?? [];
     const { heartbeat = brought?.heartbeat ?? null } = keepalive;
+    const { rotate } = reconnect;
     const filled = { ...rest, protocol, greeting: steps, capture: rules, keepalive: { ...keepalive, heartbeat } };
     for (const { path, what } of misusedValues(filled))
       context.addIssue({ code: "custom", path: [...path], message: what });
@@ -282,6 +286,10 @@ export const upstreamSchema = z
       // Nothing waits for a connection that there never is.
       required: rest.required && !isTemplate(rest),
       subprotocols: subprotocols ?? [...(brought?.subprotocols ?? [])],
-      reconnect: { ...reconnect, codes },
+      reconnect: {
+        ...reconnect,
+        codes,
+        rotate: brought?.rotateOn ? { drain: ROTATION_DRAIN_MS, on: brought.rotateOn, ...rotate } : rotate,
+      },
     };
   });

@@ -12,5 +12,6 @@ export interface Dialect<Option extends string = string> {
   readonly start: readonly string[];
   /** Descriptions of the options. */
   readonly options?: Readonly<Record<Option, string>>;
-  build(options: Texts<Option>): Preset;
+  /** @param seed a random UUID, for ids that no other process may have */
+  build(options: Texts<Option>, seed?: string): Preset;
 }

@@ -82,7 +82,8 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
       throw new InvalidMessage("shape", `the message must be ${shape}${why}`);
     }
     const place = outward.find(json, isElement);
-    if (route === "send" && !options.idsAlways && !isWritten(text, place)) return { frame: text, expectsReply: false };
+    const isBare = place === undefined || (!options.idsAlways && !isWritten(text, place));
+    if (route === "send" && isBare) return { frame: text, expectsReply: false };
     if (!isOpen(text, place)) throw new InvalidMessage("shape", whyNot(text, place, outward.text));
     if (ids === "callers") return keep(text, place);
     if (place.type === "missing") return { frame: insertMissing(text, place, write(id)), expectsReply: true };

@@ -1,6 +1,6 @@
 /** A preset: a protocol with the defaults of its connections, which the configuration overrides. */
 
-import type { CaptureRule } from "./capture-plan.ts";
+import type { CaptureRule, DurationOfValue } from "./capture-plan.ts";
 import type { Challenge } from "./challenge.ts";
 import type { Condition } from "./condition.ts";
 import type { FrameOptions } from "./frames.ts";
@@ -35,8 +35,8 @@ export type RetryClass = "retry" | "slow" | "refuse";
 /** A message that asks the upstream for a sign of life, in its parsed form. */
 export interface HeartbeatMessage {
   readonly send: unknown;
-  /** Milliseconds between two of them. */
-  readonly every: number;
+  /** Milliseconds between two of them, or a captured value. */
+  readonly every: number | DurationOfValue;
   /** The reply; without it, the message is only sent. */
   readonly expect?: Condition | undefined;
   /** Milliseconds within which the reply must come. */
@@ -52,6 +52,8 @@ export interface Preset {
   readonly capture?: readonly CaptureRule[];
   readonly heartbeat?: HeartbeatMessage;
   readonly frames?: FrameOptions;
+  /** The messages after which the connection is replaced; the next one is opened first. */
+  readonly rotateOn?: Condition;
   /** The retry class of the protocol's own close codes; core/connection/disconnect.ts has all others. */
   readonly codes?: Readonly<Record<number, RetryClass>>;
 }

@@ -2,6 +2,7 @@
 
 import type { Dialect } from "../dialect.ts";
 import { json } from "../json.ts";
+import { withLoneFrames } from "../lone-frame.ts";
 import { STEP_MS } from "../preset.ts";
 
 /** The character that ends each message. */
@@ -33,16 +34,10 @@ export const signalr: Dialect<never> = {
       "signalr",
     );
     return {
-      protocol: {
+      protocol: withLoneFrames({
         ...protocol,
-        decode(frame) {
-          const decoded = protocol.decode(frame);
-          if (decoded.type !== "reply" || !decoded.gather) return decoded;
-          const { gather } = decoded;
-          return { ...decoded, gather: (frames) => (frames.length === 1 && frames[0] ? frames[0] : gather(frames)) };
-        },
         cancel: (id) => JSON.stringify({ type: 5, invocationId: String(id) }),
-      },
+      }),
       frames: { split: RECORD_SEPARATOR },
       greeting: [
         // Its answer is an empty object, or has the error.
