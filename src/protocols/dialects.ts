@@ -5,6 +5,7 @@ import { binance } from "./dialects/binance.ts";
 import { deribit } from "./dialects/deribit.ts";
 import { graphqlWs } from "./dialects/graphql-ws.ts";
 import { kraken } from "./dialects/kraken.ts";
+import { ocpp } from "./dialects/ocpp.ts";
 import { signalr } from "./dialects/signalr.ts";
 import { socketIo } from "./dialects/socket-io.ts";
 import { webdriverBidi } from "./dialects/webdriver-bidi.ts";
@@ -16,6 +17,7 @@ export const DIALECTS = {
   deribit,
   "graphql-ws": graphqlWs,
   kraken,
+  ocpp,
   signalr,
   "socket.io": socketIo,
   "webdriver-bidi": webdriverBidi,
