@@ -4,10 +4,7 @@ import type { CapturedDuration, Duration, Size } from "./config/unit-table.ts";
 
 /** An upstream: its address, its login and its limits. */
 export interface UpstreamOptions {
-  /**
-   * The address: a ws:// or wss:// URL without a fragment, its host written out; or ws+unix: and a socket's
-   * path.
-   */
+  /** The address: a ws:// or wss:// URL without a fragment, its host written out. */
   readonly url: string;
   /** Allows credentials over ws:// to a host that is not loopback. Default: `false`. */
   readonly allow_plaintext?: boolean | undefined;
@@ -60,8 +57,8 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, binance, deribit,
-   * graphql-ws, kraken, ocpp, signalr, socket.io, webdriver-bidi, xrpl, zwave-js), a preset with its
-   * options, or the path of a module. Default: `"json-rpc"`.
+   * graphql-ws, kraken, signalr, socket.io, webdriver-bidi, xrpl, zwave-js), a preset with its options, or
+   * the path of a module. Default: `"json-rpc"`.
    */
   readonly protocol?: string | ProtocolOptions | undefined;
   /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
@@ -507,26 +504,6 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
-    }
-  | {
-      readonly preset: "ocpp";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-          }
-        | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** The version of OCPP, such as "1.6"; by default "2.0.1". */
-      readonly version?: string | undefined;
-      /** The vendor of the station; with the model, a BootNotification is sent. */
-      readonly vendor?: string | undefined;
-      /** The model of the station. */
-      readonly model?: string | undefined;
     }
   | {
       readonly preset: "signalr";
