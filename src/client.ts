@@ -1,5 +1,6 @@
 /** The client: an upstream behind the HTTP API of a service, with the interface of a sidecar in this program. */
 
+export type { InstanceOptions, RemoteInstance } from "./client/remote-instance.ts";
 export { type ClientOptions, connect, type RemoteSidecar } from "./client/remote-sidecar.ts";
 export type { ErrorCode, Failure, Retry, RpcErrorObject, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";

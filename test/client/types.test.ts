@@ -16,6 +16,12 @@ for await (const message of sidecar.subscribe({ request: { numbers, result }, ma
   const at: Date = message.at;
   console.log("gap" in message ? message.gap.reason : message.data, at);
 }
+const remote = connect("http://127.0.0.1:8787", { upstream: "rooms" });
+await using room = await remote.instance({ params: { room: "lobby" }, idleMs: 1_000 });
+const ends: Date = room.endsAt;
+console.log(await room.rpc<string>("say", [ends.toISOString()]));
+// @ts-expect-error a parameter is a text
+await remote.instance({ params: { room: 7 } });
 try {
   const { exit_code } = await sidecar.exit({ force: true });
   console.log(exit_code.toFixed());

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { connect } from "../../src/client.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -242,6 +243,39 @@ test("the routes of an upstream are those of an instance, with its own paths", a
   );
   assert.deepEqual(await Promise.all(keys), [200, 200]);
   assert.equal((await end(instance)).status, 204);
+});
+
+test("the client opens instances that are called as their upstream is, and ends them", async () => {
+  await using client = connect(product.url, { token: ALICE, upstream: "rooms" });
+  const params = { room: "client", who: "" };
+  const instance = await client.instance({ params, idleMs: 20_000 });
+  assert.equal(instance.idleMs, 20_000);
+  assert.ok(instance.endsAt.getTime() - Date.now() > 3_500_000);
+  assert.deepEqual(await instance.rpc("echo", ["mine"]), ["mine"]);
+  assert.deepEqual((await instance.request(call(2)).json<{ result: unknown }>()).result, [2]);
+  await instance.rpc("notify", [2]);
+  const messages = instance.messages({ after: "earliest" });
+  for (let n = 0; n < 2; n++) assert.equal((await messages.next()).done, false);
+  const iterating = messages.next();
+  assert.equal((await instance.readState()).phase, "ready");
+  const pending = assert.rejects(instance.rpc("silent"), { code: "cancelled", sent: "maybe" });
+  await rooms.until(() => connectionsOf("client")[0]?.texts.some((text) => text.includes('"silent"')));
+  await Promise.all([instance.close(), instance.close()]);
+  await pending;
+  assert.equal((await iterating).done, true, "an iteration ends with its instance");
+  await assert.rejects(instance.rpc("echo"), { code: "gone", sent: "no" });
+  assert.equal(connectionsOf("client")[0]?.closed?.code, 1001);
+
+  await assert.rejects(client.instance({ params: { room: "A" } }), { code: "invalid_request" });
+  await assert.rejects(client.instance({ idleMs: Number.NaN }), { code: "invalid_request" });
+  await assert.rejects(client.instance({ param: {} } as object), { code: "invalid_request" });
+  await using keyed = connect(product.url, { token: ALICE, upstream: "keyed" });
+  {
+    await using login = await keyed.instance({ headers: { "upstream-authorization": CREDENTIAL } });
+    assert.deepEqual(await login.rpc("echo", [1]), [1]);
+    assert.equal(rooms.last.headers["x-login"], CREDENTIAL);
+  }
+  await rooms.until(() => rooms.last.closed, { what: "the end of the block to end the instance" });
 });
 
 test("instances are bounded in number, and end when they are idle or old, but not while they are used", async () => {
