@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
+import { problem } from "../contract/expect.ts";
 import { descriptors, residentBytes, threads } from "../support/proc.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { delay, until } from "../support/until.ts";
@@ -18,16 +19,31 @@ const WARM_UP = 60;
 /** Growth of the resident memory per instance that is not chance, in bytes; judged in the long form. */
 const LEFT_MAX = 2_048;
 const JUDGED = 5_000;
+/** The default of `shutdown.drain`. */
+const DRAIN_MS = 3_000;
+/** Instances that are open at once, to see the memory that each takes. */
+const OPEN = COUNT >= JUDGED ? 1_000 : 50;
 
-async function cycle(product: Product, n: number): Promise<void> {
-  const order = { params: { room: `room-${n}` } };
-  const opened = await product.post("/v1/upstreams/rooms/instances", order);
+const ROUTE = "/v1/upstreams/rooms/instances";
+const orderOf = (n: number) => ({ params: { room: `room-${n}` } });
+
+/** Opens an instance, and has a reply by it. @returns its path */
+async function open(product: Product, n: number): Promise<string> {
+  const opened = await product.post(ROUTE, orderOf(n));
   assert.equal(opened.status, 201, await opened.clone().text());
   const { path } = (await opened.json()) as { path: string };
   const reply = await product.post(`${path}/request`, { jsonrpc: "2.0", id: n, method: "echo", params: [n] });
   assert.deepEqual(await reply.json(), { jsonrpc: "2.0", id: n, result: [n] });
+  return path;
+}
+
+async function end(product: Product, path: string): Promise<void> {
   const deleted = await product.fetch(path, { method: "DELETE" });
   assert.equal(deleted.status, 204, await deleted.text());
+}
+
+async function cycle(product: Product, n: number): Promise<void> {
+  await end(product, await open(product, n));
 }
 
 /** Runs this many cycles, none before its time. */
@@ -49,7 +65,7 @@ test("instances that come and go leave no descriptor, thread, socket or memory",
   await using product = await startProduct({
     config: {
       upstreams: {
-        rooms: { url: `${upstream.url}\${param:room}`, params: { room: "[a-z0-9-]{1,40}" }, instances: { max: 50 } },
+        rooms: { url: `${upstream.url}\${param:room}`, params: { room: "[a-z0-9-]{1,40}" }, instances: { max: OPEN } },
       },
     },
   });
@@ -74,6 +90,22 @@ test("instances that come and go leave no descriptor, thread, socket or memory",
   const left = (residentBytes(product.pid) - before.bytes) / COUNT;
   t.diagnostic(`${COUNT} instances in ${seconds.toFixed(1)} s, ${Math.round(left)} bytes left for each`);
   if (COUNT >= JUDGED) assert.ok(left <= LEFT_MAX, `${left} bytes are left for each instance`);
+
+  const each: string[] = [];
+  for (let n = 0; n < OPEN; n++) each.push(await open(product, n));
+  const full = await product.post(ROUTE, orderOf(OPEN));
+  await problem(full, { status: 429, code: "too_many_in_flight", sent: "no", detail: /instances\.max/ });
+  const taken = (residentBytes(product.pid) - before.bytes) / OPEN;
+  t.diagnostic(`${OPEN} open instances take ${Math.round(taken / 1_024)} KiB each`);
+
+  const [path = ""] = each;
+  const pending = product.post(`${path}/request`, { jsonrpc: "2.0", id: 1, method: "silent" });
+  await upstream.until(() => upstream.texts.some((text) => text.includes("silent")));
+  const asked = performance.now();
+  await end(product, path);
+  assert.ok(performance.now() - asked < DRAIN_MS - 1_000, "a deleted instance does not wait for its replies");
+  await problem(await pending, { status: 503, code: "cancelled", sent: "maybe" });
   const { code } = await product.stop("SIGTERM");
   assert.equal(code, 0);
+  assert.equal(upstream.live.length, 0);
 });
