@@ -20,8 +20,8 @@ const STATEMENT = /^(?:import|export|declare|abstract|class|interface|type|const
 const { name, exports } = JSON.parse(readFileSync("package.json", "utf8"));
 const modules = new Map();
 const sections = Object.entries(exports)
-  .filter(([, target]) => target.types)
-  .map(([entry, target]) => sectionOf(join(name, entry), join(".", target.types)));
+  .filter(([, target]) => target.default)
+  .map(([entry, target]) => sectionOf(join(name, entry), join(".", target.default.replace(/\.js$/, ".d.ts"))));
 const report = [
   "# Public types",
   "Written by `scripts/api-report.mjs`, checked by `npm run api`. Comments are left out.",
