@@ -4,7 +4,10 @@ import type { CapturedDuration, Duration, Size } from "./config/unit-table.ts";
 
 /** An upstream: its address, its login and its limits. */
 export interface UpstreamOptions {
-  /** The address: a ws:// or wss:// URL without a fragment, its host written out. */
+  /**
+   * The address: a ws:// or wss:// URL without a fragment, its host written out; or ws+unix: and a socket's
+   * path.
+   */
   readonly url: string;
   /** Allows credentials over ws:// to a host that is not loopback. Default: `false`. */
   readonly allow_plaintext?: boolean | undefined;
@@ -57,8 +60,8 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, binance, deribit,
-   * graphql-ws, kraken, signalr, socket.io, webdriver-bidi, xrpl, zwave-js), a preset with its options, or
-   * the path of a module. Default: `"json-rpc"`.
+   * graphql-ws, kraken, ocpp, signalr, socket.io, webdriver-bidi, xrpl, zwave-js), a preset with its
+   * options, or the path of a module. Default: `"json-rpc"`.
    */
   readonly protocol?: string | ProtocolOptions | undefined;
   /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
@@ -301,6 +304,13 @@ export type ProtocolOptions =
              * Default: `"/id"`.
              */
             readonly in?: string | IdPlaceOptions | readonly (string | IdPlaceOptions)[] | undefined;
+            /** More places in requests that get the id: a JSON pointer, or several. */
+            readonly repeat?: string | IdPlaceOptions | readonly (string | IdPlaceOptions)[] | undefined;
+            /**
+             * The place of the upstream's own id of a reply, which a frame with our id teaches, and under which it
+             * goes on.
+             */
+            readonly alias?: string | IdPlaceOptions | readonly (string | IdPlaceOptions)[] | undefined;
             /** The kind of ids. Default: `"int"`. */
             readonly kind?: "int" | "int32" | "string" | "uuid" | "increasing" | "keep" | undefined;
             /** The beginning of ids of kind string. */
@@ -313,8 +323,14 @@ export type ProtocolOptions =
       readonly reply?: ConditionOptions | undefined;
       /** Frames with our id that precede the reply; they are messages. */
       readonly skip?: readonly ConditionOptions[] | undefined;
-      /** Frames that end a request. */
-      readonly final?: readonly ConditionOptions[] | undefined;
+      /** The frames that end a request: one that meets one of these, or with all_of all that must come. */
+      readonly final?:
+        | readonly ConditionOptions[]
+        | {
+            /** All must have been met, in any order, by any frames. */
+            readonly all_of: readonly ConditionOptions[];
+          }
+        | undefined;
       /** Makes the reply an array of all frames with the id. Needs final. */
       readonly collect?:
         | {
@@ -322,7 +338,7 @@ export type ProtocolOptions =
             readonly frames?: number | undefined;
           }
         | undefined;
-      /** The message that ends a request which nobody reads any more; $id is the request's id. */
+      /** The message that ends a request which nobody reads any more; $id is its id, $alias the upstream's. */
       readonly cancel?: JsonValue | undefined;
       /** The way to treat an error that names no request. */
       readonly errors?:
@@ -362,8 +378,14 @@ export type ProtocolOptions =
       readonly reply?: string | undefined;
       /** Patterns of frames that precede the reply; they are messages. */
       readonly skip?: readonly string[] | undefined;
-      /** Patterns of frames that end a request. */
-      readonly final?: readonly string[] | undefined;
+      /** The frames that end a request: one that meets one of these, or with all_of all that must come. */
+      readonly final?:
+        | readonly string[]
+        | {
+            /** All must have been met, in any order, by any frames. */
+            readonly all_of: readonly string[];
+          }
+        | undefined;
       /** Makes the reply all frames up to the final one. Needs final. */
       readonly collect?:
         | {
@@ -504,6 +526,26 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+    }
+  | {
+      readonly preset: "ocpp";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** The version of OCPP, such as "1.6"; by default "2.0.1". */
+      readonly version?: string | undefined;
+      /** The vendor of the station; with the model, a BootNotification is sent. */
+      readonly vendor?: string | undefined;
+      /** The model of the station. */
+      readonly model?: string | undefined;
     }
   | {
       readonly preset: "signalr";

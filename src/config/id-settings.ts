@@ -40,6 +40,12 @@ export const jsonId = z
     in: places
       .prefault("/id")
       .describe("The place of the id in replies: a JSON pointer, or several, of which the first that is there counts."),
+    repeat: places.optional().describe("More places in requests that get the id: a JSON pointer, or several."),
+    alias: places
+      .optional()
+      .describe(
+        "The place of the upstream's own id of a reply, which a frame with our id teaches, and under which it goes on.",
+      ),
     kind: z.enum(ID_KINDS).prefault("int").describe("The kind of ids."),
     prefix: z
       .string()
@@ -57,6 +63,10 @@ export const jsonId = z
   .refine(({ kind, prefix }) => prefix === undefined || kind === "string", {
     path: ["prefix"],
     error: "needs kind: string",
+  })
+  .refine(({ kind, repeat }) => repeat === undefined || kind !== "keep", {
+    path: ["repeat"],
+    error: "is not needed with kind: keep: the id on the wire is the caller's",
   })
   .refine(({ kind, echo }) => echo === undefined || kind !== "keep", {
     path: ["echo"],

@@ -2,11 +2,12 @@
 
 import * as z from "zod";
 import { DIALECTS, type DialectName } from "../protocols/dialects.ts";
+import { ALL_OF_MAX } from "../protocols/frame-rules.ts";
 import { INFLATES } from "../protocols/frames.ts";
 import { ERROR_DEEDS } from "../protocols/json.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
-import { needsIdToSend } from "../protocols/subscription-request.ts";
+import { needsAlias, needsIdToSend } from "../protocols/subscription-request.ts";
 import { isTemplate, TEXT_ID_KINDS, templatePlaces } from "../protocols/text.ts";
 import { answers, jsonValue } from "./answer-settings.ts";
 import {
@@ -28,6 +29,19 @@ export function isModulePath(protocol: string): boolean {
 }
 
 const conditions = z.array(condition).min(1, "must have at least one condition");
+
+/** The end of a request: one of several rules, or all of them in any order. */
+function finalOf<Rule extends z.ZodType>(rule: Rule, noun: string) {
+  const list = z.array(rule).min(1, `must have at least one ${noun}`);
+  const allOf = list.max(ALL_OF_MAX, `must have at most ${ALL_OF_MAX} of them`);
+  const form = `must be a list of ${noun}s, one of which ends a request, or { all_of: [ … ] }`;
+  return z
+    .union([list, z.strictObject({ all_of: allOf.describe("All must have been met, in any order, by any frames.") })], {
+      error: form,
+    })
+    .optional()
+    .describe("The frames that end a request: one that meets one of these, or with all_of all that must come.");
+}
 
 /** A pattern that is not compiled here: load.ts checks it, and loads the compiler only if there are patterns. */
 const pattern = z.string().min(1, "must not be empty").max(1_000, "must have at most 1000 characters");
@@ -94,18 +108,24 @@ const protocolOptions = z
         id: jsonId.prefault({}).describe("Where ids are, and what they are."),
         reply: condition.optional().describe("A frame with our id that does not meet this is a message, not a reply."),
         skip: conditions.optional().describe("Frames with our id that precede the reply; they are messages."),
-        final: conditions.optional().describe("Frames that end a request."),
+        final: finalOf(condition, "condition"),
         collect: collect.describe("Makes the reply an array of all frames with the id. Needs final."),
         cancel: jsonValue
           .optional()
           .refine(
-            (cancel) => cancel === undefined || needsIdToSend(cancel),
-            "must have $id, where the request's id goes",
+            (cancel) => cancel === undefined || needsIdToSend(cancel) || needsAlias(cancel),
+            "must have $id, where the request's id goes, or $alias",
           )
-          .describe("The message that ends a request which nobody reads any more; $id is the request's id."),
+          .describe(
+            "The message that ends a request which nobody reads any more; $id is its id, $alias the upstream's.",
+          ),
         errors: jsonErrors,
       })
-      .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
+      .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL)
+      .refine(({ id, cancel }) => id.alias !== undefined || cancel === undefined || !needsAlias(cancel), {
+        path: ["cancel"],
+        error: "has $alias, and needs id.alias: where that is",
+      }),
     z
       .strictObject({
         preset: z.literal("text"),
@@ -125,11 +145,7 @@ const protocolOptions = z
           .min(1, "must have at least one pattern")
           .optional()
           .describe("Patterns of frames that precede the reply; they are messages."),
-        final: z
-          .array(pattern)
-          .min(1, "must have at least one pattern")
-          .optional()
-          .describe("Patterns of frames that end a request."),
+        final: finalOf(pattern, "pattern"),
         collect: collect.describe("Makes the reply all frames up to the final one. Needs final."),
         errors: z
           .strictObject({

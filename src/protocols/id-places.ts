@@ -1,6 +1,7 @@
 /** Places of ids in JSON messages: where each is looked for, and which of several counts. */
 
 import { type Condition, compile, type Test } from "./condition.ts";
+import { idsOf } from "./id-kinds.ts";
 import type { Span } from "./json-check.ts";
 import type { Json } from "./json-message.ts";
 import { locate, type Place, type Pointer, parsePointer } from "./json-place.ts";
@@ -16,7 +17,17 @@ const ELEMENT = /^\/(?:0|[1-9]\d*)(?:\/|$)/;
 
 interface Compiled {
   readonly pointer: Pointer;
+  /** The messages with this place; undefined for all. */
   readonly when: Test | undefined;
+}
+
+/** Compiles places. Throws an Error if a pointer is invalid or names no member, or a condition is empty. */
+export function compilePlaces(places: PlacesOfId): readonly Compiled[] {
+  return listOf(places).map((place) => {
+    const { at, when } = typeof place === "string" ? { at: place, when: undefined } : place;
+    if (at === "") throw new Error("an id cannot be the whole message: its pointer must name a member");
+    return { pointer: parsePointer(at), when: when && compile(when) };
+  });
 }
 
 export class PlaceFinder {
@@ -30,16 +41,11 @@ export class PlaceFinder {
   readonly inArrays: boolean;
   readonly inObjects: boolean;
 
-  /** Throws an Error if a pointer is invalid or names no member, or a condition is empty. */
+  /** Throws as {@link compilePlaces}. */
   constructor(places: PlacesOfId) {
     const pointers = listOf(places).map((place) => (typeof place === "string" ? place : place.at));
     if (pointers.length === 0) throw new Error("an id must have a place");
-    if (pointers.includes("")) throw new Error("an id cannot be the whole message: its pointer must name a member");
-    this.#places = listOf(places).map((place) =>
-      typeof place === "string"
-        ? { pointer: parsePointer(place), when: undefined }
-        : { pointer: parsePointer(place.at), when: place.when && compile(place.when) },
-    );
+    this.#places = compilePlaces(places);
     const [first, second] = this.#places;
     this.#only = second === undefined && first?.when === undefined ? first?.pointer : undefined;
     this.pointers = pointers;
@@ -64,6 +70,27 @@ export class PlaceFinder {
       if (best === undefined || (best.type !== "missing" && place.type === "missing")) best = place;
     }
     return best;
+  }
+}
+
+/** A longer id is no alias: many of them are kept. */
+const ALIAS_MAX_CHARACTERS = 128;
+
+const { read: readAny } = idsOf("keep");
+
+/** Finds the upstream's own id of what a frame belongs to, a text or a number, as normalized JSON. */
+export class AliasFinder {
+  readonly #places: PlaceFinder;
+
+  /** Throws as {@link compilePlaces}. */
+  constructor(places: PlacesOfId) {
+    this.#places = new PlaceFinder(places);
+  }
+
+  find(json: Json): string | undefined {
+    const place = this.#places.find(json, (text, value) => readAny(text, value) !== undefined);
+    const alias = place?.type === "found" ? readAny(json.text, place.value) : undefined;
+    return typeof alias === "string" && alias.length <= ALIAS_MAX_CHARACTERS ? alias : undefined;
   }
 }
 

@@ -7,24 +7,27 @@
  */
 
 import { type Condition, compile, compileAny } from "./condition.ts";
+import { type Final, FrameRules, rulesOf } from "./frame-rules.ts";
 import { type IdKind, idsOf } from "./id-kinds.ts";
-import { PlaceFinder, type PlacesOfId } from "./id-places.ts";
+import { AliasFinder, compilePlaces, PlaceFinder, type PlacesOfId } from "./id-places.ts";
 import type { Span } from "./json-check.ts";
 import { insertMissing, remove, replace } from "./json-edit.ts";
 import { checkedJson, inKindOf, type Json, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
-import { locate, type Place, type Pointer, parsePointer } from "./json-place.ts";
+import { locate, type Place, type Pointer, parsePointer, pointerText } from "./json-place.ts";
 import { isOpener, kindOf } from "./json-text.ts";
 import {
   type Adopted,
   type Body,
+  type Classified,
   type Decoded,
+  type DecodedMessage,
   type Encoded,
   InvalidMessage,
   type Protocol,
   type SendRoute,
   type WireId,
 } from "./protocol.ts";
-import { endMessage } from "./subscription-request.ts";
+import { endMessage, needsAlias } from "./subscription-request.ts";
 
 /** The way to treat an error that names no request. */
 export const ERROR_DEEDS = ["fail_oldest", "message", "fail_all"] as const;
@@ -41,6 +44,13 @@ export interface JsonOptions {
         readonly kind?: IdKind | undefined;
         /** The beginning of ids of kind `string`. */
         readonly prefix?: string | undefined;
+        /** More places in a request that get the id, each if it can be there. */
+        readonly repeat?: PlacesOfId | undefined;
+        /**
+         * The place of another id, under which the upstream goes on: a frame with our id teaches it, and frames without
+         * ours that have it there belong to the same request.
+         */
+        readonly alias?: PlacesOfId | undefined;
         /** JSON pointers of more places in a reply that repeat the id, such as that of an echoed request. */
         readonly echo?: readonly string[] | undefined;
       }
@@ -49,8 +59,8 @@ export interface JsonOptions {
   readonly reply?: Condition | undefined;
   /** Frames with our id that precede the reply. They are handed on as messages. */
   readonly skip?: readonly Condition[] | undefined;
-  /** Frames that end a request. Frames before one are skipped, or with `collect` are parts of the reply. */
-  readonly final?: readonly Condition[] | undefined;
+  /** The end of a request. Frames before it are skipped, or with `collect` are parts of the reply. */
+  readonly final?: Final<Condition> | undefined;
   /** Makes the reply an array of all frames with the id; `frames` bounds their number. */
   readonly collect?: { readonly frames?: number | undefined } | undefined;
   readonly errors?: { readonly when: Condition; readonly do: ErrorDeed } | undefined;
@@ -62,7 +72,7 @@ export interface JsonOptions {
 
 /** Builds the protocol. Throws if a pointer is invalid or a condition is empty. */
 export function json(options: JsonOptions = {}, name = "json", seed?: string): Protocol {
-  const { out = "/id", in: into = "/id", kind = "int", prefix, echo = [] } = options.id ?? {};
+  const { out = "/id", in: into = "/id", kind = "int", prefix, echo = [], repeat, alias } = options.id ?? {};
   const outward = new PlaceFinder(out);
   const inward = new PlaceFinder(into);
   const { maxId, ids, write, read } = idsOf(kind, { prefix, seed });
@@ -70,7 +80,9 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
   const isId = (text: string, value: Span): boolean => read(text, value) !== undefined;
   const isError = options.errors && options.errors.do !== "message" ? compile(options.errors.when) : undefined;
   const fails = options.errors?.do === "fail_all" ? "all" : "oldest";
-  const classify = classifier(options);
+  const rules = rulesFrom(options);
+  const aliases = alias === undefined ? undefined : new AliasFinder(alias);
+  const copies = repeat === undefined ? [] : compilePlaces(repeat);
   const shape = outward.inArrays ? (outward.inObjects ? "an object or an array" : "an array") : "an object";
 
   function encode(message: Body, id: number, route: SendRoute): Encoded {
@@ -86,8 +98,24 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
     if (route === "send" && isBare) return { frame: text, expectsReply: false };
     if (!isOpen(text, place)) throw new InvalidMessage("shape", whyNot(text, place, outward.text));
     if (ids === "callers") return keep(text, place);
-    if (place.type === "missing") return { frame: insertMissing(text, place, write(id)), expectsReply: true };
-    return { frame: replace(text, place.value, write(id)), expectsReply: true, own: slice(text, place.value) };
+    const written = write(id);
+    const named = place.type === "missing" ? insertMissing(text, place, written) : replace(text, place.value, written);
+    const frame = copies.reduce((each, copy) => withCopy(each, copy, written), named);
+    return { frame, expectsReply: true, own: place.type === "missing" ? undefined : slice(text, place.value) };
+  }
+
+  /** Puts the id into one more place of a message, if the message is one that has it. */
+  function withCopy(
+    text: string,
+    { pointer, when }: ReturnType<typeof compilePlaces>[number],
+    written: string,
+  ): string {
+    const json = checkedJson(text);
+    if (when?.(json) === false) return text;
+    const place = locate(text, json.root, pointer);
+    if (place.type === "missing") return insertMissing(text, place, written);
+    if (place.type === "found") return replace(text, place.value, written);
+    throw new InvalidMessage("shape", whyNot(text, place, `"${pointerText(pointer)}"`));
   }
 
   /** Encodes with the caller's own id. */
@@ -125,21 +153,29 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
     if (place?.type === "duplicate")
       return { type: "noise", why: `"${place.key}" occurs twice on the way to ${inward.text}` };
     const id = place?.type === "found" ? read(text, place.value) : undefined;
-    if (place?.type !== "found" || id === undefined) {
-      return isError?.(json) ? { type: "error", fails } : { type: "message", json: true };
+    const alias = aliases?.find(json);
+    if (place?.type === "found" && id !== undefined) {
+      const named = ofRequest(frame, json, id, place);
+      return alias !== undefined && (named.type === "part" || named.type === "progress") ? { ...named, alias } : named;
     }
-    const type = classify(json);
+    const otherwise: DecodedMessage = isError?.(json) ? { type: "error", fails } : { type: "message", json: true };
+    if (alias === undefined) return otherwise;
+    return { type: "aliased", alias, of: (wire) => ofRequest(frame, json, wire, undefined), otherwise };
+  }
+
+  /** Classifies a frame of a request. `place`: where it has the request's id, if it has. */
+  function ofRequest(frame: Body, json: Json, id: WireId, place: FoundPlace | undefined): Classified {
+    const { type, met } = rules.judge(json);
     if (type === "message") return { type, json: true };
     const render = (own: unknown): Body => {
       if (ids === "callers") return frame;
-      const restored = withOwnId(text, place, own);
+      const restored = place === undefined ? json.text : withOwnId(json.text, place, own);
       return inKindOf(
         frame,
         echoes.reduce((each, at) => withOwnEcho(each, at, id, own), restored),
       );
     };
-    if (type === "reply" && options.collect) return { type, id, render, gather };
-    return { type, id, render };
+    return rules.framed({ type, met }, id, render, options.collect && gather);
   }
 
   /** Restores the caller's id in a place that repeats ours. */
@@ -154,26 +190,28 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
   }
 
   const { collect, cancel: end } = options;
-  const cancel =
-    end === undefined ? {} : { cancel: (id: WireId) => endMessage(end, typeof id === "number" ? write(id) : id) };
+  const endsByAlias = end !== undefined && needsAlias(end);
+  const cancel = (id: WireId, known?: string): string | undefined =>
+    endsByAlias && known === undefined ? undefined : endMessage(end, typeof id === "number" ? write(id) : id, known);
+  const ending = end === undefined ? {} : { cancel };
   const several = { streams: collect !== undefined, maxFrames: collect?.frames };
-  const idPlaces = outward.pointers;
+  const idPlaces = [...outward.pointers, ...copies.map(({ pointer }) => pointerText(pointer))];
   const ways = { encode, adopt, fault, decode };
-  return { name, correlation: "id", accepts: "json", maxId, ids, idPlaces, ...several, ...cancel, ...ways };
+  return { name, correlation: "id", accepts: "json", maxId, ids, idPlaces, ...several, ...ending, ...ways };
 }
 
-/** Compiles the options into a function that classifies frames with one of our ids. */
-function classifier({ reply, skip, final, collect }: JsonOptions) {
-  const isReply = reply && compile(reply);
-  const isSkipped = skip && compileAny(skip);
-  const isFinal = final && compileAny(final);
-  return (json: Json): "reply" | "part" | "progress" | "message" => {
-    if (isReply && !isReply(json)) return "message";
-    if (isSkipped?.(json)) return "progress";
-    if (!isFinal || isFinal(json)) return "reply";
-    return collect ? "part" : "progress";
-  };
+/** Compiles the rules for frames with one of our ids. */
+function rulesFrom({ reply, skip, final, collect }: JsonOptions): FrameRules<Json> {
+  const tests = final && rulesOf(final).map((condition) => compile(condition));
+  return new FrameRules<Json>({
+    isReply: reply && compile(reply),
+    isSkipped: skip && compileAny(skip),
+    final: tests && final && "all_of" in final ? { all_of: tests } : tests,
+    collects: collect !== undefined,
+  });
 }
+
+type FoundPlace = Place & { readonly type: "found" };
 
 /** A place where an id is or can be put. */
 type OpenPlace = Place & { readonly type: "found" | "missing" };
@@ -218,11 +256,11 @@ function slice(text: string, span: Span): string {
   return text.slice(span.start, span.end);
 }
 
-function withOwnId(text: string, place: Place & { type: "found" }, own: unknown): string {
+function withOwnId(text: string, place: FoundPlace, own: unknown): string {
   return typeof own === "string" ? replace(text, place.value, own) : withoutId(text, place);
 }
 
 /** Removes the id. An element of an array becomes null instead, because removal would move the others. */
-function withoutId(text: string, { value, holder }: Place & { type: "found" }): string {
+function withoutId(text: string, { value, holder }: FoundPlace): string {
   return holder === undefined ? replace(text, value, "null") : remove(text, holder.object, holder.key);
 }

@@ -54,7 +54,7 @@ type Render = (own: unknown) => Body;
 export type AnswerForm = "text" | "json";
 
 /** The classification of a frame from the upstream, or of each of several messages in it. */
-export type Decoded = DecodedMessage | { readonly type: "several"; readonly results: readonly DecodedMessage[] };
+export type Decoded = Classified | Aliased | { readonly type: "several"; readonly results: readonly DecodedMessage[] };
 
 /** The classification of one message from the upstream. */
 export type DecodedMessage =
@@ -106,11 +106,41 @@ export type DecodedMessage =
   /** Not a frame of this protocol. Counted and kept as a message, never a reply. */
   | { readonly type: "noise"; readonly why: string };
 
+/** What a frame does for the end of a reply that ends when several conditions have been met, in any order. */
+interface TowardsEnd {
+  /** The conditions that the frame meets, and all that there are, as bits. */
+  readonly met: number;
+  readonly all: number;
+  /** The frame as the last one of the reply, if no condition is left with it. */
+  readonly end: Extract<DecodedMessage, { readonly type: "reply" }>;
+}
+
+/** A frame that precedes the end of its reply, as presets know it. */
+type Preceding = Extract<DecodedMessage, { readonly type: "part" | "progress" }> & {
+  /** Another id, as normalized JSON, under which more frames of the same reply come. */
+  readonly alias?: string;
+  readonly towards?: TowardsEnd;
+};
+
+/** The classification of a frame by its own id. */
+export type Classified = DecodedMessage | Preceding;
+
+/**
+ * A frame without an id of ours, but with one that may be the alias of a request: `of` that request if it is, else
+ * `otherwise`.
+ */
+export interface Aliased {
+  readonly type: "aliased";
+  readonly alias: string;
+  of(id: WireId): Classified;
+  readonly otherwise: DecodedMessage;
+}
+
 /** The classification of a frame that names a request. */
-export type FrameWithId = Extract<DecodedMessage, { readonly id: WireId }>;
+export type FrameWithId = Extract<Classified, { readonly id: WireId }>;
 
 /** The classification of a frame that is a reply, or a part of one. */
-export type ReplyFrame = Exclude<FrameWithId, { readonly type: "progress" }>;
+export type ReplyFrame = Exclude<Extract<DecodedMessage, { readonly id: WireId }>, { readonly type: "progress" }>;
 
 export interface Protocol {
   readonly name: string;
@@ -140,8 +170,11 @@ export interface Protocol {
   readonly streams?: boolean | undefined;
   /** True for a reply that refuses what was requested. Omitted if the common forms of a refusal are all. */
   refuses?(reply: string): boolean;
-  /** Returns the frame that cancels the rest of the reply to `id`; omitted if the protocol has none. */
-  cancel?(id: WireId): Body | undefined;
+  /**
+   * Returns the frame that cancels the rest of the reply to `id`; omitted if the protocol has none. `alias`: the
+   * upstream's own id of that reply, as normalized JSON, if a frame has told it.
+   */
+  cancel?(id: WireId, alias?: string): Body | undefined;
   /**
    * Splits a batch into its items, each a message by itself; undefined if `message` is not a batch. One of more than
    * `itemsMax` is refused as a whole, so it need not be split any further than one item beyond.

@@ -4,6 +4,8 @@ import { type Encoded, InvalidMessage, type Protocol, type SendRoute } from "./p
 
 /** The placeholder for the upstream's id in conditions and in `unsubscribe`. */
 export const ID = "$id";
+/** The placeholder in `cancel` for the upstream's own id of a reply. */
+const ALIAS = "$alias";
 
 /** The settings of a subscription that make its messages. */
 interface Messages {
@@ -35,11 +37,16 @@ export const STRINGS = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
 /**
  * Returns the message that ends a subscription. The id is put into the text as the upstream wrote it: a parsed one
  * beyond 2^53 would be another.
- * @param id as JSON
+ * @param id as JSON, as is the alias
  */
-export function endMessage(unsubscribe: unknown, id: string): string {
-  const text = messageText(unsubscribe);
-  return text.replace(STRINGS, (found, colon) => (found === `"${ID}"` && colon === undefined ? id : found));
+export function endMessage(unsubscribe: unknown, id: string, alias = `"${ALIAS}"`): string {
+  const values: Readonly<Record<string, string>> = { [`"${ID}"`]: id, [`"${ALIAS}"`]: alias };
+  return messageText(unsubscribe).replace(STRINGS, (found, colon) => (colon === undefined && values[found]) || found);
+}
+
+/** True if a message that ends a request has the upstream's own id of its reply in it. */
+export function needsAlias(cancel: unknown): boolean {
+  return endMessage(cancel, "0", "0") !== endMessage(cancel, "0", "1");
 }
 
 /** True if `unsubscribe`, if any, has the upstream's id in it. */

@@ -7,19 +7,17 @@
 import { textOf } from "./json-message.ts";
 import type { Body, Decoded, Protocol } from "./protocol.ts";
 import { encode, type TextOptions } from "./text.ts";
-import { classifier, demandPatterns, gather, several } from "./text-rules.ts";
+import { demandPatterns, gather, rulesFrom, several } from "./text-rules.ts";
 
 /** Builds the protocol. Throws if a pattern is invalid. */
 export function textByOrder(options: TextOptions): Protocol {
   demandPatterns(options);
-  const classify = classifier(options);
+  const rules = rulesFrom(options);
 
   function decode(frame: Body): Decoded {
-    const type = classify(textOf(frame));
+    const { type, met } = rules.judge(textOf(frame));
     if (type === "message") return { type };
-    if (type === "progress") return { type, id: 0 };
-    const render = () => frame;
-    return type === "reply" && options.collect ? { type, id: 0, render, gather } : { type, id: 0, render };
+    return rules.framed({ type, met }, 0, () => frame, options.collect && gather);
   }
 
   const maxId = Number.MAX_SAFE_INTEGER;

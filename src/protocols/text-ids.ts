@@ -18,7 +18,7 @@ import {
   type SendRoute,
 } from "./protocol.ts";
 import { isTemplate, PLACES, type TextIds, type TextOptions } from "./text.ts";
-import { classifier, demandPatterns, gather, several } from "./text-rules.ts";
+import { demandPatterns, gather, rulesFrom, several } from "./text-rules.ts";
 
 /** Builds the protocol. Throws if a pattern is invalid. */
 export function textIds(options: TextOptions & { readonly id: TextIds }): Protocol {
@@ -29,7 +29,7 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
   const outward = isTemplate(id.out) ? undefined : new Pattern(id.out);
   const inward = new Pattern(id.in);
   const idIn = outward ? (text: string) => outward.find(text, "id")?.part : inTemplate(id.out);
-  const classify = classifier(options);
+  const rules = rulesFrom(options);
   const { errors } = options;
   const isError = errors && errors.do !== "message" ? new Pattern(errors.when) : undefined;
   const fails = errors?.do === "fail_all" ? "all" : "oldest";
@@ -71,7 +71,7 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
     if (found === undefined || wire === undefined) {
       return isError?.test(text) ? { type: "error", fails } : { type: "message" };
     }
-    const type = classify(text);
+    const { type, met } = rules.judge(text);
     if (type === "message") return { type };
     const render = (own: unknown): Body => {
       if (keeps) return frame;
@@ -80,7 +80,7 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
         typeof own === "string" ? replaced(text, found.part, own) : replaced(text, found.whole, ""),
       );
     };
-    return type === "reply" && options.collect ? { type, id: wire, render, gather } : { type, id: wire, render };
+    return rules.framed({ type, met }, wire, render, options.collect && gather);
   }
 
   return { name: "text", correlation: "id", accepts: "any", maxId, ids, ...several(options), encode, adopt, decode };

@@ -5,6 +5,7 @@
  */
 
 import { concatenated } from "./bytes.ts";
+import { FrameRules, rulesOf } from "./frame-rules.ts";
 import { Pattern } from "./pattern.ts";
 import type { Body, Protocol } from "./protocol.ts";
 import { isTemplate, type TextOptions } from "./text.ts";
@@ -17,12 +18,13 @@ export interface Fault {
 
 /** Returns the faults of all patterns. */
 export function faultsOf({ id, reply, skip = [], final = [], errors }: TextOptions): readonly Fault[] {
+  const finalPath = "all_of" in final ? ["final", "all_of"] : ["final"];
   const places: (readonly [path: Fault["path"], text: string | undefined, names?: true])[] = [
     [["id", "out"], id && !isTemplate(id.out) ? id.out : undefined, true],
     [["id", "in"], id?.in, true],
     [["reply"], reply],
     ...skip.map((text, index) => [["skip", index], text] as const),
-    ...final.map((text, index) => [["final", index], text] as const),
+    ...rulesOf(final).map((text, index) => [[...finalPath, index], text] as const),
     [["errors", "when"], errors?.when],
   ];
   return places.flatMap(([path, text, names]) => {
@@ -46,20 +48,15 @@ export function demandPatterns(options: TextOptions): void {
   if (fault) throw new Error(`${fault.path.join(".")} ${fault.what}`);
 }
 
-/**
- * Compiles the rules into a function that classifies the text of a frame, in the order in which `json` does it. Bytes
- * that are not text match no pattern.
- */
-export function classifier({ reply, skip, final, collect }: TextOptions) {
-  const isReply = reply === undefined ? undefined : anyOf([reply]);
-  const isSkipped = skip && anyOf(skip);
-  const isFinal = final && anyOf(final);
-  return (text: string | undefined): "reply" | "part" | "progress" | "message" => {
-    if (isReply && !isReply(text)) return "message";
-    if (isSkipped?.(text)) return "progress";
-    if (!isFinal || isFinal(text)) return "reply";
-    return collect ? "part" : "progress";
-  };
+/** Compiles the rules for frames, as `json` has them. Bytes that are not text match no pattern. */
+export function rulesFrom({ reply, skip, final, collect }: TextOptions): FrameRules<string | undefined> {
+  const tests = final && rulesOf(final).map((text) => anyOf([text]));
+  return new FrameRules({
+    isReply: reply === undefined ? undefined : anyOf([reply]),
+    isSkipped: skip && anyOf(skip),
+    final: tests && final && "all_of" in final ? { all_of: tests } : tests,
+    collects: collect !== undefined,
+  });
 }
 
 function anyOf(texts: readonly string[]): (text: string | undefined) => boolean {

@@ -5,6 +5,7 @@
  * text-by-order.ts has the protocol with rules for replies, text-ids.ts the one for lines that carry an id.
  */
 
+import type { Final } from "./frame-rules.ts";
 import type { IdKind } from "./id-kinds.ts";
 import type { ErrorDeed } from "./json.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Protocol } from "./protocol.ts";
@@ -19,8 +20,8 @@ export interface TextOptions {
   readonly reply?: string | undefined;
   /** Frames that precede the reply. They are handed on as messages. */
   readonly skip?: readonly string[] | undefined;
-  /** Frames that end a request. Frames before one are skipped, or with `collect` are parts of the reply. */
-  readonly final?: readonly string[] | undefined;
+  /** The end of a request. Frames before it are skipped, or with `collect` are parts of the reply. */
+  readonly final?: Final<string> | undefined;
   /** Makes the reply all frames up to the final one, joined by line breaks; `frames` bounds their number. */
   readonly collect?: { readonly frames?: number | undefined } | undefined;
   /** Frames without an id that are errors. */

@@ -206,5 +206,6 @@ function answered(protocol: Protocol, reply: Body, cause: Body): Body {
 
 function messageIn(protocol: Protocol, frame: Body): DecodedMessage | undefined {
   const decoded = protocol.decode(frame);
-  return decoded.type === "several" ? undefined : decoded;
+  if (decoded.type === "several") return undefined;
+  return decoded.type === "aliased" ? decoded.otherwise : decoded;
 }

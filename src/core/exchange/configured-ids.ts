@@ -45,13 +45,15 @@ export class ConfiguredIds {
   /** Finds out what a frame answers, or that it is answered, and changes nothing. Other frames have no origin. */
   originOf(connection: number, frame: Body, decoded: Decoded): FrameOrigin | undefined {
     if (decoded.type === "answer") return ANSWERED;
-    if (this.#protocol.correlation === "order" || !("id" in decoded)) return undefined;
-    const { id } = decoded;
+    if (this.#protocol.correlation === "order" || decoded.type === "several") return undefined;
+    const named = this.#requests.named(connection, decoded);
+    if (!("id" in named)) return undefined;
+    const { id } = named;
     const { configured, correlation } = this.#requests;
     const found = configured.find(connection, id);
     if (found) {
-      const isReply = decoded.type === "reply" || decoded.type === "invalid";
-      return { type: "configured", by: found.by, id, body: rendered(decoded, frame, found), isReply };
+      const isReply = named.type === "reply" || named.type === "invalid";
+      return { type: "configured", by: found.by, id, body: rendered(named, frame, found), isReply };
     }
     const ofRequest = correlation.find(connection, id) !== undefined;
     return ofRequest || (this.#delivery.isNewest(connection) && correlation.isTaken(id)) ? REQUEST : undefined;

@@ -1,8 +1,9 @@
 /** The correlation of protocols whose replies name their request, so that any number may be in flight. */
 import type { Protocol, WireId } from "../../protocols/protocol.ts";
+import { Aliases } from "./aliases.ts";
 import type { ConfiguredFrames } from "./configured-frames.ts";
 import type { Correlation, Stray } from "./correlation.ts";
-import type { RequestTable, SentEntry } from "./request-table.ts";
+import type { RequestTable, SentEntry, SentPhase } from "./request-table.ts";
 
 export class CorrelateById implements Correlation {
   /** Buried ids have no deadline: each is kept until its reply has come, or newer ones have displaced it. */
@@ -11,13 +12,14 @@ export class CorrelateById implements Correlation {
   readonly #table: RequestTable;
   readonly #configured: ConfiguredFrames;
   readonly #ids: WireIds;
+  readonly #aliases = new Aliases();
   /** True if callers' own ids are on the wire. */
   readonly #callers: boolean;
 
   constructor(table: RequestTable, configured: ConfiguredFrames, { maxId, ids }: Pick<Protocol, "maxId" | "ids">) {
     this.#table = table;
     this.#configured = configured;
-    this.#ids = new WireIds(maxId);
+    this.#ids = new WireIds(maxId, (id) => this.#aliases.forget(id));
     this.#callers = ids === "callers";
   }
 
@@ -39,15 +41,36 @@ export class CorrelateById implements Correlation {
 
   handedOver(): void {}
 
+  learn({ wire, phase }: SentEntry, alias: string): void {
+    if (wire === undefined) return;
+    this.#aliases.learn(phase.connection, wire, alias, (known) => this.#table.has(known));
+  }
+
+  named(connection: number, alias: string): WireId | undefined {
+    return this.#aliases.find(connection, alias);
+  }
+
+  aliasOf(wire: WireId): string | undefined {
+    return this.#aliases.of(wire);
+  }
+
   find(connection: number, wire: WireId): SentEntry | undefined {
     return this.#table.match(connection, wire);
   }
 
-  ended(): void {}
+  ended({ wire }: SentEntry): void {
+    if (wire !== undefined) this.#aliases.forget(wire);
+  }
 
   /** An older connection delivers what it owes over its own socket, where a caller's id means none on the newest. */
-  orphaned({ wire }: SentEntry, _now: number, newest: boolean): void {
-    if (wire !== undefined && (newest || !this.#callers)) this.#ids.bury(wire);
+  orphaned({ wire, phase }: SentEntry, _now: number, newest: boolean): void {
+    if (wire === undefined) return;
+    if (newest || !this.#callers) this.#ids.bury(wire, phase);
+    else this.#aliases.forget(wire);
+  }
+
+  owed(wire: WireId): SentPhase | undefined {
+    return this.#ids.phaseOf(wire);
   }
 
   stray(wire: WireId, newest: boolean, last: boolean): Stray {
@@ -79,10 +102,13 @@ export class WireIds {
   readonly capacity: number;
   readonly #maxId: number;
   readonly #buriedMax: number;
-  readonly #buried = new Set<WireId>();
+  readonly #buried = new Map<WireId, SentPhase>();
+  readonly #unearthed: (id: WireId) => void;
   #last = 0;
 
-  constructor(maxId: number) {
+  /** @param unearthed called with each id that is buried no longer */
+  constructor(maxId: number, unearthed: (id: WireId) => void = () => {}) {
+    this.#unearthed = unearthed;
     const half = Math.floor(maxId / 2);
     this.#maxId = maxId;
     this.#buriedMax = Math.min(BURIED_MAX, half);
@@ -96,10 +122,14 @@ export class WireIds {
     return this.#last;
   }
 
-  bury(id: WireId): void {
-    this.#buried.add(id);
-    const [oldest] = this.#buried;
-    if (this.#buried.size > this.#buriedMax && oldest !== undefined) this.#buried.delete(oldest);
+  bury(id: WireId, phase: SentPhase): void {
+    this.#buried.set(id, phase);
+    const [oldest] = this.#buried.keys();
+    if (this.#buried.size > this.#buriedMax && oldest !== undefined) this.exhume(oldest);
+  }
+
+  phaseOf(id: WireId): SentPhase | undefined {
+    return this.#buried.get(id);
   }
 
   isBuried(id: WireId): boolean {
@@ -107,11 +137,13 @@ export class WireIds {
   }
 
   forget(): void {
-    this.#buried.clear();
+    for (const id of this.#buried.keys()) this.exhume(id);
   }
 
   /** Returns true, once, for a buried id. */
   exhume(id: WireId): boolean {
-    return this.#buried.delete(id);
+    if (!this.#buried.delete(id)) return false;
+    this.#unearthed(id);
+    return true;
   }
 }

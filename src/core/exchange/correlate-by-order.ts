@@ -1,7 +1,7 @@
 /** The correlation of protocols whose replies do not name their request: a lane, with one request in it at a time. */
 import type { Protocol, WireId } from "../../protocols/protocol.ts";
 import type { Correlation, Stray } from "./correlation.ts";
-import type { SentEntry } from "./request-table.ts";
+import type { SentEntry, SentPhase } from "./request-table.ts";
 
 export class CorrelateByOrder implements Correlation {
   /** The request table needs an id for each entry, though none is ever on the wire. */
@@ -13,6 +13,8 @@ export class CorrelateByOrder implements Correlation {
   /** Requests in flight on connections that were superseded. */
   readonly #older = new Set<SentEntry>();
   #last = 0;
+  /** The request whose reply the newest connection owes, once it has ended without it. */
+  #owed: SentPhase | undefined;
   /** Until when no request goes out, so that a frame too many shows itself. */
   #quietUntil: number | undefined;
   /** True once a request went out on the newest connection: before it, frames owe nobody anything. */
@@ -56,6 +58,13 @@ export class CorrelateByOrder implements Correlation {
     this.#used = true;
   }
 
+  /** Frames name no request, and so they have no other name for one. */
+  learn(): void {}
+
+  named(): undefined {}
+
+  aliasOf(): undefined {}
+
   /** The request in flight on this connection, whatever id the frame seems to have. */
   find(connection: number): SentEntry | undefined {
     if (this.#current?.phase.connection === connection) return this.#current;
@@ -75,7 +84,13 @@ export class CorrelateByOrder implements Correlation {
   /** A reply that an older connection owes does not hold back the newest. */
   orphaned(entry: SentEntry, now: number, newest: boolean): void {
     this.ended(entry);
-    if (newest) this.#lane.bury(now, true);
+    if (!newest) return;
+    this.#lane.bury(now, true);
+    this.#owed = entry.phase;
+  }
+
+  owed(): SentPhase | undefined {
+    return this.#lane.owed ? this.#owed : undefined;
   }
 
   /**

@@ -1,6 +1,6 @@
 /** The correlation of an exchange: how frames find their requests. */
 import type { WireId } from "../../protocols/protocol.ts";
-import type { SentEntry } from "./request-table.ts";
+import type { SentEntry, SentPhase } from "./request-table.ts";
 
 /**
  * A frame that answers no request in flight: a late reply, a reply to nothing that was requested, or a message that
@@ -24,6 +24,12 @@ export interface Correlation {
   takes(expectsReply: boolean): boolean;
   /** Call as an entry is handed to the socket. */
   handedOver(entry: SentEntry, now: number): void;
+  /** Takes note that the upstream goes on with the reply to an entry under another id. */
+  learn(entry: SentEntry, alias: string): void;
+  /** The id of the request that was given this alias on this connection. */
+  named(connection: number, alias: string): WireId | undefined;
+  /** An alias of that request; undefined if none is known. */
+  aliasOf(wire: WireId): string | undefined;
   /** The request that a frame on this connection answers. */
   find(connection: number, wire: WireId): SentEntry | undefined;
   /**
@@ -35,6 +41,8 @@ export interface Correlation {
    * `newest`: the request went out on the newest connection.
    */
   orphaned(entry: SentEntry, now: number, newest: boolean): void;
+  /** The phase of a request that ended while its reply may still come; undefined if none is known. */
+  owed(wire: WireId): SentPhase | undefined;
   /**
    * Classifies a frame that answers no request in flight. `newest`: it came over the newest connection; `last`: its
    * reply ends with it.

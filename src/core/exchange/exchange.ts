@@ -96,7 +96,8 @@ export class Exchange {
     this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#heard, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire, values.add);
-    this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery);
+    const cancellation = (wire: WireId) => this.#requests.cancellation(wire);
+    this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery, cancellation);
     this.#configured = new ConfiguredIds(protocol, this.#requests, this.#delivery);
     this.#answers = new UpstreamAnswers(
       this.#configured,

@@ -1,6 +1,6 @@
 /** The requests in flight, each with its place in the table and its batch, its deadline and the frames of its reply. */
 import type { Failure } from "../../errors.ts";
-import type { Body, Protocol, ReplyFrame } from "../../protocols/protocol.ts";
+import type { Aliased, Body, Classified, Protocol, ReplyFrame, WireId } from "../../protocols/protocol.ts";
 import { type Counters, type Failed, HEAVY_BYTES, inBytes, type Outcome } from "../outcome.ts";
 import type { Budget } from "../util/budget.ts";
 import { ConfiguredFrames } from "./configured-frames.ts";
@@ -63,6 +63,18 @@ export class InFlight {
   /** Takes the requests whose deadline has passed. */
   due(now: number): readonly Entry[] {
     return this.#deadlines.due(now);
+  }
+
+  /** The classification of a frame that may name its request by an alias. */
+  named(connection: number, decoded: Classified | Aliased): Classified {
+    if (decoded.type !== "aliased") return decoded;
+    const wire = this.correlation.named(connection, decoded.alias);
+    return wire === undefined ? decoded.otherwise : decoded.of(wire);
+  }
+
+  /** The frame that tells the upstream to send no more of a reply; undefined if there is none, or it cannot be made. */
+  cancellation(wire: WireId): Body | undefined {
+    return this.#protocol.cancel?.(wire, this.correlation.aliasOf(wire));
   }
 
   add(entry: HeldEntry): void {
@@ -198,8 +210,8 @@ export class InFlight {
     this.forget(entry);
     if (!isSent(entry) || !entry.expectsReply) return;
     const { wire, phase } = entry;
+    const frame = cancels && wire !== undefined ? this.cancellation(wire) : undefined;
     this.correlation.orphaned(entry, now, this.#delivery.isNewest(phase.connection));
-    const frame = cancels && wire !== undefined ? this.#protocol.cancel?.(wire) : undefined;
     if (frame !== undefined) this.#effects.push({ type: "send", connection: phase.connection, frame });
   }
 

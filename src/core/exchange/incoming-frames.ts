@@ -1,6 +1,6 @@
 /** The frames of the upstream: what each is, and which request or frame of the configuration it answers. */
 
-import type { Body, DecodedMessage, FrameWithId, Protocol, ReplyFrame } from "../../protocols/protocol.ts";
+import type { Body, Classified, DecodedMessage, FrameWithId, Protocol, ReplyFrame } from "../../protocols/protocol.ts";
 import type { HeldAnswer } from "../messages/held-answers.ts";
 import type { Counters } from "../outcome.ts";
 import type { ConfiguredFrame } from "./configured-frames.ts";
@@ -10,6 +10,7 @@ import type { Effects } from "./effects.ts";
 import * as failures from "./failures.ts";
 import type { HeardFrames } from "./heard.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { SentPhase } from "./request-table.ts";
 import type { TimedOut } from "./timed-out.ts";
 import type { UpstreamAnswers } from "./upstream-answers.ts";
 
@@ -46,7 +47,7 @@ export class IncomingFrames {
   take(connection: number, frame: Body, now: number, buffered: number): void {
     const decoded = this.#of.protocol.decode(frame);
     if (decoded.type !== "several") {
-      this.#onDecoded(connection, decoded, frame, now, buffered);
+      this.#onDecoded(connection, this.#of.requests.named(connection, decoded), frame, now, buffered);
       return;
     }
     for (const each of decoded.results) {
@@ -62,7 +63,7 @@ export class IncomingFrames {
     this.#message(frame, { why });
   }
 
-  #onDecoded(connection: number, decoded: DecodedMessage, frame: Body, now: number, buffered: number): void {
+  #onDecoded(connection: number, decoded: Classified, frame: Body, now: number, buffered: number): void {
     switch (decoded.type) {
       case "message":
         this.#message(decoded.render ? decoded.render(undefined) : frame, { json: decoded.json });
@@ -91,8 +92,12 @@ export class IncomingFrames {
     }
   }
 
-  #onFrameWithId(connection: number, decoded: FrameWithId, frame: Body, now: number): void {
-    const entry = this.#of.requests.correlation.find(connection, decoded.id);
+  #onFrameWithId(connection: number, given: FrameWithId, frame: Body, now: number): void {
+    const { correlation } = this.#of.requests;
+    const entry = correlation.find(connection, given.id);
+    const phase = entry?.phase ?? correlation.owed(given.id);
+    const decoded = phase?.connection === connection ? advanced(given, phase) : given;
+    if (entry && "alias" in decoded && decoded.alias !== undefined) correlation.learn(entry, decoded.alias);
     const configured = entry ? undefined : this.#of.configured.find(connection, decoded.id);
     if (configured) {
       this.#onConfiguredFrame(connection, configured, decoded, frame);
@@ -147,4 +152,12 @@ export class IncomingFrames {
     this.#of.heard.add(frame, why);
     this.#of.effects.push({ type: "message", frame, json, answer });
   }
+}
+
+/** The frame as the last one of its reply, if with it every condition has been met that must be met for the end. */
+function advanced(decoded: FrameWithId, phase: SentPhase): FrameWithId {
+  if (!("towards" in decoded) || decoded.towards === undefined) return decoded;
+  const { met, all, end } = decoded.towards;
+  phase.met |= met;
+  return phase.met === all ? end : decoded;
 }

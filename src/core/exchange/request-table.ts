@@ -47,6 +47,8 @@ export interface SentPhase {
   readonly heard: number;
   /** True once a frame other than its reply shows that the upstream has it. */
   acknowledged: boolean;
+  /** The conditions that must all be met for the end of its reply, and have been, as bits. */
+  met: number;
 }
 
 interface CommonEntry {

@@ -199,6 +199,7 @@ export class SendQueue {
       at: now,
       heard: this.#heard.count,
       acknowledged: false,
+      met: 0,
     };
     const entry = this.#requests.table.send(held, wire, phase);
     this.#effects.push({ type: "write", entry, frame });

@@ -1,7 +1,7 @@
 /** Requests that timed out after they were sent, kept because their replies may still come and are wanted. */
 
 import type { Failure } from "../../errors.ts";
-import type { Protocol, ReplyFrame, WireId } from "../../protocols/protocol.ts";
+import type { Body, Protocol, ReplyFrame, WireId } from "../../protocols/protocol.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { Outcome } from "../outcome.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
@@ -28,11 +28,19 @@ const OWN_MAX_CHARACTERS = 1_024;
 export class TimedOut {
   readonly #delivery: DeliveryProofs;
   readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
-  readonly #protocol: Protocol;
+  readonly #protocol: Pick<Protocol, "correlation">;
+  readonly #cancellation: (wire: WireId) => Body | undefined;
   /** By id on the wire. A confirmed send whose protocol keeps callers' ids has none, and is its own key. */
   readonly #entries = new Map<WireId | TimedOutEntry, TimedOutEntry>();
 
-  constructor(protocol: Protocol, reassembly: Reassembly<Entry | TimedOutEntry>, delivery: DeliveryProofs) {
+  /** @param cancellation returns the frame that tells the upstream to send no more of a reply */
+  constructor(
+    protocol: Pick<Protocol, "correlation">,
+    reassembly: Reassembly<Entry | TimedOutEntry>,
+    delivery: DeliveryProofs,
+    cancellation: (wire: WireId) => Body | undefined,
+  ) {
+    this.#cancellation = cancellation;
     this.#protocol = protocol;
     this.#reassembly = reassembly;
     this.#delivery = delivery;
@@ -84,7 +92,7 @@ export class TimedOut {
   giveUp(entry: TimedOutEntry, failure: Failure): readonly LateEffect[] {
     const { wire, phase } = entry;
     const end = this.#end(entry, { type: "failed", failure });
-    const frame = wire === undefined ? undefined : this.#protocol.cancel?.(wire);
+    const frame = wire === undefined ? undefined : this.#cancellation(wire);
     return frame === undefined ? [end] : [end, { type: "send", connection: phase.connection, frame }];
   }
 

@@ -20,12 +20,8 @@ export default {
       "if (this.#current !== undefined || !this.#lane.takes",
       "if (!this.#lane.takes",
     ],
-    ["a lane forgets an owed reply", "if (newest) this.#lane.bury(now, true);", "void [now, newest];"],
-    [
-      "an older connection's debt holds back the newest",
-      "if (newest) this.#lane.bury(now, true);",
-      "void newest;\n    this.#lane.bury(now, true);",
-    ],
+    ["a lane forgets an owed reply", "this.#lane.bury(now, true);", "void now;"],
+    ["an older connection's debt holds back the newest", "if (!newest) return;", "void newest;"],
     ["a message sent without waiting leaves no tombstone", "this.#lane.bury(now, false);", "void now;"],
     [
       "a frame of an older connection settles the current request",
