@@ -60,8 +60,8 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, binance, deribit,
-   * graphql-ws, kraken, ocpp, signalr, socket.io, webdriver-bidi, xrpl, zwave-js), a preset with its
-   * options, or the path of a module. Default: `"json-rpc"`.
+   * graphql-ws, kraken, ocpp, phoenix, signalr, socket.io, webdriver-bidi, xrpl, zwave-js), a preset with
+   * its options, or the path of a module. Default: `"json-rpc"`.
    */
   readonly protocol?: string | ProtocolOptions | undefined;
   /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
@@ -546,6 +546,22 @@ export type ProtocolOptions =
       readonly vendor?: string | undefined;
       /** The model of the station. */
       readonly model?: string | undefined;
+    }
+  | {
+      readonly preset: "phoenix";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** The version of the messages, "1" or "2", which is that of vsn in the address; by default "2". */
+      readonly version?: string | undefined;
     }
   | {
       readonly preset: "signalr";

@@ -6,6 +6,7 @@ import { deribit } from "./dialects/deribit.ts";
 import { graphqlWs } from "./dialects/graphql-ws.ts";
 import { kraken } from "./dialects/kraken.ts";
 import { ocpp } from "./dialects/ocpp.ts";
+import { phoenix } from "./dialects/phoenix.ts";
 import { signalr } from "./dialects/signalr.ts";
 import { socketIo } from "./dialects/socket-io.ts";
 import { webdriverBidi } from "./dialects/webdriver-bidi.ts";
@@ -18,6 +19,7 @@ export const DIALECTS = {
   "graphql-ws": graphqlWs,
   kraken,
   ocpp,
+  phoenix,
   signalr,
   "socket.io": socketIo,
   "webdriver-bidi": webdriverBidi,
