@@ -60,8 +60,8 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, binance, deribit,
-   * graphql-ws, kraken, ocpp, phoenix, signalr, socket.io, webdriver-bidi, xrpl, zwave-js), a preset with
-   * its options, or the path of a module. Default: `"json-rpc"`.
+   * graphql-ws, kraken, ocpp, phoenix, signalr, socket.io, wamp, webdriver-bidi, xrpl, zwave-js), a preset
+   * with its options, or the path of a module. Default: `"json-rpc"`.
    */
   readonly protocol?: string | ProtocolOptions | undefined;
   /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
@@ -592,6 +592,26 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** The payload with which the connection logs in, as JSON. */
       readonly auth?: string | undefined;
+    }
+  | {
+      readonly preset: "wamp";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** The realm to join; by default "realm1". */
+      readonly realm?: string | undefined;
+      /** The authid; by default the router chooses one. */
+      readonly user?: string | undefined;
+      /** The ticket with which the connection logs in. */
+      readonly password?: string | undefined;
     }
   | {
       readonly preset: "webdriver-bidi";

@@ -9,6 +9,7 @@ import { ocpp } from "./dialects/ocpp.ts";
 import { phoenix } from "./dialects/phoenix.ts";
 import { signalr } from "./dialects/signalr.ts";
 import { socketIo } from "./dialects/socket-io.ts";
+import { wamp } from "./dialects/wamp.ts";
 import { webdriverBidi } from "./dialects/webdriver-bidi.ts";
 import { xrpl } from "./dialects/xrpl.ts";
 import { zwaveJs } from "./dialects/zwave-js.ts";
@@ -22,6 +23,7 @@ export const DIALECTS = {
   phoenix,
   signalr,
   "socket.io": socketIo,
+  wamp,
   "webdriver-bidi": webdriverBidi,
   xrpl,
   "zwave-js": zwaveJs,
