@@ -48,7 +48,7 @@ export interface Outgoing {
   readonly keepalive: object;
   readonly protocol: string | object;
   readonly subscriptions: object;
-  readonly add: object;
+  readonly add?: object | undefined;
 }
 
 /** Picks the settings whose texts go out. */

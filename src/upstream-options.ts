@@ -59,9 +59,10 @@ export interface UpstreamOptions {
   /** Offered in the handshake. By default those of the protocol. */
   readonly subprotocols?: readonly string[] | undefined;
   /**
-   * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, binance, deribit,
-   * graphql-ws, kraken, ocpp, phoenix, signalr, socket.io, wamp, webdriver-bidi, xrpl, zwave-js), a preset
-   * with its options, or the path of a module. Default: `"json-rpc"`.
+   * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit,
+   * discord-gateway, graphql-ws, kraken, ocpp, phoenix, signalr, slack-socket-mode, socket.io, wamp,
+   * webdriver-bidi, xrpl, zwave-js), a preset with its options, or the path of a module. Default:
+   * `"json-rpc"`.
    */
   readonly protocol?: string | ProtocolOptions | undefined;
   /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
@@ -178,8 +179,8 @@ export interface UpstreamOptions {
         /** The class of a status in response to the upgrade, where it is not that of docs/configuration.md. */
         readonly statuses?: Readonly<Record<string, "retry" | "slow" | "refuse">> | undefined;
         /**
-         * Replaces the connection at an age, or on a matching message: the next one is opened first. Default:
-         * `null`.
+         * Replaces the connection at an age, or on a matching message: the next one is opened first. By default as
+         * the protocol wants.
          */
         readonly rotate?:
           | {
@@ -193,8 +194,8 @@ export interface UpstreamOptions {
           | null
           | undefined;
         /**
-         * Connects next to the address that a message names, if its host is listed; later to url again. Default:
-         * `null`.
+         * Connects next to the address that a message names, if its host is listed; later to url again. By default
+         * as the protocol wants.
          */
         readonly to_address?:
           | {
@@ -229,8 +230,8 @@ export interface UpstreamOptions {
   /** Subscriptions by name, renewed on every connection; each has its own journal. */
   readonly subscriptions?: Readonly<Record<string, SubscriptionOptions>> | undefined;
   /**
-   * The close code that is sent: 1000, 1001, or from 3000 to 4999 (RFC 6455, section 7.4). From 1,000 to
-   * 4,999. Default: `1001`.
+   * The close code that is sent: 1000, 1001, or from 3000 to 4999 (RFC 6455, section 7.4). By default that
+   * of the protocol, or 1001. From 1,000 to 4,999.
    */
   readonly close_code?: number | undefined;
 }
@@ -468,6 +469,22 @@ export type ProtocolOptions =
       readonly password?: string | undefined;
     }
   | {
+      readonly preset: "aria2";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** The secret of aria2's --rpc-secret, which goes into every call. */
+      readonly token?: string | undefined;
+    }
+  | {
       readonly preset: "binance";
       /** How messages lie in frames, where it is not one in each. */
       readonly frames?:
@@ -498,6 +515,24 @@ export type ProtocolOptions =
       readonly client_id?: string | undefined;
       /** The secret of the API key. */
       readonly client_secret?: string | undefined;
+    }
+  | {
+      readonly preset: "discord-gateway";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** The token of the bot; without it, give a greeting. */
+      readonly token?: string | undefined;
+      /** The kinds of events, as the sum of their bits; by default 0. */
+      readonly intents?: string | undefined;
     }
   | {
       readonly preset: "graphql-ws";
@@ -565,6 +600,20 @@ export type ProtocolOptions =
     }
   | {
       readonly preset: "signalr";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+    }
+  | {
+      readonly preset: "slack-socket-mode";
       /** How messages lie in frames, where it is not one in each. */
       readonly frames?:
         | {

@@ -28,6 +28,9 @@ const subprotocols = z
   .array(z.string().regex(HEADER_NAME, "must be a token without spaces or commas"))
   .refine(unique, "has the same name twice: leave one out");
 
+/** The close code of an endpoint that goes away (RFC 6455). */
+const GOING_AWAY = 1001;
+
 const url = z.string().superRefine((text, context) => {
   const wrong = (message: string) => context.addIssue({ code: "custom", message });
   if (!URL.canParse(text)) return wrong("must be a URL such as wss://example.org/socket");
@@ -42,9 +45,6 @@ const url = z.string().superRefine((text, context) => {
   if (text.includes("#")) return wrong("must not have a fragment: leave out # and what follows");
   if (new URL(text).host.includes("$")) return wrong("must have its host written out, without ${…}");
 });
-
-/** `drain` of a rotation that only the preset asks for, in milliseconds. */
-const ROTATION_DRAIN_MS = 30_000;
 
 /** One upstream: its address, its login and its limits. */
 export const upstreamSchema = z
@@ -100,7 +100,7 @@ export const upstreamSchema = z
       .optional()
       .describe("Steps to run on every connection before it counts as ready. By default those of the protocol."),
     capture: capture.optional().describe("Values to take out of frames. By default those of the protocol."),
-    add: additions.prefault({}),
+    add: additions.optional(),
     limits: z
       .strictObject({
         in_flight: wholeNumber(1, 1_000_000)
@@ -191,8 +191,11 @@ export const upstreamSchema = z
           })
           .refine(({ every, on }) => every !== undefined || on !== undefined, "must have every or on")
           .nullable()
-          .prefault(null)
-          .describe("Replaces the connection at an age, or on a matching message: the next one is opened first."),
+          .optional()
+          .describe(
+            "Replaces the connection at an age, or on a matching message: the next one is opened first. " +
+              "By default as the protocol wants.",
+          ),
         to_address: z
           .strictObject({
             when: condition.describe("The messages that name an address."),
@@ -208,8 +211,11 @@ export const upstreamSchema = z
               .describe("The hosts that may be named; *.example.org stands for any below it."),
           })
           .nullable()
-          .prefault(null)
-          .describe("Connects next to the address that a message names, if its host is listed; later to url again."),
+          .optional()
+          .describe(
+            "Connects next to the address that a message names, if its host is listed; later to url again. " +
+              "By default as the protocol wants.",
+          ),
       })
       .refine(({ from, to }) => from <= to, { path: ["from"], error: "must not be longer than reconnect.to" })
       .prefault({})
@@ -235,8 +241,11 @@ export const upstreamSchema = z
     instances: instancesSchema,
     close_code: wholeNumber(1000, 4999)
       .refine((code) => code <= 1001 || code >= 3000, "must be 1000, 1001, or from 3000 to 4999")
-      .prefault(1001)
-      .describe("The close code that is sent: 1000, 1001, or from 3000 to 4999 (RFC 6455, section 7.4)."),
+      .optional()
+      .describe(
+        "The close code that is sent: 1000, 1001, or from 3000 to 4999 (RFC 6455, section 7.4). " +
+          "By default that of the protocol, or 1001.",
+      ),
   })
   .refine((upstream) => upstream.credentials !== undefined || !needsCredentials(upstream), {
     path: ["credentials"],
@@ -266,30 +275,42 @@ export const upstreamSchema = z
       context.addIssue({ code: "custom", path: ["webhooks", index, "subscription"], message });
     });
   })
-  .transform(({ protocol, subprotocols, greeting, capture, keepalive, reconnect, ...rest }, context) => {
-    const brought = preset(protocol);
-    if (brought && greeting === undefined && brought.greeting === null) {
-      const message = "needs its token ({ preset: …, token: … }) or a greeting that logs in";
-      context.addIssue({ code: "custom", path: ["protocol"], message });
-    }
-    const steps: readonly GreetingStep[] = greeting ?? brought?.greeting ?? [];
-    const codes: typeof reconnect.codes = { ...brought?.codes, ...reconnect.codes };
-    const rules: readonly CaptureRule[] = capture ?? brought?.capture ?? [];
-    const { heartbeat = brought?.heartbeat ?? null } = keepalive;
-    const { rotate } = reconnect;
-    const filled = { ...rest, protocol, greeting: steps, capture: rules, keepalive: { ...keepalive, heartbeat } };
-    for (const { path, what } of misusedValues(filled))
-      context.addIssue({ code: "custom", path: [...path], message: what });
-    return {
-      ...filled,
-      template: isTemplate(rest),
-      // Nothing waits for a connection that there never is.
-      required: rest.required && !isTemplate(rest),
-      subprotocols: subprotocols ?? [...(brought?.subprotocols ?? [])],
-      reconnect: {
-        ...reconnect,
-        codes,
-        rotate: brought?.rotateOn ? { drain: ROTATION_DRAIN_MS, on: brought.rotateOn, ...rotate } : rotate,
-      },
-    };
-  });
+  .transform(
+    ({ protocol, subprotocols, greeting, capture, keepalive, reconnect, add, close_code, ...rest }, context) => {
+      const brought = preset(protocol);
+      if (brought && greeting === undefined && brought.greeting === null) {
+        const message = "needs its token ({ preset: …, token: … }) or a greeting that logs in";
+        context.addIssue({ code: "custom", path: ["protocol"], message });
+      }
+      const steps: readonly GreetingStep[] = greeting ?? brought?.greeting ?? [];
+      const codes: typeof reconnect.codes = { ...brought?.codes, ...reconnect.codes };
+      const rules: readonly CaptureRule[] = capture ?? brought?.capture ?? [];
+      const { heartbeat = brought?.heartbeat ?? null } = keepalive;
+      const { rotate, to_address = brought?.toAddress ?? null } = reconnect;
+      const additions: NonNullable<typeof add> = add ?? { ...brought?.add };
+      const filled = {
+        ...rest,
+        add: additions,
+        protocol,
+        greeting: steps,
+        capture: rules,
+        keepalive: { ...keepalive, heartbeat },
+      };
+      for (const { path, what } of misusedValues(filled))
+        context.addIssue({ code: "custom", path: [...path], message: what });
+      return {
+        ...filled,
+        template: isTemplate(rest),
+        // Nothing waits for a connection that there never is.
+        required: rest.required && !isTemplate(rest),
+        subprotocols: subprotocols ?? [...(brought?.subprotocols ?? [])],
+        reconnect: {
+          ...reconnect,
+          codes,
+          rotate: rotate === undefined ? (brought?.rotate ?? null) : rotate && { ...brought?.rotate, ...rotate },
+          to_address,
+        },
+        close_code: close_code ?? brought?.closeCode ?? GOING_AWAY,
+      };
+    },
+  );

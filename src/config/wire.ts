@@ -46,7 +46,7 @@ interface Credentials {
   readonly keepalive: object;
   readonly protocol: string | object;
   readonly subscriptions: object;
-  readonly add: object;
+  readonly add?: object | undefined;
   readonly instances?: { readonly credential?: string | undefined } | null | undefined;
 }
 

@@ -1,13 +1,16 @@
 /** The dialects by name: a new one is a file in dialects/, and a line here. */
 
 import type { Dialect } from "./dialect.ts";
+import { aria2 } from "./dialects/aria2.ts";
 import { binance } from "./dialects/binance.ts";
 import { deribit } from "./dialects/deribit.ts";
+import { discordGateway } from "./dialects/discord-gateway.ts";
 import { graphqlWs } from "./dialects/graphql-ws.ts";
 import { kraken } from "./dialects/kraken.ts";
 import { ocpp } from "./dialects/ocpp.ts";
 import { phoenix } from "./dialects/phoenix.ts";
 import { signalr } from "./dialects/signalr.ts";
+import { slackSocketMode } from "./dialects/slack-socket-mode.ts";
 import { socketIo } from "./dialects/socket-io.ts";
 import { wamp } from "./dialects/wamp.ts";
 import { webdriverBidi } from "./dialects/webdriver-bidi.ts";
@@ -15,13 +18,16 @@ import { xrpl } from "./dialects/xrpl.ts";
 import { zwaveJs } from "./dialects/zwave-js.ts";
 
 export const DIALECTS = {
+  aria2,
   binance,
   deribit,
+  "discord-gateway": discordGateway,
   "graphql-ws": graphqlWs,
   kraken,
   ocpp,
   phoenix,
   signalr,
+  "slack-socket-mode": slackSocketMode,
   "socket.io": socketIo,
   wamp,
   "webdriver-bidi": webdriverBidi,

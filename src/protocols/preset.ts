@@ -35,7 +35,7 @@ export type RetryClass = "retry" | "slow" | "refuse";
 /** A message that asks the upstream for a sign of life, in its parsed form. */
 export interface HeartbeatMessage {
   readonly send: unknown;
-  /** Milliseconds between two of them, or a captured value. */
+  /** Milliseconds between two of them, or a captured number. */
   readonly every: number | DurationOfValue;
   /** The reply; without it, the message is only sent. */
   readonly expect?: Condition | undefined;
@@ -52,11 +52,36 @@ export interface Preset {
   readonly capture?: readonly CaptureRule[];
   readonly heartbeat?: HeartbeatMessage;
   readonly frames?: FrameOptions;
-  /** The messages after which the connection is replaced; the next one is opened first. */
-  readonly rotateOn?: Condition;
+  /** Values that go into every message of a caller, by JSON pointer. */
+  readonly add?: Readonly<Record<string, string>>;
+  /** The close code that is sent. */
+  readonly closeCode?: number;
+  /** When the next connection is opened before the one in use breaks. */
+  readonly rotate?: Rotate;
+  /** The messages that name the address of the next connection. */
+  readonly toAddress?: NamedAddress;
   /** The retry class of the protocol's own close codes; core/connection/disconnect.ts has all others. */
   readonly codes?: Readonly<Record<number, RetryClass>>;
 }
+
+/** A rotation, in its parsed form. */
+export interface Rotate {
+  /** Milliseconds. */
+  readonly every?: number | undefined;
+  readonly on?: Condition | undefined;
+  /** Milliseconds for the old connection to deliver its replies. */
+  readonly drain: number;
+}
+
+export interface NamedAddress {
+  readonly when: Condition;
+  /** The JSON pointer to the address. */
+  readonly at: string;
+  readonly hosts: string[];
+}
+
+/** The time that a replaced connection has for its replies if no setting says so: the default of that setting. */
+export const DRAIN_MS = 30_000;
 
 /** The deadline of each expect step of a preset, in milliseconds. */
 export const STEP_MS = 5_000;

@@ -104,6 +104,16 @@ const SERVERS = {
       }
     },
   },
+  slack: {
+    protocol: "slack-socket-mode",
+    onConnection: (connection) => {
+      connection.send({ type: "hello", num_connections: connection.number, connection_info: { app_id: "A1" } });
+      const payload = { event: { type: "app_mention", n: connection.number } };
+      connection.send({ type: "events_api", envelope_id: `e-${connection.number}`, payload });
+      if (connection.number === 1) connection.send({ type: "disconnect", reason: "refresh_requested" });
+    },
+    onMessage: () => {},
+  },
   socketio: {
     protocol: { preset: "socket.io", auth: '{"token":"t"}' },
     onConnection: (connection) =>
@@ -165,6 +175,21 @@ describe("a dialect", () => {
     );
     return page.map(({ data }) => data);
   }
+
+  test("of Slack acknowledges what it keeps, and moves on before a connection is ended", async () => {
+    const upstream = upstreams.get("slack");
+    assert.ok(upstream);
+    await upstream.until(() => upstream.texts.length >= 2, { what: "the acknowledgements of two connections" });
+    assert.deepEqual(upstream.texts.map(parsed), [{ envelope_id: "e-1" }, { envelope_id: "e-2" }]);
+    const kept = (await messages("slack", 3)).filter((message) => (message as Json).type === "events_api");
+    assert.deepEqual(
+      kept.map((message) => ((message as Json).payload as { readonly event: { readonly n: number } }).event.n),
+      [1, 2],
+    );
+    upstream.kill();
+    await upstream.until(() => upstream.texts.length >= 3, { what: "the acknowledgement after a restart" });
+    assert.deepEqual(parsed(upstream.texts.at(-1)), { envelope_id: "e-3" });
+  });
 
   test("of Kraken takes what has a channel for a message", async () => {
     assert.deepEqual(await reply("kraken", { method: "ping", req_id: 9 }), {

@@ -17,26 +17,11 @@ const config = ({ url, host }: Gateway) => `
 upstreams:
   default:
     url: "${url}"
-    close_code: 4000
     messages: { count: 1000000, bytes: 64MiB }   # the long form has more than are kept by default
-    protocol: { preset: json, answers: [{ when: { match: { /op: 1 } }, send: { op: 1, d: "\${conn:seq}" } }] }
-    capture:
-      - { when: { match: { /op: 10 } }, values: { interval: /d/heartbeat_interval } }
-      - { when: { match: { /op: 0 } }, values: { seq: /s }, keep: true }
-      - { when: { match: { /t: READY } }, values: { session: /d/session_id }, keep: true, secret: true }
-      - { when: { match: { /op: 9, /d: false } }, values: { session: null, seq: null } }
-    greeting:
-      - expect: { match: { /op: 10 } }
-      - { first: true, send: { op: 2, d: { token: "${GATEWAY_TOKEN}", intents: 513, properties: {} } } }
-      - { first: true, expect: { match: { /t: READY } }, reject: { match: { /op: 9 }, class: slow } }
-      - { first: false, send: { op: 6, d: { token: "${GATEWAY_TOKEN}", session_id: "\${conn:session}", seq: "\${conn:seq}" } } }
-      - { first: false, expect: { match: { /t: RESUMED } }, reject: { match: { /op: 9 }, class: retry } }
-    keepalive: { heartbeat: { send: { op: 1, d: "\${conn:seq}" }, every: "\${conn:interval}ms", expect: { match: { /op: 11 } } } }
+    protocol: { preset: discord-gateway, token: "${GATEWAY_TOKEN}", intents: "513" }
     reconnect:
       from: 10ms
       to: 40ms
-      codes: { 4004: refuse, 4007: refuse, 4009: refuse }
-      rotate: { on: { any: [{ match: { /op: 7 } }, { match: { /op: 9 } }] } }
       to_address: { when: { match: { /t: READY } }, at: /d/resume_gateway_url, hosts: ["${host}"] }
 `;
 

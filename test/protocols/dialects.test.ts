@@ -122,6 +122,52 @@ describe("obs", () => {
   });
 });
 
+describe("discord-gateway", () => {
+  const gateway = preset({ preset: "discord-gateway", token: "t" })?.protocol as Protocol;
+  const chunk = (index: number, count: unknown) =>
+    JSON.stringify({
+      op: 0,
+      t: "GUILD_MEMBERS_CHUNK",
+      s: 1,
+      d: { nonce: "7", chunk_index: index, chunk_count: count },
+    });
+
+  test("the last chunk ends the reply, and one without a number is the last", () => {
+    const types = [chunk(0, 3), chunk(1, 3), chunk(2, 3), chunk(0, 1), chunk(0, undefined)].map(
+      (frame) => gateway.decode(frame).type,
+    );
+    assert.deepEqual(types, ["part", "part", "reply", "reply", "reply"]);
+  });
+
+  test("a message of somebody who uses our nonce is a message, and only a request for members gets an id", () => {
+    const created = '{"op":0,"t":"MESSAGE_CREATE","s":2,"d":{"nonce":"7","content":"hi"}}';
+    assert.equal(gateway.decode(created).type, "message");
+    assert.equal(gateway.encode('{"op":8,"d":{}}', 7, "request").frame, '{"op":8,"d":{"nonce":"7"}}');
+    assert.throws(() => gateway.encode('{"op":3,"d":{}}', 7, "request"), /gets no reply/);
+    assert.equal(gateway.encode('{"op":3,"d":{}}', 7, "send").expectsReply, false);
+  });
+
+  test("a heartbeat that is asked for is answered", () => {
+    assert.equal(gateway.decode('{"op":1,"d":null,"s":null,"t":null}').type, "answer");
+  });
+});
+
+test("what a preset brings for its connections yields to the configuration, null included", () => {
+  const discord = { preset: "discord-gateway", token: "t" };
+  const brought = settings(discord);
+  assert.deepEqual([brought.close_code, brought.reconnect.to_address?.hosts], [4000, ["*.discord.gg"]]);
+  assert.equal(brought.reconnect.rotate?.drain, 30_000);
+  const own = settings(discord, { close_code: 1000, reconnect: { rotate: null, to_address: null } });
+  assert.deepEqual([own.close_code, own.reconnect.rotate, own.reconnect.to_address], [1000, null, null]);
+  const aria2 = { preset: "aria2", token: "t" };
+  assert.deepEqual([settings(aria2).add, settings(aria2, { add: {} }).add], [{ "/params/0": "token:t" }, {}]);
+  const plain = settings("json");
+  assert.deepEqual(
+    [plain.close_code, plain.reconnect.rotate, plain.reconnect.to_address, plain.add],
+    [1001, null, null, {}],
+  );
+});
+
 test("a preset's secret is not sent over ws:// to another machine", () => {
   for (const protocol of [
     { preset: "home-assistant", token: "secret" },

@@ -1,4 +1,5 @@
 /** The rotation of an upstream's connection: make before break, as a pure state machine around two sessions. */
+import { DRAIN_MS } from "../../protocols/preset.ts";
 import { fullJitter } from "../util/backoff.ts";
 import type { Disconnect } from "./disconnect.ts";
 import { step } from "./session.ts";
@@ -60,9 +61,6 @@ export const newRotation: Rotation = {
   earlyRequests: 0,
   requestedOn: undefined,
 };
-
-/** The time that a replaced connection has for its replies if no setting says so: the default of that setting. */
-const DRAIN_MS = 30_000;
 
 const ROTATED = "it was rotated, and the next connection resumes";
 

@@ -5,7 +5,7 @@ import { type Condition, matchesFrame } from "../condition.ts";
 import type { Dialect } from "../dialect.ts";
 import { json } from "../json.ts";
 import { withLoneFrames } from "../lone-frame.ts";
-import { type Expectation, type GreetingStep, STEP_MS } from "../preset.ts";
+import { DRAIN_MS, type Expectation, type GreetingStep, STEP_MS } from "../preset.ts";
 import { InvalidMessage, type Protocol } from "../protocol.ts";
 
 /** Kinds of messages: the first element of each. */
@@ -92,7 +92,7 @@ export const wamp: Dialect<"realm" | "user" | "password"> = {
       ]),
       subprotocols: ["wamp.2.json"],
       greeting: greeting(realm, user, password),
-      rotateOn: kind(GOODBYE),
+      rotate: { on: kind(GOODBYE), drain: DRAIN_MS },
     };
   },
 };

@@ -84,11 +84,15 @@ export function variablesIn({ settings }: Recipe): string[] {
 
 /**
  * The settings with another server in the upstream's place: scheme, host and port are those of `url`, and so is its
- * path, if it has one.
+ * path, if it has one. A module of credentials is replaced, because it would call somebody.
  */
-export function reaching({ settings }: Recipe, url: string): Recipe["settings"] {
+export function reaching({ settings }: Recipe, url: string, credentials: string): Recipe["settings"] {
   const { origin, path } = split(url);
-  return { ...settings, url: origin + (path === "/" || path === "" ? split(settings.url).path : path) };
+  return {
+    ...settings,
+    url: origin + (path === "/" || path === "" ? split(settings.url).path : path),
+    ...(settings.credentials !== undefined && { credentials }),
+  };
 }
 
 function split(url: string): { readonly origin: string; readonly path: string } {

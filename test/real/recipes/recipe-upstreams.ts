@@ -13,6 +13,7 @@ import { recordedProtocol } from "../../../src/recording/recorded-protocol.ts";
 import { root } from "../../support/root.ts";
 import type { Cleanup } from "../../support/until.ts";
 import { startAnvil } from "../anvil.ts";
+import { startAria2 } from "../aria2.ts";
 import { startGraphql } from "../graphql.ts";
 import { startInspector } from "../inspector.ts";
 import { lacks } from "../programs.ts";
@@ -35,6 +36,7 @@ interface Software {
 
 const SOFTWARE: Readonly<Record<string, Software>> = {
   "json-rpc": { start: (t) => startAnvil({ t }) },
+  aria2: { start: (t) => startAria2({ t, secret: "ARIA2_SECRET" }), skip: lacks("aria2c") },
   cdp: { start: (t) => startInspector({ t }) },
   "graphql-transport-ws": { start: (t) => startGraphql({ t, token: "TOKEN" }) },
   "socket.io": { start: (t) => startSocketIo({ t, token: "CHAT_TOKEN", pingMs: 20_000, pongWithinMs: 20_000 }) },

@@ -16,6 +16,9 @@ import { type RecipeUpstream, softwareOf, startRecipeUpstream } from "./recipe-u
 const FOLDER = join(root, "docs", "recipes");
 const INDEX = "README.md";
 
+/** In the place of a recipe's own credentials. */
+const CREDENTIALS = join(root, "test", "real", "recipes", "credentials.mjs");
+
 /** Printed by the shell after each command. */
 const END = "\u0001";
 
@@ -44,7 +47,7 @@ describe("the recipe of", { skip: lacks("curl", "jq") }, () => {
       const server = await startRecipeUpstream(name, t).catch((error: Error) => error);
       started.set(name, server);
       if (server instanceof Error) return;
-      upstreams[upstream] = reaching(recipe, server.url);
+      upstreams[upstream] = reaching(recipe, server.url, CREDENTIALS);
       for (const variable of variablesIn(recipe)) env[variable] = server.env?.[variable] ?? variable;
     };
     await Promise.all(recipes.map(start));
@@ -143,9 +146,12 @@ describe("a page", () => {
     assert.deepEqual([isRight("", ""), isRight("a.c\n", "abc")], [true, false]);
   });
 
-  test("keeps the path of its address, unless the server has one of its own", () => {
-    assert.equal(reaching(page(""), "ws://127.0.0.1:9/").url, "ws://127.0.0.1:9/b?c=1");
-    assert.equal(reaching(page(""), "ws://127.0.0.1:9/d").url, "ws://127.0.0.1:9/d");
+  test("keeps the path of its address, unless the server has one of its own, and all but its credentials", () => {
+    const at = (url: string) => reaching(page(""), url, "./b.mjs");
+    assert.deepEqual(at("ws://127.0.0.1:9/"), { url: "ws://127.0.0.1:9/b?c=1" });
+    assert.equal(at("ws://127.0.0.1:9/d").url, "ws://127.0.0.1:9/d");
+    const page2 = parseRecipe("a", '```yaml\nupstreams: { a: { url: "wss://b/", credentials: ./a.mjs } }\n```\n');
+    assert.equal(reaching(page2, "ws://127.0.0.1:9/", "./b.mjs").credentials, "./b.mjs");
   });
 
   test("is refused with two upstreams, with other settings, and without a configuration", () => {
