@@ -1,5 +1,6 @@
 /** A stream of messages by HTTP, which is resumed at its cursor when it is cut. */
 
+import type { ReplyState } from "../core/messages/upstream-requests.ts";
 import { type ErrorCode, SidesocketError } from "../errors.ts";
 import type { ReadSelection, UpstreamMessage } from "../sidecar/upstream-message.ts";
 import { pause } from "./pause.ts";
@@ -112,6 +113,7 @@ interface StreamLine {
   readonly at: string;
   readonly data?: unknown;
   readonly encoding?: "base64";
+  readonly reply?: ReplyState;
   readonly gap?: Omit<GapBody, "from" | "to"> & { readonly from?: string; readonly to?: string };
   readonly end?: { readonly next: string; readonly reason: string; readonly detail?: string };
 }
@@ -120,7 +122,7 @@ interface StreamLine {
 type Item = UpstreamMessage | { readonly end: SidesocketError | undefined };
 
 function parse(line: string): Item {
-  const { cursor, at: time, data, encoding, gap, end } = parsed(line);
+  const { cursor, at: time, data, encoding, gap, end, reply } = parsed(line);
   if (end) {
     if (end.reason === "shutting_down" || end.reason === "gone") return { end: undefined };
     const failure = { code: end.reason as ErrorCode, sent: "no", detail: end.detail ?? end.reason } as const;
@@ -132,11 +134,12 @@ function parse(line: string): Item {
     const times = { ...(from && { from: Date.parse(from) }), ...(to && { to: Date.parse(to) }) };
     return { ...head, gap: { ...rest, ...times } };
   }
-  if (encoding === "base64") return { ...head, kind: "binary", data: bytesOf(data as string) };
-  if (typeof data === "string") return { ...head, kind: "text", data };
+  const asks = reply === undefined ? {} : { reply };
+  if (encoding === "base64") return { ...head, kind: "binary", data: bytesOf(data as string), ...asks };
+  if (typeof data === "string") return { ...head, kind: "text", data, ...asks };
   // As the upstream wrote it: a parsed number beyond 2^53 would be another.
   const start = line.indexOf('"data":') + '"data":'.length;
-  return { ...head, kind: "json", data: line.slice(start, -1) };
+  return { ...head, kind: "json", data: line.slice(start, -1), ...asks };
 }
 
 function parsed(line: string): StreamLine {

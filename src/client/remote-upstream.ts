@@ -16,7 +16,7 @@ import { MessageSubscription, type UnsubscribeOptions } from "../library/message
 import { PendingReply } from "../library/pending-reply.ts";
 import { randomName } from "../library/random-name.ts";
 import { rpcRequest, rpcResult } from "../library/rpc-call.ts";
-import { bodyOf, type Sendable } from "../library/sendable.ts";
+import { bodyOf, replyText, type Sendable } from "../library/sendable.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { ReadSelection, UpstreamMessage } from "../sidecar/upstream-message.ts";
 import { type Content, contentOf, MessageSender, WAIT_MAX_MS } from "./message-sender.ts";
@@ -25,6 +25,8 @@ import { failureOf, isFailure, type RemoteService } from "./remote-service.ts";
 
 /** How long the service waits for its thread to send answers, in milliseconds. */
 const ACKNOWLEDGE_MS = 5_000;
+/** How long the service waits for its thread to send a reply, in milliseconds. */
+const REPLY_MS = 5_000;
 
 /** The service of an upstream, and how it is called. */
 export interface Reach {
@@ -166,6 +168,16 @@ export abstract class RemoteUpstream implements AsyncUpstream {
     return await this.#service.call({ method: "POST", path, waitMs: ACKNOWLEDGE_MS }, async (response) => {
       if (isFailure(response)) throw await failureOf(response);
       return ((await response.json()) as { readonly answered: number }).answered;
+    });
+  }
+
+  /** Sent once: to repeat it could reply to a request that has its reply already. */
+  async reply(cursor: string, reply: Sendable): Promise<void> {
+    const path = `${this.#path}/messages/${encodeURIComponent(cursor)}/reply`;
+    const headers = { "content-type": "application/json" };
+    const call = { method: "POST", path, headers, body: replyText(reply), waitMs: REPLY_MS } as const;
+    await this.#service.call(call, async (response) => {
+      if (isFailure(response)) throw await failureOf(response);
     });
   }
 

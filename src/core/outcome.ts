@@ -66,7 +66,7 @@ export interface Counters {
   unclaimed: number;
   messages: number;
   noise: number;
-  /** Requests from the upstream that were answered by a rule. */
+  /** Requests from the upstream that were answered by a rule, or by a caller's reply. */
   answered: number;
   /** Requests from the upstream that got no answer, because their message was not delivered in time. */
   unanswered: number;

@@ -13,6 +13,7 @@ import { messageRoutes } from "./routes/messages.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { pageRoutes } from "./routes/pages.ts";
 import { reloadRoutes } from "./routes/reload.ts";
+import { replyRoutes } from "./routes/replies.ts";
 import { requestRoutes } from "./routes/request.ts";
 import { rpcRoutes } from "./routes/rpc.ts";
 import { shutdownRoutes } from "./routes/shutdown.ts";
@@ -52,6 +53,7 @@ export function buildApp(parts: AppParts): RoutedApp {
   keptRoutes(app, parts);
   instanceRoutes(app, parts);
   messageRoutes(app, parts);
+  replyRoutes(app, parts);
   subscriptionRoutes(app, parts);
   probeRoutes(app, parts);
   statusRoutes(app, parts, eventStreams);

@@ -161,6 +161,15 @@ export const acknowledgeParameters: Parameter[] = [
   },
 ];
 
+/** The parameter of routes that name a message. */
+export const cursorParameter: Parameter = {
+  name: "cursor",
+  in: "path",
+  required: true,
+  description: "The cursor of the message, of the upstream or of one of its subscriptions",
+  schema: { type: "string" },
+};
+
 /** The parameter of the routes of an instance. */
 export const instanceParameter: Parameter = {
   name: "instance",

@@ -34,6 +34,7 @@ export function namedUpstream<Facts extends InstanceFacts | undefined = undefine
     },
     openedWithin: (timeoutMs) => client.openedWithin(timeoutMs),
     request: (request) => client.request(request),
+    reply: (reply) => client.reply(reply),
     stream: (request, reader) => client.stream(request, reader),
     inspect: (withinMs) => client.inspect(withinMs),
     calls: client.calls,

@@ -313,6 +313,10 @@ export const pageSchema = z
       z.object({
         cursor: z.string(),
         at: z.string().describe("RFC 3339"),
+        reply: z
+          .enum(["wanted", "given", "lost"])
+          .optional()
+          .describe("of a request of the upstream's own: whether it still wants the reply, has it, or cannot get it"),
         data: z.any().describe("the JSON value of a JSON frame, or a string for any other"),
         encoding: z.literal("base64").optional().describe("present for a binary frame"),
         gap: gapSchema.optional().describe("in place of `data`"),

@@ -119,6 +119,13 @@ export interface AsyncUpstream {
    *   `not_found` for an unknown subscription
    */
   acknowledge(cursor: string, subscription?: string): Promise<number>;
+  /**
+   * Replies to a request of the upstream's own, which is the message with this cursor, if its `reply` is `wanted`: with
+   * `{ result }` or `{ error }` in JSON-RPC. Resolves when the reply was handed to the socket.
+   * @throws SidesocketError `conflict` if somebody has replied, `gone` if the message is not kept any more or its
+   *   connection has ended, `mismatch` if it wants no reply, or `not_found` without such a message
+   */
+  reply(cursor: string, reply: Sendable): Promise<void>;
   /** The state of the connection. */
   readState(): Promise<ConnectionState>;
 }

@@ -22,6 +22,17 @@ export function bodyOf(message: Sendable): Body {
   );
 }
 
+/** The text of a reply to a request of the upstream's. @throws SidesocketError for what cannot be one */
+export function replyText(reply: Sendable): string {
+  const body = bodyOf(reply);
+  if (typeof body === "string") return body;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
+  } catch {
+    throw refused("invalid_request", "the reply must be text, or bytes in UTF-8");
+  }
+}
+
 function jsonOf(message: object): string | undefined {
   try {
     return JSON.stringify(message);

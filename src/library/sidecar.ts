@@ -9,6 +9,7 @@ import { demandSent, replyValue } from "../reply-value.ts";
 import type { ExitReport } from "../sidecar/exit-report.ts";
 import { acknowledge } from "../sidecar/host/acknowledge.ts";
 import { readMessages } from "../sidecar/host/message-iterator.ts";
+import { replyToMessage } from "../sidecar/host/reply-to-message.ts";
 import { demandUndeclared, subscribe, unsubscribed } from "../sidecar/host/subscribe.ts";
 import type { Line } from "../sidecar/line.ts";
 import type { UpstreamState } from "../sidecar/reports.ts";
@@ -41,7 +42,7 @@ import { MessageSubscription, type UnsubscribeOptions } from "./message-subscrip
 import { PendingReply, type ReplyAs, type ReplyForm } from "./pending-reply.ts";
 import { randomName } from "./random-name.ts";
 import { rpcRequest, rpcResult } from "./rpc-call.ts";
-import { bodyOf, type Sendable } from "./sendable.ts";
+import { bodyOf, replyText, type Sendable } from "./sendable.ts";
 
 /** Makes a sidecar of what was launched: for this folder, not for users. @internal */
 export let sidecarOf: (inner: Inner) => Sidecar;
@@ -207,6 +208,10 @@ export class Sidecar implements AsyncSidecar {
 
   async acknowledge(cursor: string, subscription = ""): Promise<number> {
     return await acknowledge(this.#inner.client.journals, subscription, cursor);
+  }
+
+  async reply(cursor: string, reply: Sendable): Promise<void> {
+    demandSent(await replyToMessage(this.#inner.client, cursor, replyText(reply)));
   }
 
   /** The current state of the connection. */

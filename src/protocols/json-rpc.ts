@@ -36,7 +36,9 @@ export function jsonRpcWith({ errors }: JsonRpcOptions): Protocol {
       const decoded = decode(frame);
       if (decoded.type !== "error" && decoded.type !== "message") return decoded;
       const json = readFrame(frame);
-      if ("why" in json || errors.do === "message" || !isError(json)) return { type: "message", json: true };
+      if ("why" in json || errors.do === "message" || !isError(json)) {
+        return decoded.type === "message" ? decoded : { type: "message", json: true };
+      }
       const error = decoded.type === "error" ? decoded.error : undefined;
       return { type: "error", fails: errors.do === "fail_all" ? "all" : "oldest", error };
     },
@@ -54,6 +56,7 @@ export const jsonRpc: Protocol = {
   adopt,
   fault,
   decode,
+  replyTo,
 };
 
 /** The specification's error codes that we reply with ourselves. */
@@ -236,7 +239,9 @@ function decode(frame: Body): Decoded {
   const { id: span, method, result, error, twice } = fields;
   if (twice.includes("id")) return { type: "noise", why: '"id" occurs twice' };
   // A frame with a method is a notification or a request of the upstream's own, whose id is not one of ours.
-  if (method !== undefined) return { type: "message", json: true };
+  if (method !== undefined) {
+    return { type: "message", json: true, ...(isAnswerable(text, span) && { asks: true }) };
+  }
   const unnamed = span === undefined || kindOf(text, span) === "null";
   if (unnamed && error !== undefined && kindOf(text, error) !== "null") {
     return { type: "error", fails: "only", error: text.slice(error.start, error.end) };
@@ -255,4 +260,38 @@ function decode(frame: Body): Decoded {
     return { type: "invalid", id, why: 'the reply has both "result" and "error"', render };
   }
   return { type: "reply", id, render };
+}
+
+/** Nobody can tell which request a response with the id null is for. */
+function isAnswerable(text: string, id: Span | undefined): boolean {
+  const kind = id && kindOf(text, id);
+  return kind === "string" || kind === "number";
+}
+
+/** Collects the members of a caller's reply; more than two are as wrong as two. */
+class ReplyMembers implements MemberSink {
+  readonly found: { readonly name: string; readonly value: Span }[] = [];
+
+  member(text: string, name: number, start: number, end: number): void {
+    if (this.found.length < 2) this.found.push({ name: keyAt(text, name), value: { start, end } });
+  }
+}
+
+const REPLY_SHAPE = 'a reply is {"result": …} or {"error": {…}} and nothing besides: the id is put in for you';
+
+/** Builds the response with the upstream's id, and its `jsonrpc` if it writes that, as they are in the request. */
+function replyTo(request: Body, reply: string): Body {
+  const asked = new RpcMembers();
+  const json = readFrame(request, asked);
+  const members = new ReplyMembers();
+  const { text, root } = readMessage(reply, MAX_MESSAGE_DEPTH, members);
+  const [given, ...more] = kindOf(text, root) === "object" ? members.found : [];
+  const isReply = given?.name === "result" || (given?.name === "error" && kindOf(text, given.value) === "object");
+  if (!isReply || more.length > 0 || "why" in json || asked.id === undefined) {
+    throw new InvalidMessage("shape", REPLY_SHAPE);
+  }
+  const slice = ({ start, end }: Span, of: string) => of.slice(start, end);
+  const version = asked.jsonrpc ? `"jsonrpc":${slice(asked.jsonrpc, json.text)},` : "";
+  const response = `{${version}"id":${slice(asked.id, json.text)},"${given.name}":${slice(given.value, text)}}`;
+  return inKindOf(request, response);
 }

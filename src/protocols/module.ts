@@ -31,7 +31,17 @@ export interface ProtocolModule
 }
 
 /** The members that are read from a user's objects; each is checked before it is used. */
-type Field = keyof Protocol | keyof Encoded | "default" | "type" | "why" | "render" | "gather" | "fails" | "keep";
+type Field =
+  | keyof Protocol
+  | keyof Encoded
+  | "default"
+  | "type"
+  | "why"
+  | "render"
+  | "gather"
+  | "fails"
+  | "keep"
+  | "asks";
 type Fields = { readonly [field in Field]?: unknown };
 type Method = (...values: readonly unknown[]) => unknown;
 
@@ -81,6 +91,7 @@ export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Pro
   const split = definition.split === undefined ? undefined : method(definition, "split");
   const adopt = definition.adopt === undefined ? undefined : method(definition, "adopt");
   const cancel = definition.cancel === undefined ? undefined : method(definition, "cancel");
+  const replyTo = definition.replyTo === undefined ? undefined : method(definition, "replyTo");
   /** A module that accepts JSON gets text, even if the caller sent bytes. */
   const input = (message: Body): Body => (accepts === "json" ? utf8Text(message) : message);
 
@@ -98,6 +109,10 @@ export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Pro
     },
     decode: (frame) => asDecoded(frame, isId, correlation, threw, decode),
     ...(adopt && correlation === "id" && { adopt: (frame, id) => asAdopted(threw, () => adopt(frame, id), ids) }),
+    ...(replyTo && {
+      replyTo: (request: Body, reply: string) =>
+        asCallersFault("replyTo", threw, () => asReply(replyTo(copied(request), reply))),
+    }),
     ...(cancel && { cancel: (id: WireId) => asCancel(threw, () => cancel(id)) }),
     ...(split && {
       split: (message: Body) => asCallersFault("split", threw, () => asItems(split(input(message)))),
@@ -166,6 +181,12 @@ function asEncoded(result: unknown, ids: Protocol["ids"]): Encoded {
   return { frame, expectsReply, own };
 }
 
+function asReply(result: unknown): Body {
+  const frame = bodyIn(result);
+  if (frame === undefined) throw new ModuleFault("the protocol's replyTo returned no frame for this reply");
+  return frame;
+}
+
 function asItems(result: unknown): readonly string[] | undefined {
   if (result === undefined) return undefined;
   if (Array.isArray(result) && result.every((item) => typeof item === "string")) return result;
@@ -226,9 +247,11 @@ function asDecodedMessage(
   try {
     if (!isObject(result)) return noise("the protocol's decode returned nothing for this frame");
     if (result.type === "message") {
-      return result.render === undefined
-        ? { type: "message" }
-        : { type: "message", render: renderer(frame, threw, result) };
+      return {
+        type: "message",
+        ...(result.render !== undefined && { render: renderer(frame, threw, result) }),
+        ...(result.asks === true && { asks: true }),
+      };
     }
     if (result.type === "noise") return noise(reasonIn(result.why));
     if (result.type === "answer") {

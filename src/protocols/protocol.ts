@@ -100,6 +100,8 @@ export type DecodedMessage =
       readonly type: "message";
       readonly json?: true;
       readonly render?: Render;
+      /** True for a request of the upstream's own, which wants the reply that `replyTo` builds. */
+      readonly asks?: true;
       /** The reason why it is no reply although it looks like one; given to callers that time out. */
       readonly hint?: string;
     }
@@ -190,6 +192,11 @@ export interface Protocol {
    * and their ids may be those of requests.
    */
   adopt?(frame: Body, id: number): Adopted | undefined;
+  /**
+   * Builds the reply to a request of the upstream's own, which `decode` has marked with `asks`; omitted if it marks
+   * none. `request` is the message as it was kept. Throws {@link InvalidMessage} if `reply` cannot be one.
+   */
+  replyTo?(request: Body, reply: string): Body;
   /** The reason why a frame of the configuration, which `encode` does not see, is none of this protocol's. */
   fault?(frame: string): string | undefined;
   /** Classifies a frame. Must not throw on any input: an unknown frame is `noise`. */

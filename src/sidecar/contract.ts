@@ -81,6 +81,14 @@ export type ToThread =
       readonly journal: string;
       readonly through: Cursor;
     }
+  /** A caller's reply to a request of the upstream's, which is the message in this place. Reply: one `settled`. */
+  | {
+      readonly type: "reply";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly to: Cursor;
+      readonly body: string;
+    }
   /** Adds a subscription with a journal of its own. A `subscription` follows, and another on every change. */
   | {
       readonly type: "subscribe";

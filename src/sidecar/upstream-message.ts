@@ -8,13 +8,21 @@ import {
   parseCursor,
   type Start,
 } from "../core/messages/journal.ts";
+import type { ReplyState } from "../core/messages/upstream-requests.ts";
 import { refused } from "../errors.ts";
 import { compileWhere, type Rule } from "../protocols/condition.ts";
 import type { Body } from "../protocols/protocol.ts";
 
 /** A message of the upstream, or a gap where messages are missing. */
 export type UpstreamMessage =
-  | { readonly cursor: string; readonly at: Date; readonly kind: MessageKind; readonly data: Body }
+  | {
+      readonly cursor: string;
+      readonly at: Date;
+      readonly kind: MessageKind;
+      readonly data: Body;
+      /** Only on a request of the upstream's own: its state when it was read. `reply` of the upstream replies to it. */
+      readonly reply?: ReplyState | undefined;
+    }
   | { readonly cursor: string; readonly at: Date; readonly gap: Gap["gap"] };
 
 export interface ReadSelection {
@@ -45,5 +53,7 @@ export const cursorAhead = "after is a cursor beyond the newest message";
 
 export function messageOf(epoch: string, entry: JournalEntry): UpstreamMessage {
   const head = { cursor: cursorText({ epoch, seq: entry.seq }), at: new Date(entry.at) };
-  return "gap" in entry ? { ...head, gap: entry.gap } : { ...head, kind: entry.kind, data: entry.data };
+  if ("gap" in entry) return { ...head, gap: entry.gap };
+  const { kind, data, reply } = entry;
+  return reply === undefined ? { ...head, kind, data } : { ...head, kind, data, reply };
 }

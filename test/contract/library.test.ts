@@ -208,7 +208,7 @@ describe("a sidecar", () => {
     const members = Object.getOwnPropertyNames(Sidecar.prototype).sort().join(" ");
     assert.equal(
       members,
-      "acknowledge close constructor exit line messages messagesSync name on readState request requestSync rpc rpcSync send " +
+      "acknowledge close constructor exit line messages messagesSync name on readState reply request requestSync rpc rpcSync send " +
         "sendSync state subscribe subscribeSync unref unsubscribe unsubscribeSync",
     );
     assert.deepEqual(Object.getOwnPropertyNames(Sidecar).sort(), ["length", "name", "prototype", "start", "startSync"]);

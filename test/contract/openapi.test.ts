@@ -78,6 +78,8 @@ const REQUESTS: readonly (readonly [number, path: string, operation: string, ini
   [400, `${UPSTREAM}/messages?after=x`, "readMessages"],
   [410, `${UPSTREAM}/messages/acknowledge?through=aaaaaaaaaaaa-1`, "acknowledgeMessages", { method: "POST" }],
   [400, `${UPSTREAM}/messages/acknowledge`, "acknowledgeMessages", { method: "POST" }],
+  [404, `${UPSTREAM}/messages/none/reply`, "replyToMessage", json({ result: null })],
+  [410, `${UPSTREAM}/messages/aaaaaaaaaaaa-1/reply`, "replyToMessage", json({ result: null })],
   [
     201,
     `${UPSTREAM}/subscriptions`,

@@ -21,6 +21,7 @@ export function fakeUpstream(name: string, parts: Partial<UpstreamPort> = {}): U
     journals: new JournalPulls(name, () => {}),
     subscriptions: new UpstreamSubscriptions(name, {}, () => {}),
     request: ({ body }) => Promise.resolve({ type: "reply", body, queueMs: 0, upstreamMs: 0 }),
+    reply: () => Promise.resolve({ type: "done" }),
     stream: () => ({ code: "internal_error", sent: "no", detail: "the fake upstream does not stream" }),
     inspect: () => Promise.resolve(undefined),
     calls: new CallStats(),

@@ -269,3 +269,19 @@ test("the caller's id is read from any message that has one, and from nothing el
     assert.equal(callerId(none), undefined);
   }
 });
+
+test("a reply to the upstream has the id and the version as the request has them, and one outcome", () => {
+  const decoded = jsonRpc.decode('{"id": 1e2, "method": "ask"}');
+  assert.deepEqual(decoded, { type: "message", json: true, asks: true });
+  const quiet = ['{"method":"note"}', '{"id":null,"method":"ask"}', '{"id":[1],"method":"ask"}'];
+  for (const frame of quiet) assert.deepEqual(jsonRpc.decode(frame), { type: "message", json: true }, frame);
+  const replyTo = jsonRpc.replyTo?.bind(jsonRpc);
+  assert.ok(replyTo);
+  assert.equal(replyTo('{"id": 1e2, "method": "ask"}', '{ "result" : 1.0 }'), '{"id":1e2,"result":1.0}');
+  const request = bytes('{"jsonrpc":"2.0","id":"a","method":"ask"}');
+  const error = '{"code":1,"message":""}';
+  assert.deepEqual(replyTo(request, `{"error":${error}}`), bytes(`{"jsonrpc":"2.0","id":"a","error":${error}}`));
+  const wrong = ["{}", '{"error":1}', `{"result":1,"error":${error}}`, '{"result":1,"id":1}', "[1]", "1", "{"];
+  for (const reply of [...wrong, '{"result":1,"result":2}'])
+    assert.throws(() => replyTo(request, reply), InvalidMessage, reply);
+});

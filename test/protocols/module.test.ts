@@ -298,3 +298,20 @@ test("a module that keeps callers' ids returns them as strings, both ways", () =
   );
   assert.equal(fromModule({ default: { ...sums, ids: "increasing" } }).ids, "increasing");
 });
+
+test("a module marks requests of the upstream, and builds the replies to them", () => {
+  const asking = { ...sums, decode: () => ({ type: "message" as const, asks: true as const }) };
+  const replyTo = (request: unknown, reply: string) => `${String(request)} = ${reply}`;
+  const protocol = fromModule({ default: { ...asking, replyTo } });
+  assert.deepEqual(protocol.decode("2 + 2"), { type: "message", asks: true });
+  assert.equal(protocol.replyTo?.("2 + 2", "4"), "2 + 2 = 4");
+  assert.equal(fromModule({ default: asking }).replyTo, undefined);
+  const refusing = (work: () => unknown) => fromModule({ default: { ...asking, replyTo: work } }).replyTo?.("", "4");
+  const odd = Object.assign(new Error("odd"), { name: "InvalidMessage" });
+  const throwing = (error: Error) => () => {
+    throw error;
+  };
+  assert.throws(() => refusing(throwing(odd)), new InvalidMessage("shape", "odd"));
+  assert.throws(() => refusing(throwing(new Error("secret"))), /replyTo threw an exception, which is in the log/);
+  assert.throws(() => refusing(() => undefined), /replyTo returned no frame/);
+});

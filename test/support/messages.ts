@@ -17,6 +17,7 @@ export interface Item {
   readonly at: string;
   readonly data?: unknown;
   readonly encoding?: string;
+  readonly reply?: string;
   readonly gap?: GapFacts;
 }
 

@@ -57,7 +57,7 @@ export function onGreetingFrame(session: Session, at: Greeting, input: FrameInpu
     const last = body ?? frame;
     return {
       session: { ...session, at: { ...at, last } },
-      effects: [origin ? passedOn(input) : { type: "message", frame }],
+      effects: [origin ? passedOn(input) : { type: "message", connection: at.connection, frame }],
     };
   }
   const detail = `step ${at.step + 1} received ${flat(excerptOf(textOf(body ?? frame), context.secrets))}`;

@@ -104,7 +104,7 @@ export type SessionEffect =
   /** The upstream has received everything written before the ping with this proof. */
   | { readonly type: "proven"; readonly connection: number; readonly proof: string }
   /** A frame that arrived during the greeting without being part of it: no request can have been sent yet. */
-  | { readonly type: "message"; readonly frame: Body }
+  | { readonly type: "message"; readonly connection: number; readonly frame: Body }
   /** A frame that does not concern the session: it may be a reply. */
   | { readonly type: "frame"; readonly connection: number; readonly frame: Body };
 

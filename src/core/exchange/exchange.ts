@@ -7,7 +7,7 @@ import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
 import { SignsOfLife } from "../connection/signs-of-life.ts";
 import type { HeldAnswer } from "../messages/held-answers.ts";
-import { type CancelCounts, type Counters, zeroCounters } from "../outcome.ts";
+import { type CancelCounts, type Counters, type Failed, zeroCounters } from "../outcome.ts";
 import { Budget } from "../util/budget.ts";
 import type { Add } from "./additions.ts";
 import { Admission } from "./admission.ts";
@@ -277,6 +277,26 @@ export class Exchange {
   answer({ connection, frame, adopt, fill }: HeldAnswer, now: number, buffered: number): readonly ExchangeEffect[] {
     this.#answers.send(connection, { frame, ...(adopt && { adopt }), ...(fill && { fill }) }, now, buffered);
     return this.#flush(now);
+  }
+
+  /** True if a frame that came during the greeting, as a message, is a request of the upstream's own. */
+  asks(frame: Body): boolean {
+    const decoded = this.#protocol.decode(frame);
+    return decoded.type === "message" && decoded.asks === true;
+  }
+
+  /**
+   * Builds the reply of a caller to a request of the upstream's, which is written at once, like an answer. `buffered`:
+   * as for `request`.
+   */
+  replyTo(request: Body, reply: string, buffered: number): Body | Failed {
+    return this.#answers.replyTo(this.#protocol, request, reply, buffered);
+  }
+
+  /** Counts a reply of a caller that was written. */
+  onReplied(now: number): void {
+    this.counters.answered++;
+    this.#sendQueue.countOwnFrame(now);
   }
 
   /** Counts a frame that the connection sent by itself (greeting, heartbeat, ping, pong) for `limits.pace`. */

@@ -19,6 +19,8 @@ interface MessageFacts {
   readonly json?: true | undefined;
   /** The answer that waits for its delivery. */
   readonly answer?: HeldAnswer | undefined;
+  /** The connection that a request of the upstream's own came over. */
+  readonly asks?: number | undefined;
   /** The reason why it answers nothing, if that is remarkable. */
   readonly why?: string | undefined;
 }
@@ -66,7 +68,10 @@ export class IncomingFrames {
   #onDecoded(connection: number, decoded: Classified, frame: Body, now: number, buffered: number): void {
     switch (decoded.type) {
       case "message":
-        this.#message(decoded.render ? decoded.render(undefined) : frame, { json: decoded.json });
+        this.#message(decoded.render ? decoded.render(undefined) : frame, {
+          json: decoded.json,
+          asks: decoded.asks && connection,
+        });
         break;
       case "noise":
         this.takeUnreadable(frame, decoded.why);
@@ -147,10 +152,10 @@ export class IncomingFrames {
     }
   }
 
-  #message(frame: Body, { json, answer, why }: MessageFacts = {}): void {
+  #message(frame: Body, { json, answer, why, asks }: MessageFacts = {}): void {
     this.#of.counters.messages++;
     this.#of.heard.add(frame, why);
-    this.#of.effects.push({ type: "message", frame, json, answer });
+    this.#of.effects.push({ type: "message", frame, json, answer, ...(asks !== undefined && { asks }) });
   }
 }
 

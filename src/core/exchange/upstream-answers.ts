@@ -1,13 +1,15 @@
 /** The answers to the upstream's own requests: filled with values, under ids of ours, and bounded. */
 
-import type { AnswerForm, Body, DecodedMessage } from "../../protocols/protocol.ts";
+import type { AnswerForm, Body, DecodedMessage, Protocol } from "../../protocols/protocol.ts";
 import { ValueMissing } from "../connection/captured-texts.ts";
 import type { HeldAnswer } from "../messages/held-answers.ts";
-import type { Counters } from "../outcome.ts";
+import { unrepliable } from "../messages/upstream-requests.ts";
+import type { Counters, Failed } from "../outcome.ts";
 import { sizeOf } from "./admission.ts";
 import type { ConfiguredIds } from "./configured-ids.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { Effects } from "./effects.ts";
+import * as failures from "./failures.ts";
 import type { SendQueue } from "./send-queue.ts";
 
 /** Fills an answer, which is a text or JSON. Throws ValueMissing if a value in it is not known. */
@@ -68,6 +70,18 @@ export class UpstreamAnswers {
       connection,
       frame: answer.adopt ? this.#ids.adopt(connection, frame, "answer") : frame,
     });
+  }
+
+  /** Builds the reply of a caller to a request of the upstream's. It is not sent here. */
+  replyTo(protocol: Pick<Protocol, "replyTo">, request: Body, reply: string, buffered: number): Body | Failed {
+    try {
+      const frame = protocol.replyTo?.(request, reply);
+      if (frame === undefined) return failures.failed(unrepliable.plain, undefined);
+      if (buffered + sizeOf(frame) <= this.#bufferedMax) return frame;
+      return failures.failed(failures.congested(this.#bufferedMax), undefined);
+    } catch (error) {
+      return failures.invalid(error);
+    }
   }
 
   /** @returns undefined if a value is not known */

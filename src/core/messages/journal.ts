@@ -2,6 +2,7 @@
 import type { Body } from "../../protocols/protocol.ts";
 import { Budget } from "../util/budget.ts";
 import { BodyStore, type StoredBody } from "./body-store.ts";
+import type { KeptRequest, NoRequest, PeerRequest, ReplyState } from "./upstream-requests.ts";
 
 /** `json`: text that is one JSON value. */
 export type MessageKind = "json" | "text" | "binary";
@@ -12,6 +13,8 @@ export interface Message {
   readonly at: number;
   readonly kind: MessageKind;
   readonly data: Body;
+  /** Only set on a request of the upstream's own: the state at the time of the read. */
+  readonly reply?: ReplyState | undefined;
 }
 
 /**
@@ -57,7 +60,10 @@ export interface JournalLosses {
 
 type GapDetails = Omit<Gap["gap"], "after" | "before">;
 
-type StoredMessage = Omit<Message, "data"> & { readonly body: StoredBody };
+type StoredMessage = Omit<Message, "data" | "reply"> & {
+  readonly body: StoredBody;
+  readonly request?: PeerRequest | undefined;
+};
 
 /** The start of a read: after a cursor, or at either end of the journal. */
 export type Start = "earliest" | "latest" | Cursor;
@@ -187,13 +193,14 @@ export class Journal {
 
   /**
    * @param same the body as another journal keeps it, if it is large and the same
+   * @param request set if the message is a request of the upstream's own
    * @returns the body as it is kept
    */
-  append(data: Body, kind: MessageKind, at: number, same?: StoredBody): StoredBody {
+  append(data: Body, kind: MessageKind, at: number, same?: StoredBody, request?: PeerRequest): StoredBody {
     if (!this.#isResuming) this.markBack(at);
     const body = same ? this.#bodies.share(same) : this.#bodies.put(data);
     this.#makeRoom(body.length);
-    this.#push({ seq: this.#newest + 1, at, kind, body });
+    this.#push({ seq: this.#newest + 1, at, kind, body, request });
     return body;
   }
 
@@ -283,6 +290,15 @@ export class Journal {
     return { epoch: this.epoch, entries, next, end: next === this.#newest, gone: from.gone };
   }
 
+  /** The request of the upstream's that is in this place, or why there is none. */
+  requestAt(seq: number): KeptRequest | NoRequest {
+    if (seq < 1 || seq > this.#newest) return "unknown";
+    if (seq < this.#oldest) return "dropped";
+    const entry = this.#entryAt(seq);
+    if ("gap" in entry) return "unknown";
+    return entry.request ? { request: entry.request, data: this.#message(entry).data } : "plain";
+  }
+
   /** Resolves a start to the `seq` to read after, and the gap to show first. */
   #locate(after: Start): { readonly seq: number; readonly gap?: Gap | undefined; readonly gone: boolean } {
     if (after === "latest") return { seq: this.#newest, gone: false };
@@ -338,8 +354,9 @@ export class Journal {
     this.#budget.take("journals", ENTRY_BYTES);
   }
 
-  #message({ seq, at, kind, body }: StoredMessage): Message {
-    return { seq, at, kind, data: kind === "binary" ? this.#bodies.bytes(body) : this.#bodies.text(body) };
+  #message({ seq, at, kind, body, request }: StoredMessage): Message {
+    const data = kind === "binary" ? this.#bodies.bytes(body) : this.#bodies.text(body);
+    return request ? { seq, at, kind, data, reply: request.reply } : { seq, at, kind, data };
   }
 
   #evictOldest(): void {

@@ -14,18 +14,20 @@ export function lineOf(message: UpstreamMessage): string {
 }
 
 /** The content of an entry, with its place and time left out. */
-type EntryContent = Pick<Message, "kind" | "data"> | Pick<Gap, "gap">;
+type EntryContent = Pick<Message, "kind" | "data" | "reply"> | Pick<Gap, "gap">;
 
 function itemJson(cursor: string, at: Date, entry: EntryContent): string {
   const head = `{"cursor":"${cursor}","at":"${at.toISOString()}"`;
   if ("gap" in entry) return `${head},"gap":${gapJson(entry.gap)}}`;
-  switch (entry.kind) {
+  const { kind, data, reply } = entry;
+  const asks = reply === undefined ? "" : `,"reply":"${reply}"`;
+  switch (kind) {
     case "json":
-      return `${head},"data":${oneLine(entry.data as string)}}`;
+      return `${head}${asks},"data":${oneLine(data as string)}}`;
     case "text":
-      return `${head},"data":${jsonText(entry.data)}}`;
+      return `${head}${asks},"data":${jsonText(data)}}`;
     case "binary":
-      return `${head},"encoding":"base64","data":"${base64(entry.data as Uint8Array)}"}`;
+      return `${head}${asks},"encoding":"base64","data":"${base64(data as Uint8Array)}"}`;
   }
 }
 
@@ -33,9 +35,11 @@ function itemJson(cursor: string, at: Date, entry: EntryContent): string {
 export function eventOf(epoch: string, entry: JournalEntry): string {
   const id = cursorText({ epoch, seq: entry.seq });
   if ("gap" in entry) return event("gap", id, gapJson(entry.gap));
-  if (entry.kind === "binary") return event("binary", id, base64(entry.data as Uint8Array));
+  // An event of its own in front, without an id: a client that resumes between the two gets both.
+  const asks = entry.reply === undefined ? "" : event("reply", undefined, jsonText({ cursor: id, reply: entry.reply }));
+  if (entry.kind === "binary") return asks + event("binary", id, base64(entry.data as Uint8Array));
   const text = entry.data as string;
-  return event("message", id, entry.kind === "json" ? escapeSeparators(text) : text);
+  return asks + event("message", id, entry.kind === "json" ? escapeSeparators(text) : text);
 }
 
 export function event(name: string, id: string | undefined, data: string): string {

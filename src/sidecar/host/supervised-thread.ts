@@ -3,7 +3,7 @@
 import { fullJitter } from "../../core/util/backoff.ts";
 import { Histogram } from "../../core/util/histogram.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
-import type { FromThread, ThreadReport, ToThread } from "../contract.ts";
+import type { CommandOf, FromThread, ThreadReport, ToThread } from "../contract.ts";
 import { packToThread, type RowFromThread, type Transferred, unpackFromThread } from "../message-codec.ts";
 import { UpstreamNumbers } from "../upstream-numbers.ts";
 import { ThreadBudget } from "./thread-budget.ts";
@@ -201,8 +201,7 @@ export class SidecarThread {
   withdraw(upstream: string, seq?: number): readonly number[] {
     const withdrawn: number[] = [];
     this.#unposted = this.#unposted.filter((message) => {
-      const isMeant =
-        message.type === "request" && message.upstream === upstream && (seq ?? message.seq) === message.seq;
+      const isMeant = isCall(message) && message.upstream === upstream && (seq ?? message.seq) === message.seq;
       if (isMeant) withdrawn.push(message.seq);
       return !isMeant;
     });
@@ -370,7 +369,7 @@ export class SidecarThread {
   /** No reply comes to anything posted to this thread. Requests that never reached it are known to be unsent. */
   #reportCrash(detail: string): void {
     this.#crashed++;
-    const unposted = new Set(this.#unposted.flatMap((message) => (message.type === "request" ? message.seq : [])));
+    const unposted = new Set(this.#unposted.flatMap((message) => (isCall(message) ? message.seq : [])));
     this.#unposted = [];
     for (const client of this.#clients.values()) client.crashed(detail, unposted);
   }
@@ -379,4 +378,9 @@ export class SidecarThread {
 /** True for what the opening messages of the next thread say: a subscription must not be requested twice. */
 function isInOpening({ type }: ToThread): boolean {
   return type === "subscribe" || type === "reconfigure";
+}
+
+/** True for a message whose caller waits for `settled`, and is told if the message reached no thread. */
+function isCall(message: ToThread): message is CommandOf<"request" | "reply"> {
+  return message.type === "request" || message.type === "reply";
 }

@@ -4,6 +4,7 @@ import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { noMemory, shuttingDown, tooManyCallers } from "../../core/exchange/failures.ts";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
+import type { Cursor } from "../../core/messages/journal.ts";
 import { type CallerOutcome, countedBytes, type Outcome, type RequestKind, repliesIn } from "../../core/outcome.ts";
 import { aroundInterval } from "../../core/util/backoff.ts";
 import { deferred } from "../../core/util/deferred.ts";
@@ -39,14 +40,24 @@ import { Waiters } from "./waiters.ts";
 /** The number of callers that may always wait for the thread, however few requests may be in flight. */
 const CALLERS_AT_LEAST = 1_024;
 
-export interface UpstreamRequest {
-  readonly kind: RequestKind;
-  readonly body: Body;
+/** What every call of an upstream has. */
+interface UpstreamCall {
   readonly timeoutMs: number;
   /** The trace that the caller's request is a part of, if it says so. */
   readonly trace?: TraceContext | undefined;
   /** Aborts when the caller leaves: the request is forgotten, and its promise rejects with the signal's reason. */
   readonly signal?: LeaveSignal | undefined;
+}
+
+export interface UpstreamRequest extends UpstreamCall {
+  readonly kind: RequestKind;
+  readonly body: Body;
+}
+
+/** A caller's reply to the upstream's request that is the message in this place. */
+export interface UpstreamReply extends UpstreamCall {
+  readonly to: Cursor;
+  readonly body: string;
 }
 
 /** The part of an AbortSignal that a request needs. */
@@ -201,10 +212,30 @@ export class UpstreamClient implements ThreadClient {
   }
 
   /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
-  request({ kind, body, timeoutMs, trace, signal }: UpstreamRequest): Promise<CallerOutcome> {
+  request({ kind, body, ...call }: UpstreamRequest): Promise<CallerOutcome> {
+    return this.#call(call, body.length, (seq, deadline) => ({
+      type: "request",
+      upstream: this.name,
+      seq,
+      kind,
+      body,
+      deadline,
+    }));
+  }
+
+  /** Replies to a request of the upstream's. Outcomes are those of a `send`. */
+  reply({ to, body, ...call }: UpstreamReply): Promise<CallerOutcome> {
+    return this.#call(call, body.length, (seq) => ({ type: "reply", upstream: this.name, seq, to, body }));
+  }
+
+  /** @param messageOf makes the message to the thread, of which one `settled` is the outcome */
+  #call(
+    { timeoutMs, trace, signal }: UpstreamCall,
+    bytes: number,
+    messageOf: (seq: number, deadline: number) => ToThread,
+  ): Promise<CallerOutcome> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { host } = this.#budget;
-    const bytes = body.length;
     const refusal = this.#refusal ?? this.down ?? this.#tooManyCallers() ?? this.#noMemory(bytes);
     if (refusal) return Promise.resolve({ type: "failed", failure: this.#refused(refusal, trace) });
     const endSpan = startCallSpan(this, trace);
@@ -232,7 +263,7 @@ export class UpstreamClient implements ThreadClient {
       // The thread settles it at its deadline, knowing whether it was sent; the host does only if the thread cannot.
       this.#waiters.add(seq, { settle, until: deadline + THREAD_GRACE_MS });
       const alone = this.#waiters.size === 1;
-      this.#thread.post({ type: "request", upstream: this.name, seq, kind, body, deadline }, alone);
+      this.#thread.post(messageOf(seq, deadline), alone);
     });
   }
 

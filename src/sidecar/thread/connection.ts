@@ -54,7 +54,7 @@ export interface ConnectionEvents {
   /** A pong proved that the peer has the first `messages` messages written to this connection. */
   proven(connection: number, messages: number): void;
   /** A frame that belongs to no request, because none could have been sent yet. */
-  message(frame: Body): void;
+  message(connection: number, frame: Body): void;
   frame(connection: number, frame: Body, now: number): void;
   /** Returns the frame that is written in place of one of the configuration's, under an id of ours. */
   adopt(connection: number, frame: Body, by: ConfiguredBy): Body;
@@ -364,7 +364,7 @@ export class Connection {
         this.#events.proven(effect.connection, this.#activity.ponged(effect.proof, now));
         break;
       case "message":
-        this.#events.message(effect.frame);
+        this.#events.message(effect.connection, effect.frame);
         break;
       case "frame":
         this.#events.frame(effect.connection, effect.frame, now);

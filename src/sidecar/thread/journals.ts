@@ -12,6 +12,7 @@ import {
   type ReadOptions,
   type Start,
 } from "../../core/messages/journal.ts";
+import type { KeptRequest, NoRequest, PeerRequest } from "../../core/messages/upstream-requests.ts";
 import { Budget } from "../../core/util/budget.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { FromThread, JournalEpochs, NoPage, ReadCommand } from "../contract.ts";
@@ -103,12 +104,12 @@ export class Journals {
   }
 
   /** @returns the message's number; undefined if there is no such journal */
-  append(name: string, data: Body, kind: Message["kind"]): number | undefined {
+  append(name: string, data: Body, kind: Message["kind"], request?: PeerRequest): number | undefined {
     const journal = this.#journals.get(name);
     if (!journal) return undefined;
     const same = this.#large?.data === data ? this.#large.stored : undefined;
     if (!same) this.#makeRoom(journal, data.length);
-    const stored = journal.append(data, kind, Date.now(), same);
+    const stored = journal.append(data, kind, Date.now(), same, request);
     if (!same && data.length > SHARED_MAX_BYTES) this.#remember(data, stored);
     this.#scheduleRetry();
     return journal.newest;
@@ -118,6 +119,12 @@ export class Journals {
   newestOf(name: string): Cursor | undefined {
     const journal = this.#journals.get(name);
     return journal && { epoch: journal.epoch, seq: journal.newest };
+  }
+
+  /** The request of the upstream's in a place, whichever journal has it: no two have the same epoch. */
+  requestAt({ epoch, seq }: Cursor): KeptRequest | NoRequest {
+    for (const journal of this.#journals.values()) if (journal.epoch === epoch) return journal.requestAt(seq);
+    return "dropped";
   }
 
   epochOf(name: string): string | undefined {

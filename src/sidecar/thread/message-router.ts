@@ -2,9 +2,15 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { NewRequest } from "../../core/exchange/request-table.ts";
 import { type HeldAnswer, HeldAnswers, type KeptAt } from "../../core/messages/held-answers.ts";
-import type { JournalLosses, MessageKind } from "../../core/messages/journal.ts";
+import type { Cursor, JournalLosses, MessageKind } from "../../core/messages/journal.ts";
 import { AGREE_WITHIN_MS, type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
 import type { SecretHandling } from "../../core/messages/unsubscriptions.ts";
+import {
+  type KeptRequest,
+  type NoRequest,
+  type PeerRequest,
+  PeerRequests,
+} from "../../core/messages/upstream-requests.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { isJson } from "../../protocols/json-message.ts";
@@ -31,6 +37,7 @@ export class MessageRouter {
   readonly #journals: Journals;
   readonly #subscriptions: Subscriptions;
   readonly #held = new HeldAnswers();
+  readonly #requests = new PeerRequests();
   readonly #agreements: AgreementWaits;
   /** How many messages came since the exit's stop step and were not kept; undefined before it. */
   #unkept: number | undefined;
@@ -127,9 +134,10 @@ export class MessageRouter {
   /**
    * @param json true if the protocol has already parsed the frame as JSON
    * @param answer the answer that `delivered` returns once the message has been delivered
+   * @param asks the connection that it came over, if it is a request of the upstream's own
    */
-  message(frame: Body, json?: boolean, answer?: HeldAnswer): void {
-    const places = this.#keep(frame, json);
+  message(frame: Body, json?: boolean, answer?: HeldAnswer, asks?: number): void {
+    const places = this.#keep(frame, json, asks === undefined ? undefined : this.#requests.on(asks));
     if (answer) this.#held.hold(answer, places, this.#env.now());
   }
 
@@ -146,13 +154,19 @@ export class MessageRouter {
     return through.seq > place.seq ? "ahead" : this.#held.acknowledged(journal, through.seq);
   }
 
+  /** The request of the upstream's in a place, or why there is none. */
+  requestAt(place: Cursor): KeptRequest | NoRequest {
+    return this.#journals.requestAt(place);
+  }
+
   /** A connection has ended: requests that came over it can no longer be answered. */
   onConnectionLost(connection: number): void {
+    this.#requests.onLost(connection);
     this.#held.lost(connection);
   }
 
   /** @returns where the message is kept */
-  #keep(frame: Body, json?: boolean): readonly KeptAt[] {
+  #keep(frame: Body, json?: boolean, request?: PeerRequest): readonly KeptAt[] {
     if (this.#unkept !== undefined) {
       this.#unkept++;
       return [];
@@ -160,8 +174,8 @@ export class MessageRouter {
     const kind = kindOf(frame, this.#accepts, json);
     const isWanted = typeof frame === "string" && !this.#subscriptions.isIdle;
     const effects = isWanted ? this.#subscriptions.message(frame, this.#context(), kind === "json") : undefined;
-    if (effects) return this.#carryOut(effects);
-    const seq = this.#journals.append(MAIN, frame, kind);
+    if (effects) return this.#carryOut(effects, request);
+    const seq = this.#journals.append(MAIN, frame, kind, request);
     return seq === undefined ? [] : [{ journal: MAIN, seq }];
   }
 
@@ -225,10 +239,11 @@ export class MessageRouter {
   }
 
   /**
+   * @param request the message that had these effects, if it is one of the upstream's own requests
    * @returns where the message that had these effects is kept. Messages after an agreement are others, that came before
    *   it, and may be this one again: none of them counts.
    */
-  #carryOut(effects: readonly SubscriptionEffect[]): readonly KeptAt[] {
+  #carryOut(effects: readonly SubscriptionEffect[], request?: PeerRequest): readonly KeptAt[] {
     const places: KeptAt[] = [];
     let isAgreed = false;
     for (const effect of effects) {
@@ -252,7 +267,7 @@ export class MessageRouter {
           this.#agreements.onState(effect.name, effect.state);
           break;
         case "message": {
-          const seq = this.#journals.append(effect.name, effect.text, effect.kind);
+          const seq = this.#journals.append(effect.name, effect.text, effect.kind, isAgreed ? undefined : request);
           if (seq !== undefined && !isAgreed) places.push({ journal: effect.name, seq });
           break;
         }

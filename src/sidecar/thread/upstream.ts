@@ -7,9 +7,11 @@ import { SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import { withAdditions } from "../../core/exchange/additions.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
-import { unconfirmable } from "../../core/exchange/failures.ts";
+import { failed, unconfirmable } from "../../core/exchange/failures.ts";
 import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
 import type { HeldAnswer } from "../../core/messages/held-answers.ts";
+import { unrepliable } from "../../core/messages/upstream-requests.ts";
+import type { Outcome } from "../../core/outcome.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { flat } from "../../core/util/flat.ts";
 import type { Network } from "../../net/connect.ts";
@@ -106,7 +108,7 @@ export class Upstream {
         resuming: (isExpected) => this.#router.onResuming(isExpected),
         rotated: () => this.#router.onRotated(this.#withdrawSubscriptions()),
         proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames, env.now())),
-        message: (frame) => this.#onGreetingMessage(frame),
+        message: (connection, frame) => this.#onGreetingMessage(connection, frame),
         frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
         adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),
         originOf: (connection, frame) => this.#exchange.originOf(connection, frame),
@@ -163,6 +165,9 @@ export class Upstream {
       case "acknowledge":
         this.#acknowledge(command, now);
         break;
+      case "reply":
+        this.#post({ type: "settled", upstream: this.#name, seq: command.seq, outcome: this.#reply(command, now) });
+        break;
       case "inspect":
         this.#post({ type: "inspected", upstream: this.#name, seq: command.seq, details: this.#details(now) });
         break;
@@ -210,6 +215,21 @@ export class Upstream {
     this.#post({ type: "acknowledged", upstream: this.#name, seq: command.seq, answered });
   }
 
+  /** Sends a caller's reply to a request of the upstream's. */
+  #reply({ to, body }: CommandOf<"reply">, now: number): Outcome {
+    const kept = this.#router.requestAt(to);
+    if (typeof kept === "string") return failed(unrepliable[kept], undefined);
+    const { request, data } = kept;
+    const { connection, reply } = request;
+    if (reply !== "wanted") return failed(unrepliable[reply], undefined);
+    const frame = this.#exchange.replyTo(data, body, this.#connection.buffered(connection));
+    if (typeof frame === "object" && "failure" in frame) return frame;
+    if (!this.#connection.write(connection, frame)) return failed(unrepliable.lost, undefined);
+    request.markReplied();
+    this.#exchange.onReplied(now);
+    return { type: "done" };
+  }
+
   /** Sends the answers whose messages have arrived. */
   #answer(answers: readonly HeldAnswer[], now: number): void {
     for (const answer of answers)
@@ -231,9 +251,9 @@ export class Upstream {
   }
 
   /** Takes a message that came during the greeting, before there could be requests. */
-  #onGreetingMessage(frame: Body): void {
+  #onGreetingMessage(connection: number, frame: Body): void {
     this.#exchange.counters.messages++;
-    this.#router.message(frame);
+    this.#router.message(frame, undefined, undefined, this.#exchange.asks(frame) ? connection : undefined);
   }
 
   #onFrame(connection: number, frame: Body, now: number): void {
@@ -290,7 +310,7 @@ export class Upstream {
           this.#exchange.onOwnFrame(this.#env.now());
           break;
         case "message":
-          this.#router.message(effect.frame, effect.json, effect.answer);
+          this.#router.message(effect.frame, effect.json, effect.answer, effect.asks);
           break;
         case "probe":
           this.#connection.probe();

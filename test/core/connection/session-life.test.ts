@@ -223,7 +223,7 @@ test("unrelated frames during the greeting are handed on and do not extend its d
   model.give({ type: "start" });
   model.opened();
   model.now = 2_999;
-  assert.deepEqual(model.frame(OTHER), [{ type: "message", frame: OTHER }]);
+  assert.deepEqual(model.frame(OTHER), [{ type: "message", connection: 1, frame: OTHER }]);
   assert.equal(model.timer, 3_000);
 });
 

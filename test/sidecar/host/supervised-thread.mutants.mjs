@@ -69,7 +69,7 @@ export default {
     ],
     [
       "a request that never reached the thread counts as maybe sent",
-      'message.type === "request" ? message.seq : []',
+      "isCall(message) ? message.seq : []",
       'message.type === "end" ? 0 : []',
       { tests: ["test/sidecar/host/supervised-thread"] },
     ],
