@@ -76,6 +76,11 @@ export interface UpstreamOptions {
         readonly next_after?: Duration | undefined;
       }
     | undefined;
+  /**
+   * Offers permessage-deflate (RFC 7692). A compressed message may have reply_bytes once it is inflated.
+   * Default: `false`.
+   */
+  readonly compression?: boolean | undefined;
   /** Steps to run on every connection before it counts as ready. By default those of the protocol. */
   readonly greeting?: readonly GreetingStepOptions[] | undefined;
   /** Values to take out of frames. By default those of the protocol. */

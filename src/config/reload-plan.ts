@@ -59,6 +59,7 @@ export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limi
   // These count from the next attempt on.
   connect_within: "in_place",
   addresses: "in_place",
+  compression: "rotated",
   greeting: "rotated",
   // A connection has the values that its frames have brought.
   capture: "rotated",

@@ -95,6 +95,10 @@ export const upstreamSchema = z
       })
       .prefault({})
       .describe("The delays of a host with several addresses (RFC 8305), shorter with a short connect_within."),
+    compression: z
+      .boolean()
+      .prefault(false)
+      .describe("Offers permessage-deflate (RFC 7692). A compressed message may have reply_bytes once it is inflated."),
     greeting: z
       .array(greetingStep)
       .optional()

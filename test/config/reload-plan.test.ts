@@ -47,6 +47,7 @@ const CHANGED: Readonly<Record<string, readonly [means: string, ...values: unkno
   protocol: ["replaced", "text", { preset: "json-rpc", frames: { split: "\n" } }],
   connect_within: ["in_place", "3s"],
   addresses: ["in_place", { next_after: "1s" }],
+  compression: ["rotated", true],
   limits: ["in_place", { in_flight: 1 }, { pace: { messages: 3 } }, { reply_pause: "1s" }, { batch_items: 1 }],
   keepalive: ["in_place", { ping: "off" }, { silence: "1m" }, { pong_within: "1s" }],
   reconnect: ["in_place", { to: "1m" }, { rotate: { every: "1h" } }],

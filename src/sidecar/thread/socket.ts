@@ -61,7 +61,7 @@ export interface SocketTarget {
   /** `tls` holds certificates and keys themselves, not the names of their files. */
   readonly settings: Pick<
     UpstreamSettings,
-    "url" | "proxy" | "headers" | "subprotocols" | "tls" | "limits" | "addresses"
+    "url" | "proxy" | "headers" | "subprotocols" | "tls" | "limits" | "addresses" | "compression"
   >;
   /** The address that the upstream has named for this connection; undefined for that of the settings. */
   readonly url: string | undefined;
@@ -101,6 +101,12 @@ function fragmentsFor(replyBytes: number): number {
 }
 
 /**
+ * The offer of permessage-deflate. What comes may build on what came before, which costs the peer's memory and not
+ * ours. What goes out never does: a small message is no smaller for it, and is sent as it is.
+ */
+const DEFLATE = { clientNoContextTakeover: true, threshold: 1_024 };
+
+/**
  * The most control frames that nobody asked for, within any second: a peer that sends more is left, since each takes
  * its time on the thread, and one read may bring thirty thousand.
  */
@@ -136,7 +142,7 @@ export function openSocket(
   { settings, url = settings.url, withinMs, network }: SocketTarget,
   events: SocketEvents,
 ): Socket {
-  const { proxy, headers, subprotocols, tls, limits, addresses } = settings;
+  const { proxy, headers, subprotocols, tls, limits, addresses, compression } = settings;
   let reaching: Reaching | undefined;
   const connectByRace: ConnectByRace = (_request, done) => {
     const host = hostOf(url);
@@ -151,7 +157,8 @@ export function openSocket(
   const options: SocketOptions = {
     headers,
     followRedirects: false,
-    perMessageDeflate: false,
+    // ws inflates no more of a message than maxPayload.
+    perMessageDeflate: compression && DEFLATE,
     skipUTF8Validation: false,
     maxPayload: limits.reply_bytes,
     maxFragments: fragmentsFor(limits.reply_bytes),

@@ -20,5 +20,17 @@ export default {
       "ws.resume();",
       { tests: ["test/contract/instance-ends"] },
     ],
+    [
+      "compression is always offered",
+      "perMessageDeflate: compression && DEFLATE",
+      "perMessageDeflate: DEFLATE",
+      { tests: ["test/contract/compression"] },
+    ],
+    [
+      "a message may inflate without a bound",
+      "maxPayload: limits.reply_bytes",
+      "maxPayload: 0",
+      { tests: ["test/contract/compression"] },
+    ],
   ],
 };
