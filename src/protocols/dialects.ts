@@ -7,6 +7,7 @@ import { deribit } from "./dialects/deribit.ts";
 import { discordGateway } from "./dialects/discord-gateway.ts";
 import { graphqlWs } from "./dialects/graphql-ws.ts";
 import { kraken } from "./dialects/kraken.ts";
+import { nostr } from "./dialects/nostr.ts";
 import { ocpp } from "./dialects/ocpp.ts";
 import { phoenix } from "./dialects/phoenix.ts";
 import { signalr } from "./dialects/signalr.ts";
@@ -24,6 +25,7 @@ export const DIALECTS = {
   "discord-gateway": discordGateway,
   "graphql-ws": graphqlWs,
   kraken,
+  nostr,
   ocpp,
   phoenix,
   signalr,
