@@ -662,6 +662,26 @@ export type ProtocolOptions =
       readonly auth?: string | undefined;
     }
   | {
+      readonly preset: "stomp";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** The name with which the connection logs in. */
+      readonly login?: string | undefined;
+      /** The password, which goes out as the passcode. */
+      readonly password?: string | undefined;
+      /** The virtual host; by default "/". */
+      readonly host?: string | undefined;
+    }
+  | {
       readonly preset: "wamp";
       /** How messages lie in frames, where it is not one in each. */
       readonly frames?:

@@ -13,6 +13,7 @@ import { phoenix } from "./dialects/phoenix.ts";
 import { signalr } from "./dialects/signalr.ts";
 import { slackSocketMode } from "./dialects/slack-socket-mode.ts";
 import { socketIo } from "./dialects/socket-io.ts";
+import { stomp } from "./dialects/stomp.ts";
 import { wamp } from "./dialects/wamp.ts";
 import { webdriverBidi } from "./dialects/webdriver-bidi.ts";
 import { xrpl } from "./dialects/xrpl.ts";
@@ -31,6 +32,7 @@ export const DIALECTS = {
   signalr,
   "slack-socket-mode": slackSocketMode,
   "socket.io": socketIo,
+  stomp,
   wamp,
   "webdriver-bidi": webdriverBidi,
   xrpl,
