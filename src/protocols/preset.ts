@@ -59,7 +59,7 @@ export interface Preset {
   /** When the next connection is opened before the one in use breaks. */
   readonly rotate?: Rotate;
   /** The messages that name the address of the next connection. */
-  readonly toAddress?: NamedAddress;
+  readonly toAddress?: AddressSource;
   /** The retry class of the protocol's own close codes; core/connection/disconnect.ts has all others. */
   readonly codes?: Readonly<Record<number, RetryClass>>;
 }
@@ -73,7 +73,8 @@ export interface Rotate {
   readonly drain: number;
 }
 
-export interface NamedAddress {
+/** The place of an address in messages, and the hosts that it may name. */
+export interface AddressSource {
   readonly when: Condition;
   /** The JSON pointer to the address. */
   readonly at: string;

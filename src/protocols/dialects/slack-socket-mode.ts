@@ -8,8 +8,9 @@ import { DRAIN_MS, STEP_MS } from "../preset.ts";
 const ENVELOPE = "/envelope_id";
 
 /**
- * Slack greets with `hello`, wants each envelope acknowledged within three seconds, and says `disconnect` before it ends
- * a connection. An envelope is kept as a message first and acknowledged at once. Nothing that a client sends has a reply.
+ * Slack greets with `hello`, wants each envelope acknowledged within three seconds, and says `disconnect` before it
+ * ends a connection. An envelope is kept as a message first and acknowledged at once. Nothing that a client sends has a
+ * reply.
  */
 export const slackSocketMode: Dialect<never> = {
   purpose: "Slack's Socket Mode",
