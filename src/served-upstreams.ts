@@ -12,6 +12,7 @@ import { logModules } from "./module-log.ts";
 import { Webhook } from "./push/webhook.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { HttpSide } from "./sidecar/host/exit.ts";
+import { replyToMessage } from "./sidecar/host/reply-to-message.ts";
 import { Sidecars, type TapeOf } from "./sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "./sidecar/host/upstream-client.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
@@ -135,6 +136,8 @@ export class ServedUpstreams {
       journals,
       network: this.#runtime.network,
       isAwaited: answersAfterDelivery(settings.protocol),
+      reply: (cursor: string, reply: string) => replyToMessage(client, cursor, reply),
+      onUnsentReply: (detail: string) => log.warn(`upstream ${name}: ${detail}`, { upstream: name }),
       onChange: (state: WebhookState) => logWebhook(name, state),
     };
     const unchanged = settings.webhooks.map((webhook) => take(({ settings: known }) => isSame(known, webhook)));

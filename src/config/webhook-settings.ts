@@ -55,6 +55,10 @@ export const webhookSchema = z.strictObject({
   after: z.enum(["earliest", "latest"]).prefault("earliest").describe("The start of the first batch."),
   batch: wholeNumber(1, 1_000).prefault(100).describe("The most messages in a batch."),
   timeout: duration.prefault("10s").describe("The time within which the receiver must acknowledge a batch."),
+  replies: z
+    .boolean()
+    .prefault(false)
+    .describe("Sends the body of the receiver's response as the reply to a message that wants one, delivered alone."),
   give_up_after: duration
     .nullable()
     .prefault("15s")

@@ -10,6 +10,8 @@ import { type Reaching, reach, type TunnelProxy } from "../net/reach.ts";
 export interface Acknowledgement {
   readonly status: number;
   readonly retryAfter: string | undefined;
+  /** Only if it was asked for: the body, or undefined if it is too large or not UTF-8. */
+  readonly body?: string | undefined;
 }
 
 interface Delivery {
@@ -17,6 +19,8 @@ interface Delivery {
   readonly proxy: TunnelProxy | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** True to wait for the body of the response. */
+  readonly readsBody: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -91,7 +95,7 @@ export class Poster {
     this.#reaching = undefined;
   }
 
-  #once({ url, proxy, headers, body, signal }: Delivery): Promise<Acknowledgement> {
+  #once({ url, proxy, headers, body, readsBody, signal }: Delivery): Promise<Acknowledgement> {
     this.#proxy = proxy;
     const isSecure = new URL(url).protocol === "https:";
     const options = {
@@ -113,7 +117,13 @@ export class Poster {
         settle();
       };
       signal.addEventListener("abort", abort, { once: true });
-      request.once("response", (response) => end(() => resolve(taken(response))));
+      request.once("response", (response) => {
+        if (!readsBody) return end(() => resolve(taken(response)));
+        collected(response).then(
+          (acknowledgement) => end(() => resolve(acknowledgement)),
+          (error) => end(() => reject(error)),
+        );
+      });
       // Later errors follow from the end of the request.
       request.on("error", (error) => end(() => reject(reasonOf(error, request))));
       request.end(body);
@@ -143,4 +153,28 @@ function taken(response: IncomingMessage): Acknowledgement {
   response.once("close", () => clearTimeout(timer));
   const { statusCode: status = 0, headers } = response;
   return { status, retryAfter: headers["retry-after"] };
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Resolves once the whole response is there, within the time of the delivery. Rejects if it breaks off. */
+async function collected(response: IncomingMessage): Promise<Acknowledgement> {
+  const { statusCode: status = 0, headers } = response;
+  const chunks: Buffer[] = [];
+  let read = 0;
+  for await (const chunk of response) {
+    read += (chunk as Buffer).length;
+    // To leave the loop ends the response.
+    if (read > READ_MAX_BYTES) break;
+    chunks.push(chunk as Buffer);
+  }
+  return { status, retryAfter: headers["retry-after"], body: read > READ_MAX_BYTES ? undefined : textOf(chunks) };
+}
+
+function textOf(chunks: readonly Buffer[]): string | undefined {
+  try {
+    return utf8.decode(Buffer.concat(chunks));
+  } catch {
+    return undefined;
+  }
 }

@@ -8,6 +8,11 @@ const RETRY_TO_MS = 60_000;
 /** The longest Retry-After that is honoured. */
 const RETRY_AFTER_MAX_MS = 5 * 60_000;
 
+/** The body of a response to a message that wants a reply; without a text if it cannot be one. */
+export interface ReceiverReply {
+  readonly text: string | undefined;
+}
+
 /**
  * - `taken`: a 2xx acknowledges the batch.
  * - `refused`: it is about the content, so repeating the same is of little use.
@@ -15,14 +20,15 @@ const RETRY_AFTER_MAX_MS = 5 * 60_000;
  * - `failed`: it may be taken later. A 401 or 404 is among these: it is about the webhook's settings, not a message.
  */
 export type Verdict =
-  | { readonly type: "taken" }
+  | { readonly type: "taken"; readonly reply?: ReceiverReply }
   | { readonly type: "refused" | "gone" | "failed"; readonly why: string; readonly retryAfterMs?: number | undefined };
 
 /** Statuses that blame the request itself: malformed, too large, of a wrong media type, unprocessable. */
 const REFUSED: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 
-export function verdictOf({ status, retryAfter }: Acknowledgement, now: number): Verdict {
-  if (status >= 200 && status < 300) return { type: "taken" };
+/** @param replies true if the body is the receiver's reply to a message */
+export function verdictOf({ status, retryAfter, body }: Acknowledgement, now: number, replies = false): Verdict {
+  if (status >= 200 && status < 300) return replies ? { type: "taken", reply: { text: body } } : { type: "taken" };
   if (status === 410) return { type: "gone", why: "the receiver answered 410: nothing more is sent to it" };
   const why = `the receiver answered ${status}`;
   const after = retryAfterMs(retryAfter, now);

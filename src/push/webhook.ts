@@ -1,7 +1,9 @@
 /** The webhook: delivers a journal's messages to a receiver, in order and in batches. */
 import { createHmac } from "node:crypto";
 import type { WebhookSettings } from "../config/schema.ts";
+import { failed as failedOutcome } from "../core/exchange/failures.ts";
 import { cursorText, type Gap, type JournalEntry, type Page, type Start } from "../core/messages/journal.ts";
+import type { CallerOutcome } from "../core/outcome.ts";
 import type { WebhookState } from "../http/ports.ts";
 import { jsonOf } from "../http/streaming/render.ts";
 import type { Network } from "../net/connect.ts";
@@ -12,7 +14,8 @@ import { JournalReader } from "../sidecar/host/journal-reader.ts";
 import { spanStarter } from "../sidecar/host/spans.ts";
 import { faultOfKey } from "../signing-key.ts";
 import { Poster } from "./post.ts";
-import { pauseMs, type Verdict, verdictOf } from "./verdict.ts";
+import { apart, wantsReply } from "./reply-batches.ts";
+import { pauseMs, type ReceiverReply, type Verdict, verdictOf } from "./verdict.ts";
 
 /** The settings of a webhook whose texts go out. */
 type WebhookSecrets = Pick<WebhookSettings, "url" | "proxy" | "headers" | "secret">;
@@ -26,6 +29,14 @@ interface WebhookBatch {
   readonly isPart: boolean;
 }
 
+/** A delivery as it is repeated, always the same. */
+interface WebhookRequest {
+  readonly id: string;
+  readonly body: string;
+  /** True if the body of the response is a reply. */
+  readonly readsBody: boolean;
+}
+
 export interface WebhookOptions {
   readonly upstream: string;
   readonly settings: WebhookSettings;
@@ -36,6 +47,10 @@ export interface WebhookOptions {
   readonly network: Network;
   /** The webhook of the same receiver whose place this one takes, with other settings. */
   readonly former?: Webhook | undefined;
+  /** Replies to a request of the upstream's. Failures are outcomes. */
+  reply(cursor: string, reply: string): Promise<CallerOutcome>;
+  /** Called when a reply of the receiver could not be sent. */
+  onUnsentReply(detail: string): void;
   /** Called when deliveries begin to fail, and when they succeed again. */
   onChange(state: WebhookState): void;
 }
@@ -119,11 +134,22 @@ export class Webhook {
     const [first] = entries;
     // A gap counts from the place before it, which another webhook must have as well.
     if (first && (typeof this.#done === "string" || !("gap" in first))) this.#done = { epoch, seq: first.seq - 1 };
-    this.#deliver([{ epoch, entries, next, isPart: false }]).then((done) => {
+    this.#deliver(this.#batchesOf(epoch, entries, next)).then((done) => {
       if (!done) return;
       this.#delivering = false;
       this.#reader.resume();
     });
+  }
+
+  /** The page as it is, or in parts for a receiver that replies. */
+  #batchesOf(epoch: string, entries: readonly JournalEntry[], next: number): readonly WebhookBatch[] {
+    const parts = this.#options.settings.replies ? apart(entries) : [entries];
+    return parts.map((part, at) => ({
+      epoch,
+      entries: part,
+      next: at === parts.length - 1 ? next : (part.at(-1)?.seq ?? next),
+      isPart: parts.length > 1,
+    }));
   }
 
   /** @returns true once all batches are acknowledged or given up; false if the webhook is stopped before */
@@ -132,15 +158,21 @@ export class Webhook {
     for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
       const verdict = await this.#repeat(batch);
       if (verdict === undefined) return false;
-      if (verdict.type === "taken") this.#onTaken(batch);
-      else batches.unshift(...this.#withoutRefused(batch, verdict.why));
+      if (verdict.type !== "taken") {
+        batches.unshift(...this.#withoutRefused(batch, verdict.why));
+        continue;
+      }
+      this.#onTaken(batch);
+      await this.#reply(batch, verdict.reply);
+      if (this.#stopped) return false;
     }
     return true;
   }
 
   /** Repeats a batch until it is taken or refused for good. @returns undefined if the webhook is stopped before */
   async #repeat(batch: WebhookBatch): Promise<Verdict | undefined> {
-    const request = this.#requestOf(batch);
+    const readsBody = this.#options.settings.replies && batch.entries.some(wantsReply);
+    const request = { ...this.#requestOf(batch), readsBody };
     const giveUpAfter = batch.entries.length > 1 || isGap(batch) ? 0 : this.#options.settings.give_up_after;
     let refusedAt: number | undefined;
     for (;;) {
@@ -177,6 +209,17 @@ export class Webhook {
     const { isAwaited, journals, settings } = this.#options;
     const seqs = entries.flatMap((entry) => ("gap" in entry ? [] : entry.seq));
     if (isAwaited && seqs.length > 0) journals.delivered(settings.subscription ?? "", epoch, seqs);
+  }
+
+  /** Sends what the receiver has replied, if anything, to the upstream that wants it. */
+  async #reply({ epoch, entries: [entry] }: WebhookBatch, reply: ReceiverReply | undefined): Promise<void> {
+    if (!entry || !reply || !wantsReply(entry) || reply.text?.trim() === "") return;
+    const { text } = reply;
+    const cursor = cursorText({ epoch, seq: entry.seq });
+    const outcome = text === undefined ? failedReply : await this.#options.reply(cursor, text);
+    if (!("failure" in outcome)) return;
+    this.#lastError = `the receiver's reply to ${cursor} was not sent: ${outcome.failure.detail}`;
+    this.#options.onUnsentReply(this.#lastError);
   }
 
   /** The halves of a refused batch; for a single message, the gap that is delivered in its place. */
@@ -219,7 +262,7 @@ export class Webhook {
     return { id: `${upstream}.${cursor}${part}`, body };
   }
 
-  async #attempt({ id, body }: { readonly id: string; readonly body: string }): Promise<Verdict> {
+  async #attempt({ id, body, readsBody }: WebhookRequest): Promise<Verdict> {
     const { timeout } = this.#options.settings;
     let origin = "";
     let href = "";
@@ -246,10 +289,10 @@ export class Webhook {
         ...(span && { traceparent: span.traceparent }),
         ...(secret !== undefined && { "webhook-signature": signatures(secret, `${id}.${timestamp}.${body}`) }),
       };
-      const delivery = { url, proxy, headers: { ...headers, ...signed }, body, signal };
+      const delivery = { url, proxy, headers: { ...headers, ...signed }, body, readsBody, signal };
       const post = () => this.#poster.post(delivery);
       const answer = await (span ? span.run(post) : post());
-      const verdict = verdictOf(answer, Date.now());
+      const verdict = verdictOf(answer, Date.now(), readsBody);
       span?.end({ "http.response.status_code": answer.status }, verdict.type === "taken" ? undefined : verdict.type);
       return verdict;
     } catch (error) {
@@ -282,6 +325,11 @@ export class Webhook {
     this.stop();
   }
 }
+
+const failedReply = failedOutcome(
+  { code: "invalid_request", sent: "no", detail: "it has more than 64 KiB, or is not UTF-8" },
+  undefined,
+);
 
 function failed(why: string): Verdict {
   return { type: "failed", why };

@@ -26,6 +26,7 @@ class Receiver {
   status: (delivery: Delivery) => number | undefined = () => 204;
   url = "";
   headers: Readonly<Record<string, string>> = {};
+  body: (delivery: Delivery) => string | Uint8Array | undefined = () => undefined;
   readonly #watch = new Watch();
   readonly #server = createServer((request, response) => {
     let text = "";
@@ -41,7 +42,8 @@ class Receiver {
       };
       this.deliveries.push(delivery);
       const status = this.status(delivery);
-      if (status !== undefined) response.writeHead(status, { location: "http://127.0.0.1:1/", ...this.headers }).end();
+      if (status !== undefined)
+        response.writeHead(status, { location: "http://127.0.0.1:1/", ...this.headers }).end(this.body(delivery));
       this.#watch.changed();
     });
   });
@@ -291,4 +293,50 @@ test("an answer that waits for the delivery goes out after the receiver's 2xx, a
   upstream.kill();
   await until(async () => (await counters()).unanswered === 2);
   assert.equal((await counters()).answered, 2);
+});
+
+test("a receiver replies to requests of the upstream, each alone, if the configuration lets it", async (t) => {
+  const receiver = await Receiver.start(t);
+  const asked = ({ messages: [first] }: Delivery) => (first?.data as { id?: string } | undefined)?.id;
+  const bodies: Readonly<Record<string, string | Uint8Array>> = {
+    one: '{"result":["tab"]}',
+    silent: "",
+    odd: '{"outcome":1}',
+    large: JSON.stringify({ result: "x".repeat(70_000) }),
+    bytes: new Uint8Array([255]),
+  };
+  receiver.status = () => 200;
+  receiver.body = (delivery) => bodies[asked(delivery) ?? ""] ?? '{"result":"unasked"}';
+  const upstream = await startUpstream({ t, onMessage: () => {} });
+  const ask = (id: string) => ({ jsonrpc: "2.0", id, method: "configuration" });
+  const config = {
+    upstreams: {
+      on: { url: `${upstream.url}on`, webhooks: [{ url: receiver.url, replies: true }] },
+      off: { url: `${upstream.url}off`, webhooks: [{ url: `${receiver.url}?off` }] },
+    },
+  };
+  const product = await startProduct({ config, t });
+  await product.ready();
+  const [on, off] = ["/on", "/off"].map((path) => upstream.connections.find((each) => each.path === path));
+  off?.send(ask("one"));
+  await receiver.until(() => receiver.deliveries.length === 1);
+  for (const each of [note(1), ask("one"), note(2), note(3), ask("silent"), ask("odd"), ask("large"), ask("bytes")])
+    on?.send(each);
+  on?.send(note(4));
+  const named = (data: unknown) =>
+    (data as { id?: string; params?: number[] }).id ?? (data as { params: [number] }).params[0];
+  const batches = () => receiver.deliveries.slice(1).map(({ messages }) => messages.map(({ data }) => named(data)));
+  await receiver.until(() => batches().flat().includes(4), { what: () => JSON.stringify(batches()) });
+  const alone = batches().filter((batch) => batch.some((name) => typeof name === "string"));
+  assert.deepEqual(alone, [["one"], ["silent"], ["odd"], ["large"], ["bytes"]], "each once, and alone");
+  assert.deepEqual(batches().flat(), [1, "one", 2, 3, "silent", "odd", "large", "bytes", 4], "in their order");
+  await until(() => upstream.texts.length > 0);
+  assert.deepEqual([on?.texts, off?.texts], [['{"jsonrpc":"2.0","id":"one","result":["tab"]}'], []]);
+  const page = (await (await product.fetch("/v1/upstreams/on/messages")).json()) as { messages: readonly Item[] };
+  const states = page.messages.flatMap(({ data, reply }) => (reply === undefined ? [] : `${named(data)} ${reply}`));
+  assert.deepEqual(states, ["one given", "silent wanted", "odd wanted", "large wanted", "bytes wanted"]);
+  const warned = () => product.stderr().match(/the receiver's reply to \S+ was not sent: [^"]+/g) ?? [];
+  await until(() => warned().length === 3);
+  assert.match(warned()[0] ?? "", /a reply is/);
+  for (const line of warned().slice(1)) assert.match(line, /more than 64 KiB, or is not UTF-8/);
 });
