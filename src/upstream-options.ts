@@ -60,7 +60,7 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit,
-   * discord-gateway, graphql-ws, kraken, ocpp, phoenix, signalr, slack-socket-mode, socket.io, wamp,
+   * discord-gateway, graphql-ws, kraken, nostr, ocpp, phoenix, signalr, slack-socket-mode, socket.io, wamp,
    * webdriver-bidi, xrpl, zwave-js), a preset with its options, or the path of a module. Default:
    * `"json-rpc"`.
    */
@@ -283,6 +283,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "json";
@@ -297,6 +299,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** Where ids are, and what they are. */
       readonly id?:
         | {
@@ -369,6 +373,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** Where ids are, and what they are; without it, replies are correlated by order. */
       readonly id?:
         | {
@@ -422,6 +428,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "graphql-transport-ws";
@@ -436,6 +444,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The payload of connection_init. */
       readonly payload?: Readonly<Record<string, JsonValue>> | undefined;
     }
@@ -452,6 +462,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The access token; without it, give a greeting. */
       readonly token?: string | undefined;
     }
@@ -468,6 +480,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The kinds of events to subscribe to, as a bit mask (EventSubscription). From 0 to 2,147,483,647. */
       readonly events?: number | undefined;
       /** The password of obs-websocket. */
@@ -486,6 +500,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The secret of aria2's --rpc-secret, which goes into every call. */
       readonly token?: string | undefined;
     }
@@ -502,6 +518,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "deribit";
@@ -516,6 +534,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The id of an API key; without it, the connection does not log in. */
       readonly client_id?: string | undefined;
       /** The secret of the API key. */
@@ -534,6 +554,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The token of the bot; without it, give a greeting. */
       readonly token?: string | undefined;
       /** The kinds of events, as the sum of their bits; by default 0. */
@@ -552,6 +574,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "kraken";
@@ -566,6 +590,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "nostr";
@@ -580,6 +606,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "ocpp";
@@ -594,6 +622,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The version of OCPP, such as "1.6"; by default "2.0.1". */
       readonly version?: string | undefined;
       /** The vendor of the station; with the model, a BootNotification is sent. */
@@ -614,6 +644,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The version of the messages, "1" or "2", which is that of vsn in the address; by default "2". */
       readonly version?: string | undefined;
     }
@@ -630,6 +662,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "slack-socket-mode";
@@ -644,6 +678,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "socket.io";
@@ -658,6 +694,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The payload with which the connection logs in, as JSON. */
       readonly auth?: string | undefined;
     }
@@ -694,6 +732,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The realm to join; by default "realm1". */
       readonly realm?: string | undefined;
       /** The authid; by default the router chooses one. */
@@ -714,6 +754,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "xrpl";
@@ -728,6 +770,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "zwave-js";
@@ -742,6 +786,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The version of the messages; by default the smallest, 0. */
       readonly schema?: string | undefined;
     };

@@ -47,6 +47,7 @@ export async function checkProtocol(command: CheckProtocolCommand, runtime: Runt
 /** The module's results for a frame, in words. */
 function resultsOf(protocol: Protocol, frame: Body): readonly string[] {
   const decoded = protocol.decode(frame);
+  if (decoded.type === "ignored") return [];
   const results =
     decoded.type === "several" ? decoded.results : [decoded.type === "aliased" ? decoded.otherwise : decoded];
   return results.filter((result) => result.type !== "noise" || !THREW.test(result.why)).map(resultText);

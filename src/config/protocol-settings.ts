@@ -71,6 +71,7 @@ const common = {
     .optional()
     .describe("How messages lie in frames, where it is not one in each."),
   answers,
+  ignore: conditions.optional().describe("Frames that are neither messages nor replies: they are only counted."),
 };
 
 const optionalText = z.string().min(1, "must not be empty").optional();

@@ -66,6 +66,8 @@ export interface Counters {
   unclaimed: number;
   messages: number;
   noise: number;
+  /** Frames that are neither messages nor replies, by a rule. */
+  ignored: number;
   /** Requests from the upstream that were answered by a rule, or by a caller's reply. */
   answered: number;
   /** Requests from the upstream that got no answer, because their message was not delivered in time. */
@@ -82,6 +84,7 @@ export const zeroCounters: Readonly<Counters> = {
   unclaimed: 0,
   messages: 0,
   noise: 0,
+  ignored: 0,
   answered: 0,
   unanswered: 0,
 };

@@ -2,6 +2,7 @@
 
 import type { AnswerRule } from "./answers.ts";
 import { cdp } from "./cdp.ts";
+import type { Condition } from "./condition.ts";
 import { DIALECTS, type DialectName, type DialectSettings } from "./dialects.ts";
 import type { FrameOptions } from "./frames.ts";
 import { GRAPHQL_TRANSPORT_WS, type GraphqlOptions, graphqlTransportWs } from "./graphql-transport-ws.ts";
@@ -55,6 +56,7 @@ const PRESETS: Readonly<Record<string, (settings: never, seed?: string) => Prese
 interface CommonSettings {
   readonly frames?: FrameOptions | undefined;
   readonly answers?: readonly AnswerRule[] | undefined;
+  readonly ignore?: readonly Condition[] | undefined;
 }
 
 /** A preset's name with its settings. The configuration's schema refuses unknown ones. */

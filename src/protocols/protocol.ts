@@ -54,7 +54,11 @@ type Render = (own: unknown) => Body;
 export type AnswerForm = "text" | "json";
 
 /** The classification of a frame from the upstream, or of each of several messages in it. */
-export type Decoded = Classified | Aliased | { readonly type: "several"; readonly results: readonly DecodedMessage[] };
+export type Decoded =
+  | Classified
+  | Aliased
+  | Ignored
+  | { readonly type: "several"; readonly results: readonly DecodedMessage[] };
 
 /** The classification of one message from the upstream. */
 export type DecodedMessage =
@@ -136,6 +140,11 @@ export interface Aliased {
   readonly alias: string;
   of(id: WireId): Classified;
   readonly otherwise: DecodedMessage;
+}
+
+/** A frame that concerns nobody, by a rule of the configuration. It is only counted. */
+interface Ignored {
+  readonly type: "ignored";
 }
 
 /** The classification of a frame that names a request. */

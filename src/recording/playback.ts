@@ -206,6 +206,6 @@ function answered(protocol: Protocol, reply: Body, cause: Body): Body {
 
 function messageIn(protocol: Protocol, frame: Body): DecodedMessage | undefined {
   const decoded = protocol.decode(frame);
-  if (decoded.type === "several") return undefined;
+  if (decoded.type === "several" || decoded.type === "ignored") return undefined;
   return decoded.type === "aliased" ? decoded.otherwise : decoded;
 }

@@ -12,7 +12,7 @@ import { pick } from "../../src/protocols/pick.ts";
 import { fromModule } from "../../src/protocols/presets.ts";
 import { type Body, type Decoded, InvalidMessage, type Protocol } from "../../src/protocols/protocol.ts";
 import { Framing } from "../../src/sidecar/thread/framing.ts";
-import { loadProtocol, withConfiguredAnswers } from "../../src/sidecar/thread/load-protocol.ts";
+import { loadProtocol, withConfiguredRules } from "../../src/sidecar/thread/load-protocol.ts";
 import { ExchangeModel } from "../core/exchange/exchange-model.ts";
 import type { Target } from "./fuzzer.ts";
 
@@ -110,7 +110,7 @@ async function protocolOf(settings: unknown): Promise<{ protocol: Protocol; fram
   await preparePatterns(settings);
   const config = configSchema.parse({ upstreams: { a: { url: "ws://127.0.0.1:1", protocol: settings } } });
   const parsed = config.upstreams?.a?.protocol ?? assert.fail("no protocol");
-  const protocol = withConfiguredAnswers(await loadProtocol(parsed), parsed);
+  const protocol = withConfiguredRules(await loadProtocol(parsed), parsed);
   return { protocol, frames: typeof parsed === "object" ? parsed.frames : undefined };
 }
 

@@ -8,7 +8,7 @@ import { SidesocketError } from "../../src/errors.ts";
 import { filledSettings } from "../../src/instances/filled-settings.ts";
 import { ATTEMPT, fillPlaceholders } from "../../src/placeholders.ts";
 import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
-import { loadProtocol, withConfiguredAnswers } from "../../src/sidecar/thread/load-protocol.ts";
+import { loadProtocol, withConfiguredRules } from "../../src/sidecar/thread/load-protocol.ts";
 
 await preparePatterns({ text: "" });
 
@@ -71,7 +71,7 @@ test("a value takes the meaning of no placeholder away, and is no group of an an
     fillPlaceholders(headers, () => "s3cret", ATTEMPT),
     { "x-key": "$a$s3cret" },
   );
-  const answering = withConfiguredAnswers(await loadProtocol(protocol), protocol);
+  const answering = withConfiguredRules(await loadProtocol(protocol), protocol);
   const answer = answering.decode("x");
   assert.ok(answer.type === "answer" && typeof answer.frame === "string");
   assert.equal(filledText(answer.frame, new Map()), "x $a$");

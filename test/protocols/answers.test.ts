@@ -11,7 +11,7 @@ import { withAnswers } from "../../src/protocols/answers.ts";
 import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
 import { presetNames } from "../../src/protocols/presets.ts";
 import type { Decoded, Protocol } from "../../src/protocols/protocol.ts";
-import { loadProtocol, withConfiguredAnswers } from "../../src/sidecar/thread/load-protocol.ts";
+import { loadProtocol, withConfiguredRules } from "../../src/sidecar/thread/load-protocol.ts";
 
 await preparePatterns({ text: "" });
 
@@ -22,7 +22,7 @@ async function protocolOf(options: object): Promise<Protocol> {
   const parsed = parse(options);
   assert.ok("value" in parsed, JSON.stringify(parsed));
   const settings = parsed.value.protocol;
-  return withConfiguredAnswers(await loadProtocol(settings), settings);
+  return withConfiguredRules(await loadProtocol(settings), settings);
 }
 
 /** The frame that answers one of the upstream's, and whether it gets an id of ours. */

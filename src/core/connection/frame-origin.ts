@@ -4,12 +4,14 @@ import type { Body, WireId } from "../../protocols/protocol.ts";
 /** The part of the configuration that sent a frame. */
 export type ConfiguredBy = "greeting" | "heartbeat" | "answer";
 
-/** A frame that answers nothing of ours, and that no rule answers, has no origin. */
+/** A frame that answers nothing of ours, and that no rule answers or ignores, has no origin. */
 export type FrameOrigin =
   /** It belongs to a request of a caller or a subscription, perhaps to one that has ended. */
   | { readonly type: "request" }
   /** It is a request of the upstream's own, which the configuration or the protocol answers. */
   | { readonly type: "answered" }
+  /** It concerns nobody, by a rule of the configuration. */
+  | { readonly type: "ignored" }
   /** It answers a frame of the configuration. */
   | {
       readonly type: "configured";

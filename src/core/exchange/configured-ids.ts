@@ -8,6 +8,7 @@ import type { InFlight } from "./in-flight.ts";
 
 const REQUEST: FrameOrigin = { type: "request" };
 const ANSWERED: FrameOrigin = { type: "answered" };
+const IGNORED: FrameOrigin = { type: "ignored" };
 
 export class ConfiguredIds {
   readonly #protocol: Protocol;
@@ -45,6 +46,7 @@ export class ConfiguredIds {
   /** Finds out what a frame answers, or that it is answered, and changes nothing. Other frames have no origin. */
   originOf(connection: number, frame: Body, decoded: Decoded): FrameOrigin | undefined {
     if (decoded.type === "answer") return ANSWERED;
+    if (decoded.type === "ignored") return IGNORED;
     if (this.#protocol.correlation === "order" || decoded.type === "several") return undefined;
     const named = this.#requests.named(connection, decoded);
     if (!("id" in named)) return undefined;

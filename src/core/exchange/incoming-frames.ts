@@ -48,6 +48,10 @@ export class IncomingFrames {
   /** Takes a frame from the upstream. `buffered`: bytes handed to the socket that it could not yet pass on. */
   take(connection: number, frame: Body, now: number, buffered: number): void {
     const decoded = this.#of.protocol.decode(frame);
+    if (decoded.type === "ignored") {
+      this.#of.counters.ignored++;
+      return;
+    }
     if (decoded.type !== "several") {
       this.#onDecoded(connection, this.#of.requests.named(connection, decoded), frame, now, buffered);
       return;

@@ -294,6 +294,11 @@ const MESSAGES: readonly MetricFamily[] = [
     ({ counters }) => counters.noise,
   ),
   counted(
+    "sidesocket_upstream_ignored_total",
+    "Frames that are neither messages nor replies, by a rule.",
+    ({ counters }) => counters.ignored,
+  ),
+  counted(
     "sidesocket_upstream_answered_total",
     "Requests of the upstream that were answered by a rule.",
     ({ counters }) => counters.answered,

@@ -3,6 +3,7 @@
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { withAnswers } from "../../protocols/answers.ts";
+import { withIgnored } from "../../protocols/ignored.ts";
 import { fromModule, type ModuleThrew, preset } from "../../protocols/presets.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
 
@@ -28,7 +29,8 @@ export async function loadProtocol(
   }
 }
 
-/** Adds the answers of the settings to a protocol. */
-export function withConfiguredAnswers(protocol: Protocol, settings: ProtocolSettings): Protocol {
-  return withAnswers(protocol, typeof settings === "string" ? undefined : settings.answers);
+/** Adds the rules of the settings for every preset to a protocol: its answers come first, then what is ignored. */
+export function withConfiguredRules(protocol: Protocol, settings: ProtocolSettings): Protocol {
+  if (typeof settings === "string") return protocol;
+  return withAnswers(withIgnored(protocol, settings.ignore), settings.answers);
 }

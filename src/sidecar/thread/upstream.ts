@@ -24,7 +24,7 @@ import { Connection } from "./connection.ts";
 import type { FrameTape } from "./frame-tape.ts";
 import type { FrameTrace } from "./frame-trace.ts";
 import { Framing } from "./framing.ts";
-import { withConfiguredAnswers } from "./load-protocol.ts";
+import { withConfiguredRules } from "./load-protocol.ts";
 import type { Work } from "./mark.ts";
 import { MessageRouter } from "./message-router.ts";
 
@@ -71,7 +71,7 @@ export class Upstream {
     this.#name = name;
     this.#settings = settings;
     this.#env = env;
-    const answering = withConfiguredAnswers(protocol, settings.protocol);
+    const answering = withConfiguredRules(protocol, settings.protocol);
     const mask = (text: string) => this.#connection.withoutSecrets(text);
     const signs = new SignsOfLife();
     const values = {
