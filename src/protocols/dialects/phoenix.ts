@@ -17,7 +17,7 @@ export const phoenix: Dialect<"version"> = {
   start: [
     "upstreams:",
     "  default:",
-    '    url: "wss://example.org/socket/websocket?vsn=2.0.0"   # and the parameters of the socket, such as &token=${TOKEN}',
+    '    url: "wss://example.org/socket/websocket?vsn=2.0.0"   # and the socket\'s parameters: &token=${TOKEN}',
     "    protocol: phoenix",
     "    # subscriptions:   # a channel is joined by a subscription, and joined again when it ends",
     "    #   lobby:",
