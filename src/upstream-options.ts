@@ -578,6 +578,20 @@ export type ProtocolOptions =
       readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
+      readonly preset: "jupyter";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+    }
+  | {
       readonly preset: "kraken";
       /** How messages lie in frames, where it is not one in each. */
       readonly frames?:

@@ -6,6 +6,7 @@ import { binance } from "./dialects/binance.ts";
 import { deribit } from "./dialects/deribit.ts";
 import { discordGateway } from "./dialects/discord-gateway.ts";
 import { graphqlWs } from "./dialects/graphql-ws.ts";
+import { jupyter } from "./dialects/jupyter.ts";
 import { kraken } from "./dialects/kraken.ts";
 import { nostr } from "./dialects/nostr.ts";
 import { ocpp } from "./dialects/ocpp.ts";
@@ -25,6 +26,7 @@ export const DIALECTS = {
   deribit,
   "discord-gateway": discordGateway,
   "graphql-ws": graphqlWs,
+  jupyter,
   kraken,
   nostr,
   ocpp,
