@@ -45,7 +45,8 @@ export async function startRabbitMq(t: Cleanup): Promise<RabbitMq> {
   };
   let child = await start();
   t.after(async () => {
-    await child.kill();
+    // Not killed: the shell is the parent of the server.
+    await child.stop("SIGTERM", 30_000);
     await rm(folder, { recursive: true, force: true });
   });
   const restart = async () => {

@@ -12,13 +12,16 @@ import { load } from "./packages.ts";
 import { startRabbitMq } from "./rabbitmq.ts";
 import { startBroker } from "./stomp-broker.ts";
 
+interface Heard {
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 interface StompClient {
   activate(): void;
   deactivate(): Promise<void>;
-  subscribe(
-    destination: string,
-    listener: (message: { readonly body: string; readonly headers: Readonly<Record<string, string>> }) => void,
-  ): void;
+  watchForReceipt(receipt: string, listener: () => void): void;
+  subscribe(destination: string, listener: (message: Heard) => void, headers: object): void;
   publish(message: { readonly destination: string; readonly body: string }): void;
 }
 
@@ -71,8 +74,9 @@ test("the preset and the client send and hear alike, and again after a restart o
         connectHeaders: { login: "guest", passcode: "guest", host: "/" },
         reconnectDelay: 0,
         onConnect: () => {
-          made.subscribe("/topic/orders", ({ body, headers }) => heard.push(`${body} ${headers.note}`));
-          resolve(made);
+          made.watchForReceipt("subscribed", () => resolve(made));
+          const onMessage = ({ body, headers }: Heard) => heard.push(`${body} ${headers.note}`);
+          made.subscribe("/topic/orders", onMessage, { receipt: "subscribed" });
         },
       });
       made.activate();
@@ -106,11 +110,12 @@ test("the preset and the client send and hear alike, and again after a restart o
   assert.equal((await product.request(["SEND"])).status, 400);
   assert.equal((await product.state("stranger")).phase, "refused");
 
-  // After an error the broker ends the connection, and the subscription is renewed on the next one.
   const refused = await product.request({ command: "SEND", headers: { destination: "/nowhere" } });
   assert.match(await refused.text(), /Unknown destination/);
-  await until(() => isActive(2), { what: "the subscription on the next connection" });
+  // RabbitMQ keeps a connection after an error; by the format it ends.
+  const ends = process.env.RABBITMQ === undefined ? 1 : 0;
+  await until(() => isActive(1 + ends), { what: "the subscription on the next connection" });
   await broker.restart();
-  await until(() => isActive(3), { within: 30_000, what: "the subscription after the restart" });
+  await until(() => isActive(2 + ends), { within: 30_000, what: "the subscription after the restart" });
   assert.equal((await send({ destination }, "4"))[0], 200);
 });

@@ -75,10 +75,7 @@ const protocol: Protocol = {
   refuses: (reply) => matchesFrame(reply, { match: { "/command": "ERROR" } }),
 };
 
-/**
- * A request asks for a receipt, which is its reply; so is an error that names it. After any error the server ends the
- * connection.
- */
+/** A request asks for a receipt, which is its reply; so is an error that names it. */
 export const stomp: Dialect<"login" | "password" | "host"> = {
   purpose: "STOMP 1.1 and 1.2: RabbitMQ, ActiveMQ",
   start: [

@@ -1,0 +1,10 @@
+/** Mutants of `src/protocols/stomp-frame.ts`. */
+export default {
+  tests: ["test/protocols/stomp-frame"],
+  mutants: [
+    ["the last of several headers counts", "if (!headers.has(name)) headers.set", "headers.set"],
+    ["colons are not escaped", "text.replace(/[\\\\\\r\\n:]/g", "text.replace(/[\\\\\\r\\n]/g"],
+    ["a length counts characters", ".subarray(0, bytes)).length;", ".subarray(0, bytes)).length + 1;"],
+    ["a heartbeat is a frame", "for (let at = afterLineEnds(text, 0); at", "for (let at = 0; at"],
+  ],
+};

@@ -1,0 +1,64 @@
+/** Tests of STOMP frames: what is written is read again, and nothing else passes for a frame. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { readFrames, type StompFrame, writeFrame } from "../../src/protocols/stomp-frame.ts";
+
+const frames = fc.record({
+  command: fc.constantFrom("SEND", "MESSAGE", "RECEIPT", "ERROR"),
+  headers: fc.dictionary(
+    fc.string({ unit: "grapheme" }).filter((name) => name !== "content-length"),
+    fc.string({ unit: "grapheme" }),
+    { noNullPrototype: true },
+  ),
+  body: fc.string({ unit: "grapheme" }).filter((body) => !body.includes("\0")),
+});
+
+const made = ({ command, headers, body }: { command: string; headers: Record<string, string>; body: string }) => ({
+  command,
+  headers: new Map(Object.entries(headers)),
+  body,
+});
+
+test("frames that are written one after the other are read as they were", () => {
+  fc.assert(
+    fc.property(fc.array(frames), fc.constantFrom("", "\n", "\r\n\n"), (all, between) => {
+      const written = all.map((each) => writeFrame(made(each))).join(between);
+      assert.deepEqual(readFrames(between + written + between), all.map(made));
+    }),
+  );
+});
+
+test("what has a meaning in headers is escaped, but in CONNECT", () => {
+  const headers = new Map([["a:b", "c:d\n\\"]]);
+  const written = writeFrame({ command: "SEND", headers, body: "" });
+  assert.equal(written, "SEND\na\\cb:c\\cd\\n\\\\\n\n\0");
+  assert.deepEqual(readFrames(written), [{ command: "SEND", headers, body: "" }]);
+  assert.equal(writeFrame({ command: "CONNECT", headers: new Map([["a", "b:c"]]), body: "" }), "CONNECT\na:b:c\n\n\0");
+});
+
+test("a body with a length may hold NUL, and characters of several bytes", () => {
+  const body = "ü\0ö";
+  const headers = new Map([["content-length", "5"]]);
+  const frame: StompFrame = { command: "MESSAGE", headers, body };
+  assert.deepEqual(readFrames(writeFrame(frame) + writeFrame(frame)), [frame, frame]);
+});
+
+test("a header that stands twice counts once, as it stands first", () => {
+  const read = readFrames("MESSAGE\na:1\na:2\n\n\0");
+  assert.ok(!("why" in read));
+  assert.equal(read[0]?.headers.get("a"), "1");
+});
+
+test("a text that is no frame has a reason", () => {
+  for (const text of [
+    "hello",
+    "SEND\n\nno end",
+    "send\n\n\0",
+    "SEND\nheader\n\n\0",
+    "SEND\ncontent-length:9\n\nab\0",
+  ]) {
+    const read = readFrames(text);
+    assert.ok("why" in read || text.includes("content-length"), text);
+  }
+});
