@@ -60,9 +60,9 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit,
-   * discord-gateway, graphql-ws, kraken, nostr, ocpp, phoenix, signalr, slack-socket-mode, socket.io, wamp,
-   * webdriver-bidi, xrpl, zwave-js), a preset with its options, or the path of a module. Default:
-   * `"json-rpc"`.
+   * discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, phoenix, signalr, slack-socket-mode,
+   * socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), a preset with its options, or the path of a
+   * module. Default: `"json-rpc"`.
    */
   readonly protocol?: string | ProtocolOptions | undefined;
   /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
@@ -590,6 +590,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "kraken";
@@ -726,6 +728,8 @@ export type ProtocolOptions =
         | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
       /** The name with which the connection logs in. */
       readonly login?: string | undefined;
       /** The password, which goes out as the passcode. */

@@ -9,7 +9,7 @@ import { type Reach, RemoteUpstream } from "./remote-upstream.ts";
 export interface InstanceOptions {
   /** The values of the upstream's parameters. */
   readonly params?: Readonly<Record<string, string>>;
-  /** The time without a request or a reader after which it ends, in milliseconds. By default, and at most, the upstream's. */
+  /** Milliseconds without a request or a reader after which it ends. By default, and at most, the upstream's. */
   readonly idleMs?: number;
   /** Headers of the order: the one that the configuration names has your credential for the upstream. */
   readonly headers?: Readonly<Record<string, string>>;

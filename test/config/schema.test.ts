@@ -55,6 +55,7 @@ test("an upstream needs only its url and gets every default, in milliseconds and
     instances: null,
     template: false,
     close_code: 1001,
+    compression: false,
   });
 });
 
@@ -227,7 +228,7 @@ test("an invalid value is reported with its key and the cure", () => {
     [{ subprotocols: ["a", "a"] }, /^subprotocols: has the same name twice/],
     [{ subprotocols: ["a, b"] }, /^subprotocols\.0: must be a token/],
     [{ url: "example.org" }, /^url: must be a URL/],
-    [{ url: "https://example.org" }, /^url: must start with ws:\/\/ or wss:\/\//],
+    [{ url: "https://example.org" }, /^url: must start with ws:\/\/, wss:\/\/ or ws\+unix:\//],
     [{ url: "wss://example.org/#x" }, /^url: must not have a fragment/],
     [{ url: undefined }, /^url: is missing/],
   ];

@@ -19,7 +19,7 @@ const FILES: readonly Row[] = [
   ["listen:\n  port: 1\n  port: 2", "3:3: port: this key occurs twice: leave one out"],
   ["listen: {port: 1", "1:17: Flow map in block collection must be sufficiently indented and end with a }"],
   ["upstreams:\n  a b: { url: wss://a }", "2:3: upstreams.…: must be a name of 1 to 64 letters, digits, _ or -"],
-  ["upstreams:\n  a: { url: http://a.example }", "2:13: upstreams.a.url: must start with ws:// or wss://"],
+  ["upstreams:\n  a: { url: http://a.example }", "2:13: upstreams.a.url: must start with ws://, wss:// or ws+unix:/"],
   ["upstreams:\n  a: { url: a.example }", "2:13: upstreams.a.url: must be a URL such as wss://example.org/socket"],
   ["upstreams:\n  a: {}", "2:3: upstreams.a.url: is missing"],
   [

@@ -65,7 +65,10 @@ describe("ws+unix", () => {
     await product.ready();
     assert.deepEqual(await call(), { a: 1 });
 
-    const doctor = await runProduct(["doctor", "--upstream", url, "--port", "0", "--protocol", "json"], { denoPermissions, t });
+    const doctor = await runProduct(["doctor", "--upstream", url, "--port", "0", "--protocol", "json"], {
+      denoPermissions,
+      t,
+    });
     assert.match(doctor.stdout, new RegExp(`^ok .*default: ${path} accepts connections$`, "m"));
     assert.doesNotMatch(doctor.stdout + doctor.stderr + product.stderr(), /k3y-in-the-query/);
   });
