@@ -60,9 +60,9 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit,
-   * discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, phoenix, signalr, slack-socket-mode,
-   * socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), a preset with its options, or the path of a
-   * module. Default: `"json-rpc"`.
+   * discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, openai-realtime, phoenix, signalr,
+   * slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), a preset with its options,
+   * or the path of a module. Default: `"json-rpc"`.
    */
   readonly protocol?: string | ProtocolOptions | undefined;
   /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
@@ -646,6 +646,22 @@ export type ProtocolOptions =
       readonly vendor?: string | undefined;
       /** The model of the station. */
       readonly model?: string | undefined;
+    }
+  | {
+      readonly preset: "openai-realtime";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "phoenix";

@@ -10,6 +10,7 @@ import { jupyter } from "./dialects/jupyter.ts";
 import { kraken } from "./dialects/kraken.ts";
 import { nostr } from "./dialects/nostr.ts";
 import { ocpp } from "./dialects/ocpp.ts";
+import { openaiRealtime } from "./dialects/openai-realtime.ts";
 import { phoenix } from "./dialects/phoenix.ts";
 import { signalr } from "./dialects/signalr.ts";
 import { slackSocketMode } from "./dialects/slack-socket-mode.ts";
@@ -30,6 +31,7 @@ export const DIALECTS = {
   kraken,
   nostr,
   ocpp,
+  "openai-realtime": openaiRealtime,
   phoenix,
   signalr,
   "slack-socket-mode": slackSocketMode,

@@ -72,7 +72,7 @@ const UPSTREAMS: readonly Row[] = [
   ["conect_within: 10s", "4:5: upstreams.a.conect_within: is not a known key (did you mean connect_within?)"],
   [
     "protocol: jsonrpc",
-    "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
+    "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
   ],
   [
     "protocol: { preset: json, id: { kind: ulid } }",
@@ -84,7 +84,7 @@ const UPSTREAMS: readonly Row[] = [
   ],
   [
     "protocol: { id: {} }",
-    "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
+    "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
   ],
   ["protocol: ./missing.js", "4:15: upstreams.a.protocol: cannot read /etc/side/missing.js: no such file"],
   [

@@ -1,0 +1,95 @@
+/** A dialogue with a realtime AI: an instance for each caller, with its own key. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { test } from "node:test";
+import { type ClientOptions, connect } from "../../src/client.ts";
+import { startProduct } from "../support/product.ts";
+import { startRealtime } from "../support/realtime.ts";
+import { failsAs } from "./async-behaviours.ts";
+
+interface Response {
+  readonly type: string;
+  readonly error?: { readonly code: string; readonly event_id?: unknown };
+  readonly response?: { readonly status: string; readonly metadata: object; readonly output: { text: string }[] };
+}
+
+const create = (instructions: string, more: object = {}) => ({
+  type: "response.create",
+  response: { instructions },
+  ...more,
+});
+const headersOf = (n: number) => ({ "openai-authorization": `Bearer key-of-${n}` });
+
+test("openai-realtime: ten callers at once get their own responses, deltas and errors, and who leaves cancels", async (t) => {
+  const upstream = await startRealtime(t);
+  const product = await startProduct({
+    t,
+    config: {
+      upstreams: {
+        voice: {
+          url: `${upstream.url}v1/realtime?model=\${param:model}`,
+          params: { model: "gpt-[a-z0-9.-]{1,60}" },
+          protocol: "openai-realtime",
+          headers: { authorization: "${param:credential}" },
+          instances: { credential: "header OpenAI-Authorization" },
+        },
+      },
+    },
+  });
+  const options: ClientOptions = { upstream: "voice" };
+  await using client = connect(product.url, options);
+  const params = { model: "gpt-realtime" };
+
+  await Promise.all(
+    Array.from({ length: 10 }, async (_, n) => {
+      await using instance = await client.instance({ params, headers: headersOf(n) });
+      const replyTo = (message: object) => instance.request(message).json<Response>();
+      for (let round = 0; round < 3; round++) {
+        const text = `answer ${n}.${round}`;
+        const { type, response } = await replyTo(create(text));
+        assert.deepEqual(
+          [type, response?.status, response?.metadata, response?.output],
+          ["response.done", "completed", {}, [{ text }]],
+        );
+      }
+      const named = await replyTo({ ...create("named", { event_id: "mine" }), type: "response.create" });
+      assert.deepEqual(named.response?.metadata, { sidesocket: "mine" });
+      const refused = await replyTo(create("wrong", { event_id: "wrong-one" }));
+      assert.deepEqual([refused.type, refused.error?.event_id], ["error", "wrong-one"]);
+      await instance.send({ type: "session.update", event_id: "sent" });
+      await instance.send({ type: "no.such.event", event_id: "sent-wrong" });
+
+      // What came besides: the beginning and the deltas of this caller's responses, as text and as audio.
+      let written = "";
+      for await (const message of instance.messages({ after: "earliest" })) {
+        assert.ok("data" in message);
+        const event = JSON.parse(String(message.data)) as { type: string; delta: string; error?: { event_id: string } };
+        if (event.type === "response.output_text.delta") written += event.delta;
+        if (event.type === "response.output_audio.delta")
+          assert.ok(written.endsWith(Buffer.from(event.delta, "base64").toString()));
+        if (event.type !== "error") continue;
+        assert.equal(event.error?.event_id, "sent-wrong");
+        break;
+      }
+      assert.equal(written, `answer ${n}.0answer ${n}.1answer ${n}.2named`);
+
+      const leaving = new AbortController();
+      const left = assert.rejects(instance.request(create("endless"), { signal: leaving.signal }));
+      const own = () => upstream.connections.find(({ headers }) => headers.authorization === `Bearer key-of-${n}`);
+      await upstream.until(() => own()?.texts.some((text) => text.includes("endless")));
+      leaving.abort();
+      await left;
+      await upstream.until(() => own()?.texts.at(-1)?.includes('"response.cancel"'), { what: "the cancellation" });
+      assert.equal((await replyTo(create("again"))).response?.status, "completed");
+    }),
+  );
+  assert.equal(upstream.connections.length, 10);
+
+  await using one = await client.instance({ params, headers: headersOf(11) });
+  await assert.rejects(one.request({ type: "session.update" }), failsAs("invalid_request", "no", /use \/send/));
+  await using stranger = await client.instance({
+    params,
+    headers: { "openai-authorization": "Bearer of-nobody" },
+  });
+  await assert.rejects(stranger.request(create("hello")), failsAs("upstream_down", "no", /401/));
+});
