@@ -173,7 +173,7 @@ export function openSocket(
   let cause: Disconnect | undefined;
   let closedBy: "us" | "peer" | undefined;
   /** Both close frames have passed. Only TCP is left to end, so a peer that does not end it is not at fault. */
-  let handshakeDone = false;
+  let closeHandshakeDone = false;
   let closing: NodeJS.Timeout | undefined;
   let tcp: TcpSocket | undefined;
   let corked = false;
@@ -192,6 +192,8 @@ export function openSocket(
     });
   };
 
+  /** False for an attempt, and for one that was broken: it has no socket, and ws would throw. */
+  let isOpen = false;
   let isHeld = false;
   const resume = (): void => {
     if (!isHeld) ws.resume();
@@ -246,7 +248,7 @@ export function openSocket(
   pTimeout(opened, { milliseconds: withinMs, fallback: timeOut });
 
   ws.onPeerClose = () => {
-    handshakeDone = true;
+    closeHandshakeDone = true;
     closedBy ??= "peer";
     closing ??= setTimeout(() => ws.terminate(), PEER_CLOSE_MS);
   };
@@ -254,6 +256,7 @@ export function openSocket(
     tcp = socket;
   });
   ws.on("open", () => {
+    isOpen = true;
     // Before the listener of ws, which handles the frames that these bytes complete.
     tcp?.prependListener("data", (bytes: Buffer) => {
       read += bytes.length;
@@ -323,18 +326,18 @@ export function openSocket(
     },
     hold() {
       isHeld = true;
-      if (handshakeDone) ws.pause();
+      if (isOpen) ws.pause();
     },
     release() {
       isHeld = false;
-      // An attempt that was broken has no socket, and ws would throw.
-      if (handshakeDone) ws.resume();
+      if (isOpen) ws.resume();
     },
     close(code, closeWithinMs) {
       closedBy ??= "us";
       ws.beginClose(code);
       clearTimeout(closing);
-      const giveUp = () => (handshakeDone ? ws.terminate() : fail({ reason: "unclosed", withinMs: closeWithinMs }));
+      const giveUp = () =>
+        closeHandshakeDone ? ws.terminate() : fail({ reason: "unclosed", withinMs: closeWithinMs });
       if (closeWithinMs === 0) giveUp();
       else closing = setTimeout(giveUp, closeWithinMs);
     },

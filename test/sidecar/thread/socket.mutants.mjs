@@ -16,7 +16,7 @@ export default {
     ],
     [
       "a broken attempt is read on",
-      "if (handshakeDone) ws.resume();",
+      "if (isOpen) ws.resume();",
       "ws.resume();",
       { tests: ["test/contract/instance-ends"] },
     ],
