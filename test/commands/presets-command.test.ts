@@ -11,7 +11,7 @@ import { root } from "../support/root.ts";
 
 /** Loads a configuration file as the service does, with every variable set that it names. */
 async function load(text: string) {
-  const names = [...text.matchAll(/\$\{([A-Z_]+)\}/g)].map(([, name = ""]) => name);
+  const names = [...text.matchAll(/\$\{([A-Z_][A-Z0-9_]*)\}/g)].map(([, name = ""]) => name);
   const env = Object.fromEntries(names.map((name) => [name, "a-value-of-it"]));
   return await loadConfig({ flags: { config: "start.yaml" }, env, readFile: async () => text, cwd: "/" });
 }

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { SubscriptionSettings } from "../../config/schema.ts";
-import type { SubscriptionState } from "../../core/messages/subscriptions.ts";
+import type { SubscriptionPhase, SubscriptionState } from "../../core/messages/subscriptions.ts";
 import { type Deferred, deferred } from "../../core/util/deferred.ts";
 import type { Failure } from "../../errors.ts";
 import type { ToThread } from "../contract.ts";
@@ -38,8 +38,8 @@ export class UpstreamSubscriptions {
   /** Removals that the thread has not reported yet, by number. */
   readonly #removals = new Map<number, Deferred<Failure | undefined>>();
   #removal = 0;
-  /** Resolved once no caller waits for an upstream that was asked; undefined while nobody wants to know. */
-  #settled: Deferred<void> | undefined;
+  /** Resolved once no caller waits for a subscription in these phases; undefined while nobody wants to know. */
+  #settling: { readonly phases: readonly SubscriptionPhase[]; readonly done: Deferred<void> } | undefined;
 
   constructor(upstream: string, declared: Declared, post: (message: ToThread) => void) {
     this.#upstream = upstream;
@@ -115,11 +115,14 @@ export class UpstreamSubscriptions {
     };
   }
 
-  /** Resolves once no caller waits for an upstream that was asked to agree. */
-  settled(): Promise<void> {
-    this.#settled ??= deferred();
+  /**
+   * Resolves once no caller waits for an upstream that was asked to agree.
+   * @param isReady true if the connection is: then a request goes out before we hear of it
+   */
+  settled(isReady: boolean): Promise<void> {
+    this.#settling ??= { phases: isReady ? ["waiting", "asking"] : ["asking"], done: deferred() };
     this.#reportSettled();
-    return this.#settled.promise;
+    return this.#settling.done.promise;
   }
 
   /** True while somebody waits for a subscription. */
@@ -161,8 +164,10 @@ export class UpstreamSubscriptions {
   }
 
   #reportSettled(): void {
-    const isAsked = (name: string) => this.#records.get(name)?.state.phase === "asking";
-    if (this.#settled && ![...this.#listeners.keys()].some(isAsked)) this.#settled.resolve();
+    if (!this.#settling) return;
+    const { phases, done } = this.#settling;
+    const names = [...this.#listeners.keys()];
+    if (!names.some((name) => phases.some((phase) => phase === this.#records.get(name)?.state.phase))) done.resolve();
   }
 
   #record(name: string, settings: SubscriptionSettings): SubscriptionRecord {

@@ -324,7 +324,7 @@ export class UpstreamClient implements ThreadClient {
     this.lines.close();
     // If no request waits, there is nothing to drain: do not wait for the report of a thread that may hang.
     if (this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();
-    await Promise.all([this.#confirmations.drained.promise, this.subscriptions.settled()]);
+    await Promise.all([this.#confirmations.drained.promise, this.subscriptions.settled(this.state.phase === "ready")]);
   }
 
   /** Ends all readers. @returns the number of readers */
