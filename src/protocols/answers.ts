@@ -7,7 +7,7 @@ import { readFrame } from "./json-message.ts";
 import { locate, type Pointer, parsePointer } from "./json-place.ts";
 import { compilePattern } from "./lazy-pattern.ts";
 import { type AnswerForm, type Decoded, InvalidMessage, type Protocol } from "./protocol.ts";
-import { ID, messageText } from "./subscription-request.ts";
+import { ID, messageText, STRINGS } from "./subscription-request.ts";
 
 export interface AnswerRule {
   readonly when: Condition;
@@ -193,7 +193,15 @@ function copied(
   const source = locate(request, root, from);
   if (source.type !== "found") return answer;
   const value = request.slice(source.value.start, source.value.end);
-  return put(answer, to, form === undefined ? value : escapeDeferred(value));
+  return put(answer, to, form === undefined ? value : escapeDeferred(unescaped(value)));
+}
+
+/** JSON whose strings have no needless escapes: with one, a placeholder of the upstream's would look like none. */
+function unescaped(json: string): string {
+  return json.replace(STRINGS, (found: string) => {
+    const end = found.lastIndexOf('"') + 1;
+    return JSON.stringify(JSON.parse(found.slice(0, end))) + found.slice(end);
+  });
 }
 
 /** The form of an answer that is filled when it goes out; undefined if nothing is left to fill. */
