@@ -20,9 +20,6 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
 ]);
 const UNESCAPES: ReadonlyMap<string, string> = new Map(Array.from(ESCAPES, ([plain, escaped]) => [escaped, plain]));
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
 /** Headers of CONNECT and CONNECTED are not escaped, for the sake of STOMP 1.0. */
 const isPlain = (command: string): boolean => command.startsWith("CONNECT");
 
@@ -71,10 +68,20 @@ function readFrame(text: string, start: number): { frame: StompFrame; end: numbe
 /** The place of the NUL behind a body. One with a length may have others within. */
 function endOf(text: string, start: number, contentLength: string | undefined): number {
   const first = text.indexOf(NUL, start);
-  const bytes = Number(contentLength);
+  if (contentLength === undefined || !/^\d+$/.test(contentLength)) return first;
   // The first one ends the frame, unless the length says that more follows.
-  if (contentLength === undefined || !(encoder.encode(text.slice(start, first)).length < bytes)) return first;
-  return start + decoder.decode(encoder.encode(text.slice(start)).subarray(0, bytes)).length;
+  return Math.max(first, placeBehind(text, start, Number(contentLength)));
+}
+
+/** The place behind so many bytes of UTF-8: no more of the text is looked at. */
+function placeBehind(text: string, start: number, bytes: number): number {
+  let at = start;
+  for (let left = bytes; left > 0 && at < text.length; ) {
+    const code = text.codePointAt(at) ?? 0;
+    left -= code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    at += code < 0x10000 ? 1 : 2;
+  }
+  return at;
 }
 
 function unescaped(text: string, command: string): string {

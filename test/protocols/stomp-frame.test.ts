@@ -44,6 +44,17 @@ test("a body with a length may hold NUL, and characters of several bytes", () =>
   assert.deepEqual(readFrames(writeFrame(frame) + writeFrame(frame)), [frame, frame]);
 });
 
+test("a length beyond the text costs no more than the text, however many frames have one", () => {
+  const frame = "MESSAGE\ncontent-length:9\n\nab\0";
+  const began = performance.now();
+  const read = readFrames(frame.repeat(20_000));
+  assert.ok("why" in read || read.length < 20_000);
+  const body = "MESSAGE\ncontent-length:4\n\nab\0c\0";
+  assert.equal((readFrames(body.repeat(20_000)) as readonly unknown[]).length, 20_000);
+  // Work that grows with the square takes minutes.
+  assert.ok(performance.now() - began < 5_000);
+});
+
 test("a header that stands twice counts once, as it stands first", () => {
   const read = readFrames("MESSAGE\na:1\na:2\n\n\0");
   assert.ok(!("why" in read));
