@@ -11,23 +11,32 @@ type Limits = Pick<UpstreamSettings, "limits" | "messages" | "template" | "insta
 
 type LimitsByUpstream = ReadonlyMap<string, { readonly settings: Limits }>;
 
-interface UpstreamShares {
+/** The shares of what connections have limits for. */
+interface ConnectionShares {
   readonly in_flight: Shares;
   readonly streams: Shares;
   readonly subscriptions: Shares;
+}
+
+interface UpstreamShares {
+  /** Of the connection that all callers use. */
+  readonly common: ConnectionShares;
+  /** Of the connections of the instances together. */
+  readonly owned: ConnectionShares;
   readonly instances: Shares;
 }
 
 /**
  * Applies where several callers share, or where quotas are configured. Callers are told apart by their tokens: with one
- * token or none all are one, and only the limits of the upstream count. What they hold of its instances counts, too.
+ * token or none all are one, and only the limits of the upstream count. What they hold of its
+ * instances counts apart from what they hold of the connection that all use.
  */
 export class Quotas {
   readonly #upstreams = new Map<string, UpstreamShares>();
   readonly #bytes: Shares;
   readonly #budget: Budget;
   /** The callers that created the subscriptions, by the path of the upstream or instance, and by name. */
-  readonly #creators = new Map<string, { readonly upstream: string; readonly caller: string }>();
+  readonly #creators = new Map<string, { readonly upstream: PathHolder; readonly caller: string }>();
 
   constructor(settings: QuotaSettings, shared: boolean, upstreams: LimitsByUpstream, budget: Budget) {
     this.#budget = budget;
@@ -42,17 +51,21 @@ export class Quotas {
   reconfigure(settings: QuotaSettings, shared: boolean, upstreams: LimitsByUpstream, fresh: ReadonlySet<string>): void {
     const isGone = (name: string) => !upstreams.has(name) || fresh.has(name);
     for (const name of this.#upstreams.keys()) if (isGone(name)) this.#upstreams.delete(name);
-    for (const [key, { upstream }] of this.#creators) if (isGone(upstream)) this.#creators.delete(key);
+    for (const [key, { upstream }] of this.#creators) if (isGone(upstream.name)) this.#creators.delete(key);
     this.#bytes.reconfigure(this.#budget.partOf("in_flight"), settings.bytes, shared);
     for (const [name, { settings: upstream }] of upstreams) {
       const { limits, messages, template, instances } = upstream;
-      // Each connection of the upstream has these limits.
-      const connections = (template ? 0 : 1) + (instances?.max ?? 0);
       const shares = this.#upstreams.get(name) ?? newShares();
-      shares.in_flight.reconfigure(limits.in_flight * connections, settings.in_flight, shared);
-      shares.streams.reconfigure(messages.readers * connections, settings.streams, shared);
-      shares.subscriptions.reconfigure(limits.subscriptions * connections, settings.subscriptions, shared);
-      shares.instances.reconfigure(instances?.max ?? 0, settings.instances, shared);
+      const max = instances?.max ?? 0;
+      for (const [of, connections] of [
+        [shares.common, template ? 0 : 1],
+        [shares.owned, max],
+      ] as const) {
+        of.in_flight.reconfigure(limits.in_flight * connections, settings.in_flight, shared);
+        of.streams.reconfigure(messages.readers * connections, settings.streams, shared);
+        of.subscriptions.reconfigure(limits.subscriptions * connections, settings.subscriptions, shared);
+      }
+      shares.instances.reconfigure(max, settings.instances, shared);
       this.#upstreams.set(name, shares);
     }
   }
@@ -65,8 +78,8 @@ export class Quotas {
   }
 
   /** Counts a request. @returns a function to call at its end @throws SidesocketError beyond the caller's share */
-  request(upstream: string, caller: string, bytes: number): () => void {
-    const { in_flight } = this.#of(upstream);
+  request(upstream: PathHolder, caller: string, bytes: number): () => void {
+    const { in_flight } = this.#connections(upstream);
     if (!in_flight.admits(caller)) throw exceeded("requests in flight", "in_flight");
     if (!this.#bytes.admits(caller, bytes)) throw exceeded("bytes in flight", "bytes");
     in_flight.take(caller);
@@ -78,8 +91,8 @@ export class Quotas {
   }
 
   /** Counts a stream. @returns and throws as `request` */
-  stream(upstream: string, caller: string): () => void {
-    const { streams } = this.#of(upstream);
+  stream(upstream: PathHolder, caller: string): () => void {
+    const { streams } = this.#connections(upstream);
     if (!streams.admits(caller)) throw exceeded("streams", "streams");
     streams.take(caller);
     return () => streams.give(caller);
@@ -95,10 +108,10 @@ export class Quotas {
 
   /** Counts a subscription until it is removed. @throws SidesocketError beyond the caller's share */
   subscribe(upstream: PathHolder, name: string, caller: string): void {
-    const { subscriptions } = this.#of(upstream.name);
+    const { subscriptions } = this.#connections(upstream);
     if (!subscriptions.admits(caller)) throw exceeded("subscriptions", "subscriptions");
     subscriptions.take(caller);
-    this.#creators.set(`${pathOf(upstream)} ${name}`, { upstream: upstream.name, caller });
+    this.#creators.set(`${pathOf(upstream)} ${name}`, { upstream, caller });
   }
 
   unsubscribe(upstream: PathHolder, name: string): void {
@@ -115,7 +128,13 @@ export class Quotas {
     const creator = this.#creators.get(key);
     if (creator === undefined) return;
     this.#creators.delete(key);
-    this.#upstreams.get(creator.upstream)?.subscriptions.give(creator.caller);
+    const { upstream, caller } = creator;
+    const shares = this.#upstreams.get(upstream.name);
+    if (shares) sharesFor(upstream, shares).subscriptions.give(caller);
+  }
+
+  #connections(upstream: PathHolder): ConnectionShares {
+    return sharesFor(upstream, this.#of(upstream.name));
   }
 
   #of(upstream: string): UpstreamShares {
@@ -125,9 +144,14 @@ export class Quotas {
   }
 }
 
+function sharesFor({ instance }: PathHolder, { common, owned }: UpstreamShares): ConnectionShares {
+  return instance ? owned : common;
+}
+
 function newShares(): UpstreamShares {
   const shares = () => new Shares(0, undefined, false);
-  return { in_flight: shares(), streams: shares(), subscriptions: shares(), instances: shares() };
+  const connection = () => ({ in_flight: shares(), streams: shares(), subscriptions: shares() });
+  return { common: connection(), owned: connection(), instances: shares() };
 }
 
 function exceeded(what: string, quota: keyof QuotaSettings) {

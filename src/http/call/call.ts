@@ -86,7 +86,7 @@ export async function send(c: Context<Env>, parts: AppParts, prepared: PreparedR
     return { outcome: outcomeOf(state), upstream: named, headers: callHeaders(c, { applied, location, replayed }) };
   }
   const signal = leaveSignal(c);
-  const leave = parts.quotas?.request(named.name, callerOf(c).share, body.length);
+  const leave = parts.quotas?.request(named, callerOf(c).share, body.length);
   const request = { kind, body, timeoutMs, trace, signal };
   const { outcome, upstream } = await requestInTurn(parts.upstreams, named, request, leave);
   if (upstream !== named) c.set("servedBy", upstream);

@@ -70,7 +70,7 @@ export async function detached(
   }
   const replayed = former !== undefined && former.state.phase !== "pending";
 
-  const leave = former ? undefined : quotas?.request(upstream.name, callerOf(c).share, body.length);
+  const leave = former ? undefined : quotas?.request(upstream, callerOf(c).share, body.length);
   const request = async () => {
     const { outcome } = await requestInTurn(upstreams, upstream, { kind, body, timeoutMs, trace }, leave);
     return outcome;

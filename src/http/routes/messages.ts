@@ -140,7 +140,7 @@ export function journalResponse(
   const headers = streamHeaders(commonHeaders(c), format.mediaType);
   // A response to HEAD has no body: nobody would read the stream.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
-  const onEnd = quotas?.stream(upstream.name, callerOf(c).share);
+  const onEnd = quotas?.stream(upstream, callerOf(c).share);
   return streamJournal(c, { journals, selection, after, once, format, onEnd }, headers);
 }
 

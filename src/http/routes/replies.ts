@@ -39,7 +39,7 @@ export function replyRoutes(app: RoutedApp, parts: AppParts): void {
     const { accepts } = upstream.protocol ?? (await openedProtocol(c));
     const message = await readMessage(c, accepts, upstream.settings.limits.request_bytes, parts);
     const body = typeof message === "string" ? message : decodeText(message);
-    const leave = parts.quotas?.request(upstream.name, callerOf(c).share, body.length);
+    const leave = parts.quotas?.request(upstream, callerOf(c).share, body.length);
     try {
       const call = { trace: c.get("trace"), signal: leaveSignal(c) };
       const outcome = await replyToMessage(upstream, c.req.param("cursor") ?? "", body, call);

@@ -111,7 +111,7 @@ export function streamReply(
   const idleMs = readIdle(c, upstream.settings.limits.reply_pause);
   const headers = callHeaders(c, { applied });
   const signal = leaveSignal(c);
-  const leave = quotas?.stream(upstream.name, callerOf(c).share);
+  const leave = quotas?.stream(upstream, callerOf(c).share);
   return new Promise((resolve) => {
     const failed = (outcome: Outcome & { type: "failed" }) => problem(c, outcome.failure, upstream, headers);
     const respond = (response: Response) => {
