@@ -231,3 +231,24 @@ test("an exit closes each open instance, and its report names them with their co
   );
   await upstream.until(() => sockets.every(({ closed }) => closed?.code === 1001));
 });
+
+test("a DELETE during the exit is refused, since the exit ends the instance", async (t) => {
+  const other = await startProduct({
+    config: {
+      shutdown: { drain: "10s" },
+      upstreams: { rooms: { url: `${upstream.url}of-the-exit`, instances: { max: MAX } } },
+    },
+    t,
+  });
+  await other.ready();
+  const { path } = (await (await other.post("/v1/upstreams/rooms/instances", {})).json()) as Instance;
+  const slow = other.post(`${path}/request`, call(1, null as unknown as unknown[]));
+  await upstream.until(() => connectionsTo("/of-the-exit").some(({ texts }) => texts.length > 0));
+  other.child.signal("SIGTERM");
+  const isRefused = async () => (await other.post("/v1/upstreams/rooms/request", call(2))).status === 503;
+  await until(isRefused, { what: "the exit to begin" });
+  await problem(await other.fetch(path, { method: "DELETE" }), { status: 503, code: "shutting_down", sent: "no" });
+  other.child.signal("SIGTERM");
+  await slow.catch(() => {});
+  await other.ended();
+});

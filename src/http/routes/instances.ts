@@ -56,7 +56,7 @@ const deletedRoute = createRoute(
     parameters: [upstreamParameter, instanceParameter],
     responses: {
       204: { description: "It has run its exit steps", headers: headers() },
-      ...failures("not_found", "gone"),
+      ...failures("not_found", "gone", "shutting_down"),
     },
   }),
 );
@@ -86,6 +86,8 @@ export function instanceRoutes(app: RoutedApp, parts: AppParts): void {
   });
 
   app.openapi(deletedRoute, named, async (c) => {
+    if (!parts.lifecycle.accepting)
+      throw refused("shutting_down", "the service is shutting down, and ends all instances");
     await instances.end(upstreamOf(c) as OpenInstance);
     return c.body(null, 204, commonHeaders(c));
   });
