@@ -31,7 +31,7 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
     }
     read.push(...placeholdersIn([outgoingOf(upstream), upstream.webhooks]).files);
   }
-  return { net: [...new Set(net)], read: [...new Set(read)], write };
+  return { net: [...new Set(net)], read: [...new Set(read)], write: [...new Set(write)] };
 }
 
 /** The part of a configuration that needs permissions. Without `listen` nothing listens. */

@@ -131,7 +131,10 @@ export class RequestTable {
 
   /** True if a caller may still get a reply. Nobody waits for the one to a subscription's request. */
   get owesCallers(): boolean {
-    return [...this.#bySeq.caller.values()].flat().some((entry) => isSent(entry) && !entry.streams);
+    for (const entries of this.#bySeq.caller.values()) {
+      if (entries.some((entry) => isSent(entry) && !entry.streams)) return true;
+    }
+    return false;
   }
 
   /** How many sent entries are streams. */
