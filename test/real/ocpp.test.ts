@@ -1,87 +1,9 @@
 /** The preset ocpp in front of npm's `ocpp-rpc`, which checks each message by the schemas of OCPP. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer, type Server as HttpServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { type Product, startProduct } from "../support/product.ts";
 import { type Cleanup, until } from "../support/until.ts";
-import { load } from "./packages.ts";
-
-type Json = Readonly<Record<string, unknown>>;
-
-interface Station {
-  readonly protocol: string;
-  handle(action: string, handler: (call: { readonly params: Json }) => unknown): void;
-  call(action: string, params: object): Promise<Json>;
-}
-
-interface RpcServer {
-  readonly handleUpgrade: (...args: readonly never[]) => void;
-  auth(
-    decide: (
-      accept: (session: object) => void,
-      reject: (status: number) => void,
-      handshake: { readonly password?: { toString(): string } },
-    ) => void,
-  ): void;
-  on(event: "client", listener: (station: Station) => void): void;
-  close(options: object): Promise<void>;
-}
-
-interface OcppRpc {
-  readonly RPCServer: new (options: object) => RpcServer;
-  readonly createRPCError: (code: string, message: string) => Error;
-}
-
-const VERSIONS = ["ocpp1.6", "ocpp2.0.1"];
-
-interface Central {
-  readonly port: number;
-  readonly beats: () => number;
-  readonly station: () => Station;
-  stop(): Promise<void>;
-}
-
-/** A management system that lets one station in at first, and demands a heartbeat each second. */
-async function startCentral(port = 0): Promise<Central> {
-  const { RPCServer, createRPCError } = await load<OcppRpc>("ocpp-rpc");
-  const server = new RPCServer({ protocols: VERSIONS, strictMode: true });
-  const stations: Station[] = [];
-  let beats = 0;
-  server.auth((accept, reject, { password }) => (password?.toString() === "right" ? accept({}) : reject(401)));
-  server.on("client", (station) => {
-    stations.push(station);
-    const currentTime = new Date(0).toISOString();
-    station.handle("BootNotification", () => ({ status: "Accepted", interval: 1, currentTime }));
-    station.handle("Heartbeat", () => {
-      beats++;
-      return { currentTime };
-    });
-    station.handle("Authorize", ({ params }) => {
-      if (station.protocol === "ocpp1.6")
-        return { idTagInfo: { status: params.idTag === "me" ? "Accepted" : "Invalid" } };
-      return { idTokenInfo: { status: "Accepted" } };
-    });
-    station.handle("DataTransfer", () => {
-      throw createRPCError("InternalError", "out of order");
-    });
-  });
-  const http: HttpServer = createServer();
-  http.on("upgrade", server.handleUpgrade as never);
-  http.listen(port, "127.0.0.1");
-  await once(http, "listening");
-  return {
-    port: (http.address() as AddressInfo).port,
-    beats: () => beats,
-    station: () => stations.at(-1) as Station,
-    stop: async () => {
-      await server.close({ force: true });
-      http.closeAllConnections();
-      await new Promise((resolve) => http.close(resolve));
-    },
-  };
-}
+import { startCentral } from "./ocpp-central.ts";
 
 const login = (password: string) => ({ authorization: `Basic ${btoa(`CP1:${password}`)}` });
 
@@ -117,7 +39,7 @@ async function started(t: Cleanup, upstreams: (port: number) => object) {
   const product = await startProduct({ config: { upstreams: upstreams(central.port) }, t });
   const restart = async () => {
     await central.stop();
-    central = await startCentral(central.port);
+    central = await startCentral({ port: central.port });
   };
   return { product, central: () => central, restart };
 }

@@ -1,23 +1,10 @@
 /** The preset wamp in front of npm's `wamp-server`, a router that nobody here wrote. */
 import assert from "node:assert/strict";
-import process from "node:process";
 import { test } from "node:test";
-import { Child } from "../support/child.ts";
 import { freePort } from "../support/free-port.ts";
 import { startProduct } from "../support/product.ts";
-import { nodePath } from "../support/root.ts";
 import { until } from "../support/until.ts";
-import { packageFolder } from "./packages.ts";
-
-/** Starts the router in a process of its own: it does not survive the end of a connection that has subscribed. */
-async function startRouter(port: number): Promise<Child> {
-  const router = JSON.stringify(packageFolder("wamp-server"));
-  const script = `const router = new (require(${router}))({ port: ${port}, realms: ["realm1"] });
-    router.wss.on("listening", () => console.log("listening"));`;
-  const child = await Child.start({ command: nodePath(), args: ["-e", script], env: process.env });
-  await child.until(() => /listening/.test(child.output()), { what: "the router" });
-  return child;
-}
+import { startRouter } from "./wamp-router.ts";
 
 const KINDS = { error: 8, subscribe: 32, event: 36, call: 48, result: 50, register: 64, invocation: 68, yield: 70 };
 
