@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
+import { presetNames } from "../../../src/protocols/presets.ts";
 import { run } from "../../support/child.ts";
 import { type Product, startProduct } from "../../support/product.ts";
 import { root } from "../../support/root.ts";
@@ -77,7 +78,7 @@ describe("the recipe of", { skip: lacks("curl", "jq") }, () => {
         command: "sh",
         args: ["-c", program],
         cwd: folder,
-        env: process.env,
+        env: { ...process.env, ...server.env },
         within: 30_000,
       });
       const outputs = stdout.split(END);
@@ -89,6 +90,13 @@ describe("the recipe of", { skip: lacks("curl", "jq") }, () => {
 });
 
 describe("the pages of the recipes", () => {
+  test("are there for every preset", () => {
+    assert.deepEqual(
+      presetNames.filter((name) => !names.includes(name)),
+      [],
+    );
+  });
+
   test("are all in the index, and have a name of their own for their upstream", async () => {
     const index = await readFile(join(FOLDER, INDEX), "utf8");
     const linked = Array.from(index.matchAll(/^\| \[`?[^\]]+\]\(([^)]+)\.md\)/gm), ([, name]) => name);
