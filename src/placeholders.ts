@@ -3,9 +3,9 @@
 /**
  * Placeholders are resolved at four moments. Reading the configuration puts in variables and turns `$${` into a
  * literal `${`. Parameters are put in when an instance is opened. Files and credentials are resolved by every
- * connection attempt, so that a secret can change without a restart.
- * Values that frames have brought are resolved when the text that has them goes out. Until then a literal start of a
- * placeholder of these kinds, such as `${file:`, keeps its escape.
+ * connection attempt, so that a secret can change without a restart. Values that frames have brought are resolved when
+ * the text that has them goes out. Until then a literal start of a placeholder of these kinds, such as `${file:`, keeps
+ * its escape.
  */
 export type Token =
   | { readonly kind: "text" | "malformed"; readonly source: string }

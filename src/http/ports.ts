@@ -91,7 +91,7 @@ export interface InstancesPort {
   open(upstream: string, order: InstanceOrder, caller: Caller, onEnd: () => void): Promise<OpenInstance>;
   /** @throws SidesocketError `not_found`, also for an instance of another caller; `gone` if it has ended */
   find(upstream: string, id: string, caller: Caller): OpenInstance;
-  /** Those of one caller. */
+  /** Lists the instances of one caller. */
   list(upstream: string, caller: Caller): readonly OpenInstance[];
   /** Resolves once it has run its exit steps. */
   end(instance: OpenInstance): Promise<void>;

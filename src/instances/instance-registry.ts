@@ -32,7 +32,7 @@ interface HeldInstance {
   readonly port: OpenInstance;
   readonly client: UpstreamClient;
   readonly owner: string;
-  /** What it was opened by, with the credential: its upstream's settings may change. */
+  /** The caller's order, with its credential: the upstream's settings may change. */
   readonly order: InstanceOrder;
   readonly endsMs: number;
   /** The last time at which it may have been in use. */
@@ -49,7 +49,7 @@ export class Instances implements InstancesPort {
   readonly #telemetry: Telemetry;
   readonly #ids = new OwnedIds();
   readonly #entries = new Map<string, HeldInstance>();
-  /** Of those that have ended lately: why. */
+  /** The reasons of recent ends, by id. */
   readonly #reasons = new Map<string, string>();
   readonly #counts = new Map<string, Counts>();
   #opened = 0;

@@ -46,8 +46,8 @@ export interface ExchangeValues {
  * once.
  *
  * `Admission` takes a request in, `InFlight` keeps it with all that belongs to it, and `SendQueue` hands it to the
- * socket as soon as it can. `IncomingFrames` takes what
- * the upstream sends. None of these knows the exchange, which dispatches every input to those that it concerns.
+ * socket as soon as it can. `IncomingFrames` takes the frames of the upstream. None of these knows the exchange, which
+ * dispatches every input to those that it concerns.
  */
 export class Exchange {
   readonly #protocol: Protocol;

@@ -72,7 +72,7 @@ export class InFlight {
     return wire === undefined ? decoded.otherwise : decoded.of(wire);
   }
 
-  /** The frame that tells the upstream to send no more of a reply; undefined if there is none, or it cannot be made. */
+  /** The frame that cancels the rest of a reply; undefined if there is none, or it cannot be made. */
   cancellation(wire: WireId): Body | undefined {
     return this.#protocol.cancel?.(wire, this.correlation.aliasOf(wire));
   }

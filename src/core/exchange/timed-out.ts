@@ -33,7 +33,7 @@ export class TimedOut {
   /** By id on the wire. A confirmed send whose protocol keeps callers' ids has none, and is its own key. */
   readonly #entries = new Map<WireId | TimedOutEntry, TimedOutEntry>();
 
-  /** @param cancellation returns the frame that tells the upstream to send no more of a reply */
+  /** @param cancellation returns the frame that cancels the rest of a reply */
   constructor(
     protocol: Pick<Protocol, "correlation">,
     reassembly: Reassembly<Entry | TimedOutEntry>,

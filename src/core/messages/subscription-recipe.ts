@@ -43,7 +43,7 @@ interface IdPlace {
 /** The id of a subscription without one, as JSON. */
 export const NO_ID = "null";
 
-/** @param refuses tells the replies that refuse in the protocol's own form */
+/** @param refuses recognizes replies that refuse in the protocol's own form */
 export function recipeOf(settings: SubscriptionSettings, refuses?: Protocol["refuses"]): Recipe {
   const { preset, params, request, id, agreed, refused, ended, renew, silence, unsubscribe, ...condition } = settings;
   const common = {

@@ -123,7 +123,7 @@ export class Subscriptions {
   readonly #secrets: SecretHandling;
   readonly #refuses: Protocol["refuses"];
 
-  /** @param refuses tells the replies that refuse in the protocol's own form */
+  /** @param refuses recognizes replies that refuse in the protocol's own form */
   constructor(
     secrets: SecretHandling = { fill: (message) => message, show: (frame) => frame.slice(0, 200) },
     refuses?: Protocol["refuses"],

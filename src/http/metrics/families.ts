@@ -300,7 +300,7 @@ const MESSAGES: readonly MetricFamily[] = [
   ),
   counted(
     "sidesocket_upstream_answered_total",
-    "Requests of the upstream that were answered by a rule.",
+    "Requests of the upstream that got an answer by a rule, or a reply of a caller or a webhook.",
     ({ counters }) => counters.answered,
   ),
   counted(

@@ -78,7 +78,7 @@ export const discordGateway: Dialect<"token" | "intents"> = {
     },
     closeCode: KEEPS_SESSION,
     // 4004: the token is wrong; 4010 to 4014: the shard, the version or the intents are. A session that is over (4007,
-    // 4009) begins anew.
+    // 4009) starts over.
     codes: {
       4004: "refuse",
       4007: "refuse",

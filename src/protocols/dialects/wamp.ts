@@ -37,7 +37,7 @@ const ROLES = {
 };
 
 /**
- * What a router asks of a callee is a message; its YIELD or ERROR carries the router's id, and goes out as it is
+ * An invocation is a message; its YIELD or ERROR carries the router's id, and goes out as it is
  * written. A router that says goodbye gets its answer, and then ends the connection.
  */
 export const wamp: Dialect<"realm" | "user" | "password"> = {

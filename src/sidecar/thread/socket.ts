@@ -101,8 +101,8 @@ function fragmentsFor(replyBytes: number): number {
 }
 
 /**
- * The offer of permessage-deflate. What comes may build on what came before, which costs the peer's memory and not
- * ours. What goes out never does: a small message is no smaller for it, and is sent as it is.
+ * The offer of permessage-deflate (RFC 7692). The upstream may build on what it sent before, for which we keep a window
+ * of up to 32 KiB for each connection. We never do: a small message is no smaller for it, and is sent as it is.
  */
 const DEFLATE = { clientNoContextTakeover: true, threshold: 1_024 };
 
