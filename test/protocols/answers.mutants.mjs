@@ -8,6 +8,12 @@ export default {
       "answer(frameText(frame)) ?? protocol.decode(frame)",
       "protocol.decode(frame)",
     ],
+    [
+      "an escape hides a placeholder of the upstream's",
+      "escapeDeferred(unescaped(value))",
+      "escapeDeferred(value)",
+      { tests: ["test/contract/placeholders"] },
+    ],
     ["texts in JSON are not escaped", "JSON.stringify(found).slice(1, -1)", "found"],
     ["the upstream's id is replaced", "one !== undefined && one.own ===", "one !== undefined || one ==="],
     ["a demanded id is replaced", "...demandedPlaces(rule)]", "]"],

@@ -3,7 +3,7 @@
 import type { Dialect } from "../dialect.ts";
 import { jsonRpcWith } from "../json-rpc.ts";
 
-/** The secret of `--rpc-secret` is the first parameter of every call. aria2 reports ended and failed downloads by notifications. */
+/** The secret of `--rpc-secret` is the first parameter of every call. Downloads that end or fail are notified. */
 export const aria2: Dialect<"token"> = {
   purpose: "aria2, a download manager",
   start: [

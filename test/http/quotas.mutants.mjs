@@ -1,0 +1,8 @@
+/** Mutants of `src/http/quotas.ts`. */
+export default {
+  tests: ["test/http/quotas"],
+  mutants: [
+    ["instances widen the share of the common connection", "return instance ? owned : common;", "return owned;"],
+    ["instances take from the common connection", "return instance ? owned : common;", "return common;"],
+  ],
+};
