@@ -41,8 +41,8 @@ test("pollers with many rules on a full journal do not make requests wait", asyn
   const poll = async (name: string) => {
     while (polling) {
       const response = await product.fetch(`${MESSAGES}?${rules(name)}`);
-      assert.equal(response.status, 200);
-      await response.text();
+      const text = await response.text();
+      assert.equal(response.status, 200, text);
     }
   };
   const pollers = Array.from({ length: 20 }, (_, n) => poll(`none${n % 2}`));
