@@ -311,8 +311,10 @@ test("an exit ends all instances by the same steps, fails what is pending, and c
   const all = await Promise.all(
     Array.from({ length: 3 }, (_, n) => opened("rooms", { params: { room: `x-${n}`, who: "" } })),
   );
+  const silent = () => rooms.texts.filter((text) => text.includes('"silent"')).length;
+  const before = silent();
   const pending = all.map((instance) => request(instance, call(1, "silent")));
-  await rooms.until(() => rooms.texts.filter((text) => text.includes('"silent"')).length >= 4);
+  await rooms.until(() => silent() === before + all.length);
   const { code } = await product.stop("SIGTERM");
   const failures = await Promise.all(
     pending.map(async (response) => ((await (await response).json()) as { code: string }).code),
