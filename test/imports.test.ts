@@ -41,6 +41,7 @@ const LIBRARY_ANYWHERE: readonly Place[] = [
 
 /** Open to every part of the HTTP side. */
 const HTTP: readonly Place[] = [
+  "http/demand-accepting.ts",
   "http/described.ts",
   "http/ended-request.ts",
   "http/guard.ts",

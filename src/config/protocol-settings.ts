@@ -1,6 +1,7 @@
 /** Schemas of an upstream's protocol, greeting and heartbeat. */
 
 import * as z from "zod";
+import type { Dialect } from "../protocols/dialect.ts";
 import { DIALECTS, type DialectName } from "../protocols/dialects.ts";
 import { ALL_OF_MAX } from "../protocols/frame-rules.ts";
 import { INFLATES } from "../protocols/frames.ts";
@@ -94,8 +95,12 @@ const jsonErrors = z
 
 /** A dialect with its options, which are texts. */
 const dialectOptions = (Object.keys(DIALECTS) as DialectName[]).map((name) => {
-  const { options = {} }: { readonly options?: Readonly<Record<string, string>> } = DIALECTS[name];
-  const texts = Object.entries(options).map(([key, what]) => [key, optionalText.describe(what)] as const);
+  const { options = {}, forms = {} }: Pick<Dialect, "options" | "forms"> = DIALECTS[name];
+  const texts = Object.entries(options).map(([key, what]) => {
+    const form = forms[key];
+    const fits = (text: string | undefined) => text === undefined || form === undefined || form.pattern.test(text);
+    return [key, optionalText.refine(fits, form?.must).describe(what)] as const;
+  });
   return z.strictObject({ preset: z.literal(name), ...common, ...Object.fromEntries(texts) });
 });
 

@@ -86,6 +86,19 @@ const UPSTREAMS: readonly Row[] = [
     "protocol: { id: {} }",
     "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
   ],
+  ['protocol: { preset: phoenix, version: "3" }', '4:43: upstreams.a.protocol.version: must be "1" or "2"'],
+  [
+    "protocol: { preset: discord-gateway, token: t, intents: guilds }",
+    "4:61: upstreams.a.protocol.intents: must be a whole number, the sum of the bits",
+  ],
+  [
+    'protocol: { preset: ocpp, version: "2.0.1 " }',
+    '4:40: upstreams.a.protocol.version: must be a version such as "1.6"',
+  ],
+  [
+    'protocol: { preset: stomp, login: "a\\nb" }',
+    "4:39: upstreams.a.protocol.login: must have no line break and no NUL",
+  ],
   ["protocol: ./missing.js", "4:15: upstreams.a.protocol: cannot read /etc/side/missing.js: no such file"],
   [
     "protocol: home-assistant",

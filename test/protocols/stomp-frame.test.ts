@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { preset } from "../../src/protocols/presets.ts";
 import { readFrames, type StompFrame, writeFrame } from "../../src/protocols/stomp-frame.ts";
 
 const frames = fc.record({
@@ -72,4 +73,17 @@ test("a text that is no frame has a reason", () => {
     const read = readFrames(text);
     assert.ok("why" in read || text.includes("content-length"), text);
   }
+});
+
+test("a caller's body with NUL goes out with its length, and a wrong length or another CONNECT does not go out", () => {
+  const { protocol } = preset("stomp") ?? {};
+  assert.ok(typeof protocol === "object");
+  const sent = (message: object) => protocol.encode(JSON.stringify(message), 1, "send").frame;
+  const body = "ü\0SEND\n\n";
+  const [frame, ...others] = readFrames(
+    String(sent({ command: "SEND", headers: { destination: "/a" }, body })),
+  ) as StompFrame[];
+  assert.deepEqual([frame?.body, others], [body, []]);
+  for (const wrong of [{ command: "SEND", headers: { "content-length": 1 }, body: "ab" }, { command: "CONNECT" }])
+    assert.throws(() => sent(wrong), { name: "InvalidMessage" });
 });

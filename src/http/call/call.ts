@@ -5,6 +5,7 @@ import type { CallerOutcome, RequestKind } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
+import { demandAccepting } from "../demand-accepting.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { pathOf } from "../upstream-path.ts";
@@ -67,7 +68,7 @@ export async function prepare(
   kind: RequestKind,
   frameOf: FrameOf = (body) => body,
 ): Promise<PreparedRequest> {
-  if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  demandAccepting(parts.lifecycle);
   const { timeoutMs, applied } = readWaitLimit(c);
   const { protocol: loaded, settings } = upstreamOf(c);
   const protocol = loaded ?? (await openedProtocol(c));

@@ -7,6 +7,7 @@ import { duration } from "../../config/units.ts";
 import { refused } from "../../errors.ts";
 import { readMessage } from "../call/body.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
+import { demandAccepting } from "../demand-accepting.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, InstanceFacts, InstancesPort, OpenInstance, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
@@ -73,7 +74,7 @@ export function instanceRoutes(app: RoutedApp, parts: AppParts): void {
 
   app.openapi(openedRoute, named, async (c) => {
     const upstream = upstreamOf(c);
-    if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+    demandAccepting(parts.lifecycle);
     const order = await readOrder(c, parts, upstream);
     const instance = await openShared(c, parts, instances, upstream.name, order);
     const body = instanceJson(instance, instance.instance);
@@ -86,8 +87,7 @@ export function instanceRoutes(app: RoutedApp, parts: AppParts): void {
   });
 
   app.openapi(deletedRoute, named, async (c) => {
-    if (!parts.lifecycle.accepting)
-      throw refused("shutting_down", "the service is shutting down, and ends all instances");
+    demandAccepting(parts.lifecycle);
     await instances.end(upstreamOf(c) as OpenInstance);
     return c.body(null, 204, commonHeaders(c));
   });

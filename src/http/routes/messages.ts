@@ -22,6 +22,7 @@ import { JournalReader } from "../../sidecar/host/journal-reader.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWait } from "../call/timeout.ts";
+import { demandAccepting } from "../demand-accepting.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, failureHeaders, noteFailure, problem } from "../problem.ts";
@@ -102,7 +103,7 @@ export function messageRoutes(app: RoutedApp, parts: AppParts): void {
 /** Acknowledges the messages of one of the upstream's journals up to the cursor in `through`. */
 export async function acknowledgeResponse(c: Context<Env>, { lifecycle }: AppParts, journal: string) {
   const upstream = upstreamOf(c);
-  if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+  demandAccepting(lifecycle);
   if (upstream.down) throw new SidesocketError(upstream.down);
   const answered = await acknowledge(upstream.journals, journal, c.req.query("through") ?? "");
   return c.json<JsonOf<"acknowledgedSchema">>({ answered }, 200, commonHeaders(c));

@@ -1,11 +1,11 @@
 /** Route of replies to the upstream's own requests, which are among its messages. */
 
-import { refused } from "../../errors.ts";
 import { replyToMessage } from "../../sidecar/host/reply-to-message.ts";
 import { decodeText, readMessage } from "../call/body.ts";
 import { openedProtocol } from "../call/call.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
+import { demandAccepting } from "../demand-accepting.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts } from "../ports.ts";
 import { commonHeaders, problem } from "../problem.ts";
@@ -35,7 +35,7 @@ const replyRoute = createRoute(
 export function replyRoutes(app: RoutedApp, parts: AppParts): void {
   app.openapi(replyRoute, withUpstream(parts), async (c) => {
     const upstream = upstreamOf(c);
-    if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+    demandAccepting(parts.lifecycle);
     const { accepts } = upstream.protocol ?? (await openedProtocol(c));
     const message = await readMessage(c, accepts, upstream.settings.limits.request_bytes, parts);
     const body = typeof message === "string" ? message : decodeText(message);

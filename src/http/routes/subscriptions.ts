@@ -15,6 +15,7 @@ import { readMessage } from "../call/body.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWaitLimit } from "../call/timeout.ts";
+import { demandAccepting } from "../demand-accepting.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
@@ -131,7 +132,7 @@ export function subscriptionRoutes(app: RoutedApp, parts: AppParts): void {
   app.openapi(createdRoute, named, async (c) => {
     const upstream = upstreamOf(c);
     const { subscriptions } = upstream;
-    if (!parts.lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+    demandAccepting(parts.lifecycle);
     const { timeoutMs, applied } = readWaitLimit(c);
     const headers = { ...commonHeaders(c), ...(applied !== undefined && { "Preference-Applied": applied }) };
     const { name = `s-${randomUUID()}`, ...order } = await readOrder(c, parts, upstream);

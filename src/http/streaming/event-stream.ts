@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import { noMemory, RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import { refused, SidesocketError } from "../../errors.ts";
+import { demandAccepting } from "../demand-accepting.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { PacedResponse, streamHeaders } from "./paced-response.ts";
@@ -32,7 +33,7 @@ export class EventStreams {
    */
   respond(c: Context<Env>, subscribe: (emit: Emit) => () => void): Response {
     const { lifecycle, budget } = this.#parts;
-    if (!lifecycle.accepting) throw refused("shutting_down", "the service is shutting down");
+    demandAccepting(lifecycle);
     if (budget.refuses("streams")) throw new SidesocketError(noMemory(budget.limit, "another stream"));
     if (this.#open >= READERS_MAX) {
       const detail = `${READERS_MAX} streams of events are open already: close one`;

@@ -1,26 +1,24 @@
 /** Dialect of OpenAI's Realtime API (https://platform.openai.com/docs/guides/realtime). */
 
+import { matchesFrame } from "../condition.ts";
 import type { Dialect } from "../dialect.ts";
 import { json } from "../json.ts";
-import { insertMissing, replace } from "../json-edit.ts";
-import { checkedJson } from "../json-message.ts";
-import { locate, parsePointer } from "../json-place.ts";
 import { STEP_MS } from "../preset.ts";
 import { InvalidMessage, type Protocol } from "../protocol.ts";
 
-const EVENT_ID = "/event_id";
-const TYPE = parsePointer("/type");
-const ID = parsePointer(EVENT_ID);
 /** The place in which the server repeats an id of ours with a response: its metadata are the client's. */
 const METADATA = "/response/metadata/sidesocket";
-const IN_METADATA = parsePointer(METADATA);
-
-const CREATE = '"response.create"';
 
 /** An error names the event that it is about; a response repeats its metadata. */
 const events = json(
   {
-    id: { out: EVENT_ID, in: [METADATA, "/error/event_id"], kind: "string", prefix: "sidesocket-" },
+    id: {
+      out: "/event_id",
+      repeat: METADATA,
+      in: [METADATA, "/error/event_id"],
+      kind: "string",
+      prefix: "sidesocket-",
+    },
     reply: { any: [{ match: { "/type": "response.done" } }, { match: { "/type": "error" } }] },
     cancel: { type: "response.cancel" },
   },
@@ -34,22 +32,11 @@ const realtime: Protocol = {
     const encoded = events.encode(message, id, route);
     // With its own id, an error that names it is recognized by the caller.
     if (route === "send") return { frame: message, expectsReply: false };
-    const text = String(encoded.frame);
-    if (valueAt(text, TYPE) !== CREATE)
+    if (!matchesFrame(message, { match: { "/type": "response.create" } }))
       throw new InvalidMessage("shape", "only response.create has a reply: use /send for all other events");
-    const root = checkedJson(text).root;
-    const place = locate(text, root, IN_METADATA);
-    const written = valueAt(text, ID) ?? "null";
-    if (place.type === "missing") return { ...encoded, frame: insertMissing(text, place, written) };
-    if (place.type === "found") return { ...encoded, frame: replace(text, place.value, written) };
-    throw new InvalidMessage("shape", `the message has another value in the way of ${METADATA}`);
+    return encoded;
   },
 };
-
-function valueAt(text: string, pointer: ReturnType<typeof parsePointer>): string | undefined {
-  const place = locate(text, checkedJson(text).root, pointer);
-  return place.type === "found" ? text.slice(place.value.start, place.value.end) : undefined;
-}
 
 /** A conversation is that of its connection, so each caller has one: an instance, with the caller's own key. */
 export const openaiRealtime: Dialect<never> = {

@@ -27,6 +27,7 @@ export const phoenix: Dialect<"version"> = {
     '    #     unsubscribe: [lobby, null, "room:lobby", phx_leave, {}]',
   ],
   options: { version: 'The version of the messages, "1" or "2", which is that of vsn in the address; by default "2".' },
+  forms: { version: { pattern: /^[12]$/, must: 'must be "1" or "2"' } },
   build: ({ version = "2" }) => {
     const isFirst = version === "1";
     const [ref, topic, event, status] = isFirst

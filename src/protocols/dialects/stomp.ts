@@ -14,8 +14,14 @@ const BEAT_MS = 8_000;
 
 const RECEIPT = "receipt";
 const RECEIPT_ID = "receipt-id";
+const LENGTH = "content-length";
 
 const FORM = 'the message must be { "command": …, "headers": { … }, "body": "…" }';
+
+const ONE_LINE = /^[^\r\n\0]+$/;
+const ONE = "must have no line break and no NUL";
+
+const encoder = new TextEncoder();
 
 const wrong = (why: string) => new InvalidMessage("shape", `${FORM}: ${why}`);
 
@@ -33,7 +39,14 @@ function frameOf(message: Body): StompFrame {
     if (typeof value === "object") throw wrong(`its header "${name}" must be a text`);
     return [name, String(value)];
   });
-  return { command, headers: new Map(entries), body: typeof body === "string" ? body : JSON.stringify(body) };
+  if (command === "CONNECT" || command === "STOMP") throw wrong("the connection is made already");
+  const frame = { command, headers: new Map(entries), body: typeof body === "string" ? body : JSON.stringify(body) };
+  const given = frame.headers.get(LENGTH);
+  // Without its length, a body ends at its first NUL.
+  if (given === undefined && !frame.body.includes("\0")) return frame;
+  const length = String(encoder.encode(frame.body).length);
+  if ((given ?? length) !== length) throw wrong(`its ${LENGTH} is ${given}, and its body has ${length} bytes`);
+  return { ...frame, headers: frame.headers.set(LENGTH, length) };
 }
 
 /** The frame as readers see it. */
@@ -97,6 +110,12 @@ export const stomp: Dialect<"login" | "password" | "host"> = {
     login: "The name with which the connection logs in.",
     password: "The password, which goes out as the passcode.",
     host: 'The virtual host; by default "/".',
+  },
+  // Headers of CONNECT are not escaped.
+  forms: {
+    login: { pattern: ONE_LINE, must: ONE },
+    password: { pattern: ONE_LINE, must: ONE },
+    host: { pattern: ONE_LINE, must: ONE },
   },
   build: ({ login, password, host = "/" }) => {
     const headers = new Map([

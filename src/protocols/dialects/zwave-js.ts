@@ -21,6 +21,7 @@ export const zwaveJs: Dialect<"schema"> = {
     "    #   events: { request: { command: start_listening }, match: { /type: event } }",
   ],
   options: { schema: "The version of the messages; by default the smallest, 0." },
+  forms: { schema: { pattern: /^\d{1,4}$/, must: "must be a whole number" } },
   build: ({ schema = "0" }) => ({
     protocol: json(
       {
