@@ -275,6 +275,9 @@ describe("the page, in Chromium", {
     await tabTo(/^Stop…$/);
     await page.press("Enter");
     await page.shows("#stop-title", /Stop the service\?/);
+    // It is drawn before it is opened, and what is typed before that goes elsewhere.
+    const isOpen = () => page.evaluate<boolean>("document.querySelector('dialog input') === document.activeElement");
+    await until(isOpen, { what: "the focus to be in the dialog" });
     await page.type("no");
     await page.press("Enter");
     await page.evaluate("document.querySelector('dialog input').select()");
