@@ -1,4 +1,4 @@
-/** The habits of `src/` that a machine can check: headers, comments, names and casts. Each rule is shown a tree that breaks it. */
+/** The habits of `src/` and `test/` that a machine can check. Each rule is shown a tree that breaks it. */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { root } from "./support/root.ts";
 
-/** A source tree: path relative to `src/` → text. */
+/** A source tree: path relative to its folder → text. */
 type Sources = Readonly<Record<string, string>>;
 
 interface Rule {
@@ -126,13 +126,38 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-describe("the habits of src/", () => {
-  const sources = readSources();
-  for (const { name, violations } of RULES) test(name, () => assert.deepEqual(violations(sources), []));
-});
+const TEST_RULES: readonly Rule[] = [
+  {
+    // A line may be written after the response that it is about.
+    name: "a service's log is waited for (`said`, `line`), never read once",
+    violations: (sources) =>
+      Object.entries(sources)
+        .filter(([, text]) =>
+          /\bassert\.match\([\w.]*\.stderr\(\)|(?:= |\()\w*product\.log\(\)\.(?:find|some)\(/.test(text),
+        )
+        .map(([path]) => path),
+    examples: [
+      [{ "a.ts": "assert.match(product.stderr(), /x/);\n" }, ["a.ts"]],
+      [{ "a.ts": "const line = product.log().find(wanted);\n" }, ["a.ts"]],
+      [{ "a.ts": "await product.said(/x/);\nassert.doesNotMatch(product.stderr(), /y/);\n" }, []],
+    ],
+  },
+];
+
+const HOUSES = [
+  { folder: "src", rules: RULES },
+  { folder: "test", rules: TEST_RULES },
+] as const;
+
+for (const { folder, rules } of HOUSES) {
+  describe(`the habits of ${folder}/`, () => {
+    const sources = readSources(folder);
+    for (const { name, violations } of rules) test(name, () => assert.deepEqual(violations(sources), []));
+  });
+}
 
 describe("a tree without the habit is found", () => {
-  for (const { name, violations, examples } of RULES) {
+  for (const { name, violations, examples } of HOUSES.flatMap(({ rules }) => rules)) {
     test(name, () => {
       assert.ok(examples.some(([, found]) => found.length > 0));
       for (const [sources, found] of examples) assert.deepEqual(violations(sources), found);
@@ -140,12 +165,12 @@ describe("a tree without the habit is found", () => {
   }
 });
 
-function readSources(): Sources {
-  const folder = join(root, "src");
-  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
-  return Object.fromEntries(
-    paths.sort().map((path) => [path.replaceAll("\\", "/"), readFileSync(join(folder, path), "utf8")]),
-  );
+function readSources(name: "src" | "test"): Sources {
+  const folder = join(root, name);
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((path) => path.replaceAll("\\", "/"))
+    .filter((path) => path.endsWith(".ts") && !path.includes("node_modules/") && path !== "house.test.ts");
+  return Object.fromEntries(paths.sort().map((path) => [path, readFileSync(join(folder, path), "utf8")]));
 }
 
 /** The texts of the comments in a file, in order. Neighbouring `//` lines are one comment. */

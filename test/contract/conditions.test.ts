@@ -25,7 +25,7 @@ test("a refusal of the greeting is told with its frame, cut and without the secr
   const lastError = String((await product.state()).last_error);
   assert.match(lastError, said);
   assert.ok(lastError.length < 260, lastError);
-  assert.ok(product.log().some((line) => /step 1 received/.test(JSON.stringify(line))));
+  await product.line((line) => /step 1 received/.test(JSON.stringify(line)));
   await problem(await product.request({ jsonrpc: "2.0", id: 1, method: "m" }), {
     status: 502,
     code: "login_refused",

@@ -210,7 +210,7 @@ test("/shutdown?force=true turns all bounds to zero; other values are refused", 
   await problem(await pending, cancelled);
   assert.equal((await product.ended()).code, report.exit_code);
   assert.deepEqual(printed(product), report);
-  const entry = product.log().find(({ message }) => message === "shutdown requested");
+  const entry = await product.line(({ message }) => message === "shutdown requested");
   assert.match(JSON.stringify(entry), /"client\.address":"127\.0\.0\.1"/, "the caller is logged");
 });
 

@@ -126,7 +126,7 @@ describe("a user's protocol module", () => {
     assert.equal(await (await text(product, "print")).text(), "print");
     await until(() => /printed-raw/.test(product.stderr()));
     for (const pattern of [/lines\.mjs.*printed-log/, /thrown-on-purpose.*lines\.mjs:\d+:\d+/])
-      assert.match(product.stderr(), pattern);
+      await product.said(pattern);
     assert.match(product.stdout(), /^listening on \S+\n$/);
   });
 
@@ -141,7 +141,7 @@ describe("a user's protocol module", () => {
       detail: /^the sidecar's thread died \(the reason is in the log\)$/,
     });
     assert.doesNotMatch(JSON.stringify(await product.state()), /thrown-later/);
-    assert.match(product.stderr(), /thrown-later.*lines\.mjs:\d+:\d+/);
+    await product.said(/thrown-later.*lines\.mjs:\d+:\d+/);
   });
 
   test("that returns the same bytes again and again keeps them", async (t) => {

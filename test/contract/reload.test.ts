@@ -112,8 +112,8 @@ test("a wrong file changes nothing, and the response, the log and the state say 
   await write(`upstreams:\n  a:\n    url: ${a.url}\n    limits: { in_flight: 0 }\n`);
   const facts = await problem(await reload(), { status: 400, code: "invalid_request", sent: "no" });
   assert.match(facts.detail, /config\.yaml:4:\d+: upstreams\.a\.limits\.in_flight: must be/);
-  const line = product.log().find(({ message }) => String(message).includes("config.yaml:4:"));
-  assert.match(String(line?.message), /nothing has changed/);
+  const line = await product.line(({ message }) => String(message).includes("config.yaml:4:"));
+  assert.match(String(line.message), /nothing has changed/);
   const { reload: state } = await list();
   assert.deepEqual([state?.success, state?.failures], [false, (before?.failures ?? 0) + 1]);
   assert.match(String(state?.error), /in_flight/);

@@ -173,7 +173,7 @@ test("any address may be listened on with a token or with --insecure", async (t)
   assert.equal((await rawRequest(there, { path: "/version" })).status, 401);
   const open = await startProduct({ upstream, t, args: ["--host", "0.0.0.0", "--insecure"] });
   assert.equal((await rawRequest(`http://127.0.0.1:${open.port}`, { path: "/version" })).status, 200);
-  assert.match(open.stderr(), /--insecure/);
+  await open.said(/--insecure/);
 });
 
 test("/shutdown and /reload are never open beyond loopback: without a token of its own or of the API it is 403", async (t) => {
@@ -208,7 +208,7 @@ test("a secret on the command line is warned of, and hidden in the list of proce
   const args = ["--upstream-header", "Authorization: Bearer canary-on-the-command-line"];
   const product = await startProduct({ upstream, t, args, env: { SIDESOCKET_TOKEN: FIRST } });
   await product.until(() => /--upstream-header: .*list of processes/.test(product.stderr()));
-  assert.match(product.stderr(), /SIDESOCKET_TOKEN: .*environment.*SIDESOCKET_TOKEN_FILE/);
+  await product.said(/SIDESOCKET_TOKEN: .*environment.*SIDESOCKET_TOKEN_FILE/);
   assert.doesNotMatch(await readFile(`/proc/${product.pid}/cmdline`, "latin1"), /canary/);
   assert.doesNotMatch(product.stderr(), /canary/);
 });

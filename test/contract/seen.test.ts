@@ -61,10 +61,7 @@ describe("a service that is watched", () => {
 
   const failures = async () =>
     ((await (await product.fetch("/v1/failures")).json()) as { failures: Failed[] }).failures;
-  const lineOf = (id: string | null) =>
-    product.until(() => product.log().find((line) => line["http.request.id"] === id), {
-      what: () => `a line of ${id}`,
-    });
+  const lineOf = (id: string | null) => product.line((line) => line["http.request.id"] === id, `a line of ${id}`);
 
   test("a failed request leaves one line and one entry, found by its id, with its code and `sent`", async () => {
     const message = { jsonrpc: "2.0", id: 1, method: "silent", params: [CANARY] };
@@ -114,8 +111,7 @@ describe("a service that is watched", () => {
     assert.equal(refused.status, 400);
     await lineOf(refused.headers.get("x-request-id") ?? null);
     for (let number = 0; number < 30; number++) await product.fetch("/nowhere");
-    const summary = () => product.log().find(({ message }) => /^\d+ more requests failed/.test(String(message)));
-    const line = await product.until(summary, { what: () => "a line that counts the rest" });
+    const line = await product.line(({ message }) => /^\d+ more requests failed/.test(String(message)));
     assert.equal(typeof line["sidesocket.not_found"], "number");
   });
 
@@ -151,8 +147,8 @@ describe("a service that is watched", () => {
     assert.deepEqual([history.at(0)?.phase, history.at(-1)?.phase], ["idle", "ready"]);
     const away = history.find(({ phase }) => phase === "waiting");
     assert.deepEqual([away?.last_cause, away?.last_error?.includes("1006")], ["1006", true]);
-    const lineOfLoss = product.log().find((each) => each["sidesocket.cause"] === "1006");
-    assert.match(String(lineOfLoss?.message), /: waiting, next attempt in .*; it was ready for \d+(\.\d)? m?s$/);
+    const lineOfLoss = await product.line((each) => each["sidesocket.cause"] === "1006");
+    assert.match(String(lineOfLoss.message), /: waiting, next attempt in .*; it was ready for \d+(\.\d)? m?s$/);
     assert.equal(latency.count, 1);
     assert(latency.failed >= 2 && latency.p50_ms > 0);
     const listed = states.at(-1)?.data as { upstreams: { name: string }[] };
@@ -176,8 +172,7 @@ test("a failure says what keeps the upstream away, as a code, and whether it was
   const upstream = await startFaultUpstream({ handshake: { do: "refuse", status: 403 } }, { t });
   const settings = { url: upstream.url, reconnect: { from: "20ms", to: "50ms", refused: "700ms" } };
   const product = await startProduct({ config: { upstreams: { default: settings } }, t });
-  const refused = () => product.log().find((line) => line["sidesocket.phase"] === "refused");
-  const line = await product.until(refused, { what: () => "a line of the refusal" });
+  const line = await product.line((each) => each["sidesocket.phase"] === "refused");
   assert.equal(line["sidesocket.cause"], "http_403");
   assert.match(String(line.message), /HTTP 403.*; it was never ready$/);
   const response = await product.request({ jsonrpc: "2.0", id: 1, method: "echo" });

@@ -140,7 +140,7 @@ test("an unacknowledged delivery is repeated unchanged until it is acknowledged,
     assert.equal(headers["webhook-id"], first?.headers["webhook-id"]);
   }
   assert.equal((await product.request({ jsonrpc: "2.0", id: 1, method: "echo", params: [] })).status, 200);
-  assert.match(product.stderr(), /cannot be pushed: the receiver answered 500/);
+  await product.said(/cannot be pushed: the receiver answered 500/);
   await product.until(() => /takes messages again/.test(product.stderr()));
 });
 

@@ -151,7 +151,7 @@ for (const waits of ["delay", "drain", "close"] as const) {
     if (waits === "close") await until(async () => (await product.state()).phase === "closing");
     const forced = await shutDown(product, "?force=true");
     const { code, report } = await endOf(product, performance.now());
-    assert.match(product.stderr(), /shutdown: the bounds add up to \d+ s: a container's default grace period/);
+    await product.said(/shutdown: the bounds add up to \d+ s: a container's default grace period/);
     assert.ok(report.ms < 3_000, `${report.ms} ms`);
     assert.deepEqual([await first, forced], [report, report]);
     assert.deepEqual([report.cause, code], ["/shutdown", report.exit_code]);

@@ -78,7 +78,7 @@ test("row 38: a thread that runs out of memory takes nothing with it, and restar
   for (const response of [await pending, await exhausting]) await problem(response, CRASHED);
   assert.equal((await product.fetch("/livez")).status, 200);
   await serves(product);
-  assert.match(product.stderr(), /memory|did not respond/);
+  await product.said(/memory|did not respond/);
   assert.equal((await product.stop()).code, 0);
 });
 
@@ -117,7 +117,7 @@ for (const cause of ["SIGTERM", "/shutdown"] as const) {
     assert.deepEqual([code, signal, report.exit_code], [STUCK.code, STUCK.signal, STUCK.exitCode], product.stderr());
     assert.deepEqual(outcomes(report).slice(2), ["close forced", "cancel done", STUCK.join]);
     assert.deepEqual(stepOf(report, "join").counts, { joined: STUCK.joined, threads: 1 });
-    assert.match(product.stderr(), STUCK.said);
+    await product.said(STUCK.said);
     assert.equal((await answer).headers.get("sidesocket-code"), "cancelled");
     if (answered) assert.deepEqual(await (await answered).json(), report);
     await upstream.until(() => upstream.live.length === 0, { within: 500 });
@@ -134,7 +134,7 @@ waiting("row 40: a thread stuck in a native call is found by its pulse", async (
     // The thread cannot be ended, so the process gives up: within the 2 s for terminating and the exit's bounds.
     const { signal, report } = await endOf(product, performance.now(), 2_000 + SMALL_MS);
     assert.deepEqual([signal, report.cause, report.exit_code], ["SIGKILL", "sidecar_crashed", 70]);
-    assert.match(product.stderr(), /cannot be ended/);
+    await product.said(/cannot be ended/);
   } else {
     // Deno takes the thread for gone and starts another while it stays blocked; the exit does not mind.
     await serves(product);

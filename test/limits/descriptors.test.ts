@@ -20,7 +20,7 @@ test("listen.connections is lowered to what the system allows, with a warning", 
   const upstream = await startUpstream({ t });
   const product = await startProduct({ upstream, t, wrapper: few, denoPermissions: ["--allow-all"] });
   await product.ready();
-  assert.match(product.stderr(), /listen\.connections is \d+ instead of 20000: the limit of descriptors is 200/);
+  await product.said(/listen\.connections is \d+ instead of 20000: the limit of descriptors is 200/);
   for (const connection of await crowd(product, t)) connection.destroy();
   const response = await product.request({ jsonrpc: "2.0", id: 1, method: "echo", params: [] });
   assert.equal(response.status, 200);
@@ -35,5 +35,5 @@ test("a listener that accepts no more ends the service in order, and says why", 
   await crowd(product, t);
   const { code } = await product.ended(40_000);
   assert.equal(code, 70);
-  assert.match(product.stderr(), /giving up: the listener accepts no connections any more/);
+  await product.said(/giving up: the listener accepts no connections any more/);
 });

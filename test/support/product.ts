@@ -218,6 +218,18 @@ export class Product {
     return logLines(this.stderr());
   }
 
+  /** Waits until stderr matches: a line may come after the response that it is about. */
+  async said(pattern: RegExp): Promise<void> {
+    await this.child.until(() => pattern.test(this.stderr()), {
+      what: () => `${pattern} on stderr ${this.child.output()}`,
+    });
+  }
+
+  /** Waits for the first line of the log that is wanted, for the reason of {@link said}. */
+  line(wanted: (line: LogLine) => boolean, what = "a line of the log"): Promise<LogLine> {
+    return this.child.until(() => this.log().find(wanted), { what: () => `${what} ${this.child.output()}` });
+  }
+
   /** Returns the last exit report on stderr. Throws if there is none. */
   report(): ExitReport {
     const last = this.reports().at(-1);
