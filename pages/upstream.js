@@ -47,11 +47,14 @@ export function kindOf(phase) {
  * The upstream as its users see it: `kind`, a `word`, and the failures that make it worse than its connection. A ready
  * connection says nothing about requests: each of them may time out.
  */
-export function healthOf({ name, phase }, failures, now) {
-  const kind = kindOf(phase);
+export function healthOf({ name, phase, instances }, failures, now) {
   const recent = failures.filter(
     ({ upstream, status, at }) => upstream === name && status >= 500 && now - local(at) <= MINUTE_MS,
   );
+  // A template has no connection of its own: each caller opens an instance.
+  if (phase === "idle" && instances !== null)
+    return { kind: instances > 0 ? "good" : "off", word: plural(instances, "open instance"), recent, phase };
+  const kind = kindOf(phase);
   return kind === "good" && recent.length > 0
     ? { kind: "poor", word: `${phase}, but requests fail`, recent, phase }
     : { kind, word: phase, recent, phase };
