@@ -195,11 +195,14 @@ test("an exit ends the calls that block other threads, and refuses later ones", 
     after: Failed;
   }>(t, "leaving", { url });
   assert.deepEqual(
-    seen.threads.map(failed),
-    seen.threads.map(() => ["cancelled", "maybe"]),
+    seen.threads.map(({ code }) => code),
+    ["cancelled", "cancelled", "cancelled"],
   );
-  const cancelled = seen.steps.find(({ step }) => step === "cancel");
-  assert.deepEqual([seen.threads.length, cancelled?.counts.cancelled], [3, { no: 0, maybe: 3, yes: 0 }]);
+  // A pong may have come since they were sent, which proves that they arrived.
+  const told = { no: 0, maybe: 0, yes: 0 };
+  for (const { sent } of seen.threads) told[sent as keyof typeof told]++;
+  assert.equal(told.no, 0);
+  assert.deepEqual(seen.steps.find(({ step }) => step === "cancel")?.counts.cancelled, told);
   assert.deepEqual(failed(seen.after), ["shutting_down", "no"]);
 });
 

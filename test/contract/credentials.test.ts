@@ -25,11 +25,12 @@ test("a token file is read for each attempt: refused with the old token, connect
   await problem(await product.request(call), { status: 503, code: "upstream_down", sent: "no", detail: /401/ });
   await writeFile(`${file}.new`, "new-s3cret\n");
   await rename(`${file}.new`, file);
+  const tokens = () => upstream.peers.map((peer) => peer.request?.headers.get("authorization"));
+  await upstream.until(() => tokens().at(-1) === "Bearer new-s3cret");
   renewed = true;
   await product.ready();
   assert.equal((await product.request(call)).status, 200);
-  const sent = upstream.peers.map((peer) => peer.request?.headers.get("authorization"));
-  assert.deepEqual([sent[0], sent.at(-1)], ["Bearer old-s3cret", "Bearer new-s3cret"]);
+  assert.deepEqual([tokens()[0], tokens().at(-1)], ["Bearer old-s3cret", "Bearer new-s3cret"]);
   assert.doesNotMatch(product.stderr(), /s3cret/);
 });
 
