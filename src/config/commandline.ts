@@ -316,8 +316,8 @@ function checked<Checked extends Parsed>(parsed: Checked, options: CommandOption
   return parsed;
 }
 
-/** Separates the options of commands from the settings. */
-function separate(given: CommandOptions & Flags): { readonly options: CommandOptions; readonly flags: Flags } {
+/** Separates the options of commands from the settings. Versions of Node's types differ in what `parseArgs` returns. */
+function separate(given: object): { readonly options: CommandOptions; readonly flags: Flags } {
   const isOption = ([name]: readonly [string, unknown]) => Object.hasOwn(COMMAND_OPTIONS, name);
   const all = Object.entries(given);
   return {
