@@ -285,6 +285,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "json";
@@ -301,6 +303,10 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
+      /** How a reply finds its request: by an id, or by order, with one request at a time. Default: `"id"`. */
+      readonly correlation?: "id" | "order" | undefined;
       /** Where ids are, and what they are. */
       readonly id?:
         | {
@@ -375,6 +381,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** Where ids are, and what they are; without it, replies are correlated by order. */
       readonly id?:
         | {
@@ -430,6 +438,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "graphql-transport-ws";
@@ -446,6 +456,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The payload of connection_init. */
       readonly payload?: Readonly<Record<string, JsonValue>> | undefined;
     }
@@ -464,6 +476,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The access token; without it, give a greeting. */
       readonly token?: string | undefined;
     }
@@ -482,6 +496,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The kinds of events to subscribe to, as a bit mask (EventSubscription). From 0 to 2,147,483,647. */
       readonly events?: number | undefined;
       /** The password of obs-websocket. */
@@ -502,6 +518,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The secret of aria2's --rpc-secret, which goes into every call. */
       readonly token?: string | undefined;
     }
@@ -520,6 +538,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "deribit";
@@ -536,6 +556,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The id of an API key; without it, the connection does not log in. */
       readonly client_id?: string | undefined;
       /** The secret of the API key. */
@@ -556,6 +578,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The token of the bot; without it, give a greeting. */
       readonly token?: string | undefined;
       /** The kinds of events, as the sum of their bits; by default 0. */
@@ -576,6 +600,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "jupyter";
@@ -592,6 +618,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "kraken";
@@ -608,6 +636,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "nostr";
@@ -624,6 +654,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "ocpp";
@@ -640,6 +672,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The version of OCPP, such as "1.6"; by default "2.0.1". */
       readonly version?: string | undefined;
       /** The vendor of the station; with the model, a BootNotification is sent. */
@@ -662,6 +696,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "phoenix";
@@ -678,6 +714,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The version of the messages, "1" or "2", which is that of vsn in the address; by default "2". */
       readonly version?: string | undefined;
     }
@@ -696,6 +734,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "slack-socket-mode";
@@ -712,6 +752,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "socket.io";
@@ -728,6 +770,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The payload with which the connection logs in, as JSON. */
       readonly auth?: string | undefined;
     }
@@ -746,6 +790,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The name with which the connection logs in. */
       readonly login?: string | undefined;
       /** The password, which goes out as the passcode. */
@@ -768,6 +814,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The realm to join; by default "realm1". */
       readonly realm?: string | undefined;
       /** The authid; by default the router chooses one. */
@@ -790,6 +838,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "xrpl";
@@ -806,6 +856,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "zwave-js";
@@ -822,6 +874,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The version of the messages; by default the smallest, 0. */
       readonly schema?: string | undefined;
     };

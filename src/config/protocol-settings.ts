@@ -54,6 +54,30 @@ function checkTextId({ out, kind }: { out: string; kind: string }, context: z.Re
   else if (templatePlaces(out) !== "id message") refuse("must have $id and $message, each once");
 }
 
+interface JsonIds {
+  readonly correlation: "id" | "order";
+  readonly id?: { readonly alias?: unknown } | undefined;
+  readonly errors?: unknown;
+  readonly cancel?: unknown;
+}
+
+/** Refuses what needs ids that are not there. */
+function checkJsonIds({ correlation, id, errors, cancel }: JsonIds, context: z.RefinementCtx): void {
+  const refuse = (key: keyof JsonIds, message: string) => context.addIssue({ code: "custom", path: [key], message });
+  const hasId = cancel !== undefined && needsIdToSend(cancel);
+  const hasAlias = cancel !== undefined && needsAlias(cancel);
+  if (correlation === "order") {
+    if (id !== undefined) refuse("id", "is for correlation: id");
+    if (errors !== undefined) refuse("errors", "is for correlation: id: without ids, an error is a reply");
+    if (hasId || hasAlias) refuse("cancel", "has an id, which is for correlation: id");
+    return;
+  }
+  if (cancel !== undefined && !hasId && !hasAlias) {
+    refuse("cancel", "must have $id, where the request's id goes, or $alias");
+  }
+  if (hasAlias && id?.alias === undefined) refuse("cancel", "has $alias, and needs id.alias: where that is");
+}
+
 const COLLECT_WITHOUT_FINAL = { path: ["collect"], error: "needs final: which frame is the last one" };
 
 /** The options of every preset. */
@@ -73,6 +97,7 @@ const common = {
     .describe("How messages lie in frames, where it is not one in each."),
   answers,
   ignore: conditions.optional().describe("Frames that are neither messages nor replies: they are only counted."),
+  sends: conditions.optional().describe("Messages of callers that nothing answers: they are done once written."),
 };
 
 const optionalText = z.string().min(1, "must not be empty").optional();
@@ -111,27 +136,24 @@ const protocolOptions = z
       .strictObject({
         preset: z.literal("json"),
         ...common,
-        id: jsonId.prefault({}).describe("Where ids are, and what they are."),
+        correlation: z
+          .enum(["id", "order"])
+          .prefault("id")
+          .describe("How a reply finds its request: by an id, or by order, with one request at a time."),
+        id: jsonId.optional().describe("Where ids are, and what they are."),
         reply: condition.optional().describe("A frame with our id that does not meet this is a message, not a reply."),
         skip: conditions.optional().describe("Frames with our id that precede the reply; they are messages."),
         final: finalOf(condition, "condition"),
         collect: collect.describe("Makes the reply an array of all frames with the id. Needs final."),
         cancel: jsonValue
           .optional()
-          .refine(
-            (cancel) => cancel === undefined || needsIdToSend(cancel) || needsAlias(cancel),
-            "must have $id, where the request's id goes, or $alias",
-          )
           .describe(
             "The message that ends a request which nobody reads any more; $id is its id, $alias the upstream's.",
           ),
         errors: jsonErrors,
       })
       .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL)
-      .refine(({ id, cancel }) => id.alias !== undefined || cancel === undefined || !needsAlias(cancel), {
-        path: ["cancel"],
-        error: "has $alias, and needs id.alias: where that is",
-      }),
+      .superRefine(checkJsonIds),
     z
       .strictObject({
         preset: z.literal("text"),

@@ -19,8 +19,14 @@ export type Outcome =
   | Replied
   | Failed
   /** A `send` or a notification was handed to the socket, and has no reply; a `confirm` was proven. */
-  | { readonly type: "done" }
+  | Done
   | Batch;
+
+interface Done {
+  readonly type: "done";
+  /** The connection that it went over; set only for one of a series. */
+  readonly connection?: number | undefined;
+}
 
 export interface Batch {
   readonly type: "batch";

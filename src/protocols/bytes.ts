@@ -4,6 +4,17 @@ import type { Body } from "./protocol.ts";
 
 const encoder = new TextEncoder();
 
+/** The most bytes that are made text at once: each is an argument of a call. */
+const STEP_BYTES = 0x6000;
+
+/** The bytes in base64. Steps of a multiple of three bytes can be joined. */
+export function base64Of(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += STEP_BYTES)
+    text += btoa(String.fromCharCode(...bytes.subarray(at, at + STEP_BYTES)));
+  return text;
+}
+
 /** Joins bodies into the bytes of all. */
 export function concatenated(bodies: readonly Body[]): Uint8Array {
   const pieces = bodies.map((body) => (typeof body === "string" ? encoder.encode(body) : body));

@@ -1,5 +1,6 @@
 /** Readers that the JSON protocols share: for callers' messages, upstreams' frames, and ids. */
 
+import { base64Of } from "./bytes.ts";
 import { check, JsonFault, type MemberSink, OPEN_BRACE, type Span, skipSpace } from "./json-check.ts";
 import { members } from "./json-text.ts";
 import { LOOKED_AT_MAX, type Outline, outlineOf } from "./outline.ts";
@@ -34,6 +35,15 @@ export function textOf(body: Body): string | undefined {
 /** Returns `text` in the form of `like`: a binary frame stays bytes. */
 export function inKindOf(like: Body, text: string): Body {
   return typeof like === "string" ? text : encoder.encode(text);
+}
+
+/** Frames as one JSON array: those that are no text stand in it in base64, as elsewhere in JSON. */
+export function jsonArrayOf(frames: readonly Body[]): string {
+  return `[${frames.map((frame) => textOf(frame) ?? bytesJson(frame as Uint8Array)).join(",")}]`;
+}
+
+function bytesJson(bytes: Uint8Array): string {
+  return `{"encoding":"base64","data":"${base64Of(bytes)}"}`;
 }
 
 /** Reads a caller's message. Throws {@link InvalidMessage} of kind `parse`. */

@@ -6,13 +6,22 @@
  * particular services are built from this.
  */
 
-import { type Condition, compile, compileAny } from "./condition.ts";
-import { type Final, FrameRules, rulesOf } from "./frame-rules.ts";
+import { type Condition, compile } from "./condition.ts";
 import { type IdKind, idsOf } from "./id-kinds.ts";
 import { AliasFinder, compilePlaces, PlaceFinder, type PlacesOfId } from "./id-places.ts";
+import { type JsonRules, jsonRulesFrom } from "./json-by-order.ts";
 import type { Span } from "./json-check.ts";
 import { insertMissing, remove, replace } from "./json-edit.ts";
-import { checkedJson, inKindOf, type Json, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
+import {
+  checkedJson,
+  inKindOf,
+  type Json,
+  jsonArrayOf,
+  nameOf,
+  readFrame,
+  readMessage,
+  textOf,
+} from "./json-message.ts";
 import { locate, type Place, type Pointer, parsePointer, pointerText } from "./json-place.ts";
 import { isOpener, kindOf } from "./json-text.ts";
 import {
@@ -33,7 +42,8 @@ import { endMessage, needsAlias } from "./subscription-request.ts";
 export const ERROR_DEEDS = ["fail_oldest", "message", "fail_all"] as const;
 export type ErrorDeed = (typeof ERROR_DEEDS)[number];
 
-export interface JsonOptions {
+/** In `cancel`, `$id` stands where the request's id goes. */
+export interface JsonOptions extends JsonRules {
   readonly id?:
     | {
         /** The place of the id in a request; by default `/id`. */
@@ -55,17 +65,7 @@ export interface JsonOptions {
         readonly echo?: readonly string[] | undefined;
       }
     | undefined;
-  /** A frame with our id that does not meet this is a message, not a reply. */
-  readonly reply?: Condition | undefined;
-  /** Frames with our id that precede the reply. They are handed on as messages. */
-  readonly skip?: readonly Condition[] | undefined;
-  /** The end of a request. Frames before it are skipped, or with `collect` are parts of the reply. */
-  readonly final?: Final<Condition> | undefined;
-  /** Makes the reply an array of all frames with the id; `frames` bounds their number. */
-  readonly collect?: { readonly frames?: number | undefined } | undefined;
   readonly errors?: { readonly when: Condition; readonly do: ErrorDeed } | undefined;
-  /** The message that ends a request which nobody reads any more, with `$id` where its id goes. */
-  readonly cancel?: unknown;
   /** Only in presets: the upstream wants an id in every message, even if nobody awaits a reply to it. */
   readonly idsAlways?: true;
 }
@@ -80,7 +80,7 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
   const isId = (text: string, value: Span): boolean => read(text, value) !== undefined;
   const isError = options.errors && options.errors.do !== "message" ? compile(options.errors.when) : undefined;
   const fails = options.errors?.do === "fail_all" ? "all" : "oldest";
-  const rules = rulesFrom(options);
+  const rules = jsonRulesFrom(options);
   const aliases = alias === undefined ? undefined : new AliasFinder(alias);
   const copies = repeat === undefined ? [] : compilePlaces(repeat);
   const shape = outward.inArrays ? (outward.inObjects ? "an object or an array" : "an array") : "an object";
@@ -175,7 +175,7 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
         echoes.reduce((each, at) => withOwnEcho(each, at, id, own), restored),
       );
     };
-    return rules.framed({ type, met }, id, render, options.collect && gather);
+    return rules.framed({ type, met }, id, render, options.collect && jsonArrayOf);
   }
 
   /** Restores the caller's id in a place that repeats ours. */
@@ -198,17 +198,6 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
   const idPlaces = [...outward.pointers, ...copies.map(({ pointer }) => pointerText(pointer))];
   const ways = { encode, adopt, fault, decode };
   return { name, correlation: "id", accepts: "json", maxId, ids, idPlaces, ...several, ...ending, ...ways };
-}
-
-/** Compiles the rules for frames with one of our ids. */
-function rulesFrom({ reply, skip, final, collect }: JsonOptions): FrameRules<Json> {
-  const tests = final && rulesOf(final).map((condition) => compile(condition));
-  return new FrameRules<Json>({
-    isReply: reply && compile(reply),
-    isSkipped: skip && compileAny(skip),
-    final: tests && final && "all_of" in final ? { all_of: tests } : tests,
-    collects: collect !== undefined,
-  });
 }
 
 type FoundPlace = Place & { readonly type: "found" };
@@ -246,10 +235,6 @@ function whyNot(text: string, place: Exclude<Place, { type: "missing" }> | undef
     case "found":
       return `the message has ${nameOf(kindOf(text, place.value))} at ${at}, where its id must be`;
   }
-}
-
-function gather(frames: readonly Body[]): string {
-  return `[${frames.map(textOf).join(",")}]`;
 }
 
 function slice(text: string, span: Span): string {

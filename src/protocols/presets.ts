@@ -8,9 +8,11 @@ import type { FrameOptions } from "./frames.ts";
 import { GRAPHQL_TRANSPORT_WS, type GraphqlOptions, graphqlTransportWs } from "./graphql-transport-ws.ts";
 import { type HomeAssistantOptions, homeAssistant } from "./home-assistant.ts";
 import { type JsonOptions, json } from "./json.ts";
+import { jsonByOrder } from "./json-by-order.ts";
 import { type JsonRpcOptions, jsonRpcWith } from "./json-rpc.ts";
 import { type ObsOptions, obs } from "./obs.ts";
 import type { Preset } from "./preset.ts";
+import type { Protocol } from "./protocol.ts";
 import { hasTextRules, type TextOptions, text } from "./text.ts";
 
 export { fromModule, type ModuleThrew } from "./module.ts";
@@ -18,7 +20,7 @@ export { fromModule, type ModuleThrew } from "./module.ts";
 /** The settings of each preset. */
 interface Settings extends DialectSettings {
   readonly "json-rpc": JsonRpcOptions;
-  readonly json: JsonOptions;
+  readonly json: JsonOptions & { readonly correlation?: Protocol["correlation"] | undefined };
   readonly text: TextOptions;
   readonly cdp: object;
   readonly [GRAPHQL_TRANSPORT_WS]: GraphqlOptions;
@@ -30,7 +32,9 @@ const BUILT: {
   readonly [Name in Exclude<keyof Settings, DialectName>]: (settings: Settings[Name], seed?: string) => Preset;
 } = {
   "json-rpc": (settings) => ({ protocol: jsonRpcWith(settings) }),
-  json: (settings, seed) => ({ protocol: json(settings, "json", seed) }),
+  json: (settings, seed) => ({
+    protocol: settings.correlation === "order" ? jsonByOrder(settings) : json(settings, "json", seed),
+  }),
   text: ({ id, ...rules }) => ({
     protocol: id
       ? async () => (await import("./text-ids.ts")).textIds({ id, ...rules })
@@ -57,6 +61,7 @@ interface CommonSettings {
   readonly frames?: FrameOptions | undefined;
   readonly answers?: readonly AnswerRule[] | undefined;
   readonly ignore?: readonly Condition[] | undefined;
+  readonly sends?: readonly Condition[] | undefined;
 }
 
 /** A preset's name with its settings. The configuration's schema refuses unknown ones. */

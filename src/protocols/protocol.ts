@@ -30,6 +30,8 @@ export interface Encoded {
    * waits for it without a deadline.
    */
   readonly subscribes?: boolean | undefined;
+  /** True if certainly nothing answers it: it waits for no request in flight, and no request waits for it. */
+  readonly unanswered?: true;
   /**
    * The argument for `render`, which restores the caller's own id. Kept with the request and opaque to everyone else.
    */
@@ -133,7 +135,7 @@ export type Classified = DecodedMessage | Preceding;
 
 /**
  * A frame without an id of ours, but with one that may be the alias of a request: `of` that request if it is, else
- * `otherwise`.
+ * `otherwise`. Where replies come by order, every alias is that of the request whose reply is due.
  */
 export interface Aliased {
   readonly type: "aliased";

@@ -45,6 +45,19 @@ export type ToThread =
       /** The caller's deadline, in milliseconds of the host's monotonic clock. */
       readonly deadline: number;
     }
+  /** A message that certainly nothing answers. Otherwise as `request`. */
+  | {
+      readonly type: "send";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly kind: "send" | "confirm";
+      readonly body: Body;
+      readonly deadline: number;
+      /** True for one of several that must go over one connection: done once the operating system has taken it. */
+      readonly inSeries: boolean;
+      /** The connection that those of the series before it went over; 0 for the first, and outside of a series. */
+      readonly over: number;
+    }
   /** Forgets a request without settling it: its caller has left. */
   | { readonly type: "abandon"; readonly upstream: string; readonly seq: number }
   /** The reader of a stream has taken parts of this total weight (`weightOf`): as much more may be posted. */

@@ -23,7 +23,8 @@ type Request = Extract<ToThread, { type: "request" }>;
 type Part = Extract<FromThread, { type: "part" }>;
 type Ended = Extract<FromThread, { type: "settled" | "late" }>;
 type PageMessage = Extract<FromThread, { type: "page" }>;
-type PlainToThread = Exclude<ToThread, Request>;
+type Send = Extract<ToThread, { type: "send" }>;
+type PlainToThread = Exclude<ToThread, Request | Send>;
 type PlainFromThread = Exclude<FromThread, Part | PageMessage> | PackedPage;
 
 type Column = string | number | boolean | ArrayBuffer;
@@ -58,10 +59,11 @@ export type Transferred = ArrayBuffer | MessagePort;
 
 export function packToThread(
   message: ToThread,
-  row: RowWriter<RequestColumns | [PlainToThread]>,
+  row: RowWriter<RequestColumns | SendColumns | [PlainToThread]>,
   transfer: Transferred[],
 ): void {
   if (message.type === "request") packRequest(message, row);
+  else if (message.type === "send") packSend(message, row);
   else row.push(message);
   if (message.type === "line") transfer.push(message.port);
 }
@@ -71,6 +73,7 @@ export function unpackToThread(row: RowToThread, take: (message: ToThread) => vo
   const reader = new RowReader(row);
   for (let first = reader.next(); first !== undefined; first = reader.next()) {
     if (first === "request") take(unpackRequest(reader));
+    else if (first === "send") take(unpackSend(reader));
     else if (isPlain(first)) take(first);
     else throw reader.malformed("the beginning of a message");
   }
@@ -126,6 +129,30 @@ function unpackRequest(row: RowReader<unknown>): Complete<Request> {
     kind: row.kind(),
     body: row.body(),
     deadline: row.number(),
+  };
+}
+
+// Messages that nothing answers.
+
+type SendColumns = Columns<Send, ["type", "upstream", "seq", "kind", "body", "deadline", "inSeries", "over"]>;
+
+function packSend(
+  { type, upstream, seq, kind, body, deadline, inSeries, over }: Send,
+  row: RowWriter<SendColumns>,
+): void {
+  row.push(type, upstream, seq, kind, packBody(body), deadline, inSeries, over);
+}
+
+function unpackSend(row: RowReader<unknown>): Complete<Send> {
+  return {
+    type: "send",
+    upstream: row.string(),
+    seq: row.number(),
+    kind: row.kind() === "confirm" ? "confirm" : "send",
+    body: row.body(),
+    deadline: row.number(),
+    inSeries: row.boolean(),
+    over: row.number(),
   };
 }
 

@@ -75,6 +75,18 @@ const UPSTREAMS: readonly Row[] = [
     "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
   ],
   [
+    "protocol: { preset: json, correlation: order, id: {} }",
+    "4:55: upstreams.a.protocol.id: is for correlation: id",
+  ],
+  [
+    "protocol: { preset: json, correlation: order, cancel: { stop: $id } }",
+    "4:59: upstreams.a.protocol.cancel: has an id, which is for correlation: id",
+  ],
+  [
+    "protocol: { preset: json, cancel: { stop: all } }",
+    "4:39: upstreams.a.protocol.cancel: must have $id, where the request's id goes, or $alias",
+  ],
+  [
     "protocol: { preset: json, id: { kind: ulid } }",
     "4:43: upstreams.a.protocol.id.kind: must be one of int, int32, string, uuid, increasing, keep",
   ],

@@ -168,6 +168,8 @@ export class Admission {
     if (this.#closed) return failures.shuttingDown;
     if (incoming.deadline <= now) return failures.unsentInTime(0);
     if (!items && size >= this.#inFlightMax) return this.#full(now);
+    const over = incoming.series?.connection;
+    if (over !== undefined && !this.#sendQueue.isOn(over)) return failures.anotherConnection;
     const problem = this.#sendQueue.problem(owner, count, now);
     if (problem) return problem;
     const waiting = heldBytes + this.#waiting.bytes + buffered + sizeOf(incoming.body);
@@ -181,7 +183,7 @@ export class Admission {
 
   #admit(
     request: OwnedRequest,
-    { kind, deadline }: WaitingBatch["incoming"],
+    { kind, deadline, unanswered, series }: Omit<NewRequest, "seq" | "body">,
     index: number,
     body: Body,
     problem: Failure | undefined,
@@ -215,6 +217,8 @@ export class Admission {
       index,
       wire: flatId(own) ?? drawn,
       expectsReply,
+      unanswered: !expectsReply && (unanswered === true || encoded.unanswered === true),
+      inSeries: series !== undefined,
       confirms: kind === "confirm",
       streams: kind === "stream",
       subscribes: kind === "stream" && encoded.subscribes === true,
@@ -227,6 +231,7 @@ export class Admission {
         message: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, route).frame : encoded.frame,
         bytes: sizeOf(encoded.frame),
         add: request.owner === "caller" ? this.#add : undefined,
+        over: series?.connection,
       },
     });
   }

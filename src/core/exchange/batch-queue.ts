@@ -1,12 +1,11 @@
 /** The queue of batches that wait for places in flight, the oldest first. */
-import type { RequestKind } from "../outcome.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
-import type { OwnedRequest, Owner } from "./request-table.ts";
+import type { NewRequest, OwnedRequest, Owner } from "./request-table.ts";
 
 /** A batch whose items are taken in as places become free. Only {@link BatchQueue} changes it. */
 export interface WaitingBatch {
   readonly request: OwnedRequest;
-  readonly incoming: { readonly kind: RequestKind; readonly deadline: number };
+  readonly incoming: Pick<NewRequest, "kind" | "deadline">;
   readonly items: readonly string[];
   readonly arrivedAt: number;
   /** The index of its next item. */

@@ -3,6 +3,9 @@ import type { Protocol, WireId } from "../../protocols/protocol.ts";
 import type { Correlation, Stray } from "./correlation.ts";
 import type { SentEntry, SentPhase } from "./request-table.ts";
 
+/** The id of every reply. It has no meaning, since none is on the wire. */
+const LANE_ID = 0;
+
 export class CorrelateByOrder implements Correlation {
   /** The request table needs an id for each entry, though none is ever on the wire. */
   readonly capacity = Number.MAX_SAFE_INTEGER;
@@ -44,14 +47,15 @@ export class CorrelateByOrder implements Correlation {
     return false;
   }
 
-  takes(expectsReply: boolean): boolean {
+  takes(expectsReply: boolean, unanswered: boolean): boolean {
+    if (unanswered) return true;
     if (this.#current !== undefined || !this.#lane.takes(expectsReply)) return false;
     return !expectsReply || (!this.#untrusted && this.#quietUntil === undefined);
   }
 
   handedOver(entry: SentEntry, now: number): void {
     if (!entry.expectsReply) {
-      this.#lane.bury(now, false);
+      if (!entry.unanswered) this.#lane.bury(now, false);
       return;
     }
     this.#current = entry;
@@ -61,7 +65,11 @@ export class CorrelateByOrder implements Correlation {
   /** Frames name no request, and so they have no other name for one. */
   learn(): void {}
 
-  named(): undefined {}
+  /** The request whose reply is due on this connection, even if its caller does not wait any more. */
+  named(connection: number): WireId | undefined {
+    const due = this.find(connection)?.phase ?? this.owed();
+    return due?.connection === connection ? LANE_ID : undefined;
+  }
 
   aliasOf(): undefined {}
 

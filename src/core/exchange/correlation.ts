@@ -20,8 +20,8 @@ export interface Correlation {
   isTaken(wire: WireId): boolean;
   /** True if replies on the newest connection can no longer be told apart: the next request needs another one. */
   readonly needsRenewal: boolean;
-  /** True if a message may be handed to the socket now. */
-  takes(expectsReply: boolean): boolean;
+  /** True if a message may be handed to the socket now. `unanswered`: certainly nothing answers it. */
+  takes(expectsReply: boolean, unanswered: boolean): boolean;
   /** Call as an entry is handed to the socket. */
   handedOver(entry: SentEntry, now: number): void;
   /** Takes note that the upstream goes on with the reply to an entry under another id. */

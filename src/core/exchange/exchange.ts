@@ -230,8 +230,13 @@ export class Exchange {
     this.#configured.onReply(connection, id);
   }
 
-  /** Reports the outcome of a `write`. `taken`: false if the socket refused the frame, so that it never left. */
+  /**
+   * Reports the outcome of a `write`; for a message of a series that the socket took, once the operating system has
+   * taken it as well. `taken`: false if the socket refused the frame, so that it never left.
+   */
   onWritten(entry: SentEntry, taken: boolean, now: number): readonly ExchangeEffect[] {
+    // A message of a series may have ended meanwhile.
+    if (!this.#requests.table.contains(entry)) return this.#effects.take();
     if (!taken) {
       this.#sendQueue.disconnect(entry.phase.connection, now);
       this.#requests.fail(entry, failures.notTaken);
@@ -384,5 +389,6 @@ function earliest(a: number | undefined, b: number | undefined): number | undefi
 }
 
 function awaited(entry: Entry): failures.Awaited {
-  return entry.confirms ? "pong" : "reply";
+  if (entry.confirms) return "pong";
+  return entry.inSeries ? "room" : "reply";
 }

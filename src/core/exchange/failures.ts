@@ -34,6 +34,12 @@ export const notTaken: Failure = {
   detail: "the connection ended before the message was handed to it",
 };
 
+export const anotherConnection: Failure = {
+  code: "connection_lost",
+  sent: "no",
+  detail: "the connection that the frames before it went over is not in use any more",
+};
+
 export const unconfirmable: Failure = {
   code: "invalid_request",
   sent: "no",
@@ -109,7 +115,8 @@ export function notConnected(waitedMs: number): Failure {
 }
 
 /** The event that ends the wait of a message that went out: its reply, or the pong that proves its delivery. */
-export type Awaited = "reply" | "pong";
+/** `room`: the operating system has to take the message, so that the next one has room. */
+export type Awaited = "reply" | "pong" | "room";
 
 /** The facts about the upstream when a request times out that was sent. */
 interface Diagnosis {
@@ -133,7 +140,7 @@ export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited, diagnos
   const { now, sentAt, frames, heard, signs, others } = diagnosis;
   const parts = [
     frames === 0
-      ? `no ${awaited} came ${within(waitedMs)}`
+      ? `${awaited === "room" ? "the upstream took nothing" : `no ${awaited} came`} ${within(waitedMs)}`
       : `the reply was not whole ${within(waitedMs)}: ${came(frames)}`,
   ];
   if (heard) {
@@ -159,8 +166,12 @@ function came(frames: number): string {
   return frames === 1 ? "one frame came" : `${frames} frames came`;
 }
 
+function beforeThe(awaited: Awaited): string {
+  return awaited === "room" ? " before the message was on its way" : ` before the ${awaited} came`;
+}
+
 export function lost(sent: Sent, why: Disconnect, awaited: Awaited): Failure {
-  const detail = describeDisconnect(why, ` before the ${awaited} came`);
+  const detail = describeDisconnect(why, beforeThe(awaited));
   return { code: "connection_lost", sent, detail, cause: codeOf(why) };
 }
 
@@ -208,9 +219,7 @@ export function unnamed(sent: Sent, fails: keyof typeof WHOSE, text?: string): F
 }
 
 export function cancelled(sent: Sent, awaited: Awaited): Failure {
-  return sent === "no"
-    ? shuttingDown
-    : { code: "cancelled", sent, detail: `the service stopped before the ${awaited} came` };
+  return sent === "no" ? shuttingDown : { code: "cancelled", sent, detail: `the service stopped${beforeThe(awaited)}` };
 }
 
 /** Makes a failure an outcome. `own`: what the protocol kept of the caller's own id; returned if it is text. */

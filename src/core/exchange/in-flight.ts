@@ -146,7 +146,8 @@ export class InFlight {
   /** Ends an entry that was sent and waits for nothing more. */
   complete(entry: SentEntry): void {
     this.forget(entry);
-    this.#settle(entry.request, entry.index, { type: "done" });
+    const { connection } = entry.phase;
+    this.#settle(entry.request, entry.index, entry.inSeries ? { type: "done", connection } : { type: "done" });
   }
 
   /** Fails an entry whose reply can no longer come. */

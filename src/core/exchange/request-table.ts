@@ -15,6 +15,16 @@ export interface NewRequest {
   readonly body: Body;
   /** When its owner gives up, by the clock of `now`. */
   readonly deadline: number;
+  /** True if its owner knows that nothing answers it. */
+  readonly unanswered?: boolean | undefined;
+  /** Set for one of several messages that must all go over one connection. */
+  readonly series?: Series | undefined;
+}
+
+/** A message of a series is done once the operating system has taken it, so that the next one has room. */
+export interface Series {
+  /** The connection of those before it; undefined for the first. */
+  readonly connection: number | undefined;
 }
 
 /** A request as its owner knows it: one message, or a batch of several that end together. */
@@ -34,6 +44,8 @@ export interface HeldPhase {
   readonly bytes: number;
   /** Completes the frame at the last moment. */
   readonly add: Add | undefined;
+  /** The only connection that it may go over; undefined if any will do. */
+  readonly over: number | undefined;
 }
 
 /** From the moment when an entry's frame is handed to a socket. */
@@ -59,6 +71,10 @@ interface CommonEntry {
   /** Our id, or a caller's own. Undefined for a message without one, and where ids increase until it is sent. */
   wire: WireId | undefined;
   readonly expectsReply: boolean;
+  /** True if certainly nothing answers it. */
+  readonly unanswered: boolean;
+  /** True if it is one of a series. */
+  readonly inSeries: boolean;
   /** True if its caller waits for a pong that proves that the peer has it. */
   readonly confirms: boolean;
   /** True if each frame of its reply is passed on as it comes. From the first one it has no deadline. */
@@ -195,6 +211,12 @@ export class RequestTable {
     if (entry.wire !== undefined) this.#byWire.delete(entry.wire);
     if (siblings.length === 1) this.#bySeq[owner].delete(seq);
     else siblings.splice(at, 1);
+  }
+
+  /** True until the entry has been removed. */
+  contains(entry: Entry): boolean {
+    const { owner, seq } = entry.request;
+    return this.#bySeq[owner].get(seq)?.includes(entry) ?? false;
   }
 
   /** How many places one request has. */

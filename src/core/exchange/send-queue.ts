@@ -89,7 +89,10 @@ export class SendQueue {
     if (availability.type === "ready" && !this.#delivery.isNewest(availability.connection)) {
       this.#delivery.begin(availability.connection);
       this.#requests.correlation.clear();
-      for (const entry of this.#requests.table.allHeld()) this.#requests.reschedule(entry, entry.deadline);
+      for (const entry of this.#requests.table.allHeld()) {
+        if (entry.phase.over === undefined) this.#requests.reschedule(entry, entry.deadline);
+        else this.#requests.fail(entry, failures.anotherConnection);
+      }
       return true;
     }
     if (availability.type === "hold") this.#boundHeld(now);
@@ -120,10 +123,17 @@ export class SendQueue {
     if (this.#availability.type !== "ready") return;
     const { connection } = this.#availability;
     const { correlation } = this.#requests;
+    let isBlocked = false;
     for (const entry of this.#inTurns()) {
-      if (!correlation.takes(entry.expectsReply)) {
-        if (correlation.needsRenewal) this.renew(connection, now, UNCLAIMED);
-        break;
+      if (isBlocked && !entry.unanswered) continue;
+      if (!correlation.takes(entry.expectsReply, entry.unanswered)) {
+        if (correlation.needsRenewal) {
+          this.renew(connection, now, UNCLAIMED);
+          break;
+        }
+        // What nothing answers need not wait for a reply.
+        isBlocked = true;
+        continue;
       }
       if (this.#pace && !this.#takeTurn(this.#pace.limit, this.#pace.reserved, now)) break;
       this.#turn = other(entry.request.owner);
@@ -153,9 +163,18 @@ export class SendQueue {
     }
   }
 
-  /** Held messages wait for the next connection no longer than HOLD_MS. */
+  /** True if messages go out on this connection now. */
+  isOn(connection: number): boolean {
+    return this.#availability.type === "ready" && this.#availability.connection === connection;
+  }
+
+  /** Held messages wait for the next connection no longer than HOLD_MS, and not at all if it must be this one. */
   #boundHeld(now: number): void {
     for (const entry of this.#requests.table.allHeld()) {
+      if (entry.phase.over !== undefined) {
+        this.#requests.fail(entry, failures.anotherConnection);
+        continue;
+      }
       this.#requests.reschedule(entry, Math.min(entry.dueAt, now + HOLD_MS));
     }
   }

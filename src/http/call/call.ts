@@ -79,7 +79,7 @@ export async function prepare(
 
 /** Sends the request and waits for its outcome, which may be that of an equivalent of the upstream. */
 export async function send(c: Context<Env>, parts: AppParts, prepared: PreparedRequest): Promise<CallResult> {
-  const { kind, body, timeoutMs, applied, trace } = prepared;
+  const { kind, body, unanswered, timeoutMs, applied, trace } = prepared;
   const named = upstreamOf(c);
   const key = readKey(c);
   if (key !== undefined) {
@@ -88,7 +88,7 @@ export async function send(c: Context<Env>, parts: AppParts, prepared: PreparedR
   }
   const signal = leaveSignal(c);
   const leave = parts.quotas?.request(named, callerOf(c).share, body.length);
-  const request = { kind, body, timeoutMs, trace, signal };
+  const request = { kind, body, unanswered, timeoutMs, trace, signal };
   const { outcome, upstream } = await requestInTurn(parts.upstreams, named, request, leave);
   if (upstream !== named) c.set("servedBy", upstream);
   const servedBy = named.settings.failover.length > 0 ? upstream.name : undefined;

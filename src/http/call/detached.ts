@@ -4,10 +4,11 @@ import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptReply, KeptState, NoRoom } from "../../core/kept-replies.ts";
-import type { Outcome, RequestKind } from "../../core/outcome.ts";
+import type { Outcome } from "../../core/outcome.ts";
 import type { TraceContext } from "../../core/util/traceparent.ts";
 import { type Failure, refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
+import type { UpstreamRequest } from "../../sidecar/host/upstream-client.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { pathOf } from "../upstream-path.ts";
@@ -16,9 +17,7 @@ import { requestInTurn } from "./failover.ts";
 import { upstreamOf } from "./find-upstream.ts";
 
 /** A message, and how long to wait for its reply. */
-export interface CallerRequest {
-  readonly kind: RequestKind;
-  readonly body: Body;
+export interface CallerRequest extends Pick<UpstreamRequest, "kind" | "body" | "unanswered"> {
   readonly timeoutMs: number;
   readonly trace?: TraceContext | undefined;
 }
@@ -54,7 +53,7 @@ export interface DetachedResult {
 export async function detached(
   c: Context<Env>,
   { keeper, lifecycle, quotas, upstreams }: AppParts,
-  { kind, body, timeoutMs, trace }: CallerRequest,
+  { kind, body, unanswered, timeoutMs, trace }: CallerRequest,
   key: string | undefined,
   waitMs?: number,
 ): Promise<DetachedResult> {
@@ -72,7 +71,7 @@ export async function detached(
 
   const leave = former ? undefined : quotas?.request(upstream, callerOf(c).share, body.length);
   const request = async () => {
-    const { outcome } = await requestInTurn(upstreams, upstream, { kind, body, timeoutMs, trace }, leave);
+    const { outcome } = await requestInTurn(upstreams, upstream, { kind, body, unanswered, timeoutMs, trace }, leave);
     return outcome;
   };
   const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, request);

@@ -2,7 +2,7 @@
 
 import { batchFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
-import { call, openedProtocol, prepare } from "../call/call.ts";
+import { call, openedProtocol, prepare, send } from "../call/call.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { demandOneReply, readPick, respond } from "../call/respond.ts";
 import { respondAsync } from "../call/respond-async.ts";
@@ -56,7 +56,7 @@ const requestRoute = createRoute(
 );
 
 const sendRoute = createRoute(
-  { method: "post", path: "/v1/upstreams/{upstream}/send", query: ["timeout", "confirm"] },
+  { method: "post", path: "/v1/upstreams/{upstream}/send", query: ["timeout", "confirm", "answered"] },
   ({
     anyMessage,
     CALL_FAILURES,
@@ -77,6 +77,12 @@ const sendRoute = createRoute(
         in: "query",
         description: "`pong`: respond when the peer's pong proves that it has the message",
         schema: { type: "string", enum: ["pong"] },
+      },
+      {
+        name: "answered",
+        in: "query",
+        description: "`no`: nothing answers the message, so that no request waits for a reply to it",
+        schema: { type: "string", enum: ["no"] },
       },
       ...waitParameters,
       keyParameter,
@@ -113,7 +119,10 @@ export function requestRoutes(app: RoutedApp, parts: AppParts): void {
   app.openapi(sendRoute, named, async (c) => {
     const confirm = c.req.query("confirm");
     if (confirm !== undefined && confirm !== "pong") throw refused("invalid_request", "confirm must be pong");
-    const { outcome, upstream, headers } = await call(c, parts, confirm ? "confirm" : "send");
+    const answered = c.req.query("answered");
+    if (answered !== undefined && answered !== "no") throw refused("invalid_request", "answered must be no");
+    const prepared = await prepare(c, parts, confirm ? "confirm" : "send");
+    const { outcome, upstream, headers } = await send(c, parts, answered ? { ...prepared, unanswered: {} } : prepared);
     const failure = outcome.type === "batch" ? batchFailure(outcome) : "failure" in outcome && outcome.failure;
     if (failure) return problem(c, failure, upstream, headers);
     return c.body(null, 204, confirm ? { ...headers, "Sidesocket-Sent": "yes" } : headers);

@@ -381,6 +381,6 @@ function isInOpening({ type }: ToThread): boolean {
 }
 
 /** True for a message whose caller waits for `settled`, and is told if the message reached no thread. */
-function isCall(message: ToThread): message is CommandOf<"request" | "reply"> {
-  return message.type === "request" || message.type === "reply";
+function isCall(message: ToThread): message is CommandOf<"request" | "send" | "reply"> {
+  return message.type === "request" || message.type === "send" || message.type === "reply";
 }

@@ -52,6 +52,14 @@ interface UpstreamCall {
 export interface UpstreamRequest extends UpstreamCall {
   readonly kind: RequestKind;
   readonly body: Body;
+  /** Set if nothing answers it. Its kind is `send` or `confirm`. */
+  readonly unanswered?: Unanswered | undefined;
+}
+
+/** A message that nothing answers. */
+interface Unanswered {
+  /** Set for one of several that must go over one connection: that of those before it, undefined for the first. */
+  readonly series?: { readonly connection: number | undefined };
 }
 
 /** A caller's reply to the upstream's request that is the message in this place. */
@@ -212,7 +220,20 @@ export class UpstreamClient implements ThreadClient {
   }
 
   /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
-  request({ kind, body, ...call }: UpstreamRequest): Promise<CallerOutcome> {
+  request({ kind, body, unanswered, ...call }: UpstreamRequest): Promise<CallerOutcome> {
+    if (unanswered) {
+      const { series } = unanswered;
+      return this.#call(call, body.length, (seq, deadline) => ({
+        type: "send",
+        upstream: this.name,
+        seq,
+        kind: kind === "confirm" ? kind : "send",
+        body,
+        deadline,
+        inSeries: series !== undefined,
+        over: series?.connection ?? 0,
+      }));
+    }
     return this.#call(call, body.length, (seq, deadline) => ({
       type: "request",
       upstream: this.name,

@@ -178,11 +178,12 @@ export class Connection {
 
   /**
    * @param entry the request whose message the frame is, if any
+   * @param onTaken called, in a later turn, once the operating system has taken the frame
    * @returns false if the socket did not take the frame
    */
-  write(connection: number, frame: Body, entry?: SentEntry): boolean {
+  write(connection: number, frame: Body, entry?: SentEntry, onTaken?: () => void): boolean {
     this.#env.trace?.add("sent", connection, frame, this.#secrets, this.#env.now());
-    const taken = this.#sockets.write(connection, this.#framing.end(frame));
+    const taken = this.#sockets.write(connection, this.#framing.end(frame), onTaken);
     if (taken) this.#env.tape?.frame("sent", connection, frame, this.#secrets);
     if (taken && entry) this.#activity.wrote(entry);
     return taken;

@@ -6,6 +6,7 @@ import { withAnswers } from "../../protocols/answers.ts";
 import { withIgnored } from "../../protocols/ignored.ts";
 import { fromModule, type ModuleThrew, preset } from "../../protocols/presets.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
+import { withSends } from "../../protocols/sends.ts";
 
 type ProtocolSettings = UpstreamSettings["protocol"];
 
@@ -32,5 +33,5 @@ export async function loadProtocol(
 /** Adds the rules of the settings for every preset to a protocol: its answers come first, then what is ignored. */
 export function withConfiguredRules(protocol: Protocol, settings: ProtocolSettings): Protocol {
   if (typeof settings === "string") return protocol;
-  return withAnswers(withIgnored(protocol, settings.ignore), settings.answers);
+  return withAnswers(withIgnored(withSends(protocol, settings.sends), settings.ignore), settings.answers);
 }

@@ -45,8 +45,11 @@ export interface Socket {
   readonly traffic: Traffic | undefined;
   /** The side that began the close handshake; undefined before. */
   readonly closedBy: "us" | "peer" | undefined;
-  /** @returns false if the socket is not open, and did not take the frame */
-  write(frame: Body): boolean;
+  /**
+   * @returns false if the socket is not open, and did not take the frame
+   * @param onTaken called, in a later turn, once the operating system has taken it
+   */
+  write(frame: Body, onTaken?: () => void): boolean;
   ping(proof: string): void;
   /** Reads no more until `release`. */
   hold(): void;
@@ -311,10 +314,10 @@ export function openSocket(
     get closedBy() {
       return closedBy;
     },
-    write(frame) {
+    write(frame, onTaken) {
       if (ws.readyState !== WebSocket.OPEN) return false;
       corkForTurn();
-      ws.send(frame, ignoreError);
+      ws.send(frame, onTaken ? (error?: Error | null) => (error ? undefined : onTaken()) : ignoreError);
       return true;
     },
     ping(proof) {

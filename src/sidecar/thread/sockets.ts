@@ -132,9 +132,9 @@ export class Sockets {
     return this.#sockets.get(connection)?.agreed;
   }
 
-  /** @returns false if the socket did not take the frame */
-  write(connection: number, frame: Body): boolean {
-    return this.#sockets.get(connection)?.write(frame) ?? false;
+  /** @returns false if the socket did not take the frame @param onTaken as for `Connection.write` */
+  write(connection: number, frame: Body, onTaken?: () => void): boolean {
+    return this.#sockets.get(connection)?.write(frame, onTaken) ?? false;
   }
 
   ping(connection: number, proof: string): void {

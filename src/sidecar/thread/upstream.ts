@@ -137,6 +137,12 @@ export class Upstream {
       case "request":
         this.#request("caller", command, now);
         break;
+      case "send": {
+        const { inSeries, over } = command;
+        const series = inSeries ? { connection: over === 0 ? undefined : over } : undefined;
+        this.#request("caller", { ...command, unanswered: true, series }, now);
+        break;
+      }
       case "abandon":
         this.#router.abandon(command.seq);
         this.#carryOut(this.#exchange.abandon(command.seq, now));
@@ -281,9 +287,10 @@ export class Upstream {
       switch (effect.type) {
         case "write": {
           const { entry, frame } = effect;
-          const taken = this.#connection.write(entry.phase.connection, frame, entry);
-          if (taken && entry.expectsReply) break;
-          this.#carryOut(this.#exchange.onWritten(entry, taken, this.#env.now()));
+          const written = (taken: boolean) => this.#carryOut(this.#exchange.onWritten(entry, taken, this.#env.now()));
+          const onTaken = entry.inSeries ? () => this.#env.work(written, true) : undefined;
+          const taken = this.#connection.write(entry.phase.connection, frame, entry, onTaken);
+          if (!taken || !(entry.expectsReply || onTaken)) written(taken);
           break;
         }
         case "settle": {

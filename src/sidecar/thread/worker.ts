@@ -192,7 +192,12 @@ function takesTime(command: UpstreamCommand): boolean {
 
 /** True for a request that takes some milliseconds to be checked and written: each has a turn. */
 function isLarge(command: UpstreamCommand): boolean {
-  return command.type === "request" && command.body.length > LARGE_TEXT;
+  return isMessage(command) && command.body.length > LARGE_TEXT;
+}
+
+/** True for a message of a caller, with its deadline. */
+function isMessage(command: ToThread): command is CommandOf<"request" | "send"> {
+  return command.type === "request" || command.type === "send";
 }
 
 /**
@@ -207,7 +212,7 @@ function receiver(now: () => number, handle: (message: ToThread) => void): (batc
     skew = Math.min(skew, measured);
     const delayMs = measured - skew;
     unpackToThread(batch.row, (message) => {
-      if (message.type === "request") handle({ ...message, deadline: message.deadline + skew });
+      if (isMessage(message)) handle({ ...message, deadline: message.deadline + skew });
       // The host's bound began when it posted this: a busy thread has that much less of it.
       else if (message.type === "close") handle({ ...message, withinMs: Math.max(0, message.withinMs - delayMs) });
       else handle(message);

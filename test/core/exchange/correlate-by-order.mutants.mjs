@@ -38,6 +38,13 @@ export default {
       "    this.#current = undefined;\n    this.#lane.clear();",
       "    this.#lane.clear();",
     ],
+    ["a message that nothing answers waits for a reply", "if (unanswered) return true;", "void unanswered;"],
+    ["a message that nothing answers holds requests back", "if (!entry.unanswered) this", "this"],
+    [
+      "a frame of another connection is part of the reply that is due",
+      "due?.connection === connection ?",
+      "due !== undefined && connection > 0 ?",
+    ],
     ["nothing waits for a frame too many", "if (repliedAt !== undefined) this.#quieten(repliedAt);", "void repliedAt;"],
     ["a late reply is not waited out", "if (last && owed) this.#quieten(now);", "void [owed, now];"],
     ["a frame too many is forgiven", "this.#untrusted = true;", "this.#untrusted = false;"],

@@ -11,8 +11,8 @@ export default {
     ["a request is held until its deadline", ": Math.min(deadline, now + HOLD_MS);", ": deadline;"],
     [
       "connecting does not lift a request's hold",
-      "for (const entry of this.#requests.table.allHeld()) this.#requests.reschedule(entry, entry.deadline);",
-      "",
+      "if (entry.phase.over === undefined) this.#requests.reschedule(entry, entry.deadline);",
+      "if (entry.phase.over === undefined) void entry;",
     ],
     [
       "a caller waits behind all renewals",
@@ -28,5 +28,10 @@ export default {
     ["no turn is left for a ping", "const at = limit.at(reserved, now);", "const at = limit.at(0, now);"],
     ["a new connection inherits its predecessor's debts", "this.#requests.correlation.clear();", ""],
     ["held requests survive once they cannot be sent", "this.#requests.fail(entry, failure);", "void entry;"],
+    [
+      "a request overtakes one that waits for a reply",
+      "if (isBlocked && !entry.unanswered) continue;",
+      "if (isBlocked && entry.unanswered) continue;",
+    ],
   ],
 };
