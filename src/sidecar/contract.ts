@@ -30,6 +30,8 @@ export type ToThread =
       readonly settings: UpstreamSettings;
       readonly epochs: JournalEpochs;
       readonly memory: ThreadMemory;
+      /** The memory of the upstream's tally, which the thread writes from here on. */
+      readonly tally: Float64Array;
       /** True to have every frame that goes out or comes in reported as `traced`. */
       readonly traces?: boolean | undefined;
       /** The most bytes to report as `taped`, of all that connections exchange; undefined for none. */
@@ -192,6 +194,8 @@ export type FromThread =
   /** The late outcome of a request that was `settled` with `reply_timeout`. */
   | { readonly type: "late"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
   | { readonly type: "state"; readonly upstream: string; readonly state: UpstreamState }
+  /** An open connection has ended, or an attempt that led to none. `code` is that of `codeOf`. */
+  | { readonly type: "connectionEnded"; readonly upstream: string; readonly wasOpen: boolean; readonly code: string }
   | {
       readonly type: "subscription";
       readonly upstream: string;
@@ -205,7 +209,7 @@ export type FromThread =
       readonly seq: number;
       readonly failure?: Failure | undefined;
     }
-  | { readonly type: "inspected"; readonly upstream: string; readonly seq: number; readonly details: UpstreamDetails }
+  | { readonly type: "inspected"; readonly upstream: string; readonly seq: number; readonly details: ThreadDetails }
   | { readonly type: "drained"; readonly upstream: string }
   | { readonly type: "closed"; readonly upstream: string; readonly close: CloseCounts }
   /** `discarded`: the messages that were counted instead of kept since `stop`. */
@@ -276,7 +280,7 @@ export type ProtocolTraits = Pick<Protocol, "name" | "accepts" | "streams"> & {
 };
 
 /** The details of an upstream that only the thread knows. */
-export interface UpstreamDetails {
+export interface ThreadDetails {
   readonly inFlight: number;
   /** How many may be in flight at once. */
   readonly inFlightMax: number;
@@ -294,6 +298,10 @@ export interface UpstreamDetails {
   readonly captured: Readonly<Record<string, CapturedValue>>;
   /** The messages in all journals of the upstream. */
   readonly kept: { readonly messages: number; readonly bytes: number };
+}
+
+/** The details of an upstream. What is counted includes the instances that callers have opened of it. */
+export interface UpstreamDetails extends ThreadDetails {
   readonly counters: Counters;
   readonly ends: ConnectionEnds;
   readonly losses: JournalLosses;

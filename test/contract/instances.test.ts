@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { connect } from "../../src/client.ts";
+import { scrape } from "../support/metrics.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { until } from "../support/until.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -222,6 +223,33 @@ test("a caller's credential goes to the upstream and nowhere else, and a refused
     assert.doesNotMatch(text, /credential-of-a-caller|wrong-credential/);
   }
   await Promise.all([end(instance), end(refused, BOB), end(welcome), end(unwelcome)]);
+});
+
+test("instances count for their upstream, in its state and the metrics, while they are open and once they are gone", async () => {
+  type Counters = Readonly<Record<"connects" | "requests" | "replies" | "messages", number>>;
+  const names = ["connects", "requests", "replies", "messages"] as const;
+  const countersOf = async (path: string) => {
+    const { counters } = (await (await get(path)).json()) as { counters: Counters };
+    return names.map((name) => counters[name]);
+  };
+  const upstream = "/v1/upstreams/rooms";
+  const before = await countersOf(upstream);
+  const grown = async () => (await countersOf(upstream)).map((count, index) => count - (before[index] ?? 0));
+  const all = await Promise.all(
+    ["counted-1", "counted-2"].map((room) => opened("rooms", { params: { room, who: "" } })),
+  );
+  for (const instance of all) assert.equal((await request(instance, call(1, "notify", [3]))).status, 200);
+  await until(async () => (await grown()).join() === "2,2,2,6", { what: "the counts of two instances" });
+  const [leaving] = all as [Instance, Instance];
+  assert.deepEqual(await countersOf(leaving.path), [1, 1, 1, 3], "its own counts are its own");
+  assert.equal((await end(leaving)).status, 204);
+  assert.deepEqual(await grown(), [2, 2, 2, 6], "nothing is forgotten");
+  await Promise.all(all.map((instance) => end(instance)));
+  const metrics = await scrape(`${product.url}/metrics`, as(ALICE));
+  const [, requests = 0] = before;
+  assert.equal(metrics.sum("sidesocket_upstream_requests_total", { upstream: "rooms" }), requests + 2);
+  const refusals = metrics.sum("sidesocket_upstream_failed_attempts_total", { upstream: "keyed", reason: "http_401" });
+  assert.ok(refusals !== undefined && refusals > 0, "an instance that was refused");
 });
 
 test("the routes of an upstream are those of an instance, with its own paths", async () => {

@@ -65,13 +65,14 @@ export class Exchange {
   readonly #configured: ConfiguredIds;
   readonly #answers: UpstreamAnswers;
   readonly #incoming: IncomingFrames;
-  readonly counters: Counters = { ...zeroCounters };
+  readonly counters: Counters;
 
   /**
    * @param mask hides the secrets of the configuration in a text
    * @param configured the frames that the greeting and the heartbeat will send
    * @param values completes what goes out with values of the configuration and of the upstream's frames
    * @param signs what has come over each connection
+   * @param counters counts on from what is there
    */
   constructor(
     protocol: Protocol,
@@ -81,7 +82,9 @@ export class Exchange {
     budget = Budget.alone(),
     values: ExchangeValues = {},
     signs: Pick<SignsOfLife, "of"> = new SignsOfLife(),
+    counters: Counters = { ...zeroCounters },
   ) {
+    this.counters = counters;
     this.#signs = signs;
     this.#heard = new HeardFrames(protocol, mask);
     this.#protocol = protocol;
@@ -131,11 +134,6 @@ export class Exchange {
     this.#admission.reconfigure(limits);
     this.#configured.reserve(configured);
     return this.#flush(now);
-  }
-
-  /** Answers that were not sent, because a value in them was not known. */
-  get unfilled(): number {
-    return this.#answers.unfilled;
   }
 
   get inFlight(): number {

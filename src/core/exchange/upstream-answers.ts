@@ -26,8 +26,6 @@ export class UpstreamAnswers {
   readonly #fill: FillAnswer | undefined;
   /** `limits.buffered_bytes` */
   #bufferedMax: number;
-  /** Answers that were not sent, because a value in them was not known. */
-  unfilled = 0;
 
   constructor(
     ids: ConfiguredIds,
@@ -55,7 +53,7 @@ export class UpstreamAnswers {
   send(connection: number, answer: Answer, now: number, buffered: number): void {
     const frame = this.#filled(connection, answer);
     if (frame === undefined) {
-      this.unfilled++;
+      this.#counters.unanswered++;
       return;
     }
     if (buffered + sizeOf(frame) > this.#bufferedMax) {

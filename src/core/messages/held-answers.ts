@@ -1,5 +1,6 @@
 /** Answers to the upstream that wait until the message they acknowledge has been delivered or read. */
 import type { AnswerForm, Body } from "../../protocols/protocol.ts";
+import type { Counters } from "../outcome.ts";
 
 /** An answer, and the connection that its request came over. */
 export interface HeldAnswer {
@@ -37,8 +38,12 @@ export class HeldAnswers {
   readonly #byPlace = new Map<string, Waiting>();
   /** No answer is due before this. */
   #next = Number.POSITIVE_INFINITY;
-  /** How many answers were never sent. */
-  dropped = 0;
+  readonly counters: Pick<Counters, "unanswered">;
+
+  /** @param counters count the answers that are never sent */
+  constructor(counters: Pick<Counters, "unanswered"> = { unanswered: 0 }) {
+    this.counters = counters;
+  }
 
   /** When `expire` must be called, or a moment before; undefined if none waits. Looked up after every frame. */
   get nextDeadline(): number | undefined {
@@ -48,7 +53,7 @@ export class HeldAnswers {
   /** @param places where the message is kept; if nowhere, it can never be delivered */
   hold(answer: HeldAnswer, places: readonly KeptAt[], now: number): void {
     if (places.length === 0 || this.#waiting.size >= HELD_MAX) {
-      this.dropped++;
+      this.counters.unanswered++;
       return;
     }
     const waiting = { answer, until: now + answer.withinMs, places };
@@ -91,7 +96,7 @@ export class HeldAnswers {
     for (const waiting of [...this.#waiting]) {
       if (!isMeant(waiting)) continue;
       this.#forget(waiting);
-      this.dropped++;
+      this.counters.unanswered++;
     }
   }
 

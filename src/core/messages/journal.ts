@@ -151,11 +151,12 @@ export class Journal {
   #wasConnected = false;
   /** True while a connection brings what was missed, and may yet fail to. */
   #isResuming = false;
-  #evicted = 0;
+  readonly #losses: { evicted: number };
 
   /**
    * @param formerEpochs the epochs that this journal continues and that were lost with their thread
    * @param at           when this life begins, by the wall clock
+   * @param losses       counts the messages that are evicted
    */
   constructor(
     epoch: string,
@@ -163,8 +164,10 @@ export class Journal {
     formerEpochs: readonly string[] = [],
     at = 0,
     budget = Budget.alone(),
+    losses = { evicted: 0 },
   ) {
     this.epoch = epoch;
+    this.#losses = losses;
     this.#budget = budget;
     this.#bodies = new BodyStore(budget);
     this.#bounds = bounds;
@@ -179,11 +182,6 @@ export class Journal {
 
   get bytes(): number {
     return this.#bytes;
-  }
-
-  /** The number of messages that were evicted so far. */
-  get evicted(): number {
-    return this.#evicted;
   }
 
   /** The `seq` of the newest entry; 0 before the first. */
@@ -226,7 +224,7 @@ export class Journal {
 
   /** Nobody reads it any more. */
   close(): void {
-    while (this.size > 0) this.#evictOldest();
+    while (this.size > 0) this.#dropOldest();
   }
 
   /** The connection is gone: messages that the upstream sends from now on are missed. */
@@ -360,16 +358,18 @@ export class Journal {
   }
 
   #evictOldest(): void {
+    if (!("gap" in this.#dropOldest())) this.#losses.evicted++;
+  }
+
+  #dropOldest(): StoredMessage | Gap {
     const entry = this.#entryAt(this.#oldest);
     this.#bytes -= sizeOf(entry);
     this.#budget.give("journals", ENTRY_BYTES);
     this.#ring[this.#oldest % this.#bounds.count] = undefined;
     this.#oldest++;
     if ("gap" in entry) this.#newestEvictedGap = entry.seq;
-    else {
-      this.#evicted++;
-      this.#bodies.release(entry.body);
-    }
+    else this.#bodies.release(entry.body);
+    return entry;
   }
 
   #entryAt(seq: number): StoredMessage | Gap {

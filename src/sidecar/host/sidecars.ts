@@ -5,7 +5,6 @@ import { Budget, type BudgetMemory, budgetMemory, sidesFor } from "../../core/ut
 import { deferred } from "../../core/util/deferred.ts";
 import type { Failure } from "../../errors.ts";
 import type { TracedFrame } from "../contract.ts";
-import type { CallStats } from "./call-stats.ts";
 import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
 import { type RawThread, type Separate, SidecarThread } from "./supervised-thread.ts";
 import { ThreadBudget } from "./thread-budget.ts";
@@ -86,16 +85,16 @@ export class Sidecars {
     return this.#open(name, settings, this.#threadFor(name));
   }
 
-  /** Opens an instance on the thread of its upstream, among whose calls its own count. It never serves by its name. */
+  /** Opens an instance on the thread of its upstream, for which it counts, too. It never serves by its name. */
   openInstance(upstream: UpstreamClient, name: string, settings: UpstreamSettings): UpstreamClient {
     const thread = upstream.thread.alive ? upstream.thread : this.#threadFor(name);
-    return this.#open(name, settings, thread, upstream.calls);
+    return this.#open(name, settings, thread, upstream);
   }
 
-  #open(name: string, settings: UpstreamSettings, thread: SidecarThread, calls?: CallStats): UpstreamClient {
+  #open(name: string, settings: UpstreamSettings, thread: SidecarThread, of?: UpstreamClient): UpstreamClient {
     const trace = this.#onFrame;
     const onFrame = trace && ((frame: TracedFrame) => trace(name, frame));
-    const client = new UpstreamClient(name, settings, thread, { onFrame, tape: this.#tapeOf?.(name), calls });
+    const client = new UpstreamClient(name, settings, thread, { onFrame, tape: this.#tapeOf?.(name), of });
     this.#alive.add(client);
     return client;
   }
@@ -125,6 +124,7 @@ export class Sidecars {
       force: this.#force.signal,
     });
     this.#alive.delete(client);
+    client.counts.leave();
     this.#free(client.thread);
     return report;
   }

@@ -16,6 +16,7 @@ import type {
   FromThread,
   ProtocolTraits,
   TapeEntry,
+  ThreadDetails,
   ThreadReport,
   ToThread,
   TracedFrame,
@@ -24,7 +25,7 @@ import type {
 } from "../contract.ts";
 import { BlockingLines } from "./blocking-lines.ts";
 import { startCallSpan } from "./call-spans.ts";
-import { CallStats } from "./call-stats.ts";
+import type { CallStats } from "./call-stats.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
@@ -35,6 +36,7 @@ import { UpstreamSubscriptions } from "./subscriptions.ts";
 import { type SidecarThread, THREAD_GRACE_MS, type ThreadClient } from "./supervised-thread.ts";
 import type { ThreadBudget } from "./thread-budget.ts";
 import { type Cancelled, ThreadConfirmations } from "./thread-confirmations.ts";
+import { UpstreamCounts } from "./upstream-counts.ts";
 import { Waiters } from "./waiters.ts";
 
 /** The number of callers that may always wait for the thread, however few requests may be in flight. */
@@ -87,8 +89,8 @@ interface UpstreamClientOptions {
   /** Called with each frame. Without it, frames are not traced. */
   readonly onFrame?: ((frame: TracedFrame) => void) | undefined;
   readonly tape?: Tape | undefined;
-  /** Statistics that its calls count in, too, if they are not counted apart. */
-  readonly calls?: CallStats | undefined;
+  /** The upstream that this one is an instance of. */
+  readonly of?: UpstreamClient | undefined;
 }
 
 /** Settles each request with the outcome that the thread reports, or with a failure if the thread reports none. */
@@ -105,7 +107,7 @@ export class UpstreamClient implements ThreadClient {
   readonly #streams: StreamedReplies;
   readonly #epochs = new EpochSequence();
   readonly #late = new LateReplies();
-  readonly #inspections = new Questions<UpstreamDetails>();
+  readonly #inspections = new Questions<ThreadDetails>();
   readonly #state = new ReportedState();
   readonly #opening = deferred<ProtocolTraits>();
   readonly #confirmations = new ThreadConfirmations();
@@ -121,18 +123,17 @@ export class UpstreamClient implements ThreadClient {
   readonly #onFrame: ((frame: TracedFrame) => void) | undefined;
   /** Undefined unless what connections exchange is recorded. */
   readonly #tape: Tape | undefined;
-  /** The calls of the host's callers, as they ended. */
-  readonly calls: CallStats;
+  readonly counts: UpstreamCounts;
   readonly #reportListeners = new Set<(report: ThreadReport) => void>();
 
   constructor(
     name: string,
     settings: UpstreamSettings,
     thread: SidecarThread,
-    { onFrame, tape, calls = new CallStats() }: UpstreamClientOptions = {},
+    { onFrame, tape, of }: UpstreamClientOptions = {},
   ) {
     this.name = name;
-    this.calls = calls;
+    this.counts = new UpstreamCounts(of?.counts);
     // Known before the thread is: it opens the upstream at once if it runs already.
     this.#onFrame = onFrame;
     this.#tape = tape;
@@ -150,6 +151,11 @@ export class UpstreamClient implements ThreadClient {
 
   get settings(): UpstreamSettings {
     return this.#settings;
+  }
+
+  /** The calls of the host's callers, as they ended. */
+  get calls(): CallStats {
+    return this.counts.calls;
   }
 
   /**
@@ -318,14 +324,15 @@ export class UpstreamClient implements ThreadClient {
     };
   }
 
-  /** @returns the details that only the thread knows; undefined if it does not reply within `withinMs` */
-  inspect(withinMs: number): Promise<UpstreamDetails | undefined> {
+  /** @returns the details, most of which only the thread knows; undefined if it does not reply within `withinMs` */
+  async inspect(withinMs: number): Promise<UpstreamDetails | undefined> {
     // A thread that is no more would let the caller wait in vain.
-    if (this.#down || !this.#thread.alive) return Promise.resolve(undefined);
+    if (this.#down || !this.#thread.alive) return undefined;
     const seq = this.#waiters.draw();
-    const details = this.#inspections.add(seq, withinMs);
+    const inspected = this.#inspections.add(seq, withinMs);
     this.#thread.post({ type: "inspect", upstream: this.name, seq });
-    return details;
+    const details = await inspected;
+    return details && { ...details, ...this.counts.all };
   }
 
   /** The exit's steps that follow are those of this upstream alone, because of `why`. */
@@ -399,6 +406,7 @@ export class UpstreamClient implements ThreadClient {
       settings,
       epochs,
       memory: this.#budget.memory,
+      tally: this.counts.cells,
       traces: this.#onFrame !== undefined,
       tapeBytes: this.#tape?.bytes,
     } as const;
@@ -441,6 +449,9 @@ export class UpstreamClient implements ThreadClient {
         break;
       case "state":
         this.#state.set(message.state);
+        break;
+      case "connectionEnded":
+        this.counts.connectionEnded(message.wasOpen, message.code);
         break;
       case "opened":
         this.protocol = message.protocol;

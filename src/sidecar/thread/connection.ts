@@ -18,11 +18,10 @@ import { looksAtFrames, wantsFrames } from "../../core/connection/session.ts";
 import type { Session } from "../../core/connection/session-state.ts";
 import type { Signs, SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
-import { BoundedCounts } from "../../core/util/bounded-counts.ts";
 import type { Network } from "../../net/connect.ts";
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import { excerptOf, joinedSecrets, maskSecrets } from "../../secrets.ts";
-import type { CloseCounts, ConnectionEnds, UpstreamDetails, UpstreamState } from "../contract.ts";
+import type { CloseCounts, ThreadDetails, UpstreamState } from "../contract.ts";
 import { Arrivals, type Handling } from "./arrivals.ts";
 import { Captures } from "./captures.ts";
 import type { FrameTape } from "./frame-tape.ts";
@@ -38,6 +37,8 @@ import { Sockets } from "./sockets.ts";
 export interface ConnectionEvents {
   /** Called before the other events of the same turn: a listener that then looks must not find the old state. */
   state(state: UpstreamState): void;
+  /** A connection has ended that was open or, if it was not, an attempt to connect; `code` is the reason. */
+  ended(wasOpen: boolean, code: string): void;
   /** The connection that requests can be sent on now, if any. Called after the other events of the same turn. */
   availability(availability: Availability, now: number): void;
   /** No reply comes over this connection any more. */
@@ -111,8 +112,6 @@ export class Connection {
   /** The last connection on which the upstream named an address that is not followed: it is reported once. */
   #unfollowedOn: number | undefined;
   #foundDeadBy: Rung | undefined;
-  readonly #disconnects = new BoundedCounts();
-  readonly #failedAttempts = new BoundedCounts();
   #close: CloseCounts | undefined;
 
   constructor(
@@ -231,7 +230,7 @@ export class Connection {
 
   details(
     now: number,
-  ): Pick<UpstreamDetails, "lastFrameAgeMs" | "lastPongAgeMs" | "roundTripMs" | "bufferedBytes" | "captured"> {
+  ): Pick<ThreadDetails, "lastFrameAgeMs" | "lastPongAgeMs" | "roundTripMs" | "bufferedBytes" | "captured"> {
     const { roundTripMs } = this.#activity;
     const pongAt = this.#env.signs.of(this.#session.connection)?.pongAt;
     return {
@@ -241,10 +240,6 @@ export class Connection {
       bufferedBytes: this.buffered(),
       captured: this.#captures.shown(this.#session.connection),
     };
-  }
-
-  get ends(): ConnectionEnds {
-    return { disconnects: this.#disconnects.all, failedAttempts: this.#failedAttempts.all };
   }
 
   /** The settings of the newest attempt. */
@@ -302,7 +297,7 @@ export class Connection {
   }
 
   #recordCause(why: Disconnect, wasOpen: boolean): void {
-    (wasOpen ? this.#disconnects : this.#failedAttempts).add(codeOf(why));
+    this.#events.ended(wasOpen, codeOf(why));
     this.#note(why);
     if (why.reason === "silent") this.#foundDeadBy = why.rung;
   }
@@ -352,7 +347,7 @@ export class Connection {
         this.#retire(effect.connection, effect.withinMs);
         break;
       case "rotationFailed":
-        this.#failedAttempts.add(codeOf(effect.cause));
+        this.#events.ended(false, codeOf(effect.cause));
         this.#note(effect.cause, "; the current connection stays");
         this.#events.state(this.#state(now));
         break;

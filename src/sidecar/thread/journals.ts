@@ -4,15 +4,14 @@ import { SHARED_MAX_BYTES, type StoredBody } from "../../core/messages/body-stor
 import {
   type Cursor,
   countedBytesOf,
-  type GapReason,
   Journal,
-  type JournalLosses,
   type Message,
   type Page,
   type ReadOptions,
   type Start,
 } from "../../core/messages/journal.ts";
 import type { KeptRequest, NoRequest, PeerRequest } from "../../core/messages/upstream-requests.ts";
+import { type Losses, tallyCells, tallyIn } from "../../core/tally.ts";
 import { Budget } from "../../core/util/budget.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { FromThread, JournalEpochs, NoPage, ReadCommand } from "../contract.ts";
@@ -42,10 +41,7 @@ export class Journals {
   readonly #filters = new JournalFilters();
   readonly #waiting = new Map<number, WaitingRead>();
   #roomTimer: NodeJS.Timeout | undefined;
-  /** The evictions of journals that are gone. */
-  #evictedBefore = 0;
-  #missed = 0;
-  readonly #gaps: Partial<Record<GapReason, number>> = {};
+  readonly #losses: Losses;
   readonly #budget: Budget;
   /** The large message of this turn, which may go to several journals. */
   #large: { readonly data: Body; readonly stored: StoredBody } | undefined;
@@ -56,7 +52,9 @@ export class Journals {
     post: (message: FromThread) => void,
     budget = Budget.alone(),
     take = takeTurn,
+    losses: Losses = tallyIn(tallyCells()),
   ) {
+    this.#losses = losses;
     this.#budget = budget;
     this.#takeTurn = take;
     this.#upstream = upstream;
@@ -66,7 +64,7 @@ export class Journals {
 
   open(name: string, { epoch, former }: JournalEpochs): void {
     this.#filters.forget();
-    this.#journals.set(name, new Journal(epoch, this.#bounds, former, Date.now(), this.#budget));
+    this.#journals.set(name, new Journal(epoch, this.#bounds, former, Date.now(), this.#budget, this.#losses));
   }
 
   /** Keeps as much as these bounds allow, in every journal. */
@@ -86,7 +84,6 @@ export class Journals {
   /** Ends the reads that wait for a message of this journal. */
   remove(name: string): void {
     const journal = this.#journals.get(name);
-    this.#evictedBefore += journal?.evicted ?? 0;
     journal?.close();
     this.#journals.delete(name);
     this.#scheduleRetry();
@@ -96,11 +93,6 @@ export class Journals {
     const all = [...this.#journals.values()];
     const sum = (of: (journal: Journal) => number) => all.reduce((total, journal) => total + of(journal), 0);
     return { messages: sum(({ size }) => size), bytes: sum(({ bytes }) => bytes) };
-  }
-
-  get losses(): JournalLosses {
-    const evicted = [...this.#journals.values()].reduce((total, journal) => total + journal.evicted, 0);
-    return { evicted: this.#evictedBefore + evicted, gaps: { ...this.#gaps }, missed: this.#missed };
   }
 
   /** @returns the message's number; undefined if there is no such journal */
@@ -255,8 +247,8 @@ export class Journals {
     for (const entry of entries) {
       if (!("gap" in entry)) continue;
       const { reason, dropped } = entry.gap;
-      this.#gaps[reason] = (this.#gaps[reason] ?? 0) + 1;
-      this.#missed += dropped ?? 0;
+      this.#losses[reason]++;
+      this.#losses.missed += dropped ?? 0;
     }
   }
 }

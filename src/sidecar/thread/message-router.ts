@@ -2,7 +2,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { NewRequest } from "../../core/exchange/request-table.ts";
 import { type HeldAnswer, HeldAnswers, type KeptAt } from "../../core/messages/held-answers.ts";
-import type { Cursor, JournalLosses, MessageKind } from "../../core/messages/journal.ts";
+import type { Cursor, MessageKind } from "../../core/messages/journal.ts";
 import { AGREE_WITHIN_MS, type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
 import type { SecretHandling } from "../../core/messages/unsubscriptions.ts";
 import {
@@ -12,6 +12,7 @@ import {
   PeerRequests,
 } from "../../core/messages/upstream-requests.ts";
 import type { Outcome } from "../../core/outcome.ts";
+import type { Tally } from "../../core/tally.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { isJson } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
@@ -21,6 +22,7 @@ import { Journals, MAIN } from "./journals.ts";
 
 interface RouterEnvironment {
   readonly budget: Budget;
+  readonly tally: Tally;
   now(): number;
   post(message: FromThread): void;
   readonly secrets: SecretHandling;
@@ -36,7 +38,7 @@ export class MessageRouter {
   readonly #env: RouterEnvironment;
   readonly #journals: Journals;
   readonly #subscriptions: Subscriptions;
-  readonly #held = new HeldAnswers();
+  readonly #held: HeldAnswers;
   readonly #requests = new PeerRequests();
   readonly #agreements: AgreementWaits;
   /** How many messages came since the exit's stop step and were not kept; undefined before it. */
@@ -57,7 +59,8 @@ export class MessageRouter {
     this.#agreements = new AgreementWaits((seq, outcome) =>
       env.post({ type: "settled", upstream: name, seq, outcome }),
     );
-    this.#journals = new Journals(name, settings.messages, env.post, env.budget);
+    this.#held = new HeldAnswers(env.tally);
+    this.#journals = new Journals(name, settings.messages, env.post, env.budget, undefined, env.tally);
     this.#journals.open(MAIN, life);
   }
 
@@ -75,17 +78,8 @@ export class MessageRouter {
     return this.#journals.kept;
   }
 
-  get losses(): JournalLosses {
-    return this.#journals.losses;
-  }
-
   get unkept(): number {
     return this.#unkept ?? 0;
-  }
-
-  /** Answers that were not sent, because their messages were not delivered. */
-  get unanswered(): number {
-    return this.#held.dropped;
   }
 
   /** When `expire` must be called; undefined if nothing is due. */

@@ -12,6 +12,7 @@ import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
 import type { HeldAnswer } from "../../core/messages/held-answers.ts";
 import { unrepliable } from "../../core/messages/upstream-requests.ts";
 import type { Outcome } from "../../core/outcome.ts";
+import type { Tally } from "../../core/tally.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { flat } from "../../core/util/flat.ts";
 import type { Network } from "../../net/connect.ts";
@@ -19,7 +20,7 @@ import { matchesFrame } from "../../protocols/condition.ts";
 import { framesOf } from "../../protocols/presets.ts";
 import type { AnswerForm, Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
-import type { CommandOf, FromThread, JournalEpochs, ToThread, UpstreamDetails } from "../contract.ts";
+import type { CommandOf, FromThread, JournalEpochs, ThreadDetails, ToThread } from "../contract.ts";
 import { Connection } from "./connection.ts";
 import type { FrameTape } from "./frame-tape.ts";
 import type { FrameTrace } from "./frame-trace.ts";
@@ -40,6 +41,8 @@ export interface UpstreamEnvironment {
   threw(what: string, error: unknown): void;
   readonly network: Network;
   readonly budget: Budget;
+  /** Counts what the upstream does. */
+  readonly tally: Tally;
   /** Undefined unless frames are traced. */
   readonly trace?: FrameTrace | undefined;
   /** Undefined unless what connections exchange is recorded. */
@@ -80,7 +83,8 @@ export class Upstream {
         filledAnswer(frame, form, this.#connection.valuesOf(connection), this.#connection.resolved.resolve),
     };
     const configured = configuredFrames(settings);
-    this.#exchange = new Exchange(answering, settings.limits, mask, configured, env.budget, values, signs);
+    const { budget, tally } = env;
+    this.#exchange = new Exchange(answering, settings.limits, mask, configured, budget, values, signs, tally);
     this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire(), undefined));
     this.#router = new MessageRouter(name, settings, protocol, life, {
       ...env,
@@ -99,6 +103,7 @@ export class Upstream {
       { ...env, signs },
       {
         state: (state) => this.#post({ type: "state", upstream: name, state }),
+        ended: (wasOpen, code) => this.#post({ type: "connectionEnded", upstream: name, wasOpen, code }),
         availability: (availability, now) => this.#onAvailability(availability, now),
         lost: (connection, why, now) => {
           this.#router.onConnectionLost(connection);
@@ -357,16 +362,13 @@ export class Upstream {
     this.#post({ type: "drained", upstream: this.#name });
   }
 
-  #details(now: number): UpstreamDetails {
+  #details(now: number): ThreadDetails {
     return {
       inFlight: this.#exchange.inFlight,
       inFlightMax: this.#exchange.inFlightMax,
       firstInFlightAgeMs: this.#exchange.firstInFlightAgeMs(now),
       ...this.#connection.details(now),
       kept: this.#router.kept,
-      counters: { ...this.#exchange.counters, unanswered: this.#router.unanswered + this.#exchange.unfilled },
-      ends: this.#connection.ends,
-      losses: this.#router.losses,
     };
   }
 }

@@ -3,6 +3,7 @@
 import { type MessagePort, workerData } from "node:worker_threads";
 import { countedBytesOf } from "../../core/messages/journal.ts";
 import { countedBytes } from "../../core/outcome.ts";
+import { tallyIn } from "../../core/tally.ts";
 import { Budget } from "../../core/util/budget.ts";
 import type { Network } from "../../net/connect.ts";
 import { faultsOfFrames } from "../../protocols/configured-faults.ts";
@@ -86,7 +87,7 @@ export function serveThread(platform: ThreadPlatform): void {
   const end = reports.endOnExceptions(() => outbox.flush());
 
   const load = async (command: OpenCommand, work: Work): Promise<Upstream | undefined> => {
-    const { upstream: name, settings, epochs, memory, traces, tapeBytes } = command;
+    const { upstream: name, settings, epochs, memory, tally: cells, traces, tapeBytes } = command;
     const threw = (what: string, error: unknown) => reports.threw(name, what, error);
     try {
       await preparePatterns(settings);
@@ -99,7 +100,7 @@ export function serveThread(platform: ThreadPlatform): void {
         tapeBytes === undefined
           ? undefined
           : new FrameTape(tapeBytes, Date.now, (entry) => post({ type: "taped", upstream: name, entry }));
-      const env = { now, post, work, threw, network: platform.network, budget, trace, tape };
+      const env = { now, post, work, threw, network: platform.network, budget, tally: tallyIn(cells), trace, tape };
       const upstream = new Upstream(name, settings, protocol, env, epochs);
       post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
       if (!settings.template) work(() => upstream.start(), undefined);
