@@ -25,9 +25,17 @@ const UUID_BASE = 24;
 export interface IdOptions {
   /** The beginning of ids of kind `string`. */
   readonly prefix?: string | undefined;
-  /** A random UUID, so that no other process has the same ids; only `uuid` needs it. */
+  /** A random UUID, so that no other process has the same ids, or {@link ANY_SEED}; only `uuid` needs it. */
   readonly seed?: string | undefined;
 }
+
+/**
+ * In place of a seed: any UUID is an id, and is read as a text. For what other processes have sent and received, which is
+ * played back; those that are written are no UUIDs.
+ */
+export const ANY_SEED = "any";
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The seed of a protocol whose ids never reach a wire, such as one that a configuration is checked with. */
 const ZERO_SEED = "00000000-0000-4000-8000-000000000000";
@@ -56,7 +64,8 @@ export function idsOf(kind: IdKind, { prefix = "", seed = ZERO_SEED }: IdOptions
     case "uuid": {
       const base = seed.slice(0, UUID_BASE);
       const write = (id: number) => `"${base}${id.toString(16).padStart(12, "0")}"`;
-      return { maxId: UINT48_MAX, ids: "ours", write, read: (text, value) => readUuid(text, value, base) };
+      const read = seed === ANY_SEED ? readAnyUuid : (text: string, value: Span) => readUuid(text, value, base);
+      return { maxId: UINT48_MAX, ids: "ours", write, read };
     }
     default: {
       const ids = kind === "increasing" ? "increasing" : "ours";
@@ -81,12 +90,16 @@ function readString(text: string, value: Span, prefix: string): number | undefin
   return id === undefined || String(id) !== written ? undefined : id;
 }
 
-/** Some upstreams repeat a UUID in capitals. */
 function readUuid(text: string, value: Span, base: string): number | undefined {
+  const written = readAnyUuid(text, value);
+  return written?.startsWith(base) ? Number.parseInt(written.slice(UUID_BASE), 16) : undefined;
+}
+
+/** Some upstreams repeat a UUID in capitals. */
+function readAnyUuid(text: string, value: Span): string | undefined {
   if (kindOf(text, value) !== "string") return undefined;
   const written = stringAt(text, value).toLowerCase();
-  const digits = written.slice(UUID_BASE);
-  return written.startsWith(base) && /^[0-9a-f]{12}$/.test(digits) ? Number.parseInt(digits, 16) : undefined;
+  return UUID.test(written) ? written : undefined;
 }
 
 /** Normalizes the spelling of an id: 7 and 7.0 are equal, and so are "a" and "\u0061", but not 7 and "7". */

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { ConfigError } from "../config/problems.ts";
 import { isModulePath } from "../config/protocol-settings.ts";
 import type { FrameOptions } from "../protocols/frames.ts";
+import { ANY_SEED } from "../protocols/id-kinds.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { framesOf, fromModule, type ModuleThrew, preset, presetNames } from "../protocols/presets.ts";
 import type { Protocol } from "../protocols/protocol.ts";
@@ -32,7 +33,7 @@ export async function recordedProtocol(
     throw new ConfigError(`the recording was made with the module ${settings.module}: give its path with --protocol`);
   try {
     await preparePatterns(settings);
-    const known = preset(settings)?.protocol;
+    const known = preset(settings, ANY_SEED)?.protocol;
     if (known) {
       const frames = framesOf(settings);
       return { protocol: typeof known === "function" ? await known() : known, frames: frames ?? {} };

@@ -1,10 +1,12 @@
 /** Playback, without sockets: recorded dialogues of each kind of protocol, and clients that are not the same as then. */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
-import { fromModule, preset } from "../../src/protocols/presets.ts";
+import { fromModule, type PresetSettings, preset } from "../../src/protocols/presets.ts";
 import type { Body, Protocol } from "../../src/protocols/protocol.ts";
 import { Player, type Reaction, scenesOf } from "../../src/recording/playback.ts";
-import type { RecordingEntry } from "../../src/recording/recording-format.ts";
+import { recordedProtocol } from "../../src/recording/recorded-protocol.ts";
+import type { RecordingEntry, RecordingHead } from "../../src/recording/recording-format.ts";
 
 type Line = readonly [event: "sent" | "received", at: number, frame: unknown];
 
@@ -15,8 +17,15 @@ function entriesOf(lines: readonly Line[]): RecordingEntry[] {
   return lines.map(([event, at, frame]) => ({ at, event, connection: 1, frame: textOf(frame) }));
 }
 
-async function protocolOf(settings: Parameters<typeof preset>[0]): Promise<Protocol> {
-  const found = preset(settings)?.protocol;
+/** Makes the reply to a request, of whatever shape the dialect gives both. */
+type Replied = (request: ReturnType<typeof JSON.parse>, n: number) => unknown;
+
+const headOf = (protocol: PresetSettings): RecordingHead => {
+  return { recording: 1, sidesocket: "0", upstream: "default", protocol, started: "" };
+};
+
+async function protocolOf(settings: Parameters<typeof preset>[0], seed?: string): Promise<Protocol> {
+  const found = preset(settings, seed)?.protocol;
   assert.ok(found);
   return typeof found === "function" ? await found() : found;
 }
@@ -127,6 +136,45 @@ describe("a played recording of", () => {
     ]);
     assert.deepEqual(shown(player.onFrame(textOf(subscribe("32")))), [textOf(next("32", 2))]);
   });
+
+  const uuidDialects: readonly (readonly [settings: PresetSettings, ask: (n: number) => unknown, reply: Replied])[] = [
+    [
+      { preset: "json", id: { out: "/id", in: "/id", kind: "uuid" } },
+      (n) => ({ ask: n }),
+      ({ id, ask }, n) => ({ id, of: ask, n }),
+    ],
+    [{ preset: "ocpp" }, (n) => [2, "", "Ask", { n }], ([, id], n) => [3, id, { n }]],
+    [
+      { preset: "jupyter" },
+      (n) => ({ header: { msg_id: "", msg_type: "info_request" }, content: { n } }),
+      ({ header }, n) => ({ header: { msg_id: "s", msg_type: "info_reply" }, parent_header: header, content: { n } }),
+    ],
+  ];
+  for (const [settings, ask, replyTo] of uuidDialects) {
+    test(`${settings.preset} with UUIDs of another process has the reply to each request`, async () => {
+      const process = () => protocolOf(settings, randomUUID());
+      const sent = (protocol: Protocol, n: number) => protocol.encode(textOf(ask(n)), n, "request").frame;
+      const read = (frame: Body) => JSON.parse(String(frame));
+      const then = await process();
+      const requests = [1, 2].map((n) => read(sent(then, n)));
+      const replies = requests.map((request, index) => replyTo(request, index)).reverse();
+      // Some upstreams repeat a UUID in capitals.
+      const inCapitals = JSON.stringify(replies[1]).replace(/[0-9a-f-]{36}/, (id) => id.toUpperCase());
+      const lines = [...requests.map((frame) => ["sent", 0, frame] as const), ["received", 1, replies[0]] as const];
+      const { protocol } = await recordedProtocol(headOf(settings), undefined);
+      const player = playerOf(protocol, entriesOf([...lines, ["received", 2, inCapitals]]));
+      const now = await process();
+      for (const [n, afterMs] of [
+        [2, 1],
+        [1, 2],
+      ] as const) {
+        const live = sent(now, n);
+        const [reaction, ...others] = player.onFrame(live) ?? [];
+        assert.ok(reaction && "frame" in reaction && others.length === 0);
+        assert.deepEqual([reaction.afterMs, read(reaction.frame)], [afterMs, replyTo(read(live), n - 1)]);
+      }
+    });
+  }
 
   test("text without ids has what came after each line", async () => {
     const protocol = await protocolOf({ preset: "text", reply: "^[+-]" });
