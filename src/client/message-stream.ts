@@ -134,12 +134,12 @@ function parse(line: string): Item {
     const times = { ...(from && { from: Date.parse(from) }), ...(to && { to: Date.parse(to) }) };
     return { ...head, gap: { ...rest, ...times } };
   }
-  const asks = reply === undefined ? {} : { reply };
-  if (encoding === "base64") return { ...head, kind: "binary", data: bytesOf(data as string), ...asks };
-  if (typeof data === "string") return { ...head, kind: "text", data, ...asks };
+  const replied = reply === undefined ? {} : { reply };
+  if (encoding === "base64") return { ...head, kind: "binary", data: bytesOf(data as string), ...replied };
+  if (typeof data === "string") return { ...head, kind: "text", data, ...replied };
   // As the upstream wrote it: a parsed number beyond 2^53 would be another.
   const start = line.indexOf('"data":') + '"data":'.length;
-  return { ...head, kind: "json", data: line.slice(start, -1), ...asks };
+  return { ...head, kind: "json", data: line.slice(start, -1), ...replied };
 }
 
 function parsed(line: string): StreamLine {

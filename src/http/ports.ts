@@ -12,7 +12,7 @@ import type { ExitReport } from "../sidecar/host/exit.ts";
 import type { JournalPulls } from "../sidecar/host/journal-pulls.ts";
 import type { OpenStream, StreamedRequest, StreamReader } from "../sidecar/host/streamed-replies.ts";
 import type { UpstreamSubscriptions } from "../sidecar/host/subscriptions.ts";
-import type { UpstreamReply, UpstreamRequest } from "../sidecar/host/upstream-client.ts";
+import type { OutgoingReply, OutgoingRequest } from "../sidecar/host/upstream-client.ts";
 import type { KnownState } from "../sidecar/reports.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Caller, Tokens } from "./callers.ts";
@@ -40,8 +40,8 @@ export interface UpstreamPort {
   /** Unsolicited messages. */
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
-  request(request: UpstreamRequest): Promise<CallerOutcome>;
-  reply(reply: UpstreamReply): Promise<CallerOutcome>;
+  request(request: OutgoingRequest): Promise<CallerOutcome>;
+  reply(reply: OutgoingReply): Promise<CallerOutcome>;
   stream(request: StreamedRequest, reader: StreamReader): OpenStream | Failure;
   inspect(withinMs: number): Promise<UpstreamDetails | undefined>;
   /** The calls so far, as they ended. */

@@ -240,7 +240,7 @@ function decode(frame: Body): Decoded {
   if (twice.includes("id")) return { type: "noise", why: '"id" occurs twice' };
   // A frame with a method is a notification or a request of the upstream's own, whose id is not one of ours.
   if (method !== undefined) {
-    return { type: "message", json: true, ...(isAnswerable(text, span) && { asks: true }) };
+    return { type: "message", json: true, ...(isAnswerable(text, span) && { wantsReply: true }) };
   }
   const unnamed = span === undefined || kindOf(text, span) === "null";
   if (unnamed && error !== undefined && kindOf(text, error) !== "null") {

@@ -41,7 +41,7 @@ type Field =
   | "gather"
   | "fails"
   | "keep"
-  | "asks";
+  | "wantsReply";
 type Fields = { readonly [field in Field]?: unknown };
 type Method = (...values: readonly unknown[]) => unknown;
 
@@ -250,7 +250,7 @@ function asDecodedMessage(
       return {
         type: "message",
         ...(result.render !== undefined && { render: renderer(frame, threw, result) }),
-        ...(result.asks === true && { asks: true }),
+        ...(result.wantsReply === true && { wantsReply: true }),
       };
     }
     if (result.type === "noise") return noise(reasonIn(result.why));

@@ -107,7 +107,7 @@ export type DecodedMessage =
       readonly json?: true;
       readonly render?: Render;
       /** True for a request of the upstream's own, which wants the reply that `replyTo` builds. */
-      readonly asks?: true;
+      readonly wantsReply?: true;
       /** The reason why it is no reply although it looks like one; given to callers that time out. */
       readonly hint?: string;
     }
@@ -204,8 +204,8 @@ export interface Protocol {
    */
   adopt?(frame: Body, id: number): Adopted | undefined;
   /**
-   * Builds the reply to a request of the upstream's own, which `decode` has marked with `asks`; omitted if it marks
-   * none. `request` is the message as it was kept. Throws {@link InvalidMessage} if `reply` cannot be one.
+   * Builds the reply to a request of the upstream's own, which `decode` has marked with `wantsReply`; omitted if it
+   * marks none. `request` is the message as it was kept. Throws {@link InvalidMessage} if `reply` cannot be one.
    */
   replyTo?(request: Body, reply: string): Body;
   /** The reason why a frame of the configuration, which `encode` does not see, is none of this protocol's. */

@@ -272,7 +272,7 @@ test("the caller's id is read from any message that has one, and from nothing el
 
 test("a reply to the upstream has the id and the version as the request has them, and one outcome", () => {
   const decoded = jsonRpc.decode('{"id": 1e2, "method": "ask"}');
-  assert.deepEqual(decoded, { type: "message", json: true, asks: true });
+  assert.deepEqual(decoded, { type: "message", json: true, wantsReply: true });
   const quiet = ['{"method":"note"}', '{"id":null,"method":"ask"}', '{"id":[1],"method":"ask"}'];
   for (const frame of quiet) assert.deepEqual(jsonRpc.decode(frame), { type: "message", json: true }, frame);
   const replyTo = jsonRpc.replyTo?.bind(jsonRpc);

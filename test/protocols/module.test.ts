@@ -300,10 +300,10 @@ test("a module that keeps callers' ids returns them as strings, both ways", () =
 });
 
 test("a module marks requests of the upstream, and builds the replies to them", () => {
-  const asking = { ...sums, decode: () => ({ type: "message" as const, asks: true as const }) };
+  const asking = { ...sums, decode: () => ({ type: "message" as const, wantsReply: true as const }) };
   const replyTo = (request: unknown, reply: string) => `${String(request)} = ${reply}`;
   const protocol = fromModule({ default: { ...asking, replyTo } });
-  assert.deepEqual(protocol.decode("2 + 2"), { type: "message", asks: true });
+  assert.deepEqual(protocol.decode("2 + 2"), { type: "message", wantsReply: true });
   assert.equal(protocol.replyTo?.("2 + 2", "4"), "2 + 2 = 4");
   assert.equal(fromModule({ default: asking }).replyTo, undefined);
   const refusing = (work: () => unknown) => fromModule({ default: { ...asking, replyTo: work } }).replyTo?.("", "4");

@@ -18,14 +18,14 @@ export type ExchangeEffect =
   | { readonly type: "send"; readonly connection: number; readonly frame: Body }
   /**
    * An unsolicited message. `json`: the protocol has already parsed it as JSON. `answer`: the upstream gets it once the
-   * message has been delivered. `asks`: it is a request of the upstream's own, which came over this connection.
+   * message has been delivered. `replyOver`: it is a request of the upstream's own, which came over this connection.
    */
   | {
       readonly type: "message";
       readonly frame: Body;
       readonly json?: true | undefined;
       readonly answer?: HeldAnswer | undefined;
-      readonly asks?: number | undefined;
+      readonly replyOver?: number | undefined;
     }
   /** Ping the peer: its pong turns `maybe` into `yes`. */
   | { readonly type: "probe" }

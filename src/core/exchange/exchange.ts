@@ -283,9 +283,9 @@ export class Exchange {
   }
 
   /** True if a frame that came during the greeting, as a message, is a request of the upstream's own. */
-  asks(frame: Body): boolean {
+  wantsReply(frame: Body): boolean {
     const decoded = this.#protocol.decode(frame);
-    return decoded.type === "message" && decoded.asks === true;
+    return decoded.type === "message" && decoded.wantsReply === true;
   }
 
   /**

@@ -20,7 +20,7 @@ interface MessageFacts {
   /** The answer that waits for its delivery. */
   readonly answer?: HeldAnswer | undefined;
   /** The connection that a request of the upstream's own came over. */
-  readonly asks?: number | undefined;
+  readonly replyOver?: number | undefined;
   /** The reason why it answers nothing, if that is remarkable. */
   readonly why?: string | undefined;
 }
@@ -74,7 +74,7 @@ export class IncomingFrames {
       case "message":
         this.#message(decoded.render ? decoded.render(undefined) : frame, {
           json: decoded.json,
-          asks: decoded.asks && connection,
+          replyOver: decoded.wantsReply && connection,
         });
         break;
       case "noise":
@@ -156,10 +156,10 @@ export class IncomingFrames {
     }
   }
 
-  #message(frame: Body, { json, answer, why, asks }: MessageFacts = {}): void {
+  #message(frame: Body, { json, answer, why, replyOver }: MessageFacts = {}): void {
     this.#of.counters.messages++;
     this.#of.heard.add(frame, why);
-    this.#of.effects.push({ type: "message", frame, json, answer, ...(asks !== undefined && { asks }) });
+    this.#of.effects.push({ type: "message", frame, json, answer, ...(replyOver !== undefined && { replyOver }) });
   }
 }
 

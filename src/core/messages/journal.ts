@@ -2,7 +2,7 @@
 import type { Body } from "../../protocols/protocol.ts";
 import { Budget } from "../util/budget.ts";
 import { BodyStore, type StoredBody } from "./body-store.ts";
-import type { KeptRequest, NoRequest, PeerRequest, ReplyState } from "./upstream-requests.ts";
+import type { KeptRequest, NoRequest, ReplyState, UpstreamRequest } from "./upstream-requests.ts";
 
 /** `json`: text that is one JSON value. */
 export type MessageKind = "json" | "text" | "binary";
@@ -62,7 +62,7 @@ type GapDetails = Omit<Gap["gap"], "after" | "before">;
 
 type StoredMessage = Omit<Message, "data" | "reply"> & {
   readonly body: StoredBody;
-  readonly request?: PeerRequest | undefined;
+  readonly request?: UpstreamRequest | undefined;
 };
 
 /** The start of a read: after a cursor, or at either end of the journal. */
@@ -194,7 +194,7 @@ export class Journal {
    * @param request set if the message is a request of the upstream's own
    * @returns the body as it is kept
    */
-  append(data: Body, kind: MessageKind, at: number, same?: StoredBody, request?: PeerRequest): StoredBody {
+  append(data: Body, kind: MessageKind, at: number, same?: StoredBody, request?: UpstreamRequest): StoredBody {
     if (!this.#isResuming) this.markBack(at);
     const body = same ? this.#bodies.share(same) : this.#bodies.put(data);
     this.#makeRoom(body.length);

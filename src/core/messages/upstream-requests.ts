@@ -11,7 +11,7 @@ interface Peer {
 }
 
 /** A request of the upstream's, which several journals may have. */
-export class PeerRequest {
+export class UpstreamRequest {
   readonly connection: number;
   readonly #peer: Readonly<Peer>;
   #isReplied = false;
@@ -32,14 +32,14 @@ export class PeerRequest {
 }
 
 /** Pure. Keeps nothing of the requests themselves: they live as long as their messages. */
-export class PeerRequests {
+export class UpstreamRequests {
   readonly #peers = new Map<number, Peer>();
 
   /** A request that came over this connection. */
-  on(connection: number): PeerRequest {
+  on(connection: number): UpstreamRequest {
     const peer = this.#peers.get(connection) ?? { isThere: true };
     this.#peers.set(connection, peer);
-    return new PeerRequest(connection, peer);
+    return new UpstreamRequest(connection, peer);
   }
 
   onLost(connection: number): void {
@@ -51,7 +51,7 @@ export class PeerRequests {
 
 /** A request of the upstream's with its message as it is kept. */
 export interface KeptRequest {
-  readonly request: PeerRequest;
+  readonly request: UpstreamRequest;
   readonly data: Body;
 }
 

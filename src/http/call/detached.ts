@@ -8,7 +8,7 @@ import type { Outcome } from "../../core/outcome.ts";
 import type { TraceContext } from "../../core/util/traceparent.ts";
 import { type Failure, refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import type { UpstreamRequest } from "../../sidecar/host/upstream-client.ts";
+import type { OutgoingRequest } from "../../sidecar/host/upstream-client.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { pathOf } from "../upstream-path.ts";
@@ -17,7 +17,7 @@ import { requestInTurn } from "./failover.ts";
 import { upstreamOf } from "./find-upstream.ts";
 
 /** A message, and how long to wait for its reply. */
-export interface CallerRequest extends Pick<UpstreamRequest, "kind" | "body" | "unanswered"> {
+export interface CallerRequest extends Pick<OutgoingRequest, "kind" | "body" | "unanswered"> {
   readonly timeoutMs: number;
   readonly trace?: TraceContext | undefined;
 }

@@ -2,7 +2,7 @@
 
 import { type CallerOutcome, isUnsent, type Outcome } from "../../core/outcome.ts";
 import type { Failure } from "../../errors.ts";
-import type { UpstreamRequest } from "../../sidecar/host/upstream-client.ts";
+import type { OutgoingRequest } from "../../sidecar/host/upstream-client.ts";
 import type { UpstreamPort } from "../ports.ts";
 
 export interface UpstreamOutcome {
@@ -21,7 +21,7 @@ const ABSENT: ReadonlySet<Failure["code"]> = new Set(["upstream_down", "connecti
 export async function requestInTurn(
   upstreams: ReadonlyMap<string, UpstreamPort>,
   upstream: UpstreamPort,
-  request: UpstreamRequest,
+  request: OutgoingRequest,
   leave: (() => void) | undefined,
 ): Promise<UpstreamOutcome> {
   try {
@@ -36,7 +36,7 @@ export async function requestInTurn(
 async function failOver(
   upstreams: ReadonlyMap<string, UpstreamPort>,
   first: UpstreamOutcome,
-  request: UpstreamRequest,
+  request: OutgoingRequest,
   deadline: number,
 ): Promise<UpstreamOutcome> {
   let last = first;

@@ -20,14 +20,14 @@ function itemJson(cursor: string, at: Date, entry: EntryContent): string {
   const head = `{"cursor":"${cursor}","at":"${at.toISOString()}"`;
   if ("gap" in entry) return `${head},"gap":${gapJson(entry.gap)}}`;
   const { kind, data, reply } = entry;
-  const asks = reply === undefined ? "" : `,"reply":"${reply}"`;
+  const replyField = reply === undefined ? "" : `,"reply":"${reply}"`;
   switch (kind) {
     case "json":
-      return `${head}${asks},"data":${oneLine(data as string)}}`;
+      return `${head}${replyField},"data":${oneLine(data as string)}}`;
     case "text":
-      return `${head}${asks},"data":${jsonText(data)}}`;
+      return `${head}${replyField},"data":${jsonText(data)}}`;
     case "binary":
-      return `${head}${asks},"encoding":"base64","data":"${base64(data as Uint8Array)}"}`;
+      return `${head}${replyField},"encoding":"base64","data":"${base64(data as Uint8Array)}"}`;
   }
 }
 
@@ -36,10 +36,11 @@ export function eventOf(epoch: string, entry: JournalEntry): string {
   const id = cursorText({ epoch, seq: entry.seq });
   if ("gap" in entry) return event("gap", id, gapJson(entry.gap));
   // An event of its own in front, without an id: a client that resumes between the two gets both.
-  const asks = entry.reply === undefined ? "" : event("reply", undefined, jsonText({ cursor: id, reply: entry.reply }));
-  if (entry.kind === "binary") return asks + event("binary", id, base64(entry.data as Uint8Array));
+  const replyEvent =
+    entry.reply === undefined ? "" : event("reply", undefined, jsonText({ cursor: id, reply: entry.reply }));
+  if (entry.kind === "binary") return replyEvent + event("binary", id, base64(entry.data as Uint8Array));
   const text = entry.data as string;
-  return asks + event("message", id, entry.kind === "json" ? escapeSeparators(text) : text);
+  return replyEvent + event("message", id, entry.kind === "json" ? escapeSeparators(text) : text);
 }
 
 export function event(name: string, id: string | undefined, data: string): string {

@@ -4,7 +4,7 @@ import { failed } from "../../core/exchange/failures.ts";
 import { parseCursor } from "../../core/messages/journal.ts";
 import { unrepliable } from "../../core/messages/upstream-requests.ts";
 import type { CallerOutcome } from "../../core/outcome.ts";
-import type { UpstreamClient, UpstreamReply } from "./upstream-client.ts";
+import type { OutgoingReply, UpstreamClient } from "./upstream-client.ts";
 
 /** How long the thread may take to send a reply, in milliseconds: it waits for nothing. */
 const WITHIN_MS = 5_000;
@@ -14,7 +14,7 @@ export async function replyToMessage(
   upstream: Pick<UpstreamClient, "reply">,
   cursor: string,
   body: string,
-  call: Pick<UpstreamReply, "trace" | "signal"> = {},
+  call: Pick<OutgoingReply, "trace" | "signal"> = {},
 ): Promise<CallerOutcome> {
   const to = parseCursor(cursor);
   if (!to) return failed(unrepliable.unknown, undefined);

@@ -42,8 +42,8 @@ import { Waiters } from "./waiters.ts";
 /** The number of callers that may always wait for the thread, however few requests may be in flight. */
 const CALLERS_AT_LEAST = 1_024;
 
-/** What every call of an upstream has. */
-interface UpstreamCall {
+/** What every request or reply of a caller comes with. */
+interface OutgoingTerms {
   readonly timeoutMs: number;
   /** The trace that the caller's request is a part of, if it says so. */
   readonly trace?: TraceContext | undefined;
@@ -51,7 +51,7 @@ interface UpstreamCall {
   readonly signal?: LeaveSignal | undefined;
 }
 
-export interface UpstreamRequest extends UpstreamCall {
+export interface OutgoingRequest extends OutgoingTerms {
   readonly kind: RequestKind;
   readonly body: Body;
   /** Set if nothing answers it. Its kind is `send` or `confirm`. */
@@ -65,7 +65,7 @@ interface Unanswered {
 }
 
 /** A caller's reply to the upstream's request that is the message in this place. */
-export interface UpstreamReply extends UpstreamCall {
+export interface OutgoingReply extends OutgoingTerms {
   readonly to: Cursor;
   readonly body: string;
 }
@@ -226,7 +226,7 @@ export class UpstreamClient implements ThreadClient {
   }
 
   /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
-  request({ kind, body, unanswered, ...call }: UpstreamRequest): Promise<CallerOutcome> {
+  request({ kind, body, unanswered, ...call }: OutgoingRequest): Promise<CallerOutcome> {
     if (unanswered) {
       const { series } = unanswered;
       return this.#call(call, body.length, (seq, deadline) => ({
@@ -251,13 +251,13 @@ export class UpstreamClient implements ThreadClient {
   }
 
   /** Replies to a request of the upstream's. Outcomes are those of a `send`. */
-  reply({ to, body, ...call }: UpstreamReply): Promise<CallerOutcome> {
+  reply({ to, body, ...call }: OutgoingReply): Promise<CallerOutcome> {
     return this.#call(call, body.length, (seq) => ({ type: "reply", upstream: this.name, seq, to, body }));
   }
 
   /** @param messageOf makes the message to the thread, of which one `settled` is the outcome */
   #call(
-    { timeoutMs, trace, signal }: UpstreamCall,
+    { timeoutMs, trace, signal }: OutgoingTerms,
     bytes: number,
     messageOf: (seq: number, deadline: number) => ToThread,
   ): Promise<CallerOutcome> {

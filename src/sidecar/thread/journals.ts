@@ -10,7 +10,7 @@ import {
   type ReadOptions,
   type Start,
 } from "../../core/messages/journal.ts";
-import type { KeptRequest, NoRequest, PeerRequest } from "../../core/messages/upstream-requests.ts";
+import type { KeptRequest, NoRequest, UpstreamRequest } from "../../core/messages/upstream-requests.ts";
 import { type Losses, tallyCells, tallyIn } from "../../core/tally.ts";
 import { Budget } from "../../core/util/budget.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -96,7 +96,7 @@ export class Journals {
   }
 
   /** @returns the message's number; undefined if there is no such journal */
-  append(name: string, data: Body, kind: Message["kind"], request?: PeerRequest): number | undefined {
+  append(name: string, data: Body, kind: Message["kind"], request?: UpstreamRequest): number | undefined {
     const journal = this.#journals.get(name);
     if (!journal) return undefined;
     const same = this.#large?.data === data ? this.#large.stored : undefined;

@@ -8,8 +8,8 @@ import type { SecretHandling } from "../../core/messages/unsubscriptions.ts";
 import {
   type KeptRequest,
   type NoRequest,
-  type PeerRequest,
-  PeerRequests,
+  type UpstreamRequest,
+  UpstreamRequests,
 } from "../../core/messages/upstream-requests.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import type { Tally } from "../../core/tally.ts";
@@ -39,7 +39,7 @@ export class MessageRouter {
   readonly #journals: Journals;
   readonly #subscriptions: Subscriptions;
   readonly #held: HeldAnswers;
-  readonly #requests = new PeerRequests();
+  readonly #requests = new UpstreamRequests();
   readonly #agreements: AgreementWaits;
   /** How many messages came since the exit's stop step and were not kept; undefined before it. */
   #unkept: number | undefined;
@@ -128,10 +128,10 @@ export class MessageRouter {
   /**
    * @param json true if the protocol has already parsed the frame as JSON
    * @param answer the answer that `delivered` returns once the message has been delivered
-   * @param asks the connection that it came over, if it is a request of the upstream's own
+   * @param replyOver the connection that it came over, if it is a request of the upstream's own
    */
-  message(frame: Body, json?: boolean, answer?: HeldAnswer, asks?: number): void {
-    const places = this.#keep(frame, json, asks === undefined ? undefined : this.#requests.on(asks));
+  message(frame: Body, json?: boolean, answer?: HeldAnswer, replyOver?: number): void {
+    const places = this.#keep(frame, json, replyOver === undefined ? undefined : this.#requests.on(replyOver));
     if (answer) this.#held.hold(answer, places, this.#env.now());
   }
 
@@ -160,7 +160,7 @@ export class MessageRouter {
   }
 
   /** @returns where the message is kept */
-  #keep(frame: Body, json?: boolean, request?: PeerRequest): readonly KeptAt[] {
+  #keep(frame: Body, json?: boolean, request?: UpstreamRequest): readonly KeptAt[] {
     if (this.#unkept !== undefined) {
       this.#unkept++;
       return [];
@@ -237,7 +237,7 @@ export class MessageRouter {
    * @returns where the message that had these effects is kept. Messages after an agreement are others, that came before
    *   it, and may be this one again: none of them counts.
    */
-  #carryOut(effects: readonly SubscriptionEffect[], request?: PeerRequest): readonly KeptAt[] {
+  #carryOut(effects: readonly SubscriptionEffect[], request?: UpstreamRequest): readonly KeptAt[] {
     const places: KeptAt[] = [];
     let isAgreed = false;
     for (const effect of effects) {

@@ -264,7 +264,7 @@ export class Upstream {
   /** Takes a message that came during the greeting, before there could be requests. */
   #onGreetingMessage(connection: number, frame: Body): void {
     this.#exchange.counters.messages++;
-    this.#router.message(frame, undefined, undefined, this.#exchange.asks(frame) ? connection : undefined);
+    this.#router.message(frame, undefined, undefined, this.#exchange.wantsReply(frame) ? connection : undefined);
   }
 
   #onFrame(connection: number, frame: Body, now: number): void {
@@ -322,7 +322,7 @@ export class Upstream {
           this.#exchange.onOwnFrame(this.#env.now());
           break;
         case "message":
-          this.#router.message(effect.frame, effect.json, effect.answer, effect.asks);
+          this.#router.message(effect.frame, effect.json, effect.answer, effect.replyOver);
           break;
         case "probe":
           this.#connection.probe();

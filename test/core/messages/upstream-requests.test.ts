@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Journal } from "../../../src/core/messages/journal.ts";
-import { PeerRequests } from "../../../src/core/messages/upstream-requests.ts";
+import { UpstreamRequests } from "../../../src/core/messages/upstream-requests.ts";
 
 const stateIn = (journal: Journal, seq: number) => {
   const kept = journal.requestAt(seq);
@@ -10,7 +10,7 @@ const stateIn = (journal: Journal, seq: number) => {
 };
 
 test("a request is wanted until it is given, in every journal that has it, or its connection is lost", () => {
-  const requests = new PeerRequests();
+  const requests = new UpstreamRequests();
   const [one, other] = [new Journal("one", { count: 9, bytes: 9_999 }), new Journal("two", { count: 9, bytes: 9_999 })];
   for (const connection of [1, 2]) {
     const request = requests.on(connection);
@@ -33,7 +33,7 @@ test("a request is wanted until it is given, in every journal that has it, or it
 
 test("a place has no request if it is unknown, a gap, dropped or a plain message", () => {
   const journal = new Journal("now", { count: 2, bytes: 9_999 }, ["before"]);
-  const requests = new PeerRequests();
+  const requests = new UpstreamRequests();
   assert.deepEqual(
     [0, 1, 2].map((seq) => stateIn(journal, seq)),
     ["unknown", "unknown", "unknown"],
