@@ -8,7 +8,7 @@
  * its threads begin with are bundled, each into one file that can lie anywhere. `--cli` builds the command line alone.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -82,6 +82,7 @@ export async function buildAll() {
 /** Bundles the command line: what a start does not need stays in files of its own, loaded when it is needed. */
 export async function buildCommandLine() {
   const outdir = CLI;
+  const begun = new Date();
   mkdirSync(join(root, CLI), { recursive: true });
   const main = await build({ ...options, outdir, entryPoints: ["src/main.ts"], splitting: true });
   // Built apart, because the threads share no module: one that they shared would be cut into more files.
@@ -90,6 +91,8 @@ export async function buildCommandLine() {
   for (const old of readdirSync(join(root, CLI))) if (!made.includes(old)) rmSync(join(root, CLI, old));
   writeLicences(CLI, [main, thread]);
   writeFileSync(join(root, PROGRAM), `#!/usr/bin/env node\nimport "./${basename(CLI)}/main.js";\n`, { mode: 0o755 });
+  // A source that changed meanwhile is newer than this build: see scripts/start.mjs.
+  utimesSync(join(root, PROGRAM), begun, begun);
 }
 
 async function buildLibrary() {

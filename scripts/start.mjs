@@ -1,0 +1,72 @@
+/**
+ * The command line from a checkout, compiled first if its sources are newer than the last build: `npm start -- OPTIONS`.
+ *
+ * It runs in this process, so that signals and Ctrl-C reach it alone, and needs nothing of a shell.
+ */
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const PROGRAM = join(root, "dist", "main.js");
+/** What the build reads. */
+const SOURCES = ["src", "package-lock.json", "scripts/build.mjs"];
+/** The options that npm takes for its own, unless `--` stands before them. */
+const OPTIONS = [
+  "upstream",
+  "protocol",
+  "config",
+  "upstream-header",
+  "subprotocol",
+  "host",
+  "port",
+  "token-file",
+  "shutdown-token-file",
+  "log-level",
+  "log-format",
+  "insecure",
+];
+
+/** Less than the half second within which two signals are one wish. */
+const SHELL_EVERY_MS = 200;
+
+const swallowed = OPTIONS.filter((name) => process.env[`npm_config_${name.replaceAll("-", "_")}`] === "true");
+if (swallowed.length > 0) {
+  const given = swallowed.map((name) => `--${name}`).join(" ");
+  console.error(`sidesocket: npm took ${given} for itself: put -- before the options (npm start -- ${given} …)`);
+  process.exit(2);
+}
+if (lastChange(SOURCES) >= lastChange(["dist/main.js"])) {
+  const { buildCommandLine } = await import("./build.mjs");
+  await buildCommandLine();
+}
+endWithShell();
+await import(pathToFileURL(PROGRAM).href);
+
+/**
+ * Ends the service in order when the shell that npm has started it by is gone. npm hands a SIGTERM to that shell, which
+ * ends alone; `exec` would take the shell away, and is unknown to Windows.
+ */
+function endWithShell() {
+  if (process.env.npm_lifecycle_event === undefined || process.platform === "win32") return;
+  const shell = process.ppid;
+  const look = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(look);
+    process.kill(process.pid, "SIGTERM");
+  }, SHELL_EVERY_MS);
+  look.unref();
+}
+
+/** The time of the last change of files, of those in folders, and of the folders, where files come and go. */
+function lastChange(paths) {
+  let last = 0;
+  for (const path of paths) {
+    const found = statSync(join(root, path), { throwIfNoEntry: false });
+    if (found === undefined) continue;
+    const within = found.isDirectory() ? readdirSync(join(root, path), { recursive: true }) : [];
+    last = Math.max(last, found.mtimeMs, ...within.map((file) => statSync(join(root, path, file)).mtimeMs));
+  }
+  return last;
+}
