@@ -60,7 +60,7 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit,
-   * discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, openai-realtime, phoenix, signalr,
+   * discord-gateway, graphql-ws, jupyter, kraken, lsp, nostr, ocpp, openai-realtime, phoenix, signalr,
    * slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), a preset with its options,
    * or the path of a module. Default: `"json-rpc"`.
    */
@@ -638,6 +638,30 @@ export type ProtocolOptions =
       readonly ignore?: readonly ConditionOptions[] | undefined;
       /** Messages of callers that nothing answers: they are done once written. */
       readonly sends?: readonly ConditionOptions[] | undefined;
+    }
+  | {
+      readonly preset: "lsp";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** The URI of the folder of the workspace; by default there is none. */
+      readonly root?: string | undefined;
+      /** The capabilities of the client, as a JSON object, in the place of the preset's. */
+      readonly capabilities?: string | undefined;
+      /** The initializationOptions, as a JSON object. */
+      readonly options?: string | undefined;
+      /** The settings, as a JSON object: the server gets the parts that it asks for. */
+      readonly settings?: string | undefined;
     }
   | {
       readonly preset: "nostr";

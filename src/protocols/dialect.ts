@@ -13,7 +13,7 @@ export interface Dialect<Option extends string = string> {
   /** Descriptions of the options. */
   readonly options?: Readonly<Record<Option, string>>;
   /** Forms of options that have one; others are any text. `must`: what a value that does not fit is told. */
-  readonly forms?: { readonly [Name in Option]?: { readonly pattern: RegExp; readonly must: string } };
+  readonly forms?: { readonly [Name in Option]?: { readonly pattern: Pick<RegExp, "test">; readonly must: string } };
   /** @param seed a random UUID, for ids that no other process may have */
   build(options: Texts<Option>, seed?: string): Preset;
 }

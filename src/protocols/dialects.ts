@@ -8,6 +8,7 @@ import { discordGateway } from "./dialects/discord-gateway.ts";
 import { graphqlWs } from "./dialects/graphql-ws.ts";
 import { jupyter } from "./dialects/jupyter.ts";
 import { kraken } from "./dialects/kraken.ts";
+import { lsp } from "./dialects/lsp.ts";
 import { nostr } from "./dialects/nostr.ts";
 import { ocpp } from "./dialects/ocpp.ts";
 import { openaiRealtime } from "./dialects/openai-realtime.ts";
@@ -29,6 +30,7 @@ export const DIALECTS = {
   "graphql-ws": graphqlWs,
   jupyter,
   kraken,
+  lsp,
   nostr,
   ocpp,
   "openai-realtime": openaiRealtime,

@@ -280,7 +280,7 @@ class ReplyMembers implements MemberSink {
 const REPLY_SHAPE = 'a reply is {"result": …} or {"error": {…}} and nothing besides: the id is put in for you';
 
 /** Builds the response with the upstream's id, and its `jsonrpc` if it writes that, as they are in the request. */
-function replyTo(request: Body, reply: string): Body {
+export function replyTo(request: Body, reply: string): Body {
   const asked = new RpcMembers();
   const json = readFrame(request, asked);
   const members = new ReplyMembers();

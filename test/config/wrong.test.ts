@@ -72,7 +72,7 @@ const UPSTREAMS: readonly Row[] = [
   ["conect_within: 10s", "4:5: upstreams.a.conect_within: is not a known key (did you mean connect_within?)"],
   [
     "protocol: jsonrpc",
-    "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
+    "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, lsp, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
   ],
   [
     "protocol: { preset: json, correlation: order, id: {} }",
@@ -96,7 +96,7 @@ const UPSTREAMS: readonly Row[] = [
   ],
   [
     "protocol: { id: {} }",
-    "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
+    "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, lsp, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
   ],
   ['protocol: { preset: phoenix, version: "3" }', '4:43: upstreams.a.protocol.version: must be "1" or "2"'],
   [

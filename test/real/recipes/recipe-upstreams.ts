@@ -20,6 +20,7 @@ import { startAnvil } from "../anvil.ts";
 import { startAria2 } from "../aria2.ts";
 import { startGraphql } from "../graphql.ts";
 import { startInspector } from "../inspector.ts";
+import { startLanguageServer } from "../language-server.ts";
 import { type NostrEvent, startRelay } from "../nostr-relay.ts";
 import { type Station, startCentral } from "../ocpp-central.ts";
 import { load } from "../packages.ts";
@@ -52,6 +53,7 @@ const SOFTWARE: Readonly<Record<string, Software>> = {
   aria2: { start: (t) => startAria2({ t, secret: "ARIA2_SECRET" }), skip: lacks("aria2c") },
   cdp: { start: (t) => startInspector({ t }) },
   "graphql-transport-ws": { start: (t) => startGraphql({ t, token: "TOKEN" }) },
+  lsp: { start: async (t) => (await startLanguageServer(t)).upstream },
   nostr: {
     start: async (t) => {
       const { default: pure } = await load<{ default: { verifyEvent(event: NostrEvent): boolean } }>(
