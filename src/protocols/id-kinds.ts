@@ -30,8 +30,8 @@ export interface IdOptions {
 }
 
 /**
- * In place of a seed: any UUID is an id, and is read as a text. For what other processes have sent and received, which is
- * played back; those that are written are no UUIDs.
+ * In place of a seed: any UUID is an id, and is read as a text. For what other processes have sent and received, which
+ * is played back; those that are written are no UUIDs.
  */
 export const ANY_SEED = "any";
 

@@ -125,7 +125,7 @@ function withSettings(protocol: Protocol, settings: ServerSettings): Protocol {
 
 /** The sections that a frame asks for, each undefined for all settings; undefined if the frame is no such request. */
 function sectionsIn(frame: Body, decoded: Decoded): readonly (string | undefined)[] | undefined {
-  const text = decoded.type === "message" && decoded.asks ? textOf(frame) : undefined;
+  const text = decoded.type === "message" && decoded.wantsReply ? textOf(frame) : undefined;
   if (text === undefined || !matchesFrame(text, { match: { "/method": CONFIGURATION } })) return undefined;
   const items = locate(text, checkedJson(text).root, ["params", "items"]);
   if (items.type !== "found" || kindOf(text, items.value) !== "array") return undefined;

@@ -1,4 +1,4 @@
-/** What one upstream has counted, together with the instances that callers have opened of it. */
+/** The counts of an upstream, together with those of the instances that callers have opened of it. */
 
 import { addTally, countersOf, lossesOf, tallyCells, tallyIn } from "../../core/tally.ts";
 import { BoundedCounts } from "../../core/util/bounded-counts.ts";

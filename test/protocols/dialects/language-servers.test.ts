@@ -16,7 +16,7 @@ const asked = (method: string, params?: unknown, id: unknown = "s-1") =>
 function answerOf(protocol: Protocol, frame: string): unknown {
   const decoded = protocol.decode(frame);
   if (decoded.type === "answer") return JSON.parse(String(decoded.frame));
-  assert.deepEqual(decoded, { type: "message", json: true, asks: true });
+  assert.deepEqual(decoded, { type: "message", json: true, wantsReply: true });
   return undefined;
 }
 
