@@ -21,8 +21,11 @@ type StartRecording = (config: LoadedConfig) => ServiceRecording;
 async function main(): Promise<void> {
   const parsed = parseCommandLine(process.argv.slice(2));
   switch (parsed.command) {
-    case "help":
-      return print(helpText());
+    case "help": {
+      if (parsed.of === undefined) return print(helpText());
+      const { commandHelp } = await import("./config/command-help.ts");
+      return print(commandHelp(parsed.of));
+    }
     case "version":
       return print(version);
     case "config-schema": {
@@ -40,7 +43,10 @@ async function main(): Promise<void> {
     case "check-config": {
       const { describeConfig } = await import("./config/describe.ts");
       const { loadForProcess } = await import("./process-config.ts");
-      return print(JSON.stringify(describeConfig(await loadForProcess(parsed.flags)), undefined, 2));
+      print(JSON.stringify(describeConfig(await loadForProcess(parsed.flags)), undefined, 2));
+      // Beside the output, which is JSON.
+      errorLines.push("ok\n");
+      return;
     }
     case "call": {
       const ahead = startAhead(runtime);

@@ -5,6 +5,7 @@ import { presetNames } from "../protocols/presets.ts";
 import {
   COMMAND_OPTIONS,
   COMMANDS,
+  type CommandName,
   type CommandOptions,
   commandNames,
   commandOptionsHelp,
@@ -144,7 +145,8 @@ export type Command =
   | ProbeCommand
   | PresetsCommand
   | { readonly command: "completion"; readonly flags: Flags; readonly shell: Shell }
-  | { readonly command: "help" | "version" | "config-schema" };
+  | { readonly command: "help"; readonly of?: CommandName }
+  | { readonly command: "version" | "config-schema" };
 
 export interface CallCommand {
   readonly command: "call";
@@ -223,7 +225,11 @@ export interface CheckProtocolCommand {
  */
 export function parseCommandLine(argv: readonly string[]): Command {
   const { values, positionals } = parse(argv);
-  for (const command of ["help", "version", "config-schema"] as const) if (values[command] === true) return { command };
+  if (values.help === true) {
+    const of = commandNames.find((name) => name === positionals[0]);
+    return { command: "help", ...(of && { of }) };
+  }
+  for (const command of ["version", "config-schema"] as const) if (values[command] === true) return { command };
 
   const { help: _help, version: _version, "config-schema": _schema, ...given } = values;
   const { options, flags } = separate(given);
@@ -383,6 +389,7 @@ export function helpText(): string {
     "",
     ...Object.values(COMMANDS).map((usage, index) => `${index === 0 ? "usage:" : "      "} sidesocket ${usage}`),
     "       sidesocket ws://… [options]",
+    "       sidesocket COMMAND --help",
     "",
     "Without an upstream it starts a demo. Flags win over [environment variables], which win over the file.",
     "",

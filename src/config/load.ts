@@ -19,6 +19,7 @@ import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
 import { exposedFlags, exposedVariables } from "./exposed.ts";
 import type { ConfigFile } from "./file.ts";
+import { refuseMistaken } from "./mistaken-variables.ts";
 import type { Override } from "./overrides.ts";
 import { applyOverrides, overrideAt, readOverrides } from "./overrides.ts";
 import { resolveModule, resolvePath } from "./paths.ts";
@@ -172,6 +173,8 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     const cure = "use files: SIDESOCKET_TOKEN_FILE, ${file:…}";
     warn(`${exposed.join(", ")}: other processes of this user can read a secret in the environment: ${cure}`);
   }
+
+  refuseMistaken(env, [...(file?.variables ?? []), ...overrides.variables, ...proxies.variables]);
 
   const total = shutdownTotal(config.shutdown);
   if (total > CONTAINER_GRACE_MS) {

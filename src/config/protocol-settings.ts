@@ -20,6 +20,7 @@ import {
   values,
 } from "./condition-settings.ts";
 import { jsonId } from "./id-settings.ts";
+import { closest } from "./suggestions.ts";
 import { duration, durationOrValue, wholeNumber } from "./units.ts";
 
 /**
@@ -220,7 +221,12 @@ const PROTOCOL_FORM = `must be a preset (${PRESETS}), the path of a module (it s
 
 export const protocol = z.union(
   [
-    z.string().refine((name) => isModulePath(name) || presetNames.includes(name as PresetName), PROTOCOL_FORM),
+    z.string().refine((name) => isModulePath(name) || presetNames.includes(name as PresetName), {
+      error: ({ input }) => {
+        const close = closest(String(input), presetNames);
+        return close === undefined ? PROTOCOL_FORM : `is not a preset (did you mean ${close}?)`;
+      },
+    }),
     protocolOptions,
   ],
   { error: PROTOCOL_FORM },

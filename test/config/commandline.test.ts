@@ -46,7 +46,8 @@ test("every option is read, and two are repeatable", () => {
 });
 
 test("--help, --version and --config-schema count anywhere on the line", () => {
-  assert.deepEqual(parseCommandLine(["serve", "--help"]), { command: "help" });
+  assert.deepEqual(parseCommandLine(["serve", "--help"]), { command: "help", of: "serve" });
+  assert.deepEqual(parseCommandLine(["call", "--help"]), { command: "help", of: "call" });
   assert.deepEqual(parseCommandLine(["-h"]), { command: "help" });
   assert.deepEqual(parseCommandLine(["--version"]), { command: "version" });
   assert.deepEqual(parseCommandLine(["--config-schema"]), { command: "config-schema" });

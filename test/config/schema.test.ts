@@ -161,7 +161,8 @@ test("an invalid value is reported with its key and the cure", () => {
     [{ close_code: 1006 }, /^close_code: must be 1000, 1001, or from 3000 to 4999/],
     [{ close_code: 5000 }, /^close_code: must be a whole number/],
     [{ required: "yes" }, /^required: must be true or false/],
-    [{ protocol: "jsonrpc" }, /^protocol: must be a preset \(json-rpc, json, text, cdp, /],
+    [{ protocol: "jsonrpc" }, /^protocol: is not a preset \(did you mean json-rpc\?\)$/],
+    [{ protocol: "mqtt" }, /^protocol: must be a preset \(json-rpc, json, text, cdp, /],
     [{ protocol: 5 }, /^protocol: must be a preset/],
     [{ protocol: { preset: "xml" } }, /^protocol: must be a preset/],
     [

@@ -71,7 +71,7 @@ const UPSTREAMS: readonly Row[] = [
   ],
   ["conect_within: 10s", "4:5: upstreams.a.conect_within: is not a known key (did you mean connect_within?)"],
   [
-    "protocol: jsonrpc",
+    "protocol: mqtt",
     "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, lsp, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
   ],
   [
@@ -86,6 +86,7 @@ const UPSTREAMS: readonly Row[] = [
     "protocol: { preset: json, cancel: { stop: all } }",
     "4:39: upstreams.a.protocol.cancel: must have $id, where the request's id goes, or $alias",
   ],
+  ["protocol: jsonrpc", "4:15: upstreams.a.protocol: is not a preset (did you mean json-rpc?)"],
   [
     "protocol: { preset: json, id: { kind: ulid } }",
     "4:43: upstreams.a.protocol.id.kind: must be one of int, int32, string, uuid, increasing, keep",
