@@ -2,6 +2,7 @@
 /** The command line program: from arguments to configuration to service. */
 
 import type { CommandEnd } from "./commands/failed.ts";
+import { listenCure } from "./commands/listen-cures.ts";
 import type { ServiceRecording } from "./commands/record-command.ts";
 import { type Flags, helpText, parseCommandLine } from "./config/commandline.ts";
 import type { LoadedConfig } from "./config/load.ts";
@@ -192,9 +193,11 @@ function print(text: string): void {
 
 /** Reports an error before the service exists in one clear message, and ends the process. */
 async function refuse(error: unknown): Promise<never> {
-  const { code, message, stack } = error as NodeJS.ErrnoException;
-  const isUserError = error instanceof ConfigError || code !== undefined;
-  errorLines.push(`sidesocket: ${isUserError ? message : stack}\n`);
+  const { code, message, stack, name } = error as NodeJS.ErrnoException;
+  // Deno's error about a missing permission has no code, and names the option that grants it.
+  const isUserError = error instanceof ConfigError || code !== undefined || name === "NotCapable";
+  const cure = listenCure(code, { host: "--host", port: "--port" });
+  errorLines.push(`sidesocket: ${isUserError ? message : stack}${cure === undefined ? "" : `: ${cure}`}\n`);
   await errorLines.flushed(LAST_LINES_WITHIN_MS);
   process.exit(isUserError ? 2 : 70);
 }

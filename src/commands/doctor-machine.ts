@@ -10,6 +10,7 @@ import { placeholdersIn } from "../placeholders.ts";
 import { codeOf, readSecretFile } from "../secret-file.ts";
 import { outgoingOf } from "../secrets.ts";
 import { type Finding, fail, ok, warn } from "./findings.ts";
+import { listenCure } from "./listen-cures.ts";
 
 /** Variables by which other programs find a proxy; they may be written in small letters, too. */
 const PROXY_VARIABLES = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "WSS_PROXY", "WS_PROXY"];
@@ -80,12 +81,8 @@ async function checkPort(
     return ok(port === 0 ? `${name}: any free port of ${host}` : `${name}: ${host}:${port} is free`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const cures: Readonly<Record<string, string>> = {
-      EADDRINUSE: `end the program that listens there, perhaps this service, or choose another port (${portSetting})`,
-      EACCES: `choose a port above 1023 (${portSetting})`,
-      EADDRNOTAVAIL: `choose an address of this machine (${hostSetting})`,
-    };
-    return fail(`${name}: ${host}:${port} cannot be listened on (${codeOf(error)})`, cures[code ?? ""]);
+    const cure = listenCure(code, { host: hostSetting, port: portSetting });
+    return fail(`${name}: ${host}:${port} cannot be listened on (${codeOf(error)})`, cure);
   } finally {
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
