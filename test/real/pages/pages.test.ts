@@ -35,6 +35,10 @@ const NOT_RUN: Readonly<Record<string, number>> = {
   "docs/benchmarks/README.md": 5,
   "docs/commands.md": 2,
   "docs/configuration.md": 1,
+  "docs/deploy/compose.md": 4,
+  "docs/deploy/docker.md": 2,
+  "docs/deploy/kubernetes.md": 4,
+  "docs/deploy/systemd.md": 3,
   "docs/exit-protocol.md": 1,
   "docs/getting-started.md": 3,
   "docs/guides/chrome-devtools.md": 2,
@@ -65,8 +69,25 @@ async function pagesIn(folder: string): Promise<string[]> {
     .sort();
 }
 
-function upstreamOf(page: string): string {
+/** The folder of a page, and its upstream if it reads messages, which others must not cause. */
+function nameOf(page: string): string {
   return `p-${page.replaceAll(/\W+/g, "-")}`.slice(0, 60);
+}
+
+function upstreamOf(page: string): string {
+  const { steps = [], files = [] } = pages.get(page) ?? {};
+  const texts = [...steps.map(({ command }) => command), ...files.map(({ text }) => text)];
+  const reads = texts.some((text) => /messages|subscri|"sleep"|upstreams\/default$/.test(text));
+  return reads ? nameOf(page) : "p-shared";
+}
+
+/** The commands cost a start each, of a second on Deno: there, those of the pages about them are enough. */
+const WITH_COMMANDS: ReadonlySet<string> = new Set(["README.md", "docs/commands.md"]);
+
+function isRun(page: string, step: PageStep): boolean {
+  if (step.notRun !== undefined) return false;
+  if (runtime === "node") return !needs(step, "deno");
+  return WITH_COMMANDS.has(page) || !needs(step, "sidesocket");
 }
 
 describe("the commands of", { skip: lacks("curl", "sh", "timeout"), concurrency: 4 }, () => {
@@ -86,7 +107,7 @@ describe("the commands of", { skip: lacks("curl", "sh", "timeout"), concurrency:
     const upstreams: Record<string, object> = {};
     const env: Record<string, string> = {};
     for (const [name, { steps }] of pages) {
-      if (steps.some(({ notRun, upstream }) => (notRun ?? upstream) === undefined))
+      if (name !== "README.md" && steps.some((step) => isRun(name, step) && step.upstream === undefined))
         upstreams[upstreamOf(name)] = { url: demo.url };
     }
     for (const name of recipes) {
@@ -122,9 +143,9 @@ describe("the commands of", { skip: lacks("curl", "sh", "timeout"), concurrency:
   });
 
   for (const [name, { steps, files }] of pages) {
-    if (name === "README.md" || steps.every(({ notRun }) => notRun !== undefined)) continue;
+    if (name === "README.md" || !steps.some((step) => isRun(name, step))) continue;
     test(name, async (t) => {
-      const cwd = join(folder, upstreamOf(name));
+      const cwd = join(folder, nameOf(name));
       await mkdir(cwd);
       const place: Place = { service: product.url, upstream: upstreamOf(name) };
       for (const file of files) await writeFile(join(cwd, file.name), placed(file.text, place));
@@ -140,7 +161,7 @@ describe("the commands of", { skip: lacks("curl", "sh", "timeout"), concurrency:
     let values: Values = new Map();
     const faults: string[] = [];
     for (const step of steps) {
-      if (step.notRun !== undefined || (runtime === "node" && needs(step, "deno"))) continue;
+      if (!isRun(name, step)) continue;
       const printed = await printedBy(step, values, place, cwd);
       if (step.output === undefined) continue;
       const outcome = compare(step.output, printed, values);
