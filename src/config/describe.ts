@@ -1,9 +1,10 @@
 /** The configuration without its secrets (threat T7), as `check-config` prints it. */
 
+import { outgoingOptions } from "../protocols/outgoing-options.ts";
 import { isSecretName, shownProxy } from "../secrets.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { UpstreamSettings } from "./schema.ts";
-import { PRESET_SECRETS, redactUrl } from "./wire.ts";
+import { redactUrl } from "./wire.ts";
 
 const REDACTED = "(redacted)";
 
@@ -39,6 +40,7 @@ function describeUpstream({
   subscriptions,
   webhooks,
   keepalive,
+  add,
   ...rest
 }: UpstreamSettings): Record<string, unknown> {
   return {
@@ -60,6 +62,7 @@ function describeUpstream({
       secret: webhook.secret === undefined ? undefined : REDACTED,
     })),
     keepalive: { ...keepalive, ...(keepalive.heartbeat && { heartbeat: { ...keepalive.heartbeat, send: REDACTED } }) },
+    add: Object.keys(add),
     ...rest,
   };
 }
@@ -70,7 +73,7 @@ function describeProxy(proxy: UpstreamSettings["proxy"]): unknown {
 
 function describeProtocol(protocol: UpstreamSettings["protocol"]): unknown {
   if (typeof protocol === "string") return protocol;
-  const secrets: readonly string[] = PRESET_SECRETS;
+  const secrets = outgoingOptions(protocol);
   return Object.fromEntries(
     Object.entries(protocol).map(([name, value]) => {
       if (name === "answers") return [name, (value as readonly unknown[]).length];

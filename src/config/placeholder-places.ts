@@ -2,20 +2,18 @@
 
 import { capturedPlaceholder, type DeferredKind, isDeferred, type Token, tokenize } from "../placeholders.ts";
 import { type CaptureRule, capturePlan, type DurationOfValue } from "../protocols/capture-plan.ts";
+import { outgoingOptions } from "../protocols/outgoing-options.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import type { Path } from "./problems.ts";
 
 /** Patterns of paths. `*` is any one key, `**` at the end whatever follows. */
-const PLACES: readonly (readonly string[])[] = [
+const PLACES: Places = [
   ["url"],
   ["headers", "*"],
   ["greeting", "*", "send", "**"],
   ["greeting", "*", "expect", "match", "*"],
   ["greeting", "*", "expect", "reject", "match", "*"],
   ["keepalive", "heartbeat", "send", "**"],
-  ["protocol", "token"],
-  ["protocol", "password"],
-  ["protocol", "payload", "**"],
   ["protocol", "answers", "*", "send", "**"],
   ["subscriptions", "*", "request", "**"],
   ["subscriptions", "*", "params", "**"],
@@ -29,14 +27,14 @@ const PLACES: readonly (readonly string[])[] = [
 ];
 
 /** The places on the way to the upstream, in which callers have no say. */
-const WAY_PLACES: readonly (readonly string[])[] = [
+const WAY_PLACES: Places = [
   ["proxy", "username"],
   ["proxy", "password"],
   ["tls", "passphrase"],
 ];
 
 /** The places of values that frames bring. */
-const CAPTURED_PLACES: readonly (readonly string[])[] = [
+const CAPTURED_PLACES: Places = [
   ["url"],
   ["headers", "*"],
   ["greeting", "*", "send", "**"],
@@ -49,16 +47,15 @@ const CAPTURED_PLACES: readonly (readonly string[])[] = [
 ];
 
 /** The places of which everything that goes out is kept secret. */
-const SECRET_PLACES: readonly (readonly string[])[] = [
+const SECRET_PLACES: Places = [
   ["headers", "*"],
   ["greeting", "*", "send", "**"],
-  ["protocol", "token"],
-  ["protocol", "password"],
-  ["protocol", "payload", "**"],
 ];
 
 /** The parameter whose value is the credential of an instance's caller. */
 export const CREDENTIAL_PARAM = "credential";
+
+type Places = readonly (readonly string[])[];
 
 interface Misplaced {
   readonly path: Path;
@@ -72,10 +69,11 @@ const IN_A_WEBHOOK = "is not resolved in a webhook: use ${file:…}";
 
 const NOT_SECRET = "is not kept secret here: use the credential in a header, or in what a greeting sends";
 
-function isPlace(path: Path, kind: DeferredKind): boolean {
+/** @param options the places of the preset's options that go out */
+function isPlace(path: Path, kind: DeferredKind, options: Places = []): boolean {
   // A captured value is put in later than all others.
   if (kind === "conn") return isAmong(path, CAPTURED_PLACES);
-  return isAmong(path, PLACES) || (kind !== "param" && isAmong(path, WAY_PLACES));
+  return isAmong(path, PLACES) || isAmong(path, options) || (kind !== "param" && isAmong(path, WAY_PLACES));
 }
 
 /** Calls `look` with each text of a value, and with each of its keys. */
@@ -89,16 +87,17 @@ function eachText(value: unknown, path: Path, look: (text: string, path: Path, i
 }
 
 /** Finds the placeholders that would stay as they are written. */
-export function misplacedPlaceholders(upstream: object): readonly Misplaced[] {
+export function misplacedPlaceholders(upstream: { readonly protocol?: unknown }): readonly Misplaced[] {
   const found: Misplaced[] = [];
+  const options = outgoingOptions(upstream.protocol).map((option) => ["protocol", option, "**"]);
   eachText(upstream, [], (text, path, isKey) => {
     for (const token of tokenize(text)) {
       const kind = isDeferred(token) ? token.kind : token.kind === "escape" ? token.before : undefined;
       if (kind === undefined) continue;
       const start = token.kind === "escape" ? "$${…" : `$${"{"}${kind}:…}`;
       if (isKey) found.push({ path, what: `${start} ${IN_A_KEY}` });
-      else if (!isPlace(path, kind)) found.push({ path, what: `${start} ${ELSEWHERE}` });
-      else if (isCredential(token) && !isAmong(path, SECRET_PLACES))
+      else if (!isPlace(path, kind, options)) found.push({ path, what: `${start} ${ELSEWHERE}` });
+      else if (isCredential(token) && !isAmong(path, SECRET_PLACES) && !isAmong(path, options))
         found.push({ path, what: `${start} ${NOT_SECRET}` });
       else if (path[0] === "webhooks" && (token.kind === "credentials" || token.kind === "param"))
         found.push({ path, what: `${start} ${IN_A_WEBHOOK}` });
@@ -147,7 +146,7 @@ function isCredential(token: Token): boolean {
   return token.kind === "param" && token.name === CREDENTIAL_PARAM;
 }
 
-function isAmong(path: Path, places: readonly (readonly string[])[]): boolean {
+function isAmong(path: Path, places: Places): boolean {
   return places.some((place) => isAt(path, place));
 }
 

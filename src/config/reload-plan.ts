@@ -2,11 +2,11 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { placeholdersIn } from "../placeholders.ts";
+import { outgoingOptions } from "../protocols/outgoing-options.ts";
 import { outgoingOf } from "../secrets.ts";
 import { TLS_FILES } from "../tls-files.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { UpstreamSettings } from "./schema.ts";
-import { PRESET_SECRETS } from "./wire.ts";
 
 /** A configuration, and the digests of the files that its upstreams name, by path. */
 export interface Snapshot {
@@ -184,10 +184,10 @@ function meansOf(key: string, means: UpstreamMeans, from: UpstreamSettings, to: 
   return means;
 }
 
-/** A protocol without the options that only its greeting uses. */
+/** A protocol without the options that only go out. */
 function withoutLogin(protocol: UpstreamSettings["protocol"]): unknown {
   if (typeof protocol === "string") return protocol;
-  const login: readonly string[] = PRESET_SECRETS;
+  const login = outgoingOptions(protocol);
   return Object.fromEntries(Object.entries(protocol).filter(([key]) => !login.includes(key)));
 }
 

@@ -3,6 +3,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { localSocketOf } from "../local-socket.ts";
 import { placeholdersIn } from "../placeholders.ts";
+import { outgoingOptions } from "../protocols/outgoing-options.ts";
 import { isSecretName, outgoingOf, type ProxyAddress } from "../secrets.ts";
 
 /** A token of RFC 9110, section 5.6.2: header names and subprotocols are made of it. */
@@ -16,9 +17,6 @@ export const RESERVED_HEADER = /^(?:connection|upgrade|content-length|transfer-e
 
 /** A bearer token of RFC 6750, section 2.1: what an `Authorization` header can carry. */
 export const BEARER_TOKEN = /^[\w.~+/-]+=*$/;
-
-/** Settings of presets that hold secrets. */
-export const PRESET_SECRETS = ["token", "payload", "password"] as const;
 
 /** The host as listeners take it: an IPv6 address without the brackets of a URL. */
 export function bareHost(host: string): string {
@@ -63,7 +61,7 @@ export function isPlaintextSecret(upstream: Credentials): boolean {
     [...searchParams.keys(), ...Object.keys(headers), ...subprotocols].some(isSecretName) ||
     greeting.some((step) => "send" in step) ||
     typeof instances?.credential === "string" ||
-    (typeof protocol === "object" && PRESET_SECRETS.some((name) => name in protocol))
+    outgoingOptions(protocol).some((option) => option in Object(protocol))
   );
 }
 

@@ -14,6 +14,8 @@ export interface Dialect<Option extends string = string> {
   readonly options?: Readonly<Record<Option, string>>;
   /** Forms of options that have one; others are any text. `must`: what a value that does not fit is told. */
   readonly forms?: { readonly [Name in Option]?: { readonly pattern: Pick<RegExp, "test">; readonly must: string } };
+  /** The options that only go out, as they are: placeholders in them are resolved for each connection. */
+  readonly outgoing?: { readonly [Name in Option]?: true };
   /** @param seed a random UUID, for ids that no other process may have */
   build(options: Texts<Option>, seed?: string): Preset;
 }

@@ -15,6 +15,7 @@ export const aria2: Dialect<"token"> = {
     '      token: "${ARIA2_SECRET}"   # of --rpc-secret; leave it out if there is none',
   ],
   options: { token: "The secret of aria2's --rpc-secret, which goes into every call." },
+  outgoing: { token: true },
   build: ({ token }) => ({
     protocol: jsonRpcWith({}),
     ...(token !== undefined && { add: { "/params/0": `token:${token}` } }),

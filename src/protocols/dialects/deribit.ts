@@ -31,6 +31,7 @@ export const deribit: Dialect<"client_id" | "client_secret"> = {
     client_id: "The id of an API key; without it, the connection does not log in.",
     client_secret: "The secret of the API key.",
   },
+  outgoing: { client_id: true, client_secret: true },
   build: ({ client_id, client_secret }) => ({
     protocol: withAnswers(jsonRpcWith({}), [
       {

@@ -61,6 +61,7 @@ export const discordGateway: Dialect<"token" | "intents"> = {
     token: "The token of the bot; without it, give a greeting.",
     intents: "The kinds of events, as the sum of their bits; by default 0.",
   },
+  outgoing: { token: true },
   forms: { intents: { pattern: /^\d{1,15}$/, must: "must be a whole number, the sum of the bits" } },
   build: ({ token, intents = "0" }) => ({
     protocol: gatewayProtocol(),

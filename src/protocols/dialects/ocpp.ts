@@ -43,6 +43,7 @@ export const ocpp: Dialect<"version" | "vendor" | "model"> = {
     vendor: "The vendor of the station; with the model, a BootNotification is sent.",
     model: "The model of the station.",
   },
+  outgoing: { vendor: true, model: true },
   forms: { version: { pattern: /^\d+(?:\.\d+)*$/, must: 'must be a version such as "1.6"' } },
   build: ({ version = "2.0.1", vendor, model }, seed) => ({
     protocol: {

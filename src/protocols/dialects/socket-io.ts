@@ -63,6 +63,7 @@ export const socketIo: Dialect<"auth"> = {
     '      # auth: \'{"token":"${TOKEN}"}\'   # what a client gives as auth',
   ],
   options: { auth: "The payload with which the connection logs in, as JSON." },
+  outgoing: { auth: true },
   build: ({ auth = "" }) => ({
     protocol,
     greeting: [

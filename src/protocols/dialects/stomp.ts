@@ -111,6 +111,7 @@ export const stomp: Dialect<"login" | "password" | "host"> = {
     password: "The password, which goes out as the passcode.",
     host: 'The virtual host; by default "/".',
   },
+  outgoing: { login: true, password: true, host: true },
   // Headers of CONNECT are not escaped.
   forms: {
     login: { pattern: ONE_LINE, must: ONE },

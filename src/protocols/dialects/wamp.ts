@@ -63,6 +63,7 @@ export const wamp: Dialect<"realm" | "user" | "password"> = {
     user: "The authid; by default the router chooses one.",
     password: "The ticket with which the connection logs in.",
   },
+  outgoing: { realm: true, user: true, password: true },
   build: ({ realm = "realm1", user, password }) => {
     const protocol = json(
       {
