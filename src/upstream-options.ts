@@ -60,7 +60,7 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit,
-   * discord-gateway, graphql-ws, jupyter, kraken, lsp, nostr, ocpp, openai-realtime, phoenix, signalr,
+   * discord-gateway, graphql-ws, jupyter, kraken, lsp, mcp, nostr, ocpp, openai-realtime, phoenix, signalr,
    * slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), a preset with its options,
    * or the path of a module. Default: `"json-rpc"`.
    */
@@ -662,6 +662,26 @@ export type ProtocolOptions =
       readonly options?: string | undefined;
       /** The settings, as a JSON object: the server gets the parts that it asks for. */
       readonly settings?: string | undefined;
+    }
+  | {
+      readonly preset: "mcp";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** The version of the protocol that is asked for; by default "2025-06-18". */
+      readonly version?: string | undefined;
+      /** The capabilities of the client, as a JSON object; by default none. */
+      readonly capabilities?: string | undefined;
     }
   | {
       readonly preset: "nostr";

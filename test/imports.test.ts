@@ -82,7 +82,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     { from: ["core/util/"], to: ["core/util/"] },
     {
       from: ["core/", "protocols/"],
-      to: ["core/", "protocols/", "placeholders.ts", "secrets.ts"],
+      to: ["core/", "protocols/", "placeholders.ts", "secrets.ts", "version.ts"],
       types: ["errors.ts", "config/schema.ts"],
     },
     {

@@ -9,6 +9,7 @@ import { graphqlWs } from "./dialects/graphql-ws.ts";
 import { jupyter } from "./dialects/jupyter.ts";
 import { kraken } from "./dialects/kraken.ts";
 import { lsp } from "./dialects/lsp.ts";
+import { mcp } from "./dialects/mcp.ts";
 import { nostr } from "./dialects/nostr.ts";
 import { ocpp } from "./dialects/ocpp.ts";
 import { openaiRealtime } from "./dialects/openai-realtime.ts";
@@ -31,6 +32,7 @@ export const DIALECTS = {
   jupyter,
   kraken,
   lsp,
+  mcp,
   nostr,
   ocpp,
   "openai-realtime": openaiRealtime,

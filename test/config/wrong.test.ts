@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { test } from "node:test";
 import { loadConfig } from "../../src/config/load.ts";
+import { presetNames } from "../../src/protocols/presets.ts";
 
 /** A file that is wrong, and the refusal behind its name. */
 type Row = readonly [text: string, refusal: string];
@@ -72,12 +73,9 @@ const UPSTREAMS: readonly Row[] = [
   ["conect_within: 10s", "4:5: upstreams.a.conect_within: is not a known key (did you mean connect_within?)"],
   [
     "protocol: mqtt",
-    "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, lsp, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
+    `4:15: upstreams.a.protocol: must be a preset (${presetNames.join(", ")}), the path of a module (it starts with ./ or /), or { preset: … }`,
   ],
-  [
-    "protocol: { preset: json, correlation: order, id: {} }",
-    "4:55: upstreams.a.protocol.id: is for correlation: id",
-  ],
+  ["protocol: { preset: json, correlation: order, id: {} }", "4:55: upstreams.a.protocol.id: is for correlation: id"],
   [
     "protocol: { preset: json, correlation: order, cancel: { stop: $id } }",
     "4:59: upstreams.a.protocol.cancel: has an id, which is for correlation: id",
@@ -97,7 +95,7 @@ const UPSTREAMS: readonly Row[] = [
   ],
   [
     "protocol: { id: {} }",
-    "4:15: upstreams.a.protocol: must be a preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit, discord-gateway, graphql-ws, jupyter, kraken, lsp, nostr, ocpp, openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), the path of a module (it starts with ./ or /), or { preset: … }",
+    `4:15: upstreams.a.protocol: must be a preset (${presetNames.join(", ")}), the path of a module (it starts with ./ or /), or { preset: … }`,
   ],
   ['protocol: { preset: phoenix, version: "3" }', '4:43: upstreams.a.protocol.version: must be "1" or "2"'],
   [

@@ -118,3 +118,41 @@ describe("lsp", () => {
     assert.match(refusalOf({ preset: "lsp", root: "/srv" }) ?? "", /must be a URI/);
   });
 });
+
+describe("mcp", () => {
+  const plain = protocolOf({ preset: "mcp" });
+
+  test("a ping of the server is answered, and everything else waits for a caller", () => {
+    assert.deepEqual(answerOf(plain, asked("ping", undefined, 7)), { jsonrpc: "2.0", id: 7, result: {} });
+    for (const method of ["sampling/createMessage", "roots/list", "elicitation/create"]) {
+      assert.equal(answerOf(plain, asked(method, {})), undefined);
+    }
+  });
+
+  test("a caller who leaves has its request cancelled", () => {
+    const { method, params } = JSON.parse(String(plain.cancel?.(7)));
+    assert.deepEqual([method, params], ["notifications/cancelled", { requestId: 7, reason: "the caller has left" }]);
+  });
+
+  test("the greeting has what the options say, and the application is pinged", () => {
+    const brought = upstreamSchema.parse({ url: "ws://127.0.0.1/", protocol: "mcp" });
+    const [initialize, initialized] = brought.greeting.map(({ send }) => send) as { readonly params?: object }[];
+    assert.deepEqual(
+      { ...initialize?.params, clientInfo: 0 },
+      {
+        protocolVersion: "2025-06-18",
+        capabilities: {},
+        clientInfo: 0,
+      },
+    );
+    assert.deepEqual(initialized, { jsonrpc: "2.0", method: "notifications/initialized" });
+    assert.deepEqual(brought.subprotocols, ["mcp"]);
+    assert.deepEqual([brought.keepalive.heartbeat?.every, brought.keepalive.heartbeat?.within], [30_000, 10_000]);
+    const options = { version: "2024-11-05", capabilities: '{"roots":{}}' };
+    const [other] = greetingOf({ preset: "mcp", ...options }) as { readonly params?: object }[];
+    const given = { protocolVersion: "2024-11-05", capabilities: { roots: {} }, clientInfo: 0 };
+    assert.deepEqual({ ...other?.params, clientInfo: 0 }, given);
+    assert.match(refusalOf({ preset: "mcp", version: "1.0" }) ?? "", /must be a date/);
+    assert.match(refusalOf({ preset: "mcp", capabilities: "[]" }) ?? "", /must be a JSON object/);
+  });
+});

@@ -21,6 +21,7 @@ import { startAria2 } from "../aria2.ts";
 import { startGraphql } from "../graphql.ts";
 import { startInspector } from "../inspector.ts";
 import { startLanguageServer } from "../language-server.ts";
+import { startMcpServer } from "../mcp-server.ts";
 import { type NostrEvent, startRelay } from "../nostr-relay.ts";
 import { type Station, startCentral } from "../ocpp-central.ts";
 import { load } from "../packages.ts";
@@ -54,6 +55,7 @@ const SOFTWARE: Readonly<Record<string, Software>> = {
   cdp: { start: (t) => startInspector({ t }) },
   "graphql-transport-ws": { start: (t) => startGraphql({ t, token: "TOKEN" }) },
   lsp: { start: async (t) => (await startLanguageServer(t)).upstream },
+  mcp: { start: async (t) => ({ url: (await startMcpServer(t)).upstream.url }) },
   nostr: {
     start: async (t) => {
       const { default: pure } = await load<{ default: { verifyEvent(event: NostrEvent): boolean } }>(
