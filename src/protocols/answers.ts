@@ -39,15 +39,15 @@ export function withAnswers(protocol: Protocol, rules: readonly AnswerRule[] | u
   const reserved = new Set(rules.flatMap((rule) => (carriesOwnId(rule, protocol) ? [ownId(rule, protocol)] : [])));
   return {
     ...protocol,
-    encode(message, id, route) {
-      const encoded = protocol.encode(message, id, route);
+    encode(message, id, route, connection) {
+      const encoded = protocol.encode(message, id, route, connection);
       if (route === "request" && encoded.id !== undefined && reserved.has(encoded.id)) {
         const why = `the configuration uses the id ${encoded.id} in an answer: use another one`;
         throw new InvalidMessage("shape", why);
       }
       return encoded;
     },
-    decode: (frame) => answer(frameText(frame)) ?? protocol.decode(frame),
+    decode: (frame, connection) => answer(frameText(frame)) ?? protocol.decode(frame, connection),
   };
 }
 

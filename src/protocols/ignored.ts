@@ -12,6 +12,7 @@ export function withIgnored(protocol: Protocol, rules: readonly Condition[] | un
   const isIgnored = compileAny(rules);
   return {
     ...protocol,
-    decode: (frame) => (isIgnored(frameText(frame)) ? { type: "ignored" } : protocol.decode(frame)),
+    decode: (frame, connection) =>
+      isIgnored(frameText(frame)) ? { type: "ignored" } : protocol.decode(frame, connection),
   };
 }

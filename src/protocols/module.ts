@@ -1,61 +1,60 @@
 /**
  * Guard around a user's protocol module.
  *
- * The module runs on the thread that all requests share. Every call into it is checked here, so that nothing that it
- * throws or returns can harm that thread, and the exchange can rely on the protocol.
+ * The module runs on the thread that all requests share. Every call into it is checked, so that nothing that it throws
+ * or returns can harm that thread, and the exchange can rely on the protocol.
  */
 
-import { textOf } from "./json-message.ts";
-import {
-  type Adopted,
-  type Body,
-  type Decoded,
-  type DecodedMessage,
-  type Encoded,
-  InvalidMessage,
-  type Mode,
-  type Protocol,
-  type WireId,
-} from "./protocol.ts";
+import { type Handlers, handlersOf } from "./module-handlers.ts";
+import { type Fields, isNumber, isObject, type Method, type ModuleThrew, type ModuleTraits } from "./module-results.ts";
+import { ModuleStates } from "./module-states.ts";
+import type { Adopted, Body, DecodedMessage, Encoded, Mode, Protocol, WireId } from "./protocol.ts";
+
+export type { ModuleThrew } from "./module-results.ts";
+
+/** The members of a protocol that modules do not have, or know in another form. */
+type NotOfModules = "encode" | "decode" | "adopt" | "cancel" | "replyTo" | "states" | "takesEveryFrame";
 
 /**
- * The default export of a protocol module, or the result of the function that it exports. All other members have
- * defaults.
+ * The default export of a protocol module, which keeps no state, or the result of the function that it exports. All
+ * other members have defaults.
  */
-export interface ProtocolModule
-  extends Pick<Protocol, "name">,
-    Partial<Omit<Protocol, "name" | "decode" | "encode" | "takesEveryFrame">> {
+export interface ProtocolModule extends Pick<Protocol, "name">, Partial<Omit<Protocol, "name" | NotOfModules>> {
   /** Classifies a frame, or each message in it, in their order. */
   decode(frame: Body): DecodedMessage | readonly DecodedMessage[];
   encode(message: Body, id: number, mode: Mode): Pick<Encoded, "frame"> & Partial<Encoded>;
+  /** Sets our id in a frame of the greeting, a heartbeat or an answer. Undefined if it carries none. */
+  adopt?(frame: Body, id: number): Adopted | undefined;
+  /** Returns the frame that cancels the rest of a reply. */
+  cancel?(id: WireId): Body | undefined;
+  /** Returns the frame that replies to a message with `wantsReply`. */
+  replyTo?(request: Body, reply: string): Body;
 }
 
-/** The members that are read from a user's objects; each is checked before it is used. */
-type Field =
-  | keyof Protocol
-  | keyof Encoded
-  | "default"
-  | "type"
-  | "why"
-  | "render"
-  | "gather"
-  | "fails"
-  | "keep"
-  | "wantsReply";
-type Fields = { readonly [field in Field]?: unknown };
-type Method = (...values: readonly unknown[]) => unknown;
+/** The connection that a module's function is called for. */
+export interface ModuleConnection {
+  /** Counted over the upstream's life. */
+  readonly number: number;
+}
 
-/** The types of frame that name a request. */
-const NAMED = ["reply", "part", "progress", "invalid"] as const;
+/** The handlers of one connection, which may keep state. */
+export interface ConnectionProtocol extends ProtocolModule {
+  /** Called when the connection is gone. */
+  end?(): void;
+}
 
-/** The most messages in one frame: each takes its turn on the thread that everything else waits for. */
-const MAX_RESULTS = 10_000;
+/**
+ * The default export of a protocol module that keeps state. It is called once when the module is loaded, without a
+ * connection, and then for each connection that has opened. The traits of the first result count for all; its `encode`
+ * finds out if a message is good, when no connection may be there.
+ */
+export type ProtocolFactory = (connection?: ModuleConnection) => ConnectionProtocol;
 
 /** With fewer ids, a late reply could be taken for the reply to a newer request. */
 const LEAST_MAX_ID = 65_535;
 
-/** Reports an exception of the module to the log: `what` is the method that threw. */
-export type ModuleThrew = (what: string, error: unknown) => void;
+/** Handlers that only a function can return, since they concern one connection. */
+const OF_CONNECTIONS = ["end"] as const;
 
 /**
  * Builds a guarded protocol from a module's exports. Throws a plain Error that names the missing or invalid member.
@@ -67,7 +66,42 @@ export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Pro
   if (!isObject(definition)) {
     throw new Error("the protocol module has no default export that is a protocol or a function that returns one");
   }
-  const name = definition.name;
+  const traits = traitsOf(definition);
+  const first = handlersOf(definition, traits, threw);
+  if (typeof main !== "function") {
+    const misplaced = OF_CONNECTIONS.find((key) => definition[key] !== undefined);
+    if (misplaced === undefined) return { ...traits, ...first };
+    throw new Error(`the protocol's "${misplaced}" needs a default export that is a function, called per connection`);
+  }
+  const make = (number: number) => {
+    const made = (main as Method)({ number } satisfies ModuleConnection);
+    if (!isObject(made)) throw new TypeError("it returned no protocol for this connection");
+    return handlersOf(made, traits, threw);
+  };
+  return { ...traits, ...first, ...ofConnections(new ModuleStates(make, first, threw), first) };
+}
+
+/** The handlers of the connection that each call is for. */
+function ofConnections(
+  states: ModuleStates,
+  first: Handlers,
+): Pick<Protocol, "states" | "encode" | "decode" | "adopt" | "cancel" | "replyTo"> {
+  const of = (connection: number | undefined) => states.of(connection);
+  const { adopt, cancel, replyTo } = first;
+  return {
+    states,
+    encode: (message, id, route, connection) => of(connection).encode(message, id, route),
+    decode: (frame, connection) => states.decoded(frame, connection),
+    ...(adopt && { adopt: (frame, id, connection) => of(connection).adopt?.(frame, id) }),
+    ...(cancel && { cancel: (id, alias, connection) => of(connection).cancel?.(id, alias) }),
+    ...(replyTo && {
+      replyTo: (request, reply, connection) => (of(connection).replyTo ?? replyTo)(request, reply),
+    }),
+  };
+}
+
+function traitsOf(definition: Fields): ModuleTraits & Omit<Protocol, keyof Handlers> {
+  const { name, maxFrames } = definition;
   if (typeof name !== "string" || name === "")
     throw new Error('the protocol needs a "name": a string that is not empty');
   const correlation = oneOf(definition, "correlation", ["id", "order"] as const);
@@ -76,7 +110,6 @@ export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Pro
   if (ids !== "ours" && correlation === "order") {
     throw new Error('the protocol\'s "ids" require correlation "id": with "order" there are none');
   }
-  const maxFrames = definition.maxFrames;
   if (maxFrames !== undefined && (!isNumber(maxFrames) || maxFrames === 0)) {
     throw new Error('the protocol\'s "maxFrames" must be a whole number of at least 1');
   }
@@ -84,43 +117,10 @@ export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Pro
   if (!isNumber(maxId) || maxId < LEAST_MAX_ID) {
     throw new Error(`the protocol's "maxId" must be a whole number of at least ${LEAST_MAX_ID}`);
   }
-  /** The callers' own ids are strings, ours are numbers. */
-  const isId = ids === "callers" ? isString : isNumber;
-  const encode = method(definition, "encode");
-  const decode = method(definition, "decode");
-  const split = definition.split === undefined ? undefined : method(definition, "split");
-  const adopt = definition.adopt === undefined ? undefined : method(definition, "adopt");
-  const cancel = definition.cancel === undefined ? undefined : method(definition, "cancel");
-  const replyTo = definition.replyTo === undefined ? undefined : method(definition, "replyTo");
-  /** A module that accepts JSON gets text, even if the caller sent bytes. */
-  const input = (message: Body): Body => (accepts === "json" ? utf8Text(message) : message);
-
-  return {
-    name,
-    correlation,
-    accepts,
-    maxId,
-    ids,
-    maxFrames,
-    streams: definition.streams === true,
-    encode: (message, id, route) => {
-      const mode: Mode = route === "send" ? "rpc" : route;
-      return asCallersFault("encode", threw, () => asEncoded(encode(input(message), id, mode), ids));
-    },
-    decode: (frame) => asDecoded(frame, isId, correlation, threw, decode),
-    ...(adopt && correlation === "id" && { adopt: (frame, id) => asAdopted(threw, () => adopt(frame, id), ids) }),
-    ...(replyTo && {
-      replyTo: (request: Body, reply: string) =>
-        asCallersFault("replyTo", threw, () => asReply(replyTo(copied(request), reply))),
-    }),
-    ...(cancel && { cancel: (id: WireId) => asCancel(threw, () => cancel(id)) }),
-    ...(split && {
-      split: (message: Body) => asCallersFault("split", threw, () => asItems(split(input(message)))),
-    }),
-  };
+  return { name, correlation, accepts, ids, maxId, maxFrames, streams: definition.streams === true };
 }
 
-function oneOf<T extends string>(definition: Fields, key: Field, values: readonly [T, T, ...T[]]): T {
+function oneOf<T extends string>(definition: Fields, key: keyof Fields, values: readonly [T, T, ...T[]]): T {
   const value = definition[key] ?? values[0];
   const known = values.find((candidate) => candidate === value);
   if (known === undefined) throw new Error(`the protocol's "${key}" must be ${list(values)}`);
@@ -129,222 +129,4 @@ function oneOf<T extends string>(definition: Fields, key: Field, values: readonl
 
 function list(values: readonly string[]): string {
   return values.map((value) => `"${value}"`).join(" or ");
-}
-
-function method(definition: Fields, key: Field): Method {
-  const value = definition[key];
-  if (typeof value !== "function") throw new Error(`the protocol needs a function "${key}"`);
-  return value.bind(definition) as Method;
-}
-
-function utf8Text(message: Body): string {
-  const text = textOf(message);
-  if (text === undefined) throw new InvalidMessage("parse", "the bytes are not UTF-8");
-  return text;
-}
-
-/** A result of the module that is wrong. Its message is ours, and callers may see it. */
-class ModuleFault extends Error {}
-
-/**
- * Turns any exception into an {@link InvalidMessage}. The caller gets the words of one that the module meant for it, by
- * its name, since a module need not import ours; of any other, the caller learns only that there was one.
- */
-function asCallersFault<T>(what: string, threw: ModuleThrew, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof InvalidMessage) throw error;
-    if (error instanceof ModuleFault || isInvalidMessage(error)) throw new InvalidMessage("shape", error.message);
-    threw(`the protocol's ${what} threw`, error);
-    throw new InvalidMessage("shape", `the protocol's ${what} threw an exception, which is in the log`);
-  }
-}
-
-function isInvalidMessage(error: unknown): error is Error {
-  return error instanceof Error && error.name === "InvalidMessage" && isString(error.message);
-}
-
-function asEncoded(result: unknown, ids: Protocol["ids"]): Encoded {
-  const frame = isObject(result) ? bodyIn(result.frame) : undefined;
-  if (!isObject(result) || frame === undefined)
-    throw new ModuleFault("the protocol's encode returned no frame for this message");
-  const { own, id } = result;
-  const expectsReply = result.expectsReply !== false;
-  const subscribes = result.subscribes === true;
-  if (ids !== "callers") return { frame, expectsReply, subscribes, own };
-  if (isString(id)) return { frame, expectsReply, subscribes, own, id };
-  if (expectsReply)
-    throw new ModuleFault(
-      'the protocol\'s encode returned no id for this message: with "ids" of "callers" it must be a string',
-    );
-  return { frame, expectsReply, own };
-}
-
-function asReply(result: unknown): Body {
-  const frame = bodyIn(result);
-  if (frame === undefined) throw new ModuleFault("the protocol's replyTo returned no frame for this reply");
-  return frame;
-}
-
-function asItems(result: unknown): readonly string[] | undefined {
-  if (result === undefined) return undefined;
-  if (Array.isArray(result) && result.every((item) => typeof item === "string")) return result;
-  throw new ModuleFault("the protocol's split returned something other than strings for this message");
-}
-
-/** Without a usable result the frame goes out as it was written. */
-function asAdopted(threw: ModuleThrew, work: () => unknown, ids: Protocol["ids"]): Adopted | undefined {
-  try {
-    const result = work();
-    const frame = isObject(result) ? bodyIn(result.frame) : undefined;
-    if (!isObject(result) || frame === undefined) return undefined;
-    const { own, id } = result;
-    if (ids !== "callers") return { frame, own };
-    return isString(id) ? { frame, own, id } : undefined;
-  } catch (error) {
-    threw("the protocol's adopt threw", error);
-    return undefined;
-  }
-}
-
-/** Without a usable frame nothing is cancelled, and further frames count as late. */
-function asCancel(threw: ModuleThrew, work: () => unknown): Body | undefined {
-  try {
-    return bodyIn(work());
-  } catch (error) {
-    threw("the protocol's cancel threw", error);
-    return undefined;
-  }
-}
-
-/** Turns any failure into noise, so that a frame that the module cannot handle never becomes a reply. */
-function asDecoded(
-  frame: Body,
-  isId: (value: unknown) => value is WireId,
-  correlation: Protocol["correlation"],
-  threw: ModuleThrew,
-  decode: Method,
-): Decoded {
-  try {
-    const result = decode(frame);
-    const classify = (each: unknown) => asDecodedMessage(frame, isId, correlation, threw, each);
-    if (!Array.isArray(result)) return classify(result);
-    if (result.length > MAX_RESULTS) return noise(`the protocol's decode returned more than ${MAX_RESULTS} results`);
-    return { type: "several", results: result.map(classify) };
-  } catch (error) {
-    return decodeThrew(threw, error);
-  }
-}
-
-function asDecodedMessage(
-  frame: Body,
-  isId: (value: unknown) => value is WireId,
-  correlation: Protocol["correlation"],
-  threw: ModuleThrew,
-  result: unknown,
-): DecodedMessage {
-  try {
-    if (!isObject(result)) return noise("the protocol's decode returned nothing for this frame");
-    if (result.type === "message") {
-      return {
-        type: "message",
-        ...(result.render !== undefined && { render: renderer(frame, threw, result) }),
-        ...(result.wantsReply === true && { wantsReply: true }),
-      };
-    }
-    if (result.type === "noise") return noise(reasonIn(result.why));
-    if (result.type === "answer") {
-      const answer = bodyIn(result.frame);
-      return answer !== undefined
-        ? {
-            type: "answer",
-            frame: answer,
-            ...(result.adopt === true && { adopt: true }),
-            ...(result.keep === true && { keep: "any" }),
-          }
-        : noise("the protocol's decode returned an answer without a frame");
-    }
-    if (result.type === "error" && correlation === "id")
-      return { type: "error", fails: result.fails === "all" ? "all" : "oldest" };
-    const id = correlation === "order" ? 0 : result.id;
-    // Correlation by order has one request in flight, so the error is its reply.
-    const type = result.type === "error" ? "invalid" : NAMED.find((known) => known === result.type);
-    if (type === undefined) return noise("the protocol's decode returned no known type for this frame");
-    if (!isId(id)) return noise("the protocol's decode returned no usable id for this frame");
-    const render = renderer(frame, threw, result);
-    const restoring = typeof result.render === "function" && { render };
-    if (type === "invalid") return { type, id, why: reasonIn(result.why), ...restoring };
-    if (type === "progress") return { type, id, ...restoring };
-    return type === "reply" && result.gather !== undefined
-      ? { type, id, render, gather: gatherer(frame, threw, result) }
-      : { type, id, render };
-  } catch (error) {
-    return decodeThrew(threw, error);
-  }
-}
-
-/** Without a `render` that works, the caller gets the frame as it arrived, with our id. */
-function renderer(frame: Body, threw: ModuleThrew, result: Fields): (own: unknown) => Body {
-  if (typeof result.render !== "function") return () => copied(frame);
-  const render = method(result, "render");
-  return (own) => {
-    try {
-      return bodyIn(render(own)) ?? copied(frame);
-    } catch (error) {
-      threw("a render of the protocol threw", error);
-      return copied(frame);
-    }
-  };
-}
-
-/** Without a `gather` that works, the caller gets only the last frame. */
-function gatherer(frame: Body, threw: ModuleThrew, result: Fields): (frames: readonly Body[]) => Body {
-  return (frames) => {
-    try {
-      return bodyIn(method(result, "gather")(frames)) ?? copied(frame);
-    } catch (error) {
-      threw("a gather of the protocol threw", error);
-      return copied(frame);
-    }
-  };
-}
-
-function noise(why: string): DecodedMessage {
-  return { type: "noise", why };
-}
-
-function reasonIn(why: unknown): string {
-  return typeof why === "string" && why !== "" ? why : "the protocol named no reason";
-}
-
-function decodeThrew(threw: ModuleThrew, error: unknown): DecodedMessage {
-  threw("the protocol's decode threw", error);
-  return noise("the protocol's decode threw an exception, which is in the log");
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null;
-}
-
-/**
- * A copy of the bytes in what the module returned, or its text. The bytes of a reply are transferred to the host, and
- * the module may return the same ones again: they must never be taken from it.
- */
-function bodyIn(value: unknown): Body | undefined {
-  if (typeof value === "string") return value;
-  return value instanceof Uint8Array ? copied(value) : undefined;
-}
-
-/** A copy of bytes, which the module may have kept. */
-function copied<Kind extends Body>(body: Kind): Kind | Uint8Array {
-  return typeof body === "string" ? body : new Uint8Array(body);
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
-}
-
-function isNumber(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -1,8 +1,8 @@
 /**
  * The interface of a protocol, which frames requests and recognizes their replies.
  *
- * A protocol is pure: it has no I/O, clock or state. The exchange keeps the table of requests in flight; the protocol
- * only reads and writes ids.
+ * A protocol is pure: it has no I/O and no clock, and the presets have no state. The exchange keeps the table of
+ * requests in flight; the protocol only reads and writes ids.
  */
 
 /** A message of a caller or a socket: text, or the bytes of a binary frame. */
@@ -187,31 +187,49 @@ export interface Protocol {
    * Returns the frame that cancels the rest of the reply to `id`; omitted if the protocol has none. `alias`: the
    * upstream's own id of that reply, as normalized JSON, if a frame has told it.
    */
-  cancel?(id: WireId, alias?: string): Body | undefined;
+  cancel?(id: WireId, alias?: string, connection?: number): Body | undefined;
   /**
    * Splits a batch into its items, each a message by itself; undefined if `message` is not a batch. One of more than
    * `itemsMax` is refused as a whole, so it need not be split any further than one item beyond.
    * Throws {@link InvalidMessage} if the batch is empty.
    */
   split?(message: Body, itemsMax: number): readonly string[] | undefined;
-  /** Sets our id in a message. Throws {@link InvalidMessage} if the message is not one of this protocol. */
-  encode(message: Body, id: number, route: SendRoute): Encoded;
+  /**
+   * Sets our id in a message. Throws {@link InvalidMessage} if the message is not one of this protocol. `connection`:
+   * the one that it goes out on, if that is known.
+   */
+  encode(message: Body, id: number, route: SendRoute, connection?: number): Encoded;
   /**
    * Sets our id in a frame of the configuration that carries an id: a step of the greeting, a heartbeat, an answer.
    * Undefined if it carries none, and goes out as it is. Called twice: with 0, to see whether there is an id, and with
    * its id. Must not throw. Omitted if the protocol cannot find ids in such frames: then they all go out as they are,
    * and their ids may be those of requests.
    */
-  adopt?(frame: Body, id: number): Adopted | undefined;
+  adopt?(frame: Body, id: number, connection?: number): Adopted | undefined;
   /**
    * Builds the reply to a request of the upstream's own, which `decode` has marked with `wantsReply`; omitted if it
    * marks none. `request` is the message as it was kept. Throws {@link InvalidMessage} if `reply` cannot be one.
    */
-  replyTo?(request: Body, reply: string): Body;
+  replyTo?(request: Body, reply: string, connection?: number): Body;
   /** The reason why a frame of the configuration, which `encode` does not see, is none of this protocol's. */
   fault?(frame: string): string | undefined;
   /** Classifies a frame. Must not throw on any input: an unknown frame is `noise`. */
-  decode(frame: Body): Decoded;
+  decode(frame: Body, connection?: number): Decoded;
+  /** Present if the protocol keeps state for each connection. */
+  readonly states?: ConnectionStates | undefined;
+}
+
+/**
+ * The states that a protocol keeps for connections. In such a protocol `encode` is called for the connection that a
+ * message goes out on, when it does.
+ */
+export interface ConnectionStates {
+  /** Begins the state of a connection that is open. @returns why it cannot be served; undefined if it can */
+  begin(connection: number): string | undefined;
+  /** Takes a frame as it arrives. `decode` then returns what was made of it, and changes nothing. */
+  take(connection: number, frame: Body): void;
+  /** Ends the state of a connection that is gone. */
+  end(connection: number): void;
 }
 
 /**

@@ -5,8 +5,8 @@ export default {
   mutants: [
     [
       "a protocol's own reading comes first",
-      "answer(frameText(frame)) ?? protocol.decode(frame)",
-      "protocol.decode(frame)",
+      "answer(frameText(frame)) ?? protocol.decode(frame, connection)",
+      "protocol.decode(frame, connection)",
     ],
     [
       "an escape hides a placeholder of the upstream's",

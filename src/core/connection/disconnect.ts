@@ -32,6 +32,8 @@ export type Disconnect =
   | { readonly reason: "proxy"; readonly fault: ProxyFault; readonly detail: string; readonly class: RetryClass }
   /** The settings for the attempt could not be resolved. */
   | { readonly reason: "credentials"; readonly detail: string }
+  /** The protocol module failed at the beginning of the connection. */
+  | { readonly reason: "module"; readonly detail: string }
   /** A rung of the liveness ladder expired: the connection is half-open, or the peer hangs. */
   | {
       readonly reason: "silent";
@@ -96,6 +98,8 @@ function describe(disconnect: Disconnect): string {
       return disconnect.detail;
     case "credentials":
       return `the settings for this attempt could not be resolved: ${disconnect.detail}`;
+    case "module":
+      return `the protocol module cannot serve the connection: ${disconnect.detail}`;
     case "silent":
       return describeSilence(disconnect.rung, disconnect.withinMs);
     case "greeting":

@@ -66,6 +66,8 @@ export interface FrameInput {
 export type SessionInput =
   | { readonly type: "start" }
   | { readonly type: "opened"; readonly connection: number }
+  /** The connection has opened, and the protocol has no state for it. */
+  | { readonly type: "unservable"; readonly connection: number; readonly detail: string }
   /** The connection's socket has ended, or could not be opened. */
   | { readonly type: "dropped"; readonly connection: number; readonly disconnect: Disconnect }
   | FrameInput

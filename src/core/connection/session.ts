@@ -3,7 +3,7 @@ import { valuesOf } from "./captured-values.ts";
 import type { Disconnect } from "./disconnect.ts";
 import { keepaliveWith } from "./greeting.ts";
 import { greet, onGreetingFrame, onGreetingTimeout } from "./greeting-phase.ts";
-import { afterService, scheduleRetry } from "./next-attempt.ts";
+import { afterService, giveUp, scheduleRetry } from "./next-attempt.ts";
 import { onCaptured, onPingSent, onPong, onRungDue, onTraffic, ping, restartLadder } from "./ready-phase.ts";
 import { disconnectWhileGreeting } from "./retry.ts";
 import {
@@ -37,6 +37,9 @@ function transition(session: Session, input: SessionInput, given: SessionContext
       return at.phase === "idle" ? connect(session, context) : stay(session);
     case "opened":
       return at.phase === "connecting" ? greet(session, input.connection, 0, context) : stay(session);
+    case "unservable":
+      if (at.phase !== "connecting") return stay(session);
+      return giveUp(session, input.connection, { reason: "module", detail: input.detail }, context);
     case "dropped":
       // Not `lost`: the exit's next step cancels the requests that are still pending.
       if (at.phase === "closing") return { session: { ...session, at: { phase: "closed" } }, effects: [] };

@@ -1,7 +1,7 @@
 /** The admission of new requests: each is taken in, or refused for a limit, a mistake in it, or a passed deadline. */
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
-import { type Body, type Encoded, InvalidMessage, type Protocol } from "../../protocols/protocol.ts";
+import { type Body, type Encoded, InvalidMessage, type Protocol, type SendRoute } from "../../protocols/protocol.ts";
 import type { RequestKind } from "../outcome.ts";
 import { flat } from "../util/flat.ts";
 import { isFair } from "../util/shares.ts";
@@ -10,7 +10,7 @@ import { OpenBatch } from "./batch.ts";
 import { BatchQueue, type WaitingBatch } from "./batch-queue.ts";
 import * as failures from "./failures.ts";
 import type { InFlight } from "./in-flight.ts";
-import type { NewRequest, OwnedRequest, Owner } from "./request-table.ts";
+import type { LateMessage, NewRequest, OwnedRequest, Owner } from "./request-table.ts";
 import type { SendQueue } from "./send-queue.ts";
 
 type AdmissionLimits = Pick<UpstreamSettings["limits"], "in_flight" | "batch_items" | "buffered_bytes">;
@@ -228,12 +228,17 @@ export class Admission {
       arrivedAt,
       phase: {
         type: "held",
-        message: ids === "increasing" ? (wire) => this.#protocol.encode(body, wire, route).frame : encoded.frame,
+        message:
+          ids === "increasing" || this.#protocol.states ? this.#late(body, route, ids === "increasing") : encoded.frame,
         bytes: sizeOf(encoded.frame),
         add: request.owner === "caller" ? this.#add : undefined,
         over: series?.connection,
       },
     });
+  }
+
+  #late(body: Body, route: SendRoute, drawsId: boolean): LateMessage {
+    return { drawsId, encode: (id, connection) => this.#protocol.encode(body, id, route, connection).frame };
   }
 }
 

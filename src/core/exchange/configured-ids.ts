@@ -34,7 +34,7 @@ export class ConfiguredIds {
    * the frame to write at once, unchanged if it carries no id.
    */
   adopt(connection: number, frame: Body, by: ConfiguredBy): Body {
-    const adopt = (id: number) => this.#protocol.adopt?.(frame, id);
+    const adopt = (id: number) => this.#protocol.adopt?.(frame, id, connection);
     const carried = adopt(0);
     if (carried === undefined) return frame;
     const id = carried.id ?? this.#requests.correlation.draw();

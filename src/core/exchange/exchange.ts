@@ -86,7 +86,7 @@ export class Exchange {
   ) {
     this.counters = counters;
     this.#signs = signs;
-    this.#heard = new HeardFrames(protocol, mask);
+    this.#heard = new HeardFrames(mask);
     this.#protocol = protocol;
     this.#pauseMs = limits.reply_pause;
     this.#reassembly = new Reassembly({
@@ -99,7 +99,7 @@ export class Exchange {
     this.#sendQueue = new SendQueue(this.#requests, limits.pace, this.#delivery, this.#heard, this.#effects);
     const expire = (now: number) => this.#expireDue(now);
     this.#admission = new Admission(protocol, limits, this.#requests, this.#sendQueue, expire, values.add);
-    const cancellation = (wire: WireId) => this.#requests.cancellation(wire);
+    const cancellation = (wire: WireId, connection: number) => this.#requests.cancellation(wire, connection);
     this.#timedOut = new TimedOut(protocol, this.#reassembly, this.#delivery, cancellation);
     this.#configured = new ConfiguredIds(protocol, this.#requests, this.#delivery);
     this.#answers = new UpstreamAnswers(
@@ -220,7 +220,7 @@ export class Exchange {
 
   /** Finds out what a frame answers, or that it is answered, and changes nothing. Other frames have no origin. */
   originOf(connection: number, frame: Body): FrameOrigin | undefined {
-    return this.#configured.originOf(connection, frame, this.#protocol.decode(frame));
+    return this.#configured.originOf(connection, frame, this.#protocol.decode(frame, connection));
   }
 
   /** Takes the reply to a frame of the configuration that met a condition. */
@@ -283,8 +283,8 @@ export class Exchange {
   }
 
   /** True if a frame that came during the greeting, as a message, is a request of the upstream's own. */
-  wantsReply(frame: Body): boolean {
-    const decoded = this.#protocol.decode(frame);
+  wantsReply(connection: number, frame: Body): boolean {
+    const decoded = this.#protocol.decode(frame, connection);
     return decoded.type === "message" && decoded.wantsReply === true;
   }
 
@@ -292,8 +292,8 @@ export class Exchange {
    * Builds the reply of a caller to a request of the upstream's, which is written at once, like an answer. `buffered`:
    * as for `request`.
    */
-  replyTo(request: Body, reply: string, buffered: number): Body | Failed {
-    return this.#answers.replyTo(this.#protocol, request, reply, buffered);
+  replyTo(connection: number, request: Body, reply: string, buffered: number): Body | Failed {
+    return this.#answers.replyTo(this.#protocol, connection, request, reply, buffered);
   }
 
   /** Counts a reply of a caller that was written. */

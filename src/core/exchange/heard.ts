@@ -1,23 +1,21 @@
 /** The record of frames that answered nothing, for the diagnosis of requests that time out. */
 import type { Heard } from "../../errors.ts";
 import { textOf } from "../../protocols/json-message.ts";
-import type { Body, Protocol } from "../../protocols/protocol.ts";
+import type { Body } from "../../protocols/protocol.ts";
 import { flat } from "../util/flat.ts";
 
 /** The most characters of a frame that are shown. */
 const SHOWN_CHARACTERS = 200;
 
-/** Keeps only the last frame, and looks at it only when a request has timed out. */
+/** Keeps only the last frame, whose text it makes only when a request has timed out. */
 export class HeardFrames {
-  readonly #protocol: Pick<Protocol, "decode">;
   /** Hides the secrets of the configuration in a text. */
   readonly #mask: (text: string) => string;
   #count = 0;
   #last: Body = "";
   #why: string | undefined;
 
-  constructor(protocol: Pick<Protocol, "decode">, mask: (text: string) => string) {
-    this.#protocol = protocol;
+  constructor(mask: (text: string) => string) {
     this.#mask = mask;
   }
 
@@ -26,7 +24,7 @@ export class HeardFrames {
     return this.#count;
   }
 
-  /** @param why the reason why the frame is noise, which its protocol cannot know if framing found it */
+  /** @param why the reason why the frame answers nothing, if that is remarkable */
   add(frame: Body, why?: string): void {
     this.#count++;
     this.#last = frame;
@@ -36,13 +34,8 @@ export class HeardFrames {
   /** The frames since the count was `before`; undefined if there are none. */
   since(before: number): Heard | undefined {
     if (this.#count <= before) return undefined;
-    const why = this.#why ?? this.#hint();
+    const why = this.#why;
     return { frames: this.#count - before, last: this.#lastText(), ...(why !== undefined && { why: this.#mask(why) }) };
-  }
-
-  #hint(): string | undefined {
-    const decoded = this.#protocol.decode(this.#last);
-    return decoded.type === "message" ? decoded.hint : undefined;
   }
 
   #lastText(): string {

@@ -73,8 +73,8 @@ export class InFlight {
   }
 
   /** The frame that cancels the rest of a reply; undefined if there is none, or it cannot be made. */
-  cancellation(wire: WireId): Body | undefined {
-    return this.#protocol.cancel?.(wire, this.correlation.aliasOf(wire));
+  cancellation(wire: WireId, connection: number): Body | undefined {
+    return this.#protocol.cancel?.(wire, this.correlation.aliasOf(wire), connection);
   }
 
   add(entry: HeldEntry): void {
@@ -211,7 +211,7 @@ export class InFlight {
     this.forget(entry);
     if (!isSent(entry) || !entry.expectsReply) return;
     const { wire, phase } = entry;
-    const frame = cancels && wire !== undefined ? this.cancellation(wire) : undefined;
+    const frame = cancels && wire !== undefined ? this.cancellation(wire, phase.connection) : undefined;
     this.correlation.orphaned(entry, now, this.#delivery.isNewest(phase.connection));
     if (frame !== undefined) this.#effects.push({ type: "send", connection: phase.connection, frame });
   }

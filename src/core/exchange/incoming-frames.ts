@@ -47,7 +47,7 @@ export class IncomingFrames {
 
   /** Takes a frame from the upstream. `buffered`: bytes handed to the socket that it could not yet pass on. */
   take(connection: number, frame: Body, now: number, buffered: number): void {
-    const decoded = this.#of.protocol.decode(frame);
+    const decoded = this.#of.protocol.decode(frame, connection);
     if (decoded.type === "ignored") {
       this.#of.counters.ignored++;
       return;
@@ -74,6 +74,7 @@ export class IncomingFrames {
       case "message":
         this.#message(decoded.render ? decoded.render(undefined) : frame, {
           json: decoded.json,
+          why: decoded.hint,
           replyOver: decoded.wantsReply && connection,
         });
         break;

@@ -36,11 +36,17 @@ export interface OwnedRequest {
   readonly batch: OpenBatch | undefined;
 }
 
+/** A message that is encoded when it goes out. */
+export interface LateMessage {
+  /** True if its id is drawn only then. */
+  readonly drawsId: boolean;
+  encode(id: number, connection: number): Body;
+}
+
 /** Before an entry's frame is handed to a socket: it waits for a connection, or for its turn on one. */
 export interface HeldPhase {
   readonly type: "held";
-  /** The frame, or where ids increase the function that encodes it once its id is drawn. */
-  readonly message: Body | ((wire: number) => Body);
+  readonly message: Body | LateMessage;
   readonly bytes: number;
   /** Completes the frame at the last moment. */
   readonly add: Add | undefined;

@@ -187,18 +187,17 @@ export class SendQueue {
   }
 
   /**
-   * Draws the id and encodes the frame only now if ids increase, and completes it. The protocol may still refuse the
-   * message, or a value may be missing.
+   * Draws the id only now if ids increase, encodes the frame only now if that needs the id or the connection, and
+   * completes it. The protocol may still refuse the message, or a value may be missing.
    */
   #write(entry: HeldEntry, connection: number, now: number): void {
     const { message, add } = entry.phase;
     let wire = entry.wire;
     let frame: Body;
     try {
-      if (typeof message === "function") {
-        const drawn = this.#requests.correlation.draw();
-        wire = drawn;
-        frame = message(drawn);
+      if (typeof message === "object" && "encode" in message) {
+        if (message.drawsId) wire = this.#requests.correlation.draw();
+        frame = message.encode(typeof wire === "number" ? wire : 0, connection);
       } else frame = message;
       if (add) frame = add(frame);
     } catch (error) {

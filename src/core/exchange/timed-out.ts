@@ -29,7 +29,7 @@ export class TimedOut {
   readonly #delivery: DeliveryProofs;
   readonly #reassembly: Reassembly<Entry | TimedOutEntry>;
   readonly #protocol: Pick<Protocol, "correlation">;
-  readonly #cancellation: (wire: WireId) => Body | undefined;
+  readonly #cancellation: (wire: WireId, connection: number) => Body | undefined;
   /** By id on the wire. A confirmed send whose protocol keeps callers' ids has none, and is its own key. */
   readonly #entries = new Map<WireId | TimedOutEntry, TimedOutEntry>();
 
@@ -38,7 +38,7 @@ export class TimedOut {
     protocol: Pick<Protocol, "correlation">,
     reassembly: Reassembly<Entry | TimedOutEntry>,
     delivery: DeliveryProofs,
-    cancellation: (wire: WireId) => Body | undefined,
+    cancellation: (wire: WireId, connection: number) => Body | undefined,
   ) {
     this.#cancellation = cancellation;
     this.#protocol = protocol;
@@ -92,7 +92,7 @@ export class TimedOut {
   giveUp(entry: TimedOutEntry, failure: Failure): readonly LateEffect[] {
     const { wire, phase } = entry;
     const end = this.#end(entry, { type: "failed", failure });
-    const frame = wire === undefined ? undefined : this.#cancellation(wire);
+    const frame = wire === undefined ? undefined : this.#cancellation(wire, phase.connection);
     return frame === undefined ? [end] : [end, { type: "send", connection: phase.connection, frame }];
   }
 

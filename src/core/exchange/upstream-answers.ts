@@ -71,9 +71,15 @@ export class UpstreamAnswers {
   }
 
   /** Builds the reply of a caller to a request of the upstream's. It is not sent here. */
-  replyTo(protocol: Pick<Protocol, "replyTo">, request: Body, reply: string, buffered: number): Body | Failed {
+  replyTo(
+    protocol: Pick<Protocol, "replyTo">,
+    connection: number,
+    request: Body,
+    reply: string,
+    buffered: number,
+  ): Body | Failed {
     try {
-      const frame = protocol.replyTo?.(request, reply);
+      const frame = protocol.replyTo?.(request, reply, connection);
       if (frame === undefined) return failures.failed(unrepliable.plain, undefined);
       if (buffered + sizeOf(frame) <= this.#bufferedMax) return frame;
       return failures.failed(failures.congested(this.#bufferedMax), undefined);

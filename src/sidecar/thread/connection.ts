@@ -19,7 +19,7 @@ import type { Session } from "../../core/connection/session-state.ts";
 import type { Signs, SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
 import type { Network } from "../../net/connect.ts";
-import type { Body, WireId } from "../../protocols/protocol.ts";
+import type { Body, ConnectionStates, WireId } from "../../protocols/protocol.ts";
 import { excerptOf, joinedSecrets, maskSecrets } from "../../secrets.ts";
 import type { CloseCounts, ThreadDetails, UpstreamState } from "../contract.ts";
 import { Arrivals, type Handling } from "./arrivals.ts";
@@ -76,6 +76,8 @@ interface ConnectionEnvironment {
   now(): number;
   readonly network: Network;
   readonly signs: SignsOfLife;
+  /** Undefined unless the protocol keeps state for each connection. */
+  readonly states?: ConnectionStates | undefined;
   readonly work: Work;
   threw(what: string, error: unknown): void;
   /** Undefined unless frames are traced. */
@@ -422,7 +424,10 @@ export class Connection {
   #opened(connection: number): void {
     const { settings } = this.resolved;
     this.#env.tape?.opened(connection, settings, this.#sockets.agreed(connection), this.#secrets);
-    this.#advance({ type: "opened", connection });
+    const fault = this.#env.states?.begin(connection);
+    this.#advance(
+      fault === undefined ? { type: "opened", connection } : { type: "unservable", connection, detail: fault },
+    );
   }
 
   #received(connection: number, arrivals: Arrivals, signs: Signs, frame: Body): void {
@@ -453,6 +458,7 @@ export class Connection {
   }
 
   #frame(connection: number, frame: Body, now: number): void {
+    this.#env.states?.take(connection, frame);
     const isHeartbeatChanged = this.#captures.take(connection, frame, this.resolved.settings.keepalive);
     if (isHeartbeatChanged) this.#advance({ type: "captured", connection });
     this.#env.tape?.frame("received", connection, frame, this.#secrets);
@@ -497,6 +503,7 @@ export class Connection {
     const drop = this.#shown(given, settings.url);
     this.#arrivals.delete(connection);
     this.#captures.onEnded(connection);
+    this.#env.states?.end(connection);
     this.#env.signs.end(connection);
     const close = this.#sockets.gone(connection, drop);
     this.#env.tape?.closed(connection, drop, close.by, this.#secrets);

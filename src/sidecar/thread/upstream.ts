@@ -100,7 +100,7 @@ export class Upstream {
       name,
       settings,
       this.#framing,
-      { ...env, signs },
+      { ...env, signs, states: protocol.states },
       {
         state: (state) => this.#post({ type: "state", upstream: name, state }),
         ended: (wasOpen, code) => this.#post({ type: "connectionEnded", upstream: name, wasOpen, code }),
@@ -233,7 +233,7 @@ export class Upstream {
     const { request, data } = kept;
     const { connection, reply } = request;
     if (reply !== "wanted") return failed(unrepliable[reply], undefined);
-    const frame = this.#exchange.replyTo(data, body, this.#connection.buffered(connection));
+    const frame = this.#exchange.replyTo(connection, data, body, this.#connection.buffered(connection));
     if (typeof frame === "object" && "failure" in frame) return frame;
     if (!this.#connection.write(connection, frame)) return failed(unrepliable.lost, undefined);
     request.markReplied();
@@ -264,7 +264,12 @@ export class Upstream {
   /** Takes a message that came during the greeting, before there could be requests. */
   #onGreetingMessage(connection: number, frame: Body): void {
     this.#exchange.counters.messages++;
-    this.#router.message(frame, undefined, undefined, this.#exchange.wantsReply(frame) ? connection : undefined);
+    this.#router.message(
+      frame,
+      undefined,
+      undefined,
+      this.#exchange.wantsReply(connection, frame) ? connection : undefined,
+    );
   }
 
   #onFrame(connection: number, frame: Body, now: number): void {

@@ -8,6 +8,11 @@ export default {
       'if ("connection" in input && !("connection" in at && at.connection === input.connection))',
       "if (false)",
     ],
+    [
+      "a connection whose module failed is greeted",
+      'return giveUp(session, input.connection, { reason: "module", detail: input.detail }, context);',
+      "return greet(session, input.connection, 0, context);",
+    ],
     ["a connection number is used twice", "const connection = session.connection + 1;", "const connection = 1;"],
     [
       "corrected settings wait for the pause after the wrong ones",

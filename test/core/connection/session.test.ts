@@ -64,6 +64,7 @@ const phases = {
 const inputs = {
   start: { type: "start" },
   opened: { type: "opened", connection: CONNECTION },
+  unservable: { type: "unservable", connection: CONNECTION, detail: "no state" },
   dropped: { type: "dropped", connection: CONNECTION, disconnect: cause },
   matching: { type: "frame", connection: CONNECTION, frame: OK },
   rejecting: { type: "frame", connection: CONNECTION, frame: NO },
@@ -102,6 +103,7 @@ const table: Readonly<Record<PhaseName, Partial<Record<InputName, string>>>> = {
   idle: { start: CONNECT, close: "closed: no timer", closeNow: "closed: no timer" },
   connecting: {
     opened: "greeting: send 7 HELLO, timer 3000",
+    unservable: "waiting: destroy 7, lost 7 module, timer 800",
     dropped: LOST,
     matching: `connecting: frame ${OK}`,
     rejecting: `connecting: frame ${NO}`,
