@@ -25,7 +25,7 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
       write.push(host.socketPath);
     }
     net.push(...wayTo(host, upstream.proxy));
-    for (const named of upstream.reconnect.to_address?.hosts ?? []) {
+    for (const named of [...(upstream.reconnect.to_address?.hosts ?? []), ...upstream.redirects]) {
       const [, hostname = named, port = host.isSecure ? 443 : 80] = /^(.+):(\d+)$/.exec(named) ?? [];
       net.push(...wayTo({ hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port) }, upstream.proxy));
     }

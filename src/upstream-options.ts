@@ -81,6 +81,13 @@ export interface UpstreamOptions {
    * Default: `false`.
    */
   readonly compression?: boolean | undefined;
+  /** The hosts to which redirects of the upgrade are followed, with all headers; by default none. */
+  readonly redirects?: readonly string[] | undefined;
+  /**
+   * Sends the cookies that responses to the upgrade have set with the next one to the same host. Default:
+   * `false`.
+   */
+  readonly cookies?: boolean | undefined;
   /** Steps to run on every connection before it counts as ready. By default those of the protocol. */
   readonly greeting?: readonly GreetingStepOptions[] | undefined;
   /** Values to take out of frames. By default those of the protocol. */
@@ -654,6 +661,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The URI of the folder of the workspace; by default there is none. */
       readonly root?: string | undefined;
       /** The capabilities of the client, as a JSON object, in the place of the preset's. */
@@ -678,6 +687,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The version of the protocol that is asked for; by default "2025-06-18". */
       readonly version?: string | undefined;
       /** The capabilities of the client, as a JSON object; by default none. */

@@ -19,7 +19,12 @@ export const headers = z
   );
 
 /** A host that an upstream may name: `*.` stands for one or more labels before at least two. */
-export const NAMED_HOST = /^(?:(?:\*\.[\w-]+\.)?[\w.-]+|\[[\da-f:]+\])(?::\d{1,5})?$/;
+const NAMED_HOST = /^(?:(?:\*\.[\w-]+\.)?[\w.-]+|\[[\da-f:]+\])(?::\d{1,5})?$/;
+
+export const namedHost = z
+  .string()
+  .toLowerCase()
+  .regex(NAMED_HOST, "must be a host such as example.org, example.org:8443 or *.example.org");
 
 export const subscriptionName = z
   .string()

@@ -60,6 +60,9 @@ export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limi
   connect_within: "in_place",
   addresses: "in_place",
   compression: "rotated",
+  // These count from the next attempt on.
+  redirects: "in_place",
+  cookies: "in_place",
   greeting: "rotated",
   // A connection has the values that its frames have brought.
   capture: "rotated",

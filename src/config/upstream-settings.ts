@@ -7,7 +7,7 @@ import type { GreetingStep } from "../protocols/preset.ts";
 import { preset, presetNames } from "../protocols/presets.ts";
 import { additions, capture } from "./capture-settings.ts";
 import { condition, memberPointer } from "./condition-settings.ts";
-import { headers, NAMED_HOST, subscriptionName, unique } from "./fields.ts";
+import { headers, namedHost, subscriptionName, unique } from "./fields.ts";
 import { instancesSchema, isTemplate, paramsSchema, templateFaults } from "./instance-settings.ts";
 import { misplacedPlaceholders, misusedValues } from "./placeholder-places.ts";
 import { greetingStep, heartbeat, isModulePath, protocol } from "./protocol-settings.ts";
@@ -99,6 +99,14 @@ export const upstreamSchema = z
       .boolean()
       .prefault(false)
       .describe("Offers permessage-deflate (RFC 7692). A compressed message may have reply_bytes once it is inflated."),
+    redirects: z
+      .array(namedHost)
+      .prefault([])
+      .describe("The hosts to which redirects of the upgrade are followed, with all headers; by default none."),
+    cookies: z
+      .boolean()
+      .prefault(false)
+      .describe("Sends the cookies that responses to the upgrade have set with the next one to the same host."),
     greeting: z
       .array(greetingStep)
       .optional()
@@ -205,12 +213,7 @@ export const upstreamSchema = z
             when: condition.describe("The messages that name an address."),
             at: memberPointer.describe("The place of the address in them."),
             hosts: z
-              .array(
-                z
-                  .string()
-                  .toLowerCase()
-                  .regex(NAMED_HOST, "must be a host such as example.org, example.org:8443 or *.example.org"),
-              )
+              .array(namedHost)
               .min(1, "must have at least one host")
               .describe("The hosts that may be named; *.example.org stands for any below it."),
           })

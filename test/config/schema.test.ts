@@ -56,6 +56,8 @@ test("an upstream needs only its url and gets every default, in milliseconds and
     template: false,
     close_code: 1001,
     compression: false,
+    redirects: [],
+    cookies: false,
   });
 });
 

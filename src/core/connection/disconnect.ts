@@ -12,6 +12,8 @@ export type Disconnect =
       readonly status: number;
       readonly retryAfterMs?: number | undefined;
       readonly location?: string | undefined;
+      /** Why the redirect is not followed, where some are. */
+      readonly unfollowed?: string | undefined;
       /** The beginning of its body: bytes as they came, then a text for people. */
       readonly body?: Uint8Array | string | undefined;
     }
@@ -117,9 +119,10 @@ function describeTimeout({ withinMs, waitedFor }: Extract<Disconnect, { reason: 
   return `no connection within ${withinMs} ms (connect_within)${waitedFor === undefined ? "" : `: ${waitedFor}`}`;
 }
 
-function describeRefusal({ status, location, body }: Extract<Disconnect, { reason: "status" }>): string {
+function describeRefusal({ status, location, unfollowed, body }: Extract<Disconnect, { reason: "status" }>): string {
   const isRedirect = status >= 300 && status < 400;
-  const place = isRedirect ? `, a redirect to ${location} that is not followed` : `, and Location ${location}`;
+  const why = unfollowed === undefined ? "" : ` (redirects: ${unfollowed})`;
+  const place = isRedirect ? `, a redirect to ${location} that is not followed${why}` : `, and Location ${location}`;
   const said = typeof body === "string" && body.trim() !== "" ? `: ${body.trim()}` : "";
   return `the upstream answered the upgrade with HTTP ${status}${location === undefined ? "" : place}${said}`;
 }

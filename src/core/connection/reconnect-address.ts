@@ -26,7 +26,8 @@ export function addressNaming({
     if (!names(seen)) return undefined;
     const text = textAt(seen, pointer);
     if (text === undefined) return { why: `there is no text at ${at}` };
-    return judge(text, hosts, from);
+    const named = judgeAddress(text, hosts, from);
+    return "url" in named ? { url: withQueryOf(named.url, from.url) } : named;
   };
 }
 
@@ -42,7 +43,16 @@ function textAt({ text, root }: FrameText, pointer: Pointer): string | undefined
   return place.type === "found" && kindOf(text, place.value) === "string" ? stringAt(text, place.value) : undefined;
 }
 
-function judge(text: string, hosts: readonly string[], { url, allow_plaintext }: NamingContext): NamedAddress {
+/**
+ * Decides whether an address is followed that the upstream has chosen.
+ * @param hosts those that may be named
+ * @param from the address that the upstream was reached at
+ */
+export function judgeAddress(
+  text: string,
+  hosts: readonly string[],
+  { url, allow_plaintext }: NamingContext,
+): NamedAddress {
   if (text.length > URL_MAX || !URL.canParse(text)) return { why: "it is not a URL" };
   // The query of the configuration has placeholders; those of the upstream must not be filled.
   if (text.includes("${")) return { why: "there is a ${ in it" };
@@ -54,9 +64,14 @@ function judge(text: string, hosts: readonly string[], { url, allow_plaintext }:
   if (!hosts.some((host) => isAllowed(named, host))) return { why: `${named.host} is not among its hosts` };
   const maySendInClear = configured.protocol === "ws:" && (allow_plaintext || named.hostname === configured.hostname);
   if (named.protocol === "ws:" && !maySendInClear) return { why: `${shown} would leave TLS` };
-  if (named.search === "") named.search = configured.search;
   named.hash = "";
   return { url: named.href };
+}
+
+function withQueryOf(url: string, configured: string): string {
+  const named = new URL(url);
+  if (named.search === "") named.search = new URL(configured).search;
+  return named.href;
 }
 
 /** `allowed` may have a port, by default that of the scheme; `*.` stands for one or more labels. */

@@ -1,6 +1,6 @@
 /** The upstream's socket, and the only file that imports `ws`. */
 
-import type { ClientRequestArgs } from "node:http";
+import type { ClientRequestArgs, IncomingMessage } from "node:http";
 import type { Socket as TcpSocket } from "node:net";
 import process from "node:process";
 import pTimeout from "p-timeout";
@@ -8,6 +8,7 @@ import { type ClientOptions, WebSocket } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import type { Traffic } from "../../core/connection/liveness.ts";
+import type { UpgradeCookies } from "../../core/connection/upgrade-cookies.ts";
 import { localSocketOf } from "../../local-socket.ts";
 import { hostOf, type Network, startTls } from "../../net/connect.ts";
 import { ProxyError, type Reaching, reach } from "../../net/reach.ts";
@@ -64,8 +65,23 @@ export interface SocketTarget {
   /** `tls` holds certificates and keys themselves, not the names of their files. */
   readonly settings: Pick<
     UpstreamSettings,
-    "url" | "proxy" | "headers" | "subprotocols" | "tls" | "limits" | "addresses" | "compression"
+    | "url"
+    | "proxy"
+    | "headers"
+    | "subprotocols"
+    | "tls"
+    | "limits"
+    | "addresses"
+    | "compression"
+    | "redirects"
+    | "allow_plaintext"
   >;
+  /** The cookies of earlier upgrades, to which this one adds; undefined if they are not wanted. */
+  readonly cookies?: UpgradeCookies | undefined;
+  /** Called when the upstream has set some. */
+  readonly onCookies?: (() => void) | undefined;
+  /** Called with each address that a redirect leads to. */
+  readonly onRedirect?: ((url: string) => void) | undefined;
   /** The address that the upstream has named for this connection; undefined for that of the settings. */
   readonly url: string | undefined;
   /** One deadline over the proxy, DNS, TCP, TLS and upgrade together. */
@@ -142,7 +158,7 @@ class WatchedWebSocket extends WebSocket {
 }
 
 export function openSocket(
-  { settings, url = settings.url, withinMs, network }: SocketTarget,
+  { settings, url = settings.url, withinMs, network, cookies, onCookies }: SocketTarget,
   events: SocketEvents,
 ): Socket {
   const { proxy, headers, subprotocols, tls, limits, addresses, compression } = settings;
@@ -158,7 +174,7 @@ export function openSocket(
     return undefined;
   };
   const options: SocketOptions = {
-    headers,
+    headers: withCookies(headers, cookies?.headerFor(url, Date.now())),
     followRedirects: false,
     // ws inflates no more of a message than maxPayload.
     perMessageDeflate: compression && DEFLATE,
@@ -255,8 +271,14 @@ export function openSocket(
     closedBy ??= "peer";
     closing ??= setTimeout(() => ws.terminate(), PEER_CLOSE_MS);
   };
-  ws.once("upgrade", ({ socket }) => {
-    tcp = socket;
+  const takeCookies = ({ headers: { "set-cookie": lines } }: IncomingMessage): void => {
+    if (!cookies || lines === undefined) return;
+    cookies.take(url, lines, Date.now());
+    onCookies?.();
+  };
+  ws.once("upgrade", (response) => {
+    tcp = response.socket;
+    takeCookies(response);
   });
   ws.on("open", () => {
     isOpen = true;
@@ -288,6 +310,9 @@ export function openSocket(
   ws.on("unexpected-response", (_request, response) => {
     // If the time for the attempt ends first, the status is still the reason.
     const refusal = refusalOf(response, Date.now());
+    // They may be the reason; a redirect may come for the cookie that it brings.
+    if (refusal.status >= 400) cookies?.forget(url);
+    takeCookies(response);
     cause ??= refusal;
     readBody(response, (body) => {
       if (cause === refusal) cause = { ...refusal, body };
@@ -348,6 +373,12 @@ export function openSocket(
       ws.terminate();
     },
   };
+}
+
+function withCookies(headers: UpstreamSettings["headers"], cookies: string | undefined): UpstreamSettings["headers"] {
+  if (cookies === undefined) return headers;
+  const [name, configured] = Object.entries(headers).find(([each]) => each.toLowerCase() === "cookie") ?? ["cookie"];
+  return { ...headers, [name]: configured === undefined ? cookies : `${configured}; ${cookies}` };
 }
 
 /** Ignores a write error, which `dropped` reports. Without a callback, ws would emit it a second time. */

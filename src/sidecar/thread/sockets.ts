@@ -5,13 +5,15 @@ import type { CapturedScalars } from "../../core/connection/captured-values.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
+import { UpgradeCookies } from "../../core/connection/upgrade-cookies.ts";
 import type { Network } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import { outgoingOf, secretsOf } from "../../secrets.ts";
+import { joinedSecrets, outgoingOf, SECRET_MIN, secretsOf } from "../../secrets.ts";
 import type { CloseCounts } from "../contract.ts";
 import type { Work } from "./mark.ts";
+import { openRedirected } from "./redirected-socket.ts";
 import { asTheyAre, type Resolved, type ResolveSettings, settingsResolver } from "./resolve-placeholders.ts";
-import { type Agreed, openSocket, type Socket, type SocketEvents } from "./socket.ts";
+import type { Agreed, Socket, SocketEvents } from "./socket.ts";
 import { openUnresolved } from "./unresolved-socket.ts";
 
 /** A connection that was left for its successor and still owes replies. */
@@ -39,6 +41,7 @@ export class Sockets {
   readonly #env: SocketsEnvironment;
   readonly #sockets = new Map<number, Socket>();
   readonly #retired = new Map<number, Retired>();
+  readonly #cookies = new UpgradeCookies();
 
   constructor(name: string, settings: UpstreamSettings, env: SocketsEnvironment) {
     this.#name = name;
@@ -57,6 +60,7 @@ export class Sockets {
   reconfigure(settings: UpstreamSettings): void {
     this.#settings = settings;
     this.#named = undefined;
+    this.#cookies.clear();
     this.#resolve = settingsResolver(this.#name, settings, this.#env.threw);
     const { settings: present } = this.#resolved;
     const keepalive = { ...settings.keepalive, heartbeat: present.keepalive.heartbeat };
@@ -96,17 +100,35 @@ export class Sockets {
   ): string | undefined {
     const url = followsNamed ? this.#named : undefined;
     this.#named = undefined;
-    const target = { settings: this.#settings, url, withinMs, network: this.#env.network };
+    const target = {
+      settings: this.#settings,
+      url,
+      withinMs,
+      network: this.#env.network,
+      cookies: this.#settings.cookies ? this.#cookies : undefined,
+      onCookies: () => {
+        this.#resolved = this.#withCookies(this.#resolved);
+      },
+      onRedirect: (to: string) => {
+        this.#resolved = withSecretsOf(this.#resolved, to);
+      },
+    };
     const marked = markedEvents(events, this.#env.work);
     const onResolved = (resolved: Resolved) => {
-      this.#resolved = withSecretsOf(resolved, url);
+      this.#resolved = this.#withCookies(withSecretsOf(resolved, url));
     };
     if (!this.#resolve) onResolved(asTheyAre(this.#settings));
     const socket = this.#resolve
       ? openUnresolved(this.#resolve, { values, named: url }, target, onResolved, marked)
-      : openSocket(target, marked);
+      : openRedirected(target, marked);
     this.#sockets.set(connection, socket);
     return url;
+  }
+
+  /** Hides the cookies that the upstream has set. */
+  #withCookies(resolved: Resolved): Resolved {
+    const values = this.#cookies.values.filter(({ length }) => length >= SECRET_MIN);
+    return { ...resolved, secrets: joinedSecrets(resolved.secrets, values) };
   }
 
   /** @returns the end of the connection, as the exit reports it */

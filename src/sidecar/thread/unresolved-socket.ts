@@ -2,8 +2,9 @@
 
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { Unresolved } from "../../secret-file.ts";
+import { openRedirected } from "./redirected-socket.ts";
 import type { AttemptBase, Resolved, ResolveSettings } from "./resolve-placeholders.ts";
-import { openSocket, type Socket, type SocketEvents, type SocketTarget } from "./socket.ts";
+import type { Socket, SocketEvents, SocketTarget } from "./socket.ts";
 
 /** Called with the settings of an attempt, before its socket is opened. */
 type OnResolved = (resolved: Resolved) => void;
@@ -15,10 +16,11 @@ type OnResolved = (resolved: Resolved) => void;
 export function openUnresolved(
   resolve: ResolveSettings,
   base: AttemptBase,
-  { withinMs, network }: Pick<SocketTarget, "withinMs" | "network">,
+  target: Omit<SocketTarget, "settings" | "url">,
   onResolved: OnResolved,
   events: SocketEvents,
 ): Socket {
+  const { withinMs } = target;
   const began = performance.now();
   const leaving = new AbortController();
   let socket: Socket | undefined;
@@ -39,8 +41,8 @@ export function openUnresolved(
       const left = Math.max(1, withinMs - (performance.now() - began));
       const dropped = (drop: Disconnect) => events.dropped(drop.reason === "timeout" ? { ...drop, withinMs } : drop);
       const settings = { ...resolved.settings, ...resolved.handshake };
-      const target = { settings, url: resolved.handshake?.url, withinMs: left, network };
-      socket = openSocket(target, { ...events, dropped });
+      const attempt = { ...target, settings, url: resolved.handshake?.url, withinMs: left };
+      socket = openRedirected(attempt, { ...events, dropped });
     },
     (error: unknown) => {
       const detail = error instanceof Unresolved ? error.message : "they cannot be resolved";
