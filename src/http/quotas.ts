@@ -18,6 +18,12 @@ interface ConnectionShares {
   readonly subscriptions: Shares;
 }
 
+/** The callers that created the subscriptions of an upstream or an instance, by the names of these. */
+interface Creators {
+  readonly upstream: PathHolder;
+  readonly callers: Map<string, string>;
+}
+
 interface UpstreamShares {
   /** Of the connection that all callers use. */
   readonly common: ConnectionShares;
@@ -35,8 +41,8 @@ export class Quotas {
   readonly #upstreams = new Map<string, UpstreamShares>();
   readonly #bytes: Shares;
   readonly #budget: Budget;
-  /** The callers that created the subscriptions, by the path of the upstream or instance, and by name. */
-  readonly #creators = new Map<string, { readonly upstream: PathHolder; readonly caller: string }>();
+  /** The callers that created the subscriptions, by the path of the upstream or instance. */
+  readonly #creators = new Map<string, Creators>();
 
   constructor(settings: QuotaSettings, shared: boolean, upstreams: LimitsByUpstream, budget: Budget) {
     this.#budget = budget;
@@ -111,24 +117,31 @@ export class Quotas {
     const { subscriptions } = this.#connections(upstream);
     if (!subscriptions.admits(caller)) throw exceeded("subscriptions", "subscriptions");
     subscriptions.take(caller);
-    this.#creators.set(`${pathOf(upstream)} ${name}`, { upstream, caller });
+    const path = pathOf(upstream);
+    const { callers } = this.#creators.get(path) ?? { callers: new Map<string, string>() };
+    this.#creators.set(path, { upstream, callers: callers.set(name, caller) });
   }
 
   unsubscribe(upstream: PathHolder, name: string): void {
-    this.#forget(`${pathOf(upstream)} ${name}`);
+    const path = pathOf(upstream);
+    const creators = this.#creators.get(path);
+    const caller = creators?.callers.get(name);
+    if (!creators || caller === undefined) return;
+    creators.callers.delete(name);
+    if (creators.callers.size === 0) this.#creators.delete(path);
+    this.#giveBack(creators.upstream, caller);
   }
 
   /** All subscriptions of an instance are gone with it. */
   ended(instance: PathHolder): void {
-    const start = `${pathOf(instance)} `;
-    for (const key of this.#creators.keys()) if (key.startsWith(start)) this.#forget(key);
+    const path = pathOf(instance);
+    const creators = this.#creators.get(path);
+    if (!creators) return;
+    this.#creators.delete(path);
+    for (const caller of creators.callers.values()) this.#giveBack(creators.upstream, caller);
   }
 
-  #forget(key: string): void {
-    const creator = this.#creators.get(key);
-    if (creator === undefined) return;
-    this.#creators.delete(key);
-    const { upstream, caller } = creator;
+  #giveBack(upstream: PathHolder, caller: string): void {
     const shares = this.#upstreams.get(upstream.name);
     if (shares) sharesFor(upstream, shares).subscriptions.give(caller);
   }

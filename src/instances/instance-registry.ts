@@ -42,13 +42,15 @@ interface HeldInstance {
   readonly onEnd: () => void;
 }
 
-type Counts = { opened: number; readonly ended: Record<InstanceEnd, number> };
+type Counts = { open: number; opened: number; readonly ended: Record<InstanceEnd, number> };
 
 export class Instances implements InstancesPort {
   readonly #sidecars: Sidecars;
   readonly #telemetry: Telemetry;
   readonly #ids = new OwnedIds();
   readonly #entries = new Map<string, HeldInstance>();
+  /** Those of one owner and one upstream. */
+  readonly #owned = new Map<string, Set<HeldInstance>>();
   /** The reasons of recent ends, by id. */
   readonly #reasons = new Map<string, string>();
   readonly #counts = new Map<string, Counts>();
@@ -72,14 +74,16 @@ export class Instances implements InstancesPort {
     // A reload came between, whose settings nothing else would bring.
     if (this.#sidecars.upstreams.get(upstream) !== from || from.settings !== template)
       return this.open(upstream, order, caller, onEnd);
-    if (this.#openOf(upstream) >= instances.max) {
+    const counts = this.#countsOf(upstream);
+    if (counts.open >= instances.max) {
       const detail = `instances.max (${instances.max}) is reached: DELETE one, wait until one ends, or raise it`;
       throw refused("too_many_in_flight", detail, RETRY_MS);
     }
     const client = this.#sidecars.openInstance(from, instanceName(upstream, ++this.#opened), settings);
+    const owner = ownerIn(upstream, caller.owner);
     const openedAt = new Date();
     const facts: InstanceFacts = {
-      id: this.#ids.next(ownerIn(upstream, caller.owner)),
+      id: this.#ids.next(owner),
       openedAt,
       idleMs: order.idleMs ?? instances.idle,
       endsAt: new Date(openedAt.getTime() + instances.life),
@@ -96,7 +100,9 @@ export class Instances implements InstancesPort {
       onEnd,
     };
     this.#entries.set(facts.id, entry);
-    this.#countsOf(upstream).opened++;
+    this.#owned.set(owner, (this.#owned.get(owner) ?? new Set()).add(entry));
+    counts.open++;
+    counts.opened++;
     logUpstream(client, "debug");
     logModules([client]);
     this.#telemetry.watchInstance(facts.id, client);
@@ -118,9 +124,8 @@ export class Instances implements InstancesPort {
   }
 
   list(upstream: string, { owner }: Caller): readonly OpenInstance[] {
-    return [...this.#entries.values()]
-      .filter((entry) => !entry.gone && entry.owner === owner && entry.port.name === upstream)
-      .map(({ port }) => port);
+    const owned = this.#owned.get(ownerIn(upstream, owner)) ?? [];
+    return [...owned].filter(({ gone }) => !gone).map(({ port }) => port);
   }
 
   async end({ instance }: OpenInstance): Promise<void> {
@@ -129,7 +134,7 @@ export class Instances implements InstancesPort {
   }
 
   counts(upstream: string): InstanceCounts {
-    return { open: this.#openOf(upstream), ...this.#countsOf(upstream) };
+    return this.#countsOf(upstream);
   }
 
   /**
@@ -177,19 +182,24 @@ export class Instances implements InstancesPort {
     return entry.gone;
   }
 
-  async #leave({ client, port, onEnd }: HeldInstance, end: InstanceEnd, why: string): Promise<void> {
+  async #leave(entry: HeldInstance, end: InstanceEnd, why: string): Promise<void> {
+    const { client, port, onEnd } = entry;
     const { id } = port.instance;
+    const counts = this.#countsOf(port.name);
     this.#reasons.set(id, why);
     for (const oldest of this.#reasons.keys()) {
       if (this.#reasons.size <= REASONS_MAX) break;
       this.#reasons.delete(oldest);
     }
-    this.#countsOf(port.name).ended[end]++;
+    counts.ended[end]++;
     const { bounds } = this.#sidecars;
     // Its owner wants no more of it.
     const own = end === "deleted" ? { ...bounds, drain: 0 } : bounds;
     const { forced, ms, steps } = await this.#sidecars.leave(client, `the instance has ended: ${why}`, own);
     this.#entries.delete(id);
+    this.#disown(entry);
+    // Until then it counts: it has a socket.
+    counts.open--;
     this.#telemetry.unwatch(id);
     onEnd();
     if (this.#entries.size === 0) {
@@ -206,18 +216,18 @@ export class Instances implements InstancesPort {
     return client;
   }
 
-  /** Those that are closing count: they have a socket. */
-  #openOf(upstream: string): number {
-    let open = 0;
-    for (const { port } of this.#entries.values()) if (port.name === upstream) open++;
-    return open;
+  #disown(entry: HeldInstance): void {
+    const owner = ownerIn(entry.port.name, entry.owner);
+    const owned = this.#owned.get(owner);
+    owned?.delete(entry);
+    if (owned?.size === 0) this.#owned.delete(owner);
   }
 
   #countsOf(upstream: string): Counts {
     const known = this.#counts.get(upstream);
     if (known) return known;
     const ended = Object.fromEntries(INSTANCE_ENDS.map((end) => [end, 0])) as Record<InstanceEnd, number>;
-    const counts = { opened: 0, ended };
+    const counts = { open: 0, opened: 0, ended };
     this.#counts.set(upstream, counts);
     return counts;
   }

@@ -3,11 +3,14 @@
 /** A number is never used twice, so that the mark of an upstream that has left is not taken for another's. */
 export class UpstreamNumbers {
   readonly #names = new Map<number, string>();
+  readonly #numbers = new Map<string, number>();
   #last = 0;
 
   /** Gives the next number, from 1 on. */
   add(name: string): number {
+    this.remove(name);
     this.#names.set(++this.#last, name);
+    this.#numbers.set(name, this.#last);
     return this.#last;
   }
 
@@ -17,6 +20,9 @@ export class UpstreamNumbers {
   }
 
   remove(name: string): void {
-    for (const [number, known] of this.#names) if (known === name) this.#names.delete(number);
+    const number = this.#numbers.get(name);
+    if (number === undefined) return;
+    this.#numbers.delete(name);
+    this.#names.delete(number);
   }
 }

@@ -2,11 +2,11 @@
 export default {
   tests: ["test/sidecar/upstream-numbers"],
   mutants: [
-    ["an upstream that has left keeps its number", "if (known === name) this.#names.delete(number);", "void known;"],
+    ["an upstream that has left keeps its number", "this.#names.delete(number);", ""],
     [
       "a number is given again",
       "this.#names.set(++this.#last, name);",
-      "this.#last = this.#names.size + 1; this.#names.set(this.#last, name);",
+      "this.#last = this.#names.size + 1;\n    this.#names.set(this.#last, name);",
     ],
   ],
 };
