@@ -97,6 +97,8 @@ export type DecodedMessage =
       readonly deliveredWithinMs?: number;
       /** Set if captured values are put into it when it goes out. */
       readonly fill?: AnswerForm | undefined;
+      /** True if the upstream has requested nothing: the frame ends what a request of ours began. It is no answer. */
+      readonly endsRequest?: true;
     }
   /**
    * An unsolicited message. `json` is set if the protocol has verified that the frame is JSON; `render` returns the

@@ -61,7 +61,7 @@ describe("nostr", () => {
   test("a question is closed at its end, and what is live is not", () => {
     const end = protocol.decode('["EOSE","q"]');
     assert.ok(end.type === "several");
-    assert.deepEqual(end.results.at(-1), { type: "answer", frame: '["CLOSE","q"]' });
+    assert.deepEqual(end.results.at(-1), { type: "answer", frame: '["CLOSE","q"]', endsRequest: true });
     assert.equal(typeOf(protocol, ["EVENT", "q", {}]), "part");
     assert.equal(typeOf(protocol, ["EOSE", "live:q"]), "reply");
     assert.equal(typeOf(protocol, ["EVENT", "live:q", {}]), "message");

@@ -15,7 +15,7 @@ import type { SendQueue } from "./send-queue.ts";
 /** Fills an answer, which is a text or JSON. Throws ValueMissing if a value in it is not known. */
 export type FillAnswer = (connection: number, frame: string, form: AnswerForm) => string;
 
-type Answer = Pick<Extract<DecodedMessage, { type: "answer" }>, "frame" | "adopt" | "fill">;
+type Answer = Pick<Extract<DecodedMessage, { type: "answer" }>, "frame" | "adopt" | "fill" | "endsRequest">;
 
 export class UpstreamAnswers {
   readonly #ids: ConfiguredIds;
@@ -62,7 +62,7 @@ export class UpstreamAnswers {
         this.#sendQueue.renew(connection, now, "the upstream sends requests and does not read the replies");
       return;
     }
-    this.#counters.answered++;
+    if (!answer.endsRequest) this.#counters.answered++;
     this.#effects.push({
       type: "send",
       connection,

@@ -61,7 +61,10 @@ export const nostr: Dialect<never> = {
         if (String(decoded.id).startsWith(LIVE)) return live(decoded);
         if (decoded.type === "part" || matchesFrame(frame, named("CLOSED"))) return decoded;
         if (!matchesFrame(frame, named("EOSE"))) return alone(decoded);
-        return { type: "several", results: [decoded, { type: "answer", frame: `["CLOSE",${decoded.id}]` }] };
+        return {
+          type: "several",
+          results: [decoded, { type: "answer", frame: `["CLOSE",${decoded.id}]`, endsRequest: true }],
+        };
       },
       cancel: (id) => (EVENT_ID.test(String(id)) ? undefined : protocol.cancel?.(id)),
       refuses: (reply) => matchesFrame(reply, refusal),

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { nostr } from "../../../src/protocols/dialects/nostr.ts";
 import { json } from "../../../src/protocols/json.ts";
 import type { Body, Decoded, DecodedMessage } from "../../../src/protocols/protocol.ts";
 import { text } from "../../../src/protocols/text.ts";
@@ -35,6 +36,17 @@ function say(model: ExchangeModel, at: number, members: object, connection?: num
   model.frame(frame, connection);
   return frame;
 }
+
+test("a frame with which the protocol ends our own request is written, and is no answer to the upstream", () => {
+  const { protocol } = nostr.build({});
+  assert.ok(typeof protocol !== "function");
+  const model = new ExchangeModel(protocol);
+  model.connect();
+  const question = model.call('["REQ","q",{}]');
+  for (const frame of ['["EVENT","q",{"id":"a"}]', '["EOSE","q"]']) model.frame(frame);
+  assert.equal(model.reply(question), '[["EVENT","q",{"id":"a"}],["EOSE","q"]]');
+  assert.deepEqual([model.ownFrames, model.exchange.counters.answered], [['["CLOSE","q"]'], 0]);
+});
 
 test("several messages in a frame are taken in order, each for what it is", () => {
   const decode = (frame: Body): Decoded => {

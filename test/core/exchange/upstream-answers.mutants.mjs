@@ -8,6 +8,7 @@ export default {
       "buffered + sizeOf(frame) > this.#bufferedMax",
       "buffered < 0",
     ],
+    ["what ends our own request is an answer", "if (!answer.endsRequest) this", "this"],
     ["an older connection costs the newest one", "if (this.#delivery.isNewest(connection))", "if (now >= 0)"],
   ],
 };
