@@ -112,13 +112,7 @@ export const SIGNS: readonly Sign[] = [
   {
     dialect: "janus",
     sureness: "certain",
-    settings: [
-      "subprotocols: [janus-protocol]",
-      "protocol:",
-      "  preset: json",
-      "  id: { out: /transaction, in: /transaction, kind: string }",
-      "  skip: [{ match: { /janus: ack } }]",
-    ],
+    settings: ["protocol:", "  preset: janus", '  # password: "${JANUS_SECRET}"'],
     seen: agreed("janus-protocol"),
   },
   { dialect: "wamp", sureness: "certain", seen: agreed("wamp.2.json") },

@@ -6,6 +6,7 @@ import { binance } from "./dialects/binance.ts";
 import { deribit } from "./dialects/deribit.ts";
 import { discordGateway } from "./dialects/discord-gateway.ts";
 import { graphqlWs } from "./dialects/graphql-ws.ts";
+import { janus } from "./dialects/janus.ts";
 import { jupyter } from "./dialects/jupyter.ts";
 import { kraken } from "./dialects/kraken.ts";
 import { lsp } from "./dialects/lsp.ts";
@@ -29,6 +30,7 @@ export const DIALECTS = {
   deribit,
   "discord-gateway": discordGateway,
   "graphql-ws": graphqlWs,
+  janus,
   jupyter,
   kraken,
   lsp,

@@ -152,6 +152,38 @@ describe("discord-gateway", () => {
   });
 });
 
+describe("janus", () => {
+  are("janus", [
+    ['{"janus":"ack","session_id":1,"transaction":"7"}', "progress"],
+    ['{"janus":"event","session_id":1,"sender":2,"transaction":"7","plugindata":{}}', "reply"],
+    ['{"janus":"success","session_id":1,"transaction":"7","data":{"id":2}}', "reply"],
+    ['{"janus":"error","transaction":"7","error":{"code":460,"reason":"m"}}', "reply"],
+    ['{"janus":"webrtcup","session_id":1,"sender":2}', "message"],
+  ]);
+
+  test("the session is the connection's own, and a trickle gets no reply", () => {
+    const janus = protocolOf("janus");
+    for (const kind of ["create", "destroy", "claim"]) {
+      for (const route of ["request", "send"] as const) {
+        assert.throws(() => janus.encode(JSON.stringify({ janus: kind }), 7, route), /the session is that of/);
+      }
+    }
+    assert.throws(() => janus.encode('{"janus":"trickle"}', 7, "request"), /send it with \/send/);
+    assert.equal(janus.encode('{"janus":"trickle"}', 7, "send").frame, '{"transaction":"7","janus":"trickle"}');
+  });
+
+  test("the session and the login go into every message, and into what keeps the session alive", () => {
+    const { add, keepalive, greeting } = settings({ preset: "janus", token: "t", password: "p" });
+    assert.deepEqual(add, { "/session_id": "${conn:session}", "/token": "t", "/apisecret": "p" });
+    const login = { token: "t", apisecret: "p" };
+    assert.deepEqual(greeting[0]?.send, { janus: "create", transaction: "create", ...login });
+    const session_id = "${conn:session}";
+    const alive = { janus: "keepalive", session_id, transaction: "keepalive", ...login };
+    assert.deepEqual([keepalive.heartbeat?.send, keepalive.heartbeat?.every], [alive, 30_000]);
+    assert.deepEqual(settings("janus").add, { "/session_id": "${conn:session}" });
+  });
+});
+
 test("what a preset brings for its connections yields to the configuration, null included", () => {
   const discord = { preset: "discord-gateway", token: "t" };
   const brought = settings(discord);

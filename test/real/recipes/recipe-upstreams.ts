@@ -20,6 +20,7 @@ import { startAnvil } from "../anvil.ts";
 import { startAria2 } from "../aria2.ts";
 import { startGraphql } from "../graphql.ts";
 import { startInspector } from "../inspector.ts";
+import { startJanus } from "../janus.ts";
 import { startLanguageServer } from "../language-server.ts";
 import { startMcpServer } from "../mcp-server.ts";
 import { type NostrEvent, startRelay } from "../nostr-relay.ts";
@@ -54,6 +55,7 @@ const SOFTWARE: Readonly<Record<string, Software>> = {
   aria2: { start: (t) => startAria2({ t, secret: "ARIA2_SECRET" }), skip: lacks("aria2c") },
   cdp: { start: (t) => startInspector({ t }) },
   "graphql-transport-ws": { start: (t) => startGraphql({ t, token: "TOKEN" }) },
+  janus: { start: (t) => startJanus({ t, secret: "JANUS_SECRET" }), skip: lacks("janus") },
   lsp: { start: async (t) => (await startLanguageServer(t)).upstream },
   mcp: { start: async (t) => ({ url: (await startMcpServer(t)).upstream.url }) },
   nostr: {
