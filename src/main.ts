@@ -126,7 +126,7 @@ async function serve(flags: Flags, ahead: Runtime, record?: StartRecording): Pro
   });
   await service.opened.then(
     () => {
-      greet(service, recording);
+      greet(service, recording, config.tokens.length > 0);
       recording?.begin();
     },
     () => {}, // The exit is under way: `failing` or an earlier request began it.
@@ -139,12 +139,13 @@ function startAhead(from: Runtime): Runtime {
   return Object.create(from, { startThread: { value: () => ahead.pop() ?? from.startThread() } });
 }
 
-function greet({ url, demoUrl }: Service, recording: ServiceRecording | undefined): void {
+/** @param needsToken true if callers need a token */
+function greet({ url, demoUrl }: Service, recording: ServiceRecording | undefined, needsToken: boolean): void {
   const lines = recording ? errorLines : outputLines;
   lines.push(`listening on ${url}\n`);
   if (recording) lines.push(`recording upstream ${recording.upstream} on standard output\n`);
   log.info(`sidesocket ${version} on ${runtime.name} ${runtime.version} serves ${url}`, { url });
-  if (demoUrl !== undefined) errorLines.push(demoHint(url, demoUrl));
+  if (demoUrl !== undefined) errorLines.push(demoHint(url, demoUrl, needsToken));
 }
 
 /** Ends the service in order after an uncaught error, because it may have left anything half done. */
@@ -175,13 +176,16 @@ async function end({ exitCode, joined }: CommandEnd): Promise<never> {
   process.exit(exitCode);
 }
 
-function demoHint(url: string, demoUrl: string): string {
+function demoHint(url: string, demoUrl: string, needsToken: boolean): string {
   const message = `'{"jsonrpc":"2.0","id":1,"method":"echo","params":["hello"]}'`;
+  const [header, where] = needsToken
+    ? ['-H "Authorization: Bearer $TOKEN" ', ", with TOKEN set to a token of yours"]
+    : ["", ""];
   return [
     "",
-    `no upstream is configured: started a demo upstream at ${demoUrl}. Try:`,
+    `no upstream is configured: started a demo upstream at ${demoUrl}. Try${where}:`,
     "",
-    `  curl --json ${message} ${url}/rpc`,
+    `  curl ${header}--json ${message} ${url}/rpc`,
     "",
     "",
   ].join("\n");

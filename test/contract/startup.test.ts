@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { freePort } from "../support/free-port.ts";
 import { runProduct, StartFailed, startProduct } from "../support/product.ts";
 import { runtime } from "../support/root.ts";
+import { until } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { problem, rpcProblem } from "./expect.ts";
 import { written } from "./files.ts";
@@ -66,6 +67,20 @@ describe("starting", () => {
     const response = await product.post(new URL(url ?? "").pathname, json);
     assert.deepEqual(await response.json(), { jsonrpc: "2.0", id: 1, result: ["hello"] });
     assert.equal((await product.stop()).code, 0);
+  });
+
+  test("the demo's curl line has the place of a token where callers need one", async (t) => {
+    const token = "a-token-that-is-long-enough-for-this-test";
+    const product = await startProduct({ env: { SIDESOCKET_TOKEN: token }, t });
+    await product.until(() => product.stderr().includes("curl"));
+    const [line = "", header = ""] = /curl -H "(.*)" --json .* http\S+/.exec(product.stderr()) ?? [];
+    assert.match(product.stderr(), /Try, with TOKEN set to a token of yours:/);
+    const authorization = header.replace("$TOKEN", token).replace("Authorization: ", "");
+    await until(async () => (await product.fetch("/readyz")).ok, { what: "the demo to be ready" });
+    const [, json = ""] = /--json '(.*)'/.exec(line) ?? [];
+    const headers = { authorization, "content-type": "application/json" };
+    const response = await product.post("/rpc", json, { headers });
+    assert.deepEqual(await response.json(), { jsonrpc: "2.0", id: 1, result: ["hello"] });
   });
 
   test("several configured upstreams are reached by name, and /readyz waits for the required ones", async (t) => {
