@@ -6,6 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
+import { parseCommandLine } from "../../../src/config/commandline.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import { startDemo } from "../../../src/demo/demo-upstream.ts";
 import { Child, run } from "../../support/child.ts";
@@ -236,6 +237,22 @@ describe("the pages", () => {
       ([name, { steps }]) => [name, steps.filter(({ notRun }) => notRun).length] as const,
     );
     assert.deepEqual(Object.fromEntries(counts.filter(([, count]) => count > 0)), NOT_RUN);
+  });
+
+  test("have commands that a shell and sidesocket can read, also those that are not run", async () => {
+    for (const [name, { steps }] of pages) {
+      const notRun = steps.filter((step) => step.notRun !== undefined && !step.notRun.includes("PowerShell"));
+      for (const { command, line } of notRun) {
+        const [, words = ""] =
+          /^(?:\w+=\S+ )*(?:npx )?sidesocket ((?:'[^']*'|[^'"|>])*)/.exec(command.replaceAll("\\\n", " ")) ?? [];
+        const argv = Array.from(words.matchAll(/'([^']*)'|(\S+)/g), ([, quoted, bare]) => quoted ?? bare ?? "");
+        if (argv.length > 0 && !command.includes("$("))
+          assert.doesNotThrow(() => parseCommandLine(argv), `${name}:${line}`);
+      }
+      const input = notRun.map(({ command }) => command).join("\n");
+      const { stderr } = await run({ command: "sh", args: ["-n"], env: process.env, input });
+      assert.equal(stderr, "", name);
+    }
   });
 
   test("of the benchmarks have the figures of the README", () => {
