@@ -82,6 +82,19 @@ export function isJson(text: string): boolean {
   return !("why" in readFrame(text));
 }
 
+/**
+ * True if readers get a text as JSON. In a dialect of text only an object or an array is: a line such as `42` or `true`
+ * is as much a text as the ones before and after it.
+ */
+export function isJsonTo(accepts: "json" | "any", text: string): boolean {
+  return (accepts === "json" || mayBeStructure(text)) && isJson(text);
+}
+
+/** True if a text begins as an object or an array does. */
+export function mayBeStructure(text: string): boolean {
+  return /^\s*[[{]/.test(text);
+}
+
 function read(body: Body, maxDepth: number, sink: MemberSink | undefined): Json | { readonly why: string } {
   const text = textOf(body);
   if (text === undefined) return { why: "the bytes are not UTF-8" };

@@ -3,7 +3,9 @@
 import type { Context } from "hono";
 import { type Replied, repeatableFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
+import { isJsonTo, mayBeStructure, textOf } from "../../protocols/json-message.ts";
 import type { Pointer } from "../../protocols/json-place.ts";
+import { LARGE_TEXT, outlineInSteps } from "../../protocols/outline.ts";
 import { parseCallersPointer, pickInSteps } from "../../protocols/pick.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
@@ -13,6 +15,9 @@ import { problem, type ResponseHeaders } from "../problem.ts";
 import { rpcBatch } from "../rpc-error.ts";
 import { wholeResponse } from "../whole-response.ts";
 import type { CallResult } from "./call.ts";
+
+const JSON_TYPE = "application/json";
+const TEXT_TYPE = "text/plain; charset=utf-8";
 
 /** The pointer in `?pick`, if any. @throws SidesocketError if it is not a JSON pointer */
 export function readPick(c: Context<Env>): Pointer | undefined {
@@ -66,8 +71,11 @@ async function pickedResponse(
   if ("why" in value) {
     return problem(c, { code: "invalid_reply", sent: "yes", detail: `pick: ${value.why}` }, upstream, headers);
   }
-  const type = "text/plain; charset=utf-8";
-  return wholeResponse(c, value.text, { ...headers, "Content-Type": type, "Server-Timing": serverTiming(c, reply) });
+  return wholeResponse(c, value.text, {
+    ...headers,
+    "Content-Type": TEXT_TYPE,
+    "Server-Timing": serverTiming(c, reply),
+  });
 }
 
 /** Responds with the frame's bytes unchanged, in its media type. @param headers completed in place: a copy costs 1 % */
@@ -76,15 +84,25 @@ export function replyResponse(
   upstream: UpstreamPort,
   reply: Replied,
   headers: Record<string, string>,
-): Response {
-  headers["Content-Type"] = mediaType(reply, upstream.protocol?.accepts === "json");
-  headers["Server-Timing"] = serverTiming(c, reply);
-  return wholeResponse(c, reply.body, headers);
+): Response | Promise<Response> {
+  const accepts = upstream.protocol?.accepts ?? "any";
+  const respondAs = (type: string): Response => {
+    headers["Content-Type"] = type;
+    headers["Server-Timing"] = serverTiming(c, reply);
+    return wholeResponse(c, reply.body, headers);
+  };
+  const { body, isText } = reply;
+  if (typeof body !== "string" && !isText) return respondAs("application/octet-stream");
+  if (accepts === "json") return respondAs(JSON_TYPE);
+  if (body.length <= LARGE_TEXT) return respondAs(isJsonTo(accepts, textOf(body) ?? "") ? JSON_TYPE : TEXT_TYPE);
+  return isLargeJson(textOf(body) ?? "").then((isJson) => respondAs(isJson ? JSON_TYPE : TEXT_TYPE));
 }
 
-function mediaType({ body, isText }: Replied, json: boolean): string {
-  if (typeof body !== "string" && !isText) return "application/octet-stream";
-  return json ? "application/json" : "text/plain; charset=utf-8";
+/** Looks at a text in turns, as `isJsonTo` does at once for a protocol of text. */
+async function isLargeJson(text: string): Promise<boolean> {
+  if (!mayBeStructure(text)) return false;
+  const { root } = await inTurns(outlineInSteps(text));
+  return !("why" in root);
 }
 
 /**

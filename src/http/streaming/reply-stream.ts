@@ -5,7 +5,7 @@ import { accepts } from "hono/accepts";
 import { type Outcome, weightOf } from "../../core/outcome.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { refused } from "../../errors.ts";
-import { isJson, textOf } from "../../protocols/json-message.ts";
+import { isJsonTo, textOf } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { OpenStream, StreamReader } from "../../sidecar/host/streamed-replies.ts";
@@ -62,7 +62,7 @@ function events(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
       const text = frameText(frame, takes);
       return text === undefined
         ? event("binary", undefined, base64(frame as Uint8Array))
-        : event("message", undefined, takes === "json" ? escapeSeparators(text) : text);
+        : event("message", undefined, isJsonTo(takes, text) ? escapeSeparators(text) : text);
     },
     end: event("end", undefined, "{}"),
     error: errorEvent,
@@ -80,7 +80,7 @@ function lines(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
     frame(frame) {
       const text = frameText(frame, takes);
       if (text === undefined) return `{"encoding":"base64","data":"${base64(frame as Uint8Array)}"}\n`;
-      return `${takes === "json" && isJson(text) ? oneLine(text) : jsonText(text)}\n`;
+      return `${isJsonTo(takes, text) ? oneLine(text) : jsonText(text)}\n`;
     },
     end: "",
     error: (document) => `${jsonText({ error: document })}\n`,

@@ -3,7 +3,7 @@
 import { gunzipSync, inflateRawSync, inflateSync, type ZlibOptions } from "node:zlib";
 import { concatenated } from "../../protocols/bytes.ts";
 import type { FrameOptions } from "../../protocols/frames.ts";
-import { inKindOf, readFrame, textOf } from "../../protocols/json-message.ts";
+import { inKindOf, mayBeStructure, readFrame, textOf } from "../../protocols/json-message.ts";
 import { elements, kindOf } from "../../protocols/json-text.ts";
 import { knowing, LARGE_TEXT, outlineInSteps } from "../../protocols/outline.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
@@ -59,7 +59,7 @@ export class Framing {
 
   /** Where messages are JSON, bytes that hold JSON are its text: the opcode says nothing about the content. */
   *#handOn(piece: Body, handOn: (message: Body) => void): Generator<undefined, void> {
-    const text = this.#isJson ? textOf(piece) : undefined;
+    const text = this.#isJson ? textOf(piece) : typeof piece === "string" ? piece : undefined;
     if (text === undefined) handOn(piece);
     else if (this.#isLarge(text)) {
       // Turns of their own: making text of a large frame takes long, and so does what becomes of its message.
@@ -72,7 +72,7 @@ export class Framing {
   }
 
   #isLarge(text: string): boolean {
-    return this.#isJson && text.length > LARGE_TEXT;
+    return text.length > LARGE_TEXT && (this.#isJson || mayBeStructure(text));
   }
 
   /** Ends a frame that goes out with the separator, unless it has it already. */

@@ -14,7 +14,7 @@ import {
 import type { Outcome } from "../../core/outcome.ts";
 import type { Tally } from "../../core/tally.ts";
 import type { Budget } from "../../core/util/budget.ts";
-import { isJson } from "../../protocols/json-message.ts";
+import { isJsonTo } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import type { Answered, CommandOf, FromThread, JournalEpochs } from "../contract.ts";
 import { AgreementWaits } from "./agreement-waits.ts";
@@ -282,8 +282,8 @@ function retryOf({ reconnect: { from, to: stable, refused: to } }: UpstreamSetti
   return { from: Math.min(from, to), to, stable };
 }
 
-/** The type that readers see of `data`. Bytes stay bytes, whatever they hold; so does text in a protocol of text. */
+/** The type that readers see of `data`. Bytes stay bytes, whatever they hold. */
 function kindOf(frame: Body, accepts: Protocol["accepts"], json = false): MessageKind {
   if (typeof frame !== "string") return "binary";
-  return json || (accepts === "json" && isJson(frame)) ? "json" : "text";
+  return json || isJsonTo(accepts, frame) ? "json" : "text";
 }

@@ -4,8 +4,8 @@ export default {
   mutants: [
     [
       "a large frame is checked at once",
-      "this.#isJson && text.length > LARGE_TEXT",
-      "this.#isJson && text.length > 1e9",
+      "text.length > LARGE_TEXT && ",
+      "text.length > 1e9 && ",
       { tests: ["test/limits/large-replies"] },
     ],
     [
