@@ -23,7 +23,12 @@ export type { MessageSubscription, UnsubscribeOptions } from "./library/message-
 export type { PendingReply } from "./library/pending-reply.ts";
 export type { Sendable } from "./library/sendable.ts";
 export { Sidecar } from "./library/sidecar.ts";
-export type { ConnectionProtocol, ModuleConnection, ProtocolFactory, ProtocolModule } from "./protocols/module.ts";
+export type {
+  ConnectionProtocol,
+  ModuleConnection,
+  ProtocolFactory,
+  ProtocolModule,
+} from "./protocols/module-types.ts";
 export type { Body, Decoded, Encoded, Mode, Protocol } from "./protocols/protocol.ts";
 export { InvalidMessage } from "./protocols/protocol.ts";
 export type { ExitReport, StepReport } from "./sidecar/exit-report.ts";

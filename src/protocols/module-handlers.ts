@@ -9,6 +9,7 @@ import {
   decodedIn,
   encodedIn,
   type Fields,
+  framesIn,
   itemsIn,
   type ModuleThrew,
   type ModuleTraits,
@@ -19,12 +20,16 @@ import { type Body, InvalidMessage, type Mode, type Protocol, type WireId } from
 
 /** The handlers of one object: of all connections, or of one that has an object of its own. */
 export interface Handlers extends Pick<Protocol, "encode" | "decode" | "adopt" | "cancel" | "replyTo" | "split"> {
+  /** Returns the frames to send. May throw. */
+  opened?(): readonly Body[];
+  /** Returns the frames to send. */
+  tick?(): readonly Body[];
   end?(): void;
 }
 
 /** Throws a plain Error that names the missing or invalid member. */
 export function handlersOf(definition: Fields, traits: ModuleTraits, threw: ModuleThrew): Handlers {
-  const optional = (key: "split" | "adopt" | "cancel" | "replyTo" | "end") =>
+  const optional = (key: "split" | "adopt" | "cancel" | "replyTo" | "opened" | "tick" | "end") =>
     definition[key] === undefined ? undefined : method(definition, key);
   const encode = method(definition, "encode");
   const decode = method(definition, "decode");
@@ -32,6 +37,8 @@ export function handlersOf(definition: Fields, traits: ModuleTraits, threw: Modu
   const adopt = optional("adopt");
   const cancel = optional("cancel");
   const replyTo = optional("replyTo");
+  const opened = optional("opened");
+  const tick = optional("tick");
   const end = optional("end");
   /** A module that accepts JSON gets text, even if the caller sent bytes. */
   const input = (message: Body): Body => (traits.accepts === "json" ? utf8Text(message) : message);
@@ -50,6 +57,17 @@ export function handlersOf(definition: Fields, traits: ModuleTraits, threw: Modu
     }),
     ...(cancel && { cancel: (id: WireId) => cancellationIn(threw, () => cancel(id)) }),
     ...(split && { split: (message: Body) => asCallersFault("split", threw, () => itemsIn(split(input(message)))) }),
+    ...(opened && { opened: () => framesIn(opened()) }),
+    ...(tick && {
+      tick() {
+        try {
+          return framesIn(tick());
+        } catch (error) {
+          threw("the protocol's tick threw", error);
+          return [];
+        }
+      },
+    }),
     ...(end && {
       end() {
         try {

@@ -17,6 +17,8 @@ type Field =
   | keyof Encoded
   | "default"
   | "end"
+  | "opened"
+  | "tick"
   | "type"
   | "why"
   | "render"
@@ -97,6 +99,21 @@ export function itemsIn(result: unknown): readonly string[] | undefined {
   if (result === undefined) return undefined;
   if (Array.isArray(result) && result.every((item) => typeof item === "string")) return result;
   throw new ModuleFault("the protocol's split returned something other than strings for this message");
+}
+
+/** The most frames that a connection sends by itself at once. */
+const MAX_FRAMES = 100;
+
+/** The frames that a connection sends by itself: one, a list, or none. Throws if the result is anything else. */
+export function framesIn(result: unknown): readonly Body[] {
+  if (result === undefined || result === null) return [];
+  const list: readonly unknown[] = Array.isArray(result) ? result : [result];
+  if (list.length > MAX_FRAMES) throw new RangeError(`it returned more than ${MAX_FRAMES} frames`);
+  return list.map((each) => {
+    const frame = bodyIn(each);
+    if (frame === undefined) throw new TypeError("it returned something that is no frame");
+    return frame;
+  });
 }
 
 /** Without a usable result the frame goes out as it was written. */

@@ -2,7 +2,12 @@
 
 import type { Handlers } from "./module-handlers.ts";
 import type { ModuleThrew } from "./module-results.ts";
+import type { ModuleConnection } from "./module-types.ts";
 import type { Body, ConnectionStates, Decoded } from "./protocol.ts";
+
+/** The bounds of the time until a tick, in milliseconds: a module may want one at once, again and again. */
+const TICK_MIN_MS = 10;
+const TICK_MAX_MS = 2 ** 31 - 1;
 
 interface State {
   readonly handlers: Handlers;
@@ -11,27 +16,42 @@ interface State {
 }
 
 export class ModuleStates implements ConnectionStates {
-  readonly #make: (connection: number) => Handlers;
+  readonly #make: (connection: ModuleConnection) => Handlers;
   /** Those that belong to no connection. */
   readonly #first: Handlers;
   readonly #threw: ModuleThrew;
   readonly #states = new Map<number, State>();
+  #onTickAsked: (connection: number, ms: number) => void = () => {};
 
   /** @param make calls the module's function for a connection; it may throw */
-  constructor(make: (connection: number) => Handlers, first: Handlers, threw: ModuleThrew) {
+  constructor(make: (connection: ModuleConnection) => Handlers, first: Handlers, threw: ModuleThrew) {
     this.#make = make;
     this.#first = first;
     this.#threw = threw;
   }
 
-  begin(connection: number): string | undefined {
+  begin(connection: number): readonly Body[] | string {
+    const tickAfter = (ms: number) => this.#onTickAsked(connection, tickDelay(ms));
     try {
-      this.#states.set(connection, { handlers: this.#make(connection), last: undefined });
-      return undefined;
+      this.#states.set(connection, { handlers: this.#make({ number: connection, tickAfter }), last: undefined });
     } catch (error) {
       this.#threw("the protocol's function threw", error);
       return "the protocol's function threw an exception, which is in the log";
     }
+    try {
+      return this.of(connection).opened?.() ?? [];
+    } catch (error) {
+      this.#threw("the protocol's opened threw", error);
+      return "the protocol's opened threw an exception, which is in the log";
+    }
+  }
+
+  onTickAsked(listener: (connection: number, ms: number) => void): void {
+    this.#onTickAsked = listener;
+  }
+
+  tick(connection: number): readonly Body[] {
+    return this.of(connection).tick?.() ?? [];
   }
 
   take(connection: number, frame: Body): void {
@@ -54,4 +74,9 @@ export class ModuleStates implements ConnectionStates {
     this.#states.delete(connection);
     state?.handlers.end?.();
   }
+}
+
+function tickDelay(ms: unknown): number {
+  if (typeof ms !== "number" || !(ms >= 0)) throw new RangeError("tickAfter needs a number of milliseconds");
+  return Math.min(TICK_MAX_MS, Math.max(TICK_MIN_MS, Math.ceil(ms)));
 }

@@ -8,53 +8,16 @@
 import { type Handlers, handlersOf } from "./module-handlers.ts";
 import { type Fields, isNumber, isObject, type Method, type ModuleThrew, type ModuleTraits } from "./module-results.ts";
 import { ModuleStates } from "./module-states.ts";
-import type { Adopted, Body, DecodedMessage, Encoded, Mode, Protocol, WireId } from "./protocol.ts";
+import type { ModuleConnection } from "./module-types.ts";
+import type { Protocol } from "./protocol.ts";
 
 export type { ModuleThrew } from "./module-results.ts";
-
-/** The members of a protocol that modules do not have, or know in another form. */
-type NotOfModules = "encode" | "decode" | "adopt" | "cancel" | "replyTo" | "states" | "takesEveryFrame";
-
-/**
- * The default export of a protocol module, which keeps no state, or the result of the function that it exports. All
- * other members have defaults.
- */
-export interface ProtocolModule extends Pick<Protocol, "name">, Partial<Omit<Protocol, "name" | NotOfModules>> {
-  /** Classifies a frame, or each message in it, in their order. */
-  decode(frame: Body): DecodedMessage | readonly DecodedMessage[];
-  encode(message: Body, id: number, mode: Mode): Pick<Encoded, "frame"> & Partial<Encoded>;
-  /** Sets our id in a frame of the greeting, a heartbeat or an answer. Undefined if it carries none. */
-  adopt?(frame: Body, id: number): Adopted | undefined;
-  /** Returns the frame that cancels the rest of a reply. */
-  cancel?(id: WireId): Body | undefined;
-  /** Returns the frame that replies to a message with `wantsReply`. */
-  replyTo?(request: Body, reply: string): Body;
-}
-
-/** The connection that a module's function is called for. */
-export interface ModuleConnection {
-  /** Counted over the upstream's life. */
-  readonly number: number;
-}
-
-/** The handlers of one connection, which may keep state. */
-export interface ConnectionProtocol extends ProtocolModule {
-  /** Called when the connection is gone. */
-  end?(): void;
-}
-
-/**
- * The default export of a protocol module that keeps state. It is called once when the module is loaded, without a
- * connection, and then for each connection that has opened. The traits of the first result count for all; its `encode`
- * finds out if a message is good, when no connection may be there.
- */
-export type ProtocolFactory = (connection?: ModuleConnection) => ConnectionProtocol;
 
 /** With fewer ids, a late reply could be taken for the reply to a newer request. */
 const LEAST_MAX_ID = 65_535;
 
 /** Handlers that only a function can return, since they concern one connection. */
-const OF_CONNECTIONS = ["end"] as const;
+const OF_CONNECTIONS = ["opened", "tick", "end"] as const;
 
 /**
  * Builds a guarded protocol from a module's exports. Throws a plain Error that names the missing or invalid member.
@@ -73,8 +36,8 @@ export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Pro
     if (misplaced === undefined) return { ...traits, ...first };
     throw new Error(`the protocol's "${misplaced}" needs a default export that is a function, called per connection`);
   }
-  const make = (number: number) => {
-    const made = (main as Method)({ number } satisfies ModuleConnection);
+  const make = (connection: ModuleConnection) => {
+    const made = (main as Method)(connection);
     if (!isObject(made)) throw new TypeError("it returned no protocol for this connection");
     return handlersOf(made, traits, threw);
   };

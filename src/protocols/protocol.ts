@@ -226,10 +226,14 @@ export interface Protocol {
  * message goes out on, when it does.
  */
 export interface ConnectionStates {
-  /** Begins the state of a connection that is open. @returns why it cannot be served; undefined if it can */
-  begin(connection: number): string | undefined;
+  /** Begins the state of a connection that is open. @returns the frames to send, or why it cannot be served */
+  begin(connection: number): readonly Body[] | string;
   /** Takes a frame as it arrives. `decode` then returns what was made of it, and changes nothing. */
   take(connection: number, frame: Body): void;
+  /** Sets the listener to the times, in milliseconds from now, after which a connection is to be ticked, each once. */
+  onTickAsked(listener: (connection: number, ms: number) => void): void;
+  /** @returns the frames to send */
+  tick(connection: number): readonly Body[];
   /** Ends the state of a connection that is gone. */
   end(connection: number): void;
 }

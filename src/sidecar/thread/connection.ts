@@ -24,6 +24,7 @@ import { excerptOf, joinedSecrets, maskSecrets } from "../../secrets.ts";
 import type { CloseCounts, ThreadDetails, UpstreamState } from "../contract.ts";
 import { Arrivals, type Handling } from "./arrivals.ts";
 import { Captures } from "./captures.ts";
+import { ConnectionTicks } from "./connection-ticks.ts";
 import type { FrameTape } from "./frame-tape.ts";
 import type { FrameTrace } from "./frame-trace.ts";
 import type { Framing } from "./framing.ts";
@@ -104,6 +105,7 @@ export class Connection {
   /** The frames of each connection that has a socket. */
   readonly #arrivals = new Map<number, Arrivals>();
   readonly #activity = new PeerActivity();
+  readonly #ticks: ConnectionTicks;
   #rotation: Rotation = newRotation;
   /** The timers of the current session and of its successor, which swap when the successor takes over. */
   #timer = this.#newTimer();
@@ -129,6 +131,8 @@ export class Connection {
     this.#sockets = new Sockets(name, settings, env);
     this.#captures = new Captures(settings);
     this.#addressNamedIn = namingOf(settings);
+    this.#ticks = new ConnectionTicks((connection) => env.work((due) => this.#tick(due), connection));
+    env.states?.onTickAsked((connection, ms) => this.#ticks.set(connection, ms));
   }
 
   /** @param anew replaces the connection, or begins its attempt again: only a new one follows the settings */
@@ -330,9 +334,11 @@ export class Connection {
         this.#events.sentOwn(now);
         break;
       case "close":
+        this.#ticks.stop(effect.connection);
         this.#sockets.close(effect.connection, effect.code, effect.withinMs);
         break;
       case "destroy":
+        this.#ticks.stop(effect.connection);
         this.#sockets.destroy(effect.connection);
         break;
       case "timer":
@@ -370,6 +376,7 @@ export class Connection {
   }
 
   #retire(connection: number, withinMs: number): void {
+    this.#ticks.stop(connection);
     this.#sockets.retire(connection, withinMs, this.#activity.proof(connection), () =>
       this.#env.work((retired) => this.#onRetirementExpired(retired), connection),
     );
@@ -424,10 +431,38 @@ export class Connection {
   #opened(connection: number): void {
     const { settings } = this.resolved;
     this.#env.tape?.opened(connection, settings, this.#sockets.agreed(connection), this.#secrets);
-    const fault = this.#env.states?.begin(connection);
+    const fault = this.#begin(connection);
     this.#advance(
       fault === undefined ? { type: "opened", connection } : { type: "unservable", connection, detail: fault },
     );
+  }
+
+  /** @returns why the protocol cannot serve the connection; undefined if it can */
+  #begin(connection: number): string | undefined {
+    if (!this.#env.states) return undefined;
+    this.#ticks.begin(connection);
+    const begun = this.#env.states.begin(connection);
+    if (typeof begun === "string") return begun;
+    this.#writeOwn(connection, begun);
+    return undefined;
+  }
+
+  #tick(connection: number): void {
+    this.#writeOwn(connection, this.#env.states?.tick(connection) ?? []);
+  }
+
+  /** Writes frames of the protocol's own. For an upstream that does not read, `limits.buffered_bytes` bounds them. */
+  #writeOwn(connection: number, frames: readonly Body[]): void {
+    const { buffered_bytes: max } = this.resolved.settings.limits;
+    for (const frame of frames) {
+      if (this.buffered(connection) + frame.length > max) {
+        if (connection === this.#session.connection)
+          this.renew("its protocol sends frames that the upstream does not read");
+        return;
+      }
+      this.write(connection, frame);
+      this.#events.sentOwn(this.#env.now());
+    }
   }
 
   #received(connection: number, arrivals: Arrivals, signs: Signs, frame: Body): void {
@@ -503,6 +538,7 @@ export class Connection {
     const drop = this.#shown(given, settings.url);
     this.#arrivals.delete(connection);
     this.#captures.onEnded(connection);
+    this.#ticks.stop(connection);
     this.#env.states?.end(connection);
     this.#env.signs.end(connection);
     const close = this.#sockets.gone(connection, drop);
