@@ -15,11 +15,13 @@ import {
   type ModuleTraits,
   method,
   replyIn,
+  wireFormIn,
 } from "./module-results.ts";
 import { type Body, InvalidMessage, type Mode, type Protocol, type WireId } from "./protocol.ts";
 
 /** The handlers of one object: of all connections, or of one that has an object of its own. */
-export interface Handlers extends Pick<Protocol, "encode" | "decode" | "adopt" | "cancel" | "replyTo" | "split"> {
+export interface Handlers
+  extends Pick<Protocol, "encode" | "decode" | "adopt" | "toWire" | "cancel" | "replyTo" | "split"> {
   /** Returns the frames to send. May throw. */
   opened?(): readonly Body[];
   /** Returns the frames to send. */
@@ -29,12 +31,13 @@ export interface Handlers extends Pick<Protocol, "encode" | "decode" | "adopt" |
 
 /** Throws a plain Error that names the missing or invalid member. */
 export function handlersOf(definition: Fields, traits: ModuleTraits, threw: ModuleThrew): Handlers {
-  const optional = (key: "split" | "adopt" | "cancel" | "replyTo" | "opened" | "tick" | "end") =>
+  const optional = (key: "split" | "adopt" | "toWire" | "cancel" | "replyTo" | "opened" | "tick" | "end") =>
     definition[key] === undefined ? undefined : method(definition, key);
   const encode = method(definition, "encode");
   const decode = method(definition, "decode");
   const split = optional("split");
   const adopt = optional("adopt");
+  const toWire = optional("toWire");
   const cancel = optional("cancel");
   const replyTo = optional("replyTo");
   const opened = optional("opened");
@@ -51,6 +54,7 @@ export function handlersOf(definition: Fields, traits: ModuleTraits, threw: Modu
     decode: (frame) => decodedIn(frame, traits, threw, decode),
     ...(adopt &&
       traits.correlation === "id" && { adopt: (frame, id) => adoptedIn(threw, () => adopt(frame, id), traits) }),
+    ...(toWire && { toWire: (frame: string) => wireFormIn(threw, () => toWire(frame), frame) }),
     ...(replyTo && {
       replyTo: (request: Body, reply: string) =>
         asCallersFault("replyTo", threw, () => replyIn(replyTo(copied(request), reply))),

@@ -101,6 +101,16 @@ export function itemsIn(result: unknown): readonly string[] | undefined {
   throw new ModuleFault("the protocol's split returned something other than strings for this message");
 }
 
+/** Without a usable result the frame goes out as it was written. */
+export function wireFormIn(threw: ModuleThrew, work: () => unknown, written: string): Body {
+  try {
+    return bodyIn(work()) ?? written;
+  } catch (error) {
+    threw("the protocol's toWire threw", error);
+    return written;
+  }
+}
+
 /** The most frames that a connection sends by itself at once. */
 const MAX_FRAMES = 100;
 
@@ -174,7 +184,7 @@ function messageIn(
     if (result.type === "message") {
       return {
         type: "message",
-        ...(result.render !== undefined && { render: renderer(frame, threw, result) }),
+        ...(result.render !== undefined && keptForm(frame, threw, result)),
         ...(result.wantsReply === true && { wantsReply: true }),
       };
     }
@@ -207,6 +217,26 @@ function messageIn(
   } catch (error) {
     return decodeThrew(threw, error);
   }
+}
+
+/** The message as it is kept: text or bytes as `render` returns them, anything else as JSON; else the frame. */
+function keptForm(frame: Body, threw: ModuleThrew, result: Fields): { json?: true; render(): Body } {
+  if (typeof result.render !== "function") return { render: () => copied(frame) };
+  try {
+    const value = method(result, "render")();
+    const body = bodyIn(value);
+    if (body !== undefined) return { render: () => body };
+    const text = isThenable(value) ? undefined : (JSON.stringify(value) as string | undefined);
+    return text === undefined ? { render: () => copied(frame) } : { json: true, render: () => text };
+  } catch (error) {
+    threw("a render of the protocol threw", error);
+    return { render: () => copied(frame) };
+  }
+}
+
+/** A promise would be kept as `{}`. */
+function isThenable(value: unknown): boolean {
+  return isObject(value) && "then" in value;
 }
 
 /** Without a `render` that works, the caller gets the frame as it arrived, with our id. */

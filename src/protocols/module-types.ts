@@ -3,7 +3,21 @@
 import type { Adopted, Body, DecodedMessage, Encoded, Mode, Protocol, WireId } from "./protocol.ts";
 
 /** The members of a protocol that modules do not have, or know in another form. */
-type NotOfModules = "encode" | "decode" | "adopt" | "cancel" | "replyTo" | "states" | "takesEveryFrame";
+type NotOfModules =
+  | "encode"
+  | "decode"
+  | "adopt"
+  | "toWire"
+  | "cancel"
+  | "replyTo"
+  | "states"
+  | "takesEveryFrame"
+  | "comparesRendered";
+
+/** The classification of a frame. A message may have any form: text and bytes stay, anything else is kept as JSON. */
+export type ModuleResult =
+  | Exclude<DecodedMessage, { readonly type: "message" }>
+  | { readonly type: "message"; readonly render?: () => unknown; readonly wantsReply?: boolean };
 
 /**
  * The default export of a protocol module, which keeps no state, or the result of the function that it exports. All
@@ -11,10 +25,12 @@ type NotOfModules = "encode" | "decode" | "adopt" | "cancel" | "replyTo" | "stat
  */
 export interface ProtocolModule extends Pick<Protocol, "name">, Partial<Omit<Protocol, "name" | NotOfModules>> {
   /** Classifies a frame, or each message in it, in their order. */
-  decode(frame: Body): DecodedMessage | readonly DecodedMessage[];
+  decode(frame: Body): ModuleResult | readonly ModuleResult[];
   encode(message: Body, id: number, mode: Mode): Pick<Encoded, "frame"> & Partial<Encoded>;
   /** Sets our id in a frame of the greeting, a heartbeat or an answer. Undefined if it carries none. */
   adopt?(frame: Body, id: number): Adopted | undefined;
+  /** Returns the form in which a step of the greeting or a heartbeat goes out: text or bytes. */
+  toWire?(frame: string): Body;
   /** Returns the frame that cancels the rest of a reply. */
   cancel?(id: WireId): Body | undefined;
   /** Returns the frame that replies to a message with `wantsReply`. */

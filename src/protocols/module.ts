@@ -48,14 +48,15 @@ export function fromModule(exports: unknown, threw: ModuleThrew = () => {}): Pro
 function ofConnections(
   states: ModuleStates,
   first: Handlers,
-): Pick<Protocol, "states" | "encode" | "decode" | "adopt" | "cancel" | "replyTo"> {
+): Pick<Protocol, "states" | "encode" | "decode" | "adopt" | "toWire" | "cancel" | "replyTo"> {
   const of = (connection: number | undefined) => states.of(connection);
-  const { adopt, cancel, replyTo } = first;
+  const { adopt, toWire, cancel, replyTo } = first;
   return {
     states,
     encode: (message, id, route, connection) => of(connection).encode(message, id, route),
     decode: (frame, connection) => states.decoded(frame, connection),
     ...(adopt && { adopt: (frame, id, connection) => of(connection).adopt?.(frame, id) }),
+    ...(toWire && { toWire: (frame, connection) => (of(connection).toWire ?? toWire)(frame) }),
     ...(cancel && { cancel: (id, alias, connection) => of(connection).cancel?.(id, alias) }),
     ...(replyTo && {
       replyTo: (request, reply, connection) => (of(connection).replyTo ?? replyTo)(request, reply),
@@ -80,7 +81,16 @@ function traitsOf(definition: Fields): ModuleTraits & Omit<Protocol, keyof Handl
   if (!isNumber(maxId) || maxId < LEAST_MAX_ID) {
     throw new Error(`the protocol's "maxId" must be a whole number of at least ${LEAST_MAX_ID}`);
   }
-  return { name, correlation, accepts, ids, maxId, maxFrames, streams: definition.streams === true };
+  return {
+    name,
+    correlation,
+    accepts,
+    ids,
+    maxId,
+    maxFrames,
+    streams: definition.streams === true,
+    comparesRendered: true,
+  };
 }
 
 function oneOf<T extends string>(definition: Fields, key: keyof Fields, values: readonly [T, T, ...T[]]): T {

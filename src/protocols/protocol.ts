@@ -177,6 +177,8 @@ export interface Protocol {
    * - `callers`: the callers' own ids travel unchanged; one that is already in flight is refused.
    */
   readonly ids?: "ours" | "increasing" | "callers" | undefined;
+  /** True if conditions of the greeting and the heartbeat see a message as its `render` returns it. */
+  readonly comparesRendered?: boolean | undefined;
   /** JSON pointers of the places of ids in what goes out; omitted if they are in no JSON, or are not known. */
   readonly idPlaces?: readonly string[] | undefined;
   /** The most parts of one reply; by default 1,000. */
@@ -208,6 +210,11 @@ export interface Protocol {
    * and their ids may be those of requests.
    */
   adopt?(frame: Body, id: number, connection?: number): Adopted | undefined;
+  /**
+   * Returns the form in which a step of the greeting or a heartbeat goes out; omitted if that is its text. Must not
+   * throw.
+   */
+  toWire?(frame: string, connection?: number): Body;
   /**
    * Builds the reply to a request of the upstream's own, which `decode` has marked with `wantsReply`; omitted if it
    * marks none. `request` is the message as it was kept. Throws {@link InvalidMessage} if `reply` cannot be one.

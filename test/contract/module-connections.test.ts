@@ -8,6 +8,7 @@ import { written } from "./files.ts";
 
 /** Each message carries the token of its connection; each reply says how many frames the connection has brought. */
 const MODULE = `
+const bytes = new Uint8Array([1, 2]);
 export default (connection) => {
   if (connection?.number === 3) throw new Error("no state-" + "today");
   let token = "no-token";
@@ -20,13 +21,17 @@ export default (connection) => {
     decode(frame) {
       frames++;
       const [first, ...words] = String(frame).split(" ");
+      const message = (shown) => ({ type: "message", render: () => shown });
+      if (frame instanceof Uint8Array) return message({ bytes: [...frame] });
+      if (first === "both") return [message("words"), message(bytes)];
       if (first === "hello") {
         token = words[0];
         connection.tickAfter(0);
       }
-      if (!/^[0-9]+$/.test(first)) return { type: "message" };
+      if (!/^[0-9]+$/.test(first)) return message({ [first]: words });
       return { type: "reply", id: Number(first), render: () => words.join(" ") + " " + frames };
     },
+    toWire: (frame) => new TextEncoder().encode(frame),
     opened: () => [new Uint8Array([connection.number]), "opened"],
     tick() {
       connection.tickAfter(20);
@@ -43,13 +48,16 @@ describe("a module that exports a function", () => {
   let removeModule = async () => {};
   before(async () => {
     upstream = await startUpstream({
-      onConnection: (connection) => connection.send(`hello token-${connection.number}`),
+      onConnection(connection) {
+        for (const frame of [`hello token-${connection.number}`, "both", new Uint8Array([9]), "welcome"])
+          connection.send(frame);
+      },
       onMessage: (message, connection) => {
         if (typeof message === "string" && /^[0-9]/.test(message)) connection.send(message);
       },
     });
     const protocol = await written({ after: (end) => (removeModule = end) }, "stateful.mjs", MODULE);
-    const greeting = [{ send: "greeting" }, { expect: { text: "^hello" } }];
+    const greeting = [{ send: "greeting" }, { expect: { has: ["/welcome"] } }];
     const main = { url: upstream.url, protocol, greeting, reconnect: { from: "20ms", to: "50ms" } };
     product = await startProduct({ config: { upstreams: { main } } });
     await product.ready();
@@ -66,33 +74,44 @@ describe("a module that exports a function", () => {
   test("sends frames when a connection has opened, bytes too, before the greeting, and when it is ticked", async () => {
     const connection = upstream.connections[0];
     await until(() => connection?.texts.includes("tick 4"));
-    assert.deepEqual(connection?.messages[0], new Uint8Array([1]));
-    assert.deepEqual(connection?.texts.slice(0, 5), ["opened", "greeting", "tick 1", "tick 2", "tick 4"]);
+    const sent = [new Uint8Array([1]), "opened", new TextEncoder().encode("greeting"), "tick 1", "tick 2", "tick 4"];
+    assert.deepEqual(connection?.messages.slice(0, 6), sent);
     await logged(/the protocol's tick threw: Error: no tick-today.*stateful\.mjs:\d+:\d+/);
   });
 
+  test("decides the form of the messages that are kept, those of the greeting too, and that conditions see", async () => {
+    const page = await (await product.fetch("/v1/upstreams/main/messages?after=earliest&limit=4")).json();
+    const { messages } = page as { messages: readonly { data: unknown; encoding?: string }[] };
+    const kept = messages.map(({ data, encoding = "none" }) => [data, encoding]);
+    const expected = [[{ hello: ["token-1"] }], ["words"], ["AQI=", "base64"], [{ bytes: [9] }]];
+    assert.deepEqual(
+      kept,
+      expected.map(([data, encoding = "none"]) => [data, encoding]),
+    );
+  });
+
   test("has state for each connection, is told of each frame once and of the end, and fails alone", async () => {
-    assert.equal(await text("a"), "token-1 a 2");
-    assert.equal(await text("b"), "token-1 b 3");
+    assert.equal(await text("a"), "token-1 a 5");
+    assert.equal(await text("b"), "token-1 b 6");
     upstream.connections[0]?.close(1001);
-    await logged(/stateful\.mjs.*ended-1-3/);
+    await logged(/stateful\.mjs.*ended-1-6/);
     await until(async () => (await product.state()).phase === "ready");
-    assert.equal(await text("c"), "token-2 c 2");
+    assert.equal(await text("c"), "token-2 c 5");
     upstream.connections[1]?.close(1001);
-    await logged(/the protocol's function threw: Error: no state-today.*stateful\.mjs:3:\d+/);
+    await logged(/the protocol's function threw: Error: no state-today.*stateful\.mjs:4:\d+/);
     await until(() => upstream.connections.length === 4);
     await until(async () => (await product.state()).phase === "ready");
     const { last_error, last_cause } = await product.state();
     assert.match(String(last_error), /^the protocol module cannot serve the connection: .* which is in the log$/);
     assert.equal(last_cause, "module");
-    assert.equal(await text("d"), "token-4 d 2");
+    assert.equal(await text("d"), "token-4 d 5");
   });
 
   test("is ticked until the exit closes the connection, and told of that end", async () => {
     const connection = upstream.connections[3];
     await until(() => connection?.texts.includes("tick 5"));
     assert.equal((await product.stop()).code, 0);
-    assert.match(product.stderr(), /ended-4-2/);
+    assert.match(product.stderr(), /ended-4-5/);
     assert.equal(connection?.closed?.code, 1001);
     assert.doesNotMatch(product.stderr(), /tick threw: TypeError/, "a connection that is gone was ticked");
   });

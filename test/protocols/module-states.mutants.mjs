@@ -1,6 +1,6 @@
 /** Mutants of `src/protocols/module-states.ts`. */
 export default {
-  tests: ["test/protocols/module-states", "test/contract/module-connections"],
+  tests: ["test/protocols/module-states"],
   mutants: [
     ["a frame is decoded each time", "last?.frame === frame ? last.decoded", "last?.frame === null ? last.decoded"],
     ["all connections share a state", "this.#states.get(connection)?.handlers", "this.#states.get(1)?.handlers"],

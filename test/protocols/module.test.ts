@@ -151,8 +151,40 @@ test("a list of results is checked one by one, and an endless one is noise", () 
   assert.match(JSON.stringify(decoding(() => Array(10_001).fill({ type: "message" }))), /noise.*more than 10000/);
 });
 
+test("a message is kept as text and bytes if its render returns those, and as JSON otherwise", () => {
+  const bytes = new Uint8Array([1]);
+  for (const [value, body, json] of [
+    ["text", "text", undefined],
+    [bytes, bytes, undefined],
+    [{ a: [1, null] }, '{"a":[1,null]}', true],
+    [[], "[]", true],
+    [7, "7", true],
+    [null, "null", true],
+  ] as const) {
+    const decoded = decoding(() => ({ type: "message", render: () => value }));
+    assert.ok(decoded.type === "message");
+    assert.deepEqual([decoded.render?.(undefined), decoded.json], [body, json]);
+  }
+});
+
+test("the form in which the configuration's frames go out is text or bytes, or else as they are written", () => {
+  const wired = (toWire: (frame: string) => unknown) => fromModule({ default: { ...sums, toWire } }).toWire?.("{}");
+  assert.equal(
+    wired((frame) => `<${frame}>`),
+    "<{}>",
+  );
+  assert.deepEqual(
+    wired(() => new Uint8Array([1])),
+    new Uint8Array([1]),
+  );
+  for (const work of [() => 7, () => assert.fail("on purpose")]) assert.equal(wired(work), "{}");
+  assert.equal(fromModule({ default: sums }).toWire, undefined);
+});
+
 test("a message without a working render is the frame", () => {
-  for (const render of [7, () => 7]) {
+  const circle: { self?: unknown } = {};
+  circle.self = circle;
+  for (const render of [7, () => undefined, () => circle, () => Promise.resolve("x"), () => () => "x"]) {
     const decoded = decoding(() => ({ type: "message", render }));
     assert.ok(decoded.type === "message");
     assert.equal(decoded.render?.(undefined), "frame");

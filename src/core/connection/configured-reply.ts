@@ -6,6 +6,7 @@ import type { FrameInput, SessionEffect } from "./session-state.ts";
 /** The frame as a condition sees it that awaits a reply to `by`; undefined if it answers something else. */
 export function seenBy(by: ConfiguredBy, { frame, origin }: FrameInput): Body | undefined {
   if (origin === undefined) return frame;
+  if (origin.type === "message") return origin.body;
   return origin.type === "configured" && origin.by === by ? origin.body : undefined;
 }
 

@@ -10,6 +10,8 @@ export type FrameOrigin =
   | { readonly type: "request" }
   /** It is a request of the upstream's own, which the configuration or the protocol answers. */
   | { readonly type: "answered" }
+  /** It is a message, which the protocol gives another form. */
+  | { readonly type: "message"; readonly body: Body }
   /** It concerns nobody, by a rule of the configuration. */
   | { readonly type: "ignored" }
   /** It answers a frame of the configuration. */

@@ -47,6 +47,8 @@ export class ConfiguredIds {
   originOf(connection: number, frame: Body, decoded: Decoded): FrameOrigin | undefined {
     if (decoded.type === "answer") return ANSWERED;
     if (decoded.type === "ignored") return IGNORED;
+    if (this.#protocol.comparesRendered && decoded.type === "message" && decoded.render)
+      return { type: "message", body: decoded.render(undefined) };
     if (this.#protocol.correlation === "order" || decoded.type === "several") return undefined;
     const named = this.#requests.named(connection, decoded);
     if (!("id" in named)) return undefined;

@@ -213,9 +213,13 @@ export class Exchange {
 
   // Frames of the configuration.
 
-  /** Gives a frame of the configuration an id of ours: see `ConfiguredIds`. @returns the frame to write at once */
+  /**
+   * Gives a frame of the configuration an id of ours (see `ConfiguredIds`) and the protocol's form.
+   * @returns the frame to write at once
+   */
   adopt(connection: number, frame: Body, by: ConfiguredBy): Body {
-    return this.#configured.adopt(connection, frame, by);
+    const adopted = this.#configured.adopt(connection, frame, by);
+    return (typeof adopted === "string" ? this.#protocol.toWire?.(adopted, connection) : undefined) ?? adopted;
   }
 
   /** Finds out what a frame answers, or that it is answered, and changes nothing. Other frames have no origin. */
@@ -282,10 +286,10 @@ export class Exchange {
     return this.#flush(now);
   }
 
-  /** True if a frame that came during the greeting, as a message, is a request of the upstream's own. */
-  wantsReply(connection: number, frame: Body): boolean {
-    const decoded = this.#protocol.decode(frame, connection);
-    return decoded.type === "message" && decoded.wantsReply === true;
+  /** Takes a frame that came during the greeting, before there could be requests: what it brings are messages. */
+  onEarlyFrame(connection: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
+    this.#incoming.takeEarly(connection, frame, now, buffered);
+    return this.#flush(now);
   }
 
   /**

@@ -63,6 +63,19 @@ export class IncomingFrames {
     }
   }
 
+  /** Takes a frame that came before there could be requests. It answers none, whatever it looks like. */
+  takeEarly(connection: number, frame: Body, now: number, buffered: number): void {
+    const decoded = this.#of.protocol.decode(frame, connection);
+    if (decoded.type === "message") this.#onDecoded(connection, decoded, frame, now, buffered);
+    if (decoded.type !== "message" && decoded.type !== "several") this.#message(frame);
+    if (decoded.type !== "several") return;
+    for (const each of decoded.results) {
+      const part = "render" in each && each.render ? each.render(undefined) : frame;
+      if (each.type === "message" || each.type === "answer") this.#onDecoded(connection, each, part, now, buffered);
+      else this.#message(part);
+    }
+  }
+
   /** Takes a frame that could not be taken apart, and is therefore no message of this protocol. */
   takeUnreadable(frame: Body, why: string): void {
     this.#of.counters.noise++;

@@ -113,7 +113,10 @@ export class Upstream {
         resuming: (isExpected) => this.#router.onResuming(isExpected),
         rotated: () => this.#router.onRotated(this.#withdrawSubscriptions()),
         proven: (connection, frames) => this.#carryOut(this.#exchange.onProven(connection, frames, env.now())),
-        message: (connection, frame) => this.#onGreetingMessage(connection, frame),
+        message: (connection, frame) =>
+          this.#carryOut(
+            this.#exchange.onEarlyFrame(connection, frame, env.now(), this.#connection.buffered(connection)),
+          ),
         frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
         adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),
         originOf: (connection, frame) => this.#exchange.originOf(connection, frame),
@@ -259,17 +262,6 @@ export class Upstream {
   /** Subscriptions are requested again on the next connection, where requests held for this one must not go out too. */
   #withdrawSubscriptions(): readonly number[] {
     return this.#exchange.withdraw("subscriptions");
-  }
-
-  /** Takes a message that came during the greeting, before there could be requests. */
-  #onGreetingMessage(connection: number, frame: Body): void {
-    this.#exchange.counters.messages++;
-    this.#router.message(
-      frame,
-      undefined,
-      undefined,
-      this.#exchange.wantsReply(connection, frame) ? connection : undefined,
-    );
   }
 
   #onFrame(connection: number, frame: Body, now: number): void {
