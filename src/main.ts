@@ -2,13 +2,13 @@
 /** The command line program: from arguments to configuration to service. */
 
 import type { CommandEnd } from "./commands/failed.ts";
-import { listenCure } from "./commands/listen-cures.ts";
 import type { ServiceRecording } from "./commands/record-command.ts";
 import { type Flags, helpText, parseCommandLine } from "./config/commandline.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { demandPermissions } from "./demand-permissions.ts";
 import type { Failure } from "./errors.ts";
+import { listenCure } from "./listen-cures.ts";
 import { errorLines, log, outputLines, printReport } from "./log.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";

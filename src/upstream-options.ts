@@ -625,6 +625,8 @@ export type ProtocolOptions =
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
       readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The token of Janus' token_auth, which goes into every message. */
       readonly token?: string | undefined;
       /** The api_secret of Janus, which goes into every message. */

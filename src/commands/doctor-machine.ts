@@ -6,11 +6,11 @@ import type { Environment } from "../config/environment.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { isWorldReadable } from "../config/tokens.ts";
 import { withinDescriptors } from "../descriptor-limit.ts";
+import { listenCure } from "../listen-cures.ts";
 import { placeholdersIn } from "../placeholders.ts";
 import { codeOf, readSecretFile } from "../secret-file.ts";
 import { outgoingOf } from "../secrets.ts";
 import { type Finding, fail, ok, warn } from "./findings.ts";
-import { listenCure } from "./listen-cures.ts";
 
 /** Variables by which other programs find a proxy; they may be written in small letters, too. */
 const PROXY_VARIABLES = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "WSS_PROXY", "WS_PROXY"];

@@ -111,10 +111,10 @@ test("a protocol is a preset, a preset with options, or a module", () => {
     ["/opt/protocol.js", "/opt/protocol.js"],
     ["file:///opt/protocol.js", "file:///opt/protocol.js"],
     [{ preset: "text" }, { preset: "text" }],
-    [{ preset: "json" }, { preset: "json", id: { out: "/id", in: "/id", kind: "int" } }],
+    [{ preset: "json" }, { preset: "json", correlation: "id" }],
     [
       { preset: "json", id: { in: "/reply_to", kind: "string" } },
-      { preset: "json", id: { out: "/id", in: "/reply_to", kind: "string" } },
+      { preset: "json", correlation: "id", id: { out: "/id", in: "/reply_to", kind: "string" } },
     ],
   ];
   for (const [protocol, expected] of cases)

@@ -111,7 +111,7 @@ describe("a module that exports a function", () => {
     const connection = upstream.connections[3];
     await until(() => connection?.texts.includes("tick 5"));
     assert.equal((await product.stop()).code, 0);
-    assert.match(product.stderr(), /ended-4-5/);
+    await product.said(/ended-4-5/);
     assert.equal(connection?.closed?.code, 1001);
     assert.doesNotMatch(product.stderr(), /tick threw: TypeError/, "a connection that is gone was ticked");
   });

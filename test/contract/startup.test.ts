@@ -74,7 +74,7 @@ describe("starting", () => {
     const product = await startProduct({ env: { SIDESOCKET_TOKEN: token }, t });
     await product.until(() => product.stderr().includes("curl"));
     const [line = "", header = ""] = /curl -H "(.*)" --json .* http\S+/.exec(product.stderr()) ?? [];
-    assert.match(product.stderr(), /Try, with TOKEN set to a token of yours:/);
+    await product.said(/Try, with TOKEN set to a token of yours:/);
     const authorization = header.replace("$TOKEN", token).replace("Authorization: ", "");
     await until(async () => (await product.fetch("/readyz")).ok, { what: "the demo to be ready" });
     const [, json = ""] = /--json '(.*)'/.exec(line) ?? [];

@@ -1,4 +1,4 @@
-/** Mutants of `src/commands/listen-cures.ts`. */
+/** Mutants of `src/listen-cures.ts`. */
 export default {
   tests: ["test/contract/mistakes", "test/contract/doctor"],
   mutants: [["a taken port has no cure", "EADDRINUSE:", "EADDRINUSEX:"]],
