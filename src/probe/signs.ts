@@ -47,6 +47,21 @@ const pathIs = (pattern: RegExp, what: string) => (look: Look) =>
 const isFrame = (pattern: RegExp, what: string) => (look: Look) =>
   when(look.frames[0] !== undefined && pattern.test(look.frames[0]), what);
 
+/** Public services of one dialect, by the end of their hosts. */
+const HOSTS: readonly (readonly [dialect: string, host: string, settings: readonly string[]])[] = [
+  ["binance", "binance.com", ["protocol: binance"]],
+  ["binance", "binance.us", ["protocol: binance"]],
+  ["deribit", "deribit.com", ["protocol: deribit"]],
+  ["kraken", "kraken.com", ["protocol: kraken"]],
+  ["xrpl", "ripple.com", ["protocol: xrpl"]],
+  ["xrpl", "xrplcluster.com", ["protocol: xrpl"]],
+];
+
+const hostIs = (host: string) => (look: Look) => {
+  const { hostname } = new URL(look.url);
+  return when(look.open && (hostname === host || hostname.endsWith(`.${host}`)), `its host is of ${host}`);
+};
+
 /** Subprotocols to offer in turn: each names its dialect, and agreeing on one does nothing. */
 export const OFFERS = [
   "graphql-transport-ws",
@@ -55,6 +70,7 @@ export const OFFERS = [
   "janus-protocol",
   "wamp.2.json",
   "v12.stomp",
+  "ocpp2.0.1",
   "ocpp1.6",
   "mqtt",
 ] as const;
@@ -95,18 +111,9 @@ export const SIGNS: readonly Sign[] = [
     seen: agreed("obswebsocket.json"),
   },
   {
-    dialect: "graphql-ws (legacy)",
+    dialect: "graphql-ws",
     sureness: "certain",
-    settings: [
-      "subprotocols: [graphql-ws]",
-      "protocol:",
-      "  preset: json",
-      "  id: { kind: string }",
-      "  final: [{ match: { /type: complete } }, { match: { /type: error } }]",
-      "  collect: {}",
-      "greeting:",
-      "  - { send: { type: connection_init }, expect: { match: { /type: connection_ack } } }",
-    ],
+    settings: ["protocol: graphql-ws"],
     seen: agreed("graphql-ws"),
   },
   {
@@ -115,22 +122,37 @@ export const SIGNS: readonly Sign[] = [
     settings: ["protocol:", "  preset: janus", '  # password: "${JANUS_SECRET}"'],
     seen: agreed("janus-protocol"),
   },
-  { dialect: "wamp", sureness: "certain", seen: agreed("wamp.2.json") },
-  { dialect: "stomp", sureness: "certain", seen: agreed("v12.stomp") },
-  { dialect: "ocpp", sureness: "certain", seen: agreed("ocpp1.6") },
+  {
+    dialect: "wamp",
+    sureness: "certain",
+    settings: ["protocol: { preset: wamp, realm: realm1 }"],
+    seen: agreed("wamp.2.json"),
+  },
+  {
+    dialect: "stomp",
+    sureness: "certain",
+    settings: ["protocol:", "  preset: stomp", "  # login: me", '  # password: "${PASSWORD}"'],
+    seen: agreed("v12.stomp"),
+  },
+  ...["2.0.1", "1.6"].map(
+    (version): Sign => ({
+      dialect: "ocpp",
+      sureness: "certain",
+      settings: [`protocol: { preset: ocpp, version: "${version}" }`],
+      seen: agreed(`ocpp${version}`),
+    }),
+  ),
   { dialect: "mqtt", sureness: "certain", seen: agreed("mqtt") },
   {
     dialect: "socket.io",
     sureness: "certain",
+    settings: ["protocol: socket.io"],
     seen: isFrame(/^0\{.*"pingInterval"/s, "its first frame opens a session of Engine.IO"),
   },
   {
-    dialect: "gateway of Discord's kind",
+    dialect: "discord-gateway",
     sureness: "certain",
-    settings: [
-      "protocol: json",
-      "keepalive: { heartbeat: { send: { op: 1, d: null }, every: 40s, expect: { match: { /op: 11 } } } }",
-    ],
+    settings: ["protocol:", "  preset: discord-gateway", '  token: "${DISCORD_TOKEN}"'],
     seen: (look) => {
       const { op, d } = firstFrame(look) ?? {};
       const isHello = op === 10 && typeof d === "object" && d !== null && "heartbeat_interval" in d;
@@ -140,20 +162,56 @@ export const SIGNS: readonly Sign[] = [
   {
     dialect: "slack-socket-mode",
     sureness: "certain",
-    settings: [
-      "protocol:",
-      "  preset: json",
-      "  answers:",
-      "    - when: { has: [/envelope_id] }",
-      '      send: { envelope_id: "" }',
-      "      copy: { /envelope_id: /envelope_id }",
-      "      keep: true",
-    ],
+    settings: ["protocol: slack-socket-mode"],
     seen: (look) => {
       const { type, num_connections } = firstFrame(look) ?? {};
       return when(type === "hello" && num_connections !== undefined, "its first frame is hello with num_connections");
     },
   },
+  {
+    dialect: "openai-realtime",
+    sureness: "certain",
+    settings: ["protocol: openai-realtime"],
+    seen: (look) => {
+      const { type, session } = firstFrame(look) ?? {};
+      return when(type === "session.created" && session !== undefined, "its first frame is session.created");
+    },
+  },
+  {
+    dialect: "zwave-js",
+    sureness: "certain",
+    settings: ["protocol: zwave-js"],
+    seen: (look) => {
+      const { type, driverVersion, homeId } = firstFrame(look) ?? {};
+      const isVersion = type === "version" && (driverVersion !== undefined || homeId !== undefined);
+      return when(isVersion, "its first frame is the version of a Z-Wave driver");
+    },
+  },
+  {
+    dialect: "nostr",
+    sureness: "certain",
+    settings: ["protocol: nostr"],
+    seen: isFrame(/^\s*\[\s*"(?:AUTH|NOTICE)"\s*,/, "its first frame is a challenge or a notice of a Nostr relay"),
+  },
+  {
+    dialect: "kraken",
+    sureness: "certain",
+    settings: ["protocol: kraken"],
+    seen: (look) => {
+      const { channel, type, data } = firstFrame(look) ?? {};
+      const [status] = Array.isArray(data) ? (data as readonly unknown[]) : [];
+      const isStatus = channel === "status" && type === "update" && typeof status === "object" && status !== null;
+      return when(isStatus && "system" in status, "its first frame is the status of Kraken's system");
+    },
+  },
+  ...HOSTS.map(
+    ([dialect, host, settings]): Sign => ({
+      dialect,
+      sureness: "likely",
+      settings,
+      seen: hostIs(host),
+    }),
+  ),
   {
     dialect: "json-rpc",
     sureness: "certain",
@@ -167,15 +225,34 @@ export const SIGNS: readonly Sign[] = [
     seen: pathIs(/^\/devtools\/(?:browser|page)\//, "its path is that of Chromium's DevTools"),
   },
   {
+    dialect: "webdriver-bidi",
+    sureness: "likely",
+    settings: ["protocol: webdriver-bidi"],
+    seen: pathIs(/^\/session(?:\/[\w-]+)?$/, "its path is that of a session of WebDriver"),
+  },
+  {
+    dialect: "phoenix",
+    sureness: "likely",
+    settings: ["protocol: phoenix"],
+    seen: pathIs(/^\/(?:socket|live)\/websocket$/, "its path is that of a socket of Phoenix"),
+  },
+  {
+    dialect: "signalr",
+    sureness: "possible",
+    settings: ["protocol: signalr"],
+    seen: pathIs(/(?:hub|signalr)\/?$/i, "its path ends like that of a hub of SignalR"),
+  },
+  {
+    dialect: "aria2",
+    sureness: "likely",
+    settings: ["protocol:", "  preset: aria2", '  # token: "${ARIA2_SECRET}"'],
+    seen: (look) =>
+      when(look.open && /:6800\/jsonrpc/.test(look.url), "its port and path are those of aria2 by default"),
+  },
+  {
     dialect: "jupyter",
     sureness: "likely",
-    settings: [
-      "protocol:",
-      "  preset: json",
-      "  id: { out: /header/msg_id, in: /parent_header/msg_id, kind: string }",
-      "  final: [{ match: { /channel: shell } }]",
-      "  collect: {}",
-    ],
+    settings: ["protocol: jupyter"],
     seen: pathIs(/\/api\/kernels\/[^/]+\/channels$/, "its path is that of a Jupyter kernel"),
   },
   {

@@ -16,6 +16,10 @@ const look = (shown: Partial<Look> = {}): Look => ({
 const agreeing = (name: string) => look({ offered: name, subprotocol: name });
 const shown = (looks: readonly Look[]) => proposalsFor(looks).map(({ sureness, dialect }) => `${sureness}: ${dialect}`);
 
+const frame = (value: unknown) => look({ frames: [JSON.stringify(value)] });
+/** A path or a host says less than a frame: the server may be another one. */
+const likely = (dialect: string) => [`likely: ${dialect}`, "possible: json-rpc"];
+
 describe("a guess at", () => {
   const table: readonly (readonly [what: string, looks: readonly Look[], proposed: readonly string[]])[] = [
     ["auth_required", [look({ frames: ['{"type":"auth_required","ha_version":"1"}'] })], ["certain: home-assistant"]],
@@ -24,7 +28,7 @@ describe("a guess at", () => {
     [
       "the hello of a gateway",
       [look({ frames: ['{"op":10,"d":{"heartbeat_interval":1}}'] })],
-      ["certain: gateway of Discord's kind"],
+      ["certain: discord-gateway"],
     ],
     [
       "the hello of Slack",
@@ -38,6 +42,26 @@ describe("a guess at", () => {
     ["a server that agrees to everything", [look(), ...OFFERS.map(agreeing)], ["possible: json-rpc"]],
     ["a page of Chromium", [look({ url: "ws://a/devtools/page/1" })], ["likely: cdp", "possible: json-rpc"]],
     ["a kernel", [look({ url: "ws://a/api/kernels/k/channels" })], ["likely: jupyter", "possible: json-rpc"]],
+    ["the session of a realtime AI", [frame({ type: "session.created", session: {} })], ["certain: openai-realtime"]],
+    ["the version of Z-Wave", [frame({ type: "version", driverVersion: "1", homeId: 1 })], ["certain: zwave-js"]],
+    ["another version", [frame({ type: "version" })], ["likely: json"]],
+    ["a challenge of Nostr", [frame(["AUTH", "a"])], ["certain: nostr"]],
+    ["another array", [frame(["READY", "a"])], ["likely: json"]],
+    [
+      "the status of Kraken",
+      [frame({ channel: "status", type: "update", data: [{ system: "online" }] })],
+      ["certain: kraken"],
+    ],
+    ["another status", [frame({ channel: "status", type: "update", data: [] })], ["likely: json"]],
+    ["a station's system", [look(), agreeing("ocpp1.6")], ["certain: ocpp"]],
+    ["an exchange by its host", [look({ url: "wss://stream.binance.com:9443/ws" })], likely("binance")],
+    ["another host of that end", [look({ url: "wss://notbinance.com/ws" })], ["possible: json-rpc"]],
+    ["a host that cannot be reached", [look({ url: "wss://ws.kraken.com/v2", open: false })], []],
+    ["a ledger by its host", [look({ url: "wss://s1.ripple.com/" })], likely("xrpl")],
+    ["a session of WebDriver", [look({ url: "ws://a/session/1-2" })], likely("webdriver-bidi")],
+    ["a socket of Phoenix", [look({ url: "ws://a/socket/websocket?vsn=2.0.0" })], likely("phoenix")],
+    ["a hub", [look({ url: "ws://a/chathub" })], ["possible: signalr", "possible: json-rpc"]],
+    ["aria2 where it listens", [look({ url: "ws://a:6800/jsonrpc" })], likely("aria2")],
     ["lines of text", [look({ frames: ["READY"] })], ["likely: text"]],
     ["bytes", [look({ frames: [undefined] })], ["possible: text"]],
     ["nothing at all", [look({ open: false, why: "the upstream could not be reached" })], []],
@@ -68,7 +92,12 @@ test("the settings of every sign are valid, and the surest of a dialect stands f
       "    url: ws://127.0.0.1:1",
       ...settings.map((line) => `    ${line}`),
     ].join("\n");
-    const env = { HOME_ASSISTANT_TOKEN: "a-token", OBS_PASSWORD: "a-password" };
+    const env = {
+      HOME_ASSISTANT_TOKEN: "a-token",
+      OBS_PASSWORD: "a-password",
+      DISCORD_TOKEN: "a-token",
+      PASSWORD: "a",
+    };
     await loadConfig({ flags: { config: "a.yaml" }, env, readFile: async () => text, cwd: "/" });
   }
 });
