@@ -54,6 +54,7 @@ process.once("exit", () => {
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
 const totals = new Map(runtimes.map((name) => [name, { passed: 0, failed: 0, skipped: 0 }]));
+console.log(`running ${files.length} ${files.length === 1 ? "file" : "files"} on ${runtimes.join(" and ")}`);
 const repeat = Number(flags.repeat);
 for (let round = 1; round <= repeat; round++) {
   if (repeat > 1) console.log(`round ${round} of ${repeat}`);
