@@ -119,7 +119,7 @@ export const SIGNS: readonly Sign[] = [
   {
     dialect: "janus",
     sureness: "certain",
-    settings: ["protocol:", "  preset: janus", '  # password: "${JANUS_SECRET}"'],
+    settings: ["protocol: janus"],
     seen: agreed("janus-protocol"),
   },
   {

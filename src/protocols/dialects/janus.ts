@@ -60,6 +60,7 @@ export const janus: Dialect<"token" | "password"> = {
     token: "The token of Janus' token_auth, which goes into every message.",
     password: "The api_secret of Janus, which goes into every message.",
   },
+  outgoing: { token: true, password: true },
   build: ({ token, password }) => {
     const login = {
       ...(token !== undefined && { token }),
