@@ -125,9 +125,9 @@ async function judge({ file, find, replace, tests, deno }, tree) {
   );
   const own = [...usual].filter(([key]) => tests.some((test) => key.startsWith(`${deno} `) && key.includes(test)));
   const limitMs = MORE_MS + TIMES * own.reduce((sum, [, ms]) => sum + ms, 0);
-  const { red, late, output } = await runTests({ tree, tests, deno, limitMs });
+  const { red, late, begun } = await runTests({ tree, tests, deno, limitMs });
   writeFileSync(path, source);
-  if (/^src\/.*error TS\d+/m.test(output)) return { killed: false, verdict: "NOT APPLIED: it does not compile" };
+  if (!begun) return { killed: false, verdict: "NOT APPLIED: it does not compile" };
   return red === undefined
     ? { killed: false, verdict: "SURVIVED" }
     : { killed: true, late, verdict: `killed by ${red}` };
@@ -171,7 +171,7 @@ async function runTests({ tree, tests, deno, limitMs, toTheEnd = false }) {
   running.delete(child);
   if (ending) await new Promise(() => {}); // An interrupted run is no verdict, and no other may start.
   if (code !== 0) red ??= "a run that ended with an error";
-  return { red, late, output };
+  return { red, late, begun, output };
 }
 
 /** Finds the first failed test, and its file, in the output of Node's or Deno's runner. */
