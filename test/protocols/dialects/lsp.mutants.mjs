@@ -13,7 +13,6 @@ export default {
       "protocol",
     ],
     ["any number of settings is copied", "sections.length === ITEMS_MAX", "false"],
-    ["a section finds what every object has", "!Object.hasOwn(value, key)", "!(key in value)"],
     ["the path of a section ends at its first key", 'section.split(".")', 'section.split(".", 1)'],
     [
       "the server may ask for settings that there are not",
