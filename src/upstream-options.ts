@@ -60,9 +60,9 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit,
-   * discord-gateway, graphql-ws, janus, jupyter, kraken, lsp, mcp, nostr, ocpp, openai-realtime, phoenix,
-   * signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), a preset with its
-   * options, or the path of a module. Default: `"json-rpc"`.
+   * discord-gateway, graphql-ws, janus, jupyter, kraken, lsp, mcp, mopidy, nostr, ocpp, openai-realtime,
+   * phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), a preset
+   * with its options, or the path of a module. Default: `"json-rpc"`.
    */
   readonly protocol?: string | ProtocolOptions | undefined;
   /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
@@ -715,6 +715,24 @@ export type ProtocolOptions =
       readonly version?: string | undefined;
       /** The capabilities of the client, as a JSON object; by default none. */
       readonly capabilities?: string | undefined;
+    }
+  | {
+      readonly preset: "mopidy";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
     }
   | {
       readonly preset: "nostr";

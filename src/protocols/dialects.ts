@@ -11,6 +11,7 @@ import { jupyter } from "./dialects/jupyter.ts";
 import { kraken } from "./dialects/kraken.ts";
 import { lsp } from "./dialects/lsp.ts";
 import { mcp } from "./dialects/mcp.ts";
+import { mopidy } from "./dialects/mopidy.ts";
 import { nostr } from "./dialects/nostr.ts";
 import { ocpp } from "./dialects/ocpp.ts";
 import { openaiRealtime } from "./dialects/openai-realtime.ts";
@@ -35,6 +36,7 @@ export const DIALECTS = {
   kraken,
   lsp,
   mcp,
+  mopidy,
   nostr,
   ocpp,
   "openai-realtime": openaiRealtime,

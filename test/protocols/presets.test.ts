@@ -9,7 +9,7 @@ import { text } from "../../src/protocols/text.ts";
 const NEEDING_A_TOKEN: readonly string[] = ["home-assistant", "discord-gateway"];
 
 /** Presets of services that speak JSON-RPC, for which `/rpc` and `rpc()` are there, too. */
-const SPEAKING_JSON_RPC: readonly string[] = ["json-rpc", "aria2", "deribit", "lsp", "mcp"];
+const SPEAKING_JSON_RPC: readonly string[] = ["json-rpc", "aria2", "deribit", "lsp", "mcp", "mopidy"];
 
 test("every preset is found by its name, and bears it, or that of JSON-RPC if it speaks that", () => {
   for (const name of presetNames) {

@@ -23,6 +23,7 @@ import { startInspector } from "../inspector.ts";
 import { startJanus } from "../janus.ts";
 import { startLanguageServer } from "../language-server.ts";
 import { startMcpServer } from "../mcp-server.ts";
+import { startMopidy } from "../mopidy.ts";
 import { type NostrEvent, startRelay } from "../nostr-relay.ts";
 import { type Station, startCentral } from "../ocpp-central.ts";
 import { load } from "../packages.ts";
@@ -58,6 +59,7 @@ const SOFTWARE: Readonly<Record<string, Software>> = {
   janus: { start: (t) => startJanus({ t, secret: "JANUS_SECRET" }), skip: lacks("janus") },
   lsp: { start: async (t) => (await startLanguageServer(t)).upstream },
   mcp: { start: async (t) => ({ url: (await startMcpServer(t)).upstream.url }) },
+  mopidy: { start: (t) => startMopidy(t), skip: lacks("mopidy") },
   nostr: {
     start: async (t) => {
       const { default: pure } = await load<{ default: { verifyEvent(event: NostrEvent): boolean } }>(
