@@ -3,14 +3,13 @@
 import type { CheckProtocolCommand } from "../config/commandline.ts";
 import { ConfigError } from "../config/problems.ts";
 import { demandNeeds } from "../demand-permissions.ts";
-import { textOf } from "../protocols/json-message.ts";
-import type { Body, DecodedMessage, Protocol } from "../protocols/protocol.ts";
+import type { Decoded, DecodedMessage } from "../protocols/protocol.ts";
 import { readRecording } from "../recording/read-recording.ts";
 import { loadModule } from "../recording/recorded-protocol.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { excerptOf } from "../secrets.ts";
 import { type CommandEnd, UNREAD } from "./failed.ts";
 import { LineOutput } from "./line-output.ts";
+import { PlayedConnections, shown } from "./played-connections.ts";
 
 /** The exit code if the module threw, or returned something that cannot be used. */
 const FAULTY = 1;
@@ -24,29 +23,40 @@ export async function checkProtocol(command: CheckProtocolCommand, runtime: Runt
   const faults: string[] = [];
   const protocol = await loadModule(module, (what, error) => faults.push(`${what}: ${described(error)}`));
   const output = new LineOutput(runtime);
-  let frames = 0;
-  let faulty = 0;
+  const played = new PlayedConnections(protocol);
+  const counts = { frames: 0, faults: 0 };
+  const show = async (head: string, found: readonly string[]): Promise<void> => {
+    const all = [...found, ...faults.splice(0).map((fault) => `fault: ${fault}`)];
+    counts.faults += all.filter((result) => result.startsWith("fault: ")).length;
+    await output.line(head);
+    for (const result of all) await output.line(`  ${result}`);
+  };
   try {
     for (const [index, entry] of entries.entries()) {
-      if (entry.event !== "received") continue;
-      frames++;
-      const results = resultsOf(protocol, entry.frame);
-      const all = [...results, ...faults.splice(0).map((fault) => `fault: ${fault}`)];
-      if (all.some((result) => result.startsWith("fault: "))) faulty++;
-      await output.line(`line ${lines[index]}: ${shown(entry.frame)}`);
-      for (const result of all) await output.line(`  ${result}`);
+      for (const tick of played.ticksUntil(entry.at)) await show(tick.head, tick.results);
+      const head = `line ${lines[index]}: `;
+      if (!("connection" in entry)) continue;
+      const { connection } = entry;
+      const begun = entry.event === "close" ? undefined : played.begin(connection, entry.at);
+      if (begun) await show(`${head}connection ${connection} opens`, begun);
+      if (entry.event === "received") {
+        counts.frames++;
+        await show(`${head}${shown(entry.frame)}`, resultsOf(played.received(connection, entry.frame)));
+      } else if (entry.event === "close" && played.end(connection)) {
+        await show(`${head}connection ${connection} closes`, []);
+      }
     }
-    await output.line(`${frames} frames, ${faulty} with faults`);
+    for (const connection of played.endAll()) await show(`connection ${connection} closes`, []);
+    await output.line(`${counts.frames} frames, ${counts.faults} faults`);
   } catch (error) {
     if (!output.isUnread) throw error;
     return { exitCode: UNREAD, joined: true };
   }
-  return { exitCode: faulty === 0 ? 0 : FAULTY, joined: true };
+  return { exitCode: counts.faults === 0 ? 0 : FAULTY, joined: true };
 }
 
 /** The module's results for a frame, in words. */
-function resultsOf(protocol: Protocol, frame: Body): readonly string[] {
-  const decoded = protocol.decode(frame);
+function resultsOf(decoded: Decoded): readonly string[] {
   if (decoded.type === "ignored") return [];
   const results =
     decoded.type === "several" ? decoded.results : [decoded.type === "aliased" ? decoded.otherwise : decoded];
@@ -74,11 +84,6 @@ function resultText(result: DecodedMessage): string {
         ? `${result.type} to ${result.id}: ${shown(result.render(undefined))}`
         : `${result.type} to ${result.id}`;
   }
-}
-
-function shown(body: Body): string {
-  const text = textOf(body);
-  return text === undefined ? `(${body.length} bytes)` : excerptOf(text, []);
 }
 
 /** The error with its place in the module. */
