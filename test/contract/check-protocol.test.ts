@@ -27,10 +27,15 @@ describe("a protocol module over recorded frames", () => {
       { event: "sent", text: "#7 get /lamp" },
       { event: "received", text: "#7 on" },
       { event: "received", text: "READY" },
+      { event: "received", at: 30_000, text: "READY" },
     ];
     const ran = await check(presets({ preset: "module" }), frames);
     assert.deepEqual([ran.code, ran.stderr], [0, ""]);
-    const lines = ["line 2: #7 on", "  reply to 7: on", "line 3: READY", "  message", "2 frames, 0 faults", ""];
+    const lines = [
+      ...["line 1: connection 1 opens", "line 2: #7 on", "  reply to 7: on", "line 3: READY", "  message"],
+      ...["tick of connection 1 at 30000 ms", "  sends: PING", "line 4: READY", "  message"],
+      ...["connection 1 closes", "3 frames, 0 faults", ""],
+    ];
     assert.equal(ran.stdout, lines.join("\n"));
   });
 

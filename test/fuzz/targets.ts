@@ -349,6 +349,8 @@ const moduleTarget: Target = {
     '[{"type":"part","id":1,"render":{"$call":"a"}},{"type":"reply","id":1,"render":{"$call":"b"},"gather":{"$call":"c"}}]',
     '{"type":"answer","frame":{"$bytes":3},"keep":true,"adopt":true}',
     '{"type":"message","render":{"$throw":"no"}}',
+    '{"type":"message","render":{"$call":{"a":[1]}}}',
+    '["hello",{"$bytes":2}]',
     '{"type":"error","fails":"oldest"}',
     '{"type":"noise","why":"x"}',
   ],
@@ -375,8 +377,10 @@ const moduleTarget: Target = {
       return "not JSON";
     }
     const encode = (_: Body, id: number) => ({ frame: String(id) });
-    const exports = { default: { name: "fuzzed", encode, decode: () => revived(result), streams: true } };
-    const protocol = fromModule(exports);
+    const module = { name: "fuzzed", encode, decode: () => revived(result), streams: true };
+    const ofConnection = { ...module, opened: () => revived(result), tick: () => revived(result) };
+    keepsState(() => ({ ...ofConnection, toWire: () => revived(result), end: () => revived(result) }));
+    const protocol = fromModule({ default: module });
     const decoded = protocol.decode("frame");
     const model = new ExchangeModel(protocol);
     model.connect();
@@ -398,6 +402,18 @@ function revived(value: unknown): unknown {
   if (call !== undefined) return () => revived(call);
   if (Array.isArray(value)) return value.map(revived);
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, revived(each)]));
+}
+
+/** A connection with such results begins or is refused, sends only frames, decodes once, and ends. */
+function keepsState(factory: () => unknown): void {
+  const protocol = fromModule({ default: factory });
+  const begun = protocol.states?.begin(1);
+  const sent = [...(typeof begun === "string" ? [] : (begun ?? [])), ...(protocol.states?.tick(1) ?? [])];
+  for (const frame of [...sent, protocol.toWire?.("frame", 1)])
+    assert.ok(typeof frame === "string" || frame instanceof Uint8Array, "a frame is neither text nor bytes");
+  protocol.states?.take(1, "frame");
+  if (typeof begun !== "string") assert.equal(protocol.decode("frame", 1), protocol.decode("frame", 1));
+  protocol.states?.end(1);
 }
 
 /** True if a frame shows that the only request has arrived, without being its reply. Its id is 1. */
