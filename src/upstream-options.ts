@@ -213,7 +213,7 @@ export interface UpstreamOptions {
           | {
               /** The messages that name an address. */
               readonly when: ConditionOptions;
-              /** The place of the address in them. */
+              /** The place of the address in them: a JSON pointer, or a group ($GROUP). */
               readonly at: string;
               /** The hosts that may be named; *.example.org stands for any below it. */
               readonly hosts: readonly string[];
@@ -401,16 +401,16 @@ export type ProtocolOptions =
             readonly kind?: "int" | "int32" | "increasing" | "keep" | undefined;
           }
         | undefined;
-      /** A pattern of replies: other frames are messages. */
-      readonly reply?: string | undefined;
-      /** Patterns of frames that precede the reply; they are messages. */
-      readonly skip?: readonly string[] | undefined;
+      /** The frames that are replies: others are messages. */
+      readonly reply?: ConditionOptions | undefined;
+      /** Frames that precede the reply; they are messages. */
+      readonly skip?: readonly ConditionOptions[] | undefined;
       /** The frames that end a request: one that meets one of these, or with all_of all that must come. */
       readonly final?:
-        | readonly string[]
+        | readonly ConditionOptions[]
         | {
             /** All must have been met, in any order, by any frames. */
-            readonly all_of: readonly string[];
+            readonly all_of: readonly ConditionOptions[];
           }
         | undefined;
       /** Makes the reply all frames up to the final one. Needs final. */
@@ -424,7 +424,7 @@ export type ProtocolOptions =
       readonly errors?:
         | {
             /** The errors that name no request. */
-            readonly when: string;
+            readonly when: ConditionOptions;
             /** What becomes of the requests in flight. */
             readonly do: "fail_oldest" | "message" | "fail_all";
           }
@@ -981,34 +981,37 @@ export type GreetingStepOptions =
       /** True: only on a connection that begins anew. False: only on one that resumes. */
       readonly first?: boolean | undefined;
       /** The frame to wait for. */
-      readonly expect: {
-        /** As in a condition; an empty mapping, and nothing else, takes any frame. */
-        readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-        /** JSON pointers at which there must be a value; null is one. */
-        readonly has?: readonly string[] | undefined;
-        /** JSON pointers at which there must be none. */
-        readonly lacks?: readonly string[] | undefined;
-        /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
-        readonly text?: string | undefined;
-        /** Conditions of which one must hold. */
-        readonly any?: readonly ConditionOptions[] | undefined;
-        /** Conditions that must all hold. */
-        readonly all?: readonly ConditionOptions[] | undefined;
-        /** A condition that must not hold. */
-        readonly not?: ConditionOptions | undefined;
-        /** Short for a reject with this match beside expect. */
-        readonly reject?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-        /** The time within which the frame must come. Default: `"5s"`. */
-        readonly within?: Duration | undefined;
-      };
+      readonly expect:
+        | string
+        | {
+            /** As in a condition; an empty mapping, and nothing else, takes any frame. */
+            readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+            /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
+            readonly has?: readonly string[] | undefined;
+            /** Places at which there must be none. */
+            readonly lacks?: readonly string[] | undefined;
+            /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
+            readonly text?: string | undefined;
+            /** Conditions of which one must hold. */
+            readonly any?: readonly ConditionOptions[] | undefined;
+            /** Conditions that must all hold. */
+            readonly all?: readonly ConditionOptions[] | undefined;
+            /** A condition that must not hold. */
+            readonly not?: ConditionOptions | undefined;
+            /** Short for a reject with this match beside expect. */
+            readonly reject?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+            /** The time within which the frame must come. Default: `"5s"`. */
+            readonly within?: Duration | undefined;
+          };
       /** A frame that refuses; looked at before expect. */
       readonly reject?:
+        | string
         | {
-            /** Values by JSON pointer, exact in their JSON type: 7 is also 7.0, but never "7". */
+            /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
             readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-            /** JSON pointers at which there must be a value; null is one. */
+            /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
             readonly has?: readonly string[] | undefined;
-            /** JSON pointers at which there must be none. */
+            /** Places at which there must be none. */
             readonly lacks?: readonly string[] | undefined;
             /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
             readonly text?: string | undefined;
@@ -1030,12 +1033,13 @@ export type GreetingStepOptions =
       readonly first?: boolean | undefined;
       /** The frame to wait for after it. */
       readonly expect?:
+        | string
         | {
             /** As in a condition; an empty mapping, and nothing else, takes any frame. */
             readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-            /** JSON pointers at which there must be a value; null is one. */
+            /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
             readonly has?: readonly string[] | undefined;
-            /** JSON pointers at which there must be none. */
+            /** Places at which there must be none. */
             readonly lacks?: readonly string[] | undefined;
             /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
             readonly text?: string | undefined;
@@ -1053,12 +1057,13 @@ export type GreetingStepOptions =
         | undefined;
       /** A frame that refuses; looked at before expect. */
       readonly reject?:
+        | string
         | {
-            /** Values by JSON pointer, exact in their JSON type: 7 is also 7.0, but never "7". */
+            /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
             readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-            /** JSON pointers at which there must be a value; null is one. */
+            /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
             readonly has?: readonly string[] | undefined;
-            /** JSON pointers at which there must be none. */
+            /** Places at which there must be none. */
             readonly lacks?: readonly string[] | undefined;
             /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
             readonly text?: string | undefined;
@@ -1078,7 +1083,7 @@ export type GreetingStepOptions =
 export interface CaptureOptions {
   /** The frames that bring the values. */
   readonly when: ConditionOptions;
-  /** JSON pointers to the values, by name; null forgets the value. */
+  /** The places of the values, by name: JSON pointers, or groups ($GROUP); null forgets the value. */
   readonly values: Readonly<Record<string, string | null>>;
   /** True if the next connection begins with them. */
   readonly keep?: boolean | undefined;
@@ -1089,23 +1094,25 @@ export interface CaptureOptions {
 /** Any JSON value. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-/** A test of a frame; all of its parts must hold. */
-export interface ConditionOptions {
-  /** Values by JSON pointer, exact in their JSON type: 7 is also 7.0, but never "7". */
-  readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-  /** JSON pointers at which there must be a value; null is one. */
-  readonly has?: readonly string[] | undefined;
-  /** JSON pointers at which there must be none. */
-  readonly lacks?: readonly string[] | undefined;
-  /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
-  readonly text?: string | undefined;
-  /** Conditions of which one must hold. */
-  readonly any?: readonly ConditionOptions[] | undefined;
-  /** Conditions that must all hold. */
-  readonly all?: readonly ConditionOptions[] | undefined;
-  /** A condition that must not hold. */
-  readonly not?: ConditionOptions | undefined;
-}
+/** A test of a frame: a mapping, all of whose parts must hold; or a pattern, short for its text alone. */
+export type ConditionOptions =
+  | string
+  | {
+      /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
+      readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+      /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
+      readonly has?: readonly string[] | undefined;
+      /** Places at which there must be none. */
+      readonly lacks?: readonly string[] | undefined;
+      /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
+      readonly text?: string | undefined;
+      /** Conditions of which one must hold. */
+      readonly any?: readonly ConditionOptions[] | undefined;
+      /** Conditions that must all hold. */
+      readonly all?: readonly ConditionOptions[] | undefined;
+      /** A condition that must not hold. */
+      readonly not?: ConditionOptions | undefined;
+    };
 
 /** A standing request for messages, and the condition for them; or a preset that has both. */
 export interface SubscriptionOptions {
@@ -1115,13 +1122,16 @@ export interface SubscriptionOptions {
   readonly params?: readonly JsonValue[] | undefined;
   /** The message that subscribes: a text, sent as it is, or a value, sent as JSON. Not with a preset. */
   readonly request?: JsonValue | undefined;
-  /** The place of the upstream's own id for the subscription in the frame with which it agrees. */
+  /**
+   * The place of the upstream's own id for the subscription in the frame with which it agrees: a JSON
+   * pointer, or a group ($GROUP) of a pattern in agreed.
+   */
   readonly id?: string | undefined;
-  /** Values by JSON pointer, exact in their JSON type: 7 is also 7.0, but never "7". */
+  /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
   readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-  /** JSON pointers at which there must be a value; null is one. */
+  /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
   readonly has?: readonly string[] | undefined;
-  /** JSON pointers at which there must be none. */
+  /** Places at which there must be none. */
   readonly lacks?: readonly string[] | undefined;
   /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
   readonly text?: string | undefined;
@@ -1150,8 +1160,8 @@ export interface SubscriptionOptions {
 
 /** A rule that answers requests of the upstream's own. */
 export interface AnswerOptions {
-  /** The requests of the upstream that are answered: a condition, or a pattern of their text. */
-  readonly when: string | ConditionOptions;
+  /** The requests of the upstream that are answered. */
+  readonly when: ConditionOptions;
   /**
    * The answer: a text, sent as it is, or a value, sent as JSON; $NAME is a group (?<NAME>…) of the pattern.
    */

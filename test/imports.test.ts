@@ -184,13 +184,7 @@ const PURE: Readonly<Record<string, Place>> = {
 };
 
 /** Modules that are slow to load, and must not delay a start that does not need them. */
-const LAZY: readonly Place[] = [
-  "protocols/text-by-order.ts",
-  "protocols/text-ids.ts",
-  "protocols/text-rules.ts",
-  "protocols/pattern.ts",
-  "http/metrics/metrics-text.ts",
-];
+const LAZY: readonly Place[] = ["protocols/pattern.ts", "http/metrics/metrics-text.ts"];
 
 /** The one client of WebSockets, and the servers that stand in for upstreams. */
 const KNOW_WS: readonly Place[] = ["sidecar/thread/socket.ts", "demo/demo-upstream.ts", "recording/mock-server.ts"];
@@ -354,11 +348,11 @@ const RULES: readonly Rule[] = [
         ),
     broken: [
       [
-        { "config/load.ts": `import { faultsOf } from "../protocols/text-rules.ts";` },
-        ["config/load.ts imports protocols/text-rules.ts"],
+        { "config/load.ts": `import { Pattern } from "../protocols/pattern.ts";` },
+        ["config/load.ts imports protocols/pattern.ts"],
       ],
-      [{ "config/load.ts": `const a = await import("../protocols/text-ids.ts");` }, []],
-      [{ "protocols/text-ids.ts": `import { Pattern } from "./pattern.ts";` }, []],
+      [{ "config/load.ts": `const a = await import("../protocols/pattern.ts");` }, []],
+      [{ "protocols/text-ids.ts": `import type { Pattern } from "./pattern.ts";` }, []],
     ],
   },
   {

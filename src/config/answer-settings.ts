@@ -2,17 +2,11 @@
 
 import * as z from "zod";
 import { unknownGroups } from "../protocols/answers.ts";
-import type { Condition } from "../protocols/condition.ts";
-import { condition, memberPointer, pointer, textPattern } from "./condition-settings.ts";
+import { condition, memberPointer, pointer } from "./condition-settings.ts";
 import { duration } from "./units.ts";
 
 /** A message of the configuration. */
 export const jsonValue = z.json({ error: "must be a text, or a value to be sent as JSON" });
-
-/** A pattern is short for a condition with only a `text`. */
-const when = z
-  .union([textPattern, condition], "must be a condition, or a pattern of the frame's text")
-  .transform((given): Condition => (typeof given === "string" ? { text: given } : given));
 
 /** A pattern that is wrong has no groups, and its own fault. */
 function namesWithoutGroup(rule: Parameters<typeof unknownGroups>[0]): readonly string[] {
@@ -25,7 +19,7 @@ function namesWithoutGroup(rule: Parameters<typeof unknownGroups>[0]): readonly 
 
 const answer = z
   .strictObject({
-    when: when.describe("The requests of the upstream that are answered: a condition, or a pattern of their text."),
+    when: condition.describe("The requests of the upstream that are answered."),
     send: jsonValue.describe(
       "The answer: a text, sent as it is, or a value, sent as JSON; $NAME is a group (?<NAME>…) of the pattern.",
     ),

@@ -1,7 +1,7 @@
 /** Schemas of the values that frames bring, and of what they are put into. */
 
 import * as z from "zod";
-import { condition, memberPointer, pointer } from "./condition-settings.ts";
+import { condition, faultOfPlace, memberPointer, place } from "./condition-settings.ts";
 
 const VALUE_NAME = /^[A-Za-z_]\w{0,63}$/;
 
@@ -14,12 +14,18 @@ export const capture = z
         values: z
           .record(
             z.string().regex(VALUE_NAME, "must be a name of letters, digits and _, at most 64, such as session"),
-            pointer.nullable(),
+            place.nullable(),
           )
           .refine((all) => Object.keys(all).length > 0, "must have at least one value")
-          .describe("JSON pointers to the values, by name; null forgets the value."),
+          .describe("The places of the values, by name: JSON pointers, or groups ($GROUP); null forgets the value."),
         keep: z.boolean().optional().describe("True if the next connection begins with them."),
         secret: z.boolean().optional().describe("True if they must not be shown."),
+      })
+      .superRefine(({ when, values }, context) => {
+        for (const [name, at] of Object.entries(values)) {
+          const message = at === null ? undefined : faultOfPlace(at, when.text);
+          if (message !== undefined) context.addIssue({ code: "custom", path: ["values", name], message });
+        }
       })
       .meta({ id: "Capture", description: "Values that frames of the upstream bring." }),
   )

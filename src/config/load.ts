@@ -12,7 +12,6 @@ import { tokenize } from "../placeholders.ts";
 import { faultsOfFrames } from "../protocols/configured-faults.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { preset } from "../protocols/presets.ts";
-import { hasTextRules } from "../protocols/text.ts";
 import { faultOfFile, faultOfPair, TLS_FILES } from "../tls-files.ts";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
@@ -117,7 +116,6 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   const folder = resolvePath(given === undefined ? "." : dirname(given.value), cwd);
   for (const [name, settings] of Object.entries(config.upstreams ?? {})) {
     const path = ["upstreams", name];
-    await checkPatterns(settings, [...path, "protocol"], where);
     await checkFrames(settings, path, where);
     await checkParams(settings, path, where);
     const protocolFrom = overrideAt([...path, "protocol"], overrides.list) === undefined ? folder : cwd;
@@ -291,15 +289,6 @@ async function findCertificates(
   const fault = isKnown ? faultOfPair({ ...contents, passphrase }) : undefined;
   if (fault !== undefined) throw new ConfigError(`${at(["tls", "key"])}: ${fault}`);
   return { ...trusted, tls: { ...tls, ...found } };
-}
-
-/** Checks the patterns of a text protocol. Their compiler is loaded only if there are any. */
-async function checkPatterns({ protocol }: UpstreamSettings, at: Path, where: Locate): Promise<void> {
-  if (typeof protocol === "string" || protocol.preset !== "text") return;
-  if (!protocol.id && !hasTextRules(protocol)) return;
-  const { faultsOf } = await import("../protocols/text-rules.ts");
-  const faults = faultsOf(protocol);
-  if (faults.length > 0) throw new ConfigError(faults.map(({ path, what }) => `${where([...at, ...path])}: ${what}`));
 }
 
 /** Checks the patterns of parameters. Their compiler is loaded only if there are any. */

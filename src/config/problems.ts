@@ -103,6 +103,9 @@ function explain(issue: Issue, parents: Path = []): Problem[] {
 /** True if the value does not have the branch's shape: it has another type, or keys that the branch does not know. */
 function shapeless(issue: Issue): boolean {
   if (issue.code === "unrecognized_keys") return issue.path.length === 0;
-  if (issue.code === "invalid_union") return issue.errors.length === 0;
+  if (issue.code === "invalid_union") {
+    const hasNoBranch = issue.errors.every((branch) => branch.some(shapeless));
+    return issue.errors.length === 0 || (issue.path.length === 0 && hasNoBranch);
+  }
   return issue.code === "invalid_type" && issue.path.length === 0;
 }

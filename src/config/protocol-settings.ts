@@ -5,18 +5,21 @@ import type { Dialect } from "../protocols/dialect.ts";
 import { DIALECTS, type DialectName } from "../protocols/dialects.ts";
 import { ALL_OF_MAX } from "../protocols/frame-rules.ts";
 import { INFLATES } from "../protocols/frames.ts";
-import { ERROR_DEEDS } from "../protocols/json.ts";
-import type { GreetingStep } from "../protocols/preset.ts";
+import { type GreetingStep, type Rejection, STEP_MS } from "../protocols/preset.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
 import { needsAlias, needsIdToSend } from "../protocols/subscription-request.ts";
-import { isTemplate, TEXT_ID_KINDS, templatePlaces } from "../protocols/text.ts";
+import { isTemplate, TEXT_ID_KINDS, type TextIds, templatePlaces } from "../protocols/text.ts";
+import { idPattern } from "../protocols/text-ids.ts";
+import { ERROR_DEEDS } from "../protocols/unnamed-errors.ts";
 import { answers, jsonValue } from "./answer-settings.ts";
 import {
+  CONDITION_FORM,
+  checkCondition,
   condition,
   conditionShape,
-  EMPTY_CONDITION,
-  isCondition,
-  scalarsByPointer,
+  fromPattern,
+  scalarsByPlace,
+  textPattern,
   values,
 } from "./condition-settings.ts";
 import { jsonId } from "./id-settings.ts";
@@ -33,26 +36,35 @@ export function isModulePath(protocol: string): boolean {
 const conditions = z.array(condition).min(1, "must have at least one condition");
 
 /** The end of a request: one of several rules, or all of them in any order. */
-function finalOf<Rule extends z.ZodType>(rule: Rule, noun: string) {
-  const list = z.array(rule).min(1, `must have at least one ${noun}`);
-  const allOf = list.max(ALL_OF_MAX, `must have at most ${ALL_OF_MAX} of them`);
-  const form = `must be a list of ${noun}s, one of which ends a request, or { all_of: [ … ] }`;
-  return z
-    .union([list, z.strictObject({ all_of: allOf.describe("All must have been met, in any order, by any frames.") })], {
-      error: form,
-    })
-    .optional()
-    .describe("The frames that end a request: one that meets one of these, or with all_of all that must come.");
+const allOf = conditions.max(ALL_OF_MAX, `must have at most ${ALL_OF_MAX} of them`);
+const final = z
+  .union(
+    [conditions, z.strictObject({ all_of: allOf.describe("All must have been met, in any order, by any frames.") })],
+    { error: "must be a list of conditions, one of which ends a request, or { all_of: [ … ] }" },
+  )
+  .optional()
+  .describe("The frames that end a request: one that meets one of these, or with all_of all that must come.");
+
+/** A pattern of ids, or a template. */
+const idText = z
+  .string()
+  .min(1, "must not be empty")
+  .max(1_000, { error: "must have at most 1000 characters", abort: true });
+
+function checkTextId({ out, in: into, kind }: TextIds, context: z.RefinementCtx): void {
+  checkIdPattern("in", into, context);
+  const refuse = (message: string) => context.addIssue({ code: "custom", path: ["out"], message });
+  if (!isTemplate(out)) checkIdPattern("out", out, context);
+  else if (kind === "keep") refuse("must be a pattern that finds the caller's own id, which is kept");
+  else if (templatePlaces(out) !== "id message") refuse("must have $id and $message, each once");
 }
 
-/** A pattern that is not compiled here: load.ts checks it, and loads the compiler only if there are patterns. */
-const pattern = z.string().min(1, "must not be empty").max(1_000, "must have at most 1000 characters");
-
-function checkTextId({ out, kind }: { out: string; kind: string }, context: z.RefinementCtx): void {
-  const refuse = (message: string) => context.addIssue({ code: "custom", path: ["out"], message });
-  if (!isTemplate(out)) return;
-  if (kind === "keep") refuse("must be a pattern that finds the caller's own id, which is kept");
-  else if (templatePlaces(out) !== "id message") refuse("must have $id and $message, each once");
+function checkIdPattern(key: string, pattern: string, context: z.RefinementCtx): void {
+  try {
+    idPattern(pattern);
+  } catch (error) {
+    context.addIssue({ code: "custom", path: [key], message: (error as Error).message });
+  }
 }
 
 interface JsonIds {
@@ -111,7 +123,7 @@ const collect = z
   })
   .optional();
 
-const jsonErrors = z
+const errors = z
   .strictObject({
     when: condition.describe("The errors that name no request."),
     do: z.enum(ERROR_DEEDS).describe("What becomes of the requests in flight."),
@@ -132,7 +144,7 @@ const dialectOptions = (Object.keys(DIALECTS) as DialectName[]).map((name) => {
 
 const protocolOptions = z
   .discriminatedUnion("preset", [
-    z.strictObject({ preset: z.literal("json-rpc"), errors: jsonErrors, ...common }),
+    z.strictObject({ preset: z.literal("json-rpc"), errors, ...common }),
     z
       .strictObject({
         preset: z.literal("json"),
@@ -144,14 +156,14 @@ const protocolOptions = z
         id: jsonId.optional().describe("Where ids are, and what they are."),
         reply: condition.optional().describe("A frame with our id that does not meet this is a message, not a reply."),
         skip: conditions.optional().describe("Frames with our id that precede the reply; they are messages."),
-        final: finalOf(condition, "condition"),
+        final,
         collect: collect.describe("Makes the reply an array of all frames with the id. Needs final."),
         cancel: jsonValue
           .optional()
           .describe(
             "The message that ends a request which nobody reads any more; $id is its id, $alias the upstream's.",
           ),
-        errors: jsonErrors,
+        errors,
       })
       .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL)
       .superRefine(checkJsonIds),
@@ -161,28 +173,18 @@ const protocolOptions = z
         ...common,
         id: z
           .strictObject({
-            out: pattern.describe("A pattern that finds the caller's id, or a template with $id and $message."),
-            in: pattern.describe("A pattern that finds the id in replies."),
+            out: idText.describe("A pattern that finds the caller's id, or a template with $id and $message."),
+            in: idText.describe("A pattern that finds the id in replies."),
             kind: z.enum(TEXT_ID_KINDS).prefault("int").describe("The kind of ids."),
           })
           .superRefine(checkTextId)
           .optional()
           .describe("Where ids are, and what they are; without it, replies are correlated by order."),
-        reply: pattern.optional().describe("A pattern of replies: other frames are messages."),
-        skip: z
-          .array(pattern)
-          .min(1, "must have at least one pattern")
-          .optional()
-          .describe("Patterns of frames that precede the reply; they are messages."),
-        final: finalOf(pattern, "pattern"),
+        reply: condition.optional().describe("The frames that are replies: others are messages."),
+        skip: conditions.optional().describe("Frames that precede the reply; they are messages."),
+        final,
         collect: collect.describe("Makes the reply all frames up to the final one. Needs final."),
-        errors: z
-          .strictObject({
-            when: pattern.describe("The errors that name no request."),
-            do: z.enum(ERROR_DEEDS).describe("What becomes of the requests in flight."),
-          })
-          .optional()
-          .describe("The way to treat an error that names no request. Needs id."),
+        errors: errors.describe("The way to treat an error that names no request. Needs id."),
       })
       .refine(({ id, errors }) => id !== undefined || errors === undefined, {
         path: ["errors"],
@@ -234,25 +236,41 @@ export const protocol = z.union(
 
 /** A condition that ends the greeting, and when the next attempt is made. */
 const rejection = z
-  .strictObject({
-    ...conditionShape,
-    class: z
-      .enum(["retry", "slow", "refuse"], "must be retry, slow or refuse")
-      .optional()
-      .describe("When the next attempt is made. By default refuse."),
-  })
-  .refine(isCondition, EMPTY_CONDITION);
+  .union(
+    [
+      textPattern,
+      z
+        .strictObject({
+          ...conditionShape,
+          class: z
+            .enum(["retry", "slow", "refuse"], "must be retry, slow or refuse")
+            .optional()
+            .describe("When the next attempt is made. By default refuse."),
+        })
+        .superRefine(checkCondition),
+    ],
+    CONDITION_FORM,
+  )
+  .transform((given): Rejection => fromPattern(given));
 
 const expectation = z
-  .strictObject({
-    ...conditionShape,
-    match: scalarsByPointer
-      .optional()
-      .describe("As in a condition; an empty mapping, and nothing else, takes any frame."),
-    reject: values.optional().describe("Short for a reject with this match beside expect."),
-    within: duration.prefault("5s").describe("The time within which the frame must come."),
-  })
-  .refine(isCondition, EMPTY_CONDITION);
+  .union(
+    [
+      textPattern,
+      z
+        .strictObject({
+          ...conditionShape,
+          match: scalarsByPlace
+            .optional()
+            .describe("As in a condition; an empty mapping, and nothing else, takes any frame."),
+          reject: values.optional().describe("Short for a reject with this match beside expect."),
+          within: duration.prefault("5s").describe("The time within which the frame must come."),
+        })
+        .superRefine(checkCondition),
+    ],
+    CONDITION_FORM,
+  )
+  .transform((given) => (typeof given === "string" ? { text: given, within: STEP_MS } : given));
 
 const first = z
   .boolean()
@@ -284,15 +302,12 @@ export const greetingStep = z
     else if (reject && expect?.reject) wrong("reject", "is given twice: leave out expect.reject");
   })
   .transform(({ expect, reject, ...sending }): GreetingStep => {
-    const rejected = reject ?? (expect?.reject && { match: expect.reject });
     if (!expect) return sending;
-    return { ...sending, expect: { ...withoutReject(expect), ...(rejected && { reject: rejected }) } };
+    const { reject: values, ...rest } = expect;
+    const rejected = reject ?? (values && { match: values });
+    return { ...sending, expect: { ...rest, ...(rejected && { reject: rejected }) } };
   })
   .meta({ id: "GreetingStep", description: "A step of the greeting, which sends, expects, or both." });
-
-function withoutReject<Expect extends { readonly reject?: unknown }>({ reject: _, ...rest }: Expect) {
-  return rest;
-}
 
 /** A message in the upstream's protocol that requests a sign of life from its application. */
 export const heartbeat = z.strictObject({

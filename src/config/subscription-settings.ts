@@ -2,9 +2,18 @@
 
 import * as z from "zod";
 import { placeholdersIn } from "../placeholders.ts";
-import { type Condition, pointersOf } from "../protocols/condition.ts";
+import { type Condition, placesOf } from "../protocols/condition.ts";
+import { isGroup } from "../protocols/groups.ts";
 import { needsIdToSend } from "../protocols/subscription-request.ts";
-import { CONDITION_KEYS, condition, conditionShape, isCondition, memberPointer } from "./condition-settings.ts";
+import {
+  CONDITION_KEYS,
+  checkGroups,
+  condition,
+  conditionShape,
+  faultOfPlace,
+  isCondition,
+  memberPlace,
+} from "./condition-settings.ts";
 import { subscriptionName } from "./fields.ts";
 import { duration } from "./units.ts";
 
@@ -36,9 +45,12 @@ const subscriptionShape = {
   request: message("must be the message that subscribes")
     .optional()
     .describe("The message that subscribes: a text, sent as it is, or a value, sent as JSON. Not with a preset."),
-  id: memberPointer
+  id: memberPlace
     .optional()
-    .describe("The place of the upstream's own id for the subscription in the frame with which it agrees."),
+    .describe(
+      "The place of the upstream's own id for the subscription in the frame with which it agrees: " +
+        "a JSON pointer, or a group ($GROUP) of a pattern in agreed.",
+    ),
   /** The condition that its messages meet. */
   ...conditionShape,
   unsubscribe: message("must be the message that unsubscribes")
@@ -76,7 +88,12 @@ function checkSubscription(given: SubscriptionInput, context: z.RefinementCtx): 
     if (!isCondition(given)) wrong("match", "is missing: a condition for its messages (match, has, text, any, …)");
     if (given.params !== undefined) wrong("params", "is only for a preset: leave it out");
   }
-  const namesId = (part: Condition | undefined) => part !== undefined && pointersOf(part, "$id").length > 0;
+  checkGroups(given, context);
+  const agreed = [given.agreed ?? []].flat();
+  const faults = agreed.map(({ text }) => faultOfPlace(given.id ?? "", text));
+  if (given.id !== undefined && isGroup(given.id) && faults.every((fault) => fault !== undefined))
+    wrong("id", faults.findLast((fault) => fault) ?? "is a group of a pattern, and agreed has none");
+  const namesId = (part: Condition | undefined) => part !== undefined && placesOf(part, "$id").length > 0;
   const needsId = namesId(given) || namesId(given.ended) || needsIdToSend(given.unsubscribe);
   if (given.id === undefined && !given.preset && needsId) {
     wrong("id", "is missing: $id stands for the value at this pointer in the reply");

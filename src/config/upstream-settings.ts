@@ -6,7 +6,7 @@ import type { CaptureRule } from "../protocols/capture-plan.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset, presetNames } from "../protocols/presets.ts";
 import { additions, capture } from "./capture-settings.ts";
-import { condition, memberPointer } from "./condition-settings.ts";
+import { condition, faultOfPlace, memberPlace } from "./condition-settings.ts";
 import { headers, namedHost, subscriptionName, unique } from "./fields.ts";
 import { instancesSchema, isTemplate, paramsSchema, templateFaults } from "./instance-settings.ts";
 import { misplacedPlaceholders, misusedValues } from "./placeholder-places.ts";
@@ -211,11 +211,15 @@ export const upstreamSchema = z
         to_address: z
           .strictObject({
             when: condition.describe("The messages that name an address."),
-            at: memberPointer.describe("The place of the address in them."),
+            at: memberPlace.describe("The place of the address in them: a JSON pointer, or a group ($GROUP)."),
             hosts: z
               .array(namedHost)
               .min(1, "must have at least one host")
               .describe("The hosts that may be named; *.example.org stands for any below it."),
+          })
+          .superRefine(({ when, at }, context) => {
+            const message = faultOfPlace(at, when.text);
+            if (message !== undefined) context.addIssue({ code: "custom", path: ["at"], message });
           })
           .nullable()
           .optional()

@@ -94,7 +94,7 @@ function filling(rule: AnswerRule): (request: FrameText) => string | undefined {
   const pattern = compilePattern(rule.when.text);
   return ({ text = "" }) => {
     const values = pattern.groups(text);
-    return values && filled(rule, (name) => values.get(name));
+    return values && filled(rule, (name) => (values.has(name) ? (values.get(name) ?? "") : undefined));
   };
 }
 

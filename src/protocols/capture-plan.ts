@@ -5,7 +5,7 @@ import type { Condition } from "./condition.ts";
 
 export interface CaptureRule {
   readonly when: Condition;
-  /** JSON pointers by name; null forgets the value. */
+  /** Places by name; null forgets the value. */
   readonly values: Readonly<Record<string, string | null>>;
   /** True if the next connection begins with them. */
   readonly keep?: boolean | undefined;

@@ -1,24 +1,28 @@
 /** Conditions on frames, and the one compiler of all of them. */
 
+import { faultOfGroup, groupSearch, isGroup } from "./groups.ts";
 import type { Span } from "./json-check.ts";
 import { idOf, type Json, readFrame, textOf } from "./json-message.ts";
 import { locate, locateInSteps, parsePointer } from "./json-place.ts";
-import { kindOf, stringAt } from "./json-text.ts";
+import { kindOf, stringAt, textOfScalar } from "./json-text.ts";
 import { compilePattern } from "./lazy-pattern.ts";
 import type { Body } from "./protocol.ts";
 
 export type Scalar = string | number | boolean | null;
 
-/** Scalars by JSON pointer (RFC 6901). */
+/** Scalars by place. */
 export type Values = Readonly<Record<string, Scalar>>;
 
-/** A condition as the configuration has it: it holds when each of its parts holds. An empty one is an error. */
+/**
+ * A condition as the configuration has it: it holds when each of its parts holds. An empty one is an error. A place is
+ * a JSON pointer (RFC 6901), or `$NAME`: the group of the pattern in `text`, whose value is a text.
+ */
 export interface Condition {
   /** Values to be found, exact in their JSON type: 7 is also written 7.0, but never "7". */
   readonly match?: Values | undefined;
-  /** Pointers at which there must be a value; null is one. */
+  /** Places at which there must be a value; null is one. */
   readonly has?: readonly string[] | undefined;
-  /** Pointers at which there must be no value. */
+  /** Places at which there must be no value. */
   readonly lacks?: readonly string[] | undefined;
   /** An RE2 pattern that the frame's text matches, whether or not it is JSON (see pattern.ts). */
   readonly text?: string | undefined;
@@ -46,20 +50,27 @@ export interface Rule {
 /** Reports whether a frame meets a condition. `id` is the JSON text of the value that a placeholder stands for. */
 export type Test = (frame: FrameText, id?: string) => boolean;
 
-/** Looks at the value that a pointer found. */
+/** Looks at the value at a place. */
 type ValueTest = (text: string, value: Span, id: string | undefined) => boolean;
+
+/** A place, and the test of its value; without a test there must be none. */
+type PlaceTest = readonly [at: string, holds: ValueTest | undefined];
 
 /**
  * Compiles a condition. A value of `match` that equals `placeholder` stands for the id that is given to the test.
- * Throws an Error if a pointer or a pattern is invalid, or the condition is empty. Patterns need `preparePatterns`.
+ * Throws an Error if a place or a pattern is invalid, or the condition is empty. Patterns need `preparePatterns`.
  */
 export function compile(condition: Condition, placeholder?: string): Test {
   const { match = {}, has = [], lacks = [], text, any, all = [], not: negated } = condition;
+  const places: readonly PlaceTest[] = [
+    ...Object.entries(match).map(([at, value]): PlaceTest => [at, value === placeholder ? isId : isScalar(value)]),
+    ...has.map((at): PlaceTest => [at, isThere]),
+    ...lacks.map((at): PlaceTest => [at, undefined]),
+  ];
+  const groups = places.filter(([at]) => isGroup(at));
   const tests = [
-    ...Object.entries(match).map(([at, value]) => valueAt(at, value === placeholder ? isId : isScalar(value))),
-    ...has.map((at) => valueAt(at, isThere)),
-    ...lacks.map((at) => both(isJsonFrame, not(valueAt(at, isThere)))),
-    ...(text === undefined ? [] : [textMatching(text)]),
+    ...places.filter(([at]) => !isGroup(at)).map(valueTest),
+    ...(text === undefined && groups.length === 0 ? [] : [textMatching(text, groups)]),
     ...(any === undefined ? [] : [compileAny(any, placeholder)]),
     ...all.map((one) => compile(one, placeholder)),
     ...(negated === undefined ? [] : [not(compile(negated, placeholder))]),
@@ -83,17 +94,26 @@ export function isEmpty({ match = {}, has, lacks, text, any, all, not }: Conditi
   return Object.keys(match).length === 0 && !has && !lacks && text === undefined && !any && !all && !not;
 }
 
-/** Returns the pointers in `match`, of the condition and those within it, whose value is `wanted`. */
-export function pointersOf({ match = {}, any = [], all = [], not }: Condition, wanted: Scalar): readonly string[] {
-  const own = Object.entries(match).flatMap(([pointer, value]) => (value === wanted ? [pointer] : []));
-  return [...own, ...[...any, ...all, ...(not ? [not] : [])].flatMap((inner) => pointersOf(inner, wanted))];
+/** A place, with the pattern that has its group. */
+export interface PlaceOf {
+  readonly at: string;
+  readonly text: string | undefined;
+}
+
+/** Returns the places in `match`, of the condition and those within it, whose value is `wanted`. */
+export function placesOf({ match = {}, text, ...inner }: Condition, wanted: Scalar): readonly PlaceOf[] {
+  const { any = [], all = [], not } = inner;
+  const own = Object.entries(match).flatMap(([at, value]) => (value === wanted ? [{ at, text }] : []));
+  return [...own, ...[...any, ...all, ...(not ? [not] : [])].flatMap((each) => placesOf(each, wanted))];
 }
 
 /**
  * Compiles the rules of a URL, all of which must hold; without rules every frame does. Throws if a pointer is invalid.
  */
 export function compileWhere(rules: readonly Rule[]): Test {
-  return allOf(rules.map(({ pointer, value }) => valueAt(pointer, value === undefined ? isThere : isWritten(value))));
+  return allOf(
+    rules.map(({ pointer, value }) => valueTest([pointer, value === undefined ? isThere : isWritten(value)])),
+  );
 }
 
 /** Does what {@link compileWhere} does, and yields where other work may be done, for a text that takes too long. */
@@ -128,6 +148,55 @@ export function testOf(condition: Condition): Test {
   return test;
 }
 
+/** Returns the JSON of a value in a frame. */
+type Finder = (frame: FrameText) => string | undefined;
+
+const finders = new WeakMap<object, Map<string, Finder>>();
+
+/**
+ * Returns the JSON of the value at a place; undefined if there is none.
+ * @param when the condition of the settings that the frame has met, whose groups are places
+ */
+export function valueIn(frame: FrameText, at: string, when: Condition): string | undefined {
+  const known = finders.get(when) ?? new Map<string, Finder>();
+  finders.set(when, known);
+  const find = known.get(at) ?? finderOf(at, when.text);
+  known.set(at, find);
+  return find(frame);
+}
+
+const DETAIL = "$detail";
+
+/**
+ * What a frame says in the group `detail` of a condition's pattern, or of one within it: in failures it stands for the
+ * frame. Undefined if there is none.
+ */
+export function detailIn(frame: FrameText, condition: Condition): string | undefined {
+  const { text, any = [], all = [] } = condition;
+  const has = text !== undefined && faultOfGroup(text, DETAIL) === undefined;
+  const json = has ? valueIn(frame, DETAIL, condition) : undefined;
+  if (json !== undefined) return textOfScalar(json);
+  for (const inner of [...any, ...all]) {
+    const detail = detailIn(frame, inner);
+    if (detail !== undefined) return detail;
+  }
+  return undefined;
+}
+
+/** Compiles the search for the value at a place. `pattern`: the one whose groups are places. */
+export function finderOf(at: string, pattern: string | undefined): Finder {
+  if (isGroup(at)) {
+    const search = groupSearch(pattern, [at]);
+    return ({ text }) => (text === undefined ? undefined : jsonOf(search(text)?.get(at)));
+  }
+  const pointer = parsePointer(at);
+  return ({ text, root }) => {
+    if (root === undefined) return undefined;
+    const place = locate(text, root, pointer);
+    return place.type === "found" ? sourceOf(text, place.value) : undefined;
+  };
+}
+
 /** Reads a frame for tests. */
 export function frameText(frame: Body): FrameText {
   const json = readFrame(frame);
@@ -143,28 +212,45 @@ function allOf(tests: readonly Test[]): Test {
   return (frame, id) => tests.every((test) => test(frame, id));
 }
 
-function both(one: Test, other: Test): Test {
-  return (frame, id) => one(frame, id) && other(frame, id);
-}
-
 function not(test: Test): Test {
   return (frame, id) => !test(frame, id);
 }
 
-function isJsonFrame({ root }: FrameText): boolean {
-  return root !== undefined;
-}
-
-function textMatching(pattern: string): Test {
-  const compiledPattern = compilePattern(pattern);
+function textMatching(pattern: string | undefined, groups: readonly PlaceTest[]): Test {
+  if (groups.length > 0) return groupTest(pattern, groups);
+  const compiledPattern = compilePattern(pattern ?? "");
   return ({ text }) => text !== undefined && compiledPattern.test(text);
 }
 
-function valueAt(at: string, holds: ValueTest): Test {
+/** A group is a text, and so is the id that it is compared with. */
+function groupTest(pattern: string | undefined, groups: readonly PlaceTest[]): Test {
+  const search = groupSearch(
+    pattern,
+    groups.map(([at]) => at),
+  );
+  return ({ text }, id) => {
+    const found = text === undefined ? undefined : search(text);
+    if (found === undefined) return false;
+    const idText = id === undefined ? undefined : JSON.stringify(textOfScalar(id));
+    return groups.every(([at, holds]) => {
+      const json = jsonOf(found.get(at));
+      return json === undefined || holds === undefined
+        ? json === holds
+        : holds(json, { start: 0, end: json.length }, idText);
+    });
+  };
+}
+
+function jsonOf(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : JSON.stringify(text);
+}
+
+function valueTest([at, holds]: PlaceTest): Test {
   const pointer = parsePointer(at);
   return ({ text, root }, id) => {
     if (root === undefined) return false;
     const place = locate(text, root, pointer);
+    if (holds === undefined) return place.type !== "found";
     return place.type === "found" && holds(text, place.value, id);
   };
 }

@@ -1,5 +1,6 @@
 /** The rules by which `json` and `text` classify frames with an id of ours, and tell where a reply ends. */
 
+import { type Condition, compile, compileAny, type FrameText, type Test } from "./condition.ts";
 import type { Body, FrameWithId, WireId } from "./protocol.ts";
 
 /** One of these ends a request; or with `all_of` all of them do, each met by any frame of the reply, in any order. */
@@ -8,14 +9,12 @@ export type Final<Rule> = readonly Rule[] | { readonly all_of: readonly Rule[] }
 /** The most conditions of `all_of`: which ones have been met is kept as bits of one number. */
 export const ALL_OF_MAX = 16;
 
-type Holds<Frame> = (frame: Frame) => boolean;
-
-interface Tests<Frame> {
-  readonly isReply: Holds<Frame> | undefined;
-  readonly isSkipped: Holds<Frame> | undefined;
-  readonly final: Final<Holds<Frame>> | undefined;
-  /** True if the frames before the last one belong to the reply. */
-  readonly collects: boolean;
+/** The rules as the settings have them. */
+interface RuleOptions {
+  readonly reply?: Condition | undefined;
+  readonly skip?: readonly Condition[] | undefined;
+  readonly final?: Final<Condition> | undefined;
+  readonly collect?: object | undefined;
 }
 
 interface Judgement {
@@ -29,35 +28,38 @@ const PROGRESS: Judgement = { type: "progress", met: 0 };
 const PART: Judgement = { type: "part", met: 0 };
 const REPLY: Judgement = { type: "reply", met: 0 };
 
-/** The rules in a settings' `final`. */
-export function rulesOf<Rule>(final: Final<Rule>): readonly Rule[] {
-  return "all_of" in final ? final.all_of : final;
-}
-
-export class FrameRules<Frame> {
-  readonly #tests: Tests<Frame>;
-  readonly #allOf: readonly Holds<Frame>[];
-  readonly #anyOf: readonly Holds<Frame>[] | undefined;
+export class FrameRules {
+  readonly #isReply: Test | undefined;
+  readonly #isSkipped: Test | undefined;
+  readonly #allOf: readonly Test[];
+  readonly #anyOf: readonly Test[] | undefined;
   /** The bits of all conditions of `all_of`. */
   readonly #all: number;
+  /** True if the first frame is the whole reply. */
+  readonly #isShort: boolean;
+  /** True if the frames before the last one belong to the reply. */
+  readonly #collects: boolean;
 
-  constructor(tests: Tests<Frame>) {
-    const { final } = tests;
-    this.#tests = tests;
-    this.#allOf = final && "all_of" in final ? final.all_of : [];
-    this.#anyOf = final && !("all_of" in final) ? final : undefined;
+  /** Throws if a pointer is invalid or a condition is empty. */
+  constructor({ reply, skip, final, collect }: RuleOptions) {
+    const compileAll = (conditions: readonly Condition[]) => conditions.map((condition) => compile(condition));
+    this.#isReply = reply && compile(reply);
+    this.#isSkipped = skip && compileAny(skip);
+    this.#allOf = final && "all_of" in final ? compileAll(final.all_of) : [];
+    this.#anyOf = final && !("all_of" in final) ? compileAll(final) : undefined;
     this.#all = 2 ** this.#allOf.length - 1;
+    this.#isShort = final === undefined;
+    this.#collects = collect !== undefined;
   }
 
-  judge(frame: Frame): Judgement {
-    const { isReply, isSkipped, final, collects } = this.#tests;
-    if (isReply && !isReply(frame)) return MESSAGE;
-    if (isSkipped?.(frame)) return PROGRESS;
-    if (final === undefined || this.#anyOf?.some((test) => test(frame))) return REPLY;
+  judge(frame: FrameText): Judgement {
+    if (this.#isReply?.(frame) === false) return MESSAGE;
+    if (this.#isSkipped?.(frame)) return PROGRESS;
+    if (this.#isShort || this.#anyOf?.some((test) => test(frame))) return REPLY;
     const met = this.#allOf.reduce((bits, test, at) => (test(frame) ? bits | (1 << at) : bits), 0);
     if (this.#all > 0 && met === this.#all) return REPLY;
-    if (met > 0) return { type: collects ? "part" : "progress", met };
-    return collects ? PART : PROGRESS;
+    if (met > 0) return { type: this.#collects ? "part" : "progress", met };
+    return this.#collects ? PART : PROGRESS;
   }
 
   /** The frame that a judgement is about. `gather`: as in a reply of several frames. */

@@ -1,8 +1,8 @@
 /** Protocol for JSON without ids: one request is sent at a time, and rules say which frames are its reply. */
 
-import { type Condition, compile, compileAny } from "./condition.ts";
-import { type Final, FrameRules, rulesOf } from "./frame-rules.ts";
-import { type Json, jsonArrayOf, readFrame, readMessage } from "./json-message.ts";
+import type { Condition } from "./condition.ts";
+import { type Final, FrameRules } from "./frame-rules.ts";
+import { jsonArrayOf, readFrame, readMessage } from "./json-message.ts";
 import type { Body, Decoded, DecodedMessage, Encoded, Protocol } from "./protocol.ts";
 import { messageText } from "./subscription-request.ts";
 
@@ -20,17 +20,6 @@ export interface JsonRules {
   readonly cancel?: unknown;
 }
 
-/** Compiles the rules. Throws if a pointer is invalid or a condition is empty. */
-export function jsonRulesFrom({ reply, skip, final, collect }: JsonRules): FrameRules<Json> {
-  const tests = final && rulesOf(final).map((condition) => compile(condition));
-  return new FrameRules<Json>({
-    isReply: reply && compile(reply),
-    isSkipped: skip && compileAny(skip),
-    final: tests && final && "all_of" in final ? { all_of: tests } : tests,
-    collects: collect !== undefined,
-  });
-}
-
 interface OrderOptions {
   /** True if frames that look like a reply also come without a request, so that they prove nothing. */
   readonly unprompted?: boolean;
@@ -39,7 +28,7 @@ interface OrderOptions {
 /** Builds the protocol. Throws if a pointer is invalid or a condition is empty. */
 export function jsonByOrder(options: JsonRules, name = "json", { unprompted = false }: OrderOptions = {}): Protocol {
   const { reply, skip, final, collect, cancel } = options;
-  const rules = jsonRulesFrom(options);
+  const rules = new FrameRules(options);
 
   function encode(message: Body): Encoded {
     return { frame: readMessage(message).text, expectsReply: true };

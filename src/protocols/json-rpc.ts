@@ -5,8 +5,6 @@
  * Unknown members, such as Chrome's `sessionId`, pass through both ways.
  */
 
-import { type Condition, compile } from "./condition.ts";
-import type { ErrorDeed } from "./json.ts";
 import { type MemberSink, OPEN_BRACKET, type Span, skipSpace } from "./json-check.ts";
 import { insertFirst, remove, replace } from "./json-edit.ts";
 import { idOf, inKindOf, isJson, MAX_MESSAGE_DEPTH, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
@@ -20,27 +18,26 @@ import {
   type Protocol,
   type SendRoute,
 } from "./protocol.ts";
+import { type ErrorRule, unnamedErrors } from "./unnamed-errors.ts";
 
 export interface JsonRpcOptions {
   /** Errors that name no request. By default those with `error` fail the request in flight if it is the only one. */
-  readonly errors?: { readonly when: Condition; readonly do: ErrorDeed } | undefined;
+  readonly errors?: ErrorRule | undefined;
 }
 
 /** Builds the protocol with the options of the preset. Throws if a condition is invalid. */
 export function jsonRpcWith({ errors }: JsonRpcOptions): Protocol {
   if (!errors) return jsonRpc;
-  const isError = compile(errors.when);
+  const errorIn = unnamedErrors(errors);
   return {
     ...jsonRpc,
     decode(frame) {
       const decoded = decode(frame);
       if (decoded.type !== "error" && decoded.type !== "message") return decoded;
       const json = readFrame(frame);
-      if ("why" in json || errors.do === "message" || !isError(json)) {
-        return decoded.type === "message" ? decoded : { type: "message", json: true };
-      }
-      const error = decoded.type === "error" ? decoded.error : undefined;
-      return { type: "error", fails: errors.do === "fail_all" ? "all" : "oldest", error };
+      const found = "why" in json ? undefined : errorIn(json);
+      if (found) return decoded.type === "error" ? { ...found, error: decoded.error } : found;
+      return decoded.type === "message" ? decoded : { type: "message", json: true };
     },
   };
 }

@@ -50,6 +50,11 @@ export function kindOf(text: string, value: Span): JsonKind {
   }
 }
 
+/** The text of a scalar: a string without its quotes, any other as it is written. */
+export function textOfScalar(json: string): string {
+  return json.startsWith('"') ? (JSON.parse(json) as string) : json;
+}
+
 /** Yields the members of an object in order, duplicates included. Lazy: a huge object costs no memory. */
 export function* members(text: string, object: Span): Generator<Member, void> {
   let at = skipSpace(text, object.start + 1);

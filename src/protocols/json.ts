@@ -6,10 +6,10 @@
  * particular services are built from this.
  */
 
-import { type Condition, compile } from "./condition.ts";
+import { FrameRules } from "./frame-rules.ts";
 import { type IdKind, idsOf } from "./id-kinds.ts";
 import { AliasFinder, compilePlaces, PlaceFinder, type PlacesOfId } from "./id-places.ts";
-import { type JsonRules, jsonRulesFrom } from "./json-by-order.ts";
+import type { JsonRules } from "./json-by-order.ts";
 import type { Span } from "./json-check.ts";
 import { insertMissing, remove, replace } from "./json-edit.ts";
 import {
@@ -37,10 +37,7 @@ import {
   type WireId,
 } from "./protocol.ts";
 import { endMessage, needsAlias } from "./subscription-request.ts";
-
-/** The way to treat an error that names no request. */
-export const ERROR_DEEDS = ["fail_oldest", "message", "fail_all"] as const;
-export type ErrorDeed = (typeof ERROR_DEEDS)[number];
+import { type ErrorRule, unnamedErrors } from "./unnamed-errors.ts";
 
 /** In `cancel`, `$id` stands where the request's id goes. */
 export interface JsonOptions extends JsonRules {
@@ -65,7 +62,7 @@ export interface JsonOptions extends JsonRules {
         readonly echo?: readonly string[] | undefined;
       }
     | undefined;
-  readonly errors?: { readonly when: Condition; readonly do: ErrorDeed } | undefined;
+  readonly errors?: ErrorRule | undefined;
   /** Only in presets: the upstream wants an id in every message, even if nobody awaits a reply to it. */
   readonly idsAlways?: true;
 }
@@ -78,9 +75,8 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
   const { maxId, ids, write, read } = idsOf(kind, { prefix, seed });
   const echoes = echo.map(parsePointer);
   const isId = (text: string, value: Span): boolean => read(text, value) !== undefined;
-  const isError = options.errors && options.errors.do !== "message" ? compile(options.errors.when) : undefined;
-  const fails = options.errors?.do === "fail_all" ? "all" : "oldest";
-  const rules = jsonRulesFrom(options);
+  const errorIn = unnamedErrors(options.errors);
+  const rules = new FrameRules(options);
   const aliases = alias === undefined ? undefined : new AliasFinder(alias);
   const copies = repeat === undefined ? [] : compilePlaces(repeat);
   const shape = outward.inArrays ? (outward.inObjects ? "an object or an array" : "an array") : "an object";
@@ -158,7 +154,7 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
       const named = ofRequest(frame, json, id, place);
       return alias !== undefined && (named.type === "part" || named.type === "progress") ? { ...named, alias } : named;
     }
-    const otherwise: DecodedMessage = isError?.(json) ? { type: "error", fails } : { type: "message", json: true };
+    const otherwise: DecodedMessage = errorIn(json) ?? { type: "message", json: true };
     if (alias === undefined) return otherwise;
     return { type: "aliased", alias, of: (wire) => ofRequest(frame, json, wire, undefined), otherwise };
   }
@@ -186,7 +182,7 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
 
   /** A frame that is not JSON has no id, but a rule may know its text. */
   function decodeText(frame: Body, why: string): Decoded {
-    return isError?.({ text: textOf(frame) }) ? { type: "error", fails } : { type: "noise", why };
+    return errorIn({ text: textOf(frame) }) ?? { type: "noise", why };
   }
 
   const { collect, cancel: end } = options;

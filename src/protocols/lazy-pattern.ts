@@ -25,13 +25,20 @@ export function compilePattern(text: string): Pattern {
   return compiler(text);
 }
 
-/** The keys under which a text may be a pattern: of a condition, and of what has one in short. */
-const KEYS: ReadonlySet<string> = new Set(["text", "when"]);
+/** The keys of conditions, under each of which a text, or a list of texts, may be patterns. */
+const KEYS: ReadonlySet<string> = new Set([
+  ...["text", "any", "all", "not"],
+  ...["when", "on", "expect", "reject", "agreed", "refused", "ended"],
+  ...["ignore", "reply", "skip", "final", "all_of"],
+]);
 
 /** Takes any text under such a key for a pattern: if it is none, the compiler is loaded for nothing. */
 function mayHavePattern(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  return Object.entries(value).some(
-    ([key, item]) => (KEYS.has(key) && typeof item === "string") || mayHavePattern(item),
-  );
+  if ("preset" in value && value.preset === "text" && "id" in value) return true;
+  return Object.entries(value).some(([key, item]) => (KEYS.has(key) && hasText(item)) || mayHavePattern(item));
+}
+
+function hasText(value: unknown): boolean {
+  return typeof value === "string" || (Array.isArray(value) && value.some((item) => typeof item === "string"));
 }

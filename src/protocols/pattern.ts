@@ -48,29 +48,33 @@ export class Pattern {
   }
 
   /**
-   * Returns the text of each named group of the first match; empty for one that took no part in it. Undefined without a
-   * match, or if one may continue beyond the text that is seen.
+   * Returns the text of each of these groups in the first match; undefined for one that took no part in it. Undefined
+   * without a match, or if one may continue beyond the text that is seen.
    */
-  groups(text: string): ReadonlyMap<string, string> | undefined {
+  groups(text: string, names = this.names): ReadonlyMap<string, string | undefined> | undefined {
     const matcher = this.#pattern.matcher(text.slice(0, SEEN));
     if (!matcher.find()) return undefined;
-    const { names } = this;
     if (text.length > SEEN && names.some((name) => matcher.end(name) === SEEN)) return undefined;
-    return new Map(names.map((name) => [name, matcher.group(name) ?? ""]));
+    return new Map(names.map((name) => [name, matcher.group(name) ?? undefined]));
   }
 
   /**
-   * Returns the spans of the first match and of its group. Undefined without a match, if the group took no part in it,
-   * or if it may continue beyond the text that is seen: half an id would be another request's.
+   * Returns the spans of a group in the first match, and of the group `around` it, if that has it. Undefined without a
+   * match, if the group took no part in it, or if it may continue beyond the text that is seen: half an id would be
+   * another request's.
    */
-  find(text: string, group: string): { readonly whole: Span; readonly part: Span } | undefined {
+  find(text: string, group: string, around = group): { readonly part: Span; readonly around: Span } | undefined {
     const matcher = this.#pattern.matcher(text.slice(0, SEEN));
-    if (!matcher.find() || matcher.start(group) < 0) return undefined;
-    if (matcher.end(group) === SEEN && text.length > SEEN) return undefined;
-    return {
-      whole: { start: matcher.start(), end: matcher.end() },
-      part: { start: matcher.start(group), end: matcher.end(group) },
+    if (!matcher.find()) return undefined;
+    const spanOf = (name: string): Span | undefined => {
+      const [start, end] = [matcher.start(name), matcher.end(name)];
+      return start < 0 || (end === SEEN && text.length > SEEN) ? undefined : { start, end };
     };
+    const part = spanOf(group);
+    if (part === undefined) return undefined;
+    const outer = this.has(around) ? spanOf(around) : undefined;
+    const holds = outer !== undefined && outer.start <= part.start && part.end <= outer.end;
+    return { part, around: holds ? outer : part };
   }
 }
 

@@ -47,7 +47,7 @@ export const PRESET_GUIDES: Readonly<Record<PresetName, PresetGuide>> = {
       "      preset: text",
       '      reply: "^(?:OK|ERR)"      # what a reply looks like: other frames are messages',
       '      # skip: ["^OK WAIT"]      # not the reply yet',
-      '      # id: { out: "#$id $message", in: "^#(?<id>[0-9]+) " }   # if replies name their request',
+      '      # id: { out: "#$id $message", in: "^(?<cut>#(?<id>[0-9]+) )" }   # if replies name their request',
     ],
   },
   cdp: {

@@ -76,7 +76,7 @@ export interface Rotate {
 /** The place of an address in messages, and the hosts that it may name. */
 export interface AddressSource {
   readonly when: Condition;
-  /** The JSON pointer to the address. */
+  /** The place of the address in them. */
   readonly at: string;
   readonly hosts: string[];
 }

@@ -14,6 +14,8 @@ import { type ObsOptions, obs } from "./obs.ts";
 import type { Preset } from "./preset.ts";
 import type { Protocol } from "./protocol.ts";
 import { hasTextRules, type TextOptions, text } from "./text.ts";
+import { textByOrder } from "./text-by-order.ts";
+import { textIds } from "./text-ids.ts";
 
 export { fromModule, type ModuleThrew } from "./module.ts";
 
@@ -36,11 +38,7 @@ const BUILT: {
     protocol: settings.correlation === "order" ? jsonByOrder(settings) : json(settings, "json", seed),
   }),
   text: ({ id, ...rules }) => ({
-    protocol: id
-      ? async () => (await import("./text-ids.ts")).textIds({ id, ...rules })
-      : hasTextRules(rules)
-        ? async () => (await import("./text-by-order.ts")).textByOrder(rules)
-        : text,
+    protocol: id ? textIds({ id, ...rules }) : hasTextRules(rules) ? textByOrder(rules) : text,
   }),
   cdp,
   [GRAPHQL_TRANSPORT_WS]: graphqlTransportWs,

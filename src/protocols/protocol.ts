@@ -80,9 +80,15 @@ export type DecodedMessage =
   | { readonly type: "invalid"; readonly id: WireId; readonly why: string; readonly render?: Render }
   /**
    * An error that names no request: fails the oldest request on its connection, or all, or with `only` the request in
-   * flight if there is exactly one. Also handed on as a message. `error` is its JSON text, if the protocol knows it.
+   * flight if there is exactly one. Also handed on as a message. `error` is its JSON text, if the protocol knows it;
+   * `detail` is what to tell of it otherwise.
    */
-  | { readonly type: "error"; readonly fails: "oldest" | "all" | "only"; readonly error?: string | undefined }
+  | {
+      readonly type: "error";
+      readonly fails: "oldest" | "all" | "only";
+      readonly error?: string | undefined;
+      readonly detail?: string | undefined;
+    }
   /**
    * A request of the upstream's own, with the frame that answers it. `adopt`: the frame carries an id that is not the
    * upstream's, and gets one of ours in its place. Handed on as a message only with `keep`, which is `json` if the
@@ -115,6 +121,8 @@ export type DecodedMessage =
     }
   /** Not a frame of this protocol. Counted and kept as a message, never a reply. */
   | { readonly type: "noise"; readonly why: string };
+
+export type DecodedError = Extract<DecodedMessage, { readonly type: "error" }>;
 
 /** What a frame does for the end of a reply that ends when several conditions have been met, in any order. */
 interface TowardsEnd {

@@ -1,5 +1,7 @@
 /** The messages of a subscription, and a check that its protocol can send them. */
 
+import { isJson } from "./json-message.ts";
+import { textOfScalar } from "./json-text.ts";
 import { type Encoded, InvalidMessage, type Protocol, type SendRoute } from "./protocol.ts";
 
 /** The placeholder for the upstream's id in conditions and in `unsubscribe`. */
@@ -31,17 +33,23 @@ export function messageText(message: unknown): string {
   return typeof message === "string" ? message : JSON.stringify(message);
 }
 
+/** The places of an id in a text that is no JSON. */
+const IN_TEXT = /\$(?:id|alias)(?!\w)/g;
+
 /** The strings of a JSON text, and with each the colon that makes it a name. */
 export const STRINGS = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
 
 /**
- * Returns the message that ends a subscription. The id is put into the text as the upstream wrote it: a parsed one
- * beyond 2^53 would be another.
+ * Returns the message that ends a subscription. The id is put into JSON as the upstream wrote it: a parsed one beyond
+ * 2^53 would be another. Into a text that is no JSON it is put as a part of it.
  * @param id as JSON, as is the alias
  */
 export function endMessage(unsubscribe: unknown, id: string, alias = `"${ALIAS}"`): string {
+  const message = messageText(unsubscribe);
+  if (typeof unsubscribe === "string" && !isJson(message))
+    return message.replace(IN_TEXT, (found) => textOfScalar(found === ID ? id : alias));
   const values: Readonly<Record<string, string>> = { [`"${ID}"`]: id, [`"${ALIAS}"`]: alias };
-  return messageText(unsubscribe).replace(STRINGS, (found, colon) => (colon === undefined && values[found]) || found);
+  return message.replace(STRINGS, (found, colon) => (colon === undefined && values[found]) || found);
 }
 
 /** True if a message that ends a request has the upstream's own id of its reply in it. */

@@ -1,21 +1,16 @@
-/**
- * Protocol for text that names no request, with rules that say which frames are its reply.
- *
- * Import this module only when a configuration uses it: the library for its patterns is slow to load.
- */
+/** Protocol for text that names no request, with rules that say which frames are its reply. */
 
-import { textOf } from "./json-message.ts";
+import { frameText } from "./condition.ts";
+import { FrameRules } from "./frame-rules.ts";
 import type { Body, Decoded, Protocol } from "./protocol.ts";
-import { encode, type TextOptions } from "./text.ts";
-import { demandPatterns, gather, rulesFrom, several } from "./text-rules.ts";
+import { encode, gather, several, type TextOptions } from "./text.ts";
 
-/** Builds the protocol. Throws if a pattern is invalid. */
+/** Builds the protocol. Throws if a pointer is invalid or a condition is empty. */
 export function textByOrder(options: TextOptions): Protocol {
-  demandPatterns(options);
-  const rules = rulesFrom(options);
+  const rules = new FrameRules(options);
 
   function decode(frame: Body): Decoded {
-    const { type, met } = rules.judge(textOf(frame));
+    const { type, met } = rules.judge(frameText(frame));
     if (type === "message") return { type };
     return rules.framed({ type, met }, 0, () => frame, options.collect && gather);
   }

@@ -1,13 +1,12 @@
-/**
- * Protocol for text in which a reply repeats the id of its request, such as lines `#12 OK 3`.
- *
- * Import this module only when a configuration uses it: the library for its patterns is slow to load.
- */
+/** Protocol for text in which a reply repeats the id of its request, such as lines `#12 OK 3`. */
 
+import { frameText } from "./condition.ts";
+import { FrameRules } from "./frame-rules.ts";
 import { idsOf } from "./id-kinds.ts";
 import type { Span } from "./json-check.ts";
 import { inKindOf, textOf } from "./json-message.ts";
-import { Pattern } from "./pattern.ts";
+import { compilePattern } from "./lazy-pattern.ts";
+import type { Pattern } from "./pattern.ts";
 import {
   type Adopted,
   type Body,
@@ -17,22 +16,28 @@ import {
   type Protocol,
   type SendRoute,
 } from "./protocol.ts";
-import { isTemplate, PLACES, type TextIds, type TextOptions } from "./text.ts";
-import { demandPatterns, gather, rulesFrom, several } from "./text-rules.ts";
+import { gather, isTemplate, PLACES, several, type TextIds, type TextOptions } from "./text.ts";
+import { unnamedErrors } from "./unnamed-errors.ts";
 
-/** Builds the protocol. Throws if a pattern is invalid. */
+/** Compiles a pattern that finds ids. Throws an Error if it is invalid, or cannot find any. Needs `preparePatterns`. */
+export function idPattern(text: string): Pattern {
+  const pattern = compilePattern(text);
+  if (!pattern.has("id")) throw new Error("must have a group (?<id>…) around the id");
+  return pattern;
+}
+
+/**
+ * Builds the protocol. Throws if a pattern or a pointer is invalid, or a condition is empty. Needs `preparePatterns`.
+ */
 export function textIds(options: TextOptions & { readonly id: TextIds }): Protocol {
-  demandPatterns(options);
   const { id } = options;
   const { maxId, ids } = idsOf(id.kind ?? "int");
   const keeps = ids === "callers";
-  const outward = isTemplate(id.out) ? undefined : new Pattern(id.out);
-  const inward = new Pattern(id.in);
+  const outward = isTemplate(id.out) ? undefined : idPattern(id.out);
+  const inward = idPattern(id.in);
   const idIn = outward ? (text: string) => outward.find(text, "id")?.part : inTemplate(id.out);
-  const rules = rulesFrom(options);
-  const { errors } = options;
-  const isError = errors && errors.do !== "message" ? new Pattern(errors.when) : undefined;
-  const fails = errors?.do === "fail_all" ? "all" : "oldest";
+  const rules = new FrameRules(options);
+  const errorIn = unnamedErrors(options.errors);
 
   function encode(message: Body, wire: number, route: SendRoute): Encoded {
     const text = textOf(message);
@@ -65,19 +70,19 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
   function decode(frame: Body): Decoded {
     const text = textOf(frame);
     if (text === undefined) return { type: "noise", why: "the bytes are not UTF-8" };
-    const found = inward.find(text, "id");
+    const found = inward.find(text, "id", "cut");
     const written = found && text.slice(found.part.start, found.part.end);
     const wire = keeps ? written || undefined : readId(written, maxId);
     if (found === undefined || wire === undefined) {
-      return isError?.test(text) ? { type: "error", fails } : { type: "message" };
+      return errorIn(frameText(frame)) ?? { type: "message" };
     }
-    const { type, met } = rules.judge(text);
+    const { type, met } = rules.judge(frameText(frame));
     if (type === "message") return { type };
     const render = (own: unknown): Body => {
       if (keeps) return frame;
       return inKindOf(
         frame,
-        typeof own === "string" ? replaced(text, found.part, own) : replaced(text, found.whole, ""),
+        typeof own === "string" ? replaced(text, found.part, own) : replaced(text, found.around, ""),
       );
     };
     return rules.framed({ type, met }, wire, render, options.collect && gather);

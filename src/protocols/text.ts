@@ -5,27 +5,29 @@
  * text-by-order.ts has the protocol with rules for replies, text-ids.ts the one for lines that carry an id.
  */
 
+import { concatenated } from "./bytes.ts";
+import type { Condition } from "./condition.ts";
 import type { Final } from "./frame-rules.ts";
 import type { IdKind } from "./id-kinds.ts";
-import type { ErrorDeed } from "./json.ts";
 import { type Body, type Decoded, type Encoded, InvalidMessage, type Protocol } from "./protocol.ts";
+import type { ErrorRule } from "./unnamed-errors.ts";
 
 /**
  * Options of the `text` preset. Without `id` no frame names a request; without the rules either, every frame is a
- * reply. Patterns are RE2's. With `id` the rules are for frames with our id.
+ * reply. With `id` the rules are for frames with our id.
  */
 export interface TextOptions {
   readonly id?: TextIds | undefined;
-  /** A frame that does not match this is a message, not a reply. */
-  readonly reply?: string | undefined;
+  /** A frame that does not meet this is a message, not a reply. */
+  readonly reply?: Condition | undefined;
   /** Frames that precede the reply. They are handed on as messages. */
-  readonly skip?: readonly string[] | undefined;
+  readonly skip?: readonly Condition[] | undefined;
   /** The end of a request. Frames before it are skipped, or with `collect` are parts of the reply. */
-  readonly final?: Final<string> | undefined;
+  readonly final?: Final<Condition> | undefined;
   /** Makes the reply all frames up to the final one, joined by line breaks; `frames` bounds their number. */
   readonly collect?: { readonly frames?: number | undefined } | undefined;
   /** Frames without an id that are errors. */
-  readonly errors?: { readonly when: string; readonly do: ErrorDeed } | undefined;
+  readonly errors?: ErrorRule | undefined;
 }
 
 /** True if there is a rule by which frames are told apart. */
@@ -40,8 +42,8 @@ export interface TextIds {
    */
   readonly out: string;
   /**
-   * A pattern whose group `id` finds the id in a reply. A caller that sent no id gets the reply without the whole
-   * match.
+   * A pattern (RE2's) whose group `id` finds the id in a reply. A caller that sent no id gets the reply without it, or
+   * without the group `cut` around it.
    */
   readonly in: string;
   /** By default `int`. */
@@ -87,4 +89,15 @@ export function encode(message: Body): Encoded {
  */
 function decode(frame: Body): Decoded {
   return { type: "reply", id: 0, render: () => frame };
+}
+
+/** The members of a protocol whose replies may have several frames. */
+export function several({ collect }: TextOptions): Pick<Protocol, "streams" | "maxFrames"> {
+  return { streams: collect !== undefined, maxFrames: collect?.frames };
+}
+
+/** Joins the frames of a reply: text by line breaks, anything with bytes in it as it is. */
+export function gather(frames: readonly Body[]): Body {
+  const texts = frames.filter((frame) => typeof frame === "string");
+  return texts.length === frames.length ? texts.join("\n") : concatenated(frames);
 }

@@ -244,7 +244,7 @@ test("all invalid patterns are reported at once, each with its place", async () 
   assert.deepEqual(upstreams.get("a")?.protocol, {
     preset: "text",
     id: { out: "#$id $message", in: "^#(?<id>\\d+)", kind: "int" },
-    skip: ["ok", "c4n4ry"],
+    skip: [{ text: "ok" }, { text: "c4n4ry" }],
   });
 });
 

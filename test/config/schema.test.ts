@@ -6,6 +6,9 @@ import { configJsonSchema, subscriptionOrderJson } from "../../src/config/json-s
 import { check, dotted } from "../../src/config/problems.ts";
 import { configSchema, shutdownTotal } from "../../src/config/schema.ts";
 import { upstreamSchema } from "../../src/config/upstream-settings.ts";
+import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
+
+await preparePatterns({ text: "" });
 
 const WSS = "wss://example.org/socket";
 
@@ -173,12 +176,15 @@ test("an invalid value is reported with its key and the cure", () => {
     ],
     [{ protocol: { preset: "text", id: { out: "#$id" } } }, /^protocol\.id\.in: is missing/],
     [
-      { protocol: { preset: "text", id: { out: "#$id", in: "#" } } },
+      { protocol: { preset: "text", id: { out: "#$id", in: "(?<id>#)" } } },
       /^protocol\.id\.out: must have \$id and \$message/,
     ],
-    [{ protocol: { preset: "text", id: { out: "$id $id $message", in: "#" } } }, /^protocol\.id\.out: .*each once/],
     [
-      { protocol: { preset: "text", id: { out: "$id $message", in: "#", kind: "keep" } } },
+      { protocol: { preset: "text", id: { out: "$id $id $message", in: "(?<id>#)" } } },
+      /^protocol\.id\.out: .*each once/,
+    ],
+    [
+      { protocol: { preset: "text", id: { out: "$id $message", in: "(?<id>#)", kind: "keep" } } },
       /^protocol\.id\.out: .*kept/,
     ],
     [
@@ -193,7 +199,7 @@ test("an invalid value is reported with its key and the cure", () => {
     [{ protocol: { preset: "text", reply: "" } }, /^protocol\.reply: must not be empty/],
     [{ protocol: { preset: "text", skip: ["#"], collect: {} } }, /^protocol\.collect: needs final/],
     [
-      { protocol: { preset: "text", id: { out: "#", in: "#" }, final: [] } },
+      { protocol: { preset: "text", id: { out: "(?<id>#)", in: "(?<id>#)" }, final: [] } },
       /^protocol\.final: must have at least one/,
     ],
     [{ protocol: { preset: "json", id: { out: "id" } } }, /^protocol\.id\.out: must be a JSON pointer/],
@@ -341,7 +347,9 @@ test("the JSON Schema of a subscription refers to conditions and any JSON by nam
   const condition = { $ref: "#/parts/Condition" };
   assert.deepEqual([alternatives?.items, negated?.$ref], [condition, condition.$ref]);
   assert.equal(message?.$ref, "#/parts/Json");
-  assert.equal((parts.Condition?.properties as Record<string, { $ref?: string }>)?.not?.$ref, "#/parts/Condition");
+  const [short, whole] = parts.Condition?.anyOf ?? [];
+  assert.equal(short?.type, "string");
+  assert.equal((whole?.properties as Record<string, { $ref?: string }>)?.not?.$ref, "#/parts/Condition");
 });
 
 test("a file may name its schema", () => {

@@ -17,7 +17,7 @@ function spoken(preset: string) {
   const base = { preset, answers: [rule] };
   switch (preset) {
     case "text with ids":
-      return { ...base, preset: "text", id: { out: "#$id $message", in: "^#(?<id>[0-9]+) " } };
+      return { ...base, preset: "text", id: { out: "#$id $message", in: "^(?<cut>#(?<id>[0-9]+) )" } };
     default:
       return base;
   }

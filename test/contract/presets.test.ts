@@ -218,7 +218,7 @@ describe("text with ids", () => {
 
   test("concurrent requests get their own replies without our id; a line without one is a message", async (t) => {
     const upstream = await startLines(t);
-    const id = { out: "#$id $message", in: "^#(?<id>\\d+) " };
+    const id = { out: "#$id $message", in: "^(?<cut>#(?<id>\\d+) )" };
     const product = await speaking(upstream, { preset: "text", id, ...rules }, t);
     const requests = Array.from({ length: 50 }, async (_, n) => {
       const response = await product.request(`wait ${50 - n}`, plain);

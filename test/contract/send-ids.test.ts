@@ -72,7 +72,7 @@ describe("json-rpc", () => {
 test("a message without an id goes out without one, one with an id gets ours", async (t) => {
   const upstream = await startUpstream({ t, onMessage: () => {} });
   const lines = await startUpstream({ t, onMessage: () => {} });
-  const id = { out: "#$id $message", in: "^#(?<id>[0-9]+) " };
+  const id = { out: "#$id $message", in: "^(?<cut>#(?<id>[0-9]+) )" };
   const config = {
     upstreams: {
       default: { url: upstream.url, protocol: { preset: "json", id: { kind: "increasing" } } },

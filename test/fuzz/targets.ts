@@ -68,7 +68,11 @@ const spoken: readonly Spoken[] = [
   },
   {
     name: "text with ids",
-    protocol: { preset: "text", id: { out: "#$id $message", in: "^#(?<id>[0-9]+) ", kind: "int" }, final: ["OK$"] },
+    protocol: {
+      preset: "text",
+      id: { out: "#$id $message", in: "^(?<cut>#(?<id>[0-9]+) )", kind: "int" },
+      final: ["OK$"],
+    },
     request: "get 1",
     frames: ["#1 ACK", "#2 OK", "ERR"],
     reply: "#1 OK",

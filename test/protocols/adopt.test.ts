@@ -7,6 +7,7 @@ import { graphqlTransportWs } from "../../src/protocols/graphql-transport-ws.ts"
 import { homeAssistant } from "../../src/protocols/home-assistant.ts";
 import { json } from "../../src/protocols/json.ts";
 import { jsonRpc } from "../../src/protocols/json-rpc.ts";
+import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
 import { fromModule } from "../../src/protocols/module.ts";
 import { obs } from "../../src/protocols/obs.ts";
 import type { Protocol } from "../../src/protocols/protocol.ts";
@@ -14,10 +15,12 @@ import { text } from "../../src/protocols/text.ts";
 import { textIds } from "../../src/protocols/text-ids.ts";
 import { answeringJson } from "./answering-json.ts";
 
+await preparePatterns({ text: "" });
+
 const ours = 4711;
 const keep = json({ id: { kind: "keep" } });
-const lines = textIds({ id: { out: "#$id $message", in: "^#(?<id>[0-9]+) " } });
-const trailing = textIds({ id: { out: "($message) [$id]", in: "\\[(?<id>[0-9]+)\\]$" } });
+const lines = textIds({ id: { out: "#$id $message", in: "^(?<cut>#(?<id>[0-9]+) )" } });
+const trailing = textIds({ id: { out: "($message) [$id]", in: "(?<cut>\\[(?<id>[0-9]+)\\])$" } });
 const found = textIds({ id: { out: "^#(?<id>[a-z]+) ", in: "^#(?<id>[0-9]+) " } });
 
 /** Each row: the protocol, the frame as written, the frame on the wire, its reply, and the reply with the written id. */

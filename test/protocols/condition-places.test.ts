@@ -157,6 +157,9 @@ const table: readonly (readonly [condition: Condition, members: string, expected
   [{ text: '"a": ?1' }, '"b":1', false],
   [{ text: "a", match: { "/b": 1 } }, '"a":0,"b":1', true],
   [{ text: "a", match: { "/b": 1 } }, '"a":0,"b":2', false],
+  [{ text: '"a":(?<n>\\d+)', match: { $n: "12", "/b": 1 } }, '"a":12,"b":1', true],
+  [{ text: '"a":(?<n>\\d+)', match: { $n: "12", "/b": 1 } }, '"a":1,"b":1', false],
+  [{ text: '"a":(?<n>\\d+)', match: { $n: "12", "/b": 1 } }, '"a":12,"b":2', false],
   [{ any: [{ match: { "/a": 1 } }, { has: ["/b"] }] }, '"b":0', true],
   [{ any: [{ match: { "/a": 1 } }, { has: ["/b"] }] }, '"a":2', false],
   [{ all: [{ match: { "/a": 1 } }, { has: ["/b"] }] }, '"a":1,"b":0', true],
@@ -177,6 +180,16 @@ const texts: readonly (readonly [condition: Condition, frame: string, expected: 
   [{ any: [{ has: ["/a"] }, { text: "^pong$" }] }, "pong", true],
   [{ all: [{ text: "^p" }, { text: "g$" }] }, "pong", true],
   [{ all: [{ text: "^p" }, { text: "g$" }] }, "pon", false],
+  [{ text: "^pong (?<n>\\w+)", match: { $n: "7" } }, "pong 7", true],
+  [{ text: "^pong (?<n>\\w+)", match: { $n: "7" } }, "pong 77", false],
+  [{ text: "^pong(?: (?<n>\\w+))?", has: ["$n"] }, "pong 7", true],
+  [{ text: "^pong(?: (?<n>\\w+))?", has: ["$n"] }, "pong", false],
+  [{ text: "^pong(?: (?<n>\\w+))?", lacks: ["$n"] }, "pong", true],
+  [{ text: "^pong(?: (?<n>\\w+))?", lacks: ["$n"] }, "pong 7", false],
+  [{ text: "^pong(?: (?<n>\\w+))?", lacks: ["$n"] }, "ping", false],
+  [{ text: "^pong (?<n>\\w*)", has: ["$n"] }, "pong ", true],
+  [{ text: "^pong (?<n>x+)", has: ["$n"] }, `pong ${"x".repeat(2_000)}`, false],
+  [{ text: "^pong (?<n>x+?)", has: ["$n"] }, `pong ${"x".repeat(2_000)}`, true],
 ];
 
 /** The places that look at frames without an id: each reports whether the frame meets the condition. */
@@ -221,7 +234,7 @@ test("a greeting alone may expect any frame, JSON or not", () => {
 });
 
 /** What the configuration has at each place, around a condition; and the key that an error names. */
-const around: Readonly<Record<string, readonly [key: string, settings: (condition: object) => object]>> = {
+const around: Readonly<Record<string, readonly [key: string, settings: (condition: unknown) => object]>> = {
   reply: ["protocol.reply", (reply) => ({ protocol: { preset: "json", reply } })],
   skip: ["protocol.skip.0", (condition) => ({ protocol: { preset: "json", skip: [condition] } })],
   final: ["protocol.final.0", (condition) => ({ protocol: { preset: "json", final: [condition] } })],
@@ -242,8 +255,8 @@ for (const [place, [key, settings]] of Object.entries(around)) {
     const problems = (condition: object) => problemsOf(settings(condition));
     assert.deepEqual(problems({}), [`${key}: must say what to look at: match, has, lacks, text, any, all or not`]);
     assert.deepEqual(problems({ match: {} }), [`${key}.match: must have at least one value`]);
-    assert.deepEqual(problems({ has: [] }), [`${key}.has: must have at least one pointer`]);
-    assert.deepEqual(problems({ lacks: [] }), [`${key}.lacks: must have at least one pointer`]);
+    assert.deepEqual(problems({ has: [] }), [`${key}.has: must have at least one place`]);
+    assert.deepEqual(problems({ lacks: [] }), [`${key}.lacks: must have at least one place`]);
     assert.deepEqual(problems({ text: "" }), [`${key}.text: must not be empty`]);
     assert.deepEqual(problems({ text: "(" }), [`${key}.text: must be an RE2 pattern: missing closing )`]);
     assert.deepEqual(problems({ any: [] }), [`${key}.any: must have at least one condition`]);
@@ -257,11 +270,52 @@ test("an empty condition of a subscription is refused by its key, and so are emp
     "subscriptions.a.match: is missing: a condition for its messages (match, has, text, any, …)",
   ]);
   assert.deepEqual(subscribed({ match: {} }), ["subscriptions.a.match: must have at least one value"]);
-  assert.deepEqual(subscribed({ has: [] }), ["subscriptions.a.has: must have at least one pointer"]);
+  assert.deepEqual(subscribed({ has: [] }), ["subscriptions.a.has: must have at least one place"]);
   assert.deepEqual(problemsOf({ greeting: [{ expect: {} }] }), [
     "greeting.0.expect: must say what to look at: match, has, lacks, text, any, all or not",
   ]);
   assert.deepEqual(problemsOf({ greeting: [{ expect: { has: ["/a"], reject: {} } }] }), [
     "greeting.0.expect.reject: must have at least one value",
+  ]);
+});
+
+test("a pattern is short for a condition with only a text, wherever the configuration has one", () => {
+  const pattern = "^p(?<n>o)ng";
+  for (const [place, [key, settings]] of Object.entries(around)) {
+    const given = (condition: unknown) => parse(settings(condition));
+    assert.deepEqual(given(pattern), given({ text: pattern }), place);
+    assert.deepEqual(problemsOf(settings("(")), [`${key}: must be an RE2 pattern: missing closing )`]);
+    assert.deepEqual(problemsOf(settings(5)), [`${key}: must be a condition, or a pattern of the frame's text`]);
+  }
+  assert.deepEqual(parse({ greeting: [{ expect: pattern }] }), parse({ greeting: [{ expect: { text: pattern } }] }));
+  const subscribed = (agreed: unknown, refused: unknown) =>
+    parse({ subscriptions: { a: { request: "SUB", text: "x", agreed, refused, any: [refused], not: agreed } } });
+  assert.deepEqual(subscribed("^a", "^b"), subscribed({ text: "^a" }, { text: "^b" }));
+});
+
+test("a group that the pattern beside it has not is refused by its key", () => {
+  const on = (condition: object) => problemsOf({ reconnect: { rotate: { on: condition } } });
+  assert.deepEqual(on({ has: ["$n"] }), [
+    "reconnect.rotate.on.has.0: is a group of a pattern, and there is none beside it (text)",
+  ]);
+  assert.deepEqual(on({ text: "(?<m>.)", lacks: ["/a", "$n"], match: { $n: "1", $m: "2" } }), [
+    "reconnect.rotate.on.match.…: is no group of the pattern: write (?<n>…)",
+    "reconnect.rotate.on.lacks.1: is no group of the pattern: write (?<n>…)",
+  ]);
+  assert.deepEqual(on({ text: "(?<m>.)", match: { $m: 2 } }), [
+    "reconnect.rotate.on.match.…: must be a text: a group is one",
+  ]);
+  assert.deepEqual(on({ text: "(?<m>.)", has: ["m"] }), [
+    "reconnect.rotate.on.has.0: must be a JSON pointer, such as /id, or the name of a group, such as $id",
+  ]);
+  assert.deepEqual(problemsOf({ capture: [{ when: "(?<m>.)", values: { a: "$m", b: "$n" } }] }), [
+    "capture.0.values.b: is no group of the pattern: write (?<n>…)",
+  ]);
+  const subscribed = (order: object) => problemsOf({ subscriptions: { a: { request: "S", text: "x", ...order } } });
+  assert.deepEqual(subscribed({ id: "$n" }), ["subscriptions.a.id: is a group of a pattern, and agreed has none"]);
+  assert.deepEqual(subscribed({ id: "$n", agreed: ["^a", "^b(?<n>.)"] }), []);
+  const address = { when: "^move (?<to>.*)", at: "$too", hosts: ["a.example"] };
+  assert.deepEqual(problemsOf({ reconnect: { to_address: address } }), [
+    "reconnect.to_address.at: is no group of the pattern: write (?<too>…)",
   ]);
 });

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { json } from "../../src/protocols/json.ts";
 import { jsonRpc } from "../../src/protocols/json-rpc.ts";
+import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
 import { fromModule } from "../../src/protocols/module.ts";
 import { preset } from "../../src/protocols/presets.ts";
 import { InvalidMessage, type Protocol } from "../../src/protocols/protocol.ts";
@@ -12,9 +13,11 @@ import { text } from "../../src/protocols/text.ts";
 import { textIds } from "../../src/protocols/text-ids.ts";
 import { jsonText } from "./json-samples.ts";
 
+await preparePatterns({ text: "" });
+
 const OURS = 4711;
-const tagged = textIds({ id: { out: "<$id> $message!", in: "^<(?<id>\\d+)>" } });
-const trailing = textIds({ id: { out: "$message#$id", in: "#(?<id>\\d+)$" } });
+const tagged = textIds({ id: { out: "<$id> $message!", in: "^(?<cut><(?<id>\\d+)>)" } });
+const trailing = textIds({ id: { out: "$message#$id", in: "(?<cut>#(?<id>\\d+))$" } });
 const found = textIds({ id: { out: "^#(?<id>\\w+) ", in: "^#(?<id>\\d+) " } });
 const kept = json({ id: { kind: "keep" } });
 const named = (name: string): Protocol => {

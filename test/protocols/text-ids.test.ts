@@ -3,14 +3,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
 import { Pattern } from "../../src/protocols/pattern.ts";
 import { type Body, type Decoded, InvalidMessage, type Protocol } from "../../src/protocols/protocol.ts";
 import type { TextIds, TextOptions } from "../../src/protocols/text.ts";
 import { textIds } from "../../src/protocols/text-ids.ts";
-import { faultsOf } from "../../src/protocols/text-rules.ts";
 import { codePoint } from "./code-point.ts";
 
-const tagged: TextIds = { out: "#$id $message", in: "^#(?<id>[0-9]+) " };
+await preparePatterns({ text: "" });
+
+const tagged: TextIds = { out: "#$id $message", in: "^(?<cut>#(?<id>[0-9]+) )" };
 const replacing: TextIds = { out: "^#(?<id>\\w+) ", in: "^#(?<id>\\w+) " };
 
 const speaking = (id: TextIds, rules: TextOptions = {}): Protocol => textIds({ ...rules, id });
@@ -25,7 +27,7 @@ function reply(protocol: Protocol, frame: Body): Decoded & { type: "reply" } {
 describe("with a template", () => {
   const protocol = speaking(tagged);
 
-  test("an id is written into the template, and the reply comes without the match", () => {
+  test("an id is written into the template, and the reply comes without the group cut", () => {
     const { frame, own, expectsReply } = protocol.encode("get /lamp", 7, "request");
     assert.deepEqual([frame, own, expectsReply], ["#7 get /lamp", undefined, true]);
     const { id, render } = reply(protocol, "#7 on\n#8 off");
@@ -126,9 +128,9 @@ for (const [written, kind, id] of ids) {
 }
 
 const rules: TextOptions = {
-  skip: ["^#\\d+ ACK$"],
-  final: ["^#\\d+ (?:OK|NO)\\b", "^#\\d+ BYE"],
-  errors: { when: "^ERR ", do: "fail_all" },
+  skip: [{ text: "^#\\d+ ACK$" }],
+  final: [{ text: "^#\\d+ (?:OK|NO)\\b" }, { text: "^#\\d+ BYE" }],
+  errors: { when: { text: "^ERR " }, do: "fail_all" },
 };
 const said: readonly (readonly [frame: string, type: Decoded["type"]])[] = [
   ["#7 ACK", "progress"],
@@ -153,7 +155,7 @@ test("an error fails the requests that the settings name, and is a message witho
     ["fail_oldest", "oldest"],
     ["message", undefined],
   ] as const) {
-    const decoded = speaking(tagged, { errors: { when: "^ERR", do: deed } }).decode("ERR");
+    const decoded = speaking(tagged, { errors: { when: { text: "^ERR" }, do: deed } }).decode("ERR");
     assert.deepEqual(decoded, fails ? { type: "error", fails } : { type: "message" });
   }
 });
@@ -168,6 +170,22 @@ test("a pattern sees the first 1024 characters; the rest passes unchanged", () =
   assert.equal(protocol.decode(`${"x".repeat(1_024)}#7`).type, "message");
   const long = "y".repeat(1_000_000);
   assert.equal(reply(speaking(tagged), `#7 ${long}`).render(undefined), long);
+});
+
+test("a reply to a caller without an id has all but the id, and with the group cut all but that", () => {
+  const table: readonly (readonly [pattern: string, frame: string, reply: string])[] = [
+    ["^(?:OK|ERR) (?<id>\\d+)", "OK 7 on", "OK  on"],
+    ["^(?:OK|ERR)(?<cut> (?<id>\\d+))", "OK 7 on", "OK on"],
+    ["(?<cut> \\[(?<id>\\d+)\\])$", "on [7]", "on"],
+    // A group that is beside the id, or has no part in the match, takes nothing out.
+    ["^(?<cut>OK) (?<id>\\d+)", "OK 7 on", "OK  on"],
+    ["^(?:(?<cut>#)x)?(?<id>\\d+)", "7 on", " on"],
+  ];
+  for (const [pattern, frame, wanted] of table) {
+    const protocol = speaking({ out: "$message $id", in: pattern });
+    assert.equal(reply(protocol, frame).render(undefined), wanted, pattern);
+    assert.equal(reply(protocol, frame).render("x"), frame.replace("7", "x"), pattern);
+  }
 });
 
 test("an id that may continue beyond what a pattern sees is no id", () => {
@@ -211,15 +229,16 @@ test("a pattern finds the same match as JavaScript's", () => {
     "(?<id>1|12|a)2*",
     "[é😀]+(?<id>.)",
     "#(?<id>\\d)?",
+    "(?<cut>#+(?<id>\\d) ?)",
   ];
   fc.assert(
     fc.property(fc.constantFrom(...patterns), texts, (pattern, text) => {
-      const found = new Pattern(pattern).find(text, "id");
+      const found = new Pattern(pattern).find(text, "id", "cut");
       const wanted = new RegExp(pattern, "du").exec(text)?.indices;
-      const [whole, part] = [wanted?.[0], wanted?.groups?.id];
+      const [whole, part, around = part] = [wanted?.[0], wanted?.groups?.id, wanted?.groups?.cut];
       assert.deepEqual(
-        found && [found.whole, found.part],
-        whole && part && [whole, part].map(([start, end]) => ({ start, end })),
+        found && [found.part, found.around],
+        part && around && [part, around].map(([start, end]) => ({ start, end })),
       );
       assert.equal(new Pattern(pattern).test(text), whole !== undefined);
     }),
@@ -240,25 +259,7 @@ const faults: readonly (readonly [pattern: string, what: RegExp])[] = [
 ];
 for (const [pattern, what] of faults) {
   test(`${pattern} is refused, with the reason and without being quoted`, () => {
-    const [fault, ...more] = faultsOf({ id: { ...tagged, in: pattern } });
-    assert.deepEqual([fault?.path, more], [["id", "in"], []]);
-    assert.match(fault?.what ?? "", what);
-    assert.throws(() => speaking({ ...tagged, in: pattern }), { message: `id.in ${fault?.what}` });
+    assert.throws(() => speaking({ ...tagged, in: pattern }), { message: what });
+    assert.throws(() => speaking({ ...replacing, out: pattern }), { message: what });
   });
 }
-
-test("every pattern is checked, and only those for ids need a group", () => {
-  const all = {
-    id: { out: "(", in: "(" },
-    reply: "(",
-    skip: ["x", "("],
-    final: ["("],
-    errors: { when: "(", do: "message" },
-  } as const;
-  assert.deepEqual(
-    faultsOf(all).map(({ path }) => path.join(".")),
-    ["id.out", "id.in", "reply", "skip.1", "final.0", "errors.when"],
-  );
-  assert.deepEqual(faultsOf({ id: replacing, ...rules }), []);
-  assert.deepEqual(faultsOf({}), []);
-});

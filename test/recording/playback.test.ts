@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
+import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
 import { fromModule, type PresetSettings, preset } from "../../src/protocols/presets.ts";
 import type { Body, Protocol } from "../../src/protocols/protocol.ts";
 import { Player, type Reaction, scenesOf } from "../../src/recording/playback.ts";
 import { recordedProtocol } from "../../src/recording/recorded-protocol.ts";
 import type { RecordingEntry, RecordingHead } from "../../src/recording/recording-format.ts";
+
+await preparePatterns({ text: "" });
 
 type Line = readonly [event: "sent" | "received", at: number, frame: unknown];
 
@@ -177,7 +180,7 @@ describe("a played recording of", () => {
   }
 
   test("text without ids has what came after each line", async () => {
-    const protocol = await protocolOf({ preset: "text", reply: "^[+-]" });
+    const protocol = await protocolOf({ preset: "text", reply: { text: "^[+-]" } });
     const player = playerOf(
       protocol,
       entriesOf([
@@ -195,7 +198,7 @@ describe("a played recording of", () => {
   });
 
   test("text with ids has the live id in its lines", async () => {
-    const id = { out: "#$id $message", in: "^#(?<id>[0-9]+) ", kind: "int" } as const;
+    const id = { out: "#$id $message", in: "^(?<cut>#(?<id>[0-9]+) )", kind: "int" } as const;
     const player = playerOf(
       await protocolOf({ preset: "text", id }),
       entriesOf([

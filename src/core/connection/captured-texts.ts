@@ -10,9 +10,10 @@ import {
   type Token,
   tokenize,
 } from "../../placeholders.ts";
+import { textOfScalar } from "../../protocols/json-text.ts";
 import type { AnswerForm } from "../../protocols/protocol.ts";
 import { STRINGS } from "../../protocols/subscription-request.ts";
-import { type CapturedScalars, textOfScalar } from "./captured-values.ts";
+import type { CapturedScalars } from "./captured-values.ts";
 
 /** Thrown where a value is needed that no frame has brought yet. */
 export class ValueMissing extends Error {

@@ -1,9 +1,8 @@
 /** The values that frames of the upstream bring, by name, on each connection and for the next one. */
 
 import type { CapturePlan } from "../../protocols/capture-plan.ts";
-import { type FrameText, frameText, testOf } from "../../protocols/condition.ts";
-import { locate, parsePointer } from "../../protocols/json-place.ts";
-import { kindOf } from "../../protocols/json-text.ts";
+import { type Condition, type FrameText, frameText, testOf, valueIn } from "../../protocols/condition.ts";
+import { kindOf, textOfScalar } from "../../protocols/json-text.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { SECRET_MIN } from "../../secrets.ts";
 import { flat } from "../util/flat.ts";
@@ -86,24 +85,16 @@ export function capture(captured: Captured, plan: CapturePlan, connection: numbe
   let after = captured;
   for (const rule of plan.rules) {
     if (!testOf(rule.when)(seen)) continue;
-    for (const [name, pointer] of Object.entries(rule.values)) {
-      after =
-        pointer === null ? forget(after, plan, connection, name) : take(after, plan, connection, name, seen, pointer);
+    for (const [name, place] of Object.entries(rule.values)) {
+      const found = place === null ? undefined : scalarIn(seen, place, rule.when);
+      if (place === null) after = forget(after, plan, connection, name);
+      else if (found !== undefined) after = take(after, plan, connection, name, found);
     }
   }
   return after;
 }
 
-function take(
-  captured: Captured,
-  plan: CapturePlan,
-  connection: number,
-  name: string,
-  frame: FrameText,
-  pointer: string,
-): Captured {
-  const found = scalarAt(frame, pointer);
-  if (found === undefined) return captured;
+function take(captured: Captured, plan: CapturePlan, connection: number, name: string, found: FoundValue): Captured {
   if ("why" in found) return { ...captured, faults: new Map(captured.faults).set(name, found.why) };
   if (valuesOf(captured, connection).get(name) === found.json && mayKeep(captured, connection)) return captured;
   const { json } = found;
@@ -154,20 +145,16 @@ export function secretsIn(plan: CapturePlan, frame: Body): readonly string[] {
   return plan.secret.size === 0 ? [] : capture(nothingCaptured, plan, 0, frame).secrets;
 }
 
+/** A value that may be taken, or the reason why it must not. */
+type FoundValue = { readonly json: string } | { readonly why: string };
+
 /** @returns undefined if there is nothing to take: null is nothing */
-function scalarAt({ text, root }: FrameText, pointer: string): { json: string } | { why: string } | undefined {
-  if (root === undefined || text === undefined) return undefined;
-  const place = locate(text, root, parsePointer(pointer));
-  if (place.type !== "found") return undefined;
-  const kind = kindOf(text, place.value);
+function scalarIn(frame: FrameText, place: string, when: Condition): FoundValue | undefined {
+  const json = valueIn(frame, place, when);
+  if (json === undefined) return undefined;
+  const kind = kindOf(json, { start: 0, end: json.length });
   if (kind === "null") return undefined;
-  if (kind === "object" || kind === "array") return { why: `there is an ${kind} at ${pointer}` };
-  const json = text.slice(place.value.start, place.value.end);
+  if (kind === "object" || kind === "array") return { why: `there is an ${kind} at ${place}` };
   if (json.length > VALUE_MAX) return { why: `it is longer than ${VALUE_MAX} characters` };
   return { json: flat(json) };
-}
-
-/** A scalar as a part of a text. */
-export function textOfScalar(json: string): string {
-  return json.startsWith('"') ? (JSON.parse(json) as string) : json;
 }

@@ -1,4 +1,5 @@
 /** The greeting of a connection: the frames it sends and expects, one step after the other. */
+import { detailIn, frameText } from "../../protocols/condition.ts";
 import { textOf } from "../../protocols/json-message.ts";
 import type { Expectation } from "../../protocols/preset.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -60,7 +61,9 @@ export function onGreetingFrame(session: Session, at: Greeting, input: FrameInpu
       effects: [origin ? passedOn(input) : { type: "message", connection: at.connection, frame }],
     };
   }
-  const detail = `step ${at.step + 1} received ${flat(excerptOf(textOf(body ?? frame), context.secrets))}`;
+  const seen = body ?? frame;
+  const said = expect?.reject && detailIn(frameText(seen), expect.reject);
+  const detail = `step ${at.step + 1} received ${flat(excerptOf(said ?? textOf(seen), context.secrets))}`;
   return giveUp(
     session,
     at.connection,

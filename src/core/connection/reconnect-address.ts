@@ -1,9 +1,8 @@
 /** The address that an upstream names for the next connection, and the decision whether it may be followed. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { type Condition, compile, type FrameText, frameText } from "../../protocols/condition.ts";
-import { locate, type Pointer, parsePointer } from "../../protocols/json-place.ts";
-import { kindOf, stringAt } from "../../protocols/json-text.ts";
+import { type Condition, compile, finderOf, frameText } from "../../protocols/condition.ts";
+import { textOfScalar } from "../../protocols/json-text.ts";
 import type { Body } from "../../protocols/protocol.ts";
 
 /** An address to follow, or the reason why it is not followed: without its path and query, which may be secrets. */
@@ -20,13 +19,13 @@ export function addressNaming({
   hosts,
 }: NamingRule): (frame: Body, from: NamingContext) => NamedAddress | undefined {
   const names = compile(when);
-  const pointer = parsePointer(at);
+  const find = finderOf(at, when.text);
   return (frame, from) => {
     const seen = frameText(frame);
     if (!names(seen)) return undefined;
-    const text = textAt(seen, pointer);
-    if (text === undefined) return { why: `there is no text at ${at}` };
-    const named = judgeAddress(text, hosts, from);
+    const json = find(seen);
+    if (!json?.startsWith('"')) return { why: `there is no text at ${at}` };
+    const named = judgeAddress(textOfScalar(json), hosts, from);
     return "url" in named ? { url: withQueryOf(named.url, from.url) } : named;
   };
 }
@@ -35,12 +34,6 @@ interface NamingRule {
   readonly when: Condition;
   readonly at: string;
   readonly hosts: readonly string[];
-}
-
-function textAt({ text, root }: FrameText, pointer: Pointer): string | undefined {
-  if (root === undefined || text === undefined) return undefined;
-  const place = locate(text, root, pointer);
-  return place.type === "found" && kindOf(text, place.value) === "string" ? stringAt(text, place.value) : undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The frames of the upstream: what each is, and which request or frame of the configuration it answers. */
 
-import type { Body, Classified, DecodedMessage, FrameWithId, Protocol, ReplyFrame } from "../../protocols/protocol.ts";
+import { textOf } from "../../protocols/json-message.ts";
+import type { Body, Classified, DecodedError, FrameWithId, Protocol, ReplyFrame } from "../../protocols/protocol.ts";
 import type { HeldAnswer } from "../messages/held-answers.ts";
 import type { Counters } from "../outcome.ts";
 import type { ConfiguredFrame } from "./configured-frames.ts";
@@ -107,7 +108,7 @@ export class IncomingFrames {
         break;
       }
       case "error":
-        this.#failUnnamed(connection, decoded, now);
+        this.#failUnnamed(connection, decoded, frame, now);
         this.#message(frame);
         break;
       default:
@@ -160,12 +161,13 @@ export class IncomingFrames {
   }
 
   /** Fails the requests that an error without an id may refer to. */
-  #failUnnamed(connection: number, { fails, error }: Extract<DecodedMessage, { type: "error" }>, now: number): void {
+  #failUnnamed(connection: number, decoded: DecodedError, frame: Body, now: number): void {
+    const { fails, error, detail = error ?? textOf(frame) } = decoded;
     const { requests, delivery, heard } = this.#of;
     const sent = requests.table.sentOn(connection).sort((a, b) => a.phase.order - b.phase.order);
     if (fails === "only" && sent.length !== 1) return;
     for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
-      const failure = failures.unnamed(delivery.sent(entry), fails, error && heard.shown(error));
+      const failure = failures.unnamed(delivery.sent(entry), fails, detail && heard.shown(detail));
       requests.failEarly(entry, failure, now, error);
     }
   }

@@ -3,7 +3,6 @@
 import type { Failure } from "../../errors.ts";
 import type { FrameText } from "../../protocols/condition.ts";
 import { readFrame } from "../../protocols/json-message.ts";
-import { pointerText } from "../../protocols/json-place.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { idIn, NO_ID, needsIdToEnd, type Recipe, USABLE_ID } from "./subscription-recipe.ts";
 
@@ -48,7 +47,7 @@ export function newAsking(number: number): Asking {
  * @returns true if it does
  */
 export function consider(
-  { agreed, refused, isRefusal, idPointer }: Recipe,
+  { agreed, refused, isRefusal, idPlace }: Recipe,
   asking: Asking,
   frame: FrameText,
   isReply: boolean,
@@ -69,7 +68,7 @@ export function consider(
   if (index < 0) return false;
   asking.confirmed.add(index);
   asking.confirmation = show(frame);
-  if (idPointer) asking.id ??= idIn(frame, idPointer);
+  if (idPlace) asking.id ??= idIn(frame, idPlace);
   return true;
 }
 
@@ -80,11 +79,8 @@ export function decided({ agreed }: Recipe, { confirmed, refusals }: Asking): bo
 
 export function agreementIn(recipe: Recipe, { confirmed, id, refusal, confirmation }: Asking): Agreement | Failure {
   if (confirmed.size === 0) return refusedAs(refusal, "it");
-  if (recipe.idPointer && id === undefined)
-    return unreadable(
-      recipe,
-      `the reply has no usable id (${USABLE_ID}) at ${pointerText(recipe.idPointer)}: ${confirmation}`,
-    );
+  if (recipe.idPlace && id === undefined)
+    return unreadable(recipe, `the reply has no usable id (${USABLE_ID}) at ${recipe.idPlace.at}: ${confirmation}`);
   return { id: id ?? NO_ID, partly: refusal === undefined ? undefined : refusedAs(refusal, "a part of it") };
 }
 

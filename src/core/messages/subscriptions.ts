@@ -311,8 +311,9 @@ export class Subscriptions {
     }
     const frame = frameText(outcome.body);
     const isTaken = this.#consider(recipe, stage, frame, true);
-    if (!isTaken && frame.root === undefined) {
-      this.#settle(subscription, unreadable(recipe, `the reply is not JSON: ${reasonOf(outcome.body)}`), context);
+    if (!isTaken && frame.root === undefined && recipe.agreed === undefined) {
+      const why = `the reply is not JSON, so it needs a condition (agreed): ${reasonOf(outcome.body)}`;
+      this.#settle(subscription, unreadable(recipe, why), context);
       return;
     }
     subscription.dueAt = context.now + AGREE_WITHIN_MS;
@@ -375,10 +376,10 @@ export class Subscriptions {
     const isEnd = recipe.ended?.(frame, stage.id) === true;
     if (!isEnd && !recipe.owns(frame, stage.id)) return false;
     const kind = frame.root ? "json" : "text";
-    const text = frame.root ? withOurName(frame, recipe, stage.id, name) : (frame.text ?? "");
+    const text = withOurName(frame, recipe, stage.id, name);
     this.#effects.push({ type: "message", name, text, kind });
     if (isEnd) {
-      const detail = `the upstream ended the subscription: ${this.#shown(frame)}`;
+      const detail = `the upstream ended the subscription: ${shown(frame, recipe, this.#secrets)}`;
       this.#end(subscription, stage, { code: "connection_lost", sent: "yes", detail }, context);
     } else {
       stage.heardAt = context.now;
@@ -458,11 +459,7 @@ export class Subscriptions {
   }
 
   #consider(recipe: Recipe, asking: Asking, frame: FrameText, isReply: boolean): boolean {
-    return consider(recipe, asking, frame, isReply, (each) => this.#shown(each));
-  }
-
-  #shown(frame: FrameText): string {
-    return shown(frame, this.#secrets);
+    return consider(recipe, asking, frame, isReply, (each) => shown(each, recipe, this.#secrets));
   }
 
   /** @returns the number under which the outcome will be reported to `settled` */

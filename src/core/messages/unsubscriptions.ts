@@ -114,7 +114,7 @@ export class Unsubscriptions {
       this.#outlet.send(message);
       this.report(removal, { code: "reply_timeout", sent: "maybe", detail: `nothing confirms it: ${failure.detail}` });
     } else {
-      this.report(removal, failure ?? this.#disagreement(recipe, outcome));
+      this.report(removal, failure ?? this.#disagreement(unsubscription, outcome));
     }
     return false;
   }
@@ -141,20 +141,22 @@ export class Unsubscriptions {
   }
 
   /** The reason why an outcome does not confirm the end of a subscription; undefined if it does. */
-  #disagreement(recipe: Recipe, outcome: Outcome): Failure | undefined {
+  #disagreement({ recipe, id }: Unsubscription, outcome: Outcome): Failure | undefined {
     if (outcome.type !== "reply")
       return { code: "reply_timeout", sent: "maybe", detail: "nothing confirms the end of the subscription" };
     const frame = frameText(outcome.body);
-    if (frame.root && !refusesToEnd(frame, recipe)) return undefined;
-    const detail =
-      frame.root || refusesToEnd(frame, recipe)
-        ? `the upstream did not agree to end it: ${shown(frame, this.#secrets)}`
-        : `the upstream may not have ended it: the reply is not JSON: ${reasonOf(outcome.body)}`;
+    const isRefusal = refusesToEnd(frame, recipe);
+    if (!isRefusal && (frame.root || recipe.ended?.(frame, id))) return undefined;
+    const why = () => `the reply is not JSON, so it needs a condition (ended): ${reasonOf(outcome.body)}`;
+    const detail = isRefusal
+      ? `the upstream did not agree to end it: ${shown(frame, recipe, this.#secrets)}`
+      : `the upstream may not have ended it: ${why()}`;
     return { code: "invalid_reply", sent: "yes", detail };
   }
 }
 
 /** A frame as people may see it. */
-export function shown({ text }: FrameText, secrets: SecretHandling): string {
+export function shown(frame: FrameText, recipe: Recipe, secrets: SecretHandling): string {
+  const text = recipe.detailIn(frame) ?? frame.text;
   return text === undefined ? "(bytes)" : secrets.show(text);
 }

@@ -23,6 +23,9 @@ import {
 } from "../../../src/core/connection/captured-values.ts";
 import { keepaliveWith } from "../../../src/core/connection/greeting.ts";
 import { capturePlan } from "../../../src/protocols/capture-plan.ts";
+import { preparePatterns } from "../../../src/protocols/lazy-pattern.ts";
+
+await preparePatterns({ text: "" });
 
 const plan = capturePlan({
   url: "wss://example.org/",
@@ -49,6 +52,28 @@ test("a value is taken as it was written, and null leaves the one before", () =>
   assert.match(take(big, 1, { s: {} }).faults.get("seq") ?? "", /an object at \/s/);
   assert.equal(capture(big, plan, 1, "no JSON"), big);
   assert.equal(take(big, 1, { other: 1 }), big);
+});
+
+test("a group of the pattern is taken as a text; one that took no part leaves the value as it was", () => {
+  const lines = capturePlan({
+    url: "wss://example.org/",
+    headers: {},
+    greeting: [],
+    capture: [
+      { when: { text: "^HELLO (?<name>\\w+)(?: every=(?<every>\\d+))?" }, values: { name: "$name", every: "$every" } },
+    ],
+  });
+  const hear = (captured: Captured, text: string) => capture(captured, lines, 1, text);
+  const first = hear(onAttempt(nothingCaptured, lines, 1), "HELLO 007 every=250");
+  assert.deepEqual(entries(first, 1), { name: '"007"', every: '"250"' });
+  assert.equal(filledMessage({ as: "${conn:name}" }, valuesOf(first, 1)), '{"as":"007"}');
+  assert.equal(filledMessage("NICK ${conn:name}", valuesOf(first, 1)), "NICK 007");
+  const heartbeat = { send: "BEAT", every: { value: "every", unitMs: 1 }, within: 1 };
+  const keepalive = { ping: null, pong_within: 1, silence: null, heartbeat };
+  assert.equal(keepaliveWith(keepalive, valuesOf(first, 1)).heartbeat?.every, 250);
+  assert.deepEqual(entries(hear(first, "HELLO b"), 1), { name: '"b"', every: '"250"' });
+  assert.equal(hear(first, "BYE c"), first);
+  assert.equal(hear(first, `HELLO ${"x".repeat(2_000)}`), first, "what may be cut is not taken");
 });
 
 test("the next connection begins with kept values alone, and resumes if it has all that it needs", () => {

@@ -3,8 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type JsonOptions, json } from "../../../src/protocols/json.ts";
+import { preparePatterns } from "../../../src/protocols/lazy-pattern.ts";
 import { textByOrder } from "../../../src/protocols/text-by-order.ts";
 import { ExchangeModel } from "./exchange-model.ts";
+
+await preparePatterns({ text: "" });
 
 const realtime: JsonOptions = {
   id: { alias: ["/response", "/of"] },
@@ -172,7 +175,7 @@ test("with all_of the id of a request whose caller left is free once the rest of
 });
 
 test("text without ids has all_of, too, and a late rest ends with its last condition", () => {
-  const model = new ExchangeModel(textByOrder({ final: { all_of: ["^A", "^B"] }, collect: {} }));
+  const model = new ExchangeModel(textByOrder({ final: { all_of: [{ text: "^A" }, { text: "^B" }] }, collect: {} }));
   model.connect();
   const seq = model.call("go");
   for (const line of ["A1", "x", "B1"]) model.frame(line);

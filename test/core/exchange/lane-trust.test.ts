@@ -3,10 +3,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { QUIET_MS } from "../../../src/core/exchange/correlate-by-order.ts";
+import { preparePatterns } from "../../../src/protocols/lazy-pattern.ts";
 import type { Protocol } from "../../../src/protocols/protocol.ts";
 import { text } from "../../../src/protocols/text.ts";
 import { textByOrder } from "../../../src/protocols/text-by-order.ts";
 import { ExchangeModel, type Taken } from "./exchange-model.ts";
+
+await preparePatterns({ text: "" });
 
 /** Connects again a moment after each renewal. */
 function connected(protocol: Protocol): ExchangeModel {
@@ -122,7 +125,12 @@ test("no caller gets another's reply, whatever comes too many, if the upstream r
 });
 
 describe("with rules", () => {
-  const rules = { skip: ["^ack "], final: ["^end "], reply: "^(ack|part|end) ", collect: { frames: 3 } };
+  const rules = {
+    skip: [{ text: "^ack " }],
+    final: [{ text: "^end " }],
+    reply: { text: "^(ack|part|end) " },
+    collect: { frames: 3 },
+  };
 
   test("a reply is all its frames; others are messages, and nothing is renewed", () => {
     const model = connected(textByOrder(rules));
@@ -146,7 +154,7 @@ describe("with rules", () => {
   });
 
   test("without `collect`, frames before the final one are messages", () => {
-    const model = connected(textByOrder({ final: ["^end "] }));
+    const model = connected(textByOrder({ final: [{ text: "^end " }] }));
     const seq = model.call("a");
     for (const frame of ["part a", "end a"]) model.frame(frame);
     assert.deepEqual([model.reply(seq), model.messages], ["end a", ["part a"]]);
@@ -176,7 +184,7 @@ describe("with rules", () => {
   });
 
   test("bytes that are not text match no rule", () => {
-    const model = connected(textByOrder({ final: ["^end", "^$"], collect: {} }));
+    const model = connected(textByOrder({ final: [{ text: "^end" }, { text: "^$" }], collect: {} }));
     const seq = model.call("a");
     model.frame(Uint8Array.of(0xff));
     model.frame("end");

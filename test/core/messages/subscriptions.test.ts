@@ -687,7 +687,49 @@ test("conditions on the text confirm, refuse and claim frames that are not JSON"
   all.expire(at(100));
   assert.equal(failureIn(all.settled(2, say("NO"), at(100)))?.detail, "the upstream refused it: NO");
   all.expire(at(1_100));
-  assert.match(failureIn(all.settled(3, say("WHAT"), at(1_100)))?.detail ?? "", /^the reply is not JSON: /);
+  assert.deepEqual(all.settled(3, say("WHAT"), at(1_100)), [], "a message may still confirm it");
+  assert.match(failureIn(all.expire(at(20_000)))?.detail ?? "", /^not all confirmations came/);
+});
+
+test("a group of a pattern is the id of a subscription in text: it names its messages, its end and its unsubscription", () => {
+  const all = new Subscriptions();
+  const named = (text: string) => ({ text, match: { $n: "$id" } });
+  const agreed = { text: "^\\+SUB (?<n>\\d+)" };
+  const settings = {
+    request: "SUB",
+    id: "$n",
+    agreed: [{ text: "^HELLO" }, agreed],
+    refused: { text: "^-(?<detail>.*)" },
+    ...named("^EVENT (?<n>\\d+) "),
+    ended: named("^[-+]END (?<n>\\d+)"),
+    unsubscribe: "UNSUB $id $idle",
+  };
+  const say = (body: string): Outcome => ({ type: "reply", body, queueMs: 0, upstreamMs: 0 });
+  const hearText = (text: string) => brief(all.message(text, at(0), false));
+  all.connected();
+  all.add("a", settings);
+  all.settled(1, say("HELLO"), at(0));
+  assert.deepEqual(hearText("EVENT 17 early"), []);
+  assert.deepEqual(hearText("+SUB 17"), ["a active", "a: EVENT a early"]);
+  assert.deepEqual(hearText("EVENT 17 17"), ["a: EVENT a 17"]);
+  assert.deepEqual(hearText("EVENT 18 x"), []);
+  assert.deepEqual(hearText("-END 18"), []);
+  assert.deepEqual(brief(all.remove("a", 1)), ["request UNSUB 17 $idle"]);
+  assert.deepEqual(all.settled(2, say("+END 17"), at(0)), [{ type: "removed", removal: 1, failure: undefined }]);
+  all.add("b", { ...settings, agreed });
+  assert.equal(
+    failureIn(all.settled(3, say("-no such topic"), at(0)))?.detail,
+    "the upstream refused it: no such topic",
+  );
+});
+
+test("an id that is a number in JSON is the text of it in a group", () => {
+  const all = new Subscriptions();
+  all.connected();
+  all.add("a", { request: {}, id: "/result", text: "^EVENT (?<n>\\d+)", match: { $n: "$id" } });
+  settle(all, 1, reply(17));
+  assert.deepEqual(brief(all.message("EVENT 17", at(0), false)), ["a: EVENT a"]);
+  assert.equal(all.message("EVENT 170", at(0), false), undefined);
 });
 
 test("an id inside any, all and not is hidden behind our name", () => {

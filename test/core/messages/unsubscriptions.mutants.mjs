@@ -10,6 +10,10 @@ export default {
       "new Map().set(unsubscription,",
     ],
     ["a subscription that ended with its connection is unsubscribed", "this.#postponed.clear();", ""],
-    ["an unsubscribe that was refused counts as done", "failure ?? this.#disagreement(recipe, outcome)", "failure"],
+    [
+      "an unsubscribe that was refused counts as done",
+      "failure ?? this.#disagreement(unsubscription, outcome)",
+      "failure",
+    ],
   ],
 };

@@ -5,6 +5,8 @@
 
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket } from "ws";
 import { textOf } from "../../../src/protocols/json-message.ts";
@@ -57,6 +59,7 @@ const SOFTWARE: Readonly<Record<string, Software>> = {
   cdp: { start: (t) => startInspector({ t }) },
   "graphql-transport-ws": { start: (t) => startGraphql({ t, token: "TOKEN" }) },
   janus: { start: (t) => startJanus({ t, secret: "JANUS_SECRET" }), skip: lacks("janus") },
+  lines: { start: (t) => startPlayer(t), skip: lacks("websocketd") },
   lsp: { start: async (t) => (await startLanguageServer(t)).upstream },
   mcp: { start: async (t) => ({ url: (await startMcpServer(t)).upstream.url }) },
   mopidy: { start: (t) => startMopidy(t), skip: lacks("mopidy") },
@@ -94,6 +97,19 @@ export async function startRecipeUpstream(name: string, t: Cleanup): Promise<Rec
   const file = join(root, "docs", "recipes", "recordings", `${name}.ndjson`);
   if (!existsSync(file)) throw new Error(`the page ${name} has neither software nor a recording`);
   return await startRecorded(file, t);
+}
+
+/** The script of the page, behind websocketd. */
+async function startPlayer(t: Cleanup): Promise<RecipeUpstream> {
+  const page = await readFile(join(root, "docs", "recipes", "lines.md"), "utf8");
+  const script = /^```sh\n(.*?)^```$/ms.exec(page)?.[1];
+  if (script === undefined) throw new Error("the page has no script");
+  const folder = await mkdtemp(join(tmpdir(), "sidesocket-player-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, "player.sh");
+  await writeFile(file, script);
+  const { url } = await startWebsocketd(["sh", file], t);
+  return { url, env: { PLAYER_PASSWORD: "sesame" } };
 }
 
 /** A management system that resets each station which authorizes somebody. */
