@@ -286,6 +286,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -304,6 +308,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -382,6 +390,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -439,6 +451,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -457,6 +473,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -477,6 +497,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -497,6 +521,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -519,6 +547,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -539,6 +571,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -557,6 +593,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -579,6 +619,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -601,6 +645,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -641,6 +689,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -659,6 +711,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -743,6 +799,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -761,6 +821,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -785,6 +849,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -803,6 +871,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -823,6 +895,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -841,6 +917,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -859,6 +939,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -879,6 +963,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -903,6 +991,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -927,6 +1019,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -945,6 +1041,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -963,6 +1063,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */

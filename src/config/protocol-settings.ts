@@ -4,7 +4,6 @@ import * as z from "zod";
 import type { Dialect } from "../protocols/dialect.ts";
 import { DIALECTS, type DialectName } from "../protocols/dialects.ts";
 import { ALL_OF_MAX } from "../protocols/frame-rules.ts";
-import { INFLATES } from "../protocols/frames.ts";
 import { type GreetingStep, type Rejection, STEP_MS } from "../protocols/preset.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
 import { needsAlias, needsIdToSend } from "../protocols/subscription-request.ts";
@@ -22,6 +21,7 @@ import {
   textPattern,
   values,
 } from "./condition-settings.ts";
+import { checkBinary, frames } from "./frame-settings.ts";
 import { jsonId } from "./id-settings.ts";
 import { closest } from "./suggestions.ts";
 import { duration, durationOrValue, wholeNumber } from "./units.ts";
@@ -95,19 +95,7 @@ const COLLECT_WITHOUT_FINAL = { path: ["collect"], error: "needs final: which fr
 
 /** The options of every preset. */
 const common = {
-  frames: z
-    .strictObject({
-      split: z
-        .string()
-        .min(1, "must not be empty: it is a separator, or array")
-        .max(16, "must have at most 16 characters")
-        .optional()
-        .describe("The separator of the messages in a frame, which also ends what is sent; or array."),
-      inflate: z.enum(INFLATES).optional().describe("The compression of binary frames."),
-    })
-    .refine(({ split, inflate }) => split !== undefined || inflate !== undefined, "must have split or inflate")
-    .optional()
-    .describe("How messages lie in frames, where it is not one in each."),
+  frames,
   answers,
   ignore: conditions.optional().describe("Frames that are neither messages nor replies: they are only counted."),
   sends: conditions.optional().describe("Messages of callers that nothing answers: they are done once written."),
@@ -216,6 +204,7 @@ const protocolOptions = z
     }),
     ...dialectOptions,
   ])
+  .superRefine(checkBinary)
   .meta({ id: "ProtocolOptions", description: "A preset with its options." });
 
 const PRESETS = presetNames.join(", ");

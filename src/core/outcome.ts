@@ -4,9 +4,16 @@ import type { Body, Mode } from "../protocols/protocol.ts";
 
 /**
  * `send` requests no reply, `confirm` a proof that the peer has the message, `stream` each frame of the reply as it
- * arrives; the others differ in the meaning of a message without an id.
+ * arrives, `bytes` only the bytes in them; the others differ in the meaning of a message without an id.
  */
-export type RequestKind = Mode | "send" | "confirm" | "stream";
+export type RequestKind = Mode | "send" | "confirm" | StreamKind;
+
+/** The kinds of requests whose reply is passed on as it arrives. */
+export type StreamKind = "stream" | "bytes";
+
+export function isStream(kind: RequestKind): kind is StreamKind {
+  return kind === "stream" || kind === "bytes";
+}
 
 /** The time that a caller waits for its reply unless it says otherwise, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 25_000;

@@ -220,6 +220,7 @@ export const HEADERS = {
     description: "Whether the message was sent",
     schema: { $ref: "#/components/schemas/Sent" },
   },
+  "Sidesocket-Frames": { description: "The number of frames that the body was sent as", schema: string },
   "Sidesocket-Upstream": { description: "The upstream that replied, if it has equivalents (failover)", schema: string },
   "Retry-After": {
     description: "Seconds; with a failure only where repeating is safe and may help",

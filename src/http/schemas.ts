@@ -46,6 +46,10 @@ export const problemSchema = z
     title: z.string(),
     status: z.int(),
     ...facts,
+    written: z
+      .object({ frames: z.int(), bytes: z.int() })
+      .optional()
+      .describe("of a body in many frames: what was sent before the failure"),
     oldest: z.string().optional().describe("of messages that are gone: the oldest cursor that is kept"),
     resume: z.string().optional().describe("of messages that are gone: the `after` that goes on from there"),
     dropped: z.int().nullable().optional().describe("of messages that are gone: their number, null if unknown"),

@@ -37,9 +37,9 @@ export function inKindOf(like: Body, text: string): Body {
   return typeof like === "string" ? text : encoder.encode(text);
 }
 
-/** Frames as one JSON array: those that are no text stand in it in base64, as elsewhere in JSON. */
+/** Frames as one JSON array: texts of JSON as they are, and bytes in base64, as elsewhere in JSON. */
 export function jsonArrayOf(frames: readonly Body[]): string {
-  return `[${frames.map((frame) => textOf(frame) ?? bytesJson(frame as Uint8Array)).join(",")}]`;
+  return `[${frames.map((frame) => (typeof frame === "string" ? frame : bytesJson(frame))).join(",")}]`;
 }
 
 function bytesJson(bytes: Uint8Array): string {

@@ -171,7 +171,7 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
         echoes.reduce((each, at) => withOwnEcho(each, at, id, own), restored),
       );
     };
-    return rules.framed({ type, met }, id, render, options.collect && jsonArrayOf);
+    return rules.framed({ type, met }, id, render, options.collect && gather);
   }
 
   /** Restores the caller's id in a place that repeats ours. */
@@ -231,6 +231,11 @@ function whyNot(text: string, place: Exclude<Place, { type: "missing" }> | undef
     case "found":
       return `the message has ${nameOf(kindOf(text, place.value))} at ${at}, where its id must be`;
   }
+}
+
+/** Bytes that have an id of ours hold JSON. */
+function gather(frames: readonly Body[]): string {
+  return jsonArrayOf(frames.map((frame) => textOf(frame) ?? frame));
 }
 
 function slice(text: string, span: Span): string {

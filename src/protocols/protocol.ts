@@ -193,6 +193,14 @@ export interface Protocol {
   readonly maxFrames?: number | undefined;
   /** True if a reply may have several frames (`part`), so that each can be handed on as it arrives. */
   readonly streams?: boolean | undefined;
+  /** True if binary frames of callers are bytes that the protocol takes. */
+  readonly binary?: true;
+  /** True if frames of a reply may be bytes. */
+  readonly bytes?: true;
+  /** The bytes that a text frame of a reply carries; omitted if none does. */
+  bytesIn?(frame: string): Uint8Array | undefined;
+  /** The message that carries bytes of a caller; omitted if bytes go out as they are, or not at all. */
+  wrap?(bytes: Uint8Array): string;
   /** True for a reply that refuses what was requested. Omitted if the common forms of a refusal are all. */
   refuses?(reply: string): boolean;
   /**

@@ -277,6 +277,12 @@ export type NoPage = "ahead" | "nowhere";
 export type ProtocolTraits = Pick<Protocol, "name" | "accepts" | "streams"> & {
   /** True if an array is a batch of messages, and no message by itself. */
   readonly batches: boolean;
+  /** True if bodies of bytes are taken. */
+  readonly binary?: boolean;
+  /** True if frames of a reply may be bytes, or carry some. */
+  readonly bytes?: boolean;
+  /** The size of the frames that a long body of bytes is sent as; undefined if each body is one frame. */
+  readonly frameBytes?: number | undefined;
 };
 
 /** The details of an upstream that only the thread knows. */

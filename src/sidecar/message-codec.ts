@@ -251,6 +251,7 @@ const KINDS: Readonly<Record<RequestKind, true>> = {
   send: true,
   confirm: true,
   stream: true,
+  bytes: true,
 };
 
 function isKind(name: string): name is RequestKind {

@@ -75,6 +75,18 @@ const UPSTREAMS: readonly Row[] = [
     "protocol: mqtt",
     `4:15: upstreams.a.protocol: must be a preset (${presetNames.join(", ")}), the path of a module (it starts with ./ or /), or { preset: … }`,
   ],
+  [
+    "protocol: { preset: text, frames: { binary: messages } }",
+    "4:49: upstreams.a.protocol.frames.binary: is for JSON: text takes bytes as they are",
+  ],
+  [
+    "protocol: { preset: json, frames: { binary: parts } }",
+    "4:49: upstreams.a.protocol.frames.binary: needs correlation: order and collect: which request bytes belong to",
+  ],
+  [
+    "protocol: { preset: cdp, frames: { size: 1KiB } }",
+    "4:46: upstreams.a.protocol.frames.size: needs binary: bytes are not taken",
+  ],
   ["protocol: { preset: json, correlation: order, id: {} }", "4:55: upstreams.a.protocol.id: is for correlation: id"],
   [
     "protocol: { preset: json, correlation: order, cancel: { stop: $id } }",

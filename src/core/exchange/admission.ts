@@ -2,7 +2,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Failure } from "../../errors.ts";
 import { type Body, type Encoded, InvalidMessage, type Protocol, type SendRoute } from "../../protocols/protocol.ts";
-import type { RequestKind } from "../outcome.ts";
+import { isStream, type RequestKind } from "../outcome.ts";
 import { flat } from "../util/flat.ts";
 import { isFair } from "../util/shares.ts";
 import type { Add } from "./additions.ts";
@@ -80,7 +80,7 @@ export class Admission {
   take(owner: Owner, incoming: NewRequest, now: number, buffered: number): boolean {
     let items: readonly string[] | undefined;
     try {
-      if (incoming.kind !== "stream") items = this.#itemsOf(incoming.body);
+      if (!isStream(incoming.kind)) items = this.#itemsOf(incoming.body);
     } catch (error) {
       this.#requests.refuse({ owner, seq: incoming.seq, batch: undefined }, 0, failures.invalid(error));
       return false;
@@ -192,7 +192,7 @@ export class Admission {
   ): void {
     const { correlation } = this.#requests;
     const { ids = "ours" } = this.#protocol;
-    const route = isSend(kind) ? "send" : kind === "stream" ? "request" : kind;
+    const route = isSend(kind) ? "send" : isStream(kind) ? "request" : kind;
     // A refused message needs no id; and if all ids are taken, none could be drawn.
     const drawn = problem || ids !== "ours" ? undefined : correlation.draw();
     let encoded: Encoded;
@@ -220,8 +220,9 @@ export class Admission {
       unanswered: !expectsReply && (unanswered === true || encoded.unanswered === true),
       inSeries: series !== undefined,
       confirms: kind === "confirm",
-      streams: kind === "stream",
-      subscribes: kind === "stream" && encoded.subscribes === true,
+      streams: isStream(kind),
+      bytesOnly: kind === "bytes",
+      subscribes: isStream(kind) && encoded.subscribes === true,
       own: flatId(encoded.own),
       deadline,
       dueAt: this.#sendQueue.dueAt(deadline, now),

@@ -110,7 +110,8 @@ export class InFlight {
       case "part": {
         entry.phase.acknowledged = true;
         const body = decoded.render(entry.own);
-        if (entry.streams) this.#passOn(entry, body, now);
+        if (entry.bytesOnly) this.#passOnBytes(entry, body, now);
+        else if (entry.streams) this.#passOn(entry, body, now);
         else {
           const exceeded = this.#reassembly.add(entry, body, now);
           if (exceeded !== undefined) this.giveUp(entry, failures.tooMuch(exceeded), now);
@@ -122,6 +123,13 @@ export class InFlight {
   /** Makes room: the reader of a stream has taken frames of this weight. */
   taken(seq: number, weight: number): void {
     for (const entry of this.table.entriesOf("caller", seq)) this.#reassembly.taken(entry, weight);
+  }
+
+  /** A frame without bytes is only a sign that the reply goes on. */
+  #passOnBytes(entry: SentEntry, body: Body, now: number): void {
+    const bytes = typeof body === "string" ? this.#protocol.bytesIn?.(body) : body;
+    if (bytes !== undefined) this.#passOn(entry, bytes, now);
+    else this.#reassembly.goesOn(entry, now);
   }
 
   /** From its first frame on a stream has no deadline: it goes on for as long as it is read and does not stall. */

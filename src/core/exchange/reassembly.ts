@@ -70,6 +70,12 @@ export class Reassembly<Key extends Recipient> {
     return this.#take(key, weightOf(frame), now);
   }
 
+  /** Gives the next frame of a reply that has begun its time. */
+  goesOn(key: Key, now: number): void {
+    const reply = this.#replies.get(key);
+    if (reply) reply.until = now + this.#bounds.pauseMs;
+  }
+
   /** Makes room: the reader of a stream has taken frames of this weight. */
   taken(key: Key, weight: number): void {
     const reply = this.#replies.get(key);

@@ -85,6 +85,8 @@ interface CommonEntry {
   readonly confirms: boolean;
   /** True if each frame of its reply is passed on as it comes. From the first one it has no deadline. */
   readonly streams: boolean;
+  /** True for a stream of which only the bytes are passed on. */
+  readonly bytesOnly: boolean;
   /** True for a stream whose first frame may be long in coming: it has no deadline once it is on a socket. */
   readonly subscribes: boolean;
   /** Kept for the protocol, which restores the caller's own id from it. */

@@ -177,7 +177,7 @@ function refusalTest(refuses: Protocol["refuses"]): Test {
 }
 
 /** Tests if a reply refuses in one of the common forms. */
-function refusesCommonly(frame: FrameText): boolean {
+export function refusesCommonly(frame: FrameText): boolean {
   const error = errorOf(frame);
   return (error !== undefined && !NO_ERROR.has(error)) || REFUSALS.some((test) => test(frame));
 }

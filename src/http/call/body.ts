@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import { refused } from "../../errors.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
+import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { AppParts, Env, IncomingBody } from "../ports.ts";
 import type { StopSignal } from "../stop-signal.ts";
 import { callerLeft } from "./caller-left.ts";
@@ -11,15 +12,18 @@ import { pace } from "./paced-reading.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** The bodies of routes that take JSON alone. */
+export const JSON_ALONE = { accepts: "json" } as const;
+
 /** @throws SidesocketError if the body is of the wrong type, too large, empty or not UTF-8 */
 export async function readMessage(
   c: Context<Env>,
-  accepts: Protocol["accepts"],
+  { accepts, binary: takesBytes = accepts === "any" }: Pick<ProtocolTraits, "accepts" | "binary">,
   limitBytes: number,
   { lifecycle: { stopping }, budget }: Pick<AppParts, "lifecycle" | "budget">,
 ): Promise<Body> {
   checkCoding(c.req.header("content-encoding"));
-  const binary = checkType(c.req.header("content-type"), accepts);
+  const binary = checkType(c.req.header("content-type"), accepts, takesBytes);
   const declared = Number(c.req.header("content-length") ?? Number.NaN);
   if (declared > limitBytes) throw tooLarge(limitBytes);
   // The client waits for this, if it is to send the body at all.
@@ -44,7 +48,8 @@ function owned(bytes: Uint8Array): Uint8Array {
   return bytes.byteLength * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
 
-function checkCoding(header: string | undefined): void {
+/** @throws SidesocketError if the body is compressed */
+export function checkCoding(header: string | undefined): void {
   const coding = header?.trim().toLowerCase() ?? "";
   if (coding === "" || coding === "identity") return;
   const got = JSON.stringify(coding.slice(0, 100));
@@ -54,13 +59,26 @@ function checkCoding(header: string | undefined): void {
 /** JSON besides `application/json` and `…+json`: the names that JSON-RPC over HTTP allows. */
 const JSON_TYPES: ReadonlySet<string> = new Set(["application/json-rpc", "application/jsonrequest"]);
 
+/** Media types of bytes. */
+const BYTES = /^(?:application\/octet-stream|(?:audio|video|image)\/.+|application\/(?:x-|vnd\.google\.)?protobuf)$/;
+
+/** True if a body of this type is bytes. */
+export function isBytes(header: string | undefined): boolean {
+  return BYTES.test(typeOf(header));
+}
+
+function typeOf(header: string | undefined): string {
+  return header?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+}
+
 /** @returns true if the message goes out as a binary frame */
-function checkType(header: string | undefined, accepts: Protocol["accepts"]): boolean {
-  const type = header?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+function checkType(header: string | undefined, accepts: Protocol["accepts"], takesBytes: boolean): boolean {
+  const type = typeOf(header);
   if (type === "application/json" || type.endsWith("+json") || JSON_TYPES.has(type)) return false;
   if (accepts === "any" && type.startsWith("text/")) return false;
-  if (accepts === "any" && type === "application/octet-stream") return true;
-  const wanted = accepts === "json" ? "application/json" : "text/plain, application/json or application/octet-stream";
+  if (takesBytes && BYTES.test(type)) return true;
+  const text = accepts === "json" ? "application/json" : "text/plain, application/json";
+  const wanted = takesBytes ? `${text} or application/octet-stream` : text;
   const got = type === "" ? "no Content-Type" : `Content-Type ${JSON.stringify(type.slice(0, 100))}`;
   const cure = accepts === "json" ? "--json" : "-H 'Content-Type: text/plain' --data-binary";
   const form = type === "application/x-www-form-urlencoded" ? ` (curl -d and PHP forms send this: use ${cure})` : "";

@@ -72,7 +72,7 @@ export async function prepare(
   const { timeoutMs, applied } = readWaitLimit(c);
   const { protocol: loaded, settings } = upstreamOf(c);
   const protocol = loaded ?? (await openedProtocol(c));
-  const body = await readMessage(c, protocol.accepts, settings.limits.request_bytes, parts);
+  const body = await readMessage(c, protocol, settings.limits.request_bytes, parts);
   const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
   return { kind, body: frameOf(body, protocol), timeoutMs: leftMs, applied, trace: c.get("trace") };
 }

@@ -107,6 +107,7 @@ export function graphqlRoutes(app: RoutedApp, parts: AppParts): void {
  * https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
  */
 const distinct: ReplyStreamFormat = {
+  kind: "stream",
   mediaType: `${EVENTS_TYPE}; charset=utf-8`,
   frame(frame) {
     const { result, last } = graphqlStep(frame);

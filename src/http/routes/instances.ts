@@ -5,7 +5,7 @@ import * as z from "zod";
 import { check, dotted } from "../../config/problems.ts";
 import { duration } from "../../config/units.ts";
 import { refused } from "../../errors.ts";
-import { readMessage } from "../call/body.ts";
+import { JSON_ALONE, readMessage } from "../call/body.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { demandAccepting } from "../demand-accepting.ts";
 import { callerOf } from "../guard.ts";
@@ -119,7 +119,7 @@ async function openShared(
 
 async function readOrder(c: Context<Env>, parts: AppParts, { settings }: UpstreamPort) {
   const limits = settings.instances;
-  const text = hasBody(c) ? ((await readMessage(c, "json", BODY_BYTES, parts)) as string) : "{}";
+  const text = hasBody(c) ? ((await readMessage(c, JSON_ALONE, BODY_BYTES, parts)) as string) : "{}";
   const checked = check(orderSchema, parsed(text));
   if (!("value" in checked)) {
     const all = checked.problems.map(({ path, what }) => `${dotted(path) || "the body"} ${what}`);

@@ -37,7 +37,7 @@ export function replyRoutes(app: RoutedApp, parts: AppParts): void {
     const upstream = upstreamOf(c);
     demandAccepting(parts.lifecycle);
     const { accepts } = upstream.protocol ?? (await openedProtocol(c));
-    const message = await readMessage(c, accepts, upstream.settings.limits.request_bytes, parts);
+    const message = await readMessage(c, { accepts }, upstream.settings.limits.request_bytes, parts);
     const body = typeof message === "string" ? message : decodeText(message);
     const leave = parts.quotas?.request(upstream, callerOf(c).share, body.length);
     try {

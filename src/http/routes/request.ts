@@ -2,10 +2,12 @@
 
 import { batchFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
+import { isBytes } from "../call/body.ts";
 import { call, openedProtocol, prepare, send } from "../call/call.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { demandOneReply, readPick, respond } from "../call/respond.ts";
 import { respondAsync } from "../call/respond-async.ts";
+import { sendInFrames } from "../call/send-in-frames.ts";
 import { readAsync, readIdle } from "../call/timeout.ts";
 import type { AppParts } from "../ports.ts";
 import { problem } from "../problem.ts";
@@ -91,7 +93,7 @@ const sendRoute = createRoute(
     responses: {
       204: {
         description: "Handed to the socket, which does not prove that it arrived; with `confirm` it did",
-        headers: headers("Sidesocket-Sent", ...CALL_HEADERS),
+        headers: headers("Sidesocket-Sent", "Sidesocket-Frames", ...CALL_HEADERS),
       },
       ...failures(...CALL_FAILURES),
     },
@@ -121,6 +123,15 @@ export function requestRoutes(app: RoutedApp, parts: AppParts): void {
     if (confirm !== undefined && confirm !== "pong") throw refused("invalid_request", "confirm must be pong");
     const answered = c.req.query("answered");
     if (answered !== undefined && answered !== "no") throw refused("invalid_request", "answered must be no");
+    const { binary, frameBytes } = upstreamOf(c).protocol ?? (await openedProtocol(c));
+    if (binary && frameBytes !== undefined && isBytes(c.req.header("content-type"))) {
+      return sendInFrames(
+        c,
+        parts,
+        Math.min(frameBytes, upstreamOf(c).settings.limits.request_bytes),
+        confirm !== undefined,
+      );
+    }
     const prepared = await prepare(c, parts, confirm ? "confirm" : "send");
     const { outcome, upstream, headers } = await send(c, parts, answered ? { ...prepared, unanswered: {} } : prepared);
     const failure = outcome.type === "batch" ? batchFailure(outcome) : "failure" in outcome && outcome.failure;

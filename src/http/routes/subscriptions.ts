@@ -11,7 +11,7 @@ import { checkedJson, MAX_MESSAGE_DEPTH } from "../../protocols/json-message.ts"
 import { locate } from "../../protocols/json-place.ts";
 import { demandUndeclared, subscribe, unsubscribed } from "../../sidecar/host/subscribe.ts";
 import type { SubscriptionInfo } from "../../sidecar/host/subscriptions.ts";
-import { readMessage } from "../call/body.ts";
+import { JSON_ALONE, readMessage } from "../call/body.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWaitLimit } from "../call/timeout.ts";
@@ -184,7 +184,7 @@ export function subscriptionRoutes(app: RoutedApp, parts: AppParts): void {
 }
 
 async function readOrder(c: Context<Env>, parts: AppParts, { settings }: UpstreamPort) {
-  const text = (await readMessage(c, "json", settings.limits.request_bytes, parts)) as string;
+  const text = (await readMessage(c, JSON_ALONE, settings.limits.request_bytes, parts)) as string;
   try {
     demandJson(text, MAX_MESSAGE_DEPTH);
   } catch (error) {

@@ -2,7 +2,7 @@
 
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import { refused } from "../../errors.ts";
-import { readMessage } from "../call/body.ts";
+import { JSON_ALONE, readMessage } from "../call/body.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
@@ -36,7 +36,7 @@ const ticketRoute = createRoute(
 
 export function ticketRoutes(app: RoutedApp, parts: AppParts, tickets: Tickets): void {
   app.openapi(ticketRoute, async (c) => {
-    const route = routeIn((await readMessage(c, "json", BODY_BYTES, parts)) as string);
+    const route = routeIn((await readMessage(c, JSON_ALONE, BODY_BYTES, parts)) as string);
     // An app of the program may have our routes below a path of its own.
     const path = `${c.req.path.slice(0, -PATH.length)}${route}`;
     const ticket = tickets.issue(path, callerOf(c), performance.now());

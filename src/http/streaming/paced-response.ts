@@ -69,7 +69,7 @@ export class PacedResponse {
   #at = 0;
   #waiting = 0;
   /** The end of the response, if it was written before its rest was. */
-  #last: string | undefined;
+  #last: { readonly data: string | Uint8Array; readonly isWhole: boolean } | undefined;
   readonly #budget: Budget;
   #onEnd: () => void;
 
@@ -142,16 +142,20 @@ export class PacedResponse {
     this.#stalled ??= setTimeout(() => this.#cut(), withinMs).unref();
   }
 
-  /** Ends the response after `last`, which the reader may still take. */
-  end(last: string): void {
+  /**
+   * Ends the response after `data`, which the reader may still take.
+   * @param isWhole false to cut it then, so that the reader cannot take this for its end
+   */
+  end(data: string | Uint8Array, isWhole = true): void {
     if (this.#rest.length > 0) {
-      this.#last = last;
+      this.#last = { data, isWhole };
       return;
     }
     const pipe = this.#pipe;
     this.#close();
-    if (last !== "") pipe?.write(encoder.encode(last));
-    pipe?.end();
+    if (data.length > 0) pipe?.write(typeof data === "string" ? encoder.encode(data) : data);
+    if (isWhole) pipe?.end();
+    else pipe?.cut();
   }
 
   #drained(): void {
@@ -162,7 +166,7 @@ export class PacedResponse {
       this.#writeRest();
       this.#watch();
     } else if (this.#last === undefined) this.#source.resume();
-    else this.end(this.#last);
+    else this.end(this.#last.data, this.#last.isWhole);
   }
 
   #cut(): void {

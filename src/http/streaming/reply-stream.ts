@@ -2,9 +2,12 @@
 
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { type Outcome, weightOf } from "../../core/outcome.ts";
+import { refusesCommonly } from "../../core/messages/subscription-recipe.ts";
+import { type Outcome, type StreamKind, weightOf } from "../../core/outcome.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { refused } from "../../errors.ts";
+import { concatenated } from "../../protocols/bytes.ts";
+import { frameText } from "../../protocols/condition.ts";
 import { isJsonTo, textOf } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
@@ -14,6 +17,7 @@ import { leaveSignal } from "../call/caller-left.ts";
 import { readKey } from "../call/detached.ts";
 import { upstreamOf } from "../call/find-upstream.ts";
 import { callHeaders } from "../call/headers.ts";
+import { replyResponse } from "../call/respond.ts";
 import { readIdle } from "../call/timeout.ts";
 import { HttpRequestRecord } from "../ended-request.ts";
 import { callerOf } from "../guard.ts";
@@ -24,14 +28,15 @@ import { base64, escapeSeparators, event, jsonText, oneLine } from "./render.ts"
 
 export interface ReplyStreamFormat {
   readonly mediaType: string;
-  /** The text of a frame. */
-  frame(frame: Body): string;
+  readonly kind: StreamKind;
+  /** A frame as it is written. */
+  frame(frame: Body): Body;
   /** The text after the last frame. */
   readonly end: string;
-  /** The text in its place after a failure, from the problem document. */
-  error(document: object): string;
-  /** The heartbeat for times without frames. */
-  readonly beat: string;
+  /** The text in its place after a failure, from the problem document; without it, the response is cut. */
+  error?(document: object): string;
+  /** The heartbeat for times without frames; undefined if nothing may stand between them. */
+  readonly beat: string | undefined;
 }
 
 /** A comment, which clients ignore. */
@@ -39,27 +44,40 @@ export const BEAT = ": nothing new\n\n";
 
 const EVENTS_TYPE = "text/event-stream";
 const LINES_TYPE = "application/x-ndjson";
+const BYTES_TYPE = "application/octet-stream";
 
 /** The format that the caller accepts; undefined for a single reply, as in protocols whose replies are one frame. */
 export function streamFormatOf(
   c: Context<Env>,
-  { streams, accepts: takes }: ProtocolTraits,
+  { streams, accepts: takes, bytes }: ProtocolTraits,
 ): ReplyStreamFormat | undefined {
   if (!streams) return undefined;
   const type = accepts(c, {
     header: "Accept",
-    supports: ["application/json", EVENTS_TYPE, LINES_TYPE],
+    supports: ["application/json", EVENTS_TYPE, LINES_TYPE, ...(bytes ? [BYTES_TYPE] : [])],
     default: "application/json",
   });
-  if (type === EVENTS_TYPE) return events(takes);
-  return type === LINES_TYPE ? lines(takes) : undefined;
+  if (type === BYTES_TYPE) return RAW;
+  const isText = takes === "json" && !bytes;
+  if (type === EVENTS_TYPE) return events(takes, isText);
+  return type === LINES_TYPE ? lines(takes, isText) : undefined;
 }
 
-function events(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
+/** The bytes of the reply alone. An error among them could not be told from them: it cuts the response. */
+const RAW: ReplyStreamFormat = {
+  kind: "bytes",
+  mediaType: BYTES_TYPE,
+  frame: (frame) => frame,
+  end: "",
+  beat: undefined,
+};
+
+function events(takes: ProtocolTraits["accepts"], isText: boolean): ReplyStreamFormat {
   return {
+    kind: "stream",
     mediaType: `${EVENTS_TYPE}; charset=utf-8`,
     frame(frame) {
-      const text = frameText(frame, takes);
+      const text = streamedText(frame, isText);
       return text === undefined
         ? event("binary", undefined, base64(frame as Uint8Array))
         : event("message", undefined, isJsonTo(takes, text) ? escapeSeparators(text) : text);
@@ -74,11 +92,12 @@ export function errorEvent(document: object): string {
   return event("error", undefined, jsonText(document));
 }
 
-function lines(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
+function lines(takes: ProtocolTraits["accepts"], isText: boolean): ReplyStreamFormat {
   return {
+    kind: "stream",
     mediaType: `${LINES_TYPE}; charset=utf-8`,
     frame(frame) {
-      const text = frameText(frame, takes);
+      const text = streamedText(frame, isText);
       if (text === undefined) return `{"encoding":"base64","data":"${base64(frame as Uint8Array)}"}\n`;
       return `${isJsonTo(takes, text) ? oneLine(text) : jsonText(text)}\n`;
     },
@@ -88,9 +107,9 @@ function lines(takes: ProtocolTraits["accepts"]): ReplyStreamFormat {
   };
 }
 
-/** The text of a frame; undefined for bytes. A protocol of JSON has text in binary frames, too. */
-function frameText(frame: Body, takes: ProtocolTraits["accepts"]): string | undefined {
-  return takes === "json" ? textOf(frame) : typeof frame === "string" ? frame : undefined;
+/** The text of a frame; undefined for bytes. `isText`: binary frames hold text, too, as JSON is. */
+function streamedText(frame: Body, isText: boolean): string | undefined {
+  return isText ? textOf(frame) : typeof frame === "string" ? frame : undefined;
 }
 
 /**
@@ -114,7 +133,7 @@ export function streamReply(
   const leave = quotas?.stream(upstream, callerOf(c).share);
   return new Promise((resolve) => {
     const failed = (outcome: Outcome & { type: "failed" }) => problem(c, outcome.failure, upstream, headers);
-    const respond = (response: Response) => {
+    const respond = (response: Response | Promise<Response>) => {
       signal.removeEventListener("abort", left);
       resolve(response);
     };
@@ -132,11 +151,16 @@ export function streamReply(
       (outcome) => {
         if (outcome?.type === "failed") return respond(failed(outcome));
         if (outcome?.type === "done") return respond(c.body(null, 204, headers));
+        // No bytes came before the last frame, which is then all of the reply.
+        if (outcome?.type === "reply" && format.kind === "bytes") {
+          frames.leave();
+          return respond(replyResponse(c, upstream, outcome, headers));
+        }
         respond(frames.respond(c, streamHeaders(headers, format.mediaType)));
       },
     );
     frames.onLeave = leave;
-    const opened = upstream.stream({ body, timeoutMs, idleMs, trace }, frames);
+    const opened = upstream.stream({ kind: format.kind, body, timeoutMs, idleMs, trace }, frames);
     if ("code" in opened) leave?.();
     if ("code" in opened) return respond(failed({ type: "failed", failure: opened }));
     frames.source = opened;
@@ -196,7 +220,8 @@ class ReplyStream implements StreamReader {
 
   end(outcome: Outcome): void {
     this.#outcome = outcome;
-    if (outcome.type === "reply") {
+    // The last frame of a reply of bytes says no more than that it has ended.
+    if (outcome.type === "reply" && this.#format.kind === "stream") {
       const { body, isText } = outcome;
       this.#waiting.push(isText ? (textOf(body) ?? body) : body);
     }
@@ -236,24 +261,37 @@ class ReplyStream implements StreamReader {
     const paced = this.#response;
     if (!paced) return;
     const { room } = paced;
-    let text = "";
+    const pieces: Body[] = [];
     let read = 0;
-    for (; read < this.#waiting.length && text.length < room; read++) {
-      text += this.#format.frame(this.#waiting[read] as Body);
+    for (let size = 0; read < this.#waiting.length && size < room; read++) {
+      const piece = this.#format.frame(this.#waiting[read] as Body);
+      pieces.push(piece);
+      size += piece.length;
     }
+    const written = joined(pieces);
     if (read > 0) this.source?.taken(this.#waiting.splice(0, read));
     if (read > 0 && this.#counted > 0) this.#count();
     if (this.#waiting.length > 0 || !this.#outcome) {
-      paced.write(text);
+      paced.write(written);
       return;
     }
     const last = this.#last(this.#outcome);
     this.leave();
-    paced.end(text + last);
+    paced.end(joined([written, last ?? ""]), last !== undefined);
   }
 
-  #last(outcome: Outcome): string {
-    const { end, error } = this.#format;
-    return outcome.type === "failed" ? error(this.#describe(outcome.failure)) : end;
+  /** The text after the last frame; undefined if the response must not seem to be whole. */
+  #last(outcome: Outcome): string | undefined {
+    const { end, error, kind } = this.#format;
+    if (outcome.type === "failed") {
+      const document = this.#describe(outcome.failure);
+      return error?.(document);
+    }
+    const isRefused = kind === "bytes" && outcome.type === "reply" && refusesCommonly(frameText(outcome.body));
+    return isRefused ? undefined : end;
   }
+}
+
+function joined(pieces: readonly Body[]): Body {
+  return pieces.every((piece) => typeof piece === "string") ? pieces.join("") : concatenated(pieces);
 }

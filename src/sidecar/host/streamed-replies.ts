@@ -1,8 +1,7 @@
 /** The host side of replies that are streamed frame by frame. */
 
 import { stalled } from "../../core/exchange/failures.ts";
-import type { Outcome } from "../../core/outcome.ts";
-import { weightOf } from "../../core/outcome.ts";
+import { type Outcome, type StreamKind, weightOf } from "../../core/outcome.ts";
 import type { TraceContext } from "../../core/util/traceparent.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -27,6 +26,8 @@ export interface OpenStream {
 
 /** A request whose reply is streamed. */
 export interface StreamedRequest {
+  /** By default `stream`. */
+  readonly kind?: StreamKind | undefined;
   readonly body: Body;
   /** The time to begin in, in milliseconds. */
   readonly timeoutMs: number;
@@ -82,7 +83,7 @@ export class StreamedReplies {
   /** @param graceMs if the thread has not ended the stream that long after its time to begin, the host does */
   open(
     seq: number,
-    { body, timeoutMs, trace, idleMs }: StreamedRequest,
+    { kind = "stream", body, timeoutMs, trace, idleMs }: StreamedRequest,
     graceMs: number,
     reader: StreamReader,
   ): OpenStream {
@@ -91,7 +92,7 @@ export class StreamedReplies {
     const timer = setTimeout(() => this.#giveUp(seq, this.#overdueFailure(seq)), timeoutMs + graceMs);
     this.#read.add(seq);
     this.#open.set(seq, { reader, idleMs, timer, frames: 0, onEnd: this.#onBegin(trace) });
-    this.#post({ type: "request", upstream, seq, kind: "stream", body, deadline });
+    this.#post({ type: "request", upstream, seq, kind, body, deadline });
     return {
       taken: (frames) => {
         const weight = frames.reduce((total, frame) => total + weightOf(frame), 0);

@@ -40,6 +40,7 @@ export class Framing {
 
   /** True if `handle` would just hand on this frame. Nearly every frame is such a one. */
   isPlain(frame: Body): boolean {
+    if (this.#isBytes(frame)) return true;
     return typeof frame === "string" && this.#options.split === undefined && !this.#isLarge(frame);
   }
 
@@ -49,6 +50,10 @@ export class Framing {
    * @returns the reason if the frame could not be taken apart; then nothing was handed on
    */
   *handle(frame: Body, handOn: (message: Body) => void): Generator<undefined, Unreadable | undefined> {
+    if (this.#isBytes(frame)) {
+      handOn(frame);
+      return undefined;
+    }
     const inflated = this.#inflate(frame);
     if ("why" in inflated) return inflated;
     const pieces = yield* this.#split(inflated.body);
@@ -71,6 +76,11 @@ export class Framing {
     } else handOn(typeof piece === "string" || "why" in readFrame(text) ? piece : text);
   }
 
+  /** True for a binary frame that the settings declare to be no message of text. */
+  #isBytes(frame: Body): boolean {
+    return typeof frame !== "string" && this.#options.binary !== undefined;
+  }
+
   #isLarge(text: string): boolean {
     return text.length > LARGE_TEXT && (this.#isJson || mayBeStructure(text));
   }
@@ -78,7 +88,7 @@ export class Framing {
   /** Ends a frame that goes out with the separator, unless it has it already. */
   end(frame: Body): Body {
     const { split } = this.#options;
-    if (split === undefined || split === "array") return frame;
+    if (split === undefined || split === "array" || this.#isBytes(frame)) return frame;
     if (typeof frame === "string") return frame.endsWith(split) ? frame : frame + split;
     return textOf(frame)?.endsWith(split) ? frame : concatenated([frame, split]);
   }

@@ -3,10 +3,12 @@
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { withAnswers } from "../../protocols/answers.ts";
+import { withBinaryFrames } from "../../protocols/binary-frames.ts";
 import { withIgnored } from "../../protocols/ignored.ts";
-import { fromModule, type ModuleThrew, preset } from "../../protocols/presets.ts";
+import { framesOf, fromModule, type ModuleThrew, preset } from "../../protocols/presets.ts";
 import type { Protocol } from "../../protocols/protocol.ts";
 import { withSends } from "../../protocols/sends.ts";
+import type { ProtocolTraits } from "../contract.ts";
 
 type ProtocolSettings = UpstreamSettings["protocol"];
 
@@ -30,8 +32,21 @@ export async function loadProtocol(
   }
 }
 
-/** Adds the rules of the settings for every preset to a protocol: its answers come first, then what is ignored. */
+/**
+ * Adds the rules of the settings for every preset to a protocol: bytes are told apart from text, then answers come
+ * first, and then what is ignored.
+ */
 export function withConfiguredRules(protocol: Protocol, settings: ProtocolSettings): Protocol {
-  if (typeof settings === "string") return protocol;
-  return withAnswers(withIgnored(withSends(protocol, settings.sends), settings.ignore), settings.answers);
+  const frames = framesOf(settings);
+  if (typeof settings === "string") return withBinaryFrames(protocol, frames);
+  const { sends, ignore, answers } = settings;
+  return withBinaryFrames(withAnswers(withIgnored(withSends(protocol, sends), ignore), answers), frames);
+}
+
+/** The part of a protocol, with the rules of the settings, that the host needs. */
+export function traitsOf(protocol: Protocol, settings: ProtocolSettings): ProtocolTraits {
+  const { name, accepts, streams = false, split, binary = accepts === "any", bytes = false, bytesIn } = protocol;
+  const { size: frameBytes } = framesOf(settings) ?? {};
+  const hasBytes = streams && (bytes || bytesIn !== undefined);
+  return { name, accepts, streams, batches: split !== undefined, binary, bytes: hasBytes, frameBytes };
 }

@@ -20,12 +20,12 @@ import { matchesFrame } from "../../protocols/condition.ts";
 import { framesOf } from "../../protocols/presets.ts";
 import type { AnswerForm, Body, Protocol } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
-import type { CommandOf, FromThread, JournalEpochs, ThreadDetails, ToThread } from "../contract.ts";
+import type { CommandOf, FromThread, JournalEpochs, ProtocolTraits, ThreadDetails, ToThread } from "../contract.ts";
 import { Connection } from "./connection.ts";
 import type { FrameTape } from "./frame-tape.ts";
 import type { FrameTrace } from "./frame-trace.ts";
 import { Framing } from "./framing.ts";
-import { withConfiguredRules } from "./load-protocol.ts";
+import { traitsOf, withConfiguredRules } from "./load-protocol.ts";
 import type { Work } from "./mark.ts";
 import { MessageRouter } from "./message-router.ts";
 
@@ -56,6 +56,7 @@ export class Upstream {
   readonly #name: string;
   #settings: UpstreamSettings;
   readonly #env: UpstreamEnvironment;
+  readonly traits: ProtocolTraits;
   readonly #exchange: Exchange;
   readonly #alarm: Alarm;
   readonly #router: MessageRouter;
@@ -75,6 +76,7 @@ export class Upstream {
     this.#settings = settings;
     this.#env = env;
     const answering = withConfiguredRules(protocol, settings.protocol);
+    this.traits = traitsOf(answering, settings.protocol);
     const mask = (text: string) => this.#connection.withoutSecrets(text);
     const signs = new SignsOfLife();
     const values = {

@@ -9,9 +9,8 @@ import type { Network } from "../../net/connect.ts";
 import { faultsOfFrames } from "../../protocols/configured-faults.ts";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import { LARGE_TEXT } from "../../protocols/outline.ts";
-import type { Protocol } from "../../protocols/protocol.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
-import type { CommandOf, FromThread, ProtocolTraits, ToThread } from "../contract.ts";
+import type { CommandOf, FromThread, ToThread } from "../contract.ts";
 import { EventLoopLag } from "../event-loop-lag.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { takeUrgentTurn } from "../turns.ts";
@@ -102,7 +101,7 @@ export function serveThread(platform: ThreadPlatform): void {
           : new FrameTape(tapeBytes, Date.now, (entry) => post({ type: "taped", upstream: name, entry }));
       const env = { now, post, work, threw, network: platform.network, budget, tally: tallyIn(cells), trace, tape };
       const upstream = new Upstream(name, settings, protocol, env, epochs);
-      post({ type: "opened", upstream: name, protocol: traitsOf(protocol) });
+      post({ type: "opened", upstream: name, protocol: upstream.traits });
       if (!settings.template) work(() => upstream.start(), undefined);
       return upstream;
     } catch (error) {
@@ -219,8 +218,4 @@ function receiver(now: () => number, handle: (message: ToThread) => void): (batc
       else handle(message);
     });
   };
-}
-
-function traitsOf({ name, accepts, streams, split }: Protocol): ProtocolTraits {
-  return { name, accepts, streams, batches: split !== undefined };
 }

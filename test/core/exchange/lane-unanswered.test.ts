@@ -78,3 +78,12 @@ test("a reply that comes after its caller has left answers nobody else", () => {
     assert.deepEqual(model.messages, []);
   }
 });
+
+test("a part that an older connection still brings is not of the reply that is due on the newest", () => {
+  const model = connected(true);
+  model.succeed();
+  const seq = model.call('{"ask":1}');
+  model.frame('{"part":0}', 1);
+  model.frame('{"end":1}');
+  assert.deepEqual([model.reply(seq), model.messages], ['[{"end":1}]', ['{"part":0}']]);
+});

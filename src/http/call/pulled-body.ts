@@ -1,0 +1,93 @@
+/** Body of an HTTP request that is read on only when the next chunk is wanted, so that its sender waits meanwhile. */
+
+import type { Context } from "hono";
+import { refused } from "../../errors.ts";
+import type { Env, IncomingBody } from "../ports.ts";
+import type { StopSignal } from "../stop-signal.ts";
+import { callerLeft } from "./caller-left.ts";
+
+export interface PulledBody {
+  /** The next chunk; undefined at the end. Rejects if the caller has left, on the exit, and once the time is over. */
+  next(): Promise<Uint8Array | undefined>;
+  /** Reads no more. */
+  leave(): void;
+}
+
+/** @param withinMs the time in which the whole body must come */
+export function pullBody(c: Context<Env>, stopping: StopSignal, withinMs: number): PulledBody {
+  const incoming = c.env?.exclusive ? c.env.incoming : undefined;
+  const source = incoming ? pullIncoming(incoming) : pullStream(c.req.raw.body);
+  let fail: (error: unknown) => void = () => {};
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failed.catch(() => {});
+  const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was incomplete"));
+  const listener = stopping.on(stop);
+  if (stopping.come) stop();
+  const seconds = withinMs / 1_000;
+  const late = () => fail(refused("invalid_request", `the body did not end within ${seconds} s: send it in several`));
+  const timer = setTimeout(late, withinMs);
+  return {
+    next: () => Promise.race([failed, source.next()]),
+    leave() {
+      clearTimeout(timer);
+      stopping.off(listener);
+      source.leave();
+    },
+  };
+}
+
+/** On our own listener the chunks are taken directly: the Request's way to them makes another copy. */
+function pullIncoming(incoming: IncomingBody): PulledBody {
+  const chunks: Uint8Array[] = [];
+  let end: { readonly error?: unknown } | undefined;
+  let wake: () => void = () => {};
+  const ended = (how: typeof end) => {
+    end ??= how;
+    wake();
+  };
+  const take = (chunk: Uint8Array) => {
+    incoming.pause();
+    chunks.push(chunk);
+    wake();
+  };
+  incoming.on("data", take);
+  incoming.on("end", () => ended({}));
+  incoming.on("error", (error) => ended({ error }));
+  // After `end` this has no effect.
+  incoming.on("close", () => ended({ error: callerLeft }));
+  if (incoming.destroyed) ended({ error: callerLeft });
+  return {
+    async next() {
+      if (chunks.length === 0 && !end) {
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        incoming.resume();
+        await woken;
+      }
+      const chunk = chunks.shift();
+      if (chunk === undefined && end && "error" in end) throw end.error;
+      return chunk;
+    },
+    leave() {
+      incoming.off("data", take);
+      // What still comes is read to its end, so that the connection can be used again.
+      incoming.resume();
+    },
+  };
+}
+
+function pullStream(body: ReadableStream<Uint8Array> | null): PulledBody {
+  const reader = body?.getReader();
+  return {
+    async next() {
+      const read = await reader?.read();
+      return read?.value;
+    },
+    leave() {
+      reader?.cancel().catch(() => {});
+    },
+  };
+}

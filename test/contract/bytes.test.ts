@@ -1,0 +1,214 @@
+/** Bytes beside JSON, over HTTP: binary frames up and down, bodies in many frames, and replies as bytes. */
+
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { connect } from "node:net";
+import { after, before, test } from "node:test";
+import { type Product, startProduct } from "../support/product.ts";
+import { startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
+
+const SIZE = 1_000;
+const audio = { headers: { "content-type": "audio/pcm" } };
+const ears = "/v1/upstreams/ears";
+const voice = "/v1/upstreams/voice";
+
+let upstream: Upstream;
+let product: Product;
+
+before(async () => {
+  upstream = await startUpstream({ onMessage: speak });
+  const order = { preset: "json", correlation: "order", reply: { lacks: ["/note"] }, final: [{ has: ["/end"] }] };
+  product = await startProduct({
+    config: {
+      upstreams: {
+        ears: {
+          url: `${upstream.url}ears`,
+          protocol: { preset: "json", frames: { binary: "messages", size: "1000B" } },
+          limits: { request_bytes: "4KiB" },
+        },
+        voice: {
+          url: `${upstream.url}voice`,
+          protocol: { ...order, collect: {}, frames: { binary: "parts" } },
+          limits: { reply_pause: "2s" },
+        },
+      },
+    },
+  });
+  await product.ready();
+});
+after(async () => {
+  await product?.kill();
+  await upstream?.stop();
+});
+
+/** The bytes of a frame that would be JSON if it were text are still bytes. */
+const SPOKEN = [new Uint8Array([0, 255, 10]), Buffer.from("12"), new Uint8Array(70_000).fill(7)];
+
+function speak(message: string | Uint8Array, connection: UpstreamConnection): void {
+  if (typeof message !== "string") return;
+  const { id, say } = JSON.parse(message);
+  if (id !== undefined) connection.send({ id, ok: true });
+  if (say === undefined) return;
+  if (say === "nothing") {
+    connection.send({ end: true, why: "nothing" });
+    return;
+  }
+  connection.send({ begin: say });
+  for (const bytes of SPOKEN) connection.send(bytes);
+  if (say === "cut") connection.send({ end: true, error: "no voice" });
+  else if (say !== "for ever") connection.send({ end: true });
+}
+
+const on = (path: string) => upstream.connections.filter((connection) => connection.path === path).at(-1);
+const binaries = (path: string) => (on(path)?.messages ?? []).filter((each) => typeof each !== "string");
+
+async function counted(name: string, at: "noise" | "messages"): Promise<number | undefined> {
+  return ((await product.state(name)).counters as Record<string, number>)[at];
+}
+
+test("bytes go up as a binary frame, and come down as a message in base64 that is no noise", async () => {
+  const sent = await product.post(`${ears}/send`, Buffer.from("12"), audio);
+  assert.deepEqual([sent.status, sent.headers.get("sidesocket-frames")], [204, "1"]);
+  const protobuf = { headers: { "content-type": "application/x-protobuf" } };
+  await product.post(`${ears}/send`, new Uint8Array([8, 150, 1]), protobuf);
+  await upstream.until(() => binaries("/ears").length === 2);
+  assert.deepEqual(
+    binaries("/ears").map((bytes) => [...bytes]),
+    [
+      [49, 50],
+      [8, 150, 1],
+    ],
+  );
+  for (const bytes of SPOKEN.slice(0, 2)) on("/ears")?.send(bytes);
+  on("/ears")?.send({ last: true });
+  const page = await product.fetch(`${ears}/messages?after=earliest&where=/last&wait=5s`);
+  await page.body?.cancel();
+  const all = (await (await product.fetch(`${ears}/messages?after=earliest`)).json()) as { messages: object[] };
+  const contents = all.messages.map((message) => ({ ...message, cursor: 0, at: 0 }));
+  const content = (data: unknown) => ({ cursor: 0, at: 0, data });
+  const inBase64 = (data: string) => ({ ...content(data), encoding: "base64" });
+  assert.deepEqual(contents, [inBase64("AP8K"), inBase64("MTI="), content({ last: true })]);
+  assert.deepEqual([await counted("ears", "noise"), await counted("ears", "messages")], [0, 3]);
+});
+
+test("a body of many frames is cut as it arrives, and may be longer than one message", async () => {
+  const before = binaries("/ears").length;
+  const body = Buffer.alloc(SIZE * 20 + 1, 3);
+  const sent = await product.post(`${ears}/send`, body, audio);
+  assert.deepEqual([sent.status, sent.headers.get("sidesocket-frames")], [204, "21"]);
+  await upstream.until(() => binaries("/ears").length === before + 21);
+  const frames = binaries("/ears").slice(before);
+  assert.deepEqual(
+    frames.map(({ length }) => length),
+    [...new Array(20).fill(SIZE), 1],
+  );
+  assert.ok(Buffer.concat(frames).equals(body));
+  const proven = await product.post(`${ears}/send?confirm=pong`, Buffer.alloc(SIZE * 2), audio);
+  assert.deepEqual([proven.headers.get("sidesocket-sent"), proven.headers.get("sidesocket-frames")], ["yes", "2"]);
+});
+
+/** A body that is sent in steps, over a connection that can be cut. */
+function upload(path: string) {
+  const { hostname, port } = new URL(product.url);
+  const socket = connect(Number(port), hostname);
+  const head = [`POST ${path} HTTP/1.1`, `Host: ${hostname}:${port}`, "Content-Type: audio/pcm", "Connection: close"];
+  socket.write(`${head.join("\r\n")}\r\nTransfer-Encoding: chunked\r\n\r\n`);
+  const write = (bytes: Uint8Array) => {
+    socket.write(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]));
+  };
+  let text = "";
+  socket.on("data", (bytes) => {
+    text += bytes;
+  });
+  const response = new Promise<{ status: number; body: string }>((resolve, reject) => {
+    socket.on("error", reject);
+    socket.on("close", () => resolve({ status: Number(text.split(" ", 2)[1]), body: text.split("\r\n\r\n")[1] ?? "" }));
+  });
+  response.catch(() => {});
+  return { write, end: () => socket.write("0\r\n\r\n"), cut: () => socket.destroy(), response };
+}
+
+test("frames leave while the body still arrives, and what was sent is told when the connection is lost", async () => {
+  const before = binaries("/ears").length;
+  const { write, end, response } = upload(`${ears}/send`);
+  write(Buffer.alloc(SIZE * 2 + 500));
+  await upstream.until(() => binaries("/ears").length === before + 2);
+  const { number } = on("/ears") ?? {};
+  on("/ears")?.socket.terminate();
+  await upstream.until(() => on("/ears")?.number !== number, { what: "the next connection" });
+  write(Buffer.alloc(SIZE));
+  end();
+  const { status, body } = await response;
+  const { code, sent, retry_safe, written, detail } = JSON.parse(body);
+  assert.deepEqual([status, code, sent, retry_safe], [502, "connection_lost", "maybe", false], body);
+  assert.deepEqual(written, { frames: 2, bytes: SIZE * 2 });
+  assert.match(detail, /2 frames with 2000 bytes of the body were sent before/);
+  assert.deepEqual(binaries("/ears"), [], "nothing of the rest goes over another connection");
+});
+
+test("a body that ends early is sent as far as whole frames came", async () => {
+  const { write, cut } = upload(`${ears}/send`);
+  const before = binaries("/ears").length;
+  write(Buffer.alloc(SIZE + 500));
+  await upstream.until(() => binaries("/ears").length === before + 1);
+  cut();
+  const told = () => product.stderr().includes("1 frames with 1000 bytes of the body were sent before");
+  await product.until(told, { what: "the line in the log" });
+  assert.equal(binaries("/ears").length, before + 1);
+});
+
+test("bytes that cannot be a message are refused with the reason", async () => {
+  const asked = await product.post(`${ears}/request`, Buffer.from("x"), audio);
+  assert.equal(asked.status, 400);
+  assert.match(await asked.text(), /no place for an id, and so no reply: use \/send/);
+  const key = { headers: { ...audio.headers, "idempotency-key": "k" } };
+  const replayed = await product.post(`${ears}/send`, Buffer.from("x"), key);
+  assert.match(await replayed.text(), /cannot be replayed/);
+  const empty = await product.post(`${ears}/send`, new Uint8Array(), audio);
+  assert.match(await empty.text(), /the body is empty/);
+});
+
+test("a reply of bytes is streamed as they are, alone or in JSON, to each of many callers", async () => {
+  const raw = { headers: { accept: "application/octet-stream" } };
+  const replies = await Promise.all(
+    Array.from({ length: 5 }, () => product.post(`${voice}/request`, { say: "hello" }, raw)),
+  );
+  for (const reply of replies) {
+    assert.deepEqual([reply.status, reply.headers.get("content-type")], [200, "application/octet-stream"]);
+    assert.ok(Buffer.concat(SPOKEN).equals(Buffer.from(await reply.arrayBuffer())));
+  }
+  const base64 = SPOKEN.map((bytes) => ({ encoding: "base64", data: Buffer.from(bytes).toString("base64") }));
+  const frames = [{ begin: "hello" }, ...base64, { end: true }];
+  assert.deepEqual(await (await product.post(`${voice}/request`, { say: "hello" })).json(), frames);
+  const lines = { headers: { accept: "application/x-ndjson" } };
+  const text = await (await product.post(`${voice}/request`, { say: "hello" }, lines)).text();
+  assert.deepEqual(
+    text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+    frames,
+  );
+});
+
+test("bytes that come while nobody waits are messages, and no request gets them", async () => {
+  const connection = on("/voice");
+  connection?.send(SPOKEN[0]);
+  connection?.send({ note: 1 });
+  const page = await product.fetch(`${voice}/messages?after=earliest&where=/note&wait=5s`);
+  await page.body?.cancel();
+  const reply = await product.post(`${voice}/request`, { say: "nothing" });
+  assert.deepEqual(await reply.json(), [{ end: true, why: "nothing" }]);
+  assert.equal(on("/voice"), connection, "on the same connection");
+});
+
+test("a reply without bytes is the JSON of its end, and one that fails among its bytes is cut", async () => {
+  const raw = { headers: { accept: "application/octet-stream" } };
+  const nothing = await product.post(`${voice}/request`, { say: "nothing" }, raw);
+  assert.deepEqual([nothing.status, await nothing.json()], [200, { end: true, why: "nothing" }]);
+  for (const say of ["cut", "for ever"]) {
+    const reply = await product.post(`${voice}/request`, { say }, raw);
+    assert.equal(reply.status, 200);
+    await assert.rejects(reply.arrayBuffer(), say);
+  }
+});
