@@ -637,6 +637,36 @@ export type ProtocolOptions =
       readonly intents?: string | undefined;
     }
   | {
+      readonly preset: "gemini-live";
+      /** How messages lie in frames, where it is not one in each. */
+      readonly frames?:
+        | {
+            /** The separator of the messages in a frame, which also ends what is sent; or array. */
+            readonly split?: string | undefined;
+            /** The compression of binary frames. */
+            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
+          }
+        | undefined;
+      /** Requests of the upstream's own, with our answers. */
+      readonly answers?: readonly AnswerOptions[] | undefined;
+      /** Frames that are neither messages nor replies: they are only counted. */
+      readonly ignore?: readonly ConditionOptions[] | undefined;
+      /** Messages of callers that nothing answers: they are done once written. */
+      readonly sends?: readonly ConditionOptions[] | undefined;
+      /** The model, as models/…; without it, give a greeting. */
+      readonly model?: string | undefined;
+      /** What the model answers with: AUDIO, by default, or TEXT. */
+      readonly modality?: string | undefined;
+      /** The name of the voice. */
+      readonly voice?: string | undefined;
+      /** The instructions for the model. */
+      readonly instructions?: string | undefined;
+    }
+  | {
       readonly preset: "graphql-ws";
       /** How messages lie in frames, where it is not one in each. */
       readonly frames?:
@@ -733,6 +763,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -759,6 +793,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */

@@ -15,6 +15,16 @@ export function base64Of(bytes: Uint8Array): string {
   return text;
 }
 
+/** The bytes of a text in base64; undefined for anything else. */
+export function bytesFrom(base64: unknown): Uint8Array | undefined {
+  if (typeof base64 !== "string") return undefined;
+  try {
+    return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Joins bodies into the bytes of all. */
 export function concatenated(bodies: readonly Body[]): Uint8Array {
   const pieces = bodies.map((body) => (typeof body === "string" ? encoder.encode(body) : body));

@@ -5,6 +5,7 @@ import { aria2 } from "./dialects/aria2.ts";
 import { binance } from "./dialects/binance.ts";
 import { deribit } from "./dialects/deribit.ts";
 import { discordGateway } from "./dialects/discord-gateway.ts";
+import { geminiLive } from "./dialects/gemini-live.ts";
 import { graphqlWs } from "./dialects/graphql-ws.ts";
 import { janus } from "./dialects/janus.ts";
 import { jupyter } from "./dialects/jupyter.ts";
@@ -30,6 +31,7 @@ export const DIALECTS = {
   binance,
   deribit,
   "discord-gateway": discordGateway,
+  "gemini-live": geminiLive,
   "graphql-ws": graphqlWs,
   janus,
   jupyter,

@@ -15,6 +15,7 @@ import { scenesOf } from "../../../src/recording/playback.ts";
 import { readRecording } from "../../../src/recording/read-recording.ts";
 import { recordedProtocol } from "../../../src/recording/recorded-protocol.ts";
 import { freePort } from "../../support/free-port.ts";
+import { startGemini } from "../../support/gemini.ts";
 import { startRealtime } from "../../support/realtime.ts";
 import { root } from "../../support/root.ts";
 import type { Cleanup } from "../../support/until.ts";
@@ -60,6 +61,9 @@ const SOFTWARE: Readonly<Record<string, Software>> = {
   "graphql-transport-ws": { start: (t) => startGraphql({ t, token: "TOKEN" }) },
   janus: { start: (t) => startJanus({ t, secret: "JANUS_SECRET" }), skip: lacks("janus") },
   lines: { start: (t) => startPlayer(t), skip: lacks("websocketd") },
+  "gemini-live": {
+    start: async (t) => ({ url: (await startGemini(t)).url, env: { GEMINI_API_KEY: "key" } }),
+  },
   lsp: { start: async (t) => (await startLanguageServer(t)).upstream },
   mcp: { start: async (t) => ({ url: (await startMcpServer(t)).upstream.url }) },
   mopidy: { start: (t) => startMopidy(t), skip: lacks("mopidy") },
