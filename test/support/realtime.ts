@@ -6,10 +6,11 @@ import { startUpstream, type Upstream, type UpstreamConnection } from "./upstrea
 interface ClientEvent {
   readonly type: string;
   readonly event_id?: string;
+  readonly audio?: string;
   readonly response?: { readonly instructions?: string; readonly metadata?: Readonly<Record<string, string>> };
 }
 
-/** Responses whose instructions are `endless` go on until they are cancelled; `wrong` is refused. */
+/** Responses whose instructions are `endless` go on until they are cancelled; `wrong` is refused; `echo` has the audio. */
 export function startRealtime(t?: Cleanup): Promise<Upstream> {
   const sessions = new Map<UpstreamConnection, RealtimeSession>();
   return startUpstream({
@@ -24,6 +25,7 @@ class RealtimeSession {
   readonly #connection: UpstreamConnection;
   #number = 0;
   #active: object | undefined;
+  readonly #heard: Buffer[] = [];
 
   constructor(connection: UpstreamConnection) {
     this.#connection = connection;
@@ -34,13 +36,14 @@ class RealtimeSession {
     this.#connection.send({ event_id: `event_${++this.#number}`, ...event });
   }
 
-  on({ type, event_id, response = {} }: ClientEvent): void {
+  on({ type, event_id, audio = "", response = {} }: ClientEvent): void {
     const fail = (code: string) =>
       this.#send({
         type: "error",
         error: { type: "invalid_request_error", code, message: code, param: null, event_id: event_id ?? null },
       });
     if (type === "session.update") this.#send({ type: "session.updated", session: { type: "realtime" } });
+    else if (type === "input_audio_buffer.append") this.#heard.push(Buffer.from(audio, "base64"));
     else if (type === "response.cancel" && this.#active) this.#done("cancelled");
     else if (type === "response.cancel") fail("response_cancel_not_active");
     else if (type !== "response.create") fail("invalid_event_type");
@@ -53,6 +56,13 @@ class RealtimeSession {
     const id = `resp_${this.#number}`;
     this.#active = { object: "realtime.response", id, metadata, output: [{ text: instructions }] };
     this.#send({ type: "response.created", response: { ...this.#active, status: "in_progress", output: [] } });
+    if (instructions === "echo") {
+      for (const bytes of this.#heard.splice(0)) {
+        this.#send({ type: "response.output_audio.delta", response_id: id, delta: bytes.toString("base64") });
+      }
+      this.#done("completed");
+      return;
+    }
     for (const delta of instructions) this.#send({ type: "response.output_text.delta", response_id: id, delta });
     const delta = Buffer.from(instructions).toString("base64");
     this.#send({ type: "response.output_audio.delta", response_id: id, delta });

@@ -1,5 +1,6 @@
 /** Dialect of OpenAI's Realtime API (https://platform.openai.com/docs/guides/realtime). */
 
+import { base64Of, bytesFrom } from "../bytes.ts";
 import { matchesFrame } from "../condition.ts";
 import type { Dialect } from "../dialect.ts";
 import { json } from "../json.ts";
@@ -9,23 +10,34 @@ import { InvalidMessage, type Protocol } from "../protocol.ts";
 /** The place in which the server repeats an id of ours with a response: its metadata are the client's. */
 const METADATA = "/response/metadata/sidesocket";
 
-/** An error names the event that it is about; a response repeats its metadata. */
+/**
+ * An error names the event that it is about; a response repeats its metadata at its beginning and its end, and goes on
+ * between them under its own id.
+ */
 const events = json(
   {
     id: {
       out: "/event_id",
       repeat: METADATA,
       in: [METADATA, "/error/event_id"],
+      alias: ["/response_id", "/response/id"],
       kind: "string",
       prefix: "sidesocket-",
     },
-    reply: { any: [{ match: { "/type": "response.done" } }, { match: { "/type": "error" } }] },
-    cancel: { type: "response.cancel" },
+    final: [{ match: { "/type": "response.done" } }, { match: { "/type": "error" } }],
+    collect: { frames: 100_000 },
   },
   "openai-realtime",
 );
 
-/** Only `response.create` has a reply: its response, when that is done, or the error that names it. */
+/** Events with audio in base64, by their names since the API is released, and before. */
+const AUDIO = {
+  any: [{ match: { "/type": "response.output_audio.delta" } }, { match: { "/type": "response.audio.delta" } }],
+};
+/** 100 ms of 16-bit samples at 24 kHz. */
+const AUDIO_BYTES = 4_800;
+
+/** Only `response.create` has a reply: the events of its response, or the error that names it. */
 const realtime: Protocol = {
   ...events,
   encode(message, id, route) {
@@ -36,6 +48,9 @@ const realtime: Protocol = {
       throw new InvalidMessage("shape", "only response.create has a reply: use /send for all other events");
     return encoded;
   },
+  cancel: (_, alias) => `{"type":"response.cancel"${alias === undefined ? "" : `,"response_id":${alias}`}}`,
+  bytesIn: (frame) => (matchesFrame(frame, AUDIO) ? bytesFrom(JSON.parse(frame).delta) : undefined),
+  wrap: (bytes) => `{"type":"input_audio_buffer.append","audio":"${base64Of(bytes)}"}`,
 };
 
 /** A conversation is that of its connection, so each caller has one: an instance, with the caller's own key. */
@@ -52,6 +67,7 @@ export const openaiRealtime: Dialect<never> = {
   ],
   build: () => ({
     protocol: realtime,
+    frames: { size: AUDIO_BYTES },
     greeting: [
       {
         expect: { match: { "/type": "session.created" }, reject: { match: { "/type": "error" } }, within: STEP_MS },
