@@ -60,9 +60,9 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit,
-   * discord-gateway, graphql-ws, janus, jupyter, kraken, lsp, mcp, mopidy, nostr, ocpp, openai-realtime,
-   * phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl, zwave-js), a preset
-   * with its options, or the path of a module. Default: `"json-rpc"`.
+   * discord-gateway, gemini-live, graphql-ws, janus, jupyter, kraken, lsp, mcp, mopidy, nostr, ocpp,
+   * openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl,
+   * zwave-js), a preset with its options, or the path of a module. Default: `"json-rpc"`.
    */
   readonly protocol?: string | ProtocolOptions | undefined;
   /** The time for DNS, TCP, TLS and upgrade together; past it, the attempt has failed. Default: `"10s"`. */
@@ -697,6 +697,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
@@ -819,6 +823,10 @@ export type ProtocolOptions =
             readonly split?: string | undefined;
             /** The compression of binary frames. */
             readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+            readonly binary?: "messages" | "parts" | undefined;
+            /** The size of the frames that a long binary body is sent as, while it arrives. */
+            readonly size?: Size | undefined;
           }
         | undefined;
       /** Requests of the upstream's own, with our answers. */
