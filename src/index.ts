@@ -1,6 +1,5 @@
 /** The library: the sidecar inside your own program, and the HTTP API as a fetch handler. */
 
-export type { BlockingSidecar } from "./blocking-sidecar.ts";
 export type { Duration, Size } from "./config/unit-table.ts";
 export type { ErrorCode, Failure, Retry, RpcErrorObject, Sent } from "./errors.ts";
 export { SidesocketError } from "./errors.ts";
@@ -15,6 +14,7 @@ export type {
   SubscribeOptions,
   SubscriptionOrder,
 } from "./library/async-upstream.ts";
+export type { BlockingSidecar } from "./library/blocking-sidecar.ts";
 export { type App, type AppOptions, createApp } from "./library/create-app.ts";
 export { createSidecars, type NamedSidecar, type SidecarGroup } from "./library/create-sidecars.ts";
 export type { SidecarExitOptions } from "./library/ending.ts";
@@ -23,6 +23,7 @@ export type { MessageSubscription, UnsubscribeOptions } from "./library/message-
 export type { PendingReply } from "./library/pending-reply.ts";
 export type { Sendable } from "./library/sendable.ts";
 export { Sidecar } from "./library/sidecar.ts";
+export type { KeptOptions, SidecarOptions } from "./library/sidecar-options.ts";
 export type {
   ConnectionProtocol,
   ModuleConnection,
@@ -35,5 +36,4 @@ export type { ExitReport, StepReport } from "./sidecar/exit-report.ts";
 export type { Line } from "./sidecar/line.ts";
 export type { ThreadReport, UpstreamState } from "./sidecar/reports.ts";
 export type { UpstreamMessage } from "./sidecar/upstream-message.ts";
-export type { KeptOptions, SidecarOptions } from "./sidecar-options.ts";
 export type * from "./upstream-options.ts";

@@ -2,12 +2,12 @@
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { type Failure, refused, SidesocketError } from "./errors.ts";
+import type { KeptOptions } from "./library/sidecar-options.ts";
+import { findThreadFile } from "./library/thread-files.ts";
 import { besideThread } from "./runtime/thread.ts";
 import type { ExitReport } from "./sidecar/exit-report.ts";
 import { BeatWatch, type Line, newWords, SILENT_MS, SLICE_MS, Word } from "./sidecar/line.ts";
 import type { UpstreamState } from "./sidecar/reports.ts";
-import type { KeptOptions } from "./sidecar-options.ts";
-import { findThreadFile } from "./thread-files.ts";
 
 export interface KeeperData {
   readonly options: KeptOptions;

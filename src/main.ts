@@ -6,15 +6,15 @@ import type { ServiceRecording } from "./commands/record-command.ts";
 import { type Flags, helpText, parseCommandLine } from "./config/commandline.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
-import { demandPermissions } from "./demand-permissions.ts";
 import type { Failure } from "./errors.ts";
-import { listenCure } from "./listen-cures.ts";
-import { errorLines, log, outputLines, printReport } from "./log.ts";
+import { errorLines, log, outputLines, printReport } from "./logs/log.ts";
+import { demandPermissions } from "./permissions/demand-permissions.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
-import type { Service } from "./service.ts";
+import { listenCure } from "./service/listen-cures.ts";
+import type { Service } from "./service/service.ts";
+import { endOnSignals } from "./service/signals.ts";
 import { type ExitReport, isJoined } from "./sidecar/exit-report.ts";
-import { endOnSignals } from "./signals.ts";
 import { version } from "./version.ts";
 
 type StartRecording = (config: LoadedConfig) => ServiceRecording;
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     }
     case "check-config": {
       const { describeConfig } = await import("./config/describe.ts");
-      const { loadForProcess } = await import("./process-config.ts");
+      const { loadForProcess } = await import("./service/process-config.ts");
       print(JSON.stringify(describeConfig(await loadForProcess(parsed.flags)), undefined, 2));
       // Beside the output, which is JSON.
       errorLines.push("ok\n");
@@ -97,13 +97,13 @@ async function main(): Promise<void> {
 
 /** @param record begins the recording of an upstream, if one is to be recorded */
 async function serve(flags: Flags, ahead: Runtime, record?: StartRecording): Promise<void> {
-  const { loadForProcess, startLogOf } = await import("./process-config.ts");
+  const { loadForProcess, startLogOf } = await import("./service/process-config.ts");
   const config = await loadForProcess(flags);
   startLogOf(config);
   await demandPermissions(config);
   const recording = record?.(config);
   // Until the service exists, signals keep their default effect: there is nothing to end in order.
-  const { Service } = await import("./service.ts");
+  const { Service } = await import("./service/service.ts");
   const loadAgain = async () => {
     const again = await loadForProcess(flags);
     await demandPermissions(again);

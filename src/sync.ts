@@ -9,9 +9,9 @@ import type { UnsubscribeOptions } from "./library/message-subscription.ts";
 import { demandKnown } from "./library/option-names.ts";
 import { demandForm, type ReplyAs, type ReplyForm, replyAs } from "./library/pending-reply.ts";
 import { randomName } from "./library/random-name.ts";
+import { demandSent, replyValue, validTimeout } from "./library/reply-value.ts";
 import { rpcRequest, rpcResult } from "./library/rpc-call.ts";
 import { bodyOf, type Sendable } from "./library/sendable.ts";
-import { demandSent, replyValue, validTimeout } from "./reply-value.ts";
 import { BlockingCaller, type HostBeside } from "./sidecar/caller/blocking-caller.ts";
 import { type Line, SCRIPT_LINES } from "./sidecar/line.ts";
 import {

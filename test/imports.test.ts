@@ -25,7 +25,7 @@ const BOTH_SIDES: readonly Place[] = [
 ];
 
 /** Decides and touches nothing. */
-const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts", "secrets.ts"];
+const CORE: readonly Place[] = ["core/", "protocols/", "errors.ts", "secrets/secrets.ts"];
 
 /** The part of the library that works wherever there is a `fetch`: the client has it, too. */
 const LIBRARY_ANYWHERE: readonly Place[] = [
@@ -34,6 +34,7 @@ const LIBRARY_ANYWHERE: readonly Place[] = [
   "library/option-names.ts",
   "library/pending-reply.ts",
   "library/random-name.ts",
+  "library/reply-value.ts",
   "library/rpc-call.ts",
   "library/sendable.ts",
   "library/message-subscription.ts",
@@ -70,19 +71,22 @@ const BEHIND_HTTP: readonly Place[] = ["sidecar/host/", ...BOTH_SIDES, ...CORE, 
 
 /**
  * Who may import whom inside src/. `types` may be imported with `import type` only. Files not named here (main.ts,
- * service.ts, index.ts) may import everything that the other rules leave.
+ * service/, index.ts) may import everything that the other rules leave.
  */
 const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly Place[]; readonly types?: Place[] }[] =
   [
-    { from: ["errors.ts", "version.ts", "placeholders.ts", "local-socket.ts", "signing-key.ts"], to: [] },
-    { from: ["secret-file.ts"], to: ["local-socket.ts"] },
+    {
+      from: ["errors.ts", "version.ts", "secrets/placeholders.ts", "local-socket.ts", "secrets/signing-key.ts"],
+      to: [],
+    },
+    { from: ["secrets/secret-file.ts"], to: ["local-socket.ts"] },
     // A secret may be quoted where it stands.
-    { from: ["secrets.ts"], to: ["placeholders.ts"] },
-    { from: ["tls-files.ts"], to: ["secret-file.ts"] },
+    { from: ["secrets/secrets.ts"], to: ["secrets/placeholders.ts"] },
+    { from: ["secrets/tls-files.ts"], to: ["secrets/secret-file.ts"] },
     { from: ["core/util/"], to: ["core/util/"] },
     {
       from: ["core/", "protocols/"],
-      to: ["core/", "protocols/", "placeholders.ts", "secrets.ts", "version.ts"],
+      to: ["core/", "protocols/", "secrets/placeholders.ts", "secrets/secrets.ts", "version.ts"],
       types: ["errors.ts", "config/schema.ts"],
     },
     {
@@ -92,10 +96,10 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
         "protocols/",
         "errors.ts",
         "local-socket.ts",
-        "placeholders.ts",
-        "secrets.ts",
-        "signing-key.ts",
-        "tls-files.ts",
+        "secrets/placeholders.ts",
+        "secrets/secrets.ts",
+        "secrets/signing-key.ts",
+        "secrets/tls-files.ts",
         "version.ts",
       ],
     },
@@ -112,9 +116,9 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
         ...CORE,
         "net/",
         "local-socket.ts",
-        "placeholders.ts",
-        "secret-file.ts",
-        "tls-files.ts",
+        "secrets/placeholders.ts",
+        "secrets/secret-file.ts",
+        "secrets/tls-files.ts",
       ],
       types: ["config/schema.ts"],
     },
@@ -135,9 +139,9 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
         ...BOTH_SIDES,
         "core/",
         "net/",
-        "placeholders.ts",
-        "secret-file.ts",
-        "signing-key.ts",
+        "secrets/placeholders.ts",
+        "secrets/secret-file.ts",
+        "secrets/signing-key.ts",
       ],
       types: ["config/schema.ts", "http/ports.ts"],
     },
@@ -150,7 +154,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
         "core/connection/address-race.ts",
         "core/connection/proxy-dialogue.ts",
         "core/connection/proxy-exceptions.ts",
-        "secrets.ts",
+        "secrets/secrets.ts",
       ],
     },
     {
@@ -162,12 +166,12 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     { from: ["probe/"], to: ["probe/"] },
     {
       from: ["recording/"],
-      to: ["recording/", "config/", "protocols/", "secrets.ts", "secret-file.ts", "core/util/"],
+      to: ["recording/", "config/", "protocols/", "secrets/secrets.ts", "secrets/secret-file.ts", "core/util/"],
       types: ["sidecar/contract.ts", "sidecar/host/upstream-client.ts"],
     },
     {
       from: LIBRARY_ANYWHERE,
-      to: [...LIBRARY_ANYWHERE, "errors.ts", "reply-value.ts", "config/suggestions.ts", "core/outcome.ts"],
+      to: [...LIBRARY_ANYWHERE, "errors.ts", "config/suggestions.ts", "core/outcome.ts"],
       types: [...BOTH_SIDES, ...CORE],
     },
     {
@@ -196,7 +200,7 @@ const COMMANDS: Place = "commands/";
 const isThreadEntry = (path: string): boolean => /^(runtime\/)?sidesocket-\w+\.ts$/.test(path);
 const THREAD_SIDE: Place = "sidecar/thread/";
 const THREAD: Place = "sidecar/thread/worker.ts";
-const PLACEHOLDERS: Place = "placeholders.ts";
+const PLACEHOLDERS: Place = "secrets/placeholders.ts";
 
 /** Names through which code would reach the world, the clock or chance; pure code gets them as arguments. */
 const IMPURE =
@@ -430,7 +434,7 @@ const RULES: readonly Rule[] = [
       [{ "config/a.ts": "const a = /\\$\\{\\w+\\}/;" }, ["config/a.ts has a regular expression for placeholders"]],
       [{ "config/a.ts": 'const a = "\\\\$\\\\{.+";' }, ["config/a.ts has a regular expression for placeholders"]],
       [{ "a.ts": "const a = /{(?:file|credentials):/;" }, ["a.ts has a regular expression for placeholders"]],
-      [{ "placeholders.ts": "const a = /\\$\\{/;", "a.ts": 'const a = "${file:…}"; // /\\$\\{/' }, []],
+      [{ "secrets/placeholders.ts": "const a = /\\$\\{/;", "a.ts": 'const a = "${file:…}"; // /\\$\\{/' }, []],
     ],
   },
   {

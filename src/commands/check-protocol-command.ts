@@ -2,7 +2,7 @@
 
 import type { CheckProtocolCommand } from "../config/commandline.ts";
 import { ConfigError } from "../config/problems.ts";
-import { demandNeeds } from "../demand-permissions.ts";
+import { demandNeeds } from "../permissions/demand-permissions.ts";
 import type { Decoded, DecodedMessage } from "../protocols/protocol.ts";
 import { readRecording } from "../recording/read-recording.ts";
 import { loadModule } from "../recording/recorded-protocol.ts";

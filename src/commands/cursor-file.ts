@@ -3,7 +3,7 @@
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { ConfigError } from "../config/problems.ts";
 import { parseCursor } from "../core/messages/journal.ts";
-import { codeOf } from "../secret-file.ts";
+import { codeOf } from "../secrets/secret-file.ts";
 
 export class CursorFile {
   /** The cursor of the run before; undefined if there is none yet. */

@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
 import { type Host, type Network, startTls } from "../net/connect.ts";
-import { readSecretFile } from "../secret-file.ts";
+import { readSecretFile } from "../secrets/secret-file.ts";
 import { reasonOf, tcpTo, type Way, withinTime } from "./doctor-way.ts";
 import { type Finding, fail, ok, warn } from "./findings.ts";
 

@@ -4,11 +4,11 @@ import type { LoadedConfig } from "../config/load.ts";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { memoryOf } from "../core/util/budget.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { endOnSignals } from "../service/signals.ts";
 import { type ExitReport, isJoined } from "../sidecar/exit-report.ts";
 import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "../sidecar/host/upstream-client.ts";
 import type { UpstreamState } from "../sidecar/reports.ts";
-import { endOnSignals } from "../signals.ts";
 import { type Finding, fail, ok, warn } from "./findings.ts";
 
 /** The time that all steps of a greeting have together, in milliseconds; each has its own bound, too. */

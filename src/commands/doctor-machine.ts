@@ -5,11 +5,11 @@ import process from "node:process";
 import type { Environment } from "../config/environment.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { isWorldReadable } from "../config/tokens.ts";
-import { withinDescriptors } from "../descriptor-limit.ts";
-import { listenCure } from "../listen-cures.ts";
-import { placeholdersIn } from "../placeholders.ts";
-import { codeOf, readSecretFile } from "../secret-file.ts";
-import { outgoingOf } from "../secrets.ts";
+import { withinDescriptors } from "../permissions/descriptor-limit.ts";
+import { placeholdersIn } from "../secrets/placeholders.ts";
+import { codeOf, readSecretFile } from "../secrets/secret-file.ts";
+import { outgoingOf } from "../secrets/secrets.ts";
+import { listenCure } from "../service/listen-cures.ts";
 import { type Finding, fail, ok, warn } from "./findings.ts";
 
 /** Variables by which other programs find a proxy; they may be written in small letters, too. */

@@ -3,7 +3,7 @@
 import { isIP } from "node:net";
 import { type Host, hostOf, type Network } from "../net/connect.ts";
 import { proxyFor } from "../net/reach.ts";
-import { shownProxy } from "../secrets.ts";
+import { shownProxy } from "../secrets/secrets.ts";
 import { checkCertificate } from "./doctor-certificate.ts";
 import { reasonOf, shownHost, tcpTo, type Way, withinTime } from "./doctor-way.ts";
 import { type Finding, fail, isOver, ok } from "./findings.ts";

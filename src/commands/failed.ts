@@ -3,7 +3,7 @@
 import { type Failure, retryFor, type Sent } from "../errors.ts";
 import type { UpstreamPort } from "../http/ports.ts";
 import { problemDocument } from "../http/problem.ts";
-import { errorLines } from "../log.ts";
+import { errorLines } from "../logs/log.ts";
 
 /** The exit codes of a failure by the fate of the message. */
 const codes: Readonly<Record<Sent, number>> = { no: 3, maybe: 4, yes: 5 };

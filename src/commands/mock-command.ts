@@ -4,8 +4,8 @@ import { type MockCommand, readSetting } from "../config/commandline.ts";
 import { readLog } from "../config/load.ts";
 import { ConfigError } from "../config/problems.ts";
 import { deferred } from "../core/util/deferred.ts";
-import { demandNeeds } from "../demand-permissions.ts";
-import { errorLines, log, outputLines, startLog } from "../log.ts";
+import { errorLines, log, outputLines, startLog } from "../logs/log.ts";
+import { demandNeeds } from "../permissions/demand-permissions.ts";
 import { textOf } from "../protocols/json-message.ts";
 import { parsePointer } from "../protocols/json-place.ts";
 import type { Body } from "../protocols/protocol.ts";
@@ -14,8 +14,8 @@ import { scenesOf } from "../recording/playback.ts";
 import { readRecording } from "../recording/read-recording.ts";
 import { recordedProtocol } from "../recording/recorded-protocol.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { excerptOf } from "../secrets.ts";
-import { endOnSignals } from "../signals.ts";
+import { excerptOf } from "../secrets/secrets.ts";
+import { endOnSignals } from "../service/signals.ts";
 import type { CommandEnd } from "./failed.ts";
 
 /** The exit code if a frame came that was not recorded. */

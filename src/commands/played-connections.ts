@@ -2,7 +2,7 @@
 
 import { textOf } from "../protocols/json-message.ts";
 import type { Body, Decoded, Protocol } from "../protocols/protocol.ts";
-import { excerptOf } from "../secrets.ts";
+import { excerptOf } from "../secrets/secrets.ts";
 
 /** The most ticks between two entries: a recording of hours may hold millions of them. */
 const TICKS_MAX = 1_000;

@@ -10,7 +10,7 @@ import { maskText } from "../protocols/masked-frame.ts";
 import { Recorder } from "../recording/recorder.ts";
 import { RECORDING_VERSION, type RecordingHead } from "../recording/recording-format.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { secretsOf } from "../secrets.ts";
+import { secretsOf } from "../secrets/secrets.ts";
 import { version } from "../version.ts";
 import { durationOption, sizeOption } from "./measures.ts";
 import { oneUpstream } from "./one-upstream.ts";

@@ -8,15 +8,15 @@ import { demoUpstreams } from "../config/demo-settings.ts";
 import { ConfigError } from "../config/problems.ts";
 import { memoryOf } from "../core/util/budget.ts";
 import { deferred } from "../core/util/deferred.ts";
-import { demandPermissions } from "../demand-permissions.ts";
-import { errorLines, log } from "../log.ts";
-import { logModules } from "../module-log.ts";
-import { loadForProcess, startLogOf } from "../process-config.ts";
+import { errorLines, log } from "../logs/log.ts";
+import { logModules } from "../logs/module-log.ts";
+import { demandPermissions } from "../permissions/demand-permissions.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { loadForProcess, startLogOf } from "../service/process-config.ts";
+import { endOnSignals } from "../service/signals.ts";
 import { isJoined } from "../sidecar/exit-report.ts";
 import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
 import { type Line, SCRIPT_LINES } from "../sidecar/line.ts";
-import { endOnSignals } from "../signals.ts";
 import { type CommandEnd, USELESS } from "./failed.ts";
 
 /** The time that a script has to end by itself once its calls are refused, in milliseconds. */

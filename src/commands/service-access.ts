@@ -8,11 +8,11 @@ import { type LoadedConfig, readerOf, readLog } from "../config/load.ts";
 import { ConfigError } from "../config/problems.ts";
 import type { LogSettings } from "../config/schema.ts";
 import { API_TOKENS, readTokens } from "../config/tokens.ts";
-import { demandNeeds } from "../demand-permissions.ts";
 import { partsOf } from "../http/callers.ts";
-import { startLog } from "../log.ts";
-import { loadForProcess } from "../process-config.ts";
+import { startLog } from "../logs/log.ts";
+import { demandNeeds } from "../permissions/demand-permissions.ts";
 import type { Needs } from "../runtime/runtime.ts";
+import { loadForProcess } from "../service/process-config.ts";
 
 export interface ServiceAccess {
   readonly url: string;

@@ -1,7 +1,7 @@
 /** The configuration without its secrets (threat T7), as `check-config` prints it. */
 
 import { outgoingOptions } from "../protocols/outgoing-options.ts";
-import { isSecretName, shownProxy } from "../secrets.ts";
+import { isSecretName, shownProxy } from "../secrets/secrets.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { UpstreamSettings } from "./schema.ts";
 import { redactUrl } from "./wire.ts";

@@ -1,7 +1,7 @@
 /** Environment variables, read one by one: Deno permits them by name, and listing them would need all of them. */
 
 import { isAbsolute } from "node:path";
-import { PartlyFilled, tokenize } from "../placeholders.ts";
+import { PartlyFilled, tokenize } from "../secrets/placeholders.ts";
 import { ConfigError } from "./problems.ts";
 
 /** The variables by name: `process.env`, or a plain object in tests. */

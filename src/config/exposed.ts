@@ -1,7 +1,7 @@
 /** Secrets that the command line or the environment shows to other processes (threat T8). */
 
-import { tokenize } from "../placeholders.ts";
-import { isSecretName } from "../secrets.ts";
+import { tokenize } from "../secrets/placeholders.ts";
+import { isSecretName } from "../secrets/secrets.ts";
 import type { Flags } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";

@@ -1,8 +1,8 @@
 /** Schema of instances: connections that an upstream is the template of, each for one caller. */
 
 import * as z from "zod";
-import { paramsIn } from "../placeholders.ts";
-import { outgoingOf } from "../secrets.ts";
+import { paramsIn } from "../secrets/placeholders.ts";
+import { outgoingOf } from "../secrets/secrets.ts";
 import { CREDENTIAL_PARAM } from "./placeholder-places.ts";
 import type { Path } from "./problems.ts";
 import { duration, wholeNumber } from "./units.ts";

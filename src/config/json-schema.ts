@@ -1,7 +1,7 @@
 /** JSON Schemas for editors and for the OpenAPI document. */
 
 import * as z from "zod";
-import { PLACEHOLDER_PATTERN } from "../placeholders.ts";
+import { PLACEHOLDER_PATTERN } from "../secrets/placeholders.ts";
 import { version } from "../version.ts";
 import { configSchema } from "./schema.ts";
 import { subscriptionOrderSchema } from "./subscription-settings.ts";

@@ -1,9 +1,9 @@
 /** The places of an upstream's settings in which placeholders are resolved later: those that go out. */
 
-import { capturedPlaceholder, type DeferredKind, isDeferred, type Token, tokenize } from "../placeholders.ts";
 import { type CaptureRule, capturePlan, type DurationOfValue } from "../protocols/capture-plan.ts";
 import { outgoingOptions } from "../protocols/outgoing-options.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
+import { capturedPlaceholder, type DeferredKind, isDeferred, type Token, tokenize } from "../secrets/placeholders.ts";
 import type { Path } from "./problems.ts";
 
 /** Patterns of paths. `*` is any one key, `**` at the end whatever follows. */

@@ -1,8 +1,8 @@
 /** Schema of the proxy on the way to a host, and the variables by which a machine names its proxy. */
 
 import * as z from "zod";
-import { escapeDeferred, tokenize } from "../placeholders.ts";
-import type { ProxyAddress } from "../secrets.ts";
+import { escapeDeferred, tokenize } from "../secrets/placeholders.ts";
+import type { ProxyAddress } from "../secrets/secrets.ts";
 import { type Environment, readVariable } from "./environment.ts";
 import { ConfigError } from "./problems.ts";
 import { isHost } from "./wire.ts";

@@ -1,10 +1,10 @@
 /** The plan of a reload: what has changed between two configurations, and how it comes into force. */
 
 import { isDeepStrictEqual } from "node:util";
-import { placeholdersIn } from "../placeholders.ts";
 import { outgoingOptions } from "../protocols/outgoing-options.ts";
-import { outgoingOf } from "../secrets.ts";
-import { TLS_FILES } from "../tls-files.ts";
+import { placeholdersIn } from "../secrets/placeholders.ts";
+import { outgoingOf } from "../secrets/secrets.ts";
+import { TLS_FILES } from "../secrets/tls-files.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { UpstreamSettings } from "./schema.ts";
 

@@ -1,10 +1,10 @@
 /** Schemas of a subscription, in the configuration and as callers create it. */
 
 import * as z from "zod";
-import { placeholdersIn } from "../placeholders.ts";
 import { type Condition, placesOf } from "../protocols/condition.ts";
 import { isGroup } from "../protocols/groups.ts";
 import { needsIdToSend } from "../protocols/subscription-request.ts";
+import { placeholdersIn } from "../secrets/placeholders.ts";
 import {
   CONDITION_KEYS,
   checkGroups,

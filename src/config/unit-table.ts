@@ -1,6 +1,6 @@
 /** Units of durations and sizes, and the types of texts that end with one. */
 
-import type { CapturedStart } from "../placeholders.ts";
+import type { CapturedStart } from "../secrets/placeholders.ts";
 
 export const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 export const BYTES = {

@@ -6,8 +6,8 @@
  */
 
 import * as z from "zod";
-import { CAPTURED_PATTERN, capturedPlaceholder } from "../placeholders.ts";
 import type { DurationOfValue } from "../protocols/capture-plan.ts";
+import { CAPTURED_PATTERN, capturedPlaceholder } from "../secrets/placeholders.ts";
 import { BYTES, type CapturedDuration, type Duration, MILLISECONDS, type Size } from "./unit-table.ts";
 
 /** The longest duration, in milliseconds (24.8 days): a longer timer fires at once on both runtimes. */

@@ -1,8 +1,8 @@
 /** Schema of a webhook. */
 
 import * as z from "zod";
-import { placeholdersIn } from "../placeholders.ts";
-import { faultOfKey, KEY_MIN } from "../signing-key.ts";
+import { placeholdersIn } from "../secrets/placeholders.ts";
+import { faultOfKey, KEY_MIN } from "../secrets/signing-key.ts";
 import { condition, scalarsByPointer } from "./condition-settings.ts";
 import { headers, subscriptionName } from "./fields.ts";
 import { proxy } from "./proxy-settings.ts";

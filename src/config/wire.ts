@@ -2,9 +2,9 @@
 
 import { isIPv4, isIPv6 } from "node:net";
 import { localSocketOf } from "../local-socket.ts";
-import { placeholdersIn } from "../placeholders.ts";
 import { outgoingOptions } from "../protocols/outgoing-options.ts";
-import { isSecretName, outgoingOf, type ProxyAddress } from "../secrets.ts";
+import { placeholdersIn } from "../secrets/placeholders.ts";
+import { isSecretName, outgoingOf, type ProxyAddress } from "../secrets/secrets.ts";
 
 /** A token of RFC 9110, section 5.6.2: header names and subprotocols are made of it. */
 export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;

@@ -5,10 +5,10 @@ import type { UpstreamSettings } from "../config/schema.ts";
 import { HEADER_VALUE } from "../config/wire.ts";
 import { refused } from "../errors.ts";
 import type { InstanceOrder } from "../http/ports.ts";
-import { fillParams, paramsIn } from "../placeholders.ts";
 import type { Pattern } from "../protocols/pattern.ts";
-import { checkResolved } from "../secret-file.ts";
-import { type Outgoing, outgoingOf } from "../secrets.ts";
+import { fillParams, paramsIn } from "../secrets/placeholders.ts";
+import { checkResolved } from "../secrets/secret-file.ts";
+import { type Outgoing, outgoingOf } from "../secrets/secrets.ts";
 
 /** The most characters of a value: those that a pattern sees. */
 const VALUE_MAX = 1_024;

@@ -13,13 +13,13 @@ import {
   type InstancesPort,
   type OpenInstance,
 } from "../http/ports.ts";
-import { log } from "../log.ts";
-import { logModules } from "../module-log.ts";
+import { log } from "../logs/log.ts";
+import { logModules } from "../logs/module-log.ts";
+import { logUpstream } from "../logs/upstream-log.ts";
 import type { Sidecars } from "../sidecar/host/sidecars.ts";
 import type { UpstreamClient } from "../sidecar/host/upstream-client.ts";
 import { instanceName } from "../sidecar/instance-name.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { logUpstream } from "../upstream-log.ts";
 import { filledSettings } from "./filled-settings.ts";
 
 /** The interval of the looks at instances. One ends at most two of them later than its settings say, never sooner. */

@@ -1,11 +1,11 @@
 /** The options of calls, checked: their names, and the times that they give. */
 
 import { DEFAULT_TIMEOUT_MS, UNSUBSCRIBE_TIMEOUT_MS } from "../core/outcome.ts";
-import { validTimeout } from "../reply-value.ts";
 import type { ReadSelection } from "../sidecar/upstream-message.ts";
 import type { MessagesOptions, RequestOptions, SendOptions } from "./async-upstream.ts";
 import type { UnsubscribeOptions } from "./message-subscription.ts";
 import { demandKnown } from "./option-names.ts";
+import { validTimeout } from "./reply-value.ts";
 
 interface Timed {
   readonly timeoutMs?: number;

@@ -15,11 +15,11 @@ import { runtime } from "../runtime/pick-runtime.ts";
 import { besideThread } from "../runtime/thread.ts";
 import { noHttpSide, Sidecars } from "../sidecar/host/sidecars.ts";
 import type { ThreadReport } from "../sidecar/reports.ts";
-import type { SidecarOptions } from "../sidecar-options.ts";
-import { findThreadFile } from "../thread-files.ts";
 import type { UpstreamOptions } from "../upstream-options.ts";
 import type { AppFront, Inner } from "./inner.ts";
 import { lineOrders } from "./line-orders.ts";
+import type { SidecarOptions } from "./sidecar-options.ts";
+import { findThreadFile } from "./thread-files.ts";
 import { ThreadHold } from "./thread-hold.ts";
 
 /** The options that a program gives once, however many upstreams it has. */

@@ -1,11 +1,9 @@
 /** A sidecar in a program of its own: one upstream WebSocket on a thread of its own. */
 
-import { BlockingSidecar } from "../blocking-sidecar.ts";
 import { checkedOrder } from "../config/subscription-order.ts";
 import type { RequestKind } from "../core/outcome.ts";
 import { refused, SidesocketError } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
-import { demandSent, replyValue } from "../reply-value.ts";
 import type { ExitReport } from "../sidecar/exit-report.ts";
 import { acknowledge } from "../sidecar/host/acknowledge.ts";
 import { readMessages } from "../sidecar/host/message-iterator.ts";
@@ -14,7 +12,6 @@ import { demandUndeclared, subscribe, unsubscribed } from "../sidecar/host/subsc
 import type { Line } from "../sidecar/line.ts";
 import type { UpstreamState } from "../sidecar/reports.ts";
 import type { UpstreamMessage } from "../sidecar/upstream-message.ts";
-import type { KeptOptions, SidecarOptions } from "../sidecar-options.ts";
 import {
   type BlockingMessagesOptions,
   type BlockingRequestOptions,
@@ -33,6 +30,7 @@ import type {
   SubscribeOptions,
   SubscriptionOrder,
 } from "./async-upstream.ts";
+import { BlockingSidecar } from "./blocking-sidecar.ts";
 import type { BlockingSubscription } from "./blocking-subscription.ts";
 import { callOptions } from "./call-options.ts";
 import { exit, letProgramEnd, type SidecarExitOptions } from "./ending.ts";
@@ -41,8 +39,10 @@ import { launchOne } from "./launch.ts";
 import { MessageSubscription, type UnsubscribeOptions } from "./message-subscription.ts";
 import { PendingReply, type ReplyAs, type ReplyForm } from "./pending-reply.ts";
 import { randomName } from "./random-name.ts";
+import { demandSent, replyValue } from "./reply-value.ts";
 import { rpcRequest, rpcResult } from "./rpc-call.ts";
 import { bodyOf, replyText, type Sendable } from "./sendable.ts";
+import type { KeptOptions, SidecarOptions } from "./sidecar-options.ts";
 
 /** Makes a sidecar of what was launched: for this folder, not for users. @internal */
 export let sidecarOf: (inner: Inner) => Sidecar;

@@ -9,7 +9,7 @@ import {
   type ProxyLogin,
 } from "../core/connection/proxy-dialogue.ts";
 import { isExcepted } from "../core/connection/proxy-exceptions.ts";
-import { shownProxy } from "../secrets.ts";
+import { shownProxy } from "../secrets/secrets.ts";
 import { connectTo, connectToPath, type Host, type Network, type RaceBounds, startTls } from "./connect.ts";
 
 export interface TunnelProxy extends ProxyLogin, Host {

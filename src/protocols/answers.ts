@@ -1,6 +1,6 @@
 /** Answers to the upstream's own requests, by rules of the configuration, which every preset takes. */
 
-import { escapeDeferred, isDeferred, PartlyFilled, type Token, tokenize, unquoted } from "../placeholders.ts";
+import { escapeDeferred, isDeferred, PartlyFilled, type Token, tokenize, unquoted } from "../secrets/placeholders.ts";
 import { type Condition, compile, type FrameText, frameText } from "./condition.ts";
 import { insertMissing, replace } from "./json-edit.ts";
 import { readFrame } from "./json-message.ts";

@@ -1,6 +1,6 @@
 /** The rules that take values out of frames, and the facts of the settings that decide what becomes of a value. */
 
-import { placeholdersIn } from "../placeholders.ts";
+import { placeholdersIn } from "../secrets/placeholders.ts";
 import type { Condition } from "./condition.ts";
 
 export interface CaptureRule {

@@ -1,6 +1,6 @@
 /** Frames without secrets, for recordings: JSON stays JSON, and bytes keep their length. */
 
-import { isSecretName, maskSecrets, REDACTED } from "../secrets.ts";
+import { isSecretName, maskSecrets, REDACTED } from "../secrets/secrets.ts";
 import { QUOTE, skipSpace, stringEnd } from "./json-check.ts";
 import { isJson, textOf } from "./json-message.ts";
 import { stringAt, valueEnd } from "./json-text.ts";

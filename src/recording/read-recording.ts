@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { ConfigError } from "../config/problems.ts";
-import { codeOf } from "../secret-file.ts";
+import { codeOf } from "../secrets/secret-file.ts";
 import { parseRecording, type Recording } from "./recording-format.ts";
 
 /** @throws ConfigError if the file cannot be read, or is no recording */

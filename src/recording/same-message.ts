@@ -3,7 +3,7 @@
 import { textOf } from "../protocols/json-message.ts";
 import type { Pointer } from "../protocols/json-place.ts";
 import type { Body } from "../protocols/protocol.ts";
-import { REDACTED } from "../secrets.ts";
+import { REDACTED } from "../secrets/secrets.ts";
 
 /** A message in a form that can be compared. */
 export type Comparable =

@@ -6,7 +6,7 @@ import { ConfigError } from "../config/problems.ts";
 import { filesOf, planReload, type ReloadPlan, type Snapshot } from "../config/reload-plan.ts";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
 import type { ReloadPort, ReloadReport, ReloadState } from "../http/ports.ts";
-import { log } from "../log.ts";
+import { log } from "../logs/log.ts";
 import { FileWatch } from "./file-watch.ts";
 
 /** Loads the configuration again, from the same flags and variables. @throws ConfigError */

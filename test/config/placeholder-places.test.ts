@@ -12,7 +12,7 @@ import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import type { Dialect } from "../../src/protocols/dialect.ts";
 import { DIALECTS } from "../../src/protocols/dialects.ts";
 import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
-import { isSecretName } from "../../src/secrets.ts";
+import { isSecretName } from "../../src/secrets/secrets.ts";
 import { settingsResolver } from "../../src/sidecar/thread/resolve-placeholders.ts";
 
 await preparePatterns({ text: "" });

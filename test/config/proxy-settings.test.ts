@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { describeConfig } from "../../src/config/describe.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { needsOf } from "../../src/permissions.ts";
-import { secretsOf } from "../../src/secrets.ts";
+import { needsOf } from "../../src/permissions/permissions.ts";
+import { secretsOf } from "../../src/secrets/secrets.ts";
 
 type Env = Record<string, string | undefined>;
 

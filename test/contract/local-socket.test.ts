@@ -9,7 +9,7 @@ import { describe, test } from "node:test";
 import { WebSocketServer } from "ws";
 import { check } from "../../src/config/problems.ts";
 import { upstreamSchema } from "../../src/config/upstream-settings.ts";
-import { needsOf } from "../../src/permissions.ts";
+import { needsOf } from "../../src/permissions/permissions.ts";
 import { runProduct, startProduct } from "../support/product.ts";
 import { runtime } from "../support/root.ts";
 import type { Cleanup } from "../support/until.ts";

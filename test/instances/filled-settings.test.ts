@@ -6,8 +6,8 @@ import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { filledMessage, filledText } from "../../src/core/connection/captured-texts.ts";
 import { SidesocketError } from "../../src/errors.ts";
 import { filledSettings } from "../../src/instances/filled-settings.ts";
-import { ATTEMPT, fillPlaceholders } from "../../src/placeholders.ts";
 import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
+import { ATTEMPT, fillPlaceholders } from "../../src/secrets/placeholders.ts";
 import { loadProtocol, withConfiguredRules } from "../../src/sidecar/thread/load-protocol.ts";
 
 await preparePatterns({ text: "" });

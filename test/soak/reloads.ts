@@ -9,7 +9,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { loadConfig } from "../../src/config/load.ts";
 import { SidesocketError } from "../../src/errors.ts";
 import { runtime as host } from "../../src/runtime/pick-runtime.ts";
-import { Service } from "../../src/service.ts";
+import { Service } from "../../src/service/service.ts";
 import { seeded } from "../support/random.ts";
 import { delay, until } from "../support/until.ts";
 import { grown, Memory, ownHoldings, settled, shown, textOf, timesOf } from "./figures.ts";

@@ -1,5 +1,8 @@
 /** The texts and JSON messages into which captured values are put when they go out. */
 
+import { textOfScalar } from "../../protocols/json-text.ts";
+import type { AnswerForm } from "../../protocols/protocol.ts";
+import { STRINGS } from "../../protocols/subscription-request.ts";
 import {
   ALL_AT_ONCE,
   capturedPlaceholder,
@@ -9,10 +12,7 @@ import {
   type Resolve,
   type Token,
   tokenize,
-} from "../../placeholders.ts";
-import { textOfScalar } from "../../protocols/json-text.ts";
-import type { AnswerForm } from "../../protocols/protocol.ts";
-import { STRINGS } from "../../protocols/subscription-request.ts";
+} from "../../secrets/placeholders.ts";
 import type { CapturedScalars } from "./captured-values.ts";
 
 /** Thrown where a value is needed that no frame has brought yet. */

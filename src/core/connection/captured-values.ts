@@ -4,7 +4,7 @@ import type { CapturePlan } from "../../protocols/capture-plan.ts";
 import { type Condition, type FrameText, frameText, testOf, valueIn } from "../../protocols/condition.ts";
 import { kindOf, textOfScalar } from "../../protocols/json-text.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import { SECRET_MIN } from "../../secrets.ts";
+import { SECRET_MIN } from "../../secrets/secrets.ts";
 import { flat } from "../util/flat.ts";
 
 /** Scalars as the upstream wrote them, in JSON: a number may be beyond 2^53. */

@@ -3,7 +3,7 @@ import { detailIn, frameText } from "../../protocols/condition.ts";
 import { textOf } from "../../protocols/json-message.ts";
 import type { Expectation } from "../../protocols/preset.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import { excerptOf } from "../../secrets.ts";
+import { excerptOf } from "../../secrets/secrets.ts";
 import { flat } from "../util/flat.ts";
 import { ValueMissing } from "./captured-texts.ts";
 import { isResuming, valuesOf } from "./captured-values.ts";

@@ -1,13 +1,13 @@
 /** The steps of a greeting, the script of sends and expects that runs on every connection before it counts as ready. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { placeholdersIn } from "../../placeholders.ts";
 import { withResponse } from "../../protocols/challenge.ts";
 import { frameText, isEmpty, testOf } from "../../protocols/condition.ts";
 import { textOfScalar } from "../../protocols/json-text.ts";
 import type { Expectation, GreetingStep } from "../../protocols/preset.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { messageText } from "../../protocols/subscription-request.ts";
+import { placeholdersIn } from "../../secrets/placeholders.ts";
 import { filledMessage, filledText } from "./captured-texts.ts";
 import type { CapturedScalars } from "./captured-values.ts";
 import type { Keepalive } from "./liveness.ts";

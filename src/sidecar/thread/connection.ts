@@ -20,7 +20,7 @@ import type { Signs, SignsOfLife } from "../../core/connection/signs-of-life.ts"
 import type { SentEntry } from "../../core/exchange/request-table.ts";
 import type { Network } from "../../net/connect.ts";
 import type { Body, ConnectionStates, WireId } from "../../protocols/protocol.ts";
-import { excerptOf, joinedSecrets, maskSecrets } from "../../secrets.ts";
+import { excerptOf, joinedSecrets, maskSecrets } from "../../secrets/secrets.ts";
 import type { CloseCounts, ThreadDetails, UpstreamState } from "../contract.ts";
 import { Arrivals, type Handling } from "./arrivals.ts";
 import { Captures } from "./captures.ts";

@@ -4,7 +4,7 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import { type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import { maskFrame } from "../../protocols/masked-frame.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import { maskSecrets, withoutQuery } from "../../secrets.ts";
+import { maskSecrets, withoutQuery } from "../../secrets/secrets.ts";
 import type { TapeEntry } from "../contract.ts";
 import type { Agreed } from "./socket.ts";
 

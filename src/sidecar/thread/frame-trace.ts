@@ -2,7 +2,7 @@
 
 import { textOf } from "../../protocols/json-message.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import { excerptOf } from "../../secrets.ts";
+import { excerptOf } from "../../secrets/secrets.ts";
 import type { TracedFrame } from "../contract.ts";
 
 /** The most characters that are shown of a frame, and the most frames in a second. */

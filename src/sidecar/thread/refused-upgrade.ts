@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { retryAfterMs } from "../../core/util/retry-after.ts";
-import { excerptOf, SEARCHED_MAX, withoutQuery } from "../../secrets.ts";
+import { excerptOf, SEARCHED_MAX, withoutQuery } from "../../secrets/secrets.ts";
 
 type RefusedUpgrade = Extract<Disconnect, { reason: "status" }>;
 

@@ -3,10 +3,10 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { filledHandshake } from "../../core/connection/captured-texts.ts";
 import type { CapturedScalars } from "../../core/connection/captured-values.ts";
-import { ATTEMPT, type DeferredKind, fillPlaceholders, placeholdersIn } from "../../placeholders.ts";
-import { checkResolved, codeOf, readSecretFile, Unresolved } from "../../secret-file.ts";
-import { outgoingOf, secretsOf } from "../../secrets.ts";
-import { readTlsFiles, TLS_FILES } from "../../tls-files.ts";
+import { ATTEMPT, type DeferredKind, fillPlaceholders, placeholdersIn } from "../../secrets/placeholders.ts";
+import { checkResolved, codeOf, readSecretFile, Unresolved } from "../../secrets/secret-file.ts";
+import { outgoingOf, secretsOf } from "../../secrets/secrets.ts";
+import { readTlsFiles, TLS_FILES } from "../../secrets/tls-files.ts";
 import { configuredName } from "../instance-name.ts";
 import { stackOnly } from "./module-reports.ts";
 

@@ -8,7 +8,7 @@ import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
 import { UpgradeCookies } from "../../core/connection/upgrade-cookies.ts";
 import type { Network } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
-import { joinedSecrets, outgoingOf, SECRET_MIN, secretsOf } from "../../secrets.ts";
+import { joinedSecrets, outgoingOf, SECRET_MIN, secretsOf } from "../../secrets/secrets.ts";
 import type { CloseCounts } from "../contract.ts";
 import type { Work } from "./mark.ts";
 import { openRedirected } from "./redirected-socket.ts";

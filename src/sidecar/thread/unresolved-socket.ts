@@ -1,7 +1,7 @@
 /** A socket whose settings must first be resolved. */
 
 import type { Disconnect } from "../../core/connection/disconnect.ts";
-import { Unresolved } from "../../secret-file.ts";
+import { Unresolved } from "../../secrets/secret-file.ts";
 import { openRedirected } from "./redirected-socket.ts";
 import type { AttemptBase, Resolved, ResolveSettings } from "./resolve-placeholders.ts";
 import type { Socket, SocketEvents, SocketTarget } from "./socket.ts";

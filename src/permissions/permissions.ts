@@ -1,0 +1,103 @@
+/** The permissions that Deno needs, and the command that grants them. */
+
+import { dirname } from "node:path";
+import type { LoadedConfig } from "../config/load.ts";
+import { redactUrl } from "../config/wire.ts";
+import { type Host, hostOf } from "../net/connect.ts";
+import { proxyFor, type TunnelProxy } from "../net/reach.ts";
+import type { Needs } from "../runtime/runtime.ts";
+import { placeholdersIn } from "../secrets/placeholders.ts";
+import { outgoingOf } from "../secrets/secrets.ts";
+
+/** Lists the addresses and files of a configuration, files that were already read included. */
+export function needsOf({ upstreams, sources, listen }: Needing): Needs {
+  const net: string[] = [];
+  for (const each of listen ? [listen, listen.metrics ?? []].flat() : []) net.push(addressOf(each));
+  const read = [...sources.files];
+  const write: string[] = [];
+  // The demo listens on loopback, on a port that is not yet known.
+  if (upstreams.size === 0) net.push("127.0.0.1");
+  for (const upstream of upstreams.values()) {
+    for (const webhook of upstream.webhooks) net.push(...wayTo(hostOf(webhook.url), webhook.proxy));
+    const host = hostOf(upstream.url);
+    if (host.socketPath !== undefined) {
+      read.push(host.socketPath);
+      write.push(host.socketPath);
+    }
+    net.push(...wayTo(host, upstream.proxy));
+    for (const named of [...(upstream.reconnect.to_address?.hosts ?? []), ...upstream.redirects]) {
+      const [, hostname = named, port = host.isSecure ? 443 : 80] = /^(.+):(\d+)$/.exec(named) ?? [];
+      net.push(...wayTo({ hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port) }, upstream.proxy));
+    }
+    read.push(...placeholdersIn([outgoingOf(upstream), upstream.webhooks]).files);
+  }
+  return { net: [...new Set(net)], read: [...new Set(read)], write: [...new Set(write)] };
+}
+
+/** The part of a configuration that needs permissions. Without `listen` nothing listens. */
+type Needing = Pick<LoadedConfig, "upstreams" | "sources"> & { readonly listen?: LoadedConfig["listen"] };
+
+/** The variables that are read: our own, and those of `ws`, `yaml` and the log. */
+const VARIABLES = ["SIDESOCKET_*", "PORT", "NO_COLOR", "WS_NO_BUFFER_UTIL", "LOG_STREAM", "LOG_TOKENS"];
+
+/**
+ * Builds the command that works, with the given arguments. Those that may hold a secret are left out.
+ * @param program the path of the running program, in the folder of all its files
+ * @param variables the variables that the configuration names besides our own
+ * @param words the arguments that are the message of `call`, or its parameters, which may hold a secret
+ */
+export function commandFor(
+  program: string,
+  { net, read, write }: Needs,
+  variables: readonly string[],
+  argv: readonly string[],
+  words: readonly string[] = [],
+): string {
+  const [file = program] = /\bsrc\/main\.ts$/.exec(program) ?? [];
+  const flags = [
+    `--allow-net=${net.join(",")}`,
+    `--allow-env=${[...VARIABLES, ...variables].join(",")}`,
+    `--allow-read=${[dirname(file), ...read].join(",")}`,
+    ...(write.length === 0 ? [] : [`--allow-write=${write.join(",")}`]),
+  ];
+  return [
+    "deno run",
+    ...flags.map(quoted),
+    quoted(file),
+    ...argv.map((argument, index) =>
+      words.includes(argument) && argument !== "-" ? "…" : shown(argument, index, argv),
+    ),
+  ].join(" ");
+}
+
+function shown(argument: string, index: number, argv: readonly string[]): string {
+  if (argv[index - 1] === "--upstream-header" || /^--upstream-header=/.test(argument)) return "…";
+  const url = argument.replace(/^--upstream=/, "");
+  if (/^(?:wss?|ws\+unix):/.test(url) && URL.canParse(url) && `${redactUrl(url)}` !== url.replace(/\/$/, ""))
+    return "…";
+  return quoted(argument);
+}
+
+/** Quotes an argument for a shell: some expand a `*`. */
+function quoted(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A port that is not yet known needs all of them. */
+function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return port === 0 ? bracketed(host) : `${bracketed(host)}:${port}`;
+}
+
+/** The hosts to connect to or to resolve on the way to one. Only some below a `*.` may be exceptions of a proxy. */
+function wayTo(host: Host, configured: TunnelProxy | undefined): readonly string[] {
+  if (host.socketPath !== undefined) return [`unix:${host.socketPath}`];
+  const proxy = proxyFor(host, configured);
+  if (proxy === undefined) return [addressOf({ host: host.hostname, port: host.port })];
+  const isNeeded = proxy.scheme === "socks5" || host.hostname.startsWith("*.");
+  return [proxy, ...(isNeeded ? [host] : [])].map(({ hostname, port }) => addressOf({ host: hostname, port }));
+}
+
+/** Puts an IPv6 address into brackets: Deno wants them with a port and without. */
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,9 @@
+/** Mutants of `src/library/thread-files.ts`. */
+export default {
+  tests: ["test/library/thread-files"],
+  mutants: [
+    ["a file that is not there is taken", "if (url && hasFile(url)) return url;", "if (url) return url;"],
+    ["the program's word is ignored", "given === undefined ? urlOf(beside) : asUrl(given)", "urlOf(beside)"],
+    ["a path is taken for a URL", ": pathToFileURL(given);", ": new URL(given, import.meta.url);"],
+  ],
+};

@@ -1,5 +1,0 @@
-/** Mutants of `src/process-config.ts`. */
-export default {
-  tests: ["test/exit/bounds"],
-  mutants: [["warnings are not printed", "log.warn(warning);", "void warning;"]],
-};

@@ -1,0 +1,5 @@
+/** Mutants of `src/service/listen-cures.ts`. */
+export default {
+  tests: ["test/contract/mistakes", "test/contract/doctor"],
+  mutants: [["a taken port has no cure", "EADDRINUSE:", "EADDRINUSEX:"]],
+};

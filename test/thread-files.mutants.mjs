@@ -1,9 +1,0 @@
-/** Mutants of `src/thread-files.ts`. */
-export default {
-  tests: ["test/thread-files"],
-  mutants: [
-    ["a file that is not there is taken", "if (url && hasFile(url)) return url;", "if (url) return url;"],
-    ["the program's word is ignored", "given === undefined ? urlOf(beside) : asUrl(given)", "urlOf(beside)"],
-    ["a path is taken for a URL", ": pathToFileURL(given);", ": new URL(given, import.meta.url);"],
-  ],
-};
