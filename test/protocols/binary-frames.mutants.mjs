@@ -1,6 +1,6 @@
 /** Mutants of `src/protocols/binary-frames.ts`. */
 export default {
-  tests: ["test/contract/bytes"],
+  tests: ["test/protocols/binary-frames", "test/contract/bytes"],
   mutants: [
     [
       "bytes that come while nobody waits are lost in a reply",
