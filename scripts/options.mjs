@@ -20,6 +20,7 @@ const NAMES = {
   ProtocolOptions: "ProtocolOptions",
   GreetingStep: "GreetingStepOptions",
   Answer: "AnswerOptions",
+  Frames: "FramesOptions",
   Condition: "ConditionOptions",
   Capture: "CaptureOptions",
   IdPlace: "IdPlaceOptions",

@@ -280,18 +280,7 @@ export type ProtocolOptions =
           }
         | undefined;
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -302,18 +291,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "json";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -384,18 +362,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "text";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -445,18 +412,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "cdp";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -467,18 +423,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "graphql-transport-ws";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -491,18 +436,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "home-assistant";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -515,18 +449,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "obs";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -541,18 +464,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "aria2";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -565,18 +477,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "binance";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -587,18 +488,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "deribit";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -613,18 +503,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "discord-gateway";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -639,18 +518,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "gemini-live";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -669,18 +537,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "graphql-ws";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -691,18 +548,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "janus";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -717,18 +563,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "jupyter";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -739,18 +574,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "kraken";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -761,18 +585,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "lsp";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -791,18 +604,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "mcp";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -817,18 +619,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "mopidy";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -839,18 +630,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "nostr";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -861,18 +641,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "ocpp";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -889,18 +658,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "openai-realtime";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -911,18 +669,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "phoenix";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -935,18 +682,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "signalr";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -957,18 +693,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "slack-socket-mode";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -979,18 +704,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "socket.io";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -1003,18 +717,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "stomp";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -1031,18 +734,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "wamp";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -1059,18 +751,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "webdriver-bidi";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -1081,18 +762,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "xrpl";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -1103,18 +773,7 @@ export type ProtocolOptions =
   | {
       readonly preset: "zwave-js";
       /** How messages lie in frames, where it is not one in each. */
-      readonly frames?:
-        | {
-            /** The separator of the messages in a frame, which also ends what is sent; or array. */
-            readonly split?: string | undefined;
-            /** The compression of binary frames. */
-            readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
-            /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
-            readonly binary?: "messages" | "parts" | undefined;
-            /** The size of the frames that a long binary body is sent as, while it arrives. */
-            readonly size?: Size | undefined;
-          }
-        | undefined;
+      readonly frames?: FramesOptions | undefined;
       /** Requests of the upstream's own, with our answers. */
       readonly answers?: readonly AnswerOptions[] | undefined;
       /** Frames that are neither messages nor replies: they are only counted. */
@@ -1306,6 +965,18 @@ export interface SubscriptionOptions {
   readonly renew?: boolean | undefined;
   /** The longest time without a message of the subscription: after it, the request is repeated. */
   readonly silence?: Duration | undefined;
+}
+
+/** How messages lie in frames. */
+export interface FramesOptions {
+  /** The separator of the messages in a frame, which also ends what is sent; or array. */
+  readonly split?: string | undefined;
+  /** The compression of binary frames. */
+  readonly inflate?: "auto" | "gzip" | "deflate" | undefined;
+  /** Binary frames are bytes: messages, or parts of the reply that is due, which needs collect. */
+  readonly binary?: "messages" | "parts" | undefined;
+  /** The size of the frames that a long binary body is sent as, while it arrives. */
+  readonly size?: Size | undefined;
 }
 
 /** A rule that answers requests of the upstream's own. */

@@ -25,6 +25,7 @@ export const frames = z
     path: ["binary"],
     error: "does not go with inflate: binary frames are bytes, or compressed text",
   })
+  .meta({ id: "Frames", description: "How messages lie in frames." })
   .optional()
   .describe("How messages lie in frames, where it is not one in each.");
 
