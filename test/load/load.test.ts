@@ -118,12 +118,14 @@ describe("under load", () => {
       }
     });
     await upstream.until(() => upstream.texts.length > 2_000, { within: 20_000 });
-    const { code, ms } = await product.stop("SIGTERM");
+    const { code } = await product.stop("SIGTERM");
     going = false;
     await Promise.all(load);
     assert.equal(code, 0, product.stderr());
+    // Its own clock: the load runs in this same process, which hears of the end late.
+    const { exit_code, ms } = product.report();
     assert.ok(ms < 3_000, `${ms} ms`);
-    assert.equal(product.report().exit_code, 0);
+    assert.equal(exit_code, 0);
     assert.equal(upstream.connections[0]?.closed?.code, 1001);
     // 408 is the farewell of an idle connection: a request that crosses it was not sent.
     assert.ok(

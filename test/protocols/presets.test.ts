@@ -6,7 +6,12 @@ import { upstreamSchema } from "../../src/config/upstream-settings.ts";
 import { preset, presetNames } from "../../src/protocols/presets.ts";
 import { text } from "../../src/protocols/text.ts";
 
-const NEEDING_A_TOKEN: readonly string[] = ["home-assistant", "discord-gateway"];
+/** Options without which a preset cannot greet. */
+const NEEDED: Readonly<Record<string, object>> = {
+  "home-assistant": { token: "t" },
+  "discord-gateway": { token: "t" },
+  "gemini-live": { model: "m" },
+};
 
 /** Presets of services that speak JSON-RPC, for which `/rpc` and `rpc()` are there, too. */
 const SPEAKING_JSON_RPC: readonly string[] = ["json-rpc", "aria2", "deribit", "lsp", "mcp", "mopidy"];
@@ -22,7 +27,7 @@ test("every preset is found by its name, and bears it, or that of JSON-RPC if it
 
 test("the configuration's schema accepts every preset, by name and with settings, and no other", () => {
   for (const name of presetNames) {
-    const given = NEEDING_A_TOKEN.includes(name) ? { preset: name, token: "t" } : { preset: name };
+    const given = { preset: name, ...NEEDED[name] };
     assert.ok(upstreamSchema.safeParse({ url: "wss://example.org/", protocol: given }).success, name);
     const bare = upstreamSchema.safeParse({ url: "wss://example.org/", protocol: name, greeting: [] });
     assert.ok(bare.success, name);
