@@ -28,9 +28,6 @@ const OPTIONS = [
   "insecure",
 ];
 
-/** Less than the half second within which two signals are one wish. */
-const SHELL_EVERY_MS = 200;
-
 const swallowed = OPTIONS.filter((name) => process.env[`npm_config_${name.replaceAll("-", "_")}`] === "true");
 if (swallowed.length > 0) {
   const given = swallowed.map((name) => `--${name}`).join(" ");
@@ -41,23 +38,7 @@ if (lastChange(SOURCES) >= lastChange(["dist/main.js"])) {
   const { buildCommandLine } = await import("./build.mjs");
   await buildCommandLine();
 }
-endWithShell();
 await import(pathToFileURL(PROGRAM).href);
-
-/**
- * Ends the service in order when the shell that npm has started it by is gone. npm hands a SIGTERM to that shell, which
- * ends alone; `exec` would take the shell away, and is unknown to Windows.
- */
-function endWithShell() {
-  if (process.env.npm_lifecycle_event === undefined || process.platform === "win32") return;
-  const shell = process.ppid;
-  const look = setInterval(() => {
-    if (process.ppid === shell) return;
-    clearInterval(look);
-    process.kill(process.pid, "SIGTERM");
-  }, SHELL_EVERY_MS);
-  look.unref();
-}
 
 /** The time of the last change of files, of those in folders, and of the folders, where files come and go. */
 function lastChange(paths) {

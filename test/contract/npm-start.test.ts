@@ -56,7 +56,8 @@ test("every option of the service is among those that npm may take", async () =>
   );
 });
 
-test("its command has nothing that only some shells know", async () => {
+test("a shell replaces itself by its command, and cmd finds a file that runs it", async () => {
   const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
-  assert.match(scripts.start, /^node [\w/.-]+$/);
+  assert.match(scripts.start, /^exec node [\w/.-]+$/);
+  assert.match(await readFile(join(root, "exec.cmd"), "utf8"), /^(?:@rem .*\n)*@%\*\n$/);
 });
