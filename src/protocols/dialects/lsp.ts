@@ -23,6 +23,8 @@ const INITIALIZE_MS = 30_000;
 const CONFIGURATION = "workspace/configuration";
 /** The most settings that one request may ask for: each is a copy. */
 const ITEMS_MAX = 1_000;
+/** The most characters of settings in one reply. */
+const REPLY_MAX = 256 * 1024;
 
 /** Requests of the server to which there is one answer: we register nothing, and show no progress. */
 const ACKNOWLEDGED = ["client/registerCapability", "client/unregisterCapability", "window/workDoneProgress/create"];
@@ -117,10 +119,23 @@ function withSettings(protocol: Protocol, settings: ServerSettings): Protocol {
       const decoded = protocol.decode(frame);
       const sections = sectionsIn(frame, decoded);
       if (sections === undefined) return decoded;
-      const result = sections.map((section) => partOf(settings, section));
-      return { type: "answer", frame: replyTo(frame, JSON.stringify({ result })) };
+      const reply = replyWith(settings, sections);
+      return reply === undefined ? decoded : { type: "answer", frame: replyTo(frame, reply) };
     },
   };
+}
+
+/** The reply with the part for each section; undefined if it is too long to be made at once. */
+function replyWith(settings: ServerSettings, sections: readonly (string | undefined)[]): string | undefined {
+  const texts = new Map<string | undefined, string>();
+  let length = 0;
+  for (const section of sections) {
+    const text = texts.get(section) ?? JSON.stringify(partOf(settings, section));
+    texts.set(section, text);
+    length += text.length;
+    if (length > REPLY_MAX) return undefined;
+  }
+  return `{"result":[${sections.map((section) => texts.get(section)).join(",")}]}`;
 }
 
 /** The sections that a frame asks for, each undefined for all settings; undefined if the frame is no such request. */

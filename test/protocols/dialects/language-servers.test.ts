@@ -62,6 +62,13 @@ describe("lsp", () => {
     assert.notEqual(answerOf(configured, configuration(many.slice(1))), undefined);
   });
 
+  test("a request for more settings than can be answered at once waits for a caller", () => {
+    const large = protocolOf({ preset: "lsp", settings: JSON.stringify({ text: "x".repeat(8_000) }) });
+    const items = (count: number) => configuration(Array.from({ length: count }, () => ({})));
+    assert.notEqual(answerOf(large, items(30)), undefined);
+    assert.equal(answerOf(large, items(40)), undefined);
+  });
+
   test("any section has an answer with one value for each item, and the id as it was written", () => {
     const item = fc.oneof(fc.record({ section: fc.string() }), fc.jsonValue());
     fc.assert(
