@@ -166,6 +166,8 @@ export function valueIn(frame: FrameText, at: string, when: Condition): string |
 }
 
 const DETAIL = "$detail";
+/** The conditions whose pattern has the group: to look it up is to compile the pattern. */
+const withDetail = new WeakMap<Condition, boolean>();
 
 /**
  * What a frame says in the group `detail` of a condition's pattern, or of one within it: in failures it stands for the
@@ -173,7 +175,8 @@ const DETAIL = "$detail";
  */
 export function detailIn(frame: FrameText, condition: Condition): string | undefined {
   const { text, any = [], all = [] } = condition;
-  const has = text !== undefined && faultOfGroup(text, DETAIL) === undefined;
+  const has = withDetail.get(condition) ?? (text !== undefined && faultOfGroup(text, DETAIL) === undefined);
+  withDetail.set(condition, has);
   const json = has ? valueIn(frame, DETAIL, condition) : undefined;
   if (json !== undefined) return textOfScalar(json);
   for (const inner of [...any, ...all]) {

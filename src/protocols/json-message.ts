@@ -90,9 +90,9 @@ export function isJsonTo(accepts: "json" | "any", text: string): boolean {
   return (accepts === "json" || mayBeStructure(text)) && isJson(text);
 }
 
-/** True if a text begins as an object or an array does. */
+/** True if a text begins as an object or an array does, after some white space at most. */
 export function mayBeStructure(text: string): boolean {
-  return /^\s*[[{]/.test(text);
+  return /^\s{0,1024}[[{]/.test(text);
 }
 
 function read(body: Body, maxDepth: number, sink: MemberSink | undefined): Json | { readonly why: string } {

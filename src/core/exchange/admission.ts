@@ -212,6 +212,8 @@ export class Admission {
       this.#requests.refuse(request, index, failures.failed(failure, encoded.own));
       return;
     }
+    // The id or the connection is known only when it goes out: until then the body is held.
+    const isLate = ids === "increasing" || this.#protocol.states !== undefined;
     this.#requests.add({
       request,
       index,
@@ -229,9 +231,8 @@ export class Admission {
       arrivedAt,
       phase: {
         type: "held",
-        message:
-          ids === "increasing" || this.#protocol.states ? this.#late(body, route, ids === "increasing") : encoded.frame,
-        bytes: sizeOf(encoded.frame),
+        message: isLate ? this.#late(body, route, ids === "increasing") : encoded.frame,
+        bytes: Math.max(sizeOf(encoded.frame), isLate ? sizeOf(body) : 0),
         add: request.owner === "caller" ? this.#add : undefined,
         over: series?.connection,
       },

@@ -165,9 +165,10 @@ export class IncomingFrames {
     const { fails, error, detail = error ?? textOf(frame) } = decoded;
     const { requests, delivery, heard } = this.#of;
     const sent = requests.table.sentOn(connection).sort((a, b) => a.phase.order - b.phase.order);
-    if (fails === "only" && sent.length !== 1) return;
+    if (sent.length === 0 || (fails === "only" && sent.length !== 1)) return;
+    const shown = detail && heard.shown(detail);
     for (const entry of fails === "all" ? sent : sent.slice(0, 1)) {
-      const failure = failures.unnamed(delivery.sent(entry), fails, detail && heard.shown(detail));
+      const failure = failures.unnamed(delivery.sent(entry), fails, shown);
       requests.failEarly(entry, failure, now, error);
     }
   }

@@ -443,6 +443,9 @@ export class Connection {
     this.#ticks.begin(connection);
     const begun = this.#env.states.begin(connection);
     if (typeof begun === "string") return begun;
+    const { buffered_bytes: max } = this.resolved.settings.limits;
+    if (begun.reduce((size, frame) => size + frame.length, 0) > max)
+      return `the protocol's opened returned more than limits.buffered_bytes (${max} bytes)`;
     this.#writeOwn(connection, begun);
     return undefined;
   }
@@ -457,7 +460,11 @@ export class Connection {
     for (const frame of frames) {
       if (this.buffered(connection) + frame.length > max) {
         if (connection === this.#session.connection)
-          this.renew("its protocol sends frames that the upstream does not read");
+          this.renew(
+            frame.length > max
+              ? "a frame of its protocol is larger than limits.buffered_bytes"
+              : "its protocol sends frames that the upstream does not read",
+          );
         return;
       }
       this.write(connection, frame);
