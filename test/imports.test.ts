@@ -183,6 +183,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
 
 /** Pure modules that compute, each with the one file of core and protocols that may use it. */
 const PURE: Readonly<Record<string, Place>> = {
+  "node:buffer": "protocols/bytes.ts",
   "node:crypto": "protocols/challenge.ts",
   re2js: "protocols/pattern.ts",
 };

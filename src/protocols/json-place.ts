@@ -6,7 +6,7 @@
  */
 
 import { COMMA, OPEN_BRACKET, QUOTE, type Span, skipSpace, stringEnd } from "./json-check.ts";
-import { isCloser, isOpener, stringAt, valueEnd } from "./json-text.ts";
+import { isCloser, isOpener, kindOf, stringAt, valueEnd } from "./json-text.ts";
 import { inSteps, LOOKED_AT_MAX, type Outline, outlineOf } from "./outline.ts";
 
 /** The tokens of a JSON pointer (RFC 6901). */
@@ -244,4 +244,10 @@ function indexOf(token: string): number {
 
 function unchecked(): never {
   throw new RangeError("the text is not JSON: it must have passed `check`");
+}
+
+/** Returns the string at a place of a text that was checked before; undefined if there is none. */
+export function stringIn(text: string, root: Span, pointer: Pointer): string | undefined {
+  const place = locate(text, root, pointer);
+  return place.type === "found" && kindOf(text, place.value) === "string" ? stringAt(text, place.value) : undefined;
 }

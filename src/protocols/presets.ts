@@ -87,5 +87,5 @@ export function preset(nameOrSettings: string | PresetSettings, seed?: string): 
 /** How messages lie in frames: as the settings say, or as the preset brings it. */
 export function framesOf(settings: string | PresetSettings): FrameOptions | undefined {
   const given = typeof settings === "string" ? undefined : settings.frames;
-  return given ?? preset(settings)?.frames;
+  return given ? { ...preset(settings)?.frames, ...given } : preset(settings)?.frames;
 }

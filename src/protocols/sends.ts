@@ -13,9 +13,9 @@ export function withSends(protocol: Protocol, rules: readonly Condition[] | unde
   const isUnanswered = compileAny(rules);
   return {
     ...protocol,
-    encode(message, id, route) {
+    encode(message, id, route, connection) {
       const frame = protocol.accepts === "json" ? readMessage(message) : frameText(message);
-      if (!isUnanswered(frame)) return protocol.encode(message, id, route);
+      if (!isUnanswered(frame)) return protocol.encode(message, id, route, connection);
       return { frame: message, expectsReply: false, unanswered: true };
     },
   };

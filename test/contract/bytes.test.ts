@@ -2,7 +2,10 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Product, startProduct } from "../support/product.ts";
 import { startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
@@ -14,8 +17,12 @@ const voice = "/v1/upstreams/voice";
 
 let upstream: Upstream;
 let product: Product;
+let folder: string;
 
 before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sidesocket-bytes-"));
+  const key = join(folder, "key");
+  await writeFile(key, "of-ears");
   upstream = await startUpstream({ onMessage: speak });
   const order = { preset: "json", correlation: "order", reply: { lacks: ["/note"] }, final: [{ has: ["/end"] }] };
   product = await startProduct({
@@ -23,8 +30,14 @@ before(async () => {
       upstreams: {
         ears: {
           url: `${upstream.url}ears`,
+          // Its socket opens once the file has been read.
+          headers: { "x-key": `\${file:${key}}` },
           protocol: { preset: "json", frames: { binary: "messages", size: "1000B" } },
           limits: { request_bytes: "4KiB" },
+        },
+        calls: {
+          url: `${upstream.url}calls`,
+          protocol: { preset: "json-rpc", frames: { binary: "messages", size: "1000B" } },
         },
         voice: {
           url: `${upstream.url}voice`,
@@ -39,6 +52,7 @@ before(async () => {
 after(async () => {
   await product?.kill();
   await upstream?.stop();
+  await rm(folder, { recursive: true });
 });
 
 /** The bytes of a frame that would be JSON if it were text are still bytes. */
@@ -65,6 +79,14 @@ const binaries = (path: string) => (on(path)?.messages ?? []).filter((each) => t
 async function counted(name: string, at: "noise" | "messages"): Promise<number | undefined> {
   return ((await product.state(name)).counters as Record<string, number>)[at];
 }
+
+test("bytes that could be read as a batch are one frame", async () => {
+  for (const text of ["[1,2,3]", '[{"jsonrpc":"2.0","method":"x"}]', "[no JSON"]) {
+    const sent = await product.post("/v1/upstreams/calls/send", Buffer.from(text), audio);
+    assert.deepEqual([sent.status, sent.headers.get("sidesocket-frames")], [204, "1"], text);
+    await upstream.until(() => String(binaries("/calls").at(-1)) === String(new Uint8Array(Buffer.from(text))));
+  }
+});
 
 test("bytes go up as a binary frame, and come down as a message in base64 that is no noise", async () => {
   const sent = await product.post(`${ears}/send`, Buffer.from("12"), audio);

@@ -18,6 +18,8 @@ import { readWaitLimit } from "./timeout.ts";
 
 /** The time in which the whole body must come: less than the listener gives a request, so that we can say how far. */
 const BODY_WITHIN_MS = 25_000;
+/** The time in which the last frame must be sent, for the same reason. */
+const SENT_WITHIN_MS = 28_000;
 /** The longest pause before a frame for which there was no room is tried again. */
 const PAUSE_MS = 100;
 
@@ -45,11 +47,12 @@ export async function sendInFrames(
   const leave = quotas?.stream(upstream, callerOf(c).share);
   c.env?.proceed?.();
   const body = pullBody(c, lifecycle.stopping, BODY_WITHIN_MS);
+  const until = performance.now() + SENT_WITHIN_MS;
   let connection: number | undefined;
 
   /** Sends one frame, and waits until there is room for it: also if its caller leaves, to know what was sent. */
   const send = async (frame: Uint8Array): Promise<CallerOutcome> => {
-    const deadline = performance.now() + timeoutMs;
+    const deadline = Math.min(performance.now() + timeoutMs, until);
     for (;;) {
       const leftMs = Math.max(1, deadline - performance.now());
       const outcome = await upstream.request({
@@ -66,6 +69,7 @@ export async function sendInFrames(
 
   try {
     for await (const frame of cutFrames(body, size, budget)) {
+      if (performance.now() >= until) return partly(c, tooLong, sent);
       const outcome = await send(frame);
       if (outcome.type === "failed") return partly(c, outcome.failure, sent);
       if (outcome.type === "done") connection ??= outcome.connection;
@@ -87,6 +91,12 @@ export async function sendInFrames(
   if (confirms) headers["Sidesocket-Sent"] = "yes";
   return c.body(null, 204, headers);
 }
+
+const tooLong: Failure = {
+  code: "invalid_request",
+  sent: "no",
+  detail: `the body was not sent within ${SENT_WITHIN_MS / 1_000} s: send it in several`,
+};
 
 const endedEarly: Failure = { code: "invalid_request", sent: "no", detail: "the body ended early" };
 

@@ -9,6 +9,7 @@ import { refused } from "../../errors.ts";
 import { concatenated } from "../../protocols/bytes.ts";
 import { frameText } from "../../protocols/condition.ts";
 import { isJsonTo, textOf } from "../../protocols/json-message.ts";
+import { LARGE_TEXT } from "../../protocols/outline.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { OpenStream, StreamReader } from "../../sidecar/host/streamed-replies.ts";
@@ -80,12 +81,17 @@ function events(takes: ProtocolTraits["accepts"], isText: boolean): ReplyStreamF
       const text = streamedText(frame, isText);
       return text === undefined
         ? event("binary", undefined, base64(frame as Uint8Array))
-        : event("message", undefined, isJsonTo(takes, text) ? escapeSeparators(text) : text);
+        : event("message", undefined, isEscaped(takes, text) ? escapeSeparators(text) : text);
     },
     end: event("end", undefined, "{}"),
     error: errorEvent,
     beat: BEAT,
   };
+}
+
+/** JSON may be escaped, text may not. Large text stays as it is: to see what it is would take too long at once. */
+function isEscaped(takes: ProtocolTraits["accepts"], text: string): boolean {
+  return takes === "json" || (text.length <= LARGE_TEXT && isJsonTo(takes, text));
 }
 
 export function errorEvent(document: object): string {
@@ -167,6 +173,11 @@ export function streamReply(
     signal.addEventListener("abort", left, { once: true });
     if (signal.aborted) left();
   });
+}
+
+/** A refusal is short. */
+function isRefusal(body: Body): boolean {
+  return body.length <= LARGE_TEXT && refusesCommonly(frameText(body));
 }
 
 type FailedOutcome = Extract<Outcome, { type: "failed" }>;
@@ -287,7 +298,7 @@ class ReplyStream implements StreamReader {
       const document = this.#describe(outcome.failure);
       return error?.(document);
     }
-    const isRefused = kind === "bytes" && outcome.type === "reply" && refusesCommonly(frameText(outcome.body));
+    const isRefused = kind === "bytes" && outcome.type === "reply" && isRefusal(outcome.body);
     return isRefused ? undefined : end;
   }
 }

@@ -4,6 +4,9 @@ import { base64Of, bytesFrom, concatenated } from "../bytes.ts";
 import { matchesFrame } from "../condition.ts";
 import type { Dialect } from "../dialect.ts";
 import { jsonByOrder } from "../json-by-order.ts";
+import { checkedJson } from "../json-message.ts";
+import { locate, stringIn } from "../json-place.ts";
+import { elements, kindOf } from "../json-text.ts";
 import { DRAIN_MS, STEP_MS } from "../preset.ts";
 import { InvalidMessage, type Protocol } from "../protocol.ts";
 
@@ -39,8 +42,10 @@ const live: Protocol = {
   ...turns,
   encode(message, id, route) {
     const encoded = turns.encode(message, id, route);
+    const isPrompt = matchesFrame(message, PROMPTS);
+    if (isPrompt && route === "send") throw new InvalidMessage("shape", "a prompt has a reply: use /request");
+    if (isPrompt) return encoded;
     if (route === "send") return { frame: encoded.frame, expectsReply: false, unanswered: true };
-    if (matchesFrame(message, PROMPTS)) return encoded;
     const prompts = "clientContent with turnComplete, toolResponse, and realtimeInput with text or activityEnd";
     throw new InvalidMessage("shape", `only ${prompts} have a reply: use /send for all else`);
   },
@@ -48,20 +53,16 @@ const live: Protocol = {
   wrap: (bytes) => `{"realtimeInput":{"audio":{"mimeType":"${AUDIO_TYPE}","data":"${base64Of(bytes)}"}}}`,
 };
 
-interface ServerMessage {
-  readonly serverContent?: { readonly modelTurn?: { readonly parts?: readonly TurnPart[] } };
-}
-
-interface TurnPart {
-  readonly inlineData?: { readonly data?: unknown };
-}
-
 /** The audio in all parts of a turn. */
 function bytesIn(frame: string): Uint8Array | undefined {
-  const { serverContent }: ServerMessage = JSON.parse(frame);
-  const parts = serverContent?.modelTurn?.parts;
-  const pieces = Array.isArray(parts) ? parts.map((part: TurnPart | null) => bytesFrom(part?.inlineData?.data)) : [];
-  const found = pieces.filter((piece) => piece !== undefined);
+  const { root } = checkedJson(frame);
+  const parts = locate(frame, root, ["serverContent", "modelTurn", "parts"]);
+  if (parts.type !== "found" || kindOf(frame, parts.value) !== "array") return undefined;
+  const found: Uint8Array[] = [];
+  for (const part of elements(frame, parts.value)) {
+    const bytes = bytesFrom(stringIn(frame, part, ["inlineData", "data"]));
+    if (bytes !== undefined) found.push(bytes);
+  }
   return found.length === 0 ? undefined : concatenated(found);
 }
 

@@ -4,6 +4,8 @@ import { base64Of, bytesFrom } from "../bytes.ts";
 import { matchesFrame } from "../condition.ts";
 import type { Dialect } from "../dialect.ts";
 import { json } from "../json.ts";
+import { checkedJson } from "../json-message.ts";
+import { stringIn } from "../json-place.ts";
 import { STEP_MS } from "../preset.ts";
 import { InvalidMessage, type Protocol } from "../protocol.ts";
 
@@ -49,7 +51,8 @@ const realtime: Protocol = {
     return encoded;
   },
   cancel: (_, alias) => `{"type":"response.cancel"${alias === undefined ? "" : `,"response_id":${alias}`}}`,
-  bytesIn: (frame) => (matchesFrame(frame, AUDIO) ? bytesFrom(JSON.parse(frame).delta) : undefined),
+  bytesIn: (frame) =>
+    matchesFrame(frame, AUDIO) ? bytesFrom(stringIn(frame, checkedJson(frame).root, ["delta"])) : undefined,
   wrap: (bytes) => `{"type":"input_audio_buffer.append","audio":"${base64Of(bytes)}"}`,
 };
 

@@ -293,7 +293,7 @@ export function openSocket(
     framed = read;
     chunks = 0;
     takeTurns(data.length);
-    events.frame(isBinary ? data : data.toString());
+    events.frame(isBinary ? owned(data) : data.toString());
   });
   ws.on("pong", (data: Buffer) => {
     if (pongsDue > 0) pongsDue--;
@@ -409,4 +409,9 @@ function disconnectOf(error: NodeJS.ErrnoException, limitBytes: number): Disconn
     return { reason: "handshake", detail };
   }
   return { reason: "network", detail };
+}
+
+/** The bytes in memory of their own if a larger chunk holds them: a frame that is kept would keep the chunk. */
+function owned(bytes: Buffer): Uint8Array {
+  return bytes.byteLength * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }

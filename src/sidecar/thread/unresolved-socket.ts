@@ -67,7 +67,7 @@ export function openUnresolved(
     get closedBy() {
       return socket?.closedBy;
     },
-    write: (frame) => socket?.write(frame) ?? false,
+    write: (frame, onTaken) => socket?.write(frame, onTaken) ?? false,
     ping: (proof) => socket?.ping(proof),
     hold: () => socket?.hold(),
     release: () => socket?.release(),
