@@ -28,6 +28,9 @@ const NAMES = {
   Json: "JsonValue",
 };
 
+/** The members that all presets share. */
+const SHARED = "OptionsOfPresets";
+
 const JSON_TYPE = "string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }";
 
 const { optionsJson } = await import(new URL("../dist/config/json-schema.js", import.meta.url).href);
@@ -57,7 +60,22 @@ function declaration(name, part) {
   const comment = docComment([part.description]);
   if (name === NAMES.Json) return `${comment}export type ${name} = ${JSON_TYPE};`;
   if (part.properties) return `${comment}export interface ${name} ${typeOf(part)}`;
+  if (part.oneOf) return `${comment}${union(name, part.oneOf)}`;
   return `${comment}export type ${name} = ${typeOf(part)};`;
+}
+
+/** A union, whose members that all alternatives share are written once. */
+function union(name, alternatives) {
+  const [{ properties }] = alternatives;
+  const isShared = (key) =>
+    alternatives.every((each) => JSON.stringify(each.properties[key]) === JSON.stringify(properties[key]));
+  const shared = Object.fromEntries(Object.entries(properties).filter(([key]) => isShared(key)));
+  const own = alternatives.map((each) => {
+    const entries = Object.entries(each.properties).filter(([key]) => !(key in shared));
+    return `(${SHARED} & ${membersOf({ ...each, properties: Object.fromEntries(entries) })})`;
+  });
+  const common = `/** The options of every preset. */\nexport interface ${SHARED} ${membersOf({ properties: shared })}`;
+  return `export type ${name} = ${own.join(" | ")};\n\n${common}`;
 }
 
 /** The type of the values that a schema takes. */

@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const PROGRAM = join(root, "dist", "main.js");
-/** What the build reads. */
+/** The files and folders that the build reads. */
 const SOURCES = ["src", "package-lock.json", "scripts/build.mjs"];
 /** The options that npm takes for its own, unless `--` stands before them. */
 const OPTIONS = [

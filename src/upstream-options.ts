@@ -268,7 +268,7 @@ export interface ShutdownOptions {
 
 /** A preset with its options. */
 export type ProtocolOptions =
-  | {
+  | (OptionsOfPresets & {
       readonly preset: "json-rpc";
       /** The way to treat an error that names no request. */
       readonly errors?:
@@ -279,25 +279,9 @@ export type ProtocolOptions =
             readonly do: "fail_oldest" | "message" | "fail_all";
           }
         | undefined;
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "json";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** How a reply finds its request: by an id, or by order, with one request at a time. Default: `"id"`. */
       readonly correlation?: "id" | "order" | undefined;
       /** Where ids are, and what they are. */
@@ -358,17 +342,9 @@ export type ProtocolOptions =
             readonly do: "fail_oldest" | "message" | "fail_all";
           }
         | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "text";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** Where ids are, and what they are; without it, replies are correlated by order. */
       readonly id?:
         | {
@@ -408,123 +384,51 @@ export type ProtocolOptions =
             readonly do: "fail_oldest" | "message" | "fail_all";
           }
         | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "cdp";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "graphql-transport-ws";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The payload of connection_init. */
       readonly payload?: Readonly<Record<string, JsonValue>> | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "home-assistant";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The access token; without it, give a greeting. */
       readonly token?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "obs";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The kinds of events to subscribe to, as a bit mask (EventSubscription). From 0 to 2,147,483,647. */
       readonly events?: number | undefined;
       /** The password of obs-websocket. */
       readonly password?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "aria2";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The secret of aria2's --rpc-secret, which goes into every call. */
       readonly token?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "binance";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "deribit";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The id of an API key; without it, the connection does not log in. */
       readonly client_id?: string | undefined;
       /** The secret of the API key. */
       readonly client_secret?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "discord-gateway";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The token of the bot; without it, give a greeting. */
       readonly token?: string | undefined;
       /** The kinds of events, as the sum of their bits; by default 0. */
       readonly intents?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "gemini-live";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The model, as models/…; without it, give a greeting. */
       readonly model?: string | undefined;
       /** What the model answers with: AUDIO, by default, or TEXT. */
@@ -533,65 +437,25 @@ export type ProtocolOptions =
       readonly voice?: string | undefined;
       /** The instructions for the model. */
       readonly instructions?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "graphql-ws";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "janus";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The token of Janus' token_auth, which goes into every message. */
       readonly token?: string | undefined;
       /** The api_secret of Janus, which goes into every message. */
       readonly password?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "jupyter";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "kraken";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "lsp";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The URI of the folder of the workspace; by default there is none. */
       readonly root?: string | undefined;
       /** The capabilities of the client, as a JSON object, in the place of the preset's. */
@@ -600,189 +464,89 @@ export type ProtocolOptions =
       readonly options?: string | undefined;
       /** The settings, as a JSON object: the server gets the parts that it asks for. */
       readonly settings?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "mcp";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The version of the protocol that is asked for; by default "2025-06-18". */
       readonly version?: string | undefined;
       /** The capabilities of the client, as a JSON object; by default none. */
       readonly capabilities?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "mopidy";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "nostr";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "ocpp";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The version of OCPP, such as "1.6"; by default "2.0.1". */
       readonly version?: string | undefined;
       /** The vendor of the station; with the model, a BootNotification is sent. */
       readonly vendor?: string | undefined;
       /** The model of the station. */
       readonly model?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "openai-realtime";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "phoenix";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The version of the messages, "1" or "2", which is that of vsn in the address; by default "2". */
       readonly version?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "signalr";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "slack-socket-mode";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "socket.io";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The payload with which the connection logs in, as JSON. */
       readonly auth?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "stomp";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The name with which the connection logs in. */
       readonly login?: string | undefined;
       /** The password, which goes out as the passcode. */
       readonly password?: string | undefined;
       /** The virtual host; by default "/". */
       readonly host?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "wamp";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The realm to join; by default "realm1". */
       readonly realm?: string | undefined;
       /** The authid; by default the router chooses one. */
       readonly user?: string | undefined;
       /** The ticket with which the connection logs in. */
       readonly password?: string | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "webdriver-bidi";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "xrpl";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
-    }
-  | {
+    })
+  | (OptionsOfPresets & {
       readonly preset: "zwave-js";
-      /** How messages lie in frames, where it is not one in each. */
-      readonly frames?: FramesOptions | undefined;
-      /** Requests of the upstream's own, with our answers. */
-      readonly answers?: readonly AnswerOptions[] | undefined;
-      /** Frames that are neither messages nor replies: they are only counted. */
-      readonly ignore?: readonly ConditionOptions[] | undefined;
-      /** Messages of callers that nothing answers: they are done once written. */
-      readonly sends?: readonly ConditionOptions[] | undefined;
       /** The version of the messages; by default the smallest, 0. */
       readonly schema?: string | undefined;
-    };
+    });
+
+/** The options of every preset. */
+export interface OptionsOfPresets {
+  /** How messages lie in frames, where it is not one in each. */
+  readonly frames?: FramesOptions | undefined;
+  /** Requests of the upstream's own, with our answers. */
+  readonly answers?: readonly AnswerOptions[] | undefined;
+  /** Frames that are neither messages nor replies: they are only counted. */
+  readonly ignore?: readonly ConditionOptions[] | undefined;
+  /** Messages of callers that nothing answers: they are done once written. */
+  readonly sends?: readonly ConditionOptions[] | undefined;
+}
 
 /** A step of the greeting, which sends, expects, or both. */
 export type GreetingStepOptions =

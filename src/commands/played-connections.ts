@@ -7,7 +7,7 @@ import { excerptOf } from "../secrets/secrets.ts";
 /** The most ticks between two entries: a recording of hours may hold millions of them. */
 const TICKS_MAX = 1_000;
 
-/** What a protocol did when no frame came, in words. */
+/** The deeds of a protocol when no frame came, in words. */
 interface Tick {
   readonly head: string;
   readonly results: readonly string[];

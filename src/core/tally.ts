@@ -11,7 +11,7 @@ const GAP_REASONS: Readonly<Record<GapReason, true>> = {
   refused: true,
 };
 
-/** What journals lose: messages that were evicted, that readers missed, and the gaps that they got by reason. */
+/** The losses of journals: messages that were evicted, that readers missed, and the gaps that they got by reason. */
 export type Losses = Record<"evicted" | "missed" | GapReason, number>;
 
 /** Numbers that only grow. */

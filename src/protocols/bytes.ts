@@ -15,9 +15,14 @@ export function bytesFrom(base64: unknown): Uint8Array | undefined {
   if (typeof base64 !== "string") return undefined;
   const bytes = Buffer.from(base64, "base64");
   const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
-  // What is no base64 is skipped, so that fewer bytes come out.
+  // Other characters are skipped, so that fewer bytes come out.
   if (bytes.length !== Math.floor(((base64.length - padding) * 3) / 4)) return undefined;
   return new Uint8Array(bytes);
+}
+
+/** The bytes in memory of their own if a larger chunk holds them: whatever keeps them would keep the chunk. */
+export function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
 
 /** Joins bodies into the bytes of all. */

@@ -170,8 +170,8 @@ const DETAIL = "$detail";
 const withDetail = new WeakMap<Condition, boolean>();
 
 /**
- * What a frame says in the group `detail` of a condition's pattern, or of one within it: in failures it stands for the
- * frame. Undefined if there is none.
+ * The text that a frame has in the group `detail` of a condition's pattern, or of one within it: in failures it stands
+ * for the frame. Undefined if there is none.
  */
 export function detailIn(frame: FrameText, condition: Condition): string | undefined {
   const { text, any = [], all = [] } = condition;

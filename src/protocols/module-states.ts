@@ -59,7 +59,7 @@ export class ModuleStates implements ConnectionStates {
     if (state) state.last = { frame, decoded: state.handlers.decode(frame) };
   }
 
-  /** What was made of the frame that the connection took last; any other frame is nobody's. */
+  /** The result of the frame that the connection took last; any other frame is nobody's. */
   decoded(frame: Body, connection: number | undefined): Decoded {
     const last = connection === undefined ? undefined : this.#states.get(connection)?.last;
     return last?.frame === frame ? last.decoded : this.#first.decode(frame);

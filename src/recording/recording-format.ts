@@ -1,5 +1,6 @@
 /** The format of recordings (docs/recordings.md): JSON lines, a head and then an entry for each event. */
 
+import { base64Of } from "../protocols/bytes.ts";
 import type { PresetSettings } from "../protocols/presets.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { TapeEntry } from "../sidecar/contract.ts";
@@ -44,7 +45,7 @@ export function entryLine(entry: RecordingEntry): string {
 
 function written(frame: Body): { readonly text: string } | { readonly base64: string } {
   if (typeof frame === "string") return { text: frame };
-  return { base64: Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString("base64") };
+  return { base64: base64Of(frame) };
 }
 
 /**

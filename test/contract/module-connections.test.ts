@@ -116,3 +116,50 @@ describe("a module that exports a function", () => {
     assert.doesNotMatch(product.stderr(), /tick threw: TypeError/, "a connection that is gone was ticked");
   });
 });
+
+/** Sends more than can go out: when it has opened, or on its first tick. */
+const GREEDY = (when: "opened" | "tick") => `
+export default (connection) => {
+  connection?.tickAfter(50);
+  return {
+    name: "greedy",
+    accepts: "any",
+    encode: (message, id) => ({ frame: id + " " + message }),
+    decode: () => ({ type: "message" }),
+    ${when}: () => new Uint8Array(2_000),
+  };
+};`;
+
+test("a connection whose module sends a frame beyond limits.buffered_bytes is given up, and says so", async (t) => {
+  const upstream = await startUpstream({ t });
+  const [opened, tick] = [
+    await written(t, "opened.mjs", GREEDY("opened")),
+    await written(t, "tick.mjs", GREEDY("tick")),
+  ];
+  const settings = {
+    url: upstream.url,
+    limits: { request_bytes: "1000B", buffered_bytes: "1000B" },
+    reconnect: { from: "10s", to: "10s" },
+  };
+  const expect = { text: "never" };
+  const product = await startProduct({
+    config: {
+      upstreams: {
+        opened: { ...settings, protocol: opened },
+        greeting: { ...settings, protocol: tick, greeting: [{ expect }] },
+        ready: { ...settings, protocol: tick },
+      },
+    },
+    t,
+  });
+  for (const [name, cause] of [
+    ["opened", "module"],
+    ["greeting", "module"],
+    ["ready", "renewed"],
+  ] as const) {
+    await until(async () => (await product.state(name)).phase === "waiting", { what: `${name} to be given up` });
+    const { last_cause, last_error } = await product.state(name);
+    assert.equal(last_cause, cause);
+    assert.match(String(last_error), /a frame of its protocol is larger than limits\.buffered_bytes/);
+  }
+});

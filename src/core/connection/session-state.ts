@@ -66,7 +66,7 @@ export interface FrameInput {
 export type SessionInput =
   | { readonly type: "start" }
   | { readonly type: "opened"; readonly connection: number }
-  /** The connection has opened, and the protocol has no state for it. */
+  /** The protocol cannot serve the connection, or sends what does not go out. */
   | { readonly type: "unservable"; readonly connection: number; readonly detail: string }
   /** The connection's socket has ended, or could not be opened. */
   | { readonly type: "dropped"; readonly connection: number; readonly disconnect: Disconnect }

@@ -38,7 +38,8 @@ function transition(session: Session, input: SessionInput, given: SessionContext
     case "opened":
       return at.phase === "connecting" ? greet(session, input.connection, 0, context) : stay(session);
     case "unservable":
-      if (at.phase !== "connecting") return stay(session);
+      if (at.phase === "ready") return renew(session, input.detail, context);
+      if (at.phase !== "connecting" && at.phase !== "greeting") return stay(session);
       return giveUp(session, input.connection, { reason: "module", detail: input.detail }, context);
     case "dropped":
       // Not `lost`: the exit's next step cancels the requests that are still pending.

@@ -131,7 +131,7 @@ export class SendQueue {
           this.renew(connection, now, UNCLAIMED);
           break;
         }
-        // What nothing answers need not wait for a reply.
+        // A message that nothing answers need not wait for a reply.
         isBlocked = true;
         continue;
       }

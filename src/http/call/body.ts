@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { refused } from "../../errors.ts";
+import { owned } from "../../protocols/bytes.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { AppParts, Env, IncomingBody } from "../ports.ts";
@@ -41,11 +42,6 @@ export function decodeText(bytes: Uint8Array): string {
   } catch {
     throw refused("invalid_request", "the body is not valid UTF-8");
   }
-}
-
-/** The bytes themselves or, if they are a small part of a buffer that they would keep alive, a copy. */
-function owned(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
 
 /** @throws SidesocketError if the body is compressed */

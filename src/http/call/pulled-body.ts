@@ -1,7 +1,7 @@
 /** Body of an HTTP request that is read on only when the next chunk is wanted, so that its sender waits meanwhile. */
 
 import type { Context } from "hono";
-import { refused } from "../../errors.ts";
+import { refused, type SidesocketError } from "../../errors.ts";
 import type { Env, IncomingBody } from "../ports.ts";
 import type { StopSignal } from "../stop-signal.ts";
 import { callerLeft } from "./caller-left.ts";
@@ -11,6 +11,12 @@ export interface PulledBody {
   next(): Promise<Uint8Array | undefined>;
   /** Reads no more. */
   leave(): void;
+}
+
+/** The failure of a body that takes too long to come, or to be sent. */
+export function bodyTooLong(withinMs: number): SidesocketError {
+  const seconds = withinMs / 1_000;
+  return refused("invalid_request", `the body was not read and sent within ${seconds} s: send it in several`);
 }
 
 /** @param withinMs the time in which the whole body must come */
@@ -25,9 +31,7 @@ export function pullBody(c: Context<Env>, stopping: StopSignal, withinMs: number
   const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was incomplete"));
   const listener = stopping.on(stop);
   if (stopping.come) stop();
-  const seconds = withinMs / 1_000;
-  const late = () => fail(refused("invalid_request", `the body did not end within ${seconds} s: send it in several`));
-  const timer = setTimeout(late, withinMs);
+  const timer = setTimeout(() => fail(bodyTooLong(withinMs)), withinMs);
   return {
     next: () => Promise.race([failed, source.next()]),
     leave() {
@@ -73,7 +77,7 @@ function pullIncoming(incoming: IncomingBody): PulledBody {
     },
     leave() {
       incoming.off("data", take);
-      // What still comes is read to its end, so that the connection can be used again.
+      // Read the rest to its end, so that the connection can be used again.
       incoming.resume();
     },
   };

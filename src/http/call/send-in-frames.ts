@@ -13,13 +13,11 @@ import { readKey } from "./detached.ts";
 import { upstreamOf } from "./find-upstream.ts";
 import { cutFrames } from "./frame-cutter.ts";
 import { callHeaders } from "./headers.ts";
-import { pullBody } from "./pulled-body.ts";
+import { bodyTooLong, pullBody } from "./pulled-body.ts";
 import { readWaitLimit } from "./timeout.ts";
 
-/** The time in which the whole body must come: less than the listener gives a request, so that we can say how far. */
-const BODY_WITHIN_MS = 25_000;
-/** The time in which the last frame must be sent, for the same reason. */
-const SENT_WITHIN_MS = 28_000;
+/** The time for the whole body and its frames: less than the listener gives a request, so that we can say how far. */
+const WITHIN_MS = 28_000;
 /** The longest pause before a frame for which there was no room is tried again. */
 const PAUSE_MS = 100;
 
@@ -46,8 +44,8 @@ export async function sendInFrames(
   const { timeoutMs, applied } = readWaitLimit(c);
   const leave = quotas?.stream(upstream, callerOf(c).share);
   c.env?.proceed?.();
-  const body = pullBody(c, lifecycle.stopping, BODY_WITHIN_MS);
-  const until = performance.now() + SENT_WITHIN_MS;
+  const body = pullBody(c, lifecycle.stopping, WITHIN_MS);
+  const until = performance.now() + WITHIN_MS;
   let connection: number | undefined;
 
   /** Sends one frame, and waits until there is room for it: also if its caller leaves, to know what was sent. */
@@ -69,7 +67,7 @@ export async function sendInFrames(
 
   try {
     for await (const frame of cutFrames(body, size, budget)) {
-      if (performance.now() >= until) return partly(c, tooLong, sent);
+      if (performance.now() >= until) throw bodyTooLong(WITHIN_MS);
       const outcome = await send(frame);
       if (outcome.type === "failed") return partly(c, outcome.failure, sent);
       if (outcome.type === "done") connection ??= outcome.connection;
@@ -91,12 +89,6 @@ export async function sendInFrames(
   if (confirms) headers["Sidesocket-Sent"] = "yes";
   return c.body(null, 204, headers);
 }
-
-const tooLong: Failure = {
-  code: "invalid_request",
-  sent: "no",
-  detail: `the body was not sent within ${SENT_WITHIN_MS / 1_000} s: send it in several`,
-};
 
 const endedEarly: Failure = { code: "invalid_request", sent: "no", detail: "the body ended early" };
 

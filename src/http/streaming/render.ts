@@ -1,6 +1,7 @@
 /** Renderings of messages and gaps: members of a JSON page, ndjson lines, server-sent events. */
 
 import { cursorText, type Gap, type JournalEntry, type Message, type Page } from "../../core/messages/journal.ts";
+import { base64Of } from "../../protocols/bytes.ts";
 import type { UpstreamMessage } from "../../sidecar/upstream-message.ts";
 
 /** `{ cursor, at, data }` or `{ cursor, at, gap }`, on one line. */
@@ -27,7 +28,7 @@ function itemJson(cursor: string, at: Date, entry: EntryContent): string {
     case "text":
       return `${head}${replyField},"data":${jsonText(data)}}`;
     case "binary":
-      return `${head}${replyField},"encoding":"base64","data":"${base64(data as Uint8Array)}"}`;
+      return `${head}${replyField},"encoding":"base64","data":"${base64Of(data as Uint8Array)}"}`;
   }
 }
 
@@ -38,7 +39,7 @@ export function eventOf(epoch: string, entry: JournalEntry): string {
   // An event of its own in front, without an id: a client that resumes between the two gets both.
   const replyEvent =
     entry.reply === undefined ? "" : event("reply", undefined, jsonText({ cursor: id, reply: entry.reply }));
-  if (entry.kind === "binary") return replyEvent + event("binary", id, base64(entry.data as Uint8Array));
+  if (entry.kind === "binary") return replyEvent + event("binary", id, base64Of(entry.data as Uint8Array));
   const text = entry.data as string;
   return replyEvent + event("message", id, entry.kind === "json" ? escapeSeparators(text) : text);
 }
@@ -98,8 +99,4 @@ function escaped(separator: string): string {
 /** The JSON of a value for a line or an event. */
 export function jsonText(value: unknown): string {
   return escapeSeparators(JSON.stringify(value));
-}
-
-export function base64({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString("base64");
 }

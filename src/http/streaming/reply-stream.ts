@@ -6,7 +6,7 @@ import { refusesCommonly } from "../../core/messages/subscription-recipe.ts";
 import { type Outcome, type StreamKind, weightOf } from "../../core/outcome.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { refused } from "../../errors.ts";
-import { concatenated } from "../../protocols/bytes.ts";
+import { base64Of, concatenated } from "../../protocols/bytes.ts";
 import { frameText } from "../../protocols/condition.ts";
 import { isJsonTo, textOf } from "../../protocols/json-message.ts";
 import { LARGE_TEXT } from "../../protocols/outline.ts";
@@ -25,7 +25,7 @@ import { callerOf } from "../guard.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { problem, problemDocument, type ResponseHeaders } from "../problem.ts";
 import { LINE_BEAT, PacedResponse, streamHeaders } from "./paced-response.ts";
-import { base64, escapeSeparators, event, jsonText, oneLine } from "./render.ts";
+import { escapeSeparators, event, jsonText, oneLine } from "./render.ts";
 
 export interface ReplyStreamFormat {
   readonly mediaType: string;
@@ -80,7 +80,7 @@ function events(takes: ProtocolTraits["accepts"], isText: boolean): ReplyStreamF
     frame(frame) {
       const text = streamedText(frame, isText);
       return text === undefined
-        ? event("binary", undefined, base64(frame as Uint8Array))
+        ? event("binary", undefined, base64Of(frame as Uint8Array))
         : event("message", undefined, isEscaped(takes, text) ? escapeSeparators(text) : text);
     },
     end: event("end", undefined, "{}"),
@@ -104,7 +104,7 @@ function lines(takes: ProtocolTraits["accepts"], isText: boolean): ReplyStreamFo
     mediaType: `${LINES_TYPE}; charset=utf-8`,
     frame(frame) {
       const text = streamedText(frame, isText);
-      if (text === undefined) return `{"encoding":"base64","data":"${base64(frame as Uint8Array)}"}\n`;
+      if (text === undefined) return `{"encoding":"base64","data":"${base64Of(frame as Uint8Array)}"}\n`;
       return `${isJsonTo(takes, text) ? oneLine(text) : jsonText(text)}\n`;
     },
     end: "",

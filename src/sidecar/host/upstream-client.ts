@@ -42,7 +42,7 @@ import { Waiters } from "./waiters.ts";
 /** The number of callers that may always wait for the thread, however few requests may be in flight. */
 const CALLERS_AT_LEAST = 1_024;
 
-/** What every request or reply of a caller comes with. */
+/** The terms of every request or reply of a caller. */
 interface OutgoingTerms {
   readonly timeoutMs: number;
   /** The trace that the caller's request is a part of, if it says so. */

@@ -12,7 +12,7 @@ export class UpstreamCounts {
   readonly calls: CallStats;
   readonly #of: UpstreamCounts | undefined;
   readonly #instances = new Set<UpstreamCounts>();
-  /** What instances counted that are gone. */
+  /** The counts of instances that are gone. */
   readonly #past = tallyCells();
   readonly #disconnects = new BoundedCounts();
   readonly #failedAttempts = new BoundedCounts();

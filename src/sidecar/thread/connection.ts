@@ -153,6 +153,11 @@ export class Connection {
     this.#advance({ type: "probe" });
   }
 
+  /** True for a frame that the settings declare to be bytes: no condition of theirs is about it. */
+  isBytes(frame: Body): boolean {
+    return this.#framing.isBytes(frame);
+  }
+
   /** Replaces the connection by a new one at once. */
   renew(detail: string): void {
     this.#advance({ type: "renew", detail });
@@ -443,33 +448,28 @@ export class Connection {
     this.#ticks.begin(connection);
     const begun = this.#env.states.begin(connection);
     if (typeof begun === "string") return begun;
-    const { buffered_bytes: max } = this.resolved.settings.limits;
-    if (begun.reduce((size, frame) => size + frame.length, 0) > max)
-      return `the protocol's opened returned more than limits.buffered_bytes (${max} bytes)`;
-    this.#writeOwn(connection, begun);
-    return undefined;
+    return this.#writeOwn(connection, begun);
   }
 
   #tick(connection: number): void {
-    this.#writeOwn(connection, this.#env.states?.tick(connection) ?? []);
+    const detail = this.#writeOwn(connection, this.#env.states?.tick(connection) ?? []);
+    if (detail !== undefined) this.#advance({ type: "unservable", connection, detail });
   }
 
-  /** Writes frames of the protocol's own. For an upstream that does not read, `limits.buffered_bytes` bounds them. */
-  #writeOwn(connection: number, frames: readonly Body[]): void {
+  /**
+   * Writes frames of the protocol's own, as far as `limits.buffered_bytes` allows.
+   * @returns why one of them does not go out
+   */
+  #writeOwn(connection: number, frames: readonly Body[]): string | undefined {
     const { buffered_bytes: max } = this.resolved.settings.limits;
     for (const frame of frames) {
-      if (this.buffered(connection) + frame.length > max) {
-        if (connection === this.#session.connection)
-          this.renew(
-            frame.length > max
-              ? "a frame of its protocol is larger than limits.buffered_bytes"
-              : "its protocol sends frames that the upstream does not read",
-          );
-        return;
-      }
+      if (frame.length > max) return "a frame of its protocol is larger than limits.buffered_bytes";
+      if (this.buffered(connection) + frame.length > max)
+        return "its protocol sends more than the upstream reads, and than limits.buffered_bytes";
       this.write(connection, frame);
       this.#events.sentOwn(this.#env.now());
     }
+    return undefined;
   }
 
   #received(connection: number, arrivals: Arrivals, signs: Signs, frame: Body): void {
@@ -501,12 +501,13 @@ export class Connection {
 
   #frame(connection: number, frame: Body, now: number): void {
     this.#env.states?.take(connection, frame);
-    const isHeartbeatChanged = this.#captures.take(connection, frame, this.resolved.settings.keepalive);
-    if (isHeartbeatChanged) this.#advance({ type: "captured", connection });
+    const { keepalive } = this.resolved.settings;
+    const isRead = !this.isBytes(frame);
+    if (isRead && this.#captures.take(connection, frame, keepalive)) this.#advance({ type: "captured", connection });
     this.#env.tape?.frame("received", connection, frame, this.#secrets);
     const { current, successor } = this.#rotation;
     const session = successor?.connection === connection ? successor : current;
-    if (session.connection === connection) this.#noteAddress(connection, frame, now);
+    if (isRead && session.connection === connection) this.#noteAddress(connection, frame, now);
     if (!wantsFrames(session, connection)) {
       this.#events.frame(connection, frame, now);
       return;

@@ -40,7 +40,7 @@ export class Framing {
 
   /** True if `handle` would just hand on this frame. Nearly every frame is such a one. */
   isPlain(frame: Body): boolean {
-    if (this.#isBytes(frame)) return true;
+    if (this.isBytes(frame)) return true;
     return typeof frame === "string" && this.#options.split === undefined && !this.#isLarge(frame);
   }
 
@@ -50,7 +50,7 @@ export class Framing {
    * @returns the reason if the frame could not be taken apart; then nothing was handed on
    */
   *handle(frame: Body, handOn: (message: Body) => void): Generator<undefined, Unreadable | undefined> {
-    if (this.#isBytes(frame)) {
+    if (this.isBytes(frame)) {
       handOn(frame);
       return undefined;
     }
@@ -77,7 +77,7 @@ export class Framing {
   }
 
   /** True for a binary frame that the settings declare to be no message of text. */
-  #isBytes(frame: Body): boolean {
+  isBytes(frame: Body): boolean {
     return typeof frame !== "string" && this.#options.binary !== undefined;
   }
 
@@ -88,7 +88,7 @@ export class Framing {
   /** Ends a frame that goes out with the separator, unless it has it already. */
   end(frame: Body): Body {
     const { split } = this.#options;
-    if (split === undefined || split === "array" || this.#isBytes(frame)) return frame;
+    if (split === undefined || split === "array" || this.isBytes(frame)) return frame;
     if (typeof frame === "string") return frame.endsWith(split) ? frame : frame + split;
     return textOf(frame)?.endsWith(split) ? frame : concatenated([frame, split]);
   }

@@ -2,6 +2,7 @@
 
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { redirectOf } from "../../core/connection/redirect.ts";
+import { forwardedSocket } from "./forwarded-socket.ts";
 import { openSocket, type Socket, type SocketEvents, type SocketTarget } from "./socket.ts";
 
 /** One deadline covers all of the attempt. Until it is open, the returned socket is one that is not open yet. */
@@ -29,32 +30,10 @@ export function openRedirected(target: SocketTarget, events: SocketEvents): Sock
     openSocket({ ...target, url, withinMs: Math.max(1, until - performance.now()) }, { ...events, dropped });
   let socket = open();
 
-  return {
-    get agreed() {
-      return socket.agreed;
-    },
-    get buffered() {
-      return socket.buffered;
-    },
-    get traffic() {
-      return socket.traffic;
-    },
-    get closedBy() {
-      return socket.closedBy;
-    },
-    write: (frame, onTaken) => socket.write(frame, onTaken),
-    ping: (proof) => socket.ping(proof),
-    hold: () => socket.hold(),
-    release: () => socket.release(),
-    close(code, closeWithinMs) {
-      isLeft = true;
-      socket.close(code, closeWithinMs);
-    },
-    destroy() {
-      isLeft = true;
-      socket.destroy();
-    },
+  const leave = (): void => {
+    isLeft = true;
   };
+  return forwardedSocket(() => socket, leave);
 }
 
 /** A location is shown as it is from the address that gave it. */

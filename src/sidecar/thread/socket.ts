@@ -13,6 +13,7 @@ import { localSocketOf } from "../../local-socket.ts";
 import { hostOf, type Network, startTls } from "../../net/connect.ts";
 import { ProxyError, type Reaching, reach } from "../../net/reach.ts";
 import { sentBy } from "../../net/sent-bytes.ts";
+import { owned } from "../../protocols/bytes.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { readBody, refusalOf } from "./refused-upgrade.ts";
 
@@ -409,9 +410,4 @@ function disconnectOf(error: NodeJS.ErrnoException, limitBytes: number): Disconn
     return { reason: "handshake", detail };
   }
   return { reason: "network", detail };
-}
-
-/** The bytes in memory of their own if a larger chunk holds them: a frame that is kept would keep the chunk. */
-function owned(bytes: Buffer): Uint8Array {
-  return bytes.byteLength * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }

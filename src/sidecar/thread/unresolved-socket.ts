@@ -2,6 +2,7 @@
 
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { Unresolved } from "../../secrets/secret-file.ts";
+import { forwardedSocket } from "./forwarded-socket.ts";
 import { openRedirected } from "./redirected-socket.ts";
 import type { AttemptBase, Resolved, ResolveSettings } from "./resolve-placeholders.ts";
 import type { Socket, SocketEvents, SocketTarget } from "./socket.ts";
@@ -50,28 +51,8 @@ export function openUnresolved(
     },
   );
 
-  const destroy = (): void => {
-    if (socket) socket.destroy();
-    else queueMicrotask(() => fail({ reason: "closed", code: 1006, text: "" }));
+  const leave = (): void => {
+    if (!socket) queueMicrotask(() => fail({ reason: "closed", code: 1006, text: "" }));
   };
-  return {
-    get agreed() {
-      return socket?.agreed;
-    },
-    get buffered() {
-      return socket?.buffered ?? 0;
-    },
-    get traffic() {
-      return socket?.traffic;
-    },
-    get closedBy() {
-      return socket?.closedBy;
-    },
-    write: (frame, onTaken) => socket?.write(frame, onTaken) ?? false,
-    ping: (proof) => socket?.ping(proof),
-    hold: () => socket?.hold(),
-    release: () => socket?.release(),
-    close: (code, closeWithinMs) => (socket ? socket.close(code, closeWithinMs) : destroy()),
-    destroy,
-  };
+  return forwardedSocket(() => socket, leave);
 }

@@ -271,7 +271,8 @@ export class Upstream {
     this.#carryOut(effects);
     const goingAway = this.#settings.reconnect.rotate?.on;
     if (!goingAway) return;
-    const announces = (effect: ExchangeEffect) => effect.type === "message" && matchesFrame(effect.frame, goingAway);
+    const announces = (effect: ExchangeEffect) =>
+      effect.type === "message" && !this.#connection.isBytes(effect.frame) && matchesFrame(effect.frame, goingAway);
     if (effects.some(announces)) this.#connection.rotate(connection);
   }
 

@@ -94,6 +94,7 @@ const open = (phase: string): Partial<Record<InputName, string>> => ({
   rejecting: `${phase}: frame ${NO}`,
   other: `${phase}: frame ${OTHER}`,
   renew: "waiting: lost 7 renewed, close 7 1001 in 2000, timer 800",
+  unservable: "waiting: lost 7 renewed, close 7 1001 in 2000, timer 800",
   close: CLOSE,
   closeNow: CLOSE_NOW,
 });
@@ -112,6 +113,7 @@ const table: Readonly<Record<PhaseName, Partial<Record<InputName, string>>>> = {
     closeNow: "closed: destroy 7",
   },
   greeting: {
+    unservable: "waiting: destroy 7, lost 7 module, timer 800",
     dropped: LOST,
     matching: 'ready: send 7 {"type":"thanks"}, timer 7000',
     rejecting: "refused: destroy 7, lost 7 greeting, timer 60000",
