@@ -101,8 +101,11 @@ function withAnswer(race: Race, families: readonly Family[], addresses: readonly
   const known = [...race.known, ...added];
   const hasTried = race.known.length > race.untried.length;
   const start = awaited.includes(6) ? (race.nextAt ?? now + race.pauses.ipv6_wait) : now;
-  const nextAt = hasTried ? race.nextAt : known.length > 0 ? start : undefined;
-  return { ...race, awaited, known, untried: [...race.untried, ...added], turn, nextAt };
+  const untried = [...race.untried, ...added];
+  // More addresses share the time that is left: the pause that has begun is shortened as well.
+  const shared = Math.min(race.nextAt ?? now, now + pauseBefore(untried.length, race, now));
+  const nextAt = hasTried ? shared : known.length > 0 ? start : undefined;
+  return { ...race, awaited, known, untried, turn, nextAt };
 }
 
 /** Begins the try that is due, and sets the timer for the one after it. */

@@ -83,6 +83,16 @@ test("IPv4 waits 50 ms for the answer of IPv6, and no longer", () => {
   assert.equal(shownWith(known4, { at: 20, families: [6], addresses: [] }), "20 192.0.2.1");
 });
 
+test("addresses that come late shorten the pause that has begun", () => {
+  const sixteen = Array.from({ length: 16 }, (_, n) => n);
+  const answers = [
+    { at: 49, families: [4], addresses: sixteen.map(four) },
+    { at: 90, families: [6], addresses: sixteen.map(six) },
+  ] as const;
+  const { tries } = run({ withinMs: 400, answers, fates: new Map() });
+  assert.deepEqual([tries[1]?.at, tries[2]?.at, tries.length], [90, 100, 32]);
+});
+
 test("a failure lets the next address begin at once, and the last failure ends the race", () => {
   const answers = [{ at: 0, families: [4, 6], addresses: [four(1), four(2), six(1)] }] as const;
   const refused = { ms: 1, connects: false };
@@ -109,7 +119,8 @@ test("a name without any address is lost with the last answer", () => {
 
 const world = fc
   .record({
-    withinMs: fc.integer({ min: 400, max: 20_000 }),
+    // At least what 32 tries need that are 10 ms apart, after an answer at 100 ms.
+    withinMs: fc.integer({ min: 440, max: 20_000 }),
     at4: fc.integer({ min: 0, max: 100 }),
     at6: fc.option(fc.integer({ min: 0, max: 100 }), { nil: undefined }),
     count4: fc.integer({ min: 0, max: 20 }),
