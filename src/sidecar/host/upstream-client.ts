@@ -226,10 +226,11 @@ export class UpstreamClient implements ThreadClient {
   }
 
   /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
-  request({ kind, body, unanswered, ...call }: OutgoingRequest): Promise<CallerOutcome> {
+  request(request: OutgoingRequest): Promise<CallerOutcome> {
+    const { kind, body, unanswered } = request;
     if (unanswered) {
       const { series } = unanswered;
-      return this.#call(call, body.length, (seq, deadline) => ({
+      return this.#call(request, body.length, (seq, deadline) => ({
         type: "send",
         upstream: this.name,
         seq,
@@ -240,7 +241,7 @@ export class UpstreamClient implements ThreadClient {
         over: series?.connection ?? 0,
       }));
     }
-    return this.#call(call, body.length, (seq, deadline) => ({
+    return this.#call(request, body.length, (seq, deadline) => ({
       type: "request",
       upstream: this.name,
       seq,
@@ -251,8 +252,9 @@ export class UpstreamClient implements ThreadClient {
   }
 
   /** Replies to a request of the upstream's. Outcomes are those of a `send`. */
-  reply({ to, body, ...call }: OutgoingReply): Promise<CallerOutcome> {
-    return this.#call(call, body.length, (seq) => ({ type: "reply", upstream: this.name, seq, to, body }));
+  reply(reply: OutgoingReply): Promise<CallerOutcome> {
+    const { to, body } = reply;
+    return this.#call(reply, body.length, (seq) => ({ type: "reply", upstream: this.name, seq, to, body }));
   }
 
   /** @param messageOf makes the message to the thread, of which one `settled` is the outcome */
