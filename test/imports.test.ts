@@ -55,6 +55,7 @@ const HTTP: readonly Place[] = [
   "http/problem.ts",
   "http/quotas.ts",
   "http/reply-keeper.ts",
+  "http/request-header.ts",
   "http/request-id.ts",
   "http/routing.ts",
   "http/rpc-error.ts",

@@ -7,8 +7,9 @@ import { isCallerLeft } from "./call/caller-left.ts";
 import { HttpRequestRecord } from "./ended-request.ts";
 import type { AppParts, Env } from "./ports.ts";
 import { problem, type ResponseHeaders } from "./problem.ts";
+import { header } from "./request-header.ts";
 import { requestId } from "./request-id.ts";
-import type { RoutedApp } from "./routing.ts";
+import { isOtherWord, type RoutedApp } from "./routing.ts";
 import { isRpc, rpcFailure } from "./rpc-error.ts";
 
 /**
@@ -24,8 +25,8 @@ export function frameRequests(
     c.set("began", performance.now());
     telemetry.requestBegan(c.req.method);
     c.set("budget", budget);
-    c.set("requestId", requestId(c.req.header("x-request-id")));
-    const traceparent = c.req.header("traceparent");
+    c.set("requestId", requestId(header(c, "x-request-id")));
+    const traceparent = header(c, "traceparent");
     const trace = traceparent === undefined ? undefined : readTraceparent(traceparent);
     if (trace) c.set("trace", trace);
     const ended = (response: Response) => telemetry.requestEnded(new HttpRequestRecord(c, response.status));
@@ -63,6 +64,7 @@ function refuseOtherMethods(app: RoutedApp): void {
   for (const [path, known] of methods) {
     const allow = [...known, ...(known.has("GET") ? ["HEAD"] : [])].join(", ");
     app.all(path, (c: Context<Env>) => {
+      if (isOtherWord(c, path)) return c.notFound();
       const { failure } = refused(
         "method_not_allowed",
         `${c.req.method} is not allowed on this path (allowed: ${allow})`,

@@ -5,6 +5,7 @@ import { BEARER_TOKEN } from "../config/wire.ts";
 import { refused, type SidesocketError } from "../errors.ts";
 import { ANYBODY, type Caller, type Tokens } from "./callers.ts";
 import type { Access, Env } from "./ports.ts";
+import { header } from "./request-header.ts";
 import type { Tickets } from "./tickets.ts";
 
 /** Probes arrive under a pod's address and without a token, so they report nothing but a status. */
@@ -29,9 +30,9 @@ export function guardRoute(c: Context<Env>, access: Access, tickets?: Tickets): 
 
 /** Takes a ticket in place of a token: a browser's EventSource can set no header, and asks for events. */
 function redeemTicket(c: Context<Env>, { tokens }: Access, tickets: Tickets): boolean {
-  if (c.req.method !== "GET" || c.req.header("authorization") !== undefined) return false;
+  if (c.req.method !== "GET" || header(c, "authorization") !== undefined) return false;
   const ticket = c.req.query("ticket");
-  if (ticket === undefined || !c.req.header("accept")?.includes("text/event-stream")) return false;
+  if (ticket === undefined || !header(c, "accept")?.includes("text/event-stream")) return false;
   const caller = tickets.redeem(ticket, c.req.path, performance.now());
   // Its token may have been taken away by a reload.
   if (!caller || !tokens.knows(caller)) return false;
@@ -67,7 +68,7 @@ export function loopbackHosts(port: number, host: string): string[] {
 /** Stops DNS rebinding: a page whose site's name resolves to us still sends that name as the Host. */
 export function checkHost(c: Context<Env>, { hosts }: Access): SidesocketError | undefined {
   // Our listener refuses a request without a Host. A fetch handler may get none; the URL names the same host.
-  const given = c.req.header("host") ?? new URL(c.req.url).host;
+  const given = header(c, "host") ?? new URL(c.req.url).host;
   if (hosts?.has(given)) return undefined;
   const host = given.toLowerCase();
   if (host === "") return refused("invalid_request", "the Host header is empty: send the host of the URL");
@@ -77,8 +78,8 @@ export function checkHost(c: Context<Env>, { hosts }: Access): SidesocketError |
 
 /** Browsers send an Origin, programs do not. A page may call if its origin is in the configuration, or ours. */
 function checkOrigin(c: Context<Env>, access: Access): SidesocketError | undefined {
-  const origin = c.req.header("origin");
-  const site = c.req.header("sec-fetch-site");
+  const origin = header(c, "origin");
+  const site = header(c, "sec-fetch-site");
   if (origin !== undefined && !access.origins.includes(origin) && !isOwnPage(c, access, origin, site)) {
     return refused("forbidden", "web pages of this Origin may not call this service: add it to listen.origins");
   }
@@ -97,7 +98,7 @@ function checkOrigin(c: Context<Env>, access: Access): SidesocketError | undefin
  */
 function isOwnPage(c: Context<Env>, { hosts }: Access, origin: string, site: string | undefined): boolean {
   if (hosts === undefined || (site !== undefined && site !== "same-origin")) return false;
-  const own = (c.req.header("host") ?? new URL(c.req.url).host).toLowerCase();
+  const own = (header(c, "host") ?? new URL(c.req.url).host).toLowerCase();
   return own !== "" && (origin === `http://${own}` || origin === `https://${own}`);
 }
 
@@ -108,7 +109,7 @@ function checkToken(
   onKnown: (caller: Caller) => void = () => {},
 ): SidesocketError | undefined {
   if (tokens.isEmpty) return undefined;
-  const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  const given = /^Bearer +(\S+) *$/i.exec(header(c, "authorization") ?? "")?.[1];
   const caller = given !== undefined && BEARER_TOKEN.test(given) ? tokens.callerOf(given) : undefined;
   if (caller) {
     onKnown(caller);

@@ -244,7 +244,12 @@ export interface IncomingBody {
 /** Bindings that a listener on Node's own server adds to an HTTP request. */
 interface OnNode {
   /** `errored` is the error with which reading the body ended. */
-  readonly incoming: IncomingBody & { readonly socket?: CallerConnection; readonly errored?: Error | null };
+  readonly incoming: IncomingBody & {
+    /** By names in lower case. */
+    readonly headers: Readonly<Record<string, unknown>>;
+    readonly socket?: CallerConnection;
+    readonly errored?: Error | null;
+  };
   readonly outgoing: ResponseStream;
 }
 

@@ -17,6 +17,8 @@ export type JsonOf<Name extends keyof Schemas> = Schemas[Name] extends z.ZodType
 type RoutePlace = Pick<RouteConfig, "method" | "path"> & {
   /** Query parameters, those that the description has: any other is refused. Without it nothing is. */
   readonly query?: readonly string[];
+  /** True if the last word of the path stands where longer paths have a parameter. */
+  readonly endsAsParameter?: true;
 };
 type RouteDescription = Omit<RouteConfig, "method" | "path" | "parameters"> & {
   /** The name of the function in a generated client. */
@@ -86,7 +88,7 @@ export class RoutedApp extends Hono<Env> {
 
   #register(route: Route, handlers: [...steps: RouteStep[], handler: RouteHandler]): void {
     this.described.push(route);
-    const { method, path, query } = route.place;
+    const { method, path, query, endsAsParameter } = route.place;
     const handler = handlers.at(-1) as RouteHandler;
     const steps = handlers.slice(0, -1) as RouteStep[];
     const checked: RouteHandler = (c) => {
@@ -95,8 +97,25 @@ export class RoutedApp extends Hono<Env> {
       for (const step of steps) step(c);
       return handler(c);
     };
-    this.on(method, [path.replaceAll(/\{(.+?)\}/g, ":$1")], checked);
+    const pattern = path.replaceAll(/\{(.+?)\}/g, ":$1");
+    if (!endsAsParameter) this.on(method, [pattern], checked);
+    else {
+      const wordPattern = pattern.replace(/[^/]+$/, `${WORD}$&`);
+      this.on(method, [wordPattern], (c, next) => (isOtherWord(c, wordPattern) ? next() : checked(c)));
+    }
   }
+}
+
+/**
+ * Begins a parameter that has the one value of its name. Hono matches all paths by one expression, as long as no word
+ * stands beside a parameter; otherwise each request costs it a walk through a tree.
+ */
+const WORD = ":=";
+
+/** True if the request's path has another word than the pattern that matched it. */
+export function isOtherWord(c: Context<Env>, pattern: string): boolean {
+  const [, word] = pattern.split(WORD);
+  return word !== undefined && c.req.param(`=${word}`) !== word;
 }
 
 /** The only parameter that may be repeated. */

@@ -408,7 +408,8 @@ describe("the app as a fetch handler", () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const incoming = new PassThrough().destroy();
     await once(incoming, "close");
-    const bindings = { incoming, outgoing: new PassThrough(), exclusive: true };
+    const headers = { host: "service", "content-type": "application/json" };
+    const bindings = { incoming: Object.assign(incoming, { headers }), outgoing: new PassThrough(), exclusive: true };
     const pending = createApp({ default: sidecar }).fetch(
       new Request("http://service/rpc", json(call("echo"))),
       bindings,

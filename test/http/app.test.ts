@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { getRouterName } from "hono/dev";
 import { configSchema } from "../../src/config/schema.ts";
 import { Budget } from "../../src/core/util/budget.ts";
 import { buildApp } from "../../src/http/app.ts";
@@ -79,6 +80,16 @@ test("a path reaches the upstream that it names, on every family of routes", asy
   const refusal = await bodyOf(await app.request("/rpc/b", message));
   assert.match(refusal.error.data.detail, /^upstream "b" speaks text, not json-rpc: use \/v1\/upstreams\/b\/request$/);
   assert.equal(refusal.error.data.upstream, "b");
+});
+
+test("one expression matches every path, and a word beside a parameter is no other path", async () => {
+  const app = appOver(fakeUpstream("a"));
+  const answer = async (method: string, path: string) => (await app.request(path, { method })).status;
+  assert.equal(await answer("POST", "/v1/upstreams/a/messages/acknowledge"), 400, "served, and without `through`");
+  assert.equal(await answer("DELETE", "/v1/upstreams/a/messages/acknowledge"), 405);
+  assert.equal(await answer("POST", "/v1/upstreams/a/messages/other"), 404);
+  assert.equal(await answer("DELETE", "/v1/upstreams/a/messages/other"), 404);
+  assert.equal(getRouterName(app), "SmartRouter + RegExpRouter");
 });
 
 test("an unknown upstream is refused with the configured names, in the language of the path", async () => {

@@ -6,6 +6,7 @@ import { owned } from "../../protocols/bytes.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { AppParts, Env, IncomingBody } from "../ports.ts";
+import { header } from "../request-header.ts";
 import type { StopSignal } from "../stop-signal.ts";
 import { callerLeft } from "./caller-left.ts";
 import { CollectedBody, tooLarge } from "./collected-body.ts";
@@ -23,9 +24,9 @@ export async function readMessage(
   limitBytes: number,
   { lifecycle: { stopping }, budget }: Pick<AppParts, "lifecycle" | "budget">,
 ): Promise<Body> {
-  checkCoding(c.req.header("content-encoding"));
-  const binary = checkType(c.req.header("content-type"), accepts, takesBytes);
-  const declared = Number(c.req.header("content-length") ?? Number.NaN);
+  checkCoding(header(c, "content-encoding"));
+  const binary = checkType(header(c, "content-type"), accepts, takesBytes);
+  const declared = Number(header(c, "content-length") ?? Number.NaN);
   if (declared > limitBytes) throw tooLarge(limitBytes);
   // The client waits for this, if it is to send the body at all.
   c.env?.proceed?.();

@@ -11,6 +11,7 @@ import type { Body } from "../../protocols/protocol.ts";
 import type { OutgoingRequest } from "../../sidecar/host/upstream-client.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env } from "../ports.ts";
+import { header } from "../request-header.ts";
 import { pathOf } from "../upstream-path.ts";
 import { leaveSignal } from "./caller-left.ts";
 import { requestInTurn } from "./failover.ts";
@@ -27,7 +28,7 @@ const KEY = /^[\x20-\x7e]{1,255}$/;
 
 /** The `Idempotency-Key`, if any. @throws SidesocketError if it is not 1 to 255 printable ASCII characters */
 export function readKey(c: Context<Env>): string | undefined {
-  const key = c.req.header("idempotency-key");
+  const key = header(c, "idempotency-key");
   if (key === undefined || KEY.test(key)) return key;
   throw refused("invalid_request", "Idempotency-Key must be 1 to 255 printable ASCII characters");
 }

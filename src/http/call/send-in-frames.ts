@@ -7,6 +7,7 @@ import { demandAccepting } from "../demand-accepting.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { noteFailure, problem } from "../problem.ts";
+import { header } from "../request-header.ts";
 import { checkCoding } from "./body.ts";
 import { callerLeft } from "./caller-left.ts";
 import { readKey } from "./detached.ts";
@@ -35,7 +36,7 @@ export async function sendInFrames(
 ): Promise<Response> {
   const { lifecycle, quotas, budget } = parts;
   demandAccepting(lifecycle);
-  checkCoding(c.req.header("content-encoding"));
+  checkCoding(header(c, "content-encoding"));
   if (readKey(c) !== undefined) {
     throw refused("invalid_request", "a body in frames cannot be replayed: leave out the Idempotency-Key");
   }

@@ -5,6 +5,7 @@ import { parseTimeout } from "../../config/units.ts";
 import { DEFAULT_TIMEOUT_MS } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import type { Env } from "../ports.ts";
+import { header } from "../request-header.ts";
 
 export const MAX_TIMEOUT_MS = 120_000;
 
@@ -21,7 +22,7 @@ export interface WaitLimit {
 export function readWaitLimit(c: Context<Env>, defaultMs = DEFAULT_TIMEOUT_MS): WaitLimit {
   const timeoutMs = readTimeout(c);
   if (timeoutMs !== undefined) return { timeoutMs, applied: undefined };
-  const prefer = c.req.header("prefer");
+  const prefer = header(c, "prefer");
   const seconds = prefer === undefined ? 0 : preferredWait(prefer);
   if (seconds === 0) return { timeoutMs: defaultMs, applied: undefined };
   return { timeoutMs: seconds * 1_000, applied: `wait=${seconds}` };
@@ -36,7 +37,7 @@ export function readTimeout(c: Context<Env>): number | undefined {
 
 /** Whole seconds to wait before a 202, if the caller prefers an asynchronous response; otherwise undefined. */
 export function readAsync(c: Context<Env>): number | undefined {
-  const prefer = c.req.header("prefer");
+  const prefer = header(c, "prefer");
   return prefer !== undefined && RESPOND_ASYNC.test(prefer) ? preferredWait(prefer) : undefined;
 }
 

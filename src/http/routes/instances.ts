@@ -11,6 +11,7 @@ import { demandAccepting } from "../demand-accepting.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, InstanceFacts, InstancesPort, OpenInstance, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
+import { header } from "../request-header.ts";
 import { createRoute, type JsonOf, type RoutedApp } from "../routing.ts";
 import { pathOf } from "../upstream-path.ts";
 
@@ -128,14 +129,14 @@ async function readOrder(c: Context<Env>, parts: AppParts, { settings }: Upstrea
   const { params, idle } = checked.value;
   if (limits && idle !== undefined && idle > limits.idle)
     throw refused("invalid_request", `idle must be at most ${limits.idle / 1_000}s (instances.idle)`);
-  const header = limits?.credential;
-  return { params, idleMs: idle, credential: header === undefined ? undefined : c.req.header(header) };
+  const name = limits?.credential;
+  return { params, idleMs: idle, credential: name === undefined ? undefined : header(c, name.toLowerCase()) };
 }
 
 /** False for a request that has no body, as of `curl -X POST`. */
 function hasBody(c: Context<Env>): boolean {
-  const length = c.req.header("content-length");
-  return length === undefined ? c.req.header("transfer-encoding") !== undefined : Number(length) !== 0;
+  const length = header(c, "content-length");
+  return length === undefined ? header(c, "transfer-encoding") !== undefined : Number(length) !== 0;
 }
 
 function parsed(text: string): unknown {

@@ -26,6 +26,7 @@ import { demandAccepting } from "../demand-accepting.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts, Env, UpstreamPort } from "../ports.ts";
 import { commonHeaders, failureHeaders, noteFailure, problem } from "../problem.ts";
+import { header } from "../request-header.ts";
 import { createRoute, type JsonOf, type RoutedApp, type Schemas } from "../routing.ts";
 import { ndjson, refusedEvents, sse, streamJournal } from "../streaming/journal-stream.ts";
 import { streamHeaders } from "../streaming/paced-response.ts";
@@ -84,7 +85,12 @@ export function acknowledgeResponses({ acknowledgedSchema, failures, jsonRespons
 }
 
 const acknowledgeRoute = createRoute(
-  { method: "post", path: "/v1/upstreams/{upstream}/messages/acknowledge", query: ACKNOWLEDGE_QUERY },
+  {
+    method: "post",
+    path: "/v1/upstreams/{upstream}/messages/acknowledge",
+    endsAsParameter: true,
+    query: ACKNOWLEDGE_QUERY,
+  },
   (schemas) => ({
     operationId: "acknowledgeMessages",
     tags: ["Messages"],
@@ -258,7 +264,7 @@ function readStart(name: string, text: string | undefined): Start {
 /** The start of a stream of events. Clients that cannot set the header of a reconnect have a parameter for it. */
 function readResume(c: Context<Env>): Start {
   const given = [
-    ["Last-Event-ID", c.req.header("last-event-id")],
+    ["Last-Event-ID", header(c, "last-event-id")],
     ...LAST_EVENT_ID.map((name) => [name, c.req.query(name)] as const),
   ] as const;
   for (const [name, text] of given) if (text) return readStart(name, text);

@@ -2,6 +2,7 @@
 
 import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
+import { header } from "../request-header.ts";
 import { createRoute, type RoutedApp } from "../routing.ts";
 
 // Without `query`: Prometheus can be told to add parameters, and they change nothing.
@@ -14,7 +15,7 @@ const metricsRoute = createRoute({ method: "get", path: "/metrics" }, ({ failure
 
 export function metricsRoutes(app: RoutedApp, parts: AppParts): void {
   app.openapi(metricsRoute, async (c) => {
-    const isOpenMetrics = c.req.header("accept")?.includes("application/openmetrics-text") ?? false;
+    const isOpenMetrics = header(c, "accept")?.includes("application/openmetrics-text") ?? false;
     const { type, text } = await parts.metrics.scrape(parts, isOpenMetrics);
     return c.body(text, 200, { ...commonHeaders(c), "Content-Type": type });
   });

@@ -6,6 +6,7 @@ import { refused } from "../../errors.ts";
 import { checkHost } from "../guard.ts";
 import type { AppParts, Env } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
+import { header } from "../request-header.ts";
 import { requestId } from "../request-id.ts";
 import type { RoutedApp } from "../routing.ts";
 
@@ -35,7 +36,7 @@ export function pageRoutes(app: RoutedApp, { access, page }: AppParts): void {
   const routes = { "/": "index.html", "/docs": "docs.html", "/pages/:file": undefined };
   for (const [path, name] of Object.entries(routes)) {
     app.get(path, (c) => {
-      c.set("requestId", requestId(c.req.header("x-request-id")));
+      c.set("requestId", requestId(header(c, "x-request-id")));
       const refusal = checkHost(c, access);
       if (refusal) throw refusal;
       return fileResponse(c, name ?? c.req.param("file") ?? "", path === "/" ? folderOf(c.req.path) : "");
@@ -56,13 +57,13 @@ async function fileResponse(c: Context<Env>, name: string, folder: string): Prom
   if (!file) throw refused("not_found", "no such file of the pages");
   const own = folder === "" ? { ETag: file.etag } : undefined;
   const headers = { ...commonHeaders(c), ...PAGE_HEADERS, ...own, "Content-Type": file.type };
-  if (own && c.req.header("if-none-match")?.includes(file.etag)) return c.body(null, 304, headers);
+  if (own && header(c, "if-none-match")?.includes(file.etag)) return c.body(null, 304, headers);
   const gzip = Buffer.from(file.gzip, "base64");
   if (!own) {
     const text = gunzipSync(gzip).toString().replaceAll('"pages/', `"${folder}pages/`);
     return c.body(text, 200, headers);
   }
-  const isTaken = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
+  const isTaken = /\bgzip\b/.test(header(c, "accept-encoding") ?? "");
   if (isTaken) return c.body(gzip, 200, { ...headers, "Content-Encoding": "gzip" });
   return c.body(Uint8Array.from(gunzipSync(gzip)), 200, headers);
 }

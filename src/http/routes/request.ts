@@ -11,6 +11,7 @@ import { sendInFrames } from "../call/send-in-frames.ts";
 import { readAsync, readIdle } from "../call/timeout.ts";
 import type { AppParts } from "../ports.ts";
 import { problem } from "../problem.ts";
+import { header } from "../request-header.ts";
 import { createRoute, type RoutedApp } from "../routing.ts";
 import { streamFormatOf, streamReply } from "../streaming/reply-stream.ts";
 
@@ -124,7 +125,7 @@ export function requestRoutes(app: RoutedApp, parts: AppParts): void {
     const answered = c.req.query("answered");
     if (answered !== undefined && answered !== "no") throw refused("invalid_request", "answered must be no");
     const { binary, frameBytes } = upstreamOf(c).protocol ?? (await openedProtocol(c));
-    if (binary && frameBytes !== undefined && isBytes(c.req.header("content-type"))) {
+    if (binary && frameBytes !== undefined && isBytes(header(c, "content-type"))) {
       return sendInFrames(
         c,
         parts,

@@ -6,8 +6,8 @@ export default {
     ["any Host gets the pages", "if (refusal) throw refusal;", "void refusal;"],
     [
       "a page that has not changed is sent again",
-      'if (own && c.req.header("if-none-match")',
-      'if (c.req.header("x-none")',
+      'if (own && header(c, "if-none-match")',
+      'if (header(c, "x-none")',
     ],
     ["the pages may be framed", '...["frame-ancestors", "base-uri",', '...["base-uri",'],
     [
