@@ -1,12 +1,13 @@
 /** Answers to the upstream's own requests, by rules of the configuration, which every preset takes. */
 
 import { escapeDeferred, isDeferred, PartlyFilled, type Token, tokenize, unquoted } from "../secrets/placeholders.ts";
-import { type Condition, compile, type FrameText, frameText } from "./condition.ts";
+import { type Condition, compile, type FrameText, frameText, readsOf } from "./condition.ts";
 import { insertMissing, replace } from "./json-edit.ts";
 import { readFrame } from "./json-message.ts";
 import { locate, type Pointer, parsePointer } from "./json-place.ts";
 import { compilePattern } from "./lazy-pattern.ts";
-import { type AnswerForm, type Decoded, InvalidMessage, type Protocol } from "./protocol.ts";
+import { type AnswerForm, type Body, type Decoded, InvalidMessage, type Protocol } from "./protocol.ts";
+import { joinedReads, reading } from "./reads.ts";
 import { ID, messageText, STRINGS } from "./subscription-request.ts";
 
 export interface AnswerRule {
@@ -47,7 +48,11 @@ export function withAnswers(protocol: Protocol, rules: readonly AnswerRule[] | u
       }
       return encoded;
     },
-    decode: (frame, connection) => answer(frameText(frame)) ?? protocol.decode(frame, connection),
+    // An answer copies from all of the request; but a reply, which it is not, it only has to tell apart.
+    decode: reading(
+      joinedReads(protocol.decode.reads, ...rules.map(({ when }) => readsOf(when))),
+      (frame: Body, connection?: number): Decoded => answer(frameText(frame)) ?? protocol.decode(frame, connection),
+    ),
   };
 }
 

@@ -7,7 +7,7 @@ const encoder = new TextEncoder();
 
 /** The bytes in base64. */
 export function base64Of(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+  return viewOf(bytes).toString("base64");
 }
 
 /** The bytes of a text in base64; undefined for anything else. */
@@ -18,6 +18,35 @@ export function bytesFrom(base64: unknown): Uint8Array | undefined {
   // Other characters are skipped, so that fewer bytes come out.
   if (bytes.length !== Math.floor(((base64.length - padding) * 3) / 4)) return undefined;
   return new Uint8Array(bytes);
+}
+
+/** The text of bytes that are UTF-8. */
+export function textFrom(bytes: Uint8Array): string {
+  return viewOf(bytes).toString();
+}
+
+/** The bytes that are searched together, at first and at most. */
+const WINDOW_BYTES = { min: 256, max: 16 * 1024 };
+
+/**
+ * The position of a character of ASCII in bytes, -1 without one. Both runtimes search a text of one character for each
+ * byte faster than the bytes, Deno ten times.
+ */
+export function positionOf(bytes: Uint8Array, character: string, from: number): number {
+  let size = WINDOW_BYTES.min;
+  for (let at = from; at < bytes.length; ) {
+    const found = viewOf(bytes.subarray(at, at + size))
+      .toString("latin1")
+      .indexOf(character);
+    if (found >= 0) return at + found;
+    at += size;
+    size = Math.min(size * 2, WINDOW_BYTES.max);
+  }
+  return -1;
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The bytes in memory of their own if a larger chunk holds them: whatever keeps them would keep the chunk. */

@@ -7,6 +7,7 @@ import { locate, locateInSteps, parsePointer } from "./json-place.ts";
 import { kindOf, stringAt, textOfScalar } from "./json-text.ts";
 import { compilePattern } from "./lazy-pattern.ts";
 import type { Body } from "./protocol.ts";
+import { joinedReads, type Reads } from "./reads.ts";
 
 export type Scalar = string | number | boolean | null;
 
@@ -125,6 +126,20 @@ export function* whereInSteps(rules: readonly Rule[], { text, root }: FrameText)
     if (value !== undefined && !isWritten(value)(text, place.value, undefined)) return false;
   }
   return true;
+}
+
+/** The members at the top of a frame that a condition looks into. */
+export function readsOf({ match = {}, has = [], lacks = [], text, any = [], all = [], not }: Condition): Reads {
+  const places = [...Object.keys(match), ...has, ...lacks];
+  if (text !== undefined || places.some(isGroup)) return undefined;
+  const inner = [...any, ...all, ...(not ? [not] : [])].map(readsOf);
+  return joinedReads(readsOfPlaces(places), ...inner);
+}
+
+/** The members at the top that pointers lead into. */
+export function readsOfPlaces(pointers: readonly string[]): Reads {
+  const keys = pointers.map((pointer) => parsePointer(pointer)[0]);
+  return keys.includes(undefined) ? undefined : new Set(keys as string[]);
 }
 
 /** How many times a condition may walk over a frame. */

@@ -1,7 +1,8 @@
 /** The rules by which `json` and `text` classify frames with an id of ours, and tell where a reply ends. */
 
-import { type Condition, compile, compileAny, type FrameText, type Test } from "./condition.ts";
+import { type Condition, compile, compileAny, type FrameText, readsOf, type Test } from "./condition.ts";
 import type { Body, FrameWithId, WireId } from "./protocol.ts";
+import { joinedReads, type Reads } from "./reads.ts";
 
 /** One of these ends a request; or with `all_of` all of them do, each met by any frame of the reply, in any order. */
 export type Final<Rule> = readonly Rule[] | { readonly all_of: readonly Rule[] };
@@ -39,6 +40,7 @@ export class FrameRules {
   readonly #isShort: boolean;
   /** True if the frames before the last one belong to the reply. */
   readonly #collects: boolean;
+  readonly reads: Reads;
 
   /** Throws if a pointer is invalid or a condition is empty. */
   constructor({ reply, skip, final, collect }: RuleOptions) {
@@ -50,6 +52,8 @@ export class FrameRules {
     this.#all = 2 ** this.#allOf.length - 1;
     this.#isShort = final === undefined;
     this.#collects = collect !== undefined;
+    const ends = final === undefined ? [] : "all_of" in final ? final.all_of : final;
+    this.reads = joinedReads(...[...(reply ? [reply] : []), ...(skip ?? []), ...ends].map(readsOf));
   }
 
   judge(frame: FrameText): Judgement {

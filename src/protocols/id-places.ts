@@ -1,10 +1,11 @@
 /** Places of ids in JSON messages: where each is looked for, and which of several counts. */
 
-import { type Condition, compile, type Test } from "./condition.ts";
+import { type Condition, compile, readsOf, readsOfPlaces, type Test } from "./condition.ts";
 import { idsOf } from "./id-kinds.ts";
 import type { Span } from "./json-check.ts";
 import type { Json } from "./json-message.ts";
 import { locate, type Place, type Pointer, parsePointer } from "./json-place.ts";
+import { joinedReads, type Reads } from "./reads.ts";
 
 /** A JSON pointer; with `when`, only in messages that meet the condition. */
 export type PlaceOfId = string | { readonly at: string; readonly when?: Condition | undefined };
@@ -40,6 +41,7 @@ export class PlaceFinder {
   /** True if messages with an id may be arrays, or objects. */
   readonly inArrays: boolean;
   readonly inObjects: boolean;
+  readonly reads: Reads;
 
   /** Throws as {@link compilePlaces}. */
   constructor(places: PlacesOfId) {
@@ -50,6 +52,7 @@ export class PlaceFinder {
     this.#only = second === undefined && first?.when === undefined ? first?.pointer : undefined;
     this.pointers = pointers;
     this.text = pointers.map((pointer) => `"${pointer}"`).join(" or ");
+    this.reads = joinedReads(readsOfPlaces(pointers), ...conditionsOf(places).map(readsOf));
     this.inArrays = pointers.some((pointer) => ELEMENT.test(pointer));
     this.inObjects = pointers.some((pointer) => !ELEMENT.test(pointer));
   }
@@ -87,11 +90,19 @@ export class AliasFinder {
     this.#places = new PlaceFinder(places);
   }
 
+  get reads(): Reads {
+    return this.#places.reads;
+  }
+
   find(json: Json): string | undefined {
     const place = this.#places.find(json, (text, value) => readAny(text, value) !== undefined);
     const alias = place?.type === "found" ? readAny(json.text, place.value) : undefined;
     return typeof alias === "string" && alias.length <= ALIAS_MAX_CHARACTERS ? alias : undefined;
   }
+}
+
+function conditionsOf(places: PlacesOfId): readonly Condition[] {
+  return listOf(places).flatMap((place) => (typeof place === "string" || !place.when ? [] : [place.when]));
 }
 
 function listOf(places: PlacesOfId): readonly PlaceOfId[] {

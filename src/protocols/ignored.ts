@@ -1,7 +1,8 @@
 /** Frames of the upstream that concern nobody, by rules of the configuration, which every preset takes. */
 
-import { type Condition, compileAny, frameText } from "./condition.ts";
-import type { Protocol } from "./protocol.ts";
+import { type Condition, compileAny, frameText, readsOf } from "./condition.ts";
+import type { Body, Decoded, Protocol } from "./protocol.ts";
+import { joinedReads, reading } from "./reads.ts";
 
 /**
  * Adds the rules to a protocol, before all that it does itself. Throws if a pointer is invalid, a condition is empty or
@@ -12,7 +13,10 @@ export function withIgnored(protocol: Protocol, rules: readonly Condition[] | un
   const isIgnored = compileAny(rules);
   return {
     ...protocol,
-    decode: (frame, connection) =>
-      isIgnored(frameText(frame)) ? { type: "ignored" } : protocol.decode(frame, connection),
+    decode: reading(
+      joinedReads(protocol.decode.reads, ...rules.map(readsOf)),
+      (frame: Body, connection?: number): Decoded =>
+        isIgnored(frameText(frame)) ? { type: "ignored" } : protocol.decode(frame, connection),
+    ),
   };
 }

@@ -5,6 +5,7 @@
  * Unknown members, such as Chrome's `sessionId`, pass through both ways.
  */
 
+import { readsOf } from "./condition.ts";
 import { type MemberSink, OPEN_BRACKET, type Span, skipSpace } from "./json-check.ts";
 import { insertFirst, remove, replace } from "./json-edit.ts";
 import { idOf, inKindOf, isJson, MAX_MESSAGE_DEPTH, nameOf, readFrame, readMessage, textOf } from "./json-message.ts";
@@ -18,6 +19,7 @@ import {
   type Protocol,
   type SendRoute,
 } from "./protocol.ts";
+import { joinedReads, type Reads, reading } from "./reads.ts";
 import { type ErrorRule, unnamedErrors } from "./unnamed-errors.ts";
 
 export interface JsonRpcOptions {
@@ -31,16 +33,18 @@ export function jsonRpcWith({ errors }: JsonRpcOptions): Protocol {
   const errorIn = unnamedErrors(errors);
   return {
     ...jsonRpc,
-    decode(frame) {
+    decode: reading(joinedReads(READS, readsOf(errors.when)), (frame: Body): Decoded => {
       const decoded = decode(frame);
       if (decoded.type !== "error" && decoded.type !== "message") return decoded;
       const json = readFrame(frame);
       const found = "why" in json ? undefined : errorIn(json);
       if (found) return decoded.type === "error" ? { ...found, error: decoded.error } : found;
       return decoded.type === "message" ? decoded : { type: "message", json: true };
-    },
+    }),
   };
 }
+
+const READS: Reads = new Set(["id", "error"]);
 
 export const jsonRpc: Protocol = {
   name: "json-rpc",
@@ -52,7 +56,7 @@ export const jsonRpc: Protocol = {
   encode,
   adopt,
   fault,
-  decode,
+  decode: reading(READS, decode),
   replyTo,
 };
 

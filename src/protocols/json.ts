@@ -6,6 +6,7 @@
  * particular services are built from this.
  */
 
+import { readsOf, readsOfPlaces } from "./condition.ts";
 import { FrameRules } from "./frame-rules.ts";
 import { type IdKind, idsOf } from "./id-kinds.ts";
 import { AliasFinder, compilePlaces, PlaceFinder, type PlacesOfId } from "./id-places.ts";
@@ -36,6 +37,7 @@ import {
   type SendRoute,
   type WireId,
 } from "./protocol.ts";
+import { joinedReads, reading } from "./reads.ts";
 import { endMessage, needsAlias } from "./subscription-request.ts";
 import { type ErrorRule, unnamedErrors } from "./unnamed-errors.ts";
 
@@ -192,7 +194,14 @@ export function json(options: JsonOptions = {}, name = "json", seed?: string): P
   const ending = end === undefined ? {} : { cancel };
   const several = { streams: collect !== undefined, maxFrames: collect?.frames };
   const idPlaces = [...outward.pointers, ...copies.map(({ pointer }) => pointerText(pointer))];
-  const ways = { encode, adopt, fault, decode };
+  const reads = joinedReads(
+    inward.reads,
+    rules.reads,
+    readsOfPlaces(echo),
+    ...(aliases ? [aliases.reads] : []),
+    ...(options.errors ? [readsOf(options.errors.when)] : []),
+  );
+  const ways = { encode, adopt, fault, decode: reading(reads, decode) };
   return { name, correlation: "id", accepts: "json", maxId, ids, idPlaces, ...several, ...ending, ...ways };
 }
 

@@ -5,6 +5,8 @@
  * requests in flight; the protocol only reads and writes ids.
  */
 
+import type { Reads } from "./reads.ts";
+
 /** A message of a caller or a socket: text, or the bytes of a binary frame. */
 export type Body = string | Uint8Array;
 
@@ -165,6 +167,12 @@ export type FrameWithId = Extract<Classified, { readonly id: WireId }>;
 /** The classification of a frame that is a reply, or a part of one. */
 export type ReplyFrame = Exclude<Extract<DecodedMessage, { readonly id: WireId }>, { readonly type: "progress" }>;
 
+/** `reads`: what it, and the `render` of a reply that it returns, look into. */
+export interface Decode {
+  (frame: Body, connection?: number): Decoded;
+  readonly reads?: Reads;
+}
+
 export interface Protocol {
   readonly name: string;
   /** `id`: a reply names its request. `order`: it does not, so requests are sent one at a time, first in, first out. */
@@ -239,7 +247,7 @@ export interface Protocol {
   /** The reason why a frame of the configuration, which `encode` does not see, is none of this protocol's. */
   fault?(frame: string): string | undefined;
   /** Classifies a frame. Must not throw on any input: an unknown frame is `noise`. */
-  decode(frame: Body, connection?: number): Decoded;
+  readonly decode: Decode;
   /** Present if the protocol keeps state for each connection. */
   readonly states?: ConnectionStates | undefined;
 }

@@ -2,6 +2,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Sent } from "../../errors.ts";
 import type { Body, Protocol, WireId } from "../../protocols/protocol.ts";
+import type { Skeleton } from "../../protocols/skeleton.ts";
 import type { Availability } from "../connection/availability.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../connection/frame-origin.ts";
@@ -203,6 +204,14 @@ export class Exchange {
   onFrame(connection: number, frame: Body, now: number, buffered: number): readonly ExchangeEffect[] {
     this.#incoming.take(connection, frame, now, buffered);
     return this.#flush(now);
+  }
+
+  /**
+   * Takes a large frame by its skeleton, if it is the whole reply to a caller's request.
+   * @returns undefined if it is anything else; then nothing has changed
+   */
+  onLargeReply(connection: number, skeleton: Skeleton, now: number): readonly ExchangeEffect[] | undefined {
+    return this.#incoming.takeLarge(connection, skeleton, now) ? this.#flush(now) : undefined;
   }
 
   /** Takes a frame that could not be taken apart, and is therefore no message of this protocol. */

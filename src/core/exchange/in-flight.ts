@@ -120,6 +120,16 @@ export class InFlight {
     }
   }
 
+  /** True if the reply crosses to its caller as the bytes of one frame, if it is large. */
+  takesBytes({ request, streams }: SentEntry): boolean {
+    return request.owner === "caller" && request.batch === undefined && !streams;
+  }
+
+  /** Takes the bytes of a text that is the entry's whole reply. */
+  onLargeReply(entry: SentEntry, body: Uint8Array, now: number): void {
+    this.#reply(entry, body, now, true);
+  }
+
   /** Makes room: the reader of a stream has taken frames of this weight. */
   taken(seq: number, weight: number): void {
     for (const entry of this.table.entriesOf("caller", seq)) this.#reassembly.taken(entry, weight);
@@ -142,13 +152,13 @@ export class InFlight {
 
   // Endings.
 
-  #reply(entry: SentEntry, body: Body, now: number): void {
+  #reply(entry: SentEntry, body: Body, now: number, isText = false): void {
     const { arrivedAt, phase } = entry;
     this.#counters.replies++;
     this.correlation.ended(entry, now);
     this.forget(entry);
     const times = { queueMs: phase.at - arrivedAt, upstreamMs: now - phase.at };
-    this.#settle(entry.request, entry.index, { type: "reply", body, ...times });
+    this.#settle(entry.request, entry.index, { type: "reply", body, ...(isText && { isText }), ...times });
   }
 
   /** Ends an entry that was sent and waits for nothing more. */

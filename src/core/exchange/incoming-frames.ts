@@ -2,6 +2,7 @@
 
 import { textOf } from "../../protocols/json-message.ts";
 import type { Body, Classified, DecodedError, FrameWithId, Protocol, ReplyFrame } from "../../protocols/protocol.ts";
+import type { Skeleton } from "../../protocols/skeleton.ts";
 import type { HeldAnswer } from "../messages/held-answers.ts";
 import type { Counters } from "../outcome.ts";
 import type { ConfiguredFrame } from "./configured-frames.ts";
@@ -62,6 +63,20 @@ export class IncomingFrames {
       const part = "render" in each && each.render ? each.render(undefined) : frame;
       this.#onDecoded(connection, each, part, now, buffered);
     }
+  }
+
+  /** Takes a large frame by its skeleton. @returns false if it is no whole reply to a caller's request */
+  takeLarge(connection: number, skeleton: Skeleton, now: number): boolean {
+    const { protocol, requests } = this.#of;
+    const decoded = protocol.decode(skeleton.text, connection);
+    if (decoded.type !== "reply" || decoded.gather) return false;
+    const entry = requests.correlation.find(connection, decoded.id);
+    if (entry === undefined || !requests.takesBytes(entry)) return false;
+    const rendered = decoded.render(entry.own);
+    const bytes = typeof rendered === "string" ? skeleton.expand(rendered) : undefined;
+    if (bytes === undefined) return false;
+    requests.onLargeReply(entry, bytes, now);
+    return true;
   }
 
   /** Takes a frame that came before there could be requests. It answers none, whatever it looks like. */

@@ -46,6 +46,11 @@ export class Captures {
     return this.#plan.resuming.size > 0;
   }
 
+  /** True if values are captured from any frame. */
+  get looksAtAll(): boolean {
+    return this.#plan.rules.length > 0;
+  }
+
   get secrets(): readonly string[] {
     return this.#state.secrets;
   }

@@ -19,7 +19,10 @@ import type { Session } from "../../core/connection/session-state.ts";
 import type { Signs, SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
 import type { Network } from "../../net/connect.ts";
+import { bodyOf, type Received } from "../../protocols/large-text.ts";
 import type { Body, ConnectionStates, WireId } from "../../protocols/protocol.ts";
+import type { Reads } from "../../protocols/reads.ts";
+import type { Skeleton } from "../../protocols/skeleton.ts";
 import { excerptOf, joinedSecrets, maskSecrets } from "../../secrets/secrets.ts";
 import type { CloseCounts, ThreadDetails, UpstreamState } from "../contract.ts";
 import { Arrivals, type Handling } from "./arrivals.ts";
@@ -58,6 +61,8 @@ export interface ConnectionEvents {
   /** A frame that belongs to no request, because none could have been sent yet. */
   message(connection: number, frame: Body): void;
   frame(connection: number, frame: Body, now: number): void;
+  /** Offers a large frame by its skeleton. @returns false if it must come as a frame; then nothing has changed */
+  largeReply(connection: number, skeleton: Skeleton, now: number): boolean;
   /** Returns the frame that is written in place of one of the configuration's, under an id of ours. */
   adopt(connection: number, frame: Body, by: ConfiguredBy): Body;
   /** Returns what a frame answers. Called only while the greeting or the heartbeat waits for a frame. */
@@ -79,6 +84,8 @@ interface ConnectionEnvironment {
   readonly signs: SignsOfLife;
   /** Undefined unless the protocol keeps state for each connection. */
   readonly states?: ConnectionStates | undefined;
+  /** Given if the protocol can classify a large frame without all of it. */
+  readonly largeReads?: Reads;
   readonly work: Work;
   threw(what: string, error: unknown): void;
   /** Undefined unless frames are traced. */
@@ -472,22 +479,42 @@ export class Connection {
     return undefined;
   }
 
-  #received(connection: number, arrivals: Arrivals, signs: Signs, frame: Body): void {
+  #received(connection: number, arrivals: Arrivals, signs: Signs, received: Received): void {
     if (connection < this.#resumedBy) return;
     const now = this.#heard(connection);
     signs.frameAt = now;
     this.#activity.frame(now);
-    this.#env.trace?.add("received", connection, frame, this.#secretsWith(frame), now);
+    const frame = this.#looksAtAll ? bodyOf(received) : received;
+    this.#env.trace?.add("received", connection, bodyOf(frame), this.#secretsWith(bodyOf(frame)), now);
     if (arrivals.isEmpty && this.#framing.isPlain(frame)) this.#frame(connection, frame, now);
     else arrivals.add(this.#takeApart(connection, frame));
   }
 
   /** Takes a frame apart. Everything behind this sees the messages in it as frames of their own. */
-  *#takeApart(connection: number, frame: Body): Handling {
-    const fault = yield* this.#framing.handle(frame, (message) => this.#frame(connection, message, this.#env.now()));
+  *#takeApart(connection: number, received: Received): Handling {
+    const { largeReads } = this.#env;
+    const handOn = (message: Body) => this.#frame(connection, message, this.#env.now());
+    const large = largeReads && {
+      reads: largeReads,
+      take: (skeleton: Skeleton) => this.#largeReply(connection, skeleton, this.#env.now()),
+    };
+    const fault = yield* this.#framing.handle(received, handOn, large);
     if (!fault) return;
+    const frame = bodyOf(received);
     this.#env.tape?.frame("received", connection, frame, this.#secretsWith(frame));
     this.#events.unreadable(frame, fault.why, this.#env.now());
+  }
+
+  /** True if somebody looks at every frame besides the protocol: then a large one is text from the beginning. */
+  get #looksAtAll(): boolean {
+    const { trace, tape, states } = this.#env;
+    return [trace, tape, states, this.#addressNamedIn].some((each) => each !== undefined) || this.#captures.looksAtAll;
+  }
+
+  #largeReply(connection: number, skeleton: Skeleton, now: number): boolean {
+    const { current, successor } = this.#rotation;
+    const session = successor?.connection === connection ? successor : current;
+    return !wantsFrames(session, connection) && this.#events.largeReply(connection, skeleton, now);
   }
 
   /** The secrets that hide the parts of a frame, those included that it brings. */

@@ -5,12 +5,22 @@ import { concatenated } from "../../protocols/bytes.ts";
 import type { FrameOptions } from "../../protocols/frames.ts";
 import { inKindOf, mayBeStructure, readFrame, textOf } from "../../protocols/json-message.ts";
 import { elements, kindOf } from "../../protocols/json-text.ts";
+import { bodyOf, LargeText, type Received } from "../../protocols/large-text.ts";
 import { knowing, LARGE_TEXT, outlineInSteps } from "../../protocols/outline.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
+import type { Reads } from "../../protocols/reads.ts";
+import { type Skeleton, skeletonInSteps } from "../../protocols/skeleton.ts";
 
 /** A frame that could not be taken apart. */
 export interface Unreadable {
   readonly why: string;
+}
+
+/** Takes large replies by their skeletons. */
+export interface LargeReplies {
+  readonly reads: NonNullable<Reads>;
+  /** @returns false if the text is not the reply to a request that takes bytes; then nothing has changed */
+  take(skeleton: Skeleton): boolean;
 }
 
 /** The most messages in one frame: each takes its turn on the thread that everything else waits for. */
@@ -39,7 +49,8 @@ export class Framing {
   }
 
   /** True if `handle` would just hand on this frame. Nearly every frame is such a one. */
-  isPlain(frame: Body): boolean {
+  isPlain(frame: Received): frame is Body {
+    if (frame instanceof LargeText) return false;
     if (this.isBytes(frame)) return true;
     return typeof frame === "string" && this.#options.split === undefined && !this.#isLarge(frame);
   }
@@ -47,9 +58,19 @@ export class Framing {
   /**
    * Hands on the messages of a frame, each in a form in which JSON is text. Yields where other work may go on, and
    * while a large message is handed on, its outline is known.
+   * @param large takes what it can without its text
    * @returns the reason if the frame could not be taken apart; then nothing was handed on
    */
-  *handle(frame: Body, handOn: (message: Body) => void): Generator<undefined, Unreadable | undefined> {
+  *handle(
+    received: Received,
+    handOn: (message: Body) => void,
+    large?: LargeReplies,
+  ): Generator<undefined, Unreadable | undefined> {
+    if (large && received instanceof LargeText && this.#options.split === undefined) {
+      const skeleton = yield* skeletonInSteps(received.bytes, large.reads);
+      if (skeleton !== undefined && large.take(skeleton)) return undefined;
+    }
+    const frame = bodyOf(received);
     if (this.isBytes(frame)) {
       handOn(frame);
       return undefined;

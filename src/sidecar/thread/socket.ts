@@ -14,13 +14,15 @@ import { hostOf, type Network, startTls } from "../../net/connect.ts";
 import { ProxyError, type Reaching, reach } from "../../net/reach.ts";
 import { sentBy } from "../../net/sent-bytes.ts";
 import { owned } from "../../protocols/bytes.ts";
+import { LargeText, type Received } from "../../protocols/large-text.ts";
+import { LARGE_TEXT } from "../../protocols/outline.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { readBody, refusalOf } from "./refused-upgrade.ts";
 
 /** Called only after `openSocket` has returned. Whatever happens, `dropped` is called exactly once, and last. */
 export interface SocketEvents {
   opened(): void;
-  frame(frame: Body): void;
+  frame(frame: Received): void;
   /** The operating system has taken the ping with the payload `proof`. */
   pingSent(proof: string): void;
   /** The pong of the ping with the payload `proof`. */
@@ -294,7 +296,8 @@ export function openSocket(
     framed = read;
     chunks = 0;
     takeTurns(data.length);
-    events.frame(isBinary ? owned(data) : data.toString());
+    if (isBinary) events.frame(owned(data));
+    else events.frame(data.length > LARGE_TEXT ? new LargeText(data) : data.toString());
   });
   ws.on("pong", (data: Buffer) => {
     if (pongsDue > 0) pongsDue--;

@@ -102,7 +102,7 @@ export class Upstream {
       name,
       settings,
       this.#framing,
-      { ...env, signs, states: protocol.states },
+      { ...env, signs, states: protocol.states, largeReads: answering.decode.reads },
       {
         state: (state) => this.#post({ type: "state", upstream: name, state }),
         ended: (wasOpen, code) => this.#post({ type: "connectionEnded", upstream: name, wasOpen, code }),
@@ -120,6 +120,11 @@ export class Upstream {
             this.#exchange.onEarlyFrame(connection, frame, env.now(), this.#connection.buffered(connection)),
           ),
         frame: (connection, frame, now) => this.#onFrame(connection, frame, now),
+        largeReply: (connection, skeleton, now) => {
+          const effects = this.#exchange.onLargeReply(connection, skeleton, now);
+          if (effects) this.#carryOut(effects);
+          return effects !== undefined;
+        },
         adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),
         originOf: (connection, frame) => this.#exchange.originOf(connection, frame),
         answered: (connection, id) => this.#exchange.onConfiguredReply(connection, id),
