@@ -3,8 +3,9 @@
  *
  *   node scripts/audit.mjs [--offline] [--sbom FILE]
  *
- * Prints the licence of every package that the lockfile installs to run, and asks npm's registry for advisories, which
- * needs the network: `--offline` leaves that out. `--sbom` writes the bill of materials (CycloneDX 1.5) to a file.
+ * Prints the licence of every package that the lockfile installs to run or whose code the pages hold, and asks npm's
+ * registry for advisories, which needs the network: `--offline` leaves that out. `--sbom` writes the bill of materials
+ * (CycloneDX 1.5) to a file: `npm sbom --omit=dev` would leave out the packages that development needs as well, as zod.
  * Exits with 1 if there is an advisory, or a licence that is not in the list.
  */
 import { Buffer } from "node:buffer";
@@ -13,6 +14,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { OF_PAGES } from "./build.mjs";
 
 /** Licences that ask for nothing but their notice. */
 const ALLOWED = new Set(["MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "0BSD", "BlueOak-1.0.0"]);
@@ -28,11 +30,12 @@ if (flags.sbom !== undefined) writeFileSync(flags.sbom, `${JSON.stringify(billOf
 const isSafe = flags.offline || advisories();
 process.exit(refused.length === 0 && isSafe ? 0 : 1);
 
-/** The packages that run with the service: those of the lockfile that are not for development alone. */
+/** The packages that run with the service: those of the lockfile that are not for development alone, and the pages'. */
 function installed() {
   const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8"));
+  const ofPages = new Set(OF_PAGES.map((name) => `node_modules/${name}`));
   return Object.entries(packages)
-    .filter(([path, { dev, optional, peer }]) => path !== "" && !dev && !optional && !peer)
+    .filter(([path, { dev, optional, peer }]) => path !== "" && ((!dev && !optional && !peer) || ofPages.has(path)))
     .map(([path, { version, integrity, license = licenseOf(path) }]) => {
       return { name: path.split("node_modules/").at(-1), version, integrity, license };
     });

@@ -21,7 +21,7 @@ const CLI = "dist/cli";
 const PROGRAM = "dist/main.js";
 const THREAD = "src/runtime/sidesocket-thread.ts";
 /** The packages of the pages, which are in the sources in compressed form. */
-const OF_PAGES = ["htm", "preact"];
+export const OF_PAGES = ["htm", "preact"];
 const LICENCES = "THIRD-PARTY-LICENSES.txt";
 
 /** Reads node's own modules by `require`: for an `import`, Node evaluates every export, and loads `fetch` for it. */
