@@ -12,11 +12,12 @@ const bundlers = {
   },
   async rollup() {
     const { rollup } = await import("rollup");
+    const { default: commonjs } = await import("@rollup/plugin-commonjs");
     const { nodeResolve } = await import("@rollup/plugin-node-resolve");
     const bundle = await rollup({
       input: program,
       external: /^node:/,
-      plugins: [nodeResolve({ preferBuiltins: true })],
+      plugins: [nodeResolve({ preferBuiltins: true }), commonjs()],
       onwarn: () => {}, // Circular imports of zod.
     });
     await bundle.write({ dir: folder, entryFileNames: "[name].mjs", chunkFileNames: "[name]-[hash].mjs" });
