@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
-import { type Ran, run } from "../support/child.ts";
+import { Child, type Ran, run } from "../support/child.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
@@ -23,10 +23,13 @@ describe("the package", { skip: skip || (runtime === "deno" && "it is tried on D
   let folder: string;
   let upstream: Upstream;
 
+  const { SIDESOCKET_PACKAGE, NODE_OPTIONS, NODE_TEST_CONTEXT, ...inherited } = process.env;
+  const env = { ...inherited, NO_COLOR: "1" };
+  const bin = join("node_modules", "sidesocket", "dist", "cli", "main.js");
+
   /** Runs a command in the folder where the package is installed; it must succeed. */
   const tried = async (command: string, ...args: readonly string[]): Promise<Ran> => {
-    const { SIDESOCKET_PACKAGE, NODE_OPTIONS, NODE_TEST_CONTEXT, ...env } = process.env;
-    const ran = await run({ command, args, cwd: folder, env: { ...env, NO_COLOR: "1" }, within: 60_000 });
+    const ran = await run({ command, args, cwd: folder, env, within: 60_000 });
     assert.equal(ran.code, 0, `${basename(command)} ${args.join(" ")}\n${ran.stdout}${ran.stderr}`);
     return ran;
   };
@@ -60,7 +63,6 @@ describe("the package", { skip: skip || (runtime === "deno" && "it is tried on D
   } as const;
   for (const [name, [command, ...flags]] of Object.entries(runtimes)) {
     test(`its command and its library work on ${name}`, async () => {
-      const bin = join("node_modules", "sidesocket", "dist", "cli", "main.js");
       const echo = '{"jsonrpc":"2.0","method":"echo","params":["call"]}';
       const called = await tried(
         command,
@@ -75,6 +77,27 @@ describe("the package", { skip: skip || (runtime === "deno" && "it is tried on D
       );
       assert.equal(called.stdout, "call\n");
       assertReplies(await tried(command, ...flags, "program.mjs", upstream.url));
+    });
+
+    test(`its service starts, replies to a POST and ends by /shutdown on ${name}`, async (t) => {
+      const child = await Child.start({ command, args: [...flags, bin, "--port", "0"], cwd: folder, env, t });
+      const service = () => /^listening on (\S+)$/m.exec(child.stdout)?.[1];
+      await child.until(() => child.exit !== undefined || service() !== undefined, {
+        within: 30_000,
+        what: "its start",
+      });
+      const post = async (path: string, body?: string) => {
+        const response = await fetch(`${service() ?? assert.fail(child.output())}${path}`, {
+          method: "POST",
+          ...(body !== undefined && { body, headers: { "content-type": "application/json" } }),
+        });
+        assert.equal(response.status, 200, child.output());
+        return (await response.json()) as Record<string, unknown>;
+      };
+      const reply = await post("/rpc", '{"jsonrpc":"2.0","id":"1","method":"echo","params":["served"]}');
+      assert.deepEqual(reply, { jsonrpc: "2.0", id: "1", result: ["served"] });
+      assert.equal((await post("/shutdown")).exit_code, 0);
+      assert.equal((await child.ended(15_000)).code, 0, child.output());
     });
 
     test(`it can be required on ${name}`, async () => {
