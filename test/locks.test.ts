@@ -60,6 +60,18 @@ describe("lockfiles", () => {
   });
 });
 
+test("the page about packages names each that runs with the service, with its licence", () => {
+  const { dependencies, peerDependencies } = read<Record<string, Record<string, string>>>("package.json");
+  const { packages } = read<{ packages: Record<string, { license: string }> }>("package-lock.json");
+  const needed = Object.keys({ ...dependencies, ...peerDependencies, preact: "", htm: "" });
+  const page = readFileSync(join(root, "docs", "dependencies.md"), "utf8");
+  const rows = [...page.matchAll(/^\| (`.*`) \| (.*) \| .* \|$/gm)].flatMap(([, names = "", licences = ""]) => {
+    const each = licences.split(", ");
+    return names.split(", ").map((name, index) => [name.replaceAll("`", ""), each[index]]);
+  });
+  assert.deepEqual(rows.sort(), needed.map((name) => [name, packages[`node_modules/${name}`]?.license]).sort());
+});
+
 test("the image starts without options of Node, and nothing in it opens the inspector", () => {
   const image = readFileSync(join(root, "Dockerfile"), "utf8");
   assert.match(image, /^ENV .*NODE_OPTIONS=""/m);
