@@ -8,7 +8,7 @@ import type { LoadedConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import type { Failure } from "./errors.ts";
 import { errorLines, log, outputLines, printReport } from "./logs/log.ts";
-import { demandPermissions } from "./permissions/demand-permissions.ts";
+import { commandAfterDenial, demandPermissions } from "./permissions/demand-permissions.ts";
 import { runtime } from "./runtime/pick-runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { listenCure } from "./service/listen-cures.ts";
@@ -197,11 +197,13 @@ function print(text: string): void {
 
 /** Reports an error before the service exists in one clear message, and ends the process. */
 async function refuse(error: unknown): Promise<never> {
-  const { code, message, stack, name } = error as NodeJS.ErrnoException;
-  // Deno's error about a missing permission has no code, and names the option that grants it.
-  const isUserError = error instanceof ConfigError || code !== undefined || name === "NotCapable";
+  const { code, message, stack } = error as NodeJS.ErrnoException;
+  // Deno's error about a missing permission has no code.
+  const command = commandAfterDenial(error);
+  const isUserError = error instanceof ConfigError || code !== undefined || command !== undefined;
   const cure = listenCure(code, { host: "--host", port: "--port" });
   errorLines.push(`sidesocket: ${isUserError ? message : stack}${cure === undefined ? "" : `: ${cure}`}\n`);
+  if (command !== undefined) errorLines.push(`\nBegin with this, which says what else it needs:\n\n  ${command}\n\n`);
   await errorLines.flushed(LAST_LINES_WITHIN_MS);
   process.exit(isUserError ? 2 : 70);
 }

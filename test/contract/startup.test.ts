@@ -131,7 +131,7 @@ describe("starting", () => {
     const command = await startProduct({ ...options, denoPermissions }).catch((error) => {
       assert.ok(error instanceof StartFailed);
       assert.equal(error.exit?.code, 2, error.stderr);
-      return /deno run (\S+) '(\S+)' (\S+) src\/main\.ts/.exec(error.stderr);
+      return /deno run \S+ (\S+) '(\S+)' (\S+) src\/main\.ts/.exec(error.stderr);
     });
     assert.ok(Array.isArray(command), "a command was printed");
     const [, net = "", variables = "", read = ""] = command;
@@ -142,6 +142,19 @@ describe("starting", () => {
     });
     await product.ready();
     assert.match(read, /config\.yaml/);
+  });
+
+  test("on Deno a start without the permissions to begin prints a command that works", {
+    skip: runtime !== "deno",
+  }, async (t) => {
+    const command = await startProduct({ denoPermissions: ["--allow-env=NO_COLOR"], t }).catch((error) => {
+      assert.ok(error instanceof StartFailed);
+      assert.equal(error.exit?.code, 2, error.stderr);
+      return / deno run (.*) src\/main\.ts …$/m.exec(error.stderr)?.[1]?.replaceAll("'", "").split(" ");
+    });
+    assert.ok(Array.isArray(command), "a command was printed");
+    const product = await startProduct({ denoPermissions: command, t });
+    await product.ready();
   });
 
   test("on Deno it also listens on IPv6, with only the permission that this needs", {
