@@ -4,7 +4,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
 import { type Failure, refused, SidesocketError } from "./errors.ts";
 import type { KeptOptions } from "./library/sidecar-options.ts";
 import { findThreadFile } from "./library/thread-files.ts";
-import { besideThread } from "./runtime/thread.ts";
+import { besideThread, workerEntry } from "./runtime/thread.ts";
 import type { ExitReport } from "./sidecar/exit-report.ts";
 import { BeatWatch, type Line, newWords, SILENT_MS, SLICE_MS, Word } from "./sidecar/line.ts";
 import type { UpstreamState } from "./sidecar/reports.ts";
@@ -100,7 +100,11 @@ function demandType<Type extends KeeperReply["type"]>(reply: KeeperReply, type: 
 
 function start(entry: URL, data: KeeperData): Worker {
   try {
-    return new Worker(entry, { name: "sidesocket-keeper", workerData: data, transferList: [data.port] });
+    return new Worker(workerEntry(entry), {
+      name: "sidesocket-keeper",
+      workerData: data,
+      transferList: [data.port],
+    });
   } catch (error) {
     // Options cross to another thread: functions cannot.
     throw refused("invalid_config", `the options cannot be given to another thread: ${(error as Error).message}`);

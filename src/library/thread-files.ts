@@ -28,7 +28,7 @@ export function findThreadFile(option: keyof typeof FILES, given: string | URL |
 
 function asUrl(given: string | URL): URL {
   if (given instanceof URL) return given;
-  return given.startsWith("file:") ? new URL(given) : pathToFileURL(given);
+  return /^(?:file|https?):/.test(given) ? new URL(given) : pathToFileURL(given);
 }
 
 /** In a bundle of CommonJS there is no `import.meta.url`. */

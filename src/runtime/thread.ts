@@ -19,11 +19,17 @@ export function besideThread(): URL {
     : new URL("./sidesocket-thread.mjs", import.meta.url);
 }
 
+/** A worker begins only with a file or `data:`. A module that Deno has loaded from a registry is neither: import it. */
+export function workerEntry(file: URL): URL {
+  if (!/^https?:$/.test(file.protocol)) return file;
+  return new URL(`data:text/javascript,${encodeURIComponent(`import ${JSON.stringify(file.href)};`)}`);
+}
+
 /** Starts a worker of `node:worker_threads` with its own channel. */
 export function startWorker(file: URL, lock: string) {
   const { port1, port2 } = new MessageChannel();
   const mark = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const worker = new Worker(file, {
+  const worker = new Worker(workerEntry(file), {
     name: "sidesocket",
     workerData: { port: port2, lock, mark },
     transferList: [port2],

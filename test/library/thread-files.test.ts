@@ -6,7 +6,9 @@ import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Sidecar, SidesocketError } from "../../src/index.ts";
 import { findThreadFile } from "../../src/library/thread-files.ts";
-import { runtime } from "../support/root.ts";
+import { written } from "../contract/files.ts";
+import { run } from "../support/child.ts";
+import { denoPath, runtime } from "../support/root.ts";
 
 const here = new URL(import.meta.url);
 const missing = new URL("./missing.mjs", here);
@@ -44,4 +46,29 @@ test("a thread's file that is not there is an error with its place and the file 
   await assert.rejects(Sidecar.start({ url, threadFile: join(dirname(fileURLToPath(here)), "missing.mjs") }), said);
   const keeper = refusal(pathToFileURL("/missing.mjs").href, "dist/sidesocket-keeper.mjs there");
   assert.throws(() => Sidecar.startSync({ url, keeperFile: "/missing.mjs" }), keeper);
+});
+
+test("a file of a registry of Deno's stays an address, and a thread begins with it", {
+  skip: runtime === "node" && "only Deno runs modules from a server",
+}, async (t) => {
+  const address = "https://example.org/sidesocket-thread.ts";
+  assert.equal(findThreadFile("threadFile", address, unknown).href, address);
+  const program = `
+    import { createServer } from "node:http";
+    import { startWorker } from ${JSON.stringify(new URL("../../src/runtime/thread.ts", here).href)};
+    const entry = 'import { workerData } from "node:worker_threads"; workerData.port.postMessage(import.meta.url);';
+    const server = createServer((_, response) => response.setHeader("content-type", "text/javascript").end(entry));
+    server.listen(0, "127.0.0.1", () => {
+      const thread = startWorker(new URL(\`http://127.0.0.1:\${server.address().port}/thread.js\`), "");
+      thread.port.once("message", (url) => {
+        console.log(new URL(url).pathname);
+        thread.terminate();
+        server.close();
+      });
+    });`;
+  const file = await written(t, "program.mjs", program);
+  // Without the lockfile of the repository, which has no module of a server.
+  const args = ["run", "--no-config", "--no-lock", "--quiet", "--no-prompt", "--allow-all", file];
+  const { code, stdout, stderr } = await run({ command: denoPath(), args });
+  assert.deepEqual([code, stdout], [0, "/thread.js\n"], stderr);
 });
