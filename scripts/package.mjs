@@ -6,7 +6,8 @@
  * The package is made in build/package, with a package.json of its own. The repository's has no version, so that npm
  * refuses to pack or publish it: with install scripts switched off, npm would not build first, and would pack whatever
  * dist/ there is, or none. `--lint` stops after publint and attw; otherwise the package is also installed and tried
- * (test/package): as the README says, with each version of Node and with Deno, and by each bundler.
+ * (test/package): as the README says, with each version of Node and with Deno, and by each bundler. Deno looks at what
+ * its own registry would be given, the sources and deno.json, and publishes nothing.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,7 +16,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildAll } from "./build.mjs";
-import { installOnce } from "./deno.mjs";
+import { denoPath, installOnce } from "./deno.mjs";
 
 const FOLDER = "build/package";
 const CONTENT = ["dist", "docs", "examples", "ops", "CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"];
@@ -31,7 +32,10 @@ await buildAll();
 const tarball = pack();
 lint(tarball);
 console.log(tarball);
-if (!flags.lint) prove(tarball);
+if (!flags.lint) {
+  lintSources();
+  prove(tarball);
+}
 
 function pack() {
   rmSync(FOLDER, { recursive: true, force: true });
@@ -55,6 +59,13 @@ function lint(tarball) {
   const attw = ["node_modules/@arethetypeswrong/cli/dist/index.js", "--quiet", tarball];
   // A `require` loads the ES module, or fails with a sentence. The two files of threads have no types.
   run(process.execPath, [...attw, "--profile", "esm-only", "--exclude-entrypoints", "thread", "keeper"]);
+}
+
+function lintSources() {
+  const args = ["publish", "--dry-run", "--allow-dirty", "--quiet"];
+  // It lists every file, and warns that it cannot follow the paths of protocol modules, which users name.
+  const { status, stdout, stderr } = spawnSync(denoPath(), args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`deno ${args.join(" ")} failed\n${stdout}${stderr}`);
 }
 
 function prove(tarball) {

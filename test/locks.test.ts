@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { version as packageVersion } from "../src/version.ts";
 import { denoPath, nodePath, root, runtime } from "./support/root.ts";
 
 type Locked = Readonly<Record<string, { readonly version?: string; readonly integrity?: string }>>;
@@ -58,6 +59,20 @@ describe("lockfiles", () => {
       [],
     );
   });
+});
+
+/** The scripts of npm that Deno alone cannot run, or that a task of its own holds. */
+const FOR_NPM = ["bench", "docs", "mutants", "package", "release", "static"];
+
+test("deno.json has the version of the package, and a task for each script that does not need npm", () => {
+  const { version, tasks } = read<{ version: string; tasks: Record<string, unknown> }>("deno.json");
+  assert.equal(version, packageVersion);
+  const { scripts } = read<{ scripts: Record<string, string> }>("package.json");
+  const wanted = Object.keys(scripts).filter((name) => !FOR_NPM.includes(name));
+  assert.deepEqual(
+    wanted.filter((name) => tasks[name] === undefined),
+    [],
+  );
 });
 
 test("the page about packages names each that runs with the service, with its licence", () => {
