@@ -1,49 +1,117 @@
-/** The example programs, each as a process of its own in front of the demo upstream. */
+/** The examples, each run by the command of its page, and the pages that lead to them and show their files. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
 import { startDemo } from "../../src/demo/demo-upstream.ts";
-import { run } from "../support/child.ts";
+import { lacks, lacksPhp } from "../real/programs.ts";
+import { type Ran, run } from "../support/child.ts";
 import { startProduct } from "../support/product.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
+import { sideBySide } from "../support/side-by-side.ts";
 import type { Cleanup } from "../support/until.ts";
 
-/** Runs an example, which finds the library by the name of its package. */
-async function outputOf(t: Cleanup, name: string, url: string): Promise<string[]> {
-  const [command, flags] = runtime === "deno" ? [denoPath(), ["run", "--allow-all"]] : [nodePath(), []];
-  const args = [...flags, join(root, "examples", name), url];
-  const { code, stdout, stderr } = await run({ command, args, cwd: root, t, within: 30_000 });
-  assert.equal(code, 0, stderr);
-  return stdout.trim().split("\n");
+const RUNTIME = runtime === "deno" ? [denoPath(), "run", "--allow-all", "--quiet"] : [nodePath()];
+
+const read = (...path: string[]): string => readFileSync(join(root, ...path), "utf8");
+
+interface Example {
+  /** The reason if it cannot be run here. */
+  readonly skip?: string | false;
+  /** What its run prints to standard output. */
+  readonly prints: RegExp;
+  /** What it logs to standard error. */
+  readonly logs?: RegExp;
 }
 
-/** What each of them prints: a reply, a tick of the clock, and the exit's code. */
-function demandPrinted([reply = "", ...rest]: readonly string[]): void {
+/** The guide of each example is that of its row in `examples/README.md`. */
+const EXAMPLES: Readonly<Record<string, Example>> = {
+  cron: {
+    skip: lacks("sh", "curl"),
+    prints: /^[^\n]+\n90907\.31\nexit code 0\n[^\n]+\nexit code 4\n[^\n]+\nexit code 3\n$/,
+    logs: /BTC: attempt=1 code=upstream_down sent=no\n[\s\S]*BTC: attempt=\d code=ok sent=yes\n[\s\S]*SLOW: attempt=1 code=reply_timeout sent=maybe\n[\s\S]*BTC: attempt=1 code=no_service sent=no\n/,
+  },
+  php: {
+    skip: lacksPhp(),
+    prints:
+      /<p>It is \d{4}-\S+Z, and the echo is hello &lt;world&gt;\.<\/p>\n[\s\S]*<p>no response \(sent: no\): .*connect.*<\/p>\n$/,
+  },
+  "python-feed": {
+    skip: lacks("python3"),
+    prints:
+      /^killed once.*\nkilled twice.*\ncut off in the middle of a line\n(\d+) messages from 1 to \1, each once\n$/,
+  },
+};
+
+/** Files that a guide shows whole. */
+const SHOWN = [
+  ["docs/guides/php.md", "examples/php/page.php"],
+  ["docs/guides/python.md", "examples/python-feed/feed.py"],
+  ["docs/library.md", "examples/blocking.mjs"],
+  ["docs/library.md", "examples/awaiting.mjs"],
+  ["docs/client.md", "examples/client.mjs"],
+] as const;
+
+/** Runs a program of an example, which finds the library by the name of its package. */
+async function ran(t: Cleanup, ...args: readonly string[]): Promise<Ran> {
+  const [command = "", ...flags] = RUNTIME;
+  const program = await run({ command, args: [...flags, ...args], cwd: root, env: process.env, t, within: 30_000 });
+  assert.equal(program.code, 0, `${program.stdout}${program.stderr}`);
+  return program;
+}
+
+const runs = sideBySide("the command of an example", 2);
+
+for (const [name, { skip, prints, logs }] of Object.entries(EXAMPLES)) {
+  runs(`${name} prints what it is to show`, { skip }, async (t) => {
+    const { stdout, stderr } = await ran(t, join("examples", name, "run.mjs"));
+    assert.match(stdout, prints);
+    if (logs) assert.match(stderr, logs);
+  });
+}
+
+/** What each program of the library prints: a reply, a tick of the clock, and the exit's code. */
+function demandPrinted({ stdout }: Ran): void {
+  const [reply = "", ...rest] = stdout.trim().split("\n");
   assert.match(reply, /^\[ ["']hello["'] \]$/);
   assert.deepEqual(rest, ["tick", "0"]);
 }
 
-test("the programs that block and await call the demo upstream, subscribe, and exit", async (t) => {
+runs("the programs that block and await call the demo upstream, subscribe, and exit", async (t) => {
   const demo = await startDemo();
   t.after(() => demo.stop());
-  const all = ["blocking.mjs", "awaiting.mjs"].map((name) => outputOf(t, name, demo.url));
+  const all = ["blocking.mjs", "awaiting.mjs"].map((name) => ran(t, join("examples", name), demo.url));
   for (const printed of await Promise.all(all)) demandPrinted(printed);
 });
 
-test("the program of the client calls a service, subscribes, and ends it", async (t) => {
+runs("the program of the client calls a service, subscribes, and ends it", async (t) => {
   const product = await startProduct({ t });
-  demandPrinted(await outputOf(t, "client.mjs", product.url));
+  demandPrinted(await ran(t, "examples/client.mjs", product.url));
   assert.equal((await product.ended()).code, 0);
 });
 
+test("each example has a page with its command, a row in the table, and a guide that leads to it", () => {
+  const rows = new Map(
+    Array.from(
+      read("examples", "README.md").matchAll(/^\| \[([\w-]+)\]\(\1\) \| .* \| \[.*\]\(\.\.\/(.+)\) \|$/gm),
+      (row) => [row[1] ?? "", row[2] ?? ""],
+    ),
+  );
+  const folders = readdirSync(join(root, "examples"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  assert.deepEqual([...rows.keys()].sort(), folders.map(({ name }) => name).sort());
+  assert.deepEqual([...rows.keys()].sort(), Object.keys(EXAMPLES).sort());
+  for (const [name, guide] of rows) {
+    const page = read("examples", name, "README.md");
+    assert.ok(page.includes(`\`\`\`sh\nnode examples/${name}/run.mjs\n\`\`\``), `${name} does not have its command`);
+    assert.ok(page.includes(`](../../${guide})`), `${name} does not lead to ${guide}`);
+    assert.match(read(guide), new RegExp(`\\]\\((?:\\.\\./)+examples/${name}\\)`), `${guide} does not lead to ${name}`);
+  }
+});
+
 test("the documents have the programs as they are", () => {
-  const read = (...path: string[]) => readFileSync(join(root, ...path), "utf8");
-  for (const [page, name] of [
-    ["library.md", "blocking.mjs"],
-    ["library.md", "awaiting.mjs"],
-    ["client.md", "client.mjs"],
-  ] as const) {
-    assert.ok(read("docs", page).includes(`\`\`\`js\n${read("examples", name)}\`\`\``), `${page} has not ${name}`);
+  for (const [page, file] of SHOWN) {
+    const language = { mjs: "js", py: "python" }[file.split(".").at(-1) ?? ""] ?? file.split(".").at(-1);
+    assert.ok(read(page).includes(`\`\`\`${language}\n${read(file)}\`\`\``), `${page} does not have ${file} as it is`);
   }
 });

@@ -13,7 +13,7 @@ import { Child, run } from "../../support/child.ts";
 import { type Product, productCommand, startProduct } from "../../support/product.ts";
 import { denoPath, root, runtime } from "../../support/root.ts";
 import { type Cleanup, until } from "../../support/until.ts";
-import { lacks } from "../programs.ts";
+import { lacks, lacksPhp } from "../programs.ts";
 import { parseRecipe, reaching, variablesIn } from "../recipes/recipe-page.ts";
 import { startRecipeUpstream } from "../recipes/recipe-upstreams.ts";
 import { compare, fencesOf, type PageStep, parsePage, resolve, type Values } from "./page.ts";
@@ -151,7 +151,8 @@ describe("the commands of", { skip: lacks("curl", "sh", "timeout"), concurrency:
       await mkdir(cwd);
       const place: Place = { service: product.url, upstream: upstreamOf(name) };
       for (const file of files) await writeFile(join(cwd, file.name), placed(file.text, place));
-      const missing = lacks(...PROGRAMS.filter((program) => steps.some((step) => needs(step, program))));
+      const needed = PROGRAMS.filter((program) => steps.some((step) => needs(step, program)));
+      const missing = lacks(...needed) || (needed.includes("php") && lacksPhp());
       const able = missing ? steps.filter((step) => !PROGRAMS.some((program) => needs(step, program))) : steps;
       assert.deepEqual(await faultsOf(name, able, place, cwd), []);
       if (missing) t.skip(missing);

@@ -1,0 +1,31 @@
+/** The script of a crontab, in front of an upstream that is down, comes up, and once does not reply. */
+import { beside, example, run, start, startService, startUpstream } from "../parts.mjs";
+
+const script = ["sh", beside(import.meta.url, "price.sh")];
+let isUp = false;
+
+function serve(socket) {
+  socket.on("message", (text) => {
+    const { id, params } = JSON.parse(text);
+    if (params[0] === "BTC") socket.send(JSON.stringify({ jsonrpc: "2.0", id, result: 90907.31 }));
+  });
+}
+
+await example(async () => {
+  const upstream = await startUpstream({ serve, refuse: () => (isUp ? undefined : 503) });
+  const env = { SIDESOCKET_URL: await startService(["--upstream", upstream.url]) };
+
+  console.log("The upstream is down. Nothing is sent, so the script tries again:");
+  const price = start([...script, "BTC"], env);
+  await price.said(/attempt=1 code=upstream_down sent=no/);
+  isUp = true;
+  console.log(`exit code ${await price.ended}`);
+
+  console.log("No reply comes. The request may have been sent, so the script does not try again:");
+  await run([...script, "SLOW"], { ...env, TIMEOUT: "200ms" }, { code: 4 });
+  console.log("exit code 4");
+
+  console.log("There is no service at all:");
+  await run([...script, "BTC"], { SIDESOCKET_URL: "http://127.0.0.1:9", ATTEMPTS: "1" }, { code: 3 });
+  console.log("exit code 3");
+});
