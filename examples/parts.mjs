@@ -35,6 +35,11 @@ export async function example(run) {
   clearTimeout(limit);
 }
 
+/** Ends something with the example. */
+export function atEnd(cleanup) {
+  cleanups.push(cleanup);
+}
+
 /**
  * Starts a fake upstream on a free port. `serve(socket, request)` is called for each connection; `refuse(request)` may
  * return the status with which a connection is refused.

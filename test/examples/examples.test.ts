@@ -42,6 +42,9 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     prints:
       /^killed once.*\nkilled twice.*\ncut off in the middle of a line\n(\d+) messages from 1 to \1, each once\n$/,
   },
+  eventsource: {
+    prints: /^cut after five readings\nsixty readings, each once, by two streams with a ticket each\n$/,
+  },
 };
 
 /** Files that a guide shows whole. */

@@ -1,0 +1,34 @@
+/** Follows the messages of an upstream, in a browser: each EventSource has a ticket, and goes on after the last message. */
+export function follow({ page, onMessage, onGap }) {
+  let last = "";
+  let source;
+  let timer;
+
+  async function open() {
+    const response = await fetch(new URL("/ticket", page), { method: "POST" });
+    if (!response.ok) throw new Error(`no ticket: ${response.status}`);
+    const { url } = await response.json();
+    source = new EventSource(last === "" ? url : `${url}&last_event_id=${encodeURIComponent(last)}`);
+    source.onmessage = ({ data, lastEventId }) => {
+      last = lastEventId;
+      onMessage(JSON.parse(data));
+    };
+    source.addEventListener("gap", ({ data, lastEventId }) => {
+      last = lastEventId;
+      onGap(JSON.parse(data));
+    });
+    source.onerror = openAgain;
+  }
+
+  /** A ticket is good for one request, so the source must not reconnect by itself. */
+  function openAgain() {
+    source?.close();
+    timer = setTimeout(() => open().catch(openAgain), 1_000);
+  }
+
+  open().catch(openAgain);
+  return () => {
+    clearTimeout(timer);
+    source?.close();
+  };
+}
