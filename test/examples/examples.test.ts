@@ -45,6 +45,10 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   eventsource: {
     prints: /^cut after five readings\nsixty readings, each once, by two streams with a ticket each\n$/,
   },
+  exchange: {
+    prints:
+      /^(?:order-\d: \w+, sent: maybe; asking the exchange\n)+(?:order-\d filled(?:, |\n)){6}ticker: a gap, away\nticker: goes on\nthe exchange: 6 orders, 2 logins, 0 violations of the limit\n$/,
+  },
 };
 
 /** Files that a guide shows whole. */
@@ -64,7 +68,7 @@ async function ran(t: Cleanup, ...args: readonly string[]): Promise<Ran> {
   return program;
 }
 
-const runs = sideBySide("the command of an example", 2);
+const runs = sideBySide("the command of an example");
 
 for (const [name, { skip, prints, logs }] of Object.entries(EXAMPLES)) {
   runs(`${name} prints what it is to show`, { skip }, async (t) => {

@@ -1,0 +1,61 @@
+/** A fake exchange: a signed login, a limit of messages, and a cut in the middle of an order. */
+import { createHmac } from "node:crypto";
+import { startUpstream } from "../parts.mjs";
+
+const MESSAGES = 4;
+const PER_MS = 200;
+
+export async function startExchange(secret) {
+  const exchange = { orders: [], logins: [], violations: 0 };
+  let isCut = false;
+
+  function serve(socket) {
+    const arrivals = [];
+    const reply = (id, members) => socket.send(JSON.stringify({ jsonrpc: "2.0", id, ...members }));
+    let isLoggedIn = false;
+    let ticker;
+
+    const methods = {
+      login({ nonce, signature }) {
+        isLoggedIn =
+          signature === createHmac("sha256", secret).update(`login:${nonce}`).digest("hex") &&
+          exchange.logins.every((used) => Number(nonce) > used);
+        exchange.logins.push(Number(nonce));
+        return isLoggedIn;
+      },
+      subscribe() {
+        const tick = () => socket.send(JSON.stringify({ jsonrpc: "2.0", method: "ticker", params: { price: 90907 } }));
+        ticker = setInterval(tick, 20);
+        return "ticker";
+      },
+      order({ label }) {
+        const order = { label, state: "filled" };
+        exchange.orders.push(order);
+        if (label !== "order-3" || isCut) return order;
+        isCut = true;
+        return socket.terminate();
+      },
+      find_order: ({ label }) => exchange.orders.find((order) => order.label === label) ?? null,
+    };
+
+    socket.on("message", (text) => {
+      const now = Date.now();
+      arrivals.push(now);
+      if (arrivals.filter((at) => at > now - PER_MS).length > MESSAGES) {
+        exchange.violations++;
+        socket.close(1008, "too many messages");
+        return;
+      }
+      const { id, method, params } = JSON.parse(text);
+      const result = isLoggedIn || method === "login" ? methods[method]?.(params) : undefined;
+      if (socket.readyState !== socket.OPEN) return;
+      if (result === undefined || result === false)
+        reply(id, { error: { code: 13_004, message: "invalid_credentials" } });
+      else reply(id, { result });
+    });
+    socket.on("close", () => clearInterval(ticker));
+  }
+
+  const { url } = await startUpstream({ serve });
+  return Object.assign(exchange, { url });
+}
