@@ -49,6 +49,18 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     prints:
       /^(?:order-\d: \w+, sent: maybe; asking the exchange\n)+(?:order-\d filled(?:, |\n)){6}ticker: a gap, away\nticker: goes on\nthe exchange: 6 orders, 2 logins, 0 violations of the limit\n$/,
   },
+  "graphql-web": {
+    prints:
+      /^200 <li>tea: <b id="tea">4<\/b><\/li> <li>&lt;coffee&gt;: .*<\/li>\ndata: .*"price":5\}\}\}\ndata: .*"price":6\}\}\}\nthe page left, and its subscription has ended\n$/,
+  },
+  "realtime-ai": {
+    prints:
+      /^(?:Hello, caller with key-\S+\. \(completed\)\n){2}key-1: 14400 bytes of audio, its own\nkey-number-2: 14400 bytes of audio, its own\n2 connections, all closed\n$/,
+  },
+  "home-assistant": {
+    skip: lacks("sh", "curl"),
+    prints: /^before: off\nswitched: true\nevent: on\nREST command: 200, and the light is off\n$/,
+  },
 };
 
 /** Files that a guide shows whole. */
