@@ -69,14 +69,17 @@ export async function startUpstream({ serve, refuse = () => undefined, subprotoc
   return { url: `ws://127.0.0.1:${server.address().port}`, sockets: server.clients, cut };
 }
 
-/** Starts the service with these options of its command line, and returns its address. */
-export async function startService(options, env = {}) {
+/**
+ * Starts the service with these options of its command line, and returns its address. At the end of the example it is
+ * ended by a signal, or awaited if the example `shutsDown` it.
+ */
+export async function startService(options, env = {}, { shutsDown = false } = {}) {
   const program = isDeno ? "src/main.ts" : "dist/main.js";
   const words = [...RUNTIME, `${root}${program}`, "--port", "0", "--log-level", "error", ...options];
   const { child, ended } = start(words, env, { stdio: ["ignore", "pipe", "inherit"] });
   cleanups.push(async () => {
     // By the id: Deno's `kill` reports the signal as the end, even if the program handles it and ends with a code.
-    if (child.exitCode === null) process.kill(child.pid, "SIGTERM");
+    if (!shutsDown && child.exitCode === null) process.kill(child.pid, "SIGTERM");
     const code = await ended;
     if (code === 0) return;
     console.error(`the service ended with code ${code}`);

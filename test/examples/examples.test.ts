@@ -4,10 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { startDemo } from "../../src/demo/demo-upstream.ts";
 import { lacks, lacksPhp } from "../real/programs.ts";
 import { type Ran, run } from "../support/child.ts";
-import { startProduct } from "../support/product.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
 import { sideBySide } from "../support/side-by-side.ts";
 import type { Cleanup } from "../support/until.ts";
@@ -61,15 +59,28 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     skip: lacks("sh", "curl"),
     prints: /^before: off\nswitched: true\nevent: on\nREST command: 200, and the light is off\n$/,
   },
+  library: {
+    prints: /^(?:(?:awaiting|blocking|client)\.mjs\n\[ ["']hello["'] \]\ntick\n0\n){3}$/,
+  },
+  "library-typescript": {
+    prints: /^hello and the time\nrpc_error, sent: yes, Method not found\nexit code 0\n$/,
+  },
+  "library-commonjs": {
+    prints: /^hello\nrpc_error, sent: yes, Method not found\nexit code 0\n$/,
+  },
+  lambda: {
+    prints:
+      /^The function holds the connection:\n(200 .*"BTC".*\n200 .*"ETH".*\n502 \{"code":"connection_lost","sent":"maybe"\}\n)connections that have replied: 1\nA service holds it:\n\1$/,
+  },
 };
 
 /** Files that a guide shows whole. */
 const SHOWN = [
   ["docs/guides/php.md", "examples/php/page.php"],
   ["docs/guides/python.md", "examples/python-feed/feed.py"],
-  ["docs/library.md", "examples/blocking.mjs"],
-  ["docs/library.md", "examples/awaiting.mjs"],
-  ["docs/client.md", "examples/client.mjs"],
+  ["docs/library.md", "examples/library/blocking.mjs"],
+  ["docs/library.md", "examples/library/awaiting.mjs"],
+  ["docs/client.md", "examples/library/client.mjs"],
 ] as const;
 
 /** Runs a program of an example, which finds the library by the name of its package. */
@@ -89,26 +100,6 @@ for (const [name, { skip, prints, logs }] of Object.entries(EXAMPLES)) {
     if (logs) assert.match(stderr, logs);
   });
 }
-
-/** What each program of the library prints: a reply, a tick of the clock, and the exit's code. */
-function demandPrinted({ stdout }: Ran): void {
-  const [reply = "", ...rest] = stdout.trim().split("\n");
-  assert.match(reply, /^\[ ["']hello["'] \]$/);
-  assert.deepEqual(rest, ["tick", "0"]);
-}
-
-runs("the programs that block and await call the demo upstream, subscribe, and exit", async (t) => {
-  const demo = await startDemo();
-  t.after(() => demo.stop());
-  const all = ["blocking.mjs", "awaiting.mjs"].map((name) => ran(t, join("examples", name), demo.url));
-  for (const printed of await Promise.all(all)) demandPrinted(printed);
-});
-
-runs("the program of the client calls a service, subscribes, and ends it", async (t) => {
-  const product = await startProduct({ t });
-  demandPrinted(await ran(t, "examples/client.mjs", product.url));
-  assert.equal((await product.ended()).code, 0);
-});
 
 test("each example has a page with its command, a row in the table, and a guide that leads to it", () => {
   const rows = new Map(
