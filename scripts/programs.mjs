@@ -3,16 +3,21 @@
  * ends with it, so that nothing which it started is left behind.
  */
 import { spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { denoPath } from "./deno.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
-/** Bundles the command line, which tests start as a process, and compiles build/, the tests and their imports. */
+/**
+ * Bundles the command line, which tests start as a process, and compiles build/, the tests and their imports. Where the
+ * library, which programs of the tests load by its name, was never built, it is built, too.
+ */
 export async function compile(node = process.execPath) {
-  const { buildCommandLine, buildThreadFiles } = await import("./build.mjs");
-  await Promise.all([buildCommandLine(), buildThreadFiles("build/src")]);
+  const { buildAll, buildCommandLine, buildThreadFiles } = await import("./build.mjs");
+  const buildDist = existsSync("dist/index.js") ? buildCommandLine : buildAll;
+  await Promise.all([buildDist(), buildThreadFiles("build/src")]);
   const tsc = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.test.json"];
   const { status } = spawnSync(node, tsc, { stdio: "inherit" });
   if (status !== 0) process.exit(1);
