@@ -51,6 +51,8 @@ export interface Replied {
   readonly body: Body;
   /** True if `body` holds the bytes of a text that was too long to be copied between threads. */
   readonly isText?: boolean | undefined;
+  /** True if, of a reply as bytes, the last frame refuses it or says that it was cut short. */
+  readonly isCut?: boolean | undefined;
   /** Milliseconds until the message was handed to the socket, and from then until its reply. */
   readonly queueMs: number;
   readonly upstreamMs: number;

@@ -209,7 +209,10 @@ export interface Protocol {
   bytesIn?(frame: string): Uint8Array | undefined;
   /** The message that carries bytes of a caller; omitted if bytes go out as they are, or not at all. */
   wrap?(bytes: Uint8Array): string;
-  /** True for a reply that refuses what was requested. Omitted if the common forms of a refusal are all. */
+  /**
+   * True for a reply that refuses what was requested; of one in several frames, for a frame that says that it is cut
+   * short. Omitted if the common forms of a refusal are all.
+   */
   refuses?(reply: string): boolean;
   /**
    * Returns the frame that cancels the rest of the reply to `id`; omitted if the protocol has none. `alias`: the

@@ -159,20 +159,20 @@ function unpackSend(row: RowReader<unknown>): Complete<Send> {
 // Replies: `settled` and `late`, if their outcome is a reply.
 
 type ReplyFields<Each extends Ended> = Omit<Each, "outcome"> & Omit<Replied, "type">;
-type ReplyOrder = ["type", "upstream", "seq", "body", "isText", "queueMs", "upstreamMs"];
+type ReplyOrder = ["type", "upstream", "seq", "body", "isText", "isCut", "queueMs", "upstreamMs"];
 type ReplyColumns =
   | Columns<ReplyFields<Ended & { type: "settled" }>, ReplyOrder>
   | Columns<ReplyFields<Ended & { type: "late" }>, ReplyOrder>;
 
 function packReply(
   { type, upstream, seq }: Ended,
-  { body, isText = false, queueMs, upstreamMs }: Replied,
+  { body, isText = false, isCut = false, queueMs, upstreamMs }: Replied,
   row: RowWriter<ReplyColumns>,
   transfer: Transferred[],
 ): void {
   const isLongText = typeof body === "string" && body.length >= TRANSFER_BYTES;
   const packed = transferred(isLongText ? encoder.encode(body) : body, transfer);
-  row.push(type, upstream, seq, packed, isLongText || isText, queueMs, upstreamMs);
+  row.push(type, upstream, seq, packed, isLongText || isText, isCut, queueMs, upstreamMs);
 }
 
 function unpackReply(type: Ended["type"], row: RowReader<unknown>): Complete<Ended> {
@@ -184,6 +184,7 @@ function unpackReplied(row: RowReader<unknown>): Complete<Replied> {
     type: "reply",
     body: row.body(),
     isText: row.boolean(),
+    isCut: row.boolean(),
     queueMs: row.number(),
     upstreamMs: row.number(),
   };

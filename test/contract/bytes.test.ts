@@ -233,4 +233,6 @@ test("a reply without bytes is the JSON of its end, and one that fails among its
     assert.equal(reply.status, 200);
     await assert.rejects(reply.arrayBuffer(), say);
   }
+  const failures = await (await product.fetch("/v1/failures")).text();
+  assert.match(failures, /"invalid_reply".*before its bytes were whole/);
 });

@@ -62,6 +62,10 @@ test("gemini-live: turns, tools, audio as bytes both ways, and a session that is
 
   const raw = await product.request(prompt("in my voice"), { headers: { accept: "application/octet-stream" } });
   assert.equal(Buffer.from(await raw.arrayBuffer()).toString(), "in my voice");
+  for (const short of ["interrupted", "weather"]) {
+    const cut = await product.request(prompt(short), { headers: { accept: "application/octet-stream" } });
+    await assert.rejects(cut.arrayBuffer(), short);
+  }
   const heard = await product.post(`${path}/send`, Buffer.alloc(4_000, 1), {
     headers: { "content-type": "audio/pcm" },
   });
@@ -80,7 +84,7 @@ test("gemini-live: turns, tools, audio as bytes both ways, and a session that is
   assert.ok(!state.includes("session-1"), "the handle is a secret");
   upstream.connections[0]?.socket.terminate();
   await upstream.until(() => upstream.connections.length === 2);
-  const turnsBefore = prompts.length + 3;
+  const turnsBefore = prompts.length + 5;
   assert.deepEqual(wordsOf(await ask(prompt("recall"))), ["turn", `${turnsBefore + 1}`]);
   upstream.connections[1]?.send(Buffer.from('{"goAway":{"timeLeft":"10s"}}'));
   await upstream.until(() => upstream.connections.length === 3 && upstream.connections[1]?.closed);

@@ -81,6 +81,10 @@ test("openai-realtime: ten callers at once get their own responses, deltas and e
         headers: { accept: "application/octet-stream" },
       });
       assert.ok(Buffer.from(await raw.arrayBuffer()).equals(speech));
+      const failing = await product.post(`${path}/request`, create("failing"), {
+        headers: { accept: "application/octet-stream" },
+      });
+      await assert.rejects(failing.arrayBuffer(), "a response that failed is not whole");
 
       const named = await replyTo({ ...create("named", { event_id: "mine" }), type: "response.create" });
       assert.deepEqual(named.at(-1)?.response?.metadata, { sidesocket: "mine" });

@@ -13,7 +13,7 @@ interface ClientMessage {
 
 /**
  * All of its JSON comes in binary frames, as the API's does. A turn says its words one by one, then in audio; `endless`
- * never ends, `weather` calls a tool, and `recall` says how many turns the session has had. Audio of the caller is heard
+ * never ends, `weather` calls a tool, `interrupted` is, and `recall` says how many turns the session has had. Audio of the caller is heard
  * without a reply, and an unprompted turn follows after 4,000 bytes.
  */
 export function startGemini(t?: Cleanup): Promise<Upstream> {
@@ -21,13 +21,16 @@ export function startGemini(t?: Cleanup): Promise<Upstream> {
   const open = new Map<UpstreamConnection, { handle: string; heard: number }>();
   const say = (connection: UpstreamConnection, message: object) =>
     connection.send(Buffer.from(JSON.stringify(message)));
+  const sound = (connection: UpstreamConnection, text: string) => {
+    const data = Buffer.from(text).toString("base64");
+    const inlineData = { mimeType: "audio/pcm;rate=24000", data };
+    say(connection, { serverContent: { modelTurn: { parts: [{ inlineData }] } } });
+  };
   const speak = (connection: UpstreamConnection, text: string) => {
     for (const word of text.split(" ")) {
       say(connection, { serverContent: { modelTurn: { parts: [{ text: word }] } } });
     }
-    const data = Buffer.from(text).toString("base64");
-    const inlineData = { mimeType: "audio/pcm;rate=24000", data };
-    say(connection, { serverContent: { modelTurn: { parts: [{ inlineData }] } } });
+    sound(connection, text);
     say(connection, { serverContent: { generationComplete: true } });
     say(connection, { serverContent: { turnComplete: true }, usageMetadata: { totalTokenCount: 1 } });
   };
@@ -57,7 +60,12 @@ export function startGemini(t?: Cleanup): Promise<Upstream> {
       say(connection, { sessionResumptionUpdate: { newHandle: handle, resumable: true } });
       if (toolResponse) speak(connection, JSON.stringify(toolResponse.functionResponses[0]?.response));
       else if (text === "weather") {
+        sound(connection, "let me see");
         say(connection, { toolCall: { functionCalls: [{ id: "call-1", name: "weather", args: { city: "Oslo" } }] } });
+      } else if (text === "interrupted") {
+        sound(connection, text);
+        say(connection, { serverContent: { interrupted: true } });
+        say(connection, { serverContent: { turnComplete: true } });
       } else if (text === "endless") say(connection, { serverContent: { modelTurn: { parts: [{ text: "…" }] } } });
       else speak(connection, text === "recall" ? `turn ${turns}` : text);
     },

@@ -10,7 +10,10 @@ interface ClientEvent {
   readonly response?: { readonly instructions?: string; readonly metadata?: Readonly<Record<string, string>> };
 }
 
-/** Responses whose instructions are `endless` go on until they are cancelled; `wrong` is refused; `echo` has the audio. */
+/**
+ * Responses whose instructions are `endless` go on until they are cancelled; `wrong` is refused; `failing` fails among
+ * its deltas; `echo` has the audio.
+ */
 export function startRealtime(t?: Cleanup): Promise<Upstream> {
   const sessions = new Map<UpstreamConnection, RealtimeSession>();
   return startUpstream({
@@ -66,7 +69,7 @@ class RealtimeSession {
     for (const delta of instructions) this.#send({ type: "response.output_text.delta", response_id: id, delta });
     const delta = Buffer.from(instructions).toString("base64");
     this.#send({ type: "response.output_audio.delta", response_id: id, delta });
-    if (instructions !== "endless") this.#done("completed");
+    if (instructions !== "endless") this.#done(instructions === "failing" ? "failed" : "completed");
   }
 
   #done(status: string): void {

@@ -197,6 +197,13 @@ export function tooMuch(bound: string): Failure {
   return { code: "invalid_reply", sent: "yes", detail: `the reply came in ${bound}` };
 }
 
+/** The failure of a reply as bytes whose last frame refuses it, or says that it was cut short. */
+export const cutShort: Failure = {
+  code: "invalid_reply",
+  sent: "yes",
+  detail: "the upstream ended the reply before its bytes were whole: request it as JSON or as lines to read why",
+};
+
 /** @param bound the one that the unread frames exceeded */
 export function unread(bound: string): Failure {
   return { code: "invalid_reply", sent: "yes", detail: `the reply comes faster than it is read: ${bound} are unread` };

@@ -1,6 +1,8 @@
 /** The requests in flight, each with its place in the table and its batch, its deadline and the frames of its reply. */
 import type { Failure } from "../../errors.ts";
+import { frameText } from "../../protocols/condition.ts";
 import type { Aliased, Body, Classified, Protocol, ReplyFrame, WireId } from "../../protocols/protocol.ts";
+import { refusesCommonly } from "../messages/subscription-recipe.ts";
 import { type Counters, type Failed, HEAVY_BYTES, inBytes, type Outcome } from "../outcome.ts";
 import type { Budget } from "../util/budget.ts";
 import { ConfiguredFrames } from "./configured-frames.ts";
@@ -138,8 +140,12 @@ export class InFlight {
   /** A frame without bytes is only a sign that the reply goes on. */
   #passOnBytes(entry: SentEntry, body: Body, now: number): void {
     const bytes = typeof body === "string" ? this.#protocol.bytesIn?.(body) : body;
-    if (bytes !== undefined) this.#passOn(entry, bytes, now);
-    else this.#reassembly.goesOn(entry, now);
+    if (bytes !== undefined) {
+      this.#passOn(entry, bytes, now);
+      return;
+    }
+    this.#reassembly.goesOn(entry, now);
+    if (typeof body === "string" && this.#protocol.refuses?.(body)) entry.phase.isCut = true;
   }
 
   /** From its first frame on a stream has no deadline: it goes on for as long as it is read and does not stall. */
@@ -158,7 +164,20 @@ export class InFlight {
     this.correlation.ended(entry, now);
     this.forget(entry);
     const times = { queueMs: phase.at - arrivedAt, upstreamMs: now - phase.at };
-    this.#settle(entry.request, entry.index, { type: "reply", body, ...(isText && { isText }), ...times });
+    const isCut = entry.bytesOnly && (phase.isCut || this.#isCut(body));
+    this.#settle(entry.request, entry.index, {
+      type: "reply",
+      body,
+      ...(isText && { isText }),
+      ...(isCut && { isCut }),
+      ...times,
+    });
+  }
+
+  /** Judges the frame that ends a reply of bytes, which say nothing about whether they are all. */
+  #isCut(last: Body): boolean {
+    const frame = frameText(last);
+    return refusesCommonly(frame) || (frame.text !== undefined && this.#protocol.refuses?.(frame.text) === true);
   }
 
   /** Ends an entry that was sent and waits for nothing more. */

@@ -67,6 +67,8 @@ export interface SentPhase {
   acknowledged: boolean;
   /** The conditions that must all be met for the end of its reply, and have been, as bits. */
   met: number;
+  /** True once a frame of a reply as bytes says that they are not all. */
+  isCut: boolean;
 }
 
 interface CommonEntry {

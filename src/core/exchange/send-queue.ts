@@ -217,6 +217,7 @@ export class SendQueue {
       at: now,
       heard: this.#heard.count,
       acknowledged: false,
+      isCut: false,
       met: 0,
     };
     const entry = this.#requests.table.send(held, wire, phase);

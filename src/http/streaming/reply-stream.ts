@@ -2,12 +2,11 @@
 
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { refusesCommonly } from "../../core/messages/subscription-recipe.ts";
+import { cutShort } from "../../core/exchange/failures.ts";
 import { type Outcome, type StreamKind, weightOf } from "../../core/outcome.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { refused } from "../../errors.ts";
 import { base64Of, concatenated } from "../../protocols/bytes.ts";
-import { frameText } from "../../protocols/condition.ts";
 import { isJsonTo, textOf } from "../../protocols/json-message.ts";
 import { LARGE_TEXT } from "../../protocols/outline.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -175,11 +174,6 @@ export function streamReply(
   });
 }
 
-/** A refusal is short. */
-function isRefusal(body: Body): boolean {
-  return body.length <= LARGE_TEXT && refusesCommonly(frameText(body));
-}
-
 type FailedOutcome = Extract<Outcome, { type: "failed" }>;
 
 /** Buffers frames between the upstream and a caller that reads at its own pace. */
@@ -293,13 +287,12 @@ class ReplyStream implements StreamReader {
 
   /** The text after the last frame; undefined if the response must not seem to be whole. */
   #last(outcome: Outcome): string | undefined {
-    const { end, error, kind } = this.#format;
-    if (outcome.type === "failed") {
-      const document = this.#describe(outcome.failure);
-      return error?.(document);
-    }
-    const isRefused = kind === "bytes" && outcome.type === "reply" && isRefusal(outcome.body);
-    return isRefused ? undefined : end;
+    const { end, error } = this.#format;
+    const isCut = outcome.type === "reply" && outcome.isCut;
+    const failure = outcome.type === "failed" ? outcome.failure : isCut ? cutShort : undefined;
+    if (failure === undefined) return end;
+    const document = this.#describe(failure);
+    return error?.(document);
   }
 }
 

@@ -34,6 +34,9 @@ const turns = jsonByOrder(
   { unprompted: true },
 );
 
+/** Says of a turn that the caller has interrupted it, or that it goes on once tools have responded. */
+const CUT_SHORT = { any: [TOOL_CALL, { match: { "/serverContent/interrupted": true } }] };
+
 /** 100 ms of 16-bit samples. */
 const AUDIO_TYPE = "audio/pcm;rate=16000";
 const AUDIO_BYTES = 3_200;
@@ -49,6 +52,7 @@ const live: Protocol = {
     const prompts = "clientContent with turnComplete, toolResponse, and realtimeInput with text or activityEnd";
     throw new InvalidMessage("shape", `only ${prompts} have a reply: use /send for all else`);
   },
+  refuses: (last) => matchesFrame(last, CUT_SHORT),
   bytesIn,
   wrap: (bytes) => `{"realtimeInput":{"audio":{"mimeType":"${AUDIO_TYPE}","data":"${base64Of(bytes)}"}}}`,
 };

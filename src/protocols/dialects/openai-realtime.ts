@@ -36,6 +36,8 @@ const events = json(
 const AUDIO = {
   any: [{ match: { "/type": "response.output_audio.delta" } }, { match: { "/type": "response.audio.delta" } }],
 };
+/** The end of a response that was cancelled, failed, or reached a limit. */
+const CUT_SHORT = { match: { "/type": "response.done" }, not: { match: { "/response/status": "completed" } } };
 /** 100 ms of 16-bit samples at 24 kHz. */
 const AUDIO_BYTES = 4_800;
 
@@ -51,6 +53,7 @@ const realtime: Protocol = {
     return encoded;
   },
   cancel: (_, alias) => `{"type":"response.cancel"${alias === undefined ? "" : `,"response_id":${alias}`}}`,
+  refuses: (last) => matchesFrame(last, CUT_SHORT),
   bytesIn: (frame) =>
     matchesFrame(frame, AUDIO) ? bytesFrom(stringIn(frame, checkedJson(frame).root, ["delta"])) : undefined,
   wrap: (bytes) => `{"type":"input_audio_buffer.append","audio":"${base64Of(bytes)}"}`,

@@ -6,6 +6,11 @@ export default {
     ["a turn that nobody asked for costs the connection", "{ unprompted: true }", "{ unprompted: false }"],
     ["a message that has no reply waits for one", "if (isPrompt) return", "if (encoded) return"],
     ["a prompt is sent without waiting for its turn", 'isPrompt && route === "send"', "false"],
+    [
+      "a turn that was interrupted seems to be whole",
+      '"/serverContent/interrupted": true',
+      '"/serverContent/other": true',
+    ],
     ["the session starts over", "keep: true,", "keep: false,"],
   ],
 };

@@ -6,6 +6,7 @@ export default {
     ["other events wait for a reply", "if (!matchesFrame(message,", "if (false && !matchesFrame(message,"],
     ["the beginning of a response is its reply", '{ "/type": "response.done" }', '{ "/type": "response.created" }'],
     ["a caller who leaves cancels nothing", "cancel: (_, alias) => `", "cancel: (_, alias) => alias && `"],
+    ["a response that failed seems to be whole", "matchesFrame(last, CUT_SHORT)", "false"],
     ["audio of a response is not passed on", "matchesFrame(frame, AUDIO)", "false"],
   ],
 };

@@ -23,6 +23,17 @@ test("a response is cancelled by its id, once that is known", () => {
   assert.equal(openai.cancel?.(1, '"resp-1"'), '{"type":"response.cancel","response_id":"resp-1"}');
 });
 
+test("a reply is cut short by a response that did not complete, a call of tools, and an interruption", () => {
+  const done = (status: string) => `{"type":"response.done","response":{"status":"${status}"}}`;
+  for (const status of ["failed", "cancelled", "incomplete"])
+    assert.equal(openai.refuses?.(done(status)), true, status);
+  for (const whole of [done("completed"), '{"type":"response.created","response":{"status":"in_progress"}}'])
+    assert.equal(openai.refuses?.(whole), false, whole);
+  for (const cut of ['{"toolCall":{}}', '{"serverContent":{"interrupted":true}}'])
+    assert.equal(gemini.refuses?.(cut), true);
+  assert.equal(gemini.refuses?.('{"serverContent":{"turnComplete":true}}'), false);
+});
+
 test("the bytes of a frame are those of its audio, if it has some", () => {
   const audio = base64Of(new Uint8Array([1, 2, 3]));
   const part = { inlineData: { mimeType: "audio/pcm", data: audio } };
