@@ -216,7 +216,8 @@ export interface Protocol {
   refuses?(reply: string): boolean;
   /**
    * Returns the frame that cancels the rest of the reply to `id`; omitted if the protocol has none. `alias`: the
-   * upstream's own id of that reply, as normalized JSON, if a frame has told it.
+   * upstream's own id of that reply, as normalized JSON, if a frame has told it. Undefined: nothing can cancel it, or
+   * not before that; then it is called again.
    */
   cancel?(id: WireId, alias?: string, connection?: number): Body | undefined;
   /**

@@ -13,13 +13,15 @@ export class CorrelateById implements Correlation {
   readonly #configured: ConfiguredFrames;
   readonly #ids: WireIds;
   readonly #aliases = new Aliases();
+  /** The buried ids whose cancellation waits for an alias. */
+  readonly #uncancelled = new Set<WireId>();
   /** True if callers' own ids are on the wire. */
   readonly #callers: boolean;
 
   constructor(table: RequestTable, configured: ConfiguredFrames, { maxId, ids }: Pick<Protocol, "maxId" | "ids">) {
     this.#table = table;
     this.#configured = configured;
-    this.#ids = new WireIds(maxId, (id) => this.#aliases.forget(id));
+    this.#ids = new WireIds(maxId, (id) => this.#forget(id));
     this.#callers = ids === "callers";
   }
 
@@ -41,9 +43,21 @@ export class CorrelateById implements Correlation {
 
   handedOver(): void {}
 
-  learn({ wire, phase }: SentEntry, alias: string): void {
-    if (wire === undefined) return;
-    this.#aliases.learn(phase.connection, wire, alias, (known) => this.#table.has(known));
+  learn(connection: number, wire: WireId, alias: string): void {
+    this.#aliases.learn(connection, wire, alias, (known) => this.#table.has(known));
+  }
+
+  cancelOnceNamed(wire: WireId): void {
+    if (this.#ids.isBuried(wire)) this.#uncancelled.add(wire);
+  }
+
+  takeUncancelled(wire: WireId): boolean {
+    return this.#uncancelled.delete(wire);
+  }
+
+  #forget(wire: WireId): void {
+    this.#aliases.forget(wire);
+    this.#uncancelled.delete(wire);
   }
 
   named(connection: number, alias: string): WireId | undefined {

@@ -65,6 +65,12 @@ export class CorrelateByOrder implements Correlation {
   /** Frames name no request, and so they have no other name for one. */
   learn(): void {}
 
+  cancelOnceNamed(): void {}
+
+  takeUncancelled(): boolean {
+    return false;
+  }
+
   /** The request whose reply is due on this connection, even if its caller does not wait any more. */
   named(connection: number): WireId | undefined {
     const due = this.find(connection)?.phase ?? this.owed();

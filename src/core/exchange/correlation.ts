@@ -24,8 +24,8 @@ export interface Correlation {
   takes(expectsReply: boolean, unanswered: boolean): boolean;
   /** Call as an entry is handed to the socket. */
   handedOver(entry: SentEntry, now: number): void;
-  /** Takes note that the upstream goes on with the reply to an entry under another id. */
-  learn(entry: SentEntry, alias: string): void;
+  /** Takes note that the upstream goes on with the reply to `wire` under another id. */
+  learn(connection: number, wire: WireId, alias: string): void;
   /** The id of the request that was given this alias on this connection. */
   named(connection: number, alias: string): WireId | undefined;
   /** An alias of that request; undefined if none is known. */
@@ -41,6 +41,10 @@ export interface Correlation {
    * `newest`: the request went out on the newest connection.
    */
   orphaned(entry: SentEntry, now: number, newest: boolean): void;
+  /** Takes note that a request which was orphaned is to be cancelled once its alias is known. */
+  cancelOnceNamed(wire: WireId): void;
+  /** @returns true, once, for such a request whose reply has not ended yet */
+  takeUncancelled(wire: WireId): boolean;
   /** The phase of a request that ended while its reply may still come; undefined if none is known. */
   owed(wire: WireId): SentPhase | undefined;
   /**

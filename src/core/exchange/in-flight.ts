@@ -251,6 +251,14 @@ export class InFlight {
     const frame = cancels && wire !== undefined ? this.cancellation(wire, phase.connection) : undefined;
     this.correlation.orphaned(entry, now, this.#delivery.isNewest(phase.connection));
     if (frame !== undefined) this.#effects.push({ type: "send", connection: phase.connection, frame });
+    else if (cancels && wire !== undefined) this.correlation.cancelOnceNamed(wire);
+  }
+
+  /** Cancels the rest of a reply that nobody reads, now that its alias is known. */
+  cancelNamed(connection: number, wire: WireId): void {
+    if (!this.correlation.takeUncancelled(wire)) return;
+    const frame = this.cancellation(wire, connection);
+    if (frame !== undefined) this.#effects.push({ type: "send", connection, frame });
   }
 
   /** The reply, if it is small or there is memory for it until its caller has taken it. */

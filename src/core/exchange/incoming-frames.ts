@@ -136,7 +136,10 @@ export class IncomingFrames {
     const entry = correlation.find(connection, given.id);
     const phase = entry?.phase ?? correlation.owed(given.id);
     const decoded = phase?.connection === connection ? advanced(given, phase) : given;
-    if (entry && "alias" in decoded && decoded.alias !== undefined) correlation.learn(entry, decoded.alias);
+    if (phase?.connection === connection && "alias" in decoded && decoded.alias !== undefined) {
+      correlation.learn(connection, decoded.id, decoded.alias);
+      if (!entry) this.#of.requests.cancelNamed(connection, decoded.id);
+    }
     const configured = entry ? undefined : this.#of.configured.find(connection, decoded.id);
     if (configured) {
       this.#onConfiguredFrame(connection, configured, decoded, frame);

@@ -52,7 +52,8 @@ const realtime: Protocol = {
       throw new InvalidMessage("shape", "only response.create has a reply: use /send for all other events");
     return encoded;
   },
-  cancel: (_, alias) => `{"type":"response.cancel"${alias === undefined ? "" : `,"response_id":${alias}`}}`,
+  // Without its id, it would be the response of whichever caller is in its turn.
+  cancel: (_, alias) => (alias === undefined ? undefined : `{"type":"response.cancel","response_id":${alias}}`),
   refuses: (last) => matchesFrame(last, CUT_SHORT),
   bytesIn: (frame) =>
     matchesFrame(frame, AUDIO) ? bytesFrom(stringIn(frame, checkedJson(frame).root, ["delta"])) : undefined,

@@ -37,6 +37,12 @@ export default {
       "",
       { tests: ["test/core/exchange/exchange-alias"] },
     ],
+    [
+      "an alias that comes after the end cancels",
+      "this.#uncancelled.delete(wire);\n  }",
+      "}",
+      { tests: ["test/core/exchange/exchange-alias"] },
+    ],
     ["a caller may reuse an id whose reply may still arrive", " || this.#ids.isBuried(wire)", ""],
     ["an older connection frees an id of the newest", 'if (this.#callers && !newest) return "unclaimed";', ""],
     [

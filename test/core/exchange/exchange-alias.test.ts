@@ -88,6 +88,7 @@ test("the rest of a reply whose caller left is late up to its end, and the upstr
   model.abandon(model.call("{}"));
   assert.deepEqual(model.ownFrames, [], "without the alias, another request would be cancelled");
   say(model, 0, { response: "r1" });
+  assert.deepEqual(model.ownFrames, [], "the alias is that of the request whose caller waits");
   model.abandon(seq);
   assert.deepEqual(model.ownFrames, ['{"stop":"r1"}']);
   say(model, 0, { of: "r1", delta: 1 });
@@ -95,6 +96,34 @@ test("the rest of a reply whose caller left is late up to its end, and the upstr
   assert.deepEqual([model.messages, model.exchange.counters.late], [[], 2]);
   say(model, 0, { of: "r1", done: 2 });
   assert.deepEqual([model.messages, model.exchange.counters.unclaimed], [['{"of":"r1","done":2}'], 0]);
+});
+
+test("the cancellation of a request whose caller left before its alias was known waits for that, or the end", () => {
+  const model = connected();
+  for (let n = 0; n < 3; n++) model.abandon(model.call("{}"));
+  say(model, 0, { note: 1 });
+  say(model, 1, { done: 1 });
+  say(model, 1, { response: "r2" });
+  assert.deepEqual(model.ownFrames, []);
+  say(model, 0, { response: "r1" }, 9);
+  say(model, 2, { response: "r3" });
+  say(model, 0, { response: "r1" });
+  say(model, 0, { response: "r1", delta: 1 });
+  assert.deepEqual(model.ownFrames, ['{"stop":"r3"}', '{"stop":"r1"}'], "each once, over its connection");
+  say(model, 0, { of: "r1", done: 1 });
+  assert.equal(model.messages.length, 1, "only what came after the end");
+});
+
+test("a request that timed out before its alias was known gets the late rest of its reply under that", () => {
+  const model = connected();
+  const seq = model.call("{}", "request", 1_000);
+  model.pass(1_100);
+  model.fails(seq, "reply_timeout", "maybe");
+  say(model, 0, { response: "r1" });
+  say(model, 0, { of: "r1", done: 1 });
+  const late = model.lates.get(seq);
+  assert.equal(late?.type === "reply" && late.body, '[{"response":"r1"},{"of":"r1","done":1}]');
+  assert.deepEqual(model.ownFrames, [], "its reply is wanted");
 });
 
 test("a request that timed out gets the late rest of its reply under its alias", () => {

@@ -8,8 +8,8 @@ export default {
     ["the reply to a frame of the configuration is a message", "if (!isReply || configured.answered) {", "{"],
     [
       "an alias is not learned",
-      "correlation.learn(entry, decoded.alias);",
-      "void entry;",
+      "correlation.learn(connection, decoded.id, decoded.alias);",
+      "",
       { tests: ["test/core/exchange/exchange-alias"] },
     ],
     [
