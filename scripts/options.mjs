@@ -19,6 +19,7 @@ const PATH = "src/upstream-options.ts";
 const NAMES = {
   ProtocolOptions: "ProtocolOptions",
   GreetingStep: "GreetingStepOptions",
+  FarewellStep: "FarewellStepOptions",
   Answer: "AnswerOptions",
   Frames: "FramesOptions",
   Condition: "ConditionOptions",

@@ -90,6 +90,8 @@ export interface UpstreamOptions {
   readonly cookies?: boolean | undefined;
   /** Steps to run on every connection before it counts as ready. By default those of the protocol. */
   readonly greeting?: readonly GreetingStepOptions[] | undefined;
+  /** Steps to run before a connection is closed in order. By default those of the protocol. */
+  readonly farewell?: readonly FarewellStepOptions[] | undefined;
   /** Values to take out of frames. By default those of the protocol. */
   readonly capture?: readonly CaptureOptions[] | undefined;
   /**
@@ -651,6 +653,34 @@ export type GreetingStepOptions =
           }
         | undefined;
     };
+
+/** A step of the farewell, which sends, expects, or both. */
+export interface FarewellStepOptions {
+  /** The message to send: a text, sent as it is, or a value, sent as JSON. */
+  readonly send?: JsonValue | undefined;
+  /** The frame to wait for after it; without it in its time, the farewell goes on. */
+  readonly expect?:
+    | string
+    | {
+        /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
+        readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+        /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
+        readonly has?: readonly string[] | undefined;
+        /** Places at which there must be none. */
+        readonly lacks?: readonly string[] | undefined;
+        /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
+        readonly text?: string | undefined;
+        /** Conditions of which one must hold. */
+        readonly any?: readonly ConditionOptions[] | undefined;
+        /** Conditions that must all hold. */
+        readonly all?: readonly ConditionOptions[] | undefined;
+        /** A condition that must not hold. */
+        readonly not?: ConditionOptions | undefined;
+        /** The time within which the frame must come. Default: `"1s"`. */
+        readonly within?: Duration | undefined;
+      }
+    | undefined;
+}
 
 /** Values that frames of the upstream bring. */
 export interface CaptureOptions {

@@ -82,6 +82,7 @@ function listening(settings: UpstreamSettings, url: string, subprotocols: readon
     subprotocols: [...subprotocols],
     protocol: "text",
     greeting: [],
+    farewell: [],
     subscriptions: {},
     webhooks: [],
     failover: [],

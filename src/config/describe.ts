@@ -36,6 +36,7 @@ function describeUpstream({
   headers,
   subprotocols,
   greeting,
+  farewell,
   protocol,
   subscriptions,
   webhooks,
@@ -50,9 +51,8 @@ function describeUpstream({
     headers: Object.keys(headers),
     subprotocols: subprotocols.map((name) => (isSecretName(name) ? REDACTED : name)),
     protocol: describeProtocol(protocol),
-    greeting: greeting.map(({ expect, ...step }) =>
-      ["send" in step && "send", expect && "expect"].filter(Boolean).join(", "),
-    ),
+    greeting: greeting.map(describeStep),
+    farewell: farewell.map(describeStep),
     subscriptions: Object.keys(subscriptions),
     webhooks: webhooks.map((webhook) => ({
       ...webhook,
@@ -65,6 +65,10 @@ function describeUpstream({
     add: Object.keys(add),
     ...rest,
   };
+}
+
+function describeStep({ expect, ...step }: { readonly send?: unknown; readonly expect?: unknown }): string {
+  return ["send" in step && "send", expect && "expect"].filter(Boolean).join(", ");
 }
 
 function describeProxy(proxy: UpstreamSettings["proxy"]): unknown {

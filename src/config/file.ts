@@ -137,6 +137,7 @@ const SECRET_PLACES = new Set([
   "subprotocols",
   "protocol",
   "greeting",
+  "farewell",
   "keepalive",
   "subscriptions",
   "webhooks",

@@ -4,7 +4,13 @@ import * as z from "zod";
 import type { Dialect } from "../protocols/dialect.ts";
 import { DIALECTS, type DialectName } from "../protocols/dialects.ts";
 import { ALL_OF_MAX } from "../protocols/frame-rules.ts";
-import { type GreetingStep, type Rejection, STEP_MS } from "../protocols/preset.ts";
+import {
+  FAREWELL_STEP_MS,
+  type FarewellStep,
+  type GreetingStep,
+  type Rejection,
+  STEP_MS,
+} from "../protocols/preset.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
 import { needsAlias, needsIdToSend } from "../protocols/subscription-request.ts";
 import { isTemplate, TEXT_ID_KINDS, type TextIds, templatePlaces } from "../protocols/text.ts";
@@ -297,6 +303,30 @@ export const greetingStep = z
     return { ...sending, expect: { ...rest, ...(rejected && { reject: rejected }) } };
   })
   .meta({ id: "GreetingStep", description: "A step of the greeting, which sends, expects, or both." });
+
+export const farewellStep = z
+  .strictObject({
+    send: jsonValue.optional().describe("The message to send: a text, sent as it is, or a value, sent as JSON."),
+    expect: z
+      .union(
+        [
+          textPattern,
+          z
+            .strictObject({
+              ...conditionShape,
+              within: duration.prefault("1s").describe("The time within which the frame must come."),
+            })
+            .superRefine(checkCondition),
+        ],
+        CONDITION_FORM,
+      )
+      .transform((given) => (typeof given === "string" ? { text: given, within: FAREWELL_STEP_MS } : given))
+      .optional()
+      .describe("The frame to wait for after it; without it in its time, the farewell goes on."),
+  })
+  .refine(({ send, expect }) => send !== undefined || expect !== undefined, "must have send or expect")
+  .transform((given): FarewellStep => given)
+  .meta({ id: "FarewellStep", description: "A step of the farewell, which sends, expects, or both." });
 
 /** A message in the upstream's protocol that requests a sign of life from its application. */
 export const heartbeat = z.strictObject({

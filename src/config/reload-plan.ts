@@ -64,6 +64,7 @@ export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limi
   redirects: "in_place",
   cookies: "in_place",
   greeting: "rotated",
+  farewell: "rotated",
   // A connection has the values that its frames have brought.
   capture: "rotated",
   add: "rotated",

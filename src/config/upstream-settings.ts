@@ -10,7 +10,7 @@ import { condition, faultOfPlace, memberPlace } from "./condition-settings.ts";
 import { headers, namedHost, subscriptionName, unique } from "./fields.ts";
 import { instancesSchema, isTemplate, paramsSchema, templateFaults } from "./instance-settings.ts";
 import { misplacedPlaceholders, misusedValues } from "./placeholder-places.ts";
-import { greetingStep, heartbeat, isModulePath, protocol } from "./protocol-settings.ts";
+import { farewellStep, greetingStep, heartbeat, isModulePath, protocol } from "./protocol-settings.ts";
 import { proxy } from "./proxy-settings.ts";
 import { subscription } from "./subscription-settings.ts";
 import { tls } from "./tls-settings.ts";
@@ -111,6 +111,10 @@ export const upstreamSchema = z
       .array(greetingStep)
       .optional()
       .describe("Steps to run on every connection before it counts as ready. By default those of the protocol."),
+    farewell: z
+      .array(farewellStep)
+      .optional()
+      .describe("Steps to run before a connection is closed in order. By default those of the protocol."),
     capture: capture.optional().describe("Values to take out of frames. By default those of the protocol."),
     add: additions.optional(),
     limits: z
@@ -287,7 +291,10 @@ export const upstreamSchema = z
     });
   })
   .transform(
-    ({ protocol, subprotocols, greeting, capture, keepalive, reconnect, add, close_code, ...rest }, context) => {
+    (
+      { protocol, subprotocols, greeting, farewell, capture, keepalive, reconnect, add, close_code, ...rest },
+      context,
+    ) => {
       const brought = preset(protocol);
       if (brought && greeting === undefined && brought.greeting === null) {
         const message = "needs its token ({ preset: …, token: … }) or a greeting that logs in";
@@ -304,6 +311,7 @@ export const upstreamSchema = z
         add: additions,
         protocol,
         greeting: steps,
+        farewell: farewell ?? [...(brought?.farewell ?? [])],
         capture: rules,
         keepalive: { ...keepalive, heartbeat },
       };

@@ -41,6 +41,7 @@ interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
   readonly subprotocols?: readonly string[] | undefined;
   readonly greeting?: readonly object[] | undefined;
+  readonly farewell?: readonly object[] | undefined;
   readonly keepalive: object;
   readonly protocol: string | object;
   readonly subscriptions: object;

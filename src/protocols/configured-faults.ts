@@ -9,6 +9,7 @@ import { ID, messageText, unsendable } from "./subscription-request.ts";
 /** The settings that have such frames. */
 interface Configured {
   readonly greeting: readonly { readonly send?: unknown }[];
+  readonly farewell: readonly { readonly send?: unknown }[];
   readonly keepalive: { readonly heartbeat: { readonly send: unknown } | null };
   readonly protocol: string | object;
   readonly add: Readonly<Record<string, unknown>>;
@@ -57,15 +58,20 @@ function configuredFaults(
   });
 }
 
-function framesOf({ greeting, keepalive: { heartbeat }, protocol }: Configured) {
+function framesOf({ greeting, farewell, keepalive: { heartbeat }, protocol }: Configured) {
   const { answers = [] } = (typeof protocol === "object" ? protocol : {}) as {
     readonly answers?: readonly AnswerRule[];
   };
   return [
-    ...greeting.flatMap(({ send }, at) => (send === undefined ? [] : [{ path: ["greeting", at, "send"], send }])),
+    ...sentBy("greeting", greeting),
+    ...sentBy("farewell", farewell),
     ...(heartbeat ? [{ path: ["keepalive", "heartbeat", "send"], send: heartbeat.send }] : []),
     ...answers.map((rule, at) => ({ path: ["protocol", "answers", at, "send"], send: sampleAnswer(rule) })),
   ];
+}
+
+function sentBy(key: string, steps: Configured["greeting"]) {
+  return steps.flatMap(({ send }, at) => (send === undefined ? [] : [{ path: [key, at, "send"], send }]));
 }
 
 function faultOf({ accepts, adopt, fault }: Pick<Protocol, "accepts" | "adopt" | "fault">, text: string) {

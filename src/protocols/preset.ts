@@ -16,6 +16,13 @@ export interface GreetingStep {
   readonly first?: boolean | undefined;
 }
 
+/** A step of a farewell, in its parsed form: it sends, expects, or does one after the other. */
+export interface FarewellStep {
+  readonly send?: unknown;
+  /** `within`: milliseconds. */
+  readonly expect?: (Condition & { readonly within: number }) | undefined;
+}
+
 /** A condition on the frame to come; an empty one takes any frame. */
 export interface Expectation extends Condition {
   /** Looked at first: a frame that meets it ends the attempt. */
@@ -49,6 +56,7 @@ export interface Preset {
   readonly subprotocols?: readonly string[];
   /** Null if the preset cannot greet because it has no token. */
   readonly greeting?: readonly GreetingStep[] | null;
+  readonly farewell?: readonly FarewellStep[];
   readonly capture?: readonly CaptureRule[];
   readonly heartbeat?: HeartbeatMessage;
   readonly frames?: FrameOptions;
@@ -84,5 +92,8 @@ export interface AddressSource {
 /** The time that a replaced connection has for its replies if no setting says so: the default of that setting. */
 export const DRAIN_MS = 30_000;
 
-/** The deadline of each expect step of a preset, in milliseconds. */
+/** The deadline of each expect step of a preset's greeting, in milliseconds. */
 export const STEP_MS = 5_000;
+
+/** The deadline of each expect step of a farewell if no setting says so, in milliseconds. */
+export const FAREWELL_STEP_MS = 1_000;

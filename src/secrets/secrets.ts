@@ -45,6 +45,7 @@ export interface Outgoing {
   readonly tls?: { readonly passphrase?: string | undefined } | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly greeting: readonly object[];
+  readonly farewell?: readonly object[] | undefined;
   readonly keepalive: object;
   readonly protocol: string | object;
   readonly subscriptions: object;
@@ -53,8 +54,8 @@ export interface Outgoing {
 
 /** Picks the settings whose texts go out. */
 export function outgoingOf(settings: Outgoing): Outgoing {
-  const { url, proxy, tls, headers, greeting, keepalive, protocol, subscriptions, add } = settings;
-  return { url, proxy, tls, headers, greeting, keepalive, protocol, subscriptions, add };
+  const { url, proxy, tls, headers, greeting, farewell, keepalive, protocol, subscriptions, add } = settings;
+  return { url, proxy, tls, headers, greeting, farewell, keepalive, protocol, subscriptions, add };
 }
 
 /**
@@ -66,7 +67,8 @@ export function secretsOf(
   settings: Outgoing & { readonly subprotocols?: readonly string[] },
   resolved: Iterable<string> = [],
 ): readonly string[] {
-  const { url, proxy, tls, headers, greeting, keepalive, protocol, subscriptions, add, subprotocols = [] } = settings;
+  const { url, proxy, tls, headers, greeting, subprotocols = [] } = settings;
+  const { farewell, keepalive, protocol, subscriptions, add } = settings;
   const found = new Set<string>(resolved);
   for (const text of [proxy?.username, proxy?.password, tls?.passphrase]) if (text !== undefined) found.add(text);
   for (const value of Object.values(headers)) for (const part of partsOf(value)) found.add(part);
@@ -77,7 +79,7 @@ export function secretsOf(
     collect(send, found, (text, name) => name === undefined || !NAMING.test(name) || KEY_LIKE.test(text));
     collect(expected, found, isSecret);
   }
-  collect(unquoted([keepalive, protocol, subscriptions, add]), found, isSecret);
+  collect(unquoted([farewell, keepalive, protocol, subscriptions, add]), found, isSecret);
   return [...found].filter(({ length }) => length >= SECRET_MIN).sort((a, b) => b.length - a.length);
 }
 

@@ -31,6 +31,7 @@ test("an upstream needs only its url and gets every default, in milliseconds and
     tls: { min_version: "1.2" },
     required: true,
     failover: [],
+    farewell: [],
     headers: {},
     subprotocols: [],
     protocol: "json-rpc",

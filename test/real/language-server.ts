@@ -17,12 +17,15 @@ export interface LanguageServer {
   readonly upstream: Upstream;
   /** The transcripts of all connections, in order. */
   readonly transcripts: readonly Transcript[];
+  /** The exit codes of the processes that have ended, by the number of their connection. */
+  readonly exitCodes: ReadonlyMap<number, number | null>;
 }
 
 /** Starts the bridge, whose `upstream` may be stopped and restarted, and with it all processes. */
 export async function startLanguageServer(t: Cleanup): Promise<LanguageServer> {
   const processes = new Map<UpstreamConnection, ChildProcess>();
   const transcripts: Transcript[] = [];
+  const exitCodes = new Map<number, number | null>();
   const upstream = await startUpstream({
     t,
     onConnection(connection) {
@@ -30,7 +33,9 @@ export async function startLanguageServer(t: Cleanup): Promise<LanguageServer> {
       const transcript: Transcript = { client: [], server: [] };
       transcripts.push(transcript);
       processes.set(connection, child);
-      connection.socket.once("close", () => child.kill());
+      child.once("exit", (code) => exitCodes.set(connection.number, code));
+      // At the end of its input it ends with 0 only if it was asked to shut down before.
+      connection.socket.once("close", () => child.stdin?.end());
       onEachMessage(child.stdout as Readable, (text) => {
         transcript.server.push(JSON.parse(text));
         connection.send(text);
@@ -42,7 +47,7 @@ export async function startLanguageServer(t: Cleanup): Promise<LanguageServer> {
       processes.get(connection)?.stdin?.write(Buffer.concat([Buffer.from(headerOf(body)), body]));
     },
   });
-  return { upstream, transcripts };
+  return { upstream, transcripts, exitCodes };
 }
 
 function startProcess(t: Cleanup): ChildProcess {

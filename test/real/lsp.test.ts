@@ -162,3 +162,23 @@ test("a server that was restarted is initialized again, and has no documents", a
   await send("textDocument/didOpen", { textDocument: DOCUMENT });
   assert.equal(((await request(method, params)) as readonly object[]).length, 3);
 });
+
+test("a server whose connection is closed in order has shut down, and one whose connection was lost has not", async () => {
+  const { exitCodes, upstream } = server;
+  await product.ready();
+  const [cut, closed] = upstream.connections.slice(-2);
+  assert.ok(cut && closed);
+  cut.kill();
+  await until(() => exitCodes.has(cut.number), { every: 10, what: "the end of the first" });
+  await product.stop();
+  const count = upstream.connections.length;
+  await until(() => exitCodes.size === count, { every: 10, what: "the end of all" });
+  assert.equal(exitCodes.get(cut.number), 1);
+  assert.equal(exitCodes.get(closed.number), 0);
+  const { client } = server.transcripts[closed.number - 1] as Transcript;
+  assert.deepEqual(
+    client.slice(-2).map((message) => (message as RpcMessage).method),
+    ["shutdown", "exit"],
+  );
+  assert.equal(product.report().forced, false);
+});

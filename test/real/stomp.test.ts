@@ -38,7 +38,8 @@ interface Frame {
 async function startAny(t: Cleanup) {
   if (process.env.RABBITMQ !== undefined) return startRabbitMq(t);
   const broker = await startBroker(t);
-  return { url: broker.url, restart: () => broker.restart() };
+  const said = () => broker.connections.flatMap(({ texts }) => texts);
+  return { url: broker.url, restart: () => broker.restart(), said };
 }
 
 test("the preset and the client send and hear alike, and again after a restart of the broker", async (t) => {
@@ -118,4 +119,10 @@ test("the preset and the client send and hear alike, and again after a restart o
   await broker.restart();
   await until(() => isActive(2 + ends), { within: 30_000, what: "the subscription after the restart" });
   assert.equal((await send({ destination }, "4"))[0], 200);
+
+  await product.stop();
+  assert.equal(product.report().forced, false);
+  if (!("said" in broker)) return;
+  const disconnects = broker.said().filter((text) => text.startsWith("DISCONNECT\n"));
+  assert.deepEqual(disconnects, ["DISCONNECT\nreceipt:farewell\n\n\0"]);
 });

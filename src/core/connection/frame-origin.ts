@@ -2,7 +2,7 @@
 import type { Body, WireId } from "../../protocols/protocol.ts";
 
 /** The part of the configuration that sent a frame. */
-export type ConfiguredBy = "greeting" | "heartbeat" | "answer";
+export type ConfiguredBy = "greeting" | "farewell" | "heartbeat" | "answer";
 
 /** A frame that answers nothing of ours, and that no rule answers or ignores, has no origin. */
 export type FrameOrigin =

@@ -81,9 +81,11 @@ function namesIn(heartbeat: HeartbeatSettings): ReadonlySet<string> {
   return names;
 }
 
-/** The frames that the greeting and the heartbeat will send, before placeholders and challenges are filled in. */
-export function configuredFrames(settings: Pick<UpstreamSettings, "greeting" | "keepalive">): readonly string[] {
+/** The frames that a connection will send by itself, before placeholders and challenges are filled in. */
+export function configuredFrames(
+  settings: Pick<UpstreamSettings, "greeting" | "farewell" | "keepalive">,
+): readonly string[] {
   const { heartbeat } = settings.keepalive;
-  const sends = settings.greeting.filter((greetingStep) => "send" in greetingStep);
+  const sends = [...settings.greeting, ...settings.farewell].filter((each) => "send" in each);
   return [...sends, ...(heartbeat ? [heartbeat] : [])].map(({ send }) => messageText(send));
 }

@@ -94,8 +94,17 @@ export type SessionEffect =
   /** The reply to the frame of the configuration that has this id on the wire met its condition. */
   | { readonly type: "answered"; readonly connection: number; readonly id: WireId }
   | { readonly type: "ping"; readonly connection: number; readonly proof: string }
-  /** Start the close handshake; destroy the socket if it takes longer than `withinMs`. */
-  | { readonly type: "close"; readonly connection: number; readonly code: number; readonly withinMs: number }
+  /**
+   * Start the close handshake, after the farewell if that is to be said; destroy the socket if it takes longer than
+   * `withinMs`.
+   */
+  | {
+      readonly type: "close";
+      readonly connection: number;
+      readonly code: number;
+      readonly withinMs: number;
+      readonly farewell?: true;
+    }
   | { readonly type: "destroy"; readonly connection: number }
   /** Set the one timer; undefined clears it. `isPeerDeadline`: the peer counts as dead if nothing arrives first. */
   | { readonly type: "timer"; readonly ms: number | undefined; readonly isPeerDeadline?: true }

@@ -152,15 +152,15 @@ function onSettings(session: Session, anew: boolean, context: StepContext): Tran
 
 function close(session: Session, withinMs: number, { settings }: StepContext): Transition {
   const { at } = session;
-  const closeConnection = (connection: number): SessionEffect => {
-    return { type: "close", connection, code: settings.close_code, withinMs };
+  const closeConnection = (connection: number, isGreeted = false): SessionEffect => {
+    return { type: "close", connection, code: settings.close_code, withinMs, ...(isGreeted && { farewell: true }) };
   };
   switch (at.phase) {
     case "ready":
     case "greeting":
       return {
         session: { ...session, at: { phase: "closing", connection: at.connection } },
-        effects: [CLEAR_TIMER, closeConnection(at.connection)],
+        effects: [CLEAR_TIMER, closeConnection(at.connection, at.phase === "ready")],
       };
     case "closing":
       return { session, effects: [closeConnection(at.connection)] };

@@ -1,4 +1,4 @@
-/** The table of the frames that the configuration sends under ids of ours: greetings, heartbeats, answers. */
+/** The table of the frames of the configuration that go out under ids of ours: greetings, farewells and others. */
 import type { WireId } from "../../protocols/protocol.ts";
 import type { ConfiguredBy } from "../connection/frame-origin.ts";
 

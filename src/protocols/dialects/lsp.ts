@@ -11,7 +11,7 @@ import { JSON_OBJECT, objectOf } from "../json-option.ts";
 import { locate } from "../json-place.ts";
 import { jsonRpc, replyTo } from "../json-rpc.ts";
 import { elements, kindOf, stringAt } from "../json-text.ts";
-import type { GreetingStep } from "../preset.ts";
+import type { FarewellStep, GreetingStep } from "../preset.ts";
 import type { Body, Decoded, Protocol } from "../protocol.ts";
 
 type ServerSettings = Readonly<Record<string, unknown>>;
@@ -19,6 +19,10 @@ type ServerSettings = Readonly<Record<string, unknown>>;
 const INITIALIZE = "initialize";
 /** Some servers start a runtime of their own, or read a workspace, before they answer. */
 const INITIALIZE_MS = 30_000;
+
+const SHUTDOWN = "shutdown";
+/** A server may write to disk before it agrees to end. */
+const SHUTDOWN_MS = 5_000;
 
 const CONFIGURATION = "workspace/configuration";
 /** The most settings that one request may ask for: each is a copy. */
@@ -90,9 +94,19 @@ export const lsp: Dialect<"root" | "capabilities" | "options" | "settings"> = {
         { send: notification("initialized", {}) },
         ...(values ? [{ send: notification("workspace/didChangeConfiguration", { settings: values }) }] : []),
       ],
+      farewell: FAREWELL,
     };
   },
 };
+
+/** The end of a server in order, as its protocol wants it: without these it counts as one whose client has crashed. */
+const FAREWELL: readonly FarewellStep[] = [
+  {
+    send: { jsonrpc: "2.0", id: SHUTDOWN, method: SHUTDOWN },
+    expect: { match: { "/id": SHUTDOWN }, within: SHUTDOWN_MS },
+  },
+  { send: { jsonrpc: "2.0", method: "exit" } },
+];
 
 /** The capabilities of the preset itself; callers may have more. */
 function ownCapabilities(configuration: boolean): object {

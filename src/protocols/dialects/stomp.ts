@@ -135,6 +135,13 @@ export const stomp: Dialect<"login" | "password" | "host"> = {
           expect: { text: "^\\s*CONNECTED\\s", reject: { text: "^\\s*ERROR\\s" }, within: STEP_MS },
         },
       ],
+      // With the receipt, the server has taken all that was sent before it.
+      farewell: [
+        {
+          send: writeFrame({ command: "DISCONNECT", headers: new Map([[RECEIPT, "farewell"]]), body: "" }),
+          expect: { text: "^\\s*RECEIPT\\s[\\s\\S]*receipt-id:farewell\\s", within: STEP_MS },
+        },
+      ],
       heartbeat: { send: "\n", every: BEAT_MS, within: STEP_MS },
     };
   },

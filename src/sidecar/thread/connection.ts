@@ -3,6 +3,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type Availability, availability } from "../../core/connection/availability.ts";
 import type { CapturedScalars } from "../../core/connection/captured-values.ts";
+import { seenBy } from "../../core/connection/configured-reply.ts";
 import { codeOf, type Disconnect, describeDisconnect } from "../../core/connection/disconnect.ts";
 import type { ConfiguredBy, FrameOrigin } from "../../core/connection/frame-origin.ts";
 import type { Rung } from "../../core/connection/liveness.ts";
@@ -14,7 +15,7 @@ import {
   type RotationInput,
   stepRotation,
 } from "../../core/connection/rotation.ts";
-import { looksAtFrames, wantsFrames } from "../../core/connection/session.ts";
+import { looksAtFrames, RENEW_CLOSE_MS, wantsFrames } from "../../core/connection/session.ts";
 import type { Session } from "../../core/connection/session-state.ts";
 import type { Signs, SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
@@ -28,6 +29,7 @@ import type { CloseCounts, ThreadDetails, UpstreamState } from "../contract.ts";
 import { Arrivals, type Handling } from "./arrivals.ts";
 import { Captures } from "./captures.ts";
 import { ConnectionTicks } from "./connection-ticks.ts";
+import { Farewells } from "./farewells.ts";
 import type { FrameTape } from "./frame-tape.ts";
 import type { FrameTrace } from "./frame-trace.ts";
 import type { Framing } from "./framing.ts";
@@ -65,7 +67,7 @@ export interface ConnectionEvents {
   largeReply(connection: number, skeleton: Skeleton, now: number): boolean;
   /** Returns the frame that is written in place of one of the configuration's, under an id of ours. */
   adopt(connection: number, frame: Body, by: ConfiguredBy): Body;
-  /** Returns what a frame answers. Called only while the greeting or the heartbeat waits for a frame. */
+  /** Returns what a frame answers. Called only while a greeting, a farewell or a heartbeat waits for a frame. */
   originOf(connection: number, frame: Body): FrameOrigin | undefined;
   /** The reply to a frame of the configuration met its condition, and is not passed on. */
   answered(connection: number, id: WireId): void;
@@ -113,6 +115,7 @@ export class Connection {
   readonly #arrivals = new Map<number, Arrivals>();
   readonly #activity = new PeerActivity();
   readonly #ticks: ConnectionTicks;
+  readonly #farewells: Farewells;
   #rotation: Rotation = newRotation;
   /** The timers of the current session and of its successor, which swap when the successor takes over. */
   #timer = this.#newTimer();
@@ -139,6 +142,13 @@ export class Connection {
     this.#captures = new Captures(settings);
     this.#addressNamedIn = namingOf(settings);
     this.#ticks = new ConnectionTicks((connection) => env.work((due) => this.#tick(due), connection));
+    this.#farewells = new Farewells({
+      now: env.now,
+      work: env.work,
+      valuesOf: (connection) => this.valuesOf(connection),
+      say: (connection, frame) => this.#send(connection, frame, "farewell"),
+      close: (connection, code, withinMs) => this.#sockets.close(connection, code, withinMs),
+    });
     env.states?.onTickAsked((connection, ms) => this.#ticks.set(connection, ms));
   }
 
@@ -190,7 +200,23 @@ export class Connection {
 
   #closeAll(withinMs: number): void {
     this.#advance({ type: "close", withinMs });
-    this.#sockets.closeOthers(this.#session.connection, withinMs);
+    const { close_code: code } = this.resolved.settings;
+    this.#sockets.leaveOthers(this.#session.connection, (connection, wasRetired) =>
+      this.#leave(connection, code, withinMs, wasRetired),
+    );
+  }
+
+  /** Closes a connection, after the farewell if that is to be said or has begun. */
+  #leave(connection: number, code: number, withinMs: number, withFarewell = false): void {
+    const { farewell } = this.resolved.settings;
+    if (withFarewell || this.#farewells.has(connection)) this.#farewells.begin(connection, farewell, code, withinMs);
+    else this.#sockets.close(connection, code, withinMs);
+  }
+
+  /** Sends a frame of the configuration. */
+  #send(connection: number, frame: string, by: ConfiguredBy): void {
+    this.write(connection, this.#events.adopt(connection, frame, by));
+    this.#events.sentOwn(this.#env.now());
   }
 
   /**
@@ -243,7 +269,9 @@ export class Connection {
 
   /** Closes the retired connections that owe no reply any more. */
   closeRetired(owes: (connection: number) => boolean): void {
-    if (this.#sockets.anyRetired) this.#sockets.closeRetired(owes);
+    if (!this.#sockets.anyRetired) return;
+    const { close_code: code } = this.resolved.settings;
+    this.#sockets.leaveRetired(owes, (connection) => this.#leave(connection, code, RENEW_CLOSE_MS, true));
   }
 
   details(
@@ -331,8 +359,7 @@ export class Connection {
         this.#connect(effect.connection, effect.withinMs);
         break;
       case "send":
-        this.write(effect.connection, this.#events.adopt(effect.connection, effect.frame, effect.by));
-        this.#events.sentOwn(now);
+        this.#send(effect.connection, effect.frame, effect.by);
         break;
       case "forget":
         this.#captures.forget();
@@ -347,10 +374,11 @@ export class Connection {
         break;
       case "close":
         this.#ticks.stop(effect.connection);
-        this.#sockets.close(effect.connection, effect.code, effect.withinMs);
+        this.#leave(effect.connection, effect.code, effect.withinMs, effect.farewell);
         break;
       case "destroy":
         this.#ticks.stop(effect.connection);
+        this.#farewells.end(effect.connection);
         this.#sockets.destroy(effect.connection);
         break;
       case "timer":
@@ -532,6 +560,7 @@ export class Connection {
     const isRead = !this.isBytes(frame);
     if (isRead && this.#captures.take(connection, frame, keepalive)) this.#advance({ type: "captured", connection });
     this.#env.tape?.frame("received", connection, frame, this.#secrets);
+    if (isRead && this.#farewells.has(connection) && this.#isAwaited(connection, frame)) return;
     const { current, successor } = this.#rotation;
     const session = successor?.connection === connection ? successor : current;
     if (isRead && session.connection === connection) this.#noteAddress(connection, frame, now);
@@ -541,6 +570,15 @@ export class Connection {
     }
     const origin = looksAtFrames(session) ? this.#events.originOf(connection, frame) : undefined;
     this.#advance({ type: "frame", connection, frame, origin });
+  }
+
+  /** Offers a frame to the farewell. @returns true if that has waited for it */
+  #isAwaited(connection: number, frame: Body): boolean {
+    const origin = this.#events.originOf(connection, frame);
+    const body = seenBy("farewell", { type: "frame", connection, frame, origin });
+    if (body === undefined || !this.#farewells.take(connection, body)) return false;
+    if (origin?.type === "configured" && origin.isReply) this.#events.answered(connection, origin.id);
+    return true;
   }
 
   /** Notes the address that a frame names for the next connection. A rotation that the same frame begins uses it. */
@@ -574,6 +612,7 @@ export class Connection {
     this.#arrivals.delete(connection);
     this.#captures.onEnded(connection);
     this.#ticks.stop(connection);
+    this.#farewells.end(connection);
     this.#env.states?.end(connection);
     this.#env.signs.end(connection);
     const close = this.#sockets.gone(connection, drop);

@@ -4,7 +4,6 @@ import type { UpstreamSettings } from "../../config/schema.ts";
 import type { CapturedScalars } from "../../core/connection/captured-values.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
-import { RENEW_CLOSE_MS } from "../../core/connection/session.ts";
 import { UpgradeCookies } from "../../core/connection/upgrade-cookies.ts";
 import type { Network } from "../../net/connect.ts";
 import type { Body } from "../../protocols/protocol.ts";
@@ -203,23 +202,25 @@ export class Sockets {
     return this.#retired.has(connection);
   }
 
-  /** Closes the retired connections that owe no reply any more. */
-  closeRetired(owes: (connection: number) => boolean): void {
+  /** Calls `leave` for each retired connection that owes no reply any more. */
+  leaveRetired(owes: (connection: number) => boolean, leave: (connection: number) => void): void {
     for (const [connection, { timer }] of this.#retired) {
       if (owes(connection)) continue;
       clearTimeout(timer);
       this.#retired.delete(connection);
-      this.close(connection, this.#settings.close_code, RENEW_CLOSE_MS);
+      leave(connection);
     }
   }
 
-  /** Closes every connection except the current one, for the exit. */
-  closeOthers(current: number, withinMs: number): void {
-    for (const { timer } of this.#retired.values()) clearTimeout(timer);
-    this.#retired.clear();
-    for (const [connection, socket] of this.#sockets) {
-      if (connection !== current) socket.close(this.#settings.close_code, withinMs);
-    }
+  /** Calls `leave` for every connection except the current one, for the exit. */
+  leaveOthers(current: number, leave: (connection: number, wasRetired: boolean) => void): void {
+    const retired = new Set(this.#retired.keys());
+    this.leaveRetired(
+      () => false,
+      () => {},
+    );
+    for (const connection of [...this.#sockets.keys()])
+      if (connection !== current) leave(connection, retired.has(connection));
   }
 }
 

@@ -39,8 +39,8 @@ export default {
     ],
     [
       "an alias that comes after the end cancels",
-      "this.#uncancelled.delete(wire);\n  }",
-      "}",
+      "this.#aliases.forget(wire);\n    this.#uncancelled.delete(wire);",
+      "this.#aliases.forget(wire);",
       { tests: ["test/core/exchange/exchange-alias"] },
     ],
     ["a caller may reuse an id whose reply may still arrive", " || this.#ids.isBuried(wire)", ""],

@@ -114,6 +114,17 @@ test("the cancellation of a request whose caller left before its alias was known
   assert.equal(model.messages.length, 1, "only what came after the end");
 });
 
+test("a cancellation that was not needed is forgotten with its id, which callers use again", () => {
+  const model = connected({ ...realtime, id: { kind: "keep", alias: "/response" } });
+  model.abandon(model.call('{"id":"x"}'));
+  say(model, 0, { done: 1 });
+  const seq = model.call('{"id":"x"}', "request", 1_000);
+  model.pass(1_100);
+  model.fails(seq, "reply_timeout", "maybe");
+  say(model, 1, { response: "r1" });
+  assert.deepEqual(model.ownFrames, [], "its late reply is wanted");
+});
+
 test("a request that timed out before its alias was known gets the late rest of its reply under that", () => {
   const model = connected();
   const seq = model.call("{}", "request", 1_000);

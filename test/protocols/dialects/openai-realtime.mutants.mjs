@@ -4,7 +4,11 @@ export default {
   mutants: [
     ["the id of a sent event is lost", 'if (route === "send") return { frame: message, expectsReply: false };', ""],
     ["other events wait for a reply", "if (!matchesFrame(message,", "if (false && !matchesFrame(message,"],
-    ["the beginning of a response is its reply", '{ "/type": "response.done" }', '{ "/type": "response.created" }'],
+    [
+      "the beginning of a response is its reply",
+      'final: [{ match: { "/type": "response.done" } }',
+      'final: [{ match: { "/type": "response.created" } }',
+    ],
     ["a caller who leaves cancels nothing", "alias === undefined ? undefined", "alias !== undefined ? undefined"],
     ["a response that failed seems to be whole", "matchesFrame(last, CUT_SHORT)", "false"],
     ["audio of a response is not passed on", "matchesFrame(frame, AUDIO)", "false"],
