@@ -102,8 +102,10 @@ function play(socket: WebSocket, connection: number, options: MockOptions): void
   };
 
   const react = (reaction: Reaction): void => {
-    if ("frame" in reaction) socket.send(frameOf(reaction.frame, frames), () => {});
-    else if (reaction.close.code === undefined) socket.terminate();
+    if ("frame" in reaction) {
+      player.sent(reaction.frame);
+      socket.send(frameOf(reaction.frame, frames), () => {});
+    } else if (reaction.close.code === undefined) socket.terminate();
     else socket.close(sendable(reaction.close.code), reaction.close.reason);
   };
 
@@ -123,6 +125,7 @@ function play(socket: WebSocket, connection: number, options: MockOptions): void
   socket.on("error", () => socket.terminate());
   socket.on("close", () => {
     for (const timer of timers) clearTimeout(timer);
+    player.end();
   });
   carryOut(player.begin());
 }

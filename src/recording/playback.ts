@@ -18,10 +18,10 @@ export type Reaction = { readonly afterMs: number } & (
 );
 
 /** A reaction, with the frame as it was recorded. */
-type Recorded = { readonly afterMs: number } & (
-  | { readonly entry: FrameEntry; readonly isReply: boolean }
-  | { readonly entry: CloseEntry }
-);
+type Recorded = {
+  readonly afterMs: number;
+} & /** `reply`: what the frame is, if it replies to a frame of the client. */
+({ readonly entry: FrameEntry; readonly reply: DecodedMessage | undefined } | { readonly entry: CloseEntry });
 
 interface Step {
   readonly frame: Body;
@@ -69,8 +69,10 @@ class SceneBuilder implements Scene {
   readonly #ignored: readonly Pointer[];
   /** The newest step with each id, where the protocol shows ids as texts. */
   readonly #byId = new Map<string, Step>();
+  readonly #connection: number;
 
   constructor(first: RecordingEntry, protocol: Protocol, ignored: readonly Pointer[]) {
+    this.#connection = beginState(protocol);
     this.subprotocol = first.event === "open" ? first.subprotocol : "";
     this.opening = { at: first.at, reactions: [] };
     this.#protocol = protocol;
@@ -83,10 +85,13 @@ class SceneBuilder implements Scene {
         this.#sent(entry);
         break;
       case "received": {
-        const id = idIn(this.#protocol, entry.frame);
+        const { frame } = entry;
+        this.#protocol.states?.take(this.#connection, frame);
+        const decoded = messageIn(this.#protocol, frame, this.#connection);
+        const id = this.#protocol.correlation === "id" && decoded && "id" in decoded ? decoded.id : undefined;
         const request = id === undefined ? undefined : this.#stepOf(id);
         const cause = request ?? this.#latest;
-        cause.reactions.push({ entry, isReply: request !== undefined, afterMs: pauseMs(cause, entry) });
+        cause.reactions.push({ entry, reply: request && decoded, afterMs: pauseMs(cause, entry) });
         break;
       }
       case "close":
@@ -95,9 +100,10 @@ class SceneBuilder implements Scene {
   }
 
   #sent({ frame, at }: FrameEntry): void {
-    const step: Step = { frame, at, form: formOf(this.#protocol, frame, this.#ignored), reactions: [] };
+    const form = formOf(this.#protocol, frame, this.#ignored, this.#connection);
+    const step: Step = { frame, at, form, reactions: [] };
     this.steps.push(step);
-    const id = shownId(this.#protocol, frame);
+    const id = shownId(this.#protocol, frame, this.#connection);
     if (id !== undefined) this.#byId.set(id, step);
   }
 
@@ -108,8 +114,21 @@ class SceneBuilder implements Scene {
   #stepOf(id: WireId): Step | undefined {
     const shown = this.#byId.get(String(id));
     if (shown || typeof id === "string") return shown;
-    return this.steps.slice(-SEARCHED_STEPS).findLast(({ frame }) => hasId(this.#protocol, frame, id));
+    return this.steps
+      .slice(-SEARCHED_STEPS)
+      .findLast(({ frame }) => hasId(this.#protocol, frame, id, this.#connection));
   }
+}
+
+/** The numbers of the connections whose states the protocol keeps: recorded ones, and those of clients. */
+let connections = 0;
+
+/** Begins the state of a connection, if the protocol keeps one. @returns its number */
+function beginState({ states }: Protocol): number {
+  const connection = ++connections;
+  // What it sends at the beginning was recorded, and is the client's to send again.
+  states?.begin(connection);
+  return connection;
 }
 
 function pauseMs(from: { readonly at: number }, to: { readonly at: number }): number {
@@ -122,12 +141,24 @@ export class Player {
   readonly #protocol: Protocol;
   readonly #ignored: readonly Pointer[];
   readonly #unused: Set<Step>;
+  readonly #connection: number;
 
   constructor(scene: Scene, protocol: Protocol, ignored: readonly Pointer[]) {
     this.#scene = scene;
     this.#protocol = protocol;
     this.#ignored = ignored;
     this.#unused = new Set(scene.steps);
+    this.#connection = beginState(protocol);
+  }
+
+  /** Notes that a frame has gone to the client: the protocol may keep state of it. */
+  sent(frame: Body): void {
+    this.#protocol.states?.take(this.#connection, frame);
+  }
+
+  /** Forgets a client that is gone. */
+  end(): void {
+    this.#protocol.states?.end(this.#connection);
   }
 
   /** The reactions to the opening. */
@@ -140,7 +171,7 @@ export class Player {
    * @returns the reactions; undefined if no such frame was recorded
    */
   onFrame(frame: Body): readonly Reaction[] | undefined {
-    const live = formOf(this.#protocol, frame, this.#ignored);
+    const live = formOf(this.#protocol, frame, this.#ignored, this.#connection);
     const isMeant = ({ form }: Step) => isSame(form, live);
     const step = first(this.#unused, isMeant) ?? this.#scene.steps.findLast(isMeant);
     if (!step) return undefined;
@@ -155,13 +186,19 @@ export class Player {
 
   #reaction(recorded: Recorded, cause: Body | undefined): Reaction {
     const { afterMs } = recorded;
-    if (!("isReply" in recorded)) {
+    if (!("reply" in recorded)) {
       const { code, reason } = recorded.entry;
       return { afterMs, close: { code: code === null || code === NO_CLOSE_FRAME ? undefined : code, reason } };
     }
-    const { entry, isReply } = recorded;
-    const frame = isReply && cause !== undefined ? answered(this.#protocol, entry.frame, cause) : entry.frame;
-    return { afterMs, frame };
+    const { entry, reply } = recorded;
+    return { afterMs, frame: reply && cause !== undefined ? this.#answered(entry.frame, reply, cause) : entry.frame };
+  }
+
+  /** Puts the id of the client's frame in the place of the recorded one. */
+  #answered(frame: Body, reply: DecodedMessage, cause: Body): Body {
+    const adopted = this.#protocol.adopt?.(cause, 0, this.#connection);
+    if (!adopted || !("render" in reply)) return frame;
+    return reply.render?.(adopted.own) ?? frame;
   }
 }
 
@@ -173,39 +210,25 @@ function first<Item>(items: Iterable<Item>, isMeant: (item: Item) => boolean): I
 }
 
 /** The message without its id, which differs from run to run. */
-function formOf(protocol: Protocol, frame: Body, ignored: readonly Pointer[]): Comparable {
-  return comparable(protocol.adopt?.(frame, 0)?.frame ?? frame, ignored);
+function formOf(protocol: Protocol, frame: Body, ignored: readonly Pointer[], connection: number): Comparable {
+  return comparable(protocol.adopt?.(frame, 0, connection)?.frame ?? frame, ignored);
 }
 
 /** The id of a client's frame, if the protocol shows it as a text. */
-function shownId(protocol: Protocol, frame: Body): string | undefined {
-  const adopted = protocol.adopt?.(frame, 0);
+function shownId(protocol: Protocol, frame: Body, connection: number): string | undefined {
+  const adopted = protocol.adopt?.(frame, 0, connection);
   if (adopted?.id !== undefined) return adopted.id;
   return typeof adopted?.own === "string" ? adopted.own.replace(/^"(.*)"$/, "$1") : undefined;
 }
 
 /** True if the frame is the same once it is given this id. */
-function hasId(protocol: Protocol, frame: Body, id: number): boolean {
-  const adopted = protocol.adopt?.(frame, id);
+function hasId(protocol: Protocol, frame: Body, id: number, connection: number): boolean {
+  const adopted = protocol.adopt?.(frame, id, connection);
   return adopted !== undefined && isSame(comparable(frame, []), comparable(adopted.frame, []));
 }
 
-function idIn(protocol: Protocol, frame: Body): WireId | undefined {
-  if (protocol.correlation === "order") return undefined;
-  const decoded = messageIn(protocol, frame);
-  return decoded && "id" in decoded ? decoded.id : undefined;
-}
-
-/** Puts the id of the client's frame in the place of the recorded one. */
-function answered(protocol: Protocol, reply: Body, cause: Body): Body {
-  const decoded = messageIn(protocol, reply);
-  const adopted = protocol.adopt?.(cause, 0);
-  if (!adopted || !decoded || !("render" in decoded)) return reply;
-  return decoded.render?.(adopted.own) ?? reply;
-}
-
-function messageIn(protocol: Protocol, frame: Body): DecodedMessage | undefined {
-  const decoded = protocol.decode(frame);
+function messageIn(protocol: Protocol, frame: Body, connection: number): DecodedMessage | undefined {
+  const decoded = protocol.decode(frame, connection);
   if (decoded.type === "several" || decoded.type === "ignored") return undefined;
   return decoded.type === "aliased" ? decoded.otherwise : decoded;
 }

@@ -251,4 +251,50 @@ describe("a played recording of", () => {
     assert.deepEqual(shown(player.onFrame(bytes(9, 8))), [bytes(9, 80)]);
     assert.deepEqual(shown(player.onFrame(bytes(10, 7))), [bytes(10, 70)]);
   });
+
+  test("a module that keeps state has one for each connection, of the recording and of clients", () => {
+    let ended = 0;
+    // The upstream says first where the ids of this connection are.
+    const protocol = fromModule({
+      default: () => {
+        let place = "none";
+        const read = (frame: Body): Record<string, unknown> => JSON.parse(String(frame));
+        const put = (frame: Body, id: unknown) => JSON.stringify({ ...read(frame), [place]: id });
+        return {
+          name: "places",
+          encode: (message: Body, id: number) => ({ frame: put(message, id) }),
+          adopt: (frame: Body, id: number) =>
+            place in read(frame) ? { frame: put(frame, id), own: read(frame)[place] } : undefined,
+          decode(frame: Body) {
+            const { at, [place]: id } = read(frame);
+            if (typeof at === "string") place = at;
+            return id === undefined
+              ? { type: "message" }
+              : { type: "reply", id, render: (own: unknown) => put(frame, own) };
+          },
+          end: () => void ended++,
+        };
+      },
+    });
+    const dialogue = (connection: number, at: string): RecordingEntry[] => [
+      { event: "received", at: 0, connection, frame: textOf({ at }) },
+      { event: "sent", at: 1, connection, frame: textOf({ ask: at, [at]: 1 }) },
+      { event: "received", at: 2, connection, frame: textOf({ told: at, [at]: 1 }) },
+    ];
+    const [a, b] = [dialogue(1, "a"), dialogue(2, "b")];
+    const scenes = scenesOf(
+      a.flatMap((entry, n) => [entry, b[n] ?? entry]),
+      protocol,
+      [],
+    );
+    const players = scenes.map((scene) => new Player(scene, protocol, []));
+    for (const player of players)
+      for (const reaction of player.begin()) if ("frame" in reaction) player.sent(reaction.frame);
+    assert.deepEqual(
+      players.map((player, n) => shown(player.onFrame(textOf({ ask: "ab"[n], ["ab"[n] ?? ""]: 7 })))),
+      [['{"told":"a","a":7}'], ['{"told":"b","b":7}']],
+    );
+    for (const player of players) player.end();
+    assert.equal(ended, 2);
+  });
 });

@@ -4,11 +4,7 @@ export default {
   mutants: [
     ["the pages are always served", "if (!page) return;", "void page;"],
     ["any Host gets the pages", "if (refusal) throw refusal;", "void refusal;"],
-    [
-      "a page that has not changed is sent again",
-      'if (own && header(c, "if-none-match")',
-      'if (header(c, "x-none")',
-    ],
+    ["a page that has not changed is sent again", 'if (own && header(c, "if-none-match")', 'if (header(c, "x-none")'],
     ["the pages may be framed", '...["frame-ancestors", "base-uri",', '...["base-uri",'],
     [
       "names of objects are files",
