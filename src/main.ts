@@ -181,11 +181,13 @@ function demoHint(url: string, demoUrl: string, needsToken: boolean): string {
   const [header, where] = needsToken
     ? ['-H "Authorization: Bearer $TOKEN" ', ", with TOKEN set to a token of yours"]
     : ["", ""];
+  const [, socket] = /^unix:(.+)/.exec(url) ?? [];
+  const [way, base] = socket === undefined ? ["", url] : [`--unix-socket ${socket} `, "http://localhost"];
   return [
     "",
     `no upstream is configured: started a demo upstream at ${demoUrl}. Try${where}:`,
     "",
-    `  curl ${header}--json ${message} ${url}/rpc`,
+    `  curl ${way}${header}--json ${message} ${base}/rpc`,
     "",
     "",
   ].join("\n");

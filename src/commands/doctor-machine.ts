@@ -5,11 +5,12 @@ import process from "node:process";
 import type { Environment } from "../config/environment.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { isWorldReadable } from "../config/tokens.ts";
+import { listenOnFile } from "../net/socket-file.ts";
 import { withinDescriptors } from "../permissions/descriptor-limit.ts";
 import { placeholdersIn } from "../secrets/placeholders.ts";
 import { codeOf, readSecretFile } from "../secrets/secret-file.ts";
 import { outgoingOf } from "../secrets/secrets.ts";
-import { listenCure } from "../service/listen-cures.ts";
+import { listenCure, socketFault } from "../service/listen-cures.ts";
 import { type Finding, fail, ok, warn } from "./findings.ts";
 
 /** Variables by which other programs find a proxy; they may be written in small letters, too. */
@@ -59,10 +60,25 @@ export async function checkSecretFiles({ upstreams }: LoadedConfig): Promise<rea
 
 /** Listens for a moment wherever the service would. */
 export async function checkPorts({ listen }: LoadedConfig): Promise<readonly Finding[]> {
-  const findings = [await checkPort("listen", listen, "--host", "--port")];
+  const findings = [
+    listen.path === undefined ? await checkPort("listen", listen, "--host", "--port") : await checkSocket(listen.path),
+  ];
   const { metrics } = listen;
   if (metrics) findings.push(await checkPort("listen.metrics", metrics, "listen.metrics.host", "listen.metrics.port"));
   return findings;
+}
+
+/** Listens for a moment on the socket, too. The service replaces the file of a process that has ended. */
+async function checkSocket(path: string): Promise<Finding> {
+  const server = createServer();
+  try {
+    await listenOnFile(server, { path, mode: 0o600 }, 1);
+    return ok(`listen: ${path} is free`);
+  } catch (error) {
+    return fail(socketFault(path, error).message);
+  } finally {
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
 }
 
 /** @param hostSetting and `portSetting`: the names of the settings that mend it */

@@ -1,5 +1,6 @@
 /** The command `sidesocket listen`: unsolicited messages as lines on standard output. */
 
+import type { Fetch } from "../client/remote-service.ts";
 import { connect } from "../client/remote-sidecar.ts";
 import type { ListenCommand } from "../config/commandline.ts";
 import type { LoadedConfig } from "../config/load.ts";
@@ -124,12 +125,12 @@ function failureOf(error: unknown): Failure {
   return { code: "internal_error", sent: "no", detail: (error as Error).message };
 }
 
-function serviceSource({ url, token }: ServiceAccess, upstream: string | undefined): Source {
+function serviceSource({ name, url, token, fetch }: ServiceAccess, upstream: string | undefined): Source {
   const sidecar = connect(url, {
     ...(token !== undefined && { token }),
     ...(upstream !== undefined && { upstream }),
     resumeMs: RESUME_MS,
-    fetch: reporting(url),
+    fetch: reporting(name, fetch),
   });
   return {
     async *messages({ limit: _, subscription, ...selection }, signal) {
@@ -145,19 +146,19 @@ function serviceSource({ url, token }: ServiceAccess, upstream: string | undefin
 }
 
 /** A `fetch` that logs once when the service is lost, and once when it is back. */
-function reporting(url: string): (to: string, init: RequestInit) => Promise<Response> {
+function reporting(service: string, fetch: Fetch): Fetch {
   let isLost = false;
   return async (to, init) => {
     try {
       const response = await fetch(to, init);
-      if (isLost) log.info("the service is back", { service: url });
+      if (isLost) log.info("the service is back", { service });
       isLost = false;
       return response;
     } catch (error) {
       if (!isLost && !init.signal?.aborted) {
         const { message, cause } = error as Error;
         log.warn("the service is lost, and tried again", {
-          service: url,
+          service,
           reason: (cause as Error)?.message ?? message,
         });
         isLost = true;

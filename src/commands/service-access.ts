@@ -1,10 +1,12 @@
 /** The address and the token of a running service, for commands that ask it. */
 
 import { readFile } from "node:fs/promises";
-import { addressOf } from "../client/remote-service.ts";
+import { addressOf, type Fetch } from "../client/remote-service.ts";
 import type { CommandOptions } from "../config/command-options.ts";
 import type { Flags } from "../config/commandline.ts";
+import { serviceAddress } from "../config/listen-settings.ts";
 import { type LoadedConfig, readerOf, readLog } from "../config/load.ts";
+import { resolvePath } from "../config/paths.ts";
 import { ConfigError } from "../config/problems.ts";
 import type { LogSettings } from "../config/schema.ts";
 import { API_TOKENS, readTokens } from "../config/tokens.ts";
@@ -12,11 +14,17 @@ import { partsOf } from "../http/callers.ts";
 import { startLog } from "../logs/log.ts";
 import { demandNeeds } from "../permissions/demand-permissions.ts";
 import type { Needs } from "../runtime/runtime.ts";
+import { faultOfFile } from "../secrets/tls-files.ts";
 import { loadForProcess } from "../service/process-config.ts";
+import { fetchBy } from "./service-fetch.ts";
 
 export interface ServiceAccess {
+  /** The address as people see it: a base URL, or `unix:` and a path. */
+  readonly name: string;
+  /** The base URL of requests. */
   readonly url: string;
   readonly token: string | undefined;
+  readonly fetch: Fetch;
 }
 
 /**
@@ -29,20 +37,36 @@ export async function accessService(
   { flags, options }: AccessInput,
   files: Pick<Needs, "read" | "write"> = { read: [], write: [] },
 ): Promise<ServiceAccess> {
-  const { log, variables, ...access } = await (options.service === undefined
+  const { log, variables, token, address } = await (options.service === undefined
     ? configured(flags)
     : named(options.service, flags));
   startLog(log);
-  await demandNeeds({ net: [hostOf(access.url)], ...files }, variables);
-  return access;
+  const socketPath = /^unix:(.+)/.exec(address)?.[1];
+  const read = readerOf((path) => readFile(path, "utf8"), ".", []);
+  const ca = options.ca === undefined ? undefined : await read({ value: options.ca, from: "--ca" });
+  const fault = ca === undefined ? undefined : faultOfFile("ca", ca);
+  if (fault !== undefined) throw new ConfigError(`--ca: ${options.ca} ${fault}`);
+  const ways = socketPath === undefined ? [] : [socketPath];
+  await demandNeeds(
+    {
+      net: [socketPath === undefined ? hostOf(address) : address],
+      read: [...files.read, ...ways, ...(options.ca === undefined ? [] : [options.ca])],
+      write: [...files.write, ...ways],
+    },
+    variables,
+  );
+  const url = socketPath === undefined ? address : "http://localhost";
+  return { name: address, url, token, fetch: fetchBy({ socketPath, ca }) };
 }
 
 interface AccessInput {
   readonly flags: Flags;
-  readonly options: Pick<CommandOptions, "service">;
+  readonly options: Pick<CommandOptions, "service" | "ca">;
 }
 
-interface Found extends ServiceAccess {
+interface Found {
+  readonly address: string;
+  readonly token: string | undefined;
   readonly log: LogSettings;
   /** The variables that the configuration names. */
   readonly variables: readonly string[];
@@ -50,13 +74,13 @@ interface Found extends ServiceAccess {
 
 async function configured(flags: Flags): Promise<Found> {
   const { listen, tokens, log, sources } = await loadForProcess(flags);
-  return { url: urlOf(listen), token: firstOf(tokens), log, variables: sources.variables };
+  return { address: serviceAddress(reachable(listen)), token: firstOf(tokens), log, variables: sources.variables };
 }
 
 async function named(service: string, flags: Flags): Promise<Found> {
   const read = readerOf((path) => readFile(path, "utf8"), ".", []);
   const tokens = await readTokens(API_TOKENS, flags, process.env, read, () => {});
-  return { url: checkedUrl(service), token: firstOf(tokens), log: readLog(flags, process.env), variables: [] };
+  return { address: checkedAddress(service), token: firstOf(tokens), log: readLog(flags, process.env), variables: [] };
 }
 
 function hostOf(url: string): string {
@@ -64,20 +88,22 @@ function hostOf(url: string): string {
   return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
-function checkedUrl(service: string): string {
+function checkedAddress(service: string): string {
+  const [, path] = /^unix:(?:\/\/(?=\/))?(.+)$/.exec(service) ?? [];
+  if (path !== undefined) return `unix:${resolvePath(path, ".")}`;
   try {
     return addressOf(service);
   } catch {
-    throw new ConfigError("--service must be the http:// or https:// address of a service");
+    throw new ConfigError("--service must be the http:// or https:// address of a service, or unix: and a path");
   }
 }
 
-function urlOf({ host, port }: LoadedConfig["listen"]): string {
-  if (port === 0)
+/** An address that stands for all of a machine is none to connect to. */
+function reachable(listen: LoadedConfig["listen"]): LoadedConfig["listen"] {
+  const { host, port, path } = listen;
+  if (port === 0 && path === undefined)
     throw new ConfigError("the port of the service is chosen at its start: give its address by --service");
-  // An address that stands for all of a machine is none to connect to.
-  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+  return { ...listen, host: host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host };
 }
 
 function firstOf([token]: readonly string[]): string | undefined {

@@ -16,7 +16,7 @@ type StateList = JsonOf<"upstreamListSchema">;
 
 /** Prints the state, as the service gives it or as a table. The exit code says whether the service is ready. */
 export async function status(command: StatusCommand, runtime: Runtime): Promise<CommandEnd> {
-  const { url, token } = await accessService(command);
+  const { url, token, fetch } = await accessService(command);
   const { json = false } = command.options;
   const service = new RemoteService(url, token, fetch);
   try {

@@ -55,7 +55,13 @@ export const COMMAND_OPTIONS = {
     type: "string",
     of: ["listen", "status"],
     hint: "URL",
-    help: "http:// or https:// address of a running service",
+    help: "http:// or https:// address of a running service, or unix: and the path of its socket",
+  },
+  ca: {
+    type: "string",
+    of: ["listen", "status"],
+    hint: "FILE",
+    help: "PEM file with the certificates to trust for an https:// service instead of the default ones",
   },
   json: { type: "boolean", of: ["status"], help: "print the state as the API gives it" },
   after: {

@@ -63,6 +63,12 @@ const SETTINGS = {
   },
   host: { type: "string", env: "SIDESOCKET_HOST", hint: "HOST", help: "address that the API listens on (127.0.0.1)" },
   port: { type: "string", env: "PORT", hint: "PORT", help: "port that the API listens on (8787); 0 picks a free one" },
+  "listen-path": {
+    type: "string",
+    env: "SIDESOCKET_LISTEN_PATH",
+    hint: "FILE",
+    help: "Unix socket that the API listens on, instead of host and port",
+  },
   "token-file": {
     type: "string",
     env: "SIDESOCKET_TOKEN_FILE",

@@ -143,7 +143,8 @@ const SECRET_PLACES = new Set([
   "webhooks",
 ]);
 
-function isSecretPlace([root, , key]: readonly string[]): boolean {
+function isSecretPlace([root, part, key]: readonly string[]): boolean {
+  if (root === "listen") return part === "tls" && key === "passphrase";
   return root === "upstreams" && key !== undefined && SECRET_PLACES.has(key);
 }
 

@@ -2,10 +2,13 @@
 
 import * as z from "zod";
 import { duration, durationOrZero, wholeNumber } from "./units.ts";
-import { bareHost, isHost } from "./wire.ts";
+import { bareHost, isHost, isLoopback } from "./wire.ts";
 
 /** The port that exporters of OpenTelemetry listen on by default. */
 const METRICS_PORT = 9464;
+
+/** The path of a socket as it can stand in a URL. */
+const SOCKET_PATH = /^[^:?#\s]+$/;
 
 const metricsListenSchema = z.strictObject({
   host: z
@@ -21,7 +24,24 @@ const metricsListenSchema = z.strictObject({
     .describe("Serves /metrics without a token beyond loopback, too; on loopback it never needs one."),
 });
 
-export const listenSchema = z.strictObject({
+const file = z.string().min(1, "must be the path of a file");
+
+const listenTlsSchema = z
+  .strictObject({
+    cert: file.describe("The path of a PEM file with the certificate, and those between it and its root."),
+    key: file.describe("The path of a PEM file with the key of the certificate."),
+    passphrase: z.string().min(1).optional().describe("Opens the key; `${file:…}` is the text of a file."),
+    ca: file
+      .optional()
+      .describe("The path of a PEM file with certificates: only callers with a certificate that one of them signed."),
+    min_version: z
+      .enum(["1.2", "1.3"], 'must be "1.2" or "1.3"')
+      .prefault("1.2")
+      .describe("The oldest version of TLS that is agreed to."),
+  })
+  .describe("Serves HTTPS. The files are read again by a reload.");
+
+const listenFields = z.strictObject({
   host: z
     .string()
     .refine(isHost, "must be an address or a host name, without a port")
@@ -29,6 +49,17 @@ export const listenSchema = z.strictObject({
     .prefault("127.0.0.1")
     .describe("The address to listen on, without a port. Beyond loopback a token is needed."),
   port: wholeNumber(0, 65535).prefault(8787).describe("The port to listen on; 0 picks a free one."),
+  path: z
+    .string()
+    .regex(SOCKET_PATH, "must be the path of a file, without spaces, colons, ? and #")
+    .optional()
+    .describe("The path of a Unix socket to listen on, instead of host and port."),
+  mode: z
+    .string('must be a mode in quotes, such as "660"')
+    .regex(/^0?[0-7]{3}$/, 'must be an octal mode such as "660"')
+    .optional()
+    .describe('The mode of the socket\'s file: only who may write to it may connect. By default "600".'),
+  tls: listenTlsSchema.optional(),
   hosts: z
     .array(
       z
@@ -68,3 +99,32 @@ export const listenSchema = z.strictObject({
     .optional()
     .describe("A listener of its own for /metrics and the probes, which serves nothing else."),
 });
+
+export const listenSchema = listenFields.superRefine(({ path, mode }, context) => {
+  if (mode !== undefined && path === undefined)
+    context.addIssue({ code: "custom", path: ["mode"], message: "needs path beside it, whose file it is for" });
+});
+
+export type ListenSettings = z.output<typeof listenSchema>;
+
+/** True if only programs of this machine can connect. */
+export function isLocal({ host, path }: Pick<ListenSettings, "host" | "path">): boolean {
+  return path !== undefined || isLoopback(host);
+}
+
+/**
+ * The address of a service: the base URL, or `unix:` and the path of its socket.
+ * @param port the port that it listens on, if it was chosen at its start
+ */
+export function serviceAddress(
+  {
+    host,
+    path,
+    tls,
+    ...configured
+  }: Pick<ListenSettings, "host" | "port"> & Partial<Pick<ListenSettings, "path" | "tls">>,
+  port = configured.port,
+): string {
+  if (path !== undefined) return `unix:${path}`;
+  return `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}

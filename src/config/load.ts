@@ -11,13 +11,14 @@ import type { z } from "zod";
 import { faultsOfFrames } from "../protocols/configured-faults.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { preset } from "../protocols/presets.ts";
-import { tokenize } from "../secrets/placeholders.ts";
-import { faultOfFile, faultOfPair, TLS_FILES } from "../secrets/tls-files.ts";
+import { findCertificates, type ReadFile } from "./certificates.ts";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
 import { exposedFlags, exposedVariables } from "./exposed.ts";
 import type { ConfigFile } from "./file.ts";
+import type { ListenCertificate } from "./listen-certificate.ts";
+import { isLocal } from "./listen-settings.ts";
 import { refuseMistaken } from "./mistaken-variables.ts";
 import type { Override } from "./overrides.ts";
 import { applyOverrides, overrideAt, readOverrides } from "./overrides.ts";
@@ -42,6 +43,8 @@ import { isLoopback, isPlaintextLogin } from "./wire.ts";
 /** The whole configuration of a service. Durations are milliseconds, sizes bytes, paths absolute. */
 export interface LoadedConfig {
   readonly listen: ListenSettings;
+  /** The certificate of `listen.tls`; undefined without it. */
+  readonly certificate: ListenCertificate | undefined;
   /** Upstreams by name, in the file's order; empty for the demo. */
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
   readonly replies: ReplySettings;
@@ -127,11 +130,23 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     });
   }
 
+  const ofListen = (...key: string[]) => where(["listen", ...key]);
+  const { path, tls } = config.listen;
+  const socketFolder = overrideAt(["listen", "path"], overrides.list) === undefined ? folder : cwd;
+  // Loaded only here: most services have no certificate.
+  const secured =
+    tls && (await (await import("./listen-certificate.ts")).readListenTls(tls, folder, ofListen, read, warn));
+  const listen: ListenSettings = {
+    ...config.listen,
+    ...(path !== undefined && { path: findSocket(path, socketFolder, ofListen("path")) }),
+    ...(secured && { tls: secured.tls }),
+  };
+
   const tokens = await readTokens(API_TOKENS, flags, env, read, warn);
   const own = await readTokens(SHUTDOWN_TOKENS, flags, env, read, warn);
   const insecure = flags.insecure ?? false;
-  if (!isLoopback(config.listen.host) && tokens.length === 0) {
-    const problem = `${where(["listen", "host"])}: ${config.listen.host} is reachable from other machines`;
+  if (!isLocal(listen) && tokens.length === 0) {
+    const problem = `${ofListen("host")}: ${listen.host} is reachable from other machines`;
     if (!insecure)
       throw new ConfigError(`${problem}: set a token (SIDESOCKET_TOKEN or --token-file), or allow it with --insecure`);
     warn(`${problem}, and there is no token (--insecure)`);
@@ -184,7 +199,8 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     if (env[name] !== undefined) delete env[name];
   }
   return {
-    listen: config.listen,
+    listen,
+    certificate: secured?.certificate,
     upstreams,
     replies: config.replies,
     limits: config.limits,
@@ -204,9 +220,6 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     },
   };
 }
-
-/** Reads the text of a file that a setting names; a relative path is resolved against the current folder. */
-type ReadFile = (file: Given) => Promise<string>;
 
 /** Names the source of a value: `--port`, `PORT`, or `file.yaml:3:5: listen.port`. */
 type Locate = (path: Path, part?: Problem["part"]) => string;
@@ -263,32 +276,15 @@ export function readLog(flags: Flags, env: Environment): LogSettings {
   return demand(logSchema, { level: level?.value, format: format?.value }, where);
 }
 
-/** Finds the absolute path of the upstream's certificates. The file must exist before anything starts. */
-async function findCertificates(
-  { ca, tls }: UpstreamSettings,
-  folder: string,
-  at: (key: Path) => string,
-  read: ReadFile,
-) {
-  const contents: Record<string, string> = {};
-  const find = async (setting: (typeof TLS_FILES)[number], given: string | undefined, key: Path) => {
-    if (given === undefined) return {};
-    const path = resolvePath(given, folder);
-    const content = await read({ value: path, from: at(key) });
-    const fault = faultOfFile(setting, content);
-    if (fault !== undefined) throw new ConfigError(`${at(key)}: ${path} ${fault}`);
-    contents[setting] = content;
-    return { [setting]: path };
-  };
-  const trusted = await find("ca", ca, ["ca"]);
-  const found: Partial<UpstreamSettings["tls"]> = {};
-  for (const setting of TLS_FILES) Object.assign(found, await find(setting, tls[setting], ["tls", setting]));
-  const { passphrase } = tls;
-  // A passphrase that an attempt resolves is tried by the attempt.
-  const isKnown = passphrase === undefined || tokenize(passphrase).every(({ kind }) => kind === "text");
-  const fault = isKnown ? faultOfPair({ ...contents, passphrase }) : undefined;
-  if (fault !== undefined) throw new ConfigError(`${at(["tls", "key"])}: ${fault}`);
-  return { ...trusted, tls: { ...tls, ...found } };
+/** The longest path that an address of a Unix socket has room for, in bytes. */
+const SOCKET_PATH_MAX = 107;
+
+/** @throws ConfigError for a path that is too long */
+function findSocket(path: string, folder: string, from: string): string {
+  const found = resolvePath(path, folder);
+  if (Buffer.byteLength(found) > SOCKET_PATH_MAX)
+    throw new ConfigError(`${from}: ${found} is longer than ${SOCKET_PATH_MAX} bytes, which no socket's path may be`);
+  return found;
 }
 
 /** Checks the patterns of parameters. Their compiler is loaded only if there are any. */

@@ -24,6 +24,7 @@ export interface Overrides {
 const PLACES = {
   host: ["listen", "host"],
   port: ["listen", "port"],
+  "listen-path": ["listen", "path"],
   upstream: ["upstreams", "default", "url"],
   protocol: ["upstreams", "default", "protocol"],
   "upstream-header": ["upstreams", "default", "headers"],
@@ -47,7 +48,7 @@ export function readOverrides(flags: Flags, env: Environment, content: object): 
   };
 
   const list: Override[] = [];
-  for (const name of ["host", "port", "upstream", "protocol"] as const) {
+  for (const name of ["host", "port", "listen-path", "upstream", "protocol"] as const) {
     for (const { value, from } of read(name)) list.push({ path: PLACES[name], value, from });
   }
   for (const header of read("upstream-header")) {

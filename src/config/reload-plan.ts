@@ -129,9 +129,11 @@ export function planReload(before: Snapshot, after: Snapshot): ReloadPlan {
   const needsRestart: string[] = [];
   for (const part of Object.keys(PROCESS_MEANS) as ProcessPart[]) {
     const list = PROCESS_MEANS[part] === "restart" ? needsRestart : applied;
-    list.push(...changedKeys(part, before.config[part], after.config[part]));
+    list.push(...changedKeys(part, settled(before.config)[part], settled(after.config)[part]));
   }
-  const { listen, limits, demo } = before.config;
+  const { limits, demo } = before.config;
+  const { listen, certificate, isRenewed } = planListener(before.config, after.config);
+  if (isRenewed) applied.push(CERTIFICATE);
   // The demo is one listener more: it neither comes nor goes while the process lives.
   const stays = demo !== after.config.demo;
   if (stays) needsRestart.push("upstreams");
@@ -155,8 +157,25 @@ export function planReload(before: Snapshot, after: Snapshot): ReloadPlan {
       if (former !== undefined) digests.set(path, former);
     }
   }
-  const config: LoadedConfig = { ...after.config, listen, limits, demo, upstreams };
+  const config: LoadedConfig = { ...after.config, listen, certificate, limits, demo, upstreams };
   return { upstreams: changes, unchanged, applied, needsRestart, after: { config, digests } };
+}
+
+/** The key under which a plan has a renewed certificate of the listener. */
+export const CERTIFICATE = "listen.tls";
+
+/** A configuration of which the listener is without the files of its certificate, which are renewed in place. */
+function settled({ listen: { tls, ...listen }, ...rest }: LoadedConfig) {
+  const lasting = tls && { min_version: tls.min_version, asks: tls.ca !== undefined };
+  return { ...rest, listen: { ...listen, tls: lasting } };
+}
+
+/** The listener that is in force after a reload: only its certificate can be another, of a listener that has one. */
+function planListener(before: LoadedConfig, after: LoadedConfig) {
+  const isSettled = isDeepStrictEqual(settled(before).listen.tls, settled(after).listen.tls);
+  const { tls, certificate } = isSettled ? { ...after, tls: after.listen.tls } : { ...before, tls: before.listen.tls };
+  const isRenewed = !isDeepStrictEqual(before.certificate, certificate);
+  return { listen: { ...before.listen, ...(tls && { tls }) }, certificate, isRenewed };
 }
 
 /** @returns undefined if nothing has changed */

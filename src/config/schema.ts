@@ -107,10 +107,10 @@ export const logSchema = z.strictObject({
   format: z.enum(["pretty", "json"]).optional(),
 });
 
+export type { ListenSettings } from "./listen-settings.ts";
 export type SubscriptionSettings = z.output<typeof subscription>;
 export type WebhookSettings = z.output<typeof webhookSchema>;
 export type UpstreamSettings = z.output<typeof upstreamSchema>;
-export type ListenSettings = z.output<typeof listenSchema>;
 export type QuotaSettings = z.output<typeof quotaSchema>;
 export type ProcessLimits = z.output<typeof limitsSchema>;
 export type ReplySettings = z.output<typeof repliesSchema>;

@@ -59,10 +59,13 @@ export function callerOf(c: Context<Env>): Caller {
   return c.get("caller") ?? ANYBODY;
 }
 
-/** Values of `Host` that address loopback on the given port. `host` is one more loopback address, such as 127.0.0.2. */
-export function loopbackHosts(port: number, host: string): string[] {
+/**
+ * Values of `Host` that address loopback on the given port. `host` is one more loopback address, such as 127.0.0.2.
+ * @param unnamed the port that a URL leaves out
+ */
+export function loopbackHosts(port: number, host: string, unnamed = 80): string[] {
   const names = ["127.0.0.1", "localhost", "[::1]", host.includes(":") ? `[${host}]` : host];
-  return names.flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`]));
+  return names.flatMap((name) => (port === unnamed ? [name, `${name}:${port}`] : [`${name}:${port}`]));
 }
 
 /** Stops DNS rebinding: a page whose site's name resolves to us still sends that name as the Host. */

@@ -12,19 +12,23 @@ import { outgoingOf } from "../secrets/secrets.ts";
 /** Lists the addresses and files of a configuration, files that were already read included. */
 export function needsOf({ upstreams, sources, listen }: Needing): Needs {
   const net: string[] = [];
-  for (const each of listen ? [listen, listen.metrics ?? []].flat() : []) net.push(addressOf(each));
   const read = [...sources.files];
   const write: string[] = [];
+  const local = (path: string): void => {
+    net.push(`unix:${path}`);
+    read.push(path);
+    write.push(path);
+  };
+  if (listen?.path !== undefined) local(listen.path);
+  else if (listen) net.push(addressOf(listen));
+  if (listen?.metrics) net.push(addressOf(listen.metrics));
   // The demo listens on loopback, on a port that is not yet known.
   if (upstreams.size === 0) net.push("127.0.0.1");
   for (const upstream of upstreams.values()) {
     for (const webhook of upstream.webhooks) net.push(...wayTo(hostOf(webhook.url), webhook.proxy));
     const host = hostOf(upstream.url);
-    if (host.socketPath !== undefined) {
-      read.push(host.socketPath);
-      write.push(host.socketPath);
-    }
-    net.push(...wayTo(host, upstream.proxy));
+    if (host.socketPath !== undefined) local(host.socketPath);
+    else net.push(...wayTo(host, upstream.proxy));
     for (const named of [...(upstream.reconnect.to_address?.hosts ?? []), ...upstream.redirects]) {
       const [, hostname = named, port = host.isSecure ? 443 : 80] = /^(.+):(\d+)$/.exec(named) ?? [];
       net.push(...wayTo({ hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port) }, upstream.proxy));
@@ -94,7 +98,6 @@ function addressOf({ host, port }: { readonly host: string; readonly port: numbe
 
 /** The hosts to connect to or to resolve on the way to one. Only some below a `*.` may be exceptions of a proxy. */
 function wayTo(host: Host, configured: TunnelProxy | undefined): readonly string[] {
-  if (host.socketPath !== undefined) return [`unix:${host.socketPath}`];
   const proxy = proxyFor(host, configured);
   if (proxy === undefined) return [addressOf({ host: host.hostname, port: host.port })];
   const isNeeded = proxy.scheme === "socks5" || host.hostname.startsWith("*.");

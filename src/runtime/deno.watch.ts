@@ -13,9 +13,10 @@ export function watchAccepting(server: Server, onDeaf: () => void): void {
   let accepted = true;
   let missed = 0;
   const probe = () => {
-    const { address, port } = server.address() as AddressInfo;
+    const place = server.address() as AddressInfo | string;
     // It ends with the timer of the next round; what it meets on the way proves nothing.
-    const socket = connect({ host: address, port }).on("error", () => {});
+    const to = typeof place === "string" ? { path: place } : { host: place.address, port: place.port };
+    const socket = connect(to).on("error", () => {});
     socket.on("connect", () => {
       missed++;
       socket.end();

@@ -11,6 +11,7 @@ import {
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { listenOnFile } from "../net/socket-file.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Listener, ListenOptions, Refusal } from "./runtime.ts";
 import { WriteDeadline } from "./write-deadline.ts";
@@ -62,7 +63,10 @@ export async function listen(
   options: ListenOptions,
   onListening: (server: Server) => void = () => {},
 ): Promise<Listener> {
-  const { fetch, host, port, keepAliveMs, connectionsMax, onFull, farewell, refusal } = options;
+  const { fetch, host, port, socket: socketFile, tls } = options;
+  const { keepAliveMs, connectionsMax, onFull, farewell, refusal } = options;
+  /** Accepted connections; on HTTPS also those whose handshake is not done. */
+  const accepted = new Set<Socket>();
   const connections = new Map<Socket, TrackedSocket>();
   /** Requests whose body comes only after `100 Continue`. */
   const expecting = new WeakSet<IncomingMessage>();
@@ -102,14 +106,16 @@ export async function listen(
       },
     },
   );
-  const server = createServer({
+  const settings = {
     headersTimeout: HEADERS_WITHIN_MS,
     requestTimeout: REQUEST_WITHIN_MS,
     connectionsCheckingInterval: CHECK_EVERY_MS,
     keepAliveTimeout: keepAliveMs,
     requireHostHeader: false,
     ServerResponse: RetirableResponse,
-  });
+  };
+  const secure = tls && (await import("./secure-server.ts")).createSecureServer(settings, tls, HEADERS_WITHIN_MS);
+  const server: Server = secure?.server ?? createServer(settings);
   /** Called after each response; set while the exit waits for the last one. */
   let onAnswered = (): void => {};
   function answered(this: ServerResponse): void {
@@ -123,14 +129,7 @@ export async function listen(
     onAnswered();
   }
 
-  server.on("connection", (socket: Socket) => {
-    connectedAt = performance.now();
-    // Stay below the limit of descriptors: on Deno, a listener that ran out of them never accepts again.
-    if (connections.size >= connectionsMax) {
-      socket.destroy();
-      onFull();
-      return;
-    }
+  const track = (socket: Socket): void => {
     const queued = new Set<ServerResponse>();
     const pipeline = new Pipeline(socket, serve);
     const since = performance.now();
@@ -142,7 +141,20 @@ export async function listen(
       // Node closes only the response that was being written. The queued ones would be read forever, for nobody.
       for (const response of queued) if (!response.socket) response.destroy().emit("close");
     });
+  };
+  server.on("connection", (socket: Socket) => {
+    connectedAt = performance.now();
+    // Stay below the limit of descriptors: on Deno, a listener that ran out of them never accepts again.
+    if (accepted.size >= connectionsMax) {
+      socket.destroy();
+      onFull();
+      return;
+    }
+    accepted.add(socket);
+    socket.once("close", () => accepted.delete(socket));
+    if (!secure) track(socket);
   });
+  secure?.server.on("secureConnection", (socket) => track(socket));
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request;
     const connection = connections.get(socket);
@@ -177,7 +189,10 @@ export async function listen(
     // Its request waits in the system because we do not read: it is not the client that is slow.
     if (connection?.pipeline.isPaused && error.code === "ERR_HTTP_REQUEST_TIMEOUT") return;
     // A response to an earlier request comes first, so that this one could be taken for it.
-    const mayAnswer = !connection || connection.responses === 0 || isForTheIncomplete(connection, socket);
+    const mayAnswer = connection
+      ? connection.responses === 0 || isForTheIncomplete(connection, socket)
+      : // A handshake that has failed leaves nothing to write to.
+        secure === undefined;
     if (socket.writable && mayAnswer && error.code !== "ECONNRESET") socket.write(asText(refusalFor(error, refusal)));
     socket.destroySoon();
   });
@@ -208,14 +223,19 @@ export async function listen(
   }, CHECK_EVERY_MS).unref();
   const answering = (): ReadonlySet<Socket> =>
     new Set([...connections].filter(([, { responses }]) => responses > 0).map(([socket]) => socket));
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ port, host, backlog: BACKLOG }, resolve);
-  });
+  if (socketFile) await listenOnFile(server, socketFile, BACKLOG);
+  else
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ port, host, backlog: BACKLOG }, resolve);
+    });
   onListening(server);
 
   return {
-    port: (server.address() as AddressInfo).port,
+    port: socketFile ? 0 : (server.address() as AddressInfo).port,
+    renew(certificate) {
+      secure?.renew(certificate);
+    },
     retire() {
       retired = true;
       const now = performance.now();
@@ -258,6 +278,7 @@ export async function listen(
           if (connections.size > 0) return;
           clearInterval(graces);
           clearTimeout(last);
+          for (const socket of accepted) socket.destroy();
           resolve();
         };
         cut(writing);

@@ -2,6 +2,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { Network } from "../net/connect.ts";
+import type { SocketFile } from "../net/socket-file.ts";
 
 /** Ending signals of both runtimes. */
 export const ENDING_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR2"];
@@ -70,6 +71,10 @@ export interface ListenOptions {
   readonly host: string;
   /** The port to listen on; 0 picks a free one. */
   readonly port: number;
+  /** The Unix socket to listen on instead. */
+  readonly socket?: SocketFile | undefined;
+  /** Serves HTTPS. */
+  readonly tls?: ListenTls | undefined;
   /** Time that an idle connection is kept, in milliseconds. */
   readonly keepAliveMs: number;
   /** The maximum number of open connections. More are closed on arrival, each with a call of `onFull`. */
@@ -83,6 +88,18 @@ export interface ListenOptions {
   refusal(status: 400 | 405 | 408 | 413 | 417 | 431, detail: string): Refusal;
 }
 
+/** A certificate in PEM and its key, and the certificates of which one must have signed that of each caller. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca?: string | undefined;
+}
+
+export interface ListenTls {
+  readonly certificate: Certificate;
+  readonly minVersion: "1.2" | "1.3";
+}
+
 /** A response that the listener writes by itself; its connection ends with it. */
 export interface Refusal {
   readonly status: number;
@@ -93,7 +110,10 @@ export interface Refusal {
 
 /** The HTTP listener. The exit ends it step by step: `close` alone could wait forever. */
 export interface Listener {
+  /** 0 of a Unix socket. */
   readonly port: number;
+  /** Takes another certificate for the connections that come from now on. Only for a listener that serves HTTPS. */
+  renew(certificate: Certificate): void;
   /** Ends each connection with its next response, and gives idle ones a grace in which to get one. */
   retire(): void;
   /**

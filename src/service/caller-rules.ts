@@ -1,5 +1,6 @@
 /** The rules by which a service admits callers and shares among them what there is, in force until a reload. */
 
+import { isLocal } from "../config/listen-settings.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { ReloadPlan, UpstreamChange } from "../config/reload-plan.ts";
 import { isLoopback } from "../config/wire.ts";
@@ -61,13 +62,13 @@ export class CallerRules {
   metricsAccess(listen: LoadedConfig["listen"], port: number): Access {
     const rules = this;
     const { host = "", open = false } = listen.metrics ?? {};
-    const isLocal = isLoopback(host);
+    const isOnLoopback = isLoopback(host);
     const names = [...loopbackHosts(port, host.toLowerCase()), ...listen.hosts];
-    const hosts = isLocal ? new Set(names) : undefined;
+    const hosts = isOnLoopback ? new Set(names) : undefined;
     const none = new Tokens([]);
     return {
       get tokens() {
-        return isLocal || open ? none : rules.#tokens;
+        return isOnLoopback || open ? none : rules.#tokens;
       },
       shutdownTokens: none,
       openShutdown: true, // It is not served there, and not found.
@@ -77,13 +78,20 @@ export class CallerRules {
     };
   }
 
-  /** Guards loopback by its host names, and other addresses by the configured names or, without these, by the token. */
+  /**
+   * Guards loopback by its host names, and other addresses by the configured names or, without these, by the token. A
+   * Unix socket is guarded by the mode of its file.
+   */
   #accessBy(listen: LoadedConfig["listen"], port: number): Access {
     const rules = this;
     const configured = listen.hosts.map((host) => host.toLowerCase());
-    const openShutdown = isLoopback(listen.host);
-    const loopback = loopbackHosts(port, openShutdown ? listen.host.toLowerCase() : "localhost");
-    const hosts = openShutdown || configured.length > 0 ? new Set([...loopback, ...configured]) : undefined;
+    const openShutdown = isLocal(listen);
+    const isSocket = listen.path !== undefined;
+    const name = openShutdown && !isSocket ? listen.host.toLowerCase() : "localhost";
+    const loopback = isSocket ? ["localhost"] : loopbackHosts(port, name, listen.tls ? 443 : 80);
+    // No browser connects to a socket: a proxy that does may send any name, as beyond loopback.
+    const isChecked = (openShutdown && !isSocket) || configured.length > 0;
+    const hosts = isChecked ? new Set([...loopback, ...configured]) : undefined;
     return {
       get tokens() {
         return rules.#tokens;

@@ -1,7 +1,9 @@
 /** The service of one process: the listener, the sidecars, the demo, and their common end. */
 
 import { demoUpstreams } from "../config/demo-settings.ts";
+import { serviceAddress } from "../config/listen-settings.ts";
 import type { LoadedConfig } from "../config/load.ts";
+import { CERTIFICATE } from "../config/reload-plan.ts";
 import { memoryOf } from "../core/util/budget.ts";
 import { deferred } from "../core/util/deferred.ts";
 import type { DemoUpstream } from "../demo/demo-upstream.ts";
@@ -17,6 +19,7 @@ import { Instances } from "../instances/instance-registry.ts";
 import { log } from "../logs/log.ts";
 import { logPressure } from "../logs/pressure-log.ts";
 import { logRequests } from "../logs/request-log.ts";
+import type { SocketFile } from "../net/socket-file.ts";
 import { withinDescriptors } from "../permissions/descriptor-limit.ts";
 import { type LoadAgain, type Reloadable, Reloader } from "../reload/reloader.ts";
 import type { Listener, ListenOptions, Runtime } from "../runtime/runtime.ts";
@@ -25,6 +28,7 @@ import type { ExitOptions, TapeOf } from "../sidecar/host/sidecars.ts";
 import { Telemetry } from "../telemetry/telemetry.ts";
 import { version } from "../version.ts";
 import { CallerRules } from "./caller-rules.ts";
+import { socketFault } from "./listen-cures.ts";
 import { ServedUpstreams } from "./served-upstreams.ts";
 
 /** Builds everything from a configuration and owns its life. */
@@ -95,6 +99,11 @@ export class Service {
         fetch: (request, env) => fetch(request, env),
         host: config.listen.host,
         port: config.listen.port,
+        socket: socketOf(config.listen),
+        tls: config.certificate && {
+          certificate: config.certificate,
+          minVersion: config.listen.tls?.min_version ?? "1.2",
+        },
         keepAliveMs: config.listen.keep_alive,
         connectionsMax,
         onFull: warnFull(connectionsMax),
@@ -104,7 +113,7 @@ export class Service {
       })
       .catch(async (error: unknown) => {
         await demo?.stop();
-        throw error;
+        throw config.listen.path === undefined ? error : socketFault(config.listen.path, error);
       });
     const metricsApp = deferred<ReturnType<typeof buildMetricsApp>>();
     const metricsListener = await listenForMetrics(config, runtime, metricsApp.promise, refusal).catch(
@@ -133,9 +142,9 @@ export class Service {
     return service;
   }
 
-  /** The base URL, `http://host:port`. */
+  /** The base URL, such as `http://host:port`, or `unix:` and the path of the socket. */
   get url(): string {
-    return urlOf(this.#config.listen.host, this.#listener.port);
+    return serviceAddress(this.#config.listen, this.#listener.port);
   }
 
   get demoUrl(): string | undefined {
@@ -212,6 +221,8 @@ export class Service {
         // An exit that has begun ends what was prepared, too.
         if (sidecars.exiting) throw refused("shutting_down", "the service is shutting down: nothing is reloaded");
         this.#config = plan.after.config;
+        const { certificate } = plan.after.config;
+        if (certificate && plan.applied.includes(CERTIFICATE)) this.#listener.renew(certificate);
         const isGone = change();
         this.#rules.reconfigure(plan);
         const { tokens } = this.#rules.access;
@@ -288,12 +299,15 @@ async function listenForMetrics(
     farewell: farewell(),
     refusal,
   });
-  log.info(`metrics on ${urlOf(host, listener.port)}/metrics`);
+  log.info(`metrics on ${serviceAddress({ host, port: listener.port })}/metrics`);
   return listener;
 }
 
-function urlOf(host: string, port: number | undefined): string {
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+/** The mode of the socket's file: only this user may connect. */
+const SOCKET_MODE = "600";
+
+function socketOf({ path, mode = SOCKET_MODE }: LoadedConfig["listen"]): SocketFile | undefined {
+  return path === undefined ? undefined : { path, mode: Number.parseInt(mode, 8) };
 }
 
 const DEAF =

@@ -1,6 +1,7 @@
 /** Loading the configuration: precedence, refusals with their sources, secrets and warnings. */
 
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -10,8 +11,13 @@ import { describeConfig } from "../../src/config/describe.ts";
 import type { LoadInput } from "../../src/config/load.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { redactUrl } from "../../src/config/wire.ts";
+import { expired, good, selfSigned } from "../faults/certificates.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
+/** The key of the certificate `good`, behind a passphrase. */
+const locked = createPrivateKey(good.key)
+  .export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "correct horse" })
+  .toString();
 const OTHER = "fedcba9876543210fedcba9876543210";
 
 /** Loads with files that exist only in this test, in the folder /etc/side. */
@@ -220,6 +226,63 @@ test("a host that is reachable from other machines needs a token or --insecure",
   );
   for (const host of ["127.0.0.1", "127.1.2.3", "localhost", "LOCALHOST", "::1", "[::1]"])
     await load({ flags: { host } });
+});
+
+test("the listener's certificate is read with its key, and refused with the place if they are no pair", async () => {
+  const files = (listen: string) => ({
+    "f.yaml": `listen:\n  ${listen}`,
+    "c.pem": good.cert,
+    "k.pem": good.key,
+    "other.pem": selfSigned.key,
+    "old.pem": expired.cert,
+    "old-key.pem": expired.key,
+    "locked.pem": locked,
+    pass: "correct horse\n",
+  });
+  const tls = (settings: string) => ({ files: files(`tls: { ${settings} }`), flags: { config: "f.yaml" } });
+  const { listen, certificate, sources } = await load(tls("cert: c.pem, key: k.pem, ca: c.pem"));
+  assert.deepEqual(listen.tls, {
+    cert: "/etc/side/c.pem",
+    key: "/etc/side/k.pem",
+    ca: "/etc/side/c.pem",
+    min_version: "1.2",
+  });
+  assert.deepEqual(certificate, { ...good, ca: good.cert });
+  assert.deepEqual(sources.files.slice(1).sort(), ["/etc/side/c.pem", "/etc/side/c.pem", "/etc/side/k.pem"]);
+  for (const passphrase of ["correct horse", "${file:/etc/side/pass}"]) {
+    const opened = await load(tls(`cert: c.pem, key: locked.pem, passphrase: "${passphrase}"`));
+    assert.deepEqual(opened.certificate, good, "the key without its passphrase");
+  }
+  const old = await load(tls("cert: old.pem, key: old-key.pem"));
+  assert.match(old.warnings.join(), /f\.yaml:2:16: listen\.tls\.cert: \/etc\/side\/old\.pem has expired/);
+
+  const wrong: readonly (readonly [settings: string, message: RegExp])[] = [
+    ["cert: c.pem", /^f\.yaml:2:3: listen\.tls\.key: is missing$/],
+    ["cert: c.pem, key: none.pem", /^f\.yaml:2:28: listen\.tls\.key: cannot read .*none\.pem: no such file$/],
+    ["cert: k.pem, key: k.pem", /^f\.yaml:2:16: listen\.tls\.cert: \S+k\.pem has no certificate in PEM format$/],
+    ["cert: c.pem, key: c.pem", /^f\.yaml:2:28: listen\.tls\.key: \S+c\.pem has no private key in PEM format$/],
+    ["cert: c.pem, key: other.pem", /^f\.yaml:2:28: listen\.tls\.key: tls\.key does not fit tls\.cert$/],
+    ["cert: c.pem, key: locked.pem", /^f\.yaml:2:28: .* it may need tls\.passphrase$/],
+    ["cert: c.pem, key: locked.pem, passphrase: c4n4ry", /^f\.yaml:2:28: .*tls\.passphrase does not open tls\.key$/],
+    ["cert: c.pem, key: k.pem, passphrase: '${credentials:x}'", /^f\.yaml:2:\d+: listen\.tls\.passphrase: may have no/],
+  ];
+  for (const [settings, message] of wrong) await refused(tls(settings), message);
+  const open = { files: files("host: 0.0.0.0\n  tls: { cert: c.pem, key: k.pem }"), flags: { config: "f.yaml" } };
+  await refused(open, /^f\.yaml:2:9: listen\.host: 0\.0\.0\.0 is reachable from other machines: set a token/);
+});
+
+test("a Unix socket needs no token, and its path and mode are checked", async () => {
+  const at = (listen: string) => ({ files: { "f.yaml": `listen: ${listen}` }, flags: { config: "f.yaml" } });
+  const { listen } = await load(at('{ host: 0.0.0.0, path: a/b.sock, mode: "660" }'));
+  assert.deepEqual([listen.path, listen.mode], ["/etc/side/a/b.sock", "660"]);
+  const flags = { config: "/elsewhere/f.yaml", "listen-path": "own.sock" };
+  const elsewhere = { "/elsewhere/f.yaml": "listen: { path: its.sock }" };
+  assert.equal((await load({ files: elsewhere, flags })).listen.path, "/etc/side/own.sock");
+  await refused(at("{ path: a b }"), /^f\.yaml:1:17: listen\.path: must be the path of a file, without spaces/);
+  await refused(at(`{ path: ${"a".repeat(100)} }`), /^f\.yaml:1:17: listen\.path: \S+ is longer than 107 bytes/);
+  await refused(at("{ path: a, mode: 660 }"), /^f\.yaml:1:26: listen\.mode: must be a mode in quotes, such as "660"$/);
+  await refused(at('{ path: a, mode: "668" }'), /^f\.yaml:1:26: listen\.mode: must be an octal mode such as "660"$/);
+  await refused(at('{ mode: "660" }'), /^f\.yaml:1:17: listen\.mode: needs path beside it, whose file it is for$/);
 });
 
 test("all invalid patterns are reported at once, each with its place", async () => {

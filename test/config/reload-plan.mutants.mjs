@@ -15,7 +15,12 @@ export default {
       '(["replaced", "rotated", "in_place"] as const)',
       '(["in_place", "rotated", "replaced"] as const)',
     ],
-    ["what needs a restart is forgotten", "{ ...after.config, listen, limits, demo, upstreams }", "after.config"],
+    [
+      "what needs a restart is forgotten",
+      "{ ...after.config, listen, certificate, limits, demo, upstreams }",
+      "after.config",
+    ],
+    ["a renewed certificate is not told of", "if (isRenewed) applied.push(CERTIFICATE);", ""],
     ["a module counts as loaded again", "if (former !== undefined) digests.set(path, former);", ""],
   ],
 };

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { configJsonSchema, optionsJson } from "../../src/config/json-schema.ts";
 import { type LoadedConfig, loadConfig } from "../../src/config/load.ts";
 import { PROCESS_MEANS, planReload, type Snapshot, UPSTREAM_MEANS } from "../../src/config/reload-plan.ts";
+import { good, selfSigned } from "../faults/certificates.ts";
 
 type Plain = Readonly<Record<string, unknown>>;
 
@@ -118,6 +119,32 @@ test("what needs a restart stays as it is, and is named until it is in force; th
   assert.deepEqual(plan.after.config.listen, before.config.listen);
   const again = planReload(plan.after, wanted);
   assert.deepEqual([again.needsRestart, again.applied], [plan.needsRestart, []]);
+});
+
+test("the listener's certificate is renewed in place; to have one, or to ask for those of callers, needs a restart", async () => {
+  const files: Record<string, string> = { "/c.pem": good.cert, "/k.pem": good.key, "/new.pem": selfSigned.cert };
+  files["/new-key.pem"] = selfSigned.key;
+  const secured = async (listen: Plain): Promise<Snapshot> => {
+    const config = JSON.stringify({ listen });
+    const readFile = async (path: string) => files[path] ?? config;
+    return { config: await loadConfig({ flags: { config: "/f.yaml" }, env: {}, readFile }), digests: new Map() };
+  };
+  const tls = { cert: "/c.pem", key: "/k.pem" };
+  const before = await secured({ tls });
+  const other = await secured({ tls: { cert: "/new.pem", key: "/new-key.pem" } });
+  const renewed = planReload(before, other);
+  assert.deepEqual([renewed.applied, renewed.needsRestart], [["listen.tls"], []]);
+  assert.deepEqual(renewed.after.config.listen, other.config.listen);
+  assert.deepEqual(renewed.after.config.certificate, selfSigned);
+  assert.deepEqual(planReload(renewed.after, other).applied, []);
+  for (const after of [await secured({}), await secured({ tls: { ...tls, ca: "/c.pem" } })]) {
+    for (const [from, to] of [[before, after] as const, [after, before] as const]) {
+      const plan = planReload(from, to);
+      assert.deepEqual([plan.applied, plan.needsRestart], [[], ["listen.tls"]]);
+      assert.deepEqual(plan.after.config.listen, from.config.listen);
+      assert.equal(plan.after.config.certificate, from.config.certificate);
+    }
+  }
 });
 
 test("the demo neither comes nor goes", async () => {

@@ -1,9 +1,15 @@
 /** The end of the HTTP listener: the connections that it cuts, those that it keeps, and its bounds. */
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { get, type RequestOptions } from "node:https";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { runtime } from "../../src/runtime/pick-runtime.ts";
-import type { Listener } from "../../src/runtime/runtime.ts";
+import type { Listener, ListenOptions } from "../../src/runtime/runtime.ts";
+import * as certificates from "../faults/certificates.ts";
 import { RawConnection } from "../support/http.ts";
 import { bounded, type Cleanup, delay, until } from "../support/until.ts";
 
@@ -36,13 +42,13 @@ interface Site extends Listener {
   requests(): number;
 }
 
-async function open(body: string, t: Cleanup): Promise<Site> {
+async function open(body: string, t: Cleanup, options: Partial<ListenOptions> = {}): Promise<Site> {
   let requests = 0;
   const fetch = () => {
     requests++;
     return new Response(body);
   };
-  const listener = await runtime.listen({ ...place, fetch });
+  const listener = await runtime.listen({ ...place, ...options, fetch });
   t.after(async () => {
     listener.close();
     listener.cut(new Set());
@@ -190,4 +196,68 @@ test("an endless header is cut after 10 s, even after a response, and an idle co
   await Promise.all([fresh, used].map((slow) => slow.until(() => slow.ended, { within, what: "its end" })));
   assert.ok(performance.now() - began >= HEADERS_WITHIN_MS - 500, "it was cut before its bound");
   assert.equal(idle.ended, undefined);
+});
+
+/** The body of the response over TLS. Rejects if there is no connection. */
+function askSecurely(port: number, options: RequestOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get({ host: "127.0.0.1", port, agent: false, ca: certificates.authority, ...options });
+    request.once("error", reject);
+    request.once("response", (response) => {
+      response.setEncoding("utf8").once("data", resolve).once("error", reject);
+    });
+  });
+}
+
+test("with certificates of callers to trust it serves only these, and a handshake that stalls holds up no end", async (t) => {
+  const certificate = { ...certificates.good, ca: certificates.authority };
+  const listener = await open("served", t, { tls: { certificate, minVersion: "1.3" } });
+  const { port } = listener;
+  assert.equal(await askSecurely(port, certificates.good), "served");
+  await assert.rejects(askSecurely(port, {}), "no certificate");
+  await assert.rejects(askSecurely(port, certificates.selfSigned), "that of another");
+  await assert.rejects(askSecurely(port, { ...certificates.good, maxVersion: "TLSv1.2" }), "an old version");
+  listener.renew({ ...certificates.wrongHost, ca: certificates.authority });
+  await assert.rejects(askSecurely(port, certificates.good), "the certificate is for another host now");
+  assert.equal(await askSecurely(port, { ...certificates.good, servername: "other.example" }), "served");
+  await assert.rejects(askSecurely(port, { servername: "other.example" }), "no certificate after a renewal");
+  assert.equal(listener.requests(), 2);
+
+  const stalled = await RawConnection.open(listener, t);
+  listener.close();
+  await bounded(listener.answered(1_000));
+  await until(() => stalled.ended);
+});
+
+test("connections whose handshake is not done count among the open ones", async (t) => {
+  let full = 0;
+  const tls = { certificate: certificates.good, minVersion: "1.2" } as const;
+  const onFull = () => {
+    full++;
+  };
+  const listener = await open("served", t, { tls, connectionsMax: 1, onFull });
+  const stalled = await RawConnection.open(listener, t);
+  await assert.rejects(askSecurely(listener.port, {}));
+  assert.equal(full, 1);
+  stalled.destroy();
+  await until(() => askSecurely(listener.port, {}).catch(() => false));
+});
+
+test("a Unix socket is not put in place of another file, nor into a folder that is not there", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "sidesocket-listener-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "a.sock");
+  const at = (to: string) => open("", t, { socket: { path: to, mode: 0o640 } });
+  await writeFile(path, "precious");
+  await assert.rejects(at(path), { code: "EEXIST" });
+  await assert.rejects(at(join(folder, "no", "a.sock")), { code: "ENOENT" });
+  assert.equal((await stat(path)).size, 8);
+  await rm(path);
+  const other = createServer().listen(path);
+  t.after(() => other.close());
+  await until(() => other.listening);
+  await assert.rejects(at(path), { code: "EADDRINUSE" });
+  await new Promise((resolve) => other.close(resolve));
+  await at(path);
+  assert.equal((await stat(path)).mode & 0o777, 0o640);
 });

@@ -11,7 +11,7 @@ import { type Cleanup, type Truthy, until, type WaitOptions } from "./until.ts";
 /** Deno permissions of the product under test. Addresses and files differ per test; nothing may be run or written. */
 export const DENO_PERMISSIONS: readonly string[] = ["--allow-net", "--allow-env", "--allow-read", "--allow-sys"];
 
-const LISTENING = /^listening on (https?:\/\/\S+)$/m;
+const LISTENING = /^listening on ((?:https?:\/\/|unix:)\S+)$/m;
 
 /** Plain data in the shape of the configuration file. */
 export type Config = Readonly<Record<string, unknown>>;
@@ -135,7 +135,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
 }
 
 export class Product {
-  /** `http://host:port`, as printed. */
+  /** The address as printed: `http://host:port`, `https://host:port`, or `unix:` and a path. */
   readonly url: string;
   readonly pid: number;
   /** Resolves when the process ends; never rejects. */

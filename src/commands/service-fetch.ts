@@ -1,0 +1,36 @@
+/** Requests to a service that `fetch` cannot reach: on a Unix socket, or with a certificate that it does not trust. */
+
+import { request as plainRequest, type RequestOptions } from "node:http";
+import { request as secureRequest } from "node:https";
+import { Readable } from "node:stream";
+import type { Fetch } from "../client/remote-service.ts";
+
+/** The way to a service: the path of its socket, and the certificates to trust in PEM. */
+export interface ServiceWay {
+  readonly socketPath?: string | undefined;
+  readonly ca?: string | undefined;
+}
+
+/** @returns a part of `fetch`: what the client of a service needs */
+export function fetchBy({ socketPath, ca }: ServiceWay): Fetch {
+  if (socketPath === undefined && ca === undefined) return fetch;
+  const way = { ...(socketPath !== undefined && { socketPath }), ...(ca !== undefined && { ca }) };
+  return (url, { method = "GET", headers, body, signal }) => {
+    const options = { ...way, method, headers: Object.fromEntries(new Headers(headers)), ...(signal && { signal }) };
+    return send(url, options, body as string | Uint8Array | null | undefined);
+  };
+}
+
+function send(url: string, options: RequestOptions, body: string | Uint8Array | null | undefined): Promise<Response> {
+  const request = url.startsWith("https:") ? secureRequest(url, options) : plainRequest(url, options);
+  return new Promise((resolve, reject) => {
+    request.once("error", reject);
+    request.once("response", (response) => {
+      const { statusCode: status = 0, headers } = response;
+      const stream = Readable.toWeb(response) as ReadableStream<Uint8Array<ArrayBuffer>>;
+      const pairs = Object.entries(headers).map(([name, value = ""]): [string, string] => [name, String(value)]);
+      resolve(new Response(status === 204 ? null : stream, { status, headers: pairs }));
+    });
+    request.end(body ?? undefined);
+  });
+}

@@ -1,0 +1,28 @@
+/** The server of HTTPS of both runtimes, loaded only where it is needed. */
+
+import type { ServerOptions } from "node:http";
+import { createServer } from "node:https";
+import type { SecureContextOptions } from "node:tls";
+import type { Certificate, ListenTls } from "./runtime.ts";
+
+/** @param handshakeWithinMs the time limit of a handshake, in milliseconds */
+export function createSecureServer(
+  options: ServerOptions,
+  { certificate, minVersion }: ListenTls,
+  handshakeWithinMs: number,
+) {
+  const asks = certificate.ca !== undefined;
+  const server = createServer({
+    ...options,
+    ...contextOf(certificate),
+    minVersion: `TLSv${minVersion}`,
+    requestCert: asks,
+    rejectUnauthorized: asks,
+    handshakeTimeout: handshakeWithinMs,
+  });
+  return { server, renew: (renewed: Certificate) => server.setSecureContext(contextOf(renewed)) };
+}
+
+function contextOf({ cert, key, ca }: Certificate): SecureContextOptions {
+  return { cert, key, ...(ca !== undefined && { ca }) };
+}
