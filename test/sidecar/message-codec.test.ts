@@ -22,6 +22,9 @@ const settled: Declaration = { file: "src/sidecar/contract.ts", type: "settled" 
 const late: Declaration = { file: "src/sidecar/contract.ts", type: "late" };
 const reply: Declaration = { file: "src/core/outcome.ts", type: "reply" };
 
+/** The compiler is the same on both runtimes, and takes long. */
+const skip = runtime === "deno" && "the compiler runs on Node";
+
 /** Compiles the codec against a contract with `field` added to `declarations`. @returns the functions with an error */
 function refused(t: TestContext, field: string, declarations: readonly Declaration[]): readonly string[] {
   const folder = mkdtempSync(join(tmpdir(), "sidesocket-codec-"));
@@ -37,8 +40,7 @@ function refused(t: TestContext, field: string, declarations: readonly Declarati
   const config = { extends: "./tsconfig.json", compilerOptions: { noEmit: true }, include: [CODEC] };
   writeFileSync(join(folder, "codec.json"), JSON.stringify(config));
   const tsc = [join(root, "node_modules/typescript/bin/tsc"), "--pretty", "false", "-p", "codec.json"];
-  const args = runtime === "deno" ? ["run", "--allow-all", ...tsc] : tsc;
-  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8" });
+  const { stdout, stderr } = spawnSync(process.execPath, tsc, { cwd: folder, encoding: "utf8" });
   const lines = readFileSync(join(folder, CODEC), "utf8").split("\n");
   const errors = [...stdout.matchAll(/^(.+)\((\d+),\d+\): error/gm)];
   assert.ok(errors.length > 0 || stdout + stderr === "", stdout + stderr);
@@ -50,12 +52,12 @@ function refused(t: TestContext, field: string, declarations: readonly Declarati
   return [...new Set(functions)].sort();
 }
 
-test("a field added to a hot message, required or optional, must be packed and unpacked", (t) => {
+test("a field added to a hot message, required or optional, must be packed and unpacked", { skip }, (t) => {
   const both = ["packPart", "packReply", "packRequest", "unpackPart", "unpackReply", "unpackRequest"];
   assert.deepEqual(refused(t, "readonly added: number;", [request, part, settled]), both);
   assert.deepEqual(refused(t, "readonly added?: number | undefined;", [request, part, late]), both);
 });
 
-test("a field added to a reply must be packed and unpacked, and nothing else is refused", (t) => {
+test("a field added to a reply must be packed and unpacked, and nothing else is refused", { skip }, (t) => {
   assert.deepEqual(refused(t, "readonly added?: string;", [reply]), ["packReply", "unpackReplied"]);
 });
