@@ -18,8 +18,18 @@ import { compile, endGroup } from "./programs.mjs";
 
 /** The limit of a whole file: tests have bounds of their own, and this catches what they forgot. */
 const FILE_LIMIT_MS = 180_000;
-/** Files that do nothing but wait, half a minute on Deno: they run beside the others, and take no core from them. */
-const WAITING = new Set(["test/limits/descriptors.test.ts"]);
+/** Files that mostly wait, for up to half a minute: they run beside the others, and take no core from them. */
+const WAITING = new Set([
+  "test/contract/call.test.ts",
+  "test/contract/failures.test.ts",
+  "test/contract/instance-ends.test.ts",
+  "test/contract/messages.test.ts",
+  "test/contract/startup.test.ts",
+  "test/contract/streams.test.ts",
+  "test/contract/subscriptions.test.ts",
+  "test/contract/webhooks.test.ts",
+  "test/limits/descriptors.test.ts",
+]);
 
 const { values: flags, positionals: parts } = parseArgs({
   allowPositionals: true,
