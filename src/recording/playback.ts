@@ -17,11 +17,11 @@ export type Reaction = { readonly afterMs: number } & (
   | { readonly close: { readonly code: number | undefined; readonly reason: string } }
 );
 
-/** A reaction, with the frame as it was recorded. */
-type Recorded = {
-  readonly afterMs: number;
-} & /** `reply`: what the frame is, if it replies to a frame of the client. */
-({ readonly entry: FrameEntry; readonly reply: DecodedMessage | undefined } | { readonly entry: CloseEntry });
+/** A reaction, with the frame as it was recorded. `reply`: what it is, if it replies to a frame of the client. */
+type Recorded = { readonly afterMs: number } & (
+  | { readonly entry: FrameEntry; readonly reply: DecodedMessage | undefined }
+  | { readonly entry: CloseEntry }
+);
 
 interface Step {
   readonly frame: Body;
