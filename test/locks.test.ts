@@ -32,7 +32,7 @@ function byDeno(): Map<string, string | undefined> {
 }
 
 describe("lockfiles", () => {
-  for (const folder of [".", "bench", "test/package", "test/real", "test/runtimes"]) {
+  for (const folder of [".", "bench", "site", "test/package", "test/real", "test/runtimes"]) {
     test(`packages that npm installs in ${folder} are verified, on other platforms, too`, () => {
       const unverified = [...byNpm(folder)].filter(([, integrity]) => integrity === undefined).map(([name]) => name);
       assert.deepEqual(unverified, []);

@@ -1,0 +1,94 @@
+/**
+ * The sources of the site, made of the documents as they lie in the repository: a folder's README becomes its index,
+ * and a file or folder that a page links to becomes a page, so that every link leads somewhere without a network.
+ */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, extname, join, posix } from "node:path";
+
+/** The pages besides docs/. */
+const PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"];
+const LINK = /(?<=\]\()([^)\s#]+)(?=(?:#[^)\s]*)?\))/g;
+const PICTURES = new Set([".png", ".svg"]);
+
+/** Writes the sources, and throws an Error with every link that leads nowhere. */
+export function stage(root, source) {
+  rmSync(source, { recursive: true, force: true });
+  const pages = [...PAGES, ...markdownIn(root, "docs")];
+  const linked = new Set();
+  const dead = [];
+  for (const path of pages) {
+    const staged = outsideFences(readFileSync(join(root, path), "utf8"), (text) =>
+      // A picture in HTML is taken for a package unless its path begins with a dot.
+      text.replace(/(?<= src(?:set)?=")(?=\w+\/)/g, "./").replace(LINK, (link) => {
+        if (/^[a-z]+:/.test(link)) return link;
+        const target = posix.join(posix.dirname(path), link);
+        if (!existsSync(join(root, target))) dead.push(`${path} links to ${link}`);
+        else if (statSync(join(root, target)).isDirectory()) {
+          if (!existsSync(join(root, target, "README.md"))) linked.add(target);
+          return `${link}/index.md`;
+        }
+        if (target.endsWith(".md") || PICTURES.has(extname(target))) return link.replace(/README\.md$/, "index.md");
+        linked.add(target);
+        return `${link}.md`;
+      }),
+    );
+    write(join(source, path.replace(/README\.md$/, "index.md")), staged);
+  }
+  if (dead.length > 0) throw new Error(`links that lead nowhere:\n${dead.join("\n")}`);
+  for (const path of linked) addFile(root, path, source, linked);
+  cpSync(join(root, "docs"), join(source, "docs"), {
+    recursive: true,
+    filter: (path) => PICTURES.has(extname(path)) || statSync(path).isDirectory(),
+  });
+}
+
+/** Makes a page of a file or folder. A set that grows while it is walked is walked to its end. */
+function addFile(root, path, source, linked) {
+  const name = posix.basename(path);
+  if (!statSync(join(root, path)).isDirectory()) {
+    const text = readFileSync(join(root, path), "utf8");
+    const fence = "`".repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map(([{ length }]) => length + 1)));
+    const language = { ".ts": "ts", ".mjs": "js", ".ndjson": "json" }[extname(path)] ?? "text";
+    return write(join(source, `${path}.md`), `# ${name}\n\n\`${path}\`\n\n${fence}${language}\n${text}\n${fence}\n`);
+  }
+  const lines = readdirSync(join(root, path)).map((each) => {
+    if (each.endsWith(".md")) return `- [${titleOf(readFileSync(join(root, path, each), "utf8"))}](${each})`;
+    linked.add(posix.join(path, each));
+    return `- [${each}](${each}.md)`;
+  });
+  const title = name[0].toUpperCase() + name.slice(1);
+  write(join(source, path, "index.md"), `# ${title}\n\n${lines.join("\n")}\n`);
+}
+
+/** The first heading, without marks. */
+export function titleOf(text) {
+  return /^# (.*)$/m.exec(text)?.[1].replaceAll("`", "") ?? "";
+}
+
+export function markdownIn(root, folder) {
+  return readdirSync(join(root, folder), { recursive: true })
+    .map((path) => posix.join(folder, path.replaceAll("\\", "/")))
+    .filter((path) => path.endsWith(".md"))
+    .sort();
+}
+
+/** The place of a heading in its page, as the hosts of repositories write it. */
+export function slugOf(heading) {
+  return heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+    .replaceAll(/\s/g, "-");
+}
+
+function outsideFences(text, change) {
+  return text
+    .split(/^( *```[\s\S]*?^ *```)/m)
+    .map((part, index) => (index % 2 === 0 ? change(part) : part))
+    .join("");
+}
+
+function write(path, text) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
