@@ -16,13 +16,13 @@ await example(async () => {
   const env = { SIDESOCKET_URL: await startService(["--upstream", upstream.url]) };
 
   console.log("The upstream is down. Nothing is sent, so the script tries again:");
-  const price = start([...script, "BTC"], env);
+  const price = start([...script, "BTC"], { ...env, ATTEMPTS: "30" });
   await price.said(/attempt=1 code=upstream_down sent=no/);
   isUp = true;
   console.log(`exit code ${await price.ended}`);
 
   console.log("No reply comes. The request may have been sent, so the script does not try again:");
-  await run([...script, "SLOW"], { ...env, TIMEOUT: "200ms" }, { code: 4 });
+  await run([...script, "SLOW"], { ...env, TIMEOUT: "500ms" }, { code: 4 });
   console.log("exit code 4");
 
   console.log("There is no service at all:");
