@@ -164,7 +164,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
       types: ["core/connection/address-race.ts"],
     },
     { from: ["demo/"], to: ["demo/"] },
-    { from: ["probe/"], to: ["probe/"] },
+    { from: ["probe/"], to: ["probe/", "protocols/presets.ts"] },
     {
       from: ["recording/"],
       to: ["recording/", "config/", "protocols/", "secrets/secrets.ts", "secrets/secret-file.ts", "core/util/"],

@@ -1,5 +1,7 @@
 /** Signs by which a dialect is known: a table from what connections showed to a preset and a configuration. */
 
+import { preset, presetNames } from "../protocols/presets.ts";
+
 /** The outcome of one connection. */
 export interface Look {
   readonly url: string;
@@ -62,18 +64,34 @@ const hostIs = (host: string) => (look: Look) => {
   return when(look.open && (hostname === host || hostname.endsWith(`.${host}`)), `its host is of ${host}`);
 };
 
-/** Subprotocols to offer in turn: each names its dialect, and agreeing on one does nothing. */
-export const OFFERS = [
-  "graphql-transport-ws",
-  "graphql-ws",
-  "obswebsocket.json",
-  "janus-protocol",
-  "wamp.2.json",
-  "v12.stomp",
-  "ocpp2.0.1",
-  "ocpp1.6",
-  "mqtt",
-] as const;
+/** The settings of presets that their name alone does not start. */
+const SETTINGS: Readonly<Record<string, readonly string[]>> = {
+  obs: ["protocol:", "  preset: obs", '  # password: "${OBS_PASSWORD}"'],
+  stomp: ["protocol:", "  preset: stomp", "  # login: me", '  # password: "${PASSWORD}"'],
+  wamp: ["protocol: { preset: wamp, realm: realm1 }"],
+};
+
+/** A subprotocol that names its dialect. */
+interface NamedDialect extends Pick<Sign, "dialect" | "settings"> {
+  readonly subprotocol: string;
+}
+
+/** The presets that offer one, with that which they want most; OCPP has one for each version. */
+const NAMED: readonly NamedDialect[] = [
+  ...presetNames.flatMap((dialect): readonly NamedDialect[] => {
+    const [subprotocol] = dialect === "ocpp" ? [] : (preset(dialect)?.subprotocols ?? []);
+    const settings = SETTINGS[dialect] ?? [`protocol: ${dialect}`];
+    return subprotocol === undefined ? [] : [{ dialect, subprotocol, settings }];
+  }),
+  ...["2.0.1", "1.6"].map((version): NamedDialect => {
+    const settings = [`protocol: { preset: ocpp, version: "${version}" }`];
+    return { dialect: "ocpp", subprotocol: `ocpp${version}`, settings };
+  }),
+  { dialect: "mqtt", subprotocol: "mqtt" },
+];
+
+/** Subprotocols to offer in turn: agreeing on one does nothing. */
+export const OFFERS: readonly string[] = NAMED.map(({ subprotocol }) => subprotocol);
 
 /** The path at which Engine.IO answers by itself. */
 export const SOCKET_IO_PATH = "/socket.io/?EIO=4&transport=websocket";
@@ -95,54 +113,18 @@ export const SIGNS: readonly Sign[] = [
   {
     dialect: "obs",
     sureness: "certain",
-    settings: ["protocol:", "  preset: obs", '  # password: "${OBS_PASSWORD}"'],
+    ...(SETTINGS.obs && { settings: SETTINGS.obs }),
     seen: isFrame(/"obsWebSocketVersion"/, "its first frame has obsWebSocketVersion"),
   },
-  {
-    dialect: "graphql-transport-ws",
-    sureness: "certain",
-    settings: ["protocol: graphql-transport-ws"],
-    seen: agreed("graphql-transport-ws"),
-  },
-  {
-    dialect: "obs",
-    sureness: "likely",
-    settings: ["protocol:", "  preset: obs", '  # password: "${OBS_PASSWORD}"'],
-    seen: agreed("obswebsocket.json"),
-  },
-  {
-    dialect: "graphql-ws",
-    sureness: "certain",
-    settings: ["protocol: graphql-ws"],
-    seen: agreed("graphql-ws"),
-  },
-  {
-    dialect: "janus",
-    sureness: "certain",
-    settings: ["protocol: janus"],
-    seen: agreed("janus-protocol"),
-  },
-  {
-    dialect: "wamp",
-    sureness: "certain",
-    settings: ["protocol: { preset: wamp, realm: realm1 }"],
-    seen: agreed("wamp.2.json"),
-  },
-  {
-    dialect: "stomp",
-    sureness: "certain",
-    settings: ["protocol:", "  preset: stomp", "  # login: me", '  # password: "${PASSWORD}"'],
-    seen: agreed("v12.stomp"),
-  },
-  ...["2.0.1", "1.6"].map(
-    (version): Sign => ({
-      dialect: "ocpp",
-      sureness: "certain",
-      settings: [`protocol: { preset: ocpp, version: "${version}" }`],
-      seen: agreed(`ocpp${version}`),
+  ...NAMED.map(
+    ({ dialect, subprotocol, settings }): Sign => ({
+      dialect,
+      // A server of OBS says hello, too.
+      sureness: dialect === "obs" ? "likely" : "certain",
+      ...(settings && { settings }),
+      seen: agreed(subprotocol),
     }),
   ),
-  { dialect: "mqtt", sureness: "certain", seen: agreed("mqtt") },
   {
     dialect: "socket.io",
     sureness: "certain",

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { loadConfig } from "../../src/config/load.ts";
 import { hintsFor, proposalsFor } from "../../src/probe/guess.ts";
 import { type Look, OFFERS, SIGNS } from "../../src/probe/signs.ts";
+import { preset, presetNames } from "../../src/protocols/presets.ts";
 
 const look = (shown: Partial<Look> = {}): Look => ({
   url: "ws://127.0.0.1:1/socket",
@@ -53,6 +54,7 @@ describe("a guess at", () => {
       ["certain: kraken"],
     ],
     ["another status", [frame({ channel: "status", type: "update", data: [] })], ["likely: json"]],
+    ["a server of tools", [look(), agreeing("mcp")], ["certain: mcp"]],
     ["a station's system", [look(), agreeing("ocpp1.6")], ["certain: ocpp"]],
     ["an exchange by its host", [look({ url: "wss://stream.binance.com:9443/ws" })], likely("binance")],
     ["another host of that end", [look({ url: "wss://notbinance.com/ws" })], ["possible: json-rpc"]],
@@ -76,6 +78,16 @@ describe("a guess at", () => {
     const closed = look({ close: { code: 4406, reason: "" } });
     assert.deepEqual(hintsFor([closed]), ["it closed the connection with code 4406: it wants another subprotocol"]);
   });
+});
+
+test("each subprotocol of a preset that it wants most is offered once, and is a sign of that preset", () => {
+  assert.equal(new Set(OFFERS).size, OFFERS.length);
+  for (const name of presetNames) {
+    const [wanted] = preset(name)?.subprotocols ?? [];
+    if (wanted === undefined) continue;
+    assert.ok(OFFERS.includes(wanted), wanted);
+    assert.match(shown([look(), agreeing(wanted)]).join(), new RegExp(`(certain|likely): ${name}`));
+  }
 });
 
 test("the settings of every sign are valid, and the surest of a dialect stands first", async () => {
