@@ -377,6 +377,8 @@ export type ProtocolOptions =
             readonly frames?: number | undefined;
           }
         | undefined;
+      /** The line that ends a request which nobody reads any more; with id, $id is its id. */
+      readonly cancel?: string | undefined;
       /** The way to treat an error that names no request. Needs id. */
       readonly errors?:
         | {

@@ -13,7 +13,7 @@ import {
 } from "../protocols/preset.ts";
 import { type PresetName, presetNames } from "../protocols/presets.ts";
 import { needsAlias, needsIdToSend } from "../protocols/subscription-request.ts";
-import { isTemplate, TEXT_ID_KINDS, type TextIds, templatePlaces } from "../protocols/text.ts";
+import { isTemplate, namesRequest, TEXT_ID_KINDS, type TextIds, templatePlaces } from "../protocols/text.ts";
 import { idPattern } from "../protocols/text-ids.ts";
 import { ERROR_DEEDS } from "../protocols/unnamed-errors.ts";
 import { answers, jsonValue } from "./answer-settings.ts";
@@ -63,6 +63,15 @@ function checkTextId({ out, in: into, kind }: TextIds, context: z.RefinementCtx)
   if (!isTemplate(out)) checkIdPattern("out", out, context);
   else if (kind === "keep") refuse("must be a pattern that finds the caller's own id, which is kept");
   else if (templatePlaces(out) !== "id message") refuse("must have $id and $message, each once");
+}
+
+function checkTextCancel(
+  { id, cancel }: { readonly id?: object | undefined; readonly cancel?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  if (cancel === undefined || namesRequest(cancel) === (id !== undefined)) return;
+  const message = id ? "must have $id, where the request's id goes" : "has $id, and needs id: where ids are";
+  context.addIssue({ code: "custom", path: ["cancel"], message });
 }
 
 function checkIdPattern(key: string, pattern: string, context: z.RefinementCtx): void {
@@ -178,12 +187,16 @@ const protocolOptions = z
         skip: conditions.optional().describe("Frames that precede the reply; they are messages."),
         final,
         collect: collect.describe("Makes the reply all frames up to the final one. Needs final."),
+        cancel: idText
+          .optional()
+          .describe("The line that ends a request which nobody reads any more; with id, $id is its id."),
         errors: errors.describe("The way to treat an error that names no request. Needs id."),
       })
       .refine(({ id, errors }) => id !== undefined || errors === undefined, {
         path: ["errors"],
         error: "needs id: without ids, the error is the reply to the request that waits",
       })
+      .superRefine(checkTextCancel)
       .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
     z.strictObject({ preset: z.literal("cdp"), ...common }),
     z.strictObject({

@@ -13,7 +13,7 @@ import { type JsonRpcOptions, jsonRpcWith } from "./json-rpc.ts";
 import { type ObsOptions, obs } from "./obs.ts";
 import type { Preset } from "./preset.ts";
 import type { Protocol } from "./protocol.ts";
-import { hasTextRules, type TextOptions, text } from "./text.ts";
+import { ending, hasTextRules, type TextOptions, text } from "./text.ts";
 import { textByOrder } from "./text-by-order.ts";
 import { textIds } from "./text-ids.ts";
 
@@ -38,7 +38,7 @@ const BUILT: {
     protocol: settings.correlation === "order" ? jsonByOrder(settings) : json(settings, "json", seed),
   }),
   text: ({ id, ...rules }) => ({
-    protocol: id ? textIds({ id, ...rules }) : hasTextRules(rules) ? textByOrder(rules) : text,
+    protocol: id ? textIds({ id, ...rules }) : hasTextRules(rules) ? textByOrder(rules) : { ...text, ...ending(rules) },
   }),
   cdp,
   [GRAPHQL_TRANSPORT_WS]: graphqlTransportWs,

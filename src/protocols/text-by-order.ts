@@ -3,7 +3,7 @@
 import { frameText } from "./condition.ts";
 import { FrameRules } from "./frame-rules.ts";
 import type { Body, Decoded, Protocol } from "./protocol.ts";
-import { encode, gather, several, type TextOptions } from "./text.ts";
+import { encode, ending, gather, several, type TextOptions } from "./text.ts";
 
 /** Builds the protocol. Throws if a pointer is invalid or a condition is empty. */
 export function textByOrder(options: TextOptions): Protocol {
@@ -16,5 +16,6 @@ export function textByOrder(options: TextOptions): Protocol {
   }
 
   const maxId = Number.MAX_SAFE_INTEGER;
-  return { name: "text", correlation: "order", accepts: "any", maxId, ...several(options), encode, decode };
+  const ways = { ...several(options), ...ending(options), encode, decode };
+  return { name: "text", correlation: "order", accepts: "any", maxId, ...ways };
 }

@@ -16,7 +16,7 @@ import {
   type Protocol,
   type SendRoute,
 } from "./protocol.ts";
-import { gather, isTemplate, PLACES, several, type TextIds, type TextOptions } from "./text.ts";
+import { ending, gather, isTemplate, PLACES, several, type TextIds, type TextOptions } from "./text.ts";
 import { unnamedErrors } from "./unnamed-errors.ts";
 
 /** Compiles a pattern that finds ids. Throws an Error if it is invalid, or cannot find any. Needs `preparePatterns`. */
@@ -88,7 +88,8 @@ export function textIds(options: TextOptions & { readonly id: TextIds }): Protoc
     return rules.framed({ type, met }, wire, render, options.collect && gather);
   }
 
-  return { name: "text", correlation: "id", accepts: "any", maxId, ids, ...several(options), encode, adopt, decode };
+  const ways = { ...several(options), ...ending(options), encode, adopt, decode };
+  return { name: "text", correlation: "id", accepts: "any", maxId, ids, ...ways };
 }
 
 /** Fills a template in one pass, so that the caller's message is not searched for placeholders. */

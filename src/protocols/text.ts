@@ -26,6 +26,8 @@ export interface TextOptions {
   readonly final?: Final<Condition> | undefined;
   /** Makes the reply all frames up to the final one, joined by line breaks; `frames` bounds their number. */
   readonly collect?: { readonly frames?: number | undefined } | undefined;
+  /** The frame that ends a request which nobody reads any more; with ids, `$id` stands where its id goes. */
+  readonly cancel?: string | undefined;
   /** Frames without an id that are errors. */
   readonly errors?: ErrorRule | undefined;
 }
@@ -89,6 +91,19 @@ export function encode(message: Body): Encoded {
  */
 function decode(frame: Body): Decoded {
   return { type: "reply", id: 0, render: () => frame };
+}
+
+/** The place of the id in `cancel`. */
+const ID_PLACE = /\$id(?!\w)/g;
+
+/** True if `cancel` has a place for the id. */
+export function namesRequest(cancel: string): boolean {
+  return cancel.search(ID_PLACE) >= 0;
+}
+
+/** The members of a protocol whose requests can be ended. */
+export function ending({ cancel }: TextOptions): Pick<Protocol, "cancel"> {
+  return cancel === undefined ? {} : { cancel: (id) => cancel.replace(ID_PLACE, () => String(id)) };
 }
 
 /** The members of a protocol whose replies may have several frames. */

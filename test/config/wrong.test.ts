@@ -96,6 +96,14 @@ const UPSTREAMS: readonly Row[] = [
     "protocol: { preset: json, cancel: { stop: all } }",
     "4:39: upstreams.a.protocol.cancel: must have $id, where the request's id goes, or $alias",
   ],
+  [
+    'protocol: { preset: text, cancel: "STOP $id" }',
+    "4:39: upstreams.a.protocol.cancel: has $id, and needs id: where ids are",
+  ],
+  [
+    'protocol: { preset: text, id: { out: "#$id $message", in: "#(?<id>x)" }, cancel: STOP }',
+    "4:86: upstreams.a.protocol.cancel: must have $id, where the request's id goes",
+  ],
   ["protocol: jsonrpc", "4:15: upstreams.a.protocol: is not a preset (did you mean json-rpc?)"],
   [
     "protocol: { preset: json, id: { kind: ulid } }",

@@ -2,6 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jsonRpc } from "../../../src/protocols/json-rpc.ts";
+import { preparePatterns } from "../../../src/protocols/lazy-pattern.ts";
+import { preset } from "../../../src/protocols/presets.ts";
+import type { Protocol } from "../../../src/protocols/protocol.ts";
+import type { TextOptions } from "../../../src/protocols/text.ts";
 import { echo, replyTo } from "./echo.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
@@ -14,5 +18,22 @@ test("abandoning a batch ends all items that have no reply yet", () => {
     model.abandon(seq);
     assert.deepEqual([model.exchange.inFlight, model.exchange.nextDeadline], [0, undefined], `answered: ${answered}`);
     assert.equal(model.exchange.counters.abandoned, 2);
+  }
+});
+
+test("a line ends a request of text whose caller has left, with its id if lines have one", async () => {
+  await preparePatterns({ text: "" });
+  const lines: readonly (readonly [options: TextOptions, cancellation: string])[] = [
+    [{ id: { out: "#$id $message", in: "^#(?<id>[0-9]+) " }, cancel: "#$id STOP $idle $id" }, "#1 STOP $idle 1"],
+    [{ id: { out: "^#(?<id>\\S+) ", in: "^#(?<id>\\S+) ", kind: "keep" }, cancel: "STOP $id" }, "STOP $&"],
+    [{ reply: { text: "^OK" }, cancel: "STOP" }, "STOP"],
+    [{ cancel: "STOP" }, "STOP"],
+  ];
+  for (const [options, cancellation] of lines) {
+    const model = new ExchangeModel(preset({ preset: "text", ...options })?.protocol as Protocol);
+    model.connect();
+    const seq = model.call("#$& go");
+    model.abandon(seq);
+    assert.deepEqual(model.ownFrames, [cancellation], JSON.stringify(options));
   }
 });
