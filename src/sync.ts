@@ -165,14 +165,14 @@ export class LineUpstream implements BlockingUpstream {
   }
 
   *messagesSync(options: BlockingMessagesOptions = {}): Generator<UpstreamMessage, void> {
-    demandKnown(options, { after: true, where: true, idleMs: true, subscription: true }, "messagesSync");
+    demandKnown(options, { after: true, where: true, has: true, idleMs: true, subscription: true }, "messagesSync");
     const { subscription: journal, ...reading } = options;
     if (yield* this.#read({ ...reading, journal })) return;
     if (journal !== undefined) throw refused("not_found", `unknown subscription ${JSON.stringify(journal)}`);
   }
 
   subscribeSync(order: SubscriptionOrder, options: BlockingSubscribeOptions = {}): BlockingSubscription {
-    demandKnown(options, { timeoutMs: true, after: true, where: true, idleMs: true }, "subscribeSync");
+    demandKnown(options, { timeoutMs: true, after: true, where: true, has: true, idleMs: true }, "subscribeSync");
     const { name = randomName("s") } = order;
     const { timeoutMs, ...reading } = options;
     const made = this.#caller.subscribe(name, bodyOf({ ...order, name }) as string, timeoutOf(options));

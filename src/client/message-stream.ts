@@ -24,9 +24,10 @@ export interface MessageStreamOptions extends ReadSelection {
 /** @throws SidesocketError `service_lost` if the stream could not be resumed in time, and what the service reports */
 export async function* streamMessages(
   service: RemoteService,
-  { path, where = {}, after = "earliest", signal, resumeMs }: MessageStreamOptions,
+  { path, where = {}, has = [], after = "earliest", signal, resumeMs }: MessageStreamOptions,
 ): AsyncGenerator<UpstreamMessage, void> {
-  const rules = Object.entries(where).map(([at, value]) => `&where=${encodeURIComponent(`${at}=${value}`)}`);
+  const values = Object.entries(where).map(([at, value]) => `${at}=${value}`);
+  const rules = [...values, ...has].map((rule) => `&where=${encodeURIComponent(rule)}`);
   let place = after;
   let begun = false;
   let cutAt: number | undefined;

@@ -200,14 +200,18 @@ export function readListening({ options }: Pick<ListenCommand, "options">): List
   if (count !== undefined && !/^[1-9]\d{0,14}$/.test(count))
     throw new ConfigError("--limit must be a whole number from 1");
   const where: Record<string, string> = {};
+  const has: string[] = [];
   for (const rule of rules) {
     const at = rule.indexOf("=");
-    if (at < 0) throw new ConfigError("--where must be POINTER=VALUE, such as /params/type=trade");
+    if (at < 0) {
+      has.push(rule);
+      continue;
+    }
     const pointer = rule.slice(0, at);
     if (Object.hasOwn(where, pointer)) throw new ConfigError("--where: each pointer has one value");
     where[pointer] = rule.slice(at + 1);
   }
-  const selection = { where, ...(after !== undefined && { after }) };
+  const selection = { where, has, ...(after !== undefined && { after }) };
   try {
     readSelection(selection);
   } catch (error) {

@@ -73,8 +73,8 @@ export const COMMAND_OPTIONS = {
   where: {
     type: "string",
     of: ["listen"],
-    hint: "POINTER=VALUE",
-    help: "only messages with this value, such as /params/type=trade; repeatable",
+    hint: "POINTER[=VALUE]",
+    help: "only messages with this value, such as /params/type=trade, or with any there (/result); repeatable",
     multiple: true,
   },
   subscription: { type: "string", of: ["listen"], hint: "ID", help: "only messages of this subscription" },

@@ -24,12 +24,12 @@ export const callOptions = {
   },
 
   messages(options: MessagesOptions) {
-    demandKnown(options, { after: true, where: true, subscription: true, signal: true }, "messages");
+    demandKnown(options, { after: true, where: true, has: true, subscription: true, signal: true }, "messages");
     return options;
   },
 
   subscribe(options: RequestOptions & ReadSelection) {
-    demandKnown(options, { timeoutMs: true, signal: true, after: true, where: true }, "subscribe");
+    demandKnown(options, { timeoutMs: true, signal: true, after: true, where: true, has: true }, "subscribe");
     return { timeoutMs: timeoutOf(options), signal: options.signal };
   },
 
@@ -39,8 +39,8 @@ export const callOptions = {
   },
 
   /** The part of the options that selects messages. */
-  selection({ after, where }: ReadSelection): ReadSelection {
-    return { after, where };
+  selection({ after, where, has }: ReadSelection): ReadSelection {
+    return { after, where, has };
   },
 };
 

@@ -30,16 +30,19 @@ export interface ReadSelection {
   readonly after?: string | undefined;
   /** Filter: only messages with all of these values, by JSON pointer. */
   readonly where?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+  /** Filter: only messages with a value at all of these places, which are JSON pointers. */
+  readonly has?: readonly string[] | undefined;
 }
 
 /** @throws SidesocketError `invalid_request` if the cursor or a pointer is invalid */
-export function readSelection({ after = "earliest", where = {} }: ReadSelection): {
+export function readSelection({ after = "earliest", where = {}, has = [] }: ReadSelection): {
   readonly start: Start;
   readonly rules: readonly Rule[];
 } {
   const start = after === "earliest" || after === "latest" ? after : parseCursor(after);
   if (start === undefined) throw refused("invalid_request", "after must be a message's cursor, earliest or latest");
-  const rules = Object.entries(where).map(([pointer, value]) => ({ pointer, value: String(value) }));
+  const values = Object.entries(where).map(([pointer, value]) => ({ pointer, value: String(value) }));
+  const rules: readonly Rule[] = [...values, ...has.map((pointer) => ({ pointer }))];
   try {
     compileWhere(rules);
   } catch (error) {

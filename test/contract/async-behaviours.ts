@@ -159,15 +159,21 @@ export const behaviours: Readonly<Record<string, (scene: Scene) => Promise<void>
     await reader.return();
     for (const n of [1, 2, 3]) say(n);
     const seen: unknown[] = [];
-    for await (const message of caller.messages({ after: value.cursor, where: { "/method": "odd" } })) {
+    for await (const message of caller.messages({
+      after: value.cursor,
+      where: { "/method": "odd" },
+      has: ["/params"],
+    })) {
       seen.push(numberIn(message));
       if (seen.length === 2) break;
     }
     assert.deepEqual(seen, [1, 3]);
     const signal = AbortSignal.timeout(200);
-    const none = (async () => {
-      for await (const _ of caller.messages({ where: { "/method": "none" }, signal })) assert.fail("nothing came");
-    })();
+    const none = Promise.all(
+      [{ where: { "/method": "none" } }, { has: ["/none"] }].map(async (selection) => {
+        for await (const _ of caller.messages({ ...selection, signal })) assert.fail("nothing came");
+      }),
+    );
     await bounded(none);
     await assert.rejects(caller.messages({ after: "yesterday" }).next(), failsAs("invalid_request", "no"));
     await assert.rejects(caller.messages({ where: { kind: 1 } }).next(), failsAs("invalid_request", "no"));
