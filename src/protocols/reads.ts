@@ -1,4 +1,4 @@
-/** What functions of a protocol look at in a message, as far as large values may be missing from it. */
+/** Marks of a protocol's functions: the parts of a message that each looks into, so that others may be left out. */
 
 /**
  * The keys of members (or the positions of elements) that a function looks into, directly within a message. Of any
