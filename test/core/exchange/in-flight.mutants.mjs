@@ -4,6 +4,6 @@ export default {
   deno: true,
   mutants: [
     ["deadlines are ignored", "this.#deadlines.add(entry);", ""],
-    ["a request ends twice", "this.forget(entry);\n    const times", "const times"],
+    ["a request ends twice", "this.forget(entry);\n    const isCut", "const isCut"],
   ],
 };
