@@ -219,6 +219,11 @@ export interface ResponseStream {
   readonly writableLength: number;
   /** Null while the response waits for another one on its connection. */
   readonly socket: object | null;
+  /**
+   * One listener to `close`, null without one: an emitter's costs a request as much as its budget. Undefined on
+   * responses of other listeners than ours.
+   */
+  onClose?: (() => void) | null;
   /** True if writes are framed as chunks and `end` adds the last chunk. */
   chunkedEncoding: boolean;
   on(event: "close" | "drain" | "error", listener: () => void): void;

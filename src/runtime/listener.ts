@@ -77,6 +77,8 @@ export async function listen(
 
   /** Announces the end of its connection once the listener is retired, unless another response is to follow on it. */
   class RetirableResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
+    onClose: (() => void) | null = null;
+
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
       // Its body may still come, and could not be told from the next request.
       if (this.req.headers.expect !== undefined && expecting.has(this.req)) this.setHeader("Connection", "close");
@@ -118,7 +120,7 @@ export async function listen(
   const server: Server = secure?.server ?? createServer(settings);
   /** Called after each response; set while the exit waits for the last one. */
   let onAnswered = (): void => {};
-  function answered(this: ServerResponse): void {
+  function answered(this: RetirableResponse<IncomingMessage>): void {
     progressAt = performance.now();
     const connection = connections.get(this.req.socket);
     if (connection) {
@@ -127,6 +129,7 @@ export async function listen(
       connection.pipeline.answered();
     }
     onAnswered();
+    this.onClose?.();
   }
 
   const track = (socket: Socket): void => {

@@ -20,11 +20,13 @@ class ResponseClosed implements LeaveSignal {
   }
 
   addEventListener(_: "abort", listener: () => void): void {
-    this.#response.on("close", listener);
+    if (this.#response.onClose === null) this.#response.onClose = listener;
+    else this.#response.on("close", listener);
   }
 
   removeEventListener(_: "abort", listener: () => void): void {
-    this.#response.off("close", listener);
+    if (this.#response.onClose === listener) this.#response.onClose = null;
+    else this.#response.off("close", listener);
   }
 }
 
