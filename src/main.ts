@@ -44,9 +44,10 @@ async function main(): Promise<void> {
     case "check-config": {
       const { describeConfig } = await import("./config/describe.ts");
       const { loadForProcess } = await import("./service/process-config.ts");
-      print(JSON.stringify(describeConfig(await loadForProcess(parsed.flags)), undefined, 2));
-      // Beside the output, which is JSON.
-      errorLines.push("ok\n");
+      const config = await loadForProcess(parsed.flags);
+      process.stdout.write(describeConfig(config));
+      // Beside the output, which may go on to be edited and is not known to be right then.
+      errorLines.push([...config.warnings.map((warning) => `warning: ${warning}\n`), "ok\n"].join(""));
       return;
     }
     case "call": {

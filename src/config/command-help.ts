@@ -67,9 +67,10 @@ const HELP: Readonly<Record<CommandName, Help>> = {
     page: "docs/commands.md#probe",
   },
   "check-config": {
-    purpose: "Checks a configuration without starting anything, and prints it without its secrets.",
-    examples: ["sidesocket check-config sidesocket.yaml"],
-    page: "docs/configuration.md",
+    purpose:
+      "Checks a configuration without starting anything, and prints all of it, with defaults and without its secrets.",
+    examples: ["sidesocket check-config sidesocket.yaml", "sidesocket check-config sidesocket.yaml > effective.yaml"],
+    page: "docs/commands.md#check-config",
   },
   "check-protocol": {
     purpose: "Runs a protocol module over recorded frames, and says what it makes of each.",

@@ -1,87 +1,66 @@
-/** The configuration without its secrets (threat T7), as `check-config` prints it. */
+/** The effective configuration as a file without its secrets (threat T7), as `check-config` prints it. */
 
-import { outgoingOptions } from "../protocols/outgoing-options.ts";
-import { isSecretName, shownProxy } from "../secrets/secrets.ts";
+import { stringify } from "yaml";
+import { tokenize, variablePlaceholder } from "../secrets/placeholders.ts";
+import { type WrittenConfig, withDefaults } from "./defaults.ts";
 import type { LoadedConfig } from "./load.ts";
-import type { UpstreamSettings } from "./schema.ts";
-import { redactUrl } from "./wire.ts";
+import { withoutSecrets } from "./written-secrets.ts";
 
-const REDACTED = "(redacted)";
+/** @returns YAML that is loaded as what it describes, once the variables in its first lines have the secrets */
+export function describeConfig(loaded: LoadedConfig): string {
+  const { written, sources, tokens, shutdownTokens, insecure, log, demo } = loaded;
+  const { value, variables } = withoutSecrets(withDefaults(withPaths(written, loaded)), sources.variables);
+  const apart = [
+    `tokens of the API: ${tokens.length}, of /shutdown: ${shutdownTokens.length}`,
+    `log: ${log.level}${log.format === undefined ? "" : `, ${log.format}`}`,
+    ...(insecure ? ["insecure"] : []),
+    ...(demo ? ["no upstream, so that the demo runs"] : []),
+  ];
+  const lines = [
+    "The effective configuration: the file with its defaults, and the flags and variables over it.",
+    `Not in a file: ${apart.join("; ")}.`,
+    ...variables.map(
+      (name) => `${variablePlaceholder(name)} stands for a secret that is written out: set this variable to it.`,
+    ),
+  ];
+  return `${lines.map((line) => `# ${line}\n`).join("")}${stringify(value, { lineWidth: 0 })}`;
+}
 
-/** Describes the configuration as a plain object for JSON. Durations are milliseconds, sizes bytes. */
-export function describeConfig(loaded: LoadedConfig): Record<string, unknown> {
-  const { listen, upstreams, replies, limits, quota, shutdown, watch, tokens, shutdownTokens } = loaded;
-  const { insecure, log, demo, warnings } = loaded;
+/** Makes paths absolute, which are relative to the folder of the file, and not to that of a copy. */
+function withPaths(written: WrittenConfig, { listen, upstreams }: LoadedConfig): WrittenConfig {
+  const named = Object.entries(mappingOf(written["upstreams"])).map(([name, settings]) => [
+    name,
+    found(mappingOf(settings), mappingOf(upstreams.get(name)), UPSTREAM_PATHS),
+  ]);
   return {
-    listen,
-    demo,
-    upstreams: Object.fromEntries([...upstreams].map(([name, settings]) => [name, describeUpstream(settings)])),
-    replies,
-    limits,
-    quota,
-    shutdown,
-    watch,
-    tokens: tokens.length,
-    shutdown_tokens: shutdownTokens.length,
-    insecure,
-    log,
-    warnings,
+    ...written,
+    ...(written["listen"] !== undefined && { listen: found(mappingOf(written["listen"]), listen, LISTEN_PATHS) }),
+    ...(named.length > 0 && { upstreams: Object.fromEntries(named) }),
   };
 }
 
-function describeUpstream({
-  url,
-  proxy,
-  tls,
-  headers,
-  subprotocols,
-  greeting,
-  farewell,
-  protocol,
-  subscriptions,
-  webhooks,
-  keepalive,
-  add,
-  ...rest
-}: UpstreamSettings): Record<string, unknown> {
-  return {
-    url: redactUrl(url),
-    proxy: describeProxy(proxy),
-    tls: { ...tls, ...(tls.passphrase !== undefined && { passphrase: REDACTED }) },
-    headers: Object.keys(headers),
-    subprotocols: subprotocols.map((name) => (isSecretName(name) ? REDACTED : name)),
-    protocol: describeProtocol(protocol),
-    greeting: greeting.map(describeStep),
-    farewell: farewell.map(describeStep),
-    subscriptions: Object.keys(subscriptions),
-    webhooks: webhooks.map((webhook) => ({
-      ...webhook,
-      url: redactUrl(webhook.url),
-      proxy: describeProxy(webhook.proxy),
-      headers: Object.keys(webhook.headers),
-      secret: webhook.secret === undefined ? undefined : REDACTED,
-    })),
-    keepalive: { ...keepalive, ...(keepalive.heartbeat && { heartbeat: { ...keepalive.heartbeat, send: REDACTED } }) },
-    add: Object.keys(add),
-    ...rest,
-  };
-}
+const LISTEN_PATHS = { path: true, tls: { cert: true, key: true, ca: true } } as const;
+const UPSTREAM_PATHS = {
+  ca: true,
+  tls: { ca: true, cert: true, key: true, pfx: true },
+  protocol: true,
+  credentials: true,
+} as const;
 
-function describeStep({ expect, ...step }: { readonly send?: unknown; readonly expect?: unknown }): string {
-  return ["send" in step && "send", expect && "expect"].filter(Boolean).join(", ");
-}
+type Paths = { readonly [Key in string]: true | Paths };
 
-function describeProxy(proxy: UpstreamSettings["proxy"]): unknown {
-  return proxy && { url: shownProxy(proxy), except: proxy.except };
-}
-
-function describeProtocol(protocol: UpstreamSettings["protocol"]): unknown {
-  if (typeof protocol === "string") return protocol;
-  const secrets = outgoingOptions(protocol);
+function found(written: WrittenConfig, effective: WrittenConfig, paths: Paths): WrittenConfig {
   return Object.fromEntries(
-    Object.entries(protocol).map(([name, value]) => {
-      if (name === "answers") return [name, (value as readonly unknown[]).length];
-      return [name, secrets.includes(name) ? REDACTED : value];
+    Object.entries(written).map(([key, value]) => {
+      const inside = Object.hasOwn(paths, key) ? paths[key] : undefined;
+      const other = effective[key];
+      if (typeof inside === "object") return [key, found(mappingOf(value), mappingOf(other), inside)];
+      const isWritten = typeof value === "string" && tokenize(value).every(({ kind }) => kind === "text");
+      return [key, inside && isWritten && typeof other === "string" ? other : value];
     }),
   );
+}
+
+function mappingOf(value: unknown): WrittenConfig {
+  return (typeof value === "object" && value !== null ? value : {}) as WrittenConfig;
 }

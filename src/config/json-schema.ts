@@ -6,7 +6,7 @@ import { version } from "../version.ts";
 import { configSchema } from "./schema.ts";
 import { subscriptionOrderSchema } from "./subscription-settings.ts";
 
-type JsonSchema = z.core.JSONSchema.BaseSchema;
+export type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 /** A schema, and those that it refers to, by name. */
 export interface SchemaWithParts {

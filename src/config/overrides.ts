@@ -1,5 +1,6 @@
 /** Values of flags and environment variables that override the file's content before it is checked. */
 
+import { tokenize } from "../secrets/placeholders.ts";
 import type { Flags, Given, SettingName } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
@@ -12,6 +13,8 @@ import { HEADER_NAME } from "./wire.ts";
 export interface Override {
   readonly path: readonly string[];
   readonly value: unknown;
+  /** The value as it is written, if variables were put into it. */
+  readonly written?: unknown;
   readonly from: string;
 }
 
@@ -54,21 +57,30 @@ export function readOverrides(flags: Flags, env: Environment, content: object): 
   for (const header of read("upstream-header")) {
     const [name, value] = splitHeader(header);
     const { value: text, from } = expanded({ value, from: header.from });
-    list.push({ path: [...PLACES["upstream-header"], name], value: text, from });
+    list.push({ path: [...PLACES["upstream-header"], name], value: text, written: value, from });
   }
-  const subprotocols = read("subprotocol").map(expanded);
+  const subprotocols = read("subprotocol");
   if (subprotocols[0] !== undefined) {
-    const value = subprotocols.map((subprotocol) => subprotocol.value);
-    list.push({ path: PLACES.subprotocol, value, from: subprotocols[0].from });
+    const value = subprotocols.map((subprotocol) => expanded(subprotocol).value);
+    const written = subprotocols.map((subprotocol) => subprotocol.value);
+    list.push({ path: PLACES.subprotocol, value, written, from: subprotocols[0].from });
   }
 
   refuseOrphans(list, content);
   return { list, variables };
 }
 
-/** Merges the overrides into `content`, in place. A value that should be a mapping stays: the schema refuses it. */
-export function applyOverrides(content: Record<string, unknown>, overrides: readonly Override[]): void {
-  for (const { path, value } of overrides) {
+/**
+ * Merges the overrides into `content`, in place. A value that should be a mapping stays: the schema refuses it.
+ * @param asWritten true for a content whose variables are not replaced
+ */
+export function applyOverrides(
+  content: Record<string, unknown>,
+  overrides: readonly Override[],
+  asWritten = false,
+): void {
+  for (const { path, ...override } of overrides) {
+    const value = asWritten ? writtenOf(override) : override.value;
     const parents = path.slice(0, -1);
     const name = path.at(-1) ?? "";
     let target: unknown = content;
@@ -83,6 +95,15 @@ export function applyOverrides(content: Record<string, unknown>, overrides: read
     if (twin !== undefined) delete target[twin];
     target[name] = value;
   }
+}
+
+/** The value as a file has it, where what looks like a variable would be replaced. */
+function writtenOf({ value, written }: Pick<Override, "value" | "written">): unknown {
+  if (written !== undefined || typeof value !== "string") return written ?? value;
+  const literal = (kind: string) => kind === "variable" || kind === "malformed";
+  return tokenize(value)
+    .map(({ kind, source }) => (literal(kind) ? `$${source}` : source))
+    .join("");
 }
 
 /** Finds the override that gave the value at `path`, if any. */

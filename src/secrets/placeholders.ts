@@ -91,6 +91,11 @@ function quotedIn(name: string): string | undefined {
   }
 }
 
+/** The placeholder of an environment variable. */
+export function variablePlaceholder(name: string): string {
+  return `\${${name}}`;
+}
+
 /** The placeholder of a value that frames bring, as the configuration has it. */
 export function capturedPlaceholder(name: string): string {
   return `\${conn:${name}}`;

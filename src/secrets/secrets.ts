@@ -28,6 +28,16 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
+/** True if a text has the look of a key. */
+export function isKeyLike(text: string): boolean {
+  return KEY_LIKE.test(text);
+}
+
+/** True if a member of a login by this name says what the message is, and is no secret. */
+export function isNaming(name: string): boolean {
+  return NAMING.test(name);
+}
+
 /** A proxy, with the user and the password that it wants. */
 export interface ProxyAddress {
   readonly scheme: "http" | "https" | "socks5" | "socks5h";

@@ -329,32 +329,82 @@ test("variables that held secrets are deleted after loading, and the others stay
   assert.equal(loaded.upstreams.get("default")?.headers.authorization, "f");
 });
 
-test("the description has no secrets", async () => {
+test("the description has no secrets, and is loaded as what it describes", async () => {
   const canary = "c4n4ry0123456789c4n4ry0123456789";
   const files = {
     "f.yaml": [
+      "listen: { path: a.sock, tls: { cert: c.pem, key: locked.pem, passphrase: correct horse } }",
       "upstreams:",
       "  a:",
-      `    url: "wss://${canary}:${canary}@example.org:444/${canary}?key=${canary}"`,
-      `    headers: { authorization: ${canary} }`,
+      `    url: "wss://${canary}:${canary}@example.org:444/rooms/${canary}?key=${canary}&of=\${file:/run/a?b}"`,
+      `    headers: { authorization: ${canary}, cookie: "a=\${COOKIE}; k=${canary}", x-literal: "$\${literal}" }`,
       `    subprotocols: [graphql-ws, bearer.${canary}]`,
-      `    greeting: [{ send: ${canary} }, { expect: { match: { /a: ${canary} } } }]`,
-      "  b:",
-      "    url: wss://b",
+      `    greeting: [{ send: { type: auth, token: ${canary} } }, { expect: { match: { /a: ${canary} } } }]`,
+      "    proxy: http://annabell:c4n4ry-short@proxy.example:3128",
+      "    tls: { ca: c.pem }",
+      "    protocol: ./module.js",
+      "    limits: { in_flight: 7 }",
+      "    keepalive: { ping: off, heartbeat: { send: c4n4ry-heart } }",
+      `    webhooks: [{ url: "https://hook.example/${canary}", headers: { x-key: ${canary} } }]`,
+      "  b-c:",
+      "    url: ws+unix:/run/b.sock:/x?key=c4n4ry",
       `    protocol: { preset: obs, password: ${canary} }`,
+      "shutdown: { drain: 2s }",
     ].join("\n"),
+    "c.pem": good.cert,
+    "locked.pem": locked,
+    "module.js": "",
   };
-  const loaded = await load({ files, flags: { config: "f.yaml" }, env: { SIDESOCKET_TOKEN: canary } });
+  const flags = {
+    config: "f.yaml",
+    upstream: "wss://default.example/?at=1",
+    "upstream-header": ["X-Flag: ${OF_FLAG}"],
+  };
+  const env = { COOKIE: "crumbs", OF_FLAG: "c4n4ry-flag" };
+  const loaded = await load({ files, flags, env: { ...env, SIDESOCKET_TOKEN: canary } });
   const described = describeConfig(loaded);
-  assert.ok(!JSON.stringify(described).includes("c4n4ry"), JSON.stringify(described));
-  const { a } = described.upstreams as { a: Record<string, unknown> };
-  assert.equal(a.url, "wss://example.org:444");
-  assert.deepEqual(
-    [a.headers, a.subprotocols, a.greeting],
-    [["authorization"], ["graphql-ws", "(redacted)"], ["send", "expect"]],
+  assert.doesNotMatch(described, /c4n4ry|annabell|correct horse|crumbs/);
+  for (const shown of [
+    "url: wss://${UPSTREAMS_A_URL}:${UPSTREAMS_A_URL_2}@example.org:444/rooms/${UPSTREAMS_A_URL_3}?key=${UPSTREAMS_A_URL_4}&of=${file:/run/a?b}",
+    "cookie: a=${COOKIE}; ${UPSTREAMS_A_HEADERS_COOKIE}",
+    "- graphql-ws\n",
+    "type: auth\n",
+    "cert: /etc/side/c.pem\n",
+    "in_flight: 7\n",
+    "pong_within: 5s\n",
+    "X-Flag: ${OF_FLAG}\n",
+    "url: ws+unix:/run/b.sock:/x?key=${UPSTREAMS_B_C_URL}\n",
+  ]) {
+    assert.ok(described.includes(shown), `${shown} in\n${described}`);
+  }
+  const values: Record<string, string> = { UPSTREAMS_A_URL: canary, LISTEN_TLS_PASSPHRASE: "correct horse" };
+  for (const name of described.matchAll(/^# \$\{(\w+)\} stands for/gm)) values[name[1] ?? ""] ??= canary;
+  Object.assign(values, {
+    UPSTREAMS_A_HEADERS_COOKIE: `k=${canary}`,
+    UPSTREAMS_A_HEADERS_X_LITERAL: "${literal}",
+    UPSTREAMS_A_PROXY: "annabell",
+    UPSTREAMS_A_PROXY_2: "c4n4ry-short",
+    UPSTREAMS_A_KEEPALIVE_HEARTBEAT_SEND: "c4n4ry-heart",
+    UPSTREAMS_B_C_URL: "c4n4ry",
+    UPSTREAMS_DEFAULT_URL: "1",
+    UPSTREAMS_A_SUBPROTOCOLS_1: `bearer.${canary}`,
+  });
+  const pasted = { ...files, "/elsewhere/g.yaml": described };
+  const again = await load({ files: pasted, flags: { config: "/elsewhere/g.yaml" }, env: { ...values, ...env } });
+  assert.deepEqual(again.upstreams, loaded.upstreams);
+  for (const part of ["listen", "certificate", "replies", "limits", "quota", "shutdown", "watch"] as const)
+    assert.deepEqual(again[part], loaded[part], part);
+  const twice = describeConfig(again);
+  assert.equal(withoutComments(twice), withoutComments(described));
+  // A placeholder that is not filled is no start with a wrong secret.
+  await refused(
+    { files: pasted, flags: { config: "/elsewhere/g.yaml" }, env },
+    /LISTEN_TLS_PASSPHRASE, which is not set/,
   );
   assert.equal(redactUrl("c4n4ry"), "(not a URL)");
 });
+
+const withoutComments = (yaml: string) => yaml.replaceAll(/^# .*\n/gm, "");
 
 test("real files are read, and a token file that everyone can read causes a warning", {
   skip: process.platform === "win32",

@@ -68,8 +68,8 @@ describe("a proxy", () => {
       proxy: "http://annabell:c4n4ry@p",
       webhooks: [{ url: "https://hook", proxy: "http://annabell:c4n4ry@p" }],
     });
-    assert.doesNotMatch(JSON.stringify(describeConfig(config)), /c4n4ry|annabell/);
-    assert.match(JSON.stringify(describeConfig(config)), /"url":"http:\/\/p:80"/);
+    assert.doesNotMatch(describeConfig(config), /c4n4ry|annabell/);
+    assert.match(describeConfig(config), /http:\/\/\S+@p$/m);
     const [settings] = config.upstreams.values();
     assert.deepEqual(settings && secretsOf(settings), ["annabell", "c4n4ry"]);
   });

@@ -216,9 +216,13 @@ describe("the configuration", () => {
     await refused(["check-config", bad], /bad\.yaml:2:3: listen\.prot: is not a known key/);
     await refused(["check-config"], /one file/);
     const file = await written(t, "side.yaml", "upstreams: { default: { url: 'wss://example.org/x' } }");
-    const { code, stdout } = await runProduct(["check-config", file]);
+    const { code, stdout, stderr } = await runProduct(["check-config", file]);
     assert.equal(code, 0);
-    assert.match(stdout, /"url": "wss:\/\/example\.org"/);
+    assert.match(stdout, /^ {4}url: wss:\/\/example\.org\/x$/m);
+    assert.match(stdout, /^ {6}pong_within: 5s$/m, "a default");
+    assert.match(stderr, /^ok\n$/);
+    const copy = await written(t, "copy.yaml", stdout);
+    assert.deepEqual((await runProduct(["check-config", copy])).stdout, stdout);
   });
 
   test("--help, --version and --config-schema print and exit", async () => {
