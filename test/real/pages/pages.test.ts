@@ -40,6 +40,7 @@ const NOT_RUN: Readonly<Record<string, number>> = {
   "docs/deploy/docker.md": 2,
   "docs/deploy/kubernetes.md": 4,
   "docs/deploy/systemd.md": 3,
+  "docs/deploy/windows.md": 15,
   "docs/exit-protocol.md": 1,
   "docs/getting-started.md": 3,
   "docs/guides/chrome-devtools.md": 2,
