@@ -5,7 +5,7 @@ import { site } from "./site.mjs";
 
 await example(async () => {
   const graphql = await startGraphql("a token");
-  const env = { UPSTREAM_URL: graphql.url, GRAPH_TOKEN: "a token" };
+  const env = { UPSTREAM_URL: graphql.url, TOKEN: "a token" };
   const app = site(await startService(["--config", beside(import.meta.url, "graph.yaml")], env));
 
   const page = await app.request("/");

@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { parse } from "yaml";
+import { fencesOf } from "../real/pages/page.ts";
 import { lacks, lacksPhp } from "../real/programs.ts";
 import { type Ran, run } from "../support/child.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
@@ -74,6 +76,20 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   },
 };
 
+/** The files to deploy with in the table, and the reason why they are not run; test/real/deploy checks them. */
+const NOT_RUN: Readonly<Record<string, string>> = {
+  systemd: "it would install a service on this machine",
+  compose: "it needs Docker, and pulls images",
+  kubernetes: "it needs a cluster",
+};
+
+/** Configurations that a guide shows with the address of the real upstream. */
+const CONFIGURED = [
+  ["docs/guides/graphql.md", "examples/graphql-web/graph.yaml"],
+  ["docs/guides/home-assistant.md", "examples/home-assistant/home.yaml"],
+  ["docs/guides/realtime-ai.md", "examples/realtime-ai/realtime.yaml"],
+] as const;
+
 /** Files that a guide shows whole. */
 const SHOWN = [
   ["docs/guides/php.md", "examples/php/page.php"],
@@ -101,6 +117,10 @@ for (const [name, { skip, prints, logs }] of Object.entries(EXAMPLES)) {
   });
 }
 
+for (const [name, skip] of Object.entries(NOT_RUN)) {
+  runs(`${name} serves as its page says`, { skip }, () => Promise.reject(new Error("nothing here runs it")));
+}
+
 test("each example has a page with its command, a row in the table, and a guide that leads to it", () => {
   const rows = new Map(
     Array.from(
@@ -123,5 +143,31 @@ test("the documents have the programs as they are", () => {
   for (const [page, file] of SHOWN) {
     const language = { mjs: "js", py: "python" }[file.split(".").at(-1) ?? ""] ?? file.split(".").at(-1);
     assert.ok(read(page).includes(`\`\`\`${language}\n${read(file)}\`\`\``), `${page} does not have ${file} as it is`);
+  }
+});
+
+test("the files to deploy with have a row in the table, which leads to them and to their page", () => {
+  const table = read("examples", "README.md");
+  for (const name of Object.keys(NOT_RUN)) {
+    assert.match(
+      table,
+      new RegExp(`^\\| \\[${name}\\]\\(\\.\\./ops/${name}\\) .*\\(\\.\\./docs/deploy/${name}\\.md\\) \\|$`, "m"),
+    );
+  }
+});
+
+test("the guides have the configurations of the examples, but for the address", () => {
+  const withoutAddress = (text: string) => {
+    const { upstreams } = parse(text) as { upstreams: Readonly<Record<string, Readonly<Record<string, unknown>>>> };
+    return Object.entries(upstreams).map(([name, { url, ...settings }]) => ({
+      name,
+      hasUrl: url !== undefined,
+      settings,
+    }));
+  };
+  for (const [page, file] of CONFIGURED) {
+    const name = `# ${file.split("/").at(-1)}`;
+    const fence = fencesOf(read(page)).find(({ lines }) => lines[0] === name);
+    assert.deepEqual(withoutAddress(fence?.lines.join("\n") ?? "upstreams: {}"), withoutAddress(read(file)), page);
   }
 });
