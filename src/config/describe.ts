@@ -9,7 +9,7 @@ import { withoutSecrets } from "./written-secrets.ts";
 /** @returns YAML that is loaded as what it describes, once the variables in its first lines have the secrets */
 export function describeConfig(loaded: LoadedConfig): string {
   const { written, sources, tokens, shutdownTokens, insecure, log, demo } = loaded;
-  const { value, variables } = withoutSecrets(withDefaults(withPaths(written, loaded)), sources.variables);
+  const { value, variables } = withoutSecrets(withDefaults(withPaths(written(), loaded)), sources.variables);
   const apart = [
     `tokens of the API: ${tokens.length}, of /shutdown: ${shutdownTokens.length}`,
     `log: ${log.level}${log.format === undefined ? "" : `, ${log.format}`}`,

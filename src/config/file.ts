@@ -18,8 +18,8 @@ export interface ConfigFile {
   readonly name: string;
   /** Its content, with the environment variables replaced. */
   readonly value: Record<string, unknown>;
-  /** Its content as it is written. */
-  readonly written: Record<string, unknown>;
+  /** Parses its content once more, as it is written. */
+  written(): Record<string, unknown>;
   /** The variables that it names. */
   readonly variables: readonly string[];
   /** The variables named in places of secrets: urls, headers, subprotocols, protocols, greetings and more. */
@@ -53,7 +53,6 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
     throw new ConfigError(`${at(document.contents?.range?.[0] ?? 0)}: ${what}`);
   }
 
-  const written = toPlain(document, name);
   const problems: string[] = [];
   const variables = new Set<string>();
   const secretVariables = new Set<string>();
@@ -83,7 +82,7 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
   return {
     name,
     value: toPlain(document, name),
-    written,
+    written: () => toPlain(readDocument(text, name, new LineCounter()), name),
     variables: [...variables],
     secretVariables: [...secretVariables],
     locate: (path, part) => at(offsetOf(document, path, part)),

@@ -65,8 +65,8 @@ export interface LoadedConfig {
   readonly secretOnCommandLine: boolean;
   /** Sentences for the log about settings that are allowed but risky. */
   readonly warnings: readonly string[];
-  /** The file with the flags and variables over it, as they are written: with placeholders, and without defaults. */
-  readonly written: Readonly<Record<string, unknown>>;
+  /** Returns the file with the flags and variables over it, as they are written: with placeholders, without defaults. */
+  written(): Readonly<Record<string, unknown>>;
   /** Sources: the paths of the files that were read, and the variables that were named as `${NAME}`. */
   readonly sources: { readonly files: readonly string[]; readonly variables: readonly string[] };
 }
@@ -108,10 +108,8 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   const [given] = readSetting("config", flags, env);
   const file = given && (await readConfigFile(given, read, env));
   const content = file?.value ?? {};
-  const written = file?.written ?? {};
   const overrides = readOverrides(flags, env, content);
   applyOverrides(content, overrides.list);
-  applyOverrides(written, overrides.list, true);
   const proxies = withEnvProxies(content["upstreams"], env);
   if (proxies.variables.length > 0) content["upstreams"] = proxies.upstreams;
   const where = locator(file, overrides.list);
@@ -218,7 +216,11 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     demo: upstreams.size === 0,
     secretOnCommandLine: shown.length > 0,
     warnings,
-    written,
+    written() {
+      const written = file?.written() ?? {};
+      applyOverrides(written, overrides.list, true);
+      return written;
+    },
     sources: {
       files,
       variables: [...new Set([...(file?.variables ?? []), ...overrides.variables, ...proxies.variables])],

@@ -19,6 +19,8 @@ const PLACES: readonly (readonly [extent: Extent, ...path: string[]])[] = [
   ["keys", "subprotocols", "*"],
   ["sent", "greeting", "*", "send", "**"],
   ["keys", "greeting", "**"],
+  ["sent", "farewell", "*", "send", "**"],
+  ["keys", "farewell", "**"],
   ["sent", "keepalive", "heartbeat", "send", "**"],
   ["keys", "keepalive", "heartbeat", "**"],
   ["keys", "protocol", "answers", "**"],

@@ -340,6 +340,7 @@ test("the description has no secrets, and is loaded as what it describes", async
       `    headers: { authorization: ${canary}, cookie: "a=\${COOKIE}; k=${canary}", x-literal: "$\${literal}" }`,
       `    subprotocols: [graphql-ws, bearer.${canary}]`,
       `    greeting: [{ send: { type: auth, token: ${canary} } }, { expect: { match: { /a: ${canary} } } }]`,
+      `    farewell: [{ send: { type: bye, token: ${canary} } }]`,
       "    proxy: http://annabell:c4n4ry-short@proxy.example:3128",
       "    tls: { ca: c.pem }",
       "    protocol: ./module.js",
