@@ -65,7 +65,7 @@ export interface LoadedConfig {
   readonly secretOnCommandLine: boolean;
   /** Sentences for the log about settings that are allowed but risky. */
   readonly warnings: readonly string[];
-  /** Returns the file with the flags and variables over it, as they are written: with placeholders, without defaults. */
+  /** Returns the file with the flags and variables over it, as they are written, without defaults. */
   written(): Readonly<Record<string, unknown>>;
   /** Sources: the paths of the files that were read, and the variables that were named as `${NAME}`. */
   readonly sources: { readonly files: readonly string[]; readonly variables: readonly string[] };
