@@ -22,6 +22,11 @@ const SECTIONS = [
   { text: "Start", pages: ["index.md", ...loose("getting-started", "index")] },
   { text: "Guides", pages: folder("guides") },
   { text: "Recipes", pages: folder("recipes"), collapsed: true },
+  {
+    text: "Examples",
+    pages: markdownIn(source, "examples").filter((page) => page.endsWith("index.md")),
+    collapsed: true,
+  },
   { text: "Concepts", pages: folder("concepts") },
   { text: "Deploy", pages: folder("deploy") },
   {
@@ -42,13 +47,15 @@ const SECTIONS = [
   { text: "Decisions", pages: folder("decisions"), collapsed: true },
 ];
 const listed = new Set(SECTIONS.flatMap(({ pages }) => pages));
-const others = markdownIn(source, "docs").filter((page) => !listed.has(page) && !page.includes("/recordings/"));
-SECTIONS.find(({ text }) => text === "Reference").pages.push(...others);
+for (const page of markdownIn(source, "docs")) {
+  if (listed.has(page) || page.includes("/recordings/")) continue;
+  SECTIONS.find(({ text }) => text === "Reference").pages.push(page);
+  listed.add(page);
+}
 
 /** The text that the search knows: that of the documents, not of the files that they link to. */
 function searched(text, env, markdown) {
-  const isFile = /^(?!docs\/|[^/]+$)|\/recordings\/|^LICENSE/.test(env.relativePath);
-  return isFile ? "" : markdown.render(text, env);
+  return listed.has(env.relativePath) ? markdown.render(text, env) : "";
 }
 
 export default defineConfig({
