@@ -14,7 +14,11 @@ await example(async () => {
   const live = await app.request("/live");
   const reader = live.body.pipeThrough(new TextDecoderStream()).getReader();
   let read = "";
-  while (!read.includes('"price":6')) read += (await reader.read()).value;
+  while (!read.includes('"price":6')) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the stream has ended: ${read}`);
+    read += value;
+  }
   console.log(
     read
       .match(/data: .*/g)

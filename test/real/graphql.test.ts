@@ -1,10 +1,12 @@
 /** A graphql-ws server behind GraphQL over HTTP: queries, subscriptions as streams, and its closes. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { run } from "../support/child.ts";
 import { Stream } from "../support/messages.ts";
 import { type Product, startProduct } from "../support/product.ts";
-import { findOnPath } from "../support/root.ts";
+import { findOnPath, root } from "../support/root.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { type GraphqlServer, startGraphql } from "./graphql.ts";
@@ -191,6 +193,25 @@ describe("in front of a graphql-ws server", () => {
     const query = await subscribe("{ hello }", t);
     await query.until(() => query.ended);
     assert.equal(query.events[0]?.data, '{"data":{"hello":"hello world"}}');
+  });
+
+  test("the web site of the examples renders a query, and streams a subscription that ends with it", async () => {
+    const module = pathToFileURL(join(root, "examples", "graphql-web", "site.mjs")).href;
+    const { site } = (await import(module)) as { site(service: string): { request(path: string): Promise<Response> } };
+    const app = site(product.url);
+    assert.match(await (await app.request("/")).text(), /<li>&lt;tea&gt;: <b id="&lt;tea&gt;">4<\/b><\/li>/);
+    const others = server.ticking();
+    const reader = (await app.request("/live")).body?.pipeThrough(new TextDecoderStream()).getReader();
+    assert.ok(reader);
+    let read = "";
+    while (!read.includes('data: {"data":{"price":{"name":"tea","price":2}}}')) {
+      const { value, done } = await reader.read();
+      assert.ok(!done, read);
+      read += value;
+    }
+    assert.equal(server.ticking(), others + 1);
+    await reader.cancel();
+    await until(() => server.ticking() === others, { what: "the end of the subscription" });
   });
 
   test("curl reads a subscription", async () => {

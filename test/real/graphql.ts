@@ -18,9 +18,10 @@ interface GraphqlJs {
 }
 
 const SDL = `
-  type Query { hello(name: String): String!, fails: String, slow(ms: Int!): Int! }
+  type Product { name: String!, price(currency: String = "EUR"): Int! }
+  type Query { hello(name: String): String!, fails: String, slow(ms: Int!): Int!, products: [Product!]! }
   type Mutation { count(by: Int!): Int! }
-  type Subscription { tick: Int!, countdown(from: Int!): Int! }
+  type Subscription { tick: Int!, countdown(from: Int!): Int!, price: Product! }
 `;
 
 export interface GraphqlServer {
@@ -28,7 +29,7 @@ export interface GraphqlServer {
   /** The payloads that clients sent in `connection_init`. */
   readonly inits: unknown[];
   readonly server: WebSocketServer;
-  /** The number of open subscriptions to `tick`. */
+  /** The number of open subscriptions to `tick` and `price`. */
   ticking(): number;
   stop(): Promise<void>;
 }
@@ -55,6 +56,9 @@ export async function startGraphql(
       ticking--;
     }
   }
+  async function* price(): AsyncGenerator<{ price: object }> {
+    for await (const { tick: n } of tick()) yield { price: { name: "tea", price: n } };
+  }
   async function* countdown({ from }: { from: number }): AsyncGenerator<{ countdown: number }> {
     for (let n = from; n > 0; n--) yield { countdown: n };
   }
@@ -64,9 +68,10 @@ export async function startGraphql(
       fails: () => {
         throw new Error("on purpose");
       },
+      products: () => [{ name: "<tea>", price: ({ currency }: { currency: string }) => (currency === "EUR" ? 4 : 5) }],
       slow: ({ ms }: { ms: number }) => new Promise((resolve) => setTimeout(resolve, ms, ms)),
     },
-    subscription: { tick, countdown },
+    subscription: { tick, countdown, price },
     mutation: {
       count: ({ by }: { by: number }) => {
         count += by;
