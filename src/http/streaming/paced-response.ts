@@ -164,8 +164,13 @@ export class PacedResponse {
     this.#stalled = undefined;
     if (this.#rest.length > 0) {
       this.#writeRest();
-      this.#watch();
-    } else if (this.#last === undefined) this.#source.resume();
+      // No drain follows a last piece that is small: it was taken at once.
+      if (this.#rest.length > 0 || this.room <= 0) {
+        this.#watch();
+        return;
+      }
+    }
+    if (this.#last === undefined) this.#source.resume();
     else this.end(this.#last.data, this.#last.isWhole);
   }
 
