@@ -76,6 +76,32 @@ describe("large replies of small values", () => {
   }
 });
 
+test("large lines of a streamed reply take no long turn, whether they are JSON or not", async (t) => {
+  const json = results.ones?.() ?? "";
+  const none = `[${"1,".repeat(BYTES / 2)}`;
+  const upstream = await startUpstream({
+    t,
+    onMessage(_, connection) {
+      for (const line of ["begin", json, none, json, "end"]) connection.send(line);
+    },
+  });
+  const protocol = { preset: "text", final: ["^end"], collect: {} };
+  const product = await startProduct({
+    config: { upstreams: { default: { url: upstream.url, protocol, ...probedThread } } },
+    t,
+    ...probed,
+  });
+  await product.ready();
+  const headers = { accept: "application/x-ndjson", "content-type": "text/plain" };
+  const turns = await shortestOf(product, async () => {
+    const reply = await product.post("/v1/upstreams/default/request", "go", { headers });
+    const lines = (await reply.text()).split("\n");
+    assert.deepEqual(lines, ['"begin"', json, JSON.stringify(none), json, '"end"', ""]);
+  });
+  t.diagnostic(JSON.stringify(turns.longest()));
+  turns.assertShort();
+});
+
 test("a reply that arrived before the connection ended is a reply, however large, and so is what follows it", async (t) => {
   const large = results.ones?.() ?? "";
   const ids: number[] = [];

@@ -95,12 +95,12 @@ export function replyResponse(
   if (typeof body !== "string" && !isText) return respondAs("application/octet-stream");
   if (accepts === "json") return respondAs(JSON_TYPE);
   if (body.length <= LARGE_TEXT) return respondAs(isJsonTo(accepts, textOf(body) ?? "") ? JSON_TYPE : TEXT_TYPE);
-  return isLargeJson(textOf(body) ?? "").then((isJson) => respondAs(isJson ? JSON_TYPE : TEXT_TYPE));
+  return isJsonInTurns(accepts, textOf(body) ?? "").then((isJson) => respondAs(isJson ? JSON_TYPE : TEXT_TYPE));
 }
 
-/** Looks at a text in turns, as `isJsonTo` does at once for a protocol of text. */
-async function isLargeJson(text: string): Promise<boolean> {
-  if (!mayBeStructure(text)) return false;
+/** Does in turns what `isJsonTo` does at once. */
+export async function isJsonInTurns(accepts: "json" | "any", text: string): Promise<boolean> {
+  if (accepts === "any" && !mayBeStructure(text)) return false;
   const { root } = await inTurns(outlineInSteps(text));
   return !("why" in root);
 }

@@ -17,7 +17,7 @@ import { leaveSignal } from "../call/caller-left.ts";
 import { readKey } from "../call/detached.ts";
 import { upstreamOf } from "../call/find-upstream.ts";
 import { callHeaders } from "../call/headers.ts";
-import { replyResponse } from "../call/respond.ts";
+import { isJsonInTurns, replyResponse } from "../call/respond.ts";
 import { readIdle } from "../call/timeout.ts";
 import { HttpRequestRecord } from "../ended-request.ts";
 import { callerOf } from "../guard.ts";
@@ -29,8 +29,10 @@ import { escapeSeparators, event, jsonText, oneLine } from "./render.ts";
 export interface ReplyStreamFormat {
   readonly mediaType: string;
   readonly kind: StreamKind;
-  /** A frame as it is written. */
-  frame(frame: Body): Body;
+  /** A frame as it is written. `isJson`: the verdict of `judge`, if that has one. */
+  frame(frame: Body, isJson?: boolean): Body;
+  /** Finds out whether a large frame is JSON; undefined if that need not be known, or is soon seen. */
+  judge?(frame: Body): Promise<boolean> | undefined;
   /** The text after the last frame. */
   readonly end: string;
   /** The text in its place after a failure, from the problem document; without it, the response is cut. */
@@ -101,10 +103,14 @@ function lines(takes: ProtocolTraits["accepts"], isText: boolean): ReplyStreamFo
   return {
     kind: "stream",
     mediaType: `${LINES_TYPE}; charset=utf-8`,
-    frame(frame) {
+    frame(frame, isJson) {
       const text = streamedText(frame, isText);
       if (text === undefined) return `{"encoding":"base64","data":"${base64Of(frame as Uint8Array)}"}\n`;
-      return `${isJsonTo(takes, text) ? oneLine(text) : jsonText(text)}\n`;
+      return `${(isJson ?? isJsonTo(takes, text)) ? oneLine(text) : jsonText(text)}\n`;
+    },
+    judge(frame) {
+      const text = frame.length > LARGE_TEXT ? streamedText(frame, isText) : undefined;
+      return text === undefined ? undefined : isJsonInTurns(takes, text);
     },
     end: "",
     error: (document) => `${jsonText({ error: document })}\n`,
@@ -190,6 +196,8 @@ class ReplyStream implements StreamReader {
   #onBegin: ((outcome: Outcome | undefined) => void) | undefined;
   #response: PacedResponse | undefined;
   #waiting: Body[] = [];
+  /** The verdict on the first frame that waits, if it needs one; undefined in it while that is found out. */
+  #judged: { isJson: boolean | undefined } | undefined;
   #outcome: Outcome | undefined;
 
   constructor(
@@ -269,7 +277,10 @@ class ReplyStream implements StreamReader {
     const pieces: Body[] = [];
     let read = 0;
     for (let size = 0; read < this.#waiting.length && size < room; read++) {
-      const piece = this.#format.frame(this.#waiting[read] as Body);
+      const frame = this.#waiting[read] as Body;
+      if (this.#isBeingJudged(frame)) break;
+      const piece = this.#format.frame(frame, this.#judged?.isJson);
+      this.#judged = undefined;
       pieces.push(piece);
       size += piece.length;
     }
@@ -283,6 +294,20 @@ class ReplyStream implements StreamReader {
     const last = this.#last(this.#outcome);
     this.leave();
     paced.end(joined([written, last ?? ""]), last !== undefined);
+  }
+
+  /** True if a frame is large, and whether it is JSON is not known yet: then the stream goes on once it is. */
+  #isBeingJudged(frame: Body): boolean {
+    if (this.#judged) return this.#judged.isJson === undefined;
+    const verdict = this.#format.judge?.(frame);
+    if (!verdict) return false;
+    const judged: { isJson: boolean | undefined } = { isJson: undefined };
+    this.#judged = judged;
+    verdict.then((isJson) => {
+      judged.isJson = isJson;
+      this.#pump();
+    });
+    return true;
   }
 
   /** The text after the last frame; undefined if the response must not seem to be whole. */
