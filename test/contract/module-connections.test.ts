@@ -58,7 +58,14 @@ describe("a module that exports a function", () => {
     });
     const protocol = await written({ after: (end) => (removeModule = end) }, "stateful.mjs", MODULE);
     const greeting = [{ send: "greeting" }, { expect: { has: ["/welcome"] } }];
-    const main = { url: upstream.url, protocol, greeting, reconnect: { from: "20ms", to: "50ms" } };
+    const main = {
+      url: upstream.url,
+      protocol,
+      greeting,
+      farewell: [{ send: "bye" }],
+      keepalive: { heartbeat: { send: "beat", every: "30ms" } },
+      reconnect: { from: "20ms", to: "50ms", rotate: { on: { has: ["/rotate"] } } },
+    };
     product = await startProduct({ config: { upstreams: { main } } });
     await product.ready();
   });
@@ -69,13 +76,16 @@ describe("a module that exports a function", () => {
   });
   const text = async (body: string) =>
     (await product.request(body, { headers: { "content-type": "text/plain" } })).text();
+  const wire = (frame: string) => new TextEncoder().encode(frame);
   const logged = (pattern: RegExp) => until(() => pattern.test(product.stderr()));
 
   test("sends frames when a connection has opened, bytes too, before the greeting, and when it is ticked", async () => {
     const connection = upstream.connections[0];
     await until(() => connection?.texts.includes("tick 4"));
-    const sent = [new Uint8Array([1]), "opened", new TextEncoder().encode("greeting"), "tick 1", "tick 2", "tick 4"];
-    assert.deepEqual(connection?.messages.slice(0, 6), sent);
+    const isBeat = (message: unknown) => message instanceof Uint8Array && String(message) === String(wire("beat"));
+    await until(() => connection?.messages.some(isBeat), { what: "a heartbeat in the form of the wire" });
+    const sent = [new Uint8Array([1]), "opened", wire("greeting"), "tick 1", "tick 2", "tick 4"];
+    assert.deepEqual(connection?.messages.filter((message) => !isBeat(message)).slice(0, 6), sent);
     await logged(/the protocol's tick threw: Error: no tick-today.*stateful\.mjs:\d+:\d+/);
   });
 
@@ -107,18 +117,24 @@ describe("a module that exports a function", () => {
     assert.equal(await text("d"), "token-4 d 5");
   });
 
-  test("is ticked until the exit closes the connection, and told of that end", async () => {
-    const connection = upstream.connections[3];
-    await until(() => connection?.texts.includes("tick 5"));
+  test("is ticked until a rotation or the exit closes the connection, and told of that end", async () => {
+    const [former, next] = [() => upstream.connections[3], () => upstream.connections[4]];
+    await until(() => former()?.texts.includes("tick 5"));
+    former()?.send("rotate now");
+    await until(() => former()?.closed, { what: "the end of the former connection" });
+    assert.deepEqual(former()?.messages.at(-1), wire("bye"), "no tick follows the farewell");
+    await product.said(/ended-4-6/);
+    await until(() => next()?.texts.includes("tick 5"), { what: "ticks of the next connection" });
     assert.equal((await product.stop()).code, 0);
-    await product.said(/ended-4-5/);
-    assert.equal(connection?.closed?.code, 1001);
+    await product.said(/ended-5-4/);
+    assert.equal(next()?.closed?.code, 1001);
+    assert.deepEqual(next()?.messages.at(-1), wire("bye"));
     assert.doesNotMatch(product.stderr(), /tick threw: TypeError/, "a connection that is gone was ticked");
   });
 });
 
-/** Sends more than can go out: when it has opened, or on its first tick. */
-const GREEDY = (when: "opened" | "tick") => `
+/** Sends more than can go out: when it has opened, or on its ticks. */
+const GREEDY = (when: "opened" | "tick", bytes = 2_000) => `
 export default (connection) => {
   connection?.tickAfter(50);
   return {
@@ -126,15 +142,22 @@ export default (connection) => {
     accepts: "any",
     encode: (message, id) => ({ frame: id + " " + message }),
     decode: () => ({ type: "message" }),
-    ${when}: () => new Uint8Array(2_000),
+    ${when}() {
+      connection.tickAfter(10);
+      return new Uint8Array(${bytes});
+    },
   };
 };`;
 
 test("a connection whose module sends a frame beyond limits.buffered_bytes is given up, and says so", async (t) => {
-  const upstream = await startUpstream({ t });
-  const [opened, tick] = [
+  const upstream = await startUpstream({
+    t,
+    onConnection: ({ path, socket }) => path === "/unread" && socket.pause(),
+  });
+  const [opened, tick, unread] = [
     await written(t, "opened.mjs", GREEDY("opened")),
     await written(t, "tick.mjs", GREEDY("tick")),
+    await written(t, "unread.mjs", GREEDY("tick", 900_000)),
   ];
   const settings = {
     url: upstream.url,
@@ -148,6 +171,7 @@ test("a connection whose module sends a frame beyond limits.buffered_bytes is gi
         opened: { ...settings, protocol: opened },
         greeting: { ...settings, protocol: tick, greeting: [{ expect }] },
         ready: { ...settings, protocol: tick },
+        unread: { ...settings, url: `${upstream.url}unread`, protocol: unread, limits: { buffered_bytes: "1MiB" } },
       },
     },
     t,
@@ -156,10 +180,14 @@ test("a connection whose module sends a frame beyond limits.buffered_bytes is gi
     ["opened", "module"],
     ["greeting", "module"],
     ["ready", "renewed"],
+    ["unread", "renewed"],
   ] as const) {
     await until(async () => (await product.state(name)).phase === "waiting", { what: `${name} to be given up` });
     const { last_cause, last_error } = await product.state(name);
     assert.equal(last_cause, cause);
-    assert.match(String(last_error), /a frame of its protocol is larger than limits\.buffered_bytes/);
+    const fault =
+      name === "unread" ? "its protocol sends more than the upstream reads" : "a frame of its protocol is larger";
+    assert.ok(String(last_error).includes(fault), String(last_error));
+    assert.match(String(last_error), /than limits\.buffered_bytes/);
   }
 });
