@@ -20,7 +20,7 @@ import type { Session } from "../../core/connection/session-state.ts";
 import type { Signs, SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import type { SentEntry } from "../../core/exchange/request-table.ts";
 import type { Network } from "../../net/connect.ts";
-import { bodyOf, type Received } from "../../protocols/large-text.ts";
+import { bodyOf, LargeText, type Received } from "../../protocols/large-text.ts";
 import type { Body, ConnectionStates, WireId } from "../../protocols/protocol.ts";
 import type { Reads } from "../../protocols/reads.ts";
 import type { Skeleton } from "../../protocols/skeleton.ts";
@@ -512,7 +512,7 @@ export class Connection {
     const now = this.#heard(connection);
     signs.frameAt = now;
     this.#activity.frame(now);
-    const frame = this.#looksAtAll ? bodyOf(received) : received;
+    const frame = received instanceof LargeText && this.#looksAtAll ? received.text : received;
     this.#env.trace?.add("received", connection, bodyOf(frame), this.#secretsWith(bodyOf(frame)), now);
     if (arrivals.isEmpty && this.#framing.isPlain(frame)) this.#frame(connection, frame, now);
     else arrivals.add(this.#takeApart(connection, frame));
