@@ -4,6 +4,7 @@ export default {
   mutants: [
     ["a file that is not there is taken", "if (url && hasFile(url)) return url;", "if (url) return url;"],
     ["the program's word is ignored", "given === undefined ? urlOf(beside) : asUrl(given)", "urlOf(beside)"],
+    ["the URL of a server is taken for a path", "(?:file|https?):", "file:"],
     ["a path is taken for a URL", ": pathToFileURL(given);", ": new URL(given, import.meta.url);"],
   ],
 };

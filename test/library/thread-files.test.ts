@@ -29,6 +29,8 @@ test("a thread's file is the one that the program names, as path, URL or text of
     assert.equal(findThreadFile("threadFile", given, unknown).href, here.href);
   }
   assert.equal(findThreadFile("threadFile", undefined, () => here).href, here.href);
+  const served = "https://example.org/sidesocket-thread.ts";
+  assert.equal(findThreadFile("threadFile", served, unknown).href, served);
 });
 
 test("a bundle that does not know its own place is told to name the file", () => {
@@ -48,11 +50,9 @@ test("a thread's file that is not there is an error with its place and the file 
   assert.throws(() => Sidecar.startSync({ url, keeperFile: "/missing.mjs" }), keeper);
 });
 
-test("a file of a registry of Deno's stays an address, and a thread begins with it", {
+test("a thread begins with a module from a server, as Deno has those of its registry", {
   skip: runtime === "node" && "only Deno runs modules from a server",
 }, async (t) => {
-  const address = "https://example.org/sidesocket-thread.ts";
-  assert.equal(findThreadFile("threadFile", address, unknown).href, address);
   const program = `
     import { createServer } from "node:http";
     import { startWorker } from ${JSON.stringify(new URL("../../src/runtime/thread.ts", here).href)};
