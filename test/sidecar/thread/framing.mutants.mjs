@@ -2,11 +2,11 @@
 export default {
   tests: ["test/sidecar/thread/framing"],
   mutants: [
+    ["a large frame is checked at once", "text.length > LARGE_TEXT && ", "text.length > 1e9 && "],
     [
-      "a large frame is checked at once",
-      "text.length > LARGE_TEXT && ",
-      "text.length > 1e9 && ",
-      { tests: ["test/limits/large-replies"] },
+      "a large reply is text",
+      "if (skeleton !== undefined && large.take(skeleton)) return undefined;",
+      "if (skeleton !== undefined) large.take(skeleton);",
     ],
     [
       "bytes that are no JSON become text",

@@ -4,7 +4,9 @@ import { describe, test } from "node:test";
 import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import type { FrameOptions } from "../../../src/protocols/frames.ts";
+import { LargeText, type Received } from "../../../src/protocols/large-text.ts";
 import type { Body } from "../../../src/protocols/protocol.ts";
+import type { Skeleton } from "../../../src/protocols/skeleton.ts";
 import { Framing, MAX_PIECES } from "../../../src/sidecar/thread/framing.ts";
 
 const MAX_BYTES = 1_000;
@@ -18,6 +20,37 @@ function read(taking: Framing, frame: Body): readonly Body[] | { readonly why: s
 }
 const plain = (bodies: unknown) =>
   Array.isArray(bodies) ? bodies.map((body) => (typeof body === "string" ? body : [...body])) : bodies;
+
+describe("large text frames", () => {
+  const text = `{"id":7,"result":"${"x".repeat(2_000)}"}`;
+  /** The messages that are handed on, and the skeletons that are offered first. */
+  function offered(taking: Framing, frame: Received, isTaken: boolean) {
+    const skeletons: string[] = [];
+    const messages: Body[] = [];
+    const take = (skeleton: Skeleton) => {
+      skeletons.push(skeleton.text);
+      return isTaken;
+    };
+    const steps = taking.handle(frame, (message) => messages.push(message), { reads: new Set(["id"]), take });
+    while (!steps.next().done);
+    return { skeletons, messages };
+  }
+  const large = () => new LargeText(bytes(text));
+
+  test("are offered by their skeletons, and are text if these are not taken", () => {
+    const skeletons = ['{"id":7,"result":"~0"}'];
+    assert.deepEqual(offered(framing(), large(), true), { skeletons, messages: [] });
+    assert.deepEqual(offered(framing(), large(), false), { skeletons, messages: [text] });
+    assert.equal(framing().isPlain(large()), false);
+  });
+
+  test("are text where they are taken apart, or have no skeleton", () => {
+    assert.deepEqual(offered(framing({ split: "\n" }), large(), true), { skeletons: [], messages: [text] });
+    const none = new LargeText(bytes(text.replace("result", "id")));
+    assert.deepEqual(offered(framing(), none, true), { skeletons: [], messages: [none.text] });
+    assert.deepEqual(offered(framing(), text, true), { skeletons: [], messages: [text] });
+  });
+});
 
 const table: readonly (readonly [what: string, options: FrameOptions, frame: string, pieces: readonly string[]])[] = [
   ["each line is a message", { split: "\n" }, "a\nb\n", ["a", "b"]],
