@@ -20,7 +20,7 @@ function folder(name) {
 
 const SECTIONS = [
   { text: "Start", pages: ["index.md", ...loose("getting-started", "index")] },
-  { text: "Guides", pages: folder("guides") },
+  { text: "Guides", pages: [...folder("guides"), "examples/index.md"] },
   { text: "Recipes", pages: folder("recipes"), collapsed: true },
   {
     text: "Examples",
