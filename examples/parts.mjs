@@ -13,11 +13,15 @@ export const RUNTIME = [process.execPath, ...(isDeno ? ["run", "--quiet", "--no-
 /** No example takes a tenth of this. */
 const LIMIT_MS = 60_000;
 
+// Settings of a service of yours must not reach that of an example.
+for (const name of Object.keys(process.env)) if (/^(?:SIDESOCKET_|PORT$)/.test(name)) delete process.env[name];
+
 const cleanups = [];
 const children = new Set();
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
 });
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
 /** Runs an example, then ends all that it has started, the last first. An error is the exit code 1. */
 export async function example(run) {
@@ -79,7 +83,8 @@ export async function startService(options, env = {}, { shutsDown = false } = {}
   const { child, ended } = start(words, env, { stdio: ["ignore", "pipe", "inherit"] });
   cleanups.push(async () => {
     // By the id: Deno's `kill` reports the signal as the end, even if the program handles it and ends with a code.
-    if (!shutsDown && child.exitCode === null) process.kill(child.pid, "SIGTERM");
+    const endsByItself = shutsDown && process.exitCode !== 1;
+    if (!endsByItself && child.exitCode === null) process.kill(child.pid, "SIGTERM");
     const code = await ended;
     if (code === 0) return;
     console.error(`the service ended with code ${code}`);
