@@ -110,6 +110,14 @@ export const idleParameter: Parameter = query(
   { type: "string" },
 );
 
+/** The parameters of GraphQL by GET. */
+export const graphqlParameters: Parameter[] = [
+  query("query", "The document; left out if `extensions` name its hash", { type: "string" }),
+  query("operationName", "The operation of the document to run", { type: "string" }),
+  query("variables", "The variables, as JSON", { type: "string" }),
+  query("extensions", "The extensions, as JSON", { type: "string" }),
+];
+
 /** The parameter of streams of events, for clients that cannot send a token. */
 export const ticketParameter: Parameter = query("ticket", "A ticket in place of the token; events only", {
   type: "string",

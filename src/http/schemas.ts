@@ -369,7 +369,7 @@ export const pendingSchema = z
 
 export const graphqlRequestSchema = z
   .object({
-    query: z.string(),
+    query: z.string().optional().describe("left out if `extensions.persistedQuery` names its hash"),
     operationName: z.string().nullable().optional(),
     variables: z.record(z.string(), z.any()).nullable().optional(),
     extensions: z.record(z.string(), z.any()).nullable().optional(),

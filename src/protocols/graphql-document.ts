@@ -9,6 +9,17 @@ export interface Operation {
   readonly name: string | undefined;
 }
 
+/** A document that cannot be parsed, and the place of its fault. */
+export class InvalidDocument extends InvalidMessage {
+  /** Undefined for a fault of the whole document. Both count from 1. */
+  readonly place: { readonly line: number; readonly column: number } | undefined;
+
+  constructor(message: string, place?: InvalidDocument["place"]) {
+    super("shape", message);
+    this.place = place;
+  }
+}
+
 /**
  * The deepest nesting of selections, lists and objects. Real documents stay below 20; the upstream's parser may
  * recurse.
@@ -40,7 +51,7 @@ const TOKENS = [
 ] as const;
 
 /**
- * Returns the operations of a document. Throws {@link InvalidMessage} with the fault and its place.
+ * Returns the operations of a document. Throws {@link InvalidDocument} with the fault and its place.
  *
  * Documents are parsed before they are sent because graphql-ws closes the socket, and with it every caller's requests,
  * when a document has a syntax error.
@@ -59,8 +70,7 @@ class Parser {
 
   constructor(text: string) {
     this.#text = text;
-    if (/\p{Surrogate}/u.test(text))
-      throw new InvalidMessage("shape", "the GraphQL document contains an unpaired surrogate");
+    if (/\p{Surrogate}/u.test(text)) throw new InvalidDocument("the GraphQL document contains an unpaired surrogate");
     this.#advance();
   }
 
@@ -186,7 +196,7 @@ class Parser {
 
   #nest(inner: () => void): void {
     if (++this.#depth > MAX_DEPTH) {
-      throw new InvalidMessage("shape", `the GraphQL document is nested deeper than ${MAX_DEPTH} levels`);
+      throw new InvalidDocument(`the GraphQL document is nested deeper than ${MAX_DEPTH} levels`);
     }
     inner();
     this.#depth--;
@@ -234,8 +244,9 @@ class Parser {
   }
 
   #fault(wanted: string): never {
-    const line = this.#text.slice(0, this.#start).split(/\r\n|[\n\r]/);
-    const place = `line ${line.length}, column ${(line.at(-1)?.length ?? 0) + 1}`;
-    throw new InvalidMessage("shape", `the GraphQL document cannot be parsed: expected ${wanted} at ${place}`);
+    const lines = this.#text.slice(0, this.#start).split(/\r\n|[\n\r]/);
+    const place = { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
+    const at = `line ${place.line}, column ${place.column}`;
+    throw new InvalidDocument(`the GraphQL document cannot be parsed: expected ${wanted} at ${at}`, place);
   }
 }

@@ -54,6 +54,60 @@ const MEMBERS: ReadonlyMap<string, JsonKind> = new Map([
   ["extensions", "object"],
 ]);
 
+/** The parameters of a GET request. */
+export const QUERY_PARAMETERS = ["query", "operationName", "variables", "extensions"] as const;
+
+/**
+ * Returns the body of a POST for the parameters of a GET, of which two are JSON. Throws {@link InvalidMessage}.
+ * @param parameter undefined for one that is not given
+ */
+export function bodyOfQuery(parameter: (name: (typeof QUERY_PARAMETERS)[number]) => string | undefined): string {
+  const written = QUERY_PARAMETERS.flatMap((name) => {
+    const text = parameter(name);
+    if (text === undefined || text === "") return [];
+    return `"${name}":${MEMBERS.get(name) === "string" ? JSON.stringify(text) : wholeJson(name, text)}`;
+  });
+  return `{${written.join(",")}}`;
+}
+
+/** Exactly one JSON value, so that nothing else comes in beside it. */
+function wholeJson(name: string, written: string): string {
+  try {
+    const { text, root } = readMessage(written);
+    return text.slice(root.start, root.end);
+  } catch (error) {
+    if (error instanceof InvalidMessage) throw new InvalidMessage("shape", `"${name}" must be JSON`);
+    throw error;
+  }
+}
+
+/** The hash by which a frame names its document, as Apollo's persisted queries have it, and the document itself. */
+export interface PersistedQuery {
+  readonly hash: string;
+  /** Undefined if the frame has the hash alone. */
+  readonly query: string | undefined;
+}
+
+/** Returns undefined for a frame that names no hash. */
+export function persistedQueryIn(frame: string): PersistedQuery | undefined {
+  // Most requests have none, and need no second look.
+  if (!frame.includes("persistedQuery")) return undefined;
+  const json = readMessage(frame);
+  const place = locate(json.text, json.root, ["payload", "extensions", "persistedQuery"]);
+  if (place.type !== "found") return undefined;
+  const hash = stringIn({ text: json.text, root: place.value }, "sha256Hash");
+  if (hash === undefined) return undefined;
+  const payload = memberOf(json, "payload");
+  return { hash: hash.toLowerCase(), query: payload && stringIn(payload, "query") };
+}
+
+/** Puts the document into a frame that has only its hash. */
+export function withQuery(frame: string, query: string): string {
+  const json = readMessage(frame);
+  const at = (memberOf(json, "payload")?.root.start ?? 0) + 1;
+  return `${json.text.slice(0, at)}"query":${JSON.stringify(query)},${json.text.slice(at)}`;
+}
+
 /** The result of an operation. `result` is the JSON text of `{ data, errors, … }`. */
 export type GraphqlResult =
   | { readonly result: string /** False if the operation failed before execution. */; readonly executed: boolean }

@@ -106,6 +106,7 @@ test("an unknown upstream is refused with the configured names, in the language 
     ["DELETE", "/v1/upstreams/x/subscriptions/s"],
     ["GET", "/v1/upstreams/x/subscriptions/s/messages"],
     ["POST", "/graphql/x"],
+    ["GET", "/graphql/x"],
   ] as const;
   for (const [method, path] of v1) {
     const response = await app.request(path, { method });

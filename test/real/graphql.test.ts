@@ -1,5 +1,6 @@
 /** A graphql-ws server behind GraphQL over HTTP: queries, subscriptions as streams, and its closes. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -10,6 +11,12 @@ import { findOnPath, root } from "../support/root.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { type GraphqlServer, startGraphql } from "./graphql.ts";
+
+/** The codes of the errors of a result. */
+function codesOf(result: unknown): readonly unknown[] {
+  const { errors } = result as { readonly errors: readonly { readonly extensions?: { readonly code?: unknown } }[] };
+  return errors.map(({ extensions }) => extensions?.code);
+}
 
 const RESPONSE_TYPE = "application/graphql-response+json";
 
@@ -91,20 +98,114 @@ describe("in front of a graphql-ws server", () => {
 
   test("a document for which graphql-ws would close the socket is refused, and disturbs nobody", async () => {
     const slow = makeRequest({ query: "{ slow(ms: 500) }" });
-    for (const body of [
-      { query: "{" },
-      { query: "{ hello }", variables: [] },
-      { query: "{ hello }", operationName: 1 },
-    ]) {
-      const response = await makeRequest(body);
-      assert.deepEqual([response.status, response.headers.get("sidesocket-sent")], [400, "no"]);
-      await response.body?.cancel();
+    for (const [body, status, code] of [
+      [{ query: "{" }, 200, "GRAPHQL_PARSE_FAILED"],
+      [{ query: "{ hello }", variables: [] }, 400, "BAD_REQUEST"],
+      [{ query: "{ hello }", operationName: 1 }, 400, "BAD_REQUEST"],
+      [{ operationName: "A" }, 400, "BAD_REQUEST"],
+    ] as const) {
+      for (const accept of ["application/json", RESPONSE_TYPE]) {
+        const response = await makeRequest(body, accept);
+        assert.equal(response.status, accept === RESPONSE_TYPE ? 400 : status, JSON.stringify(body));
+        assert.equal(response.headers.get("content-type"), `${accept}; charset=utf-8`);
+        assert.deepEqual([response.headers.get("sidesocket-sent"), codesOf(await response.json())], ["no", [code]]);
+      }
       const message = await product.request({ type: "subscribe", payload: body });
       assert.equal(message.status, 400);
       await message.body?.cancel();
     }
     assert.deepEqual(await (await slow).json(), { data: { slow: 500 } });
     assert.equal(server.inits.length, 1, "still the first connection");
+  });
+
+  test("a syntax error has its place, also for a caller of events", async () => {
+    const response = await makeRequest({ query: "{\n  hello(" }, "text/event-stream");
+    assert.deepEqual([response.status, response.headers.get("content-type")], [400, "application/json; charset=utf-8"]);
+    const { errors } = (await response.json()) as { errors: { message: string; locations: object[] }[] };
+    assert.deepEqual(errors[0]?.locations, [{ line: 2, column: 9 }]);
+    assert.match(errors[0]?.message ?? "", /cannot be parsed: expected a name at line 2, column 9/);
+  });
+
+  const get = (parameters: Record<string, string>, accept = "application/json", path = "/graphql") =>
+    product.fetch(`${path}?${new URLSearchParams(parameters)}`, { headers: { accept } });
+
+  test("a query by GET gets its result, with variables and the name of its operation, and in time", async () => {
+    const query = "query A($n: String) { hello(name: $n) } query B { hello }";
+    for (const path of ["/graphql", "/graphql/default"]) {
+      const response = await get(
+        { query, operationName: "A", variables: '{"n":"you"}', timeout: "5s" },
+        RESPONSE_TYPE,
+        path,
+      );
+      assert.deepEqual([response.status, await response.json()], [200, { data: { hello: "hello you" } }]);
+    }
+    const stream = await get({ query: "subscription { countdown(from: 2) }" }, "text/event-stream");
+    assert.match(
+      await stream.text(),
+      /^event: next\ndata: {"data":{"countdown":2}}\n\nevent: next[\s\S]*event: complete/,
+    );
+  });
+
+  test("a mutation by GET is refused, whatever else the document has, and so are parameters that are not JSON", async () => {
+    const both = "mutation M { count(by: 1) } query Q { hello }";
+    for (const parameters of [{ query: "mutation { count(by: 1) }" }, { query: both, operationName: "M" }]) {
+      const response = await get(parameters);
+      assert.deepEqual([response.status, response.headers.get("allow")], [405, "POST"]);
+      assert.match(((await response.json()) as { detail: string }).detail, /send it by POST/);
+    }
+    assert.deepEqual(await (await get({ query: both, operationName: "Q" })).json(), { data: { hello: "hello world" } });
+    const unnamed = (await (await get({ query: both })).json()) as { errors: object[]; data?: unknown };
+    assert.deepEqual([unnamed.errors.length, unnamed.data], [1, undefined]);
+    const query = "query A { hello } mutation B { count(by: 1) }";
+    for (const wrong of [
+      { query, operationName: "A", variables: "{" },
+      { query, operationName: "A", variables: '{},"operationName":"B"' },
+      { query, operationName: "A", variables: "[]" },
+      { query, extensions: '{}} {"a":{}' },
+      {},
+    ]) {
+      const response = await get(wrong as Record<string, string>);
+      assert.deepEqual(
+        [response.status, codesOf(await response.json())],
+        [400, ["BAD_REQUEST"]],
+        JSON.stringify(wrong),
+      );
+    }
+    assert.equal((await get({ query, mutation: "x" })).status, 400, "an unknown parameter");
+    const counted = await makeRequest({ query: "mutation { count(by: 0) }" });
+    assert.deepEqual(await counted.json(), { data: { count: 20 } }, "none of them was executed");
+  });
+
+  test("a persisted query is sent once, and named by its hash from then on", async () => {
+    const query = "query P($n: String) { hello(name: $n) }";
+    const sha256Hash = createHash("sha256").update(query).digest("hex");
+    const extensions = { persistedQuery: { version: 1, sha256Hash } };
+    const variables = { n: "you" };
+    const hashOnly = (accept?: string) => makeRequest({ extensions, variables }, accept);
+    for (const [accept, status] of [
+      ["application/json", 200],
+      [RESPONSE_TYPE, 400],
+    ] as const) {
+      const unknown = await hashOnly(accept);
+      assert.equal(unknown.status, status);
+      const { errors } = (await unknown.json()) as { errors: object[] };
+      assert.deepEqual(errors, [
+        { message: "PersistedQueryNotFound", extensions: { code: "PERSISTED_QUERY_NOT_FOUND" } },
+      ]);
+    }
+    const other = await makeRequest({ query: "{ hello }", extensions });
+    assert.deepEqual([other.status, codesOf(await other.json())], [400, ["BAD_REQUEST"]], "a hash of another document");
+    assert.equal(codesOf(await (await hashOnly()).json())[0], "PERSISTED_QUERY_NOT_FOUND");
+    const expected = { data: { hello: "hello you" } };
+    assert.deepEqual(await (await makeRequest({ query, extensions, variables })).json(), expected);
+    assert.deepEqual(await (await hashOnly()).json(), expected);
+    const parameters = { extensions: JSON.stringify(extensions), variables: JSON.stringify(variables) };
+    assert.deepEqual(await (await get(parameters)).json(), expected);
+    const mutation = "mutation { count(by: 0) }";
+    const hash = createHash("sha256").update(mutation).digest("hex");
+    const ofMutation = { persistedQuery: { version: 1, sha256Hash: hash.toUpperCase() } };
+    assert.equal((await makeRequest({ query: mutation, extensions: ofMutation })).status, 200);
+    assert.equal((await get({ extensions: JSON.stringify(ofMutation) })).status, 405);
   });
 
   test("an execution that failed is 200, in the media type accepted first", async () => {
@@ -126,7 +227,7 @@ describe("in front of a graphql-ws server", () => {
     assert.match(await response.text(), /queries and mutations/);
   });
 
-  test("an invalid request and an expired deadline are problems as elsewhere", async () => {
+  test("a body that is no request is refused, and an expired deadline is a problem as elsewhere", async () => {
     for (const [body, said] of [
       ["{", /not usable JSON/],
       ["{}", /query.*missing/],
@@ -137,7 +238,8 @@ describe("in front of a graphql-ws server", () => {
     }
     const late = await makeRequest({ query: "{ slow(ms: 5000) }" }, "application/json", "/graphql?timeout=100ms");
     assert.deepEqual([late.status, late.headers.get("sidesocket-code")], [504, "reply_timeout"]);
-    assert.equal((await product.fetch("/graphql")).status, 405);
+    const other = await product.fetch("/graphql", { method: "DELETE" });
+    assert.deepEqual([other.status, other.headers.get("allow")], [405, "POST, GET, HEAD"]);
   });
 
   test("messages to /request work as well: a reply is the array of its frames, with the caller's id", async () => {

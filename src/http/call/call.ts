@@ -61,18 +61,23 @@ export function demandProtocol(c: Context<Env>, { name }: ProtocolTraits, protoc
   throw refused("not_found", `upstream "${upstream.name}" speaks ${name}, not ${protocol}: ${cure}`);
 }
 
-/** Reads the caller's message. @throws SidesocketError if it cannot be sent */
+/**
+ * Reads the caller's message.
+ * @param given the message of a request that has no body
+ * @throws SidesocketError if it cannot be sent
+ */
 export async function prepare(
   c: Context<Env>,
   parts: AppParts,
   kind: RequestKind,
   frameOf: FrameOf = (body) => body,
+  given?: Body,
 ): Promise<PreparedRequest> {
   demandAccepting(parts.lifecycle);
   const { timeoutMs, applied } = readWaitLimit(c);
   const { protocol: loaded, settings } = upstreamOf(c);
   const protocol = loaded ?? (await openedProtocol(c));
-  const body = await readMessage(c, protocol, settings.limits.request_bytes, parts);
+  const body = given ?? (await readMessage(c, protocol, settings.limits.request_bytes, parts));
   const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
   return { kind, body: frameOf(body, protocol), timeoutMs: leftMs, applied, trace: c.get("trace") };
 }

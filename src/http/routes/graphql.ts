@@ -2,16 +2,27 @@
 
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { refused } from "../../errors.ts";
-import { graphqlResult, graphqlStep, operationOf, subscribeFrame } from "../../protocols/graphql.ts";
+import { refused, SidesocketError } from "../../errors.ts";
+import {
+  bodyOfQuery,
+  graphqlResult,
+  graphqlStep,
+  operationOf,
+  persistedQueryIn,
+  QUERY_PARAMETERS,
+  subscribeFrame,
+  withQuery,
+} from "../../protocols/graphql.ts";
+import { InvalidDocument, type OperationKind } from "../../protocols/graphql-document.ts";
 import { GRAPHQL_TRANSPORT_WS } from "../../protocols/graphql-transport-ws.ts";
 import { type Body, InvalidMessage } from "../../protocols/protocol.ts";
-import { demandProtocol, openedProtocol, prepare, send } from "../call/call.ts";
+import { demandProtocol, openedProtocol, type PreparedRequest, prepare, send } from "../call/call.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
+import { hashOf, type PersistedQueries, persistedQueriesOf } from "../call/persisted-queries.ts";
 import { serverTiming } from "../call/respond.ts";
 import type { AppParts, Env } from "../ports.ts";
-import { problem } from "../problem.ts";
-import { createRoute, type RoutedApp, type Schemas } from "../routing.ts";
+import { failureHeaders, noteFailure, problem } from "../problem.ts";
+import { createRoute, type Route, type RoutedApp, type Schemas } from "../routing.ts";
 import { escapeSeparators, event } from "../streaming/render.ts";
 import { BEAT, errorEvent, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
 import { wholeResponse } from "../whole-response.ts";
@@ -21,17 +32,18 @@ const EVENTS_TYPE = "text/event-stream";
 /** The newer media type: its status shows whether the operation was executed. */
 const RESPONSE_TYPE = "application/graphql-response+json";
 
+const NOT_EXECUTED =
+  `Not executed, with \`errors\` only: no GraphQL request, or for callers that accept ${RESPONSE_TYPE}; ` +
+  "or a failure";
+
 const described = ({
   CALL_FAILURES,
   CALL_HEADERS,
   failures,
-  graphqlRequestSchema,
   graphqlResultSchema,
   headers,
   problemSchema,
 }: Schemas) => ({
-  summary: "GraphQL over HTTP; with Accept: text/event-stream results come one by one, and subscriptions are allowed",
-  request: { body: { required: true, content: { [JSON_TYPE]: { schema: graphqlRequestSchema } } } },
   responses: {
     ...failures(...CALL_FAILURES),
     200: {
@@ -44,9 +56,10 @@ const described = ({
       },
     },
     400: {
-      description: `Not executed, with \`errors\` only, for callers that accept ${RESPONSE_TYPE}; or a failure`,
+      description: NOT_EXECUTED,
       headers: headers("Server-Timing", "Sidesocket-Code", "Sidesocket-Sent", ...CALL_HEADERS),
       content: {
+        [JSON_TYPE]: { schema: graphqlResultSchema },
         [RESPONSE_TYPE]: { schema: graphqlResultSchema },
         "application/problem+json": { schema: problemSchema },
       },
@@ -54,20 +67,37 @@ const described = ({
   },
 });
 
-const QUERY = ["timeout", "idle"];
+const SUMMARY =
+  "GraphQL over HTTP; with Accept: text/event-stream results come one by one, and subscriptions are allowed";
 
-const graphqlRoute = createRoute({ method: "post", path: "/graphql", query: QUERY }, (schemas) => ({
-  operationId: "queryGraphql",
-  tags: ["GraphQL"],
-  parameters: [...schemas.waitParameters, schemas.idleParameter, schemas.keyParameter],
-  ...described(schemas),
-}));
-const graphqlNamedRoute = createRoute({ method: "post", path: "/graphql/{upstream}", query: QUERY }, (schemas) => ({
-  operationId: "queryUpstreamGraphql",
-  tags: ["GraphQL"],
-  parameters: [schemas.upstreamParameter, ...schemas.waitParameters, schemas.idleParameter, schemas.keyParameter],
-  ...described(schemas),
-}));
+/** The routes with one method, of the only upstream and of each by its name. */
+function routesOf(method: "get" | "post"): readonly Route[] {
+  const query = ["timeout", "idle", ...(method === "get" ? QUERY_PARAMETERS : [])];
+  return ["/graphql", "/graphql/{upstream}"].map((path) =>
+    createRoute({ method, path, query }, (schemas) => {
+      const { graphqlRequestSchema, idleParameter, keyParameter, upstreamParameter, waitParameters } = schemas;
+      const { graphqlParameters } = schemas;
+      const isNamed = path !== "/graphql";
+      const isGet = method === "get";
+      return {
+        operationId: `${isGet ? "read" : "query"}${isNamed ? "Upstream" : ""}Graphql`,
+        tags: ["GraphQL"],
+        summary: isGet ? `${SUMMARY} (queries, without mutations)` : SUMMARY,
+        parameters: [
+          ...(isNamed ? [upstreamParameter] : []),
+          ...(isGet ? graphqlParameters : []),
+          ...waitParameters,
+          idleParameter,
+          keyParameter,
+        ],
+        ...(!isGet && {
+          request: { body: { required: true, content: { [JSON_TYPE]: { schema: graphqlRequestSchema } } } },
+        }),
+        ...described(schemas),
+      };
+    }),
+  );
+}
 
 export function graphqlRoutes(app: RoutedApp, parts: AppParts): void {
   const named = withUpstream(parts);
@@ -81,12 +111,25 @@ export function graphqlRoutes(app: RoutedApp, parts: AppParts): void {
     const events =
       type === EVENTS_TYPE || accepts(c, { header: "Accept", supports: [EVENTS_TYPE], default: "" }) !== "";
     let streams = type === EVENTS_TYPE;
-    const request = await prepare(c, parts, "request", (body) => {
-      const { frame, subscribes } = frameOf(body);
-      if (subscribes && !events) throw refused("invalid_request", onlyAsEvents);
-      streams ||= subscribes;
-      return frame;
-    });
+    let request: PreparedRequest;
+    try {
+      const isGet = c.req.method !== "POST";
+      const given = isGet ? bodyOfQuery((name) => c.req.query(name)) : undefined;
+      const checked = (body: Body): Body => {
+        const { frame, kind } = frameOf(body, persistedQueriesOf(upstreamOf(c)));
+        const subscribes = kind === "subscription";
+        if (subscribes && !events) throw refused("invalid_request", onlyAsEvents);
+        if (isGet && kind === "mutation") throw new NotByGet();
+        streams ||= subscribes;
+        return frame;
+      };
+      request = await prepare(c, parts, "request", checked, given);
+    } catch (error) {
+      if (error instanceof NotByGet) return problem(c, error.failure, upstreamOf(c), { Allow: "POST" });
+      const refusal = refusalOf(error);
+      if (refusal === undefined) throw error;
+      return notExecuted(c, refusal, type);
+    }
     if (streams) return streamReply(c, parts, request, distinct);
     const { outcome, upstream, headers } = await send(c, parts, request);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
@@ -98,8 +141,7 @@ export function graphqlRoutes(app: RoutedApp, parts: AppParts): void {
     const more = { "Content-Type": `${type}; charset=utf-8`, "Server-Timing": serverTiming(c, outcome) };
     return wholeResponse(c, result.result, { ...headers, ...more }, status);
   };
-  app.openapi(graphqlRoute, named, handle);
-  app.openapi(graphqlNamedRoute, named, handle);
+  for (const route of [...routesOf("post"), ...routesOf("get")]) app.openapi(route, named, handle);
 }
 
 /**
@@ -122,13 +164,63 @@ const distinct: ReplyStreamFormat = {
 const onlyAsEvents =
   "a subscription has more than one result: send Accept: text/event-stream (queries and mutations work without)";
 
-/** The frame to send, and whether it subscribes. @throws SidesocketError if the body is not a GraphQL request */
-function frameOf(body: Body): { readonly frame: string; readonly subscribes: boolean } {
-  try {
-    const frame = subscribeFrame(body);
-    return { frame, subscribes: operationOf(frame) === "subscription" };
-  } catch (error) {
-    if (error instanceof InvalidMessage) throw refused("invalid_request", error.message);
-    throw error;
+class NotByGet extends SidesocketError {
+  constructor() {
+    super({ code: "method_not_allowed", sent: "no", detail: "a mutation changes something: send it by POST" });
   }
+}
+
+/** Why a request was not sent, as GraphQL has it. */
+class GraphqlRefusal extends Error {
+  readonly code: string;
+  /** True for a request that is well formed: in JSON its response is 200, as that of the upstream would be. */
+  readonly isWellFormed: boolean;
+  readonly locations: readonly object[] | undefined;
+
+  constructor(code: string, message: string, isWellFormed = false, locations?: readonly object[]) {
+    super(message);
+    this.code = code;
+    this.isWellFormed = isWellFormed;
+    this.locations = locations;
+  }
+}
+
+function refusalOf(error: unknown): GraphqlRefusal | undefined {
+  if (error instanceof GraphqlRefusal) return error;
+  if (error instanceof InvalidDocument) {
+    return new GraphqlRefusal("GRAPHQL_PARSE_FAILED", error.message, true, error.place && [error.place]);
+  }
+  return error instanceof InvalidMessage ? new GraphqlRefusal("BAD_REQUEST", error.message) : undefined;
+}
+
+/** Responds with `errors` alone: nothing was sent. */
+function notExecuted(c: Context<Env>, refusal: GraphqlRefusal, accepted: string): Response {
+  const { code, message, isWellFormed, locations } = refusal;
+  const failure = refused("invalid_request", message).failure;
+  noteFailure(c, failure, upstreamOf(c));
+  const type = accepted === RESPONSE_TYPE ? RESPONSE_TYPE : JSON_TYPE;
+  const error = { message, ...(locations && { locations }), extensions: { code } };
+  const headers = { ...failureHeaders(c, failure), "Content-Type": `${type}; charset=utf-8` };
+  return c.body(JSON.stringify({ errors: [error] }), isWellFormed && accepted === JSON_TYPE ? 200 : 400, headers);
+}
+
+interface CheckedFrame {
+  readonly frame: string;
+  readonly kind: OperationKind | undefined;
+}
+
+/** The frame to send, and its kind. @throws GraphqlRefusal or InvalidMessage if it cannot be sent */
+function frameOf(body: Body, persisted: PersistedQueries): CheckedFrame {
+  const written = subscribeFrame(body);
+  const named = persistedQueryIn(written);
+  if (named === undefined) return { frame: written, kind: operationOf(written) };
+  const { hash, query = persisted.get(hash) } = named;
+  if (query === undefined) throw new GraphqlRefusal("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound", true);
+  if (named.query !== undefined && hashOf(query) !== hash) {
+    throw new GraphqlRefusal("BAD_REQUEST", "extensions.persistedQuery.sha256Hash is not that of the query");
+  }
+  const frame = named.query === undefined ? withQuery(written, query) : written;
+  const kind = operationOf(frame);
+  persisted.keep(hash, query);
+  return { frame, kind };
 }
