@@ -17,7 +17,7 @@ export type {
 } from "./library/async-upstream.ts";
 export type { MessageSubscription, UnsubscribeOptions } from "./library/message-subscription.ts";
 export type { PendingReply } from "./library/pending-reply.ts";
-export type { Sendable } from "./library/sendable.ts";
+export type { ByteStream, Sendable } from "./library/sendable.ts";
 export type { Body } from "./protocols/protocol.ts";
 export type { ExitReport, StepReport } from "./sidecar/exit-report.ts";
 export type { UpstreamMessage } from "./sidecar/upstream-message.ts";

@@ -21,7 +21,7 @@ export type { SidecarExitOptions } from "./library/ending.ts";
 export type { LaunchOptions } from "./library/launch.ts";
 export type { MessageSubscription, UnsubscribeOptions } from "./library/message-subscription.ts";
 export type { PendingReply } from "./library/pending-reply.ts";
-export type { Sendable } from "./library/sendable.ts";
+export type { ByteStream, Sendable } from "./library/sendable.ts";
 export { Sidecar } from "./library/sidecar.ts";
 export type { KeptOptions, SidecarOptions } from "./library/sidecar-options.ts";
 export type {

@@ -10,7 +10,7 @@ export interface ServiceCall {
   /** From the service's address on, with its query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array | undefined;
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
   /** The time that the service itself may wait before it responds, in milliseconds. */
   readonly waitMs: number;
   /** Aborts when the caller leaves: the call rejects with the signal's reason. */
@@ -105,9 +105,28 @@ export class RemoteService {
       headers: { ...headers, ...authorization },
       signal,
       redirect: "error",
-      ...(body !== undefined && { body: body as string | Uint8Array<ArrayBuffer> }),
+      ...bodyInit(body),
     });
   }
+}
+
+/** The body as `fetch` takes it: a stream as a web stream, which goes out before the response comes. */
+function bodyInit(body: ServiceCall["body"]): RequestInit {
+  if (body === undefined) return {};
+  if (typeof body === "string" || body instanceof Uint8Array) return { body: body as string | Uint8Array<ArrayBuffer> };
+  const iterator = body[Symbol.asyncIterator]();
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const { done, value } = await iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value as Uint8Array<ArrayBuffer>);
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+  // The types of `fetch` do not know `duplex`, without which a stream is refused.
+  return { body: stream, duplex: "half" } as RequestInit;
 }
 
 /** The failure in a response: of a problem document, or of the error of JSON-RPC that has the same facts. */

@@ -16,7 +16,7 @@ import { MessageSubscription, type UnsubscribeOptions } from "../library/message
 import { PendingReply } from "../library/pending-reply.ts";
 import { randomName } from "../library/random-name.ts";
 import { rpcRequest, rpcResult } from "../library/rpc-call.ts";
-import { bodyOf, replyText, type Sendable } from "../library/sendable.ts";
+import { type ByteStream, bodyOf, chunksIn, isByteStream, replyText, type Sendable } from "../library/sendable.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { ReadSelection, UpstreamMessage } from "../sidecar/upstream-message.ts";
 import { type Content, contentOf, MessageSender, WAIT_MAX_MS } from "./message-sender.ts";
@@ -27,6 +27,9 @@ import { failureOf, isFailure, type RemoteService } from "./remote-service.ts";
 const ACKNOWLEDGE_MS = 5_000;
 /** How long the service waits for its thread to send a reply, in milliseconds. */
 const REPLY_MS = 5_000;
+
+/** How long the service takes for a stream of bytes at most, in milliseconds. */
+const STREAM_MS = 28_000;
 
 /** The service of an upstream, and how it is called. */
 export interface Reach {
@@ -68,10 +71,38 @@ export abstract class RemoteUpstream implements AsyncUpstream {
     return rpcResult<Result>(await this.#sender.request(this.#rpcPath, content, attempt));
   }
 
-  async send(message: Sendable, options: SendOptions = {}): Promise<void> {
+  async send(message: Sendable | ByteStream, options: SendOptions = {}): Promise<void> {
     const { timeoutMs, signal, confirm } = callOptions.send(options);
+    if (isByteStream(message)) {
+      await this.#sendStream(message, Math.min(WAIT_MAX_MS, timeoutMs), confirm, signal);
+      return;
+    }
     const attempt = { deadline: performance.now() + timeoutMs, signal };
     await this.#sender.send(`${this.#path}/send`, confirm ? "confirm=pong" : "", contentOf(message), attempt);
+  }
+
+  /** Sent once: what was read of a stream cannot be read again. */
+  async #sendStream(stream: ByteStream, eachMs: number, confirms: boolean, signal?: AbortSignal): Promise<void> {
+    const path = `${this.#path}/send?timeout=${Math.ceil(eachMs)}ms${confirms ? "&confirm=pong" : ""}`;
+    const headers = { "content-type": "application/octet-stream" };
+    let broken: { readonly error: unknown } | undefined;
+    const body = (async function* () {
+      try {
+        yield* chunksIn(stream);
+      } catch (error) {
+        broken = { error };
+        throw error;
+      }
+    })();
+    try {
+      const call = { method: "POST", path, headers, body, waitMs: STREAM_MS, signal } as const;
+      await this.#service.call(call, async (response) => {
+        if (isFailure(response)) throw await failureOf(response);
+      });
+    } catch (error) {
+      // What the stream throws is its program's own, and not the service's.
+      throw broken ? broken.error : error;
+    }
   }
 
   /**

@@ -5,7 +5,7 @@ import type { ExitReport } from "../sidecar/exit-report.ts";
 import type { ReadSelection, UpstreamMessage } from "../sidecar/upstream-message.ts";
 import type { MessageSubscription, UnsubscribeOptions } from "./message-subscription.ts";
 import type { PendingReply } from "./pending-reply.ts";
-import type { Sendable } from "./sendable.ts";
+import type { ByteStream, Sendable } from "./sendable.ts";
 
 /** The parameters of a call by JSON-RPC: by position, or by name. */
 export type RpcParams = readonly unknown[] | Readonly<Record<string, unknown>>;
@@ -92,8 +92,11 @@ export interface AsyncUpstream {
    * the peer received it; with `confirm`, resolves when that is proved.
    * @throws SidesocketError with the `code` and `sent` of the HTTP API; with `confirm` also `reply_timeout` and
    *   `sent: maybe` if no pong arrived in time
+   *
+   * A stream of bytes goes out as many frames while it comes, over one connection, and `timeoutMs` is for each of them;
+   * the protocol needs `frames: { size }`. If it fails, `sent` counts the frames that went out before.
    */
-  send(message: Sendable, options?: SendOptions): Promise<void>;
+  send(message: Sendable | ByteStream, options?: SendOptions): Promise<void>;
   /**
    * Iterates over the unsolicited messages of the upstream, in order, until the exit. Missed messages are reported as a
    * gap in their place. A slow reader delays nobody else.

@@ -6,6 +6,21 @@ import type { Body } from "../protocols/protocol.ts";
 /** A message to send: text, bytes, or an object or list that is sent as JSON. */
 export type Sendable = Body | object;
 
+/** Bytes that come one after the other, such as a ReadableStream or a file that is read. */
+export type ByteStream = AsyncIterable<Uint8Array>;
+
+export function isByteStream(message: unknown): message is ByteStream {
+  return typeof message === "object" && message !== null && Symbol.asyncIterator in message;
+}
+
+/** The chunks of a stream. @throws SidesocketError `invalid_request` for one that is no bytes */
+export async function* chunksIn(stream: ByteStream): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of stream) {
+    if (chunk instanceof Uint8Array) yield chunk;
+    else throw refused("invalid_request", `the stream must have chunks that are Uint8Arrays, not ${named(chunk)}`);
+  }
+}
+
 /**
  * Turns a message into a frame's body; an object into JSON.
  * @throws SidesocketError `invalid_request` for a value that is no message

@@ -41,7 +41,8 @@ import { PendingReply, type ReplyAs, type ReplyForm } from "./pending-reply.ts";
 import { randomName } from "./random-name.ts";
 import { demandSent, replyValue } from "./reply-value.ts";
 import { rpcRequest, rpcResult } from "./rpc-call.ts";
-import { bodyOf, replyText, type Sendable } from "./sendable.ts";
+import { sendStream } from "./send-stream.ts";
+import { type ByteStream, bodyOf, isByteStream, replyText, type Sendable } from "./sendable.ts";
 import type { KeptOptions, SidecarOptions } from "./sidecar-options.ts";
 
 /** Makes a sidecar of what was launched: for this folder, not for users. @internal */
@@ -99,8 +100,12 @@ export class Sidecar implements AsyncSidecar {
     return rpcResult(await this.#request("rpc", () => rpcRequest(method, params, 1), options));
   }
 
-  async send(message: Sendable, options: SendOptions = {}): Promise<void> {
+  async send(message: Sendable | ByteStream, options: SendOptions = {}): Promise<void> {
     const { timeoutMs, signal, confirm } = callOptions.send(options);
+    if (isByteStream(message)) {
+      await sendStream(this.#inner, message, { confirms: confirm, timeoutMs, signal });
+      return;
+    }
     const kind = confirm ? "confirm" : "send";
     const body = owned(bodyOf(message));
     demandSent(await this.#inner.client.request({ kind, body, timeoutMs, signal }));

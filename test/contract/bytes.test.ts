@@ -7,6 +7,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { connect as connectTo } from "../../src/client.ts";
+import { Sidecar } from "../../src/index.ts";
 import { type Product, startProduct } from "../support/product.ts";
 import { startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
 
@@ -235,4 +237,62 @@ test("a reply without bytes is the JSON of its end, and one that fails among its
   }
   const failures = await (await product.fetch("/v1/failures")).text();
   assert.match(failures, /"invalid_reply".*before its bytes were whole/);
+});
+
+test("a program streams bytes as many frames, by the library and by the client, and learns how far they came", async () => {
+  await using sidecar = await Sidecar.start({
+    url: `${upstream.url}streamed`,
+    protocol: { preset: "json", frames: { binary: "messages", size: "1000B" } },
+  });
+  await using plain = await Sidecar.start({ url: `${upstream.url}plain` });
+  await using client = connectTo(product.url, { upstream: "ears" });
+  const body = Buffer.alloc(2_500, "stream");
+  const chunks = async function* (...more: unknown[]) {
+    for (let at = 0; at < body.length; at += 400) yield body.subarray(at, at + 400);
+    for (const one of more) {
+      if (one instanceof Error) throw one;
+      yield one as Uint8Array;
+    }
+  };
+  for (const [caller, path] of [
+    [sidecar, "/streamed"],
+    [client, "/ears"],
+  ] as const) {
+    const before = binaries(path).length;
+    const came = () => binaries(path).slice(before) as Uint8Array[];
+    await caller.send(chunks());
+    await upstream.until(() => came().length === 3, { what: `three frames on ${path}` });
+    assert.deepEqual(
+      came().map(({ length }) => length),
+      [1_000, 1_000, 500],
+    );
+    assert.ok(Buffer.concat(came()).equals(body));
+    await caller.send(chunks(), { confirm: true });
+
+    const own = new Error("the program's own");
+    await assert.rejects(caller.send(chunks(own)), own);
+    await assert.rejects(caller.send((async function* () {})()), { code: "invalid_request", sent: "no" });
+    const leaving = new AbortController();
+    const endless = async function* () {
+      yield body;
+      leaving.abort(own);
+      await new Promise(() => {});
+    };
+    await assert.rejects(caller.send(endless(), { signal: leaving.signal }), own);
+  }
+  const text = "no bytes" as unknown as Uint8Array;
+  await assert.rejects(sidecar.send(chunks(text)), {
+    code: "invalid_request",
+    sent: "maybe",
+    message: /2 frames with 2000 bytes/,
+  });
+  await assert.rejects(plain.send(chunks()), { code: "invalid_request", message: /needs frames: \{ size \}/ });
+
+  const losing = async function* () {
+    yield body;
+    on("/streamed")?.kill();
+    await upstream.until(() => upstream.connections.at(-1)?.path === "/streamed" && on("/streamed")?.open);
+    yield body;
+  };
+  await assert.rejects(sidecar.send(losing()), { sent: "maybe", message: /2 frames with 2000 bytes/ });
 });

@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Budget } from "../../../src/core/util/budget.ts";
-import { cutFrames } from "../../../src/http/call/frame-cutter.ts";
+import { cutFrames } from "../../../src/sidecar/host/frame-cutter.ts";
 
 test("frames have one size but for the last, hold the body's bytes in order, and leave no memory taken", async () => {
   const chunks = fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 10 });

@@ -3,14 +3,19 @@
 import { noMemory } from "../../core/exchange/failures.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { SidesocketError } from "../../errors.ts";
-import type { PulledBody } from "./pulled-body.ts";
+
+/** A body whose chunks come one by one. */
+interface Chunks {
+  /** Undefined at the end. */
+  next(): Promise<Uint8Array | undefined>;
+}
 
 /**
  * Yields each frame once it is whole, and the last one, which may be shorter, at the end of the body. A frame is valid
  * until the next one is asked for: all have the same bytes.
  * @throws SidesocketError if there is no memory for a frame, and what reading throws
  */
-export async function* cutFrames(body: Pick<PulledBody, "next">, size: number, budget: Budget) {
+export async function* cutFrames(body: Chunks, size: number, budget: Budget) {
   if (!budget.hasRoomFor("bodies", size, size)) throw new SidesocketError(noMemory(budget.limit));
   budget.take("bodies", size);
   try {

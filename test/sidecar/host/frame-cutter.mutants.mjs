@@ -1,6 +1,6 @@
-/** Mutants of `src/http/call/frame-cutter.ts`. */
+/** Mutants of `src/sidecar/host/frame-cutter.ts`. */
 export default {
-  tests: ["test/http/call/frame-cutter"],
+  tests: ["test/sidecar/host/frame-cutter"],
   deno: true,
   mutants: [
     ["the rest of a body is not sent", "if (filled > 0) yield", "if (filled > size) yield"],
