@@ -78,13 +78,14 @@ test("gemini-live: turns, tools, audio as bytes both ways, and a session that is
   assert.deepEqual(await unprompted(), ["heard", "4000"]);
   const mimes = upstream.texts.filter((text) => text.includes("audio/pcm;rate=16000"));
   assert.equal(mimes.length, 2);
+  assert.deepEqual(wordsOf(await ask(prompt("after it"))), ["after", "it"]);
   assert.equal(upstream.connections.length, 1, "and no request needs another connection for it");
 
   const state = JSON.stringify(await product.state());
   assert.ok(!state.includes("session-1"), "the handle is a secret");
   upstream.connections[0]?.socket.terminate();
   await upstream.until(() => upstream.connections.length === 2);
-  const turnsBefore = prompts.length + 5;
+  const turnsBefore = prompts.length + 6;
   assert.deepEqual(wordsOf(await ask(prompt("recall"))), ["turn", `${turnsBefore + 1}`]);
   upstream.connections[1]?.send(Buffer.from('{"goAway":{"timeLeft":"10s"}}'));
   await upstream.until(() => upstream.connections.length === 3 && upstream.connections[1]?.closed);
