@@ -6,18 +6,38 @@
  */
 
 import { concatenated, positionOf, textFrom } from "./bytes.ts";
-import { BACKSLASH, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE, SPACE } from "./json-check.ts";
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+} from "./json-check.ts";
 import { isCloser, isOpener } from "./json-text.ts";
 import { inSteps } from "./outline.ts";
 
 /** A shorter value stays in the skeleton. */
 const LARGE_VALUE_BYTES = 1_024;
-/** A skeleton that is longer is none. */
-const SKELETON_MAX_BYTES = 16 * 1_024;
+/** The most large values, and the most bytes of all that stays: a text with more is read as a whole. */
+const LARGE_VALUES_MAX = 64;
+const KEPT_BYTES_MAX = 16 * 1_024;
+/** The longest mark of a stand-in. */
+const MARK_MAX = 16;
 /** The bytes of a string that are looked at one by one before the runtime searches for its end. */
 const SHORT_STRING = 64;
 
 const TAB = 0x09;
+
+/** The last bytes of values by their first ones. */
+const CLOSERS: ReadonlyMap<number | undefined, number> = new Map([
+  [QUOTE, QUOTE],
+  [OPEN_BRACE, CLOSE_BRACE],
+  [OPEN_BRACKET, CLOSE_BRACKET],
+]);
 
 /** A large value, directly within the outermost object or array. */
 interface Large {
@@ -53,7 +73,7 @@ function skeletonOf(bytes: Uint8Array, large: readonly Large[]): Skeleton | unde
   const kept: string[] = [];
   let keptBytes = bytes.byteLength;
   for (const { start, end } of large) keptBytes -= end - start;
-  if (keptBytes > SKELETON_MAX_BYTES) return undefined;
+  if (keptBytes > KEPT_BYTES_MAX) return undefined;
   let at = 0;
   for (const { start, end } of large) {
     kept.push(textFrom(bytes.subarray(at, start)));
@@ -61,16 +81,17 @@ function skeletonOf(bytes: Uint8Array, large: readonly Large[]): Skeleton | unde
   }
   const last = textFrom(bytes.subarray(at));
   const mark = unusedIn([...kept, last]);
+  if (mark.length > MARK_MAX) return undefined;
   const standIns = large.map(({ start }, index) => standIn(bytes[start] as number, `${mark}${index}`));
   const text = `${kept.map((piece, index) => piece + standIns[index]).join("")}${last}`;
   return { text, expand: (edited) => expanded(edited, standIns, mark, bytes, large) };
 }
 
-/** A text that is in none of the pieces. */
+/** One more `~` than are anywhere in the pieces in a row. */
 function unusedIn(pieces: readonly string[]): string {
-  let mark = "~";
-  while (pieces.some((piece) => piece.includes(mark))) mark += "~";
-  return mark;
+  let longest = 0;
+  for (const piece of pieces) for (const [run] of piece.matchAll(/~+/g)) longest = Math.max(longest, run.length);
+  return "~".repeat(longest + 1);
 }
 
 /** A short value of the same kind as the large one that begins with `first`. */
@@ -86,7 +107,7 @@ function expanded(
   bytes: Uint8Array,
   large: readonly Large[],
 ): Uint8Array | undefined {
-  // What was put in may have the mark as well, such as a caller's own id.
+  // A caller's own id, which was put in, may have the mark as well.
   if (edited.split(mark).length !== standIns.length + 1) return undefined;
   const pieces: (string | Uint8Array)[] = [];
   let at = 0;
@@ -165,7 +186,7 @@ class Skim {
     return true;
   }
 
-  /** @returns the position after a string, or that at which it is to be gone on with */
+  /** @returns the position after the string, or where to go on with it */
   #pastString(from: number, stop: number): number {
     const bytes = this.#bytes;
     let at = from;
@@ -215,7 +236,8 @@ class Skim {
     const name = this.#isArray ? String(this.#position) : this.#key;
     // A key with an escape may be any.
     if (name === undefined || name.includes("\\") || this.#looksInto.has(name)) return;
-    this.large?.push({ start, end });
+    const isWhole = CLOSERS.get(this.#bytes[start]) === this.#bytes[end - 1];
+    if (!isWhole || this.large?.push({ start, end }) === LARGE_VALUES_MAX) this.large = undefined;
   }
 }
 

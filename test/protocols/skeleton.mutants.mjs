@@ -16,7 +16,11 @@ export default {
       "edited.split(mark).length !== standIns.length + 1",
       "edited.split(mark).length < standIns.length",
     ],
-    ["the mark may be in the text", 'while (pieces.some((piece) => piece.includes(mark))) mark += "~";\n', ""],
+    ["the mark may be in the text", '"~".repeat(longest + 1)', '"~".repeat(longest - longest + 1)'],
+    ["any bracket ends a value", "if (!isWhole || this.large", "if (this.large"],
+    ["a text may have any number of large values", "=== LARGE_VALUES_MAX", "=== 1e9"],
+    ["a mark may be of any length", "if (mark.length > MARK_MAX) return undefined;", ""],
+    ["any number of bytes stay", "if (keptBytes > KEPT_BYTES_MAX) return undefined;", ""],
     ["a list is not told from an object", "return first === OPEN_BRACE ? ", "return first !== QUOTE ? "],
     [
       "a text without an end has a skeleton",

@@ -123,6 +123,20 @@ test("members that are looked into stay, and so does a key, however long", () =>
   assert.equal(skeletonOf(`[1,"${long}"]`, new Set(["0"]))?.text, '[1,"~0"]');
 });
 
+test("a text of many large values, with much besides or full of marks has no skeleton, and costs little", () => {
+  const long = `"${"x".repeat(1_100)}"`;
+  assert.equal(skeletonOf(`[${`${long},`.repeat(63)}1]`)?.text.match(/~/g)?.length, 63);
+  assert.equal(skeletonOf(`[${`${long},`.repeat(64)}1]`), undefined);
+  assert.equal(skeletonOf(`[${long},${"1,".repeat(9_000)}1]`), undefined);
+  assert.equal(skeletonOf(`{"${"~".repeat(16_000)}":1,"r":${long}}`), undefined);
+});
+
+test("a large value that another kind of bracket ends makes the text none that has a skeleton", () => {
+  const many = "1,".repeat(1_000);
+  assert.equal(skeletonOf(`{"id":1,"r":[${many}1}}`), undefined);
+  assert.equal(skeletonOf(`{"id":1,"r":{"a":[${many}1]]}`), undefined);
+});
+
 test("a text without an end has no skeleton, and one that goes on is none that is JSON", () => {
   const whole = `{"id":7,"result":["${'x\\"'.repeat(1_000)}"]}`;
   for (const cut of [1, 2, 3, 4, 1_000]) assert.equal(skeletonOf(whole.slice(0, -cut)), undefined);
