@@ -100,7 +100,7 @@ export abstract class RemoteUpstream implements AsyncUpstream {
         if (isFailure(response)) throw await failureOf(response);
       });
     } catch (error) {
-      // What the stream throws is its program's own, and not the service's.
+      // An error of the stream is its program's own, and not the service's.
       throw broken ? broken.error : error;
     }
   }

@@ -20,7 +20,7 @@ function filled(given: JsonSchema, written: unknown, parts: Readonly<Record<stri
     return isSchema(items) ? value.map((item) => filled(items, item, parts)) : value;
   }
   if (!isMapping(value)) return value;
-  // Where several forms are mappings, it is not known which one is meant.
+  // Of several forms that are mappings, nobody knows which one is meant.
   const [form = schema, other] = (schema.anyOf ?? []).filter((each) => isSchema(each) && each.type === "object");
   if (other !== undefined || !isSchema(form)) return value;
   const { properties = {}, additionalProperties } = form;

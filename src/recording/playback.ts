@@ -126,7 +126,7 @@ let connections = 0;
 /** Begins the state of a connection, if the protocol keeps one. @returns its number */
 function beginState({ states }: Protocol): number {
   const connection = ++connections;
-  // What it sends at the beginning was recorded, and is the client's to send again.
+  // The frames that it sends at the beginning were recorded, and are the client's to send again.
   states?.begin(connection);
   return connection;
 }
