@@ -43,11 +43,16 @@ export function row(name, runtime) {
 }
 
 /** Starts a row's process in front of this upstream. `flags` are extra ones of sidesocket's own. */
-export async function startRow({ name, runtime, file, path, batchPath = path, messagesPath }, upstreamUrl, flags = []) {
+export async function startRow(
+  { name, runtime, file, path, batchPath = path, messagesPath },
+  upstreamUrl,
+  flags = [],
+  folder = ".",
+) {
   const own = ["--port", "0", ...(flags.length > 0 ? flags : ["--upstream", upstreamUrl])];
   const [program, ...before] =
     runtime === "deno" ? [denoPath(), "run", V8_FLAGS, "--allow-all", "--no-prompt"] : [process.execPath];
-  const main = runtime === "deno" ? "src/main.ts" : "dist/main.js";
+  const main = runtime === "deno" ? `${folder}/src/main.ts` : `${folder}/dist/main.js`;
   const service = await serve(program, [...before, ...(file ? [file, upstreamUrl] : [main, ...own])]);
   return { ...service, name, runtime, path, batchPath, messagesPath };
 }
