@@ -12,17 +12,19 @@ export function createSecureServer(
   handshakeWithinMs: number,
 ) {
   const asks = certificate.ca !== undefined;
+  // A new context keeps nothing of the one before it.
+  const contextOf = ({ cert, key, ca }: Certificate): SecureContextOptions => ({
+    cert,
+    key,
+    ...(ca !== undefined && { ca }),
+    minVersion: `TLSv${minVersion}`,
+  });
   const server = createServer({
     ...options,
     ...contextOf(certificate),
-    minVersion: `TLSv${minVersion}`,
     requestCert: asks,
     rejectUnauthorized: asks,
     handshakeTimeout: handshakeWithinMs,
   });
   return { server, renew: (renewed: Certificate) => server.setSecureContext(contextOf(renewed)) };
-}
-
-function contextOf({ cert, key, ca }: Certificate): SecureContextOptions {
-  return { cert, key, ...(ca !== undefined && { ca }) };
 }

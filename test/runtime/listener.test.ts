@@ -219,7 +219,9 @@ test("with certificates of callers to trust it serves only these, and a handshak
   await assert.rejects(askSecurely(port, { ...certificates.good, maxVersion: "TLSv1.2" }), "an old version");
   listener.renew({ ...certificates.wrongHost, ca: certificates.authority });
   await assert.rejects(askSecurely(port, certificates.good), "the certificate is for another host now");
-  assert.equal(await askSecurely(port, { ...certificates.good, servername: "other.example" }), "served");
+  const renewed = { ...certificates.good, servername: "other.example" };
+  assert.equal(await askSecurely(port, renewed), "served");
+  await assert.rejects(askSecurely(port, { ...renewed, maxVersion: "TLSv1.2" }), "an old version after a renewal");
   await assert.rejects(askSecurely(port, { servername: "other.example" }), "no certificate after a renewal");
   assert.equal(listener.requests(), 2);
 
