@@ -1,6 +1,7 @@
 /** The parts of an example: a fake upstream, a service in front of it, and the example's own program. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -71,6 +72,23 @@ export async function startUpstream({ serve, refuse = () => undefined, subprotoc
     await new Promise((resolve) => server.close(resolve));
   });
   return { url: `ws://127.0.0.1:${server.address().port}`, sockets: server.clients, cut };
+}
+
+/** Starts a server that stands where a service would, with `serve(socket)` for the bytes of each connection. */
+export async function startBytes(serve) {
+  const sockets = new Set();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {}).on("close", () => sockets.delete(socket));
+    serve(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  cleanups.push(() => {
+    for (const socket of sockets) socket.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${server.address().port}`;
 }
 
 /**

@@ -20,14 +20,19 @@ while :; do
   status=$(curl -s -D "$folder/head" -o "$folder/body" -w '%{http_code}' --max-time 30 \
     -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","method":"price","params":["'"$symbol"'"]}' \
     "$service/v1/upstreams/default/request?pick=/result&timeout=${TIMEOUT:-10s}")
-  case $? in
+  failed=$?
+  case $failed in
     0) code=$(header sidesocket-code) sent=$(header sidesocket-sent) pause=$(header retry-after) ;;
     6 | 7) code=no_service sent=no pause=1 ;;   # curl found no service to send anything to
     *) code=no_response sent=maybe pause= ;;
   esac
-  if [ "$status" = 200 ]; then code=ok sent=yes; fi
+  # curl prints the status of a response that is cut, too: only its exit code says that the whole of it came.
+  case $status:$failed in
+    200:0) code=ok sent=yes ;;
+    200:*) code=cut_response sent=yes ;;
+  esac
   echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) price $symbol: attempt=$attempt code=${code:-$status} sent=${sent:-maybe}" >&2
-  if [ "$status" = 200 ]; then cat "$folder/body"; echo; exit 0; fi
+  if [ "$code" = ok ]; then cat "$folder/body"; echo; exit 0; fi
   case $sent in
     no) ;;
     yes) exit 5 ;;

@@ -1,5 +1,5 @@
-/** The script of a crontab, in front of an upstream that is down, comes up, and once does not reply. */
-import { beside, example, run, start, startService, startUpstream } from "../parts.mjs";
+/** The script of a crontab: its upstream is down, comes up, and once does not reply; a response of the service is cut. */
+import { beside, example, run, start, startBytes, startService, startUpstream } from "../parts.mjs";
 
 const script = ["sh", beside(import.meta.url, "price.sh")];
 let isUp = false;
@@ -28,4 +28,11 @@ await example(async () => {
   console.log("There is no service at all:");
   await run([...script, "BTC"], { SIDESOCKET_URL: "http://127.0.0.1:9", ATTEMPTS: "1" }, { code: 3 });
   console.log("exit code 3");
+
+  console.log("The response is cut in the middle. What came of the price is not printed:");
+  const cutting = await startBytes((socket) => {
+    socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n909"));
+  });
+  await run([...script, "BTC"], { SIDESOCKET_URL: cutting }, { code: 5 });
+  console.log("exit code 5");
 });

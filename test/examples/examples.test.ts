@@ -29,8 +29,8 @@ interface Example {
 const EXAMPLES: Readonly<Record<string, Example>> = {
   cron: {
     skip: lacks("sh", "curl"),
-    prints: /^[^\n]+\n90907\.31\nexit code 0\n[^\n]+\nexit code 4\n[^\n]+\nexit code 3\n$/,
-    logs: /BTC: attempt=1 code=upstream_down sent=no\n[\s\S]*BTC: attempt=\d+ code=ok sent=yes\n[\s\S]*SLOW: attempt=1 code=reply_timeout sent=maybe\n[\s\S]*BTC: attempt=1 code=no_service sent=no\n/,
+    prints: /^[^\n]+\n90907\.31\nexit code 0\n[^\n]+\nexit code 4\n[^\n]+\nexit code 3\n[^\n]+\nexit code 5\n$/,
+    logs: /BTC: attempt=1 code=upstream_down sent=no\n[\s\S]*BTC: attempt=\d+ code=ok sent=yes\n[\s\S]*SLOW: attempt=1 code=reply_timeout sent=maybe\n[\s\S]*BTC: attempt=1 code=no_service sent=no\n[\s\S]*BTC: attempt=1 code=cut_response sent=yes\n/,
   },
   php: {
     skip: lacksPhp(),
