@@ -1,13 +1,16 @@
-/** A fake exchange: a signed login, a limit of messages, and a cut in the middle of an order. */
+/** A fake exchange: a signed login, a limit of messages, and a cut in an order that it books late. */
 import { createHmac } from "node:crypto";
 import { startUpstream } from "../parts.mjs";
 
 const MESSAGES = 4;
 const PER_MS = 200;
+/** The connection is cut once so many orders have come, so that the cut meets one of them and no other. */
+const ORDERS = 6;
+const NO_REPLY = Symbol("no reply");
 
 export async function startExchange(secret) {
-  const exchange = { orders: [], logins: [], violations: 0 };
-  let isCut = false;
+  const exchange = { orders: [], logins: [], misses: 0, violations: 0 };
+  let late;
 
   function serve(socket) {
     const arrivals = [];
@@ -30,12 +33,19 @@ export async function startExchange(secret) {
       },
       order({ label }) {
         const order = { label, state: "filled" };
-        exchange.orders.push(order);
-        if (label !== "order-3" || isCut) return order;
-        isCut = true;
-        return socket.terminate();
+        if (label === "order-3" && late === undefined) late = order;
+        else exchange.orders.push(order);
+        if (late !== undefined && exchange.orders.length === ORDERS - 1) socket.terminate();
+        return order === late ? NO_REPLY : order;
       },
-      find_order: ({ label }) => exchange.orders.find((order) => order.label === label) ?? null,
+      find_order({ label }) {
+        const order = exchange.orders.find((booked) => booked.label === label);
+        if (order) return order;
+        exchange.misses++;
+        // It is booked only after the first question for it.
+        if (late?.label === label) exchange.orders.push(late);
+        return null;
+      },
     };
 
     socket.on("message", (text) => {
@@ -48,7 +58,7 @@ export async function startExchange(secret) {
       }
       const { id, method, params } = JSON.parse(text);
       const result = isLoggedIn || method === "login" ? methods[method]?.(params) : undefined;
-      if (socket.readyState !== socket.OPEN) return;
+      if (result === NO_REPLY || socket.readyState !== socket.OPEN) return;
       if (result === undefined || result === false)
         reply(id, { error: { code: 13_004, message: "invalid_credentials" } });
       else reply(id, { result });
