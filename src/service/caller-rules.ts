@@ -11,6 +11,9 @@ import { Quotas } from "../http/quotas.ts";
 import { ReplyKeeper } from "../http/reply-keeper.ts";
 import type { Sidecars } from "../sidecar/host/sidecars.ts";
 
+/** Values of `Host` that a socket serves, with any port: it has none that a request could name. */
+const SOCKET_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
+
 type Rules = Pick<LoadedConfig, "tokens" | "shutdownTokens" | "quota" | "replies">;
 
 export class CallerRules {
@@ -80,18 +83,15 @@ export class CallerRules {
 
   /**
    * Guards loopback by its host names, and other addresses by the configured names or, without these, by the token. A
-   * Unix socket is guarded by the mode of its file.
+   * Unix socket is guarded like loopback: a proxy that web pages reach may be what its file lets in.
    */
   #accessBy(listen: LoadedConfig["listen"], port: number): Access {
     const rules = this;
     const configured = listen.hosts.map((host) => host.toLowerCase());
     const openShutdown = isLocal(listen);
-    const isSocket = listen.path !== undefined;
-    const name = openShutdown && !isSocket ? listen.host.toLowerCase() : "localhost";
-    const loopback = isSocket ? ["localhost"] : loopbackHosts(port, name, listen.tls ? 443 : 80);
-    // No browser connects to a socket: a proxy that does may send any name, as beyond loopback.
-    const isChecked = (openShutdown && !isSocket) || configured.length > 0;
-    const hosts = isChecked ? new Set([...loopback, ...configured]) : undefined;
+    const name = openShutdown ? listen.host.toLowerCase() : "localhost";
+    const loopback = listen.path === undefined ? loopbackHosts(port, name, listen.tls ? 443 : 80) : SOCKET_HOSTS;
+    const hosts = openShutdown || configured.length > 0 ? new Set([...loopback, ...configured]) : undefined;
     return {
       get tokens() {
         return rules.#tokens;

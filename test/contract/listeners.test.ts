@@ -57,17 +57,19 @@ describe("a listener on a Unix socket", () => {
     startProduct({ args: ["--listen-path", path, ...args], denoPermissions: denoPermissions(), t });
   const run = (...args: string[]) => runProduct(args, { denoPermissions: denoPermissions() });
 
-  test("it needs no token, takes any Host, is asked by the commands, and is not taken from a process that lives", async (t) => {
+  test("it needs no token, serves no foreign Host, is asked by the commands, and is not taken from a process that lives", async (t) => {
     const product = await start(t);
     assert.equal(product.url, `unix:${path}`);
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     const over = { socketPath: path };
     await until(async () => (await ask({ ...over, path: "/readyz" })).status === 200);
-    for (const host of ["localhost", "api.example", "localhost:8787"]) {
+    for (const host of ["localhost", "127.0.0.1:8787", "LOCALHOST:80"]) {
       const said = await ask({ ...over, ...post, headers: { ...post.headers, host } }, echo(host));
       assert.deepEqual([said.status, JSON.parse(said.text).result], [200, [host]]);
     }
-    const foreign = { ...post.headers, origin: "http://evil.example", host: "evil.example" };
+    const rebound = await ask({ ...over, path: "/v1/upstreams/default/messages", headers: { host: "evil.example" } });
+    assert.equal(rebound.status, 421, "a page behind a proxy that passes its Host on");
+    const foreign = { ...post.headers, origin: "http://evil.example", host: "localhost" };
     assert.equal((await ask({ ...over, ...post, headers: foreign }, echo("x"))).status, 403);
     await product.said(new RegExp(`curl --unix-socket ${path} --json '.*' http://localhost/rpc`));
 
