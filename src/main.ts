@@ -127,7 +127,7 @@ async function serve(flags: Flags, ahead: Runtime, record?: StartRecording): Pro
   });
   await service.opened.then(
     () => {
-      greet(service, recording, config.tokens.length > 0);
+      greet(service, recording, config);
       recording?.begin();
     },
     () => {}, // The exit is under way: `failing` or an earlier request began it.
@@ -140,13 +140,12 @@ function startAhead(from: Runtime): Runtime {
   return Object.create(from, { startThread: { value: () => ahead.pop() ?? from.startThread() } });
 }
 
-/** @param needsToken true if callers need a token */
-function greet({ url, demoUrl }: Service, recording: ServiceRecording | undefined, needsToken: boolean): void {
+function greet({ url, demoUrl }: Service, recording: ServiceRecording | undefined, config: LoadedConfig): void {
   const lines = recording ? errorLines : outputLines;
   lines.push(`listening on ${url}\n`);
   if (recording) lines.push(`recording upstream ${recording.upstream} on standard output\n`);
   log.info(`sidesocket ${version} on ${runtime.name} ${runtime.version} serves ${url}`, { url });
-  if (demoUrl !== undefined) errorLines.push(demoHint(url, demoUrl, needsToken));
+  if (demoUrl !== undefined) errorLines.push(demoHint(url, demoUrl, config));
 }
 
 /** Ends the service in order after an uncaught error, because it may have left anything half done. */
@@ -177,13 +176,13 @@ async function end({ exitCode, joined }: CommandEnd): Promise<never> {
   process.exit(exitCode);
 }
 
-function demoHint(url: string, demoUrl: string, needsToken: boolean): string {
+function demoHint(url: string, demoUrl: string, { tokens, listen }: LoadedConfig): string {
   const message = `'{"jsonrpc":"2.0","id":1,"method":"echo","params":["hello"]}'`;
-  const [header, where] = needsToken
-    ? ['-H "Authorization: Bearer $TOKEN" ', ", with TOKEN set to a token of yours"]
-    : ["", ""];
+  const [header, where] =
+    tokens.length > 0 ? ['-H "Authorization: Bearer $TOKEN" ', ", with TOKEN set to a token of yours"] : ["", ""];
   const [, socket] = /^unix:(.+)/.exec(url) ?? [];
-  const [way, base] = socket === undefined ? ["", url] : [`--unix-socket ${socket} `, "http://localhost"];
+  const [way, base] =
+    socket === undefined ? ["", url] : [`--unix-socket ${socket} `, `${listen.tls ? "https" : "http"}://localhost`];
   return [
     "",
     `no upstream is configured: started a demo upstream at ${demoUrl}. Try${where}:`,

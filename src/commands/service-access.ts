@@ -37,9 +37,13 @@ export async function accessService(
   { flags, options }: AccessInput,
   files: Pick<Needs, "read" | "write"> = { read: [], write: [] },
 ): Promise<ServiceAccess> {
-  const { log, variables, token, address } = await (options.service === undefined
-    ? configured(flags)
-    : named(options.service, flags));
+  const {
+    log,
+    variables,
+    token,
+    address,
+    tls = options.ca !== undefined,
+  } = await (options.service === undefined ? configured(flags) : named(options.service, flags));
   startLog(log);
   const socketPath = /^unix:(.+)/.exec(address)?.[1];
   const read = readerOf((path) => readFile(path, "utf8"), ".", []);
@@ -55,7 +59,7 @@ export async function accessService(
     },
     variables,
   );
-  const url = socketPath === undefined ? address : "http://localhost";
+  const url = socketPath === undefined ? address : `${tls ? "https" : "http"}://localhost`;
   return { name: address, url, token, fetch: fetchBy({ socketPath, ca }) };
 }
 
@@ -66,6 +70,8 @@ interface AccessInput {
 
 interface Found {
   readonly address: string;
+  /** True if it serves HTTPS on its socket; undefined if that is not known. */
+  readonly tls?: boolean;
   readonly token: string | undefined;
   readonly log: LogSettings;
   /** The variables that the configuration names. */
@@ -74,7 +80,9 @@ interface Found {
 
 async function configured(flags: Flags): Promise<Found> {
   const { listen, tokens, log, sources } = await loadForProcess(flags);
-  return { address: serviceAddress(reachable(listen)), token: firstOf(tokens), log, variables: sources.variables };
+  const address = serviceAddress(reachable(listen));
+  const tls = listen.tls !== undefined;
+  return { address, tls, token: firstOf(tokens), log, variables: sources.variables };
 }
 
 async function named(service: string, flags: Flags): Promise<Found> {

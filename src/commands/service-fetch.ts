@@ -1,7 +1,7 @@
 /** Requests to a service that `fetch` cannot reach: on a Unix socket, or with a certificate that it does not trust. */
 
-import { request as plainRequest, type RequestOptions } from "node:http";
-import { request as secureRequest } from "node:https";
+import { request as plainRequest } from "node:http";
+import { type RequestOptions, request as secureRequest } from "node:https";
 import { Readable } from "node:stream";
 import type { Fetch } from "../client/remote-service.ts";
 
@@ -14,7 +14,11 @@ export interface ServiceWay {
 /** @returns a part of `fetch`: what the client of a service needs */
 export function fetchBy({ socketPath, ca }: ServiceWay): Fetch {
   if (socketPath === undefined && ca === undefined) return fetch;
-  const way = { ...(socketPath !== undefined && { socketPath }), ...(ca !== undefined && { ca }) };
+  const way = {
+    // Its path is the only name of a socket: a certificate has none to compare.
+    ...(socketPath !== undefined && { socketPath, checkServerIdentity: () => undefined }),
+    ...(ca !== undefined && { ca }),
+  };
   return (url, { method = "GET", headers, body, signal }) => {
     const options = { ...way, method, headers: Object.fromEntries(new Headers(headers)), ...(signal && { signal }) };
     return send(url, options, body as string | Uint8Array | null | undefined);

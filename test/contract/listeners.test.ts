@@ -21,7 +21,10 @@ interface Said {
 }
 
 /** Makes one request, over TLS if the options have `ca`. */
-function ask(options: RequestOptions & { readonly ca?: string }, body = ""): Promise<Said> {
+function ask(
+  options: RequestOptions & { readonly ca?: string; readonly checkServerIdentity?: () => undefined },
+  body = "",
+): Promise<Said> {
   const request = (options.ca === undefined ? requestPlain : requestSecure)({ host: "127.0.0.1", ...options });
   return new Promise((resolve, reject) => {
     request.once("error", reject);
@@ -82,22 +85,39 @@ describe("a listener on a Unix socket", () => {
     await product.kill();
     assert.deepEqual(await readdir(folder), ["api.sock"]);
     const config = join(folder, "api.yaml");
-    await writeFile(config, 'listen: { path: api.sock, mode: "0666", hosts: [api.example] }');
+    const { cert, key } = certificates.good;
+    const files = { "cert.pem": cert, "key.pem": key, "ca.pem": certificates.authority };
+    await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(folder, name), text)));
+    const tls = "tls: { cert: cert.pem, key: key.pem }";
+    await writeFile(config, `listen: { path: api.sock, mode: "0666", hosts: [api.example], ${tls} }`);
     const args = ["--config", config];
     const next = await startProduct({ args, denoPermissions: denoPermissions(), t });
     assert.equal(next.url, `unix:${path}`, "below the file's folder");
     assert.equal((await stat(path)).mode & 0o777, 0o666);
-    const named = async (host: string) => (await ask({ ...over, path: "/version", headers: { host } })).status;
+    const securely = { ...over, ca: certificates.authority, checkServerIdentity: () => undefined };
+    await until(async () => (await ask({ ...securely, path: "/readyz" })).status === 200);
+    const named = async (host: string) => (await ask({ ...securely, path: "/version", headers: { host } })).status;
     assert.deepEqual(
       [await named("api.example"), await named("localhost"), await named("evil.example")],
       [200, 200, 421],
     );
+    await next.said(new RegExp(`curl --unix-socket ${path} --json '.*' https://localhost/rpc`));
+    const trust = ["--ca", join(folder, "ca.pem")];
+    const asks = [
+      ["--config", config, ...trust],
+      ["--service", `unix:${path}`, ...trust],
+      ["--config", config],
+    ];
+    const [configured, given, distrustful] = await Promise.all(asks.map((each) => run("status", ...each)));
+    assert.match(configured?.stdout ?? "", /^ready\n/, configured?.stderr);
+    assert.match(given?.stdout ?? "", /^ready\n/, given?.stderr);
+    assert.notEqual(distrustful?.code, 0, "its certificate is of nobody that this machine trusts");
     assert.equal(
-      (await ask({ ...over, method: "POST", path: "/shutdown", headers: { host: "api.example" } })).status,
+      (await ask({ ...securely, method: "POST", path: "/shutdown", headers: { host: "api.example" } })).status,
       200,
     );
     assert.equal((await next.ended()).code, 0);
-    assert.deepEqual(await readdir(folder), ["api.yaml"], "the socket is gone");
+    assert.deepEqual((await readdir(folder)).sort(), ["api.yaml", ...Object.keys(files)].sort(), "the socket is gone");
   });
 
   test("on Deno the command that is printed has all that the socket needs", { skip: runtime !== "deno" }, async (t) => {
