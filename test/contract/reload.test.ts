@@ -78,7 +78,7 @@ before(async () => {
   await write({ upstreams });
   await writeFile(join(folder, "token"), FIRST);
   await writeFile(join(folder, "operator"), OPERATOR);
-  const args = ["--config", join(folder, "config.yaml"), "--token-file", join(folder, "token")];
+  const args = ["--config", join(folder, "config.yaml"), "--token-file", join(folder, "token"), "--log-level", "trace"];
   product = await startProduct({ args: [...args, "--shutdown-token-file", join(folder, "operator")] });
   await product.ready();
 });
@@ -132,16 +132,35 @@ test("a wrong file changes nothing, and the response, the log and the state say 
 
 test("a changed address is rotated to: the request in flight gets its own reply from the former one", async () => {
   const next = await startUpstream();
+  const leaving = (method: string) => ({ farewell: [{ send: { method, params: [`\${file:${secret}}`] } }] });
+  const silent = b.last;
+  await change({ upstreams: { ...upstreams, b: { ...upstreams.b, ...leaving("logout b") } } });
+  await b.until(() => silent.closed !== undefined && b.live.length === 1);
   const pending = request("b", call(6, "sleep", [300]));
   await b.until(() => b.texts.some((text) => text.includes('"sleep"')));
-  const { changed } = await change({ upstreams: { ...upstreams, b: { ...upstreams.b, url: next.url } } });
+  await writeFile(secret, "login-next");
+  const moved = { ...upstreams.b, url: next.url, ...leaving("logout next") };
+  const { changed } = await change({ upstreams: { ...upstreams, b: moved } });
   assert.deepEqual(changed, { b: "rotated" });
   await next.connected();
   await until(async () => (await request("b", call(7))).status === 200 && next.texts.length > 0);
-  assert.deepEqual([(await pending).status, b.texts.at(-1)?.includes('"sleep"')], [200, true]);
+  assert.equal((await pending).status, 200);
   await until(() => b.live.length === 0, { what: "the former connection to close" });
+  const [sleep, ...rest] = b.last.texts;
+  assert.ok(sleep?.includes('"sleep"'));
+  assert.deepEqual(rest, ['{"method":"logout b","params":["login-one"]}'], "its own farewell, with its own secret");
+  assert.deepEqual(
+    silent.texts.filter((text) => text.includes("logout")),
+    [],
+    "it had no farewell",
+  );
+  const traced = await product.line(({ message }) => String(message).includes("logout b"));
+  assert.match(String(traced.message), /sent .*"params":\["\(redacted\)"\]/);
+  await writeFile(secret, "login-one");
   await restore();
+  await next.until(() => next.last.closed);
   await b.until(() => b.live.length === 1);
+  assert.equal(next.last.texts.at(-1), '{"method":"logout next","params":["login-next"]}');
   await next.stop();
 });
 

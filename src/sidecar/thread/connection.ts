@@ -208,7 +208,7 @@ export class Connection {
 
   /** Closes a connection, after the farewell if that is to be said or has begun. */
   #leave(connection: number, code: number, withinMs: number, withFarewell = false): void {
-    const { farewell } = this.resolved.settings;
+    const farewell = this.#sockets.farewellOf(connection);
     if (withFarewell || this.#farewells.has(connection)) this.#farewells.begin(connection, farewell, code, withinMs);
     else this.#sockets.close(connection, code, withinMs);
   }

@@ -6,6 +6,7 @@ import type { Disconnect } from "../../core/connection/disconnect.ts";
 import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import { UpgradeCookies } from "../../core/connection/upgrade-cookies.ts";
 import type { Network } from "../../net/connect.ts";
+import type { FarewellStep } from "../../protocols/preset.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { joinedSecrets, outgoingOf, SECRET_MIN, secretsOf } from "../../secrets/secrets.ts";
 import type { CloseCounts } from "../contract.ts";
@@ -39,6 +40,8 @@ export class Sockets {
   #resolve: ResolveSettings | undefined;
   readonly #env: SocketsEnvironment;
   readonly #sockets = new Map<number, Socket>();
+  /** The settings that each of them was opened with. */
+  readonly #openedWith = new Map<number, Resolved>();
   readonly #retired = new Map<number, Retired>();
   readonly #cookies = new UpgradeCookies();
 
@@ -53,6 +56,11 @@ export class Sockets {
   /** The settings of the newest attempt, with all placeholders resolved. */
   get resolved(): Resolved {
     return this.#resolved;
+  }
+
+  /** The farewell of a connection: that of its own settings, whatever a later attempt resolves. */
+  farewellOf(connection: number): readonly FarewellStep[] {
+    return this.#openedWith.get(connection)?.settings.farewell ?? [];
   }
 
   /** The next attempt follows these settings; of those that an attempt resolves, the present ones count until then. */
@@ -114,7 +122,11 @@ export class Sockets {
     };
     const marked = markedEvents(events, this.#env.work);
     const onResolved = (resolved: Resolved) => {
-      this.#resolved = this.#withCookies(withSecretsOf(resolved, url));
+      // Older connections still send theirs, in a farewell: they must stay hidden.
+      const older = [...this.#openedWith.values()].flatMap(({ secrets }) => secrets);
+      this.#openedWith.set(connection, resolved);
+      const secrets = joinedSecrets(resolved.secrets, older);
+      this.#resolved = this.#withCookies(withSecretsOf({ ...resolved, secrets }, url));
     };
     if (!this.#resolve) onResolved(asTheyAre(this.#settings));
     const socket = this.#resolve
@@ -134,6 +146,7 @@ export class Sockets {
   gone(connection: number, drop: Disconnect): CloseCounts {
     const by = this.#sockets.get(connection)?.closedBy ?? null;
     this.#sockets.delete(connection);
+    this.#openedWith.delete(connection);
     if (drop.reason === "closed") return { code: drop.code, by, forced: false };
     return { code: null, by, forced: drop.reason === "unclosed" };
   }
