@@ -22,6 +22,7 @@ test("a connection says its farewell before its close frame, if it was ready, an
     t,
     onMessage(message, connection) {
       if (connection.path === "/lines") connection.send(`you said ${message}`);
+      if (message === "QUIT") for (const reply of ["OK 1", "OK bye"]) connection.send(reply);
       if (connection.path !== "/calls") return;
       const { id, method } = JSON.parse(String(message)) as Rpc;
       if (method === "hold") return;
@@ -43,6 +44,7 @@ test("a connection says its farewell before its close frame, if it was ready, an
           capture: [{ when: "^never (?<said>.*)", values: { never: "$said" } }],
         }),
         silent: at("silent", { farewell }),
+        ordered: at("ordered", { protocol: "text", farewell: [{ send: "QUIT", expect: "^OK" }] }),
         greeting: at("greeting", {
           farewell,
           greeting: [{ expect: { match: {}, within: "30s" } }],
@@ -71,8 +73,12 @@ test("a connection says its farewell before its close frame, if it was ready, an
 
   const held = product.post("/v1/upstreams/calls/request", { jsonrpc: "2.0", id: 1, method: "hold" });
   await upstream.until(() => on("calls").some(({ texts }) => texts.some((text) => text.includes("hold"))));
+  const ordered = product.post("/v1/upstreams/ordered/request", "FIRST");
+  await upstream.until(() => on("ordered")[0]?.texts.length === 1);
   await product.stop();
   assert.equal((await held).status, 503);
+  assert.equal((await ordered).status, 503, "nothing that the farewell brings is taken for its reply");
+  assert.deepEqual(on("ordered")[0]?.texts, ["FIRST"]);
   assert.deepEqual(methods(on("calls")[1] as UpstreamConnection), ["hold", "bye", "gone"]);
   assert.deepEqual(on("lines")[0]?.texts, ["BYE"]);
   assert.deepEqual(methods(on("silent")[0] as UpstreamConnection), ["bye", "gone"], "the rest is said all the same");

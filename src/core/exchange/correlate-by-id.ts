@@ -64,6 +64,10 @@ export class CorrelateById implements Correlation {
     return this.#aliases.find(connection, alias);
   }
 
+  owesNext(): boolean {
+    return false;
+  }
+
   aliasOf(wire: WireId): string | undefined {
     return this.#aliases.of(wire);
   }

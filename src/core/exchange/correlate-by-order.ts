@@ -77,6 +77,10 @@ export class CorrelateByOrder implements Correlation {
     return due?.connection === connection ? LANE_ID : undefined;
   }
 
+  owesNext(connection: number): boolean {
+    return this.named(connection) !== undefined;
+  }
+
   aliasOf(): undefined {}
 
   /** The request in flight on this connection, whatever id the frame seems to have. */

@@ -28,6 +28,8 @@ export interface Correlation {
   learn(connection: number, wire: WireId, alias: string): void;
   /** The id of the request that was given this alias on this connection. */
   named(connection: number, alias: string): WireId | undefined;
+  /** True if the next frame on this connection may be taken for a reply, though it names no request. */
+  owesNext(connection: number): boolean;
   /** An alias of that request; undefined if none is known. */
   aliasOf(wire: WireId): string | undefined;
   /** The request that a frame on this connection answers. */

@@ -156,6 +156,11 @@ export class Exchange {
     return this.#requests.table.awaits(connection);
   }
 
+  /** True if the next frame on this connection may be taken for a reply, though it names no request. */
+  owesNext(connection: number): boolean {
+    return this.#requests.correlation.owesNext(connection);
+  }
+
   /** How many requests on a socket may still get their reply. Streams do not count: one may go on without end. */
   get onTheWire(): number {
     return this.#requests.table.onTheWire;

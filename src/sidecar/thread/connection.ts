@@ -69,6 +69,8 @@ export interface ConnectionEvents {
   adopt(connection: number, frame: Body, by: ConfiguredBy): Body;
   /** Returns what a frame answers. Called only while a greeting, a farewell or a heartbeat waits for a frame. */
   originOf(connection: number, frame: Body): FrameOrigin | undefined;
+  /** Returns true if a reply is due next on a connection: one to the farewell would be taken for it. */
+  owesNext(connection: number): boolean;
   /** The reply to a frame of the configuration met its condition, and is not passed on. */
   answered(connection: number, id: WireId): void;
   /** A frame that could not be taken apart, and the reason. */
@@ -206,10 +208,10 @@ export class Connection {
     );
   }
 
-  /** Closes a connection, after the farewell if that is to be said or has begun. */
+  /** Closes a connection, after the farewell if that has begun, or is to be said and cannot be mistaken. */
   #leave(connection: number, code: number, withinMs: number, withFarewell = false): void {
-    const farewell = this.#sockets.farewellOf(connection);
-    if (withFarewell || this.#farewells.has(connection)) this.#farewells.begin(connection, farewell, code, withinMs);
+    const says = (withFarewell && !this.#events.owesNext(connection)) || this.#farewells.has(connection);
+    if (says) this.#farewells.begin(connection, this.#sockets.farewellOf(connection), code, withinMs);
     else this.#sockets.close(connection, code, withinMs);
   }
 

@@ -127,6 +127,7 @@ export class Upstream {
         },
         adopt: (connection, frame, by) => this.#exchange.adopt(connection, frame, by),
         originOf: (connection, frame) => this.#exchange.originOf(connection, frame),
+        owesNext: (connection) => this.#exchange.owesNext(connection),
         answered: (connection, id) => this.#exchange.onConfiguredReply(connection, id),
         unreadable: (frame, why, now) => this.#carryOut(this.#exchange.onUnreadable(frame, why, now)),
         sentOwn: (now) => this.#exchange.onOwnFrame(now),

@@ -100,6 +100,20 @@ test("a late reply answers no request and lets the next one go out", () => {
   }
 });
 
+test("the next frame is a reply's while one is owed, even to nobody, and on no other connection", () => {
+  const model = connected();
+  const owes = () => [model.connection, model.connection + 1].map((each) => model.exchange.owesNext(each));
+  assert.deepEqual(owes(), [false, false]);
+  model.call("a", "request", 100);
+  assert.deepEqual(owes(), [true, false]);
+  model.pass(110);
+  assert.deepEqual(owes(), [true, false]);
+  model.frame("A");
+  assert.deepEqual(owes(), [false, false]);
+  model.call("s", "send");
+  assert.deepEqual(owes(), [false, false]);
+});
+
 test("a frame after a send is a message, and only the next request waits for it", () => {
   const model = connected();
   assert.deepEqual(model.outcome(model.call("s1", "send")), { type: "done" });
