@@ -194,8 +194,8 @@ export class Sockets {
 
   /**
    * Keeps a connection that was left for its successor until it owes no reply, and calls `onOverdue` if that takes
-   * longer than `withinMs`. Nothing more is written to it, so one ping, with the payload `proof`, proves every
-   * delivery, unless `keepalive.ping` is off.
+   * longer than `withinMs`. No request is written to it any more, so one ping, with the payload `proof`, proves the
+   * delivery of each, unless `keepalive.ping` is off. A farewell comes later, and needs no proof.
    */
   retire(connection: number, withinMs: number, proof: string, onOverdue: () => void): void {
     this.#retired.set(connection, { timer: setTimeout(onOverdue, withinMs), proof });
