@@ -22,8 +22,9 @@ interface FarewellEnvironment {
 interface Leaving {
   readonly steps: readonly FarewellStep[];
   readonly code: number;
-  /** The step whose frame is awaited. */
+  /** The step whose frame is awaited, and until when. */
   step: number;
+  stepDueAt: number;
   /** The end of the farewell, and of the close handshake after it. */
   until: number;
   closedBy: number;
@@ -52,11 +53,11 @@ export class Farewells {
       known.until = Math.min(known.until, until);
       known.closedBy = Math.min(known.closedBy, closedBy);
       if (known.until <= now) this.#close(connection, known);
-      else this.#await(connection, known, known.until - now);
+      else this.#await(connection, known);
     } else if (steps.length === 0 || withinMs <= 0) {
       this.#env.close(connection, code, withinMs);
     } else {
-      const leaving: Leaving = { steps, code, step: 0, until, closedBy, timer: undefined };
+      const leaving: Leaving = { steps, code, step: 0, stepDueAt: until, until, closedBy, timer: undefined };
       this.#leaving.set(connection, leaving);
       this.#sayFrom(0, connection, leaving);
     }
@@ -78,21 +79,23 @@ export class Farewells {
   }
 
   #sayFrom(step: number, connection: number, leaving: Leaving): void {
-    const { steps, until } = leaving;
-    const part = farewellFrom(steps, step, this.#env.valuesOf(connection), until - this.#env.now());
+    const now = this.#env.now();
+    const part = farewellFrom(leaving.steps, step, this.#env.valuesOf(connection), leaving.until - now);
     for (const frame of part.frames) this.#env.say(connection, frame);
     if (!part.awaits) {
       this.#close(connection, leaving);
       return;
     }
     leaving.step = part.awaits.step;
-    this.#await(connection, leaving, part.awaits.ms);
+    leaving.stepDueAt = now + part.awaits.ms;
+    this.#await(connection, leaving);
   }
 
-  #await(connection: number, leaving: Leaving, ms: number): void {
+  #await(connection: number, leaving: Leaving): void {
     clearTimeout(leaving.timer);
     const due = () => this.#env.work((one) => this.#onOverdue(one), connection);
-    leaving.timer = setTimeout(due, Math.ceil(ms));
+    const ms = Math.min(leaving.stepDueAt, leaving.until) - this.#env.now();
+    leaving.timer = setTimeout(due, Math.max(0, Math.ceil(ms)));
   }
 
   /** Goes on without the frame: what follows may be worth saying all the same. */

@@ -1,6 +1,6 @@
 /** Mutants of `src/sidecar/thread/farewells.ts`. */
 export default {
-  tests: ["test/contract/farewell"],
+  tests: ["test/sidecar/thread/farewells"],
   mutants: [
     ["the farewell uses up the time for closing", "const SHARE = 1 / 2;", "const SHARE = 1;"],
     ["any frame is the one that is awaited", "!matchesFrame(body, expect)", "false"],
@@ -9,6 +9,10 @@ export default {
       "if (leaving) this.#sayFrom(leaving.step + 1, connection, leaving);",
       "if (leaving) this.#close(connection, leaving);",
     ],
+    ["a second begin lengthens the step that waits", "Math.min(leaving.stepDueAt, leaving.until)", "leaving.until"],
+    ["a second begin does not shorten the step", "Math.min(leaving.stepDueAt, leaving.until)", "leaving.stepDueAt"],
+    ["a second begin gives more time", "Math.min(known.closedBy, closedBy)", "closedBy"],
+    ["a connection that is gone hears the rest", "clearTimeout(this.#leaving.get(connection)?.timer);", ""],
     [
       "the connection is not closed after it",
       "this.end(connection);\n    this.#env.close",
