@@ -4,7 +4,7 @@ import type { FarewellStep } from "../../protocols/preset.ts";
 import { filledMessage, ValueMissing } from "./captured-texts.ts";
 import type { CapturedScalars } from "./captured-values.ts";
 
-/** What to say next. */
+/** The part of a farewell to say next. */
 export interface FarewellPart {
   readonly frames: readonly string[];
   /** The step whose frame to wait for then, at most that long; undefined if there is nothing more to say. */
