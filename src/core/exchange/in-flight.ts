@@ -1,6 +1,7 @@
 /** The requests in flight, each with its place in the table and its batch, its deadline and the frames of its reply. */
 import type { Failure } from "../../errors.ts";
 import { frameText } from "../../protocols/condition.ts";
+import { LARGE_TEXT, outlineOf } from "../../protocols/outline.ts";
 import type { Aliased, Body, Classified, Protocol, ReplyFrame, WireId } from "../../protocols/protocol.ts";
 import { refusesCommonly } from "../messages/subscription-recipe.ts";
 import { type Counters, type Failed, HEAVY_BYTES, inBytes, type Outcome } from "../outcome.ts";
@@ -145,7 +146,7 @@ export class InFlight {
       return;
     }
     this.#reassembly.goesOn(entry, now);
-    if (typeof body === "string" && this.#protocol.refuses?.(body)) entry.phase.isCut = true;
+    if (typeof body === "string" && isJudged(body) && this.#protocol.refuses?.(body)) entry.phase.isCut = true;
   }
 
   /** From its first frame on a stream has no deadline: it goes on for as long as it is read and does not stall. */
@@ -172,6 +173,7 @@ export class InFlight {
 
   /** Judges the frame that ends a reply of bytes, which say nothing about whether they are all. */
   #isCut(last: Body): boolean {
+    if (!isJudged(last)) return false;
     const frame = frameText(last);
     return refusesCommonly(frame) || (frame.text !== undefined && this.#protocol.refuses?.(frame.text) === true);
   }
@@ -271,4 +273,9 @@ export class InFlight {
     const whole = batch ? batch.settle(index, outcome) : owner === "caller" ? this.#passable(outcome) : outcome;
     if (whole) this.#effects.push({ type: "settle", owner, seq, outcome: whole });
   }
+}
+
+/** True for a frame that can be judged at once. Any other is taken for one that refuses nothing. */
+function isJudged(frame: Body): boolean {
+  return frame.length <= LARGE_TEXT || (typeof frame === "string" && outlineOf(frame) !== undefined);
 }

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { weightOf } from "../../../src/core/outcome.ts";
 import { json } from "../../../src/protocols/json.ts";
+import { jsonByOrder } from "../../../src/protocols/json-by-order.ts";
+import { knowing, LARGE_TEXT, outlineInSteps } from "../../../src/protocols/outline.ts";
 import type { Protocol } from "../../../src/protocols/protocol.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 
@@ -173,4 +175,56 @@ test("the drain does not wait for a stream", () => {
   say(model, 1, { end: 1 });
   assert.equal(model.exchange.onTheWire, 0);
   assert.deepEqual([model.open, model.reply(request)], [[stream], '[{"end":1}]']);
+});
+
+// Replies of bytes.
+
+/** The outline of a text that was read in steps. */
+function outlined(text: string) {
+  const steps = outlineInSteps(text);
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
+}
+
+test("a reply of bytes is cut by a frame that says so, and a large one is judged only if its outline is known", () => {
+  const judged: number[] = [];
+  const speech: Protocol = {
+    ...jsonByOrder({ final: [{ has: ["/end"] }], collect: {} }),
+    bytesIn: () => undefined,
+    refuses: (frame) => judged.push(frame.length) > 0 && frame.includes('"cut"'),
+  };
+  const padding = "x".repeat(LARGE_TEXT);
+  const small = '{"end":1,"cut":1}';
+  const large = `{"end":1,"cut":1,"padding":"${padding}"}`;
+  const bytes = new TextEncoder().encode(`{"end":1,"error":"${padding}"}`);
+  const plain = (model: ExchangeModel, frame: string | Uint8Array) => model.frame(frame);
+  const read = (model: ExchangeModel, frame: string) => knowing(outlined(frame), () => model.frame(frame));
+  const part = (model: ExchangeModel) => {
+    model.frame('{"cut":1}');
+    model.frame('{"end":1}');
+  };
+  const longPart = (model: ExchangeModel) => {
+    model.frame(`{"cut":1,"padding":"${padding}"}`);
+    model.frame('{"end":1}');
+  };
+  for (const [what, isCut, say] of [
+    ["a small last frame", true, (model: ExchangeModel) => plain(model, small)],
+    ["a frame before it", true, part],
+    ["a large last frame that was read", true, (model: ExchangeModel) => read(model, large)],
+    ["a large last frame", undefined, (model: ExchangeModel) => plain(model, large)],
+    ["large bytes", undefined, (model: ExchangeModel) => plain(model, bytes)],
+    ["a large frame before the last", undefined, longPart],
+  ] as const) {
+    const model = new ExchangeModel(speech);
+    model.connect();
+    judged.length = 0;
+    const seq = model.call("{}", "bytes");
+    say(model);
+    const outcome = model.outcome(seq);
+    assert.equal(outcome.type === "reply" && outcome.isCut, isCut, what);
+    if (isCut === undefined)
+      assert.ok(
+        judged.every((length) => length <= LARGE_TEXT),
+        what,
+      );
+  }
 });
