@@ -209,11 +209,10 @@ export interface Protocol {
   bytesIn?(frame: string): Uint8Array | undefined;
   /** The message that carries bytes of a caller; omitted if bytes go out as they are, or not at all. */
   wrap?(bytes: Uint8Array): string;
-  /**
-   * True for a reply that refuses what was requested; of one in several frames, for a frame that says that it is cut
-   * short. Omitted if the common forms of a refusal are all.
-   */
+  /** True for a reply that refuses what was requested. Omitted if the common forms of a refusal are all. */
   refuses?(reply: string): boolean;
+  /** True for a frame which says that the reply in several frames that it belongs to is not whole. */
+  cutsShort?(frame: string): boolean;
   /**
    * Returns the frame that cancels the rest of the reply to `id`; omitted if the protocol has none. `alias`: the
    * upstream's own id of that reply, as normalized JSON, if a frame has told it. Undefined: nothing can cancel it, or

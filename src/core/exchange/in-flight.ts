@@ -146,7 +146,7 @@ export class InFlight {
       return;
     }
     this.#reassembly.goesOn(entry, now);
-    if (typeof body === "string" && isJudged(body) && this.#protocol.refuses?.(body)) entry.phase.isCut = true;
+    if (typeof body === "string" && isJudged(body) && this.#protocol.cutsShort?.(body)) entry.phase.isCut = true;
   }
 
   /** From its first frame on a stream has no deadline: it goes on for as long as it is read and does not stall. */
@@ -175,7 +175,10 @@ export class InFlight {
   #isCut(last: Body): boolean {
     if (!isJudged(last)) return false;
     const frame = frameText(last);
-    return refusesCommonly(frame) || (frame.text !== undefined && this.#protocol.refuses?.(frame.text) === true);
+    if (refusesCommonly(frame)) return true;
+    const { text } = frame;
+    if (text === undefined) return false;
+    return this.#protocol.refuses?.(text) === true || this.#protocol.cutsShort?.(text) === true;
   }
 
   /** Ends an entry that was sent and waits for nothing more. */

@@ -52,7 +52,7 @@ const live: Protocol = {
     const prompts = "clientContent with turnComplete, toolResponse, and realtimeInput with text or activityEnd";
     throw new InvalidMessage("shape", `only ${prompts} have a reply: use /send for all else`);
   },
-  refuses: (last) => matchesFrame(last, CUT_SHORT),
+  cutsShort: (frame) => matchesFrame(frame, CUT_SHORT),
   bytesIn,
   wrap: (bytes) => `{"realtimeInput":{"audio":{"mimeType":"${AUDIO_TYPE}","data":"${base64Of(bytes)}"}}}`,
 };

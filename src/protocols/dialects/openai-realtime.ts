@@ -54,7 +54,7 @@ const realtime: Protocol = {
   },
   // Without its id, it would be the response of whichever caller is in its turn.
   cancel: (_, alias) => (alias === undefined ? undefined : `{"type":"response.cancel","response_id":${alias}}`),
-  refuses: (last) => matchesFrame(last, CUT_SHORT),
+  cutsShort: (frame) => matchesFrame(frame, CUT_SHORT),
   bytesIn: (frame) =>
     matchesFrame(frame, AUDIO) ? bytesFrom(stringIn(frame, checkedJson(frame).root, ["delta"])) : undefined,
   wrap: (bytes) => `{"type":"input_audio_buffer.append","audio":"${base64Of(bytes)}"}`,

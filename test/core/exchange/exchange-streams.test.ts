@@ -190,7 +190,7 @@ test("a reply of bytes is cut by a frame that says so, and a large one is judged
   const speech: Protocol = {
     ...jsonByOrder({ final: [{ has: ["/end"] }], collect: {} }),
     bytesIn: () => undefined,
-    refuses: (frame) => judged.push(frame.length) > 0 && frame.includes('"cut"'),
+    cutsShort: (frame) => judged.push(frame.length) > 0 && frame.includes('"cut"'),
   };
   const padding = "x".repeat(LARGE_TEXT);
   const small = '{"end":1,"cut":1}';
