@@ -72,6 +72,7 @@ export function readOverrides(flags: Flags, env: Environment, content: object): 
 
 /**
  * Merges the overrides into `content`, in place. A value that should be a mapping stays: the schema refuses it.
+ * Mappings on the way are copied first: an alias of YAML may share them with other parts of the file.
  * @param asWritten true for a content whose variables are not replaced
  */
 export function applyOverrides(
@@ -86,7 +87,8 @@ export function applyOverrides(
     let target: unknown = content;
     for (const key of parents) {
       if (!isMapping(target)) break;
-      target[key] ??= {};
+      const inner = target[key] ?? {};
+      target[key] = isMapping(inner) ? { ...inner } : inner;
       target = target[key];
     }
     if (!isMapping(target)) continue;

@@ -90,6 +90,30 @@ test("--upstream adds the upstream default to those of the file", async () => {
   assert.equal(loaded.demo, false);
 });
 
+test("an option of the upstream default changes no other upstream that shares its settings by an alias", async () => {
+  const lines = [
+    "upstreams:",
+    "  default: &a { url: wss://one, headers: &h { x: file } }",
+    "  b: *a",
+    "  c: { url: wss://c, headers: *h }",
+  ];
+  const files = { "f.yaml": lines.join("\n") };
+  const flags = { config: "f.yaml", upstream: "wss://two", "upstream-header": ["Authorization: Bearer c4n4ry"] };
+  const { upstreams, written } = await load({ files, flags });
+  const seen = [...upstreams].map(([name, { url, headers }]) => [name, url, Object.keys(headers)]);
+  const separate = [
+    ["default", "wss://two", ["x", "Authorization"]],
+    ["b", "wss://one", ["x"]],
+    ["c", "wss://c", ["x"]],
+  ];
+  assert.deepEqual(seen, separate);
+  const described = Object.entries(written()["upstreams"] as Record<string, { url: string; headers: object }>);
+  assert.deepEqual(
+    described.map(([name, { url, headers }]) => [name, url, Object.keys(headers)]),
+    separate,
+  );
+});
+
 test("an option of the upstream default is refused if there is no such upstream", async () => {
   await refused({ flags: { protocol: "text" } }, /^--protocol: is for the upstream "default", which is not configured/);
   const files = { "f.yaml": "upstreams: { other: { url: wss://other } }" };
