@@ -3,11 +3,13 @@ export function follow({ page, onMessage, onGap }) {
   let last = "";
   let source;
   let timer;
+  let isLeft = false;
 
   async function open() {
     const response = await fetch(new URL("/ticket", page), { method: "POST" });
     if (!response.ok) throw new Error(`no ticket: ${response.status}`);
     const { url } = await response.json();
+    if (isLeft) return;
     source = new EventSource(last === "" ? url : `${url}&last_event_id=${encodeURIComponent(last)}`);
     source.onmessage = ({ data, lastEventId }) => {
       last = lastEventId;
@@ -23,11 +25,13 @@ export function follow({ page, onMessage, onGap }) {
   /** A ticket is good for one request, so the source must not reconnect by itself. */
   function openAgain() {
     source?.close();
+    if (isLeft) return;
     timer = setTimeout(() => open().catch(openAgain), 1_000);
   }
 
   open().catch(openAgain);
   return () => {
+    isLeft = true;
     clearTimeout(timer);
     source?.close();
   };
