@@ -18,5 +18,5 @@ await example(async () => {
     headers: { "content-type": content_type },
     body: payload.replace("{{ to }}", "off"),
   });
-  console.log(`REST command: ${response.status}, and the light is ${home.light.state}`);
+  console.log(`REST command: ${response.status}, and the light is ${home.kitchen().state}`);
 });

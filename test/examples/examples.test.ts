@@ -58,7 +58,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
       /^(?:Hello, caller with key-\S+\. \(completed\)\n){2}key-1: 14400 bytes of audio, its own\nkey-number-2: 14400 bytes of audio, its own\n2 connections, all closed\n$/,
   },
   "home-assistant": {
-    skip: lacks("sh", "curl"),
+    skip: lacks("sh", "curl", "jq"),
     prints: /^before: off\nswitched: true\nevent: on\nREST command: 200, and the light is off\n$/,
   },
   library: {
