@@ -59,6 +59,7 @@ const reply = (body: string | Uint8Array): Replied => ({
   type: "reply",
   body,
   isText: false,
+  isCut: false,
   queueMs: 1,
   upstreamMs: 2,
 });
