@@ -72,7 +72,8 @@ export async function checkPorts({ listen }: LoadedConfig): Promise<readonly Fin
 async function checkSocket(path: string): Promise<Finding> {
   const server = createServer();
   try {
-    await listenOnFile(server, { path, mode: 0o600 }, 1);
+    const removeFile = await listenOnFile(server, { path, mode: 0o600 }, 1);
+    removeFile();
     return ok(`listen: ${path} is free`);
   } catch (error) {
     return fail(socketFault(path, error).message);

@@ -283,14 +283,14 @@ export function readLog(flags: Flags, env: Environment): LogSettings {
   return demand(logSchema, { level: level?.value, format: format?.value }, where);
 }
 
-/** The longest path that an address of a Unix socket has room for, in bytes. */
-const SOCKET_PATH_MAX = 107;
+/** The longest path of a Unix socket, in bytes: an address has room for 107, and it is made below a longer name. */
+const SOCKET_PATH_MAX = 101;
 
 /** @throws ConfigError for a path that is too long */
 function findSocket(path: string, folder: string, from: string): string {
   const found = resolvePath(path, folder);
   if (Buffer.byteLength(found) > SOCKET_PATH_MAX)
-    throw new ConfigError(`${from}: ${found} is longer than ${SOCKET_PATH_MAX} bytes, which no socket's path may be`);
+    throw new ConfigError(`${from}: ${found} is longer than ${SOCKET_PATH_MAX} bytes: choose a shorter one`);
   return found;
 }
 

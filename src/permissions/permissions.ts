@@ -5,6 +5,7 @@ import type { LoadedConfig } from "../config/load.ts";
 import { redactUrl } from "../config/wire.ts";
 import { type Host, hostOf } from "../net/connect.ts";
 import { proxyFor, type TunnelProxy } from "../net/reach.ts";
+import { birthplaceOf } from "../net/socket-file.ts";
 import type { Needs } from "../runtime/runtime.ts";
 import { placeholdersIn } from "../secrets/placeholders.ts";
 import { outgoingOf } from "../secrets/secrets.ts";
@@ -19,8 +20,13 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
     read.push(path);
     write.push(path);
   };
-  if (listen?.path !== undefined) local(listen.path);
-  else if (listen) net.push(addressOf(listen));
+  if (listen?.path !== undefined) {
+    const { folder, socket } = birthplaceOf(listen.path);
+    local(listen.path);
+    net.push(`unix:${socket}`);
+    read.push(folder);
+    write.push(folder);
+  } else if (listen) net.push(addressOf(listen));
   if (listen?.metrics) net.push(addressOf(listen.metrics));
   // The demo listens on loopback, on a port that is not yet known.
   if (upstreams.size === 0) net.push("127.0.0.1");

@@ -226,7 +226,8 @@ export async function listen(
   }, CHECK_EVERY_MS).unref();
   const answering = (): ReadonlySet<Socket> =>
     new Set([...connections].filter(([, { responses }]) => responses > 0).map(([socket]) => socket));
-  if (socketFile) await listenOnFile(server, socketFile, BACKLOG);
+  let removeFile = (): void => {};
+  if (socketFile) removeFile = await listenOnFile(server, socketFile, BACKLOG);
   else
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -254,6 +255,7 @@ export async function listen(
       }
     },
     close() {
+      removeFile();
       server.close();
     },
     flushed(kept) {

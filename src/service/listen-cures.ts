@@ -1,6 +1,7 @@
 /** The cures of the errors with which the system refuses to let us listen. */
 
 import { ConfigError } from "../config/problems.ts";
+import type { SocketFileError } from "../net/socket-file.ts";
 import { codeOf } from "../secrets/secret-file.ts";
 
 /** The settings that mend it, as the user gives them. */
@@ -35,7 +36,7 @@ export function socketCure(code: string | undefined): string | undefined {
 
 /** The error with which a start ends that cannot listen on its socket. */
 export function socketFault(path: string, error: unknown): ConfigError {
-  const cure = socketCure((error as NodeJS.ErrnoException).code);
+  const { code, cure = socketCure(code) } = error as SocketFileError;
   const what = `listen.path: ${path} cannot be listened on (${codeOf(error)})`;
   return new ConfigError(cure === undefined ? what : `${what}: ${cure}`, { cause: error });
 }

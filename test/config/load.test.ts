@@ -303,7 +303,7 @@ test("a Unix socket needs no token, and its path and mode are checked", async ()
   const elsewhere = { "/elsewhere/f.yaml": "listen: { path: its.sock }" };
   assert.equal((await load({ files: elsewhere, flags })).listen.path, "/etc/side/own.sock");
   await refused(at("{ path: a b }"), /^f\.yaml:1:17: listen\.path: must be the path of a file, without spaces/);
-  await refused(at(`{ path: ${"a".repeat(100)} }`), /^f\.yaml:1:17: listen\.path: \S+ is longer than 107 bytes/);
+  await refused(at(`{ path: ${"a".repeat(100)} }`), /^f\.yaml:1:17: listen\.path: \S+ is longer than 101 bytes/);
   await refused(at("{ path: a, mode: 660 }"), /^f\.yaml:1:26: listen\.mode: must be a mode in quotes, such as "660"$/);
   await refused(at('{ path: a, mode: "668" }'), /^f\.yaml:1:26: listen\.mode: must be an octal mode such as "660"$/);
   await refused(at('{ mode: "660" }'), /^f\.yaml:1:17: listen\.mode: needs path beside it, whose file it is for$/);

@@ -1,12 +1,14 @@
 /** The end of the HTTP listener: the connections that it cuts, those that it keeps, and its bounds. */
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { lstatSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { get, type RequestOptions } from "node:https";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { listenOnFile } from "../../src/net/socket-file.ts";
 import { runtime } from "../../src/runtime/pick-runtime.ts";
 import type { Listener, ListenOptions } from "../../src/runtime/runtime.ts";
 import * as certificates from "../faults/certificates.ts";
@@ -262,4 +264,73 @@ test("a Unix socket is not put in place of another file, nor into a folder that 
   await new Promise((resolve) => other.close(resolve));
   await at(path);
   assert.equal((await stat(path)).mode & 0o777, 0o640);
+  assert.deepEqual(await readdir(folder), ["a.sock"]);
+});
+
+describe("the file of a Unix socket", () => {
+  let folder = "";
+  let path = "";
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "sidesocket-listener-"));
+    path = join(folder, "a.sock");
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+  const at = (t: Cleanup) => open("", t, { socket: { path, mode: 0o600 } });
+  /** Leaves the file of a socket on which nothing listens any more. */
+  const leave = async (left: string): Promise<void> => {
+    const server = createServer().listen(`${left}.left`);
+    await until(() => server.listening);
+    await rename(`${left}.left`, left);
+    await new Promise((resolve) => server.close(resolve));
+  };
+
+  test("is not removed by an exit if it has become that of another process", async (t) => {
+    const first = await at(t);
+    await rm(path);
+    const second = await at(t);
+    first.close();
+    assert.deepEqual(await readdir(folder), ["a.sock"]);
+    await assert.rejects(at(t), { code: "EADDRINUSE" }, "the second is still reached");
+    second.close();
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  test("that is left behind is taken by one of many starts at once", async (t) => {
+    for (let round = 0; round < 6; round++) {
+      await leave(path);
+      const starts = await Promise.allSettled(Array.from({ length: 4 }, () => at(t)));
+      const codes = starts.map((start) => (start.status === "fulfilled" ? "" : start.reason.code)).sort();
+      assert.deepEqual(codes, ["", "EADDRINUSE", "EADDRINUSE", "EADDRINUSE"]);
+      for (const start of starts) if (start.status === "fulfilled") start.value.close();
+    }
+  });
+
+  test("is made where nobody else can enter, and has its mode before it is on its path", async (t) => {
+    const server = createServer();
+    t.after(() => server.close());
+    const listen = server.listen.bind(server);
+    const mode = (of: string) => lstatSync(of, { throwIfNoEntry: false })?.mode.toString(8).slice(-3);
+    let bound: unknown;
+    const observed = (options: object) => {
+      listen(options);
+      bound = [mode(path), mode(`${path}.new`)];
+    };
+    Object.assign(server, { listen: observed });
+    const removeFile = await listenOnFile(server, { path, mode: 0o660 }, 1);
+    assert.deepEqual([bound, mode(path)], [[undefined, "700"], "660"]);
+    removeFile();
+  });
+
+  test("is made although a process ended while it made its own, but not through a link", async (t) => {
+    await mkdir(`${path}.new`);
+    await leave(join(`${path}.new`, "s"));
+    (await at(t)).close();
+    assert.deepEqual(await readdir(folder), []);
+    const elsewhere = join(folder, "elsewhere");
+    await mkdir(elsewhere);
+    await writeFile(join(elsewhere, "s"), "precious");
+    await symlink(elsewhere, `${path}.new`);
+    await assert.rejects(at(t), { code: "EEXIST", cure: `${path}.new is in the way: remove it` });
+    assert.deepEqual(await readdir(elsewhere), ["s"]);
+  });
 });
