@@ -4,12 +4,15 @@ import { stringify } from "yaml";
 import { tokenize, variablePlaceholder } from "../secrets/placeholders.ts";
 import { type WrittenConfig, withDefaults } from "./defaults.ts";
 import type { LoadedConfig } from "./load.ts";
-import { withoutSecrets } from "./written-secrets.ts";
+import { NUMBER_PLACEHOLDER, withoutSecrets } from "./written-secrets.ts";
 
-/** @returns YAML that is loaded as what it describes, once the variables in its first lines have the secrets */
+/**
+ * @returns YAML that is loaded as what it describes, once the variables in its first lines have the secrets, and
+ *   hidden numbers have been put back. Until then it is refused.
+ */
 export function describeConfig(loaded: LoadedConfig): string {
   const { written, sources, tokens, shutdownTokens, insecure, log, demo } = loaded;
-  const { value, variables } = withoutSecrets(withDefaults(withPaths(written(), loaded)), sources.variables);
+  const { value, variables, numbers } = withoutSecrets(withDefaults(withPaths(written(), loaded)), sources.variables);
   const apart = [
     `tokens of the API: ${tokens.length}, of /shutdown: ${shutdownTokens.length}`,
     `log: ${log.level}${log.format === undefined ? "" : `, ${log.format}`}`,
@@ -20,8 +23,10 @@ export function describeConfig(loaded: LoadedConfig): string {
     "The effective configuration: the file with its defaults, and the flags and variables over it.",
     `Not in a file: ${apart.join("; ")}.`,
     ...variables.map(
-      (name) => `${variablePlaceholder(name)} stands for a secret that is written out: set this variable to it.`,
+      (name) =>
+        `${variablePlaceholder(name)} stands for what is written out and may be secret: set this variable to it.`,
     ),
+    ...numbers.map((place) => `${place} is a number, in place of which ${NUMBER_PLACEHOLDER} stands: write it there.`),
   ];
   return `${lines.map((line) => `# ${line}\n`).join("")}${stringify(value, { lineWidth: 0 })}`;
 }

@@ -77,6 +77,11 @@ export function parseTimeout(text: string, minimum = 1): number {
   return parseDuration(bare ? `${text}s` : text, minimum);
 }
 
+/** True for the pattern of a duration or a size, whatever its schema takes besides. */
+export function isUnitPattern(pattern: string): boolean {
+  return [DURATION, SIZE].some(({ source }) => pattern.startsWith(source));
+}
+
 /** A schema for text that `parse` turns into a number. The pattern is for editors: it is in the JSON Schema. */
 function unit<Text extends string, Value>(form: string, pattern: RegExp, parse: (text: string) => Value) {
   const schema: z.ZodType = z

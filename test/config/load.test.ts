@@ -391,7 +391,7 @@ test("the description has no secrets, and is loaded as what it describes", async
   assert.doesNotMatch(described, /c4n4ry|annabell|correct horse|crumbs/);
   for (const shown of [
     "url: wss://${UPSTREAMS_A_URL}:${UPSTREAMS_A_URL_2}@example.org:444/rooms/${UPSTREAMS_A_URL_3}?key=${UPSTREAMS_A_URL_4}&of=${file:/run/a?b}",
-    "cookie: a=${COOKIE}; ${UPSTREAMS_A_HEADERS_COOKIE}",
+    "cookie: ${UPSTREAMS_A_HEADERS_COOKIE}=${COOKIE}; ${UPSTREAMS_A_HEADERS_COOKIE_2}\n",
     "- graphql-ws\n",
     "type: auth\n",
     "cert: /etc/side/c.pem\n",
@@ -405,7 +405,8 @@ test("the description has no secrets, and is loaded as what it describes", async
   const values: Record<string, string> = { UPSTREAMS_A_URL: canary, LISTEN_TLS_PASSPHRASE: "correct horse" };
   for (const name of described.matchAll(/^# \$\{(\w+)\} stands for/gm)) values[name[1] ?? ""] ??= canary;
   Object.assign(values, {
-    UPSTREAMS_A_HEADERS_COOKIE: `k=${canary}`,
+    UPSTREAMS_A_HEADERS_COOKIE: "a",
+    UPSTREAMS_A_HEADERS_COOKIE_2: `k=${canary}`,
     UPSTREAMS_A_HEADERS_X_LITERAL: "${literal}",
     UPSTREAMS_A_PROXY: "annabell",
     UPSTREAMS_A_PROXY_2: "c4n4ry-short",
@@ -427,6 +428,21 @@ test("the description has no secrets, and is loaded as what it describes", async
     /LISTEN_TLS_PASSPHRASE, which is not set/,
   );
   assert.equal(redactUrl("c4n4ry"), "(not a URL)");
+});
+
+test("a hidden number is refused where it stood, and the description is loaded once it is back", async () => {
+  const written = "upstreams: { a: { url: wss://a, greeting: [{ send: { op: login, pin: 4321 } }] } }";
+  const loaded = await load({ files: { "f.yaml": written }, flags: { config: "f.yaml" } });
+  const described = describeConfig(loaded);
+  assert.match(
+    described,
+    /^# upstreams\.a\.greeting\.0\.send\.pin is a number, in place of which \$\{a number\} stands/m,
+  );
+  assert.doesNotMatch(described, /4321/);
+  const flags = { config: "g.yaml" };
+  await refused({ files: { "g.yaml": described }, flags }, /upstreams\.a\.greeting\.0\.send\.pin: has a \$\{ without/);
+  const again = await load({ files: { "g.yaml": described.replace(/(?<=pin: ).*/, "4321") }, flags });
+  assert.deepEqual(again.upstreams, loaded.upstreams);
 });
 
 const withoutComments = (yaml: string) => yaml.replaceAll(/^# .*\n/gm, "");
