@@ -138,6 +138,7 @@ test("what is around a secret stays readable", () => {
     [{ url: "wss://h/v1?abcdef0123" }, { url: "wss://h/v1?…" }],
     [{ url: "wss://h/v1?TOKEN=" }, { url: "wss://h/v1?…" }],
     [{ url: "wss://h/v1?abcdef0123456789=1&room=${R}" }, { url: "wss://h/v1?…&room=${R}" }],
+    [{ url: "wss://h/?SECRET${X}=1" }, { url: "wss://h/?…${X}=…" }],
     [{ url: "wss://h/?k=SEC${X}RET" }, { url: "wss://h/?k=…${X}…" }],
     [{ url: "wss://user:p@ss@host/x@y" }, { url: "wss://…:…@host/x@y" }],
     [{ url: "wss:///user:pass@host" }, { url: "wss:///…:…@host" }],
@@ -193,6 +194,7 @@ test("what is around a secret stays readable", () => {
       { subscriptions: { s: { request: { method: "sub", sig: "X", args: ["$id"] }, has: ["/result/0/data/member"] } } },
       { subscriptions: { s: { request: { method: "sub", sig: "…", args: ["$id"] }, has: ["/result/0/data/member"] } } },
     ],
+    [{ greeting: [{ send: { id: KEY, channel: "news" } }] }, { greeting: [{ send: { id: "…", channel: "news" } }] }],
     [{ add: { "/jsonrpc": "2.0", "/params/0": "X" } }, { add: { "/jsonrpc": "2.0", "/params/0": "…" } }],
     [{ keepalive: { heartbeat: { every: "${conn:ms}ms" } } }, { keepalive: { heartbeat: { every: "${conn:ms}ms" } } }],
   ];
