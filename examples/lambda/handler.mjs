@@ -16,14 +16,19 @@ async function open() {
 // Before the first call, so that it finds the connection ready, and so do all that follow.
 const sidecar = await open();
 
+/** 503: nothing was sent, repeat it. 400: nothing was sent, and repeating cannot help. 502: look before you repeat it. */
+function statusOf({ sent, retry }) {
+  if (sent !== "no") return 502;
+  return retry === "never" ? 400 : 503;
+}
+
 export async function handler({ symbol }) {
   try {
     const price = await sidecar.rpc("price", [symbol], { timeoutMs: 5_000 });
     return { statusCode: 200, body: JSON.stringify({ symbol, price }) };
   } catch (error) {
     if (!(error instanceof SidesocketError)) throw error;
-    // The caller may repeat what was not sent, as 503 tells it, and must look first after a 502.
-    const { code, sent } = error;
-    return { statusCode: sent === "no" ? 503 : 502, body: JSON.stringify({ code, sent }) };
+    const { code, sent, retry } = error;
+    return { statusCode: statusOf(error), body: JSON.stringify({ code, sent, retry }) };
   }
 }

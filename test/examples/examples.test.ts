@@ -72,7 +72,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   },
   lambda: {
     prints:
-      /^The function holds the connection:\n(200 .*"BTC".*\n200 .*"ETH".*\n502 \{"code":"connection_lost","sent":"maybe"\}\n)connections that have replied: 1\nA service holds it:\n\1$/,
+      /^The function holds the connection:\n(200 .*"BTC".*\n200 .*"ETH".*\n)(502 \{"code":"connection_lost","sent":"maybe","retry":"now"\}\n)connections that have replied: 1\nA service holds it:\n(?:\1)400 \{"code":"payload_too_large","sent":"no","retry":"never"\}\n\2$/,
   },
 };
 
