@@ -14,20 +14,30 @@ import urllib.request
 SERVICE = os.environ.get("SIDESOCKET_URL", "http://127.0.0.1:8787")
 
 
-def page(after):
-    """Returns the messages after a cursor, once there are some."""
-    url = f"{SERVICE}/v1/upstreams/default/messages?wait=30&limit=100&after={after}"
+def get(url):
+    """Returns the status of a response, whatever it is, and its JSON."""
     try:
         with urllib.request.urlopen(url, timeout=60) as response:
-            return json.load(response)["messages"]
+            return response.status, json.load(response)
     except urllib.error.HTTPError as error:
-        problem = json.load(error)
-        if error.code == 410:  # messages after the cursor are lost: go on with the oldest that is kept
-            return [{"cursor": problem["resume"], "gap": {"after": after, "dropped": problem["dropped"]}}]
-        if problem["retry"] == "never":
-            sys.exit(f"{problem['code']}: {problem['detail']}")
+        return error.code, json.load(error)
+
+
+def page(after):
+    """Returns the messages after a cursor, once there are some."""
+    try:
+        status, body = get(f"{SERVICE}/v1/upstreams/default/messages?wait=30&limit=100&after={after}")
+        if status == 200:
+            return body["messages"]
+        if status == 410:  # messages after the cursor are lost: go on with the oldest that is kept
+            return [{"cursor": body["resume"], "gap": {"after": after, "dropped": body["dropped"]}}]
+        if body["retry"] == "never":
+            sys.exit(f"{body['code']}: {body['detail']}")
+        print(f"trying again: {body['code']}: {body['detail']}", file=sys.stderr)
     except (OSError, http.client.HTTPException) as error:
         print(f"the service does not respond: {error}", file=sys.stderr)
+    except (ValueError, LookupError, TypeError):  # such as a page of a proxy in between
+        print("trying again: the response is not the service's", file=sys.stderr)
     time.sleep(1)
     return []
 

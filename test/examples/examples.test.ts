@@ -41,6 +41,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     skip: lacks("python3"),
     prints:
       /^killed once.*\nkilled twice.*\ncut off in the middle of a line\n(\d+) messages from 1 to \1, each once\n$/,
+    logs: /^trying again: the response is not the service's\n/,
   },
   eventsource: {
     prints: /^cut after five readings\nsixty readings, each once, by two streams with a ticket each\n$/,
