@@ -3,9 +3,10 @@
  *
  *   node scripts/release.mjs [--dry-run | --publish]
  *
- * Releases the version of src/version.ts, from a clean tree, with the notes of that version in CHANGELOG.md. It prints
- * the commands that publish, and runs `npm publish` only with `--publish`. `--dry-run` goes on where a release would
- * stop, with the notes of "Unreleased" if the version has none, and lists at the end what would have stopped it.
+ * Releases the version of src/version.ts, from a clean tree that passes `npm run check`, with the notes of that version
+ * in CHANGELOG.md. It prints the commands that publish, and runs `npm publish` only with `--publish`. `--dry-run` leaves
+ * the check out, goes on where a release would stop, with the notes of "Unreleased" if the version has none, and lists at
+ * the end what would have stopped it.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -29,7 +30,9 @@ if (git("status", "--porcelain") !== "") hinder("the tree is not clean: commit o
 if (git("tag", "--list", tag) !== "") hinder(`the tag ${tag} is there already: set another version in src/version.ts`);
 const notes = notesOf(version) ?? unreleased();
 
-// The package comes first: it empties the folder.
+if (flags["dry-run"]) console.log("not checked: a release runs `npm run check` here, all tests included");
+else if (!npm("run", "check")) stop("`npm run check` failed: mend what it says above");
+// The package comes before the rest: it empties the folder.
 if (!run("scripts/package.mjs")) stop("the package is not fit to be published");
 if (!run("scripts/audit.mjs", "--sbom", made("cdx.json"))) {
   hinder("the audit found something, or could not ask the registry: see above");
@@ -41,10 +44,10 @@ for (const reason of inTheWay) console.log(`a release would stop here: ${reason}
 // A version such as 1.0.0-beta.1 is not what a plain `npm install` should give.
 const publish = ["publish", `./${made("tgz")}`, ...(version.includes("-") ? ["--tag", "next"] : [])];
 if (flags.publish) {
-  if (spawnSync("npm", publish, { stdio: "inherit", shell: process.platform === "win32" }).status !== 0) {
-    stop("npm published nothing: see above");
-  }
+  if (!npm(...publish)) stop("npm published nothing: see above");
 } else console.log(`nothing is published. To publish: npm ${publish.join(" ")}`);
+// Deno's registry takes the sources as they are committed, and knows who publishes by the browser that this opens.
+console.log("then: deno publish");
 console.log(`then: git tag --annotate ${tag} --file ${made("md")} --cleanup verbatim && git push origin ${tag}`);
 
 /** Reads the notes of a version from the change log, or undefined without a section for it. */
@@ -77,6 +80,10 @@ function git(...args) {
   const { status, stdout, stderr, error } = spawnSync("git", args, { encoding: "utf8" });
   if (status !== 0) stop(`git ${args.join(" ")} failed: ${error?.message ?? stderr.trim()}`);
   return stdout.trim();
+}
+
+function npm(...args) {
+  return spawnSync("npm", args, { stdio: "inherit", shell: process.platform === "win32" }).status === 0;
 }
 
 function run(script, ...args) {

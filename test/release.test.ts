@@ -16,6 +16,10 @@ const FILES = {
     mkdirSync("build/package", { recursive: true });
     console.log("packed");`,
   "scripts/audit.mjs": `console.log("audited", process.argv[3]);`,
+  "package.json": `{ "private": true, "scripts": { "check": "node scripts/check.mjs" } }`,
+  "scripts/check.mjs": `import { existsSync } from "node:fs";
+    console.log("checked");
+    process.exit(existsSync("build/broken") ? 1 : 0);`,
   ".gitignore": "build/\n",
 };
 const NOTES = "### Fixed\n\n- [Here](docs/a.md#b) and [there](https://example.org/).";
@@ -53,15 +57,26 @@ async function repository(t: TestContext, changelog: string): Promise<Repository
   return { folder, release: (...args) => run({ command: nodePath(), args: [script, ...args], cwd: folder, env }) };
 }
 
-test("a release proves the package, writes the notes of its version and publishes nothing", { skip }, async (t) => {
+test("a release checks all, proves the package, writes the notes of its version and publishes nothing", {
+  skip,
+}, async (t) => {
   const { folder, release } = await repository(
     t,
     `# Changelog\n\n## 1.2.0 - 2026-01-01\n\n${NOTES}\n\n## 1.1.0\n\nOld.\n`,
   );
   const { code, stdout, stderr } = await release();
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /^packed\naudited build\/package\/sidesocket-1\.2\.0\.cdx\.json\n/);
-  assert.match(stdout, /^nothing is published\. To publish: npm publish \.\/build\/package\/sidesocket-1\.2\.0\.tgz$/m);
+  assert.match(stdout, /checked\npacked\naudited build\/package\/sidesocket-1\.2\.0\.cdx\.json\n/);
+  assert.match(
+    stdout,
+    /^nothing is published\. To publish: npm publish \.\/build\/package\/sidesocket-1\.2\.0\.tgz\nthen: deno publish$/m,
+  );
+
+  await writeFile(join(folder, "build", "broken"), "");
+  const broken = await release("--publish");
+  assert.equal(broken.code, 1);
+  assert.doesNotMatch(broken.stdout, /packed/);
+  assert.match(broken.stderr, /`npm run check` failed/);
   const notes = await readFile(join(folder, "build", "package", "sidesocket-1.2.0.md"), "utf8");
   assert.equal(notes, "### Fixed\n\n- Here (`docs/a.md#b`) and [there](https://example.org/).\n");
 });
@@ -79,6 +94,7 @@ test("a release stops before it builds unless the tree is clean and the version 
 
   const dry = await release("--dry-run");
   assert.equal(dry.code, 0, dry.stderr);
+  assert.match(dry.stdout, /^not checked: a release runs `npm run check` here/);
   assert.match(dry.stdout, /^a release would stop here: the tree is not clean/m);
   assert.match(dry.stdout, /^a release would stop here: CHANGELOG\.md has no notes/m);
   assert.match(await readFile(join(folder, "build", "package", "sidesocket-1.2.0.md"), "utf8"), /^### Fixed/);
