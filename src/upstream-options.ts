@@ -60,7 +60,7 @@ export interface UpstreamOptions {
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * A preset (json-rpc, json, text, cdp, graphql-transport-ws, home-assistant, obs, aria2, binance, deribit,
-   * discord-gateway, gemini-live, graphql-ws, janus, jupyter, kraken, lsp, mcp, mopidy, nostr, ocpp,
+   * discord-gateway, gemini-live, graphql-ws, janus, jupyter, kraken, lsp, mcp, mopidy, nats, nostr, ocpp,
    * openai-realtime, phoenix, signalr, slack-socket-mode, socket.io, stomp, wamp, webdriver-bidi, xrpl,
    * zwave-js), a preset with its options, or the path of a module. Default: `"json-rpc"`.
    */
@@ -478,6 +478,17 @@ export type ProtocolOptions =
     })
   | (OptionsOfPresets & {
       readonly preset: "mopidy";
+    })
+  | (OptionsOfPresets & {
+      readonly preset: "nats";
+      /** The token with which the connection logs in. */
+      readonly token?: string | undefined;
+      /** The user as which the connection logs in. */
+      readonly user?: string | undefined;
+      /** The password of the user. */
+      readonly password?: string | undefined;
+      /** The beginning of the subjects at which replies come; by default "_INBOX". */
+      readonly inbox?: string | undefined;
     })
   | (OptionsOfPresets & {
       readonly preset: "nostr";

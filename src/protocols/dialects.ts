@@ -13,6 +13,7 @@ import { kraken } from "./dialects/kraken.ts";
 import { lsp } from "./dialects/lsp.ts";
 import { mcp } from "./dialects/mcp.ts";
 import { mopidy } from "./dialects/mopidy.ts";
+import { nats } from "./dialects/nats.ts";
 import { nostr } from "./dialects/nostr.ts";
 import { ocpp } from "./dialects/ocpp.ts";
 import { openaiRealtime } from "./dialects/openai-realtime.ts";
@@ -39,6 +40,7 @@ export const DIALECTS = {
   lsp,
   mcp,
   mopidy,
+  nats,
   nostr,
   ocpp,
   "openai-realtime": openaiRealtime,

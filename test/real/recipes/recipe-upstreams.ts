@@ -27,6 +27,7 @@ import { startJanus } from "../janus.ts";
 import { startLanguageServer } from "../language-server.ts";
 import { startMcpServer } from "../mcp-server.ts";
 import { startMopidy } from "../mopidy.ts";
+import { startEcho, startNats } from "../nats-server.ts";
 import { type NostrEvent, startRelay } from "../nostr-relay.ts";
 import { type Station, startCentral } from "../ocpp-central.ts";
 import { load } from "../packages.ts";
@@ -67,6 +68,7 @@ const SOFTWARE: Readonly<Record<string, Software>> = {
   lsp: { start: async (t) => (await startLanguageServer(t)).upstream },
   mcp: { start: async (t) => ({ url: (await startMcpServer(t)).upstream.url }) },
   mopidy: { start: (t) => startMopidy(t), skip: lacks("mopidy") },
+  nats: { start: (t) => startOrders(t), skip: lacks("nats-server") },
   nostr: {
     start: async (t) => {
       const { default: pure } = await load<{ default: { verifyEvent(event: NostrEvent): boolean } }>(
@@ -114,6 +116,14 @@ async function startPlayer(t: Cleanup): Promise<RecipeUpstream> {
   await writeFile(file, script);
   const { url } = await startWebsocketd(["sh", file], t);
   return { url, env: { PLAYER_PASSWORD: "sesame" } };
+}
+
+/** A server that lets in one user, beside the one of a service that replies. */
+async function startOrders(t: Cleanup): Promise<RecipeUpstream> {
+  const users = ["me", "all"].map((user) => `{ user: ${user}, password: "right" }`);
+  const { url } = await startNats({ t, lines: [`authorization { users: [${users.join(", ")}] }`] });
+  await startEcho({ url }, t);
+  return { url, env: { NATS_PASSWORD: "right" } };
 }
 
 /** A management system that resets each station which authorizes somebody. */
