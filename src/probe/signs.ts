@@ -176,6 +176,12 @@ export const SIGNS: readonly Sign[] = [
     seen: isFrame(/^\s*\[\s*"(?:AUTH|NOTICE)"\s*,/, "its first frame is a challenge or a notice of a Nostr relay"),
   },
   {
+    dialect: "nats",
+    sureness: "certain",
+    settings: ["protocol:", "  preset: nats", '  # token: "${NATS_TOKEN}"'],
+    seen: isFrame(/^INFO \{.*"server_id"/s, "its first frame is the INFO of a NATS server"),
+  },
+  {
     dialect: "kraken",
     sureness: "certain",
     settings: ["protocol: kraken"],

@@ -47,6 +47,8 @@ describe("a guess at", () => {
     ["the version of Z-Wave", [frame({ type: "version", driverVersion: "1", homeId: 1 })], ["certain: zwave-js"]],
     ["another version", [frame({ type: "version" })], ["likely: json"]],
     ["a challenge of Nostr", [frame(["AUTH", "a"])], ["certain: nostr"]],
+    ["the INFO of NATS", [look({ frames: ['INFO {"server_id":"N"} \r\n'] })], ["certain: nats"]],
+    ["another INFO", [look({ frames: ['INFO {"a":1}'] })], ["likely: text"]],
     ["another array", [frame(["READY", "a"])], ["likely: json"]],
     [
       "the status of Kraken",
