@@ -50,6 +50,7 @@ export async function startEcho({ url }: Pick<NatsServer, "url">, t: Cleanup): P
       if ("why" in operations) throw new Error(operations.why);
       for (const each of operations) {
         if (each.type === "pong") resolve();
+        if (each.type === "ping") socket.send("PONG\r\n");
         if (each.type !== "message" || each.message.reply === undefined) continue;
         const { reply, headers, payload } = each.message;
         socket.send(writePublication({ subject: reply, headers, payload }));

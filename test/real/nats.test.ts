@@ -6,12 +6,15 @@ import { until } from "../support/until.ts";
 import { startEcho, startNats } from "./nats-server.ts";
 import { lacks } from "./programs.ts";
 
+const CANARY = 'the"canary';
+
 const LINES = [
   "max_payload: 65536",
+  'ping_interval: "200ms"',
   "authorization { users: [",
   '  { user: all, password: "right" }',
   // It may not publish to inboxes: that a subscription was taken in is seen nevertheless.
-  '  { user: narrow, password: "ri\\"ght", permissions: {',
+  '  { user: narrow, password: "the\\"canary", permissions: {',
   '    publish: ["orders.>", "svc.>"], subscribe: ["_INBOX.>", "orders.>"] } }',
   "] }",
 ];
@@ -40,10 +43,10 @@ test("requests, messages and refusals pass as JSON, and again after a restart of
   };
   const upstreams = {
     default: at("all", "right"),
-    narrow: at("narrow", 'ri"ght', { subscriptions: { orders } }),
+    narrow: at("narrow", CANARY, { subscriptions: { orders } }),
     stranger: at("all", "wrong", { required: false }),
   };
-  const product = await startProduct({ config: { upstreams }, t });
+  const product = await startProduct({ config: { upstreams }, args: ["--log-level", "trace"], t });
   await product.ready();
   const post = async (to: string, message: object) => {
     const response = await product.post(`/v1/upstreams/${to}`, message);
@@ -132,6 +135,7 @@ test("requests, messages and refusals pass as JSON, and again after a restart of
   const nothing = { subject: "$JS.API.CONSUMER.MSG.NEXT.JOBS.W", status: 404, error: "No Messages", data: "" };
   assert.deepEqual(await api("CONSUMER.MSG.NEXT.JOBS.W", next), nothing);
 
+  await product.said(/default: sent PONG/);
   await server.child.kill();
   await until(async () => (await product.state()).phase !== "ready", { what: "the end of the connection" });
   const again = await startNats({ t, lines: LINES, port: server.port });
@@ -141,4 +145,5 @@ test("requests, messages and refusals pass as JSON, and again after a restart of
   assert.deepEqual(await request({ subject: "svc.echo", data: [1] }), { subject: "svc.echo", data: [1] });
   await product.stop();
   assert.equal(product.report().forced, false);
+  assert.doesNotMatch(product.child.output(), /canary/);
 });

@@ -25,6 +25,18 @@ const PREFIX = /^(?=.{1,100}$)[^\s.*>\p{Cc}]+(?:\.[^\s.*>\p{Cc}]+)*$/u;
 const REFUSED_PUBLICATION = /^permissions violation for publish to "(.*)"$/i;
 const REFUSED_SUBSCRIPTION = /^(?:permissions violation for subscription|invalid subject|maximum subscriptions)/i;
 
+/** The client as it introduces itself, besides its login. The first version has no news of the cluster in later INFOs. */
+const CLIENT = {
+  verbose: false,
+  pedantic: false,
+  headers: true,
+  no_responders: true,
+  protocol: 0,
+  name: "sidesocket",
+  lang: "sidesocket",
+  version,
+};
+
 const LINE_END = "\r\n";
 const LINE_FEED = 10;
 
@@ -241,13 +253,13 @@ function natsWith(inbox: string): Protocol {
       const login = loginIn(frame);
       if (login === undefined) return frame;
       const inboxLine = `SUB ${talks.of(connection).inbox}* ${INBOX_SID}\r\n`;
-      return encoder.encode(`CONNECT ${JSON.stringify(login)}\r\n${inboxLine}PING\r\n`);
+      return encoder.encode(`CONNECT ${JSON.stringify({ ...CLIENT, ...login })}\r\n${inboxLine}PING\r\n`);
     },
   };
 }
 
 /** The login in the step of the greeting that has one. */
-function loginIn(frame: string): unknown {
+function loginIn(frame: string): object | undefined {
   return frame.startsWith('{"connect":') && isJson(frame) ? JSON.parse(frame).connect : undefined;
 }
 
@@ -286,15 +298,6 @@ export const nats: Dialect<"token" | "user" | "password" | "inbox"> = {
       {
         send: {
           connect: {
-            verbose: false,
-            pedantic: false,
-            headers: true,
-            no_responders: true,
-            // The first version has no news of the cluster in later INFOs.
-            protocol: 0,
-            name: "sidesocket",
-            lang: "sidesocket",
-            version,
             ...(token !== undefined && { auth_token: token }),
             ...(user !== undefined && { user }),
             ...(password !== undefined && { pass: password }),
