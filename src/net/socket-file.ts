@@ -22,6 +22,10 @@ const LEFT_AFTER_MS = 1_000;
 const TURN_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 20;
 
+const UNREACHABLE =
+  "a socket that this user may not connect to is there, perhaps of another user: " +
+  "remove it, if its process has ended, or choose another path";
+
 /**
  * The place beside its path where a socket is made. Only this user may enter the folder, so that nobody connects before
  * the file has its mode; and only one process can make it, which then may put a socket onto the path.
@@ -137,6 +141,7 @@ async function isListenedOn(path: string): Promise<boolean> {
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
   });
   socket.destroy();
+  if (code === "EACCES" || code === "EPERM") throw faultOf(path, code, UNREACHABLE);
   return code !== "ECONNREFUSED" && code !== "ENOENT";
 }
 

@@ -9,6 +9,7 @@ export default {
       "true",
       { tests: ["test/contract/listeners"] },
     ],
+    ["another user's socket has the cure of a folder", 'code === "EACCES" || code === "EPERM"', "code === undefined"],
     ["any file is replaced", 'if (stats !== undefined && !stats.isSocket()) throw faultOf(path, "EEXIST");', ""],
     ["the mode is left to the umask", "chmodSync(socket, mode);", ""],
     ["others enter the folder where a socket is made", "{ mode: 0o700 }", "{ mode: 0o755 }"],

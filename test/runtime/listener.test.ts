@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { lstatSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { get, type RequestOptions } from "node:https";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,6 +11,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { listenOnFile } from "../../src/net/socket-file.ts";
 import { runtime } from "../../src/runtime/pick-runtime.ts";
 import type { Listener, ListenOptions } from "../../src/runtime/runtime.ts";
+import { socketFault } from "../../src/service/listen-cures.ts";
 import * as certificates from "../faults/certificates.ts";
 import { RawConnection } from "../support/http.ts";
 import { bounded, type Cleanup, delay, until } from "../support/until.ts";
@@ -319,6 +320,23 @@ describe("the file of a Unix socket", () => {
     const removeFile = await listenOnFile(server, { path, mode: 0o660 }, 1);
     assert.deepEqual([bound, mode(path)], [[undefined, "700"], "660"]);
     removeFile();
+  });
+
+  test("that this user may not connect to is refused with a cure of its own", async (t) => {
+    await leave(path);
+    await chmod(path, 0);
+    await chmod(folder, 0o777);
+    const isRoot = process.geteuid?.() === 0;
+    // Root may connect to every socket.
+    if (isRoot) process.seteuid?.(65534);
+    const refused = await at(t).then(
+      () => undefined,
+      (error) => error,
+    );
+    if (isRoot) process.seteuid?.(0);
+    assert.equal(refused?.code, "EACCES");
+    assert.match(socketFault(path, refused).message, /EACCES\): a socket that this user may not connect to is there/);
+    assert.deepEqual(await readdir(folder), ["a.sock"]);
   });
 
   test("is made although a process ended while it made its own, but not through a link", async (t) => {
