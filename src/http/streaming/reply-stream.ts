@@ -303,10 +303,11 @@ class ReplyStream implements StreamReader {
     if (!verdict) return false;
     const judged: { isJson: boolean | undefined } = { isJson: undefined };
     this.#judged = judged;
-    verdict.then((isJson) => {
+    const go = (isJson: boolean) => {
       judged.isJson = isJson;
       this.#pump();
-    });
+    };
+    verdict.then(go, () => go(false));
     return true;
   }
 
