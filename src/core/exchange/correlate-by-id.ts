@@ -47,8 +47,9 @@ export class CorrelateById implements Correlation {
     this.#aliases.learn(connection, wire, alias, (known) => this.#table.has(known));
   }
 
-  cancelOnceNamed(wire: WireId): void {
-    if (this.#ids.isBuried(wire)) this.#uncancelled.add(wire);
+  /** An entry of an older connection may not be buried, while another one with the same id is. */
+  cancelOnceNamed({ wire, phase }: SentEntry): void {
+    if (wire !== undefined && this.#ids.phaseOf(wire) === phase) this.#uncancelled.add(wire);
   }
 
   takeUncancelled(wire: WireId): boolean {

@@ -43,8 +43,8 @@ export interface Correlation {
    * `newest`: the request went out on the newest connection.
    */
   orphaned(entry: SentEntry, now: number, newest: boolean): void;
-  /** Takes note that a request which was orphaned is to be cancelled once its alias is known. */
-  cancelOnceNamed(wire: WireId): void;
+  /** Takes note that an entry which was orphaned is to be cancelled once its alias is known. */
+  cancelOnceNamed(entry: SentEntry): void;
   /** @returns true, once, for such a request whose reply has not ended yet */
   takeUncancelled(wire: WireId): boolean;
   /** The phase of a request that ended while its reply may still come; undefined if none is known. */

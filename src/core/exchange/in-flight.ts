@@ -252,7 +252,7 @@ export class InFlight {
     const frame = cancels && wire !== undefined ? this.cancellation(wire, phase.connection) : undefined;
     this.correlation.orphaned(entry, now, this.#delivery.isNewest(phase.connection));
     if (frame !== undefined) this.#effects.push({ type: "send", connection: phase.connection, frame });
-    else if (cancels && wire !== undefined) this.correlation.cancelOnceNamed(wire);
+    else if (cancels) this.correlation.cancelOnceNamed(entry);
   }
 
   /** Cancels the rest of a reply that nobody reads, now that its alias is known. */

@@ -38,6 +38,12 @@ export default {
       { tests: ["test/core/exchange/exchange-alias"] },
     ],
     [
+      "an entry of an older connection cancels another one's reply",
+      "this.#ids.phaseOf(wire) === phase",
+      "this.#ids.isBuried(wire)",
+      { tests: ["test/core/exchange/exchange-alias"] },
+    ],
+    [
       "an alias that comes after the end cancels",
       "this.#aliases.forget(wire);\n    this.#uncancelled.delete(wire);",
       "this.#aliases.forget(wire);",

@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { ConfiguredFrames } from "../../../src/core/exchange/configured-frames.ts";
+import { CorrelateById } from "../../../src/core/exchange/correlate-by-id.ts";
+import { RequestTable, type SentEntry } from "../../../src/core/exchange/request-table.ts";
 import { type JsonOptions, json } from "../../../src/protocols/json.ts";
 import { preparePatterns } from "../../../src/protocols/lazy-pattern.ts";
 import { textByOrder } from "../../../src/protocols/text-by-order.ts";
@@ -232,4 +235,16 @@ test("text without ids has all_of, too, and a late rest ends with its last condi
   const outcome = model.lates.get(late);
   assert.equal(outcome?.type === "reply" && outcome.body, "B2\nA2");
   assert.deepEqual(model.open, [next]);
+});
+
+test("an older connection's request cancels nothing of the newest's, though their callers chose the same id", () => {
+  const correlation = new CorrelateById(new RequestTable(), new ConfiguredFrames(), { maxId: 100, ids: "callers" });
+  const sent = (connection: number) => ({ wire: "mine", phase: { connection } }) as SentEntry;
+  const [older, newest] = [sent(1), sent(2)];
+  correlation.orphaned(newest, 0, true);
+  correlation.orphaned(older, 0, false);
+  correlation.cancelOnceNamed(older);
+  assert.equal(correlation.takeUncancelled("mine"), false);
+  correlation.cancelOnceNamed(newest);
+  assert.deepEqual([correlation.takeUncancelled("mine"), correlation.takeUncancelled("mine")], [true, false]);
 });
