@@ -1,4 +1,4 @@
-/** The farewell: the last response on an idle connection of a service that stops. */
+/** The last response on an idle connection of a service that stops. */
 
 import { refused } from "../errors.ts";
 import { problemDocument } from "./problem.ts";
@@ -7,7 +7,7 @@ import { problemDocument } from "./problem.ts";
  * A response in bytes of HTTP, to a request that may be crossing the connection's end. Its status is 408, which clients
  * take on an idle connection for a polite end (RFC 9110, section 15.5.9), and repeat a request that got it.
  */
-export function farewell(): string {
+export function lastResponse(): string {
   const { failure } = refused("shutting_down", "the connection was idle and ended, because the service is stopping");
   const body = `${JSON.stringify({ ...problemDocument(failure), status: 408 })}\n`;
   const head = [

@@ -44,7 +44,7 @@ type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
 interface TrackedSocket {
   /** The time from which it has its grace; negative infinity while it has none. */
   since: number;
-  /** True once the farewell was sent. */
+  /** True once its last response was sent. */
   dismissed: boolean;
   /** The number of responses that are begun and not yet written completely. */
   responses: number;
@@ -64,7 +64,7 @@ export async function listen(
   onListening: (server: Server) => void = () => {},
 ): Promise<Listener> {
   const { fetch, host, port, socket: socketFile, tls } = options;
-  const { keepAliveMs, connectionsMax, onFull, farewell, refusal } = options;
+  const { keepAliveMs, connectionsMax, onFull, lastResponse, refusal } = options;
   /** Accepted connections; on HTTPS also those whose handshake is not done. */
   const accepted = new Set<Socket>();
   const connections = new Map<Socket, TrackedSocket>();
@@ -215,7 +215,7 @@ export async function listen(
   const dismiss = (socket: Socket, connection: TrackedSocket, now: number): void => {
     connection.dismissed = true;
     connection.since = now;
-    socket.end(farewell);
+    socket.end(lastResponse);
   };
   const deadline = new WriteDeadline();
   setInterval(() => {

@@ -83,7 +83,7 @@ export interface ListenOptions {
   /** The listener does not accept connections any more, and cannot be mended. */
   onDeaf(): void;
   /** The response, as bytes of HTTP, with which an idle connection ends. */
-  readonly farewell: string;
+  readonly lastResponse: string;
   /** The response to a request that the listener cannot hand to `fetch`. */
   refusal(status: 400 | 405 | 408 | 413 | 417 | 431, detail: string): Refusal;
 }
@@ -125,7 +125,7 @@ export interface Listener {
   close(): void;
   /** Resolves when every begun response is written, except those on a kept connection. */
   flushed(kept: ReadonlySet<object>): Promise<void>;
-  /** Ends every connection that is not kept: an idle one with the farewell, after its grace, and others at once. */
+  /** Ends every connection that is not kept: an idle one with its last response, after its grace, and others at once. */
   cut(kept: ReadonlySet<object>): void;
   /** Resolves when the last connection has ended; destroys those that are left after `withinMs`. */
   answered(withinMs: number): Promise<void>;

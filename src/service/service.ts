@@ -10,7 +10,7 @@ import type { DemoUpstream } from "../demo/demo-upstream.ts";
 import { type Failure, refused } from "../errors.ts";
 import { buildApp } from "../http/app.ts";
 import { belowApp } from "../http/below-app.ts";
-import { farewell } from "../http/farewell.ts";
+import { lastResponse } from "../http/last-response.ts";
 import { Metrics } from "../http/metrics/registry.ts";
 import { buildMetricsApp } from "../http/metrics-app.ts";
 import type { AppParts } from "../http/ports.ts";
@@ -108,7 +108,7 @@ export class Service {
         connectionsMax,
         onFull: warnFull(connectionsMax),
         onDeaf: () => deaf.resolve(refused("congested", DEAF).failure),
-        farewell: farewell(),
+        lastResponse: lastResponse(),
         refusal,
       })
       .catch(async (error: unknown) => {
@@ -296,7 +296,7 @@ async function listenForMetrics(
     connectionsMax: SCRAPERS_MAX,
     onFull: () => {},
     onDeaf: () => {},
-    farewell: farewell(),
+    lastResponse: lastResponse(),
     refusal,
   });
   log.info(`metrics on ${serviceAddress({ host, port: listener.port })}/metrics`);

@@ -137,7 +137,7 @@ test("during drain it is not ready, refuses new work and announces the end of th
   assert.equal(upstream.messages.length, 1);
 });
 
-test("from the signal on each response ends its connection, and an idle one ends with a farewell", async (t) => {
+test("from the signal on each response ends its connection, and an idle one ends with a last one", async (t) => {
   const { product } = await start(t, { delay: "400ms" });
   const [asking, idle] = [await RawConnection.open(product, t), await RawConnection.open(product, t)];
   const headers = { "Content-Type": "application/json" };
@@ -152,11 +152,11 @@ test("from the signal on each response ends its connection, and an idle one ends
   const last = await asking.response();
   assert.deepEqual([last.status, last.headers.get("connection")], [200, "close"]);
   assert.equal(await asking.closed(), "fin");
-  const farewell = await idle.response();
-  assert.deepEqual([farewell.status, farewell.headers.get("connection")], [408, "close"]);
-  const { code, sent, retry_safe } = JSON.parse(farewell.body) as Record<string, unknown>;
+  const ending = await idle.response();
+  assert.deepEqual([ending.status, ending.headers.get("connection")], [408, "close"]);
+  const { code, sent, retry_safe } = JSON.parse(ending.body) as Record<string, unknown>;
   assert.deepEqual([code, sent, retry_safe], ["shutting_down", "no", true]);
-  assert.equal(farewell.headers.get("sidesocket-sent"), "no");
+  assert.equal(ending.headers.get("sidesocket-sent"), "no");
   assert.equal(await idle.closed(), "fin");
   assert.equal((await product.ended()).code, 0);
 });

@@ -47,7 +47,7 @@ test("a caller that connected just before the end and then asks still gets the r
     const answer = await late.response().catch(() => undefined);
     const { code, report } = await endOf(product, performance.now());
     assert.equal(code, 0);
-    // On a busy machine the moment may have passed: the idle connection has had its farewell.
+    // On a busy machine the moment may have passed: the idle connection has had its last response.
     if (answer && answer.status !== 408) return assert.deepEqual(JSON.parse(answer.body), report);
     assert.ok(round < 5, "the connection was ended in every round");
   }

@@ -127,7 +127,7 @@ describe("under load", () => {
     assert.ok(ms < 3_000, `${ms} ms`);
     assert.equal(exit_code, 0);
     assert.equal(upstream.connections[0]?.closed?.code, 1001);
-    // 408 is the farewell of an idle connection: a request that crosses it was not sent.
+    // 408 is the last response of an idle connection: a request that crosses it was not sent.
     assert.ok(
       outcomes.every((outcome) => outcome === "refused" || [200, 408, 503].includes(outcome)),
       `${new Set(outcomes)}`,

@@ -24,7 +24,7 @@ const { port } = await runtime.listen({
   connectionsMax: CONNECTIONS,
   onFull: () => process.exit(3),
   onDeaf: () => {},
-  farewell: "",
+  lastResponse: "",
   refusal: (status: number) => ({ status, reason: "", headers: {}, body: "" }),
 });
 

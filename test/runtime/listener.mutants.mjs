@@ -21,7 +21,7 @@ export default {
     ],
     ["callers of /shutdown are cut", "kept.has(socket) || since", "since", { tests: ["test/exit/callers"] }],
     ["a connection opened just now is cut", " || since > now - (isFresh ? FRESH_GRACE_MS : GRACE_MS)", ""],
-    ["an idle connection ends without the farewell", "socket.end(farewell);", "socket.end();"],
+    ["an idle connection ends without its last response", "socket.end(lastResponse);", "socket.end();"],
     [
       "an idle connection has no grace at the retirement",
       "connection.responses === 0) connection.since = now;",

@@ -26,7 +26,7 @@ const HEADERS_WITHIN_MS = 10_000;
 const ENDLESS_BYTES = 64 * 1024 * 1024;
 const LARGE_BYTES = 16 * 1024 * 1024;
 
-const FAREWELL = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbye\n";
+const LAST_RESPONSE = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbye\n";
 
 const place = {
   host: "127.0.0.1",
@@ -35,7 +35,7 @@ const place = {
   connectionsMax: 1_000,
   onFull: () => {},
   onDeaf: () => {},
-  farewell: FAREWELL,
+  lastResponse: LAST_RESPONSE,
   refusal: (status: number, body: string) => ({ status, reason: "", headers: { Connection: "close" }, body }),
 };
 
@@ -157,7 +157,7 @@ test("a new connection is not cut and gets its response; one that stays silent i
   }
 });
 
-test("a retired listener ends each connection with its next response, and idle ones with the farewell", async (t) => {
+test("a retired listener ends each connection with its next response, and idle ones with a last one", async (t) => {
   const site = await open("here", t);
   const [asking, idle] = [await RawConnection.open(site, t), await RawConnection.open(site, t)];
   for (const caller of [asking, idle]) {
@@ -175,10 +175,10 @@ test("a retired listener ends each connection with its next response, and idle o
   site.cut(new Set());
   // A request that crosses the connection's end finds a response, and then the end.
   idle.send({ path: "/" });
-  const farewell = await idle.response();
-  assert.deepEqual([farewell.status, farewell.body], [408, "bye\n"]);
+  const ending = await idle.response();
+  assert.deepEqual([ending.status, ending.body], [408, "bye\n"]);
   assert.equal(await idle.closed(), "fin");
-  assert.ok(idle.received.endsWith(FAREWELL), "nothing follows the farewell");
+  assert.ok(idle.received.endsWith(LAST_RESPONSE), "nothing follows it");
 });
 
 test("an endless header is cut after 10 s, even after a response, and an idle connection is kept", async (t) => {
