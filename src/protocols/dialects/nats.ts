@@ -25,7 +25,7 @@ const PREFIX = /^(?=.{1,100}$)[^\s.*>\p{Cc}]+(?:\.[^\s.*>\p{Cc}]+)*$/u;
 const REFUSED_PUBLICATION = /^permissions violation for publish to "(.*)"$/i;
 const REFUSED_SUBSCRIPTION = /^(?:permissions violation for subscription|invalid subject|maximum subscriptions)/i;
 
-/** The client as it introduces itself, besides its login. The first version has no news of the cluster in later INFOs. */
+/** The client as it introduces itself, without its login. In version 0 no later INFO has news of the cluster. */
 const CLIENT = {
   verbose: false,
   pedantic: false,

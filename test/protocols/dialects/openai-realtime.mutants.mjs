@@ -10,7 +10,7 @@ export default {
       'final: [{ match: { "/type": "response.created" } }',
     ],
     ["a caller who leaves cancels nothing", "alias === undefined ? undefined", "alias !== undefined ? undefined"],
-    ["a response that failed seems to be whole", "matchesFrame(last, CUT_SHORT)", "false"],
+    ["a response that failed seems to be whole", "matchesFrame(frame, CUT_SHORT)", "false"],
     ["audio of a response is not passed on", "matchesFrame(frame, AUDIO)", "false"],
   ],
 };

@@ -26,12 +26,12 @@ test("a response is cancelled by its id, and not before that is known", () => {
 test("a reply is cut short by a response that did not complete, a call of tools, and an interruption", () => {
   const done = (status: string) => `{"type":"response.done","response":{"status":"${status}"}}`;
   for (const status of ["failed", "cancelled", "incomplete"])
-    assert.equal(openai.refuses?.(done(status)), true, status);
+    assert.equal(openai.cutsShort?.(done(status)), true, status);
   for (const whole of [done("completed"), '{"type":"response.created","response":{"status":"in_progress"}}'])
-    assert.equal(openai.refuses?.(whole), false, whole);
+    assert.equal(openai.cutsShort?.(whole), false, whole);
   for (const cut of ['{"toolCall":{}}', '{"serverContent":{"interrupted":true}}'])
-    assert.equal(gemini.refuses?.(cut), true);
-  assert.equal(gemini.refuses?.('{"serverContent":{"turnComplete":true}}'), false);
+    assert.equal(gemini.cutsShort?.(cut), true);
+  assert.equal(gemini.cutsShort?.('{"serverContent":{"turnComplete":true}}'), false);
 });
 
 test("the bytes of a frame are those of its audio, if it has some", () => {
