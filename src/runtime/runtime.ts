@@ -125,7 +125,7 @@ export interface Listener {
   close(): void;
   /** Resolves when every begun response is written, except those on a kept connection. */
   flushed(kept: ReadonlySet<object>): Promise<void>;
-  /** Ends every connection that is not kept: an idle one with its last response, after its grace, and others at once. */
+  /** Ends every connection that is not kept: an idle one with its last response, after its grace; others at once. */
   cut(kept: ReadonlySet<object>): void;
   /** Resolves when the last connection has ended; destroys those that are left after `withinMs`. */
   answered(withinMs: number): Promise<void>;
