@@ -12,7 +12,7 @@ export default {
     ["a second begin lengthens the step that waits", "Math.min(leaving.stepDueAt, leaving.until)", "leaving.until"],
     ["a second begin does not shorten the step", "Math.min(leaving.stepDueAt, leaving.until)", "leaving.stepDueAt"],
     ["a second begin gives more time", "Math.min(known.closedBy, closedBy)", "closedBy"],
-    ["a connection that is gone hears the rest", "clearTimeout(this.#leaving.get(connection)?.timer);", ""],
+    ["a connection that is gone hears the rest", "    this.#leaving.delete(connection);\n", ""],
     [
       "the connection is not closed after it",
       "this.end(connection);\n    this.#env.close",
