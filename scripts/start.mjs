@@ -21,6 +21,7 @@ const OPTIONS = [
   "subprotocol",
   "host",
   "port",
+  "listen-path",
   "token-file",
   "shutdown-token-file",
   "log-level",
