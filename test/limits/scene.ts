@@ -16,6 +16,8 @@ export const MIB = 1024 * 1024;
 const RESIDENT_MAX = 900 * MIB;
 /** The bound on half of the probes, and on each of them: the machine runs other tests beside, which may take a second. */
 const PROBE_MS = 100;
+/** The least number of probes whose median says something. */
+const PROBES_MIN = 20;
 const SLOWEST_PROBE_MS = 5_000;
 /** The bound on a turn of the main thread, in processor time: so that it holds on a busy machine, too. */
 const MAIN_TURN_MS = 200;
@@ -123,7 +125,8 @@ export async function startScene(
       t.diagnostic(`free after ${Math.round(performance.now() - began)} ms, ${after} MB resident`);
       assert.ok(during.probes > 0 && during.served > 0, JSON.stringify(during));
       assert.deepEqual(during.failed, [], "others are served");
-      assert.ok(during.median < PROBE_MS, `half of /livez took ${during.median} ms`);
+      // Of a short attack there are few probes, and on a busy machine half of them may come in one burst.
+      if (during.probes >= PROBES_MIN) assert.ok(during.median < PROBE_MS, `half of /livez took ${during.median} ms`);
       assert.ok(during.slowest < SLOWEST_PROBE_MS, `/livez took ${during.slowest} ms`);
       turns.assertShort(turnMs, "main");
       assert.ok(during.resident < RESIDENT_MAX, `${Math.round(during.resident / MIB)} MB resident`);
