@@ -13,6 +13,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { median } from "./figures.mjs";
 import { loads, put } from "./loads.mjs";
 import { row, startRow, startUpstream } from "./rows.mjs";
 
@@ -46,11 +47,11 @@ for (const name of names) {
     for (const folder of [one, two, two, one]) cpu[folder] += await cpuOf(folder, loads[name]);
     ratios.push(cpu["."] / cpu[other]);
   }
-  const { median, error } = summary(ratios);
-  const isOver = median - error > Number(flags.atMost);
+  const { middle, error } = summary(ratios);
+  const isOver = middle - error > Number(flags.atMost);
   isWorse ||= isOver;
   console.log(
-    `${name}: ${median.toFixed(3)} ± ${error.toFixed(3)} of ${ref}${isOver ? `, more than ${flags.atMost}` : ""}`,
+    `${name}: ${middle.toFixed(3)} ± ${error.toFixed(3)} of ${ref}${isOver ? `, more than ${flags.atMost}` : ""}`,
   );
 }
 process.exit(isWorse ? 1 : 0);
@@ -82,12 +83,9 @@ async function cpuOf(folder, load) {
 }
 
 function summary(ratios) {
-  const sorted = ratios.toSorted((a, b) => a - b);
-  const half = sorted.length / 2;
-  const median = sorted.length % 2 === 0 ? (sorted[half - 1] + sorted[half]) / 2 : sorted[Math.floor(half)];
   const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
   const spread = ratios.reduce((sum, ratio) => sum + (ratio - mean) ** 2, 0) / Math.max(1, ratios.length - 1);
-  return { median, error: Math.sqrt(spread / ratios.length) };
+  return { middle: median(ratios), error: Math.sqrt(spread / ratios.length) };
 }
 
 function run(cwd, program, ...args) {

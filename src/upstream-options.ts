@@ -277,7 +277,7 @@ export type ProtocolOptions =
         | {
             /** The errors that name no request. */
             readonly when: ConditionOptions;
-            /** What becomes of the requests in flight. */
+            /** The fate of the requests in flight. */
             readonly do: "fail_oldest" | "message" | "fail_all";
           }
         | undefined;
@@ -286,7 +286,7 @@ export type ProtocolOptions =
       readonly preset: "json";
       /** How a reply finds its request: by an id, or by order, with one request at a time. Default: `"id"`. */
       readonly correlation?: "id" | "order" | undefined;
-      /** Where ids are, and what they are. */
+      /** The places of ids, and their kind. */
       readonly id?:
         | {
             /**
@@ -340,14 +340,14 @@ export type ProtocolOptions =
         | {
             /** The errors that name no request. */
             readonly when: ConditionOptions;
-            /** What becomes of the requests in flight. */
+            /** The fate of the requests in flight. */
             readonly do: "fail_oldest" | "message" | "fail_all";
           }
         | undefined;
     })
   | (OptionsOfPresets & {
       readonly preset: "text";
-      /** Where ids are, and what they are; without it, replies are correlated by order. */
+      /** The places of ids, and their kind; without it, replies are correlated by order. */
       readonly id?:
         | {
             /** A pattern that finds the caller's id, or a template with $id and $message. */
@@ -384,7 +384,7 @@ export type ProtocolOptions =
         | {
             /** The errors that name no request. */
             readonly when: ConditionOptions;
-            /** What becomes of the requests in flight. */
+            /** The fate of the requests in flight. */
             readonly do: "fail_oldest" | "message" | "fail_all";
           }
         | undefined;
@@ -435,7 +435,7 @@ export type ProtocolOptions =
       readonly preset: "gemini-live";
       /** The model, as models/…; without it, give a greeting. */
       readonly model?: string | undefined;
-      /** What the model answers with: AUDIO, by default, or TEXT. */
+      /** The form of the model's answers: AUDIO, by default, or TEXT. */
       readonly modality?: string | undefined;
       /** The name of the voice. */
       readonly voice?: string | undefined;

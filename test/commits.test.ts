@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
+import { lacks } from "./real/programs.ts";
 import { type Ran, run } from "./support/child.ts";
-import { findOnPath, root, runtime } from "./support/root.ts";
+import { root, runtime } from "./support/root.ts";
 
 const BODY = "\n\nBecause of a reason.";
 /** The configuration of a person or a machine must not decide: it may demand signatures, for one. */
@@ -19,15 +20,7 @@ const env = {
   GIT_COMMITTER_NAME: "someone",
   GIT_COMMITTER_EMAIL: "someone@example.org",
 };
-const skip = hasGit() ? false : "git is not installed";
-
-function hasGit(): boolean {
-  try {
-    return findOnPath("git") !== "";
-  } catch {
-    return false;
-  }
-}
+const skip = lacks("git");
 
 interface Repository {
   readonly folder: string;

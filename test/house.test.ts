@@ -19,8 +19,6 @@ interface Rule {
 
 /** The longest line, in characters. */
 const COLUMNS = 120;
-/** The share of comments that may begin with a relative pronoun. */
-const RELATIVE_SHARE = 0.02;
 const RELATIVE = /^(What|Who|Whom|Whose|Whoever|Where|Whether)\b/;
 
 /** Files that face each other across the thread or the HTTP boundary and share a name for that reason. */
@@ -64,11 +62,10 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
-    name: "hardly any comment begins with a relative pronoun",
+    name: "no comment begins with a relative pronoun",
     violations: (sources) => {
       const comments = Object.values(sources).flatMap(commentsIn);
-      const relative = comments.filter((comment) => RELATIVE.test(comment));
-      return relative.length <= RELATIVE_SHARE * comments.length ? [] : relative.map((comment) => comment.slice(0, 80));
+      return comments.filter((comment) => RELATIVE.test(comment)).map((comment) => comment.slice(0, 80));
     },
     examples: [
       [{ "a.ts": "// Who waits is notified.\n" }, ["Who waits is notified."]],

@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
+import { lacks } from "./real/programs.ts";
 import { type Ran, run } from "./support/child.ts";
-import { findOnPath, nodePath, root, runtime } from "./support/root.ts";
+import { nodePath, root, runtime } from "./support/root.ts";
 
-const skip = runtime === "deno" ? "npm publishes, and so Node releases" : hasGit() ? false : "git is not installed";
+const skip = runtime === "deno" ? "npm publishes, and so Node releases" : lacks("git");
 const env = { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null" };
 const FILES = {
   "src/version.ts": `export const version = "1.2.0";\n`,
@@ -23,14 +24,6 @@ const FILES = {
   ".gitignore": "build/\n",
 };
 const NOTES = "### Fixed\n\n- [Here](docs/a.md#b) and [there](https://example.org/).";
-
-function hasGit(): boolean {
-  try {
-    return findOnPath("git") !== "";
-  } catch {
-    return false;
-  }
-}
 
 interface Repository {
   readonly folder: string;

@@ -21,7 +21,7 @@ export interface Expanded {
   readonly text: string;
   /** The variables that it names. */
   readonly names: readonly string[];
-  /** What is wrong with it, each to be put behind the name of its key. */
+  /** The faults in it, each to be put behind the name of its key. */
   readonly problems: readonly string[];
 }
 

@@ -129,7 +129,7 @@ const collect = z
 const errors = z
   .strictObject({
     when: condition.describe("The errors that name no request."),
-    do: z.enum(ERROR_DEEDS).describe("What becomes of the requests in flight."),
+    do: z.enum(ERROR_DEEDS).describe("The fate of the requests in flight."),
   })
   .optional()
   .describe("The way to treat an error that names no request.");
@@ -156,7 +156,7 @@ const protocolOptions = z
           .enum(["id", "order"])
           .prefault("id")
           .describe("How a reply finds its request: by an id, or by order, with one request at a time."),
-        id: jsonId.optional().describe("Where ids are, and what they are."),
+        id: jsonId.optional().describe("The places of ids, and their kind."),
         reply: condition.optional().describe("A frame with our id that does not meet this is a message, not a reply."),
         skip: conditions.optional().describe("Frames with our id that precede the reply; they are messages."),
         final,
@@ -182,7 +182,7 @@ const protocolOptions = z
           })
           .superRefine(checkTextId)
           .optional()
-          .describe("Where ids are, and what they are; without it, replies are correlated by order."),
+          .describe("The places of ids, and their kind; without it, replies are correlated by order."),
         reply: condition.optional().describe("The frames that are replies: others are messages."),
         skip: conditions.optional().describe("Frames that precede the reply; they are messages."),
         final,

@@ -33,7 +33,7 @@ const PLACES = {
     below("upstreams.*.protocol", "frames.split", "answers.*.copy.*", "version", "schema", "intents"),
     below("upstreams.*.protocol", "model", "voice", "modality"),
   ),
-  /** What has a secret's name or the look of a key: conditions on what comes in, and the places of ids. */
+  /** Texts with a secret's name or the look of a key: in conditions on what comes in, and in places of ids. */
   keys: placesOf(
     below("upstreams.*", "greeting.*.expect.**", "greeting.*.reject.**", "farewell.*.expect.**"),
     below("upstreams.*", "keepalive.heartbeat.expect.**", "capture.*.when.**"),
@@ -44,7 +44,7 @@ const PLACES = {
     below("upstreams.*.subscriptions.*", "agreed.**", "refused.**", "ended.**"),
     below("upstreams.*.webhooks.*", "where.**", "when.**"),
   ),
-  /** What is no name in a message. */
+  /** Texts that are no names in a message. */
   sent: placesOf(
     below("upstreams.*", "greeting.*.send.**", "farewell.*.send.**", "keepalive.heartbeat.send.**", "add.**"),
     below("upstreams.*.protocol", "cancel.**", "answers.*.send.**"),
@@ -57,7 +57,7 @@ const PLACES = {
     below("upstreams.*", "proxy", "proxy.url"),
     below("upstreams.*", "webhooks.*.proxy", "webhooks.*.proxy.url"),
   ),
-  /** What is not the subprotocol of a preset: in others, tokens are sent. */
+  /** Subprotocols of no preset: in these, tokens are sent. */
   subprotocol: placesOf(["upstreams.*.subprotocols.*"]),
 } as const;
 

@@ -220,8 +220,8 @@ export interface ResponseStream {
   /** Null while the response waits for another one on its connection. */
   readonly socket: object | null;
   /**
-   * One listener to `close`, null without one: an emitter's costs a request as much as its budget. Undefined on
-   * responses of other listeners than ours.
+   * One listener to `close`, null without one: in a field it costs a request less than in the emitter's list.
+   * Undefined on responses of other listeners than ours.
    */
   onClose?: (() => void) | null;
   /** True if writes are framed as chunks and `end` adds the last chunk. */

@@ -5,7 +5,7 @@ import type { Body } from "../protocols/protocol.ts";
 
 /** The promise of a reply: resolves with the text of a text frame, and the bytes of a binary one. */
 export class PendingReply extends Promise<Body> {
-  /** What `then` returns is an ordinary promise. */
+  /** An ordinary promise is returned by `then`. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise;
   }

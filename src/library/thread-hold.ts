@@ -19,7 +19,7 @@ export class ThreadHold {
     const thread = runtime.startThread(this.#file);
     this.#threads.add(thread);
     void thread.ended.then(() => this.#threads.delete(thread));
-    // Whoever starts it listens to its port in this turn, which holds the program again.
+    // Its port is listened to in this turn, by the one who starts it: that holds the program again.
     queueMicrotask(() => {
       if (this.#onIdle) thread.unref();
     });

@@ -126,7 +126,7 @@ export type DecodedMessage =
 
 export type DecodedError = Extract<DecodedMessage, { readonly type: "error" }>;
 
-/** What a frame does for the end of a reply that ends when several conditions have been met, in any order. */
+/** The part of a frame in the end of a reply that ends when several conditions have been met, in any order. */
 interface TowardsEnd {
   /** The conditions that the frame meets, and all that there are, as bits. */
   readonly met: number;

@@ -63,7 +63,7 @@ function showing(leaf: string | number): Set<string> {
 
 const shown = { key: showing(KEY), word: showing(WORD), number: showing(NUMBER) };
 
-/** What comes in, and the places of ids: only the look or the name of a key makes a text secret there. */
+/** Places of what comes in, and of ids: only the look or the name of a key makes a text secret there. */
 const CONDITION =
   /\.(?:expect|reject|when|on|where|reply|skip|final|ignore|sends|id|match|has|lacks|text|any|all|not|agreed|refused|ended)(?:\.|$)/;
 

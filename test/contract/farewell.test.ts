@@ -26,7 +26,7 @@ test("a connection says its farewell before its close frame, if it was ready, an
       if (connection.path !== "/calls") return;
       const { id, method } = JSON.parse(String(message)) as Rpc;
       if (method === "hold") return;
-      // What an upstream still says on its way out is no part of the farewell.
+      // The last words of an upstream on its way out are no part of the farewell.
       if (method === "bye") connection.send({ jsonrpc: "2.0", method: "so soon" });
       if (id !== undefined) connection.send({ jsonrpc: "2.0", id, result: method });
     },

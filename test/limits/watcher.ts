@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { residentBytes } from "../support/proc.ts";
-import { delay } from "../support/until.ts";
+import { delay, until } from "../support/until.ts";
 import type { Watched } from "./scene.ts";
 
 const [url = "", pid = "", token = ""] = process.argv.slice(2);
@@ -59,7 +59,10 @@ async function call(): Promise<void> {
   }
 }
 
-const control = createServer((_request, response) => {
+/** Tells what was found since it was asked last, once there are as many probes as `?probes` says. */
+const control = createServer(async (request, response) => {
+  const least = Number(new URL(request.url ?? "/", "http://watcher").searchParams.get("probes"));
+  await until(() => times.length >= least, { within: WITHIN_MS, every: 5, what: `${least} probes` }).catch(() => {});
   const found = {
     ...watched,
     median: quantile(times, 0.5),

@@ -14,7 +14,7 @@ const publications = fc.record({
   payload: fc.uint8Array({ maxLength: 600 }),
 });
 
-/** What the server makes of a publication: the message for the subscription 7. */
+/** The message that the server makes of a publication, for the subscription 7. */
 function delivered(bytes: Uint8Array): Uint8Array {
   const at = bytes.indexOf(10);
   const line = Buffer.from(bytes.subarray(0, at)).toString();

@@ -165,7 +165,7 @@ const frame = fc.oneof(
   fc.array(sized, { minLength: 1, maxLength: 6 }).map((each) => JSON.stringify(each)),
 );
 
-/** What a protocol makes of a frame, with its reply in the caller's form. */
+/** The classification of a frame, with its reply in the caller's form. */
 function judged(decoded: Decoded, expand: (text: string) => string | undefined) {
   if (decoded.type !== "reply") return { type: decoded.type };
   const rendered = decoded.render('"own"');

@@ -18,6 +18,8 @@ import { bounded, type Cleanup, delay, until } from "../support/until.ts";
 
 /** Time that a connection without a pending request is spared, in milliseconds. */
 const GRACE_MS = 100;
+/** The same before its first request. */
+const FRESH_GRACE_MS = 400;
 /** Time limit for a header, in milliseconds. */
 const HEADERS_WITHIN_MS = 10_000;
 /** More bytes than the buffers of both ends of a connection can hold. */
@@ -153,7 +155,7 @@ test("a new connection is not cut and gets its response; one that stays silent i
       return silent.ended !== undefined;
     };
     // Node itself would wait longer for a header.
-    await until(isCut, { what: "the end of the silent one", within: 5_000 });
+    await until(isCut, { what: "the end of the silent one", within: 3 * FRESH_GRACE_MS });
     return;
   }
 });

@@ -102,10 +102,10 @@ function withAnswer(race: Race, families: readonly Family[], addresses: readonly
   const hasTried = race.known.length > race.untried.length;
   const start = awaited.includes(6) ? (race.nextAt ?? now + race.pauses.ipv6_wait) : now;
   const untried = [...race.untried, ...added];
+  const tried: Race = { ...race, awaited, known, untried, turn };
+  if (!hasTried) return { ...tried, nextAt: known.length > 0 ? start : undefined };
   // More addresses share the time that is left: the pause that has begun is shortened as well.
-  const shared = Math.min(race.nextAt ?? now, now + pauseBefore(untried.length, race, now));
-  const nextAt = hasTried ? shared : known.length > 0 ? start : undefined;
-  return { ...race, awaited, known, untried, turn, nextAt };
+  return { ...tried, nextAt: Math.min(race.nextAt ?? now, now + pauseBefore(untried.length, race, now)) };
 }
 
 /** Begins the try that is due, and sets the timer for the one after it. */

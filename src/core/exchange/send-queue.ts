@@ -25,7 +25,7 @@ export class SendQueue {
   readonly #heard: Pick<HeardFrames, "count">;
   readonly #effects: Effects;
   #pace: { readonly settings: Pace; readonly limit: RateLimit; readonly reserved: number } | undefined;
-  /** Whose message goes out next, if both owners have some. */
+  /** The owner of the message that goes out next, if both have some. */
   #turn: Owner = "caller";
   #pacedUntil: number | undefined;
   #availability: Availability = { type: "hold" };

@@ -23,7 +23,7 @@ import { flat } from "../util/flat.ts";
 export interface Recipe {
   /** A text, which is sent as it is, or a value. Placeholders are in it until it is sent; also in `unsubscribe`. */
   readonly request: unknown;
-  /** Where the frame that agrees has the upstream's id. */
+  /** The place of the upstream's id in the frame that agrees. */
   readonly idPlace: AgreedId | undefined;
   /** Tests if a message belongs to the subscription, given the upstream's id. */
   readonly owns: Test;
@@ -35,7 +35,7 @@ export interface Recipe {
   readonly isRefusal: Test;
   /** Tests if a message ends the subscription, given the upstream's id. */
   readonly ended: Test | undefined;
-  /** Where messages may have the upstream's id. */
+  /** The places in messages that may have the upstream's id. */
   readonly idPlaces: readonly IdPlace[];
   readonly unsubscribe: unknown;
   /** Returns what to tell people of a frame that refuses or ends it, if not the whole frame. */

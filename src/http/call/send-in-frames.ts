@@ -19,6 +19,7 @@ import { readWaitLimit } from "./timeout.ts";
 
 /** The time for the whole body and its frames: less than the listener gives a request, so that we can say how far. */
 const WITHIN_MS = 28_000;
+
 /** @param size of a frame in bytes @param confirms true to have each frame proven by a pong before the next one */
 export async function sendInFrames(
   c: Context<Env>,

@@ -90,7 +90,7 @@ export const geminiLive: Dialect<"model" | "modality" | "voice" | "instructions"
   ],
   options: {
     model: "The model, as models/…; without it, give a greeting.",
-    modality: "What the model answers with: AUDIO, by default, or TEXT.",
+    modality: "The form of the model's answers: AUDIO, by default, or TEXT.",
     voice: "The name of the voice.",
     instructions: "The instructions for the model.",
   },

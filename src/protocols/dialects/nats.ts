@@ -178,7 +178,7 @@ class Talks implements ConnectionStates {
     if (talk) talk.last = { frame, decoded: talk.decode(frame) };
   }
 
-  /** What a connection has taken last; any other frame is looked at as if it were the first. */
+  /** The frame that a connection has taken last, decoded; any other is looked at as if it were the first. */
   decoded(frame: Body, connection = 0): Decoded {
     const last = this.#all.get(connection)?.last;
     return last?.frame === frame ? last.decoded : this.#new(connection).decode(frame);

@@ -77,7 +77,7 @@ export class BlockingLines {
   }
 
   async #onOrder({ supply, words }: HostLine, order: LineOrder): Promise<void> {
-    // What could not be prepared is refused with the reason.
+    // An order that could not be prepared is refused with the reason.
     if (order.type === "subscribe") await this.#orders.prepare(order.order).catch(() => {});
     supply.postMessage(this.order(order));
     ring(words);

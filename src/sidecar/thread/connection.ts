@@ -542,9 +542,13 @@ export class Connection {
   }
 
   #largeReply(connection: number, skeleton: Skeleton, now: number): boolean {
+    return !wantsFrames(this.#sessionOf(connection), connection) && this.#events.largeReply(connection, skeleton, now);
+  }
+
+  /** The session that frames of a connection concern: of an older connection, the current one. */
+  #sessionOf(connection: number): Session {
     const { current, successor } = this.#rotation;
-    const session = successor?.connection === connection ? successor : current;
-    return !wantsFrames(session, connection) && this.#events.largeReply(connection, skeleton, now);
+    return successor?.connection === connection ? successor : current;
   }
 
   /** The secrets that hide the parts of a frame, those included that it brings. */
@@ -563,8 +567,7 @@ export class Connection {
     if (isRead && this.#captures.take(connection, frame, keepalive)) this.#advance({ type: "captured", connection });
     this.#env.tape?.frame("received", connection, frame, this.#secrets);
     if (isRead && this.#farewells.has(connection) && this.#isAwaited(connection, frame)) return;
-    const { current, successor } = this.#rotation;
-    const session = successor?.connection === connection ? successor : current;
+    const session = this.#sessionOf(connection);
     if (isRead && session.connection === connection) this.#noteAddress(connection, frame, now);
     if (!wantsFrames(session, connection)) {
       this.#events.frame(connection, frame, now);

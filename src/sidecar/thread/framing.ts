@@ -83,7 +83,7 @@ export class Framing {
     return undefined;
   }
 
-  /** Where messages are JSON, bytes that hold JSON are its text: the opcode says nothing about the content. */
+  /** In a protocol of JSON, bytes that hold JSON are its text: the opcode says nothing about the content. */
   *#handOn(piece: Body, handOn: (message: Body) => void): Generator<undefined, void> {
     const text = this.#isJson ? textOf(piece) : typeof piece === "string" ? piece : undefined;
     if (text === undefined) handOn(piece);
