@@ -32,11 +32,15 @@ const NAMES = {
 /** The members that all presets share. */
 const SHARED = "OptionsOfPresets";
 
+/** The mapping that a condition is, unless it is a pattern alone. */
+const CONDITION_PARTS = "ConditionParts";
+
 const JSON_TYPE = "string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }";
 
 const { optionsJson } = await import(new URL("../dist/config/json-schema.js", import.meta.url).href);
 const { schema, parts } = optionsJson();
 const { upstream, shutdown } = schema.properties;
+const conditionParts = parts.Condition.anyOf.find(({ type }) => type === "object");
 // Only the service pushes to webhooks, and has instances.
 for (const key of ["webhooks", "params", "instances"]) delete upstream.properties[key];
 
@@ -47,6 +51,7 @@ const text = formatted(
     declaration("UpstreamOptions", { ...upstream, description: "An upstream: its address, its login and its limits." }),
     declaration("ShutdownOptions", { ...shutdown, description: "The time limit of each step of the exit." }),
     ...Object.entries(parts).map(([name, part]) => declaration(NAMES[name], part)),
+    `/** The parts of a condition, which must all hold. */\nexport interface ${CONDITION_PARTS} ${membersOf(conditionParts)}`,
   ].join("\n\n"),
 );
 
@@ -60,9 +65,11 @@ writeFileSync(PATH, text);
 function declaration(name, part) {
   const comment = docComment([part.description]);
   if (name === NAMES.Json) return `${comment}export type ${name} = ${JSON_TYPE};`;
-  if (part.properties) return `${comment}export interface ${name} ${typeOf(part)}`;
   if (part.oneOf) return `${comment}${union(name, part.oneOf)}`;
-  return `${comment}export type ${name} = ${typeOf(part)};`;
+  const type = typeOf(part);
+  return part.properties && type.startsWith("{")
+    ? `${comment}export interface ${name} ${type}`
+    : `${comment}export type ${name} = ${type};`;
 }
 
 /** A union, whose members that all alternatives share are written once. */
@@ -96,10 +103,21 @@ function typeOf(part) {
     case "array":
       return `readonly (${typeOf(part.items)})[]`;
     case "object":
-      return part.properties ? membersOf(part) : `Readonly<Record<string, ${typeOf(part.additionalProperties)}>>`;
+      return part.properties ? objectOf(part) : `Readonly<Record<string, ${typeOf(part.additionalProperties)}>>`;
     default:
       return type;
   }
+}
+
+/** The parts of a condition are written once: an object that has them all is one, with members of its own. */
+function objectOf(part) {
+  const { properties, required = [] } = part;
+  const known = Object.entries(conditionParts.properties);
+  if (!known.every(([key]) => key in properties && !required.includes(key))) return membersOf(part);
+  const same = known.filter(([key, member]) => JSON.stringify(properties[key]) === JSON.stringify(member));
+  const own = Object.entries(properties).filter(([key]) => !same.some(([name]) => name === key));
+  if (own.length === 0) return CONDITION_PARTS;
+  return `(${CONDITION_PARTS} & ${membersOf({ properties: Object.fromEntries(own), required })})`;
 }
 
 /** Durations and sizes are known by their patterns. */

@@ -571,47 +571,21 @@ export type GreetingStepOptions =
       /** The frame to wait for. */
       readonly expect:
         | string
-        | {
+        | (ConditionParts & {
             /** As in a condition; an empty mapping, and nothing else, takes any frame. */
             readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-            /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
-            readonly has?: readonly string[] | undefined;
-            /** Places at which there must be none. */
-            readonly lacks?: readonly string[] | undefined;
-            /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
-            readonly text?: string | undefined;
-            /** Conditions of which one must hold. */
-            readonly any?: readonly ConditionOptions[] | undefined;
-            /** Conditions that must all hold. */
-            readonly all?: readonly ConditionOptions[] | undefined;
-            /** A condition that must not hold. */
-            readonly not?: ConditionOptions | undefined;
             /** Short for a reject with this match beside expect. */
             readonly reject?: Readonly<Record<string, string | number | boolean | null>> | undefined;
             /** The time within which the frame must come. Default: `"5s"`. */
             readonly within?: Duration | undefined;
-          };
+          });
       /** A frame that refuses; looked at before expect. */
       readonly reject?:
         | string
-        | {
-            /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
-            readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-            /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
-            readonly has?: readonly string[] | undefined;
-            /** Places at which there must be none. */
-            readonly lacks?: readonly string[] | undefined;
-            /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
-            readonly text?: string | undefined;
-            /** Conditions of which one must hold. */
-            readonly any?: readonly ConditionOptions[] | undefined;
-            /** Conditions that must all hold. */
-            readonly all?: readonly ConditionOptions[] | undefined;
-            /** A condition that must not hold. */
-            readonly not?: ConditionOptions | undefined;
+        | (ConditionParts & {
             /** When the next attempt is made. By default refuse. */
             readonly class?: "retry" | "slow" | "refuse" | undefined;
-          }
+          })
         | undefined;
     }
   | {
@@ -622,48 +596,22 @@ export type GreetingStepOptions =
       /** The frame to wait for after it. */
       readonly expect?:
         | string
-        | {
+        | (ConditionParts & {
             /** As in a condition; an empty mapping, and nothing else, takes any frame. */
             readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-            /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
-            readonly has?: readonly string[] | undefined;
-            /** Places at which there must be none. */
-            readonly lacks?: readonly string[] | undefined;
-            /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
-            readonly text?: string | undefined;
-            /** Conditions of which one must hold. */
-            readonly any?: readonly ConditionOptions[] | undefined;
-            /** Conditions that must all hold. */
-            readonly all?: readonly ConditionOptions[] | undefined;
-            /** A condition that must not hold. */
-            readonly not?: ConditionOptions | undefined;
             /** Short for a reject with this match beside expect. */
             readonly reject?: Readonly<Record<string, string | number | boolean | null>> | undefined;
             /** The time within which the frame must come. Default: `"5s"`. */
             readonly within?: Duration | undefined;
-          }
+          })
         | undefined;
       /** A frame that refuses; looked at before expect. */
       readonly reject?:
         | string
-        | {
-            /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
-            readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-            /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
-            readonly has?: readonly string[] | undefined;
-            /** Places at which there must be none. */
-            readonly lacks?: readonly string[] | undefined;
-            /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
-            readonly text?: string | undefined;
-            /** Conditions of which one must hold. */
-            readonly any?: readonly ConditionOptions[] | undefined;
-            /** Conditions that must all hold. */
-            readonly all?: readonly ConditionOptions[] | undefined;
-            /** A condition that must not hold. */
-            readonly not?: ConditionOptions | undefined;
+        | (ConditionParts & {
             /** When the next attempt is made. By default refuse. */
             readonly class?: "retry" | "slow" | "refuse" | undefined;
-          }
+          })
         | undefined;
     };
 
@@ -674,24 +622,10 @@ export interface FarewellStepOptions {
   /** The frame to wait for after it; without it in its time, the farewell goes on. */
   readonly expect?:
     | string
-    | {
-        /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
-        readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-        /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
-        readonly has?: readonly string[] | undefined;
-        /** Places at which there must be none. */
-        readonly lacks?: readonly string[] | undefined;
-        /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
-        readonly text?: string | undefined;
-        /** Conditions of which one must hold. */
-        readonly any?: readonly ConditionOptions[] | undefined;
-        /** Conditions that must all hold. */
-        readonly all?: readonly ConditionOptions[] | undefined;
-        /** A condition that must not hold. */
-        readonly not?: ConditionOptions | undefined;
+    | (ConditionParts & {
         /** The time within which the frame must come. Default: `"1s"`. */
         readonly within?: Duration | undefined;
-      }
+      })
     | undefined;
 }
 
@@ -711,27 +645,10 @@ export interface CaptureOptions {
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** A test of a frame: a mapping, all of whose parts must hold; or a pattern, short for its text alone. */
-export type ConditionOptions =
-  | string
-  | {
-      /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
-      readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-      /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
-      readonly has?: readonly string[] | undefined;
-      /** Places at which there must be none. */
-      readonly lacks?: readonly string[] | undefined;
-      /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
-      readonly text?: string | undefined;
-      /** Conditions of which one must hold. */
-      readonly any?: readonly ConditionOptions[] | undefined;
-      /** Conditions that must all hold. */
-      readonly all?: readonly ConditionOptions[] | undefined;
-      /** A condition that must not hold. */
-      readonly not?: ConditionOptions | undefined;
-    };
+export type ConditionOptions = string | ConditionParts;
 
 /** A standing request for messages, and the condition for them; or a preset that has both. */
-export interface SubscriptionOptions {
+export type SubscriptionOptions = ConditionParts & {
   /** Subscriptions of Ethereum, which differ only in their parameters. */
   readonly preset?: "eth_subscribe" | undefined;
   /** The parameters of a preset, such as [newHeads]. Only with a preset, which needs them. */
@@ -743,20 +660,6 @@ export interface SubscriptionOptions {
    * pointer, or a group ($GROUP) of a pattern in agreed.
    */
   readonly id?: string | undefined;
-  /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
-  readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
-  /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
-  readonly has?: readonly string[] | undefined;
-  /** Places at which there must be none. */
-  readonly lacks?: readonly string[] | undefined;
-  /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
-  readonly text?: string | undefined;
-  /** Conditions of which one must hold. */
-  readonly any?: readonly ConditionOptions[] | undefined;
-  /** Conditions that must all hold. */
-  readonly all?: readonly ConditionOptions[] | undefined;
-  /** A condition that must not hold. */
-  readonly not?: ConditionOptions | undefined;
   /** The message that unsubscribes; $id stands for the upstream's id. */
   readonly unsubscribe?: JsonValue | undefined;
   /**
@@ -772,7 +675,7 @@ export interface SubscriptionOptions {
   readonly renew?: boolean | undefined;
   /** The longest time without a message of the subscription: after it, the request is repeated. */
   readonly silence?: Duration | undefined;
-}
+};
 
 /** How messages lie in frames. */
 export interface FramesOptions {
@@ -812,4 +715,22 @@ export interface IdPlaceOptions {
   readonly at: string;
   /** The messages that have an id there. By default all. */
   readonly when?: ConditionOptions | undefined;
+}
+
+/** The parts of a condition, which must all hold. */
+export interface ConditionParts {
+  /** Values by place, exact in their JSON type: 7 is also 7.0, but never "7". */
+  readonly match?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+  /** Places at which there must be a value; null is one. JSON pointers, or $GROUP. */
+  readonly has?: readonly string[] | undefined;
+  /** Places at which there must be none. */
+  readonly lacks?: readonly string[] | undefined;
+  /** An RE2 pattern that the frame's text matches, whether or not it is JSON. */
+  readonly text?: string | undefined;
+  /** Conditions of which one must hold. */
+  readonly any?: readonly ConditionOptions[] | undefined;
+  /** Conditions that must all hold. */
+  readonly all?: readonly ConditionOptions[] | undefined;
+  /** A condition that must not hold. */
+  readonly not?: ConditionOptions | undefined;
 }
