@@ -45,6 +45,7 @@ const HTTP: readonly Place[] = [
   "http/demand-accepting.ts",
   "http/described.ts",
   "http/ended-request.ts",
+  "http/env.ts",
   "http/guard.ts",
   "http/held-bytes.ts",
   "http/named-upstream.ts",

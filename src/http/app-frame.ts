@@ -4,8 +4,9 @@ import type { Context } from "hono";
 import { readTraceparent } from "../core/util/traceparent.ts";
 import { type Failure, refused, SidesocketError } from "../errors.ts";
 import { isCallerLeft } from "./call/caller-left.ts";
-import { HttpRequestRecord } from "./ended-request.ts";
-import type { AppParts, Env } from "./ports.ts";
+import { EndedHttpRequest } from "./ended-request.ts";
+import { type Env, RequestRecord } from "./env.ts";
+import type { AppParts } from "./ports.ts";
 import { problem, type ResponseHeaders } from "./problem.ts";
 import { header } from "./request-header.ts";
 import { requestId } from "./request-id.ts";
@@ -22,14 +23,11 @@ export function frameRequests(
   check: (c: Context<Env>) => SidesocketError | undefined,
 ): void {
   app.use((c, next) => {
-    c.set("began", performance.now());
-    telemetry.requestBegan(c.req.method);
-    c.set("budget", budget);
-    c.set("requestId", requestId(header(c, "x-request-id")));
     const traceparent = header(c, "traceparent");
     const trace = traceparent === undefined ? undefined : readTraceparent(traceparent);
-    if (trace) c.set("trace", trace);
-    const ended = (response: Response) => telemetry.requestEnded(new HttpRequestRecord(c, response.status));
+    c.set("record", new RequestRecord(requestId(header(c, "x-request-id")), budget, trace));
+    telemetry.requestBegan(c.req.method);
+    const ended = (response: Response) => telemetry.requestEnded(new EndedHttpRequest(c, response.status));
     const refusal = check(c);
     if (!refusal) return next().then(() => ended(c.res));
     const response = failureResponse(c, refusal.failure);
@@ -49,7 +47,7 @@ export function frameFailures(app: RoutedApp, { onFault }: AppParts, served: str
     if (error instanceof SidesocketError) return failureResponse(c, error.failure);
     // The caller has left and its request was abandoned: this response reaches nobody.
     if (isCallerLeft(c, error)) return new Response(null, { status: 499 });
-    onFault(error, c.get("requestId"));
+    onFault(error, c.get("record").requestId);
     const detail = "internal error in sidesocket: look up this request id in its log";
     return failureResponse(c, { code: "internal_error", sent: "maybe", detail });
   });
@@ -76,6 +74,6 @@ function refuseOtherMethods(app: RoutedApp): void {
 
 /** The response to a failure outside a route, in the format of its path: JSON-RPC or problem document. */
 export function failureResponse(c: Context<Env>, failure: Failure, more?: ResponseHeaders): Response {
-  if (isRpc(c)) return rpcFailure(c, c.get("upstream"), { type: "failed", failure }, more);
+  if (isRpc(c)) return rpcFailure(c, c.get("record").upstream, { type: "failed", failure }, more);
   return problem(c, failure, undefined, more);
 }

@@ -4,7 +4,8 @@ import type { Context } from "hono";
 import { BEARER_TOKEN } from "../config/wire.ts";
 import { refused, type SidesocketError } from "../errors.ts";
 import { ANYBODY, type Caller, type Tokens } from "./callers.ts";
-import type { Access, Env } from "./ports.ts";
+import type { Env } from "./env.ts";
+import type { Access } from "./ports.ts";
 import { header } from "./request-header.ts";
 import type { Tickets } from "./tickets.ts";
 
@@ -24,7 +25,7 @@ export function guardCaller(c: Context<Env>, access: Access): SidesocketError | 
 export function guardRoute(c: Context<Env>, access: Access, tickets?: Tickets): SidesocketError | undefined {
   if (BARE_PROBES.has(c.req.path)) return undefined;
   if (OPERATING.has(c.req.path)) return guardOperator(c, access);
-  const refusal = checkToken(c, access.tokens, (caller) => c.set("caller", caller));
+  const refusal = checkToken(c, access.tokens, (caller) => noteCaller(c, caller));
   return refusal && tickets && redeemTicket(c, access, tickets) ? undefined : refusal;
 }
 
@@ -36,7 +37,7 @@ function redeemTicket(c: Context<Env>, { tokens }: Access, tickets: Tickets): bo
   const caller = tickets.redeem(ticket, c.req.path, performance.now());
   // Its token may have been taken away by a reload.
   if (!caller || !tokens.knows(caller)) return false;
-  c.set("caller", caller);
+  noteCaller(c, caller);
   return true;
 }
 
@@ -46,7 +47,7 @@ export function guardOperator(c: Context<Env>, { shutdownTokens, openShutdown }:
     const cure = "configure one for it (SIDESOCKET_SHUTDOWN_TOKEN_FILE)";
     return refused("forbidden", `${c.req.path} needs a token here: ${cure}`);
   }
-  return checkToken(c, shutdownTokens, (caller) => c.set("caller", caller));
+  return checkToken(c, shutdownTokens, (caller) => noteCaller(c, caller));
 }
 
 /** True if the caller of a bare probe may see details. */
@@ -54,9 +55,13 @@ export function mayLookInside(c: Context<Env>, access: Access): boolean {
   return (checkHost(c, access) ?? checkOrigin(c, access) ?? checkToken(c, access.tokens)) === undefined;
 }
 
+function noteCaller(c: Context<Env>, caller: Caller): void {
+  c.get("record").caller = caller;
+}
+
 /** The caller that the token belongs to; without tokens all callers are one. */
 export function callerOf(c: Context<Env>): Caller {
-  return c.get("caller") ?? ANYBODY;
+  return c.get("record").caller ?? ANYBODY;
 }
 
 /**

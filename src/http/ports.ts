@@ -1,10 +1,9 @@
 /** Interfaces through which the HTTP side sees the rest: the smallest ones, so that a fake is ten lines. */
 
 import type { UpstreamSettings } from "../config/schema.ts";
-import type { CallerOutcome, Replied } from "../core/outcome.ts";
+import type { CallerOutcome } from "../core/outcome.ts";
 import type { Budget } from "../core/util/budget.ts";
 import type { Histogram } from "../core/util/histogram.ts";
-import type { TraceContext } from "../core/util/traceparent.ts";
 import type { Failure } from "../errors.ts";
 import type { ProtocolTraits, UpstreamDetails } from "../sidecar/contract.ts";
 import type { CallStats } from "../sidecar/host/call-stats.ts";
@@ -244,48 +243,4 @@ export interface IncomingBody {
   off(event: "data", listener: (chunk: Uint8Array) => void): IncomingBody;
   pause(): void;
   resume(): void;
-}
-
-/** Bindings that a listener on Node's own server adds to an HTTP request. */
-interface OnNode {
-  /** `errored` is the error with which reading the body ended. */
-  readonly incoming: IncomingBody & {
-    /** By names in lower case. */
-    readonly headers: Readonly<Record<string, unknown>>;
-    readonly socket?: CallerConnection;
-    readonly errored?: Error | null;
-  };
-  readonly outgoing: ResponseStream;
-}
-
-/**
- * Hono's environment: bindings and variables. `exclusive` is true on our own listener, where no foreign middleware can
- * read `incoming` or write `outgoing`. `proceed` asks for the body, if the client waits to be asked.
- */
-export interface Env {
-  Bindings:
-    | (OnNode & { readonly exclusive?: boolean; readonly proceed?: (() => void) | undefined })
-    | { readonly [Name in keyof OnNode | "exclusive" | "proceed"]?: undefined };
-  Variables: {
-    requestId: string;
-    budget: Budget;
-    /** When the HTTP request arrived, by `performance.now()`. */
-    began: number;
-    /** The trace that the request is a part of, if its `traceparent` is valid. */
-    trace?: TraceContext;
-    /** Set where a token is required. */
-    caller?: Caller;
-    /** The upstream or the instance that the path names; set on routes that are registered with `withUpstream`. */
-    upstream?: UpstreamPort;
-    /** The upstream that took the request, where it is another one than the path names. */
-    servedBy?: UpstreamPort;
-    /** The template of the route's path; unset if no route serves the request. */
-    route?: string;
-    /** The failure that the response reports; of a batch the first one. */
-    failure?: Failure;
-    /** The reply that the response carries. */
-    reply?: Replied;
-    /** Milliseconds from `began` until the protocol was loaded, if the request had to wait for it. */
-    openedAfterMs?: number;
-  };
 }

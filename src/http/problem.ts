@@ -4,7 +4,8 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { traceparentOf } from "../core/util/traceparent.ts";
 import { type ErrorCode, type Failure, retryFor } from "../errors.ts";
-import type { Env, UpstreamPort } from "./ports.ts";
+import type { Env } from "./env.ts";
+import type { UpstreamPort } from "./ports.ts";
 
 const statusOf: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   invalid_request: 400,
@@ -103,12 +104,12 @@ export type ResponseHeaders = Readonly<Record<string, string>>;
 
 /** Headers of every response, in a new record. */
 export function commonHeaders(c: Context<Env>): Record<string, string> {
+  const { requestId, trace } = c.get("record");
   const headers: Record<string, string> = {
-    "X-Request-Id": c.get("requestId"),
+    "X-Request-Id": requestId,
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
   };
-  const trace = c.get("trace");
   if (trace) headers.traceparent = traceparentOf(trace);
   return headers;
 }
@@ -129,8 +130,9 @@ export function failureHeaders(c: Context<Env>, failure: Failure): Record<string
 
 /** Notes the failure that a response reports, for telemetry. */
 export function noteFailure(c: Context<Env>, failure: Failure, upstream: UpstreamPort | undefined): void {
-  c.set("failure", failure);
-  if (upstream) c.set("servedBy", upstream);
+  const record = c.get("record");
+  record.failure = failure;
+  if (upstream) record.servedBy = upstream;
 }
 
 export function problem(
@@ -141,7 +143,7 @@ export function problem(
   members?: Record<string, unknown>,
 ): Response {
   noteFailure(c, failure, upstream);
-  const document = { ...problemDocument(failure, upstream, c.get("requestId")), ...members };
+  const document = { ...problemDocument(failure, upstream, c.get("record").requestId), ...members };
   const headers = { ...failureHeaders(c, failure), ...more, "Content-Type": "application/problem+json" };
   return c.body(`${JSON.stringify(document)}\n`, statusFor(failure), headers);
 }

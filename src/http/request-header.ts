@@ -1,7 +1,7 @@
 /** Headers of HTTP requests. */
 
 import type { Context } from "hono";
-import type { Env } from "./ports.ts";
+import type { Env } from "./env.ts";
 
 /**
  * The value of a header, undefined without it.

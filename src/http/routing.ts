@@ -5,7 +5,7 @@ import { type Context, Hono } from "hono";
 import type { z } from "zod";
 import { refused } from "../errors.ts";
 import type * as described from "./described.ts";
-import type { Env } from "./ports.ts";
+import type { Env } from "./env.ts";
 import type * as schemas from "./schemas.ts";
 
 /** The modules of the document. They cost as much to load as the rest of this folder, so only the document does. */
@@ -92,7 +92,7 @@ export class RoutedApp extends Hono<Env> {
     const handler = handlers.at(-1) as RouteHandler;
     const steps = handlers.slice(0, -1) as RouteStep[];
     const checked: RouteHandler = (c) => {
-      c.set("route", path);
+      c.get("record").route = path;
       if (query && c.req.url.includes("?")) demandKnown(c, query);
       for (const step of steps) step(c);
       return handler(c);

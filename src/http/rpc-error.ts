@@ -3,7 +3,8 @@
 import type { Context } from "hono";
 import { type Batch, type Failed, type Replied, repeatableFailure } from "../core/outcome.ts";
 import { rpcError, rpcErrorCode, rpcReply } from "../protocols/json-rpc.ts";
-import type { Env, UpstreamPort } from "./ports.ts";
+import type { Env } from "./env.ts";
+import type { UpstreamPort } from "./ports.ts";
 import { facts, failureHeaders, noteFailure, type ResponseHeaders, statusFor, titleFor } from "./problem.ts";
 import { wholeResponse } from "./whole-response.ts";
 
@@ -45,7 +46,7 @@ function errorText(c: Context<Env>, upstream: UpstreamPort | undefined, failed: 
   const { failure, own, invalid, upstreamError } = failed;
   if (upstreamError !== undefined) return rpcReply(own, upstreamError);
   const message = failure.code === "invalid_request" ? failure.detail : titleFor(failure);
-  return rpcError(own, codeOf(failure.code, invalid), message, facts(failure, upstream, c.get("requestId")));
+  return rpcError(own, codeOf(failure.code, invalid), message, facts(failure, upstream, c.get("record").requestId));
 }
 
 function codeOf(code: string, invalid: Failed["invalid"]): number {

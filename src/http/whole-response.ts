@@ -4,8 +4,9 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { HEAVY_BYTES } from "../core/outcome.ts";
 import type { Body } from "../protocols/protocol.ts";
+import type { Env } from "./env.ts";
 import { hold } from "./held-bytes.ts";
-import type { Env, ResponseStream } from "./ports.ts";
+import type { ResponseStream } from "./ports.ts";
 import type { ResponseHeaders } from "./problem.ts";
 
 /** The bytes that are handed over at a time: less than what a connection takes makes no progress visible. */
@@ -33,7 +34,7 @@ export function wholeResponse(
   const bytes = typeof body === "string" ? encoder.encode(body) : body;
   const length = String(bytes.byteLength);
   outgoing.writeHead(status, { ...Object.fromEntries(c.res.headers), ...headers, "Content-Length": length });
-  writeInPieces(outgoing, bytes, hold(c.get("budget"), "answers", bytes));
+  writeInPieces(outgoing, bytes, hold(c.get("record").budget, "answers", bytes));
   // A placeholder: the listener sees that the response is written already.
   return c.body(null, status);
 }

@@ -6,8 +6,9 @@ import { refused } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import { demandAccepting } from "../demand-accepting.ts";
+import type { Env } from "../env.ts";
 import { callerOf } from "../guard.ts";
-import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import type { AppParts, UpstreamPort } from "../ports.ts";
 import { pathOf } from "../upstream-path.ts";
 import { readMessage } from "./body.ts";
 import { leaveSignal } from "./caller-left.ts";
@@ -49,7 +50,8 @@ export async function call(
  */
 export async function openedProtocol(c: Context<Env>): Promise<ProtocolTraits> {
   const protocol = await upstreamOf(c).openedWithin(readWaitLimit(c).timeoutMs);
-  c.set("openedAfterMs", performance.now() - c.get("began"));
+  const record = c.get("record");
+  record.openedAfterMs = performance.now() - record.began;
   return protocol;
 }
 
@@ -78,8 +80,8 @@ export async function prepare(
   const { protocol: loaded, settings } = upstreamOf(c);
   const protocol = loaded ?? (await openedProtocol(c));
   const body = given ?? (await readMessage(c, protocol, settings.limits.request_bytes, parts));
-  const leftMs = Math.max(1, timeoutMs - (c.get("openedAfterMs") ?? 0));
-  return { kind, body: frameOf(body, protocol), timeoutMs: leftMs, applied, trace: c.get("trace") };
+  const { openedAfterMs = 0, trace } = c.get("record");
+  return { kind, body: frameOf(body, protocol), timeoutMs: Math.max(1, timeoutMs - openedAfterMs), applied, trace };
 }
 
 /** Sends the request and waits for its outcome, which may be that of an equivalent of the upstream. */
@@ -95,7 +97,7 @@ export async function send(c: Context<Env>, parts: AppParts, prepared: PreparedR
   const leave = parts.quotas?.request(named, callerOf(c).share, body.length);
   const request = { kind, body, unanswered, timeoutMs, trace, signal };
   const { outcome, upstream } = await requestInTurn(parts.upstreams, named, request, leave);
-  if (upstream !== named) c.set("servedBy", upstream);
+  if (upstream !== named) c.get("record").servedBy = upstream;
   const servedBy = named.settings.failover.length > 0 ? upstream.name : undefined;
   const location = "later" in outcome ? lateLocation(c, parts, upstream, outcome) : undefined;
   return { outcome, upstream, headers: callHeaders(c, { applied, servedBy, location }) };

@@ -2,7 +2,8 @@
 
 import type { Context } from "hono";
 import type { LeaveSignal } from "../../sidecar/host/upstream-client.ts";
-import type { Env, ResponseStream } from "../ports.ts";
+import type { Env } from "../env.ts";
+import type { ResponseStream } from "../ports.ts";
 
 export const callerLeft = new Error("the caller has left");
 

@@ -2,8 +2,9 @@
 
 import type { Context } from "hono";
 import { refused } from "../../errors.ts";
+import type { Env } from "../env.ts";
 import { callerOf } from "../guard.ts";
-import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import type { AppParts, UpstreamPort } from "../ports.ts";
 import type { RouteStep } from "../routing.ts";
 
 type Upstreams = AppParts["upstreams"];
@@ -19,7 +20,7 @@ export function findUpstream(upstreams: Upstreams, name: string): UpstreamPort {
 }
 
 /**
- * Sets `c.var.upstream` to the upstream or instance that the path names, `default` where it names none; refuses an
+ * Notes in the record the upstream or instance that the path names, `default` where it names none; refuses an
  * unknown one.
  * @param opens false for routes that need no connection: they are for templates of instances, too
  */
@@ -30,9 +31,10 @@ export function withUpstream(
   return (c) => {
     const upstream = findUpstream(upstreams, c.req.param("upstream") ?? "default");
     const id = c.req.param("instance");
-    if (id !== undefined && instances) c.set("upstream", instances.find(upstream.name, id, callerOf(c)));
+    const record = c.get("record");
+    if (id !== undefined && instances) record.upstream = instances.find(upstream.name, id, callerOf(c));
     else if (opens && upstream.settings.template) throw unopened(upstream.name);
-    else c.set("upstream", upstream);
+    else record.upstream = upstream;
   };
 }
 
@@ -44,7 +46,7 @@ function unopened(name: string) {
 /** The upstream of a route that is registered with {@link withUpstream}. */
 export function upstreamOf(c: Context<Env>): UpstreamPort {
   // Not `c.var`, which builds an object on every read.
-  const upstream = c.get("upstream");
+  const { upstream } = c.get("record");
   if (!upstream) throw new RangeError(`${c.req.path} is registered without withUpstream`);
   return upstream;
 }

@@ -1,7 +1,7 @@
 /** Headers of the response to a message that depend on how it was sent, not on its outcome. */
 
 import type { Context } from "hono";
-import type { Env } from "../ports.ts";
+import type { Env } from "../env.ts";
 import { commonHeaders } from "../problem.ts";
 
 export interface CallFacts {

@@ -2,7 +2,8 @@
 
 import type { Context } from "hono";
 import { refused, type SidesocketError } from "../../errors.ts";
-import type { Env, IncomingBody } from "../ports.ts";
+import type { Env } from "../env.ts";
+import type { IncomingBody } from "../ports.ts";
 import type { StopSignal } from "../stop-signal.ts";
 import { callerLeft } from "./caller-left.ts";
 

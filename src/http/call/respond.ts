@@ -10,7 +10,8 @@ import { parseCallersPointer, pickInSteps } from "../../protocols/pick.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import { inTurns } from "../../sidecar/turns.ts";
-import type { Env, UpstreamPort } from "../ports.ts";
+import type { Env } from "../env.ts";
+import type { UpstreamPort } from "../ports.ts";
 import { problem, type ResponseHeaders } from "../problem.ts";
 import { rpcBatch } from "../rpc-error.ts";
 import { wholeResponse } from "../whole-response.ts";
@@ -110,8 +111,9 @@ export async function isJsonInTurns(accepts: "json" | "any", text: string): Prom
  * the one that the response carries.
  */
 export function serverTiming(c: Context<Env>, reply: Replied): string {
-  c.set("reply", reply);
+  const record = c.get("record");
+  record.reply = reply;
   const { queueMs, upstreamMs } = reply;
-  const total = performance.now() - c.get("began");
+  const total = performance.now() - record.began;
   return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}, total;dur=${total.toFixed(1)}`;
 }

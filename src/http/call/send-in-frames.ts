@@ -5,8 +5,9 @@ import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import { cutFrames } from "../../sidecar/host/frame-cutter.ts";
 import { FrameSeries, type SeriesProgress, withProgress } from "../../sidecar/host/frame-series.ts";
 import { demandAccepting } from "../demand-accepting.ts";
+import type { Env } from "../env.ts";
 import { callerOf } from "../guard.ts";
-import type { AppParts, Env } from "../ports.ts";
+import type { AppParts } from "../ports.ts";
 import { noteFailure, problem } from "../problem.ts";
 import { header } from "../request-header.ts";
 import { checkCoding } from "./body.ts";
@@ -40,7 +41,7 @@ export async function sendInFrames(
   const body = pullBody(c, lifecycle.stopping, WITHIN_MS);
   const until = performance.now() + WITHIN_MS;
   // Without the signal of its caller: if that leaves, it is known what was sent.
-  const series = new FrameSeries(upstream, { confirms, timeoutMs, until, trace: c.get("trace") });
+  const series = new FrameSeries(upstream, { confirms, timeoutMs, until, trace: c.get("record").trace });
   const { sent } = series;
 
   try {

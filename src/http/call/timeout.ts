@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { parseTimeout } from "../../config/units.ts";
 import { DEFAULT_TIMEOUT_MS } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
-import type { Env } from "../ports.ts";
+import type { Env } from "../env.ts";
 import { header } from "../request-header.ts";
 
 export const MAX_TIMEOUT_MS = 120_000;

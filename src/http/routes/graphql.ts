@@ -20,7 +20,8 @@ import { demandProtocol, openedProtocol, type PreparedRequest, prepare, send } f
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { hashOf, type PersistedQueries, persistedQueriesOf } from "../call/persisted-queries.ts";
 import { serverTiming } from "../call/respond.ts";
-import type { AppParts, Env } from "../ports.ts";
+import type { Env } from "../env.ts";
+import type { AppParts } from "../ports.ts";
 import { failureHeaders, noteFailure, problem } from "../problem.ts";
 import { createRoute, type Route, type RoutedApp, type Schemas } from "../routing.ts";
 import { escapeSeparators, event } from "../streaming/render.ts";

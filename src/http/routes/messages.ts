@@ -23,8 +23,9 @@ import { leaveSignal } from "../call/caller-left.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { readWait } from "../call/timeout.ts";
 import { demandAccepting } from "../demand-accepting.ts";
+import type { Env } from "../env.ts";
 import { callerOf } from "../guard.ts";
-import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import type { AppParts, UpstreamPort } from "../ports.ts";
 import { commonHeaders, failureHeaders, noteFailure, problem } from "../problem.ts";
 import { header } from "../request-header.ts";
 import { createRoute, type JsonOf, type RoutedApp, type Schemas } from "../routing.ts";
@@ -128,7 +129,8 @@ export function journalResponse(
     supports: [JSON_TYPE, ...Object.keys(STREAM_FORMATS)],
     default: JSON_TYPE,
   });
-  const refusal = refusalOf(lifecycle, upstream) ?? (type === JSON_TYPE ? undefined : noMoreStreams(c.get("budget")));
+  const refusal =
+    refusalOf(lifecycle, upstream) ?? (type === JSON_TYPE ? undefined : noMoreStreams(c.get("record").budget));
   if (refusal && type !== EVENTS_TYPE) throw refusal;
   const selection = { journal, where: readWhere(c) };
   for (const name of type === EVENTS_TYPE ? [] : LAST_EVENT_ID) {
@@ -200,7 +202,7 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, selection: JournalSele
       limit,
     );
     // The thread reads large messages only while there is memory for them, for one reader after the other.
-    const refuse = () => respond(problem(c, noMemory(c.get("budget").limit, "the messages"), upstream));
+    const refuse = () => respond(problem(c, noMemory(c.get("record").budget.limit, "the messages"), upstream));
     const patience = setTimeout(refuse, PAGE_WITHIN_MS);
     leaveSignal(c).addEventListener("abort", () => respond(new Response(null, { status: 499 })), { once: true });
     reader.resume();

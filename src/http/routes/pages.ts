@@ -3,8 +3,9 @@
 import { gunzipSync } from "node:zlib";
 import type { Context } from "hono";
 import { refused } from "../../errors.ts";
+import { type Env, RequestRecord } from "../env.ts";
 import { checkHost } from "../guard.ts";
-import type { AppParts, Env } from "../ports.ts";
+import type { AppParts } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { header } from "../request-header.ts";
 import { requestId } from "../request-id.ts";
@@ -31,12 +32,12 @@ const PAGE_HEADERS = {
  * Registered before the guards: the pages hold no data, and need no token. All that they call does. A link of another
  * site may lead to them, so that of the guards only that of `Host` remains.
  */
-export function pageRoutes(app: RoutedApp, { access, page }: AppParts): void {
+export function pageRoutes(app: RoutedApp, { access, budget, page }: AppParts): void {
   if (!page) return;
   const routes = { "/": "index.html", "/docs": "docs.html", "/pages/:file": undefined };
   for (const [path, name] of Object.entries(routes)) {
     app.get(path, (c) => {
-      c.set("requestId", requestId(header(c, "x-request-id")));
+      c.set("record", new RequestRecord(requestId(header(c, "x-request-id")), budget));
       const refusal = checkHost(c, access);
       if (refusal) throw refusal;
       return fileResponse(c, name ?? c.req.param("file") ?? "", path === "/" ? folderOf(c.req.path) : "");

@@ -41,7 +41,7 @@ export function replyRoutes(app: RoutedApp, parts: AppParts): void {
     const body = typeof message === "string" ? message : decodeText(message);
     const leave = parts.quotas?.request(upstream, callerOf(c).share, body.length);
     try {
-      const call = { trace: c.get("trace"), signal: leaveSignal(c) };
+      const call = { trace: c.get("record").trace, signal: leaveSignal(c) };
       const outcome = await replyToMessage(upstream, c.req.param("cursor") ?? "", body, call);
       return "failure" in outcome ? problem(c, outcome.failure, upstream) : c.body(null, 204, commonHeaders(c));
     } finally {

@@ -5,7 +5,8 @@ import { callerId, callerIds } from "../../protocols/json-rpc.ts";
 import { call, demandProtocol, openedProtocol } from "../call/call.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { replyResponse } from "../call/respond.ts";
-import type { AppParts, Env } from "../ports.ts";
+import type { Env } from "../env.ts";
+import type { AppParts } from "../ports.ts";
 import { createRoute, type RoutedApp, type Schemas } from "../routing.ts";
 import { rpcBatch, rpcFailure } from "../rpc-error.ts";
 

@@ -7,8 +7,9 @@ import { ACCOUNTS, type Account, type Budget, REFUSALS } from "../../core/util/b
 import type { UpstreamDetails } from "../../sidecar/contract.ts";
 import type { Latency } from "../../telemetry/latency-windows.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
+import type { Env } from "../env.ts";
 import { mayLookInside } from "../guard.ts";
-import type { AppParts, Env, UpstreamPort } from "../ports.ts";
+import type { AppParts, UpstreamPort } from "../ports.ts";
 import { commonHeaders } from "../problem.ts";
 import { createRoute, type JsonOf, type RoutedApp, type Schemas } from "../routing.ts";
 import type { EventStreams } from "../streaming/event-stream.ts";

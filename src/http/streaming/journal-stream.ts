@@ -5,7 +5,7 @@ import { type Cursor, cursorText, type Page, type Start } from "../../core/messa
 import type { Failure } from "../../errors.ts";
 import type { JournalPulls, JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
-import type { Env } from "../ports.ts";
+import type { Env } from "../env.ts";
 import type { ResponseHeaders } from "../problem.ts";
 import { LINE_BEAT, PacedResponse } from "./paced-response.ts";
 import { event, eventOf, jsonOf, jsonText, rendered } from "./render.ts";
@@ -81,7 +81,7 @@ export function streamJournal(
       left: () => reader.close(),
       beat: () => (typeof reader.place === "string" ? undefined : format.beat(reader.place)),
     },
-    c.get("budget"),
+    c.get("record").budget,
     onEnd,
   );
   const finish = (end: ReadEnd | "read") => {

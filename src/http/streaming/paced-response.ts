@@ -2,8 +2,9 @@
 
 import type { Context } from "hono";
 import type { Budget } from "../../core/util/budget.ts";
+import type { Env } from "../env.ts";
 import { hold } from "../held-bytes.ts";
-import type { Env, ResponseStream } from "../ports.ts";
+import type { ResponseStream } from "../ports.ts";
 import type { ResponseHeaders } from "../problem.ts";
 import { STUCK_MS } from "../whole-response.ts";
 

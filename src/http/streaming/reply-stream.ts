@@ -19,9 +19,10 @@ import { upstreamOf } from "../call/find-upstream.ts";
 import { callHeaders } from "../call/headers.ts";
 import { isJsonInTurns, replyResponse } from "../call/respond.ts";
 import { readIdle } from "../call/timeout.ts";
-import { HttpRequestRecord } from "../ended-request.ts";
+import { EndedHttpRequest } from "../ended-request.ts";
+import type { Env } from "../env.ts";
 import { callerOf } from "../guard.ts";
-import type { AppParts, Env } from "../ports.ts";
+import type { AppParts } from "../ports.ts";
 import { problem, problemDocument, type ResponseHeaders } from "../problem.ts";
 import { LINE_BEAT, PacedResponse, streamHeaders } from "./paced-response.ts";
 import { escapeSeparators, event, jsonText, oneLine } from "./render.ts";
@@ -154,10 +155,10 @@ export function streamReply(
     };
     const frames = new ReplyStream(
       format,
-      c.get("budget"),
+      c.get("record").budget,
       (failure) => {
-        telemetry.failed(new HttpRequestRecord(c, 200), failure);
-        return problemDocument(failure, upstream, c.get("requestId"));
+        telemetry.failed(new EndedHttpRequest(c, 200), failure);
+        return problemDocument(failure, upstream, c.get("record").requestId);
       },
       (outcome) => {
         if (outcome?.type === "failed") return respond(failed(outcome));
@@ -215,7 +216,7 @@ class ReplyStream implements StreamReader {
   respond(c: Context<Env>, headers: ResponseHeaders): Response {
     const { beat } = this.#format;
     const source = { resume: () => this.#pump(), left: () => this.leave(), beat: () => beat };
-    const paced = new PacedResponse(source, c.get("budget"));
+    const paced = new PacedResponse(source, c.get("record").budget);
     this.#response = paced;
     const response = paced.respond(c, headers);
     this.#pump();

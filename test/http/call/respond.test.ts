@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Context, Hono } from "hono";
+import { Budget } from "../../../src/core/util/budget.ts";
 import { respond } from "../../../src/http/call/respond.ts";
 import { keptReplyResponse } from "../../../src/http/call/respond-async.ts";
-import type { Env, UpstreamPort } from "../../../src/http/ports.ts";
+import { type Env, RequestRecord } from "../../../src/http/env.ts";
+import type { UpstreamPort } from "../../../src/http/ports.ts";
 import { fakeUpstream } from "../fake-upstream.ts";
 
 const upstream: UpstreamPort = fakeUpstream("default");
@@ -19,8 +21,7 @@ const ownHeaders = () => ({ ...headers });
 async function responseOf(handler: (c: Context<Env>) => Response | Promise<Response>): Promise<Response> {
   const app = new Hono<Env>();
   app.use((c, next) => {
-    c.set("began", performance.now());
-    c.set("requestId", "r-1");
+    c.set("record", new RequestRecord("r-1", Budget.alone()));
     return next();
   });
   app.get("/", handler);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Hono } from "hono";
 import { Budget } from "../../../src/core/util/budget.ts";
-import type { Env } from "../../../src/http/ports.ts";
+import { type Env, RequestRecord } from "../../../src/http/env.ts";
 import { type ReplyStreamFormat, streamReply } from "../../../src/http/streaming/reply-stream.ts";
 import type { StreamReader } from "../../../src/sidecar/host/streamed-replies.ts";
 import { fakeUpstream } from "../fake-upstream.ts";
@@ -25,9 +25,9 @@ test("a large frame that cannot be judged is streamed as what is no JSON, and th
     return { taken() {}, leave() {} };
   };
   const app = new Hono<Env>().get("/", (c) => {
-    c.set("upstream", fakeUpstream("default", { stream }));
-    c.set("budget", Budget.alone());
-    c.set("requestId", "1");
+    const record = new RequestRecord("1", Budget.alone());
+    record.upstream = fakeUpstream("default", { stream });
+    c.set("record", record);
     const telemetry = { failed: () => assert.fail("it failed") } as never;
     const prepared = { body: "", timeoutMs: 1_000, applied: undefined, trace: undefined } as never;
     return streamReply(c, { quotas: undefined, telemetry }, prepared, format);
