@@ -89,7 +89,7 @@ export async function listen(
   }
 
   const serve = getRequestListener(
-    async (request, { incoming, outgoing }) => {
+    (request, { incoming, outgoing }) => {
       const awaited = incoming as IncomingMessage;
       const proceed =
         awaited.headers.expect === undefined
@@ -97,8 +97,9 @@ export async function listen(
           : () => {
               if (expecting.delete(awaited)) (outgoing as ServerResponse).writeContinue();
             };
-      const response = await fetch(request, { incoming, outgoing, exclusive: true, proceed });
-      return outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
+      const unlessSent = (response: Response) => (outgoing.headersSent ? RESPONSE_ALREADY_SENT : response);
+      const response = fetch(request, { incoming, outgoing, exclusive: true, proceed });
+      return response instanceof Promise ? response.then(unlessSent) : unlessSent(response);
     },
     {
       errorHandler(error) {
@@ -125,7 +126,7 @@ export async function listen(
     const connection = connections.get(this.req.socket);
     if (connection) {
       connection.responses--;
-      connection.queued.delete(this);
+      if (connection.queued.size > 0) connection.queued.delete(this);
       connection.pipeline.answered();
     }
     onAnswered();

@@ -18,8 +18,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** The bodies of routes that take JSON alone. */
 export const JSON_ALONE = { accepts: "json" } as const;
 
-/** @throws SidesocketError if the body is of the wrong type, too large, empty or not UTF-8 */
-export async function readMessage(
+/**
+ * Rejects with a SidesocketError if the body is too large, empty or not UTF-8.
+ * @throws SidesocketError if its header says that it is too large or of the wrong type
+ */
+export function readMessage(
   c: Context<Env>,
   { accepts, binary: takesBytes = accepts === "any" }: Pick<ProtocolTraits, "accepts" | "binary">,
   limitBytes: number,
@@ -32,9 +35,8 @@ export async function readMessage(
   // The client waits for this, if it is to send the body at all.
   c.env?.proceed?.();
   const expected = Number.isNaN(declared) ? undefined : declared;
-  const bytes = await readBody(c, new CollectedBody(limitBytes, budget, expected), expected === undefined, stopping);
-  if (bytes.byteLength === 0) throw refused("invalid_request", "the body is empty: send one message in it");
-  return binary ? owned(bytes) : decodeText(bytes);
+  const collected = new CollectedBody(limitBytes, budget, expected);
+  return readBody(c, collected, expected === undefined, stopping, binary ? owned : decodeText);
 }
 
 /** @throws SidesocketError if the bytes are not UTF-8 */
@@ -92,7 +94,8 @@ function readBody(
   collected: CollectedBody,
   counted: boolean,
   stopping: StopSignal,
-): Promise<Uint8Array> {
+  read: (bytes: Uint8Array) => Body,
+): Promise<Body> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => {
       stopping.off(listener);
@@ -100,9 +103,13 @@ function readBody(
       reject(error);
     };
     const done = () => {
-      stopping.off(listener);
-      resolve(collected.whole());
-      collected.leave();
+      try {
+        resolve(messageIn(collected, read));
+        stopping.off(listener);
+        collected.leave();
+      } catch (error) {
+        fail(error);
+      }
     };
     const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was incomplete"));
     const listener = stopping.on(stop);
@@ -115,9 +122,15 @@ function readBody(
     else
       c.req
         .arrayBuffer()
-        .then((read) => collected.add(new Uint8Array(read)))
+        .then((whole) => collected.add(new Uint8Array(whole)))
         .then(done, fail);
   });
+}
+
+function messageIn(collected: CollectedBody, read: (bytes: Uint8Array) => Body): Body {
+  const bytes = collected.whole();
+  if (bytes.byteLength === 0) throw refused("invalid_request", "the body is empty: send one message in it");
+  return read(bytes);
 }
 
 /** @throws SidesocketError as soon as the body is too large, or there is no memory for it */

@@ -18,19 +18,17 @@ const ABSENT: ReadonlySet<Failure["code"]> = new Set(["upstream_down", "connecti
  * timeout. If all are absent, the outcome is the first one's failure.
  * @param leave called at the end, whatever it is
  */
-export async function requestInTurn(
+export function requestInTurn(
   upstreams: ReadonlyMap<string, UpstreamPort>,
   upstream: UpstreamPort,
   request: OutgoingRequest,
   leave: (() => void) | undefined,
 ): Promise<UpstreamOutcome> {
-  try {
-    const deadline = performance.now() + request.timeoutMs;
-    const first: UpstreamOutcome = { upstream, outcome: await upstream.request(request) };
-    return upstream.settings.failover.length === 0 ? first : await failOver(upstreams, first, request, deadline);
-  } finally {
-    leave?.();
-  }
+  const deadline = performance.now() + request.timeoutMs;
+  const first = upstream.request(request).then((outcome): UpstreamOutcome => ({ upstream, outcome }));
+  const { failover } = upstream.settings;
+  const last = failover.length === 0 ? first : first.then((unsent) => failOver(upstreams, unsent, request, deadline));
+  return leave ? last.finally(leave) : last;
 }
 
 async function failOver(

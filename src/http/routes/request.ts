@@ -3,7 +3,7 @@
 import { batchFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import { isBytes } from "../call/body.ts";
-import { call, openedProtocol, prepare, send } from "../call/call.ts";
+import { openedProtocol, prepare, send } from "../call/call.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { demandOneReply, readPick, respond } from "../call/respond.ts";
 import { respondAsync } from "../call/respond-async.ts";
@@ -116,7 +116,9 @@ export function requestRoutes(app: RoutedApp, parts: AppParts): void {
     }
     const waitS = readAsync(c);
     if (waitS !== undefined) return respondAsync(c, parts, waitS, pointer);
-    return respond(c, await call(c, parts, "request", pointer && demandOneReply), pointer);
+    // Not `call`: one async function less is 1 % of a request.
+    const prepared = await prepare(c, parts, "request", pointer && demandOneReply);
+    return respond(c, await send(c, parts, prepared), pointer);
   });
 
   app.openapi(sendRoute, named, async (c) => {
