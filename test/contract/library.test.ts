@@ -51,6 +51,15 @@ describe("a sidecar", () => {
     assert.equal(ofBytes, '[{"jsonrpc":"2.0","id":1,"result":["ü"]}]');
   });
 
+  test("a message beyond limits.request_bytes is refused, from every thread", async () => {
+    await using sidecar = await Sidecar.start({ url: upstream.url, limits: { request_bytes: "1KiB" } });
+    const long = call("echo", ["x".repeat(1_024)]);
+    await assert.rejects(sidecar.request(long), failsAs("payload_too_large", "no"));
+    await assert.rejects(sidecar.send(new TextEncoder().encode(long)), failsAs("payload_too_large", "no"));
+    assert.throws(() => sidecar.requestSync(long), failsAs("payload_too_large", "no"));
+    await sidecar.request(call("echo", ["x".repeat(900)]));
+  });
+
   test("bytes stay their owner's and can be sent again", async () => {
     await using sidecar = await Sidecar.start({ url: upstream.url });
     const message = new TextEncoder().encode(call("echo", ["x".repeat(200_000)]));

@@ -13,7 +13,10 @@ import type { InFlight } from "./in-flight.ts";
 import type { LateMessage, NewRequest, OwnedRequest, Owner } from "./request-table.ts";
 import type { SendQueue } from "./send-queue.ts";
 
-type AdmissionLimits = Pick<UpstreamSettings["limits"], "in_flight" | "batch_items" | "buffered_bytes">;
+type AdmissionLimits = Pick<
+  UpstreamSettings["limits"],
+  "in_flight" | "batch_items" | "request_bytes" | "buffered_bytes"
+>;
 
 /** The part of all places that batches leave to single requests. */
 const LEFT_TO_OTHERS = 0.125;
@@ -22,6 +25,7 @@ export class Admission {
   readonly #protocol: Protocol;
   #inFlightMax = 0;
   #itemsMax = 0;
+  #bytesMax = 0;
   #bufferedMax = 0;
   readonly #requests: InFlight;
   readonly #sendQueue: SendQueue;
@@ -54,6 +58,7 @@ export class Admission {
   reconfigure(limits: AdmissionLimits): void {
     this.#inFlightMax = Math.min(limits.in_flight, this.#requests.correlation.capacity);
     this.#itemsMax = limits.batch_items;
+    this.#bytesMax = limits.request_bytes;
     this.#bufferedMax = limits.buffered_bytes;
   }
 
@@ -167,6 +172,7 @@ export class Admission {
     const { size, heldBytes } = this.#requests.table;
     if (this.#closed) return failures.shuttingDown;
     if (incoming.deadline <= now) return failures.unsentInTime(0);
+    if (owner === "caller" && sizeOf(incoming.body) > this.#bytesMax) return failures.tooLarge(this.#bytesMax);
     if (!items && size >= this.#inFlightMax) return this.#full(now);
     const over = incoming.series?.connection;
     if (over !== undefined && !this.#sendQueue.isOn(over)) return failures.anotherConnection;

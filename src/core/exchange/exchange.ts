@@ -30,7 +30,7 @@ export { HOLD_MS } from "./send-queue.ts";
 
 type ExchangeLimits = Pick<
   UpstreamSettings["limits"],
-  "in_flight" | "batch_items" | "buffered_bytes" | "reply_bytes" | "reply_pause" | "pace"
+  "in_flight" | "batch_items" | "request_bytes" | "buffered_bytes" | "reply_bytes" | "reply_pause" | "pace"
 >;
 
 /** The most frames that make one reply, unless the protocol states its own bound. */

@@ -52,6 +52,11 @@ export function noPlace(waitedMs: number, inFlight: UpstreamLimits["in_flight"])
   return { code: "too_many_in_flight", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
+/** The failure of a message of a caller that is no HTTP request: the body of one is not even read. */
+export function tooLarge(limit: UpstreamLimits["request_bytes"]): Failure {
+  return { code: "payload_too_large", sent: "no", detail: `the message exceeds limits.request_bytes (${limit} bytes)` };
+}
+
 /** @param firstMs how long ago the first of the present ones came @param streams how many of them are streams */
 export function tooMany(
   present: number,

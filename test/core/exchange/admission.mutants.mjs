@@ -6,6 +6,8 @@ export default {
     ["a batch may have any number of items", "items.length <= this.#itemsMax", "true"],
     ["draining accepts new requests", "if (this.#closed) return failures.shuttingDown;", ""],
     ["a request past its deadline is admitted", "if (incoming.deadline <= now) return failures.unsentInTime(0);", ""],
+    ["a message may be of any size", "sizeOf(incoming.body) > this.#bytesMax", "false"],
+    ["a message of a subscription is bounded, too", 'owner === "caller" && sizeOf(incoming', "sizeOf(incoming"],
     [
       "an expired request keeps its place",
       "this.#expire(now);",

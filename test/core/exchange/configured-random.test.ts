@@ -66,6 +66,7 @@ class World {
     const limits = {
       in_flight: 1_000,
       batch_items: 1_000,
+      request_bytes: 2 ** 24,
       buffered_bytes: 2 ** 24,
       reply_bytes: 2 ** 24,
       reply_pause: 60_000,

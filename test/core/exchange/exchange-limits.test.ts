@@ -95,6 +95,16 @@ test("however many batches there are, single requests find places beside them", 
   assert.equal(model.exchange.inFlight, before + 1);
 });
 
+test("a batch without a place takes the last one, which batches that have some leave to others", () => {
+  const model = new ExchangeModel(jsonRpc, { in_flight: 8 });
+  model.connect();
+  for (let n = 0; n < 7; n++) model.call(echo("single"));
+  const batch = model.call(batchOf(1));
+  assert.equal(model.exchange.inFlight, 8);
+  replyToAll(model);
+  assert.deepEqual(ends(model, batch), [1]);
+});
+
 test("items that get no place within the deadline of their batch fail as not sent", () => {
   const model = new ExchangeModel(jsonRpc, { in_flight: 2 });
   model.connect();
@@ -189,6 +199,15 @@ test("a request that does not fit beside the bytes that the socket holds is refu
   assert.equal(model.taken.length, 1);
 });
 
+test("a message beyond the limit of one is refused, but not that of a subscription, which the configuration has", () => {
+  const model = new ExchangeModel(text, { request_bytes: 10 });
+  model.connect();
+  const failed = model.fails(model.call("eleven byte"), "payload_too_large", "no");
+  assert.match(failed.failure.detail, /limits\.request_bytes \(10 bytes\)/);
+  model.subscribe(1, "eleven byte");
+  assert.equal(model.taken.length, 1);
+});
+
 test("bytes that wait for a connection count until they are written, failed or abandoned", () => {
   const model = new ExchangeModel(text, { buffered_bytes: 100 });
   const long = "x".repeat(60);
@@ -254,6 +273,7 @@ test("a request between attempts fails at once with the time until the next atte
 const limits = {
   in_flight: 3,
   batch_items: 10,
+  request_bytes: 2 ** 20,
   buffered_bytes: 2 ** 20,
   reply_bytes: 2 ** 20,
   reply_pause: 1_000,

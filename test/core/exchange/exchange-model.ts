@@ -82,6 +82,7 @@ export class ExchangeModel {
     const all = {
       in_flight: 1_024,
       batch_items: 1_000,
+      request_bytes: 2 ** 24,
       buffered_bytes: 2 ** 24,
       reply_bytes: 2 ** 24,
       reply_pause: 60_000,
