@@ -15,8 +15,9 @@ export function bytesFrom(base64: unknown): Uint8Array | undefined {
   if (typeof base64 !== "string") return undefined;
   const bytes = Buffer.from(base64, "base64");
   const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
-  // Other characters are skipped, so that fewer bytes come out.
-  if (bytes.length !== Math.floor(((base64.length - padding) * 3) / 4)) return undefined;
+  const digits = base64.length - padding;
+  // Other characters are skipped, so that fewer bytes come out. A digit alone has no byte to be missed.
+  if (digits % 4 === 1 || bytes.length !== Math.floor((digits * 3) / 4)) return undefined;
   return new Uint8Array(bytes);
 }
 

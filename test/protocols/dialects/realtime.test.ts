@@ -54,5 +54,5 @@ test("base64 brings back all bytes, and what is none brings no bytes", () => {
       assert.deepEqual(bytesFrom(isPadded ? text : text.replace(/=+$/, "")), new Uint8Array(bytes));
     }),
   );
-  for (const wrong of ["AQ*D", "{}", "A Q ID", 7, undefined]) assert.equal(bytesFrom(wrong), undefined);
+  for (const wrong of ["%", "AQID%", "AQ*D", "{}", "A Q ID", 7, undefined]) assert.equal(bytesFrom(wrong), undefined);
 });
