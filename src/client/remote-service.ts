@@ -21,12 +21,16 @@ export interface ServiceCall {
 const GRACE_MS = 5_000;
 
 /** Failures to connect, after which nothing was sent, by the names that Node and Bun give them. */
+/** The code of the error of a `fetch` that does not trust the service's certificate: it has sent nothing. */
+export const UNTRUSTED = "CERTIFICATE_UNTRUSTED";
+
 const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
   "ECONNREFUSED",
   "ConnectionRefused",
   "ENOTFOUND",
   "EAI_AGAIN",
   "UND_ERR_CONNECT_TIMEOUT",
+  UNTRUSTED,
 ]);
 
 export class RemoteService {

@@ -3,7 +3,7 @@
 import { request as plainRequest } from "node:http";
 import { type RequestOptions, request as secureRequest } from "node:https";
 import { Readable } from "node:stream";
-import type { Fetch } from "../client/remote-service.ts";
+import { type Fetch, UNTRUSTED } from "../client/remote-service.ts";
 
 /** The way to a service: the path of its socket, and the certificates to trust in PEM. */
 export interface ServiceWay {
@@ -11,8 +11,28 @@ export interface ServiceWay {
   readonly ca?: string | undefined;
 }
 
-/** @returns a part of `fetch`: what the client of a service needs */
-export function fetchBy({ socketPath, ca }: ServiceWay): Fetch {
+/** @returns a part of `fetch`: what the client of a service needs. Says how to trust a certificate. */
+export function fetchBy(way: ServiceWay): Fetch {
+  const fetchThere = plainFetchBy(way);
+  return async (url, request) => {
+    try {
+      return await fetchThere(url, request);
+    } catch (error) {
+      throw withCure(Object(error));
+    }
+  };
+}
+
+/** Node has a code for each way in which nobody has signed a certificate; Deno's `fetch` has this text for all. */
+const IS_UNTRUSTED = /SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT|UNABLE_TO_VERIFY_LEAF|invalid peer certificate/;
+
+function withCure(error: { readonly code?: unknown; readonly cause?: { readonly code?: unknown } }): unknown {
+  if (!IS_UNTRUSTED.test([error.code, error.cause?.code, error.cause].join(" "))) return error;
+  const cure = "its certificate is not trusted: name the file of the one that signed it by --ca";
+  return Object.assign(new Error(cure, { cause: error }), { code: UNTRUSTED });
+}
+
+function plainFetchBy({ socketPath, ca }: ServiceWay): Fetch {
   if (socketPath === undefined && ca === undefined) return fetch;
   const way = {
     // Its path is the only name of a socket: a certificate has none to compare.

@@ -112,6 +112,7 @@ describe("a listener on a Unix socket", () => {
     assert.match(configured?.stdout ?? "", /^ready\n/, configured?.stderr);
     assert.match(given?.stdout ?? "", /^ready\n/, given?.stderr);
     assert.notEqual(distrustful?.code, 0, "its certificate is of nobody that this machine trusts");
+    assert.match(distrustful?.stderr ?? "", /its certificate is not trusted: .* by --ca/);
     assert.equal(
       (await ask({ ...securely, method: "POST", path: "/shutdown", headers: { host: "api.example" } })).status,
       200,
@@ -178,6 +179,8 @@ describe("a listener with TLS", () => {
     const service = ["status", "--service", `https://127.0.0.1:${port}`];
     const trusted = await runProduct([...service, "--ca", at("ca.pem")], { env });
     assert.deepEqual([trusted.code, /^ready\n/.test(trusted.stdout)], [0, true], trusted.stderr);
+    const distrustful = await runProduct(service, { env });
+    assert.match(distrustful.stderr, /its certificate is not trusted: .* by --ca/);
   });
 
   test("a reload takes new certificates for new connections, and the open ones stay", async () => {
