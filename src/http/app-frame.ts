@@ -27,7 +27,10 @@ export function frameRequests(
     const trace = traceparent === undefined ? undefined : readTraceparent(traceparent);
     c.set("record", new RequestRecord(requestId(header(c, "x-request-id")), budget, trace));
     telemetry.requestBegan(c.req.method);
-    const ended = (response: Response) => telemetry.requestEnded(new EndedHttpRequest(c, response.status));
+    const ended = (response: Response) => {
+      c.get("record").route ??= app.templateOf(c);
+      telemetry.requestEnded(new EndedHttpRequest(c, response.status));
+    };
     const refusal = check(c);
     if (!refusal) return next().then(() => ended(c.res));
     const response = failureResponse(c, refusal.failure);

@@ -2,6 +2,7 @@
 
 import type { RouteConfig } from "@hono/zod-openapi";
 import { type Context, Hono } from "hono";
+import { matchedRoutes } from "hono/route";
 import type { z } from "zod";
 import { refused } from "../errors.ts";
 import type * as described from "./described.ts";
@@ -71,6 +72,8 @@ function ofInstance({ place, describe }: Route): Route {
 export class RoutedApp extends Hono<Env> {
   readonly described: Route[] = [];
   readonly #hasInstances: boolean;
+  /** Templates of paths by Hono's patterns of them. */
+  readonly #templates = new Map<string, string>();
 
   /** @param hasInstances true to serve each route of an upstream for its instances, too */
   constructor(hasInstances = false) {
@@ -98,11 +101,23 @@ export class RoutedApp extends Hono<Env> {
       return handler(c);
     };
     const pattern = path.replaceAll(/\{(.+?)\}/g, ":$1");
-    if (!endsAsParameter) this.on(method, [pattern], checked);
-    else {
+    if (!endsAsParameter) {
+      this.#templates.set(pattern, path);
+      this.on(method, [pattern], checked);
+    } else {
       const wordPattern = pattern.replace(/[^/]+$/, `${WORD}$&`);
+      this.#templates.set(wordPattern, path);
       this.on(method, [wordPattern], (c, next) => (isOtherWord(c, wordPattern) ? next() : checked(c)));
     }
+  }
+
+  /** The template of the path of a request that no handler may have taken; undefined if no route has such a path. */
+  templateOf(c: Context<Env>): string | undefined {
+    const word = c.req.path.split("/").at(-1);
+    const patterns = matchedRoutes(c).map(({ path }) => path);
+    const named = patterns.find((pattern) => pattern.split(WORD)[1] === word);
+    const other = patterns.find((pattern) => !pattern.includes(WORD) && this.#templates.has(pattern));
+    return this.#templates.get(named ?? other ?? "");
   }
 }
 

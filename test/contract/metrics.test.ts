@@ -128,6 +128,16 @@ describe("a service with a listener of its own for metrics", () => {
     assert.equal(await count(served), before + 1);
     assert.equal(await count({ http_response_status_code: "504", error_type: "reply_timeout" }), 1);
 
+    for (const [init, status] of [
+      [{ method: "POST" }, "401"],
+      [{ ...AUTHORIZED, method: "PUT" }, "405"],
+    ] as const) {
+      const response = await product.fetch("/v1/upstreams/default/request", init);
+      await response.body?.cancel();
+      assert.equal(String(response.status), status);
+      assert.equal(await count({ http_route: served.http_route, http_response_status_code: status }), 1);
+    }
+
     const strange = async (round: number) => {
       const paths = [`/nowhere/${CANARY}-${round}`, `/v1/upstreams/${CANARY}-${round}`, `/v1/requests/${round}`];
       for (const method of ["GET", "PURGE", "REPORT"]) {
