@@ -43,7 +43,7 @@ USER 65532:65532
 EXPOSE 8787
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
-  CMD ["deno", "run", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env=PORT", "healthy.mjs"]
+  CMD ["deno", "run", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env=PORT,SIDESOCKET_LISTEN_PATH", "healthy.mjs"]
 # The upstream is fixed by configuration and not known here; --allow-net=127.0.0.1,example.org:443 narrows it.
 # What V8 is told: docs/runtimes.md.
 ENTRYPOINT ["tini", "--", "deno", "run", "--v8-flags=--no-allocation-site-pretenuring", "--no-prompt", "--allow-net", "--allow-env", "--allow-read", "dist/main.js"]
