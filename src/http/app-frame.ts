@@ -1,4 +1,4 @@
-/** The frame of every app: the record of each request, the check of its caller, and the responses to failures. */
+/** The frame around every handler: the record of its request, the check of the caller, the response to a failure. */
 
 import type { Context } from "hono";
 import { readTraceparent } from "../core/util/traceparent.ts";
@@ -10,69 +10,63 @@ import type { AppParts } from "./ports.ts";
 import { problem, type ResponseHeaders } from "./problem.ts";
 import { header } from "./request-header.ts";
 import { requestId } from "./request-id.ts";
-import { isOtherWord, type RoutedApp } from "./routing.ts";
+import type { Frame, RoutedApp } from "./routing.ts";
 import { isRpc, rpcFailure } from "./rpc-error.ts";
 
 /**
- * Reports each request to telemetry at its end, also a refused one. Register it before the routes that it is for.
+ * Frames every handler that is registered from here on, and what no route serves: a request gets its record, its caller
+ * is checked, and telemetry hears of its end. Not as a middleware of Hono's: with a single handler for a request, Hono
+ * awaits nothing of its own.
  * @param check returns the refusal of a caller, if any
+ * @param served names the routes that there are, for callers of others
  */
 export function frameRequests(
   app: RoutedApp,
-  { budget, telemetry }: AppParts,
+  { budget, telemetry, onFault }: AppParts,
   check: (c: Context<Env>) => SidesocketError | undefined,
+  served: string,
 ): void {
-  app.use((c, next) => {
-    const traceparent = header(c, "traceparent");
-    const trace = traceparent === undefined ? undefined : readTraceparent(traceparent);
-    c.set("record", new RequestRecord(requestId(header(c, "x-request-id")), budget, trace));
-    telemetry.requestBegan(c.req.method);
-    const ended = (response: Response) => {
-      c.get("record").route ??= app.templateOf(c);
-      telemetry.requestEnded(new EndedHttpRequest(c, response.status));
-    };
-    const refusal = check(c);
-    if (!refusal) return next().then(() => ended(c.res));
-    const response = failureResponse(c, refusal.failure);
-    ended(response);
-    return Promise.resolve(response);
-  });
-}
-
-/**
- * Register it after the routes.
- * @param served names the routes that there are, for callers of others
- */
-export function frameFailures(app: RoutedApp, { onFault }: AppParts, served: string): void {
-  refuseOtherMethods(app);
-  app.notFound((c) => problem(c, refused("not_found", `no such route (${served})`).failure));
-  app.onError((error, c) => {
+  const failed = (error: unknown, c: Context<Env>): Response => {
     if (error instanceof SidesocketError) return failureResponse(c, error.failure);
     // The caller has left and its request was abandoned: this response reaches nobody.
     if (isCallerLeft(c, error)) return new Response(null, { status: 499 });
     onFault(error, c.get("record").requestId);
     const detail = "internal error in sidesocket: look up this request id in its log";
     return failureResponse(c, { code: "internal_error", sent: "maybe", detail });
-  });
+  };
+  const frame: Frame = (c, handle) => {
+    // A frame around all of the app's handlers has begun it.
+    if (c.get("record") as RequestRecord | undefined) return handle(c);
+    const traceparent = header(c, "traceparent");
+    const trace = traceparent === undefined ? undefined : readTraceparent(traceparent);
+    c.set("record", new RequestRecord(requestId(header(c, "x-request-id")), budget, trace));
+    telemetry.requestBegan(c.req.method);
+    const ended = (response: Response): Response => {
+      c.get("record").route ??= app.routesAt(c.req.path).template;
+      telemetry.requestEnded(new EndedHttpRequest(c, response.status));
+      return response;
+    };
+    try {
+      const refusal = check(c);
+      const response = refusal ? failureResponse(c, refusal.failure) : handle(c);
+      if (response instanceof Promise) return response.then(ended, (error) => ended(failed(error, c)));
+      return ended(response);
+    } catch (error) {
+      return ended(failed(error, c));
+    }
+  };
+  app.frame = frame;
+  app.notFound((c) => frame(c, () => unserved(app, c, served)));
+  app.onError((error, c) => failed(error, c));
 }
 
-/** Refuses a known path with another method: 405, with the methods it has in `Allow`. */
-function refuseOtherMethods(app: RoutedApp): void {
-  const methods = new Map<string, Set<string>>();
-  for (const { path, method } of app.routes) {
-    if (method !== "ALL") methods.set(path, (methods.get(path) ?? new Set()).add(method));
-  }
-  for (const [path, known] of methods) {
-    const allow = [...known, ...(known.has("GET") ? ["HEAD"] : [])].join(", ");
-    app.all(path, (c: Context<Env>) => {
-      if (isOtherWord(c, path)) return c.notFound();
-      const { failure } = refused(
-        "method_not_allowed",
-        `${c.req.method} is not allowed on this path (allowed: ${allow})`,
-      );
-      return failureResponse(c, failure, { Allow: allow });
-    });
-  }
+/** Refuses a path that no route has: 404; or a known one with another method: 405, with the methods it has in `Allow`. */
+function unserved(app: RoutedApp, c: Context<Env>, served: string): Response {
+  const { methods: known } = app.routesAt(c.req.path);
+  if (known.length === 0) return problem(c, refused("not_found", `no such route (${served})`).failure);
+  const allow = [...known, ...(known.includes("GET") ? ["HEAD"] : [])].join(", ");
+  const { failure } = refused("method_not_allowed", `${c.req.method} is not allowed on this path (allowed: ${allow})`);
+  return failureResponse(c, failure, { Allow: allow });
 }
 
 /** The response to a failure outside a route, in the format of its path: JSON-RPC or problem document. */

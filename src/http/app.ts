@@ -1,7 +1,9 @@
 /** The Hono app: the checks that every HTTP request passes, then the families of routes. */
 
+import type { Context } from "hono";
 import { cors } from "hono/cors";
-import { frameFailures, frameRequests } from "./app-frame.ts";
+import { frameRequests } from "./app-frame.ts";
+import type { Env } from "./env.ts";
 import { guardCaller, guardRoute } from "./guard.ts";
 import type { Access, AppParts } from "./ports.ts";
 import { documentRoutes } from "./routes/document.ts";
@@ -31,14 +33,13 @@ export function buildApp(parts: AppParts): RoutedApp {
   const tickets = new Tickets();
   const servesPages = access.origins.length > 0;
   pageRoutes(app, parts);
-  frameRequests(
-    app,
-    parts,
-    (c) => guardCaller(c, access) ?? (servesPages ? undefined : guardRoute(c, access, tickets)),
-  );
+  const checkCaller = (c: Context<Env>) =>
+    guardCaller(c, access) ?? (servesPages ? undefined : guardRoute(c, access, tickets));
+  frameRequests(app, parts, checkCaller, "/openapi.json lists all routes");
   if (servesPages) {
     // Before the token check: a preflight carries no token, and a page must be able to read its 401.
-    app.use(crossOrigin(access));
+    const crossing = crossOrigin(access);
+    app.use((c, next) => Promise.resolve(app.frame(c, async () => (await crossing(c, next)) ?? c.res)));
     app.use((c, next) => {
       const refusal = guardRoute(c, access, tickets);
       if (refusal) throw refusal;
@@ -63,7 +64,6 @@ export function buildApp(parts: AppParts): RoutedApp {
   shutdownRoutes(app, parts);
   reloadRoutes(app, parts, parts.reload);
   documentRoutes(app, parts);
-  frameFailures(app, parts, "/openapi.json lists all routes");
   return app;
 }
 

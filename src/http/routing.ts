@@ -2,7 +2,6 @@
 
 import type { RouteConfig } from "@hono/zod-openapi";
 import { type Context, Hono } from "hono";
-import { matchedRoutes } from "hono/route";
 import type { z } from "zod";
 import { refused } from "../errors.ts";
 import type * as described from "./described.ts";
@@ -46,6 +45,9 @@ export type RouteStep = (c: Context<Env>) => void;
 
 type RouteHandler = (c: Context<Env>) => Response | Promise<Response>;
 
+/** Runs a handler, with what comes before and after each of them. */
+export type Frame = (c: Context<Env>, handle: RouteHandler) => Response | Promise<Response>;
+
 /** The part of a path behind which an instance may be named. */
 const UPSTREAM = "{upstream}";
 
@@ -72,6 +74,8 @@ function ofInstance({ place, describe }: Route): Route {
 export class RoutedApp extends Hono<Env> {
   readonly described: Route[] = [];
   readonly #hasInstances: boolean;
+  /** The frame of the routes that are registered from here on. */
+  frame: Frame = (c, handle) => handle(c);
   /** Templates of paths by Hono's patterns of them. */
   readonly #templates = new Map<string, string>();
 
@@ -100,26 +104,35 @@ export class RoutedApp extends Hono<Env> {
       for (const step of steps) step(c);
       return handler(c);
     };
+    const { frame } = this;
     const pattern = path.replaceAll(/\{(.+?)\}/g, ":$1");
     if (!endsAsParameter) {
       this.#templates.set(pattern, path);
-      this.on(method, [pattern], checked);
+      this.on(method, [pattern], (c) => frame(c, checked));
     } else {
       const wordPattern = pattern.replace(/[^/]+$/, `${WORD}$&`);
       this.#templates.set(wordPattern, path);
-      this.on(method, [wordPattern], (c, next) => (isOtherWord(c, wordPattern) ? next() : checked(c)));
+      this.on(method, [wordPattern], (c, next) => (isOtherWord(c, wordPattern) ? next() : frame(c, checked)));
     }
   }
 
-  /** The template of the path of a request that no handler may have taken; undefined if no route has such a path. */
-  templateOf(c: Context<Env>): string | undefined {
-    const word = c.req.path.split("/").at(-1);
-    const patterns = matchedRoutes(c).map(({ path }) => path);
-    const named = patterns.find((pattern) => pattern.split(WORD)[1] === word);
-    const other = patterns.find((pattern) => !pattern.includes(WORD) && this.#templates.has(pattern));
-    return this.#templates.get(named ?? other ?? "");
+  /** The methods of a path, and its template. Slow: for requests that no handler takes. */
+  routesAt(path: string): { readonly methods: readonly string[]; readonly template: string | undefined } {
+    const word = path.split("/").at(-1);
+    const methods = new Set(this.routes.map(({ method }) => method));
+    const matched = new Set(
+      [...methods].flatMap((method) => this.router.match(method, path)[0].map(([[, one]]) => one)),
+    );
+    const routes = this.routes.filter(
+      (one) => matched.has(one) && one.method !== ALL && (one.path.split(WORD)[1] ?? word) === word,
+    );
+    const [template] = routes.flatMap((one) => this.#templates.get(one.path) ?? []);
+    return { methods: [...new Set(routes.map(({ method }) => method))], template };
   }
 }
+
+/** The method of a middleware's route. */
+const ALL = "ALL";
 
 /**
  * Begins a parameter that has the one value of its name. Hono matches all paths by one expression, as long as no word
@@ -128,7 +141,7 @@ export class RoutedApp extends Hono<Env> {
 const WORD = ":=";
 
 /** True if the request's path has another word than the pattern that matched it. */
-export function isOtherWord(c: Context<Env>, pattern: string): boolean {
+function isOtherWord(c: Context<Env>, pattern: string): boolean {
   const [, word] = pattern.split(WORD);
   return word !== undefined && c.req.param(`=${word}`) !== word;
 }

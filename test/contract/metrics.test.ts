@@ -128,8 +128,10 @@ describe("a service with a listener of its own for metrics", () => {
     assert.equal(await count(served), before + 1);
     assert.equal(await count({ http_response_status_code: "504", error_type: "reply_timeout" }), 1);
 
+    const typed = { ...AUTHORIZED.headers, "content-type": "application/json" };
     for (const [init, status] of [
       [{ method: "POST" }, "401"],
+      [{ method: "POST", headers: typed, body: "" }, "400"],
       [{ ...AUTHORIZED, method: "PUT" }, "405"],
     ] as const) {
       const response = await product.fetch("/v1/upstreams/default/request", init);
