@@ -60,7 +60,7 @@ export function frameRequests(
   app.onError((error, c) => failed(error, c));
 }
 
-/** Refuses a path that no route has: 404; or a known one with another method: 405, with the methods it has in `Allow`. */
+/** Refuses a path that no route has: 404; or another method of a known one: 405, with the methods that it has. */
 function unserved(app: RoutedApp, c: Context<Env>, served: string): Response {
   const { methods: known } = app.routesAt(c.req.path);
   if (known.length === 0) return problem(c, refused("not_found", `no such route (${served})`).failure);
