@@ -41,8 +41,8 @@ const { optionsJson } = await import(new URL("../dist/config/json-schema.js", im
 const { schema, parts } = optionsJson();
 const { upstream, shutdown } = schema.properties;
 const conditionParts = parts.Condition.anyOf.find(({ type }) => type === "object");
-// Only the service pushes to webhooks, and has instances.
-for (const key of ["webhooks", "params", "instances"]) delete upstream.properties[key];
+// Only the service pushes to webhooks, has instances, and is one of several replicas.
+for (const key of ["webhooks", "params", "instances", "owner", "handover"]) delete upstream.properties[key];
 
 const text = formatted(
   [

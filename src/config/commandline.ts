@@ -69,6 +69,26 @@ const SETTINGS = {
     hint: "FILE",
     help: "Unix socket that the API listens on, instead of host and port",
   },
+  cluster: {
+    type: "string",
+    env: "SIDESOCKET_CLUSTER_SERVERS",
+    hint: "URL",
+    help: "NATS server through which replicas share their upstreams; repeatable",
+    multiple: true,
+    separator: ",",
+  },
+  "cluster-name": {
+    type: "string",
+    env: "SIDESOCKET_CLUSTER_NAME",
+    hint: "NAME",
+    help: "name of the cluster (default)",
+  },
+  "cluster-credentials-file": {
+    type: "string",
+    env: "SIDESOCKET_CLUSTER_CREDENTIALS_FILE",
+    hint: "FILE",
+    help: "credentials of the NATS account, or an nkey's seed",
+  },
   "token-file": {
     type: "string",
     env: "SIDESOCKET_TOKEN_FILE",

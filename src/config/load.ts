@@ -28,6 +28,7 @@ import { ConfigError, check, dotted } from "./problems.ts";
 import { isModulePath } from "./protocol-settings.ts";
 import { withEnvProxies } from "./proxy-settings.ts";
 import type {
+  ClusterSettings,
   ListenSettings,
   LogSettings,
   ProcessLimits,
@@ -47,6 +48,8 @@ export interface LoadedConfig {
   readonly certificate: ListenCertificate | undefined;
   /** Upstreams by name, in the file's order; empty for the demo. */
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
+  /** Undefined for a replica that is alone. */
+  readonly cluster: ClusterSettings | undefined;
   readonly replies: ReplySettings;
   readonly limits: ProcessLimits;
   readonly quota: QuotaSettings;
@@ -93,6 +96,7 @@ const SECRET_VARIABLES = [
   "SIDESOCKET_SHUTDOWN_TOKEN",
   "SIDESOCKET_UPSTREAM_HEADER",
   "SIDESOCKET_UPSTREAM_URL",
+  "SIDESOCKET_CLUSTER_SERVERS",
 ];
 
 /**
@@ -143,6 +147,8 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     ...(path !== undefined && { path: findSocket(path, socketFolder, ofListen("path")) }),
     ...(secured && { tls: secured.tls }),
   };
+
+  const cluster = config.cluster && (await findClusterFiles(config.cluster, folder, cwd, where, overrides.list, read));
 
   const tokens = await readTokens(API_TOKENS, flags, env, read, warn);
   const own = await readTokens(SHUTDOWN_TOKENS, flags, env, read, warn);
@@ -204,6 +210,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
     listen,
     certificate: secured?.certificate,
     upstreams,
+    cluster,
     replies: config.replies,
     limits: config.limits,
     quota: config.quota,
@@ -292,6 +299,26 @@ function findSocket(path: string, folder: string, from: string): string {
   if (Buffer.byteLength(found) > SOCKET_PATH_MAX)
     throw new ConfigError(`${from}: ${found} is longer than ${SOCKET_PATH_MAX} bytes: choose a shorter one`);
   return found;
+}
+
+/** Finds the files that `cluster` names. They must exist before anything starts. */
+async function findClusterFiles(
+  cluster: ClusterSettings,
+  folder: string,
+  cwd: string,
+  where: Locate,
+  overrides: readonly Override[],
+  read: ReadFile,
+): Promise<ClusterSettings> {
+  const paths: { credentials_file?: string; ca_file?: string } = {};
+  for (const key of ["credentials_file", "ca_file"] as const) {
+    const given = cluster[key];
+    if (given === undefined) continue;
+    const path = ["cluster", key];
+    paths[key] = resolvePath(given, overrideAt(path, overrides) === undefined ? folder : cwd);
+    await read({ value: paths[key], from: where(path) });
+  }
+  return { ...cluster, ...paths };
 }
 
 /** Checks the patterns of parameters. Their compiler is loaded only if there are any. */

@@ -32,6 +32,9 @@ const PLACES = {
   protocol: ["upstreams", "default", "protocol"],
   "upstream-header": ["upstreams", "default", "headers"],
   subprotocol: ["upstreams", "default", "subprotocols"],
+  cluster: ["cluster", "servers"],
+  "cluster-name": ["cluster", "name"],
+  "cluster-credentials-file": ["cluster", "credentials_file"],
 } as const satisfies Partial<Record<SettingName, readonly string[]>>;
 
 /**
@@ -64,6 +67,13 @@ export function readOverrides(flags: Flags, env: Environment, content: object): 
     const value = subprotocols.map((subprotocol) => expanded(subprotocol).value);
     const written = subprotocols.map((subprotocol) => subprotocol.value);
     list.push({ path: PLACES.subprotocol, value, written, from: subprotocols[0].from });
+  }
+
+  const servers = read("cluster");
+  if (servers[0] !== undefined)
+    list.push({ path: PLACES.cluster, value: servers.map(({ value }) => value), from: servers[0].from });
+  for (const name of ["cluster-name", "cluster-credentials-file"] as const) {
+    for (const { value, from } of read(name)) list.push({ path: PLACES[name], value, from });
   }
 
   refuseOrphans(list, content);

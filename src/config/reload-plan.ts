@@ -95,12 +95,15 @@ export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limi
   instances: "in_place",
   // It has a connection from then on, or none any more.
   template: "replaced",
+  owner: "replaced",
+  handover: "in_place",
   close_code: "in_place",
 };
 
 /** Every other part of a configuration that a reload can find changed. Flags and variables cannot change. */
 export const PROCESS_MEANS = {
   listen: "restart",
+  cluster: "restart",
   replies: "in_place",
   limits: "restart",
   quota: "in_place",
@@ -131,7 +134,7 @@ export function planReload(before: Snapshot, after: Snapshot): ReloadPlan {
     const list = PROCESS_MEANS[part] === "restart" ? needsRestart : applied;
     list.push(...changedKeys(part, settled(before.config)[part], settled(after.config)[part]));
   }
-  const { limits, demo } = before.config;
+  const { limits, cluster, demo } = before.config;
   const { listen, certificate, isRenewed } = planListener(before.config, after.config);
   if (isRenewed) applied.push(CERTIFICATE);
   // The demo is one listener more: it neither comes nor goes while the process lives.
@@ -157,7 +160,7 @@ export function planReload(before: Snapshot, after: Snapshot): ReloadPlan {
       if (former !== undefined) digests.set(path, former);
     }
   }
-  const config: LoadedConfig = { ...after.config, listen, certificate, limits, demo, upstreams };
+  const config: LoadedConfig = { ...after.config, listen, certificate, cluster, limits, demo, upstreams };
   return { upstreams: changes, unchanged, applied, needsRestart, after: { config, digests } };
 }
 

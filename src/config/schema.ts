@@ -5,6 +5,7 @@
  */
 
 import * as z from "zod";
+import { clusterSchema } from "./cluster-settings.ts";
 import { isTemplate } from "./instance-settings.ts";
 import { listenSchema } from "./listen-settings.ts";
 import type { subscription } from "./subscription-settings.ts";
@@ -63,42 +64,62 @@ const quotaSchema = z.strictObject({
 const upstreamName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a name of 1 to 64 letters, digits, _ or -");
 
 /** The configuration file. Without `upstreams` the service runs its demo. */
-export const configSchema = z.strictObject({
-  $schema: z.string().optional().describe("The place of this schema, for editors. It is not read."),
-  listen: listenSchema.prefault({}).describe("The listener of the HTTP API."),
-  upstreams: z
-    .record(upstreamName, upstreamSchema)
-    .refine((all) => Object.keys(all).length > 0, "must have at least one upstream (leave the key out to run the demo)")
-    .superRefine((all, context) => {
-      for (const [name, { failover, protocol }] of Object.entries(all)) {
-        failover.forEach((other, index) => {
-          const wrong = (message: string) =>
-            context.addIssue({ code: "custom", path: [name, "failover", index], message });
-          const equivalent = Object.hasOwn(all, other) ? all[other] : undefined;
-          if (!equivalent || other === name) {
-            const others = Object.keys(all).filter((each) => each !== name);
-            wrong(`must be the name of another upstream (${others.join(", ") || "there is no other"})`);
-          } else if (isTemplate(equivalent)) wrong("has no connection of its own, only instances");
-          else if (JSON.stringify(equivalent.protocol) !== JSON.stringify(protocol))
-            wrong("speaks another protocol: give both the same");
-        });
+export const configSchema = z
+  .strictObject({
+    $schema: z.string().optional().describe("The place of this schema, for editors. It is not read."),
+    listen: listenSchema.prefault({}).describe("The listener of the HTTP API."),
+    upstreams: z
+      .record(upstreamName, upstreamSchema)
+      .refine(
+        (all) => Object.keys(all).length > 0,
+        "must have at least one upstream (leave the key out to run the demo)",
+      )
+      .superRefine((all, context) => {
+        for (const [name, { failover, protocol }] of Object.entries(all)) {
+          failover.forEach((other, index) => {
+            const wrong = (message: string) =>
+              context.addIssue({ code: "custom", path: [name, "failover", index], message });
+            const equivalent = Object.hasOwn(all, other) ? all[other] : undefined;
+            if (!equivalent || other === name) {
+              const others = Object.keys(all).filter((each) => each !== name);
+              wrong(`must be the name of another upstream (${others.join(", ") || "there is no other"})`);
+            } else if (isTemplate(equivalent)) wrong("has no connection of its own, only instances");
+            else if (JSON.stringify(equivalent.protocol) !== JSON.stringify(protocol))
+              wrong("speaks another protocol: give both the same");
+          });
+        }
+      })
+      .optional()
+      .describe("Upstreams by name. Without this key, the demo runs."),
+    cluster: clusterSchema
+      .optional()
+      .describe("Lets several replicas share the connections of their upstreams, through NATS."),
+    replies: repliesSchema
+      .prefault({})
+      .describe("Bounds of kept replies: late and asynchronous ones, and those with an Idempotency-Key."),
+    limits: limitsSchema.prefault({}).describe("Bounds of the whole process."),
+    quota: quotaSchema
+      .prefault({})
+      .describe("The most that the caller of one token may have, instead of its fair share."),
+    shutdown: shutdownSchema.prefault({}).describe("The time limit of each step of the exit."),
+    watch: z
+      .boolean()
+      .prefault(false)
+      .describe("Looks every second whether this file, or a file that it names, has changed, and reloads it."),
+  })
+  .superRefine(({ cluster, upstreams }, context) => {
+    if (cluster && !upstreams) {
+      const message = "is missing: the demo has no upstream that replicas could share";
+      context.addIssue({ code: "custom", path: ["upstreams"], message });
+    }
+    for (const [name, settings] of cluster ? [] : Object.entries(upstreams ?? {})) {
+      for (const key of ["owner", "handover"] as const) {
+        if (settings[key] === undefined) continue;
+        const message = "is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one";
+        context.addIssue({ code: "custom", path: ["upstreams", name, key], message });
       }
-    })
-    .optional()
-    .describe("Upstreams by name. Without this key, the demo runs."),
-  replies: repliesSchema
-    .prefault({})
-    .describe("Bounds of kept replies: late and asynchronous ones, and those with an Idempotency-Key."),
-  limits: limitsSchema.prefault({}).describe("Bounds of the whole process."),
-  quota: quotaSchema
-    .prefault({})
-    .describe("The most that the caller of one token may have, instead of its fair share."),
-  shutdown: shutdownSchema.prefault({}).describe("The time limit of each step of the exit."),
-  watch: z
-    .boolean()
-    .prefault(false)
-    .describe("Looks every second whether this file, or a file that it names, has changed, and reloads it."),
-});
+    }
+  });
 
 /** Settings of the log. They are not in the file: they belong to the environment that starts the process. */
 export const logSchema = z.strictObject({
@@ -107,6 +128,7 @@ export const logSchema = z.strictObject({
   format: z.enum(["pretty", "json"]).optional(),
 });
 
+export type { ClusterSettings } from "./cluster-settings.ts";
 export type { ListenSettings } from "./listen-settings.ts";
 export type SubscriptionSettings = z.output<typeof subscription>;
 export type WebhookSettings = z.output<typeof webhookSchema>;

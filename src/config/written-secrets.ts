@@ -24,6 +24,7 @@ const PLACES = {
   /** Names, addresses, files and pointers. */
   none: placesOf(
     ["listen.host", "listen.path", "listen.mode", "listen.tls.cert", "listen.tls.key", "listen.tls.ca"],
+    ["cluster.name", "cluster.credentials_file", "cluster.ca_file"],
     ["listen.hosts.*", "listen.origins.*", "listen.cors.allow_headers.*", "listen.metrics.host"],
     below("upstreams.*", "proxy.except.*", "failover.*", "ca", "credentials", "redirects.*", "params.*"),
     below("upstreams.*.tls", "ca", "cert", "key", "pfx", "servername"),
@@ -51,7 +52,13 @@ const PLACES = {
     below("upstreams.*.subscriptions.*", "request.**", "params.**", "unsubscribe.**"),
   ),
   /** The user, the password, the values of the query, and keys in the path. */
-  url: placesOf(["$schema", "upstreams.*.url", "upstreams.*.protocol.root", "upstreams.*.webhooks.*.url"]),
+  url: placesOf([
+    "$schema",
+    "cluster.servers.*",
+    "upstreams.*.url",
+    "upstreams.*.protocol.root",
+    "upstreams.*.webhooks.*.url",
+  ]),
   /** The user and the password. */
   proxy: placesOf(
     below("upstreams.*", "proxy", "proxy.url"),

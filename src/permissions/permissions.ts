@@ -11,7 +11,7 @@ import { placeholdersIn } from "../secrets/placeholders.ts";
 import { outgoingOf } from "../secrets/secrets.ts";
 
 /** Lists the addresses and files of a configuration, files that were already read included. */
-export function needsOf({ upstreams, sources, listen }: Needing): Needs {
+export function needsOf({ upstreams, sources, listen, cluster }: Needing): Needs {
   const net: string[] = [];
   const read = [...sources.files];
   const write: string[] = [];
@@ -28,6 +28,10 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
     write.push(folder);
   } else if (listen) net.push(addressOf(listen));
   if (listen?.metrics) net.push(addressOf(listen.metrics));
+  for (const server of cluster?.servers ?? []) {
+    const { hostname, port } = new URL(server);
+    net.push(`${hostname}:${port || NATS_PORT}`);
+  }
   // The demo listens on loopback, on a port that is not yet known.
   if (upstreams.size === 0) net.push("127.0.0.1");
   for (const upstream of upstreams.values()) {
@@ -45,7 +49,10 @@ export function needsOf({ upstreams, sources, listen }: Needing): Needs {
 }
 
 /** The part of a configuration that needs permissions. Without `listen` nothing listens. */
-type Needing = Pick<LoadedConfig, "upstreams" | "sources"> & { readonly listen?: LoadedConfig["listen"] };
+type Needing = Pick<LoadedConfig, "upstreams" | "sources"> & Partial<Pick<LoadedConfig, "listen" | "cluster">>;
+
+/** The port of a NATS server whose URL names none. */
+const NATS_PORT = 4222;
 
 /** Without it V8 takes what requests leave behind for something that lives long. */
 const V8_FLAGS = "--v8-flags=--no-allocation-site-pretenuring";

@@ -43,7 +43,28 @@ const FILES: readonly Row[] = [
   ],
   [
     "log: { level: debug }",
-    "1:1: log: is not a known key (known here: listen, upstreams, replies, limits, quota, shutdown, watch)",
+    "1:1: log: is not a known key (known here: listen, upstreams, cluster, replies, limits, quota, shutdown, watch)",
+  ],
+  ["cluster: {}\nupstreams: { a: { url: wss://a.example } }", "1:1: cluster.servers: is missing"],
+  [
+    "cluster: { servers: ['http://nats:4222'] }\nupstreams: { a: { url: wss://a.example } }",
+    "1:22: cluster.servers.0: must be nats://host:port, or tls://host:port",
+  ],
+  [
+    "cluster: { servers: ['nats://nats'], replicas: 2 }\nupstreams: { a: { url: wss://a.example } }",
+    "1:48: cluster.replicas: must be 1 or 3",
+  ],
+  [
+    "cluster: { servers: ['nats://nats'], lease: 100ms }\nupstreams: { a: { url: wss://a.example } }",
+    "1:45: cluster.lease: must be from 500ms to 60000ms",
+  ],
+  [
+    "cluster: { servers: ['nats://nats'] }",
+    "1:1: upstreams: is missing: the demo has no upstream that replicas could share",
+  ],
+  [
+    "upstreams: { a: { url: wss://a.example, owner: each } }",
+    "1:48: upstreams.a.owner: is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one",
   ],
   ['{\n "listen": {\n  "port": "x" } }', "3:11: listen.port: must be a whole number from 0 to 65535"],
 ];

@@ -1,0 +1,58 @@
+/** The schema of `cluster`: several replicas that share the sockets of their upstreams through NATS. */
+
+import * as z from "zod";
+import { duration } from "./units.ts";
+
+/** Below it, a pause of the process or of the network changes owners. */
+const LEASE_MIN_MS = 500;
+const LEASE_MAX_MS = 60_000;
+
+function isServer(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, pathname, search, hash } = new URL(text);
+  const isBare = (pathname === "" || pathname === "/") && search === "" && hash === "";
+  return (protocol === "nats:" || protocol === "tls:") && hostname !== "" && isBare;
+}
+
+const server = z.string().refine(isServer, "must be nats://host:port, or tls://host:port");
+
+export const clusterSchema = z.strictObject({
+  servers: z
+    .array(server)
+    .min(1, "must have at least one server")
+    .describe("The equal NATS servers of the cluster: nats://host:port, or tls://host:port."),
+  name: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/, "must be a name of 1 to 32 small letters, digits or -")
+    .prefault("default")
+    .describe("The name of the cluster: replicas of one name share their upstreams."),
+  credentials_file: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The file of the NATS account's credentials, or of an nkey's seed. It is read at each connection."),
+  ca_file: z.string().min(1).optional().describe("The file of certificates to trust besides the system's, as PEM."),
+  replicas: z
+    .literal([1, 3], "must be 1 or 3")
+    .prefault(1)
+    .describe("How many NATS servers keep each record: 1, or 3 of a cluster of nats-server 2.10 or newer."),
+  lease: duration
+    .refine((ms) => ms >= LEASE_MIN_MS && ms <= LEASE_MAX_MS, `must be from ${LEASE_MIN_MS}ms to ${LEASE_MAX_MS}ms`)
+    .prefault("3s")
+    .describe("The time without a sign of life after which another replica takes over an upstream."),
+});
+
+export type ClusterSettings = z.output<typeof clusterSchema>;
+
+export const ownerSetting = z
+  .enum(["one", "each"])
+  .optional()
+  .describe("In a cluster, the replicas with a connection: one of them, which is the default, or each one by itself.");
+
+export const handoverSetting = z
+  .enum(["after_close", "overlap"])
+  .optional()
+  .describe(
+    "At the exit of the owner, when the next replica connects: after the connection is closed, which is the default, " +
+      "or before that.",
+  );
